@@ -1,0 +1,221 @@
+"""Settings: what a user may choose (`Settings`, in four groups) and what a trained network is (`MemberSettings`).
+
+A field of the four groups is the long flag, the TOML key and the keyword of the Python API at once. `None` means
+that the tool chooses from the data and says what it chose. Frozen; unknown keys are refused by name, all at once.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from rnnforecast.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rnnforecast.findings import JSONValue
+
+Cell = Literal["rnn", "rnn-relu", "lstm", "gru", "mingru", "minlstm"]
+Mapping_ = Literal["one-to-one", "one-to-many", "many-to-one", "many-to-many", "encoder-decoder"]
+Attention = Literal["additive", "dot"]
+Normalisation = Literal["window", "last", "season", "causal", "global"]
+Base = Literal["none", "last", "season"]
+Head = Literal["linear", "segment"]
+LossScale = Literal["unit", "mase", "mix"]
+Device = Literal["auto", "cpu", "cuda", "mps"]
+OnLoss = Literal["keep", "serve-baseline"]
+
+#: Levels every network is trained on: the nine deciles and the ends of the 80, 90 and 95 % intervals.
+TRAINED_QUANTILE_LEVELS = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975)
+#: Levels shown and written unless `--quantiles` names others.
+DEFAULT_QUANTILE_LEVELS = (0.025, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.975)
+
+MAX_HORIZON = 100_000
+MAX_CONTEXT_LENGTH = 100_000
+MAX_HIDDEN_SIZE = 4_096
+MAX_NUM_LAYERS = 16
+
+
+def _as_tuple(value: object) -> object:
+    """Accept one word where a list of words is meant, as TOML users write it."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return tuple(value) if isinstance(value, list) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+Levels = Annotated[tuple[Annotated[float, Field(ge=0.01, le=0.99)], ...], BeforeValidator(_as_tuple)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataSettings(_Frozen):
+    """Which columns are read and on which clock."""
+
+    time: str | None = Field(None, description="time column; `none`: the rows are steps in file order")
+    target: Names = Field((), description="target column, repeat for several")
+    id: Names = Field((), description="column that tells the series of a panel apart, repeat for several")
+    freq: str | None = Field(None, description="frequency: 15min, h, D, B, W-SUN, MS, ME, QS-JAN, YS-JAN, step ...")
+    season_length: int | None = Field(None, ge=1, le=100_000, description="steps in one season; 1: no season")
+    horizon: int | None = Field(None, ge=1, le=MAX_HORIZON, description="steps to forecast")
+    past: Names = Field((), description="covariate known up to the cutoff, repeat for several")
+    future: Names = Field((), description="covariate known ahead, repeat for several")
+    static: Names = Field((), description="covariate with one value a series, repeat for several")
+
+
+class NetworkSettings(_Frozen):
+    """The shape of the network; `None` is chosen by the recipe from the data."""
+
+    cell: Cell | None = Field(None, description="recurrent cell")
+    mapping: Mapping_ | None = Field(None, description="how inputs map to outputs")
+    synchronous: bool | None = Field(None, description="train many-to-many at every position of the window")
+    bidirectional: bool = Field(False, description="read the window in both directions")
+    attention: Attention | None = Field(None, description="attention of the encoder-decoder")
+    num_layers: int | None = Field(None, ge=1, le=MAX_NUM_LAYERS, description="stacked recurrent layers")
+    hidden_size: int | None = Field(None, ge=1, le=MAX_HIDDEN_SIZE, description="units of a layer")
+    residual: bool = Field(True, description="add the input of a layer to its output")
+    dropout: float = Field(0.0, ge=0.0, lt=1.0, description="dropout between layers")
+    context_length: int | None = Field(
+        None, ge=1, le=MAX_CONTEXT_LENGTH, description="look-back: steps of the past the network reads"
+    )
+    segment_length: int | None = Field(
+        None, ge=1, le=10_000, description="steps read at once; 1 reads step by step, a season reads fast"
+    )
+    normalisation: Normalisation | None = Field(None, description="level and scale a window is read in")
+    log: bool | None = Field(None, description="learn in logarithms (positive data only)")
+    base: Base | None = Field(None, description="simple forecast the network corrects")
+    skip: bool | None = Field(None, description="linear path from window to horizon beside the cells")
+    head: Head | None = Field(None, description="output layer of many-to-many")
+
+
+class TrainingSettings(_Frozen):
+    """How the network is fitted."""
+
+    num_steps: int | None = Field(None, ge=1, le=1_000_000, description="gradient steps of each network")
+    batch_size: int | None = Field(None, ge=1, le=65_536, description="windows in one gradient step")
+    learning_rate: float | None = Field(None, gt=0.0, le=1.0, description="peak learning rate")
+    weight_decay: float = Field(1e-4, ge=0.0, le=1.0, description="weight decay of AdamW")
+    gradient_clip: float = Field(1.0, gt=0.0, description="largest gradient norm of one step")
+    teacher_forcing: float = Field(
+        1.0, ge=0.0, le=1.0, description="share of true decoder inputs at the first step; falls to 0 linearly"
+    )
+    num_members: int | None = Field(None, ge=1, le=64, description="networks whose median is the forecast")
+    refit: bool = Field(True, description="fit once more on all rows after the held-out check")
+    seed: int = Field(0, ge=0, le=2**32 - 1, description="seed of every random choice")
+    device: Device = Field("auto", description="where the network is trained")
+    time_budget: str | None = Field(None, description="longest training time, such as 60s, 5m or 1h")
+
+
+class EvaluationSettings(_Frozen):
+    """How forecasts are held against rows the network has not seen."""
+
+    quantiles: Levels = Field(DEFAULT_QUANTILE_LEVELS, description="levels to forecast, between 0.01 and 0.99")
+    num_windows: int | None = Field(None, ge=1, le=10_000, description="held-out origins of each series")
+    window_step: int | None = Field(None, ge=1, description="steps between two origins (default: the horizon)")
+    gap: int = Field(0, ge=0, le=100_000, description="steps between cutoff and first scored step")
+    on_loss: OnLoss = Field("keep", description="what the stored model serves when a naive forecast wins")
+
+
+class Settings(_Frozen):
+    """All that a user may choose, in four groups; flat (`horizon`, not `data.horizon`) wherever it is written."""
+
+    data: DataSettings = DataSettings()
+    network: NetworkSettings = NetworkSettings()
+    training: TrainingSettings = TrainingSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+
+    @classmethod
+    def from_flat(cls, values: Mapping[str, object], *, source: str = "settings") -> Settings:
+        """Build settings from flat keys; raises UsageError that names every unknown key and every bad value."""
+        groups: dict[str, type[BaseModel]] = {
+            "data": DataSettings,
+            "network": NetworkSettings,
+            "training": TrainingSettings,
+            "evaluation": EvaluationSettings,
+        }
+        owner = {key: group for group, model in groups.items() for key in model.model_fields}
+        problems = [_unknown_key(key, owner) for key in values if key not in owner]
+        nested: dict[str, dict[str, object]] = {group: {} for group in groups}
+        for key, value in values.items():
+            if key in owner:
+                nested[owner[key]][key] = value
+        try:
+            settings = cls.model_validate(nested)
+        except ValidationError as error:
+            problems += [_bad_value(detail["loc"], detail["input"], detail["msg"]) for detail in error.errors()]
+        if problems:
+            shown = "\n".join(f"  {problem}" for problem in problems[:5])
+            more = f"\n  and {len(problems) - 5} more" if len(problems) > 5 else ""
+            counted = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+            raise UsageError(
+                f"{counted} in {source}:\n{shown}{more}",
+                hint="`rnnforecast train --help` lists every setting with its values",
+                code="E_RUN_CONFIG",
+            )
+        return settings
+
+    def to_flat(self) -> dict[str, JSONValue]:
+        """Return all settings as one flat dictionary of plain JSON values."""
+        flat: dict[str, JSONValue] = {}
+        for group in (self.data, self.network, self.training, self.evaluation):
+            flat.update(group.model_dump(mode="json"))
+        return flat
+
+
+def _unknown_key(key: str, known: Mapping[str, str]) -> str:
+    near = difflib.get_close_matches(key, known, n=1)
+    return f"unknown key `{key}`" + (f", did you mean `{near[0]}`?" if near else "")
+
+
+def _bad_value(location: tuple[int | str, ...], value: object, message: str) -> str:
+    key = next((part for part in reversed(location) if isinstance(part, str) and "-" not in part), "?")
+    return f"`{key}` = {value!r}: {message[:1].lower()}{message[1:]}"
+
+
+class MemberSettings(_Frozen):
+    """One trained network, complete: both engines build the same equations from it, and nothing else."""
+
+    cell: Cell = "gru"
+    mapping: Mapping_ = "many-to-many"
+    synchronous: bool = False
+    bidirectional: bool = False
+    attention: Attention | None = None
+    num_layers: int = Field(2, ge=1, le=MAX_NUM_LAYERS)
+    hidden_size: int = Field(64, ge=1, le=MAX_HIDDEN_SIZE)
+    residual: bool = True
+    dropout: float = Field(0.0, ge=0.0, lt=1.0)
+    context_length: int = Field(ge=1, le=MAX_CONTEXT_LENGTH)
+    segment_length: int = Field(1, ge=1, le=10_000)
+    horizon: int = Field(ge=1, le=MAX_HORIZON)
+    season_length: int = Field(1, ge=1, le=100_000)
+    normalisation: Normalisation = "window"
+    log: bool = False
+    base: Base = "none"
+    skip: bool = False
+    head: Head = "linear"
+    loss_scale: LossScale = "mase"
+    num_past_covariates: int = Field(0, ge=0, le=10_000)
+    num_future_covariates: int = Field(0, ge=0, le=10_000)
+    num_static_covariates: int = Field(0, ge=0, le=10_000)
+    quantile_levels: tuple[float, ...] = TRAINED_QUANTILE_LEVELS
+
+    @model_validator(mode="after")
+    def _check_combination(self) -> MemberSettings:
+        if self.attention is not None and self.mapping != "encoder-decoder":
+            raise ValueError("`attention` needs mapping `encoder-decoder`")
+        if self.synchronous and self.mapping != "many-to-many":
+            raise ValueError("`synchronous` needs mapping `many-to-many`")
+        if self.synchronous and self.bidirectional:
+            raise ValueError("`synchronous` and `bidirectional` exclude each other: a backward pass sees the future")
+        if self.synchronous and self.normalisation != "causal":
+            raise ValueError("`synchronous` needs normalisation `causal`: other kinds look at the whole window")
+        if self.mapping in ("one-to-one", "one-to-many") and self.context_length != 1:
+            raise ValueError(f"`{self.mapping}` reads one observation: context_length must be 1")
+        if self.mapping == "one-to-one" and self.horizon != 1:
+            raise ValueError("`one-to-one` forecasts one step: horizon must be 1")
+        return self

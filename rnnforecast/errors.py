@@ -1,0 +1,126 @@
+"""Every refusal of the tool: one tree of errors, each with an exit code that a job can branch on.
+
+```text
+RnnForecastError
+├── UsageError            2   a flag, a setting or a configuration file is wrong
+├── InputError           10   the input is missing or cannot be opened
+├── LockedError          11   another live run holds the lock
+├── ModelFileError       12   the model file is damaged, foreign or too new
+├── DataError            13   the data were read and are refused
+├── OutputError          14   an output was not written
+├── ResourceError        15   memory, device or time ran out
+├── DivergedError        16   training left the finite numbers
+└── LostToBaselineError  20   the network lost to a naive forecast and `--require win` was given
+```
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rnnforecast.findings import Finding
+
+
+class ExitCode(IntEnum):
+    """The public exit codes; numbers never change, new ones may be added, unknown ones are failures."""
+
+    OK = 0
+    INTERNAL = 1
+    USAGE = 2
+    PARTIAL = 3
+    INPUT = 10
+    LOCKED = 11
+    MODEL_FILE = 12
+    DATA = 13
+    OUTPUT = 14
+    RESOURCES = 15
+    DIVERGED = 16
+    LOST = 20
+    DRIFT = 21
+    STALE = 22
+    COVERAGE = 23
+    TRY_LATER = 75
+
+
+class RnnForecastError(Exception):
+    """Root of all refusals: what is wrong and where (`message`), and what to do next (`hint`).
+
+    `code` is a stable name such as `E_TIME_DUPLICATE`; `findings` lists every problem when several were found.
+    """
+
+    exit_code: ExitCode = ExitCode.INTERNAL
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        code: str | None = None,
+        findings: Sequence[Finding] = (),
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.code = code or f"E_{self.exit_code.name}"
+        self.findings = tuple(findings)
+
+    def __str__(self) -> str:
+        return self.message if self.hint is None else f"{self.message}\n\nhint: {self.hint}"
+
+
+class UsageError(RnnForecastError):
+    """A flag, a setting or a configuration file is wrong."""
+
+    exit_code = ExitCode.USAGE
+
+
+class InputError(RnnForecastError):
+    """The input is missing or cannot be opened."""
+
+    exit_code = ExitCode.INPUT
+
+
+class LockedError(RnnForecastError):
+    """Another live run holds the lock."""
+
+    exit_code = ExitCode.LOCKED
+
+
+class ModelFileError(RnnForecastError):
+    """The model file is damaged, foreign, too new, or not there."""
+
+    exit_code = ExitCode.MODEL_FILE
+
+
+class DataError(RnnForecastError):
+    """The data were read and are refused; `findings` names every row at fault."""
+
+    exit_code = ExitCode.DATA
+
+
+class OutputError(RnnForecastError):
+    """An output was not written; whatever stood there before is untouched."""
+
+    exit_code = ExitCode.OUTPUT
+
+
+class ResourceError(RnnForecastError):
+    """Memory, a device, a time budget or an optional package is missing."""
+
+    exit_code = ExitCode.RESOURCES
+
+
+class DivergedError(RnnForecastError):
+    """Training left the finite numbers and going back to good weights did not help."""
+
+    exit_code = ExitCode.DIVERGED
+
+
+class LostToBaselineError(RnnForecastError):
+    """The network did not win against the naive forecasts and the caller required it."""
+
+    exit_code = ExitCode.LOST
