@@ -1,0 +1,374 @@
+"""What every verb returns: frozen, plain, and one JSON document each (`to_dict`, schemas in `docs/json.md`).
+
+Words shared by all results:
+    assumptions   time, target, id, freq, season_length, horizon, n_series, n_rows (see `assumptions_to_dict`)
+    reasons       key of the assumptions -> why it was chosen, and the flag that overrides it
+    metrics       method -> mase, rmsse, smape, mae, rmse, wape, wql (floats), `coverage`, `coverage_uncertainty` and
+                  `width` ({"80": float, "95": float}), `num_scored` (steps); the network's method is `network`
+    verdict       outcome ("win", "tie", "loss"), against, p_value, skill (percent), skill_interval ([low, high]),
+                  test, num_windows, num_series; None when nothing was held out
+    notes         sentences for people, complete on their own
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from rnnforecast.findings import Finding, JSONValue
+from rnnforecast.progress import Progress as Progress
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Metrics = Mapping[str, Mapping[str, object]]
+
+_SUB_DAILY = re.compile(r"\d*(s|min|h)")
+
+
+class AssumptionsLike(Protocol):
+    """The assumptions of the data wing, as far as results need them."""
+
+    @property
+    def time(self) -> str | None: ...  # noqa: D102
+    @property
+    def target(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def id(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def freq(self) -> str: ...  # noqa: D102
+    @property
+    def season_length(self) -> int: ...  # noqa: D102
+    @property
+    def horizon(self) -> int: ...  # noqa: D102
+    @property
+    def num_series(self) -> int: ...  # noqa: D102
+    @property
+    def num_rows(self) -> int: ...  # noqa: D102
+
+
+def assumptions_to_dict(assumptions: AssumptionsLike) -> dict[str, JSONValue]:
+    """Return assumptions under the keys of the JSON documents."""
+    return {
+        "time": assumptions.time,
+        "target": list(assumptions.target),
+        "id": list(assumptions.id),
+        "freq": assumptions.freq,
+        "season_length": assumptions.season_length,
+        "horizon": assumptions.horizon,
+        "n_series": assumptions.num_series,
+        "n_rows": assumptions.num_rows,
+    }
+
+
+def plain(value: object) -> JSONValue:
+    """Return a value as plain JSON: NaN and infinities become null, stamps ISO strings, integers stay integers."""
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, np.datetime64):
+        return None if np.isnat(value) else str(value.astype("datetime64[s]"))
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [plain(item) for item in value]
+    if isinstance(value, Finding):
+        return value.to_dict()
+    return str(value)
+
+
+def stamp_to_json(stamp: object, freq: object) -> JSONValue:
+    """Return a stamp as ISO text, a bare date on calendars of days and longer; an integer step stays an integer."""
+    if stamp is None or isinstance(stamp, int | np.integer):
+        return plain(stamp)
+    if isinstance(stamp, np.datetime64):
+        text = plain(stamp)
+    else:
+        text = stamp.isoformat() if hasattr(stamp, "isoformat") else str(stamp)
+    if text is None or text == "NaT":
+        return None
+    return text if _SUB_DAILY.fullmatch(str(freq)) else str(text).removesuffix("T00:00:00")
+
+
+def _document(**fields: object) -> dict[str, JSONValue]:
+    return {key: plain(value) for key, value in fields.items()}
+
+
+@dataclass(frozen=True)
+class InspectResult:
+    """What the tool reads in a file: the choices a training would make, and every finding."""
+
+    assumptions: Mapping[str, JSONValue]
+    reasons: Mapping[str, str]
+    findings: tuple[Finding, ...]
+    paths: tuple[str, ...]
+    first: object = None  # first and last stamp over all series: datetime64, int or ISO text
+    last: object = None
+    columns: Mapping[str, str] = field(default_factory=dict)  # column -> role: time, target, id, past, ..., unused
+    seconds: float = 0.0
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, JSONValue]:
+        """Return the JSON document of `rnnforecast inspect`."""
+        return _document(
+            assumptions=self.assumptions,
+            reasons=self.reasons,
+            findings=self.findings,
+            paths=self.paths,
+            first=stamp_to_json(self.first, self.assumptions.get("freq")),
+            last=stamp_to_json(self.last, self.assumptions.get("freq")),
+            columns=self.columns,
+            notes=self.notes,
+            seconds=self.seconds,
+        )
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """A stored model, how it was judged, and what was assumed on the way."""
+
+    model: str  # `prices@1`
+    path: str
+    assumptions: Mapping[str, JSONValue]
+    reasons: Mapping[str, str]
+    findings: tuple[Finding, ...]
+    settings: Mapping[str, JSONValue]  # flat, as chosen: no None where the recipe decided
+    members: tuple[Mapping[str, JSONValue], ...]  # cell, mapping, hidden_size, num_layers, context_length, ...
+    metrics: Metrics
+    verdict: Mapping[str, object] | None
+    served: str  # `network`, or the baseline served instead
+    num_windows: int  # held-out origins of each series
+    seconds: float  # of training and judging, imports not counted
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, JSONValue]:
+        """Return the JSON document of `rnnforecast train`."""
+        return _document(
+            model=self.model,
+            path=self.path,
+            assumptions=self.assumptions,
+            reasons=self.reasons,
+            findings=self.findings,
+            settings=self.settings,
+            members=self.members,
+            metrics=self.metrics,
+            verdict=self.verdict,
+            served=self.served,
+            num_windows=self.num_windows,
+            notes=self.notes,
+            seconds=self.seconds,
+        )
+
+
+@dataclass(frozen=True)
+class Preview:
+    """One series as the terminal shows it: the last rows known and the forecast after them."""
+
+    label: str  # item id as people read it; "" for a single series
+    target: str
+    past_timestamps: np.ndarray  # [C] datetime64 or int64
+    past_target: np.ndarray  # [C] float64, NaN where missing
+    timestamps: np.ndarray  # [H]
+    quantiles: np.ndarray  # [H, Q] at the levels of the result, original units
+    method: str = "network"
+
+
+@dataclass(frozen=True)
+class PredictResult:
+    """Forecasts after the last row of every series.
+
+    `frame` keeps the user's names for id and time, then `cutoff`, `forecast`, `q0.1` ..., `method`.
+    """
+
+    model: str
+    frame: pd.DataFrame
+    freq: str
+    horizon: int
+    quantile_levels: tuple[float, ...]
+    cutoffs: tuple[object, ...]  # distinct last stamps seen, in order
+    num_series: int
+    previews: tuple[Preview, ...]  # the first few series
+    output: str | None = None  # where the frame was written; None: nowhere
+    attention_output: str | None = None
+    findings: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns of `rows`."""
+        return [str(name) for name in self.frame.columns]
+
+    @property
+    def rows(self) -> list[list[JSONValue]]:
+        """All rows as plain JSON values: integers stay integers, stamps become ISO text, NaN null."""
+        columns = [self._column(self.frame[name]) for name in self.frame.columns]
+        return [list(row) for row in zip(*columns, strict=True)]
+
+    def _column(self, column: pd.Series) -> list[JSONValue]:
+        if hasattr(column.dtype, "tz") or column.dtype.kind == "M":
+            return [stamp_to_json(stamp, self.freq) for stamp in column]
+        return [plain(value) for value in column.tolist()]
+
+    def to_dict(self) -> dict[str, JSONValue]:
+        """Return the JSON document of `rnnforecast predict`; `rows` is null when they went to `output`."""
+        return _document(
+            model=self.model,
+            freq=self.freq,
+            horizon=self.horizon,
+            n_series=self.num_series,
+            cutoffs=[stamp_to_json(cutoff, self.freq) for cutoff in self.cutoffs],
+            columns=self.columns,
+            n_rows=len(self.frame),
+            rows=self.rows if self.output is None else None,
+            output=self.output,
+            attention_output=self.attention_output,
+            findings=self.findings,
+            notes=self.notes,
+            seconds=self.seconds,
+        )
+
+
+@dataclass(frozen=True)
+class EvaluateResult:
+    """A rolling-origin backtest of one stored model beside the baselines."""
+
+    model: str
+    assumptions: Mapping[str, JSONValue]
+    findings: tuple[Finding, ...]
+    num_windows: int
+    window_step: int
+    gap: int
+    refit: bool
+    cutoffs: tuple[object, ...]  # distinct, in order
+    metrics: Metrics
+    per_lead: tuple[Mapping[str, object], ...]  # method, lead (1 ... horizon), mase, mae, coverage
+    per_series: tuple[Mapping[str, object], ...]  # method, item_id, mase, smape, mae, wql, coverage
+    verdict: Mapping[str, object] | None
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    def to_dict(self) -> dict[str, JSONValue]:
+        """Return the JSON document of `rnnforecast evaluate`."""
+        return _document(
+            model=self.model,
+            assumptions=self.assumptions,
+            findings=self.findings,
+            num_windows=self.num_windows,
+            window_step=self.window_step,
+            gap=self.gap,
+            refit=self.refit,
+            cutoffs=[stamp_to_json(cutoff, self.assumptions.get("freq")) for cutoff in self.cutoffs],
+            metrics=self.metrics,
+            per_lead=self.per_lead,
+            per_series=self.per_series,
+            verdict=self.verdict,
+            notes=self.notes,
+            seconds=self.seconds,
+        )
+
+
+@dataclass(frozen=True)
+class CompareResult:
+    """Networks and baselines side by side on the same origins; nothing is stored."""
+
+    assumptions: Mapping[str, JSONValue]
+    reasons: Mapping[str, str]
+    findings: tuple[Finding, ...]
+    settings: Mapping[str, JSONValue]
+    num_windows: int
+    window_step: int
+    gap: int
+    cutoffs: tuple[object, ...]
+    metrics: Metrics  # network methods are named by cell or mapping: `gru`, `lstm`, ...
+    per_lead: tuple[Mapping[str, object], ...]
+    per_series: tuple[Mapping[str, object], ...]
+    verdict: Mapping[str, object] | None  # best network against the best baseline
+    seconds_per_method: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    def to_dict(self) -> dict[str, JSONValue]:
+        """Return the JSON document of `rnnforecast compare`."""
+        return _document(
+            assumptions=self.assumptions,
+            reasons=self.reasons,
+            findings=self.findings,
+            settings=self.settings,
+            num_windows=self.num_windows,
+            window_step=self.window_step,
+            gap=self.gap,
+            cutoffs=[stamp_to_json(cutoff, self.assumptions.get("freq")) for cutoff in self.cutoffs],
+            metrics=self.metrics,
+            per_lead=self.per_lead,
+            per_series=self.per_series,
+            verdict=self.verdict,
+            seconds_per_method=self.seconds_per_method,
+            notes=self.notes,
+            seconds=self.seconds,
+        )
+
+
+@dataclass(frozen=True)
+class ModelsResult:
+    """Stored models, one short mapping each: what `models list`, `verify` and `remove` report.
+
+    Keys of a model: model, path, created, freq, horizon, n_series, target, mase, outcome, served, size_bytes;
+    after `verify` also `ok` and `problem`.
+    """
+
+    store: str
+    action: str  # list, verify or remove
+    models: tuple[Mapping[str, object], ...]
+
+    def to_dict(self) -> dict[str, JSONValue]:
+        """Return the JSON document of `rnnforecast models list`, `verify` or `remove`."""
+        return _document(store=self.store, action=self.action, models=self.models)
+
+
+@dataclass(frozen=True)
+class ModelResult:
+    """One stored model in full: its manifest and where it lies."""
+
+    model: str
+    path: str
+    manifest: Mapping[str, object]
+
+    def to_dict(self) -> dict[str, JSONValue]:
+        """Return the JSON document of `rnnforecast models show`."""
+        return _document(model=self.model, path=self.path, manifest=self.manifest)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing `doctor` looked at."""
+
+    name: str
+    ok: bool
+    detail: str
+    hint: str | None = None
+
+
+@dataclass(frozen=True)
+class DoctorResult:
+    """Whether this installation can train, predict and store."""
+
+    checks: tuple[Check, ...]
+
+    @property
+    def ok(self) -> bool:
+        """True when every check passed."""
+        return all(check.ok for check in self.checks)
+
+    def to_dict(self) -> dict[str, JSONValue]:
+        """Return the JSON document of `rnnforecast doctor`."""
+        checks = [{"name": c.name, "ok": c.ok, "detail": c.detail, "hint": c.hint} for c in self.checks]
+        return _document(ok=self.ok, checks=checks)
