@@ -1,0 +1,1 @@
+"""What stays on disk: files replaced whole, the model file, and the store of named versions."""

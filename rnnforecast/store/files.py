@@ -1,0 +1,232 @@
+"""Files that are old or new, never half: atomic replacement, a check before the work starts, kernel locks.
+
+A file is written beside its target under a random name, flushed to the disk and then renamed over the target, so a
+reader, a crash or a full disk never meets a part of it. Symbolic links, folders, pipes and devices are no targets:
+renaming would turn a link into a file of its own, so the user is asked to name the file behind it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from rnnforecast.errors import LockedError, OutputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+TEMPORARY_PREFIX = ".rnnforecast-"
+TEMPORARY_SUFFIX = ".tmp"
+
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FLUSH_UNSUPPORTED = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
+
+
+def replace_file(
+    path: str | Path, write: Callable[[BinaryIO], None], *, check: Callable[[Path], None] | None = None
+) -> None:
+    """Write `path` whole or leave it untouched.
+
+    `write` fills an open binary stream; `check`, where given, reads the finished temporary file back and raises if
+    it is not what was meant: only then does it take the place of the target. A new file gets the mode of the umask;
+    a replaced one keeps mode and, where permitted, owner. Raises OutputError for whatever keeps the file from being
+    written; any other exception of `write` or `check` passes through. The temporary file is gone in every case.
+    """
+    target = Path(path)
+    existing = _inspect_target(target)
+    temporary = target.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}{TEMPORARY_SUFFIX}"
+    num_bytes = 0
+    try:
+        descriptor = _create(temporary, existing)
+        try:
+            # The descriptor stays ours: a writer that closes its stream must not keep us from flushing.
+            with os.fdopen(descriptor, "wb", closefd=False) as stream:
+                write(stream)
+            os.fsync(descriptor)
+        finally:
+            num_bytes = os.fstat(descriptor).st_size
+            os.close(descriptor)
+        if check is not None:
+            check(temporary)
+        os.replace(temporary, target)
+    except OSError as error:
+        raise _refusal(target, error, num_bytes=num_bytes) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+    flush_folder(target.parent)
+
+
+def check_writable(path: str | Path) -> None:
+    """Check before the work starts that `path` can be written at its end; leaves nothing behind.
+
+    Raises OutputError for a missing folder, a folder as target, a link or device, a read-only file or place.
+    """
+    target = Path(path)
+    existing = _inspect_target(target)
+    probe = target.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}{TEMPORARY_SUFFIX}"
+    try:
+        os.close(_create(probe, existing))
+    except OSError as error:
+        raise _refusal(target, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            probe.unlink()
+
+
+def make_folder(path: str | Path) -> None:
+    """Create a folder and its parents where missing. Raises OutputError."""
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise OutputError(
+            f"`{folder}` is a file, a folder is needed there",
+            hint="move the file away or name another folder",
+            code="E_OUT_KIND",
+        ) from error
+    except OSError as error:
+        raise _refusal(folder, error) from error
+
+
+def flush_folder(folder: Path) -> None:
+    """Make renames and removals in `folder` outlast a power cut, where the file system can promise it.
+
+    Raises OutputError when the disk fails: the files are in place, but nobody knows for how long.
+    """
+    if not hasattr(os, "O_DIRECTORY"):  # no such call on Windows, where renames are written through
+        return
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno in _FLUSH_UNSUPPORTED:
+            return
+        raise OutputError(
+            f"the disk failed to flush the folder `{folder}`: {(error.strerror or str(error)).lower()}",
+            hint="check the disk: what was just written there may be lost in a power cut",
+            code="E_OUT_DEVICE",
+        ) from error
+
+
+def sweep_temporaries(folder: Path) -> int:
+    """Remove what killed writers left in `folder` and return how many; call it under the lock of the folder."""
+    num_removed = 0
+    for leftover in folder.glob(f"{TEMPORARY_PREFIX}*{TEMPORARY_SUFFIX}"):
+        with contextlib.suppress(OSError):
+            leftover.unlink()
+            num_removed += 1
+    return num_removed
+
+
+@contextmanager
+def lock(path: str | Path, *, wait_seconds: float = 0) -> Iterator[None]:
+    """Hold the lock file `path` for the length of a `with` block.
+
+    A lock of the kernel: it ends with its holder, however that ends, and nothing is ever to be cleared by hand.
+    Raises LockedError when another holder keeps it longer than `wait_seconds`, OutputError where it cannot be made.
+    """
+    from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout  # 25 ms that `predict` does not need
+
+    held: BaseFileLock = FileLock(path, timeout=wait_seconds)
+    try:
+        held.acquire()
+    except Timeout as error:
+        raise LockedError(
+            f"another run holds the lock `{path}`" + (f" (waited {wait_seconds:g} s)" if wait_seconds else ""),
+            hint="let it end and try again; the lock vanishes with the run that holds it",
+            code="E_RUN_LOCKED",
+        ) from error
+    except (OSError, NotImplementedError) as error:
+        cause = error if isinstance(error, OSError) else OSError(errno.ENOLCK, "no locks on this file system")
+        raise _refusal(Path(path), cause) from error
+    try:
+        if isinstance(held, SoftFileLock):  # the package's own stand-in: it outlives a killed holder
+            raise _refusal(Path(path), OSError(errno.ENOLCK, "no locks on this file system"))
+        yield
+    finally:
+        held.release()
+
+
+def _inspect_target(target: Path) -> os.stat_result | None:
+    """Return the state of the file that stands at `target`, None where there is none; refuse what is no file."""
+    try:
+        existing = target.lstat()
+    except FileNotFoundError:
+        if not target.parent.exists():
+            raise _missing_folder(target) from None
+        return None
+    except OSError as error:
+        raise _refusal(target, error) from error
+    if stat.S_ISLNK(existing.st_mode):
+        raise OutputError(
+            f"`{target}` is a symbolic link and is not written through",
+            hint=f"name the file itself: `{os.path.realpath(target)}`",
+            code="E_OUT_KIND",
+        )
+    if not stat.S_ISREG(existing.st_mode):
+        kind = "a folder" if stat.S_ISDIR(existing.st_mode) else "a device, pipe or socket"
+        raise OutputError(
+            f"`{target}` is {kind}, not a file", hint="name a file, such as `forecasts.csv`", code="E_OUT_KIND"
+        )
+    if not os.access(target, os.W_OK):
+        raise OutputError(
+            f"`{target}` is read-only", hint=f"`chmod u+w {target}` or name another file", code="E_OUT_READ_ONLY"
+        )
+    return existing
+
+
+def _create(temporary: Path, existing: os.stat_result | None) -> int:
+    """Create a file that did not exist, never through a planted link, with the mode and owner of `existing`."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+    flags |= getattr(os, "O_BINARY", 0)
+    if existing is None:
+        return os.open(temporary, flags, 0o666)  # the kernel takes the umask off
+    descriptor = os.open(temporary, flags, 0o600)
+    try:
+        if hasattr(os, "fchown"):
+            with contextlib.suppress(PermissionError):
+                os.fchown(descriptor, existing.st_uid, existing.st_gid)
+            os.fchmod(descriptor, stat.S_IMODE(existing.st_mode))
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _missing_folder(target: Path) -> OutputError:
+    return OutputError(
+        f"`{target}` was not written: the folder `{target.parent}` does not exist",
+        hint=f"create it: `mkdir -p {target.parent}`",
+        code="E_OUT_FOLDER",
+    )
+
+
+def _refusal(target: Path, error: OSError, *, num_bytes: int = 0) -> OutputError:
+    cause = (error.strerror or str(error)).lower()
+    done = f" after {num_bytes:,} bytes" if num_bytes else ""
+    message = f"`{target}` was not written: {cause}{done}"
+    if error.errno in _DISK_FULL:
+        hint, code = f"free space on the disk of `{target.parent}` or name a file elsewhere", "E_OUT_NO_SPACE"
+    elif error.errno == errno.EROFS:
+        hint, code = "name a file on a disk that is not read-only", "E_OUT_READ_ONLY"
+    elif error.errno in (errno.EACCES, errno.EPERM):
+        hint, code = f"allow this user to write in `{target.parent}` or name a file elsewhere", "E_OUT_PERMISSION"
+    elif error.errno == errno.ENOENT:
+        return _missing_folder(target)
+    elif error.errno in (errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP):
+        hint, code = "name a file in a folder that exists, with a shorter or simpler name", "E_OUT_KIND"
+    elif error.errno == errno.ENOLCK:
+        hint, code = "put the store on a local disk with `--store`", "E_OUT_LOCK"
+    else:
+        hint, code = f"check the disk of `{target.parent}`; what stood there before is untouched", "E_OUT_DEVICE"
+    return OutputError(message, hint=hint, code=code)

@@ -1,0 +1,159 @@
+"""The manifest of a model file: everything about a model that is no array, as one JSON document.
+
+It is read before any array is, so all it holds is checked here: types, sizes, the closed list of architectures.
+Keys this version does not know are ignored, except within `members`: an unknown key there might change the equations.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, NoReturn
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from rnnforecast.config import MAX_HORIZON, MemberSettings
+from rnnforecast.errors import ModelFileError
+
+#: Written into every file; a reader refuses higher numbers and reads all lower ones for ever.
+FORMAT = 1
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Roles(_Frozen):
+    """Which columns of the input are what; the names are the user's own."""
+
+    time: str | None = None
+    target: tuple[str, ...] = ()
+    id: tuple[str, ...] = ()
+    past: tuple[str, ...] = ()
+    future: tuple[str, ...] = ()
+    static: tuple[str, ...] = ()
+
+
+class InputRecord(_Frozen):
+    """The data a model was trained on: absolute paths, digest, size and span (timestamps as text, steps as numbers)."""
+
+    paths: tuple[str, ...] = ()
+    digest: str = ""
+    num_rows: int = Field(0, ge=0)
+    num_series: int = Field(0, ge=0)
+    columns: tuple[str, ...] = ()
+    first_timestamp: str | int | None = None
+    last_timestamp: str | int | None = None
+
+
+class Manifest(_Frozen):
+    """What a model is, what it was trained on, how it was judged and what it serves.
+
+    `name`, `version` and `created` (UTC, ISO 8601) are given by the store, `payload_sha256` by the writer.
+    `served` is `network` or the name of the baseline that is served in its place.
+    """
+
+    format: int = Field(FORMAT, ge=1)
+    name: str = ""
+    version: int = Field(0, ge=0)
+    created: str = ""
+    rnnforecast: str = ""
+    settings: dict[str, JsonValue] = {}
+    assumptions: dict[str, JsonValue] = {}
+    roles: Roles = Roles()
+    freq: dict[str, JsonValue] = {}
+    season_length: int = Field(1, ge=1, le=100_000)
+    horizon: int = Field(ge=1, le=MAX_HORIZON)
+    quantile_levels: tuple[float, ...]
+    members: tuple[MemberSettings, ...] = Field((), max_length=64)
+    metrics: dict[str, JsonValue] = {}
+    verdict: dict[str, JsonValue] | None = None
+    served: str = "network"
+    findings: tuple[dict[str, JsonValue], ...] = ()
+    seed: int = 0
+    versions: dict[str, str] = {}
+    input: InputRecord = InputRecord()
+    seconds: float = Field(0.0, ge=0.0)
+    payload_sha256: str = ""
+
+    @property
+    def label(self) -> str:
+        """`NAME@VERSION`, or the bare name while the store has given no version."""
+        return f"{self.name}@{self.version}" if self.version else self.name
+
+    def to_dict(self) -> dict[str, JsonValue]:
+        """Return the manifest as JSON values; numbers that are not finite (an undefined metric) become null."""
+        return {key: _finite(value) for key, value in self.model_dump(mode="json").items()}
+
+    def to_json(self) -> str:
+        """Return the manifest as one line of JSON, the same text for the same manifest."""
+        return json.dumps(self.to_dict(), separators=(",", ":"), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str, *, source: str) -> Manifest:
+        """Rebuild a manifest. Raises ModelFileError for a newer format and for whatever is not a manifest."""
+        values = parse_json(text, source=source)
+        if not isinstance(values, dict):
+            raise _not_a_manifest(source, f"it is a {type(values).__name__}")
+        written = values.get("format")
+        if isinstance(written, int) and written > FORMAT:
+            raise _too_new(source, written, values.get("rnnforecast"))
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise _not_a_manifest(source, f"`{where}`: {first['msg'][:200]}") from error
+
+
+def parse_json(text: str, *, source: str) -> JsonValue:
+    """Parse JSON from a file nobody vouches for: no key twice, no NaN, no bottomless nesting.
+
+    Raises ModelFileError.
+    """
+    try:
+        parsed: JsonValue = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)[:200]
+        raise _not_a_manifest(source, reason) from error
+    return parsed
+
+
+def _unique_keys(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+    unique = dict(pairs)
+    if len(unique) < len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise ValueError(f"the key `{twice[:40]}` stands there twice")
+    return unique
+
+
+def _refuse_constant(word: str) -> NoReturn:
+    raise ValueError(f"`{word}` is no JSON number")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_finite(inner) for inner in value]
+    return value
+
+
+def _too_new(source: str, written: int, needed: object) -> ModelFileError:
+    version = f"rnnforecast {needed} or newer" if isinstance(needed, str) and needed else "a newer rnnforecast"
+    return ModelFileError(
+        f"`{source}` has format {written}, this rnnforecast reads formats up to {FORMAT}: it needs {version}",
+        hint="upgrade with `pip install --upgrade rnnforecast`, or train again",
+        code="E_MODEL_TOO_NEW",
+    )
+
+
+def _not_a_manifest(source: str, reason: str) -> ModelFileError:
+    return ModelFileError(
+        f"`{source}` holds no manifest that rnnforecast reads: {reason}",
+        hint="`rnnforecast models list` shows the models that are whole; train again to replace this one",
+        code="E_MODEL_FORMAT",
+    )

@@ -1,0 +1,280 @@
+"""The store: every trained model under its name and a version that is never given twice.
+
+```text
+.rnnforecast/                     in the working folder, or `--store`, or RNNFORECAST_STORE
+├── models.lock                   held while a version is added or removed
+└── models/<encoded name>/
+    ├── last-version              highest number ever given, so that a removed version does not come back
+    └── <version>.safetensors
+```
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rnnforecast.errors import ModelFileError, OutputError, UsageError
+from rnnforecast.store.files import check_writable, flush_folder, lock, make_folder, sweep_temporaries
+from rnnforecast.store.model_file import read_manifest, read_model, write_model
+from rnnforecast.store.names import check_name, encode_name, split_spec
+from rnnforecast.store.shelf import COUNTER, SUFFIX, Shelf, StoredModel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from rnnforecast.findings import JSONValue
+    from rnnforecast.store.manifest import Manifest
+    from rnnforecast.store.model_file import ModelFile
+
+# The class has a method `list`, which hides the type of that name from its annotations.
+Models = list[StoredModel]
+Paths = list[Path]
+Shelves = list[Shelf]
+
+STORE_VARIABLE = "RNNFORECAST_STORE"
+DEFAULT_STORE = ".rnnforecast"
+
+_WAIT_SECONDS = 60.0
+_MAX_LISTED = 8
+
+
+def default_store() -> Path:
+    """Return the store that is used when none is named: RNNFORECAST_STORE or `.rnnforecast` in the working folder."""
+    return Path(os.environ.get(STORE_VARIABLE) or DEFAULT_STORE)
+
+
+class Registry:
+    """The models of one store. Reading never takes the lock and never writes; a missing store is an empty one."""
+
+    def __init__(self, store: str | Path | None = None) -> None:
+        self.store = Path(store) if store is not None else default_store()
+        self._models = self.store / "models"
+        self._lock_path = self.store / "models.lock"
+
+    def check_writable(self, name: str) -> None:
+        """Check before training that a model of this name can be stored. Raises UsageError, OutputError."""
+        check_name(name)
+        shelf = self._shelf(name)
+        make_folder(shelf.folder)
+        check_writable(shelf.folder / COUNTER)
+
+    def add(self, model: ModelFile) -> StoredModel:
+        """Store a model as the next version of the name in its manifest; what is stored already stays.
+
+        `version` and `created` of the manifest are set here. Raises UsageError for a name that cannot be, LockedError
+        when another run keeps the store locked for a minute, OutputError when the disk refuses.
+        """
+        name = model.manifest.name
+        check_name(name)
+        shelf = self._shelf(name)
+        make_folder(shelf.folder)
+        with lock(self._lock_path, wait_seconds=_WAIT_SECONDS):
+            sweep_temporaries(shelf.folder)
+            version = shelf.last_version() + 1
+            created = datetime.now(UTC).isoformat(timespec="microseconds")
+            manifest = model.manifest.model_copy(update={"version": version, "created": created})
+            # The number is taken first: killed in between, a version is skipped, never given twice.
+            shelf.note_version(version)
+            written = write_model(shelf.path(version), replace(model, manifest=manifest))
+        return StoredModel(name, version, shelf.path(version), written)
+
+    def remove(self, spec: str) -> Paths:
+        """Remove `NAME@VERSION`, or every version of `NAME`, and return the files that are gone.
+
+        Raises ModelFileError for an unknown model, UsageError for a path, OutputError when the disk refuses.
+        """
+        if _is_path(spec):
+            raise UsageError(
+                f"`{spec}` is a file, models are removed by name", hint="`rnnforecast models remove NAME@VERSION`"
+            )
+        shelf, _ = self._select(spec)
+        with lock(self._lock_path, wait_seconds=_WAIT_SECONDS):
+            _, versions = self._select(spec)
+            shelf.note_version(shelf.last_version())
+            paths = [shelf.path(version) for version in versions]
+            for path in paths:
+                _unlink(path)
+            flush_folder(shelf.folder)
+        return paths
+
+    def list(self) -> Models:
+        """Return every version of every model by name and version; only headers are read.
+
+        A file that is refused stands in the list with its problem.
+        """
+        found = [shelf.look(version) for shelf in self._shelves() for version in shelf.versions()]
+        return sorted(found, key=lambda stored: (stored.name, stored.version))
+
+    def names(self) -> Sequence[str]:
+        """Return the names that have at least one version, sorted."""
+        return sorted(shelf.name for shelf in self._shelves() if shelf.versions())
+
+    def resolve(self, spec: str | None = None) -> StoredModel:
+        """Find a model: the newest of all, `NAME`, `NAME@VERSION`, or a path that ends in `.safetensors`.
+
+        Raises ModelFileError for an unknown model, and for one whose file is refused: an older version never takes
+        its place in silence.
+        """
+        if spec is not None and _is_path(spec):
+            return _sound(_look_at_file(Path(spec)))
+        if spec is not None:
+            shelf, versions = self._select(spec)
+            return _sound(shelf.look(versions[-1]))
+        newest = [shelf.look(versions[-1]) for shelf in self._shelves() if (versions := shelf.versions())]
+        if not newest:
+            raise self._empty()
+        return _sound(max(newest, key=_age))
+
+    def find_for_data(
+        self, path: str | Path, *, columns: Sequence[str], freq: Mapping[str, JSONValue] | None = None
+    ) -> StoredModel | None:
+        """Return the newest model trained on a file of that name with these columns (any order) and this frequency.
+
+        None where there is none. Raises ModelFileError when a damaged version may be newer than the one that fits.
+        """
+        fitting: Models = []
+        for shelf in self._shelves():
+            damaged: StoredModel | None = None
+            for version in reversed(shelf.versions()):
+                stored = shelf.look(version)
+                if stored.manifest is None:
+                    damaged = damaged or stored
+                elif _was_trained_on(stored.manifest, Path(path).name, set(columns), freq):
+                    fitting.append(damaged or stored)
+                    break
+        return _sound(max(fitting, key=_age)) if fitting else None
+
+    def verify(self, spec: str | None = None) -> Models:
+        """Read every byte of all models, of every version of `NAME`, of `NAME@VERSION` or of a file.
+
+        Returns one entry a file, `problem` saying what is wrong. Raises ModelFileError for an unknown model.
+        """
+        if spec is None:
+            return [_verify(stored) for stored in self.list()]
+        if _is_path(spec):
+            return [_verify(_look_at_file(Path(spec)))]
+        shelf, versions = self._select(spec)
+        return [_verify(shelf.look(version)) for version in versions]
+
+    def _shelf(self, name: str) -> Shelf:
+        return Shelf(self._models / encode_name(name))
+
+    def _shelves(self) -> Shelves:
+        try:
+            return [Shelf(folder) for folder in sorted(self._models.iterdir())]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise ModelFileError(
+                f"the store `{self.store}` cannot be read: {(error.strerror or str(error)).lower()}",
+                hint="allow this user to read it or name another with `--store`",
+                code="E_MODEL_MISSING",
+            ) from error
+
+    def _select(self, spec: str) -> tuple[Shelf, Sequence[int]]:
+        """Return the shelf and the versions that a spec means, ascending and never empty. Raises ModelFileError."""
+        name, version = split_spec(spec)
+        shelf = self._shelf(name)
+        versions = shelf.versions()
+        if not versions:
+            raise self._unknown(name)
+        if version is None:
+            return shelf, versions
+        if version not in versions:
+            raise ModelFileError(
+                f"model `{name}` has no version {version}; there are: {_enumerate(map(str, versions))}",
+                hint=f"`rnnforecast models show {name}` shows the newest",
+                code="E_MODEL_UNKNOWN",
+            )
+        return shelf, [version]
+
+    def _unknown(self, name: str) -> ModelFileError:
+        names = self.names()
+        if not names:
+            return self._empty(name)
+        near = difflib.get_close_matches(name, names, n=1)
+        guess = f", did you mean `{near[0]}`?" if near else ";"
+        return ModelFileError(
+            f"no model named `{name}` in the store `{self.store}`{guess} there are: {_enumerate(names)}",
+            hint="`rnnforecast models list` shows all models with their versions",
+            code="E_MODEL_UNKNOWN",
+        )
+
+    def _empty(self, name: str | None = None) -> ModelFileError:
+        wanted = f"no model named `{name}`: " if name else ""
+        return ModelFileError(
+            f"{wanted}no model is stored in `{self.store}`",
+            hint="train one with `rnnforecast train DATA`, or name the store with `--store`",
+            code="E_MODEL_UNKNOWN",
+        )
+
+
+def _is_path(spec: str) -> bool:
+    return spec.endswith(SUFFIX)
+
+
+def _look_at_file(path: Path) -> StoredModel:
+    try:
+        manifest = read_manifest(path)
+    except ModelFileError as problem:
+        return StoredModel(path.stem, 0, path, None, problem)
+    return StoredModel(manifest.name or path.stem, manifest.version, path, manifest)
+
+
+def _sound(stored: StoredModel) -> StoredModel:
+    if stored.problem is not None:
+        raise stored.problem
+    return stored
+
+
+def _verify(stored: StoredModel) -> StoredModel:
+    if stored.problem is not None:
+        return stored
+    try:
+        read_model(stored.path)
+    except ModelFileError as problem:
+        return replace(stored, problem=problem)
+    return stored
+
+
+def _age(stored: StoredModel) -> tuple[str, str, int]:
+    """Sort key of newest-last; a file whose manifest is unreadable counts by the time it was written."""
+    if stored.manifest is not None:
+        created = stored.manifest.created
+    else:
+        try:
+            written = stored.path.stat().st_mtime
+        except OSError:
+            written = 0.0
+        created = datetime.fromtimestamp(written, UTC).isoformat(timespec="microseconds")
+    return created, stored.name, stored.version
+
+
+def _was_trained_on(
+    manifest: Manifest, file_name: str, columns: set[str], freq: Mapping[str, JSONValue] | None
+) -> bool:
+    names = {Path(each).name for each in manifest.input.paths}
+    same_freq = freq is None or dict(manifest.freq) == dict(freq)
+    return file_name in names and set(manifest.input.columns) == columns and same_freq
+
+
+def _unlink(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"`{path}` was not removed: {(error.strerror or str(error)).lower()}",
+            hint=f"allow this user to write in `{path.parent}`",
+            code="E_OUT_PERMISSION",
+        ) from error
+
+
+def _enumerate(words: Iterable[str]) -> str:
+    listed = [*words]
+    more = f" and {len(listed) - _MAX_LISTED} more" if len(listed) > _MAX_LISTED else ""
+    return ", ".join(f"`{word}`" for word in listed[:_MAX_LISTED]) + more
