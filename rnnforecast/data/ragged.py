@@ -1,0 +1,39 @@
+"""Ragged arrays: many runs of rows of different length, laid end to end in one flat array."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    IntArray = npt.NDArray[np.int64]
+
+
+def offsets_of(lengths: IntArray) -> IntArray:
+    """Return where each run starts, and behind the last one where it ends: [S] -> [S + 1]."""
+    offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets
+
+
+def positions(lengths: IntArray) -> IntArray:
+    """Return 0, 1, 2 ... within each run: [S] -> [N]."""
+    total = int(lengths.sum())
+    return np.arange(total, dtype=np.int64) - np.repeat(offsets_of(lengths)[:-1], lengths)
+
+
+def rows_of(starts: IntArray, lengths: IntArray) -> IntArray:
+    """Return the flat row numbers of runs that begin at `starts`: [S], [S] -> [N]."""
+    return np.repeat(starts, lengths) + positions(lengths)
+
+
+def last_true_before(mask: npt.NDArray[np.bool_], run_starts: IntArray) -> IntArray:
+    """Return for each row the newest row up to it whose mask is true, or -1 where its run has none so far.
+
+    `run_starts` [N] holds for each row the row its run begins with.
+    """
+    newest = np.maximum.accumulate(np.where(mask, np.arange(len(mask), dtype=np.int64), -1))
+    return np.where(newest >= run_starts, newest, -1)

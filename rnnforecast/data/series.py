@@ -1,0 +1,187 @@
+"""`SeriesSet`: all series of a file, flat and ragged, on one calendar.
+
+S series, N rows of all series laid end to end, Nf rows of covariates known ahead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from rnnforecast.data.ragged import last_true_before, offsets_of, positions, rows_of
+
+if TYPE_CHECKING:
+    from rnnforecast.data.frequency import Frequency, StampArray
+
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+CovariateArray = npt.NDArray[np.float32]
+TextArray = npt.NDArray[np.object_]
+
+
+@dataclass(frozen=True)
+class SeriesSet:
+    """Every series of a reading: one entry for each item and target, rows of entry s at `offsets[s]:offsets[s + 1]`.
+
+    Gaps of the file are rows whose `observed` is false; missing rows at the end stay, so that a forecast starts
+    after the last stamp. Row i of a series' future covariates stands beside row i of its target; rows from the
+    series' length on are the known future.
+    """
+
+    id_columns: tuple[str, ...]  # the user's own names, () when there is one series
+    id_values: TextArray  # [S, len(id_columns)]
+    target_names: tuple[str, ...]
+    target_index: IntArray  # [S]
+    time_column: str | None
+    values: FloatArray  # [N], NaN where not observed
+    observed: BoolArray  # [N]
+    offsets: IntArray  # [S + 1]
+    first_ordinals: IntArray  # [S]
+    freq: Frequency
+    season_length: int
+    past_covariates: CovariateArray  # [N, Fp]
+    future_covariates: CovariateArray  # [Nf, Ff]
+    future_offsets: IntArray  # [S + 1]
+    static_covariates: CovariateArray  # [S, Fs]
+    past_names: tuple[str, ...] = ()
+    future_names: tuple[str, ...] = ()
+    static_names: tuple[str, ...] = ()
+
+    @property
+    def num_series(self) -> int:
+        """Number of series, S."""
+        return len(self.offsets) - 1
+
+    @property
+    def num_rows(self) -> int:
+        """Number of target rows of all series, N, masked ones included."""
+        return len(self.values)
+
+    @property
+    def lengths(self) -> IntArray:
+        """Number of rows of each series: [S]."""
+        return np.diff(self.offsets)
+
+    @property
+    def item_ids(self) -> list[str]:
+        """One label for each series: its ids joined by `/`, with the target's name where there are several."""
+        targets = [self.target_names[index] for index in self.target_index]
+        if not self.id_columns:
+            return targets
+        joined = ["/".join(ids) for ids in self.id_values]
+        if len(self.target_names) == 1:
+            return joined
+        return [f"{label}/{target}" for label, target in zip(joined, targets, strict=True)]
+
+    def filled(self) -> FloatArray:
+        """Return values without NaN: [N], for the input of a network that also reads the mask.
+
+        A missing value becomes the newest observed one of its position in the season, else the last observed one,
+        else (before anything was observed) the first observed one; 0 in a series without any observed value.
+        """
+        if self.observed.all():
+            return self.values
+        rows, fills = _seasonal_fill(self)
+        filled = self.values.copy()
+        filled[rows] = fills
+        return filled
+
+    def head(self, lengths: IntArray) -> SeriesSet:
+        """Return the first `lengths` [S] rows of each series; covariates known ahead are kept whole."""
+        kept = np.clip(np.asarray(lengths, dtype=np.int64), 0, self.lengths)
+        rows = rows_of(self.offsets[:-1], kept)
+        return replace(
+            self,
+            values=self.values[rows],
+            observed=self.observed[rows],
+            offsets=offsets_of(kept),
+            past_covariates=self.past_covariates[rows],
+        )
+
+    def select(self, index: IntArray) -> SeriesSet:
+        """Return the series of these numbers, in this order."""
+        index = np.asarray(index, dtype=np.int64)
+        rows = rows_of(self.offsets[index], self.lengths[index])
+        future_lengths = np.diff(self.future_offsets)[index]
+        return replace(
+            self,
+            id_values=self.id_values[index],
+            target_index=self.target_index[index],
+            values=self.values[rows],
+            observed=self.observed[rows],
+            offsets=offsets_of(self.lengths[index]),
+            first_ordinals=self.first_ordinals[index],
+            past_covariates=self.past_covariates[rows],
+            future_covariates=self.future_covariates[rows_of(self.future_offsets[index], future_lengths)],
+            future_offsets=offsets_of(future_lengths),
+            static_covariates=self.static_covariates[index],
+        )
+
+    def timestamps(self, series: int) -> StampArray:
+        """Return the stamps of one series: [length]."""
+        length = int(self.offsets[series + 1] - self.offsets[series])
+        return self.freq.to_timestamps(self.first_ordinals[series] + np.arange(length, dtype=np.int64))
+
+    def future_timestamps(self, horizon: int) -> StampArray:
+        """Return the stamps that follow the last row of each series: [S, H]."""
+        next_ordinals = self.first_ordinals + self.lengths
+        return self.freq.to_timestamps(next_ordinals[:, None] + np.arange(horizon, dtype=np.int64))
+
+    def digest(self) -> str:
+        """Return a sha256 of values, masks, stamps, ids and covariates: equal for the same data in any file."""
+        digest = hashlib.sha256()
+        header = (self.id_columns, self.target_names, self.freq, self.past_names, self.future_names, self.static_names)
+        digest.update(repr(header).encode())
+        arrays = (
+            np.where(self.observed, self.values, 0.0), self.observed, self.offsets, self.first_ordinals,
+            self.target_index, self.past_covariates, self.future_covariates, self.future_offsets,
+            self.static_covariates,
+        )  # fmt: skip
+        for array in arrays:
+            digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update("\0".join(self.id_values.ravel().tolist()).encode("utf-8", "surrogatepass"))
+        return digest.hexdigest()
+
+
+def _seasonal_fill(series: SeriesSet) -> tuple[IntArray, FloatArray]:
+    """Return the missing rows and what to put there; only series that miss something are looked at."""
+    missing_before = offsets_of((~series.observed).astype(np.int64))[series.offsets]
+    chosen = np.flatnonzero(np.diff(missing_before) > 0)
+    lengths = series.lengths[chosen]
+    rows = rows_of(series.offsets[chosen], lengths)  # [n] flat rows of the chosen series
+    observed, values, place = series.observed[rows], series.values[rows], positions(lengths)
+    starts = np.arange(len(rows), dtype=np.int64) - place
+
+    # rows of one series and one position of the season side by side, oldest first
+    owner = np.repeat(np.arange(len(chosen), dtype=np.int64), lengths)
+    season = owner * series.season_length + place % series.season_length
+    order = np.argsort(season, kind="stable")
+    sorted_season = season[order]
+    run_starts = np.searchsorted(sorted_season, sorted_season, side="left")
+    newest = last_true_before(observed[order], run_starts)
+    source = np.empty(len(rows), dtype=np.int64)
+    source[order] = np.where(newest >= 0, order[newest], -1)
+
+    last = last_true_before(observed, starts)
+    first = _first_true(observed, offsets_of(lengths))[owner]
+    source = np.where(source >= 0, source, np.where(last >= 0, last, first))
+    fills = np.where(source >= 0, values[source], 0.0)
+    return rows[~observed], fills[~observed]
+
+
+def _first_true(mask: BoolArray, offsets: IntArray) -> IntArray:
+    """Return the first true row of each run, -1 where there is none: [S]."""
+    true_rows = np.append(np.flatnonzero(mask), len(mask))
+    first = true_rows[np.searchsorted(true_rows[:-1], offsets[:-1])]
+    return np.where(first < offsets[1:], first, -1)
+
+
+def first_observed(series: SeriesSet) -> IntArray:
+    """Return the position of the first observed row of each series, its length where there is none: [S]."""
+    rows = _first_true(series.observed, series.offsets)
+    return np.where(rows >= 0, rows - series.offsets[:-1], series.lengths)
