@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 if TYPE_CHECKING:
     from rnnforecast.data.series import BoolArray, FloatArray, IntArray
@@ -14,8 +13,13 @@ MAX_SERIES = 200
 #: Rows read of each series, as a multiple of the season: enough to judge, few enough for the longest series.
 MAX_SEASONS = 60
 MIN_SEASONS = 2.5
-#: Autocorrelation at the season below which a forecast gains nothing from it.
-MIN_CORRELATION = 0.3
+#: Autocorrelation at the season below which a forecast of one series gains nothing from it; a panel shares one
+#: season over many series, so less is enough there, down to the lowest.
+MIN_CORRELATION = 0.25
+LOWEST_CORRELATION = 0.1
+#: Standard errors that the correlation of chance stays below.
+NUM_STANDARD_ERRORS = 3.0
+MIN_PEAK = 0.4
 MAX_SEARCHED = 400
 
 
@@ -31,18 +35,21 @@ def detect_season_length(
     if default <= 1 and not search:
         return 1
     longest = MAX_SEARCHED if search else default + default // 2 + 2
-    profiles = [
-        profile
-        for series in _sampled(offsets, longest)
-        if (profile := _profile(values, observed, offsets, series, default=default, search=search)) is not None
-    ]
+    profiles, num_rows = [], 0
+    for series in _sampled(offsets, longest):
+        profile = _profile(values, observed, offsets, series, default=default, search=search)
+        if profile is not None:
+            profiles.append(profile)
+            num_rows += int(offsets[series + 1] - offsets[series])
     if not profiles:
         return 1
-    width = min(len(profile) for profile in profiles) if search else longest
+    width = int(np.median([len(profile) for profile in profiles]))
     correlation = np.median([profile[:width] for profile in profiles if len(profile) >= width], axis=0)
     if search:
         return _clearest_peak(correlation)
-    return default if _is_season(correlation, default) else 1
+    floor = max(LOWEST_CORRELATION, MIN_CORRELATION / len(profiles) ** 0.25)
+    needed = max(floor, NUM_STANDARD_ERRORS / num_rows**0.5)
+    return default if _is_season(correlation, default, needed=needed) else 1
 
 
 def _sampled(offsets: IntArray, longest: int) -> IntArray:
@@ -59,34 +66,28 @@ def _profile(
 ) -> FloatArray | None:
     """Return the autocorrelation of one series from lag 0 up, None where it is too short or constant."""
     start, stop = int(offsets[series]), int(offsets[series + 1])
-    if not search:
-        start = max(start, stop - MAX_SEASONS * max(default, 24))
-    else:
-        start = max(start, stop - 20 * MAX_SEARCHED)
+    start = max(start, stop - (20 * MAX_SEARCHED if search else MAX_SEASONS * max(default, 24)))
     seen = observed[start:stop]
     length = stop - start
-    longest = min(MAX_SEARCHED, int(length / 3)) if search else default + default // 2 + 2
+    longest = min(MAX_SEARCHED, length // 3) if search else default + default // 2 + 2
     if length < (12 if search else MIN_SEASONS * default) or seen.sum() < 0.5 * length or longest < 3:
         return None
-    return autocorrelation(_without_trend(values[start:stop], seen, window=max(default, 2)), seen, longest=longest)
+    return autocorrelation(_changes(values[start:stop], seen), seen, longest=longest)
 
 
-def _without_trend(values: FloatArray, observed: BoolArray, *, window: int) -> FloatArray:
-    """Return first differences where levels wander, else values about their mean; 0 where not observed.
+def _changes(values: FloatArray, observed: BoolArray) -> FloatArray:
+    """Return first differences about their mean, 0 where not observed.
 
-    Differences of a random walk are white, so that its slow swings are not taken for a season; of a series with a
-    season they keep the season.
+    Differences of a random walk are white, so that its slow swings are not taken for a season; differences of a
+    series with a season keep the season.
     """
-    del window
     rows = np.arange(len(values), dtype=np.float64)
     filled = np.interp(rows, rows[observed], values[observed])
-    # ranks would lose the season's shape; a limit on outliers keeps one spike from hiding it
     changes = np.diff(filled, prepend=filled[:1])
     spread = np.median(np.abs(changes - np.median(changes)))
-    if spread > 0:
+    if spread > 0:  # one spike would hide the season of all other rows
         changes = np.clip(changes, -20 * spread, 20 * spread)
-    changes = changes - changes.mean()
-    return np.where(observed, changes, 0.0)
+    return np.where(observed, changes - changes.mean(), 0.0)
 
 
 def autocorrelation(values: FloatArray, observed: BoolArray, *, longest: int) -> FloatArray | None:
@@ -105,21 +106,20 @@ def autocorrelation(values: FloatArray, observed: BoolArray, *, longest: int) ->
     return result
 
 
-def _is_season(correlation: npt.NDArray[np.float64], season: int) -> bool:
-    """Whether the autocorrelation peaks at the season: high there, and higher than half a season away."""
-    peak = correlation[max(season - max(season // 50, 0), 1) : season + max(season // 50, 0) + 1].max()
-    if season <= 3:
-        return bool(peak > MIN_CORRELATION)
-    half = np.concatenate([correlation[season // 3 : 2 * season // 3 + 1], correlation[season + season // 3 :]])
-    return bool(peak > MIN_CORRELATION and peak > np.median(half) + 0.2)
+def _is_season(correlation: FloatArray, season: int, *, needed: float) -> bool:
+    """Whether the autocorrelation at the season (to 2 %) is as high as needed, and a peak: lower half a season away."""
+    slack = season // 50
+    peak = correlation[season - slack : season + slack + 1].max()
+    away = correlation[max(season // 3, 1) : 2 * season // 3 + 1]
+    return bool(peak > needed and (season <= 3 or peak > np.median(away) + needed / 2))
 
 
-def _clearest_peak(correlation: npt.NDArray[np.float64]) -> int:
+def _clearest_peak(correlation: FloatArray) -> int:
     """Return the shortest lag whose peak is nearly as high as the highest one, 1 where there is none."""
     inner = correlation[2:-1]
     is_peak = (inner > correlation[1:-2]) & (inner >= correlation[3:])
     lags = np.flatnonzero(is_peak) + 2
-    lags = lags[correlation[lags] > MIN_CORRELATION + 0.1]
+    lags = lags[correlation[lags] > MIN_PEAK]
     if not len(lags):
         return 1
     highest = correlation[lags].max()
