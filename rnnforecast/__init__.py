@@ -1,1 +1,75 @@
-"""Forecast time series with recurrent networks, from the command line or from Python."""
+"""Forecast time series with recurrent networks, from the command line or from Python.
+
+The verbs are those of the command line: `inspect`, `train`, `predict`, `evaluate`, `compare`. Names load on first
+use, so that importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rnnforecast.config import Settings
+    from rnnforecast.data.reading import read_series
+    from rnnforecast.errors import RnnForecastError
+    from rnnforecast.workflows.compare import compare
+    from rnnforecast.workflows.evaluate import evaluate
+    from rnnforecast.workflows.inspect import inspect
+    from rnnforecast.workflows.models import load_model
+    from rnnforecast.workflows.predict import predict
+    from rnnforecast.workflows.results import (
+        CompareResult,
+        EvaluateResult,
+        InspectResult,
+        PredictResult,
+        TrainResult,
+    )
+    from rnnforecast.workflows.train import train
+
+__all__ = [
+    "CompareResult",
+    "EvaluateResult",
+    "InspectResult",
+    "PredictResult",
+    "RnnForecastError",
+    "Settings",
+    "TrainResult",
+    "compare",
+    "evaluate",
+    "inspect",
+    "load_model",
+    "predict",
+    "read_series",
+    "train",
+]
+
+_RESULTS = "rnnforecast.workflows.results"
+_HOMES = {
+    "CompareResult": _RESULTS,
+    "EvaluateResult": _RESULTS,
+    "InspectResult": _RESULTS,
+    "PredictResult": _RESULTS,
+    "RnnForecastError": "rnnforecast.errors",
+    "Settings": "rnnforecast.config",
+    "TrainResult": _RESULTS,
+    "compare": "rnnforecast.workflows.compare",
+    "evaluate": "rnnforecast.workflows.evaluate",
+    "inspect": "rnnforecast.workflows.inspect",
+    "load_model": "rnnforecast.workflows.models",
+    "predict": "rnnforecast.workflows.predict",
+    "read_series": "rnnforecast.data.reading",
+    "train": "rnnforecast.workflows.train",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(importlib.import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,22 @@
+"""`rnnforecast doctor`: a check of the installation."""
+
+from __future__ import annotations
+
+import typer
+
+from rnnforecast.cli.command import build_command
+from rnnforecast.cli.options import Store
+from rnnforecast.cli.view import View
+
+
+def doctor(view: View, store: Store = None) -> None:
+    """Check this installation: versions, devices, threads, store, terminal; exit 1 when something is wrong."""
+    from rnnforecast.workflows.doctor import doctor as examine
+
+    result = examine(store)
+    view.show(result)
+    if not result.ok:
+        raise typer.Exit(1)
+
+
+command = build_command(doctor, example="rnnforecast doctor")

@@ -1,0 +1,41 @@
+"""`rnnforecast evaluate`: a stored model on past origins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rnnforecast.cli.command import build_command
+from rnnforecast.cli.flags import ORIGIN_FLAGS
+from rnnforecast.cli.options import Model, OptionalData, RefitOrigins, Store
+from rnnforecast.cli.settings import load_settings
+from rnnforecast.cli.view import View
+
+
+def evaluate(
+    view: View,
+    flags: Mapping[str, object],
+    model: Model = None,
+    data: OptionalData = None,
+    refit: RefitOrigins = False,
+    store: Store = None,
+) -> None:
+    """Score a stored model on past origins, beside the naive forecasts.
+
+    Each origin uses the rows before it alone. Without DATA the file of the training is read again.
+    """
+    import rnnforecast
+
+    origins = load_settings(flags).evaluation
+    result = rnnforecast.evaluate(
+        model,
+        data or None,
+        num_windows=origins.num_windows,
+        window_step=origins.window_step,
+        gap=origins.gap,
+        refit=refit,
+        store=store,
+    )
+    view.show(result)
+
+
+command = build_command(evaluate, flags=ORIGIN_FLAGS, example="rnnforecast evaluate prices --num-windows 12")

@@ -1,0 +1,98 @@
+"""How a run ends: every exception becomes a message on stderr and an exit code, never a traceback by surprise."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import traceback
+from typing import TYPE_CHECKING, TextIO
+
+from rnnforecast.cli.text import styled, visible
+from rnnforecast.errors import RnnForecastError
+
+if TYPE_CHECKING:
+    from rnnforecast.findings import Finding
+
+MAX_LISTED = 5
+INTERRUPTED = 130  # 128 + SIGINT
+TERMINATED = 143  # 128 + SIGTERM
+BROKEN_PIPE = 141  # 128 + SIGPIPE
+
+
+class Terminated(BaseException):
+    """Raised by the handler of SIGTERM, so that open files are closed and temporary ones removed on the way out."""
+
+
+def report(error: RnnForecastError, *, as_json: bool, debug: bool, stream: TextIO) -> int:
+    """Write a refusal to a stream, as text or as one JSON document, and return its exit code."""
+    if debug:
+        stream.write("".join(traceback.format_exception(error)))
+    if as_json:
+        stream.write(json.dumps({"error": error_to_dict(error)}, ensure_ascii=False) + "\n")
+        return int(error.exit_code)
+    lines = [f"{styled('error:', 'red', stream=stream)} {visible(error.message, keep_newlines=True)}"]
+    lines += [f"  {_one_line(finding)}" for finding in error.findings[:MAX_LISTED]]
+    if len(error.findings) > MAX_LISTED:
+        lines.append(f"  {MAX_LISTED} of {len(error.findings)} shown, `rnnforecast inspect` lists all")
+    if error.hint:
+        lines.append(f"{styled('hint:', 'cyan', stream=stream)} {visible(error.hint, keep_newlines=True)}")
+    stream.write("\n".join(lines) + "\n")
+    return int(error.exit_code)
+
+
+def error_to_dict(error: RnnForecastError) -> dict[str, object]:
+    """Return the `error` object of the JSON document of a refusal."""
+    return {
+        "code": error.code,
+        "exit_code": int(error.exit_code),
+        "message": error.message,
+        "hint": error.hint,
+        "findings": [finding.to_dict() for finding in error.findings],
+    }
+
+
+def report_bug(error: BaseException, *, as_json: bool, debug: bool, stream: TextIO) -> int:
+    """Say in one line that the tool is at fault and keep the traceback in a log file named there."""
+    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    first_line = what.splitlines()[0]
+    hint = "please report it with that file; your stored models are untouched"
+    if debug:
+        message = f"this is a bug in rnnforecast ({first_line}), the traceback stands above"
+        stream.write("".join(traceback.format_exception(error)))
+    else:
+        message = f"this is a bug in rnnforecast ({first_line}), the traceback is in {_write_log(error)}"
+    bug = RnnForecastError(message, hint=hint, code="E_INTERNAL")
+    return report(bug, as_json=as_json, debug=False, stream=stream)
+
+
+def silence_broken_pipe() -> int:
+    """Point stdout at nothing, so that the interpreter's last flush does not complain either."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError):  # stdout is no real file, as in a test
+        return BROKEN_PIPE
+    return BROKEN_PIPE
+
+
+def _write_log(error: BaseException) -> str:
+    try:
+        number, path = tempfile.mkstemp(prefix="rnnforecast-", suffix=".log", text=True)
+        with os.fdopen(number, "w", encoding="utf-8", errors="backslashreplace") as log:
+            log.write(f"arguments: {sys.argv!r}\npython: {sys.version}\n\n")
+            log.write("".join(traceback.format_exception(error)))
+    except OSError:
+        return "no file (none could be written), `--debug` prints it"
+    return path
+
+
+def _one_line(finding: Finding) -> str:
+    place = [finding.file] if finding.file else []
+    if finding.rows:
+        place.append(f"row {finding.rows[0]}")
+    if finding.column is not None:
+        place.append(f"column {finding.column}")
+    where = f"{', '.join(place)}: " if place and finding.message else ", ".join(place)
+    fix = f" ({finding.fix})" if finding.fix else ""
+    return visible(f"{where}{finding.message}{fix}")

@@ -1,0 +1,175 @@
+"""The flags of the settings, declared without pydantic, so that `--help` costs nothing.
+
+`SETTINGS` repeats the fields of `rnnforecast.config.Settings`; a test holds both equal in names, kinds, words and
+defaults. A default of None means that the tool chooses from the data. Bounds are checked by the settings alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import typer
+
+ARGUMENTS = "Arguments"
+DATA = "Data"
+NETWORK = "Network"
+TRAINING = "Training"
+EVALUATION = "Evaluation"
+OUTPUT = "Output"
+PANELS = (ARGUMENTS, DATA, NETWORK, TRAINING, EVALUATION, OUTPUT)
+
+
+@dataclass(frozen=True)
+class Flag:
+    """One long flag: its name in Python words, what it takes, and the words of its help."""
+
+    name: str
+    kind: type[str] | type[int] | type[float] | type[bool]
+    help: str
+    panel: str
+    default: object = None
+    choices: tuple[str, ...] = ()
+    repeated: bool = False
+    metavar: str | None = None
+
+    @property
+    def annotation(self) -> Any:
+        """The annotation Typer reads; the value is None unless the flag was given."""
+        kind: Any = Literal[self.choices] if self.choices else self.kind
+        if self.repeated:
+            kind = list[kind]
+        return Annotated[kind | None, self._option()]
+
+    def _option(self) -> Any:
+        word = self.name.replace("_", "-")
+        return typer.Option(
+            f"--{word}/--no-{word}" if self.kind is bool else f"--{word}",
+            help=self.help + self._choices_and_default(),
+            metavar=self.metavar or word.rsplit("-", 1)[-1].upper(),
+            rich_help_panel=self.panel,
+            show_default=False,
+        )
+
+    def _choices_and_default(self) -> str:
+        parts = [" | ".join(self.choices)] if self.choices else []
+        if self.default is not None:
+            parts.append(f"default {self._default_text()}")
+        return f" ({'; '.join(parts)})" if parts else ""
+
+    def _default_text(self) -> str:
+        if isinstance(self.default, bool):
+            return "on" if self.default else "off"
+        if isinstance(self.default, tuple):
+            return ",".join(f"{value:g}" for value in self.default)
+        return f"{self.default:g}" if isinstance(self.default, float) else str(self.default)
+
+
+QUANTILE_LEVELS = (0.025, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.975)
+CELLS = ("rnn", "rnn-relu", "lstm", "gru", "mingru", "minlstm")
+MAPPINGS = ("one-to-one", "one-to-many", "many-to-one", "many-to-many", "encoder-decoder")
+NORMALISATIONS = ("window", "last", "season", "causal", "global")
+
+DATA_FLAGS = (
+    Flag("time", str, "time column; `none`: the rows are steps in file order", DATA, metavar="COLUMN"),
+    Flag("target", str, "target column, repeat for several", DATA, repeated=True, metavar="COLUMN"),
+    Flag(
+        "id",
+        str,
+        "column that tells the series of a panel apart, repeat for several",
+        DATA,
+        repeated=True,
+        metavar="COLUMN",
+    ),
+    Flag("freq", str, "frequency: 15min, h, D, B, W-SUN, MS, ME, QS-JAN, YS-JAN, step ...", DATA),
+    Flag("season_length", int, "steps in one season; 1: no season", DATA, metavar="STEPS"),
+    Flag("horizon", int, "steps to forecast", DATA, metavar="STEPS"),
+    Flag("past", str, "covariate known up to the cutoff, repeat for several", DATA, repeated=True, metavar="COLUMN"),
+    Flag("future", str, "covariate known ahead, repeat for several", DATA, repeated=True, metavar="COLUMN"),
+    Flag("static", str, "covariate with one value a series, repeat for several", DATA, repeated=True, metavar="COLUMN"),
+)
+NETWORK_FLAGS = (
+    Flag("cell", str, "recurrent cell", NETWORK, choices=CELLS),
+    Flag("mapping", str, "how inputs map to outputs", NETWORK, choices=MAPPINGS),
+    Flag("synchronous", bool, "train many-to-many at every position of the window", NETWORK),
+    Flag("bidirectional", bool, "read the window in both directions", NETWORK, default=False),
+    Flag("attention", str, "attention of the encoder-decoder", NETWORK, choices=("additive", "dot"), metavar="KIND"),
+    Flag("num_layers", int, "stacked recurrent layers", NETWORK, metavar="COUNT"),
+    Flag("hidden_size", int, "units of a layer", NETWORK, metavar="UNITS"),
+    Flag("residual", bool, "add the input of a layer to its output", NETWORK, default=True),
+    Flag("dropout", float, "dropout between layers", NETWORK, default=0.0, metavar="SHARE"),
+    Flag("context_length", int, "look-back: steps of the past the network reads", NETWORK, metavar="STEPS"),
+    Flag(
+        "segment_length",
+        int,
+        "steps read at once; 1 reads step by step, a season reads fast",
+        NETWORK,
+        metavar="STEPS",
+    ),
+    Flag(
+        "normalisation",
+        str,
+        "level and scale a window is read in",
+        NETWORK,
+        choices=NORMALISATIONS,
+        metavar="KIND",
+    ),
+    Flag("log", bool, "learn in logarithms (positive data only)", NETWORK),
+    Flag("base", str, "simple forecast the network corrects", NETWORK, choices=("none", "last", "season")),
+    Flag("skip", bool, "linear path from window to horizon beside the cells", NETWORK),
+    Flag("head", str, "output layer of many-to-many", NETWORK, choices=("linear", "segment")),
+)
+TRAINING_FLAGS = (
+    Flag("num_steps", int, "gradient steps of each network", TRAINING, metavar="COUNT"),
+    Flag("batch_size", int, "windows in one gradient step", TRAINING, metavar="COUNT"),
+    Flag("learning_rate", float, "peak learning rate", TRAINING),
+    Flag("weight_decay", float, "weight decay of AdamW", TRAINING, default=1e-4),
+    Flag("gradient_clip", float, "largest gradient norm of one step", TRAINING, default=1.0, metavar="NORM"),
+    Flag(
+        "teacher_forcing",
+        float,
+        "share of true decoder inputs at the first step; falls to 0 linearly",
+        TRAINING,
+        default=1.0,
+        metavar="SHARE",
+    ),
+    Flag("num_members", int, "networks whose median is the forecast", TRAINING, metavar="COUNT"),
+    Flag("refit", bool, "fit once more on all rows after the held-out check", TRAINING, default=True),
+    Flag("seed", int, "seed of every random choice", TRAINING, default=0),
+    Flag(
+        "device",
+        str,
+        "where the network is trained",
+        TRAINING,
+        default="auto",
+        choices=("auto", "cpu", "cuda", "mps"),
+    ),
+    Flag("time_budget", str, "longest training time, such as 60s, 5m or 1h", TRAINING, metavar="TIME"),
+)
+QUANTILES = Flag(
+    "quantiles",
+    str,
+    "levels to forecast, between 0.01 and 0.99",
+    EVALUATION,
+    default=QUANTILE_LEVELS,
+    metavar="LEVELS",
+)
+ORIGIN_FLAGS = (
+    Flag("num_windows", int, "held-out origins of each series", EVALUATION, metavar="COUNT"),
+    Flag("window_step", int, "steps between two origins (default: the horizon)", EVALUATION, metavar="STEPS"),
+    Flag("gap", int, "steps between cutoff and first scored step", EVALUATION, default=0, metavar="STEPS"),
+)
+EVALUATION_FLAGS = (
+    QUANTILES,
+    *ORIGIN_FLAGS,
+    Flag(
+        "on_loss",
+        str,
+        "what the stored model serves when a naive forecast wins",
+        EVALUATION,
+        default="keep",
+        choices=("keep", "serve-baseline"),
+        metavar="ACTION",
+    ),
+)
+SETTINGS = DATA_FLAGS + NETWORK_FLAGS + TRAINING_FLAGS + EVALUATION_FLAGS

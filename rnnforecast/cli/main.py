@@ -1,0 +1,142 @@
+"""The front door: find the command, run it, and turn whatever happens into an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import signal
+import sys
+import threading
+import warnings
+from contextlib import contextmanager
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import typer
+
+from rnnforecast.cli.command import LazyGroup
+from rnnforecast.cli.failures import (
+    INTERRUPTED,
+    TERMINATED,
+    Terminated,
+    report,
+    report_bug,
+    silence_broken_pipe,
+)
+from rnnforecast.errors import ResourceError, RnnForecastError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+#: The usage error of the command line parser, which Typer carries inside itself and does not export by name.
+ParserError: type[Exception] = typer.BadParameter.__mro__[1]
+
+
+class Commands(LazyGroup):
+    """All commands of `rnnforecast`."""
+
+    summaries: ClassVar[Mapping[str, str]] = {
+        "train": "read a file, fit a network, judge it beside naive forecasts, store it",
+        "predict": "forecast the steps after the last row, with intervals",
+        "evaluate": "score a stored model on past origins",
+        "compare": "networks and naive forecasts side by side on the same origins",
+        "inspect": "what is read in a file and every finding; trains nothing",
+        "models": "list, show, verify and remove stored models",
+        "doctor": "check this installation",
+    }
+
+    def load(self, name: str) -> Any:
+        """Import the module of a command and return the command."""
+        return importlib.import_module(f"rnnforecast.cli.{name}").command
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Answer `--version`; leave the rest to the group."""
+        if args[:1] == ["--version"]:
+            typer.echo(f"rnnforecast {version('rnnforecast')}")
+            raise typer.Exit(0)
+        return super().parse_args(ctx, args)
+
+
+def build_app() -> Any:
+    """Return the command line as one command."""
+    return Commands.build(
+        "rnnforecast",
+        help="Forecast time series with recurrent networks, and say honestly whether they beat naive forecasts.",
+        example="rnnforecast train prices.csv\nrnnforecast predict",
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; nothing but a programming error in here escapes."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a sign the terminal cannot show must not end the run
+    debug = "--debug" in words
+    with _signals(), warnings.catch_warnings():
+        if not debug and not sys.warnoptions:
+            warnings.simplefilter("ignore")
+        try:
+            return _run(words, as_json=_wants_json(words), debug=debug)
+        except BrokenPipeError:
+            return silence_broken_pipe()
+
+
+def _run(words: list[str], *, as_json: bool, debug: bool) -> int:
+    app = build_app()
+    try:
+        with app.make_context("rnnforecast", list(words)) as context:
+            app.invoke(context)
+        sys.stdout.flush()
+    except typer.Exit as end:
+        return int(end.exit_code)
+    except BrokenPipeError:
+        raise
+    except (KeyboardInterrupt, typer.Abort):
+        sys.stderr.write("interrupted, nothing that was stored before is changed\n")
+        return INTERRUPTED
+    except Terminated:
+        return TERMINATED
+    except RnnForecastError as error:
+        return report(error, as_json=as_json, debug=debug, stream=sys.stderr)
+    except MemoryError:
+        full = ResourceError("memory ran out", hint="lower --batch-size, --hidden-size or --context-length")
+        return report(full, as_json=as_json, debug=debug, stream=sys.stderr)
+    except ParserError as error:
+        return report(_usage_error(error), as_json=as_json, debug=debug, stream=sys.stderr)
+    except Exception as error:
+        return report_bug(error, as_json=as_json, debug=debug, stream=sys.stderr)
+    return 0
+
+
+def _usage_error(error: Any) -> UsageError:
+    command = error.ctx.command_path if error.ctx is not None else "rnnforecast"
+    message = error.format_message().rstrip(".").replace("'", "`").replace("Value error, ", "")
+    return UsageError(message[:1].lower() + message[1:], hint=f"see `{command} --help`")
+
+
+def _wants_json(words: Sequence[str]) -> bool:
+    """Return whether errors are wanted as JSON; read before parsing, for errors of parsing too."""
+    pairs = zip(words, [*words, ""][1:], strict=True)
+    return any(word == "--format=json" or (word == "--format" and value == "json") for word, value in pairs)
+
+
+@contextmanager
+def _signals() -> Iterator[None]:
+    """Let SIGTERM unwind the stack like Ctrl-C does; signals belong to the main thread alone."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def terminate(number: int, frame: object) -> None:  # noqa: ARG001
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""`rnnforecast models`: list, show, verify and remove stored models."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import typer
+
+from rnnforecast.cli.command import LazyGroup, build_command
+from rnnforecast.cli.options import Model, Models, SomeModels, Store, Yes
+from rnnforecast.cli.view import View
+from rnnforecast.errors import ExitCode, UsageError
+
+
+def list_(view: View, store: Store = None) -> None:
+    """List every stored model, with its horizon, its score and its verdict."""
+    from rnnforecast.workflows.models import list_models
+
+    view.show(list_models(store))
+
+
+def show(view: View, model: Model = None, store: Store = None) -> None:
+    """Show how a model was trained, on what, and how it was judged."""
+    from rnnforecast.workflows.models import show_model
+
+    view.show(show_model(model, store=store))
+
+
+def verify(view: View, models: Models = None, store: Store = None) -> None:
+    """Read every byte of stored models and name what is damaged; exit 12 when anything is."""
+    from rnnforecast.workflows.models import verify_models
+
+    result = verify_models(models or (), store=store)
+    view.show(result)
+    if not all(model["ok"] for model in result.models):
+        raise typer.Exit(int(ExitCode.MODEL_FILE))
+
+
+def remove(view: View, models: SomeModels, yes: Yes = False, store: Store = None) -> None:
+    """Remove a version, or all versions of a name; asks first, and needs --yes where nobody can answer."""
+    from rnnforecast.workflows.models import find_models, remove_models
+
+    found = [str(model["model"]) for model in find_models(models, store=store).models]
+    if not yes:
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise UsageError(f"nothing was removed of {', '.join(found)}: nobody can be asked", hint="add --yes")
+        typer.confirm(f"remove {', '.join(found)}?", abort=True, err=True)
+    view.show(remove_models(models, store=store))
+
+
+class ModelCommands(LazyGroup):
+    """All commands of `rnnforecast models`."""
+
+    summaries: ClassVar[Mapping[str, str]] = {
+        "list": "every stored model",
+        "show": "how a model was trained and judged",
+        "verify": "read every byte and name what is damaged",
+        "remove": "remove a version, or all versions of a name",
+    }
+
+    def load(self, name: str) -> Any:
+        """Build one of the four commands."""
+        build = {
+            "list": lambda: build_command(list_, name="list", example="rnnforecast models list"),
+            "show": lambda: build_command(show, example="rnnforecast models show prices@2"),
+            "verify": lambda: build_command(verify, example="rnnforecast models verify"),
+            "remove": lambda: build_command(remove, example="rnnforecast models remove prices@1 --yes"),
+        }
+        return build[name]()
+
+
+command = ModelCommands.build(
+    "models", help="List, show, verify and remove stored models.", example="rnnforecast models list"
+)

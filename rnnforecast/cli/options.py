@@ -1,0 +1,153 @@
+"""The options that are no settings, each declared once; a command names those it takes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from rnnforecast.cli.flags import DATA, EVALUATION, OUTPUT, QUANTILES
+
+Format = Literal["table", "json", "csv"]
+
+Data = Annotated[
+    list[str],
+    typer.Argument(
+        help="CSV or Parquet files, a quoted glob, or - for CSV on stdin", metavar="DATA", show_default=False
+    ),
+]
+Model = Annotated[
+    str | None,
+    typer.Argument(help="NAME or NAME@VERSION (default: the newest)", metavar="MODEL", show_default=False),
+]
+Models = Annotated[
+    list[str] | None,
+    typer.Argument(help="NAME or NAME@VERSION, several (default: all)", metavar="MODEL", show_default=False),
+]
+SomeModels = Annotated[
+    list[str],
+    typer.Argument(help="NAME (all its versions) or NAME@VERSION, several", metavar="MODEL", show_default=False),
+]
+OptionalData = Annotated[
+    list[str] | None,
+    typer.Argument(help="files to score on (default: the training file)", metavar="DATA", show_default=False),
+]
+Config = Annotated[
+    str | None,
+    typer.Option(
+        "--config", help="TOML file with the same keys; a flag beats it", metavar="FILE", rich_help_panel=DATA
+    ),
+]
+FreshData = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--data",
+        help="fresh rows, repeat for several (default: the training file, read again)",
+        metavar="FILE",
+        rich_help_panel=DATA,
+    ),
+]
+Store = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        help="folder of the models (default: RNNFORECAST_STORE, else .rnnforecast)",
+        metavar="DIR",
+        rich_help_panel=OUTPUT,
+    ),
+]
+Name = Annotated[
+    str | None,
+    typer.Option(
+        "--name", help="name of the model (default: the stem of the file)", metavar="NAME", rich_help_panel=OUTPUT
+    ),
+]
+Require = Annotated[
+    Literal["win"] | None,
+    typer.Option(
+        "--require",
+        help="`win`: exit 20 unless the network beats every naive forecast",
+        metavar="OUTCOME",
+        rich_help_panel=EVALUATION,
+    ),
+]
+Output = Annotated[
+    str | None,
+    typer.Option(
+        "--output",
+        help="write the forecasts to a .csv or .parquet file, or - for stdout",
+        metavar="FILE",
+        rich_help_panel=OUTPUT,
+    ),
+]
+AttentionOutput = Annotated[
+    str | None,
+    typer.Option(
+        "--attention-output", help="write attention weights as .csv or .parquet", metavar="FILE", rich_help_panel=OUTPUT
+    ),
+]
+Horizon = Annotated[
+    int | None,
+    typer.Option(
+        "--horizon",
+        help="steps to forecast: fewer than trained are cut, more are fed back (default: as trained)",
+        metavar="STEPS",
+        rich_help_panel=EVALUATION,
+    ),
+]
+Quantiles = Annotated[
+    str | None,
+    typer.Option("--quantiles", help=QUANTILES.help, metavar="LEVELS", rich_help_panel=EVALUATION),
+]
+Engine = Annotated[
+    Literal["numpy", "torch"],
+    typer.Option(
+        "--engine",
+        help="numpy starts at once; torch suits very many series (default numpy)",
+        metavar="ENGINE",
+        rich_help_panel=EVALUATION,
+        show_default=False,
+    ),
+]
+Methods = Annotated[
+    str | None,
+    typer.Option(
+        "--methods",
+        help="what to compare, such as gru,lstm,seasonal-naive (default: two cells and every baseline)",
+        metavar="NAMES",
+        rich_help_panel=EVALUATION,
+    ),
+]
+RefitOrigins = Annotated[
+    bool,
+    typer.Option(
+        "--refit/--no-refit",
+        help="train anew at every origin (default off)",
+        rich_help_panel=EVALUATION,
+        show_default=False,
+    ),
+]
+OutputFormat = Annotated[
+    Format,
+    typer.Option(
+        "--format",
+        help="what stdout carries (table | json | csv; default table)",
+        metavar="FORMAT",
+        rich_help_panel=OUTPUT,
+        show_default=False,
+    ),
+]
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet", help="no progress, findings or notes on stderr", rich_help_panel=OUTPUT, show_default=False
+    ),
+]
+Debug = Annotated[
+    bool,
+    typer.Option("--debug", help="show tracebacks", rich_help_panel=OUTPUT, show_default=False),
+]
+Yes = Annotated[
+    bool,
+    typer.Option("--yes", help="remove without asking", rich_help_panel=OUTPUT, show_default=False),
+]

@@ -1,0 +1,45 @@
+"""`rnnforecast predict`: the steps after the last row."""
+
+from __future__ import annotations
+
+from rnnforecast.cli.command import build_command
+from rnnforecast.cli.options import AttentionOutput, Engine, FreshData, Horizon, Model, Output, Quantiles, Store
+from rnnforecast.cli.settings import load_settings
+from rnnforecast.cli.view import View
+from rnnforecast.errors import UsageError
+
+
+def predict(
+    view: View,
+    model: Model = None,
+    data: FreshData = None,
+    horizon: Horizon = None,
+    quantiles: Quantiles = None,
+    engine: Engine = "numpy",
+    output: Output = None,
+    attention_output: AttentionOutput = None,
+    store: Store = None,
+) -> None:
+    """Forecast the steps after the last row, with intervals.
+
+    Without MODEL the newest model forecasts from its own file, read again: new rows are used, nothing is refitted.
+    """
+    import rnnforecast
+
+    if output == "-" and view.format != "table":
+        raise UsageError(f"--output - and --format {view.format} both want stdout", hint="leave one of them out")
+    chosen = load_settings({"horizon": horizon, "quantiles": quantiles})
+    result = rnnforecast.predict(
+        model,
+        data=data or None,
+        horizon=chosen.data.horizon,
+        quantiles=chosen.evaluation.quantiles if quantiles else None,
+        store=store,
+        engine=engine,
+        output=output,
+        attention_output=attention_output,
+    )
+    view.show(result)
+
+
+command = build_command(predict, example="rnnforecast predict prices --horizon 14 --output forecasts.csv")

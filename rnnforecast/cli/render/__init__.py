@@ -1,0 +1,62 @@
+"""Results as screens: `render` picks the blocks of a result and draws them for the width of a stream."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TextIO
+
+from rnnforecast.cli.text import supports_unicode
+from rnnforecast.workflows.results import (
+    CompareResult,
+    DoctorResult,
+    EvaluateResult,
+    InspectResult,
+    ModelResult,
+    ModelsResult,
+    PredictResult,
+    TrainResult,
+)
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+Result = (
+    InspectResult
+    | TrainResult
+    | PredictResult
+    | EvaluateResult
+    | CompareResult
+    | ModelsResult
+    | ModelResult
+    | DoctorResult
+)
+
+
+def render(result: Result, *, stream: TextIO, width: int | None = None) -> str:
+    """Return a result as the text of its screen; colours and width are those of the stream."""
+    from rnnforecast.cli.render.blocks import draw, open_console
+
+    console = open_console(stream)
+    if width is not None:
+        console.width = width
+    blocks = _blocks(result, width=console.width, braille=supports_unicode(getattr(stream, "encoding", None)))
+    return draw(blocks, console) if blocks else ""
+
+
+def _blocks(result: Result, *, width: int, braille: bool) -> list[RenderableType]:
+    if isinstance(result, PredictResult):
+        from rnnforecast.cli.render.forecast import forecast_blocks
+
+        return forecast_blocks(result, width=width, braille=braille)
+    if isinstance(result, InspectResult):
+        from rnnforecast.cli.render.reading import inspect_blocks
+
+        return inspect_blocks(result)
+    if isinstance(result, TrainResult | EvaluateResult | CompareResult):
+        from rnnforecast.cli.render import judged
+
+        return judged.blocks(result, width=width)
+    from rnnforecast.cli.render import store
+
+    if isinstance(result, ModelResult):
+        return store.model_blocks(result, width=width)
+    return store.models_blocks(result) if isinstance(result, ModelsResult) else store.doctor_blocks(result)

@@ -1,0 +1,98 @@
+"""Building blocks of every screen: safe text, quiet tables, numbers that line up."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, TextIO
+
+from rich.console import Console, Group
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from rnnforecast.cli.text import supports_unicode, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import RenderableType
+
+NOTHING = "–"
+_INDENT = 2
+_GAP = 2
+
+
+def open_console(stream: TextIO) -> Console:
+    """Return a console for a stream: its width, its colours if it has any, no markup and no guessed highlights."""
+    return Console(file=stream, markup=False, highlight=False, emoji=False)
+
+
+def draw(blocks: Sequence[RenderableType], console: Console) -> str:
+    """Return blocks as text, one empty line between two of them and no blanks at line ends."""
+    with console.capture() as capture:
+        for number, block in enumerate(blocks):
+            if number:
+                console.print()
+            console.print(block)
+    drawn = "\n".join(line.rstrip() for line in capture.get().split("\n"))
+    return drawn if supports_unicode(console.encoding) else to_ascii(drawn)
+
+
+def to_ascii(drawn: str) -> str:
+    """Replace the signs of our own screens by ASCII ones, for streams that know no others."""
+    return drawn.translate({ord(sign): plain for sign, plain in {"–": "-", "±": "+-", "×": "x", "…": "..."}.items()})
+
+
+def safe(value: object, style: str = "") -> Text:
+    """Return data as text that no markup and no control character of it can change."""
+    return Text(visible(value), style=style)
+
+
+def heading(words: str, detail: str = "") -> Text:
+    """Return a heading, and what belongs to it in a lighter hand."""
+    text = Text(visible(words), style="bold")
+    return text.append(f"  {visible(detail)}", style="not bold dim") if detail else text
+
+
+def quiet_table(columns: Sequence[tuple[str, str]], *, header: bool = True) -> Table:
+    """Return a table without lines; `columns` are headers with `left`, `right` or `fold` (left, may wrap)."""
+    table = Table(box=None, show_header=header, header_style="dim", pad_edge=False, padding=(0, _GAP, 0, 0))
+    for name, kind in columns:
+        if kind == "fold":
+            table.add_column(name, overflow="fold", ratio=None)
+        else:
+            table.add_column(name, justify="right" if kind == "right" else "left", no_wrap=True, overflow="ellipsis")
+    return table
+
+
+def under(title: Text, *blocks: RenderableType) -> Group:
+    """Return blocks indented under a heading."""
+    return Group(title, *(Padding(block, (0, 0, 0, _INDENT)) for block in blocks))
+
+
+def number(value: object, *, digits: int = 4) -> str:
+    """Return a number with so many significant digits, thousands apart; a dash for what is not finite."""
+    return numbers([value], digits=digits)[0]
+
+
+def numbers(values: Sequence[object], *, digits: int = 4) -> list[str]:
+    """Return numbers with the same decimals each, so that they line up: the largest has `digits` digits."""
+    finite = [float(value) if isinstance(value, int | float) else math.nan for value in values]
+    largest = max((abs(value) for value in finite if math.isfinite(value)), default=0.0)
+    magnitude = math.floor(math.log10(largest)) if largest > 0 else 0
+    decimals = max(digits - 1 - magnitude, 0)
+    form = f".{digits - 1}e" if magnitude >= 10 or decimals > 8 else f",.{decimals}f"
+    return [format(value, form) if math.isfinite(value) else NOTHING for value in finite]
+
+
+def plural(count: int, word: str, plural_word: str | None = None) -> str:
+    """Return `1 row`, `1,258 rows`."""
+    return f"{count:,} {word if count == 1 else plural_word or word + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time as people say it: 0.4 s, 12 s, 3 min 20 s."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,81 @@
+"""The main table of a result as CSV, for spreadsheets and scripts."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING, TextIO
+
+from rnnforecast.workflows.results import (
+    CompareResult,
+    DoctorResult,
+    EvaluateResult,
+    InspectResult,
+    ModelResult,
+    ModelsResult,
+    PredictResult,
+    TrainResult,
+    plain,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from rnnforecast.cli.render import Result
+    from rnnforecast.workflows.results import Metrics
+
+#: A spreadsheet runs a cell that starts with one of these as a formula.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_METRICS = ("mase", "rmsse", "smape", "mae", "rmse", "wape", "wql")
+
+
+def write_csv(result: Result, stream: TextIO) -> None:
+    """Write the main table of a result; text that a spreadsheet would run gets an apostrophe in front."""
+    columns, rows = main_table(result)
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow([_cell(column) for column in columns])
+    writer.writerows([_cell(value) for value in row] for row in rows)
+
+
+def main_table(result: Result) -> tuple[Sequence[str], Iterable[Sequence[object]]]:
+    """Return columns and rows of what a result is about: forecasts, metrics, assumptions, models or checks."""
+    if isinstance(result, PredictResult):
+        return result.columns, result.rows
+    if isinstance(result, TrainResult | EvaluateResult | CompareResult):
+        return _metrics_table(result.metrics)
+    if isinstance(result, InspectResult):
+        rows = [(key, value, result.reasons.get(key, "")) for key, value in result.assumptions.items()]
+        return ("field", "value", "reason"), rows
+    if isinstance(result, DoctorResult):
+        return ("name", "ok", "detail", "hint"), [(c.name, c.ok, c.detail, c.hint) for c in result.checks]
+    if isinstance(result, ModelResult):
+        return ("field", "value"), list(result.manifest.items())
+    return _records(result)
+
+
+def _metrics_table(metrics: Metrics) -> tuple[Sequence[str], Iterable[Sequence[object]]]:
+    columns = ("method", *_METRICS, "coverage_80", "coverage_95")
+    rows = []
+    for method, scores in metrics.items():
+        coverage = scores.get("coverage")
+        shares = [coverage.get(level) if hasattr(coverage, "get") else None for level in ("80", "95")]
+        rows.append((method, *(scores.get(name) for name in _METRICS), *shares))
+    return columns, rows
+
+
+def _records(result: ModelsResult) -> tuple[Sequence[str], Iterable[Sequence[object]]]:
+    models: Sequence[Mapping[str, object]] = result.models
+    columns = list(dict.fromkeys(key for model in models for key in model)) or ["model"]
+    return columns, [[model.get(column) for column in columns] for model in models]
+
+
+def _cell(value: object) -> object:
+    value = plain(value)
+    if isinstance(value, list):
+        value = " ".join(str(each) for each in value)
+    elif isinstance(value, dict):
+        import json
+
+        value = json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
+        return f"'{value}"
+    return value

@@ -1,0 +1,132 @@
+"""The screens of `train`, `evaluate` and `compare`: a loss is said first, the next command last."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rich.text import Text
+
+from rnnforecast.cli.render.blocks import duration, heading, number, numbers, plural, quiet_table, safe, under
+from rnnforecast.cli.render.judgement import metrics_block, order_methods, verdict_block
+from rnnforecast.cli.render.reading import assumptions_block
+from rnnforecast.cli.render.store import describe_member
+from rnnforecast.workflows.results import CompareResult, EvaluateResult, TrainResult, stamp_to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rich.console import RenderableType
+
+    from rnnforecast.workflows.results import Metrics
+
+_MAX_LEADS = 8
+_MAX_SERIES = 5
+_MAX_METHODS = 4
+
+
+def blocks(result: TrainResult | EvaluateResult | CompareResult, *, width: int) -> list[RenderableType]:
+    """Return the blocks of a judged result."""
+    if isinstance(result, TrainResult):
+        return train_blocks(result, width=width)
+    return (
+        evaluate_blocks(result, width=width)
+        if isinstance(result, EvaluateResult)
+        else compare_blocks(result, width=width)
+    )
+
+
+def train_blocks(result: TrainResult, *, width: int) -> list[RenderableType]:
+    """Return the screen of `train`."""
+    verdict = verdict_block(result.verdict, result.served)
+    lost = result.verdict is not None and result.verdict["outcome"] == "loss"
+    screen = [assumptions_block(result.assumptions, result.reasons)]
+    if result.metrics:
+        held_out = f"{plural(result.num_windows, 'origin')} of {result.assumptions.get('horizon')} steps"
+        screen.append(metrics_block(result.metrics, title=heading("Held out", held_out), width=width))
+    screen = [verdict, *screen] if lost else [*screen, verdict]
+    return [*screen, _stored(result)]
+
+
+def evaluate_blocks(result: EvaluateResult, *, width: int) -> list[RenderableType]:
+    """Return the screen of `evaluate`."""
+    origins = plural(result.num_windows, "origin")
+    title = heading(result.model, f"{origins}{_span(result.cutoffs, result.assumptions)}{_ways(result)}")
+    screen = [metrics_block(result.metrics, title=title, width=width), verdict_block(result.verdict)]
+    return [*screen, *_details(result.per_lead, result.per_series, result.metrics)]
+
+
+def compare_blocks(result: CompareResult, *, width: int) -> list[RenderableType]:
+    """Return the screen of `compare`."""
+    networks = [method for method in result.metrics if method in result.seconds_per_method]
+    baselines = [method for method in result.metrics if method not in networks]
+    title = heading("Compared", f"{plural(result.num_windows, 'origin')}{_span(result.cutoffs, result.assumptions)}")
+    table = metrics_block(result.metrics, title=title, width=width, baselines=baselines)
+    screen = [assumptions_block(result.assumptions, result.reasons), table, verdict_block(result.verdict)]
+    times = [f"{method} {duration(seconds)}" for method, seconds in result.seconds_per_method.items()]
+    if times:
+        screen.append(safe(f"Training: {', '.join(times)}", "dim"))
+    return [*screen, *_details(result.per_lead, result.per_series, result.metrics)]
+
+
+def _stored(result: TrainResult) -> RenderableType:
+    table = quiet_table([("", "left"), ("", "fold")], header=False)
+    counted = Counter(describe_member(member) for member in result.members)
+    for words, count in counted.items():
+        table.add_row(Text("network", style="dim"), safe(words if count == 1 else f"{count} × {words}"))
+    table.add_row(Text("file", style="dim"), safe(result.path))
+    name = shlex.quote(result.model.rpartition("@")[0] or result.model)
+    table.add_row(Text("next", style="dim"), safe(f"rnnforecast predict {name}", "bold"))
+    return under(heading(f"Stored {result.model}", f"trained and judged in {duration(result.seconds)}"), table)
+
+
+def _details(
+    per_lead: Sequence[Mapping[str, object]], per_series: Sequence[Mapping[str, object]], metrics: Metrics
+) -> list[RenderableType]:
+    methods = order_methods(metrics)[:_MAX_METHODS]
+    found = []
+    if len({row.get("lead") for row in per_lead}) > 1:
+        found.append(_lead_block(per_lead, methods))
+    if len({row.get("item_id") for row in per_series}) > 1:
+        found.append(_series_block(per_series, methods))
+    return found
+
+
+def _lead_block(rows: Sequence[Mapping[str, object]], methods: Sequence[str]) -> RenderableType:
+    leads = sorted({int(str(row["lead"])) for row in rows})
+    picked = [
+        leads[i] for i in np.unique(np.linspace(0, len(leads) - 1, min(_MAX_LEADS, len(leads))).round().astype(int))
+    ]
+    scores = {(int(str(row["lead"])), str(row["method"])): row.get("mase") for row in rows}
+    table = quiet_table([("lead", "right"), *((method, "right") for method in methods)])
+    columns = [numbers([scores.get((lead, method)) for lead in picked]) for method in methods]
+    for number_, lead in enumerate(picked):
+        table.add_row(str(lead), *(column[number_] for column in columns))
+    return under(heading("MASE by lead time"), table)
+
+
+def _series_block(rows: Sequence[Mapping[str, object]], methods: Sequence[str]) -> RenderableType:
+    scores: dict[str, dict[str, float]] = {}
+    for row in rows:
+        value = row.get("mase")
+        if isinstance(value, int | float):
+            scores.setdefault(str(row["item_id"]), {})[str(row["method"])] = float(value)
+    worst = sorted(scores, key=lambda item: -scores[item].get(methods[0], 0.0))[:_MAX_SERIES]
+    table = quiet_table([("series", "left"), *((method, "right") for method in methods)])
+    for item in worst:
+        table.add_row(safe(item), *(number(scores[item].get(method)) for method in methods))
+    return under(heading("MASE by series", f"the {len(worst)} hardest of {len(scores)}"), table)
+
+
+def _span(cutoffs: Sequence[object], assumptions: Mapping[str, object]) -> str:
+    if not cutoffs:
+        return ""
+    first, last = (stamp_to_json(cutoff, assumptions.get("freq")) for cutoff in (cutoffs[0], cutoffs[-1]))
+    return f" after {first}" if first == last else f", cutoffs {first} to {last}"
+
+
+def _ways(result: EvaluateResult) -> str:
+    gap = f", gap {result.gap}" if result.gap else ""
+    return f"{gap}, refitted at each" if result.refit else gap

@@ -1,0 +1,119 @@
+"""Metrics of network and naive forecasts side by side, and the verdict in plain words."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from rnnforecast.cli.render.blocks import NOTHING, heading, number, numbers, quiet_table, safe, under
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rich.console import RenderableType
+
+    from rnnforecast.workflows.results import Metrics
+
+NETWORK = "network"
+WIDE = 100
+_COLUMNS = {"mase": "MASE", "smape": "sMAPE", "mae": "MAE", "rmse": "RMSE", "wql": "WQL"}
+_WIDE_COLUMNS = {"mase": "MASE", "rmsse": "RMSSE", "smape": "sMAPE", "wape": "WAPE", "mae": "MAE", "rmse": "RMSE"}
+_OUTCOME_STYLES = {"win": "bold green", "tie": "bold yellow", "loss": "bold red"}
+
+
+def metrics_block(metrics: Metrics, *, title: Text, width: int, baselines: Sequence[str] = ()) -> RenderableType:
+    """Return the metrics of every method; networks stand first, each group by MASE, the best of a column is bold."""
+    columns = {**_WIDE_COLUMNS, "wql": "WQL"} if width >= WIDE else _COLUMNS
+    table = quiet_table(
+        [("", "left"), *((word, "right") for word in columns.values()), ("in 80 %", "right"), ("in 95 %", "right")]
+    )
+    methods = order_methods(metrics, baselines=baselines)
+    cells = [_metric_column([metrics[method].get(key) for method in methods]) for key in columns]
+    for row, method in enumerate(methods):
+        coverage = [_coverage(metrics[method], level) for level in ("80", "95")]
+        name = safe(method, "bold" if method == NETWORK else "")
+        table.add_row(name, *(column[row] for column in cells), *(Text(text) for text in coverage))
+    return under(title, table)
+
+
+def order_methods(metrics: Metrics, *, baselines: Sequence[str] = ()) -> list[str]:
+    """Return networks, then baselines, each by MASE; without names of baselines only `network` is a network."""
+    is_network = {method: method not in baselines if baselines else method == NETWORK for method in metrics}
+    return sorted(metrics, key=lambda method: (not is_network[method], _sortable(metrics[method].get("mase"))))
+
+
+def verdict_block(verdict: Mapping[str, object] | None, served: str = NETWORK) -> RenderableType:
+    """Return the verdict; its first word is the outcome."""
+    if verdict is None:
+        return under(heading("No verdict"), Text("nothing could be held out: the file has too few rows for a check"))
+    outcome = str(verdict["outcome"])
+    text = Text(outcome.capitalize(), style=_OUTCOME_STYLES.get(outcome, "bold"))
+    text.append(f"  {_sentence(verdict)}", style="not bold default")
+    evidence = Text(_evidence(verdict), style="dim")
+    blocks: list[RenderableType] = [evidence]
+    if outcome == "loss":
+        blocks.append(Text(_consequence(served, str(verdict.get("against")))))
+    return under(text, *blocks)
+
+
+def _sentence(verdict: Mapping[str, object]) -> str:
+    against, skill = verdict.get("against"), verdict.get("skill")
+    percent = f"{number(abs(skill), digits=3)} %" if isinstance(skill, int | float) else NOTHING
+    if verdict["outcome"] == "win":
+        return f"The network beats {against}: its error is {percent} smaller."
+    if verdict["outcome"] == "loss":
+        return f"The network loses to {against}: its error is {percent} larger."
+    size = "smaller" if isinstance(skill, int | float) and skill > 0 else "larger"
+    return f"Network and {against} cannot be told apart: {percent} {size}, which may be chance."
+
+
+def _evidence(verdict: Mapping[str, object]) -> str:
+    parts = []
+    interval = verdict.get("skill_interval")
+    if isinstance(interval, list | tuple) and len(interval) == 2 and None not in interval:
+        low, high = (f"{float(end):+.1f}" for end in interval)
+        parts.append(f"skill {_signed(verdict.get('skill'))} %, 95 % interval {low} to {high} %")
+    test, p_value = verdict.get("test"), verdict.get("p_value")
+    if isinstance(p_value, int | float):
+        shown = "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
+        parts.append(f"{str(test).replace('_', ' ')}, {shown}" if test else shown)
+    return "; ".join(parts)
+
+
+def _consequence(served: str, against: str) -> str:
+    if served != NETWORK:
+        return f"The stored model serves {served} instead."
+    return f"`--on-loss serve-baseline` stores a model that serves {against} instead."
+
+
+def _signed(value: object) -> str:
+    return f"{value:+.1f}" if isinstance(value, int | float) else NOTHING
+
+
+def _metric_column(values: Sequence[object]) -> list[Text]:
+    finite = [float(value) for value in values if isinstance(value, int | float) and math.isfinite(value)]
+    best = min(finite, default=None)
+    texts = numbers(values)
+    return [
+        Text(text, style="bold" if best is not None and value == best else "")
+        for text, value in zip(texts, values, strict=True)
+    ]
+
+
+def _coverage(scores: Mapping[str, object], level: str) -> str:
+    share = _at(scores.get("coverage"), level)
+    if share is None:
+        return NOTHING
+    uncertainty = _at(scores.get("coverage_uncertainty"), level)
+    return f"{100 * share:.0f} %" if uncertainty is None else f"{100 * share:.0f} ± {100 * uncertainty:.0f} %"
+
+
+def _at(values: object, level: str) -> float | None:
+    value = values.get(level) if hasattr(values, "get") else None
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def _sortable(value: object) -> float:
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else math.inf

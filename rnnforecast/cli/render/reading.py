@@ -1,0 +1,112 @@
+"""What was read and assumed, and what was found on the way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from rnnforecast.cli.render.blocks import heading, plural, quiet_table, safe, under
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rich.console import RenderableType
+
+    from rnnforecast.findings import Finding, JSONValue
+    from rnnforecast.workflows.results import InspectResult
+
+_FIELDS = {
+    "time": "time",
+    "target": "target",
+    "id": "id",
+    "freq": "freq",
+    "season_length": "season",
+    "horizon": "horizon",
+}
+_MAX_NAMES = 6
+_SEVERITY_STYLES = {"note": "dim", "repair": "yellow", "refusal": "red"}
+
+
+def assumptions_block(
+    assumptions: Mapping[str, JSONValue], reasons: Mapping[str, str], *, title: str = "Read as"
+) -> RenderableType:
+    """Return the table of what was assumed, why, and which flag overrides it."""
+    table = quiet_table([("", "left"), ("", "fold"), ("", "fold")], header=False)
+    for key, word in _FIELDS.items():
+        if key in assumptions:
+            table.add_row(Text(word, style="dim"), _value(key, assumptions[key]), safe(reasons.get(key, ""), "dim"))
+    for key, value in assumptions.items():  # roles beyond the six, such as covariates, when there are any
+        if key not in _FIELDS and key not in ("n_series", "n_rows") and value not in (None, [], ""):
+            table.add_row(
+                Text(key.replace("_", " "), style="dim"), _value(key, value), safe(reasons.get(key, ""), "dim")
+            )
+    return under(heading(title, _size(assumptions)), table)
+
+
+def inspect_blocks(result: InspectResult) -> list[RenderableType]:
+    """Return the screen of `inspect`."""
+    files = ", ".join(result.paths[:3]) + (f" and {len(result.paths) - 3} more" if len(result.paths) > 3 else "")
+    span = result.to_dict()
+    blocks = [assumptions_block(result.assumptions, result.reasons, title=files)]
+    if span["first"] is not None:
+        blocks[0] = _with_span(blocks[0], f"{span['first']} to {span['last']}")
+    if result.columns:
+        blocks.append(_columns_block(result.columns))
+    blocks.append(findings_block(result.findings))
+    return blocks
+
+
+def findings_block(findings: Sequence[Finding]) -> RenderableType:
+    """Return every finding as a table, or the good news that there is none."""
+    if not findings:
+        return heading("No findings", "nothing to repair, nothing to warn of")
+    table = quiet_table([("", "left"), ("where", "left"), ("what", "fold"), ("settled by", "fold")])
+    for finding in findings:
+        table.add_row(
+            Text(finding.severity, style=_SEVERITY_STYLES[finding.severity]),
+            safe(_where(finding)),
+            safe(finding.message),
+            safe(finding.fix or "", "dim"),
+        )
+    return under(heading(plural(len(findings), "finding")), table)
+
+
+def _where(finding: Finding) -> str:
+    rows = f"row {finding.rows[0]}" if finding.rows else ""
+    more = f" +{finding.count - 1}" if finding.rows and finding.count > 1 else ""
+    return ", ".join(part for part in (finding.column or "", rows + more) if part)
+
+
+def _columns_block(columns: Mapping[str, str]) -> RenderableType:
+    table = quiet_table([("", "left"), ("", "fold")], header=False)
+    by_role: dict[str, list[str]] = {}
+    for column, role in columns.items():
+        by_role.setdefault(role, []).append(column)
+    for role, names in by_role.items():
+        table.add_row(Text(role, style="dim"), safe(", ".join(names)))
+    return under(heading("Columns"), table)
+
+
+def _with_span(block: RenderableType, span: str) -> RenderableType:
+    from rich.console import Group
+
+    return Group(block, Text(f"  {span}", style="dim"))
+
+
+def _value(key: str, value: JSONValue) -> Text:
+    if value is None or value == []:
+        return Text("none" if key == "time" else "–", style="dim")
+    if isinstance(value, list):
+        names = ", ".join(str(each) for each in value[:_MAX_NAMES])
+        return safe(names + (f" and {len(value) - _MAX_NAMES} more" if len(value) > _MAX_NAMES else ""))
+    if key in ("horizon", "season_length") and isinstance(value, int):
+        return Text(plural(value, "step") if key == "horizon" or value > 1 else "none")
+    return safe(value)
+
+
+def _size(assumptions: Mapping[str, JSONValue]) -> str:
+    series, rows = assumptions.get("n_series"), assumptions.get("n_rows")
+    if not isinstance(series, int) or not isinstance(rows, int):
+        return ""
+    return f"{plural(series, 'series', 'series')}, {plural(rows, 'row')}"

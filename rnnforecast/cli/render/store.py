@@ -1,0 +1,117 @@
+"""Stored models and the state of the installation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from rnnforecast.cli.render.blocks import NOTHING, heading, number, plural, quiet_table, safe, under
+from rnnforecast.cli.render.judgement import metrics_block, verdict_block
+from rnnforecast.cli.render.reading import assumptions_block
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from rnnforecast.workflows.results import DoctorResult, ModelResult, ModelsResult
+
+_TITLES = {"list": "stored", "verify": "verified", "remove": "removed"}
+
+
+def models_blocks(result: ModelsResult) -> list[RenderableType]:
+    """Return the screen of `models list`, `verify` and `remove`."""
+    title = heading(f"{plural(len(result.models), 'model')} {_TITLES[result.action]}", result.store)
+    if not result.models:
+        return [under(title, Text("`rnnforecast train DATA` makes the first"))]
+    if result.action == "verify":
+        return [under(title, _verified(result))]
+    columns = [("model", "left"), ("target", "left"), ("freq", "left"), ("horizon", "right"), ("series", "right")]
+    table = quiet_table([*columns, ("MASE", "right"), ("verdict", "left"), ("trained", "left")])
+    for model in result.models:
+        if not model.get("ok", True):
+            table.add_row(safe(model["model"]), Text("damaged", style="red"))
+            continue
+        table.add_row(
+            safe(model["model"]),
+            safe(_joined(model.get("target"))),
+            safe(model.get("freq") or NOTHING),
+            str(model.get("horizon") or NOTHING),
+            str(model.get("n_series") or NOTHING),
+            number(model.get("mase")),
+            _outcome(model),
+            Text(str(model.get("created") or "")[:16].replace("T", " "), style="dim"),
+        )
+    return [under(title, table)]
+
+
+def model_blocks(result: ModelResult, *, width: int) -> list[RenderableType]:
+    """Return the screen of `models show`."""
+    manifest = result.manifest
+    blocks: list[RenderableType] = [under(heading(result.model, str(manifest.get("created", ""))[:16]), _facts(result))]
+    assumptions = manifest.get("assumptions")
+    if isinstance(assumptions, Mapping):
+        blocks.append(assumptions_block(assumptions, {}))
+    metrics, verdict = manifest.get("metrics"), manifest.get("verdict")
+    if isinstance(metrics, Mapping) and metrics:
+        blocks.append(metrics_block(metrics, title=heading("Held out"), width=width))
+    if isinstance(verdict, Mapping):
+        blocks.append(verdict_block(verdict, str(manifest.get("served", "network"))))
+    return blocks
+
+
+def doctor_blocks(result: DoctorResult) -> list[RenderableType]:
+    """Return the screen of `doctor`."""
+    table = quiet_table([("", "left"), ("", "left"), ("", "fold")], header=False)
+    for check in result.checks:
+        mark = Text("ok", style="green") if check.ok else Text("wrong", style="bold red")
+        hint = f"\nhint: {check.hint}" if check.hint else ""
+        table.add_row(Text(check.name, style="dim"), mark, safe(check.detail).append(hint))
+    return [under(heading("All is well" if result.ok else "Something is wrong"), table)]
+
+
+def _verified(result: ModelsResult) -> RenderableType:
+    table = quiet_table([("", "left"), ("", "left"), ("", "fold")], header=False)
+    for model in result.models:
+        mark = Text("ok", style="green") if model["ok"] else Text("damaged", style="bold red")
+        table.add_row(safe(model["model"]), mark, safe(model["problem"] or "", "dim"))
+    return table
+
+
+def _facts(result: ModelResult) -> RenderableType:
+    manifest = result.manifest
+    table = quiet_table([("", "left"), ("", "fold")], header=False)
+    members = manifest.get("members")
+    if isinstance(members, list | tuple):
+        for member in members:
+            table.add_row(Text("network", style="dim"), safe(describe_member(member)))
+    source = manifest.get("input")
+    if isinstance(source, Mapping):
+        table.add_row(Text("data", style="dim"), safe(_joined(source.get("paths"))))
+        span = f"{source.get('first_timestamp')} to {source.get('last_timestamp')}"
+        table.add_row(Text("rows", style="dim"), safe(f"{source.get('num_rows')}, {span}"))
+    table.add_row(Text("file", style="dim"), safe(result.path))
+    return table
+
+
+def describe_member(member: Mapping[str, object]) -> str:
+    """Return one line about a network: gru, 2 layers of 64 units, reads 90 steps."""
+    parts = [str(member.get("cell", "network"))]
+    layers, size = member.get("num_layers"), member.get("hidden_size")
+    if layers and size:
+        parts.append(f"{layers} {'layer' if layers == 1 else 'layers'} of {size} units")
+    if member.get("context_length"):
+        parts.append(f"reads {member['context_length']} steps")
+    if member.get("mapping"):
+        parts.append(str(member["mapping"]))
+    return ", ".join(parts)
+
+
+def _outcome(model: Mapping[str, object]) -> Text:
+    outcome = str(model.get("outcome") or NOTHING)
+    served = str(model.get("served") or "network")
+    return safe(outcome if served == "network" else f"{outcome}, serves {served}")
+
+
+def _joined(value: object) -> str:
+    return ", ".join(str(each) for each in value) if isinstance(value, list | tuple) else str(value or "")

@@ -1,0 +1,43 @@
+"""Text for a terminal: nothing from a file may steer it, and colour is used only where it is wanted."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from typing import TextIO
+
+#: Zero-width joiners are Cf like the bidirectional marks, yet harmless parts of ordinary words and signs.
+_HARMLESS = frozenset("\u200c\u200d")
+_HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_STYLES = {"red": "1;31", "yellow": "33", "cyan": "36", "bold": "1", "dim": "2"}
+
+
+def visible(value: object, *, keep_newlines: bool = False) -> str:
+    """Return text with control characters, bidirectional marks and line separators written as escapes.
+
+    A column name may hold ESC, BEL or a right-to-left mark; shown raw they would steer the terminal of the reader.
+    """
+    return "".join(_escaped(char, keep_newlines) for char in str(value))
+
+
+def _escaped(char: str, keep_newlines: bool) -> str:
+    if char.isprintable() or char in _HARMLESS or (keep_newlines and char == "\n"):
+        return char
+    if unicodedata.category(char) not in _HIDDEN_CATEGORIES:
+        return char  # no-break space and its kin
+    return char.encode("unicode_escape").decode("ascii")
+
+
+def wants_colour(stream: TextIO) -> bool:
+    """Return whether a stream is a terminal whose owner has not asked for plain text."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def styled(text: str, style: str, *, stream: TextIO) -> str:
+    """Return text in a style (red, yellow, cyan, bold, dim) where the stream wants colour."""
+    return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if wants_colour(stream) else text
+
+
+def supports_unicode(encoding: str | None) -> bool:
+    """Return whether box lines and braille dots can be written in an encoding."""
+    return (encoding or "ascii").lower().replace("-", "").startswith("utf")

@@ -1,0 +1,81 @@
+"""What a command may do with the screen: show one result on stdout, say things on stderr, report progress."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TextIO
+
+from rnnforecast.cli.text import visible
+from rnnforecast.progress import NoProgress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rnnforecast.cli.options import Format
+    from rnnforecast.cli.render import Result
+    from rnnforecast.findings import Finding
+    from rnnforecast.progress import Progress
+
+
+@dataclass(frozen=True)
+class View:
+    """The two streams of a run and how much of them is wanted; stdout carries the result and nothing else."""
+
+    format: Format
+    quiet: bool
+    out: TextIO
+    err: TextIO
+
+    @classmethod
+    def on_terminal(cls, *, format: Format, quiet: bool) -> View:
+        """Return a view of the streams of this process."""
+        return cls(format=format, quiet=quiet, out=sys.stdout, err=sys.stderr)
+
+    def show(self, result: Result) -> None:
+        """Write a result to stdout in the chosen format, after its findings and notes on stderr."""
+        if self.format == "json":
+            self._notices(result)
+            indent = 2 if self.out.isatty() else None
+            self.out.write(json.dumps(result.to_dict(), ensure_ascii=False, allow_nan=False, indent=indent) + "\n")
+        elif self.format == "csv":
+            from rnnforecast.cli.render.csv import write_csv
+
+            self._notices(result)
+            write_csv(result, self.out)
+        else:
+            from rnnforecast.cli.render import render
+
+            self._notices(result)
+            self.out.write(render(result, stream=self.out))
+        self.out.flush()
+
+    def say(self, text: str) -> None:
+        """Write one line to stderr, unless silence was asked for."""
+        if not self.quiet:
+            self.err.write(f"{visible(text)}\n")
+            self.err.flush()
+
+    def _notices(self, result: Result) -> None:
+        if self.quiet:
+            return
+        from rnnforecast.cli.render.notices import write_notices
+
+        findings: tuple[Finding, ...] = getattr(result, "findings", ())
+        write_notices(findings, notes=getattr(result, "notes", ()), stream=self.err)
+
+    @contextmanager
+    def progress(self) -> Iterator[Progress]:
+        """Open a progress bar on stderr; silence where nobody watches."""
+        if self.quiet or not self.err.isatty():
+            yield NoProgress()
+            return
+        from rnnforecast.cli.render.progress import BarProgress
+
+        bar = BarProgress(self.err)
+        try:
+            yield bar
+        finally:
+            bar.finish()

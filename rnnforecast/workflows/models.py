@@ -1,0 +1,94 @@
+"""The verbs of the store: list, show, verify and remove what was trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from rnnforecast.errors import ModelFileError
+from rnnforecast.store.registry import Registry
+from rnnforecast.workflows.results import ModelResult, ModelsResult
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from rnnforecast.store.manifest import Manifest
+    from rnnforecast.store.model_file import ModelFile
+    from rnnforecast.store.shelf import StoredModel
+
+
+def list_models(store: str | Path | None = None) -> ModelsResult:
+    """Return every stored version, oldest version of a name first; a damaged file is listed with its problem."""
+    registry = Registry(store)
+    return ModelsResult(str(registry.store), "list", tuple(_row(stored) for stored in registry.list()))
+
+
+def show_model(spec: str | None = None, *, store: str | Path | None = None) -> ModelResult:
+    """Return the manifest of one model (default: the newest). Raises ModelFileError for an unknown or damaged one."""
+    stored = Registry(store).resolve(spec)
+    if stored.manifest is None:  # `resolve` raises the problem; this line is for the type checker
+        raise ModelFileError(f"`{stored.path}` has no manifest", hint="`rnnforecast models verify` names the damage")
+    return ModelResult(stored.label, str(stored.path), stored.manifest.to_dict())
+
+
+def load_model(spec: str | None = None, *, store: str | Path | None = None) -> ModelFile:
+    """Return a stored model (default: the newest), or the one in a `.safetensors` file, verified to the last byte."""
+    return Registry(store).resolve(spec).load()
+
+
+def verify_models(specs: Sequence[str] = (), *, store: str | Path | None = None) -> ModelsResult:
+    """Read every byte of the named models (default: all) and report each as `ok` or with its `problem`."""
+    registry = Registry(store)
+    found = [stored for spec in (specs or (None,)) for stored in registry.verify(spec)]
+    return ModelsResult(str(registry.store), "verify", tuple(_row(stored) for stored in found))
+
+
+def remove_models(specs: Sequence[str], *, store: str | Path | None = None) -> ModelsResult:
+    """Remove `NAME@VERSION`, or all versions of `NAME`; unknown names are refused before anything is removed."""
+    registry = Registry(store)
+    rows = find_models(specs, store=store).models
+    for spec in specs:
+        registry.remove(spec)
+    return ModelsResult(str(registry.store), "remove", rows)
+
+
+def find_models(specs: Sequence[str], *, store: str | Path | None = None) -> ModelsResult:
+    """Return what `remove_models` would remove. Raises ModelFileError for an unknown model."""
+    registry = Registry(store)
+    found: dict[str, StoredModel] = {}
+    listed = registry.list()
+    for spec in specs:
+        matching = [each for each in listed if spec in (each.name, each.label)]
+        if not matching:
+            registry.resolve(spec)  # raises, and names what there is
+        found.update({str(each.path): each for each in matching})
+    return ModelsResult(str(registry.store), "list", tuple(_row(stored) for stored in found.values()))
+
+
+def _row(stored: StoredModel) -> dict[str, object]:
+    problem = stored.problem
+    return {
+        "model": stored.label,
+        "path": str(stored.path),
+        "size_bytes": stored.size_bytes,
+        "ok": problem is None,
+        "problem": None if problem is None else problem.message,
+        **_summary(stored.manifest),
+    }
+
+
+def _summary(manifest: Manifest | None) -> dict[str, object]:
+    if manifest is None:
+        return dict.fromkeys(("created", "freq", "horizon", "n_series", "target", "mase", "outcome", "served"))
+    network = manifest.metrics.get("network")
+    return {
+        "created": manifest.created,
+        "freq": manifest.assumptions.get("freq"),
+        "horizon": manifest.horizon,
+        "n_series": manifest.input.num_series,
+        "target": list(manifest.roles.target),
+        "mase": network.get("mase") if isinstance(network, Mapping) else None,
+        "outcome": (manifest.verdict or {}).get("outcome"),
+        "served": manifest.served,
+    }
