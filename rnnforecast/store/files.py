@@ -12,6 +12,7 @@ import errno
 import os
 import secrets
 import stat
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -44,6 +45,9 @@ def replace_file(
     num_bytes = 0
     try:
         descriptor = _create(temporary, existing)
+    except OSError as error:
+        raise _refusal(target, error) from error
+    try:
         try:
             # The descriptor stays ours: a writer that closes its stream must not keep us from flushing.
             with os.fdopen(descriptor, "wb", closefd=False) as stream:
@@ -73,11 +77,9 @@ def check_writable(path: str | Path) -> None:
     probe = target.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}{TEMPORARY_SUFFIX}"
     try:
         os.close(_create(probe, existing))
+        probe.unlink()
     except OSError as error:
         raise _refusal(target, error) from error
-    finally:
-        with contextlib.suppress(OSError):
-            probe.unlink()
 
 
 def make_folder(path: str | Path) -> None:
@@ -139,7 +141,8 @@ def lock(path: str | Path, *, wait_seconds: float = 0) -> Iterator[None]:
 
     held: BaseFileLock = FileLock(path, timeout=wait_seconds)
     try:
-        held.acquire()
+        with warnings.catch_warnings(action="ignore"):  # of the package's own stand-in, refused below
+            held.acquire()
     except Timeout as error:
         raise LockedError(
             f"another run holds the lock `{path}`" + (f" (waited {wait_seconds:g} s)" if wait_seconds else ""),
@@ -199,6 +202,7 @@ def _create(temporary: Path, existing: os.stat_result | None) -> int:
             os.fchmod(descriptor, stat.S_IMODE(existing.st_mode))
     except BaseException:
         os.close(descriptor)
+        temporary.unlink()
         raise
     return descriptor
 

@@ -18,6 +18,9 @@ from rnnforecast.errors import ModelFileError
 #: Written into every file; a reader refuses higher numbers and reads all lower ones for ever.
 FORMAT = 1
 
+#: An empty pair of brackets is two bytes in a file and a hundred in memory.
+_MAX_BRACKETS = 200_000
+
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -107,10 +110,12 @@ class Manifest(_Frozen):
 
 
 def parse_json(text: str, *, source: str) -> JsonValue:
-    """Parse JSON from a file nobody vouches for: no key twice, no NaN, no bottomless nesting.
+    """Parse JSON from a file nobody vouches for: no key twice, no NaN, no bottomless nesting, no flood of brackets.
 
     Raises ModelFileError.
     """
+    if text.count("[") + text.count("{") > _MAX_BRACKETS:
+        raise _not_a_manifest(source, f"it has more than {_MAX_BRACKETS:,} brackets")
     try:
         parsed: JsonValue = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
