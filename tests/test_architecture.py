@@ -1,0 +1,262 @@
+"""The house: which wing may import which, what stays light, how large a room may be."""
+
+from __future__ import annotations
+
+import ast
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.house import PACKAGE, functions, imports, modules, run_python
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.house import Module
+
+#: Wing -> floor; a wing imports only from floors below its own, or from itself.
+FLOORS = {
+    "errors": 0,
+    "findings": 0,
+    "progress": 0,
+    "config": 0,
+    "data": 1,
+    "store": 1,
+    "inference": 2,
+    "networks": 3,
+    "evaluation": 4,
+    "forecasting": 5,
+    "training": 6,
+    "workflows": 7,
+    "rnnforecast": 8,
+    "cli": 9,
+    "__main__": 10,
+}
+
+#: Wing -> packages from outside (the standard library is open to all).
+OUTSIDE = {
+    "config": {"pydantic"},
+    "data": {"numpy", "pandas", "pyarrow"},
+    "store": {"numpy", "pydantic", "safetensors", "filelock"},
+    "inference": {"numpy"},
+    "networks": {"numpy", "torch"},
+    "evaluation": {"numpy", "scipy", "statsforecast"},
+    "forecasting": {"numpy"},
+    "training": {"numpy", "torch"},
+    "workflows": {"numpy", "pandas"},
+    "cli": {"numpy", "typer", "rich", "plotext"},
+}
+
+#: The check of the installation looks whether torch is there, inside a function.
+EXCEPTIONS = {("rnnforecast.workflows.doctor", "torch")}
+
+#: Packages that take longer to import than `--help` may take.
+HEAVY = ("torch", "pandas", "scipy", "pydantic", "pyarrow", "numpy", "plotext", "utilsforecast", "statsforecast")
+
+MAX_LINES_PER_FILE = 400
+MAX_LINES_PER_FUNCTION = 60
+MAX_PARAMETERS = 8
+
+
+def test_every_wing_has_a_floor() -> None:
+    assert {module.wing for module in modules()} <= FLOORS.keys()
+
+
+def test_imports_go_downwards_only() -> None:
+    climbing = [
+        f"{module.name}:{line} imports {name}"
+        for module in modules()
+        for line, name in imports(module.tree)
+        if _wing_of(name) is not None and not _is_below(module, str(_wing_of(name)))
+    ]
+    assert climbing == []
+
+
+def test_each_wing_uses_only_its_own_outside_packages() -> None:
+    strangers = [
+        f"{module.name}:{line} imports {name}"
+        for module in modules()
+        for line, name in imports(module.tree)
+        if _is_outside(name)
+        and name.split(".")[0] not in OUTSIDE.get(module.wing, set())
+        and (module.name, name.split(".")[0]) not in EXCEPTIONS
+    ]
+    assert strangers == []
+
+
+def test_no_module_imports_itself_in_a_circle() -> None:
+    names = {module.name for module in modules()}
+    graph = {
+        module.name: {_module_of(name, names) for _, name in imports(module.tree, runtime_only=True)} - {module.name}
+        for module in modules()
+    }
+    assert list(_circles(graph)) == []
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["train", "--help"], ["predict", "--help"]])
+def test_help_imports_no_heavy_package(arguments: list[str]) -> None:
+    code = f"from rnnforecast.cli.main import main; code = main({arguments!r}); assert code == 0, code"
+    assert _imported_by(code) == []
+
+
+def test_import_of_the_package_imports_no_heavy_package() -> None:
+    assert _imported_by("import rnnforecast; dir(rnnforecast)") == []
+
+
+def test_import_of_any_module_leaves_no_trace() -> None:
+    names = [module.name for module in modules() if module.wing != "__main__"]
+    code = f"""
+import importlib, json, logging, os, random, sys, threading, warnings
+import numpy, pandas, torch, typer, scipy.stats, pydantic, pyarrow
+
+def state():
+    return dict(
+        handlers=[str(handler) for handler in logging.getLogger().handlers],
+        level=logging.getLogger().level,
+        python=hash(random.getstate()),
+        numpy=hash(str(numpy.random.get_state())),
+        torch=hash(torch.get_rng_state().numpy().tobytes()),
+        torch_threads=torch.get_num_threads(),
+        torch_dtype=str(torch.get_default_dtype()),
+        deterministic=torch.are_deterministic_algorithms_enabled(),
+        numpy_errors=numpy.geterr(),
+        pandas_options=str(pandas.get_option("display.width")),
+        filters=len(warnings.filters),
+        environment=dict(os.environ),
+        folder=os.getcwd(),
+        threads=threading.active_count(),
+    )
+
+before = state()
+for name in {names!r}:
+    importlib.import_module(name)
+after = state()
+print(json.dumps([key for key in before if before[key] != after[key]]))
+"""
+    result = run_python(code)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    assert json.loads(result.stdout) == []
+
+
+def test_no_module_acts_when_it_is_imported() -> None:
+    acting = [
+        f"{module.name}:{node.lineno}"
+        for module in modules()
+        for node in module.tree.body
+        if isinstance(node, ast.For | ast.While | ast.With | ast.Delete)
+        or (isinstance(node, ast.Expr) and not isinstance(node.value, ast.Constant))
+    ]
+    assert acting == []
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    assert [module.name for module in modules() if not ast.get_docstring(module.tree)] == []
+
+
+def test_no_file_is_longer_than_a_reader_can_hold() -> None:
+    sizes = {module.name: module.source.count("\n") for module in modules()}
+    assert {name: size for name, size in sizes.items() if size > MAX_LINES_PER_FILE} == {}
+
+
+def test_no_function_is_longer_than_a_screen() -> None:
+    sizes = {
+        f"{module.name}:{node.name}": (node.end_lineno or 0) - node.lineno + 1
+        for module in modules()
+        for node in functions(module.tree)
+    }
+    assert {name: size for name, size in sizes.items() if size > MAX_LINES_PER_FUNCTION} == {}
+
+
+def test_no_function_takes_more_parameters_than_a_caller_can_hold() -> None:
+    counts = {
+        f"{module.name}:{node.name}": len(node.args.posonlyargs) + len(node.args.args) + len(node.args.kwonlyargs)
+        for module in modules()
+        for node in functions(module.tree)
+        if module.wing != "cli"  # a parameter of a command is a flag of the command line
+    }
+    assert {name: count for name, count in counts.items() if count > MAX_PARAMETERS} == {}
+
+
+def test_user_input_is_never_checked_by_assert() -> None:
+    asserting = [
+        f"{module.name}:{node.lineno}"
+        for module in modules()
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Assert)
+    ]
+    assert asserting == []
+
+
+def test_no_error_is_swallowed() -> None:
+    swallowing = [
+        f"{module.name}:{node.lineno}"
+        for module in modules()
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.ExceptHandler)
+        and (node.type is None or getattr(node.type, "id", "") in ("Exception", "BaseException"))
+        and all(isinstance(statement, ast.Pass | ast.Continue) for statement in node.body)
+    ]
+    assert swallowing == []
+
+
+def test_no_code_is_loaded_from_a_file() -> None:
+    dangerous = {"pickle", "marshal", "shelve", "joblib", "dill", "cloudpickle"}
+    loading = [
+        f"{module.name}:{line} imports {name}"
+        for module in modules()
+        for line, name in imports(module.tree)
+        if name.split(".")[0] in dangerous or name in ("torch.load", "torch.jit.load")
+    ]
+    calls = [
+        f"{module.name} says {words}"
+        for module in modules()
+        for words in ("torch.load(", "allow_pickle=True")
+        if words in module.source
+    ]
+    assert loading + calls == []
+
+
+def _wing_of(name: str) -> str | None:
+    parts = name.split(".")
+    if parts[0] != "rnnforecast":
+        return None
+    if len(parts) > 1 and ((PACKAGE / parts[1]).is_dir() or (PACKAGE / f"{parts[1]}.py").is_file()):
+        return parts[1]
+    return "rnnforecast"
+
+
+def _is_below(module: Module, wing: str) -> bool:
+    return wing == module.wing or FLOORS[wing] < FLOORS[module.wing] or (FLOORS[wing], FLOORS[module.wing]) == (0, 0)
+
+
+def _is_outside(name: str) -> bool:
+    top = name.split(".")[0]
+    return top not in ("rnnforecast", "__future__") and top not in sys.stdlib_module_names
+
+
+def _module_of(name: str, names: set[str]) -> str:
+    """Return the module that `import name` runs: `a.b` for `from a.b import something`."""
+    return name if name in names else name.rpartition(".")[0]
+
+
+def _circles(graph: dict[str, set[str]]) -> Iterator[str]:
+    """Yield the modules that cannot be put in an order where each comes after all it imports."""
+    left = {name: needs & graph.keys() for name, needs in graph.items()}
+    while ready := [name for name, needs in left.items() if not needs]:
+        for name in ready:
+            del left[name]
+        for needs in left.values():
+            needs.difference_update(ready)
+    yield from sorted(left)
+
+
+def _imported_by(code: str) -> list[str]:
+    """Return the heavy packages that a fresh interpreter has loaded after running code."""
+    result = run_python(f"{code}\nimport sys\nprint([name for name in {HEAVY!r} if name in sys.modules])")
+    assert result.returncode == 0, result.stderr
+    loaded = ast.literal_eval(result.stdout.splitlines()[-1])
+    assert isinstance(loaded, list)
+    return loaded
