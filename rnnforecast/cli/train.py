@@ -29,10 +29,10 @@ def train(
 
     settings = load_settings(flags, config=config)
     with view.progress() as progress:
-        result = rnnforecast.train(
-            data, settings, name=name, store=store, progress=progress, require_win=require == "win"
-        )
+        result = rnnforecast.train(data, settings, name=name, store=store, progress=progress)
     view.show(result)
+    if require == "win":
+        result.require_win()
 
 
 command = build_command(train, flags=SETTINGS, example="rnnforecast train prices.csv --horizon 30")

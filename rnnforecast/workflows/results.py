@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from rnnforecast.errors import LostToBaselineError
 from rnnforecast.findings import Finding, JSONValue
 from rnnforecast.progress import Progress as Progress
 
@@ -148,6 +149,16 @@ class TrainResult:
     num_windows: int  # held-out origins of each series
     seconds: float  # of training and judging, imports not counted
     notes: tuple[str, ...] = ()
+
+    def require_win(self) -> None:
+        """Raise LostToBaselineError unless the verdict is a win; the model stays stored either way."""
+        if self.verdict is None or self.verdict["outcome"] != "win":
+            judged = "nothing was held out" if self.verdict is None else f"the verdict is a {self.verdict['outcome']}"
+            raise LostToBaselineError(
+                f"a win was required, {judged} ({self.model} is stored)",
+                hint="leave out `--require win`, or serve the naive forecast with `--on-loss serve-baseline`",
+                code="E_LOST",
+            )
 
     def to_dict(self) -> dict[str, JSONValue]:
         """Return the JSON document of `rnnforecast train`."""

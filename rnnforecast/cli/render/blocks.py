@@ -76,10 +76,14 @@ def number(value: object, *, digits: int = 4) -> str:
 
 
 def numbers(values: Sequence[object], *, digits: int = 4) -> list[str]:
-    """Return numbers with the same decimals each, so that they line up: the largest has `digits` digits."""
+    """Return numbers with the same decimals each, so that they line up: the largest has `digits` digits.
+
+    A leading zero counts as a digit: 0.934 stands beside 1.187.
+    """
     finite = [float(value) if isinstance(value, int | float) else math.nan for value in values]
     largest = max((abs(value) for value in finite if math.isfinite(value)), default=0.0)
     magnitude = math.floor(math.log10(largest)) if largest > 0 else 0
+    magnitude = 0 if magnitude == -1 else magnitude
     decimals = max(digits - 1 - magnitude, 0)
     form = f".{digits - 1}e" if magnitude >= 10 or decimals > 8 else f",.{decimals}f"
     return [format(value, form) if math.isfinite(value) else NOTHING for value in finite]

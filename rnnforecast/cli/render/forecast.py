@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,7 @@ _MAX_ROWS = 20  # of one table; longer ones show their first and last rows
 _FIRST_ROWS, _LAST_ROWS = 12, 5
 _MAX_SERIES = 10
 _PLOT_WIDTH = 110
+_PAST_PER_FUTURE, _LEAST_PAST = 4, 40  # steps of the past a chart shows
 _INTERVALS = {"80 %": (0.1, 0.9), "95 %": (0.025, 0.975)}
 
 
@@ -80,6 +82,10 @@ def _table(result: PredictResult, preview: Preview) -> RenderableType:
 def _chart(result: PredictResult, preview: Preview, *, width: int, braille: bool) -> RenderableType:
     median = _quantile(result, preview, 0.5)
     interval = _interval(result, preview, *_INTERVALS["80 %"])
+    shown = max(_PAST_PER_FUTURE * len(preview.timestamps), _LEAST_PAST)
+    preview = replace(
+        preview, past_timestamps=preview.past_timestamps[-shown:], past_target=preview.past_target[-shown:]
+    )
     lines = plot(preview, interval=interval, median=median, width=min(width - 2, _PLOT_WIDTH), braille=braille)
     legend = Text("  past  ", style="dim").append("forecast", style=FORECAST_STYLE)
     if interval is not None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -77,9 +79,17 @@ def _stored(result: TrainResult) -> RenderableType:
     for words, count in counted.items():
         table.add_row(Text("network", style="dim"), safe(words if count == 1 else f"{count} × {words}"))
     table.add_row(Text("file", style="dim"), safe(result.path))
-    name = shlex.quote(result.model.rpartition("@")[0] or result.model)
-    table.add_row(Text("next", style="dim"), safe(f"rnnforecast predict {name}", "bold"))
+    table.add_row(Text("next", style="dim"), safe(_next_command(result), "bold"))
     return under(heading(f"Stored {result.model}", f"trained and judged in {duration(result.seconds)}"), table)
+
+
+def _next_command(result: TrainResult) -> str:
+    """Return the command that forecasts with the new model; a store that is not the default one is named."""
+    words = ["rnnforecast", "predict", result.model.rpartition("@")[0] or result.model]
+    store = [str(folder) for folder in Path(result.path).parents[2:3]]
+    if store and store[0] not in (os.environ.get("RNNFORECAST_STORE"), ".rnnforecast"):
+        words += ["--store", *store]
+    return shlex.join(words)
 
 
 def _details(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from rnnforecast.cli.render.blocks import NOTHING, heading, number, numbers, quiet_table, safe, under
+from rnnforecast.cli.render.blocks import NOTHING, numbers, quiet_table, safe, under
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,27 +46,27 @@ def order_methods(metrics: Metrics, *, baselines: Sequence[str] = ()) -> list[st
 
 def verdict_block(verdict: Mapping[str, object] | None, served: str = NETWORK) -> RenderableType:
     """Return the verdict; its first word is the outcome."""
+    table = quiet_table([("", "left"), ("", "fold")], header=False)
     if verdict is None:
-        return under(heading("No verdict"), Text("nothing could be held out: the file has too few rows for a check"))
+        table.add_row(Text("No verdict", style="bold"), "nothing was held out, so nothing was judged")
+        return table
     outcome = str(verdict["outcome"])
-    text = Text(outcome.capitalize(), style=_OUTCOME_STYLES.get(outcome, "bold"))
-    text.append(f"  {_sentence(verdict)}", style="not bold default")
-    evidence = Text(_evidence(verdict), style="dim")
-    blocks: list[RenderableType] = [evidence]
+    table.add_row(Text(outcome.capitalize(), style=_OUTCOME_STYLES.get(outcome, "bold")), safe(_sentence(verdict)))
+    table.add_row("", safe(_evidence(verdict), "dim"))
     if outcome == "loss":
-        blocks.append(Text(_consequence(served, str(verdict.get("against")))))
-    return under(text, *blocks)
+        table.add_row("", safe(_consequence(served, str(verdict.get("against")))))
+    return table
 
 
 def _sentence(verdict: Mapping[str, object]) -> str:
     against, skill = verdict.get("against"), verdict.get("skill")
-    percent = f"{number(abs(skill), digits=3)} %" if isinstance(skill, int | float) else NOTHING
+    percent = f"{abs(skill):.1f} %" if isinstance(skill, int | float) else NOTHING
     if verdict["outcome"] == "win":
-        return f"The network beats {against}: its error is {percent} smaller."
+        return f"the network beats {against}, its error is {percent} smaller"
     if verdict["outcome"] == "loss":
-        return f"The network loses to {against}: its error is {percent} larger."
+        return f"the network loses to {against}, its error is {percent} larger"
     size = "smaller" if isinstance(skill, int | float) and skill > 0 else "larger"
-    return f"Network and {against} cannot be told apart: {percent} {size}, which may be chance."
+    return f"the network's error is {percent} {size} than that of {against}, which may be chance"
 
 
 def _evidence(verdict: Mapping[str, object]) -> str:

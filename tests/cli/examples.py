@@ -1,0 +1,280 @@
+"""Results made by hand: what the verbs would return, small enough to read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from rnnforecast.findings import Finding, JSONValue
+from rnnforecast.workflows.results import (
+    Check,
+    CompareResult,
+    DoctorResult,
+    EvaluateResult,
+    InspectResult,
+    ModelResult,
+    ModelsResult,
+    PredictResult,
+    Preview,
+    TrainResult,
+)
+
+LEVELS = (0.025, 0.1, 0.5, 0.9, 0.975)
+ASSUMPTIONS: dict[str, JSONValue] = {
+    "time": "date",
+    "target": ["close"],
+    "id": [],
+    "freq": "B",
+    "season_length": 5,
+    "horizon": 10,
+    "n_series": 1,
+    "n_rows": 1258,
+}
+REASONS = {
+    "time": "the only column of dates, `--time` overrides",
+    "target": "named like a value to forecast; also numeric: open, high, low, volume; `--target` overrides",
+    "freq": "weekdays only, `--freq` overrides",
+    "season_length": "the default of B, confirmed by autocorrelation; `--season-length` overrides",
+    "horizon": "two weeks of B, `--horizon` overrides",
+}
+FINDING = Finding(
+    "F_GAPS",
+    "repair",
+    "36 business days are missing and were masked",
+    file="prices.csv",
+    rows=(14, 31),
+    column="date",
+    value="2019-01-21",
+    count=36,
+    fix="`--freq D` keeps weekends",
+)
+
+
+def scores(mase: float, *, coverage: float = 0.79) -> dict[str, object]:
+    """Return the metrics of one method."""
+    return {
+        "mase": mase,
+        "rmsse": mase * 0.9,
+        "smape": mase * 0.021,
+        "mae": mase * 12.34,
+        "rmse": mase * 15.1,
+        "wape": mase * 0.02,
+        "wql": mase * 0.013,
+        "coverage": {"80": coverage, "95": 0.94},
+        "coverage_uncertainty": {"80": 0.04, "95": 0.02},
+        "num_scored": 100,
+    }
+
+
+def metrics() -> dict[str, dict[str, object]]:
+    """Return metrics of a network and three baselines."""
+    return {
+        "naive": scores(1.21),
+        "network": scores(0.934),
+        "seasonal-naive": scores(1.402),
+        "drift": scores(1.187),
+    }
+
+
+def verdict(outcome: str = "win", *, skill: float = 21.3) -> dict[str, object]:
+    """Return a verdict against drift."""
+    return {
+        "outcome": outcome,
+        "against": "drift",
+        "p_value": 0.012,
+        "skill": skill,
+        "skill_interval": [skill - 12.0, skill + 11.5],
+        "test": "Diebold-Mariano",
+        "num_windows": 10,
+        "num_series": 1,
+    }
+
+
+def train_result(outcome: str | None = "win", *, served: str = "network", target: str = "close") -> TrainResult:
+    """Return the result of a training with a given outcome."""
+    return TrainResult(
+        model="prices@1",
+        path=".rnnforecast/models/prices/1.safetensors",
+        assumptions={**ASSUMPTIONS, "target": [target]},
+        reasons=REASONS,
+        findings=(FINDING,),
+        settings={"horizon": 10, "cell": "gru"},
+        members=({"cell": "gru", "num_layers": 2, "hidden_size": 64, "context_length": 60, "mapping": "many-to-many"},)
+        * 3,
+        metrics=metrics() if outcome else {},
+        verdict=None if outcome is None else verdict(outcome, skill=-21.3 if outcome == "loss" else 21.3),
+        served=served,
+        num_windows=10 if outcome else 0,
+        seconds=6.24,
+    )
+
+
+def preview(label: str = "", *, horizon: int = 10, steps: bool = False) -> Preview:
+    """Return a wave with an interval that widens."""
+    past = 60
+    wave = 100 + 10 * np.sin(np.arange(past + horizon) * 2 * np.pi / 20) + np.arange(past + horizon) * 0.2
+    width = np.sqrt(np.arange(1, horizon + 1))
+    quantiles = wave[past:, None] + width[:, None] * np.array([-3.0, -2.0, 0.0, 2.0, 3.0])[None, :]  # [H, Q]
+    days = (
+        np.arange(past + horizon)
+        if steps
+        else np.datetime64("2024-01-01", "us") + np.arange(past + horizon).astype("timedelta64[D]")
+    )
+    return Preview(label, "close", days[:past], wave[:past], days[past:], quantiles)
+
+
+def predict_result(
+    labels: Sequence[str] = ("",), *, horizon: int = 10, steps: bool = False, output: str | None = None
+) -> PredictResult:
+    """Return forecasts of one or several series."""
+    previews = tuple(preview(label, horizon=horizon, steps=steps) for label in labels)
+    parts = [_frame(each, with_id=len(labels) > 1) for each in previews]
+    return PredictResult(
+        model="prices@1",
+        frame=pd.concat(parts, ignore_index=True),
+        freq="step" if steps else "D",
+        horizon=horizon,
+        quantile_levels=LEVELS,
+        cutoffs=(previews[0].past_timestamps[-1],),
+        num_series=len(labels),
+        previews=previews,
+        output=output,
+    )
+
+
+def _frame(shown: Preview, *, with_id: bool) -> pd.DataFrame:
+    columns: dict[str, object] = {"item": shown.label} if with_id else {}
+    columns |= {"date": shown.timestamps, "cutoff": shown.past_timestamps[-1], "forecast": shown.quantiles[:, 2]}
+    columns |= {f"q{level:g}": shown.quantiles[:, i] for i, level in enumerate(LEVELS)}
+    return pd.DataFrame({**columns, "method": "network"})
+
+
+def inspect_result() -> InspectResult:
+    """Return what was read in one file."""
+    return InspectResult(
+        assumptions=ASSUMPTIONS,
+        reasons=REASONS,
+        findings=(FINDING,),
+        paths=("prices.csv",),
+        first=np.datetime64("2019-01-02", "us"),
+        last=np.datetime64("2023-12-29", "us"),
+        columns={"date": "time", "close": "target", "open": "unused", "volume": "unused"},
+        seconds=0.05,
+    )
+
+
+def evaluate_result() -> EvaluateResult:
+    """Return a backtest of a panel of two series."""
+    rows = [("network", 0.9), ("naive", 1.2)]
+    return EvaluateResult(
+        model="prices@1",
+        assumptions={**ASSUMPTIONS, "n_series": 2},
+        findings=(),
+        num_windows=2,
+        window_step=10,
+        gap=0,
+        refit=False,
+        cutoffs=(np.datetime64("2023-01-02", "us"), np.datetime64("2023-01-16", "us")),
+        metrics=metrics(),
+        per_lead=tuple(
+            {"method": name, "lead": lead, "mase": value + lead / 10, "mae": 1.0, "coverage": {"80": 0.8, "95": 0.9}}
+            for name, value in rows
+            for lead in (1, 2, 3)
+        ),
+        per_series=tuple(
+            {
+                "method": name,
+                "item_id": item,
+                "mase": value,
+                "smape": 0.1,
+                "mae": 1.0,
+                "wql": 0.1,
+                "coverage": {"80": 0.8, "95": 0.9},
+            }
+            for name, value in rows
+            for item in ("a", "b")
+        ),
+        verdict=verdict("tie", skill=3.0),
+    )
+
+
+def compare_result() -> CompareResult:
+    """Return two cells beside two baselines."""
+    return CompareResult(
+        assumptions=ASSUMPTIONS,
+        reasons=REASONS,
+        findings=(),
+        settings={"horizon": 10},
+        num_windows=2,
+        window_step=10,
+        gap=0,
+        cutoffs=(np.datetime64("2023-01-02", "us"),),
+        metrics={"naive": scores(1.2), "lstm": scores(0.95), "gru": scores(0.93), "drift": scores(1.1)},
+        per_lead=(),
+        per_series=(),
+        verdict=verdict("win"),
+        seconds_per_method={"gru": 3.2, "lstm": 4.1},
+    )
+
+
+def models_result(action: str = "list") -> ModelsResult:
+    """Return one sound and one damaged model."""
+    sound: dict[str, object] = {
+        "model": "prices@1",
+        "path": ".rnnforecast/models/prices/1.safetensors",
+        "size_bytes": 123456,
+        "ok": True,
+        "problem": None,
+        "created": "2025-01-02T03:04:05.000000+00:00",
+        "freq": "B",
+        "horizon": 10,
+        "n_series": 1,
+        "target": ["close"],
+        "mase": 0.934,
+        "outcome": "win",
+        "served": "network",
+    }
+    empty = dict.fromkeys(sound)
+    damaged = {
+        **empty,
+        "model": "sales@2",
+        "path": "2.safetensors",
+        "size_bytes": 7,
+        "ok": False,
+        "problem": "cut short",
+    }
+    return ModelsResult(".rnnforecast", action, (sound, damaged))
+
+
+def model_result() -> ModelResult:
+    """Return a manifest, shortened."""
+    return ModelResult(
+        "prices@1",
+        ".rnnforecast/models/prices/1.safetensors",
+        {
+            "format": 1,
+            "name": "prices",
+            "version": 1,
+            "created": "2025-01-02T03:04:05.000000+00:00",
+            "assumptions": ASSUMPTIONS,
+            "metrics": metrics(),
+            "verdict": verdict(),
+            "served": "network",
+            "horizon": 10,
+            "members": [{"cell": "gru", "num_layers": 2, "hidden_size": 64, "context_length": 60}],
+            "input": {
+                "paths": ["/data/prices.csv"],
+                "num_rows": 1258,
+                "first_timestamp": "2019-01-02",
+                "last_timestamp": "2023-12-29",
+            },
+        },
+    )
+
+
+def doctor_result(*, ok: bool = True) -> DoctorResult:
+    """Return a sound or an ill installation."""
+    store = Check("store", ok, ".rnnforecast, 2 stored models", None if ok else "name another folder with --store")
+    return DoctorResult((Check("python", True, "3.11.7 on Linux x86_64"), store))

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rnnforecast.cli.failures import error_to_dict
+from rnnforecast.cli.render import Result
+from rnnforecast.errors import DataError
+from rnnforecast.workflows.results import plain, stamp_to_json
+from tests.cli import examples
+from tests.cli.schemas import load_schemas, problems
+
+DOCUMENTS: dict[str, list[Result]] = {
+    "inspect": [examples.inspect_result()],
+    "train": [examples.train_result(), examples.train_result(None)],
+    "predict": [examples.predict_result(), examples.predict_result(["a", "b"], output="forecasts.csv")],
+    "evaluate": [examples.evaluate_result()],
+    "compare": [examples.compare_result()],
+    "models": [examples.models_result(action) for action in ("list", "verify", "remove")],
+    "models show": [examples.model_result()],
+    "doctor": [examples.doctor_result(), examples.doctor_result(ok=False)],
+}
+
+
+@pytest.mark.parametrize("schema", DOCUMENTS)
+def test_every_result_is_one_document_of_its_documented_schema(schema: str) -> None:
+    for result in DOCUMENTS[schema]:
+        document = json.loads(json.dumps(result.to_dict(), allow_nan=False))
+        assert problems(document, schema) == []
+
+
+def test_an_error_is_a_document_of_its_documented_schema() -> None:
+    error = DataError("two rows differ", hint="drop one", code="E_TIME_DUPLICATE", findings=[examples.FINDING])
+    assert problems({"error": error_to_dict(error)}, "error") == []
+
+
+def test_every_documented_schema_is_checked_here() -> None:
+    assert set(load_schemas()) == {*DOCUMENTS, "common", "error"}
+
+
+def test_the_checker_names_what_is_missing_undocumented_and_of_another_type() -> None:
+    found = problems({"ok": "yes", "mood": 1}, "doctor")
+    assert found == ["$: `checks` is missing", "$.ok: 'yes' is no boolean", "$: `mood` is not documented"]
+
+
+def test_nan_becomes_null_and_integers_stay_integers() -> None:
+    assert plain([float("nan"), np.float64("inf"), np.int64(3), 2.5]) == [None, None, 3, 2.5]
+
+
+def test_integer_steps_stay_integers_in_rows_and_cutoffs() -> None:
+    document = examples.predict_result(steps=True).to_dict()
+    rows = document["rows"]
+    assert isinstance(rows, list)
+    assert isinstance(rows[0], list)
+    assert rows[0][0] == 60
+    assert isinstance(rows[0][0], int)
+    assert document["cutoffs"] == [59]
+
+
+@pytest.mark.parametrize(
+    ("stamp", "freq", "text"),
+    [
+        (np.datetime64("2024-03-01", "us"), "D", "2024-03-01"),
+        (np.datetime64("2024-03-01", "us"), "h", "2024-03-01T00:00:00"),
+        (pd.Timestamp("2024-03-01 14:30"), "30min", "2024-03-01T14:30:00"),
+        (pd.Timestamp("2024-03-01", tz="Europe/Berlin"), "15min", "2024-03-01T00:00:00+01:00"),
+        (np.datetime64("NaT"), "D", None),
+        (np.int64(7), "step", 7),
+    ],
+)
+def test_stamps_are_dates_on_long_calendars_and_date_times_on_short_ones(
+    stamp: object, freq: str, text: str | int | None
+) -> None:
+    assert stamp_to_json(stamp, freq) == text
+
+
+def test_rows_written_to_a_file_are_null_in_the_document() -> None:
+    document = examples.predict_result(output="forecasts.csv").to_dict()
+    assert document["rows"] is None
+    assert document["output"] == "forecasts.csv"
+    assert document["n_rows"] == 10

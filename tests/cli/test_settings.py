@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from rnnforecast.cli.settings import load_settings
+from rnnforecast.errors import UsageError
+
+
+def _write(folder: Path, text: str) -> str:
+    path = folder / "settings.toml"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def test_keys_of_the_file_are_the_words_of_the_flags(tmp_path: Path) -> None:
+    path = _write(tmp_path, 'horizon = 12\ntarget = ["a", "b"]\ncell = "lstm"\nquantiles = [0.1, 0.9]\n')
+    settings = load_settings({}, config=path)
+    assert (settings.data.horizon, settings.data.target) == (12, ("a", "b"))
+    assert (settings.network.cell, settings.evaluation.quantiles) == ("lstm", (0.1, 0.9))
+
+
+def test_a_flag_beats_the_file(tmp_path: Path) -> None:
+    path = _write(tmp_path, "horizon = 12\nseed = 3\n")
+    settings = load_settings({"horizon": 7, "seed": None}, config=path)
+    assert (settings.data.horizon, settings.training.seed) == (7, 3)
+
+
+def test_a_flag_can_switch_off_what_the_file_switches_on(tmp_path: Path) -> None:
+    path = _write(tmp_path, "bidirectional = true\n")
+    assert load_settings({"bidirectional": False}, config=path).network.bidirectional is False
+
+
+def test_unknown_keys_are_named_all_at_once_with_the_file(tmp_path: Path) -> None:
+    path = _write(tmp_path, 'horizn = 3\nsells = "gru"\nhidden_sise = 3\nhorizon = 0\n')
+    with pytest.raises(UsageError) as caught:
+        load_settings({}, config=path)
+    assert f"4 problems in {path}" in caught.value.message
+    for word in ("unknown key `horizn`, did you mean `horizon`?", "`sells`", "`hidden_sise`", "`horizon` = 0"):
+        assert word in caught.value.message
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"none\.toml cannot be read: No such file"):
+        load_settings({}, config=str(tmp_path / "none.toml"))
+
+
+def test_a_file_that_is_no_toml_is_refused_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"is not TOML: .*line 2"):
+        load_settings({}, config=_write(tmp_path, "horizon = 3\nseed : 4\n"))
+
+
+def test_quantiles_are_one_text_of_levels() -> None:
+    assert load_settings({"quantiles": "0.1, 0.5,0.9"}).evaluation.quantiles == (0.1, 0.5, 0.9)
+
+
+def test_a_horizon_of_zero_is_refused_with_its_value() -> None:
+    with pytest.raises(UsageError, match="`horizon` = 0: input should be greater than or equal to 1"):
+        load_settings({"horizon": 0})
+
+
+@pytest.mark.parametrize(("key", "value"), [("hidden_size", -3), ("context_length", 10**9), ("num_layers", 99)])
+def test_negative_and_absurd_sizes_are_refused(key: str, value: int) -> None:
+    with pytest.raises(UsageError, match=f"`{key}` = {value}"):
+        load_settings({key: value})
