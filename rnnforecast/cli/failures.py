@@ -35,7 +35,7 @@ def report(error: RnnForecastError, *, as_json: bool, debug: bool, stream: TextI
     lines = [f"{styled('error:', 'red', stream=stream)} {visible(error.message, keep_newlines=True)}"]
     lines += [f"  {_one_line(finding)}" for finding in error.findings[:MAX_LISTED]]
     if len(error.findings) > MAX_LISTED:
-        lines.append(f"  {MAX_LISTED} of {len(error.findings)} shown, `rnnforecast inspect` lists all")
+        lines.append(f"  and {len(error.findings) - MAX_LISTED} more")
     if error.hint:
         lines.append(f"{styled('hint:', 'cyan', stream=stream)} {visible(error.hint, keep_newlines=True)}")
     stream.write("\n".join(lines) + "\n")

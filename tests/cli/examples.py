@@ -92,6 +92,15 @@ def verdict(outcome: str = "win", *, skill: float = 21.3) -> dict[str, object]:
     }
 
 
+MEMBER: dict[str, JSONValue] = {
+    "cell": "gru",
+    "num_layers": 2,
+    "hidden_size": 64,
+    "context_length": 60,
+    "mapping": "many-to-many",
+}
+
+
 def train_result(outcome: str | None = "win", *, served: str = "network", target: str = "close") -> TrainResult:
     """Return the result of a training with a given outcome."""
     return TrainResult(
@@ -101,8 +110,7 @@ def train_result(outcome: str | None = "win", *, served: str = "network", target
         reasons=REASONS,
         findings=(FINDING,),
         settings={"horizon": 10, "cell": "gru"},
-        members=({"cell": "gru", "num_layers": 2, "hidden_size": 64, "context_length": 60, "mapping": "many-to-many"},)
-        * 3,
+        members=(MEMBER,) * 3,
         metrics=metrics() if outcome else {},
         verdict=None if outcome is None else verdict(outcome, skill=-21.3 if outcome == "loss" else 21.3),
         served=served,

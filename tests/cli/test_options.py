@@ -5,11 +5,12 @@ import typing
 from typing import Literal, get_args, get_origin
 
 import pytest
+from pydantic import BaseModel
 
 from rnnforecast.cli.flags import DATA_FLAGS, EVALUATION_FLAGS, NETWORK_FLAGS, SETTINGS, TRAINING_FLAGS, Flag
 from rnnforecast.config import DataSettings, EvaluationSettings, NetworkSettings, Settings, TrainingSettings
 
-GROUPS = [
+GROUPS: list[tuple[tuple[Flag, ...], type[BaseModel]]] = [
     (DATA_FLAGS, DataSettings),
     (NETWORK_FLAGS, NetworkSettings),
     (TRAINING_FLAGS, TrainingSettings),
@@ -37,7 +38,7 @@ def _kind(annotation: object) -> object:
 
 @pytest.mark.parametrize(("flags", "model"), GROUPS)
 def test_every_setting_is_a_flag_of_the_same_word_and_every_flag_a_setting(
-    flags: tuple[Flag, ...], model: type[DataSettings]
+    flags: tuple[Flag, ...], model: type[BaseModel]
 ) -> None:
     assert [flag.name for flag in flags] == list(model.model_fields)
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 NOTHING = "–"
+_ASCII = str.maketrans({"–": "-", "±": "+-", "×": "x", "…": "...", "│": "|", "┤": "+", "└": "+", "─": "-"})
 _INDENT = 2
 _GAP = 2
 
@@ -40,7 +41,7 @@ def draw(blocks: Sequence[RenderableType], console: Console) -> str:
 
 def to_ascii(drawn: str) -> str:
     """Replace the signs of our own screens by ASCII ones, for streams that know no others."""
-    return drawn.translate({ord(sign): plain for sign, plain in {"–": "-", "±": "+-", "×": "x", "…": "..."}.items()})
+    return drawn.translate(_ASCII)
 
 
 def safe(value: object, style: str = "") -> Text:

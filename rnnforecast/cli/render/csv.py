@@ -32,8 +32,11 @@ def write_csv(result: Result, stream: TextIO) -> None:
     """Write the main table of a result; text that a spreadsheet would run gets an apostrophe in front."""
     columns, rows = main_table(result)
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([_cell(column) for column in columns])
-    writer.writerows([_cell(value) for value in row] for row in rows)
+    # Written with a bare newline, the module leaves a carriage return unquoted, and no reader takes that back.
+    quoting = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    for row in (columns, *rows):
+        cells = [_cell(value) for value in row]
+        (quoting if any("\r" in str(cell) for cell in cells) else writer).writerow(cells)
 
 
 def main_table(result: Result) -> tuple[Sequence[str], Iterable[Sequence[object]]]:

@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+import rnnforecast
+from rnnforecast import errors
+from rnnforecast.errors import DataError, ExitCode, RnnForecastError
+from rnnforecast.findings import Finding
+from tests.cli.conftest import RunCommand
+from tests.cli.schemas import problems
+
+
+def _fail_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setitem(vars(rnnforecast), "inspect", fail)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        errors.UsageError,
+        errors.InputError,
+        errors.LockedError,
+        errors.ModelFileError,
+        errors.DataError,
+        errors.OutputError,
+        errors.ResourceError,
+        errors.DivergedError,
+        errors.LostToBaselineError,
+    ],
+)
+def test_a_refusal_ends_with_the_code_of_its_class(
+    run: RunCommand, monkeypatch: pytest.MonkeyPatch, kind: type[RnnForecastError]
+) -> None:
+    _fail_with(monkeypatch, kind("it is so", hint="do that"))
+    ended = run("inspect", "x.csv")
+    assert ended.code == kind.exit_code
+    assert (ended.out, ended.err) == ("", "error: it is so\nhint: do that\n")
+
+
+def test_the_first_five_findings_are_listed_and_all_are_counted(
+    run: RunCommand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    findings = [Finding("F", "refusal", f"problem {i}", file="x.csv", rows=(i,), column="y") for i in range(2, 10)]
+    _fail_with(monkeypatch, DataError("8 values are text", findings=findings))
+    lines = run("inspect", "x.csv").err.splitlines()
+    assert lines[0] == "error: 8 values are text"
+    assert lines[1] == "  x.csv, row 2, column y: problem 2"
+    assert lines[5:] == ["  x.csv, row 6, column y: problem 6", "  and 3 more"]
+
+
+def test_an_error_in_json_is_one_document_on_stderr_and_nothing_on_stdout(
+    run: RunCommand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _fail_with(monkeypatch, DataError("it is so", hint="do that", code="E_TIME_DUPLICATE"))
+    ended = run("inspect", "x.csv", "--format", "json")
+    document = json.loads(ended.err)
+    assert (ended.code, ended.out, problems(document, "error")) == (13, "", [])
+    assert document["error"]["code"] == "E_TIME_DUPLICATE"
+    assert document["error"]["exit_code"] == 13
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("traim", "x.csv"), "no command `traim`, did you mean `train`?"),
+        (("models", "lst"), "no command `lst`, did you mean `list`?"),
+        (("train",), "missing argument `DATA`"),
+        (("train", "x.csv", "--horizn", "3"), "no such option: --horizn"),
+        (("train", "x.csv", "--cell", "gruu"), "invalid value for `--cell`: `gruu` is not one of `rnn`, `rnn-relu`"),
+        (("train", "x.csv", "--horizon", "ten"), "invalid value for `--horizon`"),
+        (("train", "x.csv", "--horizon", "0"), "`horizon` = 0: input should be greater than or equal to 1"),
+        (("train", "x.csv", "--hidden-size", "-4"), "`hidden_size` = -4"),
+        (("predict", "--horizon", "0"), "`horizon` = 0"),
+        (("predict", "--quantiles", "0.1,2"), "`quantiles` = '2'"),
+        (("predict", "--output", "-", "--format", "csv"), "--output - and --format csv both want stdout"),
+    ],
+)
+def test_a_mistake_in_the_words_of_a_command_ends_with_code_two(
+    run: RunCommand, words: tuple[str, ...], message: str
+) -> None:
+    ended = run(*words)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith("error: ")
+    assert message in ended.err
+    assert "\nhint: " in ended.err
+
+
+def test_a_mistake_in_the_words_is_json_too_when_json_is_asked_for(run: RunCommand) -> None:
+    ended = run("train", "--format=json")
+    assert (ended.code, problems(json.loads(ended.err), "error")) == (2, [])
+
+
+def test_a_bug_is_one_line_and_its_traceback_a_file(
+    run: RunCommand, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    _fail_with(monkeypatch, ZeroDivisionError("division by zero"))
+    ended = run("inspect", "x.csv")
+    (log,) = tmp_path.iterdir()
+    assert ended.code == ExitCode.INTERNAL
+    assert "Traceback" not in ended.err
+    assert f"this is a bug in rnnforecast (ZeroDivisionError: division by zero), the traceback is in {log}" in ended.err
+    assert "Traceback" in log.read_text(encoding="utf-8")
+
+
+def test_debug_shows_tracebacks_on_stderr(run: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
+    _fail_with(monkeypatch, DataError("it is so"))
+    ended = run("inspect", "x.csv", "--debug")
+    assert ended.code == 13
+    assert ended.err.startswith("Traceback")
+    assert ended.err.endswith("error: it is so\n")
+
+
+def test_memory_that_ran_out_is_a_matter_of_resources(run: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
+    _fail_with(monkeypatch, MemoryError())
+    ended = run("inspect", "x.csv")
+    assert ended.code == ExitCode.RESOURCES
+    assert ended.err.startswith("error: memory ran out\nhint: ")
+
+
+def test_an_interrupt_ends_with_130_and_no_traceback(run: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
+    _fail_with(monkeypatch, KeyboardInterrupt())
+    ended = run("inspect", "x.csv")
+    assert (ended.code, ended.out) == (130, "")
+    assert ended.err == "interrupted, nothing that was stored before is changed\n"
+
+
+def test_sigterm_unwinds_the_stack_and_ends_with_143(run: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
+    cleaned = []
+
+    def terminated(*_: object) -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            signal.pause()
+        finally:
+            cleaned.append(True)
+
+    monkeypatch.setitem(vars(rnnforecast), "inspect", terminated)
+    assert run("inspect", "x.csv").code == 143
+    assert cleaned == [True]
+
+
+def test_a_reader_that_leaves_early_is_no_error() -> None:
+    command = f"{sys.executable} -m rnnforecast train --help | head -n 1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[-1] in ("0", "141")
+
+
+def test_text_from_a_file_cannot_steer_the_terminal(run: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
+    finding = Finding("F", "refusal", "a\x1b[2Jb", column="bell\x07", file="right\u202eleft.csv")
+    _fail_with(monkeypatch, DataError("column `x\x1b]0;owned\x07` is text", findings=[finding]))
+    ended = run("inspect", "x.csv")
+    assert re.search(r"[\x00-\x09\x0b-\x1f\x7f\u202e]", ended.err) is None
+    assert r"column `x\x1b]0;owned\x07` is text" in ended.err
+
+
+def test_remove_needs_yes_where_nobody_can_be_asked(run: RunCommand, tmp_path: Path) -> None:
+    ended = run("models", "remove", "prices", "--store", str(tmp_path))
+    assert ended.code == ExitCode.MODEL_FILE
+    assert "no model named `prices`" in ended.err
