@@ -1,0 +1,103 @@
+"""How a batch of windows is laid out for a network: segments, covariates beside them, sliding by one step.
+
+One source for both engines, on NumPy arrays and torch tensors alike; it moves numbers and knows no equation.
+
+Axis legend: B batch, C context_length, H steps of one pass, T segments, p segment_length, L positions forecast from,
+K segments of the horizon, F features.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from rnnforecast.inference.normalisation import Array, Normalised, arange_like, integers, pad_front
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import ModuleType
+
+    from rnnforecast.data.windows import WindowBatch
+
+COVARIATE_LIMIT = 30.0
+
+
+def standardise_covariates(xp: ModuleType, batch: WindowBatch, scaling: Mapping[str, Array]) -> WindowBatch:
+    """Return the batch with covariates in units of the training data; missing ones become their mean.
+
+    `scaling` holds `past_mean`, `past_scale`, ... [F] for every kind of covariate that the network reads.
+    """
+    changes = {
+        f"{kind}_covariates": _standardised(
+            xp, getattr(batch, f"{kind}_covariates"), scaling[f"{kind}_mean"], scaling[f"{kind}_scale"]
+        )
+        for kind in ("past", "future", "static")
+        if f"{kind}_mean" in scaling
+    }
+    return replace(batch, **changes) if changes else batch
+
+
+def segment_inputs(xp: ModuleType, normalised: Normalised, batch: WindowBatch, segment_length: int) -> Array:
+    """Return what the encoder reads: [B, T, values p, observed p, past p*Fp, future p*Ff, static Fs, features]."""
+    num_windows, padded_length = normalised.values.shape
+    num_segments = padded_length // segment_length
+    context_length = batch.past_target.shape[1]
+    padding = padded_length - context_length
+    shape = (num_windows, num_segments, -1)
+    parts = [normalised.values.reshape(shape), normalised.observed.reshape(shape)]
+    for covariates in (batch.past_covariates, batch.future_covariates[:, :context_length]):
+        if covariates.shape[2]:
+            parts.append(pad_front(xp, covariates, padding).reshape(shape))
+    static = batch.static_covariates
+    if static.shape[1]:
+        parts.append(xp.broadcast_to(static[:, None, :], (num_windows, num_segments, static.shape[1])))
+    if normalised.features is not None:
+        parts.append(normalised.features)
+    return xp.concatenate(parts, -1)
+
+
+def future_inputs(
+    xp: ModuleType, batch: WindowBatch, horizon: int, *, segment_length: int, positions: Array | None = None
+) -> Array | None:
+    """Return future covariates after each position [L] of the window (default: its end): [B, L, H, Ff]."""
+    future = batch.future_covariates
+    if future.shape[2] == 0:
+        return None
+    context_length = batch.past_target.shape[1]
+    if positions is None:
+        return future[:, None, context_length : context_length + horizon]
+    padded = pad_front(xp, future, -context_length % segment_length)
+    steps = arange_like(xp, future, horizon)
+    return padded[:, integers(xp, (positions[:, None] + 1) * segment_length + steps)]
+
+
+def in_blocks(xp: ModuleType, array: Array, segment_length: int) -> Array:
+    """Cut the horizon of [B, L, H, F] into segments, zeros behind the last step: [B, L, K, p * F]."""
+    batch, positions, horizon, features = array.shape
+    padding = -horizon % segment_length
+    if padding:
+        array = xp.concatenate([array] + [xp.zeros_like(array[:, :, :1])] * padding, 2)
+    return array.reshape(batch, positions, -1, segment_length * features)
+
+
+def one_step_window(
+    xp: ModuleType, batch: WindowBatch, past_target: Array, past_observed: Array, *, lead: int
+) -> WindowBatch:
+    """Return the window `lead` steps later: its past slid on, the last past covariates repeated."""
+    context_length = past_target.shape[1]
+    past = batch.past_covariates
+    if past.shape[2]:
+        rows = xp.clip(arange_like(xp, past, context_length) + lead, None, context_length - 1)
+        past = past[:, rows]
+    return replace(
+        batch,
+        past_target=past_target,
+        past_observed=past_observed,
+        past_covariates=past,
+        future_covariates=batch.future_covariates[:, lead : lead + context_length + 1],
+    )
+
+
+def _standardised(xp: ModuleType, covariates: Array, mean: Array, scale: Array) -> Array:
+    values = (covariates - mean) / scale
+    return xp.clip(xp.where(xp.isfinite(values), values, 0.0), -COVARIATE_LIMIT, COVARIATE_LIMIT)

@@ -1,0 +1,1 @@
+"""The recurrent networks as torch modules: tensors in, tensors out, never a table."""

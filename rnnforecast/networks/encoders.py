@@ -1,0 +1,73 @@
+"""The encoder: stacked recurrent layers over the segments of a window, in one direction or both.
+
+Axis legend: B batch, T segments, d hidden_size.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from rnnforecast.networks.cells import make_recurrence
+
+if TYPE_CHECKING:
+    from rnnforecast.config import Cell
+
+
+class Encoder(nn.Module):
+    """Linear layer into the hidden size, then one recurrence a layer, each with its input added when residual.
+
+    Bidirectional: a second stack reads from the end, and a linear layer merges the two.
+    """
+
+    def __init__(
+        self,
+        *,
+        cell: Cell,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int,
+        residual: bool,
+        bidirectional: bool,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        self.residual = residual
+        self.dropout = dropout
+        self.input = nn.Linear(input_size, hidden_size)
+        self.forward_layers = nn.ModuleList(make_recurrence(cell, hidden_size) for _ in range(num_layers))
+        self.backward_layers: nn.ModuleList | None = None
+        if bidirectional:
+            self.backward_layers = nn.ModuleList(make_recurrence(cell, hidden_size) for _ in range(num_layers))
+            self.merge = nn.Linear(2 * hidden_size, hidden_size)
+
+    def forward(self, inputs: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """Map segments [B, T, features] to states [B, T, d] and the final state [B, d].
+
+        The final state of both directions merges what each stack read last. `generator` draws the dropout.
+        """
+        embedded = self.input(inputs)  # [B, T, d]
+        forward = self._run(self.forward_layers, embedded, generator)
+        if self.backward_layers is None:
+            return forward, forward[:, -1]
+        backward = self._run(self.backward_layers, embedded.flip(1), generator).flip(1)
+        states = self.merge(torch.cat([forward, backward], dim=-1))
+        final = self.merge(torch.cat([forward[:, -1], backward[:, 0]], dim=-1))
+        return states, final
+
+    def _run(self, layers: nn.ModuleList, inputs: Tensor, generator: torch.Generator | None) -> Tensor:
+        for number, layer in enumerate(layers):
+            if number and self.training and self.dropout:
+                inputs = drop(inputs, self.dropout, generator)
+            outputs = layer(inputs)[0]
+            inputs = inputs + outputs if self.residual else outputs
+        return inputs
+
+
+def drop(inputs: Tensor, share: float, generator: torch.Generator | None) -> Tensor:
+    """Zero a share of the numbers and scale up the rest; drawn from `generator`, so a seed fixes the run."""
+    place = inputs.device if generator is None else generator.device
+    kept = torch.rand(inputs.shape, generator=generator, device=place).to(inputs.device) >= share
+    return inputs * kept / (1 - share)

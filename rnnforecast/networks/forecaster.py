@@ -1,0 +1,317 @@
+"""The forecaster: normalise, encode, read the horizon off, and the loss it is trained by.
+
+Axis legend: B batch, C context_length, H steps of one pass, T segments, p segment_length, L positions forecast from,
+F features, Q quantiles, d hidden_size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from rnnforecast.inference.inputs import (
+    future_inputs,
+    one_step_window,
+    segment_inputs,
+    standardise_covariates,
+)
+from rnnforecast.inference.normalisation import Normalised, WindowNormaliser, arange_like, pad_front
+from rnnforecast.inference.shapes import Sizes, head_cell, median_index, uses_decoder, uses_segment_head
+from rnnforecast.networks.decoders import Decoder, Truth
+from rnnforecast.networks.encoders import Encoder
+from rnnforecast.networks.heads import LinearHead, SegmentHead
+from rnnforecast.networks.losses import PinballLoss
+
+if TYPE_CHECKING:
+    from rnnforecast.config import MemberSettings
+    from rnnforecast.data.windows import WindowBatch
+
+# a synchronous network of many segments is trained at this many of them a step, drawn anew each time
+MAX_TRAINED_POSITIONS = 32
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What one pass gives: outputs in normalised units and the way back to the user's."""
+
+    outputs: Tensor  # [B, L, H, Q]
+    normalised: Normalised
+    attention: Tensor  # [B, K, T], K 0 without attention
+
+
+class RecurrentForecaster(nn.Module):
+    """A recurrent network over normalised windows, whose parts `build_network` makes from settings.
+
+    `horizon` is what `forecast` gives; `normaliser.horizon` what one pass gives (1 for many-to-one, whose medians
+    are fed back). `num_covariates` counts past, future and static covariates.
+    """
+
+    global_level: Tensor
+    global_scale: Tensor
+
+    def __init__(
+        self,
+        *,
+        normaliser: WindowNormaliser,
+        encoder: Encoder,
+        head: LinearHead | SegmentHead | Decoder,
+        pinball: PinballLoss,
+        context_length: int,
+        horizon: int,
+        synchronous: bool,
+        num_covariates: tuple[int, int, int],
+    ) -> None:
+        super().__init__()
+        self.normaliser = normaliser
+        self.pinball = pinball
+        self.context_length = context_length
+        self.horizon = horizon
+        self.synchronous = synchronous
+        self.encoder = encoder
+        self.head = head if isinstance(head, LinearHead | SegmentHead) else None
+        self.decoder = head if isinstance(head, Decoder) else None
+        self.skip: nn.Linear | None = None
+        if normaliser.recent_length:
+            self.skip = nn.Linear(normaliser.recent_length, normaliser.horizon, bias=False)
+            nn.init.zeros_(self.skip.weight)
+        self._covariates = tuple(
+            kind for kind, count in zip(("past", "future", "static"), num_covariates, strict=True) if count
+        )
+        for kind, count in zip(("past", "future", "static"), num_covariates, strict=True):
+            if count:
+                self.register_buffer(f"{kind}_mean", torch.zeros(count))
+                self.register_buffer(f"{kind}_scale", torch.ones(count))
+        if normaliser.kind == "global":
+            self.register_buffer("global_level", torch.zeros(1, dtype=torch.float64))
+            self.register_buffer("global_scale", torch.ones(1, dtype=torch.float64))
+
+    @property
+    def training_horizon(self) -> int:
+        """Steps of the future that `loss` looks at."""
+        return self.normaliser.horizon
+
+    def set_global(self, level: float, scale: float) -> None:
+        """Set level and scale of normalisation `global`, as learnt (of logarithms where the network uses them)."""
+        if self.normaliser.kind != "global":
+            raise ValueError(f"normalisation `{self.normaliser.kind}` has no global level and scale")
+        self.global_level.fill_(level)
+        self.global_scale.fill_(scale)
+
+    def set_covariate_scaling(self, kind: str, mean: Tensor, scale: Tensor) -> None:
+        """Set mean and scale [F], taken from the training data, of `past`, `future` or `static` covariates."""
+        if kind not in self._covariates:
+            raise ValueError(f"this network reads no `{kind}` covariates")
+        self.get_buffer(f"{kind}_mean").copy_(mean)
+        self.get_buffer(f"{kind}_scale").copy_(torch.where(scale > 0, scale, torch.ones_like(scale)))
+
+    def forward(
+        self,
+        batch: WindowBatch,
+        *,
+        positions: Tensor | None = None,
+        teacher_forcing: float = 0.0,
+        generator: torch.Generator | None = None,
+    ) -> Prediction:
+        """Run one pass. `positions` [L] are the segments to forecast from (default: the end of the window, L = 1)."""
+        batch = standardise_covariates(torch, batch, self._covariate_scaling())
+        with torch.no_grad():
+            normalised = self.normaliser.normalise(
+                torch,
+                batch.past_target,
+                batch.past_observed,
+                global_scaling=(self.global_level, self.global_scale) if self.normaliser.kind == "global" else None,
+                positions=positions,
+                dtype=self.encoder.input.weight.dtype,
+            )
+        segment_length = self.normaliser.segment_length
+        states, final = self.encoder(segment_inputs(torch, normalised, batch, segment_length), generator)
+        future = future_inputs(
+            torch, batch, self.training_horizon, segment_length=segment_length, positions=positions
+        )  # [B, L, H, F]
+        simple = self._simple_forecast(normalised)  # [B, L, H]
+        if self.decoder is not None:
+            outputs, attention = self.decoder(
+                (states, final),
+                previous=normalised.values[:, -segment_length:],
+                seen=normalised.observed.unflatten(1, (-1, segment_length)).any(-1),
+                simple=simple[:, 0],
+                future=None if future is None else future[:, 0],
+                truth=self._truth(batch, normalised, teacher_forcing, generator),
+            )
+            return Prediction(outputs[:, None], normalised, attention)
+        assert self.head is not None  # noqa: S101 - one of head and decoder is always there
+        chosen = final[:, None] if positions is None else states[:, positions]  # [B, L, d]
+        outputs = self.head(chosen, future) + simple[..., None]
+        return Prediction(outputs, normalised, states.new_zeros(len(states), 0, states.shape[1]))
+
+    def loss(
+        self, batch: WindowBatch, *, teacher_forcing: float = 0.0, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """Return the scalar loss over the horizon after the windows; while training, `synchronous` networks add
+        the horizon after each segment inside them. `generator` draws all that is random.
+        """
+        positions = self._trained_positions(generator, batch.past_target.device)
+        predicted = self(batch, positions=positions, teacher_forcing=teacher_forcing, generator=generator)
+        target, observed = self._targets(batch, positions)
+        normalised = predicted.normalised
+        return self.pinball(
+            predicted.outputs,
+            target,
+            observed & normalised.known[:, :, None],
+            level=normalised.level,
+            scale=normalised.scale,
+            loss_scale=batch.loss_scale,
+        )
+
+    @torch.no_grad()
+    def forecast(self, batch: WindowBatch) -> Tensor:
+        """Forecast the horizon after each window: [B, H, Q] float64, original units, ascending along Q.
+
+        Quantiles that cross are sorted (monotone rearrangement, Chernozhukov et al. 2010).
+        """
+        training = self.training
+        self.eval()
+        learnt = self._block(batch) if self.horizon == self.training_horizon else self._recursive(batch)
+        self.train(training)
+        return torch.sort(self.normaliser.restore(torch, learnt), dim=-1).values
+
+    @torch.no_grad()
+    def attention_weights(self, batch: WindowBatch) -> Tensor:
+        """Return how much each segment of the horizon looked at each of the window: [B, K, T], rows sum to 1."""
+        training = self.training
+        self.eval()
+        attention: Tensor = self(batch).attention
+        self.train(training)
+        return attention
+
+    def _block(self, batch: WindowBatch) -> Tensor:
+        """Return one pass as learnt: [B, H, Q] float64."""
+        predicted: Prediction = self(batch)
+        normalised = predicted.normalised
+        level, scale = normalised.level[:, :, None], normalised.scale[:, :, None]
+        return level + scale * predicted.outputs[:, 0]  # type: ignore[no-any-return]
+
+    def _recursive(self, batch: WindowBatch) -> Tensor:
+        """Forecast step by step, the median taken for the truth; the spread grows with the root of the lead time."""
+        median = median_index(self.pinball.quantile_levels)
+        past, observed = batch.past_target, batch.past_observed
+        path = []
+        for lead in range(self.horizon):
+            window = one_step_window(torch, batch, past, observed, lead=lead)
+            learnt = torch.sort(self._block(window)[:, 0], dim=-1).values  # [B, Q]
+            centre = learnt[:, median : median + 1]
+            path.append(centre + (learnt - centre) * (lead + 1) ** 0.5)
+            past = torch.cat([past[:, 1:], self.normaliser.restore(torch, centre)], dim=1)
+            observed = torch.cat([observed[:, 1:], torch.ones_like(observed[:, :1])], dim=1)
+        return torch.stack(path, dim=1)
+
+    def _simple_forecast(self, normalised: Normalised) -> Tensor:
+        """Return what the cells correct: base plus linear path, [B, L, H]."""
+        simple = normalised.values.new_zeros(len(normalised.values), normalised.level.shape[1], self.training_horizon)
+        if normalised.base is not None:
+            simple = simple + normalised.base
+        if self.skip is not None:
+            simple = simple + self.skip(normalised.recent)
+        return simple
+
+    def _truth(
+        self, batch: WindowBatch, normalised: Normalised, share: float, generator: torch.Generator | None
+    ) -> Truth | None:
+        if share <= 0:
+            return None
+        target, observed = self._targets(batch, None)
+        values = ((target - normalised.level[:, :, None]) / normalised.scale[:, :, None])[:, 0]
+        limit = self.normaliser.input_limit
+        return Truth(values.clamp(-limit, limit).to(normalised.values.dtype), observed[:, 0], share, generator)
+
+    def _targets(self, batch: WindowBatch, positions: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return the steps after each position as learnt, and their mask: [B, L, H]."""
+        future, seen = self.normaliser.transform(torch, batch.future_target, batch.future_observed)
+        if positions is None:
+            return future[:, None], seen[:, None]
+        past, past_seen = self.normaliser.transform(torch, batch.past_target, batch.past_observed)
+        padding = -self.context_length % self.normaliser.segment_length
+        values = pad_front(torch, torch.cat([past, future], dim=1), padding)
+        mask = pad_front(torch, torch.cat([past_seen, seen], dim=1), padding)
+        steps = arange_like(torch, future, self.training_horizon)
+        index = (positions[:, None] + 1) * self.normaliser.segment_length + steps  # [L, H]
+        return values[:, index], mask[:, index]
+
+    def _trained_positions(self, generator: torch.Generator | None, device: torch.device) -> Tensor | None:
+        """Return the segments to train at: all of them, or evenly spaced ones with a drawn start, the last always."""
+        if not (self.synchronous and self.training):
+            return None
+        num_segments = self.normaliser.num_segments
+        stride = -(-num_segments // MAX_TRAINED_POSITIONS)
+        place = torch.device("cpu") if generator is None else generator.device
+        start = int(torch.randint(stride, (1,), generator=generator, device=place)) if stride > 1 else 0
+        positions = torch.arange(start, num_segments, stride, device=device)
+        last = torch.tensor([num_segments - 1], device=device)
+        return positions if (num_segments - 1 - start) % stride == 0 else torch.cat([positions, last])
+
+    def _covariate_scaling(self) -> dict[str, Tensor]:
+        return {
+            f"{kind}_{part}": self.get_buffer(f"{kind}_{part}")
+            for kind in self._covariates
+            for part in ("mean", "scale")
+        }
+
+
+def build_network(member: MemberSettings, *, seed: int = 0) -> RecurrentForecaster:
+    """Build the network of these settings with weights drawn from `seed`; no global random state is touched."""
+    sizes = Sizes.of(member)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return RecurrentForecaster(
+            normaliser=WindowNormaliser.of(member),
+            encoder=Encoder(
+                cell=member.cell,
+                input_size=sizes.input_size,
+                hidden_size=member.hidden_size,
+                num_layers=member.num_layers,
+                residual=member.residual,
+                bidirectional=member.bidirectional,
+                dropout=member.dropout,
+            ),
+            head=_build_head(member, sizes),
+            pinball=PinballLoss(member.quantile_levels, loss_scale=member.loss_scale, log=member.log),
+            context_length=member.context_length,
+            horizon=member.horizon,
+            synchronous=member.synchronous,
+            num_covariates=(
+                member.num_past_covariates,
+                member.num_future_covariates,
+                member.num_static_covariates,
+            ),
+        )
+
+
+def _build_head(member: MemberSettings, sizes: Sizes) -> LinearHead | SegmentHead | Decoder:
+    if uses_decoder(member):
+        return Decoder(
+            cell=member.cell,
+            hidden_size=member.hidden_size,
+            horizon=member.horizon,
+            segment_length=member.segment_length,
+            num_future=member.num_future_covariates,
+            attention=member.attention,
+            quantile_levels=member.quantile_levels,
+        )
+    if uses_segment_head(member):
+        return SegmentHead(
+            cell=head_cell(member.cell),
+            hidden_size=member.hidden_size,
+            horizon=member.horizon,
+            segment_length=member.segment_length,
+            num_future=member.num_future_covariates,
+            quantile_levels=member.quantile_levels,
+        )
+    return LinearHead(
+        hidden_size=member.hidden_size,
+        horizon=sizes.block_horizon,
+        num_future=member.num_future_covariates,
+        quantile_levels=member.quantile_levels,
+    )
