@@ -18,7 +18,10 @@ def compare(
     import rnnforecast
 
     names = tuple(name.strip() for name in methods.split(",") if name.strip()) if methods else None
-    view.show(rnnforecast.compare(data, load_settings(flags, config=config), methods=names))
+    settings = load_settings(flags, config=config)
+    with view.progress() as progress:
+        result = rnnforecast.compare(data, settings, methods=names, progress=progress)
+    view.show(result)
 
 
 command = build_command(compare, flags=SETTINGS, example="rnnforecast compare sales.csv --methods gru,lstm,naive")

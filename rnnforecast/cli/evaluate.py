@@ -26,15 +26,17 @@ def evaluate(
     import rnnforecast
 
     origins = load_settings(flags).evaluation
-    result = rnnforecast.evaluate(
-        model,
-        data or None,
-        num_windows=origins.num_windows,
-        window_step=origins.window_step,
-        gap=origins.gap,
-        refit=refit,
-        store=store,
-    )
+    with view.progress() as progress:
+        result = rnnforecast.evaluate(
+            model,
+            data or None,
+            num_windows=origins.num_windows,
+            window_step=origins.window_step,
+            gap=origins.gap,
+            refit=refit,
+            store=store,
+            progress=progress,
+        )
     view.show(result)
 
 

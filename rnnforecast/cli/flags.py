@@ -172,4 +172,14 @@ EVALUATION_FLAGS = (
         metavar="ACTION",
     ),
 )
+FORECAST_FLAGS = (
+    Flag(
+        "horizon",
+        int,
+        "steps to forecast: fewer than trained are cut, more are fed back (default: as trained)",
+        EVALUATION,
+        metavar="STEPS",
+    ),
+    QUANTILES,
+)
 SETTINGS = DATA_FLAGS + NETWORK_FLAGS + TRAINING_FLAGS + EVALUATION_FLAGS

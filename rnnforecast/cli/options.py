@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from rnnforecast.cli.flags import DATA, EVALUATION, OUTPUT, QUANTILES
+from rnnforecast.cli.flags import DATA, EVALUATION, OUTPUT
 
 Format = Literal["table", "json", "csv"]
 
@@ -86,19 +86,6 @@ AttentionOutput = Annotated[
         "--attention-output", help="write attention weights as .csv or .parquet", metavar="FILE", rich_help_panel=OUTPUT
     ),
 ]
-Horizon = Annotated[
-    int | None,
-    typer.Option(
-        "--horizon",
-        help="steps to forecast: fewer than trained are cut, more are fed back (default: as trained)",
-        metavar="STEPS",
-        rich_help_panel=EVALUATION,
-    ),
-]
-Quantiles = Annotated[
-    str | None,
-    typer.Option("--quantiles", help=QUANTILES.help, metavar="LEVELS", rich_help_panel=EVALUATION),
-]
 Engine = Annotated[
     Literal["numpy", "torch"],
     typer.Option(
@@ -113,7 +100,7 @@ Methods = Annotated[
     str | None,
     typer.Option(
         "--methods",
-        help="what to compare, such as gru,lstm,seasonal-naive (default: two cells and every baseline)",
+        help="cells, mappings and naive forecasts, such as gru,lstm,naive (default: three cells)",
         metavar="NAMES",
         rich_help_panel=EVALUATION,
     ),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rnnforecast.cli.command import build_command
-from rnnforecast.cli.options import AttentionOutput, Engine, FreshData, Horizon, Model, Output, Quantiles, Store
+from rnnforecast.cli.flags import FORECAST_FLAGS
+from rnnforecast.cli.options import AttentionOutput, Engine, FreshData, Model, Output, Store
 from rnnforecast.cli.settings import load_settings
 from rnnforecast.cli.view import View
 from rnnforecast.errors import UsageError
@@ -11,10 +14,9 @@ from rnnforecast.errors import UsageError
 
 def predict(
     view: View,
+    flags: Mapping[str, object],
     model: Model = None,
     data: FreshData = None,
-    horizon: Horizon = None,
-    quantiles: Quantiles = None,
     engine: Engine = "numpy",
     output: Output = None,
     attention_output: AttentionOutput = None,
@@ -28,12 +30,12 @@ def predict(
 
     if output == "-" and view.format != "table":
         raise UsageError(f"--output - and --format {view.format} both want stdout", hint="leave one of them out")
-    chosen = load_settings({"horizon": horizon, "quantiles": quantiles})
+    chosen = load_settings(flags)
     result = rnnforecast.predict(
         model,
         data=data or None,
         horizon=chosen.data.horizon,
-        quantiles=chosen.evaluation.quantiles if quantiles else None,
+        quantiles=chosen.evaluation.quantiles,
         store=store,
         engine=engine,
         output=output,
@@ -42,4 +44,6 @@ def predict(
     view.show(result)
 
 
-command = build_command(predict, example="rnnforecast predict prices --horizon 14 --output forecasts.csv")
+command = build_command(
+    predict, flags=FORECAST_FLAGS, example="rnnforecast predict prices --horizon 14 --output forecasts.csv"
+)

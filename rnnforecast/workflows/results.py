@@ -303,6 +303,7 @@ class CompareResult:
     per_lead: tuple[Mapping[str, object], ...]
     per_series: tuple[Mapping[str, object], ...]
     verdict: Mapping[str, object] | None  # best network against the best baseline
+    networks: tuple[str, ...] = ()  # the methods that are networks
     seconds_per_method: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
@@ -314,6 +315,7 @@ class CompareResult:
             reasons=self.reasons,
             findings=self.findings,
             settings=self.settings,
+            networks=self.networks,
             num_windows=self.num_windows,
             window_step=self.window_step,
             gap=self.gap,

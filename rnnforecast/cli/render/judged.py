@@ -62,12 +62,15 @@ def evaluate_blocks(result: EvaluateResult, *, width: int) -> list[RenderableTyp
 
 def compare_blocks(result: CompareResult, *, width: int) -> list[RenderableType]:
     """Return the screen of `compare`."""
-    networks = [method for method in result.metrics if method in result.seconds_per_method]
-    baselines = [method for method in result.metrics if method not in networks]
+    baselines = [method for method in result.metrics if method not in result.networks]
     title = heading("Compared", f"{plural(result.num_windows, 'origin')}{_span(result.cutoffs, result.assumptions)}")
     table = metrics_block(result.metrics, title=title, width=width, baselines=baselines)
     screen = [assumptions_block(result.assumptions, result.reasons), table, verdict_block(result.verdict)]
-    times = [f"{method} {duration(seconds)}" for method, seconds in result.seconds_per_method.items()]
+    times = [
+        f"{method} {duration(seconds)}"
+        for method, seconds in result.seconds_per_method.items()
+        if method in result.networks
+    ]
     if times:
         screen.append(safe(f"Training: {', '.join(times)}", "dim"))
     return [*screen, *_details(result.per_lead, result.per_series, result.metrics)]

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 NETWORK = "network"
 WIDE = 100
-_COLUMNS = {"mase": "MASE", "smape": "sMAPE", "mae": "MAE", "rmse": "RMSE", "wql": "WQL"}
-_WIDE_COLUMNS = {"mase": "MASE", "rmsse": "RMSSE", "smape": "sMAPE", "wape": "WAPE", "mae": "MAE", "rmse": "RMSE"}
+_COLUMNS = {"mase": "MASE", "smape": "sMAPE %", "mae": "MAE", "rmse": "RMSE", "wql": "WQL"}
+_WIDE_COLUMNS = {"mase": "MASE", "rmsse": "RMSSE", "smape": "sMAPE %", "wape": "WAPE", "mae": "MAE", "rmse": "RMSE"}
 _OUTCOME_STYLES = {"win": "bold green", "tie": "bold yellow", "loss": "bold red"}
 
 
