@@ -46,14 +46,14 @@ OUTSIDE = {
     "forecasting": {"numpy"},
     "training": {"numpy", "torch"},
     "workflows": {"numpy", "pandas"},
-    "cli": {"numpy", "typer", "rich", "plotext"},
+    "cli": {"numpy", "typer", "rich"},
 }
 
 #: The check of the installation looks whether torch is there, inside a function.
 EXCEPTIONS = {("rnnforecast.workflows.doctor", "torch")}
 
 #: Packages that take longer to import than `--help` may take.
-HEAVY = ("torch", "pandas", "scipy", "pydantic", "pyarrow", "numpy", "plotext", "utilsforecast", "statsforecast")
+HEAVY = ("torch", "pandas", "scipy", "pydantic", "pyarrow", "numpy", "rich", "utilsforecast", "statsforecast")
 
 MAX_LINES_PER_FILE = 400
 MAX_LINES_PER_FUNCTION = 60
