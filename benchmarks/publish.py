@@ -1,0 +1,86 @@
+"""Print a table and put it, with date, machine, versions and command, into its section of `benchmarks/README.md`."""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import os
+import platform
+import shlex
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FOLDER = Path(__file__).resolve().parent
+README = FOLDER / "README.md"
+PACKAGES = ("rnnforecast", "torch", "numpy", "pandas")
+
+
+def make_parser(description: str, *, needs_data: bool | None) -> argparse.ArgumentParser:
+    """Return a parser with what all scripts share; `needs_data` None: the script takes no data folder."""
+    parser = argparse.ArgumentParser(description=description)
+    if needs_data is not None:
+        folder = os.environ.get("RNNFORECAST_BENCHMARK_DATA")
+        parser.add_argument(
+            "--data",
+            type=Path,
+            default=None if folder is None else Path(folder),
+            required=needs_data and folder is None,
+            metavar="DIR",
+            help="folder of the benchmark data (or RNNFORECAST_BENCHMARK_DATA)",
+        )
+    parser.add_argument("--dry-run", action="store_true", help="print only, leave benchmarks/README.md alone")
+    return parser
+
+
+def publish(
+    section: str, header: Sequence[str], rows: Sequence[Sequence[object]], *, notes: Sequence[str] = (), dry_run: bool
+) -> None:
+    """Print a table and replace the section between its two markers; a new section is put at the end."""
+    lines = [_line(header), _line(["---"] * len(header)), *(_line(row) for row in rows)]
+    lines += [f"\n{note}" for note in notes]
+    table = "\n".join(lines)
+    print(table)
+    if dry_run:
+        return
+    begin, end = f"<!-- {section}: begin -->", f"<!-- {section}: end -->"
+    block = f"{begin}\n{_origin()}\n\n{table}\n{end}"
+    text = README.read_text(encoding="utf-8")
+    if begin in text:
+        before, _, rest = text.partition(begin)
+        text = before + block + rest.partition(end)[2]
+    else:
+        text = f"{text.rstrip()}\n\n{block}\n"
+    README.write_text(text, encoding="utf-8")
+
+
+def _origin() -> str:
+    """Say when, where, with what and how the figures were measured."""
+    day = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES)
+    command = shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *_portable(sys.argv[1:])])
+    machine = f"{_processor()}, {cores} core{'' if cores == 1 else 's'} used, {platform.system()}"
+    return f"{day} · {machine} · Python {platform.python_version()}, {versions}\n\n`{command}`"
+
+
+def _portable(arguments: Sequence[str]) -> list[str]:
+    """Write the data folder as DIR: where it lies says nothing about the figures."""
+    return ["DIR" if before == "--data" else word for before, word in zip(["", *arguments], arguments, strict=False)]
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _line(cells: Sequence[object]) -> str:
+    return "| " + " | ".join(str(cell) for cell in cells) + " |"
