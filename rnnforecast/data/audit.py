@@ -1,0 +1,198 @@
+"""From rows to a regular grid: what was sorted, dropped, masked, and what is refused.
+
+n rows of the file, K items (combinations of ids), N rows of the grid, T columns of values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from rnnforecast.data.calendar import infer_frequency, parse_frequency
+from rnnforecast.data.ragged import offsets_of
+from rnnforecast.data.refusals import quoted, refusal, rows_in_words
+from rnnforecast.errors import DataError
+from rnnforecast.findings import MAX_LISTED_ROWS, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rnnforecast.data.frequency import Frequency, StampArray
+
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+#: Grid rows for one row of the file above which gaps are taken for a wrong stamp or frequency.
+MAX_GRID_ROWS = 1_000_000
+MAX_ROWS_PER_ROW = 100
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of all files, as read: one item, one stamp and T values each."""
+
+    items: IntArray  # [n] number of the item, in order of first appearance
+    stamps: StampArray  # [n]
+    values: npt.NDArray[np.float64]  # [n, T]
+    labels: Callable[[int], str]  # number of an item -> its ids in words
+    locate: Callable[
+        [Sequence[int]], tuple[str, tuple[int, ...]]
+    ]  # rows -> file and lines of the first file among them
+    time_column: str
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Rows on a regular calendar: row i of item k stands at `offsets[k] + i`."""
+
+    freq: Frequency
+    offsets: IntArray  # [K + 1]
+    first_ordinals: IntArray  # [K]
+    sources: IntArray  # [N] row of `Rows` that stands there, -1 in a gap
+
+
+def to_grid(rows: Rows, *, freq: str | None, timezone: str | None, findings: list[Finding]) -> Grid:
+    """Sort rows, drop exact repetitions, find the frequency and lay the rows on its grid; gaps have no source.
+
+    Appends what was noticed to `findings`. Raises DataError for stamps that occur twice with different values, and
+    for stamps without a regular grid.
+    """
+    order = _sorted(rows, findings)
+    order = _without_repeated(rows, order, findings)
+    items, stamps = rows.items[order], rows.stamps[order]
+    num_items = int(items.max()) + 1
+    given = offsets_of(np.bincount(items, minlength=num_items).astype(np.int64))
+    clock = _frequency(rows, order, stamps, given, freq=freq)
+    if timezone is not None:
+        clock = type(clock)(clock.unit, clock.multiple, clock.phase, clock.anchor, clock.day, timezone)
+    ordinals = _ordinals(rows, clock, order)
+    first, last = ordinals[given[:-1]], ordinals[given[1:] - 1]
+    lengths = last - first + 1
+    _check_size(rows, clock, lengths, num_rows=len(order))
+    offsets = offsets_of(lengths)
+    sources = np.full(int(offsets[-1]), -1, dtype=np.int64)
+    sources[offsets[items] + ordinals - first[items]] = order
+    _note_gaps(rows, clock, ordinals, items, findings)
+    return Grid(clock, offsets, first, sources)
+
+
+def _sorted(rows: Rows, findings: list[Finding]) -> IntArray:
+    """Return the rows by item, then by stamp; counts those that came too late in the file."""
+    order = np.lexsort((rows.stamps, rows.items))
+    in_file_order = np.argsort(rows.items, kind="stable")
+    if not np.array_equal(order, in_file_order):
+        stamps, items = rows.stamps[in_file_order], rows.items[in_file_order]
+        late = in_file_order[1:][(np.diff(stamps.astype(np.int64)) < 0) & (np.diff(items) == 0)]
+        file, lines = rows.locate(np.sort(late)[:MAX_LISTED_ROWS].tolist())
+        message = f"{_count(len(late), 'row')} came before an earlier stamp and were sorted by `{rows.time_column}`"
+        finding = Finding("W_TIME_UNSORTED", "repair", message, file, lines, rows.time_column, count=len(late))
+        findings.append(finding)
+    return order.astype(np.int64)
+
+
+def _without_repeated(rows: Rows, order: IntArray, findings: list[Finding]) -> IntArray:
+    """Return the rows without exact repetitions; raises DataError for one stamp with two values."""
+    items, stamps = rows.items[order], rows.stamps[order]
+    again = np.zeros(len(order), dtype=np.bool_)
+    again[1:] = (items[1:] == items[:-1]) & (stamps[1:] == stamps[:-1])
+    if not again.any():
+        return order
+    values = rows.values[order]
+    same = np.zeros(len(order), dtype=np.bool_)
+    same[1:] = ((values[1:] == values[:-1]) | (np.isnan(values[1:]) & np.isnan(values[:-1]))).all(axis=1)
+    other = np.flatnonzero(again & ~same)
+    if len(other):
+        raise refusal([_two_values(rows, order, other)])
+    dropped = order[again]
+    file, lines = rows.locate(np.sort(dropped)[:MAX_LISTED_ROWS].tolist())
+    message = f"{_count(len(dropped), 'row')} repeated another one exactly and were dropped"
+    findings.append(Finding("W_TIME_REPEATED", "repair", message, file, lines, rows.time_column, count=len(dropped)))
+    return order[~again]
+
+
+def _two_values(rows: Rows, order: IntArray, again: IntArray) -> Finding:
+    """Return the refusal of stamps that occur twice in one series with different values."""
+    late, early = order[again], order[again - 1]
+    file, lines = rows.locate([int(early[0]), int(late[0])])
+    _, listed_lines = rows.locate(late[:MAX_LISTED_ROWS].tolist())
+    stamp = in_words(rows.stamps[late[0]])
+    label = rows.labels(int(rows.items[late[0]]))
+    column = int(np.argmax(rows.values[early[0]] != rows.values[late[0]]))
+    values = f"{rows.values[early[0], column]:g} and {rows.values[late[0], column]:g}"
+    whose = f"series {quoted(label)}: " if label else ""
+    message = (
+        f"{whose}stamp {stamp} occurs in {rows_in_words(lines, 2)} with different values, {values}; "
+        f"{_count(len(again), 'stamp')} in all"
+    )
+    fix = "name the columns that tell series apart with --id, or keep one row for each stamp"
+    return Finding("E_TIME_DUPLICATE", "refusal", message, file, listed_lines, rows.time_column, stamp, len(again), fix)
+
+
+def _frequency(rows: Rows, order: IntArray, stamps: StampArray, offsets: IntArray, *, freq: str | None) -> Frequency:
+    if freq is not None:
+        return parse_frequency(freq, stamps)
+    try:
+        return infer_frequency(stamps, offsets)
+    except DataError as error:
+        file, _ = rows.locate([int(order[0])])
+        message = f"{file}, time column `{rows.time_column}`: {error.message}"
+        raise DataError(message, hint=error.hint, code=error.code, findings=error.findings) from error
+
+
+def _ordinals(rows: Rows, freq: Frequency, order: IntArray) -> IntArray:
+    stamps = rows.stamps[order]
+    off = np.flatnonzero(freq.to_timestamps(freq.floor(stamps)) != stamps)
+    if len(off):
+        file, lines = rows.locate(np.sort(order[off])[:MAX_LISTED_ROWS].tolist())
+        stamp = in_words(stamps[off[0]])
+        message = f"{rows_in_words(lines, len(off))}: stamp {stamp} is not on the grid of frequency {freq.alias}"
+        fix = "name another frequency with --freq, or leave the flag out"
+        finding = Finding("E_TIME_OFF_GRID", "refusal", message, file, lines, rows.time_column, stamp, len(off), fix)
+        raise refusal([finding])
+    return freq.floor(stamps)
+
+
+def _check_size(rows: Rows, freq: Frequency, lengths: IntArray, *, num_rows: int) -> None:
+    total = int(lengths.sum())
+    if total <= max(MAX_GRID_ROWS, MAX_ROWS_PER_ROW * num_rows):
+        return
+    longest = int(np.argmax(lengths))
+    label = rows.labels(longest)
+    raise DataError(
+        f"the grid of frequency {freq.alias} would hold {total} rows for {num_rows} rows of the file"
+        + (f", {int(lengths[longest])} of them for series {quoted(label)}" if label else ""),
+        hint="look for a wrong stamp far from the others, or name a coarser frequency with --freq",
+        code="E_TIME_SPARSE",
+    )
+
+
+def _note_gaps(rows: Rows, freq: Frequency, ordinals: IntArray, items: IntArray, findings: list[Finding]) -> None:
+    """Note how many grid points no row stands on, and where the longest run of them is."""
+    steps = np.diff(ordinals)
+    gaps = np.flatnonzero((np.diff(items) == 0) & (steps > 1))
+    if not len(gaps):
+        return
+    missing = int((steps[gaps] - 1).sum())
+    longest = gaps[np.argmax(steps[gaps])]
+    after = in_words(freq.to_timestamps(ordinals[longest : longest + 1])[0])
+    label = rows.labels(int(items[longest]))
+    kind = "closed days or gaps" if freq.unit == "business-day" else "gaps"
+    where = f"after {after}" + (f" in series {quoted(label)}" if label else "")
+    message = (
+        f"{_count(missing, 'stamp')} of the {freq.alias} calendar have no row ({kind}, {len(gaps)} runs, the longest "
+        f"of {int(steps[longest]) - 1} {where}); they are masked, not filled in"
+    )
+    first = in_words(freq.to_timestamps(ordinals[gaps[0] : gaps[0] + 1] + 1)[0])
+    findings.append(Finding("N_TIME_GAPS", "note", message, column=rows.time_column, value=first, count=missing))
+
+
+def in_words(stamp: object) -> str:
+    """Return a stamp as a message shows it: the date alone at midnight, without fractions of zero."""
+    text = str(stamp)
+    return text.removesuffix(".000000").removesuffix("T00:00:00").replace("T", " ")
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count} {noun}" + ("" if count == 1 else "s")

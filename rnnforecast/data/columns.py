@@ -1,0 +1,316 @@
+"""Which column is the time, which the target, which tell the series apart: what the user said, else what is there.
+
+Every choice comes with its reason and the flag that overrides it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from rnnforecast.data.profiles import Profile, profile_columns
+from rnnforecast.data.refusals import listed
+from rnnforecast.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from rnnforecast.config import DataSettings
+    from rnnforecast.data.frequency import StampArray
+
+#: Names of targets, the likeliest first; the last word of a longer name counts too (`Weekly_Sales`).
+TARGET_NAMES = (
+    "target", "y", "close", "value", "values", "sales", "demand", "load", "consumption", "count", "price", "passengers",
+    "turnover", "revenue", "quantity", "qty", "volume", "amount", "calls", "arrivals", "visits", "views", "orders",
+    "units", "usage", "production", "total",
+)  # fmt: skip
+#: Names of the columns that tell series apart, also when they hold whole numbers.
+ID_WORDS = frozenset(
+    {"id", "ids", "key", "name", "series", "store", "shop", "item", "sku", "symbol", "ticker", "product", "category"}
+    | {"dept", "department", "branch", "station", "customer", "meter", "household", "device", "asset", "machine"}
+    | {"country", "state", "region", "city", "location", "site", "zone", "unit", "patient", "origin", "destination"}
+)
+#: Names under which whole numbers are steps of time.
+STEP_NAMES = frozenset(
+    {"step", "t", "ds", "index", "time", "period", "timestamp", "datetime", "epoch", "unix"}
+    | {"year", "date", "day", "week", "month"}
+)
+_CALENDAR_PARTS = ("year", "month", "day", "hour", "minute")
+#: Share of its own time span that a series must fill: groups that come and go within one series fill little of it.
+MIN_COVERAGE = 0.2
+FILE_ID = "file"
+
+
+@dataclass(frozen=True)
+class Roles:
+    """The part each column plays; `time` has several names where the parts of a date stand in several columns."""
+
+    time: tuple[str, ...]  # () where rows are steps in file order
+    target: tuple[str, ...]
+    id: tuple[str, ...]
+    past: tuple[str, ...] = ()
+    future: tuple[str, ...] = ()
+    static: tuple[str, ...] = ()
+    id_candidates: tuple[str, ...] = ()
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def time_column(self) -> str | None:
+        """The name of the time column; parts joined by `+`, as `--time` takes them."""
+        return "+".join(self.time) or None
+
+    @property
+    def covariates(self) -> tuple[str, ...]:
+        """All covariates, those known up to the cutoff first."""
+        return self.past + self.future + self.static
+
+
+def choose_columns(sample: pd.DataFrame, settings: DataSettings, *, path: str) -> Roles:
+    """Choose time, target and covariates from a sample of rows; ids that nobody named are candidates only.
+
+    Raises DataError for a name that is no column, a column in two roles, and where nothing can be a target.
+    """
+    profiles = profile_columns(sample)
+    _check_names(sample, settings, path=path)
+    reasons: dict[str, str] = {}
+    time = _choose_time(profiles, settings, reasons)
+    taken = {*time, *settings.id, *settings.past, *settings.future, *settings.static}
+    target = _choose_target(profiles, settings, taken, reasons, path=path)
+    roles = Roles(time, target, settings.id, settings.past, settings.future, settings.static, reasons=reasons)
+    _check_roles(profiles, roles, path=path)
+    if settings.id:
+        reasons["id"] = "named by --id"
+        return roles
+    used = {*time, *target, *roles.covariates}
+    candidates = [one for one in profiles if one.name not in used and _may_be_id(one)]
+    # columns named like ids first, in order of the file
+    ordered = sorted(candidates, key=lambda one: not _named_like_id(one))
+    return replace(roles, id_candidates=tuple(one.name for one in ordered))
+
+
+def _check_names(sample: pd.DataFrame, settings: DataSettings, *, path: str) -> None:
+    """Raise DataError for every named column that is not there, or there twice."""
+    names = [str(name) for name in sample.columns]
+    time = [] if settings.time in (None, "none") else time_parts(str(settings.time), names)
+    problems = []
+    wanted = [*time, *settings.target, *settings.id, *settings.past, *settings.future, *settings.static]
+    for name in dict.fromkeys(wanted):
+        if name == FILE_ID and name in settings.id and name not in names:
+            continue
+        if name not in names:
+            near = _nearest(name, names)
+            problems.append(f"there is no column `{name}`" + (f", did you mean `{near}`?" if near else ""))
+        elif names.count(name) > 1:
+            positions = ", ".join(str(place + 1) for place, one in enumerate(names) if one == name)
+            problems.append(f"column `{name}` stands there {names.count(name)} times, at positions {positions}")
+    if problems:
+        hint = f"the columns are {listed(names)}"
+        raise DataError(f"{path}: {'; '.join(problems)}", hint=hint, code="E_COLUMN_UNKNOWN")
+
+
+def _nearest(name: str, names: Sequence[str]) -> str | None:
+    """Return the column that a misspelt name means most likely."""
+    lowered = {one.lower().strip(): one for one in reversed(names)}
+    if name.lower().strip() in lowered:
+        return lowered[name.lower().strip()]
+    near = difflib.get_close_matches(name.lower(), lowered, n=1)
+    return lowered[near[0]] if near else None
+
+
+def time_parts(text: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the time columns that a user names: one, or several joined by `+` such as `date+hour`."""
+    if text in names or "+" not in text:
+        return (text,)
+    return tuple(part.strip() for part in text.split("+"))
+
+
+def _choose_time(profiles: Sequence[Profile], settings: DataSettings, reasons: dict[str, str]) -> tuple[str, ...]:
+    if settings.time == "none":
+        reasons["time"] = "--time none: rows are steps in file order"
+        return ()
+    if settings.time is not None:
+        reasons["time"] = "named by --time"
+        return time_parts(settings.time, [one.name for one in profiles])
+    free = [
+        one for one in profiles if one.name not in (*settings.target, *settings.id, *settings.past, *settings.future)
+    ]
+    stamps = [one for one in free if one.kind == "stamp"]
+    if stamps:
+        named = [one for one in stamps if one.named_like_time]
+        best = max(named or stamps, key=lambda one: one.num_distinct)  # the first of equals
+        clock = next((one for one in free if one.kind == "clock" and one.named_like_time), None)
+        if clock is not None and _dates_repeat(best, clock):
+            reasons["time"] = "a column of dates and one of times of day; --time names another, or `none`"
+            return (best.name, clock.name)
+        words = "named like a time and holds dates" if named else "the first column that holds dates"
+        reasons["time"] = f"{words}; --time names another, or `none`"
+        return (best.name,)
+    parts = _calendar_parts(free)
+    if parts:
+        reasons["time"] = "the parts of a date stand in several columns; --time names another, or `none`"
+        return parts
+    for one in (*(one for one in free if one.kind == "clock"), *(one for one in free if one.kind == "integer")):
+        if one.kind == "clock" or one.name.lower() in STEP_NAMES or one.words[:1] == ("year",):
+            reasons["time"] = "named like a time and holds times or whole steps; --time names another, or `none`"
+            return (one.name,)
+    reasons["time"] = "no column holds stamps, so rows are steps in file order; --time names a column"
+    return ()
+
+
+def _dates_repeat(dates: Profile, clock: Profile) -> bool:
+    """Whether a clock column adds to a date column: many times of day on few dates."""
+    return clock.num_distinct > 1 and dates.num_distinct * 1.5 < dates.num_distinct * clock.num_distinct
+
+
+def _calendar_parts(profiles: Sequence[Profile]) -> tuple[str, ...]:
+    """Return the columns named year, month (, day, hour, minute) of whole numbers; () where the first two lack."""
+    by_name = {one.name.lower(): one.name for one in profiles if one.kind == "integer"}
+    parts = []
+    for part in _CALENDAR_PARTS:
+        if part not in by_name:
+            break
+        parts.append(by_name[part])
+    return tuple(parts) if len(parts) >= 2 else ()
+
+
+def _choose_target(
+    profiles: Sequence[Profile], settings: DataSettings, taken: set[str], reasons: dict[str, str], *, path: str
+) -> tuple[str, ...]:
+    if settings.target:
+        reasons["target"] = "named by --target"
+        return settings.target
+    numeric = [one for one in profiles if one.is_numeric and one.name not in taken]
+    likely = [one for one in numeric if one.kind in ("integer", "number") and not _is_label(one)]
+    likely = likely or [one for one in numeric if not _is_label(one)] or [one for one in numeric if one.kind != "empty"]
+    likely = likely or numeric
+    if not likely:
+        shown = "; ".join(f"`{one.name}` holds {_in_words(one)}" for one in profiles[:5])
+        raise DataError(
+            f"{path} has no numeric column to forecast: {shown}",
+            hint="name a file with a column of numbers, or correct the column and name it with --target",
+            code="E_TARGET_NONE",
+        )
+    if len(likely) == 1:
+        reasons["target"] = "the one numeric column"
+        return (likely[0].name,)
+    for name in TARGET_NAMES:
+        for one in likely:
+            if one.name.lower() == name:
+                reasons["target"] = f"one of {len(likely)} numeric columns, named like a target; --target names another"
+                return (one.name,)
+    for name in TARGET_NAMES:
+        for one in likely:
+            if len(one.words) > 1 and one.words[-1] == name and one.words[0] not in ("adj", "adjusted"):
+                reasons["target"] = f"one of {len(likely)} numeric columns, named like a target; --target names another"
+                return (one.name,)
+    reasons["target"] = f"the last of {len(likely)} numeric columns; --target names another"
+    return (likely[-1].name,)
+
+
+def _in_words(profile: Profile) -> str:
+    return {"stamp": "dates", "clock": "times", "empty": "nothing", "nested": "lists"}.get(profile.kind, profile.kind)
+
+
+def _is_label(profile: Profile) -> bool:
+    """Whether whole numbers name things rather than measure them: ids and the row numbers of an exported index."""
+    return profile.kind == "integer" and (_named_like_id(profile) or profile.name.startswith("Unnamed: "))
+
+
+def _named_like_id(profile: Profile) -> bool:
+    return any(word in ID_WORDS for word in profile.words)
+
+
+def _may_be_id(profile: Profile) -> bool:
+    return profile.kind == "text" or (profile.kind in ("integer", "stamp", "clock") and _named_like_id(profile))
+
+
+def _check_roles(profiles: Sequence[Profile], roles: Roles, *, path: str) -> None:
+    """Raise DataError for a column in two roles, and for covariates or targets that hold no numbers."""
+    named = [*roles.time, *roles.target, *roles.id, *roles.covariates]
+    twice = list(dict.fromkeys(name for name in named if named.count(name) > 1))
+    if twice:
+        message = f"{path}: {listed(twice)} cannot play two parts (time, target, id, past, future, static)"
+        raise DataError(message, hint="name each column in one flag only", code="E_COLUMN_TWICE")
+    kinds = {one.name: one for one in profiles}
+    for name in roles.target:
+        if not kinds[name].is_numeric:
+            raise DataError(
+                f"{path}: target `{name}` holds {_in_words(kinds[name])}, not numbers",
+                hint=f"numeric columns: {listed([one.name for one in profiles if one.is_numeric]) or 'none'}",
+                code="E_TARGET_TEXT",
+            )
+    for name in roles.covariates:
+        if not kinds[name].is_numeric:
+            raise DataError(
+                f"{path}: covariate `{name}` holds {_in_words(kinds[name])}, not numbers",
+                hint="write it as numbers, such as one column of 0 and 1 for each value",
+                code="E_COVARIATE_TEXT",
+            )
+
+
+def choose_ids(
+    columns: pd.DataFrame, stamps: StampArray | None, candidates: Sequence[str]
+) -> tuple[tuple[str, ...], str]:
+    """Return the columns that tell the series apart, with the reason, from whole candidate columns.
+
+    One column that makes ids and stamps unique, else the shortest list of them that does; a column that merely
+    happens to differ where stamps repeat is no id: each series must fill `MIN_COVERAGE` of its own time span.
+    """
+    labels = [name for name in candidates if any(word in ID_WORDS for word in Profile(name, "text", 0).words)]
+    if stamps is None:
+        chosen = tuple(name for name in labels if 2 * columns[name].nunique() <= len(columns))[:1]
+        return chosen, "named like an id; --id names another" if chosen else "one series"
+    ranks = pd.factorize(stamps, sort=True)[0]
+    codes = {name: pd.factorize(columns[name])[0] for name in candidates}
+    if len(np.unique(ranks)) == len(ranks):
+        chosen = tuple(name for name in labels if _is_constant_or_blocks(codes[name], ranks))[:1]
+        return chosen, "named like an id; --id names another" if chosen else "one series: every stamp occurs once"
+    fewest = len(ranks) - len(np.unique(ranks))
+    found: tuple[str, ...] = ()
+    for chosen in _combinations(candidates):
+        joined = join_codes([codes[name] for name in chosen])
+        repeated = int(pd.DataFrame({"id": joined, "stamp": ranks}).duplicated().sum())
+        if repeated < fewest / 2 and _coverage(joined, ranks) >= MIN_COVERAGE:
+            found, fewest = chosen, repeated
+        if not fewest:
+            break
+    words = "stamps repeat, and these columns tell the series apart" if len(found) > 1 else (
+        "stamps repeat, and this column tells the series apart"
+    )  # fmt: skip
+    return found, f"{words}; --id names others" if found else "no column tells series apart; --id names one"
+
+
+def _combinations(candidates: Sequence[str]) -> list[tuple[str, ...]]:
+    """Return each candidate alone, pairs, then ever longer heads of the list."""
+    few = list(candidates[:12])
+    pairs = [(one, other) for place, one in enumerate(few) for other in few[place + 1 :]]
+    heads = [tuple(few[:length]) for length in range(3, len(few) + 1)]
+    return [(one,) for one in few] + pairs + heads
+
+
+def join_codes(codes: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
+    """Return one code for each combination of codes, numbered in order of first appearance: [n]."""
+    joined = np.zeros(len(codes[0]), dtype=np.int64) if codes else np.zeros(0, dtype=np.int64)
+    for one in codes:
+        joined = pd.factorize(joined * (int(one.max(initial=0)) + 1) + one)[0].astype(np.int64)
+    return joined
+
+
+def _coverage(ids: npt.NDArray[np.int64], ranks: npt.NDArray[np.int64]) -> float:
+    """Return the share of its time span that the average series fills, spans counted in stamps of the whole file."""
+    grouped = pd.Series(ranks).groupby(ids)
+    spans = grouped.max() - grouped.min() + 1
+    return len(ids) / float(spans.sum())
+
+
+def _is_constant_or_blocks(ids: npt.NDArray[np.int64], ranks: npt.NDArray[np.int64]) -> bool:
+    """Whether a column is one id throughout, or cuts rows into a few series that each lie together in the file."""
+    num_ids = int(ids.max()) + 1
+    changes = int(np.count_nonzero(np.diff(ids)))
+    return num_ids == 1 or (changes == num_ids - 1 and 2 * num_ids <= len(ids) and bool((np.diff(ranks) < 0).any()))

@@ -1,0 +1,325 @@
+"""From files to series: `read_series` opens, chooses, checks and says what it assumed.
+
+The rooms behind it, in the order a row passes them: `source` and `table` (bytes, columns), `columns` (roles),
+`numbers` and `timing` (cells), `audit` (grid), `assembly` (series), `calendar` and `seasonality` (clock).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from rnnforecast.config import DataSettings
+from rnnforecast.data.assembly import build_series, note_missing_cells, with_season
+from rnnforecast.data.audit import Rows, to_grid
+from rnnforecast.data.calendar import default_horizon, default_season_length, detect_season_length
+from rnnforecast.data.columns import FILE_ID, Roles, choose_columns, choose_ids, join_codes
+from rnnforecast.data.numbers import parse_numbers
+from rnnforecast.data.refusals import listed, refusal, rows_in_words
+from rnnforecast.data.source import expand
+from rnnforecast.data.stamps import Stamps
+from rnnforecast.data.table import Table, read_table
+from rnnforecast.data.timing import read_stamps
+from rnnforecast.errors import DataError
+from rnnforecast.findings import MAX_LISTED_ROWS, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy.typing as npt
+
+    from rnnforecast.data.series import SeriesSet
+
+    IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Assumptions:
+    """What was assumed of a file; `reasons` says for each field why, and which flag overrides it."""
+
+    time: str | None
+    target: tuple[str, ...]
+    id: tuple[str, ...]
+    freq: str
+    season_length: int
+    horizon: int
+    num_series: int
+    num_rows: int
+    reasons: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ReadResult:
+    """The series of a reading, what was assumed, and what was noticed."""
+
+    series: SeriesSet
+    assumptions: Assumptions
+    findings: tuple[Finding, ...]
+    paths: tuple[str, ...]
+    digest: str  # sha256 of the file, or of the digests of several files
+    columns: tuple[str, ...]  # all columns of the first file
+    roles: dict[str, str]  # column -> time, target, id, past, future, static or unused
+
+
+def read_series(data: Sequence[str | Path], settings: DataSettings | None = None) -> ReadResult:
+    """Read files, globs or `-` as series on one regular calendar.
+
+    Several files are one panel where their columns tell the series apart, else each file is a series. Raises
+    InputError where a file cannot be read and DataError, with every problem found, where its content is refused.
+    """
+    settings = settings or DataSettings()
+    paths, findings = expand([data] if isinstance(data, str | Path) else data)
+    tables = [read_table(path) for path in paths]
+    roles = choose_columns(tables[0].sample, settings, path=paths[0])
+    files = [_read_file(table, roles) for table in tables]
+    findings += [finding for table in tables for finding in table.findings]
+    findings += [finding for one in files for finding in one.findings]
+    together = _join(files)
+    roles = _with_ids(roles, together)
+    rows, id_values = _to_rows(roles, together)
+    note_missing_cells(rows, roles, findings)
+    grid = to_grid(rows, freq=settings.freq, timezone=together.timezone, findings=findings)
+    series = build_series(rows, grid, roles, id_values=id_values, findings=findings)
+    series, assumptions = _assume(series, roles, settings, num_rows=len(rows.items))
+    return ReadResult(
+        series=series,
+        assumptions=assumptions,
+        findings=tuple(findings),
+        paths=tuple(paths),
+        digest=_digest(tables),
+        columns=tables[0].names,
+        roles=_roles_of(tables[0].names, roles),
+    )
+
+
+def read_columns(path: str | Path) -> tuple[str, ...]:
+    """Return the names of all columns of a file."""
+    return read_table(str(path)).names
+
+
+@dataclass(frozen=True)
+class _File:
+    """The used columns of one file, parsed."""
+
+    table: Table
+    frame: pd.DataFrame  # ids and candidates for ids, as text
+    stamps: Stamps | None
+    values: npt.NDArray[np.float64]  # [n, T]
+    rows: IntArray  # [n] frame rows of the table, blank ones left out
+    findings: tuple[Finding, ...]
+
+    def lines_of(self, rows: Sequence[int]) -> list[int]:
+        """Return the lines of the file that parsed rows stand on."""
+        return self.table.lines_of([int(self.rows[row]) for row in rows])
+
+
+def _read_file(table: Table, roles: Roles) -> _File:
+    """Parse the used columns of one file; raises DataError with the problems of all of them."""
+    numeric = [*roles.target, *roles.covariates]
+    labels = [*roles.id, *roles.id_candidates]
+    text = [name for name in (*roles.time, *labels) if name in table.names]
+    lacking = [name for name in (*roles.time, *numeric, *roles.id) if name not in table.names and name != FILE_ID]
+    if lacking:
+        hint = f"its columns are {listed(table.names)}"
+        raise DataError(f"{table.path} lacks column {listed(lacking)}", hint=hint, code="E_COLUMN_UNKNOWN")
+    frame = table.read(text=text, numeric=numeric)
+    rows = _filled_rows(frame)
+    findings: list[Finding] = []
+    if len(rows) < len(frame):
+        count = len(frame) - len(rows)
+        message = f"{count} empty rows were left out"
+        findings.append(Finding("W_DATA_BLANK", "repair", message, table.path, count=count))
+        frame = frame.iloc[rows].reset_index(drop=True)
+    if frame.empty:
+        raise DataError(f"{table.path} has a header but 0 data rows", code="E_DATA_NO_ROWS")
+
+    def lines_of(chosen: Sequence[int]) -> list[int]:
+        return table.lines_of([int(rows[row]) for row in chosen])
+
+    columns, noticed = _parse_all(frame, numeric, path=table.path, lines_of=lines_of)
+    problems = [finding for finding in noticed if finding.severity == "refusal"]
+    stamps = None
+    try:
+        if roles.time:
+            stamps = read_stamps(frame, roles.time, path=table.path, lines_of=lines_of)
+            findings += stamps.findings
+    except DataError as error:
+        problems = [*error.findings, *problems]
+        if not error.findings:
+            raise
+    if problems:
+        raise refusal(problems)
+    findings += noticed
+    texts = frame[[name for name in labels if name in frame]].astype(str)
+    return _File(table, texts, stamps, columns, rows, tuple(findings))
+
+
+def _parse_all(
+    frame: pd.DataFrame, names: Sequence[str], *, path: str, lines_of: Callable[[Sequence[int]], list[int]]
+) -> tuple[npt.NDArray[np.float64], list[Finding]]:
+    columns = np.empty((len(frame), len(names)))
+    findings: list[Finding] = []
+    for place, name in enumerate(names):
+        columns[:, place], noticed = parse_numbers(frame[name], name=name, path=path, lines_of=lines_of)
+        findings += noticed
+    return columns, findings
+
+
+def _filled_rows(frame: pd.DataFrame) -> IntArray:
+    """Return the rows that hold something in a used column; one lone column may be empty, it is a missing step."""
+    if frame.shape[1] == 1:
+        return np.arange(len(frame), dtype=np.int64)
+    blank = pd.Series(True, index=frame.index)
+    for name in frame:
+        blank &= frame[name].isna() | (frame[name] == "")
+    return np.flatnonzero(~blank.to_numpy()).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class _Joined:
+    """The parsed columns of all files, one below the other."""
+
+    files: tuple[_File, ...]
+    starts: IntArray  # [number of files + 1]
+    frame: pd.DataFrame
+    stamps: npt.NDArray[np.datetime64] | npt.NDArray[np.int64] | None
+    timezone: str | None
+    values: npt.NDArray[np.float64]
+
+    def locate(self, rows: Sequence[int]) -> tuple[str, tuple[int, ...]]:
+        """Return file and lines of rows; of rows in several files those of the first one."""
+        owners = np.searchsorted(self.starts, np.asarray(rows, dtype=np.int64), side="right") - 1
+        owner = int(owners[0])
+        mine = [int(row - self.starts[owner]) for row, other in zip(rows, owners, strict=True) if other == owner]
+        return self.files[owner].table.path, tuple(self.files[owner].lines_of(mine))
+
+
+def _join(files: Sequence[_File]) -> _Joined:
+    starts = np.cumsum([0, *(len(one.values) for one in files)])
+    stamps = [one.stamps for one in files if one.stamps is not None]
+    kinds = {one.values.dtype.kind for one in stamps} | {one.timezone or "" for one in stamps}
+    if len({one.values.dtype.kind for one in stamps}) > 1 or len({one.timezone for one in stamps}) > 1:
+        names = listed([one.table.path for one in files])
+        message = f"the files {names} write time in different ways ({', '.join(sorted(kinds))})"
+        raise DataError(message, hint="write the time column of all files in one format", code="E_TIME_FORMATS")
+    frames = [one.frame.assign(**{FILE_ID: name}) for one, name in zip(files, _file_ids(files), strict=True)]
+    return _Joined(
+        files=tuple(files),
+        starts=starts,
+        frame=pd.concat(frames, ignore_index=True).fillna(""),
+        stamps=np.concatenate([one.values for one in stamps]) if stamps else None,
+        timezone=stamps[0].timezone if stamps else None,
+        values=np.concatenate([one.values for one in files]),
+    )
+
+
+def _file_ids(files: Sequence[_File]) -> list[str]:
+    """Return the stem of each file, or its path where two stems are the same."""
+    stems = [one.table.source.stem for one in files]
+    return stems if len(set(stems)) == len(stems) else [one.table.path for one in files]
+
+
+def _with_ids(roles: Roles, joined: _Joined) -> Roles:
+    """Return the roles with ids: named ones, else those that the first file tells apart, else the file itself."""
+    if roles.id:
+        return roles
+    several = len(joined.files) > 1
+    first = slice(0, int(joined.starts[1]))
+    stamps = joined.stamps[first] if joined.stamps is not None else None
+    ids, reason = choose_ids(joined.frame.iloc[first], stamps, roles.id_candidates)
+    if several and not ids:
+        ids, reason = (FILE_ID,), "each file is a series; --id names a column instead"
+    return replace(roles, id=ids, reasons={**roles.reasons, "id": reason})
+
+
+def _to_rows(roles: Roles, joined: _Joined) -> tuple[Rows, npt.NDArray[np.object_]]:
+    """Number the items in order of first appearance; returns rows and the ids of each item, [K, columns]."""
+    num_rows = len(joined.values)
+    factors = [pd.factorize(joined.frame[name].to_numpy(dtype=object)) for name in roles.id]
+    _check_ids(roles, joined)
+    codes = [factor[0].astype(np.int64) for factor in factors]
+    items = join_codes(codes) if codes else np.zeros(num_rows, dtype=np.int64)
+    first_rows = np.unique(items, return_index=True)[1]
+    id_values = np.empty((len(first_rows), len(roles.id)), dtype=object)
+    for place, name in enumerate(roles.id):
+        id_values[:, place] = joined.frame[name].to_numpy(dtype=object)[first_rows]
+    stamps = joined.stamps if joined.stamps is not None else _steps_in_file_order(items)
+    rows = Rows(
+        items=items,
+        stamps=stamps,
+        values=joined.values,
+        labels=lambda item: "/".join(id_values[item]),
+        locate=joined.locate,
+        time_column=roles.time_column or "file order",
+    )
+    return rows, id_values
+
+
+def _check_ids(roles: Roles, joined: _Joined) -> None:
+    problems = []
+    for name in roles.id:
+        blank = np.flatnonzero((joined.frame[name].str.strip() == "").to_numpy())
+        if len(blank):
+            file, lines = joined.locate(blank[:MAX_LISTED_ROWS].tolist())
+            message = f"id column `{name}`, {rows_in_words(lines, len(blank))}: no id"
+            fix = "write the id, or remove the row"
+            problems.append(Finding("E_ID_MISSING", "refusal", message, file, lines, name, "", len(blank), fix))
+    if problems:
+        raise refusal(problems)
+
+
+def _steps_in_file_order(items: IntArray) -> IntArray:
+    """Return 0, 1, 2 ... for the rows of each item: [n]."""
+    return pd.Series(items).groupby(items).cumcount().to_numpy(dtype=np.int64)
+
+
+def _assume(series: SeriesSet, roles: Roles, settings: DataSettings, *, num_rows: int) -> tuple[SeriesSet, Assumptions]:
+    """Choose season and horizon where nobody did, and collect what was assumed."""
+    freq, reasons = series.freq, dict(roles.reasons)
+    reasons["freq"] = "named by --freq" if settings.freq else "the step between stamps; --freq names another"
+    season = settings.season_length
+    reasons["season_length"] = "named by --season-length"
+    if season is None:
+        natural = default_season_length(freq)
+        season = detect_season_length(
+            series.values, series.observed, series.offsets, default=natural, search=not freq.is_calendar
+        )
+        found = "the series repeat so" if season > 1 else "no season shows in the autocorrelation"
+        reasons["season_length"] = f"{found}; --season-length sets another"
+    horizon = settings.horizon
+    reasons["horizon"] = "named by --horizon"
+    if horizon is None:
+        horizon = default_horizon(freq, length=int(np.median(series.lengths)))
+        reasons["horizon"] = f"usual for frequency {freq.alias} and the rows there are; --horizon sets another"
+    assumptions = Assumptions(
+        time=roles.time_column,
+        target=roles.target,
+        id=roles.id,
+        freq=freq.alias,
+        season_length=season,
+        horizon=horizon,
+        num_series=series.num_series,
+        num_rows=num_rows,
+        reasons=reasons,
+    )
+    return with_season(series, season), assumptions
+
+
+def _digest(tables: Sequence[Table]) -> str:
+    if len(tables) == 1:
+        return tables[0].digest
+    return hashlib.sha256("".join(table.digest for table in tables).encode()).hexdigest()
+
+
+def _roles_of(names: Sequence[str], roles: Roles) -> dict[str, str]:
+    parts = {
+        "time": roles.time, "target": roles.target, "id": roles.id,
+        "past": roles.past, "future": roles.future, "static": roles.static,
+    }  # fmt: skip
+    played = {name: part for part, members in parts.items() for name in members}
+    return {name: played.get(name, "unused") for name in names}

@@ -1,0 +1,49 @@
+"""One refusal for all problems of a reading: collected first, raised once, with the first five shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rnnforecast.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rnnforecast.findings import Finding
+
+MAX_SHOWN = 5
+
+
+def refusal(findings: Sequence[Finding]) -> DataError:
+    """Return the error that names every problem: its message shows five and counts the rest."""
+    first = findings[0]
+    if len(findings) == 1:
+        return DataError(_located(first), hint=first.fix, code=first.code, findings=findings)
+    shown = "\n".join(f"  {_located(finding)}" for finding in findings[:MAX_SHOWN])
+    more = f"\n  and {len(findings) - MAX_SHOWN} more" if len(findings) > MAX_SHOWN else ""
+    return DataError(f"{len(findings)} problems:\n{shown}{more}", hint=first.fix, code=first.code, findings=findings)
+
+
+def quoted(value: object, *, limit: int = 60) -> str:
+    """Return a value of a file as a message shows it: printable, in backticks, cut when it is long."""
+    text = repr(str(value))[1:-1]
+    return f"`{text if len(text) <= limit else text[: limit - 3] + '...'}`"
+
+
+def listed(names: Sequence[str], *, limit: int = 12) -> str:
+    """Return names in backticks, the first few of many."""
+    shown = ", ".join(f"`{name}`" for name in names[:limit])
+    return shown + (f" and {len(names) - limit} more" if len(names) > limit else "")
+
+
+def rows_in_words(rows: Sequence[int], count: int) -> str:
+    """Return file rows as a message shows them: `row 7`, `rows 7, 9`, `rows 7, 9 and 40 more`."""
+    if count == 1 and rows:
+        return f"row {rows[0]}"
+    shown = ", ".join(str(row) for row in rows[:MAX_SHOWN])
+    hidden = count - min(len(rows), MAX_SHOWN)
+    return f"rows {shown}" + (f" and {hidden} more" if hidden > 0 else "")
+
+
+def _located(finding: Finding) -> str:
+    return f"{finding.file}: {finding.message}" if finding.file else finding.message

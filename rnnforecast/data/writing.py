@@ -1,0 +1,117 @@
+"""From a table to a file: whole and read back, or not there at all."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Literal
+
+from rnnforecast.errors import OutputError, UsageError
+from rnnforecast.store.files import check_writable, replace_file
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+STDOUT = "-"
+
+
+def write_table(frame: pd.DataFrame, output: str | Path) -> None:
+    """Write a table as CSV or Parquet, by the ending of its name; `-` writes CSV to standard output.
+
+    The file is written beside its place, read back, and only then moved there. Raises UsageError for an unknown
+    ending, OutputError where the file cannot be written or does not read back as it was meant.
+    """
+    kind = output_kind(output)
+    if str(output) == STDOUT:
+        _to_stdout(frame)
+        return
+    if kind == "parquet":
+        replace_file(Path(output), lambda stream: _write_parquet(frame, stream), check=_checker(frame, output, kind))
+    else:
+        replace_file(Path(output), lambda stream: _write_csv(frame, stream), check=_checker(frame, output, kind))
+
+
+def check_output(output: str | Path) -> None:
+    """Check before the work starts that a table can be written there. Raises UsageError or OutputError."""
+    output_kind(output)
+    if str(output) != STDOUT:
+        check_writable(Path(output))
+
+
+def output_kind(output: str | Path) -> Literal["csv", "parquet"]:
+    """Return the format that the ending of a name asks for. Raises UsageError for an unknown one."""
+    if str(output) == STDOUT:
+        return "csv"
+    suffix = Path(output).suffix.lower()
+    if suffix in (".parquet", ".pq"):
+        return "parquet"
+    if suffix == ".csv":
+        return "csv"
+    raise UsageError(
+        f"output {output} ends with neither .csv nor .parquet",
+        hint="name the file with one of these endings, or write `-` for CSV on standard output",
+        code="E_RUN_OUTPUT",
+    )
+
+
+def _write_csv(frame: pd.DataFrame, stream: BinaryIO) -> None:
+    # pandas closes a text wrapper of its own together with the stream, so the text is made here
+    stream.write(_csv_text(frame).encode("utf-8", "surrogateescape"))
+
+
+def _csv_text(frame: pd.DataFrame) -> str:
+    return frame.to_csv(index=False, lineterminator="\n")
+
+
+def _write_parquet(frame: pd.DataFrame, stream: BinaryIO) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    pq.write_table(table, stream, write_page_checksum=True)
+
+
+def _to_stdout(frame: pd.DataFrame) -> None:
+    try:
+        sys.stdout.write(_csv_text(frame))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"standard output cannot be written: {error.strerror or error}") from error
+
+
+def _checker(frame: pd.DataFrame, output: str | Path, kind: Literal["csv", "parquet"]) -> Checker:
+    """Return the check of the finished temporary file: as many rows and columns as were meant."""
+
+    def check(path: Path) -> None:
+        rows, columns = _read_back(path, kind)
+        if (rows, columns) != (len(frame), len(frame.columns)):
+            raise OutputError(
+                f"{output} was written with {len(frame)} rows of {len(frame.columns)} columns "
+                f"but read back with {rows} of {columns}",
+                hint="check the disk; the file that stood there before is untouched",
+                code="E_OUT_READ_BACK",
+            )
+
+    return check
+
+
+def _read_back(path: Path, kind: Literal["csv", "parquet"]) -> tuple[int, int]:
+    if kind == "parquet":
+        import pyarrow.parquet as pq
+
+        table = pq.ParquetFile(path, page_checksum_verification=True).read()
+        return table.num_rows, table.num_columns
+    import csv
+
+    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
+        reader = csv.reader(stream)
+        header = next(reader, [])
+        return sum(len(row) == len(header) for row in reader), len(header)
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Checker = Callable[[Path], None]
