@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from rnnforecast.errors import ModelFileError
 from rnnforecast.store.context import SeriesContext
+from rnnforecast.store.model_file import ModelFile, read_model, write_model
+from tests.store.builders import make_model
 
 HOSTILE_IDS = [["../x", "a/b"], ["", "Zürich 😀"], ["\x00\n", "\ud800"]]
 
@@ -43,6 +46,14 @@ def test_the_context_comes_back_equal(ids: list[list[str]] | None) -> None:
     np.testing.assert_array_equal(back.values, context.values)
     np.testing.assert_array_equal(back.future_offsets, context.future_offsets)
     assert back.num_series == 3
+
+
+def test_the_context_comes_back_from_a_model_file(tmp_path: Path) -> None:
+    model = make_model()
+    write_model(tmp_path / "m", ModelFile(model.manifest, make_context(HOSTILE_IDS).to_tensors()))
+    context = read_model(tmp_path / "m").context()
+    assert context is not None
+    assert context.id_values.tolist() == HOSTILE_IDS
 
 
 def test_series_without_id_columns_come_back() -> None:

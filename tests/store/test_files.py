@@ -154,6 +154,16 @@ def test_a_disk_that_cannot_flush_the_folder_is_reported(tmp_path: Path, monkeyp
         files.flush_folder(tmp_path)
 
 
+def test_a_file_system_that_cannot_flush_folders_at_all_is_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_descriptor: int) -> NoReturn:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    files.flush_folder(tmp_path)
+
+
 @pytest.mark.parametrize("write", [lambda path: replace_file(path, writer(b"")), check_writable])
 class TestTargetsThatAreRefused:
     """The check before the work and the write after it refuse the same targets."""

@@ -316,6 +316,34 @@ def test_removing_a_path_is_refused(store: Registry) -> None:
     assert path.exists()
 
 
+def refuse_permission(*_: object, **__: object) -> None:
+    raise PermissionError(13, os.strerror(13))
+
+
+def test_a_file_that_cannot_be_removed_is_named(store: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = store.add(make_model()).path
+    unlink = Path.unlink
+
+    def refuse_models(self: Path, missing_ok: bool = False) -> None:
+        if self.suffix == ".safetensors":
+            refuse_permission()
+        unlink(self, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse_models)
+    with pytest.raises(OutputError, match=r"1.safetensors` was not removed: permission denied"):
+        store.remove("prices")
+    assert path.exists()
+
+
+def test_a_store_that_may_not_be_read_is_refused(store: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.add(make_model())
+    monkeypatch.setattr(Path, "iterdir", refuse_permission)
+    with pytest.raises(ModelFileError, match=r"the store `.*` cannot be read: permission denied"):
+        store.resolve()
+    with pytest.raises(ModelFileError, match=r"prices` cannot be read: permission denied"):
+        store.resolve("prices")
+
+
 # ---- faults ----
 
 
