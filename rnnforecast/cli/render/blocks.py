@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rnnforecast.cli.text import supports_unicode, visible
+from rnnforecast.workflows.results import stamp_to_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,6 +89,11 @@ def numbers(values: Sequence[object], *, digits: int = 4) -> list[str]:
     decimals = max(digits - 1 - magnitude, 0)
     form = f".{digits - 1}e" if magnitude >= 10 or decimals > 8 else f",.{decimals}f"
     return [format(value, form) if math.isfinite(value) else NOTHING for value in finite]
+
+
+def stamp_text(stamp: object, freq: object) -> str:
+    """Return a stamp for people: a date, or date and time to the minute unless there are seconds."""
+    return str(stamp_to_json(stamp, freq)).replace("T", " ").removesuffix(":00")
 
 
 def plural(count: int, word: str, plural_word: str | None = None) -> str:

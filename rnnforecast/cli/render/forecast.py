@@ -9,9 +9,8 @@ import numpy as np
 from rich.console import Group
 from rich.text import Text
 
-from rnnforecast.cli.render.blocks import heading, numbers, plural, quiet_table, safe, under
+from rnnforecast.cli.render.blocks import heading, numbers, plural, quiet_table, safe, stamp_text, under
 from rnnforecast.cli.render.plot import FORECAST_STYLE, INTERVAL_STYLE, plot, sparkline
-from rnnforecast.workflows.results import stamp_to_json
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -73,7 +72,7 @@ def _table(result: PredictResult, preview: Preview) -> RenderableType:
         if row is None:
             table.add_row(Text(f"… {len(median) - _FIRST_ROWS - _LAST_ROWS} more", style="dim"))
             continue
-        stamp = _stamp_text(preview.timestamps[row], result.freq)
+        stamp = stamp_text(preview.timestamps[row], result.freq)
         pairs = [f"{cells[1 + 2 * each, row]} … {cells[2 + 2 * each, row]}" for each in range(len(known))]
         table.add_row(Text(stamp), Text(cells[0, row], style="bold"), *pairs)
     return under(_title(result, preview), table)
@@ -122,7 +121,3 @@ def _interval(result: PredictResult, preview: Preview, low: float, high: float) 
     if not (np.isclose(levels, low).any() and np.isclose(levels, high).any()):
         return None
     return _quantile(result, preview, low), _quantile(result, preview, high)
-
-
-def _stamp_text(stamp: object, freq: str) -> str:
-    return str(stamp_to_json(stamp, freq)).replace("T", " ").removesuffix(":00")

@@ -11,11 +11,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich.text import Text
 
-from rnnforecast.cli.render.blocks import duration, heading, number, numbers, plural, quiet_table, safe, under
+from rnnforecast.cli.render.blocks import (
+    duration,
+    heading,
+    number,
+    numbers,
+    plural,
+    quiet_table,
+    safe,
+    stamp_text,
+    under,
+)
 from rnnforecast.cli.render.judgement import metrics_block, order_methods, verdict_block
 from rnnforecast.cli.render.reading import assumptions_block
 from rnnforecast.cli.render.store import describe_member
-from rnnforecast.workflows.results import CompareResult, EvaluateResult, TrainResult, stamp_to_json
+from rnnforecast.workflows.results import CompareResult, EvaluateResult, TrainResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -136,7 +146,7 @@ def _series_block(rows: Sequence[Mapping[str, object]], methods: Sequence[str]) 
 def _span(cutoffs: Sequence[object], assumptions: Mapping[str, object]) -> str:
     if not cutoffs:
         return ""
-    first, last = (stamp_to_json(cutoff, assumptions.get("freq")) for cutoff in (cutoffs[0], cutoffs[-1]))
+    first, last = (stamp_text(cutoff, assumptions.get("freq")) for cutoff in (cutoffs[0], cutoffs[-1]))
     return f" after {first}" if first == last else f", cutoffs {first} to {last}"
 
 

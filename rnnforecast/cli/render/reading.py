@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from rnnforecast.cli.render.blocks import heading, plural, quiet_table, safe, under
+from rnnforecast.cli.render.blocks import heading, plural, quiet_table, safe, stamp_text, under
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,37 +24,34 @@ _FIELDS = {
     "season_length": "season",
     "horizon": "horizon",
 }
+_ROLES = ("time", "target", "id", "past", "future", "static")  # whatever is unused comes last
 _MAX_NAMES = 6
 _SEVERITY_STYLES = {"note": "dim", "repair": "yellow", "refusal": "red"}
 
 
 def assumptions_block(
-    assumptions: Mapping[str, JSONValue], reasons: Mapping[str, str], *, title: str = "Read as"
+    assumptions: Mapping[str, JSONValue], reasons: Mapping[str, str], *, title: str = "Read as", span: str = ""
 ) -> RenderableType:
     """Return the table of what was assumed, why, and which flag overrides it."""
     table = quiet_table([("", "left"), ("", "fold"), ("", "fold")], header=False)
-    for key, word in _FIELDS.items():
+    roles = [key for key, value in assumptions.items() if key not in _FIELDS and isinstance(value, list) and value]
+    for key in (*_FIELDS, *roles):
         if key in assumptions:
-            table.add_row(Text(word, style="dim"), _value(key, assumptions[key]), safe(reasons.get(key, ""), "dim"))
-    for key, value in assumptions.items():  # roles beyond the six, such as covariates, when there are any
-        if key not in _FIELDS and key not in ("n_series", "n_rows") and value not in (None, [], ""):
-            table.add_row(
-                Text(key.replace("_", " "), style="dim"), _value(key, value), safe(reasons.get(key, ""), "dim")
-            )
-    return under(heading(title, _size(assumptions)), table)
+            reason = safe(reasons.get(key, ""), "dim")
+            table.add_row(Text(_FIELDS.get(key, key), style="dim"), _value(key, assumptions[key]), reason)
+    lines = [Text(span, style="dim")] if span else []
+    return under(heading(title, _size(assumptions)), *lines, table)
 
 
 def inspect_blocks(result: InspectResult) -> list[RenderableType]:
     """Return the screen of `inspect`."""
     files = ", ".join(result.paths[:3]) + (f" and {len(result.paths) - 3} more" if len(result.paths) > 3 else "")
-    span = result.to_dict()
-    blocks = [assumptions_block(result.assumptions, result.reasons, title=files)]
-    if span["first"] is not None:
-        blocks[0] = _with_span(blocks[0], f"{span['first']} to {span['last']}")
+    freq = result.assumptions.get("freq")
+    span = "" if result.first is None else f"{stamp_text(result.first, freq)} to {stamp_text(result.last, freq)}"
+    blocks = [assumptions_block(result.assumptions, result.reasons, title=files, span=span)]
     if result.columns:
         blocks.append(_columns_block(result.columns))
-    blocks.append(findings_block(result.findings))
-    return blocks
+    return [*blocks, findings_block(result.findings)]
 
 
 def findings_block(findings: Sequence[Finding]) -> RenderableType:
@@ -83,15 +80,9 @@ def _columns_block(columns: Mapping[str, str]) -> RenderableType:
     by_role: dict[str, list[str]] = {}
     for column, role in columns.items():
         by_role.setdefault(role, []).append(column)
-    for role, names in by_role.items():
-        table.add_row(Text(role, style="dim"), safe(", ".join(names)))
+    for role in sorted(by_role, key=lambda role: (_ROLES.index(role) if role in _ROLES else len(_ROLES), role)):
+        table.add_row(Text(role, style="dim"), safe(", ".join(by_role[role])))
     return under(heading("Columns"), table)
-
-
-def _with_span(block: RenderableType, span: str) -> RenderableType:
-    from rich.console import Group
-
-    return Group(block, Text(f"  {span}", style="dim"))
 
 
 def _value(key: str, value: JSONValue) -> Text:
