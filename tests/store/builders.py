@@ -14,6 +14,7 @@ from rnnforecast.store.model_file import ModelFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 COLUMNS = ("Date", "Close")
 HEADER_PREFIX = b'{"__metadata__":{"header_sha256":"'
@@ -72,3 +73,10 @@ def forge_file(tensors: str, *, payload: bytes = b"", manifest: str | None = Non
 def entry(name: str, dtype: str, shape: object, begin: object, end: object) -> str:
     """Return the JSON of one tensor in a forged header."""
     return f',"{name}":{{"dtype":"{dtype}","shape":{json.dumps(shape)},"data_offsets":[{begin},{end}]}}'
+
+
+def damage(path: Path) -> None:
+    """Change one bit of the header of a model file."""
+    content = bytearray(path.read_bytes())
+    content[200] ^= 1
+    path.write_bytes(content)
