@@ -48,8 +48,8 @@ def remove_models(specs: Sequence[str], *, store: str | Path | None = None) -> M
     """Remove `NAME@VERSION`, or all versions of `NAME`; unknown names are refused before anything is removed."""
     registry = Registry(store)
     rows = find_models(specs, store=store).models
-    for spec in specs:
-        registry.remove(spec)
+    for row in rows:
+        registry.remove(str(row["model"]))
     return ModelsResult(str(registry.store), "remove", rows)
 
 
