@@ -86,7 +86,7 @@ def _chart(result: PredictResult, preview: Preview, *, width: int, braille: bool
         preview, past_timestamps=preview.past_timestamps[-shown:], past_target=preview.past_target[-shown:]
     )
     lines = plot(preview, interval=interval, median=median, width=min(width - 2, _PLOT_WIDTH), braille=braille)
-    legend = Text("  past  ", style="dim").append("forecast", style=FORECAST_STYLE)
+    legend = Text("  past  ").append("forecast", style=FORECAST_STYLE)
     if interval is not None:
         legend.append(f"  {'░' if braille else ':'} 80 % interval", style=INTERVAL_STYLE)
     return Group(legend, *(Text("  ").append_text(line) for line in lines))

@@ -50,7 +50,7 @@ def plot(
     chart = _rasterise(preview, interval, median, width=max(width - labels_width - 1, 20), height=height)
     lines = []
     for row, label in enumerate(_axis_labels(chart.low, chart.high, height)):
-        line = Text(f"{label:>{labels_width - 1}} ", style="dim").append("┤" if label else "│", style="dim")
+        line = Text().append(f"{label:>{labels_width - 1}} {'┤' if label else '│'}", style="dim")
         lines.append(_append_cells(line, chart, row, braille=braille))
     indent = " " * labels_width
     lines.append(Text(f"{indent}└{'─' * chart.bits.shape[1]}", style="dim"))
