@@ -53,7 +53,7 @@ class CellWeights:
 
 def linear(inputs: FloatArray, weight: FloatArray, bias: FloatArray | None = None) -> FloatArray:
     """Return W x + b over the last axis, as one matrix product for all other axes together."""
-    flat = inputs.reshape(-1, inputs.shape[-1]) @ weight.T
+    flat: FloatArray = inputs.reshape(-1, inputs.shape[-1]) @ weight.T
     if bias is not None:
         flat += bias
     return flat.reshape(*inputs.shape[:-1], weight.shape[0])
@@ -61,17 +61,19 @@ def linear(inputs: FloatArray, weight: FloatArray, bias: FloatArray | None = Non
 
 def sigmoid(x: FloatArray) -> FloatArray:
     """Return 1 / (1 + exp(-x)), written so that it cannot overflow: (1 + tanh(x / 2)) / 2."""
-    return 0.5 * np.tanh(0.5 * x) + 0.5
+    result: FloatArray = 0.5 * np.tanh(0.5 * x) + 0.5
+    return result
 
 
 def log_sigmoid(x: FloatArray) -> FloatArray:
     """Return log(sigmoid(x)) = min(x, 0) - log(1 + exp(-|x|))."""
-    return np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))
+    result: FloatArray = np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))
+    return result
 
 
 def softmax(scores: FloatArray) -> FloatArray:
     """Return exp(x) / sum(exp(x)) over the last axis, shifted so that it cannot overflow."""
-    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    powers: FloatArray = np.exp(scores - scores.max(axis=-1, keepdims=True))
     return powers / powers.sum(axis=-1, keepdims=True)
 
 
@@ -179,4 +181,5 @@ def additive_scores(query: FloatArray, keys: FloatArray, energy: FloatArray) -> 
 
 def dot_scores(state: FloatArray, states: FloatArray) -> FloatArray:
     """Score by Luong et al. 2015, e_j = s . h_j: state [B, d], states [B, T, d]."""
-    return np.matmul(states, state[:, :, None])[..., 0]
+    scores: FloatArray = np.matmul(states, state[:, :, None])[..., 0]
+    return scores

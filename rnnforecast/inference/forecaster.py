@@ -115,7 +115,8 @@ def _forecast_block(member: MemberSettings, tensors: Tensors, batch: WindowBatch
         outputs = _head(member, tensors, batch, encoded.final)
         outputs = outputs + _simple_forecast(member, tensors, encoded.normalised)[..., None]
     normalised = encoded.normalised
-    return normalised.level[:, :, None] + normalised.scale[:, :, None] * outputs
+    learnt: np.ndarray = normalised.level[:, :, None] + normalised.scale[:, :, None] * outputs
+    return learnt
 
 
 def _forecast_recursively(member: MemberSettings, tensors: Tensors, batch: WindowBatch) -> np.ndarray:

@@ -142,7 +142,7 @@ class RecurrentForecaster(nn.Module):
                 truth=self._truth(batch, normalised, teacher_forcing, generator),
             )
             return Prediction(outputs[:, None], normalised, attention)
-        assert self.head is not None  # noqa: S101 - one of head and decoder is always there
+        assert self.head is not None
         chosen = final[:, None] if positions is None else states[:, positions]  # [B, L, d]
         outputs = self.head(chosen, future) + simple[..., None]
         return Prediction(outputs, normalised, states.new_zeros(len(states), 0, states.shape[1]))
@@ -192,7 +192,8 @@ class RecurrentForecaster(nn.Module):
         predicted: Prediction = self(batch)
         normalised = predicted.normalised
         level, scale = normalised.level[:, :, None], normalised.scale[:, :, None]
-        return level + scale * predicted.outputs[:, 0]  # type: ignore[no-any-return]
+        learnt: Tensor = level + scale * predicted.outputs[:, 0]
+        return learnt
 
     def _recursive(self, batch: WindowBatch) -> Tensor:
         """Forecast step by step, the median taken for the truth; the spread grows with the root of the lead time."""
@@ -210,7 +211,8 @@ class RecurrentForecaster(nn.Module):
 
     def _simple_forecast(self, normalised: Normalised) -> Tensor:
         """Return what the cells correct: base plus linear path, [B, L, H]."""
-        simple = normalised.values.new_zeros(len(normalised.values), normalised.level.shape[1], self.training_horizon)
+        shape = (len(normalised.values), normalised.level.shape[1], self.training_horizon)
+        simple: Tensor = normalised.values.new_zeros(shape)
         if normalised.base is not None:
             simple = simple + normalised.base
         if self.skip is not None:

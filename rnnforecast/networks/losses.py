@@ -46,7 +46,8 @@ class PinballLoss:
         wanted = ((target - level) / scale).clamp(-TARGET_LIMIT, TARGET_LIMIT).to(outputs.dtype)
         levels = torch.tensor(self.quantile_levels, dtype=outputs.dtype, device=outputs.device)
         error = wanted[..., None] - outputs  # [B, L, H, Q]
-        pinball = torch.maximum(levels * error, (levels - 1) * error).mean(-1)  # [B, L, H]
+        # max(q * e, (q - 1) * e) = |e| / 2 + (q - 1/2) * e, which is half the work
+        pinball = (0.5 * error.abs().sum(-1) + error @ (levels - 0.5)) / len(self.quantile_levels)  # [B, L, H]
         weight = self._weight(outputs.detach(), target, level=level, scale=scale, loss_scale=loss_scale[:, None, None])
         weight = (weight * observed).to(outputs.dtype)
         return (pinball * weight).sum() / observed.sum().clamp(min=1)

@@ -1,0 +1,36 @@
+"""Forecast windows with torch: the twin of `inference.forecaster.forecast_windows` for a GPU or very many series."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from rnnforecast.data.windows import WindowBatch
+from rnnforecast.networks.forecaster import build_network
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rnnforecast.config import MemberSettings
+
+
+def forecast_windows(member: MemberSettings, tensors: Mapping[str, np.ndarray], batch: WindowBatch) -> np.ndarray:
+    """Forecast the horizon after each window: [B, H, Q] float64 in original units, ascending along Q.
+
+    Takes and gives NumPy arrays; computes on a GPU where there is one.
+    """
+    place = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network = build_network(member)
+    network.load_state_dict({name: torch.from_numpy(np.array(tensor)) for name, tensor in tensors.items()})
+    network.to(place).eval()
+    forecast: np.ndarray = network.forecast(to_tensors(batch, place)).cpu().numpy()
+    return forecast
+
+
+def to_tensors(batch: WindowBatch, place: torch.device) -> WindowBatch:
+    """Copy a batch of NumPy arrays into tensors on one device."""
+    arrays = {field.name: getattr(batch, field.name) for field in fields(batch)}
+    return WindowBatch(**{name: torch.from_numpy(np.array(array)).to(place) for name, array in arrays.items()})
