@@ -216,6 +216,8 @@ class MemberSettings(_Frozen):
             raise ValueError("`synchronous` needs normalisation `causal`: other kinds look at the whole window")
         if self.mapping in ("one-to-one", "one-to-many") and self.context_length != 1:
             raise ValueError(f"`{self.mapping}` reads one observation: context_length must be 1")
+        if self.mapping == "one-to-many" and self.normalisation != "global":
+            raise ValueError("`one-to-many` needs normalisation `global`: a series without history has no other level")
         if self.mapping == "one-to-one" and self.horizon != 1:
             raise ValueError("`one-to-one` forecasts one step: horizon must be 1")
         return self
