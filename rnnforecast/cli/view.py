@@ -36,19 +36,17 @@ class View:
 
     def show(self, result: Result) -> None:
         """Write a result to stdout in the chosen format, after its findings and notes on stderr."""
+        self._notices(result)
         if self.format == "json":
-            self._notices(result)
             indent = 2 if self.out.isatty() else None
             self.out.write(json.dumps(result.to_dict(), ensure_ascii=False, allow_nan=False, indent=indent) + "\n")
         elif self.format == "csv":
             from rnnforecast.cli.render.csv import write_csv
 
-            self._notices(result)
             write_csv(result, self.out)
         else:
             from rnnforecast.cli.render import render
 
-            self._notices(result)
             self.out.write(render(result, stream=self.out))
         self.out.flush()
 
@@ -62,8 +60,11 @@ class View:
         if self.quiet:
             return
         from rnnforecast.cli.render.notices import write_notices
+        from rnnforecast.workflows.results import InspectResult
 
         findings: tuple[Finding, ...] = getattr(result, "findings", ())
+        if self.format == "table" and isinstance(result, InspectResult):
+            findings = ()  # they are what its screen is about
         write_notices(findings, notes=getattr(result, "notes", ()), stream=self.err)
 
     @contextmanager

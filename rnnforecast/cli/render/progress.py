@@ -24,7 +24,7 @@ class BarProgress:
             TimeRemainingColumn(compact=True),
             console=Console(file=stream, markup=False, highlight=False),
             transient=True,
-            refresh_per_second=8,
+            auto_refresh=False,  # drawn by `update`: no thread of its own beside the training
         )
         self._task: TaskID | None = None
         self._updated = 0.0
@@ -46,7 +46,7 @@ class BarProgress:
         if self._task is None or now - self._updated < _SECONDS_BETWEEN_UPDATES:
             return
         self._updated = now
-        self._progress.update(self._task, completed=step, figures=self._figures())
+        self._progress.update(self._task, completed=step, figures=self._figures(), refresh=True)
 
     def finish(self) -> None:
         """Take the bar away."""

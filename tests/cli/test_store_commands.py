@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from rnnforecast.store.registry import Registry
+from tests.cli.conftest import RunCommand
+from tests.cli.schemas import problems
+from tests.store.builders import make_model
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a store of `prices@1` and `prices@2` that the environment names."""
+    for _ in range(2):
+        Registry(tmp_path).add(make_model("prices"))
+    monkeypatch.setenv("RNNFORECAST_STORE", str(tmp_path))
+    return tmp_path
+
+
+def _spoil(store: Path) -> None:
+    path = Registry(store).resolve("prices@2").path
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 0xFF
+    path.write_bytes(bytes(content))
+
+
+@pytest.mark.parametrize(
+    ("words", "schema"),
+    [
+        (("models", "list"), "models"),
+        (("models", "verify"), "models"),
+        (("models", "verify", "prices@1"), "models"),
+        (("models", "show"), "models show"),
+        (("models", "remove", "prices@1", "--yes"), "models"),
+        (("doctor",), "doctor"),
+    ],
+)
+@pytest.mark.usefixtures("store")
+def test_json_is_one_document_of_the_documented_schema(run: RunCommand, words: tuple[str, ...], schema: str) -> None:
+    ended = run(*words, "--format", "json")
+    assert (ended.code, ended.err) == (0, "")
+    assert problems(json.loads(ended.out), schema) == []
+
+
+@pytest.mark.usefixtures("store")
+def test_list_shows_every_version(run: RunCommand) -> None:
+    shown = run("models", "list").out
+    assert all(label in shown for label in ("2 models stored", "prices@1", "prices@2"))
+
+
+def test_an_empty_store_says_what_to_do(run: RunCommand, tmp_path: Path) -> None:
+    assert "`rnnforecast train DATA` makes the first" in run("models", "list", "--store", str(tmp_path)).out
+
+
+def test_verify_ends_with_code_12_when_a_byte_has_changed(run: RunCommand, store: Path) -> None:
+    _spoil(store)
+    ended = run("models", "verify")
+    assert ended.code == 12
+    assert "prices@2  damaged" in ended.out
+
+
+def test_remove_needs_yes_where_nobody_can_be_asked(run: RunCommand, store: Path) -> None:
+    ended = run("models", "remove", "prices")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == "error: nothing was removed of prices@1, prices@2: nobody can be asked\nhint: add --yes\n"
+    assert len(Registry(store).list()) == 2
+
+
+def test_remove_with_yes_says_what_is_gone(run: RunCommand, store: Path) -> None:
+    ended = run("models", "remove", "prices@1", "--yes")
+    assert (ended.code, "1 model removed" in ended.out) == (0, True)
+    assert [stored.label for stored in Registry(store).list()] == ["prices@2"]
+
+
+@pytest.mark.usefixtures("store")
+def test_an_unknown_model_ends_with_code_12_and_names_those_there_are(run: RunCommand) -> None:
+    ended = run("models", "show", "price")
+    assert ended.code == 12
+    assert "did you mean `prices`?" in ended.err
+
+
+def test_doctor_ends_with_code_1_when_something_is_wrong(run: RunCommand, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    ended = run("doctor", "--store", str(tmp_path / "file" / "store"))
+    assert (ended.code, ended.out.startswith("Something is wrong")) == (1, True)
