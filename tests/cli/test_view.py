@@ -74,7 +74,7 @@ def test_a_bar_shows_stage_steps_loss_and_score_and_leaves_the_screen(monkeypatc
     shown = err.getvalue()
     for words in ("fit 1 of 3", "40/100", "loss 0.5", "score 0.875", "fit 2 of 3"):
         assert words in shown
-    assert shown.endswith("\x1b[2K")
+    assert shown.rstrip("\r").endswith("\x1b[2K\x1b[?25h")  # line erased, cursor back
 
 
 def test_a_bar_ends_when_the_work_fails(monkeypatch: pytest.MonkeyPatch) -> None:
