@@ -1,0 +1,171 @@
+"""Rolling origins: where forecasts start, what came true, and every method on the same windows.
+
+Axis legend: S series, W windows, H horizon, G steps between cutoff and first scored step, Q quantiles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from rnnforecast.data.windows import Windows, make_windows
+from rnnforecast.evaluation.metrics import (
+    GroupScores,
+    HeldOut,
+    Scores,
+    scaled_errors,
+    score,
+    score_per_lead,
+    score_per_series,
+)
+from rnnforecast.evaluation.past import Past
+
+if TYPE_CHECKING:
+    from rnnforecast.data.series import SeriesSet
+    from rnnforecast.evaluation.scales import Scales
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+#: Windows and number of steps in, quantiles [W, steps, Q] out; reads nothing at or after a window's cutoff.
+Forecaster = Callable[[Windows, int], FloatArray]
+
+#: Most origins of a series, and the share of its rows that is held out at most, unless the user asks for more.
+MAX_WINDOWS = 20
+HELD_OUT_SHARE = 0.3
+#: From here on the series are many enough to be compared with each other: one origin each says it.
+MANY_SERIES = 50
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """Forecasts of every method for the same windows, beside what came true."""
+
+    windows: Windows
+    held_out: HeldOut
+    quantiles: Mapping[str, FloatArray]  # method -> [W, H, Q]
+    quantile_levels: tuple[float, ...]
+    num_series: int
+    gap: int = 0
+
+    def table(self) -> dict[str, Scores]:
+        """Return the metrics of each method over all windows."""
+        return {name: score(q, self.held_out, quantile_levels=self.quantile_levels) for name, q in self._methods()}
+
+    def per_series(self) -> dict[str, GroupScores]:
+        """Return the metrics of each method for each series [S]; NaN for series that have no window."""
+        return {
+            name: score_per_series(q, self.held_out, quantile_levels=self.quantile_levels, num_series=self.num_series)
+            for name, q in self._methods()
+        }
+
+    def per_lead(self) -> dict[str, GroupScores]:
+        """Return the metrics of each method for each lead time [H]; the first lead time follows the gap."""
+        return {
+            name: score_per_lead(q, self.held_out, quantile_levels=self.quantile_levels) for name, q in self._methods()
+        }
+
+    def scaled_errors(self) -> dict[str, FloatArray]:
+        """Return the scaled absolute errors of each method, NaN where nothing was observed: [W, H]."""
+        return {
+            name: scaled_errors(q, self.held_out, quantile_levels=self.quantile_levels) for name, q in self._methods()
+        }
+
+    def _methods(self) -> list[tuple[str, FloatArray]]:
+        return list(self.quantiles.items())
+
+
+def default_num_windows(lengths: IntArray, *, horizon: int) -> int:
+    """Return how many origins to hold out: what fits in the last 30 % of the median series, 1 to 20.
+
+    Where series are many, two origins of each, and from `MANY_SERIES` on one where rows are short.
+    """
+    if not len(lengths):
+        return 1
+    fitting = int(HELD_OUT_SHARE * float(np.median(lengths)) / horizon)
+    most = 2 if len(lengths) >= MANY_SERIES else MAX_WINDOWS
+    return int(np.clip(fitting, 1, most))
+
+
+def make_origins(
+    lengths: IntArray,
+    *,
+    horizon: int,
+    num_windows: int,
+    window_step: int | None = None,
+    gap: int = 0,
+    min_past: int = 1,
+) -> Windows:
+    """Place origins back from the end of each series, in order of series, then of time.
+
+    The last scored step of the newest origin is the last row; cutoffs lie `window_step` apart (default: the
+    horizon), and the first scored step follows `gap` steps after the cutoff. An origin needs `min_past` rows before
+    its cutoff: shorter series get fewer origins, or none.
+    """
+    return make_windows(
+        lengths,
+        context_length=min_past,
+        horizon=gap + horizon,
+        stride=window_step or horizon,
+        max_per_series=num_windows,
+    )
+
+
+def make_backtest(
+    series: SeriesSet,
+    windows: Windows,
+    forecasters: Mapping[str, Forecaster],
+    *,
+    scales: Scales,
+    quantile_levels: Sequence[float],
+    horizon: int,
+    gap: int = 0,
+) -> Backtest:
+    """Forecast the same windows with every method, and gather what came true.
+
+    A forecaster is asked for `gap + horizon` steps, of which the first `gap` are not scored. Windows without an
+    observed row before the cutoff or among the scored steps are left out. `scales` [S] are those of errors.
+    """
+    windows = _usable(series, windows, horizon=horizon, gap=gap)
+    actual, observed = _outcomes(series, windows, horizon=horizon, gap=gap)
+    quantiles: dict[str, FloatArray] = {}
+    for name, forecaster in forecasters.items():
+        forecast = forecaster(windows, gap + horizon)
+        wanted = (len(windows), gap + horizon, len(quantile_levels))
+        if forecast.shape != wanted:
+            raise ValueError(f"`{name}` forecast an array of shape {forecast.shape}, {wanted} was asked for")
+        quantiles[name] = forecast[:, gap:]
+    return Backtest(
+        windows=windows,
+        held_out=HeldOut(
+            actual=actual,
+            observed=observed,
+            series=windows.series,
+            mase_scale=scales.mase[windows.series],
+            rmsse_scale=scales.rmsse[windows.series],
+        ),
+        quantiles=quantiles,
+        quantile_levels=tuple(quantile_levels),
+        num_series=series.num_series,
+        gap=gap,
+    )
+
+
+def _usable(series: SeriesSet, windows: Windows, *, horizon: int, gap: int) -> Windows:
+    _, observed = _outcomes(series, windows, horizon=horizon, gap=gap)
+    return windows.select((Past(series, windows).last_rows >= 0) & observed.any(axis=1))
+
+
+def _outcomes(
+    series: SeriesSet, windows: Windows, *, horizon: int, gap: int
+) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+    """Return the scored values, 0 where not observed or past the end, and their mask: [W, H], [W, H]."""
+    place = windows.cutoffs[:, None] + gap + np.arange(horizon, dtype=np.int64)
+    inside = place < series.lengths[windows.series][:, None]
+    rows = np.minimum(series.offsets[windows.series][:, None] + place, max(series.num_rows - 1, 0))
+    observed = series.observed[rows] & inside
+    return np.where(observed, series.values[rows], 0.0), observed

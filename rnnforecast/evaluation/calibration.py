@@ -1,0 +1,135 @@
+"""Intervals that cover what they promise: width factors around the median, learnt on held-out origins.
+
+Split conformal prediction per lead time and level (Vovk et al. 2005; Romano, Patterson and Candes 2019, with scores
+relative to the forecast's own spread). NumPy alone: forecasting from a stored model applies it.
+
+Axis legend: W windows, H horizon, Q quantiles, P lead times pooled into one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+#: No interval is made narrower or wider than this by what a few windows say.
+FACTOR_BOUNDS = (0.25, 5.0)
+
+# scores wanted for one factor: neighbouring lead times are pooled until there are as many
+_WANTED_SCORES = 60
+# spread, in logarithms, that factors are expected to have before any window is seen
+_PRIOR_SPREAD = 0.4
+# a spread below this share of the median's size is none
+_ROUNDING = 1e-12
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Width factors of each lead time and level: the distance of a quantile from the median is multiplied.
+
+    `pooled` is how many neighbouring lead times share one factor on either side, `num_windows` what it was learnt on.
+    """
+
+    factors: FloatArray  # [H, Q], 1 in the column of the median
+    quantile_levels: tuple[float, ...]
+    num_windows: int = 0
+    pooled: int = 0
+
+    def apply(self, quantiles: FloatArray) -> FloatArray:
+        """Return calibrated quantiles of any horizon: [..., H, Q], ascending; the median stays as it is."""
+        return apply_calibration(quantiles, self.factors, quantile_levels=self.quantile_levels)
+
+    def sentence(self) -> str:
+        """Return in one sentence what the factors rest on."""
+        windows = "1 held-out window" if self.num_windows == 1 else f"{self.num_windows} held-out windows"
+        pooled = f", {self.pooled} lead times on either side pooled" if self.pooled else ""
+        return f"Intervals calibrated per lead time on {windows}{pooled}"
+
+
+def fit_calibration(
+    quantiles: FloatArray, actual: FloatArray, observed: BoolArray, *, quantile_levels: Sequence[float]
+) -> Calibration:
+    """Learn width factors from forecasts [W, H, Q] of windows that nothing was fitted on, and what came true [W, H].
+
+    The factor of a level is the conformal quantile, the ceil((n + 1) level)-th smallest of n scores
+    (actual - median) / (quantile - median), mirrored below the median. Few windows: neighbouring lead times are
+    pooled, and the factor is drawn towards 1 as far as the sampling error of such a quantile asks for. Windows
+    count as independent, the lead times of one window do not.
+    """
+    levels = tuple(float(level) for level in quantile_levels)
+    num_windows, horizon = actual.shape
+    factors = np.ones((horizon, len(levels)))
+    counts = observed.sum(axis=0) if num_windows else np.zeros(horizon, dtype=np.int64)  # [H]
+    pooled = _neighbours(num_windows, horizon)
+    middle = _median(quantiles, levels)  # [W, H]
+    for column, level in enumerate(levels):
+        if abs(level - 0.5) < 1e-9 or not num_windows:
+            continue
+        tail = max(level, 1 - level)
+        sign = 1.0 if level > 0.5 else -1.0
+        scores = _scores(sign * (actual - middle), sign * (quantiles[..., column] - middle), observed, np.abs(middle))
+        raw = np.clip(_conformal_quantile(scores, tail, pooled), *FACTOR_BOUNDS)  # [H]
+        weight = counts / (counts + _sampling_error(tail) / _PRIOR_SPREAD**2)
+        factors[:, column] = np.exp(weight * np.log(raw))
+    return Calibration(factors=factors, quantile_levels=levels, num_windows=num_windows, pooled=pooled)
+
+
+def apply_calibration(
+    quantiles: FloatArray, factors: FloatArray, *, quantile_levels: Sequence[float] | None = None
+) -> FloatArray:
+    """Multiply distances from the median [..., H, Q] by factors [H', Q] and sort along Q.
+
+    Lead times beyond the fitted ones take the last factors. Without levels the median is the middle column.
+    """
+    horizon, num_levels = quantiles.shape[-2:]
+    levels = np.arange(1, num_levels + 1) / (num_levels + 1) if quantile_levels is None else quantile_levels
+    middle = _median(quantiles, levels)[..., None]  # [..., H, 1]
+    rows = np.minimum(np.arange(horizon), len(factors) - 1)
+    return np.sort(middle + factors[rows] * (quantiles - middle), axis=-1)
+
+
+def _median(quantiles: FloatArray, levels: Sequence[float] | FloatArray) -> FloatArray:
+    """Return the quantile whose level is nearest to 0.5: [..., Q] to [...]."""
+    nearest = int(np.argmin(np.abs(np.asarray(levels) - 0.5)))
+    middle: FloatArray = quantiles[..., nearest]
+    return middle
+
+
+def _neighbours(num_windows: int, horizon: int) -> int:
+    """Return how many lead times on either side are pooled."""
+    if num_windows == 0 or num_windows >= _WANTED_SCORES:
+        return 0
+    return min(-(-(_WANTED_SCORES // num_windows - 1) // 2), horizon - 1)
+
+
+def _scores(deviation: FloatArray, spread: FloatArray, observed: BoolArray, size: FloatArray) -> FloatArray:
+    """Return how many times its spread each value lies from the median, NaN where that says nothing: [W, H]."""
+    usable = observed & (spread > _ROUNDING * size) & np.isfinite(deviation)
+    scores: FloatArray = np.divide(deviation, spread, out=np.full(deviation.shape, np.nan), where=usable)
+    return scores
+
+
+def _conformal_quantile(scores: FloatArray, tail: float, pooled: int) -> FloatArray:
+    """Return the conformal quantile of each lead time's scores and its neighbours': [W, H] to [H], 1 without any."""
+    padded = np.pad(scores, ((0, 0), (pooled, pooled)), constant_values=np.nan)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * pooled + 1, axis=1)  # [W, H, P]
+    ordered = np.sort(windows.transpose(1, 0, 2).reshape(scores.shape[1], -1), axis=1)  # [H, W * P], NaN last
+    count = np.isfinite(ordered).sum(axis=1)
+    rank = np.minimum(np.ceil((count + 1) * tail - 1e-9).astype(np.int64), count)
+    chosen = np.take_along_axis(ordered, np.maximum(rank - 1, 0)[:, None], axis=1)[:, 0]
+    return np.where(count > 0, chosen, 1.0)
+
+
+def _sampling_error(tail: float) -> float:
+    """Return the variance of the logarithm of a normal quantile estimated from one case (asymptotic, over n)."""
+    score = NormalDist().inv_cdf(tail)
+    return tail * (1 - tail) / (NormalDist().pdf(score) * score) ** 2

@@ -1,0 +1,142 @@
+"""Tests that tell a better forecast from a lucky one, and the uncertainty of a skill.
+
+A unit is what may be taken for one independent observation: an origin of one series, or a series of a panel.
+Axis legend: U units, R resamples.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FloatArray = npt.NDArray[np.float64]
+
+#: Losses whose difference is below this share of their size are equal but for rounding.
+ROUNDING = 1e-9
+
+_CONFIDENCE = 0.95
+_MAX_RESAMPLES = 2_000
+_MIN_RESAMPLES = 200
+_DRAWS = 20_000_000  # bounds time and memory on panels of 100,000 series
+
+
+def diebold_mariano(losses_a: FloatArray, losses_b: FloatArray, *, lag: int) -> tuple[float, float]:
+    """Test whether two forecasts have the same expected loss: (statistic, two-sided p-value).
+
+    `losses_*` [U] are in order of time, `lag` is the number of later origins that share steps with one (horizon - 1
+    for forecasts made at every step). Diebold and Mariano (1995) with the correction of Harvey, Leybourne and Newbold
+    (1997): the statistic is shrunk and compared with Student's t on U - 1 degrees of freedom. A negative variance
+    estimate is replaced by that without lags. Below zero: the first forecast is better.
+    """
+    differences = loss_differences(losses_a, losses_b)
+    lag = min(lag, len(differences) - 1)
+    variance = _mean_variance(differences, lag)
+    if variance <= 0:
+        lag, variance = 0, _mean_variance(differences, 0)
+    return _student(differences, variance, lag=lag, degrees=len(differences) - 1)
+
+
+def diebold_mariano_overlapping(losses_a: FloatArray, losses_b: FloatArray, *, lag: int) -> tuple[float, float]:
+    """Test as `diebold_mariano`, made to keep its size when few origins overlap much.
+
+    With U of 8 to 30 and a lag up to U / 3 the published test rejects a true null hypothesis in 6 to 22 % of cases at
+    the 5 % level. Two changes hold that near or below 5 %: the variance is never taken to be smaller than that without
+    lags, and the degrees of freedom are those of the origins that share no step, U / (lag + 1) - 1. Without overlap
+    both tests are the same.
+    """
+    differences = loss_differences(losses_a, losses_b)
+    lag = min(lag, len(differences) - 1)
+    variance = max(_mean_variance(differences, lag), _mean_variance(differences, 0))
+    return _student(differences, variance, lag=lag, degrees=max(len(differences) / (lag + 1) - 1, 0.5))
+
+
+def wilcoxon_signed_rank(losses_a: FloatArray, losses_b: FloatArray) -> tuple[float, float]:
+    """Test whether paired losses differ (Wilcoxon 1945): (difference of the rank sums, two-sided p-value).
+
+    Equal pairs are left out. Below zero: the first forecast is better.
+    """
+    from scipy import stats
+
+    differences = loss_differences(losses_a, losses_b)
+    differences = differences[differences != 0]
+    if not len(differences):
+        return 0.0, 1.0
+    ranks = stats.rankdata(np.abs(differences))
+    return float((np.sign(differences) * ranks).sum()), float(stats.wilcoxon(differences).pvalue)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjust p-values for having made several comparisons (Holm 1979), in the order given."""
+    order = np.argsort(p_values, kind="stable")
+    adjusted = np.empty(len(p_values))
+    factors = np.arange(len(p_values), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(factors * np.asarray(p_values, dtype=np.float64)[order]), 1.0)
+    return [float(value) for value in adjusted]
+
+
+def skill_interval(losses: FloatArray, reference: FloatArray, *, block_length: int = 1) -> tuple[float, float]:
+    """Return the 95 % bootstrap interval of 100 (1 - mean loss / mean reference loss), in per cent.
+
+    Units are drawn in blocks of neighbours where they overlap. The percentiles are those widened for small samples
+    (Hesterberg 2015), which plain bootstrap intervals are too narrow for. The draw is the same at every call.
+    """
+    from scipy import stats
+
+    num_units = len(losses)
+    if num_units < 2:
+        return (float("nan"), float("nan"))
+    half = stats.norm.cdf(np.sqrt(num_units / (num_units - 1)) * stats.t.ppf((1 - _CONFIDENCE) / 2, num_units - 1))
+    skills = _resampled_skills(losses, reference, block_length=min(block_length, num_units))
+    skills = skills[np.isfinite(skills)]
+    if not len(skills):
+        return (float("nan"), float("nan"))
+    low, high = np.quantile(skills, [half, 1 - half])
+    return (float(low), float(high))
+
+
+def loss_differences(losses_a: FloatArray, losses_b: FloatArray) -> FloatArray:
+    """Return the differences of paired losses, exactly 0 where they differ by rounding alone: [U]."""
+    differences = np.asarray(losses_a, dtype=np.float64) - losses_b
+    return np.where(np.abs(differences) <= ROUNDING * (np.abs(losses_a) + np.abs(losses_b)), 0.0, differences)
+
+
+def _mean_variance(differences: FloatArray, lag: int) -> float:
+    """Return the variance of the mean from autocovariances up to a lag, all with weight 1."""
+    count = len(differences)
+    centred = differences - differences.mean()
+    covariances = [float(centred[k:] @ centred[: count - k]) / count for k in range(lag + 1)]
+    return (covariances[0] + 2 * sum(covariances[1:])) / count
+
+
+def _student(differences: FloatArray, variance: float, *, lag: int, degrees: float) -> tuple[float, float]:
+    from scipy import stats
+
+    count, steps, mean = len(differences), lag + 1, float(differences.mean())
+    if mean == 0 or count < 2:
+        return 0.0, 1.0
+    if variance <= (ROUNDING * mean) ** 2:  # the same difference at every origin
+        return float(np.copysign(np.inf, mean)), 0.0
+    shrinking = max((count + 1 - 2 * steps + steps * (steps - 1) / count) / count, 0.0)
+    statistic = float(np.sqrt(shrinking) * mean / np.sqrt(variance))
+    return statistic, float(2 * stats.t.sf(abs(statistic), degrees))
+
+
+def _resampled_skills(losses: FloatArray, reference: FloatArray, *, block_length: int) -> FloatArray:
+    """Return the skills of resamples in circular blocks of units: [R]."""
+    generator = np.random.default_rng(20_240_229)
+    num_units = len(losses)
+    num_resamples = int(np.clip(_DRAWS // num_units, _MIN_RESAMPLES, _MAX_RESAMPLES))
+    num_blocks = -(-num_units // block_length)
+    within = np.arange(block_length)
+    skills = np.empty(num_resamples)
+    for resample in range(num_resamples):
+        begins = generator.integers(num_units, size=num_blocks)
+        drawn = ((begins[:, None] + within) % num_units).ravel()[:num_units]
+        total = reference[drawn].sum()
+        skills[resample] = 100 * (1 - losses[drawn].sum() / total) if total > 0 else np.nan
+    return skills

@@ -1,0 +1,104 @@
+"""Statistical baselines fitted anew for each window by statsforecast, an optional package."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rnnforecast.data.ragged import last_true_before
+from rnnforecast.errors import ResourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rnnforecast.data.series import SeriesSet
+    from rnnforecast.data.windows import Windows
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def forecast_statistical(
+    name: str, series: SeriesSet, windows: Windows, *, horizon: int, quantile_levels: Sequence[float]
+) -> FloatArray:
+    """Forecast every window with AutoETS or AutoTheta: [W, H, Q]; missing values repeat the observed one before.
+
+    Windows that a model cannot be fitted to (too few rows, no variation) get the seasonal naive forecast, and a
+    RuntimeWarning counts them. Raises ResourceError when statsforecast is not installed.
+    """
+    model = _model(name, series.season_length)
+    intervals = sorted({_interval(level) for level in quantile_levels if level != 0.5})
+    quantiles = np.empty((len(windows), horizon, len(quantile_levels)))
+    refused: list[int] = []
+    for window, (number, cutoff) in enumerate(zip(windows.series, windows.cutoffs, strict=True)):
+        past = _filled(series, int(number), int(cutoff))
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                forecast = model.forecast(y=past, h=horizon, level=intervals)
+        except Exception:  # whatever a fit of another package stumbles over
+            refused.append(window)
+            continue
+        quantiles[window] = np.stack([forecast[_key(level)] for level in quantile_levels], axis=-1)
+    broken = np.asarray(~np.isfinite(quantiles).all(axis=(1, 2)))
+    broken[refused] = True
+    if broken.any():
+        _fall_back(name, quantiles, broken, series, windows, quantile_levels)
+    return np.sort(quantiles, axis=-1)
+
+
+def _fall_back(
+    name: str,
+    quantiles: FloatArray,
+    broken: npt.NDArray[np.bool_],
+    series: SeriesSet,
+    windows: Windows,
+    quantile_levels: Sequence[float],
+) -> None:
+    from rnnforecast.evaluation.baselines import forecast_baseline
+
+    warnings.warn(
+        f"`{name}` could not be fitted to {int(broken.sum())} of {len(broken)} windows: seasonal naive stands there",
+        RuntimeWarning,
+        stacklevel=4,
+    )
+    quantiles[broken] = forecast_baseline(
+        "seasonal-naive",
+        series,
+        windows.select(np.flatnonzero(broken)),
+        horizon=quantiles.shape[1],
+        quantile_levels=quantile_levels,
+    )
+
+
+def _model(name: str, season_length: int) -> Any:
+    try:
+        from statsforecast.models import AutoETS, AutoTheta
+    except ImportError as error:
+        raise ResourceError(
+            f"`{name}` needs the package statsforecast, which is not installed",
+            hint="pip install 'rnnforecast[baselines]'",
+            code="E_EXTRA_MISSING",
+        ) from error
+    return {"auto-ets": AutoETS, "auto-theta": AutoTheta}[name](season_length=season_length)
+
+
+def _interval(level: float) -> float:
+    """Return the central interval, in per cent, that ends at a quantile level."""
+    return round(100 * abs(2 * level - 1), 6)
+
+
+def _key(level: float) -> str:
+    if level == 0.5:
+        return "mean"
+    return f"{'lo' if level < 0.5 else 'hi'}-{_interval(level)}"
+
+
+def _filled(series: SeriesSet, number: int, cutoff: int) -> FloatArray:
+    """Return the past from its first observed row on, missing rows filled with the value before them."""
+    rows = slice(int(series.offsets[number]), int(series.offsets[number]) + cutoff)
+    observed = series.observed[rows]
+    newest = last_true_before(observed, np.zeros(cutoff, dtype=np.int64))
+    return np.ascontiguousarray(series.values[rows][newest[newest >= 0]])

@@ -1,0 +1,258 @@
+"""The verdict: does a network beat the best naive forecast, by more than luck explains?
+
+Axis legend: W windows, H horizon, U units (origins of one series, or series of a panel).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from rnnforecast.evaluation.baselines import BASELINES
+from rnnforecast.evaluation.significance import (
+    diebold_mariano_overlapping,
+    holm,
+    loss_differences,
+    skill_interval,
+    wilcoxon_signed_rank,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rnnforecast.findings import JSONValue
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+Outcome = Literal["win", "tie", "loss"]
+Test = Literal["Diebold-Mariano", "Wilcoxon signed-rank", "none"]
+
+#: Largest adjusted p-value of a win or a loss.
+SIGNIFICANCE = 0.05
+#: Series that make a panel: from here on series are compared, below it origins.
+MIN_PANEL = 10
+#: Origins without common steps that a test needs.
+MIN_ORIGINS = 5
+#: Series that a test needs where there are too few origins: fewer cannot be significant.
+MIN_SERIES = 6
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One network against one naive forecast; `p_adjusted` answers for all comparisons made."""
+
+    network: str
+    against: str
+    skill: float  # per cent
+    statistic: float  # below 0: the network is better
+    p_value: float
+    p_adjusted: float
+
+    def to_dict(self) -> dict[str, JSONValue]:
+        """Return the comparison as plain JSON values."""
+        return {
+            "network": self.network,
+            "against": self.against,
+            "skill": _plain(self.skill),
+            "p_value": self.p_value,
+            "p_adjusted": self.p_adjusted,
+        }
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found: a win and a loss are significant differences of the mean loss, all else is a tie.
+
+    `skill` is how much smaller the network's mean loss is than that of `against`, the best naive forecast, in per
+    cent; `p_value` is Holm-adjusted, 1 where nothing could be tested; `reason` says what stands behind a tie.
+    """
+
+    outcome: Outcome
+    network: str
+    against: str
+    p_value: float
+    skill: float
+    skill_interval: tuple[float, float]
+    test: Test
+    num_windows: int
+    num_series: int
+    comparisons: tuple[Comparison, ...]
+    reason: str
+
+    def to_dict(self) -> dict[str, JSONValue]:
+        """Return the verdict as plain JSON values."""
+        return {
+            "outcome": self.outcome,
+            "network": self.network,
+            "against": self.against,
+            "p_value": self.p_value,
+            "skill": _plain(self.skill),
+            "skill_interval": [_plain(end) for end in self.skill_interval],
+            "test": self.test,
+            "num_windows": self.num_windows,
+            "num_series": self.num_series,
+            "comparisons": [comparison.to_dict() for comparison in self.comparisons],
+            "reason": self.reason,
+        }
+
+    def sentence(self) -> str:
+        """Return the verdict in one plain sentence."""
+        size = f"{abs(self.skill):.1f} %" if math.isfinite(self.skill) else "infinitely"
+        side = "smaller" if self.skill >= 0 else "larger"
+        low, high = self.skill_interval
+        known = math.isfinite(low) and math.isfinite(high)
+        evidence = self.reason + (f"; 95 % interval of the skill {low:+.1f} to {high:+.1f} %" if known else "")
+        chance = ", which may be chance" if self.outcome == "tie" else ""
+        return (
+            f"{self.outcome.capitalize()}: the error of {self.network} is {size} {side} than that of {self.against}"
+            f"{chance} ({evidence})"
+        )
+
+
+def judge(
+    losses: Mapping[str, FloatArray],
+    series: IntArray,
+    *,
+    network: str | Sequence[str] = "network",
+    overlap: int = 0,
+) -> Verdict:
+    """Compare a network with every naive forecast among `losses`, and pass the verdict against the best of them.
+
+    `losses` [W, H] are scaled absolute errors, NaN where nothing was observed; `series` [W] is the series of each
+    window, windows of one series stand in order of time. `overlap` is how many later origins of a series share
+    steps with one (`overlap_of`). Of several networks the best one is judged.
+
+    One series: Diebold-Mariano over its origins. From `MIN_PANEL` series on: Wilcoxon signed-rank over series, which
+    takes series for independent. Between: Diebold-Mariano over origins, the k-th last origins of all series averaged
+    into one, so that shocks common to all series count once; with fewer than `MIN_ORIGINS`, Wilcoxon over series.
+    Holm's correction answers for all comparisons, and so for having picked the best.
+    """
+    networks = (network,) if isinstance(network, str) else tuple(network)
+    baselines = tuple(name for name in BASELINES if name in losses)
+    if not baselines or not networks:
+        raise ValueError(f"nothing to compare: networks {networks}, baselines {baselines}")
+    units, test = _units({name: losses[name] for name in networks + baselines}, series, overlap=overlap)
+    comparisons = _compare(units, networks, baselines, test=test, overlap=overlap)
+    best = min(networks, key=lambda name: float(units[name].mean()))
+    against = min(baselines, key=lambda name: float(units[name].mean()))
+    decisive = next(c for c in comparisons if (c.network, c.against) == (best, against))
+    tested = test != "none"
+    return Verdict(
+        outcome=_outcome(decisive, units[best], units[against]),
+        network=best,
+        against=against,
+        p_value=decisive.p_adjusted,
+        skill=decisive.skill,
+        skill_interval=skill_interval(
+            units[best], units[against], block_length=overlap + 1 if test == "Diebold-Mariano" else 1
+        )
+        if tested
+        else (float("nan"), float("nan")),
+        test=test,
+        num_windows=len(series),
+        num_series=len(np.unique(series)),
+        comparisons=comparisons,
+        reason=_reason(decisive, test, num_units=len(units[best]), series=series, num_comparisons=len(comparisons)),
+    )
+
+
+def overlap_of(horizon: int, window_step: int) -> int:
+    """Return how many later origins share steps with one: 0 where origins lie a horizon or more apart."""
+    return max(0, -(-horizon // window_step) - 1)
+
+
+def _units(losses: Mapping[str, FloatArray], series: IntArray, *, overlap: int) -> tuple[dict[str, FloatArray], Test]:
+    """Average the losses into units, the same for every method, and name the test that suits them."""
+    scored = ~np.isnan(next(iter(losses.values())))
+    for name, loss in losses.items():
+        if not np.array_equal(~np.isnan(loss), scored):
+            raise ValueError(f"`{name}` has no loss at other steps than the other methods")
+    kept = scored.any(axis=1)
+    if not kept.any():
+        raise ValueError("nothing was observed in any window")
+    window_means = {name: np.nanmean(loss[kept], axis=1) for name, loss in losses.items()}
+    _, owner = np.unique(series[kept], return_inverse=True)
+    rounds = rounds_of(owner)
+    num_series, num_rounds = int(owner.max()) + 1, int(rounds.max()) + 1
+    enough_origins = num_rounds / (overlap + 1) >= MIN_ORIGINS
+    if num_series >= MIN_PANEL or (num_series >= MIN_SERIES and not enough_origins):
+        return {name: _means(values, owner) for name, values in window_means.items()}, "Wilcoxon signed-rank"
+    # numbered from the newest back: turned into the order of time
+    by_time = {name: _means(values, rounds)[::-1] for name, values in window_means.items()}
+    return by_time, "Diebold-Mariano" if enough_origins else "none"
+
+
+def rounds_of(series: IntArray) -> IntArray:
+    """Number the windows of each series from the newest (0) back, given in order of time: [W]."""
+    order = np.argsort(series, kind="stable")[::-1]
+    ordered = series[order]
+    starts = np.r_[True, ordered[1:] != ordered[:-1]][: len(ordered)]
+    place = np.arange(len(ordered))
+    rounds = np.empty(len(ordered), dtype=np.int64)
+    rounds[order] = place - np.maximum.accumulate(np.where(starts, place, 0))
+    return rounds
+
+
+def _means(values: FloatArray, groups: IntArray) -> FloatArray:
+    return np.asarray(np.bincount(groups, weights=values) / np.bincount(groups))
+
+
+def _compare(
+    units: Mapping[str, FloatArray], networks: Sequence[str], baselines: Sequence[str], *, test: Test, overlap: int
+) -> tuple[Comparison, ...]:
+    pairs = [(network, baseline) for network in networks for baseline in baselines]
+    results = [_test(units[network], units[baseline], test=test, overlap=overlap) for network, baseline in pairs]
+    adjusted = holm([p_value for _, p_value in results])
+    return tuple(
+        Comparison(network, baseline, _skill(units[network], units[baseline]), statistic, p_value, p_adjusted)
+        for (network, baseline), (statistic, p_value), p_adjusted in zip(pairs, results, adjusted, strict=True)
+    )
+
+
+def _test(losses: FloatArray, reference: FloatArray, *, test: Test, overlap: int) -> tuple[float, float]:
+    if test == "Diebold-Mariano":
+        return diebold_mariano_overlapping(losses, reference, lag=overlap)
+    if test == "Wilcoxon signed-rank":
+        return wilcoxon_signed_rank(losses, reference)
+    return float(np.sign(loss_differences(losses, reference).mean())), 1.0
+
+
+def _skill(losses: FloatArray, reference: FloatArray) -> float:
+    """Return how much smaller the mean loss is than that of the reference, in per cent."""
+    mean, reference_mean = float(losses.mean()), float(reference.mean())
+    if reference_mean == 0:
+        return 0.0 if mean == 0 else -math.inf
+    return 100 * (1 - mean / reference_mean)
+
+
+def _outcome(comparison: Comparison, losses: FloatArray, reference: FloatArray) -> Outcome:
+    """Return a win or a loss only where the mean and the test point the same way."""
+    if comparison.p_adjusted >= SIGNIFICANCE:
+        return "tie"
+    mean_difference = float(losses.mean() - reference.mean())
+    if mean_difference < 0 and comparison.statistic < 0:
+        return "win"
+    return "loss" if mean_difference > 0 and comparison.statistic > 0 else "tie"
+
+
+def _reason(comparison: Comparison, test: Test, *, num_units: int, series: IntArray, num_comparisons: int) -> str:
+    num_series = len(np.unique(series))
+    kind = "origins" if test != "Wilcoxon signed-rank" else "series"
+    if test == "none":
+        counted = "1 origin is" if num_units == 1 else f"{num_units} origins are"
+        return f"{counted} too few to test, {MIN_ORIGINS} without common steps are needed"
+    averaged = f", each averaged over up to {num_series} series" if kind == "origins" and num_series > 1 else ""
+    shown = "p < 0.001" if comparison.p_adjusted < 0.001 else f"p = {comparison.p_adjusted:.3f}"
+    corrected = f" after Holm's correction for {num_comparisons} comparisons" if num_comparisons > 1 else ""
+    reason = f"{test} over {num_units} {kind}{averaged}: {shown}{corrected}"
+    if comparison.p_adjusted < SIGNIFICANCE and comparison.skill * comparison.statistic > 0:
+        reason += "; most series and the mean over series point opposite ways"
+    return reason
+
+
+def _plain(value: float) -> float | None:
+    return value if math.isfinite(value) else None
