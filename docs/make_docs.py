@@ -1,0 +1,191 @@
+"""Write the pages that are made from the program itself, so that they cannot say anything else.
+
+python docs/make_docs.py               docs/commands.md and docs/settings.md
+python docs/make_docs.py --transcript  the transcript in README.md too (trains on sample_data/prices.csv)
+python docs/make_docs.py --check       exit 1 when a page is stale; writes nothing
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from types import NoneType
+from typing import TYPE_CHECKING, Literal, get_args, get_origin
+
+from rnnforecast.cli.main import Commands
+from rnnforecast.cli.models import ModelCommands
+from rnnforecast.config import DataSettings, EvaluationSettings, NetworkSettings, TrainingSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pydantic import BaseModel
+    from pydantic.fields import FieldInfo
+
+ROOT = Path(__file__).resolve().parent.parent
+TRANSCRIPT = (["train", "sample_data/prices.csv"], ["predict"])
+WIDTH = "100"
+GROUPS: dict[str, type[BaseModel]] = {
+    "Data": DataSettings,
+    "Network": NetworkSettings,
+    "Training": TrainingSettings,
+    "Evaluation": EvaluationSettings,
+}
+PLAIN = {bool: "`true`, `false`", int: "integer", float: "number", str: "text"}
+#: Settings that stay unset unless the user sets them.
+NOT_CHOSEN = ("attention", "time_budget", "past", "future", "static")
+MADE = "<!-- made by `python docs/make_docs.py`, do not edit -->"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write or check the pages; returns the exit code."""
+    parser = argparse.ArgumentParser(description="Write the pages that are made from the program itself.")
+    parser.add_argument("--check", action="store_true", help="exit 1 when a page is stale; write nothing")
+    parser.add_argument("--transcript", action="store_true", help="make the transcript in README.md anew")
+    options = parser.parse_args(arguments)
+    pages = {ROOT / "docs" / "commands.md": commands_page(), ROOT / "docs" / "settings.md": settings_page()}
+    plan = ROOT / "ARCHITECTURE.md"
+    pages[plan] = replace_between(plan.read_text(encoding="utf-8"), "rooms", rooms())
+    if options.transcript:
+        readme = ROOT / "README.md"
+        pages[readme] = replace_between(readme.read_text(encoding="utf-8"), "transcript", transcript())
+    stale = [path for path, text in pages.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
+    for path in stale:
+        print(f"{'stale' if options.check else 'written'}: {path.relative_to(ROOT)}")
+        if not options.check:
+            path.write_text(pages[path], encoding="utf-8")
+    return 1 if options.check and stale else 0
+
+
+def commands_page() -> str:
+    """Return `docs/commands.md`: the `--help` of every command."""
+    parts = [
+        "# Commands",
+        MADE,
+        "What `--help` prints. JSON documents: [json.md](json.md); settings: [settings.md](settings.md).",
+    ]
+    for words in commands():
+        shown = run([*words, "--help"])
+        parts.append(f"## {' '.join(['rnnforecast', *words])}\n\n```text\n{shown}\n```")
+    return "\n\n".join(parts) + "\n"
+
+
+def commands() -> Iterator[list[str]]:
+    """Yield the words of every command, the bare program first."""
+    yield []
+    for name in Commands.summaries:
+        yield [name]
+        if name == "models":
+            yield from (["models", action] for action in ModelCommands.summaries)
+
+
+def settings_page() -> str:
+    """Return `docs/settings.md`: every setting with its values."""
+    parts = [
+        "# Settings",
+        MADE,
+        "One word for each setting: the long flag (`--horizon 12`), the key of a TOML file (`horizon = 12`) and the\n"
+        'keyword of `Settings.from_flat({"horizon": 12})`. In flags `_` becomes `-`. Where the default is *chosen*,\n'
+        "the tool chooses from the data and prints what it chose.",
+        "A TOML file given by `--config` holds the same keys; a flag beats it, and unknown keys are refused by name:",
+        '```toml\ntarget = "Close"\nhorizon = 20\ncell = "lstm"\nquantiles = [0.1, 0.5, 0.9]\n```',
+    ]
+    for title, group in GROUPS.items():
+        summary = (group.__doc__ or "").strip().splitlines()[0]
+        lines = [f"## {title}\n\n{summary}\n", "| key | values | default | meaning |", "|---|---|---|---|"]
+        lines += [_setting(name, field) for name, field in group.model_fields.items()]
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts) + "\n"
+
+
+def transcript() -> str:
+    """Train and predict in an empty folder and return what a terminal shows."""
+    shown = []
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(ROOT / "sample_data", Path(folder) / "sample_data")
+        for words in TRANSCRIPT:
+            shown.append(f"$ rnnforecast {' '.join(words)}\n{run(words, folder=folder)}")
+    return "```text\n" + "\n\n".join(shown) + "\n```"
+
+
+def rooms() -> str:
+    """Return one line for every file of the package: the first sentence of its docstring."""
+    lines: list[str] = []
+    for path in sorted((ROOT / "rnnforecast").rglob("*.py"), key=lambda path: (path.parent, path.name)):
+        name = path.relative_to(ROOT / "rnnforecast").as_posix()
+        docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        sentence = " ".join(docstring.split("\n\n")[0].split()).rstrip(".")
+        if path.name == "__init__.py":
+            lines.append(f"\n**`{path.parent.relative_to(ROOT).as_posix()}/`** {sentence}\n")
+        else:
+            lines.append(f"- `{name}`: {sentence}")
+    return "\n".join(lines).strip()
+
+
+def replace_between(page: str, section: str, text: str) -> str:
+    """Put text between the two markers of a section."""
+    begin, end = f"<!-- {section}: begin -->", f"<!-- {section}: end -->"
+    before, _, rest = page.partition(begin)
+    return f"{before}{begin}\n{text}\n{end}{rest.partition(end)[2]}"
+
+
+def run(words: Sequence[str], *, folder: str | None = None) -> str:
+    """Run the program and return what it prints on both streams, without spaces at the ends of lines."""
+    environment = {**os.environ, "COLUMNS": WIDTH, "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"}
+    environment.pop("RNNFORECAST_STORE", None)
+    result = subprocess.run(
+        [sys.executable, "-m", "rnnforecast", *words],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        check=True,
+    )
+    return "\n".join(line.rstrip() for line in result.stdout.rstrip().splitlines())
+
+
+def _setting(name: str, field: FieldInfo) -> str:
+    return f"| `{name}` | {_values(field)} | {_default(name, field.default)} | {field.description} |"
+
+
+def _values(field: FieldInfo) -> str:
+    """Say which values a setting takes, with its bounds."""
+    kind = field.annotation
+    if NoneType in get_args(kind):
+        kind = get_args(kind)[0]
+    if get_origin(kind) is Literal:
+        return ", ".join(f"`{value}`" for value in get_args(kind))
+    words = next((words for plain, words in PLAIN.items() if kind is plain), None)
+    if words is None:
+        return "list of numbers" if float in get_args(get_args(kind)[0]) else "name or list of names"
+    signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
+    bounds = [
+        f"{sign} {getattr(rule, key):,}".replace(",", " ")
+        for key, sign in signs.items()
+        for rule in field.metadata
+        if getattr(rule, key, None) is not None
+    ]
+    return " ".join([words, ", ".join(bounds)]).strip()
+
+
+def _default(name: str, value: object) -> str:
+    """Write a default as TOML does."""
+    if value is None or value == ():
+        return "none" if name in NOT_CHOSEN else "chosen"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, tuple):
+        return f"`[{', '.join(str(item) for item in value)}]`"
+    return f"`{value}`"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
