@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from rnnforecast.data.audit import Grid, Rows, in_words
+from rnnforecast.data.audit import Grid, Rows
+from rnnforecast.data.calendar import in_words
 from rnnforecast.data.ragged import last_true_before, offsets_of, rows_of
 from rnnforecast.data.refusals import listed, quoted, refusal, rows_in_words
 from rnnforecast.data.series import SeriesSet
@@ -93,7 +94,8 @@ def _target_lengths(targets: FloatArray, grid: Grid, *, with_future: bool) -> In
     if not with_future:
         return lengths
     starts = np.repeat(grid.offsets[:-1], lengths)
-    newest = last_true_before(~np.isnan(targets).all(axis=1), starts)[grid.offsets[1:] - 1]
+    known = np.asarray(~np.isnan(targets).all(axis=1))
+    newest = last_true_before(known, starts)[grid.offsets[1:] - 1]
     return np.where(newest >= 0, newest - grid.offsets[:-1] + 1, lengths)
 
 

@@ -5,15 +5,16 @@ n rows of the file, K items (combinations of ids), N rows of the grid, T columns
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from rnnforecast.data.calendar import infer_frequency, parse_frequency
+from rnnforecast.data.calendar import in_words, infer_frequency, parse_frequency
 from rnnforecast.data.ragged import offsets_of
 from rnnforecast.data.refusals import quoted, refusal, rows_in_words
+from rnnforecast.data.regularity import differing_frequencies, snap
 from rnnforecast.errors import DataError
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
@@ -61,13 +62,13 @@ def to_grid(rows: Rows, *, freq: str | None, timezone: str | None, findings: lis
     """
     order = _sorted(rows, findings)
     order = _without_repeated(rows, order, findings)
-    items, stamps = rows.items[order], rows.stamps[order]
+    items = rows.items[order]
     num_items = int(items.max()) + 1
     given = offsets_of(np.bincount(items, minlength=num_items).astype(np.int64))
-    clock = _frequency(rows, order, stamps, given, freq=freq)
+    clock, stamps = _frequency(rows, order, given, freq=freq, findings=findings)
     if timezone is not None:
-        clock = type(clock)(clock.unit, clock.multiple, clock.phase, clock.anchor, clock.day, timezone)
-    ordinals = _ordinals(rows, clock, order)
+        clock = replace(clock, timezone=timezone)
+    ordinals = clock.floor(stamps)
     first, last = ordinals[given[:-1]], ordinals[given[1:] - 1]
     lengths = last - first + 1
     _check_size(rows, clock, lengths, num_rows=len(order))
@@ -130,28 +131,63 @@ def _two_values(rows: Rows, order: IntArray, again: IntArray) -> Finding:
     return Finding("E_TIME_DUPLICATE", "refusal", message, file, listed_lines, rows.time_column, stamp, len(again), fix)
 
 
-def _frequency(rows: Rows, order: IntArray, stamps: StampArray, offsets: IntArray, *, freq: str | None) -> Frequency:
-    if freq is not None:
-        return parse_frequency(freq, stamps)
-    try:
-        return infer_frequency(stamps, offsets)
-    except DataError as error:
-        file, _ = rows.locate([int(order[0])])
-        message = f"{file}, time column `{rows.time_column}`: {error.message}"
-        raise DataError(message, hint=error.hint, code=error.code, findings=error.findings) from error
-
-
-def _ordinals(rows: Rows, freq: Frequency, order: IntArray) -> IntArray:
+def _frequency(
+    rows: Rows, order: IntArray, offsets: IntArray, *, freq: str | None, findings: list[Finding]
+) -> tuple[Frequency, StampArray]:
+    """Return the calendar and the stamps on it: as they are, or moved by little where they wander."""
     stamps = rows.stamps[order]
-    off = np.flatnonzero(freq.to_timestamps(freq.floor(stamps)) != stamps)
-    if len(off):
-        file, lines = rows.locate(np.sort(order[off])[:MAX_LISTED_ROWS].tolist())
-        stamp = in_words(stamps[off[0]])
-        message = f"{rows_in_words(lines, len(off))}: stamp {stamp} is not on the grid of frequency {freq.alias}"
-        fix = "name another frequency with --freq, or leave the flag out"
-        finding = Finding("E_TIME_OFF_GRID", "refusal", message, file, lines, rows.time_column, stamp, len(off), fix)
-        raise refusal([finding])
-    return freq.floor(stamps)
+    try:
+        clock = infer_frequency(stamps, offsets) if freq is None else parse_frequency(freq, stamps)
+        if freq is None or _on_grid(clock, stamps).all():
+            return clock, stamps
+        refused = _off_grid(rows, order, clock, stamps)
+    except DataError as error:
+        refused = _irregular(rows, order, offsets, error)
+    snapped = snap(stamps, offsets)
+    if snapped is None:
+        raise refused
+    clock = snapped.freq if freq is None else parse_frequency(freq, snapped.stamps)
+    if not _on_grid(clock, snapped.stamps).all():
+        raise refused
+    file, _ = rows.locate([int(order[0])])
+    message = (
+        f"{_count(snapped.num_moved, 'stamp')} moved to the grid of frequency {clock.alias}, "
+        f"by at most {snapped.furthest}"
+    )
+    findings.append(
+        Finding("W_TIME_SNAPPED", "repair", message, file, column=rows.time_column, count=snapped.num_moved)
+    )
+    return clock, snapped.stamps
+
+
+def _irregular(rows: Rows, order: IntArray, offsets: IntArray, error: DataError) -> DataError:
+    """Return the refusal with its file, naming series whose frequencies differ where that is the cause."""
+    file, _ = rows.locate([int(order[0])])
+    where = f"{file}, time column `{rows.time_column}`"
+    differing = differing_frequencies(rows.stamps[order], offsets)
+    if differing:
+        shown = {alias: quoted(rows.labels(series)) for series, alias in reversed(differing.items())}
+        words = ", ".join(f"{label} is {alias}" for alias, label in list(shown.items())[:5])
+        message = f"{where}: series have different calendars: {words}"
+        fix = "forecast series of one calendar at a time"
+        finding = Finding("E_TIME_FREQ_MIXED", "refusal", message, file, column=rows.time_column, fix=fix)
+        return DataError(message, hint=fix, code=finding.code, findings=(finding,))
+    message = f"{where}: {error.message}"
+    return DataError(message, hint=error.hint, code=error.code, findings=error.findings)
+
+
+def _on_grid(freq: Frequency, stamps: StampArray) -> BoolArray:
+    return np.asarray(freq.to_timestamps(freq.floor(stamps)) == stamps)
+
+
+def _off_grid(rows: Rows, order: IntArray, freq: Frequency, stamps: StampArray) -> DataError:
+    off = np.flatnonzero(~_on_grid(freq, stamps))
+    file, lines = rows.locate(np.sort(order[off])[:MAX_LISTED_ROWS].tolist())
+    stamp = in_words(stamps[off[0]])
+    message = f"{rows_in_words(lines, len(off))}: stamp {stamp} is not on the grid of frequency {freq.alias}"
+    fix = "name another frequency with --freq, or leave the flag out"
+    finding = Finding("E_TIME_OFF_GRID", "refusal", message, file, lines, rows.time_column, stamp, len(off), fix)
+    return refusal([finding])
 
 
 def _check_size(rows: Rows, freq: Frequency, lengths: IntArray, *, num_rows: int) -> None:
@@ -186,12 +222,6 @@ def _note_gaps(rows: Rows, freq: Frequency, ordinals: IntArray, items: IntArray,
     )
     first = in_words(freq.to_timestamps(ordinals[gaps[0] : gaps[0] + 1] + 1)[0])
     findings.append(Finding("N_TIME_GAPS", "note", message, column=rows.time_column, value=first, count=missing))
-
-
-def in_words(stamp: object) -> str:
-    """Return a stamp as a message shows it: the date alone at midnight, without fractions of zero."""
-    text = str(stamp)
-    return text.removesuffix(".000000").removesuffix("T00:00:00").replace("T", " ")
 
 
 def _count(count: int, noun: str) -> str:

@@ -67,10 +67,10 @@ def infer_frequency(timestamps: StampArray, offsets: IntArray) -> Frequency:
 def _steps_between(stamps: StampArray, offsets: IntArray) -> npt.NDArray[np.int64]:
     """Return the steps between neighbours of one series, in microseconds or integer steps."""
     numbers = stamps.astype("datetime64[us]").astype(np.int64) if stamps.dtype.kind == "M" else stamps.astype(np.int64)
-    return np.diff(numbers)[_same_series(len(numbers), offsets)]
+    return np.diff(numbers)[same_series(len(numbers), offsets)]
 
 
-def _same_series(num_rows: int, offsets: IntArray) -> npt.NDArray[np.bool_]:
+def same_series(num_rows: int, offsets: IntArray) -> npt.NDArray[np.bool_]:
     """Return for each pair of neighbouring rows whether both belong to one series: [N - 1]."""
     same = np.ones(max(num_rows - 1, 0), dtype=np.bool_)
     borders = offsets[1:-1] - 1
@@ -124,7 +124,7 @@ def _months(stamps: StampArray, offsets: IntArray) -> Frequency | None:
         return None
     day = common_day(stamps)
     months = stamps.astype("datetime64[M]").astype(np.int64)
-    steps = np.diff(months)[_same_series(len(months), offsets)]
+    steps = np.diff(months)[same_series(len(months), offsets)]
     if not len(steps) or (steps <= 0).any():
         return None
     step = _most_common(steps)
@@ -198,3 +198,9 @@ def default_horizon(freq: Frequency, *, length: int | None = None) -> int:
         return horizon
     shorter = 14 if freq.unit == "day" and length // 6 >= 14 else max(length // 6, 1)
     return min(horizon, shorter)
+
+
+def in_words(stamp: object) -> str:
+    """Return a stamp as a message shows it: the date alone at midnight, without fractions of zero."""
+    text = str(stamp)
+    return text.removesuffix(".000000").removesuffix("T00:00:00").replace("T", " ")

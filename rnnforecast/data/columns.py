@@ -9,9 +9,7 @@ import difflib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-import pandas as pd
-
+from rnnforecast.data.ids import FILE_ID, named_like_id
 from rnnforecast.data.profiles import Profile, profile_columns
 from rnnforecast.data.refusals import listed
 from rnnforecast.errors import DataError
@@ -19,10 +17,9 @@ from rnnforecast.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy.typing as npt
+    import pandas as pd
 
     from rnnforecast.config import DataSettings
-    from rnnforecast.data.frequency import StampArray
 
 #: Names of targets, the likeliest first; the last word of a longer name counts too (`Weekly_Sales`).
 TARGET_NAMES = (
@@ -30,21 +27,12 @@ TARGET_NAMES = (
     "turnover", "revenue", "quantity", "qty", "volume", "amount", "calls", "arrivals", "visits", "views", "orders",
     "units", "usage", "production", "total",
 )  # fmt: skip
-#: Names of the columns that tell series apart, also when they hold whole numbers.
-ID_WORDS = frozenset(
-    {"id", "ids", "key", "name", "series", "store", "shop", "item", "sku", "symbol", "ticker", "product", "category"}
-    | {"dept", "department", "branch", "station", "customer", "meter", "household", "device", "asset", "machine"}
-    | {"country", "state", "region", "city", "location", "site", "zone", "unit", "patient", "origin", "destination"}
-)
 #: Names under which whole numbers are steps of time.
 STEP_NAMES = frozenset(
     {"step", "t", "ds", "index", "time", "period", "timestamp", "datetime", "epoch", "unix"}
     | {"year", "date", "day", "week", "month"}
 )
 _CALENDAR_PARTS = ("year", "month", "day", "hour", "minute")
-#: Share of its own time span that a series must fill: groups that come and go within one series fill little of it.
-MIN_COVERAGE = 0.2
-FILE_ID = "file"
 
 
 @dataclass(frozen=True)
@@ -90,7 +78,7 @@ def choose_columns(sample: pd.DataFrame, settings: DataSettings, *, path: str) -
     used = {*time, *target, *roles.covariates}
     candidates = [one for one in profiles if one.name not in used and _may_be_id(one)]
     # columns named like ids first, in order of the file
-    ordered = sorted(candidates, key=lambda one: not _named_like_id(one))
+    ordered = sorted(candidates, key=lambda one: not named_like_id(one.name))
     return replace(roles, id_candidates=tuple(one.name for one in ordered))
 
 
@@ -219,15 +207,11 @@ def _in_words(profile: Profile) -> str:
 
 def _is_label(profile: Profile) -> bool:
     """Whether whole numbers name things rather than measure them: ids and the row numbers of an exported index."""
-    return profile.kind == "integer" and (_named_like_id(profile) or profile.name.startswith("Unnamed: "))
-
-
-def _named_like_id(profile: Profile) -> bool:
-    return any(word in ID_WORDS for word in profile.words)
+    return profile.kind == "integer" and (named_like_id(profile.name) or profile.name.startswith("Unnamed: "))
 
 
 def _may_be_id(profile: Profile) -> bool:
-    return profile.kind == "text" or (profile.kind in ("integer", "stamp", "clock") and _named_like_id(profile))
+    return profile.kind == "text" or (profile.kind in ("integer", "stamp", "clock") and named_like_id(profile.name))
 
 
 def _check_roles(profiles: Sequence[Profile], roles: Roles, *, path: str) -> None:
@@ -252,65 +236,3 @@ def _check_roles(profiles: Sequence[Profile], roles: Roles, *, path: str) -> Non
                 hint="write it as numbers, such as one column of 0 and 1 for each value",
                 code="E_COVARIATE_TEXT",
             )
-
-
-def choose_ids(
-    columns: pd.DataFrame, stamps: StampArray | None, candidates: Sequence[str]
-) -> tuple[tuple[str, ...], str]:
-    """Return the columns that tell the series apart, with the reason, from whole candidate columns.
-
-    One column that makes ids and stamps unique, else the shortest list of them that does; a column that merely
-    happens to differ where stamps repeat is no id: each series must fill `MIN_COVERAGE` of its own time span.
-    """
-    labels = [name for name in candidates if any(word in ID_WORDS for word in Profile(name, "text", 0).words)]
-    if stamps is None:
-        chosen = tuple(name for name in labels if 2 * columns[name].nunique() <= len(columns))[:1]
-        return chosen, "named like an id; --id names another" if chosen else "one series"
-    ranks = pd.factorize(stamps, sort=True)[0]
-    codes = {name: pd.factorize(columns[name])[0] for name in candidates}
-    if len(np.unique(ranks)) == len(ranks):
-        chosen = tuple(name for name in labels if _is_constant_or_blocks(codes[name], ranks))[:1]
-        return chosen, "named like an id; --id names another" if chosen else "one series: every stamp occurs once"
-    fewest = len(ranks) - len(np.unique(ranks))
-    found: tuple[str, ...] = ()
-    for chosen in _combinations(candidates):
-        joined = join_codes([codes[name] for name in chosen])
-        repeated = int(pd.DataFrame({"id": joined, "stamp": ranks}).duplicated().sum())
-        if repeated < fewest / 2 and _coverage(joined, ranks) >= MIN_COVERAGE:
-            found, fewest = chosen, repeated
-        if not fewest:
-            break
-    words = "stamps repeat, and these columns tell the series apart" if len(found) > 1 else (
-        "stamps repeat, and this column tells the series apart"
-    )  # fmt: skip
-    return found, f"{words}; --id names others" if found else "no column tells series apart; --id names one"
-
-
-def _combinations(candidates: Sequence[str]) -> list[tuple[str, ...]]:
-    """Return each candidate alone, pairs, then ever longer heads of the list."""
-    few = list(candidates[:12])
-    pairs = [(one, other) for place, one in enumerate(few) for other in few[place + 1 :]]
-    heads = [tuple(few[:length]) for length in range(3, len(few) + 1)]
-    return [(one,) for one in few] + pairs + heads
-
-
-def join_codes(codes: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
-    """Return one code for each combination of codes, numbered in order of first appearance: [n]."""
-    joined = np.zeros(len(codes[0]), dtype=np.int64) if codes else np.zeros(0, dtype=np.int64)
-    for one in codes:
-        joined = pd.factorize(joined * (int(one.max(initial=0)) + 1) + one)[0].astype(np.int64)
-    return joined
-
-
-def _coverage(ids: npt.NDArray[np.int64], ranks: npt.NDArray[np.int64]) -> float:
-    """Return the share of its time span that the average series fills, spans counted in stamps of the whole file."""
-    grouped = pd.Series(ranks).groupby(ids)
-    spans = grouped.max() - grouped.min() + 1
-    return len(ids) / float(spans.sum())
-
-
-def _is_constant_or_blocks(ids: npt.NDArray[np.int64], ranks: npt.NDArray[np.int64]) -> bool:
-    """Whether a column is one id throughout, or cuts rows into a few series that each lie together in the file."""
-    num_ids = int(ids.max()) + 1
-    changes = int(np.count_nonzero(np.diff(ids)))
-    return num_ids == 1 or (changes == num_ids - 1 and 2 * num_ids <= len(ids) and bool((np.diff(ranks) < 0).any()))

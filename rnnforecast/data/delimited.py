@@ -199,21 +199,23 @@ def read_columns(source: Source, dialect: Dialect, *, text: Sequence[int], numer
 def _parse(
     source: Source, dialect: Dialect, columns: Sequence[int], *, text: Sequence[int], num_rows: int | None
 ) -> pd.DataFrame:
-    used = sorted(set(columns))
+    """Return columns under their position, such as "3"."""
+    used = [str(place) for place in sorted(set(columns))]
+    as_text = {str(place) for place in text}
     try:
-        frame = pd.read_csv(
+        frame: pd.DataFrame = pd.read_csv(
             io.BytesIO(source.payload.rstrip()),
-            skip_blank_lines=len(dialect.names) > 1,
             sep=dialect.delimiter,
             header=None,
-            names=range(len(dialect.names)),
+            names=[str(place) for place in range(len(dialect.names))],
             index_col=False,
             usecols=used,
             skiprows=dialect.skipped_lines,
             nrows=num_rows,
-            dtype=dict.fromkeys(text, str),
+            dtype=dict.fromkeys(as_text, str),
             keep_default_na=False,
-            na_values={column: list(MISSING_TOKENS) for column in used if column not in set(text)},
+            na_values={name: list(MISSING_TOKENS) for name in used if name not in as_text},
+            skip_blank_lines=len(dialect.names) > 1,
             skipinitialspace=True,
             float_precision="round_trip",
             low_memory=False,
@@ -222,8 +224,3 @@ def _parse(
     except pd.errors.ParserError as error:
         raise DataError(f"{source.path} cannot be read as a table: {error}", code="E_DATA_RAGGED") from error
     return frame
-
-
-def is_missing(text: npt.NDArray[np.object_]) -> npt.NDArray[np.bool_]:
-    """Return which texts stand for a missing number."""
-    return np.asarray(pd.Series(text, dtype=object).str.strip().isin(MISSING_TOKENS), dtype=np.bool_)

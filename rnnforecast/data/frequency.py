@@ -130,7 +130,7 @@ class Frequency:
             days = np.busday_offset(np.datetime64(0, "D"), ordinals, roll="forward")
         else:
             months = ordinals * (MONTHS_IN[self.unit] * self.multiple) + self.anchor
-            days = _day_of_month(months, self.day)
+            days = day_of_month(months, self.day)
         return np.asarray(days.astype("datetime64[us]") + np.timedelta64(self.phase, "us"))
 
     def _native(self, timestamps: StampArray) -> StampArray:
@@ -158,7 +158,7 @@ class Frequency:
 _NUMBERS = {"multiple": 1, "phase": 0, "anchor": 0, "day": 1}
 
 
-def _day_of_month(months: IntArray, day: int) -> npt.NDArray[np.datetime64]:
+def day_of_month(months: IntArray, day: int) -> npt.NDArray[np.datetime64]:
     """Return the given day of each month (months since January 1970), the last one in months that are shorter."""
     first = months.astype("datetime64[M]").astype("datetime64[D]")
     if day <= 28:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -35,7 +35,7 @@ def looks_numeric(texts: npt.NDArray[np.object_]) -> BoolArray:
 
 
 def parse_numbers(
-    column: pd.Series[object], *, name: str, path: str, lines_of: LinesOf
+    column: pd.Series[Any], *, name: str, path: str, lines_of: LinesOf
 ) -> tuple[FloatArray, list[Finding]]:
     """Return a column as float64, NaN where a missing token stands, with what was noticed.
 
@@ -43,7 +43,7 @@ def parse_numbers(
     """
     findings: list[Finding] = []
     if column.dtype.kind in "fiub":
-        values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+        values = np.asarray(column, dtype=np.float64)
     else:
         values, findings = _parse_texts(column, name=name, path=path, lines_of=lines_of)
     infinite = np.flatnonzero(np.isinf(values))
@@ -57,7 +57,7 @@ def parse_numbers(
 
 
 def _parse_texts(
-    column: pd.Series[object], *, name: str, path: str, lines_of: LinesOf
+    column: pd.Series[Any], *, name: str, path: str, lines_of: LinesOf
 ) -> tuple[FloatArray, list[Finding]]:
     """Parse distinct texts once each: a column has few of them or is parsed by the fast parser."""
     codes, distinct = pd.factorize(column.to_numpy(dtype=object), use_na_sentinel=True)

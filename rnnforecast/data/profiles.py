@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -61,7 +61,7 @@ def profile_columns(sample: pd.DataFrame) -> tuple[Profile, ...]:
     return tuple(_profile(str(name), sample.iloc[:, place]) for place, name in enumerate(sample.columns))
 
 
-def _profile(name: str, column: pd.Series[object]) -> Profile:
+def _profile(name: str, column: pd.Series[Any]) -> Profile:
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(column.cat.categories.dtype)
     if isinstance(column.dtype, pd.DatetimeTZDtype) or column.dtype.kind == "M":

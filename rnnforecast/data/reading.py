@@ -18,18 +18,16 @@ from rnnforecast.config import DataSettings
 from rnnforecast.data.assembly import build_series, note_missing_cells, with_season
 from rnnforecast.data.audit import Rows, to_grid
 from rnnforecast.data.calendar import default_horizon, default_season_length, detect_season_length
-from rnnforecast.data.columns import FILE_ID, Roles, choose_columns, choose_ids, join_codes
-from rnnforecast.data.numbers import parse_numbers
-from rnnforecast.data.refusals import listed, refusal, rows_in_words
+from rnnforecast.data.columns import Roles, choose_columns
+from rnnforecast.data.ids import FILE_ID, choose_ids, join_codes
+from rnnforecast.data.parsing import ParsedFiles, join_files, parse_file
+from rnnforecast.data.refusals import refusal, rows_in_words
 from rnnforecast.data.source import expand
-from rnnforecast.data.stamps import Stamps
 from rnnforecast.data.table import Table, read_table
-from rnnforecast.data.timing import read_stamps
-from rnnforecast.errors import DataError
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     import numpy.typing as npt
 
@@ -76,10 +74,10 @@ def read_series(data: Sequence[str | Path], settings: DataSettings | None = None
     paths, findings = expand([data] if isinstance(data, str | Path) else data)
     tables = [read_table(path) for path in paths]
     roles = choose_columns(tables[0].sample, settings, path=paths[0])
-    files = [_read_file(table, roles) for table in tables]
+    files = [parse_file(table, roles) for table in tables]
     findings += [finding for table in tables for finding in table.findings]
     findings += [finding for one in files for finding in one.findings]
-    together = _join(files)
+    together = join_files(files)
     roles = _with_ids(roles, together)
     rows, id_values = _to_rows(roles, together)
     note_missing_cells(rows, roles, findings)
@@ -102,129 +100,7 @@ def read_columns(path: str | Path) -> tuple[str, ...]:
     return read_table(str(path)).names
 
 
-@dataclass(frozen=True)
-class _File:
-    """The used columns of one file, parsed."""
-
-    table: Table
-    frame: pd.DataFrame  # ids and candidates for ids, as text
-    stamps: Stamps | None
-    values: npt.NDArray[np.float64]  # [n, T]
-    rows: IntArray  # [n] frame rows of the table, blank ones left out
-    findings: tuple[Finding, ...]
-
-    def lines_of(self, rows: Sequence[int]) -> list[int]:
-        """Return the lines of the file that parsed rows stand on."""
-        return self.table.lines_of([int(self.rows[row]) for row in rows])
-
-
-def _read_file(table: Table, roles: Roles) -> _File:
-    """Parse the used columns of one file; raises DataError with the problems of all of them."""
-    numeric = [*roles.target, *roles.covariates]
-    labels = [*roles.id, *roles.id_candidates]
-    text = [name for name in (*roles.time, *labels) if name in table.names]
-    lacking = [name for name in (*roles.time, *numeric, *roles.id) if name not in table.names and name != FILE_ID]
-    if lacking:
-        hint = f"its columns are {listed(table.names)}"
-        raise DataError(f"{table.path} lacks column {listed(lacking)}", hint=hint, code="E_COLUMN_UNKNOWN")
-    frame = table.read(text=text, numeric=numeric)
-    rows = _filled_rows(frame)
-    findings: list[Finding] = []
-    if len(rows) < len(frame):
-        count = len(frame) - len(rows)
-        message = f"{count} empty rows were left out"
-        findings.append(Finding("W_DATA_BLANK", "repair", message, table.path, count=count))
-        frame = frame.iloc[rows].reset_index(drop=True)
-    if frame.empty:
-        raise DataError(f"{table.path} has a header but 0 data rows", code="E_DATA_NO_ROWS")
-
-    def lines_of(chosen: Sequence[int]) -> list[int]:
-        return table.lines_of([int(rows[row]) for row in chosen])
-
-    columns, noticed = _parse_all(frame, numeric, path=table.path, lines_of=lines_of)
-    problems = [finding for finding in noticed if finding.severity == "refusal"]
-    stamps = None
-    try:
-        if roles.time:
-            stamps = read_stamps(frame, roles.time, path=table.path, lines_of=lines_of)
-            findings += stamps.findings
-    except DataError as error:
-        problems = [*error.findings, *problems]
-        if not error.findings:
-            raise
-    if problems:
-        raise refusal(problems)
-    findings += noticed
-    texts = frame[[name for name in labels if name in frame]].astype(str)
-    return _File(table, texts, stamps, columns, rows, tuple(findings))
-
-
-def _parse_all(
-    frame: pd.DataFrame, names: Sequence[str], *, path: str, lines_of: Callable[[Sequence[int]], list[int]]
-) -> tuple[npt.NDArray[np.float64], list[Finding]]:
-    columns = np.empty((len(frame), len(names)))
-    findings: list[Finding] = []
-    for place, name in enumerate(names):
-        columns[:, place], noticed = parse_numbers(frame[name], name=name, path=path, lines_of=lines_of)
-        findings += noticed
-    return columns, findings
-
-
-def _filled_rows(frame: pd.DataFrame) -> IntArray:
-    """Return the rows that hold something in a used column; one lone column may be empty, it is a missing step."""
-    if frame.shape[1] == 1:
-        return np.arange(len(frame), dtype=np.int64)
-    blank = pd.Series(True, index=frame.index)
-    for name in frame:
-        blank &= frame[name].isna() | (frame[name] == "")
-    return np.flatnonzero(~blank.to_numpy()).astype(np.int64)
-
-
-@dataclass(frozen=True)
-class _Joined:
-    """The parsed columns of all files, one below the other."""
-
-    files: tuple[_File, ...]
-    starts: IntArray  # [number of files + 1]
-    frame: pd.DataFrame
-    stamps: npt.NDArray[np.datetime64] | npt.NDArray[np.int64] | None
-    timezone: str | None
-    values: npt.NDArray[np.float64]
-
-    def locate(self, rows: Sequence[int]) -> tuple[str, tuple[int, ...]]:
-        """Return file and lines of rows; of rows in several files those of the first one."""
-        owners = np.searchsorted(self.starts, np.asarray(rows, dtype=np.int64), side="right") - 1
-        owner = int(owners[0])
-        mine = [int(row - self.starts[owner]) for row, other in zip(rows, owners, strict=True) if other == owner]
-        return self.files[owner].table.path, tuple(self.files[owner].lines_of(mine))
-
-
-def _join(files: Sequence[_File]) -> _Joined:
-    starts = np.cumsum([0, *(len(one.values) for one in files)])
-    stamps = [one.stamps for one in files if one.stamps is not None]
-    kinds = {one.values.dtype.kind for one in stamps} | {one.timezone or "" for one in stamps}
-    if len({one.values.dtype.kind for one in stamps}) > 1 or len({one.timezone for one in stamps}) > 1:
-        names = listed([one.table.path for one in files])
-        message = f"the files {names} write time in different ways ({', '.join(sorted(kinds))})"
-        raise DataError(message, hint="write the time column of all files in one format", code="E_TIME_FORMATS")
-    frames = [one.frame.assign(**{FILE_ID: name}) for one, name in zip(files, _file_ids(files), strict=True)]
-    return _Joined(
-        files=tuple(files),
-        starts=starts,
-        frame=pd.concat(frames, ignore_index=True).fillna(""),
-        stamps=np.concatenate([one.values for one in stamps]) if stamps else None,
-        timezone=stamps[0].timezone if stamps else None,
-        values=np.concatenate([one.values for one in files]),
-    )
-
-
-def _file_ids(files: Sequence[_File]) -> list[str]:
-    """Return the stem of each file, or its path where two stems are the same."""
-    stems = [one.table.source.stem for one in files]
-    return stems if len(set(stems)) == len(stems) else [one.table.path for one in files]
-
-
-def _with_ids(roles: Roles, joined: _Joined) -> Roles:
+def _with_ids(roles: Roles, joined: ParsedFiles) -> Roles:
     """Return the roles with ids: named ones, else those that the first file tells apart, else the file itself."""
     if roles.id:
         return roles
@@ -237,7 +113,7 @@ def _with_ids(roles: Roles, joined: _Joined) -> Roles:
     return replace(roles, id=ids, reasons={**roles.reasons, "id": reason})
 
 
-def _to_rows(roles: Roles, joined: _Joined) -> tuple[Rows, npt.NDArray[np.object_]]:
+def _to_rows(roles: Roles, joined: ParsedFiles) -> tuple[Rows, npt.NDArray[np.object_]]:
     """Number the items in order of first appearance; returns rows and the ids of each item, [K, columns]."""
     num_rows = len(joined.values)
     factors = [pd.factorize(joined.frame[name].to_numpy(dtype=object)) for name in roles.id]
@@ -260,7 +136,7 @@ def _to_rows(roles: Roles, joined: _Joined) -> tuple[Rows, npt.NDArray[np.object
     return rows, id_values
 
 
-def _check_ids(roles: Roles, joined: _Joined) -> None:
+def _check_ids(roles: Roles, joined: ParsedFiles) -> None:
     problems = []
     for name in roles.id:
         blank = np.flatnonzero((joined.frame[name].str.strip() == "").to_numpy())
@@ -275,7 +151,7 @@ def _check_ids(roles: Roles, joined: _Joined) -> None:
 
 def _steps_in_file_order(items: IntArray) -> IntArray:
     """Return 0, 1, 2 ... for the rows of each item: [n]."""
-    return pd.Series(items).groupby(items).cumcount().to_numpy(dtype=np.int64)
+    return np.asarray(pd.Series(items).groupby(items).cumcount(), dtype=np.int64)
 
 
 def _assume(series: SeriesSet, roles: Roles, settings: DataSettings, *, num_rows: int) -> tuple[SeriesSet, Assumptions]:
@@ -294,7 +170,9 @@ def _assume(series: SeriesSet, roles: Roles, settings: DataSettings, *, num_rows
     horizon = settings.horizon
     reasons["horizon"] = "named by --horizon"
     if horizon is None:
-        horizon = default_horizon(freq, length=int(np.median(series.lengths)))
+        length = int(np.median(series.lengths))
+        is_seasonal = not freq.is_calendar and season > 1
+        horizon = min(season, max(length // 6, 1)) if is_seasonal else default_horizon(freq, length=length)
         reasons["horizon"] = f"usual for frequency {freq.alias} and the rows there are; --horizon sets another"
     assumptions = Assumptions(
         time=roles.time_column,

@@ -110,7 +110,7 @@ def _running_mean(padded: FloatArray, window: int) -> FloatArray:
     """Return the centred moving average by cumulative sums: cheap for a long window."""
     sums = np.cumsum(np.concatenate([[0.0], padded - padded.mean()]))
     means = (sums[window:] - sums[:-window]) / window + padded.mean()
-    return means if window % 2 else (means[:-1] + means[1:]) / 2
+    return means if window % 2 else np.asarray((means[:-1] + means[1:]) / 2)
 
 
 def _without_spikes(values: FloatArray, observed: BoolArray) -> FloatArray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -90,7 +90,7 @@ def _quarters(texts: TextArray) -> StampArray:
     return _first_days(year, quarter * 3 - 2)
 
 
-def _first_days(year: pd.Series[float], month: pd.Series[float]) -> StampArray:
+def _first_days(year: pd.Series[Any], month: pd.Series[Any]) -> StampArray:
     good = (year.notna() & month.between(1, 12)).to_numpy()
     ordinal = (year.fillna(1970) - 1970) * 12 + month.fillna(1) - 1
     stamps = ordinal.to_numpy(dtype=np.int64).astype("datetime64[M]").astype("datetime64[us]")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -60,7 +60,7 @@ class Table:
         frame = delimited.read_columns(
             self.source, self._dialect, text=[place[name] for name in text], numeric=[place[name] for name in numeric]
         )
-        return frame.rename(columns={index: name for name, index in place.items()})
+        return frame.rename(columns={str(index): name for name, index in place.items()})
 
     def lines_of(self, rows: Sequence[int]) -> list[int]:
         """Return the lines of the file that rows stand on, the header being line 1; row numbers from 1 for Parquet."""
@@ -137,7 +137,7 @@ def _read_parquet(file: pq.ParquetFile, path: str, *, text: Sequence[str], numer
     return pd.DataFrame({name: _as_text(frame[name]) if name in text else _as_numeric(frame[name]) for name in frame})
 
 
-def _as_text(column: pd.Series[object]) -> pd.Series[object]:
+def _as_text(column: pd.Series[Any]) -> pd.Series[Any]:
     """Return ids and text stamps as text; stamps and whole numbers of a time column keep their type."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(column.cat.categories.dtype)
@@ -146,12 +146,12 @@ def _as_text(column: pd.Series[object]) -> pd.Series[object]:
     return column.where(column.notna(), "").astype(str).astype(object)
 
 
-def _as_numeric(column: pd.Series[object]) -> pd.Series[object]:
+def _as_numeric(column: pd.Series[Any]) -> pd.Series[Any]:
     """Return numbers and truth values as float64, anything else as it is."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(column.cat.categories.dtype)
     if column.dtype.kind in "iufb":
-        return cast("pd.Series[object]", column.astype(np.float64))
+        return cast("pd.Series[Any]", column.astype(np.float64))
     if column.map(lambda cell: cell is None or not isinstance(cell, str)).all():
-        return cast("pd.Series[object]", pd.to_numeric(column.astype(object), errors="coerce").astype(np.float64))
+        return cast("pd.Series[Any]", pd.to_numeric(column.astype(object), errors="coerce").astype(np.float64))
     return column.where(column.notna(), "").astype(object)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -59,12 +59,12 @@ def _no_parts(names: Sequence[str], path: str) -> DataError:
     )
 
 
-def _is_clock(column: pd.Series[object]) -> bool:
+def _is_clock(column: pd.Series[Any]) -> bool:
     first = str(column.iloc[0]).strip()
     return CLOCK.pattern.fullmatch(first) is not None
 
 
-def _one_column(column: pd.Series[object], *, name: str, path: str, lines_of: LinesOf) -> Stamps:
+def _one_column(column: pd.Series[Any], *, name: str, path: str, lines_of: LinesOf) -> Stamps:
     """Return one column as stamps: dates as they are, whole numbers by their size, text by its format."""
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         _check_present(column, name=name, path=path, lines_of=lines_of)
@@ -76,18 +76,18 @@ def _one_column(column: pd.Series[object], *, name: str, path: str, lines_of: Li
         _check_present(column, name=name, path=path, lines_of=lines_of)
         return Stamps(column.to_numpy().astype("datetime64[us]"))
     if column.dtype.kind in "iu":
-        return parse_integers(column.to_numpy(dtype=np.int64), name=name, path=path)
+        return parse_integers(column.to_numpy().astype(np.int64), name=name, path=path)
     texts = column.to_numpy(dtype=object)
     if all(_INTEGER.fullmatch(text.strip()) for text in texts[:1]) and _all_integers(column):
-        return parse_integers(column.str.strip().astype(np.int64).to_numpy(), name=name, path=path)
+        return parse_integers(np.asarray(column.str.strip().astype(np.int64), dtype=np.int64), name=name, path=path)
     return parse_stamps(texts, name=name, path=path, lines_of=lines_of)
 
 
-def _all_integers(column: pd.Series[object]) -> bool:
+def _all_integers(column: pd.Series[Any]) -> bool:
     return bool(column.str.strip().str.fullmatch(_INTEGER.pattern).all())
 
 
-def _check_present(column: pd.Series[object], *, name: str, path: str, lines_of: LinesOf) -> None:
+def _check_present(column: pd.Series[Any], *, name: str, path: str, lines_of: LinesOf) -> None:
     rows = np.flatnonzero(column.isna().to_numpy())
     if len(rows):
         lines = tuple(lines_of(rows[:MAX_LISTED_ROWS].tolist()))
@@ -97,12 +97,12 @@ def _check_present(column: pd.Series[object], *, name: str, path: str, lines_of:
         raise DataError(message, hint=fix, code="E_TIME_MISSING", findings=(finding,))
 
 
-def _whole(column: pd.Series[object], name: str, path: str) -> npt.NDArray[np.int64]:
+def _whole(column: pd.Series[Any], name: str, path: str) -> npt.NDArray[np.int64]:
     if column.dtype.kind in "iu":
-        return column.to_numpy(dtype=np.int64)
+        return column.to_numpy().astype(np.int64)
     if not _all_integers(column):
         raise DataError(f"{path}: `{name}` holds more than whole numbers", code="E_TIME_PARTS")
-    return cast("npt.NDArray[np.int64]", column.str.strip().astype(np.int64).to_numpy())
+    return np.asarray(column.str.strip().astype(np.int64), dtype=np.int64)
 
 
 def _from_parts(parts: list[npt.NDArray[np.int64]], names: Sequence[str], *, path: str) -> Stamps:

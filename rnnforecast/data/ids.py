@@ -1,0 +1,97 @@
+"""Which columns tell the series of a panel apart: names that say so, and stamps that repeat."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from rnnforecast.data.profiles import words_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from rnnforecast.data.frequency import StampArray
+
+    IntArray = npt.NDArray[np.int64]
+
+#: Names of the columns that tell series apart, also when they hold whole numbers.
+ID_WORDS = frozenset(
+    {"id", "ids", "key", "name", "series", "store", "shop", "item", "sku", "symbol", "ticker", "product", "category"}
+    | {"dept", "department", "branch", "station", "customer", "meter", "household", "device", "asset", "machine"}
+    | {"country", "state", "region", "city", "location", "site", "zone", "unit", "patient", "origin", "destination"}
+)
+#: Share of its own time span that a series must fill: groups that come and go within one series fill little of it.
+MIN_COVERAGE = 0.2
+#: Name of the id where every file is one series.
+FILE_ID = "file"
+
+
+def named_like_id(name: str) -> bool:
+    """Whether a column's name says that it tells things apart."""
+    return any(word in ID_WORDS for word in words_of(name))
+
+
+def choose_ids(
+    columns: pd.DataFrame, stamps: StampArray | None, candidates: Sequence[str]
+) -> tuple[tuple[str, ...], str]:
+    """Return the columns that tell the series apart, with the reason, from whole candidate columns.
+
+    One column that makes ids and stamps unique, else the shortest list of them that does; a column that merely
+    happens to differ where stamps repeat is no id: each series must fill `MIN_COVERAGE` of its own time span.
+    """
+    labels = [name for name in candidates if named_like_id(name)]
+    if stamps is None:
+        chosen = tuple(name for name in labels if 2 * columns[name].nunique() <= len(columns))[:1]
+        return chosen, "named like an id; --id names another" if chosen else "one series"
+    ranks = pd.factorize(stamps, sort=True)[0]
+    codes = {name: pd.factorize(columns[name])[0] for name in candidates}
+    if len(np.unique(ranks)) == len(ranks):
+        chosen = tuple(name for name in labels if _is_constant_or_blocks(codes[name], ranks))[:1]
+        return chosen, "named like an id; --id names another" if chosen else "one series: every stamp occurs once"
+    fewest = len(ranks) - len(np.unique(ranks))
+    found: tuple[str, ...] = ()
+    for chosen in _combinations(candidates):
+        joined = join_codes([codes[name] for name in chosen])
+        repeated = int(pd.DataFrame({"id": joined, "stamp": ranks}).duplicated().sum())
+        if repeated < fewest / 2 and _coverage(joined, ranks) >= MIN_COVERAGE:
+            found, fewest = chosen, repeated
+        if not fewest:
+            break
+    words = "stamps repeat, and these columns tell the series apart" if len(found) > 1 else (
+        "stamps repeat, and this column tells the series apart"
+    )  # fmt: skip
+    return found, f"{words}; --id names others" if found else "no column tells series apart; --id names one"
+
+
+def _combinations(candidates: Sequence[str]) -> list[tuple[str, ...]]:
+    """Return each candidate alone, pairs, then ever longer heads of the list."""
+    few = list(candidates[:12])
+    pairs = [(one, other) for place, one in enumerate(few) for other in few[place + 1 :]]
+    heads = [tuple(few[:length]) for length in range(3, len(few) + 1)]
+    return [(one,) for one in few] + pairs + heads
+
+
+def join_codes(codes: Sequence[IntArray]) -> IntArray:
+    """Return one code for each combination of codes, numbered in order of first appearance: [n]."""
+    joined = np.zeros(len(codes[0]), dtype=np.int64) if codes else np.zeros(0, dtype=np.int64)
+    for one in codes:
+        joined = pd.factorize(joined * (int(one.max(initial=0)) + 1) + one)[0].astype(np.int64)
+    return joined
+
+
+def _coverage(ids: IntArray, ranks: IntArray) -> float:
+    """Return the share of its time span that the average series fills, spans counted in stamps of the whole file."""
+    grouped = pd.Series(ranks).groupby(ids)
+    spans = grouped.max() - grouped.min() + 1
+    return len(ids) / float(spans.sum())
+
+
+def _is_constant_or_blocks(ids: IntArray, ranks: IntArray) -> bool:
+    """Whether a column is one id throughout, or cuts rows into a few series that each lie together in the file."""
+    num_ids = int(ids.max()) + 1
+    changes = int(np.count_nonzero(np.diff(ids)))
+    return num_ids == 1 or (changes == num_ids - 1 and 2 * num_ids <= len(ids) and bool((np.diff(ranks) < 0).any()))

@@ -1,0 +1,124 @@
+"""Stamps that are nearly regular: moved to the grid they were meant for, by less than a tenth of a step, or refused.
+
+Daily rows stamped at their hour of closing lose the time of day; months, quarters and years stamped on the nearest
+working day get the day they were meant for; a clock that wanders by seconds is set right.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnforecast.data.calendar import describe_step, in_words, infer_frequency, same_series
+from rnnforecast.data.frequency import DAY, LAST_DAY, SECOND, Frequency, day_of_month
+from rnnforecast.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from rnnforecast.data.frequency import StampArray
+
+    IntArray = npt.NDArray[np.int64]
+
+#: Largest shift of a stamp as a share of its step.
+MAX_SHIFT = 0.1
+_SIXTIETHS = (1, 2, 5, 10, 15, 20, 30)
+_NICE_STEPS = (
+    *(count * SECOND for count in _SIXTIETHS),
+    *(count * 60 * SECOND for count in _SIXTIETHS),
+    *(count * 3_600 * SECOND for count in (1, 2, 3, 4, 6, 8, 12)),
+    DAY,
+    7 * DAY,
+)
+_MAX_DESCRIBED = 50
+
+
+@dataclass(frozen=True)
+class Snapped:
+    """Stamps on a grid, and how far the farthest of them was moved."""
+
+    stamps: StampArray
+    freq: Frequency
+    num_moved: int
+    furthest: str
+
+
+def snap(stamps: StampArray, offsets: IntArray) -> Snapped | None:
+    """Return the stamps on the grid they were meant for, None where none is near; stamps ascend in each series."""
+    if stamps.dtype.kind != "M" or not same_series(len(stamps), offsets).any():
+        return None
+    for attempt in (_to_days, _to_months, _to_seconds):
+        moved = attempt(stamps, offsets)
+        if moved is None or not _ascends(moved, offsets):
+            continue
+        try:
+            freq = infer_frequency(moved, offsets)
+        except DataError:
+            continue
+        shifts = np.abs((moved - stamps).astype(np.int64))
+        return Snapped(moved, freq, int(np.count_nonzero(shifts)), describe_step(int(shifts.max())))
+    return None
+
+
+def _ascends(stamps: StampArray, offsets: IntArray) -> bool:
+    steps = np.diff(stamps.astype(np.int64))[same_series(len(stamps), offsets)]
+    return bool((steps > 0).all())
+
+
+def _middle_step(stamps: StampArray, offsets: IntArray) -> int:
+    return int(np.median(np.diff(stamps.astype(np.int64))[same_series(len(stamps), offsets)]))
+
+
+def _to_days(stamps: StampArray, offsets: IntArray) -> StampArray | None:
+    """Return the days of stamps that come about once a day or less often, at changing times of day."""
+    if _middle_step(stamps, offsets) < 0.8 * DAY:
+        return None
+    return stamps.astype("datetime64[D]").astype("datetime64[us]")
+
+
+def _to_months(stamps: StampArray, offsets: IntArray) -> StampArray | None:
+    """Return one day of month (first, last or middle one) for stamps that come once a month or less often."""
+    if _middle_step(stamps, offsets) < 27 * DAY:
+        return None
+    days = stamps.astype("datetime64[D]")
+    months = days.astype("datetime64[M]")
+    numbers = (days - months.astype("datetime64[D]")).astype(np.int64) + 1
+    if numbers.max() - numbers.min() > 7:
+        return None
+    day = 1 if numbers.max() <= 7 else LAST_DAY if numbers.min() >= 24 else int(np.median(numbers))
+    return day_of_month(months.astype(np.int64), day).astype("datetime64[us]")
+
+
+def _to_seconds(stamps: StampArray, offsets: IntArray) -> StampArray | None:
+    """Return stamps on the nearest grid of seconds, minutes or hours, None where one is too far from it."""
+    middle = _middle_step(stamps, offsets)
+    step = min(_NICE_STEPS, key=lambda nice: abs(nice - middle))
+    if abs(step - middle) > MAX_SHIFT * step:
+        return None
+    numbers = stamps.astype("datetime64[us]").astype(np.int64)
+    for phase in (0, _middle_phase(numbers, step)):
+        moved = np.floor_divide(numbers - phase + step // 2, step) * step + phase
+        if np.abs(moved - numbers).max() <= MAX_SHIFT * step:
+            return np.asarray(moved.astype("datetime64[us]"))
+    return None
+
+
+def _middle_phase(numbers: IntArray, step: int) -> int:
+    """Return the phase around which stamps lie, in whole seconds; the first one shows on which side of zero."""
+    around = (numbers - numbers[0] + step // 2) % step - step // 2
+    return int((numbers[0] + np.median(around)) // SECOND * SECOND % step)
+
+
+def differing_frequencies(stamps: StampArray, offsets: IntArray) -> dict[int, str]:
+    """Return the frequency of each of the first series that has one, where they are not all the same; else nothing."""
+    found: dict[int, str] = {}
+    for series in range(min(len(offsets) - 1, _MAX_DESCRIBED)):
+        mine = stamps[offsets[series] : offsets[series + 1]]
+        try:
+            freq = infer_frequency(mine, np.array([0, len(mine)], dtype=np.int64))
+        except DataError:
+            continue
+        found[series] = freq.alias if freq.phase == 0 else f"{freq.alias} from {in_words(mine[0])}"
+    return found if len(set(found.values())) > 1 else {}
