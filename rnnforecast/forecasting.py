@@ -1,0 +1,182 @@
+"""From a trained ensemble and fresh series to forecasts, by the NumPy engine unless another is asked for.
+
+Axis legend: W windows, C context, H horizon, Q quantiles, M members.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnforecast.data.windows import WindowBatch, Windows, gather
+from rnnforecast.errors import DivergedError, UsageError
+from rnnforecast.inference.forecaster import attention_weights, forecast_windows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rnnforecast.config import MemberSettings
+    from rnnforecast.data.series import SeriesSet
+    from rnnforecast.data.windows import FlatSeries
+    from rnnforecast.evaluation.calibration import Calibration
+
+FloatArray = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+#: One network, its tensors and a batch of windows in; quantiles [B, H, Q] in original units out.
+Engine = Callable[["MemberSettings", Mapping[str, np.ndarray], WindowBatch], FloatArray]
+
+# windows in one NumPy batch: enough for full matrix products, little enough to stay in memory
+BATCH_WINDOWS = 2_048
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Trained networks that forecast together: for every quantile the median over the members.
+
+    `weights` holds one mapping of tensors a member; `calibration` widens or narrows the intervals per lead time;
+    `engine` computes the forward pass, NumPy unless another is asked for.
+    """
+
+    members: tuple[MemberSettings, ...]
+    weights: tuple[Mapping[str, np.ndarray], ...]
+    calibration: Calibration | None = None
+    engine: Engine = forecast_windows
+
+    @property
+    def quantile_levels(self) -> tuple[float, ...]:
+        """Levels the networks were trained on, ascending."""
+        return self.members[0].quantile_levels
+
+    @property
+    def horizon(self) -> int:
+        """Steps forecast in one pass; longer horizons are forecast recursively."""
+        return self.members[0].horizon
+
+    def forecast(self, flat: FlatSeries, windows: Windows, *, horizon: int) -> FloatArray:
+        """Forecast after each cutoff: [W, H, Q], original units, ascending along Q.
+
+        Raises DivergedError when no member gives finite numbers for a window.
+        """
+        parts = [self._forecast_part(flat, part, horizon) for part in _batches(windows)]
+        if not parts:
+            return np.empty((0, horizon, len(self.quantile_levels)))
+        quantiles = np.concatenate(parts)
+        return quantiles if self.calibration is None else self.calibration.apply(quantiles)
+
+    def _forecast_part(self, flat: FlatSeries, windows: Windows, horizon: int) -> FloatArray:
+        members = np.stack(
+            [
+                forecast_blocks(member, tensors, flat, windows, horizon=horizon, engine=self.engine)
+                for member, tensors in zip(self.members, self.weights, strict=True)
+            ]
+        )  # [M, W, H, Q]
+        finite = np.asarray(np.isfinite(members).all(axis=(2, 3)))  # [M, W]
+        lost = np.flatnonzero(~finite.any(axis=0))
+        if len(lost):
+            raise DivergedError(
+                f"the network has no finite forecast for series number {int(windows.series[lost[0]])} "
+                f"({len(lost)} of {len(windows)} windows)",
+                hint="look for values of an absurd size with `rnnforecast inspect`, then train again",
+            )
+        if not finite.all():
+            members = np.where(finite[:, :, None, None], members, np.nan)
+            return np.sort(np.nanmedian(members, axis=0), axis=-1)
+        return np.sort(np.median(members, axis=0), axis=-1)
+
+
+def forecast_blocks(
+    member: MemberSettings,
+    tensors: Mapping[str, np.ndarray],
+    flat: FlatSeries,
+    windows: Windows,
+    *,
+    horizon: int,
+    engine: Engine = forecast_windows,
+) -> FloatArray:
+    """Forecast any horizon with one network: block after block, each fed the medians of the one before: [W, H, Q].
+
+    The spread at the end of a block is carried into the next in quadrature, as errors of a path add up.
+    """
+    num_blocks = -(-horizon // member.horizon)
+    batch = gather(flat, windows, context_length=member.context_length, horizon=num_blocks * member.horizon)
+    median = member.quantile_levels.index(0.5)
+    blocks: list[FloatArray] = []
+    carried: FloatArray | None = None
+    for _ in range(num_blocks):
+        block = engine(member, tensors, _first_block(batch, member))  # [W, H, Q]
+        centre = block[..., median : median + 1]
+        spread = block - centre
+        if carried is not None:
+            spread = np.sign(spread) * np.hypot(spread, carried)
+        carried = spread[:, -1:, :]
+        blocks.append(centre + spread)
+        batch = _slide(batch, centre[..., 0], member)
+    return np.concatenate(blocks, axis=1)[:, :horizon]
+
+
+def interpolate_quantiles(quantiles: FloatArray, levels: Sequence[float], wanted: Sequence[float]) -> FloatArray:
+    """Read other quantile levels off trained ones: [..., Q] to [..., len(wanted)].
+
+    Linear in normal scores, so that a normal distribution is met exactly, beyond the outermost levels too.
+    """
+    normal = NormalDist()
+    known = np.array([normal.inv_cdf(level) for level in levels])
+    asked = np.array([normal.inv_cdf(level) for level in wanted])
+    upper = np.clip(np.searchsorted(known, asked), 1, len(known) - 1)
+    share = (asked - known[upper - 1]) / (known[upper] - known[upper - 1])
+    low, high = quantiles[..., upper - 1], quantiles[..., upper]
+    result: FloatArray = low + share * (high - low)
+    return result
+
+
+def export_attention(ensemble: Ensemble, flat: FlatSeries, windows: Windows) -> FloatArray:
+    """Return the attention of the first encoder-decoder member: [W, decoder steps, encoder steps], rows sum to 1.
+
+    Raises UsageError when no member has attention.
+    """
+    for member, tensors in zip(ensemble.members, ensemble.weights, strict=True):
+        if member.attention is not None:
+            batch = gather(flat, windows, context_length=member.context_length, horizon=member.horizon)
+            return np.asarray(attention_weights(member, tensors, batch))
+    raise UsageError(
+        "this model has no attention to export",
+        hint="train one with `--mapping encoder-decoder --attention additive`",
+    )
+
+
+def last_windows(series: SeriesSet) -> Windows:
+    """Return the window that ends with the last row of each series: [S]."""
+    return Windows(series=np.arange(series.num_series, dtype=np.int64), cutoffs=series.lengths)
+
+
+def _batches(windows: Windows) -> Iterator[Windows]:
+    for start in range(0, len(windows), BATCH_WINDOWS):
+        yield windows.select(slice(start, start + BATCH_WINDOWS))
+
+
+def _first_block(batch: WindowBatch, member: MemberSettings) -> WindowBatch:
+    horizon, both = member.horizon, member.context_length + member.horizon
+    return replace(
+        batch,
+        future_target=batch.future_target[:, :horizon],
+        future_observed=batch.future_observed[:, :horizon],
+        future_covariates=batch.future_covariates[:, :both],
+    )
+
+
+def _slide(batch: WindowBatch, forecast: FloatArray, member: MemberSettings) -> WindowBatch:
+    """Move a window one block on: forecasts stand for the past, its last past covariates are repeated."""
+    steps, context = forecast.shape[1], member.context_length
+    repeated = np.repeat(batch.past_covariates[:, -1:], steps, axis=1)
+    return replace(
+        batch,
+        past_target=np.concatenate([batch.past_target, forecast], axis=1)[:, -context:],
+        past_observed=np.concatenate([batch.past_observed, np.ones_like(forecast, dtype=bool)], axis=1)[:, -context:],
+        past_covariates=np.concatenate([batch.past_covariates, repeated], axis=1)[:, -context:],
+        future_target=batch.future_target[:, steps:],
+        future_observed=batch.future_observed[:, steps:],
+        future_covariates=batch.future_covariates[:, steps:],
+    )

@@ -1,0 +1,191 @@
+"""Fit every network of a recipe, one after another, on rows that end where the caller says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from rnnforecast.data.ragged import rows_of
+from rnnforecast.data.windows import FlatSeries, Windows
+from rnnforecast.errors import DataError, ResourceError
+from rnnforecast.forecasting import Ensemble
+from rnnforecast.networks.forecaster import RecurrentForecaster, build_network
+from rnnforecast.training.loop import Fit, fit_network
+from rnnforecast.training.sampling import make_sampler, min_past
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rnnforecast.config import Device, MemberSettings
+    from rnnforecast.data.series import SeriesSet
+    from rnnforecast.progress import Progress
+    from rnnforecast.training.budget import TimeBudget
+    from rnnforecast.training.recipe import FitSettings, Recipe
+
+# validation looks at this many windows at most; more costs time and moves the score little
+MAX_VALIDATION_WINDOWS = 512
+# below this many numbers in a hidden state a second thread costs more than it brings
+SMALL_STATE = 16_384
+
+
+def fit_ensemble(
+    series: SeriesSet,
+    recipe: Recipe,
+    *,
+    loss_scale: np.ndarray,
+    validation: Windows | None,
+    seed: int,
+    device: Device,
+    budget: TimeBudget,
+    progress: Progress,
+    num_steps: Sequence[int] | None = None,
+) -> tuple[Ensemble, tuple[Fit, ...]]:
+    """Fit the networks of `recipe` on all rows of `series` before the validation windows.
+
+    `loss_scale` [S] makes errors of different series comparable; `num_steps` overrides the steps of each network,
+    for a second fit on more rows. The same seed gives the same bytes on the same CPU and number of threads.
+
+    Raises DataError when no series is long enough to cut one training window.
+    """
+    place = choose_device(device)
+    lengths = series.lengths.copy()
+    if validation is not None and len(validation):
+        np.minimum.at(lengths, validation.series, validation.cutoffs)
+    flat = move_to_device(FlatSeries.from_series(series, loss_scale), place)
+    learnt = series.head(lengths)
+    fits: list[Fit] = []
+    for index, member in enumerate(recipe.members):
+        fit = recipe.fit if num_steps is None else replace(recipe.fit, num_steps=num_steps[index])
+        progress.start(f"network {index + 1} of {len(recipe.members)}", fit.num_steps)
+        fits.append(
+            _fit_member(
+                member,
+                flat,
+                learnt,
+                fit,
+                validation=validation,
+                seed=seed * 1_000 + index,
+                place=place,
+                budget_seconds=budget.share(),
+                progress=progress,
+            )
+        )
+        budget.close_fit()
+        progress.finish()
+    ensemble = Ensemble(members=recipe.members, weights=tuple(fit.weights for fit in fits))
+    return ensemble, tuple(fits)
+
+
+def _fit_member(
+    member: MemberSettings,
+    flat: FlatSeries,
+    learnt: SeriesSet,
+    fit: FitSettings,
+    *,
+    validation: Windows | None,
+    seed: int,
+    place: torch.device,
+    budget_seconds: float | None,
+    progress: Progress,
+) -> Fit:
+    sampler = make_sampler(learnt.lengths, member)
+    if not len(sampler.series):
+        raise _too_short(learnt, member)
+    # few windows need small batches: the same window many times in one batch teaches nothing
+    fit = replace(fit, batch_size=max(8, min(fit.batch_size, sampler.num_windows)))
+    network = build_network(member, seed=seed).to(place)
+    if member.normalisation == "global":
+        network.set_global(*_global_statistics(learnt, log=member.log))
+    _set_covariate_scaling(network, learnt)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1 if fit.batch_size * member.hidden_size < SMALL_STATE else threads)
+    try:
+        return fit_network(
+            network,
+            flat,
+            sampler,
+            fit,
+            validation=_thin(validation),
+            seed=seed,
+            budget_seconds=budget_seconds,
+            progress=progress,
+        )
+    except torch.OutOfMemoryError as error:
+        raise ResourceError(
+            f"{place} ran out of memory at batch size {fit.batch_size}",
+            hint="lower `--batch-size` or `--hidden-size`",
+            code="E_RUN_MEMORY",
+        ) from error
+    finally:
+        torch.set_num_threads(threads)
+
+
+def choose_device(device: Device) -> torch.device:
+    """Return the device asked for; `auto` takes a GPU where there is one. Raises ResourceError when it is not there."""
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if device == "auto":
+        # double precision, which levels and scales are computed in, is missing on mps: only when asked for
+        return torch.device("cuda" if available["cuda"] else "cpu")
+    if not available[device]:
+        raise ResourceError(
+            f"device `{device}` is not there",
+            hint="use `--device auto` or `--device cpu`; `rnnforecast doctor` shows what torch finds",
+            code="E_RUN_GPU",
+        )
+    return torch.device(device)
+
+
+def move_to_device(flat: FlatSeries, place: torch.device) -> FlatSeries:
+    """Copy flat arrays into tensors on one device; on the CPU the memory is shared, not copied."""
+    return FlatSeries(**{name: _to_tensor(array).to(place) for name, array in flat.arrays().items()})
+
+
+def _to_tensor(array: np.ndarray) -> torch.Tensor:
+    # torch warns about arrays it may not write to, and nothing here writes
+    return torch.from_numpy(array if array.flags.writeable else array.copy())
+
+
+def _too_short(series: SeriesSet, member: MemberSettings) -> DataError:
+    need, found = min_past(member.season_length) + 1, int(series.lengths.max(initial=0))
+    return DataError(
+        f"too few rows to train on: the longest series leaves {found} rows, needs {need}",
+        hint="lower `--horizon` or `--num-windows`, or bring more rows",
+        code="E_SERIES_SHORT",
+    )
+
+
+def _global_statistics(series: SeriesSet, *, log: bool) -> tuple[float, float]:
+    values = series.values[series.observed]
+    values = np.log(values) if log else values
+    spread = float(values.std())
+    return float(values.mean()), spread if spread > 0 else 1.0
+
+
+def _set_covariate_scaling(network: RecurrentForecaster, learnt: SeriesSet) -> None:
+    """Standardise covariates by the rows that are learnt from; rows known ahead of them count for nothing."""
+    ahead = np.diff(learnt.future_offsets)
+    rows = rows_of(learnt.future_offsets[:-1], np.minimum(learnt.lengths, ahead))
+    covariates = {
+        "past": learnt.past_covariates,
+        "future": learnt.future_covariates[rows],
+        "static": learnt.static_covariates,
+    }
+    for kind, values in covariates.items():
+        if values.shape[1]:
+            known = values.astype(np.float64)
+            mean, spread = torch.from_numpy(known.mean(axis=0)), torch.from_numpy(known.std(axis=0))
+            network.set_covariate_scaling(kind, mean, spread)
+
+
+def _thin(validation: Windows | None) -> Windows | None:
+    """Keep at most `MAX_VALIDATION_WINDOWS` windows, evenly spread, as tensors."""
+    if validation is None or not len(validation):
+        return None
+    step = -(-len(validation) // MAX_VALIDATION_WINDOWS)
+    return Windows(
+        series=torch.from_numpy(validation.series[::step].copy()),
+        cutoffs=torch.from_numpy(validation.cutoffs[::step].copy()),
+    )

@@ -1,0 +1,167 @@
+"""The training loop: one screen of plain torch over batches gathered from flat tensors.
+
+Axis legend: B batch, H horizon, W windows.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from rnnforecast.data.windows import Windows, gather
+from rnnforecast.errors import DivergedError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from rnnforecast.data.windows import FlatSeries
+    from rnnforecast.networks.forecaster import RecurrentForecaster
+    from rnnforecast.progress import Progress
+    from rnnforecast.training.recipe import FitSettings
+    from rnnforecast.training.sampling import WindowSampler
+
+WARM_UP_SHARE = 0.1
+MAX_ROLLBACKS = 2
+# the pace is known well enough after this many steps to say how many fit into the budget
+PACE_STEPS = 8
+NUM_VALIDATIONS = 10
+
+Weights = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a run of the loop leaves behind; `weights` are the best on validation, or the last without one."""
+
+    weights: dict[str, np.ndarray]
+    best_step: int
+    num_steps: int  # done; fewer than asked when the time budget cut them
+    best_score: float | None
+    losses: tuple[float, ...]
+    clipped_share: float
+    num_rollbacks: int
+    seconds: float
+
+
+def fit_network(
+    network: RecurrentForecaster,
+    flat: FlatSeries,
+    sampler: WindowSampler,
+    fit: FitSettings,
+    *,
+    validation: Windows | None,
+    seed: int,
+    budget_seconds: float | None,
+    progress: Progress,
+) -> Fit:
+    """Fit a network in place: AdamW, warm-up and cosine to zero, clipped gradients, best weights kept.
+
+    `flat` holds tensors on the device of the network. The loss is looked at every step: a non-finite loss or
+    gradient sends the run back to the last good weights at half the rate, and the third time stops it.
+
+    Raises DivergedError with its cause.
+    """
+    started = time.monotonic()
+    generator = torch.Generator().manual_seed(seed)
+    optimiser = _make_optimiser(network, fit)
+    num_steps, rate, rollbacks, clipped = fit.num_steps, fit.learning_rate, 0, 0
+    good = best = _copy_weights(network)
+    best_step, best_score, losses = 0, math.inf, []
+    step = 0
+    while step < num_steps:
+        for group in optimiser.param_groups:
+            group["lr"] = rate * _schedule(step, num_steps)
+        batch = gather(
+            flat,
+            sampler.draw(fit.batch_size, generator),
+            context_length=network.context_length,
+            horizon=network.training_horizon,
+        )
+        forcing = fit.teacher_forcing * (1 - step / num_steps)
+        loss = network.loss(batch, teacher_forcing=forcing, generator=generator)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        norm = float(torch.nn.utils.clip_grad_norm_(network.parameters(), fit.gradient_clip))
+        value = float(loss.detach())
+        if not (math.isfinite(value) and math.isfinite(norm)):
+            rollbacks, rate = rollbacks + 1, rate / 2
+            if rollbacks > MAX_ROLLBACKS:
+                raise _diverged(step, value, norm, rate)
+            network.load_state_dict(good)
+            optimiser = _make_optimiser(network, fit)
+            continue
+        optimiser.step()
+        step += 1
+        losses.append(value)
+        clipped += norm > fit.gradient_clip
+        if step == PACE_STEPS and budget_seconds is not None:
+            num_steps = _steps_in_budget(num_steps, step, time.monotonic() - started, budget_seconds)
+        if step % max(1, num_steps // NUM_VALIDATIONS) == 0 or step == num_steps:
+            good = _copy_weights(network)
+            if validation is not None:
+                score = validation_score(network, flat, validation)
+                if score < best_score:
+                    best, best_step, best_score = good, step, score
+        progress.update(step, loss=value, score=best_score if math.isfinite(best_score) else None)
+    if validation is None or best_step == 0:
+        best, best_step = _copy_weights(network), step
+    network.load_state_dict(best)
+    return Fit(
+        weights={name: tensor.numpy() for name, tensor in best.items()},
+        best_step=best_step,
+        num_steps=num_steps,
+        best_score=best_score if math.isfinite(best_score) else None,
+        losses=tuple(losses),
+        clipped_share=clipped / max(step, 1),
+        num_rollbacks=rollbacks,
+        seconds=time.monotonic() - started,
+    )
+
+
+@torch.no_grad()
+def validation_score(network: RecurrentForecaster, flat: FlatSeries, windows: Windows) -> float:
+    """Loss over fixed windows, in the mode that forecasts (no dropout, no teacher forcing)."""
+    network.eval()
+    batch = gather(flat, windows, context_length=network.context_length, horizon=network.training_horizon)
+    score = float(network.loss(batch, teacher_forcing=0.0, generator=None))
+    network.train()
+    return score
+
+
+def _make_optimiser(network: RecurrentForecaster, fit: FitSettings) -> torch.optim.Optimizer:
+    # betas (0.9, 0.99): short runs, so the second moment must warm up within tens of steps
+    return torch.optim.AdamW(
+        network.parameters(), lr=fit.learning_rate, betas=(0.9, 0.99), weight_decay=fit.weight_decay, fused=True
+    )
+
+
+def _schedule(step: int, num_steps: int) -> float:
+    """Factor of the learning rate: linear warm-up over a tenth of the steps, then half a cosine to zero."""
+    warm_up = max(1, round(WARM_UP_SHARE * num_steps))
+    if step < warm_up:
+        return (step + 1) / warm_up
+    return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, num_steps - warm_up)))
+
+
+def _steps_in_budget(num_steps: int, done: int, seconds: float, budget_seconds: float) -> int:
+    """Steps the budget has room for at the pace so far, with a tenth kept for validation."""
+    affordable = int(0.9 * budget_seconds / (seconds / done))
+    return max(done + 1, min(num_steps, affordable))
+
+
+def _copy_weights(network: RecurrentForecaster) -> Weights:
+    return {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
+
+
+def _diverged(step: int, loss: float, norm: float, rate: float) -> DivergedError:
+    cause = f"the loss was {loss}" if not math.isfinite(loss) else f"the gradient norm was {norm}"
+    return DivergedError(
+        f"training diverged at step {step + 1}: {cause}, {MAX_ROLLBACKS} returns to the last good weights did not help",
+        hint=f"lower `--learning-rate` (last tried {2 * rate:.2g}) or `--gradient-clip`, and look for outliers with "
+        "`rnnforecast inspect`",
+        code="E_RUN_DIVERGED",
+    )

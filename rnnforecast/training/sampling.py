@@ -1,0 +1,71 @@
+"""Which windows a gradient step sees: uniform over series, then uniform over the latest cutoffs of that series."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from rnnforecast.data.windows import Windows
+
+if TYPE_CHECKING:
+    from rnnforecast.config import MemberSettings
+
+# older cutoffs teach little about the next horizon: recent 300 beat 150 and all in our trials on hourly panels
+MAX_RECENT_CUTOFFS = 300
+
+
+@dataclass(frozen=True)
+class WindowSampler:
+    """Draws training windows on the device without a Python object per window.
+
+    `series` [E] are the series long enough to teach, `first` and `last` [E] their cutoffs, both included.
+    """
+
+    series: torch.Tensor
+    first: torch.Tensor
+    last: torch.Tensor
+    includes_no_history: bool = False
+
+    @property
+    def num_windows(self) -> int:
+        """How many different windows can be drawn."""
+        return int((self.last - self.first + 1).sum())
+
+    def draw(self, batch_size: int, generator: torch.Generator) -> Windows:
+        """Draw `batch_size` windows with replacement."""
+        picks = torch.randint(len(self.series), (batch_size,), generator=generator)
+        share = torch.rand(batch_size, generator=generator, dtype=torch.float64)
+        span = (self.last - self.first + 1)[picks]
+        cutoffs = self.first[picks] + (share * span).to(torch.int64)
+        if self.includes_no_history:
+            # half of the paths start before the first row, where nothing has been observed yet
+            cutoffs = torch.where(torch.rand(batch_size, generator=generator) < 0.5, 0, cutoffs)
+        return Windows(series=self.series[picks], cutoffs=cutoffs)
+
+
+def min_past(season_length: int) -> int:
+    """Rows of history a training window needs at least: one season and a step, and two for a slope."""
+    return max(2, season_length + 1)
+
+
+def make_sampler(lengths: np.ndarray, member: MemberSettings, *, recent: int = MAX_RECENT_CUTOFFS) -> WindowSampler:
+    """Make the sampler of a panel; `lengths` [S] are the rows the network may learn from.
+
+    Whole horizons where a series has them; a shorter series teaches the steps it has after half of its rows.
+    """
+    need = 1 if member.context_length == 1 else min(member.context_length, min_past(member.season_length))
+    horizon = 1 if member.mapping == "many-to-one" else member.horizon
+    last = lengths - horizon
+    last = np.where(last >= need, last, np.where(lengths > need, lengths - 1, -1))
+    eligible = np.flatnonzero(last >= need)
+    last = last[eligible]
+    first = np.maximum(need, last - recent + 1)
+    return WindowSampler(
+        series=torch.from_numpy(eligible.astype(np.int64)),
+        first=torch.from_numpy(first.astype(np.int64)),
+        last=torch.from_numpy(last.astype(np.int64)),
+        includes_no_history=member.mapping == "one-to-many",
+    )

@@ -1,0 +1,144 @@
+"""`compare`: networks and baselines side by side on the same origins; nothing is stored."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, get_args
+
+from rnnforecast.config import Cell, Mapping_, Settings
+from rnnforecast.data.reading import read_series
+from rnnforecast.errors import UsageError
+from rnnforecast.evaluation.backtest import Forecaster
+from rnnforecast.evaluation.baselines import EXTRA_BASELINES, available_baselines
+from rnnforecast.progress import NoProgress
+from rnnforecast.workflows.evaluate import cutoff_stamps
+from rnnforecast.workflows.fitting import fit_known
+from rnnforecast.workflows.judging import (
+    baseline_forecaster,
+    ensemble_forecaster,
+    judge_methods,
+)
+from rnnforecast.workflows.results import CompareResult, assumptions_to_dict
+from rnnforecast.workflows.splitting import fit_horizon, split_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy as np
+
+    from rnnforecast.data.series import SeriesSet
+    from rnnforecast.data.windows import Windows
+    from rnnforecast.findings import JSONValue
+    from rnnforecast.progress import Progress
+    from rnnforecast.workflows.splitting import Split
+
+CELLS: tuple[str, ...] = get_args(Cell)
+MAPPINGS: tuple[str, ...] = get_args(Mapping_)
+#: Networks compared unless others are named.
+DEFAULT_NETWORKS = ("gru", "lstm", "mingru")
+
+
+def compare(
+    data: Sequence[str | Path],
+    settings: Settings | None = None,
+    *,
+    methods: Sequence[str] | None = None,
+    progress: Progress | None = None,
+) -> CompareResult:
+    """Train each named network, and forecast the same held-out origins with it and with every named baseline.
+
+    A method is a cell (`gru`), a mapping (`encoder-decoder`) or a baseline (`seasonal-naive`, `auto-ets`); the
+    verdict is that of the best network against the best baseline. The baselines that cost nothing are always there.
+
+    Raises UsageError for an unknown method, InputError, DataError, ResourceError.
+    """
+    started = time.monotonic()
+    settings = settings or Settings()
+    chosen = tuple(methods or DEFAULT_NETWORKS)
+    check_methods(chosen)
+    read = read_series(data, settings.data)
+    assumptions = fit_horizon(read, settings.data)
+    series, horizon = read.series, assumptions.horizon
+    split = split_rows(series, horizon=horizon, evaluation=settings.evaluation)
+    networks = {
+        name: _fit_network(name, series, split, settings, horizon=horizon, progress=progress or NoProgress())
+        for name in chosen
+        if name in CELLS + MAPPINGS
+    }
+    baselines = dict.fromkeys((*available_baselines(series.season_length), *(n for n in chosen if n not in networks)))
+    timed = networks | {name: _Timed(baseline_forecaster(name, series)) for name in baselines}
+    judgement = judge_methods(
+        timed,
+        series,
+        split.held_out,
+        known=split.known,
+        horizon=horizon,
+        gap=settings.evaluation.gap,
+        window_step=split.window_step,
+        networks=tuple(networks),
+    )
+    return CompareResult(
+        assumptions=assumptions_to_dict(assumptions),
+        reasons=assumptions.reasons,
+        findings=read.findings,
+        settings=settings.to_flat(),
+        num_windows=split.num_windows,
+        window_step=split.window_step,
+        gap=settings.evaluation.gap,
+        cutoffs=cutoff_stamps(series, split.held_out),
+        metrics=judgement.metrics(),
+        per_lead=judgement.per_lead(),
+        per_series=judgement.per_series(series),
+        verdict=judgement.verdict_dict(),
+        seconds_per_method={name: method.seconds for name, method in timed.items()},
+        seconds=time.monotonic() - started,
+    )
+
+
+def check_methods(methods: Sequence[str]) -> None:
+    """Refuse unknown methods, all at once. Raises UsageError."""
+    known = (*CELLS, *MAPPINGS, *available_baselines(2), *EXTRA_BASELINES)
+    unknown = [name for name in methods if name not in known]
+    if unknown:
+        raise UsageError(
+            f"unknown method {', '.join(f'`{name}`' for name in unknown)}",
+            hint=f"methods are: {', '.join(known)}",
+            code="E_RUN_CONFIG",
+        )
+
+
+@dataclass
+class _Timed:
+    """A forecaster that adds up the seconds it takes."""
+
+    forecaster: Forecaster
+    seconds: float = 0.0
+
+    def __call__(self, windows: Windows, horizon: int) -> np.ndarray:
+        started = time.monotonic()
+        forecast = self.forecaster(windows, horizon)
+        self.seconds += time.monotonic() - started
+        return forecast
+
+
+def _fit_network(
+    name: str, series: SeriesSet, split: Split, settings: Settings, *, horizon: int, progress: Progress
+) -> _Timed:
+    started = time.monotonic()
+    fitted, _ = fit_known(
+        series.head(split.known),
+        _with_network(settings, name),
+        horizon=horizon,
+        validation=split.validation,
+        progress=progress,
+    )
+    return _Timed(ensemble_forecaster(fitted.ensemble, series), time.monotonic() - started)
+
+
+def _with_network(settings: Settings, name: str) -> Settings:
+    """Return the settings with one cell or mapping in place of what they name."""
+    key = "cell" if name in CELLS else "mapping"
+    values: dict[str, JSONValue] = {**settings.to_flat(), key: name}
+    return Settings.from_flat(values, source=f"method `{name}`")

@@ -1,0 +1,132 @@
+"""`evaluate`: a stored model on past origins, with or without fitting it anew before each."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnforecast.config import Settings
+from rnnforecast.errors import DataError
+from rnnforecast.evaluation.backtest import Forecaster, default_num_windows, make_origins
+from rnnforecast.progress import NoProgress
+from rnnforecast.workflows.judging import (
+    NETWORK,
+    baseline_forecasters,
+    ensemble_forecaster,
+    judge_methods,
+)
+from rnnforecast.workflows.loading import LoadedModel, load
+from rnnforecast.workflows.results import EvaluateResult
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from rnnforecast.data.series import SeriesSet
+    from rnnforecast.data.windows import Windows
+    from rnnforecast.progress import Progress
+
+
+def evaluate(
+    model: str | None = None,
+    data: Sequence[str | Path] | None = None,
+    *,
+    num_windows: int | None = None,
+    window_step: int | None = None,
+    gap: int = 0,
+    refit: bool = False,
+    store: str | Path | None = None,
+    progress: Progress | None = None,
+) -> EvaluateResult:
+    """Score a stored model at the last `num_windows` origins of each series, beside the baselines.
+
+    With `refit` the networks are trained anew before each origin, on the rows before it alone; without, the stored
+    weights are used, and origins within the training rows are named as such in the notes.
+
+    Raises ModelFileError, InputError, DataError.
+    """
+    started = time.monotonic()
+    loaded = load(model, data=data, store=store)
+    series, horizon = loaded.series, loaded.manifest.horizon
+    step = window_step or horizon
+    count = num_windows or default_num_windows(series.lengths, horizon=horizon)
+    windows = make_origins(
+        series.lengths, horizon=horizon, num_windows=count, window_step=step, gap=gap, min_past=series.season_length + 1
+    )
+    if not len(windows):
+        raise DataError(
+            f"no series has room for one origin: the longest has {int(series.lengths.max())} rows, "
+            f"needs {series.season_length + 1 + gap + horizon}",
+            hint="lower `--gap`, or bring more rows",
+            code="E_SERIES_SHORT",
+        )
+    known = series.lengths.copy()
+    np.minimum.at(known, windows.series, windows.cutoffs)
+    network = _refitting(loaded, progress or NoProgress()) if refit else ensemble_forecaster(loaded.ensemble, series)
+    judgement = judge_methods(
+        {NETWORK: network, **baseline_forecasters(series)},
+        series,
+        windows,
+        known=known,
+        horizon=horizon,
+        gap=gap,
+        window_step=step,
+    )
+    return EvaluateResult(
+        model=loaded.manifest.label,
+        assumptions=loaded.manifest.assumptions,
+        findings=loaded.findings,
+        num_windows=count,
+        window_step=step,
+        gap=gap,
+        refit=refit,
+        cutoffs=cutoff_stamps(series, windows),
+        metrics=judgement.metrics(),
+        per_lead=judgement.per_lead(),
+        per_series=judgement.per_series(series),
+        verdict=judgement.verdict_dict(),
+        notes=(*loaded.notes, *_notes(loaded, windows, refit=refit)),
+        seconds=time.monotonic() - started,
+    )
+
+
+def cutoff_stamps(series: SeriesSet, windows: Windows) -> tuple[object, ...]:
+    """Return the distinct stamps of the last rows seen, in order."""
+    ordinals = np.unique(series.first_ordinals[windows.series] + windows.cutoffs - 1)
+    return tuple(series.freq.to_timestamps(ordinals))
+
+
+def _refitting(loaded: LoadedModel, progress: Progress) -> Forecaster:
+    """Return a forecaster that trains the model's recipe on the rows before each distinct cutoff."""
+    from rnnforecast.workflows.refitting import refitting_forecaster
+
+    return refitting_forecaster(loaded.series, _settings(loaded), horizon=loaded.manifest.horizon, progress=progress)
+
+
+def _settings(loaded: LoadedModel) -> Settings:
+    return Settings.from_flat(loaded.manifest.settings, source=f"the settings of {loaded.manifest.label}")
+
+
+def _notes(loaded: LoadedModel, windows: Windows, *, refit: bool) -> list[str]:
+    if refit:
+        return []
+    series = loaded.series
+    trained_until = loaded.manifest.input.last_timestamp
+    if trained_until is None or loaded.manifest.input.digest == "":
+        return []
+    last = series.first_ordinals[windows.series] + windows.cutoffs - 1
+    end = _ordinal(series, trained_until)
+    inside = int((last < end).sum()) if end is not None else 0
+    if not inside:
+        return []
+    return [
+        f"{inside} of {len(windows)} origins lie within the rows the model was fitted on: their scores flatter it; "
+        "`--refit` trains anew before each origin"
+    ]
+
+
+def _ordinal(series: SeriesSet, stamp: str | int) -> int | None:
+    stamps = np.array([stamp]) if isinstance(stamp, int) else np.array([np.datetime64(stamp, "us")])
+    return int(series.freq.to_ordinals(stamps)[0])

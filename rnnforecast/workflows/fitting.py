@@ -1,0 +1,92 @@
+"""Choose a recipe, fit it and calibrate its intervals on one set of rows; what train, compare and refits share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from rnnforecast.training.budget import TimeBudget, parse_duration
+from rnnforecast.training.ensemble import fit_ensemble
+from rnnforecast.training.recipe import Recipe, choose_recipe, gather_facts
+from rnnforecast.workflows.judging import calibrate, loss_scales
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rnnforecast.config import Settings
+    from rnnforecast.data.series import SeriesSet
+    from rnnforecast.data.windows import Windows
+    from rnnforecast.forecasting import Ensemble
+    from rnnforecast.progress import Progress
+    from rnnforecast.training.loop import Fit
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A recipe with its fitted networks; `ensemble` is calibrated on the validation origins."""
+
+    recipe: Recipe
+    ensemble: Ensemble
+    fits: tuple[Fit, ...]
+
+
+def make_budget(settings: Settings, *, num_fits: int) -> TimeBudget:
+    """Share `time_budget` out over `num_fits` fits of one network. Raises UsageError for a bad duration."""
+    text = settings.training.time_budget
+    return TimeBudget(None if text is None else parse_duration(text), num_fits)
+
+
+def fit_known(
+    known: SeriesSet,
+    settings: Settings,
+    *,
+    horizon: int,
+    validation: Windows,
+    progress: Progress,
+    rounds: int = 1,
+) -> tuple[Fitted, TimeBudget]:
+    """Choose and fit on `known`, stopping at the best weights on `validation`; nothing else is looked at.
+
+    `rounds` is how many fits of the whole recipe the time budget must pay for; what is left of it is returned.
+    """
+    recipe = choose_recipe(gather_facts(known, horizon=horizon), settings)
+    budget = make_budget(settings, num_fits=rounds * len(recipe.members))
+    fitted = _fit(known, recipe, settings, budget=budget, progress=progress, validation=validation)
+    return replace(fitted, ensemble=calibrate(fitted.ensemble, known, [validation])), budget
+
+
+def fit_again(
+    series: SeriesSet,
+    fitted: Fitted,
+    settings: Settings,
+    *,
+    budget: TimeBudget,
+    progress: Progress,
+) -> Fitted:
+    """Fit the same recipe on more rows, each network for the number of steps that was best before."""
+    steps = [fit.best_step for fit in fitted.fits]
+    return _fit(series, fitted.recipe, settings, budget=budget, progress=progress, num_steps=steps)
+
+
+def _fit(
+    series: SeriesSet,
+    recipe: Recipe,
+    settings: Settings,
+    *,
+    budget: TimeBudget,
+    progress: Progress,
+    validation: Windows | None = None,
+    num_steps: Sequence[int] | None = None,
+) -> Fitted:
+    ensemble, fits = fit_ensemble(
+        series,
+        recipe,
+        loss_scale=loss_scales(series),
+        validation=validation,
+        seed=settings.training.seed,
+        device=settings.training.device,
+        budget=budget,
+        progress=progress,
+        num_steps=num_steps,
+    )
+    return Fitted(recipe=recipe, ensemble=ensemble, fits=fits)

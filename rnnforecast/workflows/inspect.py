@@ -1,0 +1,38 @@
+"""`inspect`: what is read in a file and every finding; nothing is trained or stored."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnforecast.config import Settings
+from rnnforecast.data.reading import read_series
+from rnnforecast.workflows.results import InspectResult, assumptions_to_dict
+from rnnforecast.workflows.splitting import fit_horizon
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+def inspect(data: Sequence[str | Path], settings: Settings | None = None) -> InspectResult:
+    """Read files as `train` would and report the choices. Raises InputError or DataError."""
+    started = time.monotonic()
+    settings = settings or Settings()
+    read = read_series(data, settings.data)
+    assumptions = fit_horizon(read, settings.data)
+    series = read.series
+    ends = np.array([series.first_ordinals.min(), (series.first_ordinals + series.lengths - 1).max()])
+    first, last = series.freq.to_timestamps(ends)
+    return InspectResult(
+        assumptions=assumptions_to_dict(assumptions),
+        reasons=assumptions.reasons,
+        findings=read.findings,
+        paths=tuple(str(path) for path in read.paths),
+        first=first,
+        last=last,
+        columns=read.roles,
+        seconds=time.monotonic() - started,
+    )

@@ -1,0 +1,154 @@
+"""A stored model and the rows it forecasts from: which one is meant, and whether they belong together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnforecast.config import DataSettings
+from rnnforecast.data.reading import read_columns, read_series
+from rnnforecast.data.series import SeriesSet
+from rnnforecast.errors import DataError, InputError, ModelFileError
+from rnnforecast.store.registry import Registry
+from rnnforecast.workflows.packing import check_shapes, frequency_of, unpack_ensemble
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rnnforecast.findings import Finding
+    from rnnforecast.forecasting import Ensemble
+    from rnnforecast.store.context import SeriesContext
+    from rnnforecast.store.manifest import Manifest
+    from rnnforecast.store.shelf import StoredModel
+
+STDIN = "-"
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A verified model beside the rows it is to forecast from."""
+
+    manifest: Manifest
+    ensemble: Ensemble
+    series: SeriesSet
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...]
+
+
+def load(model: str | None, *, data: Sequence[str | Path] | None, store: str | Path | None) -> LoadedModel:
+    """Find the model, verify it, read the rows in the roles it was trained on, and check that they fit.
+
+    Raises ModelFileError, InputError or DataError.
+    """
+    stored, note = _choose(model, data=data, store=store)
+    file = stored.load(check_shapes=check_shapes)
+    manifest = file.manifest
+    context = file.context()
+    paths = list(data) if data else list(manifest.input.paths)
+    notes = [note]
+    findings: tuple[Finding, ...] = ()
+    if not data and STDIN in paths:
+        if context is None:
+            raise InputError("the model was trained on standard input", hint="name the rows with `--data FILE`")
+        series = _restore(manifest, context)
+        notes.append("the model was trained on standard input: its own last rows are used")
+    else:
+        read = read_series(paths, data_settings(manifest))
+        series, findings = read.series, read.findings
+        _check_frequency(series, manifest, paths)
+    if context is not None:
+        notes += _unseen_ids(series, context)
+    return LoadedModel(
+        manifest=manifest,
+        ensemble=unpack_ensemble(file),
+        series=replace(series, season_length=manifest.season_length),
+        findings=findings,
+        notes=tuple(notes),
+    )
+
+
+def data_settings(manifest: Manifest) -> DataSettings:
+    """Return the roles and the clock a model was trained with, so that fresh rows are read the same way."""
+    roles = manifest.roles
+    return DataSettings(
+        time=roles.time or "none",
+        target=roles.target,
+        id=roles.id,
+        freq=frequency_of(manifest).alias,
+        season_length=manifest.season_length,
+        horizon=manifest.horizon,
+        past=roles.past,
+        future=roles.future,
+        static=roles.static,
+    )
+
+
+def _choose(
+    model: str | None, *, data: Sequence[str | Path] | None, store: str | Path | None
+) -> tuple[StoredModel, str]:
+    """Return the model and a sentence that says why it was taken."""
+    registry = Registry(store)
+    if model is not None or not data:
+        stored = registry.resolve(model)
+        return stored, f"model {stored.label}" + ("" if model else ", the newest")
+    first = str(data[0])
+    fitting = registry.find_for_data(first, columns=read_columns(first))
+    if fitting is not None:
+        return fitting, f"model {fitting.label}, the newest trained on a file `{Path(first).name}` with these columns"
+    newest = registry.resolve(None)
+    raise ModelFileError(
+        f"no stored model was trained on a file named `{Path(first).name}` with its columns",
+        hint=f"name the model that is meant: `rnnforecast predict {newest.name} --data {first}`, "
+        f"or train one: `rnnforecast train {first}`",
+        code="E_MODEL_UNKNOWN",
+    )
+
+
+def _check_frequency(series: SeriesSet, manifest: Manifest, paths: Sequence[str | Path]) -> None:
+    trained = frequency_of(manifest)
+    if (series.freq.unit, series.freq.multiple) == (trained.unit, trained.multiple):
+        return
+    raise DataError(
+        f"`{paths[0]}` has frequency {series.freq.alias}, the model {manifest.label} was trained on {trained.alias}",
+        hint="train a model on these rows, or name data of the model's frequency with `--data`",
+        code="E_BUNDLE_MISMATCH_FREQ",
+    )
+
+
+def _unseen_ids(series: SeriesSet, context: SeriesContext) -> list[str]:
+    if not series.id_columns or context.id_values.shape[1] != len(series.id_columns):
+        return []
+    known = set(map(tuple, context.id_values))
+    fresh = [label for label, ids in zip(series.item_ids, series.id_values, strict=True) if tuple(ids) not in known]
+    if not fresh:
+        return []
+    shown = ", ".join(f"`{label}`" for label in fresh[:5]) + (" ..." if len(fresh) > 5 else "")
+    return [f"cold start: {len(fresh)} series the model has not seen in training: {shown}"]
+
+
+def _restore(manifest: Manifest, context: SeriesContext) -> SeriesSet:
+    """Rebuild the series of a model file from the last rows it keeps."""
+    roles = manifest.roles
+    return SeriesSet(
+        id_columns=roles.id,
+        id_values=context.id_values,
+        target_names=roles.target,
+        target_index=context.target_index,
+        time_column=roles.time,
+        values=np.where(context.observed, context.values, np.nan),
+        observed=context.observed,
+        offsets=context.offsets,
+        first_ordinals=context.first_ordinals,
+        freq=frequency_of(manifest),
+        season_length=manifest.season_length,
+        past_covariates=context.past_covariates,
+        future_covariates=context.future_covariates,
+        future_offsets=context.future_offsets,
+        static_covariates=context.static_covariates,
+        past_names=roles.past,
+        future_names=roles.future,
+        static_names=roles.static,
+    )

@@ -1,0 +1,164 @@
+"""`predict`: a stored model, fresh rows, and the steps after them; nothing is fitted and torch stays unloaded."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from rnnforecast.config import DEFAULT_QUANTILE_LEVELS
+from rnnforecast.data.windows import FlatSeries
+from rnnforecast.data.writing import check_output, write_table
+from rnnforecast.errors import DataError, DivergedError
+from rnnforecast.evaluation.baselines import forecast_baseline
+from rnnforecast.forecasting import interpolate_quantiles, last_windows
+from rnnforecast.workflows.attention import write_attention
+from rnnforecast.workflows.frames import forecast_frame, make_previews
+from rnnforecast.workflows.loading import LoadedModel, load
+from rnnforecast.workflows.results import PredictResult, stamp_to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rnnforecast.data.series import SeriesSet
+    from rnnforecast.forecasting import Ensemble
+
+Engine = Literal["numpy", "torch"]
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Forecasts after the last row of each series; S series, H horizon, Q levels."""
+
+    quantile_levels: tuple[float, ...]
+    median: np.ndarray  # [S, H]
+    quantiles: np.ndarray  # [S, H, Q]
+    method: str  # `network`, or the baseline that is served in its place
+
+
+def predict(
+    model: str | None = None,
+    *,
+    data: Sequence[str | Path] | None = None,
+    horizon: int | None = None,
+    quantiles: Sequence[float] | None = None,
+    store: str | Path | None = None,
+    engine: Engine = "numpy",
+    output: str | Path | None = None,
+    attention_output: str | Path | None = None,
+) -> PredictResult:
+    """Forecast `horizon` steps after the last row of every series.
+
+    `model` is `NAME`, `NAME@VERSION` or a path; not named, it is the newest, or with `data` the newest trained on
+    data of that name and columns. `data` defaults to the files of the training, read again.
+
+    Raises ModelFileError, InputError, DataError, OutputError, UsageError; never returns NaN or too few rows.
+    """
+    started = time.monotonic()
+    for target in (output, attention_output):
+        if target is not None:
+            check_output(target)
+    loaded = load(model, data=data, store=store)
+    steps = horizon or loaded.manifest.horizon
+    levels = tuple(quantiles or DEFAULT_QUANTILE_LEVELS)
+    check_known_future(loaded.series, steps)
+    forecast = forecast_series(loaded, loaded.series, horizon=steps, quantile_levels=levels, engine=engine)
+    frame = forecast_frame(loaded.series, forecast)
+    if output is not None:
+        write_table(frame, output)
+    if attention_output is not None:
+        write_attention(loaded, attention_output)
+    series = loaded.series
+    last = np.unique(series.first_ordinals + series.lengths - 1)
+    return PredictResult(
+        model=loaded.manifest.label,
+        frame=frame,
+        freq=series.freq.alias,
+        horizon=steps,
+        quantile_levels=levels,
+        cutoffs=tuple(series.freq.to_timestamps(last)),
+        num_series=series.num_series,
+        previews=make_previews(series, forecast),
+        output=None if output is None else str(output),
+        attention_output=None if attention_output is None else str(attention_output),
+        findings=loaded.findings,
+        notes=(*loaded.notes, *_notes(loaded, steps, forecast.method)),
+        seconds=time.monotonic() - started,
+    )
+
+
+def forecast_series(
+    loaded: LoadedModel,
+    series: SeriesSet,
+    *,
+    horizon: int,
+    quantile_levels: Sequence[float],
+    engine: Engine = "numpy",
+) -> Forecast:
+    """Forecast after the last row of each series with what the model serves: its networks or a baseline."""
+    windows = last_windows(series)
+    served = loaded.manifest.served
+    trained_levels = loaded.manifest.quantile_levels
+    if served == "network":
+        ensemble = _on_engine(loaded.ensemble, engine)
+        trained = ensemble.forecast(FlatSeries.from_series(series), windows, horizon=horizon)
+    else:
+        trained = forecast_baseline(served, series, windows, horizon=horizon, quantile_levels=trained_levels)
+    if not np.isfinite(trained).all():
+        odd = series.item_ids[int(np.flatnonzero(~np.isfinite(trained).all(axis=(1, 2)))[0])]
+        raise DivergedError(
+            f"the forecast of `{odd}` is not finite",
+            hint="look for values of an absurd size with `rnnforecast inspect`, then train again",
+        )
+    return Forecast(
+        quantile_levels=tuple(quantile_levels),
+        median=trained[..., trained_levels.index(0.5)],
+        quantiles=interpolate_quantiles(trained, trained_levels, quantile_levels),
+        method=served,
+    )
+
+
+def check_known_future(series: SeriesSet, horizon: int) -> None:
+    """Refuse a horizon that the covariates known ahead do not cover. Raises DataError naming columns, ids and stamp."""
+    if not series.future_names:
+        return
+    ahead = np.diff(series.future_offsets) - series.lengths
+    short = np.flatnonzero(ahead < horizon)
+    if not len(short):
+        return
+    first = int(short[0])
+    ordinal = series.first_ordinals[first] + series.lengths[first] + ahead[first]
+    stamp = stamp_to_json(series.freq.to_timestamps(np.array([ordinal]))[0], series.freq.alias)
+    ids = ", ".join(f"`{series.item_ids[index]}`" for index in short[:5])
+    more = f" and {len(short) - 5} more" if len(short) > 5 else ""
+    columns = ", ".join(f"`{name}`" for name in series.future_names)
+    raise DataError(
+        f"covariates known ahead ({columns}) end before the horizon of {horizon} steps: "
+        f"{ids}{more}; the first missing stamp is {stamp}",
+        hint=f"add rows with these columns and an empty target, or use `--horizon {max(int(ahead.min()), 1)}`",
+        code="E_COV_MISSING_FUTURE",
+    )
+
+
+def _on_engine(ensemble: Ensemble, engine: Engine) -> Ensemble:
+    if engine == "numpy":
+        return ensemble
+    from rnnforecast.networks.engine import forecast_windows
+
+    return replace(ensemble, engine=forecast_windows)
+
+
+def _notes(loaded: LoadedModel, horizon: int, method: str) -> list[str]:
+    notes = []
+    trained = loaded.manifest.horizon
+    if horizon > trained:
+        notes.append(
+            f"trained for {trained} steps, forecast for {horizon}: the steps beyond are forecast recursively, "
+            "each block from the medians of the one before"
+        )
+    if method != "network":
+        notes.append(f"the network lost to `{method}` when it was judged, so `{method}` is served")
+    return notes

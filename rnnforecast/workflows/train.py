@@ -1,0 +1,220 @@
+"""`train`: read, choose, fit, judge, store; the whole main job in one call."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rnnforecast.config import Settings
+from rnnforecast.data.reading import read_series
+from rnnforecast.errors import LostToBaselineError
+from rnnforecast.progress import NoProgress, Progress
+from rnnforecast.store.registry import Registry
+from rnnforecast.workflows.fitting import Fitted, fit_again, fit_known
+from rnnforecast.workflows.judging import (
+    NETWORK,
+    Judgement,
+    baseline_forecasters,
+    calibrate,
+    ensemble_forecaster,
+    judge_methods,
+)
+from rnnforecast.workflows.packing import pack_model
+from rnnforecast.workflows.results import TrainResult, assumptions_to_dict
+from rnnforecast.workflows.splitting import Split, fit_horizon, split_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rnnforecast.data.reading import Assumptions, ReadResult
+    from rnnforecast.data.series import SeriesSet
+    from rnnforecast.findings import JSONValue
+    from rnnforecast.forecasting import Ensemble
+    from rnnforecast.store.shelf import StoredModel
+    from rnnforecast.training.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained and judged ensemble before it is stored."""
+
+    ensemble: Ensemble  # fitted on everything, intervals calibrated on every held-out origin
+    fitted: Fitted  # the fit that was judged
+    split: Split
+    judgement: Judgement
+    seconds: float
+
+
+def train(
+    data: Sequence[str | Path],
+    settings: Settings | None = None,
+    *,
+    name: str | None = None,
+    store: str | Path | None = None,
+    progress: Progress | None = None,
+    require_win: bool = False,
+) -> TrainResult:
+    """Train on files, judge on held-out origins, and store the model under `name` (default: the file's stem).
+
+    Raises InputError, DataError, UsageError, OutputError, ResourceError or DivergedError; with `require_win`
+    LostToBaselineError, after storing, when the verdict is no win. A failure changes nothing stored before.
+    """
+    settings = settings or Settings()
+    read = read_series(data, settings.data)
+    name = name or default_name(read.paths)
+    registry = Registry(store)
+    registry.check_writable(name)
+    assumptions = fit_horizon(read, settings.data)
+    trained = train_series(read.series, settings, horizon=assumptions.horizon, progress=progress or NoProgress())
+    served = served_method(trained.judgement, settings)
+    model = pack_model(
+        read,
+        trained.ensemble,
+        assumptions=assumptions,
+        settings=settings,
+        name=name,
+        metrics=trained.judgement.metrics(),
+        verdict=trained.judgement.verdict_dict(),
+        served=served,
+        seconds=trained.seconds,
+    )
+    stored = registry.add(model)
+    if require_win:
+        _require_win(trained.judgement, stored)
+    return _report(read, trained, settings, assumptions=assumptions, stored=stored, served=served)
+
+
+def train_series(series: SeriesSet, settings: Settings, *, horizon: int, progress: Progress) -> Trained:
+    """Fit, judge and fit once more on everything; only the second fit sees the held-out rows."""
+    started = time.monotonic()
+    split = split_rows(series, horizon=horizon, evaluation=settings.evaluation)
+    known = series.head(split.known)
+    rounds = 2 if settings.training.refit else 1
+    fitted, budget = fit_known(
+        known, settings, horizon=horizon, validation=split.validation, progress=progress, rounds=rounds
+    )
+    judgement = _judge(fitted.ensemble, series, split, settings)
+    # intervals of the model that is served learn from every origin the judged networks had not seen
+    calibration = calibrate(fitted.ensemble, series, [split.validation, split.held_out]).calibration
+    final = fit_again(series, fitted, settings, budget=budget, progress=progress) if rounds == 2 else fitted
+    return Trained(
+        ensemble=replace(final.ensemble, calibration=calibration),
+        fitted=fitted,
+        split=split,
+        judgement=judgement,
+        seconds=time.monotonic() - started,
+    )
+
+
+def default_name(paths: Sequence[str]) -> str:
+    """Return the name of a model that was given none: the stem of its first file."""
+    stem = Path(paths[0]).name.removesuffix(".gz").rsplit(".", 1)[0]
+    return stem if stem and stem != "-" else "stdin"
+
+
+def served_method(judgement: Judgement, settings: Settings) -> str:
+    """Return what the stored model serves: the network, or on a loss, where the user asked for it, the winner."""
+    verdict = judgement.verdict
+    if verdict is not None and verdict.outcome == "loss" and settings.evaluation.on_loss == "serve-baseline":
+        return verdict.against
+    return NETWORK
+
+
+def _judge(ensemble: Ensemble, series: SeriesSet, split: Split, settings: Settings) -> Judgement:
+    return judge_methods(
+        {NETWORK: ensemble_forecaster(ensemble, series), **baseline_forecasters(series)},
+        series,
+        split.held_out,
+        known=split.known,
+        horizon=ensemble.horizon,
+        gap=settings.evaluation.gap,
+        window_step=split.window_step,
+    )
+
+
+def _require_win(judgement: Judgement, stored: StoredModel) -> None:
+    verdict = judgement.verdict
+    if verdict is not None and verdict.outcome == "win":
+        return
+    reason = "nothing could be held out to judge on" if verdict is None else verdict.sentence()
+    raise LostToBaselineError(
+        f"no win, and a win was required: {reason}",
+        hint=f"the model is stored as {stored.label}; `--on-loss serve-baseline` stores the winner instead",
+        code="E_RUN_LOST",
+    )
+
+
+def _report(
+    read: ReadResult,
+    trained: Trained,
+    settings: Settings,
+    *,
+    assumptions: Assumptions,
+    stored: StoredModel,
+    served: str,
+) -> TrainResult:
+    return TrainResult(
+        model=stored.label,
+        path=str(stored.path),
+        assumptions=assumptions_to_dict(assumptions),
+        reasons={**assumptions.reasons, **trained.fitted.recipe.reasons},
+        findings=read.findings,
+        settings=chosen_settings(settings, assumptions, trained.fitted.recipe),
+        members=tuple(_describe(trained)),
+        metrics=trained.judgement.metrics(),
+        verdict=trained.judgement.verdict_dict(),
+        served=served,
+        num_windows=trained.split.num_windows,
+        seconds=trained.seconds,
+        notes=_notes(trained, settings, read.series),
+    )
+
+
+def chosen_settings(settings: Settings, assumptions: Assumptions, recipe: Recipe) -> dict[str, JSONValue]:
+    """Return the flat settings with the choices of data and recipe in place of what was left open."""
+    first = recipe.members[0].model_dump(mode="json")
+    chosen: dict[str, JSONValue] = {
+        **first,
+        **{key: getattr(recipe.fit, key) for key in ("num_steps", "batch_size", "learning_rate")},
+        **{key: value for key, value in assumptions_to_dict(assumptions).items() if not key.startswith("n_")},
+        "num_members": len(recipe.members),
+    }
+    flat = settings.to_flat()
+    return {key: chosen.get(key) if value in (None, []) else value for key, value in flat.items()}
+
+
+def _describe(trained: Trained) -> list[dict[str, JSONValue]]:
+    """Describe each network: what differs between them, the steps of its best weights and the health of its fit."""
+    return [
+        {
+            **member.model_dump(mode="json", exclude={"quantile_levels"}),
+            "num_steps": fit.num_steps,
+            "best_step": fit.best_step,
+            "validation_score": fit.best_score,
+            "clipped_share": fit.clipped_share,
+            "num_rollbacks": fit.num_rollbacks,
+            "seconds": fit.seconds,
+        }
+        for member, fit in zip(trained.fitted.recipe.members, trained.fitted.fits, strict=True)
+    ]
+
+
+def _notes(trained: Trained, settings: Settings, series: SeriesSet) -> tuple[str, ...]:
+    notes = []
+    if trained.judgement.verdict is None:
+        notes.append("nothing could be held out: there are no scores and no verdict")
+    unscored = series.num_series - len(set(trained.split.held_out.series.tolist()))
+    if 0 < unscored < series.num_series:
+        notes.append(f"{unscored} of {series.num_series} series are too short to hold rows out; they were learnt from")
+    short = [fit for fit in trained.fitted.fits if fit.num_steps < trained.fitted.recipe.fit.num_steps]
+    if short:
+        notes.append(
+            f"the time budget {settings.training.time_budget} cut the training "
+            f"from {trained.fitted.recipe.fit.num_steps} to {min(fit.num_steps for fit in short)} steps"
+        )
+    rolled = sum(fit.num_rollbacks for fit in trained.fitted.fits)
+    if rolled:
+        notes.append(f"training left the finite numbers {rolled} times and went on from the last good weights")
+    return tuple(notes)
