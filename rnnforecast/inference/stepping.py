@@ -108,14 +108,19 @@ def _normalise_next(member: MemberSettings, state: StepState, segment: WindowBat
     alone = causal_track(np, target[:, None], observed[:, None], seasonal=member.season_length > 1)
     filled = alone.known[:, 0]
     level = np.where(filled, alone.level[:, 0], state.level)
-    spread = np.where(filled, _own_spread(target, observed), 0.0)
+    spread = np.where(filled, alone.scale[:, 0], 0.0)  # of one segment alone: its spread
     step = np.abs(level - state.level) * state.known * filled
     total = CAUSAL_DECAY * state.spread_total + spread + 0.5 * step
     weight = CAUSAL_DECAY * state.spread_weight + filled
     scale = lift(np, total / np.where(weight > 0, weight, 1.0), level)
     known = state.known | filled
-    pair = CausalTrack(*(np.stack(both, axis=1) for both in ((state.level, level), (state.scale, scale), (state.known, known))))
-    features = causal_features(np, pair, observed.mean(-1)[:, None], log=member.log)[:, 1:]
+    pair = CausalTrack(
+        level=np.stack([state.level, level], axis=1),
+        scale=np.stack([state.scale, scale], axis=1),
+        known=np.stack([state.known, known], axis=1),
+    )
+    share = np.repeat(observed.mean(-1)[:, None], 2, axis=1)
+    features = causal_features(np, pair, share, log=member.log)[:, 1:]
     limit = normaliser.input_limit
     values = np.clip((target - level[:, None]) / scale[:, None], -limit, limit) * observed
     carried = replace(state, level=level, scale=scale, known=known, spread_total=total, spread_weight=weight)
@@ -129,12 +134,3 @@ def _normalise_next(member: MemberSettings, state: StepState, segment: WindowBat
         scale=scale[:, None],
         known=known[:, None],
     )
-
-
-def _own_spread(target: np.ndarray, observed: np.ndarray) -> np.ndarray:
-    """Return the standard deviation of the observed values of [B, p]: [B], 0 without any."""
-    count = np.maximum(observed.sum(-1), 1)
-    mean = target.sum(-1) / count
-    deviation = (target - mean[:, None]) * observed
-    spread: np.ndarray = np.sqrt((deviation**2).sum(-1) / count)
-    return spread
