@@ -92,6 +92,7 @@ def compare(
         per_lead=judgement.per_lead(),
         per_series=judgement.per_series(series),
         verdict=judgement.verdict_dict(),
+        networks=tuple(networks),
         seconds_per_method={name: method.seconds for name, method in timed.items()},
         seconds=time.monotonic() - started,
     )

@@ -82,6 +82,7 @@ def verdict(outcome: str = "win", *, skill: float = 21.3) -> dict[str, object]:
     """Return a verdict against drift."""
     return {
         "outcome": outcome,
+        "network": "network",
         "against": "drift",
         "p_value": 0.012,
         "skill": skill,
@@ -89,6 +90,8 @@ def verdict(outcome: str = "win", *, skill: float = 21.3) -> dict[str, object]:
         "test": "Diebold-Mariano",
         "num_windows": 10,
         "num_series": 1,
+        "comparisons": [],
+        "reason": "Diebold-Mariano over 10 origins: p = 0.012 after Holm's correction for 3 comparisons",
     }
 
 

@@ -59,4 +59,4 @@ def _blocks(result: Result, *, width: int, braille: bool) -> list[RenderableType
 
     if isinstance(result, ModelResult):
         return store.model_blocks(result, width=width)
-    return store.models_blocks(result) if isinstance(result, ModelsResult) else store.doctor_blocks(result)
+    return store.models_blocks(result, width=width) if isinstance(result, ModelsResult) else store.doctor_blocks(result)

@@ -50,6 +50,14 @@ def safe(value: object, style: str = "") -> Text:
     return Text(visible(value), style=style)
 
 
+def shortened(text: str, length: int = 32) -> str:
+    """Return text cut in its middle, where long ids differ least, to so many characters."""
+    if len(text) <= length:
+        return text
+    head = (length - 1) // 2
+    return f"{text[:head]}…{text[-(length - 1 - head) :]}"
+
+
 def heading(words: str, detail: str = "") -> Text:
     """Return a heading, and what belongs to it in a lighter hand."""
     text = Text(visible(words), style="bold")

@@ -9,7 +9,7 @@ import numpy as np
 from rich.console import Group
 from rich.text import Text
 
-from rnnforecast.cli.render.blocks import heading, numbers, plural, quiet_table, safe, stamp_text, under
+from rnnforecast.cli.render.blocks import heading, numbers, plural, quiet_table, safe, shortened, stamp_text, under
 from rnnforecast.cli.render.plot import FORECAST_STYLE, INTERVAL_STYLE, plot, sparkline
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def _overview(result: PredictResult, *, braille: bool) -> RenderableType:
         cells = numbers([float(last[0]) if len(last) else None, float(median[0]), float(median[-1])])
         past = preview.past_target[-2 * result.horizon :]
         lines = Text(sparkline(np.concatenate([past, median]), width=20) if braille else "", style=FORECAST_STYLE)
-        table.add_row(safe(_label(preview, result)), *cells, lines)
+        table.add_row(safe(shortened(_label(preview, result))), *cells, lines)
     more = result.num_series - len(shown)
     ending = [Text(f"and {more:,} more; `--output FILE` writes all of them", style="dim")] if more > 0 else []
     title = heading(
@@ -99,8 +99,11 @@ def _title(result: PredictResult, preview: Preview) -> Text:
 
 
 def _label(preview: Preview, result: PredictResult) -> str:
-    parts = [part for part in (preview.label, preview.target) if part]
-    return " ".join(dict.fromkeys(parts)) or result.model
+    """Return the id of a series, with its target where there are several or no id."""
+    targets = {each.target for each in result.previews}
+    if preview.label and len(targets) == 1:
+        return preview.label
+    return " ".join(dict.fromkeys(part for part in (preview.label, preview.target) if part)) or result.model
 
 
 def _rows(count: int) -> list[int | None]:

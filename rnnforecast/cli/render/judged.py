@@ -19,10 +19,11 @@ from rnnforecast.cli.render.blocks import (
     plural,
     quiet_table,
     safe,
+    shortened,
     stamp_text,
     under,
 )
-from rnnforecast.cli.render.judgement import metrics_block, order_methods, verdict_block
+from rnnforecast.cli.render.judgement import metrics_block, order_methods, serving_advice, verdict_block
 from rnnforecast.cli.render.reading import assumptions_block
 from rnnforecast.cli.render.store import describe_member
 from rnnforecast.workflows.results import CompareResult, EvaluateResult, TrainResult
@@ -52,7 +53,7 @@ def blocks(result: TrainResult | EvaluateResult | CompareResult, *, width: int) 
 
 def train_blocks(result: TrainResult, *, width: int) -> list[RenderableType]:
     """Return the screen of `train`."""
-    verdict = verdict_block(result.verdict, result.served)
+    verdict = verdict_block(result.verdict, advice=serving_advice(result.verdict, result.served))
     lost = result.verdict is not None and result.verdict["outcome"] == "loss"
     screen = [assumptions_block(result.assumptions, result.reasons)]
     if result.metrics:
@@ -139,7 +140,7 @@ def _series_block(rows: Sequence[Mapping[str, object]], methods: Sequence[str]) 
     worst = sorted(scores, key=lambda item: -scores[item].get(methods[0], 0.0))[:_MAX_SERIES]
     table = quiet_table([("series", "left"), *((method, "right") for method in methods)])
     for item in worst:
-        table.add_row(safe(item), *(number(scores[item].get(method)) for method in methods))
+        table.add_row(safe(shortened(item)), *(number(scores[item].get(method)) for method in methods))
     return under(heading("MASE by series", f"the {len(worst)} hardest of {len(scores)}"), table)
 
 

@@ -44,48 +44,52 @@ def order_methods(metrics: Metrics, *, baselines: Sequence[str] = ()) -> list[st
     return sorted(metrics, key=lambda method: (not is_network[method], _sortable(metrics[method].get("mase"))))
 
 
-def verdict_block(verdict: Mapping[str, object] | None, served: str = NETWORK) -> RenderableType:
-    """Return the verdict; its first word is the outcome."""
+def verdict_block(verdict: Mapping[str, object] | None, *, advice: str = "") -> RenderableType:
+    """Return the verdict; its first word is the outcome, and `advice` follows a loss."""
     table = quiet_table([("", "left"), ("", "fold")], header=False)
     if verdict is None:
         table.add_row(Text("No verdict", style="bold"), "nothing was held out, so nothing was judged")
         return table
     outcome = str(verdict["outcome"])
     table.add_row(Text(outcome.capitalize(), style=_OUTCOME_STYLES.get(outcome, "bold")), safe(_sentence(verdict)))
-    table.add_row("", safe(_evidence(verdict), "dim"))
-    if outcome == "loss":
-        table.add_row("", safe(_consequence(served, str(verdict.get("against")))))
+    for line in _evidence(verdict):
+        table.add_row("", safe(line, "dim"))
+    if outcome == "loss" and advice:
+        table.add_row("", safe(advice))
     return table
 
 
+def serving_advice(verdict: Mapping[str, object] | None, served: str) -> str:
+    """Return what a stored model does about a loss, or how it could do more."""
+    if verdict is None:
+        return ""
+    if served != NETWORK:
+        return f"the stored model serves {served} instead"
+    return f"`--on-loss serve-baseline` stores a model that serves {verdict.get('against')} instead"
+
+
 def _sentence(verdict: Mapping[str, object]) -> str:
-    against, skill = verdict.get("against"), verdict.get("skill")
+    name, against, skill = verdict.get("network", NETWORK), verdict.get("against"), verdict.get("skill")
+    subject = "the network" if name == NETWORK else str(name)
     percent = f"{abs(skill):.1f} %" if isinstance(skill, int | float) else NOTHING
     if verdict["outcome"] == "win":
-        return f"the network beats {against}, its error is {percent} smaller"
+        return f"{subject} beats {against}, its error is {percent} smaller"
     if verdict["outcome"] == "loss":
-        return f"the network loses to {against}, its error is {percent} larger"
+        return f"{subject} loses to {against}, its error is {percent} larger"
     size = "smaller" if isinstance(skill, int | float) and skill > 0 else "larger"
-    return f"the network's error is {percent} {size} than that of {against}, which may be chance"
+    return f"{subject}'s error is {percent} {size} than {against}'s, maybe by chance"
 
 
-def _evidence(verdict: Mapping[str, object]) -> str:
-    parts = []
+def _evidence(verdict: Mapping[str, object]) -> list[str]:
+    """Return what stands behind the outcome: the skill with its interval, and the test."""
+    lines = []
     interval = verdict.get("skill_interval")
-    if isinstance(interval, list | tuple) and len(interval) == 2 and None not in interval:
+    if isinstance(interval, list | tuple) and len(interval) == 2 and all(_is_finite(end) for end in interval):
         low, high = (f"{float(end):+.1f}" for end in interval)
-        parts.append(f"skill {_signed(verdict.get('skill'))} %, 95 % interval {low} to {high} %")
-    test, p_value = verdict.get("test"), verdict.get("p_value")
-    if isinstance(p_value, int | float):
-        shown = "p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}"
-        parts.append(f"{str(test).replace('_', ' ')}, {shown}" if test else shown)
-    return "; ".join(parts)
-
-
-def _consequence(served: str, against: str) -> str:
-    if served != NETWORK:
-        return f"The stored model serves {served} instead."
-    return f"`--on-loss serve-baseline` stores a model that serves {against} instead."
+        lines.append(f"skill {_signed(verdict.get('skill'))} %, 95 % interval {low} to {high} %")
+    if verdict.get("reason"):
+        lines.append(str(verdict["reason"]))
+    return lines
 
 
 def _signed(value: object) -> str:
@@ -117,3 +121,7 @@ def _at(values: object, level: str) -> float | None:
 
 def _sortable(value: object) -> float:
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else math.inf
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)

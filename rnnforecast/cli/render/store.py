@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from rnnforecast.cli.render.blocks import NOTHING, heading, number, plural, quiet_table, safe, under
-from rnnforecast.cli.render.judgement import metrics_block, verdict_block
+from rnnforecast.cli.render.blocks import NOTHING, heading, number, plural, quiet_table, safe, shortened, under
+from rnnforecast.cli.render.judgement import WIDE, metrics_block, serving_advice, verdict_block
 from rnnforecast.cli.render.reading import assumptions_block
 
 if TYPE_CHECKING:
@@ -19,36 +19,36 @@ if TYPE_CHECKING:
 _TITLES = {"list": "stored", "verify": "verified", "remove": "removed"}
 
 
-def models_blocks(result: ModelsResult) -> list[RenderableType]:
+def models_blocks(result: ModelsResult, *, width: int) -> list[RenderableType]:
     """Return the screen of `models list`, `verify` and `remove`."""
     title = heading(f"{plural(len(result.models), 'model')} {_TITLES[result.action]}", result.store)
     if not result.models:
         return [under(title, Text("`rnnforecast train DATA` makes the first"))]
-    if result.action == "verify":
-        return [under(title, _verified(result))]
-    columns = [("model", "left"), ("target", "left"), ("freq", "left"), ("horizon", "right"), ("series", "right")]
-    table = quiet_table([*columns, ("MASE", "right"), ("verdict", "left"), ("trained", "left")])
+    return [under(title, _verified(result) if result.action == "verify" else _listed(result, width=width))]
+
+
+def _listed(result: ModelsResult, *, width: int) -> RenderableType:
+    columns = [("model", "left"), ("horizon", "right"), ("series", "right"), ("MASE", "right"), ("verdict", "left")]
+    wide = [("freq", "left"), ("target", "left")] if width >= WIDE else []
+    table = quiet_table([*columns, ("trained", "left"), *wide])
     for model in result.models:
+        name = safe(shortened(str(model["model"])))
         if not model.get("ok", True):
-            table.add_row(safe(model["model"]), Text("damaged", style="red"))
+            table.add_row(name, "", "", "", Text("damaged", style="red"))
             continue
-        table.add_row(
-            safe(model["model"]),
-            safe(_joined(model.get("target"))),
-            safe(model.get("freq") or NOTHING),
-            str(model.get("horizon") or NOTHING),
-            str(model.get("n_series") or NOTHING),
-            number(model.get("mase")),
-            _outcome(model),
-            Text(str(model.get("created") or "")[:16].replace("T", " "), style="dim"),
-        )
-    return [under(title, table)]
+        cells = [str(model.get(key) or NOTHING) for key in ("horizon", "n_series")]
+        more = [safe(model.get("freq") or NOTHING), safe(shortened(_joined(model.get("target"))))] if wide else []
+        trained = Text(str(model.get("created") or "")[:10], style="dim")
+        table.add_row(name, *cells, number(model.get("mase")), _outcome(model), trained, *more)
+    return table
 
 
 def model_blocks(result: ModelResult, *, width: int) -> list[RenderableType]:
     """Return the screen of `models show`."""
     manifest = result.manifest
-    blocks: list[RenderableType] = [under(heading(result.model, str(manifest.get("created", ""))[:16]), _facts(result))]
+    blocks: list[RenderableType] = [
+        under(heading(result.model, str(manifest.get("created", ""))[:16].replace("T", " ")), _facts(result))
+    ]
     assumptions = manifest.get("assumptions")
     if isinstance(assumptions, Mapping):
         blocks.append(assumptions_block(assumptions, {}))
@@ -56,7 +56,8 @@ def model_blocks(result: ModelResult, *, width: int) -> list[RenderableType]:
     if isinstance(metrics, Mapping) and metrics:
         blocks.append(metrics_block(metrics, title=heading("Held out"), width=width))
     if isinstance(verdict, Mapping):
-        blocks.append(verdict_block(verdict, str(manifest.get("served", "network"))))
+        advice = serving_advice(verdict, str(manifest.get("served", "network")))
+        blocks.append(verdict_block(verdict, advice=advice))
     return blocks
 
 
@@ -89,7 +90,7 @@ def _facts(result: ModelResult) -> RenderableType:
     if isinstance(source, Mapping):
         table.add_row(Text("data", style="dim"), safe(_joined(source.get("paths"))))
         span = f"{source.get('first_timestamp')} to {source.get('last_timestamp')}"
-        table.add_row(Text("rows", style="dim"), safe(f"{source.get('num_rows')}, {span}"))
+        table.add_row(Text("rows", style="dim"), safe(f"{source.get('num_rows'):,}, {span}"))
     table.add_row(Text("file", style="dim"), safe(result.path))
     return table
 
