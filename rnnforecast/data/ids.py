@@ -47,12 +47,12 @@ def choose_ids(
     if stamps is None:
         chosen = tuple(name for name in labels if 2 * columns[name].nunique() <= len(columns))[:1]
         return chosen, "named like an id; --id names another" if chosen else "one series"
-    ranks = pd.factorize(stamps, sort=True)[0]
+    ranks, distinct = pd.factorize(stamps, sort=True)
     codes = {name: pd.factorize(columns[name])[0] for name in candidates}
-    if len(np.unique(ranks)) == len(ranks):
+    if len(distinct) == len(ranks):
         chosen = tuple(name for name in labels if _is_constant_or_blocks(codes[name], ranks))[:1]
         return chosen, "named like an id; --id names another" if chosen else "one series: every stamp occurs once"
-    fewest = len(ranks) - len(np.unique(ranks))
+    fewest = len(ranks) - len(distinct)
     found: tuple[str, ...] = ()
     for chosen in _combinations(candidates):
         joined = join_codes([codes[name] for name in chosen])

@@ -139,7 +139,9 @@ def _to_rows(roles: Roles, joined: ParsedFiles) -> tuple[Rows, npt.NDArray[np.ob
 def _check_ids(roles: Roles, joined: ParsedFiles) -> None:
     problems = []
     for name in roles.id:
-        blank = np.flatnonzero((joined.frame[name].str.strip() == "").to_numpy())
+        codes, distinct = pd.factorize(joined.frame[name].to_numpy(dtype=object))
+        empty = np.array([not text.strip() for text in distinct], dtype=np.bool_)
+        blank = np.flatnonzero(empty[codes])
         if len(blank):
             file, lines = joined.locate(blank[:MAX_LISTED_ROWS].tolist())
             message = f"id column `{name}`, {rows_in_words(lines, len(blank))}: no id"

@@ -19,6 +19,8 @@ MAX_SERIES = 200
 MAX_SEASONS = 60
 MIN_SEASONS = 2.5
 MIN_OBSERVED = 0.25
+#: Median deviations at which a value is cut, so that one spike does not hide the season of all other rows.
+MAX_SPREADS = 6.0
 #: Autocorrelation at the season below which a forecast of one series gains nothing from it; a panel shares one
 #: season over many series, so less is enough there, down to the lowest.
 MIN_CORRELATION = 0.25
@@ -114,10 +116,10 @@ def _running_mean(padded: FloatArray, window: int) -> FloatArray:
 
 
 def _without_spikes(values: FloatArray, observed: BoolArray) -> FloatArray:
-    """Return values about their mean: one spike would hide the season of all other rows."""
+    """Return values about their mean, cut at `MAX_SPREADS`, 0 where not observed."""
     spread = np.median(np.abs(values - np.median(values)))
     if spread > 0:
-        values = np.clip(values, -20 * spread, 20 * spread)
+        values = np.clip(values, -MAX_SPREADS * spread, MAX_SPREADS * spread)
     return np.where(observed, values - values.mean(), 0.0)
 
 

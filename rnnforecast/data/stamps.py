@@ -168,7 +168,7 @@ def parse_stamps(texts: TextArray, *, name: str, path: str, lines_of: LinesOf) -
         return _parse_slashed(column)
     if known is None:
         raise refusal([column.not_a_stamp(np.arange(len(distinct)) == 0)])
-    fits = np.array([known.pattern.fullmatch(text) is not None for text in distinct], dtype=np.bool_)
+    fits = _fitting(distinct, known)
     parsed = np.full(len(distinct), np.datetime64("NaT", "us"))
     parsed[fits] = known.parse(distinct[fits])
     bad = np.isnat(parsed)
@@ -179,6 +179,13 @@ def parse_stamps(texts: TextArray, *, name: str, path: str, lines_of: LinesOf) -
     if "zone" in known.name:
         return _in_utc_or_local(column, parsed)
     return Stamps(parsed[codes])
+
+
+def _fitting(distinct: TextArray, known: Format) -> npt.NDArray[np.bool_]:
+    """Return which texts have the format; ISO dates of one length are left to their parser, which is fast."""
+    if known.parse is _iso and len(set(map(len, distinct))) == 1:
+        return np.ones(len(distinct), dtype=np.bool_)
+    return np.array([known.pattern.fullmatch(text) is not None for text in distinct], dtype=np.bool_)
 
 
 @dataclass(frozen=True)
