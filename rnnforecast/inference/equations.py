@@ -73,8 +73,9 @@ def log_sigmoid(x: FloatArray) -> FloatArray:
 
 def softmax(scores: FloatArray) -> FloatArray:
     """Return exp(x) / sum(exp(x)) over the last axis, shifted so that it cannot overflow."""
-    powers: FloatArray = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
+    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    weights: FloatArray = powers / powers.sum(axis=-1, keepdims=True)
+    return weights
 
 
 def rnn_step(gates: FloatArray, state: State, weights: CellWeights) -> State:
