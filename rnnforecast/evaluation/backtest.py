@@ -37,7 +37,7 @@ Forecaster = Callable[[Windows, int], FloatArray]
 #: Most origins of a series, and the share of its rows that is held out at most, unless the user asks for more.
 MAX_WINDOWS = 20
 HELD_OUT_SHARE = 0.3
-#: From here on the series are many enough to be compared with each other: one origin each says it.
+#: From here on series are many enough to be compared with each other, and two origins of each do.
 MANY_SERIES = 50
 
 
@@ -82,7 +82,7 @@ class Backtest:
 def default_num_windows(lengths: IntArray, *, horizon: int) -> int:
     """Return how many origins to hold out: what fits in the last 30 % of the median series, 1 to 20.
 
-    Where series are many, two origins of each, and from `MANY_SERIES` on one where rows are short.
+    From `MANY_SERIES` series on 2 at most.
     """
     if not len(lengths):
         return 1

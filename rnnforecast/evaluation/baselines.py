@@ -37,6 +37,8 @@ EXTRA_BASELINES = ("auto-ets", "auto-theta")
 _SHORTEST_MEAN, _LONGEST_MEAN = 4, 30
 # rows the residuals of the window mean are taken from, where whole blocks fit
 _RESIDUAL_ROWS = 512
+# values held at once while they are
+_CHUNK_VALUES = 2_000_000
 
 
 def available_baselines(season_length: int) -> tuple[str, ...]:
@@ -61,7 +63,7 @@ def forecast_baseline(
         known = ", ".join((*BASELINES, *EXTRA_BASELINES))
         raise UsageError(f"unknown baseline `{name}`", hint=f"one of {known}", code="E_BASELINE")
     past = _past_of(series, windows)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         point, variance = _METHODS[name](past, horizon)
         return normal_quantiles(point, np.sqrt(variance), quantile_levels)
 
@@ -140,7 +142,8 @@ def _seasons(past: Past) -> _Increments:
 def _steps_ahead(past: Past, horizon: int) -> FloatArray:
     """Return how many steps each forecast lies behind the last observed row: [W, H], 1 for the first as a rule."""
     first = past.starts + past.windows.cutoffs - past.last_rows
-    return first[:, None] + np.arange(horizon, dtype=np.float64)
+    steps: FloatArray = first[:, None] + np.arange(horizon, dtype=np.float64)
+    return steps
 
 
 def _naive(past: Past, horizon: int) -> tuple[FloatArray, FloatArray]:
@@ -184,30 +187,43 @@ def _seasonal_drift(past: Past, horizon: int) -> tuple[FloatArray, FloatArray]:
 
 
 def _window_mean(past: Past, horizon: int) -> tuple[FloatArray, FloatArray]:
-    """Forecast the mean of the last season, or of the last few rows without one.
-
-    The residuals are those of every block of as many rows against the mean of the block before it.
-    """
+    """Forecast the mean of the last season, or of the last few rows without one."""
     season_length = past.series.season_length
     length = season_length if season_length > 1 else int(np.clip(horizon, _SHORTEST_MEAN, _LONGEST_MEAN))
-    num_blocks = max(2, _RESIDUAL_ROWS // length)
+    longest = int(past.windows.cutoffs.max(initial=0))
+    num_blocks = max(2, min(_RESIDUAL_ROWS // length, -(-longest // length)))
+    parts = max(1, len(past.windows) * num_blocks * length // _CHUNK_VALUES)
+    pieces = [
+        _block_means(past, chosen, num_blocks=num_blocks, length=length)
+        for chosen in np.array_split(np.arange(len(past.windows)), parts)
+    ]
+    point, variance = (np.concatenate(piece)[:, None] for piece in zip(*pieces, strict=True))
+    return np.repeat(point, horizon, axis=1), np.repeat(variance, horizon, axis=1)
+
+
+def _block_means(past: Past, chosen: IntArray, *, num_blocks: int, length: int) -> tuple[FloatArray, FloatArray]:
+    """Return the mean of the last `length` rows of the chosen windows, and the variance of its errors: [W], [W].
+
+    The errors are those of every block of as many rows against the mean of the block before it.
+    """
     back = np.arange(num_blocks * length, 0, -1, dtype=np.int64)
-    place = past.windows.cutoffs[:, None] - back  # [W, blocks * K]
-    rows = np.maximum(past.starts[:, None] + place, 0)
-    known = (place >= 0) & past.series.observed[rows]
-    shape = (len(past.windows), num_blocks, length)
-    values, known = np.where(known, past.series.values[rows], 0.0).reshape(shape), known.reshape(shape)
+    place = past.windows.cutoffs[chosen, None] - back  # [W, blocks * K]
+    rows = np.maximum(past.starts[chosen, None] + place, 0)
+    shape = (len(chosen), num_blocks, length)
+    known = ((place >= 0) & past.series.observed[rows]).reshape(shape)
+    values = np.where(known, past.series.values[rows].reshape(shape), 0.0)
     counts = known.sum(axis=2)  # [W, blocks]
     means = values.sum(axis=2) / np.maximum(counts, 1)
-    point = np.where(counts[:, -1] > 0, means[:, -1], past.last_values)
-    residuals = np.where(known[:, 1:] & (counts[:, :-1, None] > 0), values[:, 1:] - means[:, :-1, None], 0.0)
-    num_residuals = (known[:, 1:] & (counts[:, :-1, None] > 0)).sum(axis=(1, 2))
     last = counts[:, -1]
-    within = (np.where(known[:, -1], values[:, -1] - point[:, None], 0.0) ** 2).sum(axis=1)
+    point = np.where(last > 0, means[:, -1], past.last_values[chosen])
     # one value says nothing about its spread: then it is taken to be as large as the value
-    within = np.where(last > 1, within / np.maximum(last - 1, 1) * (1 + 1 / np.maximum(last, 1)), point**2)
-    variance = np.where(num_residuals > 1, (residuals**2).sum(axis=(1, 2)) / np.maximum(num_residuals, 1), within)
-    return np.repeat(point[:, None], horizon, axis=1), np.repeat(variance[:, None], horizon, axis=1)
+    spread = np.where(known[:, -1], values[:, -1] - point[:, None], 0.0)
+    within = (spread**2).sum(axis=1) / np.maximum(last - 1, 1) * (1 + 1 / np.maximum(last, 1))
+    paired = known[:, 1:] & (counts[:, :-1, None] > 0)
+    errors = np.where(paired, values[:, 1:] - means[:, :-1, None], 0.0)
+    num_errors = paired.sum(axis=(1, 2))
+    variance = np.where(last > 1, within, point**2)
+    return point, np.where(num_errors > 1, (errors**2).sum(axis=(1, 2)) / np.maximum(num_errors, 1), variance)
 
 
 _METHODS: dict[str, Callable[[Past, int], tuple[FloatArray, FloatArray]]] = {

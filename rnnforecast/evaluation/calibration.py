@@ -27,7 +27,7 @@ FACTOR_BOUNDS = (0.25, 5.0)
 # scores wanted for one factor: neighbouring lead times are pooled until there are as many
 _WANTED_SCORES = 60
 # spread, in logarithms, that factors are expected to have before any window is seen
-_PRIOR_SPREAD = 0.4
+_PRIOR_SPREAD = 0.5
 # a spread below this share of the median's size is none
 _ROUNDING = 1e-12
 

@@ -62,12 +62,6 @@ class Past:
         """Last observed value before each cutoff: [W]."""
         return np.asarray(self.series.values[self.last_rows], dtype=np.float64)
 
-    @cached_property
-    def first_rows(self) -> IntArray:
-        """First observed flat row of each window's series; at or before `last_rows` where that exists: [W]."""
-        observed_rows = np.append(np.flatnonzero(self.series.observed), self.series.num_rows)
-        return observed_rows[np.searchsorted(observed_rows[:-1], self.starts)]
-
     def season_rows(self, horizon: int) -> IntArray:
         """Return for each step ahead the newest observed flat row of the same position in the season: [W, H]."""
         season_length = self.series.season_length

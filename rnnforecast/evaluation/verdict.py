@@ -140,18 +140,13 @@ def judge(
     best = min(networks, key=lambda name: float(units[name].mean()))
     against = min(baselines, key=lambda name: float(units[name].mean()))
     decisive = next(c for c in comparisons if (c.network, c.against) == (best, against))
-    tested = test != "none"
     return Verdict(
         outcome=_outcome(decisive, units[best], units[against]),
         network=best,
         against=against,
         p_value=decisive.p_adjusted,
         skill=decisive.skill,
-        skill_interval=skill_interval(
-            units[best], units[against], block_length=overlap + 1 if test == "Diebold-Mariano" else 1
-        )
-        if tested
-        else (float("nan"), float("nan")),
+        skill_interval=_interval(units[best], units[against], test=test, overlap=overlap),
         test=test,
         num_windows=len(series),
         num_series=len(np.unique(series)),
@@ -219,6 +214,13 @@ def _test(losses: FloatArray, reference: FloatArray, *, test: Test, overlap: int
     if test == "Wilcoxon signed-rank":
         return wilcoxon_signed_rank(losses, reference)
     return float(np.sign(loss_differences(losses, reference).mean())), 1.0
+
+
+def _interval(losses: FloatArray, reference: FloatArray, *, test: Test, overlap: int) -> tuple[float, float]:
+    """Return the interval of the skill; what cannot be tested has none."""
+    if test == "none":
+        return (math.nan, math.nan)
+    return skill_interval(losses, reference, lag=overlap if test == "Diebold-Mariano" else 0)
 
 
 def _skill(losses: FloatArray, reference: FloatArray) -> float:
