@@ -109,7 +109,7 @@ def test_import_of_any_module_leaves_no_trace() -> None:
     names = [module.name for module in modules() if module.wing != "__main__"]
     code = f"""
 import importlib, json, logging, os, random, sys, threading, warnings
-import numpy, pandas, torch, typer, scipy.stats, pydantic, pyarrow
+import numpy, pandas, torch, typer, rich.progress, scipy.stats, pydantic, pyarrow
 
 def state():
     return dict(

@@ -39,6 +39,10 @@ _NAME_WIDTH = 24
 class PanelCommand(TyperCommand):
     """A command whose help lists its options under the headings of their panels."""
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return the words of the usage line, `DATA...` for what Typer writes as `{DATA}...`."""
+        return [piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)]
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write one section a panel; `--help` itself, which has none, stands with the output."""
         panels: dict[str, list[tuple[str, str]]] = {panel: [] for panel in PANELS}
