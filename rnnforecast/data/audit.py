@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from rnnforecast.data.calendar import in_words, infer_frequency, parse_frequency
+from rnnforecast.data.calendar import in_words, infer_frequency, parse_frequency, same_series
 from rnnforecast.data.ragged import offsets_of
 from rnnforecast.data.refusals import quoted, refusal, rows_in_words
 from rnnforecast.data.regularity import differing_frequencies, snap
@@ -28,6 +28,9 @@ BoolArray = npt.NDArray[np.bool_]
 #: Grid rows for one row of the file above which gaps are taken for a wrong stamp or frequency.
 MAX_GRID_ROWS = 1_000_000
 MAX_ROWS_PER_ROW = 100
+#: Rows that show a calendar of their own, and how many series are looked at for one.
+MIN_CALENDAR_ROWS = 4
+MAX_CALENDARS = 1_000
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ def to_grid(rows: Rows, *, freq: str | None, timezone: str | None, findings: lis
     if timezone is not None:
         clock = replace(clock, timezone=timezone)
     ordinals = clock.floor(stamps)
+    _check_same_calendar(rows, stamps, ordinals, given, clock)
     first, last = ordinals[given[:-1]], ordinals[given[1:] - 1]
     lengths = last - first + 1
     _check_size(rows, clock, lengths, num_rows=len(order))
@@ -174,6 +178,38 @@ def _irregular(rows: Rows, order: IntArray, offsets: IntArray, error: DataError)
         return DataError(message, hint=fix, code=finding.code, findings=(finding,))
     message = f"{where}: {error.message}"
     return DataError(message, hint=error.hint, code=error.code, findings=error.findings)
+
+
+def _check_same_calendar(
+    rows: Rows, stamps: StampArray, ordinals: IntArray, offsets: IntArray, freq: Frequency
+) -> None:
+    """Raise DataError for series on a coarser calendar of their own: months in a panel of days are no gaps."""
+    same = same_series(len(ordinals), offsets)
+    steps = np.where(same, np.diff(ordinals), np.iinfo(np.int64).max)
+    long = np.flatnonzero(np.diff(offsets) >= MIN_CALENDAR_ROWS)
+    smallest = [int(steps[offsets[series] : offsets[series + 1] - 1].min()) for series in long[:MAX_CALENDARS]]
+    coarse = {
+        int(series): own.alias
+        for series, step in zip(long[:MAX_CALENDARS], smallest, strict=True)
+        if step > 1 and (own := _own_calendar(stamps[offsets[series] : offsets[series + 1]])) is not None
+    }
+    if coarse:
+        shown = ", ".join(f"{quoted(rows.labels(series))} is {alias}" for series, alias in list(coarse.items())[:5])
+        file, _ = rows.locate([0])
+        message = f"series have different calendars: most are {freq.alias}, {shown}"
+        fix = "forecast series of one calendar at a time"
+        raise refusal(
+            [Finding("E_TIME_FREQ_MIXED", "refusal", message, file, (), rows.time_column, "", len(coarse), fix)]
+        )
+
+
+def _own_calendar(stamps: StampArray) -> Frequency | None:
+    """Return the calendar of one series where its rows fill it without a gap."""
+    try:
+        freq = infer_frequency(stamps, np.array([0, len(stamps)], dtype=np.int64))
+    except DataError:
+        return None
+    return freq if bool((np.diff(freq.floor(stamps)) == 1).all()) else None
 
 
 def _on_grid(freq: Frequency, stamps: StampArray) -> BoolArray:

@@ -58,7 +58,7 @@ def infer_frequency(timestamps: StampArray, offsets: IntArray) -> Frequency:
         )
     if stamps.dtype.kind in "iu":
         return _integer_steps(stamps, steps)
-    for candidate in (_months(stamps, offsets), _business_days(stamps, steps), _fixed(stamps, steps)):
+    for candidate in (_months(stamps, offsets), _business_days(stamps, offsets), _fixed(stamps, steps)):
         if candidate is not None:
             return candidate
     raise irregular(steps)
@@ -108,12 +108,14 @@ def _one_phase(stamps: StampArray, step: int) -> bool:
     return bool((phases == phases[0]).all())
 
 
-def _business_days(stamps: StampArray, steps: npt.NDArray[np.int64]) -> Frequency | None:
-    """Return business days when stamps come daily and skip every weekend."""
+def _business_days(stamps: StampArray, offsets: IntArray) -> Frequency | None:
+    """Return business days when stamps come daily, never at a weekend, and pass one in a few days somewhere."""
+    steps = _steps_between(stamps, offsets)
     if _most_common(steps) != DAY or not _one_phase(stamps, DAY):
         return None
     weekdays = (stamps.astype("datetime64[D]").astype(np.int64) + 3) % 7  # Monday is 0
-    if (weekdays >= 5).any() or not (steps > DAY).any():
+    lands = weekdays[:-1][same_series(len(stamps), offsets)] + steps // DAY  # 7 is the Monday after
+    if (weekdays >= 5).any() or not ((lands >= 7) & (steps <= 5 * DAY)).any():
         return None
     return align(Frequency("business-day"), stamps)
 

@@ -24,6 +24,7 @@ ID_WORDS = frozenset(
     | {"dept", "department", "branch", "station", "customer", "meter", "household", "device", "asset", "machine"}
     | {"country", "state", "region", "city", "location", "site", "zone", "unit", "patient", "origin", "destination"}
 )
+_CERTAIN_WORDS = frozenset({"id", "ids", "series", "item", "sku"})
 #: Share of its own time span that a series must fill: groups that come and go within one series fill little of it.
 MIN_COVERAGE = 0.2
 #: Name of the id where every file is one series.
@@ -50,7 +51,7 @@ def choose_ids(
     ranks, distinct = pd.factorize(stamps, sort=True)
     codes = {name: pd.factorize(columns[name])[0] for name in candidates}
     if len(distinct) == len(ranks):
-        chosen = tuple(name for name in labels if _is_constant_or_blocks(codes[name], ranks))[:1]
+        chosen = tuple(name for name in labels if _is_constant_or_blocks(name, codes[name], ranks))[:1]
         return chosen, "named like an id; --id names another" if chosen else "one series: every stamp occurs once"
     fewest = len(ranks) - len(distinct)
     found: tuple[str, ...] = ()
@@ -90,8 +91,14 @@ def _coverage(ids: IntArray, ranks: IntArray) -> float:
     return len(ids) / float(spans.sum())
 
 
-def _is_constant_or_blocks(ids: IntArray, ranks: IntArray) -> bool:
-    """Whether a column is one id throughout, or cuts rows into a few series that each lie together in the file."""
+def _is_constant_or_blocks(name: str, ids: IntArray, ranks: IntArray) -> bool:
+    """Whether a column is one id throughout, or cuts rows into a few series that each lie together in the file.
+
+    Blocks that ascend in time as a whole may be the states of one series; then the name must leave no doubt.
+    """
     num_ids = int(ids.max()) + 1
-    changes = int(np.count_nonzero(np.diff(ids)))
-    return num_ids == 1 or (changes == num_ids - 1 and 2 * num_ids <= len(ids) and bool((np.diff(ranks) < 0).any()))
+    if num_ids == 1:
+        return True
+    blocks = int(np.count_nonzero(np.diff(ids))) == num_ids - 1 and 2 * num_ids <= len(ids)
+    certain = not _CERTAIN_WORDS.isdisjoint(words_of(name))
+    return blocks and (certain or bool((np.diff(ranks) < 0).any()))

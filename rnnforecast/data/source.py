@@ -84,7 +84,7 @@ def open_source(path: str) -> Source:
     raw = sys.stdin.buffer.read() if path == "-" else _read(Path(path))
     digest = hashlib.sha256(raw).hexdigest()
     payload = _inflate(path, raw) if raw[:2] == b"\x1f\x8b" else raw
-    if not payload.strip():
+    if not payload.removeprefix(b"\xef\xbb\xbf").strip():
         raise DataError(f"{path} is empty", hint="name a file with a header and rows", code="E_DATA_EMPTY")
     if payload[:4] == b"PAR1":
         return Source(path, "parquet", payload, digest)

@@ -173,6 +173,7 @@ def parse_stamps(texts: TextArray, *, name: str, path: str, lines_of: LinesOf) -
     parsed[fits] = known.parse(distinct[fits])
     bad = np.isnat(parsed)
     if bad.any():
+        fits = np.array([known.pattern.fullmatch(text) is not None for text in distinct], dtype=np.bool_)
         raise refusal([column.other_format(bad & ~fits) if (bad & ~fits).any() else column.not_a_stamp(bad)])
     if known is CLOCK:
         return _without_dates(column, parsed[codes])

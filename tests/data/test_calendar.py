@@ -52,6 +52,10 @@ def test_five_days_without_a_weekend_between_them_are_plain_days() -> None:
     assert infer_frequency(*one("2024-01-01", "2024-01-02", "2024-01-03", "2024-01-04")).alias == "D"
 
 
+def test_weekdays_that_never_pass_from_friday_to_monday_are_days_with_gaps() -> None:
+    assert infer_frequency(*one("2024-01-01", "2024-01-02", "2024-01-03", "2024-02-01")).alias == "D"
+
+
 def test_the_step_across_two_series_does_not_count() -> None:
     stamps, _ = one("2024-01-01", "2024-01-02", "2024-01-03", "2020-05-05", "2020-05-06", "2020-05-07")
     assert infer_frequency(stamps, np.array([0, 3, 6])).alias == "D"

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rnnforecast.data.stamps import Stamps, format_of, parse_integers, parse_stamps
+from rnnforecast.errors import DataError
+
+
+def parse(*texts: str) -> Stamps:
+    column = np.array(texts, dtype=object)
+    return parse_stamps(column, name="date", path="a.csv", lines_of=lambda rows: [row + 2 for row in rows])
+
+
+def shown(stamps: Stamps) -> list[str]:
+    return [text.removesuffix(".000000").removesuffix("T00:00:00") for text in stamps.values.astype(str)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2024-03-01", "2024-03-01"),
+        ("2024-3-1", "2024-03-01"),
+        ("2024-03-01 10:30", "2024-03-01T10:30:00"),
+        ("2024-03-01T10:30:15.5", "2024-03-01T10:30:15.500000"),
+        ("2024/03/01", "2024-03-01"),
+        ("2024/03/01 10:30", "2024-03-01T10:30:00"),
+        ("20240301", "2024-03-01"),
+        ("1949-01", "1949-01-01"),
+        ("1949/01", "1949-01-01"),
+        ("1-02", "0001-02-01"),
+        ("Jan 1949", "1949-01-01"),
+        ("September 1949", "1949-09-01"),
+        ("1982 Apr", "1982-04-01"),
+        ("1-Mar-2024", "2024-03-01"),
+        ("1 Mar 2024", "2024-03-01"),
+        ("March 1, 2024", "2024-03-01"),
+        ("Mar 1, 2024", "2024-03-01"),
+        ("1987-Q1", "1987-01-01"),
+        ("1981 Q3", "1981-07-01"),
+        ("1981Q4", "1981-10-01"),
+        ("Q2 1981", "1981-04-01"),
+        ("1991 W06", "1991-02-04"),
+        ("1997-W05", "1997-01-27"),
+        ("25/03/2024", "2024-03-25"),
+        ("3/25/2024", "2024-03-25"),
+        ("25.03.2024 10:30", "2024-03-25T10:30:00"),
+        ("3/25/2024 4:00:00 PM", "2024-03-25T16:00:00"),
+        ("1749-01-01", "1749-01-01"),
+        ("1500-01-01", "1500-01-01"),
+    ],
+)
+def test_one_way_to_write_stamps_is_read(text: str, expected: str) -> None:
+    assert shown(parse(text)) == [expected]
+
+
+def test_offsets_are_read_as_utc_and_noted() -> None:
+    stamps = parse("2024-03-01T10:00:00+01:00", "2024-03-01T10:00:00Z")
+    assert shown(stamps) == ["2024-03-01T09:00:00", "2024-03-01T10:00:00"]
+    assert stamps.timezone == "UTC"
+    assert "stamps are held in UTC" in stamps.findings[0].message
+
+
+def test_local_midnights_stay_dates_across_a_change_of_offset() -> None:
+    stamps = parse("2024-03-30T00:00:00+01:00", "2024-03-31T00:00:00+01:00", "2024-04-01T00:00:00+02:00")
+    assert shown(stamps) == ["2024-03-30", "2024-03-31", "2024-04-01"]
+    assert stamps.timezone is None
+
+
+def test_the_whole_column_decides_between_day_and_month() -> None:
+    stamps = parse("01/02/2024", "02/02/2024", "13/02/2024")
+    assert shown(stamps) == ["2024-02-01", "2024-02-02", "2024-02-13"]
+    assert "read as day/month/year" in stamps.findings[0].message
+
+
+def test_dates_with_two_readings_are_refused_with_both() -> None:
+    with pytest.raises(DataError, match="`01/02/2024` may be 2024-02-01 or 2024-01-02, and no row decides") as caught:
+        parse("01/02/2024", "02/02/2024")
+    assert caught.value.hint == "rewrite the column as YYYY-MM-DD"
+
+
+def test_dates_that_read_the_same_either_way_need_no_decision() -> None:
+    assert shown(parse("01/01/2023", "02/02/2024")) == ["2023-01-01", "2024-02-02"]
+
+
+def test_day_first_and_month_first_in_one_column_are_refused_with_two_rows() -> None:
+    with pytest.raises(DataError, match=r"row 2: day first as in `13/02/2024` cannot be meant in row 3, `02/14/2024`"):
+        parse("13/02/2024", "02/14/2024")
+
+
+def test_years_of_two_digits_are_refused() -> None:
+    with pytest.raises(DataError, match="`01/02/24` has a year of two digits"):
+        parse("01/02/24")
+
+
+def test_two_formats_in_one_column_are_refused_with_two_rows() -> None:
+    with pytest.raises(DataError, match=r"row 4: `03/01/2024` is written in another format than `2024-01-01` in row 2"):
+        parse("2024-01-01", "2024-01-02", "03/01/2024")
+
+
+def test_a_footer_row_is_refused_by_value() -> None:
+    with pytest.raises(DataError, match=r"row 3: `Total` is not a date or time"):
+        parse("2024-01-01", "Total")
+
+
+def test_a_day_that_does_not_exist_is_refused_with_its_row() -> None:
+    with pytest.raises(DataError, match=r"row 3: `2024-02-30` is not a date or time"):
+        parse("2024-02-28", "2024-02-30")
+
+
+def test_empty_stamps_are_refused_with_all_their_rows() -> None:
+    with pytest.raises(DataError, match=r"rows 3, 5: no stamp") as caught:
+        parse("2024-01-01", "", "2024-01-03", "NaT")
+    assert caught.value.findings[0].count == 2
+
+
+def test_times_without_dates_count_days_from_1970() -> None:
+    stamps = parse("22:00", "23:00", "00:00", "01:00")
+    assert shown(stamps)[2:] == ["1970-01-02", "1970-01-02T01:00:00"]
+    assert "times without dates" in stamps.findings[0].message
+
+
+@pytest.mark.parametrize("text", ["hello", "12 kg", "a-b-c", "1.5"])
+def test_other_text_has_no_format(text: str) -> None:
+    assert format_of(text) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "expected"),
+    [
+        ("year", [1949, 1950], ["1949-01-01", "1950-01-01"]),
+        ("date", [20240301, 20240302], ["2024-03-01", "2024-03-02"]),
+        ("timestamp", [1_700_000_000, 1_700_000_060], ["2023-11-14T22:13:20", "2023-11-14T22:14:20"]),
+        ("time", [1_700_000_000_000], ["2023-11-14T22:13:20"]),
+    ],
+)
+def test_whole_numbers_of_known_size_are_stamps(name: str, values: list[int], expected: list[str]) -> None:
+    assert shown(parse_integers(np.array(values), name=name, path="a.csv")) == expected
+
+
+def test_seconds_since_1970_are_noted_with_their_unit() -> None:
+    stamps = parse_integers(np.array([1_700_000_000]), name="timestamp", path="a.csv")
+    assert "read as s since 1970-01-01 in UTC" in stamps.findings[0].message
+
+
+def test_other_whole_numbers_are_steps() -> None:
+    assert parse_integers(np.array([1, 2, 3]), name="ds", path="a.csv").values.tolist() == [1, 2, 3]
+    assert parse_integers(np.array([1950, 1951]), name="step", path="a.csv").values.tolist() == [1950, 1951]
