@@ -16,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
 #: No interval is made narrower or wider than this by what a few windows say.
@@ -28,6 +29,8 @@ FACTOR_BOUNDS = (0.25, 5.0)
 _WANTED_SCORES = 60
 # spread, in logarithms, that factors are expected to have before any window is seen
 _PRIOR_SPREAD = 0.5
+# windows needed to narrow intervals as far as one window may widen them: too narrow breaks a promise, too wide does not
+_NARROWING_CAUTION = 3.0
 # a spread below this share of the median's size is none
 _ROUNDING = 1e-12
 
@@ -60,27 +63,43 @@ def fit_calibration(
 ) -> Calibration:
     """Learn width factors from forecasts [W, H, Q] of windows that nothing was fitted on, and what came true [W, H].
 
-    The factor of a level is the conformal quantile, the ceil((n + 1) level)-th smallest of n scores
-    (actual - median) / (quantile - median), mirrored below the median. Few windows: neighbouring lead times are
-    pooled, and the factor is drawn towards 1 as far as the sampling error of such a quantile asks for. Windows
-    count as independent, the lead times of one window do not.
+    First one factor for all: how many times its own 80 % interval the values spread. Then the factor of each lead
+    time and level: the conformal quantile, the ceil((n + 1) level)-th smallest of n scores (actual - median) /
+    (quantile - median), mirrored below the median. Few windows: neighbouring lead times are pooled, the common factor
+    is drawn towards 1, and the factors towards the common one, as far as the sampling error of such quantiles asks
+    for. Windows count as independent, the lead times of one window do not.
     """
     levels = tuple(float(level) for level in quantile_levels)
     num_windows, horizon = actual.shape
-    factors = np.ones((horizon, len(levels)))
-    counts = observed.sum(axis=0) if num_windows else np.zeros(horizon, dtype=np.int64)  # [H]
-    pooled = _neighbours(num_windows, horizon)
     middle = _median(quantiles, levels)  # [W, H]
+    scores: dict[int, FloatArray] = {}
     for column, level in enumerate(levels):
-        if abs(level - 0.5) < 1e-9 or not num_windows:
-            continue
-        tail = max(level, 1 - level)
-        sign = 1.0 if level > 0.5 else -1.0
-        scores = _scores(sign * (actual - middle), sign * (quantiles[..., column] - middle), observed, np.abs(middle))
-        raw = np.clip(_conformal_quantile(scores, tail, pooled), *FACTOR_BOUNDS)  # [H]
-        weight = counts / (counts + _sampling_error(tail) / _PRIOR_SPREAD**2)
-        factors[:, column] = np.exp(weight * np.log(raw))
+        if abs(level - 0.5) > 1e-9:
+            sign = 1.0 if level > 0.5 else -1.0
+            spread = sign * (quantiles[..., column] - middle)
+            scores[column] = _scores(sign * (actual - middle), spread, observed, np.abs(middle))
+    common = _common_factor(scores, levels, num_windows=int(observed.any(axis=1).sum()))
+    factors = np.ones((horizon, len(levels)))
+    pooled = _neighbours(num_windows, horizon)
+    counts = observed.sum(axis=0)  # [H]
+    for column, score in scores.items():
+        tail = max(levels[column], 1 - levels[column])
+        own = np.clip(_conformal_quantile(score, tail, pooled, otherwise=common), *FACTOR_BOUNDS)  # [H]
+        factors[:, column] = common * (own / common) ** _trust(counts, _one_sided_error(tail))
     return Calibration(factors=factors, quantile_levels=levels, num_windows=num_windows, pooled=pooled)
+
+
+def _common_factor(scores: Mapping[int, FloatArray], levels: Sequence[float], *, num_windows: int) -> float:
+    """Return the factor that would make the interval nearest to 80 % hold its share over all lead times."""
+    upper = min((c for c in scores if levels[c] > 0.5), key=lambda c: abs(levels[c] - 0.9), default=None)
+    lower = min((c for c in scores if levels[c] < 0.5), key=lambda c: abs(levels[c] - 0.1), default=None)
+    if upper is None or lower is None or num_windows == 0:
+        return 1.0
+    share = levels[upper] - levels[lower]
+    both = np.fmax(scores[upper], scores[lower]).reshape(-1, 1)  # the side the value lies on
+    own = float(np.clip(_conformal_quantile(both, share, 0, otherwise=1.0)[0], *FACTOR_BOUNDS))
+    caution = _NARROWING_CAUTION if own < 1 else 1.0
+    return float(own ** _trust(np.array(num_windows), caution * _two_sided_error(share)))
 
 
 def apply_calibration(
@@ -118,18 +137,31 @@ def _scores(deviation: FloatArray, spread: FloatArray, observed: BoolArray, size
     return scores
 
 
-def _conformal_quantile(scores: FloatArray, tail: float, pooled: int) -> FloatArray:
-    """Return the conformal quantile of each lead time's scores and its neighbours': [W, H] to [H], 1 without any."""
+def _conformal_quantile(scores: FloatArray, tail: float, pooled: int, *, otherwise: float) -> FloatArray:
+    """Return the conformal quantile of each lead time's scores and its neighbours': [W, H] to [H]."""
+    if not len(scores):
+        return np.full(scores.shape[1], otherwise)
     padded = np.pad(scores, ((0, 0), (pooled, pooled)), constant_values=np.nan)
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * pooled + 1, axis=1)  # [W, H, P]
     ordered = np.sort(windows.transpose(1, 0, 2).reshape(scores.shape[1], -1), axis=1)  # [H, W * P], NaN last
     count = np.isfinite(ordered).sum(axis=1)
     rank = np.minimum(np.ceil((count + 1) * tail - 1e-9).astype(np.int64), count)
     chosen = np.take_along_axis(ordered, np.maximum(rank - 1, 0)[:, None], axis=1)[:, 0]
-    return np.where(count > 0, chosen, 1.0)
+    return np.where(count > 0, chosen, otherwise)
 
 
-def _sampling_error(tail: float) -> float:
-    """Return the variance of the logarithm of a normal quantile estimated from one case (asymptotic, over n)."""
+def _trust(num_windows: IntArray, error: float) -> FloatArray:
+    """Return how far a factor learnt from so many windows is believed, 0 to 1."""
+    return np.asarray(num_windows / (num_windows + error / _PRIOR_SPREAD**2), dtype=np.float64)
+
+
+def _one_sided_error(tail: float) -> float:
+    """Return n times the variance of the logarithm of a normal quantile estimated from n cases (asymptotic)."""
     score = NormalDist().inv_cdf(tail)
     return tail * (1 - tail) / (NormalDist().pdf(score) * score) ** 2
+
+
+def _two_sided_error(share: float) -> float:
+    """Return the same for the quantile of absolute values below which a share of them lies."""
+    score = NormalDist().inv_cdf((1 + share) / 2)
+    return share * (1 - share) / (2 * NormalDist().pdf(score) * score) ** 2

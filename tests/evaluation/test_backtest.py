@@ -71,6 +71,10 @@ def test_one_series_holds_out_what_fits_in_30_per_cent_of_its_rows(rows: int, ho
     assert default_num_windows(lengths(rows), horizon=horizon) == expected
 
 
+def test_no_series_still_mean_one_origin() -> None:
+    assert default_num_windows(lengths(), horizon=10) == 1
+
+
 def test_many_series_hold_out_two_origins_at_most() -> None:
     assert default_num_windows(lengths(*[1000] * 50), horizon=10) == 2
     assert default_num_windows(lengths(*[20] * 50), horizon=10) == 1

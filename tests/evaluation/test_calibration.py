@@ -53,9 +53,35 @@ def test_one_sided_errors_widen_one_side() -> None:
     assert above > 1.5
 
 
-def test_three_windows_leave_the_intervals_nearly_as_they_are() -> None:
-    fitted = fit_calibration(*forecasts(3, width=1, seed=0), quantile_levels=LEVELS)
-    assert np.abs(np.log(fitted.factors)).max() < np.log(1.35)
+def test_three_windows_leave_right_intervals_nearly_as_they_are() -> None:
+    for seed in range(8):
+        fitted = fit_calibration(*forecasts(3, width=1, seed=seed), quantile_levels=LEVELS)
+        assert np.abs(np.log(fitted.factors)).max() < np.log(1.6)
+        assert abs(np.log(fitted.factors).mean()) < np.log(1.35)
+
+
+def test_three_windows_move_wrong_intervals_part_of_the_way() -> None:
+    narrow = fit_calibration(*forecasts(3, width=0.5, seed=0), quantile_levels=LEVELS).factors[:, -1]
+    assert (narrow > 1.1).all()
+    assert (narrow < 2).all()
+
+
+def test_intervals_are_narrowed_with_more_caution_than_widened() -> None:
+    def mean_move(width: float) -> float:
+        samples = [forecasts(5, width=width, seed=seed) for seed in range(20)]
+        return float(np.mean([np.log(fit_calibration(*s, quantile_levels=LEVELS).factors[:, 1]) for s in samples]))
+
+    assert 0 < -mean_move(2.0) < mean_move(0.5)
+
+
+def test_one_factor_for_all_lets_few_windows_correct_all_levels() -> None:
+    narrow = [forecasts(12, width=0.5, seed=seed) for seed in range(20)]
+    fresh, actual, _ = forecasts(2000, width=0.5, seed=99)
+    found = [
+        coverage(fit_calibration(*sample, quantile_levels=LEVELS).apply(fresh), actual, 0.1, 0.9).mean()
+        for sample in narrow
+    ]
+    assert np.mean(found) == pytest.approx(0.8, abs=0.05)
 
 
 def test_more_windows_move_the_factors_further() -> None:

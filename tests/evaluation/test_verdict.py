@@ -138,6 +138,12 @@ def test_losses_missing_in_one_method_only_are_an_error() -> None:
         judge({"network": network, "naive": np.ones((1, 2))}, one_series(1))
 
 
+def test_nothing_observed_is_an_error() -> None:
+    nothing = np.full((6, 2), np.nan)
+    with pytest.raises(ValueError, match="nothing was observed in any window"):
+        judge({"network": nothing, "naive": nothing}, one_series(6))
+
+
 def test_nothing_to_compare_with_is_an_error() -> None:
     with pytest.raises(ValueError, match="nothing to compare"):
         judge({"network": np.ones((6, 2))}, one_series(6))
