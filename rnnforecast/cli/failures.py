@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-import tempfile
-import traceback
 from typing import TYPE_CHECKING, TextIO
 
 from rnnforecast.cli.text import styled, visible
@@ -28,8 +25,10 @@ class Terminated(BaseException):
 def report(error: RnnForecastError, *, as_json: bool, debug: bool, stream: TextIO) -> int:
     """Write a refusal to a stream, as text or as one JSON document, and return its exit code."""
     if debug:
-        stream.write("".join(traceback.format_exception(error)))
+        stream.write(_traceback(error))
     if as_json:
+        import json
+
         stream.write(json.dumps({"error": error_to_dict(error)}, ensure_ascii=False) + "\n")
         return int(error.exit_code)
     lines = [f"{styled('error:', 'red', stream=stream)} {visible(error.message, keep_newlines=True)}"]
@@ -60,7 +59,7 @@ def report_bug(error: BaseException, *, as_json: bool, debug: bool, stream: Text
     hint = "please report it with that file; your stored models are untouched"
     if debug:
         message = f"this is a bug in rnnforecast ({first_line}), the traceback stands above"
-        stream.write("".join(traceback.format_exception(error)))
+        stream.write(_traceback(error))
     else:
         message = f"this is a bug in rnnforecast ({first_line}), the traceback is in {_write_log(error)}"
     bug = RnnForecastError(message, hint=hint, code="E_INTERNAL")
@@ -76,12 +75,20 @@ def silence_broken_pipe() -> int:
     return BROKEN_PIPE
 
 
+def _traceback(error: BaseException) -> str:
+    import traceback
+
+    return "".join(traceback.format_exception(error))
+
+
 def _write_log(error: BaseException) -> str:
+    import tempfile
+
     try:
         number, path = tempfile.mkstemp(prefix="rnnforecast-", suffix=".log", text=True)
         with os.fdopen(number, "w", encoding="utf-8", errors="backslashreplace") as log:
             log.write(f"arguments: {sys.argv!r}\npython: {sys.version}\n\n")
-            log.write("".join(traceback.format_exception(error)))
+            log.write(_traceback(error))
     except OSError:
         return "no file (none could be written), `--debug` prints it"
     return path

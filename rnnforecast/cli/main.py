@@ -9,7 +9,6 @@ import sys
 import threading
 import warnings
 from contextlib import contextmanager
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import typer
@@ -52,6 +51,8 @@ class Commands(LazyGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Answer `--version`; leave the rest to the group."""
         if args[:1] == ["--version"]:
+            from importlib.metadata import version  # slow to import, and wanted here alone
+
             typer.echo(f"rnnforecast {version('rnnforecast')}")
             raise typer.Exit(0)
         return super().parse_args(ctx, args)

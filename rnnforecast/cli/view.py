@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,6 +37,8 @@ class View:
         """Write a result to stdout in the chosen format, after its findings and notes on stderr."""
         self._notices(result)
         if self.format == "json":
+            import json
+
             indent = 2 if self.out.isatty() else None
             self.out.write(json.dumps(result.to_dict(), ensure_ascii=False, allow_nan=False, indent=indent) + "\n")
         elif self.format == "csv":
