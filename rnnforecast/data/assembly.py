@@ -76,7 +76,7 @@ def build_series(
         future_names=roles.future,
         static_names=roles.static,
     )
-    return _audited(series, findings)
+    return _audited(series, findings, file=rows.locate([0])[0])
 
 
 def _on_grid(rows: Rows, grid: Grid, roles: Roles) -> _Values:
@@ -144,7 +144,7 @@ def _carried(columns: FloatArray, grid: Grid) -> FloatArray:
     return columns[last_true_before(grid.sources >= 0, starts)]
 
 
-def _audited(series: SeriesSet, findings: list[Finding]) -> SeriesSet:
+def _audited(series: SeriesSet, findings: list[Finding], *, file: str) -> SeriesSet:
     """Note missing, constant and empty series; series without any value are left out, which the notes say."""
     starts, lengths = series.offsets[:-1], series.lengths
     counts = np.add.reduceat(series.observed, starts).astype(np.int64)  # no series is empty
@@ -156,13 +156,13 @@ def _audited(series: SeriesSet, findings: list[Finding]) -> SeriesSet:
         message = f"{noun} {names}: every target value is missing"
         fix = "remove these rows, or name another column with --target"
         finding = Finding(
-            "E_TARGET_MISSING", "refusal", message, column=series.target_names[0], count=len(empty), fix=fix
+            "E_TARGET_MISSING", "refusal", message, file, column=series.target_names[0], count=len(empty), fix=fix
         )
         if len(empty) == series.num_series:
             raise refusal([finding])
         findings.append(finding)
         series = series.select(np.flatnonzero(counts > 0))
-        return _audited(series, findings)
+        return _audited(series, findings, file=file)
     low = np.fmin.reduceat(series.values, starts)
     high = np.fmax.reduceat(series.values, starts)
     constant = np.flatnonzero(low == high)

@@ -67,7 +67,7 @@ def choose_columns(sample: pd.DataFrame, settings: DataSettings, *, path: str) -
     profiles = profile_columns(sample)
     _check_names(sample, settings, path=path)
     reasons: dict[str, str] = {}
-    time = _choose_time(profiles, settings, reasons)
+    time = _choose_time(profiles, settings, reasons, num_rows=len(sample))
     taken = {*time, *settings.id, *settings.past, *settings.future, *settings.static}
     target = _choose_target(profiles, settings, taken, reasons, path=path)
     roles = Roles(time, target, settings.id, settings.past, settings.future, settings.static, reasons=reasons)
@@ -94,9 +94,6 @@ def _check_names(sample: pd.DataFrame, settings: DataSettings, *, path: str) -> 
         if name not in names:
             near = _nearest(name, names)
             problems.append(f"there is no column `{name}`" + (f", did you mean `{near}`?" if near else ""))
-        elif names.count(name) > 1:
-            positions = ", ".join(str(place + 1) for place, one in enumerate(names) if one == name)
-            problems.append(f"column `{name}` stands there {names.count(name)} times, at positions {positions}")
     if problems:
         hint = f"the columns are {listed(names)}"
         raise DataError(f"{path}: {'; '.join(problems)}", hint=hint, code="E_COLUMN_UNKNOWN")
@@ -118,7 +115,9 @@ def time_parts(text: str, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split("+"))
 
 
-def _choose_time(profiles: Sequence[Profile], settings: DataSettings, reasons: dict[str, str]) -> tuple[str, ...]:
+def _choose_time(
+    profiles: Sequence[Profile], settings: DataSettings, reasons: dict[str, str], *, num_rows: int
+) -> tuple[str, ...]:
     if settings.time == "none":
         reasons["time"] = "--time none: rows are steps in file order"
         return ()
@@ -132,8 +131,8 @@ def _choose_time(profiles: Sequence[Profile], settings: DataSettings, reasons: d
     if stamps:
         named = [one for one in stamps if one.named_like_time]
         best = max(named or stamps, key=lambda one: one.num_distinct)  # the first of equals
-        clock = next((one for one in free if one.kind == "clock" and one.named_like_time), None)
-        if clock is not None and _dates_repeat(best, clock):
+        clock = next((one for one in free if _adds_to_dates(one)), None)
+        if clock is not None and best.num_distinct < 0.75 * num_rows:
             reasons["time"] = "a column of dates and one of times of day; --time names another, or `none`"
             return (best.name, clock.name)
         words = "named like a time and holds dates" if named else "the first column that holds dates"
@@ -151,9 +150,10 @@ def _choose_time(profiles: Sequence[Profile], settings: DataSettings, reasons: d
     return ()
 
 
-def _dates_repeat(dates: Profile, clock: Profile) -> bool:
-    """Whether a clock column adds to a date column: many times of day on few dates."""
-    return clock.num_distinct > 1 and dates.num_distinct * 1.5 < dates.num_distinct * clock.num_distinct
+def _adds_to_dates(profile: Profile) -> bool:
+    """Whether a column holds changing times of day or hours, which dates that repeat lack."""
+    is_hour = profile.kind == "integer" and profile.name.lower() == "hour"
+    return profile.num_distinct > 1 and (is_hour or (profile.kind == "clock" and profile.named_like_time))
 
 
 def _calendar_parts(profiles: Sequence[Profile]) -> tuple[str, ...]:
@@ -222,6 +222,12 @@ def _check_roles(profiles: Sequence[Profile], roles: Roles, *, path: str) -> Non
         message = f"{path}: {listed(twice)} cannot play two parts (time, target, id, past, future, static)"
         raise DataError(message, hint="name each column in one flag only", code="E_COLUMN_TWICE")
     kinds = {one.name: one for one in profiles}
+    names = [one.name for one in profiles]
+    for name in named:
+        if names.count(name) > 1:
+            positions = ", ".join(str(place + 1) for place, one in enumerate(names) if one == name)
+            message = f"{path}: column `{name}` stands there {names.count(name)} times, at positions {positions}"
+            raise DataError(message, hint="give each column a name of its own", code="E_COLUMN_TWICE")
     for name in roles.target:
         if not kinds[name].is_numeric:
             raise DataError(

@@ -64,6 +64,12 @@ def read_dialect(source: Source) -> Dialect:
     if len(rows) == 1:
         message = f"{source.path} has a header but 0 data rows"
         raise DataError(message, hint="name a file with rows", code="E_DATA_NO_ROWS")
+    if header[0].startswith("#") and len(rows[1]) > len(header):
+        raise DataError(
+            f"{source.path}, row {skipped + 1} is a comment, {quoted(delimiter.join(header))}, not a header",
+            hint=f"remove the comments: grep -v '^#' {source.path} > rows.csv",
+            code="E_DATA_COMMENT",
+        )
     if all(_LOOKS_LIKE_DATA.fullmatch(cell.strip()) for cell in header):
         raise DataError(
             f"{source.path} has no header: row {skipped + 1} is {quoted(delimiter.join(header))}",
@@ -152,7 +158,7 @@ def _ragged(path: str, dialect: Dialect, ragged: list[tuple[int, int]]) -> Findi
         f"{rows_in_words(rows, len(ragged))}: {cells} cells where the header has {len(dialect.names)} columns "
         f"(delimiter {quoted(dialect.delimiter)})"
     )
-    fix = "correct these rows; a last row that is cut means that the file was still being written"
+    fix = "correct these rows (a comma inside a number needs quotes); a cut last row: the file was still being written"
     return Finding("E_DATA_RAGGED", "refusal", message, path, rows, value=str(cells), count=len(ragged), fix=fix)
 
 

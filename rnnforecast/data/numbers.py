@@ -29,9 +29,20 @@ _GROUPED = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?")
 _UNIT = re.compile(r"[-+]?[\d.,]+\s*[^\d\s.,]+.*|[^\d\s.,+-]+\s*[-+]?[\d.,]+", re.DOTALL)
 
 
+_WITH_UNIT = re.compile(r"[-+]?[\d.,]+ ?[%€$£°].*|[€$£] ?[-+]?[\d.,]+|[-+]?[\d.,]+ [a-zA-Z]+")
+#: Whole numbers above it do not all fit a float64.
+EXACT = 2.0**53
+
+
 def looks_numeric(texts: npt.NDArray[np.object_]) -> BoolArray:
     """Return which texts are numbers, in any of the spellings that are read or refused by name."""
-    return np.array([bool(_PLAIN.fullmatch(text) or _DECIMAL_COMMA.fullmatch(text)) for text in texts], dtype=np.bool_)
+    spellings = (_PLAIN, _DECIMAL_COMMA, _GROUPED)
+    return np.array([any(one.fullmatch(text) for one in spellings) for text in texts], dtype=np.bool_)
+
+
+def has_unit(text: str) -> bool:
+    """Whether a text is a number with a unit, a currency or a percent sign: `12 kg`, `$5`, `12%`."""
+    return _WITH_UNIT.fullmatch(text) is not None
 
 
 def parse_numbers(
@@ -53,6 +64,9 @@ def parse_numbers(
         fix = "write the true number, or leave the cell empty"
         value = str(values[infinite[0]])
         findings.append(Finding("E_VALUE_INFINITE", "refusal", message, path, lines, name, value, len(infinite), fix))
+    if len(values) and np.nanmax(np.abs(values), initial=0.0) > EXACT and not len(infinite):
+        message = f"column `{name}` holds numbers above 2^53, whose last digits are lost"
+        findings.append(Finding("W_VALUE_DIGITS", "note", message, path, column=name))
     return values, findings
 
 
@@ -102,11 +116,12 @@ def _has_decimal_commas(texts: npt.NDArray[np.object_]) -> bool:
 def _not_a_number(rows: npt.NDArray[np.int64], value: str, *, name: str, path: str, lines_of: LinesOf) -> Finding:
     lines = tuple(lines_of(rows[:MAX_LISTED_ROWS].tolist()))
     where = f"column `{name}`, {rows_in_words(lines, len(rows))}"
+    plain = value.replace(",", "")
     if value == name:
         words, fix = "the header stands there again", "remove the repeated header rows"
     elif _GROUPED.fullmatch(value):
-        plain = value.replace(",", "")
         words = f"{quoted(value)} may mean {plain} or {value.replace(',', '.', 1)}"
+        words = f"{quoted(value)} has marks of thousands" if "." in value or value.count(",") > 1 else words
         fix = f"write the number without a comma, as {plain}"
     elif _UNIT.fullmatch(value):
         words, fix = f"{quoted(value)} is a number with a unit or a sign", "write plain numbers, the unit in the header"

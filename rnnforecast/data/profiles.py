@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from rnnforecast.data.delimited import MISSING_TOKENS
-from rnnforecast.data.numbers import looks_numeric
+from rnnforecast.data.numbers import has_unit, looks_numeric
 from rnnforecast.data.stamps import format_of
 
 if TYPE_CHECKING:
@@ -98,6 +98,8 @@ def _profile_texts(name: str, cells: npt.NDArray[np.object_]) -> Profile:
         return Profile(name, "integer" if whole and numeric.all() else "number", len(distinct))
     formats = [format_of(text) for text in texts]
     known = [one for one in formats if one is not None]
+    if not known and sum(map(has_unit, texts)) >= 0.5 * len(texts):
+        return Profile(name, "number", len(distinct))  # its rows are refused by name when it is parsed
     if 2 * len(known) < len(formats):
         return Profile(name, "text", len(distinct))
     return Profile(name, "clock" if known.count("HH:MM") > len(known) / 2 else "stamp", len(distinct))

@@ -15,6 +15,7 @@ from rnnforecast.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     from rnnforecast.data.source import Source
@@ -81,7 +82,7 @@ def read_table(path: str) -> Table:
         batches = list(file.iter_batches(batch_size=SAMPLE_ROWS, columns=_flat_columns(file)))[:1]
         if not batches or not batches[0].num_rows:
             raise DataError(f"{path} has columns but 0 data rows", hint="name a file with rows", code="E_DATA_NO_ROWS")
-        return Table(source, names, cast(pd.DataFrame, batches[0].to_pandas()))
+        return Table(source, names, _sample_of(batches[0]))
     dialect = delimited.read_dialect(source)
     delimited.check_rows(source, dialect)
     columns = range(len(dialect.names))
@@ -91,6 +92,14 @@ def read_table(path: str) -> Table:
         message = f"{path} has a header but 0 data rows"
         raise DataError(message, hint="name a file with rows", code="E_DATA_NO_ROWS")
     return Table(source, dialect.names, sample, dialect)
+
+
+def _sample_of(batch: pa.RecordBatch) -> pd.DataFrame:
+    """Return a batch as a frame whose columns are all columns of the file, an index among them."""
+    import pyarrow as pa
+
+    frame: pd.DataFrame = pa.Table.from_batches([batch]).to_pandas(ignore_metadata=True)
+    return frame
 
 
 def _open_parquet(source: Source) -> pq.ParquetFile:

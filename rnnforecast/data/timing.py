@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from rnnforecast.data.refusals import listed, rows_in_words
+from rnnforecast.data.refusals import listed, refusal, rows_in_words
 from rnnforecast.data.stamps import CLOCK, Stamps, parse_integers, parse_stamps
 from rnnforecast.errors import DataError
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from rnnforecast.data.numbers import LinesOf
 
-_INTEGER = re.compile(r"[-+]?\d{1,18}")
+_INTEGER = re.compile(r"[-+]?\d{1,18}(\.0*)?")
 _HOUR, _MINUTE = 3_600_000_000, 60_000_000  # microseconds
 
 
@@ -68,33 +68,47 @@ def _one_column(column: pd.Series[Any], *, name: str, path: str, lines_of: Lines
     """Return one column as stamps: dates as they are, whole numbers by their size, text by its format."""
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         _check_present(column, name=name, path=path, lines_of=lines_of)
-        message = f"time column `{name}` is in zone {column.dtype.tz}; stamps are held in UTC"
-        note = Finding("N_TIME_ZONE", "note", message, path, column=name)
-        utc = column.dt.tz_convert("UTC").dt.tz_localize(None)
-        return Stamps(utc.to_numpy().astype("datetime64[us]"), timezone="UTC", findings=(note,))
+        return _from_zone(column, name=name, path=path)
     if column.dtype.kind == "M":
         _check_present(column, name=name, path=path, lines_of=lines_of)
         return Stamps(column.to_numpy().astype("datetime64[us]"))
     if column.dtype.kind in "iu":
         return parse_integers(column.to_numpy().astype(np.int64), name=name, path=path)
-    texts = column.to_numpy(dtype=object)
-    if all(_INTEGER.fullmatch(text.strip()) for text in texts[:1]) and _all_integers(column):
-        return parse_integers(np.asarray(column.str.strip().astype(np.int64), dtype=np.int64), name=name, path=path)
-    return parse_stamps(texts, name=name, path=path, lines_of=lines_of)
+    if _all_integers(column):
+        return parse_integers(_integers(column), name=name, path=path)
+    return parse_stamps(column.to_numpy(dtype=object), name=name, path=path, lines_of=lines_of)
+
+
+def _from_zone(column: pd.Series[Any], *, name: str, path: str) -> Stamps:
+    """Return stamps of a zone in UTC, or as local dates where they are all midnights there."""
+    local = column.dt.tz_localize(None).to_numpy().astype("datetime64[us]")
+    midnights = bool((local == local.astype("datetime64[D]")).all())
+    held = "local time, as dates" if midnights else "UTC"
+    message = f"time column `{name}` is in zone {column.dt.tz}; stamps are held in {held}"
+    note = Finding("N_TIME_ZONE", "note", message, path, column=name)
+    if midnights:
+        return Stamps(local, findings=(note,))
+    utc = column.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy().astype("datetime64[us]")
+    return Stamps(utc, timezone="UTC", findings=(note,))
 
 
 def _all_integers(column: pd.Series[Any]) -> bool:
-    return bool(column.str.strip().str.fullmatch(_INTEGER.pattern).all())
+    """Whether every text is a whole number, which a program may have written as 3.0; the first one decides mostly."""
+    first = str(column.iloc[0]).strip()
+    return _INTEGER.fullmatch(first) is not None and bool(column.str.strip().str.fullmatch(_INTEGER).all())
+
+
+def _integers(column: pd.Series[Any]) -> npt.NDArray[np.int64]:
+    return np.asarray(column.str.strip().str.replace(r"\.0*$", "", regex=True).astype(np.int64), dtype=np.int64)
 
 
 def _check_present(column: pd.Series[Any], *, name: str, path: str, lines_of: LinesOf) -> None:
     rows = np.flatnonzero(column.isna().to_numpy())
     if len(rows):
         lines = tuple(lines_of(rows[:MAX_LISTED_ROWS].tolist()))
-        message = f"{path}, time column `{name}`, {rows_in_words(lines, len(rows))}: no stamp"
+        message = f"time column `{name}`, {rows_in_words(lines, len(rows))}: no stamp"
         fix = "write the stamp, or remove the row"
-        finding = Finding("E_TIME_MISSING", "refusal", message, path, lines, name, "", len(rows), fix)
-        raise DataError(message, hint=fix, code="E_TIME_MISSING", findings=(finding,))
+        raise refusal([Finding("E_TIME_MISSING", "refusal", message, path, lines, name, "", len(rows), fix)])
 
 
 def _whole(column: pd.Series[Any], name: str, path: str) -> npt.NDArray[np.int64]:
@@ -102,7 +116,7 @@ def _whole(column: pd.Series[Any], name: str, path: str) -> npt.NDArray[np.int64
         return column.to_numpy().astype(np.int64)
     if not _all_integers(column):
         raise DataError(f"{path}: `{name}` holds more than whole numbers", code="E_TIME_PARTS")
-    return np.asarray(column.str.strip().astype(np.int64), dtype=np.int64)
+    return _integers(column)
 
 
 def _from_parts(parts: list[npt.NDArray[np.int64]], names: Sequence[str], *, path: str) -> Stamps:

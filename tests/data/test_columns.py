@@ -79,6 +79,19 @@ def test_a_date_column_and_one_of_times_of_day_make_one_stamp() -> None:
     assert choose(columns).time_column == "Date+Time"
 
 
+def test_a_date_column_and_one_of_hours_make_one_stamp() -> None:
+    columns = {"date": ["2024-01-01"] * 3, "hour": ["22", "23", "21"], "y": NUMBERS}
+    assert choose(columns).time_column == "date+hour"
+
+
+def test_dates_that_do_not_repeat_need_no_time_of_day() -> None:
+    assert choose({"date": DATES, "time": ["16:00", "13:00", "16:00"], "y": NUMBERS}).time == ("date",)
+
+
+def test_numbers_with_units_are_a_target_whose_rows_are_refused_later() -> None:
+    assert choose({"date": DATES, "y": ["12%", "13%", "14 kg"]}).target == ("y",)
+
+
 def test_the_parts_of_a_date_make_one_stamp() -> None:
     columns = {"year": ["2024"] * 3, "month": ["1"] * 3, "day": ["1", "2", "3"], "y": NUMBERS}
     assert choose(columns).time_column == "year+month+day"
@@ -123,7 +136,7 @@ def test_all_unknown_columns_are_named_at_once() -> None:
 def test_a_column_that_stands_there_twice_is_refused_with_both_positions() -> None:
     frame = pd.DataFrame([["2024-01-01", "1", "2"]], columns=["date", "y", "y"], dtype=object)
     with pytest.raises(DataError, match="column `y` stands there 2 times, at positions 2, 3"):
-        choose_columns(frame, DataSettings(target=("y",)), path="a.csv")
+        choose_columns(frame, DataSettings(), path="a.csv")
 
 
 def test_a_column_in_two_roles_is_refused() -> None:

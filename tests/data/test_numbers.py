@@ -84,3 +84,14 @@ def test_only_the_first_rows_are_listed_but_all_are_counted() -> None:
 def test_columns_that_are_numbers_already_pass_through() -> None:
     values, findings = parse_numbers(pd.Series([1, 2]), name="y", path="a", lines_of=list)
     assert (values.tolist(), findings) == ([1.0, 2.0], [])
+
+
+@pytest.mark.parametrize("cell", ["1,234.5", "1,234,567"])
+def test_marks_of_thousands_are_refused_with_the_plain_number(cell: str) -> None:
+    finding = refusal("1", cell)
+    assert "has marks of thousands" in finding.message
+    assert finding.fix == f"write the number without a comma, as {cell.replace(',', '')}"
+
+
+def test_digits_that_do_not_fit_are_noted() -> None:
+    assert parse("9007199254740995")[1][0].message == "column `y` holds numbers above 2^53, whose last digits are lost"

@@ -173,3 +173,18 @@ def test_a_text_file_named_parquet_is_read_as_text(write: Write) -> None:
 def test_a_binary_file_named_parquet_is_refused(write: Write) -> None:
     with pytest.raises(DataError, match="does not begin with PAR1"):
         read_table(write(b"XXXX\0\0\0", "rows.parquet"))
+
+
+def test_a_nameless_index_of_pandas_is_a_column_of_the_sample_too(tmp_path: Path) -> None:
+    table = read_table(parquet(pd.DataFrame({"y": [1.0]}, index=pd.DatetimeIndex(["2024-01-01"])), tmp_path))
+    assert list(table.sample.columns) == list(table.names)
+
+
+def test_comments_before_the_header_are_refused_with_the_command_that_removes_them(write: Write) -> None:
+    with pytest.raises(DataError, match="row 1 is a comment, `# made by me`") as caught:
+        read_table(write("# made by me\nt,y\n1,2\n"))
+    assert "grep -v '^#'" in str(caught.value.hint)
+
+
+def test_a_header_may_begin_with_a_hash(write: Write) -> None:
+    assert read_table(write("#t,y\n1,2\n")).names == ("#t", "y")

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rnnforecast.data.stamps import Stamps
+from rnnforecast.data.timing import read_stamps
+from rnnforecast.errors import DataError
+
+
+def read(**columns: object) -> Stamps:
+    frame = pd.DataFrame(columns)
+    return read_stamps(frame, list(columns), path="a.parquet", lines_of=lambda rows: [row + 1 for row in rows])
+
+
+def shown(stamps: Stamps) -> list[str]:
+    return [str(stamp) for stamp in stamps.values.astype("datetime64[m]")]
+
+
+def test_dates_of_parquet_are_taken_as_they_are() -> None:
+    assert shown(read(t=pd.to_datetime(["2024-01-01 10:30"]))) == ["2024-01-01T10:30"]
+    assert shown(read(t=pd.Series([datetime.date(2024, 1, 1)], dtype=object).astype(str))) == ["2024-01-01T00:00"]
+
+
+def test_zoned_stamps_are_held_in_utc() -> None:
+    stamps = read(t=pd.to_datetime(["2024-01-01 10:30", "2024-01-01 11:30"]).tz_localize("Europe/Berlin"))
+    assert shown(stamps) == ["2024-01-01T09:30", "2024-01-01T10:30"]
+    assert stamps.timezone == "UTC"
+
+
+def test_midnights_of_a_zone_stay_dates() -> None:
+    stamps = read(t=pd.date_range("2024-03-30", periods=3, tz="Europe/Berlin"))
+    assert shown(stamps) == ["2024-03-30T00:00", "2024-03-31T00:00", "2024-04-01T00:00"]
+    assert "local time, as dates" in stamps.findings[0].message
+
+
+@pytest.mark.parametrize("zone", [None, "UTC"])
+def test_missing_dates_are_refused_with_their_rows(zone: str | None) -> None:
+    with pytest.raises(DataError, match=r"^a.parquet: time column `t`, row 2: no stamp"):
+        read(t=pd.to_datetime(["2024-01-01", "NaT"]).tz_localize(zone))
+
+
+def test_whole_numbers_are_steps_however_they_are_written() -> None:
+    assert read(t=[1, 2]).values.tolist() == [1, 2]
+    assert read(t=["1", " 2 "]).values.tolist() == [1, 2]
+    assert read(t=["1.0", "2."]).values.tolist() == [1, 2]
+
+
+def test_a_date_and_a_time_of_day_are_one_stamp() -> None:
+    assert shown(read(date=["2024-01-01"], time=["10:30"])) == ["2024-01-01T10:30"]
+
+
+def test_a_date_an_hour_and_a_minute_are_one_stamp() -> None:
+    assert shown(read(date=["2024-01-01"], hour=[7], minute=[5])) == ["2024-01-01T07:05"]
+
+
+def test_years_months_and_days_are_one_stamp() -> None:
+    assert shown(read(year=["2024"], month=["2"])) == ["2024-02-01T00:00"]
+    assert shown(read(year=[2024], month=[2], day=[29], hour=[3], minute=[4])) == ["2024-02-29T03:04"]
+
+
+def test_parts_of_a_date_are_whole_numbers() -> None:
+    with pytest.raises(DataError, match=r"`Feb` is not a date or time"):
+        read(year=["2024"], month=["Feb"])
+
+
+def test_steps_and_times_of_day_make_no_stamp() -> None:
+    with pytest.raises(DataError, match="`t`, `hour` do not make up stamps"):
+        read(t=[1, 2], hour=[3, 4])
+
+
+def test_stamps_are_kept_to_the_microsecond() -> None:
+    assert read(t=pd.to_datetime(["2024-01-01 00:00:00.000001"])).values.dtype == np.dtype("datetime64[us]")
