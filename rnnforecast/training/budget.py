@@ -25,19 +25,19 @@ def parse_duration(text: str) -> float:
 
 @dataclass
 class TimeBudget:
-    """Wall-clock seconds left for the fits that are still to come; `seconds` None means no limit."""
+    """Wall-clock seconds left for the rounds of fits that are still to come; `seconds` None means no limit."""
 
     seconds: float | None
-    num_fits: int
+    num_rounds: int = 1
     _started: float = field(default_factory=time.monotonic)
 
-    def share(self) -> float | None:
-        """Seconds the next fit may take: what is left, divided evenly over the fits left."""
+    def share(self, part: float = 1.0) -> float | None:
+        """Seconds for `part` of the next round: what is left, divided evenly over the rounds left."""
         if self.seconds is None:
             return None
         left = self.seconds - (time.monotonic() - self._started)
-        return max(left, 0.0) / max(self.num_fits, 1)
+        return part * max(left, 0.0) / max(self.num_rounds, 1)
 
-    def close_fit(self) -> None:
-        """Count one fit as done."""
-        self.num_fits -= 1
+    def close_round(self) -> None:
+        """Count one round as done."""
+        self.num_rounds -= 1

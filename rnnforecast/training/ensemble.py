@@ -1,4 +1,4 @@
-"""Fit every network of a recipe, one after another, on rows that end where the caller says."""
+"""Fit every network of a recipe side by side, on rows that end where the caller says."""
 
 from __future__ import annotations
 
@@ -15,20 +15,19 @@ from rnnforecast.forecasting import Ensemble
 from rnnforecast.networks.forecaster import RecurrentForecaster, build_network
 from rnnforecast.training.loop import Fit, fit_network
 from rnnforecast.training.sampling import make_sampler, min_past
+from rnnforecast.training.side_by_side import JointProgress, run_side_by_side
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from rnnforecast.config import Device, MemberSettings
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.progress import Progress
     from rnnforecast.training.budget import TimeBudget
-    from rnnforecast.training.recipe import FitSettings, Recipe
+    from rnnforecast.training.recipe import Recipe
 
 # validation looks at this many windows at most; more costs time and moves the score little
 MAX_VALIDATION_WINDOWS = 512
-# below this many numbers in a hidden state a second thread costs more than it brings
-SMALL_STATE = 16_384
 
 
 def fit_ensemble(
@@ -56,71 +55,55 @@ def fit_ensemble(
         np.minimum.at(lengths, validation.series, validation.cutoffs)
     flat = move_to_device(FlatSeries.from_series(series, loss_scale), place)
     learnt = series.head(lengths)
-    fits: list[Fit] = []
-    for index, member in enumerate(recipe.members):
-        fit = recipe.fit if num_steps is None else replace(recipe.fit, num_steps=num_steps[index])
-        progress.start(f"network {index + 1} of {len(recipe.members)}", fit.num_steps)
-        fits.append(
-            _fit_member(
-                member,
-                flat,
-                learnt,
-                fit,
-                validation=validation,
-                seed=seed * 1_000 + index,
-                place=place,
-                budget_seconds=budget.share(),
-                progress=progress,
-            )
-        )
-        budget.close_fit()
-        progress.finish()
-    ensemble = Ensemble(members=recipe.members, weights=tuple(fit.weights for fit in fits))
-    return ensemble, tuple(fits)
+    steps = num_steps or [recipe.fit.num_steps] * len(recipe.members)
+    num_workers = min(torch.get_num_threads(), len(recipe.members)) if place.type == "cpu" else 1
+    seconds = budget.share(num_workers / len(recipe.members))
+    watched = _thin(validation)
 
-
-def _fit_member(
-    member: MemberSettings,
-    flat: FlatSeries,
-    learnt: SeriesSet,
-    fit: FitSettings,
-    *,
-    validation: Windows | None,
-    seed: int,
-    place: torch.device,
-    budget_seconds: float | None,
-    progress: Progress,
-) -> Fit:
-    sampler = make_sampler(learnt.lengths, member)
-    if not len(sampler.series):
-        raise _too_short(learnt, member)
-    # few windows need small batches: the same window many times in one batch teaches nothing
-    fit = replace(fit, batch_size=max(8, min(fit.batch_size, sampler.num_windows)))
-    network = build_network(member, seed=seed).to(place)
-    if member.normalisation == "global":
-        network.set_global(*_global_statistics(learnt, log=member.log))
-    _set_covariate_scaling(network, learnt)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1 if fit.batch_size * member.hidden_size < SMALL_STATE else threads)
-    try:
-        return fit_network(
+    def make_task(index: int, member: MemberSettings) -> Callable[[Progress], Fit]:
+        sampler = make_sampler(learnt.lengths, member)
+        if not len(sampler.series):
+            raise _too_short(learnt, member)
+        member_seed = seed * 1_000 + index
+        network = _make_network(member, learnt, seed=member_seed).to(place)
+        # few windows need small batches: the same window many times in one batch teaches nothing
+        size = max(8, min(recipe.fit.batch_size, sampler.num_windows))
+        fit = replace(recipe.fit, num_steps=steps[index], batch_size=size)
+        return lambda watcher: fit_network(
             network,
             flat,
             sampler,
             fit,
-            validation=_thin(validation),
-            seed=seed,
-            budget_seconds=budget_seconds,
-            progress=progress,
+            validation=watched,
+            seed=member_seed,
+            budget_seconds=seconds,
+            progress=watcher,
         )
+
+    tasks = [make_task(index, member) for index, member in enumerate(recipe.members)]
+    joint = JointProgress(progress, "fitting again on all rows" if num_steps else "fitting", steps)
+    try:
+        fits = run_side_by_side(tasks, joint, num_workers=num_workers)
     except torch.OutOfMemoryError as error:
         raise ResourceError(
-            f"{place} ran out of memory at batch size {fit.batch_size}",
+            f"{place} ran out of memory at batch size {recipe.fit.batch_size}",
             hint="lower `--batch-size` or `--hidden-size`",
             code="E_RUN_MEMORY",
         ) from error
     finally:
-        torch.set_num_threads(threads)
+        progress.finish()
+    budget.close_round()
+    ensemble = Ensemble(members=recipe.members, weights=tuple(fit.weights for fit in fits))
+    return ensemble, tuple(fits)
+
+
+def _make_network(member: MemberSettings, learnt: SeriesSet, *, seed: int) -> RecurrentForecaster:
+    """Build a network and set the constants it takes from the rows that are learnt from."""
+    network = build_network(member, seed=seed)
+    if member.normalisation == "global":
+        network.set_global(*_global_statistics(learnt, log=member.log))
+    _set_covariate_scaling(network, learnt)
+    return network
 
 
 def choose_device(device: Device) -> torch.device:
@@ -176,8 +159,8 @@ def _set_covariate_scaling(network: RecurrentForecaster, learnt: SeriesSet) -> N
     for kind, values in covariates.items():
         if values.shape[1]:
             known = values.astype(np.float64)
-            mean, spread = torch.from_numpy(known.mean(axis=0)), torch.from_numpy(known.std(axis=0))
-            network.set_covariate_scaling(kind, mean, spread)
+            mean, spread = np.nanmean(known, axis=0), np.nanstd(known, axis=0)
+            network.set_covariate_scaling(kind, torch.from_numpy(mean), torch.from_numpy(spread))
 
 
 def _thin(validation: Windows | None) -> Windows | None:

@@ -14,6 +14,7 @@ import torch
 
 from rnnforecast.data.windows import Windows, gather
 from rnnforecast.errors import DivergedError
+from rnnforecast.training.optimiser import AdamW
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,14 +68,12 @@ def fit_network(
     """
     started = time.monotonic()
     generator = torch.Generator().manual_seed(seed)
-    optimiser = _make_optimiser(network, fit)
+    optimiser = AdamW(network.parameters(), weight_decay=fit.weight_decay)
     num_steps, rate, rollbacks, clipped = fit.num_steps, fit.learning_rate, 0, 0
     good = best = _copy_weights(network)
     best_step, best_score, losses = 0, math.inf, []
     step = 0
     while step < num_steps:
-        for group in optimiser.param_groups:
-            group["lr"] = rate * _schedule(step, num_steps)
         batch = gather(
             flat,
             sampler.draw(fit.batch_size, generator),
@@ -83,7 +82,7 @@ def fit_network(
         )
         forcing = fit.teacher_forcing * (1 - step / num_steps)
         loss = network.loss(batch, teacher_forcing=forcing, generator=generator)
-        optimiser.zero_grad(set_to_none=True)
+        optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         norm = float(torch.nn.utils.clip_grad_norm_(network.parameters(), fit.gradient_clip))
         value = float(loss.detach())
@@ -92,9 +91,9 @@ def fit_network(
             if rollbacks > MAX_ROLLBACKS:
                 raise _diverged(step, value, norm, rate)
             network.load_state_dict(good)
-            optimiser = _make_optimiser(network, fit)
+            optimiser = AdamW(network.parameters(), weight_decay=fit.weight_decay)
             continue
-        optimiser.step()
+        optimiser.step(rate * _schedule(step, num_steps))
         step += 1
         losses.append(value)
         clipped += norm > fit.gradient_clip
@@ -130,13 +129,6 @@ def validation_score(network: RecurrentForecaster, flat: FlatSeries, windows: Wi
     score = float(network.loss(batch, teacher_forcing=0.0, generator=None))
     network.train()
     return score
-
-
-def _make_optimiser(network: RecurrentForecaster, fit: FitSettings) -> torch.optim.Optimizer:
-    # betas (0.9, 0.99): short runs, so the second moment must warm up within tens of steps
-    return torch.optim.AdamW(
-        network.parameters(), lr=fit.learning_rate, betas=(0.9, 0.99), weight_decay=fit.weight_decay, fused=True
-    )
 
 
 def _schedule(step: int, num_steps: int) -> float:

@@ -166,7 +166,7 @@ def _member(
         mapping = "encoder-decoder"
     synchronous = bool(network.synchronous)
     single = mapping in ("one-to-one", "one-to-many")
-    normalisation = "causal" if synchronous else "global" if mapping == "one-to-many" else style.normalisation
+    normalisation = "causal" if synchronous else "global" if single else style.normalisation
     log = style.log if network.log is None else network.log
     if log and not facts.positive:
         raise UsageError(
@@ -219,7 +219,7 @@ def _impossible(error: ValidationError) -> UsageError:
 def _fit_settings(facts: DataFacts, settings: Settings) -> FitSettings:
     training = settings.training
     num_steps = 600 if facts.is_large else 250
-    batch_size = 64 if facts.is_short else 128 if facts.is_large else 256
+    batch_size = 64 if facts.is_short else 256 if facts.num_series >= 20 and not facts.is_large else 128
     return FitSettings(
         num_steps=training.num_steps or num_steps,
         batch_size=training.batch_size or batch_size,

@@ -30,12 +30,6 @@ class Fitted:
     fits: tuple[Fit, ...]
 
 
-def make_budget(settings: Settings, *, num_fits: int) -> TimeBudget:
-    """Share `time_budget` out over `num_fits` fits of one network. Raises UsageError for a bad duration."""
-    text = settings.training.time_budget
-    return TimeBudget(None if text is None else parse_duration(text), num_fits)
-
-
 def fit_known(
     known: SeriesSet,
     settings: Settings,
@@ -50,7 +44,8 @@ def fit_known(
     `rounds` is how many fits of the whole recipe the time budget must pay for; what is left of it is returned.
     """
     recipe = choose_recipe(gather_facts(known, horizon=horizon), settings)
-    budget = make_budget(settings, num_fits=rounds * len(recipe.members))
+    text = settings.training.time_budget
+    budget = TimeBudget(None if text is None else parse_duration(text), rounds)
     fitted = _fit(known, recipe, settings, budget=budget, progress=progress, validation=validation)
     return replace(fitted, ensemble=calibrate(fitted.ensemble, known, [validation])), budget
 
