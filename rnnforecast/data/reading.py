@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
     IntArray = npt.NDArray[np.int64]
 
+#: The season is looked for in this first share of the rows: forecasts are judged on the rows after them.
+SEASON_SHARE = 0.7
+
 
 @dataclass(frozen=True)
 class Assumptions:
@@ -164,8 +167,9 @@ def _assume(series: SeriesSet, roles: Roles, settings: DataSettings, *, num_rows
     reasons["season_length"] = "named by --season-length"
     if season is None:
         natural = default_season_length(freq)
+        early = series.head(np.ceil(SEASON_SHARE * series.lengths).astype(np.int64))
         season = detect_season_length(
-            series.values, series.observed, series.offsets, default=natural, search=not freq.is_calendar
+            early.values, early.observed, early.offsets, default=natural, search=not freq.is_calendar
         )
         found = "the series repeat so" if season > 1 else "no season shows in the autocorrelation"
         reasons["season_length"] = f"{found}; --season-length sets another"
