@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import os
 import signal
 import sys
 import threading
@@ -74,6 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a sign the terminal cannot show must not end the run
     debug = "--debug" in words
+    # No plugin has a say in our settings, and looking for one reads the metadata of every installed package.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     with _signals(), warnings.catch_warnings():
         if not debug and not sys.warnoptions:
             warnings.simplefilter("ignore")
