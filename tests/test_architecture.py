@@ -111,7 +111,7 @@ def test_import_of_the_package_imports_no_heavy_package() -> None:
 
 def test_predict_imports_neither_torch_nor_scipy(workplace: Path) -> None:
     loaded = _imported_by("from rnnforecast.cli.main import main; assert main(['predict']) == 0")
-    assert {"torch", "scipy", "statsforecast", "utilsforecast", "rich"}.isdisjoint(loaded)
+    assert {"torch", "scipy", "statsforecast", "utilsforecast"}.isdisjoint(loaded)
     assert (workplace / ".rnnforecast").is_dir()
 
 
