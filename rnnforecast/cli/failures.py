@@ -32,7 +32,9 @@ def report(error: RnnForecastError, *, as_json: bool, debug: bool, stream: TextI
         stream.write(json.dumps({"error": error_to_dict(error)}, ensure_ascii=False) + "\n")
         return int(error.exit_code)
     lines = [f"{styled('error:', 'red', stream=stream)} {visible(error.message, keep_newlines=True)}"]
-    lines += [f"  {_one_line(finding)}" for finding in error.findings[:MAX_LISTED]]
+    told_already = len(error.findings) == 1 and error.findings[0].message in error.message
+    if not told_already:
+        lines += [f"  {_one_line(finding)}" for finding in error.findings[:MAX_LISTED]]
     if len(error.findings) > MAX_LISTED:
         lines.append(f"  and {len(error.findings) - MAX_LISTED} more")
     if error.hint:

@@ -100,6 +100,7 @@ def _run(words: list[str], *, as_json: bool, debug: bool) -> int:
         sys.stderr.write("interrupted, nothing that was stored before is changed\n")
         return INTERRUPTED
     except Terminated:
+        sys.stderr.write("terminated, nothing that was stored before is changed\n")
         return TERMINATED
     except RnnForecastError as error:
         return report(error, as_json=as_json, debug=debug, stream=sys.stderr)

@@ -60,6 +60,13 @@ def test_the_first_five_findings_are_listed_and_all_are_counted(
     assert lines[5:] == ["  x.csv, row 6, column y: problem 6", "  and 3 more"]
 
 
+def test_a_single_finding_that_the_message_tells_is_not_told_twice(
+    run: RunCommand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _fail_with(monkeypatch, DataError("x.csv: row 3 is odd", findings=[Finding("F", "refusal", "row 3 is odd")]))
+    assert run("inspect", "x.csv").err == "error: x.csv: row 3 is odd\n"
+
+
 def test_an_error_in_json_is_one_document_on_stderr_and_nothing_on_stdout(
     run: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
