@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from rnnforecast.cli.text import styled, visible
+from rnnforecast.cli.text import folded, styled, visible
 from rnnforecast.errors import RnnForecastError
 
 if TYPE_CHECKING:
@@ -31,14 +31,14 @@ def report(error: RnnForecastError, *, as_json: bool, debug: bool, stream: TextI
 
         stream.write(json.dumps({"error": error_to_dict(error)}, ensure_ascii=False) + "\n")
         return int(error.exit_code)
-    lines = [f"{styled('error:', 'red', stream=stream)} {visible(error.message, keep_newlines=True)}"]
+    lines = [_labelled("error:", "red", error.message, stream)]
     told_already = len(error.findings) == 1 and error.findings[0].message in error.message
     if not told_already:
         lines += [f"  {_one_line(finding)}" for finding in error.findings[:MAX_LISTED]]
     if len(error.findings) > MAX_LISTED:
         lines.append(f"  and {len(error.findings) - MAX_LISTED} more")
     if error.hint:
-        lines.append(f"{styled('hint:', 'cyan', stream=stream)} {visible(error.hint, keep_newlines=True)}")
+        lines.append(_labelled("hint:", "cyan", error.hint, stream))
     stream.write("\n".join(lines) + "\n")
     return int(error.exit_code)
 
@@ -75,6 +75,13 @@ def silence_broken_pipe() -> int:
     except (OSError, ValueError):  # stdout is no real file, as in a test
         return BROKEN_PIPE
     return BROKEN_PIPE
+
+
+def _labelled(label: str, style: str, message: str, stream: TextIO) -> str:
+    """Return a message behind its coloured label; its own line breaks stay, long lines are folded."""
+    lines = f"{label} {visible(message, keep_newlines=True)}".split("\n")
+    text = "\n".join(folded(line, stream=stream) if not line.startswith(" ") else line for line in lines)
+    return styled(label, style, stream=stream) + text.removeprefix(label)
 
 
 def _traceback(error: BaseException) -> str:

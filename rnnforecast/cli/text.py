@@ -38,6 +38,17 @@ def styled(text: str, style: str, *, stream: TextIO) -> str:
     return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if wants_colour(stream) else text
 
 
+def folded(text: str, *, stream: TextIO) -> str:
+    """Return one line of prose folded between words to the width of a terminal; a file or a pipe gets it as it is."""
+    if not stream.isatty():
+        return text
+    import shutil
+    import textwrap
+
+    width = max(shutil.get_terminal_size().columns, 20)
+    return textwrap.fill(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+
+
 def supports_unicode(encoding: str | None) -> bool:
     """Return whether box lines and braille dots can be written in an encoding."""
     return (encoding or "ascii").lower().replace("-", "").startswith("utf")

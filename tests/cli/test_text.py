@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from rnnforecast.cli.text import styled, supports_unicode, visible, wants_colour
+from rnnforecast.cli.text import folded, styled, supports_unicode, visible, wants_colour
 
 
 class Terminal(io.StringIO):
@@ -58,3 +58,10 @@ def test_a_dumb_terminal_gets_no_colour(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.parametrize(("encoding", "known"), [("utf-8", True), ("UTF8", True), ("ascii", False), (None, False)])
 def test_braille_is_for_unicode_streams(encoding: str | None, known: bool) -> None:
     assert supports_unicode(encoding) is known
+
+
+def test_prose_is_folded_between_words_on_a_terminal_and_left_alone_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "24")
+    text = "note: three well-known words, /a/path/that/is/longer"
+    assert folded(text, stream=Terminal()) == "note: three well-known\n  words,\n  /a/path/that/is/longer"
+    assert folded(text, stream=io.StringIO()) == text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TextIO
 
-from rnnforecast.cli.text import styled, visible
+from rnnforecast.cli.text import folded, styled, visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,10 +19,16 @@ def write_notices(findings: Sequence[Finding], *, notes: Sequence[str], stream: 
     for finding in findings[:MAX_LISTED]:
         where = f"{finding.file}: " if finding.file else ""
         fix = f" ({finding.fix})" if finding.fix else ""
-        word = styled(f"{finding.severity}:", "yellow", stream=stream)
-        stream.write(f"{word} {visible(f'{where}{finding.message}{fix}')}\n")
+        _write(finding.severity, f"{where}{finding.message}{fix}", stream)
     if len(findings) > MAX_LISTED:
         stream.write(f"and {len(findings) - MAX_LISTED} more findings, `rnnforecast inspect` lists all\n")
     for note in notes:
-        stream.write(f"{styled('note:', 'yellow', stream=stream)} {visible(note)}\n")
+        _write("note", note, stream)
+    if stream.isatty() and (findings or notes):
+        stream.write("\n")  # a breath before the tables
     stream.flush()
+
+
+def _write(word: str, text: str, stream: TextIO) -> None:
+    line = folded(f"{word}: {visible(text)}", stream=stream)
+    stream.write(styled(f"{word}:", "yellow", stream=stream) + line.removeprefix(f"{word}:") + "\n")
