@@ -39,7 +39,7 @@ def main() -> None:
             forecast = rnnforecast.predict(trained.model, store=name).frame["forecast"].to_numpy(float)
             scores.append(abs(actual - forecast[:HELD_OUT]).mean() / scale)
             times.append(trained.seconds)
-            verdict = trained.verdict["outcome"] if trained.verdict else "none"
+            verdict = str(trained.verdict["outcome"]) if trained.verdict else "none"
             rows.append([f"seed {seed}", f"{scores[-1]:.3f}", f"{times[-1]:.1f}", verdict])
     naive = abs(actual - past[-SEASON_LENGTH:]).mean() / scale
     rows.append(["**mean**", f"**{statistics.mean(scores):.3f}**", f"**{statistics.mean(times):.1f}**", ""])
