@@ -10,6 +10,7 @@ import typer
 
 from rnnforecast.cli.command import LazyGroup, build_command
 from rnnforecast.cli.options import Model, Models, SomeModels, Store, Yes
+from rnnforecast.cli.text import visible
 from rnnforecast.cli.view import View
 from rnnforecast.errors import ExitCode, UsageError
 
@@ -43,11 +44,16 @@ def remove(view: View, models: SomeModels, yes: Yes = False, store: Store = None
     from rnnforecast.workflows.models import find_models, remove_models
 
     found = [str(model["model"]) for model in find_models(models, store=store).models]
-    if not yes:
-        if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise UsageError(f"nothing was removed of {', '.join(found)}: nobody can be asked", hint="add --yes")
-        typer.confirm(f"remove {', '.join(found)}?", abort=True, err=True)
-    view.show(remove_models(models, store=store))
+    if yes or _is_confirmed(found):
+        view.show(remove_models(models, store=store))
+    else:
+        view.say("nothing was removed")
+
+
+def _is_confirmed(found: list[str]) -> bool:
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError(f"nothing was removed of {', '.join(found)}: nobody can be asked", hint="add --yes")
+    return typer.confirm(visible(f"remove {', '.join(found)}?"), err=True)
 
 
 class ModelCommands(LazyGroup):

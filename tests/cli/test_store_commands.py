@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from rnnforecast.store.registry import Registry
 from tests.cli.conftest import RunCommand
 from tests.cli.schemas import problems
+from tests.cli.test_text import Terminal
 from tests.store.builders import make_model
 
 
@@ -67,6 +69,19 @@ def test_remove_needs_yes_where_nobody_can_be_asked(run: RunCommand, store: Path
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == "error: nothing was removed of prices@1, prices@2: nobody can be asked\nhint: add --yes\n"
     assert len(Registry(store).list()) == 2
+
+
+@pytest.mark.parametrize(("answer", "left"), [("y\n", 1), ("n\n", 2), ("\n", 2)])
+def test_remove_asks_on_a_terminal_and_takes_only_yes_for_yes(
+    run: RunCommand, store: Path, monkeypatch: pytest.MonkeyPatch, answer: str, left: int
+) -> None:
+    monkeypatch.setattr("sys.stdin", Terminal(answer))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    ended = run("models", "remove", "prices@1")
+    assert ended.code == 0
+    assert "remove prices@1? [y/N]" in ended.err + ended.out
+    assert ("nothing was removed" in ended.err) is (left == 2)
+    assert len(Registry(store).list()) == left
 
 
 def test_remove_with_yes_says_what_is_gone(run: RunCommand, store: Path) -> None:
