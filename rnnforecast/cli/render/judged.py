@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from rnnforecast.workflows.results import Metrics
 
 _MAX_LEADS = 8
 _MAX_SERIES = 5
@@ -68,7 +67,7 @@ def evaluate_blocks(result: EvaluateResult, *, width: int) -> list[RenderableTyp
     origins = plural(result.num_windows, "origin")
     title = heading(result.model, f"{origins}{_span(result.cutoffs, result.assumptions)}{_ways(result)}")
     screen = [metrics_block(result.metrics, title=title, width=width), verdict_block(result.verdict)]
-    return [*screen, *_details(result.per_lead, result.per_series, result.metrics)]
+    return [*screen, *_details(result, order_methods(result.metrics))]
 
 
 def compare_blocks(result: CompareResult, *, width: int) -> list[RenderableType]:
@@ -84,7 +83,7 @@ def compare_blocks(result: CompareResult, *, width: int) -> list[RenderableType]
     ]
     if times:
         screen.append(safe(f"Training: {', '.join(times)}", "dim"))
-    return [*screen, *_details(result.per_lead, result.per_series, result.metrics)]
+    return [*screen, *_details(result, order_methods(result.metrics, baselines=baselines))]
 
 
 def _stored(result: TrainResult) -> RenderableType:
@@ -106,15 +105,13 @@ def _next_command(result: TrainResult) -> str:
     return shlex.join(words)
 
 
-def _details(
-    per_lead: Sequence[Mapping[str, object]], per_series: Sequence[Mapping[str, object]], metrics: Metrics
-) -> list[RenderableType]:
-    methods = order_methods(metrics)[:_MAX_METHODS]
+def _details(result: EvaluateResult | CompareResult, methods: Sequence[str]) -> list[RenderableType]:
+    """Return the scores by lead time and by series, where there are several, of the first few methods."""
     found = []
-    if len({row.get("lead") for row in per_lead}) > 1:
-        found.append(_lead_block(per_lead, methods))
-    if len({row.get("item_id") for row in per_series}) > 1:
-        found.append(_series_block(per_series, methods))
+    if len({row.get("lead") for row in result.per_lead}) > 1:
+        found.append(_lead_block(result.per_lead, methods[:_MAX_METHODS]))
+    if len({row.get("item_id") for row in result.per_series}) > 1:
+        found.append(_series_block(result.per_series, methods[:_MAX_METHODS]))
     return found
 
 
