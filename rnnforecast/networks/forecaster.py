@@ -142,7 +142,8 @@ class RecurrentForecaster(nn.Module):
                 truth=self._truth(batch, normalised, teacher_forcing, generator),
             )
             return Prediction(outputs[:, None], normalised, attention)
-        assert self.head is not None
+        if self.head is None:
+            raise RuntimeError("a network has a decoder or a head")
         chosen = final[:, None] if positions is None else states[:, positions]  # [B, L, d]
         outputs = self.head(chosen, future) + simple[..., None]
         return Prediction(outputs, normalised, states.new_zeros(len(states), 0, states.shape[1]))

@@ -20,7 +20,7 @@ from rnnforecast.training.side_by_side import JointProgress, run_side_by_side
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from rnnforecast.config import Device, MemberSettings
+    from rnnforecast.config import Device, MemberSettings, TrainingSettings
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.progress import Progress
     from rnnforecast.training.budget import TimeBudget
@@ -36,8 +36,7 @@ def fit_ensemble(
     *,
     loss_scale: np.ndarray,
     validation: Windows | None,
-    seed: int,
-    device: Device,
+    training: TrainingSettings,
     budget: TimeBudget,
     progress: Progress,
     num_steps: Sequence[int] | None = None,
@@ -49,7 +48,7 @@ def fit_ensemble(
 
     Raises DataError when no series is long enough to cut one training window.
     """
-    place = choose_device(device)
+    place = choose_device(training.device)
     lengths = series.lengths.copy()
     if validation is not None and len(validation):
         np.minimum.at(lengths, validation.series, validation.cutoffs)
@@ -64,7 +63,7 @@ def fit_ensemble(
         sampler = make_sampler(learnt.lengths, member)
         if not len(sampler.series):
             raise _too_short(learnt, member)
-        member_seed = seed * 1_000 + index
+        member_seed = training.seed * 1_000 + index
         network = _make_network(member, learnt, seed=member_seed).to(place)
         # few windows need small batches: the same window many times in one batch teaches nothing
         size = max(8, min(recipe.fit.batch_size, sampler.num_windows))
@@ -85,16 +84,19 @@ def fit_ensemble(
     try:
         fits = run_side_by_side(tasks, joint, num_workers=num_workers)
     except torch.OutOfMemoryError as error:
-        raise ResourceError(
-            f"{place} ran out of memory at batch size {recipe.fit.batch_size}",
-            hint="lower `--batch-size` or `--hidden-size`",
-            code="E_RUN_MEMORY",
-        ) from error
+        raise _out_of_memory(place, recipe.fit.batch_size) from error
     finally:
         progress.finish()
     budget.close_round()
-    ensemble = Ensemble(members=recipe.members, weights=tuple(fit.weights for fit in fits))
-    return ensemble, tuple(fits)
+    return Ensemble(members=recipe.members, weights=tuple(fit.weights for fit in fits)), tuple(fits)
+
+
+def _out_of_memory(place: torch.device, batch_size: int) -> ResourceError:
+    return ResourceError(
+        f"{place} ran out of memory at batch size {batch_size}",
+        hint="lower `--batch-size` or `--hidden-size`",
+        code="E_RUN_MEMORY",
+    )
 
 
 def _make_network(member: MemberSettings, learnt: SeriesSet, *, seed: int) -> RecurrentForecaster:

@@ -52,16 +52,7 @@ def evaluate(
     series, horizon = loaded.series, loaded.manifest.horizon
     step = window_step or horizon
     count = num_windows or default_num_windows(series.lengths, horizon=horizon)
-    windows = make_origins(
-        series.lengths, horizon=horizon, num_windows=count, window_step=step, gap=gap, min_past=series.season_length + 1
-    )
-    if not len(windows):
-        raise DataError(
-            f"no series has room for one origin: the longest has {int(series.lengths.max())} rows, "
-            f"needs {series.season_length + 1 + gap + horizon}",
-            hint="lower `--gap`, or bring more rows",
-            code="E_SERIES_SHORT",
-        )
+    windows = _past_origins(series, horizon=horizon, num_windows=count, window_step=step, gap=gap)
     known = series.lengths.copy()
     np.minimum.at(known, windows.series, windows.cutoffs)
     network = _refitting(loaded, progress or NoProgress()) if refit else ensemble_forecaster(loaded.ensemble, series)
@@ -96,6 +87,27 @@ def cutoff_stamps(series: SeriesSet, windows: Windows) -> tuple[object, ...]:
     """Return the distinct stamps of the last rows seen, in order."""
     ordinals = np.unique(series.first_ordinals[windows.series] + windows.cutoffs - 1)
     return tuple(series.freq.to_timestamps(ordinals))
+
+
+def _past_origins(series: SeriesSet, *, horizon: int, num_windows: int, window_step: int, gap: int) -> Windows:
+    """Place the origins; each has at least a season and a row before it. Raises DataError where none fits."""
+    min_past = series.season_length + 1
+    windows = make_origins(
+        series.lengths,
+        horizon=horizon,
+        num_windows=num_windows,
+        window_step=window_step,
+        gap=gap,
+        min_past=min_past,
+    )
+    if not len(windows):
+        raise DataError(
+            f"no series has room for one origin: the longest has {int(series.lengths.max())} rows, "
+            f"needs {min_past + gap + horizon}",
+            hint="lower `--gap`, or bring more rows",
+            code="E_SERIES_SHORT",
+        )
+    return windows
 
 
 def _refitting(loaded: LoadedModel, progress: Progress) -> Forecaster:

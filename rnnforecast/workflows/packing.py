@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +33,16 @@ RECORDED_PACKAGES = ("numpy", "pandas", "pyarrow", "torch")
 CONTEXT_WINDOWS = 2
 
 
+@dataclass(frozen=True)
+class Record:
+    """How a training ended: what the model file says about it."""
+
+    metrics: Mapping[str, object]
+    verdict: Mapping[str, object] | None
+    served: str
+    seconds: float
+
+
 def pack_model(
     read: ReadResult,
     ensemble: Ensemble,
@@ -39,10 +50,7 @@ def pack_model(
     assumptions: Assumptions,
     settings: Settings,
     name: str,
-    metrics: Mapping[str, object],
-    verdict: Mapping[str, object] | None,
-    served: str,
-    seconds: float,
+    record: Record,
 ) -> ModelFile:
     """Pack an ensemble with all that a forecast from fresh rows needs, and the record of how it came about."""
     manifest = Manifest(
@@ -56,14 +64,14 @@ def pack_model(
         horizon=assumptions.horizon,
         quantile_levels=ensemble.quantile_levels,
         members=ensemble.members,
-        metrics={method: plain(scores) for method, scores in metrics.items()},
-        verdict=None if verdict is None else {key: plain(value) for key, value in verdict.items()},
-        served=served,
+        metrics={method: plain(scores) for method, scores in record.metrics.items()},
+        verdict=None if record.verdict is None else {key: plain(value) for key, value in record.verdict.items()},
+        served=record.served,
         findings=tuple(finding.to_dict() for finding in read.findings),
         seed=settings.training.seed,
         versions={"python": platform.python_version()} | {p: metadata.version(p) for p in RECORDED_PACKAGES},
         input=_input_record(read),
-        seconds=seconds,
+        seconds=record.seconds,
     )
     tensors: dict[str, np.ndarray] = {}
     for index, weights in enumerate(ensemble.weights):

@@ -21,7 +21,7 @@ from rnnforecast.workflows.judging import (
     ensemble_forecaster,
     judge_methods,
 )
-from rnnforecast.workflows.packing import pack_model
+from rnnforecast.workflows.packing import Record, pack_model
 from rnnforecast.workflows.results import TrainResult, assumptions_to_dict
 from rnnforecast.workflows.splitting import Split, fit_horizon, split_rows
 
@@ -75,10 +75,12 @@ def train(
         assumptions=assumptions,
         settings=settings,
         name=name,
-        metrics=trained.judgement.metrics(),
-        verdict=trained.judgement.verdict_dict(),
-        served=served,
-        seconds=trained.seconds,
+        record=Record(
+            metrics=trained.judgement.metrics(),
+            verdict=trained.judgement.verdict_dict(),
+            served=served,
+            seconds=trained.seconds,
+        ),
     )
     stored = registry.add(model)
     if require_win:
