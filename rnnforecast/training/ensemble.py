@@ -11,6 +11,7 @@ import torch
 from rnnforecast.data.ragged import rows_of
 from rnnforecast.data.windows import FlatSeries, Windows
 from rnnforecast.errors import DataError, ResourceError
+from rnnforecast.evaluation.scales import seasonal_scales
 from rnnforecast.forecasting import Ensemble
 from rnnforecast.networks.forecaster import RecurrentForecaster, build_network
 from rnnforecast.training.loop import Fit, fit_network
@@ -34,7 +35,6 @@ def fit_ensemble(
     series: SeriesSet,
     recipe: Recipe,
     *,
-    loss_scale: np.ndarray,
     validation: Windows | None,
     training: TrainingSettings,
     budget: TimeBudget,
@@ -43,8 +43,8 @@ def fit_ensemble(
 ) -> tuple[Ensemble, tuple[Fit, ...]]:
     """Fit the networks of `recipe` on all rows of `series` before the validation windows.
 
-    `loss_scale` [S] makes errors of different series comparable; `num_steps` overrides the steps of each network,
-    for a second fit on more rows. The same seed gives the same bytes on the same CPU and number of threads.
+    `num_steps` overrides the steps of each network, for a second fit on more rows. The same seed gives the same
+    bytes on the same CPU and number of threads.
 
     Raises DataError when no series is long enough to cut one training window.
     """
@@ -52,8 +52,9 @@ def fit_ensemble(
     lengths = series.lengths.copy()
     if validation is not None and len(validation):
         np.minimum.at(lengths, validation.series, validation.cutoffs)
-    flat = move_to_device(FlatSeries.from_series(series, loss_scale), place)
     learnt = series.head(lengths)
+    # errors of different series are made comparable by what the network may learn from, nothing later
+    flat = move_to_device(FlatSeries.from_series(series, seasonal_scales(learnt).mase), place)
     steps = num_steps or [recipe.fit.num_steps] * len(recipe.members)
     num_workers = min(torch.get_num_threads(), len(recipe.members)) if place.type == "cpu" else 1
     seconds = budget.share(num_workers / len(recipe.members))

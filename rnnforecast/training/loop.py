@@ -62,24 +62,17 @@ def fit_network(
     """Fit a network in place: AdamW, warm-up and cosine to zero, clipped gradients, best weights kept.
 
     `flat` holds tensors on the device of the network. The loss is looked at every step: a non-finite loss or
-    gradient sends the run back to the last good weights at half the rate, and the third time stops it.
-
-    Raises DivergedError with its cause.
+    gradient sends the run back to the last good weights at half the rate; the third time raises DivergedError.
     """
     started = time.monotonic()
     generator = torch.Generator().manual_seed(seed)
     optimiser = AdamW(network.parameters(), weight_decay=fit.weight_decay)
-    num_steps, rate, rollbacks, clipped = fit.num_steps, fit.learning_rate, 0, 0
-    good = best = _copy_weights(network)
-    best_step, best_score, losses = 0, math.inf, []
-    step = 0
+    keeper = _Keeper(network, flat, validation)
+    num_steps, rate, rollbacks, clipped, step = fit.num_steps, fit.learning_rate, 0, 0, 0
+    losses: list[float] = []
     while step < num_steps:
-        batch = gather(
-            flat,
-            sampler.draw(fit.batch_size, generator),
-            context_length=network.context_length,
-            horizon=network.training_horizon,
-        )
+        windows = sampler.draw(fit.batch_size, generator)
+        batch = gather(flat, windows, context_length=network.context_length, horizon=network.training_horizon)
         forcing = fit.teacher_forcing * (1 - step / num_steps)
         loss = network.loss(batch, teacher_forcing=forcing, generator=generator)
         optimiser.zero_grad()
@@ -90,7 +83,7 @@ def fit_network(
             rollbacks, rate = rollbacks + 1, rate / 2
             if rollbacks > MAX_ROLLBACKS:
                 raise _diverged(step, value, norm, rate)
-            network.load_state_dict(good)
+            keeper.roll_back()
             optimiser = AdamW(network.parameters(), weight_decay=fit.weight_decay)
             continue
         optimiser.step(rate * _schedule(step, num_steps))
@@ -100,25 +93,51 @@ def fit_network(
         if step == PACE_STEPS and budget_seconds is not None:
             num_steps = _steps_in_budget(num_steps, step, time.monotonic() - started, budget_seconds)
         if step % max(1, num_steps // NUM_VALIDATIONS) == 0 or step == num_steps:
-            good = _copy_weights(network)
-            if validation is not None:
-                score = validation_score(network, flat, validation)
-                if score < best_score:
-                    best, best_step, best_score = good, step, score
-        progress.update(step, loss=value, score=best_score if math.isfinite(best_score) else None)
-    if validation is None or best_step == 0:
-        best, best_step = _copy_weights(network), step
-    network.load_state_dict(best)
+            keeper.look(step)
+        progress.update(step, loss=value, score=keeper.best_score)
     return Fit(
-        weights={name: tensor.numpy() for name, tensor in best.items()},
-        best_step=best_step,
+        weights={name: tensor.numpy() for name, tensor in keeper.restore_best().items()},
+        best_step=keeper.best_step,
         num_steps=num_steps,
-        best_score=best_score if math.isfinite(best_score) else None,
+        best_score=keeper.best_score,
         losses=tuple(losses),
         clipped_share=clipped / max(step, 1),
         num_rollbacks=rollbacks,
         seconds=time.monotonic() - started,
     )
+
+
+class _Keeper:
+    """Keeps the last good weights of a run, and the best on validation; without validation the last are the best."""
+
+    def __init__(self, network: RecurrentForecaster, flat: FlatSeries, validation: Windows | None) -> None:
+        self._network = network
+        self._flat = flat
+        self._validation = validation
+        self._good = self._best = _copy_weights(network)
+        self.best_step = 0
+        self.best_score: float | None = None
+
+    def look(self, step: int) -> None:
+        """Keep the weights of this step as good, and as best where validation says so."""
+        self._good = _copy_weights(self._network)
+        if self._validation is None:
+            self._best, self.best_step = self._good, step
+            return
+        score = validation_score(self._network, self._flat, self._validation)
+        if math.isfinite(score) and (self.best_score is None or score < self.best_score):
+            self._best, self.best_step, self.best_score = self._good, step, score
+
+    def roll_back(self) -> None:
+        """Go back to the last good weights."""
+        self._network.load_state_dict(self._good)
+
+    def restore_best(self) -> Weights:
+        """Put the best weights into the network and return them. Raises DivergedError when none were good."""
+        if self.best_step == 0:
+            raise _diverged(0, math.nan, math.nan, 0.0)
+        self._network.load_state_dict(self._best)
+        return self._best
 
 
 @torch.no_grad()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rnnforecast.training.budget import TimeBudget, parse_duration
 from rnnforecast.training.ensemble import fit_ensemble
 from rnnforecast.training.recipe import Recipe, choose_recipe, gather_facts
-from rnnforecast.workflows.judging import calibrate, loss_scales
+from rnnforecast.workflows.judging import calibrate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,7 +76,6 @@ def _fit(
     ensemble, fits = fit_ensemble(
         series,
         recipe,
-        loss_scale=loss_scales(series),
         validation=validation,
         training=settings.training,
         budget=budget,

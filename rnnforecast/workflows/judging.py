@@ -64,11 +64,6 @@ class Judgement:
         )
 
 
-def loss_scales(series: SeriesSet) -> np.ndarray:
-    """Mean absolute seasonal difference of each series: [S], never 0; what errors are divided by."""
-    return seasonal_scales(series).mase
-
-
 def ensemble_forecaster(ensemble: Ensemble, series: SeriesSet) -> Forecaster:
     """Wrap an ensemble as a forecaster of windows of `series`."""
     flat = FlatSeries.from_series(series)
