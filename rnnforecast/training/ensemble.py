@@ -58,10 +58,10 @@ def fit_ensemble(
     steps = num_steps or [recipe.fit.num_steps] * len(recipe.members)
     num_workers = min(torch.get_num_threads(), len(recipe.members)) if place.type == "cpu" else 1
     seconds = budget.share(num_workers / len(recipe.members))
-    watched = _thin(validation)
+    watched = _thin(validation, place)
 
     def make_task(index: int, member: MemberSettings) -> Callable[[Progress], Fit]:
-        sampler = make_sampler(learnt.lengths, member)
+        sampler = make_sampler(learnt.lengths, member, device=place)
         if not len(sampler.series):
             raise _too_short(learnt, member)
         member_seed = training.seed * 1_000 + index
@@ -166,12 +166,12 @@ def _set_covariate_scaling(network: RecurrentForecaster, learnt: SeriesSet) -> N
             network.set_covariate_scaling(kind, torch.from_numpy(mean), torch.from_numpy(spread))
 
 
-def _thin(validation: Windows | None) -> Windows | None:
-    """Keep at most `MAX_VALIDATION_WINDOWS` windows, evenly spread, as tensors."""
+def _thin(validation: Windows | None, place: torch.device) -> Windows | None:
+    """Keep at most `MAX_VALIDATION_WINDOWS` windows, evenly spread, as tensors on one device."""
     if validation is None or not len(validation):
         return None
     step = -(-len(validation) // MAX_VALIDATION_WINDOWS)
     return Windows(
-        series=torch.from_numpy(validation.series[::step].copy()),
-        cutoffs=torch.from_numpy(validation.cutoffs[::step].copy()),
+        series=torch.from_numpy(validation.series[::step].copy()).to(place),
+        cutoffs=torch.from_numpy(validation.cutoffs[::step].copy()).to(place),
     )

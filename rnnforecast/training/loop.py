@@ -119,13 +119,16 @@ class _Keeper:
         self.best_score: float | None = None
 
     def look(self, step: int) -> None:
-        """Keep the weights of this step as good, and as best where validation says so."""
-        self._good = _copy_weights(self._network)
+        """Keep the weights of this step as good where they score a number, and as best where validation says so."""
         if self._validation is None:
-            self._best, self.best_step = self._good, step
+            self._good = self._best = _copy_weights(self._network)
+            self.best_step = step
             return
         score = validation_score(self._network, self._flat, self._validation)
-        if math.isfinite(score) and (self.best_score is None or score < self.best_score):
+        if not math.isfinite(score):
+            return
+        self._good = _copy_weights(self._network)
+        if self.best_score is None or score < self.best_score:
             self._best, self.best_step, self.best_score = self._good, step, score
 
     def roll_back(self) -> None:

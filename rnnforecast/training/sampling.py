@@ -15,19 +15,22 @@ if TYPE_CHECKING:
 
 # older cutoffs teach little about the next horizon: recent 300 beat 150 and all in our trials on hourly panels
 MAX_RECENT_CUTOFFS = 300
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
 class WindowSampler:
-    """Draws training windows on the device without a Python object per window.
+    """Draws training windows without a Python object per window, and lays them on `device`.
 
-    `series` [E] are the series long enough to teach, `first` and `last` [E] their cutoffs, both included.
+    `series` [E] are the series long enough to teach, `first` and `last` [E] their cutoffs, both included. They are
+    drawn on the CPU whatever the device, so that the same seed draws the same windows everywhere.
     """
 
     series: torch.Tensor
     first: torch.Tensor
     last: torch.Tensor
     includes_no_history: bool = False
+    device: torch.device = CPU
 
     @property
     def num_windows(self) -> int:
@@ -43,7 +46,7 @@ class WindowSampler:
         if self.includes_no_history:
             # half of the paths start before the first row, where nothing has been observed yet
             cutoffs = torch.where(torch.rand(batch_size, generator=generator) < 0.5, 0, cutoffs)
-        return Windows(series=self.series[picks], cutoffs=cutoffs)
+        return Windows(series=self.series[picks].to(self.device), cutoffs=cutoffs.to(self.device))
 
 
 def min_past(season_length: int) -> int:
@@ -51,10 +54,12 @@ def min_past(season_length: int) -> int:
     return max(2, season_length + 1)
 
 
-def make_sampler(lengths: np.ndarray, member: MemberSettings, *, recent: int = MAX_RECENT_CUTOFFS) -> WindowSampler:
+def make_sampler(
+    lengths: np.ndarray, member: MemberSettings, *, recent: int = MAX_RECENT_CUTOFFS, device: torch.device = CPU
+) -> WindowSampler:
     """Make the sampler of a panel; `lengths` [S] are the rows the network may learn from.
 
-    Whole horizons where a series has them; a shorter series teaches the steps it has after half of its rows.
+    Whole horizons where a series has them; a shorter series teaches the steps it has.
     """
     need = 1 if member.context_length == 1 else min(member.context_length, min_past(member.season_length))
     horizon = 1 if member.mapping == "many-to-one" else member.horizon
@@ -68,4 +73,5 @@ def make_sampler(lengths: np.ndarray, member: MemberSettings, *, recent: int = M
         first=torch.from_numpy(first.astype(np.int64)),
         last=torch.from_numpy(last.astype(np.int64)),
         includes_no_history=member.mapping == "one-to-many",
+        device=device,
     )

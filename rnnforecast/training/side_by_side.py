@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
@@ -72,7 +72,9 @@ def run_side_by_side(
     with ThreadPoolExecutor(num_workers, initializer=torch.set_num_threads, initargs=(threads,)) as pool:
         futures = [pool.submit(task, joint.part(index)) for index, task in enumerate(tasks)]
         try:
-            return [future.result() for future in futures]
+            wait(futures, return_when=FIRST_EXCEPTION)
+            failed = [future for future in futures if future.done() and future.exception() is not None]
+            return [future.result() for future in failed or futures]
         except BaseException:
             joint.cancel()
             pool.shutdown(wait=True, cancel_futures=True)
