@@ -36,14 +36,23 @@ class _Values:
 
 
 def build_series(
-    rows: Rows, grid: Grid, roles: Roles, *, id_values: npt.NDArray[np.object_], findings: list[Finding]
+    rows: Rows,
+    grid: Grid,
+    roles: Roles,
+    *,
+    id_values: npt.NDArray[np.object_],
+    findings: list[Finding],
+    keep_unobserved: bool = False,
 ) -> SeriesSet:
     """Return all series of a grid, season not judged yet; appends what was noticed to `findings`.
+
+    Series without any target value are left out, or with `keep_unobserved` kept: the first row of one whose
+    covariates are known ahead, the last row of any other, is then where its forecast starts after.
 
     Raises DataError where every target value is missing, and for covariates with missing or changing values.
     """
     values = _on_grid(rows, grid, roles)
-    lengths = _target_lengths(values.targets, grid, with_future=bool(roles.future))
+    lengths = _target_lengths(values.targets, grid, with_future=bool(roles.future), keep_unobserved=keep_unobserved)
     kept = rows_of(grid.offsets[:-1], lengths)  # rows of the grid that belong to a target
     problems = _missing_covariates(rows, grid, roles, values, kept)
     static, changing = _static_values(rows, grid, roles, values.static)
@@ -76,7 +85,7 @@ def build_series(
         future_names=roles.future,
         static_names=roles.static,
     )
-    return _audited(series, findings, file=rows.locate([0])[0])
+    return _audited(series, findings, file=rows.locate([0])[0], keep_unobserved=keep_unobserved)
 
 
 def _on_grid(rows: Rows, grid: Grid, roles: Roles) -> _Values:
@@ -88,7 +97,7 @@ def _on_grid(rows: Rows, grid: Grid, roles: Roles) -> _Values:
     return _Values(*np.split(on_grid, ends, axis=1))
 
 
-def _target_lengths(targets: FloatArray, grid: Grid, *, with_future: bool) -> IntArray:
+def _target_lengths(targets: FloatArray, grid: Grid, *, with_future: bool, keep_unobserved: bool) -> IntArray:
     """Return the rows of each item that are past: all, or up to the last target where a known future follows it."""
     lengths = np.diff(grid.offsets)
     if not with_future:
@@ -96,7 +105,7 @@ def _target_lengths(targets: FloatArray, grid: Grid, *, with_future: bool) -> In
     starts = np.repeat(grid.offsets[:-1], lengths)
     known = np.asarray(~np.isnan(targets).all(axis=1))
     newest = last_true_before(known, starts)[grid.offsets[1:] - 1]
-    return np.where(newest >= 0, newest - grid.offsets[:-1] + 1, lengths)
+    return np.where(newest >= 0, newest - grid.offsets[:-1] + 1, 1 if keep_unobserved else lengths)
 
 
 def _missing_covariates(rows: Rows, grid: Grid, roles: Roles, values: _Values, kept: IntArray) -> list[Finding]:
@@ -144,12 +153,16 @@ def _carried(columns: FloatArray, grid: Grid) -> FloatArray:
     return columns[last_true_before(grid.sources >= 0, starts)]
 
 
-def _audited(series: SeriesSet, findings: list[Finding], *, file: str) -> SeriesSet:
-    """Note missing, constant and empty series; series without any value are left out, which the notes say."""
+def _audited(series: SeriesSet, findings: list[Finding], *, file: str, keep_unobserved: bool) -> SeriesSet:
+    """Note missing, constant and empty series; series without any value are left out unless they are to be kept."""
     starts, lengths = series.offsets[:-1], series.lengths
     counts = np.add.reduceat(series.observed, starts).astype(np.int64)  # no series is empty
     empty = np.flatnonzero(counts == 0)
     labels = series.item_ids
+    if len(empty) and keep_unobserved:
+        names = listed([labels[index] for index in empty])
+        findings.append(Finding("N_TARGET_NO_HISTORY", "note", f"no history: {names}", file, count=len(empty)))
+        return series
     if len(empty):
         names = listed([labels[index] for index in empty])
         noun = "target" if not series.id_columns else "series"
@@ -162,7 +175,7 @@ def _audited(series: SeriesSet, findings: list[Finding], *, file: str) -> Series
             raise refusal([finding])
         findings.append(finding)
         series = series.select(np.flatnonzero(counts > 0))
-        return _audited(series, findings, file=file)
+        return _audited(series, findings, file=file, keep_unobserved=False)
     low = np.fmin.reduceat(series.values, starts)
     high = np.fmax.reduceat(series.values, starts)
     constant = np.flatnonzero(low == high)

@@ -67,10 +67,13 @@ class ReadResult:
     roles: dict[str, str]  # column -> time, target, id, past, future, static or unused
 
 
-def read_series(data: Sequence[str | Path], settings: DataSettings | None = None) -> ReadResult:
+def read_series(
+    data: Sequence[str | Path], settings: DataSettings | None = None, *, keep_unobserved: bool = False
+) -> ReadResult:
     """Read files, globs or `-` as series on one regular calendar.
 
-    Several files are one panel where their columns tell the series apart, else each file is a series. Raises
+    Several files are one panel where their columns tell the series apart, else each file is a series. Series
+    without any target value are left out with a finding, or kept for networks that need no history. Raises
     InputError where a file cannot be read and DataError, with every problem found, where its content is refused.
     """
     settings = settings or DataSettings()
@@ -85,7 +88,7 @@ def read_series(data: Sequence[str | Path], settings: DataSettings | None = None
     rows, id_values = _to_rows(roles, together)
     note_missing_cells(rows, roles, findings)
     grid = to_grid(rows, freq=settings.freq, timezone=together.timezone, findings=findings)
-    series = build_series(rows, grid, roles, id_values=id_values, findings=findings)
+    series = build_series(rows, grid, roles, id_values=id_values, findings=findings, keep_unobserved=keep_unobserved)
     series, assumptions = _assume(series, roles, settings, num_rows=len(rows.items))
     return ReadResult(
         series=series,

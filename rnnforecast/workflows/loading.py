@@ -56,7 +56,8 @@ def load(model: str | None, *, data: Sequence[str | Path] | None, store: str | P
         series = _restore(manifest, context)
         notes.append("the model was trained on standard input: its own last rows are used")
     else:
-        read = read_series(paths, data_settings(manifest))
+        no_history = all(member.mapping == "one-to-many" for member in manifest.members)
+        read = read_series(paths, data_settings(manifest), keep_unobserved=no_history)
         series, findings = read.series, read.findings
         _check_frequency(series, manifest, paths)
     if context is not None:
