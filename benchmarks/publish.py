@@ -64,7 +64,9 @@ def _origin() -> str:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES)
     command = shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *_portable(sys.argv[1:])])
-    machine = f"{_processor()}, {cores} core{'' if cores == 1 else 's'} used, {platform.system()}"
+    # what else the machine was doing: seconds measured beside other work are too many
+    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    machine = f"{_processor()}, {cores} core{'' if cores == 1 else 's'} used, {platform.system()}{load}"
     return f"{day} · {machine} · Python {platform.python_version()}, {versions}\n\n`{command}`"
 
 
