@@ -40,7 +40,7 @@ FLOORS = {
 OUTSIDE = {
     "config": {"pydantic"},
     "data": {"numpy", "pandas", "pyarrow"},
-    "store": {"numpy", "pydantic", "safetensors", "filelock"},
+    "store": {"numpy", "pydantic", "filelock"},
     "inference": {"numpy"},
     "networks": {"numpy", "torch"},
     "evaluation": {"numpy", "scipy", "statsforecast"},
