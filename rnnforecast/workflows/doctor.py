@@ -11,7 +11,7 @@ from pathlib import Path
 from rnnforecast.errors import RnnForecastError
 from rnnforecast.workflows.results import Check, DoctorResult
 
-_PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "scipy", "pydantic", "safetensors", "filelock", "typer", "rich")
+_PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "scipy", "pydantic", "filelock", "typer", "rich")
 _EXTRAS = {"statsforecast": "baselines"}
 _OLDEST_PYTHON = (3, 11)
 
