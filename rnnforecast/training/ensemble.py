@@ -145,7 +145,8 @@ def _too_short(series: SeriesSet, member: MemberSettings) -> DataError:
 
 def _global_statistics(series: SeriesSet, *, log: bool) -> tuple[float, float]:
     values = series.values[series.observed]
-    values = np.log(values) if log else values
+    # rows that came after the choice of logarithms may hold what has none; windows count those as missing too
+    values = np.log(values[values > 0]) if log else values
     spread = float(values.std())
     return float(values.mean()), spread if spread > 0 else 1.0
 

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 WARM_UP_SHARE = 0.1
 MAX_ROLLBACKS = 2
-# the pace is known well enough after this many steps to say how many fit into the budget
+# the pace is known well enough after this many steps to say how many fit into the budget; the first is no
+# measure: torch loads much on first use
 PACE_STEPS = 8
 NUM_VALIDATIONS = 10
 
@@ -90,8 +91,11 @@ def fit_network(
         step += 1
         losses.append(value)
         clipped += norm > fit.gradient_clip
+        if step == 1:
+            warmed_up = time.monotonic()
         if step == PACE_STEPS and budget_seconds is not None:
-            num_steps = _steps_in_budget(num_steps, step, time.monotonic() - started, budget_seconds)
+            left = started + budget_seconds - time.monotonic()
+            num_steps = _steps_in_budget(num_steps, step, pace=(time.monotonic() - warmed_up) / (step - 1), left=left)
         if step % max(1, num_steps // NUM_VALIDATIONS) == 0 or step == num_steps:
             keeper.look(step)
         progress.update(step, loss=value, score=keeper.best_score)
@@ -161,9 +165,9 @@ def _schedule(step: int, num_steps: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, num_steps - warm_up)))
 
 
-def _steps_in_budget(num_steps: int, done: int, seconds: float, budget_seconds: float) -> int:
-    """Steps the budget has room for at the pace so far, with a tenth kept for validation."""
-    affordable = int(0.9 * budget_seconds / (seconds / done))
+def _steps_in_budget(num_steps: int, done: int, *, pace: float, left: float) -> int:
+    """Steps there is time for at `pace` seconds a step in the seconds left, a tenth of them kept for validation."""
+    affordable = done + int(0.9 * left / pace)
     return max(done + 1, min(num_steps, affordable))
 
 

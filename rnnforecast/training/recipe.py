@@ -93,9 +93,23 @@ def choose_recipe(facts: DataFacts, settings: Settings) -> Recipe:
     styles = _styles(facts)
     if settings.training.num_members is not None:
         styles = [styles[index % len(styles)] for index in range(settings.training.num_members)]
+    _check_lengths(settings.network)
     members = tuple(_member(style, facts, settings.network, context_length, segment_length) for style in styles)
     fit = _fit_settings(facts, settings)
     return Recipe(members=members, fit=fit, reasons=_reasons(facts, members, settings))
+
+
+def _check_lengths(network: NetworkSettings) -> None:
+    single = network.mapping in ("one-to-one", "one-to-many")
+    context_length = network.context_length or (1 if single else None)
+    if network.segment_length is None or context_length is None or network.segment_length <= context_length:
+        return
+    window = f"the one step that `{network.mapping}` reads" if single else f"`context_length` {context_length}"
+    raise UsageError(
+        f"`segment_length` {network.segment_length} is longer than {window}",
+        hint="lower `--segment-length` or leave it out",
+        code="E_RUN_CONFIG",
+    )
 
 
 @dataclass(frozen=True)
@@ -205,8 +219,8 @@ def _member(
                 "attention": network.attention,
                 "residual": network.residual,
                 "dropout": network.dropout,
-                "context_length": 1 if single else context_length,
-                "segment_length": 1 if single else min(segment_length, context_length),
+                "context_length": network.context_length or (1 if single else context_length),
+                "segment_length": network.segment_length or (1 if single else min(segment_length, context_length)),
                 "horizon": facts.horizon,
                 "season_length": facts.season_length,
                 "loss_scale": loss_scale,

@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 
 from rnnforecast.errors import UsageError
-from rnnforecast.training import budget as module
 from rnnforecast.training.budget import TimeBudget, parse_duration
 
 
@@ -28,7 +27,7 @@ def test_no_limit_shares_out_no_limit() -> None:
 
 def test_what_is_left_is_shared_evenly_over_the_rounds_left(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([130.0, 130.0, 160.0])
-    monkeypatch.setattr(module.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr("rnnforecast.training.budget.time.monotonic", lambda: next(clock))
     budget = TimeBudget(100.0, 2, _started=100.0)
     assert budget.share() == 35.0
     assert budget.share(0.5) == 17.5

@@ -222,7 +222,7 @@ def test_a_time_budget_with_room_leaves_the_steps_alone() -> None:
 
 
 def test_steps_in_budget_keep_a_tenth_for_validation() -> None:
-    assert loop._steps_in_budget(1_000, 10, 1.0, 20.0) == 180
+    assert loop._steps_in_budget(1_000, 8, pace=0.1, left=20.0) == 188
 
 
 def test_the_rate_rises_over_a_tenth_of_the_steps_and_falls_to_zero() -> None:
