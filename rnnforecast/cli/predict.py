@@ -35,7 +35,7 @@ def predict(
         model,
         data=data or None,
         horizon=chosen.data.horizon,
-        quantiles=chosen.evaluation.quantiles,
+        quantiles=chosen.evaluation.quantiles if "quantiles" in chosen.evaluation.model_fields_set else None,
         store=store,
         engine=engine,
         output=output,

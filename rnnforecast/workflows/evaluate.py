@@ -45,9 +45,11 @@ def evaluate(
     With `refit` the networks are trained anew before each origin, on the rows before it alone; without, the stored
     weights are used, and origins within the training rows are named as such in the notes.
 
-    Raises ModelFileError, InputError, DataError.
+    Raises UsageError, ModelFileError, InputError, DataError.
     """
     started = time.monotonic()
+    asked = {"num_windows": num_windows, "window_step": window_step, "gap": gap}
+    Settings.from_flat(asked, source="the arguments of evaluate")
     loaded = load(model, data=data, store=store)
     series, horizon = loaded.series, loaded.manifest.horizon
     step = window_step or horizon

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from rnnforecast.config import DEFAULT_QUANTILE_LEVELS
+from rnnforecast.config import Settings
 from rnnforecast.data.windows import FlatSeries
 from rnnforecast.data.writing import check_output, write_table
 from rnnforecast.errors import DataError, DivergedError
@@ -52,18 +52,20 @@ def predict(
 ) -> PredictResult:
     """Forecast `horizon` steps after the last row of every series.
 
+    `quantiles` are the levels chosen in training unless given.
     `model` is `NAME`, `NAME@VERSION` or a path; not named, it is the newest, or with `data` the newest trained on
     data of that name and columns. `data` defaults to the files of the training, read again.
 
     Raises ModelFileError, InputError, DataError, OutputError, UsageError; never returns NaN or too few rows.
     """
     started = time.monotonic()
+    asked = _check_arguments(horizon, quantiles)
     for target in (output, attention_output):
         if target is not None:
             check_output(target)
     loaded = load(model, data=data, store=store)
-    steps = horizon or loaded.manifest.horizon
-    levels = tuple(quantiles or DEFAULT_QUANTILE_LEVELS)
+    steps = asked.data.horizon or loaded.manifest.horizon
+    levels = asked.evaluation.quantiles or trained_quantiles(loaded)
     check_known_future(loaded.series, steps)
     forecast = forecast_series(loaded, loaded.series, horizon=steps, quantile_levels=levels, engine=engine)
     frame = forecast_frame(loaded.series, forecast)
@@ -119,6 +121,18 @@ def forecast_series(
         quantiles=interpolate_quantiles(trained, trained_levels, quantile_levels),
         method=served,
     )
+
+
+def trained_quantiles(loaded: LoadedModel) -> tuple[float, ...]:
+    """Return the levels that were chosen when the model was trained."""
+    stored = loaded.manifest.settings.get("quantiles")
+    chosen = {} if stored is None else {"quantiles": stored}
+    return Settings.from_flat(chosen, source=f"the settings of {loaded.manifest.label}").evaluation.quantiles
+
+
+def _check_arguments(horizon: int | None, quantiles: Sequence[float] | None) -> Settings:
+    levels = () if quantiles is None else tuple(quantiles)
+    return Settings.from_flat({"horizon": horizon, "quantiles": levels}, source="the arguments of predict")
 
 
 def check_known_future(series: SeriesSet, horizon: int) -> None:

@@ -47,7 +47,7 @@ def split_rows(series: SeriesSet, *, horizon: int, evaluation: EvaluationSetting
     history = min_past(series.season_length)
     need = history + 2 * horizon + span
     if int(lengths.max(initial=0)) < need:
-        raise _too_few_rows(series, need=need, history=history, horizon=horizon)
+        raise _too_few_rows(series, need=need, history=history, horizon=horizon, gap=evaluation.gap)
     num_windows = evaluation.num_windows or default_num_windows(lengths, horizon=horizon)
     held_out = make_origins(
         lengths,
@@ -98,19 +98,20 @@ def fit_horizon(read: ReadResult, settings: DataSettings) -> Assumptions:
     return replace(assumed, horizon=horizon, reasons={**assumed.reasons, "horizon": why})
 
 
-def _too_few_rows(series: SeriesSet, *, need: int, history: int, horizon: int) -> DataError:
+def _too_few_rows(series: SeriesSet, *, need: int, history: int, horizon: int, gap: int) -> DataError:
     longest = int(np.argmax(series.lengths)) if series.num_series else 0
     found = int(series.lengths[longest]) if series.num_series else 0
     label = f"series `{series.item_ids[longest]}`, the longest," if series.num_series > 1 else "the series"
-    fitting = (found - history) // 3
+    fitting = (found - history - gap) // 3
     hint = (
         f"`--horizon {fitting}` fits this file, or bring more rows"
         if fitting >= 1
         else "bring more rows: no horizon fits so few"
     )
+    scored = f"the rest to be judged on{f' after a gap of {gap}' if gap else ''}"
     return DataError(
         f"too few rows: {label} has {found} rows, needs {need} "
-        f"(history {history} + horizon {horizon} to learn, {horizon} to choose on, the rest to be judged on)",
+        f"(history {history} + horizon {horizon} to learn, {horizon} to choose on, {scored})",
         hint=hint,
         code="E_SERIES_SHORT",
     )

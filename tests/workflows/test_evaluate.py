@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import rnnforecast
+from rnnforecast.errors import DataError, UsageError
+from rnnforecast.workflows import refitting
+from rnnforecast.workflows.refitting import refitting_forecaster
+from rnnforecast.workflows.results import EvaluateResult
+from tests.workflows.toy import days, fit, store_of, wave, write_csv, write_days
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Path:
+    path = write_days(tmp_path)
+    fit(path)
+    return path
+
+
+def _evaluate(path: Path, **arguments: object) -> EvaluateResult:
+    return rnnforecast.evaluate(store=store_of(path), **arguments)  # type: ignore[arg-type]
+
+
+def _stamps(result: EvaluateResult) -> list[str]:
+    return [str(cutoff)[:10] for cutoff in result.cutoffs]
+
+
+def test_origins_lie_a_horizon_apart_and_the_newest_ends_with_the_last_row(trained: Path) -> None:
+    assert _stamps(_evaluate(trained, num_windows=3)) == ["2024-03-09", "2024-03-16", "2024-03-23"]
+
+
+def test_a_step_and_a_gap_move_the_cutoffs(trained: Path) -> None:
+    assert _stamps(_evaluate(trained, num_windows=2, window_step=2, gap=3)) == ["2024-03-18", "2024-03-20"]
+
+
+def test_a_gap_moves_the_scored_steps(trained: Path) -> None:
+    result = _evaluate(trained, num_windows=1, gap=3)
+    assert {row["lead"] for row in result.per_lead} == set(range(4, 11))
+
+
+def test_the_network_is_scored_beside_every_baseline(trained: Path) -> None:
+    methods = {"network", "naive", "seasonal-naive", "drift", "seasonal-drift", "window-mean"}
+    assert set(_evaluate(trained).metrics) == methods
+
+
+def test_origins_within_the_fitted_rows_are_said_to_flatter(trained: Path) -> None:
+    notes = _evaluate(trained, num_windows=2).notes
+    assert any("2 of 2 origins lie within the rows the model was fitted on" in note for note in notes)
+
+
+def test_origins_after_the_fitted_rows_are_not(trained: Path) -> None:
+    write_days(trained.parent, 97)
+    notes = _evaluate(trained, num_windows=1).notes
+    assert not any("fitted on" in note for note in notes)
+
+
+def test_a_refit_trains_once_for_each_cutoff_on_the_rows_before_it_alone(
+    trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lengths: list[int] = []
+    fit_before = refitting.fit_before
+
+    def watched(past: object, *arguments: object, **keywords: object) -> object:
+        lengths.append(int(past.lengths[0]))  # type: ignore[attr-defined]
+        return fit_before(past, *arguments, **keywords)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(refitting, "fit_before", watched)
+    result = _evaluate(trained, num_windows=3, refit=True)
+    assert lengths == [83, 76, 69]
+    assert result.refit
+    assert not any("fitted on" in note for note in result.notes)
+
+
+def test_a_refit_is_the_same_whatever_the_rows_after_the_cutoff_say(tmp_path: Path) -> None:
+    from rnnforecast.config import DataSettings, Settings
+    from rnnforecast.data.reading import read_series
+    from rnnforecast.data.windows import Windows
+    from rnnforecast.progress import NoProgress
+    from tests.workflows.toy import TINY
+
+    values = wave(90)
+    forecasts = []
+    for name, end in (("a.csv", values[83:]), ("b.csv", [1e6] * 7)):
+        path = write_csv(tmp_path / name, date=days(90), value=values[:83] + end)
+        series = read_series([path], DataSettings(season_length=7)).series
+        forecaster = refitting_forecaster(series, Settings.from_flat(TINY), horizon=7, progress=NoProgress())
+        forecasts.append(forecaster(Windows(series=np.array([0]), cutoffs=np.array([83])), 7))
+    np.testing.assert_array_equal(forecasts[0], forecasts[1])
+
+
+def test_series_of_a_panel_are_scored_by_name(tmp_path: Path) -> None:
+    path = write_csv(
+        tmp_path / "panel.csv", shop=["b"] * 60 + ["a"] * 60, date=days(60) * 2, value=wave(60) + wave(60, seed=3)
+    )
+    fit(path)
+    rows = [row for row in _evaluate(path).per_series if row["method"] == "network"]
+    assert [row["item_id"] for row in rows] == ["b", "a"]
+
+
+def test_rows_without_room_for_one_origin_are_refused_with_the_numbers(trained: Path) -> None:
+    with pytest.raises(DataError, match="the longest has 90 rows, needs 115"):
+        _evaluate(trained, gap=100)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [({"num_windows": 0}, "`num_windows` = 0"), ({"gap": -1}, "`gap` = -1"), ({"window_step": 0}, "`window_step` = 0")],
+)
+def test_counts_out_of_bounds_are_refused(trained: Path, arguments: dict[str, int], words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        _evaluate(trained, **arguments)
+    assert words in caught.value.message
