@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import rnnforecast
+from rnnforecast.config import Settings
+from rnnforecast.errors import UsageError
+from rnnforecast.workflows.results import CompareResult
+from tests.workflows.toy import TINY, write_days
+
+BASELINES = {"naive", "seasonal-naive", "drift", "seasonal-drift", "window-mean"}
+
+
+def _compare(path: Path, *methods: str, **changes: object) -> CompareResult:
+    settings = Settings.from_flat({**TINY, "num_windows": 2, **changes})
+    return rnnforecast.compare([path], settings, methods=methods or None)
+
+
+def test_networks_and_baselines_stand_on_the_same_origins(tmp_path: Path) -> None:
+    result = _compare(write_days(tmp_path), "gru", "encoder-decoder")
+    assert set(result.metrics) == BASELINES | {"gru", "encoder-decoder"}
+    assert {scores["num_scored"] for scores in result.metrics.values()} == {14}
+    assert result.networks == ("gru", "encoder-decoder")
+
+
+def test_three_cells_are_compared_unless_others_are_named(tmp_path: Path) -> None:
+    assert _compare(write_days(tmp_path)).networks == ("gru", "lstm", "mingru")
+
+
+def test_the_verdict_is_that_of_the_best_network_against_the_best_baseline(tmp_path: Path) -> None:
+    result = _compare(write_days(tmp_path), "gru", "rnn")
+    assert result.verdict is not None
+    assert result.verdict["network"] in ("gru", "rnn")
+    assert result.verdict["against"] in BASELINES
+
+
+def test_baselines_alone_have_no_verdict(tmp_path: Path) -> None:
+    result = _compare(write_days(tmp_path), "naive")
+    assert (result.verdict, result.networks) == (None, ())
+
+
+def test_nothing_is_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    _compare(write_days(tmp_path), "gru")
+    assert [path.name for path in tmp_path.iterdir()] == ["days.csv"]
+
+
+def test_the_network_is_the_one_that_training_would_judge(tmp_path: Path) -> None:
+    path = write_days(tmp_path)
+    compared = _compare(path, "lstm").metrics["lstm"]
+    settings = Settings.from_flat({**TINY, "num_windows": 2, "cell": "lstm"})
+    trained = rnnforecast.train([path], settings, store=tmp_path / "store").metrics["network"]
+    assert (compared["mase"], compared["wql"]) == (trained["mase"], trained["wql"])
+
+
+def test_every_method_says_how_long_it_took(tmp_path: Path) -> None:
+    result = _compare(write_days(tmp_path), "gru")
+    assert set(result.seconds_per_method) == set(result.metrics)
+
+
+def test_unknown_methods_are_refused_all_at_once(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="unknown method `gruu`, `best`") as caught:
+        _compare(write_days(tmp_path), "gruu", "naive", "best")
+    assert "encoder-decoder" in str(caught.value.hint)
