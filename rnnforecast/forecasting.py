@@ -108,7 +108,8 @@ def forecast_blocks(
     for _ in range(num_blocks):
         block = engine(member, tensors, _first_block(batch, member))  # [W, H, Q]
         centre = block[..., median : median + 1]
-        spread = block - centre
+        with np.errstate(invalid="ignore"):  # an infinite forecast becomes NaN, which the caller refuses by name
+            spread = block - centre
         if carried is not None:
             spread = np.sign(spread) * np.hypot(spread, carried)
         carried = spread[:, -1:, :]
