@@ -196,8 +196,12 @@ def _check_same_calendar(
     if coarse:
         shown = ", ".join(f"{quoted(rows.labels(series))} is {alias}" for series, alias in list(coarse.items())[:5])
         file, _ = rows.locate([0])
-        message = f"series have different calendars: most are {freq.alias}, {shown}"
-        fix = "forecast series of one calendar at a time"
+        if len(offsets) == 2:
+            message = f"the rows are {next(iter(coarse.values()))}, not {freq.alias} as was asked for"
+            fix = "leave `--freq` out, or forecast with a model that was trained on this frequency"
+        else:
+            message = f"series have different calendars: most are {freq.alias}, {shown}"
+            fix = "forecast series of one calendar at a time"
         raise refusal(
             [Finding("E_TIME_FREQ_MIXED", "refusal", message, file, (), rows.time_column, "", len(coarse), fix)]
         )

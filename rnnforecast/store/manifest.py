@@ -38,7 +38,10 @@ class Roles(_Frozen):
 
 
 class InputRecord(_Frozen):
-    """The data a model was trained on: absolute paths, digest, size and span (timestamps as text, steps as numbers)."""
+    """The data a model was trained on: absolute paths, digest, size and span (timestamps as text, steps as numbers).
+
+    `fitted_until` is the last row the stored weights were fitted on; rows after it were held out and stay unseen.
+    """
 
     paths: tuple[str, ...] = ()
     digest: str = ""
@@ -47,6 +50,7 @@ class InputRecord(_Frozen):
     columns: tuple[str, ...] = ()
     first_timestamp: str | int | None = None
     last_timestamp: str | int | None = None
+    fitted_until: str | int | None = None
 
 
 class Manifest(_Frozen):

@@ -240,7 +240,7 @@ def _impossible(error: ValidationError) -> UsageError:
 
 def _fit_settings(facts: DataFacts, settings: Settings) -> FitSettings:
     training = settings.training
-    num_steps = 180 if facts.is_short else 600 if facts.is_large else 250
+    num_steps = 180 if facts.is_short else 500 if facts.is_large else 250
     batch_size = 64 if facts.is_short else 256 if facts.num_series >= 20 and not facts.is_large else 128
     return FitSettings(
         num_steps=training.num_steps or num_steps,

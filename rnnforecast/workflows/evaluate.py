@@ -127,12 +127,11 @@ def _notes(loaded: LoadedModel, windows: Windows, *, refit: bool) -> list[str]:
     if refit:
         return []
     series = loaded.series
-    trained_until = loaded.manifest.input.last_timestamp
-    if trained_until is None or loaded.manifest.input.digest == "":
+    fitted_until = loaded.manifest.input.fitted_until
+    if fitted_until is None:
         return []
     last = series.first_ordinals[windows.series] + windows.cutoffs - 1
-    end = _ordinal(series, trained_until)
-    inside = int((last < end).sum()) if end is not None else 0
+    inside = int((last < _ordinal(series, fitted_until)).sum())
     if not inside:
         return []
     return [
@@ -141,6 +140,6 @@ def _notes(loaded: LoadedModel, windows: Windows, *, refit: bool) -> list[str]:
     ]
 
 
-def _ordinal(series: SeriesSet, stamp: str | int) -> int | None:
+def _ordinal(series: SeriesSet, stamp: str | int) -> int:
     stamps = np.array([stamp]) if isinstance(stamp, int) else np.array([np.datetime64(stamp, "us")])
     return int(series.freq.to_ordinals(stamps)[0])

@@ -41,6 +41,7 @@ class Record:
     verdict: Mapping[str, object] | None
     served: str
     seconds: float
+    fitted_lengths: np.ndarray  # [S] rows of each series that the stored weights were fitted on
 
 
 def pack_model(
@@ -70,7 +71,7 @@ def pack_model(
         findings=tuple(finding.to_dict() for finding in read.findings),
         seed=settings.training.seed,
         versions={"python": platform.python_version()} | {p: metadata.version(p) for p in RECORDED_PACKAGES},
-        input=_input_record(read),
+        input=_input_record(read, record.fitted_lengths),
         seconds=record.seconds,
     )
     tensors: dict[str, np.ndarray] = {}
@@ -139,10 +140,11 @@ def _roles(series: SeriesSet) -> Roles:
     )
 
 
-def _input_record(read: ReadResult) -> InputRecord:
+def _input_record(read: ReadResult, fitted_lengths: np.ndarray) -> InputRecord:
     series = read.series
     ends = series.first_ordinals + series.lengths - 1
-    first, last = series.freq.to_timestamps(np.array([series.first_ordinals.min(), ends.max()]))
+    fitted = int((series.first_ordinals + fitted_lengths - 1).max())
+    first, last, fitted_until = series.freq.to_timestamps(np.array([series.first_ordinals.min(), ends.max(), fitted]))
     return InputRecord(
         paths=tuple(path if path == "-" else str(Path(path).resolve()) for path in read.paths),
         digest=read.digest,
@@ -151,6 +153,7 @@ def _input_record(read: ReadResult) -> InputRecord:
         columns=read.columns,
         first_timestamp=_stamp(first, series),
         last_timestamp=_stamp(last, series),
+        fitted_until=_stamp(fitted_until, series),
     )
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from rnnforecast.config import Settings
 from rnnforecast.data.reading import read_series
-from rnnforecast.errors import LostToBaselineError
 from rnnforecast.progress import NoProgress, Progress
+from rnnforecast.store.names import name_from_stem
 from rnnforecast.store.registry import Registry
 from rnnforecast.workflows.fitting import Fitted, fit_again, fit_known
 from rnnforecast.workflows.judging import (
@@ -42,6 +42,7 @@ class Trained:
 
     ensemble: Ensemble  # fitted on everything, intervals calibrated on every held-out origin
     fitted: Fitted  # the fit that was judged
+    final: Fitted  # the fit that is stored
     split: Split
     judgement: Judgement
     seconds: float
@@ -80,12 +81,14 @@ def train(
             verdict=trained.judgement.verdict_dict(),
             served=served,
             seconds=trained.seconds,
+            fitted_lengths=read.series.lengths if settings.training.refit else trained.split.known,
         ),
     )
     stored = registry.add(model)
+    result = _report(read, trained, settings, assumptions=assumptions, stored=stored, served=served)
     if require_win:
-        _require_win(trained.judgement, stored)
-    return _report(read, trained, settings, assumptions=assumptions, stored=stored, served=served)
+        result.require_win()
+    return result
 
 
 def train_series(series: SeriesSet, settings: Settings, *, horizon: int, progress: Progress) -> Trained:
@@ -104,6 +107,7 @@ def train_series(series: SeriesSet, settings: Settings, *, horizon: int, progres
     return Trained(
         ensemble=replace(final.ensemble, calibration=calibration),
         fitted=fitted,
+        final=final,
         split=split,
         judgement=judgement,
         seconds=time.monotonic() - started,
@@ -113,7 +117,7 @@ def train_series(series: SeriesSet, settings: Settings, *, horizon: int, progres
 def default_name(paths: Sequence[str]) -> str:
     """Return the name of a model that was given none: the stem of its first file."""
     stem = Path(paths[0]).name.removesuffix(".gz").rsplit(".", 1)[0]
-    return stem if stem and stem != "-" else "stdin"
+    return "stdin" if stem == "-" else name_from_stem(stem)
 
 
 def served_method(judgement: Judgement, settings: Settings) -> str:
@@ -133,18 +137,6 @@ def _judge(ensemble: Ensemble, series: SeriesSet, split: Split, settings: Settin
         horizon=ensemble.horizon,
         gap=settings.evaluation.gap,
         window_step=split.window_step,
-    )
-
-
-def _require_win(judgement: Judgement, stored: StoredModel) -> None:
-    verdict = judgement.verdict
-    if verdict is not None and verdict.outcome == "win":
-        return
-    reason = "nothing could be held out to judge on" if verdict is None else verdict.sentence()
-    raise LostToBaselineError(
-        f"no win, and a win was required: {reason}",
-        hint=f"the model is stored as {stored.label}; `--on-loss serve-baseline` stores the winner instead",
-        code="E_RUN_LOST",
     )
 
 
@@ -210,12 +202,27 @@ def _notes(trained: Trained, settings: Settings, series: SeriesSet) -> tuple[str
     unscored = series.num_series - len(set(trained.split.held_out.series.tolist()))
     if 0 < unscored < series.num_series:
         notes.append(f"{unscored} of {series.num_series} series are too short to hold rows out; they were learnt from")
-    short = [fit for fit in trained.fitted.fits if fit.num_steps < trained.fitted.recipe.fit.num_steps]
+    wanted = trained.fitted.recipe.fit.num_steps
+    short = [fit for fit in trained.fitted.fits if fit.num_steps < wanted]
+    again = [
+        (fit.num_steps, first.best_step)
+        for fit, first in zip(trained.final.fits, trained.fitted.fits, strict=True)
+        if fit is not first and fit.num_steps < first.best_step
+    ]
     if short:
         notes.append(
             f"the time budget {settings.training.time_budget} cut the training "
-            f"from {trained.fitted.recipe.fit.num_steps} to {min(fit.num_steps for fit in short)} steps"
+            f"from {wanted} to {min(fit.num_steps for fit in short)} steps"
         )
+    if again:
+        notes.append(
+            f"the time budget {settings.training.time_budget} cut the second fit, on all rows, "
+            f"from {again[0][1]} to {again[0][0]} steps"
+        )
+    if any(member.log for member in trained.fitted.recipe.members):
+        low = int((series.values[series.observed] <= 0).sum())
+        if low:
+            notes.append(f"{low} values at or below zero count as missing: the networks learn in logarithms")
     rolled = sum(fit.num_rollbacks for fit in trained.fitted.fits)
     if rolled:
         notes.append(f"training left the finite numbers {rolled} times and went on from the last good weights")
