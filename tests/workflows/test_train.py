@@ -80,7 +80,7 @@ def test_a_win_that_is_required_and_missed_is_an_error_of_its_own_after_storing(
     with pytest.raises(LostToBaselineError, match="a win was required, the verdict is a loss") as caught:
         fit(path, require_win=True)
     assert caught.value.exit_code == ExitCode.LOST
-    assert "stored as days@1" in str(caught.value.hint)
+    assert "days@1 is stored" in caught.value.message
     assert [each.label for each in Registry(store_of(path)).list()] == ["days@1"]
 
 
