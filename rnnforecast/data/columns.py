@@ -178,7 +178,12 @@ def _choose_target(
     likely = likely or [one for one in numeric if not _is_label(one)] or [one for one in numeric if one.kind != "empty"]
     likely = likely or numeric
     if not likely:
-        shown = "; ".join(f"`{one.name}` holds {_in_words(one)}" for one in profiles[:5])
+        shown = "; ".join(
+            f"`{one.name}` is taken by another flag"
+            if one.is_numeric and one.name in taken
+            else f"`{one.name}` holds {_in_words(one)}"
+            for one in profiles[:5]
+        )
         raise DataError(
             f"{path} has no numeric column to forecast: {shown}",
             hint="name a file with a column of numbers, or correct the column and name it with --target",

@@ -206,10 +206,19 @@ def parse_frequency(text: str, timestamps: StampArray | None = None) -> Frequenc
 
 
 def align(freq: Frequency, timestamps: StampArray, *, keep_day: bool = False) -> Frequency:
-    """Return the frequency with phase, anchor and (unless it is kept) day of month as the first stamp has them."""
+    """Return the frequency with phase, anchor and (unless it is kept) day of month as the first stamp has them.
+
+    Raises UsageError for steps where the stamps are dates.
+    """
     first = np.asarray(timestamps)[:1]
     step = freq.multiple
     if freq.unit == "step":
+        if first.dtype.kind == "M":
+            raise UsageError(
+                f"frequency `{freq.alias}` counts rows, but the time column holds dates",
+                hint="leave `--freq` out, or read the rows as steps in file order with `--time none`",
+                code="E_RUN_FREQ",
+            )
         return Frequency("step", multiple=step, phase=int(first[0]) % step)
     microseconds = int(first.astype("datetime64[us]").astype(np.int64)[0])
     if freq.unit in FIXED_UNITS:

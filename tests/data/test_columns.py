@@ -164,3 +164,8 @@ def test_a_covariate_of_text_is_refused() -> None:
 def test_columns_that_may_be_ids_are_those_of_text_and_those_named_so() -> None:
     columns = {"note": ["x", "y", "z"], "store": ["1", "2", "3"], "date": DATES, "temp": NUMBERS, "y": NUMBERS}
     assert choose(columns).id_candidates == ("store", "note")
+
+
+def test_a_column_of_numbers_that_another_flag_takes_is_not_said_to_lack_numbers() -> None:
+    with pytest.raises(DataError, match=r"no numeric column to forecast.*`y` is taken by another flag"):
+        choose({"date": DATES, "y": NUMBERS}, past=("y",))

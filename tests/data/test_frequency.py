@@ -136,3 +136,10 @@ def test_stamps_outside_the_range_of_nanoseconds_are_counted_too() -> None:
     assert daily.to_timestamps(daily.to_ordinals(stamps("0001-01-01", "9999-12-31"))).tolist() == (
         stamps("0001-01-01", "9999-12-31").tolist()
     )
+
+
+@pytest.mark.parametrize("text", ["step", "5step"])
+def test_steps_are_refused_where_the_stamps_are_dates(text: str) -> None:
+    with pytest.raises(UsageError, match="counts rows, but the time column holds dates") as caught:
+        parse_frequency(text, stamps("2020-01-01", "2020-01-02"))
+    assert "`--time none`" in str(caught.value.hint)
