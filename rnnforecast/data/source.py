@@ -127,8 +127,9 @@ def _similar(path: Path) -> str:
     folder = path.parent
     if not folder.is_dir():
         return f"the folder {folder} does not exist either; working folder: {Path.cwd()}"
-    near = difflib.get_close_matches(path.name, [entry.name for entry in folder.iterdir()], n=1)
-    return f"did you mean {folder / near[0]}?" if near else f"looked in {folder.resolve()}"
+    stems = {entry.name.partition(".")[0]: entry.name for entry in folder.iterdir()}  # endings make all names alike
+    near = difflib.get_close_matches(path.name.partition(".")[0], stems, n=1)
+    return f"did you mean {folder / stems[near[0]]}?" if near else f"looked in {folder.resolve()}"
 
 
 def _inflate(path: str, raw: bytes) -> bytes:

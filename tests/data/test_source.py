@@ -158,3 +158,10 @@ def test_nothing_to_read_is_refused() -> None:
 @pytest.mark.parametrize(("name", "stem"), [("a.csv", "a"), ("a.b.csv.gz", "a.b"), ("plain", "plain")])
 def test_the_stem_of_a_file_names_its_series(write: Write, name: str, stem: str) -> None:
     assert open_source(write(ROWS, name)).stem == stem
+
+
+def test_a_missing_file_is_not_taken_for_one_that_shares_its_ending_alone(write: Write) -> None:
+    path = Path(write(ROWS, "one.csv"))
+    with pytest.raises(InputError) as caught:
+        open_source(str(path.with_name("del.csv")))
+    assert "did you mean" not in str(caught.value.hint)
