@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from rnnforecast.cli.text import visible
+from rnnforecast.errors import OutputError
 from rnnforecast.progress import NoProgress
 
 if TYPE_CHECKING:
@@ -36,6 +37,16 @@ class View:
     def show(self, result: Result) -> None:
         """Write a result to stdout in the chosen format, after its findings and notes on stderr."""
         self._notices(result)
+        try:
+            self._write(result)
+            self.out.flush()
+        except BrokenPipeError:
+            raise  # the reader has seen enough
+        except OSError as error:
+            reason = f"standard output could not be written: {(error.strerror or str(error)).lower()}"
+            raise OutputError(reason, hint="free space, or write the result elsewhere", code="E_OUT_WRITE") from error
+
+    def _write(self, result: Result) -> None:
         if self.format == "json":
             import json
 
@@ -49,7 +60,6 @@ class View:
             from rnnforecast.cli.render import render
 
             self.out.write(render(result, stream=self.out))
-        self.out.flush()
 
     def say(self, text: str) -> None:
         """Write one line to stderr, unless silence was asked for."""

@@ -178,3 +178,22 @@ def test_remove_needs_yes_where_nobody_can_be_asked(run: RunCommand, tmp_path: P
     ended = run("models", "remove", "prices", "--store", str(tmp_path))
     assert ended.code == ExitCode.MODEL_FILE
     assert "no model named `prices`" in ended.err
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+@pytest.mark.parametrize("format_", ["table", "json", "csv"])
+def test_a_stdout_that_is_full_is_output_not_written(tmp_path: Path, format_: str) -> None:
+    words = ["models", "list", "--store", str(tmp_path), "--format", format_]
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "rnnforecast", *words]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == ExitCode.OUTPUT
+    assert "standard output could not be written: no space left on device" in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+@pytest.mark.parametrize(("closed", "code"), [(">&-", 0), ("2>&-", 0)])
+def test_a_stream_that_the_caller_closed_is_no_bug(tmp_path: Path, closed: str, code: int) -> None:
+    command = f"{sys.executable} -m rnnforecast models list --store {tmp_path} {closed}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (code, "")
