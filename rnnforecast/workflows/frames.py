@@ -56,6 +56,7 @@ def make_previews(series: SeriesSet, forecast: Forecast) -> tuple[Preview, ...]:
                 past_timestamps=series.timestamps(index)[start - int(series.offsets[index]) :],
                 past_target=series.values[start:end],
                 timestamps=future[index],
+                median=forecast.median[index],
                 quantiles=forecast.quantiles[index],
                 method=forecast.method,
             )

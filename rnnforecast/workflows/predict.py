@@ -149,10 +149,11 @@ def check_known_future(series: SeriesSet, horizon: int) -> None:
     ids = ", ".join(f"`{series.item_ids[index]}`" for index in short[:5])
     more = f" and {len(short) - 5} more" if len(short) > 5 else ""
     columns = ", ".join(f"`{name}`" for name in series.future_names)
+    shorter = f", or use `--horizon {int(ahead.min())}`" if ahead.min() > 0 else ""
     raise DataError(
         f"covariates known ahead ({columns}) end before the horizon of {horizon} steps: "
         f"{ids}{more}; the first missing stamp is {stamp}",
-        hint=f"add rows with these columns and an empty target, or use `--horizon {max(int(ahead.min()), 1)}`",
+        hint=f"add rows with these columns and an empty target{shorter}",
         code="E_COV_MISSING_FUTURE",
     )
 

@@ -188,6 +188,7 @@ class Preview:
     past_timestamps: np.ndarray  # [C] datetime64 or int64
     past_target: np.ndarray  # [C] float64, NaN where missing
     timestamps: np.ndarray  # [H]
+    median: np.ndarray  # [H], whether its level was asked for or not
     quantiles: np.ndarray  # [H, Q] at the levels of the result, original units
     method: str = "network"
 

@@ -3,15 +3,20 @@ from __future__ import annotations
 import csv
 import io
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from rich.console import Console
 
-from rnnforecast.cli.render.blocks import duration, number, numbers, plural
+from rnnforecast.cli.render.blocks import draw, duration, number, numbers, plural
 from rnnforecast.cli.render.csv import write_csv
+from rnnforecast.cli.render.forecast import forecast_blocks
+from rnnforecast.cli.render.judged import blocks as judged_blocks
 from rnnforecast.cli.render.judgement import order_methods
 from rnnforecast.cli.render.notices import write_notices
 from rnnforecast.cli.render.plot import plot, sparkline
+from rnnforecast.workflows.results import PredictResult
 from tests.cli import examples
 
 
@@ -84,7 +89,13 @@ def test_a_chart_is_drawn_of_short_missing_and_constant_rows(past: list[float]) 
     whole = examples.preview(steps=True)
     values = np.asarray(past)
     preview = type(whole)(
-        "", "y", np.arange(len(past)), values, np.arange(len(past), len(past) + 3), np.full((3, 1), 7.0)
+        "",
+        "y",
+        np.arange(len(past)),
+        values,
+        np.arange(len(past), len(past) + 3),
+        np.full(3, 7.0),
+        np.full((3, 1), 7.0),
     )
     assert len(plot(preview, interval=None, median=preview.quantiles[:, 0], width=60)) == 14
 
@@ -130,3 +141,52 @@ def test_notices_list_five_findings_count_the_rest_and_end_with_the_notes() -> N
     lines = stream.getvalue().splitlines()
     assert lines[0] == "repair: prices.csv: 36 business days are missing and were masked (`--freq D` keeps weekends)"
     assert lines[5:] == ["and 2 more findings, `rnnforecast inspect` lists all", "note: the forecast is recursive"]
+
+
+def _screen(result: object, width: int) -> str:
+    stream = io.StringIO()
+    console = Console(file=stream, width=width, markup=False, highlight=False)
+    if isinstance(result, PredictResult):
+        return draw(forecast_blocks(result, width=width, braille=True), console)
+    return draw(judged_blocks(result, width=width), console)  # type: ignore[arg-type]
+
+
+def test_the_forecast_on_the_screen_is_the_median_whatever_levels_were_asked_for() -> None:
+    full = examples.predict_result()
+    first = replace(full.previews[0], quantiles=full.previews[0].quantiles[:, :1])
+    screen = _screen(replace(full, quantile_levels=(0.025,), previews=(first,)), 80)
+    header, row = screen.splitlines()[1:3]
+    assert header.split() == ["forecast", "q0.025"]
+    assert row.split()[1:] == numbers([float(first.median[0]), float(first.quantiles[0, 0])], digits=5)
+
+
+def test_an_interval_that_was_asked_for_is_shown_by_its_name() -> None:
+    full = replace(examples.predict_result(), quantile_levels=(0.05, 0.25, 0.5, 0.75, 0.95))
+    assert full.previews[0].quantiles.shape[1] == 5
+    header = _screen(full, 80).splitlines()[1]
+    assert [word.strip() for word in header.split("  ") if word] == ["forecast", "50 % interval", "90 % interval"]
+
+
+@pytest.mark.parametrize("width", [34, 40, 60, 80])
+def test_no_number_of_a_forecast_is_cut_on_a_narrow_terminal(width: int) -> None:
+    table = _screen(examples.predict_result(), width).split("\n\n")[0].splitlines()[2:]
+    assert all(len(line) <= width for line in table)
+    assert [line.split()[1] for line in table] == numbers(list(examples.predict_result().previews[0].median), digits=5)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_no_number_of_a_table_of_metrics_is_cut(width: int) -> None:
+    huge = {name: {**scores, "mae": 8.5e9, "rmse": 9.8e9} for name, scores in examples.metrics().items()}
+    screen = _screen(replace(examples.train_result(), metrics=huge), width)
+    table = screen[screen.index("Held out") :].split("\n\n")[0]
+    assert "…" not in table
+    assert f"{huge['network']['mase']:.3f}" in table
+    assert "too narrow for RMSE" in table
+
+
+def test_a_naive_forecast_without_error_is_said_to_make_none() -> None:
+    verdict = {**examples.verdict("tie"), "skill": None, "skill_interval": [None, None]}
+    screen = _screen(replace(examples.train_result(), verdict=verdict), 100)
+    assert "the network does not beat" in screen
+    assert "makes no error here" in screen
+    assert "error is –" not in screen

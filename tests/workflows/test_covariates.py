@@ -77,3 +77,12 @@ def test_a_horizon_beyond_the_rows_known_ahead_is_refused(tmp_path: Path) -> Non
     _fit(path)
     with pytest.raises(DataError, match="end before the horizon of 8 steps"):
         forecast(path, horizon=8)
+
+
+def test_no_horizon_is_advised_where_nothing_is_known_ahead(tmp_path: Path) -> None:
+    path = _write(tmp_path)
+    _fit(path)
+    bare = _write(tmp_path, ahead=0, name="bare.csv")
+    with pytest.raises(DataError, match="the first missing stamp is 2024-03-21") as caught:
+        forecast(path, model="c", data=[bare])
+    assert "--horizon" not in str(caught.value.hint)

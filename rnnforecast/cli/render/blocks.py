@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, TextIO
 
+from rich.cells import cell_len
 from rich.console import Console, Group
 from rich.padding import Padding
 from rich.table import Table
@@ -14,7 +15,7 @@ from rnnforecast.cli.text import supports_unicode, visible
 from rnnforecast.workflows.results import stamp_to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rich.console import RenderableType
 
@@ -73,6 +74,20 @@ def quiet_table(columns: Sequence[tuple[str, str]], *, header: bool = True) -> T
         else:
             table.add_column(name, justify="right" if kind == "right" else "left", no_wrap=True, overflow="ellipsis")
     return table
+
+
+def fit_columns(
+    columns: Mapping[str, Sequence[str | Text]], *, width: int, dispensable: Sequence[str]
+) -> tuple[str, ...]:
+    """Return the columns to leave out, in the order of `dispensable`, so that no number of the others is cut."""
+    widths = {name: max(map(cell_len, [name, *map(str, cells)])) + _GAP for name, cells in columns.items()}
+    left_out: list[str] = []
+    for name in dispensable:
+        if _INDENT + sum(widths.values()) - _GAP <= width:
+            break
+        if widths.pop(name, None) is not None:
+            left_out.append(name)
+    return tuple(left_out)
 
 
 def under(title: Text, *blocks: RenderableType) -> Group:

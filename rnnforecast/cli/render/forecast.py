@@ -9,7 +9,17 @@ import numpy as np
 from rich.console import Group
 from rich.text import Text
 
-from rnnforecast.cli.render.blocks import heading, numbers, plural, quiet_table, safe, shortened, stamp_text, under
+from rnnforecast.cli.render.blocks import (
+    fit_columns,
+    heading,
+    numbers,
+    plural,
+    quiet_table,
+    safe,
+    shortened,
+    stamp_text,
+    under,
+)
 from rnnforecast.cli.render.plot import FORECAST_STYLE, INTERVAL_STYLE, plot, sparkline
 
 if TYPE_CHECKING:
@@ -22,7 +32,8 @@ _FIRST_ROWS, _LAST_ROWS = 12, 5
 _MAX_SERIES = 10
 _PLOT_WIDTH = 110
 _PAST_PER_FUTURE, _LEAST_PAST = 4, 40  # steps of the past a chart shows
-_INTERVALS = {"80 %": (0.1, 0.9), "95 %": (0.025, 0.975)}
+_USUAL = ("80 %", "95 %")
+_MAX_QUANTILES = 4
 
 
 def forecast_blocks(result: PredictResult, *, width: int, braille: bool) -> list[RenderableType]:
@@ -33,7 +44,8 @@ def forecast_blocks(result: PredictResult, *, width: int, braille: bool) -> list
     if result.num_series > 1:
         blocks.append(_overview(result, braille=braille))
     if result.previews:
-        blocks += [_table(result, result.previews[0]), _chart(result, result.previews[0], width=width, braille=braille)]
+        blocks += [_table(result, result.previews[0], width=width)]
+        blocks += [_chart(result, result.previews[0], width=width, braille=braille)]
     return blocks
 
 
@@ -46,8 +58,8 @@ def _overview(result: PredictResult, *, braille: bool) -> RenderableType:
     shown = result.previews[:_MAX_SERIES]
     columns = [("series", "left"), ("last", "right"), ("next", "right"), (f"step {result.horizon}", "right")]
     table = quiet_table([*columns, ("past and forecast" if braille else "", "left")])
-    medians = [_quantile(result, preview, 0.5) for preview in shown]
-    for preview, median in zip(shown, medians, strict=True):
+    for preview in shown:
+        median = preview.median
         last = preview.past_target[np.isfinite(preview.past_target)][-1:]
         cells = numbers([float(last[0]) if len(last) else None, float(median[0]), float(median[-1])])
         past = preview.past_target[-2 * result.horizon :]
@@ -61,34 +73,46 @@ def _overview(result: PredictResult, *, braille: bool) -> RenderableType:
     return under(title, table, *ending)
 
 
-def _table(result: PredictResult, preview: Preview) -> RenderableType:
-    median = _quantile(result, preview, 0.5)
-    ends = [(name, _interval(result, preview, *levels)) for name, levels in _INTERVALS.items()]
-    known = [(name, interval) for name, interval in ends if interval is not None]
-    values = [median, *(end for _, interval in known for end in interval)]
-    cells = np.array(numbers(np.concatenate(values).tolist(), digits=5)).reshape(len(values), -1)
-    table = quiet_table([("", "left"), ("forecast", "right"), *((f"{name} interval", "right") for name, _ in known)])
-    for row in _rows(len(median)):
+def _table(result: PredictResult, preview: Preview, *, width: int) -> RenderableType:
+    columns = _columns(result, preview)
+    stamps = [stamp_text(stamp, result.freq) for stamp in preview.timestamps]
+    left_out = fit_columns({"": stamps, **columns}, width=width, dispensable=tuple(columns)[:0:-1])
+    kept = {name: cells for name, cells in columns.items() if name not in left_out}
+    table = quiet_table([("", "left"), *((name, "right") for name in kept)])
+    for row in _rows(len(stamps)):
         if row is None:
-            table.add_row(Text(f"… {len(median) - _FIRST_ROWS - _LAST_ROWS} more", style="dim"))
+            table.add_row(Text(f"… {len(stamps) - _FIRST_ROWS - _LAST_ROWS} more", style="dim"))
             continue
-        stamp = stamp_text(preview.timestamps[row], result.freq)
-        pairs = [f"{cells[1 + 2 * each, row]} … {cells[2 + 2 * each, row]}" for each in range(len(known))]
-        table.add_row(Text(stamp), Text(cells[0, row], style="bold"), *pairs)
+        median, *others = (cells[row] for cells in kept.values())
+        table.add_row(Text(stamps[row]), Text(median, style="bold"), *others)
     return under(_title(result, preview), table)
 
 
+def _columns(result: PredictResult, preview: Preview) -> dict[str, list[str]]:
+    """Return the median and what was asked for beside it: intervals, or else single quantiles, as text by header."""
+    intervals = _intervals(result, preview)
+    single = list(range(len(result.quantile_levels)))[:_MAX_QUANTILES] if not intervals else []
+    values = [preview.median, *(end for pair in intervals.values() for end in pair)]
+    values += [preview.quantiles[:, place] for place in single]
+    median, *others = np.array(numbers(np.concatenate(values).tolist(), digits=5)).reshape(len(values), -1).tolist()
+    if intervals:
+        pairs = zip(others[::2], others[1::2], strict=True)
+        texts = [[f"{low} … {high}" for low, high in zip(*pair, strict=True)] for pair in pairs]
+        return {"forecast": median, **{f"{name} interval": text for name, text in zip(intervals, texts, strict=True)}}
+    names = [f"q{result.quantile_levels[place]:g}" for place in single]
+    return {"forecast": median, **dict(zip(names, others, strict=True))}
+
+
 def _chart(result: PredictResult, preview: Preview, *, width: int, braille: bool) -> RenderableType:
-    median = _quantile(result, preview, 0.5)
-    interval = _interval(result, preview, *_INTERVALS["80 %"])
+    name, interval = next(iter(_intervals(result, preview).items()), ("", None))
     shown = max(_PAST_PER_FUTURE * len(preview.timestamps), _LEAST_PAST)
     preview = replace(
         preview, past_timestamps=preview.past_timestamps[-shown:], past_target=preview.past_target[-shown:]
     )
-    lines = plot(preview, interval=interval, median=median, width=min(width - 2, _PLOT_WIDTH), braille=braille)
+    lines = plot(preview, interval=interval, median=preview.median, width=min(width - 2, _PLOT_WIDTH), braille=braille)
     legend = Text("  past  ").append("forecast", style=FORECAST_STYLE)
     if interval is not None:
-        legend.append(f"  {'░' if braille else ':'} 80 % interval", style=INTERVAL_STYLE)
+        legend.append(f"  {'░' if braille else ':'} {name} interval", style=INTERVAL_STYLE)
     return Group(legend, *(Text("  ").append_text(line) for line in lines))
 
 
@@ -112,15 +136,14 @@ def _rows(count: int) -> list[int | None]:
     return [*range(_FIRST_ROWS), None, *range(count - _LAST_ROWS, count)]
 
 
-def _quantile(result: PredictResult, preview: Preview, level: float) -> np.ndarray:
-    """Return the quantile of a level, [H]; the nearest one for the median, which is always asked for."""
-    nearest = int(np.argmin(np.abs(np.asarray(result.quantile_levels) - level)))
-    column: np.ndarray = preview.quantiles[:, nearest]
-    return column
-
-
-def _interval(result: PredictResult, preview: Preview, low: float, high: float) -> tuple[np.ndarray, np.ndarray] | None:
+def _intervals(result: PredictResult, preview: Preview) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return the ends of at most two central intervals by name: 80 % and 95 %, else the widest that were asked for."""
     levels = np.asarray(result.quantile_levels)
-    if not (np.isclose(levels, low).any() and np.isclose(levels, high).any()):
-        return None
-    return _quantile(result, preview, low), _quantile(result, preview, high)
+    found = {}
+    for place in np.argsort(levels):
+        other = np.flatnonzero(np.isclose(levels, 1 - levels[place]))
+        if levels[place] < 0.5 and len(other):
+            name = f"{100 * (1 - 2 * levels[place]):g} %"
+            found[name] = (preview.quantiles[:, place], preview.quantiles[:, other[0]])
+    usual = {name: found[name] for name in _USUAL if name in found}
+    return usual or dict(list(found.items())[:2][::-1])

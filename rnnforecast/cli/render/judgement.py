@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from rnnforecast.cli.render.blocks import NOTHING, numbers, quiet_table, safe, under
+from rnnforecast.cli.render.blocks import NOTHING, fit_columns, numbers, quiet_table, safe, under
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,21 +20,26 @@ NETWORK = "network"
 WIDE = 100
 _COLUMNS = {"mase": "MASE", "smape": "sMAPE %", "mae": "MAE", "rmse": "RMSE", "wql": "WQL"}
 _WIDE_COLUMNS = {"mase": "MASE", "rmsse": "RMSSE", "smape": "sMAPE %", "wape": "WAPE", "mae": "MAE", "rmse": "RMSE"}
+_DISPENSABLE = ("WAPE", "RMSSE", "RMSE", "sMAPE %", "WQL", "in 95 %", "MAE", "in 80 %")  # the first goes first
 _OUTCOME_STYLES = {"win": "bold green", "tie": "bold yellow", "loss": "bold red"}
 
 
 def metrics_block(metrics: Metrics, *, title: Text, width: int, baselines: Sequence[str] = ()) -> RenderableType:
     """Return the metrics of every method; networks stand first, each group by MASE, the best of a column is bold."""
     columns = {**_WIDE_COLUMNS, "wql": "WQL"} if width >= WIDE else _COLUMNS
-    table = quiet_table(
-        [("", "left"), *((word, "right") for word in columns.values()), ("in 80 %", "right"), ("in 95 %", "right")]
-    )
     methods = order_methods(metrics, baselines=baselines)
-    cells = [_metric_column([metrics[method].get(key) for method in methods]) for key in columns]
-    for row, method in enumerate(methods):
-        coverage = [_coverage(metrics[method], level) for level in ("80", "95")]
-        name = safe(method, "bold" if method == NETWORK else "")
-        table.add_row(name, *(column[row] for column in cells), *(Text(text) for text in coverage))
+    cells = {word: _metric_column([metrics[method].get(key) for method in methods]) for key, word in columns.items()}
+    cells |= {
+        f"in {level} %": [Text(_coverage(metrics[method], level)) for method in methods] for level in ("80", "95")
+    }
+    names = [safe(method, "bold" if method == NETWORK else "") for method in methods]
+    left_out = fit_columns({"": names, **cells}, width=width, dispensable=_DISPENSABLE)
+    cells = {word: column for word, column in cells.items() if word not in left_out}
+    table = quiet_table([("", "left"), *((word, "right") for word in cells)])
+    for row, name in enumerate(names):
+        table.add_row(name, *(column[row] for column in cells.values()))
+    if left_out:
+        return under(title, table, Text(f"too narrow for {', '.join(left_out)}", style="dim"))
     return under(title, table)
 
 
@@ -71,12 +76,15 @@ def serving_advice(verdict: Mapping[str, object] | None, served: str) -> str:
 def _sentence(verdict: Mapping[str, object]) -> str:
     name, against, skill = verdict.get("network", NETWORK), verdict.get("against"), verdict.get("skill")
     subject = "the network" if name == NETWORK else str(name)
-    percent = f"{abs(skill):.1f} %" if isinstance(skill, int | float) else NOTHING
+    if not isinstance(skill, int | float):  # no share can be said of an error of zero
+        lost = "loses to" if verdict["outcome"] == "loss" else "does not beat"
+        return f"{subject} {lost} {against}, which makes no error here"
+    percent = f"{abs(skill):.1f} %"
     if verdict["outcome"] == "win":
         return f"{subject} beats {against}, its error is {percent} smaller"
     if verdict["outcome"] == "loss":
         return f"{subject} loses to {against}, its error is {percent} larger"
-    size = "smaller" if isinstance(skill, int | float) and skill > 0 else "larger"
+    size = "smaller" if skill > 0 else "larger"
     return f"{subject}'s error is {percent} {size} than {against}'s, maybe by chance"
 
 
