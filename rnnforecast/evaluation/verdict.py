@@ -106,7 +106,9 @@ class Verdict:
         low, high = self.skill_interval
         known = math.isfinite(low) and math.isfinite(high)
         evidence = self.reason + (f"; 95 % interval of the skill {low:+.1f} to {high:+.1f} %" if known else "")
-        chance = ", which may be chance" if self.outcome == "tie" else ""
+        chance = ""
+        if self.outcome == "tie":
+            chance = ", which was not tested" if self.test == "none" else ", which may be chance"
         return (
             f"{self.outcome.capitalize()}: the error of {self.network} is {size} {side} than that of {self.against}"
             f"{chance} ({evidence})"

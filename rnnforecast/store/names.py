@@ -45,10 +45,10 @@ def check_name(name: str) -> None:
             f"the name `{name[:40]}...` has {len(name)} characters; the limit is {MAX_NAME_LENGTH}",
             hint="give it a shorter one with `--name`",
         )
-    if not name.isprintable() or "@" in name or name.endswith(".safetensors"):
+    if not name.isprintable() or "@" in name or name.startswith("-") or name.endswith(".safetensors"):
         raise UsageError(
             f"a model cannot be called {name!a}: no line breaks or control characters, no `@` (it stands before the "
-            "version), no ending `.safetensors` (it marks a file)",
+            "version), no `-` at the start (it marks a flag), no ending `.safetensors` (it marks a file)",
             hint="give it another name with `--name`",
         )
 
@@ -56,7 +56,7 @@ def check_name(name: str) -> None:
 def name_from_stem(stem: str) -> str:
     """Return the name of a model trained on a file with this stem: the stem, with what `check_name` refuses as `-`."""
     cleaned = "".join(letter if letter.isprintable() and letter != "@" else "-" for letter in stem)
-    cleaned = cleaned.removesuffix(".safetensors").strip()[:MAX_NAME_LENGTH].strip()
+    cleaned = cleaned.removesuffix(".safetensors").lstrip("- ").strip()[:MAX_NAME_LENGTH].strip()
     return cleaned or "model"
 
 

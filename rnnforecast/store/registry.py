@@ -167,8 +167,14 @@ class Registry:
     def _shelves(self) -> Shelves:
         try:
             return [Shelf(folder) for folder in sorted(self._models.iterdir())]
-        except (FileNotFoundError, NotADirectoryError):
+        except FileNotFoundError:
             return []
+        except NotADirectoryError as error:
+            raise ModelFileError(
+                f"the store `{self.store}` is a file, not a folder",
+                hint="name a folder with `--store`",
+                code="E_MODEL_MISSING",
+            ) from error
         except OSError as error:
             raise ModelFileError(
                 f"the store `{self.store}` cannot be read: {(error.strerror or str(error)).lower()}",

@@ -31,6 +31,7 @@ class DataFacts:
     num_series: int
     num_steps: int
     median_length: int
+    longest: int
     horizon: int
     season_length: int
     positive: bool
@@ -77,6 +78,7 @@ def gather_facts(series: SeriesSet, *, horizon: int) -> DataFacts:
         num_series=series.num_series,
         num_steps=int(series.observed.sum()),
         median_length=int(np.median(series.lengths)),
+        longest=int(series.lengths.max(initial=0)),
         horizon=horizon,
         season_length=series.season_length,
         positive=bool(len(observed)) and bool((observed > 0).all()),
@@ -93,13 +95,21 @@ def choose_recipe(facts: DataFacts, settings: Settings) -> Recipe:
     styles = _styles(facts)
     if settings.training.num_members is not None:
         styles = [styles[index % len(styles)] for index in range(settings.training.num_members)]
-    _check_lengths(settings.network)
+    _check_lengths(settings.network, facts)
     members = tuple(_member(style, facts, settings.network, context_length, segment_length) for style in styles)
     fit = _fit_settings(facts, settings)
     return Recipe(members=members, fit=fit, reasons=_reasons(facts, members, settings))
 
 
-def _check_lengths(network: NetworkSettings) -> None:
+def _check_lengths(network: NetworkSettings, facts: DataFacts) -> None:
+    for flag in ("context_length", "segment_length"):
+        length = getattr(network, flag)
+        if length is not None and length > facts.longest:
+            raise UsageError(
+                f"`{flag}` {length} is longer than what there is to learn from: {facts.longest} rows",
+                hint=f"lower `--{flag.replace('_', '-')}` or leave it out",
+                code="E_RUN_CONFIG",
+            )
     single = network.mapping in ("one-to-one", "one-to-many")
     context_length = network.context_length or (1 if single else None)
     if network.segment_length is None or context_length is None or network.segment_length <= context_length:

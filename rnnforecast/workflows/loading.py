@@ -18,6 +18,7 @@ from rnnforecast.workflows.packing import check_shapes, frequency_of, unpack_ens
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rnnforecast.data.reading import ReadResult
     from rnnforecast.findings import Finding
     from rnnforecast.forecasting import Ensemble
     from rnnforecast.store.context import SeriesContext
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from rnnforecast.store.shelf import StoredModel
 
 STDIN = "-"
+# a window with fewer values than this share says little about level and spread
+MIN_OBSERVED_SHARE = 0.25
 
 
 @dataclass(frozen=True)
@@ -57,11 +60,12 @@ def load(model: str | None, *, data: Sequence[str | Path] | None, store: str | P
         notes.append("the model was trained on standard input: its own last rows are used")
     else:
         no_history = all(member.mapping == "one-to-many" for member in manifest.members)
-        read = read_series(paths, data_settings(manifest), keep_unobserved=no_history)
+        read = _read(paths, manifest, keep_unobserved=no_history, is_given=bool(data))
         series, findings = read.series, read.findings
         _check_frequency(series, manifest, paths)
     if context is not None:
         notes += _unseen_ids(series, context)
+    notes += _thin_windows(series, manifest)
     return LoadedModel(
         manifest=manifest,
         ensemble=unpack_ensemble(file),
@@ -69,6 +73,19 @@ def load(model: str | None, *, data: Sequence[str | Path] | None, store: str | P
         findings=findings,
         notes=tuple(notes),
     )
+
+
+def _read(paths: Sequence[str | Path], manifest: Manifest, *, keep_unobserved: bool, is_given: bool) -> ReadResult:
+    try:
+        return read_series(paths, data_settings(manifest), keep_unobserved=keep_unobserved)
+    except InputError as error:
+        if is_given:
+            raise
+        raise InputError(
+            f"the file {manifest.label} was trained on cannot be read: {error.message}",
+            hint="name the file that holds the rows now: `--data FILE`",
+            code=error.code,
+        ) from error
 
 
 def data_settings(manifest: Manifest) -> DataSettings:
@@ -128,6 +145,24 @@ def _unseen_ids(series: SeriesSet, context: SeriesContext) -> list[str]:
         return []
     shown = ", ".join(f"`{label}`" for label in fresh[:5]) + (" ..." if len(fresh) > 5 else "")
     return [f"cold start: {len(fresh)} series the model has not seen in training: {shown}"]
+
+
+def _thin_windows(series: SeriesSet, manifest: Manifest) -> list[str]:
+    """Note series of which the networks see next to nothing: their last rows are gaps."""
+    longest = max(member.context_length for member in manifest.members)
+    seen = np.concatenate([[0], np.cumsum(series.observed)])
+    starts = np.maximum(series.offsets[1:] - longest, series.offsets[:-1])
+    length = series.offsets[1:] - starts
+    observed = seen[series.offsets[1:]] - seen[starts]
+    thin = np.flatnonzero((length > 1) & (observed < MIN_OBSERVED_SHARE * length))
+    if not len(thin):
+        return []
+    first = int(thin[0])
+    return [
+        f"{len(thin)} of {series.num_series} series have few values in the rows the networks read, such as "
+        f"`{series.item_ids[first]}`: {int(observed[first])} of the last {int(length[first])}; "
+        "do not trust their intervals"
+    ]
 
 
 def _restore(manifest: Manifest, context: SeriesContext) -> SeriesSet:

@@ -106,6 +106,8 @@ def _too_few_rows(series: SeriesSet, *, need: int, history: int, horizon: int, g
     hint = (
         f"`--horizon {fitting}` fits this file, or bring more rows"
         if fitting >= 1
+        else f"lower `--season-length` ({history - 1}), or bring more rows"
+        if history > 2
         else "bring more rows: no horizon fits so few"
     )
     scored = f"the rest to be judged on{f' after a gap of {gap}' if gap else ''}"

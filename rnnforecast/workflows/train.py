@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from rnnforecast.config import Settings
 from rnnforecast.data.reading import read_series
 from rnnforecast.progress import NoProgress, Progress
@@ -121,11 +123,15 @@ def default_name(paths: Sequence[str]) -> str:
 
 
 def served_method(judgement: Judgement, settings: Settings) -> str:
-    """Return what the stored model serves: the network, or on a loss, where the user asked for it, the winner."""
+    """Return what the stored model serves: the network, or on a loss, where the user asked for it, the winner.
+
+    Where too little was held out for a test, a larger error alone counts as a loss: the user asked to be safe.
+    """
     verdict = judgement.verdict
-    if verdict is not None and verdict.outcome == "loss" and settings.evaluation.on_loss == "serve-baseline":
-        return verdict.against
-    return NETWORK
+    if verdict is None or settings.evaluation.on_loss != "serve-baseline":
+        return NETWORK
+    lost = verdict.outcome == "loss" or (verdict.test == "none" and verdict.skill < 0)
+    return verdict.against if lost else NETWORK
 
 
 def _judge(ensemble: Ensemble, series: SeriesSet, split: Split, settings: Settings) -> Judgement:
@@ -218,6 +224,13 @@ def _notes(trained: Trained, settings: Settings, series: SeriesSet) -> tuple[str
         notes.append(
             f"the time budget {settings.training.time_budget} cut the second fit, on all rows, "
             f"from {again[0][1]} to {again[0][0]} steps"
+        )
+    known_ahead = int((np.diff(series.future_offsets) - series.lengths).min())
+    if series.future_names and known_ahead < trained.final.ensemble.horizon:
+        names = ", ".join(f"`{name}`" for name in series.future_names)
+        notes.append(
+            f"to forecast {trained.final.ensemble.horizon} steps, `predict` needs as many rows after the last target "
+            f"with {names} and an empty target; the file has {known_ahead}"
         )
     if any(member.log for member in trained.fitted.recipe.members):
         low = int((series.values[series.observed] <= 0).sum())

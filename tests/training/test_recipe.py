@@ -14,6 +14,7 @@ FACTS = DataFacts(
     num_series=1,
     num_steps=1_000,
     median_length=1_000,
+    longest=1_000,
     horizon=12,
     season_length=12,
     positive=True,

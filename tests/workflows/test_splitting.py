@@ -76,10 +76,10 @@ def test_the_longest_series_of_a_panel_is_named_when_all_are_too_short() -> None
         split_rows(series, horizon=5, evaluation=EvaluationSettings())
 
 
-def test_rows_that_fit_no_horizon_are_said_to_fit_none() -> None:
+def test_rows_that_fit_no_horizon_are_told_that_the_season_takes_them() -> None:
     with pytest.raises(DataError) as caught:
         split_rows(make_series(np.ones(6)), horizon=1, evaluation=EvaluationSettings())
-    assert "no horizon fits so few" in str(caught.value.hint)
+    assert "lower `--season-length` (4), or bring more rows" in str(caught.value.hint)
 
 
 def test_a_default_horizon_is_cut_to_what_the_rows_have_room_for_and_says_so(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def order_methods(metrics: Metrics, *, baselines: Sequence[str] = ()) -> list[st
 
 
 def verdict_block(verdict: Mapping[str, object] | None, *, advice: str = "") -> RenderableType:
-    """Return the verdict; its first word is the outcome, and `advice` follows a loss."""
+    """Return the verdict; its first word is the outcome, and `advice` comes last."""
     table = quiet_table([("", "left"), ("", "fold")], header=False)
     if verdict is None:
         table.add_row(Text("No verdict", style="bold"), "nothing was held out, so nothing was judged")
@@ -59,7 +59,7 @@ def verdict_block(verdict: Mapping[str, object] | None, *, advice: str = "") -> 
     table.add_row(Text(outcome.capitalize(), style=_OUTCOME_STYLES.get(outcome, "bold")), safe(_sentence(verdict)))
     for line in _evidence(verdict):
         table.add_row("", safe(line, "dim"))
-    if outcome == "loss" and advice:
+    if advice:
         table.add_row("", safe(advice))
     return table
 
@@ -70,6 +70,8 @@ def serving_advice(verdict: Mapping[str, object] | None, served: str) -> str:
         return ""
     if served != NETWORK:
         return f"the stored model serves {served} instead"
+    if verdict["outcome"] != "loss":
+        return ""
     return f"`--on-loss serve-baseline` stores a model that serves {verdict.get('against')} instead"
 
 
@@ -85,7 +87,8 @@ def _sentence(verdict: Mapping[str, object]) -> str:
     if verdict["outcome"] == "loss":
         return f"{subject} loses to {against}, its error is {percent} larger"
     size = "smaller" if skill > 0 else "larger"
-    return f"{subject}'s error is {percent} {size} than {against}'s, maybe by chance"
+    chance = "not tested" if verdict.get("test") == "none" else "maybe by chance"
+    return f"{subject}'s error is {percent} {size} than {against}'s, {chance}"
 
 
 def _evidence(verdict: Mapping[str, object]) -> list[str]:
