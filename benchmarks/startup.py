@@ -30,6 +30,10 @@ class Run:
     megabytes: float
 
 
+# an installed package has its bytecode; a checkout whose bytecode may not be kept would be compiled at every run
+ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+
+
 def main() -> None:
     parser = make_parser(__doc__ or "", needs_data=None)
     parser.add_argument("--runs", type=int, default=11, help="runs of each process (default 11)")
@@ -67,7 +71,7 @@ def compare(command: list[str], peer: list[str], *, folder: Path, num_runs: int,
 def measure(command: list[str], folder: Path) -> Run:
     """Run a process to its end."""
     started = time.perf_counter()
-    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, env=ENVIRONMENT)
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - started
     process.returncode = os.waitstatus_to_exitcode(status)
