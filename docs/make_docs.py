@@ -39,7 +39,10 @@ GROUPS: dict[str, type[BaseModel]] = {
 }
 PLAIN = {bool: "`true`, `false`", int: "integer", float: "number", str: "text"}
 #: Settings that stay unset unless the user sets them.
-NOT_CHOSEN = ("attention", "time_budget", "past", "future", "static")
+NOT_CHOSEN = (
+    *("attention", "time_budget", "past", "future", "static"),
+    *("comment", "thousands", "strip_units", "missing_values", "sample"),
+)
 MADE = "<!-- made by `python docs/make_docs.py`, do not edit -->"
 
 

@@ -27,6 +27,13 @@ Head = Literal["linear", "segment"]
 LossScale = Literal["unit", "mase", "mix"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 OnLoss = Literal["keep", "serve-baseline"]
+DecimalMark = Literal[".", ","]
+ThousandsMark = Literal[",", ".", "space", "'", "_"]
+NumberFormat = Literal["plain", "financial"]
+Infinities = Literal["refuse", "missing"]
+Duplicates = Literal["refuse", "sum", "mean", "first", "last"]
+Short = Literal["refuse", "pad"]
+Fill = Literal["none", "linear", "previous", "season", "zero"]
 
 #: Levels every network is trained on: the nine deciles and the ends of the 80, 90 and 95 % intervals.
 TRAINED_QUANTILE_LEVELS = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975)
@@ -66,6 +73,29 @@ class DataSettings(_Frozen):
     past: Names = Field((), description="covariate known up to the cutoff, repeat for several")
     future: Names = Field((), description="covariate known ahead, repeat for several")
     static: Names = Field((), description="covariate with one value a series, repeat for several")
+    encoding: str | None = Field(None, description="encoding of the text, such as cp1252, latin-1, utf-16")
+    delimiter: str | None = Field(None, description="what parts the cells: one character, or tab")
+    header: bool = Field(True, description="the first row names the columns; without: column_1, column_2 ...")
+    comment: str | None = Field(None, description="lines that begin with this are left out")
+    decimal: DecimalMark | None = Field(None, description="decimal mark of numbers")
+    thousands: ThousandsMark | None = Field(None, description="mark between groups of three digits")
+    number_format: NumberFormat = Field(
+        "plain", description="financial: currency signs, (123) and 123- are read, wide digits too"
+    )
+    percent: bool = Field(False, description="read 12% as 0.12")
+    strip_units: Names = Field((), description="unit behind numbers to cut off, repeat for spellings of one unit")
+    missing_values: Names = Field((), description="further words for a missing number, repeat for several")
+    inf: Infinities = Field("refuse", description="what an infinite number is")
+    fill: Fill = Field("none", description="what missing targets become; none: masked all the way into the loss")
+    duplicates: Duplicates = Field("refuse", description="rows of one stamp with different values become one")
+    short: Short = Field("refuse", description="series too short to learn from or forecast; pad: taken with their gaps")
+    skip_bad_rows: bool = Field(False, description="leave out rows with too many or too few cells, and count them")
+    drop_last_partial: bool = Field(False, description="leave out a last row that is cut off")
+    dataset: bool = Field(False, description="a folder is one table in several files")
+    sample: int | None = Field(None, ge=1, description="read about this many rows: whole series, or the newest rows")
+    max_bytes: str = Field("8GiB", description="size above which a decompressed input is refused")
+    strict: bool = Field(False, description="refuse what would be repaired")
+    redact_values: bool = Field(False, description="no value of the file in findings and messages")
 
 
 class NetworkSettings(_Frozen):

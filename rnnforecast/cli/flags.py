@@ -13,11 +13,12 @@ import typer
 
 ARGUMENTS = "Arguments"
 DATA = "Data"
+READING = "Reading"
 NETWORK = "Network"
 TRAINING = "Training"
 EVALUATION = "Evaluation"
 OUTPUT = "Output"
-PANELS = (ARGUMENTS, DATA, NETWORK, TRAINING, EVALUATION, OUTPUT)
+PANELS = (ARGUMENTS, DATA, READING, NETWORK, TRAINING, EVALUATION, OUTPUT)
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ CELLS = ("rnn", "rnn-relu", "lstm", "gru", "mingru", "minlstm")
 MAPPINGS = ("one-to-one", "one-to-many", "many-to-one", "many-to-many", "encoder-decoder")
 NORMALISATIONS = ("window", "last", "season", "causal", "global")
 
-DATA_FLAGS = (
+ROLE_FLAGS = (
     Flag("time", str, "time column; `none`: the rows are steps in file order", DATA, metavar="COLUMN"),
     Flag("target", str, "target column, repeat for several", DATA, repeated=True, metavar="COLUMN"),
     Flag(
@@ -88,6 +89,93 @@ DATA_FLAGS = (
     Flag("future", str, "covariate known ahead, repeat for several", DATA, repeated=True, metavar="COLUMN"),
     Flag("static", str, "covariate with one value a series, repeat for several", DATA, repeated=True, metavar="COLUMN"),
 )
+READING_FLAGS = (
+    Flag("encoding", str, "encoding of the text, such as cp1252, latin-1, utf-16", READING, metavar="NAME"),
+    Flag("delimiter", str, "what parts the cells: one character, or tab", READING, metavar="SIGN"),
+    Flag("header", bool, "the first row names the columns; without: column_1, column_2 ...", READING, default=True),
+    Flag("comment", str, "lines that begin with this are left out", READING, metavar="SIGN"),
+    Flag("decimal", str, "decimal mark of numbers", READING, choices=(".", ","), metavar="MARK"),
+    Flag(
+        "thousands",
+        str,
+        "mark between groups of three digits",
+        READING,
+        choices=(",", ".", "space", "'", "_"),
+        metavar="MARK",
+    ),
+    Flag(
+        "number_format",
+        str,
+        "financial: currency signs, (123) and 123- are read, wide digits too",
+        READING,
+        default="plain",
+        choices=("plain", "financial"),
+        metavar="KIND",
+    ),
+    Flag("percent", bool, "read 12% as 0.12", READING, default=False),
+    Flag(
+        "strip_units",
+        str,
+        "unit behind numbers to cut off, repeat for spellings of one unit",
+        READING,
+        repeated=True,
+        metavar="UNIT",
+    ),
+    Flag(
+        "missing_values",
+        str,
+        "further words for a missing number, repeat for several",
+        READING,
+        repeated=True,
+        metavar="WORD",
+    ),
+    Flag(
+        "inf",
+        str,
+        "what an infinite number is",
+        READING,
+        default="refuse",
+        choices=("refuse", "missing"),
+        metavar="ACTION",
+    ),
+    Flag(
+        "fill",
+        str,
+        "what missing targets become; none: masked all the way into the loss",
+        READING,
+        default="none",
+        choices=("none", "linear", "previous", "season", "zero"),
+        metavar="KIND",
+    ),
+    Flag(
+        "duplicates",
+        str,
+        "rows of one stamp with different values become one",
+        READING,
+        default="refuse",
+        choices=("refuse", "sum", "mean", "first", "last"),
+        metavar="ACTION",
+    ),
+    Flag(
+        "short",
+        str,
+        "series too short to learn from or forecast; pad: taken with their gaps",
+        READING,
+        default="refuse",
+        choices=("refuse", "pad"),
+        metavar="ACTION",
+    ),
+    Flag(
+        "skip_bad_rows", bool, "leave out rows with too many or too few cells, and count them", READING, default=False
+    ),
+    Flag("drop_last_partial", bool, "leave out a last row that is cut off", READING, default=False),
+    Flag("dataset", bool, "a folder is one table in several files", READING, default=False),
+    Flag("sample", int, "read about this many rows: whole series, or the newest rows", READING, metavar="ROWS"),
+    Flag("max_bytes", str, "size above which a decompressed input is refused", READING, default="8GiB", metavar="SIZE"),
+    Flag("strict", bool, "refuse what would be repaired", READING, default=False),
+    Flag("redact_values", bool, "no value of the file in findings and messages", READING, default=False),
+)
+DATA_FLAGS = ROLE_FLAGS + READING_FLAGS
 NETWORK_FLAGS = (
     Flag("cell", str, "recurrent cell", NETWORK, choices=CELLS),
     Flag("mapping", str, "how inputs map to outputs", NETWORK, choices=MAPPINGS),

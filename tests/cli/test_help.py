@@ -59,7 +59,17 @@ def test_every_setting_stands_in_the_help(run: RunCommand, command: str, flags: 
 
 def test_flags_stand_under_their_panels_in_order(run: RunCommand) -> None:
     headings = re.findall(r"^(\w[\w ]*):$", run("train", "--help").out, flags=re.MULTILINE)
-    assert headings == ["Arguments", "Data", "Network", "Training", "Evaluation", "Output", "Example", "Exit codes"]
+    assert headings == [
+        "Arguments",
+        "Data",
+        "Reading",
+        "Network",
+        "Training",
+        "Evaluation",
+        "Output",
+        "Example",
+        "Exit codes",
+    ]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
