@@ -32,10 +32,10 @@ def report(error: RnnForecastError, *, as_json: bool, debug: bool, stream: TextI
         stream.write(json.dumps({"error": error_to_dict(error)}, ensure_ascii=False) + "\n")
         return int(error.exit_code)
     lines = [_labelled("error:", "red", error.message, stream)]
-    told_already = len(error.findings) == 1 and error.findings[0].message in error.message
+    told_already = all(finding.message in error.message for finding in error.findings[:MAX_LISTED])
     if not told_already:
         lines += [f"  {_one_line(finding)}" for finding in error.findings[:MAX_LISTED]]
-    if len(error.findings) > MAX_LISTED:
+    if not told_already and len(error.findings) > MAX_LISTED:
         lines.append(f"  and {len(error.findings) - MAX_LISTED} more")
     if error.hint:
         lines.append(_labelled("hint:", "cyan", error.hint, stream))

@@ -15,13 +15,15 @@ MAX_SHOWN = 5
 
 
 def refusal(findings: Sequence[Finding]) -> DataError:
-    """Return the error that names every problem: its message shows five and counts the rest."""
+    """Return the error that names every problem: its message shows five with their fixes and counts the rest."""
     first = findings[0]
     if len(findings) == 1:
         return DataError(_located(first), hint=first.fix, code=first.code, findings=findings)
-    shown = "\n".join(f"  {_located(finding)}" for finding in findings[:MAX_SHOWN])
+    same_fix = len({finding.fix for finding in findings}) == 1
+    shown = "\n".join(f"  {_located(one)}" + ("" if same_fix else _fix(one)) for one in findings[:MAX_SHOWN])
     more = f"\n  and {len(findings) - MAX_SHOWN} more" if len(findings) > MAX_SHOWN else ""
-    return DataError(f"{len(findings)} problems:\n{shown}{more}", hint=first.fix, code=first.code, findings=findings)
+    hint = first.fix if same_fix else "each line ends with what settles it"
+    return DataError(f"{len(findings)} problems:\n{shown}{more}", hint=hint, code=first.code, findings=findings)
 
 
 def quoted(value: object, *, limit: int = 60) -> str:
@@ -47,3 +49,7 @@ def rows_in_words(rows: Sequence[int], count: int) -> str:
 
 def _located(finding: Finding) -> str:
     return f"{finding.file}: {finding.message}" if finding.file else finding.message
+
+
+def _fix(finding: Finding) -> str:
+    return f" ({finding.fix})" if finding.fix else ""

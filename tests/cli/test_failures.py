@@ -13,6 +13,7 @@ import pytest
 
 import rnnforecast
 from rnnforecast import errors
+from rnnforecast.data.refusals import refusal
 from rnnforecast.errors import DataError, ExitCode, RnnForecastError
 from rnnforecast.findings import Finding
 from tests.cli.conftest import RunCommand
@@ -65,6 +66,18 @@ def test_a_single_finding_that_the_message_tells_is_not_told_twice(
 ) -> None:
     _fail_with(monkeypatch, DataError("x.csv: row 3 is odd", findings=[Finding("F", "refusal", "row 3 is odd")]))
     assert run("inspect", "x.csv").err == "error: x.csv: row 3 is odd\n"
+
+
+def test_problems_that_the_message_lists_are_not_listed_again(run: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
+    findings = [Finding("F", "refusal", f"problem {i}", "x.csv", (i,), "y", fix=f"fix {i}") for i in range(2, 10)]
+    _fail_with(monkeypatch, refusal(findings))
+    lines = run("inspect", "x.csv").err.splitlines()
+    assert lines == [
+        "error: 8 problems:",
+        *(f"  x.csv: problem {i} (fix {i})" for i in range(2, 7)),
+        "  and 3 more",
+        "hint: each line ends with what settles it",
+    ]
 
 
 def test_an_error_in_json_is_one_document_on_stderr_and_nothing_on_stdout(
