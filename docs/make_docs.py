@@ -41,6 +41,7 @@ PLAIN = {bool: "`true`, `false`", int: "integer", float: "number", str: "text"}
 #: Settings that stay unset unless the user sets them.
 NOT_CHOSEN = (
     *("attention", "time_budget", "past", "future", "static"),
+    *("date_format", "dayfirst", "locale", "epoch_unit", "tz", "ambiguous", "nonexistent", "resample", "aggregate"),
     *("comment", "thousands", "strip_units", "missing_values", "sample"),
 )
 MADE = "<!-- made by `python docs/make_docs.py`, do not edit -->"

@@ -27,6 +27,11 @@ Head = Literal["linear", "segment"]
 LossScale = Literal["unit", "mase", "mix"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 OnLoss = Literal["keep", "serve-baseline"]
+Ambiguous = Literal["infer", "earliest", "latest"]
+Nonexistent = Literal["shift"]
+EpochUnit = Literal["s", "ms", "us", "ns"]
+Aggregate = Literal["sum", "mean", "last", "first", "count", "min", "max"]
+Locale = Literal["da", "de", "es", "fi", "fr", "id", "it", "nb", "nl", "pl", "pt", "ru", "sv", "tr"]
 DecimalMark = Literal[".", ","]
 ThousandsMark = Literal[",", ".", "space", "'", "_"]
 NumberFormat = Literal["plain", "financial"]
@@ -53,6 +58,11 @@ def _as_tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _as_one(value: object) -> object:
+    """Accept a list of words where one text of words parted by commas is meant, as TOML users write it."""
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else value
+
+
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
 Levels = Annotated[tuple[Annotated[float, Field(ge=0.01, le=0.99)], ...], BeforeValidator(_as_tuple)]
 
@@ -64,7 +74,9 @@ class _Frozen(BaseModel):
 class DataSettings(_Frozen):
     """Which columns are read and on which clock."""
 
-    time: str | None = Field(None, description="time column; `none`: the rows are steps in file order")
+    time: Annotated[str | None, BeforeValidator(_as_one)] = Field(
+        None, description="time column, or several such as date,hour; `none`: the rows are steps in file order"
+    )
     target: Names = Field((), description="target column, repeat for several")
     id: Names = Field((), description="column that tells the series of a panel apart, repeat for several")
     freq: str | None = Field(None, description="frequency: 15min, h, D, B, W-SUN, MS, ME, QS-JAN, YS-JAN, step ...")
@@ -73,6 +85,19 @@ class DataSettings(_Frozen):
     past: Names = Field((), description="covariate known up to the cutoff, repeat for several")
     future: Names = Field((), description="covariate known ahead, repeat for several")
     static: Names = Field((), description="covariate with one value a series, repeat for several")
+    date_format: str | None = Field(None, description="how stamps are written, such as %d.%m.%Y %H:%M")
+    dayfirst: bool | None = Field(None, description="01/02/2024 is the first of February; monthfirst: 2 January")
+    locale: Locale | None = Field(None, description="language of month names")
+    epoch_unit: EpochUnit | None = Field(None, description="whole numbers count this unit since 1970-01-01 in UTC")
+    excel_dates: bool = Field(False, description="numbers are days as spreadsheets count them: 45292.5")
+    tz: str | None = Field(None, description="time zone the stamps are written in, such as Europe/Berlin")
+    ambiguous: Ambiguous | None = Field(None, description="which one is meant of an hour that a clock repeats")
+    nonexistent: Nonexistent | None = Field(None, description="what becomes of a stamp in the hour a clock leaves out")
+    calendar: str | None = Field(
+        None, description="closed days: a market (XNYS), a country (DE, DE-BY), weekdays, learned, every-day"
+    )
+    resample: str | None = Field(None, description="bring rows to this frequency, such as 1h; needs --aggregate")
+    aggregate: Aggregate | None = Field(None, description="what the rows of one step become")
     encoding: str | None = Field(None, description="encoding of the text, such as cp1252, latin-1, utf-16")
     delimiter: str | None = Field(None, description="what parts the cells: one character, or tab")
     header: bool = Field(True, description="the first row names the columns; without: column_1, column_2 ...")

@@ -13,12 +13,13 @@ import typer
 
 ARGUMENTS = "Arguments"
 DATA = "Data"
+CLOCK = "Clock"
 READING = "Reading"
 NETWORK = "Network"
 TRAINING = "Training"
 EVALUATION = "Evaluation"
 OUTPUT = "Output"
-PANELS = (ARGUMENTS, DATA, READING, NETWORK, TRAINING, EVALUATION, OUTPUT)
+PANELS = (ARGUMENTS, DATA, CLOCK, READING, NETWORK, TRAINING, EVALUATION, OUTPUT)
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Flag:
     choices: tuple[str, ...] = ()
     repeated: bool = False
     metavar: str | None = None
+    opposite: str | None = None  # the flag that says no, where it is not `--no-NAME`
 
     @property
     def annotation(self) -> Any:
@@ -45,7 +47,7 @@ class Flag:
     def _option(self) -> Any:
         word = self.name.replace("_", "-")
         return typer.Option(
-            f"--{word}/--no-{word}" if self.kind is bool else f"--{word}",
+            f"--{word}/--{self.opposite or 'no-' + word}" if self.kind is bool else f"--{word}",
             help=self.help + self._choices_and_default(),
             metavar=self.metavar or word.rsplit("-", 1)[-1].upper(),
             rich_help_panel=self.panel,
@@ -69,10 +71,18 @@ class Flag:
 QUANTILE_LEVELS = (0.025, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.975)
 CELLS = ("rnn", "rnn-relu", "lstm", "gru", "mingru", "minlstm")
 MAPPINGS = ("one-to-one", "one-to-many", "many-to-one", "many-to-many", "encoder-decoder")
+AGGREGATES = ("sum", "mean", "last", "first", "count", "min", "max")
+LOCALES = ("da", "de", "es", "fi", "fr", "id", "it", "nb", "nl", "pl", "pt", "ru", "sv", "tr")
 NORMALISATIONS = ("window", "last", "season", "causal", "global")
 
 ROLE_FLAGS = (
-    Flag("time", str, "time column; `none`: the rows are steps in file order", DATA, metavar="COLUMN"),
+    Flag(
+        "time",
+        str,
+        "time column, or several such as date,hour; `none`: the rows are steps in file order",
+        DATA,
+        metavar="COLUMN",
+    ),
     Flag("target", str, "target column, repeat for several", DATA, repeated=True, metavar="COLUMN"),
     Flag(
         "id",
@@ -88,6 +98,45 @@ ROLE_FLAGS = (
     Flag("past", str, "covariate known up to the cutoff, repeat for several", DATA, repeated=True, metavar="COLUMN"),
     Flag("future", str, "covariate known ahead, repeat for several", DATA, repeated=True, metavar="COLUMN"),
     Flag("static", str, "covariate with one value a series, repeat for several", DATA, repeated=True, metavar="COLUMN"),
+)
+CLOCK_FLAGS = (
+    Flag("date_format", str, "how stamps are written, such as %d.%m.%Y %H:%M", CLOCK),
+    Flag("dayfirst", bool, "01/02/2024 is the first of February; monthfirst: 2 January", CLOCK, opposite="monthfirst"),
+    Flag("locale", str, "language of month names", CLOCK, choices=LOCALES, metavar="CODE"),
+    Flag(
+        "epoch_unit",
+        str,
+        "whole numbers count this unit since 1970-01-01 in UTC",
+        CLOCK,
+        choices=("s", "ms", "us", "ns"),
+    ),
+    Flag("excel_dates", bool, "numbers are days as spreadsheets count them: 45292.5", CLOCK, default=False),
+    Flag("tz", str, "time zone the stamps are written in, such as Europe/Berlin", CLOCK, metavar="ZONE"),
+    Flag(
+        "ambiguous",
+        str,
+        "which one is meant of an hour that a clock repeats",
+        CLOCK,
+        choices=("infer", "earliest", "latest"),
+        metavar="WHICH",
+    ),
+    Flag(
+        "nonexistent",
+        str,
+        "what becomes of a stamp in the hour a clock leaves out",
+        CLOCK,
+        choices=("shift",),
+        metavar="ACTION",
+    ),
+    Flag(
+        "calendar",
+        str,
+        "closed days: a market (XNYS), a country (DE, DE-BY), weekdays, learned, every-day",
+        CLOCK,
+        metavar="NAME",
+    ),
+    Flag("resample", str, "bring rows to this frequency, such as 1h; needs --aggregate", CLOCK, metavar="FREQ"),
+    Flag("aggregate", str, "what the rows of one step become", CLOCK, choices=AGGREGATES, metavar="KIND"),
 )
 READING_FLAGS = (
     Flag("encoding", str, "encoding of the text, such as cp1252, latin-1, utf-16", READING, metavar="NAME"),
@@ -175,7 +224,7 @@ READING_FLAGS = (
     Flag("strict", bool, "refuse what would be repaired", READING, default=False),
     Flag("redact_values", bool, "no value of the file in findings and messages", READING, default=False),
 )
-DATA_FLAGS = ROLE_FLAGS + READING_FLAGS
+DATA_FLAGS = ROLE_FLAGS + CLOCK_FLAGS + READING_FLAGS
 NETWORK_FLAGS = (
     Flag("cell", str, "recurrent cell", NETWORK, choices=CELLS),
     Flag("mapping", str, "how inputs map to outputs", NETWORK, choices=MAPPINGS),

@@ -7,7 +7,7 @@ depends on the frequency strings of another library, so a stored model means the
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, get_args
 
 import numpy as np
@@ -41,6 +41,10 @@ WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _SHORT = {"step": "step", "second": "s", "minute": "min", "hour": "h", "day": "D", "business-day": "B"}
 _MONDAY = 4  # days from 1970-01-01, a Thursday, to the first Monday
+WEEKDAY_MASK = "1111100"  # open from Monday to Friday
+EVERY_DAY_MASK = "1111111"
+_EPOCH = np.datetime64(0, "D")
+_LONG_AGO = np.datetime64(-1_000_000, "D")  # NumPy counts open days reliably only forwards
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,11 @@ class Frequency:
     `phase` is the offset of the grid: microseconds after 1970-01-01 for fixed units, microseconds after midnight
     for business days, months, quarters and years, an integer for steps. `anchor` is the first month on the grid,
     counted from January 1970, for months, quarters and years; `day` their day of month, cut to the month's
-    length, so that 31 is the month's end. `timezone` says that stamps of a zoned file are held in that zone.
+    length, so that 31 is the month's end. `timezone` says that stamps are held in UTC and shown in that zone.
+
+    Business days come on the days of `weekmask` (Monday first) that are not among `closed` (days since 1970-01-01),
+    which `calendar` named. Seconds to hours with `slots` come that many times on such a day, the first one `phase`
+    microseconds after midnight; without `slots` they come around the clock.
     """
 
     unit: Unit
@@ -59,6 +67,10 @@ class Frequency:
     anchor: int = 0
     day: int = 1
     timezone: str | None = None
+    weekmask: str = WEEKDAY_MASK
+    closed: tuple[int, ...] = ()
+    calendar: str | None = None
+    slots: int = 0
 
     def __post_init__(self) -> None:
         if self.unit not in get_args(Unit):
@@ -67,6 +79,10 @@ class Frequency:
             raise UsageError(f"a frequency needs multiple >= 1 and day 1 to 31, not {self.multiple} and {self.day}")
         if self.unit == "business-day" and self.multiple != 1:
             raise UsageError("business days come one by one: no multiple of B is known", hint="use `--freq D`")
+        if re.fullmatch("[01]{7}", self.weekmask) is None or "1" not in self.weekmask:
+            raise UsageError(f"a week of open days is seven digits 1 or 0, Monday first, not `{self.weekmask}`")
+        if self.slots < 0 or (self.slots and not 0 < self.slots * self._step <= DAY):
+            raise UsageError(f"{self.slots} steps of {self.multiple} {self.unit} do not fit into a day")
 
     @property
     def alias(self) -> str:
@@ -75,12 +91,35 @@ class Frequency:
         if self.unit == "week":
             return f"{count}W-{WEEKDAYS[(self.phase // DAY - _MONDAY) % 7]}"
         if self.unit not in MONTHS_IN:
-            return count + _SHORT[self.unit]
+            return count + _SHORT[self.unit] + self._hours()
         edge = {1: "S", LAST_DAY: "E"}.get(self.day, "")
         name = self.unit[0].upper() + edge
         if self.unit != "month":
             name += f"-{self._anchor_month()}"
         return count + name + ("" if edge else f"-{self.day}")
+
+    def _hours(self) -> str:
+        """Return open days and hours where they are not the usual ones: `[1111110]`, `[1111100 07:00-21:00]`."""
+        if self.slots:
+            ends = (self.phase, (self.phase + (self.slots - 1) * self._step) % DAY)
+            first, last = (str(np.datetime64(end, "us"))[11:19].removesuffix(":00") for end in ends)
+            return f"[{self.weekmask} {first}-{last}]"
+        return "" if self.unit != "business-day" or self.weekmask == WEEKDAY_MASK else f"[{self.weekmask}]"
+
+    @property
+    def _step(self) -> int:
+        """Microseconds between neighbours of a fixed unit, 0 for other units."""
+        return FIXED_UNITS.get(self.unit, 0) * self.multiple
+
+    @property
+    def has_closed_days(self) -> bool:
+        """Whether the grid leaves out days: business days, and hours of open days only."""
+        return self.unit == "business-day" or self.slots > 0
+
+    @property
+    def open_days(self) -> np.busdaycalendar:
+        """The days the grid has, for NumPy's arithmetic of business days."""
+        return np.busdaycalendar(self.weekmask, np.array(self.closed, dtype="datetime64[D]"))
 
     def _anchor_month(self) -> str:
         if self.unit == "quarter":  # QS-JAN names the first month of the year, QE-DEC the last
@@ -110,11 +149,11 @@ class Frequency:
         native = self._native(timestamps)
         if self.unit == "step":
             return (native.astype(np.int64) - self.phase) // self.multiple
+        if self.has_closed_days:
+            return self._floor_open(native)
         if self.unit in FIXED_UNITS:
-            return (native.astype(np.int64) - self.phase) // (FIXED_UNITS[self.unit] * self.multiple)
+            return (native.astype(np.int64) - self.phase) // self._step
         shifted = native - np.timedelta64(self.phase, "us")
-        if self.unit == "business-day":
-            return np.busday_count(np.datetime64(0, "D"), shifted.astype("datetime64[D]")).astype(np.int64)
         months = shifted.astype("datetime64[M]").astype(np.int64)
         return (months - self.anchor) // (MONTHS_IN[self.unit] * self.multiple)
 
@@ -123,15 +162,32 @@ class Frequency:
         ordinals = np.asarray(ordinals, dtype=np.int64)
         if self.unit == "step":
             return ordinals * self.multiple + self.phase
+        if self.has_closed_days:
+            day_ordinals, slots = np.divmod(ordinals, max(self.slots, 1))
+            calendar = self.open_days
+            days_before = np.busday_count(_LONG_AGO, _EPOCH, busdaycal=calendar)
+            days = np.busday_offset(_LONG_AGO, days_before + day_ordinals, roll="forward", busdaycal=calendar)
+            return np.asarray(
+                days.astype("datetime64[us]") + (slots * self._step + self.phase).astype("timedelta64[us]")
+            )
         if self.unit in FIXED_UNITS:
-            microseconds = ordinals * (FIXED_UNITS[self.unit] * self.multiple) + self.phase
-            return microseconds.astype("datetime64[us]")
-        if self.unit == "business-day":
-            days = np.busday_offset(np.datetime64(0, "D"), ordinals, roll="forward")
-        else:
-            months = ordinals * (MONTHS_IN[self.unit] * self.multiple) + self.anchor
-            days = day_of_month(months, self.day)
+            return (ordinals * self._step + self.phase).astype("datetime64[us]")
+        days = day_of_month(ordinals * (MONTHS_IN[self.unit] * self.multiple) + self.anchor, self.day)
         return np.asarray(days.astype("datetime64[us]") + np.timedelta64(self.phase, "us"))
+
+    def _floor_open(self, native: StampArray) -> IntArray:
+        """Return the ordinal of the newest grid point at or before each stamp, on a closed day the last one before."""
+        shifted = native - np.timedelta64(self.phase, "us")
+        days = shifted.astype("datetime64[D]")
+        calendar = self.open_days
+        opened = np.busday_offset(days, 0, roll="backward", busdaycal=calendar)
+        days_before = np.busday_count(_LONG_AGO, _EPOCH, busdaycal=calendar)
+        ordinals = np.busday_count(_LONG_AGO, opened, busdaycal=calendar).astype(np.int64) - days_before
+        if not self.slots:
+            return ordinals
+        since = (shifted - days.astype("datetime64[us]")).astype(np.int64)
+        slots = np.where(opened == days, np.minimum(since // self._step, self.slots - 1), self.slots - 1)
+        return ordinals * self.slots + slots
 
     def _native(self, timestamps: StampArray) -> StampArray:
         stamps = np.asarray(timestamps)
@@ -142,20 +198,36 @@ class Frequency:
         return stamps.astype("datetime64[us]" if self.is_calendar else np.int64)
 
     def to_dict(self) -> dict[str, JSONValue]:
-        """Return the specification as plain JSON values, for the model file."""
-        return asdict(self)
+        """Return the specification as plain JSON values, for the model file; open days only where there are some."""
+        fields: dict[str, JSONValue] = {**asdict(self), "closed": list(self.closed)}
+        usual: dict[str, JSONValue] = {"weekmask": WEEKDAY_MASK, "closed": [], "calendar": None, "slots": 0}
+        return {name: value for name, value in fields.items() if name not in usual or value != usual[name]}
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, object]) -> Frequency:
-        """Rebuild a frequency that `to_dict` wrote."""
-        zone = fields.get("timezone")
+        """Rebuild a frequency that `to_dict` wrote; raises UsageError for anything else."""
+        zone, calendar = fields.get("timezone"), fields.get("calendar")
+        weekmask, closed = fields.get("weekmask", WEEKDAY_MASK), fields.get("closed", [])
         numbers = {name: fields.get(name, default) for name, default in _NUMBERS.items()}
-        if not all(isinstance(number, int) for number in numbers.values()) or not isinstance(zone, str | None):
+        days = closed if isinstance(closed, list | tuple) else [None]
+        if (
+            not all(isinstance(number, int) for number in (*numbers.values(), *days))
+            or not isinstance(zone, str | None)
+            or not isinstance(calendar, str | None)
+            or not isinstance(weekmask, str)
+        ):
             raise UsageError(f"not a frequency specification: {dict(fields)}")
-        return cls(unit=cast(Unit, str(fields.get("unit"))), timezone=zone, **cast("dict[str, int]", numbers))
+        return cls(
+            unit=cast(Unit, str(fields.get("unit"))),
+            timezone=zone,
+            weekmask=weekmask,
+            closed=tuple(cast("list[int]", days)),
+            calendar=calendar,
+            **cast("dict[str, Any]", numbers),
+        )
 
 
-_NUMBERS = {"multiple": 1, "phase": 0, "anchor": 0, "day": 1}
+_NUMBERS = {"multiple": 1, "phase": 0, "anchor": 0, "day": 1, "slots": 0}
 
 
 def day_of_month(months: IntArray, day: int) -> npt.NDArray[np.datetime64]:
@@ -168,6 +240,7 @@ def day_of_month(months: IntArray, day: int) -> npt.NDArray[np.datetime64]:
 
 
 _PATTERN = re.compile(r"(\d*)\s*([A-Za-z]+)(?:-([A-Za-z]{3}))?(?:-(\d{1,2}))?")
+_HOURS = re.compile(r"(.+)\[([01]{7})(?: (\d\d:\d\d(?::\d\d)?)-(\d\d:\d\d(?::\d\d)?))?\]")
 _SPELLINGS: dict[str, tuple[Unit, int | None]] = {
     "step": ("step", None), "s": ("second", None), "sec": ("second", None), "min": ("minute", None),
     "t": ("minute", None), "h": ("hour", None), "d": ("day", None), "b": ("business-day", None),
@@ -186,6 +259,9 @@ def parse_frequency(text: str, timestamps: StampArray | None = None) -> Frequenc
 
     Raises UsageError for a word that names no frequency.
     """
+    hours = _HOURS.fullmatch(text.strip())
+    if hours is not None:
+        return _with_hours(parse_frequency(hours[1], timestamps), hours)
     match = _PATTERN.fullmatch(text.strip())
     spelling = _SPELLINGS.get(match[2].lower()) if match else None
     if match is None or spelling is None:
@@ -203,6 +279,19 @@ def parse_frequency(text: str, timestamps: StampArray | None = None) -> Frequenc
         plain if timestamps is None or not len(timestamps) else align(plain, timestamps, keep_day=day is not None)
     )
     return _with_anchor(anchored, match[3], text) if match[3] else anchored
+
+
+def _with_hours(freq: Frequency, hours: re.Match[str]) -> Frequency:
+    """Return the frequency on the open days, and in the open hours, that its text names."""
+    weekmask, opens, closes = hours[2], hours[3], hours[4]
+    if opens is None or freq.unit not in FIXED_UNITS:
+        return replace(freq, weekmask=weekmask)
+    first, last = (
+        int(np.timedelta64(np.datetime64(f"1970-01-01T{time}") - _EPOCH, "us").astype(np.int64))
+        for time in (opens, closes)
+    )
+    slots = (last - first) % DAY // (FIXED_UNITS[freq.unit] * freq.multiple) + 1
+    return replace(freq, weekmask=weekmask, phase=first, slots=slots)
 
 
 def align(freq: Frequency, timestamps: StampArray, *, keep_day: bool = False) -> Frequency:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnforecast.config import DataSettings
+from rnnforecast.config import DataSettings, Settings
 from rnnforecast.data.reading import read_columns, read_series
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.errors import DataError, InputError, ModelFileError
@@ -90,18 +90,22 @@ def _read(paths: Sequence[str | Path], manifest: Manifest, *, keep_unobserved: b
 
 def data_settings(manifest: Manifest) -> DataSettings:
     """Return the roles and the clock a model was trained with, so that fresh rows are read the same way."""
-    roles = manifest.roles
-    return DataSettings(
-        time=roles.time or "none",
-        target=roles.target,
-        id=roles.id,
-        freq=frequency_of(manifest).alias,
-        season_length=manifest.season_length,
-        horizon=manifest.horizon,
-        past=roles.past,
-        future=roles.future,
-        static=roles.static,
-    )
+    known = {key: value for key, value in manifest.settings.items() if key in DataSettings.model_fields}
+    stored = Settings.from_flat(known, source=f"the settings of {manifest.label}").data
+    roles, freq = manifest.roles, frequency_of(manifest)
+    chosen = {
+        "time": roles.time or "none",
+        "target": roles.target,
+        "id": roles.id,
+        "freq": freq.alias,
+        "season_length": manifest.season_length,
+        "horizon": manifest.horizon,
+        "past": roles.past,
+        "future": roles.future,
+        "static": roles.static,
+        "calendar": stored.calendar or freq.calendar,
+    }
+    return DataSettings(**{**stored.model_dump(), **chosen})
 
 
 def _choose(

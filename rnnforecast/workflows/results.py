@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Metrics = Mapping[str, Mapping[str, object]]
 
-_SUB_DAILY = re.compile(r"\d*(s|min|h)")
+_SUB_DAILY = re.compile(r"\d*(s|min|h)(\[.*\])?")
 
 
 class AssumptionsLike(Protocol):

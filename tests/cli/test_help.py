@@ -54,7 +54,8 @@ def test_every_setting_stands_in_the_help(run: RunCommand, command: str, flags: 
     shown = run(command, "--help").out
     for flag in flags:
         word = flag.name.replace("_", "-")
-        assert (f"--[no-]{word} " if flag.kind is bool else f"--{word} ") in shown
+        is_pair = flag.kind is bool and flag.opposite is None
+        assert (f"--[no-]{word} " if is_pair else f"--{word} ") in shown
 
 
 def test_flags_stand_under_their_panels_in_order(run: RunCommand) -> None:
@@ -62,6 +63,7 @@ def test_flags_stand_under_their_panels_in_order(run: RunCommand) -> None:
     assert headings == [
         "Arguments",
         "Data",
+        "Clock",
         "Reading",
         "Network",
         "Training",
