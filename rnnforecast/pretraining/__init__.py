@@ -1,0 +1,1 @@
+"""Pre-train the network that forecasts without training, on synthetic series alone."""
