@@ -35,9 +35,10 @@ def replace_file(
     """Write `path` whole or leave it untouched.
 
     `write` fills an open binary stream; `check`, where given, reads the finished temporary file back and raises if
-    it is not what was meant: only then does it take the place of the target. A new file gets the mode of the umask;
-    a replaced one keeps mode and, where permitted, owner. Raises OutputError for whatever keeps the file from being
-    written; any other exception of `write` or `check` passes through. The temporary file is gone in every case.
+    it is not what was meant: only then does it take the place of the target. Nobody else may read the file while it
+    is written; a new file then gets the mode of the umask, a replaced one keeps mode and, where permitted, owner.
+    Raises OutputError for whatever keeps the file from being written; any other exception of `write` or `check`
+    passes through. The temporary file is gone in every case.
     """
     target = Path(path)
     existing = _inspect_target(target)
@@ -52,6 +53,7 @@ def replace_file(
             # The descriptor stays ours: a writer that closes its stream must not keep us from flushing.
             with os.fdopen(descriptor, "wb", closefd=False) as stream:
                 write(stream)
+            _set_mode(descriptor, existing)
             os.fsync(descriptor)
         finally:
             num_bytes = os.fstat(descriptor).st_size
@@ -189,22 +191,39 @@ def _inspect_target(target: Path) -> os.stat_result | None:
 
 
 def _create(temporary: Path, existing: os.stat_result | None) -> int:
-    """Create a file that did not exist, never through a planted link, with the mode and owner of `existing`."""
+    """Create a file that did not exist, never through a planted link, for us alone, with the owner of `existing`."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
     flags |= getattr(os, "O_BINARY", 0)
-    if existing is None:
-        return os.open(temporary, flags, 0o666)  # the kernel takes the umask off
     descriptor = os.open(temporary, flags, 0o600)
     try:
-        if hasattr(os, "fchown"):
+        if existing is not None and hasattr(os, "fchown"):
             with contextlib.suppress(PermissionError):
                 os.fchown(descriptor, existing.st_uid, existing.st_gid)
-            os.fchmod(descriptor, stat.S_IMODE(existing.st_mode))
     except BaseException:
         os.close(descriptor)
         temporary.unlink()
         raise
     return descriptor
+
+
+def _set_mode(descriptor: int, existing: os.stat_result | None) -> None:
+    """Give a finished file the mode it is to have: that of the file it replaces, or that of the umask."""
+    if hasattr(os, "fchmod"):
+        os.fchmod(descriptor, stat.S_IMODE(existing.st_mode) if existing is not None else 0o666 & ~_umask())
+
+
+def _umask() -> int:
+    """Return the umask; read where the system shows it, for setting it for a moment would concern all threads."""
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as status:
+            for line in status:
+                if line.startswith("Umask:"):
+                    return int(line.split()[1], 8)
+    except (OSError, ValueError):
+        pass
+    before = os.umask(0o077)
+    os.umask(before)
+    return before
 
 
 def _missing_folder(target: Path) -> OutputError:

@@ -2,10 +2,12 @@
 
 ```text
 .rnnforecast/                     in the working folder, or `--store`, or RNNFORECAST_STORE
-├── models.lock                   held while a version is added or removed
-└── models/<encoded name>/
-    ├── last-version              highest number ever given, so that a removed version does not come back
-    └── <version>.safetensors
+├── models.lock                   held while a version is added, removed or made active
+├── models/<encoded name>/
+│   ├── active                    which version is served, see `store/active`
+│   ├── last-version              highest number ever given, so that a removed version does not come back
+│   └── <version>.safetensors
+└── ledger/<encoded name>/        every forecast that was issued, see `store/ledger`
 ```
 """
 
@@ -18,14 +20,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rnnforecast.errors import ModelFileError, OutputError, UsageError
-from rnnforecast.store.files import check_writable, flush_folder, lock, make_folder, sweep_temporaries
+from rnnforecast.errors import ModelFileError, UsageError
+from rnnforecast.store.active import Active, read_active, write_active
+from rnnforecast.store.files import check_writable, lock, make_folder, sweep_temporaries
+from rnnforecast.store.guard import check_owner
 from rnnforecast.store.model_file import read_manifest, read_model, write_model
 from rnnforecast.store.names import check_name, encode_name, split_spec
 from rnnforecast.store.shelf import COUNTER, SUFFIX, Shelf, StoredModel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from rnnforecast.findings import JSONValue
     from rnnforecast.store.manifest import Manifest
@@ -49,23 +54,36 @@ def default_store() -> Path:
 
 
 class Registry:
-    """The models of one store. Reading never takes the lock and never writes; a missing store is an empty one."""
+    """The models of one store. Reading never takes the lock and never writes; a missing store is an empty one.
+
+    Raises ModelFileError for a store that belongs to somebody else and may be written by everyone.
+    """
 
     def __init__(self, store: str | Path | None = None) -> None:
         self.store = Path(store) if store is not None else default_store()
+        check_owner(self.store)
         self._models = self.store / "models"
         self._lock_path = self.store / "models.lock"
 
+    def locked(self) -> AbstractContextManager[None]:
+        """Hold the store for a change; raises LockedError when another run keeps it for a minute."""
+        return lock(self._lock_path, wait_seconds=_WAIT_SECONDS)
+
     def check_writable(self, name: str) -> None:
-        """Check before training that a model of this name can be stored. Raises UsageError, OutputError."""
+        """Check before training that a model of this name can be stored.
+
+        Raises UsageError, OutputError, and ModelFileError where nobody can tell which version is active.
+        """
         check_name(name)
         shelf = self._shelf(name)
+        shelf.active()
         make_folder(shelf.folder)
         check_writable(shelf.folder / COUNTER)
 
-    def add(self, model: ModelFile) -> StoredModel:
+    def add(self, model: ModelFile, *, activate: bool = True, reason: str = "") -> StoredModel:
         """Store a model as the next version of the name in its manifest; what is stored already stays.
 
+        The new version becomes the active one, or is kept aside without `activate`; a first version has no choice.
         `version` and `created` of the manifest are set here. Raises UsageError for a name that cannot be, LockedError
         when another run keeps the store locked for a minute, OutputError when the disk refuses.
         """
@@ -73,81 +91,92 @@ class Registry:
         check_name(name)
         shelf = self._shelf(name)
         make_folder(shelf.folder)
-        with lock(self._lock_path, wait_seconds=_WAIT_SECONDS):
+        with self.locked():
             sweep_temporaries(shelf.folder)
+            versions = shelf.versions()
             version = shelf.last_version() + 1
             created = datetime.now(UTC).isoformat(timespec="microseconds")
             manifest = model.manifest.model_copy(update={"version": version, "created": created})
+            is_active = activate or not versions
+            before = shelf.pointer_if_sound() or (Active(versions[-1]) if versions else None)
+            if not is_active and before is not None and read_active(shelf.folder) is None:
+                write_active(shelf.folder, before)  # without it the newest, and so this one, would count
             # The number is taken first: killed in between, a version is skipped, never given twice.
             shelf.note_version(version)
             written = write_model(shelf.path(version), replace(model, manifest=manifest))
-        return StoredModel(name, version, shelf.path(version), written)
+            if is_active:
+                write_active(
+                    shelf.folder,
+                    before.followed_by(version, reason=reason) if before else Active(version, (), None, reason),
+                )
+        return StoredModel(name, version, shelf.path(version), written, is_active=is_active)
 
     def remove(self, spec: str) -> Paths:
         """Remove `NAME@VERSION`, or every version of `NAME`, and return the files that are gone.
 
+        Where the active version goes, the one that was active before it is active again, else the newest left.
         Raises ModelFileError for an unknown model, UsageError for a path, OutputError when the disk refuses.
         """
-        if _is_path(spec):
+        if is_path(spec):
             raise UsageError(
                 f"`{spec}` is a file, models are removed by name", hint="`rnnforecast models remove NAME@VERSION`"
             )
-        shelf, _ = self._select(spec)
-        with lock(self._lock_path, wait_seconds=_WAIT_SECONDS):
-            _, versions = self._select(spec)
-            shelf.note_version(shelf.last_version())
-            paths = [shelf.path(version) for version in versions]
-            for path in paths:
-                _unlink(path)
-            flush_folder(shelf.folder)
-        return paths
+        shelf, _ = self.select(spec)
+        with self.locked():
+            _, versions = self.select(spec)
+            return shelf.remove(versions)
 
     def list(self) -> Models:
         """Return every version of every model by name and version; only headers are read.
 
         A file that is refused stands in the list with its problem.
         """
-        found = [shelf.look(version) for shelf in self._shelves() for version in shelf.versions()]
+        found: Models = []
+        for shelf in self.shelves():
+            active = shelf.look_active()
+            found += [active if active.version == version else shelf.look(version) for version in shelf.versions()]
         return sorted(found, key=lambda stored: (stored.name, stored.version))
 
     def names(self) -> Sequence[str]:
         """Return the names that have at least one version, sorted."""
-        return sorted(shelf.name for shelf in self._shelves() if shelf.versions())
+        return sorted(shelf.name for shelf in self.shelves() if shelf.versions())
 
     def resolve(self, spec: str | None = None) -> StoredModel:
-        """Find a model: the newest of all, `NAME`, `NAME@VERSION`, or a path that ends in `.safetensors`.
+        """Find a model: the newest active one, the active version of `NAME`, `NAME@VERSION`, or a `.safetensors` path.
 
         Raises ModelFileError for an unknown model, and for one whose file is refused: an older version never takes
         its place in silence.
         """
-        if spec is not None and _is_path(spec):
-            return _sound(_look_at_file(Path(spec)))
+        if spec is not None and is_path(spec):
+            check_owner(Path(spec))
+            return sound(_look_at_file(Path(spec)))
         if spec is not None:
-            shelf, versions = self._select(spec)
-            return _sound(shelf.look(versions[-1]))
-        newest = [shelf.look(versions[-1]) for shelf in self._shelves() if (versions := shelf.versions())]
+            shelf, versions = self.select(spec)
+            is_bare = split_spec(spec)[1] is None
+            return sound(shelf.look_active() if is_bare else shelf.look(versions[-1]))
+        newest = [shelf.look_active() for shelf in self.shelves() if shelf.versions()]
         if not newest:
             raise self._empty()
-        return _sound(max(newest, key=_age))
+        return sound(max(newest, key=_age))
 
     def find_for_data(
         self, path: str | Path, *, columns: Sequence[str], freq: Mapping[str, JSONValue] | None = None
     ) -> StoredModel | None:
         """Return the newest model trained on a file of that name with these columns (any order) and this frequency.
 
-        None where there is none. Raises ModelFileError when a damaged version may be newer than the one that fits.
+        Of each name the active version is looked at first, then the others from the newest on. None where there is
+        none. Raises ModelFileError when a damaged version may be newer than the one that fits.
         """
         fitting: Models = []
-        for shelf in self._shelves():
+        for shelf in self.shelves():
             damaged: StoredModel | None = None
-            for version in reversed(shelf.versions()):
-                stored = shelf.look(version)
+            for stored in shelf.look_active_first():
                 if stored.manifest is None:
                     damaged = damaged or stored
                 elif _was_trained_on(stored.manifest, Path(path).name, set(columns), freq):
                     fitting.append(damaged or stored)
                     break
-        return _sound(max(fitting, key=_age)) if fitting else None
+        return sound(max(fitting, key=_age)) if fitting else None
 
     def verify(self, spec: str | None = None) -> Models:
         """Read every byte of all models, of every version of `NAME`, of `NAME@VERSION` or of a file.
@@ -155,16 +184,17 @@ class Registry:
         Returns one entry a file, `problem` saying what is wrong. Raises ModelFileError for an unknown model.
         """
         if spec is None:
-            return [_verify(stored) for stored in self.list()]
-        if _is_path(spec):
-            return [_verify(_look_at_file(Path(spec)))]
-        shelf, versions = self._select(spec)
-        return [_verify(shelf.look(version)) for version in versions]
+            return [verify_stored(stored) for stored in self.list()]
+        if is_path(spec):
+            return [verify_stored(_look_at_file(Path(spec)))]
+        shelf, versions = self.select(spec)
+        return [verify_stored(shelf.look(version)) for version in versions]
 
     def _shelf(self, name: str) -> Shelf:
         return Shelf(self._models / encode_name(name))
 
-    def _shelves(self) -> Shelves:
+    def shelves(self) -> Shelves:
+        """Return the folders of all names, those without a version too. Raises ModelFileError."""
         try:
             return [Shelf(folder) for folder in sorted(self._models.iterdir())]
         except FileNotFoundError:
@@ -182,7 +212,7 @@ class Registry:
                 code="E_MODEL_MISSING",
             ) from error
 
-    def _select(self, spec: str) -> tuple[Shelf, Sequence[int]]:
+    def select(self, spec: str) -> tuple[Shelf, Sequence[int]]:
         """Return the shelf and the versions that a spec means, ascending and never empty. Raises ModelFileError."""
         name, version = split_spec(spec)
         shelf = self._shelf(name)
@@ -220,7 +250,8 @@ class Registry:
         )
 
 
-def _is_path(spec: str) -> bool:
+def is_path(spec: str) -> bool:
+    """Tell whether a spec names a file and not a model of the store."""
     return spec.endswith(SUFFIX)
 
 
@@ -232,13 +263,15 @@ def _look_at_file(path: Path) -> StoredModel:
     return StoredModel(manifest.name or path.stem, manifest.version, path, manifest)
 
 
-def _sound(stored: StoredModel) -> StoredModel:
+def sound(stored: StoredModel) -> StoredModel:
+    """Return a stored model whose file is whole; raises its problem else."""
     if stored.problem is not None:
         raise stored.problem
     return stored
 
 
-def _verify(stored: StoredModel) -> StoredModel:
+def verify_stored(stored: StoredModel) -> StoredModel:
+    """Read every byte of a stored model and return it, with the problem where there is one."""
     if stored.problem is not None:
         return stored
     try:
@@ -267,17 +300,6 @@ def _was_trained_on(
     names = {Path(each).name for each in manifest.input.paths}
     same_freq = freq is None or dict(manifest.freq) == dict(freq)
     return file_name in names and set(manifest.input.columns) == columns and same_freq
-
-
-def _unlink(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"`{path}` was not removed: {(error.strerror or str(error)).lower()}",
-            hint=f"allow this user to write in `{path.parent}`",
-            code="E_OUT_PERMISSION",
-        ) from error
 
 
 def _enumerate(words: Iterable[str]) -> str:

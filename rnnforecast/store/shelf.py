@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from rnnforecast.errors import ModelFileError
-from rnnforecast.store.files import replace_file
+from rnnforecast.errors import ModelFileError, OutputError
+from rnnforecast.store.active import POINTER, Active, read_active, write_active
+from rnnforecast.store.files import flush_folder, replace_file
 from rnnforecast.store.model_file import ModelFile, read_manifest, read_model
 from rnnforecast.store.names import decode_name, encode_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from rnnforecast.store.manifest import Manifest
     from rnnforecast.store.model_file import ShapeCheck
 
@@ -30,6 +33,8 @@ class StoredModel:
     path: Path
     manifest: Manifest | None
     problem: ModelFileError | None = None
+    is_active: bool = False
+    stand_in: str | None = None  # the naive forecast that an active version serves in place of its networks
 
     @property
     def label(self) -> str:
@@ -108,6 +113,73 @@ class Shelf:
         )
         return StoredModel(self.name, version, path, None, problem)
 
+    def active(self) -> Active | None:
+        """Return which version is active, the newest where none was ever chosen, None where there is no version.
+
+        Raises ModelFileError for a damaged pointer, and for one to a version that is gone.
+        """
+        versions = self.versions()
+        pointer = read_active(self.folder) if versions else None
+        if pointer is None:
+            return Active(versions[-1]) if versions else None
+        if pointer.version not in versions:
+            raise ModelFileError(
+                f"version {pointer.version} of `{self.name}` is the active one, and its file is gone",
+                hint=f"`rnnforecast models promote {self.name}@{versions[-1]}` makes the newest one active",
+                code="E_MODEL_ACTIVE",
+            )
+        return pointer
+
+    def look_active(self) -> StoredModel:
+        """Read the header of the active version; whatever is wrong comes back as its problem, nothing is raised."""
+        try:
+            active = self.active()
+        except ModelFileError as refusal:
+            return StoredModel(self.name, 0, self.folder / POINTER, None, refusal)
+        if active is None:
+            gone = ModelFileError(f"`{self.folder}` holds no version", hint="`rnnforecast models list` shows all")
+            return StoredModel(self.name, 0, self.folder, None, gone)
+        return replace(self.look(active.version), is_active=True, stand_in=active.served)
+
+    def look_active_first(self) -> Iterator[StoredModel]:
+        """Yield the active version, then the others from the newest on."""
+        versions = self.versions()
+        if not versions:
+            return
+        active = self.look_active()
+        yield active
+        for version in reversed(versions):
+            if version != active.version:
+                yield self.look(version)
+
+    def pointer_if_sound(self) -> Active | None:
+        """Return the pointer, None where there is none or a damaged one: for whoever writes it anew."""
+        try:
+            return read_active(self.folder)
+        except ModelFileError:
+            return None
+
+    def remove(self, versions: Sequence[int]) -> list[Path]:
+        """Remove versions and return their files; call it under the lock of the store.
+
+        The pointer moves first, so that it never leads to a file that is gone: to the version that was active before,
+        else to the newest left. Raises OutputError.
+        """
+        self.note_version(self.last_version())
+        left = [version for version in self.versions() if version not in versions]
+        pointer = self.pointer_if_sound()
+        if pointer is not None and left and pointer.version not in left:
+            earlier = tuple(version for version in pointer.previous if version in left)
+            target = earlier[-1] if earlier else left[-1]
+            write_active(self.folder, Active(target, earlier[:-1], None, f"version {pointer.version} was removed"))
+        elif not left:
+            _unlink(self.folder / POINTER)
+        paths = [self.path(version) for version in versions]
+        for path in paths:
+            _unlink(path)
+        flush_folder(self.folder)
+        return paths
+
     def last_version(self) -> int:
         """Return the highest version ever given, 0 before the first. Raises ModelFileError."""
         path = self.folder / COUNTER
@@ -131,3 +203,14 @@ class Shelf:
             stream.write(text)
 
         replace_file(self.folder / COUNTER, write)
+
+
+def _unlink(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"`{path}` was not removed: {(error.strerror or str(error)).lower()}",
+            hint=f"allow this user to write in `{path.parent}`",
+            code="E_OUT_PERMISSION",
+        ) from error

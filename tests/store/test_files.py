@@ -79,6 +79,34 @@ def test_the_temporary_file_of_a_private_file_is_private(tmp_path: Path) -> None
     assert seen == [0o600]
 
 
+def test_nobody_else_may_read_a_file_while_it_is_written(tmp_path: Path) -> None:
+    modes: list[int] = []
+
+    def write(stream: BinaryIO) -> None:
+        stream.write(b"half")
+        modes.extend(stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir())
+
+    replace_file(tmp_path / "out.csv", write)
+    assert modes == [0o600]
+
+
+def test_the_mode_of_a_new_file_is_that_of_the_umask_where_the_system_does_not_show_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = os.umask(0o022)
+    try:
+        monkeypatch.setattr("builtins.open", refuse_to_open)
+        replace_file(tmp_path / "out.csv", writer(b"new"))
+        monkeypatch.undo()
+        assert stat.S_IMODE((tmp_path / "out.csv").stat().st_mode) == 0o644
+    finally:
+        assert os.umask(before) == 0o022
+
+
+def refuse_to_open(*_: object, **__: object) -> None:
+    raise PermissionError(13, os.strerror(13))
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
 def test_a_replaced_file_keeps_its_owner(tmp_path: Path) -> None:
     target = tmp_path / "out.csv"
