@@ -1,4 +1,4 @@
-"""`rnnforecast models`: list, show, verify and remove stored models."""
+"""`rnnforecast models`: list, show, verify, promote, roll back, prune and remove stored models."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import typer
 
 from rnnforecast.cli.command import LazyGroup, build_command
-from rnnforecast.cli.options import Model, Models, SomeModels, Store, Yes
+from rnnforecast.cli.options import DryRun, Keep, Model, ModelName, Models, Names, SomeModels, Store, Version, Yes
 from rnnforecast.cli.text import visible
 from rnnforecast.cli.view import View
 from rnnforecast.errors import ExitCode, UsageError
@@ -39,6 +39,27 @@ def verify(view: View, models: Models = None, store: Store = None) -> None:
         raise typer.Exit(int(ExitCode.MODEL_FILE))
 
 
+def promote(view: View, model: Version, store: Store = None) -> None:
+    """Make a version the active one: what NAME means to `predict`, `evaluate` and `score`."""
+    from rnnforecast.workflows.models import promote_model
+
+    view.show(promote_model(model, store=store))
+
+
+def rollback(view: View, model: ModelName, store: Store = None) -> None:
+    """Make the version active again that was active before; say it twice to go back two steps."""
+    from rnnforecast.workflows.models import rollback_model
+
+    view.show(rollback_model(model, store=store))
+
+
+def prune(view: View, keep: Keep, models: Names = None, dry_run: DryRun = False, store: Store = None) -> None:
+    """Remove all but the newest versions of each name; the active one always stays."""
+    from rnnforecast.workflows.models import prune_models
+
+    view.show(prune_models(models or (), keep=keep, dry_run=dry_run, store=store))
+
+
 def remove(view: View, models: SomeModels, yes: Yes = False, store: Store = None) -> None:
     """Remove a version, or all versions of a name; asks first, and needs --yes where nobody can answer."""
     from rnnforecast.workflows.models import find_models, remove_models
@@ -63,20 +84,28 @@ class ModelCommands(LazyGroup):
         "list": "every stored model",
         "show": "how a model was trained and judged",
         "verify": "read every byte and name what is damaged",
+        "promote": "make a version the active one",
+        "rollback": "make the version active again that was before",
+        "prune": "remove all but the newest versions and the active one",
         "remove": "remove a version, or all versions of a name",
     }
 
     def load(self, name: str) -> Any:
-        """Build one of the four commands."""
+        """Build one of the commands."""
         build = {
             "list": lambda: build_command(list_, name="list", example="rnnforecast models list"),
             "show": lambda: build_command(show, example="rnnforecast models show prices@2"),
             "verify": lambda: build_command(verify, example="rnnforecast models verify"),
+            "promote": lambda: build_command(promote, example="rnnforecast models promote prices@2"),
+            "rollback": lambda: build_command(rollback, example="rnnforecast models rollback prices"),
+            "prune": lambda: build_command(prune, example="rnnforecast models prune prices --keep 5 --dry-run"),
             "remove": lambda: build_command(remove, example="rnnforecast models remove prices@1 --yes"),
         }
         return build[name]()
 
 
 command = ModelCommands.build(
-    "models", help="List, show, verify and remove stored models.", example="rnnforecast models list"
+    "models",
+    help="List, show, verify, promote, roll back, prune and remove stored models.",
+    example="rnnforecast models list",
 )

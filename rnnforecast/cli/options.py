@@ -28,6 +28,18 @@ SomeModels = Annotated[
     list[str],
     typer.Argument(help="NAME (all its versions) or NAME@VERSION, several", metavar="MODEL", show_default=False),
 ]
+ModelName = Annotated[
+    str,
+    typer.Argument(help="NAME, all its versions concerned", metavar="MODEL", show_default=False),
+]
+Version = Annotated[
+    str,
+    typer.Argument(help="NAME@VERSION (a bare NAME: its newest version)", metavar="MODEL", show_default=False),
+]
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(help="NAME, several (default: all)", metavar="MODEL", show_default=False),
+]
 OptionalData = Annotated[
     list[str] | None,
     typer.Argument(help="files to score on (default: the training file)", metavar="DATA", show_default=False),
@@ -137,4 +149,18 @@ Debug = Annotated[
 Yes = Annotated[
     bool,
     typer.Option("--yes", help="remove without asking", rich_help_panel=OUTPUT, show_default=False),
+]
+Keep = Annotated[
+    int,
+    typer.Option(
+        "--keep",
+        help="newest versions of each name to keep",
+        metavar="COUNT",
+        rich_help_panel=OUTPUT,
+        show_default=False,
+    ),
+]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="say what would go, remove nothing", rich_help_panel=OUTPUT, show_default=False),
 ]

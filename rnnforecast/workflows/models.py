@@ -1,4 +1,4 @@
-"""The verbs of the store: list, show, verify and remove what was trained."""
+"""The verbs of the store: list, show, verify, promote, roll back, prune and remove what was trained."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from rnnforecast.errors import ModelFileError
+from rnnforecast.store import promotion
 from rnnforecast.store.registry import Registry
 from rnnforecast.workflows.results import ModelResult, ModelsResult
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from rnnforecast.store.manifest import Manifest
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 def list_models(store: str | Path | None = None) -> ModelsResult:
     """Return every stored version, oldest version of a name first; a damaged file is listed with its problem."""
     registry = Registry(store)
-    return ModelsResult(str(registry.store), "list", tuple(_row(stored) for stored in registry.list()))
+    rows = tuple(_row(stored) for stored in registry.list())
+    return ModelsResult(str(registry.store), "list", rows, notes=tuple(_pointer_problems(registry)))
 
 
 def show_model(spec: str | None = None, *, store: str | Path | None = None) -> ModelResult:
@@ -42,6 +44,28 @@ def verify_models(specs: Sequence[str] = (), *, store: str | Path | None = None)
     registry = Registry(store)
     found = [stored for spec in (specs or (None,)) for stored in registry.verify(spec)]
     return ModelsResult(str(registry.store), "verify", tuple(_row(stored) for stored in found))
+
+
+def promote_model(spec: str, *, store: str | Path | None = None) -> ModelsResult:
+    """Make `NAME@VERSION` the version that `NAME` means; a bare `NAME` takes its newest version."""
+    registry = Registry(store)
+    return _changed(registry, "promote", promotion.promote(registry, spec, reason="promoted by hand"))
+
+
+def rollback_model(name: str, *, store: str | Path | None = None) -> ModelsResult:
+    """Make the version of `NAME` active again that was active before."""
+    registry = Registry(store)
+    return _changed(registry, "rollback", promotion.rollback(registry, name))
+
+
+def prune_models(
+    names: Sequence[str] = (), *, keep: int, dry_run: bool = False, store: str | Path | None = None
+) -> ModelsResult:
+    """Remove all but the newest `keep` versions and the active one of the named models (default: of all)."""
+    registry = Registry(store)
+    gone = promotion.prune(registry, names, keep=keep, dry_run=dry_run)
+    notes = ("nothing was removed: this was a dry run",) if dry_run and gone else ()
+    return ModelsResult(str(registry.store), "prune", tuple(_row(stored) for stored in gone), notes=notes)
 
 
 def remove_models(specs: Sequence[str], *, store: str | Path | None = None) -> ModelsResult:
@@ -66,15 +90,34 @@ def find_models(specs: Sequence[str], *, store: str | Path | None = None) -> Mod
     return ModelsResult(str(registry.store), "list", tuple(_row(stored) for stored in found.values()))
 
 
+def _changed(registry: Registry, action: str, change: promotion.Change) -> ModelsResult:
+    active = change.active
+    before = f", before it was {active.name}@{change.before}" if change.before is not None else ""
+    same = change.before == active.version
+    note = f"{active.label} was active already" if same else f"`{active.name}` now means {active.label}{before}"
+    return ModelsResult(str(registry.store), action, (_row(active),), notes=(note,))
+
+
+def _pointer_problems(registry: Registry) -> Iterator[str]:
+    """Say of which names nobody can tell the active version, and how to settle it."""
+    for shelf in registry.shelves():
+        try:
+            shelf.active()
+        except ModelFileError as problem:
+            yield f"{problem.message} ({problem.hint})"
+
+
 def _row(stored: StoredModel) -> dict[str, object]:
     problem = stored.problem
     return {
         "model": stored.label,
         "path": str(stored.path),
         "size_bytes": stored.size_bytes,
+        "active": stored.is_active,
         "ok": problem is None,
         "problem": None if problem is None else problem.message,
         **_summary(stored.manifest),
+        **({"served": stored.stand_in} if stored.stand_in else {}),
     }
 
 

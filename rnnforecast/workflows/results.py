@@ -333,19 +333,20 @@ class CompareResult:
 
 @dataclass(frozen=True)
 class ModelsResult:
-    """Stored models, one short mapping each: what `models list`, `verify` and `remove` report.
+    """Stored models, one short mapping each: what `models list` and all that changes models report.
 
-    Keys of a model: model, path, created, freq, horizon, n_series, target, mase, outcome, served, size_bytes;
-    after `verify` also `ok` and `problem`.
+    Keys of a model: model, path, size_bytes, active, ok, problem, created, freq, horizon, n_series, target, mase,
+    outcome, served.
     """
 
     store: str
-    action: str  # list, verify or remove
+    action: str  # list, verify, promote, rollback, prune or remove
     models: tuple[Mapping[str, object], ...]
+    notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, JSONValue]:
-        """Return the JSON document of `rnnforecast models list`, `verify` or `remove`."""
-        return _document(store=self.store, action=self.action, models=self.models)
+        """Return the JSON document of `rnnforecast models list`, `verify`, `promote` and the others."""
+        return _document(store=self.store, action=self.action, models=self.models, notes=self.notes)
 
 
 @dataclass(frozen=True)

@@ -237,6 +237,7 @@ def models_result(action: str = "list") -> ModelsResult:
         "model": "prices@1",
         "path": ".rnnforecast/models/prices/1.safetensors",
         "size_bytes": 123456,
+        "active": True,
         "ok": True,
         "problem": None,
         "created": "2025-01-02T03:04:05.000000+00:00",
@@ -254,6 +255,7 @@ def models_result(action: str = "list") -> ModelsResult:
         "model": "sales@2",
         "path": "2.safetensors",
         "size_bytes": 7,
+        "active": False,
         "ok": False,
         "problem": "cut short",
     }

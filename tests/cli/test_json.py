@@ -19,7 +19,9 @@ DOCUMENTS: dict[str, list[Result]] = {
     "predict": [examples.predict_result(), examples.predict_result(["a", "b"], output="forecasts.csv")],
     "evaluate": [examples.evaluate_result()],
     "compare": [examples.compare_result()],
-    "models": [examples.models_result(action) for action in ("list", "verify", "remove")],
+    "models": [
+        examples.models_result(action) for action in ("list", "verify", "promote", "rollback", "prune", "remove")
+    ],
     "models show": [examples.model_result()],
     "doctor": [examples.doctor_result(), examples.doctor_result(ok=False)],
 }

@@ -36,6 +36,9 @@ def _spoil(store: Path) -> None:
         (("models", "verify"), "models"),
         (("models", "verify", "prices@1"), "models"),
         (("models", "show"), "models show"),
+        (("models", "promote", "prices@1"), "models"),
+        (("models", "rollback", "prices"), "models"),
+        (("models", "prune", "--keep", "1"), "models"),
         (("models", "remove", "prices@1", "--yes"), "models"),
         (("doctor",), "doctor"),
     ],
@@ -43,8 +46,10 @@ def _spoil(store: Path) -> None:
 @pytest.mark.usefixtures("store")
 def test_json_is_one_document_of_the_documented_schema(run: RunCommand, words: tuple[str, ...], schema: str) -> None:
     ended = run(*words, "--format", "json")
-    assert (ended.code, ended.err) == (0, "")
-    assert problems(json.loads(ended.out), schema) == []
+    assert ended.code == 0
+    document = json.loads(ended.out)
+    assert problems(document, schema) == []
+    assert ended.err == "".join(f"note: {note}\n" for note in document.get("notes", []))
 
 
 @pytest.mark.usefixtures("store")
@@ -62,6 +67,44 @@ def test_verify_ends_with_code_12_when_a_byte_has_changed(run: RunCommand, store
     ended = run("models", "verify")
     assert ended.code == 12
     assert "prices@2  damaged" in ended.out
+
+
+@pytest.mark.usefixtures("store")
+def test_promote_and_rollback_say_what_a_name_means_now(run: RunCommand) -> None:
+    ended = run("models", "promote", "prices@1")
+    assert (ended.code, ended.err) == (0, "note: `prices` now means prices@1, before it was prices@2\n")
+    assert "prices@1  active" in ended.out
+    assert run("models", "promote", "prices@1").err == "note: prices@1 was active already\n"
+    assert run("models", "rollback", "prices").err == "note: `prices` now means prices@2, before it was prices@1\n"
+
+
+@pytest.mark.usefixtures("store")
+def test_list_marks_the_active_version_alone(run: RunCommand) -> None:
+    lines = run("models", "list").out.splitlines()
+    assert [("active" in line) for line in lines if "prices@" in line] == [False, True]
+
+
+def test_list_names_a_pointer_that_nobody_can_read(run: RunCommand, store: Path) -> None:
+    (store / "models" / "prices" / "active").write_text("?")
+    ended = run("models", "list")
+    assert ended.code == 0
+    assert "does not say which version is active" in ended.err
+    assert run("models", "show", "prices").code == 12
+
+
+@pytest.mark.usefixtures("store")
+def test_prune_shows_what_would_go_before_anything_does(run: RunCommand) -> None:
+    dry = run("models", "prune", "prices", "--keep", "1", "--dry-run")
+    assert "1 model pruned" in dry.out
+    assert dry.err == "note: nothing was removed: this was a dry run\n"
+    assert "prices@1" in run("models", "prune", "prices", "--keep", "1").out
+    assert "nothing is older than what is kept" in run("models", "prune", "--keep", "1").out
+
+
+@pytest.mark.usefixtures("store")
+def test_prune_needs_to_be_told_how_many_to_keep(run: RunCommand) -> None:
+    assert run("models", "prune").code == 2
+    assert "would leave nothing" in run("models", "prune", "--keep", "0").err
 
 
 def test_remove_needs_yes_where_nobody_can_be_asked(run: RunCommand, store: Path) -> None:

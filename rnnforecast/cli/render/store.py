@@ -16,30 +16,40 @@ if TYPE_CHECKING:
 
     from rnnforecast.workflows.results import DoctorResult, ModelResult, ModelsResult
 
-_TITLES = {"list": "stored", "verify": "verified", "remove": "removed"}
+_TITLES = {
+    "list": "stored",
+    "verify": "verified",
+    "remove": "removed",
+    "prune": "pruned",
+    "promote": "promoted",
+    "rollback": "rolled back to",
+}
 
 
 def models_blocks(result: ModelsResult, *, width: int) -> list[RenderableType]:
-    """Return the screen of `models list`, `verify` and `remove`."""
+    """Return the screen of `models list`, `verify`, and of what changes models."""
     title = heading(f"{plural(len(result.models), 'model')} {_TITLES[result.action]}", result.store)
     if not result.models:
-        return [under(title, Text("`rnnforecast train DATA` makes the first"))]
+        empty = "nothing is older than what is kept" if result.action == "prune" else None
+        return [under(title, Text(empty or "`rnnforecast train DATA` makes the first"))]
     return [under(title, _verified(result) if result.action == "verify" else _listed(result, width=width))]
 
 
 def _listed(result: ModelsResult, *, width: int) -> RenderableType:
-    columns = [("model", "left"), ("horizon", "right"), ("series", "right"), ("MASE", "right"), ("verdict", "left")]
+    columns = [("model", "left"), ("", "left"), ("horizon", "right"), ("series", "right"), ("MASE", "right")]
+    columns += [("verdict", "left")]
     wide = [("freq", "left"), ("target", "left")] if width >= WIDE else []
     table = quiet_table([*columns, ("trained", "left"), *wide])
     for model in result.models:
-        name = safe(shortened(str(model["model"])))
+        name = safe(shortened(str(model["model"])), "bold" if model.get("active") else "")
+        mark = Text("active" if model.get("active") else "", style="green")
         if not model.get("ok", True):
-            table.add_row(name, "", "", "", Text("damaged", style="red"))
+            table.add_row(name, mark, "", "", "", Text("damaged", style="red"))
             continue
         cells = [str(model.get(key) or NOTHING) for key in ("horizon", "n_series")]
         more = [safe(model.get("freq") or NOTHING), safe(shortened(_joined(model.get("target"))))] if wide else []
         trained = Text(str(model.get("created") or "")[:10], style="dim")
-        table.add_row(name, *cells, number(model.get("mase")), _outcome(model), trained, *more)
+        table.add_row(name, mark, *cells, number(model.get("mase")), _outcome(model), trained, *more)
     return table
 
 
