@@ -89,13 +89,14 @@ def year_in_days(frame: Frame) -> Paths:
 
 
 def christmas(frame: Frame) -> Paths:
-    """Daily dips or peaks from Christmas to New Year."""
+    """Daily sales before Christmas that swell for days or weeks, and the slump from then to New Year and beyond."""
     days = _calendar_days(frame)
     year = days.astype("datetime64[Y]")
     since = (days - year.astype("datetime64[D]")).astype(np.int64)
     before = frame.log_uniform(0.5, 12)
-    bump = np.where(since <= 358, np.exp((since - 358) / before), since > 358).astype(np.float32)
-    drawn: Paths = bump * 3 * frame.uniform(0.3, 1)
+    after = np.exp(-((since - 359) % 366) / frame.log_uniform(2, 25)) * frame.uniform(-1, 0.2)
+    bump = np.where(since <= 358, np.exp((np.minimum(since, 358) - 358) / before), 0) + after
+    drawn: Paths = (bump * 3 * frame.uniform(0.3, 1)).astype(np.float32)
     return drawn
 
 

@@ -75,8 +75,9 @@ def _any(frame: Frame) -> tuple[Paths, Mask]:
 
 def _draw(frame: Frame, prior: Prior) -> tuple[Paths, Mask]:
     """Series of one prior, finished and masked."""
+    shortest = max(prior.shortest, prior.shortest_seasons * frame.season_length)
     spans = masks.draw_spans(
-        frame.rng, frame.num_series, frame.length, short_share=prior.short_share, shortest=prior.shortest
+        frame.rng, frame.num_series, frame.length, short_share=prior.short_share, shortest=shortest
     )
     frame = Frame(frame.rng, frame.length, frame.season_length, frame.long_season_length, spans)
     paths, whole = _kinds(frame, prior)

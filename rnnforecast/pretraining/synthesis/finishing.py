@@ -8,13 +8,17 @@ from rnnforecast.pretraining.synthesis.frames import Frame, Mask, Paths
 
 
 def limit(frame: Frame, paths: Paths) -> None:
-    """Clip some rows at zero and some at a capacity, in place."""
+    """Clip some rows at zero, some at a capacity, some at a floor, in place."""
     rows = frame.chance(0.25)
     paths[rows] = np.maximum(paths[rows], 0)
     rows = frame.chance(0.015)
     if len(rows):
         ceiling = np.quantile(paths[rows], 0.9, axis=1, keepdims=True).astype(np.float32)
         paths[rows] = np.minimum(paths[rows], ceiling)
+    rows = frame.chance(0.02)
+    if len(rows):
+        floor = np.quantile(paths[rows], 0.3, axis=1, keepdims=True).astype(np.float32)
+        paths[rows] = np.maximum(paths[rows], floor)
 
 
 def blank(frame: Frame, paths: Paths, share: float) -> None:

@@ -24,7 +24,7 @@ from rnnforecast.pretraining.synthesis.weeks import DAYS, draw_week
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rnnforecast.pretraining.synthesis.priors import Prior
+    from rnnforecast.pretraining.synthesis.priors import Prior, Size
 
 Kind: TypeAlias = "Callable[[Frame, Prior], Paths]"
 
@@ -41,18 +41,24 @@ CALENDARS: dict[str, Component] = {
 
 def _parts(frame: Frame, prior: Prior) -> tuple[Paths, Paths, Paths]:
     """Trend, season and noise, each in its size, disturbances in the trend."""
-    noise_size = frame.log_normal(*prior.noise_size)
-    trend = draw_trend(frame, prior.trends, prior.upward) * np.minimum(frame.log_normal(*prior.trend_size), 2.2)
-    season, season_size = _season(frame, prior)
+    lively = frame.normals(1)
+    noise_size = _size(frame, prior.noise_size, lively) * np.where(frame.uniform(0, 1) < prior.calm_share, 0.1, 1)
+    trend_size = _size(frame, prior.trend_size, lively) * np.sqrt(frame.spans[:, None] / prior.usual_length)
+    trend = draw_trend(frame, prior.trends, prior.upward) * np.minimum(trend_size, 2.2).astype(np.float32)
+    season, season_size = _season(frame, prior, np.minimum(_size(frame, prior.season_size, lively), 1.6))
     noise = draw_families(frame, prior.noises, NOISES)[0] * np.minimum(noise_size, 1.2)
     disturb(frame, trend, np.sqrt(np.square(noise_size) + np.square(season_size)), prior.breaks)
     return trend, season, noise
 
 
-def _season(frame: Frame, prior: Prior) -> tuple[Paths, Paths]:
-    """Seasonal paths and their size `[num_series, 1]`; calendar effects beside."""
+def _size(frame: Frame, size: Size, lively: Paths) -> Paths:
+    """Log-normal sizes; what moves much in one way moves much in the others (correlation 0.36)."""
+    return size[0] * np.exp(size[1] * (0.6 * lively + 0.8 * frame.normals(1)))
+
+
+def _season(frame: Frame, prior: Prior, size: Paths) -> tuple[Paths, Paths]:
+    """Seasonal paths of the given size, and that size where there is a season; calendar effects beside."""
     paths = np.zeros((frame.num_series, frame.length), dtype=np.float32)
-    size = np.minimum(frame.log_normal(*prior.season_size), 1.6)
     sizes = np.zeros_like(size)
     rows = frame.chance(prior.season_share)
     if frame.season_length > 1 and len(rows):

@@ -67,6 +67,20 @@ def _bursts(frame: Frame) -> Paths:
     return frame.normals() * np.where(loud, frame.uniform(3, 8), 0.6)
 
 
+def _sluggish(frame: Frame) -> Paths:
+    """Errors that take many steps to fade, and a little that is fresh."""
+    slow = stationary(frame, 1 - frame.log_uniform(0.005, 0.3))
+    return slow + frame.normals() * frame.log_uniform(0.01, 0.4)
+
+
+def _rounded(frame: Frame) -> Paths:
+    """Errors without corners: an autoregression of an autoregression, as in loads and temperatures."""
+    first = 1 - frame.log_uniform(0.02, 0.4)
+    second = 1 - frame.log_uniform(0.02, 0.6)
+    slow = autoregress(stationary(frame, first), second)
+    return slow * np.sqrt((1 - np.square(second)) * (1 - first * second) / (1 + first * second))
+
+
 def _shots(frame: Frame) -> Paths:
     """Rare shocks that die out over several steps: news, promotions, breakdowns."""
     rate = frame.log_uniform(0.005, 0.06)
@@ -86,4 +100,6 @@ NOISES: dict[str, Component] = {
     "seasonal spread": _seasonal_spread,
     "bursts": _bursts,
     "shots": _shots,
+    "sluggish": _sluggish,
+    "rounded": _rounded,
 }

@@ -55,12 +55,17 @@ _NOISES: Weights = {
     "shots": 0.5,
 }
 
-_COMBINATIONS: Weights = {"exponential": 0.5, "additive": 0.3, "product": 0.12, "around zero": 0.08}
+_COMBINATIONS: Weights = {"exponential": 0.5, "additive": 0.3, "product": 0.12, "around zero": 0.07}
 
 
 @dataclass(frozen=True)
 class Prior:
-    """The prior of one domain: shares of kinds and families, sizes, and the lengths that such series have."""
+    """The prior of one domain: shares of kinds and families, sizes, and the lengths that such series have.
+
+    `trend_size` holds at the `usual_length`, and grows with the root of the span seen; `season_share` of the rows have
+    a season; `calm_share` have a tenth of the noise; `short_share` begin late, with at least `shortest` steps and
+    `shortest_seasons` seasons left.
+    """
 
     kinds: Weights
     trend_size: Size
@@ -77,84 +82,94 @@ class Prior:
     calendars: Weights = field(default_factory=dict)
     short_share: float = 0.4
     shortest: int = 12
+    shortest_seasons: int = 1
+    usual_length: int = 120
+    calm_share: float = 0.08
     zeros_share: float = 0.02
     missing_share: float = 0.08
 
 
 _EVOLUTIONS: Weights = {
     "fixed": 0.42,
-    "turning": 0.14,
+    "turning": 0.1,
+    "gliding": 0.06,
     "growing": 0.12,
     "wandering": 0.2,
-    "pulsing": 0.09,
+    "pulsing": 0.07,
     "replaced": 0.03,
 }
 
 _YEARLY = Prior(
-    kinds={"structural": 0.84, "kernels": 0.06, "counts": 0.04, "prices": 0.04, "percent": 0.02},
-    trend_size=(0.3, 0.85),
+    kinds={"structural": 0.87, "kernels": 0.05, "counts": 0.025, "prices": 0.035, "percent": 0.02},
+    trend_size=(0.25, 0.85),
     season_size=(0.05, 1.0),
-    noise_size=(0.022, 1.25),
+    noise_size=(0.013, 1.2),
     season_share=0.3,
     shapes={"free": 1.0, "waves": 1.0},
     evolutions=_EVOLUTIONS,
-    upward=0.76,
+    upward=0.9,
     trends={
-        "none": 0.25,
-        "line": 1.2,
-        "walk": 1.3,
+        "none": 0.15,
+        "line": 1.0,
+        "walk": 0.9,
         "heavy walk": 0.5,
-        "walk with drift": 2.6,
-        "momentum": 2.8,
-        "reverting walk": 1.0,
+        "walk with drift": 2.8,
+        "momentum": 3.8,
+        "reverting walk": 0.8,
         "local slope": 2.4,
         "kinks": 1.2,
         "exponential": 1.3,
         "logistic": 0.9,
         "saturating": 0.7,
-        "jumps": 0.5,
-        "cycle": 0.7,
-        "autoregression": 0.5,
-        "coloured": 1.0,
-        "smooth": 0.7,
-        "business": 1.3,
-        "regimes": 1.2,
+        "jumps": 0.4,
+        "cycle": 0.6,
+        "autoregression": 0.35,
+        "coloured": 0.7,
+        "smooth": 0.6,
+        "business": 1.6,
+        "regimes": 1.4,
     },
-    combinations={"exponential": 0.55, "additive": 0.35, "product": 0.03, "around zero": 0.07},
+    combinations={"exponential": 0.55, "additive": 0.36, "product": 0.03, "around zero": 0.06},
+    short_share=0.55,
     shortest=12,
+    usual_length=30,
 )
 
 _QUARTERLY = replace(
     _YEARLY,
-    kinds={"structural": 0.83, "kernels": 0.07, "counts": 0.04, "prices": 0.03, "percent": 0.03},
-    trend_size=(0.24, 0.95),
-    season_size=(0.07, 1.15),
-    noise_size=(0.03, 1.2),
+    kinds={"structural": 0.85, "kernels": 0.06, "counts": 0.035, "prices": 0.03, "percent": 0.025},
+    trend_size=(0.2, 0.9),
+    season_size=(0.045, 1.35),
+    noise_size=(0.016, 1.2),
     season_share=0.78,
     shapes={"free": 3.0, "waves": 1.0, "peaks": 0.7, "sine": 0.7},
-    upward=0.7,
-    shortest=16,
+    upward=0.86,
+    short_share=0.5,
+    shortest=14,
+    usual_length=48,
     combinations=_COMBINATIONS,
 )
 
 _MONTHLY = Prior(
     kinds={
         "structural": 0.735,
-        "kernels": 0.07,
-        "counts": 0.1,
+        "kernels": 0.06,
+        "counts": 0.11,
         "intermittent": 0.05,
         "prices": 0.025,
         "percent": 0.02,
     },
-    trend_size=(0.2, 1.0),
-    season_size=(0.1, 1.15),
-    noise_size=(0.06, 1.15),
+    trend_size=(0.16, 0.95),
+    season_size=(0.09, 1.2),
+    noise_size=(0.045, 1.2),
     season_share=0.8,
     shapes={"free": 2.0, "waves": 3.0, "sine": 1.2, "peaks": 1.5, "blocks": 0.4, "ramp": 0.4},
     evolutions=_EVOLUTIONS,
-    upward=0.66,
+    upward=0.76,
+    trends={**_TRENDS, "walk": 1.6, "momentum": 1.8, "business": 1.7, "local slope": 1.7, "regimes": 1.0},
     calendars={"trading days": 0.07, "moving feast": 0.05},
     shortest=28,
+    calm_share=0.12,
 )
 
 _WEEKLY = replace(
@@ -167,59 +182,85 @@ _WEEKLY = replace(
         "prices": 0.03,
         "percent": 0.02,
     },
-    trend_size=(0.2, 0.95),
-    season_size=(0.13, 1.1),
-    noise_size=(0.08, 1.1),
+    trend_size=(0.18, 0.95),
+    season_size=(0.12, 1.1),
+    noise_size=(0.07, 1.15),
     season_share=0.72,
     shapes={"free": 0.5, "waves": 3.0, "sine": 1.6, "peaks": 2.0, "blocks": 0.4, "ramp": 0.3},
-    upward=0.58,
+    upward=0.62,
     calendars={},
     shortest=60,
+    usual_length=200,
 )
 
 _DAILY = replace(
     _MONTHLY,
     kinds={
-        "structural": 0.77,
-        "kernels": 0.06,
+        "structural": 0.78,
+        "kernels": 0.05,
         "counts": 0.07,
         "intermittent": 0.05,
         "prices": 0.03,
         "percent": 0.02,
     },
-    trend_size=(0.15, 0.9),
-    season_size=(0.22, 1.0),
-    noise_size=(0.15, 0.95),
-    season_share=0.82,
-    shapes={"free": 3.0, "rest days": 3.5, "waves": 1.0, "peaks": 1.0},
+    trend_size=(0.12, 0.85),
+    season_size=(0.24, 0.95),
+    noise_size=(0.13, 0.95),
+    season_share=0.85,
+    trends={**_TRENDS, "weather": 1.5, "autoregression": 2.0, "exponential": 0.25, "logistic": 0.35},
+    shapes={"free": 2.0, "rest days": 2.5, "waves": 3.0, "sine": 0.7, "peaks": 1.2},
     evolutions={**_EVOLUTIONS, "fixed": 0.6},
+    breaks={**_BREAKS, "outliers": 0.2, "strike": 0.07},
     upward=0.53,
-    calendars={"year in days": 0.3, "payday": 0.12, "christmas": 0.08},
+    calendars={"year in days": 0.3, "payday": 0.12, "christmas": 0.12},
     shortest=35,
+    usual_length=400,
     zeros_share=0.06,
+    missing_share=0.12,
 )
 
 _SUB_DAILY = replace(
     _MONTHLY,
     kinds={
-        "structural": 0.8,
-        "kernels": 0.05,
-        "counts": 0.06,
-        "intermittent": 0.025,
+        "structural": 0.82,
+        "kernels": 0.04,
+        "counts": 0.055,
+        "intermittent": 0.02,
         "solar": 0.03,
         "prices": 0.015,
         "percent": 0.02,
     },
-    trend_size=(0.07, 1.0),
-    season_size=(0.3, 0.9),
-    noise_size=(0.05, 1.15),
-    season_share=0.92,
-    shapes={"day": 4.0, "waves": 3.0, "sine": 1.0, "free": 0.3, "peaks": 1.0, "blocks": 0.7, "ramp": 0.3},
-    evolutions={"fixed": 0.5, "turning": 0.08, "growing": 0.08, "wandering": 0.09, "pulsing": 0.22, "replaced": 0.03},
-    noises={**_NOISES, "gaussian": 3.0, "persistent": 4.0, "mixed autoregression": 1.5},
+    trend_size=(0.08, 0.9),
+    season_size=(0.3, 0.85),
+    noise_size=(0.04, 1.2),
+    season_share=0.94,
+    trends={**_TRENDS, "weather": 6.0, "exponential": 0.3, "logistic": 0.3, "saturating": 0.3},
+    shapes={"day": 4.0, "waves": 3.0, "sine": 2.0, "free": 0.2, "peaks": 1.0, "blocks": 0.5, "ramp": 0.4},
+    evolutions={
+        "fixed": 0.42,
+        "turning": 0.06,
+        "gliding": 0.16,
+        "growing": 0.06,
+        "wandering": 0.08,
+        "pulsing": 0.19,
+        "replaced": 0.03,
+    },
+    noises={
+        **_NOISES,
+        "gaussian": 1.2,
+        "heavy": 0.5,
+        "echoed": 0.2,
+        "persistent": 1.5,
+        "sluggish": 5.0,
+        "rounded": 5.0,
+        "shots": 0.8,
+    },
     upward=0.5,
     calendars={},
-    shortest=72,
+    shortest=48,
+    shortest_seasons=3,
+    usual_length=500,
+    calm_share=0.35,
 )
 
 #: Prior by domain.

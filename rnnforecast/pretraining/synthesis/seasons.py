@@ -152,6 +152,11 @@ def _turning(frame: Frame, draw: Draw) -> Paths:
     return np.cos(angle) * along(draw(frame), frame.length) + np.sin(angle) * along(draw(frame), frame.length)
 
 
+def _gliding(frame: Frame, draw: Draw) -> Paths:
+    """Hardly any change from one cycle to the next, much over many: shape and amplitude both drift smoothly."""
+    return _turning(frame, draw) * np.exp((frame.clock() - 0.5) * 0.5 * frame.normals(1))
+
+
 def _growing(frame: Frame, draw: Draw) -> Paths:
     """An amplitude that grows or shrinks."""
     return along(draw(frame), frame.length) * np.exp((frame.clock() - 0.5) * 0.9 * frame.normals(1))
@@ -186,6 +191,7 @@ def _replaced(frame: Frame, draw: Draw) -> Paths:
 EVOLUTIONS: dict[str, Evolution] = {
     "fixed": _fixed,
     "turning": _turning,
+    "gliding": _gliding,
     "growing": _growing,
     "wandering": _wandering,
     "pulsing": _pulsing,

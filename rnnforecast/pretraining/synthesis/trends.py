@@ -126,6 +126,13 @@ def _regimes(frame: Frame) -> Paths:
     return np.cumsum(1 + state * frame.uniform(-3.5, -0.5), axis=1)
 
 
+def _weather(frame: Frame) -> Paths:
+    """A level that drifts over hours or days in terms of the season: smooth in some rows, rough in others."""
+    scale = max(frame.season_length, 2) * frame.log_uniform(0.2, 4)
+    smooth = squared_exponential(frame, scale)
+    return np.where(frame.uniform(0, 1) < 0.5, smooth, stationary(frame, np.exp(-1 / scale)))
+
+
 def _per_span(frame: Frame, paths: Paths) -> Paths:
     """Walks of unit step, brought to unit spread at the end of the visible span."""
     return paths / np.sqrt(frame.spans[:, None].astype(np.float32))
@@ -151,9 +158,10 @@ TRENDS: dict[str, Component] = {
     "smooth": _smooth,
     "business": _business,
     "regimes": _regimes,
+    "weather": _weather,
 }
 
-#: Families with a direction, which is up more often than down in series that people keep.
+#: Families with a direction, which is up more often than down in series that people keep; the others lean half as much.
 DIRECTED = frozenset(
     {
         "line",
@@ -184,8 +192,9 @@ def _one_trend(frame: Frame, weights: Mapping[str, float], upward: float) -> Pat
     paths, chosen = draw_families(frame, weights, TRENDS)
     paths = to_unit(paths, frame)
     directed = np.asarray([name in DIRECTED for name in weights])[chosen]
+    chance = np.where(directed, upward, 0.5 * (upward + 0.5))
     begin = paths[np.arange(frame.num_series), frame.length - frame.spans]
-    wanted = np.where(frame.uniform(0, 1)[:, 0] < upward, 1, -1)
-    turned = directed & ((paths[:, -1] - begin) * wanted < 0)
+    wanted = np.where(frame.uniform(0, 1)[:, 0] < chance, 1, -1)
+    turned = (paths[:, -1] - begin) * wanted < 0
     paths[turned] *= -1
     return paths

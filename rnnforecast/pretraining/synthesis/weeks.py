@@ -55,5 +55,5 @@ def _restful(frame: Frame) -> Paths:
     sunday[:, 6] = 1
     mixed = frame.uniform(0, 1, DAYS) * frame.uniform(0, 1)
     mild = weekend * frame.uniform(0, 0.5)
-    days = np.where(kind < 0.4, weekend, np.where(kind < 0.5, sunday, np.where(kind < 0.62, mixed, mild)))
-    return np.where(kind < 0.85, days, 0).astype(np.float32)
+    days = np.where(kind < 0.4, weekend, np.where(kind < 0.48, sunday, np.where(kind < 0.6, mixed, mild)))
+    return np.where(kind < 0.74, days, 0).astype(np.float32)
