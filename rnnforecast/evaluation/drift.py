@@ -1,0 +1,212 @@
+"""Tests that watch a model at work: may be looked at after every forecast, and rarely cry wolf.
+
+A test made for one look is wrong here: repeated every night it finds something sooner or later. These are made for
+any number of looks. A unit is one cutoff with the steps that no later forecast covers, so that every actual counts
+once; units stand in order of time.
+
+Axis legend: U units.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rnnforecast.findings import JSONValue
+
+FloatArray = npt.NDArray[np.float64]
+State = Literal["ok", "alarm", "too few"]
+
+#: Fewer units than this are never tested.
+MIN_UNITS = 12
+#: An alarm that is false arises in at most this share of models, however often and however long one looks.
+FALSE_ALARM_RATE = 0.01
+#: A shift of half a standard deviation is what the cumulative sum is tuned for (Page 1954: half of the shift).
+CUSUM_SLACK = 0.25
+#: Reached by 2 of 100 undisturbed models within `CUSUM_UNITS` units, by 7 to 10 of 100 where units follow each other
+#: with an autocorrelation of 0.3 to 0.5 (`benchmarks/drift_alarms.py`).
+CUSUM_LIMIT = 12.0
+CUSUM_UNITS = 365
+#: How much smaller than promised the coverage may be before it counts as broken: a calibration is an estimate too.
+COVERAGE_TOLERANCE = {80: 0.05, 95: 0.03}
+
+_STAKES = (0.05, 0.1, 0.2, 0.4, 0.8)  # shares of the largest stake that cannot lose everything
+
+
+@dataclass(frozen=True)
+class Watch:
+    """One test of a model at work: `value` reached `limit` at unit `since` (None: it did not)."""
+
+    name: str
+    state: State
+    value: float
+    limit: float
+    num_units: int
+    since: int | None = None
+
+    def to_dict(self) -> dict[str, JSONValue]:
+        """Return the test as plain JSON values; `since` is left to whoever knows the stamps of the units."""
+        return {
+            "name": self.name,
+            "state": self.state,
+            "value": float(self.value) if np.isfinite(self.value) else None,
+            "limit": self.limit,
+            "num_units": self.num_units,
+        }
+
+
+def watch_losses(differences: FloatArray) -> Watch:
+    """Watch for a change: have the losses, over those of the naive forecast, become larger than they were?
+
+    A cumulative sum (Page 1954) over sequential normal scores: each difference is ranked among all up to it, and its
+    rank becomes a normal score. Whatever the distribution of the differences, undisturbed scores are independent and
+    nearly normal (Conover, Tercero-Gomez and Cordero-Franco 2017), so the rate of false alarms is known without any
+    history from before. Scores that follow each other are shrunk, so that a spell of bad luck is no drift.
+    """
+    scores = sequential_scores(differences)
+    return _watch("loss", cusum(scores * _shrinking(scores)), limit=CUSUM_LIMIT)
+
+
+def watch_naive(differences: FloatArray) -> Watch:
+    """Watch whether the naive forecast is the better one more often than not: losses minus naive losses [U].
+
+    A bet on the sign of each difference, see `wealth`; equal losses are half a win each.
+    """
+    worse = np.where(differences > 0, 1.0, np.where(differences < 0, 0.0, 0.5))
+    path = np.log10(wealth(worse, mean=0.5))
+    return _watch("naive", path, limit=float(-np.log10(FALSE_ALARM_RATE)))
+
+
+def watch_coverage(shares: FloatArray, *, level: int) -> Watch:
+    """Watch whether an interval covers less than it promises; `shares` [U] of the steps of a unit lay inside.
+
+    A sequential binomial test, made to hold for steps and series that hit or miss together: see `wealth`. Coverage
+    counts as broken below the promise less its tolerance (75 of 100 for the 80 % interval, 92 for the 95 %).
+    """
+    least = level / 100 - COVERAGE_TOLERANCE[level]
+    path = np.log10(wealth(1 - shares, mean=1 - least))
+    return _watch(f"coverage_{level}", path, limit=float(-np.log10(FALSE_ALARM_RATE)))
+
+
+def wealth(values: FloatArray, *, mean: float) -> FloatArray:
+    """Return the wealth after each unit of one who bets that `values`, in [0, 1], exceed `mean` on average: [U].
+
+    The game is fair or worse where they do not, whatever their distribution and however values of one unit hang
+    together; then the wealth ever reaches 1 / a with a probability of at most a (Ville 1939; for bounded means
+    Waudby-Smith and Ramdas 2024). Several constant stakes are played side by side and their wealth is averaged.
+    """
+    stakes = np.array(_STAKES)[:, None] / mean  # a loss of 0 - mean costs at most the share staked
+    gains = np.cumsum(np.log1p(stakes * (np.asarray(values, dtype=np.float64) - mean)[None, :]), axis=1)
+    return np.asarray(np.exp(np.minimum(gains, 700.0)).mean(axis=0), dtype=np.float64)
+
+
+def sequential_scores(values: FloatArray) -> FloatArray:
+    """Return the normal score of the rank of each value among all up to it: [U]; equal values share their ranks."""
+    scores = np.zeros(len(values))
+    normal = NormalDist()
+    for number, value in enumerate(values):
+        before = values[: number + 1]
+        rank = float((before < value).sum()) + (float((before == value).sum()) + 1) / 2
+        scores[number] = normal.inv_cdf((rank - 0.5) / (number + 1))
+    return scores
+
+
+def _shrinking(scores: FloatArray) -> FloatArray:
+    """Return what each score is multiplied by so that sums vary as those of independent scores: [U].
+
+    With an autocorrelation of r at lag 1, sums of an autoregression vary (1 + r) / (1 - r) times as much. Of two
+    estimates the smaller counts: from the scores, which a shift inflates too, and from their changes, which it does
+    not. Both look at scores before each unit alone, so that a path once walked does not change.
+    """
+    changes = np.diff(scores)
+    plain = _running_correlation(scores)
+    robust = np.append(0.0, 1 + 2 * _running_correlation(changes)) if len(changes) else np.zeros(len(scores))
+    correlation = np.append(0.0, np.minimum(plain, robust)[:-1])[: len(scores)]
+    correlation[:MIN_UNITS] = 0.0
+    correlation = np.clip(correlation, 0.0, 0.9)
+    return np.asarray(np.sqrt((1 - correlation) / (1 + correlation)), dtype=np.float64)
+
+
+def _running_correlation(values: FloatArray) -> FloatArray:
+    """Return the autocorrelation at lag 1, about 0, of all values up to each: [U]."""
+    products = np.append(0.0, np.cumsum(values[1:] * values[:-1]))[: len(values)]
+    squares = np.cumsum(values**2)
+    return np.asarray(products / np.maximum(squares, np.finfo(np.float64).tiny), dtype=np.float64)
+
+
+def cusum(scores: FloatArray, *, slack: float = CUSUM_SLACK) -> FloatArray:
+    """Return the one-sided cumulative sum of scores above `slack`, never below 0: [U]."""
+    walk = np.cumsum(scores - slack)
+    return np.asarray(walk - np.minimum.accumulate(np.minimum(walk, 0.0)), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class InputRange:
+    """What a series looked like in training: smallest and largest value, and its mean change over a season."""
+
+    low: FloatArray  # [S]
+    high: FloatArray  # [S]
+    scale: FloatArray  # [S]
+
+
+#: Share of the newest values that must lie far outside before the inputs count as foreign.
+OUTSIDE_SHARE = 0.1
+#: How many widths of the range of training a value must lie beyond it, and how much the scale may change.
+OUTSIDE_WIDTHS = 1.0
+SCALE_FACTOR = 10.0
+
+
+def foreign_range(low: float, high: float, values: FloatArray) -> float:
+    """Return the share of values farther beyond the range of training than the range is wide.
+
+    The range is at least as wide as a tenth of its larger end, so that a series that never moved has one too.
+    """
+    if not len(values):
+        return 0.0
+    width = OUTSIDE_WIDTHS * max(high - low, 0.1 * max(abs(low), abs(high)))
+    return float(((values < low - width) | (values > high + width)).mean())
+
+
+def foreign_scale(trained: float, now: float) -> bool:
+    """Tell whether a series moves ten times more or less than in training: another unit, a stuck or loose sensor."""
+    if not (np.isfinite(trained) and np.isfinite(now)) or trained <= 0:
+        return False
+    return not trained / SCALE_FACTOR <= now <= trained * SCALE_FACTOR
+
+
+def first_alarm(watches: Sequence[Watch]) -> Watch | None:
+    """Return the first test that gives an alarm, None when all is well."""
+    return next((watch for watch in watches if watch.state == "alarm"), None)
+
+
+def freshest(cutoffs: npt.NDArray[np.int64], leads: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Tell for each issued step whether no later forecast covers it: its cutoff is the newest before its stamp.
+
+    Both arrays have one entry an issued step; the gaps between the distinct cutoffs say which steps are covered.
+    """
+    distinct, place = np.unique(cutoffs, return_inverse=True)
+    following = np.append(distinct[1:], np.iinfo(np.int64).max)
+    return np.asarray(cutoffs + leads <= following[place])
+
+
+def unit_means(values: FloatArray, cutoffs: npt.NDArray[np.int64]) -> Mapping[int, float]:
+    """Return the mean of the values of each cutoff, in order of time."""
+    distinct, place = np.unique(cutoffs, return_inverse=True)
+    means = np.bincount(place, weights=values) / np.bincount(place)
+    return dict(zip(distinct.tolist(), means.tolist(), strict=True))
+
+
+def _watch(name: str, path: FloatArray, *, limit: float) -> Watch:
+    """Compare a path with its limit; an alarm stays one, for what was found does not go away by itself."""
+    if len(path) < MIN_UNITS:
+        return Watch(name, "too few", float(path.max(initial=0.0)), limit, len(path))
+    beyond = np.flatnonzero(path >= limit)
+    since = int(beyond[0]) if len(beyond) else None
+    return Watch(name, "ok" if since is None else "alarm", float(path.max()), limit, len(path), since)

@@ -1,0 +1,331 @@
+"""The ledger: every forecast that was issued, kept until the actuals arrive and longer.
+
+One Parquet file for each model version and cutoff (the newest of a run), with the rows of every series; a forecast
+is known by model, cutoff, id, target and timestamp, and issuing it again replaces it. The oldest files go when a name
+has more than `MAX_PARTS` of them or they take more than `MAX_BYTES`. What a score needs is in the rows: nothing else
+has to outlive the forecast.
+
+Axis legend: N rows, L levels.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+
+from rnnforecast.errors import ModelFileError, OutputError
+from rnnforecast.store.files import flush_folder, lock, make_folder, replace_file, sweep_temporaries
+from rnnforecast.store.names import decode_name, encode_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pyarrow as pa
+
+    from rnnforecast.findings import JSONValue
+
+#: Quantiles that are kept beside the median: the ends of the 80 and the 95 % interval.
+LEDGER_LEVELS = (0.025, 0.1, 0.9, 0.975)
+MAX_PARTS = 1_000
+MAX_BYTES = 512 * 2**20
+
+_FORMAT = 1
+_METADATA = b"rnnforecast"
+_PART = re.compile(r"(\d{1,9})_(-?\d{1,19})\.parquet")
+_WAIT_SECONDS = 60.0
+_NUMBERS = ("forecast", *(f"q{level:g}" for level in LEDGER_LEVELS), "baseline", "scale", "last_value")
+
+
+@dataclass(frozen=True)
+class Issued:
+    """Forecasts as they were issued, one entry a series and step.
+
+    `ids` and `targets` are the distinct ones (ids: JSON lists of the id columns' values), `item` and `target` point
+    into them. `baseline` is the seasonal naive forecast from the same rows, `scale` what errors are divided by (from
+    the rows of the training), `last_value` the value at the cutoff, NaN where it was missing.
+    """
+
+    ids: tuple[str, ...]
+    targets: tuple[str, ...]
+    item: np.ndarray  # int32 [N]
+    target: np.ndarray  # int32 [N]
+    version: np.ndarray  # int32 [N]
+    cutoff: np.ndarray  # [N] datetime64[us], or int64 where steps are counted
+    timestamp: np.ndarray  # [N]
+    lead: np.ndarray  # int32 [N], 1 is the first step after the cutoff
+    forecast: np.ndarray  # [N] the median
+    quantiles: np.ndarray  # [N, L] at `LEDGER_LEVELS`
+    baseline: np.ndarray  # [N]
+    scale: np.ndarray  # [N]
+    last_value: np.ndarray  # [N]
+    method: tuple[str, ...]  # distinct methods; `served` points into them
+    served: np.ndarray  # int32 [N]
+    issued_at: np.ndarray  # datetime64[us] [N], UTC
+    facts: Mapping[str, JSONValue]  # name, roles, freq, season_length, horizon: what reading the actuals needs
+
+    @property
+    def num_rows(self) -> int:
+        """Number of issued steps, N."""
+        return len(self.lead)
+
+
+class Ledger:
+    """The ledger of one name in a store. Reading never takes the lock and never writes."""
+
+    def __init__(self, store: Path, name: str) -> None:
+        self.name = name
+        self.folder = store / "ledger" / encode_name(name)
+
+    def append(self, issued: Issued) -> Path:
+        """Keep forecasts of one version, whole or not at all; those kept already are replaced, equal ones left alone.
+
+        Raises OutputError, LockedError, and ModelFileError where the part they belong to is damaged.
+        """
+        version, newest = int(issued.version[0]), _token(issued.cutoff.max())
+        path = self.folder / f"{version}_{newest}.parquet"
+        make_folder(self.folder)
+        with lock(self.folder / "ledger.lock", wait_seconds=_WAIT_SECONDS):
+            sweep_temporaries(self.folder)
+            table = _to_table(issued)
+            if path.exists():
+                kept = _read_part(path)
+                if _are_equal(kept, table):
+                    return path
+                table = _latest(_join([kept, table]))
+            _write_part(path, table)
+            self._prune(but=path)
+        return path
+
+    def parts(self) -> list[Path]:
+        """Return the files, oldest cutoff first."""
+        try:
+            found = [(match, entry) for entry in self.folder.iterdir() if (match := _PART.fullmatch(entry.name))]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise ModelFileError(
+                f"the ledger `{self.folder}` cannot be read: {(error.strerror or str(error)).lower()}",
+                hint="allow this user to read it",
+                code="E_LEDGER_READ",
+            ) from error
+        return [entry for match, entry in sorted(found, key=lambda pair: (int(pair[0][2]), int(pair[0][1])))]
+
+    def read(self, *, version: int | None = None) -> Issued | None:
+        """Read all forecasts, or those of one version, each once and as it was issued last; None where there are none.
+
+        Raises ModelFileError naming a part that is damaged.
+        """
+        paths = [path for path in self.parts() if version is None or path.name.startswith(f"{version}_")]
+        if not paths:
+            return None
+        return _from_table(_latest(_join([_read_part(path) for path in paths])))
+
+    def _prune(self, *, but: Path) -> None:
+        """Remove the oldest parts beyond the bounds, never the one just written."""
+        parts = self.parts()
+        sizes = [part.stat().st_size for part in parts]
+        surplus = 0
+        while len(parts) - surplus > MAX_PARTS or sum(sizes[surplus:]) > MAX_BYTES:
+            surplus += 1
+        gone = [part for part in parts[:surplus] if part != but]
+        for part in gone:
+            try:
+                part.unlink()
+            except OSError as error:
+                raise OutputError(
+                    f"`{part}` was not removed: {(error.strerror or str(error)).lower()}",
+                    hint=f"allow this user to write in `{self.folder}`",
+                    code="E_OUT_PERMISSION",
+                ) from error
+        if gone:
+            flush_folder(self.folder)
+
+
+def ledger_names(store: Path) -> list[str]:
+    """Return the names that have forecasts in a store, sorted; names too long for a folder come back cut."""
+    try:
+        folders = sorted(entry.name for entry in (store / "ledger").iterdir())
+    except OSError:
+        return []
+    names = [decode_name(folder) for folder in folders]
+    return [name for name in names if Ledger(store, name).parts()]
+
+
+def _token(stamp: Any) -> int:
+    """Return a stamp as an integer that sorts in time: seconds since 1970, or the step itself."""
+    return int(stamp.astype("datetime64[s]").astype(np.int64)) if stamp.dtype.kind == "M" else int(stamp)
+
+
+def _to_table(issued: Issued) -> pa.Table:
+    import pyarrow as pa
+
+    columns = {
+        "id": pa.DictionaryArray.from_arrays(pa.array(issued.item, pa.int32()), pa.array(issued.ids, pa.string())),
+        "target": pa.DictionaryArray.from_arrays(
+            pa.array(issued.target, pa.int32()), pa.array(issued.targets, pa.string())
+        ),
+        "version": pa.array(issued.version, pa.int32()),
+        "cutoff": pa.array(issued.cutoff),
+        "timestamp": pa.array(issued.timestamp),
+        "lead": pa.array(issued.lead, pa.int32()),
+        "forecast": pa.array(issued.forecast, pa.float64()),
+    }
+    for place, level in enumerate(LEDGER_LEVELS):
+        columns[f"q{level:g}"] = pa.array(np.ascontiguousarray(issued.quantiles[:, place]), pa.float64())
+    columns |= {name: pa.array(getattr(issued, name), pa.float64()) for name in ("baseline", "scale", "last_value")}
+    columns["method"] = pa.DictionaryArray.from_arrays(
+        pa.array(issued.served, pa.int32()), pa.array(issued.method, pa.string())
+    )
+    columns["issued_at"] = pa.array(issued.issued_at.astype("datetime64[us]"))
+    facts = json.dumps({"format": _FORMAT, **issued.facts}, ensure_ascii=True)
+    return pa.table(columns).replace_schema_metadata({_METADATA: facts.encode("ascii")})
+
+
+def _from_table(table: pa.Table) -> Issued:
+    table = table.unify_dictionaries().combine_chunks()
+    ids, item = _decoded(table["id"])
+    targets, target = _decoded(table["target"])
+    method, served = _decoded(table["method"])
+    numbers = {name: table[name].to_numpy() for name in _NUMBERS}
+    return Issued(
+        ids=ids,
+        targets=targets,
+        item=item,
+        target=target,
+        version=table["version"].to_numpy(),
+        cutoff=table["cutoff"].to_numpy(),
+        timestamp=table["timestamp"].to_numpy(),
+        lead=table["lead"].to_numpy(),
+        forecast=numbers["forecast"],
+        quantiles=np.stack([numbers[f"q{level:g}"] for level in LEDGER_LEVELS], axis=1),
+        baseline=numbers["baseline"],
+        scale=numbers["scale"],
+        last_value=numbers["last_value"],
+        method=method,
+        served=served,
+        issued_at=table["issued_at"].to_numpy(),
+        facts=_facts(table),
+    )
+
+
+def _decoded(column: pa.ChunkedArray) -> tuple[tuple[str, ...], np.ndarray]:
+    """Return the distinct values of a column and where each row's value stands among them."""
+    array = column.combine_chunks()
+    if hasattr(array, "chunks"):  # some versions keep a chunked array of one chunk
+        array = array.chunk(0)
+    return tuple(array.dictionary.to_pylist()), np.asarray(array.indices.to_numpy(zero_copy_only=False), np.int32)
+
+
+def _facts(table: pa.Table) -> dict[str, JSONValue]:
+    facts = json.loads((table.schema.metadata or {})[_METADATA])
+    return dict(facts)
+
+
+def _join(tables: Sequence[pa.Table]) -> pa.Table:
+    """Put tables below each other, the facts of the last one on top."""
+    import pyarrow as pa
+
+    metadata = tables[-1].schema.metadata
+    return pa.concat_tables([table.replace_schema_metadata(None) for table in tables]).replace_schema_metadata(metadata)
+
+
+def _latest(table: pa.Table) -> pa.Table:
+    """Keep of each forecast the one issued last, in the order of rows."""
+    table = table.unify_dictionaries().combine_chunks()
+    keys = [
+        _decoded(table["id"])[1],
+        _decoded(table["target"])[1],
+        table["version"].to_numpy(),
+        table["cutoff"].to_numpy().astype(np.int64),
+        table["timestamp"].to_numpy().astype(np.int64),
+    ]
+    order = np.lexsort((np.arange(len(table)), table["issued_at"].to_numpy().astype(np.int64), *keys))
+    differs = np.zeros(max(len(order) - 1, 0), dtype=bool)
+    for key in keys:
+        differs |= key[order][1:] != key[order][:-1]
+    last = order[np.append(differs, True)] if len(order) else order
+    return table.take(np.sort(last)) if len(last) < len(table) else table
+
+
+def _are_equal(kept: pa.Table, fresh: pa.Table) -> bool:
+    """Tell whether the same forecasts are kept already, whenever they were issued."""
+    if len(kept) != len(fresh) or kept.column_names != fresh.column_names:
+        return False
+    ours, theirs = _from_table(kept), _from_table(fresh)
+    if dict(ours.facts) != dict(theirs.facts) or (ours.ids, ours.targets) != (theirs.ids, theirs.targets):
+        return False
+    arrays = ("item", "target", "version", "cutoff", "timestamp", "lead")
+    numbers = ("forecast", "quantiles", "baseline", "scale", "last_value")
+    return (
+        all(np.array_equal(getattr(ours, name), getattr(theirs, name)) for name in arrays)
+        and all(np.array_equal(getattr(ours, name), getattr(theirs, name), equal_nan=True) for name in numbers)
+        and [ours.method[place] for place in ours.served] == [theirs.method[place] for place in theirs.served]
+    )
+
+
+def _write_part(path: Path, table: pa.Table) -> None:
+    import pyarrow.parquet as pq
+
+    def write(stream: BinaryIO) -> None:
+        pq.write_table(table, stream, compression="zstd", write_page_checksum=True)
+
+    def check(temporary: Path) -> None:
+        if len(_read_part(temporary)) != len(table):
+            raise OutputError(
+                f"`{path}` was not written: what was read back is not what was written",
+                hint="check the disk; the file that stood there before is untouched",
+                code="E_OUT_VERIFY",
+            )
+
+    replace_file(path, write, check=check)
+
+
+def _read_part(path: Path) -> pa.Table:
+    """Read a part with its checksums and check that it is one of ours. Raises ModelFileError."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.ParquetFile(path, page_checksum_verification=True).read()
+        table.validate(full=True)
+        facts = _facts(table)
+        written = facts.get("format")
+    except (OSError, pa.ArrowException, KeyError, ValueError, RecursionError) as error:
+        raise _damaged(path, str(error).splitlines()[0][:200] if str(error) else type(error).__name__) from error
+    if isinstance(written, int) and written > _FORMAT:
+        raise _damaged(path, f"it has format {written}, this rnnforecast reads formats up to {_FORMAT}")
+    problem = _misfit(table)
+    if problem is not None:
+        raise _damaged(path, problem)
+    return table
+
+
+def _misfit(table: pa.Table) -> str | None:
+    """Say which column is missing or of another type than ours, None where all fit."""
+    import pyarrow as pa
+
+    text, whole = pa.dictionary(pa.int32(), pa.string()), pa.int32()
+    wanted = {"id": text, "target": text, "method": text, "version": whole, "lead": whole}
+    wanted |= {name: pa.float64() for name in _NUMBERS} | {"issued_at": pa.timestamp("us")}
+    for name, kind in wanted.items():
+        if name not in table.column_names:
+            return f"the column `{name}` is missing"
+        if table.schema.field(name).type != kind:
+            return f"the column `{name}` is {table.schema.field(name).type}, not {kind}"
+    stamps = [table.schema.field(name).type for name in ("cutoff", "timestamp") if name in table.column_names]
+    if len(stamps) < 2 or stamps[0] != stamps[1] or stamps[0] not in (pa.timestamp("us"), pa.int64()):
+        return "`cutoff` and `timestamp` are no stamps"
+    return "a value is missing" if any(column.null_count for column in table.columns) else None
+
+
+def _damaged(path: Path, reason: str) -> ModelFileError:
+    return ModelFileError(
+        f"`{path}` is no part of a ledger that rnnforecast reads: {reason}",
+        hint="restore it from a backup, or move it away: the forecasts in it are then not scored",
+        code="E_LEDGER_DAMAGED",
+    )
