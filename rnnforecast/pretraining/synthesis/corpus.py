@@ -51,7 +51,7 @@ def synthesise(
         raise ValueError(f"domain {domain!r} is none of {', '.join(DOMAINS)}")
     values = np.empty((num_series, length), dtype=np.float32)
     observed = np.empty((num_series, length), dtype=np.bool_)
-    rows = max(_CHUNK // length, 1)
+    rows = max(_CHUNK * (3 if domain == "any" else 1) // length, 1)
     starts = range(0, num_series, rows)
     for start, child in zip(starts, np.random.SeedSequence(seed).spawn(len(starts)), strict=True):
         rng = np.random.default_rng(child)
@@ -84,7 +84,7 @@ def _draw(frame: Frame, prior: Prior) -> tuple[Paths, Mask]:
     mixing.mix(frame, paths, _among(frame, 0.1, ~whole))
     mixing.stretch(frame, paths, _among(frame, 0.025, ~whole))
     finishing.limit(frame, paths)
-    finishing.turn(frame, paths)
+    finishing.turn(frame, paths, whole)
     finishing.blank(frame, paths, prior.zeros_share)
     paths = np.where(whole[:, None], paths, finishing.in_units(frame, paths)).astype(np.float32)
     finishing.write_down(frame, paths, whole)

@@ -33,14 +33,14 @@ def blank(frame: Frame, paths: Paths, share: float) -> None:
     paths[rows] = np.where(np.where(part.uniform(0, 1) < 0.7, single, closed), 0, paths[rows])
 
 
-def turn(frame: Frame, paths: Paths) -> None:
-    """Flip the sign of a few rows, run a few backwards, and hold a few constant, in place."""
-    rows = frame.chance(0.015)
-    paths[rows] *= -1
-    rows = np.flatnonzero((frame.rng.random(frame.num_series) < 0.02) & (frame.spans == frame.length))
-    paths[rows] = paths[rows][:, ::-1]
-    rows = frame.chance(0.004)
-    paths[rows] = paths[rows][:, -1:]
+def turn(frame: Frame, paths: Paths, whole: Mask) -> None:
+    """Flip the sign of a few rows (not of `whole` ones), run a few backwards, and hold a few constant, in place."""
+    flipped = np.flatnonzero((frame.rng.random(frame.num_series) < 0.015) & ~whole)
+    paths[flipped] *= -1
+    reversed_ = np.flatnonzero((frame.rng.random(frame.num_series) < 0.02) & (frame.spans == frame.length))
+    paths[reversed_] = paths[reversed_][:, ::-1]
+    still = frame.chance(0.004)
+    paths[still] = paths[still][:, -1:]
 
 
 def in_units(frame: Frame, paths: Paths) -> Paths:
@@ -56,4 +56,4 @@ def write_down(frame: Frame, paths: Paths, whole: Mask) -> None:
     size = np.maximum(np.abs(paths[rows]).mean(axis=1, keepdims=True, dtype=np.float64), 1e-6)
     digits = frame.rng.choice([1, 2, 3, 4], size=(len(rows), 1), p=[0.1, 0.35, 0.35, 0.2])
     unit = np.power(10.0, np.floor(np.log10(size)) - digits)
-    paths[rows] = np.round(paths[rows] / unit) * unit
+    paths[rows] = np.round(paths[rows] / unit) * unit + 0.0

@@ -131,6 +131,7 @@ _YEARLY = Prior(
     },
     combinations={"exponential": 0.55, "additive": 0.36, "product": 0.03, "around zero": 0.06},
     short_share=0.55,
+    zeros_share=0.008,
     shortest=12,
     usual_length=30,
 )

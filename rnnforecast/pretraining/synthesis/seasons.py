@@ -22,6 +22,9 @@ Shape: TypeAlias = Callable[[Frame, int], Paths]
 Evolution: TypeAlias = Callable[[Frame, "Draw"], Paths]
 Draw: TypeAlias = Callable[[Frame], Paths]
 
+#: Seasons from here on are sampled waves rather than lists of months or days.
+_LONG = 16
+
 
 def _waves(frame: Frame, period: int) -> Paths:
     """A few harmonics, from a single smooth wave to a jagged shape."""
@@ -163,23 +166,43 @@ def _growing(frame: Frame, draw: Draw) -> Paths:
 
 
 def _wandering(frame: Frame, draw: Draw) -> Paths:
-    """Every cell of the season walks on its own from cycle to cycle, as in exponential smoothing."""
+    """Every cell of the season walks on its own from cycle to cycle, as in exponential smoothing.
+
+    Long seasons walk along two other shapes instead, so that smooth ones stay smooth.
+    """
     cells = draw(frame)
-    cycles = -(-frame.length // cells.shape[1])
-    changes = frame.normals(cycles * cells.shape[1]).reshape(frame.num_series, cycles, cells.shape[1])
-    changes *= frame.log_uniform(0.02, 0.4)[:, :, None]
-    changes[:, 0] = cells
-    return np.cumsum(changes, axis=1).reshape(frame.num_series, -1)[:, : frame.length]
+    period = cells.shape[1]
+    cycles = -(-frame.length // period)
+    pace = frame.log_uniform(0.02, 0.4)
+    if period < _LONG:
+        changes = frame.normals(cycles * period).reshape(frame.num_series, cycles, period) * pace[:, :, None]
+        changes[:, 0] = cells
+        return np.cumsum(changes, axis=1).reshape(frame.num_series, -1)[:, : frame.length]
+    paths = along(cells, frame.length)
+    for _ in range(2):
+        weights = np.cumsum(frame.normals(cycles + 1), axis=1) * pace
+        paths = paths + _between_cycles(weights, period, frame.length) * along(draw(frame), frame.length)
+    return paths
 
 
 def _pulsing(frame: Frame, draw: Draw) -> Paths:
-    """An amplitude of its own for every cycle, related to that of the cycle before."""
+    """An amplitude of its own for every cycle, related to the one before; it steps in half the rows, glides in half."""
     cells = draw(frame)
-    cycles = -(-frame.length // cells.shape[1])
+    period = cells.shape[1]
+    cycles = -(-frame.length // period)
     persistence = frame.uniform(0, 0.95)
-    sizes = autoregress(frame.normals(cycles) * np.sqrt(1 - np.square(persistence)), persistence)
+    sizes = autoregress(frame.normals(cycles + 1) * np.sqrt(1 - np.square(persistence)), persistence)
     sizes = np.exp(sizes * frame.log_uniform(0.05, 0.5))
-    return (cells[:, None, :] * sizes[:, :, None]).reshape(frame.num_series, -1)[:, : frame.length]
+    stepping = np.repeat(sizes, period, axis=1)[:, : frame.length]
+    gliding = _between_cycles(sizes, period, frame.length)
+    return along(cells, frame.length) * np.where(frame.uniform(0, 1) < 0.5, stepping, gliding)
+
+
+def _between_cycles(sizes: Paths, period: int, length: int) -> Paths:
+    """One number a cycle `[num_series, cycles + 1]` as a path `[num_series, length]` without steps."""
+    share = (np.arange(period, dtype=np.float32) / period)[None, None, :]
+    paths = sizes[:, :-1, None] * (1 - share) + sizes[:, 1:, None] * share
+    return paths.reshape(len(sizes), -1)[:, :length]
 
 
 def _replaced(frame: Frame, draw: Draw) -> Paths:
