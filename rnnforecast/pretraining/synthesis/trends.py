@@ -44,7 +44,7 @@ def _momentum(frame: Frame) -> Paths:
     """A walk whose steps persist, with drift: the usual yearly or quarterly total of an economy."""
     steps = stationary(frame, frame.uniform(0.1, 0.9))
     return 2.5 * frame.clock() * frame.uniform(0, 1) + to_unit(np.cumsum(steps, axis=1), frame) * frame.log_uniform(
-        0.1, 1
+        0.12, 1.2
     )
 
 

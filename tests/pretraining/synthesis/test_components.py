@@ -139,14 +139,19 @@ def test_disturbances_touch_about_the_share_of_rows_asked_for() -> None:
     assert 0.2 < (paths != 0).any(axis=1).mean() < 0.3
 
 
-def test_a_first_order_autoregression_follows_its_recursion() -> None:
-    shocks = np.asarray([[1.0, 0.0, 0.0, 2.0]], dtype=np.float32)
-    assert autoregress(shocks, column(0.5, 1)).tolist() == [[1.0, 0.5, 0.25, 2.125]]
+@pytest.mark.parametrize("num_series", [1, 400])
+def test_an_autoregression_follows_its_recursion(num_series: int) -> None:
+    shocks = np.repeat(np.asarray([[1.0, 0.0, 0.0, 2.0, -1.0]], dtype=np.float32), num_series, axis=0)
+    expected = [1.0, 0.5, 0.25, 2.125, 0.0625]
+    assert (autoregress(shocks, column(0.5, num_series)) == expected).all()
 
 
-def test_a_second_order_autoregression_follows_its_recursion() -> None:
-    shocks = np.asarray([[1.0, 0.0, 0.0, 0.0]], dtype=np.float32)
-    assert autoregress(shocks, column(1.0, 1), column(-0.5, 1)).tolist() == [[1.0, 1.0, 0.5, 0.0]]
+def test_few_and_many_series_run_through_the_same_recursion() -> None:
+    shocks = frame(300).normals()
+    persistence = frame(300).uniform(-0.9, 0.999)
+    many = autoregress(shocks, persistence)
+    few = np.concatenate([autoregress(shocks[k : k + 1], persistence[k : k + 1]) for k in range(300)])
+    assert few == pytest.approx(many, abs=1e-3)
 
 
 def test_a_stationary_autoregression_has_unit_variance_and_its_correlation() -> None:
