@@ -11,6 +11,10 @@ import numpy as np
 from rnnforecast.pretraining.synthesis.frames import Component, Frame, Paths
 
 
+#: The largest disturbance in units of the level, or of its logarithm (a factor of twelve).
+_MOST = 2.5
+
+
 def _since(frame: Frame) -> Paths:
     """Steps since a random moment, negative before it."""
     return (np.arange(frame.length, dtype=np.int32)[None, :] - frame.moments()).astype(np.float32)
@@ -66,4 +70,5 @@ def disturb(frame: Frame, paths: Paths, spread: Paths, shares: dict[str, float])
         rows = frame.chance(share)
         if len(rows):
             part = frame.pick(rows)
-            paths[rows] += DISTURBANCES[name](part) * spread[rows] * part.log_uniform(0.3, 1.5)
+            effect = DISTURBANCES[name](part) * spread[rows] * part.log_uniform(0.3, 1.5)
+            paths[rows] += np.clip(effect, -_MOST, _MOST)

@@ -46,7 +46,7 @@ def _parts(frame: Frame, prior: Prior) -> tuple[Paths, Paths, Paths]:
     trend_size = _size(frame, prior.trend_size, lively) * np.sqrt(frame.spans[:, None] / prior.usual_length)
     trend = draw_trend(frame, prior.trends, prior.upward) * np.minimum(trend_size, 2.2).astype(np.float32)
     season, season_size = _season(frame, prior, np.minimum(_size(frame, prior.season_size, lively), 1.6))
-    noise = draw_families(frame, prior.noises, NOISES)[0] * np.minimum(noise_size, 1.2)
+    noise = draw_families(frame, prior.noises, NOISES)[0] * np.minimum(noise_size, 0.9)
     disturb(frame, trend, np.sqrt(np.square(noise_size) + np.square(season_size)), prior.breaks)
     return trend, season, noise
 
