@@ -14,19 +14,21 @@ import numpy as np
 
 from rnnforecast.data.windows import WindowBatch, Windows, gather
 from rnnforecast.errors import DivergedError, UsageError
-from rnnforecast.inference.forecaster import attention_weights, forecast_windows
+from rnnforecast.inference.engine import forecast_windows
+from rnnforecast.inference.forecaster import attention_weights
+from rnnforecast.members import PretrainedSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from rnnforecast.config import MemberSettings
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.data.windows import FlatSeries
     from rnnforecast.evaluation.calibration import Calibration
+    from rnnforecast.members import Member
 
 FloatArray = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 #: One network, its tensors and a batch of windows in; quantiles [B, H, Q] in original units out.
-Engine = Callable[["MemberSettings", Mapping[str, np.ndarray], WindowBatch], FloatArray]
+Engine = Callable[["Member", Mapping[str, np.ndarray], WindowBatch], FloatArray]
 
 # windows in one NumPy batch: enough for full matrix products, little enough to stay in memory
 BATCH_WINDOWS = 2_048
@@ -40,7 +42,7 @@ class Ensemble:
     `engine` computes the forward pass, NumPy unless another is asked for.
     """
 
-    members: tuple[MemberSettings, ...]
+    members: tuple[Member, ...]
     weights: tuple[Mapping[str, np.ndarray], ...]
     calibration: Calibration | None = None
     engine: Engine = forecast_windows
@@ -88,7 +90,7 @@ class Ensemble:
 
 
 def forecast_blocks(
-    member: MemberSettings,
+    member: Member,
     tensors: Mapping[str, np.ndarray],
     flat: FlatSeries,
     windows: Windows,
@@ -139,7 +141,7 @@ def export_attention(ensemble: Ensemble, flat: FlatSeries, windows: Windows) -> 
     Raises UsageError when no member has attention.
     """
     for member, tensors in zip(ensemble.members, ensemble.weights, strict=True):
-        if member.attention is not None:
+        if not isinstance(member, PretrainedSettings) and member.attention is not None:
             batch = gather(flat, windows, context_length=member.context_length, horizon=member.horizon)
             return np.asarray(attention_weights(member, tensors, batch))
     raise UsageError(
@@ -158,7 +160,7 @@ def _batches(windows: Windows) -> Iterator[Windows]:
         yield windows.select(slice(start, start + BATCH_WINDOWS))
 
 
-def _first_block(batch: WindowBatch, member: MemberSettings) -> WindowBatch:
+def _first_block(batch: WindowBatch, member: Member) -> WindowBatch:
     horizon, both = member.horizon, member.context_length + member.horizon
     return replace(
         batch,
@@ -168,7 +170,7 @@ def _first_block(batch: WindowBatch, member: MemberSettings) -> WindowBatch:
     )
 
 
-def _slide(batch: WindowBatch, forecast: FloatArray, member: MemberSettings) -> WindowBatch:
+def _slide(batch: WindowBatch, forecast: FloatArray, member: Member) -> WindowBatch:
     """Move a window one block on: forecasts stand for the past, its last past covariates are repeated."""
     steps, context = forecast.shape[1], member.context_length
     repeated = np.repeat(batch.past_covariates[:, -1:], steps, axis=1)

@@ -23,6 +23,7 @@ FLOORS = {
     "findings": 0,
     "progress": 0,
     "config": 0,
+    "members": 0,
     "store": 1,
     "data": 2,
     "inference": 3,
@@ -31,6 +32,7 @@ FLOORS = {
     "forecasting": 6,
     "training": 7,
     "workflows": 8,
+    "pretraining": 9,
     "rnnforecast": 9,
     "cli": 10,
     "__main__": 11,
@@ -39,14 +41,16 @@ FLOORS = {
 #: Wing -> packages from outside (the standard library is open to all).
 OUTSIDE = {
     "config": {"pydantic"},
+    "members": {"pydantic"},
     "data": {"numpy", "pandas", "pyarrow"},
-    "store": {"numpy", "pydantic", "filelock"},
+    "store": {"numpy", "pydantic", "filelock", "pyarrow"},
     "inference": {"numpy"},
     "networks": {"numpy", "torch"},
     "evaluation": {"numpy", "scipy", "statsforecast"},
     "forecasting": {"numpy"},
     "training": {"numpy", "pydantic", "torch"},
     "workflows": {"numpy", "pandas"},
+    "pretraining": {"numpy", "pandas", "pydantic", "scipy", "torch", "typer"},
     "cli": {"numpy", "typer", "rich"},
 }
 

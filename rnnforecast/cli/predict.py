@@ -25,6 +25,7 @@ def predict(
     """Forecast the steps after the last row, with intervals.
 
     Without MODEL the newest model forecasts from its own file, read again: new rows are used, nothing is refitted.
+    A file that no model was trained on is forecast at once by `base`, the network that comes with the tool.
     """
     import rnnforecast
 
@@ -40,6 +41,7 @@ def predict(
         engine=engine,
         output=output,
         attention_output=attention_output,
+        reading=chosen.data,
     )
     view.show(result)
 

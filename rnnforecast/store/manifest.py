@@ -12,8 +12,9 @@ from typing import Any, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from rnnforecast.config import MAX_HORIZON, MemberSettings
+from rnnforecast.config import MAX_HORIZON
 from rnnforecast.errors import ModelFileError
+from rnnforecast.members import Member
 
 #: Written into every file; a reader refuses higher numbers and reads all lower ones for ever.
 FORMAT = 1
@@ -72,7 +73,7 @@ class Manifest(_Frozen):
     season_length: int = Field(1, ge=1, le=100_000)
     horizon: int = Field(ge=1, le=MAX_HORIZON)
     quantile_levels: tuple[float, ...]
-    members: tuple[MemberSettings, ...] = Field((), max_length=64)
+    members: tuple[Member, ...] = Field((), max_length=64)
     metrics: dict[str, JsonValue] = {}
     verdict: dict[str, JsonValue] | None = None
     served: str = "network"

@@ -47,7 +47,8 @@ _CHUNK_BYTES = 2**22
 
 @dataclass(frozen=True)
 class ModelFile:
-    """All of a model: the manifest, and tensors named `members.{i}.{name}`, `calibration.{name}`, `context.{name}`."""
+    """All of a model: the manifest, and tensors named `members.{i}.{name}` (`shared.{name}` where
+    all networks have one in common), `calibration.{name}`, `context.{name}`."""
 
     manifest: Manifest
     tensors: Mapping[str, np.ndarray]

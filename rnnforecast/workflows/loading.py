@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +11,11 @@ import numpy as np
 from rnnforecast.config import DataSettings, Settings
 from rnnforecast.data.reading import read_columns, read_series
 from rnnforecast.data.series import SeriesSet
-from rnnforecast.errors import DataError, InputError, ModelFileError
+from rnnforecast.errors import DataError, InputError, UsageError
 from rnnforecast.store.registry import Registry
+from rnnforecast.workflows.base import BASE, base_manifest, read_base
+from rnnforecast.workflows.freshness import history_findings
+from rnnforecast.workflows.memory import Memory, recall
 from rnnforecast.workflows.packing import check_shapes, frequency_of, unpack_ensemble
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from rnnforecast.store.shelf import StoredModel
 
 STDIN = "-"
+BASE_NOTE = f"`{BASE}` forecasts, the network pre-trained on synthetic series; it has learnt nothing from these rows"
 # a window with fewer values than this share says little about level and spread
 MIN_OBSERVED_SHARE = 0.25
 
@@ -39,17 +43,30 @@ class LoadedModel:
     series: SeriesSet
     findings: tuple[Finding, ...]
     notes: tuple[str, ...]
+    memory: Memory = field(default_factory=Memory)
 
 
-def load(model: str | None, *, data: Sequence[str | Path] | None, store: str | Path | None) -> LoadedModel:
+def load(
+    model: str | None,
+    *,
+    data: Sequence[str | Path] | None,
+    store: str | Path | None,
+    reading: DataSettings | None = None,
+) -> LoadedModel:
     """Find the model, verify it, read the rows in the roles it was trained on, and check that they fit.
 
-    Raises ModelFileError, InputError or DataError.
+    Where no stored model is named and none fits the data, and for the name `base`, it is the shipped network; only
+    that one takes `reading`, the columns and the clock to read by. Raises ModelFileError, InputError, DataError or
+    UsageError.
     """
     stored, note = _choose(model, data=data, store=store)
+    if stored is None:
+        return _load_base(data, reading=reading, note=note)
+    _refuse_reading(reading, stored)
     file = stored.load(check_shapes=check_shapes)
-    manifest = file.manifest
-    context = file.context()
+    manifest = served_manifest(file.manifest, stored)
+    memory = recall(file)
+    context = memory.context
     paths = list(data) if data else list(manifest.input.paths)
     notes = [note]
     findings: tuple[Finding, ...] = ()
@@ -63,6 +80,12 @@ def load(model: str | None, *, data: Sequence[str | Path] | None, store: str | P
         read = _read(paths, manifest, keep_unobserved=no_history, is_given=bool(data))
         series, findings = read.series, read.findings
         _check_frequency(series, manifest, paths)
+        findings += tuple(history_findings(series, manifest, memory, source=str(paths[0])))
+    if stored.stand_in:
+        notes.append(
+            f"`{stored.stand_in}` stands in for the networks of {manifest.label}; "
+            f"`rnnforecast models promote {manifest.label}` ends it"
+        )
     if context is not None:
         notes += _unseen_ids(series, context)
     notes += _thin_windows(series, manifest)
@@ -72,7 +95,13 @@ def load(model: str | None, *, data: Sequence[str | Path] | None, store: str | P
         series=replace(series, season_length=manifest.season_length),
         findings=findings,
         notes=tuple(notes),
+        memory=memory,
     )
+
+
+def served_manifest(manifest: Manifest, stored: StoredModel) -> Manifest:
+    """Return the manifest with the naive forecast that stands in for an active version, where one does."""
+    return manifest.model_copy(update={"served": stored.stand_in}) if stored.stand_in else manifest
 
 
 def _read(paths: Sequence[str | Path], manifest: Manifest, *, keep_unobserved: bool, is_given: bool) -> ReadResult:
@@ -110,8 +139,10 @@ def data_settings(manifest: Manifest) -> DataSettings:
 
 def _choose(
     model: str | None, *, data: Sequence[str | Path] | None, store: str | Path | None
-) -> tuple[StoredModel, str]:
-    """Return the model and a sentence that says why it was taken."""
+) -> tuple[StoredModel | None, str]:
+    """Return the model, None for the shipped network, and a sentence that says why it was taken."""
+    if model == BASE:
+        return None, BASE_NOTE
     registry = Registry(store)
     if model is not None or not data:
         stored = registry.resolve(model)
@@ -120,13 +151,45 @@ def _choose(
     fitting = registry.find_for_data(first, columns=read_columns(first))
     if fitting is not None:
         return fitting, f"model {fitting.label}, the newest trained on a file `{Path(first).name}` with these columns"
-    newest = registry.resolve(None)
-    raise ModelFileError(
-        f"no stored model was trained on a file named `{Path(first).name}` with its columns",
-        hint=f"name the model that is meant: `rnnforecast predict {newest.name} --data {first}`, "
-        f"or train one: `rnnforecast train {first}`",
-        code="E_MODEL_UNKNOWN",
+    return None, (
+        f"no stored model was trained on a file `{Path(first).name}` with these columns: {BASE_NOTE}; "
+        f"`rnnforecast train {first}` judges it on held-out rows and learns from the others"
     )
+
+
+def _load_base(data: Sequence[str | Path] | None, *, reading: DataSettings | None, note: str) -> LoadedModel:
+    """Read rows as a training would, with the shipped network to forecast them. Raises UsageError."""
+    if not data:
+        raise UsageError(f"`{BASE}` was trained on no file of yours", hint="name the rows to forecast: `--data FILE`")
+    reading = reading or DataSettings()
+    ignored = [name for name in ("past", "future", "static") if getattr(reading, name)]
+    if ignored:
+        raise UsageError(
+            f"`{BASE}` reads no covariates: {', '.join(f'--{name}' for name in ignored)} would be ignored",
+            hint=f"leave them out, or train a network that reads them: `rnnforecast train {data[0]}`",
+        )
+    read = read_series(data, reading)
+    manifest = base_manifest(read, horizon=reading.horizon or read.assumptions.horizon)
+    return LoadedModel(
+        manifest=manifest,
+        ensemble=read_base().ensemble(read.series.season_length),
+        series=read.series,
+        findings=read.findings,
+        notes=(note,),
+    )
+
+
+def _refuse_reading(reading: DataSettings | None, stored: StoredModel) -> None:
+    """Refuse columns and clock for a model that has its own. Raises UsageError."""
+    given = [name for name in reading.model_fields_set if name != "horizon"] if reading is not None else []
+    if given:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(given))
+        raise UsageError(
+            f"{stored.label} reads its data as it was trained to: {flags} would change that",
+            hint=f"leave {'it' if len(given) == 1 else 'them'} out, or forecast without a trained model: "
+            f"`rnnforecast predict {BASE} --data FILE`",
+            code="E_RUN_CONFIG",
+        )
 
 
 def _check_frequency(series: SeriesSet, manifest: Manifest, paths: Sequence[str | Path]) -> None:

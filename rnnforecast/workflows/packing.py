@@ -14,10 +14,11 @@ from rnnforecast.data.calendar import Frequency
 from rnnforecast.errors import ModelFileError
 from rnnforecast.evaluation.calibration import Calibration
 from rnnforecast.forecasting import Ensemble
-from rnnforecast.inference.forecaster import expected_shapes
+from rnnforecast.inference.engine import expected_shapes
 from rnnforecast.store.context import SeriesContext
 from rnnforecast.store.manifest import InputRecord, Manifest, Roles
 from rnnforecast.store.model_file import ModelFile
+from rnnforecast.workflows.memory import statistics_tensors
 from rnnforecast.workflows.results import assumptions_to_dict, plain, stamp_to_json
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 RECORDED_PACKAGES = ("numpy", "pandas", "pyarrow", "torch")
 # the rows kept in the file reach back over this many windows, for horizons forecast without the data file
 CONTEXT_WINDOWS = 2
+#: Where a file keeps tensors that all its networks have in common.
+SHARED = "shared."
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ def pack_model(
         rnnforecast=metadata.version("rnnforecast"),
         settings=settings.to_flat(),
         assumptions=assumptions_to_dict(assumptions),
-        roles=_roles(read.series),
+        roles=roles_of(read.series),
         freq=read.series.freq.to_dict(),
         season_length=read.series.season_length,
         horizon=assumptions.horizon,
@@ -81,6 +84,7 @@ def pack_model(
         tensors["calibration.factors"] = np.ascontiguousarray(ensemble.calibration.factors)
     longest = max(member.context_length for member in ensemble.members)
     tensors |= _context(read.series, CONTEXT_WINDOWS * longest).to_tensors()
+    tensors |= statistics_tensors(read.series)
     return ModelFile(manifest=manifest, tensors=tensors)
 
 
@@ -104,8 +108,11 @@ def check_shapes(manifest: Manifest, shapes: Mapping[str, tuple[int, ...]]) -> N
         raise _shape_refusal(manifest, "it has no network")
     wanted: dict[str, tuple[int, ...]] = {}
     for index, member in enumerate(manifest.members):
-        wanted |= {f"members.{index}.{name}": shape for name, shape in expected_shapes(member).items()}
-    found = {name: shape for name, shape in shapes.items() if name.startswith("members.")}
+        for name, shape in expected_shapes(member).items():
+            # networks of one file may have tensors in common, which it holds once
+            common = f"{SHARED}{name}"
+            wanted[common if common in shapes else f"members.{index}.{name}"] = shape
+    found = {name: shape for name, shape in shapes.items() if name.startswith(("members.", SHARED))}
     for name in sorted(wanted.keys() | found.keys()):
         if wanted.get(name) != found.get(name):
             raise _shape_refusal(
@@ -129,7 +136,8 @@ def _shape_refusal(manifest: Manifest, reason: str) -> ModelFileError:
     )
 
 
-def _roles(series: SeriesSet) -> Roles:
+def roles_of(series: SeriesSet) -> Roles:
+    """Return which columns the series were read from."""
     return Roles(
         time=series.time_column,
         target=series.target_names,

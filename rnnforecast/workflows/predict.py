@@ -23,6 +23,7 @@ from rnnforecast.workflows.results import PredictResult, stamp_to_json
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rnnforecast.config import DataSettings
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.forecasting import Ensemble
 
@@ -49,12 +50,15 @@ def predict(
     engine: Engine = "numpy",
     output: str | Path | None = None,
     attention_output: str | Path | None = None,
+    reading: DataSettings | None = None,
 ) -> PredictResult:
     """Forecast `horizon` steps after the last row of every series.
 
     `quantiles` are the levels chosen in training unless given.
     `model` is `NAME`, `NAME@VERSION` or a path; not named, it is the newest, or with `data` the newest trained on
-    data of that name and columns. `data` defaults to the files of the training, read again.
+    data of that name and columns. `data` defaults to the files of the training, read again. Where no stored model
+    fits the data, and for the name `base`, the shipped network forecasts without training; only then `reading`
+    chooses columns and clock.
 
     Raises ModelFileError, InputError, DataError, OutputError, UsageError; never returns NaN or too few rows.
     """
@@ -63,7 +67,7 @@ def predict(
     for target in (output, attention_output):
         if target is not None:
             check_output(target)
-    loaded = load(model, data=data, store=store)
+    loaded = load(model, data=data, store=store, reading=reading)
     steps = asked.data.horizon or loaded.manifest.horizon
     levels = asked.evaluation.quantiles or trained_quantiles(loaded)
     check_known_future(loaded.series, steps)

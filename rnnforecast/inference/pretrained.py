@@ -1,0 +1,106 @@
+"""The pre-trained network in NumPy alone: the equations of `networks/pretrained.py`, forecasting from the last segment.
+
+Axis legend: B batch, T segments, K seasons looked back, H steps of one pass, Q quantiles, d hidden_size.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnforecast.inference.equations import CellWeights, FloatArray, Tensors, linear, scan, softmax
+from rnnforecast.inference.pretrained_inputs import Reading, SeasonBlocks, input_size, read_series
+
+if TYPE_CHECKING:
+    from rnnforecast.data.windows import WindowBatch
+    from rnnforecast.inference.shapes import Shape
+    from rnnforecast.members import PretrainedSettings
+
+NORM_EPSILON = 1e-5
+#: Width of the layers between recurrences, in units of the hidden size.
+EXPANSION = 2
+SMALLEST_WEIGHT = 1e-6
+
+
+def forecast_pretrained(member: PretrainedSettings, tensors: Tensors, batch: WindowBatch) -> np.ndarray:
+    """Forecast the horizon after each window: [B, H, Q] float64 in original units, ascending along Q.
+
+    Quantiles that cross are sorted (monotone rearrangement, Chernozhukov et al. 2010).
+    """
+    reading = read_series(np, batch.past_target, batch.past_observed, member)
+    embedded = linear(reading.inputs, tensors["input.weight"], tensors["input.bias"])
+    state = _trunk(member, tensors, embedded)[:, -1]  # [B, d]
+    outputs = _head(member, tensors, state, reading)
+    forecast = reading.level[:, :, None] + reading.scale[:, :, None] * outputs
+    return np.sort(forecast, axis=-1)
+
+
+def pretrained_shapes(member: PretrainedSettings) -> dict[str, Shape]:
+    """Return the shape of every tensor of one season class by name: what a model file must hold."""
+    width, outputs = member.hidden_size, member.horizon * len(member.quantile_levels)
+    shapes: dict[str, Shape] = _linear_shapes("input", width, input_size(member))
+    for layer in range(member.num_layers):
+        prefix = f"trunk.layers.{layer}."
+        shapes |= _norm_shapes(f"{prefix}recurrent_norm", width) | _norm_shapes(f"{prefix}forward_norm", width)
+        for gates in ("ih", "hh"):
+            shapes[f"{prefix}recurrent.weight_{gates}_l0"] = (3 * width, width)
+            shapes[f"{prefix}recurrent.bias_{gates}_l0"] = (3 * width,)
+        shapes |= _linear_shapes(f"{prefix}widen", EXPANSION * width, width)
+        shapes |= _linear_shapes(f"{prefix}narrow", width, EXPANSION * width)
+    shapes |= _norm_shapes("trunk.norm", width) | _linear_shapes("head.output", outputs, width)
+    shapes["head.skip.weight"] = (member.horizon, member.recent_length)
+    for name, count in (("season", member.num_seasons), ("long_season", member.num_long_seasons)):
+        if count:
+            shapes |= _linear_shapes(f"head.{name}.weigh", count + 1, width)
+    return shapes
+
+
+def _linear_shapes(name: str, outputs: int, inputs: int) -> dict[str, Shape]:
+    return {f"{name}.weight": (outputs, inputs), f"{name}.bias": (outputs,)}
+
+
+def _norm_shapes(name: str, width: int) -> dict[str, Shape]:
+    return {f"{name}.weight": (width,), f"{name}.bias": (width,)}
+
+
+def _trunk(member: PretrainedSettings, tensors: Tensors, states: FloatArray) -> FloatArray:
+    """Map [B, T, d] to [B, T, d]: per layer h + GRU(norm(h)), then h + W_2 relu(W_1 norm(h))."""
+    for layer in range(member.num_layers):
+        prefix = f"trunk.layers.{layer}."
+        weights = CellWeights.read(tensors, f"{prefix}recurrent.", "_l0")
+        states = states + scan("gru", weights, _norm(tensors, f"{prefix}recurrent_norm", states))
+        normed = _norm(tensors, f"{prefix}forward_norm", states)
+        wide = np.maximum(linear(normed, tensors[f"{prefix}widen.weight"], tensors[f"{prefix}widen.bias"]), 0)
+        states = states + linear(wide, tensors[f"{prefix}narrow.weight"], tensors[f"{prefix}narrow.bias"])
+    return _norm(tensors, "trunk.norm", states)
+
+
+def _norm(tensors: Tensors, name: str, values: FloatArray) -> FloatArray:
+    """Layer normalisation (Ba et al. 2016) over the last axis."""
+    centred = values - values.mean(axis=-1, keepdims=True)
+    variance = np.square(centred).mean(axis=-1, keepdims=True)
+    normed: FloatArray = centred / np.sqrt(variance + NORM_EPSILON)
+    normed *= tensors[f"{name}.weight"]
+    normed += tensors[f"{name}.bias"]
+    return normed
+
+
+def _head(member: PretrainedSettings, tensors: Tensors, state: FloatArray, reading: Reading) -> FloatArray:
+    """Map states [B, d] to quantiles [B, H, Q] in scales around the level."""
+    outputs = linear(state, tensors["head.output.weight"], tensors["head.output.bias"])
+    simple = linear(reading.recent[:, 0], tensors["head.skip.weight"])  # [B, H]
+    for name, blocks in (("season", reading.season), ("long_season", reading.long_season)):
+        if blocks is not None:
+            weighed = linear(state, tensors[f"head.{name}.weigh.weight"], tensors[f"head.{name}.weigh.bias"])
+            simple = simple + _mixture(weighed, blocks)
+    quantiles: FloatArray = outputs.reshape(len(state), member.horizon, -1) + simple[..., None]
+    return quantiles
+
+
+def _mixture(weighed: FloatArray, blocks: SeasonBlocks) -> FloatArray:
+    """Return amplitude times the weighted mean of known seasons: [B, H]; `weighed` is [B, K + 1]."""
+    weights = softmax(weighed[:, :-1])[..., None] * blocks.known[:, 0]  # [B, K, H]
+    mean = (weights * blocks.values[:, 0]).sum(axis=1) / (weights.sum(axis=1) + SMALLEST_WEIGHT)
+    mixture: FloatArray = weighed[:, -1:] * mean
+    return mixture

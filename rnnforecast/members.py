@@ -1,0 +1,71 @@
+"""What a network of an ensemble can be: one trained on the user's series, or a season of the pre-trained one."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from rnnforecast.config import (
+    MAX_HIDDEN_SIZE,
+    MAX_HORIZON,
+    MAX_NUM_LAYERS,
+    TRAINED_QUANTILE_LEVELS,
+    Attention,
+    Mapping_,
+    MemberSettings,
+)
+
+SeasonClassName = Literal["none", "quarter", "week", "year", "day", "weeks", "many"]
+
+
+class PretrainedSettings(BaseModel):
+    """One season length of the pre-trained network, complete: its trunk serves all, its inputs and head only some.
+
+    The network reads `num_segments` segments, each in its own units, with the newest `recent_length` steps and the
+    steps `num_seasons` seasons (and `num_long_seasons` long seasons) before the horizon.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    season_class: SeasonClassName
+    season_length: int = Field(1, ge=1, le=100_000)
+    long_season_length: int = Field(1, ge=1, le=1_000_000)
+    segment_length: int = Field(ge=1, le=100_000)
+    num_segments: int = Field(ge=1, le=1_000)
+    recent_length: int = Field(ge=1, le=10_000)
+    num_seasons: int = Field(0, ge=0, le=64)
+    num_long_seasons: int = Field(0, ge=0, le=64)
+    horizon: int = Field(ge=1, le=MAX_HORIZON)
+    hidden_size: int = Field(ge=1, le=MAX_HIDDEN_SIZE)
+    num_layers: int = Field(ge=1, le=MAX_NUM_LAYERS)
+    quantile_levels: tuple[float, ...] = TRAINED_QUANTILE_LEVELS
+
+    @property
+    def mapping(self) -> Mapping_:
+        """The horizon is read off at once."""
+        return "many-to-many"
+
+    @property
+    def attention(self) -> Attention | None:
+        """The recurrence alone carries the past."""
+        return None
+
+    @property
+    def log(self) -> bool:
+        """Values are read as they are."""
+        return False
+
+    @property
+    def context_length(self) -> int:
+        """Steps of the past that are read: the segments, or the seasons where they reach further back."""
+        return max(
+            self.num_segments * self.segment_length,
+            self.recent_length,
+            self.num_seasons * self.season_length,
+            self.num_long_seasons * self.long_season_length,
+        )
+
+
+#: The settings of one network, of either kind.
+Member: TypeAlias = MemberSettings | PretrainedSettings

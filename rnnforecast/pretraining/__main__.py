@@ -1,0 +1,122 @@
+"""Rebuild the weights that the package ships: `python -m rnnforecast.pretraining --help`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from rnnforecast.pretraining.settings import PretrainingSettings
+    from rnnforecast.pretraining.validation import Panel
+
+app = typer.Typer(help="Pre-train the network that forecasts without training.", no_args_is_help=True)
+Folder = Annotated[Path, typer.Argument(help="folder of the run: checkpoint and log")]
+SettingsFile = Annotated[Path | None, typer.Option("--settings", help="TOML file (default: the shipped one)")]
+Panels = Annotated[
+    list[str] | None,
+    typer.Option("--panel", help="real series to score on: PATH:SEASON_LENGTH:HORIZON[:ORIGINS], repeat for several"),
+]
+
+
+@app.command()
+def train(
+    folder: Folder,
+    *,
+    settings: SettingsFile = None,
+    panel: Panels = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
+    workers: Annotated[int, typer.Option(help="processes that make series", min=1)] = 1,
+    watch_every: Annotated[int, typer.Option(help="steps between two scores on the panels", min=1)] = 1_000,
+) -> None:
+    """Train, or go on from the checkpoint in FOLDER."""
+    import torch
+
+    from rnnforecast.pretraining.loop import pretrain
+
+    chosen, panels = _settings(settings), _panels(panel)
+    pretrain(
+        chosen,
+        folder,
+        device=torch.device(device),
+        watch_every=watch_every,
+        watcher=(lambda networks: _scores(networks, panels, chosen)) if panels else None,
+        num_workers=workers,
+    )
+
+
+@app.command()
+def score(folder: Folder, *, settings: SettingsFile = None, panel: Panels = None) -> None:
+    """Score the averaged weights of a run on the last horizon of each panel."""
+    from rnnforecast.pretraining.checkpoint import read_checkpoint
+    from rnnforecast.pretraining.loop import CHECKPOINT, build_networks
+
+    chosen = _settings(settings)
+    groups, step = read_checkpoint(folder / CHECKPOINT)
+    networks = build_networks(chosen)
+    networks.load_state_dict(groups["average"])
+    typer.echo(f"step {step}")
+    for name, value in _scores(networks, _panels(panel), chosen).items():
+        typer.echo(f"{name:40s} {value:.4f}")
+
+
+@app.command()
+def export(
+    folder: Folder,
+    output: Annotated[Path, typer.Argument(help="model file to write")],
+    *,
+    settings: SettingsFile = None,
+) -> None:
+    """Write the averaged weights of a run as the model file that the package ships."""
+    from rnnforecast.pretraining.checkpoint import read_checkpoint
+    from rnnforecast.pretraining.export import export_base
+    from rnnforecast.pretraining.loop import CHECKPOINT, build_networks
+
+    chosen = _settings(settings)
+    groups, step = read_checkpoint(folder / CHECKPOINT)
+    networks = build_networks(chosen)
+    networks.load_state_dict(groups["average"])
+    export_base(networks, chosen, output)
+    typer.echo(f"{output}: step {step}, {output.stat().st_size / 1e6:.2f} MB")
+
+
+def _settings(path: Path | None) -> PretrainingSettings:
+    from rnnforecast.pretraining.settings import SHIPPED_SETTINGS, read_settings
+
+    return read_settings(path or SHIPPED_SETTINGS)
+
+
+def _panels(specs: list[str] | None) -> list[Panel]:
+    from rnnforecast.pretraining.validation import read_panel
+
+    panels = []
+    for spec in specs or []:
+        path, *numbers = spec.split(":")
+        season_length, horizon, num_origins = (*map(int, numbers), 1)[:3]
+        panels.append(read_panel(Path(path), season_length=season_length, horizon=horizon, num_origins=num_origins))
+    return panels
+
+
+def _scores(networks: nn.ModuleDict, panels: list[Panel], settings: PretrainingSettings) -> dict[str, float]:
+    import numpy as np
+
+    from rnnforecast.config import TRAINED_QUANTILE_LEVELS
+    from rnnforecast.pretraining.validation import forecast_panel, score_panel
+
+    scores: dict[str, float] = {}
+    for panel in panels:
+        found = score_panel(panel, forecast_panel(networks, panel, settings), TRAINED_QUANTILE_LEVELS)
+        scores[panel.name] = round(found.mase, 4)
+        scores[f"{panel.name} / seasonal naive"] = round(found.relative, 4)
+        scores[f"{panel.name} coverage"] = round(found.coverage_80, 3)
+    relative = [value for name, value in scores.items() if name.endswith("/ seasonal naive")]
+    if relative:
+        scores["geometric mean / seasonal naive"] = round(float(np.exp(np.mean(np.log(relative)))), 4)
+    return scores
+
+
+if __name__ == "__main__":
+    app()
