@@ -10,7 +10,6 @@ import numpy as np
 
 from rnnforecast.pretraining.synthesis.frames import Component, Frame, Paths
 
-
 #: The largest disturbance in units of the level, or of its logarithm (a factor of twelve).
 _MOST = 2.5
 
