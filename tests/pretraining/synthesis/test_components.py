@@ -186,3 +186,9 @@ def test_unit_spread_is_that_of_the_visible_span_alone() -> None:
     scaled = to_unit(short.normals() * 5 + 7, short)[:, 60:]
     assert scaled.mean(axis=1) == pytest.approx(0, abs=1e-5)
     assert scaled.std(axis=1) == pytest.approx(1, abs=1e-5)
+
+
+def test_no_disturbance_exceeds_what_real_series_reach() -> None:
+    paths = np.zeros((500, 144), dtype=np.float32)
+    disturb(frame(500), paths, column(5.0, 500), {"outliers": 1.0})
+    assert np.abs(paths).max() == 2.5
