@@ -6,10 +6,13 @@ Every choice comes with its reason and the flag that overrides it.
 from __future__ import annotations
 
 import difflib
+import itertools
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from rnnforecast.data.epochs import holds_stamps
 from rnnforecast.data.ids import FILE_ID, named_like_id
+from rnnforecast.data.joined_stamps import part_of
 from rnnforecast.data.profiles import Profile, profile_columns
 from rnnforecast.data.refusals import listed
 from rnnforecast.errors import DataError
@@ -32,7 +35,11 @@ STEP_NAMES = frozenset(
     {"step", "t", "ds", "index", "time", "period", "timestamp", "datetime", "epoch", "unix"}
     | {"year", "date", "day", "week", "month"}
 )
-_CALENDAR_PARTS = ("year", "month", "day", "hour", "minute")
+_CALENDAR_PARTS = (
+    ("year", "month", "day", "hour", "minute", "second"),
+    ("year", "quarter"),
+    ("year", "day of year", "hour", "minute"),
+)
 
 
 @dataclass(frozen=True)
@@ -67,7 +74,7 @@ def choose_columns(sample: pd.DataFrame, settings: DataSettings, *, path: str) -
     profiles = profile_columns(sample)
     _check_names(sample, settings, path=path)
     reasons: dict[str, str] = {}
-    time = _choose_time(profiles, settings, reasons, num_rows=len(sample))
+    time = _choose_time(profiles, settings, reasons, sample)
     taken = {*time, *settings.id, *settings.past, *settings.future, *settings.static}
     target = _choose_target(profiles, settings, taken, reasons, path=path)
     roles = Roles(time, target, settings.id, settings.past, settings.future, settings.static, reasons=reasons)
@@ -109,14 +116,15 @@ def _nearest(name: str, names: Sequence[str]) -> str | None:
 
 
 def time_parts(text: str, names: Sequence[str]) -> tuple[str, ...]:
-    """Return the time columns that a user names: one, or several joined by `+` such as `date+hour`."""
-    if text in names or "+" not in text:
+    """Return the time columns that a user names: one, or several such as `date,hour` or `date+hour`."""
+    if text in names:
         return (text,)
-    return tuple(part.strip() for part in text.split("+"))
+    mark = "," if "," in text else "+"
+    return tuple(part.strip() for part in text.split(mark) if part.strip()) or (text,)
 
 
 def _choose_time(
-    profiles: Sequence[Profile], settings: DataSettings, reasons: dict[str, str], *, num_rows: int
+    profiles: Sequence[Profile], settings: DataSettings, reasons: dict[str, str], sample: pd.DataFrame
 ) -> tuple[str, ...]:
     if settings.time == "none":
         reasons["time"] = "--time none: rows are steps in file order"
@@ -132,7 +140,7 @@ def _choose_time(
         named = [one for one in stamps if one.named_like_time]
         best = max(named or stamps, key=lambda one: one.num_distinct)  # the first of equals
         clock = next((one for one in free if _adds_to_dates(one)), None)
-        if clock is not None and best.num_distinct < 0.75 * num_rows:
+        if clock is not None and best.num_distinct < 0.75 * len(sample):
             reasons["time"] = "a column of dates and one of times of day; --time names another, or `none`"
             return (best.name, clock.name)
         words = "named like a time and holds dates" if named else "the first column that holds dates"
@@ -146,25 +154,28 @@ def _choose_time(
         if one.kind == "clock" or one.name.lower() in STEP_NAMES or one.words[:1] == ("year",):
             reasons["time"] = "named like a time and holds times or whole steps; --time names another, or `none`"
             return (one.name,)
+    for one in free:
+        if one.kind == "number" and one.name.lower() in STEP_NAMES and holds_stamps(sample[one.name]):
+            reasons["time"] = "named like a time and holds numbers of its size; --time names another, or `none`"
+            return (one.name,)
     reasons["time"] = "no column holds stamps, so rows are steps in file order; --time names a column"
     return ()
 
 
 def _adds_to_dates(profile: Profile) -> bool:
     """Whether a column holds changing times of day or hours, which dates that repeat lack."""
-    is_hour = profile.kind == "integer" and profile.name.lower() == "hour"
+    is_hour = profile.kind == "integer" and part_of(profile.name) == "hour"
     return profile.num_distinct > 1 and (is_hour or (profile.kind == "clock" and profile.named_like_time))
 
 
 def _calendar_parts(profiles: Sequence[Profile]) -> tuple[str, ...]:
-    """Return the columns named year, month (, day, hour, minute) of whole numbers; () where the first two lack."""
-    by_name = {one.name.lower(): one.name for one in profiles if one.kind == "integer"}
-    parts = []
-    for part in _CALENDAR_PARTS:
-        if part not in by_name:
-            break
-        parts.append(by_name[part])
-    return tuple(parts) if len(parts) >= 2 else ()
+    """Return the columns named year and month (, day, hour, minute) or quarter; () where year or the second lacks."""
+    by_part = {part_of(one.name): one.name for one in reversed(profiles) if one.kind == "integer"}
+    for order in _CALENDAR_PARTS:
+        parts = list(itertools.takewhile(by_part.__contains__, order))
+        if len(parts) >= 2:
+            return tuple(by_part[part] for part in parts)
+    return ()
 
 
 def _choose_target(

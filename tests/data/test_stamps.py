@@ -3,7 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rnnforecast.data.stamps import Stamps, format_of, parse_integers, parse_stamps
+from rnnforecast.config import DataSettings
+from rnnforecast.data import formats
+from rnnforecast.data import stamps as stamps_module
+from rnnforecast.data.epochs import parse_integers
+from rnnforecast.data.formats import format_of
+from rnnforecast.data.stamps import Stamps, parse_stamps
 from rnnforecast.errors import DataError
 
 
@@ -48,6 +53,24 @@ def shown(stamps: Stamps) -> list[str]:
         ("3/25/2024 4:00:00 PM", "2024-03-25T16:00:00"),
         ("1749-01-01", "1749-01-01"),
         ("1500-01-01", "1500-01-01"),
+        ("0001-01-01", "0001-01-01"),
+        ("9999-12-31 23:59", "9999-12-31T23:59:00"),
+        ("2024-3-1 4:05 PM", "2024-03-01T16:05:00"),
+        ("2024-03-01 10:30:15,5", "2024-03-01T10:30:15.500000"),
+        ("2024-03-01 10:30:15.123456789", "2024-03-01T10:30:15.123456"),
+        ("20240301T1030", "2024-03-01T10:30:00"),
+        ("20240301T103059", "2024-03-01T10:30:59"),
+        ("2024.03.01", "2024-03-01"),
+        ("2024M03", "2024-03-01"),
+        ("1 Mar 2024 10:30", "2024-03-01T10:30:00"),
+        ("Fri, 01 Mar 2024 10:30:00", "2024-03-01T10:30:00"),
+        ("March 1, 2024 4:00 pm", "2024-03-01T16:00:00"),
+        ("1st March 2024", "2024-03-01"),
+        ("01Mar2024", "2024-03-01"),
+        ("2024-W05-3", "2024-01-31"),
+        ("2020-W53", "2020-12-28"),
+        ("Qtr1 1987", "1987-01-01"),
+        ("25/03/2024 10:30:15.25", "2024-03-25T10:30:15.250000"),
     ],
 )
 def test_one_way_to_write_stamps_is_read(text: str, expected: str) -> None:
@@ -76,7 +99,7 @@ def test_the_whole_column_decides_between_day_and_month() -> None:
 def test_dates_with_two_readings_are_refused_with_both() -> None:
     with pytest.raises(DataError, match="`01/02/2024` may be 2024-02-01 or 2024-01-02, and no row decides") as caught:
         parse("01/02/2024", "02/02/2024")
-    assert caught.value.hint == "rewrite the column as YYYY-MM-DD"
+    assert caught.value.hint == "name the order with `--dayfirst` or `--monthfirst`"
 
 
 def test_dates_that_read_the_same_either_way_need_no_decision() -> None:
@@ -146,3 +169,93 @@ def test_seconds_since_1970_are_noted_with_their_unit() -> None:
 def test_other_whole_numbers_are_steps() -> None:
     assert parse_integers(np.array([1, 2, 3]), name="ds", path="a.csv").values.tolist() == [1, 2, 3]
     assert parse_integers(np.array([1950, 1951]), name="step", path="a.csv").values.tolist() == [1950, 1951]
+
+
+def how(**settings: object) -> DataSettings:
+    return DataSettings.model_validate(settings)
+
+
+def parse_with(settings: DataSettings, *texts: str) -> Stamps:
+    column = np.array(texts, dtype=object)
+    return parse_stamps(column, name="d", path="a.csv", lines_of=lambda rows: [row + 2 for row in rows], how=settings)
+
+
+def test_the_named_order_of_day_and_month_settles_what_no_row_decides() -> None:
+    assert shown(parse_with(how(dayfirst=True), "01/02/2024", "02/02/2024")) == ["2024-02-01", "2024-02-02"]
+    assert shown(parse_with(how(dayfirst=False), "01/02/2024", "02/02/2024")) == ["2024-01-02", "2024-02-02"]
+
+
+def test_a_row_that_contradicts_the_named_order_is_refused() -> None:
+    with pytest.raises(DataError, match=r"row 3: `13/02/2024` cannot be read with the month first"):
+        parse_with(how(dayfirst=False), "01/02/2024", "13/02/2024")
+
+
+def test_a_named_format_reads_what_is_refused_without() -> None:
+    with pytest.raises(DataError, match="year of two digits") as caught:
+        parse("01/02/24", "02/02/24")
+    assert "--date-format %d/%m/%y" in str(caught.value.hint)
+    assert shown(parse_with(how(date_format="%d/%m/%y"), "01/02/24", "02/02/24")) == ["2024-02-01", "2024-02-02"]
+
+
+def test_a_row_without_the_named_format_is_refused_with_text_and_format() -> None:
+    with pytest.raises(DataError, match=r"row 3: `2024-02-02` is not written as `%d/%m/%Y`"):
+        parse_with(how(date_format="%d/%m/%Y"), "01/02/2024", "2024-02-02")
+
+
+def test_24_o_clock_is_midnight_of_the_next_day_and_counted() -> None:
+    stamps = parse("2024-01-31 23:00", "2024-01-31 24:00", "2024-02-01 01:00")
+    assert shown(stamps)[1] == "2024-02-01"
+    assert [(one.code, one.severity, one.rows, one.count) for one in stamps.findings] == [
+        ("W_TIME_24", "repair", (3,), 1)
+    ]
+
+
+def test_25_o_clock_is_no_time() -> None:
+    with pytest.raises(DataError, match="`2024-01-31 25:00` is not a date or time"):
+        parse("2024-01-31 23:00", "2024-01-31 25:00")
+
+
+def test_a_leap_second_is_the_second_after_it_and_counted() -> None:
+    stamps = parse("2016-12-31T23:59:59Z", "2016-12-31T23:59:60Z", "2017-01-01T00:00:01Z")
+    assert shown(stamps) == ["2016-12-31T23:59:59", "2017-01-01", "2017-01-01T00:00:01"]
+    assert stamps.findings[0].code == "W_TIME_LEAP"
+
+
+def test_stamps_with_and_without_zone_are_refused_with_two_rows() -> None:
+    with pytest.raises(
+        DataError, match=r"row 3: `2024-01-01 11:00\+01:00` has the zone that `2024-01-01 10:00` in row 2"
+    ):
+        parse("2024-01-01 10:00", "2024-01-01 11:00+01:00")
+
+
+def test_years_that_are_counted_from_one_are_noted() -> None:
+    stamps = parse("1-01", "1-02", "2-01")
+    assert shown(stamps) == ["0001-01-01", "0001-02-01", "0002-01-01"]
+    assert "counts years from 1" in stamps.findings[0].message
+
+
+def test_days_at_one_local_hour_stay_dates_when_the_offset_changes() -> None:
+    stamps = parse("2024-03-30T16:00:00+01:00", "2024-03-31T16:00:00+02:00", "2024-04-01T16:00:00+02:00")
+    assert shown(stamps) == ["2024-03-30T16:00:00", "2024-03-31T16:00:00", "2024-04-01T16:00:00"]
+    assert stamps.timezone is None
+
+
+@pytest.mark.parametrize(
+    "write",
+    ["{:%Y-%m-%d %H:%M}", "{:%d/%m/%Y %H:%M}", "{:%m/%d/%Y %H:%M:%S}", "{:%Y-%m-%dT%H:%M:%S}Z", "{:%d %b %Y %H:%M}"],
+)
+def test_long_columns_are_read_like_short_ones(write: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = np.datetime64("2024-01-01T00:00", "m") + np.arange(0, 40 * 1440, 17)
+    texts = np.array([write.format(moment.item()) for moment in moments], dtype=object)
+    for module in (formats, stamps_module):
+        monkeypatch.setattr(module, "MANY", 100)
+    assert np.array_equal(parse(*texts).values, moments.astype("datetime64[us]"))
+
+
+def test_an_odd_row_of_a_long_column_is_refused_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (formats, stamps_module):
+        monkeypatch.setattr(module, "MANY", 100)
+    days = (np.datetime64("2024-01-01") + np.arange(500)).astype(str).astype(object)
+    days[321] = "2024-13-01"
+    with pytest.raises(DataError, match="row 323: `2024-13-01` is not a date or time"):
+        parse(*days)

@@ -62,9 +62,52 @@ def test_years_months_and_days_are_one_stamp() -> None:
     assert shown(read(year=[2024], month=[2], day=[29], hour=[3], minute=[4])) == ["2024-02-29T03:04"]
 
 
-def test_parts_of_a_date_are_whole_numbers() -> None:
-    with pytest.raises(DataError, match=r"`Feb` is not a date or time"):
-        read(year=["2024"], month=["Feb"])
+def test_months_beside_years_may_have_names() -> None:
+    assert shown(read(year=["2024", "2024"], month=["Feb", "March"])) == ["2024-02-01T00:00", "2024-03-01T00:00"]
+
+
+def test_parts_of_a_date_out_of_range_are_refused_with_row_and_value() -> None:
+    with pytest.raises(DataError, match=r"time column `month`, row 2: `13` is no month from 1 to 12"):
+        read(year=[2024, 2024], month=[12, 13])
+    with pytest.raises(DataError, match=r"time column `month`, row 1: `Smarch` is no month"):
+        read(year=["2024"], month=["Smarch"])
+    with pytest.raises(DataError, match=r"time column `hour`, row 1: `25` is no hour from 0 to 24"):
+        read(date=["2024-01-01"], hour=[25])
+
+
+def test_years_and_quarters_are_one_stamp() -> None:
+    assert shown(read(year=[2024, 2024], quarter=[1, 4])) == ["2024-01-01T00:00", "2024-10-01T00:00"]
+
+
+def test_years_and_days_of_the_year_are_one_stamp() -> None:
+    assert shown(read(year=[2024, 2024], doy=[60, 366])) == ["2024-02-29T00:00", "2024-12-31T00:00"]
+
+
+def test_hour_24_is_midnight_at_the_end_of_the_day_and_counted() -> None:
+    stamps = read(date=["2024-01-31", "2024-01-31"], hour=[23, 24])
+    assert shown(stamps) == ["2024-01-31T23:00", "2024-02-01T00:00"]
+    assert [(one.code, one.count) for one in stamps.findings] == [("W_TIME_24", 1)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("9:30 PM", "21:30"), ("12:05 am", "00:05"), ("18.00.00", "18:00"), ("07:05:59.9", "07:05")],
+)
+def test_times_of_day_are_read_as_people_write_them(text: str, expected: str) -> None:
+    assert shown(read(date=["2024-01-01"], time=[text])) == [f"2024-01-01T{expected}"]
+
+
+def test_times_of_day_as_one_number_are_hours_and_minutes() -> None:
+    assert shown(read(date=["2024-01-01", "2024-01-01"], hhmm=[30, 2330])) == ["2024-01-01T00:30", "2024-01-01T23:30"]
+
+
+def test_a_cell_that_is_no_time_of_day_is_refused_with_its_row() -> None:
+    with pytest.raises(DataError, match=r"time column `time`, row 2: `noon` is not a time of day"):
+        read(date=["2024-01-01", "2024-01-02"], time=["10:30", "noon"])
+
+
+def test_the_date_may_stand_after_the_time() -> None:
+    assert shown(read(time=["10:30"], date=["2024-01-01"])) == ["2024-01-01T10:30"]
 
 
 def test_steps_and_times_of_day_make_no_stamp() -> None:
