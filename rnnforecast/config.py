@@ -118,7 +118,11 @@ class DataSettings(_Frozen):
     drop_last_partial: bool = Field(False, description="leave out a last row that is cut off")
     dataset: bool = Field(False, description="a folder is one table in several files")
     sample: int | None = Field(None, ge=1, description="read about this many rows: whole series, or the newest rows")
-    max_bytes: str = Field("8GiB", description="size above which a decompressed input is refused")
+    max_bytes: str | None = Field(
+        None,
+        pattern=r"^\d+(\.\d+)? ?([kKmMgGtT][iI]?)?[bB]?$",
+        description="size above which an input is refused, decompressed; unset: 8GiB or half of the free memory",
+    )
     strict: bool = Field(False, description="refuse what would be repaired")
     redact_values: bool = Field(False, description="no value of the file in findings and messages")
 

@@ -42,7 +42,7 @@ FLOORS = {
 OUTSIDE = {
     "config": {"pydantic"},
     "members": {"pydantic"},
-    "data": {"numpy", "pandas", "pyarrow"},
+    "data": {"numpy", "pandas", "pyarrow", "fsspec", "holidays"},
     "store": {"numpy", "pydantic", "filelock", "pyarrow"},
     "inference": {"numpy"},
     "networks": {"numpy", "torch"},

@@ -220,7 +220,13 @@ READING_FLAGS = (
     Flag("drop_last_partial", bool, "leave out a last row that is cut off", READING, default=False),
     Flag("dataset", bool, "a folder is one table in several files", READING, default=False),
     Flag("sample", int, "read about this many rows: whole series, or the newest rows", READING, metavar="ROWS"),
-    Flag("max_bytes", str, "size above which a decompressed input is refused", READING, default="8GiB", metavar="SIZE"),
+    Flag(
+        "max_bytes",
+        str,
+        "size above which an input is refused, decompressed; unset: 8GiB or half of the free memory",
+        READING,
+        metavar="SIZE",
+    ),
     Flag("strict", bool, "refuse what would be repaired", READING, default=False),
     Flag("redact_values", bool, "no value of the file in findings and messages", READING, default=False),
 )

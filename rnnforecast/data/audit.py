@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnforecast.data.calendar import in_words, infer_frequency, parse_frequency, same_series
+from rnnforecast.data.duplicates import without_duplicates
 from rnnforecast.data.ragged import offsets_of
 from rnnforecast.data.refusals import quoted, refusal, rows_in_words
 from rnnforecast.data.regularity import differing_frequencies, snap
@@ -21,6 +22,7 @@ from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from rnnforecast.config import Duplicates
     from rnnforecast.data.frequency import Frequency, StampArray
 
 IntArray = npt.NDArray[np.int64]
@@ -37,7 +39,7 @@ MAX_CALENDARS = 1_000
 class Rows:
     """The rows of all files, as read: one item, one stamp and T values each."""
 
-    items: IntArray  # [n] number of the item, in order of first appearance
+    items: IntArray  # [n] number of the item, in order of its ids
     stamps: StampArray  # [n]
     values: npt.NDArray[np.float64]  # [n, T]
     labels: Callable[[int], str]  # number of an item -> its ids in words
@@ -54,17 +56,26 @@ class Grid:
     freq: Frequency
     offsets: IntArray  # [K + 1]
     first_ordinals: IntArray  # [K]
-    sources: IntArray  # [N] row of `Rows` that stands there, -1 in a gap
+    sources: IntArray  # [N] row of `rows` that stands there, -1 in a gap
+    rows: Rows  # as given, rows of one stamp joined where that was asked for
 
 
-def to_grid(rows: Rows, *, freq: str | None, timezone: str | None, findings: list[Finding]) -> Grid:
+def to_grid(
+    rows: Rows,
+    *,
+    freq: str | None,
+    timezone: str | None,
+    findings: list[Finding],
+    duplicates: Duplicates = "refuse",
+    num_targets: int = 1,
+) -> Grid:
     """Sort rows, drop exact repetitions, find the frequency and lay the rows on its grid; gaps have no source.
 
     Appends what was noticed to `findings`. Raises DataError for stamps that occur twice with different values, and
     for stamps without a regular grid.
     """
     order = _sorted(rows, findings)
-    order = _without_repeated(rows, order, findings)
+    rows, order = without_duplicates(rows, order, how=duplicates, num_targets=num_targets, findings=findings)
     items = rows.items[order]
     num_items = int(items.max()) + 1
     given = offsets_of(np.bincount(items, minlength=num_items).astype(np.int64))
@@ -80,59 +91,23 @@ def to_grid(rows: Rows, *, freq: str | None, timezone: str | None, findings: lis
     sources = np.full(int(offsets[-1]), -1, dtype=np.int64)
     sources[offsets[items] + ordinals - first[items]] = order
     _note_gaps(rows, clock, ordinals, items, findings)
-    return Grid(clock, offsets, first, sources)
+    return Grid(clock, offsets, first, sources, rows)
 
 
 def _sorted(rows: Rows, findings: list[Finding]) -> IntArray:
     """Return the rows by item, then by stamp; counts those that came too late in the file."""
-    order = np.lexsort((rows.stamps, rows.items))
-    in_file_order = np.argsort(rows.items, kind="stable")
-    if not np.array_equal(order, in_file_order):
-        stamps, items = rows.stamps[in_file_order], rows.items[in_file_order]
-        late = in_file_order[1:][(np.diff(stamps.astype(np.int64)) < 0) & (np.diff(items) == 0)]
+    in_order = bool((rows.items[1:] >= rows.items[:-1]).all())
+    order = np.arange(len(rows.items)) if in_order else np.argsort(rows.items, kind="stable")
+    stamps, items = rows.stamps[order], rows.items[order]
+    too_late = (stamps[1:] < stamps[:-1]) & (items[1:] == items[:-1])
+    if too_late.any():
+        late = order[1:][too_late]
         file, lines = rows.locate(np.sort(late)[:MAX_LISTED_ROWS].tolist())
         message = f"{_count(len(late), 'row')} came before an earlier stamp and were sorted by `{rows.time_column}`"
         finding = Finding("W_TIME_UNSORTED", "repair", message, file, lines, rows.time_column, count=len(late))
         findings.append(finding)
+        order = np.lexsort((rows.stamps, rows.items))
     return order.astype(np.int64)
-
-
-def _without_repeated(rows: Rows, order: IntArray, findings: list[Finding]) -> IntArray:
-    """Return the rows without exact repetitions; raises DataError for one stamp with two values."""
-    items, stamps = rows.items[order], rows.stamps[order]
-    again = np.zeros(len(order), dtype=np.bool_)
-    again[1:] = (items[1:] == items[:-1]) & (stamps[1:] == stamps[:-1])
-    if not again.any():
-        return order
-    values = rows.values[order]
-    same = np.zeros(len(order), dtype=np.bool_)
-    same[1:] = ((values[1:] == values[:-1]) | (np.isnan(values[1:]) & np.isnan(values[:-1]))).all(axis=1)
-    other = np.flatnonzero(again & ~same)
-    if len(other):
-        raise refusal([_two_values(rows, order, other)])
-    dropped = order[again]
-    file, lines = rows.locate(np.sort(dropped)[:MAX_LISTED_ROWS].tolist())
-    message = f"{_count(len(dropped), 'row')} repeated another one exactly and were dropped"
-    findings.append(Finding("W_TIME_REPEATED", "repair", message, file, lines, rows.time_column, count=len(dropped)))
-    return order[~again]
-
-
-def _two_values(rows: Rows, order: IntArray, again: IntArray) -> Finding:
-    """Return the refusal of stamps that occur twice in one series with different values."""
-    late, early = order[again], order[again - 1]
-    file, lines = rows.locate([int(early[0]), int(late[0])])
-    _, listed_lines = rows.locate(late[:MAX_LISTED_ROWS].tolist())
-    stamp = in_words(rows.stamps[late[0]])
-    label = rows.labels(int(rows.items[late[0]]))
-    column = int(np.argmax(rows.values[early[0]] != rows.values[late[0]]))
-    values = f"{rows.values[early[0], column]:g} and {rows.values[late[0], column]:g}"
-    whose = f"series {quoted(label)}: " if label else ""
-    message = (
-        f"{whose}stamp {stamp} occurs in {rows_in_words(lines, 2)} with different values, {values}; "
-        f"{_count(len(again), 'stamp')} in all"
-    )
-    fix = "name the columns that tell series apart with --id, or keep one row for each stamp"
-    return Finding("E_TIME_DUPLICATE", "refusal", message, file, listed_lines, rows.time_column, stamp, len(again), fix)
 
 
 def _frequency(

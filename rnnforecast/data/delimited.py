@@ -1,232 +1,318 @@
-"""Delimited text: which delimiter, which header, which rows are whole, and columns parsed fast.
+"""Delimited text as columns, parsed fast: only the used ones, each into the narrowest type that holds it exactly.
 
-Columns are known by position inside; rows of the frame are found again in the file by `line_numbers`.
+Columns are known by position inside; rows of a frame are found again in the file by `Sheet.lines_of`.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-from dataclasses import dataclass
-from itertools import islice
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from rnnforecast.data.refusals import quoted, refusal, rows_in_words
-from rnnforecast.data.source import text_of
+from rnnforecast.data.dialect import Dialect, read_dialect
+from rnnforecast.data.layout import (
+    Records,
+    Text,
+    examine,
+    keep_lines,
+    line_bounds,
+    long_cells,
+    ragged_finding,
+    repeated_headers,
+    trimmed,
+    without_comments,
+)
+from rnnforecast.data.opening import quoted_path
+from rnnforecast.data.refusals import refusal, rows_in_words
 from rnnforecast.errors import DataError
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
+    import pyarrow as pa
+
+    from rnnforecast.config import DataSettings
+    from rnnforecast.data.source import Source
 
     IntArray = npt.NDArray[np.int64]
 
-    from rnnforecast.data.source import Source
-
-DELIMITERS = (",", ";", "\t", "|")
-SNIFFED_ROWS = 50
-#: What an empty number may look like.
-MISSING_TOKENS = ("", "NA", "N/A", "n/a", "NaN", "nan", "NAN", "null", "NULL", "None", "-", "<NA>", "#N/A")
-_LOOKS_LIKE_DATA = re.compile(
-    r"[-+]?[\d.,]+(e[-+]?\d+)?|\d{4}-\d\d?-\d\d?.*|\d\d?[/.]\d\d?[/.]\d{2,4}.*", re.IGNORECASE
-)
-
-
-@dataclass(frozen=True)
-class Dialect:
-    """How the text of one file is laid out."""
-
-    delimiter: str
-    names: tuple[str, ...]
-    skipped_lines: int  # lines up to and including the header
+SAMPLE_ROWS = 2_000
+SAMPLE_BYTES = 2**22
+#: Bytes parsed at once; larger than the longest line that is read.
+_BLOCK_BYTES = 2**24
+_FAILED_COLUMN = re.compile(r"In CSV column #(\d+)")
+_PLAIN_STAMP = re.compile(r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)?")
+_PLAIN_INTEGER = re.compile(r"-?\d{1,18}")
+_RETRIES = 4
 
 
-def read_dialect(source: Source) -> Dialect:
-    """Return delimiter and column names; raises DataError where there is no header or no row."""
-    with text_of(source) as stream:
-        lines = list(islice(stream, SNIFFED_ROWS * 4))
-    skipped, told = 0, None
-    while lines and (not lines[0].strip() or lines[0].lower().startswith("sep=")):
-        line = lines.pop(0).rstrip("\r\n")
-        skipped += 1
-        if line.lower().startswith("sep=") and line[4:] in DELIMITERS:
-            told = line[4:]
-    delimiter = told or _sniff(source.path, lines)
-    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
-    rows = [row for row in islice(reader, SNIFFED_ROWS) if row]
-    header, header_lines = rows[0], _header_lines(lines, delimiter)
-    if len(rows) == 1:
-        message = f"{source.path} has a header but 0 data rows"
-        raise DataError(message, hint="name a file with rows", code="E_DATA_NO_ROWS")
-    if header[0].startswith("#") and len(rows[1]) > len(header):
-        raise DataError(
-            f"{source.path}, row {skipped + 1} is a comment, {quoted(delimiter.join(header))}, not a header",
-            hint=f"remove the comments: grep -v '^#' {source.path} > rows.csv",
-            code="E_DATA_COMMENT",
-        )
-    if all(_LOOKS_LIKE_DATA.fullmatch(cell.strip()) for cell in header):
-        raise DataError(
-            f"{source.path} has no header: row {skipped + 1} is {quoted(delimiter.join(header))}",
-            hint="add a first line with the names of the columns",
-            code="E_DATA_HEADER",
-        )
-    return Dialect(delimiter, column_names(header), skipped + header_lines)
+@dataclass
+class Sheet:
+    """The text of one file: its dialect, and what was found wrong with its rows while they were read.
 
-
-def column_names(header: Sequence[str]) -> tuple[str, ...]:
-    """Return header cells as names: blanks around them cut, an empty one called `Unnamed: POSITION`."""
-    cleaned = [cell.replace("\u00a0", " ").replace("\u200b", "").replace("\ufeff", "").strip() for cell in header]
-    return tuple(name or f"Unnamed: {position}" for position, name in enumerate(cleaned))
-
-
-def _header_lines(lines: list[str], delimiter: str) -> int:
-    reader = csv.reader(lines, delimiter=delimiter)
-    next(reader)
-    return reader.line_num
-
-
-def _sniff(path: str, lines: list[str]) -> str:
-    """Return the delimiter that cuts header and rows into equally many cells, more than one."""
-    fits: dict[str, int] = {}
-    for delimiter in DELIMITERS:
-        counts = [len(row) for row in islice(csv.reader(lines, delimiter=delimiter), SNIFFED_ROWS) if row]
-        same = sum(abs(count - counts[0]) <= 1 for count in counts[1:])
-        if counts[0] > 1 and same >= 0.8 * (len(counts) - 1):
-            fits[delimiter] = counts[0]
-    if not fits:
-        return ","
-    best = [delimiter for delimiter in fits if fits[delimiter] == max(fits.values())]
-    if len(best) > 1:
-        raise DataError(
-            f"{path}: {' and '.join(quoted(delimiter) for delimiter in best)} cut the rows equally well",
-            hint="write the file with one delimiter, or put `sep=;` (or another) in a first line of its own",
-            code="E_DATA_DELIMITER",
-        )
-    return best[0]
-
-
-def check_rows(source: Source, dialect: Dialect) -> None:
-    """Raise DataError for rows with too many or too few cells, and for a quote that never closes."""
-    cells = _cells_of_lines(source, dialect)
-    if cells is not None and bool(((cells == len(dialect.names)) | (cells == 0)).all()):
-        return
-    ragged: list[tuple[int, int]] = []
-    line = dialect.skipped_lines + 1
-    try:
-        for line, row in records(source, dialect):
-            if len(row) != len(dialect.names) and not _only_trailing(row, dialect):
-                ragged.append((line, len(row)))
-    except csv.Error as error:
-        message = f"the quotes after row {line} do not pair up ({error})"
-        fix = "close the quote that opens there, or remove it"
-        raise refusal([Finding("E_DATA_QUOTE", "refusal", message, source.path, (line,), fix=fix)]) from error
-    if ragged:
-        raise refusal([_ragged(source.path, dialect, ragged)])
-
-
-def _cells_of_lines(source: Source, dialect: Dialect) -> IntArray | None:
-    """Return the number of cells of each line after the header, 0 for a blank line; None where quotes forbid it."""
-    if b'"' in source.payload:
-        return None
-    text = np.frombuffer(source.payload, dtype=np.uint8)
-    ends = np.flatnonzero(text == ord("\n"))
-    if text[-1] != ord("\n"):
-        ends = np.append(ends, len(text))
-    delimiters = np.searchsorted(np.flatnonzero(text == ord(dialect.delimiter)), ends)
-    lengths = np.diff(ends, prepend=-1) - 1
-    last = text[np.maximum(ends - 1, 0)]
-    blank = (lengths == 0) | ((lengths == 1) & (last == ord("\r")))
-    cells = np.diff(delimiters, prepend=0) + 1
-    return np.where(blank, 0, cells)[dialect.skipped_lines :]
-
-
-def _only_trailing(row: list[str], dialect: Dialect) -> bool:
-    """Whether a row differs from the header by empty cells behind the last column only."""
-    return len(row) > len(dialect.names) and not any(cell.strip() for cell in row[len(dialect.names) :])
-
-
-def _ragged(path: str, dialect: Dialect, ragged: list[tuple[int, int]]) -> Finding:
-    rows = tuple(line for line, _ in ragged[:MAX_LISTED_ROWS])
-    cells = ragged[0][1]
-    message = (
-        f"{rows_in_words(rows, len(ragged))}: {cells} cells where the header has {len(dialect.names)} columns "
-        f"(delimiter {quoted(dialect.delimiter)})"
-    )
-    fix = "correct these rows (a comma inside a number needs quotes); a cut last row: the file was still being written"
-    return Finding("E_DATA_RAGGED", "refusal", message, path, rows, value=str(cells), count=len(ragged), fix=fix)
-
-
-def records(source: Source, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
-    """Yield each data row with the line it starts on, as an editor counts lines.
-
-    Blank lines are passed over, as the fast parser does, unless the file has one column: there they are rows.
+    `problems` are refusals for the caller to raise; rows they name are left out, so that reading can go on and find
+    the others.
     """
-    with text_of(source) as stream:
-        for _ in range(dialect.skipped_lines):
-            next(stream)
-        reader = csv.reader(stream, delimiter=dialect.delimiter, skipinitialspace=True, strict=True)
-        before = 0
-        for row in reader:
-            line, before = before + 1, reader.line_num
-            if len(row) > 1 or (row and row[0].strip()) or len(dialect.names) == 1:
-                yield dialect.skipped_lines + line, row or [""]
 
+    path: str
+    text: Text
+    dialect: Dialect
+    settings: DataSettings
+    findings: list[Finding] = field(default_factory=list)
+    problems: list[Finding] = field(default_factory=list)
+    _is_mended: bool = False
+    _records: Records | None = None
 
-def line_numbers(source: Source, dialect: Dialect, rows: Sequence[int]) -> list[int]:
-    """Return the file lines of frame rows."""
-    cells = _cells_of_lines(source, dialect)
-    if cells is not None:
-        lines = np.arange(len(cells)) if len(dialect.names) == 1 else np.flatnonzero(cells)
-        return [int(lines[row]) + dialect.skipped_lines + 1 for row in rows]
-    wanted = set(rows)
-    found: dict[int, int] = {}
-    for number, (line, _) in enumerate(islice(records(source, dialect), max(wanted, default=-1) + 1)):
-        if number in wanted:
-            found[number] = line
-    return [found[row] for row in rows]
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all columns."""
+        return self.dialect.names
 
+    def sample(self) -> pd.DataFrame:
+        """Return the first rows as text, "" where a cell is empty."""
+        import pyarrow as pa
 
-def read_text(source: Source, dialect: Dialect, columns: Sequence[int], *, num_rows: int | None = None) -> pd.DataFrame:
-    """Return columns (by position) as text, "" where a cell is empty; ids like `007` and `NA` survive."""
-    return _parse(source, dialect, columns, text=columns, num_rows=num_rows)
+        payload = self.text.payload
+        end = position = 0
+        for _ in range(self.dialect.skipped_lines + SAMPLE_ROWS):
+            position = payload.find(b"\n", end) + 1
+            if not position or position > SAMPLE_BYTES + end:
+                break
+            end = position
+        end = len(payload) if not position or payload.count(b'"', 0, end) % 2 else max(end, 1)
+        types = dict.fromkeys(range(len(self.names)), pa.string())
+        table, _ = self._parse(types, payload=payload[:end])
+        frame: pd.DataFrame = table.slice(0, SAMPLE_ROWS).to_pandas()
+        frame.columns = pd.Index(self.names)
+        return frame
 
+    def read(self, *, text: Sequence[int], numeric: Sequence[int], time: Sequence[int] = ()) -> pd.DataFrame:
+        """Return columns under their position, such as "3".
 
-def read_columns(source: Source, dialect: Dialect, *, text: Sequence[int], numeric: Sequence[int]) -> pd.DataFrame:
-    """Return text columns as text and numeric ones as the fast parser reads them: object where it could not."""
-    return _parse(source, dialect, [*text, *numeric], text=text, num_rows=None)
+        Text is categorical, "" where a cell is empty. Numbers are float64, or categorical text where one cell is no
+        plain number. Time is datetime64[us] or int64 where every cell is written so, else text as objects.
+        """
+        import pyarrow as pa
 
+        as_text = pa.dictionary(pa.int32(), pa.string())
+        types: dict[int, Any] = dict.fromkeys(text, as_text)
+        types |= {place: pa.float64() for place in numeric}
+        types |= {place: self._time_type(place) for place in time if place not in text}
+        if not self._is_mended and self._looks_odd():
+            self._mend()
+        for _ in range(_RETRIES + len(types)):
+            try:
+                table, is_ragged = self._parse(types)
+            except pa.ArrowInvalid as error:
+                failed = _FAILED_COLUMN.search(str(error))
+                if failed is None or int(failed[1]) not in types:
+                    raise self._unreadable(error) from error
+                types[int(failed[1])] = as_text
+                continue
+            if not self._is_mended and (is_ragged or self._has_long_rows(table.num_rows)):
+                self._mend()
+                continue
+            return _to_frame(table, {str(place) for place in time})
+        raise self._unreadable(ValueError("no reading of its columns fits"))
 
-def _parse(
-    source: Source, dialect: Dialect, columns: Sequence[int], *, text: Sequence[int], num_rows: int | None
-) -> pd.DataFrame:
-    """Return columns under their position, such as "3"."""
-    used = [str(place) for place in sorted(set(columns))]
-    as_text = {str(place) for place in text}
-    try:
-        frame: pd.DataFrame = pd.read_csv(
-            io.BytesIO(source.payload.rstrip()),
-            sep=dialect.delimiter,
-            header=None,
-            names=[str(place) for place in range(len(dialect.names))],
-            index_col=False,
-            usecols=used,
-            skiprows=dialect.skipped_lines,
-            nrows=num_rows,
-            dtype=dict.fromkeys(as_text, str),
-            keep_default_na=False,
-            na_values={name: list(MISSING_TOKENS) for name in used if name not in as_text},
-            skip_blank_lines=len(dialect.names) > 1,
-            skipinitialspace=True,
-            float_precision="round_trip",
-            low_memory=False,
-            encoding="utf-8",
+    def lines_of(self, rows: Sequence[int]) -> list[int]:
+        """Return the lines of the file, from 1, on which rows of a frame begin."""
+        if self._records is None:
+            self._records = examine(self.text, self.dialect)
+        cells, first = self._records.cells, self._records.first
+        standing = np.arange(len(cells)) if len(self.names) == 1 else np.flatnonzero(cells)
+        return [self.text.line_of(int(first[standing[row]])) for row in rows]
+
+    def _time_type(self, place: int) -> pa.DataType:
+        """Return the type in which stamps are tried first, from how they are written in the sample."""
+        import pyarrow as pa
+
+        if self.settings.date_format is not None:
+            return pa.dictionary(pa.int32(), pa.string())
+        cells = [cell for cell in self.sample().iloc[:200, place] if cell]
+        if cells and all(_PLAIN_STAMP.fullmatch(cell) for cell in cells):
+            return pa.timestamp("us")
+        if cells and all(_PLAIN_INTEGER.fullmatch(cell) for cell in cells):
+            return pa.int64()
+        return pa.dictionary(pa.int32(), pa.string())
+
+    def _parse(self, types: Mapping[int, pa.DataType], *, payload: bytes | None = None) -> tuple[pa.Table, bool]:
+        """Return the columns that have a type, and whether rows of another width were passed over."""
+        import pyarrow as pa
+        from pyarrow import csv
+
+        payload = self.text.payload if payload is None else payload
+        num_bad = 0
+
+        def skip(row: object) -> str:  # noqa: ARG001
+            nonlocal num_bad
+            num_bad += 1
+            return "skip"
+
+        has_quotes = b'"' in payload
+        buffer = pa.py_buffer(payload)
+        if len(self.names) == 1:
+            buffer = buffer.slice(0, len(payload.rstrip()))  # blank lines at the end are no missing values
+        names = [str(place) for place in range(len(self.names))]
+        table = csv.read_csv(
+            pa.BufferReader(buffer),
+            read_options=csv.ReadOptions(
+                skip_rows=self.dialect.skipped_lines, column_names=names, block_size=_BLOCK_BYTES
+            ),
+            parse_options=csv.ParseOptions(
+                delimiter=self.dialect.delimiter,
+                quote_char='"' if has_quotes else False,
+                newlines_in_values=has_quotes,
+                ignore_empty_lines=len(self.names) > 1,
+                invalid_row_handler=skip,
+            ),
+            convert_options=csv.ConvertOptions(
+                include_columns=[str(place) for place in types],
+                column_types={str(place): kind for place, kind in types.items()},
+                null_values=[""],
+                strings_can_be_null=False,
+                timestamp_parsers=[csv.ISO8601],
+            ),
         )
-    except pd.errors.ParserError as error:
-        raise DataError(f"{source.path} cannot be read as a table: {error}", code="E_DATA_RAGGED") from error
-    return frame
+        return table, num_bad > 0
+
+    def _looks_odd(self) -> bool:
+        """Whether the text has what a fast parser reads in silence: odd quotes, a header again, cells that are huge."""
+        payload = self.text.payload
+        odd_quotes = payload.count(b'"') % 2 == 1
+        cut = self.settings.drop_last_partial and not payload.endswith(b"\n")
+        return odd_quotes or cut or bool(len(repeated_headers(self.text, self.dialect))) or self._has_long_cells()
+
+    def _has_long_cells(self) -> bool:
+        lines = long_cells(self.text, self.dialect)
+        if lines:
+            message = f"{rows_in_words(lines, len(lines))}: a cell of more than 128 KiB"
+            fix = "remove these cells, they are no numbers, stamps or ids"
+            rows = tuple(lines[:MAX_LISTED_ROWS])
+            raise refusal([Finding("E_DATA_CELL", "refusal", message, self.path, rows, count=len(lines), fix=fix)])
+        return False
+
+    def _has_long_rows(self, num_rows: int) -> bool:
+        """Whether some quoted cell runs over several lines: then the exact parser says whether its quotes pair up."""
+        if b'"' not in self.text.payload:
+            return False
+        num_lines = self.text.payload.count(b"\n") + (not self.text.payload.endswith(b"\n"))
+        return num_rows != num_lines - self.dialect.skipped_lines
+
+    def _mend(self) -> None:
+        """Leave out the rows that are not whole, or were asked to be left out; say so, or keep the problem."""
+        self._is_mended = True
+        records = examine(self.text, self.dialect)
+        if records.open_quote is not None:
+            line = self.text.line_of(records.open_quote)
+            message = f"row {line}: a quote opens there, and the quotes do not pair up ({records.reason})"
+            fix = "close the quote that opens there, or remove it"
+            raise refusal([Finding("E_DATA_QUOTE", "refusal", message, self.path, (line,), count=1, fix=fix)])
+        leave = self._repeated(records) | self._cut_off(records) | self._ragged(records)
+        extra = np.flatnonzero((records.extra > 0) & ~leave)
+        keep = np.ones(len(line_bounds(self.text.payload)[0]), dtype=np.bool_)
+        for row in np.flatnonzero(leave):
+            keep[records.first[row] : records.last[row] + 1] = False
+        mended = self.text
+        if len(extra):
+            lines = tuple(self.text.line_of(int(records.first[row])) for row in extra[:MAX_LISTED_ROWS])
+            message = f"{rows_in_words(lines, len(extra))}: delimiters behind the last column were dropped"
+            self.findings.append(Finding("W_DATA_TRAILING", "repair", message, self.path, lines, count=len(extra)))
+            mended = trimmed(mended, records, extra, self.dialect.delimiter)
+        self.text = mended if keep.all() else keep_lines(mended, keep)
+        self._records = None
+
+    def _repeated(self, records: Records) -> npt.NDArray[np.bool_]:
+        again: npt.NDArray[np.bool_] = np.isin(records.first, repeated_headers(self.text, self.dialect))
+        rows = np.flatnonzero(again)
+        if len(rows):
+            lines = tuple(self.text.line_of(int(records.first[row])) for row in rows[:MAX_LISTED_ROWS])
+            message = f"{rows_in_words(lines, len(rows))}: the header stands there again"
+            self._tell("DATA_HEADER_AGAIN", message, lines, len(rows), skipped=self.settings.skip_bad_rows)
+        return again
+
+    def _cut_off(self, records: Records) -> npt.NDArray[np.bool_]:
+        leave = np.zeros(len(records.cells), dtype=np.bool_)
+        if self.settings.drop_last_partial and len(leave) and not self.text.payload.endswith(b"\n"):
+            leave[-1] = True
+            line = self.text.line_of(int(records.first[-1]))
+            message = f"row {line}: the last row has no line end and was left out"
+            self.findings.append(Finding("W_DATA_PARTIAL", "repair", message, self.path, (line,), count=1))
+        return leave
+
+    def _ragged(self, records: Records) -> npt.NDArray[np.bool_]:
+        wrong = (records.cells != len(self.names)) & (records.cells > 0) & (records.extra == 0)
+        if self.settings.drop_last_partial and len(wrong) and not self.text.payload.endswith(b"\n"):
+            wrong[-1] = False
+        starts, ends = line_bounds(self.text.payload)
+        lone = np.flatnonzero(wrong & (records.cells == 1))
+        blank = [
+            row for row in lone if not self.text.payload[starts[records.first[row]] : ends[records.last[row]]].strip()
+        ]
+        problem = wrong.copy()
+        problem[blank] = False  # a line of blanks is a blank line
+        rows = np.flatnonzero(problem)
+        if len(rows):
+            finding = ragged_finding(self.path, self.text, self.dialect, records, rows)
+            if self.settings.skip_bad_rows:
+                self._tell("DATA_RAGGED", finding.message, finding.rows, len(rows), skipped=True)
+            else:
+                self.problems.append(finding)
+        return wrong
+
+    def _tell(self, code: str, message: str, lines: tuple[int, ...], count: int, *, skipped: bool) -> None:
+        if skipped:
+            message = f"{message}; left out"
+            self.findings.append(Finding(f"W_{code}", "repair", message, self.path, lines, count=count))
+        else:
+            fix = "remove these rows, or leave them out: --skip-bad-rows"
+            self.problems.append(Finding(f"E_{code}", "refusal", message, self.path, lines, count=count, fix=fix))
+
+    def _unreadable(self, error: Exception) -> DataError:
+        words = str(error).splitlines()[0][:200]
+        return DataError(
+            f"{quoted_path(self.path)} cannot be read as a table: {words}",
+            hint="open it in an editor and look for a row unlike the others",
+            code="E_DATA_RAGGED",
+        )
+
+
+def open_sheet(source: Source, settings: DataSettings) -> Sheet:
+    """Return the text of a source as a sheet; raises DataError where it has no header, or no row."""
+    text, findings = Text(source.payload), []
+    if settings.comment:
+        text, count = without_comments(text, settings.comment)
+        if count:
+            message = f"{count} lines that begin with `{settings.comment}` are comments"
+            findings.append(Finding("N_DATA_COMMENTS", "note", message, source.path, count=count))
+    dialect = read_dialect(source.with_payload(text.payload), settings)
+    spaced = f'{dialect.delimiter} "'.encode()
+    if spaced in text.payload:
+        text = Text(text.payload.replace(spaced, spaced.replace(b" ", b"", 1)), text.lines)
+    findings += dialect.findings
+    if dialect.delimiter not in ",\t":
+        words = f"cells are parted by `{dialect.delimiter}`"
+        findings.append(Finding("N_DATA_DELIMITER", "note", words, source.path, value=dialect.delimiter))
+    return Sheet(source.path, text, dialect, settings, findings)
+
+
+def _to_frame(table: pa.Table, time: set[str]) -> pd.DataFrame:
+    """Return columns as pandas holds them, without a copy where it can be."""
+    import pyarrow as pa
+
+    columns: dict[str, pd.Series[Any]] = {}
+    for name in table.column_names:
+        column = table.column(name)
+        if pa.types.is_dictionary(column.type):
+            column = column.unify_dictionaries()
+        if pa.types.is_integer(column.type) and column.null_count:
+            column = column.cast(pa.string()).fill_null("").dictionary_encode()
+        series: pd.Series[Any] = column.to_pandas()
+        is_text = isinstance(series.dtype, pd.CategoricalDtype)
+        columns[name] = series.astype(object) if name in time and is_text else series
+    return pd.DataFrame(columns, copy=False)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from rnnforecast.data.profiles import words_of
+from rnnforecast.data.refusals import quoted
+from rnnforecast.findings import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,6 +77,66 @@ def _combinations(candidates: Sequence[str]) -> list[tuple[str, ...]]:
     pairs = [(one, other) for place, one in enumerate(few) for other in few[place + 1 :]]
     heads = [tuple(few[:length]) for length in range(3, len(few) + 1)]
     return [(one,) for one in few] + pairs + heads
+
+
+def number_items(
+    columns: Sequence[tuple[IntArray, npt.NDArray[np.object_]]], *, num_rows: int
+) -> tuple[IntArray, npt.NDArray[np.object_]]:
+    """Return the number of the item of each row, [n], and the ids of each item, [K, columns].
+
+    Items are numbered in the order of their ids, column by column: the order of rows in a file changes nothing.
+    """
+    items = np.zeros(num_rows, dtype=np.int64)
+    ids = np.empty((1, 0), dtype=object)
+    for codes, texts in columns:
+        order = _in_order(texts)
+        rank = np.empty(len(texts), dtype=np.int64)
+        rank[order] = np.arange(len(texts))
+        joined = items * len(texts) + rank[codes]
+        combinations, items = _ranked(joined, limit=len(ids) * len(texts))
+        ids = np.column_stack([ids[combinations // len(texts)], texts[order][combinations % len(texts)]])
+    return items, ids
+
+
+def _in_order(texts: npt.NDArray[np.object_]) -> IntArray:
+    """Return the order of texts by their signs; of whole numbers by their size."""
+    if all(text.isdecimal() for text in texts):
+        return np.array(sorted(range(len(texts)), key=lambda place: (len(texts[place]), texts[place])), dtype=np.int64)
+    return np.argsort(texts, kind="stable").astype(np.int64)
+
+
+def _ranked(codes: IntArray, *, limit: int) -> tuple[IntArray, IntArray]:
+    """Return the distinct codes in order and the place of each code among them; codes are below `limit`."""
+    if limit > 4 * len(codes) + 1_000:
+        distinct, places = np.unique(codes, return_inverse=True)
+        return distinct, places.astype(np.int64)
+    present = np.zeros(limit, dtype=np.bool_)
+    present[codes] = True
+    return np.flatnonzero(present), (np.cumsum(present) - 1)[codes]
+
+
+def near_twins(ids: npt.NDArray[np.object_], names: Sequence[str]) -> list[Finding]:
+    """Return a finding for ids that differ only by blanks, case or the way an accent is written; none is merged."""
+    findings = []
+    for place, name in enumerate(names):
+        texts = pd.unique(ids[:, place])
+        plain = np.array([_folded(text) for text in texts], dtype=object)
+        codes, distinct = pd.factorize(plain)
+        if len(distinct) == len(texts):
+            continue
+        twins = np.flatnonzero(np.bincount(codes)[codes] > 1)
+        shown = ", ".join(quoted(text) for text in sorted(texts[twins], key=_folded)[:6])
+        message = f"id column `{name}`: {len(twins)} ids differ only by blanks, case or accents and stay apart: {shown}"
+        fix = "if two of them mean one series, write them alike"
+        value = str(texts[twins[0]])
+        findings.append(Finding("W_ID_TWINS", "repair", message, column=name, value=value, count=len(twins), fix=fix))
+    return findings
+
+
+def _folded(text: str) -> str:
+    return (
+        text.casefold().strip() if text.isascii() else " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    )
 
 
 def join_codes(codes: Sequence[IntArray]) -> IntArray:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from rnnforecast.data.delimited import MISSING_TOKENS
+from rnnforecast.config import DataSettings
 from rnnforecast.data.refusals import quoted, rows_in_words
+from rnnforecast.data.spellings import PLAIN_RE2, cleaned, find_convention, is_numeric, units_of, why_not
+from rnnforecast.data.spellings import has_unit as has_unit
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
 if TYPE_CHECKING:
@@ -18,113 +19,227 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     FloatArray = npt.NDArray[np.float64]
+    IntArray = npt.NDArray[np.int64]
     BoolArray = npt.NDArray[np.bool_]
+    TextArray = npt.NDArray[np.object_]
     #: Row numbers of a frame -> lines of its file.
     LinesOf: TypeAlias = Callable[[Sequence[int]], list[int]]
 
-_TRUTH = {"true": 1.0, "false": 0.0}
-_PLAIN = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?|[-+]?(inf|infinity)", re.IGNORECASE)
-_DECIMAL_COMMA = re.compile(r"[-+]?(\d{1,3}(\.\d{3})+|\d+),\d+")
-_GROUPED = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?")
-_UNIT = re.compile(r"[-+]?[\d.,]+\s*[^\d\s.,]+.*|[^\d\s.,+-]+\s*[-+]?[\d.,]+", re.DOTALL)
-
-
-_WITH_UNIT = re.compile(r"[-+]?[\d.,]+ ?[%€$£°].*|[€$£] ?[-+]?[\d.,]+|[-+]?[\d.,]+ [a-zA-Z]+")
+#: What an empty number may look like.
+MISSING_TOKENS = (
+    *("", "NA", "N/A", "n/a", "NaN", "nan", "NAN", "null", "NULL", "Null", "None", "-", "<NA>", "NaT"),
+    *("#N/A", "#DIV/0!", "#VALUE!", "#REF!", "#NUM!", "#NAME?", "#NULL!"),
+)
 #: Whole numbers above it do not all fit a float64.
 EXACT = 2.0**53
+_LARGEST_INTEGER = 2.0**64
+#: Numbers that stand for "no value" in many exports.
+_SENTINELS = (-99999.0, -9999.0, -999.0, -99.0, 999.0, 9999.0, 99999.0)
+_MIN_ZERO_RUN = 5
 
 
-def looks_numeric(texts: npt.NDArray[np.object_]) -> BoolArray:
+def looks_numeric(texts: TextArray) -> BoolArray:
     """Return which texts are numbers, in any of the spellings that are read or refused by name."""
-    spellings = (_PLAIN, _DECIMAL_COMMA, _GROUPED)
-    return np.array([any(one.fullmatch(text) for one in spellings) for text in texts], dtype=np.bool_)
-
-
-def has_unit(text: str) -> bool:
-    """Whether a text is a number with a unit, a currency or a percent sign: `12 kg`, `$5`, `12%`."""
-    return _WITH_UNIT.fullmatch(text) is not None
+    return np.array([is_numeric(text) for text in texts], dtype=np.bool_)
 
 
 def parse_numbers(
-    column: pd.Series[Any], *, name: str, path: str, lines_of: LinesOf
+    column: pd.Series[Any], *, name: str, path: str, lines_of: LinesOf, settings: DataSettings | None = None
 ) -> tuple[FloatArray, list[Finding]]:
     """Return a column as float64, NaN where a missing token stands, with what was noticed.
 
     Findings of severity `refusal` name the rows that hold text or infinities; the caller collects and raises.
     """
-    findings: list[Finding] = []
-    if column.dtype.kind in "fiub":
+    settings = settings or DataSettings()
+    if column.dtype.kind in "fiub" and not isinstance(column.dtype, pd.CategoricalDtype):
         values = np.asarray(column, dtype=np.float64)
+        findings: list[Finding] = []
+        if column.dtype.kind in "iu":
+            _note_digits(np.asarray(column).astype(object), values, name=name, path=path, findings=findings)
     else:
-        values, findings = _parse_texts(column, name=name, path=path, lines_of=lines_of)
+        values, findings = _parse_texts(column, name=name, path=path, lines_of=lines_of, settings=settings)
     infinite = np.flatnonzero(np.isinf(values))
     if len(infinite):
+        values = values.copy()
         lines = tuple(lines_of(infinite[:MAX_LISTED_ROWS].tolist()))
         message = f"column `{name}`, {rows_in_words(lines, len(infinite))}: infinite value"
-        fix = "write the true number, or leave the cell empty"
         value = str(values[infinite[0]])
-        findings.append(Finding("E_VALUE_INFINITE", "refusal", message, path, lines, name, value, len(infinite), fix))
-    if len(values) and np.nanmax(np.abs(values), initial=0.0) > EXACT and not len(infinite):
-        message = f"column `{name}` holds numbers above 2^53, whose last digits are lost"
-        findings.append(Finding("W_VALUE_DIGITS", "note", message, path, column=name))
+        values[infinite] = np.nan
+        if settings.inf == "missing":
+            message += "; taken for missing"
+            findings.append(Finding("W_VALUE_INFINITE", "repair", message, path, lines, name, value, len(infinite)))
+        else:
+            fix = "write the true number, or take such values for missing: --inf missing"
+            findings.append(
+                Finding("E_VALUE_INFINITE", "refusal", message, path, lines, name, value, len(infinite), fix)
+            )
+    if column.dtype.kind == "f" and not isinstance(column.dtype, pd.CategoricalDtype):
+        _note_digits(None, values, name=name, path=path, findings=findings)
     return values, findings
 
 
+def _note_digits(exact: TextArray | None, values: FloatArray, *, name: str, path: str, findings: list[Finding]) -> None:
+    """Note whole numbers whose last digits a float64 cannot hold, where they are lost or may be."""
+    if not len(values):
+        return
+    size = np.abs(values)
+    large = np.flatnonzero((size > EXACT) & (size <= _LARGEST_INTEGER))
+    if exact is not None:
+        large = large[[int(exact[row]) != int(values[row]) for row in large]]
+    if len(large):
+        message = f"column `{name}` holds numbers above 2^53, whose last digits are lost"
+        findings.append(Finding("W_VALUE_DIGITS", "repair", message, path, column=name, count=len(large)))
+
+
 def _parse_texts(
-    column: pd.Series[Any], *, name: str, path: str, lines_of: LinesOf
+    column: pd.Series[Any], *, name: str, path: str, lines_of: LinesOf, settings: DataSettings
 ) -> tuple[FloatArray, list[Finding]]:
-    """Parse distinct texts once each: a column has few of them or is parsed by the fast parser."""
-    codes, distinct = pd.factorize(column.to_numpy(dtype=object), use_na_sentinel=True)
-    texts = np.array([str(value).strip().replace("\u2212", "-") for value in distinct], dtype=object)
-    missing = np.isin(texts, list(MISSING_TOKENS))
+    """Parse distinct texts once each: a column has few of them, or most are plain numbers, which cost little."""
+    codes, raw = _distinct(column)
+    texts = np.array([cleaned(text) for text in raw], dtype=object)
+    tokens = np.isin(texts, [*MISSING_TOKENS, *settings.missing_values])
     numbers = np.full(len(texts) + 1, np.nan)  # the last one serves missing cells, whose code is -1
-    comma = _has_decimal_commas(texts[~missing])
-    bad = np.zeros(len(texts), dtype=np.bool_)
-    for index in np.flatnonzero(~missing):
-        number = _number(texts[index], comma=comma)
-        bad[index] = number is None
+    plain = _plain_numbers(texts, numbers) & ~tokens
+    numbers[:-1][tokens] = np.nan
+    rest = np.flatnonzero(~plain & ~tokens)
+    convention = find_convention([*texts[rest], *texts[plain & _has_point(texts)][:1000]], settings)
+    marked = convention.decimal != "." or convention.thousands
+    for index in np.flatnonzero(~tokens) if marked else rest:
+        number = convention.parse(texts[index])
         numbers[index] = np.nan if number is None else number
+        plain[index] = number is not None
+    bad = ~plain & ~tokens
     findings: list[Finding] = []
-    if comma:
-        message = f"column `{name}` is read with decimal commas"
-        value = str(next(text for text in texts[~missing] if "," in text))
+    if convention.note:
+        value = next((str(text) for text in texts[~tokens] if "," in text or text.count(".") > 1), "")
+        message = f"column `{name}` is read {convention.note}"
         findings.append(Finding("N_VALUE_DECIMAL_COMMA", "note", message, path, column=name, value=value))
+    _tell_repairs(raw, texts, codes, tokens=tokens, bad=bad, name=name, path=path, findings=findings)
+    if bad.any():
+        findings += _refused(codes, texts, bad, good=~bad & ~tokens, name=name, path=path, lines_of=lines_of)
+    values = numbers[codes]
+    large = np.flatnonzero(~tokens & ~bad & (np.abs(np.nan_to_num(numbers[:-1], posinf=0, neginf=0)) > EXACT))
+    if len(large):
+        lost = [place for place in large if _is_lost(texts[place], numbers[place])]
+        count = int(np.isin(codes, lost).sum())
+        if count:
+            message = f"column `{name}` holds numbers above 2^53, whose last digits are lost"
+            findings.append(Finding("W_VALUE_DIGITS", "repair", message, path, column=name, count=count))
+    return values, findings
+
+
+def _distinct(column: pd.Series[Any]) -> tuple[IntArray, TextArray]:
+    """Return a code for each row, -1 where nothing stands, and the distinct texts."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return column.cat.codes.to_numpy().astype(np.int64), column.cat.categories.to_numpy(dtype=object)
+    codes, distinct = pd.factorize(column.to_numpy(dtype=object), use_na_sentinel=True)
+    return codes.astype(np.int64), np.array([str(value) for value in distinct], dtype=object)
+
+
+def _plain_numbers(texts: TextArray, numbers: FloatArray) -> BoolArray:
+    """Write the plain numbers among texts into `numbers`; returns which they are."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not len(texts):
+        return np.zeros(0, dtype=np.bool_)
+    column = pa.array(texts, type=pa.string())
+    plain: BoolArray = pc.match_substring_regex(column, PLAIN_RE2).to_numpy(zero_copy_only=False)
+    numbers[:-1][plain] = column.filter(pa.array(plain)).cast(pa.float64()).to_numpy()
+    return plain
+
+
+def _has_point(texts: TextArray) -> BoolArray:
+    return np.array(["." in text for text in texts], dtype=np.bool_)
+
+
+def _is_lost(text: str, number: float) -> bool:
+    digits = text.lstrip("+-")
+    return digits.isdigit() and int(text) != int(number)
+
+
+def _tell_repairs(
+    raw: TextArray,
+    texts: TextArray,
+    codes: IntArray,
+    *,
+    tokens: BoolArray,
+    bad: BoolArray,
+    name: str,
+    path: str,
+    findings: list[Finding],
+) -> None:
+    """Tell how many cells hold words for a missing number, and how many numbers were written with odd signs."""
+    counts = np.bincount(codes[codes >= 0], minlength=len(texts))
+    words = [(str(texts[place]), int(counts[place])) for place in np.flatnonzero(tokens) if texts[place]]
+    if words:
+        merged: dict[str, int] = {}
+        for word, count in words:
+            merged[word] = merged.get(word, 0) + count
+        total = sum(merged.values())
+        shown = ", ".join(f"{quoted(word)} {count}" for word, count in list(merged.items())[:8])
+        message = (
+            f"column `{name}`: {total} {'cell holds' if total == 1 else 'cells hold'} a word for missing ({shown})"
+        )
+        findings.append(Finding("W_VALUE_TOKENS", "repair", message, path, column=name, value=words[0][0], count=total))
+    odd = np.array([old.strip(" \t") != new for old, new in zip(raw, texts, strict=True)], dtype=np.bool_)
+    odd &= ~bad & ~tokens
+    if odd.any():
+        first = str(raw[np.flatnonzero(odd)[0]])
+        count = int(counts[odd].sum())
+        message = f"column `{name}`: {count} numbers with an odd minus sign or blank, such as {quoted(first)}"
+        findings.append(Finding("W_VALUE_SIGNS", "repair", message, path, column=name, value=first, count=count))
+
+
+def _refused(
+    codes: IntArray, texts: TextArray, bad: BoolArray, *, good: BoolArray, name: str, path: str, lines_of: LinesOf
+) -> list[Finding]:
+    """Return one refusal for the cells that are no numbers, or two where the header stands among them."""
     rows = np.flatnonzero(np.append(bad, False)[codes])
-    if len(rows):
-        findings.append(_not_a_number(rows, str(texts[codes[rows[0]]]), name=name, path=path, lines_of=lines_of))
-    return numbers[codes], findings
-
-
-def _number(text: str, *, comma: bool) -> float | None:
-    if comma and _DECIMAL_COMMA.fullmatch(text):
-        text = text.replace(".", "").replace(",", ".")
-    if _PLAIN.fullmatch(text):
-        return float(text)
-    return _TRUTH.get(text.lower())
-
-
-def _has_decimal_commas(texts: npt.NDArray[np.object_]) -> bool:
-    """Whether commas of a column can only be decimal ones: no decimal point beside them, and not all in threes."""
-    with_comma = [text for text in texts if "," in text]
-    if not with_comma or any("." in text and "," not in text for text in texts):
-        return False
-    if not all(_DECIMAL_COMMA.fullmatch(text) for text in with_comma):
-        return False
-    return not all(_GROUPED.fullmatch(text) for text in with_comma)
-
-
-def _not_a_number(rows: npt.NDArray[np.int64], value: str, *, name: str, path: str, lines_of: LinesOf) -> Finding:
+    value = str(texts[codes[rows[0]]])
     lines = tuple(lines_of(rows[:MAX_LISTED_ROWS].tolist()))
     where = f"column `{name}`, {rows_in_words(lines, len(rows))}"
-    plain = value.replace(",", "")
+    units = units_of(texts[bad])
     if value == name:
         words, fix = "the header stands there again", "remove the repeated header rows"
-    elif _GROUPED.fullmatch(value):
-        words = f"{quoted(value)} may mean {plain} or {value.replace(',', '.', 1)}"
-        words = f"{quoted(value)} has marks of thousands" if "." in value or value.count(",") > 1 else words
-        fix = f"write the number without a comma, as {plain}"
-    elif _UNIT.fullmatch(value):
-        words, fix = f"{quoted(value)} is a number with a unit or a sign", "write plain numbers, the unit in the header"
+    elif len(units) > 1 and not any(unit.startswith("%") for unit in units):
+        shown = ", ".join(quoted(unit) for unit in units[:5])
+        words, fix = (
+            f"{quoted(value)} is a number with a unit or a sign, and there are several: {shown}",
+            ("bring the numbers to one unit, or name two spellings of one unit: --strip-units for each"),
+        )
     else:
-        words, fix = f"{quoted(value)} is not a number", "write a number, or leave the cell empty for a missing value"
-    return Finding("E_VALUE_TEXT", "refusal", f"{where}: {words}", path, lines, name, value, len(rows), fix)
+        words, fix = why_not(value, others=texts[good])
+        words = words.replace(f"`{value}`", quoted(value), 1)
+    return [Finding("E_VALUE_TEXT", "refusal", f"{where}: {words}", path, lines, name, value, len(rows), fix)]
+
+
+def note_sentinels(values: FloatArray, *, name: str, path: str, lines_of: LinesOf) -> list[Finding]:
+    """Note numbers that look like a word for "no value": far from all others and repeated, or zeros in a run."""
+    known = values[np.isfinite(values)]
+    findings: list[Finding] = []
+    for sentinel in _SENTINELS:
+        rows = np.flatnonzero(values == sentinel)
+        others = known[known != sentinel]
+        if len(rows) < 2 or not len(others) or 2 * len(rows) > len(known):
+            continue
+        low, high = float(others.min()), float(others.max())
+        distance = low - sentinel if sentinel < low else sentinel - high
+        if distance > 3 * max(high - low, 1e-9) or (distance > 0 and distance > abs(high - low)):
+            findings.append(_sentinel(rows, f"{sentinel:g}", name=name, path=path, lines_of=lines_of))
+    zeros = values == 0
+    others = np.abs(known[known != 0])
+    if zeros.any() and len(others) > len(known) / 2 and float(others.min()) > float(np.median(others)) / 4:
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], zeros, [False]]).astype(np.int8)))
+        runs = edges[1::2] - edges[::2]
+        if len(runs) and int(runs.max()) >= _MIN_ZERO_RUN:
+            rows = np.flatnonzero(zeros)
+            findings.append(_sentinel(rows, "0", name=name, path=path, lines_of=lines_of))
+    return findings
+
+
+def _sentinel(rows: IntArray, value: str, *, name: str, path: str, lines_of: LinesOf) -> Finding:
+    lines = tuple(lines_of(rows[:MAX_LISTED_ROWS].tolist()))
+    message = f"column `{name}`, {rows_in_words(lines, len(rows))}: {value} looks like a sentinel; taken as it is"
+    fix = f"if it means missing: --missing-values {value}"
+    return Finding("N_VALUE_SENTINEL", "note", message, path, lines, name, value, len(rows), fix)

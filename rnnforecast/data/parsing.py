@@ -3,107 +3,162 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from rnnforecast.config import DataSettings
 from rnnforecast.data.ids import FILE_ID
-from rnnforecast.data.numbers import parse_numbers
-from rnnforecast.data.refusals import listed, refusal
+from rnnforecast.data.numbers import note_sentinels, parse_numbers
+from rnnforecast.data.opening import quoted_path
+from rnnforecast.data.refusals import listed, rows_in_words
 from rnnforecast.data.timing import read_stamps
 from rnnforecast.errors import DataError
-from rnnforecast.findings import Finding
+from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     import numpy.typing as npt
 
     from rnnforecast.data.columns import Roles
     from rnnforecast.data.frequency import StampArray
+    from rnnforecast.data.numbers import LinesOf
     from rnnforecast.data.stamps import Stamps
     from rnnforecast.data.table import Table
 
     IntArray = npt.NDArray[np.int64]
+    FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class ParsedFile:
-    """The used columns of one file, parsed."""
+    """The used columns of one file, parsed; with `problems` it is no reading, only what else could be found."""
 
     table: Table
-    frame: pd.DataFrame  # ids and candidates for ids, as text
+    frame: pd.DataFrame  # ids and candidates for ids, as categories of text
     stamps: Stamps | None
-    values: npt.NDArray[np.float64]  # [n, T]
-    rows: IntArray  # [n] frame rows of the table, blank ones left out
+    values: FloatArray  # [n, T]
+    rows: IntArray | None  # [n] frame rows of the table where blank ones were left out
     findings: tuple[Finding, ...]
+    problems: tuple[Finding, ...] = ()
 
     def lines_of(self, rows: Sequence[int]) -> list[int]:
         """Return the lines of the file that parsed rows stand on."""
-        return self.table.lines_of([int(self.rows[row]) for row in rows])
+        return self.table.lines_of(list(rows) if self.rows is None else [int(self.rows[row]) for row in rows])
 
 
-def parse_file(table: Table, roles: Roles) -> ParsedFile:
-    """Parse the used columns of one file; raises DataError with the problems of all of them."""
+def parse_file(table: Table, roles: Roles, settings: DataSettings | None = None) -> ParsedFile:
+    """Parse the used columns of one file; problems of all of them are collected, not raised.
+
+    Raises DataError for columns that are not there and for files that cannot be read on.
+    """
+    settings = settings or DataSettings()
     numeric = [*roles.target, *roles.covariates]
-    labels = [*roles.id, *roles.id_candidates]
-    text = [name for name in (*roles.time, *labels) if name in table.names]
+    labels = [name for name in (*roles.id, *roles.id_candidates) if name in table.names]
     lacking = [name for name in (*roles.time, *numeric, *roles.id) if name not in table.names and name != FILE_ID]
     if lacking:
-        hint = f"its columns are {listed(table.names)}"
-        raise DataError(f"{table.path} lacks column {listed(lacking)}", hint=hint, code="E_COLUMN_UNKNOWN")
-    frame = table.read(text=text, numeric=numeric)
-    rows = _filled_rows(frame)
+        message = f"{quoted_path(table.path)} lacks column {listed(lacking)}"
+        raise DataError(message, hint=f"its columns are {listed(table.names)}", code="E_COLUMN_UNKNOWN")
+    frame = table.read(text=labels, numeric=numeric, time=roles.time)
     findings: list[Finding] = []
-    if len(rows) < len(frame):
+    rows = _filled_rows(frame, labels=labels)
+    if rows is not None:
         count = len(frame) - len(rows)
-        message = f"{count} empty rows were left out"
-        findings.append(Finding("W_DATA_BLANK", "repair", message, table.path, count=count))
+        findings.append(Finding("W_DATA_BLANK", "repair", f"{count} empty rows were left out", table.path, count=count))
         frame = frame.iloc[rows].reset_index(drop=True)
     if frame.empty:
-        raise DataError(f"{table.path} has a header but 0 data rows", code="E_DATA_NO_ROWS")
+        message = f"{quoted_path(table.path)} has a header but 0 data rows"
+        raise DataError(message, hint="name a file with rows", code="E_DATA_NO_ROWS")
 
     def lines_of(chosen: Sequence[int]) -> list[int]:
-        return table.lines_of([int(rows[row]) for row in chosen])
+        return table.lines_of(list(chosen) if rows is None else [int(rows[row]) for row in chosen])
 
-    columns, noticed = _parse_all(frame, numeric, path=table.path, lines_of=lines_of)
-    problems = [finding for finding in noticed if finding.severity == "refusal"]
-    stamps = None
-    try:
-        if roles.time:
-            stamps = read_stamps(frame, roles.time, path=table.path, lines_of=lines_of)
-            findings += stamps.findings
-    except DataError as error:
-        problems = [*error.findings, *problems]
-        if not error.findings:
-            raise
-    if problems:
-        raise refusal(problems)
-    findings += noticed
-    texts = frame[[name for name in labels if name in frame]].astype(str)
-    return ParsedFile(table, texts, stamps, columns, rows, tuple(findings))
+    columns, noticed = _parse_numeric(frame, roles, path=table.path, lines_of=lines_of, settings=settings)
+    stamps, clock = _parse_stamps(frame, roles, path=table.path, lines_of=lines_of, settings=settings)
+    noticed = [*clock, *noticed]
+    problems = [*table.problems, *(finding for finding in noticed if finding.severity == "refusal")]
+    findings += [finding for finding in noticed if finding.severity != "refusal"]
+    problems += _missing_ids(frame, roles, path=table.path, lines_of=lines_of)
+    return ParsedFile(table, frame[labels], stamps, columns, rows, tuple(findings), tuple(problems))
 
 
-def _parse_all(
-    frame: pd.DataFrame, names: Sequence[str], *, path: str, lines_of: Callable[[Sequence[int]], list[int]]
-) -> tuple[npt.NDArray[np.float64], list[Finding]]:
+def _parse_numeric(
+    frame: pd.DataFrame, roles: Roles, *, path: str, lines_of: LinesOf, settings: DataSettings
+) -> tuple[FloatArray, list[Finding]]:
+    names = [*roles.target, *roles.covariates]
     columns = np.empty((len(frame), len(names)))
     findings: list[Finding] = []
     for place, name in enumerate(names):
-        columns[:, place], noticed = parse_numbers(frame[name], name=name, path=path, lines_of=lines_of)
+        values, noticed = parse_numbers(frame[name], name=name, path=path, lines_of=lines_of, settings=settings)
+        columns[:, place] = values
         findings += noticed
+        if name in roles.target and not any(finding.severity == "refusal" for finding in noticed):
+            findings += note_sentinels(columns[:, place], name=name, path=path, lines_of=lines_of)
     return columns, findings
 
 
-def _filled_rows(frame: pd.DataFrame) -> IntArray:
-    """Return the rows that hold something in a used column; one lone column may be empty, it is a missing step."""
+def _parse_stamps(
+    frame: pd.DataFrame, roles: Roles, *, path: str, lines_of: LinesOf, settings: DataSettings
+) -> tuple[Stamps | None, list[Finding]]:
+    """Return the stamps of a file with their findings, or None with the refusals."""
+    if not roles.time:
+        return None, []
+    try:
+        stamps = read_stamps(frame, roles.time, path=path, lines_of=lines_of, how=settings)
+    except DataError as error:
+        if not error.findings:
+            raise
+        return None, list(error.findings)
+    return stamps, list(stamps.findings)
+
+
+def _missing_ids(frame: pd.DataFrame, roles: Roles, *, path: str, lines_of: LinesOf) -> list[Finding]:
+    """Return the refusals of rows without an id, in the columns that the user named."""
+    problems = []
+    for name in roles.id:
+        if name not in frame:
+            continue
+        codes, distinct = codes_of(frame[name])
+        empty = np.array([not str(text).strip() for text in distinct], dtype=np.bool_)
+        blank = np.flatnonzero(empty[codes]) if empty.any() else np.zeros(0, dtype=np.int64)
+        if len(blank):
+            lines = tuple(lines_of(blank[:MAX_LISTED_ROWS].tolist()))
+            problems.append(missing_id(name, path, lines, len(blank)))
+    return problems
+
+
+def missing_id(name: str, path: str, lines: tuple[int, ...], count: int) -> Finding:
+    """Return the refusal of rows without an id."""
+    message = f"id column `{name}`, {rows_in_words(lines, count)}: no id"
+    return Finding("E_ID_MISSING", "refusal", message, path, lines, name, "", count, "write the id, or remove the row")
+
+
+def codes_of(column: pd.Series[Any]) -> tuple[IntArray, npt.NDArray[np.object_]]:
+    """Return a code for each row and the text of each code, those of categories as they stand there."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return column.cat.codes.to_numpy().astype(np.int64), column.cat.categories.to_numpy(dtype=object)
+    codes, distinct = pd.factorize(column.to_numpy(dtype=object))
+    return codes.astype(np.int64), np.asarray(distinct, dtype=object)
+
+
+def _filled_rows(frame: pd.DataFrame, *, labels: Sequence[str]) -> IntArray | None:
+    """Return the rows that hold something in a used column, None where all do.
+
+    One lone column may be empty: it is a missing step.
+    """
     if frame.shape[1] == 1:
-        return np.arange(len(frame), dtype=np.int64)
+        return None
     blank = np.arange(len(frame), dtype=np.int64)
-    for name in reversed(frame.columns):  # numbers come last and are checked first, which leaves few rows to look at
+    for name in sorted(frame.columns, key=lambda name: name in labels):  # numbers first: few rows are left to look at
         cells = frame[name].iloc[blank]
-        blank = blank[np.asarray(cells.isna() | (cells == ""))]
+        empty = cells.isna()
+        if cells.dtype == object or isinstance(cells.dtype, pd.CategoricalDtype):
+            empty |= cells == ""
+        blank = blank[np.asarray(empty, dtype=np.bool_)]
+        if not len(blank):
+            return None
     return np.delete(np.arange(len(frame), dtype=np.int64), blank)
 
 
@@ -116,7 +171,7 @@ class ParsedFiles:
     frame: pd.DataFrame
     stamps: StampArray | None
     timezone: str | None
-    values: npt.NDArray[np.float64]
+    values: FloatArray
 
     def locate(self, rows: Sequence[int]) -> tuple[str, tuple[int, ...]]:
         """Return file and lines of rows; of rows in several files those of the first one."""
@@ -135,18 +190,44 @@ def join_files(files: Sequence[ParsedFile]) -> ParsedFiles:
         names = listed([one.table.path for one in files])
         message = f"the files {names} write time in different ways ({', '.join(sorted(kinds))})"
         raise DataError(message, hint="write the time column of all files in one format", code="E_TIME_FORMATS")
-    frames = [one.frame.assign(**{FILE_ID: name}) for one, name in zip(files, _file_ids(files), strict=True)]
+    labels = list(dict.fromkeys(str(name) for one in files for name in one.frame))
+    frame = pd.DataFrame(
+        {name: _joined([_column_of(one, name) for one in files]) for name in labels},
+        index=pd.RangeIndex(int(starts[-1])),
+    )
+    if FILE_ID not in frame:
+        codes = np.repeat(np.arange(len(files), dtype=np.int32), np.diff(starts))
+        frame[FILE_ID] = pd.Categorical.from_codes(codes, categories=pd.Index(_file_ids(files), dtype=object))
     return ParsedFiles(
         files=tuple(files),
         starts=starts,
-        frame=pd.concat(frames, ignore_index=True).fillna(""),
-        stamps=np.concatenate([one.values for one in stamps]) if stamps else None,
+        frame=frame,
+        stamps=_stacked([one.values for one in stamps]) if stamps else None,
         timezone=stamps[0].timezone if stamps else None,
-        values=np.concatenate([one.values for one in files]),
+        values=_stacked([one.values for one in files]),
     )
+
+
+def _stacked(arrays: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+
+def _column_of(file: ParsedFile, name: str) -> pd.Series[Any]:
+    """Return a column of ids, blank in a file that lacks it."""
+    if name in file.frame:
+        return file.frame[name]
+    return pd.Series(pd.Categorical([""] * len(file.values)))
+
+
+def _joined(columns: Sequence[pd.Series[Any]]) -> pd.Categorical:
+    """Return text columns one below the other, distinct texts held once."""
+    parts = [codes_of(column) for column in columns]
+    categories = pd.Index(pd.unique(np.concatenate([distinct for _, distinct in parts])), dtype=object)
+    codes = [categories.get_indexer(pd.Index(distinct, dtype=object))[codes] for codes, distinct in parts]
+    return pd.Categorical.from_codes(_stacked(codes), categories=categories)
 
 
 def _file_ids(files: Sequence[ParsedFile]) -> list[str]:
     """Return the stem of each file, or its path where two stems are the same."""
-    stems = [one.table.source.stem for one in files]
+    stems = [one.table.stem for one in files]
     return stems if len(set(stems)) == len(stems) else [one.table.path for one in files]

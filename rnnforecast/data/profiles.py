@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from rnnforecast.data.delimited import MISSING_TOKENS
-from rnnforecast.data.numbers import has_unit, looks_numeric
-from rnnforecast.data.stamps import format_of
+from rnnforecast.data.formats import format_of
+from rnnforecast.data.numbers import MISSING_TOKENS, has_unit, looks_numeric
 
 if TYPE_CHECKING:
     import numpy.typing as npt

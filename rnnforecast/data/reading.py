@@ -19,11 +19,15 @@ from rnnforecast.data.assembly import build_series, note_missing_cells, with_sea
 from rnnforecast.data.audit import Rows, to_grid
 from rnnforecast.data.calendar import default_horizon, default_season_length, detect_season_length
 from rnnforecast.data.columns import Roles, choose_columns
-from rnnforecast.data.ids import FILE_ID, choose_ids, join_codes
-from rnnforecast.data.parsing import ParsedFiles, join_files, parse_file
-from rnnforecast.data.refusals import refusal, rows_in_words
+from rnnforecast.data.filling import filled
+from rnnforecast.data.ids import FILE_ID, choose_ids, near_twins, number_items
+from rnnforecast.data.parsing import ParsedFiles, codes_of, join_files, missing_id, parse_file
+from rnnforecast.data.refusals import refusal
+from rnnforecast.data.repairs import check_strict, redacted, with_noticed
+from rnnforecast.data.schemas import check_schemas
 from rnnforecast.data.source import expand
 from rnnforecast.data.table import Table, read_table
+from rnnforecast.errors import DataError, RnnForecastError
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
 if TYPE_CHECKING:
@@ -68,68 +72,100 @@ class ReadResult:
 
 
 def read_series(
-    data: Sequence[str | Path], settings: DataSettings | None = None, *, keep_unobserved: bool = False
+    data: str | Path | Sequence[str | Path], settings: DataSettings | None = None, *, keep_unobserved: bool = False
 ) -> ReadResult:
-    """Read files, globs or `-` as series on one regular calendar.
+    """Read files, globs, URLs or `-` as series on one regular calendar.
 
     Several files are one panel where their columns tell the series apart, else each file is a series. Series
     without any target value are left out with a finding, or kept for networks that need no history. Raises
     InputError where a file cannot be read and DataError, with every problem found, where its content is refused.
     """
     settings = settings or DataSettings()
-    paths, findings = expand([data] if isinstance(data, str | Path) else data)
-    tables = [read_table(path) for path in paths]
-    roles = choose_columns(tables[0].sample, settings, path=paths[0])
-    files = [parse_file(table, roles) for table in tables]
+    findings: list[Finding] = []
+    try:
+        read = _read(data, settings, findings, keep_unobserved=keep_unobserved)
+        if settings.strict:
+            check_strict(read.findings)
+    except RnnForecastError as error:
+        raise with_noticed(error, findings, redact=settings.redact_values) from error
+    return replace(read, findings=redacted(read.findings)) if settings.redact_values else read
+
+
+def _read(
+    data: str | Path | Sequence[str | Path], settings: DataSettings, findings: list[Finding], *, keep_unobserved: bool
+) -> ReadResult:
+    paths, noticed = expand([data] if isinstance(data, str | Path) else data, dataset=settings.dataset)
+    findings += noticed
+    tables = [read_table(path, settings) for path in paths]
+    roles = choose_columns(tables[0].sample, settings, path=tables[0].path)
+    if settings.dataset:
+        check_schemas(tables, roles)
+    files = [parse_file(table, roles, settings) for table in tables]
     findings += [finding for table in tables for finding in table.findings]
     findings += [finding for one in files for finding in one.findings]
+    problems = [finding for one in files for finding in one.problems]
+    num_rows = sum(len(one.values) for one in files)
+    names, digest = tables[0].names, _digest(tables)
+    if problems and any(one.stamps is None for one in files) and roles.time:
+        raise refusal(problems)
     together = join_files(files)
-    roles = _with_ids(roles, together)
-    rows, id_values = _to_rows(roles, together)
-    note_missing_cells(rows, roles, findings)
-    grid = to_grid(rows, freq=settings.freq, timezone=together.timezone, findings=findings)
-    series = build_series(rows, grid, roles, id_values=id_values, findings=findings, keep_unobserved=keep_unobserved)
-    series, assumptions = _assume(series, roles, settings, num_rows=len(rows.items))
+    roles = _with_ids(roles, together, settings)
+    rows, id_values = _to_rows(roles, together, findings)
+    try:
+        note_missing_cells(rows, roles, findings)
+        grid = to_grid(
+            rows,
+            freq=settings.freq,
+            timezone=together.timezone,
+            findings=findings,
+            duplicates=settings.duplicates,
+            num_targets=len(roles.target),
+        )
+        series = build_series(
+            grid.rows, grid, roles, id_values=id_values, findings=findings, keep_unobserved=keep_unobserved
+        )
+    except DataError as error:
+        raise refusal([*problems, *error.findings]) if problems and error.findings else error from error
+    if problems:
+        raise refusal(problems)
+    series, assumptions = _assume(series, roles, settings, num_rows=num_rows)
+    series = filled(series, settings.fill, findings)
     return ReadResult(
         series=series,
         assumptions=assumptions,
         findings=tuple(findings),
         paths=tuple(paths),
-        digest=_digest(tables),
-        columns=tables[0].names,
-        roles=_roles_of(tables[0].names, roles),
+        digest=digest,
+        columns=names,
+        roles=_roles_of(names, roles),
     )
 
 
-def read_columns(path: str | Path) -> tuple[str, ...]:
+def read_columns(path: str | Path, settings: DataSettings | None = None) -> tuple[str, ...]:
     """Return the names of all columns of a file."""
-    return read_table(str(path)).names
+    return read_table(str(path), settings).names
 
 
-def _with_ids(roles: Roles, joined: ParsedFiles) -> Roles:
+def _with_ids(roles: Roles, joined: ParsedFiles, settings: DataSettings) -> Roles:
     """Return the roles with ids: named ones, else those that the first file tells apart, else the file itself."""
     if roles.id:
         return roles
     several = len(joined.files) > 1
-    first = slice(0, int(joined.starts[1]))
+    first = slice(0, len(joined.values) if settings.dataset else int(joined.starts[1]))
     stamps = joined.stamps[first] if joined.stamps is not None else None
-    ids, reason = choose_ids(joined.frame.iloc[first], stamps, roles.id_candidates)
-    if several and not ids:
+    frame = joined.frame if len(joined.values) == first.stop else joined.frame.iloc[first]
+    ids, reason = choose_ids(frame, stamps, roles.id_candidates)
+    if several and not ids and not settings.dataset:
         ids, reason = (FILE_ID,), "each file is a series; --id names a column instead"
     return replace(roles, id=ids, reasons={**roles.reasons, "id": reason})
 
 
-def _to_rows(roles: Roles, joined: ParsedFiles) -> tuple[Rows, npt.NDArray[np.object_]]:
-    """Number the items in order of first appearance; returns rows and the ids of each item, [K, columns]."""
+def _to_rows(roles: Roles, joined: ParsedFiles, findings: list[Finding]) -> tuple[Rows, npt.NDArray[np.object_]]:
+    """Number the items in order of their ids, whatever the order of rows; returns rows, and the ids of each: [K, .]."""
     num_rows = len(joined.values)
-    factors = [pd.factorize(joined.frame[name].to_numpy(dtype=object)) for name in roles.id]
     _check_ids(roles, joined)
-    codes = [factor[0].astype(np.int64) for factor in factors]
-    items = join_codes(codes) if codes else np.zeros(num_rows, dtype=np.int64)
-    first_rows = np.unique(items, return_index=True)[1]
-    id_values = np.empty((len(first_rows), len(roles.id)), dtype=object)
-    for place, name in enumerate(roles.id):
-        id_values[:, place] = joined.frame[name].to_numpy(dtype=object)[first_rows]
+    items, id_values = number_items([codes_of(joined.frame[name]) for name in roles.id], num_rows=num_rows)
+    findings += near_twins(id_values, roles.id)
     stamps = joined.stamps if joined.stamps is not None else _steps_in_file_order(items)
     rows = Rows(
         items=items,
@@ -145,14 +181,12 @@ def _to_rows(roles: Roles, joined: ParsedFiles) -> tuple[Rows, npt.NDArray[np.ob
 def _check_ids(roles: Roles, joined: ParsedFiles) -> None:
     problems = []
     for name in roles.id:
-        codes, distinct = pd.factorize(joined.frame[name].to_numpy(dtype=object))
+        codes, distinct = codes_of(joined.frame[name])
         empty = np.array([not text.strip() for text in distinct], dtype=np.bool_)
-        blank = np.flatnonzero(empty[codes])
+        blank = np.flatnonzero(empty[codes]) if empty.any() else np.zeros(0, dtype=np.int64)
         if len(blank):
             file, lines = joined.locate(blank[:MAX_LISTED_ROWS].tolist())
-            message = f"id column `{name}`, {rows_in_words(lines, len(blank))}: no id"
-            fix = "write the id, or remove the row"
-            problems.append(Finding("E_ID_MISSING", "refusal", message, file, lines, name, "", len(blank), fix))
+            problems.append(missing_id(name, file, lines, len(blank)))
     if problems:
         raise refusal(problems)
 

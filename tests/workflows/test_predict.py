@@ -161,13 +161,13 @@ def test_several_targets_are_forecast_beside_each_other_and_told_apart(tmp_path:
     assert frame["forecast"].head(7).mean() < 200 < frame["forecast"].tail(7).mean()
 
 
-def test_a_panel_keeps_its_ids_and_the_order_of_its_series(tmp_path: Path) -> None:
+def test_a_panel_keeps_its_ids_and_is_written_in_their_order(tmp_path: Path) -> None:
     path = write_csv(
         tmp_path / "panel.csv", shop=["b"] * 60 + ["a"] * 60, date=days(60) * 2, value=wave(60) + wave(60, seed=3)
     )
     fit(path)
     frame = forecast(path).frame
-    assert frame["shop"].tolist() == ["b"] * 7 + ["a"] * 7
+    assert frame["shop"].tolist() == ["a"] * 7 + ["b"] * 7
 
 
 def test_several_files_are_series_named_by_their_stems(tmp_path: Path) -> None:
