@@ -10,7 +10,10 @@ RnnForecastError
 ├── OutputError          14   an output was not written
 ├── ResourceError        15   memory, device or time ran out
 ├── DivergedError        16   training left the finite numbers
-└── LostToBaselineError  20   the network lost to a naive forecast and `--require win` was given
+├── LostToBaselineError  20   the network lost to a naive forecast and `--require win` was given
+├── DriftError           21   live errors or inputs are no longer those of the training
+├── StaleError           22   the newest row is older than `--max-age`
+└── CoverageError        23   live intervals cover less than they promise
 ```
 """
 
@@ -124,3 +127,21 @@ class LostToBaselineError(RnnForecastError):
     """The network did not win against the naive forecasts and the caller required it."""
 
     exit_code = ExitCode.LOST
+
+
+class DriftError(RnnForecastError):
+    """A model at work is worse than it was, or than the naive forecast, or is fed with other inputs."""
+
+    exit_code = ExitCode.DRIFT
+
+
+class StaleError(RnnForecastError):
+    """The newest row is older than the caller allows."""
+
+    exit_code = ExitCode.STALE
+
+
+class CoverageError(RnnForecastError):
+    """The intervals of a model at work cover less than they promise."""
+
+    exit_code = ExitCode.COVERAGE

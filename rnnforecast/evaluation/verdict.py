@@ -120,9 +120,12 @@ def judge(
     series: IntArray,
     *,
     network: str | Sequence[str] = "network",
+    against: Sequence[str] = BASELINES,
     overlap: int = 0,
 ) -> Verdict:
     """Compare a network with every naive forecast among `losses`, and pass the verdict against the best of them.
+
+    `against` names other methods to compare with, such as the model that is to be replaced.
 
     `losses` [W, H] are scaled absolute errors, NaN where nothing was observed; `series` [W] is the series of each
     window, windows of one series stand in order of time. `overlap` is how many later origins of a series share
@@ -134,21 +137,21 @@ def judge(
     Holm's correction answers for all comparisons, and so for having picked the best.
     """
     networks = (network,) if isinstance(network, str) else tuple(network)
-    baselines = tuple(name for name in BASELINES if name in losses)
+    baselines = tuple(name for name in against if name in losses)
     if not baselines or not networks:
         raise ValueError(f"nothing to compare: networks {networks}, baselines {baselines}")
     units, test = _units({name: losses[name] for name in networks + baselines}, series, overlap=overlap)
     comparisons = _compare(units, networks, baselines, test=test, overlap=overlap)
     best = min(networks, key=lambda name: float(units[name].mean()))
-    against = min(baselines, key=lambda name: float(units[name].mean()))
-    decisive = next(c for c in comparisons if (c.network, c.against) == (best, against))
+    rival = min(baselines, key=lambda name: float(units[name].mean()))
+    decisive = next(c for c in comparisons if (c.network, c.against) == (best, rival))
     return Verdict(
-        outcome=_outcome(decisive, units[best], units[against]),
+        outcome=_outcome(decisive, units[best], units[rival]),
         network=best,
-        against=against,
+        against=rival,
         p_value=decisive.p_adjusted,
         skill=decisive.skill,
-        skill_interval=_interval(units[best], units[against], test=test, overlap=overlap),
+        skill_interval=_interval(units[best], units[rival], test=test, overlap=overlap),
         test=test,
         num_windows=len(series),
         num_series=len(np.unique(series)),

@@ -149,6 +149,7 @@ class TrainResult:
     num_windows: int  # held-out origins of each series
     seconds: float  # of training and judging, imports not counted
     notes: tuple[str, ...] = ()
+    activation: Mapping[str, JSONValue] | None = None  # whether it is active, and against which version it stood
 
     def require_win(self) -> None:
         """Raise LostToBaselineError unless the verdict is a win; the model stays stored either way."""
@@ -174,6 +175,7 @@ class TrainResult:
             verdict=self.verdict,
             served=self.served,
             num_windows=self.num_windows,
+            activation=self.activation,
             notes=self.notes,
             seconds=self.seconds,
         )

@@ -14,7 +14,9 @@ from rnnforecast.data.reading import read_series
 from rnnforecast.progress import NoProgress, Progress
 from rnnforecast.store.names import name_from_stem
 from rnnforecast.store.registry import Registry
+from rnnforecast.workflows.challenge import Activate, Challenger, decide
 from rnnforecast.workflows.fitting import Fitted, fit_again, fit_known
+from rnnforecast.workflows.freshness import check_age, parse_age
 from rnnforecast.workflows.judging import (
     NETWORK,
     Judgement,
@@ -58,20 +60,28 @@ def train(
     store: str | Path | None = None,
     progress: Progress | None = None,
     require_win: bool = False,
+    activate: Activate = "auto",
+    max_age: str | None = None,
 ) -> TrainResult:
     """Train on files, judge on held-out origins, and store the model under `name` (default: the file's stem).
 
-    Raises InputError, DataError, UsageError, OutputError, ResourceError or DivergedError; with `require_win`
+    A name that has a model gets a new version; with `activate` left at `auto` it becomes the active one unless it is
+    significantly worse than the version that is active now. `max_age` refuses rows that are older, such as `36h`.
+
+    Raises InputError, DataError, StaleError, UsageError, OutputError, ResourceError, DivergedError; with `require_win`
     LostToBaselineError, after storing, when the verdict is no win. A failure changes nothing stored before.
     """
     settings = settings or Settings()
+    age = parse_age(max_age) if max_age is not None else None
     read = read_series(data, settings.data)
+    read = replace(read, findings=(*read.findings, *check_age(read.series, age)))
     name = name or default_name(read.paths)
     registry = Registry(store)
     registry.check_writable(name)
     assumptions = fit_horizon(read, settings.data)
     trained = train_series(read.series, settings, horizon=assumptions.horizon, progress=progress or NoProgress())
     served = served_method(trained.judgement, settings)
+    decision = decide(registry, name, _challenger(read.series, trained, settings, served=served), activate=activate)
     model = pack_model(
         read,
         trained.ensemble,
@@ -86,8 +96,11 @@ def train(
             fitted_lengths=read.series.lengths if settings.training.refit else trained.split.known,
         ),
     )
-    stored = registry.add(model)
-    result = _report(read, trained, settings, assumptions=assumptions, stored=stored, served=served)
+    stored = registry.add(model, activate=decision.activate, reason=decision.reason)
+    result = replace(
+        _report(read, trained, settings, assumptions=assumptions, stored=stored, served=served),
+        activation=decision.to_dict(model=stored.label, is_active=stored.is_active),
+    )
     if require_win:
         result.require_win()
     return result
@@ -113,6 +126,17 @@ def train_series(series: SeriesSet, settings: Settings, *, horizon: int, progres
         split=split,
         judgement=judgement,
         seconds=time.monotonic() - started,
+    )
+
+
+def _challenger(series: SeriesSet, trained: Trained, settings: Settings, *, served: str) -> Challenger:
+    return Challenger(
+        series=series,
+        judgement=trained.judgement,
+        served=served,
+        horizon=trained.ensemble.horizon,
+        gap=settings.evaluation.gap,
+        window_step=trained.split.window_step,
     )
 
 

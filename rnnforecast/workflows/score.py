@@ -1,0 +1,229 @@
+"""`score`: issued forecasts against the actuals that have arrived, and whether the model still is what it was."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rnnforecast.data.reading import read_series
+from rnnforecast.errors import DataError, ModelFileError, UsageError
+from rnnforecast.evaluation.metrics import score as score_windows
+from rnnforecast.evaluation.metrics import score_per_lead
+from rnnforecast.evaluation.verdict import judge, overlap_of
+from rnnforecast.store.ledger import LEDGER_LEVELS, Issued, Ledger, ledger_names
+from rnnforecast.store.manifest import InputRecord, Manifest, Roles
+from rnnforecast.store.names import split_spec
+from rnnforecast.store.registry import default_store
+from rnnforecast.workflows.freshness import Age, check_age, parse_age
+from rnnforecast.workflows.issuing import baseline_name
+from rnnforecast.workflows.joining import Joined, join_actuals
+from rnnforecast.workflows.loading import STDIN, data_settings
+from rnnforecast.workflows.scores import ScoreResult
+from rnnforecast.workflows.watching import watch_forecasts, watch_inputs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rnnforecast.data.reading import ReadResult
+
+FORECAST = "forecast"
+_LEVELS = (*LEDGER_LEVELS[:2], 0.5, *LEDGER_LEVELS[2:])
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Whose forecasts are scored."""
+
+    name: str
+    version: int | None
+    note: str | None
+
+
+def score(
+    model: str | None = None,
+    *,
+    data: Sequence[str | Path] | None = None,
+    last: int | None = None,
+    all_versions: bool = False,
+    max_age: str | None = None,
+    store: str | Path | None = None,
+) -> ScoreResult:
+    """Join the forecasts that were issued under a name with the actuals that have arrived since.
+
+    `model` is `NAME`, or `NAME@VERSION` for the forecasts of one version; `data` are the files that hold the actuals
+    (default: those of the training, read again); `last` scores the newest cutoffs alone. The tests for drift look at
+    the forecasts of the newest version, with `all_versions` at those of all. Nothing is written.
+
+    Raises ModelFileError where no forecast was issued or a part of the ledger is damaged, InputError, DataError,
+    StaleError with `max_age`, UsageError.
+    """
+    started = time.monotonic()
+    age = parse_age(max_age) if max_age is not None else None
+    if last is not None and last < 1:
+        raise UsageError(f"`--last {last}` leaves nothing to score", hint="name at least 1 cutoff")
+    place = Path(store) if store is not None else default_store()
+    asked = _choose(place, model)
+    issued = Ledger(place, asked.name).read(version=asked.version)
+    if issued is None:
+        raise _nothing_issued(place, model)
+    read, findings = _read_actuals(issued, data, age)
+    joined = join_actuals(issued, read.series)
+    scored = joined if last is None else joined.select(_newest_cutoffs(joined, last))
+    versions = np.unique(issued.version)
+    watched = joined if all_versions else joined.select(issued.version == versions[-1])
+    inputs, input_notes = watch_inputs(read.series, name=asked.name, version=asked.version, store=place)
+    live = _live(scored)
+    season = int(issued.facts["season_length"])  # type: ignore[arg-type]
+    return ScoreResult(
+        name=asked.name,
+        versions=tuple(versions.tolist()),
+        paths=tuple(read.paths),
+        freq=read.series.freq.alias,
+        baseline=baseline_name(season),
+        num_issued=scored.issued.num_rows,
+        num_scored=int(scored.scored.sum()),
+        num_pending=int(scored.pending.sum()),
+        num_missing=int(scored.missing.sum()),
+        num_unknown=int(scored.unknown.sum()),
+        num_series=len(np.unique(scored.number[scored.scored])),
+        cutoffs=tuple(read.series.freq.to_timestamps(np.unique(scored.cutoffs[scored.scored]))),
+        watches=(*watch_forecasts(watched, read.series.freq), inputs),
+        watched_versions=tuple(np.unique(watched.issued.version).tolist()),
+        findings=(*read.findings, *findings),
+        notes=(*([asked.note] if asked.note else []), *_notes(scored), *input_notes),
+        seconds=time.monotonic() - started,
+        **live,
+    )
+
+
+def _choose(store: Path, model: str | None) -> _Asked:
+    """Return the name that is meant: of several the one whose forecasts are the newest."""
+    if model is not None:
+        name, version = split_spec(model)
+        return _Asked(name, version, None)
+    names = ledger_names(store)
+    if not names:
+        raise _nothing_issued(store, None)
+    newest = max(names, key=lambda name: max(part.stat().st_mtime_ns for part in Ledger(store, name).parts()))
+    more = f", the newest of {len(names)} names" if len(names) > 1 else ""
+    return _Asked(newest, None, f"forecasts of `{newest}`{more}")
+
+
+def _read_actuals(issued: Issued, data: Sequence[str | Path] | None, age: Age | None) -> tuple[ReadResult, list[Any]]:
+    """Read the rows in the roles of the forecasts. Raises InputError, DataError, StaleError."""
+    manifest = _manifest_of(issued.facts)
+    paths = list(data) if data else list(manifest.input.paths)
+    if not paths or (not data and STDIN in paths):
+        raise UsageError(
+            f"the forecasts of `{manifest.name}` come from standard input: no file is known that holds the actuals",
+            hint="name it: `--data FILE`",
+        )
+    read = read_series(paths, data_settings(manifest))
+    freq = read.series.freq
+    trained = manifest.freq
+    if (freq.unit, freq.multiple) != (trained.get("unit"), trained.get("multiple")):
+        raise DataError(
+            f"`{paths[0]}` has frequency {freq.alias}, the forecasts of `{manifest.name}` have another",
+            hint="name the file the forecasts were made for with `--data`",
+            code="E_BUNDLE_MISMATCH_FREQ",
+        )
+    return read, check_age(read.series, age)
+
+
+def _manifest_of(facts: Mapping[str, Any]) -> Manifest:
+    """Return what the ledger knows of the model as a manifest, so that actuals are read as its rows were."""
+    try:
+        return Manifest(
+            name=str(facts["name"]),
+            settings=facts.get("settings", {}),
+            roles=Roles.model_validate(facts["roles"]),
+            freq=facts["freq"],
+            season_length=facts["season_length"],
+            horizon=facts["horizon"],
+            quantile_levels=(0.5,),
+            input=InputRecord(paths=tuple(facts.get("paths", ()))),
+        )
+    except (KeyError, ValueError, TypeError) as error:
+        raise ModelFileError(
+            f"the ledger of `{facts.get('name')}` does not say how its rows are read",
+            hint="move its newest part away: the forecasts in it are then not scored",
+            code="E_LEDGER_DAMAGED",
+        ) from error
+
+
+def _newest_cutoffs(joined: Joined, count: int) -> np.ndarray:
+    """Tell which steps belong to the newest cutoffs that have a scored step, or to later ones: bool [N]."""
+    distinct = np.unique(joined.cutoffs[joined.scored])[-count:]
+    return np.asarray(joined.cutoffs >= (distinct[0] if len(distinct) else joined.cutoffs.min()))
+
+
+def _live(joined: Joined) -> dict[str, Any]:
+    """Return metrics, metrics by lead time and verdict; empty where no actual has arrived yet."""
+    if not joined.scored.any():
+        return {"metrics": {}, "per_lead": (), "verdict": None}
+    windows, held_out = joined.windows, joined.windows.held_out()
+    quantiles = np.concatenate(
+        [windows.quantiles[..., :2], windows.forecast[..., None], windows.quantiles[..., 2:]], axis=-1
+    )
+    naive = windows.baseline[..., None]
+    baseline = baseline_name(int(joined.issued.facts["season_length"]))  # type: ignore[arg-type]
+    ours = score_windows(quantiles, held_out, quantile_levels=_LEVELS)
+    theirs = score_windows(naive, held_out, quantile_levels=(0.5,))
+    leads = score_per_lead(quantiles, held_out, quantile_levels=_LEVELS)
+    naive_leads = score_per_lead(naive, held_out, quantile_levels=(0.5,))
+    rows = [
+        {"lead": lead + 1, **leads.row(lead), "baseline_mase": naive_leads.row(lead)["mase"]}
+        for lead in range(len(leads))
+        if leads.num_scored[lead]
+    ]
+    kept = ("lead", "num_scored", "mase", "baseline_mase", "mae", "coverage")
+    losses = {FORECAST: windows.losses(windows.forecast), baseline: windows.losses(windows.baseline)}
+    verdict = judge(losses, windows.series, network=FORECAST, overlap=_overlap(windows.cutoffs, joined))
+    return {
+        "metrics": {FORECAST: ours.to_dict(), baseline: theirs.to_dict()},
+        "per_lead": tuple({key: row[key] for key in kept} for row in rows),
+        "verdict": verdict.to_dict(),
+    }
+
+
+def _overlap(cutoffs: np.ndarray, joined: Joined) -> int:
+    """Return how many later cutoffs share steps with one, from how far cutoffs usually lie apart."""
+    steps = np.diff(np.unique(cutoffs))
+    horizon = int(joined.issued.lead.max())
+    return overlap_of(horizon, max(int(np.median(steps)), 1)) if len(steps) else 0
+
+
+def _notes(joined: Joined) -> list[str]:
+    notes = []
+    if not joined.scored.any():
+        notes.append("no actual has arrived yet: nothing can be scored")
+    unknown = int(joined.unknown.sum())
+    if unknown:
+        issued = joined.issued
+        names = sorted({issued.ids[item] for item in np.unique(issued.item[joined.unknown])})
+        notes.append(f"{unknown} steps are of series that the data do not have, such as {names[0]}")
+    missing = int(joined.missing.sum())
+    if missing:
+        notes.append(f"{missing} steps are past and have no value: they are not scored")
+    revised = joined.revised & joined.scored
+    if revised.any():
+        notes.append(
+            f"{int(revised.sum())} of {int(joined.scored.sum())} scored steps were forecast from a last value that "
+            "reads otherwise now: history was revised, or these are other data"
+        )
+    return notes
+
+
+def _nothing_issued(store: Path, model: str | None) -> ModelFileError:
+    names = ledger_names(store)
+    wanted = f" of `{model}`" if model else ""
+    there = f"; there are forecasts of: {', '.join(f'`{name}`' for name in names[:8])}" if names else ""
+    return ModelFileError(
+        f"no issued forecast{wanted} is kept in `{store}`{there}",
+        hint="`rnnforecast predict` issues forecasts and keeps them; name the store with `--store`",
+        code="E_LEDGER_EMPTY",
+    )
