@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnforecast.data.calendar import in_words, infer_frequency, parse_frequency, same_series
+from rnnforecast.data.closures import OpenDays, set_open_days
 from rnnforecast.data.duplicates import without_duplicates
 from rnnforecast.data.ragged import offsets_of
 from rnnforecast.data.refusals import quoted, refusal, rows_in_words
@@ -30,6 +31,8 @@ BoolArray = npt.NDArray[np.bool_]
 #: Grid rows for one row of the file above which gaps are taken for a wrong stamp or frequency.
 MAX_GRID_ROWS = 1_000_000
 MAX_ROWS_PER_ROW = 100
+#: What settles whether business days without rows are closed.
+CALENDAR_FIX = "name the calendar that closes such days, as `--calendar XNYS` or `DE`, or `--calendar learned`"
 #: Rows that show a calendar of their own, and how many series are looked at for one.
 MIN_CALENDAR_ROWS = 4
 MAX_CALENDARS = 1_000
@@ -68,6 +71,7 @@ def to_grid(
     findings: list[Finding],
     duplicates: Duplicates = "refuse",
     num_targets: int = 1,
+    open_days: OpenDays | None = None,
 ) -> Grid:
     """Sort rows, drop exact repetitions, find the frequency and lay the rows on its grid; gaps have no source.
 
@@ -80,6 +84,7 @@ def to_grid(
     num_items = int(items.max()) + 1
     given = offsets_of(np.bincount(items, minlength=num_items).astype(np.int64))
     clock, stamps = _frequency(rows, order, given, freq=freq, findings=findings)
+    clock = set_open_days(clock, rows, stamps, asked=open_days or OpenDays(), findings=findings)
     if timezone is not None:
         clock = replace(clock, timezone=timezone)
     ordinals = clock.floor(stamps)
@@ -229,14 +234,17 @@ def _note_gaps(rows: Rows, freq: Frequency, ordinals: IntArray, items: IntArray,
     longest = gaps[np.argmax(steps[gaps])]
     after = in_words(freq.to_timestamps(ordinals[longest : longest + 1])[0])
     label = rows.labels(int(items[longest]))
-    kind = "closed days or gaps" if freq.unit == "business-day" else "gaps"
+    unclear = freq.unit == "business-day" and freq.calendar is None
+    kind, fix = ("closed days or gaps", CALENDAR_FIX) if unclear else ("gaps", None)
     where = f"after {after}" + (f" in series {quoted(label)}" if label else "")
     message = (
         f"{_count(missing, 'stamp')} of the {freq.alias} calendar have no row ({kind}, {len(gaps)} runs, the longest "
         f"of {int(steps[longest]) - 1} {where}); they are masked, not filled in"
     )
     first = in_words(freq.to_timestamps(ordinals[gaps[0] : gaps[0] + 1] + 1)[0])
-    findings.append(Finding("N_TIME_GAPS", "note", message, column=rows.time_column, value=first, count=missing))
+    findings.append(
+        Finding("N_TIME_GAPS", "note", message, column=rows.time_column, value=first, count=missing, fix=fix)
+    )
 
 
 def _count(count: int, noun: str) -> str:

@@ -19,14 +19,12 @@ from rnnforecast.data.layout import (
     examine,
     keep_lines,
     line_bounds,
-    long_cells,
     ragged_finding,
     repeated_headers,
     trimmed,
     without_comments,
 )
-from rnnforecast.data.opening import quoted_path
-from rnnforecast.data.refusals import refusal, rows_in_words
+from rnnforecast.data.refusals import quoted_path, refusal, rows_in_words
 from rnnforecast.errors import DataError
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
@@ -182,20 +180,11 @@ class Sheet:
         return table, num_bad > 0
 
     def _looks_odd(self) -> bool:
-        """Whether the text has what a fast parser reads in silence: odd quotes, a header again, cells that are huge."""
+        """Whether the text has what a fast parser reads in silence: odd quotes, a header again, a row to be dropped."""
         payload = self.text.payload
         odd_quotes = payload.count(b'"') % 2 == 1
         cut = self.settings.drop_last_partial and not payload.endswith(b"\n")
-        return odd_quotes or cut or bool(len(repeated_headers(self.text, self.dialect))) or self._has_long_cells()
-
-    def _has_long_cells(self) -> bool:
-        lines = long_cells(self.text, self.dialect)
-        if lines:
-            message = f"{rows_in_words(lines, len(lines))}: a cell of more than 128 KiB"
-            fix = "remove these cells, they are no numbers, stamps or ids"
-            rows = tuple(lines[:MAX_LISTED_ROWS])
-            raise refusal([Finding("E_DATA_CELL", "refusal", message, self.path, rows, count=len(lines), fix=fix)])
-        return False
+        return odd_quotes or cut or bool(len(repeated_headers(self.text, self.dialect)))
 
     def _has_long_rows(self, num_rows: int) -> bool:
         """Whether some quoted cell runs over several lines: then the exact parser says whether its quotes pair up."""
@@ -295,8 +284,9 @@ def open_sheet(source: Source, settings: DataSettings) -> Sheet:
     if spaced in text.payload:
         text = Text(text.payload.replace(spaced, spaced.replace(b" ", b"", 1)), text.lines)
     findings += dialect.findings
-    if dialect.delimiter not in ",\t":
-        words = f"cells are parted by `{dialect.delimiter}`"
+    if dialect.delimiter != ",":
+        sign = {"\t": "tabs", " ": "blanks"}.get(dialect.delimiter, f"`{dialect.delimiter}`")
+        words = f"cells are parted by {sign}"
         findings.append(Finding("N_DATA_DELIMITER", "note", words, source.path, value=dialect.delimiter))
     return Sheet(source.path, text, dialect, settings, findings)
 

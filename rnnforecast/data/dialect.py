@@ -10,11 +10,10 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from rnnforecast.config import DataSettings
-from rnnforecast.data.opening import quoted_path
-from rnnforecast.data.refusals import listed, quoted
+from rnnforecast.data.refusals import listed, quoted, quoted_path, refusal, rows_in_words
 from rnnforecast.data.source import text_of
 from rnnforecast.errors import DataError, UsageError
-from rnnforecast.findings import Finding
+from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +24,9 @@ DELIMITERS = (",", ";", "\t", "|")
 SNIFFED_ROWS = 50
 #: A line longer than this is read by nobody; far below it ends a table of 10,000 columns.
 MAX_LINE_BYTES = 2**23
+#: Bytes of one cell above which its row is refused.
+MAX_CELL_BYTES = 131_072
+_CELLS = re.compile(rb"[,;\t|]")
 _DATE = re.compile(r"\d{4}-\d\d?-\d\d?.*|\d\d?[/.]\d\d?[/.]\d{2,4}.*")
 _LOOKS_LIKE_DATA = re.compile(rf"[-+]?[\d.,]+(e[-+]?\d+)?|{_DATE.pattern}", re.IGNORECASE)
 _INVISIBLE = re.compile("[\u200b\u200c\u200d\u2060\ufeff]")
@@ -44,6 +46,14 @@ def read_dialect(source: Source, settings: DataSettings | None = None) -> Dialec
     """Return delimiter and column names; raises DataError where there is no header or no row."""
     settings = settings or DataSettings()
     check_lines(source)
+    try:
+        return _read_dialect(source, settings)
+    except csv.Error as error:
+        message = f"{quoted_path(source.path)}: a quote opens in the first rows and does not close ({error})"
+        raise DataError(message, hint="close the quote, or remove it", code="E_DATA_QUOTE") from error
+
+
+def _read_dialect(source: Source, settings: DataSettings) -> Dialect:
     with text_of(source) as stream:
         lines = list(islice(stream, SNIFFED_ROWS * 4))
     skipped, told = _skip_head(lines)
@@ -90,7 +100,7 @@ def folded(name: str) -> str:
 
 
 def check_lines(source: Source) -> None:
-    """Raise DataError for a line that is longer than any row: it would cost memory and mean nothing."""
+    """Raise DataError for a line longer than any row, and for a cell longer than any value: they mean nothing."""
     payload, position = source.payload, 0
     while len(payload) - position > MAX_LINE_BYTES:
         end = payload.rfind(b"\n", position, position + MAX_LINE_BYTES)
@@ -102,6 +112,29 @@ def check_lines(source: Source) -> None:
                 code="E_DATA_LINE",
             )
         position = end + 1
+    lines = _long_cells(payload)
+    if lines:
+        message = f"{rows_in_words(lines, len(lines))}: a cell of more than 128 KiB"
+        fix = "remove these cells, they are no numbers, stamps or ids"
+        rows = tuple(lines[:MAX_LISTED_ROWS])
+        raise refusal([Finding("E_DATA_CELL", "refusal", message, source.path, rows, count=len(lines), fix=fix)])
+
+
+def _long_cells(payload: bytes) -> list[int]:
+    """Return the lines that hold a cell larger than `MAX_CELL_BYTES`; only long lines are looked at."""
+    found: list[int] = []
+    position = 0
+    while len(payload) - position > MAX_CELL_BYTES:
+        end = payload.rfind(b"\n", position, position + MAX_CELL_BYTES)
+        if end >= 0:
+            position = end + 1
+            continue
+        end = payload.find(b"\n", position)
+        end = len(payload) if end < 0 else end
+        if max(map(len, _CELLS.split(payload[position:end]))) > MAX_CELL_BYTES:
+            found.append(payload.count(b"\n", 0, position) + 1)
+        position = end + 1
+    return found
 
 
 def _skip_head(lines: list[str]) -> tuple[int, str | None]:

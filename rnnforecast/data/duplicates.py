@@ -9,6 +9,7 @@ import numpy as np
 
 from rnnforecast.data.calendar import in_words
 from rnnforecast.data.refusals import quoted, refusal, rows_in_words
+from rnnforecast.data.repeats import reason_for_repeats
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
 if TYPE_CHECKING:
@@ -105,6 +106,11 @@ def _two_values(rows: Rows, order: IntArray, again: IntArray) -> Finding:
         f"{whose}stamp {stamp} occurs in {rows_in_words(lines, 2)} with different values, {values}; "
         f"{len(again)} {noun} in all"
     )
+    cause = reason_for_repeats(rows.stamps[late], rows.stamps)
+    if cause is not None:
+        code, words, fix = cause
+        message = f"{message}; {words}"
+        return Finding(code, "refusal", message, file, listed_lines, rows.time_column, stamp, len(again), fix)
     fix = (
         "name the columns that tell series apart with --id, join such rows with "
         "--duplicates sum|mean|first|last, or keep one row for each stamp"

@@ -5,8 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 
-from rnnforecast.data.opening import quoted_path
-from rnnforecast.data.refusals import quoted
+from rnnforecast.data.refusals import quoted, quoted_path
 from rnnforecast.errors import DataError, UsageError
 from rnnforecast.findings import Finding
 

@@ -17,7 +17,7 @@ from rnnforecast.data.refusals import quoted, rows_in_words
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     import numpy.typing as npt
 
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 #: Line breaks within one quoted cell above which a quote is taken for one that never closes.
 MAX_CELL_LINES = 100
-#: Bytes of one cell above which its row is refused.
-MAX_CELL_BYTES = 131_072
 
 
 @dataclass(frozen=True)
@@ -194,20 +192,3 @@ def trimmed(text: Text, records: Records, rows: IntArray, sign: str) -> Text:
             begin -= 1
         keep[begin:end] = False
     return Text(np.frombuffer(text.payload, dtype=np.uint8)[keep].tobytes(), text.lines)
-
-
-def long_cells(text: Text, dialect: Dialect) -> list[int]:
-    """Return the lines that hold a cell larger than `MAX_CELL_BYTES`; only long lines are looked at."""
-    found, position, payload = [], 0, text.payload
-    while len(payload) - position > MAX_CELL_BYTES:
-        end = payload.rfind(b"\n", position, position + MAX_CELL_BYTES)
-        if end >= 0:
-            position = end + 1
-            continue
-        end = payload.find(b"\n", position)
-        end = len(payload) if end < 0 else end
-        cells: Sequence[bytes] = payload[position:end].split(dialect.delimiter.encode())
-        if max(map(len, cells)) > MAX_CELL_BYTES:
-            found.append(text.line_of(payload.count(b"\n", 0, position)))
-        position = end + 1
-    return found

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import BinaryIO
 
-from rnnforecast.data.refusals import quoted
+from rnnforecast.data.refusals import quoted_path
 from rnnforecast.errors import DataError, InputError
 
 STDIN = "-"
@@ -66,11 +66,6 @@ def in_words(size: int) -> str:
         if size >= base:
             return f"{-(-size // base)}{unit}"
     return f"{size}B"
-
-
-def quoted_path(path: str) -> str:
-    """Return a path as a message shows it: as it is, or with its odd signs escaped."""
-    return path if path.isprintable() and len(path) < 300 else quoted(path, limit=300)
 
 
 def read_bytes(path: str, *, cap: int) -> bytes:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from rnnforecast.data.opening import free_memory, in_words, quoted_path
+from rnnforecast.data.opening import free_memory, in_words
 from rnnforecast.data.probe import survives
-from rnnforecast.data.refusals import refusal
+from rnnforecast.data.refusals import quoted_path, refusal
 from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding
 

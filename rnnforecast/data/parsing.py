@@ -11,8 +11,7 @@ import pandas as pd
 from rnnforecast.config import DataSettings
 from rnnforecast.data.ids import FILE_ID
 from rnnforecast.data.numbers import note_sentinels, parse_numbers
-from rnnforecast.data.opening import quoted_path
-from rnnforecast.data.refusals import listed, rows_in_words
+from rnnforecast.data.refusals import listed, quoted_path, rows_in_words
 from rnnforecast.data.timing import read_stamps
 from rnnforecast.errors import DataError
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding

@@ -17,7 +17,9 @@ import pandas as pd
 from rnnforecast.config import DataSettings
 from rnnforecast.data.assembly import build_series, note_missing_cells, with_season
 from rnnforecast.data.audit import Rows, to_grid
-from rnnforecast.data.calendar import default_horizon, default_season_length, detect_season_length
+from rnnforecast.data.calendar import check_horizon, default_horizon, default_season_length, detect_season_length
+from rnnforecast.data.clock import set_clock
+from rnnforecast.data.closures import OpenDays
 from rnnforecast.data.columns import Roles, choose_columns
 from rnnforecast.data.filling import filled
 from rnnforecast.data.ids import FILE_ID, choose_ids, near_twins, number_items
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from rnnforecast.data.frequency import Frequency
     from rnnforecast.data.series import SeriesSet
 
     IntArray = npt.NDArray[np.int64]
@@ -72,18 +75,23 @@ class ReadResult:
 
 
 def read_series(
-    data: str | Path | Sequence[str | Path], settings: DataSettings | None = None, *, keep_unobserved: bool = False
+    data: str | Path | Sequence[str | Path],
+    settings: DataSettings | None = None,
+    *,
+    keep_unobserved: bool = False,
+    known: Frequency | None = None,
 ) -> ReadResult:
     """Read files, globs, URLs or `-` as series on one regular calendar.
 
     Several files are one panel where their columns tell the series apart, else each file is a series. Series
-    without any target value are left out with a finding, or kept for networks that need no history. Raises
+    without any target value are left out with a finding, or kept for networks that need no history. `known` is the
+    frequency of a stored model, whose closed days are taken as they are. Raises
     InputError where a file cannot be read and DataError, with every problem found, where its content is refused.
     """
     settings = settings or DataSettings()
     findings: list[Finding] = []
     try:
-        read = _read(data, settings, findings, keep_unobserved=keep_unobserved)
+        read = _read(data, settings, findings, keep_unobserved=keep_unobserved, known=known)
         if settings.strict:
             check_strict(read.findings)
     except RnnForecastError as error:
@@ -92,7 +100,12 @@ def read_series(
 
 
 def _read(
-    data: str | Path | Sequence[str | Path], settings: DataSettings, findings: list[Finding], *, keep_unobserved: bool
+    data: str | Path | Sequence[str | Path],
+    settings: DataSettings,
+    findings: list[Finding],
+    *,
+    keep_unobserved: bool,
+    known: Frequency | None,
 ) -> ReadResult:
     paths, noticed = expand([data] if isinstance(data, str | Path) else data, dataset=settings.dataset)
     findings += noticed
@@ -113,13 +126,16 @@ def _read(
     rows, id_values = _to_rows(roles, together, findings)
     try:
         note_missing_cells(rows, roles, findings)
+        counts = {"num_targets": len(roles.target), "num_labels": len(roles.static)}
+        rows, zone = set_clock(rows, settings, timezone=together.timezone, findings=findings, **counts)
         grid = to_grid(
             rows,
-            freq=settings.freq,
-            timezone=together.timezone,
+            freq=settings.freq or settings.resample,
+            timezone=zone,
             findings=findings,
             duplicates=settings.duplicates,
             num_targets=len(roles.target),
+            open_days=OpenDays(settings.calendar, known),
         )
         series = build_series(
             grid.rows, grid, roles, id_values=id_values, findings=findings, keep_unobserved=keep_unobserved
@@ -129,6 +145,7 @@ def _read(
     if problems:
         raise refusal(problems)
     series, assumptions = _assume(series, roles, settings, num_rows=num_rows)
+    check_horizon(series.freq, int((series.first_ordinals + series.lengths).max()) - 1, assumptions.horizon)
     series = filled(series, settings.fill, findings)
     return ReadResult(
         series=series,

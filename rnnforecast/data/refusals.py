@@ -47,8 +47,13 @@ def rows_in_words(rows: Sequence[int], count: int) -> str:
     return f"rows {shown}" + (f" and {hidden} more" if hidden > 0 else "")
 
 
+def quoted_path(path: str) -> str:
+    """Return a path as a message shows it: as it is, or with its odd signs escaped."""
+    return path if path.isprintable() and len(path) < 300 else quoted(path, limit=300)
+
+
 def _located(finding: Finding) -> str:
-    return f"{finding.file}: {finding.message}" if finding.file else finding.message
+    return f"{quoted_path(finding.file)}: {finding.message}" if finding.file else finding.message
 
 
 def _fix(finding: Finding) -> str:

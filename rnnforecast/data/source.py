@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from rnnforecast.data.encodings import to_utf8
-from rnnforecast.data.opening import cap_of, in_bytes, quoted_path, read_bytes
+from rnnforecast.data.opening import cap_of, in_bytes, read_bytes
+from rnnforecast.data.refusals import quoted_path
 from rnnforecast.data.remote import expand_url, is_url, list_url, read_url, shown
 from rnnforecast.data.unpacking import PACKED_ENDINGS, unpack
 from rnnforecast.errors import DataError, InputError

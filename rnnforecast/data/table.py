@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from rnnforecast.config import DataSettings
 from rnnforecast.data.delimited import SAMPLE_ROWS, Sheet, open_sheet
-from rnnforecast.data.opening import quoted_path
 from rnnforecast.data.parquet import ParquetColumns, sample_of
-from rnnforecast.data.refusals import refusal
+from rnnforecast.data.refusals import quoted_path, refusal
 from rnnforecast.data.source import open_source, stem_of
 from rnnforecast.errors import DataError
 

@@ -10,8 +10,8 @@ import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from rnnforecast.data.opening import quoted_path, too_large
-from rnnforecast.data.refusals import listed
+from rnnforecast.data.opening import too_large
+from rnnforecast.data.refusals import listed, quoted_path
 from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding
 
