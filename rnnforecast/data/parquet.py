@@ -65,6 +65,7 @@ def sample_of(file: pq.ParquetFile, path: str, *, num_rows: int) -> pd.DataFrame
     flat = [name for name in file.schema_arrow.names if unusable(file, name) is None]
     try:
         batch = next(file.iter_batches(batch_size=num_rows, columns=flat, use_threads=False))
+        batch.validate(full=True)
         frame: pd.DataFrame = pa.Table.from_batches([batch]).to_pandas(ignore_metadata=True)
     except (pa.ArrowException, OSError, UnicodeDecodeError, ValueError, StopIteration, MemoryError) as error:
         raise _damaged(path, error) from error
@@ -143,15 +144,26 @@ class ParquetColumns:
         return self.file.schema_arrow.field(self.file.schema_arrow.names.index(name)).type
 
     def _check_columns(self, names: Sequence[str]) -> None:
-        problems = []
-        for name in names:
-            why = unusable(self.file, name)
-            if why is not None:
-                message = f"column `{name}` holds {why}, not plain values"
-                fix = "write it as a column of numbers, stamps or text, or use another column"
-                problems.append(Finding("E_COLUMN_TYPE", "refusal", message, self.path, column=name, fix=fix))
+        problems = self.problems_of(names)
         if problems:
             raise refusal(problems)
+
+    def problems_of(self, names: Sequence[str]) -> list[Finding]:
+        """Return the refusals of columns that hold no plain values."""
+        reasons = {name: unusable(self.file, name) for name in names if name in self.names}
+        fix = "write it as a column of numbers, stamps or text, or use another column"
+        return [
+            Finding(
+                "E_COLUMN_TYPE",
+                "refusal",
+                f"column `{name}` holds {why}, not plain values",
+                self.path,
+                column=name,
+                fix=fix,
+            )
+            for name, why in reasons.items()
+            if why is not None
+        ]
 
     def _check_size(self, names: Sequence[str]) -> None:
         """Raise DataError where the columns would not fit into memory, or a child process does not survive them."""

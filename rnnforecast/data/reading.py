@@ -110,7 +110,7 @@ def _read(
     paths, noticed = expand([data] if isinstance(data, str | Path) else data, dataset=settings.dataset)
     findings += noticed
     tables = [read_table(path, settings) for path in paths]
-    roles = choose_columns(tables[0].sample, settings, path=tables[0].path)
+    roles = _choose(tables[0], settings)
     if settings.dataset:
         check_schemas(tables, roles)
     files = [parse_file(table, roles, settings) for table in tables]
@@ -156,6 +156,21 @@ def _read(
         columns=names,
         roles=_roles_of(names, roles),
     )
+
+
+def _choose(table: Table, settings: DataSettings) -> Roles:
+    """Return the roles of the columns; raises DataError for named columns that could play none."""
+    named = [*settings.target, *settings.id, *settings.past, *settings.future, *settings.static, settings.time or ""]
+    problems = table.problems_of([name for name in named if name])
+    if problems:
+        raise refusal(problems)
+    try:
+        return choose_columns(table.sample, settings, path=table.path)
+    except DataError as error:
+        unusable = table.problems_of(table.names)
+        if error.findings or not unusable:
+            raise
+        raise DataError(error.message, hint=error.hint, code=error.code, findings=unusable) from error
 
 
 def read_columns(path: str | Path, settings: DataSettings | None = None) -> tuple[str, ...]:

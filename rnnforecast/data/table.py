@@ -63,6 +63,10 @@ class Table:
             list(dict.fromkeys([*time, *text, *numeric]))
         ]
 
+    def problems_of(self, names: Sequence[str]) -> list[Finding]:
+        """Return the refusals of columns that could play no part: only those of Parquet can be of such types."""
+        return self._columns.problems_of(names) if isinstance(self._columns, ParquetColumns) else []
+
     def lines_of(self, rows: Sequence[int]) -> list[int]:
         """Return the lines of the file that rows stand on, the header being line 1; row numbers from 1 for Parquet."""
         if isinstance(self._columns, ParquetColumns):
