@@ -25,6 +25,8 @@ if TYPE_CHECKING:
         PredictResult,
         TrainResult,
     )
+    from rnnforecast.workflows.score import score
+    from rnnforecast.workflows.scores import ScoreResult
     from rnnforecast.workflows.train import train
 
 __all__ = [
@@ -33,6 +35,7 @@ __all__ = [
     "InspectResult",
     "PredictResult",
     "RnnForecastError",
+    "ScoreResult",
     "Settings",
     "TrainResult",
     "compare",
@@ -41,6 +44,7 @@ __all__ = [
     "load_model",
     "predict",
     "read_series",
+    "score",
     "train",
 ]
 
@@ -51,6 +55,7 @@ _HOMES = {
     "InspectResult": _RESULTS,
     "PredictResult": _RESULTS,
     "RnnForecastError": "rnnforecast.errors",
+    "ScoreResult": "rnnforecast.workflows.scores",
     "Settings": "rnnforecast.config",
     "TrainResult": _RESULTS,
     "compare": "rnnforecast.workflows.compare",
@@ -59,6 +64,7 @@ _HOMES = {
     "load_model": "rnnforecast.workflows.models",
     "predict": "rnnforecast.workflows.predict",
     "read_series": "rnnforecast.data.reading",
+    "score": "rnnforecast.workflows.score",
     "train": "rnnforecast.workflows.train",
 }
 

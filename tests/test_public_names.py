@@ -15,6 +15,7 @@ PUBLIC = [
     "InspectResult",
     "PredictResult",
     "RnnForecastError",
+    "ScoreResult",
     "Settings",
     "TrainResult",
     "compare",
@@ -23,6 +24,7 @@ PUBLIC = [
     "load_model",
     "predict",
     "read_series",
+    "score",
     "train",
 ]
 

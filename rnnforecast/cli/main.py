@@ -39,6 +39,7 @@ class Commands(LazyGroup):
     summaries: ClassVar[Mapping[str, str]] = {
         "train": "read a file, fit a network, judge it beside naive forecasts, store it",
         "predict": "forecast the steps after the last row, with intervals",
+        "score": "issued forecasts against the actuals: live accuracy, coverage, drift",
         "evaluate": "score a stored model on past origins",
         "compare": "networks and naive forecasts side by side on the same origins",
         "inspect": "what is read in a file and every finding; trains nothing",

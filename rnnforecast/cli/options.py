@@ -160,6 +160,83 @@ Keep = Annotated[
         show_default=False,
     ),
 ]
+MaxAge = Annotated[
+    str | None,
+    typer.Option(
+        "--max-age",
+        help="exit 22 when the newest value is older, such as 36h, 2d or '3 steps'",
+        metavar="AGE",
+        rich_help_panel=DATA,
+    ),
+]
+KeepForecasts = Annotated[
+    bool | None,
+    typer.Option(
+        "--ledger/--no-ledger",
+        help="keep the forecasts for `score` (default: where the store can be written)",
+        rich_help_panel=OUTPUT,
+        show_default=False,
+    ),
+]
+ActivateWhen = Annotated[
+    Literal["auto", "always", "never"],
+    typer.Option(
+        "--activate",
+        help="when the new version becomes the active one; auto: unless it is significantly worse (default auto)",
+        metavar="WHEN",
+        rich_help_panel=EVALUATION,
+        show_default=False,
+    ),
+]
+LastCutoffs = Annotated[
+    int | None,
+    typer.Option(
+        "--last", help="score the newest cutoffs alone (default: all)", metavar="COUNT", rich_help_panel=EVALUATION
+    ),
+]
+AllVersions = Annotated[
+    bool,
+    typer.Option(
+        "--all-versions",
+        help="test the forecasts of all versions for drift, not of the newest alone",
+        rich_help_panel=EVALUATION,
+        show_default=False,
+    ),
+]
+AlarmPolicy = Annotated[
+    Literal["warn", "serve-baseline", "retrain"],
+    typer.Option(
+        "--policy",
+        help="what follows an alarm (warn | serve-baseline | retrain; default warn)",
+        metavar="ACTION",
+        rich_help_panel=EVALUATION,
+        show_default=False,
+    ),
+]
+OnAlarm = Annotated[
+    str | None,
+    typer.Option(
+        "--on-alarm",
+        help="program with arguments to run at an alarm; facts stand in RNNFORECAST_ variables, no shell reads it",
+        metavar="CMD",
+        rich_help_panel=OUTPUT,
+    ),
+]
+ActualsData = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--data",
+        help="rows with the actuals, repeat for several (default: the training file, read again)",
+        metavar="FILE",
+        rich_help_panel=DATA,
+    ),
+]
+ScoredName = Annotated[
+    str | None,
+    typer.Argument(
+        help="NAME or NAME@VERSION (default: the name with the newest forecasts)", metavar="NAME", show_default=False
+    ),
+]
 DryRun = Annotated[
     bool,
     typer.Option("--dry-run", help="say what would go, remove nothing", rich_help_panel=OUTPUT, show_default=False),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from rnnforecast.cli.command import build_command
 from rnnforecast.cli.flags import FORECAST_FLAGS
-from rnnforecast.cli.options import AttentionOutput, Engine, FreshData, Model, Output, Store
+from rnnforecast.cli.options import AttentionOutput, Engine, FreshData, KeepForecasts, MaxAge, Model, Output, Store
 from rnnforecast.cli.settings import load_settings
 from rnnforecast.cli.view import View
 from rnnforecast.errors import UsageError
@@ -20,29 +20,32 @@ def predict(
     engine: Engine = "numpy",
     output: Output = None,
     attention_output: AttentionOutput = None,
+    max_age: MaxAge = None,
+    ledger: KeepForecasts = None,
     store: Store = None,
 ) -> None:
     """Forecast the steps after the last row, with intervals.
 
     Without MODEL the newest model forecasts from its own file, read again: new rows are used, nothing is refitted.
+    Forecasts are kept in the ledger of the store, so that `rnnforecast score` can hold them against the actuals.
     A file that no model was trained on is forecast at once by `base`, the network that comes with the tool.
     """
-    import rnnforecast
+    from rnnforecast.workflows.issuing import issue
+    from rnnforecast.workflows.predict import Request
 
     if output == "-" and view.format != "table":
         raise UsageError(f"--output - and --format {view.format} both want stdout", hint="leave one of them out")
     chosen = load_settings(flags)
-    result = rnnforecast.predict(
-        model,
-        data=data or None,
+    request = Request(
         horizon=chosen.data.horizon,
         quantiles=chosen.evaluation.quantiles if "quantiles" in chosen.evaluation.model_fields_set else None,
-        store=store,
         engine=engine,
         output=output,
         attention_output=attention_output,
         reading=chosen.data,
+        max_age=max_age,
     )
+    result = issue(request, model, data=data or None, store=store, ledger=ledger)
     view.show(result)
 
 

@@ -6,6 +6,7 @@ Axis legend: S series, H horizon, L levels of the ledger.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,16 +20,46 @@ from rnnforecast.forecasting import last_windows
 from rnnforecast.store.ledger import LEDGER_LEVELS, Issued, Ledger
 from rnnforecast.store.names import name_from_stem
 from rnnforecast.store.registry import default_store
+from rnnforecast.workflows.predict import answer
 from rnnforecast.workflows.results import plain
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.findings import JSONValue
     from rnnforecast.store.manifest import Manifest
     from rnnforecast.workflows.loading import LoadedModel
+    from rnnforecast.workflows.predict import Forecast, Request
+    from rnnforecast.workflows.results import PredictResult
 
 #: What live forecasts are held against, and what stands in for a model that drifted.
 SEASONAL_NAIVE = "seasonal-naive"
+
+
+def issue(
+    request: Request,
+    model: str | None = None,
+    *,
+    data: Sequence[str | Path] | None = None,
+    store: str | Path | None = None,
+    ledger: bool | None = None,
+) -> PredictResult:
+    """Forecast, and keep the forecasts in the ledger, from where `score` takes them up.
+
+    With `ledger` false nothing is kept; left open, forecasts that cannot be kept become a finding, for they are not
+    lost; true raises the error. Raises what `answer` raises.
+    """
+    seen: list[tuple[LoadedModel, Forecast]] = []
+    result = answer(
+        request, model, data=data, store=store, watcher=lambda loaded, forecast: seen.append((loaded, forecast))
+    )
+    if ledger is False:
+        return result
+    loaded, forecast = seen[0]
+    issued = issued_of(loaded, median=forecast.median, quantiles=forecast.quantiles, method=forecast.method)
+    path, findings = keep(issued, store=store, required=ledger is True)
+    return replace(result, ledger=path, findings=(*result.findings, *findings))
 
 
 def baseline_name(season_length: int) -> str:

@@ -15,17 +15,21 @@ from rnnforecast.data.writing import check_output, write_table
 from rnnforecast.errors import DataError, DivergedError
 from rnnforecast.evaluation.baselines import forecast_baseline
 from rnnforecast.forecasting import interpolate_quantiles, last_windows
+from rnnforecast.store.ledger import LEDGER_LEVELS
 from rnnforecast.workflows.attention import write_attention
 from rnnforecast.workflows.frames import forecast_frame, make_previews
+from rnnforecast.workflows.freshness import check_age, parse_age
 from rnnforecast.workflows.loading import LoadedModel, load
 from rnnforecast.workflows.results import PredictResult, stamp_to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from rnnforecast.config import DataSettings
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.forecasting import Ensemble
+
+    Watcher = Callable[["LoadedModel", "Forecast"], None]
 
 Engine = Literal["numpy", "torch"]
 
@@ -40,6 +44,22 @@ class Forecast:
     method: str  # `network`, or the baseline that is served in its place
 
 
+@dataclass(frozen=True)
+class Request:
+    """All that can be asked of a forecast; `predict` names what is asked most often.
+
+    `reading` chooses columns and clock for the shipped network alone; `max_age` refuses rows that are older.
+    """
+
+    horizon: int | None = None
+    quantiles: Sequence[float] | None = None
+    engine: Engine = "numpy"
+    output: str | Path | None = None
+    attention_output: str | Path | None = None
+    reading: DataSettings | None = None
+    max_age: str | None = None
+
+
 def predict(
     model: str | None = None,
     *,
@@ -50,33 +70,54 @@ def predict(
     engine: Engine = "numpy",
     output: str | Path | None = None,
     attention_output: str | Path | None = None,
-    reading: DataSettings | None = None,
 ) -> PredictResult:
     """Forecast `horizon` steps after the last row of every series.
 
     `quantiles` are the levels chosen in training unless given.
     `model` is `NAME`, `NAME@VERSION` or a path; not named, it is the newest, or with `data` the newest trained on
     data of that name and columns. `data` defaults to the files of the training, read again. Where no stored model
-    fits the data, and for the name `base`, the shipped network forecasts without training; only then `reading`
-    chooses columns and clock.
+    fits the data, and for the name `base`, the shipped network forecasts without training.
 
     Raises ModelFileError, InputError, DataError, OutputError, UsageError; never returns NaN or too few rows.
     """
+    request = Request(horizon, quantiles, engine, output, attention_output)
+    return answer(request, model, data=data, store=store)
+
+
+def answer(
+    request: Request,
+    model: str | None = None,
+    *,
+    data: Sequence[str | Path] | None = None,
+    store: str | Path | None = None,
+    watcher: Watcher | None = None,
+) -> PredictResult:
+    """Forecast as `predict` does, with all that can be asked for; `watcher` sees model, rows and forecast.
+
+    Raises what `predict` raises, and StaleError for rows older than the request allows.
+    """
     started = time.monotonic()
-    asked = _check_arguments(horizon, quantiles)
-    for target in (output, attention_output):
+    asked = _check_arguments(request.horizon, request.quantiles)
+    age = parse_age(request.max_age) if request.max_age is not None else None
+    for target in (request.output, request.attention_output):
         if target is not None:
             check_output(target)
-    loaded = load(model, data=data, store=store, reading=reading)
+    loaded = load(model, data=data, store=store, reading=request.reading)
+    stale = check_age(loaded.series, age)
     steps = asked.data.horizon or loaded.manifest.horizon
     levels = asked.evaluation.quantiles or trained_quantiles(loaded)
     check_known_future(loaded.series, steps)
-    forecast = forecast_series(loaded, loaded.series, horizon=steps, quantile_levels=levels, engine=engine)
-    frame = forecast_frame(loaded.series, forecast)
-    if output is not None:
-        write_table(frame, output)
-    if attention_output is not None:
-        write_attention(loaded, attention_output)
+    forecast = forecast_series(
+        loaded, loaded.series, horizon=steps, quantile_levels=(*levels, *LEDGER_LEVELS), engine=request.engine
+    )
+    shown = replace(forecast, quantile_levels=levels, quantiles=forecast.quantiles[..., : len(levels)])
+    frame = forecast_frame(loaded.series, shown)
+    if request.output is not None:
+        write_table(frame, request.output)
+    if request.attention_output is not None:
+        write_attention(loaded, request.attention_output)
+    if watcher is not None:
+        watcher(loaded, replace(forecast, quantile_levels=LEDGER_LEVELS, quantiles=_last_levels(forecast)))
     series = loaded.series
     last = np.unique(series.first_ordinals + series.lengths - 1)
     return PredictResult(
@@ -87,13 +128,18 @@ def predict(
         quantile_levels=levels,
         cutoffs=tuple(series.freq.to_timestamps(last)),
         num_series=series.num_series,
-        previews=make_previews(series, forecast),
-        output=None if output is None else str(output),
-        attention_output=None if attention_output is None else str(attention_output),
-        findings=loaded.findings,
+        previews=make_previews(series, shown),
+        output=None if request.output is None else str(request.output),
+        attention_output=None if request.attention_output is None else str(request.attention_output),
+        findings=(*loaded.findings, *stale),
         notes=(*loaded.notes, *_notes(loaded, steps, forecast.method)),
         seconds=time.monotonic() - started,
     )
+
+
+def _last_levels(forecast: Forecast) -> np.ndarray:
+    """Return the quantiles that the ledger keeps, which stand last."""
+    return forecast.quantiles[..., -len(LEDGER_LEVELS) :]
 
 
 def forecast_series(
@@ -178,6 +224,6 @@ def _notes(loaded: LoadedModel, horizon: int, method: str) -> list[str]:
             f"trained for {trained} steps, forecast for {horizon}: the steps beyond are forecast recursively, "
             "each block from the medians of the one before"
         )
-    if method != "network":
+    if method != "network" and not any(note.startswith(f"`{method}` stands in for") for note in loaded.notes):
         notes.append(f"the network lost to `{method}` when it was judged, so `{method}` is served")
     return notes

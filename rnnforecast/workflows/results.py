@@ -212,6 +212,7 @@ class PredictResult:
     previews: tuple[Preview, ...]  # the first few series
     output: str | None = None  # where the frame was written; None: nowhere
     attention_output: str | None = None
+    ledger: str | None = None  # the part of the ledger that keeps the forecasts; None: they are not kept
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
@@ -245,6 +246,7 @@ class PredictResult:
             rows=self.rows if self.output is None else None,
             output=self.output,
             attention_output=self.attention_output,
+            ledger=self.ledger,
             findings=self.findings,
             notes=self.notes,
             seconds=self.seconds,

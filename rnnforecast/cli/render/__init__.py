@@ -15,6 +15,7 @@ from rnnforecast.workflows.results import (
     PredictResult,
     TrainResult,
 )
+from rnnforecast.workflows.scores import ScoreResult
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -25,6 +26,7 @@ Result = (
     | PredictResult
     | EvaluateResult
     | CompareResult
+    | ScoreResult
     | ModelsResult
     | ModelResult
     | DoctorResult
@@ -55,6 +57,10 @@ def _blocks(result: Result, *, width: int, braille: bool) -> list[RenderableType
         from rnnforecast.cli.render import judged
 
         return judged.blocks(result, width=width)
+    if isinstance(result, ScoreResult):
+        from rnnforecast.cli.render.score import score_blocks
+
+        return score_blocks(result, width=width)
     from rnnforecast.cli.render import store
 
     if isinstance(result, ModelResult):

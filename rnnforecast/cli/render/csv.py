@@ -16,6 +16,7 @@ from rnnforecast.workflows.results import (
     TrainResult,
     plain,
 )
+from rnnforecast.workflows.scores import ScoreResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -45,6 +46,10 @@ def main_table(result: Result) -> tuple[Sequence[str], Iterable[Sequence[object]
         return result.columns, result.rows
     if isinstance(result, TrainResult | EvaluateResult | CompareResult):
         return _metrics_table(result.metrics)
+    if isinstance(result, ScoreResult):
+        from rnnforecast.cli.render.score import score_table
+
+        return score_table(result)
     if isinstance(result, InspectResult):
         rows = [(key, value, result.reasons.get(key, "")) for key, value in result.assumptions.items()]
         return ("field", "value", "reason"), rows

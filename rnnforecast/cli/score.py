@@ -1,0 +1,69 @@
+"""`rnnforecast score`: issued forecasts against the actuals that have arrived."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from rnnforecast.cli.command import build_command
+from rnnforecast.cli.options import (
+    ActualsData,
+    AlarmPolicy,
+    AllVersions,
+    LastCutoffs,
+    MaxAge,
+    OnAlarm,
+    ScoredName,
+    Store,
+)
+from rnnforecast.cli.view import View
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rnnforecast.workflows.scores import ScoreResult
+
+
+def score(
+    view: View,
+    model: ScoredName = None,
+    data: ActualsData = None,
+    last: LastCutoffs = None,
+    all_versions: AllVersions = False,
+    policy: AlarmPolicy = "warn",
+    on_alarm: OnAlarm = None,
+    max_age: MaxAge = None,
+    store: Store = None,
+) -> None:
+    """Hold issued forecasts against the actuals that have arrived; exit 21 for drift, 23 for broken coverage.
+
+    Shows live accuracy and coverage, by lead time, beside the seasonal naive forecast for the same cutoffs. The tests
+    may be repeated after every forecast: an alarm that is false is rare over the life of a model.
+    """
+    import rnnforecast
+    from rnnforecast.workflows.alarms import respond, split_command
+
+    command = split_command(on_alarm)
+    result = rnnforecast.score(
+        model, data=data or None, last=last, all_versions=all_versions, max_age=max_age, store=store
+    )
+    with view.progress() as progress:
+        result = respond(result, policy=policy, store=store, progress=progress)
+    if command:
+        result = _call(result, command, store=store)
+    view.show(result)
+    result.raise_alarm()
+
+
+def _call(result: ScoreResult, command: Sequence[str], *, store: str | None) -> ScoreResult:
+    """Run the command of the user where there is an alarm."""
+    from rnnforecast.workflows.alarms import alarm_facts, call_on_alarm
+
+    error = result.alarm()
+    if error is None:
+        return result
+    finding = call_on_alarm(command, facts=alarm_facts(result, error.exit_code, store=store))
+    return result if finding is None else replace(result, findings=(*result.findings, finding))
+
+
+command = build_command(score, example="rnnforecast score prices --data prices.csv --on-alarm 'notify-team --now'")
