@@ -37,6 +37,15 @@ __all__ = [
     "parse_frequency",
 ]
 
+#: Times that a weekday must be passed over, and share of the other days that must be there, to count as closed.
+MIN_CLOSED = 4
+MIN_OPEN_SHARE = 0.8
+#: The last year that dates are written in with four digits.
+LAST_YEAR = 9_999
+#: Steps that show events, and the shares of usual steps and filled grid points below which stamps are events.
+MIN_EVENTS = 20
+MAX_EVENT_SHARE = 0.25
+MAX_EVENT_FILL = 0.1
 _FIXED_DOWNWARDS: tuple[Unit, ...] = ("week", "day", "hour", "minute", "second")
 
 
@@ -94,12 +103,22 @@ def _integer_steps(stamps: StampArray, steps: npt.NDArray[np.int64]) -> Frequenc
 def _fixed(stamps: StampArray, steps: npt.NDArray[np.int64]) -> Frequency | None:
     """Return seconds to weeks when every step is a multiple of the most common one."""
     step = _most_common(steps)
-    if step % SECOND or (steps % step).any() or not _one_phase(stamps, step):
+    if step % SECOND or (steps % step).any() or not _one_phase(stamps, step) or _are_events(steps, step):
         return None
     for unit in _FIXED_DOWNWARDS:
         if step % FIXED_UNITS[unit] == 0:
             return align(Frequency(unit, multiple=step // FIXED_UNITS[unit]), stamps)
     return None
+
+
+def _are_events(steps: npt.NDArray[np.int64], step: int) -> bool:
+    """Whether stamps merely share a resolution: hardly any step is the most common one, and nearly all of a grid empty.
+
+    Events noted to the minute are no series of minutes with gaps.
+    """
+    if len(steps) < MIN_EVENTS:
+        return False
+    return bool((steps == step).mean() < MAX_EVENT_SHARE and len(steps) * step < MAX_EVENT_FILL * steps.sum())
 
 
 def _one_phase(stamps: StampArray, step: int) -> bool:
@@ -109,15 +128,35 @@ def _one_phase(stamps: StampArray, step: int) -> bool:
 
 
 def _business_days(stamps: StampArray, offsets: IntArray) -> Frequency | None:
-    """Return business days when stamps come daily, never at a weekend, and pass one in a few days somewhere."""
+    """Return business days when stamps come daily, never on some weekdays, and pass over them often enough.
+
+    Weekends need to be passed once; any other closed weekdays `MIN_CLOSED` times, with most other days there.
+    """
     steps = _steps_between(stamps, offsets)
     if _most_common(steps) != DAY or not _one_phase(stamps, DAY):
         return None
-    weekdays = (stamps.astype("datetime64[D]").astype(np.int64) + 3) % 7  # Monday is 0
-    lands = weekdays[:-1][same_series(len(stamps), offsets)] + steps // DAY  # 7 is the Monday after
-    if (weekdays >= 5).any() or not ((lands >= 7) & (steps <= 5 * DAY)).any():
+    days = stamps.astype("datetime64[D]").astype(np.int64)
+    weekdays = (days + 3) % 7  # Monday is 0
+    seen = np.bincount(weekdays, minlength=7) > 0
+    if seen.all():
         return None
-    return align(Frequency("business-day"), stamps)
+    weekmask = "".join("1" if one else "0" for one in seen)
+    if not seen[5:].any():
+        lands = weekdays[:-1][same_series(len(stamps), offsets)] + steps // DAY  # 7 is the Monday after
+        if not ((lands >= 7) & (steps <= 5 * DAY)).any():
+            return None
+        return align(Frequency("business-day"), stamps)
+    # closed days that neighbours stand around: each closed weekday passed in short steps
+    starts = days[:-1][same_series(len(stamps), offsets)][(steps > DAY) & (steps <= 4 * DAY)]
+    passed = np.zeros(7, dtype=np.int64)
+    for ahead in (1, 2, 3):
+        ends = starts[steps[(steps > DAY) & (steps <= 4 * DAY)] > ahead * DAY]
+        passed += np.bincount((ends + ahead + 3) % 7, minlength=7)
+    span = int(days.max() - days.min()) + 1
+    num_open = np.busday_count(days.min(), days.max() + 1, weekmask=weekmask)
+    if bool((passed[~seen] < MIN_CLOSED).any()) or len(np.unique(days)) < MIN_OPEN_SHARE * num_open or span < 28:
+        return None
+    return align(Frequency("business-day", weekmask=weekmask), stamps)
 
 
 def _months(stamps: StampArray, offsets: IntArray) -> Frequency | None:
@@ -146,9 +185,35 @@ def irregular(steps: npt.NDArray[np.int64], *, is_calendar: bool = True) -> Data
     shown = ", ".join(f"{describe(int(sizes[i]))} ({counts[i]} times)" for i in order)
     more = f" and {len(sizes) - len(order)} other lengths" if len(sizes) > len(order) else ""
     message = f"the stamps are irregular; steps between neighbours: {shown}{more}"
-    hint = "bring the rows to a regular grid, or read them as steps in file order with `--time none`"
+    if is_calendar:
+        message += f"; {_histogram(steps)}"
+        fix = f"bring the rows to a regular grid with `--resample {_coarse_enough(steps)} --aggregate mean`"
+        hint = f"{fix} (or sum, count, last), or read them as steps in file order with `--time none`"
+    else:
+        hint = "bring the rows to a regular grid, or read them as steps in file order with `--time none`"
     finding = Finding("E_TIME_IRREGULAR", "refusal", message, count=len(steps), fix=hint)
     return DataError(message, hint=hint, code="E_TIME_IRREGULAR", findings=(finding,))
+
+
+_LENGTHS: tuple[tuple[str, int], ...] = (
+    ("1 second", SECOND), ("1 minute", 60 * SECOND), ("1 hour", 3_600 * SECOND), ("1 day", DAY), ("1 week", 7 * DAY),
+    ("31 days", 31 * DAY),
+)  # fmt: skip
+_RESAMPLED = (("1s", SECOND), ("1min", 60 * SECOND), ("15min", 900 * SECOND), ("1h", 3_600 * SECOND), ("1D", DAY))
+
+
+def _histogram(steps: npt.NDArray[np.int64]) -> str:
+    """Return how many steps are as long as a minute, an hour, a day ... at most."""
+    edges = np.array([length for _, length in _LENGTHS], dtype=np.int64)
+    counts = np.bincount(np.searchsorted(edges, steps), minlength=len(edges) + 1)
+    names = [*(f"up to {name}" for name, _ in _LENGTHS), f"over {_LENGTHS[-1][0]}"]
+    return ", ".join(f"{count} {name}" for count, name in zip(counts, names, strict=True) if count)
+
+
+def _coarse_enough(steps: npt.NDArray[np.int64]) -> str:
+    """Return the shortest usual frequency whose steps hold a row more often than not."""
+    usual = float(np.median(steps))
+    return next((alias for alias, length in _RESAMPLED if length >= usual), "1W")
 
 
 def describe_step(microseconds: int) -> str:
@@ -160,7 +225,7 @@ def describe_step(microseconds: int) -> str:
     return f"{microseconds / SECOND:g} seconds"
 
 
-_SEASONS: dict[str, int] = {"business-day": 5, "week": 52, "month": 12, "quarter": 4}
+_SEASONS: dict[str, int] = {"week": 52, "month": 12, "quarter": 4}
 _HORIZONS: dict[str, int] = {
     "step": 10, "day": 30, "business-day": 10, "week": 13, "month": 12, "quarter": 8, "year": 4,
 }  # fmt: skip
@@ -170,6 +235,10 @@ MAX_DEFAULT_SEASON = 1440
 
 def default_season_length(freq: Frequency) -> int:
     """Return how many steps the season natural to a frequency has: a day of hours, a year of months; 1 for none."""
+    if freq.slots:
+        return freq.slots
+    if freq.unit == "business-day":
+        return freq.weekmask.count("1")
     if freq.unit in _SEASONS:
         season = _SEASONS[freq.unit]
         return season // freq.multiple if season % freq.multiple == 0 else 1
@@ -196,10 +265,33 @@ def default_horizon(freq: Frequency, *, length: int | None = None) -> int:
             horizon = 96
         else:
             horizon = max(48 * 60 // max(minutes, 60), 4)
+        if freq.slots:  # at most one day of opening hours
+            horizon = min(horizon, freq.slots)
     if length is None or horizon <= length // 6:
         return horizon
     shorter = 14 if freq.unit == "day" and length // 6 >= 14 else max(length // 6, 1)
     return min(horizon, shorter)
+
+
+def check_horizon(freq: Frequency, last_ordinal: int, horizon: int) -> None:
+    """Raise DataError where the stamps of a forecast would pass year 9999, or the years of the closed days."""
+    if not freq.is_calendar:
+        return
+    ahead = freq.to_timestamps(np.array([last_ordinal, last_ordinal + horizon], dtype=np.int64))
+    years = ahead.astype("datetime64[Y]").astype(np.int64) + 1970
+    known_until = LAST_YEAR
+    if freq.closed and freq.calendar not in (None, "learned"):
+        known_until = int(np.datetime64(freq.closed[-1], "D").astype("datetime64[Y]").astype(np.int64)) + 1970
+    if years[0] <= years[1] <= max(known_until, int(years[0])) <= LAST_YEAR:
+        return
+    limit = f"the calendar {freq.calendar} is known until {known_until}" if known_until < LAST_YEAR else (
+        f"dates end with year {LAST_YEAR}"
+    )  # fmt: skip
+    raise DataError(
+        f"{horizon} steps of {freq.alias} after {in_words(ahead[0])} would lead to year {years[1]}, but {limit}",
+        hint="ask for fewer steps with --horizon",
+        code="E_TIME_LIMIT",
+    )
 
 
 def in_words(stamp: object) -> str:

@@ -315,7 +315,7 @@ def align(freq: Frequency, timestamps: StampArray, *, keep_day: bool = False) ->
         return Frequency(freq.unit, multiple=step, phase=phase, timezone=freq.timezone)
     phase = microseconds % DAY
     if freq.unit == "business-day":
-        return Frequency(freq.unit, phase=phase, timezone=freq.timezone)
+        return replace(freq, phase=phase)
     months = int(first.astype("datetime64[M]").astype(np.int64)[0])
     return Frequency(
         freq.unit,

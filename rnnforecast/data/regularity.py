@@ -122,3 +122,21 @@ def differing_frequencies(stamps: StampArray, offsets: IntArray) -> dict[int, st
             continue
         found[series] = freq.alias if freq.phase == 0 else f"{freq.alias} from {in_words(mine[0])}"
     return found if len(set(found.values())) > 1 else {}
+
+
+def exchanged_days(repeated: StampArray, stamps: StampArray) -> StampArray | None:
+    """Return the dates that repeated ones become with day and month exchanged, where all of those are missing.
+
+    Rows that a program wrote month first among rows written day first stand twice on one date and leave another
+    date empty: None unless two dates or more say so.
+    """
+    days = np.unique(repeated.astype("datetime64[D]"))
+    months = days.astype("datetime64[M]")
+    number = (days - months.astype("datetime64[D]")).astype(np.int64) + 1
+    month = months.astype(np.int64) % 12 + 1
+    if len(days) < 2 or bool((number > 12).any()) or bool((number == month).any()):
+        return None
+    first_months = months.astype("datetime64[Y]").astype("datetime64[M]")
+    exchanged = (first_months + (number - 1)).astype("datetime64[D]") + (month - 1).astype("timedelta64[D]")
+    is_missing = not np.isin(exchanged, stamps.astype("datetime64[D]")).any()
+    return np.asarray(exchanged) if is_missing else None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from rnnforecast.data.calendar import check_horizon
 from rnnforecast.data.ragged import last_true_before, offsets_of, positions, rows_of
 
 if TYPE_CHECKING:
@@ -130,6 +131,8 @@ class SeriesSet:
     def future_timestamps(self, horizon: int) -> StampArray:
         """Return the stamps that follow the last row of each series: [S, H]."""
         next_ordinals = self.first_ordinals + self.lengths
+        if len(next_ordinals):
+            check_horizon(self.freq, int(next_ordinals.max()) - 1, horizon)
         return self.freq.to_timestamps(next_ordinals[:, None] + np.arange(horizon, dtype=np.int64))
 
     def digest(self) -> str:

@@ -106,7 +106,9 @@ def served_manifest(manifest: Manifest, stored: StoredModel) -> Manifest:
 
 def _read(paths: Sequence[str | Path], manifest: Manifest, *, keep_unobserved: bool, is_given: bool) -> ReadResult:
     try:
-        return read_series(paths, data_settings(manifest), keep_unobserved=keep_unobserved)
+        return read_series(
+            paths, data_settings(manifest), keep_unobserved=keep_unobserved, known=frequency_of(manifest)
+        )
     except InputError as error:
         if is_given:
             raise

@@ -1,0 +1,31 @@
+"""Why stamps repeat with other values, and what settles it: clocks put back, days and months exchanged, or neither."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rnnforecast.data.calendar import in_words
+from rnnforecast.data.regularity import exchanged_days
+from rnnforecast.data.zones import is_clock_put_back
+
+if TYPE_CHECKING:
+    from rnnforecast.data.frequency import StampArray
+
+
+def reason_for_repeats(repeated: StampArray, stamps: StampArray) -> tuple[str, str, str] | None:
+    """Return code, words and fix where repeated stamps have a likely cause; None where nothing is known.
+
+    `stamps` are all stamps of the rows, the repeated ones among them.
+    """
+    if stamps.dtype.kind != "M" or not len(repeated):
+        return None
+    exchanged = exchanged_days(repeated, stamps)
+    if exchanged is not None:
+        shown = ", ".join(in_words(day) for day in exchanged[:3])
+        words = f"with day and month exchanged they would fill gaps ({shown}): some rows may be written month first"
+        return "E_TIME_ORDER_MIXED", words, "rewrite the column as YYYY-MM-DD"
+    if is_clock_put_back(repeated):
+        words = "the stamps repeat as those of a clock that was put back"
+        fix = "name the zone of the clock as `--tz Europe/Berlin --ambiguous infer`, or join rows with --duplicates"
+        return "E_TIME_FOLD", words, fix
+    return None
