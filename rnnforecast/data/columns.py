@@ -10,12 +10,15 @@ import itertools
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from rnnforecast.data.dialect import folded
 from rnnforecast.data.epochs import holds_stamps
 from rnnforecast.data.ids import FILE_ID, named_like_id
 from rnnforecast.data.joined_stamps import part_of
 from rnnforecast.data.profiles import Profile, profile_columns
-from rnnforecast.data.refusals import listed
+from rnnforecast.data.refusals import listed, refusal
+from rnnforecast.data.role_checks import check_roles, in_words
 from rnnforecast.errors import DataError
+from rnnforecast.findings import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +81,7 @@ def choose_columns(sample: pd.DataFrame, settings: DataSettings, *, path: str) -
     taken = {*time, *settings.id, *settings.past, *settings.future, *settings.static}
     target = _choose_target(profiles, settings, taken, reasons, path=path)
     roles = Roles(time, target, settings.id, settings.past, settings.future, settings.static, reasons=reasons)
-    _check_roles(profiles, roles, path=path)
+    check_roles(sample, profiles, roles, settings, path=path)
     if settings.id:
         reasons["id"] = "named by --id"
         return roles
@@ -93,26 +96,27 @@ def _check_names(sample: pd.DataFrame, settings: DataSettings, *, path: str) -> 
     """Raise DataError for every named column that is not there, or there twice."""
     names = [str(name) for name in sample.columns]
     time = [] if settings.time in (None, "none") else time_parts(str(settings.time), names)
-    problems = []
+    problems: list[Finding] = []
+    fix = f"the columns are {listed(names)}"
     wanted = [*time, *settings.target, *settings.id, *settings.past, *settings.future, *settings.static]
     for name in dict.fromkeys(wanted):
         if name == FILE_ID and name in settings.id and name not in names:
             continue
         if name not in names:
             near = _nearest(name, names)
-            problems.append(f"there is no column `{name}`" + (f", did you mean `{near}`?" if near else ""))
+            message = f"there is no column `{name}`" + (f", did you mean `{near}`?" if near else "")
+            problems.append(Finding("E_COLUMN_UNKNOWN", "refusal", message, path, column=name, fix=fix))
     if problems:
-        hint = f"the columns are {listed(names)}"
-        raise DataError(f"{path}: {'; '.join(problems)}", hint=hint, code="E_COLUMN_UNKNOWN")
+        raise refusal(problems)
 
 
 def _nearest(name: str, names: Sequence[str]) -> str | None:
     """Return the column that a misspelt name means most likely."""
-    lowered = {one.lower().strip(): one for one in reversed(names)}
-    if name.lower().strip() in lowered:
-        return lowered[name.lower().strip()]
-    near = difflib.get_close_matches(name.lower(), lowered, n=1)
-    return lowered[near[0]] if near else None
+    alike = {folded(one): one for one in reversed(names)}
+    if folded(name) in alike:
+        return alike[folded(name)]
+    near = difflib.get_close_matches(folded(name), alike, n=1)
+    return alike[near[0]] if near else None
 
 
 def time_parts(text: str, names: Sequence[str]) -> tuple[str, ...]:
@@ -192,7 +196,7 @@ def _choose_target(
         shown = "; ".join(
             f"`{one.name}` is taken by another flag"
             if one.is_numeric and one.name in taken
-            else f"`{one.name}` holds {_in_words(one)}"
+            else f"`{one.name}` holds {in_words(one)}"
             for one in profiles[:5]
         )
         raise DataError(
@@ -217,10 +221,6 @@ def _choose_target(
     return (likely[-1].name,)
 
 
-def _in_words(profile: Profile) -> str:
-    return {"stamp": "dates", "clock": "times", "empty": "nothing", "nested": "lists"}.get(profile.kind, profile.kind)
-
-
 def _is_label(profile: Profile) -> bool:
     """Whether whole numbers name things rather than measure them: ids and the row numbers of an exported index."""
     return profile.kind == "integer" and (named_like_id(profile.name) or profile.name.startswith("Unnamed: "))
@@ -228,33 +228,3 @@ def _is_label(profile: Profile) -> bool:
 
 def _may_be_id(profile: Profile) -> bool:
     return profile.kind == "text" or (profile.kind in ("integer", "stamp", "clock") and named_like_id(profile.name))
-
-
-def _check_roles(profiles: Sequence[Profile], roles: Roles, *, path: str) -> None:
-    """Raise DataError for a column in two roles, and for covariates or targets that hold no numbers."""
-    named = [*roles.time, *roles.target, *roles.id, *roles.covariates]
-    twice = list(dict.fromkeys(name for name in named if named.count(name) > 1))
-    if twice:
-        message = f"{path}: {listed(twice)} cannot play two parts (time, target, id, past, future, static)"
-        raise DataError(message, hint="name each column in one flag only", code="E_COLUMN_TWICE")
-    kinds = {one.name: one for one in profiles}
-    names = [one.name for one in profiles]
-    for name in named:
-        if names.count(name) > 1:
-            positions = ", ".join(str(place + 1) for place, one in enumerate(names) if one == name)
-            message = f"{path}: column `{name}` stands there {names.count(name)} times, at positions {positions}"
-            raise DataError(message, hint="give each column a name of its own", code="E_COLUMN_TWICE")
-    for name in roles.target:
-        if not kinds[name].is_numeric:
-            raise DataError(
-                f"{path}: target `{name}` holds {_in_words(kinds[name])}, not numbers",
-                hint=f"numeric columns: {listed([one.name for one in profiles if one.is_numeric]) or 'none'}",
-                code="E_TARGET_TEXT",
-            )
-    for name in roles.covariates:
-        if not kinds[name].is_numeric:
-            raise DataError(
-                f"{path}: covariate `{name}` holds {_in_words(kinds[name])}, not numbers",
-                hint="write it as numbers, such as one column of 0 and 1 for each value",
-                code="E_COVARIATE_TEXT",
-            )

@@ -32,7 +32,7 @@ MISSING_TOKENS = (
 )
 #: Whole numbers above it do not all fit a float64.
 EXACT = 2.0**53
-_LARGEST_INTEGER = 2.0**64
+LARGEST_INTEGER = 2.0**64
 #: Numbers that stand for "no value" in many exports.
 _SENTINELS = (-99999.0, -9999.0, -999.0, -99.0, 999.0, 9999.0, 99999.0)
 _MIN_ZERO_RUN = 5
@@ -53,9 +53,7 @@ def parse_numbers(
     settings = settings or DataSettings()
     if column.dtype.kind in "fiub" and not isinstance(column.dtype, pd.CategoricalDtype):
         values = np.asarray(column, dtype=np.float64)
-        findings: list[Finding] = []
-        if column.dtype.kind in "iu":
-            _note_digits(np.asarray(column).astype(object), values, name=name, path=path, findings=findings)
+        values, findings = _without_tokens(values, name=name, path=path, settings=settings)
     else:
         values, findings = _parse_texts(column, name=name, path=path, lines_of=lines_of, settings=settings)
     infinite = np.flatnonzero(np.isinf(values))
@@ -73,22 +71,21 @@ def parse_numbers(
             findings.append(
                 Finding("E_VALUE_INFINITE", "refusal", message, path, lines, name, value, len(infinite), fix)
             )
-    if column.dtype.kind == "f" and not isinstance(column.dtype, pd.CategoricalDtype):
-        _note_digits(None, values, name=name, path=path, findings=findings)
     return values, findings
 
 
-def _note_digits(exact: TextArray | None, values: FloatArray, *, name: str, path: str, findings: list[Finding]) -> None:
-    """Note whole numbers whose last digits a float64 cannot hold, where they are lost or may be."""
-    if not len(values):
-        return
-    size = np.abs(values)
-    large = np.flatnonzero((size > EXACT) & (size <= _LARGEST_INTEGER))
-    if exact is not None:
-        large = large[[int(exact[row]) != int(values[row]) for row in large]]
-    if len(large):
-        message = f"column `{name}` holds numbers above 2^53, whose last digits are lost"
-        findings.append(Finding("W_VALUE_DIGITS", "repair", message, path, column=name, count=len(large)))
+def _without_tokens(
+    values: FloatArray, *, name: str, path: str, settings: DataSettings
+) -> tuple[FloatArray, list[Finding]]:
+    """Return numbers with those that the user calls missing as NaN, and the repair that counts them."""
+    words = [float(word) for word in settings.missing_values if is_numeric(word) and "," not in word]
+    called = np.isin(values, words) if words else np.zeros(0, dtype=np.bool_)
+    if not called.any():
+        return values, []
+    count = int(called.sum())
+    message = f"column `{name}`: {count} numbers are words for missing: --missing-values"
+    finding = Finding("W_VALUE_TOKENS", "repair", message, path, column=name, value=f"{words[0]:g}", count=count)
+    return np.where(called, np.nan, values), [finding]
 
 
 def _parse_texts(
@@ -118,7 +115,7 @@ def _parse_texts(
     if bad.any():
         findings += _refused(codes, texts, bad, good=~bad & ~tokens, name=name, path=path, lines_of=lines_of)
     values = numbers[codes]
-    large = np.flatnonzero(~tokens & ~bad & (np.abs(np.nan_to_num(numbers[:-1], posinf=0, neginf=0)) > EXACT))
+    large = np.flatnonzero(~tokens & ~bad & (np.abs(np.nan_to_num(numbers[:-1], posinf=0, neginf=0)) >= EXACT))
     if len(large):
         lost = [place for place in large if _is_lost(texts[place], numbers[place])]
         count = int(np.isin(codes, lost).sum())

@@ -24,7 +24,7 @@ from rnnforecast.data.columns import Roles, choose_columns
 from rnnforecast.data.filling import filled
 from rnnforecast.data.ids import FILE_ID, choose_ids, near_twins, number_items
 from rnnforecast.data.parsing import ParsedFiles, codes_of, join_files, missing_id, parse_file
-from rnnforecast.data.refusals import refusal
+from rnnforecast.data.refusals import refusal, rows_in_words
 from rnnforecast.data.repairs import check_strict, redacted, with_noticed
 from rnnforecast.data.schemas import check_schemas
 from rnnforecast.data.source import expand
@@ -219,6 +219,13 @@ def _check_ids(roles: Roles, joined: ParsedFiles) -> None:
         if len(blank):
             file, lines = joined.locate(blank[:MAX_LISTED_ROWS].tolist())
             problems.append(missing_id(name, file, lines, len(blank)))
+        nul = np.array(["\0" in text for text in distinct], dtype=np.bool_)
+        if nul.any():
+            rows = np.flatnonzero(nul[codes])
+            file, lines = joined.locate(rows[:MAX_LISTED_ROWS].tolist())
+            message = f"id column `{name}`, {rows_in_words(lines, len(rows))}: a NUL byte in the id"
+            fix = "write the id without it"
+            problems.append(Finding("E_ID_NUL", "refusal", message, file, lines, name, "", len(rows), fix))
     if problems:
         raise refusal(problems)
 

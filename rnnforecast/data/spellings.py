@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
     from rnnforecast.config import DataSettings
 
-PLAIN = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
+PLAIN = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE | re.ASCII)
 #: The same for the regular expressions of pyarrow.
 PLAIN_RE2 = r"^[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?$"
 INFINITE = re.compile(r"[-+]?(inf|infinity)", re.IGNORECASE)
-DECIMAL_COMMA = re.compile(r"[-+]?(\d{1,3}(\.\d{3})+|\d+),\d+")
-GROUPED = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?")
-POINT_GROUPED = re.compile(r"[-+]?\d{1,3}(\.\d{3}){2,}")
-_WITH_UNIT = re.compile(r"[-+]?[\d.,]+ ?[%€$£°].*|[€$£] ?[-+]?[\d.,]+|[-+]?[\d.,]+ [a-zA-Z]+")
+DECIMAL_COMMA = re.compile(r"[-+]?(\d{1,3}(\.\d{3})+|\d+),\d+", re.ASCII)
+GROUPED = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?", re.ASCII)
+POINT_GROUPED = re.compile(r"[-+]?\d{1,3}(\.\d{3}){2,}", re.ASCII)
+_WITH_UNIT = re.compile(r"[-+]?[\d.,]+ ?[%€$£°].*|[€$£] ?[-+]?[\d.,]+|[-+]?[\d.,]+ [a-zA-Z]+", re.ASCII)
 _UNIT = re.compile(r"[-+]?[\d.,]+\s*[^\d\s.,]+.*|[^\d\s.,+-]+\s*[-+]?[\d.,]+", re.DOTALL)
 _UNIT_PARTS = re.compile(r"(?P<number>[-+]?[\d.,]*\d)\s*(?P<unit>[^\d\s.,+-].*)", re.DOTALL)
 _CURRENCY = re.compile(r"[€$£¥₹₩₽]|\b(?:EUR|USD|GBP|CHF|JPY)\b")
@@ -167,7 +167,7 @@ def why_not(value: str, *, others: Iterable[str]) -> tuple[str, str]:
     if value.endswith("%"):
         return f"`{value}` is a number with a unit or a sign", "--percent reads 12% as 0.12"
     bare = _without_finance(value)
-    if _CURRENCY.search(value) or (bare != value and any(PLAIN.fullmatch(bare.replace(",", "")) for _ in (0,))):
+    if _CURRENCY.search(value) or (bare != value and PLAIN.fullmatch(bare.replace(",", ""))):
         words = f"`{value}` is a number with a unit or a sign"
         return words, "--number-format financial reads currency signs, (123), 123- and blanks between thousands"
     found = _UNIT_PARTS.fullmatch(value)

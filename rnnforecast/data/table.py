@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from rnnforecast.config import DataSettings
 from rnnforecast.data.delimited import SAMPLE_ROWS, Sheet, open_sheet
+from rnnforecast.data.numbers import EXACT, LARGEST_INTEGER
 from rnnforecast.data.parquet import ParquetColumns, sample_of
 from rnnforecast.data.refusals import quoted_path, refusal
 from rnnforecast.data.source import open_source, stem_of
@@ -59,9 +62,12 @@ class Table:
             numeric=[place[name] for name in numeric],
             time=[place[name] for name in time],
         )
-        return frame.rename(columns={str(index): name for name, index in place.items()})[
-            list(dict.fromkeys([*time, *text, *numeric]))
-        ]
+        for name in numeric:
+            if _may_lose_digits(frame[str(place[name])]):
+                exact = self._columns.read(text=[place[name]], numeric=[])
+                frame[str(place[name])] = exact[str(place[name])]
+        names = list(dict.fromkeys([*time, *text, *numeric]))
+        return frame.rename(columns={str(index): name for name, index in place.items()})[names]
 
     def problems_of(self, names: Sequence[str]) -> list[Finding]:
         """Return the refusals of columns that could play no part: only those of Parquet can be of such types."""
@@ -72,6 +78,14 @@ class Table:
         if isinstance(self._columns, ParquetColumns):
             return [row + 1 for row in rows]
         return self._columns.lines_of(rows)
+
+
+def _may_lose_digits(column: pd.Series[Any]) -> bool:
+    """Whether a column holds whole numbers so large that only their text tells whether a digit is lost."""
+    if column.dtype != np.float64:
+        return False
+    size = np.abs(column.to_numpy())
+    return bool(((size >= EXACT) & (size <= LARGEST_INTEGER)).any())
 
 
 def read_table(path: str, settings: DataSettings | None = None) -> Table:

@@ -107,7 +107,8 @@ def _named(name: str) -> Make:
 
 
 def _twice(folder: Path) -> list[Path]:
-    path = text_file(ROWS)(folder)
+    path = folder / "rows.csv"
+    path.write_text(ROWS)
     return [path, folder / "." / "rows.csv", path]
 
 

@@ -1,0 +1,84 @@
+"""Whether chosen columns can play their parts: one part each, one column of the name, numbers where they must be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnforecast.data.numbers import looks_numeric
+from rnnforecast.data.refusals import listed, refusal
+from rnnforecast.findings import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from rnnforecast.config import DataSettings
+    from rnnforecast.data.columns import Roles
+    from rnnforecast.data.profiles import Profile
+
+_WORDS = {"stamp": "dates", "clock": "times", "empty": "nothing", "nested": "lists"}
+UNNAMED = "Unnamed: "
+
+
+def in_words(profile: Profile) -> str:
+    """Return what a column holds, in one word."""
+    return _WORDS.get(profile.kind, profile.kind)
+
+
+def check_roles(
+    sample: pd.DataFrame, profiles: Sequence[Profile], roles: Roles, settings: DataSettings, *, path: str
+) -> None:
+    """Raise DataError for columns in two roles or of a name that is there twice, and for text where numbers must be."""
+    named = [*roles.time, *roles.target, *roles.id, *roles.covariates]
+    problems = [_in_two_roles(name, path) for name in dict.fromkeys(named) if named.count(name) > 1]
+    names = [one.name for one in profiles]
+    problems += [_twice(name, names, path) for name in dict.fromkeys(named) if names.count(name) > 1]
+    kinds = {one.name: one for one in profiles}
+    numeric = listed([one.name for one in profiles if one.is_numeric]) or "none"
+    for name in roles.target:
+        if not kinds[name].is_numeric:
+            message = f"target `{name}` holds {in_words(kinds[name])}, not numbers{_counts(sample[name])}"
+            fix = f"numeric columns: {numeric}"
+            problems.append(Finding("E_TARGET_TEXT", "refusal", message, path, column=name, fix=fix))
+        elif name.startswith(UNNAMED) and name not in settings.target:
+            problems.append(_unnamed(name, names, path))
+    for name in roles.covariates:
+        if not kinds[name].is_numeric:
+            message = f"covariate `{name}` holds {in_words(kinds[name])}, not numbers"
+            fix = "write it as numbers, such as one column of 0 and 1 for each value"
+            problems.append(Finding("E_COVARIATE_TEXT", "refusal", message, path, column=name, fix=fix))
+    if problems:
+        raise refusal(problems)
+
+
+def _in_two_roles(name: str, path: str) -> Finding:
+    message = f"{listed([name])} cannot play two parts (time, target, id, past, future, static)"
+    fix = "name each column in one flag only"
+    return Finding("E_COLUMN_TWICE", "refusal", message, path, column=name, fix=fix)
+
+
+def _twice(name: str, names: Sequence[str], path: str) -> Finding:
+    positions = ", ".join(str(place + 1) for place, one in enumerate(names) if one == name)
+    message = f"column `{name}` stands there {names.count(name)} times, at positions {positions}"
+    fix = "give each column a name of its own"
+    return Finding("E_COLUMN_TWICE", "refusal", message, path, column=name, count=names.count(name), fix=fix)
+
+
+def _unnamed(name: str, names: Sequence[str], path: str) -> Finding:
+    message = f"column {names.index(name) + 1} would be the target and has no name"
+    fix = f"write its name into the header, or say that it is meant: --target '{name}'"
+    return Finding("E_COLUMN_UNNAMED", "refusal", message, path, column=name, fix=fix)
+
+
+def _counts(column: pd.Series) -> str:
+    """Return how many cells of a sample are numbers and how many are not, where there are both."""
+    cells = [cell.strip() for cell in column if isinstance(cell, str) and cell.strip()]
+    num_numbers = int(looks_numeric(np.array(cells, dtype=object)).sum()) if cells else 0
+    num_texts = len(cells) - num_numbers
+    if not num_numbers or not num_texts:
+        return ""
+    numbers = f"{num_numbers} {'number' if num_numbers == 1 else 'numbers'}"
+    return f" ({numbers} and {num_texts} {'text' if num_texts == 1 else 'texts'} in its first rows)"
