@@ -85,7 +85,7 @@ def build_series(
         future_names=roles.future,
         static_names=roles.static,
     )
-    return _audited(series, findings, file=rows.locate([0])[0], keep_unobserved=keep_unobserved)
+    return _audited(series, findings, file=rows.locate([])[0], keep_unobserved=keep_unobserved)
 
 
 def _on_grid(rows: Rows, grid: Grid, roles: Roles) -> _Values:

@@ -64,7 +64,8 @@ class Sheet:
     findings: list[Finding] = field(default_factory=list)
     problems: list[Finding] = field(default_factory=list)
     _is_mended: bool = False
-    _records: Records | None = None
+    _is_one_line_a_row: bool = False
+    _lines: IntArray | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -112,19 +113,30 @@ class Sheet:
                     raise self._unreadable(error) from error
                 types[int(failed[1])] = as_text
                 continue
-            if not self._is_mended and (is_ragged or self._has_long_rows(table.num_rows)):
+            has_long_rows = self._has_long_rows(table.num_rows)
+            if not self._is_mended and (is_ragged or has_long_rows):
                 self._mend()
                 continue
+            self._is_one_line_a_row = not has_long_rows
             return _to_frame(table, {str(place) for place in time})
         raise self._unreadable(ValueError("no reading of its columns fits"))
 
     def lines_of(self, rows: Sequence[int]) -> list[int]:
         """Return the lines of the file, from 1, on which rows of a frame begin."""
-        if self._records is None:
-            self._records = examine(self.text, self.dialect)
-        cells, first = self._records.cells, self._records.first
-        standing = np.arange(len(cells)) if len(self.names) == 1 else np.flatnonzero(cells)
-        return [self.text.line_of(int(first[standing[row]])) for row in rows]
+        if not len(rows):
+            return []
+        if self._lines is None:
+            self._lines = self._find_lines()
+        return [self.text.line_of(int(self._lines[row])) for row in rows]
+
+    def _find_lines(self) -> IntArray:
+        """Return the line on which each row begins; rows are counted exactly where cells run over several lines."""
+        if b'"' in self.text.payload and not self._is_one_line_a_row:
+            records = examine(self.text, self.dialect)
+            return records.first if len(self.names) == 1 else records.first[records.cells > 0]
+        starts, ends = line_bounds(self.text.payload)
+        lines = np.arange(self.dialect.skipped_lines, len(starts), dtype=np.int64)
+        return lines if len(self.names) == 1 else lines[(starts < ends)[self.dialect.skipped_lines :]]
 
     def _time_type(self, place: int) -> pa.DataType:
         """Return the type in which stamps are tried first, from how they are written in the sample."""
@@ -214,7 +226,7 @@ class Sheet:
             self.findings.append(Finding("W_DATA_TRAILING", "repair", message, self.path, lines, count=len(extra)))
             mended = trimmed(mended, records, extra, self.dialect.delimiter)
         self.text = mended if keep.all() else keep_lines(mended, keep)
-        self._records = None
+        self._lines = None
 
     def _repeated(self, records: Records) -> npt.NDArray[np.bool_]:
         again: npt.NDArray[np.bool_] = np.isin(records.first, repeated_headers(self.text, self.dialect))

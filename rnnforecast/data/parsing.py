@@ -173,7 +173,9 @@ class ParsedFiles:
     values: FloatArray
 
     def locate(self, rows: Sequence[int]) -> tuple[str, tuple[int, ...]]:
-        """Return file and lines of rows; of rows in several files those of the first one."""
+        """Return file and lines of rows; of rows in several files those of the first one; of no row the first file."""
+        if not len(rows):
+            return self.files[0].table.path, ()
         owners = np.searchsorted(self.starts, np.asarray(rows, dtype=np.int64), side="right") - 1
         owner = int(owners[0])
         mine = [int(row - self.starts[owner]) for row, other in zip(rows, owners, strict=True) if other == owner]
