@@ -16,7 +16,7 @@ from rnnforecast.data.closures import OpenDays, set_open_days
 from rnnforecast.data.duplicates import without_duplicates
 from rnnforecast.data.ragged import offsets_of
 from rnnforecast.data.refusals import quoted, refusal, rows_in_words
-from rnnforecast.data.regularity import differing_frequencies, snap
+from rnnforecast.data.regularity import calendars_in_words, differing_frequencies, one_calendar_fix, snap
 from rnnforecast.errors import DataError
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
@@ -150,14 +150,12 @@ def _irregular(rows: Rows, order: IntArray, offsets: IntArray, error: DataError)
     where = f"{file}, time column `{rows.time_column}`"
     differing = differing_frequencies(rows.stamps[order], offsets)
     if differing:
-        shown = {alias: quoted(rows.labels(series)) for series, alias in reversed(differing.items())}
-        words = ", ".join(f"{label} is {alias}" for alias, label in list(shown.items())[:5])
-        message = f"{where}: series have different calendars: {words}"
-        fix = "forecast series of one calendar at a time"
+        message = f"{where}: series have different calendars: {calendars_in_words(differing, rows.labels)}"
+        fix = one_calendar_fix(differing)
         finding = Finding("E_TIME_FREQ_MIXED", "refusal", message, file, column=rows.time_column, fix=fix)
         return DataError(message, hint=fix, code=finding.code, findings=(finding,))
-    message = f"{where}: {error.message}"
-    return DataError(message, hint=error.hint, code=error.code, findings=error.findings)
+    found = tuple(replace(finding, file=file, column=rows.time_column) for finding in error.findings)
+    return DataError(f"{where}: {error.message}", hint=error.hint, code=error.code, findings=found)
 
 
 def _check_same_calendar(
@@ -174,14 +172,14 @@ def _check_same_calendar(
         if step > 1 and (own := _own_calendar(stamps[offsets[series] : offsets[series + 1]])) is not None
     }
     if coarse:
-        shown = ", ".join(f"{quoted(rows.labels(series))} is {alias}" for series, alias in list(coarse.items())[:5])
         file, _ = rows.locate([0])
         if len(offsets) == 2:
             message = f"the rows are {next(iter(coarse.values()))}, not {freq.alias} as was asked for"
             fix = "leave `--freq` out, or forecast with a model that was trained on this frequency"
         else:
-            message = f"series have different calendars: most are {freq.alias}, {shown}"
-            fix = "forecast series of one calendar at a time"
+            found = {int(series): coarse.get(int(series), freq.alias) for series in long[:MAX_CALENDARS]}
+            message = f"series have different calendars: {calendars_in_words(found, rows.labels)}"
+            fix = one_calendar_fix(found)
         raise refusal(
             [Finding("E_TIME_FREQ_MIXED", "refusal", message, file, (), rows.time_column, "", len(coarse), fix)]
         )

@@ -106,7 +106,7 @@ def _two_values(rows: Rows, order: IntArray, again: IntArray) -> Finding:
         f"{whose}stamp {stamp} occurs in {rows_in_words(lines, 2)} with different values, {values}; "
         f"{len(again)} {noun} in all"
     )
-    cause = reason_for_repeats(rows.stamps[late], rows.stamps)
+    cause = reason_for_repeats(rows.stamps[late], rows.stamps, name=rows.time_column)
     if cause is not None:
         code, words, fix = cause
         message = f"{message}; {words}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from rnnforecast.data.month_names import ENGLISH_MONTH, month_numbers
+from rnnforecast.data.month_names import ENGLISH_MONTH, is_foreign_date, month_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -218,6 +218,7 @@ FORMATS: tuple[Format, ...] = (
 )
 CLOCK = _format("HH:MM", r"(?:[01]?\d|2[0-3])[:.][0-5]\d(?:[:.][0-5]\d)?", _clock)
 YEAR = _format("YYYY", r"\d{4}", lambda texts: texts.astype("U").astype("datetime64[Y]").astype("datetime64[us]"))
+FOREIGN = "day and month in another language"
 SLASHED = re.compile(
     r"(?:\d\d?/\d\d?/(?:\d{4}|\d\d)|\d\d?-\d\d?-(?:\d{4}|\d\d)|\d\d?\.\d\d?\.(?:\d{4}|\d\d))"
     r"(?:[ T]\d\d?:\d\d(?::\d\d(?:[.,]\d+)?)?(?: ?[ap]m)?)?",
@@ -234,4 +235,6 @@ def format_of(text: str) -> str | None:
     for known in (*FORMATS, CLOCK):
         if known.pattern.fullmatch(text):
             return known.name
-    return "D/M/Y or M/D/Y" if SLASHED.fullmatch(text) else None
+    if SLASHED.fullmatch(text):
+        return "D/M/Y or M/D/Y"
+    return FOREIGN if is_foreign_date(text) else None

@@ -99,7 +99,10 @@ def join_times(first: Stamps, parts: Parts, names: Sequence[str]) -> Stamps:
         elif _is_clock(parts.frame[name]):
             stamps = replace(stamps, values=stamps.values + _clock_times(parts, name))
         elif _is_whole(parts.frame[name]):
-            stamps = replace(stamps, values=stamps.values + _hundreds(parts, name))
+            message = f"column `{name}` is read as the hour, or as hours and minutes, of the dates beside it"
+            note = Finding("N_TIME_PARTS", "note", message, parts.path, column=name)
+            times = _hours_or_hundreds(parts, name)
+            stamps = replace(stamps, values=stamps.values + times, findings=(*stamps.findings, note))
         else:
             raise no_parts(parts.names, parts.path)
     return _with_times(stamps, numbers, by_part, parts)
@@ -171,11 +174,13 @@ def _clock_times(parts: Parts, name: str) -> npt.NDArray[np.timedelta64]:
     return np.asarray(microseconds.to_numpy(dtype=np.int64).astype("timedelta64[us]")[codes])
 
 
-def _hundreds(parts: Parts, name: str) -> npt.NDArray[np.timedelta64]:
-    """Return times of day written as one number, such as 930 or 2300; refuses numbers that are none."""
+def _hours_or_hundreds(parts: Parts, name: str) -> npt.NDArray[np.timedelta64]:
+    """Return times of day written as one number: an hour up to 24, or 930 and 2300; refuses numbers that are none."""
     values = pd.to_numeric(parts.frame[name]).to_numpy(dtype=np.float64)
+    if bool((values <= 24).all()):
+        return _numbers(parts, name, "hour") * np.timedelta64(FIXED_UNITS["hour"], "us")
     good = (values >= 0) & (values <= 2_400) & (values % 100 < 60) & (values == np.floor(values))
-    if not good.all() or values.max() <= 24:
+    if not good.all():
         raise no_parts(parts.names, parts.path)
     minutes = (values // 100 * 60 + values % 100).astype(np.int64)
     return np.asarray(minutes.astype("timedelta64[m]").astype("timedelta64[us]"))

@@ -87,6 +87,16 @@ def _plain(text: str) -> str:
     return "".join(part for part in parts if not unicodedata.combining(part)).replace("\0", "й")
 
 
+_DATED = re.compile(
+    r"(?:\d{1,2}\W+)?(?:de\W+)?[^\W\d]{3,}\W+(?:de\W+)?\d{4}|\d{4}\W+[^\W\d]{3,}\W?",
+)
+
+
+def is_foreign_date(text: str) -> bool:
+    """Whether a text is a year with a month, and perhaps a day, in a language other than English."""
+    return _DATED.fullmatch(text.strip()) is not None and bool(languages_of(text))
+
+
 def languages_of(text: str) -> tuple[str, ...]:
     """Return the languages in which a text names a month; none where it is English or names none."""
     word = _WORD.search(_LINKS.sub(" ", _plain(text)))

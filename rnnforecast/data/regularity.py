@@ -7,15 +7,18 @@ working day get the day they were meant for; a clock that wanders by seconds is 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
 from rnnforecast.data.calendar import describe_step, in_words, infer_frequency, same_series
-from rnnforecast.data.frequency import DAY, LAST_DAY, SECOND, Frequency, day_of_month
+from rnnforecast.data.frequency import DAY, LAST_DAY, SECOND, Frequency, Unit, day_of_month, parse_frequency
+from rnnforecast.data.refusals import listed
 from rnnforecast.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     import numpy.typing as npt
 
     from rnnforecast.data.frequency import StampArray
@@ -33,6 +36,7 @@ _NICE_STEPS = (
     7 * DAY,
 )
 _MAX_DESCRIBED = 50
+_MAX_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,29 @@ def differing_frequencies(stamps: StampArray, offsets: IntArray) -> dict[int, st
             continue
         found[series] = freq.alias if freq.phase == 0 else f"{freq.alias} from {in_words(mine[0])}"
     return found if len(set(found.values())) > 1 else {}
+
+
+def calendars_in_words(found: Mapping[int, str], label: Callable[[int], str]) -> str:
+    """Return the series of each frequency: `D`: a, b and 3 more; `MS`: c; the frequency of most series first."""
+    by_alias: dict[str, list[int]] = {}
+    for series, alias in found.items():
+        by_alias.setdefault(alias, []).append(series)
+    most = sorted(by_alias.items(), key=lambda pair: -len(pair[1]))[:_MAX_SHOWN]
+    return "; ".join(f"{alias}: {listed([label(series) for series in members], limit=3)}" for alias, members in most)
+
+
+def one_calendar_fix(found: Mapping[int, str]) -> str:
+    """Return how series of several frequencies come to one: all resampled to the coarsest of them."""
+    aliases = {alias.partition(" from ")[0] for alias in found.values()}
+    coarsest = max(aliases, key=lambda alias: _rank(parse_frequency(alias)))
+    return (
+        f"bring all series to one calendar with `--resample {coarsest} --aggregate mean` (or sum, last), "
+        "or forecast those of one calendar at a time"
+    )
+
+
+def _rank(freq: Frequency) -> tuple[int, int]:
+    return get_args(Unit).index(freq.unit), freq.multiple
 
 
 def exchanged_days(repeated: StampArray, stamps: StampArray) -> StampArray | None:

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from rnnforecast.data.frequency import StampArray
 
 
-def reason_for_repeats(repeated: StampArray, stamps: StampArray) -> tuple[str, str, str] | None:
+def reason_for_repeats(repeated: StampArray, stamps: StampArray, *, name: str) -> tuple[str, str, str] | None:
     """Return code, words and fix where repeated stamps have a likely cause; None where nothing is known.
 
-    `stamps` are all stamps of the rows, the repeated ones among them.
+    `stamps` are all stamps of the rows, the repeated ones among them, in the time column `name`.
     """
     if stamps.dtype.kind != "M" or not len(repeated):
         return None
@@ -28,4 +28,11 @@ def reason_for_repeats(repeated: StampArray, stamps: StampArray) -> tuple[str, s
         words = "the stamps repeat as those of a clock that was put back"
         fix = "name the zone of the clock as `--tz Europe/Berlin --ambiguous infer`, or join rows with --duplicates"
         return "E_TIME_FOLD", words, fix
+    if 2 * len(repeated) > len(stamps) and bool((stamps == stamps.astype("datetime64[D]")).all()):
+        words = "most dates have several rows: the time of day, or the name of the series, may stand in another column"
+        fix = (
+            f"name the column of hours too, as `--time {name},hour`, the columns that tell series apart with --id, "
+            "or join such rows with --duplicates sum|mean|first|last"
+        )
+        return "E_TIME_DUPLICATE", words, fix
     return None

@@ -11,6 +11,7 @@ import pandas as pd
 
 from rnnforecast.data.formats import (
     CLOCK,
+    FOREIGN,
     FORMATS,
     ISO,
     MANY,
@@ -104,7 +105,7 @@ class _Column:
     def other_format(self, bad: BoolArray) -> Finding:
         """Return the refusal of a column with two formats, or with a row that is no stamp at all."""
         _, text = self.first(bad)
-        if format_of(text) is None:
+        if format_of(text) in (None, FOREIGN):
             return self.not_a_stamp(bad)
         row, other = self.first(~bad)
         words = f"{quoted(text)} is written in another format than {quoted(other)} in row {row}"

@@ -66,7 +66,8 @@ def _one_column(column: pd.Series[Any], *, name: str, path: str, lines_of: Lines
     if column.dtype.kind in "iuf":
         _check_present(column, name=name, path=path, lines_of=lines_of)
         if column.dtype.kind == "f" and not _are_whole(column.to_numpy()):
-            return parse_floats(np.asarray(column, dtype=np.float64), name=name, path=path, how=how, lines_of=lines_of)
+            numbers = column.to_numpy(dtype=np.float64)
+            return parse_floats(numbers, name=name, path=path, how=how, lines_of=lines_of)
         return parse_integers(column.to_numpy().astype(np.int64), name=name, path=path, how=how, lines_of=lines_of)
     if _all_match(column, _INTEGER):
         return parse_integers(_integers(column), name=name, path=path, how=how, lines_of=lines_of)

@@ -221,7 +221,7 @@ def test_parts_that_make_no_date_are_refused(write: Write) -> None:
     with pytest.raises(DataError, match="`0` is no month from 1 to 12"):
         read(write("year,month,y\n2023,0,1\n2023,1,2\n"))
     with pytest.raises(DataError, match="`date`, `z` do not make up stamps"):
-        read(write("date,z,y\n2023-01-01,5,1\n2023-01-02,6,2\n"), time="date+z")
+        read(write("date,z,y\n2023-01-01,5000,1\n2023-01-02,6000,2\n"), time="date+z")
 
 
 def test_several_files_are_a_series_each(write: Write) -> None:

@@ -117,3 +117,9 @@ def test_steps_and_times_of_day_make_no_stamp() -> None:
 
 def test_stamps_are_kept_to_the_microsecond() -> None:
     assert read(t=pd.to_datetime(["2024-01-01 00:00:00.000001"])).values.dtype == np.dtype("datetime64[us]")
+
+
+def test_a_column_of_numbers_up_to_24_named_beside_dates_holds_hours_and_is_noted() -> None:
+    stamps = read(date=["2024-01-01", "2024-01-01"], slot=[0, 5])
+    assert shown(stamps) == ["2024-01-01T00:00", "2024-01-01T05:00"]
+    assert "column `slot` is read as the hour" in stamps.findings[0].message
