@@ -117,7 +117,7 @@ class DataSettings(_Frozen):
     skip_bad_rows: bool = Field(False, description="leave out rows with too many or too few cells, and count them")
     drop_last_partial: bool = Field(False, description="leave out a last row that is cut off")
     dataset: bool = Field(False, description="a folder is one table in several files")
-    sample: int | None = Field(None, ge=1, description="read about this many rows: whole series, or the newest rows")
+    sample: int | None = Field(None, ge=1, description="read only about this many rows, the last ones of each file")
     max_bytes: str | None = Field(
         None,
         pattern=r"^\d+(\.\d+)? ?([kKmMgGtT][iI]?)?[bB]?$",

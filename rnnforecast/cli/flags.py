@@ -219,7 +219,7 @@ READING_FLAGS = (
     ),
     Flag("drop_last_partial", bool, "leave out a last row that is cut off", READING, default=False),
     Flag("dataset", bool, "a folder is one table in several files", READING, default=False),
-    Flag("sample", int, "read about this many rows: whole series, or the newest rows", READING, metavar="ROWS"),
+    Flag("sample", int, "read only about this many rows, the last ones of each file", READING, metavar="ROWS"),
     Flag(
         "max_bytes",
         str,

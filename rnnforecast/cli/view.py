@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
+import typer
+
 from rnnforecast.cli.text import visible
-from rnnforecast.errors import OutputError
+from rnnforecast.errors import ExitCode, OutputError
 from rnnforecast.progress import NoProgress
 
 if TYPE_CHECKING:
@@ -35,7 +37,10 @@ class View:
         return cls(format=format, quiet=quiet, out=sys.stdout, err=sys.stderr)
 
     def show(self, result: Result) -> None:
-        """Write a result to stdout in the chosen format, after its findings and notes on stderr."""
+        """Write a result to stdout in the chosen format, after its findings and notes on stderr.
+
+        Raises typer.Exit with the code of work done in part where a finding says that a series was refused.
+        """
         self._notices(result)
         try:
             self._write(result)
@@ -45,6 +50,8 @@ class View:
         except OSError as error:
             reason = f"standard output could not be written: {(error.strerror or str(error)).lower()}"
             raise OutputError(reason, hint="free space, or write the result elsewhere", code="E_OUT_WRITE") from error
+        if any(finding.severity == "refusal" for finding in getattr(result, "findings", ())):
+            raise typer.Exit(ExitCode.PARTIAL)
 
     def _write(self, result: Result) -> None:
         if self.format == "json":

@@ -18,6 +18,7 @@ from rnnforecast.data.layout import (
     Text,
     examine,
     keep_lines,
+    last_lines,
     line_bounds,
     ragged_finding,
     repeated_headers,
@@ -118,7 +119,10 @@ class Sheet:
                 self._mend()
                 continue
             self._is_one_line_a_row = not has_long_rows
-            return _to_frame(table, {str(place) for place in time})
+            frame = _to_frame(table, {str(place) for place in time})
+            del table
+            pa.default_memory_pool().release_unused()
+            return frame
         raise self._unreadable(ValueError("no reading of its columns fits"))
 
     def lines_of(self, rows: Sequence[int]) -> list[int]:
@@ -283,6 +287,12 @@ class Sheet:
         )
 
 
+def sample_note(path: str, num_rows: int, left_out: int) -> Finding:
+    """Return the note that only the last rows of a file are read."""
+    message = f"--sample: the last {num_rows} rows are read, the {left_out} before them are left out"
+    return Finding("N_DATA_SAMPLE", "note", message, path, count=left_out)
+
+
 def open_sheet(source: Source, settings: DataSettings) -> Sheet:
     """Return the text of a source as a sheet; raises DataError where it has no header, or no row."""
     text, findings = Text(source.payload), []
@@ -292,6 +302,10 @@ def open_sheet(source: Source, settings: DataSettings) -> Sheet:
             message = f"{count} lines that begin with `{settings.comment}` are comments"
             findings.append(Finding("N_DATA_COMMENTS", "note", message, source.path, count=count))
     dialect = read_dialect(source.with_payload(text.payload), settings)
+    if settings.sample is not None:
+        text, left_out = last_lines(text, settings.sample, head=dialect.skipped_lines)
+        if left_out:
+            findings.append(sample_note(source.path, settings.sample, left_out))
     spaced = f'{dialect.delimiter} "'.encode()
     if spaced in text.payload:
         text = Text(text.payload.replace(spaced, spaced.replace(b" ", b"", 1)), text.lines)

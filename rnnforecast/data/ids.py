@@ -60,7 +60,7 @@ def choose_ids(
     found: tuple[str, ...] = ()
     for chosen in _combinations(candidates):
         joined = join_codes([codes[name] for name in chosen])
-        repeated = int(pd.DataFrame({"id": joined, "stamp": ranks}).duplicated().sum())
+        repeated = _num_repeated(joined, ranks, num_ranks=len(distinct))
         if repeated < fewest / 2 and _coverage(joined, ranks) >= MIN_COVERAGE:
             found, fewest = chosen, repeated
         if not fewest:
@@ -147,11 +147,24 @@ def join_codes(codes: Sequence[IntArray]) -> IntArray:
     return joined
 
 
+def _num_repeated(ids: IntArray, ranks: IntArray, *, num_ranks: int) -> int:
+    """Return how many rows have id and stamp of another one before them."""
+    places = ids * num_ranks + ranks
+    limit = (int(ids.max()) + 1) * num_ranks
+    if limit > 8 * len(ids) + 1_000:
+        return len(ids) - len(np.unique(places))
+    seen = np.zeros(limit, dtype=np.bool_)
+    seen[places] = True
+    return len(ids) - int(np.count_nonzero(seen))
+
+
 def _coverage(ids: IntArray, ranks: IntArray) -> float:
     """Return the share of its time span that the average series fills, spans counted in stamps of the whole file."""
-    grouped = pd.Series(ranks).groupby(ids)
-    spans = grouped.max() - grouped.min() + 1
-    return len(ids) / float(spans.sum())
+    num_ids = int(ids.max()) + 1
+    first, last = np.full(num_ids, np.iinfo(np.int64).max), np.full(num_ids, -1, dtype=np.int64)
+    np.minimum.at(first, ids, ranks)
+    np.maximum.at(last, ids, ranks)
+    return len(ids) / float((last - first + 1).sum())
 
 
 def _is_constant_or_blocks(name: str, ids: IntArray, ranks: IntArray) -> bool:

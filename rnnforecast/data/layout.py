@@ -86,6 +86,22 @@ def without_comments(text: Text, sign: str) -> tuple[Text, int]:
     return keep_lines(text, keep), int((~keep).sum())
 
 
+def last_lines(text: Text, count: int, *, head: int) -> tuple[Text, int]:
+    """Return a text with its first `head` lines and about its last `count` ones, and how many lines were left out.
+
+    A text with quotes is cut where they pair up.
+    """
+    starts, ends = line_bounds(text.payload)
+    first = max(len(starts) - count, head)
+    while first < len(starts) and text.payload.count(b'"', int(starts[first])) % 2:
+        first += 1
+    if first <= head:
+        return text, 0
+    keep = np.ones(len(ends), dtype=np.bool_)
+    keep[head:first] = False
+    return keep_lines(text, keep), first - head
+
+
 def examine(text: Text, dialect: Dialect) -> Records:
     """Return the records of a text: by counting delimiters where there are no quotes, else by the exact parser."""
     if b'"' in text.payload:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from rnnforecast.data.delimited import sample_note
 from rnnforecast.data.opening import free_memory, in_words
 from rnnforecast.data.probe import survives
 from rnnforecast.data.refusals import quoted_path, refusal
@@ -91,11 +92,15 @@ def unusable(file: pq.ParquetFile, name: str) -> str | None:
 class ParquetColumns:
     """The columns of one Parquet file."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, *, sample: int | None = None) -> None:
         self.path = source.path
         self.source = source
         self.file = open_parquet(source)
+        self.num_rows = min(self.file.metadata.num_rows, sample or self.file.metadata.num_rows)
+        self.num_left_out = self.file.metadata.num_rows - self.num_rows
         self.findings: list[Finding] = []
+        if self.num_left_out:
+            self.findings.append(sample_note(self.path, self.num_rows, self.num_left_out))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -113,7 +118,7 @@ class ParquetColumns:
         self._check_columns(names)
         self._check_size(names)
         kinds = dict.fromkeys(numeric, "numeric") | dict.fromkeys(text, "text") | dict.fromkeys(time, "time")
-        num_rows = self.file.metadata.num_rows
+        num_rows = self.num_rows
         columns = {name: _Column(name, kinds[name], self._type(name), num_rows) for name in names}
         try:
             start = 0
@@ -137,8 +142,15 @@ class ParquetColumns:
         return frame
 
     def _batches(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        position = 0
         for group in range(self.file.metadata.num_row_groups):
-            yield from self.file.iter_batches(batch_size=_BATCH_ROWS, row_groups=[group], columns=list(names))
+            before, position = position, position + self.file.metadata.row_group(group).num_rows
+            if position <= self.num_left_out:
+                continue  # not even looked at
+            skip = max(self.num_left_out - before, 0)
+            for batch in self.file.iter_batches(batch_size=_BATCH_ROWS, row_groups=[group], columns=list(names)):
+                yield batch.slice(min(skip, batch.num_rows))
+                skip = max(skip - batch.num_rows, 0)
 
     def _type(self, name: str) -> pa.DataType:
         return self.file.schema_arrow.field(self.file.schema_arrow.names.index(name)).type
@@ -167,13 +179,12 @@ class ParquetColumns:
 
     def _check_size(self, names: Sequence[str]) -> None:
         """Raise DataError where the columns would not fit into memory, or a child process does not survive them."""
-        metadata = self.file.metadata
-        wanted = metadata.num_rows * _BYTES_PER_CELL * (2 * len(names) + 4)  # the grid needs as much again
+        wanted = self.num_rows * _BYTES_PER_CELL * (2 * len(names) + 8)  # the grid needs as much again, and its sorting
         free = free_memory()
         if free is not None and wanted > free:
-            fitting = int(metadata.num_rows * 0.5 * free / wanted)
+            fitting = int(self.num_rows * 0.5 * free / wanted)
             raise DataError(
-                f"{quoted_path(self.path)} has {metadata.num_rows} rows: reading {len(names)} columns needs about "
+                f"{quoted_path(self.path)} has {self.num_rows} rows: reading {len(names)} columns needs about "
                 f"{in_words(wanted)} of memory, {in_words(free)} are free",
                 hint=f"read a part of it: --sample {fitting}",
                 code="E_DATA_MEMORY",

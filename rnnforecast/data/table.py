@@ -76,7 +76,7 @@ class Table:
     def lines_of(self, rows: Sequence[int]) -> list[int]:
         """Return the lines of the file that rows stand on, the header being line 1; row numbers from 1 for Parquet."""
         if isinstance(self._columns, ParquetColumns):
-            return [row + 1 for row in rows]
+            return [row + 1 + self._columns.num_left_out for row in rows]
         return self._columns.lines_of(rows)
 
 
@@ -96,7 +96,7 @@ def read_table(path: str, settings: DataSettings | None = None) -> Table:
     settings = settings or DataSettings()
     source = open_source(path, encoding=settings.encoding, max_bytes=settings.max_bytes)
     if source.kind == "parquet":
-        columns = ParquetColumns(source)
+        columns = ParquetColumns(source, sample=settings.sample)
         sample = sample_of(columns.file, source.path, num_rows=SAMPLE_ROWS)
         return Table(source.path, source.digest, columns.names, sample, columns, source.findings)
     sheet = open_sheet(source, settings)

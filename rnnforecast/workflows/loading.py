@@ -17,6 +17,7 @@ from rnnforecast.workflows.base import BASE, base_manifest, read_base
 from rnnforecast.workflows.freshness import history_findings
 from rnnforecast.workflows.memory import Memory, recall
 from rnnforecast.workflows.packing import check_shapes, frequency_of, unpack_ensemble
+from rnnforecast.workflows.short import leave_out_short
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,6 +82,11 @@ def load(
         series, findings = read.series, read.findings
         _check_frequency(series, manifest, paths)
         findings += tuple(history_findings(series, manifest, memory, source=str(paths[0])))
+        if not no_history:
+            series, short = leave_out_short(
+                replace(series, season_length=manifest.season_length), horizon=0, short=data_settings(manifest).short
+            )
+            findings += short
     if stored.stand_in:
         notes.append(
             f"`{stored.stand_in}` stands in for the networks of {manifest.label}; "

@@ -27,6 +27,7 @@ from rnnforecast.workflows.judging import (
 )
 from rnnforecast.workflows.packing import Record, pack_model
 from rnnforecast.workflows.results import TrainResult, assumptions_to_dict
+from rnnforecast.workflows.short import leave_out_short
 from rnnforecast.workflows.splitting import Split, fit_horizon, split_rows
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ def train(
     registry = Registry(store)
     registry.check_writable(name)
     assumptions = fit_horizon(read, settings.data)
+    series, short = leave_out_short(read.series, horizon=assumptions.horizon, short=settings.data.short)
+    read = replace(read, series=series, findings=(*read.findings, *short))
     trained = train_series(read.series, settings, horizon=assumptions.horizon, progress=progress or NoProgress())
     served = served_method(trained.judgement, settings)
     decision = decide(registry, name, _challenger(read.series, trained, settings, served=served), activate=activate)
