@@ -25,6 +25,7 @@ Normalisation = Literal["window", "last", "season", "causal", "global"]
 Base = Literal["none", "last", "season"]
 Head = Literal["linear", "segment"]
 LossScale = Literal["unit", "mase", "mix"]
+Start = Literal["pretrained", "scratch"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 OnLoss = Literal["keep", "serve-baseline"]
 Ambiguous = Literal["infer", "earliest", "latest"]
@@ -45,6 +46,8 @@ TRAINED_QUANTILE_LEVELS = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 
 #: Levels shown and written unless `--quantiles` names others.
 DEFAULT_QUANTILE_LEVELS = (0.025, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.975)
 
+#: Keys that Python keeps for itself, and the fields that hold them.
+FIELD_NAMES = {"from": "from_"}
 MAX_HORIZON = 100_000
 MAX_CONTEXT_LENGTH = 100_000
 MAX_HIDDEN_SIZE = 4_096
@@ -155,6 +158,7 @@ class NetworkSettings(_Frozen):
 class TrainingSettings(_Frozen):
     """How the network is fitted."""
 
+    from_: Start | None = Field(None, description="start: the network that comes with the tool, or random weights")
     num_steps: int | None = Field(None, ge=1, le=1_000_000, description="gradient steps of each network")
     batch_size: int | None = Field(None, ge=1, le=65_536, description="windows in one gradient step")
     learning_rate: float | None = Field(None, gt=0.0, le=1.0, description="peak learning rate")
@@ -197,12 +201,13 @@ class Settings(_Frozen):
             "training": TrainingSettings,
             "evaluation": EvaluationSettings,
         }
-        owner = {key: group for group, model in groups.items() for key in model.model_fields}
+        owner = {_flat_key(key): group for group, model in groups.items() for key in model.model_fields}
+        values = {_flat_key(key): value for key, value in values.items()}
         problems = [_unknown_key(key, owner) for key in values if key not in owner]
         nested: dict[str, dict[str, object]] = {group: {} for group in groups}
         for key, value in values.items():
             if key in owner:
-                nested[owner[key]][key] = value
+                nested[owner[key]][FIELD_NAMES.get(key, key)] = value
         try:
             settings = cls.model_validate(nested)
         except ValidationError as error:
@@ -222,8 +227,12 @@ class Settings(_Frozen):
         """Return all settings as one flat dictionary of plain JSON values."""
         flat: dict[str, JSONValue] = {}
         for group in (self.data, self.network, self.training, self.evaluation):
-            flat.update(group.model_dump(mode="json"))
+            flat.update({_flat_key(key): value for key, value in group.model_dump(mode="json").items()})
         return flat
+
+
+def _flat_key(field: str) -> str:
+    return field.removesuffix("_")
 
 
 def _unknown_key(key: str, known: Mapping[str, str]) -> str:
@@ -232,7 +241,7 @@ def _unknown_key(key: str, known: Mapping[str, str]) -> str:
 
 
 def _bad_value(location: tuple[int | str, ...], value: object, message: str) -> str:
-    key = next((part for part in reversed(location) if isinstance(part, str) and "-" not in part), "?")
+    key = next((_flat_key(part) for part in reversed(location) if isinstance(part, str) and "-" not in part), "?")
     return f"`{key}` = {value!r}: {message[:1].lower()}{message[1:]}"
 
 

@@ -5,6 +5,7 @@ Axis legend: W windows, C context, H horizon, Q quantiles, M members.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from statistics import NormalDist
@@ -39,13 +40,15 @@ class Ensemble:
     """Trained networks that forecast together: for every quantile the median over the members.
 
     `weights` holds one mapping of tensors a member; `calibration` widens or narrows the intervals per lead time;
-    `engine` computes the forward pass, NumPy unless another is asked for.
+    `engine` computes the forward pass, NumPy unless another is asked for. Where `groups` numbers the group of each
+    member, the forecast is the mean over the groups of their medians: one voice a group, however many it has.
     """
 
     members: tuple[Member, ...]
     weights: tuple[Mapping[str, np.ndarray], ...]
     calibration: Calibration | None = None
     engine: Engine = forecast_windows
+    groups: tuple[int, ...] = ()
 
     @property
     def quantile_levels(self) -> tuple[float, ...]:
@@ -53,9 +56,9 @@ class Ensemble:
         return self.members[0].quantile_levels
 
     @property
-    def horizon(self) -> int:
-        """Steps forecast in one pass; longer horizons are forecast recursively."""
-        return self.members[0].horizon
+    def uses_pretrained(self) -> bool:
+        """Tell whether the network that comes with the tool is a member."""
+        return any(isinstance(member, PretrainedSettings) for member in self.members)
 
     def forecast(self, flat: FlatSeries, windows: Windows, *, horizon: int) -> FloatArray:
         """Forecast after each cutoff: [W, H, Q], original units, ascending along Q.
@@ -85,8 +88,7 @@ class Ensemble:
             )
         if not finite.all():
             members = np.where(finite[:, :, None, None], members, np.nan)
-            return np.sort(np.nanmedian(members, axis=0), axis=-1)
-        return np.sort(np.median(members, axis=0), axis=-1)
+        return np.sort(_voices(members, self.groups), axis=-1)
 
 
 def forecast_blocks(
@@ -133,6 +135,19 @@ def interpolate_quantiles(quantiles: FloatArray, levels: Sequence[float], wanted
     low, high = quantiles[..., upper - 1], quantiles[..., upper]
     result: FloatArray = low + share * (high - low)
     return result
+
+
+def _voices(members: FloatArray, groups: tuple[int, ...]) -> FloatArray:
+    """Return the mean over groups of the medians within them, over axis 0; NaN where a member has none is left out."""
+    median = np.nanmedian if np.isnan(members).any() else np.median
+    with warnings.catch_warnings():
+        # a group may have no voice for a window, another then speaks alone
+        warnings.simplefilter("ignore", RuntimeWarning)
+        if len(set(groups)) < 2:
+            return np.asarray(median(members, axis=0))
+        numbers = np.array(groups)
+        medians = np.stack([median(members[numbers == number], axis=0) for number in sorted(set(groups))])
+        return np.asarray(np.nanmean(medians, axis=0))
 
 
 def export_attention(ensemble: Ensemble, flat: FlatSeries, windows: Windows) -> FloatArray:

@@ -18,8 +18,9 @@ READING = "Reading"
 NETWORK = "Network"
 TRAINING = "Training"
 EVALUATION = "Evaluation"
+RUN = "Run"
 OUTPUT = "Output"
-PANELS = (ARGUMENTS, DATA, CLOCK, READING, NETWORK, TRAINING, EVALUATION, OUTPUT)
+PANELS = (ARGUMENTS, DATA, CLOCK, READING, NETWORK, TRAINING, EVALUATION, RUN, OUTPUT)
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Flag:
         return Annotated[kind | None, self._option()]
 
     def _option(self) -> Any:
-        word = self.name.replace("_", "-")
+        word = self.name.removesuffix("_").replace("_", "-")
         return typer.Option(
             f"--{word}/--{self.opposite or 'no-' + word}" if self.kind is bool else f"--{word}",
             help=self.help + self._choices_and_default(),
@@ -263,6 +264,14 @@ NETWORK_FLAGS = (
     Flag("head", str, "output layer of many-to-many", NETWORK, choices=("linear", "segment")),
 )
 TRAINING_FLAGS = (
+    Flag(
+        "from_",
+        str,
+        "start: the network that comes with the tool, or random weights",
+        TRAINING,
+        choices=("pretrained", "scratch"),
+        metavar="START",
+    ),
     Flag("num_steps", int, "gradient steps of each network", TRAINING, metavar="COUNT"),
     Flag("batch_size", int, "windows in one gradient step", TRAINING, metavar="COUNT"),
     Flag("learning_rate", float, "peak learning rate", TRAINING),
@@ -324,5 +333,6 @@ FORECAST_FLAGS = (
         metavar="STEPS",
     ),
     QUANTILES,
+    *(flag for flag in DATA_FLAGS if flag.name not in ("horizon", "past", "future", "static")),
 )
 SETTINGS = DATA_FLAGS + NETWORK_FLAGS + TRAINING_FLAGS + EVALUATION_FLAGS

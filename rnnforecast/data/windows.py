@@ -99,6 +99,7 @@ class FlatSeries:
     filled: Array  # [N] float64
     observed: Array  # [N] bool
     offsets: Array  # [S + 1] int64
+    lengths: Array  # [S] int64, rows of each series that may be seen; those after them count as missing
     first_observed: Array  # [S] int64
     past_covariates: Array  # [N, Fp] float32
     future_covariates: Array  # [Nf, Ff] float32
@@ -113,6 +114,7 @@ class FlatSeries:
             filled=series.filled(),
             observed=series.observed,
             offsets=series.offsets,
+            lengths=series.lengths,
             first_observed=first_observed(series),
             past_covariates=series.past_covariates,
             future_covariates=series.future_covariates,
@@ -131,7 +133,7 @@ def gather(flat: FlatSeries, windows: Windows, *, context_length: int, horizon: 
     xp = _namespace(flat.filled)
     series, cutoffs = windows.series, windows.cutoffs
     starts = flat.offsets[series][:, None]  # [B, 1]
-    lengths = flat.offsets[series + 1][:, None] - starts
+    lengths = flat.lengths[series][:, None]
     steps = cutoffs[:, None] + _steps(flat, context_length, horizon)  # [B, C + H]
     inside = (steps >= 0) & (steps < lengths)
     rows = _bounded(xp, starts + _bounded(xp, steps, lengths - 1), len(flat.filled) - 1)

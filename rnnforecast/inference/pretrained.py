@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.inference.equations import CellWeights, FloatArray, Tensors, linear, scan, softmax
+from rnnforecast.inference.normalisation import Array
 from rnnforecast.inference.pretrained_inputs import Reading, SeasonBlocks, input_size, read_series
 
 if TYPE_CHECKING:
@@ -31,9 +32,16 @@ def forecast_pretrained(member: PretrainedSettings, tensors: Tensors, batch: Win
     reading = read_series(np, batch.past_target, batch.past_observed, member)
     embedded = linear(reading.inputs, tensors["input.weight"], tensors["input.bias"])
     state = _trunk(member, tensors, embedded)[:, -1]  # [B, d]
-    outputs = _head(member, tensors, state, reading)
+    outputs = widen(_head(member, tensors, state, reading), tensors["head.width"], member)
     forecast = reading.level[:, :, None] + reading.scale[:, :, None] * outputs
     return np.sort(forecast, axis=-1)
+
+
+def widen(quantiles: Array, width: Array, member: PretrainedSettings) -> Array:
+    """Multiply distances from the median [..., H, Q] by factors [H, Q], which make intervals as wide as they say."""
+    median = member.quantile_levels.index(0.5)
+    centre = quantiles[..., median : median + 1]
+    return centre + width * (quantiles - centre)
 
 
 def pretrained_shapes(member: PretrainedSettings) -> dict[str, Shape]:
@@ -49,6 +57,7 @@ def pretrained_shapes(member: PretrainedSettings) -> dict[str, Shape]:
         shapes |= _linear_shapes(f"{prefix}widen", EXPANSION * width, width)
         shapes |= _linear_shapes(f"{prefix}narrow", width, EXPANSION * width)
     shapes |= _norm_shapes("trunk.norm", width) | _linear_shapes("head.output", outputs, width)
+    shapes["head.width"] = (member.horizon, len(member.quantile_levels))
     shapes["head.skip.weight"] = (member.horizon, member.recent_length)
     for name, count in (("season", member.num_seasons), ("long_season", member.num_long_seasons)):
         if count:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from rnnforecast.inference.pretrained import EXPANSION, SMALLEST_WEIGHT
+from rnnforecast.inference.pretrained import EXPANSION, SMALLEST_WEIGHT, widen
 from rnnforecast.inference.pretrained_inputs import Reading, SeasonBlocks, input_size, read_series
 from rnnforecast.networks.fused_gru import FusedGRU
 from rnnforecast.networks.pretrained_loss import dense_pinball
@@ -82,7 +82,12 @@ class SeasonMixture(nn.Module):
 
 
 class PretrainedHead(nn.Module):
-    """Read quantiles of the horizon off a state: season mixtures plus a linear path plus a linear layer."""
+    """Read quantiles of the horizon off a state: season mixtures plus a linear path plus a linear layer.
+
+    `width` [H, Q] is no weight: it is found after training, and only forecasts know it.
+    """
+
+    width: Tensor
 
     def __init__(self, member: PretrainedSettings) -> None:
         super().__init__()
@@ -90,6 +95,7 @@ class PretrainedHead(nn.Module):
         self.output = nn.Linear(member.hidden_size, member.horizon * self.num_quantiles)
         self.skip = nn.Linear(member.recent_length, member.horizon, bias=False)
         nn.init.zeros_(self.skip.weight)
+        self.register_buffer("width", torch.ones(member.horizon, self.num_quantiles))
         self.season: SeasonMixture | None = None
         self.long_season: SeasonMixture | None = None
         if member.num_seasons:
@@ -182,5 +188,5 @@ class PretrainedForecaster(nn.Module):
         """Forecast the horizon after each window: [B, H, Q] float64, original units, ascending along Q."""
         outputs, reading = self(batch.past_target, batch.past_observed)
         level, scale = reading.level[..., None, None], reading.scale[..., None, None]
-        learnt: Tensor = level + scale * outputs
+        learnt: Tensor = level + scale * widen(outputs, self.head.width, self.member)
         return torch.sort(learnt[:, 0], dim=-1).values

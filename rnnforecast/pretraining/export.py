@@ -41,7 +41,7 @@ def export_base(
             group = SHARED if name.startswith(TRUNK) else f"members.{index}."
             tensors[f"{group}{name}"] = tensor.cpu().numpy().astype(np.float16)
         if widths is not None and entry.name in widths:
-            tensors[f"calibration.{index}.factors"] = widths[entry.name].astype(np.float16)
+            tensors[f"members.{index}.head.width"] = widths[entry.name].astype(np.float16)
     manifest = Manifest(
         name=BASE,
         rnnforecast=metadata.version("rnnforecast"),

@@ -74,6 +74,7 @@ class Manifest(_Frozen):
     horizon: int = Field(ge=1, le=MAX_HORIZON)
     quantile_levels: tuple[float, ...]
     members: tuple[Member, ...] = Field((), max_length=64)
+    groups: tuple[int, ...] = Field((), max_length=64)
     metrics: dict[str, JsonValue] = {}
     verdict: dict[str, JsonValue] | None = None
     served: str = "network"

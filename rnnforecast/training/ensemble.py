@@ -13,16 +13,19 @@ from rnnforecast.data.windows import FlatSeries, Windows
 from rnnforecast.errors import DataError, ResourceError
 from rnnforecast.evaluation.scales import seasonal_scales
 from rnnforecast.forecasting import Ensemble
-from rnnforecast.networks.forecaster import RecurrentForecaster, build_network
-from rnnforecast.training.loop import Fit, fit_network
+from rnnforecast.members import PretrainedSettings
+from rnnforecast.networks.engine import Network, make_network
+from rnnforecast.networks.forecaster import RecurrentForecaster
+from rnnforecast.training.loop import Fit, Watched, fit_network
 from rnnforecast.training.sampling import make_sampler, min_past
 from rnnforecast.training.side_by_side import JointProgress, run_side_by_side
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from rnnforecast.config import Device, MemberSettings, TrainingSettings
+    from rnnforecast.config import Device, TrainingSettings
     from rnnforecast.data.series import SeriesSet
+    from rnnforecast.members import Member
     from rnnforecast.progress import Progress
     from rnnforecast.training.budget import TimeBudget
     from rnnforecast.training.recipe import Recipe
@@ -40,11 +43,13 @@ def fit_ensemble(
     budget: TimeBudget,
     progress: Progress,
     num_steps: Sequence[int] | None = None,
+    start: Mapping[str, np.ndarray] | None = None,
 ) -> tuple[Ensemble, tuple[Fit, ...]]:
     """Fit the networks of `recipe` on all rows of `series` before the validation windows.
 
-    `num_steps` overrides the steps of each network, for a second fit on more rows. The same seed gives the same
-    bytes on the same CPU and number of threads.
+    `start` holds the weights that the pre-trained network among them begins with. `num_steps` overrides the steps of
+    each network, for a second fit on more rows. The same seed gives the same bytes on the same CPU and number of
+    threads.
 
     Raises DataError when no series is long enough to cut one training window.
     """
@@ -55,26 +60,28 @@ def fit_ensemble(
     learnt = series.head(lengths)
     # errors of different series are made comparable by what the network may learn from, nothing later
     flat = move_to_device(FlatSeries.from_series(series, seasonal_scales(learnt).mase), place)
-    steps = num_steps or [recipe.fit.num_steps] * len(recipe.members)
+    taught = replace(flat, lengths=torch.from_numpy(learnt.lengths).to(place))
+    steps = num_steps or [recipe.fit_of(member).num_steps for member in recipe.members]
     num_workers = min(torch.get_num_threads(), len(recipe.members)) if place.type == "cpu" else 1
     seconds = budget.share(num_workers / len(recipe.members))
-    watched = _thin(validation, place)
+    chosen_on = _thin(validation, place)
+    watched = None if chosen_on is None else Watched(flat, chosen_on)
 
-    def make_task(index: int, member: MemberSettings) -> Callable[[Progress], Fit]:
+    def make_task(index: int, member: Member) -> Callable[[Progress], Fit]:
         sampler = make_sampler(learnt.lengths, member, device=place)
         if not len(sampler.series):
             raise _too_short(learnt, member)
         member_seed = training.seed * 1_000 + index
-        network = _make_network(member, learnt, seed=member_seed).to(place)
+        network = _make_network(member, learnt, seed=member_seed, start=start).to(place)
         # few windows need small batches: the same window many times in one batch teaches nothing
-        size = max(8, min(recipe.fit.batch_size, sampler.num_windows))
-        fit = replace(recipe.fit, num_steps=steps[index], batch_size=size)
+        size = max(8, min(recipe.fit_of(member).batch_size, sampler.num_windows))
+        fit = replace(recipe.fit_of(member), num_steps=steps[index], batch_size=size)
         return lambda watcher: fit_network(
             network,
-            flat,
+            taught,
             sampler,
             fit,
-            validation=watched,
+            watched=watched,
             seed=member_seed,
             budget_seconds=seconds,
             progress=watcher,
@@ -89,7 +96,8 @@ def fit_ensemble(
     finally:
         progress.finish()
     budget.close_round()
-    return Ensemble(members=recipe.members, weights=tuple(fit.weights for fit in fits)), tuple(fits)
+    ensemble = Ensemble(members=recipe.members, weights=tuple(fit.weights for fit in fits), groups=recipe.groups)
+    return ensemble, tuple(fits)
 
 
 def _out_of_memory(place: torch.device, batch_size: int) -> ResourceError:
@@ -100,9 +108,16 @@ def _out_of_memory(place: torch.device, batch_size: int) -> ResourceError:
     )
 
 
-def _make_network(member: MemberSettings, learnt: SeriesSet, *, seed: int) -> RecurrentForecaster:
-    """Build a network and set the constants it takes from the rows that are learnt from."""
-    network = build_network(member, seed=seed)
+def _make_network(member: Member, learnt: SeriesSet, *, seed: int, start: Mapping[str, np.ndarray] | None) -> Network:
+    """Build a network and set what it begins with: weights of before, constants of the rows that are learnt from."""
+    network = make_network(member, seed=seed)
+    if isinstance(member, PretrainedSettings) or not isinstance(network, RecurrentForecaster):
+        if start is None:
+            raise ValueError("the pre-trained network is fitted from its own weights")
+        weights = {name: torch.from_numpy(np.array(tensor)) for name, tensor in start.items()}
+        # its intervals were as wide as was right for series it had not seen: a fit finds its own width
+        network.load_state_dict({**weights, "head.width": torch.ones_like(weights["head.width"])})
+        return network
     if member.normalisation == "global":
         network.set_global(*_global_statistics(learnt, log=member.log))
     _set_covariate_scaling(network, learnt)
@@ -134,7 +149,7 @@ def _to_tensor(array: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
-def _too_short(series: SeriesSet, member: MemberSettings) -> DataError:
+def _too_short(series: SeriesSet, member: Member) -> DataError:
     need, found = min_past(member.season_length) + 1, int(series.lengths.max(initial=0))
     return DataError(
         f"too few rows to train on: the longest series leaves {found} rows, needs {need}",

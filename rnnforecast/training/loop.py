@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from rnnforecast.data.windows import FlatSeries
-    from rnnforecast.networks.forecaster import RecurrentForecaster
+    from rnnforecast.networks.engine import Network
     from rnnforecast.progress import Progress
     from rnnforecast.training.recipe import FitSettings
     from rnnforecast.training.sampling import WindowSampler
@@ -49,26 +49,35 @@ class Fit:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Watched:
+    """Windows that the best weights are chosen on, and the series they lie in, as tensors on one device."""
+
+    flat: FlatSeries
+    windows: Windows
+
+
 def fit_network(
-    network: RecurrentForecaster,
+    network: Network,
     flat: FlatSeries,
     sampler: WindowSampler,
     fit: FitSettings,
     *,
-    validation: Windows | None,
+    watched: Watched | None,
     seed: int,
     budget_seconds: float | None,
     progress: Progress,
 ) -> Fit:
     """Fit a network in place: AdamW, warm-up and cosine to zero, clipped gradients, best weights kept.
 
-    `flat` holds tensors on the device of the network. The loss is looked at every step: a non-finite loss or
-    gradient sends the run back to the last good weights at half the rate; the third time raises DivergedError.
+    `flat` holds tensors on the device of the network, `watched` what validation looks at. The loss is looked at every
+    step: a non-finite loss or gradient sends the run back to the last good weights at half the rate; the third time
+    raises DivergedError.
     """
     started = time.monotonic()
     generator = torch.Generator().manual_seed(seed)
     optimiser = AdamW(network.parameters(), weight_decay=fit.weight_decay)
-    keeper = _Keeper(network, flat, validation)
+    keeper = _Keeper(network, watched)
     num_steps, rate, rollbacks, clipped, step = fit.num_steps, fit.learning_rate, 0, 0, 0
     losses: list[float] = []
     while step < num_steps:
@@ -114,21 +123,20 @@ def fit_network(
 class _Keeper:
     """Keeps the last good weights of a run, and the best on validation; without validation the last are the best."""
 
-    def __init__(self, network: RecurrentForecaster, flat: FlatSeries, validation: Windows | None) -> None:
+    def __init__(self, network: Network, watched: Watched | None) -> None:
         self._network = network
-        self._flat = flat
-        self._validation = validation
+        self._watched = watched
         self._good = self._best = _copy_weights(network)
         self.best_step = 0
         self.best_score: float | None = None
 
     def look(self, step: int) -> None:
         """Keep the weights of this step as good where they score a number, and as best where validation says so."""
-        if self._validation is None:
+        if self._watched is None:
             self._good = self._best = _copy_weights(self._network)
             self.best_step = step
             return
-        score = validation_score(self._network, self._flat, self._validation)
+        score = validation_score(self._network, self._watched.flat, self._watched.windows)
         if not math.isfinite(score):
             return
         self._good = _copy_weights(self._network)
@@ -148,7 +156,7 @@ class _Keeper:
 
 
 @torch.no_grad()
-def validation_score(network: RecurrentForecaster, flat: FlatSeries, windows: Windows) -> float:
+def validation_score(network: Network, flat: FlatSeries, windows: Windows) -> float:
     """Loss over fixed windows, in the mode that forecasts (no dropout, no teacher forcing)."""
     network.eval()
     batch = gather(flat, windows, context_length=network.context_length, horizon=network.training_horizon)
@@ -171,7 +179,7 @@ def _steps_in_budget(num_steps: int, done: int, *, pace: float, left: float) -> 
     return max(done + 1, min(num_steps, affordable))
 
 
-def _copy_weights(network: RecurrentForecaster) -> Weights:
+def _copy_weights(network: Network) -> Weights:
     return {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
 
 

@@ -13,10 +13,12 @@ from pydantic import ValidationError
 
 from rnnforecast.config import MemberSettings
 from rnnforecast.errors import UsageError
+from rnnforecast.members import PretrainedSettings
 
 if TYPE_CHECKING:
     from rnnforecast.config import NetworkSettings, Settings
     from rnnforecast.data.series import SeriesSet
+    from rnnforecast.members import Member
 
 # beyond this many observed steps a panel feeds a wider network and more gradient steps
 LARGE_PANEL_STEPS = 200_000
@@ -64,11 +66,21 @@ class FitSettings:
 
 @dataclass(frozen=True)
 class Recipe:
-    """The networks of the ensemble, how they are fitted, and why."""
+    """The networks of the ensemble, how they are fitted, and why.
 
-    members: tuple[MemberSettings, ...]
+    `tuning` is how the pre-trained network among them goes on learning; `groups` numbers the group of each member,
+    where the ensemble has several (see `Ensemble`).
+    """
+
+    members: tuple[Member, ...]
     fit: FitSettings
     reasons: dict[str, str]
+    tuning: FitSettings | None = None
+    groups: tuple[int, ...] = ()
+
+    def fit_of(self, member: Member) -> FitSettings:
+        """Return how a network is fitted."""
+        return self.tuning if self.tuning is not None and isinstance(member, PretrainedSettings) else self.fit
 
 
 def gather_facts(series: SeriesSet, *, horizon: int) -> DataFacts:

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 
 from rnnforecast.data.windows import Windows
+from rnnforecast.members import PretrainedSettings
 
 if TYPE_CHECKING:
-    from rnnforecast.config import MemberSettings
+    from rnnforecast.members import Member
 
 # older cutoffs teach little about the next horizon: recent 300 beat 150 and all in our trials on hourly panels
 MAX_RECENT_CUTOFFS = 300
@@ -55,14 +56,16 @@ def min_past(season_length: int) -> int:
 
 
 def make_sampler(
-    lengths: np.ndarray, member: MemberSettings, *, recent: int = MAX_RECENT_CUTOFFS, device: torch.device = CPU
+    lengths: np.ndarray, member: Member, *, recent: int = MAX_RECENT_CUTOFFS, device: torch.device = CPU
 ) -> WindowSampler:
     """Make the sampler of a panel; `lengths` [S] are the rows the network may learn from.
 
     Whole horizons where a series has them; a shorter series teaches the steps it has.
     """
     need = 1 if member.context_length == 1 else min(member.context_length, min_past(member.season_length))
-    horizon = 1 if member.mapping == "many-to-one" else member.horizon
+    # the pre-trained network learns at many positions of each window, so its last may lack a future
+    single = member.mapping == "many-to-one" or isinstance(member, PretrainedSettings)
+    horizon = 1 if single else member.horizon
     last = lengths - horizon
     last = np.where(last >= need, last, np.where(lengths > need, lengths - 1, -1))
     eligible = np.flatnonzero(last >= need)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnforecast.evaluation.calibration import Calibration
 from rnnforecast.forecasting import Ensemble
 from rnnforecast.inference.season_classes import pretrained_settings, season_class
 from rnnforecast.members import PretrainedSettings
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
 
 #: The name of the shipped network, as `predict base` takes it and every report says it.
 BASE = "base"
+#: The method of that name in every table: `base` as it is, fitted to nothing.
+PRETRAINED = "pretrained"
 
 
 @dataclass(frozen=True)
@@ -56,16 +57,8 @@ class BaseNetwork:
         return {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
 
     def ensemble(self, season_length: int) -> Ensemble:
-        """Return the network of a season length, with intervals as wide as they were found to be right."""
-        member = self.member(season_length)
-        factors = self.file.group("calibration").get(f"{self._index(season_length)}.factors")
-        return Ensemble(
-            members=(member,),
-            weights=(self.weights(season_length),),
-            calibration=None
-            if factors is None
-            else Calibration(factors=factors.astype(np.float64), quantile_levels=member.quantile_levels),
-        )
+        """Return the network of a season length, ready to forecast."""
+        return Ensemble(members=(self.member(season_length),), weights=(self.weights(season_length),))
 
     def _index(self, season_length: int) -> int:
         name = season_class(season_length).name

@@ -12,12 +12,14 @@ from rnnforecast.errors import UsageError
 from rnnforecast.evaluation.backtest import Forecaster
 from rnnforecast.evaluation.baselines import EXTRA_BASELINES, available_baselines
 from rnnforecast.progress import NoProgress
+from rnnforecast.workflows.base import PRETRAINED
 from rnnforecast.workflows.evaluate import cutoff_stamps
 from rnnforecast.workflows.fitting import fit_known
 from rnnforecast.workflows.judging import (
     baseline_forecaster,
     ensemble_forecaster,
     judge_methods,
+    pretrained_forecaster,
 )
 from rnnforecast.workflows.results import CompareResult, assumptions_to_dict
 from rnnforecast.workflows.splitting import fit_horizon, split_rows
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 CELLS: tuple[str, ...] = get_args(Cell)
 MAPPINGS: tuple[str, ...] = get_args(Mapping_)
 #: Networks compared unless others are named.
-DEFAULT_NETWORKS = ("gru", "lstm", "mingru")
+DEFAULT_NETWORKS = (PRETRAINED, "gru", "lstm", "mingru")
 
 
 def compare(
@@ -49,8 +51,9 @@ def compare(
 ) -> CompareResult:
     """Train each named network, and forecast the same held-out origins with it and with every named baseline.
 
-    A method is a cell (`gru`), a mapping (`encoder-decoder`) or a baseline (`seasonal-naive`, `auto-ets`); the
-    verdict is that of the best network against the best baseline. The baselines that cost nothing are always there.
+    A method is a cell (`gru`), a mapping (`encoder-decoder`), `pretrained` (the network that comes with the tool, as
+    it is) or a baseline (`seasonal-naive`, `auto-ets`); the verdict is that of the best network against the best
+    baseline. The baselines that cost nothing are always there.
 
     Raises UsageError for an unknown method, InputError, DataError, ResourceError.
     """
@@ -67,6 +70,8 @@ def compare(
         for name in chosen
         if name in CELLS + MAPPINGS
     }
+    if PRETRAINED in chosen:
+        networks[PRETRAINED] = _Timed(pretrained_forecaster(series))
     baselines = dict.fromkeys((*available_baselines(series.season_length), *(n for n in chosen if n not in networks)))
     timed = networks | {name: _Timed(baseline_forecaster(name, series)) for name in baselines}
     judgement = judge_methods(
@@ -100,7 +105,7 @@ def compare(
 
 def check_methods(methods: Sequence[str]) -> None:
     """Refuse unknown methods, all at once. Raises UsageError."""
-    known = (*CELLS, *MAPPINGS, *available_baselines(2), *EXTRA_BASELINES)
+    known = (PRETRAINED, *CELLS, *MAPPINGS, *available_baselines(2), *EXTRA_BASELINES)
     unknown = [name for name in methods if name not in known]
     if unknown:
         raise UsageError(

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.config import Settings
-from rnnforecast.errors import DataError
+from rnnforecast.errors import DataError, UsageError
 from rnnforecast.evaluation.backtest import Forecaster, default_num_windows, make_origins
 from rnnforecast.progress import NoProgress
+from rnnforecast.workflows.base import BASE
 from rnnforecast.workflows.judging import (
     NETWORK,
     baseline_forecasters,
@@ -51,6 +52,8 @@ def evaluate(
     asked = {"num_windows": num_windows, "window_step": window_step, "gap": gap}
     Settings.from_flat(asked, source="the arguments of evaluate")
     loaded = load(model, data=data, store=store)
+    if refit and loaded.manifest.name == BASE:
+        raise UsageError(f"`{BASE}` is fitted to nothing", hint="leave `--refit` out")
     series, horizon = loaded.series, loaded.manifest.horizon
     step = window_step or horizon
     count = num_windows or default_num_windows(series.lengths, horizon=horizon)

@@ -14,6 +14,7 @@ from rnnforecast.evaluation.baselines import available_baselines, forecast_basel
 from rnnforecast.evaluation.calibration import fit_calibration
 from rnnforecast.evaluation.scales import seasonal_scales
 from rnnforecast.evaluation.verdict import Verdict, judge, overlap_of
+from rnnforecast.workflows.base import PRETRAINED, read_base
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -70,6 +71,11 @@ def ensemble_forecaster(ensemble: Ensemble, series: SeriesSet) -> Forecaster:
     return lambda windows, horizon: ensemble.forecast(flat, windows, horizon=horizon)
 
 
+def pretrained_forecaster(series: SeriesSet) -> Forecaster:
+    """Wrap the network that comes with the tool as a forecaster of windows of `series`."""
+    return ensemble_forecaster(read_base().ensemble(series.season_length), series)
+
+
 def baseline_forecasters(series: SeriesSet) -> dict[str, Forecaster]:
     """Wrap every baseline that fits the season as a forecaster of windows of `series`."""
     names = available_baselines(series.season_length)
@@ -96,7 +102,8 @@ def judge_methods(
 ) -> Judgement:
     """Forecast the same windows with every method and test the best of `networks` against the baselines.
 
-    Scales of errors come from `series.head(known)`, the rows before every held-out step.
+    `pretrained` is scored and, unless it is one of `networks`, left out of the test: it is no naive forecast. Scales
+    of errors come from `series.head(known)`, the rows before every held-out step.
     """
     if not len(windows):
         return Judgement(backtest=None, verdict=None)
@@ -111,12 +118,16 @@ def judge_methods(
     )
     if not len(backtest.windows):
         return Judgement(backtest=None, verdict=None)
-    losses, owners = backtest.scaled_errors(), backtest.windows.series
+    owners = backtest.windows.series
+    losses = {
+        method: loss for method, loss in backtest.scaled_errors().items() if method != PRETRAINED or method in
+        networks
+    }
     verdict = judge(losses, owners, network=networks, overlap=overlap_of(horizon, window_step)) if networks else None
     return Judgement(backtest=backtest, verdict=verdict)
 
 
-def calibrate(ensemble: Ensemble, series: SeriesSet, origins: Sequence[Windows]) -> Ensemble:
+def calibrate(ensemble: Ensemble, series: SeriesSet, origins: Sequence[Windows], *, horizon: int) -> Ensemble:
     """Return the ensemble with intervals calibrated per lead time on the given origins."""
     windows = Windows(
         series=np.concatenate([part.series for part in origins]),
@@ -126,9 +137,9 @@ def calibrate(ensemble: Ensemble, series: SeriesSet, origins: Sequence[Windows])
         return ensemble
     plain = replace(ensemble, calibration=None)
     flat = FlatSeries.from_series(series)
-    future = gather(flat, windows, context_length=1, horizon=ensemble.horizon)
+    future = gather(flat, windows, context_length=1, horizon=horizon)
     calibration = fit_calibration(
-        plain.forecast(flat, windows, horizon=ensemble.horizon),
+        plain.forecast(flat, windows, horizon=horizon),
         future.future_target,
         future.future_observed,
         quantile_levels=ensemble.quantile_levels,

@@ -68,6 +68,7 @@ def pack_model(
         horizon=assumptions.horizon,
         quantile_levels=ensemble.quantile_levels,
         members=ensemble.members,
+        groups=ensemble.groups,
         metrics={method: plain(scores) for method, scores in record.metrics.items()},
         verdict=None if record.verdict is None else {key: plain(value) for key, value in record.verdict.items()},
         served=record.served,
@@ -96,6 +97,7 @@ def unpack_ensemble(model: ModelFile) -> Ensemble:
     return Ensemble(
         members=members,
         weights=tuple(model.member(index) for index in range(len(members))),
+        groups=model.manifest.groups if len(model.manifest.groups) == len(members) else (),
         calibration=None
         if factors is None
         else Calibration(factors=factors, quantile_levels=members[0].quantile_levels),

@@ -17,6 +17,7 @@ from rnnforecast.evaluation.baselines import forecast_baseline
 from rnnforecast.forecasting import interpolate_quantiles, last_windows
 from rnnforecast.store.ledger import LEDGER_LEVELS
 from rnnforecast.workflows.attention import write_attention
+from rnnforecast.workflows.base import BASE, PRETRAINED
 from rnnforecast.workflows.frames import forecast_frame, make_previews
 from rnnforecast.workflows.freshness import check_age, parse_age
 from rnnforecast.workflows.loading import LoadedModel, load
@@ -41,7 +42,7 @@ class Forecast:
     quantile_levels: tuple[float, ...]
     median: np.ndarray  # [S, H]
     quantiles: np.ndarray  # [S, H, Q]
-    method: str  # `network`, or the baseline that is served in its place
+    method: str  # `network`, `pretrained`, or the baseline that is served in its place
 
 
 @dataclass(frozen=True)
@@ -165,11 +166,12 @@ def forecast_series(
             f"the forecast of `{odd}` is not finite",
             hint="look for values of an absurd size with `rnnforecast inspect`, then train again",
         )
+    method = PRETRAINED if loaded.manifest.name == BASE else served
     return Forecast(
         quantile_levels=tuple(quantile_levels),
         median=trained[..., trained_levels.index(0.5)],
         quantiles=interpolate_quantiles(trained, trained_levels, quantile_levels),
-        method=served,
+        method=method,
     )
 
 
@@ -219,11 +221,13 @@ def _on_engine(ensemble: Ensemble, engine: Engine) -> Ensemble:
 def _notes(loaded: LoadedModel, horizon: int, method: str) -> list[str]:
     notes = []
     trained = loaded.manifest.horizon
-    if horizon > trained:
+    if horizon > trained and method != PRETRAINED:
         notes.append(
             f"trained for {trained} steps, forecast for {horizon}: the steps beyond are forecast recursively, "
             "each block from the medians of the one before"
         )
-    if method != "network" and not any(note.startswith(f"`{method}` stands in for") for note in loaded.notes):
+    if method not in ("network", PRETRAINED) and not any(
+        note.startswith(f"`{method}` stands in for") for note in loaded.notes
+    ):
         notes.append(f"the network lost to `{method}` when it was judged, so `{method}` is served")
     return notes

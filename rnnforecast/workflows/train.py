@@ -14,6 +14,7 @@ from rnnforecast.data.reading import read_series
 from rnnforecast.progress import NoProgress, Progress
 from rnnforecast.store.names import name_from_stem
 from rnnforecast.store.registry import Registry
+from rnnforecast.workflows.base import PRETRAINED
 from rnnforecast.workflows.challenge import Activate, Challenger, decide
 from rnnforecast.workflows.fitting import Fitted, fit_again, fit_known
 from rnnforecast.workflows.freshness import check_age, parse_age
@@ -24,6 +25,7 @@ from rnnforecast.workflows.judging import (
     calibrate,
     ensemble_forecaster,
     judge_methods,
+    pretrained_forecaster,
 )
 from rnnforecast.workflows.packing import Record, pack_model
 from rnnforecast.workflows.results import TrainResult, assumptions_to_dict
@@ -50,6 +52,7 @@ class Trained:
     final: Fitted  # the fit that is stored
     split: Split
     judgement: Judgement
+    horizon: int
     seconds: float
 
 
@@ -118,9 +121,10 @@ def train_series(series: SeriesSet, settings: Settings, *, horizon: int, progres
     fitted, budget = fit_known(
         known, settings, horizon=horizon, validation=split.validation, progress=progress, rounds=rounds
     )
-    judgement = _judge(fitted.ensemble, series, split, settings)
+    judgement = _judge(fitted.ensemble, series, split, settings, horizon=horizon)
     # intervals of the model that is served learn from every origin the judged networks had not seen
-    calibration = calibrate(fitted.ensemble, series, [split.validation, split.held_out]).calibration
+    origins = [split.validation, split.held_out]
+    calibration = calibrate(fitted.ensemble, series, origins, horizon=horizon).calibration
     final = fit_again(series, fitted, settings, budget=budget, progress=progress) if rounds == 2 else fitted
     return Trained(
         ensemble=replace(final.ensemble, calibration=calibration),
@@ -128,6 +132,7 @@ def train_series(series: SeriesSet, settings: Settings, *, horizon: int, progres
         final=final,
         split=split,
         judgement=judgement,
+        horizon=horizon,
         seconds=time.monotonic() - started,
     )
 
@@ -137,7 +142,7 @@ def _challenger(series: SeriesSet, trained: Trained, settings: Settings, *, serv
         series=series,
         judgement=trained.judgement,
         served=served,
-        horizon=trained.ensemble.horizon,
+        horizon=trained.horizon,
         gap=settings.evaluation.gap,
         window_step=trained.split.window_step,
     )
@@ -161,13 +166,14 @@ def served_method(judgement: Judgement, settings: Settings) -> str:
     return verdict.against if lost else NETWORK
 
 
-def _judge(ensemble: Ensemble, series: SeriesSet, split: Split, settings: Settings) -> Judgement:
+def _judge(ensemble: Ensemble, series: SeriesSet, split: Split, settings: Settings, *, horizon: int) -> Judgement:
+    pretrained = {PRETRAINED: pretrained_forecaster(series)} if ensemble.uses_pretrained else {}
     return judge_methods(
-        {NETWORK: ensemble_forecaster(ensemble, series), **baseline_forecasters(series)},
+        {NETWORK: ensemble_forecaster(ensemble, series), **pretrained, **baseline_forecasters(series)},
         series,
         split.held_out,
         known=split.known,
-        horizon=ensemble.horizon,
+        horizon=horizon,
         gap=settings.evaluation.gap,
         window_step=split.window_step,
     )
@@ -235,8 +241,11 @@ def _notes(trained: Trained, settings: Settings, series: SeriesSet) -> tuple[str
     unscored = series.num_series - len(set(trained.split.held_out.series.tolist()))
     if 0 < unscored < series.num_series:
         notes.append(f"{unscored} of {series.num_series} series are too short to hold rows out; they were learnt from")
-    wanted = trained.fitted.recipe.fit.num_steps
-    short = [fit for fit in trained.fitted.fits if fit.num_steps < wanted]
+    recipe = trained.fitted.recipe
+    wanted = [recipe.fit_of(member).num_steps for member in recipe.members]
+    short = [
+        (fit.num_steps, steps) for fit, steps in zip(trained.fitted.fits, wanted, strict=True) if fit.num_steps < steps
+    ]
     again = [
         (fit.num_steps, first.best_step)
         for fit, first in zip(trained.final.fits, trained.fitted.fits, strict=True)
@@ -245,7 +254,7 @@ def _notes(trained: Trained, settings: Settings, series: SeriesSet) -> tuple[str
     if short:
         notes.append(
             f"the time budget {settings.training.time_budget} cut the training "
-            f"from {wanted} to {min(fit.num_steps for fit in short)} steps"
+            f"from {min(short)[1]} to {min(short)[0]} steps"
         )
     if again:
         notes.append(
@@ -253,10 +262,10 @@ def _notes(trained: Trained, settings: Settings, series: SeriesSet) -> tuple[str
             f"from {again[0][1]} to {again[0][0]} steps"
         )
     known_ahead = int((np.diff(series.future_offsets) - series.lengths).min())
-    if series.future_names and known_ahead < trained.final.ensemble.horizon:
+    if series.future_names and known_ahead < trained.horizon:
         names = ", ".join(f"`{name}`" for name in series.future_names)
         notes.append(
-            f"to forecast {trained.final.ensemble.horizon} steps, `predict` needs as many rows after the last target "
+            f"to forecast {trained.horizon} steps, `predict` needs as many rows after the last target "
             f"with {names} and an empty target; the file has {known_ahead}"
         )
     if any(member.log for member in trained.fitted.recipe.members):

@@ -13,7 +13,7 @@ from rnnforecast.errors import DivergedError, ExitCode
 from rnnforecast.networks.forecaster import RecurrentForecaster
 from rnnforecast.progress import NoProgress
 from rnnforecast.training import loop
-from rnnforecast.training.loop import Fit, fit_network
+from rnnforecast.training.loop import Fit, Watched, fit_network
 from rnnforecast.training.optimiser import AdamW
 from rnnforecast.training.recipe import FitSettings
 from rnnforecast.training.sampling import make_sampler
@@ -32,12 +32,13 @@ def _fit(
     budget_seconds: float | None = None,
     flat: FlatSeries | None = None,
 ) -> Fit:
+    flat = flat or make_flat(make_series(wave()))
     return fit_network(
         network,
-        flat or make_flat(make_series(wave())),
+        flat,
         make_sampler(np.array([46]), SMALL),
         settings or fit_settings(),
-        validation=validation,
+        watched=None if validation is None else Watched(flat, validation),
         seed=seed,
         budget_seconds=budget_seconds,
         progress=NoProgress(),

@@ -25,8 +25,8 @@ def test_networks_and_baselines_stand_on_the_same_origins(tmp_path: Path) -> Non
     assert result.networks == ("gru", "encoder-decoder")
 
 
-def test_three_cells_are_compared_unless_others_are_named(tmp_path: Path) -> None:
-    assert _compare(write_days(tmp_path)).networks == ("gru", "lstm", "mingru")
+def test_three_cells_and_the_pretrained_network_are_compared_unless_others_are_named(tmp_path: Path) -> None:
+    assert set(_compare(write_days(tmp_path)).networks) == {"pretrained", "gru", "lstm", "mingru"}
 
 
 def test_the_verdict_is_that_of_the_best_network_against_the_best_baseline(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from rnnforecast.workflows.judging import NETWORK, Judgement, baseline_forecaste
 from tests.inference.samples import make_member, make_network, tensors_of
 from tests.training.toy import make_series, wave
 
+HORIZON = 7
 SERIES = make_series(wave(80), wave(60, seed=2))
 HELD_OUT = Windows(series=np.array([0, 0, 1]), cutoffs=np.array([66, 73, 53]))
 NO_WINDOWS = Windows(series=np.array([], dtype=np.int64), cutoffs=np.array([], dtype=np.int64))
@@ -70,13 +71,13 @@ def test_every_series_with_a_window_has_a_row_by_its_name() -> None:
 
 
 def test_calibration_on_no_origin_leaves_the_ensemble_as_it_is() -> None:
-    assert calibrate(_ensemble(), SERIES, [NO_WINDOWS]).calibration is None
+    assert calibrate(_ensemble(), SERIES, [NO_WINDOWS], horizon=HORIZON).calibration is None
 
 
 def test_calibration_learns_from_all_origins_given() -> None:
     ensemble = _ensemble()
     parts = [HELD_OUT.select(np.array([0])), HELD_OUT.select(np.array([1, 2]))]
-    first, whole = (calibrate(ensemble, SERIES, chosen).calibration for chosen in (parts, [HELD_OUT]))
+    first, whole = (calibrate(ensemble, SERIES, chosen, horizon=HORIZON).calibration for chosen in (parts, [HELD_OUT]))
     assert first is not None
     assert whole is not None
     assert first.factors.shape == (7, 13)
@@ -84,8 +85,8 @@ def test_calibration_learns_from_all_origins_given() -> None:
 
 
 def test_calibrating_twice_is_calibrating_once() -> None:
-    once = calibrate(_ensemble(), SERIES, [HELD_OUT])
-    twice = calibrate(once, SERIES, [HELD_OUT])
+    once = calibrate(_ensemble(), SERIES, [HELD_OUT], horizon=HORIZON)
+    twice = calibrate(once, SERIES, [HELD_OUT], horizon=HORIZON)
     assert once.calibration is not None
     assert twice.calibration is not None
     np.testing.assert_array_equal(once.calibration.factors, twice.calibration.factors)

@@ -69,10 +69,11 @@ def test_data_with_other_columns_are_refused(trained: Path) -> None:
         forecast(trained, model="days", data=[other])
 
 
-def test_data_with_other_columns_are_no_data_of_any_model(trained: Path) -> None:
+def test_data_of_no_model_are_forecast_by_the_network_that_comes_with_the_tool(trained: Path) -> None:
     other = write_csv(trained.parent / "other.csv", date=days(90), sales=wave(90))
-    with pytest.raises(ModelFileError, match=r"no stored model was trained on a file named `other\.csv`"):
-        forecast(trained, data=[other])
+    result = forecast(trained, data=[other])
+    assert (result.model, set(result.frame["method"])) == ("base", {"pretrained"})
+    assert any("no stored model was trained on a file `other.csv`" in note for note in result.notes)
 
 
 @pytest.mark.parametrize(

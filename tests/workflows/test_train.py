@@ -22,8 +22,8 @@ def _lose(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the verdict of every training be a loss."""
     judge = module._judge
 
-    def lost(*arguments: object) -> Judgement:
-        judgement = judge(*arguments)  # type: ignore[arg-type]
+    def lost(*arguments: object, **keywords: object) -> Judgement:
+        judgement = judge(*arguments, **keywords)  # type: ignore[arg-type]
         assert judgement.verdict is not None
         return replace(judgement, verdict=replace(judgement.verdict, outcome="loss", against="seasonal-naive"))
 

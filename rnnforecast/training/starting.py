@@ -1,0 +1,63 @@
+"""Where training starts: from the network that comes with the tool, from random weights, or not at all.
+
+On one short series every training made the forecasts of the pre-trained network worse on average, in our trials and
+whatever the steps; a panel or a long series teaches it, and it teaches the others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+from rnnforecast.config import NetworkSettings, TrainingSettings
+
+if TYPE_CHECKING:
+    from rnnforecast.config import Settings
+    from rnnforecast.members import PretrainedSettings
+    from rnnforecast.training.recipe import DataFacts, Recipe
+
+#: `scratch`: random weights alone; `as it is`: the pre-trained network, not fitted; `tuned`: the pre-trained network,
+#: fitted; `both`: that beside networks from random weights.
+Plan = Literal["scratch", "as it is", "tuned", "both"]
+
+# fewer observed steps than this in all teach a network less than it knows already
+FEWEST_STEPS_TO_TUNE = 500
+TUNING_STEPS = 200
+TUNING_BATCH_SIZE = 64
+TUNING_RATE = 5e-4
+
+
+def choose_plan(facts: DataFacts, settings: Settings) -> tuple[Plan, str]:
+    """Choose where to start, and say why; what the user asked for stands."""
+    asked = settings.training.from_
+    covariates = facts.num_past_covariates + facts.num_future_covariates + facts.num_static_covariates
+    if asked == "scratch":
+        return "scratch", "given (--from)"
+    if asked is None and covariates:
+        return "scratch", "the network that comes with the tool reads no covariates (--from)"
+    if asked is None and settings.network != NetworkSettings():
+        return "scratch", "a network of your own was described (--from)"
+    if facts.num_steps < FEWEST_STEPS_TO_TUNE:
+        return "as it is", f"{facts.num_steps} observed steps teach less than the pre-trained network knows (--from)"
+    return ("tuned", "given (--from)") if asked == "pretrained" else ("both", "")
+
+
+def with_pretrained(
+    recipe: Recipe, member: PretrainedSettings, plan: Plan, *, training: TrainingSettings | None = None
+) -> Recipe:
+    """Return the recipe with the pre-trained network in it, as the plan says; `training` holds what the user gave."""
+    given = TrainingSettings() if training is None else training
+    tuning = replace(
+        recipe.fit,
+        num_steps=0 if plan == "as it is" else given.num_steps or TUNING_STEPS,
+        batch_size=given.batch_size or TUNING_BATCH_SIZE,
+        learning_rate=given.learning_rate or TUNING_RATE,
+    )
+    if plan != "both":
+        return replace(recipe, members=(member,), fit=tuning, tuning=tuning, groups=())
+    return replace(
+        recipe,
+        members=(*recipe.members, member),
+        tuning=tuning,
+        groups=(*(0 for _ in recipe.members), 1),
+    )
