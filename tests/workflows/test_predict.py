@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rnnforecast.errors import DataError, DivergedError, InputError, ModelFileError, UsageError
+from rnnforecast.errors import DataError, DivergedError, InputError, UsageError
 from rnnforecast.forecasting import Ensemble
 from tests.workflows.toy import days, fit, forecast, wave, write_csv, write_days
 
