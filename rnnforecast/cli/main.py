@@ -43,7 +43,7 @@ class Commands(LazyGroup):
         "evaluate": "score a stored model on past origins",
         "compare": "networks and naive forecasts side by side on the same origins",
         "inspect": "what is read in a file and every finding; trains nothing",
-        "models": "list, show, verify and remove stored models",
+        "models": "list, show, verify, promote, roll back, prune and remove stored models",
         "doctor": "check this installation",
     }
 

@@ -198,7 +198,7 @@ AllVersions = Annotated[
     bool,
     typer.Option(
         "--all-versions",
-        help="test the forecasts of all versions for drift, not of the newest alone",
+        help="test the forecasts of all versions for drift, not of the active one alone",
         rich_help_panel=EVALUATION,
         show_default=False,
     ),

@@ -1,14 +1,16 @@
 """Tests that watch a model at work: may be looked at after every forecast, and rarely cry wolf.
 
-A test made for one look is wrong here: repeated every night it finds something sooner or later. These are made for
-any number of looks. A unit is one cutoff with the steps that no later forecast covers, so that every actual counts
-once; units stand in order of time.
+A test made for one look is wrong here: repeated every night it finds something sooner or later. These are sums that
+are compared with their limit after every unit, and how often that happens by chance within a year of units is known.
+A unit is one cutoff with the steps that no later forecast covers, so that every actual counts once; units stand in
+order of time.
 
 Axis legend: U units.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Literal
@@ -26,18 +28,21 @@ State = Literal["ok", "alarm", "too few"]
 
 #: Fewer units than this are never tested.
 MIN_UNITS = 12
-#: An alarm that is false arises in at most this share of models, however often and however long one looks.
+#: Rates of false alarms are those within so many units: a year of daily forecasts.
+ALARM_UNITS = 365
+#: A bet gives a false alarm in at most this share of sound models within `ALARM_UNITS` units, a bound that is proven.
 FALSE_ALARM_RATE = 0.01
+BET_LIMIT = math.log10(ALARM_UNITS / FALSE_ALARM_RATE)
 #: A shift of half a standard deviation is what the cumulative sum is tuned for (Page 1954: half of the shift).
 CUSUM_SLACK = 0.25
-#: Reached by 2 of 100 undisturbed models within `CUSUM_UNITS` units, by 7 to 10 of 100 where units follow each other
+#: Reached by 2 of 100 undisturbed models within `ALARM_UNITS` units, by 5 to 7 of 100 where units follow each other
 #: with an autocorrelation of 0.3 to 0.5 (`benchmarks/drift_alarms.py`).
-CUSUM_LIMIT = 12.0
-CUSUM_UNITS = 365
+CUSUM_LIMIT = 13.0
 #: How much smaller than promised the coverage may be before it counts as broken: a calibration is an estimate too.
 COVERAGE_TOLERANCE = {80: 0.05, 95: 0.03}
 
 _STAKES = (0.05, 0.1, 0.2, 0.4, 0.8)  # shares of the largest stake that cannot lose everything
+_MOST = 1e100  # wealth beyond this says nothing more
 
 
 @dataclass(frozen=True)
@@ -80,8 +85,8 @@ def watch_naive(differences: FloatArray) -> Watch:
     A bet on the sign of each difference, see `wealth`; equal losses are half a win each.
     """
     worse = np.where(differences > 0, 1.0, np.where(differences < 0, 0.0, 0.5))
-    path = np.log10(wealth(worse, mean=0.5))
-    return _watch("naive", path, limit=float(-np.log10(FALSE_ALARM_RATE)))
+    path = _logarithm(wealth(worse, mean=0.5))
+    return _watch("naive", path, limit=BET_LIMIT)
 
 
 def watch_coverage(shares: FloatArray, *, level: int) -> Watch:
@@ -91,20 +96,26 @@ def watch_coverage(shares: FloatArray, *, level: int) -> Watch:
     counts as broken below the promise less its tolerance (75 of 100 for the 80 % interval, 92 for the 95 %).
     """
     least = level / 100 - COVERAGE_TOLERANCE[level]
-    path = np.log10(wealth(1 - shares, mean=1 - least))
-    return _watch(f"coverage_{level}", path, limit=float(-np.log10(FALSE_ALARM_RATE)))
+    path = _logarithm(wealth(1 - shares, mean=1 - least))
+    return _watch(f"coverage_{level}", path, limit=BET_LIMIT)
 
 
 def wealth(values: FloatArray, *, mean: float) -> FloatArray:
     """Return the wealth after each unit of one who bets that `values`, in [0, 1], exceed `mean` on average: [U].
 
-    The game is fair or worse where they do not, whatever their distribution and however values of one unit hang
-    together; then the wealth ever reaches 1 / a with a probability of at most a (Ville 1939; for bounded means
-    Waudby-Smith and Ramdas 2024). Several constant stakes are played side by side and their wealth is averaged.
+    A new gambler with a stake of 1 joins before every unit, so that a change is found whenever it comes. The game is
+    fair or worse where the mean is not exceeded, whatever the distribution and however the values of one unit hang
+    together: within N units their common wealth then reaches N / a with a probability of at most a (an e-detector:
+    Shin, Ramdas and Rinaldo 2024; bets on bounded means: Waudby-Smith and Ramdas 2024). Each plays several constant
+    stakes side by side.
     """
-    stakes = np.array(_STAKES)[:, None] / mean  # a loss of 0 - mean costs at most the share staked
-    gains = np.cumsum(np.log1p(stakes * (np.asarray(values, dtype=np.float64) - mean)[None, :]), axis=1)
-    return np.asarray(np.exp(np.minimum(gains, 700.0)).mean(axis=0), dtype=np.float64)
+    stakes = np.array(_STAKES) / mean  # a value of 0 costs at most the share that is staked
+    common = np.zeros(len(stakes))
+    path = np.empty(len(values))
+    for number, value in enumerate(values):
+        common = np.minimum((1 + common) * (1 + stakes * (value - mean)), _MOST)
+        path[number] = common.mean()
+    return path
 
 
 def sequential_scores(values: FloatArray) -> FloatArray:
@@ -201,6 +212,11 @@ def unit_means(values: FloatArray, cutoffs: npt.NDArray[np.int64]) -> Mapping[in
     distinct, place = np.unique(cutoffs, return_inverse=True)
     means = np.bincount(place, weights=values) / np.bincount(place)
     return dict(zip(distinct.tolist(), means.tolist(), strict=True))
+
+
+def _logarithm(path: FloatArray) -> FloatArray:
+    """Return the decimal logarithm of wealth, 0 for less than a stake."""
+    return np.asarray(np.log10(np.maximum(path, 1.0)), dtype=np.float64)
 
 
 def _watch(name: str, path: FloatArray, *, limit: float) -> Watch:

@@ -13,7 +13,7 @@ from rnnforecast.config import Settings
 from rnnforecast.errors import ModelFileError, RnnForecastError, UsageError
 from rnnforecast.findings import Finding
 from rnnforecast.store.promotion import promote
-from rnnforecast.store.registry import Registry
+from rnnforecast.store.registry import Registry, default_store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -119,7 +119,7 @@ def alarm_facts(result: ScoreResult, exit_code: ExitCode, *, store: str | Path |
         "SKILL": verdict.get("skill"),
         "COVERAGE_80": shares.get("80"),
         "COVERAGE_95": shares.get("95"),
-        "STORE": str(store) if store is not None else None,
+        "STORE": os.path.abspath(store if store is not None else default_store()),
     }
     error = result.alarm()
     facts["MESSAGE"] = error.message if error is not None else ""

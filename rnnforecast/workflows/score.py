@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnnforecast.data.reading import read_series
-from rnnforecast.errors import DataError, ModelFileError, UsageError
+from rnnforecast.errors import ModelFileError, UsageError
 from rnnforecast.evaluation.metrics import score as score_windows
 from rnnforecast.evaluation.metrics import score_per_lead
 from rnnforecast.evaluation.verdict import judge, overlap_of
 from rnnforecast.store.ledger import LEDGER_LEVELS, Issued, Ledger, ledger_names
 from rnnforecast.store.manifest import InputRecord, Manifest, Roles
 from rnnforecast.store.names import split_spec
-from rnnforecast.store.registry import default_store
+from rnnforecast.store.registry import Registry, default_store
 from rnnforecast.workflows.freshness import Age, check_age, parse_age
 from rnnforecast.workflows.issuing import baseline_name
 from rnnforecast.workflows.joining import Joined, join_actuals
@@ -56,7 +56,8 @@ def score(
 
     `model` is `NAME`, or `NAME@VERSION` for the forecasts of one version; `data` are the files that hold the actuals
     (default: those of the training, read again); `last` scores the newest cutoffs alone. The tests for drift look at
-    the forecasts of the newest version, with `all_versions` at those of all. Nothing is written.
+    the forecasts of the active version, so that they begin anew with a new one; with `all_versions` at all. Nothing
+    is written.
 
     Raises ModelFileError where no forecast was issued or a part of the ledger is damaged, InputError, DataError,
     StaleError with `max_age`, UsageError.
@@ -74,7 +75,8 @@ def score(
     joined = join_actuals(issued, read.series)
     scored = joined if last is None else joined.select(_newest_cutoffs(joined, last))
     versions = np.unique(issued.version)
-    watched = joined if all_versions else joined.select(issued.version == versions[-1])
+    at_work = versions if all_versions else np.array([_version_at_work(place, asked, int(versions[-1]))])
+    watched = joined if all_versions else joined.select(_served_by(issued, place, asked, int(at_work[0])))
     inputs, input_notes = watch_inputs(read.series, name=asked.name, version=asked.version, store=place)
     live = _live(scored)
     season = int(issued.facts["season_length"])  # type: ignore[arg-type]
@@ -92,7 +94,7 @@ def score(
         num_series=len(np.unique(scored.number[scored.scored])),
         cutoffs=tuple(read.series.freq.to_timestamps(np.unique(scored.cutoffs[scored.scored]))),
         watches=(*watch_forecasts(watched, read.series.freq), inputs),
-        watched_versions=tuple(np.unique(watched.issued.version).tolist()),
+        watched_versions=tuple(at_work.tolist()),
         findings=(*read.findings, *findings),
         notes=(*([asked.note] if asked.note else []), *_notes(scored), *input_notes),
         seconds=time.monotonic() - started,
@@ -113,6 +115,27 @@ def _choose(store: Path, model: str | None) -> _Asked:
     return _Asked(newest, None, f"forecasts of `{newest}`{more}")
 
 
+def _version_at_work(store: Path, asked: _Asked, newest: int) -> int:
+    """Return the version that the tests are about: the named one, the active one, else the newest that forecast."""
+    if asked.version is not None:
+        return asked.version
+    try:
+        return Registry(store).resolve(asked.name).version
+    except ModelFileError:
+        return newest
+
+
+def _served_by(issued: Issued, store: Path, asked: _Asked, version: int) -> np.ndarray:
+    """Tell which forecasts are of a version and of what it serves now: a stand-in begins anew too: bool [N]."""
+    chosen = issued.version == version
+    try:
+        stand_in = Registry(store).resolve(asked.name).stand_in if asked.version is None else None
+    except ModelFileError:
+        return np.asarray(chosen)
+    methods = np.array(issued.method, dtype=object)[issued.served]
+    return np.asarray(chosen & (methods == stand_in)) if stand_in is not None else chosen
+
+
 def _read_actuals(issued: Issued, data: Sequence[str | Path] | None, age: Age | None) -> tuple[ReadResult, list[Any]]:
     """Read the rows in the roles of the forecasts. Raises InputError, DataError, StaleError."""
     manifest = _manifest_of(issued.facts)
@@ -123,14 +146,6 @@ def _read_actuals(issued: Issued, data: Sequence[str | Path] | None, age: Age | 
             hint="name it: `--data FILE`",
         )
     read = read_series(paths, data_settings(manifest))
-    freq = read.series.freq
-    trained = manifest.freq
-    if (freq.unit, freq.multiple) != (trained.get("unit"), trained.get("multiple")):
-        raise DataError(
-            f"`{paths[0]}` has frequency {freq.alias}, the forecasts of `{manifest.name}` have another",
-            hint="name the file the forecasts were made for with `--data`",
-            code="E_BUNDLE_MISMATCH_FREQ",
-        )
     return read, check_age(read.series, age)
 
 

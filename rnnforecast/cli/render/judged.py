@@ -26,6 +26,7 @@ from rnnforecast.cli.render.blocks import (
 from rnnforecast.cli.render.judgement import metrics_block, order_methods, serving_advice, verdict_block
 from rnnforecast.cli.render.reading import assumptions_block
 from rnnforecast.cli.render.store import describe_member
+from rnnforecast.cli.text import visible
 from rnnforecast.workflows.results import CompareResult, EvaluateResult, TrainResult
 
 if TYPE_CHECKING:
@@ -92,8 +93,19 @@ def _stored(result: TrainResult) -> RenderableType:
     for words, count in counted.items():
         table.add_row(Text("network", style="dim"), safe(words if count == 1 else f"{count} × {words}"))
     table.add_row(Text("file", style="dim"), safe(result.path))
+    if result.activation is not None and result.activation.get("basis") != "first":
+        table.add_row(Text("active", style="dim"), _activation(result.activation))
     table.add_row(Text("next", style="dim"), safe(_next_command(result), "bold"))
     return under(heading(f"Stored {result.model}", f"trained and judged in {duration(result.seconds)}"), table)
+
+
+def _activation(activation: Mapping[str, object]) -> Text:
+    """Return whether the new version is active, and why; one that was kept aside is said first."""
+    if activation.get("activated"):
+        words = Text("yes, ").append(visible(f"in place of {activation.get('champion')}"))
+    else:
+        words = Text("no, ", style="bold red").append(visible(f"{activation.get('active')} stays active"), style="bold")
+    return words.append(visible(f": {activation.get('reason')}"), style="not bold dim")
 
 
 def _next_command(result: TrainResult) -> str:

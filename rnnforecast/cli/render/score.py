@@ -134,8 +134,8 @@ def _evidence(watch: Mapping[str, object], result: ScoreResult) -> str:
         return f"{plural(count, 'cutoff')}, too few to test"
     since = watch.get("since")
     reached = f", since {stamp_text(since, result.freq)}" if since is not None else ""
-    limit = watch.get("limit")
-    return f"{number(watch.get('value'), digits=3)}, alarm at {limit:g}, {plural(count, 'cutoff')}{reached}"
+    value, limit = (number(watch.get(key), digits=3) for key in ("value", "limit"))
+    return f"{value}, alarm at {limit}, {plural(count, 'cutoff')}{reached}"
 
 
 def _coverage(scores: Mapping[str, object], level: str) -> str:
