@@ -12,6 +12,7 @@ from rnnforecast.errors import DataError
 from rnnforecast.workflows.results import plain, stamp_to_json
 from tests.cli import examples
 from tests.cli.schemas import load_schemas, problems
+from tests.cli.score_examples import score_result
 
 DOCUMENTS: dict[str, list[Result]] = {
     "inspect": [examples.inspect_result()],
@@ -23,6 +24,7 @@ DOCUMENTS: dict[str, list[Result]] = {
         examples.models_result(action) for action in ("list", "verify", "promote", "rollback", "prune", "remove")
     ],
     "models show": [examples.model_result()],
+    "score": [score_result(), score_result(alarms=("naive", "coverage_80")), score_result(empty=True)],
     "doctor": [examples.doctor_result(), examples.doctor_result(ok=False)],
 }
 

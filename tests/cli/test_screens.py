@@ -11,6 +11,7 @@ import pytest
 from rnnforecast.cli.render import Result, render
 from rnnforecast.findings import Finding
 from tests.cli import examples
+from tests.cli.score_examples import score_result
 
 FOLDER = Path(__file__).parent / "screens"
 NAMES = ("a", "b", "[red]c[/] \x1b[31m")
@@ -30,6 +31,9 @@ SCREENS: dict[str, Callable[[], Result]] = {
     "models-list": examples.models_result,
     "models-verify": lambda: examples.models_result("verify"),
     "models-show": examples.model_result,
+    "score": score_result,
+    "score-alarm": lambda: score_result(alarms=("loss", "coverage_80")),
+    "score-pending": lambda: score_result(empty=True),
     "doctor": lambda: examples.doctor_result(ok=False),
 }
 

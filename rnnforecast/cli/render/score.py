@@ -20,6 +20,7 @@ from rnnforecast.cli.render.blocks import (
     under,
 )
 from rnnforecast.cli.render.judgement import verdict_block
+from rnnforecast.evaluation.drift import MIN_UNITS
 from rnnforecast.workflows.scores import SENTENCES
 
 if TYPE_CHECKING:
@@ -78,8 +79,11 @@ def _live(result: ScoreResult, *, width: int) -> RenderableType:
 
 def _counts(result: ScoreResult) -> RenderableType:
     parts = [f"{result.num_scored:,} of {plural(result.num_issued, 'issued step')} scored"]
-    others = {"pending": result.num_pending, "past without a value": result.num_missing, "of unknown series": None}
-    others["of unknown series"] = result.num_unknown
+    others = {
+        "pending": result.num_pending,
+        "past without a value": result.num_missing,
+        "of unknown series": result.num_unknown,
+    }
     parts += [f"{count:,} {words}" for words, count in others.items() if count]
     return Text(", ".join(parts), style="dim")
 
@@ -131,7 +135,7 @@ def _evidence(watch: Mapping[str, object], result: ScoreResult) -> str:
             f"{_percent(watch.get('value'))} of {plural(count, 'series', 'series')} far from training" if count else ""
         )
     if watch["state"] == "too few":
-        return f"{plural(count, 'cutoff')}, too few to test"
+        return f"{plural(count, 'cutoff')} with all actuals, {MIN_UNITS} are needed"
     since = watch.get("since")
     reached = f", since {stamp_text(since, result.freq)}" if since is not None else ""
     value, limit = (number(watch.get(key), digits=3) for key in ("value", "limit"))
