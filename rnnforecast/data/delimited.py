@@ -67,6 +67,7 @@ class Sheet:
     _is_mended: bool = False
     _is_one_line_a_row: bool = False
     _lines: IntArray | None = None
+    _sample: pd.DataFrame | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -77,6 +78,8 @@ class Sheet:
         """Return the first rows as text, "" where a cell is empty."""
         import pyarrow as pa
 
+        if self._sample is not None:
+            return self._sample
         payload = self.text.payload
         end = position = 0
         for _ in range(self.dialect.skipped_lines + SAMPLE_ROWS):
@@ -89,6 +92,7 @@ class Sheet:
         table, _ = self._parse(types, payload=payload[:end])
         frame: pd.DataFrame = table.slice(0, SAMPLE_ROWS).to_pandas()
         frame.columns = pd.Index(self.names)
+        self._sample = frame
         return frame
 
     def read(self, *, text: Sequence[int], numeric: Sequence[int], time: Sequence[int] = ()) -> pd.DataFrame:
@@ -230,7 +234,7 @@ class Sheet:
             self.findings.append(Finding("W_DATA_TRAILING", "repair", message, self.path, lines, count=len(extra)))
             mended = trimmed(mended, records, extra, self.dialect.delimiter)
         self.text = mended if keep.all() else keep_lines(mended, keep)
-        self._lines = None
+        self._lines = self._sample = None
 
     def _repeated(self, records: Records) -> npt.NDArray[np.bool_]:
         again: npt.NDArray[np.bool_] = np.isin(records.first, repeated_headers(self.text, self.dialect))

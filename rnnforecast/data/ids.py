@@ -10,6 +10,7 @@ import pandas as pd
 
 from rnnforecast.data.profiles import words_of
 from rnnforecast.data.refusals import quoted
+from rnnforecast.data.writing import FORMULA_STARTS
 from rnnforecast.findings import Finding
 
 if TYPE_CHECKING:
@@ -116,10 +117,20 @@ def _ranked(codes: IntArray, *, limit: int) -> tuple[IntArray, IntArray]:
 
 
 def near_twins(ids: npt.NDArray[np.object_], names: Sequence[str]) -> list[Finding]:
-    """Return a finding for ids that differ only by blanks, case or the way an accent is written; none is merged."""
+    """Return findings for ids that differ only by blanks, case or the way an accent is written, and for formulas.
+
+    None is merged, none is changed.
+    """
     findings = []
     for place, name in enumerate(names):
         texts = pd.unique(ids[:, place])
+        formulas = [text for text in texts if text.startswith(FORMULA_STARTS)]
+        if formulas:
+            message = (
+                f"id column `{name}`: {len(formulas)} ids such as {quoted(formulas[0])} would run as formulas in a "
+                "spreadsheet; CSV is written with an apostrophe before them"
+            )
+            findings.append(Finding("N_ID_FORMULA", "note", message, column=name, count=len(formulas)))
         plain = np.array([_folded(text) for text in texts], dtype=object)
         codes, distinct = pd.factorize(plain)
         if len(distinct) == len(texts):

@@ -63,7 +63,7 @@ def sample_of(file: pq.ParquetFile, path: str, *, num_rows: int) -> pd.DataFrame
     if not file.metadata.num_rows:
         message = f"{quoted_path(path)} has columns but 0 data rows"
         raise DataError(message, hint="name a file with rows", code="E_DATA_NO_ROWS")
-    flat = [name for name in file.schema_arrow.names if unusable(file, name) is None]
+    flat = [known.name for known in file.schema_arrow if unusable(known) is None]
     try:
         batch = next(file.iter_batches(batch_size=num_rows, columns=flat, use_threads=False))
         batch.validate(full=True)
@@ -73,12 +73,10 @@ def sample_of(file: pq.ParquetFile, path: str, *, num_rows: int) -> pd.DataFrame
     return frame
 
 
-def unusable(file: pq.ParquetFile, name: str) -> str | None:
+def unusable(known: pa.Field) -> str | None:
     """Return why a column cannot be used, in words, None where it can."""
     import pyarrow as pa
 
-    place = file.schema_arrow.names.index(name)
-    known = file.schema_arrow.field(place)
     if pa.types.is_nested(known.type):
         return f"lists or structures ({known.type})"
     if isinstance(known.type, pa.BaseExtensionType) or b"ARROW:extension:name" in (known.metadata or {}):
@@ -96,16 +94,13 @@ class ParquetColumns:
         self.path = source.path
         self.source = source
         self.file = open_parquet(source)
+        self.fields = {known.name: known for known in reversed(list(self.file.schema_arrow))}
+        self.names = tuple(known.name for known in self.file.schema_arrow)
         self.num_rows = min(self.file.metadata.num_rows, sample or self.file.metadata.num_rows)
         self.num_left_out = self.file.metadata.num_rows - self.num_rows
         self.findings: list[Finding] = []
         if self.num_left_out:
             self.findings.append(sample_note(self.path, self.num_rows, self.num_left_out))
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of all columns."""
-        return tuple(self.file.schema_arrow.names)
 
     def read(self, *, text: Sequence[str], numeric: Sequence[str], time: Sequence[str] = ()) -> pd.DataFrame:
         """Return columns by name: text categorical, "" where it is null; numbers float64, or text as it stands there.
@@ -119,7 +114,7 @@ class ParquetColumns:
         self._check_size(names)
         kinds = dict.fromkeys(numeric, "numeric") | dict.fromkeys(text, "text") | dict.fromkeys(time, "time")
         num_rows = self.num_rows
-        columns = {name: _Column(name, kinds[name], self._type(name), num_rows) for name in names}
+        columns = {name: _Column(name, kinds[name], self.fields[name].type, num_rows) for name in names}
         try:
             start = 0
             for batch in self._batches(names):
@@ -152,9 +147,6 @@ class ParquetColumns:
                 yield batch.slice(min(skip, batch.num_rows))
                 skip = max(skip - batch.num_rows, 0)
 
-    def _type(self, name: str) -> pa.DataType:
-        return self.file.schema_arrow.field(self.file.schema_arrow.names.index(name)).type
-
     def _check_columns(self, names: Sequence[str]) -> None:
         problems = self.problems_of(names)
         if problems:
@@ -162,7 +154,7 @@ class ParquetColumns:
 
     def problems_of(self, names: Sequence[str]) -> list[Finding]:
         """Return the refusals of columns that hold no plain values."""
-        reasons = {name: unusable(self.file, name) for name in names if name in self.names}
+        reasons = {name: unusable(self.fields[name]) for name in names if name in self.fields}
         fix = "write it as a column of numbers, stamps or text, or use another column"
         return [
             Finding(

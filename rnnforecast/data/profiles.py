@@ -19,6 +19,8 @@ Kind = Literal["integer", "number", "boolean", "stamp", "clock", "text", "empty"
 
 #: Texts looked at in each column; distinct ones, so that long runs of one value cost nothing.
 MAX_TEXTS = 400
+#: The same over all columns of a very wide file.
+_MAX_ALL_TEXTS = 200_000
 _TIME_WORDS = frozenset(
     {"time", "times", "date", "dates", "ds", "timestamp", "datetime", "stamp", "yearmonth", "moment", "when"}
     | {"year", "quarter", "month", "week", "day", "period", "hour", "minute"}
@@ -57,10 +59,13 @@ def words_of(name: str) -> tuple[str, ...]:
 
 def profile_columns(sample: pd.DataFrame) -> tuple[Profile, ...]:
     """Return the profile of every column of a sample, in order."""
-    return tuple(_profile(str(name), sample.iloc[:, place]) for place, name in enumerate(sample.columns))
+    max_texts = max(min(MAX_TEXTS, _MAX_ALL_TEXTS // max(sample.shape[1], 1)), 10)
+    return tuple(
+        _profile(str(name), sample.iloc[:, place], max_texts=max_texts) for place, name in enumerate(sample.columns)
+    )
 
 
-def _profile(name: str, column: pd.Series[Any]) -> Profile:
+def _profile(name: str, column: pd.Series[Any], *, max_texts: int) -> Profile:
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(column.cat.categories.dtype)
     if isinstance(column.dtype, pd.DatetimeTZDtype) or column.dtype.kind == "M":
@@ -79,13 +84,13 @@ def _profile(name: str, column: pd.Series[Any]) -> Profile:
         return Profile(
             name, "stamp" if stamps else "boolean" if isinstance(cells[0], bool) else "number", len(set(cells))
         )
-    return _profile_texts(name, cells)
+    return _profile_texts(name, cells, max_texts=max_texts)
 
 
-def _profile_texts(name: str, cells: npt.NDArray[np.object_]) -> Profile:
+def _profile_texts(name: str, cells: npt.NDArray[np.object_], *, max_texts: int) -> Profile:
     """Return the kind that most of the distinct texts have; a few damaged cells do not hide it."""
     distinct = pd.unique(cells)
-    texts = np.array([text.strip() for text in distinct[:MAX_TEXTS]], dtype=object)
+    texts = np.array([text.strip() for text in distinct[:max_texts]], dtype=object)
     texts = texts[~np.isin(texts, list(MISSING_TOKENS))]
     if not len(texts):
         return Profile(name, "empty", len(distinct))

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 STDOUT = "-"
+#: A spreadsheet runs a cell that starts with one of these as a formula.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_table(frame: pd.DataFrame, output: str | Path) -> None:
@@ -60,7 +62,13 @@ def _write_csv(frame: pd.DataFrame, stream: BinaryIO) -> None:
 
 
 def _csv_text(frame: pd.DataFrame) -> str:
-    return frame.to_csv(index=False, lineterminator="\n")
+    """Return a table as CSV; text that a spreadsheet would run as a formula gets an apostrophe in front."""
+    texts = {name: frame[name].map(_harmless) for name in frame.columns if frame[name].dtype == object}
+    return frame.assign(**texts).to_csv(index=False, lineterminator="\n")
+
+
+def _harmless(cell: object) -> object:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell
 
 
 def _write_parquet(frame: pd.DataFrame, stream: BinaryIO) -> None:

@@ -1,65 +1,26 @@
-"""Stamps, calendars and frequencies that are wrong, odd or unclear: B40 to B60."""
+"""Stamps that are written in odd, unclear or wrong ways: B40 to B45 and B50 to B56; zones and calendars beside them."""
 
 from __future__ import annotations
-
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from rnnforecast.errors import ExitCode
-from tests.bad_input.harness import Case, Make, parquet_file, text_file
-
-NUM_ROWS = 40
-VALUES = [float(row) for row in range(NUM_ROWS)]
-
-
-def rows(stamps: Iterable[object], *, names: str = "time,y") -> str:
-    """Return a table of these stamps with the values 0, 1, 2 ..."""
-    return "\n".join([names, *(f"{stamp},{value}" for value, stamp in enumerate(stamps))]) + "\n"
-
-
-def steps(first: str, step: str, num_rows: int = NUM_ROWS) -> pd.DatetimeIndex:
-    """Return stamps of a regular calendar."""
-    return pd.date_range(first, periods=num_rows, freq=step)
-
-
-def written(stamps: pd.DatetimeIndex, text_format: str) -> list[str]:
-    """Return stamps as text."""
-    return list(stamps.strftime(text_format))
-
-
-def changed(stamps: Sequence[str], row: int, text: str) -> list[str]:
-    """Return texts with one of them, counted from 0, written otherwise."""
-    return [*stamps[:row], text, *stamps[row + 1 :]]
-
-
-def edited(change: Callable[[str], str]) -> Make:
-    """Return the edit of a file that the message asks for."""
-
-    def edit(folder: Path) -> Path:
-        path = folder / "rows.csv"
-        path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
-        return path
-
-    return edit
-
-
-def local(first: str, num_rows: int, *, minutes: int = 15, zone: str = "Europe/Berlin") -> list[str]:
-    """Return what the clocks of a zone showed, from an instant on."""
-    instants = pd.date_range(first, periods=num_rows, freq=f"{minutes}min", tz="UTC")
-    return written(instants.tz_convert(zone), "%Y-%m-%d %H:%M")
-
-
-DAYS = written(steps("2024-01-20", "D"), "%Y-%m-%d")
-HOURS = written(steps("2024-01-01", "h"), "%Y-%m-%d %H:%M")
-SHORT_DAYS = written(steps("2024-01-01", "D", 12), "%d/%m/%Y")
-AUTUMN = local("2024-10-26T22:00", NUM_ROWS)
-LATER = (*HOURS[21:], "2024-01-02 16:00")
-TWO_OFFSETS = [f"{stamp}+01:00" for stamp in HOURS[:20]] + [f"{stamp}+02:00" for stamp in LATER]
-SECONDS = [1_700_000_000 + 60 * row for row in range(NUM_ROWS)]
-MINUTE = {"freq": "min"}
+from tests.bad_input import calendars
+from tests.bad_input.harness import Case, parquet_file, text_file
+from tests.bad_input.stamp_texts import (
+    DAYS,
+    HOURS,
+    MINUTE,
+    NUM_ROWS,
+    SECONDS,
+    SHORT_DAYS,
+    VALUES,
+    changed,
+    edited,
+    rows,
+    steps,
+    written,
+)
 
 FORMATS: tuple[Case, ...] = (
     Case(
@@ -231,83 +192,6 @@ FORMATS: tuple[Case, ...] = (
     ),
 )  # fmt: skip
 
-ZONES: tuple[Case, ...] = (
-    Case(
-        "B46",
-        "naive and aware",
-        text_file(rows(changed(HOURS, 7, f"{HOURS[7]}+01:00"))),
-        "refused",
-        says=(f"`{HOURS[7]}+01:00` has the zone that `{HOURS[0]}` in row 2 lacks",),
-        row=9,
-        fix=edited(lambda text: text.replace("+01:00", "")),
-        fixed_values=VALUES,
-    ),
-    Case(
-        "B46",
-        "several offsets",
-        text_file(rows(TWO_OFFSETS)),
-        "accepted",
-        says=("+01:00, +02:00", "held in UTC"),
-        reads={"freq": "h"},
-        values=VALUES,
-    ),
-    Case(
-        "B47",
-        "an hour that never was",
-        text_file(rows(["2024-03-31 00:30", "2024-03-31 01:30", "2024-03-31 02:30", "2024-03-31 04:30"])),
-        "refused",
-        flags={"tz": "Europe/Berlin"},
-        says=("2024-03-31 02:30:00 never was in zone Europe/Berlin", "--nonexistent shift"),
-        row=4,
-        column="time",
-        fix={"nonexistent": "shift"},
-        fixed_values=VALUES[:4],
-    ),
-    Case(
-        "B48",
-        "an hour that came twice",
-        text_file(rows(AUTUMN)),
-        "refused",
-        says=("with different values", "clock that was put back", "--tz", "--ambiguous infer"),
-        row=14,
-        fix={"tz": "Europe/Berlin", "ambiguous": "infer"},
-        fixed_values=VALUES,
-    ),
-    Case(
-        "B48",
-        "an hour that came twice in a zone",
-        text_file(rows(AUTUMN)),
-        "refused",
-        flags={"tz": "Europe/Berlin"},
-        says=("2024-10-27 02:00:00 came twice in zone Europe/Berlin", "--ambiguous infer"),
-        row=10,
-        fix={"ambiguous": "infer"},
-        fixed_values=VALUES,
-    ),
-    Case(
-        "B48",
-        "an hour that came twice with offsets",
-        text_file(rows(written(pd.date_range("2024-10-26T22:00", periods=NUM_ROWS, freq="15min", tz="UTC")
-                               .tz_convert("Europe/Berlin"), "%Y-%m-%d %H:%M%z"))),
-        "accepted",
-        says=("held in UTC",),
-        values=VALUES,
-    ),
-    Case(
-        "B49",
-        "a zone that is none",
-        text_file(rows(HOURS)),
-        "refused",
-        flags={"tz": "Europe/Berln"},
-        says=("no time zone `Europe/Berln`", "did you mean `Europe/Berlin`"),
-        fix={"tz": "Europe/Berlin"},
-        fixed_values=VALUES,
-        code=ExitCode.USAGE,
-    ),
-    Case("B49", "the version of the rules", text_file(rows(HOURS)), "accepted", flags={"tz": "Europe/Berlin"},
-         says=("rules of zones: 2",), values=VALUES),
-)  # fmt: skip
-
 SPANS: tuple[Case, ...] = (
     *(
         Case("B50", f"the year {year}", text_file(rows([f"{year + row:04d}-01-01" for row in range(-span, span)])),
@@ -386,90 +270,4 @@ SPANS: tuple[Case, ...] = (
     ),
 )  # fmt: skip
 
-
-def _events() -> list[str]:
-    """Return the moments of a log."""
-    minutes = np.sort(np.random.default_rng(5).choice(60 * 24 * 30, 400, replace=False))
-    return [str(np.datetime64("2024-01-01T00:00") + minute).replace("T", " ") for minute in minutes]
-
-
-def _panel(calendars: dict[str, pd.DatetimeIndex]) -> str:
-    lines = [f"{name},{stamp:%Y-%m-%d},{row}" for name, stamps in calendars.items() for row, stamp in enumerate(stamps)]
-    return "\n".join(["shop,date,y", *lines]) + "\n"
-
-
-def _wandering() -> list[str]:
-    shifts = np.random.default_rng(2).integers(-9, 10, NUM_ROWS)
-    return [f"{stamp:%Y-%m-%d %H:%M:%S}" for stamp in steps("2024-01-01", "5min") + pd.to_timedelta(shifts, unit="s")]
-
-
-GRIDS: tuple[Case, ...] = (
-    Case(
-        "B57",
-        "events",
-        text_file(rows(_events())),
-        "refused",
-        says=("irregular", "up to 1 hour", "up to 1 day", "--resample", "--aggregate"),
-        column="time",
-        fix={"resample": "1D", "aggregate": "count"},
-    ),
-    Case(
-        "B57",
-        "resampled without a word on how",
-        text_file(rows(_events())),
-        "refused",
-        flags={"resample": "1D"},
-        says=("belong together", "--aggregate"),
-        fix={"aggregate": "sum"},
-        code=ExitCode.USAGE,
-    ),
-    Case(
-        "B58",
-        "a clock that wanders",
-        text_file(rows(_wandering())),
-        "repaired",
-        says=("moved to the grid of frequency 5min", "by at most 9 seconds"),
-        reads={"freq": "5min"},
-        values=VALUES,
-    ),
-    Case(
-        "B59",
-        "series of days and of months",
-        text_file(_panel({"a": steps("2024-01-01", "D"), "b": steps("2021-01-01", "MS")})),
-        "refused",
-        says=("D: `a`", "MS: `b`", "--resample MS --aggregate mean"),
-        fix={"resample": "MS", "aggregate": "mean"},
-    ),
-    Case(
-        "B59",
-        "ends of months and first days",
-        text_file(_panel({"a": steps("2021-01-31", "ME"), "b": steps("2021-01-01", "MS")})),
-        "refused",
-        says=("ME: `a`", "MS: `b`"),
-        fix={"resample": "MS", "aggregate": "last"},
-    ),
-    Case("B59", "business days", text_file(rows(written(steps("2024-01-01", "B"), "%Y-%m-%d"))), "accepted",
-         reads={"freq": "B"}, values=VALUES),
-    Case(
-        "B59",
-        "rows on days that a market has closed",
-        text_file(rows(written(steps("2024-12-02", "B"), "%Y-%m-%d"))),
-        "refused",
-        flags={"calendar": "XNYS"},
-        says=("2024-12-25 is a closed day of the calendar `XNYS`", "--calendar"),
-        row=19,
-        fix={"calendar": "weekdays"},
-        fixed_values=VALUES,
-    ),
-    Case(
-        "B60",
-        "stamps in the future",
-        text_file(rows([f"{2900 + row}-01-01" for row in range(NUM_ROWS)])),
-        "accepted",
-        says=("in the future", "2900-01-01"),
-        row=2,
-        values=VALUES,
-    ),
-)  # fmt: skip
-
-CASES: tuple[Case, ...] = (*FORMATS, *ZONES, *SPANS, *GRIDS)
+CASES: tuple[Case, ...] = (*FORMATS, *SPANS, *calendars.CASES)
