@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from rnnforecast.config import Settings
     from rnnforecast.data.reading import read_series
     from rnnforecast.errors import RnnForecastError
+    from rnnforecast.workflows.batch.results import BatchResult
+    from rnnforecast.workflows.batch.running import batch
     from rnnforecast.workflows.compare import compare
     from rnnforecast.workflows.evaluate import evaluate
     from rnnforecast.workflows.inspect import inspect
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from rnnforecast.workflows.train import train
 
 __all__ = [
+    "BatchResult",
     "CompareResult",
     "EvaluateResult",
     "InspectResult",
@@ -38,6 +41,7 @@ __all__ = [
     "ScoreResult",
     "Settings",
     "TrainResult",
+    "batch",
     "compare",
     "evaluate",
     "inspect",
@@ -50,6 +54,7 @@ __all__ = [
 
 _RESULTS = "rnnforecast.workflows.results"
 _HOMES = {
+    "BatchResult": "rnnforecast.workflows.batch.results",
     "CompareResult": _RESULTS,
     "EvaluateResult": _RESULTS,
     "InspectResult": _RESULTS,
@@ -58,6 +63,7 @@ _HOMES = {
     "ScoreResult": "rnnforecast.workflows.scores",
     "Settings": "rnnforecast.config",
     "TrainResult": _RESULTS,
+    "batch": "rnnforecast.workflows.batch.running",
     "compare": "rnnforecast.workflows.compare",
     "evaluate": "rnnforecast.workflows.evaluate",
     "inspect": "rnnforecast.workflows.inspect",

@@ -15,6 +15,7 @@ from rnnforecast.cli.flags import SETTINGS
 from rnnforecast.cli.main import Commands, main
 from rnnforecast.config import Settings
 from rnnforecast.errors import ExitCode
+from rnnforecast.workflows.batch.jobs import read_jobs
 from tests.house import ROOT, modules, run
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -124,11 +125,15 @@ def test_the_transcript_shows_what_the_commands_print_today(
         assert [line for line in _lasting(printed) if line not in transcript] == []
 
 
-def test_toml_examples_are_settings() -> None:
+def test_toml_examples_are_settings_or_jobs(tmp_path: Path) -> None:
     examples = [block for page in PAGES for kind, block in _blocks(page.read_text(encoding="utf-8")) if kind == "toml"]
     assert examples
     for example in examples:
-        Settings.from_flat(tomllib.loads(example))
+        if "[[job]]" in example:
+            (tmp_path / "jobs.toml").write_text(example, encoding="utf-8")
+            read_jobs(tmp_path / "jobs.toml")
+        else:
+            Settings.from_flat(tomllib.loads(example))
 
 
 def test_constraints_pin_every_dependency() -> None:

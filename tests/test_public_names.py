@@ -10,6 +10,7 @@ import pytest
 import rnnforecast
 
 PUBLIC = [
+    "BatchResult",
     "CompareResult",
     "EvaluateResult",
     "InspectResult",
@@ -18,6 +19,7 @@ PUBLIC = [
     "ScoreResult",
     "Settings",
     "TrainResult",
+    "batch",
     "compare",
     "evaluate",
     "inspect",

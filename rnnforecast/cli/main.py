@@ -44,6 +44,7 @@ class Commands(LazyGroup):
         "compare": "networks and naive forecasts side by side on the same origins",
         "inspect": "what is read in a file and every finding; trains nothing",
         "models": "list, show, verify, promote, roll back, prune and remove stored models",
+        "batch": "many jobs from one TOML file, unattended; one bad job never hurts another",
         "doctor": "check this installation",
     }
 

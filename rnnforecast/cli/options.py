@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from rnnforecast.cli.flags import DATA, EVALUATION, OUTPUT
+from rnnforecast.cli.flags import DATA, EVALUATION, OUTPUT, RUN
 
 Format = Literal["table", "json", "csv"]
 
@@ -240,4 +240,67 @@ ScoredName = Annotated[
 DryRun = Annotated[
     bool,
     typer.Option("--dry-run", help="say what would go, remove nothing", rich_help_panel=OUTPUT, show_default=False),
+]
+JobsFile = Annotated[
+    str,
+    typer.Argument(help="TOML file with [defaults] and one [[job]] table a job", metavar="JOBS", show_default=False),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        help="jobs side by side (default: as many as cores and memory allow)",
+        metavar="COUNT",
+        rich_help_panel=RUN,
+        min=1,
+    ),
+]
+CheckOnly = Annotated[
+    bool,
+    typer.Option(
+        "--check",
+        help="name every fault of the file with its line; run nothing",
+        rich_help_panel=RUN,
+        show_default=False,
+    ),
+]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        help="leave out what the last run has done and nothing has changed since",
+        rich_help_panel=RUN,
+        show_default=False,
+    ),
+]
+Wait = Annotated[
+    str | None,
+    typer.Option(
+        "--wait", help="wait so long for another run of the file, such as 10m", metavar="TIME", rich_help_panel=RUN
+    ),
+]
+Events = Annotated[
+    str | None,
+    typer.Option("--events", help="append events as JSON lines", metavar="FILE", rich_help_panel=OUTPUT),
+]
+MetricsFile = Annotated[
+    str | None,
+    typer.Option(
+        "--metrics-file", help="write metrics for Prometheus after the run", metavar="FILE", rich_help_panel=OUTPUT
+    ),
+]
+PrintCron = Annotated[
+    bool,
+    typer.Option(
+        "--print-cron", help="print a crontab entry for the file; run nothing", rich_help_panel=RUN, show_default=False
+    ),
+]
+PrintSystemd = Annotated[
+    bool,
+    typer.Option(
+        "--print-systemd",
+        help="print a systemd service and timer; run nothing",
+        rich_help_panel=RUN,
+        show_default=False,
+    ),
 ]

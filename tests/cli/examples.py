@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from rnnforecast.findings import Finding, JSONValue
+from rnnforecast.workflows.batch.results import BatchPlan, BatchResult, JobError, JobResult, UnitsResult
 from rnnforecast.workflows.results import (
     Check,
     CompareResult,
@@ -292,3 +293,69 @@ def doctor_result(*, ok: bool = True) -> DoctorResult:
     """Return a sound or an ill installation."""
     store = Check("store", ok, ".rnnforecast, 2 stored models", None if ok else "name another folder with --store")
     return DoctorResult((Check("python", True, "3.11.7 on Linux x86_64"), store))
+
+
+def batch_result(*, signal: int | None = None) -> BatchResult:
+    """Return a run with every kind of ending; names are hostile, as users' names may be."""
+    state = ".rnnforecast/batch/nightly-1a2b3c4d"
+    failure = JobError("E_TIME_DUPLICATE", "rows 3, 4 of shops.csv have one stamp", "drop one of them")
+    jobs = [
+        JobResult(
+            "shops",
+            "done",
+            0,
+            seconds=12.3,
+            reason="the model was 7 d 0 h old",
+            trained=True,
+            model="shops@3",
+            verdict="win",
+            output="/srv/out/shops.csv",
+            num_rows=2_800,
+            repairs=2,
+            notes=("model shops@3",),
+            digests={"settings": "00", "data": "01", "model": "02", "output": "03"},
+        ),
+        JobResult(
+            "[red]x[/] \x1b[31m",
+            "unchanged",
+            0,
+            seconds=0.01,
+            reason="nothing has changed since 2024-03-01 03:17 UTC",
+            model="a name that is rather long for one column of a table@12",
+            num_rows=14,
+        ),
+        JobResult(
+            "broken", "failed", 13, seconds=0.4, error=failure, log=f"{state}/logs/r1/broken.log", alarm="ended well"
+        ),
+    ]
+    if signal is not None:
+        reason = JobError("E_RUN_STOPPED", "the run was ended by SIGTERM while the job ran", "go on: `--resume`")
+        jobs.append(JobResult("late", "stopped", 128 + signal, seconds=75.0, error=reason))
+    return BatchResult(
+        jobs_file="/srv/nightly.toml",
+        store="/srv/.rnnforecast",
+        run="20240301T031700Z-1a2b3c",
+        ledger=f"{state}/ledger.jsonl",
+        exit_code=3 if signal is None else 128 + signal,
+        jobs=tuple(jobs),
+        num_workers=2,
+        seconds=88.1,
+        warnings=("the alarm of job `broken` ended with code 1",),
+        signal=signal,
+    )
+
+
+def batch_plan() -> BatchPlan:
+    """Return a checked jobs file."""
+    shared = {"data": ["/srv/shops/*.csv"], "n_files": 12, "output": "/srv/out/shops.csv", "settings": {"horizon": 14}}
+    jobs = (
+        {"job": "shops", "model": None, "retrain": "every 7d", **shared},
+        {"job": "again", **shared, "data": [], "n_files": 0, "model": "shops", "retrain": None, "output": "/tmp/x.csv"},
+        {"job": "weekly", **shared, "model": None, "retrain": "on new data of 30 steps", "output": None},
+    )
+    return BatchPlan("/srv/nightly.toml", "/srv/.rnnforecast", jobs)
+
+
+def units_result() -> UnitsResult:
+    """Return a crontab entry."""
+    return UnitsResult("/srv/nightly.toml", (("crontab", "17 3 * * * rnnforecast batch /srv/nightly.toml --quiet\n"),))

@@ -25,6 +25,9 @@ DOCUMENTS: dict[str, list[Result]] = {
     ],
     "models show": [examples.model_result()],
     "score": [score_result(), score_result(alarms=("naive", "coverage_80")), score_result(empty=True)],
+    "batch": [examples.batch_result(), examples.batch_result(signal=15)],
+    "batch --check": [examples.batch_plan()],
+    "batch --print": [examples.units_result()],
     "doctor": [examples.doctor_result(), examples.doctor_result(ok=False)],
 }
 

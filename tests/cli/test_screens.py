@@ -34,6 +34,9 @@ SCREENS: dict[str, Callable[[], Result]] = {
     "score": score_result,
     "score-alarm": lambda: score_result(alarms=("loss", "coverage_80")),
     "score-pending": lambda: score_result(empty=True),
+    "batch": examples.batch_result,
+    "batch-stopped": lambda: examples.batch_result(signal=15),
+    "batch-check": examples.batch_plan,
     "doctor": lambda: examples.doctor_result(ok=False),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TextIO
 
 from rnnforecast.cli.text import supports_unicode
+from rnnforecast.workflows.batch.results import BatchPlan, BatchResult, UnitsResult
 from rnnforecast.workflows.results import (
     CompareResult,
     DoctorResult,
@@ -30,18 +31,28 @@ Result = (
     | ModelsResult
     | ModelResult
     | DoctorResult
+    | BatchResult
+    | BatchPlan
+    | UnitsResult
 )
 
 
 def render(result: Result, *, stream: TextIO, width: int | None = None) -> str:
     """Return a result as the text of its screen; colours and width are those of the stream."""
+    if isinstance(result, UnitsResult):
+        return result.text  # for a file, not for the width of a screen
     from rnnforecast.cli.render.blocks import draw, open_console
 
     console = open_console(stream)
     if width is not None:
         console.width = width
     blocks = _blocks(result, width=console.width, braille=supports_unicode(getattr(stream, "encoding", None)))
-    return draw(blocks, console) if blocks else ""
+    drawn = draw(blocks, console) if blocks else ""
+    if isinstance(result, BatchResult):
+        from rnnforecast.cli.render.batch import after_batch
+
+        drawn += after_batch(result, stream=stream)
+    return drawn
 
 
 def _blocks(result: Result, *, width: int, braille: bool) -> list[RenderableType]:
@@ -57,6 +68,10 @@ def _blocks(result: Result, *, width: int, braille: bool) -> list[RenderableType
         from rnnforecast.cli.render import judged
 
         return judged.blocks(result, width=width)
+    if isinstance(result, BatchResult | BatchPlan):
+        from rnnforecast.cli.render import batch
+
+        return batch.plan_blocks(result) if isinstance(result, BatchPlan) else batch.batch_blocks(result, width=width)
     if isinstance(result, ScoreResult):
         from rnnforecast.cli.render.score import score_blocks
 
@@ -65,4 +80,6 @@ def _blocks(result: Result, *, width: int, braille: bool) -> list[RenderableType
 
     if isinstance(result, ModelResult):
         return store.model_blocks(result, width=width)
-    return store.models_blocks(result, width=width) if isinstance(result, ModelsResult) else store.doctor_blocks(result)
+    if isinstance(result, ModelsResult):
+        return store.models_blocks(result, width=width)
+    return store.doctor_blocks(result) if isinstance(result, DoctorResult) else []

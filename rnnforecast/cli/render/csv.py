@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 from typing import TYPE_CHECKING, TextIO
 
+from rnnforecast.workflows.batch.results import BatchPlan, BatchResult, UnitsResult
 from rnnforecast.workflows.results import (
     CompareResult,
     DoctorResult,
     EvaluateResult,
     InspectResult,
     ModelResult,
-    ModelsResult,
     PredictResult,
     TrainResult,
     plain,
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from rnnforecast.cli.render import Result
+    from rnnforecast.workflows.batch.results import JobResult
     from rnnforecast.workflows.results import Metrics
 
 #: A spreadsheet runs a cell that starts with one of these as a formula.
@@ -57,7 +58,13 @@ def main_table(result: Result) -> tuple[Sequence[str], Iterable[Sequence[object]
         return ("name", "ok", "detail", "hint"), [(c.name, c.ok, c.detail, c.hint) for c in result.checks]
     if isinstance(result, ModelResult):
         return ("field", "value"), list(result.manifest.items())
-    return _records(result)
+    if isinstance(result, UnitsResult):
+        return ("path", "text"), result.units
+    if isinstance(result, BatchResult):
+        return _records([{**job.to_dict(), **_error_cells(job)} for job in result.jobs], first="job")
+    return (
+        _records(result.jobs, first="job") if isinstance(result, BatchPlan) else _records(result.models, first="model")
+    )
 
 
 def _metrics_table(metrics: Metrics) -> tuple[Sequence[str], Iterable[Sequence[object]]]:
@@ -70,10 +77,17 @@ def _metrics_table(metrics: Metrics) -> tuple[Sequence[str], Iterable[Sequence[o
     return columns, rows
 
 
-def _records(result: ModelsResult) -> tuple[Sequence[str], Iterable[Sequence[object]]]:
-    models: Sequence[Mapping[str, object]] = result.models
-    columns = list(dict.fromkeys(key for model in models for key in model)) or ["model"]
-    return columns, [[model.get(column) for column in columns] for model in models]
+def _records(
+    records: Sequence[Mapping[str, object]], *, first: str
+) -> tuple[Sequence[str], Iterable[Sequence[object]]]:
+    columns = list(dict.fromkeys(key for record in records for key in record)) or [first]
+    return columns, [[record.get(column) for column in columns] for record in records]
+
+
+def _error_cells(job: JobResult) -> dict[str, object]:
+    """Return the error of a job as plain cells in place of the nested one."""
+    error = job.error
+    return {"error": error and error.code, "message": error and error.message, "hint": error and error.hint}
 
 
 def _cell(value: object) -> object:

@@ -1,0 +1,77 @@
+"""`rnnforecast batch`: many jobs from one file, unattended."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import typer
+
+from rnnforecast.cli.command import build_command
+from rnnforecast.cli.options import (
+    CheckOnly,
+    Events,
+    JobsFile,
+    MetricsFile,
+    PrintCron,
+    PrintSystemd,
+    Resume,
+    Store,
+    Wait,
+    Workers,
+)
+from rnnforecast.cli.view import View
+from rnnforecast.errors import OutputError, UsageError
+
+if TYPE_CHECKING:
+    from rnnforecast.workflows.batch.running import Options
+
+
+def batch(
+    view: View,
+    jobs: JobsFile,
+    workers: Workers = None,
+    resume: Resume = False,
+    wait: Wait = None,
+    check: CheckOnly = False,
+    print_cron: PrintCron = False,
+    print_systemd: PrintSystemd = False,
+    events: Events = None,
+    metrics_file: MetricsFile = None,
+    store: Store = None,
+) -> None:
+    """Train and forecast all jobs of a file, each in processes of its own; one bad job never hurts another.
+
+    A job whose data, settings, model and output are those of its last good end is not run again. With --quiet nothing
+    is printed while all is well. The store is the folder .rnnforecast beside JOBS unless the file or --store names one.
+    """
+    if sum((check, print_cron, print_systemd)) > 1:
+        raise UsageError("--check, --print-cron and --print-systemd exclude each other", hint="give one of them")
+    if check:
+        from rnnforecast.workflows.batch.checks import check_jobs
+
+        view.show(check_jobs(jobs, store=store))
+    elif print_cron or print_systemd:
+        from rnnforecast.workflows.batch.units import cron_line, systemd_units
+
+        view.show((cron_line if print_cron else systemd_units)(jobs, store=store))
+    else:
+        from rnnforecast.workflows.batch.running import Options, read_wait
+
+        _run(view, jobs, store, Options(workers, resume, events, metrics_file, read_wait(wait)))
+
+
+def _run(view: View, jobs: str, store: str | None, options: Options) -> None:
+    import rnnforecast
+
+    with view.progress() as progress:
+        result = rnnforecast.batch(jobs, store=store, options=options, progress=progress)
+    # the terminal of a run that SIGHUP ended is gone
+    with contextlib.suppress(*([OutputError, BrokenPipeError] if result.signal else [])):
+        if not (view.quiet and result.ok and view.format == "table"):
+            view.show(result)
+    if not result.ok:
+        raise typer.Exit(result.exit_code)
+
+
+command = build_command(batch, example="rnnforecast batch nightly.toml --workers 4")

@@ -1,0 +1,59 @@
+"""When a job trains anew: the words of `retrain`, and what they mean for a model of a certain age."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+_UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0}
+_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h|d|w)")
+_STEPS = re.compile(r"on new data(?: of (\d+) steps?)?")
+
+#: A run that starts a little earlier than the last one did must not wait for a whole interval more.
+_SLACK_SHARE = 0.05
+_MAX_SLACK_SECONDS = 3_600.0
+
+RULES = "`never`, `every 7d`, `on new data of 30 steps`, `on drift`"
+
+
+@dataclass(frozen=True)
+class RetrainRule:
+    """When a stored model is trained anew; a job whose model does not exist, or was set otherwise, trains anyway."""
+
+    kind: Literal["never", "every", "steps", "drift"] = "never"
+    seconds: float = 0.0
+    num_steps: int = 0
+    text: str = "never"
+
+    def is_due_at_age(self, age: float) -> bool:
+        """Return whether a model whose training began `age` seconds ago is too old."""
+        slack = min(self.seconds * _SLACK_SHARE, _MAX_SLACK_SECONDS)
+        return self.kind == "every" and age >= self.seconds - slack
+
+    def is_due_after(self, num_new_steps: int) -> bool:
+        """Return whether so many steps after the last row of the training are enough."""
+        return self.kind == "steps" and num_new_steps >= self.num_steps
+
+
+def parse_rule(text: str) -> RetrainRule | None:
+    """Return the rule that `never`, `every 7d`, `on new data of 30 steps` or `on drift` names; None for other words."""
+    words = " ".join(text.split()).lower()
+    if words == "never":
+        return RetrainRule()
+    if words.startswith("every "):
+        seconds = parse_span(words.removeprefix("every "))
+        return None if seconds is None else RetrainRule("every", seconds=seconds, text=words)
+    if words == "on drift":
+        return RetrainRule("drift", text=words)
+    match = _STEPS.fullmatch(words)
+    if match is None or int(match[1] or 1) < 1:
+        return None
+    return RetrainRule("steps", num_steps=int(match[1] or 1), text=words)
+
+
+def parse_span(text: str) -> float | None:
+    """Return the seconds of `90s`, `30m`, `12h`, `7d` or `2w`; None for anything else, and for no time at all."""
+    match = _SPAN.fullmatch(text.strip().lower())
+    seconds = float(match[1]) * _UNITS[match[2]] if match else 0.0
+    return seconds or None
