@@ -124,7 +124,7 @@ def _frequency(
         clock = infer_frequency(stamps, offsets) if freq is None else parse_frequency(freq, stamps)
         if freq is None or _on_grid(clock, stamps).all():
             return clock, stamps
-        refused = _off_grid(rows, order, clock, stamps)
+        refused = _off_grid(rows, order, clock, stamps, offsets=offsets)
     except DataError as error:
         refused = _irregular(rows, order, offsets, error)
     snapped = snap(stamps, offsets)
@@ -198,12 +198,17 @@ def _on_grid(freq: Frequency, stamps: StampArray) -> BoolArray:
     return np.asarray(freq.to_timestamps(freq.floor(stamps)) == stamps)
 
 
-def _off_grid(rows: Rows, order: IntArray, freq: Frequency, stamps: StampArray) -> DataError:
+def _off_grid(rows: Rows, order: IntArray, freq: Frequency, stamps: StampArray, *, offsets: IntArray) -> DataError:
     off = np.flatnonzero(~_on_grid(freq, stamps))
     file, lines = rows.locate(np.sort(order[off])[:MAX_LISTED_ROWS].tolist())
     stamp = in_words(stamps[off[0]])
     message = f"{rows_in_words(lines, len(off))}: stamp {stamp} is not on the grid of frequency {freq.alias}"
-    fix = "name another frequency with --freq, or leave the flag out"
+    resample = f"`--resample {freq.alias} --aggregate mean`"
+    fix = f"name the frequency of the rows with --freq, or bring them to this one with {resample}"
+    try:
+        message += f"; the rows are {infer_frequency(stamps, offsets).alias}"
+    except DataError:
+        fix = f"bring the rows to this frequency with {resample}, or leave out --freq"
     finding = Finding("E_TIME_OFF_GRID", "refusal", message, file, lines, rows.time_column, stamp, len(off), fix)
     return refusal([finding])
 

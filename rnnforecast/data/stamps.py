@@ -19,6 +19,7 @@ from rnnforecast.data.formats import (
     YEAR,
     ZONE,
     Format,
+    compose,
     format_of,
     matching,
     nothing,
@@ -159,8 +160,22 @@ def _column(texts: TextArray, *, name: str, path: str, lines_of: LinesOf) -> _Co
         codes, distinct = np.arange(len(texts), dtype=np.int64), texts
     else:
         codes, distinct = pd.factorize(texts)
-    stripped = np.array([str(text).strip() for text in distinct], dtype=object)
-    return _Column(name, path, codes.astype(np.int64), stripped, lines_of)
+    return _Column(name, path, codes.astype(np.int64), _stripped(distinct), lines_of)
+
+
+def _stripped(texts: TextArray) -> TextArray:
+    """Return texts without blanks around them."""
+    if len(texts) > MANY:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        try:
+            given = pa.array(texts, pa.string())
+        except (pa.ArrowInvalid, pa.ArrowTypeError):
+            return np.array([str(text).strip() for text in texts], dtype=object)
+        if given.null_count == 0 and pc.all(pc.equal(given, pc.utf8_trim_whitespace(given))).as_py():
+            return texts
+    return np.array([str(text).strip() for text in texts], dtype=object)
 
 
 def _same_length(texts: TextArray) -> bool:
@@ -274,8 +289,7 @@ def _in_order(texts: TextArray, first: str, order: str) -> StampArray:
     """Return texts such as 01/02/2024 10:30 as stamps, in the order of day and month that is asked for."""
     sign = re.sub(r"\d", "", first)[0]
     date, _, time = first.replace("T", " ").partition(" ")
-    padded = len(date) == 10 and _same_length(texts) and not time.lower().endswith("m")
-    if padded and len(texts) > MANY:
+    if len(texts) > MANY and len(date) == 10 and len(time) in (0, 5, 8) and _same_length(texts) and " " not in time:
         return _by_position(texts, day_first=order.startswith("%d"))
     tail = ""
     if time:
@@ -288,13 +302,21 @@ def _in_order(texts: TextArray, first: str, order: str) -> StampArray:
 
 
 def _by_position(texts: TextArray, *, day_first: bool) -> StampArray:
-    """Return padded dates as stamps by exchanging their parts, many times faster than a format read text by text."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
+    """Return padded dates, DD/MM/YYYY or MM/DD/YYYY with HH:MM(:SS), as stamps: digits by place, for all at once."""
+    signs = texts.astype("S")
+    digits = signs.view(np.uint8).reshape(len(signs), -1).astype(np.int64) - ord("0")  # [n, length]
 
-    places = r"\3-\2-\1\4" if day_first else r"\3-\1-\2\4"
-    iso = pc.replace_substring_regex(pa.array(texts, pa.string()), r"^(\d\d).(\d\d).(\d{4})(.*)$", places)
-    return to_datetime(iso.to_numpy(zero_copy_only=False), "ISO8601")
+    def number(start: int, length: int = 2) -> npt.NDArray[np.int64]:
+        return np.asarray(digits[:, start : start + length] @ 10 ** np.arange(length - 1, -1, -1), dtype=np.int64)
+
+    day, month = (number(0), number(3)) if day_first else (number(3), number(0))
+    days = compose(pd.Series(number(6, 4)), pd.Series(month), pd.Series(day))
+    if digits.shape[1] == 10:
+        return days
+    hour, minute = number(11), number(14)
+    second = number(17) if digits.shape[1] > 16 else np.zeros(len(texts), dtype=np.int64)
+    times = (hour * 3_600 + minute * 60 + second).astype("timedelta64[s]")
+    return np.where((hour < 24) & (minute < 60) & (second < 60), days + times, np.datetime64("NaT", "us"))
 
 
 def _two_readings(column: _Column, day_first: StampArray, month_first: StampArray) -> Finding:

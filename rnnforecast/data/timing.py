@@ -66,15 +66,18 @@ def _one_column(column: pd.Series[Any], *, name: str, path: str, lines_of: Lines
     if column.dtype.kind in "iuf":
         _check_present(column, name=name, path=path, lines_of=lines_of)
         if column.dtype.kind == "f" and not _are_whole(column.to_numpy()):
-            numbers = column.to_numpy(dtype=np.float64)
-            return parse_floats(numbers, name=name, path=path, how=how, lines_of=lines_of)
+            return parse_floats(_as_floats(column), name=name, path=path, how=how, lines_of=lines_of)
         return parse_integers(column.to_numpy().astype(np.int64), name=name, path=path, how=how, lines_of=lines_of)
     if _all_match(column, _INTEGER):
         return parse_integers(_integers(column), name=name, path=path, how=how, lines_of=lines_of)
     if _is_decimal_column(column, how):
-        numbers = column.str.strip().astype(np.float64).to_numpy()
-        return parse_floats(numbers, name=name, path=path, how=how, lines_of=lines_of)
+        return parse_floats(_as_floats(column.str.strip()), name=name, path=path, how=how, lines_of=lines_of)
     return parse_stamps(column.to_numpy(dtype=object), name=name, path=path, lines_of=lines_of, how=how)
+
+
+def _as_floats(column: pd.Series[Any]) -> npt.NDArray[np.float64]:
+    values: Any = column.to_numpy()
+    return np.asarray(values, dtype=np.float64)
 
 
 def _are_whole(values: npt.NDArray[np.float64]) -> bool:

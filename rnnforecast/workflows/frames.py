@@ -53,9 +53,9 @@ def make_previews(series: SeriesSet, forecast: Forecast) -> tuple[Preview, ...]:
             Preview(
                 label="/".join(series.id_values[index]) if series.id_columns else "",
                 target=series.target_names[series.target_index[index]],
-                past_timestamps=series.timestamps(index)[start - int(series.offsets[index]) :],
+                past_timestamps=_on_the_wall(series, series.timestamps(index)[start - int(series.offsets[index]) :]),
                 past_target=series.values[start:end],
-                timestamps=future[index],
+                timestamps=_on_the_wall(series, future[index]),
                 median=forecast.median[index],
                 quantiles=forecast.quantiles[index],
                 method=forecast.method,
@@ -70,6 +70,14 @@ def _stamps(series: SeriesSet, stamps: StampArray) -> object:
     if zone is None or stamps.dtype.kind != "M":
         return stamps
     return pd.DatetimeIndex(stamps).tz_localize("UTC").tz_convert(zone)
+
+
+def _on_the_wall(series: SeriesSet, stamps: StampArray) -> StampArray:
+    """Return stamps as the clocks of the zone show them, for people."""
+    if series.freq.timezone in (None, "UTC") or stamps.dtype.kind != "M":
+        return stamps
+    local = pd.DatetimeIndex(stamps).tz_localize("UTC").tz_convert(series.freq.timezone).tz_localize(None)
+    return np.asarray(local.to_numpy().astype("datetime64[us]"))
 
 
 def _free_name(name: str, taken: dict[str, object]) -> str:

@@ -143,3 +143,57 @@ def test_steps_are_refused_where_the_stamps_are_dates(text: str) -> None:
     with pytest.raises(UsageError, match="counts rows, but the time column holds dates") as caught:
         parse_frequency(text, stamps("2020-01-01", "2020-01-02"))
     assert "`--time none`" in str(caught.value.hint)
+
+
+CLOSED = tuple(
+    int(day) for day in np.array(["1969-12-25", "1970-01-01", "2024-12-25"], dtype="datetime64[D]").astype(int)
+)
+OPEN = [
+    Frequency("business-day", weekmask="1111110"),
+    Frequency("business-day", weekmask="1111001", phase=9 * 3_600_000_000),
+    Frequency("business-day", closed=CLOSED, calendar="XNYS"),
+    Frequency("minute", multiple=5, phase=7 * 3_600_000_000, slots=169),
+    Frequency("hour", phase=18 * 3_600_000_000, slots=8, weekmask="1111111"),  # over midnight
+]
+
+
+@pytest.mark.parametrize("freq", OPEN, ids=lambda freq: freq.alias)
+def test_open_days_and_hours_count_without_gaps_before_and_after_1970(freq: Frequency) -> None:
+    ordinals = np.arange(-3_000, 30_000)
+    stamps = freq.to_timestamps(ordinals)
+    assert bool((np.diff(stamps) > np.timedelta64(0)).all())
+    assert np.array_equal(freq.to_ordinals(stamps), ordinals)
+
+
+@pytest.mark.parametrize("freq", OPEN, ids=lambda freq: freq.alias)
+def test_a_stamp_between_two_grid_points_belongs_to_the_one_before(freq: Frequency) -> None:
+    ordinals = np.arange(-200, 200)
+    between = freq.to_timestamps(ordinals + 1) - np.timedelta64(1, "us")
+    assert np.array_equal(freq.floor(between), ordinals)
+
+
+@pytest.mark.parametrize("freq", OPEN, ids=lambda freq: freq.alias)
+def test_open_days_come_back_from_the_model_file(freq: Frequency) -> None:
+    import json
+
+    assert Frequency.from_dict(json.loads(json.dumps(freq.to_dict()))) == freq
+
+
+def test_a_frequency_without_open_days_is_written_as_it_always_was() -> None:
+    assert Frequency("hour", phase=0).to_dict() == {
+        "unit": "hour", "multiple": 1, "phase": 0, "anchor": 0, "day": 1, "timezone": None
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"weekmask": 5}, {"closed": ["x"]}, {"closed": 3}, {"calendar": 1}, {"slots": "7"}, {"weekmask": "0000000"}],
+)
+def test_a_damaged_calendar_is_refused(fields: dict[str, object]) -> None:
+    with pytest.raises(UsageError):
+        Frequency.from_dict({"unit": "business-day", **fields})
+
+
+def test_more_steps_than_a_day_holds_are_refused() -> None:
+    with pytest.raises(UsageError, match="25 steps of 1 hour do not fit into a day"):
+        Frequency("hour", slots=25)
