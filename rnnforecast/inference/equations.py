@@ -153,11 +153,14 @@ def initial_state(cell: Cell, hidden: FloatArray) -> State:
     return (hidden, hidden) if cell == "lstm" else (hidden,)
 
 
-def scan(cell: Cell, weights: CellWeights, inputs: FloatArray) -> FloatArray:
-    """Run a cell over a sequence from a zero state: [B, T, d] to hidden states [B, T, d]."""
+def scan(
+    cell: Cell, weights: CellWeights, inputs: FloatArray, *, start: FloatArray | None = None
+) -> FloatArray:
+    """Run a cell over a sequence: [B, T, d] to hidden states [B, T, d], from `start` [1 or B, d] or zero."""
     step = STEPS[cell]
     gates = weights.input_gates(inputs)  # [B, T, g * d]
-    state = initial_state(cell, np.zeros_like(inputs[:, 0]))
+    zero = np.zeros_like(inputs[:, 0])
+    state = initial_state(cell, zero if start is None else zero + start)
     outputs = np.empty_like(inputs)
     for time in range(inputs.shape[1]):
         state = step(gates[:, time], state, weights)

@@ -27,14 +27,38 @@ SMALLEST_WEIGHT = 1e-6
 def forecast_pretrained(member: PretrainedSettings, tensors: Tensors, batch: WindowBatch) -> np.ndarray:
     """Forecast the horizon after each window: [B, H, Q] float64 in original units, ascending along Q.
 
-    Quantiles that cross are sorted (monotone rearrangement, Chernozhukov et al. 2010).
+    Segments before a series began look the same to the network, whatever comes after: they are read once for all
+    series that have as many. Quantiles that cross are sorted (monotone rearrangement, Chernozhukov et al. 2010).
     """
-    reading = read_series(np, batch.past_target, batch.past_observed, member)
-    embedded = linear(reading.inputs, tensors["input.weight"], tensors["input.bias"])
-    state = _trunk(member, tensors, embedded)[:, -1]  # [B, d]
-    outputs = widen(_head(member, tensors, state, reading), tensors["head.width"], member)
-    forecast = reading.level[:, :, None] + reading.scale[:, :, None] * outputs
+    past, observed = batch.past_target, batch.past_observed
+    empty = _empty_segments(member, observed)
+    forecast = np.empty((len(past), member.horizon, len(member.quantile_levels)))
+    for count in np.unique(empty):
+        rows = np.flatnonzero(empty == count)
+        begun = member.model_copy(update={"num_segments": member.num_segments - int(count)})
+        reading = read_series(np, past[rows], observed[rows], begun)
+        state = _trunk(member, tensors, reading.inputs, start=_after_nothing(member, tensors, int(count)))[0]
+        outputs = widen(_head(member, tensors, state, reading), tensors["head.width"], member)
+        forecast[rows] = reading.level[:, :, None] + reading.scale[:, :, None] * outputs
     return np.sort(forecast, axis=-1)
+
+
+def _empty_segments(member: PretrainedSettings, observed: np.ndarray) -> np.ndarray:
+    """Return how many segments end before the first observed step: [B], never all of them."""
+    length = observed.shape[1]
+    first = np.where(observed.any(axis=1), observed.argmax(axis=1), length)
+    before = first - (length - member.num_segments * member.segment_length)
+    return np.asarray(np.clip(before // member.segment_length, 0, member.num_segments - 1))
+
+
+def _after_nothing(member: PretrainedSettings, tensors: Tensors, count: int) -> list[FloatArray] | None:
+    """Return the state of each layer after `count` segments without a value: [1, d] each; None after none."""
+    if count == 0:
+        return None
+    begun = member.model_copy(update={"num_segments": count})
+    nothing = np.zeros((1, count * member.segment_length))
+    reading = read_series(np, nothing, nothing > 0, begun)
+    return _trunk(member, tensors, reading.inputs, start=None)[1]
 
 
 def widen(quantiles: Array, width: Array, member: PretrainedSettings) -> Array:
@@ -73,16 +97,28 @@ def _norm_shapes(name: str, width: int) -> dict[str, Shape]:
     return {f"{name}.weight": (width,), f"{name}.bias": (width,)}
 
 
-def _trunk(member: PretrainedSettings, tensors: Tensors, states: FloatArray) -> FloatArray:
-    """Map [B, T, d] to [B, T, d]: per layer h + GRU(norm(h)), then h + W_2 relu(W_1 norm(h))."""
+def _trunk(
+    member: PretrainedSettings, tensors: Tensors, inputs: FloatArray, *, start: list[FloatArray] | None
+) -> tuple[FloatArray, list[FloatArray]]:
+    """Read segments [B, T, input_size]: the last state [B, d], and where the recurrence of each layer stands.
+
+    Per layer h + GRU(norm(h)), then h + W_2 relu(W_1 norm(h)).
+    """
+    states = linear(inputs, tensors["input.weight"], tensors["input.bias"])
+    ends = []
     for layer in range(member.num_layers):
         prefix = f"trunk.layers.{layer}."
         weights = CellWeights.read(tensors, f"{prefix}recurrent.", "_l0")
-        states = states + scan("gru", weights, _norm(tensors, f"{prefix}recurrent_norm", states))
+        before = None if start is None else start[layer]
+        hidden = scan("gru", weights, _norm(tensors, f"{prefix}recurrent_norm", states), start=before)
+        ends.append(hidden[:, -1])
+        states = states + hidden
+        if layer == member.num_layers - 1:
+            states = states[:, -1:]  # no later layer reads the others
         normed = _norm(tensors, f"{prefix}forward_norm", states)
         wide = np.maximum(linear(normed, tensors[f"{prefix}widen.weight"], tensors[f"{prefix}widen.bias"]), 0)
         states = states + linear(wide, tensors[f"{prefix}narrow.weight"], tensors[f"{prefix}narrow.bias"])
-    return _norm(tensors, "trunk.norm", states)
+    return _norm(tensors, "trunk.norm", states[:, -1]), ends
 
 
 def _norm(tensors: Tensors, name: str, values: FloatArray) -> FloatArray:
