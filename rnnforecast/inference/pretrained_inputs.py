@@ -24,6 +24,7 @@ from rnnforecast.inference.normalisation import (
     integers,
     pad_front,
 )
+from rnnforecast.inference.season_classes import SEASON_CLASSES
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -105,8 +106,9 @@ def read_series(
 
 
 def _reads_season(member: PretrainedSettings) -> bool:
-    """Tell whether the last season reaches further back than the newest steps do."""
-    return member.num_seasons > 0 and member.season_length > member.recent_length
+    """Tell whether every season of the class reaches further back than the newest steps do: they share weights."""
+    shortest = next(entry.shortest for entry in SEASON_CLASSES if entry.name == member.season_class)
+    return member.num_seasons > 0 and shortest > member.recent_length
 
 
 def _features(xp: ModuleType, track: CausalTrack, target: Array, seen: Array, member: PretrainedSettings) -> Array:
