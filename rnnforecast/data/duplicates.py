@@ -26,8 +26,8 @@ def without_duplicates(
 ) -> tuple[Rows, IntArray]:
     """Return rows and order (by item, then stamp, then file) with one row for each stamp of a series.
 
-    Exact repetitions are dropped. Others become one row as `how` says: of targets the sum, mean, first or last
-    value that is there, of covariates the first or last. Raises DataError where `how` is to refuse.
+    Where `how` is to refuse, exact repetitions are dropped and others raise DataError. Else all rows of a stamp become
+    one: of targets the sum, mean, first or last value that is there, of covariates the first or last.
     """
     items, stamps = rows.items[order], rows.stamps[order]
     again = np.zeros(len(order), dtype=np.bool_)
@@ -37,26 +37,18 @@ def without_duplicates(
     values = rows.values[order]
     same = np.zeros(len(order), dtype=np.bool_)
     same[1:] = ((values[1:] == values[:-1]) | (np.isnan(values[1:]) & np.isnan(values[:-1]))).all(axis=1)
-    groups = np.cumsum(~again) - 1
-    differs = np.zeros(groups[-1] + 1, dtype=np.bool_)
-    differs[groups[again & ~same]] = True
-    repeated = np.flatnonzero(again & ~differs[groups])
-    if len(repeated):
-        file, lines = rows.locate(np.sort(order[repeated])[:MAX_LISTED_ROWS].tolist())
-        count = len(repeated)
-        noun = "row" if count == 1 else "rows"
-        message = f"{count} {noun} repeated another one exactly and were dropped"
-        findings.append(Finding("W_TIME_REPEATED", "repair", message, file, lines, rows.time_column, count=count))
-    if not differs.any():
-        return rows, order[~again]
-    if how == "refuse":
-        raise refusal([_two_values(rows, order, np.flatnonzero(again & ~same & differs[groups]))])
-    chosen = np.flatnonzero(again & differs[groups])
+    chosen = np.flatnonzero(again)
     file, lines = rows.locate(np.sort(order[chosen])[:MAX_LISTED_ROWS].tolist())
-    message = f"{len(chosen)} rows had the stamp of another one and were joined: --duplicates {how}"
-    finding = Finding("W_TIME_DUPLICATE", "repair", message, file, lines, rows.time_column, count=len(chosen))
-    findings.append(finding)
-    return _joined(rows, order, again, values, how=how, num_targets=num_targets)
+    if how != "refuse":
+        message = f"{len(chosen)} rows had the stamp of another one and were joined: --duplicates {how}"
+        finding = Finding("W_TIME_DUPLICATE", "repair", message, file, lines, rows.time_column, count=len(chosen))
+        findings.append(finding)
+        return _joined(rows, order, again, values, how=how, num_targets=num_targets)
+    if (again & ~same).any():
+        raise refusal([_two_values(rows, order, np.flatnonzero(again & ~same))])
+    message = f"{len(chosen)} {'row' if len(chosen) == 1 else 'rows'} repeated another one exactly and were dropped"
+    findings.append(Finding("W_TIME_REPEATED", "repair", message, file, lines, rows.time_column, count=len(chosen)))
+    return rows, order[~again]
 
 
 def _joined(

@@ -95,7 +95,8 @@ def read_series(
         if settings.strict:
             check_strict(read.findings)
     except RnnForecastError as error:
-        raise with_noticed(error, findings, redact=settings.redact_values) from error
+        # the cause would tell what is withheld
+        raise with_noticed(error, findings, redact=settings.redact_values) from None
     return replace(read, findings=redacted(read.findings)) if settings.redact_values else read
 
 

@@ -6,9 +6,9 @@ import re
 from typing import Any
 
 from rnnforecast.data.opening import too_large
-from rnnforecast.errors import InputError, ResourceError
+from rnnforecast.errors import DataError, InputError, ResourceError
 
-_URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
+_URL = re.compile(r"[a-z][a-z0-9+.:-]+://", re.IGNORECASE)
 _SECRET = re.compile(r"(?<=://)[^/@]+@|(?<=\?).*", re.DOTALL)
 
 
@@ -62,7 +62,7 @@ def read_url(url: str, *, cap: int) -> bytes:
         except (IsADirectoryError, NotADirectoryError) as error:
             hint = "--dataset reads its files as one table, or name them with a pattern"
             raise InputError(f"{shown(url)} is a folder", hint=hint, code="E_INPUT_FOLDER") from error
-        except InputError:
+        except (InputError, DataError):
             raise
         except Exception as error:
             raise _unreadable(url, error) from error

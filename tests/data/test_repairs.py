@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+
+from rnnforecast.config import DataSettings
+from rnnforecast.data.reading import read_series
+from rnnforecast.errors import DataError
+from tests.data.conftest import Write
+
+REPAIRED = "date,y\n2024-01-02,2\n2024-01-01,1\n2024-01-03,NA\n2024-01-04,777\n"
+REFUSED = "date,y\n2024-01-02,secret one\n2024-01-01,1\n2024-01-03,inf\n2024-01-99,3\n"
+
+
+def test_strict_refuses_every_repair_at_once(write: Write) -> None:
+    with pytest.raises(DataError) as caught:
+        read_series([write(REPAIRED)], DataSettings(strict=True))
+    refused = [finding.code for finding in caught.value.findings if finding.severity == "refusal"]
+    assert refused == ["W_VALUE_TOKENS", "W_TIME_UNSORTED"]
+    assert "leave out --strict" in str(caught.value)
+
+
+def test_strict_lets_a_clean_file_pass(write: Write) -> None:
+    assert read_series([write("date,y\n2024-01-01,1\n2024-01-02,2\n")], DataSettings(strict=True)).findings == ()
+
+
+def test_all_problems_of_a_file_are_named_in_one_pass(write: Write) -> None:
+    with pytest.raises(DataError) as caught:
+        read_series([write(REFUSED + "2024-01-05,1,2\n")])
+    codes = [finding.code for finding in caught.value.findings]
+    assert {"E_DATA_RAGGED", "E_TIME_TEXT", "E_VALUE_TEXT", "E_VALUE_INFINITE"} <= set(codes)
+    assert caught.value.message.startswith("4 problems:")
+
+
+def test_what_was_noticed_before_a_refusal_stands_in_its_findings(write: Write) -> None:
+    content = REPAIRED.replace(",2\n", ",two\n").encode("utf-8-sig")
+    with pytest.raises(DataError) as caught:
+        read_series([write(content)])
+    assert {finding.code for finding in caught.value.findings} >= {"E_VALUE_TEXT", "N_DATA_BOM", "W_TIME_UNSORTED"}
+
+
+def test_redacted_refusals_hold_no_value_of_the_file(write: Write) -> None:
+    with pytest.raises(DataError) as caught:
+        read_series([write(REFUSED)], DataSettings(redact_values=True))
+    told = str(caught.value) + str([finding.to_dict() for finding in caught.value.findings])
+    assert "secret" not in told
+    assert "2024-01-99" not in told
+    assert "column `y`, row 2" in told
+    assert caught.value.__cause__ is None
+
+
+def test_redacted_findings_keep_code_place_and_count(write: Write) -> None:
+    findings = read_series([write(REPAIRED)], DataSettings(redact_values=True)).findings
+    assert all(finding.value is None for finding in findings)
+    assert any("W_TIME_UNSORTED: column `date`, row 3" in finding.message for finding in findings)
