@@ -29,7 +29,7 @@ def train(
     settings: SettingsFile = None,
     panel: Panels = None,
     device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
-    workers: Annotated[int, typer.Option(help="processes that make series", min=1)] = 1,
+    workers: Annotated[int, typer.Option(help="processes that make series (0: none beside this one)", min=0)] = 1,
     watch_every: Annotated[int, typer.Option(help="steps between two scores on the panels", min=1)] = 1_000,
 ) -> None:
     """Train, or go on from the checkpoint in FOLDER."""

@@ -54,7 +54,13 @@ def make_batch(settings: PretrainingSettings, number: int) -> TrainingBatch:
 def stream(
     settings: PretrainingSettings, *, start: int, num_workers: int = 1, ahead: int = 8
 ) -> Iterator[TrainingBatch]:
-    """Yield batches `start`, `start + 1`, ... in order, made ahead of time by other processes."""
+    """Yield batches `start`, `start + 1`, ... in order, made ahead of time by other processes.
+
+    With no worker each is made here, when it is asked for.
+    """
+    if num_workers == 0:
+        yield from (make_batch(settings, number) for number in range(start, settings.num_steps))
+        return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(num_workers, mp_context=context) as pool:
         waiting: deque[Future[TrainingBatch]] = deque()

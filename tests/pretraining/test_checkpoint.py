@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pytest
+import torch
+
+from rnnforecast.pretraining.checkpoint import State, read_checkpoint, write_checkpoint
+
+GROUPS: dict[str, State] = {
+    "network": {"layer.0/weight": torch.arange(6.0).view(2, 3), "flag": torch.tensor([True, False])},
+    "optimiser": {"0.step": torch.tensor(7.0), "0.exp_avg": torch.full((2,), 1e-30)},
+}
+
+
+def test_what_is_written_is_read_back_to_the_bit(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / "c.npz", GROUPS, step=41)
+    groups, step = read_checkpoint(tmp_path / "c.npz")
+    assert step == 41
+    assert {name: set(state) for name, state in groups.items()} == {name: set(state) for name, state in GROUPS.items()}
+    for name, state in GROUPS.items():
+        for key, tensor in state.items():
+            assert groups[name][key].dtype == tensor.dtype
+            assert torch.equal(groups[name][key], tensor)
+
+
+def test_a_checkpoint_takes_the_place_of_the_one_before(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / "c.npz", GROUPS, step=1)
+    write_checkpoint(tmp_path / "c.npz", {"network": {"weight": torch.zeros(1)}}, step=2)
+    groups, step = read_checkpoint(tmp_path / "c.npz")
+    assert (step, set(groups)) == (2, {"network"})
+
+
+def test_a_crash_while_writing_leaves_the_old_checkpoint_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_checkpoint(tmp_path / "c.npz", GROUPS, step=1)
+
+    def crash(file: BinaryIO, **_: object) -> None:
+        file.write(b"half of it")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(np, "savez", crash)
+    with pytest.raises(KeyboardInterrupt):
+        write_checkpoint(tmp_path / "c.npz", {}, step=2)
+    monkeypatch.undo()
+    assert read_checkpoint(tmp_path / "c.npz")[1] == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["c.npz"]
+
+
+def test_no_object_is_loaded_from_a_checkpoint(tmp_path: Path) -> None:
+    arrays: dict[str, np.ndarray] = {"network/weight": np.array([{"a": 1}], dtype=object)}
+    np.savez(tmp_path / "c.npz", step=np.int64(1), **arrays)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="Object arrays cannot be loaded"):
+        read_checkpoint(tmp_path / "c.npz")

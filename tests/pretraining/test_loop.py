@@ -1,0 +1,164 @@
+"""The pre-training loop: stopped at any step, it ends where it would have ended."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from rnnforecast.inference.season_classes import SEASON_CLASSES
+from rnnforecast.networks.pretrained_loss import dense_pinball
+from rnnforecast.pretraining import loop
+from rnnforecast.pretraining.batches import make_batch
+from rnnforecast.pretraining.checkpoint import read_checkpoint
+from rnnforecast.pretraining.loop import CHECKPOINT, LOG, build_networks
+from tests.pretraining.toy import CPU, run, tiny_settings
+
+
+class _StopError(Exception):
+    """Ends a run."""
+
+
+def _stop_after(step: int) -> loop.Watcher:
+    """Return a watcher that ends the run after some steps, as a signal would."""
+    calls = 0
+
+    def watch(networks: nn.ModuleDict) -> dict[str, float]:  # noqa: ARG001
+        nonlocal calls
+        calls += 1
+        if calls == step:
+            raise _StopError
+        return {}
+
+    return watch
+
+
+def _records(folder: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (folder / LOG).read_text(encoding="utf-8").splitlines()]
+
+
+def _assert_same(first: nn.Module, second: nn.Module) -> None:
+    wanted = second.state_dict()
+    for name, tensor in first.state_dict().items():
+        assert torch.equal(tensor, wanted[name]), name
+
+
+@pytest.mark.parametrize("stop", [1, 2, 3, 4, 5])
+def test_a_run_that_was_stopped_ends_with_the_weights_of_one_that_was_not(tmp_path: Path, stop: int) -> None:
+    settings = tiny_settings()
+    whole = run(settings, tmp_path / "whole")
+    with pytest.raises(_StopError):
+        run(settings, tmp_path / "stopped", watcher=_stop_after(stop))
+    _assert_same(run(settings, tmp_path / "stopped"), whole)
+
+
+def test_a_run_prolonged_before_its_rate_falls_is_the_longer_run(tmp_path: Path) -> None:
+    flat = {"decay_share": 0.0}
+    run(tiny_settings(num_steps=4, **flat), tmp_path / "prolonged")
+    prolonged = run(tiny_settings(num_steps=6, **flat), tmp_path / "prolonged")
+    _assert_same(prolonged, run(tiny_settings(num_steps=6, **flat), tmp_path / "whole"))
+
+
+def test_a_run_that_has_ended_goes_no_step_further(tmp_path: Path) -> None:
+    settings = tiny_settings()
+    ended = run(settings, tmp_path)
+    before = (tmp_path / CHECKPOINT).read_bytes()
+    _assert_same(run(settings, tmp_path), ended)
+    assert (tmp_path / CHECKPOINT).read_bytes() == before
+
+
+def test_weights_move_and_the_average_follows_them(tmp_path: Path) -> None:
+    settings = tiny_settings()
+    start = build_networks(settings).state_dict()
+    average = run(settings, tmp_path).state_dict()
+    groups, step = read_checkpoint(tmp_path / CHECKPOINT)
+    assert step == 6
+    moved = [name for name in start if not torch.equal(groups["network"][name], start[name])]
+    assert any("trunk" in name for name in moved)
+    assert any("quarter.head" in name for name in moved)
+    for name in moved:
+        assert not torch.equal(average[name], start[name]), name
+        assert not torch.equal(average[name], groups["network"][name]), name
+
+
+def test_classes_that_no_clock_draws_keep_their_weights(tmp_path: Path) -> None:
+    settings = tiny_settings()
+    start, average = build_networks(settings).state_dict(), run(settings, tmp_path).state_dict()
+    for name, tensor in average.items():
+        if name.startswith("week.") and "trunk" not in name:
+            torch.testing.assert_close(tensor, start[name])
+
+
+def test_the_trunk_is_one_for_all_classes() -> None:
+    networks = build_networks(tiny_settings())
+    assert list(networks) == [entry.name for entry in SEASON_CLASSES]
+    trunks = {id(network.get_submodule("trunk")) for network in networks.values()}
+    assert len(trunks) == 1
+
+
+def test_networks_are_drawn_from_the_seed() -> None:
+    first, again, other = (build_networks(tiny_settings(seed=seed)).state_dict() for seed in (1, 1, 2))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not all(torch.equal(first[name], other[name]) for name in first)
+
+
+def test_the_log_holds_steps_rates_and_losses_of_the_classes_drawn(tmp_path: Path) -> None:
+    run(tiny_settings(), tmp_path, watcher=lambda networks: {"score": float(len(networks))})
+    records = _records(tmp_path)
+    losses = [record for record in records if "loss" in record]
+    assert [record["step"] for record in losses] == [2, 4, 6]
+    for record in losses:
+        loss = record["loss"]
+        assert isinstance(loss, dict)
+        assert set(loss) <= {"none", "quarter"}
+        assert all(value > 0 for value in loss.values())
+    assert [record["scores"] for record in records if "scores" in record] == [{"score": 7.0}] * 6
+
+
+def test_the_rate_rises_stays_and_falls_to_nearly_zero() -> None:
+    settings = tiny_settings(num_steps=100, warm_up_steps=10, decay_share=0.2)
+    rates = [loop._schedule(settings, step) for step in range(100)]
+    assert rates[:10] == pytest.approx([(step + 1) / 10 for step in range(10)])
+    assert rates[10:80] == [1.0] * 70
+    assert rates[80:] == pytest.approx([(100 - step) / 20 for step in range(80, 100)])
+
+
+def test_a_run_without_a_fall_keeps_its_rate() -> None:
+    settings = tiny_settings(num_steps=10, warm_up_steps=1, decay_share=0.0)
+    assert [loop._schedule(settings, step) for step in range(10)] == [1.0] * 10
+
+
+def test_a_gradient_that_is_not_finite_stops_the_run_and_names_the_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, calls = dense_pinball, 0
+
+    def spoil(outputs: torch.Tensor, *arguments: object, **options: object) -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        factor = float("nan") if calls == 4 else 1.0
+        return factor * plain(outputs, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(loop, "dense_pinball", spoil)
+    with pytest.raises(FloatingPointError, match="step 3: the gradient is not finite"):
+        run(tiny_settings(), tmp_path)
+    assert read_checkpoint(tmp_path / CHECKPOINT)[1] == 2
+
+
+def test_half_precision_products_train_too(tmp_path: Path) -> None:
+    networks = run(tiny_settings(precision="bfloat16"), tmp_path)
+    for name, tensor in networks.state_dict().items():
+        assert tensor.dtype == torch.float32
+        assert torch.isfinite(tensor).all(), name
+
+
+def test_a_history_shorter_than_the_segments_is_padded_in_front() -> None:
+    clock = {"season_class": "quarter", "season_length": [4], "domain": "any", "share": 1, "batch_size": 3}
+    settings = tiny_settings(clocks=[{**clock, "history_length": 20}], num_positions=24)
+    networks, batch = build_networks(settings), make_batch(settings, 0)
+    loss = loop._batch_loss(networks["quarter"], batch, settings, CPU)
+    assert torch.isfinite(loss)
+    assert float(loss.detach()) > 0

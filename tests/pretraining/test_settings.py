@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from rnnforecast.inference.season_classes import SEASON_CLASSES, season_class
+from rnnforecast.pretraining.settings import SHIPPED_SETTINGS, read_settings
+from tests.pretraining.toy import tiny_settings, write_toml
+
+
+def test_a_file_is_read_back_as_what_it_says(tmp_path: Path) -> None:
+    assert read_settings(write_toml(tmp_path / "run.toml")) == tiny_settings()
+
+
+@pytest.mark.parametrize("line", ["hiden_size = 8", "batch_size = 256"])
+def test_an_unknown_key_is_refused(tmp_path: Path, line: str) -> None:
+    path = write_toml(tmp_path / "run.toml")
+    path.write_text(f"{line}\n{path.read_text(encoding='utf-8')}", encoding="utf-8")
+    with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
+        read_settings(path)
+
+
+def test_an_unknown_key_of_a_clock_is_refused() -> None:
+    clock = {"season_class": "none", "season_length": [1], "domain": "yearly", "share": 1, "season": 4}
+    with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
+        tiny_settings(clocks=[clock])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"num_steps": 0}, {"learning_rate": 0}, {"decay_share": 1.5}, {"average_decay": 1}, {"precision": "float16"}],
+)
+def test_a_value_out_of_bounds_is_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(ValidationError, match=next(iter(changes))):
+        tiny_settings(**changes)
+
+
+def test_the_shipped_settings_train_every_season_class_and_name_it_rightly() -> None:
+    clocks = read_settings(SHIPPED_SETTINGS).clocks
+    assert {clock.season_class for clock in clocks} == {entry.name for entry in SEASON_CLASSES}
+    for clock in clocks:
+        assert {season_class(length).name for length in clock.season_length} == {clock.season_class}
