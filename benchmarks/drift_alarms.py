@@ -70,10 +70,10 @@ def main() -> None:
     parser = make_parser(__doc__ or "", needs_data=None)
     parser.add_argument("--models", type=int, default=1_000, help="models drawn for each line (default 1000)")
     options = parser.parse_args()
-    header = ("test", "undisturbed", f"false alarms in {ALARM_UNITS} units %")
-    publish("drift_alarms", header, [false_alarms(*line, options.models) for line in SOUND], dry_run=options.dry_run)
-    header = ("test", f"after {CHANGE_AFTER} sound units", f"found in {ALARM_UNITS} %", "median delay in units")
-    publish("drift_delays", header, [delays(*line, options.models // 4) for line in CHANGED], dry_run=options.dry_run)
+    alarms = ("test", "undisturbed", f"false alarms in {ALARM_UNITS} units %")
+    publish("drift_alarms", alarms, [false_alarms(*line, options.models) for line in SOUND], dry_run=options.dry_run)
+    late = ("test", f"after {CHANGE_AFTER} sound units", f"found in {ALARM_UNITS} %", "median delay in units")
+    publish("drift_delays", late, [delays(*line, options.models // 4) for line in CHANGED], dry_run=options.dry_run)
 
 
 def false_alarms(name: str, test: Test, words: str, make: Make, models: int) -> tuple[str, str, str]:
