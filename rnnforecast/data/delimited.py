@@ -185,7 +185,8 @@ class Sheet:
             parse_options=csv.ParseOptions(
                 delimiter=self.dialect.delimiter,
                 quote_char='"' if has_quotes else False,
-                newlines_in_values=has_quotes,
+                # a cell over several lines that a block cuts leaves rows of another width, and is then parsed exactly
+                newlines_in_values=has_quotes and (self._is_mended or len(self.names) == 1),
                 ignore_empty_lines=len(self.names) > 1,
                 invalid_row_handler=skip,
             ),

@@ -213,25 +213,27 @@ def _refused(
 
 def note_sentinels(values: FloatArray, *, name: str, path: str, lines_of: LinesOf) -> list[Finding]:
     """Note numbers that look like a word for "no value": far from all others and repeated, or zeros in a run."""
-    known = values[np.isfinite(values)]
     findings: list[Finding] = []
-    for sentinel in _SENTINELS:
+    if not len(values) or np.isnan(values).all():
+        return findings
+    ends = (float(np.nanmin(values)), float(np.nanmax(values)))
+    for sentinel in (one for one in _SENTINELS if one in ends):
         rows = np.flatnonzero(values == sentinel)
-        others = known[known != sentinel]
-        if len(rows) < 2 or not len(others) or 2 * len(rows) > len(known):
+        others = values[~np.isnan(values) & (values != sentinel)]
+        if len(rows) < 2 or len(rows) > len(others):
             continue
         low, high = float(others.min()), float(others.max())
         distance = low - sentinel if sentinel < low else sentinel - high
-        if distance > 3 * max(high - low, 1e-9) or (distance > 0 and distance > abs(high - low)):
+        if distance > 0 and distance > high - low:
             findings.append(_sentinel(rows, f"{sentinel:g}", name=name, path=path, lines_of=lines_of))
     zeros = values == 0
-    others = np.abs(known[known != 0])
-    if zeros.any() and len(others) > len(known) / 2 and float(others.min()) > float(np.median(others)) / 4:
-        edges = np.flatnonzero(np.diff(np.concatenate([[False], zeros, [False]]).astype(np.int8)))
-        runs = edges[1::2] - edges[::2]
-        if len(runs) and int(runs.max()) >= _MIN_ZERO_RUN:
-            rows = np.flatnonzero(zeros)
-            findings.append(_sentinel(rows, "0", name=name, path=path, lines_of=lines_of))
+    if not zeros.any():
+        return findings
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], zeros, [False]]).astype(np.int8)))
+    others = np.abs(values[~np.isnan(values) & ~zeros])
+    is_far = len(others) > int(zeros.sum()) and float(others.min()) > float(np.median(others)) / 4
+    if is_far and int((edges[1::2] - edges[::2]).max()) >= _MIN_ZERO_RUN:
+        findings.append(_sentinel(np.flatnonzero(zeros), "0", name=name, path=path, lines_of=lines_of))
     return findings
 
 

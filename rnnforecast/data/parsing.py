@@ -220,8 +220,10 @@ def _column_of(file: ParsedFile, name: str) -> pd.Series[Any]:
     return pd.Series(pd.Categorical([""] * len(file.values)))
 
 
-def _joined(columns: Sequence[pd.Series[Any]]) -> pd.Categorical:
+def _joined(columns: Sequence[pd.Series[Any]]) -> pd.Categorical | pd.Series[Any]:
     """Return text columns one below the other, distinct texts held once."""
+    if len(columns) == 1 and isinstance(columns[0].dtype, pd.CategoricalDtype):
+        return columns[0]
     parts = [codes_of(column) for column in columns]
     categories = pd.Index(pd.unique(np.concatenate([distinct for _, distinct in parts])), dtype=object)
     codes = [categories.get_indexer(pd.Index(distinct, dtype=object))[codes] for codes, distinct in parts]

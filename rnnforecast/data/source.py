@@ -137,7 +137,8 @@ def open_source(path: str, *, encoding: str | None = None, max_bytes: str | None
     digest = hashlib.sha256(raw).hexdigest()
     payload, findings = unpack(path, raw, cap=cap, is_asked=asked is not None)
     del raw
-    if not payload.removeprefix(b"\xef\xbb\xbf").strip():
+    head = payload[:4096].removeprefix(b"\xef\xbb\xbf").strip()
+    if not head and not payload[4096:].strip():
         message = f"{quoted_path(path)} is empty"
         raise DataError(message, hint="name a file with a header and rows", code="E_DATA_EMPTY")
     if payload[:4] == b"PAR1":
