@@ -28,6 +28,7 @@ def test_what_is_no_time_is_none(text: str) -> None:
         ("Every  12 h", RetrainRule("every", seconds=43_200, text="every 12 h")),
         ("on new data of 30 steps", RetrainRule("steps", num_steps=30, text="on new data of 30 steps")),
         ("on new data of 1 step", RetrainRule("steps", num_steps=1, text="on new data of 1 step")),
+        ("on drift", RetrainRule("drift", text="on drift")),
         ("on new data", RetrainRule("steps", num_steps=1, text="on new data")),
     ],
 )
