@@ -11,10 +11,12 @@ import numpy as np
 
 from rnnforecast.config import Settings
 from rnnforecast.data.reading import read_series
+from rnnforecast.data.source import stem_of
+from rnnforecast.errors import UsageError
 from rnnforecast.progress import NoProgress, Progress
 from rnnforecast.store.names import name_from_stem
 from rnnforecast.store.registry import Registry
-from rnnforecast.workflows.base import PRETRAINED
+from rnnforecast.workflows.base import BASE, PRETRAINED
 from rnnforecast.workflows.challenge import Activate, Challenger, decide
 from rnnforecast.workflows.fitting import Fitted, fit_again, fit_known
 from rnnforecast.workflows.freshness import check_age, parse_age
@@ -27,6 +29,7 @@ from rnnforecast.workflows.judging import (
     judge_methods,
     pretrained_forecaster,
 )
+from rnnforecast.workflows.logarithms import check_logarithms
 from rnnforecast.workflows.packing import Record, pack_model
 from rnnforecast.workflows.results import TrainResult, assumptions_to_dict
 from rnnforecast.workflows.short import leave_out_short
@@ -80,9 +83,11 @@ def train(
     read = read_series(data, settings.data)
     read = replace(read, findings=(*read.findings, *check_age(read.series, age)))
     name = name or default_name(read.paths)
+    refuse_base(name)
     registry = Registry(store)
     registry.check_writable(name)
     assumptions = fit_horizon(read, settings.data)
+    check_logarithms(read.series, log=settings.network.log)
     series, short = leave_out_short(read.series, horizon=assumptions.horizon, short=settings.data.short)
     read = replace(read, series=series, findings=(*read.findings, *short))
     trained = train_series(read.series, settings, horizon=assumptions.horizon, progress=progress or NoProgress())
@@ -150,8 +155,17 @@ def _challenger(series: SeriesSet, trained: Trained, settings: Settings, *, serv
 
 def default_name(paths: Sequence[str]) -> str:
     """Return the name of a model that was given none: the stem of its first file."""
-    stem = Path(paths[0]).name.removesuffix(".gz").rsplit(".", 1)[0]
-    return "stdin" if stem == "-" else name_from_stem(stem)
+    return "stdin" if paths[0] == "-" else name_from_stem(stem_of(paths[0]))
+
+
+def refuse_base(name: str) -> None:
+    """Refuse the name of the network that comes with the tool. Raises UsageError."""
+    if name == BASE:
+        raise UsageError(
+            f"`{BASE}` is the name of the network that comes with the tool",
+            hint="give the model another one with `--name`",
+            code="E_RUN_CONFIG",
+        )
 
 
 def served_method(judgement: Judgement, settings: Settings) -> str:

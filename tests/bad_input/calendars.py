@@ -159,6 +159,15 @@ GRIDS: tuple[Case, ...] = (
         says=("ME: `a`", "MS: `b`"),
         fix={"resample": "MS", "aggregate": "last"},
     ),
+    Case(
+        "B59",
+        "ends of months and first days in one series",
+        text_file(rows(["2024-01-31", "2024-02-29", "2024-04-01", "2024-04-30", "2024-06-01", "2024-06-30"])),
+        "refused",
+        says=("some stamps are the ends of months, others their first days", "--resample MS --aggregate last"),
+        column="time",
+        fix={"resample": "MS", "aggregate": "last"},
+    ),
     Case("B59", "business days", text_file(rows(written(steps("2024-01-01", "B"), "%Y-%m-%d"))), "accepted",
          reads={"freq": "B"}, values=VALUES),
     Case(

@@ -20,8 +20,6 @@ CATALOGUE = {
     "ids": [*range(85, 93)],
     "columns": [*range(98, 103)],
 }
-#: Rows on the covariates of the horizon.
-COVARIATES = [*range(93, 98)]
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.test_id for case in CASES])
@@ -40,8 +38,7 @@ def _own_tests() -> set[int]:
 )
 def test_every_row_of_the_catalogue_is_tested(row: int) -> None:
     tested = {int(case.id[1:]) for case in CASES} | _own_tests()
-    if row not in tested:
-        pytest.skip("not there yet")
+    assert row in tested
 
 
 def test_no_two_cases_have_the_same_name() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import bz2
 import csv
 import gzip
 import io
@@ -124,6 +125,20 @@ def test_b67_values_of_any_size_are_forecast_finitely_or_refused(tmp_path: Path)
             numbers = [cell for row in forecast.document["rows"] for cell in row if isinstance(cell, float)]
             assert forecast.code in (0, ExitCode.DIVERGED)
             assert np.isfinite(numbers).all()
+
+
+def test_b69_values_without_logarithm_are_refused_where_logarithms_were_asked_for(tmp_path: Path) -> None:
+    path = write(tmp_path / "panel.csv", rows_of(["a"], value=lambda number: number - 1))
+    ended = train(path, "--log")
+    assert ended.code == ExitCode.DATA
+    assert f"no logarithm: `a` at {DAYS[0]}: -1, `a` at {DAYS[1]}: 0" in ended.err
+    assert train(path).code == 0
+
+
+def test_a_packed_file_gives_its_stem_to_the_model(tmp_path: Path) -> None:
+    content = "\n".join([HEADER, *rows_of(["a"])]).encode()
+    (tmp_path / "sales.csv.bz2").write_bytes(bz2.compress(content))
+    assert train("sales.csv.bz2").document["model"] == "sales@1"
 
 
 def test_b77_a_target_that_is_there_but_empty_is_refused_by_predict(tmp_path: Path) -> None:
