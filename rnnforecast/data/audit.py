@@ -175,7 +175,7 @@ def _check_same_calendar(
         file, _ = rows.locate([0])
         if len(offsets) == 2:
             message = f"the rows are {next(iter(coarse.values()))}, not {freq.alias} as was asked for"
-            fix = "leave `--freq` out, or forecast with a model that was trained on this frequency"
+            fix = "leave `--freq` (or `--resample`) out, or forecast with a model that was trained on this frequency"
         else:
             found = {int(series): coarse.get(int(series), freq.alias) for series in long[:MAX_CALENDARS]}
             message = f"series have different calendars: {calendars_in_words(found, rows.labels)}"

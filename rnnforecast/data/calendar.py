@@ -37,6 +37,8 @@ __all__ = [
     "parse_frequency",
 ]
 
+#: Stamps that show whether they mix ends of months and first days.
+MIN_EDGES = 4
 #: Times that a weekday must be passed over, and share of the other days that must be there, to count as closed.
 MIN_CLOSED = 4
 MIN_OPEN_SHARE = 0.8
@@ -68,9 +70,34 @@ def infer_frequency(timestamps: StampArray, offsets: IntArray) -> Frequency:
     if stamps.dtype.kind in "iu":
         return _integer_steps(stamps, steps)
     for candidate in (_months(stamps, offsets), _business_days(stamps, offsets), _fixed(stamps, steps)):
-        if candidate is not None:
+        if candidate is not None and not _mixes_edges_of_months(stamps):
             return candidate
+    if _mixes_edges_of_months(stamps):
+        raise DataError(
+            "some stamps are the ends of months, others their first days",
+            hint="bring them to one with `--resample MS --aggregate last`, or rewrite these rows",
+            code="E_TIME_FREQ_MIXED",
+            findings=(_MIXED_EDGES,),
+        )
     raise irregular(steps)
+
+
+_MIXED_EDGES = Finding(
+    "E_TIME_FREQ_MIXED",
+    "refusal",
+    "some stamps are the ends of months, others their first days",
+    fix="bring them to one with `--resample MS --aggregate last`, or rewrite these rows",
+)
+
+
+def _mixes_edges_of_months(stamps: StampArray) -> bool:
+    """Whether every stamp is the first or the last day of a month, and there are both."""
+    days = np.unique(stamps.astype("datetime64[D]"))
+    if len(days) < MIN_EDGES:
+        return False
+    is_first = days == days.astype("datetime64[M]")
+    is_last = days + 1 == (days + 1).astype("datetime64[M]")
+    return bool((is_first | is_last).all() and is_first.any() and is_last.any())
 
 
 def _steps_between(stamps: StampArray, offsets: IntArray) -> npt.NDArray[np.int64]:

@@ -7,16 +7,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnforecast.data.calendar import in_words
+from rnnforecast.data.calendar import in_words, infer_frequency
+from rnnforecast.data.ragged import offsets_of
 from rnnforecast.data.refusals import rows_in_words
 from rnnforecast.data.resampling import is_daily_or_longer, resample
 from rnnforecast.data.zones import localise, read_zone
-from rnnforecast.errors import UsageError
+from rnnforecast.errors import DataError, UsageError
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from rnnforecast.config import DataSettings
     from rnnforecast.data.audit import Rows
+    from rnnforecast.data.frequency import StampArray
+
+    IntArray = npt.NDArray[np.int64]
 
 #: Steps of a day that a machine's clock may be behind the one that wrote the file.
 _SLACK = np.timedelta64(1, "D")
@@ -47,6 +53,8 @@ def set_clock(
             timezone = read_zone(how.tz, rows.stamps).name
             message = f"stamps are held in UTC and shown in {timezone}"
             findings.append(Finding("N_TIME_ZONE", "note", message, column=rows.time_column, value=timezone))
+    if how.tz is not None and timezone is not None and is_dated:
+        rows, timezone = _by_wall_clock(rows, timezone, findings)
     if is_dated:
         _note_future(rows, num_targets, findings)
     if how.resample is None or how.aggregate is None:
@@ -60,6 +68,30 @@ def set_clock(
         rows, how.resample, how.aggregate, num_targets=num_targets, num_labels=num_labels, findings=findings
     )
     return resampled, timezone
+
+
+def _by_wall_clock(rows: Rows, timezone: str, findings: list[Finding]) -> tuple[Rows, str | None]:
+    """Return rows in local time where only that is regular: steps of hours that begin anew at each midnight."""
+    order = np.lexsort((rows.stamps, rows.items))
+    offsets = offsets_of(np.bincount(rows.items).astype(np.int64))
+    stamps = rows.stamps[order]
+    steps = np.diff(stamps)
+    if not len(steps) or np.median(steps) <= np.timedelta64(1, "h") or _is_regular(stamps, offsets):
+        return rows, timezone
+    local = read_zone(timezone, rows.stamps).to_local(rows.stamps)
+    if not _is_regular(local[order], offsets):
+        return rows, timezone
+    message = f"stamps are regular on the clocks of {timezone} only: they stay local time, without zone"
+    findings.append(Finding("N_TIME_ZONE", "note", message, column=rows.time_column, value=timezone))
+    return replace(rows, stamps=local), None
+
+
+def _is_regular(stamps: StampArray, offsets: IntArray) -> bool:
+    try:
+        infer_frequency(stamps, offsets)
+    except DataError:
+        return False
+    return True
 
 
 def _check(how: DataSettings) -> None:

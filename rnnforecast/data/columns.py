@@ -155,13 +155,19 @@ def _choose_time(
         reasons["time"] = "the parts of a date stand in several columns; --time names another, or `none`"
         return parts
     for one in (*(one for one in free if one.kind == "clock"), *(one for one in free if one.kind == "integer")):
-        if one.kind == "clock" or one.name.lower() in STEP_NAMES or one.words[:1] == ("year",):
+        is_named = one.name.lower() in STEP_NAMES or one.words[:1] == ("year",)
+        if one.kind == "clock" or is_named or (one.named_like_time and holds_stamps(sample[one.name])):
             reasons["time"] = "named like a time and holds times or whole steps; --time names another, or `none`"
             return (one.name,)
     for one in free:
         if one.kind == "number" and one.name.lower() in STEP_NAMES and holds_stamps(sample[one.name]):
             reasons["time"] = "named like a time and holds numbers of its size; --time names another, or `none`"
             return (one.name,)
+    told = settings.date_format or settings.epoch_unit or settings.excel_dates
+    named_so = next((one.name for one in free if told and one.named_like_time), None)
+    if named_so is not None:
+        reasons["time"] = "named like a time, and a flag says how its stamps are written; --time names another"
+        return (named_so,)
     reasons["time"] = "no column holds stamps, so rows are steps in file order; --time names a column"
     return ()
 

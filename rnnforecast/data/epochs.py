@@ -44,6 +44,7 @@ _COMPACT = (
     ("YYYYMMDDHHMM", "%Y%m%d%H%M", 19_000_101_0000, 22_001_231_2359),
     ("YYYYMMDDHHMMSS", "%Y%m%d%H%M%S", 19_000_101_000000, 22_001_231_235959),
 )
+_SECONDS_TO_10000 = 253_402_300_800  # from 1970 to the end of year 9999
 _FAR = 1_893_456_000  # seconds from 1970 to 2030: dates of data lie before
 
 
@@ -184,6 +185,10 @@ def _unit_of(column: _Numbers, low: int, high: int) -> str | None:
 
 def _from_epoch(column: _Numbers, unit: str) -> Stamps:
     _, _, factor, divisor = _UNITS[unit]
+    late = np.abs(column.values.astype(np.float64)) >= _SECONDS_TO_10000 * 1e6 * divisor / factor
+    if late.any():
+        words = f"{column.values[np.flatnonzero(late)[0]]:.20g} {unit} since 1970 is past year 9999"
+        raise refusal([column.finding("E_TIME_TEXT", late, words, "name another unit with --epoch-unit")])
     if column.values.dtype.kind == "f":
         seconds = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}[unit]
         milliseconds = np.round(column.values.astype(np.float64) * (seconds * 1_000.0)).astype(np.int64)

@@ -53,9 +53,14 @@ def matching(texts: TextArray, pattern: re.Pattern[str]) -> BoolArray:
     return np.asarray(whole.to_numpy(zero_copy_only=False), dtype=np.bool_)
 
 
-def to_datetime(texts: TextArray, text_format: str) -> StampArray:
-    """Return texts of a format of `strptime`, or ISO8601, as datetime64[us]; NaT where they are not."""
-    parsed = pd.to_datetime(pd.Series(texts, dtype=object), format=text_format, errors="coerce")
+def to_datetime(texts: TextArray, text_format: str, *, utc: bool = False) -> StampArray:
+    """Return texts of a format of `strptime`, or ISO8601, as datetime64[us]; NaT where they are not.
+
+    With `utc` their offsets are taken off. Raises ValueError for a format that is none.
+    """
+    parsed = pd.to_datetime(pd.Series(texts, dtype=object), format=text_format, errors="coerce", utc=utc)
+    if utc:
+        parsed = parsed.dt.tz_localize(None)
     return parsed.to_numpy().astype("datetime64[us]")
 
 

@@ -27,6 +27,7 @@ from rnnforecast.data.formats import (
 )
 from rnnforecast.data.month_names import languages_of, to_english
 from rnnforecast.data.refusals import quoted, refusal, rows_in_words
+from rnnforecast.errors import UsageError
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
 if TYPE_CHECKING:
@@ -241,14 +242,22 @@ def _maybe_odd(texts: TextArray) -> BoolArray:
 
 def _by_format(column: _Column, text_format: str) -> Stamps:
     """Return stamps of the format the user named; raises DataError that shows the first text without it."""
-    parsed = to_datetime(column.distinct, text_format)
+    zoned = "%z" in text_format
+    try:
+        parsed = to_datetime(column.distinct, text_format, utc=zoned)
+    except ValueError as error:
+        raise UsageError(
+            f"`--date-format {text_format}` is no format: {error}",
+            hint="write %Y %m %d %H %M %S for the parts, such as `--date-format '%d.%m.%Y %H:%M'`",
+            code="E_RUN_DATE_FORMAT",
+        ) from error
     bad = np.isnat(parsed)
     if bad.any():
         _, text = column.first(bad)
         words = f"{quoted(text)} is not written as {quoted(text_format)}"
         fix = "name the format of the column with --date-format: %Y-%m-%d %H:%M:%S is 2024-03-01 10:30:00"
         raise refusal([column.finding("E_TIME_TEXT", bad, words, fix)])
-    return Stamps(parsed[column.codes])
+    return Stamps(parsed[column.codes], timezone="UTC" if zoned else None)
 
 
 def _parse_slashed(column: _Column, how: DataSettings | None) -> Stamps:

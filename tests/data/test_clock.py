@@ -129,3 +129,26 @@ def test_several_time_columns_are_named_with_a_comma_or_as_a_list(write: Write) 
     path = write("when,hh,y\n2024-01-01,0,1\n2024-01-01,1,2\n2024-01-01,2,3\n")
     assert read(path, time="when,hh").assumptions.freq == "h"
     assert read(path, time=["when", "hh"]).assumptions.time == "when+hh"
+
+
+def test_a_format_that_is_none_is_refused_with_an_example(write: Write) -> None:
+    with pytest.raises(UsageError, match="`--date-format %Q` is no format") as caught:
+        read(write("time,y\n2024-01-01,1\n2024-01-02,2\n"), date_format="%Q")
+    assert "%Y" in str(caught.value.hint)
+
+
+def test_a_named_format_may_have_offsets(write: Write) -> None:
+    result = read(write("time,y\n1.1.2024 12 +0100,1\n1.1.2024 12 +0000,2\n"), date_format="%d.%m.%Y %H %z")
+    assert (result.series.freq.timezone, result.assumptions.freq) == ("UTC", "h")
+
+
+def test_steps_of_six_hours_that_begin_anew_at_midnight_stay_local(write: Write) -> None:
+    stamps = np.arange(np.datetime64("2024-03-25", "m"), np.datetime64("2024-04-05", "m"), np.timedelta64(360, "m"))
+    result = read(write(text_of(stamps)), tz="Europe/Berlin")
+    assert (result.assumptions.freq, result.series.freq.timezone) == ("6h", None)
+    assert any("they stay local time" in finding.message for finding in result.findings)
+
+
+def test_epochs_are_found_under_any_name_of_a_time(write: Write) -> None:
+    rows = "\n".join(f"{1_700_000_000 + 3_600 * row},{row % 5}" for row in range(20))
+    assert read(write(f"unix_time,y\n{rows}\n")).assumptions.time == "unix_time"

@@ -89,3 +89,8 @@ def test_dates_written_as_one_number_are_read(name: str, value: int, expected: s
 
 def test_seconds_since_1970_are_not_taken_for_hours_of_a_date() -> None:
     assert shown(integers(1_901_010_100 - 200_000_000, name="time"))[0].startswith("2023-")
+
+
+def test_an_epoch_past_year_9999_is_refused_instead_of_running_over() -> None:
+    with pytest.raises(DataError, match="9000000000000000000 s since 1970 is past year 9999"):
+        integers(9 * 10**18, how=DataSettings(epoch_unit="s"))
