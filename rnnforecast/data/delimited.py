@@ -256,7 +256,7 @@ class Sheet:
         return leave
 
     def _ragged(self, records: Records) -> npt.NDArray[np.bool_]:
-        wrong = (records.cells != len(self.names)) & (records.cells > 0) & (records.extra == 0)
+        wrong: npt.NDArray[np.bool_] = (records.cells != len(self.names)) & (records.cells > 0) & (records.extra == 0)
         if self.settings.drop_last_partial and len(wrong) and not self.text.payload.endswith(b"\n"):
             wrong[-1] = False
         starts, ends = line_bounds(self.text.payload)
