@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnforecast import forecasting as module
-from rnnforecast.config import TRAINED_QUANTILE_LEVELS, MemberSettings
+from rnnforecast.config import TRAINED_QUANTILE_LEVELS
 from rnnforecast.data.windows import FlatSeries, WindowBatch, Windows
 from rnnforecast.errors import DivergedError, ExitCode, UsageError
 from rnnforecast.evaluation.calibration import Calibration
 from rnnforecast.forecasting import Ensemble, export_attention, forecast_blocks, interpolate_quantiles, last_windows
+from rnnforecast.members import Member
 from tests.inference.samples import LEVELS, make_member, make_network, tensors_of
 from tests.training.toy import make_series, wave
 
@@ -29,12 +30,12 @@ def _constant(level: float, *, spread: float = 1.0) -> dict[str, np.ndarray]:
     return {"level": np.array(level), "spread": np.array(spread)}
 
 
-def _constant_engine(member: MemberSettings, tensors: Mapping[str, np.ndarray], batch: WindowBatch) -> np.ndarray:
+def _constant_engine(member: Member, tensors: Mapping[str, np.ndarray], batch: WindowBatch) -> np.ndarray:
     spread = tensors["spread"] * np.linspace(-1, 1, len(member.quantile_levels))
     return np.broadcast_to(tensors["level"] + spread, (len(batch.past_target), member.horizon, len(spread))).copy()
 
 
-def _last_value_engine(member: MemberSettings, _: Mapping[str, np.ndarray], batch: WindowBatch) -> np.ndarray:
+def _last_value_engine(member: Member, _: Mapping[str, np.ndarray], batch: WindowBatch) -> np.ndarray:
     """Go one up from the last value of the window at every step, with a spread of one."""
     path = batch.past_target[:, -1:] + np.arange(1, member.horizon + 1)
     return np.asarray(path[..., None] + np.linspace(-1, 1, len(member.quantile_levels)))
@@ -54,6 +55,24 @@ def test_an_ensemble_forecasts_the_median_of_its_members() -> None:
 def test_a_member_that_is_not_finite_is_left_out() -> None:
     forecast = _ensemble(1.0, np.nan, 3.0).forecast(FLAT, WINDOWS, horizon=3)
     np.testing.assert_array_equal(forecast[..., 1], 2.0)
+
+
+def test_each_group_has_one_voice_however_many_members_it_has() -> None:
+    ensemble = replace(_ensemble(1.0, 2.0, 9.0, 12.0), groups=(0, 0, 0, 1))
+    forecast = ensemble.forecast(FLAT, WINDOWS, horizon=3)
+    # the mean of the median of three and of the only one
+    np.testing.assert_array_equal(forecast[0, 0], [6.0, 7.0, 8.0])
+
+
+@pytest.mark.parametrize("groups", [(), (0, 0, 0), (3, 3, 3)])
+def test_members_of_one_group_are_an_ensemble_without_groups(groups: tuple[int, ...]) -> None:
+    ensemble = replace(_ensemble(1.0, 5.0, 100.0), groups=groups)
+    np.testing.assert_array_equal(ensemble.forecast(FLAT, WINDOWS, horizon=3)[..., 1], 5.0)
+
+
+def test_a_group_without_a_finite_member_leaves_the_other_its_voice() -> None:
+    ensemble = replace(_ensemble(np.nan, np.nan, 12.0), groups=(0, 0, 1))
+    np.testing.assert_array_equal(ensemble.forecast(FLAT, WINDOWS, horizon=3)[..., 1], 12.0)
 
 
 def test_no_finite_member_at_all_is_an_error_that_names_the_series() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.errors import UsageError
 from rnnforecast.forecasting import Ensemble
 from rnnforecast.inference.season_classes import pretrained_settings, season_class
 from rnnforecast.members import PretrainedSettings
@@ -75,6 +76,16 @@ def read_base() -> BaseNetwork:
     """Read and verify the shipped weights. Raises ModelFileError where the installation is damaged."""
     with resources.as_file(resources.files("rnnforecast") / "weights" / "base.safetensors") as path:
         return BaseNetwork(read_model(Path(path), check_shapes=check_shapes))
+
+
+def refuse_base(name: str) -> None:
+    """Refuse to store a model under the name of the shipped network. Raises UsageError."""
+    if name == BASE:
+        raise UsageError(
+            f"`{BASE}` is the name of the network that comes with the tool",
+            hint="give the model another one with `--name`",
+            code="E_RUN_CONFIG",
+        )
 
 
 def base_manifest(read: ReadResult, *, horizon: int) -> Manifest:

@@ -31,13 +31,15 @@ SINGLE_WINDOW_MARGIN = 0.05
 
 @dataclass(frozen=True)
 class Choice:
-    """Which candidate is kept, and the mean held-out loss of each."""
+    """Which candidate is kept, and the mean held-out loss of each; no loss where no held-out row has a value."""
 
     kept: str
     losses: Mapping[str, float]
 
     def sentence(self) -> str:
         """Return why it is kept, with the loss of each candidate."""
+        if not self.losses:
+            return f"{self.kept}: no held-out row has a value (--from)"
         shown = ", ".join(f"{name} {loss:.3g}" for name, loss in self.losses.items())
         return f"{self.kept}: held-out loss {shown} (--from)"
 
@@ -52,6 +54,8 @@ def choose(fitted: Ensemble, pretrained: Ensemble, series: SeriesSet, validation
     windows = validation.select(slice(None, None, step))
     flat = FlatSeries.from_series(series)
     future = gather(flat, windows, context_length=1, horizon=horizon)
+    if not future.future_observed.any():
+        return Choice(kept=AS_IT_IS, losses={})
     scale = seasonal_scales(series).mase[windows.series]
     forecasts = {AS_IT_IS: pretrained.forecast(flat, windows, horizon=horizon)}
     parts = split_ensemble(fitted)

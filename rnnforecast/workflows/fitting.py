@@ -97,7 +97,8 @@ def _keep(fitted: Fitted, pretrained: Ensemble, choice: Choice) -> Fitted:
         return _unfitted(fitted.recipe, pretrained)
     kept = split_ensemble(fitted.ensemble)[choice.kept]
     index = [i for i, member in enumerate(fitted.recipe.members) if member in kept.members]
-    recipe = replace(fitted.recipe, members=kept.members, groups=())
+    fit = fitted.recipe.fit_of(kept.members[0])
+    recipe = replace(fitted.recipe, members=kept.members, fit=fit, groups=())
     return Fitted(recipe=recipe, ensemble=kept, fits=tuple(fitted.fits[i] for i in index))
 
 

@@ -120,8 +120,7 @@ def judge_methods(
         return Judgement(backtest=None, verdict=None)
     owners = backtest.windows.series
     losses = {
-        method: loss for method, loss in backtest.scaled_errors().items() if method != PRETRAINED or method in
-        networks
+        method: loss for method, loss in backtest.scaled_errors().items() if method != PRETRAINED or method in networks
     }
     verdict = judge(losses, owners, network=networks, overlap=overlap_of(horizon, window_step)) if networks else None
     return Judgement(backtest=backtest, verdict=verdict)

@@ -12,11 +12,10 @@ import numpy as np
 from rnnforecast.config import Settings
 from rnnforecast.data.reading import read_series
 from rnnforecast.data.source import stem_of
-from rnnforecast.errors import UsageError
 from rnnforecast.progress import NoProgress, Progress
 from rnnforecast.store.names import name_from_stem
 from rnnforecast.store.registry import Registry
-from rnnforecast.workflows.base import BASE, PRETRAINED
+from rnnforecast.workflows.base import PRETRAINED, refuse_base
 from rnnforecast.workflows.challenge import Activate, Challenger, decide
 from rnnforecast.workflows.fitting import Fitted, fit_again, fit_known
 from rnnforecast.workflows.freshness import check_age, parse_age
@@ -156,16 +155,6 @@ def _challenger(series: SeriesSet, trained: Trained, settings: Settings, *, serv
 def default_name(paths: Sequence[str]) -> str:
     """Return the name of a model that was given none: the stem of its first file."""
     return "stdin" if paths[0] == "-" else name_from_stem(stem_of(paths[0]))
-
-
-def refuse_base(name: str) -> None:
-    """Refuse the name of the network that comes with the tool. Raises UsageError."""
-    if name == BASE:
-        raise UsageError(
-            f"`{BASE}` is the name of the network that comes with the tool",
-            hint="give the model another one with `--name`",
-            code="E_RUN_CONFIG",
-        )
 
 
 def served_method(judgement: Judgement, settings: Settings) -> str:

@@ -51,6 +51,14 @@ def test_every_window_lies_inside_its_series(lengths: list[int], context: int, h
     assert (windows.cutoffs + horizon <= np.array(lengths)[windows.series]).all()
 
 
+def test_rows_that_may_not_be_seen_count_as_missing_and_their_values_stand_nowhere() -> None:
+    flat = FlatSeries.from_series(make([9, 9], [1, 2, 3, 4, 5]))
+    batch = gather(replace(flat, lengths=np.array([2, 4])), window(1, 3), context_length=2, horizon=2)
+    assert batch.past_target.tolist() == [[2, 3]]
+    assert batch.future_observed.tolist() == [[True, False]]
+    assert 5 not in batch.future_target
+
+
 def test_a_window_is_the_rows_around_its_cutoff() -> None:
     batch = gather(FlatSeries.from_series(make([9, 9], [1, 2, 3, 4, 5])), window(1, 3), context_length=2, horizon=2)
     assert batch.past_target.tolist() == [[2, 3]]

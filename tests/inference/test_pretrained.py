@@ -84,6 +84,21 @@ def test_engines_agree_for_short_histories(season_length: int, left: int) -> Non
 
 
 @pytest.mark.parametrize("season_length", USUAL)
+def test_series_of_different_lengths_are_forecast_beside_each_other_as_alone(season_length: int) -> None:
+    member = make_pretrained(season_length)
+    length = member.context_length
+    batch = make_pretrained_batch(member, seasonal(length + member.horizon, season_length, num_windows=6))
+    for row, begin in enumerate((0, 3, length // 2, length - season_length - 1, length - 1, length)):
+        batch.past_observed[row, :begin] = False
+    assert _disagreement(member, batch) < 1e-5
+    together = _forecast(member, batch)
+    for row in range(6):
+        arrays = {name: array[row : row + 1] for name, array in vars(batch).items()}
+        alone = _forecast(member, WindowBatch(**arrays))
+        np.testing.assert_allclose(alone, together[row : row + 1], rtol=1e-5, atol=1e-12)
+
+
+@pytest.mark.parametrize("season_length", USUAL)
 def test_a_series_never_observed_has_a_finite_forecast(season_length: int) -> None:
     member = make_pretrained(season_length)
     batch = unobserved_before(make_pretrained_batch(member), member.context_length)

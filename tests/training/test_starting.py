@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from rnnforecast.config import Settings, TrainingSettings
+from rnnforecast.errors import UsageError
+from rnnforecast.inference.season_classes import pretrained_settings
+from rnnforecast.training.recipe import DataFacts, choose_recipe
+from rnnforecast.training.starting import (
+    FEWEST_STEPS_TO_TUNE,
+    TUNING_BATCH_SIZE,
+    TUNING_RATE,
+    TUNING_STEPS,
+    Plan,
+    choose_plan,
+    with_pretrained,
+)
+
+FACTS = DataFacts(
+    num_series=10,
+    num_steps=1_000,
+    median_length=100,
+    longest=100,
+    horizon=12,
+    season_length=12,
+    positive=True,
+    num_past_covariates=0,
+    num_future_covariates=0,
+    num_static_covariates=0,
+)
+SHORT = replace(FACTS, num_steps=FEWEST_STEPS_TO_TUNE - 1)
+ENOUGH = replace(FACTS, num_steps=FEWEST_STEPS_TO_TUNE)
+COVARIATES = ("num_past_covariates", "num_future_covariates", "num_static_covariates")
+PRETRAINED = pretrained_settings(12, hidden_size=8, num_layers=1)
+
+
+def _plan(facts: DataFacts, **flags: object) -> tuple[Plan, str]:
+    return choose_plan(facts, Settings.from_flat(flags))
+
+
+def test_few_observed_steps_leave_the_pretrained_network_as_it_is_and_say_how_few() -> None:
+    plan, reason = _plan(SHORT)
+    assert plan == "as it is"
+    assert reason == "499 observed steps teach less than the pre-trained network knows (--from)"
+
+
+def test_a_panel_or_a_long_series_is_fitted_from_both_starts() -> None:
+    assert _plan(ENOUGH)[0] == "both"
+
+
+@pytest.mark.parametrize("facts", [SHORT, ENOUGH])
+def test_a_start_from_scratch_that_was_asked_for_stands(facts: DataFacts) -> None:
+    assert _plan(facts, **{"from": "scratch"}) == ("scratch", "given (--from)")
+
+
+def test_a_pretrained_start_that_was_asked_for_has_no_network_from_scratch() -> None:
+    assert _plan(ENOUGH, **{"from": "pretrained"}) == ("tuned", "given (--from)")
+
+
+def test_few_steps_tune_nothing_even_where_a_pretrained_start_was_asked_for() -> None:
+    plan, reason = _plan(SHORT, **{"from": "pretrained"})
+    assert plan == "as it is"
+    assert "499 observed steps" in reason
+
+
+@pytest.mark.parametrize("kind", COVARIATES)
+@pytest.mark.parametrize("facts", [SHORT, ENOUGH])
+def test_covariates_start_from_scratch_and_say_why(facts: DataFacts, kind: str) -> None:
+    plan, reason = _plan(DataFacts(**{**vars(facts), kind: 1}))
+    assert plan == "scratch"
+    assert reason == "the network that comes with the tool reads no covariates (--from)"
+
+
+@pytest.mark.parametrize("flag", [{"cell": "lstm"}, {"hidden_size": 9}, {"residual": False}, {"log": False}])
+def test_a_network_that_the_user_described_starts_from_scratch_and_says_why(flag: dict[str, object]) -> None:
+    plan, reason = _plan(ENOUGH, **flag)
+    assert plan == "scratch"
+    assert reason == "a network of your own was described (--from)"
+
+
+@pytest.mark.parametrize("flag", [{"num_steps": 3}, {"num_members": 2}, {"seed": 5}, {"horizon": 3}])
+def test_how_long_to_fit_describes_no_network(flag: dict[str, object]) -> None:
+    assert _plan(ENOUGH, **flag)[0] == "both"
+
+
+def test_an_unknown_start_is_refused_with_those_there_are() -> None:
+    with pytest.raises(UsageError, match=r"`from` = 'zero': input should be 'pretrained' or 'scratch'"):
+        _plan(ENOUGH, **{"from": "zero"})
+
+
+def test_both_starts_are_two_groups_the_pretrained_network_the_last_member() -> None:
+    recipe = choose_recipe(FACTS, Settings())
+    both = with_pretrained(recipe, PRETRAINED, "both")
+    assert both.members == (*recipe.members, PRETRAINED)
+    assert both.groups == (0,) * len(recipe.members) + (1,)
+    assert both.fit == recipe.fit
+
+
+@pytest.mark.parametrize("plan", ["as it is", "tuned"])
+def test_the_pretrained_network_alone_is_one_group(plan: Plan) -> None:
+    alone = with_pretrained(choose_recipe(FACTS, Settings()), PRETRAINED, plan)
+    assert (alone.members, alone.groups) == ((PRETRAINED,), ())
+
+
+@pytest.mark.parametrize("plan", ["both", "tuned"])
+def test_tuning_is_short_and_slow_unless_the_user_says_otherwise(plan: Plan) -> None:
+    recipe = choose_recipe(FACTS, Settings())
+    tuning = with_pretrained(recipe, PRETRAINED, plan).fit_of(PRETRAINED)
+    assert (tuning.num_steps, tuning.batch_size) == (TUNING_STEPS, TUNING_BATCH_SIZE)
+    assert tuning.learning_rate == TUNING_RATE
+    given = TrainingSettings(num_steps=7, batch_size=3, learning_rate=0.1)
+    tuning = with_pretrained(recipe, PRETRAINED, plan, training=given).fit_of(PRETRAINED)
+    assert (tuning.num_steps, tuning.batch_size, tuning.learning_rate) == (7, 3, 0.1)
+
+
+def test_the_network_as_it_is_is_fitted_for_no_step_whatever_was_given() -> None:
+    recipe = choose_recipe(FACTS, Settings())
+    assert with_pretrained(recipe, PRETRAINED, "as it is").fit_of(PRETRAINED).num_steps == 0
+    given = TrainingSettings(num_steps=7)
+    assert with_pretrained(recipe, PRETRAINED, "as it is", training=given).fit_of(PRETRAINED).num_steps == 0
+
+
+def test_networks_from_scratch_are_fitted_as_without_the_other() -> None:
+    recipe = choose_recipe(FACTS, Settings())
+    both = with_pretrained(recipe, PRETRAINED, "both")
+    assert [both.fit_of(member) for member in recipe.members] == [recipe.fit] * len(recipe.members)
