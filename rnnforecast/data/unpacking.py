@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import io
 import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -30,6 +31,11 @@ _MAGIC = {
     b"\x28\xb5\x2f\xfd": "zstd",
     b"PK\x03\x04": "zip",
 }
+#: What the decompressors raise for damage; the reader of zip archives also stumbles over its own indices.
+_DAMAGE = (
+    *(zlib.error, lzma.LZMAError, zipfile.BadZipFile, struct.error, OSError, EOFError),
+    *(ValueError, IndexError, KeyError, RuntimeError),
+)
 _ENDINGS = {
     "gzip": (".gz", ".gzip"), "bzip2": (".bz2",), "xz": (".xz",), "zstd": (".zst", ".zstd"), "zip": (".zip",),
 }  # fmt: skip
@@ -74,7 +80,7 @@ def _join(path: str, kind: str, payload: bytes, *, cap: int, is_asked: bool) -> 
                 raise too_large(path, size, cap)
             if size > BOMB_BYTES and size > BOMB_RATIO * len(payload) and not is_asked:
                 raise _bomb(path, size, len(payload))
-    except (zlib.error, OSError, EOFError, lzma.LZMAError, zipfile.BadZipFile, ValueError) as error:
+    except _DAMAGE as error:
         raise _damaged(path, kind) from error
     return parts[0] if len(parts) == 1 else b"".join(parts)
 

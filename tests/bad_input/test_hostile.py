@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import os
 import threading
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,22 @@ def test_b19_a_parquet_file_with_any_byte_flipped_is_read_or_refused_never_worse
         spoiled[offset] ^= 0x5A
         path.write_bytes(spoiled)
         assert inspect([path], {}).code in (0, ExitCode.DATA)
+
+
+@pytest.mark.parametrize("place", range(10))
+def test_b17_a_zip_with_any_byte_changed_or_lost_is_read_or_refused_never_worse(place: int, tmp_path: Path) -> None:
+    path = tmp_path / "rows.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("rows.csv", ROWS)
+    content = path.read_bytes()
+    for offset in range(place, len(content), 60):
+        for spoiled in (
+            content[:offset] + content[offset + 3 :],
+            content[:offset] + bytes([content[offset] ^ 0xFF]) + content[offset + 1 :],
+            content[:offset] + content[offset - 50 : offset] + content[offset:],
+        ):
+            path.write_bytes(spoiled)
+            assert inspect([path], {}).code in (0, ExitCode.DATA)
 
 
 def test_b27_standard_input_is_read_and_kept_below_the_cap() -> None:
