@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from rnnforecast.config import NetworkSettings, TrainingSettings
+from rnnforecast.errors import UsageError
 
 if TYPE_CHECKING:
     from rnnforecast.config import Settings
@@ -28,18 +29,33 @@ TUNING_RATE = 5e-4
 
 
 def choose_plan(facts: DataFacts, settings: Settings) -> tuple[Plan, str]:
-    """Choose where to start, and say why; what the user asked for stands."""
+    """Choose where to start, and say why; what the user asked for stands.
+
+    Raises UsageError for a pre-trained start beside what it would ignore: covariates, a shape of the network.
+    """
     asked = settings.training.from_
     covariates = facts.num_past_covariates + facts.num_future_covariates + facts.num_static_covariates
     if asked == "scratch":
         return "scratch", "given (--from)"
-    if asked is None and covariates:
+    if covariates:
+        if asked == "pretrained":
+            raise _ignored("covariates", "reads none", fix="name no covariates")
         return "scratch", "the network that comes with the tool reads no covariates (--from)"
-    if asked is None and settings.network != NetworkSettings():
+    if settings.network != NetworkSettings():
+        if asked == "pretrained":
+            raise _ignored("the flags of the network", "has its own shape", fix="leave them out")
         return "scratch", "a network of your own was described (--from)"
     if facts.num_steps < FEWEST_STEPS_TO_TUNE:
         return "as it is", f"{facts.num_steps} observed steps teach less than the pre-trained network knows (--from)"
     return ("tuned", "given (--from)") if asked == "pretrained" else ("both", "")
+
+
+def _ignored(what: str, why: str, *, fix: str) -> UsageError:
+    return UsageError(
+        f"`--from pretrained` would ignore {what}: the network that comes with the tool {why}",
+        hint=f"{fix}, or train with `--from scratch`",
+        code="E_RUN_CONFIG",
+    )
 
 
 def with_pretrained(

@@ -144,7 +144,7 @@ def _fit_network(
 
 
 def _with_network(settings: Settings, name: str) -> Settings:
-    """Return the settings with one cell or mapping in place of what they name."""
+    """Return the settings with one cell or mapping in place of what they name, from random weights."""
     key = "cell" if name in CELLS else "mapping"
-    values: dict[str, JSONValue] = {**settings.to_flat(), key: name}
+    values: dict[str, JSONValue] = {**settings.to_flat(), key: name, "from": "scratch"}
     return Settings.from_flat(values, source=f"method `{name}`")

@@ -80,6 +80,21 @@ def test_a_network_that_the_user_described_starts_from_scratch_and_says_why(flag
     assert reason == "a network of your own was described (--from)"
 
 
+@pytest.mark.parametrize("kind", COVARIATES)
+@pytest.mark.parametrize("facts", [SHORT, ENOUGH])
+def test_a_pretrained_start_refuses_covariates_rather_than_ignore_them(facts: DataFacts, kind: str) -> None:
+    with pytest.raises(UsageError, match=r"`--from pretrained` would ignore covariates: .* reads none") as caught:
+        _plan(DataFacts(**{**vars(facts), kind: 1}), **{"from": "pretrained"})
+    assert str(caught.value.hint) == "name no covariates, or train with `--from scratch`"
+
+
+@pytest.mark.parametrize("flag", [{"cell": "lstm"}, {"hidden_size": 9}])
+def test_a_pretrained_start_refuses_another_shape_rather_than_ignore_it(flag: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match=r"would ignore the flags of the network: .* has its own shape") as caught:
+        _plan(ENOUGH, **flag, **{"from": "pretrained"})
+    assert "--from scratch" in str(caught.value.hint)
+
+
 @pytest.mark.parametrize("flag", [{"num_steps": 3}, {"num_members": 2}, {"seed": 5}, {"horizon": 3}])
 def test_how_long_to_fit_describes_no_network(flag: dict[str, object]) -> None:
     assert _plan(ENOUGH, **flag)[0] == "both"

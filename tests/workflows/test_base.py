@@ -133,6 +133,17 @@ def test_base_alone_is_compared_with_naive_forecasts(tmp_path: Path) -> None:
     assert result.verdict["against"] in NAIVE
 
 
+def test_a_cell_that_is_compared_is_trained_from_scratch_whatever_start_was_asked_for(tmp_path: Path) -> None:
+    path = write_days(tmp_path)
+    settings = {"horizon": 7, "num_steps": 2, "num_members": 1, "hidden_size": 4}
+    plain, asked = (
+        rnnforecast.compare([path], Settings.from_flat({**settings, **start}), methods=["gru", "pretrained"]).metrics
+        for start in ({}, {"from": "pretrained"})
+    )
+    assert asked["gru"]["mase"] == plain["gru"]["mase"]
+    assert asked["gru"]["mase"] != asked["pretrained"]["mase"]
+
+
 def test_compared_and_trained_it_has_the_same_scores(tmp_path: Path) -> None:
     path = write_days(tmp_path)
     compared = rnnforecast.compare([path], Settings.from_flat({"horizon": 7}), methods=["pretrained"]).metrics

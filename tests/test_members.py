@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from rnnforecast.config import TRAINED_QUANTILE_LEVELS, MemberSettings
+from rnnforecast.inference.season_classes import pretrained_settings
+from rnnforecast.members import PretrainedSettings
+from rnnforecast.store.manifest import Manifest
+
+WEEK = pretrained_settings(7, hidden_size=8, num_layers=1)
+RECURRENT = MemberSettings(context_length=14, horizon=7)
+
+
+def _manifest(*members: MemberSettings | PretrainedSettings) -> Manifest:
+    return Manifest(
+        name="both", rnnforecast="0", horizon=7, quantile_levels=TRAINED_QUANTILE_LEVELS, members=members, groups=(0, 1)
+    )
+
+
+@pytest.mark.parametrize("season_length", [1, 4, 7, 12, 24, 52, 168, 1440])
+def test_a_model_file_keeps_networks_of_both_kinds_apart(season_length: int) -> None:
+    member = pretrained_settings(season_length, hidden_size=8, num_layers=1)
+    manifest = _manifest(RECURRENT, member)
+    read = Manifest.from_json(manifest.to_json(), source="a file")
+    assert read.members == (RECURRENT, member)
+    assert [type(each) for each in read.members] == [MemberSettings, PretrainedSettings]
+    assert read.groups == (0, 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"season_class": "decade"}, {"num_segments": 0}, {"horizon": 0}, {"hidden_size": 10**9}, {"cell": "gru"}],
+)
+def test_settings_that_no_network_has_are_refused(change: dict[str, object]) -> None:
+    with pytest.raises(ValidationError, match=next(iter(change))):
+        PretrainedSettings.model_validate({**WEEK.model_dump(), **change})
+
+
+def test_the_context_reaches_as_far_back_as_the_longest_look() -> None:
+    assert WEEK.context_length == 2 * 364
+    assert PretrainedSettings.model_validate({**WEEK.model_dump(), "num_long_seasons": 0}).context_length == 40 * 7
+
+
+def test_the_horizon_is_read_off_at_once_without_attention_or_logarithms() -> None:
+    assert (WEEK.mapping, WEEK.attention, WEEK.log) == ("many-to-many", None, False)
