@@ -103,7 +103,7 @@ def settings_page() -> str:
     for title, group in GROUPS.items():
         summary = (group.__doc__ or "").strip().splitlines()[0]
         lines = [f"## {title}\n\n{summary}\n", "| key | values | default | meaning |", "|---|---|---|---|"]
-        lines += [_setting(name, field) for name, field in group.model_fields.items()]
+        lines += [_setting(name.removesuffix("_"), field) for name, field in group.model_fields.items()]
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
 

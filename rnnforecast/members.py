@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from collections.abc import Mapping
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from rnnforecast.config import (
     MAX_HIDDEN_SIZE,
@@ -69,3 +70,16 @@ class PretrainedSettings(BaseModel):
 
 #: The settings of one network, of either kind.
 Member: TypeAlias = MemberSettings | PretrainedSettings
+RECURRENT, PRETRAINED = "recurrent", "pretrained"
+
+
+def _kind(value: object) -> str:
+    """Tell which kind of network written settings are of; season classes are the pre-trained one's alone."""
+    written = value if isinstance(value, Mapping) else getattr(value, "__dict__", {})
+    return PRETRAINED if "season_class" in written else RECURRENT
+
+
+#: The same, as a file has it: read as the kind it is of, so that a mistake is named by its field.
+WrittenMember = Annotated[
+    Annotated[MemberSettings, Tag(RECURRENT)] | Annotated[PretrainedSettings, Tag(PRETRAINED)], Discriminator(_kind)
+]

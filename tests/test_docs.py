@@ -33,7 +33,7 @@ def test_generated_pages_are_fresh() -> None:
 
 def test_every_flag_is_documented() -> None:
     page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
-    missing = [flag.name for flag in SETTINGS if f"--{flag.name.replace('_', '-')}" not in _without_no(page)]
+    missing = [flag.name for flag in SETTINGS if f"--{flag.word}" not in _without_no(page)]
     assert missing == []
 
 

@@ -45,8 +45,13 @@ class Flag:
             kind = list[kind]
         return Annotated[kind | None, self._option()]
 
+    @property
+    def word(self) -> str:
+        """The flag as it is typed, without its dashes in front."""
+        return self.name.removesuffix("_").replace("_", "-")
+
     def _option(self) -> Any:
-        word = self.name.removesuffix("_").replace("_", "-")
+        word = self.word
         return typer.Option(
             f"--{word}/--{self.opposite or 'no-' + word}" if self.kind is bool else f"--{word}",
             help=self.help + self._choices_and_default(),

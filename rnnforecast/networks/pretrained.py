@@ -119,6 +119,8 @@ class PretrainedForecaster(nn.Module):
     def __init__(self, member: PretrainedSettings, *, trunk: Trunk | None = None) -> None:
         super().__init__()
         self.member = member
+        #: Multiply in bfloat16 while training, where the device does that faster.
+        self.uses_bfloat16 = False
         self.input = nn.Linear(input_size(member), member.hidden_size)
         self.trunk = trunk or Trunk(hidden_size=member.hidden_size, num_layers=member.num_layers)
         self.head = PretrainedHead(member)
@@ -159,8 +161,10 @@ class PretrainedForecaster(nn.Module):
         generator: torch.Generator | None = None,
     ) -> Tensor:
         """Return the scalar loss over the horizon after the windows and, while training, after segments inside them."""
-        positions = self._positions(generator, batch.past_target.device)
-        outputs, reading = self(batch.past_target, batch.past_observed, positions=positions)
+        place = batch.past_target.device
+        positions = self._positions(generator, place)
+        with torch.autocast(place.type, dtype=torch.bfloat16, enabled=self.uses_bfloat16 and self.training):
+            outputs, reading = self(batch.past_target, batch.past_observed, positions=positions)
         values = torch.cat([batch.past_target, batch.future_target], 1)
         observed = torch.cat([batch.past_observed, batch.future_observed], 1)
         behind = (self.member.num_segments - 1 - positions) * self.member.segment_length

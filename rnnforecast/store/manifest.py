@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from rnnforecast.config import MAX_HORIZON
 from rnnforecast.errors import ModelFileError
-from rnnforecast.members import Member
+from rnnforecast.members import PRETRAINED, RECURRENT, WrittenMember
 
 #: Written into every file; a reader refuses higher numbers and reads all lower ones for ever.
 FORMAT = 1
@@ -73,7 +73,7 @@ class Manifest(_Frozen):
     season_length: int = Field(1, ge=1, le=100_000)
     horizon: int = Field(ge=1, le=MAX_HORIZON)
     quantile_levels: tuple[float, ...]
-    members: tuple[Member, ...] = Field((), max_length=64)
+    members: tuple[WrittenMember, ...] = Field((), max_length=64)
     groups: tuple[int, ...] = Field((), max_length=64)
     metrics: dict[str, JsonValue] = {}
     verdict: dict[str, JsonValue] | None = None
@@ -111,7 +111,7 @@ class Manifest(_Frozen):
             return cls.model_validate(values)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            where = ".".join(str(part) for part in first["loc"])
+            where = ".".join(str(part) for part in first["loc"] if part not in (RECURRENT, PRETRAINED))
             raise _not_a_manifest(source, f"`{where}`: {first['msg'][:200]}") from error
 
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from rnnforecast.config import MemberSettings
 from rnnforecast.data.ragged import rows_of
 from rnnforecast.data.windows import FlatSeries, Windows
 from rnnforecast.errors import DataError, ResourceError
 from rnnforecast.evaluation.scales import seasonal_scales
 from rnnforecast.forecasting import Ensemble
-from rnnforecast.members import PretrainedSettings
 from rnnforecast.networks.engine import Network, make_network
 from rnnforecast.networks.forecaster import RecurrentForecaster
 from rnnforecast.training.loop import Fit, Watched, fit_network
+from rnnforecast.training.precision import has_fast_bfloat16
 from rnnforecast.training.sampling import make_sampler, min_past
 from rnnforecast.training.side_by_side import JointProgress, run_side_by_side
 
@@ -72,20 +74,12 @@ def fit_ensemble(
         if not len(sampler.series):
             raise _too_short(learnt, member)
         member_seed = training.seed * 1_000 + index
-        network = _make_network(member, learnt, seed=member_seed, start=start).to(place)
+        network = _make_network(member, learnt, seed=member_seed, start=start, place=place)
         # few windows need small batches: the same window many times in one batch teaches nothing
         size = max(8, min(recipe.fit_of(member).batch_size, sampler.num_windows))
         fit = replace(recipe.fit_of(member), num_steps=steps[index], batch_size=size)
-        return lambda watcher: fit_network(
-            network,
-            taught,
-            sampler,
-            fit,
-            watched=watched,
-            seed=member_seed,
-            budget_seconds=seconds,
-            progress=watcher,
-        )
+        job = partial(fit_network, network, taught, sampler, fit, watched=watched)
+        return lambda watcher: job(seed=member_seed, budget_seconds=seconds, progress=watcher)
 
     tasks = [make_task(index, member) for index, member in enumerate(recipe.members)]
     joint = JointProgress(progress, "fitting again on all rows" if num_steps else "fitting", steps)
@@ -108,20 +102,28 @@ def _out_of_memory(place: torch.device, batch_size: int) -> ResourceError:
     )
 
 
-def _make_network(member: Member, learnt: SeriesSet, *, seed: int, start: Mapping[str, np.ndarray] | None) -> Network:
+def _make_network(
+    member: Member,
+    learnt: SeriesSet,
+    *,
+    seed: int,
+    start: Mapping[str, np.ndarray] | None,
+    place: torch.device,
+) -> Network:
     """Build a network and set what it begins with: weights of before, constants of the rows that are learnt from."""
     network = make_network(member, seed=seed)
-    if isinstance(member, PretrainedSettings) or not isinstance(network, RecurrentForecaster):
-        if start is None:
-            raise ValueError("the pre-trained network is fitted from its own weights")
-        weights = {name: torch.from_numpy(np.array(tensor)) for name, tensor in start.items()}
-        # its intervals were as wide as was right for series it had not seen: a fit finds its own width
-        network.load_state_dict({**weights, "head.width": torch.ones_like(weights["head.width"])})
-        return network
-    if member.normalisation == "global":
-        network.set_global(*_global_statistics(learnt, log=member.log))
-    _set_covariate_scaling(network, learnt)
-    return network
+    if isinstance(network, RecurrentForecaster):
+        if isinstance(member, MemberSettings) and member.normalisation == "global":
+            network.set_global(*_global_statistics(learnt, log=member.log))
+        _set_covariate_scaling(network, learnt)
+        return network.to(place)
+    if start is None:
+        raise ValueError("the pre-trained network is fitted from its own weights")
+    weights = {name: torch.from_numpy(np.array(tensor)) for name, tensor in start.items()}
+    # its intervals were as wide as was right for series it had not seen: a fit finds its own width
+    network.load_state_dict({**weights, "head.width": torch.ones_like(weights["head.width"])})
+    network.uses_bfloat16 = has_fast_bfloat16(place)
+    return network.to(place)
 
 
 def choose_device(device: Device) -> torch.device:

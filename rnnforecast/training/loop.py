@@ -70,9 +70,8 @@ def fit_network(
 ) -> Fit:
     """Fit a network in place: AdamW, warm-up and cosine to zero, clipped gradients, best weights kept.
 
-    `flat` holds tensors on the device of the network, `watched` what validation looks at. The loss is looked at every
-    step: a non-finite loss or gradient sends the run back to the last good weights at half the rate; the third time
-    raises DivergedError.
+    `flat` holds tensors on the device of the network, `watched` what validation looks at. A non-finite loss or
+    gradient sends the run back to the last good weights at half the rate; the third time raises DivergedError.
     """
     started = time.monotonic()
     generator = torch.Generator().manual_seed(seed)

@@ -9,7 +9,7 @@ import numpy as np
 
 from rnnforecast.members import PretrainedSettings
 from rnnforecast.training.budget import TimeBudget, parse_duration
-from rnnforecast.training.ensemble import fit_ensemble
+from rnnforecast.training.ensemble import choose_device, fit_ensemble
 from rnnforecast.training.loop import Fit
 from rnnforecast.training.recipe import Recipe, choose_recipe, gather_facts
 from rnnforecast.training.starting import choose_plan, with_pretrained
@@ -49,6 +49,7 @@ def fit_known(
 
     `rounds` is how many fits of the whole recipe the time budget must pay for; what is left of it is returned.
     """
+    choose_device(settings.training.device)  # a device that is not there is refused even where nothing is fitted
     facts = gather_facts(known, horizon=horizon)
     plan, reason = choose_plan(facts, settings)
     recipe = choose_recipe(facts, settings)

@@ -53,7 +53,7 @@ def test_exit_codes_of_the_help_are_those_of_the_errors() -> None:
 def test_every_setting_stands_in_the_help(run: RunCommand, command: str, flags: tuple[Flag, ...]) -> None:
     shown = run(command, "--help").out
     for flag in flags:
-        word = flag.name.replace("_", "-")
+        word = flag.word
         is_pair = flag.kind is bool and flag.opposite is None
         assert (f"--[no-]{word} " if is_pair else f"--{word} ") in shown
 
