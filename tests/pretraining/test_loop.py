@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -15,6 +17,7 @@ from rnnforecast.pretraining import loop
 from rnnforecast.pretraining.batches import make_batch
 from rnnforecast.pretraining.checkpoint import read_checkpoint
 from rnnforecast.pretraining.loop import CHECKPOINT, LOG, build_networks
+from rnnforecast.pretraining.synthesis.corpus import SyntheticBatch
 from tests.pretraining.toy import CPU, run, tiny_settings
 
 
@@ -162,3 +165,28 @@ def test_a_history_shorter_than_the_segments_is_padded_in_front() -> None:
     loss = loop._batch_loss(networks["quarter"], batch, settings, CPU)
     assert torch.isfinite(loss)
     assert float(loss.detach()) > 0
+
+
+@pytest.mark.parametrize("history", [None, 20])
+def test_targets_of_a_position_are_the_steps_after_its_segment(
+    monkeypatch: pytest.MonkeyPatch, history: int | None
+) -> None:
+    clock = {"season_class": "quarter", "season_length": [4], "domain": "any", "share": 1, "batch_size": 1}
+    settings = tiny_settings(clocks=[{**clock, "history_length": history}], num_positions=24)
+    batch = make_batch(settings, 0)
+    length = batch.series.values.shape[1]
+    series = SyntheticBatch(np.arange(length, dtype=np.float32)[None], np.ones((1, length), dtype=bool))
+    seen: list[torch.Tensor] = []
+
+    def watch(outputs: torch.Tensor, _: object, target: torch.Tensor, observed: torch.Tensor, **__: object) -> object:
+        seen.extend((target[0], observed[0]))
+        return outputs.sum()
+
+    monkeypatch.setattr(loop, "dense_pinball", watch)
+    loop._batch_loss(build_networks(settings)["quarter"], replace(batch, series=series), settings, CPU)
+    target, observed = seen
+    split, horizon = length - batch.member.horizon, batch.member.horizon
+    ends = [split - 4 * behind for behind in range(23, -1, -1)]
+    for end, found, usable in zip(ends, target.tolist(), observed.tolist(), strict=True):
+        assert usable == [end >= 0] * horizon
+        assert end < 0 or found == list(range(end, end + horizon))
