@@ -10,13 +10,14 @@ import numpy.typing as npt
 import pytest
 
 import rnnforecast
-from rnnforecast.config import Cell, Normalisation, Settings
+from rnnforecast.config import Cell, MemberSettings, Normalisation, Settings
 from rnnforecast.data.frequency import Frequency
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.windows import FlatSeries, Windows
 from rnnforecast.evaluation.baselines import BASELINES, forecast_baseline
 from rnnforecast.evaluation.scales import seasonal_scales
-from rnnforecast.forecasting import Ensemble
+from rnnforecast.forecasting import Engine, Ensemble
+from rnnforecast.inference.engine import forecast_windows
 from rnnforecast.networks import engine
 from rnnforecast.progress import NoProgress
 from rnnforecast.store.model_file import read_model
@@ -25,6 +26,7 @@ from rnnforecast.workflows.fitting import fit_known
 from rnnforecast.workflows.refitting import refitting_forecaster
 from rnnforecast.workflows.splitting import split_rows
 from rnnforecast.workflows.train import train_series
+from tests.inference.pretrained_samples import USUAL, arrays_of, make_pretrained, make_pretrained_network
 from tests.inference.samples import LEVELS, make_member, make_network, tensors_of
 
 if TYPE_CHECKING:
@@ -106,6 +108,26 @@ def test_a_network_does_see_the_row_at_its_cutoff(name: str) -> None:
         for series in (make_series(), make_series(changed_from=CUTOFFS - 1))
     )
     assert not np.array_equal(before[0], after[0])
+
+
+@pytest.mark.parametrize("season_length", USUAL)
+@pytest.mark.parametrize("serving", [forecast_windows, engine.forecast_windows])
+def test_the_pretrained_network_sees_nothing_after_its_cutoff_and_the_row_at_it(
+    season_length: int, serving: Engine
+) -> None:
+    member = make_pretrained(season_length)
+    weights = arrays_of(make_pretrained_network(member))
+    ensemble = Ensemble(members=(member,), weights=(weights,), engine=serving)
+    before, after, earlier = (
+        ensemble.forecast(FlatSeries.from_series(series), WINDOWS, horizon=2 * HORIZON)
+        for series in (
+            make_series(),
+            make_series(changed_from=CUTOFFS),
+            make_series(changed_from=CUTOFFS - 1),
+        )
+    )
+    np.testing.assert_array_equal(before, after)
+    assert not np.array_equal(before[0], earlier[0])
 
 
 def test_scales_and_recipe_are_those_of_the_rows_before_the_held_out_ones() -> None:
@@ -237,6 +259,7 @@ def make_series(*, changed_from: npt.NDArray[np.int64] | None = None) -> SeriesS
 def fit_covariates(series: SeriesSet, ensemble: Ensemble) -> SeriesSet:
     """Drop the covariates that the network does not read."""
     member = ensemble.members[0]
+    assert isinstance(member, MemberSettings)
     return replace(
         series,
         past_covariates=series.past_covariates[:, : member.num_past_covariates],

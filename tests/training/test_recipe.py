@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rnnforecast.config import Settings
+from rnnforecast.config import MemberSettings, Settings
 from rnnforecast.errors import UsageError
 from rnnforecast.training.recipe import DataFacts, Recipe, choose_recipe, gather_facts
 from tests.training.toy import make_series, wave
@@ -114,6 +114,7 @@ def test_attention_alone_asks_for_an_encoder_decoder() -> None:
 def test_covariates_of_the_data_enter_every_network() -> None:
     facts = replace(FACTS, num_past_covariates=1, num_future_covariates=2, num_static_covariates=3)
     for member in _choose(facts).members:
+        assert isinstance(member, MemberSettings)
         counts = (member.num_past_covariates, member.num_future_covariates, member.num_static_covariates)
         assert counts == (1, 2, 3)
 
