@@ -44,6 +44,7 @@ def make_batch(settings: PretrainingSettings, number: int) -> TrainingBatch:
         long_season_length=member.long_season_length,
         domain=clock.domain,
         seed=int(rng.integers(2**62)),
+        growth=number >= settings.growth_from_step,
     )
     count = min(settings.num_positions, member.num_segments)
     drawn = rng.choice(member.num_segments - 1, size=count - 1, replace=False)

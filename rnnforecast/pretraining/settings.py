@@ -48,6 +48,8 @@ class PretrainingSettings(_Frozen):
     lead_time_power: float = Field(0.2, ge=0)
     precision: Literal["float32", "bfloat16"] = "bfloat16"
     seed: int = Field(0, ge=0)
+    #: Steady growth beneath trends is drawn from this step on.
+    growth_from_step: int = Field(0, ge=0)
     clocks: tuple[Clock, ...]
 
 

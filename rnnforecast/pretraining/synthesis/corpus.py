@@ -7,6 +7,7 @@ with others, a few are stretched, flipped, reversed, limited, blanked; then they
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from rnnforecast.pretraining.synthesis import finishing, masks, mixing
 from rnnforecast.pretraining.synthesis.frames import Frame, Indices, Mask, Paths
 from rnnforecast.pretraining.synthesis.kinds import KINDS, WHOLE
-from rnnforecast.pretraining.synthesis.priors import PRIORS, Prior
+from rnnforecast.pretraining.synthesis.priors import PRIORS, Prior, without_growth
 
 #: The domains a batch can be asked for; "any" draws one for every row.
 DOMAINS = (*PRIORS, "any")
@@ -40,12 +41,14 @@ def synthesise(
     long_season_length: int = 1,
     domain: str,
     seed: int,
+    growth: bool = True,
 ) -> SyntheticBatch:
     """Draw a batch; the same arguments give the same batch.
 
     `season_length` is the steps of the main season (1: none), `long_season_length` those of a second one (seven times
     the first: a week of days; 1: none); `domain` is one of `DOMAINS` and sets how often each component occurs.
-    Raises ValueError for an unknown domain.
+    Without `growth` no series grows steadily and no level stands still by rule. Raises ValueError for an unknown
+    domain.
     """
     if domain not in DOMAINS:
         raise ValueError(f"domain {domain!r} is none of {', '.join(DOMAINS)}")
@@ -57,16 +60,17 @@ def synthesise(
         rng = np.random.default_rng(child)
         here = slice(start, min(start + rows, num_series))
         frame = Frame(rng, length, season_length, long_season_length, np.full(here.stop - start, length))
-        values[here], observed[here] = _any(frame) if domain == "any" else _draw(frame, PRIORS[domain])
+        priors = PRIORS if growth else {name: without_growth(prior) for name, prior in PRIORS.items()}
+        values[here], observed[here] = _any(frame, priors) if domain == "any" else _draw(frame, priors[domain])
     return SyntheticBatch(values, observed)
 
 
-def _any(frame: Frame) -> tuple[Paths, Mask]:
+def _any(frame: Frame, priors: Mapping[str, Prior]) -> tuple[Paths, Mask]:
     """Rows of all domains, each by its own prior."""
     values = np.empty((frame.num_series, frame.length), dtype=np.float32)
     observed = np.empty(values.shape, dtype=np.bool_)
-    chosen = frame.rng.integers(0, len(PRIORS), frame.num_series)
-    for place, prior in enumerate(PRIORS.values()):
+    chosen = frame.rng.integers(0, len(priors), frame.num_series)
+    for place, prior in enumerate(priors.values()):
         rows = np.flatnonzero(chosen == place)
         if len(rows):
             values[rows], observed[rows] = _draw(frame.pick(rows), prior)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 Kind: TypeAlias = "Callable[[Frame, Prior], Paths]"
 
+#: Of the series that change steadily, those that grow.
+GROWING_SHARE = 0.92
 _YEAR_IN_WEEKS = 365.2425 / 7
 
 CALENDARS: dict[str, Component] = {
@@ -44,11 +46,25 @@ def _parts(frame: Frame, prior: Prior) -> tuple[Paths, Paths, Paths]:
     lively = frame.normals(1)
     noise_size = _size(frame, prior.noise_size, lively) * np.where(frame.uniform(0, 1) < prior.calm_share, 0.1, 1)
     trend_size = _size(frame, prior.trend_size, lively) * np.sqrt(frame.spans[:, None] / prior.usual_length)
+    if prior.still_share:
+        trend_size = trend_size * np.where(frame.uniform(0, 1) < prior.still_share, 0.1, 1)
     trend = draw_trend(frame, prior.trends, prior.upward) * np.minimum(trend_size, 2.2).astype(np.float32)
+    if prior.growth_share:
+        trend += _growth(frame, prior)
     season, season_size = _season(frame, prior, np.minimum(_size(frame, prior.season_size, lively), 1.6))
     noise = draw_families(frame, prior.noises, NOISES)[0] * np.minimum(noise_size, 0.9)
     disturb(frame, trend, np.sqrt(np.square(noise_size) + np.square(season_size)), prior.breaks)
     return trend, season, noise
+
+
+def _growth(frame: Frame, prior: Prior) -> Paths:
+    """Steady growth, now and then decline, in logarithms of the level: beneath it all, most totals grow."""
+    years = frame.clock() * np.maximum(frame.spans[:, None] - 1, 1) / prior.steps_per_year
+    rate = np.minimum(frame.log_normal(*prior.growth_rate), 0.25)
+    grows = frame.uniform(0, 1) < prior.growth_share
+    sign = np.where(frame.uniform(0, 1) < GROWING_SHARE, 1, -1)
+    drawn: Paths = (years * rate * grows * sign).astype(np.float32)
+    return np.clip(drawn, -2.5, 2.5)
 
 
 def _size(frame: Frame, size: Size, lively: Paths) -> Paths:

@@ -63,7 +63,8 @@ class Prior:
     """The prior of one domain: shares of kinds and families, sizes, and the lengths that such series have.
 
     `trend_size` holds at the `usual_length`, and grows with the root of the span seen; `season_share` of the rows have
-    a season; `calm_share` have a tenth of the noise; `short_share` begin late, with at least `shortest` steps and
+    a season; `calm_share` have a tenth of the noise, `still_share` a tenth of the trend; `growth_share` grow steadily
+    beneath whatever else they do, by `growth_rate` a year; `short_share` begin late, with at least `shortest` steps and
     `shortest_seasons` seasons left.
     """
 
@@ -85,6 +86,10 @@ class Prior:
     shortest_seasons: int = 1
     usual_length: int = 120
     calm_share: float = 0.08
+    still_share: float = 0.0
+    growth_share: float = 0.0
+    growth_rate: Size = (0.03, 0.8)
+    steps_per_year: float = 1.0
     zeros_share: float = 0.02
     missing_share: float = 0.08
 
@@ -135,6 +140,8 @@ _YEARLY = Prior(
     zeros_share=0.008,
     shortest=12,
     usual_length=30,
+    still_share=0.06,
+    growth_share=0.8,
 )
 
 _QUARTERLY = replace(
@@ -150,6 +157,8 @@ _QUARTERLY = replace(
     shortest=14,
     usual_length=48,
     combinations=_COMBINATIONS,
+    still_share=0.1,
+    steps_per_year=4.0,
 )
 
 _MONTHLY = Prior(
@@ -172,6 +181,10 @@ _MONTHLY = Prior(
     calendars={"trading days": 0.07, "moving feast": 0.05},
     shortest=28,
     calm_share=0.12,
+    still_share=0.22,
+    growth_share=0.75,
+    growth_rate=(0.035, 0.8),
+    steps_per_year=12.0,
 )
 
 _WEEKLY = replace(
@@ -193,6 +206,9 @@ _WEEKLY = replace(
     calendars={},
     shortest=60,
     usual_length=200,
+    still_share=0.15,
+    growth_share=0.5,
+    steps_per_year=52.0,
 )
 
 _DAILY = replace(
@@ -219,6 +235,9 @@ _DAILY = replace(
     usual_length=400,
     zeros_share=0.06,
     missing_share=0.12,
+    still_share=0.1,
+    growth_share=0.3,
+    steps_per_year=365.0,
 )
 
 _SUB_DAILY = replace(
@@ -263,7 +282,15 @@ _SUB_DAILY = replace(
     shortest_seasons=3,
     usual_length=500,
     calm_share=0.35,
+    still_share=0.0,
+    growth_share=0.0,
 )
+
+
+def without_growth(prior: Prior) -> Prior:
+    """Return the prior without steady growth and still levels."""
+    return replace(prior, growth_share=0.0, still_share=0.0)
+
 
 #: Prior by domain.
 PRIORS: dict[str, Prior] = {
