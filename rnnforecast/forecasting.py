@@ -31,8 +31,9 @@ FloatArray = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 #: One network, its tensors and a batch of windows in; quantiles [B, H, Q] in original units out.
 Engine = Callable[["Member", Mapping[str, np.ndarray], WindowBatch], FloatArray]
 
-# windows in one NumPy batch: enough for full matrix products, little enough to stay in memory
-BATCH_WINDOWS = 2_048
+# windows in one NumPy batch: enough for full matrix products, few enough to stay in memory whatever they read
+MOST_WINDOWS, FEWEST_WINDOWS = 2_048, 32
+BATCH_STEPS = 2**18
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,8 @@ class Ensemble:
 
         Raises DivergedError when no member gives finite numbers for a window.
         """
-        parts = [self._forecast_part(flat, part, horizon) for part in _batches(windows)]
+        longest = max(member.context_length for member in self.members)
+        parts = [self._forecast_part(flat, part, horizon) for part in _batches(windows, longest + horizon)]
         if not parts:
             return np.empty((0, horizon, len(self.quantile_levels)))
         quantiles = np.concatenate(parts)
@@ -170,9 +172,11 @@ def last_windows(series: SeriesSet) -> Windows:
     return Windows(series=np.arange(series.num_series, dtype=np.int64), cutoffs=series.lengths)
 
 
-def _batches(windows: Windows) -> Iterator[Windows]:
-    for start in range(0, len(windows), BATCH_WINDOWS):
-        yield windows.select(slice(start, start + BATCH_WINDOWS))
+def _batches(windows: Windows, num_steps: int) -> Iterator[Windows]:
+    """Yield windows of so many steps in batches of bounded memory."""
+    size = min(MOST_WINDOWS, max(FEWEST_WINDOWS, BATCH_STEPS // num_steps))
+    for start in range(0, len(windows), size):
+        yield windows.select(slice(start, start + size))
 
 
 def _first_block(batch: WindowBatch, member: Member) -> WindowBatch:

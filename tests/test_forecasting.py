@@ -101,7 +101,7 @@ def test_batches_of_windows_do_not_change_the_forecast(monkeypatch: pytest.Monke
     ensemble = Ensemble(members=(MEMBER,), weights=(tensors_of(make_network(MEMBER)),))
     windows = Windows(series=np.array([0, 1, 0, 1, 0]), cutoffs=np.array([60, 40, 50, 30, 20]))
     whole = ensemble.forecast(FLAT, windows, horizon=7)
-    monkeypatch.setattr(module, "BATCH_WINDOWS", 2)
+    monkeypatch.setattr(module, "MOST_WINDOWS", 2)
     np.testing.assert_allclose(ensemble.forecast(FLAT, windows, horizon=7), whole, rtol=1e-6)
 
 

@@ -65,9 +65,11 @@ def fit_known(
     else:
         start = None if pretrained is None else pretrained.weights[0]
         fitted = _fit(known, recipe, settings, budget=budget, progress=progress, validation=validation, start=start)
-    if pretrained is not None and plan in ("tuned", "both") and len(validation):
-        choice = choose(fitted.ensemble, pretrained, known, validation, horizon=horizon)
-        fitted, reason = _keep(fitted, pretrained, choice), choice.sentence()
+    if pretrained is not None and plan in ("tuned", "both"):
+        reason = "nothing was held out to choose by (--from)"
+        if len(validation):
+            choice = choose(fitted.ensemble, pretrained, known, validation, horizon=horizon)
+            fitted, reason = _keep(fitted, pretrained, choice), choice.sentence()
     recipe = replace(fitted.recipe, reasons={**fitted.recipe.reasons, "from": reason})
     ensemble = calibrate(fitted.ensemble, known, [validation], horizon=horizon)
     return replace(fitted, recipe=recipe, ensemble=ensemble), budget

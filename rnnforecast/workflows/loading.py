@@ -11,7 +11,7 @@ import numpy as np
 from rnnforecast.config import DataSettings, Settings
 from rnnforecast.data.reading import read_columns, read_series
 from rnnforecast.data.series import SeriesSet
-from rnnforecast.errors import DataError, InputError, UsageError
+from rnnforecast.errors import DataError, InputError, ModelFileError, UsageError
 from rnnforecast.store.registry import Registry
 from rnnforecast.workflows.base import BASE, base_manifest, read_base
 from rnnforecast.workflows.freshness import history_findings
@@ -64,6 +64,12 @@ def load(
     if stored is None:
         return _load_base(data, reading=reading, note=note)
     _refuse_reading(reading, stored)
+    if stored.manifest is not None and not stored.manifest.freq:
+        raise ModelFileError(
+            f"{stored.path} is the network that comes with the tool, which was trained on no rows of yours",
+            hint=f"call it by its name: `rnnforecast predict {BASE} --data FILE`",
+            code="E_MODEL_UNKNOWN",
+        )
     file = stored.load(check_shapes=check_shapes)
     manifest = served_manifest(file.manifest, stored)
     memory = recall(file)
@@ -178,12 +184,13 @@ def _load_base(data: Sequence[str | Path] | None, *, reading: DataSettings | Non
         )
     read = read_series(data, reading)
     manifest = base_manifest(read, horizon=reading.horizon or read.assumptions.horizon)
+    thin = _thin_windows(read.series, manifest)
     return LoadedModel(
         manifest=manifest,
         ensemble=read_base().ensemble(read.series.season_length),
         series=read.series,
         findings=read.findings,
-        notes=(note,),
+        notes=(note, *thin),
     )
 
 

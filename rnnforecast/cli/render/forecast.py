@@ -118,7 +118,7 @@ def _chart(result: PredictResult, preview: Preview, *, width: int, braille: bool
 
 def _title(result: PredictResult, preview: Preview) -> Text:
     steps = plural(len(preview.timestamps), "step")
-    served = "" if preview.method == "network" else f", served by {preview.method}"
+    served = "" if preview.method in ("network", "pretrained") else f", served by {preview.method}"
     return heading(_label(preview, result), f"{steps} ahead by {result.model}{served}")
 
 

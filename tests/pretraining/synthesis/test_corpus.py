@@ -86,3 +86,22 @@ def test_series_have_scales_of_many_orders_of_magnitude() -> None:
 def test_an_unknown_domain_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="'lunar' is none of yearly, quarterly"):
         synthesise(1, 10, season_length=1, domain="lunar", seed=0)
+
+
+@pytest.mark.parametrize(("domain", "season_length", "length"), [("yearly", 1, 60), ("monthly", 12, 240)])
+def test_most_totals_grow_beneath_what_else_they_do(domain: str, season_length: int, length: int) -> None:
+    def share_growing(*, growth: bool) -> float:
+        values = synthesise(
+            800, length, season_length=season_length, domain=domain, seed=5, growth=growth
+        ).values.astype(float)
+        first, last = values[:, : length // 4].mean(axis=1), values[:, -length // 4 :].mean(axis=1)
+        return float((last > first).mean())
+
+    assert share_growing(growth=True) > share_growing(growth=False) + 0.02
+
+
+def test_hours_do_not_grow() -> None:
+    batches = [
+        synthesise(20, 200, season_length=24, domain="sub-daily", seed=5, growth=growth) for growth in (True, False)
+    ]
+    np.testing.assert_array_equal(batches[0].values, batches[1].values)
