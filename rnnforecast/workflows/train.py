@@ -226,6 +226,8 @@ def _describe(trained: Trained) -> list[dict[str, JSONValue]]:
     return [
         {
             **member.model_dump(mode="json", exclude={"quantile_levels"}),
+            "context_length": member.context_length,
+            "mapping": member.mapping,
             "num_steps": fit.num_steps,
             "best_step": fit.best_step,
             "validation_score": fit.best_score,

@@ -92,6 +92,8 @@ def _stored(result: TrainResult) -> RenderableType:
     counted = Counter(describe_member(member) for member in result.members)
     for words, count in counted.items():
         table.add_row(Text("network", style="dim"), safe(words if count == 1 else f"{count} × {words}"))
+    if result.reasons.get("from"):
+        table.add_row(Text("start", style="dim"), safe(result.reasons["from"]))
     table.add_row(Text("file", style="dim"), safe(result.path))
     if result.activation is not None and result.activation.get("basis") != "first":
         table.add_row(Text("active", style="dim"), _activation(result.activation))

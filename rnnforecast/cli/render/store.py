@@ -107,7 +107,8 @@ def _facts(result: ModelResult) -> RenderableType:
 
 def describe_member(member: Mapping[str, object]) -> str:
     """Return one line about a network: gru, 2 layers of 64 units, reads 90 steps."""
-    parts = [str(member.get("cell", "network"))]
+    is_pretrained = "season_class" in member
+    parts = ["pre-trained gru" if is_pretrained else str(member.get("cell", "network"))]
     layers, size = member.get("num_layers"), member.get("hidden_size")
     if layers and size:
         parts.append(f"{layers} {'layer' if layers == 1 else 'layers'} of {size} units")
