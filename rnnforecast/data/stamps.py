@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 _EMPTY = frozenset({"", "NaT", "NA", "NaN", "nan", "null", "None", "NULL", "<NA>", "N/A", "n/a"})
 _REWRITE = "rewrite the column in one format, as YYYY-MM-DD, or name the one format with --date-format"
-_ORDER_FIX = "name the order with `--dayfirst` or `--monthfirst`"
+_ORDER_FIX = "name the order with `--dayfirst` or `--monthfirst`, or write the dates as YYYY-MM-DD"
 _SAMPLE = 4_000
 #: Share of distinct texts in a sample above which each row is parsed by itself.
 _MOSTLY_DISTINCT = 0.5

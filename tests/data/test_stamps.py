@@ -99,7 +99,7 @@ def test_the_whole_column_decides_between_day_and_month() -> None:
 def test_dates_with_two_readings_are_refused_with_both() -> None:
     with pytest.raises(DataError, match="`01/02/2024` may be 2024-02-01 or 2024-01-02, and no row decides") as caught:
         parse("01/02/2024", "02/02/2024")
-    assert caught.value.hint == "name the order with `--dayfirst` or `--monthfirst`"
+    assert caught.value.hint == "name the order with `--dayfirst` or `--monthfirst`, or write the dates as YYYY-MM-DD"
 
 
 def test_dates_that_read_the_same_either_way_need_no_decision() -> None:

@@ -97,7 +97,7 @@ def test_series_of_a_panel_are_scored_by_name(tmp_path: Path) -> None:
     )
     fit(path)
     rows = [row for row in _evaluate(path).per_series if row["method"] == "network"]
-    assert [row["item_id"] for row in rows] == ["b", "a"]
+    assert [row["item_id"] for row in rows] == ["a", "b"]
 
 
 def test_rows_without_room_for_one_origin_are_refused_with_the_numbers(trained: Path) -> None:
