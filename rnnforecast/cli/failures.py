@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING, TextIO
 
@@ -14,12 +16,15 @@ if TYPE_CHECKING:
 
 MAX_LISTED = 5
 INTERRUPTED = 130  # 128 + SIGINT
-TERMINATED = 143  # 128 + SIGTERM
 BROKEN_PIPE = 141  # 128 + SIGPIPE
 
 
 class Terminated(BaseException):
-    """Raised by the handler of SIGTERM, so that open files are closed and temporary ones removed on the way out."""
+    """Raised by the handler of SIGTERM and SIGHUP: files are closed and temporary ones removed on the way out."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 def report(error: RnnForecastError, *, as_json: bool, debug: bool, stream: TextIO) -> int:
@@ -66,6 +71,17 @@ def report_bug(error: BaseException, *, as_json: bool, debug: bool, stream: Text
         message = f"this is a bug in rnnforecast ({first_line}), the traceback is in {_write_log(error)}"
     bug = RnnForecastError(message, hint=hint, code="E_INTERNAL")
     return report(bug, as_json=as_json, debug=False, stream=stream)
+
+
+def report_ending(ending: BaseException, *, stream: TextIO) -> int:
+    """Say that a signal ended the run, where anybody is left to read it, and return the exit code."""
+    number = ending.number if isinstance(ending, Terminated) else 0
+    words = {0: "interrupted", getattr(signal, "SIGHUP", -1): "ended with its terminal"}.get(number, "terminated")
+    lines = [f"{words}, nothing that was stored before is changed", *getattr(ending, "__notes__", ())]
+    with contextlib.suppress(OSError, ValueError):  # the terminal is gone
+        stream.write("\n".join(lines) + "\n")
+        stream.flush()
+    return 128 + number if number else INTERRUPTED
 
 
 def silence_broken_pipe() -> int:

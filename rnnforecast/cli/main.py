@@ -17,11 +17,10 @@ import typer
 
 from rnnforecast.cli.command import LazyGroup
 from rnnforecast.cli.failures import (
-    INTERRUPTED,
-    TERMINATED,
     Terminated,
     report,
     report_bug,
+    report_ending,
     silence_broken_pipe,
 )
 from rnnforecast.errors import ResourceError, RnnForecastError, UsageError
@@ -113,12 +112,8 @@ def _run(words: list[str], *, as_json: bool, debug: bool) -> int:
         return int(end.exit_code)
     except BrokenPipeError:
         raise
-    except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("interrupted, nothing that was stored before is changed\n")
-        return INTERRUPTED
-    except Terminated:
-        sys.stderr.write("terminated, nothing that was stored before is changed\n")
-        return TERMINATED
+    except (KeyboardInterrupt, typer.Abort, Terminated) as ending:
+        return report_ending(ending, stream=sys.stderr)
     except RnnForecastError as error:
         return report(error, as_json=as_json, debug=debug, stream=sys.stderr)
     except MemoryError:
@@ -145,19 +140,32 @@ def _wants_json(words: Sequence[str]) -> bool:
 
 @contextmanager
 def _signals() -> Iterator[None]:
-    """Let SIGTERM unwind the stack like Ctrl-C does; signals belong to the main thread alone."""
+    """Let SIGTERM and SIGHUP unwind the stack like Ctrl-C does; signals belong to the main thread alone.
+
+    The first one is enough: those that follow must not disturb the way out. A signal that was ignored when the run
+    began (`nohup`) stays ignored.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    numbers = [number for name in ("SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None]
+    before = {number: signal.getsignal(number) for number in numbers}
 
     def terminate(number: int, frame: object) -> None:  # noqa: ARG001
-        raise Terminated
+        for each, handler in before.items():
+            if handler != signal.SIG_IGN:
+                signal.signal(each, signal.SIG_IGN)
+        raise Terminated(number)
 
-    before = signal.signal(signal.SIGTERM, terminate)
+    for number, handler in before.items():
+        if handler != signal.SIG_IGN:
+            signal.signal(number, terminate)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            if handler is not None:
+                signal.signal(number, handler)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,10 +19,11 @@ from rnnforecast.evaluation.scales import seasonal_scales
 from rnnforecast.forecasting import Ensemble
 from rnnforecast.networks.engine import Network, make_network
 from rnnforecast.networks.forecaster import RecurrentForecaster
-from rnnforecast.training.loop import Fit, Watched, fit_network
+from rnnforecast.training.loop import Taught, fit_network
 from rnnforecast.training.precision import has_fast_bfloat16
 from rnnforecast.training.sampling import make_sampler, min_past
 from rnnforecast.training.side_by_side import JointProgress, run_side_by_side
+from rnnforecast.training.standing import Fit, Watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -29,8 +32,8 @@ if TYPE_CHECKING:
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.members import Member
     from rnnforecast.progress import Progress
-    from rnnforecast.training.budget import TimeBudget
-    from rnnforecast.training.recipe import Recipe
+    from rnnforecast.training.checkpoints import Conduct
+    from rnnforecast.training.recipe import FitSettings, Recipe
 
 # validation looks at this many windows at most; more costs time and moves the score little
 MAX_VALIDATION_WINDOWS = 512
@@ -42,8 +45,7 @@ def fit_ensemble(
     *,
     validation: Windows | None,
     training: TrainingSettings,
-    budget: TimeBudget,
-    progress: Progress,
+    conduct: Conduct,
     num_steps: Sequence[int] | None = None,
     start: Mapping[str, np.ndarray] | None = None,
 ) -> tuple[Ensemble, tuple[Fit, ...]]:
@@ -51,7 +53,7 @@ def fit_ensemble(
 
     `start` holds the weights that the pre-trained network among them begins with. `num_steps` overrides the steps of
     each network, for a second fit on more rows. The same seed gives the same bytes on the same CPU and number of
-    threads.
+    threads, also where the fits go on from their checkpoints.
 
     Raises DataError when no series is long enough to cut one training window.
     """
@@ -65,7 +67,8 @@ def fit_ensemble(
     taught = replace(flat, lengths=torch.from_numpy(learnt.lengths).to(place))
     steps = num_steps or [recipe.fit_of(member).num_steps for member in recipe.members]
     num_workers = min(torch.get_num_threads(), len(recipe.members)) if place.type == "cpu" else 1
-    seconds = budget.share(num_workers / len(recipe.members))
+    seconds = conduct.budget.share(num_workers / len(recipe.members))
+    saved = conduct.checkpoints
     chosen_on = _thin(validation, place)
     watched = None if chosen_on is None else Watched(flat, chosen_on)
 
@@ -78,18 +81,22 @@ def fit_ensemble(
         # few windows need small batches: the same window many times in one batch teaches nothing
         size = max(8, min(recipe.fit_of(member).batch_size, sampler.num_windows))
         fit = replace(recipe.fit_of(member), num_steps=steps[index], batch_size=size)
-        job = partial(fit_network, network, taught, sampler, fit, watched=watched)
+        checkpoint = None
+        if saved is not None:
+            checkpoint = saved.of(_digest_fit(network, member, fit, learnt, chosen_on, member_seed))
+        job = partial(fit_network, network, Taught(taught, sampler), fit, watched=watched, checkpoint=checkpoint)
         return lambda watcher: job(seed=member_seed, budget_seconds=seconds, progress=watcher)
 
     tasks = [make_task(index, member) for index, member in enumerate(recipe.members)]
-    joint = JointProgress(progress, "fitting again on all rows" if num_steps else "fitting", steps)
+    joint = JointProgress(conduct.progress, "fitting again on all rows" if num_steps else "fitting", steps)
     try:
-        fits = run_side_by_side(tasks, joint, num_workers=num_workers)
+        with nullcontext() if saved is None else saved.interruptible():
+            fits = run_side_by_side(tasks, joint, num_workers=num_workers)
     except torch.OutOfMemoryError as error:
         raise _out_of_memory(place, recipe.fit.batch_size) from error
     finally:
-        progress.finish()
-    budget.close_round()
+        conduct.progress.finish()
+    conduct.budget.close_round()
     ensemble = Ensemble(members=recipe.members, weights=tuple(fit.weights for fit in fits), groups=recipe.groups)
     return ensemble, tuple(fits)
 
@@ -100,6 +107,20 @@ def _out_of_memory(place: torch.device, batch_size: int) -> ResourceError:
         hint="lower `--batch-size` or `--hidden-size`",
         code="E_RUN_MEMORY",
     )
+
+
+def _digest_fit(
+    network: Network, member: Member, fit: FitSettings, learnt: SeriesSet, chosen_on: Windows | None, seed: int
+) -> str:
+    """Return the digest of all a fit starts from beside the rows: what is learnt, what is watched, first weights."""
+    found = hashlib.sha256(f"{member.model_dump_json()} {fit} {seed}".encode())
+    found.update(learnt.lengths.tobytes())
+    if chosen_on is not None:
+        found.update(chosen_on.series.cpu().numpy().tobytes())
+        found.update(chosen_on.cutoffs.cpu().numpy().tobytes())
+    for name, tensor in network.state_dict().items():
+        found.update(name.encode() + tensor.detach().cpu().numpy().tobytes())
+    return found.hexdigest()
 
 
 def _make_network(

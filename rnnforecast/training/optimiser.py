@@ -11,7 +11,7 @@ import torch
 from torch.optim.adamw import adamw
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 # the second moment of short runs must warm up within tens of steps, hence 0.99 instead of the usual 0.999
 BETAS = (0.9, 0.99)
@@ -32,6 +32,17 @@ class AdamW:
         """Forget all gradients."""
         for parameter in self._parameters:
             parameter.grad = None
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """Return both moments and the number of steps of every parameter, by its place."""
+        groups = {"first": self._first, "second": self._second, "steps": self._steps}
+        return {f"{name}.{index}": tensor for name, group in groups.items() for index, tensor in enumerate(group)}
+
+    @torch.no_grad()
+    def restore(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Take over what `state` returned."""
+        for name, tensor in self.state().items():
+            tensor.copy_(state[name])
 
     @torch.no_grad()
     def step(self, learning_rate: float) -> None:

@@ -9,9 +9,10 @@ import numpy as np
 
 from rnnforecast.members import PretrainedSettings
 from rnnforecast.training.budget import TimeBudget, parse_duration
+from rnnforecast.training.checkpoints import Checkpoints, Conduct
 from rnnforecast.training.ensemble import choose_device, fit_ensemble
-from rnnforecast.training.loop import Fit
 from rnnforecast.training.recipe import Recipe, choose_recipe, gather_facts
+from rnnforecast.training.standing import Fit
 from rnnforecast.training.starting import choose_plan, with_pretrained
 from rnnforecast.workflows.base import read_base
 from rnnforecast.workflows.choosing import AS_IT_IS, BOTH, Choice, choose, split_ensemble
@@ -44,10 +45,12 @@ def fit_known(
     validation: Windows,
     progress: Progress,
     rounds: int = 1,
+    checkpoints: Checkpoints | None = None,
 ) -> tuple[Fitted, TimeBudget]:
     """Choose and fit on `known`, stopping at the best weights on `validation`; nothing else is looked at.
 
-    `rounds` is how many fits of the whole recipe the time budget must pay for; what is left of it is returned.
+    `rounds` is how many fits of the whole recipe the time budget must pay for; what is left of it is returned. With
+    `checkpoints` every fit goes on where it was saved, and is saved there.
     """
     choose_device(settings.training.device)  # a device that is not there is refused even where nothing is fitted
     facts = gather_facts(known, horizon=horizon)
@@ -64,7 +67,8 @@ def fit_known(
         fitted = _unfitted(recipe, pretrained)
     else:
         start = None if pretrained is None else pretrained.weights[0]
-        fitted = _fit(known, recipe, settings, budget=budget, progress=progress, validation=validation, start=start)
+        conduct = Conduct(budget, progress, checkpoints)
+        fitted = _fit(known, recipe, settings, conduct=conduct, validation=validation, start=start)
     if pretrained is not None and plan in ("tuned", "both"):
         reason = "nothing was held out to choose by (--from)"
         if len(validation):
@@ -112,6 +116,7 @@ def fit_again(
     *,
     budget: TimeBudget,
     progress: Progress,
+    checkpoints: Checkpoints | None = None,
 ) -> Fitted:
     """Fit the same recipe on more rows, each network for the number of steps that was best before."""
     steps = [fit.best_step for fit in fitted.fits]
@@ -120,7 +125,8 @@ def fit_again(
     start = None
     if any(isinstance(member, PretrainedSettings) for member in fitted.recipe.members):
         start = read_base().weights(series.season_length)
-    return _fit(series, fitted.recipe, settings, budget=budget, progress=progress, num_steps=steps, start=start)
+    conduct = Conduct(budget, progress, checkpoints)
+    return _fit(series, fitted.recipe, settings, conduct=conduct, num_steps=steps, start=start)
 
 
 def _fit(
@@ -128,8 +134,7 @@ def _fit(
     recipe: Recipe,
     settings: Settings,
     *,
-    budget: TimeBudget,
-    progress: Progress,
+    conduct: Conduct,
     validation: Windows | None = None,
     num_steps: Sequence[int] | None = None,
     start: Mapping[str, np.ndarray] | None = None,
@@ -139,8 +144,7 @@ def _fit(
         recipe,
         validation=validation,
         training=settings.training,
-        budget=budget,
-        progress=progress,
+        conduct=conduct,
         num_steps=num_steps,
         start=start,
     )

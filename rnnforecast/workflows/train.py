@@ -31,6 +31,7 @@ from rnnforecast.workflows.judging import (
 from rnnforecast.workflows.logarithms import check_logarithms
 from rnnforecast.workflows.packing import Record, pack_model
 from rnnforecast.workflows.results import TrainResult, assumptions_to_dict
+from rnnforecast.workflows.resuming import open_checkpoints
 from rnnforecast.workflows.short import leave_out_short
 from rnnforecast.workflows.splitting import Split, fit_horizon, split_rows
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from rnnforecast.findings import JSONValue
     from rnnforecast.forecasting import Ensemble
     from rnnforecast.store.shelf import StoredModel
+    from rnnforecast.training.checkpoints import Checkpoints
     from rnnforecast.training.recipe import Recipe
 
 
@@ -75,7 +77,8 @@ def train(
     significantly worse than the version that is active now. `max_age` refuses rows that are older, such as `36h`.
 
     Raises InputError, DataError, StaleError, UsageError, OutputError, ResourceError, DivergedError; with `require_win`
-    LostToBaselineError, after storing, when the verdict is no win. A failure changes nothing stored before.
+    LostToBaselineError, after storing, when the verdict is no win. A failure changes nothing stored before. A training
+    that was killed or told to end goes on where it was when it is started again with the same data and settings.
     """
     settings = settings or Settings()
     age = parse_age(max_age) if max_age is not None else None
@@ -89,7 +92,14 @@ def train(
     check_logarithms(read.series, log=settings.network.log)
     series, short = leave_out_short(read.series, horizon=assumptions.horizon, short=settings.data.short)
     read = replace(read, series=series, findings=(*read.findings, *short))
-    trained = train_series(read.series, settings, horizon=assumptions.horizon, progress=progress or NoProgress())
+    checkpoints = open_checkpoints(registry.store, name, read.series, settings, horizon=assumptions.horizon)
+    trained = train_series(
+        read.series,
+        settings,
+        horizon=assumptions.horizon,
+        progress=progress or NoProgress(),
+        checkpoints=checkpoints,
+    )
     served = served_method(trained.judgement, settings)
     decision = decide(registry, name, _challenger(read.series, trained, settings, served=served), activate=activate)
     model = pack_model(
@@ -107,29 +117,47 @@ def train(
         ),
     )
     stored = registry.add(model, activate=decision.activate, reason=decision.reason)
+    checkpoints.remove()
+    report = _report(read, trained, settings, assumptions=assumptions, stored=stored, served=served)
     result = replace(
-        _report(read, trained, settings, assumptions=assumptions, stored=stored, served=served),
+        report,
         activation=decision.to_dict(model=stored.label, is_active=stored.is_active),
+        notes=(*report.notes, *checkpoints.notes()),
     )
     if require_win:
         result.require_win()
     return result
 
 
-def train_series(series: SeriesSet, settings: Settings, *, horizon: int, progress: Progress) -> Trained:
+def train_series(
+    series: SeriesSet,
+    settings: Settings,
+    *,
+    horizon: int,
+    progress: Progress,
+    checkpoints: Checkpoints | None = None,
+) -> Trained:
     """Fit, judge and fit once more on everything; only the second fit sees the held-out rows."""
     started = time.monotonic()
     split = split_rows(series, horizon=horizon, evaluation=settings.evaluation)
     known = series.head(split.known)
     rounds = 2 if settings.training.refit else 1
     fitted, budget = fit_known(
-        known, settings, horizon=horizon, validation=split.validation, progress=progress, rounds=rounds
+        known,
+        settings,
+        horizon=horizon,
+        validation=split.validation,
+        progress=progress,
+        rounds=rounds,
+        checkpoints=checkpoints,
     )
     judgement = _judge(fitted.ensemble, series, split, settings, horizon=horizon)
     # intervals of the model that is served learn from every origin the judged networks had not seen
     origins = [split.validation, split.held_out]
     calibration = calibrate(fitted.ensemble, series, origins, horizon=horizon).calibration
-    final = fit_again(series, fitted, settings, budget=budget, progress=progress) if rounds == 2 else fitted
+    final = fitted
+    if rounds == 2:
+        final = fit_again(series, fitted, settings, budget=budget, progress=progress, checkpoints=checkpoints)
     return Trained(
         ensemble=replace(final.ensemble, calibration=calibration),
         fitted=fitted,

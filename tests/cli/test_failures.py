@@ -157,19 +157,41 @@ def test_an_interrupt_ends_with_130_and_no_traceback(run: RunCommand, monkeypatc
     assert ended.err == "interrupted, nothing that was stored before is changed\n"
 
 
-def test_sigterm_unwinds_the_stack_and_ends_with_143(run: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_k04_a_signal_unwinds_the_stack_and_ends_with_a_code_of_its_own(
+    run: RunCommand, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int
+) -> None:
     cleaned = []
 
     def terminated(*_: object) -> None:
         try:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
             signal.pause()
         finally:
+            os.kill(os.getpid(), number)  # a second one does not disturb the way out
             cleaned.append(True)
 
     monkeypatch.setitem(vars(rnnforecast), "inspect", terminated)
-    assert run("inspect", "x.csv").code == 143
+    before = signal.getsignal(number)
+    assert run("inspect", "x.csv").code == code
     assert cleaned == [True]
+    assert signal.getsignal(number) is before
+
+
+def test_k04_a_run_that_nohup_started_goes_on_when_its_terminal_goes(
+    run: RunCommand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hung_up(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGHUP)
+        raise DataError("went on")
+
+    monkeypatch.setitem(vars(rnnforecast), "inspect", hung_up)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert run("inspect", "x.csv").code == ExitCode.DATA
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_reader_that_leaves_early_is_no_error() -> None:

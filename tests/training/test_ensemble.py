@@ -14,9 +14,10 @@ from rnnforecast.forecasting import Ensemble, last_windows
 from rnnforecast.progress import NoProgress
 from rnnforecast.training import ensemble as module
 from rnnforecast.training.budget import TimeBudget
+from rnnforecast.training.checkpoints import Conduct
 from rnnforecast.training.ensemble import choose_device, fit_ensemble
-from rnnforecast.training.loop import Fit
 from rnnforecast.training.recipe import choose_recipe, gather_facts
+from rnnforecast.training.standing import Fit
 from tests.training.toy import make_series, wave
 
 VALIDATION = Windows(series=np.array([0, 1]), cutoffs=np.array([50, 40]))
@@ -40,8 +41,7 @@ def _fit(
         choose_recipe(gather_facts(series, horizon=4), settings),
         validation=validation,
         training=settings.training,
-        budget=TimeBudget(None),
-        progress=NoProgress(),
+        conduct=Conduct(TimeBudget(None), NoProgress()),
     )
 
 
@@ -125,8 +125,7 @@ def test_logarithms_around_one_level_step_over_rows_that_have_none() -> None:
         recipe,
         validation=None,
         training=settings.training,
-        budget=TimeBudget(None),
-        progress=NoProgress(),
+        conduct=Conduct(TimeBudget(None), NoProgress()),
     )
     forecast = ensemble.forecast(FlatSeries.from_series(later), last_windows(later), horizon=4)
     assert np.isfinite(forecast).all()

@@ -12,11 +12,12 @@ from rnnforecast.data.windows import FlatSeries, Windows
 from rnnforecast.errors import DivergedError, ExitCode
 from rnnforecast.networks.forecaster import RecurrentForecaster
 from rnnforecast.progress import NoProgress
-from rnnforecast.training import loop
-from rnnforecast.training.loop import Fit, Watched, fit_network
+from rnnforecast.training import loop, standing
+from rnnforecast.training.loop import Taught, fit_network
 from rnnforecast.training.optimiser import AdamW
 from rnnforecast.training.recipe import FitSettings
 from rnnforecast.training.sampling import make_sampler
+from rnnforecast.training.standing import Fit, Keeper, Watched, validation_score
 from tests.training.toy import SMALL, Faults, as_windows, fit_settings, make_flat, make_series, small_network, wave
 
 VALIDATION = as_windows([0, 0], [46, 53])
@@ -35,8 +36,7 @@ def _fit(
     flat = flat or make_flat(make_series(wave()))
     return fit_network(
         network,
-        flat,
-        make_sampler(np.array([46]), SMALL),
+        Taught(flat, make_sampler(np.array([46]), SMALL)),
         settings or fit_settings(),
         watched=None if validation is None else Watched(flat, validation),
         seed=seed,
@@ -166,7 +166,7 @@ def test_the_weights_that_were_best_on_validation_are_kept(monkeypatch: pytest.M
         kept.append({name: tensor.numpy().copy() for name, tensor in network.state_dict().items()})
         return next(scores)
 
-    monkeypatch.setattr(loop, "validation_score", scored)
+    monkeypatch.setattr(standing, "validation_score", scored)
     network = small_network()
     fit = _fit(network)
     assert (fit.best_step, fit.best_score) == (3, 1.0)
@@ -181,7 +181,7 @@ def test_without_validation_the_last_weights_are_kept() -> None:
 
 
 def test_validation_that_is_never_finite_is_a_divergence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "validation_score", lambda *_: NAN)
+    monkeypatch.setattr(standing, "validation_score", lambda *_: NAN)
     with pytest.raises(DivergedError):
         _fit(small_network())
 
@@ -196,17 +196,17 @@ def test_weights_that_score_no_finite_number_are_not_gone_back_to(monkeypatch: p
         seen.append(parameter.detach().numpy().copy())
         return next(scores)
 
-    monkeypatch.setattr(loop, "validation_score", scored)
-    monkeypatch.setattr(loop._Keeper, "roll_back", _watch_rollback(parameter, seen))
+    monkeypatch.setattr(standing, "validation_score", scored)
+    monkeypatch.setattr(Keeper, "roll_back", _watch_rollback(parameter, seen))
     monkeypatch.setattr(network, "loss", Faults(network, {3: NAN}))
     _fit(network)
     np.testing.assert_array_equal(seen[2], seen[0])
 
 
 def _watch_rollback(parameter: torch.nn.Parameter, seen: list[np.ndarray]) -> object:
-    roll_back = loop._Keeper.roll_back
+    roll_back = Keeper.roll_back
 
-    def watched(keeper: loop._Keeper) -> None:
+    def watched(keeper: Keeper) -> None:
         roll_back(keeper)
         seen.append(parameter.detach().numpy().copy())
 
@@ -251,5 +251,5 @@ def test_teacher_forcing_falls_from_its_start_to_zero(monkeypatch: pytest.Monkey
 
 def test_validation_leaves_the_network_in_training_mode() -> None:
     network = small_network()
-    loop.validation_score(network, make_flat(make_series(wave())), VALIDATION)
+    validation_score(network, make_flat(make_series(wave())), VALIDATION)
     assert network.training

@@ -18,6 +18,7 @@ from rnnforecast.members import PretrainedSettings
 from rnnforecast.progress import NoProgress
 from rnnforecast.store.model_file import read_model
 from rnnforecast.training.budget import TimeBudget
+from rnnforecast.training.checkpoints import Conduct
 from rnnforecast.training.ensemble import fit_ensemble
 from rnnforecast.training.recipe import Recipe, choose_recipe, gather_facts
 from rnnforecast.training.starting import choose_plan, with_pretrained
@@ -227,8 +228,7 @@ def test_the_first_fit_learns_nothing_from_the_validation_rows(start: str | None
             _recipe(_long_series().head(split.known), settings),
             validation=split.validation,
             training=settings.training,
-            budget=TimeBudget(None, 1),
-            progress=NoProgress(),
+            conduct=Conduct(TimeBudget(None, 1), NoProgress()),
             start=read_base().weights(7),
         )
         assert "pretrained" in _kinds(ensemble)

@@ -1,0 +1,179 @@
+"""Checkpoints of a training: where they lie in the store, and files of numbers that cannot run code.
+
+```text
+.rnnforecast/checkpoints/<encoded name>/<digests of data, settings and program>/<digest of one fit>.checkpoint
+```
+
+A checkpoint has the layout of a model file (see `layout`), with facts in the place of the manifest: every byte is under
+a digest, and whatever is damaged or foreign is refused. A folder holds what one training of one name has done so far;
+its name says of which data, settings and program, so that no other training can take it up. No lock is needed: two
+runs of the same training write the same states, each of them whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import re
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+
+from rnnforecast.errors import ModelFileError
+from rnnforecast.store.files import make_folder, replace_file
+from rnnforecast.store.layout import (
+    LENGTH,
+    MAX_FILE_BYTES,
+    START_BYTES,
+    TensorSpec,
+    check_start,
+    decode_header,
+    encode_header,
+    plan_layout,
+)
+from rnnforecast.store.manifest import parse_json
+from rnnforecast.store.names import encode_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rnnforecast.findings import JSONValue
+
+FORMAT = 1
+SUFFIX = ".checkpoint"
+
+#: What an abandoned training left is kept this long after another training of the name has ended.
+KEPT_SECONDS = 86_400.0
+
+_RUN = re.compile(r"[0-9a-f]{12}-[0-9a-f]{12}-[0-9a-f]{12}")
+
+
+@dataclass(frozen=True)
+class RunDigests:
+    """What a training depends on, as three digests: any other data, settings or program is another training."""
+
+    data: str
+    settings: str
+    program: str
+
+    @property
+    def folder_name(self) -> str:
+        """The name of the folder of this training."""
+        return "-".join(digest[:12] for digest in (self.data, self.settings, self.program))
+
+    def differing_from(self, folder_name: str) -> str:
+        """Say in words what was different in the training of another folder."""
+        pairs = zip(("data", "settings", "program"), self.folder_name.split("-"), folder_name.split("-"), strict=True)
+        words = {"program": "version, machine or number of threads"}
+        return " and ".join(words.get(what, what) for what, ours, theirs in pairs if ours != theirs)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state of one fit: its numbers as tensors, all else as facts."""
+
+    facts: Mapping[str, JSONValue]
+    tensors: Mapping[str, np.ndarray]
+
+
+class CheckpointFolder:
+    """The checkpoints of one training of one name."""
+
+    def __init__(self, store: Path, name: str, run: RunDigests) -> None:
+        self._name_folder = store / "checkpoints" / encode_name(name)
+        self._run = run
+        self.path = self._name_folder / run.folder_name
+
+    def file(self, fit: str) -> Path:
+        """Return where the checkpoint of one fit lies; `fit` is the digest of all it starts from."""
+        return self.path / f"{fit[:32]}{SUFFIX}"
+
+    def others(self) -> list[str]:
+        """Say in words how the trainings differ that left checkpoints of this name which do not fit this one."""
+        return sorted({self._run.differing_from(folder.name) for folder in self._runs() if folder != self.path})
+
+    def remove(self, *, now: float | None = None) -> None:
+        """Remove the checkpoints of this training, which is done, and those nobody has touched for a day.
+
+        What cannot be removed is left: it is in nobody's way.
+        """
+        before = (time.time() if now is None else now) - KEPT_SECONDS
+        for folder in self._runs():
+            with contextlib.suppress(OSError):
+                if folder == self.path or folder.stat().st_mtime < before:
+                    shutil.rmtree(folder)
+        for folder in (self._name_folder, self._name_folder.parent):
+            with contextlib.suppress(OSError):  # not empty, or not there
+                folder.rmdir()
+
+    def _runs(self) -> list[Path]:
+        try:
+            return [entry for entry in self._name_folder.iterdir() if _RUN.fullmatch(entry.name)]
+        except OSError:
+            return []
+
+
+def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Replace a checkpoint, whole or not at all. Raises OutputError."""
+    specs = plan_layout(checkpoint.tensors)
+    chunks = [_to_bytes(checkpoint.tensors[spec.name], spec) for spec in specs]
+    payload = hashlib.sha256()
+    for chunk in chunks:
+        payload.update(chunk)
+    facts = {"format": FORMAT, "payload_sha256": payload.hexdigest(), "facts": dict(checkpoint.facts)}
+    header = encode_header(json.dumps(facts, separators=(",", ":"), allow_nan=False), specs)
+
+    def write(stream: BinaryIO) -> None:
+        stream.write(header)
+        for chunk in chunks:
+            stream.write(chunk)
+
+    make_folder(path.parent)
+    replace_file(path, write)
+
+
+def read_checkpoint(path: Path) -> Checkpoint | None:
+    """Read a checkpoint and verify every byte of it; None where there is none.
+
+    Raises ModelFileError for what is damaged, foreign or of another format.
+    """
+    source = str(path)
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(MAX_FILE_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise _refusal(source, (error.strerror or str(error)).lower()) from error
+    length = check_start(content[:START_BYTES], size=len(content), source=source)
+    header, payload = content[: LENGTH.size + length], content[LENGTH.size + length :]
+    text, specs = decode_header(header, size=len(content), source=source)
+    written = parse_json(text, source=source)
+    facts = written.get("facts") if isinstance(written, dict) else None
+    if not isinstance(written, dict) or not isinstance(facts, dict) or written.get("format") != FORMAT:
+        raise _refusal(source, "it has another format")
+    if hashlib.sha256(payload).hexdigest() != written.get("payload_sha256"):
+        raise _refusal(source, "its numbers do not match their digest")
+    return Checkpoint(facts, {spec.name: _from_bytes(payload, spec) for spec in specs})
+
+
+def _to_bytes(tensor: np.ndarray, spec: TensorSpec) -> memoryview:
+    return np.asarray(tensor, spec.dtype, order="C").reshape(-1).view(np.uint8).data
+
+
+def _from_bytes(payload: bytes, spec: TensorSpec) -> np.ndarray:
+    """Return one tensor as an array of its own, which may be written to."""
+    return np.frombuffer(payload[spec.begin : spec.end], spec.dtype).reshape(spec.shape).copy()
+
+
+def _refusal(source: str, reason: str) -> ModelFileError:
+    return ModelFileError(
+        f"the checkpoint `{source}` cannot be used: {reason}",
+        hint="the training begins anew; nothing has to be removed by hand",
+        code="E_MODEL_CHECKPOINT",
+    )
