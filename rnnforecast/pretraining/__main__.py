@@ -69,18 +69,40 @@ def export(
     output: Annotated[Path, typer.Argument(help="model file to write")],
     *,
     settings: SettingsFile = None,
+    panel: Panels = None,
 ) -> None:
-    """Write the averaged weights of a run as the model file that the package ships."""
+    """Write the averaged weights of a run as the model file that the package ships, widths found on the panels."""
     from rnnforecast.pretraining.checkpoint import read_checkpoint
     from rnnforecast.pretraining.export import export_base
     from rnnforecast.pretraining.loop import CHECKPOINT, build_networks
+    from rnnforecast.pretraining.widths import as_tables, find_widths
 
     chosen = _settings(settings)
     groups, step = read_checkpoint(folder / CHECKPOINT)
     networks = build_networks(chosen)
     networks.load_state_dict(groups["average"])
-    export_base(networks, chosen, output)
+    widths = find_widths(networks, _panels(panel), chosen)
+    export_base(networks, chosen, output, widths=as_tables(widths, networks))
     typer.echo(f"{output}: step {step}, {output.stat().st_size / 1e6:.2f} MB")
+    for name, factor in widths.items():
+        typer.echo(f"width {name} {factor:.3f}")
+
+
+@app.command()
+def pictures(
+    output: Annotated[Path, typer.Option(help="folder for the drawings")] = Path("docs/pictures"),
+    *,
+    rows: Annotated[int, typer.Option(help="rows of a drawing", min=1)] = 4,
+    columns: Annotated[int, typer.Option(help="columns of a drawing", min=1)] = 4,
+) -> None:
+    """Draw samples of the synthetic series, one SVG file a domain."""
+    from rnnforecast.pretraining.pictures import SHEETS, draw_samples
+
+    output.mkdir(parents=True, exist_ok=True)
+    for sheet in SHEETS:
+        path = output / f"synthetic-{sheet.domain}.svg"
+        path.write_text(draw_samples(sheet, rows=rows, columns=columns), encoding="utf-8")
+        typer.echo(str(path))
 
 
 def _settings(path: Path | None) -> PretrainingSettings:
