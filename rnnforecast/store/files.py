@@ -10,8 +10,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import secrets
 import stat
+import sys
+import time
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +27,11 @@ if TYPE_CHECKING:
 
 TEMPORARY_PREFIX = ".rnnforecast-"
 TEMPORARY_SUFFIX = ".tmp"
+
+_TEMPORARY = re.compile(r"\.rnnforecast-[0-9a-f]{16}\.tmp")
+#: A temporary file on a disk without locks is left behind when nobody has written to it for a day.
+_ABANDONED_SECONDS = 86_400.0
+_MAX_ATTEMPTS = 10
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _FLUSH_UNSUPPORTED = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
@@ -42,10 +50,11 @@ def replace_file(
     """
     target = Path(path)
     existing = _inspect_target(target)
-    temporary = target.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}{TEMPORARY_SUFFIX}"
     num_bytes = 0
     try:
-        descriptor = _create(temporary, existing)
+        temporary, descriptor = _create(target.parent, existing)
+        # the lock says that the file has an owner; it lasts until the file has its name, longer than the writing
+        lock_holder = os.dup(descriptor)
     except OSError as error:
         raise _refusal(target, error) from error
     try:
@@ -60,26 +69,32 @@ def replace_file(
             os.close(descriptor)
         if check is not None:
             check(temporary)
+        if sys.platform == "win32":  # which renames no open file
+            os.close(lock_holder)
         os.replace(temporary, target)
     except OSError as error:
         raise _refusal(target, error, num_bytes=num_bytes) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+        with contextlib.suppress(OSError):
+            os.close(lock_holder)
     flush_folder(target.parent)
 
 
 def check_writable(path: str | Path) -> None:
     """Check before the work starts that `path` can be written at its end; leaves nothing behind.
 
-    Raises OutputError for a missing folder, a folder as target, a link or device, a read-only file or place.
+    What killed runs left beside it is removed too. Raises OutputError for a missing folder, a folder as target, a
+    link or device, a read-only file or place.
     """
     target = Path(path)
     existing = _inspect_target(target)
-    probe = target.parent / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}{TEMPORARY_SUFFIX}"
+    sweep_temporaries(target.parent)
     try:
-        os.close(_create(probe, existing))
-        probe.unlink()
+        probe, descriptor = _create(target.parent, existing)
+        os.close(descriptor)
+        probe.unlink(missing_ok=True)  # without its lock, another run may have swept it
     except OSError as error:
         raise _refusal(target, error) from error
 
@@ -123,12 +138,17 @@ def flush_folder(folder: Path) -> None:
 
 
 def sweep_temporaries(folder: Path) -> int:
-    """Remove what killed writers left in `folder` and return how many; call it under the lock of the folder."""
+    """Remove what killed writers left in `folder` and return how many files that were.
+
+    Only regular files of this user under names that are given here, and none that a living writer holds: its lock
+    ends with it. Where the disk has no locks, a file nobody has written to for a day.
+    """
     num_removed = 0
-    for leftover in folder.glob(f"{TEMPORARY_PREFIX}*{TEMPORARY_SUFFIX}"):
-        with contextlib.suppress(OSError):
-            leftover.unlink()
-            num_removed += 1
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if _TEMPORARY.fullmatch(entry.name):
+                with contextlib.suppress(OSError):
+                    num_removed += _remove_abandoned(Path(entry.path))
     return num_removed
 
 
@@ -190,20 +210,58 @@ def _inspect_target(target: Path) -> os.stat_result | None:
     return existing
 
 
-def _create(temporary: Path, existing: os.stat_result | None) -> int:
-    """Create a file that did not exist, never through a planted link, for us alone, with the owner of `existing`."""
+def _create(folder: Path, existing: os.stat_result | None) -> tuple[Path, int]:
+    """Create and lock a file that did not exist, never through a planted link, for us alone, owned as `existing`."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
     flags |= getattr(os, "O_BINARY", 0)
-    descriptor = os.open(temporary, flags, 0o600)
+    for _ in range(_MAX_ATTEMPTS):
+        temporary = folder / f"{TEMPORARY_PREFIX}{secrets.token_hex(8)}{TEMPORARY_SUFFIX}"
+        descriptor = os.open(temporary, flags, 0o600)
+        try:
+            if _take_lock(descriptor) is not False and os.fstat(descriptor).st_nlink:
+                if existing is not None and hasattr(os, "fchown"):
+                    with contextlib.suppress(PermissionError):
+                        os.fchown(descriptor, existing.st_uid, existing.st_gid)
+                return temporary, descriptor
+        except BaseException:
+            os.close(descriptor)
+            temporary.unlink(missing_ok=True)
+            raise
+        os.close(descriptor)  # a sweep came between: it took the file for an abandoned one
+    raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+
+def _remove_abandoned(temporary: Path) -> bool:
+    """Remove a temporary file that has no owner any more; tell whether it is gone."""
+    flags = os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC if sys.platform != "win32" else os.O_RDONLY
+    descriptor = os.open(temporary, flags)
     try:
-        if existing is not None and hasattr(os, "fchown"):
-            with contextlib.suppress(PermissionError):
-                os.fchown(descriptor, existing.st_uid, existing.st_gid)
-    except BaseException:
+        state = os.fstat(descriptor)
+        is_ours = stat.S_ISREG(state.st_mode) and (not hasattr(os, "geteuid") or state.st_uid == os.geteuid())
+        lock_state = _take_lock(descriptor) if is_ours else False
+        is_abandoned = time.time() - state.st_mtime > _ABANDONED_SECONDS if lock_state is None else lock_state
+        if is_abandoned and sys.platform != "win32":
+            temporary.unlink()
+    finally:
         os.close(descriptor)
+    if is_abandoned and sys.platform == "win32":
         temporary.unlink()
-        raise
-    return descriptor
+    return is_abandoned
+
+
+def _take_lock(descriptor: int) -> bool | None:
+    """Lock an open file until it is closed; False where another process has it, None where there are no locks."""
+    if sys.platform == "win32":
+        return None
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
 
 
 def _set_mode(descriptor: int, existing: os.stat_result | None) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rnnforecast.errors import ModelFileError, UsageError
 from rnnforecast.store.active import Active, write_active
+from rnnforecast.store.files import sweep_temporaries
 from rnnforecast.store.names import split_spec
 from rnnforecast.store.registry import is_path, sound, verify_stored
 
@@ -35,6 +36,7 @@ def promote(registry: Registry, spec: str, *, stand_in: str | None = None, reaso
         raise UsageError(f"`{spec}` is a file, models are promoted by name", hint="name it as `NAME@VERSION`")
     shelf, _ = registry.select(spec)
     with registry.locked():
+        sweep_temporaries(shelf.folder)
         _, versions = registry.select(spec)
         chosen = sound(verify_stored(shelf.look(versions[-1])))
         before = _active_if_sound(shelf)
@@ -52,6 +54,7 @@ def rollback(registry: Registry, name: str) -> Change:
         raise UsageError(f"`{name}` is no bare name", hint="`rnnforecast models promote NAME@VERSION` names a version")
     shelf, _ = registry.select(name)
     with registry.locked():
+        sweep_temporaries(shelf.folder)
         _, versions = registry.select(name)
         active = shelf.active() or Active(versions[-1])
         earlier = [version for version in active.previous if version in versions and version != active.version]
@@ -83,6 +86,7 @@ def prune(registry: Registry, names: Sequence[str] = (), *, keep: int, dry_run: 
     gone: list[StoredModel] = []
     with registry.locked():
         for shelf in shelves:
+            sweep_temporaries(shelf.folder)
             stored_now = _surplus(shelf, keep)
             if stored_now:
                 shelf.remove([stored.version for stored in stored_now])

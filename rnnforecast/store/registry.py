@@ -123,6 +123,7 @@ class Registry:
             )
         shelf, _ = self.select(spec)
         with self.locked():
+            sweep_temporaries(shelf.folder)
             _, versions = self.select(spec)
             return shelf.remove(versions)
 

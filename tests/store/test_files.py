@@ -306,13 +306,6 @@ replace_file(sys.argv[1], write)
     assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
 
 
-def test_a_sweep_leaves_the_files_of_others(tmp_path: Path) -> None:
-    for name in ("notes.tmp", ".hidden", "rnnforecast-1.tmp"):
-        (tmp_path / name).touch()
-    assert sweep_temporaries(tmp_path) == 0
-    assert len(list(tmp_path.iterdir())) == 3
-
-
 def test_a_held_lock_refuses_the_next_run(tmp_path: Path) -> None:
     with (
         lock(tmp_path / "store.lock"),

@@ -30,6 +30,7 @@ def digest_settings(job: Job) -> str:
         "output": str(job.output),
         "settings": dict(job.settings),
         "retrain": job.retrain.text,
+        "keep": job.keep,
         "max_age": job.max_age,
         "program": _program(),
     }

@@ -34,6 +34,7 @@ class Job:
     output: Path | None  # None: the job trains and writes no forecast
     settings: Mapping[str, JSONValue]  # those that were given
     retrain: RetrainRule
+    keep: int | None  # versions of the model beside the active one; None: all
     max_age: str | None  # of the newest value; older data are refused
     on_alarm: tuple[str, ...]  # command and arguments, run when the job fails
     timeout: float | None  # seconds
@@ -137,6 +138,7 @@ def _read_job(
         output=keys.output(),
         settings=keys.settings(),
         retrain=keys.retrain(),
+        keep=keys.keep(),
         max_age=keys.age("max_age"),
         on_alarm=keys.command("on_alarm"),
         timeout=keys.span("timeout"),

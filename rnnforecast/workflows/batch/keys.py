@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 TOP_KEYS = ("store", "workers", "defaults", "job")
 #: Keys of a job beside the settings of `train`.
-JOB_KEYS = ("name", "data", "model", "output", "retrain", "max_age", "on_alarm", "timeout")
+JOB_KEYS = ("name", "data", "model", "output", "retrain", "keep", "max_age", "on_alarm", "timeout")
 #: Keys that no two jobs can share, so that a default makes no sense.
 OWN_KEYS = ("name", "output")
 #: Settings that a stored model still takes.
@@ -67,7 +67,7 @@ class KeyReader:
         """Return the reader of one job; a `model` of its own sets aside defaults that only training knows."""
         shared = {key: value for key, value in defaults.items() if key in _known_keys() and key not in OWN_KEYS}
         if "model" in table:
-            kept = {*JOB_KEYS, *FORECAST_KEYS} - {"retrain", "data"}
+            kept = {*JOB_KEYS, *FORECAST_KEYS} - {"retrain", "keep", "data"}
             shared = {key: value for key, value in shared.items() if key in kept}
         for key in table:
             if key not in _known_keys():
@@ -165,6 +165,18 @@ class JobKeys:
         elif "model" in self.values and "retrain" in self.own:
             self._add("retrain", f"`retrain` is for training, but this job takes the model `{self.values['model']}`")
         return rule or RetrainRule()
+
+    def keep(self) -> int | None:
+        """Return how many versions of the model stay, None for all."""
+        value = self.values.get("keep")
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            self._add("keep", "`keep` is a number of versions, one at least", value=value)
+            return None
+        if "model" in self.values:
+            self._add("keep", f"`keep` is for training, but this job takes the model `{self.values['model']}`")
+        return value
 
     def command(self, key: str) -> tuple[str, ...]:
         """Return a command as a list of arguments; no shell ever reads it."""

@@ -150,6 +150,9 @@ def _run(job: Job, place: Place, report: Report) -> Generator[Command, Ended, bo
         num_rows = document.get("n_rows")
         report.num_rows = num_rows if isinstance(num_rows, int) else 0
         report.digests["output"] = _digest_output(job.output)
+    if job.keep is not None:
+        words = ["models", "prune", job.name, "--keep", str(job.keep), "--store", str(place.store), "--format", "json"]
+        yield from _ask(Command(rnnforecast_command(*words)), Report())
     stored = find_model(job, place.store)
     if stored is not None:
         report.digests["model"] = digest_file(stored.path)
