@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -38,3 +39,14 @@ def workplace(trained_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.chdir(folder)
     monkeypatch.delenv("RNNFORECAST_STORE", raising=False)
     return folder
+
+
+def pytest_configure() -> None:
+    """Answer signals as in a terminal, however the tests were started: a shell lets its background ignore some."""
+    for number, handler in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGTERM, signal.SIG_DFL),
+        (signal.SIGHUP, signal.SIG_DFL),
+    ):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, handler)
