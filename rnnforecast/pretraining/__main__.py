@@ -82,10 +82,27 @@ def export(
     networks = build_networks(chosen)
     networks.load_state_dict(groups["average"])
     widths = find_widths(networks, _panels(panel), chosen)
-    export_base(networks, chosen, output, widths=as_tables(widths, networks))
+    export_base(networks, chosen, output, widths=as_tables(widths))
     typer.echo(f"{output}: step {step}, {output.stat().st_size / 1e6:.2f} MB")
     for name, factor in widths.items():
         typer.echo(f"width {name} {factor:.3f}")
+
+
+@app.command()
+def history(folder: Folder) -> None:
+    """Print the scores of a run as a table: each panel's error over that of the seasonal naive forecast."""
+    import json
+
+    from rnnforecast.pretraining.loop import LOG
+
+    records = [json.loads(line) for line in (folder / LOG).read_text(encoding="utf-8").splitlines()]
+    scored = {record["step"]: record["scores"] for record in records if "scores" in record}
+    ending = " / seasonal naive"
+    names = [name for name in next(iter(scored.values()), {}) if name.endswith(ending)]
+    header = ["steps", *(name.removesuffix(ending).replace("_", " ") for name in names)]
+    typer.echo("\n".join(f"| {' | '.join(row)} |" for row in (header, ["---"] * len(header))))
+    for step, scores in scored.items():
+        typer.echo(f"| {' | '.join([f'{step:,}', *(f'{scores[name]:.3f}' for name in names)])} |")
 
 
 @app.command()
