@@ -42,7 +42,7 @@ PLAIN = {bool: "`true`, `false`", int: "integer", float: "number", str: "text"}
 NOT_CHOSEN = (
     *("attention", "time_budget", "past", "future", "static"),
     *("date_format", "dayfirst", "locale", "epoch_unit", "tz", "ambiguous", "nonexistent", "resample", "aggregate"),
-    *("comment", "thousands", "strip_units", "missing_values", "sample", "max_bytes"),
+    *("comment", "thousands", "strip_units", "missing_values", "sample", "max_bytes", "query"),
 )
 MADE = "<!-- made by `python docs/make_docs.py`, do not edit -->"
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from rnnforecast.errors import UsageError
+from rnnforecast.masking import masked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -126,6 +127,8 @@ class DataSettings(_Frozen):
         pattern=r"^\d+(\.\d+)? ?([kKmMgGtT][iI]?)?[bB]?$",
         description="size above which an input is refused, decompressed; unset: 8GiB or half of the free memory",
     )
+    query: str | None = Field(None, min_length=1, description="what to read of a database, such as 'select * from x'")
+    wait: str = Field("30s", pattern=r"^\d+(\.\d+)?[smh]$", description="how long a busy database is waited for")
     strict: bool = Field(False, description="refuse what would be repaired")
     redact_values: bool = Field(False, description="no value of the file in findings and messages")
 
@@ -224,10 +227,12 @@ class Settings(_Frozen):
         return settings
 
     def to_flat(self) -> dict[str, JSONValue]:
-        """Return all settings as one flat dictionary of plain JSON values."""
+        """Return all settings as one flat dictionary of plain JSON values, fit to be kept: without passwords."""
         flat: dict[str, JSONValue] = {}
         for group in (self.data, self.network, self.training, self.evaluation):
             flat.update({_flat_key(key): value for key, value in group.model_dump(mode="json").items()})
+        if self.data.query is not None:
+            flat["query"] = masked(self.data.query)
         return flat
 
 

@@ -13,7 +13,8 @@ RnnForecastError
 ├── LostToBaselineError  20   the network lost to a naive forecast and `--require win` was given
 ├── DriftError           21   live errors or inputs are no longer those of the training
 ├── StaleError           22   the newest row is older than `--max-age`
-└── CoverageError        23   live intervals cover less than they promise
+├── CoverageError        23   live intervals cover less than they promise
+└── TryLaterError        75   a database is busy or out of reach for the moment
 ```
 """
 
@@ -21,6 +22,8 @@ from __future__ import annotations
 
 from enum import IntEnum
 from typing import TYPE_CHECKING
+
+from rnnforecast.masking import masked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,9 +68,9 @@ class RnnForecastError(Exception):
         code: str | None = None,
         findings: Sequence[Finding] = (),
     ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        super().__init__(masked(message))
+        self.message = masked(message)  # whoever wrote it: no password of a URL is ever said
+        self.hint = None if hint is None else masked(hint)
         self.code = code or f"E_{self.exit_code.name}"
         self.findings = tuple(findings)
 
@@ -145,3 +148,9 @@ class CoverageError(RnnForecastError):
     """The intervals of a model at work cover less than they promise."""
 
     exit_code = ExitCode.COVERAGE
+
+
+class TryLaterError(RnnForecastError):
+    """A database is busy or out of reach for the moment; the same command may do later."""
+
+    exit_code = ExitCode.TRY_LATER

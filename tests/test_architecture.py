@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 FLOORS = {
     "errors": 0,
     "findings": 0,
+    "masking": 0,
     "progress": 0,
     "config": 0,
     "members": 0,
@@ -42,7 +43,7 @@ FLOORS = {
 OUTSIDE = {
     "config": {"pydantic"},
     "members": {"pydantic"},
-    "data": {"numpy", "pandas", "pyarrow", "fsspec", "holidays"},
+    "data": {"numpy", "pandas", "pyarrow", "fsspec", "holidays", "duckdb", "psycopg"},
     "store": {"numpy", "pydantic", "filelock", "pyarrow"},
     "inference": {"numpy"},
     "networks": {"numpy", "torch"},

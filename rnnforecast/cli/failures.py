@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from rnnforecast.cli.text import folded, styled, visible
 from rnnforecast.errors import RnnForecastError
+from rnnforecast.masking import masked
 
 if TYPE_CHECKING:
     from rnnforecast.findings import Finding
@@ -103,7 +104,7 @@ def _labelled(label: str, style: str, message: str, stream: TextIO) -> str:
 def _traceback(error: BaseException) -> str:
     import traceback
 
-    return "".join(traceback.format_exception(error))
+    return masked("".join(traceback.format_exception(error)))
 
 
 def _write_log(error: BaseException) -> str:
@@ -112,7 +113,7 @@ def _write_log(error: BaseException) -> str:
     try:
         number, path = tempfile.mkstemp(prefix="rnnforecast-", suffix=".log", text=True)
         with os.fdopen(number, "w", encoding="utf-8", errors="backslashreplace") as log:
-            log.write(f"arguments: {sys.argv!r}\npython: {sys.version}\n\n")
+            log.write(masked(f"arguments: {sys.argv!r}\npython: {sys.version}\n\n"))
             log.write(_traceback(error))
     except OSError:
         return "no file (none could be written), `--debug` prints it"

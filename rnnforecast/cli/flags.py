@@ -233,6 +233,8 @@ READING_FLAGS = (
         READING,
         metavar="SIZE",
     ),
+    Flag("query", str, "what to read of a database, such as 'select * from x'", READING, metavar="SELECT"),
+    Flag("wait", str, "how long a busy database is waited for", READING, default="30s", metavar="TIME"),
     Flag("strict", bool, "refuse what would be repaired", READING, default=False),
     Flag("redact_values", bool, "no value of the file in findings and messages", READING, default=False),
 )

@@ -87,7 +87,7 @@ Output = Annotated[
     str | None,
     typer.Option(
         "--output",
-        help="write the forecasts to a .csv or .parquet file, or - for stdout",
+        help="write the forecasts to a .csv or .parquet file, a table (sqlite:///x.db#name), or - for stdout",
         metavar="FILE",
         rich_help_panel=OUTPUT,
     ),

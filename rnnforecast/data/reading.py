@@ -27,7 +27,7 @@ from rnnforecast.data.parsing import ParsedFiles, codes_of, join_files, missing_
 from rnnforecast.data.refusals import refusal, rows_in_words
 from rnnforecast.data.repairs import check_strict, redacted, with_noticed
 from rnnforecast.data.schemas import check_schemas
-from rnnforecast.data.source import expand
+from rnnforecast.data.source import expand, public_path
 from rnnforecast.data.table import Table, read_table
 from rnnforecast.errors import DataError, RnnForecastError
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
@@ -152,7 +152,7 @@ def _read(
         series=series,
         assumptions=assumptions,
         findings=tuple(findings),
-        paths=tuple(paths),
+        paths=tuple(map(public_path, paths)),
         digest=digest,
         columns=names,
         roles=_roles_of(names, roles),

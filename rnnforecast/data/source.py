@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from rnnforecast.data.databases.address import absolute, is_database, parse_address
 from rnnforecast.data.encodings import to_utf8
 from rnnforecast.data.opening import cap_of, in_bytes, read_bytes
 from rnnforecast.data.refusals import quoted_path
@@ -23,6 +24,8 @@ from rnnforecast.findings import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from rnnforecast.config import DataSettings
 
 Kind = Literal["csv", "parquet"]
 
@@ -68,7 +71,9 @@ class Source:
 
 
 def stem_of(path: str) -> str:
-    """Return a file's name without folder and endings."""
+    """Return a file's name without folder and endings; of a database the table, else the database."""
+    if is_database(path):
+        return parse_address(path).stem
     name = Path(path).name
     packed = next((ending for ending in PACKED_ENDINGS if name.lower().endswith(ending)), "")
     name = name[: len(name) - len(packed)]
@@ -88,6 +93,7 @@ def expand(data: Sequence[str | Path], *, dataset: bool = False) -> tuple[list[s
             same = path if is_url(path) else os.path.realpath(path)
             if same in seen:
                 words = "" if seen[same] == path else f", first as {quoted_path(seen[same])},"
+                path = public_path(path)
                 message = f"{quoted_path(path)} was named twice{words} and is read once"
                 findings.append(Finding("W_INPUT_TWICE", "repair", message, file=path, count=1))
             else:
@@ -100,6 +106,9 @@ def expand(data: Sequence[str | Path], *, dataset: bool = False) -> tuple[list[s
 
 def _meant(item: str, *, dataset: bool) -> list[str]:
     """Return the files that one word of the user means."""
+    if is_database(item):
+        parse_address(item)
+        return [item]
     if is_url(item):
         found = expand_url(item)
         below = list_url(item) if dataset and found == [item] else None
@@ -113,6 +122,33 @@ def _meant(item: str, *, dataset: bool) -> list[str]:
         hint = "check the folder and the pattern"
         raise InputError(f"no file matches {quoted_path(shown(item))}", hint=hint, code="E_INPUT_MISSING")
     return found
+
+
+def public_path(path: str) -> str:
+    """Return an input as it may be shown: a URL without its secrets."""
+    if is_database(path):
+        return parse_address(path).shown
+    return shown(path) if is_url(path) else path
+
+
+def lasting_path(path: str) -> str:
+    """Return an input as a record keeps it: it means the same from any working folder, and holds no secret."""
+    if path == "-" or (is_url(path) and not is_database(path)):
+        return public_path(path)
+    return absolute(path, folder=Path.cwd()) if is_database(path) else str(Path(path).resolve())
+
+
+def open_database(url: str, settings: DataSettings) -> Source:
+    """Run the query of the settings, or read the table that the URL names, as if it were a Parquet file.
+
+    Raises what `read_query` raises.
+    """
+    from rnnforecast.data.databases.reading import read_query  # nobody who reads a file waits for it
+
+    asked = in_bytes(settings.max_bytes)
+    cap = cap_of(asked)
+    path, payload, digest = read_query(url, query=settings.query, wait=settings.wait, cap=cap)
+    return Source(path, "parquet", payload, digest, is_trusted=asked is not None, cap=cap)
 
 
 def _tables(paths: Sequence[str], folder: str) -> list[str]:

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rnnforecast.config import DataSettings
+from rnnforecast.data.databases.address import is_database
 from rnnforecast.data.delimited import SAMPLE_ROWS, Sheet, open_sheet
 from rnnforecast.data.numbers import EXACT, LARGEST_INTEGER
 from rnnforecast.data.parquet import ParquetColumns, sample_of
 from rnnforecast.data.refusals import quoted_path, refusal
-from rnnforecast.data.source import open_source, stem_of
+from rnnforecast.data.source import Source, open_database, open_source, stem_of
 from rnnforecast.errors import DataError
+from rnnforecast.findings import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
-
-    from rnnforecast.findings import Finding
 
 
 @dataclass(frozen=True)
@@ -89,12 +89,12 @@ def _may_lose_digits(column: pd.Series[Any]) -> bool:
 
 
 def read_table(path: str, settings: DataSettings | None = None) -> Table:
-    """Open a CSV or Parquet file, `-` for standard input; the content decides which of them it is.
+    """Open a CSV or Parquet file, `-` for standard input, or a database; the content of a file decides which it is.
 
     Raises InputError where there is no readable file, DataError where it holds no table.
     """
     settings = settings or DataSettings()
-    source = open_source(path, encoding=settings.encoding, max_bytes=settings.max_bytes)
+    source = _open(path, settings)
     if source.kind == "parquet":
         columns = ParquetColumns(source, sample=settings.sample)
         sample = sample_of(columns.file, source.path, num_rows=SAMPLE_ROWS)
@@ -110,3 +110,13 @@ def read_table(path: str, settings: DataSettings | None = None) -> Table:
         message = f"{quoted_path(source.path)} has a header but 0 data rows"
         raise DataError(message, hint="name a file with rows", code="E_DATA_NO_ROWS")
     return Table(source.path, source.digest, sheet.names, sample, sheet, source.findings)
+
+
+def _open(path: str, settings: DataSettings) -> Source:
+    if is_database(path):
+        return open_database(path, settings)
+    source = open_source(path, encoding=settings.encoding, max_bytes=settings.max_bytes)
+    if settings.query is None:
+        return source
+    message = f"{quoted_path(source.path)} is a file and was read whole: the query is for databases"
+    return replace(source, findings=(*source.findings, Finding("W_INPUT_QUERY", "note", message, source.path)))

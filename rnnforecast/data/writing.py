@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
+from rnnforecast.data.databases.address import is_database, parse_address
 from rnnforecast.errors import OutputError, UsageError
 from rnnforecast.store.files import check_writable, replace_file
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 STDOUT = "-"
+#: How long a busy database is waited for unless somebody says.
+DEFAULT_WAIT = "30s"
 #: A spreadsheet runs a cell that starts with one of these as a formula.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -33,11 +36,46 @@ def write_table(frame: pd.DataFrame, output: str | Path) -> None:
         replace_file(Path(output), lambda stream: _write_csv(frame, stream), check=_checker(frame, output, kind))
 
 
-def check_output(output: str | Path) -> None:
-    """Check before the work starts that a table can be written there. Raises UsageError or OutputError."""
+def check_output(output: str | Path, *, wait: str = DEFAULT_WAIT) -> None:
+    """Check before the work starts that a table can be written there, in a file or in a database.
+
+    `wait` is how long a busy database is waited for. Raises UsageError or OutputError, for a database also
+    ResourceError without its package and TryLaterError while it is busy.
+    """
+    if is_database(output):
+        from rnnforecast.data.databases.writing import Target, check_target
+
+        check_target(Target.of(str(output), wait=wait))
+        return
     output_kind(output)
     if str(output) != STDOUT:
         check_writable(Path(output))
+
+
+def write_forecasts(
+    frame: pd.DataFrame, output: str | Path, *, model: str, key: Sequence[str], wait: str = DEFAULT_WAIT
+) -> None:
+    """Write forecasts to a file, or into a table of a database with the name of the model before them.
+
+    The same model, cutoff, ids and stamps (`key`, columns of the frame) are the same rows of the table. Raises what
+    `write_table` and `write_rows` raise.
+    """
+    if not is_database(output):
+        write_table(frame, output)
+        return
+    from rnnforecast.data.databases.writing import Target, write_rows
+
+    column = "model"
+    while column in frame.columns:
+        column = f"_{column}"
+    whole = frame.copy(deep=False)
+    whole.insert(0, column, model)
+    write_rows(whole, Target.of(str(output), wait=wait), key=(column, *key))
+
+
+def shown_output(output: str | Path) -> str:
+    """Return an output as it may be shown and recorded: without a password."""
+    return parse_address(str(output)).shown if is_database(output) else str(output)
 
 
 def output_kind(output: str | Path) -> Literal["csv", "parquet"]:
@@ -51,7 +89,8 @@ def output_kind(output: str | Path) -> Literal["csv", "parquet"]:
         return "csv"
     raise UsageError(
         f"output {output} ends with neither .csv nor .parquet",
-        hint="name the file with one of these endings, or write `-` for CSV on standard output",
+        hint="name the file with one of these endings, write `-` for CSV on standard output, or name a table: "
+        "`sqlite:///x.db#forecasts`",
         code="E_RUN_OUTPUT",
     )
 
@@ -120,6 +159,6 @@ def _read_back(path: Path, kind: Literal["csv", "parquet"]) -> tuple[int, int]:
 
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     Checker = Callable[[Path], None]

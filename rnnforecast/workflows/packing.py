@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.data.calendar import Frequency
+from rnnforecast.data.source import lasting_path
 from rnnforecast.errors import ModelFileError
 from rnnforecast.evaluation.calibration import Calibration
 from rnnforecast.forecasting import Ensemble
@@ -156,7 +157,7 @@ def _input_record(read: ReadResult, fitted_lengths: np.ndarray) -> InputRecord:
     fitted = int((series.first_ordinals + fitted_lengths - 1).max())
     first, last, fitted_until = series.freq.to_timestamps(np.array([series.first_ordinals.min(), ends.max(), fitted]))
     return InputRecord(
-        paths=tuple(path if path == "-" else str(Path(path).resolve()) for path in read.paths),
+        paths=tuple(map(lasting_path, read.paths)),
         digest=read.digest,
         num_rows=series.num_rows,
         num_series=series.num_series,

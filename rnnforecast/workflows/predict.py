@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from rnnforecast.config import Settings
+from rnnforecast.data.source import stem_of
 from rnnforecast.data.windows import FlatSeries
-from rnnforecast.data.writing import check_output, write_table
+from rnnforecast.data.writing import DEFAULT_WAIT, check_output, output_kind, shown_output, write_forecasts
 from rnnforecast.errors import DataError, DivergedError
 from rnnforecast.evaluation.baselines import forecast_baseline
 from rnnforecast.forecasting import interpolate_quantiles, last_windows
@@ -25,6 +26,8 @@ from rnnforecast.workflows.results import PredictResult, stamp_to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    import pandas as pd
 
     from rnnforecast.config import DataSettings
     from rnnforecast.data.series import SeriesSet
@@ -59,6 +62,11 @@ class Request:
     attention_output: str | Path | None = None
     reading: DataSettings | None = None
     max_age: str | None = None
+
+    @property
+    def wait(self) -> str:
+        """How long a busy database is waited for."""
+        return self.reading.wait if self.reading is not None else DEFAULT_WAIT
 
 
 def predict(
@@ -100,9 +108,11 @@ def answer(
     started = time.monotonic()
     asked = _check_arguments(request.horizon, request.quantiles)
     age = parse_age(request.max_age) if request.max_age is not None else None
-    for target in (request.output, request.attention_output):
-        if target is not None:
-            check_output(target)
+    if request.output is not None:
+        check_output(request.output, wait=request.wait)
+    if request.attention_output is not None:
+        output_kind(request.attention_output)  # weights go to files alone
+        check_output(request.attention_output)
     loaded = load(model, data=data, store=store, reading=request.reading)
     stale = check_age(loaded.series, age)
     steps = asked.data.horizon or loaded.manifest.horizon
@@ -114,7 +124,8 @@ def answer(
     shown = replace(forecast, quantile_levels=levels, quantiles=forecast.quantiles[..., : len(levels)])
     frame = forecast_frame(loaded.series, shown)
     if request.output is not None:
-        write_table(frame, request.output)
+        written = written_model(loaded, getattr(data, "rows", data) or ())
+        write_forecasts(frame, request.output, model=written, key=key_columns(loaded, frame), wait=request.wait)
     if request.attention_output is not None:
         write_attention(loaded, request.attention_output)
     if watcher is not None:
@@ -130,7 +141,7 @@ def answer(
         cutoffs=tuple(series.freq.to_timestamps(last)),
         num_series=series.num_series,
         previews=make_previews(series, shown),
-        output=None if request.output is None else str(request.output),
+        output=None if request.output is None else shown_output(request.output),
         attention_output=None if request.attention_output is None else str(request.attention_output),
         findings=(*loaded.findings, *stale),
         notes=(*loaded.notes, *_notes(loaded, steps, forecast.method)),
@@ -141,6 +152,19 @@ def answer(
 def _last_levels(forecast: Forecast) -> np.ndarray:
     """Return the quantiles that the ledger keeps, which stand last."""
     return forecast.quantiles[..., -len(LEDGER_LEVELS) :]
+
+
+def key_columns(loaded: LoadedModel, frame: pd.DataFrame) -> list[str]:
+    """Return the columns that tell the forecasts of one model apart: ids, the target of several, stamp and cutoff."""
+    several = len(loaded.series.target_names) > 1
+    return [str(name) for name in frame.columns[: len(loaded.series.id_columns) + several + 2]]
+
+
+def written_model(loaded: LoadedModel, rows: Sequence[str | Path]) -> str:
+    """Return what a table of forecasts calls a model; the shipped network is told apart by the rows it forecasts."""
+    if loaded.manifest.name != BASE or not rows:
+        return loaded.manifest.label
+    return f"{BASE}:{stem_of(str(rows[0]))}"
 
 
 def forecast_series(

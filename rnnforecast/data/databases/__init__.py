@@ -1,0 +1,1 @@
+"""Tables of databases: forecasts written in one transaction, rows read by a query; SQLite, DuckDB, PostgreSQL."""

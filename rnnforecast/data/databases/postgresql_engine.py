@@ -1,0 +1,193 @@
+"""PostgreSQL, by psycopg: writers of one table come one after the other, readers get a snapshot they cannot change."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from rnnforecast.data.databases.address import quoted
+from rnnforecast.data.databases.cells import batches_of
+from rnnforecast.data.databases.session import (
+    BusyError,
+    Cells,
+    FailedError,
+    Kind,
+    KnownColumn,
+    Row,
+    Shape,
+    first_line,
+)
+from rnnforecast.masking import masked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import psycopg
+
+    from rnnforecast.data.databases.address import Address
+
+_FETCHED_ROWS = 50_000
+_LEAST_CONNECT_SECONDS, _LONGEST_CONNECT_SECONDS = 2, 30
+#: Classes and codes of SQLSTATE that may pass by themselves: connections, resources, shutdown, deadlock, locks.
+_BUSY_STATES = ("08", "53200", "53300", "57P0", "57014", "40001", "40P01", "55P03")
+#: Words of a refused connection, which has no SQLSTATE, that may pass by themselves.
+_BUSY_WORDS = (
+    *("connection refused", "timeout", "timed out", "no such file or directory", "temporary failure", "unreachable"),
+    *("reset by peer", "closed the connection", "starting up", "shutting down", "too many clients", "in recovery"),
+    *("connection slots", "not yet accepting", "connection is lost", "connection is bad: "),
+)
+_HINTS = {
+    "42501": "grant this user SELECT, INSERT and UPDATE on the table (and CREATE on its schema where it is absent)",
+    "25006": "this server takes no writes: name the primary",
+    "3F000": "create the schema first",
+    "53100": "free space on the disk of the server",
+    "42P01": "check the query and the tables it names",
+}
+_SIGN_IN = "give the password in `PGPASSWORD` or `~/.pgpass` (mode 600), and check user and database"
+
+
+class PostgresqlEngine:
+    """Databases of PostgreSQL."""
+
+    TYPES: ClassVar[Mapping[Kind, str]] = {
+        "text": "text", "integer": "bigint", "number": "double precision", "stamp": "timestamp",
+        "zoned": "timestamptz",
+    }  # fmt: skip
+    ACCEPTED: ClassVar[Mapping[Kind, frozenset[str]]] = {
+        "text": frozenset({"text", "character varying"}),
+        "integer": frozenset({"bigint", "numeric"}),
+        "number": frozenset({"double precision"}),
+        "stamp": frozenset({"timestamp without time zone"}),
+        "zoned": frozenset({"timestamp with time zone"}),
+    }
+    MAX_NAME_BYTES = 63
+    FOLDS_CASE = False
+
+    @contextlib.contextmanager
+    def connect(self, address: Address, *, writes: bool, seconds: float) -> Iterator[PostgresqlSession]:
+        """Connect to the server; without `writes` the server itself refuses every change."""
+        import psycopg
+
+        timeout = int(min(max(seconds, _LEAST_CONNECT_SECONDS), _LONGEST_CONNECT_SECONDS))
+        with _told_apart():
+            connection = psycopg.connect(
+                address.location,
+                connect_timeout=timeout,
+                prepare_threshold=None,
+                client_encoding="utf8",
+                application_name="rnnforecast",
+            )
+        session = PostgresqlSession(connection, lock_milliseconds=max(int(seconds * 1_000), 1))
+        try:
+            with _told_apart():
+                connection.read_only = not writes
+                yield session
+        finally:
+            session.end()
+
+
+class PostgresqlSession:
+    """A connection to PostgreSQL."""
+
+    def __init__(self, connection: psycopg.Connection[Any], *, lock_milliseconds: int) -> None:
+        self._connection = connection
+        self._lock_milliseconds = lock_milliseconds
+
+    def begin(self, lock: str) -> None:
+        """Begin, and wait until no other of our writers is at this table."""
+        self.run(f"SET LOCAL lock_timeout = {self._lock_milliseconds}")
+        number = int.from_bytes(hashlib.sha256(f"rnnforecast {lock}".encode()).digest()[:8], "big", signed=True)
+        self.run("SELECT pg_advisory_xact_lock(%s)", (number,))
+
+    def run(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
+        """Run one statement and return its rows."""
+        cursor = self._connection.execute(sql.encode(), tuple(parameters) or None)
+        return cursor.fetchall() if cursor.description else []
+
+    def shape(self, address: Address) -> Shape | None:
+        """Return the table as it is, found as the server finds it: by the search path where no schema is named."""
+        found = self.run("SELECT c.oid, c.relkind FROM pg_class c WHERE c.oid = to_regclass(%s)", (address.table_name,))
+        if not found:
+            return None
+        oid, kind = found[0]
+        columns = self.run(
+            "SELECT attname, format_type(atttypid, NULL), atthasdef OR attidentity <> '' FROM pg_attribute "
+            "WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped ORDER BY attnum",
+            (oid,),
+        )
+        keys = self.run(
+            "SELECT array_agg(a.attname::text) FROM pg_index i JOIN pg_attribute a "
+            "ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey) WHERE i.indrelid = %s AND i.indisunique "
+            "AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL GROUP BY i.indexrelid",
+            (oid,),
+        )
+        return Shape(
+            is_table=(kind.decode() if isinstance(kind, bytes) else kind) in ("r", "p"),
+            columns=tuple(KnownColumn(name, type_, bool(fills)) for name, type_, fills in columns),
+            unique=frozenset(frozenset(names) for (names,) in keys),
+        )
+
+    def stage(self, name: str, cells: Cells) -> None:
+        """Make a temporary table, gone with the transaction, and fill it by COPY."""
+        types = PostgresqlEngine.TYPES
+        declared = ", ".join(
+            f"{quoted(column)} {types[kind]}" for column, kind in zip(cells.names, cells.kinds, strict=True)
+        )
+        self.run(f"CREATE TEMP TABLE {quoted(name)} ({declared}) ON COMMIT DROP")
+        with self._connection.cursor() as cursor, cursor.copy(f"COPY {quoted(name)} FROM STDIN".encode()) as copy:
+            for row in zip(*cells.values, strict=True):
+                copy.write_row(row)
+        self.run(f"ANALYZE {quoted(name)}")
+
+    def read(self, query: str) -> Iterator[Any]:
+        """Run a query behind a cursor of the server, which takes one SELECT or VALUES and nothing else."""
+        self.run("SET LOCAL timezone = 'UTC'")
+        with self._connection.cursor("rnnforecast_rows") as cursor:
+            cursor.execute(query.encode())
+            names = [known.name for known in cursor.description or ()]
+            yield from batches_of(names, iter(lambda: cursor.fetchmany(_FETCHED_ROWS), []))
+
+    def commit(self) -> None:
+        """Make what was written last."""
+        self._connection.commit()
+
+    def end(self) -> None:
+        """Close; the server undoes what was not committed."""
+        self._connection.close()
+
+
+def load() -> PostgresqlEngine:
+    """Return the engine. Raises ImportError where the package is not installed."""
+    import psycopg  # noqa: F401
+
+    return PostgresqlEngine()
+
+
+@contextlib.contextmanager
+def _told_apart() -> Iterator[None]:
+    """Turn the errors of the library into ours."""
+    import psycopg
+
+    try:
+        yield
+    except psycopg.Error as error:
+        raise _judged(error) from error
+    except UnicodeEncodeError as error:
+        raise FailedError("a text cannot be written as UTF-8", hint="mend the ids at fault") from error
+
+
+def _judged(error: psycopg.Error) -> Exception:
+    import psycopg
+
+    words, state = masked(first_line(error)), error.sqlstate
+    if state is not None:
+        if state.startswith(_BUSY_STATES):
+            return BusyError(words)
+        code = "QUERY" if state in ("42601", "0A000", "25006", "25001") else "DB"
+        return FailedError(words, hint=_HINTS.get(state, "check the query, the table and the rights"), code=code)
+    if isinstance(error, psycopg.OperationalError):
+        if any(sign in words.lower() for sign in _BUSY_WORDS):
+            return BusyError(words)
+        return FailedError(words, hint=_SIGN_IN)
+    return FailedError(words, hint="check the URL; dates beyond year 9999 are not read")

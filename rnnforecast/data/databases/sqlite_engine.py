@@ -1,0 +1,178 @@
+"""SQLite, by the library that comes with Python: stamps are ISO text there, and one writer at a time is let in."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from rnnforecast.data.databases.address import quoted
+from rnnforecast.data.databases.cells import batches_of
+from rnnforecast.data.databases.session import (
+    BusyError,
+    Cells,
+    FailedError,
+    Kind,
+    KnownColumn,
+    Row,
+    Shape,
+    first_line,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from rnnforecast.data.databases.address import Address
+
+_FETCHED_ROWS = 50_000
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
+#: What a query may do: look at columns, call functions, refer to itself.
+_READS = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
+_HINTS = {
+    sqlite3.SQLITE_FULL: ("free space on its disk", "NO_SPACE"),
+    sqlite3.SQLITE_READONLY: ("allow this user to write the file and its folder", "READ_ONLY"),
+    sqlite3.SQLITE_CANTOPEN: ("check the path; file and folder must be there and open to this user", "PERMISSION"),
+    sqlite3.SQLITE_NOTADB: ("name a database of SQLite", "KIND"),
+    sqlite3.SQLITE_CORRUPT: ("the file is damaged: restore it from a copy", "DEVICE"),
+    sqlite3.SQLITE_IOERR: ("check the disk", "DEVICE"),
+}
+
+
+class SqliteEngine:
+    """Databases of SQLite."""
+
+    TYPES: ClassVar[Mapping[Kind, str]] = {
+        "text": "TEXT", "integer": "INTEGER", "number": "REAL", "stamp": "TEXT", "zoned": "TEXT",
+    }  # fmt: skip
+    _TEXT = frozenset({"text", "varchar", "character varying"})
+    ACCEPTED: ClassVar[Mapping[Kind, frozenset[str]]] = {
+        "text": _TEXT, "integer": frozenset({"integer", "bigint", "int"}), "stamp": _TEXT, "zoned": _TEXT,
+        "number": frozenset({"real", "double", "double precision", "float"}),
+    }  # fmt: skip
+    MAX_NAME_BYTES = 10_000
+    FOLDS_CASE = True
+
+    @contextlib.contextmanager
+    def connect(self, address: Address, *, writes: bool, seconds: float) -> Iterator[SqliteSession]:
+        """Open the file; without `writes` it must be there and stays as it is."""
+        if not writes and not address.path.exists():
+            raise FailedError("there is no such file", hint="check the path", code="MISSING")
+        uri = f"{address.path.as_uri()}?mode={'rwc' if writes else 'ro'}"
+        with _told_apart():
+            connection = sqlite3.connect(uri, uri=True, timeout=seconds, isolation_level=None)
+        session = SqliteSession(connection)
+        try:
+            with _told_apart():
+                yield session
+        finally:
+            session.end()
+
+
+class SqliteSession:
+    """A connection to SQLite."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def begin(self, lock: str) -> None:  # noqa: ARG002
+        """Begin as the one writer."""
+        self._connection.execute("BEGIN IMMEDIATE")
+
+    def run(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
+        """Run one statement and return its rows."""
+        return self._connection.execute(sql, tuple(parameters)).fetchall()
+
+    def shape(self, address: Address) -> Shape | None:
+        """Return the table as it is."""
+        found = self.run("SELECT type, name FROM sqlite_master WHERE name = ? COLLATE NOCASE", (address.table,))
+        found = [row for row in found if row[0] in ("table", "view")]
+        if not found:
+            return None
+        name = found[0][1]
+        columns = self.run("SELECT name, type, dflt_value, pk FROM pragma_table_info(?)", (name,))
+        unique = {frozenset(str(row[0]) for row in columns if row[3])}
+        for (index,) in self.run('SELECT name FROM pragma_index_list(?) WHERE "unique" AND NOT partial', (name,)):
+            unique.add(frozenset(str(row[0]) for row in self.run("SELECT name FROM pragma_index_info(?)", (index,))))
+        return Shape(
+            is_table=found[0][0] == "table",
+            columns=tuple(KnownColumn(row[0], _base(row[1]), row[2] is not None) for row in columns),
+            unique=frozenset(unique),
+        )
+
+    def stage(self, name: str, cells: Cells) -> None:
+        """Make and fill a temporary table."""
+        declared = ", ".join(
+            f"{quoted(column)} {SqliteEngine.TYPES[kind]}"
+            for column, kind in zip(cells.names, cells.kinds, strict=True)
+        )
+        self.run(f"CREATE TEMP TABLE {quoted(name)} ({declared})")
+        values = [
+            [_iso(value) for value in column] if kind in ("stamp", "zoned") else column
+            for column, kind in zip(cells.values, cells.kinds, strict=True)
+        ]
+        marks = ", ".join("?" * len(cells.names))
+        self._connection.executemany(f"INSERT INTO {quoted(name)} VALUES ({marks})", zip(*values, strict=True))
+
+    def read(self, query: str) -> Iterator[Any]:
+        """Run a query; any step of it that does more than read is refused before it is taken."""
+        refused: list[int] = []
+
+        def judge(action: int, *_: object) -> int:
+            if action in _READS:
+                return sqlite3.SQLITE_OK
+            refused.append(action)
+            return sqlite3.SQLITE_DENY
+
+        self._connection.set_authorizer(judge)
+        try:
+            cursor = self._connection.execute(query)
+            names = [str(known[0]) for known in cursor.description or ()]
+            yield from batches_of(names, iter(lambda: cursor.fetchmany(_FETCHED_ROWS), []))
+        except (sqlite3.DatabaseError, sqlite3.ProgrammingError) as error:
+            if refused:
+                raise FailedError("the query does more than read", hint="write a SELECT", code="QUERY") from error
+            raise
+        finally:
+            self._connection.set_authorizer(None)
+
+    def commit(self) -> None:
+        """Make what was written last."""
+        self._connection.execute("COMMIT")
+
+    def end(self) -> None:
+        """Undo what was not committed and close."""
+        with contextlib.suppress(sqlite3.Error):
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        with contextlib.suppress(sqlite3.Error):
+            self._connection.close()
+
+
+def load() -> SqliteEngine:
+    """Return the engine; the library is always there."""
+    return SqliteEngine()
+
+
+@contextlib.contextmanager
+def _told_apart() -> Iterator[None]:
+    """Turn the errors of the library into ours."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        if code in _BUSY:
+            raise BusyError("another program is writing it") from error
+        hint, name = _HINTS.get(code, ("check the query and the tables it names", "DB"))
+        raise FailedError(first_line(error), hint=hint, code=name) from error
+    except UnicodeEncodeError as error:
+        raise FailedError("a text cannot be written as UTF-8", hint="mend the ids at fault") from error
+
+
+def _base(declared: str) -> str:
+    """Return a declared type without its size."""
+    return declared.partition("(")[0].strip().lower()
+
+
+def _iso(stamp: Any) -> str:
+    """Return a stamp as SQLite's own functions read it; the same text for the same stamp in every run."""
+    return str(stamp.isoformat(sep=" "))
