@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rnnforecast.workflows.compare import compare
     from rnnforecast.workflows.evaluate import evaluate
     from rnnforecast.workflows.inspect import inspect
+    from rnnforecast.workflows.loading import Files
     from rnnforecast.workflows.models import load_model
     from rnnforecast.workflows.predict import predict
     from rnnforecast.workflows.results import (
@@ -35,6 +36,7 @@ __all__ = [
     "BatchResult",
     "CompareResult",
     "EvaluateResult",
+    "Files",
     "InspectResult",
     "PredictResult",
     "RnnForecastError",
@@ -57,6 +59,7 @@ _HOMES = {
     "BatchResult": "rnnforecast.workflows.batch.results",
     "CompareResult": _RESULTS,
     "EvaluateResult": _RESULTS,
+    "Files": "rnnforecast.workflows.loading",
     "InspectResult": _RESULTS,
     "PredictResult": _RESULTS,
     "RnnForecastError": "rnnforecast.errors",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from rnnforecast.errors import UsageError
 from rnnforecast.masking import masked
@@ -47,6 +47,8 @@ TRAINED_QUANTILE_LEVELS = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 
 #: Levels shown and written unless `--quantiles` names others.
 DEFAULT_QUANTILE_LEVELS = (0.025, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.975)
 
+#: Covariates that the calendar itself gives.
+CALENDAR_FEATURES = ("season", "holidays")
 #: Keys that Python keeps for itself, and the fields that hold them.
 FIELD_NAMES = {"from": "from_"}
 MAX_HORIZON = 100_000
@@ -67,7 +69,20 @@ def _as_one(value: object) -> object:
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
+def _as_features(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Take apart words that stand together, and refuse those that name no covariates of the calendar."""
+    parts = tuple(dict.fromkeys(part.strip() for word in words for part in word.split(",") if part.strip()))
+    unknown = [part for part in parts if part not in CALENDAR_FEATURES]
+    if unknown:
+        raise ValueError(f"{unknown[0]!r} is none of {', '.join(CALENDAR_FEATURES)}")
+    return parts
+
+
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+Features = Annotated[tuple[str, ...], BeforeValidator(_as_tuple), AfterValidator(_as_features)]
+#: Categories of one column that get a place of their own; the others share the unknown bucket.
+MAX_CATEGORIES = 1_000
+Categories = tuple[Annotated[int, Field(ge=0, le=MAX_CATEGORIES)], ...]
 Levels = Annotated[tuple[Annotated[float, Field(ge=0.01, le=0.99)], ...], BeforeValidator(_as_tuple)]
 
 
@@ -89,6 +104,11 @@ class DataSettings(_Frozen):
     past: Names = Field((), description="covariate known up to the cutoff, repeat for several")
     future: Names = Field((), description="covariate known ahead, repeat for several")
     static: Names = Field((), description="covariate with one value a series, repeat for several")
+    future_data: Names = Field((), description="file with the covariates known ahead, repeat for several")
+    calendar_features: Features = Field(
+        (), description="covariates made from the calendar: season, holidays (with --country)"
+    )
+    country: str | None = Field(None, description="country whose holidays are meant, or a part of one: DE, DE-BY")
     date_format: str | None = Field(None, description="how stamps are written, such as %d.%m.%Y %H:%M")
     dayfirst: bool | None = Field(None, description="01/02/2024 is the first of February; monthfirst: 2 January")
     locale: Locale | None = Field(None, description="language of month names")
@@ -275,6 +295,10 @@ class MemberSettings(_Frozen):
     num_past_covariates: int = Field(0, ge=0, le=10_000)
     num_future_covariates: int = Field(0, ge=0, le=10_000)
     num_static_covariates: int = Field(0, ge=0, le=10_000)
+    #: of each covariate the number of categories it tells apart, 0 where it is a number; () where all are numbers
+    past_categories: Categories = ()
+    future_categories: Categories = ()
+    static_categories: Categories = ()
     quantile_levels: tuple[float, ...] = TRAINED_QUANTILE_LEVELS
 
     @model_validator(mode="after")
@@ -293,4 +317,8 @@ class MemberSettings(_Frozen):
             raise ValueError("`one-to-many` needs normalisation `global`: a series without history has no other level")
         if self.mapping == "one-to-one" and self.horizon != 1:
             raise ValueError("`one-to-one` forecasts one step: horizon must be 1")
+        for kind in ("past", "future", "static"):
+            categories, count = getattr(self, f"{kind}_categories"), getattr(self, f"num_{kind}_covariates")
+            if categories and len(categories) != count:
+                raise ValueError(f"`{kind}_categories` has {len(categories)} entries for {count} covariates")
         return self

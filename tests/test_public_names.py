@@ -13,6 +13,7 @@ PUBLIC = [
     "BatchResult",
     "CompareResult",
     "EvaluateResult",
+    "Files",
     "InspectResult",
     "PredictResult",
     "RnnForecastError",

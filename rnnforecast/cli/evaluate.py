@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from rnnforecast.cli.command import build_command
 from rnnforecast.cli.flags import ORIGIN_FLAGS
-from rnnforecast.cli.options import Model, OptionalData, RefitOrigins, Store
+from rnnforecast.cli.options import FutureData, Model, OptionalData, RefitOrigins, Store
 from rnnforecast.cli.settings import load_settings
 from rnnforecast.cli.view import View
 
@@ -16,6 +16,7 @@ def evaluate(
     flags: Mapping[str, object],
     model: Model = None,
     data: OptionalData = None,
+    future_data: FutureData = None,
     refit: RefitOrigins = False,
     store: Store = None,
 ) -> None:
@@ -29,7 +30,7 @@ def evaluate(
     with view.progress() as progress:
         result = rnnforecast.evaluate(
             model,
-            data or None,
+            rnnforecast.Files(tuple(data or ()), tuple(future_data or ())),
             num_windows=origins.num_windows,
             window_step=origins.window_step,
             gap=origins.gap,

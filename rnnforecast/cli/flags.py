@@ -104,6 +104,23 @@ ROLE_FLAGS = (
     Flag("past", str, "covariate known up to the cutoff, repeat for several", DATA, repeated=True, metavar="COLUMN"),
     Flag("future", str, "covariate known ahead, repeat for several", DATA, repeated=True, metavar="COLUMN"),
     Flag("static", str, "covariate with one value a series, repeat for several", DATA, repeated=True, metavar="COLUMN"),
+    Flag(
+        "future_data",
+        str,
+        "file with the covariates known ahead, repeat for several",
+        DATA,
+        repeated=True,
+        metavar="FILE",
+    ),
+    Flag(
+        "calendar_features",
+        str,
+        "covariates made from the calendar: season, holidays (with --country)",
+        DATA,
+        repeated=True,
+        metavar="NAMES",
+    ),
+    Flag("country", str, "country whose holidays are meant, or a part of one: DE, DE-BY", DATA, metavar="CODE"),
 )
 CLOCK_FLAGS = (
     Flag("date_format", str, "how stamps are written, such as %d.%m.%Y %H:%M", CLOCK),
@@ -331,6 +348,8 @@ EVALUATION_FLAGS = (
         metavar="ACTION",
     ),
 )
+#: What a model was trained with, or the shipped network does not read; the horizon has words of its own.
+NOT_OF_A_FORECAST = ("horizon", "past", "future", "static", "calendar_features", "country")
 FORECAST_FLAGS = (
     Flag(
         "horizon",
@@ -340,6 +359,6 @@ FORECAST_FLAGS = (
         metavar="STEPS",
     ),
     QUANTILES,
-    *(flag for flag in DATA_FLAGS if flag.name not in ("horizon", "past", "future", "static")),
+    *(flag for flag in DATA_FLAGS if flag.name not in NOT_OF_A_FORECAST),
 )
 SETTINGS = DATA_FLAGS + NETWORK_FLAGS + TRAINING_FLAGS + EVALUATION_FLAGS

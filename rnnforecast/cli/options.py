@@ -59,6 +59,15 @@ FreshData = Annotated[
         rich_help_panel=DATA,
     ),
 ]
+FutureData = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--future-data",
+        help="file with the covariates known ahead, repeat for several",
+        metavar="FILE",
+        rich_help_panel=DATA,
+    ),
+]
 Store = Annotated[
     str | None,
     typer.Option(

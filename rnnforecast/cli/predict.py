@@ -31,6 +31,7 @@ def predict(
     A file that no model was trained on is forecast at once by `base`, the network that comes with the tool.
     """
     from rnnforecast.workflows.issuing import issue
+    from rnnforecast.workflows.loading import Files
     from rnnforecast.workflows.predict import Request
 
     if output == "-" and view.format != "table":
@@ -45,7 +46,8 @@ def predict(
         reading=chosen.data,
         max_age=max_age,
     )
-    result = issue(request, model, data=data or None, store=store, ledger=ledger)
+    files = Files(tuple(data or ()), chosen.data.future_data)
+    result = issue(request, model, data=files, store=store, ledger=ledger)
     view.show(result)
 
 

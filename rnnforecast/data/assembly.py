@@ -19,10 +19,16 @@ from rnnforecast.data.series import SeriesSet
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rnnforecast.data.columns import Roles
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
+
+
+#: Series that a refusal names.
+MAX_LISTED_IDS = 5
 
 
 @dataclass(frozen=True)
@@ -43,8 +49,11 @@ def build_series(
     id_values: npt.NDArray[np.object_],
     findings: list[Finding],
     keep_unobserved: bool = False,
+    categories: Mapping[str, tuple[str, ...]] | None = None,
 ) -> SeriesSet:
     """Return all series of a grid, season not judged yet; appends what was noticed to `findings`.
+
+    `categories` are the vocabularies of the covariates that hold codes.
 
     Series without any target value are left out, or with `keep_unobserved` kept: the first row of one whose
     covariates are known ahead, the last row of any other, is then where its forecast starts after.
@@ -55,9 +64,10 @@ def build_series(
     lengths = _target_lengths(values.targets, grid, with_future=bool(roles.future), keep_unobserved=keep_unobserved)
     kept = rows_of(grid.offsets[:-1], lengths)  # rows of the grid that belong to a target
     problems = _missing_covariates(rows, grid, roles, values, kept)
-    static, changing = _static_values(rows, grid, roles, values.static)
+    static, changing = _static_values(rows, grid, roles, values.static, categories=categories or {})
     if problems or changing:
         raise refusal(problems + changing)
+    _note_known_ahead(grid, roles, lengths, findings)
     num_items, num_targets = len(lengths), len(roles.target)
     item_of = np.repeat(np.arange(num_items, dtype=np.int64), num_targets)
     target_of = np.tile(np.arange(num_targets, dtype=np.int64), num_items)
@@ -84,6 +94,7 @@ def build_series(
         past_names=roles.past,
         future_names=roles.future,
         static_names=roles.static,
+        categories=dict(categories or {}),
     )
     return _audited(series, findings, file=rows.locate([])[0], keep_unobserved=keep_unobserved)
 
@@ -126,7 +137,20 @@ def _missing_covariates(rows: Rows, grid: Grid, roles: Roles, values: _Values, k
     return findings
 
 
-def _static_values(rows: Rows, grid: Grid, roles: Roles, columns: FloatArray) -> tuple[FloatArray, list[Finding]]:
+def _note_known_ahead(grid: Grid, roles: Roles, lengths: IntArray, findings: list[Finding]) -> None:
+    """Note the rows after the last target, which the covariates known ahead are read from."""
+    ahead = np.diff(grid.offsets) - lengths
+    if not ahead.any():
+        return
+    count = int(ahead.sum())
+    rows = "1 row" if count == 1 else f"{count} rows"
+    message = f"{rows} after the last target hold what is known ahead: {listed(roles.future)}"
+    findings.append(Finding("N_COVARIATE_AHEAD", "note", message, column=roles.future[0], count=count))
+
+
+def _static_values(
+    rows: Rows, grid: Grid, roles: Roles, columns: FloatArray, *, categories: Mapping[str, tuple[str, ...]]
+) -> tuple[FloatArray, list[Finding]]:
     """Return one value for each item, [K, Fs], and the refusals of values that are missing or change."""
     first = columns[grid.offsets[:-1]]  # the first row of an item is never a gap
     findings = []
@@ -137,10 +161,12 @@ def _static_values(rows: Rows, grid: Grid, roles: Roles, columns: FloatArray) ->
         if not len(wrong):
             continue
         file, lines = rows.locate(np.sort(grid.sources[wrong])[:MAX_LISTED_ROWS].tolist())
-        label = quoted(rows.labels(int(items[wrong[0]])))
+        label = ", ".join(quoted(rows.labels(int(item))) for item in np.unique(items[wrong])[:MAX_LISTED_IDS])
         fix = f"correct these rows, or name `{name}` with --past or --future"
         message = f"static covariate `{name}`, {rows_in_words(lines, len(wrong))}: missing or changes in series {label}"
-        value = str(column[wrong[0]])
+        code = column[wrong[0]]
+        words = ("another category", *categories.get(name, ()))
+        value = words[int(code)] if name in categories and code >= 0 else str(code)
         findings.append(Finding("E_COVARIATE_STATIC", "refusal", message, file, lines, name, value, len(wrong), fix))
     return first, findings
 
@@ -191,13 +217,26 @@ def _audited(series: SeriesSet, findings: list[Finding], *, file: str, keep_unob
 
 def note_missing_cells(rows: Rows, roles: Roles, findings: list[Finding]) -> None:
     """Note empty target cells of the file, with their rows."""
+    past = ~_known_ahead(rows, roles)
     for place, name in enumerate(roles.target):
-        empty = np.flatnonzero(np.isnan(rows.values[:, place]))
+        empty = np.flatnonzero(np.isnan(rows.values[:, place]) & past)
         if len(empty):
             file, lines = rows.locate(empty[:MAX_LISTED_ROWS].tolist())
             noun = "value is" if len(empty) == 1 else "values are"
             message = f"column `{name}`: {len(empty)} {noun} missing; masked, not filled in"
             findings.append(Finding("N_VALUE_MISSING", "note", message, file, lines, name, "", len(empty)))
+
+
+def _known_ahead(rows: Rows, roles: Roles) -> npt.NDArray[np.bool_]:
+    """Tell which rows come after the last target of their series and hold covariates known ahead: [n]."""
+    if not roles.future:
+        return np.zeros(len(rows.items), dtype=np.bool_)
+    known = ~np.isnan(rows.values[:, : len(roles.target)]).all(axis=1)
+    stamps = rows.stamps.astype(np.int64)
+    newest = np.full(int(rows.items.max()) + 1, np.iinfo(np.int64).max)
+    newest[rows.items[known]] = np.iinfo(np.int64).min
+    np.maximum.at(newest, rows.items[known], stamps[known])
+    return np.asarray(stamps > newest[rows.items])
 
 
 def _note_missing(series: SeriesSet, lengths: IntArray, findings: list[Finding]) -> None:

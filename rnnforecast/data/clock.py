@@ -16,6 +16,8 @@ from rnnforecast.errors import DataError, UsageError
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import numpy.typing as npt
 
     from rnnforecast.config import DataSettings
@@ -35,9 +37,13 @@ def set_clock(
     timezone: str | None,
     num_targets: int,
     num_labels: int = 0,
+    categories: Collection[int] = (),
     findings: list[Finding],
 ) -> tuple[Rows, str | None]:
     """Return rows and zone after `--tz` and `--resample`; stamps of a zone are in UTC.
+
+    Of the columns of values the first are targets, the last `num_labels` are constant for a series, and those at the
+    places `categories` hold codes.
 
     Raises DataError for local stamps that a change of clocks leaves unclear, UsageError for flags that do not fit.
     """
@@ -64,8 +70,14 @@ def set_clock(
         message = f"steps of {how.resample} begin at midnights of {timezone}"
         findings.append(Finding("N_TIME_ZONE", "note", message, column=rows.time_column, value=timezone))
         rows, timezone = replace(rows, stamps=read_zone(timezone, rows.stamps).to_local(rows.stamps)), None
+    num_columns = rows.values.shape[1]
     resampled = resample(
-        rows, how.resample, how.aggregate, num_targets=num_targets, num_labels=num_labels, findings=findings
+        rows,
+        how.resample,
+        how.aggregate,
+        num_targets=num_targets,
+        labels={*categories, *range(num_columns - num_labels, num_columns)},
+        findings=findings,
     )
     return resampled, timezone
 

@@ -82,6 +82,15 @@ def named_days(name: str, first_year: int, last_year: int) -> _Days:
     return _Days(name, weekmask, days[np.is_busday(days, weekmask=weekmask)])
 
 
+def holidays_of(name: str, first_year: int, last_year: int) -> DayArray:
+    """Return the holidays of a country (DE), a part of one (DE-BY) or a market, weekends among them, in order.
+
+    Raises what `named_days` raises.
+    """
+    years = range(max(first_year, 1), min(last_year, 9_998) + 1)
+    return np.array(sorted(_lookup(name, years)), dtype="datetime64[D]")
+
+
 def _lookup(name: str, years: range) -> Any:
     try:
         import holidays

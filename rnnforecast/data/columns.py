@@ -16,12 +16,12 @@ from rnnforecast.data.ids import FILE_ID, named_like_id
 from rnnforecast.data.joined_stamps import part_of
 from rnnforecast.data.profiles import Profile, profile_columns
 from rnnforecast.data.refusals import listed, refusal
-from rnnforecast.data.role_checks import check_roles, in_words
+from rnnforecast.data.role_checks import categorical_of, check_roles, in_words
 from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
@@ -55,6 +55,7 @@ class Roles:
     past: tuple[str, ...] = ()
     future: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()  # covariates among them that hold words
     id_candidates: tuple[str, ...] = ()
     reasons: dict[str, str] = field(default_factory=dict)
 
@@ -69,9 +70,16 @@ class Roles:
         return self.past + self.future + self.static
 
 
-def choose_columns(sample: pd.DataFrame, settings: DataSettings, *, path: str) -> Roles:
+def choose_columns(
+    sample: pd.DataFrame,
+    settings: DataSettings,
+    *,
+    path: str,
+    categories: Mapping[str, Sequence[str]] | None = None,
+) -> Roles:
     """Choose time, target and covariates from a sample of rows; ids that nobody named are candidates only.
 
+    `categories` are those of a stored model: each covariate must then hold words where it did in the training.
     Raises DataError for a name that is no column, a column in two roles, and where nothing can be a target.
     """
     profiles = profile_columns(sample)
@@ -82,6 +90,7 @@ def choose_columns(sample: pd.DataFrame, settings: DataSettings, *, path: str) -
     target = _choose_target(profiles, settings, taken, reasons, path=path)
     roles = Roles(time, target, settings.id, settings.past, settings.future, settings.static, reasons=reasons)
     check_roles(sample, profiles, roles, settings, path=path)
+    roles = replace(roles, categorical=categorical_of(sample, profiles, roles.covariates, path=path, known=categories))
     if settings.id:
         reasons["id"] = "named by --id"
         return roles

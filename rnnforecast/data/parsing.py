@@ -36,7 +36,7 @@ class ParsedFile:
     """The used columns of one file, parsed; with `problems` it is no reading, only what else could be found."""
 
     table: Table
-    frame: pd.DataFrame  # ids and candidates for ids, as categories of text
+    frame: pd.DataFrame  # ids, candidates for ids and covariates of words, as categories of text
     stamps: Stamps | None
     values: FloatArray  # [n, T]
     rows: IntArray | None  # [n] frame rows of the table where blank ones were left out
@@ -54,9 +54,11 @@ def parse_file(table: Table, roles: Roles, settings: DataSettings | None = None)
     Raises DataError for columns that are not there and for files that cannot be read on.
     """
     settings = settings or DataSettings()
-    numeric = [*roles.target, *roles.covariates]
-    labels = [name for name in (*roles.id, *roles.id_candidates) if name in table.names]
-    lacking = [name for name in (*roles.time, *numeric, *roles.id) if name not in table.names and name != FILE_ID]
+    numeric = [name for name in (*roles.target, *roles.covariates) if name not in roles.categorical]
+    words = (*roles.id, *roles.id_candidates, *roles.categorical)
+    labels = [name for name in words if name in table.names]
+    used = (*roles.time, *numeric, *roles.id, *roles.categorical)
+    lacking = [name for name in used if name not in table.names and name != FILE_ID]
     if lacking:
         message = f"{quoted_path(table.path)} lacks column {listed(lacking)}"
         raise DataError(message, hint=f"its columns are {listed(table.names)}", code="E_COLUMN_UNKNOWN")
@@ -87,9 +89,11 @@ def _parse_numeric(
     frame: pd.DataFrame, roles: Roles, *, path: str, lines_of: LinesOf, settings: DataSettings
 ) -> tuple[FloatArray, list[Finding]]:
     names = [*roles.target, *roles.covariates]
-    columns = np.empty((len(frame), len(names)))
+    columns = np.full((len(frame), len(names)), np.nan)
     findings: list[Finding] = []
     for place, name in enumerate(names):
+        if name in roles.categorical:  # codes follow when the words of all files are known
+            continue
         values, noticed = parse_numbers(frame[name], name=name, path=path, lines_of=lines_of, settings=settings)
         columns[:, place] = values
         findings += noticed

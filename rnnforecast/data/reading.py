@@ -18,18 +18,22 @@ from rnnforecast.config import DataSettings
 from rnnforecast.data.assembly import build_series, note_missing_cells, with_season
 from rnnforecast.data.audit import Rows, to_grid
 from rnnforecast.data.calendar import check_horizon, default_horizon, default_season_length, detect_season_length
+from rnnforecast.data.calendar_features import is_generated, with_calendar
+from rnnforecast.data.categories import encode_categories
 from rnnforecast.data.clock import set_clock
 from rnnforecast.data.closures import OpenDays
 from rnnforecast.data.columns import Roles, choose_columns
 from rnnforecast.data.filling import filled
 from rnnforecast.data.ids import FILE_ID, choose_ids, near_twins, number_items
+from rnnforecast.data.known_ahead import with_plan
 from rnnforecast.data.parsing import ParsedFiles, codes_of, join_files, missing_id, parse_file
-from rnnforecast.data.refusals import refusal, rows_in_words
+from rnnforecast.data.plans import PlanFiles, open_plan, read_plan
+from rnnforecast.data.refusals import listed, refusal, rows_in_words
 from rnnforecast.data.repairs import check_strict, redacted, with_noticed
 from rnnforecast.data.schemas import check_schemas
 from rnnforecast.data.source import expand, public_path
 from rnnforecast.data.table import Table, read_table
-from rnnforecast.errors import DataError, RnnForecastError
+from rnnforecast.errors import DataError, RnnForecastError, UsageError
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
 if TYPE_CHECKING:
@@ -37,6 +41,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from rnnforecast.data.categories import Vocabularies
     from rnnforecast.data.frequency import Frequency
     from rnnforecast.data.series import SeriesSet
 
@@ -72,6 +77,15 @@ class ReadResult:
     digest: str  # sha256 of the file, or of the digests of several files
     columns: tuple[str, ...]  # all columns of the first file
     roles: dict[str, str]  # column -> time, target, id, past, future, static or unused
+    future_paths: tuple[str, ...] = ()  # files of what is known ahead
+
+
+@dataclass(frozen=True)
+class _Model:
+    """What a stored model knows of the rows it reads: its calendar, and the words its covariates hold."""
+
+    freq: Frequency | None = None
+    categories: Vocabularies | None = None
 
 
 def read_series(
@@ -80,18 +94,21 @@ def read_series(
     *,
     keep_unobserved: bool = False,
     known: Frequency | None = None,
+    categories: Vocabularies | None = None,
 ) -> ReadResult:
     """Read files, globs, URLs or `-` as series on one regular calendar.
 
     Several files are one panel where their columns tell the series apart, else each file is a series. Series
     without any target value are left out with a finding, or kept for networks that need no history. `known` is the
-    frequency of a stored model, whose closed days are taken as they are. Raises
-    InputError where a file cannot be read and DataError, with every problem found, where its content is refused.
+    frequency of a stored model, whose closed days are taken as they are, and `categories` the words its covariates
+    hold. Raises InputError where a file cannot be read and DataError, with every problem found, where its content
+    is refused.
     """
     settings = settings or DataSettings()
     findings: list[Finding] = []
     try:
-        read = _read(data, settings, findings, keep_unobserved=keep_unobserved, known=known)
+        model = _Model(known, categories)
+        read = _read(data, settings, findings, keep_unobserved=keep_unobserved, model=model)
         if settings.strict:
             check_strict(read.findings)
     except RnnForecastError as error:
@@ -106,48 +123,37 @@ def _read(
     findings: list[Finding],
     *,
     keep_unobserved: bool,
-    known: Frequency | None,
+    model: _Model,
 ) -> ReadResult:
     paths, noticed = expand([data] if isinstance(data, str | Path) else data, dataset=settings.dataset)
     findings += noticed
     tables = [read_table(path, settings) for path in paths]
-    roles = _choose(tables[0], settings)
+    plan = open_plan(settings)
+    here = _in_rows(settings, tables[0].names, plan)
+    roles = _choose(tables[0], here, categories=model.categories)
     if settings.dataset:
         check_schemas(tables, roles)
-    files = [parse_file(table, roles, settings) for table in tables]
+    files = [parse_file(table, roles, here) for table in tables]
     findings += [finding for table in tables for finding in table.findings]
     findings += [finding for one in files for finding in one.findings]
     problems = [finding for one in files for finding in one.problems]
-    num_rows = sum(len(one.values) for one in files)
     names, digest = tables[0].names, _digest(tables)
     if problems and any(one.stamps is None for one in files) and roles.time:
         raise refusal(problems)
-    together = join_files(files)
-    roles = _with_ids(roles, together, settings)
-    rows, id_values = _to_rows(roles, together, findings)
+    together, words = encode_categories(join_files(files), roles, findings, known=model.categories)
+    roles = _with_ids(roles, together, here)
     try:
-        note_missing_cells(rows, roles, findings)
-        counts = {"num_targets": len(roles.target), "num_labels": len(roles.static)}
-        rows, zone = set_clock(rows, settings, timezone=together.timezone, findings=findings, **counts)
-        grid = to_grid(
-            rows,
-            freq=settings.freq or settings.resample,
-            timezone=zone,
-            findings=findings,
-            duplicates=settings.duplicates,
-            num_targets=len(roles.target),
-            open_days=OpenDays(settings.calendar, known),
-        )
-        series = build_series(
-            grid.rows, grid, roles, id_values=id_values, findings=findings, keep_unobserved=keep_unobserved
+        series = _lay_out(
+            together, roles, here, findings, words=words, known=model.freq, keep_unobserved=keep_unobserved
         )
     except DataError as error:
         raise refusal([*problems, *error.findings]) if problems and error.findings else error from error
     if problems:
         raise refusal(problems)
-    series, assumptions = _assume(series, roles, settings, num_rows=num_rows)
+    series, assumptions = _assume(series, roles, settings, num_rows=len(together.values))
     check_horizon(series.freq, int((series.first_ordinals + series.lengths).max()) - 1, assumptions.horizon)
     series = filled(series, settings.fill, findings)
+    series = _with_ahead(series, plan, settings, findings, time=roles.time, model=model, horizon=assumptions.horizon)
     return ReadResult(
         series=series,
         assumptions=assumptions,
@@ -155,18 +161,98 @@ def _read(
         paths=tuple(map(public_path, paths)),
         digest=digest,
         columns=names,
-        roles=_roles_of(names, roles),
+        roles=_roles_of(names, roles, series),
+        future_paths=() if plan is None else plan.paths,
     )
 
 
-def _choose(table: Table, settings: DataSettings) -> Roles:
+def _lay_out(
+    together: ParsedFiles,
+    roles: Roles,
+    settings: DataSettings,
+    findings: list[Finding],
+    *,
+    words: Vocabularies,
+    known: Frequency | None,
+    keep_unobserved: bool,
+) -> SeriesSet:
+    """Bring rows to one clock and onto its grid, and make series of them."""
+    rows, id_values = _to_rows(roles, together, findings)
+    note_missing_cells(rows, roles, findings)
+    num_targets, columns = len(roles.target), (*roles.target, *roles.covariates)
+    rows, zone = set_clock(
+        rows,
+        settings,
+        timezone=together.timezone,
+        num_targets=num_targets,
+        num_labels=len(roles.static),
+        categories=[columns.index(name) for name in roles.categorical],
+        findings=findings,
+    )
+    grid = to_grid(
+        rows,
+        freq=settings.freq or settings.resample,
+        timezone=zone,
+        findings=findings,
+        duplicates=settings.duplicates,
+        num_targets=num_targets,
+        open_days=OpenDays(settings.calendar, known),
+    )
+    return build_series(
+        grid.rows,
+        grid,
+        roles,
+        id_values=id_values,
+        findings=findings,
+        keep_unobserved=keep_unobserved,
+        categories=words,
+    )
+
+
+def _in_rows(settings: DataSettings, names: Sequence[str], plan: PlanFiles | None) -> DataSettings:
+    """Return the settings without the columns that only the files of what is known ahead have."""
+    if plan is None:
+        return settings
+    if not settings.future:
+        raise UsageError(
+            "`--future-data` holds covariates known ahead, and `--future` names none",
+            hint="name the columns, such as `--future temperature`; the file has "
+            f"{listed([name for name in plan.names if name != settings.time])}",
+            code="E_RUN_CONFIG",
+        )
+    here = tuple(name for name in settings.future if name in names or name not in plan.names)
+    return settings.model_copy(update={"future": here})
+
+
+def _with_ahead(
+    series: SeriesSet,
+    plan: PlanFiles | None,
+    settings: DataSettings,
+    findings: list[Finding],
+    *,
+    time: Sequence[str],
+    model: _Model,
+    horizon: int,
+) -> SeriesSet:
+    """Return the series with what is known ahead of them beside their own rows: from other files, from the calendar."""
+    odd = [name for name in (*settings.future, *settings.past, *settings.static) if is_generated(name)]
+    if odd and settings.calendar_features:
+        message = f"the name {listed(odd)} is taken by a covariate of --calendar-features"
+        raise DataError(message, hint="give the column another name", code="E_COLUMN_TWICE")
+    if plan is not None:
+        found = read_plan(plan, series, settings, findings, time=time, known=model.categories)
+        series = with_plan(series, found, findings, names=settings.future)
+    return with_calendar(series, settings.calendar_features, country=settings.country, horizon=horizon)
+
+
+def _choose(table: Table, settings: DataSettings, *, categories: Vocabularies | None) -> Roles:
     """Return the roles of the columns; raises DataError for named columns that could play none."""
     named = [*settings.target, *settings.id, *settings.past, *settings.future, *settings.static, settings.time or ""]
     problems = table.problems_of([name for name in named if name])
     if problems:
         raise refusal(problems)
     try:
-        return choose_columns(table.sample, settings, path=table.path)
+        return choose_columns(table.sample, settings, path=table.path, categories=categories)
     except DataError as error:
         unusable = table.problems_of(table.names)
         if error.findings or not unusable:
@@ -277,10 +363,11 @@ def _digest(tables: Sequence[Table]) -> str:
     return hashlib.sha256("".join(table.digest for table in tables).encode()).hexdigest()
 
 
-def _roles_of(names: Sequence[str], roles: Roles) -> dict[str, str]:
+def _roles_of(names: Sequence[str], roles: Roles, series: SeriesSet) -> dict[str, str]:
     parts = {
         "time": roles.time, "target": roles.target, "id": roles.id,
         "past": roles.past, "future": roles.future, "static": roles.static,
     }  # fmt: skip
     played = {name: part for part, members in parts.items() for name in members}
-    return {name: played.get(name, "unused") for name in names}
+    elsewhere = dict.fromkeys(series.future_names, "future")  # of other files, or made from the calendar
+    return elsewhere | {name: played.get(name, "unused") for name in names}

@@ -17,6 +17,8 @@ from rnnforecast.errors import DataError, UsageError
 from rnnforecast.findings import Finding
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     import numpy.typing as npt
 
     from rnnforecast.data.audit import Rows
@@ -29,11 +31,14 @@ MAX_STEPS = 100_000_000
 _OVER_NOTHING_ZERO = ("count", "sum")
 
 
-def resample(rows: Rows, freq: str, how: str, *, num_targets: int, num_labels: int, findings: list[Finding]) -> Rows:
+def resample(
+    rows: Rows, freq: str, how: str, *, num_targets: int, findings: list[Finding], labels: Collection[int] = ()
+) -> Rows:
     """Return one row for each series and step that holds rows; a count or sum over no rows is 0, else no row.
 
-    Targets come first in the values, covariates after them, `num_labels` of them constant for a series. Covariates
-    keep a meaning of their own: they are averaged where targets are summed or counted, and labels stay as they are.
+    Targets come first in the values, covariates after them. Covariates keep a meaning of their own: they are averaged
+    where targets are summed or counted. Of the columns at the places `labels`, which are constant or hold codes, the
+    last value is taken.
     """
     if rows.stamps.dtype.kind != "M":
         raise UsageError(
@@ -49,8 +54,9 @@ def resample(rows: Rows, freq: str, how: str, *, num_targets: int, num_labels: i
     values = rows.values[order]
     columns = []
     for place in range(values.shape[1]):
-        is_label = place >= values.shape[1] - num_labels
-        kind = how if place < num_targets else "last" if is_label else "mean" if how in _OVER_NOTHING_ZERO else how
+        kind = (
+            how if place < num_targets else "last" if place in labels else "mean" if how in _OVER_NOTHING_ZERO else how
+        )
         columns.append(_aggregate(values[:, place], begins, kind))
     brought = np.stack(columns, axis=1) if columns else np.empty((len(begins), 0))
     items, steps, sources = items[begins], steps[begins], order[begins]

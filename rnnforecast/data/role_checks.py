@@ -11,7 +11,7 @@ from rnnforecast.data.refusals import listed, refusal
 from rnnforecast.findings import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
@@ -45,13 +45,50 @@ def check_roles(
             problems.append(Finding("E_TARGET_TEXT", "refusal", message, path, column=name, fix=fix))
         elif name.startswith(UNNAMED) and name not in settings.target:
             problems.append(_unnamed(name, names, path))
-    for name in roles.covariates:
-        if not kinds[name].is_numeric:
-            message = f"covariate `{name}` holds {in_words(kinds[name])}, not numbers"
-            fix = "write it as numbers, such as one column of 0 and 1 for each value"
+    if problems:
+        raise refusal(problems)
+
+
+def categorical_of(
+    sample: pd.DataFrame,
+    profiles: Sequence[Profile],
+    covariates: Sequence[str],
+    *,
+    path: str,
+    known: Mapping[str, Sequence[str]] | None,
+) -> tuple[str, ...]:
+    """Return the covariates that hold words; `known` are the categories of a stored model, None in a training.
+
+    Raises DataError for a covariate of dates or lists, and for one that held another kind when the model was trained.
+    """
+    kinds = {one.name: one for one in profiles}
+    problems, words = [], []
+    for name in covariates:
+        profile = kinds[name]
+        if known is not None and name in known:
+            words.append(name)
+            cells = {str(cell) for cell in sample[name].dropna()} - {""}
+            if profile.kind != "text" and cells and not cells & set(known[name]):
+                problems.append(_other_kind(name, profile, "words", path))
+        elif profile.is_numeric:
+            continue
+        elif known is not None:
+            problems.append(_other_kind(name, profile, "numbers", path))
+        elif profile.kind == "text":
+            words.append(name)
+        else:
+            message = f"covariate `{name}` holds {in_words(profile)}, neither numbers nor words"
+            fix = "write it as numbers, or as words for what the times mean"
             problems.append(Finding("E_COVARIATE_TEXT", "refusal", message, path, column=name, fix=fix))
     if problems:
         raise refusal(problems)
+    return tuple(words)
+
+
+def _other_kind(name: str, profile: Profile, trained: str, path: str) -> Finding:
+    message = f"covariate `{name}` holds {in_words(profile)}, where the model was trained on {trained}"
+    fix = f"write `{name}` as it was written for the training, or train again on these rows"
+    return Finding("E_COVARIATE_TYPE", "refusal", message, path, column=name, fix=fix)
 
 
 def _in_two_roles(name: str, path: str) -> Finding:

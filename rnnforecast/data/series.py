@@ -6,7 +6,7 @@ S series, N rows of all series laid end to end, Nf rows of covariates known ahea
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +16,8 @@ from rnnforecast.data.calendar import check_horizon
 from rnnforecast.data.ragged import last_true_before, offsets_of, positions, rows_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rnnforecast.data.frequency import Frequency, StampArray
 
 BoolArray = npt.NDArray[np.bool_]
@@ -52,6 +54,8 @@ class SeriesSet:
     past_names: tuple[str, ...] = ()
     future_names: tuple[str, ...] = ()
     static_names: tuple[str, ...] = ()
+    #: covariates that hold codes: 1 for the first of their categories, 0 for one that is not among them
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def num_series(self) -> int:
@@ -140,6 +144,8 @@ class SeriesSet:
         digest = hashlib.sha256()
         header = (self.id_columns, self.target_names, self.freq, self.past_names, self.future_names, self.static_names)
         digest.update(repr(header).encode())
+        if self.categories:
+            digest.update(repr(sorted(self.categories.items())).encode("utf-8", "surrogatepass"))
         arrays = (
             np.where(self.observed, self.values, 0.0), self.observed, self.offsets, self.first_ordinals,
             self.target_index, self.past_covariates, self.future_covariates, self.future_offsets,

@@ -24,14 +24,21 @@ from rnnforecast.inference.equations import (
     scan,
 )
 from rnnforecast.inference.inputs import (
+    encode_covariates,
     future_inputs,
     in_blocks,
     one_step_window,
     segment_inputs,
-    standardise_covariates,
 )
 from rnnforecast.inference.normalisation import Normalised, WindowNormaliser
-from rnnforecast.inference.shapes import expected_shapes, head_cell, median_index, uses_decoder, uses_segment_head
+from rnnforecast.inference.shapes import (
+    covariate_layouts,
+    expected_shapes,
+    head_cell,
+    median_index,
+    uses_decoder,
+    uses_segment_head,
+)
 
 if TYPE_CHECKING:
     from rnnforecast.config import MemberSettings
@@ -64,7 +71,7 @@ def forecast_windows(member: MemberSettings, tensors: Tensors, batch: WindowBatc
 
 def encode(member: MemberSettings, tensors: Tensors, batch: WindowBatch) -> Encoded:
     """Normalise windows and read them with the encoder."""
-    batch = standardise_covariates(np, batch, tensors)
+    batch = encode_covariates(np, batch, tensors, covariate_layouts(member))
     scaling = (tensors["global_level"], tensors["global_scale"]) if member.normalisation == "global" else None
     normalised = WindowNormaliser.of(member).normalise(
         np, batch.past_target, batch.past_observed, global_scaling=scaling
@@ -150,7 +157,8 @@ def _simple_forecast(member: MemberSettings, tensors: Tensors, normalised: Norma
 
 
 def _future(member: MemberSettings, tensors: Tensors, batch: WindowBatch, *, horizon: int) -> FloatArray | None:
-    batch = standardise_covariates(np, batch, {k: v for k, v in tensors.items() if k.startswith("future_")})
+    layouts = {kind: layout for kind, layout in covariate_layouts(member).items() if kind == "future"}
+    batch = encode_covariates(np, batch, tensors, layouts)
     return future_inputs(np, batch, horizon, segment_length=member.segment_length)
 
 

@@ -18,21 +18,23 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from rnnforecast.data.windows import WindowBatch
+    from rnnforecast.inference.shapes import CovariateLayout
 
 COVARIATE_LIMIT = 30.0
 
 
-def standardise_covariates(xp: ModuleType, batch: WindowBatch, scaling: Mapping[str, Array]) -> WindowBatch:
-    """Return the batch with covariates in units of the training data; missing ones become their mean.
+def encode_covariates(
+    xp: ModuleType, batch: WindowBatch, tensors: Mapping[str, Array], layouts: Mapping[str, CovariateLayout]
+) -> WindowBatch:
+    """Return the batch with covariates as a network reads them: numbers first, then the vectors of categories.
 
-    `scaling` holds `past_mean`, `past_scale`, ... [F] for every kind of covariate that the network reads.
+    Numbers are in units of the training data, missing ones become their mean. Category c of V (code 1 to V) becomes
+    row c of its table; code 0, a category that is not known, becomes the mean of all rows. `tensors` holds
+    `past_mean`, `past_scale` [F], `past_embedding.COLUMN` [V, E] ... for every layout.
     """
     changes = {
-        f"{kind}_covariates": _standardised(
-            xp, getattr(batch, f"{kind}_covariates"), scaling[f"{kind}_mean"], scaling[f"{kind}_scale"]
-        )
-        for kind in ("past", "future", "static")
-        if f"{kind}_mean" in scaling
+        f"{kind}_covariates": _encoded(xp, getattr(batch, f"{kind}_covariates"), tensors, kind=kind, layout=layout)
+        for kind, layout in layouts.items()
     }
     return replace(batch, **changes) if changes else batch
 
@@ -96,6 +98,24 @@ def one_step_window(
         past_covariates=past,
         future_covariates=batch.future_covariates[:, lead : lead + context_length + 1],
     )
+
+
+def _encoded(
+    xp: ModuleType, covariates: Array, tensors: Mapping[str, Array], *, kind: str, layout: CovariateLayout
+) -> Array:
+    """Return [..., F] as [..., width]."""
+    if not layout.categories:
+        return _standardised(xp, covariates, tensors[f"{kind}_mean"], tensors[f"{kind}_scale"])
+    parts = []
+    if layout.numbers:
+        numbers = covariates[..., list(layout.numbers)]
+        parts.append(_standardised(xp, numbers, tensors[f"{kind}_mean"], tensors[f"{kind}_scale"]))
+    for column, size in layout.categories:
+        codes = covariates[..., column]
+        codes = integers(xp, xp.clip(xp.where(xp.isfinite(codes), codes, 0.0), 0, size))
+        table = tensors[f"{kind}_embedding.{column}"]
+        parts.append(xp.concatenate([table.mean(0)[None], table], 0)[codes])
+    return xp.concatenate(parts, -1)
 
 
 def _standardised(xp: ModuleType, covariates: Array, mean: Array, scale: Array) -> Array:

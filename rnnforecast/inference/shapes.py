@@ -6,6 +6,7 @@ R steps the linear path reads, Q quantiles, d hidden_size.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,44 @@ NUM_GATES: dict[str, int] = {"rnn": 1, "rnn-relu": 1, "lstm": 4, "gru": 3, "ming
 INPUT_GATED_CELLS = frozenset({"mingru", "minlstm"})
 #: Numbers beside each segment under normalisation `causal`.
 NUM_CAUSAL_FEATURES = 4
+#: The kinds of covariates, in the order networks read them.
+COVARIATE_KINDS = ("past", "future", "static")
+MAX_EMBEDDING_WIDTH = 16
+
+
+@dataclass(frozen=True)
+class CovariateLayout:
+    """How the covariates of one kind become what a network reads: numbers first, then an embedding a category."""
+
+    numbers: tuple[int, ...]  # columns that hold numbers
+    categories: tuple[tuple[int, int], ...]  # (column, number of categories) of those that hold codes
+
+    @classmethod
+    def of(cls, member: MemberSettings, kind: str) -> CovariateLayout:
+        """Work out the layout of `past`, `future` or `static` covariates."""
+        count: int = getattr(member, f"num_{kind}_covariates")
+        categories: tuple[int, ...] = getattr(member, f"{kind}_categories") or (0,) * count
+        return cls(
+            numbers=tuple(column for column in range(count) if not categories[column]),
+            categories=tuple((column, size) for column, size in enumerate(categories) if size),
+        )
+
+    @property
+    def width(self) -> int:
+        """Numbers that a network reads for each step, or for each series where the covariates are static."""
+        return len(self.numbers) + sum(embedding_width(size) for _, size in self.categories)
+
+
+def embedding_width(num_categories: int) -> int:
+    """Return the length of the vector that stands for a category: the root of their number, bounded."""
+    return min(math.isqrt(max(num_categories - 1, 0)) + 1, MAX_EMBEDDING_WIDTH)
+
+
+def covariate_layouts(member: MemberSettings) -> dict[str, CovariateLayout]:
+    """Return the layout of every kind of covariate that a network reads."""
+    return {
+        kind: CovariateLayout.of(member, kind) for kind in COVARIATE_KINDS if getattr(member, f"num_{kind}_covariates")
+    }
 
 
 @dataclass(frozen=True)
@@ -40,7 +79,7 @@ class Sizes:
         num_segments = -(-member.context_length // segment_length)
         block_horizon = 1 if member.mapping == "many-to-one" else member.horizon
         causal = member.normalisation == "causal"
-        covariates = member.num_past_covariates + member.num_future_covariates
+        past, future, static = (CovariateLayout.of(member, kind).width for kind in COVARIATE_KINDS)
         # every segment must be able to read its own past: one season and a segment, not the whole window
         recent_segments = min(num_segments, -(-member.season_length // segment_length) + 1) if causal else num_segments
         return cls(
@@ -48,9 +87,7 @@ class Sizes:
             padded_length=num_segments * segment_length,
             block_horizon=block_horizon,
             num_blocks=-(-block_horizon // segment_length),
-            input_size=(2 + covariates) * segment_length
-            + member.num_static_covariates
-            + (NUM_CAUSAL_FEATURES if causal else 0),
+            input_size=(2 + past + future) * segment_length + static + (NUM_CAUSAL_FEATURES if causal else 0),
             recent_length=recent_segments * segment_length,
         )
 
@@ -87,15 +124,12 @@ def expected_shapes(member: MemberSettings) -> dict[str, Shape]:
 
 
 def _buffers(member: MemberSettings) -> dict[str, Shape]:
-    counts = {
-        "past": member.num_past_covariates,
-        "future": member.num_future_covariates,
-        "static": member.num_static_covariates,
-    }
     shapes: dict[str, Shape] = {}
-    for kind, count in counts.items():
-        if count:
-            shapes |= {f"{kind}_mean": (count,), f"{kind}_scale": (count,)}
+    for kind, layout in covariate_layouts(member).items():
+        if layout.numbers:
+            shapes |= {f"{kind}_mean": (len(layout.numbers),), f"{kind}_scale": (len(layout.numbers),)}
+        for column, size in layout.categories:
+            shapes[f"{kind}_embedding.{column}"] = (size, embedding_width(size))
     if member.normalisation == "global":
         shapes |= {"global_level": (1,), "global_scale": (1,)}
     return shapes
@@ -122,15 +156,17 @@ def _head(member: MemberSettings, sizes: Sizes) -> dict[str, Shape]:
         shapes |= _cell("head.cell.", "", head_cell(member.cell), width)
         shapes |= _linear("head.output", member.segment_length * num_quantiles, width)
         future_steps = member.segment_length
-    if member.num_future_covariates:
-        shapes["head.future.weight"] = (width, future_steps * member.num_future_covariates)
+    future = CovariateLayout.of(member, "future").width
+    if future:
+        shapes["head.future.weight"] = (width, future_steps * future)
     return shapes
 
 
 def _decoder(member: MemberSettings) -> dict[str, Shape]:
     width, segment = member.hidden_size, member.segment_length
     context = width if member.attention == "additive" else 0
-    shapes = _linear("decoder.input", width, segment * (1 + member.num_future_covariates) + context)
+    future = CovariateLayout.of(member, "future").width
+    shapes = _linear("decoder.input", width, segment * (1 + future) + context)
     shapes |= _cell("decoder.cell.", "", member.cell, width)
     shapes |= _linear("decoder.output", segment * len(member.quantile_levels), width)
     if member.attention == "additive":

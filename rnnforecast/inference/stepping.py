@@ -23,7 +23,7 @@ from rnnforecast.inference.equations import (
     initial_state,
     linear,
 )
-from rnnforecast.inference.inputs import segment_inputs, standardise_covariates
+from rnnforecast.inference.inputs import encode_covariates, segment_inputs
 from rnnforecast.inference.normalisation import (
     CAUSAL_DECAY,
     CausalTrack,
@@ -33,6 +33,7 @@ from rnnforecast.inference.normalisation import (
     causal_track,
     lift,
 )
+from rnnforecast.inference.shapes import covariate_layouts
 
 if TYPE_CHECKING:
     from rnnforecast.config import MemberSettings
@@ -78,7 +79,7 @@ def step_segment(member: MemberSettings, tensors: Tensors, state: StepState, seg
 
     Its future part is not read. With segment_length 1 this is one row.
     """
-    segment = standardise_covariates(np, segment, tensors)
+    segment = encode_covariates(np, segment, tensors, covariate_layouts(member))
     if member.normalisation == "causal":
         state, normalised = _normalise_next(member, state, segment)
     else:

@@ -12,20 +12,26 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from rnnforecast.inference.inputs import (
-    future_inputs,
-    one_step_window,
-    segment_inputs,
-    standardise_covariates,
-)
+from rnnforecast.inference.inputs import encode_covariates, future_inputs, one_step_window, segment_inputs
 from rnnforecast.inference.normalisation import Normalised, WindowNormaliser, arange_like, pad_front
-from rnnforecast.inference.shapes import Sizes, head_cell, median_index, uses_decoder, uses_segment_head
+from rnnforecast.inference.shapes import (
+    CovariateLayout,
+    Sizes,
+    covariate_layouts,
+    embedding_width,
+    head_cell,
+    median_index,
+    uses_decoder,
+    uses_segment_head,
+)
 from rnnforecast.networks.decoders import Decoder, Truth
 from rnnforecast.networks.encoders import Encoder
 from rnnforecast.networks.heads import LinearHead, SegmentHead
 from rnnforecast.networks.losses import PinballLoss
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rnnforecast.config import MemberSettings
     from rnnforecast.data.windows import WindowBatch
 
@@ -46,7 +52,7 @@ class RecurrentForecaster(nn.Module):
     """A recurrent network over normalised windows, whose parts `build_network` makes from settings.
 
     `horizon` is what `forecast` gives; `normaliser.horizon` what one pass gives (1 for many-to-one, whose medians
-    are fed back). `num_covariates` counts past, future and static covariates.
+    are fed back). `covariates` says how those of each kind that the network reads are laid out.
     """
 
     global_level: Tensor
@@ -62,7 +68,7 @@ class RecurrentForecaster(nn.Module):
         context_length: int,
         horizon: int,
         synchronous: bool,
-        num_covariates: tuple[int, int, int],
+        covariates: Mapping[str, CovariateLayout],
     ) -> None:
         super().__init__()
         self.normaliser = normaliser
@@ -77,13 +83,15 @@ class RecurrentForecaster(nn.Module):
         if normaliser.recent_length:
             self.skip = nn.Linear(normaliser.recent_length, normaliser.horizon, bias=False)
             nn.init.zeros_(self.skip.weight)
-        self._covariates = tuple(
-            kind for kind, count in zip(("past", "future", "static"), num_covariates, strict=True) if count
-        )
-        for kind, count in zip(("past", "future", "static"), num_covariates, strict=True):
-            if count:
-                self.register_buffer(f"{kind}_mean", torch.zeros(count))
-                self.register_buffer(f"{kind}_scale", torch.ones(count))
+        self._covariates = dict(covariates)
+        for kind, layout in self._covariates.items():
+            if layout.numbers:
+                self.register_buffer(f"{kind}_mean", torch.zeros(len(layout.numbers)))
+                self.register_buffer(f"{kind}_scale", torch.ones(len(layout.numbers)))
+            if layout.categories:
+                # zero at first: a category that the training never shows says nothing
+                tables = {str(column): torch.zeros(size, embedding_width(size)) for column, size in layout.categories}
+                self.register_module(f"{kind}_embedding", nn.ParameterDict(tables))
         if normaliser.kind == "global":
             self.register_buffer("global_level", torch.zeros(1, dtype=torch.float64))
             self.register_buffer("global_scale", torch.ones(1, dtype=torch.float64))
@@ -101,9 +109,13 @@ class RecurrentForecaster(nn.Module):
         self.global_scale.fill_(scale)
 
     def set_covariate_scaling(self, kind: str, mean: Tensor, scale: Tensor) -> None:
-        """Set mean and scale [F], taken from the training data, of `past`, `future` or `static` covariates."""
+        """Set mean and scale [F], taken from the training data, of the `past`, `future` or `static` numbers."""
         if kind not in self._covariates:
             raise ValueError(f"this network reads no `{kind}` covariates")
+        numbers = self._covariates[kind].numbers
+        if not numbers:
+            return
+        mean, scale = mean[list(numbers)], scale[list(numbers)]
         self.get_buffer(f"{kind}_mean").copy_(mean)
         self.get_buffer(f"{kind}_scale").copy_(torch.where(scale > 0, scale, torch.ones_like(scale)))
 
@@ -116,7 +128,7 @@ class RecurrentForecaster(nn.Module):
         generator: torch.Generator | None = None,
     ) -> Prediction:
         """Run one pass. `positions` [L] are the segments to forecast from (default: the end of the window, L = 1)."""
-        batch = standardise_covariates(torch, batch, self._covariate_scaling())
+        batch = encode_covariates(torch, batch, self._covariate_tensors(), self._covariates)
         with torch.no_grad():
             normalised = self.normaliser.normalise(
                 torch,
@@ -255,12 +267,15 @@ class RecurrentForecaster(nn.Module):
         last = torch.tensor([num_segments - 1], device=device)
         return positions if (num_segments - 1 - start) % stride == 0 else torch.cat([positions, last])
 
-    def _covariate_scaling(self) -> dict[str, Tensor]:
-        return {
-            f"{kind}_{part}": self.get_buffer(f"{kind}_{part}")
-            for kind in self._covariates
-            for part in ("mean", "scale")
-        }
+    def _covariate_tensors(self) -> dict[str, Tensor]:
+        """Return means, scales and tables by the names they have in a model file."""
+        tensors: dict[str, Tensor] = {}
+        for kind, layout in self._covariates.items():
+            if layout.numbers:
+                tensors |= {name: self.get_buffer(name) for name in (f"{kind}_mean", f"{kind}_scale")}
+            for column, _ in layout.categories:
+                tensors[f"{kind}_embedding.{column}"] = self.get_parameter(f"{kind}_embedding.{column}")
+        return tensors
 
 
 def build_network(member: MemberSettings, *, seed: int = 0) -> RecurrentForecaster:
@@ -284,22 +299,19 @@ def build_network(member: MemberSettings, *, seed: int = 0) -> RecurrentForecast
             context_length=member.context_length,
             horizon=member.horizon,
             synchronous=member.synchronous,
-            num_covariates=(
-                member.num_past_covariates,
-                member.num_future_covariates,
-                member.num_static_covariates,
-            ),
+            covariates=covariate_layouts(member),
         )
 
 
 def _build_head(member: MemberSettings, sizes: Sizes) -> LinearHead | SegmentHead | Decoder:
+    num_future = CovariateLayout.of(member, "future").width
     if uses_decoder(member):
         return Decoder(
             cell=member.cell,
             hidden_size=member.hidden_size,
             horizon=member.horizon,
             segment_length=member.segment_length,
-            num_future=member.num_future_covariates,
+            num_future=num_future,
             attention=member.attention,
             quantile_levels=member.quantile_levels,
         )
@@ -309,12 +321,12 @@ def _build_head(member: MemberSettings, sizes: Sizes) -> LinearHead | SegmentHea
             hidden_size=member.hidden_size,
             horizon=member.horizon,
             segment_length=member.segment_length,
-            num_future=member.num_future_covariates,
+            num_future=num_future,
             quantile_levels=member.quantile_levels,
         )
     return LinearHead(
         hidden_size=member.hidden_size,
         horizon=sizes.block_horizon,
-        num_future=member.num_future_covariates,
+        num_future=num_future,
         quantile_levels=member.quantile_levels,
     )

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from rnnforecast.config import MAX_HORIZON
+from rnnforecast.config import MAX_CATEGORIES, MAX_HORIZON
 from rnnforecast.errors import ModelFileError
 from rnnforecast.members import PRETRAINED, RECURRENT, WrittenMember
 
@@ -36,6 +36,7 @@ class Roles(_Frozen):
     past: tuple[str, ...] = ()
     future: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
+    generated: tuple[str, ...] = ()  # covariates known ahead that the calendar gives, behind those of `future`
 
 
 class InputRecord(_Frozen):
@@ -45,6 +46,7 @@ class InputRecord(_Frozen):
     """
 
     paths: tuple[str, ...] = ()
+    future_paths: tuple[str, ...] = ()  # files of what is known ahead
     digest: str = ""
     num_rows: int = Field(0, ge=0)
     num_series: int = Field(0, ge=0)
@@ -70,6 +72,8 @@ class Manifest(_Frozen):
     assumptions: dict[str, JsonValue] = {}
     roles: Roles = Roles()
     freq: dict[str, JsonValue] = {}
+    #: the words of each covariate that holds categories, in the order of their codes from 1 on
+    categories: dict[str, Annotated[tuple[str, ...], Field(max_length=MAX_CATEGORIES)]] = {}
     season_length: int = Field(1, ge=1, le=100_000)
     horizon: int = Field(ge=1, le=MAX_HORIZON)
     quantile_levels: tuple[float, ...]

@@ -5,7 +5,7 @@ The rules are measured ones: `benchmarks/README.md` lists the runs behind them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +16,8 @@ from rnnforecast.errors import UsageError
 from rnnforecast.members import PretrainedSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rnnforecast.config import NetworkSettings, Settings
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.members import Member
@@ -40,6 +42,8 @@ class DataFacts:
     num_past_covariates: int
     num_future_covariates: int
     num_static_covariates: int
+    #: of each kind the categories of each covariate, 0 for a number
+    categories: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
     def is_short(self) -> bool:
@@ -97,6 +101,15 @@ def gather_facts(series: SeriesSet, *, horizon: int) -> DataFacts:
         num_past_covariates=series.past_covariates.shape[1],
         num_future_covariates=series.future_covariates.shape[1],
         num_static_covariates=series.static_covariates.shape[1],
+        categories={
+            kind: tuple(len(series.categories.get(name, ())) for name in names)
+            for kind, names in (
+                ("past", series.past_names),
+                ("future", series.future_names),
+                ("static", series.static_names),
+            )
+            if any(name in series.categories for name in names)
+        },
     )
 
 
@@ -249,6 +262,7 @@ def _member(
                 "num_past_covariates": facts.num_past_covariates,
                 "num_future_covariates": facts.num_future_covariates,
                 "num_static_covariates": facts.num_static_covariates,
+                **{f"{kind}_categories": sizes for kind, sizes in facts.categories.items()},
             }
         )
     except ValidationError as error:

@@ -131,12 +131,14 @@ def _difference(manifest: Manifest, series: SeriesSet) -> str | None:
     pairs = {
         "targets": (roles.target, series.target_names),
         "past covariates": (roles.past, series.past_names),
-        "future covariates": (roles.future, series.future_names),
+        "future covariates": ((*roles.future, *roles.generated), series.future_names),
         "static covariates": (roles.static, series.static_names),
     }
     for words, (ours, theirs) in pairs.items():
         if tuple(ours) != tuple(theirs):
             return f"it was trained on other {words}"
+    if manifest.categories != dict(series.categories):
+        return "it was trained on other categories"
     return None
 
 

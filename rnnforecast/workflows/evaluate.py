@@ -18,7 +18,7 @@ from rnnforecast.workflows.judging import (
     ensemble_forecaster,
     judge_methods,
 )
-from rnnforecast.workflows.loading import LoadedModel, load
+from rnnforecast.workflows.loading import Files, LoadedModel, load
 from rnnforecast.workflows.results import EvaluateResult
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 def evaluate(
     model: str | None = None,
-    data: Sequence[str | Path] | None = None,
+    data: Sequence[str | Path] | Files | None = None,
     *,
     num_windows: int | None = None,
     window_step: int | None = None,
@@ -44,7 +44,8 @@ def evaluate(
     """Score a stored model at the last `num_windows` origins of each series, beside the baselines.
 
     With `refit` the networks are trained anew before each origin, on the rows before it alone; without, the stored
-    weights are used, and origins within the training rows are named as such in the notes.
+    weights are used, and origins within the training rows are named as such in the notes. `data` are the files of the
+    rows (default: those of the training), `Files` those of what is known ahead too.
 
     Raises UsageError, ModelFileError, InputError, DataError.
     """

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.findings import JSONValue
     from rnnforecast.store.manifest import Manifest
-    from rnnforecast.workflows.loading import LoadedModel
+    from rnnforecast.workflows.loading import Files, LoadedModel
     from rnnforecast.workflows.predict import Forecast, Request
     from rnnforecast.workflows.results import PredictResult
 
@@ -41,7 +41,7 @@ def issue(
     request: Request,
     model: str | None = None,
     *,
-    data: Sequence[str | Path] | None = None,
+    data: Sequence[str | Path] | Files | None = None,
     store: str | Path | None = None,
     ledger: bool | None = None,
 ) -> PredictResult:

@@ -10,8 +10,11 @@ import numpy as np
 
 from rnnforecast.config import DataSettings, Settings
 from rnnforecast.data.reading import read_columns, read_series
+from rnnforecast.data.refusals import listed
 from rnnforecast.data.series import SeriesSet
+from rnnforecast.data.source import public_path
 from rnnforecast.errors import DataError, InputError, ModelFileError, UsageError
+from rnnforecast.findings import Finding
 from rnnforecast.store.registry import Registry
 from rnnforecast.workflows.base import BASE, base_manifest, read_base
 from rnnforecast.workflows.freshness import history_findings
@@ -23,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rnnforecast.data.reading import ReadResult
-    from rnnforecast.findings import Finding
     from rnnforecast.forecasting import Ensemble
     from rnnforecast.store.context import SeriesContext
     from rnnforecast.store.manifest import Manifest
@@ -31,8 +33,25 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 BASE_NOTE = f"`{BASE}` forecasts, the network pre-trained on synthetic series; it has learnt nothing from these rows"
+#: Settings of reading that a forecast may choose anew.
+ASKED_ANEW = ("horizon", "resample", "aggregate", "future_data", "query", "wait")
+#: What rows of other steps than those of a model are refused with.
+OTHER_STEPS = ("E_TIME_FREQ_MIXED", "E_TIME_OFF_GRID")
 # a window with fewer values than this share says little about level and spread
 MIN_OBSERVED_SHARE = 0.25
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of the rows, and beside them those of the covariates that are known ahead (`--future-data`)."""
+
+    rows: tuple[str | Path, ...] = ()
+    known_ahead: tuple[str | Path, ...] = ()
+
+    @classmethod
+    def of(cls, data: Sequence[str | Path] | Files | None) -> Files:
+        """Take files of rows alone for what they are."""
+        return data if isinstance(data, Files) else cls(rows=tuple(data or ()))
 
 
 @dataclass(frozen=True)
@@ -50,19 +69,22 @@ class LoadedModel:
 def load(
     model: str | None,
     *,
-    data: Sequence[str | Path] | None,
+    data: Sequence[str | Path] | Files | None,
     store: str | Path | None,
     reading: DataSettings | None = None,
+    horizon: int | None = None,
 ) -> LoadedModel:
     """Find the model, verify it, read the rows in the roles it was trained on, and check that they fit.
 
     Where no stored model is named and none fits the data, and for the name `base`, it is the shipped network; only
-    that one takes `reading`, the columns and the clock to read by. Raises ModelFileError, InputError, DataError or
-    UsageError.
+    that one takes the columns and the clock of `reading`, a stored one takes from it how rows are brought to its
+    frequency. `horizon` are the steps that are wanted, where they are not those of the training. Raises
+    ModelFileError, InputError, DataError or UsageError.
     """
-    stored, note = _choose(model, data=data, store=store)
+    given = Files.of(data)
+    stored, note = _choose(model, data=given.rows, store=store, reading=reading)
     if stored is None:
-        return _load_base(data, reading=reading, note=note)
+        return _load_base(given, reading=reading, note=note)
     _refuse_reading(reading, stored)
     if stored.manifest is not None and not stored.manifest.freq:
         raise ModelFileError(
@@ -74,25 +96,17 @@ def load(
     manifest = served_manifest(file.manifest, stored)
     memory = recall(file)
     context = memory.context
-    paths = list(data) if data else list(manifest.input.paths)
+    paths = list(given.rows or manifest.input.paths)
     notes = [note]
     findings: tuple[Finding, ...] = ()
-    if not data and STDIN in paths:
+    if not given.rows and STDIN in paths:
         if context is None:
             raise InputError("the model was trained on standard input", hint="name the rows with `--data FILE`")
         series = _restore(manifest, context)
         notes.append("the model was trained on standard input: its own last rows are used")
     else:
-        no_history = all(member.mapping == "one-to-many" for member in manifest.members)
-        read = _read(paths, manifest, keep_unobserved=no_history, is_given=bool(data))
-        series, findings = read.series, read.findings
-        _check_frequency(series, manifest, paths)
-        findings += tuple(history_findings(series, manifest, memory, source=str(paths[0])))
-        if not no_history:
-            series, short = leave_out_short(
-                replace(series, season_length=manifest.season_length), horizon=0, short=data_settings(manifest).short
-            )
-            findings += short
+        settings = _settings_for(manifest, given, reading=reading, horizon=horizon)
+        series, findings = _fresh_rows(paths, settings, manifest, memory, is_given=bool(given.rows))
     if stored.stand_in:
         notes.append(
             f"`{stored.stand_in}` stands in for the networks of {manifest.label}; "
@@ -111,16 +125,77 @@ def load(
     )
 
 
+def _fresh_rows(
+    paths: Sequence[str | Path], settings: DataSettings, manifest: Manifest, memory: Memory, *, is_given: bool
+) -> tuple[SeriesSet, tuple[Finding, ...]]:
+    """Read the rows as the model was trained to, and hold them against what it remembers."""
+    no_history = all(member.mapping == "one-to-many" for member in manifest.members)
+    read = _read(paths, settings, manifest, keep_unobserved=no_history, is_given=is_given)
+    series, findings = read.series, read.findings + tuple(_extra_columns(read, manifest))
+    _check_frequency(series, manifest, paths)
+    findings += tuple(history_findings(series, manifest, memory, source=public_path(str(paths[0]))))
+    if no_history:
+        return series, findings
+    seasonal = replace(series, season_length=manifest.season_length)
+    series, short = leave_out_short(seasonal, horizon=0, short=settings.short)
+    return series, findings + short
+
+
 def served_manifest(manifest: Manifest, stored: StoredModel) -> Manifest:
     """Return the manifest with the naive forecast that stands in for an active version, where one does."""
     return manifest.model_copy(update={"served": stored.stand_in}) if stored.stand_in else manifest
 
 
-def _read(paths: Sequence[str | Path], manifest: Manifest, *, keep_unobserved: bool, is_given: bool) -> ReadResult:
+def _settings_for(
+    manifest: Manifest, given: Files, *, reading: DataSettings | None, horizon: int | None
+) -> DataSettings:
+    """Return how rows are read for a model: as for its training, with what was asked for now."""
+    if given.known_ahead and not manifest.roles.future:
+        raise UsageError(
+            f"{manifest.label} reads no covariates known ahead: --future-data would be ignored",
+            hint="leave it out, or train with `--future COLUMN`",
+            code="E_RUN_CONFIG",
+        )
+    ahead = given.known_ahead or (() if given.rows else manifest.input.future_paths)
+    changes: dict[str, object] = {"future_data": tuple(map(str, ahead))}
+    if horizon is not None:
+        changes["horizon"] = horizon
+    if reading is not None:
+        changes |= {name: getattr(reading, name) for name in ("query", "wait") if name in reading.model_fields_set}
+    if reading is not None and reading.resample is not None:
+        changes |= {"resample": reading.resample, "aggregate": reading.aggregate}
+    return data_settings(manifest).model_copy(update=changes)
+
+
+def _extra_columns(read: ReadResult, manifest: Manifest) -> list[Finding]:
+    """Count the columns that were not there in the training, for a model that reads covariates."""
+    roles = manifest.roles
+    extra = [name for name in read.columns if name not in manifest.input.columns]
+    if not extra or not (roles.past or roles.future or roles.static) or not manifest.input.columns:
+        return []
+    noun = "1 column was" if len(extra) == 1 else f"{len(extra)} columns were"
+    message = f"{noun} not there when {manifest.label} was trained and not used: {listed(extra)}"
+    return [Finding("W_COLUMN_EXTRA", "repair", message, read.paths[0], column=extra[0], count=len(extra))]
+
+
+def _read(
+    paths: Sequence[str | Path], settings: DataSettings, manifest: Manifest, *, keep_unobserved: bool, is_given: bool
+) -> ReadResult:
     try:
         return read_series(
-            paths, data_settings(manifest), keep_unobserved=keep_unobserved, known=frequency_of(manifest)
+            paths,
+            settings,
+            keep_unobserved=keep_unobserved,
+            known=frequency_of(manifest),
+            categories=manifest.categories,
         )
+    except DataError as error:
+        if error.code == "E_COLUMN_UNKNOWN" and manifest.input.future_paths and not settings.future_data:
+            error.hint = "name the file of what is known ahead too: `--future-data FILE`"
+        elif error.code in OTHER_STEPS and settings.resample is None:
+            error.message = f"{error.message}; the model {manifest.label} forecasts steps of {settings.freq}"
+            error.hint = f"bring the rows to its steps, as `--resample {settings.freq} --aggregate mean`"
+        raise
     except InputError as error:
         if is_given:
             raise
@@ -152,7 +227,11 @@ def data_settings(manifest: Manifest) -> DataSettings:
 
 
 def _choose(
-    model: str | None, *, data: Sequence[str | Path] | None, store: str | Path | None
+    model: str | None,
+    *,
+    data: Sequence[str | Path] | None,
+    store: str | Path | None,
+    reading: DataSettings | None,
 ) -> tuple[StoredModel | None, str]:
     """Return the model, None for the shipped network, and a sentence that says why it was taken."""
     if model == BASE:
@@ -161,8 +240,10 @@ def _choose(
     if model is not None or not data:
         stored = registry.resolve(model)
         return stored, f"model {stored.label}" + ("" if model else ", the newest")
-    first = str(data[0])
-    fitting = registry.find_for_data(first, columns=read_columns(first))
+    asked = DataSettings() if reading is None else DataSettings(query=reading.query, wait=reading.wait)
+    columns = read_columns(str(data[0]), asked)
+    first = public_path(str(data[0]))
+    fitting = registry.find_for_data(first, columns=columns)
     if fitting is not None:
         return fitting, f"model {fitting.label}, the newest trained on a file `{Path(first).name}` with these columns"
     return None, (
@@ -171,12 +252,14 @@ def _choose(
     )
 
 
-def _load_base(data: Sequence[str | Path] | None, *, reading: DataSettings | None, note: str) -> LoadedModel:
+def _load_base(given: Files, *, reading: DataSettings | None, note: str) -> LoadedModel:
     """Read rows as a training would, with the shipped network to forecast them. Raises UsageError."""
+    data = given.rows
     if not data:
         raise UsageError(f"`{BASE}` was trained on no file of yours", hint="name the rows to forecast: `--data FILE`")
     reading = reading or DataSettings()
-    ignored = [name for name in ("past", "future", "static") if getattr(reading, name)]
+    ignored = [name for name in ("past", "future", "static", "calendar-features") if getattr(reading, _field(name))]
+    ignored += ["future-data"] if given.known_ahead or reading.future_data else []
     if ignored:
         raise UsageError(
             f"`{BASE}` reads no covariates: {', '.join(f'--{name}' for name in ignored)} would be ignored",
@@ -194,9 +277,13 @@ def _load_base(data: Sequence[str | Path] | None, *, reading: DataSettings | Non
     )
 
 
+def _field(flag: str) -> str:
+    return flag.replace("-", "_")
+
+
 def _refuse_reading(reading: DataSettings | None, stored: StoredModel) -> None:
     """Refuse columns and clock for a model that has its own. Raises UsageError."""
-    given = [name for name in reading.model_fields_set if name != "horizon"] if reading is not None else []
+    given = [name for name in reading.model_fields_set if name not in ASKED_ANEW] if reading is not None else []
     if given:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(given))
         raise UsageError(
@@ -209,11 +296,18 @@ def _refuse_reading(reading: DataSettings | None, stored: StoredModel) -> None:
 
 def _check_frequency(series: SeriesSet, manifest: Manifest, paths: Sequence[str | Path]) -> None:
     trained = frequency_of(manifest)
+    if (series.freq.timezone is None) != (trained.timezone is None):
+        theirs, ours = (f"in {zone}" if zone else "without a zone" for zone in (series.freq.timezone, trained.timezone))
+        raise DataError(
+            f"the stamps of `{paths[0]}` are {theirs}, the model {manifest.label} was trained on stamps {ours}",
+            hint="write the stamps as those of the training were written, or train a model on these rows",
+            code="E_BUNDLE_MISMATCH_ZONE",
+        )
     if (series.freq.unit, series.freq.multiple) == (trained.unit, trained.multiple):
         return
     raise DataError(
         f"`{paths[0]}` has frequency {series.freq.alias}, the model {manifest.label} was trained on {trained.alias}",
-        hint="train a model on these rows, or name data of the model's frequency with `--data`",
+        hint=f"bring the rows to its steps, as `--resample {trained.alias} --aggregate mean`, or train a model on them",
         code="E_BUNDLE_MISMATCH_FREQ",
     )
 
@@ -267,6 +361,7 @@ def _restore(manifest: Manifest, context: SeriesContext) -> SeriesSet:
         future_offsets=context.future_offsets,
         static_covariates=context.static_covariates,
         past_names=roles.past,
-        future_names=roles.future,
+        future_names=(*roles.future, *roles.generated),
         static_names=roles.static,
+        categories=manifest.categories,
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.data.calendar import Frequency
+from rnnforecast.data.calendar_features import is_generated
 from rnnforecast.data.source import lasting_path
 from rnnforecast.errors import ModelFileError
 from rnnforecast.evaluation.calibration import Calibration
@@ -65,6 +66,7 @@ def pack_model(
         assumptions=assumptions_to_dict(assumptions),
         roles=roles_of(read.series),
         freq=read.series.freq.to_dict(),
+        categories=dict(read.series.categories),
         season_length=read.series.season_length,
         horizon=assumptions.horizon,
         quantile_levels=ensemble.quantile_levels,
@@ -146,8 +148,9 @@ def roles_of(series: SeriesSet) -> Roles:
         target=series.target_names,
         id=series.id_columns,
         past=series.past_names,
-        future=series.future_names,
+        future=tuple(name for name in series.future_names if not is_generated(name)),
         static=series.static_names,
+        generated=tuple(name for name in series.future_names if is_generated(name)),
     )
 
 
@@ -158,6 +161,7 @@ def _input_record(read: ReadResult, fitted_lengths: np.ndarray) -> InputRecord:
     first, last, fitted_until = series.freq.to_timestamps(np.array([series.first_ordinals.min(), ends.max(), fitted]))
     return InputRecord(
         paths=tuple(map(lasting_path, read.paths)),
+        future_paths=tuple(str(Path(path).resolve()) for path in read.future_paths),
         digest=read.digest,
         num_rows=series.num_rows,
         num_series=series.num_series,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from rnnforecast.config import Settings
+from rnnforecast.data.calendar_features import is_generated
 from rnnforecast.data.source import stem_of
 from rnnforecast.data.windows import FlatSeries
 from rnnforecast.data.writing import DEFAULT_WAIT, check_output, output_kind, shown_output, write_forecasts
@@ -21,7 +22,7 @@ from rnnforecast.workflows.attention import write_attention
 from rnnforecast.workflows.base import BASE, PRETRAINED
 from rnnforecast.workflows.frames import forecast_frame, make_previews
 from rnnforecast.workflows.freshness import check_age, parse_age
-from rnnforecast.workflows.loading import LoadedModel, load
+from rnnforecast.workflows.loading import Files, LoadedModel, load
 from rnnforecast.workflows.results import PredictResult, stamp_to_json
 
 if TYPE_CHECKING:
@@ -72,24 +73,26 @@ class Request:
 def predict(
     model: str | None = None,
     *,
-    data: Sequence[str | Path] | None = None,
+    data: Sequence[str | Path] | Files | None = None,
     horizon: int | None = None,
     quantiles: Sequence[float] | None = None,
     store: str | Path | None = None,
     engine: Engine = "numpy",
     output: str | Path | None = None,
-    attention_output: str | Path | None = None,
+    reading: DataSettings | None = None,
 ) -> PredictResult:
     """Forecast `horizon` steps after the last row of every series.
 
     `quantiles` are the levels chosen in training unless given.
     `model` is `NAME`, `NAME@VERSION` or a path; not named, it is the newest, or with `data` the newest trained on
-    data of that name and columns. `data` defaults to the files of the training, read again. Where no stored model
-    fits the data, and for the name `base`, the shipped network forecasts without training.
+    data of that name and columns. `data` defaults to the files of the training, read again; `Files` names those of
+    what is known ahead too. Where no stored model
+    fits the data, and for the name `base`, the shipped network forecasts without training; columns and clock are then
+    found in the file, or taken from `reading`.
 
     Raises ModelFileError, InputError, DataError, OutputError, UsageError; never returns NaN or too few rows.
     """
-    request = Request(horizon, quantiles, engine, output, attention_output)
+    request = Request(horizon, quantiles, engine, output, reading=reading)
     return answer(request, model, data=data, store=store)
 
 
@@ -97,7 +100,7 @@ def answer(
     request: Request,
     model: str | None = None,
     *,
-    data: Sequence[str | Path] | None = None,
+    data: Sequence[str | Path] | Files | None = None,
     store: str | Path | None = None,
     watcher: Watcher | None = None,
 ) -> PredictResult:
@@ -113,7 +116,7 @@ def answer(
     if request.attention_output is not None:
         output_kind(request.attention_output)  # weights go to files alone
         check_output(request.attention_output)
-    loaded = load(model, data=data, store=store, reading=request.reading)
+    loaded = load(model, data=data, store=store, reading=request.reading, horizon=asked.data.horizon)
     stale = check_age(loaded.series, age)
     steps = asked.data.horizon or loaded.manifest.horizon
     levels = asked.evaluation.quantiles or trained_quantiles(loaded)
@@ -224,12 +227,12 @@ def check_known_future(series: SeriesSet, horizon: int) -> None:
     stamp = stamp_to_json(series.freq.to_timestamps(np.array([ordinal]))[0], series.freq.alias)
     ids = ", ".join(f"`{series.item_ids[index]}`" for index in short[:5])
     more = f" and {len(short) - 5} more" if len(short) > 5 else ""
-    columns = ", ".join(f"`{name}`" for name in series.future_names)
+    columns = ", ".join(f"`{name}`" for name in series.future_names if not is_generated(name))
     shorter = f", or use `--horizon {int(ahead.min())}`" if ahead.min() > 0 else ""
     raise DataError(
         f"covariates known ahead ({columns}) end before the horizon of {horizon} steps: "
         f"{ids}{more}; the first missing stamp is {stamp}",
-        hint=f"add rows with these columns and an empty target{shorter}",
+        hint=f"add rows with these columns and an empty target, or name their file with --future-data{shorter}",
         code="E_COV_MISSING_FUTURE",
     )
 

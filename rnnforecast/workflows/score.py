@@ -145,7 +145,8 @@ def _read_actuals(issued: Issued, data: Sequence[str | Path] | None, age: Age | 
             f"the forecasts of `{manifest.name}` come from standard input: no file is known that holds the actuals",
             hint="name it: `--data FILE`",
         )
-    read = read_series(paths, data_settings(manifest))
+    nothing_beside = {"past": (), "future": (), "static": (), "future_data": (), "calendar_features": ()}
+    read = read_series(paths, data_settings(manifest).model_copy(update=nothing_beside))
     return read, check_age(read.series, age)
 
 

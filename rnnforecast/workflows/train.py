@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.config import Settings
+from rnnforecast.data.calendar_features import is_generated
 from rnnforecast.data.reading import read_series
 from rnnforecast.data.source import stem_of
 from rnnforecast.progress import NoProgress, Progress
@@ -296,7 +297,7 @@ def _notes(trained: Trained, settings: Settings, series: SeriesSet) -> tuple[str
         )
     known_ahead = int((np.diff(series.future_offsets) - series.lengths).min())
     if series.future_names and known_ahead < trained.horizon:
-        names = ", ".join(f"`{name}`" for name in series.future_names)
+        names = ", ".join(f"`{name}`" for name in series.future_names if not is_generated(name))
         notes.append(
             f"to forecast {trained.horizon} steps, `predict` needs as many rows after the last target "
             f"with {names} and an empty target; the file has {known_ahead}"

@@ -155,10 +155,15 @@ def test_a_target_of_text_is_refused_with_the_numeric_columns() -> None:
     assert caught.value.hint == "numeric columns: `y`"
 
 
-def test_a_covariate_of_text_is_refused() -> None:
-    with pytest.raises(DataError, match="covariate `weather` holds text, not numbers") as caught:
-        choose({"date": DATES, "weather": ["sun", "rain", "sun"], "y": NUMBERS}, past=("weather",))
-    assert "0 and 1" in str(caught.value.hint)
+def test_a_covariate_of_words_holds_categories() -> None:
+    roles = choose({"date": DATES, "weather": ["sun", "rain", "sun"], "y": NUMBERS}, past=("weather",))
+    assert roles.categorical == ("weather",)
+
+
+def test_a_covariate_of_dates_is_refused() -> None:
+    with pytest.raises(DataError, match="covariate `due` holds dates, neither numbers nor words") as caught:
+        choose({"date": DATES, "due": DATES, "y": NUMBERS}, time="date", past=("due",))
+    assert "as numbers" in str(caught.value.hint)
 
 
 def test_columns_that_may_be_ids_are_those_of_text_and_those_named_so() -> None:

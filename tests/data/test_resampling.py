@@ -27,10 +27,9 @@ EVENTS = rows_of(
 )
 
 
-def resampled(rows: Rows, freq: str, how: str, **counts: int) -> tuple[Rows, list[Finding]]:
+def resampled(rows: Rows, freq: str, how: str, *, labels: tuple[int, ...] = ()) -> tuple[Rows, list[Finding]]:
     findings: list[Finding] = []
-    counts = {"num_targets": 1, "num_labels": 0, **counts}
-    return resample(rows, freq, how, findings=findings, **counts), findings
+    return resample(rows, freq, how, num_targets=1, findings=findings, labels=labels), findings
 
 
 @pytest.mark.parametrize(
@@ -76,7 +75,7 @@ def test_covariates_are_averaged_where_targets_are_summed_and_labels_stay() -> N
         rows_of(["2024-01-01T09:10", "2024-01-01T09:40"], [[1.0, 10.0, 7.0], [2.0, 20.0, 7.0]]),
         "1h",
         "sum",
-        num_labels=1,
+        labels=(2,),
     )
     assert rows.values.tolist() == [[3.0, 15.0, 7.0]]
 

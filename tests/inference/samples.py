@@ -39,16 +39,30 @@ def make_batch(member: MemberSettings, *, num_windows: int = 4, seed: int = 0, m
     season = np.sin(np.arange(length) * 2 * np.pi / member.season_length)
     target = 10 + season + 0.3 * draw.normal(size=(num_windows, length)).cumsum(axis=1)
     observed = draw.random((num_windows, length)) >= missing
+    past = _covariates(draw, (num_windows, context), member.num_past_covariates, member.past_categories)
+    future = _covariates(draw, (num_windows, length), member.num_future_covariates, member.future_categories)
+    static = _covariates(draw, (num_windows,), member.num_static_covariates, member.static_categories)
     return WindowBatch(
         past_target=target[:, :context],
         past_observed=observed[:, :context],
         future_target=target[:, context:],
         future_observed=observed[:, context:],
-        past_covariates=draw.normal(size=(num_windows, context, member.num_past_covariates)).astype(np.float32),
-        future_covariates=draw.normal(size=(num_windows, length, member.num_future_covariates)).astype(np.float32),
-        static_covariates=draw.normal(size=(num_windows, member.num_static_covariates)).astype(np.float32),
+        past_covariates=past,
+        future_covariates=future,
+        static_covariates=static,
         loss_scale=np.ones(num_windows),
     )
+
+
+def _covariates(
+    draw: np.random.Generator, shape: tuple[int, ...], count: int, categories: tuple[int, ...]
+) -> np.ndarray:
+    """Numbers, and codes from 0 (not known) to the number of categories."""
+    columns = draw.normal(size=(*shape, count))
+    for place, size in enumerate(categories):
+        if size:
+            columns[..., place] = draw.integers(0, size + 1, shape)
+    return columns.astype(np.float32)
 
 
 def as_tensors(batch: WindowBatch) -> WindowBatch:

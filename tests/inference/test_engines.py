@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,14 @@ from rnnforecast.inference.forecaster import attention_weights, encode, expected
 from rnnforecast.networks import engine
 from tests.inference.samples import CELLS, as_tensors, make_batch, make_member, make_network, tensors_of
 
+CATEGORIES: dict[str, object] = {
+    "num_past_covariates": 1,
+    "past_categories": (3,),
+    "num_future_covariates": 3,
+    "future_categories": (0, 5, 0),
+    "num_static_covariates": 2,
+    "static_categories": (0, 2),
+}
 MAPPINGS = ("one-to-one", "one-to-many", "many-to-one", "many-to-many", "encoder-decoder")
 
 
@@ -63,6 +72,40 @@ def test_engines_agree_with_all_kinds_of_covariates(mapping: str, residual: bool
         num_static_covariates=1,
     )
     assert _disagreement(member) < 1e-5
+
+
+@pytest.mark.parametrize("mapping", MAPPINGS)
+@pytest.mark.parametrize("head", ["linear", "segment"])
+def test_engines_agree_with_categories_among_the_covariates(mapping: str, head: str) -> None:
+    assert _disagreement(make_member(mapping=mapping, head=head, **CATEGORIES)) < 1e-5
+
+
+@pytest.mark.parametrize("mapping", MAPPINGS)
+def test_expected_shapes_with_categories_are_the_tensors_of_the_network(mapping: str) -> None:
+    member = make_member(mapping=mapping, **CATEGORIES)
+    shapes = {name: tuple(tensor.shape) for name, tensor in tensors_of(make_network(member)).items()}
+    assert shapes == expected_shapes(member)
+    assert shapes["future_embedding.1"] == (5, 3)
+    assert shapes["past_embedding.0"] == (3, 2)
+    assert "past_mean" not in shapes
+
+
+def test_a_category_that_is_not_known_is_read_as_the_mean_of_those_that_are() -> None:
+    member = make_member(num_static_covariates=1, static_categories=(3,))
+    tensors, batch = tensors_of(make_network(member)), make_batch(member)
+    unknown = replace(batch, static_covariates=np.zeros_like(batch.static_covariates))
+    first = replace(batch, static_covariates=np.ones_like(batch.static_covariates))
+    table = tensors["static_embedding.0"]
+    alike = tensors | {"static_embedding.0": np.repeat(table.mean(0)[None], 3, axis=0)}
+    np.testing.assert_allclose(
+        forecast_windows(member, tensors, unknown), forecast_windows(member, alike, first), rtol=1e-6
+    )
+    assert not np.allclose(forecast_windows(member, tensors, first), forecast_windows(member, tensors, unknown))
+
+
+def test_categories_must_be_named_for_every_covariate_of_their_kind() -> None:
+    with pytest.raises(ValueError, match="`past_categories` has 1 entries for 2 covariates"):
+        make_member(num_past_covariates=2, past_categories=(3,))
 
 
 def test_engines_agree_for_synchronous_networks() -> None:
