@@ -127,7 +127,7 @@ def answer(
     shown = replace(forecast, quantile_levels=levels, quantiles=forecast.quantiles[..., : len(levels)])
     frame = forecast_frame(loaded.series, shown)
     if request.output is not None:
-        written = written_model(loaded, getattr(data, "rows", data) or ())
+        written = written_model(loaded, Files.of(data).rows)
         write_forecasts(frame, request.output, model=written, key=key_columns(loaded, frame), wait=request.wait)
     if request.attention_output is not None:
         write_attention(loaded, request.attention_output)
