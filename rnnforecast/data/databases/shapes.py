@@ -42,7 +42,9 @@ def check_purpose(shape: Shape, address: Address) -> str:
     lacking = [name for name in ("model", "cutoff", "forecast", "method") if name not in names]
     if lacking:
         raise _refusal(
-            address, f"the table is there and holds no forecasts: it lacks `{lacking[0]}`", f"drop it, {ANOTHER}"
+            address,
+            f"the table is there and holds no forecasts: it lacks `{lacking[0]}`",
+            "name another table behind the `#`",
         )
     return names["model"]
 
@@ -65,7 +67,7 @@ def check_shape(shape: Shape, cells: Cells, key: Sequence[str], *, engine: Engin
     for column in shape.columns:
         if _folded(column.name, engine) not in names and not column.fills_itself:
             why = f"the table has a column `{column.name}` that the forecasts do not have"
-            fix = f"drop it or give it a default, forecast with the same `--quantiles` as before, {ANOTHER}"
+            fix = f"give it a default, forecast with the same `--quantiles` as before, {ANOTHER}"
             raise _refusal(address, why, fix)
     folded_key = frozenset(_folded(name, engine) for name in key)
     if folded_key not in {frozenset(_folded(name, engine) for name in one) for one in shape.unique}:

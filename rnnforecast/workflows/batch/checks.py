@@ -6,9 +6,11 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rnnforecast.data.databases.address import is_database, parse_address
+from rnnforecast.data.databases.reading import query_of
 from rnnforecast.data.source import expand
 from rnnforecast.data.writing import check_output
-from rnnforecast.errors import InputError, RnnForecastError
+from rnnforecast.errors import InputError, RnnForecastError, UsageError
 from rnnforecast.workflows.batch.digests import find_model, is_url
 from rnnforecast.workflows.batch.faults import Faults
 from rnnforecast.workflows.batch.jobs import Job, JobFile, read_jobs
@@ -17,6 +19,9 @@ from rnnforecast.workflows.batch.results import BatchPlan
 
 if TYPE_CHECKING:
     from rnnforecast.workflows.batch.positions import KeyPath
+
+#: How long a busy database is waited for where somebody looks on.
+CHECK_WAIT = "5s"
 
 
 def check_jobs(path: str | Path, *, store: str | Path | None = None) -> BatchPlan:
@@ -42,11 +47,13 @@ def _check_job(job: Job, number: int, job_file: JobFile, faults: Faults) -> list
         files = expand(local)[0] if local else []
         for file in files:
             _check_readable(file, is_dataset=bool(job.settings.get("dataset")))
-    except InputError as error:
+        for item in filter(is_database, job.data):
+            _check_query(item, job)
+    except (InputError, UsageError) as error:
         _add(faults, ("job", number, "data"), job, error)
     if job.output is not None:
         try:
-            check_output(job.output)
+            check_output(job.output, wait=CHECK_WAIT)
         except RnnForecastError as error:
             _add(faults, ("job", number, "output"), job, error)
     names = {other.name for other in job_file.jobs if other.model is None}
@@ -56,6 +63,12 @@ def _check_job(job: Job, number: int, job_file: JobFile, faults: Faults) -> list
     except RnnForecastError as error:
         _add(faults, ("job", number, "model"), job, error)
     return files
+
+
+def _check_query(url: str, job: Job) -> None:
+    """Check that a database is asked for rows, by a statement that reads; it is not connected to."""
+    query = job.settings.get("query")
+    query_of(parse_address(url), None if query is None else str(query))
 
 
 def _check_readable(file: str, *, is_dataset: bool) -> None:
@@ -75,7 +88,7 @@ def _check_loops(jobs: tuple[Job, ...], files: list[list[str]], faults: Faults) 
         for file in found:
             readers.setdefault(os.path.realpath(file), job.name)
     for number, job in enumerate(jobs):
-        reader = readers.get(os.path.realpath(job.output)) if job.output is not None else None
+        reader = readers.get(os.path.realpath(job.output)) if isinstance(job.output, Path) else None
         if reader is not None:
             message = f"job `{job.name}`: its output is data of job `{reader}`: {job.output}"
             faults.add(("job", number, "output"), message, fix="write forecasts where no job reads")

@@ -99,7 +99,7 @@ def newest_manifest(name: str, store: Path) -> Manifest | None:
 
 
 def _refuse_own_output(job: Job, files: Sequence[Path]) -> None:
-    output = None if job.output is None else os.path.realpath(job.output)
+    output = os.path.realpath(job.output) if isinstance(job.output, Path) else None
     if output is not None and any(os.path.realpath(file) == output for file in files):
         raise UsageError(
             f"the output {job.output} is among the data of the job",

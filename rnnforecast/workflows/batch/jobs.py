@@ -31,7 +31,7 @@ class Job:
     name: str  # also the name of the model that the job trains
     data: tuple[str, ...]  # files and globs; empty: the files the model was trained on
     model: str | None  # a stored model that is not trained here
-    output: Path | None  # None: the job trains and writes no forecast
+    output: Path | str | None  # a file, the URL of a table; None: the job trains and writes no forecast
     settings: Mapping[str, JSONValue]  # those that were given
     retrain: RetrainRule
     keep: int | None  # versions of the model beside the active one; None: all
@@ -162,7 +162,7 @@ def _check_together(jobs: list[Job | None], faults: Faults) -> None:
                 f"two jobs are called `{job.name}`, the other in line {faults.line(('job', first, 'name'))}",
                 fix="give each job a name of its own",
             )
-        if job.output is None:
+        if job.output is None or isinstance(job.output, str):  # a table holds the forecasts of many models
             continue
         place = str(job.output.parent.resolve() / job.output.name).casefold()
         other, owner = outputs.setdefault(place, (number, job.name))

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rnnforecast.config import Settings
+from rnnforecast.data.databases.address import absolute, is_database, parse_address
 from rnnforecast.data.writing import output_kind
 from rnnforecast.errors import UsageError
+from rnnforecast.masking import holds_secret, masked
 from rnnforecast.store.names import check_name, split_spec
 from rnnforecast.workflows.batch.digests import is_url
 from rnnforecast.workflows.batch.faults import suggest
@@ -31,7 +33,7 @@ JOB_KEYS = ("name", "data", "model", "output", "retrain", "keep", "max_age", "on
 #: Keys that no two jobs can share, so that a default makes no sense.
 OWN_KEYS = ("name", "output")
 #: Settings that a stored model still takes.
-FORECAST_KEYS = ("horizon", "quantiles")
+FORECAST_KEYS = ("horizon", "quantiles", "query", "wait")
 
 MAX_WORKERS = 1_024
 
@@ -111,7 +113,7 @@ class JobKeys:
             return ()
         if "-" in items:
             self._add("data", "a job cannot read standard input", fix="name a file")
-        return tuple(self._absolute(item) for item in items)
+        return tuple(self._database("data", item) if is_database(item) else self._absolute(item) for item in items)
 
     def model(self) -> str | None:
         """Return the stored model of a job that trains none."""
@@ -126,14 +128,16 @@ class JobKeys:
         self._check_name("model", split_spec(value)[0])
         return value
 
-    def output(self) -> Path | None:
-        """Return the file of the forecasts as an absolute path."""
+    def output(self) -> Path | str | None:
+        """Return the file of the forecasts as an absolute path, or the URL of a table."""
         value = self.values.get("output")
         if value is None:
             return None
         if not isinstance(value, str) or not value or value == "-":
-            self._add("output", "`output` is a .csv or .parquet file, in quotes", value=value)
+            self._add("output", "`output` is a .csv or .parquet file, or a table of a database, in quotes", value=value)
             return None
+        if is_database(value):
+            return self._database("output", value)
         try:
             output_kind(value)
         except UsageError as error:
@@ -147,6 +151,8 @@ class JobKeys:
             for key in sorted(given.keys() - set(FORECAST_KEYS)):
                 self._add(key, f"`{key}` is for training, but this job takes the stored model `{self.values['model']}`")
             given = {key: value for key, value in given.items() if key in FORECAST_KEYS}
+        if holds_secret(str(given.get("query"))):
+            self._refuse_secret("query", masked(str(given["query"])))
         faulty = {key: faults for key, value in given.items() if (faults := _setting_faults({key: value}))}
         for key, faults in faulty.items():
             for fault in faults:
@@ -214,12 +220,29 @@ class JobKeys:
             self._add(key, wanted, value=value)
         return seconds
 
-    def check_needs(self, model: str | None, data: Sequence[str], output: Path | None) -> None:
+    def check_needs(self, model: str | None, data: Sequence[str], output: Path | str | None) -> None:
         """Check that the job says what to work on and has something to do."""
         if model is None and not data and "model" not in self.values and "data" not in self.values:
             self._add("data", "the job has neither `data` to train on nor a stored `model`", fix='add `data = "..."`')
         if model is not None and output is None and "output" not in self.values:
             self._add("output", "the job trains nothing and has no `output`", fix='add `output = "....csv"`')
+
+    def _database(self, key: str, url: str) -> str:
+        """Return a database that does not depend on the working folder; a fault where it holds a password."""
+        try:
+            address = parse_address(url)
+            if key == "output":
+                address.table_name  # noqa: B018  # raises where there is none
+            if address.location != parse_address(address.shown).location:
+                self._refuse_secret(key, address.shown)
+            return absolute(url, folder=self.reader.folder)
+        except UsageError as error:
+            self._add(key, error.message, fix=error.hint)
+        return masked(url)
+
+    def _refuse_secret(self, key: str, shown: str) -> None:
+        fix = "leave it out, and keep it in `~/.pgpass` (mode 600) or in `PGPASSWORD` of the environment"
+        self._add(key, f"`{key}` holds a password, and a jobs file is no place for one: {shown}", fix=fix)
 
     @property
     def _title(self) -> str:

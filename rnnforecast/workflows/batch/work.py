@@ -6,6 +6,7 @@ side by side without a thread. Nothing here parses a user's data: that happens i
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,7 @@ import numpy as np
 from rnnforecast.config import Settings
 from rnnforecast.data.frequency import Frequency
 from rnnforecast.data.writing import check_output
-from rnnforecast.errors import ExitCode, OutputError, RnnForecastError
+from rnnforecast.errors import ExitCode, OutputError, RnnForecastError, TryLaterError
 from rnnforecast.store.files import make_folder, replace_file
 from rnnforecast.store.names import encode_name
 from rnnforecast.workflows.batch.children import Command, Ended, describe_end, rnnforecast_command
@@ -36,9 +37,11 @@ if TYPE_CHECKING:
 Work = Generator[Command, Ended, JobResult]
 
 ALARM_SECONDS = 60.0
+#: How long a busy database is waited for before the work: other jobs stand still meanwhile.
+_GLANCE = "0.2s"
 
 #: Settings that change neither what is learnt nor how it is judged.
-_NOT_LEARNT = ("quantiles", "device", "time_budget")
+_NOT_LEARNT = ("quantiles", "device", "time_budget", "wait")
 
 
 @dataclass(frozen=True)
@@ -135,8 +138,7 @@ def _run(job: Job, place: Place, report: Report) -> Generator[Command, Ended, bo
     if not report.reason and _is_unchanged(job, stored, place, report):
         report.reason = _since(place.last or {})
         return False
-    if job.output is not None:
-        check_output(job.output)
+    _check_output(job)
     if not report.reason:
         report.reason = yield from _reason_in_data(job, place)
     if report.reason and job.model is None:
@@ -149,7 +151,8 @@ def _run(job: Job, place: Place, report: Report) -> Generator[Command, Ended, bo
         report.model = str(document.get("model"))
         num_rows = document.get("n_rows")
         report.num_rows = num_rows if isinstance(num_rows, int) else 0
-        report.digests["output"] = _digest_output(job.output)
+        if isinstance(job.output, Path):
+            report.digests["output"] = _digest_output(job.output)
     if job.keep is not None:
         words = ["models", "prune", job.name, "--keep", str(job.keep), "--store", str(place.store), "--format", "json"]
         yield from _ask(Command(rnnforecast_command(*words)), Report())
@@ -159,6 +162,14 @@ def _run(job: Job, place: Place, report: Report) -> Generator[Command, Ended, bo
     return True
 
 
+def _check_output(job: Job) -> None:
+    """Look before the work whether the output can be written; a database that is busy now may not be at its end."""
+    if job.output is None:
+        return
+    with contextlib.suppress(TryLaterError):
+        check_output(job.output, wait=_GLANCE)
+
+
 def _is_unchanged(job: Job, stored: StoredModel | None, place: Place, report: Report) -> bool:
     """Return whether the job ended well and data, settings, model and output are the ones it ended with."""
     last = place.last or {}
@@ -166,6 +177,8 @@ def _is_unchanged(job: Job, stored: StoredModel | None, place: Place, report: Re
     if last.get("status") not in ("done", "unchanged") or not isinstance(known, dict) or stored is None:
         return False
     report.digests["model"] = digest_file(stored.path)
+    if isinstance(job.output, str):
+        return False  # a table may have changed without a trace: writing the same rows again mends it
     if job.output is not None:
         if not job.output.is_file():
             return False
@@ -266,6 +279,7 @@ def _predict_command(job: Job, place: Place) -> Command:
         words += ["--horizon", str(settings.data.horizon)]
     if "quantiles" in job.settings:
         words += ["--quantiles", ",".join(f"{level:g}" for level in settings.evaluation.quantiles)]
+    words += [word for key in ("query", "wait") if key in job.settings for word in (f"--{key}", str(job.settings[key]))]
     return Command(rnnforecast_command(*words, "--format", "json"))
 
 
