@@ -8,7 +8,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from rnnforecast.cli.text import folded, styled, visible
+from rnnforecast.cli.text import best_effort, folded, give_up, styled, visible
 from rnnforecast.errors import RnnForecastError
 from rnnforecast.masking import masked
 
@@ -30,13 +30,20 @@ class Terminated(BaseException):
 
 def report(error: RnnForecastError, *, as_json: bool, debug: bool, stream: TextIO) -> int:
     """Write a refusal to a stream, as text or as one JSON document, and return its exit code."""
-    if debug:
-        stream.write(_traceback(error))
-    if as_json:
-        import json
+    text = _as_json(error) if as_json else _as_text(error, stream)
+    with best_effort(stream):
+        stream.write((_traceback(error) if debug else "") + text)
+        stream.flush()
+    return int(error.exit_code)
 
-        stream.write(json.dumps({"error": error_to_dict(error)}, ensure_ascii=False) + "\n")
-        return int(error.exit_code)
+
+def _as_json(error: RnnForecastError) -> str:
+    import json
+
+    return json.dumps({"error": error_to_dict(error)}, ensure_ascii=False) + "\n"
+
+
+def _as_text(error: RnnForecastError, stream: TextIO) -> str:
     lines = [_labelled("error:", "red", error.message, stream)]
     told_already = all(finding.message in error.message for finding in error.findings[:MAX_LISTED])
     if not told_already:
@@ -45,8 +52,7 @@ def report(error: RnnForecastError, *, as_json: bool, debug: bool, stream: TextI
         lines.append(f"  and {len(error.findings) - MAX_LISTED} more")
     if error.hint:
         lines.append(_labelled("hint:", "cyan", error.hint, stream))
-    stream.write("\n".join(lines) + "\n")
-    return int(error.exit_code)
+    return "\n".join(lines) + "\n"
 
 
 def error_to_dict(error: RnnForecastError) -> dict[str, object]:
@@ -67,7 +73,8 @@ def report_bug(error: BaseException, *, as_json: bool, debug: bool, stream: Text
     hint = "please report it with that file; your stored models are untouched"
     if debug:
         message = f"this is a bug in rnnforecast ({first_line}), the traceback stands above"
-        stream.write(_traceback(error))
+        with best_effort(stream):
+            stream.write(_traceback(error))
     else:
         message = f"this is a bug in rnnforecast ({first_line}), the traceback is in {_write_log(error)}"
     bug = RnnForecastError(message, hint=hint, code="E_INTERNAL")
@@ -79,7 +86,7 @@ def report_ending(ending: BaseException, *, stream: TextIO) -> int:
     number = ending.number if isinstance(ending, Terminated) else 0
     words = {0: "interrupted", getattr(signal, "SIGHUP", -1): "ended with its terminal"}.get(number, "terminated")
     lines = [f"{words}, nothing that was stored before is changed", *getattr(ending, "__notes__", ())]
-    with contextlib.suppress(OSError, ValueError):  # the terminal is gone
+    with contextlib.suppress(BrokenPipeError, ValueError), best_effort(stream):  # the terminal may be gone
         stream.write("\n".join(lines) + "\n")
         stream.flush()
     return 128 + number if number else INTERRUPTED
@@ -87,10 +94,7 @@ def report_ending(ending: BaseException, *, stream: TextIO) -> int:
 
 def silence_broken_pipe() -> int:
     """Point stdout at nothing, so that the interpreter's last flush does not complain either."""
-    try:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError):  # stdout is no real file, as in a test
-        return BROKEN_PIPE
+    give_up(sys.stdout)
     return BROKEN_PIPE
 
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from typing import TextIO
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: Zero-width joiners are Cf like the bidirectional marks, yet harmless parts of ordinary words and signs.
 _HARMLESS = frozenset("\u200c\u200d")
@@ -52,3 +56,21 @@ def folded(text: str, *, stream: TextIO) -> str:
 def supports_unicode(encoding: str | None) -> bool:
     """Return whether box lines and braille dots can be written in an encoding."""
     return (encoding or "ascii").lower().replace("-", "").startswith("utf")
+
+
+@contextmanager
+def best_effort(stream: TextIO) -> Iterator[None]:
+    """Say what is good to know; a stream that takes nothing any more (a full disk) is given up, the run goes on."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # the reader has seen enough
+    except OSError:
+        give_up(stream)
+
+
+def give_up(stream: TextIO) -> None:
+    """Point a stream at nothing, so that the interpreter's last flush does not complain either."""
+    # a stream without a descriptor, as in a test, is left as it is
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import typer
 
-from rnnforecast.cli.text import visible
+from rnnforecast.cli.text import best_effort, visible
 from rnnforecast.errors import ExitCode, OutputError
 from rnnforecast.progress import NoProgress
 
@@ -71,8 +71,9 @@ class View:
     def say(self, text: str) -> None:
         """Write one line to stderr, unless silence was asked for."""
         if not self.quiet:
-            self.err.write(f"{visible(text)}\n")
-            self.err.flush()
+            with best_effort(self.err):
+                self.err.write(f"{visible(text)}\n")
+                self.err.flush()
 
     def _notices(self, result: Result) -> None:
         if self.quiet:
@@ -83,7 +84,8 @@ class View:
         findings: tuple[Finding, ...] = getattr(result, "findings", ())
         if self.format == "table" and isinstance(result, InspectResult):
             findings = ()  # they are what its screen is about
-        write_notices(findings, notes=getattr(result, "notes", ()), stream=self.err)
+        with best_effort(self.err):
+            write_notices(findings, notes=getattr(result, "notes", ()), stream=self.err)
 
     @contextmanager
     def progress(self) -> Iterator[Progress]:

@@ -227,6 +227,23 @@ def test_a_stdout_that_is_full_is_output_not_written(tmp_path: Path, format_: st
     assert "Exception ignored" not in done.stderr
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+def test_k44_a_stderr_that_is_full_changes_no_exit_code(tmp_path: Path) -> None:
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "rnnforecast", "models", "show", "prices", "--store", str(tmp_path)]
+        done = subprocess.run(command, stderr=full, stdout=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == ExitCode.MODEL_FILE
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
+def test_k44_a_note_that_finds_no_room_on_stderr_does_not_end_the_run(workplace: Path) -> None:
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "rnnforecast", "models", "promote", "good@1"]
+        done = subprocess.run(command, stderr=full, stdout=subprocess.PIPE, text=True, check=False, cwd=workplace)
+    assert done.returncode == 0
+    assert "good@1" in done.stdout
+
+
 @pytest.mark.parametrize(("closed", "code"), [(">&-", 0), ("2>&-", 0)])
 def test_a_stream_that_the_caller_closed_is_no_bug(tmp_path: Path, closed: str, code: int) -> None:
     command = f"{sys.executable} -m rnnforecast models list --store {tmp_path} {closed}"
