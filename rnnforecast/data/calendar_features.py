@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 #: What the names of generated covariates begin with; no column of a file may be called so.
 PREFIX = "calendar:"
 HOLIDAY = f"{PREFIX}holiday"
+#: Steps of a cycle below which a position in it says too little.
+MIN_STEPS = 4
 _HOUR = DAY // 24
 _WEEK = 7 * DAY
 _MONDAY = 4 * DAY  # the first Monday after 1970-01-01
@@ -87,14 +89,14 @@ def with_calendar(series: SeriesSet, features: Sequence[str], *, country: str | 
 
 
 def _cycles(freq: Frequency, season_length: int) -> tuple[str, ...]:
-    """Return the cycles that are longer than a step, the shortest first."""
+    """Return the cycles that have `MIN_STEPS` steps at least, the shortest first."""
     if not freq.is_calendar:
         return ("season",) if season_length > 1 else ()
     step = FIXED_UNITS.get(freq.unit, DAY if freq.unit == "business-day" else 0) * freq.multiple
     if step:
         lengths = {"hour": _HOUR, "day": DAY, "week": _WEEK, "year": 365 * DAY}
-        return tuple(name for name, length in lengths.items() if step < length)
-    return ("year",) if MONTHS_IN[freq.unit] * freq.multiple < 12 else ()
+        return tuple(name for name, length in lengths.items() if MIN_STEPS * step <= length)
+    return ("year",) if MIN_STEPS * MONTHS_IN[freq.unit] * freq.multiple <= 12 else ()
 
 
 def _values(

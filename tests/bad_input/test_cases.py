@@ -18,6 +18,7 @@ CATALOGUE = {
     "clock": [*range(40, 61)],
     "numbers": [*range(61, 78)],
     "ids": [*range(85, 93)],
+    "covariates": [*range(93, 98)],
     "columns": [*range(98, 103)],
 }
 
