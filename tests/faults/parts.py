@@ -17,6 +17,7 @@ from tests.faults.races import read_while_replaced, start_pairs
 from tests.faults.resuming import kill_trainings
 from tests.faults.scenes import SCENES, STORE, Stage
 from tests.faults.space import fill_disk, limit_files
+from tests.faults.steady import mix_jobs, run_in_a_row, weigh_safety
 from tests.faults.tally import Tally
 
 Item = TypeVar("Item")
@@ -35,6 +36,7 @@ class Sizes:
     replacements: int = 1_000
     damaged: int = 10_000
     kills: int = 500
+    soak: int = 1_000
 
 
 def kills(stage: Stage, sizes: Sizes) -> Iterator[Tally]:
@@ -87,6 +89,16 @@ def trainings(stage: Stage, sizes: Sizes) -> Iterator[Tally]:
     yield kill_trainings(stage, num_kills=sizes.kills)
 
 
+def steady(stage: Stage, sizes: Sizes) -> Iterator[Tally]:
+    """Runs in a row, good jobs among bad ones, and the price of safety."""
+    yield run_in_a_row(stage, num_runs=sizes.soak)
+    for num_bytes in (1_000, 1_000_000, 50_000_000):
+        with tempfile.TemporaryDirectory() as folder:
+            yield weigh_safety(Path(folder), num_times=20, num_bytes=num_bytes)
+    for num_bad in (1, 50, 99):
+        yield mix_jobs(stage, num_bad=num_bad)
+
+
 PARTS: dict[str, Callable[[Stage, Sizes], Iterator[Tally]]] = {
     "models": models,
     "races": races,
@@ -94,6 +106,7 @@ PARTS: dict[str, Callable[[Stage, Sizes], Iterator[Tally]]] = {
     "errors": errors,
     "space": space,
     "trainings": trainings,
+    "steady": steady,
 }
 
 

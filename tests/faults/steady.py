@@ -1,0 +1,119 @@
+"""Many runs in a row, good jobs among bad ones, and what writing safely costs."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+from rnnforecast.errors import ExitCode
+from rnnforecast.store.files import replace_file
+from tests.faults.scenes import Scene, Stage, ledger_lines
+from tests.faults.tally import Tally
+from tests.house import ROOT
+
+NUM_JOBS = 100
+_MAX_SLOPE = 1024  # bytes of memory a run
+
+_SOAK = """
+import json, os, resource, sys
+import rnnforecast
+folder, num_runs = sys.argv[1], int(sys.argv[2])
+os.chdir(folder)
+seen = []
+for number in range(num_runs):
+    rnnforecast.predict("good", output="out.csv")
+    if number >= num_runs // 5:
+        pages = int(open("/proc/self/statm").read().split()[1])
+        files = sum(len(names) for _, _, names in os.walk("."))
+        seen.append((pages * 4096, len(os.listdir("/proc/self/fd")), files))
+print(json.dumps(seen))
+"""
+
+
+def run_in_a_row(stage: Stage, *, num_runs: int) -> Tally:
+    """Forecast over and over in one process: memory, descriptors and files do not grow."""
+    tally = Tally("runs in a row")
+    place = stage.copy()
+    command = [sys.executable, "-c", _SOAK, str(place), str(num_runs)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    tally.num_runs = num_runs
+    tally.codes[done.returncode] += 1
+    if done.returncode != 0:
+        tally.note("the process", [f"ended with {done.returncode}: {done.stderr[-300:]}"])
+        return tally
+    memory, descriptors, files = (list(column) for column in zip(*json.loads(done.stdout), strict=True))
+    slope = statistics.linear_regression(range(len(memory)), memory).slope
+    tally.figures = {"bytes_a_run": round(slope, 1), "descriptors": descriptors[-1], "files": files[-1]}
+    if slope > _MAX_SLOPE:
+        tally.note("memory", [f"grows by {slope:,.0f} bytes a run"])
+    if len(set(descriptors)) > 1 or len(set(files)) > 1:
+        first, last = (descriptors[0], files[0]), (descriptors[-1], files[-1])
+        tally.note("descriptors and files", [f"went from {first} to {last}"])
+    shutil.rmtree(place)
+    return tally
+
+
+def mix_jobs(stage: Stage, *, num_bad: int) -> Tally:
+    """Run a hundred jobs of which so many are bad: the outputs of the good ones are those of a run alone."""
+    tally = Tally(f"{num_bad} bad jobs of {NUM_JOBS}")
+    place = stage.copy()
+    alone = stage.wanted(Scene("solo", ["predict", "good", "--data", "good.csv", "--output", "solo.csv"], ["solo.csv"]))
+    (place / "bad.csv").write_text("date,value\n2024-01-01,12 EUR\n", encoding="utf-8")
+    bad = {f"job{number * NUM_JOBS // num_bad}" for number in range(num_bad)}
+    tables = [_job(f"job{number}", is_bad=f"job{number}" in bad) for number in range(NUM_JOBS)]
+    (place / "jobs.toml").write_text("".join(tables), encoding="utf-8")
+    ended = stage.zygote.run(["batch", "jobs.toml", "--workers", "2", "--quiet"], place)
+    tally.num_runs = NUM_JOBS
+    tally.codes[ended.code] += 1
+    if ended.code != ExitCode.PARTIAL:
+        tally.note("the run", [f"ended with {ended.code}: {ended.said[-300:]}"])
+    ends = {str(line["job"]): line for line in ledger_lines(place) if line["event"] == "job_end"}
+    for number in range(NUM_JOBS):
+        name, output = f"job{number}", place / f"job{number}.csv"
+        if name in bad:
+            told = json.dumps(ends.get(name, {}).get("error"))
+            tally.note(name, [] if "12 EUR" in told or "does not exist" in told else [f"the ledger says {told}"])
+        elif not output.is_file() or output.read_bytes() != alone["solo.csv"]:
+            tally.note(name, ["its output is not that of a run alone"])
+    shutil.rmtree(place)
+    return tally
+
+
+def weigh_safety(folder: Path, *, num_times: int, num_bytes: int) -> Tally:
+    """Compare the safe replacement of a file with a plain write of the same bytes."""
+    tally = Tally(f"price of safety, {num_bytes:,} bytes")
+    content, path = os.urandom(num_bytes), folder / "out.bin"
+
+    def seconds_of(write_once: Callable[[], object]) -> float:
+        taken = []
+        for _ in range(num_times):
+            started = time.perf_counter()
+            write_once()
+            taken.append(time.perf_counter() - started)
+        return statistics.median(taken)
+
+    plain = seconds_of(lambda: path.write_bytes(content))
+    safe = seconds_of(lambda: replace_file(path, lambda stream: _write(stream, content)))
+    tally.num_runs = 2 * num_times
+    tally.figures = {"plain_ms": round(plain * 1e3, 3), "safe_ms": round(safe * 1e3, 3)}
+    if safe - plain > max(0.05 * plain, 0.05):
+        tally.note("the price", [f"{(safe - plain) * 1e3:.1f} ms over {plain * 1e3:.1f} ms"])
+    return tally
+
+
+def _write(stream: BinaryIO, content: bytes) -> None:
+    stream.write(content)
+
+
+def _job(name: str, *, is_bad: bool) -> str:
+    data = ("bad.csv" if int(name[3:]) % 2 else "nothing.csv") if is_bad else "good.csv"
+    return f'[[job]]\nname = "{name}"\nmodel = "good"\ndata = "{data}"\noutput = "{name}.csv"\n\n'
