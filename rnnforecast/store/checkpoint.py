@@ -16,7 +16,6 @@ import contextlib
 import hashlib
 import json
 import re
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from rnnforecast.errors import ModelFileError
-from rnnforecast.store.files import make_folder, replace_file
+from rnnforecast.store.files import make_folder, replace_file, sweep_temporaries
 from rnnforecast.store.layout import (
     LENGTH,
     MAX_FILE_BYTES,
@@ -106,7 +105,7 @@ class CheckpointFolder:
         for folder in self._runs():
             with contextlib.suppress(OSError):
                 if folder == self.path or folder.stat().st_mtime < before:
-                    shutil.rmtree(folder)
+                    _remove_run(folder)
         for folder in (self._name_folder, self._name_folder.parent):
             with contextlib.suppress(OSError):  # not empty, or not there
                 folder.rmdir()
@@ -160,6 +159,14 @@ def read_checkpoint(path: Path) -> Checkpoint | None:
     if hashlib.sha256(payload).hexdigest() != written.get("payload_sha256"):
         raise _refusal(source, "its numbers do not match their digest")
     return Checkpoint(facts, {spec.name: _from_bytes(payload, spec) for spec in specs})
+
+
+def _remove_run(folder: Path) -> None:
+    """Remove the checkpoints in a folder, what killed writers left beside them, and the folder, if that was all."""
+    sweep_temporaries(folder)
+    for path in folder.glob(f"*{SUFFIX}"):
+        path.unlink()
+    folder.rmdir()
 
 
 def _to_bytes(tensor: np.ndarray, spec: TensorSpec) -> memoryview:

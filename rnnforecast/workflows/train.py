@@ -109,25 +109,26 @@ def train(
         assumptions=assumptions,
         settings=settings,
         name=name,
-        record=Record(
-            metrics=trained.judgement.metrics(),
-            verdict=trained.judgement.verdict_dict(),
-            served=served,
-            seconds=trained.seconds,
-            fitted_lengths=read.series.lengths if settings.training.refit else trained.split.known,
-        ),
+        record=_record(read.series, trained, settings, served=served),
     )
     stored = registry.add(model, activate=decision.activate, reason=decision.reason)
     checkpoints.remove()
     report = _report(read, trained, settings, assumptions=assumptions, stored=stored, served=served)
-    result = replace(
-        report,
-        activation=decision.to_dict(model=stored.label, is_active=stored.is_active),
-        notes=(*report.notes, *checkpoints.notes()),
-    )
+    activation = decision.to_dict(model=stored.label, is_active=stored.is_active)
+    result = replace(report, activation=activation, notes=(*report.notes, *checkpoints.notes()))
     if require_win:
         result.require_win()
     return result
+
+
+def _record(series: SeriesSet, trained: Trained, settings: Settings, *, served: str) -> Record:
+    return Record(
+        metrics=trained.judgement.metrics(),
+        verdict=trained.judgement.verdict_dict(),
+        served=served,
+        seconds=trained.seconds,
+        fitted_lengths=series.lengths if settings.training.refit else trained.split.known,
+    )
 
 
 def train_series(
