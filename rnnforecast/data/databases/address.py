@@ -67,7 +67,10 @@ def quoted(name: str) -> str:
 
 def parse_address(url: str) -> Address:
     """Return what a URL names. Raises UsageError, without the password, for one that names no database."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise UsageError(f"{masked(url)} is no URL: {error}", hint=f"write {FORMS}", code="E_RUN_OUTPUT") from None
     engine = _NAMES.get(parts.scheme.lower().partition("+")[0])
     if engine is None:
         raise UsageError(f"{masked(url)} names no database", hint=f"write {FORMS}", code="E_RUN_OUTPUT")

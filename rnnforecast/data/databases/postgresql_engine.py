@@ -143,6 +143,7 @@ class PostgresqlSession:
     def read(self, query: str) -> Iterator[Any]:
         """Run a query behind a cursor of the server, which takes one SELECT or VALUES and nothing else."""
         self.run("SET LOCAL timezone = 'UTC'")
+        self.run(f"SET LOCAL lock_timeout = {self._lock_milliseconds}")
         with self._connection.cursor("rnnforecast_rows") as cursor:
             cursor.execute(query.encode())
             names = [known.name for known in cursor.description or ()]

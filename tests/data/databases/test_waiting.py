@@ -1,0 +1,181 @@
+"""A database that is busy or out of reach: waited for, then exit 75; one that refuses: exit 14 or 10 at once."""
+
+from __future__ import annotations
+
+import builtins
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from rnnforecast.config import DataSettings
+from rnnforecast.data.databases.address import parse_address
+from rnnforecast.data.databases.session import BusyError, in_seconds, patiently
+from rnnforecast.data.reading import read_series
+from rnnforecast.data.writing import check_output, write_forecasts
+from rnnforecast.errors import InputError, OutputError, ResourceError, TryLaterError
+from tests.databases import KEY, ask, forecasts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+HOLD = "import duckdb, sys; c = duckdb.connect({path!r}); print('held', flush=True); sys.stdin.read()"
+
+
+@contextmanager
+def _held(url: str) -> Iterator[Callable[[], object]]:
+    """Hold the table `f` of a database as another program does; yields what lets it go."""
+    address = parse_address(url)
+    if address.engine == "duckdb":
+        code = HOLD.format(path=str(address.path))
+        with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+            assert child.stdout is not None
+            child.stdout.readline()
+            yield child.communicate
+    elif address.engine == "sqlite":
+        lite = sqlite3.connect(address.path, isolation_level=None, check_same_thread=False)
+        lite.execute("BEGIN EXCLUSIVE")
+        yield lambda: lite.execute("ROLLBACK") if lite.in_transaction else None
+        lite.close()
+    else:
+        with psycopg.connect(address.location) as connection:
+            connection.execute("LOCK TABLE f IN ACCESS EXCLUSIVE MODE")
+            yield connection.rollback
+
+
+def test_k40_a_table_that_stays_locked_ends_with_try_later_and_is_left_alone(database: str) -> None:
+    write_forecasts(forecasts(), f"{database}#f", model="m", key=KEY)
+    with _held(database) as let_go:
+        with pytest.raises(TryLaterError, match=r"waited 0\.2 s") as caught:
+            write_forecasts(forecasts(level=9.0), f"{database}#f", model="m", key=KEY, wait="0.2s")
+        assert int(caught.value.exit_code) == 75
+        assert "--wait 10m" in str(caught.value.hint)
+        let_go()
+    assert sorted(ask(database, "SELECT forecast FROM f")) == [(0.1,), (1.1,), (2.1,)]
+
+
+def test_a_lock_that_ends_in_time_is_waited_for(database: str) -> None:
+    write_forecasts(forecasts(), f"{database}#f", model="m", key=KEY)
+    with _held(database) as let_go:
+        timer = threading.Timer(0.3, let_go)
+        timer.start()
+        write_forecasts(forecasts(level=9.0), f"{database}#f", model="m", key=KEY, wait="30s")
+        timer.join()
+    assert sorted(ask(database, "SELECT forecast FROM f")) == [(9.1,), (10.1,), (11.1,)]
+
+
+def test_rows_that_cannot_be_read_for_now_end_with_try_later(database: str) -> None:
+    write_forecasts(forecasts(), f"{database}#f", model="m", key=KEY)
+    with _held(database) as let_go:
+        with pytest.raises(TryLaterError, match="cannot be read for now"):
+            read_series([f"{database}#f"], DataSettings(wait="0.2s"))
+        let_go()
+
+
+@pytest.mark.parametrize("server", ["postgresql://u@127.0.0.1:1/d", "postgresql://u@/d?host=/nowhere"])
+def test_a_server_that_does_not_answer_is_a_matter_of_time(server: str) -> None:
+    with pytest.raises(TryLaterError, match="was not written"):
+        check_output(f"{server}#f", wait="0.1s")
+    with pytest.raises(TryLaterError, match="cannot be read for now"):
+        read_series([server], DataSettings(query="select 1", wait="0.1s"))
+
+
+def test_s14_a_wrong_password_is_no_matter_of_time_and_is_not_said(server: str) -> None:
+    wrong = server.replace("tester@", "tester:canary-0@") + "#f"
+    with pytest.raises(OutputError, match="password authentication failed") as caught:
+        check_output(wrong, wait="30s")
+    assert "canary" not in str(caught.value)
+    assert "PGPASSWORD" in str(caught.value.hint)
+
+
+def test_the_password_may_stand_in_a_file_of_passwords(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "pgpass"
+    path.write_text(f"*:*:*:tester:{os.environ['PGPASSWORD']}\n")
+    path.chmod(0o600)
+    monkeypatch.delenv("PGPASSWORD")
+    with pytest.raises(OutputError, match="no password supplied"):
+        check_output(f"{server}#f")
+    monkeypatch.setenv("PGPASSFILE", str(path))
+    check_output(f"{server}#f")
+
+
+def test_a_database_or_schema_that_is_not_there_is_refused_at_once(server: str) -> None:
+    nowhere = parse_address(server)
+    with pytest.raises(OutputError, match="does not exist"):
+        check_output(nowhere.shown.replace(nowhere.stem, "nodb") + "#f")
+    with pytest.raises(OutputError, match='schema "north" does not exist') as caught:
+        check_output(f"{server}#north.f")
+    assert "create the schema" in str(caught.value.hint)
+
+
+def test_a_user_without_rights_is_told_which_to_grant(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_forecasts(forecasts(), f"{server}#f", model="m", key=KEY)
+    name = f"reader_{parse_address(server).stem}"
+    ask(server, f"CREATE ROLE {name} LOGIN PASSWORD 'other';; GRANT SELECT ON f TO {name}")
+    monkeypatch.setenv("PGPASSWORD", "other")
+    with pytest.raises(OutputError, match="permission denied") as caught:
+        check_output(server.replace("tester@", f"{name}@") + "#f")
+    monkeypatch.undo()
+    ask(server, f"DROP OWNED BY {name};; DROP ROLE {name}")
+    assert "INSERT" in str(caught.value.hint)
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    for engine, words in (("sqlite", "not a database"), ("duckdb", "no DuckDB database")):
+        path = tmp_path / f"x.{engine}"
+        path.write_text("day,units\n" * 500)
+        with pytest.raises(OutputError, match=words):
+            check_output(f"{engine}:///{path}#f")
+        with pytest.raises(InputError, match=words):
+            read_series([f"{engine}:///{path}#f"])
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "duckdb"])
+def test_a_database_in_a_folder_that_is_not_there_is_refused_before_the_work(engine: str, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="does not exist"):
+        check_output(f"{engine}:///{tmp_path}/none/x.db#f")
+    with pytest.raises(InputError, match="there is no such file"):
+        read_series([f"{engine}:///{tmp_path}/x.db#f"])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("url", "package"), [("duckdb:///x#f", "duckdb"), ("postgresql://h/d#f", "psycopg")])
+def test_without_the_package_its_extra_is_named(url: str, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    load = builtins.__import__
+
+    def without(name: str, *arguments: Any, **words: Any) -> Any:
+        if name == package:
+            raise ModuleNotFoundError(name, name=name)
+        return load(name, *arguments, **words)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(ResourceError, match=f"needs the package `{package}`") as caught:
+        check_output(url)
+    assert "pip install 'rnnforecast[sql]'" in str(caught.value.hint)
+
+
+def test_what_is_busy_is_tried_until_the_time_is_over() -> None:
+    left: list[float] = []
+
+    def busy(seconds: float) -> None:
+        left.append(seconds)
+        raise BusyError("busy")
+
+    with pytest.raises(BusyError):
+        patiently(busy, seconds=0.4)
+    assert len(left) > 1
+    assert left == sorted(left, reverse=True)
+
+
+@pytest.mark.parametrize(("span", "seconds"), [("30s", 30.0), ("1.5m", 90.0), ("2h", 7_200.0)])
+def test_a_wait_is_a_number_with_its_unit(span: str, seconds: float) -> None:
+    assert in_seconds(DataSettings(wait=span).wait) == seconds

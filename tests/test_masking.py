@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import pytest
+
+from rnnforecast.errors import OutputError
+from rnnforecast.masking import holds_secret, masked
+
+CANARY = "canary-7f3"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"postgresql://user:{CANARY}@host/db",
+        f"postgresql://user:{CANARY}/@x@host/db#t",
+        f"postgresql://:{CANARY}@host/db",
+        f"host=db user=u password={CANARY} port=5",
+        f"select * from dblink('dbname=x password={CANARY}', 'select 1')",
+        f"PASSWORD = '{CANARY} with '' a quote'",
+        f'password="{CANARY}"',
+        f"postgresql://user@host/db?sslmode=x&password={CANARY}&a=b",
+        f"PGPASSWORD={CANARY} rnnforecast predict",
+    ],
+)
+def test_s14_a_password_is_masked_wherever_it_stands_in_a_text(text: str) -> None:
+    assert CANARY not in masked(text)
+    assert "***" in masked(text)
+    assert holds_secret(text)
+
+
+@pytest.mark.parametrize("text", ["postgresql://user@host/db#t", "time 10:30 a@b", "s3://bucket/a.csv", "a: b@c", ""])
+def test_a_text_without_a_password_stays_as_it_is(text: str) -> None:
+    assert masked(text) == text
+    assert not holds_secret(text)
+
+
+def test_s14_no_error_says_a_password_whoever_words_it() -> None:
+    error = OutputError(f"postgresql://u:{CANARY}@h/d broke", hint=f"look at postgresql://u:{CANARY}@h/d")
+    assert CANARY not in str(error) + repr(error) + str(error.args)
