@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.config import TRAINED_QUANTILE_LEVELS
 from rnnforecast.inference.season_classes import SEASON_CLASSES, season_class
 from rnnforecast.pretraining.validation import forecast_panel
 
@@ -31,10 +32,8 @@ def find_widths(networks: nn.ModuleDict, panels: Sequence[Panel], settings: Pret
     found: dict[str, list[float]] = {}
     for panel in panels:
         quantiles = forecast_panel(networks, panel, settings)
-        levels = networks[season_class(panel.season_length).name].member.quantile_levels
-        found.setdefault(season_class(panel.season_length).name, []).append(
-            width_factor(quantiles, panel.actual, quantile_levels=levels)
-        )
+        factor = width_factor(quantiles, panel.actual, quantile_levels=TRAINED_QUANTILE_LEVELS)
+        found.setdefault(season_class(panel.season_length).name, []).append(factor)
     return {name: float(np.clip(np.exp(np.mean(np.log(factors))), *FACTOR_BOUNDS)) for name, factors in found.items()}
 
 
@@ -47,12 +46,11 @@ def width_factor(quantiles: np.ndarray, actual: np.ndarray, *, quantile_levels: 
     return float(np.quantile(np.abs(deviation[usable]) / spread[usable], SHARE))
 
 
-def as_tables(widths: Mapping[str, float], networks: nn.ModuleDict) -> dict[str, np.ndarray]:
+def as_tables(widths: Mapping[str, float]) -> dict[str, np.ndarray]:
     """Return the factors of each class as [H, Q], 1 at the median."""
-    tables = {}
+    tables: dict[str, np.ndarray] = {}
     for entry in SEASON_CLASSES:
-        levels = networks[entry.name].member.quantile_levels
-        table = np.full((entry.horizon, len(levels)), widths.get(entry.name, 1.0))
-        table[:, levels.index(0.5)] = 1.0
+        table = np.full((entry.horizon, len(TRAINED_QUANTILE_LEVELS)), widths.get(entry.name, 1.0))
+        table[:, TRAINED_QUANTILE_LEVELS.index(0.5)] = 1.0
         tables[entry.name] = table
     return tables

@@ -5,9 +5,7 @@ import pytest
 
 from rnnforecast.config import TRAINED_QUANTILE_LEVELS
 from rnnforecast.inference.season_classes import SEASON_CLASSES
-from rnnforecast.pretraining.loop import build_networks
 from rnnforecast.pretraining.widths import as_tables, width_factor
-from tests.pretraining.toy import tiny_settings
 
 LEVELS = TRAINED_QUANTILE_LEVELS
 
@@ -34,7 +32,7 @@ def test_missing_values_count_nothing() -> None:
 
 
 def test_tables_widen_all_levels_but_the_median_and_leave_classes_without_a_factor() -> None:
-    tables = as_tables({"year": 1.25}, build_networks(tiny_settings()))
+    tables = as_tables({"year": 1.25})
     assert set(tables) == {entry.name for entry in SEASON_CLASSES}
     median = LEVELS.index(0.5)
     assert (tables["year"][:, median] == 1.0).all()
