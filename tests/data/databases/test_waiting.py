@@ -179,3 +179,22 @@ def test_what_is_busy_is_tried_until_the_time_is_over() -> None:
 @pytest.mark.parametrize(("span", "seconds"), [("30s", 30.0), ("1.5m", 90.0), ("2h", 7_200.0)])
 def test_a_wait_is_a_number_with_its_unit(span: str, seconds: float) -> None:
     assert in_seconds(DataSettings(wait=span).wait) == seconds
+
+
+def test_k40_a_connection_that_breaks_in_the_middle_is_made_again_and_nothing_is_written_twice(
+    server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rnnforecast.data.databases.postgresql_engine import PostgresqlSession
+
+    honest, broken = PostgresqlSession.commit, []
+
+    def break_once(session: PostgresqlSession) -> None:
+        if not broken:
+            broken.append(session)
+            session.run("SELECT pg_terminate_backend(pg_backend_pid())")
+        honest(session)
+
+    monkeypatch.setattr(PostgresqlSession, "commit", break_once)
+    write_forecasts(forecasts(), f"{server}#f", model="m", key=KEY)
+    assert len(broken) == 1
+    assert ask(server, "SELECT count(*) FROM f") == [(3,)]
