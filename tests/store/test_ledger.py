@@ -171,7 +171,7 @@ def test_files_of_others_are_neither_read_nor_removed(ledger: Ledger, monkeypatc
 
 def test_leftovers_of_a_killed_run_are_swept(ledger: Ledger) -> None:
     ledger.append(make_issued(0))
-    (ledger.folder / ".rnnforecast-dead.tmp").write_text("half")
+    (ledger.folder / ".rnnforecast-00000000deadbeef.tmp").write_text("half")
     ledger.append(make_issued(1))
     assert not list(ledger.folder.glob(".rnnforecast-*"))
 
