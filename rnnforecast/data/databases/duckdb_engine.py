@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _FETCHED_ROWS = 100_000
 #: Nothing is fetched from the network behind the back of the user.
 _CONFIG = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
-_BUSY_WORDS = ("could not set lock", "conflicting lock", "different configuration", "conflict", "resource in use")
+_BUSY_WORDS = ("could not set lock", "conflicting lock", "different configuration")
 
 
 class DuckdbEngine:
@@ -163,7 +163,7 @@ def _told_apart() -> Iterator[None]:
         yield
     except duckdb.Error as error:
         words = first_line(error)
-        if any(sign in words.lower() for sign in _BUSY_WORDS):
+        if isinstance(error, duckdb.TransactionException) or any(sign in words.lower() for sign in _BUSY_WORDS):
             raise BusyError("another program has it open") from error
         if "not a valid DuckDB database" in words:
             raise FailedError("the file is no DuckDB database", hint="name another file", code="KIND") from error

@@ -35,7 +35,7 @@ _BUSY_STATES = ("08", "53200", "53300", "57P0", "57014", "40001", "40P01", "55P0
 _BUSY_WORDS = (
     *("connection refused", "timeout", "timed out", "no such file or directory", "temporary failure", "unreachable"),
     *("reset by peer", "closed the connection", "starting up", "shutting down", "too many clients", "in recovery"),
-    *("connection slots", "not yet accepting", "connection is lost", "connection is bad: "),
+    *("connection slots", "not yet accepting", "connection is lost", "eof detected", "broken pipe"),
 )
 _HINTS = {
     "42501": "grant this user SELECT, INSERT and UPDATE on the table (and CREATE on its schema where it is absent)",

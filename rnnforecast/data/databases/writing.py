@@ -48,6 +48,7 @@ def check_target(target: Target) -> None:
     """
     address = target.address
     engine = engine_of(address)
+    check_names((), engine, address)
     if address.engine != "postgresql" and not address.path.exists():
         check_writable(address.path)  # the file is made when there is something to write
         return

@@ -186,7 +186,8 @@ def test_k40_a_connection_that_breaks_in_the_middle_is_made_again_and_nothing_is
 ) -> None:
     from rnnforecast.data.databases.postgresql_engine import PostgresqlSession
 
-    honest, broken = PostgresqlSession.commit, []
+    honest = PostgresqlSession.commit
+    broken: list[PostgresqlSession] = []
 
     def break_once(session: PostgresqlSession) -> None:
         if not broken:
