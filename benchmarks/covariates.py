@@ -57,9 +57,10 @@ def main() -> None:
         base: dict[str, float] = {}
         for covariates, changes in runs.items():
             result = fit(path, {**settings, **common, **changes})
-            scores = {key: float(result.metrics["network"][key]) for key in ("mase", "wql")}
+            metrics: dict[str, Any] = dict(result.metrics)
+            scores = {key: float(metrics["network"][key]) for key in ("mase", "wql")}
             base = base or scores
-            naive = float(result.metrics["seasonal-naive"]["mase"])
+            naive = float(metrics["seasonal-naive"]["mase"])
             rows.append(
                 [
                     name,

@@ -138,6 +138,7 @@ class DataSettings(_Frozen):
     fill: Fill = Field("none", description="what missing targets become; none: masked all the way into the loss")
     duplicates: Duplicates = Field("refuse", description="rows of one stamp with different values become one")
     short: Short = Field("refuse", description="series too short to learn from or forecast; pad: taken with their gaps")
+    nonneg: bool = Field(False, description="the target is never below zero: forecasts below are cut off there")
     skip_bad_rows: bool = Field(False, description="leave out rows with too many or too few cells, and count them")
     drop_last_partial: bool = Field(False, description="leave out a last row that is cut off")
     dataset: bool = Field(False, description="a folder is one table in several files")

@@ -237,6 +237,7 @@ READING_FLAGS = (
         choices=("refuse", "pad"),
         metavar="ACTION",
     ),
+    Flag("nonneg", bool, "the target is never below zero: forecasts below are cut off there", READING, default=False),
     Flag(
         "skip_bad_rows", bool, "leave out rows with too many or too few cells, and count them", READING, default=False
     ),

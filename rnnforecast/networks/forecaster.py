@@ -89,8 +89,7 @@ class RecurrentForecaster(nn.Module):
                 self.register_buffer(f"{kind}_mean", torch.zeros(len(layout.numbers)))
                 self.register_buffer(f"{kind}_scale", torch.ones(len(layout.numbers)))
             if layout.categories:
-                # zero at first: a category that the training never shows says nothing
-                tables = {str(column): torch.zeros(size, embedding_width(size)) for column, size in layout.categories}
+                tables = {str(column): _first_table(size) for column, size in layout.categories}
                 self.register_module(f"{kind}_embedding", nn.ParameterDict(tables))
         if normaliser.kind == "global":
             self.register_buffer("global_level", torch.zeros(1, dtype=torch.float64))
@@ -118,6 +117,14 @@ class RecurrentForecaster(nn.Module):
         mean, scale = mean[list(numbers)], scale[list(numbers)]
         self.get_buffer(f"{kind}_mean").copy_(mean)
         self.get_buffer(f"{kind}_scale").copy_(torch.where(scale > 0, scale, torch.ones_like(scale)))
+
+    @torch.no_grad()
+    def forget_unseen(self, kind: str, values: Tensor) -> None:
+        """Let categories that covariates [n, F] to be learnt from never show say nothing: as those not known."""
+        for column, size in self._covariates[kind].categories:
+            codes = values[:, column]
+            counts = torch.bincount(codes[torch.isfinite(codes)].long(), minlength=size + 1)
+            self.get_parameter(f"{kind}_embedding.{column}")[counts[1:] == 0] = 0.0
 
     def forward(
         self,
@@ -276,6 +283,12 @@ class RecurrentForecaster(nn.Module):
             for column, _ in layout.categories:
                 tensors[f"{kind}_embedding.{column}"] = self.get_parameter(f"{kind}_embedding.{column}")
         return tensors
+
+
+def _first_table(num_categories: int) -> Tensor:
+    """Return drawn vectors of categories, [V, E], with mean zero: what an unknown category is read as."""
+    table = torch.randn(num_categories, embedding_width(num_categories))
+    return table - table.mean(0)
 
 
 def build_network(member: MemberSettings, *, seed: int = 0) -> RecurrentForecaster:

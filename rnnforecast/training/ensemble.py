@@ -203,6 +203,7 @@ def _set_covariate_scaling(network: RecurrentForecaster, learnt: SeriesSet) -> N
             known = values.astype(np.float64)
             mean, spread = np.nanmean(known, axis=0), np.nanstd(known, axis=0)
             network.set_covariate_scaling(kind, torch.from_numpy(mean), torch.from_numpy(spread))
+            network.forget_unseen(kind, torch.from_numpy(known))
 
 
 def _thin(validation: Windows | None, place: torch.device) -> Windows | None:

@@ -16,6 +16,7 @@ from rnnforecast.workflows.base import PRETRAINED
 from rnnforecast.workflows.evaluate import cutoff_stamps
 from rnnforecast.workflows.fitting import fit_known
 from rnnforecast.workflows.judging import (
+    above_zero,
     baseline_forecaster,
     ensemble_forecaster,
     judge_methods,
@@ -75,7 +76,7 @@ def compare(
     baselines = dict.fromkeys((*available_baselines(series.season_length), *(n for n in chosen if n not in networks)))
     timed = networks | {name: _Timed(baseline_forecaster(name, series)) for name in baselines}
     judgement = judge_methods(
-        timed,
+        {name: above_zero(method, nonneg=settings.data.nonneg) for name, method in timed.items()},
         series,
         split.held_out,
         known=split.known,

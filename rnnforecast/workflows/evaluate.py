@@ -14,6 +14,7 @@ from rnnforecast.progress import NoProgress
 from rnnforecast.workflows.base import BASE
 from rnnforecast.workflows.judging import (
     NETWORK,
+    above_zero,
     baseline_forecasters,
     ensemble_forecaster,
     judge_methods,
@@ -62,8 +63,9 @@ def evaluate(
     known = series.lengths.copy()
     np.minimum.at(known, windows.series, windows.cutoffs)
     network = _refitting(loaded, progress or NoProgress()) if refit else ensemble_forecaster(loaded.ensemble, series)
+    methods = {NETWORK: network, **baseline_forecasters(series)}
     judgement = judge_methods(
-        {NETWORK: network, **baseline_forecasters(series)},
+        {name: above_zero(method, nonneg=loaded.nonneg) for name, method in methods.items()},
         series,
         windows,
         known=known,

@@ -71,6 +71,11 @@ def ensemble_forecaster(ensemble: Ensemble, series: SeriesSet) -> Forecaster:
     return lambda windows, horizon: ensemble.forecast(flat, windows, horizon=horizon)
 
 
+def above_zero(forecaster: Forecaster, *, nonneg: bool) -> Forecaster:
+    """Wrap a forecaster as it is served with `--nonneg`: nothing below zero."""
+    return (lambda windows, horizon: np.maximum(forecaster(windows, horizon), 0.0)) if nonneg else forecaster
+
+
 def pretrained_forecaster(series: SeriesSet) -> Forecaster:
     """Wrap the network that comes with the tool as a forecaster of windows of `series`."""
     return ensemble_forecaster(read_base().ensemble(series.season_length), series)

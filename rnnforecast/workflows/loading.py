@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 STDIN = "-"
 BASE_NOTE = f"`{BASE}` forecasts, the network pre-trained on synthetic series; it has learnt nothing from these rows"
 #: Settings of reading that a forecast may choose anew.
-ASKED_ANEW = ("horizon", "resample", "aggregate", "future_data", "query", "wait")
+ASKED_ANEW = ("horizon", "resample", "aggregate", "future_data", "nonneg", "query", "wait")
 #: What rows of other steps than those of a model are refused with.
 OTHER_STEPS = ("E_TIME_FREQ_MIXED", "E_TIME_OFF_GRID")
 # a window with fewer values than this share says little about level and spread
@@ -64,6 +64,7 @@ class LoadedModel:
     findings: tuple[Finding, ...]
     notes: tuple[str, ...]
     memory: Memory = field(default_factory=Memory)
+    nonneg: bool = False  # forecasts below zero are cut off there
 
 
 def load(
@@ -122,6 +123,7 @@ def load(
         findings=findings,
         notes=tuple(notes),
         memory=memory,
+        nonneg=data_settings(manifest).nonneg or (reading is not None and reading.nonneg),
     )
 
 
@@ -274,6 +276,7 @@ def _load_base(given: Files, *, reading: DataSettings | None, note: str) -> Load
         series=read.series,
         findings=read.findings,
         notes=(note, *thin),
+        nonneg=reading.nonneg,
     )
 
 

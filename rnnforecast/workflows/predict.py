@@ -16,6 +16,7 @@ from rnnforecast.data.windows import FlatSeries
 from rnnforecast.data.writing import DEFAULT_WAIT, check_output, output_kind, shown_output, write_forecasts
 from rnnforecast.errors import DataError, DivergedError
 from rnnforecast.evaluation.baselines import forecast_baseline
+from rnnforecast.findings import Finding
 from rnnforecast.forecasting import interpolate_quantiles, last_windows
 from rnnforecast.store.ledger import LEDGER_LEVELS
 from rnnforecast.workflows.attention import write_attention
@@ -47,6 +48,7 @@ class Forecast:
     median: np.ndarray  # [S, H]
     quantiles: np.ndarray  # [S, H, Q]
     method: str  # `network`, `pretrained`, or the baseline that is served in its place
+    num_cut_off: int = 0  # steps of all series of which some level fell below zero and was cut off there
 
 
 @dataclass(frozen=True)
@@ -146,10 +148,20 @@ def answer(
         previews=make_previews(series, shown),
         output=None if request.output is None else shown_output(request.output),
         attention_output=None if request.attention_output is None else str(request.attention_output),
-        findings=(*loaded.findings, *stale),
+        findings=(*loaded.findings, *stale, *_cut_off(forecast)),
         notes=(*loaded.notes, *_notes(loaded, steps, forecast.method)),
         seconds=time.monotonic() - started,
     )
+
+
+def _cut_off(forecast: Forecast) -> list[Finding]:
+    """Count the steps at which a forecast or a limit of its intervals was cut off at zero."""
+    if not forecast.num_cut_off:
+        return []
+    total = forecast.median.size
+    message = f"{forecast.num_cut_off} of {total} forecasts, or ends of their intervals, fell below zero: cut off there"
+    fix = "leave out --nonneg to see them as they are"
+    return [Finding("W_FORECAST_NEGATIVE", "repair", message, count=forecast.num_cut_off, fix=fix)]
 
 
 def _last_levels(forecast: Forecast) -> np.ndarray:
@@ -193,12 +205,15 @@ def forecast_series(
             f"the forecast of `{odd}` is not finite",
             hint="look for values of an absurd size with `rnnforecast inspect`, then train again",
         )
+    below = (trained < 0).any(axis=-1) & loaded.nonneg
+    trained = np.maximum(trained, 0.0) if loaded.nonneg else trained
     method = PRETRAINED if loaded.manifest.name == BASE else served
     return Forecast(
         quantile_levels=tuple(quantile_levels),
         median=trained[..., trained_levels.index(0.5)],
         quantiles=interpolate_quantiles(trained, trained_levels, quantile_levels),
         method=method,
+        num_cut_off=int(below.sum()),
     )
 
 

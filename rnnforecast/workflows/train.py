@@ -23,6 +23,7 @@ from rnnforecast.workflows.freshness import check_age, parse_age
 from rnnforecast.workflows.judging import (
     NETWORK,
     Judgement,
+    above_zero,
     baseline_forecasters,
     calibrate,
     ensemble_forecaster,
@@ -201,8 +202,9 @@ def served_method(judgement: Judgement, settings: Settings) -> str:
 
 def _judge(ensemble: Ensemble, series: SeriesSet, split: Split, settings: Settings, *, horizon: int) -> Judgement:
     pretrained = {PRETRAINED: pretrained_forecaster(series)} if ensemble.uses_pretrained else {}
+    methods = {NETWORK: ensemble_forecaster(ensemble, series), **pretrained, **baseline_forecasters(series)}
     return judge_methods(
-        {NETWORK: ensemble_forecaster(ensemble, series), **pretrained, **baseline_forecasters(series)},
+        {name: above_zero(method, nonneg=settings.data.nonneg) for name, method in methods.items()},
         series,
         split.held_out,
         known=split.known,

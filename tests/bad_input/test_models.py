@@ -135,6 +135,24 @@ def test_b69_values_without_logarithm_are_refused_where_logarithms_were_asked_fo
     assert train(path).code == 0
 
 
+def test_b69_forecasts_of_counts_end_at_zero_where_that_was_asked_for_and_are_counted(tmp_path: Path) -> None:
+    path = write(tmp_path / "panel.csv", rows_of(["a"], value=lambda number: 3 * (number % 4 == 0)))
+    assert train(path).code == 0
+    plain = _lowest(run("predict", "panel", "--format", "json"))
+    assert plain < 0
+    asked = run("predict", "panel", "--nonneg", "--format", "json")
+    assert _lowest(asked) == 0
+    found = [one for one in asked.document["findings"] if one["code"] == "W_FORECAST_NEGATIVE"]
+    assert [(one["severity"], one["count"] > 0) for one in found] == [("repair", True)]
+    assert train(path, "--nonneg").code == 0
+    assert run("predict", "panel@2", "--format", "json").document["rows"] == asked.document["rows"]
+
+
+def _lowest(ended: Ended) -> float:
+    """Return the least number of a forecast."""
+    return min(cell for row in ended.document["rows"] for cell in row if isinstance(cell, float))
+
+
 def test_a_packed_file_gives_its_stem_to_the_model(tmp_path: Path) -> None:
     content = "\n".join([HEADER, *rows_of(["a"])]).encode()
     (tmp_path / "sales.csv.bz2").write_bytes(bz2.compress(content))

@@ -13,7 +13,7 @@ from rnnforecast.errors import DataError
 
 def read(path: Path, words: list[object], **known: object) -> ReadResult:
     frame = pd.DataFrame({"date": pd.date_range("2024-01-01", periods=len(words)), "y": np.arange(len(words)) % 4})
-    frame.assign(sky=words).to_csv(path, index=False)
+    frame.assign(sky=np.array(words, dtype=object)).to_csv(path, index=False)
     return read_series(path, DataSettings(target=("y",), past=("sky",)), **known)  # type: ignore[arg-type]
 
 

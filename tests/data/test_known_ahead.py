@@ -36,7 +36,7 @@ def read(path: Path, ahead: Path, **settings: object) -> ReadResult:
 def values(result: ReadResult, series: int, name: str = "temp") -> list[float]:
     cuts = result.series.future_offsets
     column = result.series.future_names.index(name)
-    return result.series.future_covariates[cuts[series] : cuts[series + 1], column].tolist()
+    return [float(value) for value in result.series.future_covariates[cuts[series] : cuts[series + 1], column]]
 
 
 def test_rows_of_the_plan_follow_those_of_the_series(tmp_path: Path) -> None:
