@@ -161,6 +161,20 @@ def test_s14_a_model_trained_through_a_password_does_not_keep_it(
         assert ask(url, "SELECT count(*) FROM f") == [(7,)]
 
 
+def test_s14_a_query_with_a_password_is_kept_without_it_and_asked_for_again(
+    days: str, run: RunCommand, workplace: Path
+) -> None:
+    query = f"{QUERY} /* password={CANARY} */"
+    trained = run("train", days, "--query", query, "--name", "db", "--format", "json", *TINY)
+    assert trained.code == 0, trained.err
+    again = run("predict", "db")
+    assert (again.code, "give it once more with `--query`" in " ".join(again.err.split())) == (2, True)
+    told = run("predict", "db", "--query", query, "--output", f"{days}#f")
+    assert told.code == 0, told.err
+    assert CANARY not in "".join(ended.out + ended.err for ended in (trained, again, told))
+    assert _kept(workplace) == []
+
+
 def _kept(folder: Path, secret: str = CANARY) -> list[str]:
     """Return the files below a folder that hold a secret."""
     return [path.name for path in folder.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()]
