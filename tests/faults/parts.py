@@ -37,6 +37,7 @@ class Sizes:
     damaged: int = 10_000
     kills: int = 500
     soak: int = 1_000
+    seed: int = 0  # of all that is drawn
 
 
 def kills(stage: Stage, sizes: Sizes) -> Iterator[Tally]:
@@ -78,7 +79,9 @@ def models(stage: Stage, sizes: Sizes) -> Iterator[Tally]:
     """Damaged and hostile model files."""
     good = stage.template / STORE / "models" / "good"
     with tempfile.TemporaryDirectory() as folder:
-        yield damage_models(good / "1.safetensors", good / "2.safetensors", Path(folder), num_files=sizes.damaged)
+        yield damage_models(
+            good / "1.safetensors", good / "2.safetensors", Path(folder), num_files=sizes.damaged, seed=sizes.seed
+        )
     with tempfile.TemporaryDirectory() as folder:
         make_files(Path(folder))
         yield judge_files(Path(folder))
@@ -86,7 +89,7 @@ def models(stage: Stage, sizes: Sizes) -> Iterator[Tally]:
 
 def trainings(stage: Stage, sizes: Sizes) -> Iterator[Tally]:
     """Trainings killed at random moments."""
-    yield kill_trainings(stage, num_kills=sizes.kills)
+    yield kill_trainings(stage, num_kills=sizes.kills, seed=sizes.seed)
 
 
 def steady(stage: Stage, sizes: Sizes) -> Iterator[Tally]:

@@ -43,6 +43,7 @@ SCENES = (
     Scene("train", ["train", "good.csv", *SMALL, "--format", "json"], every_step=True),
     Scene("predict", ["predict", "good", "--output", "out.csv", "--format", "json"], outputs=["out.csv"]),
     Scene("predict-parquet", ["predict", "good", "--output", "out.parquet", "--quiet"], outputs=["out.parquet"]),
+    Scene("predict-first", ["predict", "good", "--horizon", "20", "--output", "first.csv"], outputs=["first.csv"]),
     Scene("promote", ["models", "promote", "good@2"], active=2),
     Scene("batch", ["batch", "jobs.toml", "--workers", "1", "--quiet"], outputs=["batch.csv"]),
 )
@@ -101,8 +102,8 @@ class Stage:
         found += _raises("the active version", lambda: registry.resolve("good").load())
         found += _raises("the ledger", lambda: Ledger(place / STORE, "good").read())
         for name, content in self.wanted(scene).items():
-            now = (place / name).read_bytes() if (place / name).is_file() else b""
-            if now not in (content, (self.template / name).read_bytes()):
+            now, before = ((at / name).read_bytes() if (at / name).is_file() else b"" for at in (place, self.template))
+            if now not in (content, before):
                 found.append(f"{name} is neither old nor new ({len(now)} bytes)")
         return found
 
