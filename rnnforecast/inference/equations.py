@@ -153,9 +153,7 @@ def initial_state(cell: Cell, hidden: FloatArray) -> State:
     return (hidden, hidden) if cell == "lstm" else (hidden,)
 
 
-def scan(
-    cell: Cell, weights: CellWeights, inputs: FloatArray, *, start: FloatArray | None = None
-) -> FloatArray:
+def scan(cell: Cell, weights: CellWeights, inputs: FloatArray, *, start: FloatArray | None = None) -> FloatArray:
     """Run a cell over a sequence: [B, T, d] to hidden states [B, T, d], from `start` [1 or B, d] or zero."""
     step = STEPS[cell]
     gates = weights.input_gates(inputs)  # [B, T, g * d]

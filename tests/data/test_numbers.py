@@ -93,9 +93,7 @@ def test_columns_that_are_numbers_already_pass_through() -> None:
     assert (values.tolist(), findings) == ([1.0, 2.0], [])
 
 
-@pytest.mark.parametrize(
-    ("cell", "number"), [("1,234.5", 1234.5), ("1,234,567", 1234567.0), ("1.234.567", 1234567.0)]
-)
+@pytest.mark.parametrize(("cell", "number"), [("1,234.5", 1234.5), ("1,234,567", 1234567.0), ("1.234.567", 1234567.0)])
 def test_marks_of_thousands_are_read_where_nothing_else_can_be_meant(cell: str, number: float) -> None:
     values, findings = parse("1", cell)
     assert values == [1.0, number]
