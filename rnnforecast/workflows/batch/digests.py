@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rnnforecast.config import Settings
 from rnnforecast.data.source import expand
 from rnnforecast.errors import InputError, ModelFileError, UsageError
 from rnnforecast.store.registry import Registry
@@ -45,7 +46,9 @@ def digest_data(job: Job, stored: StoredModel | None) -> str | None:
     """
     named = job.data
     if not named and stored is not None and stored.manifest is not None:
-        named = tuple(path for path in stored.manifest.input.paths if path != "-")
+        read = stored.manifest.input
+        named = tuple(path for path in (*read.paths, *read.future_paths) if path != "-")
+    named += Settings.from_flat(job.settings).data.future_data
     if any(is_url(item) for item in named):
         return None
     files = [file for path in (expand(named)[0] if named else []) for file in _files_below(Path(path))]

@@ -33,7 +33,7 @@ JOB_KEYS = ("name", "data", "model", "output", "retrain", "keep", "max_age", "on
 #: Keys that no two jobs can share, so that a default makes no sense.
 OWN_KEYS = ("name", "output")
 #: Settings that a stored model still takes.
-FORECAST_KEYS = ("horizon", "quantiles", "query", "wait")
+FORECAST_KEYS = ("horizon", "quantiles", "query", "wait", "future_data", "nonneg")
 
 MAX_WORKERS = 1_024
 
@@ -160,6 +160,9 @@ class JobKeys:
         sound = {key: value for key, value in given.items() if key not in faulty}
         for fault in _setting_faults(sound):
             self._add(next(iter(sound)), fault)
+        if "future_data" in sound:
+            named = Settings.from_flat({"future_data": sound["future_data"]}).data.future_data
+            sound["future_data"] = [self._absolute(item) for item in named]
         return sound  # type: ignore[return-value]  # TOML values that settings accept are JSON values
 
     def retrain(self) -> RetrainRule:

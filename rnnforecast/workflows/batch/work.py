@@ -280,6 +280,8 @@ def _predict_command(job: Job, place: Place) -> Command:
     if "quantiles" in job.settings:
         words += ["--quantiles", ",".join(f"{level:g}" for level in settings.evaluation.quantiles)]
     words += [word for key in ("query", "wait") if key in job.settings for word in (f"--{key}", str(job.settings[key]))]
+    words += [word for path in settings.data.future_data for word in ("--future-data", path)]
+    words += ["--nonneg"] if settings.data.nonneg else []
     return Command(rnnforecast_command(*words, "--format", "json"))
 
 

@@ -39,6 +39,11 @@ def test_paths_start_at_the_folder_of_the_file(tmp_path: Path) -> None:
     assert found.store == tmp_path / ".rnnforecast"
 
 
+def test_files_of_what_is_known_ahead_start_at_the_folder_of_the_file_too(tmp_path: Path) -> None:
+    job = _read(tmp_path, f'{GOOD}future = "temp"\nfuture_data = "b.csv,/x/c.csv"\n').jobs[0]
+    assert job.settings["future_data"] == [str(tmp_path / "b.csv"), "/x/c.csv"]
+
+
 def test_absolute_paths_and_urls_stay_as_they_are(tmp_path: Path) -> None:
     job = _read(tmp_path, '[[job]]\nname = "a"\ndata = ["/x/a.csv", "s3://b/c.csv"]\noutput = "/y/a.csv"\n').jobs[0]
     assert job.data == ("/x/a.csv", "s3://b/c.csv")

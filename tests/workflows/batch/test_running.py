@@ -10,6 +10,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rnnforecast.errors import ExitCode, LockedError, OutputError, UsageError
@@ -105,6 +106,18 @@ def test_k43_a_job_is_run_again_when_anything_it_stands_on_has_changed(workplace
     assert _statuses(again) == {"a": "done"}
     assert (workplace / "a.csv").read_text().count("\n") == again.jobs[0].num_rows + 1
     assert again.jobs[0].model == ("good@2" if change == "model" else first.jobs[0].model)
+
+
+def test_a_job_reads_what_is_known_ahead_and_runs_again_when_that_changes(workplace: Path) -> None:
+    stamps = [str(np.datetime64("2023-01-01") + day) for day in range(900)]
+    plan = workplace / "plan.csv"
+    plan.write_text("date,temp\n" + "".join(f"{stamp},{n % 5}\n" for n, stamp in enumerate(stamps)))
+    job = f'[[job]]\nname = "a"\ndata = "good.csv"\noutput = "a.csv"\nfuture = "temp"\nfuture_data = "plan.csv"\n{TINY}'
+    path = _write(workplace, job)
+    assert _statuses(batch(path)) == {"a": "done"}
+    assert _statuses(batch(path)) == {"a": "unchanged"}
+    plan.write_text(plan.read_text().replace(",4", ",9"))
+    assert _statuses(batch(path)) == {"a": "done"}
 
 
 def test_a_job_that_failed_is_run_again(workplace: Path) -> None:
