@@ -258,8 +258,7 @@ def test_a_bug_is_said_to_be_one_and_its_traceback_is_kept_in_a_file(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("off by one")
 
-    monkeypatch.setattr("rnnforecast.workflows.inspect.inspect", broken)
-    monkeypatch.setattr("rnnforecast.inspect", broken, raising=False)
+    monkeypatch.setattr("rnnforecast.inspect", broken)
     monkeypatch.setattr("tempfile.tempdir", str(workplace))
     assert main(["inspect", "good.csv"]) == ExitCode.INTERNAL
     shown = capsys.readouterr()
