@@ -185,11 +185,15 @@ def test_a_disk_that_cannot_flush_the_folder_is_reported(tmp_path: Path, monkeyp
 def test_a_file_system_that_cannot_flush_folders_at_all_is_accepted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_descriptor: int) -> NoReturn:
+    tried: list[int] = []
+
+    def fail(descriptor: int) -> NoReturn:
+        tried.append(descriptor)
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
 
     monkeypatch.setattr(os, "fsync", fail)
     files.flush_folder(tmp_path)
+    assert len(tried) == 1
 
 
 @pytest.mark.parametrize("write", [lambda path: replace_file(path, writer(b"")), check_writable])

@@ -69,7 +69,9 @@ def test_without_refit_the_judged_weights_are_the_stored_ones(tmp_path: Path, mo
         raise AssertionError
 
     monkeypatch.setattr(module, "fit_again", refuse)
-    fit(write_days(tmp_path), refit=False)
+    path = write_days(tmp_path)
+    fit(path, refit=False)
+    assert [each.label for each in Registry(store_of(path)).list()] == ["days@1"]
 
 
 def test_a_win_that_is_required_and_missed_is_an_error_of_its_own_after_storing(
