@@ -51,6 +51,8 @@ def _parts(frame: Frame, prior: Prior) -> tuple[Paths, Paths, Paths]:
     trend = draw_trend(frame, prior.trends, prior.upward) * np.minimum(trend_size, 2.2).astype(np.float32)
     if prior.growth_share:
         trend += _growth(frame, prior)
+    if prior.turning_share:
+        trend = _turn(frame, trend, prior)
     season, season_size = _season(frame, prior, np.minimum(_size(frame, prior.season_size, lively), 1.6))
     noise = draw_families(frame, prior.noises, NOISES)[0] * np.minimum(noise_size, 0.9)
     disturb(frame, trend, np.sqrt(np.square(noise_size) + np.square(season_size)), prior.breaks)
@@ -65,6 +67,26 @@ def _growth(frame: Frame, prior: Prior) -> Paths:
     sign = np.where(frame.uniform(0, 1) < GROWING_SHARE, 1, -1)
     drawn: Paths = (years * rate * grows * sign).astype(np.float32)
     return np.clip(drawn, -2.5, 2.5)
+
+
+def _turn(frame: Frame, trend: Paths, prior: Prior) -> Paths:
+    """Slow movements whose pace changes every few years: it slackens, turns or stays, seldom grows.
+
+    A pace that was seen for years is no promise for the next ones; steady families alone would say it is.
+    """
+    rows = frame.chance(prior.turning_share)
+    if not len(rows):
+        return trend
+    part = frame.pick(rows)
+    lasting = part.log_uniform(1.5, 10) * max(prior.steps_per_year, 1)
+    turns = part.rng.random((part.num_series, part.length), dtype=np.float32) < 1 / lasting
+    era = np.cumsum(turns, axis=1, dtype=np.int64)
+    paces = part.rng.uniform(-0.5, 1.2, (part.num_series, int(era.max()) + 1)).astype(np.float32)
+    paces[:, 0] = 1
+    steps = np.diff(trend[rows], axis=1, prepend=trend[rows][:, :1])
+    turned = trend.copy()
+    turned[rows] = trend[rows][:, :1] + np.cumsum(steps * np.take_along_axis(paces, era, axis=1), axis=1)
+    return turned
 
 
 def _size(frame: Frame, size: Size, lively: Paths) -> Paths:

@@ -64,8 +64,8 @@ class Prior:
 
     `trend_size` holds at the `usual_length`, and grows with the root of the span seen; `season_share` of the rows have
     a season; `calm_share` have a tenth of the noise, `still_share` a tenth of the trend; `growth_share` grow steadily
-    beneath whatever else they do, by `growth_rate` a year; `short_share` begin late, with at least `shortest` steps and
-    `shortest_seasons` seasons left.
+    beneath whatever else they do, by `growth_rate` a year; the slow movement of `turning_share` changes its pace every
+    few years; `short_share` begin late, with at least `shortest` steps and `shortest_seasons` seasons left.
     """
 
     kinds: Weights
@@ -89,6 +89,7 @@ class Prior:
     still_share: float = 0.0
     growth_share: float = 0.0
     growth_rate: Size = (0.03, 0.8)
+    turning_share: float = 0.0
     steps_per_year: float = 1.0
     zeros_share: float = 0.02
     missing_share: float = 0.08
@@ -140,8 +141,9 @@ _YEARLY = Prior(
     zeros_share=0.008,
     shortest=12,
     usual_length=30,
-    still_share=0.06,
+    still_share=0.08,
     growth_share=0.8,
+    turning_share=0.5,
 )
 
 _QUARTERLY = replace(
@@ -158,6 +160,7 @@ _QUARTERLY = replace(
     usual_length=48,
     combinations=_COMBINATIONS,
     still_share=0.1,
+    turning_share=0.0,
     steps_per_year=4.0,
 )
 
@@ -181,9 +184,10 @@ _MONTHLY = Prior(
     calendars={"trading days": 0.07, "moving feast": 0.05},
     shortest=28,
     calm_share=0.12,
-    still_share=0.22,
+    still_share=0.28,
     growth_share=0.75,
     growth_rate=(0.035, 0.8),
+    turning_share=0.65,
     steps_per_year=12.0,
 )
 
@@ -208,6 +212,7 @@ _WEEKLY = replace(
     usual_length=200,
     still_share=0.15,
     growth_share=0.5,
+    turning_share=0.5,
     steps_per_year=52.0,
 )
 
@@ -237,6 +242,7 @@ _DAILY = replace(
     missing_share=0.12,
     still_share=0.1,
     growth_share=0.3,
+    turning_share=0.3,
     steps_per_year=365.0,
 )
 
@@ -284,12 +290,13 @@ _SUB_DAILY = replace(
     calm_share=0.35,
     still_share=0.0,
     growth_share=0.0,
+    turning_share=0.0,
 )
 
 
 def without_growth(prior: Prior) -> Prior:
-    """Return the prior without steady growth and still levels."""
-    return replace(prior, growth_share=0.0, still_share=0.0)
+    """Return the prior without steady growth, turns and still levels."""
+    return replace(prior, growth_share=0.0, still_share=0.0, turning_share=0.0)
 
 
 #: Prior by domain.

@@ -89,15 +89,10 @@ def test_an_unknown_domain_is_refused_by_name() -> None:
 
 
 @pytest.mark.parametrize(("domain", "season_length", "length"), [("yearly", 1, 60), ("monthly", 12, 240)])
-def test_most_totals_grow_beneath_what_else_they_do(domain: str, season_length: int, length: int) -> None:
-    def share_growing(*, growth: bool) -> float:
-        values = synthesise(
-            800, length, season_length=season_length, domain=domain, seed=5, growth=growth
-        ).values.astype(float)
-        first, last = values[:, : length // 4].mean(axis=1), values[:, -length // 4 :].mean(axis=1)
-        return float((last > first).mean())
-
-    assert share_growing(growth=True) > share_growing(growth=False) + 0.02
+def test_most_totals_grow(domain: str, season_length: int, length: int) -> None:
+    values = synthesise(800, length, season_length=season_length, domain=domain, seed=5).values.astype(float)
+    first, last = values[:, : length // 4].mean(axis=1), values[:, -length // 4 :].mean(axis=1)
+    assert 0.6 < (last > first).mean() < 0.9
 
 
 def test_hours_do_not_grow() -> None:
