@@ -15,10 +15,12 @@ from rnnforecast.data.databases.session import (
     Row,
     Shape,
     first_line,
+    told_apart,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     import duckdb
 
@@ -154,22 +156,22 @@ def load() -> DuckdbEngine:
     return DuckdbEngine()
 
 
-@contextlib.contextmanager
-def _told_apart() -> Iterator[None]:
+def _told_apart() -> AbstractContextManager[None]:
     """Turn the errors of the library into ours."""
     import duckdb
 
-    try:
-        yield
-    except duckdb.Error as error:
-        words = first_line(error)
-        if isinstance(error, duckdb.TransactionException) or any(sign in words.lower() for sign in _BUSY_WORDS):
-            raise BusyError("another program has it open") from error
-        if "not a valid DuckDB database" in words:
-            raise FailedError("the file is no DuckDB database", hint="name another file", code="KIND") from error
-        raise FailedError(words, hint="check the query, the tables and the file", code="DB") from error
-    except UnicodeEncodeError as error:
-        raise FailedError("a text cannot be written as UTF-8", hint="mend the ids at fault") from error
+    return told_apart(duckdb.Error, _judged)
+
+
+def _judged(error: duckdb.Error) -> Exception:
+    import duckdb
+
+    words = first_line(error)
+    if isinstance(error, duckdb.TransactionException) or any(sign in words.lower() for sign in _BUSY_WORDS):
+        return BusyError("another program has it open")
+    if "not a valid DuckDB database" in words:
+        return FailedError("the file is no DuckDB database", hint="name another file", code="KIND")
+    return FailedError(words, hint="check the query, the tables and the file", code="DB")
 
 
 def _without_intervals(batch: Any) -> Any:

@@ -17,11 +17,13 @@ from rnnforecast.data.databases.session import (
     Row,
     Shape,
     first_line,
+    told_apart,
 )
 from rnnforecast.masking import masked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     import psycopg
 
@@ -165,17 +167,11 @@ def load() -> PostgresqlEngine:
     return PostgresqlEngine()
 
 
-@contextlib.contextmanager
-def _told_apart() -> Iterator[None]:
+def _told_apart() -> AbstractContextManager[None]:
     """Turn the errors of the library into ours."""
     import psycopg
 
-    try:
-        yield
-    except psycopg.Error as error:
-        raise _judged(error) from error
-    except UnicodeEncodeError as error:
-        raise FailedError("a text cannot be written as UTF-8", hint="mend the ids at fault") from error
+    return told_apart(psycopg.Error, _judged)
 
 
 def _judged(error: psycopg.Error) -> Exception:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import random
 import time
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
@@ -106,6 +106,17 @@ class Engine(Protocol):
 
     def connect(self, address: Address, *, writes: bool, seconds: float) -> AbstractContextManager[Session]:
         """Open a session; whatever its block raises, nothing of it stays. Raises BusyError or FailedError."""
+
+
+@contextmanager
+def told_apart(library: type[Exception], judge: Callable[[Any], Exception]) -> Iterator[None]:
+    """Turn the errors of a library into what `judge` makes of them; a text that is no UTF-8 is refused for all."""
+    try:
+        yield
+    except library as error:
+        raise judge(error) from error
+    except UnicodeEncodeError as error:
+        raise FailedError("a text cannot be written as UTF-8", hint="mend the ids at fault") from error
 
 
 def engine_of(address: Address) -> Engine:

@@ -17,10 +17,12 @@ from rnnforecast.data.databases.session import (
     Row,
     Shape,
     first_line,
+    told_apart,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from rnnforecast.data.databases.address import Address
 
@@ -153,19 +155,17 @@ def load() -> SqliteEngine:
     return SqliteEngine()
 
 
-@contextlib.contextmanager
-def _told_apart() -> Iterator[None]:
+def _told_apart() -> AbstractContextManager[None]:
     """Turn the errors of the library into ours."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-        if code in _BUSY:
-            raise BusyError("another program is writing it") from error
-        hint, name = _HINTS.get(code, ("check the query and the tables it names", "DB"))
-        raise FailedError(first_line(error), hint=hint, code=name) from error
-    except UnicodeEncodeError as error:
-        raise FailedError("a text cannot be written as UTF-8", hint="mend the ids at fault") from error
+    return told_apart(sqlite3.Error, _judged)
+
+
+def _judged(error: sqlite3.Error) -> Exception:
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    if code in _BUSY:
+        return BusyError("another program is writing it")
+    hint, name = _HINTS.get(code, ("check the query and the tables it names", "DB"))
+    return FailedError(first_line(error), hint=hint, code=name)
 
 
 def _base(declared: str) -> str:

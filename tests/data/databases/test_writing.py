@@ -104,6 +104,14 @@ def test_s13_names_and_values_made_to_break_out_are_names_and_values(database: s
     assert ask(database, "SELECT count(*) FROM f") == [(3,)]
 
 
+def test_an_id_that_is_no_text_in_utf_8_is_refused_and_nothing_is_written(database: str) -> None:
+    _write(database)
+    with pytest.raises(OutputError, match="a text cannot be written as UTF-8") as caught:
+        _write(database, forecasts().assign(shop=["a", "\ud800", "c"]))
+    assert caught.value.hint == "mend the ids at fault"
+    assert ask(database, "SELECT count(*) FROM f") == [(3,)]
+
+
 def test_words_of_sql_are_plain_names(database: str) -> None:
     frame = forecasts().rename(columns={"shop": "select", "day": "order"})
     write_forecasts(frame, f"{database}#table", model="m", key=("select", "order", "cutoff"))
