@@ -31,7 +31,8 @@ TUNING_RATE = 5e-4
 def choose_plan(facts: DataFacts, settings: Settings) -> tuple[Plan, str]:
     """Choose where to start, and say why; what the user asked for stands.
 
-    Raises UsageError for a pre-trained start beside what it would ignore: covariates, a shape of the network.
+    Raises UsageError for a pre-trained start beside what it would ignore: covariates, a shape of the network, a number
+    of them.
     """
     asked = settings.training.from_
     covariates = facts.num_past_covariates + facts.num_future_covariates + facts.num_static_covariates
@@ -45,6 +46,8 @@ def choose_plan(facts: DataFacts, settings: Settings) -> tuple[Plan, str]:
         if asked == "pretrained":
             raise _ignored("the flags of the network", "has its own shape", fix="leave them out")
         return "scratch", "a network of your own was described (--from)"
+    if asked == "pretrained" and settings.training.num_members not in (None, 1):
+        raise _ignored("--num-members", "is one", fix="leave it out")
     if facts.num_steps < FEWEST_STEPS_TO_TUNE:
         return "as it is", f"{facts.num_steps} observed steps teach less than the pre-trained network knows (--from)"
     return ("tuned", "given (--from)") if asked == "pretrained" else ("both", "")

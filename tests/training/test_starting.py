@@ -95,6 +95,14 @@ def test_a_pretrained_start_refuses_another_shape_rather_than_ignore_it(flag: di
     assert "--from scratch" in str(caught.value.hint)
 
 
+@pytest.mark.parametrize("facts", [SHORT, ENOUGH])
+def test_a_pretrained_start_refuses_a_number_of_networks_rather_than_ignore_it(facts: DataFacts) -> None:
+    with pytest.raises(UsageError, match=r"`--from pretrained` would ignore --num-members: .* is one") as caught:
+        _plan(facts, num_members=3, **{"from": "pretrained"})
+    assert str(caught.value.hint) == "leave it out, or train with `--from scratch`"
+    assert _plan(facts, num_members=1, **{"from": "pretrained"}) == _plan(facts, **{"from": "pretrained"})
+
+
 @pytest.mark.parametrize("flag", [{"num_steps": 3}, {"num_members": 2}, {"seed": 5}, {"horizon": 3}])
 def test_how_long_to_fit_describes_no_network(flag: dict[str, object]) -> None:
     assert _plan(ENOUGH, **flag)[0] == "both"
