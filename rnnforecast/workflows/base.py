@@ -34,11 +34,6 @@ class BaseNetwork:
 
     file: ModelFile
 
-    @property
-    def version(self) -> str:
-        """The version of the package that the weights were made with."""
-        return self.file.manifest.rnnforecast
-
     def member(self, season_length: int) -> PretrainedSettings:
         """Return the network that serves a season length."""
         first = self.file.manifest.members[0]
