@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from rnnforecast.errors import RnnForecastError, UsageError
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import nn
 
     from rnnforecast.pretraining.settings import PretrainingSettings
@@ -28,7 +33,7 @@ def train(
     *,
     settings: SettingsFile = None,
     panel: Panels = None,
-    device: Annotated[str, typer.Option(help="cpu or cuda")] = "cpu",
+    device: Annotated[Literal["cpu", "cuda"], typer.Option(help="where the network is trained")] = "cpu",
     workers: Annotated[int, typer.Option(help="processes that make series (0: none beside this one)", min=0)] = 1,
     watch_every: Annotated[int, typer.Option(help="steps between two scores on the panels", min=1)] = 1_000,
 ) -> None:
@@ -38,6 +43,10 @@ def train(
     from rnnforecast.pretraining.loop import pretrain
 
     chosen, panels = _settings(settings), _panels(panel)
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UsageError("`--device cuda`: no such device is available here", hint="leave it out to train on the CPU")
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is no folder", hint="name the folder to keep checkpoint and log in")
     pretrain(
         chosen,
         folder,
@@ -51,15 +60,12 @@ def train(
 @app.command()
 def score(folder: Folder, *, settings: SettingsFile = None, panel: Panels = None) -> None:
     """Score the averaged weights of a run on the last horizon of each panel."""
-    from rnnforecast.pretraining.checkpoint import read_checkpoint
-    from rnnforecast.pretraining.loop import CHECKPOINT, build_networks
+    from rnnforecast.pretraining.loop import read_average
 
-    chosen = _settings(settings)
-    groups, step = read_checkpoint(folder / CHECKPOINT)
-    networks = build_networks(chosen)
-    networks.load_state_dict(groups["average"])
+    chosen, panels = _settings(settings), _panels(panel)
+    networks, step = read_average(folder, chosen)
     typer.echo(f"step {step}")
-    for name, value in _scores(networks, _panels(panel), chosen).items():
+    for name, value in _scores(networks, panels, chosen).items():
         typer.echo(f"{name:40s} {value:.4f}")
 
 
@@ -72,16 +78,13 @@ def export(
     panel: Panels = None,
 ) -> None:
     """Write the averaged weights of a run as the model file that the package ships, widths found on the panels."""
-    from rnnforecast.pretraining.checkpoint import read_checkpoint
     from rnnforecast.pretraining.export import export_base
-    from rnnforecast.pretraining.loop import CHECKPOINT, build_networks
+    from rnnforecast.pretraining.loop import read_average
     from rnnforecast.pretraining.widths import as_tables, find_widths
 
-    chosen = _settings(settings)
-    groups, step = read_checkpoint(folder / CHECKPOINT)
-    networks = build_networks(chosen)
-    networks.load_state_dict(groups["average"])
-    widths = find_widths(networks, _panels(panel), chosen)
+    chosen, panels = _settings(settings), _panels(panel)
+    networks, step = read_average(folder, chosen)
+    widths = find_widths(networks, panels, chosen)
     export_base(networks, chosen, output, widths=as_tables(widths))
     typer.echo(f"{output}: step {step}, {output.stat().st_size / 1e6:.2f} MB")
     for name, factor in widths.items():
@@ -95,7 +98,11 @@ def history(folder: Folder) -> None:
 
     from rnnforecast.pretraining.loop import LOG
 
-    records = [json.loads(line) for line in (folder / LOG).read_text(encoding="utf-8").splitlines()]
+    try:
+        records = [json.loads(line) for line in (folder / LOG).read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"no log of a run in {folder}: {reason}", hint="name the folder that `train` wrote") from error
     scored = {record["step"]: record["scores"] for record in records if "scores" in record}
     ending = " / seasonal naive"
     names = [name for name in next(iter(scored.values()), {}) if name.endswith(ending)]
@@ -129,14 +136,9 @@ def _settings(path: Path | None) -> PretrainingSettings:
 
 
 def _panels(specs: list[str] | None) -> list[Panel]:
-    from rnnforecast.pretraining.validation import read_panel
+    from rnnforecast.pretraining.validation import panel_from_text
 
-    panels = []
-    for spec in specs or []:
-        path, *numbers = spec.split(":")
-        season_length, horizon, num_origins = (*map(int, numbers), 1)[:3]
-        panels.append(read_panel(Path(path), season_length=season_length, horizon=horizon, num_origins=num_origins))
-    return panels
+    return [panel_from_text(spec) for spec in specs or []]
 
 
 def _scores(networks: nn.ModuleDict, panels: list[Panel], settings: PretrainingSettings) -> dict[str, float]:
@@ -157,5 +159,14 @@ def _scores(networks: nn.ModuleDict, panels: list[Panel], settings: PretrainingS
     return scores
 
 
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; a refusal is one line with its fix and the exit code of its kind."""
+    try:
+        app(arguments)
+    except RnnForecastError as error:
+        typer.echo(f"error: {error.message}" + (f" ({error.hint})" if error.hint else ""), err=True)
+        sys.exit(int(error.exit_code))
+
+
 if __name__ == "__main__":
-    app()
+    main()

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnforecast.inference.season_classes import pretrained_settings
 from rnnforecast.pretraining.synthesis.corpus import SyntheticBatch, synthesise
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def make_batch(settings: PretrainingSettings, number: int) -> TrainingBatch:
     shares = np.array([clock.share for clock in settings.clocks])
     clock = settings.clocks[rng.choice(len(shares), p=shares / shares.sum())]
     season_length = int(rng.choice(clock.season_length))
-    member = pretrained_settings(season_length, hidden_size=settings.hidden_size, num_layers=settings.num_layers)
+    member = settings.member(season_length)
     history = member.context_length if clock.history_length is None else clock.history_length
     series = synthesise(
         clock.batch_size,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
 
+from rnnforecast.errors import UsageError
 from rnnforecast.store.files import replace_file
 
 if TYPE_CHECKING:
@@ -32,11 +34,24 @@ def write_checkpoint(path: Path, groups: Mapping[str, State], *, step: int) -> N
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, State], int]:
-    """Read what `write_checkpoint` wrote: groups of tensors and the step."""
-    groups: dict[str, State] = {}
-    with np.load(path, allow_pickle=False) as arrays:
-        for key in arrays.files:
-            if key != "step":
-                group, name = key.split("/", 1)
-                groups.setdefault(group, {})[name] = torch.from_numpy(arrays[key])
-        return groups, int(arrays["step"])
+    """Read what `write_checkpoint` wrote: groups of tensors and the step.
+
+    Raises UsageError where there is none, or another file.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            groups: dict[str, State] = {}
+            for key in arrays.files:
+                if key != "step":
+                    group, name = key.split("/", 1)
+                    groups.setdefault(group, {})[name] = torch.from_numpy(arrays[key])
+            return groups, int(arrays["step"])
+    except OSError as error:
+        raise UsageError(
+            f"no checkpoint can be read at {path}: {error.strerror or error}",
+            hint="name the folder that `train` wrote",
+        ) from error
+    except (ValueError, TypeError, KeyError, EOFError, BadZipFile) as error:
+        raise UsageError(
+            f"{path} is no checkpoint of a pre-training run: {error}", hint="name the folder that `train` wrote"
+        ) from error

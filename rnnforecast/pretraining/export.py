@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnforecast.inference.season_classes import SEASON_CLASSES, pretrained_settings
+from rnnforecast.inference.season_classes import SEASON_CLASSES
 from rnnforecast.store.manifest import Manifest
 from rnnforecast.store.model_file import ModelFile, write_model
 from rnnforecast.workflows.base import BASE
@@ -35,7 +35,7 @@ def export_base(
     """Write the averaged networks as the model file `base`; `widths` [H, Q] are factors by season class."""
     members, tensors = [], {}
     for index, entry in enumerate(SEASON_CLASSES):
-        member = pretrained_settings(entry.shortest, hidden_size=settings.hidden_size, num_layers=settings.num_layers)
+        member = settings.member(entry.shortest)
         members.append(member)
         for name, tensor in networks[entry.name].state_dict().items():
             group = SHARED if name.startswith(TRUNK) else f"members.{index}."

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import torch
 from torch import nn
 
-from rnnforecast.inference.season_classes import SEASON_CLASSES, pretrained_settings
+from rnnforecast.errors import DivergedError, UsageError
+from rnnforecast.inference.season_classes import SEASON_CLASSES
 from rnnforecast.networks.pretrained import PretrainedForecaster, Trunk
 from rnnforecast.networks.pretrained_loss import dense_pinball
 from rnnforecast.pretraining.batches import TrainingBatch, stream
@@ -21,7 +22,7 @@ from rnnforecast.pretraining.checkpoint import State, read_checkpoint, write_che
 from rnnforecast.pretraining.scales import season_scale
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from rnnforecast.pretraining.settings import PretrainingSettings
@@ -37,17 +38,19 @@ def build_networks(settings: PretrainingSettings) -> nn.ModuleDict:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         trunk = Trunk(hidden_size=settings.hidden_size, num_layers=settings.num_layers)
-        return nn.ModuleDict(
-            {
-                entry.name: PretrainedForecaster(
-                    pretrained_settings(
-                        entry.shortest, hidden_size=settings.hidden_size, num_layers=settings.num_layers
-                    ),
-                    trunk=trunk,
-                )
-                for entry in SEASON_CLASSES
-            }
-        )
+        members = {entry.name: settings.member(entry.shortest) for entry in SEASON_CLASSES}
+        return nn.ModuleDict({name: PretrainedForecaster(member, trunk=trunk) for name, member in members.items()})
+
+
+def read_average(folder: Path, settings: PretrainingSettings) -> tuple[nn.ModuleDict, int]:
+    """Return the averaged networks of a run and the step they are of.
+
+    Raises UsageError where the folder holds no checkpoint, or one of other settings.
+    """
+    groups, step = read_checkpoint(folder / CHECKPOINT)
+    networks = build_networks(settings)
+    _load(networks, groups, "average", folder / CHECKPOINT)
+    return networks, step
 
 
 def pretrain(
@@ -61,7 +64,10 @@ def pretrain(
     watcher: Watcher | None = None,
     num_workers: int = 1,
 ) -> nn.ModuleDict:
-    """Train, or go on training, in `folder`; returns the averaged networks."""
+    """Train, or go on training, in `folder`; returns the averaged networks.
+
+    Raises UsageError where the folder holds a run of other settings, DivergedError where a gradient is not finite.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     networks = build_networks(settings).to(device)
     average = build_networks(settings).to(device).requires_grad_(False)
@@ -82,7 +88,10 @@ def pretrain(
         loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(parameters, settings.gradient_clip)
         if not bool(torch.isfinite(norm)):
-            raise FloatingPointError(f"step {step}: the gradient is not finite")
+            raise DivergedError(
+                f"step {step}: the gradient is not finite",
+                hint="lower `learning_rate` in the settings; the run goes on from its last checkpoint",
+            )
         optimiser.step()
         step += 1
         decay = min(settings.average_decay, (1 + step) / (10 + step))
@@ -154,14 +163,24 @@ def _resume(path: Path, networks: nn.Module, average: nn.Module, optimiser: torc
     if not path.exists():
         return 0
     groups, step = read_checkpoint(path)
-    networks.load_state_dict(groups["network"])
-    average.load_state_dict(groups["average"])
+    _load(networks, groups, "network", path)
+    _load(average, groups, "average", path)
     state: dict[int, dict[str, torch.Tensor]] = {}
     for key, value in groups["optimiser"].items():
         index, name = key.split(".", 1)
         state.setdefault(int(index), {})[name] = value
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
     return step
+
+
+def _load(networks: nn.Module, groups: Mapping[str, State], group: str, path: Path) -> None:
+    try:
+        networks.load_state_dict(groups.get(group, {}))
+    except RuntimeError as error:
+        raise UsageError(
+            f"{path} holds networks of other settings than these",
+            hint="give the settings of that run with `--settings`, or name another folder",
+        ) from error
 
 
 def _log(folder: Path, record: dict[str, object]) -> None:

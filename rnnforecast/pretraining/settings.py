@@ -6,9 +6,11 @@ import tomllib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rnnforecast.members import SeasonClassName
+from rnnforecast.errors import UsageError
+from rnnforecast.inference.season_classes import pretrained_settings
+from rnnforecast.members import PretrainedSettings, SeasonClassName
 
 Domain = Literal["yearly", "quarterly", "monthly", "weekly", "daily", "sub-daily", "any"]
 #: The settings that the shipped weights were trained with.
@@ -50,10 +52,26 @@ class PretrainingSettings(_Frozen):
     seed: int = Field(0, ge=0)
     #: Steady growth beneath trends is drawn from this step on.
     growth_from_step: int = Field(0, ge=0)
-    clocks: tuple[Clock, ...]
+    clocks: tuple[Clock, ...] = Field(min_length=1)
+
+    def member(self, season_length: int) -> PretrainedSettings:
+        """Return the network of this size that serves a season length."""
+        return pretrained_settings(season_length, hidden_size=self.hidden_size, num_layers=self.num_layers)
 
 
 def read_settings(path: Path = SHIPPED_SETTINGS) -> PretrainingSettings:
-    """Read settings from a TOML file; an unknown key or a bad value is refused."""
-    with path.open("rb") as file:
-        return PretrainingSettings.model_validate(tomllib.load(file))
+    """Read settings from a TOML file. Raises UsageError for no such file, an unknown key or a bad value."""
+    try:
+        with path.open("rb") as file:
+            return PretrainingSettings.model_validate(tomllib.load(file))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        reason = f"`{place}`: {first['msg'][:1].lower()}{first['msg'][1:]}"
+    except tomllib.TOMLDecodeError as error:
+        reason = f"no TOML: {str(error)[:1].lower()}{str(error)[1:]}"
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "no text in UTF-8"
+    raise UsageError(
+        f"settings {path}: {reason}", hint="`--settings` takes a file of the form of rnnforecast/pretraining/base.toml"
+    )

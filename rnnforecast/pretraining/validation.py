@@ -7,17 +7,17 @@ Axis legend: S series, N steps, H horizon, Q quantiles.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from rnnforecast.inference.season_classes import pretrained_settings
+from rnnforecast.errors import UsageError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from torch import nn
 
     from rnnforecast.members import PretrainedSettings
@@ -48,6 +48,19 @@ class PanelScore:
     coverage_80: float
 
 
+def panel_from_text(text: str) -> Panel:
+    """Read the panel of `PATH:SEASON_LENGTH:HORIZON[:ORIGINS]`. Raises UsageError."""
+    found = re.fullmatch(r"(.+?):([1-9]\d*):([1-9]\d*)(?::([1-9]\d*))?", text)
+    if found is None:
+        raise UsageError(
+            f"`--panel {text}` is not of the form PATH:SEASON_LENGTH:HORIZON[:ORIGINS]",
+            hint="for example `--panel m3_monthly/train.parquet:12:18`",
+        )
+    path, *numbers = found.groups(default="1")
+    season_length, horizon, num_origins = map(int, numbers)
+    return read_panel(Path(path), season_length=season_length, horizon=horizon, num_origins=num_origins)
+
+
 def read_panel(
     path: Path,
     *,
@@ -59,33 +72,48 @@ def read_panel(
 ) -> Panel:
     """Read a panel and cut its last `horizon` steps off; or take them from the file `actual`.
 
-    With several origins each series is forecast from several cutoffs, a horizon apart.
+    With several origins each series is forecast from several cutoffs, a horizon apart. Raises UsageError for a file
+    that is no panel, and where no series is long enough.
     """
-    import pandas
-
-    def split(file: Path) -> list[np.ndarray]:
-        frame = pandas.read_parquet(file).sort_values(["unique_id", "ds"], kind="stable")
-        codes, _ = pandas.factorize(frame["unique_id"])
-        ends = np.flatnonzero(np.diff(codes)) + 1
-        return np.split(frame["y"].to_numpy(np.float64), ends)
-
-    series = split(path)
+    series = _series(path)
     if actual is None:
         shortest = horizon + max(2 * season_length, 4)
         cut = [values[: len(values) - origin * horizon] for values in series for origin in range(num_origins)]
         series = [values for values in cut if len(values) > shortest or num_origins == 1]
         series = [values for values in series if len(values) > horizon + max(season_length, 2)]
+        if not series:
+            raise UsageError(
+                f"panel {path}: no series is long enough for a season of {season_length} and a horizon of {horizon}",
+                hint="name a smaller horizon or fewer origins",
+            )
         future = np.stack([values[-horizon:] for values in series])
         series = [values[:-horizon] for values in series]
     else:
-        future = np.stack([values[:horizon] for values in split(actual)])
+        future = np.stack([values[:horizon] for values in _series(actual)])
     scale = np.array([np.nanmean(np.abs(v[season_length:] - v[:-season_length])) for v in series])
     return Panel(name or path.parent.name, season_length, tuple(series), future, np.where(scale > 0, scale, np.nan))
 
 
+def _series(path: Path) -> list[np.ndarray]:
+    """Return the values of each series of a panel, ordered by time."""
+    import pandas
+
+    hint = "a panel is a Parquet file with the columns unique_id, ds and y"
+    try:
+        with path.open("rb") as file:
+            frame = pandas.read_parquet(file, columns=["unique_id", "ds", "y"])
+            values = frame.sort_values(["unique_id", "ds"], kind="stable")
+            codes, _ = pandas.factorize(values["unique_id"])
+            return np.split(values["y"].to_numpy(np.float64), np.flatnonzero(np.diff(codes)) + 1)
+    except OSError as error:
+        raise UsageError(f"panel {path}: {error.strerror or error}", hint=hint) from error
+    except (ValueError, TypeError, KeyError) as error:  # those of Arrow are among them
+        raise UsageError(f"panel {path}: {str(error).splitlines()[0]}", hint=hint) from error
+
+
 def forecast_panel(networks: nn.ModuleDict, panel: Panel, settings: PretrainingSettings) -> np.ndarray:
     """Forecast the horizon after the past of each series, block after block: [S, H, Q]."""
-    member = pretrained_settings(panel.season_length, hidden_size=settings.hidden_size, num_layers=settings.num_layers)
+    member = settings.member(panel.season_length)
     horizon, median = panel.actual.shape[1], member.quantile_levels.index(0.5)
     blocks: list[np.ndarray] = []
     pasts = list(panel.past)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from rnnforecast.errors import UsageError
 from rnnforecast.pretraining.checkpoint import State, read_checkpoint, write_checkpoint
 
 GROUPS: dict[str, State] = {
@@ -53,5 +54,32 @@ def test_a_crash_while_writing_leaves_the_old_checkpoint_and_nothing_else(
 def test_no_object_is_loaded_from_a_checkpoint(tmp_path: Path) -> None:
     arrays: dict[str, np.ndarray] = {"network/weight": np.array([{"a": 1}], dtype=object)}
     np.savez(tmp_path / "c.npz", step=np.int64(1), **arrays)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="Object arrays cannot be loaded"):
+    with pytest.raises(UsageError, match="Object arrays cannot be loaded"):
+        read_checkpoint(tmp_path / "c.npz")
+
+
+def test_a_missing_checkpoint_is_refused_by_its_path(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no checkpoint can be read at .*c.npz: No such file") as caught:
+        read_checkpoint(tmp_path / "c.npz")
+    assert caught.value.hint == "name the folder that `train` wrote"
+
+
+def _foreign(path: Path, kind: str) -> None:
+    write_checkpoint(path, GROUPS, step=1)
+    whole = path.read_bytes()
+    with path.open("wb") as file:
+        if kind == "array":
+            np.save(file, np.arange(3))
+        elif kind == "other arrays":
+            np.savez(file, weight=np.arange(3))
+        elif kind == "no step":
+            np.savez(file, **{"network/weight": np.arange(3)})  # type: ignore[arg-type]
+        else:
+            file.write({"text": b"hello", "nothing": b"", "half": whole[: len(whole) // 2]}[kind])
+
+
+@pytest.mark.parametrize("kind", ["text", "nothing", "half", "array", "other arrays", "no step"])
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path, kind: str) -> None:
+    _foreign(tmp_path / "c.npz", kind)
+    with pytest.raises(UsageError, match=r"c.npz is no checkpoint of a pre-training run: .+"):
         read_checkpoint(tmp_path / "c.npz")

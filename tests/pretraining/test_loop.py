@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from rnnforecast.errors import DivergedError, UsageError
 from rnnforecast.inference.season_classes import SEASON_CLASSES
 from rnnforecast.networks.pretrained_loss import dense_pinball
 from rnnforecast.pretraining import loop
@@ -146,9 +147,26 @@ def test_a_gradient_that_is_not_finite_stops_the_run_and_names_the_step(
         return factor * plain(outputs, *arguments, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(loop, "dense_pinball", spoil)
-    with pytest.raises(FloatingPointError, match="step 3: the gradient is not finite"):
+    with pytest.raises(DivergedError, match="step 3: the gradient is not finite"):
         run(tiny_settings(), tmp_path)
     assert read_checkpoint(tmp_path / CHECKPOINT)[1] == 2
+
+
+def test_the_average_of_a_run_is_read_back_with_its_step(tmp_path: Path) -> None:
+    average = run(tiny_settings(), tmp_path)
+    found, step = loop.read_average(tmp_path, tiny_settings())
+    assert step == 6
+    _assert_same(found, average)
+
+
+@pytest.mark.parametrize("size", [{"hidden_size": 16}, {"num_layers": 2}])
+def test_a_run_of_another_size_is_neither_read_nor_gone_on_with(tmp_path: Path, size: dict[str, object]) -> None:
+    run(tiny_settings(), tmp_path)
+    other = tiny_settings(**size)
+    with pytest.raises(UsageError, match=r"checkpoint.npz holds networks of other settings than these"):
+        loop.read_average(tmp_path, other)
+    with pytest.raises(UsageError, match=r"give the settings of that run with `--settings`"):
+        run(other, tmp_path)
 
 
 def test_half_precision_products_train_too(tmp_path: Path) -> None:

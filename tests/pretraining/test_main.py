@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from rnnforecast.pretraining.__main__ import app
+from rnnforecast.pretraining.__main__ import app, main
 from rnnforecast.store.model_file import read_model
 from tests.house import run
 from tests.pretraining.toy import write_toml
@@ -57,6 +57,62 @@ def test_a_run_is_exported_as_a_model_file(trained: Path) -> None:
     output = _call("export", trained / "run", trained / "base.safetensors", "--settings", trained / "run.toml")
     assert "step 6" in output
     assert read_model(trained / "base.safetensors").manifest.name == "base"
+
+
+def _refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    """Return the one line that a refused call prints; exit code 2, nothing on stdout."""
+    with pytest.raises(SystemExit) as end:
+        main([str(argument) for argument in arguments])
+    printed = capsys.readouterr()
+    assert end.value.code == 2
+    assert printed.out == ""
+    assert printed.err.startswith("error: ")
+    assert printed.err.count("\n") == 1
+    return printed.err
+
+
+@pytest.mark.parametrize("command", [("score",), ("export", "out.safetensors"), ("history",)], ids=lambda c: str(c[0]))
+def test_a_folder_without_a_run_is_refused_in_one_line_with_the_fix(
+    tmp_path: Path, command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = _refused(capsys, command[0], tmp_path / "nowhere", *command[1:])
+    assert "No such file or directory (name the folder that `train` wrote)" in line
+
+
+def test_a_history_that_is_no_log_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "log.jsonl").write_text("half of a li", encoding="utf-8")
+    assert f"no log of a run in {tmp_path}: Expecting value" in _refused(capsys, "history", tmp_path)
+
+
+@pytest.mark.parametrize("command", [("train",), ("score",), ("export", "out.safetensors")], ids=lambda c: str(c[0]))
+def test_a_bad_panel_and_bad_settings_are_refused_before_anything_is_done(
+    tmp_path: Path, command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = (command[0], tmp_path / "run", *command[1:])
+    assert "not of the form PATH:SEASON_LENGTH:HORIZON" in _refused(capsys, *words, "--panel", "panel.parquet")
+    assert "a panel is a Parquet file" in _refused(capsys, *words, "--panel", tmp_path / "none.parquet:12:18")
+    assert "`--settings` takes a file" in _refused(capsys, *words, "--settings", tmp_path / "none.toml")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [("train",), ("score",), ("export", "out.safetensors")], ids=lambda c: str(c[0]))
+def test_a_run_of_other_settings_is_refused(
+    trained: Path, command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = trained / "run.toml"
+    settings.write_text(settings.read_text(encoding="utf-8").replace("hidden_size = 8", "hidden_size = 16"))
+    line = _refused(capsys, command[0], trained / "run", *command[1:], "--settings", settings)
+    assert "holds networks of other settings than these (give the settings of that run" in line
+
+
+def test_training_refuses_a_file_for_a_folder_and_a_device_that_is_not_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "run").touch()
+    assert "run is no folder" in _refused(capsys, "train", tmp_path / "run")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    line = _refused(capsys, "train", tmp_path / "new", "--device", "cuda")
+    assert "`--device cuda`: no such device is available here (leave it out to train on the CPU)" in line
 
 
 def test_help_needs_no_torch() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from rnnforecast.errors import UsageError
 from rnnforecast.inference.season_classes import SEASON_CLASSES, season_class
 from rnnforecast.pretraining.settings import SHIPPED_SETTINGS, read_settings
 from tests.pretraining.toy import tiny_settings, write_toml
@@ -18,8 +19,35 @@ def test_a_file_is_read_back_as_what_it_says(tmp_path: Path) -> None:
 def test_an_unknown_key_is_refused(tmp_path: Path, line: str) -> None:
     path = write_toml(tmp_path / "run.toml")
     path.write_text(f"{line}\n{path.read_text(encoding='utf-8')}", encoding="utf-8")
-    with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
+    with pytest.raises(UsageError, match=rf"run.toml: `{line.split()[0]}`: extra inputs are not permitted") as caught:
         read_settings(path)
+    assert caught.value.hint == "`--settings` takes a file of the form of rnnforecast/pretraining/base.toml"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "No such file or directory"),
+        (b"num_steps = ", "no TOML: invalid value"),
+        (b"\xff\xfe", "no text in UTF-8"),
+        (b"num_steps = 3", "`clocks`: field required"),
+        (b"num_steps = 3\nclocks = []", "`clocks`: tuple should have at least 1 item"),
+    ],
+)
+def test_a_file_that_holds_no_settings_is_refused_with_the_reason(
+    tmp_path: Path, content: bytes | None, reason: str
+) -> None:
+    path = tmp_path / "run.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UsageError, match=f"settings .*run.toml: {reason}"):
+        read_settings(path)
+
+
+@pytest.mark.parametrize("season_length", [1, 12, 24])
+def test_a_member_has_the_size_of_the_settings_and_the_season_asked_for(season_length: int) -> None:
+    member = tiny_settings(hidden_size=16, num_layers=3).member(season_length)
+    assert (member.hidden_size, member.num_layers, member.season_length) == (16, 3, season_length)
 
 
 def test_an_unknown_key_of_a_clock_is_refused() -> None:

@@ -10,11 +10,13 @@ import pandas as pd
 import pytest
 
 from rnnforecast.config import TRAINED_QUANTILE_LEVELS
+from rnnforecast.errors import UsageError
 from rnnforecast.pretraining.loop import build_networks
 from rnnforecast.pretraining.validation import (
     Panel,
     PanelScore,
     forecast_panel,
+    panel_from_text,
     read_panel,
     score_panel,
     seasonal_naive,
@@ -106,6 +108,42 @@ def test_a_panel_is_read_in_order_and_cut_before_its_last_horizon(tmp_path: Path
 def test_series_without_room_for_the_horizon_are_left_out(tmp_path: Path) -> None:
     path = _write(tmp_path / "train.parquet", a=[1.0, 3, 2, 4, 3, 5, 4], short=[1.0, 2, 3, 4, 5])
     assert len(read_panel(path, season_length=2, horizon=3).past) == 1
+
+
+def test_a_panel_is_read_as_its_text_says(tmp_path: Path) -> None:
+    path = _write(tmp_path / "a:b.parquet", a=[float(step**2) for step in range(20)])
+    panel = panel_from_text(f"{path}:2:3:3")
+    assert panel.season_length == 2
+    assert panel.actual.shape == (3, 3)
+    assert panel_from_text(f"{path}:2:4").actual.shape == (1, 4)
+
+
+@pytest.mark.parametrize("text", ["", "a.parquet", "a.parquet:12", "a.parquet:12:x", "a.parquet:0:3", "a.parquet:1:-2"])
+def test_a_text_of_another_form_names_no_panel(text: str) -> None:
+    with pytest.raises(UsageError, match="is not of the form PATH:SEASON_LENGTH:HORIZON") as caught:
+        panel_from_text(text)
+    assert caught.value.hint == "for example `--panel m3_monthly/train.parquet:12:18`"
+
+
+def test_a_file_that_is_no_panel_is_refused_with_what_a_panel_is(tmp_path: Path) -> None:
+    (tmp_path / "text.parquet").write_text("unique_id,ds,y\n")
+    pd.DataFrame({"unique_id": ["a"], "ds": [1]}).to_parquet(tmp_path / "no_target.parquet")
+    pd.DataFrame({"unique_id": ["a"], "ds": [1], "y": ["high"]}).to_parquet(tmp_path / "words.parquet")
+    for name, reason in (
+        ("none.parquet", "No such file"),
+        ("text.parquet", "Parquet magic bytes not found"),
+        ("no_target.parquet", "No match for FieldRef.Name\\(y\\)"),
+        ("words.parquet", "could not convert string to float"),
+    ):
+        with pytest.raises(UsageError, match=rf"panel .*{name}: .*{reason}") as caught:
+            read_panel(tmp_path / name, season_length=2, horizon=3)
+        assert caught.value.hint == "a panel is a Parquet file with the columns unique_id, ds and y"
+
+
+def test_a_panel_of_short_series_alone_is_refused(tmp_path: Path) -> None:
+    path = _write(tmp_path / "train.parquet", a=[1.0, 2, 3, 4])
+    with pytest.raises(UsageError, match="no series is long enough for a season of 2 and a horizon of 3"):
+        read_panel(path, season_length=2, horizon=3)
 
 
 def test_several_origins_lie_a_horizon_apart(tmp_path: Path) -> None:

@@ -47,8 +47,8 @@ def synthesise(
 
     `season_length` is the steps of the main season (1: none), `long_season_length` those of a second one (seven times
     the first: a week of days; 1: none); `domain` is one of `DOMAINS` and sets how often each component occurs.
-    Without `growth` no series grows steadily, changes its pace or stands still by rule. Raises ValueError for an unknown
-    domain.
+    Without `growth` no series grows steadily, changes its pace or stands still by rule. Raises ValueError for an
+    unknown domain.
     """
     if domain not in DOMAINS:
         raise ValueError(f"domain {domain!r} is none of {', '.join(DOMAINS)}")
