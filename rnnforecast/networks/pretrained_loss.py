@@ -20,8 +20,9 @@ WEIGHT_RANGE = (0.15, 6.0)
 TARGET_LIMIT = 1e3
 #: Later lead times are harder and count less, by this power.
 LEAD_TIME_POWER = 0.2
-#: Scales below this share of the level are rounding of float32: nothing to learn from.
-SMALLEST_SHARE = 2e-5
+#: Scales below this share of the level are rounding of the values, by their type: nothing to learn from. Series of a
+#: user come in double precision, and what little a large total moves by is learnt.
+SMALLEST_SHARE = {torch.float32: 2e-5, torch.float64: 4e-14}
 
 
 class _Pinball(torch.autograd.Function):
@@ -54,12 +55,13 @@ def dense_pinball(
     """Return the mean loss of outputs [B, L, H, Q] against targets [B, L, H] of the same series.
 
     Each position counts by its scale over `loss_scale` [B], the in-sample error of the seasonal naive forecast,
-    each lead time h by h to the power of -`lead_time_power`.
+    each lead time h by h to the power of -`lead_time_power`. Targets and reading are float32 or float64.
     """
     scale, level = reading.scale[:, :, None], reading.level[:, :, None]
     wanted = ((target - level) / scale).clamp(-TARGET_LIMIT, TARGET_LIMIT).to(outputs.dtype)
     weight = (scale / loss_scale[:, None, None].clamp(min=1e-30)).clamp(*WEIGHT_RANGE)
-    usable = reading.known[:, :, None] & observed & (scale > SMALLEST_SHARE * level.abs())
+    moves = scale > SMALLEST_SHARE[scale.dtype] * level.abs()
+    usable = reading.known[:, :, None] & observed & moves
     lead = torch.arange(1, target.shape[-1] + 1, dtype=outputs.dtype, device=outputs.device) ** -lead_time_power
     weight = (weight * usable * (lead / lead.mean())).to(outputs.dtype)
     levels = torch.tensor(quantile_levels, dtype=outputs.dtype, device=outputs.device)

@@ -27,7 +27,9 @@ CPU = torch.device("cpu")
 BATCH, POSITIONS, HORIZON = 3, 2, 4
 
 
-def _reading(*, level: float = 2.0, scale: float = 0.5, known: bool = True) -> Reading:
+def _reading(
+    *, level: float = 2.0, scale: float = 0.5, known: bool = True, dtype: torch.dtype = torch.float64
+) -> Reading:
     """Return what the loss looks at: level, scale and whether anything is known."""
     shape = (BATCH, POSITIONS)
     return Reading(
@@ -35,8 +37,8 @@ def _reading(*, level: float = 2.0, scale: float = 0.5, known: bool = True) -> R
         recent=None,
         season=None,
         long_season=None,
-        level=torch.full(shape, level, dtype=torch.float64),
-        scale=torch.full(shape, scale, dtype=torch.float64),
+        level=torch.full(shape, level, dtype=dtype),
+        scale=torch.full(shape, scale, dtype=dtype),
         known=torch.full(shape, known),
     )
 
@@ -138,12 +140,45 @@ def test_targets_that_were_not_observed_count_nothing(stand_in: float) -> None:
     "reading",
     [
         pytest.param(_reading(known=False), id="nothing known yet"),
-        pytest.param(_reading(level=1e9, scale=0.5 * SMALLEST_SHARE * 1e9), id="rounding of the level"),
+        pytest.param(_reading(level=1e9, scale=0.5 * SMALLEST_SHARE[torch.float64] * 1e9), id="rounding of the level"),
+        pytest.param(
+            _reading(level=1e9, scale=0.5 * SMALLEST_SHARE[torch.float32] * 1e9, dtype=torch.float32),
+            id="rounding of the level in single precision",
+        ),
     ],
 )
 def test_positions_with_nothing_to_learn_from_count_nothing(reading: Reading) -> None:
     outputs, target = _draws()
     assert float(_loss(outputs, target, reading=reading)) == 0
+
+
+@pytest.mark.parametrize("level", [1e6, 1e9, 1e12])
+def test_a_large_total_that_moves_little_teaches_as_much_as_a_small_one(level: float) -> None:
+    """Values stay in double precision until the level is gone: a thousand in 1e9 is far from its rounding."""
+    outputs, target = _draws()
+    wanted = _loss(outputs, 1e3 * (target - 2) / 0.5, reading=_reading(level=0.0, scale=1e3))
+    found = _loss(outputs, level + 1e3 * (target - 2) / 0.5, reading=_reading(level=level, scale=1e3))
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize("season_length", [1, 12, 24])
+def test_a_fit_learns_from_a_large_total_that_moves_little(season_length: int) -> None:
+    member = make_pretrained(season_length)
+    network = make_pretrained_network(member).train()
+    generator = np.random.default_rng(0)
+    values = 1e9 + 1e3 * generator.standard_normal((2, member.context_length + member.horizon))
+    loss = _window_loss(network, make_pretrained_batch(member, values))
+    loss.backward()  # type: ignore[no-untyped-call]
+    weights = network.head.output.weight
+    assert weights.grad is not None
+    assert (weights.grad != 0).any()
+
+
+@pytest.mark.parametrize("level", [3.0, 0.1, 1e9 / 3])
+def test_a_constant_series_teaches_nothing(level: float) -> None:
+    member = make_pretrained(12)
+    values = np.full((2, member.context_length + member.horizon), level)
+    assert float(_window_loss(make_pretrained_network(member), make_pretrained_batch(member, values)).detach()) == 0
 
 
 def test_nothing_observed_at_all_is_a_loss_of_zero() -> None:
