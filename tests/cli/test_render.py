@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from rnnforecast.cli.render.blocks import draw, duration, number, numbers, plural
+from rnnforecast.cli.render import render
+from rnnforecast.cli.render.blocks import draw, duration, errors, number, numbers, plural
 from rnnforecast.cli.render.csv import write_csv
 from rnnforecast.cli.render.forecast import forecast_blocks
 from rnnforecast.cli.render.judged import blocks as judged_blocks
@@ -49,6 +50,37 @@ def test_a_number_has_four_significant_digits(value: object, text: str) -> None:
 def test_numbers_of_a_column_share_their_decimals() -> None:
     assert numbers([1234.5, 0.126, None]) == ["1,234", "0", "–"]
     assert numbers([10.0, 0.126]) == ["10.00", "0.13"]
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        pytest.param([0.7523, 1234567.9], ["0.752", "1,234,568"], id="beside one that exploded"),
+        pytest.param([1e15, 0.7523, 12.3], ["1.000e+15", "0.752", "12.300"], id="and one that exploded out of sight"),
+        pytest.param([6.874, 123.45, None], ["6.874", "123.450", "–"], id="decimals of the smallest"),
+        pytest.param([6.874, 1234.5, 20123.4], ["6.874", "1,234", "20,123"], id="no decimals that say nothing"),
+        pytest.param([0.0003123, 0.0012], ["0.0003123", "0.0012000"], id="small ones"),
+        pytest.param([1e-12, 12.3, 345.6], ["1.000e-12", "12.30", "345.60"], id="one that is all but perfect"),
+        pytest.param([0.0, 12.3], ["0.00", "12.30"], id="one that is perfect"),
+        pytest.param([0.0, 0.0], ["0.000", "0.000"], id="all perfect"),
+        pytest.param([float("inf"), float("nan")], ["–", "–"], id="none finite"),
+        pytest.param([], [], id="none at all"),
+    ],
+)
+def test_errors_keep_the_digits_of_the_smallest_and_lose_those_that_say_nothing(
+    values: list[object], texts: list[str]
+) -> None:
+    assert errors(values) == texts
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_method_that_exploded_takes_no_digit_from_the_others(width: int) -> None:
+    result = examples.train_result()
+    metrics = {**examples.metrics(), "drift": examples.scores(1234567.9)}
+    drawn = render(replace(result, metrics=metrics), stream=io.StringIO(), width=width)
+    table = drawn.partition("Held out")[2].partition("\n\n")[0].splitlines()[2:]
+    shown = {line.split()[0]: line.split()[1] for line in table}
+    assert (shown["network"], shown["naive"], shown["drift"]) == ("0.934", "1.210", "1,234,568")
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.42, "0.4 s"), (12.4, "12 s"), (200.0, "3 min 20 s")])

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 NOTHING = "–"
 _ASCII = str.maketrans({"–": "-", "±": "+-", "×": "x", "…": "...", "│": "|", "┤": "+", "└": "+", "─": "-"})
 _INDENT = 2
+_EXPONENT_FROM, _MAX_DECIMALS = 10, 8  # powers of ten, decimals: beyond them stands an exponent
+_SURPLUS = 3  # digits more than asked for, which say nothing any more
 _GAP = 2
 
 
@@ -105,13 +107,42 @@ def numbers(values: Sequence[object], *, digits: int = 4) -> list[str]:
 
     A leading zero counts as a digit: 0.934 stands beside 1.187.
     """
-    finite = [float(value) if isinstance(value, int | float) else math.nan for value in values]
-    largest = max((abs(value) for value in finite if math.isfinite(value)), default=0.0)
-    magnitude = math.floor(math.log10(largest)) if largest > 0 else 0
-    magnitude = 0 if magnitude == -1 else magnitude
-    decimals = max(digits - 1 - magnitude, 0)
-    form = f".{digits - 1}e" if magnitude >= 10 or decimals > 8 else f",.{decimals}f"
+    finite = _floats(values)
+    form = _form(max((abs(value) for value in finite if math.isfinite(value)), default=0.0), digits)
     return [format(value, form) if math.isfinite(value) else NOTHING for value in finite]
+
+
+def errors(values: Sequence[object], *, digits: int = 4) -> list[str]:
+    """Return errors of several methods, each readable beside one that exploded: the smallest has `digits` digits.
+
+    The others share its decimals, unless that would give them `_SURPLUS` digits more than `digits`: from the first
+    such size on they share those of that one. So 0.752 stands beside 12.300 and 1,234,568.
+    """
+    finite = _floats(values)
+    sizes = sorted({abs(value) for value in finite if math.isfinite(value) and value != 0})
+    smallest = sizes[0] if sizes else 0.0
+    forms = {0.0: _form(smallest, digits)}
+    for size in sizes:
+        if _magnitude(size) - _magnitude(smallest) >= _SURPLUS or _magnitude(size) >= _EXPONENT_FROM:
+            smallest = size
+        forms[size] = _form(smallest, digits)
+    return [format(value, forms[abs(value)]) if math.isfinite(value) else NOTHING for value in finite]
+
+
+def _floats(values: Sequence[object]) -> list[float]:
+    return [float(value) if isinstance(value, int | float) else math.nan for value in values]
+
+
+def _magnitude(size: float) -> int:
+    """Return the power of ten of a size; a leading zero counts as a digit, and 0 is as 1 is."""
+    magnitude = math.floor(math.log10(size)) if size > 0 else 0
+    return 0 if magnitude == -1 else magnitude
+
+
+def _form(size: float, digits: int) -> str:
+    """Return the format that gives a number of this size so many digits."""
+    decimals = max(digits - 1 - _magnitude(size), 0)
+    return f".{digits - 1}e" if _magnitude(size) >= _EXPONENT_FROM or decimals > _MAX_DECIMALS else f",.{decimals}f"
 
 
 def stamp_text(stamp: object, freq: object) -> str:

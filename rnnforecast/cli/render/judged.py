@@ -13,9 +13,8 @@ from rich.text import Text
 
 from rnnforecast.cli.render.blocks import (
     duration,
+    errors,
     heading,
-    number,
-    numbers,
     plural,
     quiet_table,
     safe,
@@ -94,6 +93,8 @@ def _stored(result: TrainResult) -> RenderableType:
         table.add_row(Text("network", style="dim"), safe(words if count == 1 else f"{count} × {words}"))
     if result.reasons.get("from"):
         table.add_row(Text("start", style="dim"), safe(result.reasons["from"]))
+    if result.reasons.get("theta_share"):
+        table.add_row(Text("shares", style="dim"), safe(result.reasons["theta_share"]))
     table.add_row(Text("file", style="dim"), safe(result.path))
     if result.activation is not None and result.activation.get("basis") != "first":
         table.add_row(Text("active", style="dim"), _activation(result.activation))
@@ -136,7 +137,7 @@ def _lead_block(rows: Sequence[Mapping[str, object]], methods: Sequence[str]) ->
     ]
     scores = {(int(str(row["lead"])), str(row["method"])): row.get("mase") for row in rows}
     table = quiet_table([("lead", "right"), *((method, "right") for method in methods)])
-    columns = [numbers([scores.get((lead, method)) for lead in picked]) for method in methods]
+    columns = [errors([scores.get((lead, method)) for lead in picked]) for method in methods]
     for number_, lead in enumerate(picked):
         table.add_row(str(lead), *(column[number_] for column in columns))
     return under(heading("MASE by lead time"), table)
@@ -150,8 +151,9 @@ def _series_block(rows: Sequence[Mapping[str, object]], methods: Sequence[str]) 
             scores.setdefault(str(row["item_id"]), {})[str(row["method"])] = float(value)
     worst = sorted(scores, key=lambda item: -scores[item].get(methods[0], 0.0))[:_MAX_SERIES]
     table = quiet_table([("series", "left"), *((method, "right") for method in methods)])
-    for item in worst:
-        table.add_row(safe(shortened(item)), *(number(scores[item].get(method)) for method in methods))
+    columns = [errors([scores[item].get(method) for item in worst]) for method in methods]
+    for place, item in enumerate(worst):
+        table.add_row(safe(shortened(item)), *(column[place] for column in columns))
     return under(heading("MASE by series", f"the {len(worst)} hardest of {len(scores)}"), table)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from rnnforecast.cli.render.blocks import NOTHING, fit_columns, numbers, quiet_table, safe, under
+from rnnforecast.cli.render.blocks import NOTHING, errors, fit_columns, quiet_table, safe, under
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -110,7 +110,7 @@ def _signed(value: object) -> str:
 def _metric_column(values: Sequence[object]) -> list[Text]:
     finite = [float(value) for value in values if isinstance(value, int | float) and math.isfinite(value)]
     best = min(finite, default=None)
-    texts = numbers(values)
+    texts = errors(values)
     return [
         Text(text, style="bold" if best is not None and value == best else "")
         for text, value in zip(texts, values, strict=True)

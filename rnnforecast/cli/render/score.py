@@ -9,10 +9,10 @@ from rich.text import Text
 
 from rnnforecast.cli.render.blocks import (
     NOTHING,
+    errors,
     fit_columns,
     heading,
     number,
-    numbers,
     plural,
     quiet_table,
     safe,
@@ -67,7 +67,7 @@ def _live(result: ScoreResult, *, width: int) -> RenderableType:
     if not result.metrics:
         return under(title, _counts(result))
     methods = list(result.metrics)
-    columns = {word: numbers([result.metrics[m].get(key) for m in methods]) for key, word in _METRICS.items()}
+    columns = {word: errors([result.metrics[m].get(key) for m in methods]) for key, word in _METRICS.items()}
     columns |= {f"in {level} %": [_coverage(result.metrics[m], level) for m in methods] for level in ("80", "95")}
     left_out = fit_columns({"": methods, **columns}, width=width, dispensable=_DISPENSABLE)
     kept = {word: cells for word, cells in columns.items() if word not in left_out}
@@ -109,7 +109,7 @@ def _leads(result: ScoreResult) -> RenderableType:
             ("in 95 %", "right"),
         ]
     )
-    ours, theirs = numbers([row.get("mase") for row in rows]), numbers([row.get("baseline_mase") for row in rows])
+    ours, theirs = errors([row.get("mase") for row in rows]), errors([row.get("baseline_mase") for row in rows])
     for place, row in enumerate(rows):
         shares = [_share(row.get("coverage"), level) for level in ("80", "95")]
         table.add_row(str(row["lead"]), ours[place], theirs[place], *shares)
