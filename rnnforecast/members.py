@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from rnnforecast.config import (
     MAX_HIDDEN_SIZE,
@@ -16,6 +16,10 @@ from rnnforecast.config import (
     Mapping_,
     MemberSettings,
 )
+
+#: Steps of the past that one season of the pre-trained network may read, and numbers that its segments may bring in:
+#: what a file claims is set aside before a forecast, so it must be bounded. The longest season takes half of it.
+MAX_PRETRAINED_CONTEXT_LENGTH = 1_000_000
 
 SeasonClassName = Literal["none", "quarter", "week", "year", "day", "weeks", "many"]
 
@@ -41,6 +45,22 @@ class PretrainedSettings(BaseModel):
     hidden_size: int = Field(ge=1, le=MAX_HIDDEN_SIZE)
     num_layers: int = Field(ge=1, le=MAX_NUM_LAYERS)
     quantile_levels: tuple[float, ...] = TRAINED_QUANTILE_LEVELS
+
+    @model_validator(mode="after")
+    def _check_sizes(self) -> Self:
+        """Refuse lengths that are fine one by one and absurd together."""
+        if self.context_length > MAX_PRETRAINED_CONTEXT_LENGTH:
+            raise ValueError(
+                f"num_segments, num_seasons and their lengths ask for {self.context_length} steps of the past, "
+                f"at most {MAX_PRETRAINED_CONTEXT_LENGTH} are read"
+            )
+        numbers = self.num_segments * 2 * (self.recent_length + self.horizon)
+        if numbers > MAX_PRETRAINED_CONTEXT_LENGTH:
+            raise ValueError(
+                f"num_segments, recent_length and horizon ask for {numbers} numbers of each series, "
+                f"at most {MAX_PRETRAINED_CONTEXT_LENGTH} are read"
+            )
+        return self
 
     @property
     def mapping(self) -> Mapping_:

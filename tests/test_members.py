@@ -37,6 +37,25 @@ def test_settings_that_no_network_has_are_refused(change: dict[str, object]) -> 
         PretrainedSettings.model_validate({**WEEK.model_dump(), **change})
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"num_segments": 1_000, "segment_length": 100_000}, "ask for 100000000 steps of the past"),
+        ({"num_seasons": 64, "season_length": 100_000}, "ask for 6400000 steps of the past"),
+        ({"num_long_seasons": 64, "long_season_length": 1_000_000}, "ask for 64000000 steps of the past"),
+        ({"num_segments": 1_000, "recent_length": 10_000}, "ask for 20112000 numbers of each series"),
+    ],
+)
+def test_sizes_that_are_fine_one_by_one_and_absurd_together_are_refused(change: dict[str, int], words: str) -> None:
+    with pytest.raises(ValidationError, match=words):
+        PretrainedSettings.model_validate({**WEEK.model_dump(), **change})
+
+
+@pytest.mark.parametrize("season_length", [1, 24, 1440, 100_000])
+def test_no_season_of_the_shipped_network_is_too_long_to_be_read(season_length: int) -> None:
+    assert pretrained_settings(season_length, hidden_size=192, num_layers=2).season_length == season_length
+
+
 def test_the_context_reaches_as_far_back_as_the_longest_look() -> None:
     assert WEEK.context_length == 2 * 364
     assert PretrainedSettings.model_validate({**WEEK.model_dump(), "num_long_seasons": 0}).context_length == 40 * 7

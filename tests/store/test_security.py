@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 import rnnforecast
-from rnnforecast.store.model_file import write_model
+from rnnforecast.errors import ExitCode, ModelFileError
+from rnnforecast.inference.season_classes import pretrained_settings
+from rnnforecast.store.model_file import read_model, write_model
 from tests.store.builders import entry, forge_file, make_model
 
 ROOT = Path(rnnforecast.__file__).parent
@@ -59,6 +61,21 @@ class Exploit:
         return exec, ("raise SystemExit('ran')",)
 
 
+def far_reaching_member() -> dict[str, object]:
+    """The settings of a network whose every window would be a hundred million steps."""
+    sound = pretrained_settings(7, hidden_size=1, num_layers=1).model_dump(mode="json")
+    return {**sound, "num_segments": 1_000, "segment_length": 100_000}
+
+
+def test_settings_that_would_fill_the_memory_are_refused_by_what_they_ask_for(tmp_path: Path) -> None:
+    manifest = {**make_model().manifest.to_dict(), "members": [far_reaching_member()]}
+    path = tmp_path / "reach.safetensors"
+    path.write_bytes(forge_file("", manifest=json.dumps(manifest)))
+    with pytest.raises(ModelFileError, match="ask for 100000000 steps of the past, at most 1000000") as caught:
+        read_model(path)
+    assert caught.value.exit_code == ExitCode.MODEL_FILE
+
+
 def hostile_files() -> dict[str, bytes]:
     """Files made to run code or to fill the memory, under the name of a model."""
     dump = pickle.dumps(Exploit())
@@ -76,6 +93,7 @@ def hostile_files() -> dict[str, bytes]:
         "objects": forge_file(',"a":[' + "{}," * 1_300_000 + "{}]"),
         "many": forge_file("".join(entry(f"t{i}", "U8", [0], 0, 0) for i in range(50_000))),
         "huge": forge_file(entry("members.0.w", "F64", [2**30, 2**30], 0, 2**63)),
+        "reach": forge_file("", manifest=json.dumps({**manifest, "members": [far_reaching_member()]})),
     }
 
 
