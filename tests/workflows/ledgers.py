@@ -32,12 +32,14 @@ def keep_forecasts(
     version: int = 1,
     model: str = "days",
     method: str = "network",
+    store: Path | None = None,
 ) -> Ledger:
     """Keep a forecast of three days after each cutoff (a row number): so far off, its interval so wide.
 
-    `errors` may be one for each cutoff. Steps beyond the values are forecast at 100.
+    `errors` may be one for each cutoff. Steps beyond the values are forecast at 100. The store lies beside the file
+    unless one is named.
     """
-    ledger = Ledger(store_of(path), model)
+    ledger = Ledger(store or store_of(path), model)
     known = np.r_[values, np.full(HORIZON, 100.0)]
     lead = np.tile(np.arange(1, HORIZON + 1, dtype=np.int32), len(cutoffs))
     cutoff = np.repeat(np.array(cutoffs), HORIZON)
