@@ -130,7 +130,7 @@ def _integer_steps(stamps: StampArray, steps: npt.NDArray[np.int64]) -> Frequenc
 def _fixed(stamps: StampArray, steps: npt.NDArray[np.int64]) -> Frequency | None:
     """Return seconds to weeks when every step is a multiple of the most common one."""
     step = _most_common(steps)
-    if step % SECOND or (steps % step).any() or not _one_phase(stamps, step) or _are_events(steps, step):
+    if step <= 0 or step % SECOND or (steps % step).any() or not _one_phase(stamps, step) or _are_events(steps, step):
         return None
     for unit in _FIXED_DOWNWARDS:
         if step % FIXED_UNITS[unit] == 0:

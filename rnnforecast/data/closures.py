@@ -22,7 +22,7 @@ from rnnforecast.data.frequency import (
     align,
 )
 from rnnforecast.data.refusals import refusal, rows_in_words
-from rnnforecast.errors import ResourceError, UsageError
+from rnnforecast.errors import DataError, ResourceError, UsageError
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ MAX_OTHER_GAPS = 0.2
 #: Days of rows that show opening hours, and the share of them that must begin and end with the hours.
 MIN_SESSIONS = 5
 MIN_FULL_SESSIONS = 0.9
+#: Days between the first row and the last above which closed days are neither learnt nor recognised: 500 years.
+MAX_DAYS = 182_500
 
 
 @dataclass(frozen=True)
@@ -210,8 +212,14 @@ def _without_rows(rows: Rows, stamps: StampArray, chosen: _Days) -> tuple[int, .
 
 
 def _learned(days: DayArray) -> _Days:
-    """Return the weekdays and days on which no series has a row."""
+    """Return the weekdays and days on which no series has a row. Raises DataError where those are centuries."""
     distinct = np.unique(days)
+    if int((distinct[-1] - distinct[0]).astype(np.int64)) > MAX_DAYS:
+        raise DataError(
+            f"the rows reach from {distinct[0]} to {distinct[-1]}: too far for closed days to be learnt",
+            hint="look for a wrong stamp far from the others, or leave `--calendar` out",
+            code="E_TIME_SPARSE",
+        )
     weekmask = open_weekdays(distinct)
     every = np.arange(distinct[0], distinct[-1] + 1)
     return _Days("learned", weekmask, np.setdiff1d(every[np.is_busday(every, weekmask=weekmask)], distinct))
@@ -227,6 +235,8 @@ def open_weekdays(days: DayArray) -> str:
 def _recognised(freq: Frequency, rows: Rows, days: DayArray, findings: list[Finding]) -> Frequency:
     """Return the frequency with the holidays of the market that all rows leave out, itself where there is none."""
     distinct = np.unique(days)
+    if int((distinct[-1] - distinct[0]).astype(np.int64)) > MAX_DAYS:
+        return freq
     every = np.arange(distinct[0], distinct[-1] + 1)
     empty = np.setdiff1d(every[np.is_busday(every, weekmask=freq.weekmask)], distinct)
     if len(empty) < MIN_HOLIDAYS or freq.weekmask != WEEKDAY_MASK:

@@ -89,7 +89,10 @@ class Sheet:
             end = position
         end = len(payload) if not position or payload.count(b'"', 0, end) % 2 else max(end, 1)
         types = dict.fromkeys(range(len(self.names)), pa.string())
-        table, _ = self._parse(types, payload=payload[:end])
+        try:
+            table, _ = self._parse(types, payload=payload[:end])
+        except pa.ArrowInvalid as error:
+            raise self._unreadable(error) from error
         frame: pd.DataFrame = table.slice(0, SAMPLE_ROWS).to_pandas()
         frame.columns = pd.Index(self.names)
         self._sample = frame

@@ -37,6 +37,7 @@ _NEVER_EPOCHS = frozenset({"step", "index", "t"})
 _DATE_WORDS = frozenset({"date", "dates", "datetime", "timestamp", "stamp", "datum", "fecha", "data", "day"})
 _MONTH_WORDS = frozenset({"month", "yearmonth", "period", "yyyymm", "date", "ym", "ds"})
 _EXCEL_DAYS = (20_000, 80_000)  # 1954 to 2119
+_EXCEL_LIMITS = (-693_593, 2_958_466)  # years 1 to 9999
 #: Day 0 of a spreadsheet is 30 December 1899 for all days after its invented 29 February 1900.
 _EXCEL_ZERO = np.datetime64("1899-12-30", "us")
 _COMPACT = (
@@ -44,6 +45,7 @@ _COMPACT = (
     ("YYYYMMDDHHMM", "%Y%m%d%H%M", 19_000_101_0000, 22_001_231_2359),
     ("YYYYMMDDHHMMSS", "%Y%m%d%H%M%S", 19_000_101_000000, 22_001_231_235959),
 )
+_SECONDS_FROM_1 = -62_135_596_800  # from 1970 back to the start of year 1
 _SECONDS_TO_10000 = 253_402_300_800  # from 1970 to the end of year 9999
 _FAR = 1_893_456_000  # seconds from 1970 to 2030: dates of data lie before
 
@@ -59,7 +61,7 @@ def parse_integers(
     if how is not None and how.epoch_unit is not None:
         return _from_epoch(column, how.epoch_unit)
     if how is not None and how.excel_dates:
-        return from_excel(values.astype(np.float64), name=name, path=path)
+        return _from_excel(column)
     low, high = int(values.min()), int(values.max())
     dates = _written_as_one(column, low, high)
     if dates is not None:
@@ -83,7 +85,10 @@ def parse_floats(
     """
     column = _Numbers(values, name, path, lines_of)
     if how is not None and how.excel_dates:
-        return from_excel(values, name=name, path=path)
+        return _from_excel(column)
+    if not np.isfinite(values).all():
+        fix = "write the stamp, or remove the row"
+        raise refusal([column.finding("E_TIME_TEXT", ~np.isfinite(values), "an infinite number is no stamp", fix)])
     low, high = float(values.min()), float(values.max())
     unit = how.epoch_unit if how is not None and how.epoch_unit is not None else _unit_of(column, int(low), int(high))
     if unit is not None:
@@ -95,11 +100,16 @@ def parse_floats(
     raise refusal([column.finding("E_TIME_TEXT", np.ones(len(values), dtype=np.bool_), words, fix)])
 
 
-def from_excel(values: FloatArray, *, name: str, path: str) -> Stamps:
+def _from_excel(column: _Numbers) -> Stamps:
     """Return days of a spreadsheet as stamps, to the nearest second as spreadsheets show them."""
+    values = column.values.astype(np.float64)
+    outside = ~((values >= _EXCEL_LIMITS[0]) & (values < _EXCEL_LIMITS[1]))
+    if outside.any():
+        words = f"day {values[outside][0]:.12g} of a spreadsheet is not in the years 1 to 9999"
+        raise refusal([column.finding("E_TIME_TEXT", outside, words, "correct the cell, or remove the row")])
     seconds = np.round(values * 86_400.0).astype(np.int64)
-    message = f"time column `{name}` is read as days since 1899-12-30, as spreadsheets count them"
-    note = Finding("N_TIME_EXCEL", "note", message, path, column=name, value=f"{values[0]:g}")
+    message = f"time column `{column.name}` is read as days since 1899-12-30, as spreadsheets count them"
+    note = Finding("N_TIME_EXCEL", "note", message, column.path, column=column.name, value=f"{values[0]:g}")
     return Stamps(_EXCEL_ZERO + seconds.astype("timedelta64[s]"), findings=(note,))
 
 
@@ -185,10 +195,11 @@ def _unit_of(column: _Numbers, low: int, high: int) -> str | None:
 
 def _from_epoch(column: _Numbers, unit: str) -> Stamps:
     _, _, factor, divisor = _UNITS[unit]
-    late = np.abs(column.values.astype(np.float64)) >= _SECONDS_TO_10000 * 1e6 * divisor / factor
-    if late.any():
-        words = f"{column.values[np.flatnonzero(late)[0]]:.20g} {unit} since 1970 is past year 9999"
-        raise refusal([column.finding("E_TIME_TEXT", late, words, "name another unit with --epoch-unit")])
+    numbers, second = column.values.astype(np.float64), 1e6 * divisor / factor
+    outside = ~((numbers >= _SECONDS_FROM_1 * second) & (numbers < _SECONDS_TO_10000 * second))
+    if outside.any():
+        words = f"{column.values[outside][0]:.20g} {unit} since 1970 is not in the years 1 to 9999"
+        raise refusal([column.finding("E_TIME_TEXT", outside, words, "name another unit with --epoch-unit")])
     if column.values.dtype.kind == "f":
         seconds = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}[unit]
         milliseconds = np.round(column.values.astype(np.float64) * (seconds * 1_000.0)).astype(np.int64)

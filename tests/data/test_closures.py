@@ -204,3 +204,15 @@ def test_open_days_stand_in_the_alias_that_a_user_may_write() -> None:
 
 def test_the_setting_takes_any_name() -> None:
     assert DataSettings(calendar="DE-BY").calendar == "DE-BY"
+
+
+def test_closed_days_are_not_learnt_over_thousands_of_years() -> None:
+    stamps = np.append(days("2024-01-01", "2024-03-01"), np.datetime64("9024-03-04", "us"))
+    with pytest.raises(DataError, match="from 2024-01-01 to 9024-03-04: too far for closed days to be learnt"):
+        set_open_days(Frequency("day"), rows_of(stamps), stamps, asked=OpenDays("learned"), findings=[])
+
+
+def test_no_market_is_looked_for_over_thousands_of_years() -> None:
+    stamps = np.append(days("2024-01-01", "2024-03-01"), np.datetime64("9024-03-04", "us"))
+    freq = Frequency("business-day")
+    assert set_open_days(freq, rows_of(stamps), stamps, asked=OpenDays(), findings=[]) == freq

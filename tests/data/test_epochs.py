@@ -92,5 +92,21 @@ def test_seconds_since_1970_are_not_taken_for_hours_of_a_date() -> None:
 
 
 def test_an_epoch_past_year_9999_is_refused_instead_of_running_over() -> None:
-    with pytest.raises(DataError, match="9000000000000000000 s since 1970 is past year 9999"):
+    with pytest.raises(DataError, match="9000000000000000000 s since 1970 is not in the years 1 to 9999"):
         integers(9 * 10**18, how=DataSettings(epoch_unit="s"))
+
+
+def test_an_epoch_before_year_1_is_refused() -> None:
+    with pytest.raises(DataError, match="-99999999999 s since 1970 is not in the years 1 to 9999"):
+        integers(SECONDS, -99_999_999_999, how=DataSettings(epoch_unit="s"))
+
+
+@pytest.mark.parametrize("day", [np.inf, -np.inf, 1e300, -1e7, 3e6])
+def test_a_day_of_a_spreadsheet_outside_all_years_is_refused_by_row_instead_of_becoming_no_stamp(day: float) -> None:
+    with pytest.raises(DataError, match=r"row 3: day .* of a spreadsheet is not in the years 1 to 9999"):
+        floats(45292.5, day, name="Date", how=DataSettings(excel_dates=True))
+
+
+def test_an_infinite_number_is_no_stamp() -> None:
+    with pytest.raises(DataError, match="row 3: an infinite number is no stamp"):
+        floats(SECONDS + 0.5, np.inf)
