@@ -14,7 +14,7 @@ from rnnforecast.config import Cell, MemberSettings, Normalisation, Settings
 from rnnforecast.data.frequency import Frequency
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.windows import FlatSeries, Windows
-from rnnforecast.evaluation.baselines import BASELINES, forecast_baseline
+from rnnforecast.evaluation.baselines import BASELINES, STATISTICAL_BASELINES, forecast_baseline
 from rnnforecast.evaluation.scales import seasonal_scales
 from rnnforecast.forecasting import Engine, Ensemble
 from rnnforecast.inference.engine import forecast_windows
@@ -61,7 +61,7 @@ MEMBERS: dict[str, dict[str, object]] = {
 }
 
 
-@pytest.mark.parametrize("name", BASELINES)
+@pytest.mark.parametrize("name", [*BASELINES, *STATISTICAL_BASELINES])
 def test_a_naive_forecast_sees_nothing_after_its_cutoff(name: str) -> None:
     before, after = (
         forecast_baseline(name, series, WINDOWS, horizon=HORIZON, quantile_levels=LEVELS)

@@ -121,7 +121,7 @@ Methods = Annotated[
     str | None,
     typer.Option(
         "--methods",
-        help="cells, mappings and naive forecasts, such as gru,lstm,naive (default: three cells)",
+        help="cells, mappings, naive forecasts and theta, such as gru,lstm,naive (default: three cells)",
         metavar="NAMES",
         rich_help_panel=EVALUATION,
     ),

@@ -30,6 +30,8 @@ IntArray = npt.NDArray[np.int64]
 
 #: The naive forecasts a verdict is about, in the order they are shown.
 BASELINES = ("naive", "seasonal-naive", "drift", "seasonal-drift", "window-mean")
+#: Shown beside them, but no part of a verdict: fitted to every window, quickly and with no other package.
+STATISTICAL_BASELINES = ("theta",)
 #: Fitted per window by statsforecast, where the extra `baselines` is installed.
 EXTRA_BASELINES = ("auto-ets", "auto-theta")
 
@@ -54,13 +56,18 @@ def forecast_baseline(
     Raises UsageError for an unknown name, DataError for a window without an observed row before its cutoff, and
     ResourceError where a statistical baseline is asked for and its package is missing.
     """
+    if name in STATISTICAL_BASELINES:
+        from rnnforecast.evaluation.theta import forecast_theta_windows
+
+        _past_of(series, windows)
+        return forecast_theta_windows(series, windows, horizon=horizon, quantile_levels=quantile_levels)
     if name in EXTRA_BASELINES:
         from rnnforecast.evaluation.statistical import forecast_statistical
 
         _past_of(series, windows)
         return forecast_statistical(name, series, windows, horizon=horizon, quantile_levels=quantile_levels)
     if name not in _METHODS:
-        known = ", ".join((*BASELINES, *EXTRA_BASELINES))
+        known = ", ".join((*BASELINES, *STATISTICAL_BASELINES, *EXTRA_BASELINES))
         raise UsageError(f"unknown baseline `{name}`", hint=f"one of {known}", code="E_BASELINE")
     past = _past_of(series, windows)
     with np.errstate(over="ignore", invalid="ignore"):

@@ -10,7 +10,7 @@ from rnnforecast.config import Cell, Mapping_, Settings
 from rnnforecast.data.reading import read_series
 from rnnforecast.errors import UsageError
 from rnnforecast.evaluation.backtest import Forecaster
-from rnnforecast.evaluation.baselines import EXTRA_BASELINES, available_baselines
+from rnnforecast.evaluation.baselines import EXTRA_BASELINES, STATISTICAL_BASELINES, available_baselines
 from rnnforecast.progress import NoProgress
 from rnnforecast.workflows.base import PRETRAINED
 from rnnforecast.workflows.evaluate import cutoff_stamps
@@ -53,8 +53,8 @@ def compare(
     """Train each named network, and forecast the same held-out origins with it and with every named baseline.
 
     A method is a cell (`gru`), a mapping (`encoder-decoder`), `pretrained` (the network that comes with the tool, as
-    it is) or a baseline (`seasonal-naive`, `auto-ets`); the verdict is that of the best network against the best
-    baseline. The baselines that cost nothing are always there.
+    it is) or a baseline (`seasonal-naive`, `theta`, `auto-ets`); the verdict is that of the best network against the
+    best naive forecast. The baselines that cost next to nothing, `theta` among them, are always there.
 
     Raises UsageError for an unknown method, InputError, DataError, ResourceError.
     """
@@ -73,7 +73,8 @@ def compare(
     }
     if PRETRAINED in chosen:
         networks[PRETRAINED] = _Timed(pretrained_forecaster(series))
-    baselines = dict.fromkeys((*available_baselines(series.season_length), *(n for n in chosen if n not in networks)))
+    free = (*available_baselines(series.season_length), *STATISTICAL_BASELINES)
+    baselines = dict.fromkeys((*free, *(name for name in chosen if name not in networks)))
     timed = networks | {name: _Timed(baseline_forecaster(name, series)) for name in baselines}
     judgement = judge_methods(
         {name: above_zero(method, nonneg=settings.data.nonneg) for name, method in timed.items()},
@@ -106,7 +107,7 @@ def compare(
 
 def check_methods(methods: Sequence[str]) -> None:
     """Refuse unknown methods, all at once. Raises UsageError."""
-    known = (PRETRAINED, *CELLS, *MAPPINGS, *available_baselines(2), *EXTRA_BASELINES)
+    known = (PRETRAINED, *CELLS, *MAPPINGS, *available_baselines(2), *STATISTICAL_BASELINES, *EXTRA_BASELINES)
     unknown = [name for name in methods if name not in known]
     if unknown:
         raise UsageError(

@@ -18,6 +18,7 @@ from rnnforecast.workflows.judging import (
     baseline_forecasters,
     ensemble_forecaster,
     judge_methods,
+    statistical_forecasters,
 )
 from rnnforecast.workflows.loading import Files, LoadedModel, load
 from rnnforecast.workflows.results import EvaluateResult
@@ -63,7 +64,7 @@ def evaluate(
     known = series.lengths.copy()
     np.minimum.at(known, windows.series, windows.cutoffs)
     network = _refitting(loaded, progress or NoProgress()) if refit else ensemble_forecaster(loaded.ensemble, series)
-    methods = {NETWORK: network, **baseline_forecasters(series)}
+    methods = {NETWORK: network, **baseline_forecasters(series), **statistical_forecasters(series)}
     judgement = judge_methods(
         {name: above_zero(method, nonneg=loaded.nonneg) for name, method in methods.items()},
         series,

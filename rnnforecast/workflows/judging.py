@@ -10,7 +10,7 @@ import numpy as np
 from rnnforecast.config import TRAINED_QUANTILE_LEVELS
 from rnnforecast.data.windows import FlatSeries, Windows, gather
 from rnnforecast.evaluation.backtest import Backtest, Forecaster, make_backtest
-from rnnforecast.evaluation.baselines import available_baselines, forecast_baseline
+from rnnforecast.evaluation.baselines import STATISTICAL_BASELINES, available_baselines, forecast_baseline
 from rnnforecast.evaluation.calibration import fit_calibration
 from rnnforecast.evaluation.scales import seasonal_scales
 from rnnforecast.evaluation.verdict import Verdict, judge, overlap_of
@@ -87,6 +87,11 @@ def baseline_forecasters(series: SeriesSet) -> dict[str, Forecaster]:
     return {name: baseline_forecaster(name, series) for name in names}
 
 
+def statistical_forecasters(series: SeriesSet) -> dict[str, Forecaster]:
+    """Wrap every baseline that is shown but not judged against as a forecaster of windows of `series`."""
+    return {name: baseline_forecaster(name, series) for name in STATISTICAL_BASELINES}
+
+
 def baseline_forecaster(name: str, series: SeriesSet) -> Forecaster:
     """Wrap one baseline as a forecaster of windows of `series`."""
     return lambda windows, horizon: forecast_baseline(
@@ -105,10 +110,10 @@ def judge_methods(
     window_step: int,
     networks: Sequence[str] = (NETWORK,),
 ) -> Judgement:
-    """Forecast the same windows with every method and test the best of `networks` against the baselines.
+    """Forecast the same windows with every method and test the best of `networks` against the naive ones.
 
-    `pretrained` is scored and, unless it is one of `networks`, left out of the test: it is no naive forecast. Scales
-    of errors come from `series.head(known)`, the rows before every held-out step.
+    `theta` is scored and left out of the test, as is `pretrained` unless it is one of `networks`: they are no naive
+    forecasts. Scales of errors come from `series.head(known)`, the rows before every held-out step.
     """
     if not len(windows):
         return Judgement(backtest=None, verdict=None)

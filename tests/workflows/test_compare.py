@@ -20,7 +20,7 @@ def _compare(path: Path, *methods: str, **changes: object) -> CompareResult:
 
 def test_networks_and_baselines_stand_on_the_same_origins(tmp_path: Path) -> None:
     result = _compare(write_days(tmp_path), "gru", "encoder-decoder")
-    assert set(result.metrics) == BASELINES | {"gru", "encoder-decoder"}
+    assert set(result.metrics) == BASELINES | {"theta", "gru", "encoder-decoder"}
     assert {scores["num_scored"] for scores in result.metrics.values()} == {14}
     assert result.networks == ("gru", "encoder-decoder")
 
@@ -39,6 +39,17 @@ def test_the_verdict_is_that_of_the_best_network_against_the_best_baseline(tmp_p
 def test_baselines_alone_have_no_verdict(tmp_path: Path) -> None:
     result = _compare(write_days(tmp_path), "naive")
     assert (result.verdict, result.networks) == (None, ())
+
+
+def test_the_verdict_does_not_ask_for_theta(tmp_path: Path) -> None:
+    verdict = _compare(write_days(tmp_path), "gru").verdict
+    assert verdict is not None
+    assert {comparison["against"] for comparison in verdict["comparisons"]} == BASELINES  # type: ignore[attr-defined]
+
+
+def test_theta_may_be_named_among_the_methods(tmp_path: Path) -> None:
+    result = _compare(write_days(tmp_path), "theta")
+    assert set(result.metrics) == BASELINES | {"theta"}
 
 
 def test_nothing_is_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

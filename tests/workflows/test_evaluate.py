@@ -42,8 +42,15 @@ def test_a_gap_moves_the_scored_steps(trained: Path) -> None:
 
 
 def test_the_network_is_scored_beside_every_baseline(trained: Path) -> None:
-    methods = {"network", "naive", "seasonal-naive", "drift", "seasonal-drift", "window-mean"}
+    methods = {"network", "naive", "seasonal-naive", "drift", "seasonal-drift", "window-mean", "theta"}
     assert set(_evaluate(trained).metrics) == methods
+
+
+def test_theta_is_scored_too_and_left_out_of_the_verdict(trained: Path) -> None:
+    result = _evaluate(trained)
+    assert result.verdict is not None
+    assert "theta" in result.metrics
+    assert "theta" not in {comparison["against"] for comparison in result.verdict["comparisons"]}  # type: ignore[attr-defined]
 
 
 def test_origins_within_the_fitted_rows_are_said_to_flatter(trained: Path) -> None:
