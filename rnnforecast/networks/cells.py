@@ -1,7 +1,8 @@
-"""Recurrent cells: over a whole window (`make_recurrence`) and one step at a time (`StepCell`).
+"""Recurrent cells: over a whole window (`make_recurrence`, `run_layer`) and one step at a time (`StepCell`).
 
-Vanilla RNN, LSTM and GRU over a window are torch's own. minGRU and minLSTM (Feng et al. 2024, arXiv:2410.01201) have
-gates that see the input alone, so one product serves all steps and only h_t = a_t * h_{t-1} + b_t is left in the loop.
+Vanilla RNN, LSTM and GRU over a window are torch's own modules; on a CPU `run_layer` runs them its own way. minGRU and
+minLSTM (Feng et al. 2024, arXiv:2410.01201) have gates that see the input alone, so one product serves all steps and
+only h_t = a_t * h_{t-1} + b_t is left in the loop.
 
 Axis legend: B batch, T steps, d hidden_size, g gates.
 """
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from rnnforecast.inference.shapes import INPUT_GATED_CELLS, NUM_GATES
+from rnnforecast.networks.gru_scan import scan_gru
 
 if TYPE_CHECKING:
     from rnnforecast.config import Cell
@@ -64,9 +66,10 @@ class InputGatedRecurrence(nn.Module):
         self.weight_ih_l0 = nn.Parameter(torch.empty(gates, hidden_size).uniform_(-bound, bound))
         self.bias_ih_l0 = nn.Parameter(torch.empty(gates).uniform_(-bound, bound))
 
-    def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """Map [B, T, d] to hidden states [B, T, d] and the last of them [B, d]."""
-        gates = functional.linear(inputs.transpose(0, 1), self.weight_ih_l0, self.bias_ih_l0)  # [T, B, g * d]
+    def forward(self, inputs: Tensor, reader: nn.Linear | None = None) -> tuple[Tensor, Tensor]:
+        """Map [B, T, d] to hidden states [B, T, d] and the last of them [B, d]; `reader` as in `run_layer`."""
+        weight, bias = _input_weights(self, reader)
+        gates = functional.linear(inputs.transpose(0, 1), weight, bias)  # [T, B, g * d]
         decay, candidate = _input_gates(self.cell, gates)
         # the loop wants each step contiguous
         hidden = LinearRecurrence.apply(decay.contiguous(), (1 - decay) * candidate)  # type: ignore[no-untyped-call]
@@ -92,6 +95,47 @@ def make_recurrence(cell: Cell, hidden_size: int) -> nn.Module:
     if cell == "gru":
         return nn.GRU(hidden_size, hidden_size, batch_first=True)
     return nn.RNN(hidden_size, hidden_size, batch_first=True, nonlinearity="relu" if cell == "rnn-relu" else "tanh")
+
+
+def run_layer(layer: nn.Module, inputs: Tensor, reader: nn.Linear | None = None) -> tuple[Tensor, Tensor]:
+    """Run what `make_recurrence` made over [B, T, d]: hidden states [B, T, d] and the last of them [B, d].
+
+    With a `reader`, inputs are [B, T, k] and the layer sees reader(inputs). Two linear maps in a row are one: where
+    k is the smaller, the product with all windows shrinks from d to k columns.
+    """
+    if reader is not None and reader.in_features >= reader.out_features:
+        inputs, reader = reader(inputs), None
+    if isinstance(layer, InputGatedRecurrence):
+        folded: tuple[Tensor, Tensor] = layer(inputs, reader)
+        return folded
+    if not isinstance(layer, nn.RNNBase):
+        raise TypeError(f"no recurrent layer: {type(layer).__name__}")
+    if inputs.device.type != "cpu":
+        # kernels of a GPU want the weights as the module laid them out
+        states = layer(inputs if reader is None else reader(inputs))[0]
+        return states, states[:, -1]
+    weight, bias = _input_weights(layer, reader)
+    weight_hh, bias_hh = layer.get_parameter("weight_hh_l0"), layer.get_parameter("bias_hh_l0")
+    if isinstance(layer, nn.GRU):
+        return scan_gru(inputs, weight_ih=weight, weight_hh=weight_hh, bias_ih=bias, bias_hh=bias_hh)
+    weights = [weight, weight_hh, bias, bias_hh]
+    start = inputs.new_zeros(1, len(inputs), layer.hidden_size)
+    # biases, one layer, no dropout, training, one direction, batch first
+    how = (True, 1, 0.0, layer.training, False, True)
+    if isinstance(layer, nn.LSTM):
+        states, last, _ = torch.lstm(inputs, (start, start), weights, *how)
+    else:
+        run = torch.rnn_relu if layer.nonlinearity == "relu" else torch.rnn_tanh
+        states, last = run(inputs, start, weights, *how)
+    return states, last[0]
+
+
+def _input_weights(layer: nn.Module, reader: nn.Linear | None) -> tuple[Tensor, Tensor]:
+    """Return the weights and bias a layer reads inputs by, those of the reader before it included."""
+    weight, bias = layer.get_parameter("weight_ih_l0"), layer.get_parameter("bias_ih_l0")
+    if reader is None:
+        return weight, bias
+    return weight @ reader.weight, torch.addmv(bias, weight, reader.bias)
 
 
 class StepCell(nn.Module):

@@ -134,7 +134,7 @@ class Decoder(nn.Module):
             previous = output[..., self.median]
             if true_blocks is not None:
                 previous = torch.where(true_blocks[1][:, block], true_blocks[0][:, block], previous)
-        attention = torch.stack(looks, dim=1) if looks else states.new_zeros(len(states), 0, states.shape[1])
+        attention = torch.stack(looks, dim=1) if looks else final.new_zeros(len(final), 0, seen.shape[1])
         return torch.cat(outputs, dim=1)[:, : self.horizon], attention
 
     def _true_blocks(self, truth: Truth) -> tuple[Tensor, Tensor] | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from rnnforecast.networks.cells import make_recurrence
+from rnnforecast.networks.cells import make_recurrence, run_layer
 
 if TYPE_CHECKING:
     from rnnforecast.config import Cell
@@ -43,26 +43,35 @@ class Encoder(nn.Module):
             self.backward_layers = nn.ModuleList(make_recurrence(cell, hidden_size) for _ in range(num_layers))
             self.merge = nn.Linear(2 * hidden_size, hidden_size)
 
-    def forward(self, inputs: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, inputs: Tensor, generator: torch.Generator | None = None, *, last_only: bool = False
+    ) -> tuple[Tensor, Tensor]:
         """Map segments [B, T, features] to states [B, T, d] and the final state [B, d].
 
         The final state of both directions merges what each stack read last. `generator` draws the dropout.
+        `last_only` spares the work for states that nobody reads: they come back as [B, 1, d], the final one alone.
         """
-        embedded = self.input(inputs)  # [B, T, d]
-        forward = self._run(self.forward_layers, embedded, generator)
+        forward = self._run(self.forward_layers, inputs, generator, last_only=last_only)
         if self.backward_layers is None:
             return forward, forward[:, -1]
-        backward = self._run(self.backward_layers, embedded.flip(1), generator).flip(1)
-        states = self.merge(torch.cat([forward, backward], dim=-1))
-        final = self.merge(torch.cat([forward[:, -1], backward[:, 0]], dim=-1))
-        return states, final
+        backward = self._run(self.backward_layers, inputs.flip(1), generator, last_only=last_only)
+        final = self.merge(torch.cat([forward[:, -1], backward[:, -1]], dim=-1))
+        if last_only:
+            return final[:, None], final
+        return self.merge(torch.cat([forward, backward.flip(1)], dim=-1)), final
 
-    def _run(self, layers: nn.ModuleList, inputs: Tensor, generator: torch.Generator | None) -> Tensor:
+    def _run(
+        self, layers: nn.ModuleList, inputs: Tensor, generator: torch.Generator | None, *, last_only: bool
+    ) -> Tensor:
         for number, layer in enumerate(layers):
             if number and self.training and self.dropout:
                 inputs = drop(inputs, self.dropout, generator)
-            outputs = layer(inputs)[0]
-            inputs = inputs + outputs if self.residual else outputs
+            outputs, last = run_layer(layer, inputs, None if number else self.input)
+            if last_only and number == len(layers) - 1:
+                inputs, outputs = inputs[:, -1:], last[:, None]
+            if self.residual:
+                outputs = outputs + (inputs if number else self.input(inputs))
+            inputs = outputs
         return inputs
 
 

@@ -146,7 +146,12 @@ class RecurrentForecaster(nn.Module):
                 dtype=self.encoder.input.weight.dtype,
             )
         segment_length = self.normaliser.segment_length
-        states, final = self.encoder(segment_inputs(torch, normalised, batch, segment_length), generator)
+        attends = self.decoder is not None and self.decoder.attention is not None
+        states, final = self.encoder(
+            segment_inputs(torch, normalised, batch, segment_length),
+            generator,
+            last_only=positions is None and not attends,
+        )
         future = future_inputs(
             torch, batch, self.training_horizon, segment_length=segment_length, positions=positions
         )  # [B, L, H, F]
@@ -165,7 +170,7 @@ class RecurrentForecaster(nn.Module):
             raise RuntimeError("a network has a decoder or a head")
         chosen = final[:, None] if positions is None else states[:, positions]  # [B, L, d]
         outputs = self.head(chosen, future) + simple[..., None]
-        return Prediction(outputs, normalised, states.new_zeros(len(states), 0, states.shape[1]))
+        return Prediction(outputs, normalised, final.new_zeros(len(final), 0, self.normaliser.num_segments))
 
     def loss(
         self, batch: WindowBatch, *, teacher_forcing: float = 0.0, generator: torch.Generator | None = None

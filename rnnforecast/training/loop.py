@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from rnnforecast.data.windows import gather
+from rnnforecast.training.allocator import give_back_freed_memory, keep_freed_memory
 from rnnforecast.training.standing import Fit, Run, Watched
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def fit_network(
     A non-finite loss or gradient sends the run back to the last good weights at half the rate; the third time raises
     DivergedError. With a `checkpoint` the run goes on from it, and is saved there: the same bytes come out.
     """
+    keep_freed_memory()
     run = Run(network, fit, watched=watched, seed=seed)
     if checkpoint is not None:
         run.go_on_from(checkpoint)
@@ -83,6 +85,7 @@ def fit_network(
         progress.update(run.step, loss=value, score=run.keeper.best_score)
     if checkpoint is not None:
         checkpoint.finish(run.state)
+    give_back_freed_memory()
     return run.result()
 
 
