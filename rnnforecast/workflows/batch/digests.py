@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,12 +13,13 @@ from rnnforecast.config import Settings
 from rnnforecast.data.source import expand
 from rnnforecast.errors import InputError, ModelFileError, UsageError
 from rnnforecast.store.registry import Registry
+from rnnforecast.store.shelf import StoredModel
+from rnnforecast.workflows.base import BASE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rnnforecast.store.manifest import Manifest
-    from rnnforecast.store.shelf import StoredModel
     from rnnforecast.workflows.batch.jobs import Job
 
 _CHUNK = 2**22
@@ -83,7 +85,9 @@ def digest_file(path: str | Path) -> str:
 
 
 def find_model(job: Job, store: Path) -> StoredModel | None:
-    """Return the stored model a job forecasts with, None where there is none yet. Raises ModelFileError."""
+    """Return the model a job forecasts with, None where there is none yet. Raises ModelFileError."""
+    if job.model == BASE:
+        return StoredModel(BASE, 0, Path(str(resources.files("rnnforecast"))) / "weights" / "base.safetensors", None)
     try:
         return Registry(store).resolve(job.model or job.name)
     except ModelFileError as error:

@@ -15,6 +15,7 @@ from rnnforecast.data.writing import output_kind
 from rnnforecast.errors import UsageError
 from rnnforecast.masking import holds_secret, masked
 from rnnforecast.store.names import check_name, split_spec
+from rnnforecast.workflows.base import BASE
 from rnnforecast.workflows.batch.digests import is_url
 from rnnforecast.workflows.batch.faults import suggest
 from rnnforecast.workflows.batch.rules import RULES, RetrainRule, parse_rule, parse_span
@@ -33,7 +34,7 @@ JOB_KEYS = ("name", "data", "model", "output", "retrain", "keep", "max_age", "on
 #: Keys that no two jobs can share, so that a default makes no sense.
 OWN_KEYS = ("name", "output")
 #: Settings that a stored model still takes.
-FORECAST_KEYS = ("horizon", "quantiles", "query", "wait", "future_data", "nonneg")
+FORECAST_KEYS = ("horizon", "quantiles", "query", "wait", "future_data", "nonneg", "align")
 
 MAX_WORKERS = 1_024
 
@@ -229,6 +230,10 @@ class JobKeys:
             self._add("data", "the job has neither `data` to train on nor a stored `model`", fix='add `data = "..."`')
         if model is not None and output is None and "output" not in self.values:
             self._add("output", "the job trains nothing and has no `output`", fix='add `output = "....csv"`')
+        if model == BASE and not data:
+            self._add("data", f"`{BASE}` was trained on no file: the job needs `data`", fix='add `data = "..."`')
+        if model is None and self.values.get("name") == BASE:
+            self._add("name", f"`{BASE}` is the network that comes with the tool", fix="give the job another name")
 
     def _database(self, key: str, url: str) -> str:
         """Return a database that does not depend on the working folder; a fault where it holds a password."""

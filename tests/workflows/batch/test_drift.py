@@ -1,4 +1,4 @@
-"""The whole round of `retrain = "on drift"`: forecasts are issued, actuals arrive, and the next run acts on them or not."""
+"""The round of `retrain = "on drift"`: forecasts are issued, actuals arrive, and the next run acts on them or not."""
 
 from __future__ import annotations
 

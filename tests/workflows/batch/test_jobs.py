@@ -126,6 +126,8 @@ def test_the_environment_names_the_store_where_the_file_does_not(
         (GOOD + "keep = 0\n", 5, "keep", "`keep` is a number of versions, one at least, not `0`"),
         (GOOD + 'keep = "all"\n', 5, "keep", "`keep` is a number of versions, one at least, not `all`"),
         (GOOD + 'model = "m"\nkeep = 2\n', 6, "keep", "this job takes the model `m`"),
+        (GOOD.replace('"a"', '"base"'), 2, "name", "`base` is the network that comes with the tool"),
+        ('[[job]]\nname = "a"\nmodel = "base"\noutput = "a.csv"\n', 1, "data", "`base` was trained on no file"),
         ('[[job]]\nname = "a"\nmodel = "m"\n', 1, "output", "trains nothing and has no `output`"),
         ('[defaults]\nnam = "x"\n' + GOOD, 2, "nam", "unknown key `nam`, did you mean `name`?"),
         ('[defaults]\noutput = "x.csv"\n' + GOOD, 2, "output", "cannot be a default"),

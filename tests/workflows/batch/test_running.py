@@ -52,6 +52,17 @@ def test_a_job_forecasts_what_the_command_forecasts(workplace: Path) -> None:
     assert (workplace / "a.csv").read_bytes() == (workplace / "solo.csv").read_bytes()
 
 
+def test_a_job_forecasts_with_the_network_that_comes_with_the_tool(workplace: Path) -> None:
+    import rnnforecast
+
+    path = _write(workplace, _forecast("a", model="base", more="horizon = 3"))
+    first = batch(path)
+    assert (first.exit_code, first.jobs[0].model, first.jobs[0].num_rows) == (0, "base", 3)
+    rnnforecast.predict("base", data=["good.csv"], horizon=3, output="solo.csv")
+    assert (workplace / "a.csv").read_bytes() == (workplace / "solo.csv").read_bytes()
+    assert _statuses(batch(path)) == {"a": "unchanged"}
+
+
 def test_k32_bad_jobs_leave_the_outputs_of_good_ones_byte_equal_to_solo_runs(workplace: Path) -> None:
     (workplace / "bad.csv").write_text("date,value\n2024-01-01,12 EUR\n")
     solo = batch(_write(workplace, _forecast("good1")))
