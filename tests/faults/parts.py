@@ -13,11 +13,12 @@ from tests.faults.calls import count_calls, error_points, fail_at, kill_at, poin
 from tests.faults.damage import damage_models
 from tests.faults.forks import why_no_strace, zygote
 from tests.faults.hostile import judge_files, make_files
+from tests.faults.mixing import mix_jobs
 from tests.faults.races import read_while_replaced, start_pairs
 from tests.faults.resuming import kill_trainings
 from tests.faults.scenes import SCENES, STORE, Stage
 from tests.faults.space import fill_disk, limit_files
-from tests.faults.steady import mix_jobs, run_in_a_row, weigh_safety
+from tests.faults.steady import run_in_a_row, weigh_safety
 from tests.faults.tally import Tally
 
 Item = TypeVar("Item")
@@ -37,6 +38,7 @@ class Sizes:
     damaged: int = 10_000
     kills: int = 500
     soak: int = 1_000
+    jobs: int = 100  # of one run, of which 1, half, and all but 1 are bad
     seed: int = 0  # of all that is drawn
 
 
@@ -93,13 +95,17 @@ def trainings(stage: Stage, sizes: Sizes) -> Iterator[Tally]:
 
 
 def steady(stage: Stage, sizes: Sizes) -> Iterator[Tally]:
-    """Runs in a row, good jobs among bad ones, and the price of safety."""
+    """Runs in a row, and the price of safety."""
     yield run_in_a_row(stage, num_runs=sizes.soak)
     for num_bytes in (1_000, 1_000_000, 50_000_000):
         with tempfile.TemporaryDirectory() as folder:
             yield weigh_safety(Path(folder), num_times=20, num_bytes=num_bytes)
-    for num_bad in (1, 50, 99):
-        yield mix_jobs(stage, num_bad=num_bad)
+
+
+def jobs(stage: Stage, sizes: Sizes) -> Iterator[Tally]:
+    """Good jobs among bad ones of every kind."""
+    for num_bad in (1, sizes.jobs // 2, sizes.jobs - 1):
+        yield mix_jobs(stage, num_bad=num_bad, num_jobs=sizes.jobs)
 
 
 PARTS: dict[str, Callable[[Stage, Sizes], Iterator[Tally]]] = {
@@ -110,6 +116,7 @@ PARTS: dict[str, Callable[[Stage, Sizes], Iterator[Tally]]] = {
     "space": space,
     "trainings": trainings,
     "steady": steady,
+    "jobs": jobs,
 }
 
 

@@ -1,4 +1,4 @@
-"""Many runs in a row, good jobs among bad ones, and what writing safely costs."""
+"""Many runs in a row, and what writing safely costs."""
 
 from __future__ import annotations
 
@@ -13,13 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from rnnforecast.errors import ExitCode
 from rnnforecast.store.files import replace_file
-from tests.faults.scenes import Scene, Stage, ledger_lines
+from tests.faults.scenes import Stage
 from tests.faults.tally import Tally
 from tests.house import ROOT
 
-NUM_JOBS = 100
 _MAX_SLOPE = 1024  # bytes of memory a run
 
 _SOAK = """
@@ -62,32 +60,6 @@ def run_in_a_row(stage: Stage, *, num_runs: int) -> Tally:
     return tally
 
 
-def mix_jobs(stage: Stage, *, num_bad: int) -> Tally:
-    """Run a hundred jobs of which so many are bad: the outputs of the good ones are those of a run alone."""
-    tally = Tally(f"{num_bad} bad jobs of {NUM_JOBS}")
-    place = stage.copy()
-    alone = stage.wanted(Scene("solo", ["predict", "good", "--data", "good.csv", "--output", "solo.csv"], ["solo.csv"]))
-    (place / "bad.csv").write_text("date,value\n2024-01-01,12 EUR\n", encoding="utf-8")
-    bad = {f"job{number * NUM_JOBS // num_bad}" for number in range(num_bad)}
-    tables = [_job(f"job{number}", is_bad=f"job{number}" in bad) for number in range(NUM_JOBS)]
-    (place / "jobs.toml").write_text("".join(tables), encoding="utf-8")
-    ended = stage.zygote.run(["batch", "jobs.toml", "--workers", "2", "--quiet"], place)
-    tally.num_runs = NUM_JOBS
-    tally.codes[ended.code] += 1
-    if ended.code != ExitCode.PARTIAL:
-        tally.note("the run", [f"ended with {ended.code}: {ended.said[-300:]}"])
-    ends = {str(line["job"]): line for line in ledger_lines(place) if line["event"] == "job_end"}
-    for number in range(NUM_JOBS):
-        name, output = f"job{number}", place / f"job{number}.csv"
-        if name in bad:
-            told = json.dumps(ends.get(name, {}).get("error"))
-            tally.note(name, [] if "12 EUR" in told or "does not exist" in told else [f"the ledger says {told}"])
-        elif not output.is_file() or output.read_bytes() != alone["solo.csv"]:
-            tally.note(name, ["its output is not that of a run alone"])
-    shutil.rmtree(place)
-    return tally
-
-
 def weigh_safety(folder: Path, *, num_times: int, num_bytes: int) -> Tally:
     """Compare the safe replacement of a file with a plain write of the same bytes."""
     tally = Tally(f"price of safety, {num_bytes:,} bytes")
@@ -112,8 +84,3 @@ def weigh_safety(folder: Path, *, num_times: int, num_bytes: int) -> Tally:
 
 def _write(stream: BinaryIO, content: bytes) -> None:
     stream.write(content)
-
-
-def _job(name: str, *, is_bad: bool) -> str:
-    data = ("bad.csv" if int(name[3:]) % 2 else "nothing.csv") if is_bad else "good.csv"
-    return f'[[job]]\nname = "{name}"\nmodel = "good"\ndata = "{data}"\noutput = "{name}.csv"\n\n'

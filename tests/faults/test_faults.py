@@ -8,6 +8,7 @@ import pytest
 
 from tests.faults.calls import count_calls, error_points, fail_at, kill_at, points_of
 from tests.faults.forks import why_no_strace
+from tests.faults.mixing import mix_jobs
 from tests.faults.parts import Sizes, models, open_stage, races, spread
 from tests.faults.resuming import kill_trainings
 from tests.faults.scenes import SCENES, Scene, Stage
@@ -69,3 +70,11 @@ def test_k25_k26_k27_every_damaged_and_every_hostile_model_is_refused(stage: Sta
 def test_k02_trainings_killed_at_random_moments_store_what_they_would_have_stored(stage: Stage) -> None:
     tally = kill_trainings(stage, num_kills=2)
     assert tally.problems == []
+
+
+def test_k30_k32_bad_jobs_of_every_kind_change_no_byte_of_good_ones_and_are_named_with_their_cause(
+    stage: Stage,
+) -> None:
+    tally = mix_jobs(stage, num_bad=4, num_jobs=6)  # killed, unparsable data, no memory, no folder
+    assert tally.problems == []
+    assert tally.codes[3] == 1
