@@ -64,6 +64,11 @@ def _as_tuple(value: object) -> object:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _as_words(value: object) -> object:
+    """Accept one word where a list of words is meant; words are taken apart where the columns are known."""
+    return (value,) if isinstance(value, str) and value.strip() else () if isinstance(value, str) else _as_tuple(value)
+
+
 def _as_one(value: object) -> object:
     """Accept a list of words where one text of words parted by commas is meant, as TOML users write it."""
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else value
@@ -79,6 +84,8 @@ def _as_features(words: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+#: Names of columns: `a,b` are two, unless a column is called so, which is known when the file is read.
+Columns = Annotated[tuple[str, ...], BeforeValidator(_as_words)]
 Features = Annotated[tuple[str, ...], BeforeValidator(_as_tuple), AfterValidator(_as_features)]
 #: Categories of one column that get a place of their own; the others share the unknown bucket.
 MAX_CATEGORIES = 1_000
@@ -96,14 +103,14 @@ class DataSettings(_Frozen):
     time: Annotated[str | None, BeforeValidator(_as_one)] = Field(
         None, description="time column, or several such as date,hour; `none`: the rows are steps in file order"
     )
-    target: Names = Field((), description="target column, repeat for several")
-    id: Names = Field((), description="column that tells the series of a panel apart, repeat for several")
+    target: Columns = Field((), description="target column, repeat for several")
+    id: Columns = Field((), description="column that tells the series of a panel apart, repeat for several")
     freq: str | None = Field(None, description="frequency: 15min, h, D, B, W-SUN, MS, ME, QS-JAN, YS-JAN, step ...")
     season_length: int | None = Field(None, ge=1, le=100_000, description="steps in one season; 1: no season")
     horizon: int | None = Field(None, ge=1, le=MAX_HORIZON, description="steps to forecast")
-    past: Names = Field((), description="covariate known up to the cutoff, repeat for several")
-    future: Names = Field((), description="covariate known ahead, repeat for several")
-    static: Names = Field((), description="covariate with one value a series, repeat for several")
+    past: Columns = Field((), description="covariate known up to the cutoff, repeat for several")
+    future: Columns = Field((), description="covariate known ahead, repeat for several")
+    static: Columns = Field((), description="covariate with one value a series, repeat for several")
     future_data: Names = Field((), description="file with the covariates known ahead, repeat for several")
     calendar_features: Features = Field(
         (), description="covariates made from the calendar: season, holidays (with --country)"
@@ -137,6 +144,7 @@ class DataSettings(_Frozen):
     inf: Infinities = Field("refuse", description="what an infinite number is")
     fill: Fill = Field("none", description="what missing targets become; none: masked all the way into the loss")
     duplicates: Duplicates = Field("refuse", description="rows of one stamp with different values become one")
+    align: bool = Field(False, description="forecast all series from the newest stamp of all, those that end early too")
     short: Short = Field("refuse", description="series too short to learn from or forecast; pad: taken with their gaps")
     nonneg: bool = Field(False, description="the target is never below zero: forecasts below are cut off there")
     skip_bad_rows: bool = Field(False, description="leave out rows with too many or too few cells, and count them")

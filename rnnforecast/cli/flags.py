@@ -229,6 +229,13 @@ READING_FLAGS = (
         metavar="ACTION",
     ),
     Flag(
+        "align",
+        bool,
+        "forecast all series from the newest stamp of all, those that end early too",
+        READING,
+        default=False,
+    ),
+    Flag(
         "short",
         str,
         "series too short to learn from or forecast; pad: taken with their gaps",

@@ -21,7 +21,7 @@ from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     import pandas as pd
 
@@ -134,6 +134,17 @@ def time_parts(text: str, names: Sequence[str]) -> tuple[str, ...]:
         return (text,)
     mark = "," if "," in text else "+"
     return tuple(part.strip() for part in text.split(mark) if part.strip()) or (text,)
+
+
+def split_names(settings: DataSettings, names: Collection[str]) -> DataSettings:
+    """Return the settings with every role as single columns: `a,b` are two, unless a column is called so."""
+    single = {}
+    for role in ("target", "id", "past", "future", "static"):
+        words: tuple[str, ...] = getattr(settings, role)
+        if any("," in word for word in words):
+            parts = [part for word in words for part in ([word] if word in names else word.split(","))]
+            single[role] = tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
+    return settings.model_copy(update=single) if single else settings
 
 
 def _choose_time(

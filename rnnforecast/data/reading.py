@@ -22,7 +22,8 @@ from rnnforecast.data.calendar_features import is_generated, with_calendar
 from rnnforecast.data.categories import encode_categories
 from rnnforecast.data.clock import set_clock
 from rnnforecast.data.closures import OpenDays
-from rnnforecast.data.columns import Roles, choose_columns
+from rnnforecast.data.columns import Roles, choose_columns, split_names
+from rnnforecast.data.common_end import with_common_end
 from rnnforecast.data.filling import filled
 from rnnforecast.data.ids import FILE_ID, choose_ids, near_twins, number_items
 from rnnforecast.data.known_ahead import with_plan
@@ -129,6 +130,7 @@ def _read(
     findings += noticed
     tables = [read_table(path, settings) for path in paths]
     plan = open_plan(settings)
+    settings = split_names(settings, {*tables[0].names, *(plan.names if plan is not None else ())})
     here = _in_rows(settings, tables[0].names, plan)
     roles = _choose(tables[0], here, categories=model.categories)
     if settings.dataset:
@@ -198,7 +200,7 @@ def _lay_out(
         num_targets=num_targets,
         open_days=OpenDays(settings.calendar, known),
     )
-    return build_series(
+    series = build_series(
         grid.rows,
         grid,
         roles,
@@ -207,6 +209,7 @@ def _lay_out(
         keep_unobserved=keep_unobserved,
         categories=words,
     )
+    return with_common_end(series, findings) if settings.align else series
 
 
 def _in_rows(settings: DataSettings, names: Sequence[str], plan: PlanFiles | None) -> DataSettings:

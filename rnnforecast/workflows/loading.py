@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 STDIN = "-"
 BASE_NOTE = f"`{BASE}` forecasts, the network pre-trained on synthetic series; it has learnt nothing from these rows"
 #: Settings of reading that a forecast may choose anew.
-ASKED_ANEW = ("horizon", "resample", "aggregate", "future_data", "nonneg", "query", "wait")
+ASKED_ANEW = ("horizon", "resample", "aggregate", "future_data", "nonneg", "query", "wait", "align")
 #: What rows of other steps than those of a model are refused with.
 OTHER_STEPS = ("E_TIME_FREQ_MIXED", "E_TIME_OFF_GRID")
 # a window with fewer values than this share says little about level and spread
@@ -164,6 +164,8 @@ def _settings_for(
         changes["horizon"] = horizon
     if reading is not None:
         changes |= {name: getattr(reading, name) for name in ("query", "wait") if name in reading.model_fields_set}
+    if reading is not None and reading.align:
+        changes["align"] = True
     if reading is not None and reading.resample is not None:
         changes |= {"resample": reading.resample, "aggregate": reading.aggregate}
     return data_settings(manifest).model_copy(update=changes)

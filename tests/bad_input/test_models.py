@@ -216,6 +216,18 @@ def test_b92_every_series_is_forecast_from_its_own_last_row(tmp_path: Path) -> N
     assert frame[frame["shop"] == "b"]["date"].tolist() == DAYS[30:32]
 
 
+def test_b92_every_series_is_forecast_from_the_newest_row_of_all_where_that_is_asked_for(tmp_path: Path) -> None:
+    path = write(tmp_path / "panel.csv", [*rows_of(["a"]), *rows_of(["b"], days=DAYS[:30])])
+    assert train(path).code == 0
+    frame = forecast_of("panel", "--align")
+    assert set(frame["cutoff"]) == {DAYS[-1]}
+    assert train(path, "--align").code == 0
+    assert set(forecast_of("panel@2")["cutoff"]) == {DAYS[-1]}
+    refused = train(path, "--align", "--strict")
+    assert refused.code == ExitCode.DATA
+    assert "10 rows without a value" in refused.err
+
+
 def test_b98_a_history_that_is_too_short_is_refused_by_name(tmp_path: Path) -> None:
     assert train(write(tmp_path / "panel.csv", rows_of(["a", "b"]))).code == 0
     rows = [*rows_of(["a"]), *rows_of(["b"], days=DAYS[-1:])]
@@ -255,7 +267,7 @@ def test_b102_any_size_of_blocks_reads_the_same_series(tmp_path: Path, monkeypat
     assert read_series([path]).series.digest() == whole
 
 
-def forecast_of(model: str) -> pd.DataFrame:
+def forecast_of(model: str, *flags: str) -> pd.DataFrame:
     """Return the forecasts of a model as they are written to a file."""
-    assert run("predict", model, "--output", "out.csv").code == 0
+    assert run("predict", model, "--output", "out.csv", *flags).code == 0
     return pd.read_csv("out.csv")

@@ -337,3 +337,26 @@ def test_the_digest_of_a_reading_is_that_of_its_files(write: Write) -> None:
 def test_names_that_libraries_use_inside_do_no_harm(write: Write) -> None:
     text = "index,ds,unique_id,0,level_0\nx,2024-01-01,a,1,5\nx,2024-01-02,a,2,6\n"
     assert read(write(text), target=("0",)).series.values.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize("words", [("a,b",), ("a", "b"), "a,b", ("a, b",)])
+@pytest.mark.parametrize("role", ["target", "past", "future"])
+def test_a_comma_parts_columns_in_every_role(write: Write, role: str, words: object) -> None:
+    path = write("date,y,a,b\n" + "".join(f"2024-01-{day:02d},{day},1,2\n" for day in range(1, 9)))
+    chosen: dict[str, object] = {"target": "y"} | {role: words}
+    series = read(path, **chosen).series
+    names = {"target": series.target_names, "past": series.past_names, "future": series.future_names}
+    assert names[role] == ("a", "b")
+
+
+def test_ids_and_static_covariates_are_parted_by_commas_too(write: Write) -> None:
+    rows = "".join(f"2024-01-{day:02d},{shop},x,3,4,{day}\n" for shop in "pq" for day in range(1, 9))
+    series = read(write("date,shop,city,s,t,y\n" + rows), id=("shop,city",), static=("s,t",), target="y").series
+    assert series.id_columns == ("shop", "city")
+    assert series.static_names == ("s", "t")
+
+
+def test_a_column_whose_name_holds_a_comma_is_one_column(write: Write) -> None:
+    path = write('date,"a,b",a,b\n' + "".join(f"2024-01-{day:02d},{day},1,2\n" for day in range(1, 9)))
+    assert read(path, target="a,b").series.target_names == ("a,b",)
+    assert read(path, target=("b,a",)).series.target_names == ("b", "a")

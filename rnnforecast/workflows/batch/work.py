@@ -281,7 +281,7 @@ def _predict_command(job: Job, place: Place) -> Command:
         words += ["--quantiles", ",".join(f"{level:g}" for level in settings.evaluation.quantiles)]
     words += [word for key in ("query", "wait") if key in job.settings for word in (f"--{key}", str(job.settings[key]))]
     words += [word for path in settings.data.future_data for word in ("--future-data", path)]
-    words += ["--nonneg"] if settings.data.nonneg else []
+    words += [f"--{flag}" for flag in ("nonneg", "align") if getattr(settings.data, flag)]
     return Command(rnnforecast_command(*words, "--format", "json"))
 
 
