@@ -14,7 +14,7 @@ RnnForecastError
 ├── DriftError           21   live errors or inputs are no longer those of the training
 ├── StaleError           22   the newest row is older than `--max-age`
 ├── CoverageError        23   live intervals cover less than they promise
-└── TryLaterError        75   a database is busy or out of reach for the moment
+└── TryLaterError        75   a database or a server is busy or out of reach for the moment
 ```
 """
 
@@ -151,6 +151,6 @@ class CoverageError(RnnForecastError):
 
 
 class TryLaterError(RnnForecastError):
-    """A database is busy or out of reach for the moment; the same command may do later."""
+    """A database or a server is busy or out of reach for the moment; the same command may do later."""
 
     exit_code = ExitCode.TRY_LATER

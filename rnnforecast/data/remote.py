@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+import socket
 from typing import Any
 
 from rnnforecast.data.opening import too_large
-from rnnforecast.errors import DataError, InputError, ResourceError
+from rnnforecast.errors import DataError, InputError, ResourceError, RnnForecastError, TryLaterError
 
 _URL = re.compile(r"[a-z][a-z0-9+.:-]+://", re.IGNORECASE)
 _SECRET = re.compile(r"(?<=://)[^/@]+@|(?<=\?).*", re.DOTALL)
+#: Answers of HTTP that may pass by themselves: timeouts, too many requests, a server that restarts or is overloaded.
+_BUSY_STATUS = (408, 425, 429, 500, 502, 503, 504)
+_MAX_CAUSES = 10
 
 
 def is_url(path: str) -> bool:
@@ -45,7 +49,11 @@ def list_url(url: str) -> list[str] | None:
 
 
 def read_url(url: str, *, cap: int) -> bytes:
-    """Return the bytes behind a URL. Raises InputError where there are none, DataError above the cap."""
+    """Return the bytes behind a URL.
+
+    Raises InputError where there are none, TryLaterError where the server is busy or out of reach, DataError above the
+    cap.
+    """
     system, path = _open_system(url)
     for _ in range(2):
         try:
@@ -57,6 +65,8 @@ def read_url(url: str, *, cap: int) -> bytes:
                 content: bytes = stream.read(cap + 1)
             after = system.info(path)
         except FileNotFoundError as error:
+            if _may_pass(error):  # a busy server is reported as a missing file by some protocols
+                raise _unreadable(url, error) from error
             message = f"{shown(url)} does not exist"
             raise InputError(message, hint="check bucket, folder and name", code="E_INPUT_MISSING") from error
         except (IsADirectoryError, NotADirectoryError) as error:
@@ -101,7 +111,33 @@ def _open_system(url: str) -> tuple[Any, str]:
     return system, path
 
 
-def _unreadable(url: str, error: Exception) -> InputError:
+def _unreadable(url: str, error: Exception) -> RnnForecastError:
     words = shown(str(error).splitlines()[0] if str(error) else type(error).__name__)
+    if _may_pass(error):
+        message = f"{shown(url)} cannot be read for the moment: {words}"
+        return TryLaterError(message, hint="run it again later, or check the network", code="E_INPUT_BUSY")
     hint = "check the address, the network and the credentials in the environment"
     return InputError(f"{shown(url)} cannot be read: {words}", hint=hint, code="E_INPUT_READ")
+
+
+def _may_pass(error: BaseException | None) -> bool:
+    """Tell whether the same request may do later, by the error and by what caused it."""
+    for _ in range(_MAX_CAUSES):
+        if error is None:
+            return False
+        if isinstance(error, TimeoutError | ConnectionError) or _status(error) in _BUSY_STATUS:
+            return True
+        if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _status(error: BaseException) -> object:
+    """Return the answer of HTTP that an error carries, by any of the names that the libraries have for it."""
+    response = getattr(error, "response", None)
+    if isinstance(response, dict):
+        return response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    holders = (error, response)
+    found = (getattr(holder, name, None) for holder in holders for name in ("status", "status_code", "code"))
+    return next((status for status in found if isinstance(status, int)), None)

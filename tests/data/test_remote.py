@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import builtins
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from rnnforecast.config import DataSettings
 from rnnforecast.data.reading import read_series
 from rnnforecast.data.remote import shown
-from rnnforecast.errors import DataError, InputError, ResourceError
+from rnnforecast.errors import DataError, InputError, ResourceError, TryLaterError
 
 ROWS = b"date,y\n2024-01-01,1\n2024-01-02,2\n2024-01-03,3\n"
 
@@ -64,6 +65,59 @@ def test_a_url_above_the_cap_is_refused_before_it_is_read(memory: Any) -> None:
     memory.pipe("/bucket/rows.csv", ROWS * 100)
     with pytest.raises(DataError, match="holds more than 100B"):
         read_series(["memory://bucket/rows.csv"], DataSettings(max_bytes="100B"))
+
+
+class _AnswerError(Exception):
+    """An error of HTTP as the libraries raise it: the status stands in an attribute of theirs."""
+
+    def __init__(self, **attributes: object) -> None:
+        super().__init__("the server answered")
+        vars(self).update(attributes)
+
+
+class _Response:
+    status_code = 503
+
+
+BUSY = {
+    "timeout": TimeoutError("timed out"),
+    "refused": ConnectionRefusedError(111, "Connection refused"),
+    "no name server": socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"),
+    "status": _AnswerError(status=503),
+    "code": _AnswerError(code=429),
+    "response": _AnswerError(response=_Response()),
+    "document": _AnswerError(response={"ResponseMetadata": {"HTTPStatusCode": 503}}),
+}
+
+
+@pytest.mark.parametrize("error", BUSY.values(), ids=BUSY)
+@pytest.mark.parametrize("is_hidden", [False, True], ids=["told", "told as a missing file"])
+def test_a_server_that_is_busy_is_a_matter_of_time(
+    memory: Any, monkeypatch: pytest.MonkeyPatch, error: Exception, is_hidden: bool
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        if is_hidden:
+            raise FileNotFoundError("memory://bucket/rows.csv") from error
+        raise error
+
+    monkeypatch.setattr(type(memory), "info", fail)
+    with pytest.raises(TryLaterError, match=r"memory://bucket/rows\.csv cannot be read for the moment") as caught:
+        read_series(["memory://bucket/rows.csv"])
+    assert (caught.value.exit_code, caught.value.code) == (75, "E_INPUT_BUSY")
+
+
+@pytest.mark.parametrize(
+    "error", [_AnswerError(status=403), _AnswerError(code="NoSuchKey"), PermissionError(13, "denied")]
+)
+def test_a_server_that_refuses_is_no_matter_of_time(
+    memory: Any, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(type(memory), "info", fail)
+    with pytest.raises(InputError, match="check the address"):
+        read_series(["memory://bucket/rows.csv"])
 
 
 def test_protocols_are_not_chained() -> None:
