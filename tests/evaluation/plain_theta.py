@@ -18,7 +18,7 @@ def plain_theta(run: Sequence[float], *, horizon: int, season_length: int) -> tu
     adjusted = [v / s if multiplicative else v - s for v, s in zip(values, season, strict=False)]
     slope = float(np.polyfit(np.arange(length), adjusted, 1)[0])
     best: tuple[float, float] = (math.inf, 0.0)
-    for alpha in np.linspace(0.1, 1.0, 1801):
+    for alpha in np.linspace(0.1, 1.0, 901):
         squares, _ = plain_smoothing(adjusted, alpha, slope)
         best = min(best, (squares, float(alpha)))
     alpha = best[1]

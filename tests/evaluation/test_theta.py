@@ -70,7 +70,7 @@ CASES = {
     "an odd season": (seasonal_run(90, season_length=7, seed=4), 7),
     "a season that adds, around zero": (seasonal_run(90, season_length=7, seed=5) - 100, 7),
     "a season that fails the test": (np.random.default_rng(6).normal(50, 5, size=70), 12),
-    "longer than the start level is remembered": (walk_run(700, seed=7), 1),
+    "longer than the start level is remembered": (walk_run(430, seed=7), 1),
 }
 
 
