@@ -5,33 +5,21 @@ Whole processes, run in turn with their peer so that both meet the same machine;
 
 from __future__ import annotations
 
-import os
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from dataclasses import dataclass
 from pathlib import Path
 
+from processes import measure
 from publish import FOLDER, make_parser, publish
 
 SERIES = FOLDER.parent / "sample_data" / "airline_passengers.csv"
 PEER_OF_HELP = [sys.executable, "-c", "import typer, rich"]
 PEER_OF_PREDICT = [sys.executable, "-c", "import pandas, pyarrow.parquet"]
-
-
-@dataclass(frozen=True)
-class Run:
-    """One process: wall time and peak memory."""
-
-    seconds: float
-    megabytes: float
-
-
-# an installed package has its bytecode; a checkout whose bytecode may not be kept would be compiled at every run
-ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+#: The shipped network needs no model, so this is all a first forecast costs.
+BASE = ["predict", "base", "--data", SERIES.name, "--output", "forecast.csv"]
 
 
 def main() -> None:
@@ -46,38 +34,30 @@ def main() -> None:
         rows = [
             compare([program, "--help"], PEER_OF_HELP, folder=folder, num_runs=options.runs, limit="3"),
             compare([program, "predict"], PEER_OF_PREDICT, folder=folder, num_runs=options.runs, limit="1.5"),
+            compare([program, *BASE], PEER_OF_PREDICT, folder=folder, num_runs=options.runs, limit="1.5"),
         ]
     header = ("command", "median s", "peak MB", "peer", "median s", "peak MB", "ratio", "ratio must be under")
-    note = f"{options.runs} runs of each in turn; `predict` reads the newest model and one series of 144 rows."
+    note = (
+        f"{options.runs} runs of each in turn; `predict` reads the newest model and one series of 144 rows, `predict "
+        "base` the same series and no model."
+    )
     publish("startup", header, rows, notes=[note], dry_run=options.dry_run)
 
 
 def compare(command: list[str], peer: list[str], *, folder: Path, num_runs: int, limit: str) -> list[str]:
     """Return the row of a command and its peer."""
     ours, theirs = [], []
-    measure(command, folder)  # fills the file cache and writes the byte code
-    measure(peer, folder)
+    measure(command, folder, num_threads=None)  # fills the file cache and writes the byte code
+    measure(peer, folder, num_threads=None)
     for _ in range(num_runs):
-        ours.append(measure(command, folder))
-        theirs.append(measure(peer, folder))
+        ours.append(measure(command, folder, num_threads=None))
+        theirs.append(measure(peer, folder, num_threads=None))
     seconds, peer_seconds = (statistics.median(run.seconds for run in runs) for runs in (ours, theirs))
     memory, peer_memory = (statistics.median(run.megabytes for run in runs) for runs in (ours, theirs))
     label = f"`rnnforecast {' '.join(command[1:])}`"
     peer_label = f'`python -c "{peer[-1]}"`'
     figures = [f"{seconds:.3f}", f"{memory:.0f}", peer_label, f"{peer_seconds:.3f}", f"{peer_memory:.0f}"]
     return [label, *figures, f"{seconds / peer_seconds:.2f}", limit]
-
-
-def measure(command: list[str], folder: Path) -> Run:
-    """Run a process to its end."""
-    started = time.perf_counter()
-    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, env=ENVIRONMENT)
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{command} ended with {process.returncode}")
-    return Run(seconds=seconds, megabytes=usage.ru_maxrss / 1024)
 
 
 if __name__ == "__main__":
