@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import sys
 from typing import TYPE_CHECKING, TextIO
@@ -44,15 +45,21 @@ def _as_json(error: RnnForecastError) -> str:
 
 
 def _as_text(error: RnnForecastError, stream: TextIO) -> str:
+    """Return message, further findings and hint, each fact once."""
     lines = [_labelled("error:", "red", error.message, stream)]
-    told_already = all(finding.message in error.message for finding in error.findings[:MAX_LISTED])
-    if not told_already:
-        lines += [f"  {_one_line(finding)}" for finding in error.findings[:MAX_LISTED]]
-    if not told_already and len(error.findings) > MAX_LISTED:
-        lines.append(f"  and {len(error.findings) - MAX_LISTED} more")
+    others = [finding for finding in error.findings if not _is_told(finding, error.message)]
+    lines += [f"  {_one_line(finding, hint=error.hint)}" for finding in others[:MAX_LISTED]]
+    if len(others) > MAX_LISTED:
+        lines.append(f"  and {len(others) - MAX_LISTED} more")
     if error.hint:
         lines.append(_labelled("hint:", "cyan", error.hint, stream))
     return "\n".join(lines) + "\n"
+
+
+def _is_told(finding: Finding, message: str) -> bool:
+    """Whether a message tells a finding, or lists the problems of an input and counts those it leaves out."""
+    counts_all = finding.severity == "refusal" and re.search(r"\b\d+ problems:\n", message) is not None
+    return counts_all or finding.message in message
 
 
 def error_to_dict(error: RnnForecastError) -> dict[str, object]:
@@ -124,12 +131,13 @@ def _write_log(error: BaseException) -> str:
     return path
 
 
-def _one_line(finding: Finding) -> str:
+def _one_line(finding: Finding, *, hint: str | None) -> str:
+    """Return a problem with the places that its message does not name, and the fix that the hint does not."""
     place = [finding.file] if finding.file else []
-    if finding.rows:
+    if finding.rows and not re.search(rf"\brows? {finding.rows[0]}\b", finding.message):
         place.append(f"row {finding.rows[0]}")
-    if finding.column is not None:
+    if finding.column is not None and f"`{finding.column}`" not in finding.message:
         place.append(f"column {finding.column}")
     where = f"{', '.join(place)}: " if place and finding.message else ", ".join(place)
-    fix = f" ({finding.fix})" if finding.fix else ""
+    fix = f" ({finding.fix})" if finding.fix and finding.fix != hint else ""
     return visible(f"{where}{finding.message}{fix}")

@@ -68,16 +68,66 @@ def test_a_single_finding_that_the_message_tells_is_not_told_twice(
     assert run("inspect", "x.csv").err == "error: x.csv: row 3 is odd\n"
 
 
+def test_beside_what_the_message_tells_only_other_findings_are_listed(
+    run: RunCommand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    findings = [
+        Finding("F", "refusal", "stamp occurs twice", "x.csv", (3,), "t", fix="name --id"),
+        Finding("N", "note", "stamps are held in UTC", "x.csv", column="t"),
+        Finding("G", "refusal", "ids are odd", "x.csv", column="id", fix="name --id"),
+    ]
+    _fail_with(monkeypatch, DataError("x.csv: stamp occurs twice", hint="name --id", findings=findings))
+    assert run("inspect", "x.csv").err.splitlines() == [
+        "error: x.csv: stamp occurs twice",
+        "  x.csv, column t: stamps are held in UTC",
+        "  x.csv, column id: ids are odd",
+        "hint: name --id",
+    ]
+
+
 def test_problems_that_the_message_lists_are_not_listed_again(run: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
     findings = [Finding("F", "refusal", f"problem {i}", "x.csv", (i,), "y", fix=f"fix {i}") for i in range(2, 10)]
     _fail_with(monkeypatch, refusal(findings))
     lines = run("inspect", "x.csv").err.splitlines()
     assert lines == [
-        "error: 8 problems:",
-        *(f"  x.csv: problem {i} (fix {i})" for i in range(2, 7)),
+        "error: x.csv: 8 problems:",
+        *(f"  problem {i} (fix {i})" for i in range(2, 7)),
         "  and 3 more",
         "hint: each line ends with what settles it",
     ]
+
+
+def test_a_problem_is_listed_without_the_places_and_the_fix_that_are_said_already(
+    run: RunCommand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = Finding("F", "refusal", "column `y`, rows 7, 9: odd", "x.csv", (7, 9), "y", fix="mend it")
+    _fail_with(monkeypatch, DataError("x.csv is refused", hint="mend it", findings=[odd]))
+    assert run("inspect", "x.csv").err == (
+        "error: x.csv is refused\n  x.csv: column `y`, rows 7, 9: odd\nhint: mend it\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("2024-01-03,abc", ["column `y`, row 4", "`abc` is not a number", "--missing-values"]),
+        ("2024-01-03,1,2,3", ["row 4: 4 cells where the header has 2", "--skip-bad-rows"]),
+        ("2024-01-02,9", ["rows 3, 4", "with different values", "--duplicates"]),
+        ("soon,9", ["column `date`, row 4", "`soon`"]),
+        ("2024-01-03,5 kWh", ["column `y`, row 4", "number with a unit", "--strip-units"]),
+    ],
+)
+def test_a_broken_file_is_told_in_two_lines_each_fact_once(
+    run: RunCommand, tmp_path: Path, rows: str, said: list[str]
+) -> None:
+    path = tmp_path / "broken.csv"
+    days = "".join(f"2024-01-{day:02d},{day}\n" for day in range(4, 20))
+    path.write_text(f"date,y\n2024-01-01,1\n2024-01-02,2\n{rows}\n{days}", encoding="utf-8")
+    ended = run("inspect", str(path))
+    lines = ended.err.splitlines()
+    assert (ended.code, ended.out) == (13, "")
+    assert [line.partition(":")[0] for line in lines] == ["error", "hint"]
+    assert {word: ended.err.count(word) for word in (*said, str(path))} == dict.fromkeys((*said, str(path)), 1)
 
 
 def test_an_error_in_json_is_one_document_on_stderr_and_nothing_on_stdout(
