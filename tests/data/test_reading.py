@@ -74,7 +74,7 @@ def test_rows_out_of_order_are_sorted_and_counted(write: Write) -> None:
     assert found.series.values.tolist() == [1, 2, 3]
     (finding,) = found.findings
     assert (finding.code, finding.severity, finding.rows) == ("W_TIME_UNSORTED", "repair", (3,))
-    assert finding.message == "1 row came before an earlier stamp and were sorted by `date`"
+    assert finding.message == "1 row came before an earlier stamp and was sorted by `date`"
 
 
 def test_any_order_of_rows_reads_as_the_same_series(write: Write) -> None:
@@ -161,7 +161,7 @@ def test_text_in_the_target_is_refused_with_file_row_column_and_value(write: Wri
 
 def test_all_problems_of_a_file_are_found_in_one_pass(write: Write) -> None:
     text = "date,y,x\n2024-01-01,a,1\nnever,2,inf\n2024-01-03,3,3\n"
-    with pytest.raises(DataError, match="3 problems:") as caught:
+    with pytest.raises(DataError, match=": 3 problems:") as caught:
         read(write(text), target=("y",), past=("x",))
     assert [finding.code for finding in caught.value.findings] == ["E_TIME_TEXT", "E_VALUE_TEXT", "E_VALUE_INFINITE"]
 
