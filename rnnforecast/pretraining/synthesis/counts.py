@@ -21,6 +21,8 @@ def intermittent(frame: Frame, pulse: Paths) -> Paths:
     Occupancy is between 2 and 70 per cent. Sizes are ones, geometric, log-normal or counts; some rows die out, and
     in some demand comes in spells.
     """
+    # a trend that stands still where it is seen may be beyond all bounds before
+    pulse = np.clip(pulse, -30, 30)
     odds = np.log(frame.log_uniform(0.02, 2)) + pulse * frame.uniform(0, 0.9)
     spell = np.repeat(frame.normals(-(-frame.length // 6)), 6, axis=1)[:, : frame.length]
     odds = odds + spell * frame.uniform(0, 1.5) * (frame.uniform(0, 1) < 0.3)

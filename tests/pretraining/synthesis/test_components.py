@@ -192,3 +192,8 @@ def test_no_disturbance_exceeds_what_real_series_reach() -> None:
     paths = np.zeros((500, 144), dtype=np.float32)
     disturb(frame(500), paths, column(5.0, 500), {"outliers": 1.0})
     assert np.abs(paths).max() == 2.5
+
+
+def test_intermittent_demand_stays_finite_where_the_trend_it_follows_is_beyond_all_bounds() -> None:
+    drawn = intermittent(frame(500), np.full((500, 144), 1e6, dtype=np.float32))
+    assert np.isfinite(drawn).all()
