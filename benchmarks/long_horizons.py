@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from panels import describe, verdict_of
+from panels import parts_of, verdict_of
 from published import LONG_HORIZONS
 
 import rnnforecast
@@ -77,7 +77,7 @@ def measure(table: Table, name: str, horizon: int, data: Path, flat: dict[str, o
     """Fill the table of one set at one horizon; `flat` are settings beside horizon and targets."""
     file, goals = SETS[name]
     frame = pd.read_csv(data / file)
-    first, tested = parts_of(name, len(frame))
+    first, tested = split_of(name, len(frame))
     targets = [str(column) for column in frame.columns[1:]]
     with tempfile.TemporaryDirectory() as scratch:
         whole, known = (Path(scratch) / part / Path(file).name for part in ("whole", "known"))
@@ -100,7 +100,7 @@ def measure(table: Table, name: str, horizon: int, data: Path, flat: dict[str, o
     )
 
 
-def parts_of(name: str, num_rows: int) -> tuple[int, tuple[int, int]]:
+def split_of(name: str, num_rows: int) -> tuple[int, tuple[int, int]]:
     """Return the number of rows to learn from, and where the test rows begin and end."""
     if name.startswith("ett"):
         return 8640, (11520, 14400)
@@ -115,10 +115,8 @@ def our_rows(protocol: Protocol, known: Path, settings: dict[str, object], scrat
     ensemble = unpack_ensemble(model)
     served = medians(ensemble, series) if trained.served == "network" else baseline(trained.served, series)
     yield row("**rnnforecast**", protocol.score(served), f"{trained.seconds:.1f}", verdict_of(trained))
-    for number, (member, weights) in enumerate(zip(ensemble.members, ensemble.weights, strict=True)):
-        alone = Ensemble(members=(member,), weights=(weights,))
-        label = f"network {number + 1} alone: {describe(member)}"
-        yield row(label, protocol.score(medians(alone, series)))
+    for label, part in parts_of(ensemble):
+        yield row(label, protocol.score(medians(part, series)))
     pretrained = read_base().ensemble(series.season_length)
     yield row("pre-trained, as it is", protocol.score(medians(pretrained, series)))
 

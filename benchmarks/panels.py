@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -126,6 +126,8 @@ class Bench:
         return self.row(label, score_quantiles(quantiles, self.actual, self.scales), seconds=seconds, remark=remark)
 
 
+#: Choices that a note gives the reasons of.
+REASONS = ("context_length", "segment_length", "num_members", "num_steps", "from", "theta_share")
 HEADER = ("method", "sMAPE", "MASE", "OWA", "wQL", "in 80 %", "in 95 %", "seconds", "verdict or source")
 
 
@@ -172,10 +174,20 @@ def our_rows(bench: Bench, table: Table, store: str) -> Iterator[Row]:
     quantiles = frame[columns].to_numpy(float).reshape(len(ids), panel.horizon, len(LEVELS))
     yield bench.scored("**rnnforecast**", quantiles, seconds=trained.seconds, remark=verdict_of(trained))
     ensemble = unpack_ensemble(rnnforecast.load_model(trained.model, store=store))
+    for label, part in parts_of(ensemble):
+        yield bench.scored(label, forecast_all(part, bench))
+    reasons = {key: reason for key, reason in trained.reasons.items() if key in REASONS}
+    table.notes.append(f"Chosen: {'; '.join(f'{key}: {reason}' for key, reason in reasons.items())}.")
+
+
+def parts_of(ensemble: Ensemble) -> Iterator[tuple[str, Ensemble]]:
+    """Yield the networks without the Theta method, where it has a share, and each network alone; not calibrated."""
+    share = float(getattr(ensemble, "theta_share", 0.0))
+    if share:
+        without: Any = {"theta_share": 0.0, "calibration": None}
+        yield f"the networks without their {100 * share:.0f} % of Theta", replace(ensemble, **without)
     for number, (member, weights) in enumerate(zip(ensemble.members, ensemble.weights, strict=True)):
-        alone = Ensemble(members=(member,), weights=(weights,))
-        yield bench.scored(f"network {number + 1} alone: {describe(member)}", forecast_all(alone, bench))
-    table.notes.append(f"Chosen: {'; '.join(f'{key}: {reason}' for key, reason in trained.reasons.items())}.")
+        yield f"network {number + 1} alone: {describe(member)}", Ensemble(members=(member,), weights=(weights,))
 
 
 def pretrained_row(bench: Bench) -> Iterator[Row]:
