@@ -47,7 +47,8 @@ def predict(
         max_age=max_age,
     )
     files = Files(tuple(data or ()), chosen.data.future_data)
-    result = issue(request, model, data=files, store=store, ledger=ledger)
+    with view.progress(patience=1.0) as progress:
+        result = issue(request, model, data=files, store=store, ledger=ledger, progress=progress)
     view.show(result)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
@@ -88,15 +89,50 @@ class View:
             write_notices(findings, notes=getattr(result, "notes", ()), stream=self.err)
 
     @contextmanager
-    def progress(self) -> Iterator[Progress]:
-        """Open a progress bar on stderr; silence where nobody watches."""
+    def progress(self, *, patience: float = 0.0) -> Iterator[Progress]:
+        """Open a progress bar on stderr; silence where nobody watches, and for work done within `patience` seconds."""
         if self.quiet or not self.err.isatty():
             yield NoProgress()
             return
-        from rnnforecast.cli.render.progress import BarProgress
+        bar: Progress
+        if patience:
+            bar = LateProgress(self.err, patience=patience)
+        else:
+            from rnnforecast.cli.render.progress import BarProgress
 
-        bar = BarProgress(self.err)
+            bar = BarProgress(self.err)
         try:
             yield bar
         finally:
             bar.finish()
+
+
+class LateProgress:
+    """A bar that opens when the work has taken a while: quick work neither flickers nor pays for loading a bar."""
+
+    def __init__(self, stream: TextIO, *, patience: float) -> None:
+        self._stream = stream
+        self._opens = time.monotonic() + patience
+        self._stage = ("", 1)
+        self._bar: Progress | None = None
+
+    def start(self, stage: str, total: int) -> None:
+        """Remember a new stage; it is shown where a bar is open."""
+        self._stage = (stage, total)
+        if self._bar is not None:
+            self._bar.start(stage, total)
+
+    def update(self, step: int, *, loss: float | None = None, score: float | None = None) -> None:
+        """Move the bar, or open it when it is time."""
+        if self._bar is None and time.monotonic() >= self._opens:
+            from rnnforecast.cli.render.progress import BarProgress
+
+            self._bar = BarProgress(self._stream)
+            self._bar.start(*self._stage)
+        if self._bar is not None:
+            self._bar.update(step, loss=loss, score=score)
+
+    def finish(self) -> None:
+        """Take the bar away, where there is one."""
+        if self._bar is not None:
+            self._bar.finish()

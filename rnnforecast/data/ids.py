@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from rnnforecast.data.csv_text import FORMULA_STARTS
 from rnnforecast.data.profiles import words_of
 from rnnforecast.data.refusals import quoted
-from rnnforecast.data.writing import FORMULA_STARTS
 from rnnforecast.findings import Finding
 
 if TYPE_CHECKING:

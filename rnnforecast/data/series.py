@@ -16,7 +16,7 @@ from rnnforecast.data.calendar import check_horizon
 from rnnforecast.data.ragged import last_true_before, offsets_of, positions, rows_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from rnnforecast.data.frequency import Frequency, StampArray
 
@@ -25,6 +25,9 @@ IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 CovariateArray = npt.NDArray[np.float32]
 TextArray = npt.NDArray[np.object_]
+
+#: Rows of a part: what is worked out of them takes tens of megabytes, whatever the panel takes.
+ROWS_A_PART = 2**19
 
 
 @dataclass(frozen=True)
@@ -91,9 +94,12 @@ class SeriesSet:
         """
         if self.observed.all():
             return self.values
-        rows, fills = _seasonal_fill(self)
         filled = self.values.copy()
-        filled[rows] = fills
+        start = 0
+        for part in self.parts():
+            rows, fills = _seasonal_fill(part)
+            filled[start + rows] = fills
+            start += part.num_rows
         return filled
 
     def head(self, lengths: IntArray) -> SeriesSet:
@@ -126,6 +132,33 @@ class SeriesSet:
             future_offsets=offsets_of(future_lengths),
             static_covariates=self.static_covariates[index],
         )
+
+    def part(self, start: int, stop: int) -> SeriesSet:
+        """Return the series from number `start` to before `stop`; their rows are looked at, not copied."""
+        rows = slice(int(self.offsets[start]), int(self.offsets[stop]))
+        future = slice(int(self.future_offsets[start]), int(self.future_offsets[stop]))
+        return replace(
+            self,
+            id_values=self.id_values[start:stop],
+            target_index=self.target_index[start:stop],
+            values=self.values[rows],
+            observed=self.observed[rows],
+            offsets=self.offsets[start : stop + 1] - self.offsets[start],
+            first_ordinals=self.first_ordinals[start:stop],
+            past_covariates=self.past_covariates[rows],
+            future_covariates=self.future_covariates[future],
+            future_offsets=self.future_offsets[start : stop + 1] - self.future_offsets[start],
+            static_covariates=self.static_covariates[start:stop],
+        )
+
+    def parts(self) -> Iterator[SeriesSet]:
+        """Yield all series in order, in parts of at most `ROWS_A_PART` rows; a longer series is a part of its own."""
+        start = 0
+        while start < self.num_series:
+            end = np.searchsorted(self.offsets, self.offsets[start] + ROWS_A_PART, side="right") - 1
+            stop = max(int(end), start + 1)
+            yield self.part(start, stop)
+            start = stop
 
     def timestamps(self, series: int) -> StampArray:
         """Return the stamps of one series: [length]."""

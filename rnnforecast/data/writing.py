@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
+from rnnforecast.data.csv_text import csv_blocks
 from rnnforecast.data.databases.address import is_database, parse_address
 from rnnforecast.errors import OutputError, UsageError
 from rnnforecast.store.files import check_writable, replace_file
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
 STDOUT = "-"
 #: How long a busy database is waited for unless somebody says.
 DEFAULT_WAIT = "30s"
-#: A spreadsheet runs a cell that starts with one of these as a formula.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_table(frame: pd.DataFrame, output: str | Path) -> None:
@@ -96,18 +95,8 @@ def output_kind(output: str | Path) -> Literal["csv", "parquet"]:
 
 
 def _write_csv(frame: pd.DataFrame, stream: BinaryIO) -> None:
-    # pandas closes a text wrapper of its own together with the stream, so the text is made here
-    stream.write(_csv_text(frame).encode("utf-8", "surrogateescape"))
-
-
-def _csv_text(frame: pd.DataFrame) -> str:
-    """Return a table as CSV; text that a spreadsheet would run as a formula gets an apostrophe in front."""
-    texts = {name: frame[name].map(_harmless) for name in frame.columns if frame[name].dtype == object}
-    return frame.assign(**texts).to_csv(index=False, lineterminator="\n")
-
-
-def _harmless(cell: object) -> object:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_STARTS) else cell
+    for block in csv_blocks(frame):
+        stream.write(block)
 
 
 def _write_parquet(frame: pd.DataFrame, stream: BinaryIO) -> None:
@@ -120,7 +109,8 @@ def _write_parquet(frame: pd.DataFrame, stream: BinaryIO) -> None:
 
 def _to_stdout(frame: pd.DataFrame) -> None:
     try:
-        sys.stdout.write(_csv_text(frame))
+        for block in csv_blocks(frame):
+            sys.stdout.write(block.decode("utf-8", "surrogateescape"))
         sys.stdout.flush()
     except BrokenPipeError:
         raise
@@ -150,12 +140,30 @@ def _read_back(path: Path, kind: Literal["csv", "parquet"]) -> tuple[int, int]:
 
         table = pq.ParquetFile(path, page_checksum_verification=True).read()
         return table.num_rows, table.num_columns
+    return _rows_of_csv(path)
+
+
+def _rows_of_csv(path: Path) -> tuple[int, int]:
+    """Return how many rows there are as wide as the header, and how wide that is; read block by block."""
     import csv
 
+    import pyarrow as pa
+    import pyarrow.csv as pa_csv
+
     with path.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
-        reader = csv.reader(stream)
-        header = next(reader, [])
-        return sum(len(row) == len(header) for row in reader), len(header)
+        names = [str(number) for number in range(len(next(csv.reader(stream), [])))]
+    reader = pa_csv.open_csv(
+        path,
+        read_options=pa_csv.ReadOptions(use_threads=False, column_names=names),
+        parse_options=pa_csv.ParseOptions(
+            newlines_in_values=True, ignore_empty_lines=False, invalid_row_handler=lambda _: "skip"
+        ),
+        # nothing is made of the cells: the first of a row stands for all
+        convert_options=pa_csv.ConvertOptions(
+            check_utf8=False, column_types=dict.fromkeys(names, pa.binary()), include_columns=names[:1]
+        ),
+    )
+    return sum(batch.num_rows for batch in reader) - 1, len(names)
 
 
 if TYPE_CHECKING:

@@ -44,6 +44,8 @@ class Past:
     def newest(self) -> IntArray:
         """Newest observed flat row up to and with each row: [N]."""
         rows = np.arange(self.series.num_rows, dtype=np.int64)
+        if self.series.observed.all():
+            return rows
         return last_true_before(self.series.observed, rows - self.place)
 
     @cached_property
@@ -96,6 +98,8 @@ class Past:
 
 def newest_at_lag(series: SeriesSet, place: IntArray, *, season_length: int) -> IntArray:
     """Return the newest observed flat row up to and with each row, of its own position in the season: [N]."""
+    if series.observed.all():
+        return np.arange(series.num_rows, dtype=np.int64)
     # rows of one series and one position in the season side by side, oldest first
     owner = np.repeat(np.arange(series.num_series, dtype=np.int64), series.lengths)
     season = owner * season_length + place % season_length

@@ -12,7 +12,7 @@ from rnnforecast.workflows.results import Preview
 if TYPE_CHECKING:
     from rnnforecast.data.frequency import StampArray
     from rnnforecast.data.series import SeriesSet
-    from rnnforecast.workflows.predict import Forecast
+    from rnnforecast.workflows.forecasts import Forecast
 
 MAX_PREVIEWS = 3
 PREVIEW_HORIZONS = 4
@@ -38,7 +38,7 @@ def forecast_frame(series: SeriesSet, forecast: Forecast) -> pd.DataFrame:
     for place, level in enumerate(forecast.quantile_levels):
         columns[f"q{level:g}"] = forecast.quantiles[..., place].ravel()
     columns[_free_name("method", columns)] = np.full(num_series * horizon, forecast.method, dtype=object)
-    return pd.DataFrame(columns)
+    return pd.DataFrame(columns, copy=False)
 
 
 def make_previews(series: SeriesSet, forecast: Forecast) -> tuple[Preview, ...]:
@@ -54,10 +54,10 @@ def make_previews(series: SeriesSet, forecast: Forecast) -> tuple[Preview, ...]:
                 label="/".join(series.id_values[index]) if series.id_columns else "",
                 target=series.target_names[series.target_index[index]],
                 past_timestamps=_on_the_wall(series, series.timestamps(index)[start - int(series.offsets[index]) :]),
-                past_target=series.values[start:end],
+                past_target=series.values[start:end].copy(),  # a view would keep all rows of the panel
                 timestamps=_on_the_wall(series, future[index]),
-                median=forecast.median[index],
-                quantiles=forecast.quantiles[index],
+                median=forecast.median[index].copy(),
+                quantiles=forecast.quantiles[index].copy(),
                 method=forecast.method,
             )
         )

@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.errors import LockedError, ModelFileError, OutputError
-from rnnforecast.evaluation.baselines import forecast_baseline
 from rnnforecast.findings import Finding
-from rnnforecast.forecasting import last_windows
 from rnnforecast.store.ledger import LEDGER_LEVELS, Issued, Ledger
 from rnnforecast.store.names import name_from_stem
 from rnnforecast.store.registry import default_store
+from rnnforecast.workflows.forecasts import point_baseline
 from rnnforecast.workflows.predict import answer
 from rnnforecast.workflows.results import plain
 
@@ -28,9 +27,11 @@ if TYPE_CHECKING:
 
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.findings import JSONValue
+    from rnnforecast.progress import Progress
     from rnnforecast.store.manifest import Manifest
+    from rnnforecast.workflows.forecasts import Forecast
     from rnnforecast.workflows.loading import Files, LoadedModel
-    from rnnforecast.workflows.predict import Forecast, Request
+    from rnnforecast.workflows.predict import Request
     from rnnforecast.workflows.results import PredictResult
 
 #: What live forecasts are held against, and what stands in for a model that drifted.
@@ -44,6 +45,7 @@ def issue(
     data: Sequence[str | Path] | Files | None = None,
     store: str | Path | None = None,
     ledger: bool | None = None,
+    progress: Progress | None = None,
 ) -> PredictResult:
     """Forecast, and keep the forecasts in the ledger, from where `score` takes them up.
 
@@ -52,7 +54,12 @@ def issue(
     """
     seen: list[tuple[LoadedModel, Forecast]] = []
     result = answer(
-        request, model, data=data, store=store, watcher=lambda loaded, forecast: seen.append((loaded, forecast))
+        request,
+        model,
+        data=data,
+        store=store,
+        watcher=lambda loaded, forecast: seen.append((loaded, forecast.at(LEDGER_LEVELS))),
+        progress=progress,
     )
     if ledger is False:
         return result
@@ -83,10 +90,7 @@ def issued_of(loaded: LoadedModel, *, median: np.ndarray, quantiles: np.ndarray,
     """
     series = loaded.series
     num_series, horizon = median.shape
-    windows = last_windows(series)
-    naive = forecast_baseline(
-        baseline_name(series.season_length), series, windows, horizon=horizon, quantile_levels=(0.5,)
-    )[..., 0]
+    naive = point_baseline(baseline_name(series.season_length), series, horizon=horizon)
     rows = np.maximum(series.offsets[1:] - 1, 0)
     last_value = np.where(series.observed[rows], series.values[rows], np.nan)
     cutoffs = series.freq.to_timestamps(series.first_ordinals + series.lengths - 1)
@@ -101,8 +105,8 @@ def issued_of(loaded: LoadedModel, *, median: np.ndarray, quantiles: np.ndarray,
         cutoff=np.repeat(cutoffs, horizon),
         timestamp=series.future_timestamps(horizon).ravel(),
         lead=np.tile(np.arange(1, horizon + 1, dtype=np.int32), num_series),
-        forecast=median.ravel().astype(np.float64),
-        quantiles=quantiles.reshape(count, len(LEDGER_LEVELS)).astype(np.float64),
+        forecast=np.asarray(median.ravel(), np.float64),
+        quantiles=np.asarray(np.moveaxis(quantiles, -1, 0).reshape(len(LEDGER_LEVELS), count).T, np.float64),
         baseline=naive.ravel(),
         scale=np.repeat(loaded.memory.scales(series), horizon),
         last_value=np.repeat(last_value, horizon),

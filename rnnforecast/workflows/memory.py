@@ -67,7 +67,7 @@ class Memory:
         That of the training rows; for a series the model never saw, and for files from before it was kept, that of
         all rows there are.
         """
-        fresh = seasonal_scales(series).mase
+        fresh = np.concatenate([np.zeros(0), *(seasonal_scales(part).mase for part in series.parts())])
         if self.statistics is None:
             return fresh
         places = self.places(series)

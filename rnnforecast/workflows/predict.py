@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnnforecast.config import Settings
 from rnnforecast.data.calendar_features import is_generated
 from rnnforecast.data.source import stem_of
-from rnnforecast.data.windows import FlatSeries
 from rnnforecast.data.writing import DEFAULT_WAIT, check_output, output_kind, shown_output, write_forecasts
-from rnnforecast.errors import DataError, DivergedError
-from rnnforecast.evaluation.baselines import forecast_baseline
+from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding
-from rnnforecast.forecasting import interpolate_quantiles, last_windows
 from rnnforecast.store.ledger import LEDGER_LEVELS
 from rnnforecast.workflows.attention import write_attention
 from rnnforecast.workflows.base import BASE, PRETRAINED
+from rnnforecast.workflows.forecasts import forecast_series
 from rnnforecast.workflows.frames import forecast_frame, make_previews
 from rnnforecast.workflows.freshness import check_age, parse_age
 from rnnforecast.workflows.loading import Files, LoadedModel, load
@@ -33,22 +31,10 @@ if TYPE_CHECKING:
 
     from rnnforecast.config import DataSettings
     from rnnforecast.data.series import SeriesSet
-    from rnnforecast.forecasting import Ensemble
+    from rnnforecast.progress import Progress
+    from rnnforecast.workflows.forecasts import Engine, Forecast
 
-    Watcher = Callable[["LoadedModel", "Forecast"], None]
-
-Engine = Literal["numpy", "torch"]
-
-
-@dataclass(frozen=True)
-class Forecast:
-    """Forecasts after the last row of each series; S series, H horizon, Q levels."""
-
-    quantile_levels: tuple[float, ...]
-    median: np.ndarray  # [S, H]
-    quantiles: np.ndarray  # [S, H, Q]
-    method: str  # `network`, `pretrained`, or the baseline that is served in its place
-    num_cut_off: int = 0  # steps of all series of which some level fell below zero and was cut off there
+    Watcher = Callable[[LoadedModel, Forecast], None]
 
 
 @dataclass(frozen=True)
@@ -105,6 +91,7 @@ def answer(
     data: Sequence[str | Path] | Files | None = None,
     store: str | Path | None = None,
     watcher: Watcher | None = None,
+    progress: Progress | None = None,
 ) -> PredictResult:
     """Forecast as `predict` does, with all that can be asked for; `watcher` sees model, rows and forecast.
 
@@ -124,9 +111,14 @@ def answer(
     levels = asked.evaluation.quantiles or trained_quantiles(loaded)
     check_known_future(loaded.series, steps)
     forecast = forecast_series(
-        loaded, loaded.series, horizon=steps, quantile_levels=(*levels, *LEDGER_LEVELS), engine=request.engine
+        loaded,
+        loaded.series,
+        horizon=steps,
+        quantile_levels=(*levels, *LEDGER_LEVELS),
+        engine=request.engine,
+        progress=progress,
     )
-    shown = replace(forecast, quantile_levels=levels, quantiles=forecast.quantiles[..., : len(levels)])
+    shown = forecast.at(levels)
     frame = forecast_frame(loaded.series, shown)
     if request.output is not None:
         written = written_model(loaded, Files.of(data).rows)
@@ -134,7 +126,7 @@ def answer(
     if request.attention_output is not None:
         write_attention(loaded, request.attention_output)
     if watcher is not None:
-        watcher(loaded, replace(forecast, quantile_levels=LEDGER_LEVELS, quantiles=_last_levels(forecast)))
+        watcher(loaded, forecast)
     series = loaded.series
     last = np.unique(series.first_ordinals + series.lengths - 1)
     return PredictResult(
@@ -164,11 +156,6 @@ def _cut_off(forecast: Forecast) -> list[Finding]:
     return [Finding("W_FORECAST_NEGATIVE", "repair", message, count=forecast.num_cut_off, fix=fix)]
 
 
-def _last_levels(forecast: Forecast) -> np.ndarray:
-    """Return the quantiles that the ledger keeps, which stand last."""
-    return forecast.quantiles[..., -len(LEDGER_LEVELS) :]
-
-
 def key_columns(loaded: LoadedModel, frame: pd.DataFrame) -> list[str]:
     """Return the columns that tell the forecasts of one model apart: ids, the target of several, stamp and cutoff."""
     several = len(loaded.series.target_names) > 1
@@ -180,41 +167,6 @@ def written_model(loaded: LoadedModel, rows: Sequence[str | Path]) -> str:
     if loaded.manifest.name != BASE or not rows:
         return loaded.manifest.label
     return f"{BASE}:{stem_of(str(rows[0]))}"
-
-
-def forecast_series(
-    loaded: LoadedModel,
-    series: SeriesSet,
-    *,
-    horizon: int,
-    quantile_levels: Sequence[float],
-    engine: Engine = "numpy",
-) -> Forecast:
-    """Forecast after the last row of each series with what the model serves: its networks or a baseline."""
-    windows = last_windows(series)
-    served = loaded.manifest.served
-    trained_levels = loaded.manifest.quantile_levels
-    if served == "network":
-        ensemble = _on_engine(loaded.ensemble, engine)
-        trained = ensemble.forecast(FlatSeries.from_series(series), windows, horizon=horizon)
-    else:
-        trained = forecast_baseline(served, series, windows, horizon=horizon, quantile_levels=trained_levels)
-    if not np.isfinite(trained).all():
-        odd = series.item_ids[int(np.flatnonzero(~np.isfinite(trained).all(axis=(1, 2)))[0])]
-        raise DivergedError(
-            f"the forecast of `{odd}` is not finite",
-            hint="look for values of an absurd size with `rnnforecast inspect`, then train again",
-        )
-    below = (trained < 0).any(axis=-1) & loaded.nonneg
-    trained = np.maximum(trained, 0.0) if loaded.nonneg else trained
-    method = PRETRAINED if loaded.manifest.name == BASE else served
-    return Forecast(
-        quantile_levels=tuple(quantile_levels),
-        median=trained[..., trained_levels.index(0.5)],
-        quantiles=interpolate_quantiles(trained, trained_levels, quantile_levels),
-        method=method,
-        num_cut_off=int(below.sum()),
-    )
 
 
 def trained_quantiles(loaded: LoadedModel) -> tuple[float, ...]:
@@ -250,14 +202,6 @@ def check_known_future(series: SeriesSet, horizon: int) -> None:
         hint=f"add rows with these columns and an empty target, or name their file with --future-data{shorter}",
         code="E_COV_MISSING_FUTURE",
     )
-
-
-def _on_engine(ensemble: Ensemble, engine: Engine) -> Ensemble:
-    if engine == "numpy":
-        return ensemble
-    from rnnforecast.networks.engine import forecast_windows
-
-    return replace(ensemble, engine=forecast_windows)
 
 
 def _notes(loaded: LoadedModel, horizon: int, method: str) -> list[str]:

@@ -51,7 +51,7 @@ def test_a_good_place_passes_the_check_and_stays_as_it_was(tmp_path: Path) -> No
 def test_a_file_that_does_not_read_back_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "out.csv"
     path.write_text("old")
-    monkeypatch.setattr(module, "_csv_text", lambda _: "id,step,forecast\n1,2,3\n")
+    monkeypatch.setattr(module, "csv_blocks", lambda _: [b"id,step,forecast\n1,2,3\n"])
     with pytest.raises(OutputError, match="written with 3 rows of 3 columns but read back with 1 of 3"):
         write_table(FRAME, path)
     assert path.read_text() == "old"
