@@ -15,6 +15,7 @@ from rnnforecast.data.audit import Grid, Rows
 from rnnforecast.data.calendar import in_words
 from rnnforecast.data.ragged import last_true_before, offsets_of, rows_of
 from rnnforecast.data.refusals import listed, quoted, refusal, rows_in_words
+from rnnforecast.data.repairs import missing_values
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
@@ -222,8 +223,7 @@ def note_missing_cells(rows: Rows, roles: Roles, findings: list[Finding]) -> Non
         empty = np.flatnonzero(np.isnan(rows.values[:, place]) & past)
         if len(empty):
             file, lines = rows.locate(empty[:MAX_LISTED_ROWS].tolist())
-            noun = "value is" if len(empty) == 1 else "values are"
-            message = f"column `{name}`: {len(empty)} {noun} missing; masked, not filled in"
+            message = missing_values(name, len(empty))
             findings.append(Finding("N_VALUE_MISSING", "note", message, file, lines, name, "", len(empty)))
 
 

@@ -93,10 +93,8 @@ def _two_values(rows: Rows, order: IntArray, again: IntArray) -> Finding:
     column = int(np.argmax(rows.values[early[0]] != rows.values[late[0]]))
     values = f"{rows.values[early[0], column]:g} and {rows.values[late[0], column]:g}"
     whose = f"series {quoted(label)}: " if label else ""
-    noun = "stamp" if len(again) == 1 else "stamps"
-    message = (
-        f"{whose}stamp {stamp} occurs in {rows_in_words(lines, 2)} with different values, {values}; "
-        f"{len(again)} {noun} in all"
+    message = f"{whose}stamp {stamp} occurs in {rows_in_words(lines, 2)} with different values, {values}" + (
+        f"; {len(again)} stamps in all" if len(again) > 1 else ""
     )
     cause = reason_for_repeats(rows.stamps[late], rows.stamps, name=rows.time_column)
     if cause is not None:

@@ -30,7 +30,7 @@ from rnnforecast.data.known_ahead import with_plan
 from rnnforecast.data.parsing import ParsedFiles, codes_of, join_files, missing_id, parse_file
 from rnnforecast.data.plans import PlanFiles, open_plan, read_plan
 from rnnforecast.data.refusals import listed, refusal, rows_in_words
-from rnnforecast.data.repairs import check_strict, redacted, with_noticed
+from rnnforecast.data.repairs import check_strict, redacted, with_noticed, without_refused_cells
 from rnnforecast.data.schemas import check_schemas
 from rnnforecast.data.source import expand, public_path
 from rnnforecast.data.table import Table, read_table
@@ -149,8 +149,10 @@ def _read(
             together, roles, here, findings, words=words, known=model.freq, keep_unobserved=keep_unobserved
         )
     except DataError as error:
+        findings[:] = without_refused_cells(findings, problems)
         raise refusal([*problems, *error.findings]) if problems and error.findings else error from error
     if problems:
+        findings[:] = without_refused_cells(findings, problems)
         raise refusal(problems)
     series, assumptions = _assume(series, roles, settings, num_rows=len(together.values))
     check_horizon(series.freq, int((series.first_ordinals + series.lengths).max()) - 1, assumptions.horizon)

@@ -20,10 +20,17 @@ def refusal(findings: Sequence[Finding]) -> DataError:
     if len(findings) == 1:
         return DataError(_located(first), hint=first.fix, code=first.code, findings=findings)
     same_fix = len({finding.fix for finding in findings}) == 1
-    shown = "\n".join(f"  {_located(one)}" + ("" if same_fix else _fix(one)) for one in findings[:MAX_SHOWN])
-    more = f"\n  and {len(findings) - MAX_SHOWN} more" if len(findings) > MAX_SHOWN else ""
+    same_file = first.file is not None and len({finding.file for finding in findings}) == 1
+    lines = [
+        f"  {one.message if same_file else _located(one)}" + ("" if same_fix else _fix(one))
+        for one in findings[:MAX_SHOWN]
+    ]
+    if len(findings) > MAX_SHOWN:
+        lines.append(f"  and {len(findings) - MAX_SHOWN} more")
+    title = f"{quoted_path(first.file)}: " if same_file and first.file else ""
     hint = first.fix if same_fix else "each line ends with what settles it"
-    return DataError(f"{len(findings)} problems:\n{shown}{more}", hint=hint, code=first.code, findings=findings)
+    message = "\n".join([f"{title}{len(findings)} problems:", *lines])
+    return DataError(message, hint=hint, code=first.code, findings=findings)
 
 
 def quoted(value: object, *, limit: int = 60) -> str:

@@ -45,6 +45,31 @@ def with_noticed(error: RnnForecastError, noticed: Sequence[Finding], *, redact:
     return hidden
 
 
+def without_refused_cells(noticed: Iterable[Finding], problems: Iterable[Finding]) -> list[Finding]:
+    """Return what was noticed without what is said of refused rows already: their cells as missing, their stamps too."""
+    problems = list(problems)
+    refused = [one for one in problems if one.code.startswith("E_VALUE_")]
+    lost_rows = any(one.code.startswith(("E_DATA_", "E_TIME_")) for one in problems)
+    kept = []
+    for finding in noticed:
+        if finding.code == "N_TIME_GAPS" and lost_rows:
+            continue
+        bad = [one for one in refused if finding.code == "N_VALUE_MISSING" and one.column == finding.column]
+        count = finding.count - sum(one.count for one in bad)
+        if not bad:
+            kept.append(finding)
+        elif count > 0:
+            rows = tuple(row for row in finding.rows if not any(row in one.rows for one in bad))
+            message = missing_values(str(finding.column), count)
+            kept.append(replace(finding, message=message, rows=rows, count=count))
+    return kept
+
+
+def missing_values(column: str, count: int) -> str:
+    """Return the words for empty cells of a target."""
+    return f"column `{column}`: {count} {'value is' if count == 1 else 'values are'} missing; masked, not filled in"
+
+
 def redacted(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return findings without anything that stands in the file: code, place, count and the flags of the fix stay."""
     return tuple(_without_values(finding) for finding in findings)

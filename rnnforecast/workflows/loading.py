@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from rnnforecast.store.shelf import StoredModel
 
 STDIN = "-"
-BASE_NOTE = f"`{BASE}` forecasts, the network pre-trained on synthetic series; it has learnt nothing from these rows"
+BASE_NOTE = f"`{BASE}` forecasts: pre-trained on synthetic series, it has learnt nothing from these rows"
 #: Settings of reading that a forecast may choose anew.
 ASKED_ANEW = ("horizon", "resample", "aggregate", "future_data", "nonneg", "query", "wait", "align")
 #: What rows of other steps than those of a model are refused with.
@@ -83,9 +83,9 @@ def load(
     ModelFileError, InputError, DataError or UsageError.
     """
     given = Files.of(data)
-    stored, note = _choose(model, data=given.rows, store=store, reading=reading)
+    stored, why = _choose(model, data=given.rows, store=store, reading=reading)
     if stored is None:
-        return _load_base(given, reading=reading, note=note)
+        return _load_base(given, reading=reading, why=why)
     _refuse_reading(reading, stored)
     if stored.manifest is not None and not stored.manifest.freq:
         raise ModelFileError(
@@ -98,7 +98,7 @@ def load(
     memory = recall(file)
     context = memory.context
     paths = list(given.rows or manifest.input.paths)
-    notes = [note]
+    notes = list(why)
     findings: tuple[Finding, ...] = ()
     if not given.rows and STDIN in paths:
         if context is None:
@@ -236,27 +236,29 @@ def _choose(
     data: Sequence[str | Path] | None,
     store: str | Path | None,
     reading: DataSettings | None,
-) -> tuple[StoredModel | None, str]:
-    """Return the model, None for the shipped network, and a sentence that says why it was taken."""
+) -> tuple[StoredModel | None, tuple[str, ...]]:
+    """Return the model, None for the shipped network, and the notes that say why it was taken."""
     if model == BASE:
-        return None, BASE_NOTE
+        return None, (BASE_NOTE,)
     registry = Registry(store)
     if model is not None or not data:
         stored = registry.resolve(model)
-        return stored, f"model {stored.label}" + ("" if model else ", the newest")
+        return stored, (f"model {stored.label}" + ("" if model else ", the newest"),)
     asked = DataSettings() if reading is None else DataSettings(query=reading.query, wait=reading.wait)
     columns = read_columns(str(data[0]), asked)
     first = public_path(str(data[0]))
     fitting = registry.find_for_data(first, columns=columns)
     if fitting is not None:
-        return fitting, f"model {fitting.label}, the newest trained on a file `{Path(first).name}` with these columns"
+        why = f"model {fitting.label}, the newest trained on a file `{Path(first).name}` with these columns"
+        return fitting, (why,)
     return None, (
-        f"no stored model was trained on a file `{Path(first).name}` with these columns: {BASE_NOTE}; "
-        f"`rnnforecast train {first}` judges it on held-out rows and learns from the others"
+        f"no stored model was trained on a file `{Path(first).name}` with these columns",
+        BASE_NOTE,
+        f"`rnnforecast train {first}` learns from them, and judges both on held-out rows",
     )
 
 
-def _load_base(given: Files, *, reading: DataSettings | None, note: str) -> LoadedModel:
+def _load_base(given: Files, *, reading: DataSettings | None, why: tuple[str, ...]) -> LoadedModel:
     """Read rows as a training would, with the shipped network to forecast them. Raises UsageError."""
     data = given.rows
     if not data:
@@ -277,7 +279,7 @@ def _load_base(given: Files, *, reading: DataSettings | None, note: str) -> Load
         ensemble=read_base().ensemble(read.series.season_length),
         series=read.series,
         findings=read.findings,
-        notes=(note, *thin),
+        notes=(*why, *thin),
         nonneg=reading.nonneg,
     )
 

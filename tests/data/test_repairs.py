@@ -28,7 +28,7 @@ def test_all_problems_of_a_file_are_named_in_one_pass(write: Write) -> None:
         read_series([write(REFUSED + "2024-01-05,1,2\n")])
     codes = [finding.code for finding in caught.value.findings]
     assert {"E_DATA_RAGGED", "E_TIME_TEXT", "E_VALUE_TEXT", "E_VALUE_INFINITE"} <= set(codes)
-    assert caught.value.message.startswith("4 problems:")
+    assert ": 4 problems:\n  " in caught.value.message
 
 
 def test_what_was_noticed_before_a_refusal_stands_in_its_findings(write: Write) -> None:
@@ -52,3 +52,25 @@ def test_redacted_findings_keep_code_place_and_count(write: Write) -> None:
     findings = read_series([write(REPAIRED)], DataSettings(redact_values=True)).findings
     assert all(finding.value is None for finding in findings)
     assert any("W_TIME_UNSORTED: column `date`, row 3" in finding.message for finding in findings)
+
+
+def test_a_cell_that_is_refused_is_not_counted_as_missing_too(write: Write) -> None:
+    cells = ["1", "abc", "", "4", "inf", "6"]
+    rows = "".join(f"2024-01-0{number + 1},{cell}\n" for number, cell in enumerate(cells))
+    with pytest.raises(DataError) as caught:
+        read_series([write("date,y\n" + rows)])
+    missing = [finding for finding in caught.value.findings if finding.code == "N_VALUE_MISSING"]
+    assert [(one.count, one.rows) for one in missing] == [(1, (4,))]
+    assert missing[0].message == "column `y`: 1 value is missing; masked, not filled in"
+
+
+def test_a_refusal_without_missing_cells_says_nothing_of_missing_ones(write: Write) -> None:
+    with pytest.raises(DataError) as caught:
+        read_series([write("date,y\n2024-01-01,1\n2024-01-02,abc\n2024-01-03,3\n")])
+    assert [finding.code for finding in caught.value.findings] == ["E_VALUE_TEXT"]
+
+
+def test_rows_that_are_refused_are_no_gaps(write: Write) -> None:
+    with pytest.raises(DataError) as caught:
+        read_series([write("date,y\n2024-01-01,1\n2024-01-02,2,3\n2024-01-03,3\n2024-01-04,4\n2024-01-05,4\n")])
+    assert [finding.code for finding in caught.value.findings] == ["E_DATA_RAGGED"]
