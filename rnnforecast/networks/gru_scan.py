@@ -52,22 +52,13 @@ class _Weights(NamedTuple):
         return weight_ih, weight_hh, torch.cat([both, 2 * new_ih]), torch.cat([both, 2 * new_hh])
 
 
-class _Steps(NamedTuple):
-    """Blocks of the saved gates [T, 4 d, B], one view a step: making views inside the loop costs as much as reading."""
+def _by_step(gates: Tensor, *bounds: tuple[int, int]) -> list[tuple[Tensor, ...]]:
+    """Return blocks of the gates [T, 4 d, B] between bounds in units of d, one view a step.
 
-    recurrent: tuple[Tensor, ...]  # [3 d, B] what the hidden state adds to
-    driven: tuple[Tensor, ...]  # [3 d, B] what the inputs add to
-    opened: tuple[Tensor, ...]  # [2 d, B] r and z
-    new_recurrent: tuple[Tensor, ...]  # [d, B] W_hn h + b_hn, doubled
-    reset: tuple[Tensor, ...]
-    keep: tuple[Tensor, ...]
-    candidate: tuple[Tensor, ...]
-
-    @classmethod
-    def of(cls, gates: Tensor) -> _Steps:
-        width = gates.shape[1] // 4
-        bounds = ((0, 3), (1, 4), (1, 3), (0, 1), (1, 2), (2, 3), (3, 4))
-        return cls(*(gates[:, low * width : high * width].unbind(0) for low, high in bounds))
+    Making views inside the loop costs as much as reading them.
+    """
+    width = gates.shape[1] // 4
+    return [gates[:, low * width : high * width].unbind(0) for low, high in bounds]
 
 
 class _Scan(torch.autograd.Function):
@@ -86,10 +77,9 @@ class _Scan(torch.autograd.Function):
         gates = read.new_empty(num_steps, 4 * width, batch)
         minus_one = read.new_full((1,), -1.0)
         states = hidden.unbind(0)
-        for values, gate, before, after, *blocks in zip(
-            read.unbind(0), gates.unbind(0), states, states[1:], *_Steps.of(gates), strict=False
-        ):
-            recurrent, driven, opened, new_recurrent, reset, keep, candidate = blocks
+        blocks = _by_step(gates, (0, 4), (0, 3), (1, 4), (1, 3), (0, 1), (1, 2), (2, 3), (3, 4))
+        for values, before, after, *views in zip(read.unbind(0), states, states[1:], *blocks, strict=False):
+            gate, recurrent, driven, opened, new_recurrent, reset, keep, candidate = views
             gate.copy_(weights.bias)
             torch.addmm(driven, weights.inputs, values, out=driven)
             torch.addmm(recurrent, weights.hidden, before, out=recurrent)
@@ -111,11 +101,11 @@ class _Scan(torch.autograd.Function):
         back = _Backward(weight_hidden, gates)
         total = torch.zeros_like(hidden[0]) if grad_outputs[1] is None else grad_outputs[1].clone()
         ones = gates.new_ones(gates.shape[2], 1)
-        seen, before = read.transpose(1, 2).unbind(0), hidden.transpose(1, 2).unbind(0)
+        states, before, seen = hidden.unbind(0), hidden.transpose(1, 2).unbind(0), read.transpose(1, 2).unbind(0)
         for step in range(len(gates) - 1, -1, -1):
             if grad_outputs[0] is not None:
                 total.add_(grad_outputs[0][step])
-            back.step(step, hidden[step], total)
+            back.step(step, states[step], total)
             torch.addmm(sums.hidden, back.recurrent, before[step], out=sums.hidden)
             torch.addmm(sums.inputs, back.driven, seen[step], out=sums.inputs)
             torch.addmm(sums.bias, back.gates, ones, out=sums.bias)
@@ -133,21 +123,22 @@ class _Backward:
         self.recurrent, self.driven = self.gates[: 3 * width], self.gates[width:]
         self._new_recurrent, self._reset, self._keep, self._candidate = self.gates.chunk(4)
         self._transposed = weight_hidden.t().contiguous()
-        self._steps = _Steps.of(gates)
+        # W_hn h + b_hn (doubled), r, z, n
+        self._steps = tuple(zip(*_by_step(gates, (0, 1), (1, 2), (2, 3), (3, 4)), strict=True))
         self._half = gates.new_full((1,), 0.5)
         self._work, self._other = torch.empty_like(self._reset), torch.empty_like(self._reset)
 
     def step(self, step: int, before: Tensor, total: Tensor) -> None:
         """Turn `total` [d, B], the gradient of h', into that of h."""
-        steps, work, other = self._steps, self._work, self._other
-        reset, keep, candidate = steps.reset[step], steps.keep[step], steps.candidate[step]
+        work, other = self._work, self._other
+        new_recurrent, reset, keep, candidate = self._steps[step]
         # with s = sigmoid(2 x): dn / d(2 x) = 2 s (1 - s) = (1 - n^2) / 2, times the 1 - z that n counts for
         torch.addcmul(self._half, candidate, candidate, value=-0.5, out=work)
         torch.addcmul(work, keep, work, value=-1, out=work)
         torch.mul(total, work, out=self._candidate)
         torch.mul(self._candidate, reset, out=self._new_recurrent)
         # r (1 - r) of the reset gate, the r of it stands in the line above already
-        torch.mul(self._new_recurrent, steps.new_recurrent[step], out=work)
+        torch.mul(self._new_recurrent, new_recurrent, out=work)
         torch.addcmul(work, work, reset, value=-1, out=self._reset)
         torch.sub(before, candidate, out=other).mul_(total)
         torch.addcmul(keep, keep, keep, value=-1, out=work)

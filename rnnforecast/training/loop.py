@@ -10,8 +10,6 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import torch
-
 from rnnforecast.data.windows import gather
 from rnnforecast.training.allocator import give_back_freed_memory, keep_freed_memory
 from rnnforecast.training.standing import Fit, Run, Watched
@@ -66,7 +64,7 @@ def fit_network(
         loss = network.loss(batch, teacher_forcing=forcing, generator=run.generator)
         run.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        norm = float(torch.nn.utils.clip_grad_norm_(network.parameters(), fit.gradient_clip))
+        norm = run.optimiser.clip(fit.gradient_clip)
         value = float(loss.detach())
         if not (math.isfinite(value) and math.isfinite(norm)):
             run.roll_back(value, norm)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 # the second moment of short runs must warm up within tens of steps, hence 0.99 instead of the usual 0.999
 BETAS = (0.9, 0.99)
 EPSILON = 1e-8
+CLIP_EPSILON = 1e-6
 
 
 class AdamW:
@@ -32,6 +33,15 @@ class AdamW:
         """Forget all gradients."""
         for parameter in self._parameters:
             parameter.grad = None
+
+    @torch.no_grad()
+    def clip(self, largest: float) -> float:
+        """Return the norm of all gradients together, and scale them down to `largest` where it is above that."""
+        gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
+        norm = float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients))))
+        if norm > largest:
+            torch._foreach_mul_(gradients, largest / (norm + CLIP_EPSILON))
+        return norm
 
     def state(self) -> dict[str, torch.Tensor]:
         """Return both moments and the number of steps of every parameter, by its place."""

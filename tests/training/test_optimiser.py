@@ -48,3 +48,14 @@ def test_forgetting_gradients_leaves_none() -> None:
     _loss(parameters, 0).backward()  # type: ignore[no-untyped-call]
     optimiser.zero_grad()
     assert [parameter.grad for parameter in parameters] == [None, None]
+
+
+@pytest.mark.parametrize("largest", [1e-3, 1e3])
+def test_clipped_gradients_are_those_of_torch(largest: float) -> None:
+    ours, theirs = _parameters(), _parameters()
+    for parameters in (ours, theirs):
+        _loss(parameters, 0).backward()  # type: ignore[no-untyped-call]
+    wanted = torch.nn.utils.clip_grad_norm_(theirs, largest)
+    assert AdamW(ours, weight_decay=0.0).clip(largest) == pytest.approx(float(wanted), rel=1e-6)
+    for mine, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(mine.grad, other.grad)
