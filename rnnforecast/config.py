@@ -26,6 +26,7 @@ Normalisation = Literal["window", "last", "season", "causal", "global"]
 Base = Literal["none", "last", "season"]
 Head = Literal["linear", "segment"]
 LossScale = Literal["unit", "mase", "mix"]
+Effort = Literal["quick", "normal", "best"]
 Start = Literal["pretrained", "scratch"]
 Device = Literal["auto", "cpu", "cuda", "mps"]
 OnLoss = Literal["keep", "serve-baseline"]
@@ -203,7 +204,11 @@ class TrainingSettings(_Frozen):
     refit: bool = Field(True, description="fit once more on all rows after the held-out check")
     seed: int = Field(0, ge=0, le=2**32 - 1, description="seed of every random choice")
     device: Device = Field("auto", description="where the network is trained")
+    effort: Effort = Field("normal", description="how much training; quick: none where the shipped network serves")
     time_budget: str | None = Field(None, description="longest training time, such as 60s, 5m or 1h")
+    theta_share: float | None = Field(
+        None, ge=0.0, le=0.9, description="share of the Theta method in the forecast; unset: chosen on held-out rows"
+    )
 
 
 class EvaluationSettings(_Frozen):

@@ -34,6 +34,8 @@ Engine = Callable[["Member", Mapping[str, np.ndarray], WindowBatch], FloatArray]
 # windows in one NumPy batch: enough for full matrix products, few enough to stay in memory whatever they read
 MOST_WINDOWS, FEWEST_WINDOWS = 2_048, 32
 BATCH_STEPS = 2**18
+#: Beside the networks the Theta method reads this many times the past that they read.
+THETA_CONTEXTS = 2
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,9 @@ class Ensemble:
 
     `weights` holds one mapping of tensors a member; `calibration` widens or narrows the intervals per lead time;
     `engine` computes the forward pass, NumPy unless another is asked for. Where `groups` numbers the group of each
-    member, the forecast is the mean over the groups of their medians: one voice a group, however many it has.
+    member, each group has one voice, the median of its members, and the forecast is the mean of the voices, weighed by
+    `shares` (in the order of the numbers; equal where none are given). `theta_share` of the forecast is the Theta
+    method's, the networks speak for the rest.
     """
 
     members: tuple[Member, ...]
@@ -50,6 +54,13 @@ class Ensemble:
     calibration: Calibration | None = None
     engine: Engine = forecast_windows
     groups: tuple[int, ...] = ()
+    shares: tuple[float, ...] = ()
+    theta_share: float = 0.0
+
+    @property
+    def context_length(self) -> int:
+        """Steps of the past that the networks read at most."""
+        return max(member.context_length for member in self.members)
 
     @property
     def quantile_levels(self) -> tuple[float, ...]:
@@ -66,7 +77,7 @@ class Ensemble:
 
         Raises DivergedError when no member gives finite numbers for a window.
         """
-        longest = max(member.context_length for member in self.members)
+        longest = THETA_CONTEXTS * self.context_length if self.theta_share else self.context_length
         parts = [self._forecast_part(flat, part, horizon) for part in _batches(windows, longest + horizon)]
         if not parts:
             return np.empty((0, horizon, len(self.quantile_levels)))
@@ -90,7 +101,13 @@ class Ensemble:
             )
         if not finite.all():
             members = np.where(finite[:, :, None, None], members, np.nan)
-        return np.sort(_voices(members, self.groups), axis=-1)
+        quantiles = _voices(members, self.groups, self.shares)
+        if self.theta_share:
+            theta = forecast_theta_beside(self, flat, windows, horizon=horizon)
+            # where nothing was observed the Theta method has no forecast: the networks speak alone
+            mean = (1 - self.theta_share) * quantiles + self.theta_share * theta
+            quantiles = np.where(np.isfinite(theta).all(axis=(1, 2), keepdims=True), mean, quantiles)
+        return np.sort(quantiles, axis=-1)
 
 
 def forecast_blocks(
@@ -124,6 +141,42 @@ def forecast_blocks(
     return np.concatenate(blocks, axis=1)[:, :horizon]
 
 
+def split_voices(ensemble: Ensemble) -> list[Ensemble]:
+    """Return every group of an ensemble as an ensemble of its own, in the order of their numbers."""
+    groups = ensemble.groups or (0,) * len(ensemble.members)
+    return [
+        replace(
+            ensemble,
+            members=tuple(m for m, group in zip(ensemble.members, groups, strict=True) if group == number),
+            weights=tuple(w for w, group in zip(ensemble.weights, groups, strict=True) if group == number),
+            groups=(),
+            shares=(),
+            theta_share=0.0,
+        )
+        for number in sorted(set(groups))
+    ]
+
+
+def forecast_theta_beside(ensemble: Ensemble, flat: FlatSeries, windows: Windows, *, horizon: int) -> FloatArray:
+    """Forecast by the Theta method from what the networks read and as much before it: [W, H, Q].
+
+    A model file keeps so many rows of each series, so that a forecast is the same with and without the data file.
+    """
+    from rnnforecast.evaluation.theta import forecast_theta
+
+    length = THETA_CONTEXTS * ensemble.context_length
+    if len(windows):
+        length = min(length, int(np.max(windows.cutoffs)))
+    batch = gather(flat, windows, context_length=max(length, 1), horizon=1)
+    return forecast_theta(
+        np.asarray(batch.past_target, dtype=np.float64),
+        np.asarray(batch.past_observed),
+        horizon=horizon,
+        season_length=ensemble.members[0].season_length,
+        quantile_levels=ensemble.quantile_levels,
+    )
+
+
 def interpolate_quantiles(quantiles: FloatArray, levels: Sequence[float], wanted: Sequence[float]) -> FloatArray:
     """Read other quantile levels off trained ones: [..., Q] to [..., len(wanted)].
 
@@ -139,8 +192,11 @@ def interpolate_quantiles(quantiles: FloatArray, levels: Sequence[float], wanted
     return result
 
 
-def _voices(members: FloatArray, groups: tuple[int, ...]) -> FloatArray:
-    """Return the mean over groups of the medians within them, over axis 0; NaN where a member has none is left out."""
+def _voices(members: FloatArray, groups: tuple[int, ...], shares: tuple[float, ...]) -> FloatArray:
+    """Return the mean over groups, weighed by their shares, of the medians within them, over axis 0.
+
+    What has no finite forecast (NaN) is left out; the others then speak for it.
+    """
     median = np.nanmedian if np.isnan(members).any() else np.median
     with warnings.catch_warnings():
         # a group may have no voice for a window, another then speaks alone
@@ -149,7 +205,8 @@ def _voices(members: FloatArray, groups: tuple[int, ...]) -> FloatArray:
             return np.asarray(median(members, axis=0))
         numbers = np.array(groups)
         medians = np.stack([median(members[numbers == number], axis=0) for number in sorted(set(groups))])
-        return np.asarray(np.nanmean(medians, axis=0))
+    weights = np.reshape(shares or (1.0,) * len(medians), (-1, 1, 1, 1)) * np.isfinite(medians)
+    return np.asarray((np.nan_to_num(medians) * weights).sum(axis=0) / weights.sum(axis=0))
 
 
 def export_attention(ensemble: Ensemble, flat: FlatSeries, windows: Windows) -> FloatArray:

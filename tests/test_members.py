@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 from pydantic import ValidationError
 
@@ -26,6 +28,19 @@ def test_a_model_file_keeps_networks_of_both_kinds_apart(season_length: int) -> 
     assert read.members == (RECURRENT, member)
     assert [type(each) for each in read.members] == [MemberSettings, PretrainedSettings]
     assert read.groups == (0, 1)
+
+
+def test_a_model_file_keeps_how_much_each_voice_counts() -> None:
+    manifest = _manifest(RECURRENT, WEEK).model_copy(update={"shares": (0.25, 0.75), "theta_share": 0.125})
+    read = Manifest.from_json(manifest.to_json(), source="a file")
+    assert (read.shares, read.theta_share) == ((0.25, 0.75), 0.125)
+
+
+def test_a_model_file_without_shares_has_voices_that_count_the_same_and_no_theta_method() -> None:
+    written = _manifest(RECURRENT, WEEK).to_dict()
+    del written["shares"], written["theta_share"]
+    read = Manifest.from_json(json.dumps(written), source="a file")
+    assert (read.groups, read.shares, read.theta_share) == ((0, 1), (), 0.0)
 
 
 @pytest.mark.parametrize(

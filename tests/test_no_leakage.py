@@ -140,6 +140,30 @@ def test_scales_and_recipe_are_those_of_the_rows_before_the_held_out_ones() -> N
     assert recipes[0] == recipes[1]
 
 
+def test_the_theta_method_beside_a_network_sees_nothing_after_its_cutoff() -> None:
+    ensemble = replace(make_ensemble({}), theta_share=0.5)
+    before, after = (
+        ensemble.forecast(FlatSeries.from_series(fit_covariates(series, ensemble)), WINDOWS, horizon=2 * HORIZON)
+        for series in (make_series(), make_series(changed_from=CUTOFFS))
+    )
+    np.testing.assert_array_equal(before, after)
+
+
+def test_shares_of_voices_are_chosen_without_the_held_out_rows() -> None:
+    settings = Settings.from_flat({"num_steps": 2, "num_members": 1, "batch_size": 4})
+    split = split_rows(make_series(), horizon=HORIZON, evaluation=settings.evaluation)
+    first, second = (
+        fit_known(
+            series.head(split.known), settings, horizon=HORIZON, validation=split.validation, progress=NoProgress()
+        )[0]
+        for series in (make_series(), make_series(changed_from=split.known))
+    )
+    assert first.recipe.reasons["theta_share"] == second.recipe.reasons["theta_share"]
+    assert first.ensemble.theta_share > 0
+    assert first.ensemble.theta_share == second.ensemble.theta_share
+    assert_same_ensemble(first.ensemble, second.ensemble)
+
+
 def test_networks_that_are_judged_were_fitted_and_calibrated_without_the_held_out_rows() -> None:
     settings = tiny_settings()
     split = split_rows(make_series(), horizon=HORIZON, evaluation=settings.evaluation)

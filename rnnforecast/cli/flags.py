@@ -328,7 +328,22 @@ TRAINING_FLAGS = (
         default="auto",
         choices=("auto", "cpu", "cuda", "mps"),
     ),
+    Flag(
+        "effort",
+        str,
+        "how much training; quick: none where the shipped network serves",
+        TRAINING,
+        default="normal",
+        choices=("quick", "normal", "best"),
+    ),
     Flag("time_budget", str, "longest training time, such as 60s, 5m or 1h", TRAINING, metavar="TIME"),
+    Flag(
+        "theta_share",
+        float,
+        "share of the Theta method in the forecast; unset: chosen on held-out rows",
+        TRAINING,
+        metavar="SHARE",
+    ),
 )
 QUANTILES = Flag(
     "quantiles",

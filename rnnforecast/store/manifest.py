@@ -79,6 +79,8 @@ class Manifest(_Frozen):
     quantile_levels: tuple[float, ...]
     members: tuple[WrittenMember, ...] = Field((), max_length=64)
     groups: tuple[int, ...] = Field((), max_length=64)
+    shares: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field((), max_length=64)
+    theta_share: float = Field(0.0, ge=0, lt=1)
     metrics: dict[str, JsonValue] = {}
     verdict: dict[str, JsonValue] | None = None
     served: str = "network"

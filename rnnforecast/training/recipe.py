@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 # beyond this many observed steps a panel feeds a wider network and more gradient steps
 LARGE_PANEL_STEPS = 200_000
 SHORT_SERIES_LENGTH = 300
+LARGE_HIDDEN_SIZE = 128
 MAX_SEGMENT_LENGTH = 24
+#: Gradient steps by effort, in those of `normal`, and how often each view of the window is taken.
+STEPS_OF_EFFORT = {"quick": 0.5, "normal": 1.0, "best": 3.0}
+QUICK_MEMBERS, BEST_REPEATS = 2, 2
 
 
 @dataclass(frozen=True)
@@ -118,10 +122,15 @@ def choose_recipe(facts: DataFacts, settings: Settings) -> Recipe:
     segment_length = settings.network.segment_length or _segment_length(facts, settings.network)
     context_length = settings.network.context_length or _context_length(facts, segment_length)
     styles = _styles(facts)
+    effort = settings.training.effort
+    styles = styles[:QUICK_MEMBERS] if effort == "quick" else styles * (BEST_REPEATS if effort == "best" else 1)
     if settings.training.num_members is not None:
         styles = [styles[index % len(styles)] for index in range(settings.training.num_members)]
     _check_lengths(settings.network, facts)
-    members = tuple(_member(style, facts, settings.network, context_length, segment_length) for style in styles)
+    network = settings.network
+    if effort == "best" and not facts.is_short and network.hidden_size is None:
+        network = network.model_copy(update={"hidden_size": LARGE_HIDDEN_SIZE})
+    members = tuple(_member(style, facts, network, context_length, segment_length) for style in styles)
     fit = _fit_settings(facts, settings)
     return Recipe(members=members, fit=fit, reasons=_reasons(facts, members, settings))
 
@@ -236,7 +245,7 @@ def _member(
         "mapping": mapping,
         "synchronous": synchronous,
         "num_layers": 2 if facts.num_steps >= 5_000 else 1,
-        "hidden_size": 128 if facts.is_large else 32 if facts.is_short else 64,
+        "hidden_size": LARGE_HIDDEN_SIZE if facts.is_large else 32 if facts.is_short else 64,
         "normalisation": normalisation,
         "log": log,
         "base": "none" if single or synchronous else style.base,
@@ -276,7 +285,8 @@ def _impossible(error: ValidationError) -> UsageError:
 
 def _fit_settings(facts: DataFacts, settings: Settings) -> FitSettings:
     training = settings.training
-    num_steps = 180 if facts.is_short else 500 if facts.is_large else 250
+    usual = 180 if facts.is_short else 500 if facts.is_large else 250
+    num_steps = round(usual * STEPS_OF_EFFORT[training.effort])
     batch_size = 64 if facts.is_short else 256 if facts.num_series >= 20 and not facts.is_large else 128
     return FitSettings(
         num_steps=training.num_steps or num_steps,
@@ -293,7 +303,7 @@ def _reasons(facts: DataFacts, members: tuple[MemberSettings, ...], settings: Se
     network = settings.network
     first = members[0]
     size = "large panel" if facts.is_large else "short data" if facts.is_short else "medium data"
-    sizes = f"{facts.num_steps:,} observed steps ({size})"
+    sizes = f"{facts.num_steps:,} observed steps ({size}), effort {settings.training.effort}"
     logs = "all values positive" if facts.positive else "values at or below zero"
     chosen = {
         "context_length": f"{first.context_length / max(facts.season_length, 1):.3g} seasons"

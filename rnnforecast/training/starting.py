@@ -1,7 +1,8 @@
 """Where training starts: from the network that comes with the tool, from random weights, or not at all.
 
 On one short series every training made the forecasts of the pre-trained network worse on average, in our trials and
-whatever the steps; a panel or a long series teaches it, and it teaches the others.
+whatever the steps; a panel or a long series teaches it, and it teaches the others. Each of these is a voice of the
+forecast, and the Theta method another; `usual_shares` says how much each counts before held-out origins are asked.
 """
 
 from __future__ import annotations
@@ -21,9 +22,19 @@ if TYPE_CHECKING:
 #: fitted; `both`: that beside networks from random weights.
 Plan = Literal["scratch", "as it is", "tuned", "both"]
 
+#: The voices of a forecast, by the names that reports give them.
+AS_IT_IS, TUNED, SCRATCH, THETA = "as it is", "fitted further", "from scratch", "theta"
+
+# what held on the training parts of public panels: series of some seasons, and long ones, which teach more
+_SHARES_OF_SHORT = {SCRATCH: 0.15, TUNED: 0.3, AS_IT_IS: 0.4, THETA: 0.15}
+_SHARES_OF_LONG = {SCRATCH: 0.4, TUNED: 0.4, AS_IT_IS: 0.1, THETA: 0.1}
+LONG_SERIES_LENGTH = 300
+# the season is all that the Theta method knows of a clock: above this many steps there are others beside it
+LONGEST_THETA_SEASON = 13
+
 # fewer observed steps than this in all teach a network less than it knows already
 FEWEST_STEPS_TO_TUNE = 500
-TUNING_STEPS = 200
+TUNING_STEPS = {"quick": 100, "normal": 200, "best": 500}
 TUNING_BATCH_SIZE = 64
 TUNING_RATE = 5e-4
 
@@ -48,9 +59,37 @@ def choose_plan(facts: DataFacts, settings: Settings) -> tuple[Plan, str]:
         return "scratch", "a network of your own was described (--from)"
     if asked == "pretrained" and settings.training.num_members not in (None, 1):
         raise _ignored("--num-members", "is one", fix="leave it out")
+    if settings.training.effort == "quick" and asked is None:
+        return "as it is", "quick: nothing is fitted (--effort, --from)"
     if facts.num_steps < FEWEST_STEPS_TO_TUNE:
         return "as it is", f"{facts.num_steps} observed steps teach less than the pre-trained network knows (--from)"
-    return ("tuned", "given (--from)") if asked == "pretrained" else ("both", "")
+    if asked == "pretrained":
+        return "tuned", "given (--from)"
+    return "both", f"{facts.num_steps:,} observed steps teach the pre-trained network and others from scratch (--from)"
+
+
+def usual_shares(facts: DataFacts, plan: Plan, settings: Settings) -> dict[str, float]:
+    """Return the share of each voice of a plan before any held-out origin is asked; they sum to 1.
+
+    A network that the user described speaks alone, unless `theta_share` was given.
+    """
+    voices = {
+        "scratch": (SCRATCH, THETA),
+        "as it is": (AS_IT_IS, THETA),
+        "tuned": (TUNED, AS_IT_IS, THETA),
+        "both": (SCRATCH, TUNED, AS_IT_IS, THETA),
+    }[plan]
+    table = _SHARES_OF_LONG if facts.median_length >= LONG_SERIES_LENGTH else _SHARES_OF_SHORT
+    shares = {name: table[name] for name in voices}
+    given = settings.training.theta_share
+    if given is not None:
+        theta = given
+    elif facts.season_length > LONGEST_THETA_SEASON or settings.network != NetworkSettings():
+        theta = 0.0
+    else:
+        theta = table[THETA]
+    networks = sum(share for name, share in shares.items() if name != THETA)
+    return {name: theta if name == THETA else (1 - theta) * share / networks for name, share in shares.items()}
 
 
 def _ignored(what: str, why: str, *, fix: str) -> UsageError:
@@ -68,7 +107,7 @@ def with_pretrained(
     given = TrainingSettings() if training is None else training
     tuning = replace(
         recipe.fit,
-        num_steps=0 if plan == "as it is" else given.num_steps or TUNING_STEPS,
+        num_steps=0 if plan == "as it is" else given.num_steps or TUNING_STEPS[given.effort],
         batch_size=given.batch_size or TUNING_BATCH_SIZE,
         learning_rate=given.learning_rate or TUNING_RATE,
     )

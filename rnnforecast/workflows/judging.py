@@ -11,7 +11,7 @@ from rnnforecast.config import TRAINED_QUANTILE_LEVELS
 from rnnforecast.data.windows import FlatSeries, Windows, gather
 from rnnforecast.evaluation.backtest import Backtest, Forecaster, make_backtest
 from rnnforecast.evaluation.baselines import STATISTICAL_BASELINES, available_baselines, forecast_baseline
-from rnnforecast.evaluation.calibration import fit_calibration
+from rnnforecast.evaluation.calibration import PRETRAINED_PRIOR_SPREAD, PRIOR_SPREAD, fit_calibration
 from rnnforecast.evaluation.scales import seasonal_scales
 from rnnforecast.evaluation.verdict import Verdict, judge, overlap_of
 from rnnforecast.workflows.base import PRETRAINED, read_base
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from rnnforecast.forecasting import Ensemble
 
 NETWORK = "network"
+#: The recurrent networks without the share that the Theta method has in what is served.
+NETWORK_ALONE = "network-alone"
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,11 @@ def ensemble_forecaster(ensemble: Ensemble, series: SeriesSet) -> Forecaster:
 def above_zero(forecaster: Forecaster, *, nonneg: bool) -> Forecaster:
     """Wrap a forecaster as it is served with `--nonneg`: nothing below zero."""
     return (lambda windows, horizon: np.maximum(forecaster(windows, horizon), 0.0)) if nonneg else forecaster
+
+
+def alone(ensemble: Ensemble) -> Ensemble:
+    """Return the networks of an ensemble without the Theta method beside them."""
+    return replace(ensemble, theta_share=0.0)
 
 
 def pretrained_forecaster(series: SeriesSet) -> Forecaster:
@@ -129,9 +136,8 @@ def judge_methods(
     if not len(backtest.windows):
         return Judgement(backtest=None, verdict=None)
     owners = backtest.windows.series
-    losses = {
-        method: loss for method, loss in backtest.scaled_errors().items() if method != PRETRAINED or method in networks
-    }
+    shown = {PRETRAINED, NETWORK_ALONE, *STATISTICAL_BASELINES} - set(networks)
+    losses = {method: loss for method, loss in backtest.scaled_errors().items() if method not in shown}
     verdict = judge(losses, owners, network=networks, overlap=overlap_of(horizon, window_step)) if networks else None
     return Judgement(backtest=backtest, verdict=verdict)
 
@@ -152,5 +158,7 @@ def calibrate(ensemble: Ensemble, series: SeriesSet, origins: Sequence[Windows],
         future.future_target,
         future.future_observed,
         quantile_levels=ensemble.quantile_levels,
+        num_origins=int(np.bincount(windows.series).max()),
+        prior_spread=PRETRAINED_PRIOR_SPREAD if ensemble.uses_pretrained else PRIOR_SPREAD,
     )
     return replace(ensemble, calibration=calibration)

@@ -15,7 +15,7 @@ from rnnforecast.data.calendar_features import is_generated
 from rnnforecast.data.source import lasting_path
 from rnnforecast.errors import ModelFileError
 from rnnforecast.evaluation.calibration import Calibration
-from rnnforecast.forecasting import Ensemble
+from rnnforecast.forecasting import THETA_CONTEXTS, Ensemble
 from rnnforecast.inference.engine import expected_shapes
 from rnnforecast.store.context import SeriesContext
 from rnnforecast.store.manifest import InputRecord, Manifest, Roles
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 RECORDED_PACKAGES = ("numpy", "pandas", "pyarrow", "torch")
 # the rows kept in the file reach back over this many windows, for horizons forecast without the data file
-CONTEXT_WINDOWS = 2
+CONTEXT_WINDOWS = THETA_CONTEXTS
 #: Where a file keeps tensors that all its networks have in common.
 SHARED = "shared."
 
@@ -72,6 +72,8 @@ def pack_model(
         quantile_levels=ensemble.quantile_levels,
         members=ensemble.members,
         groups=ensemble.groups,
+        shares=ensemble.shares,
+        theta_share=ensemble.theta_share,
         metrics={method: plain(scores) for method, scores in record.metrics.items()},
         verdict=None if record.verdict is None else {key: plain(value) for key, value in record.verdict.items()},
         served=record.served,
@@ -83,24 +85,43 @@ def pack_model(
     )
     tensors: dict[str, np.ndarray] = {}
     for index, weights in enumerate(ensemble.weights):
-        tensors |= {f"members.{index}.{key}": np.ascontiguousarray(array) for key, array in weights.items()}
+        tensors |= {f"members.{index}.{key}": _compact(array) for key, array in weights.items()}
     if ensemble.calibration is not None:
         tensors["calibration.factors"] = np.ascontiguousarray(ensemble.calibration.factors)
-    longest = max(member.context_length for member in ensemble.members)
-    tensors |= _context(read.series, CONTEXT_WINDOWS * longest).to_tensors()
+    tensors |= _context(read.series, CONTEXT_WINDOWS * ensemble.context_length).to_tensors()
     tensors |= statistics_tensors(read.series)
     return ModelFile(manifest=manifest, tensors=tensors)
 
 
+def _compact(array: np.ndarray) -> np.ndarray:
+    """Return weights in half precision where that loses nothing: those of the shipped network were stored so."""
+    if array.dtype == np.float32:
+        with np.errstate(over="ignore"):
+            half = array.astype(np.float16)
+        if np.array_equal(half.astype(np.float32), array):
+            array = half
+    return np.ascontiguousarray(array)
+
+
+def _as_float32(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return weights as the engines compute with them."""
+    return {
+        name: tensor.astype(np.float32) if tensor.dtype == np.float16 else tensor for name, tensor in tensors.items()
+    }
+
+
 def unpack_ensemble(model: ModelFile) -> Ensemble:
     """Rebuild the ensemble; weights were checked against the shapes their settings ask for (`check_shapes`)."""
-    members = model.manifest.members
+    manifest, members = model.manifest, model.manifest.members
+    groups = manifest.groups if len(manifest.groups) == len(members) else ()
     calibration = model.group("calibration")
     factors = calibration.get("factors")
     return Ensemble(
         members=members,
-        weights=tuple(model.member(index) for index in range(len(members))),
-        groups=model.manifest.groups if len(model.manifest.groups) == len(members) else (),
+        weights=tuple(_as_float32(model.member(index)) for index in range(len(members))),
+        groups=groups,
+        shares=manifest.shares if len(manifest.shares) == len(set(groups)) else (),
+        theta_share=manifest.theta_share,
         calibration=None
         if factors is None
         else Calibration(factors=factors, quantile_levels=members[0].quantile_levels),

@@ -22,13 +22,16 @@ from rnnforecast.workflows.fitting import Fitted, fit_again, fit_known
 from rnnforecast.workflows.freshness import check_age, parse_age
 from rnnforecast.workflows.judging import (
     NETWORK,
+    NETWORK_ALONE,
     Judgement,
     above_zero,
+    alone,
     baseline_forecasters,
     calibrate,
     ensemble_forecaster,
     judge_methods,
     pretrained_forecaster,
+    statistical_forecasters,
 )
 from rnnforecast.workflows.logarithms import check_logarithms
 from rnnforecast.workflows.packing import Record, pack_model
@@ -46,7 +49,6 @@ if TYPE_CHECKING:
     from rnnforecast.forecasting import Ensemble
     from rnnforecast.store.shelf import StoredModel
     from rnnforecast.training.checkpoints import Checkpoints
-    from rnnforecast.training.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -201,8 +203,11 @@ def served_method(judgement: Judgement, settings: Settings) -> str:
 
 
 def _judge(ensemble: Ensemble, series: SeriesSet, split: Split, settings: Settings, *, horizon: int) -> Judgement:
-    pretrained = {PRETRAINED: pretrained_forecaster(series)} if ensemble.uses_pretrained else {}
-    methods = {NETWORK: ensemble_forecaster(ensemble, series), **pretrained, **baseline_forecasters(series)}
+    shown = {NETWORK_ALONE: ensemble_forecaster(alone(ensemble), series)} if ensemble.theta_share else {}
+    if ensemble.uses_pretrained:
+        shown[PRETRAINED] = pretrained_forecaster(series)
+    shown |= statistical_forecasters(series)
+    methods = {NETWORK: ensemble_forecaster(ensemble, series), **shown, **baseline_forecasters(series)}
     return judge_methods(
         {name: above_zero(method, nonneg=settings.data.nonneg) for name, method in methods.items()},
         series,
@@ -229,7 +234,7 @@ def _report(
         assumptions=assumptions_to_dict(assumptions),
         reasons={**assumptions.reasons, **trained.fitted.recipe.reasons},
         findings=read.findings,
-        settings=chosen_settings(settings, assumptions, trained.fitted.recipe),
+        settings=chosen_settings(settings, assumptions, trained.fitted),
         members=tuple(_describe(trained)),
         metrics=trained.judgement.metrics(),
         verdict=trained.judgement.verdict_dict(),
@@ -240,14 +245,16 @@ def _report(
     )
 
 
-def chosen_settings(settings: Settings, assumptions: Assumptions, recipe: Recipe) -> dict[str, JSONValue]:
+def chosen_settings(settings: Settings, assumptions: Assumptions, fitted: Fitted) -> dict[str, JSONValue]:
     """Return the flat settings with the choices of data and recipe in place of what was left open."""
+    recipe = fitted.recipe
     first = recipe.members[0].model_dump(mode="json")
     chosen: dict[str, JSONValue] = {
         **first,
         **{key: getattr(recipe.fit, key) for key in ("num_steps", "batch_size", "learning_rate")},
         **{key: value for key, value in assumptions_to_dict(assumptions).items() if not key.startswith("n_")},
         "num_members": len(recipe.members),
+        "theta_share": fitted.ensemble.theta_share,
     }
     flat = settings.to_flat()
     return {key: chosen.get(key) if value in (None, []) else value for key, value in flat.items()}
@@ -280,8 +287,11 @@ def _notes(trained: Trained, settings: Settings, series: SeriesSet) -> tuple[str
         notes.append(f"{unscored} of {series.num_series} series are too short to hold rows out; they were learnt from")
     recipe = trained.fitted.recipe
     wanted = [recipe.fit_of(member).num_steps for member in recipe.members]
+    # the pre-trained network as it is was never to take a step
     short = [
-        (fit.num_steps, steps) for fit, steps in zip(trained.fitted.fits, wanted, strict=True) if fit.num_steps < steps
+        (fit.num_steps, steps)
+        for fit, steps in zip(trained.fitted.fits, wanted, strict=True)
+        if 0 < fit.num_steps < steps
     ]
     again = [
         (fit.num_steps, first.best_step)

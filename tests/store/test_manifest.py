@@ -85,6 +85,17 @@ def test_a_newer_format_is_refused_in_a_whole_file(tmp_path: Path) -> None:
         (changed(members=member(horizon=10**9)), r"`members.0.horizon`"),
         (changed(members=member(__class__="os.system")), r"`members.0.__class__`"),
         (changed(members=member() * 65), "`members`"),
+        (changed(theta_share=1.5), "`theta_share`"),
+        (changed(theta_share=1), "`theta_share`"),
+        (changed(theta_share=-0.1), "`theta_share`"),
+        (changed(theta_share="all"), "`theta_share`"),
+        (changed(theta_share=None), "`theta_share`"),
+        ('{"theta_share":NaN}', "`NaN` is no JSON number"),
+        (changed(shares=[0.5, -0.5]), r"`shares.1`"),
+        (changed(shares=[0.0]), r"`shares.0`"),
+        (changed(shares=[1.5]), r"`shares.0`"),
+        (changed(shares=0.5), "`shares`"),
+        (changed(shares=[0.01] * 65), "`shares`"),
     ],
 )
 def test_what_is_no_manifest_is_refused_with_the_reason(text: str, reason: str) -> None:

@@ -74,7 +74,7 @@ def test_as_many_networks_as_asked_for_are_fitted(number: int) -> None:
 def test_a_given_flag_is_said_to_be_given_and_a_choice_names_its_flag() -> None:
     reasons = _choose(hidden_size=9).reasons
     assert reasons["hidden_size"] == "given (--hidden-size)"
-    assert reasons["num_steps"] == "1,000 observed steps (medium data) (--num-steps)"
+    assert reasons["num_steps"] == "1,000 observed steps (medium data), effort normal (--num-steps)"
 
 
 @pytest.mark.parametrize(
@@ -133,6 +133,46 @@ def test_a_large_panel_gets_wider_networks_and_more_steps_than_a_short_series() 
     large = _choose(replace(FACTS, num_steps=300_000, num_series=400))
     assert short.members[0].hidden_size < large.members[0].hidden_size
     assert short.fit.num_steps < large.fit.num_steps
+
+
+SIZES = {"short": 144, "medium": 1_000, "large": 300_000}
+
+
+@pytest.mark.parametrize("num_steps", SIZES.values(), ids=SIZES)
+def test_more_effort_takes_more_steps(num_steps: int) -> None:
+    facts = replace(FACTS, num_steps=num_steps)
+    quick, normal, best = (_choose(facts, effort=effort).fit.num_steps for effort in ("quick", "normal", "best"))
+    assert (2 * quick, best) == (normal, 3 * normal)
+
+
+@pytest.mark.parametrize("num_steps", SIZES.values(), ids=SIZES)
+def test_the_best_training_takes_every_view_of_the_window_twice_and_a_quick_one_two_of_them(num_steps: int) -> None:
+    facts = replace(FACTS, num_steps=num_steps)
+    quick, normal, best = (
+        [view.model_copy(update={"hidden_size": 1}) for view in _choose(facts, effort=effort).members]
+        for effort in ("quick", "normal", "best")
+    )
+    assert quick == normal[:2]
+    assert best == normal * 2
+
+
+def test_the_best_training_has_wide_networks_but_for_short_data() -> None:
+    widths = [_choose(replace(FACTS, num_steps=size), effort="best").members[0].hidden_size for size in SIZES.values()]
+    assert widths == [32, 128, 128]
+
+
+@pytest.mark.parametrize("effort", ["quick", "normal", "best"])
+def test_what_was_given_stands_whatever_the_effort(effort: str) -> None:
+    recipe = _choose(effort=effort, num_steps=17, num_members=3, hidden_size=9)
+    assert (recipe.fit.num_steps, len(recipe.members)) == (17, 3)
+    assert {member.hidden_size for member in recipe.members} == {9}
+
+
+def test_no_effort_is_the_normal_one_and_the_reason_names_it() -> None:
+    assert _choose() == _choose(effort="normal")
+    assert _choose(effort="best").reasons["hidden_size"] == (
+        "1,000 observed steps (medium data), effort best (--hidden-size)"
+    )
 
 
 def test_facts_count_observed_values_and_look_at_their_sign_alone() -> None:
