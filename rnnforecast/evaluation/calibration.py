@@ -27,8 +27,11 @@ FACTOR_BOUNDS = (0.25, 5.0)
 
 # scores wanted for one factor: neighbouring lead times are pooled until there are as many
 _WANTED_SCORES = 60
-# spread, in logarithms, that factors are expected to have before any window is seen
-_PRIOR_SPREAD = 0.5
+#: Spread, in logarithms, that factors are expected to have before any window is seen: of networks fitted to the
+#: rows alone, and of forecasts in which the pre-trained network speaks, whose intervals are honest from the start.
+PRIOR_SPREAD, PRETRAINED_PRIOR_SPREAD = 0.5, 0.25
+# windows that one origin of a panel is worth, however many series it has: what surprises one surprises the others
+_WORTH_OF_AN_ORIGIN = 10
 # windows needed to narrow intervals as far as one window may widen them: too narrow breaks a promise, too wide does not
 _NARROWING_CAUTION = 3.0
 # a spread below this share of the median's size is none
@@ -59,7 +62,13 @@ class Calibration:
 
 
 def fit_calibration(
-    quantiles: FloatArray, actual: FloatArray, observed: BoolArray, *, quantile_levels: Sequence[float]
+    quantiles: FloatArray,
+    actual: FloatArray,
+    observed: BoolArray,
+    *,
+    quantile_levels: Sequence[float],
+    num_origins: int | None = None,
+    prior_spread: float = PRIOR_SPREAD,
 ) -> Calibration:
     """Learn width factors from forecasts [W, H, Q] of windows that nothing was fitted on, and what came true [W, H].
 
@@ -67,7 +76,8 @@ def fit_calibration(
     time and level: the conformal quantile, the ceil((n + 1) level)-th smallest of n scores (actual - median) /
     (quantile - median), mirrored below the median. Few windows: neighbouring lead times are pooled, the common factor
     is drawn towards 1, and the factors towards the common one, as far as the sampling error of such quantiles asks
-    for. Windows count as independent, the lead times of one window do not.
+    for. The windows of a series count as independent, the lead times of one window do not; with `num_origins` (of a
+    series) the windows of a panel count for no more than ten each, as series at one time err together.
     """
     levels = tuple(float(level) for level in quantile_levels)
     num_windows, horizon = actual.shape
@@ -78,18 +88,22 @@ def fit_calibration(
             sign = 1.0 if level > 0.5 else -1.0
             spread = sign * (quantiles[..., column] - middle)
             scores[column] = _scores(sign * (actual - middle), spread, observed, np.abs(middle))
-    common = _common_factor(scores, levels, num_windows=int(observed.any(axis=1).sum()))
+    most = num_windows if num_origins is None else _WORTH_OF_AN_ORIGIN * num_origins
+    counted = min(int(observed.any(axis=1).sum()), most)
+    common = _common_factor(scores, levels, num_windows=counted, prior_spread=prior_spread)
     factors = np.ones((horizon, len(levels)))
     pooled = _neighbours(num_windows, horizon)
-    counts = observed.sum(axis=0)  # [H]
+    counts = np.minimum(observed.sum(axis=0), most)  # [H]
     for column, score in scores.items():
         tail = max(levels[column], 1 - levels[column])
         own = np.clip(_conformal_quantile(score, tail, pooled, otherwise=common), *FACTOR_BOUNDS)  # [H]
-        factors[:, column] = common * (own / common) ** _trust(counts, _one_sided_error(tail))
+        factors[:, column] = common * (own / common) ** _trust(counts, _one_sided_error(tail), prior_spread)
     return Calibration(factors=factors, quantile_levels=levels, num_windows=num_windows, pooled=pooled)
 
 
-def _common_factor(scores: Mapping[int, FloatArray], levels: Sequence[float], *, num_windows: int) -> float:
+def _common_factor(
+    scores: Mapping[int, FloatArray], levels: Sequence[float], *, num_windows: int, prior_spread: float
+) -> float:
     """Return the factor that would make the interval nearest to 80 % hold its share over all lead times."""
     upper = min((c for c in scores if levels[c] > 0.5), key=lambda c: abs(levels[c] - 0.9), default=None)
     lower = min((c for c in scores if levels[c] < 0.5), key=lambda c: abs(levels[c] - 0.1), default=None)
@@ -99,7 +113,7 @@ def _common_factor(scores: Mapping[int, FloatArray], levels: Sequence[float], *,
     both = np.fmax(scores[upper], scores[lower]).reshape(-1, 1)  # the side the value lies on
     own = float(np.clip(_conformal_quantile(both, share, 0, otherwise=1.0)[0], *FACTOR_BOUNDS))
     caution = _NARROWING_CAUTION if own < 1 else 1.0
-    return float(own ** _trust(np.array(num_windows), caution * _two_sided_error(share)))
+    return float(own ** _trust(np.array(num_windows), caution * _two_sided_error(share), prior_spread))
 
 
 def apply_calibration(
@@ -150,9 +164,9 @@ def _conformal_quantile(scores: FloatArray, tail: float, pooled: int, *, otherwi
     return np.where(count > 0, chosen, otherwise)
 
 
-def _trust(num_windows: IntArray, error: float) -> FloatArray:
+def _trust(num_windows: IntArray, error: float, prior_spread: float) -> FloatArray:
     """Return how far a factor learnt from so many windows is believed, 0 to 1."""
-    return np.asarray(num_windows / (num_windows + error / _PRIOR_SPREAD**2), dtype=np.float64)
+    return np.asarray(num_windows / (num_windows + error / prior_spread**2), dtype=np.float64)
 
 
 def _one_sided_error(tail: float) -> float:

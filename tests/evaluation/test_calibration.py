@@ -158,3 +158,19 @@ def test_levels_need_not_be_symmetric() -> None:
     factors = np.array([[1.0, 2.0, 2.0]])
     quantiles = np.array([[0.0, 1.0, 2.0]])
     assert apply_calibration(quantiles, factors, quantile_levels=(0.5, 0.8, 0.9)).tolist() == [[0, 2, 4]]
+
+
+def test_many_series_at_one_origin_are_believed_less_than_as_many_origins() -> None:
+    sample = forecasts(500, width=0.5, seed=0)
+    as_windows = fit_calibration(*sample, quantile_levels=LEVELS).factors
+    at_one_origin = fit_calibration(*sample, quantile_levels=LEVELS, num_origins=1).factors
+    at_many = fit_calibration(*sample, quantile_levels=LEVELS, num_origins=50).factors
+    assert np.log(at_one_origin).mean() < 0.85 * np.log(as_windows).mean()
+    np.testing.assert_array_equal(at_many, as_windows)
+
+
+def test_intervals_that_are_expected_to_be_honest_are_moved_less() -> None:
+    sample = forecasts(20, width=0.5, seed=0)
+    loose = fit_calibration(*sample, quantile_levels=LEVELS, prior_spread=0.5).factors
+    tight = fit_calibration(*sample, quantile_levels=LEVELS, prior_spread=0.1).factors
+    assert 0 < np.log(tight).mean() < 0.7 * np.log(loose).mean()
