@@ -17,6 +17,7 @@ FOLDER = Path(__file__).parent / "screens"
 NAMES = ("a", "b", "[red]c[/] \x1b[31m")
 SCREENS: dict[str, Callable[[], Result]] = {
     "train-win": examples.train_result,
+    "train-blend": examples.blend_result,
     "train-tie": lambda: examples.train_result("tie"),
     "train-loss": lambda: examples.train_result("loss"),
     "train-loss-served": lambda: examples.train_result("loss", served="drift"),
