@@ -21,6 +21,7 @@ from rnnforecast.workflows.results import TrainResult
 from rnnforecast.workflows.resuming import digest_series
 from tests.training.toy import make_series, wave
 from tests.workflows.toy import TINY, store_of, write_days
+from tests.workflows.voices import write_panel
 
 WENT_ON = "the training went on from its checkpoint"
 
@@ -68,6 +69,20 @@ def test_k02_a_training_that_was_ended_stores_the_model_it_would_have_stored(tmp
     assert any(note.startswith(WENT_ON) for note in resumed.notes)
     assert not any("checkpoint" in note for note in whole.notes)
     assert not (store_of(path) / "checkpoints").exists()
+
+
+def test_a_blend_that_was_ended_in_its_second_fit_is_the_one_it_would_have_been(tmp_path: Path) -> None:
+    path = write_panel(tmp_path)
+    blend: dict[str, object] = {"hidden_size": None, "num_members": 1, "num_steps": 2}
+    with pytest.raises(EndedError):
+        _train(path, end_after=6, **blend)  # type: ignore[arg-type]
+    resumed = _train(path, **blend)  # type: ignore[arg-type]
+    whole = _train(path, store=tmp_path / "other", **blend)  # type: ignore[arg-type]
+    assert _tensors(resumed) == _tensors(whole)
+    first, second = (read_model(result.path).manifest for result in (resumed, whole))
+    assert (first.groups, first.shares, first.theta_share) == (second.groups, second.shares, second.theta_share)
+    assert len(first.shares) > 1
+    assert any(note.startswith(WENT_ON) for note in resumed.notes)
 
 
 @pytest.mark.parametrize("change", ["data", "settings"])
