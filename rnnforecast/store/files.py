@@ -100,8 +100,9 @@ def check_writable(path: str | Path) -> None:
 
 
 def make_folder(path: str | Path) -> None:
-    """Create a folder and its parents where missing. Raises OutputError."""
+    """Create a folder and its parents where missing, so that they outlast a power cut. Raises OutputError."""
     folder = Path(path)
+    missing = [each for each in (folder, *folder.parents) if not os.path.lexists(each)]
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
@@ -112,6 +113,8 @@ def make_folder(path: str | Path) -> None:
         ) from error
     except OSError as error:
         raise _refusal(folder, error) from error
+    for each in missing:
+        flush_folder(each.parent)
 
 
 def flush_folder(folder: Path) -> None:

@@ -111,6 +111,17 @@ def test_a_job_that_takes_longer_than_its_timeout_is_ended_and_told_so(tmp_path:
     assert (result.exit_code, result.error and result.error.code) == (15, "E_RUN_TIMEOUT")
 
 
+def test_k07_a_job_that_was_stopped_is_ended_at_its_timeout(tmp_path: Path) -> None:
+    result = _run([_task("stopped", "kill -STOP $$", timeout=0.2)], tmp_path)[0]
+    assert (result.exit_code, result.error and result.error.code) == (15, "E_RUN_TIMEOUT")
+
+
+def test_k07_k20_timeouts_do_not_read_the_clock_on_the_wall(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jumps = iter(range(0, 10**9, 10**5))
+    monkeypatch.setattr(time, "time", lambda: float(next(jumps)))
+    assert _run([_task("a", "sleep 0.1", timeout=60.0)], tmp_path)[0].exit_code == 0
+
+
 def test_a_job_that_does_not_listen_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scheduler, "GRACE_SECONDS", 0.1)
     result = _run([_task("deaf", "trap '' TERM; while :; do sleep 0.05; done", timeout=0.2)], tmp_path)[0]
