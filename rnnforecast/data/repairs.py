@@ -46,7 +46,7 @@ def with_noticed(error: RnnForecastError, noticed: Sequence[Finding], *, redact:
 
 
 def without_refused_cells(noticed: Iterable[Finding], problems: Iterable[Finding]) -> list[Finding]:
-    """Return what was noticed without what is said of refused rows already: their cells as missing, their stamps too."""
+    """Return what was noticed without what follows from refused rows: their cells are missing, their stamps too."""
     problems = list(problems)
     refused = [one for one in problems if one.code.startswith("E_VALUE_")]
     lost_rows = any(one.code.startswith(("E_DATA_", "E_TIME_")) for one in problems)
