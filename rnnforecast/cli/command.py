@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, get_type_hints
 
 import typer
 
+from rnnforecast.cli.deadline import deadline
 from rnnforecast.cli.help import MAX_HELP_WIDTH, PanelCommand, PanelGroup
-from rnnforecast.cli.options import Debug, OutputFormat, Quiet
+from rnnforecast.cli.options import Debug, OutputFormat, Quiet, Timeout
 from rnnforecast.cli.view import View
 from rnnforecast.errors import UsageError
 
@@ -76,6 +77,7 @@ def build_command(
     own = [p for p in inspect.signature(function).parameters.values() if p.name not in ("view", "flags")]
     own = [p.replace(annotation=hints[p.name], kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
     settings = [_parameter(flag.name, flag.annotation, None) for flag in flags]
+    timeout = [_parameter("timeout", Timeout, None)] if flags else []  # a command with settings reads data
     shared = [_parameter("format", OutputFormat, "table"), _parameter("quiet", Quiet, False)]
     shared.append(_parameter("debug", Debug, False))
 
@@ -83,9 +85,10 @@ def build_command(
         del values["debug"]  # read from the command line by `main`, which alone reports errors
         view = View.on_terminal(format=values.pop("format"), quiet=values.pop("quiet"))
         given = {flag.name: values.pop(flag.name) for flag in flags}
-        function(view, given, **values) if flags else function(view, **values)
+        with deadline(values.pop("timeout", None)):
+            function(view, given, **values) if flags else function(view, **values)
 
-    signature = inspect.Signature([*own, *settings, *shared])
+    signature = inspect.Signature([*own, *settings, *timeout, *shared])
     run.__signature__ = signature  # type: ignore[attr-defined]
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in signature.parameters.values()}
     run.__doc__ = function.__doc__

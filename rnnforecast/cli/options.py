@@ -151,6 +151,15 @@ Quiet = Annotated[
         "--quiet", help="no progress, findings or notes on stderr", rich_help_panel=OUTPUT, show_default=False
     ),
 ]
+Timeout = Annotated[
+    str | None,
+    typer.Option(
+        "--timeout",
+        help="end with 15 after so long, such as 10m, whatever is waited for: a pipe, a server, a training",
+        metavar="TIME",
+        rich_help_panel=RUN,
+    ),
+]
 Debug = Annotated[
     bool,
     typer.Option("--debug", help="show tracebacks", rich_help_panel=OUTPUT, show_default=False),

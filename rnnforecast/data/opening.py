@@ -9,6 +9,8 @@ import re
 import select
 import stat
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -66,6 +68,18 @@ def in_words(size: int) -> str:
         if size >= base:
             return f"{-(-size // base)}{unit}"
     return f"{size}B"
+
+
+@contextmanager
+def told_where(path: str) -> Iterator[None]:
+    """Let whatever ends the program from outside (an alarm, Ctrl-C) say what was being read."""
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException as ending:
+        ending.add_note(f"{'standard input' if path == STDIN else quoted_path(path)} was being read")
+        raise
 
 
 def read_bytes(path: str, *, cap: int) -> bytes:

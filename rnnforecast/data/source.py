@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from rnnforecast.data.databases.address import absolute, is_database, parse_address
 from rnnforecast.data.encodings import to_utf8
-from rnnforecast.data.opening import cap_of, in_bytes, read_bytes
+from rnnforecast.data.opening import cap_of, in_bytes, read_bytes, told_where
 from rnnforecast.data.refusals import quoted_path
 from rnnforecast.data.remote import expand_url, is_url, list_url, read_url, shown
 from rnnforecast.data.unpacking import PACKED_ENDINGS, unpack
@@ -168,7 +168,8 @@ def open_source(path: str, *, encoding: str | None = None, max_bytes: str | None
     """Read one input, `-` for standard input. Raises InputError where it cannot be read, DataError for its content."""
     asked = in_bytes(max_bytes)
     cap = cap_of(asked)
-    raw = read_url(path, cap=cap) if is_url(path) else read_bytes(path, cap=cap)
+    with told_where(shown(path)):
+        raw = read_url(path, cap=cap) if is_url(path) else read_bytes(path, cap=cap)
     path = shown(path)
     digest = hashlib.sha256(raw).hexdigest()
     payload, findings = unpack(path, raw, cap=cap, is_asked=asked is not None)
