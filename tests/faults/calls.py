@@ -89,6 +89,22 @@ def fail_at(stage: Stage, scene: Scene, points: Iterable[tuple[str, Point]]) -> 
     return tally
 
 
+def interrupt_at(stage: Stage, scene: Scene, points: Iterable[Point]) -> Tally:
+    """Let each of these calls be interrupted by a signal once: the run ends as if nothing had been."""
+    tally = Tally(f"interrupted {scene.name}")
+    for call, number in points:
+        place = stage.copy()
+        inject = f"inject={call}:error=EINTR:when={number}"
+        ended = _traced(stage, scene, place, "-o", "/dev/null", "-e", f"trace={call}", "-e", inject)
+        tally.num_runs += 1
+        tally.codes[ended.code] += 1
+        where = f"{scene.name}, {call} {number} interrupted"
+        tally.note(where, [] if ended.code == 0 else [f"ended with {ended.code}: {ended.said[-200:]}"])
+        tally.note(where, stage.problems(scene, place) + stage.unfinished(scene, place) + stage.leftovers(place))
+        shutil.rmtree(place)
+    return tally
+
+
 def judge(tally: Tally, stage: Stage, scene: Scene, place: Path, ended: Ended, where: str) -> None:
     """Note what a failed run broke: an output, a false success, an unknown code, a stump, a run afterwards."""
     tally.note(where, stage.problems(scene, place))

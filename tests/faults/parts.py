@@ -14,6 +14,7 @@ from tests.faults.damage import damage_models
 from tests.faults.forks import why_no_strace, zygote
 from tests.faults.hostile import judge_files, make_files
 from tests.faults.mixing import mix_jobs
+from tests.faults.power import cut_power
 from tests.faults.races import read_while_replaced, start_pairs
 from tests.faults.resuming import kill_trainings
 from tests.faults.scenes import SCENES, STORE, Stage
@@ -39,6 +40,7 @@ class Sizes:
     kills: int = 500
     soak: int = 1_000
     jobs: int = 100  # of one run, of which 1, half, and all but 1 are bad
+    cuts: int = 400  # of the power, of each command
     seed: int = 0  # of all that is drawn
 
 
@@ -108,6 +110,16 @@ def jobs(stage: Stage, sizes: Sizes) -> Iterator[Tally]:
         yield mix_jobs(stage, num_bad=num_bad, num_jobs=sizes.jobs)
 
 
+def power(stage: Stage, sizes: Sizes) -> Iterator[Tally]:
+    """Power cuts at moments all over every command."""
+    for scene in stage.scenes:
+        reason = why_no_strace()
+        if reason:
+            yield Tally(f"power cut {scene.name}", skipped=reason)
+            continue
+        yield cut_power(stage, scene, num_states=sizes.cuts, seed=sizes.seed)
+
+
 PARTS: dict[str, Callable[[Stage, Sizes], Iterator[Tally]]] = {
     "models": models,
     "races": races,
@@ -117,6 +129,7 @@ PARTS: dict[str, Callable[[Stage, Sizes], Iterator[Tally]]] = {
     "trainings": trainings,
     "steady": steady,
     "jobs": jobs,
+    "power": power,
 }
 
 

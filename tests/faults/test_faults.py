@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults.calls import count_calls, error_points, fail_at, kill_at, points_of
+from tests.faults.calls import count_calls, error_points, fail_at, interrupt_at, kill_at, points_of
 from tests.faults.forks import why_no_strace
 from tests.faults.mixing import mix_jobs
 from tests.faults.parts import Sizes, models, open_stage, races, spread
+from tests.faults.power import cut_power
 from tests.faults.resuming import kill_trainings
 from tests.faults.scenes import SCENES, Scene, Stage
 from tests.faults.space import fill_disk, limit_files, why_no_mount
@@ -40,6 +41,20 @@ def test_k01_a_kill_at_any_call_leaves_old_or_new_and_the_next_run_succeeds(stag
 def test_k09_k11_an_error_of_the_disk_leaves_the_old_file_and_is_told(stage: Stage, scene: Scene) -> None:
     tally = fail_at(stage, scene, spread(error_points(count_calls(stage, scene)), 1 if scene.name == "batch" else 3))
     assert tally.problems == []
+
+
+@needs_strace
+def test_k10_calls_that_are_interrupted_are_made_again(stage: Stage) -> None:
+    tally = interrupt_at(stage, SCENES[1], [("write", 1), ("fsync", 1), ("openat", 3)])
+    assert tally.problems == []
+
+
+@needs_strace
+@pytest.mark.parametrize("scene", [SCENES[0], SCENES[3]], ids=lambda scene: scene.name)
+def test_k46_a_power_cut_at_any_moment_leaves_old_or_new_and_the_next_run_succeeds(stage: Stage, scene: Scene) -> None:
+    tally = cut_power(stage, scene, num_states=9)
+    assert tally.problems == []
+    assert tally.figures["different_states"] >= 3
 
 
 @every_scene
