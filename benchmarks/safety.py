@@ -46,8 +46,8 @@ def main() -> None:
     )
     notes = [
         f"The fastest of {options.runs} runs, in turn: what else the machine does makes the others slower. Plain opens "
-        "the file and writes it; with flush it also waits for the disk (`fsync`), as whoever wants to keep it must. The "
-        "ledger "
+        "the file and writes it; with flush it also waits for the disk (`fsync`), as whoever wants to keep it must. "
+        "The ledger "
         f"keeps {HORIZON} steps a series as Parquet; beside it the bytes of the same file are written, without making "
         "them. The price is safe less plain; allowed are 5 % of plain, or 50 ms.",
     ]
