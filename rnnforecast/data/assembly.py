@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from rnnforecast.data.audit import Grid, Rows
 from rnnforecast.data.calendar import in_words
-from rnnforecast.data.ragged import last_true_before, offsets_of, rows_of
+from rnnforecast.data.ragged import in_order, last_true_before, offsets_of, rows_of
 from rnnforecast.data.refusals import listed, quoted, refusal, rows_in_words
 from rnnforecast.data.repairs import missing_values
 from rnnforecast.data.series import SeriesSet
@@ -63,8 +63,7 @@ def build_series(
     """
     values = _on_grid(rows, grid, roles)
     lengths = _target_lengths(values.targets, grid, with_future=bool(roles.future), keep_unobserved=keep_unobserved)
-    kept = rows_of(grid.offsets[:-1], lengths)  # rows of the grid that belong to a target
-    problems = _missing_covariates(rows, grid, roles, values, kept)
+    problems = _missing_covariates(rows, grid, roles, values, lengths)
     static, changing = _static_values(rows, grid, roles, values.static, categories=categories or {})
     if problems or changing:
         raise refusal(problems + changing)
@@ -72,8 +71,13 @@ def build_series(
     num_items, num_targets = len(lengths), len(roles.target)
     item_of = np.repeat(np.arange(num_items, dtype=np.int64), num_targets)
     target_of = np.tile(np.arange(num_targets, dtype=np.int64), num_items)
-    series_rows = rows_of(grid.offsets[item_of], lengths[item_of])
-    targets = values.targets[series_rows, np.repeat(target_of, lengths[item_of])]
+    past = _carried(values.past, grid)
+    if num_targets == 1 and np.array_equal(lengths, np.diff(grid.offsets)):
+        targets = np.ascontiguousarray(values.targets[:, 0])  # the grid as it is: many millions of rows stay in place
+    else:
+        series_rows = rows_of(grid.offsets[item_of], lengths[item_of])
+        targets = values.targets[series_rows, np.repeat(target_of, lengths[item_of])]
+        past = past[series_rows]
     future_lengths = np.diff(grid.offsets)[item_of] if roles.future else np.zeros(len(item_of), dtype=np.int64)
     future_rows = rows_of(grid.offsets[item_of], future_lengths)
     series = SeriesSet(
@@ -88,7 +92,7 @@ def build_series(
         first_ordinals=grid.first_ordinals[item_of],
         freq=grid.freq,
         season_length=1,
-        past_covariates=_carried(values.past, grid)[series_rows].astype(np.float32),
+        past_covariates=past.astype(np.float32),
         future_covariates=_carried(values.future, grid)[future_rows].astype(np.float32),
         future_offsets=offsets_of(future_lengths),
         static_covariates=static[item_of].astype(np.float32),
@@ -102,9 +106,12 @@ def build_series(
 
 def _on_grid(rows: Rows, grid: Grid, roles: Roles) -> _Values:
     """Lay the columns of the file on the grid, in the order targets, past, future, static."""
-    on_grid = np.full((len(grid.sources), rows.values.shape[1]), np.nan)
     taken = grid.sources >= 0
-    on_grid[taken] = rows.values[grid.sources[taken]]
+    if taken.all():
+        on_grid = in_order(rows.values, grid.sources)
+    else:
+        on_grid = np.full((len(grid.sources), rows.values.shape[1]), np.nan)
+        on_grid[taken] = rows.values[grid.sources[taken]]
     ends = np.cumsum([len(roles.target), len(roles.past), len(roles.future)])
     return _Values(*np.split(on_grid, ends, axis=1))
 
@@ -120,10 +127,13 @@ def _target_lengths(targets: FloatArray, grid: Grid, *, with_future: bool, keep_
     return np.where(newest >= 0, newest - grid.offsets[:-1] + 1, 1 if keep_unobserved else lengths)
 
 
-def _missing_covariates(rows: Rows, grid: Grid, roles: Roles, values: _Values, kept: IntArray) -> list[Finding]:
+def _missing_covariates(rows: Rows, grid: Grid, roles: Roles, values: _Values, lengths: IntArray) -> list[Finding]:
     """Return the refusals of empty covariate cells: past ones up to the last target row, future ones everywhere."""
-    findings = []
+    findings: list[Finding] = []
+    if not (roles.past or roles.future):
+        return findings
     every = np.arange(len(grid.sources), dtype=np.int64)
+    kept = rows_of(grid.offsets[:-1], lengths)  # rows of the grid that belong to a target
     groups = ((roles.past, values.past, kept), (roles.future, values.future, every))
     for names, columns, where in groups:
         for place, name in enumerate(names):
@@ -154,7 +164,9 @@ def _static_values(
 ) -> tuple[FloatArray, list[Finding]]:
     """Return one value for each item, [K, Fs], and the refusals of values that are missing or change."""
     first = columns[grid.offsets[:-1]]  # the first row of an item is never a gap
-    findings = []
+    findings: list[Finding] = []
+    if not roles.static:
+        return first, findings
     items = np.repeat(np.arange(len(first), dtype=np.int64), np.diff(grid.offsets))
     for place, name in enumerate(roles.static):
         column = columns[:, place]

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from rnnforecast.data.calendar import in_words, infer_frequency, parse_frequency, same_series
+from rnnforecast.data.calendar import DistinctStamps, in_words, infer_frequency, parse_frequency, same_series
 from rnnforecast.data.closures import OpenDays, set_open_days
 from rnnforecast.data.duplicates import without_duplicates
-from rnnforecast.data.ragged import offsets_of
+from rnnforecast.data.ragged import in_order, offsets_of
 from rnnforecast.data.refusals import quoted, refusal, rows_in_words
 from rnnforecast.data.regularity import calendars_in_words, differing_frequencies, one_calendar_fix, snap
 from rnnforecast.errors import DataError
@@ -80,30 +80,34 @@ def to_grid(
     """
     order = _sorted(rows, findings)
     rows, order = without_duplicates(rows, order, how=duplicates, num_targets=num_targets, findings=findings)
-    items = rows.items[order]
+    items = in_order(rows.items, order)
     num_items = int(items.max()) + 1
     given = offsets_of(np.bincount(items, minlength=num_items).astype(np.int64))
     clock, stamps = _frequency(rows, order, given, freq=freq, findings=findings)
     clock = set_open_days(clock, rows, stamps, asked=open_days or OpenDays(), findings=findings)
     if timezone is not None:
         clock = replace(clock, timezone=timezone)
-    ordinals = clock.floor(stamps)
+    distinct = DistinctStamps.of(stamps, given)
+    ordinals = distinct.to_rows(clock.floor(distinct.stamps))
     _check_same_calendar(rows, stamps, ordinals, given, clock)
     first, last = ordinals[given[:-1]], ordinals[given[1:] - 1]
     lengths = last - first + 1
     _check_size(rows, clock, lengths, num_rows=len(order))
     offsets = offsets_of(lengths)
-    sources = np.full(int(offsets[-1]), -1, dtype=np.int64)
-    sources[offsets[items] + ordinals - first[items]] = order
+    if np.array_equal(offsets, given) and not clock.has_closed_days:
+        sources = order  # no gap: the rows in their order are the grid
+    else:
+        sources = np.full(int(offsets[-1]), -1, dtype=np.int64)
+        sources[(offsets[:-1] - first)[items] + ordinals] = order
     _note_gaps(rows, clock, ordinals, items, findings)
     return Grid(clock, offsets, first, sources, rows)
 
 
 def _sorted(rows: Rows, findings: list[Finding]) -> IntArray:
     """Return the rows by item, then by stamp; counts those that came too late in the file."""
-    in_order = bool((rows.items[1:] >= rows.items[:-1]).all())
-    order = np.arange(len(rows.items)) if in_order else np.argsort(rows.items, kind="stable")
-    stamps, items = rows.stamps[order], rows.items[order]
+    ascends = bool((rows.items[1:] >= rows.items[:-1]).all())
+    order = np.arange(len(rows.items)) if ascends else np.argsort(rows.items, kind="stable")
+    stamps, items = in_order(rows.stamps, order), in_order(rows.items, order)
     too_late = (stamps[1:] < stamps[:-1]) & (items[1:] == items[:-1])
     if too_late.any():
         late = order[1:][too_late]
@@ -120,10 +124,13 @@ def _frequency(
     rows: Rows, order: IntArray, offsets: IntArray, *, freq: str | None, findings: list[Finding]
 ) -> tuple[Frequency, StampArray]:
     """Return the calendar and the stamps on it: as they are, or moved by little where they wander."""
-    stamps = rows.stamps[order]
+    stamps = in_order(rows.stamps, order)
     try:
-        clock = infer_frequency(stamps, offsets) if freq is None else parse_frequency(freq, stamps)
-        if freq is None or _on_grid(clock, stamps).all():
+        if freq is None:
+            return infer_frequency(stamps, offsets), stamps
+        distinct = DistinctStamps.of(stamps, offsets).stamps
+        clock = parse_frequency(freq, distinct)
+        if _on_grid(clock, distinct).all():
             return clock, stamps
         refused = _off_grid(rows, order, clock, stamps, offsets=offsets)
     except DataError as error:
@@ -242,8 +249,8 @@ def _note_gaps(rows: Rows, freq: Frequency, ordinals: IntArray, items: IntArray,
     kind, fix = ("closed days or gaps", CALENDAR_FIX) if unclear else ("gaps", None)
     where = f"after {after}" + (f" in series {quoted(label)}" if label else "")
     message = (
-        f"{_count(missing, 'stamp')} of the {freq.alias} calendar have no row ({kind}, {len(gaps)} runs, the longest "
-        f"of {int(steps[longest]) - 1} {where}); they are masked, not filled in"
+        f"{_count(missing, 'stamp')} of the {freq.alias} calendar have no row ({kind}, {len(gaps):,} runs, the longest "
+        f"of {int(steps[longest]) - 1:,} {where}); they are masked, not filled in"
     )
     first = in_words(freq.to_timestamps(ordinals[gaps[0] : gaps[0] + 1] + 1)[0])
     findings.append(
@@ -252,4 +259,4 @@ def _note_gaps(rows: Rows, freq: Frequency, ordinals: IntArray, items: IntArray,
 
 
 def _count(count: int, noun: str) -> str:
-    return f"{count} {noun}" + ("" if count == 1 else "s")
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")

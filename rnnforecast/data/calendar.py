@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -48,7 +49,33 @@ LAST_YEAR = 9_999
 MIN_EVENTS = 20
 MAX_EVENT_SHARE = 0.25
 MAX_EVENT_FILL = 0.1
+#: The shortest step between one day of month and the same one of another month, in microseconds.
+MIN_MONTH = 28 * DAY
+#: Rows for one row of the longest series from which the series of a panel are taken to share their stamps.
+MIN_REPEATS = 8
 _FIXED_DOWNWARDS: tuple[Unit, ...] = ("week", "day", "hour", "minute", "second")
+
+
+@dataclass(frozen=True)
+class DistinctStamps:
+    """Stamps of a panel, each once: arithmetic of the calendar is slow, and many series share their stamps."""
+
+    stamps: StampArray  # [D], in order of first appearance
+    places: IntArray | None  # [n], place of each row's stamp among them; None where they are the stamps of the rows
+
+    @classmethod
+    def of(cls, stamps: StampArray, offsets: IntArray) -> DistinctStamps:
+        """Look for repeated stamps where there are many more rows than the longest series has."""
+        if len(stamps) < MIN_REPEATS * int(np.diff(offsets).max(initial=1)):
+            return cls(stamps, None)
+        import pandas as pd
+
+        places, numbers = pd.factorize(np.ascontiguousarray(stamps).view(np.int64))
+        return cls(numbers.view(stamps.dtype), places)
+
+    def to_rows(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return for each row what belongs to its stamp: [D] becomes [n]."""
+        return values if self.places is None else values[self.places]
 
 
 def infer_frequency(timestamps: StampArray, offsets: IntArray) -> Frequency:
@@ -69,10 +96,15 @@ def infer_frequency(timestamps: StampArray, offsets: IntArray) -> Frequency:
         )
     if stamps.dtype.kind in "iu":
         return _integer_steps(stamps, steps)
-    for candidate in (_months(stamps, offsets), _business_days(stamps, offsets), _fixed(stamps, steps)):
-        if candidate is not None and not _mixes_edges_of_months(stamps):
-            return candidate
-    if _mixes_edges_of_months(stamps):
+    distinct = DistinctStamps.of(stamps, offsets)
+    mixes_edges = _mixes_edges_of_months(distinct.stamps)
+    if not mixes_edges:
+        same = same_series(len(stamps), offsets)
+        for find in (_months, _business_days, _fixed):
+            candidate = find(distinct, steps, same)
+            if candidate is not None:
+                return candidate
+    if mixes_edges:
         raise DataError(
             "some stamps are the ends of months, others their first days",
             hint="bring them to one with `--resample MS --aggregate last`, or rewrite these rows",
@@ -116,6 +148,8 @@ def same_series(num_rows: int, offsets: IntArray) -> npt.NDArray[np.bool_]:
 
 def _most_common(steps: npt.NDArray[np.int64]) -> int:
     """Return the most frequent step; of equally frequent ones the shortest."""
+    if bool((steps == steps[0]).all()):
+        return int(steps[0])
     sizes, counts = np.unique(steps, return_counts=True)
     return int(sizes[np.argmax(counts)])
 
@@ -127,9 +161,9 @@ def _integer_steps(stamps: StampArray, steps: npt.NDArray[np.int64]) -> Frequenc
     return align(Frequency("step", multiple=step), stamps)
 
 
-def _fixed(stamps: StampArray, steps: npt.NDArray[np.int64]) -> Frequency | None:
+def _fixed(distinct: DistinctStamps, steps: IntArray, same: npt.NDArray[np.bool_]) -> Frequency | None:  # noqa: ARG001
     """Return seconds to weeks when every step is a multiple of the most common one."""
-    step = _most_common(steps)
+    stamps, step = distinct.stamps, _most_common(steps)
     if step <= 0 or step % SECOND or (steps % step).any() or not _one_phase(stamps, step) or _are_events(steps, step):
         return None
     for unit in _FIXED_DOWNWARDS:
@@ -154,12 +188,12 @@ def _one_phase(stamps: StampArray, step: int) -> bool:
     return bool((phases == phases[0]).all())
 
 
-def _business_days(stamps: StampArray, offsets: IntArray) -> Frequency | None:
+def _business_days(distinct: DistinctStamps, steps: IntArray, same: npt.NDArray[np.bool_]) -> Frequency | None:
     """Return business days when stamps come daily, never on some weekdays, and pass over them often enough.
 
     Weekends need to be passed once; any other closed weekdays `MIN_CLOSED` times, with most other days there.
     """
-    steps = _steps_between(stamps, offsets)
+    stamps = distinct.stamps
     if _most_common(steps) != DAY or not _one_phase(stamps, DAY):
         return None
     days = stamps.astype("datetime64[D]").astype(np.int64)
@@ -169,12 +203,12 @@ def _business_days(stamps: StampArray, offsets: IntArray) -> Frequency | None:
         return None
     weekmask = "".join("1" if one else "0" for one in seen)
     if not seen[5:].any():
-        lands = weekdays[:-1][same_series(len(stamps), offsets)] + steps // DAY  # 7 is the Monday after
+        lands = distinct.to_rows(weekdays)[:-1][same] + steps // DAY  # 7 is the Monday after
         if not ((lands >= 7) & (steps <= 5 * DAY)).any():
             return None
         return align(Frequency("business-day"), stamps)
     # closed days that neighbours stand around: each closed weekday passed in short steps
-    starts = days[:-1][same_series(len(stamps), offsets)][(steps > DAY) & (steps <= 4 * DAY)]
+    starts = distinct.to_rows(days)[:-1][same][(steps > DAY) & (steps <= 4 * DAY)]
     passed = np.zeros(7, dtype=np.int64)
     for ahead in (1, 2, 3):
         ends = starts[steps[(steps > DAY) & (steps <= 4 * DAY)] > ahead * DAY]
@@ -186,14 +220,15 @@ def _business_days(stamps: StampArray, offsets: IntArray) -> Frequency | None:
     return align(Frequency("business-day", weekmask=weekmask), stamps)
 
 
-def _months(stamps: StampArray, offsets: IntArray) -> Frequency | None:
+def _months(distinct: DistinctStamps, steps: IntArray, same: npt.NDArray[np.bool_]) -> Frequency | None:
     """Return months, quarters or years when all stamps share one day of month and one time of day."""
-    if not _one_phase(stamps, DAY):
+    stamps = distinct.stamps
+    if int(steps.min()) < MIN_MONTH or not _one_phase(stamps, DAY):
         return None
     day = common_day(stamps)
     months = stamps.astype("datetime64[M]").astype(np.int64)
-    steps = np.diff(months)[same_series(len(months), offsets)]
-    if not len(steps) or (steps <= 0).any():
+    steps = np.diff(distinct.to_rows(months))[same]
+    if (steps <= 0).any():
         return None
     step = _most_common(steps)
     if (steps % step).any():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.data.calendar import in_words
+from rnnforecast.data.ragged import in_order
 from rnnforecast.data.refusals import quoted, refusal, rows_in_words
 from rnnforecast.data.repeats import reason_for_repeats
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
@@ -29,7 +30,7 @@ def without_duplicates(
     Where `how` is to refuse, exact repetitions are dropped and others raise DataError. Else all rows of a stamp become
     one: of targets the sum, mean, first or last value that is there, of covariates the first or last.
     """
-    items, stamps = rows.items[order], rows.stamps[order]
+    items, stamps = in_order(rows.items, order), in_order(rows.stamps, order)
     again = np.zeros(len(order), dtype=np.bool_)
     again[1:] = (items[1:] == items[:-1]) & (stamps[1:] == stamps[:-1])
     if not again.any():

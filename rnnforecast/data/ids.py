@@ -60,7 +60,8 @@ def choose_ids(
     fewest = len(ranks) - len(distinct)
     found: tuple[str, ...] = ()
     for chosen in _combinations(candidates):
-        joined = join_codes([codes[name] for name in chosen])
+        # the codes of one column are numbered by first appearance already
+        joined = codes[chosen[0]] if len(chosen) == 1 else join_codes([codes[name] for name in chosen])
         repeated = _num_repeated(joined, ranks, num_ranks=len(distinct))
         if repeated < fewest / 2 and _coverage(joined, ranks) >= MIN_COVERAGE:
             found, fewest = chosen, repeated

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,6 +28,12 @@ def positions(lengths: IntArray) -> IntArray:
 def rows_of(starts: IntArray, lengths: IntArray) -> IntArray:
     """Return the flat row numbers of runs that begin at `starts`: [S], [S] -> [N]."""
     return np.repeat(starts, lengths) + positions(lengths)
+
+
+def in_order(values: npt.NDArray[Any], order: IntArray) -> npt.NDArray[Any]:
+    """Return rows in an order; the rows themselves, looked at and not copied, where they have that order already."""
+    has_it = len(order) == len(values) and bool((order[1:] > order[:-1]).all())
+    return values if has_it else np.asarray(values[order])
 
 
 def last_true_before(mask: npt.NDArray[np.bool_], run_starts: IntArray) -> IntArray:

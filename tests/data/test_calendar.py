@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from rnnforecast.data.calendar import (
+    DistinctStamps,
     default_horizon,
     default_season_length,
     infer_frequency,
@@ -106,3 +107,22 @@ def test_a_short_series_gets_a_horizon_it_can_be_judged_on() -> None:
     assert default_horizon(parse_frequency("D"), length=100) == 14
     assert default_horizon(parse_frequency("MS"), length=36) == 6
     assert default_horizon(parse_frequency("YS-JAN"), length=3) == 1
+
+
+def test_stamps_that_many_series_share_are_looked_at_once_and_given_back_to_every_row() -> None:
+    months = np.arange("2020-03", "2021-03", dtype="datetime64[M]").astype("datetime64[us]")
+    shared = DistinctStamps.of(np.tile(months, 20), np.arange(21) * 12)
+    assert shared.stamps.tolist() == months.tolist()
+    assert shared.to_rows(shared.stamps).tolist() == months.tolist() * 20
+    alone = DistinctStamps.of(months, np.array([0, 12]))
+    assert alone.places is None
+    assert alone.to_rows(alone.stamps).tolist() == months.tolist()
+
+
+@pytest.mark.parametrize("alias", ["ME", "QS-FEB", "W-SUN", "B", "D", "15min"])
+def test_a_panel_has_the_frequency_of_each_of_its_series(alias: str) -> None:
+    one = parse_frequency(alias, np.array(["2024-02-29T00:00"], dtype="datetime64[us]"))
+    stamps = one.to_timestamps(one.floor(np.array(["2024-02-29"], dtype="datetime64[us]")) + np.arange(40))
+    alone = infer_frequency(stamps, np.array([0, 40]))
+    assert infer_frequency(np.tile(stamps, 10), np.arange(11) * 40) == alone
+    assert alone.alias == alias
