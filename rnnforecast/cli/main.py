@@ -82,6 +82,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     debug = "--debug" in words
     # No plugin has a say in our settings, and looking for one reads the metadata of every installed package.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    # NumPy reads this as it is loaded. Forecasts are spread over the cores batch by batch; matrix products with threads
+    # of their own beside that doubled the processor time. torch counts its threads by OMP_NUM_THREADS instead.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     with _signals(), _rare_garbage_collection(), warnings.catch_warnings():
         if not debug and not sys.warnoptions:
             warnings.simplefilter("ignore")

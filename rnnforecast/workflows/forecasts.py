@@ -1,7 +1,9 @@
 """Forecasts of all series of a panel, batch by batch: only the levels that are wanted are kept.
 
 Batches are spread over the processor's cores: NumPy gives the interpreter free while it computes. Which series share a
-batch follows from their lengths alone, so neither the number of cores nor the memory changes a forecast.
+batch follows from their lengths alone, so the number of cores and the memory change no forecast. A series forecast
+among others, or alone, may differ from itself in the last digits (a relative 1e-5): a matrix product of another shape
+is summed in another order.
 
 Axis legend: S series, H horizon, L levels that are wanted, B series of a batch.
 """

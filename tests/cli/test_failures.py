@@ -299,3 +299,18 @@ def test_a_stream_that_the_caller_closed_is_no_bug(tmp_path: Path, closed: str, 
     command = f"{sys.executable} -m rnnforecast models list --store {tmp_path} {closed}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (code, "")
+
+
+@pytest.mark.parametrize(("given", "threads"), [(None, "1"), ("3", "3")])
+def test_matrix_products_have_one_thread_unless_the_user_says_otherwise(given: str | None, threads: str) -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+    environment.pop("OPENBLAS_NUM_THREADS", None)
+    if given is not None:
+        environment["OPENBLAS_NUM_THREADS"] = given
+    program = (
+        "import os, sys; from rnnforecast.cli.main import main; loaded = 'numpy' in sys.modules; main(['--version']); "
+        "print(loaded, os.environ['OPENBLAS_NUM_THREADS'], os.environ['OMP_NUM_THREADS'])"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    # not too late, since NumPy is not loaded yet; torch counts its threads by the last of them
+    assert ended.stdout.splitlines()[-1].split() == ["False", threads, "2"]

@@ -89,3 +89,38 @@ def test_a_bar_ends_when_the_work_fails(monkeypatch: pytest.MonkeyPatch) -> None
     with pytest.raises(ZeroDivisionError):
         fail()
     assert "\x1b[?25h" in err.getvalue()  # the cursor is shown again
+
+
+def test_quick_work_shows_no_bar_and_slow_work_shows_the_stage_it_is_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    now = [100.0]
+    monkeypatch.setattr("rnnforecast.cli.view.time.monotonic", lambda: now[0])
+    view, _, err = _view(terminal=True)
+    with view.progress(patience=1.0) as progress:
+        progress.start("forecast", 10)
+        now[0] = 100.9
+        progress.update(3)
+        assert err.getvalue() == ""
+        now[0] = 101.1
+        progress.update(4)
+    for words in ("forecast", "4/10"):
+        assert words in err.getvalue()
+    assert err.getvalue().rstrip("\r").endswith("\x1b[2K\x1b[?25h")  # line erased, cursor back
+
+
+def test_work_that_ends_before_a_late_bar_leaves_the_screen_alone() -> None:
+    view, _, err = _view(terminal=True)
+    with view.progress(patience=3_600.0) as progress:
+        progress.start("forecast", 10)
+        progress.update(10)
+        progress.finish()
+    assert err.getvalue() == ""
+
+
+def test_quiet_means_no_late_bar_either() -> None:
+    view, _, err = _view(quiet=True, terminal=True)
+    with view.progress(patience=1e-9) as progress:
+        assert isinstance(progress, NoProgress)
+        progress.start("forecast", 10)
+        progress.update(10)
+    assert err.getvalue() == ""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from rnnforecast.data.frequency import Frequency
 from rnnforecast.data.series import SeriesSet, first_observed
@@ -108,3 +109,19 @@ def test_the_digest_does_not_look_under_the_mask() -> None:
 
 def test_first_observed_counts_leading_missing_rows() -> None:
     assert first_observed(make([NAN, 1], [2], [NAN, NAN])).tolist() == [1, 0, 2]
+
+
+def test_a_part_is_the_series_that_select_would_take() -> None:
+    whole = make([1, 2, 3], [4, NAN], [5, 6, 7, 8], [9])
+    part, chosen = whole.part(1, 3), whole.select(np.array([1, 2]))
+    assert part.digest() == chosen.digest()
+    assert part.item_ids == ["s1", "s2"]
+    assert part.future_offsets.tolist() == chosen.future_offsets.tolist()
+    assert np.shares_memory(part.values, whole.values)
+
+
+def test_parts_hold_every_series_once_and_few_rows_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rnnforecast.data.series.ROWS_A_PART", 4)
+    whole = make([1, 2, 3], [4], [5, 6, 7, 8, 9, 10], [11, 12], [13, 14])
+    assert [part.item_ids for part in whole.parts()] == [["s0", "s1"], ["s2"], ["s3", "s4"]]
+    assert np.concatenate([part.values for part in whole.parts()]).tolist() == whole.values.tolist()
