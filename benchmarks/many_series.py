@@ -56,7 +56,7 @@ def main() -> None:
             path.unlink()
     table.notes.append(
         f"Whole processes of `rnnforecast predict MODEL --data panel.parquet --horizon {HORIZON} --output FILE`, "
-        f"forecasts kept in the ledger as always; `small` is one network of 32 units, trained on {TRAINED_SERIES} series."
+        f"forecasts kept in the ledger; `small` is one network of 32 units, trained on {TRAINED_SERIES} series."
     )
     table.write()
 
