@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
-_MAX_LEADS = 8
+_ALL_LEADS, _MAX_LEADS = 12, 8  # up to so many all are shown, of more so many
 _MAX_SERIES = 5
 _MAX_METHODS = 4
 
@@ -132,9 +132,8 @@ def _details(result: EvaluateResult | CompareResult, methods: Sequence[str]) -> 
 
 def _lead_block(rows: Sequence[Mapping[str, object]], methods: Sequence[str]) -> RenderableType:
     leads = sorted({int(str(row["lead"])) for row in rows})
-    picked = [
-        leads[i] for i in np.unique(np.linspace(0, len(leads) - 1, min(_MAX_LEADS, len(leads))).round().astype(int))
-    ]
+    num_shown = len(leads) if len(leads) <= _ALL_LEADS else _MAX_LEADS
+    picked = [leads[i] for i in np.unique(np.linspace(0, len(leads) - 1, num_shown).round().astype(int))]
     scores = {(int(str(row["lead"])), str(row["method"])): row.get("mase") for row in rows}
     table = quiet_table([("lead", "right"), *((method, "right") for method in methods)])
     columns = [errors([scores.get((lead, method)) for lead in picked]) for method in methods]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -26,6 +27,8 @@ _FIELDS = {
 }
 _ROLES = ("time", "target", "id", "past", "future", "static")  # whatever is unused comes last
 _MAX_NAMES = 6
+_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_OPEN = re.compile(r"(?P<step>[^\[]+)\[(?P<days>[01]{7})(?: (?P<first>[\d:.]+)-(?P<last>[\d:.]+))?\]")
 _SEVERITY_STYLES = {"note": "dim", "repair": "yellow", "refusal": "red"}
 
 
@@ -58,20 +61,22 @@ def findings_block(findings: Sequence[Finding]) -> RenderableType:
     """Return every finding as a table, or the good news that there is none."""
     if not findings:
         return heading("No findings", "nothing to repair, nothing to warn of")
-    table = quiet_table([("", "left"), ("where", "left"), ("what", "fold"), ("settled by", "fold")])
+    is_settled = any(finding.fix for finding in findings)
+    columns = [("", "left"), ("where", "left"), ("what", "fold"), ("settled by", "fold")]
+    table = quiet_table(columns if is_settled else columns[:-1])
     for finding in findings:
         table.add_row(
             Text(finding.severity, style=_SEVERITY_STYLES[finding.severity]),
             safe(_where(finding)),
             safe(finding.message),
-            safe(finding.fix or "", "dim"),
+            *([safe(finding.fix or "", "dim")] if is_settled else []),
         )
     return under(heading(plural(len(findings), "finding")), table)
 
 
 def _where(finding: Finding) -> str:
     rows = f"row {finding.rows[0]}" if finding.rows else ""
-    more = f" +{finding.count - 1}" if finding.rows and finding.count > 1 else ""
+    more = f" +{finding.count - 1:,}" if finding.rows and finding.count > 1 else ""
     return ", ".join(part for part in (finding.column or "", rows + more) if part)
 
 
@@ -93,7 +98,26 @@ def _value(key: str, value: JSONValue) -> Text:
         return safe(names + (f" and {len(value) - _MAX_NAMES} more" if len(value) > _MAX_NAMES else ""))
     if key in ("horizon", "season_length") and isinstance(value, int):
         return Text(plural(value, "step") if key == "horizon" or value > 1 else "none")
-    return safe(value)
+    return safe(_freq_in_words(str(value)) if key == "freq" else value)
+
+
+def _freq_in_words(alias: str) -> str:
+    """Return a frequency with its open days and hours in words: `5min, Mon to Fri, 07:00 to 21:00`."""
+    found = _OPEN.fullmatch(alias)
+    if found is None:
+        return alias
+    hours = f", {found['first']} to {found['last']}" if found["first"] else ""
+    return f"{found['step']}, {_days_in_words(found['days'])}{hours}"
+
+
+def _days_in_words(weekmask: str) -> str:
+    """Return open weekdays, Monday first, as a span where they follow each other: `Mon to Fri`, `Mon, Wed, Sun`."""
+    places = [place for place, mark in enumerate(weekmask) if mark == "1"]
+    if len(places) == len(_WEEKDAYS):
+        return "every day"
+    if len(places) > 2 and places[-1] - places[0] == len(places) - 1:
+        return f"{_WEEKDAYS[places[0]]} to {_WEEKDAYS[places[-1]]}"
+    return ", ".join(_WEEKDAYS[place] for place in places)
 
 
 def _size(assumptions: Mapping[str, JSONValue]) -> str:
