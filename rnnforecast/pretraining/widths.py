@@ -37,7 +37,8 @@ def find_widths(networks: nn.ModuleDict, panels: Sequence[Panel], settings: Pret
         quantiles = forecast_panel(networks, panel, settings)
         factor = width_factor(quantiles, panel.actual, quantile_levels=TRAINED_QUANTILE_LEVELS)
         found.setdefault(season_class(panel.season_length).name, []).append(factor)
-    return {name: float(np.clip(np.exp(BELIEF * np.mean(np.log(factors))), *FACTOR_BOUNDS)) for name, factors in found.items()}
+    means = {name: BELIEF * np.mean(np.log(factors)) for name, factors in found.items()}
+    return {name: float(np.clip(np.exp(mean), *FACTOR_BOUNDS)) for name, mean in means.items()}
 
 
 def width_factor(quantiles: np.ndarray, actual: np.ndarray, *, quantile_levels: tuple[float, ...]) -> float:
