@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import shlex
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,6 +47,10 @@ DEFAULT_STORE = ".rnnforecast"
 
 _WAIT_SECONDS = 60.0
 _MAX_LISTED = 8
+#: How files of rows end; a word like them that names no model was meant as one.
+DATA_SUFFIXES = frozenset(
+    {".csv", ".tsv", ".txt", ".parquet", ".pq", ".feather", ".gz", ".bz2", ".xz", ".zst", ".zip", ".xlsx", ".json"}
+)
 
 
 def default_store() -> Path:
@@ -231,6 +236,13 @@ class Registry:
         return shelf, [version]
 
     def _unknown(self, name: str) -> ModelFileError:
+        if _names_data(name):
+            return ModelFileError(
+                f"no model named `{name}` in the store `{self.store}`: that is a file of rows, or named like one",
+                hint=f"`rnnforecast predict --data {shlex.quote(name)}` forecasts the rows of a file; "
+                f"`rnnforecast evaluate MODEL {shlex.quote(name)}` scores a model on them",
+                code="E_MODEL_UNKNOWN",
+            )
         names = self.names()
         if not names:
             return self._empty(name)
@@ -254,6 +266,16 @@ class Registry:
 def is_path(spec: str) -> bool:
     """Tell whether a spec names a file and not a model of the store."""
     return spec.endswith(SUFFIX)
+
+
+def _names_data(word: str) -> bool:
+    """Tell whether a word that names no model is a file that is there, or ends as files of rows do."""
+    if Path(word.lower()).suffix in DATA_SUFFIXES:
+        return True
+    try:
+        return Path(word).is_file()
+    except (OSError, ValueError):  # too long a name for the disk, or a NUL in it
+        return False
 
 
 def _look_at_file(path: Path) -> StoredModel:

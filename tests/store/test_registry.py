@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,29 @@ def test_an_unknown_name_unlike_any_other_is_answered_with_all(store: Registry) 
         ModelFileError, match=r"no model named `zzz` in the store `.*`; there are: `model0`, .* and 2 more"
     ):
         store.resolve("zzz")
+
+
+@pytest.mark.parametrize("word", ["prices.csv", "my prices.parquet", "rows.CSV.gz"])
+def test_a_word_that_looks_like_a_file_of_rows_is_answered_with_the_flag_that_takes_it(
+    store: Registry, word: str
+) -> None:
+    with pytest.raises(ModelFileError, match="that is a file of rows, or named like one") as caught:
+        store.resolve(word)
+    assert f"rnnforecast predict --data {shlex.quote(word)}" in str(caught.value.hint)
+
+
+def test_a_file_that_is_there_is_answered_as_one_whatever_it_is_called(store: Registry, tmp_path: Path) -> None:
+    file = tmp_path / "rows"
+    file.write_text("date,close\n")
+    store.add(make_model())
+    with pytest.raises(ModelFileError, match="that is a file of rows") as caught:
+        store.resolve(str(file))
+    assert f"--data {file}" in str(caught.value.hint)
+
+
+def test_a_model_whose_name_ends_like_a_file_is_still_found(store: Registry) -> None:
+    store.add(make_model(name="prices.csv"))
+    assert store.resolve("prices.csv").label == "prices.csv@1"
 
 
 def test_an_unknown_version_is_answered_with_those_there_are(store: Registry) -> None:
