@@ -121,7 +121,7 @@ Methods = Annotated[
     str | None,
     typer.Option(
         "--methods",
-        help="cells, mappings, naive forecasts and theta, such as gru,lstm,naive (default: three cells)",
+        help="cells and mappings, such as gru,lstm (default: three cells); naive forecasts and theta are always shown",
         metavar="NAMES",
         rich_help_panel=EVALUATION,
     ),
