@@ -26,6 +26,7 @@ class LazyGroup(PanelGroup):
     """
 
     summaries: ClassVar[Mapping[str, str]] = {}
+    default: ClassVar[str | None] = None  # the command that is meant where none is named
 
     @classmethod
     def build(cls, name: str, *, help: str, example: str) -> Any:
@@ -57,7 +58,12 @@ class LazyGroup(PanelGroup):
         return list(self.summaries)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Show the help for `--help`, `-h` or nothing; look up a command otherwise."""
+        """Show the help for `--help`, `-h` or nothing; look up a command otherwise.
+
+        Nothing, or options without a command, mean the default command where the group has one.
+        """
+        if self.default and (not args or (args[0].startswith("-") and args[0] not in ("--help", "-h"))):
+            args = [self.default, *args]
         if not args or args[0] in ("--help", "-h"):
             typer.echo(self.get_help(ctx))
             raise typer.Exit(0)

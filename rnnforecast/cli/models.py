@@ -78,8 +78,9 @@ def _is_confirmed(found: list[str]) -> bool:
 
 
 class ModelCommands(LazyGroup):
-    """All commands of `rnnforecast models`."""
+    """All commands of `rnnforecast models`; without one it lists."""
 
+    default: ClassVar[str | None] = "list"
     summaries: ClassVar[Mapping[str, str]] = {
         "list": "every stored model",
         "show": "how a model was trained and judged",

@@ -53,6 +53,16 @@ def test_json_is_one_document_of_the_documented_schema(run: RunCommand, words: t
 
 
 @pytest.mark.usefixtures("store")
+@pytest.mark.parametrize("options", [(), ("--format", "json"), ("--quiet",)])
+def test_models_without_a_command_lists(run: RunCommand, options: tuple[str, ...]) -> None:
+    assert run("models", *options) == run("models", "list", *options)
+
+
+def test_models_help_shows_its_commands(run: RunCommand) -> None:
+    assert "rollback" in run("models", "--help").out
+
+
+@pytest.mark.usefixtures("store")
 def test_list_shows_every_version(run: RunCommand) -> None:
     shown = run("models", "list").out
     assert all(label in shown for label in ("2 models stored", "prices@1", "prices@2"))
