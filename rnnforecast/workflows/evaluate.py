@@ -21,6 +21,7 @@ from rnnforecast.workflows.judging import (
     statistical_forecasters,
 )
 from rnnforecast.workflows.loading import Files, LoadedModel, load
+from rnnforecast.workflows.packing import is_as_shipped
 from rnnforecast.workflows.results import EvaluateResult
 
 if TYPE_CHECKING:
@@ -141,10 +142,10 @@ def _notes(loaded: LoadedModel, windows: Windows, *, refit: bool) -> list[str]:
     inside = int((last < _ordinal(series, fitted_until)).sum())
     if not inside:
         return []
-    return [
-        f"{inside} of {len(windows)} origins lie within the rows the model was fitted on: their scores flatter it; "
-        "`--refit` trains anew before each origin"
-    ]
+    where = f"{inside} of {len(windows)} origins lie within the rows"
+    if is_as_shipped(loaded.ensemble):
+        return [f"{where} of the training, which fitted no network: only shares and intervals were set on them"]
+    return [f"{where} the model was fitted on: their scores flatter it; `--refit` trains anew before each origin"]
 
 
 def _ordinal(series: SeriesSet, stamp: str | int) -> int:

@@ -17,6 +17,7 @@ from rnnforecast.errors import ModelFileError
 from rnnforecast.evaluation.calibration import Calibration
 from rnnforecast.forecasting import THETA_CONTEXTS, Ensemble
 from rnnforecast.inference.engine import expected_shapes
+from rnnforecast.members import PretrainedSettings
 from rnnforecast.store.context import SeriesContext
 from rnnforecast.store.manifest import InputRecord, Manifest, Roles
 from rnnforecast.store.model_file import ModelFile
@@ -101,6 +102,16 @@ def _compact(array: np.ndarray) -> np.ndarray:
         if np.array_equal(half.astype(np.float32), array):
             array = half
     return np.ascontiguousarray(array)
+
+
+def is_as_shipped(ensemble: Ensemble) -> bool:
+    """Tell whether nothing in an ensemble was fitted: pre-trained networks whose weights are those that were shipped.
+
+    Shipped weights are exact in half precision; weights that took even one step of a fit no longer are.
+    """
+    return all(isinstance(member, PretrainedSettings) for member in ensemble.members) and all(
+        _compact(array).dtype == np.float16 for weights in ensemble.weights for array in weights.values()
+    )
 
 
 def _as_float32(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

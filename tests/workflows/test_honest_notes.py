@@ -21,6 +21,17 @@ def test_held_out_origins_of_a_model_without_refit_are_not_said_to_flatter(tmp_p
     assert not [note for note in result.notes if "flatter" in note]
 
 
+def test_origins_of_a_model_that_fitted_no_network_are_said_to_have_set_shares_and_intervals(tmp_path: Path) -> None:
+    path = write_days(tmp_path)
+    settings = rnnforecast.Settings.from_flat({"horizon": 7, "effort": "quick"})
+    rnnforecast.train([path], settings, store=store_of(path))
+    notes = rnnforecast.evaluate(num_windows=2, store=store_of(path)).notes
+    assert [note for note in notes if note.startswith("2 of 2 origins")] == [
+        "2 of 2 origins lie within the rows of the training, which fitted no network: "
+        "only shares and intervals were set on them"
+    ]
+
+
 def test_earlier_origins_of_a_model_without_refit_are_said_to_flatter(tmp_path: Path) -> None:
     path = write_days(tmp_path)
     fit(path, refit=False, num_windows=2)
