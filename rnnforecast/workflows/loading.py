@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -252,9 +253,8 @@ def _choose(
         why = f"model {fitting.label}, the newest trained on a file `{Path(first).name}` with these columns"
         return fitting, (why,)
     return None, (
-        f"no stored model was trained on a file `{Path(first).name}` with these columns",
-        BASE_NOTE,
-        f"`rnnforecast train {first}` learns from them, and judges both on held-out rows",
+        f"no stored model fits `{Path(first).name}`: the pre-trained `{BASE}` forecasts",
+        f"`rnnforecast train {shlex.quote(first)}` learns from its rows",
     )
 
 

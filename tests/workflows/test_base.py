@@ -34,8 +34,10 @@ def test_without_any_store_base_forecasts_and_says_so(tmp_path: Path, monkeypatc
     result = rnnforecast.predict(data=[write_days(tmp_path)])
     assert result.model == "base"
     assert set(result.frame["method"]) == {"pretrained"}
-    assert any("no stored model was trained on a file `days.csv`" in note for note in result.notes)
-    assert any("it has learnt nothing from these rows" in note for note in result.notes)
+    assert result.notes[:2] == (
+        "no stored model fits `days.csv`: the pre-trained `base` forecasts",
+        f"`rnnforecast train {tmp_path / 'days.csv'}` learns from its rows",
+    )
     assert all(len(note) < 100 for note in result.notes if "/" not in note)
     assert any("`rnnforecast train " in note for note in result.notes)
     assert [path.name for path in tmp_path.iterdir()] == ["days.csv"]

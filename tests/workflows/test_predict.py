@@ -73,7 +73,7 @@ def test_data_of_no_model_are_forecast_by_the_network_that_comes_with_the_tool(t
     other = write_csv(trained.parent / "other.csv", date=days(90), sales=wave(90))
     result = forecast(trained, data=[other])
     assert (result.model, set(result.frame["method"])) == ("base", {"pretrained"})
-    assert any("no stored model was trained on a file `other.csv`" in note for note in result.notes)
+    assert "no stored model fits `other.csv`: the pre-trained `base` forecasts" in result.notes
 
 
 @pytest.mark.parametrize(
