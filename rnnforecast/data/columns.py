@@ -33,6 +33,8 @@ TARGET_NAMES = (
     "turnover", "revenue", "quantity", "qty", "volume", "amount", "calls", "arrivals", "visits", "views", "orders",
     "units", "usage", "production", "total",
 )  # fmt: skip
+#: How the reason of a target starts that nothing but its place speaks for.
+GUESS = "the last of"
 #: Names under which whole numbers are steps of time.
 STEP_NAMES = frozenset(
     {"step", "t", "ds", "index", "time", "period", "timestamp", "datetime", "epoch", "unix"}
@@ -243,8 +245,19 @@ def _choose_target(
             if len(one.words) > 1 and one.words[-1] == name and one.words[0] not in ("adj", "adjusted"):
                 reasons["target"] = f"one of {len(likely)} numeric columns, named like a target; --target names another"
                 return (one.name,)
-    reasons["target"] = f"the last of {len(likely)} numeric columns; --target names another"
+    reasons["target"] = f"{GUESS} {len(likely)} numeric columns; --target names another"
     return (likely[-1].name,)
+
+
+def note_guess(roles: Roles, *, path: str) -> list[Finding]:
+    """Note a target that was guessed: several columns of numbers, and none of them named like a target."""
+    reason = roles.reasons.get("target", "")
+    if not reason.startswith(GUESS):
+        return []
+    name = roles.target[0]
+    message = f"the target `{name}` is a guess: {reason.partition(';')[0]}, none of them named like a target"
+    fix = "name the column you mean: --target COLUMN"
+    return [Finding("N_TARGET_GUESSED", "note", message, path, column=name, value=name, count=1, fix=fix)]
 
 
 def _is_label(profile: Profile) -> bool:

@@ -35,6 +35,9 @@ EXACT = 2.0**53
 LARGEST_INTEGER = 2.0**64
 #: Numbers that stand for "no value" in many exports.
 _SENTINELS = (-99999.0, -9999.0, -999.0, -99.0, 999.0, 9999.0, 99999.0)
+#: How often, and how large, a round number that is no usual one must be to look like one.
+_MIN_REPEATS = 5
+_MIN_SENTINEL = 50.0
 _MIN_ZERO_RUN = 5
 
 
@@ -83,7 +86,7 @@ def _without_tokens(
     if not called.any():
         return values, []
     count = int(called.sum())
-    message = f"column `{name}`: {count} numbers are words for missing: --missing-values"
+    message = f"column `{name}`: {count:,} numbers are words for missing: --missing-values"
     finding = Finding("W_VALUE_TOKENS", "repair", message, path, column=name, value=f"{words[0]:g}", count=count)
     return np.where(called, np.nan, values), [finding]
 
@@ -174,9 +177,9 @@ def _tell_repairs(
         for word, count in words:
             merged[word] = merged.get(word, 0) + count
         total = sum(merged.values())
-        shown = ", ".join(f"{quoted(word)} {count}" for word, count in list(merged.items())[:8])
+        shown = ", ".join(f"{quoted(word)} {count:,}" for word, count in list(merged.items())[:8])
         message = (
-            f"column `{name}`: {total} {'cell holds' if total == 1 else 'cells hold'} a word for missing ({shown})"
+            f"column `{name}`: {total:,} {'cell holds' if total == 1 else 'cells hold'} a word for missing ({shown})"
         )
         findings.append(Finding("W_VALUE_TOKENS", "repair", message, path, column=name, value=words[0][0], count=total))
     odd = np.array([old.strip(" \t") != new for old, new in zip(raw, texts, strict=True)], dtype=np.bool_)
@@ -184,7 +187,7 @@ def _tell_repairs(
     if odd.any():
         first = str(raw[np.flatnonzero(odd)[0]])
         count = int(counts[odd].sum())
-        message = f"column `{name}`: {count} numbers with an odd minus sign or blank, such as {quoted(first)}"
+        message = f"column `{name}`: {count:,} numbers with an odd minus sign or blank, such as {quoted(first)}"
         findings.append(Finding("W_VALUE_SIGNS", "repair", message, path, column=name, value=first, count=count))
 
 
@@ -217,14 +220,10 @@ def note_sentinels(values: FloatArray, *, name: str, path: str, lines_of: LinesO
     if not len(values) or np.isnan(values).all():
         return findings
     ends = (float(np.nanmin(values)), float(np.nanmax(values)))
-    for sentinel in (one for one in _SENTINELS if one in ends):
+    for sentinel in dict.fromkeys(ends):
         rows = np.flatnonzero(values == sentinel)
         others = values[~np.isnan(values) & (values != sentinel)]
-        if len(rows) < 2 or len(rows) > len(others):
-            continue
-        low, high = float(others.min()), float(others.max())
-        distance = low - sentinel if sentinel < low else sentinel - high
-        if distance > 0 and distance > high - low:
+        if _stands_apart(sentinel, others, count=len(rows)):
             findings.append(_sentinel(rows, f"{sentinel:g}", name=name, path=path, lines_of=lines_of))
     zeros = values == 0
     if not zeros.any():
@@ -237,8 +236,29 @@ def note_sentinels(values: FloatArray, *, name: str, path: str, lines_of: LinesO
     return findings
 
 
+def _stands_apart(end: float, others: FloatArray, *, count: int) -> bool:
+    """Tell whether the smallest or largest number, which stands there `count` times, is no measurement.
+
+    A usual word for "no value" must lie further from the others than they spread; so must any other round number that
+    repeats. A negative one among values of which none is, below a gap wider than any other, needs no more.
+    """
+    usual = end in _SENTINELS
+    if not len(others) or count > len(others) or count < (2 if usual else _MIN_REPEATS):
+        return False
+    if not usual and (end % 10 != 0 or abs(end) < _MIN_SENTINEL):
+        return False
+    low, high = float(others.min()), float(others.max())
+    distance = low - end if end < low else end - high
+    if distance > high - low:
+        return True
+    return end < 0 <= low and distance > float(np.diff(np.unique(others)).max(initial=0.0))
+
+
 def _sentinel(rows: IntArray, value: str, *, name: str, path: str, lines_of: LinesOf) -> Finding:
     lines = tuple(lines_of(rows[:MAX_LISTED_ROWS].tolist()))
-    message = f"column `{name}`, {rows_in_words(lines, len(rows))}: {value} looks like a sentinel; taken as it is"
+    times = f" ({len(rows):,} times)" if len(rows) > 1 else ""
+    message = (
+        f"column `{name}`, {rows_in_words(lines, len(rows))}: {value} looks like a sentinel{times}; taken as it is"
+    )
     fix = f"if it means missing: --missing-values {value}"
     return Finding("N_VALUE_SENTINEL", "note", message, path, lines, name, value, len(rows), fix)

@@ -67,7 +67,9 @@ def parse_file(table: Table, roles: Roles, settings: DataSettings | None = None)
     rows = _filled_rows(frame, labels=labels)
     if rows is not None:
         count = len(frame) - len(rows)
-        findings.append(Finding("W_DATA_BLANK", "repair", f"{count} empty rows were left out", table.path, count=count))
+        findings.append(
+            Finding("W_DATA_BLANK", "repair", f"{count:,} empty rows were left out", table.path, count=count)
+        )
         frame = frame.iloc[rows].reset_index(drop=True)
     if frame.empty:
         message = f"{quoted_path(table.path)} has a header but 0 data rows"

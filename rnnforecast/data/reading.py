@@ -22,7 +22,7 @@ from rnnforecast.data.calendar_features import is_generated, with_calendar
 from rnnforecast.data.categories import encode_categories
 from rnnforecast.data.clock import set_clock
 from rnnforecast.data.closures import OpenDays
-from rnnforecast.data.columns import Roles, choose_columns, split_names
+from rnnforecast.data.columns import Roles, choose_columns, note_guess, split_names
 from rnnforecast.data.common_end import with_common_end
 from rnnforecast.data.filling import filled
 from rnnforecast.data.ids import FILE_ID, choose_ids, near_twins, number_items
@@ -133,6 +133,7 @@ def _read(
     settings = split_names(settings, {*tables[0].names, *(plan.names if plan is not None else ())})
     here = _in_rows(settings, tables[0].names, plan)
     roles = _choose(tables[0], here, categories=model.categories)
+    findings += note_guess(roles, path=tables[0].path)
     if settings.dataset:
         check_schemas(tables, roles)
     files = [parse_file(table, roles, here) for table in tables]
@@ -339,7 +340,8 @@ def _assume(series: SeriesSet, roles: Roles, settings: DataSettings, *, num_rows
         season = detect_season_length(
             early.values, early.observed, early.offsets, default=natural, search=not freq.is_calendar
         )
-        found = "the series repeat so" if season > 1 else "no season shows in the autocorrelation"
+        repeat = "the series repeats so" if series.num_series == 1 else "the series repeat so"
+        found = repeat if season > 1 else "no season shows in the autocorrelation"
         reasons["season_length"] = f"{found}; --season-length sets another"
     horizon = settings.horizon
     reasons["horizon"] = "named by --horizon"

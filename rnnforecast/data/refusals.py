@@ -51,7 +51,7 @@ def rows_in_words(rows: Sequence[int], count: int) -> str:
         return f"row {rows[0]}"
     shown = ", ".join(str(row) for row in rows[:MAX_SHOWN])
     hidden = count - min(len(rows), MAX_SHOWN)
-    return f"rows {shown}" + (f" and {hidden} more" if hidden > 0 else "")
+    return f"rows {shown}" + (f" and {hidden:,} more" if hidden > 0 else "")
 
 
 def quoted_path(path: str) -> str:

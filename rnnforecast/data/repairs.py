@@ -67,7 +67,7 @@ def without_refused_cells(noticed: Iterable[Finding], problems: Iterable[Finding
 
 def missing_values(column: str, count: int) -> str:
     """Return the words for empty cells of a target."""
-    return f"column `{column}`: {count} {'value is' if count == 1 else 'values are'} missing; masked, not filled in"
+    return f"column `{column}`: {count:,} {'value is' if count == 1 else 'values are'} missing; masked, not filled in"
 
 
 def redacted(findings: Iterable[Finding]) -> tuple[Finding, ...]:
