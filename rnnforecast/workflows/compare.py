@@ -12,6 +12,7 @@ from rnnforecast.errors import UsageError
 from rnnforecast.evaluation.backtest import Forecaster
 from rnnforecast.evaluation.baselines import EXTRA_BASELINES, STATISTICAL_BASELINES, available_baselines
 from rnnforecast.progress import NoProgress
+from rnnforecast.training.budget import TimeBudget, parse_duration
 from rnnforecast.workflows.base import PRETRAINED
 from rnnforecast.workflows.evaluate import cutoff_stamps
 from rnnforecast.workflows.fitting import fit_known
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
 CELLS: tuple[str, ...] = get_args(Cell)
 MAPPINGS: tuple[str, ...] = get_args(Mapping_)
+#: What is left of a time budget for a network whose turn comes after its end: as few steps as a fit can take.
+LEAST_SECONDS = 0.001
 #: Networks compared unless others are named.
 DEFAULT_NETWORKS = (PRETRAINED, "gru", "lstm", "mingru")
 
@@ -66,11 +69,14 @@ def compare(
     assumptions = fit_horizon(read, settings.data)
     series, horizon = read.series, assumptions.horizon
     split = split_rows(series, horizon=horizon, evaluation=settings.evaluation)
-    networks = {
-        name: _fit_network(name, series, split, settings, horizon=horizon, progress=progress or NoProgress())
-        for name in chosen
-        if name in CELLS + MAPPINGS
-    }
+    fitted = [name for name in dict.fromkeys(chosen) if name in CELLS + MAPPINGS]
+    text = settings.training.time_budget
+    budget = TimeBudget(None if text is None else parse_duration(text), len(fitted))
+    networks: dict[str, _Timed] = {}
+    for name in fitted:
+        own = _with_network(settings, name, seconds=budget.share())
+        networks[name] = _fit_network(series, split, own, horizon=horizon, progress=progress or NoProgress())
+        budget.close_round()
     if PRETRAINED in chosen:
         networks[PRETRAINED] = _Timed(pretrained_forecaster(series))
     free = (*available_baselines(series.season_length), *STATISTICAL_BASELINES)
@@ -131,13 +137,11 @@ class _Timed:
         return forecast
 
 
-def _fit_network(
-    name: str, series: SeriesSet, split: Split, settings: Settings, *, horizon: int, progress: Progress
-) -> _Timed:
+def _fit_network(series: SeriesSet, split: Split, settings: Settings, *, horizon: int, progress: Progress) -> _Timed:
     started = time.monotonic()
     fitted, _ = fit_known(
         series.head(split.known),
-        _with_network(settings, name),
+        settings,
         horizon=horizon,
         validation=split.validation,
         progress=progress,
@@ -145,8 +149,13 @@ def _fit_network(
     return _Timed(ensemble_forecaster(fitted.ensemble, series), time.monotonic() - started)
 
 
-def _with_network(settings: Settings, name: str) -> Settings:
-    """Return the settings with one cell or mapping in place of what they name, from random weights."""
+def _with_network(settings: Settings, name: str, *, seconds: float | None) -> Settings:
+    """Return the settings with one cell or mapping in place of what they name, from random weights.
+
+    `seconds` are its part of the time budget; what earlier networks left over is shared by those that follow.
+    """
     key = "cell" if name in CELLS else "mapping"
     values: dict[str, JSONValue] = {**settings.to_flat(), key: name, "from": "scratch"}
+    if seconds is not None:
+        values["time_budget"] = f"{max(seconds, LEAST_SECONDS):.3f}s"
     return Settings.from_flat(values, source=f"method `{name}`")

@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import rnnforecast
 from rnnforecast.config import Settings
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.errors import UsageError
+from rnnforecast.training.budget import parse_duration
 from rnnforecast.workflows.results import CompareResult
 from tests.workflows.toy import TINY, write_days
 
+#: The module, which the function of the same name hides in the package.
+compare_module = importlib.import_module("rnnforecast.workflows.compare")
 BASELINES = {"naive", "seasonal-naive", "drift", "seasonal-drift", "window-mean"}
 
 
@@ -69,6 +75,21 @@ def test_the_network_is_the_one_that_training_would_judge(tmp_path: Path) -> Non
 def test_every_method_says_how_long_it_took(tmp_path: Path) -> None:
     result = _compare(write_days(tmp_path), "gru")
     assert set(result.seconds_per_method) == set(result.metrics)
+
+
+def test_the_time_budget_is_that_of_all_networks_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[float] = []
+    fit_before = compare_module.fit_known
+
+    def watched(known: SeriesSet, settings: Settings, **keywords: Any) -> Any:
+        given.append(parse_duration(str(settings.training.time_budget)))
+        return fit_before(known, settings, **keywords)
+
+    monkeypatch.setattr(compare_module, "fit_known", watched)
+    result = _compare(write_days(tmp_path), "gru", "naive", "lstm", time_budget="1h")
+    assert given[0] == pytest.approx(1800, abs=1)
+    assert 1800 <= given[1] < 3600  # the second has what the first left over
+    assert result.settings["time_budget"] == "1h"
 
 
 def test_unknown_methods_are_refused_all_at_once(tmp_path: Path) -> None:
