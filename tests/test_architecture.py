@@ -120,6 +120,20 @@ def test_predict_imports_neither_torch_nor_scipy(workplace: Path) -> None:
     assert (workplace / ".rnnforecast").is_dir()
 
 
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(["train", "--target", "nothing"], 10), (["inspect", "--target", "nothing"], 10), (["inspect"], 0)],
+)
+def test_a_file_that_is_only_looked_at_or_refused_costs_no_torch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], code: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows.csv").write_text("date,a\n" + "".join(f"2024-01-{day:02d},{day}\n" for day in range(1, 29)))
+    command = [words[0], "rows.csv", *words[1:]]
+    loaded = _imported_by(f"from rnnforecast.cli.main import main; found = main({command!r}); assert found == {code}")
+    assert "torch" not in loaded
+
+
 def test_import_of_any_module_leaves_no_trace() -> None:
     names = [module.name for module in modules() if module.wing != "__main__"]
     code = f"""

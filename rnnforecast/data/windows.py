@@ -61,6 +61,11 @@ class Windows:
         return Windows(self.series[index], self.cutoffs[index])
 
 
+def min_past(season_length: int) -> int:
+    """Rows of history a training window needs at least: one season and a step, and two for a slope."""
+    return max(2, season_length + 1)
+
+
 def make_windows(
     lengths: IntArray,
     *,

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from rnnforecast.data.windows import Windows
+from rnnforecast.data.windows import min_past as min_past
 from rnnforecast.members import PretrainedSettings
 
 if TYPE_CHECKING:
@@ -48,11 +49,6 @@ class WindowSampler:
             # half of the paths start before the first row, where nothing has been observed yet
             cutoffs = torch.where(torch.rand(batch_size, generator=generator) < 0.5, 0, cutoffs)
         return Windows(series=self.series[picks].to(self.device), cutoffs=cutoffs.to(self.device))
-
-
-def min_past(season_length: int) -> int:
-    """Rows of history a training window needs at least: one season and a step, and two for a slope."""
-    return max(2, season_length + 1)
 
 
 def make_sampler(

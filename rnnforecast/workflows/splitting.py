@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnforecast.data.windows import Windows
+from rnnforecast.data.windows import Windows, min_past
 from rnnforecast.errors import DataError
 from rnnforecast.evaluation.backtest import default_num_windows, make_origins
-from rnnforecast.training.sampling import min_past
 
 if TYPE_CHECKING:
     from rnnforecast.config import DataSettings, EvaluationSettings

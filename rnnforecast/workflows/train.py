@@ -18,7 +18,6 @@ from rnnforecast.store.names import name_from_stem
 from rnnforecast.store.registry import Registry
 from rnnforecast.workflows.base import PRETRAINED, refuse_base
 from rnnforecast.workflows.challenge import Activate, Challenger, decide
-from rnnforecast.workflows.fitting import Fitted, fit_again, fit_known
 from rnnforecast.workflows.freshness import check_age, parse_age
 from rnnforecast.workflows.judging import (
     NETWORK,
@@ -36,7 +35,6 @@ from rnnforecast.workflows.judging import (
 from rnnforecast.workflows.logarithms import check_logarithms
 from rnnforecast.workflows.packing import Record, pack_model
 from rnnforecast.workflows.results import TrainResult, assumptions_to_dict
-from rnnforecast.workflows.resuming import open_checkpoints
 from rnnforecast.workflows.short import leave_out_short
 from rnnforecast.workflows.splitting import Split, fit_horizon, split_rows
 
@@ -49,6 +47,7 @@ if TYPE_CHECKING:
     from rnnforecast.forecasting import Ensemble
     from rnnforecast.store.shelf import StoredModel
     from rnnforecast.training.checkpoints import Checkpoints
+    from rnnforecast.workflows.fitting import Fitted
 
 
 @dataclass(frozen=True)
@@ -96,6 +95,8 @@ def train(
     check_logarithms(read.series, log=settings.network.log)
     series, short = leave_out_short(read.series, horizon=assumptions.horizon, short=settings.data.short)
     read = replace(read, series=series, findings=(*read.findings, *short))
+    from rnnforecast.workflows.resuming import open_checkpoints  # loads torch: only for rows that can be learnt from
+
     checkpoints = open_checkpoints(registry.store, name, read.series, settings, horizon=assumptions.horizon)
     trained = train_series(
         read.series,
@@ -143,6 +144,8 @@ def train_series(
     checkpoints: Checkpoints | None = None,
 ) -> Trained:
     """Fit, judge and fit once more on everything; only the second fit sees the held-out rows."""
+    from rnnforecast.workflows.fitting import fit_again, fit_known
+
     started = time.monotonic()
     split = split_rows(series, horizon=horizon, evaluation=settings.evaluation)
     known = series.head(split.known)
