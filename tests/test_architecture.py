@@ -122,7 +122,7 @@ def test_predict_imports_neither_torch_nor_scipy(workplace: Path) -> None:
 
 @pytest.mark.parametrize(
     ("words", "code"),
-    [(["train", "--target", "nothing"], 10), (["inspect", "--target", "nothing"], 10), (["inspect"], 0)],
+    [(["train", "--target", "nothing"], 13), (["inspect", "--target", "nothing"], 13), (["inspect"], 0)],
 )
 def test_a_file_that_is_only_looked_at_or_refused_costs_no_torch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], code: int
