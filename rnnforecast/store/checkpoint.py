@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from rnnforecast.errors import ModelFileError
-from rnnforecast.store.files import make_folder, replace_file, sweep_temporaries
+from rnnforecast.store.files import entries_of, make_folder, replace_file, sweep_temporaries
 from rnnforecast.store.layout import (
     LENGTH,
     MAX_FILE_BYTES,
@@ -112,7 +112,7 @@ class CheckpointFolder:
 
     def _runs(self) -> list[Path]:
         try:
-            return [entry for entry in self._name_folder.iterdir() if _RUN.fullmatch(entry.name)]
+            return [entry for entry in entries_of(self._name_folder) if _RUN.fullmatch(entry.name)]
         except OSError:
             return []
 

@@ -37,6 +37,15 @@ _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _FLUSH_UNSUPPORTED = (errno.EINVAL, errno.ENOTSUP, errno.EBADF)
 
 
+def entries_of(folder: Path) -> list[Path]:
+    """Return what is in a folder; a call that a signal interrupts is made again, as Python itself does for files."""
+    while True:
+        try:
+            return list(folder.iterdir())
+        except InterruptedError:
+            continue
+
+
 def replace_file(
     path: str | Path, write: Callable[[BinaryIO], None], *, check: Callable[[Path], None] | None = None
 ) -> None:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from rnnforecast.errors import ModelFileError, OutputError
-from rnnforecast.store.files import flush_folder, lock, make_folder, replace_file, sweep_temporaries
+from rnnforecast.store.files import entries_of, flush_folder, lock, make_folder, replace_file, sweep_temporaries
 from rnnforecast.store.names import decode_name, encode_name
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class Ledger:
     def parts(self) -> list[Path]:
         """Return the files, oldest cutoff first."""
         try:
-            found = [(match, entry) for entry in self.folder.iterdir() if (match := _PART.fullmatch(entry.name))]
+            found = [(match, entry) for entry in entries_of(self.folder) if (match := _PART.fullmatch(entry.name))]
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
@@ -149,7 +149,7 @@ class Ledger:
 def ledger_names(store: Path) -> list[str]:
     """Return the names that have forecasts in a store, sorted; names too long for a folder come back cut."""
     try:
-        folders = sorted(entry.name for entry in (store / "ledger").iterdir())
+        folders = sorted(entry.name for entry in entries_of(store / "ledger"))
     except OSError:
         return []
     names = [decode_name(folder) for folder in folders]

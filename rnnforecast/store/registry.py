@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from rnnforecast.errors import ModelFileError, UsageError
 from rnnforecast.store.active import Active, read_active, write_active
-from rnnforecast.store.files import check_writable, lock, make_folder, sweep_temporaries
+from rnnforecast.store.files import check_writable, entries_of, lock, make_folder, sweep_temporaries
 from rnnforecast.store.guard import check_owner
 from rnnforecast.store.model_file import read_manifest, read_model, write_model
 from rnnforecast.store.names import check_name, encode_name, split_spec
@@ -202,7 +202,7 @@ class Registry:
     def shelves(self) -> Shelves:
         """Return the folders of all names, those without a version too. Raises ModelFileError."""
         try:
-            return [Shelf(folder) for folder in sorted(self._models.iterdir())]
+            return [Shelf(folder) for folder in sorted(entries_of(self._models))]
         except FileNotFoundError:
             return []
         except NotADirectoryError as error:

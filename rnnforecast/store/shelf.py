@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from rnnforecast.errors import ModelFileError, OutputError
 from rnnforecast.store.active import POINTER, Active, read_active, write_active
-from rnnforecast.store.files import flush_folder, replace_file
+from rnnforecast.store.files import entries_of, flush_folder, replace_file
 from rnnforecast.store.model_file import ModelFile, read_manifest, read_model
 from rnnforecast.store.names import decode_name, encode_name
 
@@ -86,7 +86,7 @@ class Shelf:
     def versions(self) -> list[int]:
         """Return the versions that are there, ascending."""
         try:
-            found = [_VERSION_FILE.fullmatch(entry.name) for entry in self.folder.iterdir()]
+            found = [_VERSION_FILE.fullmatch(entry.name) for entry in entries_of(self.folder)]
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:

@@ -69,14 +69,7 @@ def compare(
     assumptions = fit_horizon(read, settings.data)
     series, horizon = read.series, assumptions.horizon
     split = split_rows(series, horizon=horizon, evaluation=settings.evaluation)
-    fitted = [name for name in dict.fromkeys(chosen) if name in CELLS + MAPPINGS]
-    text = settings.training.time_budget
-    budget = TimeBudget(None if text is None else parse_duration(text), len(fitted))
-    networks: dict[str, _Timed] = {}
-    for name in fitted:
-        own = _with_network(settings, name, seconds=budget.share())
-        networks[name] = _fit_network(series, split, own, horizon=horizon, progress=progress or NoProgress())
-        budget.close_round()
+    networks = _fit_networks(chosen, series, split, settings, horizon=horizon, progress=progress or NoProgress())
     if PRETRAINED in chosen:
         networks[PRETRAINED] = _Timed(pretrained_forecaster(series))
     free = (*available_baselines(series.season_length), *STATISTICAL_BASELINES)
@@ -135,6 +128,21 @@ class _Timed:
         forecast = self.forecaster(windows, horizon)
         self.seconds += time.monotonic() - started
         return forecast
+
+
+def _fit_networks(
+    chosen: Sequence[str], series: SeriesSet, split: Split, settings: Settings, *, horizon: int, progress: Progress
+) -> dict[str, _Timed]:
+    """Fit every network among the methods; they share the time budget, and what one leaves goes to the next."""
+    fitted = [name for name in dict.fromkeys(chosen) if name in CELLS + MAPPINGS]
+    text = settings.training.time_budget
+    budget = TimeBudget(None if text is None else parse_duration(text), len(fitted))
+    networks: dict[str, _Timed] = {}
+    for name in fitted:
+        own = _with_network(settings, name, seconds=budget.share())
+        networks[name] = _fit_network(series, split, own, horizon=horizon, progress=progress)
+        budget.close_round()
+    return networks
 
 
 def _fit_network(series: SeriesSet, split: Split, settings: Settings, *, horizon: int, progress: Progress) -> _Timed:

@@ -68,6 +68,7 @@ def test_flags_stand_under_their_panels_in_order(run: RunCommand) -> None:
         "Network",
         "Training",
         "Evaluation",
+        "Run",
         "Output",
         "Example",
         "Exit codes",

@@ -384,3 +384,21 @@ def test_a_disk_without_locks_is_refused_and_the_work_never_runs(
         ran = True
     assert caught.value.code == "E_OUT_LOCK"
     assert not ran
+
+
+def test_a_folder_whose_listing_a_signal_interrupts_is_listed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a").touch()
+    listed = Path.iterdir
+    calls = []
+
+    def interrupted(folder: Path) -> Iterator[Path]:
+        calls.append(folder)
+        if len(calls) == 1:
+            raise InterruptedError
+        return listed(folder)
+
+    monkeypatch.setattr(Path, "iterdir", interrupted)
+    assert files.entries_of(tmp_path) == [tmp_path / "a"]
+    assert len(calls) == 2

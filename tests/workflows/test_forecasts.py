@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rnnforecast.errors import DivergedError
 from rnnforecast.workflows import forecasts as module
 from rnnforecast.workflows.forecasts import Forecast, forecast_series
 from rnnforecast.workflows.loading import LoadedModel, load
@@ -73,5 +74,5 @@ def test_levels_that_are_asked_for_twice_are_kept_once(panel: LoadedModel) -> No
 
 def test_a_forecast_that_is_not_finite_names_its_series(panel: LoadedModel) -> None:
     odd = np.full((2, 5, 3), np.nan)
-    with pytest.raises(module.DivergedError, match="the forecast of `s7` is not finite"):
+    with pytest.raises(DivergedError, match="the forecast of `s7` is not finite"):
         module._check_finite(panel.series, np.array([7, 8]), odd)
