@@ -13,6 +13,7 @@ from rnnforecast.store.model_file import read_model
 from rnnforecast.store.registry import Registry
 from rnnforecast.training.loop import fit_network
 from rnnforecast.training.side_by_side import CancelledError
+from rnnforecast.workflows import fitting
 from rnnforecast.workflows import train as module
 from rnnforecast.workflows.judging import Judgement
 from tests.workflows.toy import days, fit, forecast, store_of, wave, write_csv, write_days
@@ -68,7 +69,7 @@ def test_without_refit_the_judged_weights_are_the_stored_ones(tmp_path: Path, mo
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(module, "fit_again", refuse)
+    monkeypatch.setattr(fitting, "fit_again", refuse)
     path = write_days(tmp_path)
     fit(path, refit=False)
     assert [each.label for each in Registry(store_of(path)).list()] == ["days@1"]
