@@ -27,6 +27,10 @@ LARGE_PANEL_STEPS = 200_000
 SHORT_SERIES_LENGTH = 300
 LARGE_HIDDEN_SIZE = 128
 MAX_SEGMENT_LENGTH = 24
+#: Sequential steps of a window: past them segments grow, or minutes with a season of a day would read 400 segments.
+MAX_SEGMENTS = 64
+#: A week of five minutes: with longer seasons two of them are read.
+LONGEST_WEEK = 2_016
 #: Gradient steps by effort, in those of `normal`, and how often each view of the window is taken.
 STEPS_OF_EFFORT = {"quick": 0.5, "normal": 1.0, "best": 3.0}
 QUICK_MEMBERS, BEST_REPEATS = 2, 2
@@ -202,25 +206,34 @@ def _segment_length(facts: DataFacts, network: NetworkSettings) -> int:
     if network.mapping in ("one-to-one", "one-to-many"):
         return 1
     season = facts.season_length
-    if season == 1:
-        return 2
-    if season <= MAX_SEGMENT_LENGTH:
-        return max(season, 2)
-    divisors = [size for size in range(8, MAX_SEGMENT_LENGTH + 1) if season % size == 0]
+    fewest = -(-(network.context_length or _look_back(facts)) // MAX_SEGMENTS)
+    if season <= max(MAX_SEGMENT_LENGTH, fewest):
+        # whole seasons
+        return max(2, season * -(-fewest // season))
+    longest = max(MAX_SEGMENT_LENGTH, 2 * fewest)
+    divisors = [size for size in range(max(8, fewest), longest + 1) if season % size == 0]
+    if fewest > MAX_SEGMENT_LENGTH:
+        return divisors[0] if divisors else fewest
     return divisors[-1] if divisors else MAX_SEGMENT_LENGTH
 
 
-def _context_length(facts: DataFacts, segment_length: int) -> int:
+def _look_back(facts: DataFacts) -> int:
+    """Return the steps a window reads, before they are cut to whole segments."""
     season, horizon = facts.season_length, facts.horizon
     wanted = {1: 20, 4: 20, 5: 60, 7: 56 if horizon <= 28 else 112, 12: 48, 24: 336, 52: 208}.get(season)
     if wanted is None:
-        wanted = 4 * season if season < 24 else 7 * season
+        # a week of days; of minutes two days, for what a window of a week costs
+        wanted = 4 * season if season < 24 else min(7 * season, max(2 * season, LONGEST_WEEK))
     if facts.is_short and season > 1:
         # a short look-back leaves more windows to learn from
         wanted = min(wanted, 2 * season)
     wanted = max(wanted, min(2 * horizon, 4 * wanted))
     room = max(facts.median_length - 2 * horizon, 2 * season, 2)
-    length = max(min(wanted, room), 2)
+    return max(min(wanted, room), 2)
+
+
+def _context_length(facts: DataFacts, segment_length: int) -> int:
+    length = _look_back(facts)
     return max(segment_length, length - length % segment_length)
 
 

@@ -182,3 +182,24 @@ def test_facts_count_observed_values_and_look_at_their_sign_alone() -> None:
     assert (facts.num_series, facts.num_steps, facts.median_length, facts.positive) == (2, 59, 30, True)
     values[4] = 0.0
     assert not gather_facts(make_series(values), horizon=5).positive
+
+
+@pytest.mark.parametrize(
+    ("season_length", "num_rows", "flags", "segment_length"),
+    [
+        (12, 1_000, {}, 12),
+        (144, 5_000, {}, 24),
+        (288, 10_000, {}, 32),
+        (1_440, 100_000, {}, 45),
+        (1_009, 100_000, {}, 32),
+        (12, 9_000, {"context_length": 6_000}, 96),
+        (1, 9_000, {"context_length": 6_000}, 94),
+    ],
+)
+def test_a_long_look_back_is_read_in_longer_segments_not_in_more_of_them(
+    season_length: int, num_rows: int, flags: dict[str, object], segment_length: int
+) -> None:
+    facts = replace(FACTS, num_steps=num_rows, median_length=num_rows, longest=num_rows, season_length=season_length)
+    for member in _choose(facts, **flags).members:
+        assert member.segment_length == segment_length
+        assert member.context_length <= 64 * segment_length
