@@ -7,6 +7,8 @@ The closed days stand in the frequency itself, so that a model file needs no oth
 from __future__ import annotations
 
 import difflib
+import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +46,8 @@ _MARKETS = (
     "XNYS", "XECB", "XLON", "XETR", "XTSE", "XJPX", "XHKG", "XSHG", "XNSE", "XASX", "XSWX", "XKRX", "BVMF", "XMEX",
     "XSES", "XTAI", "XMAD", "XJSE", "XIST", "XNZE", "XWAR",
 )  # fmt: skip
+#: How countries and markets are written.
+_CODE = re.compile("[A-Z][A-Z0-9]{1,3}")
 MIN_HOLIDAYS = 3
 #: Share of empty open days that may be no holidays of a calendar that is recognised: real gaps.
 MAX_OTHER_GAPS = 0.2
@@ -102,15 +106,16 @@ def _lookup(name: str, years: range) -> Any:
             hint="install it with `pip install holidays`, or name weekdays, learned or every-day",
             code="E_ENV_HOLIDAYS",
         ) from error
-    if name in holidays.list_supported_financial():
-        return holidays.financial_holidays(name, years=years)
-    country, _, part = name.partition("-")
+    code, _, part = name.partition("-")
+    # one calendar is loaded so; the lists of names below load all of them, ten times slower
+    calendar = getattr(holidays, code, None) if _CODE.fullmatch(code) else None
+    if callable(calendar):
+        with suppress(NotImplementedError):  # an unknown part
+            return calendar(subdiv=part or None, years=years)
     countries = holidays.list_supported_countries()
-    if country in countries and (not part or part in countries[country]):
-        return holidays.country_holidays(country, subdiv=part or None, years=years)
     known = [*WORDS, *holidays.list_supported_financial(), *countries]
-    if part and country in countries:
-        known = [f"{country}-{one}" for one in countries[country]]
+    if part and code in countries:
+        known = [f"{code}-{one}" for one in countries[code]]
     near = [one for one in known if one.lower() == name.lower()] or difflib.get_close_matches(name, known, n=1)
     raise UsageError(
         f"unknown calendar `{name}`" + (f", did you mean `{near[0]}`?" if near else ""),
