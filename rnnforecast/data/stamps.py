@@ -48,6 +48,7 @@ _SAMPLE = 4_000
 _MOSTLY_DISTINCT = 0.5
 _TWENTY_FOUR = re.compile(r"(.*[T ])24:00(:00(?:\.0+)?)?((?: ?(?:Z|UTC|[+-]\d{2}:?\d{2}))?)")
 _LEAP = re.compile(r"(.*[T ]\d\d:\d\d):60(?:\.0+)?((?: ?(?:Z|UTC|[+-]\d{2}:?\d{2}))?)")
+_NUMBER = re.compile(r"[-+]?\d+(?:\.\d*)?(?:e[-+]?\d+)?", re.IGNORECASE)
 _ODD = re.compile(r".*(?:[T ]24:00|:60).*")
 
 
@@ -104,6 +105,13 @@ class _Column:
         fix = "correct these rows, or remove them; dates are best written as YYYY-MM-DD, others need --date-format"
         return self.finding("E_TIME_TEXT", bad, f"{quoted(text)} is not a date or time", fix)
 
+    def odd_ones_out(self) -> Finding:
+        """Return the refusal of a column that begins with no stamp: where with a number, of the texts that are none."""
+        bad = ~matching(self.distinct, _NUMBER)
+        if bad[:1].any() or not bad.any():
+            return self.not_a_stamp(np.arange(len(self.distinct)) == 0)
+        return self.other_format(bad)
+
     def other_format(self, bad: BoolArray) -> Finding:
         """Return the refusal of a column with two formats, or with a row that is no stamp at all."""
         _, text = self.first(bad)
@@ -143,7 +151,7 @@ def parse_stamps(
     if known is None and SLASHED.fullmatch(first):
         return _parse_slashed(column, how)
     if known is None:
-        raise refusal([column.not_a_stamp(np.arange(len(column.distinct)) == 0)])
+        raise refusal([column.odd_ones_out()])
     parsed, findings = _parse(column, known)
     if known is CLOCK:
         return _without_dates(column, parsed[column.codes])

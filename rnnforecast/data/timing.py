@@ -81,7 +81,7 @@ def _as_floats(column: pd.Series[Any]) -> npt.NDArray[np.float64]:
 
 
 def _are_whole(values: npt.NDArray[np.float64]) -> bool:
-    return bool((values == np.floor(values)).all())
+    return bool((np.isfinite(values) & (values == np.floor(values))).all())
 
 
 def _from_zone(column: pd.Series[Any], *, name: str, path: str) -> Stamps:

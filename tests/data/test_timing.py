@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rnnforecast.config import DataSettings
 from rnnforecast.data.stamps import Stamps
 from rnnforecast.data.timing import read_stamps
 from rnnforecast.errors import DataError
@@ -123,3 +124,29 @@ def test_a_column_of_numbers_up_to_24_named_beside_dates_holds_hours_and_is_note
     stamps = read(date=["2024-01-01", "2024-01-01"], slot=[0, 5])
     assert shown(stamps) == ["2024-01-01T00:00", "2024-01-01T05:00"]
     assert "column `slot` is read as the hour" in stamps.findings[0].message
+
+
+EXCEL = DataSettings(excel_dates=True)
+
+
+@pytest.mark.parametrize("how", [None, EXCEL, DataSettings(epoch_unit="s")])
+@pytest.mark.parametrize(("odd", "words"), [("inf", "`inf` is not a date or time"), ("n.a.", "`n.a.` is not a date")])
+def test_a_text_among_numbers_is_refused_in_its_own_row(how: DataSettings | None, odd: str, words: str) -> None:
+    with pytest.raises(DataError, match=f"row 3: {words}"):
+        read_texts("1700000000", "1700000060", odd, "1700000180", how=how)
+
+
+def test_a_date_among_days_of_a_spreadsheet_is_refused_beside_one_of_them() -> None:
+    with pytest.raises(DataError, match=r"row 2: `2024-01-02` is written in another format than `45292\.5` in row 1"):
+        read_texts("45292.5", "2024-01-02", "45294.5", how=EXCEL)
+
+
+def test_an_infinite_day_of_a_spreadsheet_among_whole_ones_is_refused_as_what_it_is() -> None:
+    frame = pd.DataFrame({"t": [45292.0, 45293.0, np.inf]})
+    with pytest.raises(DataError, match=r"row 3: day inf of a spreadsheet is not in the years 1 to 9999"):
+        read_stamps(frame, ["t"], path="a.parquet", lines_of=lambda rows: [row + 1 for row in rows], how=EXCEL)
+
+
+def read_texts(*texts: str, how: DataSettings | None) -> Stamps:
+    frame = pd.DataFrame({"t": np.array(texts, dtype=object)})
+    return read_stamps(frame, ["t"], path="a.csv", lines_of=lambda rows: [row + 1 for row in rows], how=how)
