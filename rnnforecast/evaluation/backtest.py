@@ -157,7 +157,7 @@ def make_backtest(
 
 def _usable(series: SeriesSet, windows: Windows, *, horizon: int, gap: int) -> Windows:
     _, observed = _outcomes(series, windows, horizon=horizon, gap=gap)
-    return windows.select((Past(series, windows).last_rows >= 0) & observed.any(axis=1))
+    return windows.select((Past.recent(series, windows).last_rows >= 0) & observed.any(axis=1))
 
 
 def _outcomes(

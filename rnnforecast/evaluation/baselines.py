@@ -82,7 +82,7 @@ def normal_quantiles(point: FloatArray, spread: FloatArray, quantile_levels: Seq
 
 
 def _past_of(series: SeriesSet, windows: Windows) -> Past:
-    past = Past(series, windows)
+    past = Past.recent(series, windows)
     empty = np.flatnonzero(past.last_rows < 0)
     if len(empty):
         number = int(windows.series[empty[0]])

@@ -5,22 +5,25 @@ Axis legend: N rows of all series, W windows, H steps ahead. Flat rows count thr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from rnnforecast.data.ragged import last_true_before, positions
+from rnnforecast.data.ragged import last_true_before, offsets_of, positions, rows_of
+from rnnforecast.data.windows import Windows
 
 if TYPE_CHECKING:
     from rnnforecast.data.series import SeriesSet
-    from rnnforecast.data.windows import Windows
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
+
+#: Rows before the first cutoff of a series that are looked at: more say nothing new, and each costs 80 bytes.
+MAX_PAST = 100_000
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,37 @@ class Past:
 
     series: SeriesSet
     windows: Windows
+
+    @classmethod
+    def recent(cls, series: SeriesSet, windows: Windows) -> Past:
+        """Return the past of windows, of the series alone that have any, from `MAX_PAST` rows before the first cutoff.
+
+        Where nothing was observed in those rows, all of them are looked at.
+        """
+        if not len(windows):
+            return cls(series, windows)
+        chosen, number = np.unique(windows.series, return_inverse=True)
+        first, last = np.full(len(chosen), np.iinfo(np.int64).max), np.zeros(len(chosen), dtype=np.int64)
+        np.minimum.at(first, number, windows.cutoffs)
+        np.maximum.at(last, number, windows.cutoffs)
+        # whole seasons are left out, so that every row keeps its position in the season
+        begins = np.maximum(first - MAX_PAST, 0) // series.season_length * series.season_length
+        rows = rows_of(series.offsets[chosen] + begins, last - begins)
+        narrow = replace(
+            series,
+            id_values=series.id_values[chosen],
+            target_index=series.target_index[chosen],
+            values=series.values[rows],
+            observed=series.observed[rows],
+            offsets=offsets_of(last - begins),
+            first_ordinals=series.first_ordinals[chosen] + begins,
+            past_covariates=series.past_covariates[rows],
+            future_covariates=series.future_covariates[:0],
+            future_offsets=np.zeros(len(chosen) + 1, dtype=np.int64),
+            static_covariates=series.static_covariates[chosen],
+        )
+        past = cls(narrow, Windows(number, windows.cutoffs - begins[number]))
+        return past if (past.last_rows >= 0).all() else cls(series, windows)
 
     @cached_property
     def place(self) -> IntArray:

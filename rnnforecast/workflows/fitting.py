@@ -135,7 +135,7 @@ def _choose_shares(
     windows, flat = thin(validation), FlatSeries.from_series(known)
     plain = replace(ensemble, calibration=None, shares=(), theta_share=0.0)
     voices = {
-        name: part.forecast(flat, windows, horizon=horizon)
+        name: part.forecast(flat, windows, horizon=horizon, series=known)
         for name, part in zip((n for n in usual if n != THETA), split_voices(plain), strict=True)
     }
     if usual.get(THETA):

@@ -141,7 +141,7 @@ def _by_network(
     batches = [order[start : start + SERIES_A_BATCH] for start in range(0, len(order), SERIES_A_BATCH)]
 
     def work(chosen: np.ndarray) -> int:
-        return keep(chosen, ensemble.forecast(flat, windows.select(chosen), horizon=horizon))
+        return keep(chosen, ensemble.forecast(flat, windows.select(chosen), horizon=horizon, series=series))
 
     if min(num_workers, len(batches)) < 2:
         yield from map(work, batches)

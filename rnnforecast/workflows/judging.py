@@ -70,7 +70,7 @@ class Judgement:
 def ensemble_forecaster(ensemble: Ensemble, series: SeriesSet) -> Forecaster:
     """Wrap an ensemble as a forecaster of windows of `series`."""
     flat = FlatSeries.from_series(series)
-    return lambda windows, horizon: ensemble.forecast(flat, windows, horizon=horizon)
+    return lambda windows, horizon: ensemble.forecast(flat, windows, horizon=horizon, series=series)
 
 
 def above_zero(forecaster: Forecaster, *, nonneg: bool) -> Forecaster:
@@ -154,7 +154,7 @@ def calibrate(ensemble: Ensemble, series: SeriesSet, origins: Sequence[Windows],
     flat = FlatSeries.from_series(series)
     future = gather(flat, windows, context_length=1, horizon=horizon)
     calibration = fit_calibration(
-        plain.forecast(flat, windows, horizon=horizon),
+        plain.forecast(flat, windows, horizon=horizon, series=series),
         future.future_target,
         future.future_observed,
         quantile_levels=ensemble.quantile_levels,

@@ -30,7 +30,7 @@ def refitting_forecaster(series: SeriesSet, settings: Settings, *, horizon: int,
             part = windows.select(chosen)
             past = series.head(_rows_before(series, part))
             ensemble = fit_before(past, settings, horizon=horizon, progress=progress)
-            parts.append(ensemble.forecast(FlatSeries.from_series(past), part, horizon=steps))
+            parts.append(ensemble.forecast(FlatSeries.from_series(past), part, horizon=steps, series=past))
             places.append(chosen)
         order = np.argsort(np.concatenate(places))
         return np.concatenate(parts)[order]

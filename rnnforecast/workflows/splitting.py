@@ -18,13 +18,17 @@ if TYPE_CHECKING:
 
 # on one long series several validation origins steady the choice of steps and the width of the intervals
 MAX_VALIDATION_WINDOWS_PER_SERIES = 5
+#: Series that weights are chosen and judged on: a mean over so many is exact enough, and forecasts of 100,000 by every
+#: method took most of the time and the memory of a training.
+MAX_JUDGED_SERIES = 10_000
 
 
 @dataclass(frozen=True)
 class Split:
     """`known` [S] rows of each series lie before every held-out step; `validation` windows end within them.
 
-    `held_out` windows are looked at once, by the verdict. Both may be empty for short series.
+    `held_out` windows are looked at once, by the verdict. Both may be empty for short series, and both are of
+    `MAX_JUDGED_SERIES` series at most, evenly spread over the `num_held` that have rows held out.
     """
 
     known: np.ndarray
@@ -32,6 +36,7 @@ class Split:
     held_out: Windows
     num_windows: int
     window_step: int
+    num_held: int
 
 
 def split_rows(series: SeriesSet, *, horizon: int, evaluation: EvaluationSettings) -> Split:
@@ -66,7 +71,21 @@ def split_rows(series: SeriesSet, *, horizon: int, evaluation: EvaluationSetting
         season_length=series.season_length,
         num_windows=min(num_windows, MAX_VALIDATION_WINDOWS_PER_SERIES),
     )
-    return Split(known=known, validation=validation, held_out=held_out, num_windows=num_windows, window_step=step)
+    judged = np.flatnonzero(held)
+    if len(judged) > MAX_JUDGED_SERIES:
+        judged = judged[np.linspace(0, len(judged) - 1, MAX_JUDGED_SERIES).astype(np.int64)]
+    return Split(
+        known=known,
+        validation=_of_series(validation, judged),
+        held_out=_of_series(held_out, judged),
+        num_windows=num_windows,
+        window_step=step,
+        num_held=int(held.sum()),
+    )
+
+
+def _of_series(windows: Windows, series: np.ndarray) -> Windows:
+    return windows.select(np.isin(windows.series, series))
 
 
 def validation_origins(lengths: np.ndarray, *, horizon: int, season_length: int, num_windows: int) -> Windows:

@@ -285,7 +285,14 @@ def _notes(trained: Trained, settings: Settings, series: SeriesSet) -> tuple[str
     notes = []
     if trained.judgement.verdict is None:
         notes.append("nothing could be held out: there are no scores and no verdict")
-    unscored = series.num_series - len(set(trained.split.held_out.series.tolist()))
+    num_held = trained.split.num_held
+    num_judged = len(np.unique(trained.split.held_out.series))
+    if num_judged < num_held:
+        notes.append(
+            f"scores and verdict are of {num_judged:,} series, evenly spread over {num_held:,}; "
+            "`evaluate` scores all of them"
+        )
+    unscored = series.num_series - num_held
     if 0 < unscored < series.num_series:
         notes.append(f"{unscored} of {series.num_series} series are too short to hold rows out; they were learnt from")
     recipe = trained.fitted.recipe

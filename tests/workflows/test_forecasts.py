@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rnnforecast import forecasting
+from rnnforecast.data.windows import Windows
 from rnnforecast.errors import DivergedError
 from rnnforecast.workflows import forecasts as module
 from rnnforecast.workflows.forecasts import Forecast, forecast_series
@@ -76,3 +78,16 @@ def test_a_forecast_that_is_not_finite_names_its_series(panel: LoadedModel) -> N
     odd = np.full((2, 5, 3), np.nan)
     with pytest.raises(DivergedError, match="the forecast of `s7` is not finite"):
         module._check_finite(panel.series, np.array([7, 8]), odd)
+
+
+def test_a_network_without_a_finite_forecast_names_the_series_by_its_id(
+    panel: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose_two(_member: object, _tensors: object, _flat: object, windows: Windows, **_more: object) -> np.ndarray:
+        values = np.zeros((len(windows), 5, 9))
+        values[np.isin(windows.series, [3, 6])] = np.nan
+        return values
+
+    monkeypatch.setattr(forecasting, "forecast_blocks", lose_two)
+    with pytest.raises(DivergedError, match=r"no finite forecast for `s6` \(2 of 9 windows\)"):
+        _forecast(panel)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from rnnforecast.config import DataSettings, EvaluationSettings
 from rnnforecast.data.reading import read_series
 from rnnforecast.errors import DataError
+from rnnforecast.workflows import splitting
 from rnnforecast.workflows.splitting import fit_horizon, split_rows
 from tests.training.toy import make_series
 from tests.workflows.toy import fit, write_days
@@ -92,3 +93,13 @@ def test_a_default_horizon_is_cut_to_what_the_rows_have_room_for_and_says_so(tmp
 def test_a_horizon_the_user_gave_is_never_touched(tmp_path: Path) -> None:
     chosen = DataSettings(horizon=50)
     assert fit_horizon(read_series([write_days(tmp_path, 60)], chosen), chosen).horizon == 50
+
+
+def test_of_very_many_series_some_are_judged_and_all_have_rows_held_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(splitting, "MAX_JUDGED_SERIES", 3)
+    series = make_series(*(np.arange(1.0, 61.0) for _ in range(7)), np.arange(1.0, 9.0))
+    split = split_rows(series, horizon=5, evaluation=EvaluationSettings(num_windows=2))
+    assert split.known.tolist() == [50] * 7 + [8]
+    assert split.num_held == 7
+    for windows in (split.held_out, split.validation):
+        assert sorted(set(windows.series.tolist())) == [0, 3, 6]

@@ -13,7 +13,7 @@ from rnnforecast.store.model_file import read_model
 from rnnforecast.store.registry import Registry
 from rnnforecast.training.loop import fit_network
 from rnnforecast.training.side_by_side import CancelledError
-from rnnforecast.workflows import fitting
+from rnnforecast.workflows import fitting, splitting
 from rnnforecast.workflows import train as module
 from rnnforecast.workflows.judging import Judgement
 from tests.workflows.toy import days, fit, forecast, store_of, wave, write_csv, write_days
@@ -154,3 +154,17 @@ def test_progress_is_told_of_both_fits(tmp_path: Path) -> None:
     rnnforecast.train([write_days(tmp_path)], settings, store=tmp_path / "store", progress=Watcher())
     assert [stage for stage, _ in stages] == ["fitting", "fitting again on all rows"]
     assert stages[0][1] == 6
+
+
+def test_of_very_many_series_the_report_says_how_many_were_judged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(splitting, "MAX_JUDGED_SERIES", 2)
+    names = [name for name in "abcd" for _ in range(60)]
+    path = write_csv(tmp_path / "panel.csv", id=names, date=days(60) * 4, value=wave(240))
+    result = fit(path)
+    assert any(
+        note == "scores and verdict are of 2 series, evenly spread over 4; `evaluate` scores all of them"
+        for note in result.notes
+    )
+    assert not any("too short" in note for note in result.notes)
