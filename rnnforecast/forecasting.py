@@ -72,19 +72,22 @@ class Ensemble:
         """Tell whether the network that comes with the tool is a member."""
         return any(isinstance(member, PretrainedSettings) for member in self.members)
 
-    def forecast(self, flat: FlatSeries, windows: Windows, *, horizon: int) -> FloatArray:
+    def forecast(
+        self, flat: FlatSeries, windows: Windows, *, horizon: int, series: SeriesSet | None = None
+    ) -> FloatArray:
         """Forecast after each cutoff: [W, H, Q], original units, ascending along Q.
 
-        Raises DivergedError when no member gives finite numbers for a window.
+        Raises DivergedError when no member gives finite numbers for a window; `series`, of which `flat` was made,
+        lends it the id of that series.
         """
         longest = THETA_CONTEXTS * self.context_length if self.theta_share else self.context_length
-        parts = [self._forecast_part(flat, part, horizon) for part in _batches(windows, longest + horizon)]
+        parts = [self._forecast_part(flat, part, horizon, series) for part in _batches(windows, longest + horizon)]
         if not parts:
             return np.empty((0, horizon, len(self.quantile_levels)))
         quantiles = np.concatenate(parts)
         return quantiles if self.calibration is None else self.calibration.apply(quantiles)
 
-    def _forecast_part(self, flat: FlatSeries, windows: Windows, horizon: int) -> FloatArray:
+    def _forecast_part(self, flat: FlatSeries, windows: Windows, horizon: int, series: SeriesSet | None) -> FloatArray:
         members = np.stack(
             [
                 forecast_blocks(member, tensors, flat, windows, horizon=horizon, engine=self.engine)
@@ -94,11 +97,7 @@ class Ensemble:
         finite = np.asarray(np.isfinite(members).all(axis=(2, 3)))  # [M, W]
         lost = np.flatnonzero(~finite.any(axis=0))
         if len(lost):
-            raise DivergedError(
-                f"the network has no finite forecast for series number {int(windows.series[lost[0]])} "
-                f"({len(lost)} of {len(windows)} windows)",
-                hint="look for values of an absurd size with `rnnforecast inspect`, then train again",
-            )
+            raise _no_forecast(int(windows.series[lost[0]]), series, num_lost=len(lost), num_windows=len(windows))
         if not finite.all():
             members = np.where(finite[:, :, None, None], members, np.nan)
         quantiles = _voices(members, self.groups, self.shares)
@@ -190,6 +189,14 @@ def interpolate_quantiles(quantiles: FloatArray, levels: Sequence[float], wanted
     low, high = quantiles[..., upper - 1], quantiles[..., upper]
     result: FloatArray = low + share * (high - low)
     return result
+
+
+def _no_forecast(number: int, series: SeriesSet | None, *, num_lost: int, num_windows: int) -> DivergedError:
+    named = f"series number {number}" if series is None else f"`{series.part(number, number + 1).item_ids[0]}`"
+    return DivergedError(
+        f"the network has no finite forecast for {named} ({num_lost} of {num_windows} windows)",
+        hint="look for values of an absurd size with `rnnforecast inspect`, then train again",
+    )
 
 
 def _voices(members: FloatArray, groups: tuple[int, ...], shares: tuple[float, ...]) -> FloatArray:

@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import pandas as pd
     import pyarrow as pa
 
 #: A spreadsheet runs a cell that starts with one of these as a formula.
@@ -45,6 +45,7 @@ def csv_blocks(frame: pd.DataFrame) -> Iterator[bytes]:
 
 def _cells_of(column: pd.Series[Any], *, alone: bool) -> Callable[[slice], pa.Array]:
     """Return what gives the cells of some rows of a column as bytes."""
+    import pandas as pd
     import pyarrow as pa
 
     if column.dtype.kind in "iuf" and isinstance(column.dtype, np.dtype):
@@ -77,6 +78,8 @@ def _numbers(values: np.ndarray) -> pa.Array:
 
 def _texts_of(distinct: pd.Series[Any]) -> list[str]:
     """Return values as text: stamps as pandas writes them, anything else as Python does, "" where it is missing."""
+    import pandas as pd
+
     if distinct.dtype.kind == "M" or isinstance(distinct.dtype, pd.DatetimeTZDtype):
         written = distinct.to_frame().to_csv(index=False, header=False, lineterminator="\n")
         return ["" if row == '""' else row for row in written.split("\n")[:-1]]

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from rnnforecast.data.calendar import in_words
 from rnnforecast.data.refusals import refusal, rows_in_words
@@ -208,6 +207,8 @@ def _second_time(rows: Rows, twice: IntArray) -> tuple[IntArray, IntArray]:
     Rows of one stamp and series are told apart by their order; a stamp that stands once goes by its side of the
     place where the clock of its series went back. Files with the newest row first are read backwards.
     """
+    import pandas as pd
+
     frame = pd.DataFrame({"row": twice, "item": rows.items[twice], "stamp": rows.stamps[twice]})
     frame["day"] = rows.stamps[twice].astype("datetime64[D]")
     newest_first = bool(np.median(np.diff(rows.stamps.astype(np.int64))) < 0) if len(rows.stamps) > 1 else False
