@@ -156,7 +156,7 @@ def _most_common(steps: npt.NDArray[np.int64]) -> int:
 
 def _integer_steps(stamps: StampArray, steps: npt.NDArray[np.int64]) -> Frequency:
     step = _most_common(steps)
-    if (steps % step).any():
+    if step <= 0 or (steps % step).any():
         raise irregular(steps, is_calendar=False)
     return align(Frequency("step", multiple=step), stamps)
 

@@ -126,3 +126,10 @@ def test_a_panel_has_the_frequency_of_each_of_its_series(alias: str) -> None:
     alone = infer_frequency(stamps, np.array([0, 40]))
     assert infer_frequency(np.tile(stamps, 10), np.arange(11) * 40) == alone
     assert alone.alias == alias
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("repeated", [np.full(3, np.datetime64("2024-01-01", "us")), np.array([5, 5, 5])])
+def test_stamps_that_mostly_repeat_are_irregular_and_divide_nothing_by_a_step_of_zero(repeated: StampArray) -> None:
+    with pytest.raises(DataError, match=r"irregular; steps between neighbours: 0( seconds)? \(2 times\)"):
+        infer_frequency(repeated, np.array([0, 3]))

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from rnnforecast.config import DataSettings
 from rnnforecast.data import parquet as module
 from rnnforecast.data.table import read_table
 from rnnforecast.errors import DataError
@@ -192,3 +193,10 @@ def test_comments_before_the_header_are_refused_with_the_command_that_removes_th
 
 def test_a_header_may_begin_with_a_hash(write: Write) -> None:
     assert read_table(write("#t,y\n1,2\n")).names == ("#t", "y")
+
+
+def test_an_open_quote_that_leaves_the_sample_no_row_is_refused_by_the_file(write: Write) -> None:
+    path = write('shop\n"a",1\n"",2\n"3,4\n')
+    with pytest.raises(DataError, match="cannot be read as a table: Could not skip initial 1 rows") as caught:
+        read_table(path, DataSettings(sample=7))
+    assert "look for a row unlike the others" in str(caught.value.hint)
