@@ -48,6 +48,10 @@ def open_parquet(source: Source) -> pq.ParquetFile:
         )
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         raise _damaged(source.path, error) from error
+    counts = [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]
+    if sum(counts) != file.metadata.num_rows or min(counts, default=0) < 0:
+        words = f"it announces {file.metadata.num_rows} rows, its row groups {sum(counts)}"
+        raise _damaged(source.path, ValueError(words))
     cells = file.metadata.num_rows * file.metadata.num_columns
     if cells > MAX_CELLS and not source.is_trusted:
         message = f"{quoted_path(source.path)} announces {cells} cells, more than {MAX_CELLS} are not read"

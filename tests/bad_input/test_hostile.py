@@ -65,6 +65,22 @@ def test_b20_a_child_that_runs_out_of_memory_is_a_refusal_not_an_end(tmp_path: P
     assert survives(b"no parquet", ["y"], memory=2**33) is not None
 
 
+@pytest.mark.parametrize("announced", [-19, -1, 29, 31])
+def test_b20_a_parquet_file_whose_row_groups_hold_another_number_of_rows_than_it_announces_is_refused(
+    announced: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "rows.parquet"
+    pd.DataFrame({"date": pd.date_range("2024-01-01", periods=30), "y": VALUES}).to_parquet(path, index=False)
+    content = path.read_bytes()
+    zigzag = 2 * announced if announced >= 0 else -2 * announced - 1  # how a footer writes whole numbers
+    start = content.index(b"\x16\x3c", content.index(b"schema"))  # the field of 30 rows, in the footer of the file
+    path.write_bytes(content[:start] + bytes([0x16, zigzag]) + content[start + 2 :])
+    assert pq.read_metadata(path).num_rows == announced
+    ended = inspect([path], {})
+    assert ended.code == ExitCode.DATA
+    assert f"damaged Parquet file: it announces {announced} rows, its row groups 30" in ended.text
+
+
 @pytest.mark.parametrize("place", range(20))
 def test_b19_a_parquet_file_with_any_byte_flipped_is_read_or_refused_never_worse(place: int, tmp_path: Path) -> None:
     path = tmp_path / "rows.parquet"

@@ -5,6 +5,7 @@ import pytest
 
 from rnnforecast.data.calendar import (
     DistinctStamps,
+    StampArray,
     default_horizon,
     default_season_length,
     infer_frequency,
