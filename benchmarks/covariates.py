@@ -1,7 +1,7 @@
-"""How much covariates gain over none: the same networks, the same held-out origins, on two public files of energy.
+"""How much covariates gain over none: the same settings, the same held-out origins, on two public files of energy.
 
 `vic_elec.csv` is half-hourly demand with temperature and holidays, `EPF_FR_BE.csv` hourly prices with the operators'
-forecasts of generation and load. Held-out origins are forecast by networks fitted on the rows before all of them.
+forecasts of generation and load. Held-out origins are forecast by what was fitted on the rows before all of them.
 """
 
 from __future__ import annotations
@@ -44,11 +44,14 @@ def main() -> None:
     parser.add_argument("--num-windows", type=int, default=28, help="held-out origins of each series")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--num-members", type=int, default=None, help="networks (default: as the tool chooses)")
+    parser.add_argument("--from", dest="start", choices=("pretrained", "scratch"), help="start (default: as the tool)")
     parser.add_argument("--only", choices=tuple(FILES), default=None, help="one of the files")
     options = parser.parse_args()
     common: dict[str, Any] = {"num_windows": options.num_windows, "seed": options.seed, "refit": False}
     if options.num_members is not None:
         common["num_members"] = options.num_members
+    if options.start is not None:
+        common["from"] = options.start
     rows: list[list[str]] = []
     for name, (settings, runs) in FILES.items():
         if options.only not in (None, name):
@@ -75,8 +78,9 @@ def main() -> None:
             )
             print(rows[-1], flush=True)
     notes = [
-        f"Last {options.num_windows} origins of each series, a horizon apart (48 half-hours, 24 hours); networks from "
-        "random weights in every run, other settings as the tool chooses them"
+        f"Last {options.num_windows} origins of each series, a horizon apart (48 half-hours, 24 hours); "
+        + ("networks from random weights alone" if options.start == "scratch" else "the whole forecast of the tool")
+        + ", other settings as the tool chooses them"
         + (f", but {options.num_members} network(s)" if options.num_members else "")
         + ". Gains are errors less than without covariates.",
         "Temperatures are those that came true: with forecasts of them the gain is smaller. Generation and load are "
@@ -87,8 +91,8 @@ def main() -> None:
 
 
 def fit(path: Path, values: dict[str, Any]) -> rnnforecast.TrainResult:
-    """Train on a file in a store of its own, from random weights whatever it reads."""
-    settings = rnnforecast.Settings.from_flat({**values, "from": "scratch"})
+    """Train on a file in a store of its own."""
+    settings = rnnforecast.Settings.from_flat(values)
     with tempfile.TemporaryDirectory() as store:
         return rnnforecast.train([path], settings, store=store)
 

@@ -20,6 +20,8 @@ PEER_OF_HELP = [sys.executable, "-c", "import typer, rich"]
 PEER_OF_PREDICT = [sys.executable, "-c", "import pandas, pyarrow.parquet"]
 #: The shipped network needs no model, so this is all a first forecast costs.
 BASE = ["predict", "base", "--data", SERIES.name, "--output", "forecast.csv"]
+#: Days of a market: its calendar is recognised by loading those of all countries.
+PRICES = FOLDER.parent / "sample_data" / "prices.csv"
 
 
 def main() -> None:
@@ -30,16 +32,24 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         shutil.copy(SERIES, folder)
+        shutil.copy(PRICES, folder)
         subprocess.run([program, "train", SERIES.name, "--quiet"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
         rows = [
             compare([program, "--help"], PEER_OF_HELP, folder=folder, num_runs=options.runs, limit="3"),
             compare([program, "predict"], PEER_OF_PREDICT, folder=folder, num_runs=options.runs, limit="1.5"),
             compare([program, *BASE], PEER_OF_PREDICT, folder=folder, num_runs=options.runs, limit="1.5"),
+            compare(
+                [program, "predict", "--data", PRICES.name],
+                PEER_OF_PREDICT,
+                folder=folder,
+                num_runs=options.runs,
+                limit="1.5",
+            ),
         ]
     header = ("command", "median s", "peak MB", "peer", "median s", "peak MB", "ratio", "ratio must be under")
     note = (
         f"{options.runs} runs of each in turn; `predict` reads the newest model and one series of 144 rows, `predict "
-        "base` the same series and no model."
+        "base` the same series and no model, `predict --data prices.csv` business days, whose market is recognised."
     )
     publish("startup", header, rows, notes=[note], dry_run=options.dry_run)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import io
@@ -10,8 +11,8 @@ import signal
 import sys
 import threading
 import warnings
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import typer
 
@@ -94,6 +95,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return silence_broken_pipe()
 
 
+def run() -> NoReturn:
+    """Run the command line as a process of its own, and end it.
+
+    Taking modules down one by one costs a fifth of a forecast, and everything of ours is closed by now: what others
+    left to be done at the end is done, and the process ends.
+    """
+    code = main()
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # nobody listens any more; `main` has said so in its code
+            stream.flush()
+    os._exit(code)
+
+
 @contextmanager
 def _rare_garbage_collection() -> Iterator[None]:
     """Look for garbage rarely: loading modules leaves none, and looking for it took a tenth of the start."""
@@ -172,4 +187,4 @@ def _signals() -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

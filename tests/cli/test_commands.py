@@ -200,3 +200,14 @@ def test_predict_imports_neither_torch_nor_scipy(words: tuple[str, ...]) -> None
 def test_the_module_is_the_command() -> None:
     done = subprocess.run([sys.executable, "-m", "rnnforecast", "models", "list"], capture_output=True, text=True)
     assert (done.returncode, done.stdout.splitlines()[0].split()[1]) == (0, "models")
+
+
+def test_a_process_of_its_own_ends_with_the_code_of_the_command_once_all_is_written_and_done() -> None:
+    code = (
+        "import atexit, sys; atexit.register(print, 'last of all'); "
+        "sys.argv = ['rnnforecast', 'models', 'show', 'none']; from rnnforecast.cli.main import run; run()"
+    )
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert process.returncode == 12
+    assert process.stdout == "last of all\n"
+    assert "`none`" in process.stderr
