@@ -48,6 +48,8 @@ _FAILED_COLUMN = re.compile(r"In CSV column #(\d+)")
 _PLAIN_STAMP = re.compile(r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)?")
 _PLAIN_INTEGER = re.compile(r"-?\d{1,18}")
 _RETRIES = 4
+#: Share of distinct texts in a sample above which a column of stamps is no dictionary: in a panel stamps repeat later.
+_MOSTLY_DISTINCT = 0.5
 
 
 @dataclass
@@ -102,14 +104,15 @@ class Sheet:
         """Return columns under their position, such as "3".
 
         Text is categorical, "" where a cell is empty. Numbers are float64, or categorical text where one cell is no
-        plain number. Time is datetime64[us] or int64 where every cell is written so, else text as objects.
+        plain number. Time is datetime64[us] or int64 where every cell is written so, else text: as Arrow holds it where
+        one column holds the stamps and few repeat, else as objects.
         """
         import pyarrow as pa
 
         as_text = pa.dictionary(pa.int32(), pa.string())
         types: dict[int, Any] = dict.fromkeys(text, as_text)
         types |= {place: pa.float64() for place in numeric}
-        types |= {place: self._time_type(place) for place in time if place not in text}
+        types |= {place: self._time_type(place, is_alone=len(time) == 1) for place in time if place not in text}
         if not self._is_mended and self._looks_odd():
             self._mend()
         for _ in range(_RETRIES + len(types)):
@@ -149,7 +152,7 @@ class Sheet:
         lines = np.arange(self.dialect.skipped_lines, len(starts), dtype=np.int64)
         return lines if len(self.names) == 1 else lines[(starts < ends)[self.dialect.skipped_lines :]]
 
-    def _time_type(self, place: int) -> pa.DataType:
+    def _time_type(self, place: int, *, is_alone: bool) -> pa.DataType:
         """Return the type in which stamps are tried first, from how they are written in the sample."""
         import pyarrow as pa
 
@@ -160,6 +163,8 @@ class Sheet:
             return pa.timestamp("us")
         if cells and all(_PLAIN_INTEGER.fullmatch(cell) for cell in cells):
             return pa.int64()
+        if is_alone and len(set(cells)) > _MOSTLY_DISTINCT * len(cells):
+            return pa.string()
         return pa.dictionary(pa.int32(), pa.string())
 
     def _parse(self, types: Mapping[int, pa.DataType], *, payload: bytes | None = None) -> tuple[pa.Table, bool]:
@@ -336,6 +341,9 @@ def _to_frame(table: pa.Table, time: set[str]) -> pd.DataFrame:
             column = column.unify_dictionaries()
         if pa.types.is_integer(column.type) and column.null_count:
             column = column.cast(pa.string()).fill_null("").dictionary_encode()
+        if name in time and pa.types.is_string(column.type):
+            columns[name] = pd.Series(pd.arrays.ArrowExtensionArray(column))
+            continue
         series: pd.Series[Any] = column.to_pandas()
         is_text = isinstance(series.dtype, pd.CategoricalDtype)
         columns[name] = series.astype(object) if name in time and is_text else series

@@ -156,10 +156,11 @@ def _filled_rows(frame: pd.DataFrame, *, labels: Sequence[str]) -> IntArray | No
     if frame.shape[1] == 1:
         return None
     blank = np.arange(len(frame), dtype=np.int64)
-    for name in sorted(frame.columns, key=lambda name: name in labels):  # numbers first: few rows are left to look at
-        cells = frame[name].iloc[blank]
+    # numbers first: few rows are left to look at
+    for name in sorted(frame.columns, key=lambda name: (name in labels, frame[name].dtype.kind not in "iufM")):
+        cells = frame[name] if len(blank) == len(frame) else frame[name].iloc[blank]
         empty = cells.isna()
-        if cells.dtype == object or isinstance(cells.dtype, pd.CategoricalDtype):
+        if cells.dtype.kind not in "iufM":
             empty |= cells == ""
         blank = blank[np.asarray(empty, dtype=np.bool_)]
         if not len(blank):

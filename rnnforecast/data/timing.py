@@ -11,6 +11,7 @@ import pandas as pd
 from rnnforecast.data.epochs import parse_floats, parse_integers
 from rnnforecast.data.joined_stamps import Parts, join_numbers, join_times, no_parts, part_of
 from rnnforecast.data.refusals import refusal, rows_in_words
+from rnnforecast.data.slashed import PLAIN_SLASHED, parse_slashed
 from rnnforecast.data.stamps import Stamps, parse_stamps
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
@@ -54,6 +55,14 @@ def _is_time_of_day(column: pd.Series[Any]) -> bool:
 
 def _one_column(column: pd.Series[Any], *, name: str, path: str, lines_of: LinesOf, how: DataSettings | None) -> Stamps:
     """Return one column as stamps: dates as they are, numbers by their size, text by its format."""
+    if isinstance(column.dtype, pd.ArrowDtype):
+        texts = column.array.__arrow_array__()
+        stamps = (
+            parse_slashed(texts, name=name, path=path, how=how) if PLAIN_SLASHED.fullmatch(column.iloc[0]) else None
+        )
+        if stamps is not None:
+            return stamps
+        column = texts.to_pandas()
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         _check_present(column, name=name, path=path, lines_of=lines_of)
         return _from_zone(column, name=name, path=path)
