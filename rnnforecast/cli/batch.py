@@ -68,8 +68,7 @@ def _run(view: View, jobs: str, store: str | None, options: Options) -> None:
         result = rnnforecast.batch(jobs, store=store, options=options, progress=progress)
     # the terminal of a run that SIGHUP ended is gone
     with contextlib.suppress(*([OutputError, BrokenPipeError] if result.signal else [])):
-        if not (view.quiet and result.ok and view.format == "table"):
-            view.show(result)
+        view.show(result, is_news=not result.ok)
     if not result.ok:
         raise typer.Exit(result.exit_code)
 

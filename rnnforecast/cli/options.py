@@ -147,9 +147,7 @@ OutputFormat = Annotated[
 ]
 Quiet = Annotated[
     bool,
-    typer.Option(
-        "--quiet", help="no progress, findings or notes on stderr", rich_help_panel=OUTPUT, show_default=False
-    ),
+    typer.Option("--quiet", help="say nothing but results and failures", rich_help_panel=OUTPUT, show_default=False),
 ]
 Timeout = Annotated[
     str | None,

@@ -49,7 +49,7 @@ def predict(
     files = Files(tuple(data or ()), chosen.data.future_data)
     with view.progress(patience=1.0) as progress:
         result = issue(request, model, data=files, store=store, ledger=ledger, progress=progress)
-    view.show(result)
+    view.show(result, is_news=output is None)
 
 
 command = build_command(

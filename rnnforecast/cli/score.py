@@ -51,7 +51,7 @@ def score(
         result = respond(result, policy=policy, store=store, progress=progress)
     if command:
         result = _call(result, command, store=store)
-    view.show(result)
+    view.show(result, is_news=result.alarm() is not None)
     result.raise_alarm()
 
 

@@ -37,14 +37,17 @@ class View:
         """Return a view of the streams of this process."""
         return cls(format=format, quiet=quiet, out=sys.stdout, err=sys.stderr)
 
-    def show(self, result: Result) -> None:
+    def show(self, result: Result, *, is_news: bool = True) -> None:
         """Write a result to stdout in the chosen format, after its findings and notes on stderr.
 
-        Raises typer.Exit with the code of work done in part where a finding says that a series was refused.
+        What is no news (`is_news`: all is well, and what was asked for lies in a file) is no table of a quiet run: cron
+        mails whatever is printed. Raises typer.Exit with the code of work done in part where a finding says that a
+        series was refused.
         """
         self._notices(result)
         try:
-            self._write(result)
+            if is_news or not self.quiet or self.format != "table":
+                self._write(result)
             self.out.flush()
         except BrokenPipeError:
             raise  # the reader has seen enough
@@ -77,16 +80,18 @@ class View:
                 self.err.flush()
 
     def _notices(self, result: Result) -> None:
-        if self.quiet:
-            return
+        findings: tuple[Finding, ...] = getattr(result, "findings", ())
+        if self.quiet:  # a series that is left out is a failure in part, and said as every failure
+            findings = tuple(finding for finding in findings if finding.severity == "refusal")
+            if not findings:
+                return
         from rnnforecast.cli.render.notices import write_notices
         from rnnforecast.workflows.results import InspectResult
 
-        findings: tuple[Finding, ...] = getattr(result, "findings", ())
         if self.format == "table" and isinstance(result, InspectResult):
             findings = ()  # they are what its screen is about
         with best_effort(self.err):
-            write_notices(findings, notes=getattr(result, "notes", ()), stream=self.err)
+            write_notices(findings, notes=() if self.quiet else getattr(result, "notes", ()), stream=self.err)
 
     @contextmanager
     def progress(self, *, patience: float = 0.0) -> Iterator[Progress]:

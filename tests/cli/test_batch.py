@@ -38,7 +38,7 @@ def test_quiet_prints_nothing_while_all_is_well_and_all_of_it_otherwise(workplac
     assert (good.code, good.out, good.err) == (0, "", "")
     bad = run("batch", _write(workplace, GOOD + BAD), "--quiet")
     assert (bad.code, bad.err) == (3, "")
-    assert "job b failed: " in bad.out
+    assert "job b failed with exit code 10: " in bad.out
     assert "no.csv does not exist" in bad.out
 
 

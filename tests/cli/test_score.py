@@ -72,6 +72,21 @@ def test_drift_ends_with_code_21_after_the_report(run: RunCommand, workplace: Pa
     assert json.loads(quiet.err)["error"]["code"] == "E_DRIFT"
 
 
+@pytest.mark.usefixtures("workplace")
+def test_quiet_is_silent_while_all_is_well(run: RunCommand) -> None:
+    issued = run("predict", "--output", "out.csv", "--quiet")
+    assert (issued.code, issued.out, issued.err) == (0, "", "")
+    calm = run("score", "--quiet")
+    assert (calm.code, calm.out, calm.err) == (0, "", "")
+
+
+def test_quiet_is_not_silent_about_an_alarm(run: RunCommand, workplace: Path) -> None:
+    _drift(workplace)
+    loud = run("score", "--quiet")
+    assert loud.code == 21
+    assert loud.out.startswith("Alarm  ")
+
+
 def test_the_command_of_an_alarm_is_run_and_its_failure_is_said(run: RunCommand, workplace: Path) -> None:
     _drift(workplace)
     program = "import os; open('alarm.txt', 'w').write(os.environ['RNNFORECAST_EXIT_CODE'])"

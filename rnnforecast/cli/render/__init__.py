@@ -71,7 +71,8 @@ def _blocks(result: Result, *, width: int, braille: bool) -> list[RenderableType
     if isinstance(result, BatchResult | BatchPlan):
         from rnnforecast.cli.render import batch
 
-        return batch.plan_blocks(result) if isinstance(result, BatchPlan) else batch.batch_blocks(result, width=width)
+        draw_jobs = batch.plan_blocks if isinstance(result, BatchPlan) else batch.batch_blocks
+        return draw_jobs(result, width=width)  # type: ignore[arg-type]
     if isinstance(result, ScoreResult):
         from rnnforecast.cli.render.score import score_blocks
 

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, TextIO
 
 from rich.text import Text
 
-from rnnforecast.cli.render.blocks import NOTHING, duration, heading, plural, quiet_table, safe, shortened, under
+from rnnforecast.cli.render.blocks import (
+    NOTHING,
+    duration,
+    fit_columns,
+    heading,
+    plural,
+    quiet_table,
+    safe,
+    shortened,
+    under,
+)
 from rnnforecast.cli.text import folded, styled, visible
 from rnnforecast.workflows.batch.results import STATUSES
 
@@ -17,7 +27,7 @@ if TYPE_CHECKING:
     from rnnforecast.workflows.batch.results import BatchPlan, BatchResult, JobError, JobResult
 
 _STYLES = {"done": "green", "partial": "yellow", "unchanged": "dim", "failed": "bold red", "stopped": "yellow"}
-_WIDE = 100
+_WHY_WIDTH = 24  # characters a reason needs: less breaks every word
 _NAME_LENGTH = 22
 
 
@@ -25,12 +35,19 @@ def batch_blocks(result: BatchResult, *, width: int) -> list[RenderableType]:
     """Return the table of a run: one line a job."""
     counts = ", ".join(f"{result.count(status)} {status}" for status in STATUSES if result.count(status))
     title = heading(f"{plural(len(result.jobs), 'job')}: {counts}", os.path.basename(result.jobs_file))
-    columns = [("job", "left"), ("", "left"), ("model", "left"), ("rows", "right"), ("time", "right")]
-    table = quiet_table([*columns, *([("", "fold")] if width >= _WIDE else [])])
-    for job in result.jobs:
-        cells = [safe(shortened(job.job, _NAME_LENGTH)), Text(job.status, style=_STYLES[job.status]), _model(job)]
-        cells += [Text(f"{job.num_rows:,}" if job.num_rows else NOTHING), Text(duration(job.seconds))]
-        table.add_row(*cells, *([safe(_why(job), "dim")] if width >= _WIDE else []))
+    columns = {
+        "job": [safe(shortened(job.job, _NAME_LENGTH)) for job in result.jobs],
+        "": [Text(job.status, style=_STYLES[job.status]) for job in result.jobs],
+        "model": [_model(job) for job in result.jobs],
+        "rows": [Text(f"{job.num_rows:,}" if job.num_rows else NOTHING) for job in result.jobs],
+        "time": [Text(duration(job.seconds)) for job in result.jobs],
+    }
+    why = [safe(_why(job), "dim") for job in result.jobs]
+    has_room = not fit_columns({**columns, "why": ["x" * _WHY_WIDTH]}, width=width, dispensable=("why",))
+    kinds = [(name, "right" if name in ("rows", "time") else "left") for name in columns]
+    table = quiet_table([*kinds, *([("", "fold")] if has_room else [])])
+    for *cells, reason in zip(*columns.values(), why, strict=True):
+        table.add_row(*cells, *([reason] if has_room else []))
     return [under(title, table)]
 
 
@@ -45,17 +62,24 @@ def after_batch(result: BatchResult, *, stream: TextIO) -> str:
     return "\n".join([*lines, styled(visible(place), "dim", stream=stream), ""])
 
 
-def plan_blocks(plan: BatchPlan) -> list[RenderableType]:
+def plan_blocks(plan: BatchPlan, *, width: int) -> list[RenderableType]:
     """Return the screen of `--check`."""
     title = heading(f"{plural(len(plan.jobs), 'job')}, no fault", os.path.basename(plan.jobs_file))
-    table = quiet_table(
-        [("job", "left"), ("files", "right"), ("model", "left"), ("retrain", "left"), ("output", "fold")]
-    )
-    for job in plan.jobs:
-        retrain = job["retrain"] or NOTHING
-        files = str(job["n_files"] or NOTHING)
-        output = safe(_relative(str(job["output"]), plan.jobs_file)) if job["output"] else Text(NOTHING)
-        table.add_row(safe(shortened(str(job["job"]))), files, safe(job["model"] or "its own"), safe(retrain), output)
+    columns = {
+        "job": [safe(shortened(str(job["job"]))) for job in plan.jobs],
+        "files": [Text(str(job["n_files"] or NOTHING)) for job in plan.jobs],
+        "model": [safe(job["model"] or "its own") for job in plan.jobs],
+        "retrain": [safe(job["retrain"] or NOTHING) for job in plan.jobs],
+        "output": [
+            safe(_relative(str(job["output"]), plan.jobs_file)) if job["output"] else Text(NOTHING) for job in plan.jobs
+        ],
+    }
+    for name in fit_columns(columns, width=width, dispensable=("files", "model")):
+        del columns[name]
+    kinds = {"files": "right", "output": "fold"}
+    table = quiet_table([(name, kinds.get(name, "left")) for name in columns])
+    for cells in zip(*columns.values(), strict=True):
+        table.add_row(*cells)
     return [under(title, table)]
 
 
@@ -69,16 +93,15 @@ def _why(job: JobResult) -> str:
     if job.trained:
         parts.append(f"trained, {f'a {job.verdict}' if job.verdict else 'not judged'} ({job.reason})")
     elif job.reason and job.status == "unchanged":
-        parts.append(job.reason)
+        parts.append(job.reason.removeprefix("nothing has changed "))
     if job.repairs:
         parts.append(plural(job.repairs, "repair"))
-    if job.error is not None:
-        parts.append(f"exit code {job.exit_code}")
     return ", ".join(parts)
 
 
 def _failure(job: JobResult, error: JobError, stream: TextIO) -> list[str]:
-    what = {"stopped": "was stopped", "partial": "was done in part"}.get(job.status, "failed")
+    failed = f"failed with exit code {job.exit_code}"
+    what = {"stopped": "was stopped", "partial": "was done in part"}.get(job.status, failed)
     head = f"job {job.job} {what}:"
     lines = [_labelled(head, "bold", error.message, stream)]
     if error.hint:

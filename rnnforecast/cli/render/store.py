@@ -7,8 +7,18 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from rnnforecast.cli.render.blocks import NOTHING, heading, number, plural, quiet_table, safe, shortened, under
-from rnnforecast.cli.render.judgement import WIDE, metrics_block, serving_advice, verdict_block
+from rnnforecast.cli.render.blocks import (
+    NOTHING,
+    fit_columns,
+    heading,
+    number,
+    plural,
+    quiet_table,
+    safe,
+    shortened,
+    under,
+)
+from rnnforecast.cli.render.judgement import metrics_block, serving_advice, verdict_block
 from rnnforecast.cli.render.reading import assumptions_block
 
 if TYPE_CHECKING:
@@ -16,6 +26,8 @@ if TYPE_CHECKING:
 
     from rnnforecast.workflows.results import DoctorResult, ModelResult, ModelsResult
 
+#: Columns of the list that a narrow screen does without, the first of them first.
+_DISPENSABLE = ("target", "freq", "series", "horizon", "trained")
 _TITLES = {
     "list": "stored",
     "verify": "verified",
@@ -36,21 +48,33 @@ def models_blocks(result: ModelsResult, *, width: int) -> list[RenderableType]:
 
 
 def _listed(result: ModelsResult, *, width: int) -> RenderableType:
-    columns = [("model", "left"), ("", "left"), ("horizon", "right"), ("series", "right"), ("MASE", "right")]
-    columns += [("verdict", "left")]
-    wide = [("freq", "left"), ("target", "left")] if width >= WIDE else []
-    table = quiet_table([*columns, ("trained", "left"), *wide])
-    for model in result.models:
-        name = safe(shortened(str(model["model"])), "bold" if model.get("active") else "")
-        mark = Text("active" if model.get("active") else "", style="green")
-        if not model.get("ok", True):
-            table.add_row(name, mark, "", "", "", Text("damaged", style="red"))
-            continue
-        cells = [str(model.get(key) or NOTHING) for key in ("horizon", "n_series")]
-        more = [safe(model.get("freq") or NOTHING), safe(shortened(_joined(model.get("target"))))] if wide else []
-        trained = Text(str(model.get("created") or "")[:10], style="dim")
-        table.add_row(name, mark, *cells, number(model.get("mase")), _outcome(model), trained, *more)
+    rows = [_row(model) for model in result.models]
+    columns = {name: [row.get(name, Text()) for row in rows] for name in _row({"model": ""})}
+    for name in fit_columns(columns, width=width, dispensable=_DISPENSABLE):
+        del columns[name]
+    table = quiet_table([(name, "right" if name in ("horizon", "series", "MASE") else "left") for name in columns])
+    for cells in zip(*columns.values(), strict=True):
+        table.add_row(*cells)
     return table
+
+
+def _row(model: Mapping[str, object]) -> dict[str, Text]:
+    """Return the cells of a stored model by the names of their columns."""
+    row = {
+        "model": safe(shortened(str(model["model"])), "bold" if model.get("active") else ""),
+        "": Text("active" if model.get("active") else "", style="green"),
+    }
+    if not model.get("ok", True):
+        return row | {"verdict": Text("damaged", style="red")}
+    return row | {
+        "horizon": Text(str(model.get("horizon") or NOTHING)),
+        "series": Text(str(model.get("n_series") or NOTHING)),
+        "MASE": Text(number(model.get("mase"))),
+        "verdict": _outcome(model),
+        "trained": Text(str(model.get("created") or "")[:10], style="dim"),
+        "freq": safe(model.get("freq") or NOTHING),
+        "target": safe(shortened(_joined(model.get("target")))),
+    }
 
 
 def model_blocks(result: ModelResult, *, width: int) -> list[RenderableType]:
