@@ -1,16 +1,18 @@
 """Power cuts: what may stand on the disk when it goes away at any moment, replayed from the calls of a run.
 
 A file system keeps what was flushed. Of the rest it may keep anything: each folder the first few of its changes of
-names, each file the old content, a part of the new, or zeros. The states are made from that, not from one file system.
+names, each file the old content, a part of the new, some of its pages, or zeros. The states are made from that, not
+from one file system.
 """
 
 from __future__ import annotations
 
+import hashlib
 import random
 import shutil
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,10 +27,15 @@ State = Mapping[str, bytes | None]
 POLICIES = ("nothing survives", "names without data", "names and zeros", "anything")
 #: Files that a run may lose without breaking a promise: locks, logs, and what only saves time.
 _EXPENDABLE = (".lock", ".log", ".checkpoint")
+_PAGE = 4096
+_TRIES_A_STATE = 100  # draws for each state that is wanted; most are equal to another one
 
 
 def cut_power(stage: Stage, scene: Scene, *, num_states: int, seed: int = 0) -> Tally:
-    """Cut the power at so many moments of a run: nothing is lost or torn, and the next run succeeds unaided."""
+    """Cut the power of a run in so many different states: nothing is lost or torn, and the next run succeeds unaided.
+
+    A short run leaves fewer states than that; a run of the tally is a state that no other was equal to.
+    """
     tally = Tally(f"power cut {scene.name}")
     stage.wanted(scene)
     place = stage.copy()
@@ -37,20 +44,37 @@ def cut_power(stage: Stage, scene: Scene, *, num_states: int, seed: int = 0) -> 
     start, end = read_state(stage.template), read_state(place)
     changes = read_journal(lines, place)
     dice = random.Random(seed)
-    seen: set[int] = set()
-    for number in range(num_states):
-        moment = number * len(changes) // max(num_states - 1, 1)
-        policy = POLICIES[number % len(POLICIES)]
+    seen: set[bytes] = set()
+    for moment, policy in _draws(len(changes), num_states, dice):
         state = crash(start, changes[:moment], policy=policy, dice=dice)
-        tally.num_runs += 1
-        key = hash(tuple(sorted(state.items(), key=lambda item: item[0])))
-        if key not in seen or moment == len(changes):
+        key = _digest(state, is_over=moment == len(changes))
+        if key not in seen:
             seen.add(key)
             where = f"{scene.name}, power cut after {moment} of {len(changes)} changes, {policy}"
             _judge(tally, stage, scene, state, where, is_over=moment == len(changes), end=end)
-    tally.figures = {"changes": len(changes), "different_states": len(seen)}
+        if len(seen) == num_states:
+            break
+    tally.num_runs = len(seen)
+    tally.figures = {"changes": len(changes)}
     shutil.rmtree(place)
     return tally
+
+
+def _draws(num_changes: int, num_states: int, dice: random.Random) -> Iterator[tuple[int, str]]:
+    """Yield moments and policies: first evenly over all of both, the end first, then anything at any moment."""
+    whole = [(moment, policy) for moment in range(num_changes, -1, -1) for policy in POLICIES]
+    yield from whole[:: max(len(whole) // num_states, 1)]
+    for _ in range(_TRIES_A_STATE * num_states):
+        yield dice.randint(0, num_changes), POLICIES[-1]
+
+
+def _digest(state: State, *, is_over: bool) -> bytes:
+    """Return what tells states apart; the one after the end is held to more."""
+    digest = hashlib.sha256(str(is_over).encode())
+    for path, content in sorted(state.items()):
+        digest.update(f"{path!r} {-1 if content is None else len(content)} ".encode())
+        digest.update(content or b"")
+    return digest.digest()
 
 
 def read_state(folder: Path) -> dict[str, bytes | None]:
@@ -150,9 +174,20 @@ def _content(file: _File | None, policy: str, dice: random.Random) -> bytes | No
         POLICIES[0]: file.durable,
         POLICIES[1]: file.durable,
         POLICIES[2]: bytes(len(file.content)),
-        POLICIES[3]: dice.choice((file.durable, file.content, file.content[: dice.randint(0, len(file.content))])),
+        POLICIES[3]: dice.choice((file.durable, file.content, _beginning(file.content, dice), _pages(file, dice))),
     }
     return choices[policy]
+
+
+def _beginning(content: bytes, dice: random.Random) -> bytes:
+    return content[: dice.randint(0, len(content))]
+
+
+def _pages(file: _File, dice: random.Random) -> bytes:
+    """Return a file of its new length of which each page is the new one or the old one: zeros where none was."""
+    old = file.durable.ljust(len(file.content), b"\0")
+    starts = range(0, len(file.content), _PAGE)
+    return b"".join(dice.choice((file.content, old))[start : min(start + _PAGE, len(file.content))] for start in starts)
 
 
 def _judge(tally: Tally, stage: Stage, scene: Scene, state: State, where: str, *, is_over: bool, end: State) -> None:
