@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy.typing as npt
 
     IntArray = npt.NDArray[np.int64]
+
+#: Rows that are looked at in one go where an array as long as all rows would be made for nothing.
+ROWS_A_BLOCK = 2**19
 
 
 def offsets_of(lengths: IntArray) -> IntArray:
@@ -28,6 +33,14 @@ def positions(lengths: IntArray) -> IntArray:
 def rows_of(starts: IntArray, lengths: IntArray) -> IntArray:
     """Return the flat row numbers of runs that begin at `starts`: [S], [S] -> [N]."""
     return np.repeat(starts, lengths) + positions(lengths)
+
+
+def row_blocks(offsets: IntArray) -> Iterator[tuple[slice, IntArray, IntArray]]:
+    """Yield all rows in blocks, with the run of each row and its position in that run: slices, [B], [B]."""
+    for start in range(0, int(offsets[-1]), ROWS_A_BLOCK):
+        rows = np.arange(start, min(start + ROWS_A_BLOCK, int(offsets[-1])), dtype=np.int64)
+        runs = np.searchsorted(offsets, rows, side="right") - 1
+        yield slice(start, start + len(rows)), runs, rows - offsets[runs]
 
 
 def in_order(values: npt.NDArray[Any], order: IntArray) -> npt.NDArray[Any]:

@@ -1,6 +1,6 @@
 """What errors are divided by so that series of any size can be averaged.
 
-Axis legend: S series, N rows of all series.
+Axis legend: S series, B rows of a block.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from rnnforecast.data.ragged import positions
+from rnnforecast.data.ragged import row_blocks
 
 if TYPE_CHECKING:
     from rnnforecast.data.series import SeriesSet
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
 
 #: Differences below this share of the series' own size are rounding, not movement.
 ROUNDING = 1e-10
@@ -42,17 +41,28 @@ def seasonal_scales(series: SeriesSet) -> Scales:
 
     Give it the rows before the first held-out cutoff (`series.head(known)`), and nothing later is looked at.
     """
-    lengths = series.lengths
-    owner = np.repeat(np.arange(len(lengths), dtype=np.int64), lengths)  # [N]
-    place = positions(lengths)  # [N]
-    size = _group_mean(np.abs(series.values[series.observed]), owner[series.observed], len(lengths))
-    mase, rmsse = np.ones(len(lengths)), np.ones(len(lengths))
-    fallback = np.full(len(lengths), 3, dtype=np.int64)
-    candidates = [(2, size, size), (1, *_difference_scales(series, owner, place, lag=1))]
-    if series.season_length == 1:
-        candidates[1] = (0, *candidates[1][1:])
-    else:
-        candidates.append((0, *_difference_scales(series, owner, place, lag=series.season_length)))
+    num_series, season_length = series.num_series, series.season_length
+    sizes = _Means(num_series)
+    changes = {lag: (_Means(num_series), _Means(num_series)) for lag in {1, season_length}}
+    for rows, owner, place in row_blocks(series.offsets):
+        known = np.flatnonzero(series.observed[rows])
+        sizes.add(owner[known], np.abs(series.values[rows][known]))
+        for lag, (absolute, squared) in changes.items():
+            later = known[place[known] >= lag]
+            earlier = later + rows.start - lag
+            both = series.observed[earlier]
+            later, earlier = later[both], earlier[both]
+            differences = series.values[rows][later] - series.values[earlier]
+            absolute.add(owner[later], np.abs(differences))
+            with np.errstate(over="ignore"):
+                squared.add(owner[later], differences**2)
+    size = sizes.means()
+    candidates = [(2, size, size)]
+    for lag in (1, season_length)[: len(changes)]:
+        absolute, squared = changes[lag]
+        candidates.append((0 if lag == season_length else 1, absolute.means(), np.sqrt(squared.means())))
+    mase, rmsse = np.ones(num_series), np.ones(num_series)
+    fallback = np.full(num_series, 3, dtype=np.int64)
     for code, absolute, squared in candidates:  # each better one replaces the one before
         smallest = np.maximum(ROUNDING * size, np.finfo(np.float64).tiny)
         usable = np.isfinite(absolute) & np.isfinite(squared) & (absolute > smallest)
@@ -62,21 +72,19 @@ def seasonal_scales(series: SeriesSet) -> Scales:
     return Scales(mase=mase, rmsse=rmsse, fallback=fallback)
 
 
-def _difference_scales(
-    series: SeriesSet, owner: IntArray, place: IntArray, *, lag: int
-) -> tuple[FloatArray, FloatArray]:
-    """Return mean absolute and root mean squared differences at a lag, where both rows are known: [S], [S]."""
-    rows = np.flatnonzero(series.observed & (place >= lag))
-    rows = rows[series.observed[rows - lag]]
-    with np.errstate(over="ignore"):
-        differences = series.values[rows] - series.values[rows - lag]
-        squared = _group_mean(differences**2, owner[rows], series.num_series)
-    return _group_mean(np.abs(differences), owner[rows], series.num_series), np.sqrt(squared)
+class _Means:
+    """The mean of each series, added up block by block: an array for each step of it took most of the memory."""
 
+    def __init__(self, num_series: int) -> None:
+        self._total, self._count = np.zeros(num_series), np.zeros(num_series, dtype=np.int64)
 
-def _group_mean(values: FloatArray, groups: IntArray, num_groups: int) -> FloatArray:
-    """Return the mean of each group, NaN for an empty one: [G]."""
-    total = np.bincount(groups, weights=values, minlength=num_groups)
-    count = np.bincount(groups, minlength=num_groups)
-    mean: FloatArray = np.divide(total, count, out=np.full(num_groups, np.nan), where=count > 0)
-    return mean
+    def add(self, owner: IntArray, values: FloatArray) -> None:
+        """Take in values [B] of the series `owner` [B]."""
+        self._total += np.bincount(owner, weights=values, minlength=len(self._total))
+        self._count += np.bincount(owner, minlength=len(self._count))
+
+    def means(self) -> FloatArray:
+        """Return the means [S], NaN where there was no value."""
+        empty = np.full(len(self._total), np.nan)
+        mean: FloatArray = np.divide(self._total, self._count, out=empty, where=self._count > 0)
+        return mean

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.data.ragged import row_blocks
 from rnnforecast.errors import ModelFileError
 from rnnforecast.evaluation.scales import seasonal_scales
 
@@ -76,12 +77,13 @@ class Memory:
 
 def statistics_of(series: SeriesSet) -> Statistics:
     """Return the statistics of every series, NaN for the range of one without any value."""
-    low, high = np.full(series.num_series, np.nan), np.full(series.num_series, np.nan)
-    owner = np.repeat(np.arange(series.num_series), series.lengths)[series.observed]
-    values = series.values[series.observed]
-    filled, starts = np.unique(owner, return_index=True)
-    if len(filled):
-        low[filled], high[filled] = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
+    low, high = np.full(series.num_series, np.inf), np.full(series.num_series, -np.inf)
+    for rows, owner, _ in row_blocks(series.offsets):
+        known = np.flatnonzero(series.observed[rows])
+        np.minimum.at(low, owner[known], series.values[rows][known])
+        np.maximum.at(high, owner[known], series.values[rows][known])
+    empty = low > high
+    low[empty] = high[empty] = np.nan
     return Statistics(
         scale=seasonal_scales(series).mase,
         low=low,
@@ -98,18 +100,19 @@ def digests(series: SeriesSet) -> np.ndarray:
     The bits of each value, mixed with its place (the finaliser of splitmix64), summed up: all series at once. It
     finds what was revised, and is no defence against one who means to deceive.
     """
-    values = np.where(series.observed, series.values + 0.0, np.nan)  # + 0.0: minus zero is zero
-    bits = np.where(series.observed, values.view(np.uint64), np.uint64(0x7FF8_0000_0000_0001))
-    owner = np.repeat(np.arange(series.num_series), series.lengths)
-    place = (np.arange(len(bits)) - series.offsets[:-1][owner]).astype(np.uint64)
-    with np.errstate(over="ignore"):
-        mixed = bits + (place + np.uint64(1)) * np.uint64(0x9E37_79B9_7F4A_7C15)
-        for shift, factor in ((30, 0xBF58_476D_1CE4_E5B9), (27, 0x94D0_49BB_1331_11EB)):
-            mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
-        mixed ^= mixed >> np.uint64(31)
-        totals = np.append(np.uint64(0), np.cumsum(mixed, dtype=np.uint64))
-        sums = totals[series.offsets[1:]] - totals[series.offsets[:-1]]
-    return np.asarray(sums.view(np.int64))
+    sums = np.zeros(series.num_series, dtype=np.uint64)
+    for rows, owner, place in row_blocks(series.offsets):
+        observed = series.observed[rows]
+        values = series.values[rows] + 0.0  # minus zero is zero
+        bits = np.where(observed, values.view(np.uint64), np.uint64(0x7FF8_0000_0000_0001))
+        with np.errstate(over="ignore"):
+            mixed = bits + (place.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E37_79B9_7F4A_7C15)
+            for shift, factor in ((30, 0xBF58_476D_1CE4_E5B9), (27, 0x94D0_49BB_1331_11EB)):
+                mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+            mixed ^= mixed >> np.uint64(31)
+            series_of_block, first = np.unique(owner, return_index=True)
+            sums[series_of_block] += np.add.reduceat(mixed, first)
+    return sums.view(np.int64)
 
 
 def statistics_tensors(series: SeriesSet) -> dict[str, np.ndarray]:

@@ -148,10 +148,9 @@ def train_series(
 
     started = time.monotonic()
     split = split_rows(series, horizon=horizon, evaluation=settings.evaluation)
-    known = series.head(split.known)
     rounds = 2 if settings.training.refit else 1
     fitted, budget = fit_known(
-        known,
+        series.head(split.known),  # given away: held here it would stay in memory through all that follows
         settings,
         horizon=horizon,
         validation=split.validation,

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from rnnforecast.data import ragged
 from rnnforecast.evaluation.scales import seasonal_scales
 from tests.evaluation.toy import make_series
 
@@ -60,3 +61,18 @@ def test_a_small_series_beside_a_huge_one_keeps_its_digits() -> None:
     alone = seasonal_scales(make_series([0.001, 0.002, 0.004]))
     beside = seasonal_scales(make_series([1e15, 3e15, 2e15], [0.001, 0.002, 0.004]))
     assert beside.mase[1] == alone.mase[0]
+
+
+@pytest.mark.parametrize("season_length", [1, 4])
+def test_scales_are_the_same_whatever_the_blocks_they_are_added_up_in(
+    season_length: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = np.random.default_rng(1)
+    runs = [generator.normal(size=length) for length in (30, 9, 1, 50)]
+    runs[3][[3, 17, 41]] = np.nan
+    whole = seasonal_scales(make_series(*runs, season_length=season_length))
+    monkeypatch.setattr(ragged, "ROWS_A_BLOCK", 7)
+    parts = seasonal_scales(make_series(*runs, season_length=season_length))
+    np.testing.assert_allclose(parts.mase, whole.mase, rtol=1e-13)
+    np.testing.assert_allclose(parts.rmsse, whole.rmsse, rtol=1e-13)
+    np.testing.assert_array_equal(parts.fallback, whole.fallback)

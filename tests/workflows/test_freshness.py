@@ -11,12 +11,13 @@ import pytest
 
 import rnnforecast
 from rnnforecast.config import Settings
+from rnnforecast.data import ragged
 from rnnforecast.data.reading import read_series
 from rnnforecast.errors import ModelFileError, StaleError, UsageError
 from rnnforecast.findings import Finding
 from rnnforecast.store.model_file import ModelFile, read_model, write_model
 from rnnforecast.workflows.freshness import check_age, last_observed, parse_age
-from rnnforecast.workflows.memory import digests, recall
+from rnnforecast.workflows.memory import digests, recall, statistics_of
 from rnnforecast.workflows.predict import Request, answer
 from tests.workflows.toy import TINY, days, fit, forecast, store_of, wave, write_csv, write_days
 
@@ -179,6 +180,18 @@ def test_a_revised_series_of_a_panel_is_named(tmp_path: Path) -> None:
     text[175] = text[175].rpartition(",")[0] + ",1.25"
     path.write_text("\n".join(text) + "\n")
     assert "of `b`: " in findings_of(path)["W_HISTORY_REVISED"].message
+
+
+def test_digests_and_ranges_are_the_same_whatever_the_blocks_they_are_added_up_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    series = read_series([write_days(tmp_path, 40)]).series
+    whole = statistics_of(series)
+    monkeypatch.setattr(ragged, "ROWS_A_BLOCK", 7)
+    parts = statistics_of(series)
+    for name in ("digest", "low", "high"):
+        np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
+    assert (whole.low[0], whole.high[0]) == (series.values.min(), series.values.max())
 
 
 def test_digests_differ_where_a_value_moved_or_is_missing(tmp_path: Path) -> None:
