@@ -47,20 +47,20 @@ def seasonal_scales(series: SeriesSet) -> Scales:
     for rows, owner, place in row_blocks(series.offsets):
         known = np.flatnonzero(series.observed[rows])
         sizes.add(owner[known], np.abs(series.values[rows][known]))
-        for lag, (absolute, squared) in changes.items():
+        for lag, (of_sizes, of_squares) in changes.items():
             later = known[place[known] >= lag]
             earlier = later + rows.start - lag
             both = series.observed[earlier]
             later, earlier = later[both], earlier[both]
             differences = series.values[rows][later] - series.values[earlier]
-            absolute.add(owner[later], np.abs(differences))
+            of_sizes.add(owner[later], np.abs(differences))
             with np.errstate(over="ignore"):
-                squared.add(owner[later], differences**2)
+                of_squares.add(owner[later], differences**2)
     size = sizes.means()
     candidates = [(2, size, size)]
     for lag in (1, season_length)[: len(changes)]:
-        absolute, squared = changes[lag]
-        candidates.append((0 if lag == season_length else 1, absolute.means(), np.sqrt(squared.means())))
+        of_sizes, of_squares = changes[lag]
+        candidates.append((0 if lag == season_length else 1, of_sizes.means(), np.sqrt(of_squares.means())))
     mase, rmsse = np.ones(num_series), np.ones(num_series)
     fallback = np.full(num_series, 3, dtype=np.int64)
     for code, absolute, squared in candidates:  # each better one replaces the one before
