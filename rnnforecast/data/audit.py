@@ -84,11 +84,13 @@ def to_grid(
     num_items = int(items.max()) + 1
     given = offsets_of(np.bincount(items, minlength=num_items).astype(np.int64))
     clock, stamps = _frequency(rows, order, given, freq=freq, findings=findings)
-    clock = set_open_days(clock, rows, stamps, asked=open_days or OpenDays(), findings=findings)
+    distinct = DistinctStamps.of(stamps, given)
+    asked = open_days or OpenDays()
+    clock = set_open_days(clock, rows, stamps, distinct=distinct.stamps, asked=asked, findings=findings)
     if timezone is not None:
         clock = replace(clock, timezone=timezone)
-    distinct = DistinctStamps.of(stamps, given)
     ordinals = distinct.to_rows(clock.floor(distinct.stamps))
+    del distinct
     _check_same_calendar(rows, stamps, ordinals, given, clock)
     first, last = ordinals[given[:-1]], ordinals[given[1:] - 1]
     lengths = last - first + 1
@@ -171,7 +173,8 @@ def _check_same_calendar(
 ) -> None:
     """Raise DataError for series on a coarser calendar of their own: months in a panel of days are no gaps."""
     same = same_series(len(ordinals), offsets)
-    steps = np.where(same, np.diff(ordinals), np.iinfo(np.int64).max)
+    steps = np.diff(ordinals)
+    steps[~same] = np.iinfo(np.int64).max
     long = np.flatnonzero(np.diff(offsets) >= MIN_CALENDAR_ROWS)
     smallest = [int(steps[offsets[series] : offsets[series + 1] - 1].min()) for series in long[:MAX_CALENDARS]]
     coarse = {
@@ -238,7 +241,7 @@ def _check_size(rows: Rows, freq: Frequency, lengths: IntArray, *, num_rows: int
 def _note_gaps(rows: Rows, freq: Frequency, ordinals: IntArray, items: IntArray, findings: list[Finding]) -> None:
     """Note how many grid points no row stands on, and where the longest run of them is."""
     steps = np.diff(ordinals)
-    gaps = np.flatnonzero((np.diff(items) == 0) & (steps > 1))
+    gaps = np.flatnonzero((items[1:] == items[:-1]) & (steps > 1))
     if not len(gaps):
         return
     missing = int((steps[gaps] - 1).sum())

@@ -134,8 +134,11 @@ def _mixes_edges_of_months(stamps: StampArray) -> bool:
 
 def _steps_between(stamps: StampArray, offsets: IntArray) -> npt.NDArray[np.int64]:
     """Return the steps between neighbours of one series, in microseconds or integer steps."""
-    numbers = stamps.astype("datetime64[us]").astype(np.int64) if stamps.dtype.kind == "M" else stamps.astype(np.int64)
-    return np.diff(numbers)[same_series(len(numbers), offsets)]
+    if stamps.dtype.kind == "M":
+        stamps = stamps.astype("datetime64[us]", copy=False)
+    numbers: IntArray = np.ascontiguousarray(stamps).view(np.int64)
+    steps = np.diff(numbers)
+    return steps if len(offsets) == 2 else steps[same_series(len(stamps), offsets)]
 
 
 def same_series(num_rows: int, offsets: IntArray) -> npt.NDArray[np.bool_]:

@@ -130,18 +130,20 @@ def set_open_days(
     rows: Rows,
     stamps: StampArray,
     *,
+    distinct: StampArray,
     asked: OpenDays,
     findings: list[Finding],
 ) -> Frequency:
     """Return the frequency with the closed days and hours that the user names, or that the rows show.
 
+    `distinct` holds each of the stamps once, or all of them as they are: most questions need no more.
     The closed days of a stored model are taken as they are where they reach far enough.
     Raises DataError for rows on days that the named calendar has closed, UsageError for steps that have no days.
     """
     calendar, known = asked.calendar, asked.known
     if calendar == "every-day":
         return align(Frequency("day"), stamps) if freq.unit == "business-day" else replace(freq, slots=0)
-    days = stamps.astype("datetime64[D]") if stamps.dtype.kind == "M" else None
+    days = distinct.astype("datetime64[D]") if distinct.dtype.kind == "M" else None
     if days is None or (freq.unit not in ("day", "business-day") and not _is_within_day(freq)):
         if calendar in (None, "learned"):
             return freq
@@ -152,12 +154,12 @@ def set_open_days(
         )
     within = _is_within_day(freq)
     if within and calendar is None and not freq.slots:
-        return _with_hours(freq, rows, stamps, findings)
+        return _with_hours(freq, rows, distinct, findings)
     daily = freq if within else _daily(freq, stamps)
     if calendar is None:
         return _recognised(daily, rows, days, findings) if freq.unit == "business-day" and not freq.closed else freq
     if within and not freq.slots:
-        daily = _with_hours(freq, rows, stamps, findings)
+        daily = _with_hours(freq, rows, distinct, findings)
         if not daily.slots:
             return freq
     if known is not None and known.calendar == calendar and _reaches(known, days):

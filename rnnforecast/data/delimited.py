@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from rnnforecast.data.dialect import Dialect, read_dialect
+from rnnforecast.data.gathering import PIECE_BYTES, Gathered, pieces_of
 from rnnforecast.data.layout import (
     Records,
     Text,
@@ -42,8 +43,9 @@ if TYPE_CHECKING:
 
 SAMPLE_ROWS = 2_000
 SAMPLE_BYTES = 2**22
-#: Bytes parsed at once; larger than the longest line that is read.
-_BLOCK_BYTES = 2**24
+#: Bytes that one thread parses at once, and what they become where a line is longer.
+_BLOCK_BYTES = 2**22
+_LONG_BLOCK_BYTES = 2**26
 _FAILED_COLUMN = re.compile(r"In CSV column #(\d+)")
 _PLAIN_STAMP = re.compile(r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)?")
 _PLAIN_INTEGER = re.compile(r"-?\d{1,18}")
@@ -68,6 +70,7 @@ class Sheet:
     problems: list[Finding] = field(default_factory=list)
     _is_mended: bool = False
     _is_one_line_a_row: bool = False
+    _block_bytes: int = field(default_factory=lambda: _BLOCK_BYTES)
     _lines: IntArray | None = None
     _sample: pd.DataFrame | None = None
 
@@ -92,7 +95,7 @@ class Sheet:
         end = len(payload) if not position or payload.count(b'"', 0, end) % 2 else max(end, 1)
         types = dict.fromkeys(range(len(self.names)), pa.string())
         try:
-            table, _ = self._parse(types, payload=payload[:end])
+            table, _ = self._parse(types, end=end, block=_LONG_BLOCK_BYTES)
         except pa.ArrowInvalid as error:
             raise self._unreadable(error) from error
         frame: pd.DataFrame = table.slice(0, SAMPLE_ROWS).to_pandas()
@@ -117,35 +120,47 @@ class Sheet:
             self._mend()
         for _ in range(_RETRIES + len(types)):
             try:
-                table, is_ragged = self._parse(types)
+                gathered, is_ragged = self._gather(types)
             except pa.ArrowInvalid as error:
                 failed = _FAILED_COLUMN.search(str(error))
-                if failed is None or int(failed[1]) not in types:
+                if failed is not None and int(failed[1]) in types:
+                    types[int(failed[1])] = as_text
+                elif self._block_bytes < _LONG_BLOCK_BYTES and "block" in str(error):
+                    self._block_bytes = _LONG_BLOCK_BYTES  # a line is longer than a block
+                else:
                     raise self._unreadable(error) from error
-                types[int(failed[1])] = as_text
                 continue
-            has_long_rows = self._has_long_rows(table.num_rows)
-            if not self._is_mended and (is_ragged or has_long_rows):
+            is_one_line_a_row = gathered.num_rows == self._num_lines() - self.dialect.skipped_lines
+            if not self._is_mended and (is_ragged or (not is_one_line_a_row and b'"' in self.text.payload)):
                 self._mend()
                 continue
-            self._is_one_line_a_row = not has_long_rows
-            frame = _to_frame(table, {str(place) for place in time})
-            del table
-            pa.default_memory_pool().release_unused()
-            return frame
+            self._is_one_line_a_row = is_one_line_a_row
+            columns = gathered.finish({str(place): kind for place, kind in types.items()})
+            for name in {str(place) for place in time} & {*columns}:
+                if isinstance(columns[name].dtype, pd.CategoricalDtype):
+                    columns[name] = columns[name].astype(object)
+            return pd.DataFrame(columns, copy=False)
         raise self._unreadable(ValueError("no reading of its columns fits"))
+
+    def release(self) -> None:
+        """Let go of the text where every line after the header is a row: lines are then counted without it."""
+        if self._is_one_line_a_row:
+            self._lines = self._sample = None
+            self.text = Text(b"", self.text.lines)
 
     def lines_of(self, rows: Sequence[int]) -> list[int]:
         """Return the lines of the file, from 1, on which rows of a frame begin."""
         if not len(rows):
             return []
+        if self._is_one_line_a_row:
+            return [self.text.line_of(self.dialect.skipped_lines + int(row)) for row in rows]
         if self._lines is None:
             self._lines = self._find_lines()
         return [self.text.line_of(int(self._lines[row])) for row in rows]
 
     def _find_lines(self) -> IntArray:
         """Return the line on which each row begins; rows are counted exactly where cells run over several lines."""
-        if b'"' in self.text.payload and not self._is_one_line_a_row:
+        if b'"' in self.text.payload:
             records = examine(self.text, self.dialect)
             return records.first if len(self.names) == 1 else records.first[records.cells > 0]
         starts, ends = line_bounds(self.text.payload)
@@ -167,12 +182,35 @@ class Sheet:
             return pa.string()
         return pa.dictionary(pa.int32(), pa.string())
 
-    def _parse(self, types: Mapping[int, pa.DataType], *, payload: bytes | None = None) -> tuple[pa.Table, bool]:
+    def _gather(self, types: Mapping[int, pa.DataType]) -> tuple[Gathered, bool]:
         """Return the columns that have a type, and whether rows of another width were passed over."""
+        import pyarrow as pa
+
+        payload = self.text.payload
+        gathered = Gathered({str(place): kind for place, kind in types.items()}, limit=self._num_lines())
+        # quoted cells over several lines are cut by no line end, and a lone column has rows without a sign
+        is_whole = len(self.names) == 1 or (self._is_mended and b'"' in payload)
+        is_ragged = False
+        for begin, end in pieces_of(payload, size=len(payload) if is_whole else PIECE_BYTES):
+            table, skipped = self._parse(types, begin=begin, end=end)
+            gathered.add(table)
+            del table
+            pa.default_memory_pool().release_unused()
+            is_ragged = is_ragged or skipped
+        return gathered, is_ragged
+
+    def _num_lines(self) -> int:
+        return self.text.payload.count(b"\n") + (not self.text.payload.endswith(b"\n"))
+
+    def _parse(
+        self, types: Mapping[int, pa.DataType], *, begin: int = 0, end: int | None = None, block: int | None = None
+    ) -> tuple[pa.Table, bool]:
+        """Return a part of the columns that have a type, and whether rows of another width were passed over."""
         import pyarrow as pa
         from pyarrow import csv
 
-        payload = self.text.payload if payload is None else payload
+        payload = self.text.payload
+        end = len(payload) if end is None else end
         num_bad = 0
 
         def skip(row: object) -> str:  # noqa: ARG001
@@ -180,15 +218,17 @@ class Sheet:
             num_bad += 1
             return "skip"
 
-        has_quotes = b'"' in payload
-        buffer = pa.py_buffer(payload)
+        has_quotes = payload.find(b'"', begin, end) >= 0
         if len(self.names) == 1:
-            buffer = buffer.slice(0, len(payload.rstrip()))  # blank lines at the end are no missing values
+            end = len(payload[:end].rstrip())  # blank lines at the end are no missing values
+        buffer = pa.py_buffer(payload).slice(begin, end - begin)
         names = [str(place) for place in range(len(self.names))]
         table = csv.read_csv(
             pa.BufferReader(buffer),
             read_options=csv.ReadOptions(
-                skip_rows=self.dialect.skipped_lines, column_names=names, block_size=_BLOCK_BYTES
+                skip_rows=self.dialect.skipped_lines if begin == 0 else 0,
+                column_names=names,
+                block_size=block or self._block_bytes,
             ),
             parse_options=csv.ParseOptions(
                 delimiter=self.dialect.delimiter,
@@ -214,13 +254,6 @@ class Sheet:
         odd_quotes = payload.count(b'"') % 2 == 1
         cut = self.settings.drop_last_partial and not payload.endswith(b"\n")
         return odd_quotes or cut or bool(len(repeated_headers(self.text, self.dialect)))
-
-    def _has_long_rows(self, num_rows: int) -> bool:
-        """Whether some quoted cell runs over several lines: then the exact parser says whether its quotes pair up."""
-        if b'"' not in self.text.payload:
-            return False
-        num_lines = self.text.payload.count(b"\n") + (not self.text.payload.endswith(b"\n"))
-        return num_rows != num_lines - self.dialect.skipped_lines
 
     def _mend(self) -> None:
         """Leave out the rows that are not whole, or were asked to be left out; say so, or keep the problem."""
@@ -328,23 +361,3 @@ def open_sheet(source: Source, settings: DataSettings) -> Sheet:
         words = f"cells are parted by {sign}"
         findings.append(Finding("N_DATA_DELIMITER", "note", words, source.path, value=dialect.delimiter))
     return Sheet(source.path, text, dialect, settings, findings)
-
-
-def _to_frame(table: pa.Table, time: set[str]) -> pd.DataFrame:
-    """Return columns as pandas holds them, without a copy where it can be."""
-    import pyarrow as pa
-
-    columns: dict[str, pd.Series[Any]] = {}
-    for name in table.column_names:
-        column = table.column(name)
-        if pa.types.is_dictionary(column.type):
-            column = column.unify_dictionaries()
-        if pa.types.is_integer(column.type) and column.null_count:
-            column = column.cast(pa.string()).fill_null("").dictionary_encode()
-        if name in time and pa.types.is_string(column.type):
-            columns[name] = pd.Series(pd.arrays.ArrowExtensionArray(column))
-            continue
-        series: pd.Series[Any] = column.to_pandas()
-        is_text = isinstance(series.dtype, pd.CategoricalDtype)
-        columns[name] = series.astype(object) if name in time and is_text else series
-    return pd.DataFrame(columns, copy=False)

@@ -88,7 +88,7 @@ def number_items(
 
     Items are numbered in the order of their ids, column by column: the order of rows in a file changes nothing.
     """
-    items = np.zeros(num_rows, dtype=np.int64)
+    items = np.zeros(num_rows if not columns else 1, dtype=np.int64)  # of no column yet: all rows are one item
     ids = np.empty((1, 0), dtype=object)
     for codes, texts in columns:
         order = _in_order(texts)

@@ -217,11 +217,13 @@ def _refused(
 def note_sentinels(values: FloatArray, *, name: str, path: str, lines_of: LinesOf) -> list[Finding]:
     """Note numbers that look like a word for "no value": far from all others and repeated, or zeros in a run."""
     findings: list[Finding] = []
-    if not len(values) or np.isnan(values).all():
-        return findings
-    ends = (float(np.nanmin(values)), float(np.nanmax(values)))
+    ends = (float(np.fmin.reduce(values, initial=np.inf)), float(np.fmax.reduce(values, initial=-np.inf)))
+    if ends[0] > ends[1]:
+        return findings  # no number at all
     for sentinel in dict.fromkeys(ends):
         rows = np.flatnonzero(values == sentinel)
+        if not _may_be_sentinel(sentinel, count=len(rows)):
+            continue  # nearly always: the others need not be copied
         others = values[~np.isnan(values) & (values != sentinel)]
         if _stands_apart(sentinel, others, count=len(rows)):
             findings.append(_sentinel(rows, f"{sentinel:g}", name=name, path=path, lines_of=lines_of))
@@ -236,16 +238,20 @@ def note_sentinels(values: FloatArray, *, name: str, path: str, lines_of: LinesO
     return findings
 
 
+def _may_be_sentinel(end: float, *, count: int) -> bool:
+    """Whether a number is a usual word for "no value", or a round one that repeats."""
+    if end in _SENTINELS:
+        return count >= 2
+    return count >= _MIN_REPEATS and end % 10 == 0 and abs(end) >= _MIN_SENTINEL
+
+
 def _stands_apart(end: float, others: FloatArray, *, count: int) -> bool:
     """Tell whether the smallest or largest number, which stands there `count` times, is no measurement.
 
     A usual word for "no value" must lie further from the others than they spread; so must any other round number that
     repeats. A negative one among values of which none is, below a gap wider than any other, needs no more.
     """
-    usual = end in _SENTINELS
-    if not len(others) or count > len(others) or count < (2 if usual else _MIN_REPEATS):
-        return False
-    if not usual and (end % 10 != 0 or abs(end) < _MIN_SENTINEL):
+    if not len(others) or count > len(others):
         return False
     low, high = float(others.min()), float(others.max())
     distance = low - end if end < low else end - high

@@ -84,6 +84,7 @@ def parse_file(table: Table, roles: Roles, settings: DataSettings | None = None)
     problems = [*table.problems, *(finding for finding in noticed if finding.severity == "refusal")]
     findings += [finding for finding in noticed if finding.severity != "refusal"]
     problems += _missing_ids(frame, roles, path=table.path, lines_of=lines_of)
+    table.release()
     return ParsedFile(table, frame[labels], stamps, columns, rows, tuple(findings), tuple(problems))
 
 
@@ -91,13 +92,17 @@ def _parse_numeric(
     frame: pd.DataFrame, roles: Roles, *, path: str, lines_of: LinesOf, settings: DataSettings
 ) -> tuple[FloatArray, list[Finding]]:
     names = [*roles.target, *roles.covariates]
-    columns = np.full((len(frame), len(names)), np.nan)
+    is_lone = len(names) == 1 and not roles.categorical  # then the column is the array, without a copy
+    columns = np.empty((0, 1)) if is_lone else np.full((len(frame), len(names)), np.nan)
     findings: list[Finding] = []
     for place, name in enumerate(names):
         if name in roles.categorical:  # codes follow when the words of all files are known
             continue
         values, noticed = parse_numbers(frame[name], name=name, path=path, lines_of=lines_of, settings=settings)
-        columns[:, place] = values
+        if is_lone:
+            columns = np.ascontiguousarray(values)[:, None]
+        else:
+            columns[:, place] = values
         findings += noticed
         if name in roles.target and not any(finding.severity == "refusal" for finding in noticed):
             findings += note_sentinels(columns[:, place], name=name, path=path, lines_of=lines_of)
@@ -155,17 +160,18 @@ def _filled_rows(frame: pd.DataFrame, *, labels: Sequence[str]) -> IntArray | No
     """
     if frame.shape[1] == 1:
         return None
-    blank = np.arange(len(frame), dtype=np.int64)
+    blank: IntArray | None = None
     # numbers first: few rows are left to look at
     for name in sorted(frame.columns, key=lambda name: (name in labels, frame[name].dtype.kind not in "iufM")):
-        cells = frame[name] if len(blank) == len(frame) else frame[name].iloc[blank]
+        cells = frame[name] if blank is None else frame[name].iloc[blank]
         empty = cells.isna()
         if cells.dtype.kind not in "iufM":
             empty |= cells == ""
-        blank = blank[np.asarray(empty, dtype=np.bool_)]
+        found = np.flatnonzero(np.asarray(empty, dtype=np.bool_))
+        blank = found if blank is None else blank[found]
         if not len(blank):
             return None
-    return np.delete(np.arange(len(frame), dtype=np.int64), blank)
+    return np.delete(np.arange(len(frame), dtype=np.int64), [] if blank is None else blank)
 
 
 @dataclass(frozen=True)

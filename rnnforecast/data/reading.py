@@ -155,7 +155,9 @@ def _read(
     if problems:
         findings[:] = without_refused_cells(findings, problems)
         raise refusal(problems)
-    series, assumptions = _assume(series, roles, settings, num_rows=len(together.values))
+    num_rows = len(together.values)
+    del together, files  # millions of rows, which the series do not need
+    series, assumptions = _assume(series, roles, settings, num_rows=num_rows)
     check_horizon(series.freq, int((series.first_ordinals + series.lengths).max()) - 1, assumptions.horizon)
     series = filled(series, settings.fill, findings)
     series = _with_ahead(series, plan, settings, findings, time=roles.time, model=model, horizon=assumptions.horizon)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from rnnforecast.config import DataSettings
 from rnnforecast.data.databases.address import is_database
@@ -19,8 +20,6 @@ from rnnforecast.findings import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -66,8 +65,12 @@ class Table:
             if _may_lose_digits(frame[str(place[name])]):
                 exact = self._columns.read(text=[place[name]], numeric=[])
                 frame[str(place[name])] = exact[str(place[name])]
-        names = list(dict.fromkeys([*time, *text, *numeric]))
-        return frame.rename(columns={str(index): name for name, index in place.items()})[names]
+        names = dict.fromkeys([*time, *text, *numeric])
+        return pd.DataFrame({name: frame[str(place[name])] for name in names}, copy=False)
+
+    def release(self) -> None:
+        """Let go of the bytes of the file where its rows can be named without them; no column can be read any more."""
+        self._columns.release()
 
     def problems_of(self, names: Sequence[str]) -> list[Finding]:
         """Return the refusals of columns that could play no part: only those of Parquet can be of such types."""
@@ -84,7 +87,10 @@ def _may_lose_digits(column: pd.Series[Any]) -> bool:
     """Whether a column holds whole numbers so large that only their text tells whether a digit is lost."""
     if column.dtype != np.float64:
         return False
-    size = np.abs(column.to_numpy())
+    values = column.to_numpy()
+    if max(np.fmax.reduce(values, initial=0.0), -np.fmin.reduce(values, initial=0.0)) < EXACT:
+        return False  # nearly every column, without a copy of it
+    size = np.abs(values)
     return bool(((size >= EXACT) & (size <= LARGEST_INTEGER)).any())
 
 

@@ -68,7 +68,7 @@ def _one_column(column: pd.Series[Any], *, name: str, path: str, lines_of: Lines
         return _from_zone(column, name=name, path=path)
     if column.dtype.kind == "M":
         _check_present(column, name=name, path=path, lines_of=lines_of)
-        return Stamps(column.to_numpy().astype("datetime64[us]"))
+        return Stamps(column.to_numpy().astype("datetime64[us]", copy=False))
     if how is not None and how.date_format is not None:
         texts = column.astype(str).to_numpy(dtype=object)
         return parse_stamps(texts, name=name, path=path, lines_of=lines_of, how=how)

@@ -37,7 +37,9 @@ def set_days(
 ) -> tuple[Frequency, list[Finding]]:
     findings: list[Finding] = []
     freq = infer_frequency(stamps, np.array([0, len(stamps)]))
-    settled = set_open_days(freq, rows_of(stamps), stamps, asked=OpenDays(calendar, known), findings=findings)
+    settled = set_open_days(
+        freq, rows_of(stamps), stamps, distinct=stamps, asked=OpenDays(calendar, known), findings=findings
+    )
     return settled, findings
 
 
@@ -209,10 +211,12 @@ def test_the_setting_takes_any_name() -> None:
 def test_closed_days_are_not_learnt_over_thousands_of_years() -> None:
     stamps = np.append(days("2024-01-01", "2024-03-01"), np.datetime64("9024-03-04", "us"))
     with pytest.raises(DataError, match="from 2024-01-01 to 9024-03-04: too far for closed days to be learnt"):
-        set_open_days(Frequency("day"), rows_of(stamps), stamps, asked=OpenDays("learned"), findings=[])
+        set_open_days(
+            Frequency("day"), rows_of(stamps), stamps, distinct=stamps, asked=OpenDays("learned"), findings=[]
+        )
 
 
 def test_no_market_is_looked_for_over_thousands_of_years() -> None:
     stamps = np.append(days("2024-01-01", "2024-03-01"), np.datetime64("9024-03-04", "us"))
     freq = Frequency("business-day")
-    assert set_open_days(freq, rows_of(stamps), stamps, asked=OpenDays(), findings=[]) == freq
+    assert set_open_days(freq, rows_of(stamps), stamps, distinct=stamps, asked=OpenDays(), findings=[]) == freq
