@@ -159,15 +159,22 @@ def _most_common(steps: npt.NDArray[np.int64]) -> int:
 
 def _integer_steps(stamps: StampArray, steps: npt.NDArray[np.int64]) -> Frequency:
     step = _most_common(steps)
-    if step <= 0 or (steps % step).any():
+    if step <= 0 or not _are_multiples(steps, step):
         raise irregular(steps, is_calendar=False)
     return align(Frequency("step", multiple=step), stamps)
+
+
+def _are_multiples(steps: npt.NDArray[np.int64], step: int) -> bool:
+    """Whether every step is one step or several; where all are one, as mostly, nothing is divided."""
+    return bool((steps == step).all()) or not bool((steps % step).any())
 
 
 def _fixed(distinct: DistinctStamps, steps: IntArray, same: npt.NDArray[np.bool_]) -> Frequency | None:  # noqa: ARG001
     """Return seconds to weeks when every step is a multiple of the most common one."""
     stamps, step = distinct.stamps, _most_common(steps)
-    if step <= 0 or step % SECOND or (steps % step).any() or not _one_phase(stamps, step) or _are_events(steps, step):
+    if step <= 0 or step % SECOND or not _are_multiples(steps, step) or not _one_phase(stamps, step):
+        return None
+    if _are_events(steps, step):
         return None
     for unit in _FIXED_DOWNWARDS:
         if step % FIXED_UNITS[unit] == 0:
