@@ -62,6 +62,9 @@ def main() -> None:
             rows.append(figures(words, options.rows, ours, peer))
         for path in (csv_file, shuffled):
             path.unlink()
+        larger = write_panel(folder / "larger.csv", num_rows=2 * options.rows)
+        rows.append(figures("CSV, twice the rows", 2 * options.rows, [measure(OURS, larger)], None))
+        larger.unlink()
         parquet = write_panel(folder / "panel.parquet", num_rows=options.parquet_rows)
         rows.append(figures("Parquet", options.parquet_rows, [measure(OURS, parquet)], None))
     header = (
