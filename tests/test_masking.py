@@ -28,7 +28,17 @@ def test_s14_a_password_is_masked_wherever_it_stands_in_a_text(text: str) -> Non
     assert holds_secret(text)
 
 
-@pytest.mark.parametrize("text", ["postgresql://user@host/db#t", "time 10:30 a@b", "s3://bucket/a.csv", "a: b@c", ""])
+@pytest.mark.parametrize(
+    "text", [f"AWS_SECRET_ACCESS_KEY={CANARY}", f"`API_KEY={CANARY}` holds text", f"GITHUB_TOKEN={CANARY} x"]
+)
+def test_s15_a_key_of_an_environment_is_masked_but_is_no_fault_of_a_query(text: str) -> None:
+    assert CANARY not in masked(text)
+    assert not holds_secret(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["postgresql://user@host/db#t", "time 10:30 a@b", "s3://bucket/a.csv", "a: b@c", "KEY = 5", "keys=2", ""]
+)
 def test_a_text_without_a_password_stays_as_it_is(text: str) -> None:
     assert masked(text) == text
     assert not holds_secret(text)

@@ -9,7 +9,19 @@ from typing import Any, ClassVar
 import typer
 
 from rnnforecast.cli.command import LazyGroup, build_command
-from rnnforecast.cli.options import DryRun, Keep, Model, ModelName, Models, Names, SomeModels, Store, Version, Yes
+from rnnforecast.cli.options import (
+    DryRun,
+    ExpectDigest,
+    Keep,
+    Model,
+    ModelName,
+    Models,
+    Names,
+    SomeModels,
+    Store,
+    Version,
+    Yes,
+)
 from rnnforecast.cli.text import visible
 from rnnforecast.cli.view import View
 from rnnforecast.errors import ExitCode, UsageError
@@ -29,11 +41,14 @@ def show(view: View, model: Model = None, store: Store = None) -> None:
     view.show(show_model(model, store=store))
 
 
-def verify(view: View, models: Models = None, store: Store = None) -> None:
-    """Read every byte of stored models and name what is damaged; exit 12 when anything is."""
+def verify(view: View, models: Models = None, expect_digest: ExpectDigest = None, store: Store = None) -> None:
+    """Read every byte of stored models and name what is damaged; exit 12 when anything is.
+
+    A sound file may still be another than the one that was meant: --expect-digest tells them apart.
+    """
     from rnnforecast.workflows.models import verify_models
 
-    result = verify_models(models or (), store=store)
+    result = verify_models(models or (), expect_digest=expect_digest, store=store)
     view.show(result)
     if not all(model["ok"] for model in result.models):
         raise typer.Exit(int(ExitCode.MODEL_FILE))

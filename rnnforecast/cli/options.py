@@ -166,6 +166,16 @@ Yes = Annotated[
     bool,
     typer.Option("--yes", help="remove without asking", rich_help_panel=OUTPUT, show_default=False),
 ]
+ExpectDigest = Annotated[
+    str | None,
+    typer.Option(
+        "--expect-digest",
+        help="SHA-256 of the file of the one model named, as `sha256sum` tells it: another is refused",
+        metavar="HEX",
+        rich_help_panel=OUTPUT,
+        show_default=False,
+    ),
+]
 Keep = Annotated[
     int,
     typer.Option(

@@ -55,7 +55,10 @@ def fit_ensemble(
     each network, for a second fit on more rows. The same seed gives the same bytes on the same CPU and number of
     threads, also where the fits go on from their checkpoints.
 
-    Raises DataError when no series is long enough to cut one training window.
+    A GPU that is lost on the way leaves the work to the CPU, and that is noted, unless the user has named it.
+
+    Raises DataError when no series is long enough to cut one training window, ResourceError for a lack of memory and
+    for a device that the user has named and that was lost.
     """
     place = choose_device(training.device)
     lengths = series.lengths.copy()
@@ -94,6 +97,23 @@ def fit_ensemble(
             fits = run_side_by_side(tasks, joint, num_workers=num_workers)
     except torch.OutOfMemoryError as error:
         raise _out_of_memory(place, recipe.fit.batch_size) from error
+    except torch.AcceleratorError as error:
+        if training.device != "auto":
+            raise _lost(place, error) from error
+        if saved is not None:
+            saved.note(
+                f"{place} was lost while the networks were fitted ({_cause(error)}); they were fitted on the CPU"
+            )
+        on_cpu = training.model_copy(update={"device": "cpu"})
+        return fit_ensemble(
+            series,
+            recipe,
+            validation=validation,
+            training=on_cpu,
+            conduct=conduct,
+            num_steps=num_steps,
+            start=start,
+        )
     finally:
         conduct.progress.finish()
     conduct.budget.close_round()
@@ -107,6 +127,20 @@ def _out_of_memory(place: torch.device, batch_size: int) -> ResourceError:
         hint="lower `--batch-size` or `--hidden-size`",
         code="E_RUN_MEMORY",
     )
+
+
+def _lost(place: torch.device, error: torch.AcceleratorError) -> ResourceError:
+    return ResourceError(
+        f"{place} was lost while the networks were fitted ({_cause(error)})",
+        hint="look at the device (`nvidia-smi`) and give the command again: it goes on from its checkpoint; "
+        "`--device cpu` does without",
+        code="E_RUN_GPU",
+    )
+
+
+def _cause(error: torch.AcceleratorError) -> str:
+    """Return the first line of what the driver says; the others are for whoever debugs it."""
+    return str(error).strip().partition("\n")[0] or "no cause was given"
 
 
 def _digest_fit(

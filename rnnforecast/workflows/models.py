@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import string
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rnnforecast.errors import ModelFileError
+from rnnforecast.errors import ModelFileError, UsageError
 from rnnforecast.store import promotion
 from rnnforecast.store.registry import Registry
 from rnnforecast.workflows.results import ModelResult, ModelsResult
@@ -39,10 +42,18 @@ def load_model(spec: str | None = None, *, store: str | Path | None = None) -> M
     return Registry(store).resolve(spec).load()
 
 
-def verify_models(specs: Sequence[str] = (), *, store: str | Path | None = None) -> ModelsResult:
-    """Read every byte of the named models (default: all) and report each as `ok` or with its `problem`."""
+def verify_models(
+    specs: Sequence[str] = (), *, expect_digest: str | None = None, store: str | Path | None = None
+) -> ModelsResult:
+    """Read every byte of the named models (default: all) and report each as `ok` or with its `problem`.
+
+    `expect_digest` is the SHA-256 that the file of the one model named must have: a sound file that somebody else made
+    is a problem too. Raises UsageError for what is no such digest, and where another number of models is meant.
+    """
     registry = Registry(store)
     found = [stored for spec in (specs or (None,)) for stored in registry.verify(spec)]
+    if expect_digest is not None:
+        found = [_expect(found, expect_digest.strip().lower())]
     return ModelsResult(str(registry.store), "verify", tuple(_row(stored) for stored in found))
 
 
@@ -88,6 +99,28 @@ def find_models(specs: Sequence[str], *, store: str | Path | None = None) -> Mod
             registry.resolve(spec)  # raises, and names what there is
         found.update({str(each.path): each for each in matching})
     return ModelsResult(str(registry.store), "list", tuple(_row(stored) for stored in found.values()))
+
+
+def _expect(found: Sequence[StoredModel], digest: str) -> StoredModel:
+    """Return the one model, with the problem where its file has another digest."""
+    if len(digest) != hashlib.sha256().digest_size * 2 or set(digest) - set(string.hexdigits):
+        raise UsageError(
+            f"`{digest}` is no SHA-256 digest", hint="give the 64 hexadecimal digits that `sha256sum FILE` prints"
+        )
+    if len(found) != 1:
+        raise UsageError(
+            f"one digest was given for {len(found)} models", hint="name one version, `NAME@VERSION`, or one file"
+        )
+    with found[0].path.open("rb") as file:
+        has = hashlib.file_digest(file, "sha256").hexdigest()
+    if has == digest or found[0].problem is not None:
+        return found[0]
+    problem = ModelFileError(
+        f"another file than expected: its SHA-256 is {has}",
+        hint="fetch the model again from where it was made",
+        code="E_MODEL_DIGEST",
+    )
+    return replace(found[0], problem=problem)
 
 
 def _changed(registry: Registry, action: str, change: promotion.Change) -> ModelsResult:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -154,3 +155,28 @@ def test_doctor_ends_with_code_1_when_something_is_wrong(run: RunCommand, tmp_pa
     (tmp_path / "file").write_text("")
     ended = run("doctor", "--store", str(tmp_path / "file" / "store"))
     assert (ended.code, ended.out.startswith("Something is wrong")) == (1, True)
+
+
+def test_s24_a_sound_file_that_is_another_than_expected_is_refused_by_its_digest(run: RunCommand, store: Path) -> None:
+    path = Registry(store).resolve("prices@1").path
+    right = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert run("models", "verify", "prices@1", "--expect-digest", right.upper()).code == 0
+    assert run("models", "verify", str(path), "--expect-digest", right).code == 0
+    forged = run("models", "verify", "prices@2", "--expect-digest", right, "--format", "json")
+    has = hashlib.sha256(Registry(store).resolve("prices@2").path.read_bytes()).hexdigest()
+    (model,) = json.loads(forged.out)["models"]
+    assert (forged.code, model["problem"]) == (12, f"another file than expected: its SHA-256 is {has}")
+
+
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("prices@1", "--expect-digest", "abc"), "`abc` is no SHA-256 digest"),
+        (("--expect-digest", "0" * 64), "one digest was given for 2 models"),
+    ],
+)
+def test_a_digest_is_of_one_model_and_has_64_digits(run: RunCommand, words: tuple[str, ...], message: str) -> None:
+    ended = run("models", "verify", *words)
+    assert ended.code == 2
+    assert message in ended.err

@@ -19,9 +19,10 @@ from tests.faults.tally import Tally
 from tests.house import ROOT
 
 _MAX_SLOPE = 1024  # bytes of memory a run
+_RUNS_FOR_A_SLOPE = 500  # pages come by the thousand: of fewer runs they tell nothing
 
 _SOAK = """
-import json, os, resource, sys
+import gc, json, os, sys
 import rnnforecast
 folder, num_runs = sys.argv[1], int(sys.argv[2])
 os.chdir(folder)
@@ -31,7 +32,8 @@ for number in range(num_runs):
     if number >= num_runs // 5:
         pages = int(open("/proc/self/statm").read().split()[1])
         files = sum(len(names) for _, _, names in os.walk("."))
-        seen.append((pages * 4096, len(os.listdir("/proc/self/fd")), files))
+        gc.collect()
+        seen.append((pages * 4096, len(os.listdir("/proc/self/fd")), files, len(gc.get_objects())))
 print(json.dumps(seen))
 """
 
@@ -48,10 +50,13 @@ def run_in_a_row(stage: Stage, *, num_runs: int) -> Tally:
     if done.returncode != 0:
         tally.note("the process", [f"ended with {done.returncode}: {done.stderr[-300:]}"])
         return tally
-    memory, descriptors, files = (list(column) for column in zip(*json.loads(done.stdout), strict=True))
+    memory, descriptors, files, objects = (list(column) for column in zip(*json.loads(done.stdout), strict=True))
     slope = statistics.linear_regression(range(len(memory)), memory).slope
     tally.figures = {"bytes_a_run": round(slope, 1), "descriptors": descriptors[-1], "files": files[-1]}
-    if slope > _MAX_SLOPE:
+    tally.figures["objects_a_run"] = round((objects[-1] - objects[0]) / len(objects), 2)
+    if objects[-1] - objects[0] >= len(objects):
+        tally.note("objects", [f"went from {objects[0]:,} to {objects[-1]:,}"])
+    if slope > _MAX_SLOPE and num_runs >= _RUNS_FOR_A_SLOPE:
         tally.note("memory", [f"grows by {slope:,.0f} bytes a run"])
     if len(set(descriptors)) > 1 or len(set(files)) > 1:
         first, last = (descriptors[0], files[0]), (descriptors[-1], files[-1])

@@ -14,6 +14,7 @@ from tests.faults.power import cut_power
 from tests.faults.resuming import kill_trainings
 from tests.faults.scenes import SCENES, Scene, Stage
 from tests.faults.space import fill_disk, limit_files, why_no_mount
+from tests.faults.steady import run_in_a_row
 
 SAMPLE = Sizes(pairs=1, reads=20_000, replacements=50, damaged=700)
 
@@ -80,6 +81,12 @@ def test_k25_k26_k27_every_damaged_and_every_hostile_model_is_refused(stage: Sta
     assert [problem for tally in found for problem in tally.problems] == []
     assert [tally.num_runs for tally in found] == [700, found[1].codes[12]]
     assert found[1].num_runs >= 150
+
+
+def test_k45_forecasts_in_a_row_leave_no_object_no_descriptor_and_no_file_behind(stage: Stage) -> None:
+    tally = run_in_a_row(stage, num_runs=25)
+    assert tally.problems == []
+    assert tally.figures["objects_a_run"] < 1
 
 
 def test_k02_trainings_killed_at_random_moments_store_what_they_would_have_stored(stage: Stage) -> None:

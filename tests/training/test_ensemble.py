@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,13 +11,15 @@ import torch
 from rnnforecast.config import Settings
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.windows import FlatSeries, Windows
-from rnnforecast.errors import DataError, ResourceError
+from rnnforecast.errors import DataError, ExitCode, ResourceError
 from rnnforecast.forecasting import Ensemble, last_windows
 from rnnforecast.progress import NoProgress
+from rnnforecast.store.checkpoint import CheckpointFolder, RunDigests
 from rnnforecast.training import ensemble as module
 from rnnforecast.training.budget import TimeBudget
-from rnnforecast.training.checkpoints import Conduct
+from rnnforecast.training.checkpoints import Checkpoints, Conduct
 from rnnforecast.training.ensemble import choose_device, fit_ensemble
+from rnnforecast.training.loop import fit_network
 from rnnforecast.training.recipe import choose_recipe, gather_facts
 from rnnforecast.training.standing import Fit
 from tests.training.toy import make_series, wave
@@ -111,6 +115,54 @@ def test_memory_that_runs_out_is_a_refusal_that_names_the_batch_size(monkeypatch
     with pytest.raises(ResourceError, match="cpu ran out of memory at batch size 128") as caught:
         _fit(make_series(wave(400), wave(400)))
     assert "--batch-size" in str(caught.value.hint)
+
+
+@pytest.fixture
+def gpu_that_vanishes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Let the first fit lose its device in the middle; return the step at which it did."""
+    steps: list[int] = []
+
+    def lose(step: int) -> None:
+        if not steps and step == 3:
+            steps.append(step)
+            raise torch.AcceleratorError("CUDA error: the device is gone\nCompile with ...")
+
+    class Losing(NoProgress):
+        def update(self, step: int, *, loss: float | None = None, score: float | None = None) -> None:  # noqa: ARG002
+            lose(step)
+
+    def fit(*arguments: Any, **options: Any) -> Fit:
+        return fit_network(*arguments, **{**options, "progress": Losing()})
+
+    monkeypatch.setattr(module, "fit_network", fit)
+    return steps
+
+
+def test_k35_a_gpu_that_vanishes_in_the_middle_leaves_the_work_to_the_cpu(
+    gpu_that_vanishes: list[int], tmp_path: Path
+) -> None:
+    saved = Checkpoints(CheckpointFolder(tmp_path, "a", RunDigests("data", "settings", "program")))
+    series, settings = make_series(wave(60), wave(50, seed=2)), {"num_steps": 6, "hidden_size": 4, "num_members": 2}
+    chosen = Settings.from_flat(settings)
+    ensemble, _ = fit_ensemble(
+        series,
+        choose_recipe(gather_facts(series, horizon=4), chosen),
+        validation=VALIDATION,
+        training=chosen.training,
+        conduct=Conduct(TimeBudget(None), NoProgress(), saved),
+    )
+    assert gpu_that_vanishes
+    assert saved.notes() == (
+        "cpu was lost while the networks were fitted (CUDA error: the device is gone); they were fitted on the CPU",
+    )
+    _assert_same(ensemble, _fit(series)[0])
+
+
+def test_k35_a_gpu_that_was_named_and_vanishes_is_a_lack_of_resources(gpu_that_vanishes: list[int]) -> None:
+    with pytest.raises(ResourceError, match=r"cpu was lost .* \(CUDA error: the device is gone\)") as caught:
+        _fit(device="cpu")  # named, as `cuda` would be where there is one
+    assert gpu_that_vanishes
+    assert caught.value.exit_code == ExitCode.RESOURCES
 
 
 def test_logarithms_around_one_level_step_over_rows_that_have_none() -> None:
