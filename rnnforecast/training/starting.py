@@ -25,10 +25,13 @@ Plan = Literal["scratch", "as it is", "tuned", "both"]
 #: The voices of a forecast, by the names that reports give them.
 AS_IT_IS, TUNED, SCRATCH, THETA = "as it is", "fitted further", "from scratch", "theta"
 
-# what held on the training parts of public panels: series of some seasons, and long ones, which teach more
-_SHARES_OF_SHORT = {SCRATCH: 0.15, TUNED: 0.3, AS_IT_IS: 0.4, THETA: 0.15}
-_SHARES_OF_LONG = {SCRATCH: 0.4, TUNED: 0.4, AS_IT_IS: 0.1, THETA: 0.1}
+# what held on the training parts of public panels and on single files: one series, whatever its length, and short ones
+# teach less than many long ones
+_SHARES = {SCRATCH: 0.15, TUNED: 0.3, AS_IT_IS: 0.4, THETA: 0.15}
+_SHARES_OF_LONG_PANEL = {SCRATCH: 0.4, TUNED: 0.4, AS_IT_IS: 0.1, THETA: 0.1}
 LONG_SERIES_LENGTH = 300
+#: Fewer series than this are no panel: what is seen of one says little about another.
+SMALLEST_PANEL = 10
 # the season is all that the Theta method knows of a clock: above this many steps there are others beside it
 LONGEST_THETA_SEASON = 13
 
@@ -79,7 +82,8 @@ def usual_shares(facts: DataFacts, plan: Plan, settings: Settings) -> dict[str, 
         "tuned": (TUNED, AS_IT_IS, THETA),
         "both": (SCRATCH, TUNED, AS_IT_IS, THETA),
     }[plan]
-    table = _SHARES_OF_LONG if facts.median_length >= LONG_SERIES_LENGTH else _SHARES_OF_SHORT
+    is_long_panel = facts.num_series >= SMALLEST_PANEL and facts.median_length >= LONG_SERIES_LENGTH
+    table = _SHARES_OF_LONG_PANEL if is_long_panel else _SHARES
     shares = {name: table[name] for name in voices}
     given = settings.training.theta_share
     if given is not None:

@@ -16,6 +16,7 @@ from rnnforecast.training.starting import (
     LONG_SERIES_LENGTH,
     LONGEST_THETA_SEASON,
     SCRATCH,
+    SMALLEST_PANEL,
     THETA,
     TUNED,
     TUNING_BATCH_SIZE,
@@ -221,6 +222,14 @@ def test_long_series_trust_what_was_fitted_more_than_short_ones_do() -> None:
     )
     assert short[AS_IT_IS] > short[SCRATCH]
     assert long[AS_IT_IS] < long[SCRATCH]
+
+
+def test_one_long_series_trusts_what_was_fitted_no_more_than_a_short_one() -> None:
+    few = replace(FACTS, num_series=SMALLEST_PANEL - 1)
+    short, long = (
+        usual_shares(replace(few, median_length=length), "both", Settings()) for length in (100, LONG_SERIES_LENGTH)
+    )
+    assert short == long
 
 
 @pytest.mark.parametrize("given", [0.0, 0.5, 0.9])

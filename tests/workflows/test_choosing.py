@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -36,7 +38,7 @@ def _constant(num_windows: int, *, error: float) -> np.ndarray:
 def _held_out(num_windows: int, *, actual: float = LEVEL) -> HeldOut:
     """Return windows where the same value comes true, in units of one."""
     shape = (num_windows, HORIZON)
-    return HeldOut(np.full(shape, actual), np.ones(shape, dtype=bool), np.ones(num_windows))
+    return HeldOut(np.full(shape, actual), np.ones(shape, dtype=bool), np.ones(num_windows), num_series=20)
 
 
 def _choose(
@@ -88,6 +90,18 @@ def test_with_thirty_windows_the_inverse_loss_counts_squared() -> None:
     assert shares[TUNED] / shares[SCRATCH] == pytest.approx(4.0)
 
 
+def test_four_windows_of_one_series_count_the_inverse_loss_to_the_third() -> None:
+    alone = replace(_held_out(4), num_series=1)
+    shares = _choose({SCRATCH: 2.0, TUNED: 1.0}, usual=TWO, num_windows=4, held_out=alone).shares
+    assert shares[TUNED] / shares[SCRATCH] == pytest.approx(8.0)
+
+
+def test_the_series_of_held_out_windows_are_counted() -> None:
+    series = make_series(*(np.arange(1.0, 41.0) for _ in range(3)))
+    windows = Windows(np.array([0, 0, 2]), np.array([20, 25, 20]))
+    assert HeldOut.of(series, windows, horizon=HORIZON).num_series == 2
+
+
 @pytest.mark.parametrize("given", [0.0, 0.02, 0.5, 0.9])
 def test_a_given_share_of_the_theta_method_stands_whatever_its_loss(given: float) -> None:
     for error in (0.01, 1.0, 90.0):
@@ -126,7 +140,7 @@ def test_voices_without_any_error_keep_their_usual_shares() -> None:
 
 
 def test_no_held_out_value_leaves_the_usual_shares_and_says_so() -> None:
-    nothing = HeldOut(np.zeros((3, HORIZON)), np.zeros((3, HORIZON), dtype=bool), np.ones(3))
+    nothing = HeldOut(np.zeros((3, HORIZON)), np.zeros((3, HORIZON), dtype=bool), np.ones(3), num_series=20)
     found = _choose({SCRATCH: 1.0, TUNED: 5.0}, usual=TWO, num_windows=3, held_out=nothing)
     assert (found.shares, found.losses, found.together) == (TWO, {}, None)
     words = "from scratch 50 %, fitted further 50 %: usual shares, as no held-out row has a value (--theta-share)"
@@ -143,7 +157,7 @@ def test_missing_values_count_nothing() -> None:
     actual, observed = whole.actual.copy(), whole.observed.copy()
     actual[2], observed[2] = 1e9, False
     actual[4, 1:], observed[4, 1:] = np.nan, False
-    holes = HeldOut(actual, observed, whole.scale)
+    holes = HeldOut(actual, observed, whole.scale, num_series=20)
     errors = {SCRATCH: 1.0, TUNED: 2.0}
     found = _choose(errors, usual=TWO, num_windows=6, held_out=holes)
     assert found == _choose(errors, usual=TWO, num_windows=5)
@@ -169,7 +183,7 @@ def test_a_loss_is_the_mean_pinball_loss_in_seasonal_naive_errors() -> None:
     scale = np.arange(1.0, 6.0)
     error = actual[..., None] - quantiles
     pinball = np.maximum(LEVELS * error, (LEVELS - 1) * error).mean(axis=(1, 2))
-    held_out = HeldOut(actual, np.ones((5, HORIZON), dtype=bool), scale)
+    held_out = HeldOut(actual, np.ones((5, HORIZON), dtype=bool), scale, num_series=20)
     np.testing.assert_allclose(held_out.losses(quantiles, LEVELS), pinball / scale)
 
 

@@ -79,7 +79,7 @@ def test_a_stored_network_forecasts_as_base_does_but_for_its_calibration(tmp_pat
 
 
 def test_training_shows_the_network_as_it_is_beside_the_others_and_judges_against_naive_ones(tmp_path: Path) -> None:
-    result = train_fast(write_days(tmp_path), num_windows=5)
+    result = train_fast(write_days(tmp_path), num_windows=5, theta_share=0.2)
     assert set(result.metrics) == {"network", "network-alone", "pretrained", "theta"} | NAIVE
     assert result.metrics["network-alone"]["mase"] == result.metrics["pretrained"]["mase"]
     assert result.metrics["network"]["mase"] != result.metrics["pretrained"]["mase"]
