@@ -116,7 +116,7 @@ def _sorted(rows: Rows, findings: list[Finding]) -> IntArray:
         file, lines = rows.locate(np.sort(late)[:MAX_LISTED_ROWS].tolist())
         were = "was" if len(late) == 1 else "were"
         message = f"{_count(len(late), 'row')} came before an earlier stamp and {were} sorted by `{rows.time_column}`"
-        finding = Finding("W_TIME_UNSORTED", "repair", message, file, lines, rows.time_column, count=len(late))
+        finding = Finding("N_TIME_UNSORTED", "note", message, file, lines, rows.time_column, count=len(late))
         findings.append(finding)
         order = np.lexsort((rows.stamps, rows.items))
     return order.astype(np.int64)

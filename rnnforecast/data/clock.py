@@ -133,4 +133,4 @@ def _note_future(rows: Rows, num_targets: int, findings: list[Finding]) -> None:
     first = in_words(rows.stamps[late[0]])
     message = f"{rows_in_words(lines, len(late))}: stamps in the future, such as {first}, with a target that is known"
     fix = "look whether the dates are right: day and month, the year, the unit of an epoch"
-    findings.append(Finding("N_TIME_FUTURE", "note", message, file, lines, rows.time_column, first, len(late), fix))
+    findings.append(Finding("W_TIME_FUTURE", "note", message, file, lines, rows.time_column, first, len(late), fix))

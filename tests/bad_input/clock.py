@@ -244,7 +244,7 @@ SPANS: tuple[Case, ...] = (
         "B53",
         "out of order",
         text_file("time,y\n" + "\n".join(f"{DAYS[row]},{row}" for row in reversed(range(NUM_ROWS))) + "\n"),
-        "repaired",
+        "accepted",
         says=("were sorted",),
         values=VALUES,
     ),

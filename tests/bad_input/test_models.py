@@ -244,7 +244,9 @@ def test_b99_a_longer_horizon_than_trained_is_said_to_be_recursive(tmp_path: Pat
     assert "trained for 2 steps, forecast for 9" in ended.err
 
 
-def test_b102_the_same_rows_give_the_same_bytes_however_they_come(tmp_path: Path) -> None:
+def test_b102_the_same_rows_give_the_same_bytes_however_they_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rows = rows_of(["b", "a", "c"])
     write(tmp_path / "plain.csv", rows)
     shuffled = random.Random(0).sample(rows, len(rows))
@@ -253,8 +255,10 @@ def test_b102_the_same_rows_give_the_same_bytes_however_they_come(tmp_path: Path
     frame = pd.read_csv("plain.csv")
     frame.assign(date=pd.to_datetime(frame["date"])).to_parquet("typed.parquet", index=False)
     forecasts = {}
-    for name in ("plain.csv", "shuffled.csv", "packed.csv.gz", "typed.parquet"):
-        assert train(name, "--name", "model").code == 0
+    for name in ("plain.csv", "shuffled.csv", "packed.csv.gz", "typed.parquet", "-"):
+        with monkeypatch.context() as patched:
+            patched.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO((tmp_path / "shuffled.csv").read_bytes())))
+            assert train(name, "--name", "model").code == 0
         assert run("predict", "model", "--output", "out.csv").code == 0
         forecasts[name] = Path("out.csv").read_bytes()
     assert len(set(forecasts.values())) == 1, {name: content[:200] for name, content in forecasts.items()}

@@ -73,7 +73,7 @@ def test_rows_out_of_order_are_sorted_and_counted(write: Write) -> None:
     found = read(write("date,y\n2024-01-02,2\n2024-01-01,1\n2024-01-03,3\n"))
     assert found.series.values.tolist() == [1, 2, 3]
     (finding,) = found.findings
-    assert (finding.code, finding.severity, finding.rows) == ("W_TIME_UNSORTED", "repair", (3,))
+    assert (finding.code, finding.severity, finding.rows) == ("N_TIME_UNSORTED", "note", (3,))
     assert finding.message == "1 row came before an earlier stamp and was sorted by `date`"
 
 

@@ -7,7 +7,7 @@ from rnnforecast.data.reading import read_series
 from rnnforecast.errors import DataError
 from tests.data.conftest import Write
 
-REPAIRED = "date,y\n2024-01-02,2\n2024-01-01,1\n2024-01-03,NA\n2024-01-04,777\n"
+REPAIRED = "date,y\n2024-01-02,2\n2024-01-01,1\n2024-01-03,NA\n2024-01-04,777\n2024-01-04,777\n"
 REFUSED = "date,y\n2024-01-02,secret one\n2024-01-01,1\n2024-01-03,inf\n2024-01-99,3\n"
 
 
@@ -15,7 +15,7 @@ def test_strict_refuses_every_repair_at_once(write: Write) -> None:
     with pytest.raises(DataError) as caught:
         read_series([write(REPAIRED)], DataSettings(strict=True))
     refused = [finding.code for finding in caught.value.findings if finding.severity == "refusal"]
-    assert refused == ["W_VALUE_TOKENS", "W_TIME_UNSORTED"]
+    assert refused == ["W_VALUE_TOKENS", "W_TIME_REPEATED"]
     assert "leave out --strict" in str(caught.value)
 
 
@@ -35,7 +35,7 @@ def test_what_was_noticed_before_a_refusal_stands_in_its_findings(write: Write) 
     content = REPAIRED.replace(",2\n", ",two\n").encode("utf-8-sig")
     with pytest.raises(DataError) as caught:
         read_series([write(content)])
-    assert {finding.code for finding in caught.value.findings} >= {"E_VALUE_TEXT", "N_DATA_BOM", "W_TIME_UNSORTED"}
+    assert {finding.code for finding in caught.value.findings} >= {"E_VALUE_TEXT", "N_DATA_BOM", "N_TIME_UNSORTED"}
 
 
 def test_redacted_refusals_hold_no_value_of_the_file(write: Write) -> None:
@@ -51,7 +51,7 @@ def test_redacted_refusals_hold_no_value_of_the_file(write: Write) -> None:
 def test_redacted_findings_keep_code_place_and_count(write: Write) -> None:
     findings = read_series([write(REPAIRED)], DataSettings(redact_values=True)).findings
     assert all(finding.value is None for finding in findings)
-    assert any("W_TIME_UNSORTED: column `date`, row 3" in finding.message for finding in findings)
+    assert any("N_TIME_UNSORTED: column `date`, row 3" in finding.message for finding in findings)
 
 
 def test_a_cell_that_is_refused_is_not_counted_as_missing_too(write: Write) -> None:
