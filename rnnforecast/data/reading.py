@@ -33,7 +33,7 @@ from rnnforecast.data.refusals import listed, refusal, rows_in_words
 from rnnforecast.data.repairs import check_strict, redacted, with_noticed, without_refused_cells
 from rnnforecast.data.schemas import check_schemas
 from rnnforecast.data.source import expand, public_path
-from rnnforecast.data.table import Table, read_table
+from rnnforecast.data.table import Table, read_table, release_unused
 from rnnforecast.errors import DataError, RnnForecastError, UsageError
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
@@ -157,6 +157,7 @@ def _read(
         raise refusal(problems)
     num_rows = len(together.values)
     del together, files  # millions of rows, which the series do not need
+    release_unused()
     series, assumptions = _assume(series, roles, settings, num_rows=num_rows)
     check_horizon(series.freq, int((series.first_ordinals + series.lengths).max()) - 1, assumptions.horizon)
     series = filled(series, settings.fill, findings)

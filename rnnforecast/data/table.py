@@ -126,3 +126,10 @@ def _open(path: str, settings: DataSettings) -> Source:
         return source
     message = f"{quoted_path(source.path)} is a file and was read whole: the query is for databases"
     return replace(source, findings=(*source.findings, Finding("W_INPUT_QUERY", "note", message, source.path)))
+
+
+def release_unused() -> None:
+    """Give back to the system what pyarrow keeps of the memory it had: more than the series that were read from it."""
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
