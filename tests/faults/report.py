@@ -56,7 +56,7 @@ class Line:
 
 
 def collect(rows: Iterable[dict[str, Any]]) -> dict[str, Line]:
-    """Return the lines of the table by the words for their fault, in the order of `FAULTS`, without what was skipped."""
+    """Return the lines of the table by the words of their fault, in the order of `FAULTS` but what was skipped."""
     lines = {words: Line() for words in FAULTS.values()}
     for row in rows:
         start = next((each for each in FAULTS if each in f"{row['part']} "), None)
