@@ -23,6 +23,7 @@ from rnnforecast.data.frequency import (
     Frequency,
     align,
 )
+from rnnforecast.data.ragged import ROWS_A_BLOCK
 from rnnforecast.data.refusals import refusal, rows_in_words
 from rnnforecast.errors import DataError, ResourceError, UsageError
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
@@ -276,17 +277,30 @@ def _recognised(freq: Frequency, rows: Rows, days: DayArray, findings: list[Find
     return replace(freq, closed=tuple(closed.astype(np.int64).tolist()), calendar=best.name)
 
 
+def _sessions(stamps: StampArray, *, step: int, phase: int) -> tuple[DayArray, IntArray, IntArray, int]:
+    """Return the days with rows, the first and last step of each day, and how many steps of a day have rows at all."""
+    start = stamps.min().astype("datetime64[D]")
+    num_days = int((stamps.max().astype("datetime64[D]") - start).astype(np.int64)) + 1
+    first, last = np.full(num_days, DAY // step), np.full(num_days, -1)
+    seen = np.zeros(DAY // step + 1, dtype=np.bool_)
+    for begin in range(0, len(stamps), ROWS_A_BLOCK):
+        some = stamps[begin : begin + ROWS_A_BLOCK]
+        days = some.astype("datetime64[D]")
+        slots = ((some - days).astype(np.int64) - phase) // step
+        place = (days - start).astype(np.int64)
+        np.minimum.at(first, place, slots)
+        np.maximum.at(last, place, slots)
+        seen[slots] = True  # one before the phase of the day is the last of the array: -1
+    open_days = np.flatnonzero(last >= first)
+    return start + open_days, first[open_days], last[open_days], int(np.count_nonzero(seen))
+
+
 def _with_hours(freq: Frequency, rows: Rows, stamps: StampArray, findings: list[Finding]) -> Frequency:
     """Return the frequency with the opening hours that the rows show, itself where they come around the clock."""
     step = FIXED_UNITS[freq.unit] * freq.multiple
     if DAY % step:
         return freq
-    days = stamps.astype("datetime64[D]")
-    slots = ((stamps - days).astype(np.int64) - freq.phase % step) // step
-    distinct, place = np.unique(days, return_inverse=True)
-    first, last = np.full(len(distinct), DAY // step), np.full(len(distinct), -1)
-    np.minimum.at(first, place, slots)
-    np.maximum.at(last, place, slots)
+    distinct, first, last, seen = _sessions(stamps, step=step, phase=freq.phase % step)
     opens, closes = int(first.min()), int(last.max())
     num_slots = closes - opens + 1
     typical = min((first == opens).mean(), (last == closes).mean())
@@ -296,7 +310,7 @@ def _with_hours(freq: Frequency, rows: Rows, stamps: StampArray, findings: list[
         or num_slots < 2
         or num_slots > 0.9 * every_day
         or typical < MIN_FULL_SESSIONS
-        or len(np.unique(slots)) < MIN_FULL_SESSIONS * num_slots
+        or seen < MIN_FULL_SESSIONS * num_slots
     ):
         return freq
     weekmask = open_weekdays(distinct) if distinct[-1] - distinct[0] >= 13 else EVERY_DAY_MASK

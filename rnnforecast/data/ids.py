@@ -52,7 +52,7 @@ def choose_ids(
     if stamps is None:
         chosen = tuple(name for name in labels if 2 * columns[name].nunique() <= len(columns))[:1]
         return chosen, "named like an id; --id names another" if chosen else "one series"
-    ranks, distinct = pd.factorize(stamps, sort=True)
+    ranks, distinct = _ranks_of(stamps)
     codes = {name: pd.factorize(columns[name])[0] for name in candidates}
     if len(distinct) == len(ranks):
         chosen = tuple(name for name in labels if _is_constant_or_blocks(name, codes[name], ranks))[:1]
@@ -71,6 +71,14 @@ def choose_ids(
         "stamps repeat, and this column tells the series apart"
     )  # fmt: skip
     return found, f"{words}; --id names others" if found else "no column tells series apart; --id names one"
+
+
+def _ranks_of(stamps: StampArray) -> tuple[IntArray, StampArray]:
+    """Return the place of each stamp among the distinct ones, and these in order."""
+    if bool((stamps[1:] > stamps[:-1]).all()):  # a file of one series as a rule is; sorting it took most of the time
+        return np.arange(len(stamps), dtype=np.int64), stamps
+    ranks, distinct = pd.factorize(stamps, sort=True)
+    return ranks.astype(np.int64), np.asarray(distinct)
 
 
 def _combinations(candidates: Sequence[str]) -> list[tuple[str, ...]]:

@@ -9,6 +9,7 @@ import pytest
 from rnnforecast.config import DataSettings
 from rnnforecast.data.audit import Rows
 from rnnforecast.data.calendar import infer_frequency
+from rnnforecast.data import closures
 from rnnforecast.data.closures import OpenDays, named_days, set_open_days
 from rnnforecast.data.frequency import Frequency, parse_frequency
 from rnnforecast.errors import DataError, ResourceError, UsageError
@@ -142,6 +143,13 @@ def test_nights_and_weekends_of_opening_hours_are_no_gaps() -> None:
     assert [finding.code for finding in findings] == ["N_TIME_HOURS"]
     assert np.array_equal(np.diff(freq.to_ordinals(stamps)), np.ones(len(stamps) - 1))
     assert following(freq, stamps, 2) == ["2024-02-05T09:00", "2024-02-05T09:15"]
+
+
+def test_opening_hours_are_the_same_whatever_the_blocks_they_are_looked_at_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    stamps = hours("2024-01-01", "2024-02-02")
+    whole, _ = set_days(stamps)
+    monkeypatch.setattr(closures, "ROWS_A_BLOCK", 17)
+    assert set_days(stamps)[0] == whole
 
 
 def test_a_named_calendar_closes_days_of_opening_hours_too() -> None:
