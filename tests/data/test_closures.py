@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from rnnforecast.config import DataSettings
+from rnnforecast.data import closures
 from rnnforecast.data.audit import Rows
 from rnnforecast.data.calendar import infer_frequency
-from rnnforecast.data import closures
 from rnnforecast.data.closures import OpenDays, named_days, set_open_days
 from rnnforecast.data.frequency import Frequency, parse_frequency
 from rnnforecast.errors import DataError, ResourceError, UsageError
