@@ -61,6 +61,46 @@ def fit_ensemble(
     for a device that the user has named and that was lost.
     """
     place = choose_device(training.device)
+    fit_on = partial(
+        _fit_on,
+        series=series,
+        recipe=recipe,
+        validation=validation,
+        seed=training.seed,
+        conduct=conduct,
+        num_steps=num_steps,
+        start=start,
+    )
+    saved = conduct.checkpoints
+    try:
+        fits = fit_on(place)
+    except torch.OutOfMemoryError as error:
+        raise _out_of_memory(place, recipe.fit.batch_size) from error
+    except torch.AcceleratorError as error:
+        if training.device != "auto":
+            raise _lost(place, error) from error
+        if saved is not None:
+            saved.note(
+                f"{place} was lost while the networks were fitted ({_cause(error)}); they were fitted on the CPU"
+            )
+        fits = fit_on(torch.device("cpu"))
+    conduct.budget.close_round()
+    ensemble = Ensemble(members=recipe.members, weights=tuple(fit.weights for fit in fits), groups=recipe.groups)
+    return ensemble, tuple(fits)
+
+
+def _fit_on(
+    place: torch.device,
+    *,
+    series: SeriesSet,
+    recipe: Recipe,
+    validation: Windows | None,
+    seed: int,
+    conduct: Conduct,
+    num_steps: Sequence[int] | None,
+    start: Mapping[str, np.ndarray] | None,
+) -> list[Fit]:
+    """Fit the networks on one device, side by side where it is the CPU."""
     lengths = series.lengths.copy()
     if validation is not None and len(validation):
         np.minimum.at(lengths, validation.series, validation.cutoffs)
@@ -79,7 +119,7 @@ def fit_ensemble(
         sampler = make_sampler(learnt.lengths, member, device=place)
         if not len(sampler.series):
             raise _too_short(learnt, member)
-        member_seed = training.seed * 1_000 + index
+        member_seed = seed * 1_000 + index
         network = _make_network(member, learnt, seed=member_seed, start=start, place=place)
         # few windows need small batches: the same window many times in one batch teaches nothing
         size = max(8, min(recipe.fit_of(member).batch_size, sampler.num_windows))
@@ -94,31 +134,9 @@ def fit_ensemble(
     joint = JointProgress(conduct.progress, "fitting again on all rows" if num_steps else "fitting", steps)
     try:
         with nullcontext() if saved is None else saved.interruptible():
-            fits = run_side_by_side(tasks, joint, num_workers=num_workers)
-    except torch.OutOfMemoryError as error:
-        raise _out_of_memory(place, recipe.fit.batch_size) from error
-    except torch.AcceleratorError as error:
-        if training.device != "auto":
-            raise _lost(place, error) from error
-        if saved is not None:
-            saved.note(
-                f"{place} was lost while the networks were fitted ({_cause(error)}); they were fitted on the CPU"
-            )
-        on_cpu = training.model_copy(update={"device": "cpu"})
-        return fit_ensemble(
-            series,
-            recipe,
-            validation=validation,
-            training=on_cpu,
-            conduct=conduct,
-            num_steps=num_steps,
-            start=start,
-        )
+            return run_side_by_side(tasks, joint, num_workers=num_workers)
     finally:
         conduct.progress.finish()
-    conduct.budget.close_round()
-    ensemble = Ensemble(members=recipe.members, weights=tuple(fit.weights for fit in fits), groups=recipe.groups)
-    return ensemble, tuple(fits)
 
 
 def _out_of_memory(place: torch.device, batch_size: int) -> ResourceError:
