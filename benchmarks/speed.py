@@ -207,13 +207,19 @@ def time_to_accuracy(
         spent = run.figures["fit_seconds"]
         total = spent + run.figures["predict_seconds"]
         yield ["rnnforecast", label, "", "", "", "", f"{spent:.2f}", f"{run.megabytes:.0f}", f"{error:.3f}"]
-        if best is not None and error <= target and verb == "default":
+        if best is not None and error <= target:
             theirs = best.seconds()
-            table.notes.append(
-                f"The error of the best peer, {best.name} ({target:.3f}, {theirs:.2f} s of fit), is reached by the "
-                f"default in {total:.2f} s with reading, judging and forecasting: {100 * total / theirs:.0f} % of it."
+            done = (
+                "base, fitted to nothing, in {} s with reading"
+                if verb == "base"
+                else "the default in {} s with reading, judging"
             )
-            return
+            table.notes.append(
+                f"The error of the best peer, {best.name} ({target:.3f}, {theirs:.2f} s of fit), is reached by "
+                f"{done.format(f'{total:.2f}')} and forecasting: {100 * total / theirs:.0f} % of it."
+            )
+            if verb == "default":
+                return
     table.notes.append("The default did not reach the error of the best peer." if best else "No peer was measured.")
 
 
