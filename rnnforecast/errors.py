@@ -12,7 +12,7 @@ RnnForecastError
 ├── DivergedError        16   training left the finite numbers
 ├── LostToBaselineError  20   the network lost to a naive forecast and `--require win` was given
 ├── DriftError           21   live errors or inputs are no longer those of the training
-├── StaleError           22   the newest row is older than `--max-age`
+├── StaleError           22   rows are older than `--max-age`, or not those that are meant
 ├── CoverageError        23   live intervals cover less than they promise
 └── TryLaterError        75   a database or a server is busy or out of reach for the moment
 ```
@@ -139,7 +139,7 @@ class DriftError(RnnForecastError):
 
 
 class StaleError(RnnForecastError):
-    """The newest row is older than the caller allows."""
+    """The rows are not the ones that are meant: older than the caller allows, fewer than the model saw, or others."""
 
     exit_code = ExitCode.STALE
 

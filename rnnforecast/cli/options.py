@@ -195,6 +195,17 @@ MaxAge = Annotated[
         rich_help_panel=DATA,
     ),
 ]
+StaleRows = Annotated[
+    Literal["none", "shrunk", "any"] | None,
+    typer.Option(
+        "--refuse-stale",
+        help="exit 22 for rows that are not those meant: a file that shrank, or any such finding (none | shrunk | "
+        "any; default: shrunk where the training file is read again)",
+        metavar="KIND",
+        rich_help_panel=DATA,
+        show_default=False,
+    ),
+]
 KeepForecasts = Annotated[
     bool | None,
     typer.Option(

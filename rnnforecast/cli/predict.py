@@ -6,7 +6,17 @@ from collections.abc import Mapping
 
 from rnnforecast.cli.command import build_command
 from rnnforecast.cli.flags import FORECAST_FLAGS
-from rnnforecast.cli.options import AttentionOutput, Engine, FreshData, KeepForecasts, MaxAge, Model, Output, Store
+from rnnforecast.cli.options import (
+    AttentionOutput,
+    Engine,
+    FreshData,
+    KeepForecasts,
+    MaxAge,
+    Model,
+    Output,
+    StaleRows,
+    Store,
+)
 from rnnforecast.cli.settings import load_settings
 from rnnforecast.cli.view import View
 from rnnforecast.errors import UsageError
@@ -21,6 +31,7 @@ def predict(
     output: Output = None,
     attention_output: AttentionOutput = None,
     max_age: MaxAge = None,
+    refuse_stale: StaleRows = None,
     ledger: KeepForecasts = None,
     store: Store = None,
 ) -> None:
@@ -45,6 +56,7 @@ def predict(
         attention_output=attention_output,
         reading=chosen.data,
         max_age=max_age,
+        refuse_stale=refuse_stale,
     )
     files = Files(tuple(data or ()), chosen.data.future_data)
     with view.progress(patience=1.0) as progress:

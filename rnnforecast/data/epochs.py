@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from rnnforecast.data.formats import to_datetime
+from rnnforecast.data.formats import to_datetime, to_number
 from rnnforecast.data.refusals import refusal, rows_in_words
 from rnnforecast.data.stamps import Stamps
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
@@ -115,7 +115,7 @@ def _from_excel(column: _Numbers) -> Stamps:
 
 def holds_stamps(column: pd.Series[Any]) -> bool:
     """Whether a sample of numbers with decimals has the size of times since 1970, or of days of a spreadsheet."""
-    numbers = pd.to_numeric(column, errors="coerce").dropna()
+    numbers = to_number(column).dropna()
     if numbers.empty:
         return False
     low, high = float(numbers.min()), float(numbers.max())

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 #: Texts above which the columnar library is worth its import.
 MANY = 20_000
+_ENDLESS_EXPONENT = re.compile(r"[eE][-+]?\d{4}")
 _TIME = r"(?:[T ]\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?)"
 ZONE = r"(?: ?(?:Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?))"
 _CLOCK_TAIL = r"(?:,?[T ]+(\d{1,2}):(\d{2})(?::(\d{2}(?:[.,]\d+)?))? ?([ap]\.?m\.?)?)?"
@@ -51,6 +52,17 @@ def matching(texts: TextArray, pattern: re.Pattern[str]) -> BoolArray:
 
     whole = pc.match_substring_regex(pa.array(texts, pa.string()), f"^(?:{pattern.pattern})$", ignore_case=True)
     return np.asarray(whole.to_numpy(zero_copy_only=False), dtype=np.bool_)
+
+
+def to_number(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return texts as numbers, NaN for what is none.
+
+    An exponent of so many digits is none: the parser of pandas ends the process on `1e9991700001500000`.
+    """
+    if column.dtype.kind in "iufb":
+        return column
+    endless = column.astype(str).str.contains(_ENDLESS_EXPONENT)
+    return pd.to_numeric(column.mask(endless), errors="coerce")
 
 
 def to_datetime(texts: TextArray, text_format: str, *, utc: bool = False) -> StampArray:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from rnnforecast.data.formats import compose
+from rnnforecast.data.formats import compose, to_number
 from rnnforecast.data.frequency import DAY, FIXED_UNITS
 from rnnforecast.data.month_names import month_numbers
 from rnnforecast.data.refusals import listed, quoted, refusal, rows_in_words
@@ -134,7 +134,7 @@ def _with_times(stamps: Stamps, numbers: dict[str, IntArray], by_part: dict[str,
 def _numbers(parts: Parts, name: str, part: str) -> IntArray:
     """Return one part as whole numbers within its range; months may be English names."""
     column: pd.Series[Any] = parts.frame[name]
-    numbers = pd.to_numeric(column, errors="coerce")
+    numbers = to_number(column)
     if part == "month" and numbers.isna().any():
         named = month_numbers(column.astype(str).str.strip().str.lower())
         numbers = numbers.where(numbers.notna(), named)
@@ -154,7 +154,7 @@ def _is_clock(column: pd.Series[Any]) -> bool:
 
 
 def _is_whole(column: pd.Series[Any]) -> bool:
-    return bool(pd.to_numeric(column, errors="coerce").notna().all())
+    return bool(to_number(column).notna().all())
 
 
 def _clock_times(parts: Parts, name: str) -> npt.NDArray[np.timedelta64]:
@@ -176,7 +176,7 @@ def _clock_times(parts: Parts, name: str) -> npt.NDArray[np.timedelta64]:
 
 def _hours_or_hundreds(parts: Parts, name: str) -> npt.NDArray[np.timedelta64]:
     """Return times of day written as one number: an hour up to 24, or 930 and 2300; refuses numbers that are none."""
-    values = pd.to_numeric(parts.frame[name]).to_numpy(dtype=np.float64)
+    values = to_number(parts.frame[name]).to_numpy(dtype=np.float64)
     if bool((values <= 24).all()):
         return _numbers(parts, name, "hour") * np.timedelta64(FIXED_UNITS["hour"], "us")
     good = (values >= 0) & (values <= 2_400) & (values % 100 < 60) & (values == np.floor(values))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -108,6 +109,7 @@ class _Column:
     def odd_ones_out(self) -> Finding:
         """Return the refusal of a column that begins with no stamp: where with a number, of the texts that are none."""
         bad = ~matching(self.distinct, _NUMBER)
+        bad[~bad] = [not math.isfinite(float(text)) for text in self.distinct[~bad]]
         if bad[:1].any() or not bad.any():
             return self.not_a_stamp(np.arange(len(self.distinct)) == 0)
         return self.other_format(bad)

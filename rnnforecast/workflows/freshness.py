@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from rnnforecast.workflows.memory import digests
 from rnnforecast.workflows.results import stamp_to_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.store.context import SeriesContext
     from rnnforecast.store.manifest import Manifest
@@ -25,6 +27,18 @@ _SECONDS = {"s": 1.0, "min": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0}
 _MAX_NAMED = 5
 #: Values that differ by less than this share are the same value, written anew.
 _ROUNDING = 1e-9
+#: Which rows are refused: none of them, those of a file that shrank, or all that are not the ones that are meant.
+RefuseStale = Literal["none", "shrunk", "any"]
+REFUSE_STALE: tuple[RefuseStale, ...] = get_args(RefuseStale)
+_SHRANK = "W_DATA_SHRANK"
+#: Findings of rows that are not the ones that are meant, and the error that each is where it is refused.
+_REFUSED = {
+    _SHRANK: "E_DATA_SHRANK",
+    "W_LAST_MISSING": "E_LAST_MISSING",
+    "W_SERIES_GONE": "E_SERIES_GONE",
+    "W_SERIES_STALE": "E_SERIES_STALE",
+    "W_HISTORY_REVISED": "E_HISTORY_REVISED",
+}
 #: Stands for the ordinal of a value that does not exist.
 NOTHING = int(np.iinfo(np.int64).min)
 
@@ -92,6 +106,21 @@ def check_age(series: SeriesSet, max_age: Age | None, *, now: datetime | None = 
     return [Finding("W_SERIES_STALE", "note", message, count=len(stale))]
 
 
+def refuse_stale(findings: Iterable[Finding], kind: RefuseStale) -> None:
+    """Raise StaleError for findings that `kind` does not bear: all of them in one message, the first gives the code."""
+    refused = _REFUSED if kind == "any" else [_SHRANK] if kind == "shrunk" else []
+    found = [finding for finding in findings if finding.code in refused]
+    if not found:
+        return
+    source = f"{found[0].file}: " if found[0].file else ""
+    raise StaleError(
+        source + "; ".join(finding.message for finding in found),
+        hint="find out what became of the rows, or take them as they are with `--refuse-stale none`",
+        code=_REFUSED[found[0].code],
+        findings=[replace(finding, severity="refusal", code=_REFUSED[finding.code]) for finding in found],
+    )
+
+
 def last_observed(series: SeriesSet) -> np.ndarray:
     """Return the ordinal of the newest observed value of each series; the smallest integer where there is none: [S]."""
     last = np.full(series.num_series, NOTHING, dtype=np.int64)
@@ -157,7 +186,7 @@ def _shrunk(series: SeriesSet, context: SeriesContext, places: np.ndarray, sourc
         f"the file shrank: {which} with {_stamp(series, int(ends[first]))}, "
         f"the model has seen rows until {_stamp(series, int(seen_until[first]))}"
     )
-    return [Finding("W_DATA_SHRANK", "note", message, file=source, count=len(short))]
+    return [Finding(_SHRANK, "note", message, file=source, count=len(short))]
 
 
 def _revised(series: SeriesSet, context: SeriesContext, places: np.ndarray, source: str | None) -> list[Finding]:

@@ -20,7 +20,7 @@ from rnnforecast.workflows.attention import write_attention
 from rnnforecast.workflows.base import BASE, PRETRAINED
 from rnnforecast.workflows.forecasts import forecast_series
 from rnnforecast.workflows.frames import forecast_frame, make_previews
-from rnnforecast.workflows.freshness import check_age, parse_age
+from rnnforecast.workflows.freshness import check_age, parse_age, refuse_stale
 from rnnforecast.workflows.loading import Files, LoadedModel, load
 from rnnforecast.workflows.results import PredictResult, stamp_to_json
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.progress import Progress
     from rnnforecast.workflows.forecasts import Engine, Forecast
+    from rnnforecast.workflows.freshness import RefuseStale
 
     Watcher = Callable[[LoadedModel, Forecast], None]
 
@@ -41,7 +42,8 @@ if TYPE_CHECKING:
 class Request:
     """All that can be asked of a forecast; `predict` names what is asked most often.
 
-    `reading` chooses columns and clock for the shipped network alone; `max_age` refuses rows that are older.
+    `reading` chooses columns and clock for the shipped network alone; `max_age` refuses rows that are older, and
+    `refuse_stale` those that differ from what the model saw: left open, a training file that has become shorter.
     """
 
     horizon: int | None = None
@@ -51,6 +53,7 @@ class Request:
     attention_output: str | Path | None = None
     reading: DataSettings | None = None
     max_age: str | None = None
+    refuse_stale: RefuseStale | None = None
 
     @property
     def wait(self) -> str:
@@ -78,7 +81,8 @@ def predict(
     fits the data, and for the name `base`, the shipped network forecasts without training; columns and clock are then
     found in the file, or taken from `reading`.
 
-    Raises ModelFileError, InputError, DataError, OutputError, UsageError; never returns NaN or too few rows.
+    Raises ModelFileError, InputError, DataError, OutputError, UsageError, and StaleError where the file of the
+    training, read again, ends before rows the model has seen; never returns NaN or too few rows.
     """
     request = Request(horizon, quantiles, engine, output, reading=reading)
     return answer(request, model, data=data, store=store)
@@ -107,6 +111,7 @@ def answer(
         check_output(request.attention_output)
     loaded = load(model, data=data, store=store, reading=request.reading, horizon=asked.data.horizon)
     stale = check_age(loaded.series, age)
+    refuse_stale((*loaded.findings, *stale), request.refuse_stale or ("none" if Files.of(data).rows else "shrunk"))
     steps = asked.data.horizon or loaded.manifest.horizon
     levels = asked.evaluation.quantiles or trained_quantiles(loaded)
     check_known_future(loaded.series, steps)

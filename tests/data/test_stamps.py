@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from rnnforecast.config import DataSettings
 from rnnforecast.data import formats
 from rnnforecast.data import stamps as stamps_module
 from rnnforecast.data.epochs import parse_integers
-from rnnforecast.data.formats import format_of
+from rnnforecast.data.formats import format_of, to_number
 from rnnforecast.data.stamps import Stamps, parse_stamps
 from rnnforecast.errors import DataError
 
@@ -259,3 +260,8 @@ def test_an_odd_row_of_a_long_column_is_refused_by_row(monkeypatch: pytest.Monke
     days[321] = "2024-13-01"
     with pytest.raises(DataError, match="row 323: `2024-13-01` is not a date or time"):
         parse(*days)
+
+
+def test_an_exponent_without_end_is_no_number_and_ends_no_process() -> None:
+    texts = pd.Series(["1700000000", "1e9991700001500000", "1E-99999999999999", "x"], dtype=object)
+    assert to_number(texts).fillna(-1.0).tolist() == [1.7e9, -1.0, -1.0, -1.0]

@@ -130,9 +130,9 @@ EXCEL = DataSettings(excel_dates=True)
 
 
 @pytest.mark.parametrize("how", [None, EXCEL, DataSettings(epoch_unit="s")])
-@pytest.mark.parametrize(("odd", "words"), [("inf", "`inf` is not a date or time"), ("n.a.", "`n.a.` is not a date")])
-def test_a_text_among_numbers_is_refused_in_its_own_row(how: DataSettings | None, odd: str, words: str) -> None:
-    with pytest.raises(DataError, match=f"row 3: {words}"):
+@pytest.mark.parametrize("odd", ["inf", "n.a.", "1e999", "1e9991700001500000"])
+def test_a_text_among_numbers_is_refused_in_its_own_row(how: DataSettings | None, odd: str) -> None:
+    with pytest.raises(DataError, match=f"row 3: `{odd}` is not a date or time"):
         read_texts("1700000000", "1700000060", odd, "1700000180", how=how)
 
 

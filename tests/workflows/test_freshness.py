@@ -135,8 +135,33 @@ def test_a_file_that_shrank_is_named(tmp_path: Path) -> None:
     path = write_days(tmp_path, 90)
     fit(path)
     write_days(tmp_path, 80)
-    found = findings_of(path)["W_DATA_SHRANK"]
-    assert found.message == ("the file shrank: the rows end with 2024-03-20, the model has seen rows until 2024-03-30")
+    shrank = "the file shrank: the rows end with 2024-03-20, the model has seen rows until 2024-03-30"
+    named = {finding.code: finding for finding in forecast(path, data=[path]).findings}  # rows that were asked for
+    assert named["W_DATA_SHRANK"].message == shrank
+    with pytest.raises(StaleError, match=shrank) as caught:  # read again, nobody means fewer rows than there were
+        answer(Request(output=tmp_path / "out.csv"), store=store_of(path))
+    assert (caught.value.exit_code, caught.value.code) == (22, "E_DATA_SHRANK")
+    assert [finding.code for finding in caught.value.findings] == ["E_DATA_SHRANK"]
+    assert "--refuse-stale none" in str(caught.value.hint)
+    assert not (tmp_path / "out.csv").exists()
+    assert answer(Request(refuse_stale="none"), store=store_of(path)).horizon == 7
+
+
+def test_every_difference_from_the_rows_that_were_meant_is_refused_where_that_is_asked(tmp_path: Path) -> None:
+    path = write_panel(tmp_path, {"a": 90, "b": 90, "c": 90})
+    fit(path)
+    lines = [line for line in path.read_text().splitlines() if ",c," not in line]
+    lines[85] = lines[85].rpartition(",")[0] + ",7.5"
+    lines[-1] = lines[-1].rpartition(",")[0] + ","
+    path.write_text("\n".join(lines) + "\n")
+    for kind in ("none", "shrunk"):
+        assert answer(Request(refuse_stale=kind), store=store_of(path)).horizon == 7
+    with pytest.raises(StaleError, match=r"the last period is missing: .*; 1 of 3 series .* are gone: `c`") as caught:
+        answer(Request(refuse_stale="any", output=tmp_path / "out.csv"), store=store_of(path))
+    codes = [finding.code for finding in caught.value.findings]
+    assert codes == ["E_LAST_MISSING", "E_SERIES_GONE", "E_HISTORY_REVISED"]
+    assert {finding.severity for finding in caught.value.findings} == {"refusal"}
+    assert not (tmp_path / "out.csv").exists()
 
 
 def test_a_window_of_rows_that_moves_on_is_no_finding(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ def digest_settings(job: Job) -> str:
         "retrain": job.retrain.text,
         "keep": job.keep,
         "max_age": job.max_age,
+        "refuse_stale": job.refuse_stale,
         "program": _program(),
     }
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from rnnforecast.findings import Finding, JSONValue
     from rnnforecast.workflows.batch.rules import RetrainRule
+    from rnnforecast.workflows.freshness import RefuseStale
 
 MAX_JOBS = 10_000
 
@@ -36,6 +37,7 @@ class Job:
     retrain: RetrainRule
     keep: int | None  # versions of the model beside the active one; None: all
     max_age: str | None  # of the newest value; older data are refused
+    refuse_stale: RefuseStale  # which other rows than those that are meant are refused
     on_alarm: tuple[str, ...]  # command and arguments, run when the job fails
     timeout: float | None  # seconds
     line: int  # of its table
@@ -140,6 +142,7 @@ def _read_job(
         retrain=keys.retrain(),
         keep=keys.keep(),
         max_age=keys.age("max_age"),
+        refuse_stale=keys.refuse_stale(),
         on_alarm=keys.command("on_alarm"),
         timeout=keys.span("timeout"),
         line=keys.line,

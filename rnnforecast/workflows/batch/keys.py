@@ -19,7 +19,7 @@ from rnnforecast.workflows.base import BASE
 from rnnforecast.workflows.batch.digests import is_url
 from rnnforecast.workflows.batch.faults import suggest
 from rnnforecast.workflows.batch.rules import RULES, RetrainRule, parse_rule, parse_span
-from rnnforecast.workflows.freshness import parse_age
+from rnnforecast.workflows.freshness import REFUSE_STALE, RefuseStale, parse_age
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 TOP_KEYS = ("store", "workers", "defaults", "job")
 #: Keys of a job beside the settings of `train`.
-JOB_KEYS = ("name", "data", "model", "output", "retrain", "keep", "max_age", "on_alarm", "timeout")
+JOB_KEYS = ("name", "data", "model", "output", "retrain", "keep", "max_age", "refuse_stale", "on_alarm", "timeout")
 #: Keys that no two jobs can share, so that a default makes no sense.
 OWN_KEYS = ("name", "output")
 #: Settings that a stored model still takes.
@@ -214,6 +214,20 @@ class JobKeys:
         if value is not None and not isinstance(value, str):
             self._add(key, f"`{key}` is an age in quotes, such as `36h`, `2d` or `3 steps`", value=value)
         return value if isinstance(value, str) else None
+
+    def refuse_stale(self) -> RefuseStale:
+        """Return which rows are refused: unless told, fewer than the model saw, where they are those it was made of."""
+        value = self.values.get(
+            "refuse_stale", "none" if "model" in self.values and "data" in self.values else "shrunk"
+        )
+        kind = next((kind for kind in REFUSE_STALE if kind == value), None)
+        if kind is None:
+            self._add(
+                "refuse_stale",
+                f"`refuse_stale` is one of {', '.join(f'`{kind}`' for kind in REFUSE_STALE)}",
+                value=value,
+            )
+        return kind or "none"
 
     def span(self, key: str) -> float | None:
         """Return a time in seconds."""

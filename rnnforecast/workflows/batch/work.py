@@ -142,6 +142,8 @@ def _run(job: Job, place: Place, report: Report) -> Generator[Command, Ended, bo
     if not report.reason:
         report.reason = yield from _reason_in_data(job, place)
     if report.reason and job.model is None:
+        if stored is not None:
+            yield from _refuse_stale_rows(job, place)
         document = yield from _ask(_train_command(job, place), report)
         report.trained = True
         report.verdict = _outcome(document)
@@ -241,6 +243,14 @@ def _drift(job: Job, place: Place) -> Generator[Command, Ended, str]:
     return ""
 
 
+def _refuse_stale_rows(job: Job, place: Place) -> Generator[Command, Ended, None]:
+    """Hold the rows against those of the present version before another learns from them: it knows no others."""
+    words = ["predict", job.name, "--store", str(place.store), "--no-ledger", *_row_words(job), "--format", "json"]
+    ended = yield Command(rnnforecast_command(*words))
+    if ended.returncode == ExitCode.STALE:  # whatever else it cannot do is no reason against a new version
+        read_document(ended, what="predict")
+
+
 def _new_steps(job: Job, place: Place, manifest: Manifest) -> Generator[Command, Ended, str]:
     """Read how far the rows go now; return why to train, or nothing."""
     config = _write_settings(job, place)
@@ -264,29 +274,34 @@ def _ordinal(freq: Frequency, stamp: object) -> int:
 def _train_command(job: Job, place: Place) -> Command:
     config = _write_settings(job, place)
     words = ["train", *job.data, "--config", str(config), "--name", job.name, "--store", str(place.store)]
-    if job.output is None and job.max_age is not None:
+    if job.max_age is not None:
         words += ["--max-age", job.max_age]
     return Command(rnnforecast_command(*words, "--format", "json"))
 
 
 def _predict_command(job: Job, place: Place) -> Command:
     words = ["predict", job.model or job.name, "--store", str(place.store), "--output", str(job.output)]
-    words += _data_words(job)
-    if job.max_age is not None:
-        words += ["--max-age", job.max_age]
+    words += _row_words(job)
     settings = Settings.from_flat(job.settings)
     if "horizon" in job.settings:
         words += ["--horizon", str(settings.data.horizon)]
     if "quantiles" in job.settings:
         words += ["--quantiles", ",".join(f"{level:g}" for level in settings.evaluation.quantiles)]
-    words += [word for key in ("query", "wait") if key in job.settings for word in (f"--{key}", str(job.settings[key]))]
-    words += [word for path in settings.data.future_data for word in ("--future-data", path)]
-    words += [f"--{flag}" for flag in ("nonneg", "align") if getattr(settings.data, flag)]
     return Command(rnnforecast_command(*words, "--format", "json"))
 
 
 def _data_words(job: Job) -> list[str]:
     return [word for item in job.data for word in ("--data", item)]
+
+
+def _row_words(job: Job) -> list[str]:
+    """Return the flags that say which rows a forecast reads, and how fresh they have to be."""
+    reading = Settings.from_flat(job.settings).data
+    words = [*_data_words(job), "--refuse-stale", job.refuse_stale]
+    words += [] if job.max_age is None else ["--max-age", job.max_age]
+    words += [word for key in ("query", "wait") if key in job.settings for word in (f"--{key}", str(job.settings[key]))]
+    words += [word for path in reading.future_data for word in ("--future-data", path)]
+    return words + [f"--{flag}" for flag in ("nonneg", "align") if getattr(reading, flag)]
 
 
 def _write_settings(job: Job, place: Place) -> Path:

@@ -104,6 +104,8 @@ def test_the_environment_names_the_store_where_the_file_does_not(
         (GOOD + 'retrain = "daily"\n', 5, "retrain", "`on new data of 30 steps`, `on drift`, not `daily`"),
         (GOOD + 'max_age = "soon"\n', 5, "max_age", "`max_age` = 'soon' is no age"),
         (GOOD + "max_age = 2\n", 5, "max_age", "an age in quotes"),
+        (GOOD + 'refuse_stale = "all"\n', 5, "refuse_stale", "one of `none`, `shrunk`, `any`, not `all`"),
+        (GOOD + "refuse_stale = true\n", 5, "refuse_stale", "one of `none`, `shrunk`, `any`, not `True`"),
         (GOOD + "timeout = 30\n", 5, "timeout", "a time with its unit"),
         (GOOD + 'timeout = "soon"\n', 5, "timeout", "not `soon`"),
         (GOOD + 'on_alarm = "mail me"\n', 5, "on_alarm", "a list of a program and its arguments"),

@@ -371,6 +371,29 @@ def test_stale_rows_are_refused_and_never_called_unchanged(workplace: Path) -> N
         assert (job.status, job.exit_code) == ("failed", ExitCode.STALE)
 
 
+def test_a_file_that_shrank_ends_its_job_and_no_new_version_learns_from_it(workplace: Path) -> None:
+    job = f'[[job]]\nname = "good"\ndata = "good.csv"\noutput = "g.csv"\n{TINY}'
+    assert batch(_write(workplace, job)).exit_code == 0
+    before = (workplace / "g.csv").read_bytes()
+    lines = (workplace / "good.csv").read_text().splitlines(keepends=True)
+    (workplace / "good.csv").write_text("".join(lines[:80]))
+    for more in ("", 'retrain = "every 1s"\n'):
+        result = batch(_write(workplace, job + more)).jobs[0]
+        assert (result.status, result.exit_code, result.trained) == ("failed", ExitCode.STALE, False)
+        assert result.error is not None
+        assert "the file shrank: the rows end with 2024-03-19" in result.error.message
+    assert (workplace / "g.csv").read_bytes() == before
+    accepted = batch(_write(workplace, job + 'refuse_stale = "none"\n')).jobs[0]
+    assert (accepted.status, accepted.model) == ("done", "good@1")
+
+
+def test_stale_rows_are_refused_before_anything_is_trained_on_them(workplace: Path) -> None:
+    path = _write(workplace, f'[[job]]\nname = "n"\ndata = "good.csv"\noutput = "n.csv"\nmax_age = "2d"\n{TINY}')
+    job = batch(path).jobs[0]
+    assert (job.exit_code, job.trained) == (ExitCode.STALE, False)
+    assert not list((workplace / ".rnnforecast" / "models" / "n").glob("*.safetensors"))
+
+
 def test_an_age_that_is_met_is_looked_at_in_every_run_but_a_resumed_one(workplace: Path) -> None:
     path = _write(workplace, _forecast("a", more='max_age = "90000d"'))
     assert [batch(path).jobs[0].status for _ in range(2)] == ["done", "done"]
