@@ -6,17 +6,15 @@ Every choice comes with its reason and the flag that overrides it.
 from __future__ import annotations
 
 import difflib
-import itertools
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from rnnforecast.data.dialect import folded
-from rnnforecast.data.epochs import holds_stamps
 from rnnforecast.data.ids import FILE_ID, named_like_id
-from rnnforecast.data.joined_stamps import part_of
 from rnnforecast.data.profiles import Profile, profile_columns
 from rnnforecast.data.refusals import listed, refusal
-from rnnforecast.data.role_checks import categorical_of, check_roles, in_words
+from rnnforecast.data.role_checks import categorical_of, check_not_wide, check_roles, in_words, parted_by
+from rnnforecast.data.time_choice import choose_time, time_parts
 from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding
 
@@ -35,16 +33,6 @@ TARGET_NAMES = (
 )  # fmt: skip
 #: How the reason of a target starts that nothing but its place speaks for.
 GUESS = "the last of"
-#: Names under which whole numbers are steps of time.
-STEP_NAMES = frozenset(
-    {"step", "t", "ds", "index", "time", "period", "timestamp", "datetime", "epoch", "unix"}
-    | {"year", "date", "day", "week", "month"}
-)
-_CALENDAR_PARTS = (
-    ("year", "month", "day", "hour", "minute", "second"),
-    ("year", "quarter"),
-    ("year", "day of year", "hour", "minute"),
-)
 
 
 @dataclass(frozen=True)
@@ -87,9 +75,9 @@ def choose_columns(
     profiles = profile_columns(sample)
     _check_names(sample, settings, path=path)
     reasons: dict[str, str] = {}
-    time = _choose_time(profiles, settings, reasons, sample)
+    time = choose_time(profiles, settings, reasons, sample, path=path)
     taken = {*time, *settings.id, *settings.past, *settings.future, *settings.static}
-    target = _choose_target(profiles, settings, taken, reasons, path=path)
+    target = _choose_target(profiles, settings, taken, reasons, path=path, sign=parted_by([str(name) for name in sample.columns], sample))
     roles = Roles(time, target, settings.id, settings.past, settings.future, settings.static, reasons=reasons)
     check_roles(sample, profiles, roles, settings, path=path)
     roles = replace(roles, categorical=categorical_of(sample, profiles, roles.covariates, path=path, known=categories))
@@ -130,14 +118,6 @@ def _nearest(name: str, names: Sequence[str]) -> str | None:
     return alike[near[0]] if near else None
 
 
-def time_parts(text: str, names: Sequence[str]) -> tuple[str, ...]:
-    """Return the time columns that a user names: one, or several such as `date,hour` or `date+hour`."""
-    if text in names:
-        return (text,)
-    mark = "," if "," in text else "+"
-    return tuple(part.strip() for part in text.split(mark) if part.strip()) or (text,)
-
-
 def split_names(settings: DataSettings, names: Collection[str]) -> DataSettings:
     """Return the settings with every role as single columns: `a,b` are two, unless a column is called so."""
     single = {}
@@ -149,69 +129,14 @@ def split_names(settings: DataSettings, names: Collection[str]) -> DataSettings:
     return settings.model_copy(update=single) if single else settings
 
 
-def _choose_time(
-    profiles: Sequence[Profile], settings: DataSettings, reasons: dict[str, str], sample: pd.DataFrame
-) -> tuple[str, ...]:
-    if settings.time == "none":
-        reasons["time"] = "--time none: rows are steps in file order"
-        return ()
-    if settings.time is not None:
-        reasons["time"] = "named by --time"
-        return time_parts(settings.time, [one.name for one in profiles])
-    free = [
-        one for one in profiles if one.name not in (*settings.target, *settings.id, *settings.past, *settings.future)
-    ]
-    stamps = [one for one in free if one.kind == "stamp"]
-    if stamps:
-        named = [one for one in stamps if one.named_like_time]
-        best = max(named or stamps, key=lambda one: one.num_distinct)  # the first of equals
-        clock = next((one for one in free if _adds_to_dates(one)), None)
-        if clock is not None and best.num_distinct < 0.75 * len(sample):
-            reasons["time"] = "a column of dates and one of times of day; --time names another, or `none`"
-            return (best.name, clock.name)
-        words = "named like a time and holds dates" if named else "the first column that holds dates"
-        reasons["time"] = f"{words}; --time names another, or `none`"
-        return (best.name,)
-    parts = _calendar_parts(free)
-    if parts:
-        reasons["time"] = "the parts of a date stand in several columns; --time names another, or `none`"
-        return parts
-    for one in (*(one for one in free if one.kind == "clock"), *(one for one in free if one.kind == "integer")):
-        is_named = one.name.lower() in STEP_NAMES or one.words[:1] == ("year",)
-        if one.kind == "clock" or is_named or (one.named_like_time and holds_stamps(sample[one.name])):
-            reasons["time"] = "named like a time and holds times or whole steps; --time names another, or `none`"
-            return (one.name,)
-    for one in free:
-        if one.kind == "number" and one.name.lower() in STEP_NAMES and holds_stamps(sample[one.name]):
-            reasons["time"] = "named like a time and holds numbers of its size; --time names another, or `none`"
-            return (one.name,)
-    told = settings.date_format or settings.epoch_unit or settings.excel_dates
-    named_so = next((one.name for one in free if told and one.named_like_time), None)
-    if named_so is not None:
-        reasons["time"] = "named like a time, and a flag says how its stamps are written; --time names another"
-        return (named_so,)
-    reasons["time"] = "no column holds stamps, so rows are steps in file order; --time names a column"
-    return ()
-
-
-def _adds_to_dates(profile: Profile) -> bool:
-    """Whether a column holds changing times of day or hours, which dates that repeat lack."""
-    is_hour = profile.kind == "integer" and part_of(profile.name) == "hour"
-    return profile.num_distinct > 1 and (is_hour or (profile.kind == "clock" and profile.named_like_time))
-
-
-def _calendar_parts(profiles: Sequence[Profile]) -> tuple[str, ...]:
-    """Return the columns named year and month (, day, hour, minute) or quarter; () where year or the second lacks."""
-    by_part = {part_of(one.name): one.name for one in reversed(profiles) if one.kind == "integer"}
-    for order in _CALENDAR_PARTS:
-        parts = list(itertools.takewhile(by_part.__contains__, order))
-        if len(parts) >= 2:
-            return tuple(by_part[part] for part in parts)
-    return ()
-
-
 def _choose_target(
-    profiles: Sequence[Profile], settings: DataSettings, taken: set[str], reasons: dict[str, str], *, path: str
+    profiles: Sequence[Profile],
+    settings: DataSettings,
+    taken: set[str],
+    reasons: dict[str, str],
+    *,
+    path: str,
+    sign: str | None,
 ) -> tuple[str, ...]:
     if settings.target:
         reasons["target"] = "named by --target"
@@ -227,11 +152,10 @@ def _choose_target(
             else f"`{one.name}` holds {in_words(one)}"
             for one in profiles[:5]
         )
-        raise DataError(
-            f"{path} has no numeric column to forecast: {shown}",
-            hint="name a file with a column of numbers, or correct the column and name it with --target",
-            code="E_TARGET_NONE",
-        )
+        hint = "name a file with a column of numbers, or correct the column and name it with --target"
+        if sign is not None:
+            hint = f"if its cells are parted by another sign, name it: {sign}"
+        raise DataError(f"{path} has no numeric column to forecast: {shown}", hint=hint, code="E_TARGET_NONE")
     if len(likely) == 1:
         reasons["target"] = "the one numeric column"
         return (likely[0].name,)
@@ -245,6 +169,7 @@ def _choose_target(
             if len(one.words) > 1 and one.words[-1] == name and one.words[0] not in ("adj", "adjusted"):
                 reasons["target"] = f"one of {len(likely)} numeric columns, named like a target; --target names another"
                 return (one.name,)
+    check_not_wide([one.name for one in likely], path=path)
     reasons["target"] = f"{GUESS} {len(likely)} numeric columns; --target names another"
     return (likely[-1].name,)
 

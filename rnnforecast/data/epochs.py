@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from rnnforecast.data.formats import to_datetime, to_number
+from rnnforecast.data.formats import iso_weeks, to_datetime, to_number
 from rnnforecast.data.refusals import refusal, rows_in_words
 from rnnforecast.data.stamps import Stamps
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
@@ -36,6 +36,10 @@ _UNITS: dict[str, tuple[int, int, int, int]] = {
 _NEVER_EPOCHS = frozenset({"step", "index", "t"})
 _DATE_WORDS = frozenset({"date", "dates", "datetime", "timestamp", "stamp", "datum", "fecha", "data", "day"})
 _MONTH_WORDS = frozenset({"month", "yearmonth", "period", "yyyymm", "date", "ym", "ds"})
+_WEEK_WORDS = frozenset({"week", "weeks", "yearweek", "yyyyww", "isoweek", "wk", "kw"})
+_YEARS = (1500, 2200)
+#: How far from a whole month a year with decimals may be, in months: 1949.08 is February.
+_MONTH_SLACK = 0.13
 _EXCEL_DAYS = (20_000, 80_000)  # 1954 to 2119
 _EXCEL_LIMITS = (-693_593, 2_958_466)  # years 1 to 9999
 #: Day 0 of a spreadsheet is 30 December 1899 for all days after its invented 29 February 1900.
@@ -95,6 +99,11 @@ def parse_floats(
         return _from_epoch(column, unit)
     if _EXCEL_DAYS[0] <= low and high < _EXCEL_DAYS[1]:
         raise refusal([_like_excel(column, low)])
+    if (how is None or how.epoch_unit is None) and _are_years(values):
+        months = np.round(12 * values).astype(np.int64) - 12 * 1970
+        message = f"time column `{column.name}` is read as years with decimals, by their months"
+        note = Finding("N_TIME_COMPACT", "note", message, path, column=name, value=f"{values[0]:.12g}")
+        return Stamps(months.astype("datetime64[M]").astype("datetime64[us]"), findings=(note,))
     words = f"{low:.12g} is neither a whole step nor a time since 1970"
     fix = "name another column with --time, or read the rows as steps in file order with `--time none`"
     raise refusal([column.finding("E_TIME_TEXT", np.ones(len(values), dtype=np.bool_), words, fix)])
@@ -120,6 +129,28 @@ def holds_stamps(column: pd.Series[Any]) -> bool:
         return False
     low, high = float(numbers.min()), float(numbers.max())
     return low >= _UNITS["s"][0] or (_EXCEL_DAYS[0] <= low and high < _EXCEL_DAYS[1])
+
+
+def holds_years(column: pd.Series[Any]) -> bool:
+    """Whether a sample of numbers lies where years do, with decimals: 1949.0833, or the quarters of 1950.25."""
+    numbers = to_number(column).dropna()
+    return not numbers.empty and float(numbers.min()) >= _YEARS[0] and float(numbers.max()) <= _YEARS[1]
+
+
+def _are_years(values: FloatArray) -> bool:
+    """Whether numbers are years whose decimals are months: twelfths, written with two decimals or more."""
+    months = 12 * values
+    is_near = bool((np.abs(months - np.round(months)) < _MONTH_SLACK).all())
+    return is_near and _YEARS[0] <= float(values.min()) and float(values.max()) <= _YEARS[1]
+
+
+def rises_like_epochs(column: pd.Series[Any]) -> bool:
+    """Whether a sample of whole numbers rises row by row and has the size of times since 1970, from 2001 on."""
+    numbers = to_number(column).to_numpy(dtype=np.float64)
+    if len(numbers) < 3 or not np.isfinite(numbers).all() or not (np.diff(numbers) > 0).all():
+        return False
+    low, high = float(numbers[0]), float(numbers[-1])
+    return any(10 * lowest <= low and high < highest for lowest, highest, _, _ in _UNITS.values())
 
 
 class _Numbers:
@@ -150,6 +181,9 @@ def _written_as_one(column: _Numbers, low: int, high: int) -> Stamps | None:
             return Stamps(months.astype("datetime64[M]").astype("datetime64[us]"))
     if words & {"step", "index", "t"}:
         return None
+    weeks = _written_as_weeks(column, low, high)
+    if weeks is not None:
+        return weeks
     if low >= 19_000_101 and high <= 22_001_231 and "timestamp" not in words:
         return _if_all(values, "%Y%m%d")
     for written, text_format, lowest, highest in _COMPACT:
@@ -161,6 +195,19 @@ def _written_as_one(column: _Numbers, low: int, high: int) -> Stamps | None:
             note = Finding("N_TIME_COMPACT", "note", message, column.path, column=column.name, value=str(low))
             return Stamps(dates.values, findings=(note,))
     return None
+
+
+def _written_as_weeks(column: _Numbers, low: int, high: int) -> Stamps | None:
+    """Return YYYYWW as the Mondays of ISO weeks, None where the name does not say so or a week does not exist."""
+    values = column.values.astype(np.int64)
+    if low < 150_001 or high > 220_053 or not column.words & (_WEEK_WORDS | _MONTH_WORDS):
+        return None
+    mondays, exists = iso_weeks(values // 100, values % 100)
+    if not exists.all():
+        return None
+    message = f"time column `{column.name}` is read as YYYYWW, ISO weeks by their Mondays"
+    note = Finding("N_TIME_COMPACT", "note", message, column.path, column=column.name, value=str(low))
+    return Stamps(mondays, findings=(note,))
 
 
 def _if_all(values: IntArray, text_format: str) -> Stamps | None:

@@ -103,6 +103,26 @@ def _iso_one_by_one(texts: TextArray) -> StampArray:
         return stamps
 
 
+def stripped(texts: TextArray) -> TextArray:
+    """Return texts without blanks around them."""
+    if len(texts) > MANY:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        try:
+            given = pa.array(texts, pa.string())
+        except (pa.ArrowInvalid, pa.ArrowTypeError):
+            return np.array([str(text).strip() for text in texts], dtype=object)
+        if given.null_count == 0 and pc.all(pc.equal(given, pc.utf8_trim_whitespace(given))).as_py():
+            return texts
+    return np.array([str(text).strip() for text in texts], dtype=object)
+
+
+def same_length(texts: TextArray) -> bool:
+    """Whether all texts have one length."""
+    return len(set(map(len, texts))) == 1
+
+
 def strptime(text_format: str) -> Callable[[TextArray], StampArray]:
     """Return a parser of one format of `strptime`."""
     return lambda texts: to_datetime(texts, text_format)
@@ -155,6 +175,24 @@ def compose(year: pd.Series[Any], month: pd.Series[Any], day: pd.Series[Any] | N
     return np.where(good, stamps.astype("datetime64[us]"), np.datetime64("NaT", "us"))
 
 
+def by_position(texts: TextArray, *, day_first: bool) -> StampArray:
+    """Return padded dates, DD/MM/YYYY or MM/DD/YYYY with HH:MM(:SS), as stamps: digits by place, for all at once."""
+    signs = texts.astype("S")
+    digits = signs.view(np.uint8).reshape(len(signs), -1).astype(np.int64) - ord("0")  # [n, length]
+
+    def number(start: int, length: int = 2) -> npt.NDArray[np.int64]:
+        return np.asarray(digits[:, start : start + length] @ 10 ** np.arange(length - 1, -1, -1), dtype=np.int64)
+
+    day, month = (number(0), number(3)) if day_first else (number(3), number(0))
+    days = compose(pd.Series(number(6, 4)), pd.Series(month), pd.Series(day))
+    if digits.shape[1] == 10:
+        return days
+    hour, minute = number(11), number(14)
+    second = number(17) if digits.shape[1] > 16 else np.zeros(len(texts), dtype=np.int64)
+    times = (hour * 3_600 + minute * 60 + second).astype("timedelta64[s]")
+    return np.where((hour < 24) & (minute < 60) & (second < 60), days + times, np.datetime64("NaT", "us"))
+
+
 def _named_days(pattern: str) -> Callable[[TextArray], StampArray]:
     """Return a parser of days whose month is a name: groups day, month, year, hour, minute, second, half of day."""
     order = ("month", "day", "year") if pattern == _MONTH_FIRST else ("day", "month", "year")
@@ -185,6 +223,15 @@ def _weeks(texts: TextArray) -> StampArray:
     parts = pd.Series(texts, dtype=object).str.lower().str.extract(r"(\d{4})\D*w(\d{1,2})(?:-?([1-7]))?$")
     joined = parts[0] + parts[1].str.zfill(2) + parts[2].fillna("1")
     return to_datetime(joined.to_numpy(dtype=object), "%G%V%u")
+
+
+def iso_weeks(year: npt.NDArray[np.int64], week: npt.NDArray[np.int64]) -> tuple[StampArray, BoolArray]:
+    """Return the Mondays of ISO weeks, and which of them exist: most years have no week 53."""
+    fourth = (year - 1970).astype("datetime64[Y]").astype("datetime64[D]") + np.timedelta64(3, "D")  # 4 January
+    weekday = (fourth.astype(np.int64) + 3) % 7  # 1970-01-01 was a Thursday; Monday is 0
+    mondays = fourth - weekday.astype("timedelta64[D]") + (7 * (week - 1)).astype("timedelta64[D]")
+    of_year = (mondays + np.timedelta64(3, "D")).astype("datetime64[Y]").astype(np.int64) + 1970
+    return mondays.astype("datetime64[us]"), np.asarray((of_year == year) & (week >= 1))
 
 
 def _clock(texts: TextArray) -> StampArray:
@@ -224,6 +271,7 @@ FORMATS: tuple[Format, ...] = (
     _format("YYYYMMDDTHHMMSS", r"\d{8}[T ]\d{6}", lambda texts: to_datetime(texts, "ISO8601")),
     _format("YYYYMMDDTHHMMSS with zone", rf"\d{{8}}T\d{{4}}(?:\d\d)?{ZONE}", _zoned),
     _format("YYYY-MM", r"\d{1,4}[-/](?:0?[1-9]|1[012])", _months),
+    _format("YYYY.MM", r"\d{4}\.(?:0[1-9]|1[012])", strptime("%Y.%m")),
     _format("Mon YYYY", rf"{ENGLISH_MONTH}[ ,-]+\d{{4}}", _months),
     _format("YYYY Mon", rf"\d{{4}}[ -]{ENGLISH_MONTH}", _months),
     _format("YYYYMmm", r"\d{4}M(?:0[1-9]|1[012])", lambda texts: _months(_with_dash(texts))),

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from rnnforecast.data.formats import compose, to_number
+from rnnforecast.data.formats import compose, iso_weeks, to_number
 from rnnforecast.data.frequency import DAY, FIXED_UNITS
-from rnnforecast.data.month_names import month_numbers
+from rnnforecast.data.month_names import ENGLISH_MONTH, month_numbers
 from rnnforecast.data.refusals import listed, quoted, refusal, rows_in_words
 from rnnforecast.data.stamps import Stamps
 from rnnforecast.errors import DataError
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 _NAMES: dict[str, tuple[str, ...]] = {
     "year": ("year", "yr", "yyyy", "jahr", "annee", "ano"),
-    "quarter": ("quarter", "qtr", "q"),
+    "quarter": ("quarter", "qtr", "q", "quartal", "trimestre"),
+    "week": ("week", "wk", "isoweek", "iso_week", "weekofyear", "week_of_year", "week_no", "kw", "woche", "semaine"),
     "month": ("month", "mo", "mon", "mm", "mth", "monat", "mois", "mes"),
     "day": ("day", "dy", "dd", "dom", "dayofmonth", "day_of_month", "tag"),
     "day of year": ("doy", "dayofyear", "day_of_year", "yday", "julian"),
@@ -39,9 +40,15 @@ _NAMES: dict[str, tuple[str, ...]] = {
 _PART_OF = {name: part for part, names in _NAMES.items() for name in names}
 #: Part -> lowest and highest number; an hour of 24 is the end of its day.
 _RANGES = {
-    "quarter": (1, 4), "month": (1, 12), "day": (1, 31), "day of year": (1, 366),
+    "quarter": (1, 4), "week": (1, 53), "month": (1, 12), "day": (1, 31), "day of year": (1, 366),
     "hour": (0, 24), "minute": (0, 59), "second": (0, 59),
 }  # fmt: skip
+#: A quarter as text: `Q1`, `1`, `1st quarter`; a month `M01`, a week `W01`.
+_LETTERED = {
+    "quarter": r"(?:q|qtr|quarter)?[ .]?0?([1-4])(?:q|st|nd|rd|th)?(?: ?(?:quarter|qtr))?",
+    "month": r"m?(\d{1,2})",
+    "week": r"(?:w|wk|week|kw)?[ .]?(\d{1,2})",
+}
 #: A time of day as text: `9:30`, `18.00.00`, `9:30 PM`, `24:00`.
 _CLOCK = r"(\d{1,2})[:.](\d{2})(?:[:.](\d{2}(?:[.,]\d+)?))? ?([ap]\.?m\.?)?"
 
@@ -69,12 +76,32 @@ def part_of(name: str) -> str | None:
     return _PART_OF.get(name.strip().lower().replace(" ", "_"))
 
 
+def holds_part(column: pd.Series[Any], part: str | None) -> bool:
+    """Whether every text of a sample is a quarter such as `Q1`, a month such as `Jan` or `M01`, or a week `W01`."""
+    if part not in _LETTERED or column.dtype.kind in "iufbM":
+        return False
+    texts = pd.Series(pd.unique(column.to_numpy(dtype=object)), dtype=object).astype(str)
+    return bool(len(texts)) and bool(_lettered(texts, str(part)).notna().all())
+
+
+def _lettered(texts: pd.Series[Any], part: str) -> pd.Series[Any]:
+    """Return the number of a part written with letters, NaN for anything else."""
+    lowered = texts.str.strip().str.lower()
+    found = pd.to_numeric(lowered.str.extract(f"^{_LETTERED[part]}$", expand=False), errors="coerce")
+    if part != "month":
+        return found
+    named = month_numbers(lowered.where(lowered.str.fullmatch(ENGLISH_MONTH), ""))
+    return found.where(found.notna(), named)
+
+
 def join_numbers(parts: Parts, names: Sequence[str]) -> Stamps:
     """Return stamps from columns named year, month or quarter, day, hour ...; raises DataError for what is no date."""
     by_part = {str(part_of(name)): name for name in names}
     if "year" not in by_part or len(by_part) < len(names):
         raise no_parts(names, parts.path)
     numbers = {part: _numbers(parts, name, part) for part, name in by_part.items()}
+    if set(by_part) == {"year", "week"}:
+        return _weeks(numbers, by_part, parts)
     rows = len(parts.frame)
     first = (numbers["quarter"] - 1) * 3 + 1 if "quarter" in numbers else np.ones(rows, dtype=np.int64)
     month, day = numbers.get("month", first), numbers.get("day", np.ones(rows, dtype=np.int64))
@@ -85,6 +112,17 @@ def join_numbers(parts: Parts, names: Sequence[str]) -> Stamps:
     if "day of year" in numbers:
         stamps = stamps + (numbers["day of year"] - 1).astype("timedelta64[D]")
     return _with_times(Stamps(stamps), numbers, by_part, parts)
+
+
+def _weeks(numbers: dict[str, IntArray], by_part: dict[str, str], parts: Parts) -> Stamps:
+    """Return the Mondays of ISO weeks; raises DataError for week 53 of a year that has 52."""
+    stamps, exists = iso_weeks(numbers["year"], numbers["week"])
+    if not exists.all():
+        fix = "correct these rows, or name other columns with --time"
+        raise parts.refuse(by_part["week"], ~exists, "is no ISO week of its year", fix)
+    message = f"columns `{by_part['year']}` and `{by_part['week']}` are read as ISO weeks, by their Mondays"
+    note = Finding("N_TIME_PARTS", "note", message, parts.path, column=by_part["week"])
+    return Stamps(stamps, findings=(note,))
 
 
 def join_times(first: Stamps, parts: Parts, names: Sequence[str]) -> Stamps:
@@ -135,9 +173,8 @@ def _numbers(parts: Parts, name: str, part: str) -> IntArray:
     """Return one part as whole numbers within its range; months may be English names."""
     column: pd.Series[Any] = parts.frame[name]
     numbers = to_number(column)
-    if part == "month" and numbers.isna().any():
-        named = month_numbers(column.astype(str).str.strip().str.lower())
-        numbers = numbers.where(numbers.notna(), named)
+    if part in _LETTERED and numbers.isna().any():
+        numbers = numbers.where(numbers.notna(), _lettered(column.astype(str), part))
     lowest, highest = _RANGES.get(part, (-9_999, 9_999))
     values = numbers.to_numpy(dtype=np.float64)
     bad = ~((values >= lowest) & (values <= highest) & (values == np.floor(values)))

@@ -24,6 +24,7 @@ _MAX_ALL_TEXTS = 200_000
 _TIME_WORDS = frozenset(
     {"time", "times", "date", "dates", "ds", "timestamp", "datetime", "stamp", "yearmonth", "moment", "when"}
     | {"year", "quarter", "month", "week", "day", "period", "hour", "minute"}
+    | {"ts", "epoch", "unix", "unixtime", "utc", "datum", "fecha", "zeit", "zeitstempel", "heure", "hora"}
 )
 
 

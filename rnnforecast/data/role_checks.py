@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.data.formats import format_of
+from rnnforecast.data.month_names import ENGLISH_MONTH
 from rnnforecast.data.numbers import looks_numeric
 from rnnforecast.data.refusals import listed, refusal
 from rnnforecast.findings import Finding
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
 
 _WORDS = {"stamp": "dates", "clock": "times", "empty": "nothing", "nested": "lists"}
 UNNAMED = "Unnamed: "
+#: Columns named after stamps from which on a table is wide.
+_MIN_WIDE = 4
 
 
 def in_words(profile: Profile) -> str:
@@ -47,6 +52,43 @@ def check_roles(
             problems.append(_unnamed(name, names, path))
     if problems:
         raise refusal(problems)
+
+
+def check_not_wide(names: Sequence[str], *, path: str) -> None:
+    """Raise DataError where columns of numbers are named after stamps: years, months or days stand side by side."""
+    kinds = [_stamp_of(name) for name in names]
+    stamps = [name for name, kind in zip(names, kinds, strict=True) if kind is not None and kinds.count(kind) > 2]
+    if len(stamps) < _MIN_WIDE or 2 * len(stamps) < len(names):
+        return
+    message = f"the table is wide: {len(stamps)} columns are named after stamps, {listed(stamps, limit=3)}"
+    fix = (
+        "write one row for each stamp, as pandas does: frame.melt(id_vars=[...], var_name='date', value_name='value'); "
+        f"or forecast one column down its rows: --target '{stamps[-1]}'"
+    )
+    raise refusal([Finding("E_COLUMN_WIDE", "refusal", message, path, column=stamps[0], value=stamps[0], fix=fix)])
+
+
+def _stamp_of(name: str) -> str | None:
+    """Return the kind of stamp that a column is named after, None for any other name."""
+    text = name.strip()
+    if re.fullmatch(r"(?:[A-Za-z]{1,5}[ _]?)?(?:1[5-9]|20)\d\d(?: \[YR\d{4}\])?", text):
+        return "year"
+    if re.fullmatch(ENGLISH_MONTH, text, re.IGNORECASE):
+        return "month"
+    return "day" if format_of(text) not in (None, "HH:MM", "YYYY") else None
+
+
+def parted_by(names: Sequence[str], sample: pd.DataFrame) -> str | None:
+    """Return the flag for a sign that parts the header and all rows of one lone text column alike, None without one."""
+    if len(names) != 1:
+        return None
+    texts = [names[0], *sample.iloc[:50, 0].astype(str)]
+    for sign in (" ", ":", "~", "^", "!", "/", "\x01"):
+        counts = {text.count(sign) for text in texts}
+        if len(counts) == 1 and counts != {0}:
+            return "--delimiter space" if sign == " " else f"--delimiter {sign!r}"
+    words = {len(text.split()) for text in texts}
+    return "--delimiter space" if len(words) == 1 and words != {1} else None
 
 
 def categorical_of(

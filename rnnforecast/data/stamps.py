@@ -20,18 +20,22 @@ from rnnforecast.data.formats import (
     YEAR,
     ZONE,
     Format,
-    compose,
+    by_position,
     format_of,
     matching,
     nothing,
+    same_length,
+    stripped,
     to_datetime,
 )
-from rnnforecast.data.month_names import languages_of, to_english
+from rnnforecast.data.month_names import ENGLISH_MONTH, languages_of, to_english
 from rnnforecast.data.refusals import quoted, refusal, rows_in_words
-from rnnforecast.errors import UsageError
+from rnnforecast.errors import DataError, UsageError
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy.typing as npt
 
     from rnnforecast.config import DataSettings
@@ -50,6 +54,8 @@ _MOSTLY_DISTINCT = 0.5
 _TWENTY_FOUR = re.compile(r"(.*[T ])24:00(:00(?:\.0+)?)?((?: ?(?:Z|UTC|[+-]\d{2}:?\d{2}))?)")
 _LEAP = re.compile(r"(.*[T ]\d\d:\d\d):60(?:\.0+)?((?: ?(?:Z|UTC|[+-]\d{2}:?\d{2}))?)")
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d*)?(?:e[-+]?\d+)?", re.IGNORECASE)
+#: A month by its name and a year of two digits: `Apr-82`, `12-Apr-82`.
+_SHORT_YEAR = re.compile(rf"(?:\d\d?[-/ ])?{ENGLISH_MONTH}[-/ '\u2019]+\d\d", re.IGNORECASE)
 _ODD = re.compile(r".*(?:[T ]24:00|:60).*")
 
 
@@ -99,6 +105,9 @@ class _Column:
     def not_a_stamp(self, bad: BoolArray) -> Finding:
         """Return the refusal of texts that are no stamps, or whose month has a name of another language."""
         _, text = self.first(bad)
+        if _SHORT_YEAR.fullmatch(text):
+            fix = "name the format, such as `--date-format %b-%y`, or write years with four digits"
+            return self.finding("E_TIME_TWO_DIGITS", bad, f"{quoted(text)} has a year of two digits", fix)
         languages = set.intersection(*(set(languages_of(str(one))) for one in self.distinct[bad][:100]))
         if languages:
             shown = " or ".join(f"`--locale {one}`" for one in sorted(languages))
@@ -138,8 +147,28 @@ def parse_stamps(
 ) -> Stamps:
     """Return a text column as stamps; each distinct text is parsed once.
 
-    Raises DataError for empty cells, for two formats in one column, and for dates with two readings.
+    Raises DataError for empty cells, for two formats in one column, and for dates with two readings: for all of them.
     """
+    try:
+        return _parse_texts(texts, name=name, path=path, lines_of=lines_of, how=how)
+    except DataError as error:
+        if error.code != "E_TIME_MISSING":
+            raise
+        missing = error
+    present = np.flatnonzero([str(text).strip() not in _EMPTY for text in texts])
+    if len(present):
+
+        def lines_of_present(rows: Sequence[int]) -> list[int]:
+            return lines_of(present[list(rows)].tolist())
+
+        try:
+            _parse_texts(texts[present], name=name, path=path, lines_of=lines_of_present, how=how)
+        except DataError as error:
+            raise refusal([*missing.findings, *error.findings]) from error
+    raise missing
+
+
+def _parse_texts(texts: TextArray, *, name: str, path: str, lines_of: LinesOf, how: DataSettings | None) -> Stamps:
     column = _column(texts, name=name, path=path, lines_of=lines_of)
     if how is not None and how.locale is not None:
         column = replace(column, distinct=to_english(column.distinct, how.locale))
@@ -148,13 +177,15 @@ def parse_stamps(
         return _by_format(column, how.date_format)
     first = str(column.distinct[0]) if len(column.distinct) else ""
     known = next((one for one in (*FORMATS, CLOCK, YEAR) if one.pattern.fullmatch(first)), None)
-    if known is not ISO or not _same_length(column.distinct):
+    if known is not ISO or not same_length(column.distinct):
         _check_present(column)
     if known is None and SLASHED.fullmatch(first):
         return _parse_slashed(column, how)
     if known is None:
         raise refusal([column.odd_ones_out()])
     parsed, findings = _parse(column, known)
+    if known.name == "YYYY-MM":
+        _check_seasons(column, parsed)
     if known is CLOCK:
         return _without_dates(column, parsed[column.codes])
     if "zone" in known.name:
@@ -171,26 +202,7 @@ def _column(texts: TextArray, *, name: str, path: str, lines_of: LinesOf) -> _Co
         codes, distinct = np.arange(len(texts), dtype=np.int64), texts
     else:
         codes, distinct = pd.factorize(texts)
-    return _Column(name, path, codes.astype(np.int64), _stripped(distinct), lines_of)
-
-
-def _stripped(texts: TextArray) -> TextArray:
-    """Return texts without blanks around them."""
-    if len(texts) > MANY:
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        try:
-            given = pa.array(texts, pa.string())
-        except (pa.ArrowInvalid, pa.ArrowTypeError):
-            return np.array([str(text).strip() for text in texts], dtype=object)
-        if given.null_count == 0 and pc.all(pc.equal(given, pc.utf8_trim_whitespace(given))).as_py():
-            return texts
-    return np.array([str(text).strip() for text in texts], dtype=object)
-
-
-def _same_length(texts: TextArray) -> bool:
-    return len(set(map(len, texts))) == 1
+    return _Column(name, path, codes.astype(np.int64), stripped(distinct), lines_of)
 
 
 def _check_present(column: _Column) -> None:
@@ -204,14 +216,15 @@ def _parse(column: _Column, known: Format) -> tuple[StampArray, tuple[Finding, .
     """Return the distinct texts as stamps; raises DataError where they do not all have the format."""
     texts, shifts, findings = _without_odd_times(column)
     # ISO dates of one length are left to their parser, which is fast; an odd one among them fails there
-    fits = np.ones(len(texts), dtype=np.bool_) if known is ISO and _same_length(texts) else known.fits(texts)
+    fits = np.ones(len(texts), dtype=np.bool_) if known is ISO and same_length(texts) else known.fits(texts)
     parsed = nothing(len(texts))
     parsed[fits] = known.parse(texts[fits])
     bad = np.isnat(parsed)
     if bad.any():
         _check_present(column)
         fits = known.fits(texts)
-        raise refusal([column.other_format(bad & ~fits) if (bad & ~fits).any() else column.not_a_stamp(bad)])
+        problems = [column.other_format(bad & ~fits)] if (bad & ~fits).any() else []
+        raise refusal([*problems, *([column.not_a_stamp(bad & fits)] if (bad & fits).any() else [])])
     return (parsed if shifts is None else parsed + shifts), findings
 
 
@@ -220,7 +233,7 @@ def _without_odd_times(
 ) -> tuple[TextArray, npt.NDArray[np.timedelta64] | None, tuple[Finding, ...]]:
     """Return texts without 24:00 and without second 60, what to add to their stamps, and the repairs."""
     texts = column.distinct
-    if len(texts) > MANY and not _same_length(texts[:100]):
+    if len(texts) > MANY and not same_length(texts[:100]):
         return texts, None, ()
     odd = np.flatnonzero(_maybe_odd(texts))
     if not len(odd):
@@ -308,8 +321,8 @@ def _in_order(texts: TextArray, first: str, order: str) -> StampArray:
     """Return texts such as 01/02/2024 10:30 as stamps, in the order of day and month that is asked for."""
     sign = re.sub(r"\d", "", first)[0]
     date, _, time = first.replace("T", " ").partition(" ")
-    if len(texts) > MANY and len(date) == 10 and len(time) in (0, 5, 8) and _same_length(texts) and " " not in time:
-        return _by_position(texts, day_first=order.startswith("%d"))
+    if len(texts) > MANY and len(date) == 10 and len(time) in (0, 5, 8) and same_length(texts) and " " not in time:
+        return by_position(texts, day_first=order.startswith("%d"))
     tail = ""
     if time:
         clock = time.lower().removesuffix("am").removesuffix("pm")
@@ -320,24 +333,6 @@ def _in_order(texts: TextArray, first: str, order: str) -> StampArray:
     return to_datetime(texts, order.format(sign) + sign + "%Y" + tail)
 
 
-def _by_position(texts: TextArray, *, day_first: bool) -> StampArray:
-    """Return padded dates, DD/MM/YYYY or MM/DD/YYYY with HH:MM(:SS), as stamps: digits by place, for all at once."""
-    signs = texts.astype("S")
-    digits = signs.view(np.uint8).reshape(len(signs), -1).astype(np.int64) - ord("0")  # [n, length]
-
-    def number(start: int, length: int = 2) -> npt.NDArray[np.int64]:
-        return np.asarray(digits[:, start : start + length] @ 10 ** np.arange(length - 1, -1, -1), dtype=np.int64)
-
-    day, month = (number(0), number(3)) if day_first else (number(3), number(0))
-    days = compose(pd.Series(number(6, 4)), pd.Series(month), pd.Series(day))
-    if digits.shape[1] == 10:
-        return days
-    hour, minute = number(11), number(14)
-    second = number(17) if digits.shape[1] > 16 else np.zeros(len(texts), dtype=np.int64)
-    times = (hour * 3_600 + minute * 60 + second).astype("timedelta64[s]")
-    return np.where((hour < 24) & (minute < 60) & (second < 60), days + times, np.datetime64("NaT", "us"))
-
-
 def _two_readings(column: _Column, day_first: StampArray, month_first: StampArray) -> Finding:
     differs = day_first != month_first
     _, text = column.first(differs)
@@ -345,6 +340,19 @@ def _two_readings(column: _Column, day_first: StampArray, month_first: StampArra
     readings = f"{day_first[index].astype('datetime64[D]')} or {month_first[index].astype('datetime64[D]')}"
     words = f"{quoted(text)} may be {readings}, and no row decides"
     return column.finding("E_TIME_AMBIGUOUS", differs, words, _ORDER_FIX)
+
+
+def _check_seasons(column: _Column, parsed: StampArray) -> None:
+    """Raise DataError where every month has the number of the next year: 2001-02, 2002-03 are seasons, not months."""
+    months = parsed.astype("datetime64[M]").astype(np.int64)
+    is_next = (months // 12 + 1970 + 1) % 100 == months % 12 + 1
+    if len(months) < 3 or not is_next.all():
+        return
+    row, text = column.first(is_next)
+    words = f"{quoted(text)} in row {row} may be a month, or the season that begins in its year, as all others"
+    fix = "read months with `--date-format %Y-%m`; of seasons write the year in which they begin"
+    every = np.ones(len(column.distinct), dtype=np.bool_)
+    raise refusal([column.finding("E_TIME_AMBIGUOUS", every, words, fix)])
 
 
 def _in_utc_or_local(column: _Column, utc: StampArray, findings: tuple[Finding, ...]) -> Stamps:

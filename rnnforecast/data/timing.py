@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from rnnforecast.data.epochs import parse_floats, parse_integers
+from rnnforecast.data.epochs import holds_years, parse_floats, parse_integers
 from rnnforecast.data.joined_stamps import Parts, join_numbers, join_times, no_parts, part_of
 from rnnforecast.data.refusals import refusal, rows_in_words
 from rnnforecast.data.slashed import PLAIN_SLASHED, parse_slashed
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from rnnforecast.data.numbers import LinesOf
 
 _INTEGER = re.compile(r"[-+]?\d{1,19}(\.0*)?")
+#: What a month of a year with decimals looks like, and no month by its number: 1949.083, 1950.25, 1950.5.
+_YEAR_WITH_MONTH = re.compile(r"\s*\d{4}\.(?:\d{3,}|[2-9]\d?|1[3-9])\s*")
 _DECIMAL = re.compile(r"[-+]?\d+\.\d*(e[-+]?\d+)?", re.IGNORECASE)
 
 
@@ -118,10 +120,12 @@ def _is_decimal_column(column: pd.Series[Any], how: DataSettings | None) -> bool
     number = re.compile(f"(?:{_INTEGER.pattern}|{_DECIMAL.pattern})", re.IGNORECASE)
     if not _all_match(column, number):
         return False
+    if how is not None and (how.excel_dates or how.epoch_unit is not None):
+        return True
     # 12.30 is a time of day, 2024.01 a month: only numbers of the size of stamps are told apart by it
-    return (how is not None and (how.excel_dates or how.epoch_unit is not None)) or len(
-        str(column.iloc[0]).strip().split(".")[0]
-    ) >= 5
+    if len(str(column.iloc[0]).strip().split(".")[0]) >= 5:
+        return True
+    return holds_years(column) and bool(column.str.fullmatch(_YEAR_WITH_MONTH).any())
 
 
 def _integers(column: pd.Series[Any]) -> npt.NDArray[np.int64]:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.bad_input import clock, columns, files, ids, numbers, parquet_files, paths
+from tests.bad_input import clock, columns, files, ids, misread, numbers, parquet_files, paths
 from tests.bad_input.harness import Case, check
 
-MODULES = (files, paths, parquet_files, numbers, ids, columns, clock)
+MODULES = (files, paths, parquet_files, numbers, ids, columns, clock, misread)
 CASES = [case for module in MODULES for case in module.CASES]
 
 #: Every row of the catalogue, by the module that holds its cases; rows that need a trained model or many bytes are
