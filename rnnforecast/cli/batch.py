@@ -68,7 +68,7 @@ def _run(view: View, jobs: str, store: str | None, options: Options) -> None:
         result = rnnforecast.batch(jobs, store=store, options=options, progress=progress)
     # the terminal of a run that SIGHUP ended is gone
     with contextlib.suppress(*([OutputError, BrokenPipeError] if result.signal else [])):
-        view.show(result, is_news=not result.ok)
+        view.show(result, is_news=not result.ok or bool(result.warnings))
     if not result.ok:
         raise typer.Exit(result.exit_code)
 

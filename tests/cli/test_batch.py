@@ -78,9 +78,29 @@ def test_check_names_every_fault_of_file_and_disk_and_ends_with_2(workplace: Pat
         "folder is a folder",
         "did you mean `good`?",
         "no/5.csv",
-        "its output is data of job `model`",
+        "its `output` is data of job `model`",
     ):
         assert words in shown.err
+
+
+def test_check_names_the_faults_of_file_and_disk_together_and_none_twice(workplace: Path, run: RunCommand) -> None:
+    text = (
+        '[[job]]\nname = "a"\ndata = "no.csv"\noutput = "a.xlsx"\n'
+        '[[job]]\nname = "b"\nmodel = "god"\noutput = "no/b.csv"\nhorizon = 0\non_alarm = ["no-such-program-here"]\n'
+    )
+    shown = run("batch", _write(workplace, text), "--check")
+    lines = [line for line in shown.err.splitlines() if line.startswith("  line ")]
+    assert [line.split(":")[0].strip() for line in lines] == [f"line {n}" for n in (3, 4, 7, 8, 9, 10)]
+    keys = ("`data`", "`output`", "`model`", "`output`", "`horizon`", "`on_alarm`")
+    assert [key in line for key, line in zip(keys, lines, strict=True)] == [True] * 6
+
+
+def test_quiet_prints_a_warning_of_a_run_in_which_all_is_well(workplace: Path, run: RunCommand) -> None:
+    text = GOOD + 'on_alarm = ["no-such-program-here"]\n'
+    shown = run("batch", _write(workplace, text), "--quiet")
+    assert shown.code == 0
+    assert "warning: the program `no-such-program-here` of `on_alarm` is not there" in shown.out
+    assert (workplace / "a.csv").is_file()
 
 
 def test_more_faults_than_five_are_all_shown(workplace: Path, run: RunCommand) -> None:

@@ -12,12 +12,11 @@ from rnnforecast.data.source import expand
 from rnnforecast.data.writing import check_output
 from rnnforecast.errors import InputError, RnnForecastError, UsageError
 from rnnforecast.workflows.batch.digests import find_model, is_url
-from rnnforecast.workflows.batch.faults import Faults
-from rnnforecast.workflows.batch.jobs import Job, JobFile, read_jobs
-from rnnforecast.workflows.batch.positions import locate_keys
+from rnnforecast.workflows.batch.jobs import Job, JobFile, parse_jobs
 from rnnforecast.workflows.batch.results import BatchPlan
 
 if TYPE_CHECKING:
+    from rnnforecast.workflows.batch.faults import Faults
     from rnnforecast.workflows.batch.positions import KeyPath
 
 #: How long a busy database is waited for where somebody looks on.
@@ -27,11 +26,9 @@ CHECK_WAIT = "5s"
 def check_jobs(path: str | Path, *, store: str | Path | None = None) -> BatchPlan:
     """Check a jobs file and everything it names; nothing is run and nothing is written.
 
-    Raises UsageError with one finding for every fault, those of the file first: a file with faults of its own is not
-    held against the disk.
+    Raises UsageError with one finding for every fault, of the file and of the disk.
     """
-    job_file = read_jobs(path, store=store)
-    faults = Faults(str(path), locate_keys(job_file.path.read_text(encoding="utf-8")))
+    job_file, faults = parse_jobs(path, store=store)
     files = [_check_job(job, number, job_file, faults) for number, job in enumerate(job_file.jobs)]
     _check_loops(job_file.jobs, files, faults)
     faults.raise_all()
@@ -40,7 +37,7 @@ def check_jobs(path: str | Path, *, store: str | Path | None = None) -> BatchPla
 
 
 def _check_job(job: Job, number: int, job_file: JobFile, faults: Faults) -> list[str]:
-    """Check what one job names and return the files it reads."""
+    """Check what one job names and return the files it reads; a key with a fault of its own is not looked at again."""
     files: list[str] = []
     try:
         local = [item for item in job.data if not is_url(item)]
@@ -51,17 +48,20 @@ def _check_job(job: Job, number: int, job_file: JobFile, faults: Faults) -> list
             _check_query(item, job)
     except (InputError, UsageError) as error:
         _add(faults, ("job", number, "data"), job, error)
-    if job.output is not None:
+    if job.output is not None and not faults.blames(number, "output"):
         try:
             check_output(job.output, wait=CHECK_WAIT)
         except RnnForecastError as error:
             _add(faults, ("job", number, "output"), job, error)
     names = {other.name for other in job_file.jobs if other.model is None}
     try:
-        if job.waits_for not in names:  # else another job trains it first
+        # else it has none, or another job trains it first
+        if job.name and job.waits_for not in names and not faults.blames(number, "model"):
             find_model(job, job_file.store)
     except RnnForecastError as error:
         _add(faults, ("job", number, "model"), job, error)
+    if job.alarm_is_missing:
+        faults.add(("job", number, "on_alarm"), f"job `{job.name}`: {job.alarm_is_missing}")
     return files
 
 
@@ -90,12 +90,12 @@ def _check_loops(jobs: tuple[Job, ...], files: list[list[str]], faults: Faults) 
     for number, job in enumerate(jobs):
         reader = readers.get(os.path.realpath(job.output)) if isinstance(job.output, Path) else None
         if reader is not None:
-            message = f"job `{job.name}`: its output is data of job `{reader}`: {job.output}"
+            message = f"job `{job.name}`: its `output` is data of job `{reader}`: {job.output}"
             faults.add(("job", number, "output"), message, fix="write forecasts where no job reads")
 
 
 def _add(faults: Faults, path: KeyPath, job: Job, error: RnnForecastError) -> None:
-    faults.add(path, f"job `{job.name}`: {error.message}", fix=error.hint)
+    faults.add(path, f"job `{job.name}`: `{path[-1]}`: {error.message}", fix=error.hint)
 
 
 def _row(job: Job, num_files: int) -> dict[str, object]:

@@ -23,10 +23,12 @@ class Faults:
     file: str
     lines: dict[KeyPath, int]
     findings: list[Finding] = field(default_factory=list)
+    places: set[KeyPath] = field(default_factory=set)  # of the keys that have a fault
 
     def add(self, path: KeyPath, message: str, *, value: object = None, fix: str | None = None) -> None:
         """Note a fault of the key at `path`; a key of `[defaults]` is named at its own line, not at every job's."""
         line = self.line(path)
+        self.places.add(path)
         key = next((part for part in reversed(path) if isinstance(part, str)), None)
         shown = None if value is None else repr(value)[:_MAX_VALUE_LENGTH]
         finding = Finding(
@@ -42,6 +44,10 @@ class Faults:
         )
         if finding not in self.findings:
             self.findings.append(finding)
+
+    def blames(self, number: int, key: str) -> bool:
+        """Return whether a key of a job has a fault, its own or that of `[defaults]`."""
+        return ("job", number, key) in self.places or ("defaults", key) in self.places
 
     def line(self, path: KeyPath) -> int:
         """Return the line of a key."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,13 @@ class Job:
         """The job that may train the model of this one."""
         return (self.model or "").partition("@")[0]
 
+    @property
+    def alarm_is_missing(self) -> str:
+        """What is wrong with the program of `on_alarm`, empty where it is there; cron looks in fewer places for it."""
+        if not self.on_alarm or shutil.which(self.on_alarm[0]) is not None:
+            return ""
+        return f"the program `{self.on_alarm[0]}` of `on_alarm` is not there or may not be run"
+
 
 @dataclass(frozen=True)
 class JobFile:
@@ -65,6 +73,13 @@ def read_jobs(path: str | Path, *, store: str | Path | None = None) -> JobFile:
     Relative paths start at the folder of the file, also the store, unless it is given. Raises UsageError with one
     finding for each fault: line in `rows`, key in `column`.
     """
+    found, faults = parse_jobs(path, store=store)
+    faults.raise_all()
+    return found
+
+
+def parse_jobs(path: str | Path, *, store: str | Path | None = None) -> tuple[JobFile, Faults]:
+    """Read a file of jobs and all its faults; what a faulty key holds is left out. Raises UsageError for no TOML."""
     path = Path(path)
     text = _read_text(path)
     try:
@@ -77,14 +92,14 @@ def read_jobs(path: str | Path, *, store: str | Path | None = None) -> JobFile:
         ) from error
     faults = Faults(str(path), locate_keys(text))
     jobs = _read_tables(document, KeyReader(path.absolute().parent, faults), faults)
-    faults.raise_all()
-    return JobFile(
+    found = JobFile(
         path=path.absolute(),
         digest=hashlib.sha256(text.encode()).hexdigest(),
         store=_store_of(document, path.absolute().parent, store),
         num_workers=document.get("workers"),
         jobs=jobs,
     )
+    return found, faults
 
 
 def refuse(path: Path, findings: list[Finding]) -> None:
@@ -162,7 +177,7 @@ def _check_together(jobs: list[Job | None], faults: Faults) -> None:
         if job.name and first != number:
             faults.add(
                 ("job", number, "name"),
-                f"two jobs are called `{job.name}`, the other in line {faults.line(('job', first, 'name'))}",
+                f"two jobs have the `name` `{job.name}`, the other in line {faults.line(('job', first, 'name'))}",
                 fix="give each job a name of its own",
             )
         if job.output is None or isinstance(job.output, str):  # a table holds the forecasts of many models
@@ -173,7 +188,7 @@ def _check_together(jobs: list[Job | None], faults: Faults) -> None:
             line = faults.line(("job", other, "output"))
             faults.add(
                 ("job", number, "output"),
-                f"job `{job.name}` writes the file that job `{owner}` writes (line {line}): {job.output}",
+                f"job `{job.name}`: its `output` is that of job `{owner}` (line {line}): {job.output}",
                 fix="give each job an output of its own",
             )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -142,7 +141,7 @@ class JobKeys:
         try:
             output_kind(value)
         except UsageError as error:
-            self._add("output", error.message, value=value, fix=error.hint)
+            self._add("output", error.message, fix=error.hint)
         return self.reader.folder / value
 
     def settings(self) -> dict[str, JSONValue]:
@@ -196,8 +195,6 @@ class JobKeys:
             return ()
         if value and os.sep in value[0]:
             value = [str(self.reader.folder / value[0]), *value[1:]]
-        if value and shutil.which(value[0]) is None:
-            self._add(key, f"the program `{value[0]}` of `{key}` is not there or may not be run", value=value[0])
         if any("\0" in word for word in value):
             self._add(key, f"`{key}` holds a NUL character")
         return tuple(value)
@@ -275,6 +272,7 @@ class JobKeys:
         """Note a fault at the key's own line; what a default says wrongly is said once, not for every job."""
         inherited = key in self.values and key not in self.own
         path: KeyPath = ("defaults", key) if inherited else ("job", self.number, key)
+        message = message if f"`{key}`" in message else f"`{key}`: {message}"
         if value is not None and repr(value) not in message and f"`{value}`" not in message:
             message = f"{message}, not {_shown(value)}"
         self.reader.faults.add(path, message if inherited else f"{self._title}{message}", value=value, fix=fix)

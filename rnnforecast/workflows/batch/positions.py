@@ -49,7 +49,9 @@ def locate_keys(text: str) -> dict[KeyPath, int]:
 
 
 def line_of(lines: dict[KeyPath, int], path: KeyPath) -> int:
-    """Return the line of a key, or of the nearest table around it that has one, else 1."""
+    """Return the line of a key, or of the nearest table around it that has one, else 1; of several tables the first."""
+    if (*path, 0) in lines:
+        return lines[*path, 0]
     while path and path not in lines:
         path = path[:-1]
     return lines.get(path, 1)

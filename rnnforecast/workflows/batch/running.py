@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +18,7 @@ from rnnforecast.errors import ExitCode, OutputError, UsageError
 from rnnforecast.progress import NoProgress, Progress
 from rnnforecast.store.files import check_writable, lock, make_folder, sweep_temporaries
 from rnnforecast.store.names import encode_name
+from rnnforecast.workflows.batch.endings import stopped_within
 from rnnforecast.workflows.batch.history import History
 from rnnforecast.workflows.batch.jobs import Job, JobFile, read_jobs
 from rnnforecast.workflows.batch.ledger import LEDGER, Ledger, rotate
@@ -28,6 +31,8 @@ from rnnforecast.workflows.batch.stopping import Stopper
 from rnnforecast.workflows.batch.work import Place, work
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from rnnforecast.findings import JSONValue
 
 #: Memory a job may need, for choosing how many run side by side: a process with torch and a small network.
@@ -92,28 +97,54 @@ def _run(job_file: JobFile, state: Path, options: Options, progress: Progress) -
     run = new_run_id()
     with _record(run, state, options) as recorder, Stopper() as stopper:
         recorder.emit("run_start", **_describe_run(job_file, num_workers, options))
+        for missing in filter(None, (job.alarm_is_missing for job in job_file.jobs)):
+            recorder.warn(f"{missing}: no alarm would be heard")
         scheduler = Scheduler(num_workers, stopper=stopper, folder=job_file.path.parent)
         tasks = [_task(job, job_file, history, recorder, resume=options.resume) for job in job_file.jobs]
         results: dict[str, JobResult] = {}
+        awaited = {job.name: job.waits_for for job in job_file.jobs}
         progress.start("jobs", len(tasks))
-        with contextlib.closing(scheduler.run(tasks, on_start=lambda name: _began(name, recorder))) as ends:
-            for result in ends:
-                results[result.job] = _ended(result, recorder, history)
-                progress.update(len(results))
-        progress.finish()
-        jobs = tuple(results[job.name] for job in job_file.jobs)
         whole = BatchResult(
             jobs_file=str(job_file.path),
             store=str(job_file.store),
             run=run,
             ledger=str(state / LEDGER),
-            exit_code=exit_code_of(jobs) if stopper.signal is None else 128 + stopper.signal,
-            jobs=jobs,
+            exit_code=0,
+            jobs=(),
             num_workers=num_workers,
-            seconds=time.monotonic() - started,
-            signal=stopper.signal,
+            seconds=0.0,
         )
+        try:
+            with contextlib.closing(scheduler.run(tasks, on_start=lambda name: _began(name, recorder))) as ends:
+                for result in ends:
+                    waited_for = results.get(awaited[result.job])
+                    results[result.job] = _ended(_blamed(result, waited_for), recorder, history)
+                    progress.update(len(results))
+        except KeyboardInterrupt:  # a second Ctrl-C: the record says so, and nothing else is done
+            whole = _ended_run(whole, awaited, results, started=started, number=signal.SIGINT)
+            recorder.emit("run_end", **_graded(whole, recorder).counts())
+            raise
+        progress.finish()
+        whole = _ended_run(whole, awaited, results, started=started, number=stopper.signal)
         return _close(whole, recorder, history, options)
+
+
+def _ended_run(
+    run: BatchResult,
+    names: Iterable[str],
+    results: Mapping[str, JobResult],
+    *,
+    started: float,
+    number: int | None,
+) -> BatchResult:
+    """Return a run with how all its jobs ended; those that nothing is known of were stopped by signal `number`."""
+    stopped = functools.partial(JobResult, status="stopped", exit_code=128 + (number or 0))
+    jobs = tuple(
+        results[name] if name in results else stopped(name, error=None if number is None else stopped_within(number))
+        for name in names
+    )
+    code = exit_code_of(jobs) if number is None else 128 + number
+    return replace(run, jobs=jobs, exit_code=code, seconds=time.monotonic() - started, signal=number)
 
 
 def _close(result: BatchResult, recorder: Recorder, history: History, options: Options) -> BatchResult:
@@ -166,6 +197,15 @@ def _task(job: Job, job_file: JobFile, history: History, recorder: Recorder, *, 
 
 def _began(name: str, recorder: Recorder) -> None:
     recorder.emit("job_start", job=name)
+
+
+def _blamed(result: JobResult, waited_for: JobResult | None) -> JobResult:
+    """Name the job that was to train the model where there is none because that job failed."""
+    error = result.error
+    if error is None or error.code != "E_MODEL_UNKNOWN" or waited_for is None or waited_for.ok:
+        return result
+    hint = f"mend job `{waited_for.job}`, which trains it and {waited_for.status}"
+    return replace(result, error=replace(error, hint=hint))
 
 
 def _ended(result: JobResult, recorder: Recorder, history: History) -> JobResult:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,10 +20,14 @@ if TYPE_CHECKING:
 #: At a minute when few others start, and after the files of the day before have usually come.
 _HOUR, _MINUTE = 3, 17
 
+#: Where programs without a folder are looked for.
+_CRON_PATH = "/usr/bin:/bin"
+_SYSTEMD_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 _CRON = """\
 # rnnforecast: the jobs of {path}, every day at {hour}:{minute:02}.
 # Nothing is printed while all is well; cron mails what is printed otherwise (MAILTO).
-{minute} {hour} * * * {command}
+{notes}{minute} {hour} * * * {command}
 """
 
 _SERVICE = """\
@@ -34,7 +39,7 @@ Description=rnnforecast: the jobs of {title}
 Type=oneshot
 ExecStart={command}
 WorkingDirectory={folder}
-# the run tells its own jobs to end, and one that memory was taken from must not end the others
+{notes}# the run tells its own jobs to end, and one that memory was taken from must not end the others
 KillMode=mixed
 OOMPolicy=continue
 TimeoutStopSec=30
@@ -61,7 +66,8 @@ def cron_line(jobs_file: str | Path, *, store: str | Path | None = None) -> Unit
     # cron takes a bare % for a line break
     command = shlex.join(_command(found, store)).replace("%", "\\%")
     _refuse_line_breaks(command)
-    text = _CRON.format(path=str(found.path), hour=_HOUR, minute=_MINUTE, command=command)
+    notes = _unheard_alarms(found, "cron", _CRON_PATH)
+    text = _CRON.format(path=str(found.path), hour=_HOUR, minute=_MINUTE, command=command, notes=notes)
     return UnitsResult(str(found.path), (("crontab", text),))
 
 
@@ -78,6 +84,7 @@ def systemd_units(jobs_file: str | Path, *, store: str | Path | None = None) -> 
         "title": str(found.path).replace("%", "%%"),
         "hour": _HOUR,
         "minute": _MINUTE,
+        "notes": _unheard_alarms(found, "systemd", _SYSTEMD_PATH),
     }
     units = ((service, _SERVICE.format(place=service, **words)), (timer, _TIMER.format(place=timer, **words)))
     return UnitsResult(str(found.path), units)
@@ -89,6 +96,16 @@ def _command(job_file: JobFile, store: str | Path | None) -> list[str]:
     if store is not None or os.environ.get("RNNFORECAST_STORE"):
         words += ["--store", str(job_file.store)]
     return words
+
+
+def _unheard_alarms(job_file: JobFile, runner: str, path: str) -> str:
+    """Return a comment for each program of `on_alarm` that is not found where cron or systemd looks for it."""
+    programs = sorted({job.on_alarm[0] for job in job_file.jobs if job.on_alarm})
+    lost = [program for program in programs if shutil.which(program, path=path) is None]
+    told = (
+        f"# {runner} does not find `{program}` of `on_alarm`: name it there by its whole path.\n" for program in lost
+    )
+    return "".join(line for line in told if line.rstrip().isprintable())
 
 
 def _program() -> list[str]:

@@ -109,7 +109,6 @@ def test_the_environment_names_the_store_where_the_file_does_not(
         (GOOD + "timeout = 30\n", 5, "timeout", "a time with its unit"),
         (GOOD + 'timeout = "soon"\n', 5, "timeout", "not `soon`"),
         (GOOD + 'on_alarm = "mail me"\n', 5, "on_alarm", "a list of a program and its arguments"),
-        (GOOD + 'on_alarm = ["no-such-program-here"]\n', 5, "on_alarm", "`no-such-program-here`"),
         (GOOD.replace('"a"', '"a@3"'), 2, "name", "`@`"),
         (GOOD.replace('"a"', "7"), 2, "name", "`name` is a text, in quotes, not `7`"),
         (GOOD.replace('name = "a"\n', ""), 1, "name", "the job has no `name`"),
@@ -136,6 +135,7 @@ def test_the_environment_names_the_store_where_the_file_does_not(
         ("[defaults]\nhorizon = 0\n" + GOOD + OTHER, 2, "horizon", "`horizon` = 0: "),
         ("workers = 0\n" + GOOD, 1, "workers", "a number of processes"),
         ("store = 3\n" + GOOD, 1, "store", "the path of a folder"),
+        (GOOD + '[[jobs]]\nname = "b"\n', 5, "jobs", "unknown key `jobs`, did you mean `job`?"),
         ("stor = 'x'\n" + GOOD, 1, "stor", "unknown key `stor`, did you mean `store`?"),
     ],
 )
@@ -146,6 +146,7 @@ def test_a_fault_is_named_with_its_line_its_key_and_its_words(
     assert [(finding.rows, finding.column) for finding in found] == [((line,), key)]
     assert words in found[0].message
     assert found[0].message.startswith(f"line {line}: ")
+    assert f"`{key}`" in found[0].message
 
 
 def test_all_faults_are_named_at_once_in_the_order_of_their_lines(tmp_path: Path) -> None:
@@ -157,13 +158,13 @@ def test_all_faults_are_named_at_once_in_the_order_of_their_lines(tmp_path: Path
 
 def test_two_jobs_cannot_share_a_name(tmp_path: Path) -> None:
     found = _faults(tmp_path, GOOD + GOOD.replace("a-out", "b").replace('"a"', '"A"'))
-    assert found[0].message == "line 6: two jobs are called `A`, the other in line 2"
+    assert found[0].message == "line 6: two jobs have the `name` `A`, the other in line 2"
 
 
 def test_two_jobs_cannot_write_one_file_by_any_spelling(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path)
     found = _faults(tmp_path, GOOD + GOOD.replace('"a"', '"b"').replace("a-out.csv", "link/a-out.csv"))
-    assert "job `b` writes the file that job `a` writes (line 4)" in found[0].message
+    assert "job `b`: its `output` is that of job `a` (line 4)" in found[0].message
 
 
 @pytest.mark.parametrize("text", ["", "[defaults]\n", "workers = 2\n"])

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +16,10 @@ import pytest
 
 from rnnforecast.errors import ExitCode, LockedError, OutputError, UsageError
 from rnnforecast.store.files import lock
-from rnnforecast.workflows.batch import recorder
+from rnnforecast.workflows.batch import recorder, running
 from rnnforecast.workflows.batch.jobs import read_jobs
 from rnnforecast.workflows.batch.ledger import Ledger
-from rnnforecast.workflows.batch.results import BatchResult
+from rnnforecast.workflows.batch.results import BatchResult, JobResult
 from rnnforecast.workflows.batch.running import Options, batch, read_wait, state_folder
 
 #: Settings of a training that takes no longer than its imports.
@@ -217,6 +218,14 @@ def test_the_alarm_gets_the_failure_as_json_and_never_a_shell(workplace: Path) -
     assert result.warnings == ()
 
 
+def test_a_job_without_its_model_names_the_job_that_was_to_train_it(workplace: Path) -> None:
+    train = f'[[job]]\nname = "new"\ndata = "no.csv"\n{TINY}'
+    first, second = batch(_write(workplace, train, _forecast("a", model="new"))).jobs
+    assert (first.exit_code, second.exit_code) == (ExitCode.INPUT, ExitCode.MODEL_FILE)
+    assert second.error is not None
+    assert second.error.hint == "mend job `new`, which trains it and failed"
+
+
 def test_an_alarm_that_fails_is_a_warning(workplace: Path) -> None:
     result = batch(_write(workplace, _forecast("a", data="no.csv", more='on_alarm = ["false"]')))
     assert result.warnings == ("the alarm of job `a` ended with code 1",)
@@ -241,6 +250,21 @@ def test_events_are_the_lines_of_the_ledger_and_end_with_the_end_of_the_run(work
     }
     batch(path, options=Options(events=workplace / "events.jsonl"))
     assert (workplace / "events.jsonl").read_text().count("run_end") == 2  # appended
+
+
+def test_a_run_that_a_second_interrupt_ended_still_ends_its_record(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> Iterator[JobResult]:
+        yield JobResult("a", "done", 0)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(running.Scheduler, "run", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        batch(_write(workplace, _forecast("a"), _forecast("b")), options=Options(events=workplace / "events.jsonl"))
+    last = json.loads((workplace / "events.jsonl").read_text().splitlines()[-1])
+    assert (last["event"], last["exit_code"]) == ("run_end", 130)
+    assert (last["jobs_done"], last["jobs_stopped"]) == (1, 1)
 
 
 def test_metrics_are_written_after_the_run(workplace: Path) -> None:

@@ -57,6 +57,16 @@ def test_the_line_for_cron_runs_the_file_by_absolute_paths_in_a_bare_shell(
     assert json.loads(done.stdout) == ["batch", str(path), "--quiet"]
 
 
+def test_programs_that_cron_or_systemd_would_not_find_are_named(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "alarm.sh").write_text("#!/bin/sh\n")
+    (tmp_path / "alarm.sh").chmod(0o755)
+    for program, is_lost in (("no-such-program-here", True), ("env", False), (str(tmp_path / "alarm.sh"), False)):
+        path.write_text(JOBS + f"on_alarm = [{json.dumps(program)}]\n")
+        for text in (cron_line(path).text, systemd_units(path).units[0][1]):
+            assert (f"does not find `{program}` of `on_alarm`" in text) is is_lost
+    assert _command_of(cron_line(path).text).endswith(" --quiet")
+
+
 def test_a_store_that_was_named_is_part_of_the_line(path: Path) -> None:
     assert _command_of(cron_line(path, store="/srv/models").text).endswith("--quiet --store /srv/models")
 
