@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,21 @@ def test_a_forecast_has_the_same_bytes_in_any_environment(
     workplace: Path, wanted: bytes, changes: dict[str, str]
 ) -> None:
     assert _forecast(PREDICT, {**BARE, **changes}, workplace) == wanted
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_k06_a_forecast_is_whole_when_nobody_reads_what_is_said_of_it(
+    workplace: Path, wanted: bytes, stream: str
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [word for word in PREDICT if word != "--quiet"]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, stream: writer}
+    done = subprocess.run(command, cwd=workplace, env=BARE, check=False, **streams)  # type: ignore[call-overload]
+    os.close(writer)
+    assert done.returncode == 128 + signal.SIGPIPE
+    assert b"Traceback" not in (done.stdout or b"") + (done.stderr or b"")
+    assert (workplace / "out.csv").read_bytes() == wanted
 
 
 @pytest.mark.parametrize(("umask", "mode"), [(0o077, 0o600), (0o027, 0o640)])
