@@ -77,7 +77,8 @@ def choose_columns(
     reasons: dict[str, str] = {}
     time = choose_time(profiles, settings, reasons, sample, path=path)
     taken = {*time, *settings.id, *settings.past, *settings.future, *settings.static}
-    target = _choose_target(profiles, settings, taken, reasons, path=path, sign=parted_by([str(name) for name in sample.columns], sample))
+    sign = parted_by([one.name for one in profiles], sample)
+    target = _choose_target(profiles, settings, taken, reasons, path=path, sign=sign)
     roles = Roles(time, target, settings.id, settings.past, settings.future, settings.static, reasons=reasons)
     check_roles(sample, profiles, roles, settings, path=path)
     roles = replace(roles, categorical=categorical_of(sample, profiles, roles.covariates, path=path, known=categories))
@@ -85,7 +86,9 @@ def choose_columns(
         reasons["id"] = "named by --id"
         return roles
     used = {*time, *target, *roles.covariates}
-    candidates = [one for one in profiles if one.name not in used and _may_be_id(one)]
+    # of columns with one name none can be meant
+    names = [one.name for one in profiles]
+    candidates = [one for one in profiles if one.name not in used and names.count(one.name) == 1 and _may_be_id(one)]
     # columns named like ids first, in order of the file
     ordered = sorted(candidates, key=lambda one: not named_like_id(one.name))
     return replace(roles, id_candidates=tuple(one.name for one in ordered))

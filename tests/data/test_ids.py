@@ -2,8 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from rnnforecast.data.ids import choose_ids, join_codes
+from rnnforecast.data.reading import read_series
+from rnnforecast.errors import DataError
+from tests.data.conftest import Write
 
 
 def choose(columns: dict[str, list[str]], stamps: list[int] | None) -> tuple[str, ...]:
@@ -55,3 +59,11 @@ def test_without_stamps_only_a_name_tells_the_id() -> None:
 
 def test_joined_codes_are_numbered_in_order_of_appearance() -> None:
     assert join_codes([np.array([1, 1, 0, 1]), np.array([0, 1, 0, 0])]).tolist() == [0, 1, 2, 0]
+
+
+def test_of_columns_with_one_name_none_is_taken_for_the_name_of_a_series(write: Write) -> None:
+    rows = [
+        f"2024-01-{day:02d},{name},x,{value + day}" for name, value in (("a", 10), ("b", 50)) for day in range(1, 13)
+    ]
+    with pytest.raises(DataError, match=r"stamp 2024-01-01 occurs in rows 2, 14"):
+        read_series([write("\n".join(["date,g,g,y", *rows]))])
