@@ -16,11 +16,12 @@ import pytest
 
 from rnnforecast.errors import ExitCode, LockedError, OutputError, UsageError
 from rnnforecast.store.files import lock
-from rnnforecast.workflows.batch import recorder, running
+from rnnforecast.workflows.batch import recorder
 from rnnforecast.workflows.batch.jobs import read_jobs
 from rnnforecast.workflows.batch.ledger import Ledger
 from rnnforecast.workflows.batch.results import BatchResult, JobResult
 from rnnforecast.workflows.batch.running import Options, batch, read_wait, state_folder
+from rnnforecast.workflows.batch.scheduler import Scheduler
 
 #: Settings of a training that takes no longer than its imports.
 TINY = "horizon = 7\nnum_steps = 3\nnum_members = 1\nhidden_size = 4\n"
@@ -259,7 +260,7 @@ def test_a_run_that_a_second_interrupt_ended_still_ends_its_record(
         yield JobResult("a", "done", 0)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(running.Scheduler, "run", interrupted)
+    monkeypatch.setattr(Scheduler, "run", interrupted)
     with pytest.raises(KeyboardInterrupt):
         batch(_write(workplace, _forecast("a"), _forecast("b")), options=Options(events=workplace / "events.jsonl"))
     last = json.loads((workplace / "events.jsonl").read_text().splitlines()[-1])
