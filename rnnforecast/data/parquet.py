@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from rnnforecast.data.bombs import BATCH_BYTES, Scales
 from rnnforecast.data.delimited import sample_note
 from rnnforecast.data.opening import free_memory, in_words
 from rnnforecast.data.probe import survives
@@ -29,6 +30,8 @@ MAX_CELLS = 4 * 10**9
 PROBE_RATIO = 500
 _PROBE_BYTES = 2**26
 _BATCH_ROWS = 2**18
+#: Rows in one batch up to which the size of a dictionary bounds its texts well enough.
+_WEIGHED_ROWS = 2_000
 _BYTES_PER_CELL = 8
 _EXACT_DIGITS = 15
 
@@ -60,15 +63,20 @@ def open_parquet(source: Source) -> pq.ParquetFile:
     return file
 
 
-def sample_of(file: pq.ParquetFile, path: str, *, num_rows: int) -> pd.DataFrame:
-    """Return the first rows of the columns that hold one plain value a row. Raises DataError where there is no row."""
+def sample_of(columns: ParquetColumns, *, num_rows: int) -> pd.DataFrame:
+    """Return the first rows of the columns that hold one plain value a row. Raises DataError where there is no row.
+
+    Columns that would become far more than they are in the file are left out, as those of no plain values.
+    """
     import pyarrow as pa
 
+    file, path = columns.file, columns.path
     if not file.metadata.num_rows:
         message = f"{quoted_path(path)} has columns but 0 data rows"
         raise DataError(message, hint="name a file with rows", code="E_DATA_NO_ROWS")
     flat = [known.name for known in file.schema_arrow if unusable(known) is None]
     try:
+        flat, num_rows = columns.scales.of_sample(flat, num_rows)
         batch = next(file.iter_batches(batch_size=num_rows, columns=flat, use_threads=False))
         batch.validate(full=True)
         frame: pd.DataFrame = pa.Table.from_batches([batch]).to_pandas(ignore_metadata=True)
@@ -98,6 +106,7 @@ class ParquetColumns:
         self.path = source.path
         self.source = source
         self.file = open_parquet(source)
+        self.scales = Scales(self.file, source)
         self.fields = {known.name: known for known in reversed(list(self.file.schema_arrow))}
         self.names = tuple(known.name for known in self.file.schema_arrow)
         self.num_rows = min(self.file.metadata.num_rows, sample or self.file.metadata.num_rows)
@@ -146,13 +155,15 @@ class ParquetColumns:
         self.source = self.source.with_payload(b"")
 
     def _batches(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        longest = sum(self.scales.of_all(name, _WEIGHED_ROWS).longest for name in names)
+        batch_rows = max(min(_BATCH_ROWS, BATCH_BYTES // max(longest, 1)), 1)
         position = 0
         for group in range(self.file.metadata.num_row_groups):
             before, position = position, position + self.file.metadata.row_group(group).num_rows
             if position <= self.num_left_out:
                 continue  # not even looked at
             skip = max(self.num_left_out - before, 0)
-            for batch in self.file.iter_batches(batch_size=_BATCH_ROWS, row_groups=[group], columns=list(names)):
+            for batch in self.file.iter_batches(batch_size=batch_rows, row_groups=[group], columns=list(names)):
                 yield batch.slice(min(skip, batch.num_rows))
                 skip = max(skip - batch.num_rows, 0)
 
@@ -162,7 +173,7 @@ class ParquetColumns:
             raise refusal(problems)
 
     def problems_of(self, names: Sequence[str]) -> list[Finding]:
-        """Return the refusals of columns that hold no plain values."""
+        """Return the refusals of columns that hold no plain values, or far more of them than the file has bytes."""
         reasons = {name: unusable(self.fields[name]) for name in names if name in self.fields}
         fix = "write it as a column of numbers, stamps or text, or use another column"
         return [
@@ -176,7 +187,21 @@ class ParquetColumns:
             )
             for name, why in reasons.items()
             if why is not None
-        ]
+        ] + [self._too_heavy(name) for name, why in reasons.items() if why is None and self._problem_of(name)]
+
+    def _problem_of(self, name: str) -> str | None:
+        """Return why a column would become too much in memory, None where it would not. Raises DataError for damage."""
+        import pyarrow as pa
+
+        try:
+            return self.scales.of_all(name, _WEIGHED_ROWS).problem
+        except (pa.ArrowException, OSError, ValueError, StopIteration, MemoryError) as error:
+            raise _damaged(self.path, error) from error
+
+    def _too_heavy(self, name: str) -> Finding:
+        message = f"column `{name}` holds {self._problem_of(name)}"
+        fix = "write the column without it, or, if it is right, say how large the file may become: --max-bytes 20GiB"
+        return Finding("E_DATA_BOMB", "refusal", message, self.path, column=name, count=1, fix=fix)
 
     def _check_size(self, names: Sequence[str]) -> None:
         """Raise DataError where the columns would not fit into memory, or a child process does not survive them."""

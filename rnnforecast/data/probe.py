@@ -13,8 +13,10 @@ _SECONDS = 60
 _CODE = """
 import json, resource, sys
 asked = json.loads(sys.argv[1])
-resource.setrlimit(resource.RLIMIT_AS, (asked["memory"], asked["memory"]))
-resource.setrlimit(resource.RLIMIT_CPU, (asked["seconds"], asked["seconds"]))
+for kind, limit in ((resource.RLIMIT_AS, asked["memory"]), (resource.RLIMIT_CPU, asked["seconds"])):
+    hard = resource.getrlimit(kind)[1]  # a job may have less than is asked for
+    limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+    resource.setrlimit(kind, (limit, limit))
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -26,6 +28,7 @@ for batch in file.iter_batches(batch_size=65536, columns=asked["columns"], use_t
 
 def survives(payload: bytes, columns: list[str], *, memory: int) -> str | None:
     """Return None where a child process could read these columns within its memory and time, else why it could not."""
+    memory += 4 * len(payload)  # it is held there too
     asked = json.dumps({"memory": memory, "seconds": _SECONDS, "columns": columns})
     command = [sys.executable, "-P", "-c", _CODE, asked]
     try:

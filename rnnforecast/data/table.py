@@ -103,7 +103,7 @@ def read_table(path: str, settings: DataSettings | None = None) -> Table:
     source = _open(path, settings)
     if source.kind == "parquet":
         columns = ParquetColumns(source, sample=settings.sample)
-        sample = sample_of(columns.file, source.path, num_rows=SAMPLE_ROWS)
+        sample = sample_of(columns, num_rows=SAMPLE_ROWS)
         return Table(source.path, source.digest, columns.names, sample, columns, source.findings)
     sheet = open_sheet(source, settings)
     sample = sheet.sample()
