@@ -151,7 +151,8 @@ def _read(
         )
     except DataError as error:
         findings[:] = without_refused_cells(findings, problems)
-        raise refusal([*problems, *error.findings]) if problems and error.findings else error from error
+        own = without_refused_cells(error.findings, problems)
+        raise refusal([*problems, *own]) if problems and error.findings else error from error
     if problems:
         findings[:] = without_refused_cells(findings, problems)
         raise refusal(problems)

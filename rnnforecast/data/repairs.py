@@ -45,6 +45,10 @@ def with_noticed(error: RnnForecastError, noticed: Sequence[Finding], *, redact:
     return hidden
 
 
+#: What is found where the cells of a target were refused: that they are missing.
+_FOLLOWS = ("N_TARGET_LEADING", "N_TARGET_TRAILING", "E_TARGET_MISSING")
+
+
 def without_refused_cells(noticed: Iterable[Finding], problems: Iterable[Finding]) -> list[Finding]:
     """Return what was noticed without what follows from refused rows: their cells are missing, their stamps too."""
     problems = list(problems)
@@ -53,6 +57,8 @@ def without_refused_cells(noticed: Iterable[Finding], problems: Iterable[Finding
     kept = []
     for finding in noticed:
         if finding.code == "N_TIME_GAPS" and lost_rows:
+            continue
+        if refused and finding.code in _FOLLOWS:
             continue
         bad = [one for one in refused if finding.code == "N_VALUE_MISSING" and one.column == finding.column]
         count = finding.count - sum(one.count for one in bad)

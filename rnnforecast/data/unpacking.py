@@ -96,6 +96,8 @@ def _gzip(path: str, raw: bytes) -> Iterator[bytes]:  # noqa: ARG001
         if not inflater.eof:
             raise EOFError
         rest = inflater.unused_data
+    if rest.strip(b"\0"):  # tapes are filled with zeros; anything else may be rows that are lost
+        raise EOFError
 
 
 def _frames(new: Callable[[], bz2.BZ2Decompressor | lzma.LZMADecompressor], raw: bytes) -> Iterator[bytes]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+
 import pandas as pd
 
 from tests.bad_input.harness import Case, text_file
@@ -128,6 +130,18 @@ NUMBERS: tuple[Case, ...] = (
     ),
 )  # fmt: skip
 
+PACKED: tuple[Case, ...] = (
+    Case("B17", "bytes behind a gzip", text_file(gzip.compress(rows(DAYS).encode()) + b"2024-03-01,7", "rows.csv.gz"),
+         "refused", says=("damaged or cut gzip",), fix=text_file(rows(DAYS), "rows.csv"), fixed_values=VALUES),
+    Case("B17", "zeros behind a gzip", text_file(gzip.compress(rows(DAYS).encode()) + bytes(512), "rows.csv.gz"),
+         "accepted", values=VALUES),
+    *(
+        Case("B16", f"{words} named csv", text_file(magic + b"abc\n" * 9), "refused", says=(words, "export"))
+        for words, magic in (("an LZ4 file", b"\x04\x22\x4d\x18"), ("a RAR archive", b"Rar!\x1a\x07\x01"),
+                             ("packed by `compress`", b"\x1f\x9d\x90"))
+    ),
+)  # fmt: skip
+
 LAYOUTS: tuple[Case, ...] = (
     Case(
         "B12",
@@ -152,4 +166,4 @@ LAYOUTS: tuple[Case, ...] = (
     ),
 )
 
-CASES: tuple[Case, ...] = (*UNREAD, *PARTS, *NUMBERS, *LAYOUTS)
+CASES: tuple[Case, ...] = (*UNREAD, *PARTS, *NUMBERS, *PACKED, *LAYOUTS)

@@ -253,9 +253,12 @@ def test_b102_the_same_rows_give_the_same_bytes_however_they_come(
     write(tmp_path / "shuffled.csv", shuffled)
     (tmp_path / "packed.csv.gz").write_bytes(gzip.compress((tmp_path / "plain.csv").read_bytes()))
     frame = pd.read_csv("plain.csv")
-    frame.assign(date=pd.to_datetime(frame["date"])).to_parquet("typed.parquet", index=False)
+    typed = frame.assign(date=pd.to_datetime(frame["date"]))
+    typed.to_parquet("typed.parquet", index=False)
+    typed.sample(frac=1.0, random_state=1).to_parquet("mixed.parquet", index=False, row_group_size=17)
+    (tmp_path / "mixed.csv.gz").write_bytes(gzip.compress((tmp_path / "shuffled.csv").read_bytes()))
     forecasts = {}
-    for name in ("plain.csv", "shuffled.csv", "packed.csv.gz", "typed.parquet", "-"):
+    for name in ("plain.csv", "shuffled.csv", "packed.csv.gz", "mixed.csv.gz", "typed.parquet", "mixed.parquet", "-"):
         with monkeypatch.context() as patched:
             patched.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO((tmp_path / "shuffled.csv").read_bytes())))
             assert train(name, "--name", "model").code == 0

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from rnnforecast.config import DataSettings
@@ -74,3 +76,12 @@ def test_rows_that_are_refused_are_no_gaps(write: Write) -> None:
     with pytest.raises(DataError) as caught:
         read_series([write("date,y\n2024-01-01,1\n2024-01-02,2,3\n2024-01-03,3\n2024-01-04,4\n2024-01-05,4\n")])
     assert [finding.code for finding in caught.value.findings] == ["E_DATA_RAGGED"]
+
+
+def test_what_follows_from_refused_cells_is_no_problem_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("date,y\n" + "".join(f"2024-01-{day:02d},{day}%\n" for day in range(1, 13)))
+    with pytest.raises(DataError) as caught:
+        read_series([path])
+    assert [finding.code for finding in caught.value.findings] == ["E_VALUE_TEXT"]
+    assert "--percent" in str(caught.value.hint)
