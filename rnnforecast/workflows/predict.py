@@ -133,14 +133,13 @@ def answer(
     if watcher is not None:
         watcher(loaded, forecast)
     series = loaded.series
-    last = np.unique(series.first_ordinals + series.lengths - 1)
     return PredictResult(
         model=loaded.manifest.label,
         frame=frame,
         freq=series.freq.alias,
         horizon=steps,
         quantile_levels=levels,
-        cutoffs=tuple(series.freq.to_timestamps(last)),
+        cutoffs=tuple(series.freq.to_timestamps(np.unique(series.first_ordinals + series.lengths - 1))),
         num_series=series.num_series,
         previews=make_previews(series, shown),
         output=None if request.output is None else shown_output(request.output),

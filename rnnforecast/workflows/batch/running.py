@@ -104,16 +104,7 @@ def _run(job_file: JobFile, state: Path, options: Options, progress: Progress) -
         results: dict[str, JobResult] = {}
         awaited = {job.name: job.waits_for for job in job_file.jobs}
         progress.start("jobs", len(tasks))
-        whole = BatchResult(
-            jobs_file=str(job_file.path),
-            store=str(job_file.store),
-            run=run,
-            ledger=str(state / LEDGER),
-            exit_code=0,
-            jobs=(),
-            num_workers=num_workers,
-            seconds=0.0,
-        )
+        whole = _begun(job_file, state, run, num_workers)
         try:
             with contextlib.closing(scheduler.run(tasks, on_start=lambda name: _began(name, recorder))) as ends:
                 for result in ends:
@@ -127,6 +118,20 @@ def _run(job_file: JobFile, state: Path, options: Options, progress: Progress) -
         progress.finish()
         whole = _ended_run(whole, awaited, results, started=started, number=stopper.signal)
         return _close(whole, recorder, history, options)
+
+
+def _begun(job_file: JobFile, state: Path, run: str, num_workers: int) -> BatchResult:
+    """Return a run of which no job has ended yet."""
+    return BatchResult(
+        jobs_file=str(job_file.path),
+        store=str(job_file.store),
+        run=run,
+        ledger=str(state / LEDGER),
+        exit_code=0,
+        jobs=(),
+        num_workers=num_workers,
+        seconds=0.0,
+    )
 
 
 def _ended_run(
