@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from rnnforecast.data.dialect import folded
 from rnnforecast.data.ids import FILE_ID, named_like_id
+from rnnforecast.data.partitions import partitions_of
 from rnnforecast.data.profiles import Profile, profile_columns
 from rnnforecast.data.refusals import listed, refusal
 from rnnforecast.data.role_checks import categorical_of, check_not_wide, check_roles, in_words, parted_by
@@ -102,7 +103,7 @@ def _check_names(sample: pd.DataFrame, settings: DataSettings, *, path: str) -> 
     fix = f"the columns are {listed(names)}"
     wanted = [*time, *settings.target, *settings.id, *settings.past, *settings.future, *settings.static]
     for name in dict.fromkeys(wanted):
-        if name == FILE_ID and name in settings.id and name not in names:
+        if name in settings.id and (name == FILE_ID or name in partitions_of(path)):
             continue
         if name not in names:
             near = _nearest(name, names)

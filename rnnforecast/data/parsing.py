@@ -11,6 +11,7 @@ import pandas as pd
 from rnnforecast.config import DataSettings
 from rnnforecast.data.ids import FILE_ID
 from rnnforecast.data.numbers import note_sentinels, parse_numbers
+from rnnforecast.data.partitions import common_partitions, partitions_of
 from rnnforecast.data.refusals import listed, quoted_path, rows_in_words
 from rnnforecast.data.timing import read_stamps
 from rnnforecast.errors import DataError
@@ -57,8 +58,9 @@ def parse_file(table: Table, roles: Roles, settings: DataSettings | None = None)
     numeric = [name for name in (*roles.target, *roles.covariates) if name not in roles.categorical]
     words = (*roles.id, *roles.id_candidates, *roles.categorical)
     labels = [name for name in words if name in table.names]
-    used = (*roles.time, *numeric, *roles.id, *roles.categorical)
-    lacking = [name for name in used if name not in table.names and name != FILE_ID]
+    elsewhere = {FILE_ID, *partitions_of(table.path)}
+    used = (*roles.time, *numeric, *(name for name in roles.id if name not in elsewhere), *roles.categorical)
+    lacking = [name for name in used if name not in table.names]
     if lacking:
         message = f"{quoted_path(table.path)} lacks column {listed(lacking)}"
         raise DataError(message, hint=f"its columns are {listed(table.names)}", code="E_COLUMN_UNKNOWN")
@@ -209,9 +211,14 @@ def join_files(files: Sequence[ParsedFile]) -> ParsedFiles:
         {name: _joined([_column_of(one, name) for one in files]) for name in labels},
         index=pd.RangeIndex(int(starts[-1])),
     )
+    named_by_file = common_partitions([one.table.path for one in files], columns=labels)
     if FILE_ID not in frame:
-        codes = np.repeat(np.arange(len(files), dtype=np.int32), np.diff(starts))
-        frame[FILE_ID] = pd.Categorical.from_codes(codes, categories=pd.Index(_file_ids(files), dtype=object))
+        named_by_file[FILE_ID] = _file_ids(files)
+    for name, values in named_by_file.items():
+        codes, distinct = pd.factorize(np.array(values, dtype=object))
+        frame[name] = pd.Categorical.from_codes(
+            np.repeat(codes.astype(np.int32), np.diff(starts)), categories=pd.Index(distinct, dtype=object)
+        )
     return ParsedFiles(
         files=tuple(files),
         starts=starts,

@@ -44,12 +44,17 @@ class Profile:
     @property
     def named_like_time(self) -> bool:
         """Whether the name says that the column holds stamps."""
-        return any(word in _TIME_WORDS for word in self.words)
+        return named_like_time(self.name)
 
     @property
     def is_numeric(self) -> bool:
         """Whether the column could be a target or a covariate."""
         return self.kind in ("integer", "number", "boolean", "empty")
+
+
+def named_like_time(name: str) -> bool:
+    """Whether a name says that what is called so is a time."""
+    return any(word in _TIME_WORDS for word in words_of(name))
 
 
 def words_of(name: str) -> tuple[str, ...]:

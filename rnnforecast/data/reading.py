@@ -28,6 +28,7 @@ from rnnforecast.data.filling import filled
 from rnnforecast.data.ids import FILE_ID, choose_ids, near_twins, number_items
 from rnnforecast.data.known_ahead import with_plan
 from rnnforecast.data.parsing import ParsedFiles, codes_of, join_files, missing_id, parse_file
+from rnnforecast.data.partitions import check_times, common_partitions, note_unused
 from rnnforecast.data.plans import PlanFiles, open_plan, read_plan
 from rnnforecast.data.refusals import listed, refusal, rows_in_words
 from rnnforecast.data.repairs import check_strict, redacted, with_noticed, without_refused_cells
@@ -134,6 +135,8 @@ def _read(
     here = _in_rows(settings, tables[0].names, plan)
     roles = _choose(tables[0], here, categories=model.categories)
     findings += note_guess(roles, path=tables[0].path)
+    if not roles.time and settings.time is None:
+        check_times([table.path for table in tables], columns=tables[0].names)
     if settings.dataset:
         check_schemas(tables, roles)
     files = [parse_file(table, roles, here) for table in tables]
@@ -145,6 +148,7 @@ def _read(
         raise refusal(problems)
     together, words = encode_categories(join_files(files), roles, findings, known=model.categories)
     roles = _with_ids(roles, together, here)
+    findings += note_unused([table.path for table in tables], roles.id, columns=names)
     try:
         series = _lay_out(
             together, roles, here, findings, words=words, known=model.freq, keep_unobserved=keep_unobserved
@@ -271,8 +275,10 @@ def _choose(table: Table, settings: DataSettings, *, categories: Vocabularies | 
 
 
 def read_columns(path: str | Path, settings: DataSettings | None = None) -> tuple[str, ...]:
-    """Return the names of all columns of a file."""
-    return read_table(str(path), settings).names
+    """Return the names of all columns of a file, of the first one where a folder or a pattern names several."""
+    settings = settings or DataSettings()
+    first = expand([path], dataset=settings.dataset)[0][0]
+    return read_table(first, settings).names
 
 
 def _with_ids(roles: Roles, joined: ParsedFiles, settings: DataSettings) -> Roles:
@@ -283,7 +289,10 @@ def _with_ids(roles: Roles, joined: ParsedFiles, settings: DataSettings) -> Role
     first = slice(0, len(joined.values) if settings.dataset else int(joined.starts[1]))
     stamps = joined.stamps[first] if joined.stamps is not None else None
     frame = joined.frame if len(joined.values) == first.stop else joined.frame.iloc[first]
-    ids, reason = choose_ids(frame, stamps, roles.id_candidates)
+    candidates = roles.id_candidates
+    if settings.dataset:
+        candidates = (*common_partitions([one.table.path for one in joined.files], columns=candidates), *candidates)
+    ids, reason = choose_ids(frame, stamps, candidates)
     if several and not ids and not settings.dataset:
         ids, reason = (FILE_ID,), "each file is a series; --id names a column instead"
     return replace(roles, id=ids, reasons={**roles.reasons, "id": reason})

@@ -245,8 +245,7 @@ def _choose(
     if model is not None or not data:
         stored = registry.resolve(model)
         return stored, (f"model {stored.label}" + ("" if model else ", the newest"),)
-    asked = DataSettings() if reading is None else DataSettings(query=reading.query, wait=reading.wait)
-    columns = read_columns(str(data[0]), asked)
+    columns = read_columns(str(data[0]), reading)
     first = public_path(str(data[0]))
     fitting = registry.find_for_data(first, columns=columns)
     if fitting is not None:
