@@ -16,7 +16,13 @@ from rnnforecast.data.closures import OpenDays, set_open_days
 from rnnforecast.data.duplicates import without_duplicates
 from rnnforecast.data.ragged import in_order, offsets_of
 from rnnforecast.data.refusals import quoted, refusal, rows_in_words
-from rnnforecast.data.regularity import calendars_in_words, differing_frequencies, one_calendar_fix, snap
+from rnnforecast.data.regularity import (
+    are_midnights_elsewhere,
+    calendars_in_words,
+    differing_frequencies,
+    one_calendar_fix,
+    snap,
+)
 from rnnforecast.errors import DataError
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
@@ -137,6 +143,8 @@ def _frequency(
         refused = _off_grid(rows, order, clock, stamps, offsets=offsets)
     except DataError as error:
         refused = _irregular(rows, order, offsets, error)
+    if are_midnights_elsewhere(stamps, offsets):
+        raise _summer_time(rows, order, stamps)
     snapped = snap(stamps, offsets)
     if snapped is None:
         raise refused
@@ -152,6 +160,17 @@ def _frequency(
         Finding("W_TIME_SNAPPED", "repair", message, file, column=rows.time_column, count=snapped.num_moved)
     )
     return clock, snapped.stamps
+
+
+def _summer_time(rows: Rows, order: IntArray, stamps: StampArray) -> DataError:
+    """Return the refusal of midnights of a zone with summer time that is not named."""
+    file, _ = rows.locate([int(order[0])])
+    hours = np.unique((stamps - stamps.astype("datetime64[D]")).astype("timedelta64[m]").astype(np.int64))
+    times = " and ".join(f"{minute // 60:02d}:{minute % 60:02d}" for minute in hours)
+    message = f"time column `{rows.time_column}`: stamps fall on {times} for months each, as midnights of a zone with"
+    fix = "name that zone, as `--tz Europe/Berlin`, so that each row gets its own day"
+    finding = Finding("E_TIME_SUMMER", "refusal", f"{message} summer time", file, column=rows.time_column, fix=fix)
+    return refusal([finding])
 
 
 def _irregular(rows: Rows, order: IntArray, offsets: IntArray, error: DataError) -> DataError:

@@ -35,6 +35,11 @@ _NICE_STEPS = (
     DAY,
     7 * DAY,
 )
+_HOUR = 3_600 * SECOND
+#: Midnights of eastern, central and western Europe in UTC.
+_LATE_HOURS = ((21, 22), (22, 23), (0, 23))
+#: Days that a zone keeps one time at least, and days of it that a file must show.
+_SHORTEST_SEASON, _FEWEST_DAYS = 90, 7
 _MAX_DESCRIBED = 50
 _MAX_SHOWN = 5
 
@@ -64,6 +69,26 @@ def snap(stamps: StampArray, offsets: IntArray) -> Snapped | None:
         shifts = np.abs((moved - stamps).astype(np.int64))
         return Snapped(moved, freq, int(np.count_nonzero(shifts)), describe_step(int(shifts.max())))
     return None
+
+
+def are_midnights_elsewhere(stamps: StampArray, offsets: IntArray) -> bool:
+    """Whether daily or rarer stamps fall late in the evening on one hour for months, then on the next.
+
+    So the midnights of a European zone with summer time look in UTC: moved to their days, all would be a day early.
+    """
+    same = same_series(len(stamps), offsets)
+    if stamps.dtype.kind != "M" or not same.any() or _middle_step(stamps, offsets) < 0.8 * DAY:
+        return False
+    days = stamps.astype("datetime64[D]")
+    times = (stamps - days).astype("timedelta64[us]").astype(np.int64)
+    if tuple(np.unique(times) // _HOUR) not in _LATE_HOURS or (times % _HOUR).any():
+        return False
+    flips = np.diff(times) != 0
+    begins = np.flatnonzero(np.r_[True, flips | ~same])
+    ends = np.r_[begins[1:], len(stamps)] - 1
+    spans = (days[ends] - days[begins]).astype(np.int64)
+    is_inner = ~np.isin(begins, offsets) & ~np.isin(ends + 1, offsets)
+    return bool((flips & same).any() and (spans >= _FEWEST_DAYS).all() and (spans[is_inner] >= _SHORTEST_SEASON).all())
 
 
 def _ascends(stamps: StampArray, offsets: IntArray) -> bool:
