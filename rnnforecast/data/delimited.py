@@ -107,14 +107,16 @@ class Sheet:
         """Return columns under their position, such as "3".
 
         Text is categorical, "" where a cell is empty. Numbers are float64, or categorical text where one cell is no
-        plain number. Time is datetime64[us] or int64 where every cell is written so, else text: as Arrow holds it where
-        one column holds the stamps and few repeat, else as objects.
+        plain number or the user names the marks. Time is datetime64[us] or int64 where every cell is written so, else
+        text: as Arrow holds it where one column holds the stamps and few repeat, else as objects.
         """
         import pyarrow as pa
 
         as_text = pa.dictionary(pa.int32(), pa.string())
         types: dict[int, Any] = dict.fromkeys(text, as_text)
-        types |= {place: pa.float64() for place in numeric}
+        # where the point stands between thousands, plain numbers too are to be read so
+        has_points = self.settings.decimal == "," or self.settings.thousands == "."
+        types |= {place: as_text if has_points else pa.float64() for place in numeric}
         types |= {place: self._time_type(place, is_alone=len(time) == 1) for place in time if place not in text}
         if not self._is_mended and self._looks_odd():
             self._mend()

@@ -266,12 +266,16 @@ def _choose(table: Table, settings: DataSettings, *, categories: Vocabularies | 
     if problems:
         raise refusal(problems)
     try:
-        return choose_columns(table.sample, settings, path=table.path, categories=categories)
+        roles = choose_columns(table.sample, settings, path=table.path, categories=categories)
     except DataError as error:
         unusable = table.problems_of(table.names)
         if error.findings or not unusable:
             raise
         raise DataError(error.message, hint=error.hint, code=error.code, findings=unusable) from error
+    doubts = table.doubts_of([*roles.target, *roles.covariates], settings)
+    if doubts:
+        raise refusal(doubts)
+    return roles
 
 
 def read_columns(path: str | Path, settings: DataSettings | None = None) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ INFINITE = re.compile(r"[-+]?(inf|infinity)", re.IGNORECASE)
 DECIMAL_COMMA = re.compile(r"[-+]?(\d{1,3}(\.\d{3})+|\d+),\d+", re.ASCII)
 GROUPED = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?", re.ASCII)
 POINT_GROUPED = re.compile(r"[-+]?\d{1,3}(\.\d{3}){2,}", re.ASCII)
+_SMALL_GROUPS = re.compile(r"[-+]?(0|[1-9]\d{0,2}(\.\d{3})?)", re.ASCII)
 _WITH_UNIT = re.compile(r"[-+]?[\d.,]+ ?[%€$£°].*|[€$£] ?[-+]?[\d.,]+|[-+]?[\d.,]+ [a-zA-Z]+", re.ASCII)
 _UNIT = re.compile(r"[-+]?[\d.,]+\s*[^\d\s.,]+.*|[^\d\s.,+-]+\s*[-+]?[\d.,]+", re.DOTALL)
 _UNIT_PARTS = re.compile(r"(?P<number>[-+]?[\d.,]*\d)\s*(?P<unit>[^\d\s.,+-].*)", re.DOTALL)
@@ -138,6 +139,19 @@ def _found_out(texts: list[str], given: Convention) -> Convention:
     if grouped and not with_comma and len(grouped) == len(points):
         return replace(given, thousands=".", decimal=",", note="with points between thousands")
     return given
+
+
+def doubtful_point(texts: Iterable[str]) -> tuple[str, str] | None:
+    """Return a text such as `1.234` and one such as `12` where every point may stand between thousands, else None.
+
+    Decimals are written to one place each, or some end early: then no whole number stands beside three places alone.
+    """
+    numbers = [text for text in texts if PLAIN.fullmatch(text)]
+    whole = next((text for text in numbers if "." not in text), None)
+    pointed = next((text for text in numbers if "." in text), None)
+    if whole is None or pointed is None or not all(_SMALL_GROUPS.fullmatch(text) for text in numbers):
+        return None
+    return pointed, whole
 
 
 def is_numeric(text: str) -> bool:

@@ -13,8 +13,9 @@ from rnnforecast.data.databases.address import is_database
 from rnnforecast.data.delimited import SAMPLE_ROWS, Sheet, open_sheet
 from rnnforecast.data.numbers import EXACT, LARGEST_INTEGER
 from rnnforecast.data.parquet import ParquetColumns, sample_of
-from rnnforecast.data.refusals import quoted_path, refusal
+from rnnforecast.data.refusals import quoted_path, refusal, rows_in_words
 from rnnforecast.data.source import Source, open_database, open_source, stem_of
+from rnnforecast.data.spellings import cleaned, doubtful_point
 from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding
 
@@ -75,6 +76,29 @@ class Table:
     def problems_of(self, names: Sequence[str]) -> list[Finding]:
         """Return the refusals of columns that could play no part: only those of Parquet can be of such types."""
         return self._columns.problems_of(names) if isinstance(self._columns, ParquetColumns) else []
+
+    def doubts_of(self, names: Sequence[str], settings: DataSettings) -> list[Finding]:
+        """Return the refusals of columns of numbers whose points have two readings, by the sample.
+
+        Who parts cells by `;` has often taken the comma for decimals, and the point for thousands.
+        """
+        if not isinstance(self._columns, Sheet) or self._columns.dialect.delimiter != ";":
+            return []
+        if settings.decimal is not None or settings.thousands is not None:
+            return []
+        doubts = ((name, doubtful_point(cleaned(text) for text in self.sample[name])) for name in names)
+        return [self._doubt(name, *found) for name, found in doubts if found is not None]
+
+    def _doubt(self, name: str, pointed: str, whole: str) -> Finding:
+        row = [cleaned(text) for text in self.sample[name]].index(pointed)
+        plain = pointed.replace(".", "")
+        lines = tuple(self.lines_of([row]))
+        message = (
+            f"column `{name}`, {rows_in_words(lines, 1)}: `{pointed}` may mean {plain} or {pointed}: cells are parted "
+            f"by `;`, and beside it stands `{whole}`"
+        )
+        fix = f"say which: --thousands . reads {plain}, --decimal . reads {pointed}"
+        return Finding("E_VALUE_TEXT", "refusal", message, self.path, lines, name, pointed, 1, fix)
 
     def lines_of(self, rows: Sequence[int]) -> list[int]:
         """Return the lines of the file that rows stand on, the header being line 1; row numbers from 1 for Parquet."""

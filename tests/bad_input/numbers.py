@@ -32,6 +32,7 @@ COMMA = text_file(daily([f'"{number},5"' for number in range(12)]))
 COMMA_VALUES = [number + 0.5 for number in range(12)]
 MIXED = column("1,5", "2.5")
 TWO_READINGS = text_file(daily(['"1,234"', '"5,678"', *range(10)]))
+TWO_READINGS_OF_POINTS = text_file(daily(["1.234", "5.678", *range(10)]).replace(",", ";"))
 
 CASES: tuple[Case, ...] = (
     Case("B06", "decimal commas", COMMA, "accepted", says=("decimal commas", "`y`"), values=COMMA_VALUES),
@@ -71,6 +72,25 @@ CASES: tuple[Case, ...] = (
         TWO_READINGS,
         "accepted",
         flags={"decimal": ","},
+        values=[1.234, 5.678, *range(10)],
+    ),
+    Case(
+        "B07",
+        "points between thousands or decimal",
+        TWO_READINGS_OF_POINTS,
+        "refused",
+        says=("1234", "1.234", "--thousands"),
+        row=2,
+        column="y",
+        fix={"thousands": "."},
+        fixed_values=[1234, 5678, *range(10)],
+    ),
+    Case(
+        "B07",
+        "points between thousands or decimal, decimal meant",
+        TWO_READINGS_OF_POINTS,
+        "accepted",
+        flags={"decimal": "."},
         values=[1.234, 5.678, *range(10)],
     ),
     Case(
