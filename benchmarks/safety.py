@@ -155,9 +155,15 @@ def _write(stream: BinaryIO, content: bytes) -> None:
     stream.write(content)
 
 
-def _compare(written: Path, content: bytes) -> None:
-    if written.read_bytes() != content:
-        raise OutputError("what was read back is not what was written", hint="check the disk")
+def _compare(path: Path, content: bytes) -> None:
+    place, block, wanted = 0, bytearray(1 << 20), memoryview(content)
+    with path.open("rb", buffering=0) as stream:
+        while count := stream.readinto(block):
+            if block[:count] != wanted[place : place + count]:
+                raise OutputError(f"{path} is not what was written", hint="look at the disk")
+            place += count
+    if place != len(content):
+        raise OutputError(f"{path} is {place} bytes, not {len(content)}", hint="look at the disk")
 
 
 if __name__ == "__main__":
