@@ -80,8 +80,8 @@ def main() -> None:
         "times the arrays",
     )
     note = (
-        f"Three columns; memory is what reading takes on top of the imports, the arrays are {BYTES_A_ROW} bytes a row "
-        "(value, stamp, code of the id). Parquet is read row group by row group."
+        "Three columns; memory is what reading takes at most on top of the imports, the text of a CSV among it; the "
+        f"arrays are {BYTES_A_ROW} bytes a row (value, stamp, code of the id). Parquet is read row group by row group."
     )
     publish("reading", header, rows, notes=[note], dry_run=options.dry_run)
 
