@@ -54,6 +54,11 @@ class DataFacts:
     categories: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @property
+    def num_covariates(self) -> int:
+        """Covariates of every kind."""
+        return self.num_past_covariates + self.num_future_covariates + self.num_static_covariates
+
+    @property
     def is_short(self) -> bool:
         """One series, or few, with less to learn from than a network likes."""
         return self.num_steps < SHORT_SERIES_LENGTH

@@ -49,13 +49,13 @@ def choose_plan(facts: DataFacts, settings: Settings) -> tuple[Plan, str]:
     of them.
     """
     asked = settings.training.from_
-    covariates = facts.num_past_covariates + facts.num_future_covariates + facts.num_static_covariates
     if asked == "scratch":
         return "scratch", "given (--from)"
-    if covariates:
+    if facts.num_covariates:
         if asked == "pretrained":
             raise _ignored("covariates", "reads none", fix="name no covariates")
-        return "scratch", "the network that comes with the tool reads no covariates (--from)"
+        if settings.training.effort == "quick" or facts.num_steps < FEWEST_STEPS_TO_TUNE:
+            return "scratch", "the network that comes with the tool reads no covariates (--from)"
     if settings.network != NetworkSettings():
         if asked == "pretrained":
             raise _ignored("the flags of the network", "has its own shape", fix="leave them out")
@@ -68,7 +68,8 @@ def choose_plan(facts: DataFacts, settings: Settings) -> tuple[Plan, str]:
         return "as it is", f"{facts.num_steps} observed steps teach less than the pre-trained network knows (--from)"
     if asked == "pretrained":
         return "tuned", "given (--from)"
-    return "both", f"{facts.num_steps:,} observed steps teach the pre-trained network and others from scratch (--from)"
+    who = "others from scratch, which alone read the covariates" if facts.num_covariates else "others from scratch"
+    return "both", f"{facts.num_steps:,} observed steps teach the pre-trained network and {who} (--from)"
 
 
 def usual_shares(facts: DataFacts, plan: Plan, settings: Settings) -> dict[str, float]:

@@ -15,7 +15,7 @@ from rnnforecast.training.checkpoints import Checkpoints, Conduct
 from rnnforecast.training.ensemble import choose_device, fit_ensemble
 from rnnforecast.training.recipe import Recipe, choose_recipe, gather_facts
 from rnnforecast.training.standing import Fit
-from rnnforecast.training.starting import THETA, choose_plan, usual_shares, with_pretrained
+from rnnforecast.training.starting import SCRATCH, THETA, choose_plan, usual_shares, with_pretrained
 from rnnforecast.workflows.base import read_base
 from rnnforecast.workflows.choosing import HeldOut, Shares, choose_shares, thin
 from rnnforecast.workflows.judging import calibrate
@@ -82,6 +82,8 @@ def fit_known(
         theta_share=settings.training.theta_share,
     )
     fitted = _with_shares(fitted, shares)
+    if facts.num_covariates and not shares.shares.get(SCRATCH, 0.0):
+        reason += "; those held too little to have a share, so that no forecast depends on a covariate"
     reasons = {**fitted.recipe.reasons, "from": reason}
     if len(shares.shares) > 1:
         reasons["theta_share"] = shares.sentence()

@@ -84,11 +84,17 @@ def test_few_steps_tune_nothing_even_where_a_pretrained_start_was_asked_for() ->
 
 
 @pytest.mark.parametrize("kind", COVARIATES)
-@pytest.mark.parametrize("facts", [SHORT, ENOUGH])
-def test_covariates_start_from_scratch_and_say_why(facts: DataFacts, kind: str) -> None:
-    plan, reason = _plan(DataFacts(**{**vars(facts), kind: 1}))
+def test_few_steps_with_covariates_start_from_scratch_and_say_why(kind: str) -> None:
+    plan, reason = _plan(DataFacts(**{**vars(SHORT), kind: 1}))
     assert plan == "scratch"
     assert reason == "the network that comes with the tool reads no covariates (--from)"
+
+
+@pytest.mark.parametrize("kind", COVARIATES)
+def test_networks_that_read_covariates_stand_beside_the_pretrained_one_where_there_are_steps(kind: str) -> None:
+    plan, reason = _plan(DataFacts(**{**vars(ENOUGH), kind: 1}))
+    assert plan == "both"
+    assert reason.endswith("and others from scratch, which alone read the covariates (--from)")
 
 
 @pytest.mark.parametrize("flag", [{"cell": "lstm"}, {"hidden_size": 9}, {"residual": False}, {"log": False}])

@@ -141,12 +141,33 @@ def test_cells_that_are_compared_speak_alone(tmp_path: Path, monkeypatch: pytest
     assert np.isfinite(float(str(result.metrics["gru"]["mase"])))
 
 
-def test_covariates_are_learnt_from_scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_covariates_of_few_rows_are_learnt_from_scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _without_base(monkeypatch)
     path = write_csv(tmp_path / "more.csv", date=days(90), value=wave(90), weather=wave(90, seed=3))
     result = train_fast(path, past=("weather",), target=("value",))
     assert kinds_of(stored_ensemble(result)) == ["scratch"]
     assert "reads no covariates" in result.reasons["from"]
+
+
+def _with_weather(folder: Path) -> Path:
+    rows = 900
+    return write_csv(folder / "more.csv", date=days(rows), value=wave(rows), weather=wave(rows, seed=3))
+
+
+def test_networks_that_read_covariates_speak_beside_the_pretrained_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_shares(monkeypatch, from_scratch=0.5, as_it_is=0.5)
+    result = train_fast(_with_weather(tmp_path), past=("weather",), target=("value",))
+    assert kinds_of(stored_ensemble(result)) == ["scratch", "pretrained"]
+    assert forecast(tmp_path / "more.csv", model="more").frame["forecast"].notna().all()
+
+
+def test_it_is_said_where_no_forecast_depends_on_a_covariate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    give_shares(monkeypatch, as_it_is=1.0)
+    result = train_fast(_with_weather(tmp_path), past=("weather",), target=("value",))
+    assert kinds_of(stored_ensemble(result)) == ["pretrained"]
+    assert result.reasons["from"].endswith("so that no forecast depends on a covariate")
 
 
 def test_from_pretrained_has_no_network_from_scratch(tmp_path: Path) -> None:
