@@ -74,6 +74,7 @@ def choose_columns(
     Raises DataError for a name that is no column, a column in two roles, and where nothing can be a target.
     """
     profiles = profile_columns(sample)
+    sample = sample.loc[:, ~sample.columns.duplicated()]  # a name that stands twice is refused where it is used
     _check_names(sample, settings, path=path)
     reasons: dict[str, str] = {}
     time = choose_time(profiles, settings, reasons, sample, path=path)

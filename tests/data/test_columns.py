@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -154,6 +155,14 @@ def test_all_unknown_columns_are_named_at_once() -> None:
 def test_a_column_that_stands_there_twice_is_refused_with_both_positions() -> None:
     frame = pd.DataFrame([["2024-01-01", "1", "2"]], columns=["date", "y", "y"], dtype=object)
     with pytest.raises(DataError, match="column `y` stands there 2 times, at positions 2, 3"):
+        choose_columns(frame, DataSettings(), path="a.csv")
+
+
+@pytest.mark.parametrize("names", [["when", "when", "y"], ["date", "date", "y"], ["y"] * 3])
+def test_names_that_stand_twice_are_refused_where_they_are_used(names: list[str]) -> None:
+    cells = {"date": DATES, "when": ["Q-x1", "Q-x2", "Q-x3"], "y": ["4", "9", "5"]}
+    frame = pd.DataFrame(np.array([cells[name][:3] for name in names], dtype=object).T, columns=names)
+    with pytest.raises(DataError, match=r"stands there \d times|named like a time"):
         choose_columns(frame, DataSettings(), path="a.csv")
 
 
