@@ -279,10 +279,8 @@ def _choose(table: Table, settings: DataSettings, *, categories: Vocabularies | 
 
 
 def read_columns(path: str | Path, settings: DataSettings | None = None) -> tuple[str, ...]:
-    """Return the names of all columns of a file, of the first one where a folder or a pattern names several."""
-    settings = settings or DataSettings()
-    first = expand([path], dataset=settings.dataset)[0][0]
-    return read_table(first, settings).names
+    """Return the names of all columns of a file."""
+    return read_table(str(path), settings).names
 
 
 def _with_ids(roles: Roles, joined: ParsedFiles, settings: DataSettings) -> Roles:

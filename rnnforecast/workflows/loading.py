@@ -13,7 +13,7 @@ from rnnforecast.config import DataSettings, Settings
 from rnnforecast.data.reading import read_columns, read_series
 from rnnforecast.data.refusals import listed
 from rnnforecast.data.series import SeriesSet
-from rnnforecast.data.source import public_path
+from rnnforecast.data.source import expand, public_path
 from rnnforecast.errors import DataError, InputError, ModelFileError, UsageError
 from rnnforecast.findings import Finding
 from rnnforecast.store.registry import Registry
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 STDIN = "-"
 BASE_NOTE = f"`{BASE}` forecasts: pre-trained on synthetic series, it has learnt nothing from these rows"
 #: Settings of reading that a forecast may choose anew.
-ASKED_ANEW = ("horizon", "resample", "aggregate", "future_data", "nonneg", "query", "wait", "align")
+ASKED_ANEW = ("horizon", "resample", "aggregate", "future_data", "nonneg", "query", "wait", "align", "dataset")
 #: What rows of other steps than those of a model are refused with.
 OTHER_STEPS = ("E_TIME_FREQ_MIXED", "E_TIME_OFF_GRID")
 # a window with fewer values than this share says little about level and spread
@@ -164,7 +164,9 @@ def _settings_for(
     if horizon is not None:
         changes["horizon"] = horizon
     if reading is not None:
-        changes |= {name: getattr(reading, name) for name in ("query", "wait") if name in reading.model_fields_set}
+        changes |= {
+            name: getattr(reading, name) for name in ("query", "wait", "dataset") if name in reading.model_fields_set
+        }
     if reading is not None and reading.align:
         changes["align"] = True
     if reading is not None and reading.resample is not None:
@@ -245,11 +247,11 @@ def _choose(
     if model is not None or not data:
         stored = registry.resolve(model)
         return stored, (f"model {stored.label}" + ("" if model else ", the newest"),)
-    columns = read_columns(str(data[0]), reading)
+    file = expand(data[:1], dataset=reading is not None and reading.dataset)[0][0]
+    fitting = registry.find_for_data(public_path(file), columns=read_columns(file, reading))
     first = public_path(str(data[0]))
-    fitting = registry.find_for_data(first, columns=columns)
     if fitting is not None:
-        why = f"model {fitting.label}, the newest trained on a file `{Path(first).name}` with these columns"
+        why = f"model {fitting.label}, the newest trained on a file `{Path(file).name}` with these columns"
         return fitting, (why,)
     return None, (
         f"no stored model fits `{Path(first).name}`: the pre-trained `{BASE}` forecasts",

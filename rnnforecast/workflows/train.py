@@ -87,7 +87,7 @@ def train(
     age = parse_age(max_age) if max_age is not None else None
     read = read_series(data, settings.data)
     read = replace(read, findings=(*read.findings, *check_age(read.series, age)))
-    name = name or default_name(read.paths)
+    name = name or default_name(data, read.paths)
     refuse_base(name)
     registry = Registry(store)
     registry.check_writable(name)
@@ -187,8 +187,13 @@ def _challenger(series: SeriesSet, trained: Trained, settings: Settings, *, serv
     )
 
 
-def default_name(paths: Sequence[str]) -> str:
-    """Return the name of a model that was given none: the stem of its first file."""
+def default_name(data: Sequence[str | Path], paths: Sequence[str]) -> str:
+    """Return the name of a model that was given none: of the folder that is one table, else the stem of its first file.
+
+    `data` is what the user named, `paths` the files that it means.
+    """
+    if len(data) == 1 and Path(data[0]).is_dir():
+        return name_from_stem(Path(data[0]).resolve().name)
     return "stdin" if paths[0] == "-" else name_from_stem(stem_of(paths[0]))
 
 

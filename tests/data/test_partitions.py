@@ -5,10 +5,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from rnnforecast import predict
+from rnnforecast import Settings, predict, train
 from rnnforecast.config import DataSettings
 from rnnforecast.data.partitions import partitions_of
-from rnnforecast.data.reading import read_columns, read_series
+from rnnforecast.data.reading import read_series
 from rnnforecast.errors import DataError
 
 TABLE = DataSettings(dataset=True)
@@ -61,9 +61,16 @@ def test_times_that_only_folders_hold_are_refused(tmp_path: Path) -> None:
 
 def test_a_folder_and_a_pattern_are_forecast_without_a_model(tmp_path: Path) -> None:
     folder = lay_out(tmp_path, "shop", "a", "b")
-    assert read_columns(folder, TABLE) == ("date", "y")
     reading = TABLE.model_copy(update={"horizon": 2})
     store = tmp_path / "store"
     assert predict(data=[folder], store=store, reading=reading).frame["shop"].tolist() == ["a", "a", "b", "b"]
     pattern = f"{folder}/shop=*/*.parquet"
     assert predict(data=[pattern], store=store, reading=DataSettings(horizon=2)).num_series == 2
+
+
+def test_a_model_of_a_folder_bears_its_name_and_is_found_by_it(tmp_path: Path) -> None:
+    (tmp_path / "sales").mkdir()
+    folder, store = lay_out(tmp_path / "sales", "shop", "a", "b"), tmp_path / "store"
+    settings = Settings.from_flat({"dataset": True, "horizon": 2})
+    assert train([folder], settings, store=store).model == "sales@1"
+    assert predict(data=[folder], store=store, reading=TABLE).model == "sales@1"
