@@ -7,9 +7,12 @@ The closed days stand in the frequency itself, so that a model file needs no oth
 from __future__ import annotations
 
 import difflib
+import importlib.util
 import re
+import sys
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -98,6 +101,24 @@ def holidays_of(name: str, first_year: int, last_year: int) -> DayArray:
     return np.array(sorted(_lookup(name, years)), dtype="datetime64[D]")
 
 
+def _load_alone(calendar: Any) -> None:
+    """Load the module of one calendar without the package around it, which loads some 250 others before.
+
+    Where the library keeps its calendars otherwise, it loads them as it likes.
+    """
+    module_name, name = getattr(calendar, "module_name", ""), getattr(calendar, "entity_name", "")
+    package, _, rest = str(module_name).partition(".")
+    if package != "holidays" or not rest or module_name in sys.modules or calendar.entity is not None:
+        return
+    path = Path(sys.modules[package].__file__ or "").parent.joinpath(*rest.split(".")).with_suffix(".py")
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        return
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    calendar.entity = getattr(module, name)
+
+
 def _lookup(name: str, years: range) -> Any:
     try:
         import holidays
@@ -111,6 +132,7 @@ def _lookup(name: str, years: range) -> Any:
     # one calendar is loaded so; the lists of names below load all of them, ten times slower
     calendar = getattr(holidays, code, None) if _CODE.fullmatch(code) else None
     if callable(calendar):
+        _load_alone(calendar)
         with suppress(NotImplementedError):  # an unknown part
             return calendar(subdiv=part or None, years=years)
     countries = holidays.list_supported_countries()

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import builtins
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -228,3 +230,23 @@ def test_no_market_is_looked_for_over_thousands_of_years() -> None:
     stamps = np.append(days("2024-01-01", "2024-03-01"), np.datetime64("9024-03-04", "us"))
     freq = Frequency("business-day")
     assert set_open_days(freq, rows_of(stamps), stamps, distinct=stamps, asked=OpenDays(), findings=[]) == freq
+
+
+def test_one_calendar_is_loaded_alone_and_holds_the_days_of_the_library() -> None:
+    code = (
+        "import sys; from rnnforecast.data.closures import holidays_of; "
+        "mine = [str(day) for day in holidays_of('XNYS', 2018, 2020)]; "
+        "assert 'holidays.countries' not in sys.modules; "
+        "from holidays.financial import XNYS; "
+        "print(mine == [str(day) for day in sorted(XNYS(years=range(2018, 2021)))])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
+
+
+def test_a_library_that_keeps_its_calendars_otherwise_loads_them_as_it_likes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(closures, "_load_alone", lambda _: None)
+    expected = closures.holidays_of("DE-BY", 2024, 2024).tolist()
+    monkeypatch.undo()
+    assert closures.holidays_of("DE-BY", 2024, 2024).tolist() == expected
+    closures._load_alone(object())  # nothing is known of it, and nothing happens
