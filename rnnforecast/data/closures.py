@@ -116,7 +116,7 @@ def _load_alone(calendar: Any) -> None:
         return
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    calendar.entity = getattr(module, name)
+    calendar.entity = getattr(module, name, None)
 
 
 def _lookup(name: str, years: range) -> Any:

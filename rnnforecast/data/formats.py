@@ -175,24 +175,6 @@ def compose(year: pd.Series[Any], month: pd.Series[Any], day: pd.Series[Any] | N
     return np.where(good, stamps.astype("datetime64[us]"), np.datetime64("NaT", "us"))
 
 
-def by_position(texts: TextArray, *, day_first: bool) -> StampArray:
-    """Return padded dates, DD/MM/YYYY or MM/DD/YYYY with HH:MM(:SS), as stamps: digits by place, for all at once."""
-    signs = texts.astype("S")
-    digits = signs.view(np.uint8).reshape(len(signs), -1).astype(np.int64) - ord("0")  # [n, length]
-
-    def number(start: int, length: int = 2) -> npt.NDArray[np.int64]:
-        return np.asarray(digits[:, start : start + length] @ 10 ** np.arange(length - 1, -1, -1), dtype=np.int64)
-
-    day, month = (number(0), number(3)) if day_first else (number(3), number(0))
-    days = compose(pd.Series(number(6, 4)), pd.Series(month), pd.Series(day))
-    if digits.shape[1] == 10:
-        return days
-    hour, minute = number(11), number(14)
-    second = number(17) if digits.shape[1] > 16 else np.zeros(len(texts), dtype=np.int64)
-    times = (hour * 3_600 + minute * 60 + second).astype("timedelta64[s]")
-    return np.where((hour < 24) & (minute < 60) & (second < 60), days + times, np.datetime64("NaT", "us"))
-
-
 def _named_days(pattern: str) -> Callable[[TextArray], StampArray]:
     """Return a parser of days whose month is a name: groups day, month, year, hour, minute, second, half of day."""
     order = ("month", "day", "year") if pattern == _MONTH_FIRST else ("day", "month", "year")
@@ -221,8 +203,9 @@ def _since_midnight(parts: pd.DataFrame) -> npt.NDArray[np.timedelta64]:
 def _weeks(texts: TextArray) -> StampArray:
     """Return the days of ISO weeks, their Mondays where no day of the week is written."""
     parts = pd.Series(texts, dtype=object).str.lower().str.extract(r"(\d{4})\D*w(\d{1,2})(?:-?([1-7]))?$")
-    joined = parts[0] + parts[1].str.zfill(2) + parts[2].fillna("1")
-    return to_datetime(joined.to_numpy(dtype=object), "%G%V%u")
+    year, week, day = parts.fillna({0: "1970", 1: "0", 2: "1"}).astype(np.int64).to_numpy().T  # no year has a week 0
+    mondays, exists = iso_weeks(year, week)
+    return np.where(exists, mondays + (day - 1).astype("timedelta64[D]"), np.datetime64("NaT", "us"))
 
 
 def iso_weeks(year: npt.NDArray[np.int64], week: npt.NDArray[np.int64]) -> tuple[StampArray, BoolArray]:

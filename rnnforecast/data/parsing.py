@@ -186,6 +186,7 @@ class ParsedFiles:
     stamps: StampArray | None
     timezone: str | None
     values: FloatArray
+    partitions: dict[str, list[str]]  # columns that stand in names of folders: of each its value by file
 
     def locate(self, rows: Sequence[int]) -> tuple[str, tuple[int, ...]]:
         """Return file and lines of rows; of rows in several files those of the first one; of no row the first file."""
@@ -211,7 +212,8 @@ def join_files(files: Sequence[ParsedFile]) -> ParsedFiles:
         {name: _joined([_column_of(one, name) for one in files]) for name in labels},
         index=pd.RangeIndex(int(starts[-1])),
     )
-    named_by_file = common_partitions([one.table.path for one in files], columns=labels)
+    partitions = common_partitions([one.table.path for one in files], columns=files[0].table.names)
+    named_by_file = dict(partitions)
     if FILE_ID not in frame:
         named_by_file[FILE_ID] = _file_ids(files)
     for name, values in named_by_file.items():
@@ -226,6 +228,7 @@ def join_files(files: Sequence[ParsedFile]) -> ParsedFiles:
         stamps=_stacked([one.values for one in stamps]) if stamps else None,
         timezone=stamps[0].timezone if stamps else None,
         values=_stacked([one.values for one in files]),
+        partitions=partitions,
     )
 
 

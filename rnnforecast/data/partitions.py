@@ -12,7 +12,7 @@ from rnnforecast.data.refusals import refusal
 from rnnforecast.findings import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 _FOLDER = re.compile(r"([^=/\\]+)=([^/\\]*)")
 #: What stands for no value in the name of a folder.
@@ -44,7 +44,7 @@ def check_times(paths: Sequence[str], *, columns: Collection[str]) -> None:
         raise refusal([Finding("E_TIME_FOLDER", "refusal", words, paths[0], column=names[0], fix=fix)])
 
 
-def note_unused(paths: Sequence[str], used: Collection[str], *, columns: Collection[str]) -> list[Finding]:
+def note_unused(partitions: Mapping[str, Sequence[str]], used: Collection[str]) -> list[Finding]:
     """Return a note for every name that tells the folders of a table apart and no series."""
     if FILE_ID in used:
         return []
@@ -56,6 +56,6 @@ def note_unused(paths: Sequence[str], used: Collection[str], *, columns: Collect
             f"--id {name} makes each a series",
             column=name,
         )
-        for name, values in common_partitions(paths, columns=columns).items()
+        for name, values in partitions.items()
         if name not in used and len(set(values)) > 1
     ]

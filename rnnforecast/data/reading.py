@@ -28,7 +28,7 @@ from rnnforecast.data.filling import filled
 from rnnforecast.data.ids import FILE_ID, choose_ids, near_twins, number_items
 from rnnforecast.data.known_ahead import with_plan
 from rnnforecast.data.parsing import ParsedFiles, codes_of, join_files, missing_id, parse_file
-from rnnforecast.data.partitions import check_times, common_partitions, note_unused
+from rnnforecast.data.partitions import check_times, note_unused
 from rnnforecast.data.plans import PlanFiles, open_plan, read_plan
 from rnnforecast.data.refusals import listed, refusal, rows_in_words
 from rnnforecast.data.repairs import check_strict, redacted, with_noticed, without_refused_cells
@@ -148,7 +148,7 @@ def _read(
         raise refusal(problems)
     together, words = encode_categories(join_files(files), roles, findings, known=model.categories)
     roles = _with_ids(roles, together, here)
-    findings += note_unused([table.path for table in tables], roles.id, columns=names)
+    findings += note_unused(together.partitions, roles.id)
     try:
         series = _lay_out(
             together, roles, here, findings, words=words, known=model.freq, keep_unobserved=keep_unobserved
@@ -291,9 +291,7 @@ def _with_ids(roles: Roles, joined: ParsedFiles, settings: DataSettings) -> Role
     first = slice(0, len(joined.values) if settings.dataset else int(joined.starts[1]))
     stamps = joined.stamps[first] if joined.stamps is not None else None
     frame = joined.frame if len(joined.values) == first.stop else joined.frame.iloc[first]
-    candidates = roles.id_candidates
-    if settings.dataset:
-        candidates = (*common_partitions([one.table.path for one in joined.files], columns=candidates), *candidates)
+    candidates = (*joined.partitions, *roles.id_candidates) if settings.dataset else roles.id_candidates
     ids, reason = choose_ids(frame, stamps, candidates)
     if several and not ids and not settings.dataset:
         ids, reason = (FILE_ID,), "each file is a series; --id names a column instead"

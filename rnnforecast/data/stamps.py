@@ -20,7 +20,6 @@ from rnnforecast.data.formats import (
     YEAR,
     ZONE,
     Format,
-    by_position,
     format_of,
     matching,
     nothing,
@@ -320,9 +319,7 @@ def _parse_slashed(column: _Column, how: DataSettings | None) -> Stamps:
 def _in_order(texts: TextArray, first: str, order: str) -> StampArray:
     """Return texts such as 01/02/2024 10:30 as stamps, in the order of day and month that is asked for."""
     sign = re.sub(r"\d", "", first)[0]
-    date, _, time = first.replace("T", " ").partition(" ")
-    if len(texts) > MANY and len(date) == 10 and len(time) in (0, 5, 8) and same_length(texts) and " " not in time:
-        return by_position(texts, day_first=order.startswith("%d"))
+    _, _, time = first.replace("T", " ").partition(" ")
     tail = ""
     if time:
         clock = time.lower().removesuffix("am").removesuffix("pm")

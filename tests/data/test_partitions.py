@@ -74,3 +74,13 @@ def test_a_model_of_a_folder_bears_its_name_and_is_found_by_it(tmp_path: Path) -
     settings = Settings.from_flat({"dataset": True, "horizon": 2})
     assert train([folder], settings, store=store).model == "sales@1"
     assert predict(data=[folder], store=store, reading=TABLE).model == "sales@1"
+
+
+def test_a_column_of_the_files_stands_before_the_folder_of_its_name(tmp_path: Path) -> None:
+    for day in ("2024-01-01", "2024-01-02", "2024-01-03"):
+        below = tmp_path / f"date={day}"
+        below.mkdir()
+        frame = pd.DataFrame({"date": [day] * 2, "shop": ["a", "b"], "y": [float(day[-1]), 2.0 * int(day[-1])]})
+        frame.to_parquet(below / "part-0.parquet")
+    read = read_series([str(tmp_path)], TABLE)
+    assert (read.series.id_columns, read.findings) == (("shop",), ())
