@@ -247,7 +247,8 @@ def _choose(
     if model is not None or not data:
         stored = registry.resolve(model)
         return stored, (f"model {stored.label}" + ("" if model else ", the newest"),)
-    file = expand(data[:1], dataset=reading is not None and reading.dataset)[0][0]
+    is_table = reading is not None and reading.dataset
+    file = expand(data[:1], dataset=is_table)[0][0]
     fitting = registry.find_for_data(public_path(file), columns=read_columns(file, reading))
     first = public_path(str(data[0]))
     if fitting is not None:
@@ -255,7 +256,7 @@ def _choose(
         return fitting, (why,)
     return None, (
         f"no stored model fits `{Path(first).name}`: the pre-trained `{BASE}` forecasts",
-        f"`rnnforecast train {shlex.quote(first)}` learns from its rows",
+        f"`rnnforecast train {shlex.quote(first)}{' --dataset' if is_table else ''}` learns from its rows",
     )
 
 

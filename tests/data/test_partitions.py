@@ -63,7 +63,9 @@ def test_a_folder_and_a_pattern_are_forecast_without_a_model(tmp_path: Path) -> 
     folder = lay_out(tmp_path, "shop", "a", "b")
     reading = TABLE.model_copy(update={"horizon": 2})
     store = tmp_path / "store"
-    assert predict(data=[folder], store=store, reading=reading).frame["shop"].tolist() == ["a", "a", "b", "b"]
+    result = predict(data=[folder], store=store, reading=reading)
+    assert result.frame["shop"].tolist() == ["a", "a", "b", "b"]
+    assert f"`rnnforecast train {folder} --dataset` learns from its rows" in result.notes
     pattern = f"{folder}/shop=*/*.parquet"
     assert predict(data=[pattern], store=store, reading=DataSettings(horizon=2)).num_series == 2
 
