@@ -20,7 +20,7 @@ import panels
 from publish import FOLDER, Table, chosen, make_parser
 
 import rnnforecast
-from rnnforecast.workflows.base import BASE
+from rnnforecast.model_io.base import BASE
 
 if TYPE_CHECKING:
     import argparse

@@ -20,7 +20,7 @@ from rnnforecast.config import TRAINED_QUANTILE_LEVELS, DataSettings
 from rnnforecast.data.windows import FlatSeries
 from rnnforecast.evaluation.baselines import available_baselines, forecast_baseline
 from rnnforecast.forecasting import last_windows
-from rnnforecast.workflows.base import read_base
+from rnnforecast.model_io.base import read_base
 
 if TYPE_CHECKING:
     from collections.abc import Callable

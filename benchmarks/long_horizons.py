@@ -23,8 +23,8 @@ from rnnforecast.config import DataSettings
 from rnnforecast.data.windows import FlatSeries, Windows
 from rnnforecast.evaluation.baselines import forecast_baseline
 from rnnforecast.forecasting import Ensemble
-from rnnforecast.workflows.base import read_base
-from rnnforecast.workflows.packing import unpack_ensemble
+from rnnforecast.model_io.base import read_base
+from rnnforecast.model_io.pack import unpack_ensemble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -19,8 +19,8 @@ from rnnforecast.config import DataSettings
 from rnnforecast.data.windows import FlatSeries
 from rnnforecast.evaluation.baselines import forecast_baseline
 from rnnforecast.forecasting import Ensemble, interpolate_quantiles, last_windows
-from rnnforecast.workflows.base import read_base
-from rnnforecast.workflows.packing import unpack_ensemble
+from rnnforecast.model_io.base import read_base
+from rnnforecast.model_io.pack import unpack_ensemble
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

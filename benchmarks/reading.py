@@ -41,7 +41,7 @@ PEER = _MEASURED.format(
 )
 OURS = _MEASURED.format(
     imports="import pyarrow.csv, pyarrow.compute, pyarrow.parquet, pandas, rnnforecast\n"
-    "from rnnforecast.data.reading import read_series",
+    "from rnnforecast.data.read import read_series",
     work="read_series(sys.argv[1])",
 )
 

@@ -36,7 +36,7 @@ HEADER = ("data", "rows", "verb", "seconds", "memory MB", "over the arrays", "wh
 _WORK = """
 import json, resource, sys, time
 import numpy, pandas, pyarrow.parquet, rnnforecast, rnnforecast.workflows.predict
-from rnnforecast.data.reading import read_series
+from rnnforecast.data.read import read_series
 if {needs_torch}:
     import torch, rnnforecast.workflows.train
 idle = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

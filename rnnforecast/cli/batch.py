@@ -24,7 +24,7 @@ from rnnforecast.cli.view import View
 from rnnforecast.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
-    from rnnforecast.workflows.batch.running import Options
+    from rnnforecast.workflows.batch.run import Options
 
 
 def batch(
@@ -48,15 +48,15 @@ def batch(
     if sum((check, print_cron, print_systemd)) > 1:
         raise UsageError("--check, --print-cron and --print-systemd exclude each other", hint="give one of them")
     if check:
-        from rnnforecast.workflows.batch.checks import check_jobs
+        from rnnforecast.workflows.batch.jobs_file.checks import check_jobs
 
         view.show(check_jobs(jobs, store=store))
     elif print_cron or print_systemd:
-        from rnnforecast.workflows.batch.units import cron_line, systemd_units
+        from rnnforecast.workflows.batch.scheduler_units import cron_line, systemd_units
 
         view.show((cron_line if print_cron else systemd_units)(jobs, store=store))
     else:
-        from rnnforecast.workflows.batch.running import Options, read_wait
+        from rnnforecast.workflows.batch.run import Options, read_wait
 
         _run(view, jobs, store, Options(workers, resume, events, metrics_file, read_wait(wait)))
 

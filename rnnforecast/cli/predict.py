@@ -41,9 +41,9 @@ def predict(
     Forecasts are kept in the ledger of the store, so that `rnnforecast score` can hold them against the actuals.
     A file that no model was trained on is forecast at once by `base`, the network that comes with the tool.
     """
-    from rnnforecast.workflows.issuing import issue
     from rnnforecast.workflows.loading import Files
     from rnnforecast.workflows.predict import Request
+    from rnnforecast.workflows.predict_and_log import issue
 
     if output == "-" and view.format != "table":
         raise UsageError(f"--output - and --format {view.format} both want stdout", hint="leave one of them out")

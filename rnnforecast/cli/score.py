@@ -21,7 +21,7 @@ from rnnforecast.cli.view import View
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rnnforecast.workflows.scores import ScoreResult
+    from rnnforecast.workflows.monitoring.score_result import ScoreResult
 
 
 def score(
@@ -41,7 +41,7 @@ def score(
     may be repeated after every forecast: an alarm that is false is rare over the life of a model.
     """
     import rnnforecast
-    from rnnforecast.workflows.alarms import respond, split_command
+    from rnnforecast.workflows.alarm_actions import respond, split_command
 
     command = split_command(on_alarm)
     result = rnnforecast.score(
@@ -57,7 +57,7 @@ def score(
 
 def _call(result: ScoreResult, command: Sequence[str], *, store: str | None) -> ScoreResult:
     """Run the command of the user where there is an alarm."""
-    from rnnforecast.workflows.alarms import alarm_facts, call_on_alarm
+    from rnnforecast.workflows.alarm_actions import alarm_facts, call_on_alarm
 
     error = result.alarm()
     if error is None:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from rnnforecast.data.calendar import check_horizon
+from rnnforecast.data.calendar.infer_frequency import check_horizon
 from rnnforecast.data.ragged import last_true_before, offsets_of, positions, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from rnnforecast.data.frequency import Frequency, StampArray
+    from rnnforecast.data.calendar.frequency import Frequency, StampArray
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnforecast.data.windows import Windows, make_windows
+from rnnforecast.evaluation.history import Past
 from rnnforecast.evaluation.metrics import (
     GroupScores,
     HeldOut,
@@ -22,7 +23,6 @@ from rnnforecast.evaluation.metrics import (
     score_per_lead,
     score_per_series,
 )
-from rnnforecast.evaluation.past import Past
 
 if TYPE_CHECKING:
     from rnnforecast.data.series import SeriesSet

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rnnforecast.errors import DataError, UsageError
-from rnnforecast.evaluation.past import Past
+from rnnforecast.evaluation.history import Past
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rnnforecast.store.registry import Registry
-    from rnnforecast.store.shelf import Shelf, StoredModel
+    from rnnforecast.store.versions import Shelf, StoredModel
 
 
 @dataclass(frozen=True)

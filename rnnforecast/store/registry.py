@@ -24,10 +24,10 @@ from typing import TYPE_CHECKING
 from rnnforecast.errors import ModelFileError, UsageError
 from rnnforecast.store.active import Active, read_active, write_active
 from rnnforecast.store.files import check_writable, entries_of, lock, make_folder, sweep_temporaries
-from rnnforecast.store.guard import check_owner
 from rnnforecast.store.model_file import read_manifest, read_model, write_model
 from rnnforecast.store.names import check_name, encode_name, split_spec
-from rnnforecast.store.shelf import COUNTER, SUFFIX, Shelf, StoredModel
+from rnnforecast.store.ownership import check_owner
+from rnnforecast.store.versions import COUNTER, SUFFIX, Shelf, StoredModel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -20,10 +20,10 @@ from rnnforecast.forecasting import Ensemble
 from rnnforecast.networks.engine import Network, make_network
 from rnnforecast.networks.forecaster import RecurrentForecaster
 from rnnforecast.training.loop import Taught, fit_network
+from rnnforecast.training.parallel import JointProgress, run_side_by_side
 from rnnforecast.training.precision import has_fast_bfloat16
 from rnnforecast.training.sampling import make_sampler, min_past
-from rnnforecast.training.side_by_side import JointProgress, run_side_by_side
-from rnnforecast.training.standing import Fit, Watched
+from rnnforecast.training.state import Fit, Watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -7,24 +7,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
 from rnnforecast.config import Cell, Mapping_, Settings
-from rnnforecast.data.reading import read_series
+from rnnforecast.data.read import read_series
 from rnnforecast.errors import UsageError
 from rnnforecast.evaluation.backtest import Forecaster
 from rnnforecast.evaluation.baselines import EXTRA_BASELINES, STATISTICAL_BASELINES, available_baselines
+from rnnforecast.model_io.base import PRETRAINED
 from rnnforecast.progress import NoProgress
 from rnnforecast.training.budget import TimeBudget, parse_duration
-from rnnforecast.workflows.base import PRETRAINED
-from rnnforecast.workflows.evaluate import cutoff_stamps
-from rnnforecast.workflows.fitting import fit_known
-from rnnforecast.workflows.judging import (
+from rnnforecast.training.fit import fit_known
+from rnnforecast.training.judge import (
     above_zero,
     baseline_forecaster,
     ensemble_forecaster,
     judge_methods,
     pretrained_forecaster,
 )
+from rnnforecast.training.split import fit_horizon, split_rows
+from rnnforecast.workflows.evaluate import cutoff_stamps
 from rnnforecast.workflows.results import CompareResult, assumptions_to_dict
-from rnnforecast.workflows.splitting import fit_horizon, split_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from rnnforecast.data.windows import Windows
     from rnnforecast.findings import JSONValue
     from rnnforecast.progress import Progress
-    from rnnforecast.workflows.splitting import Split
+    from rnnforecast.training.split import Split
 
 CELLS: tuple[str, ...] = get_args(Cell)
 MAPPINGS: tuple[str, ...] = get_args(Mapping_)

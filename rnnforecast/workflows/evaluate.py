@@ -10,9 +10,10 @@ import numpy as np
 from rnnforecast.config import Settings
 from rnnforecast.errors import DataError, UsageError
 from rnnforecast.evaluation.backtest import Forecaster, default_num_windows, make_origins
+from rnnforecast.model_io.base import BASE
+from rnnforecast.model_io.pack import is_as_shipped
 from rnnforecast.progress import NoProgress
-from rnnforecast.workflows.base import BASE
-from rnnforecast.workflows.judging import (
+from rnnforecast.training.judge import (
     NETWORK,
     above_zero,
     baseline_forecasters,
@@ -21,7 +22,6 @@ from rnnforecast.workflows.judging import (
     statistical_forecasters,
 )
 from rnnforecast.workflows.loading import Files, LoadedModel, load
-from rnnforecast.workflows.packing import is_as_shipped
 from rnnforecast.workflows.results import EvaluateResult
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _past_origins(series: SeriesSet, *, horizon: int, num_windows: int, window_s
 
 def _refitting(loaded: LoadedModel, progress: Progress) -> Forecaster:
     """Return a forecaster that trains the model's recipe on the rows before each distinct cutoff."""
-    from rnnforecast.workflows.refitting import refitting_forecaster
+    from rnnforecast.training.refit import refitting_forecaster
 
     return refitting_forecaster(loaded.series, _settings(loaded), horizon=loaded.manifest.horizon, progress=progress)
 

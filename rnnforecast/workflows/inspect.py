@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.config import Settings
-from rnnforecast.data.reading import read_series
+from rnnforecast.data.read import read_series
+from rnnforecast.training.split import fit_horizon
 from rnnforecast.workflows.results import InspectResult, assumptions_to_dict
-from rnnforecast.workflows.splitting import fit_horizon
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,27 +10,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.config import DataSettings, Settings
-from rnnforecast.data.reading import read_columns, read_series
-from rnnforecast.data.refusals import listed
+from rnnforecast.data.errors import listed
+from rnnforecast.data.read import read_columns, read_series
 from rnnforecast.data.series import SeriesSet
-from rnnforecast.data.source import expand, public_path
+from rnnforecast.data.sources import expand, public_path
 from rnnforecast.errors import DataError, InputError, ModelFileError, UsageError
 from rnnforecast.findings import Finding
+from rnnforecast.model_io.base import BASE, base_manifest, read_base
+from rnnforecast.model_io.pack import check_shapes, frequency_of, unpack_ensemble
+from rnnforecast.model_io.train_stats import Memory, recall
 from rnnforecast.store.registry import Registry
-from rnnforecast.workflows.base import BASE, base_manifest, read_base
-from rnnforecast.workflows.freshness import history_findings
-from rnnforecast.workflows.memory import Memory, recall
-from rnnforecast.workflows.packing import check_shapes, frequency_of, unpack_ensemble
-from rnnforecast.workflows.short import leave_out_short
+from rnnforecast.training.short_series import leave_out_short
+from rnnforecast.workflows.monitoring.freshness import history_findings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rnnforecast.data.reading import ReadResult
+    from rnnforecast.data.read import ReadResult
     from rnnforecast.forecasting import Ensemble
     from rnnforecast.store.context import SeriesContext
     from rnnforecast.store.manifest import Manifest
-    from rnnforecast.store.shelf import StoredModel
+    from rnnforecast.store.versions import StoredModel
 
 STDIN = "-"
 BASE_NOTE = f"`{BASE}` forecasts: pre-trained on synthetic series, it has learnt nothing from these rows"

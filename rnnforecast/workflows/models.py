@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rnnforecast.store.manifest import Manifest
     from rnnforecast.store.model_file import ModelFile
-    from rnnforecast.store.shelf import StoredModel
+    from rnnforecast.store.versions import StoredModel
 
 
 def list_models(store: str | Path | None = None) -> ModelsResult:

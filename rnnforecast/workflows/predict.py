@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.config import Settings
-from rnnforecast.data.calendar_features import is_generated
-from rnnforecast.data.source import stem_of
-from rnnforecast.data.writing import DEFAULT_WAIT, check_output, output_kind, shown_output, write_forecasts
+from rnnforecast.data.covariates.calendar import is_generated
+from rnnforecast.data.sources import stem_of
+from rnnforecast.data.write import DEFAULT_WAIT, check_output, output_kind, shown_output, write_forecasts
 from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding
+from rnnforecast.model_io.base import BASE, PRETRAINED
 from rnnforecast.store.ledger import LEDGER_LEVELS
-from rnnforecast.workflows.attention import write_attention
-from rnnforecast.workflows.base import BASE, PRETRAINED
-from rnnforecast.workflows.forecasts import forecast_series
-from rnnforecast.workflows.frames import forecast_frame, make_previews
-from rnnforecast.workflows.freshness import check_age, parse_age, refuse_stale
+from rnnforecast.workflows.forecasts.attention import write_attention
+from rnnforecast.workflows.forecasts.panel import forecast_series
+from rnnforecast.workflows.forecasts.table import forecast_frame, make_previews
 from rnnforecast.workflows.loading import Files, LoadedModel, load
+from rnnforecast.workflows.monitoring.freshness import check_age, parse_age, refuse_stale
 from rnnforecast.workflows.results import PredictResult, stamp_to_json
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from rnnforecast.config import DataSettings
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.progress import Progress
-    from rnnforecast.workflows.forecasts import Engine, Forecast
-    from rnnforecast.workflows.freshness import RefuseStale
+    from rnnforecast.workflows.forecasts.panel import Engine, Forecast
+    from rnnforecast.workflows.monitoring.freshness import RefuseStale
 
     Watcher = Callable[[LoadedModel, Forecast], None]
 

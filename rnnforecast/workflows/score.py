@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnnforecast.data.reading import read_series
+from rnnforecast.data.read import read_series
 from rnnforecast.errors import ModelFileError, UsageError
 from rnnforecast.evaluation.metrics import score as score_windows
 from rnnforecast.evaluation.metrics import score_per_lead
@@ -18,17 +18,17 @@ from rnnforecast.store.ledger import LEDGER_LEVELS, Issued, Ledger, ledger_names
 from rnnforecast.store.manifest import InputRecord, Manifest, Roles
 from rnnforecast.store.names import split_spec
 from rnnforecast.store.registry import Registry, default_store
-from rnnforecast.workflows.freshness import Age, check_age, parse_age
-from rnnforecast.workflows.issuing import baseline_name
-from rnnforecast.workflows.joining import Joined, join_actuals
 from rnnforecast.workflows.loading import STDIN, data_settings
-from rnnforecast.workflows.scores import ScoreResult
-from rnnforecast.workflows.watching import watch_forecasts, watch_inputs
+from rnnforecast.workflows.monitoring.drift_checks import watch_forecasts, watch_inputs
+from rnnforecast.workflows.monitoring.freshness import Age, check_age, parse_age
+from rnnforecast.workflows.monitoring.join_actuals import Joined, join_actuals
+from rnnforecast.workflows.monitoring.score_result import ScoreResult
+from rnnforecast.workflows.predict_and_log import baseline_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from rnnforecast.data.reading import ReadResult
+    from rnnforecast.data.read import ReadResult
 
 FORECAST = "forecast"
 _LEVELS = (*LEDGER_LEVELS[:2], 0.5, *LEDGER_LEVELS[2:])

@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.config import Settings
-from rnnforecast.data.calendar_features import is_generated
-from rnnforecast.data.reading import read_series
-from rnnforecast.data.source import stem_of
+from rnnforecast.data.covariates.calendar import is_generated
+from rnnforecast.data.read import read_series
+from rnnforecast.data.sources import stem_of
+from rnnforecast.model_io.base import PRETRAINED, refuse_base
+from rnnforecast.model_io.pack import Record, pack_model
 from rnnforecast.progress import NoProgress, Progress
 from rnnforecast.store.names import name_from_stem
 from rnnforecast.store.registry import Registry
-from rnnforecast.workflows.base import PRETRAINED, refuse_base
-from rnnforecast.workflows.challenge import Activate, Challenger, decide
-from rnnforecast.workflows.freshness import check_age, parse_age
-from rnnforecast.workflows.judging import (
+from rnnforecast.training.judge import (
     NETWORK,
     NETWORK_ALONE,
     Judgement,
@@ -32,22 +31,23 @@ from rnnforecast.workflows.judging import (
     pretrained_forecaster,
     statistical_forecasters,
 )
-from rnnforecast.workflows.logarithms import check_logarithms
-from rnnforecast.workflows.packing import Record, pack_model
+from rnnforecast.training.positive_check import check_logarithms
+from rnnforecast.training.short_series import leave_out_short
+from rnnforecast.training.split import Split, fit_horizon, split_rows
+from rnnforecast.workflows.champion import Activate, Challenger, decide
+from rnnforecast.workflows.monitoring.freshness import check_age, parse_age
 from rnnforecast.workflows.results import TrainResult, assumptions_to_dict
-from rnnforecast.workflows.short import leave_out_short
-from rnnforecast.workflows.splitting import Split, fit_horizon, split_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rnnforecast.data.reading import Assumptions, ReadResult
+    from rnnforecast.data.read import Assumptions, ReadResult
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.findings import JSONValue
     from rnnforecast.forecasting import Ensemble
-    from rnnforecast.store.shelf import StoredModel
+    from rnnforecast.store.versions import StoredModel
     from rnnforecast.training.checkpoints import Checkpoints
-    from rnnforecast.workflows.fitting import Fitted
+    from rnnforecast.training.fit import Fitted
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def train(
     check_logarithms(read.series, log=settings.network.log)
     series, short = leave_out_short(read.series, horizon=assumptions.horizon, short=settings.data.short)
     read = replace(read, series=series, findings=(*read.findings, *short))
-    from rnnforecast.workflows.resuming import open_checkpoints  # loads torch: only for rows that can be learnt from
+    from rnnforecast.training.resume import open_checkpoints  # loads torch: only for rows that can be learnt from
 
     checkpoints = open_checkpoints(registry.store, name, read.series, settings, horizon=assumptions.horizon)
     trained = train_series(
@@ -144,7 +144,7 @@ def train_series(
     checkpoints: Checkpoints | None = None,
 ) -> Trained:
     """Fit, judge and fit once more on everything; only the second fit sees the held-out rows."""
-    from rnnforecast.workflows.fitting import fit_again, fit_known
+    from rnnforecast.training.fit import fit_again, fit_known
 
     started = time.monotonic()
     split = split_rows(series, horizon=horizon, evaluation=settings.evaluation)

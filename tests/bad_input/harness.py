@@ -16,7 +16,7 @@ import pandas as pd
 
 from rnnforecast.cli.main import main
 from rnnforecast.config import Settings
-from rnnforecast.data.reading import read_series
+from rnnforecast.data.read import read_series
 from rnnforecast.errors import ExitCode
 
 Outcome = Literal["accepted", "repaired", "refused"]

@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from rnnforecast.config import DataSettings
-from rnnforecast.data import bombs
-from rnnforecast.data.reading import read_series
+from rnnforecast.data.read import read_series
+from rnnforecast.data.tables import parquet_limits as bombs
 from rnnforecast.errors import ExitCode
 from tests.bad_input.harness import inspect
 from tests.bad_input.parquet_files import PLAIN, VALUES
@@ -114,7 +114,7 @@ def test_b20_a_column_that_its_headers_do_not_bound_is_tried_in_a_child_process_
 
 
 def _hide_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rnnforecast.data.pages._headers", lambda *_: iter([{}]))
+    monkeypatch.setattr("rnnforecast.data.tables.parquet_pages._headers", lambda *_: iter([{}]))
 
 
 def test_b20_a_column_that_a_child_process_survives_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -141,7 +141,7 @@ def test_b20_long_texts_are_read_in_small_batches(tmp_path: Path, monkeypatch: p
         return read(file, *args, **options)
 
     monkeypatch.setattr(pq.ParquetFile, "iter_batches", iter_batches)
-    monkeypatch.setattr("rnnforecast.data.parquet.BATCH_BYTES", 5_000)
+    monkeypatch.setattr("rnnforecast.data.tables.parquet_reader.BATCH_BYTES", 5_000)
     series = read_series([path], DataSettings(id=("shop",))).series
     assert series.values.tolist() == VALUES
     assert sizes[-1] == 4
@@ -151,7 +151,7 @@ _LIMITED = """
 import resource, sys
 from pathlib import Path
 resource.setrlimit(resource.RLIMIT_AS, (2**33, 2**33))
-from rnnforecast.data.probe import survives
+from rnnforecast.data.tables.sandbox import survives
 print(survives(Path(sys.argv[1]).read_bytes(), ["y"], memory=2**34))
 """
 

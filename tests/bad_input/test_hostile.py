@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from rnnforecast.config import DataSettings
-from rnnforecast.data import opening, parquet
-from rnnforecast.data.reading import read_series
+from rnnforecast.data.files import local as opening
+from rnnforecast.data.read import read_series
+from rnnforecast.data.tables import parquet_reader as parquet
 from rnnforecast.errors import DataError, ExitCode, InputError
 from tests.bad_input.files import ROWS, VALUES
 from tests.bad_input.harness import inspect, with_stdin
@@ -57,7 +58,7 @@ def test_b20_a_file_that_promises_far_more_than_its_size_is_tried_in_a_child_of_
 
 
 def test_b20_a_child_that_runs_out_of_memory_is_a_refusal_not_an_end(tmp_path: Path) -> None:
-    from rnnforecast.data.probe import survives
+    from rnnforecast.data.tables.sandbox import survives
 
     payload = _repeated(tmp_path, 1_000_000).read_bytes()
     assert survives(payload, ["y"], memory=2**26) is not None

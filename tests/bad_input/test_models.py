@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 
 from rnnforecast.cli.main import main
-from rnnforecast.data.reading import read_series
+from rnnforecast.data.read import read_series
 from rnnforecast.errors import ExitCode
 from tests.bad_input.ids import HOSTILE, ODD
 
@@ -270,7 +270,7 @@ def test_b102_the_same_rows_give_the_same_bytes_however_they_come(
 def test_b102_any_size_of_blocks_reads_the_same_series(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "plain.csv", rows_of(["b", "a", "c"]))
     whole = read_series([path]).series.digest()
-    monkeypatch.setattr("rnnforecast.data.delimited._BLOCK_BYTES", 64)
+    monkeypatch.setattr("rnnforecast.data.tables.csv_reader._BLOCK_BYTES", 64)
     assert read_series([path]).series.digest() == whole
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rnnforecast.workflows.scores import ScoreResult
+from rnnforecast.workflows.monitoring.score_result import ScoreResult
 from tests.cli.examples import FINDING, scores, verdict
 
 

@@ -13,7 +13,7 @@ import pytest
 
 import rnnforecast
 from rnnforecast import errors
-from rnnforecast.data.refusals import refusal
+from rnnforecast.data.errors import refusal
 from rnnforecast.errors import DataError, ExitCode, RnnForecastError
 from rnnforecast.findings import Finding
 from tests.cli.conftest import RunCommand

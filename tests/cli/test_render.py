@@ -10,11 +10,11 @@ import pytest
 from rich.console import Console
 
 from rnnforecast.cli.render import render
+from rnnforecast.cli.render.backtest import blocks as judged_blocks
 from rnnforecast.cli.render.blocks import draw, duration, errors, number, numbers, plural
 from rnnforecast.cli.render.csv import write_csv
 from rnnforecast.cli.render.forecast import forecast_blocks
-from rnnforecast.cli.render.judged import blocks as judged_blocks
-from rnnforecast.cli.render.judgement import order_methods
+from rnnforecast.cli.render.metrics import order_methods
 from rnnforecast.cli.render.notices import write_notices
 from rnnforecast.cli.render.plot import plot, sparkline
 from rnnforecast.workflows.results import PredictResult

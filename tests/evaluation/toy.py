@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from rnnforecast.data.frequency import Frequency
+from rnnforecast.data.calendar.frequency import Frequency
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.windows import Windows
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rnnforecast.cli.main import main
-from rnnforecast.data.writing import check_output
+from rnnforecast.data.write import check_output
 from rnnforecast.errors import UsageError
 from tests.house import modules, run
 

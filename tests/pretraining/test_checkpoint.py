@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from pretraining.checkpoint import State, read_checkpoint, write_checkpoint
 from rnnforecast.errors import UsageError
-from rnnforecast.pretraining.checkpoint import State, read_checkpoint, write_checkpoint
 
 GROUPS: dict[str, State] = {
     "network": {"layer.0/weight": torch.arange(6.0).view(2, 3), "flag": torch.tensor([True, False])},

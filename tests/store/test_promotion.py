@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rnnforecast.errors import ModelFileError, OutputError, UsageError
-from rnnforecast.store import shelf as shelf_module
+from rnnforecast.store import versions as shelf_module
 from rnnforecast.store.active import Active, read_active, write_active
 from rnnforecast.store.promotion import promote, prune, rollback
 from rnnforecast.store.registry import Registry

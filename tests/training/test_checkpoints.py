@@ -19,9 +19,9 @@ from rnnforecast.store.checkpoint import Checkpoint, CheckpointFolder, RunDigest
 from rnnforecast.training.budget import TimeBudget
 from rnnforecast.training.checkpoints import SAVED, Checkpoints, Conduct
 from rnnforecast.training.ensemble import fit_ensemble
+from rnnforecast.training.parallel import CancelledError
 from rnnforecast.training.recipe import choose_recipe, gather_facts
-from rnnforecast.training.side_by_side import CancelledError
-from rnnforecast.training.standing import Fit
+from rnnforecast.training.state import Fit
 from tests.training.toy import make_series, wave
 
 VALIDATION = Windows(series=np.array([0, 1]), cutoffs=np.array([50, 40]))

@@ -21,7 +21,7 @@ from rnnforecast.training.checkpoints import Checkpoints, Conduct
 from rnnforecast.training.ensemble import choose_device, fit_ensemble
 from rnnforecast.training.loop import fit_network
 from rnnforecast.training.recipe import choose_recipe, gather_facts
-from rnnforecast.training.standing import Fit
+from rnnforecast.training.state import Fit
 from tests.training.toy import make_series, wave
 
 VALIDATION = Windows(series=np.array([0, 1]), cutoffs=np.array([50, 40]))

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rnnforecast.data.closures import named_days
+from rnnforecast.data.calendar.closed_days import named_days
 from rnnforecast.errors import DataError
 from tests.workflows.toy import fit, forecast, wave, write_csv
 

@@ -7,8 +7,8 @@ import pytest
 
 import rnnforecast
 from rnnforecast.errors import DataError, UsageError
-from rnnforecast.workflows import refitting
-from rnnforecast.workflows.refitting import refitting_forecaster
+from rnnforecast.training import refit as refitting
+from rnnforecast.training.refit import refitting_forecaster
 from rnnforecast.workflows.results import EvaluateResult
 from tests.workflows.toy import days, fit, store_of, wave, write_csv, write_days
 
@@ -83,7 +83,7 @@ def test_a_refit_trains_once_for_each_cutoff_on_the_rows_before_it_alone(
 
 def test_a_refit_is_the_same_whatever_the_rows_after_the_cutoff_say(tmp_path: Path) -> None:
     from rnnforecast.config import DataSettings, Settings
-    from rnnforecast.data.reading import read_series
+    from rnnforecast.data.read import read_series
     from rnnforecast.data.windows import Windows
     from rnnforecast.progress import NoProgress
     from tests.workflows.toy import TINY

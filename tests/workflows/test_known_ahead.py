@@ -10,9 +10,9 @@ import pytest
 import rnnforecast
 from rnnforecast.config import DataSettings
 from rnnforecast.errors import DataError, UsageError
-from rnnforecast.workflows.issuing import issue
 from rnnforecast.workflows.loading import load
 from rnnforecast.workflows.predict import Request, answer
+from rnnforecast.workflows.predict_and_log import issue
 from tests.workflows.toy import TINY, days, fit, forecast, store_of, wave, write_csv
 
 NUM_ROWS = 90

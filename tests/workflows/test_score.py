@@ -13,9 +13,9 @@ import rnnforecast
 from rnnforecast.errors import CoverageError, DataError, DriftError, ModelFileError, StaleError, UsageError
 from rnnforecast.store.promotion import promote
 from rnnforecast.store.registry import Registry
-from rnnforecast.workflows.issuing import issue
+from rnnforecast.workflows.monitoring.score_result import ScoreResult
 from rnnforecast.workflows.predict import Request
-from rnnforecast.workflows.scores import ScoreResult
+from rnnforecast.workflows.predict_and_log import issue
 from tests.workflows.ledgers import keep_forecasts, write_walk
 from tests.workflows.toy import fit, store_of, write_csv, write_days
 

@@ -13,14 +13,14 @@ import pytest
 
 import rnnforecast
 from rnnforecast.config import Settings
-from rnnforecast.data.frequency import Frequency
+from rnnforecast.data.calendar.frequency import Frequency
 from rnnforecast.errors import ModelFileError
 from rnnforecast.forecasting import Ensemble
+from rnnforecast.model_io.pack import check_shapes, pack_model, unpack_ensemble
 from rnnforecast.store.model_file import read_model
-from rnnforecast.workflows.forecasts import Forecast
-from rnnforecast.workflows.frames import forecast_frame, make_previews
+from rnnforecast.workflows.forecasts.panel import Forecast
+from rnnforecast.workflows.forecasts.table import forecast_frame, make_previews
 from rnnforecast.workflows.loading import data_settings
-from rnnforecast.workflows.packing import check_shapes, pack_model, unpack_ensemble
 from tests.training.toy import make_series
 from tests.workflows.toy import TINY, fit, forecast, store_of, wave, write_days
 

@@ -11,11 +11,12 @@ from rnnforecast.errors import DivergedError, ExitCode, LostToBaselineError, Usa
 from rnnforecast.progress import NoProgress
 from rnnforecast.store.model_file import read_model
 from rnnforecast.store.registry import Registry
+from rnnforecast.training import fit as fitting
+from rnnforecast.training import split as splitting
+from rnnforecast.training.judge import Judgement
 from rnnforecast.training.loop import fit_network
-from rnnforecast.training.side_by_side import CancelledError
-from rnnforecast.workflows import fitting, splitting
+from rnnforecast.training.parallel import CancelledError
 from rnnforecast.workflows import train as module
-from rnnforecast.workflows.judging import Judgement
 from tests.workflows.toy import days, fit, forecast, store_of, wave, write_csv, write_days
 
 

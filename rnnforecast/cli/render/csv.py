@@ -6,6 +6,7 @@ import csv
 from typing import TYPE_CHECKING, TextIO
 
 from rnnforecast.workflows.batch.results import BatchPlan, BatchResult, UnitsResult
+from rnnforecast.workflows.monitoring.score_result import ScoreResult
 from rnnforecast.workflows.results import (
     CompareResult,
     DoctorResult,
@@ -16,7 +17,6 @@ from rnnforecast.workflows.results import (
     TrainResult,
     plain,
 )
-from rnnforecast.workflows.scores import ScoreResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

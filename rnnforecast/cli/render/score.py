@@ -19,16 +19,16 @@ from rnnforecast.cli.render.blocks import (
     stamp_text,
     under,
 )
-from rnnforecast.cli.render.judgement import verdict_block
+from rnnforecast.cli.render.metrics import verdict_block
 from rnnforecast.evaluation.drift import MIN_UNITS
-from rnnforecast.workflows.scores import SENTENCES
+from rnnforecast.workflows.monitoring.score_result import SENTENCES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rich.console import RenderableType
 
-    from rnnforecast.workflows.scores import ScoreResult
+    from rnnforecast.workflows.monitoring.score_result import ScoreResult
 
 _MAX_LEADS = 8
 _DISPENSABLE = ("RMSE", "sMAPE %", "MAE", "in 95 %")

@@ -18,7 +18,7 @@ from rnnforecast.cli.render.blocks import (
     shortened,
     under,
 )
-from rnnforecast.cli.render.judgement import metrics_block, serving_advice, verdict_block
+from rnnforecast.cli.render.metrics import metrics_block, serving_advice, verdict_block
 from rnnforecast.cli.render.reading import assumptions_block
 
 if TYPE_CHECKING:

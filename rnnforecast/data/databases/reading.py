@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rnnforecast.data.databases.address import Address, is_database, parse_address
 from rnnforecast.data.databases.cells import joined
 from rnnforecast.data.databases.session import BusyError, FailedError, engine_of, in_seconds, patiently
-from rnnforecast.data.opening import too_large
+from rnnforecast.data.files.local import too_large
 from rnnforecast.errors import DataError, InputError, TryLaterError, UsageError
 from rnnforecast.masking import MASK
 

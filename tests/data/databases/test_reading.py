@@ -9,7 +9,7 @@ import pytest
 
 from rnnforecast.config import DataSettings
 from rnnforecast.data.databases.reading import read_query
-from rnnforecast.data.reading import read_series
+from rnnforecast.data.read import read_series
 from rnnforecast.errors import DataError, InputError, RnnForecastError, UsageError
 from tests.databases import ask
 

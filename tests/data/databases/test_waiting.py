@@ -18,8 +18,8 @@ import pytest
 from rnnforecast.config import DataSettings
 from rnnforecast.data.databases.address import parse_address
 from rnnforecast.data.databases.session import BusyError, in_seconds, patiently
-from rnnforecast.data.reading import read_series
-from rnnforecast.data.writing import check_output, write_forecasts
+from rnnforecast.data.read import read_series
+from rnnforecast.data.write import check_output, write_forecasts
 from rnnforecast.errors import InputError, OutputError, ResourceError, TryLaterError
 from tests.databases import KEY, ask, forecasts
 

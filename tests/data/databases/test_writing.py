@@ -11,7 +11,7 @@ import pytest
 
 from rnnforecast.data.databases import writing
 from rnnforecast.data.databases.address import parse_address
-from rnnforecast.data.writing import check_output, write_forecasts
+from rnnforecast.data.write import check_output, write_forecasts
 from rnnforecast.errors import OutputError
 from tests.databases import KEY, ask, forecasts
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 WRITE = """
 import os, signal
 from rnnforecast.data.databases.{engine}_engine import {name}Session
-from rnnforecast.data.writing import write_forecasts
+from rnnforecast.data.write import write_forecasts
 from tests.databases import KEY, forecasts
 {before}
 for turn in range({turns}):

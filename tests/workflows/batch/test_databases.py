@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rnnforecast.errors import UsageError
-from rnnforecast.workflows.batch.checks import check_jobs
-from rnnforecast.workflows.batch.jobs import read_jobs
-from rnnforecast.workflows.batch.running import batch
+from rnnforecast.workflows.batch.jobs_file.checks import check_jobs
+from rnnforecast.workflows.batch.jobs_file.jobs import read_jobs
+from rnnforecast.workflows.batch.run import batch
 from tests.conftest import GOOD_ROWS
 from tests.databases import ask
 

@@ -11,7 +11,7 @@ import pytest
 from rnnforecast.store.ledger import Ledger
 from rnnforecast.store.registry import Registry
 from rnnforecast.workflows.batch.results import JobResult
-from rnnforecast.workflows.batch.running import batch
+from rnnforecast.workflows.batch.run import batch
 from tests.workflows.ledgers import keep_forecasts
 
 JOB = """

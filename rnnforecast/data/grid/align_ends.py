@@ -1,0 +1,68 @@
+"""One end for all series, where that was asked for: those that stop early go on without values to the newest stamp."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnforecast.data.calendar.infer_frequency import in_words
+from rnnforecast.data.errors import quoted
+from rnnforecast.data.grid.regular_grid import MAX_GRID_ROWS, MAX_ROWS_PER_ROW
+from rnnforecast.data.ragged import offsets_of, positions
+from rnnforecast.errors import DataError
+from rnnforecast.findings import Finding
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from rnnforecast.data.series import SeriesSet
+
+    IntArray = npt.NDArray[np.int64]
+
+
+def with_common_end(series: SeriesSet, findings: list[Finding]) -> SeriesSet:
+    """Return the series with masked rows up to the newest stamp of all, so that every forecast starts after it.
+
+    Covariates hold their last value in these rows, as they do in gaps. Raises DataError where the rows would be very
+    many: some series then ended long before the others.
+    """
+    ends = series.first_ordinals + series.lengths - 1
+    lacking = ends.max() - ends
+    if not lacking.any():
+        return series
+    stamp = in_words(series.freq.to_timestamps(ends.max()[None])[0])
+    count, early = int(lacking.sum()), np.flatnonzero(lacking)
+    if count + series.num_rows > max(MAX_GRID_ROWS, MAX_ROWS_PER_ROW * series.num_rows):
+        longest = quoted(series.item_ids[int(np.argmax(lacking))])
+        raise DataError(
+            f"--align would add {count} rows without a value to {series.num_rows}, {int(lacking.max())} to {longest}",
+            hint="leave it out, or leave out the series that ended long before the others",
+            code="E_TIME_SPARSE",
+        )
+    words = f"{len(early)} of {series.num_series} series end before {stamp}, such as "
+    words += f"{quoted(series.item_ids[int(early[0])])}: {count} rows without a value lead them there (--align)"
+    findings.append(Finding("W_TIME_ALIGNED", "repair", words, column=series.time_column, value=stamp, count=count))
+    lengths = series.lengths + lacking
+    rows, is_new = _carried_rows(series.offsets, lengths)
+    future_lengths = np.diff(series.future_offsets)
+    future_rows, _ = _carried_rows(series.future_offsets, np.where(future_lengths > 0, lengths, 0))
+    return replace(
+        series,
+        values=np.where(is_new, np.nan, series.values[rows]),
+        observed=series.observed[rows] & ~is_new,
+        offsets=offsets_of(lengths),
+        past_covariates=series.past_covariates[rows],
+        future_covariates=series.future_covariates[future_rows],
+        future_offsets=offsets_of(np.maximum(future_lengths, np.where(future_lengths > 0, lengths, 0))),
+    )
+
+
+def _carried_rows(offsets: IntArray, lengths: IntArray) -> tuple[IntArray, npt.NDArray[np.bool_]]:
+    """Return runs of at least `lengths` [S] rows as row numbers, the last one again and again, and which repeat it."""
+    own = np.diff(offsets)
+    lengths = np.maximum(own, lengths)
+    step, longest = positions(lengths), np.repeat(own, lengths)
+    rows = np.repeat(offsets[:-1], lengths) + np.minimum(step, longest - 1)
+    return rows, step >= longest

@@ -1,0 +1,109 @@
+"""Several rows of one series with one stamp: dropped where they repeat, joined as the user says, else refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnforecast.data.calendar.infer_frequency import in_words
+from rnnforecast.data.errors import quoted, refusal, rows_in_words
+from rnnforecast.data.grid.duplicate_causes import reason_for_repeats
+from rnnforecast.data.ragged import in_order
+from rnnforecast.findings import MAX_LISTED_ROWS, Finding
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from rnnforecast.config import Duplicates
+    from rnnforecast.data.grid.regular_grid import Rows
+
+    IntArray = npt.NDArray[np.int64]
+
+
+def without_duplicates(
+    rows: Rows, order: IntArray, *, how: Duplicates, num_targets: int, findings: list[Finding]
+) -> tuple[Rows, IntArray]:
+    """Return rows and order (by item, then stamp, then file) with one row for each stamp of a series.
+
+    Where `how` is to refuse, exact repetitions are dropped and others raise DataError. Else all rows of a stamp become
+    one: of targets the sum, mean, first or last value that is there, of covariates the first or last.
+    """
+    items, stamps = in_order(rows.items, order), in_order(rows.stamps, order)
+    again = np.zeros(len(order), dtype=np.bool_)
+    again[1:] = (items[1:] == items[:-1]) & (stamps[1:] == stamps[:-1])
+    if not again.any():
+        return rows, order
+    values = rows.values[order]
+    same = np.zeros(len(order), dtype=np.bool_)
+    same[1:] = ((values[1:] == values[:-1]) | (np.isnan(values[1:]) & np.isnan(values[:-1]))).all(axis=1)
+    chosen = np.flatnonzero(again)
+    file, lines = rows.locate(np.sort(order[chosen])[:MAX_LISTED_ROWS].tolist())
+    if how != "refuse":
+        message = f"{len(chosen)} rows had the stamp of another one and were joined: --duplicates {how}"
+        finding = Finding("W_TIME_DUPLICATE", "repair", message, file, lines, rows.time_column, count=len(chosen))
+        findings.append(finding)
+        return _joined(rows, order, again, values, how=how, num_targets=num_targets)
+    if (again & ~same).any():
+        raise refusal([_two_values(rows, order, np.flatnonzero(again & ~same))])
+    message = f"{len(chosen)} {'row' if len(chosen) == 1 else 'rows'} repeated another one exactly and were dropped"
+    findings.append(Finding("W_TIME_REPEATED", "repair", message, file, lines, rows.time_column, count=len(chosen)))
+    return rows, order[~again]
+
+
+def _joined(
+    rows: Rows,
+    order: IntArray,
+    again: npt.NDArray[np.bool_],
+    values: npt.NDArray[np.float64],
+    *,
+    how: Duplicates,
+    num_targets: int,
+) -> tuple[Rows, IntArray]:
+    """Return one row for each stamp of a series."""
+    firsts = np.flatnonzero(~again)
+    known = ~np.isnan(values)
+    position = np.arange(len(values), dtype=np.int64)[:, None]
+    if how in ("first", "last"):
+        pick = np.minimum if how == "first" else np.maximum
+        places = np.where(known, position, len(values) if how == "first" else -1)
+        chosen = pick.reduceat(places, firsts, axis=0)
+        there = (chosen >= 0) & (chosen < len(values))
+        joined = np.where(there, np.take_along_axis(values, np.where(there, chosen, 0), axis=0), np.nan)
+    else:
+        totals = np.add.reduceat(np.where(known, values, 0.0), firsts, axis=0)
+        counts = np.add.reduceat(known, firsts, axis=0, dtype=np.int64)
+        joined = totals if how == "sum" else totals / np.maximum(counts, 1)
+        joined[counts == 0] = np.nan
+        covariates = slice(num_targets, None)  # a temperature said twice is not twice as warm
+        joined[:, covariates] = values[firsts][:, covariates]
+    kept = order[firsts]
+    result = rows.values.copy()
+    result[kept] = joined
+    return replace(rows, values=result), kept
+
+
+def _two_values(rows: Rows, order: IntArray, again: IntArray) -> Finding:
+    """Return the refusal of stamps that occur twice in one series with different values."""
+    late, early = order[again], order[again - 1]
+    file, lines = rows.locate([int(early[0]), int(late[0])])
+    _, listed_lines = rows.locate(late[:MAX_LISTED_ROWS].tolist())
+    stamp = in_words(rows.stamps[late[0]])
+    label = rows.labels(int(rows.items[late[0]]))
+    column = int(np.argmax(rows.values[early[0]] != rows.values[late[0]]))
+    values = f"{rows.values[early[0], column]:g} and {rows.values[late[0], column]:g}"
+    whose = f"series {quoted(label)}: " if label else ""
+    message = f"{whose}stamp {stamp} occurs in {rows_in_words(lines, 2)} with different values, {values}" + (
+        f"; {len(again)} stamps in all" if len(again) > 1 else ""
+    )
+    cause = reason_for_repeats(rows.stamps[late], rows.stamps, name=rows.time_column)
+    if cause is not None:
+        code, words, fix = cause
+        message = f"{message}; {words}"
+        return Finding(code, "refusal", message, file, listed_lines, rows.time_column, stamp, len(again), fix)
+    fix = (
+        "name the columns that tell series apart with --id, join such rows with "
+        "--duplicates sum|mean|first|last, or keep one row for each stamp"
+    )
+    return Finding("E_TIME_DUPLICATE", "refusal", message, file, listed_lines, rows.time_column, stamp, len(again), fix)

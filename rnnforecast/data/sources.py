@@ -1,0 +1,222 @@
+"""From what the user names to bytes: which files are meant, of which kind each is, and the digest of what was read.
+
+A file is read once and whole, so the digest is that of the rows that were used even while a producer writes on.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import io
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from rnnforecast.data.databases.address import absolute, is_database, parse_address
+from rnnforecast.data.errors import quoted_path
+from rnnforecast.data.files.compression import PACKED_ENDINGS, unpack
+from rnnforecast.data.files.encoding import to_utf8
+from rnnforecast.data.files.local import cap_of, in_bytes, read_bytes, told_where
+from rnnforecast.data.files.remote import expand_url, is_url, list_url, read_url, shown
+from rnnforecast.errors import DataError, InputError
+from rnnforecast.findings import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rnnforecast.config import DataSettings
+
+Kind = Literal["csv", "parquet"]
+
+TEXT_ENDINGS = (".csv", ".tsv", ".txt", ".dat")
+PARQUET_ENDINGS = (".parquet", ".pq")
+_FOREIGN = {
+    b"PK\x03\x04": "an Excel workbook",
+    b"SQLite format 3": "an SQLite database",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    b"%PDF": "a PDF document",
+    b"ARROW1": "an Arrow or Feather file",
+    b"\x89HDF": "an HDF5 file",
+    b"ORC": "an ORC file",
+    b"Obj\x01": "an Avro file",
+    b"7z\xbc\xaf\x27\x1c": "a 7z archive",
+    b"Rar!\x1a\x07": "a RAR archive",
+    b"\x04\x22\x4d\x18": "an LZ4 file",
+    b"\x1f\x9d": "a file packed by `compress`",
+    b"\x80\x04\x95": "a pickle, which is never opened",
+    b"<!DOCTYPE": "a web page",
+    b"<html": "a web page",
+    b"<?xml": "an XML document",
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """The bytes of one input, unpacked and (for text) in UTF-8 without byte order mark."""
+
+    path: str
+    kind: Kind
+    payload: bytes
+    digest: str  # sha256 of the bytes as they lie on disk
+    findings: tuple[Finding, ...] = ()
+    is_trusted: bool = False  # the user named a cap: what the file announces is believed up to it
+    cap: int = 2**63
+
+    @property
+    def stem(self) -> str:
+        """The file's name without folder and endings, the id of its series when every file is one."""
+        return stem_of(self.path)
+
+    def with_payload(self, payload: bytes) -> Source:
+        """Return the same input with other text."""
+        return replace(self, payload=payload)
+
+
+def stem_of(path: str) -> str:
+    """Return a file's name without folder and endings; of a database the table, else the database."""
+    if is_database(path):
+        return parse_address(path).stem
+    name = Path(path).name
+    packed = next((ending for ending in PACKED_ENDINGS if name.lower().endswith(ending)), "")
+    name = name[: len(name) - len(packed)]
+    return name.rsplit(".", 1)[0] if "." in name.strip(".") else name
+
+
+def expand(data: Sequence[str | Path], *, dataset: bool = False) -> tuple[list[str], list[Finding]]:
+    """Return the paths that are meant: globs expanded in order of name, a file named twice taken once.
+
+    With `dataset` a folder means all tables below it. Raises InputError for a glob or a folder without files.
+    """
+    paths: list[str] = []
+    seen: dict[str, str] = {}
+    findings: list[Finding] = []
+    for item in map(str, data):
+        for path in _meant(item, dataset=dataset):
+            same = path if is_url(path) else os.path.realpath(path)
+            if same in seen:
+                words = "" if seen[same] == path else f", first as {quoted_path(seen[same])},"
+                path = public_path(path)
+                message = f"{quoted_path(path)} was named twice{words} and is read once"
+                findings.append(Finding("W_INPUT_TWICE", "repair", message, file=path, count=1))
+            else:
+                seen[same] = path
+                paths.append(path)
+    if not paths:
+        raise InputError("no input was named", hint="name a CSV or Parquet file, or `-` for standard input")
+    return paths, findings
+
+
+def _meant(item: str, *, dataset: bool) -> list[str]:
+    """Return the files that one word of the user means."""
+    if is_database(item):
+        parse_address(item)
+        return [item]
+    if is_url(item):
+        found = expand_url(item)
+        below = list_url(item) if dataset and found == [item] else None
+        found = found if below is None else _tables(below, item)
+    elif dataset and os.path.isdir(item):
+        found = _tables([str(path) for path in sorted(Path(item).rglob("*")) if path.is_file()], item)
+    else:
+        is_glob = any(character in item for character in "*?[") and not os.path.lexists(item)
+        found = sorted(glob.glob(item, recursive=True)) if is_glob else [item]
+    if not found:
+        hint = "check the folder and the pattern"
+        raise InputError(f"no file matches {quoted_path(shown(item))}", hint=hint, code="E_INPUT_MISSING")
+    return found
+
+
+def public_path(path: str) -> str:
+    """Return an input as it may be shown: a URL without its secrets."""
+    if is_database(path):
+        return parse_address(path).shown
+    return shown(path) if is_url(path) else path
+
+
+def lasting_path(path: str) -> str:
+    """Return an input as a record keeps it: it means the same from any working folder, and holds no secret."""
+    if path == "-" or (is_url(path) and not is_database(path)):
+        return public_path(path)
+    return absolute(path, folder=Path.cwd()) if is_database(path) else str(Path(path).resolve())
+
+
+def open_database(url: str, settings: DataSettings) -> Source:
+    """Run the query of the settings, or read the table that the URL names, as if it were a Parquet file.
+
+    Raises what `read_query` raises.
+    """
+    from rnnforecast.data.databases.reading import read_query  # nobody who reads a file waits for it
+
+    asked = in_bytes(settings.max_bytes)
+    cap = cap_of(asked)
+    path, payload, digest = read_query(url, query=settings.query, wait=settings.wait, cap=cap)
+    return Source(path, "parquet", payload, digest, is_trusted=asked is not None, cap=cap)
+
+
+def _tables(paths: Sequence[str], folder: str) -> list[str]:
+    """Return the tables among files: hidden ones and the notes that writers leave beside them are none."""
+    endings = TEXT_ENDINGS + PARQUET_ENDINGS + PACKED_ENDINGS
+    tables = [path for path in paths if path.lower().endswith(endings) and not Path(path).name.startswith(("_", "."))]
+    if not tables:
+        raise InputError(
+            f"the folder {quoted_path(folder)} holds no table",
+            hint=f"tables end in {', '.join(TEXT_ENDINGS + PARQUET_ENDINGS)}, compressed or not",
+            code="E_INPUT_MISSING",
+        )
+    return tables
+
+
+def open_source(path: str, *, encoding: str | None = None, max_bytes: str | None = None) -> Source:
+    """Read one input, `-` for standard input. Raises InputError where it cannot be read, DataError for its content."""
+    asked = in_bytes(max_bytes)
+    cap = cap_of(asked)
+    with told_where(shown(path)):
+        raw = read_url(path, cap=cap) if is_url(path) else read_bytes(path, cap=cap)
+    path = shown(path)
+    digest = hashlib.sha256(raw).hexdigest()
+    payload, findings = unpack(path, raw, cap=cap, is_asked=asked is not None)
+    del raw
+    head = payload[:4096].removeprefix(b"\xef\xbb\xbf").strip()
+    if not head and not payload[4096:].strip():
+        message = f"{quoted_path(path)} is empty"
+        raise DataError(message, hint="name a file with a header and rows", code="E_DATA_EMPTY")
+    if payload[:4] == b"PAR1":
+        findings += _named_otherwise(path, "Parquet", TEXT_ENDINGS)
+        return Source(path, "parquet", payload, digest, tuple(findings), is_trusted=asked is not None, cap=cap)
+    _check_foreign(path, payload)
+    text, notes = to_utf8(path, payload, encoding=encoding)
+    findings += _named_otherwise(path, "text", PARQUET_ENDINGS)
+    return Source(path, "csv", text, digest, (*findings, *notes), is_trusted=asked is not None, cap=cap)
+
+
+def _named_otherwise(path: str, kind: str, endings: tuple[str, ...]) -> list[Finding]:
+    """Return the repair of a file whose name promises another kind of content."""
+    if not path.lower().endswith(endings):
+        return []
+    message = f"the file holds {kind}, although it is named `{Path(path).suffix}`; its content decides"
+    return [Finding("W_DATA_NAMED", "repair", message, path, count=1)]
+
+
+def _check_foreign(path: str, payload: bytes) -> None:
+    head = payload[:64].lstrip()
+    hint = "export the table as CSV or Parquet"
+    if payload[:4] == b"PARE":
+        message = f"{quoted_path(path)} is an encrypted Parquet file"
+        raise DataError(message, hint="decrypt it first; keys are never asked for", code="E_DATA_ENCRYPTED")
+    for magic, words in _FOREIGN.items():
+        if head.startswith(magic):
+            raise DataError(f"{quoted_path(path)} is {words}, not CSV or Parquet", hint=hint, code="E_DATA_FORMAT")
+    if head[:1] in (b"{", b"[") and payload.rstrip()[-1:] in (b"}", b"]"):
+        raise DataError(f"{quoted_path(path)} is JSON, not CSV or Parquet", hint=hint, code="E_DATA_FORMAT")
+    if path.lower().endswith(PARQUET_ENDINGS) and b"\0" in payload[:4096]:
+        raise DataError(
+            f"{quoted_path(path)} is no Parquet file: it does not begin with PAR1",
+            hint="write the file again; it may be cut or damaged",
+            code="E_DATA_FORMAT",
+        )
+
+
+def text_of(source: Source) -> io.TextIOWrapper:
+    """Return the text of a source as a stream that keeps the line ends inside quotes."""
+    return io.TextIOWrapper(io.BytesIO(source.payload), encoding="utf-8", newline="")

@@ -1,0 +1,223 @@
+"""Stamps whose parts stand in several columns: a date and a time of day, a date and an hour, or year, month, day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from rnnforecast.data.calendar.frequency import DAY, FIXED_UNITS
+from rnnforecast.data.errors import listed, quoted, refusal, rows_in_words
+from rnnforecast.data.timestamps.formats import compose, iso_weeks, to_number
+from rnnforecast.data.timestamps.month_names import ENGLISH_MONTH, month_numbers
+from rnnforecast.data.timestamps.text import Stamps
+from rnnforecast.errors import DataError
+from rnnforecast.findings import MAX_LISTED_ROWS, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from rnnforecast.data.values.numbers import LinesOf
+
+    IntArray = npt.NDArray[np.int64]
+    BoolArray = npt.NDArray[np.bool_]
+
+_NAMES: dict[str, tuple[str, ...]] = {
+    "year": ("year", "yr", "yyyy", "jahr", "annee", "ano"),
+    "quarter": ("quarter", "qtr", "q", "quartal", "trimestre"),
+    "week": ("week", "wk", "isoweek", "iso_week", "weekofyear", "week_of_year", "week_no", "kw", "woche", "semaine"),
+    "month": ("month", "mo", "mon", "mm", "mth", "monat", "mois", "mes"),
+    "day": ("day", "dy", "dd", "dom", "dayofmonth", "day_of_month", "tag"),
+    "day of year": ("doy", "dayofyear", "day_of_year", "yday", "julian"),
+    "hour": ("hour", "hr", "hh", "h", "hours", "hod", "hour_of_day", "stunde", "heure", "hora"),
+    "minute": ("minute", "min", "mi", "minutes"),
+    "second": ("second", "sec", "ss", "seconds"),
+}
+_PART_OF = {name: part for part, names in _NAMES.items() for name in names}
+#: Part -> lowest and highest number; an hour of 24 is the end of its day.
+_RANGES = {
+    "quarter": (1, 4), "week": (1, 53), "month": (1, 12), "day": (1, 31), "day of year": (1, 366),
+    "hour": (0, 24), "minute": (0, 59), "second": (0, 59),
+}  # fmt: skip
+#: A quarter as text: `Q1`, `1`, `1st quarter`; a month `M01`, a week `W01`.
+_LETTERED = {
+    "quarter": r"(?:q|qtr|quarter)?[ .]?0?([1-4])(?:q|st|nd|rd|th)?(?: ?(?:quarter|qtr))?",
+    "month": r"m?(\d{1,2})",
+    "week": r"(?:w|wk|week|kw)?[ .]?(\d{1,2})",
+}
+#: A time of day as text: `9:30`, `18.00.00`, `9:30 PM`, `24:00`.
+_CLOCK = r"(\d{1,2})[:.](\d{2})(?:[:.](\d{2}(?:[.,]\d+)?))? ?([ap]\.?m\.?)?"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The columns of the parts, where they stand, and how rows are named in messages."""
+
+    frame: pd.DataFrame
+    names: Sequence[str]
+    path: str
+    lines_of: LinesOf
+
+    def refuse(self, name: str, bad: BoolArray, words: str, fix: str) -> DataError:
+        """Return the refusal of the chosen rows of one column."""
+        rows = np.flatnonzero(bad)
+        lines = tuple(self.lines_of(rows[:MAX_LISTED_ROWS].tolist()))
+        value = str(self.frame[name].iloc[rows[0]])
+        message = f"time column `{name}`, {rows_in_words(lines, len(rows))}: {quoted(value)} {words}"
+        return refusal([Finding("E_TIME_PARTS", "refusal", message, self.path, lines, name, value, len(rows), fix)])
+
+
+def part_of(name: str) -> str | None:
+    """Return the part of a date that a column is named after, None where it is none."""
+    return _PART_OF.get(name.strip().lower().replace(" ", "_"))
+
+
+def holds_part(column: pd.Series[Any], part: str | None) -> bool:
+    """Whether every text of a sample is a quarter such as `Q1`, a month such as `Jan` or `M01`, or a week `W01`."""
+    if part not in _LETTERED or column.dtype.kind in "iufbM":
+        return False
+    texts = pd.Series(pd.unique(column.to_numpy(dtype=object)), dtype=object).astype(str)
+    return bool(len(texts)) and bool(_lettered(texts, str(part)).notna().all())
+
+
+def _lettered(texts: pd.Series[Any], part: str) -> pd.Series[Any]:
+    """Return the number of a part written with letters, NaN for anything else."""
+    lowered = texts.str.strip().str.lower()
+    found = pd.to_numeric(lowered.str.extract(f"^{_LETTERED[part]}$", expand=False), errors="coerce")
+    if part != "month":
+        return found
+    named = month_numbers(lowered.where(lowered.str.fullmatch(ENGLISH_MONTH), ""))
+    return found.where(found.notna(), named)
+
+
+def join_numbers(parts: Parts, names: Sequence[str]) -> Stamps:
+    """Return stamps from columns named year, month or quarter, day, hour ...; raises DataError for what is no date."""
+    by_part = {str(part_of(name)): name for name in names}
+    if "year" not in by_part or len(by_part) < len(names):
+        raise no_parts(names, parts.path)
+    numbers = {part: _numbers(parts, name, part) for part, name in by_part.items()}
+    if set(by_part) == {"year", "week"}:
+        return _weeks(numbers, by_part, parts)
+    rows = len(parts.frame)
+    first = (numbers["quarter"] - 1) * 3 + 1 if "quarter" in numbers else np.ones(rows, dtype=np.int64)
+    month, day = numbers.get("month", first), numbers.get("day", np.ones(rows, dtype=np.int64))
+    stamps = compose(pd.Series(numbers["year"]), pd.Series(month), pd.Series(day))
+    if np.isnat(stamps).any():
+        words = f"does not exist in its month: {listed(names)} name days that do not exist"
+        raise parts.refuse(by_part.get("day", by_part["year"]), np.isnat(stamps), words, "correct these rows")
+    if "day of year" in numbers:
+        stamps = stamps + (numbers["day of year"] - 1).astype("timedelta64[D]")
+    return _with_times(Stamps(stamps), numbers, by_part, parts)
+
+
+def _weeks(numbers: dict[str, IntArray], by_part: dict[str, str], parts: Parts) -> Stamps:
+    """Return the Mondays of ISO weeks; raises DataError for week 53 of a year that has 52."""
+    stamps, exists = iso_weeks(numbers["year"], numbers["week"])
+    if not exists.all():
+        fix = "correct these rows, or name other columns with --time"
+        raise parts.refuse(by_part["week"], ~exists, "is no ISO week of its year", fix)
+    message = f"columns `{by_part['year']}` and `{by_part['week']}` are read as ISO weeks, by their Mondays"
+    note = Finding("N_TIME_PARTS", "note", message, parts.path, column=by_part["week"])
+    return Stamps(stamps, findings=(note,))
+
+
+def join_times(first: Stamps, parts: Parts, names: Sequence[str]) -> Stamps:
+    """Return stamps from dates and the columns of times of day, hours or minutes beside them."""
+    stamps = first
+    numbers, by_part = {}, {}
+    for name in names:
+        part = part_of(name)
+        if part in ("hour", "minute", "second") and not _is_clock(parts.frame[name]):
+            by_part[part] = name
+            numbers[part] = _numbers(parts, name, part)
+        elif _is_clock(parts.frame[name]):
+            stamps = replace(stamps, values=stamps.values + _clock_times(parts, name))
+        elif _is_whole(parts.frame[name]):
+            message = f"column `{name}` is read as the hour, or as hours and minutes, of the dates beside it"
+            note = Finding("N_TIME_PARTS", "note", message, parts.path, column=name)
+            times = _hours_or_hundreds(parts, name)
+            stamps = replace(stamps, values=stamps.values + times, findings=(*stamps.findings, note))
+        else:
+            raise no_parts(parts.names, parts.path)
+    return _with_times(stamps, numbers, by_part, parts)
+
+
+def no_parts(names: Sequence[str], path: str) -> DataError:
+    """Return the refusal of columns that do not make up stamps."""
+    return DataError(
+        f"{path}: {listed(names)} do not make up stamps",
+        hint="name a column of dates and one of times or hours, as `--time date,hour`, or `--time year,month,day`",
+        code="E_TIME_PARTS",
+    )
+
+
+def _with_times(stamps: Stamps, numbers: dict[str, IntArray], by_part: dict[str, str], parts: Parts) -> Stamps:
+    values, findings = stamps.values, list(stamps.findings)
+    for part in ("hour", "minute", "second"):
+        if part in numbers:
+            values = values + numbers[part] * np.timedelta64(FIXED_UNITS[part], "us")
+    if "hour" in numbers and int(numbers["hour"].max(initial=0)) == 24:
+        count = int((numbers["hour"] == 24).sum())
+        message = f"column `{by_part['hour']}`: hour 24 of {count} rows is midnight at the end of the day"
+        findings.append(
+            Finding("W_TIME_24", "repair", message, parts.path, column=by_part["hour"], value="24", count=count)
+        )
+    return replace(stamps, values=values, findings=tuple(findings))
+
+
+def _numbers(parts: Parts, name: str, part: str) -> IntArray:
+    """Return one part as whole numbers within its range; months may be English names."""
+    column: pd.Series[Any] = parts.frame[name]
+    numbers = to_number(column)
+    if part in _LETTERED and numbers.isna().any():
+        numbers = numbers.where(numbers.notna(), _lettered(column.astype(str), part))
+    lowest, highest = _RANGES.get(part, (-9_999, 9_999))
+    values = numbers.to_numpy(dtype=np.float64)
+    bad = ~((values >= lowest) & (values <= highest) & (values == np.floor(values)))
+    if bad.any():
+        words = f"is no {part}" + (f" from {lowest} to {highest}" if part in _RANGES else "")
+        raise parts.refuse(name, bad, words, "correct these rows, or name other columns with --time")
+    return values.astype(np.int64)
+
+
+def _is_clock(column: pd.Series[Any]) -> bool:
+    if column.dtype.kind in "iuf" or column.empty:
+        return False
+    return bool(pd.Series([str(column.iloc[0]).strip()]).str.fullmatch(_CLOCK, case=False).all())
+
+
+def _is_whole(column: pd.Series[Any]) -> bool:
+    return bool(to_number(column).notna().all())
+
+
+def _clock_times(parts: Parts, name: str) -> npt.NDArray[np.timedelta64]:
+    """Return times of day as spans since midnight; each distinct text is read once."""
+    codes, distinct = pd.factorize(parts.frame[name].to_numpy(dtype=object))
+    texts = pd.Series(distinct, dtype=object).astype(str).str.strip().str.lower()
+    found = texts.str.extract(f"^{_CLOCK}$")
+    hour, minute = pd.to_numeric(found[0]), pd.to_numeric(found[1])
+    second = pd.to_numeric(found[2].str.replace(",", ".", regex=False)).fillna(0.0)
+    half = found[3]
+    hour = hour.where(half.isna(), hour % 12 + 12 * half.str.startswith("p", na=False))
+    microseconds = ((hour * 3_600 + minute * 60 + second) * 1_000_000).round()
+    good = (microseconds <= DAY) & (minute < 60) & (second < 60)
+    bad = ~np.append(good.to_numpy(dtype=np.bool_), False)[codes]  # code -1 is an empty cell
+    if bad.any():
+        raise parts.refuse(name, bad, "is not a time of day", "correct these rows, or name another column with --time")
+    return np.asarray(microseconds.to_numpy(dtype=np.int64).astype("timedelta64[us]")[codes])
+
+
+def _hours_or_hundreds(parts: Parts, name: str) -> npt.NDArray[np.timedelta64]:
+    """Return times of day written as one number: an hour up to 24, or 930 and 2300; refuses numbers that are none."""
+    values = to_number(parts.frame[name]).to_numpy(dtype=np.float64)
+    if bool((values <= 24).all()):
+        return _numbers(parts, name, "hour") * np.timedelta64(FIXED_UNITS["hour"], "us")
+    good = (values >= 0) & (values <= 2_400) & (values % 100 < 60) & (values == np.floor(values))
+    if not good.all():
+        raise no_parts(parts.names, parts.path)
+    minutes = (values // 100 * 60 + values % 100).astype(np.int64)
+    return np.asarray(minutes.astype("timedelta64[m]").astype("timedelta64[us]"))

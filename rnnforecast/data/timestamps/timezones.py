@@ -1,0 +1,242 @@
+"""Time zones: local stamps to UTC with the rules of a zone, hours that a clock repeats or leaves out among them."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnforecast.data.calendar.infer_frequency import in_words
+from rnnforecast.data.errors import refusal, rows_in_words
+from rnnforecast.errors import UsageError
+from rnnforecast.findings import MAX_LISTED_ROWS, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import tzinfo
+
+    import numpy.typing as npt
+
+    from rnnforecast.data.calendar.frequency import StampArray
+    from rnnforecast.data.grid.regular_grid import Rows
+
+    IntArray = npt.NDArray[np.int64]
+    BoolArray = npt.NDArray[np.bool_]
+
+_OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d{2})?")
+_HOUR = 3_600_000_000  # microseconds
+#: Years outside which no zone has rules of its own.
+_FIRST_YEAR, _LAST_YEAR = 1900, 2100
+
+
+@dataclass(frozen=True)
+class Zone:
+    """The rules of a zone over some years: when clocks were changed, and the offsets from UTC between the changes."""
+
+    name: str
+    changes: IntArray  # [n] microseconds since 1970 in UTC
+    offsets: IntArray  # [n + 1] microseconds that local time is ahead of UTC
+
+    def to_utc(self, local: StampArray) -> tuple[StampArray, StampArray, BoolArray]:
+        """Return earliest and latest instants that local stamps may mean, and which of them no clock ever showed.
+
+        A stamp that no clock showed is read with the offset before the change: the skipped hour is gone through.
+        """
+        numbers = local.astype("datetime64[us]").astype(np.int64)
+        before, after = self.changes + self.offsets[:-1], self.changes + self.offsets[1:]
+        earliest = numbers - self.offsets[np.searchsorted(np.maximum(before, after), numbers, side="right")]
+        latest = numbers - self.offsets[np.searchsorted(np.minimum(before, after), numbers, side="right")]
+        skipped = latest < earliest  # the offset after the change leads to an instant before it
+        earliest, latest = np.where(skipped, earliest, np.minimum(earliest, latest)), np.maximum(earliest, latest)
+        return earliest.astype("datetime64[us]"), latest.astype("datetime64[us]"), np.asarray(skipped)
+
+    def to_local(self, utc: StampArray) -> StampArray:
+        """Return what the clocks of the zone show at these instants."""
+        numbers = utc.astype("datetime64[us]").astype(np.int64)
+        return (numbers + self.offsets[np.searchsorted(self.changes, numbers, side="right")]).astype("datetime64[us]")
+
+
+def read_zone(name: str, stamps: StampArray) -> Zone:
+    """Return the rules of a zone for the years of some stamps; raises UsageError for a name that is no zone."""
+    zone, known_as = _find(name)
+    years = stamps.astype("datetime64[Y]").astype(np.int64) + 1970 if len(stamps) else np.array([2000])
+    first = min(max(int(years.min()) - 1, _FIRST_YEAR), _LAST_YEAR)
+    last = min(max(int(years.max()) + 2, _FIRST_YEAR), _LAST_YEAR) + 1
+    day, end = datetime(first, 1, 1, tzinfo=UTC), datetime(last, 1, 1, tzinfo=UTC)
+    changes, offsets = [], [_offset(zone, day)]
+    while day < end:
+        following = day + timedelta(days=1)
+        if _offset(zone, following) != offsets[-1]:
+            changes.append(_change(zone, day, following))
+            offsets.append(_offset(zone, following))
+        day = following
+    return Zone(known_as, np.array(changes, dtype=np.int64), np.array(offsets, dtype=np.int64))
+
+
+def _offset(zone: tzinfo, moment: datetime) -> int:
+    ahead = moment.astimezone(zone).utcoffset() or timedelta(0)
+    return ahead // timedelta(microseconds=1)
+
+
+def _change(zone: tzinfo, early: datetime, late: datetime) -> int:
+    """Return the first second at which the offset is that of `late`, by halving; microseconds since 1970."""
+    wanted = _offset(zone, late)
+    while late - early > timedelta(seconds=1):
+        middle = early + timedelta(seconds=int((late - early).total_seconds()) // 2)
+        early, late = (early, middle) if _offset(zone, middle) == wanted else (middle, late)
+    return int(late.timestamp()) * 1_000_000
+
+
+def _find(name: str) -> tuple[tzinfo, str]:
+    """Return a zone by its name or offset, and the name under which pandas knows it too."""
+    from datetime import timezone
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+    offset = _OFFSET.fullmatch(name.strip())
+    if offset is not None:
+        minutes = (int(offset[2]) * 60 + int(offset[3] or 0)) * (-1 if offset[1] == "-" else 1)
+        if abs(minutes) <= 14 * 60:
+            return timezone(timedelta(minutes=minutes)), f"UTC{offset[1]}{int(offset[2]):02d}:{int(offset[3] or 0):02d}"
+    try:
+        return ZoneInfo(name.strip()), name.strip()
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        zones = {zone.lower(): zone for zone in available_timezones()}
+        ends = {zone.rpartition("/")[2].lower(): zone for zone in sorted(zones.values(), reverse=True)}
+        lowered = name.strip().lower().replace(" ", "_")
+        near = [ends[lowered]] if lowered in ends else []
+        near = near or [{**ends, **zones}[one] for one in difflib.get_close_matches(lowered, [*zones, *ends], n=1)]
+        raise UsageError(
+            f"there is no time zone `{name}`" + (f", did you mean `{near[0]}`?" if near else ""),
+            hint="write a zone as Europe/Berlin, or a fixed offset as +01:00",
+            code="E_RUN_TZ",
+        ) from None
+
+
+def rules_version() -> str:
+    """Return the version of the rules of all zones on this machine, such as 2026a; `unknown` where none is told."""
+    import zoneinfo
+    from importlib import metadata
+
+    for folder in zoneinfo.TZPATH:
+        for file, pattern in (("tzdata.zi", r"# version (\S+)"), ("+VERSION", r"(\S+)")):
+            try:
+                with (Path(folder) / file).open(encoding="utf-8") as stream:
+                    found = re.match(pattern, stream.readline())
+            except OSError:
+                continue
+            if found is not None:
+                return found[1]
+    try:
+        return metadata.version("tzdata")
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def localise(
+    rows: Rows, name: str, *, ambiguous: str | None, nonexistent: str | None, findings: list[Finding]
+) -> tuple[StampArray, str | None]:
+    """Return local stamps in UTC and the name of their zone; stamps with one time of day stay dates, without a zone.
+
+    `ambiguous` says which instant of a repeated hour is meant: `infer` goes by the order of the rows of each series.
+    Raises DataError for repeated and left out hours that nothing decides.
+    """
+    zone = read_zone(name, rows.stamps)
+    times = rows.stamps - rows.stamps.astype("datetime64[D]")
+    if len(times) and bool((times == times[0]).all()):
+        message = f"time column `{rows.time_column}` has one time of day: its stamps stay dates, without zone {name}"
+        findings.append(Finding("N_TIME_ZONE", "note", message, column=rows.time_column, value=name))
+        return rows.stamps, None
+    earliest, latest, skipped = zone.to_utc(rows.stamps)
+    twice = (earliest != latest) & ~skipped
+    problems = []
+    if skipped.any() and nonexistent is None:
+        words = f"never was in zone {name}: clocks were put forward over it"
+        fix = "`--nonexistent shift` reads it an hour on; a clock that ignores summer time has a fixed --tz as +01:00"
+        problems.append(_finding(rows, "E_TIME_SKIPPED", np.flatnonzero(skipped), words, fix))
+    utc = earliest
+    if twice.any() and ambiguous is None:
+        words = f"came twice in zone {name}: clocks were put back over it"
+        fix = "`--ambiguous infer` goes by the order of rows; earliest and latest choose one"
+        problems.append(_finding(rows, "E_TIME_FOLD", np.flatnonzero(twice), words, fix))
+    elif twice.any() and ambiguous == "infer":
+        is_late, unclear = _second_time(rows, np.flatnonzero(twice))
+        if len(unclear):
+            words = f"came twice in zone {name}, and the rows do not tell which one is meant"
+            problems.append(_finding(rows, "E_TIME_FOLD", unclear, words, "`--ambiguous earliest` or `latest`"))
+        utc = earliest.copy()
+        utc[np.flatnonzero(twice)[is_late]] = latest[np.flatnonzero(twice)[is_late]]
+    elif ambiguous == "latest":
+        utc = np.where(twice, latest, earliest)
+    if problems:
+        raise refusal(problems)
+    findings += _notes(rows, zone, twice, skipped, ambiguous)
+    return utc, zone.name
+
+
+def _notes(rows: Rows, zone: Zone, twice: BoolArray, skipped: BoolArray, ambiguous: str | None) -> Iterable[Finding]:
+    version = rules_version()
+    message = (
+        f"time column `{rows.time_column}` is local time of {zone.name} (rules of zones: {version}); "
+        f"stamps are held in UTC and shown in {zone.name}"
+    )
+    yield Finding("N_TIME_ZONE", "note", message, column=rows.time_column, value=version)
+    if twice.any():
+        message = f"{int(twice.sum())} stamps of a repeated hour were told apart ({ambiguous})"
+        yield Finding("N_TIME_FOLD", "note", message, column=rows.time_column, count=int(twice.sum()))
+    if skipped.any():
+        file, lines = rows.locate(np.flatnonzero(skipped)[:MAX_LISTED_ROWS].tolist())
+        message = f"{int(skipped.sum())} stamps of an hour that clocks left out were read an hour on"
+        yield Finding("W_TIME_SKIPPED", "repair", message, file, lines, rows.time_column, count=int(skipped.sum()))
+
+
+def _finding(rows: Rows, code: str, chosen: IntArray, words: str, fix: str) -> Finding:
+    file, lines = rows.locate(chosen[:MAX_LISTED_ROWS].tolist())
+    stamp = in_words(rows.stamps[chosen[0]])
+    message = f"time column `{rows.time_column}`, {rows_in_words(lines, len(chosen))}: {stamp} {words}"
+    return Finding(code, "refusal", message, file, lines, rows.time_column, stamp, len(chosen), fix)
+
+
+def _second_time(rows: Rows, twice: IntArray) -> tuple[IntArray, IntArray]:
+    """Return which of the ambiguous rows (by place) are the second pass of their hour, and the rows that are unclear.
+
+    Rows of one stamp and series are told apart by their order; a stamp that stands once goes by its side of the
+    place where the clock of its series went back. Files with the newest row first are read backwards.
+    """
+    import pandas as pd
+
+    frame = pd.DataFrame({"row": twice, "item": rows.items[twice], "stamp": rows.stamps[twice]})
+    frame["day"] = rows.stamps[twice].astype("datetime64[D]")
+    newest_first = bool(np.median(np.diff(rows.stamps.astype(np.int64))) < 0) if len(rows.stamps) > 1 else False
+    if newest_first:
+        frame = frame.iloc[::-1]
+    groups = frame.groupby(["item", "stamp"], sort=False)
+    frame["pass"], frame["count"] = groups.cumcount(), groups["row"].transform("size")
+    hours = frame.groupby(["item", "day"], sort=False)
+    went_back = hours["stamp"].diff().astype("timedelta64[us]") < np.timedelta64(0, "us")
+    frame["after"] = went_back.groupby([frame["item"], frame["day"]], sort=False).cumsum()
+    has_jump = frame.groupby(["item", "day"], sort=False)["after"].transform("max") == 1
+    once = frame["count"] == 1
+    is_late = np.where(once, frame["after"] == 1, frame["pass"] == 1)
+    unclear = (once & ~has_jump) | (frame["count"] > 2)
+    places = np.searchsorted(twice, frame["row"].to_numpy())
+    return np.sort(places[is_late]), np.sort(frame["row"].to_numpy()[unclear.to_numpy()])
+
+
+def is_clock_put_back(stamps: StampArray) -> bool:
+    """Whether repeated stamps are what a change to winter time leaves behind: an hour of a weekend, once a year."""
+    distinct = np.unique(stamps.astype("datetime64[us]"))
+    days = distinct.astype("datetime64[D]")
+    if len(distinct) == 0 or bool((distinct == days).all()):
+        return False
+    numbers = distinct.astype(np.int64)
+    runs = np.split(numbers, np.flatnonzero(np.diff(numbers) > 24 * _HOUR) + 1)
+    weekdays = (days.astype(np.int64) + 3) % 7
+    months = distinct.astype("datetime64[M]").astype(np.int64) % 12 + 1
+    in_season = bool(np.isin(months, (3, 4, 9, 10, 11)).all()) and bool((weekdays >= 4).all())
+    years = numbers[-1] // (365 * 24 * _HOUR) - numbers[0] // (365 * 24 * _HOUR) + 1
+    return in_season and len(runs) <= 2 * years and all(run[-1] - run[0] < _HOUR for run in runs)
