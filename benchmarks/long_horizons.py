@@ -108,7 +108,7 @@ def split_of(name: str, num_rows: int) -> tuple[int, tuple[int, int]]:
 
 
 def our_rows(protocol: Protocol, known: Path, settings: dict[str, object], scratch: Path) -> Iterator[list[str]]:
-    """Train as the command line does, then yield the forecast as served, each network alone, and the pre-trained."""
+    """Train as the command line does, then yield the forecast as served, each network alone, and the pretrained."""
     trained = rnnforecast.train([known], rnnforecast.Settings.from_flat(settings), store=scratch)
     model = rnnforecast.load_model(trained.model, store=scratch)
     series = replace(protocol.series, season_length=model.manifest.season_length)
@@ -118,7 +118,7 @@ def our_rows(protocol: Protocol, known: Path, settings: dict[str, object], scrat
     for label, part in parts_of(ensemble):
         yield row(label, protocol.score(medians(part, series)))
     pretrained = read_base().ensemble(series.season_length)
-    yield row("pre-trained, as it is", protocol.score(medians(pretrained, series)))
+    yield row("pretrained, as it is", protocol.score(medians(pretrained, series)))
 
 
 def baseline_rows(protocol: Protocol) -> Iterator[list[str]]:

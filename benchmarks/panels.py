@@ -136,7 +136,7 @@ def measure(table: Table, panel: Panel, folder: Path, options: Options) -> None:
     with tempfile.TemporaryDirectory() as name:
         bench = Bench.open(panel, folder, options, type(folder)(name))
         table.attempt("rnnforecast", lambda: our_rows(bench, table, name))
-    table.attempt("pre-trained, as it is", lambda: pretrained_row(bench))
+    table.attempt("pretrained, as it is", lambda: pretrained_row(bench))
     seasonal = "seasonal-naive" if panel.season_length > 1 else "naive"
     for baseline in ("theta", seasonal):
         table.attempt(baseline, lambda baseline=baseline: baseline_row(bench, baseline))  # type: ignore[misc]
@@ -194,7 +194,7 @@ def pretrained_row(bench: Bench) -> Iterator[Row]:
     """Yield the row of the network that comes with the tool, fitted to nothing; seconds are those of forecasting."""
     started = time.monotonic()
     quantiles = forecast_all(read_base().ensemble(bench.series.season_length), bench)
-    yield bench.scored("pre-trained, as it is", quantiles, seconds=time.monotonic() - started)
+    yield bench.scored("pretrained, as it is", quantiles, seconds=time.monotonic() - started)
 
 
 def baseline_row(bench: Bench, name: str) -> Iterator[Row]:
@@ -243,6 +243,6 @@ def describe(member: Member) -> str:
     cell = getattr(member, "cell", None)
     shape = f"{member.num_layers} x {member.hidden_size}, look-back {member.context_length}"
     if cell is None:
-        return f"pre-trained, {shape}"
+        return f"pretrained, {shape}"
     extra = f", segment {member.segment_length}, base {getattr(member, 'base', 'none')}"
     return f"{cell} {shape}{extra}"

@@ -140,7 +140,7 @@ def _panel(plan: Plan, data: Path) -> Files:
     train, test = (pd.read_parquet(folder / f"{part}.parquet") for part in ("train", "test"))
     train = train.sort_values(["unique_id", "ds"])
     place = train.groupby("unique_id").cumcount().to_numpy()
-    stamps = pd.date_range(FIRST_DAY, periods=int(place.max()) + 1, freq=plan.freq)
-    known = pd.DataFrame({"unique_id": train["unique_id"], "ds": stamps[place], "y": train["y"].astype(float)})
+    timestamps = pd.date_range(FIRST_DAY, periods=int(place.max()) + 1, freq=plan.freq)
+    known = pd.DataFrame({"unique_id": train["unique_id"], "ds": timestamps[place], "y": train["y"].astype(float)})
     ordered = test.sort_values(["unique_id", "ds"]).groupby("unique_id")["y"]
     return known, known, {str(item): part.to_numpy(float) for item, part in ordered}

@@ -1,1 +1,1 @@
-"""Pre-train the network that forecasts without training, on synthetic series alone."""
+"""Pretrain the network that forecasts without training, on synthetic series alone."""

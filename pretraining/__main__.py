@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pretraining.settings import PretrainingSettings
     from pretraining.validation import Panel
 
-app = typer.Typer(help="Pre-train the network that forecasts without training.", no_args_is_help=True)
+app = typer.Typer(help="Pretrain the network that forecasts without training.", no_args_is_help=True)
 Folder = Annotated[Path, typer.Argument(help="folder of the run: checkpoint and log")]
 SettingsFile = Annotated[Path | None, typer.Option("--settings", help="TOML file (default: the shipped one)")]
 Panels = Annotated[

@@ -1,4 +1,4 @@
-"""Checkpoints of a pre-training run: weights, their average, the state of the optimiser, and the step."""
+"""Checkpoints of a pretraining run: weights, their average, the state of the optimiser, and the step."""
 
 from __future__ import annotations
 
@@ -53,5 +53,5 @@ def read_checkpoint(path: Path) -> tuple[dict[str, State], int]:
         ) from error
     except (ValueError, TypeError, KeyError, EOFError, BadZipFile) as error:
         raise UsageError(
-            f"{path} is no checkpoint of a pre-training run: {error}", hint="name the folder that `train` wrote"
+            f"{path} is no checkpoint of a pretraining run: {error}", hint="name the folder that `train` wrote"
         ) from error

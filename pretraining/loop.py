@@ -1,4 +1,4 @@
-"""The pre-training loop: batches of synthetic series, a flat rate that falls to zero at the end, averaged weights.
+"""The pretraining loop: batches of synthetic series, a flat rate that falls to zero at the end, averaged weights.
 
 It can be stopped at any moment and goes on from its last checkpoint; a longer `num_steps` prolongs a run whose rate
 has not begun to fall.

@@ -1,4 +1,4 @@
-"""The error that series are made comparable by in pre-training.
+"""The error that series are made comparable by in pretraining.
 
 Axis legend: B batch.
 """

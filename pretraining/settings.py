@@ -1,4 +1,4 @@
-"""Settings of a pre-training run: one TOML file that, with the code of the same version, rebuilds the weights."""
+"""Settings of a pretraining run: one TOML file that, with the code of the same version, rebuilds the weights."""
 
 from __future__ import annotations
 

@@ -117,14 +117,16 @@ class DataSettings(_Frozen):
         (), description="covariates made from the calendar: season, holidays (with --country)"
     )
     country: str | None = Field(None, description="country whose holidays are meant, or a part of one: DE, DE-BY")
-    date_format: str | None = Field(None, description="how stamps are written, such as %d.%m.%Y %H:%M")
+    date_format: str | None = Field(None, description="how timestamps are written, such as %d.%m.%Y %H:%M")
     dayfirst: bool | None = Field(None, description="01/02/2024 is the first of February; monthfirst: 2 January")
     locale: Locale | None = Field(None, description="language of month names")
     epoch_unit: EpochUnit | None = Field(None, description="whole numbers count this unit since 1970-01-01 in UTC")
     excel_dates: bool = Field(False, description="numbers are days as spreadsheets count them: 45292.5")
-    tz: str | None = Field(None, description="time zone the stamps are written in, such as Europe/Berlin")
+    tz: str | None = Field(None, description="time zone the timestamps are written in, such as Europe/Berlin")
     ambiguous: Ambiguous | None = Field(None, description="which one is meant of an hour that a clock repeats")
-    nonexistent: Nonexistent | None = Field(None, description="what becomes of a stamp in the hour a clock leaves out")
+    nonexistent: Nonexistent | None = Field(
+        None, description="what becomes of a timestamp in the hour a clock leaves out"
+    )
     calendar: str | None = Field(
         None, description="closed days: a market (XNYS), a country (DE, DE-BY), weekdays, learned, every-day"
     )
@@ -144,8 +146,10 @@ class DataSettings(_Frozen):
     missing_values: Names = Field((), description="further words for a missing number, repeat for several")
     inf: Infinities = Field("refuse", description="what an infinite number is")
     fill: Fill = Field("none", description="what missing targets become; none: masked all the way into the loss")
-    duplicates: Duplicates = Field("refuse", description="rows of one stamp with different values become one")
-    align: bool = Field(False, description="forecast all series from the newest stamp of all, those that end early too")
+    duplicates: Duplicates = Field("refuse", description="rows of one timestamp with different values become one")
+    align: bool = Field(
+        False, description="forecast all series from the newest timestamp of all, those that end early too"
+    )
     short: Short = Field("refuse", description="series too short to learn from or forecast; pad: taken with their gaps")
     nonneg: bool = Field(False, description="the target is never below zero: forecasts below are cut off there")
     skip_bad_rows: bool = Field(False, description="leave out rows with too many or too few cells, and count them")

@@ -80,7 +80,7 @@ BAD_DATA = [
         {"bad.csv": _changed(12, f"{DAYS[10]},inf")},
     ),
     Mistake(
-        "a stamp twice with different values",
+        "a timestamp twice with different values",
         "train bad.csv",
         ExitCode.DATA,
         ["bad.csv", "2024-01-10", "rows 11, 12", "102.9", "999", "--id"],

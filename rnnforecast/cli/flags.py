@@ -123,7 +123,7 @@ ROLE_FLAGS = (
     Flag("country", str, "country whose holidays are meant, or a part of one: DE, DE-BY", DATA, metavar="CODE"),
 )
 CLOCK_FLAGS = (
-    Flag("date_format", str, "how stamps are written, such as %d.%m.%Y %H:%M", CLOCK),
+    Flag("date_format", str, "how timestamps are written, such as %d.%m.%Y %H:%M", CLOCK),
     Flag("dayfirst", bool, "01/02/2024 is the first of February; monthfirst: 2 January", CLOCK, opposite="monthfirst"),
     Flag("locale", str, "language of month names", CLOCK, choices=LOCALES, metavar="CODE"),
     Flag(
@@ -134,7 +134,7 @@ CLOCK_FLAGS = (
         choices=("s", "ms", "us", "ns"),
     ),
     Flag("excel_dates", bool, "numbers are days as spreadsheets count them: 45292.5", CLOCK, default=False),
-    Flag("tz", str, "time zone the stamps are written in, such as Europe/Berlin", CLOCK, metavar="ZONE"),
+    Flag("tz", str, "time zone the timestamps are written in, such as Europe/Berlin", CLOCK, metavar="ZONE"),
     Flag(
         "ambiguous",
         str,
@@ -146,7 +146,7 @@ CLOCK_FLAGS = (
     Flag(
         "nonexistent",
         str,
-        "what becomes of a stamp in the hour a clock leaves out",
+        "what becomes of a timestamp in the hour a clock leaves out",
         CLOCK,
         choices=("shift",),
         metavar="ACTION",
@@ -222,7 +222,7 @@ READING_FLAGS = (
     Flag(
         "duplicates",
         str,
-        "rows of one stamp with different values become one",
+        "rows of one timestamp with different values become one",
         READING,
         default="refuse",
         choices=("refuse", "sum", "mean", "first", "last"),
@@ -231,7 +231,7 @@ READING_FLAGS = (
     Flag(
         "align",
         bool,
-        "forecast all series from the newest stamp of all, those that end early too",
+        "forecast all series from the newest timestamp of all, those that end early too",
         READING,
         default=False,
     ),

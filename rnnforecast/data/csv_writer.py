@@ -77,7 +77,7 @@ def _numbers(values: np.ndarray) -> pa.Array:
 
 
 def _texts_of(distinct: pd.Series[Any]) -> list[str]:
-    """Return values as text: stamps as pandas writes them, anything else as Python does, "" where it is missing."""
+    """Return values as text: timestamps as pandas writes them, anything else as Python does, "" where it is missing."""
     import pandas as pd
 
     if distinct.dtype.kind == "M" or isinstance(distinct.dtype, pd.DatetimeTZDtype):

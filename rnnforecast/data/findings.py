@@ -50,7 +50,7 @@ _FOLLOWS = ("N_TARGET_LEADING", "N_TARGET_TRAILING", "E_TARGET_MISSING")
 
 
 def without_refused_cells(noticed: Iterable[Finding], problems: Iterable[Finding]) -> list[Finding]:
-    """Return what was noticed without what follows from refused rows: their cells are missing, their stamps too."""
+    """Return what was noticed without what follows from refused rows: their cells are missing, their timestamps too."""
     problems = list(problems)
     refused = [one for one in problems if one.code.startswith("E_VALUE_")]
     lost_rows = any(one.code.startswith(("E_DATA_", "E_TIME_")) for one in problems)

@@ -1,4 +1,4 @@
-"""The used columns of each file as numbers, stamps and ids, and of several files one below the other."""
+"""The used columns of each file as numbers, timestamps and ids, and of several files one below the other."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rnnforecast.config import DataSettings
 from rnnforecast.data.columns.hive_partitions import common_partitions, partitions_of
 from rnnforecast.data.columns.id_columns import FILE_ID
 from rnnforecast.data.errors import listed, quoted_path, rows_in_words
-from rnnforecast.data.timestamps.time_column import read_stamps
+from rnnforecast.data.timestamps.time_column import read_timestamps
 from rnnforecast.data.values.numbers import note_sentinels, parse_numbers
 from rnnforecast.errors import DataError
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from rnnforecast.data.calendar.frequency import StampArray
+    from rnnforecast.data.calendar.frequency import TimestampArray
     from rnnforecast.data.columns.choose_roles import Roles
     from rnnforecast.data.tables.table import Table
-    from rnnforecast.data.timestamps.text import Stamps
+    from rnnforecast.data.timestamps.text import Timestamps
     from rnnforecast.data.values.numbers import LinesOf
 
     IntArray = npt.NDArray[np.int64]
@@ -38,7 +38,7 @@ class ParsedFile:
 
     table: Table
     frame: pd.DataFrame  # ids, candidates for ids and covariates of words, as categories of text
-    stamps: Stamps | None
+    timestamps: Timestamps | None
     values: FloatArray  # [n, T]
     rows: IntArray | None  # [n] frame rows of the table where blank ones were left out
     findings: tuple[Finding, ...]
@@ -81,13 +81,13 @@ def parse_file(table: Table, roles: Roles, settings: DataSettings | None = None)
         return table.lines_of(list(chosen) if rows is None else [int(rows[row]) for row in chosen])
 
     columns, noticed = _parse_numeric(frame, roles, path=table.path, lines_of=lines_of, settings=settings)
-    stamps, clock = _parse_stamps(frame, roles, path=table.path, lines_of=lines_of, settings=settings)
+    timestamps, clock = _parse_timestamps(frame, roles, path=table.path, lines_of=lines_of, settings=settings)
     noticed = [*clock, *noticed]
     problems = [*table.problems, *(finding for finding in noticed if finding.severity == "refusal")]
     findings += [finding for finding in noticed if finding.severity != "refusal"]
     problems += _missing_ids(frame, roles, path=table.path, lines_of=lines_of)
     table.release()
-    return ParsedFile(table, frame[labels], stamps, columns, rows, tuple(findings), tuple(problems))
+    return ParsedFile(table, frame[labels], timestamps, columns, rows, tuple(findings), tuple(problems))
 
 
 def _parse_numeric(
@@ -111,19 +111,19 @@ def _parse_numeric(
     return columns, findings
 
 
-def _parse_stamps(
+def _parse_timestamps(
     frame: pd.DataFrame, roles: Roles, *, path: str, lines_of: LinesOf, settings: DataSettings
-) -> tuple[Stamps | None, list[Finding]]:
-    """Return the stamps of a file with their findings, or None with the refusals."""
+) -> tuple[Timestamps | None, list[Finding]]:
+    """Return the timestamps of a file with their findings, or None with the refusals."""
     if not roles.time:
         return None, []
     try:
-        stamps = read_stamps(frame, roles.time, path=path, lines_of=lines_of, how=settings)
+        timestamps = read_timestamps(frame, roles.time, path=path, lines_of=lines_of, how=settings)
     except DataError as error:
         if not error.findings:
             raise
         return None, list(error.findings)
-    return stamps, list(stamps.findings)
+    return timestamps, list(timestamps.findings)
 
 
 def _missing_ids(frame: pd.DataFrame, roles: Roles, *, path: str, lines_of: LinesOf) -> list[Finding]:
@@ -183,7 +183,7 @@ class ParsedFiles:
     files: tuple[ParsedFile, ...]
     starts: IntArray  # [number of files + 1]
     frame: pd.DataFrame
-    stamps: StampArray | None
+    timestamps: TimestampArray | None
     timezone: str | None
     values: FloatArray
     partitions: dict[str, list[str]]  # columns that stand in names of folders: of each its value by file
@@ -201,9 +201,9 @@ class ParsedFiles:
 def join_files(files: Sequence[ParsedFile]) -> ParsedFiles:
     """Lay files one below the other; raises DataError where they write time in different ways."""
     starts = np.cumsum([0, *(len(one.values) for one in files)])
-    stamps = [one.stamps for one in files if one.stamps is not None]
-    kinds = {one.values.dtype.kind for one in stamps} | {one.timezone or "" for one in stamps}
-    if len({one.values.dtype.kind for one in stamps}) > 1 or len({one.timezone for one in stamps}) > 1:
+    timestamps = [one.timestamps for one in files if one.timestamps is not None]
+    kinds = {one.values.dtype.kind for one in timestamps} | {one.timezone or "" for one in timestamps}
+    if len({one.values.dtype.kind for one in timestamps}) > 1 or len({one.timezone for one in timestamps}) > 1:
         names = listed([one.table.path for one in files])
         message = f"the files {names} write time in different ways ({', '.join(sorted(kinds))})"
         raise DataError(message, hint="write the time column of all files in one format", code="E_TIME_FORMATS")
@@ -225,8 +225,8 @@ def join_files(files: Sequence[ParsedFile]) -> ParsedFiles:
         files=tuple(files),
         starts=starts,
         frame=frame,
-        stamps=_stacked([one.values for one in stamps]) if stamps else None,
-        timezone=stamps[0].timezone if stamps else None,
+        timestamps=_stacked([one.values for one in timestamps]) if timestamps else None,
+        timezone=timestamps[0].timezone if timestamps else None,
         values=_stacked([one.values for one in files]),
         partitions=partitions,
     )

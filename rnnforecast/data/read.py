@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from rnnforecast.data.calendar.frequency import Frequency
     from rnnforecast.data.covariates.categorical import Vocabularies
     from rnnforecast.data.series import SeriesSet
+    from rnnforecast.findings import JSONValue
 
     IntArray = npt.NDArray[np.int64]
 
@@ -71,6 +72,19 @@ class Assumptions:
     num_series: int
     num_rows: int
     reasons: dict[str, str] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, JSONValue]:
+        """Return the assumptions under the keys of the JSON documents; `reasons` are a document of their own."""
+        return {
+            "time": self.time,
+            "target": list(self.target),
+            "id": list(self.id),
+            "freq": self.freq,
+            "season_length": self.season_length,
+            "horizon": self.horizon,
+            "num_series": self.num_series,
+            "num_rows": self.num_rows,
+        }
 
 
 @dataclass(frozen=True)
@@ -149,7 +163,7 @@ def _read(
     findings += [finding for one in files for finding in one.findings]
     problems = [finding for one in files for finding in one.problems]
     names, digest = tables[0].names, _digest(tables)
-    if problems and any(one.stamps is None for one in files) and roles.time:
+    if problems and any(one.timestamps is None for one in files) and roles.time:
         raise refusal(problems)
     together, words = encode_categories(join_files(files), roles, findings, known=model.categories)
     roles = _with_ids(roles, together, here)
@@ -294,10 +308,10 @@ def _with_ids(roles: Roles, joined: ParsedFiles, settings: DataSettings) -> Role
         return roles
     several = len(joined.files) > 1
     first = slice(0, len(joined.values) if settings.dataset else int(joined.starts[1]))
-    stamps = joined.stamps[first] if joined.stamps is not None else None
+    timestamps = joined.timestamps[first] if joined.timestamps is not None else None
     frame = joined.frame if len(joined.values) == first.stop else joined.frame.iloc[first]
     candidates = (*joined.partitions, *roles.id_candidates) if settings.dataset else roles.id_candidates
-    ids, reason = choose_ids(frame, stamps, candidates)
+    ids, reason = choose_ids(frame, timestamps, candidates)
     if several and not ids and not settings.dataset:
         ids, reason = (FILE_ID,), "each file is a series; --id names a column instead"
     return replace(roles, id=ids, reasons={**roles.reasons, "id": reason})
@@ -309,10 +323,10 @@ def _to_rows(roles: Roles, joined: ParsedFiles, findings: list[Finding]) -> tupl
     _check_ids(roles, joined)
     items, id_values = number_items([codes_of(joined.frame[name]) for name in roles.id], num_rows=num_rows)
     findings += near_twins(id_values, roles.id)
-    stamps = joined.stamps if joined.stamps is not None else _steps_in_file_order(items)
+    timestamps = joined.timestamps if joined.timestamps is not None else _steps_in_file_order(items)
     rows = Rows(
         items=items,
-        stamps=stamps,
+        timestamps=timestamps,
         values=joined.values,
         labels=lambda item: "/".join(id_values[item]),
         locate=joined.locate,
@@ -349,7 +363,7 @@ def _steps_in_file_order(items: IntArray) -> IntArray:
 def _assume(series: SeriesSet, roles: Roles, settings: DataSettings, *, num_rows: int) -> tuple[SeriesSet, Assumptions]:
     """Choose season and horizon where nobody did, and collect what was assumed."""
     freq, reasons = series.freq, dict(roles.reasons)
-    reasons["freq"] = "named by --freq" if settings.freq else "the step between stamps; --freq names another"
+    reasons["freq"] = "named by --freq" if settings.freq else "the step between timestamps; --freq names another"
     season = settings.season_length
     reasons["season_length"] = "named by --season-length"
     if season is None:

@@ -18,7 +18,7 @@ from rnnforecast.data.ragged import last_true_before, offsets_of, positions, row
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from rnnforecast.data.calendar.frequency import Frequency, StampArray
+    from rnnforecast.data.calendar.frequency import Frequency, TimestampArray
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
@@ -35,7 +35,7 @@ class SeriesSet:
     """Every series of a reading: one entry for each item and target, rows of entry s at `offsets[s]:offsets[s + 1]`.
 
     Gaps of the file are rows whose `observed` is false; missing rows at the end stay, so that a forecast starts
-    after the last stamp. Row i of a series' future covariates stands beside row i of its target; rows from the
+    after the last timestamp. Row i of a series' future covariates stands beside row i of its target; rows from the
     series' length on are the known future.
     """
 
@@ -160,20 +160,20 @@ class SeriesSet:
             yield self.part(start, stop)
             start = stop
 
-    def timestamps(self, series: int) -> StampArray:
-        """Return the stamps of one series: [length]."""
+    def timestamps(self, series: int) -> TimestampArray:
+        """Return the timestamps of one series: [length]."""
         length = int(self.offsets[series + 1] - self.offsets[series])
         return self.freq.to_timestamps(self.first_ordinals[series] + np.arange(length, dtype=np.int64))
 
-    def future_timestamps(self, horizon: int) -> StampArray:
-        """Return the stamps that follow the last row of each series: [S, H]."""
+    def future_timestamps(self, horizon: int) -> TimestampArray:
+        """Return the timestamps that follow the last row of each series: [S, H]."""
         next_ordinals = self.first_ordinals + self.lengths
         if len(next_ordinals):
             check_horizon(self.freq, int(next_ordinals.max()) - 1, horizon)
         return self.freq.to_timestamps(next_ordinals[:, None] + np.arange(horizon, dtype=np.int64))
 
     def digest(self) -> str:
-        """Return a sha256 of values, masks, stamps, ids and covariates: equal for the same data in any file."""
+        """Return a sha256 of values, masks, timestamps, ids and covariates: equal for the same data in any file."""
         digest = hashlib.sha256()
         header = (self.id_columns, self.target_names, self.freq, self.past_names, self.future_names, self.static_names)
         digest.update(repr(header).encode())

@@ -56,7 +56,7 @@ def write_forecasts(
 ) -> None:
     """Write forecasts to a file, or into a table of a database with the name of the model before them.
 
-    The same model, cutoff, ids and stamps (`key`, columns of the frame) are the same rows of the table. Raises what
+    The same model, cutoff, ids and timestamps (`key`, columns of the frame) are the same rows of the table. Raises what
     `write_table` and `write_rows` raise.
     """
     if not is_database(output):

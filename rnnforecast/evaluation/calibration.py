@@ -1,4 +1,4 @@
-"""Intervals that cover what they promise: width factors around the median, learnt on held-out origins.
+"""Intervals that cover what they promise: width factors around the median, learned on held-out origins.
 
 Split conformal prediction per lead time and level (Vovk et al. 2005; Romano, Patterson and Candes 2019, with scores
 relative to the forecast's own spread). NumPy alone: forecasting from a stored model applies it.
@@ -28,7 +28,7 @@ FACTOR_BOUNDS = (0.25, 5.0)
 # scores wanted for one factor: neighbouring lead times are pooled until there are as many
 _WANTED_SCORES = 60
 #: Spread, in logarithms, that factors are expected to have before any window is seen: of networks fitted to the
-#: rows alone, and of forecasts in which the pre-trained network speaks, whose intervals are honest from the start.
+#: rows alone, and of forecasts in which the pretrained network speaks, whose intervals are honest from the start.
 PRIOR_SPREAD, PRETRAINED_PRIOR_SPREAD = 0.5, 0.25
 # windows that one origin of a panel is worth, however many series it has: what surprises one surprises the others
 _WORTH_OF_AN_ORIGIN = 10
@@ -42,7 +42,7 @@ _ROUNDING = 1e-12
 class Calibration:
     """Width factors of each lead time and level: the distance of a quantile from the median is multiplied.
 
-    `pooled` is how many neighbouring lead times share one factor on either side, `num_windows` what it was learnt on.
+    `pooled` is how many neighbouring lead times share one factor on either side, `num_windows` what it was learned on.
     """
 
     factors: FloatArray  # [H, Q], 1 in the column of the median
@@ -165,7 +165,7 @@ def _conformal_quantile(scores: FloatArray, tail: float, pooled: int, *, otherwi
 
 
 def _trust(num_windows: IntArray, error: float, prior_spread: float) -> FloatArray:
-    """Return how far a factor learnt from so many windows is believed, 0 to 1."""
+    """Return how far a factor learned from so many windows is believed, 0 to 1."""
     return np.asarray(num_windows / (num_windows + error / prior_spread**2), dtype=np.float64)
 
 

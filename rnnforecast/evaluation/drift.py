@@ -57,7 +57,7 @@ class Watch:
     since: int | None = None
 
     def to_dict(self) -> dict[str, JSONValue]:
-        """Return the test as plain JSON values; `since` is left to whoever knows the stamps of the units."""
+        """Return the test as plain JSON values; `since` is left to whoever knows the timestamps of the units."""
         return {
             "name": self.name,
             "state": self.state,
@@ -198,7 +198,7 @@ def first_alarm(watches: Sequence[Watch]) -> Watch | None:
 
 
 def freshest(cutoffs: npt.NDArray[np.int64], leads: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """Tell for each issued step whether no later forecast covers it: its cutoff is the newest before its stamp.
+    """Tell for each issued step whether no later forecast covers it: its cutoff is the newest before its timestamp.
 
     Both arrays have one entry an issued step; the gaps between the distinct cutoffs say which steps are covered.
     """

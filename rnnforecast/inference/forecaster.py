@@ -63,10 +63,10 @@ def forecast_windows(member: MemberSettings, tensors: Tensors, batch: WindowBatc
     """
     normaliser = WindowNormaliser.of(member)
     if member.mapping == "many-to-one":
-        learnt = _forecast_recursively(member, tensors, batch)
+        learned = _forecast_recursively(member, tensors, batch)
     else:
-        learnt = _forecast_block(member, tensors, batch)
-    return np.sort(normaliser.restore(np, learnt), axis=-1)
+        learned = _forecast_block(member, tensors, batch)
+    return np.sort(normaliser.restore(np, learned), axis=-1)
 
 
 def encode(member: MemberSettings, tensors: Tensors, batch: WindowBatch) -> Encoded:
@@ -114,7 +114,7 @@ def _stack(member: MemberSettings, tensors: Tensors, inputs: FloatArray, *, dire
 
 
 def _forecast_block(member: MemberSettings, tensors: Tensors, batch: WindowBatch) -> np.ndarray:
-    """Return one pass of the network: [B, H, Q] as learnt, that is before leaving logarithms."""
+    """Return one pass of the network: [B, H, Q] as learned, that is before leaving logarithms."""
     encoded = encode(member, tensors, batch)
     if uses_decoder(member):
         outputs = _decode(member, tensors, batch, encoded)[0]
@@ -122,12 +122,12 @@ def _forecast_block(member: MemberSettings, tensors: Tensors, batch: WindowBatch
         outputs = _head(member, tensors, batch, encoded.final)
         outputs = outputs + _simple_forecast(member, tensors, encoded.normalised)[..., None]
     normalised = encoded.normalised
-    learnt: np.ndarray = normalised.level[:, :, None] + normalised.scale[:, :, None] * outputs
-    return learnt
+    learned: np.ndarray = normalised.level[:, :, None] + normalised.scale[:, :, None] * outputs
+    return learned
 
 
 def _forecast_recursively(member: MemberSettings, tensors: Tensors, batch: WindowBatch) -> np.ndarray:
-    """Forecast one step, take its median for the truth, slide the window on: [B, H, Q] as learnt.
+    """Forecast one step, take its median for the truth, slide the window on: [B, H, Q] as learned.
 
     Around the medians the spread grows with the square root of the lead time, as it does for a random walk.
     """
@@ -138,9 +138,9 @@ def _forecast_recursively(member: MemberSettings, tensors: Tensors, batch: Windo
     path = []
     for lead in range(member.horizon):
         window = one_step_window(np, batch, past, observed, lead=lead)
-        learnt = np.sort(_forecast_block(member, tensors, window)[:, 0], axis=-1)  # [B, Q]
-        centre = learnt[:, median : median + 1]
-        path.append(centre + (learnt - centre) * np.sqrt(lead + 1.0))
+        learned = np.sort(_forecast_block(member, tensors, window)[:, 0], axis=-1)  # [B, Q]
+        centre = learned[:, median : median + 1]
+        path.append(centre + (learned - centre) * np.sqrt(lead + 1.0))
         past = np.concatenate([past[:, 1:], normaliser.restore(np, centre)], axis=1)
         observed = np.concatenate([observed[:, 1:], seen], axis=1)
     return np.stack(path, axis=1)

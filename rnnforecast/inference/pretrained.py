@@ -1,4 +1,4 @@
-"""The pre-trained network in NumPy alone: the equations of `networks/pretrained.py`, forecasting from the last segment.
+"""The pretrained network in NumPy alone: the equations of `networks/pretrained.py`, forecasting from the last segment.
 
 Axis legend: B batch, T segments, K seasons looked back, H steps of one pass, Q quantiles, d hidden_size.
 """

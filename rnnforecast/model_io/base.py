@@ -1,4 +1,4 @@
-"""The network that the package ships, `base`: pre-trained on synthetic series, it forecasts any series at once."""
+"""The network that the package ships, `base`: pretrained on synthetic series, it forecasts any series at once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from rnnforecast.members import PretrainedSettings
 from rnnforecast.model_io.pack import check_shapes, roles_of
 from rnnforecast.store.manifest import InputRecord, Manifest
 from rnnforecast.store.model_file import ModelFile, read_model
-from rnnforecast.workflows.results import assumptions_to_dict
 
 if TYPE_CHECKING:
     from rnnforecast.data.read import ReadResult
@@ -38,7 +37,7 @@ class BaseNetwork:
         """Return the network that serves a season length."""
         first = self.file.manifest.members[0]
         if not isinstance(first, PretrainedSettings):
-            raise TypeError("the shipped file holds no pre-trained network")
+            raise TypeError("the shipped file holds no pretrained network")
         return pretrained_settings(
             season_length,
             hidden_size=first.hidden_size,
@@ -90,7 +89,7 @@ def base_manifest(read: ReadResult, *, horizon: int) -> Manifest:
     return Manifest(
         name=BASE,
         rnnforecast=metadata.version("rnnforecast"),
-        assumptions=assumptions_to_dict(replace(read.assumptions, horizon=horizon)),
+        assumptions=replace(read.assumptions, horizon=horizon).to_dict(),
         roles=roles_of(series),
         freq=series.freq.to_dict(),
         season_length=series.season_length,

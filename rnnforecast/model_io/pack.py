@@ -17,12 +17,12 @@ from rnnforecast.errors import ModelFileError
 from rnnforecast.evaluation.calibration import Calibration
 from rnnforecast.forecasting import THETA_CONTEXTS, Ensemble
 from rnnforecast.inference.engine import expected_shapes
+from rnnforecast.json_values import plain, timestamp_to_json
 from rnnforecast.members import PretrainedSettings
 from rnnforecast.model_io.train_stats import statistics_tensors
 from rnnforecast.store.context import SeriesContext
 from rnnforecast.store.manifest import InputRecord, Manifest, Roles
 from rnnforecast.store.model_file import ModelFile
-from rnnforecast.workflows.results import assumptions_to_dict, plain, stamp_to_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,7 +64,7 @@ def pack_model(
         name=name,
         rnnforecast=metadata.version("rnnforecast"),
         settings=settings.to_flat(),
-        assumptions=assumptions_to_dict(assumptions),
+        assumptions=assumptions.to_dict(),
         roles=roles_of(read.series),
         freq=read.series.freq.to_dict(),
         categories=dict(read.series.categories),
@@ -105,7 +105,7 @@ def _compact(array: np.ndarray) -> np.ndarray:
 
 
 def is_as_shipped(ensemble: Ensemble) -> bool:
-    """Tell whether nothing in an ensemble was fitted: pre-trained networks whose weights are those that were shipped.
+    """Tell whether nothing in an ensemble was fitted: pretrained networks whose weights are those that were shipped.
 
     Shipped weights are exact in half precision; weights that took even one step of a fit no longer are.
     """
@@ -198,14 +198,14 @@ def _input_record(read: ReadResult, fitted_lengths: np.ndarray) -> InputRecord:
         num_rows=series.num_rows,
         num_series=series.num_series,
         columns=read.columns,
-        first_timestamp=_stamp(first, series),
-        last_timestamp=_stamp(last, series),
-        fitted_until=_stamp(fitted_until, series),
+        first_timestamp=_timestamp(first, series),
+        last_timestamp=_timestamp(last, series),
+        fitted_until=_timestamp(fitted_until, series),
     )
 
 
-def _stamp(stamp: object, series: SeriesSet) -> str | int | None:
-    value: JSONValue = stamp_to_json(stamp, series.freq.alias)
+def _timestamp(timestamp: object, series: SeriesSet) -> str | int | None:
+    value: JSONValue = timestamp_to_json(timestamp, series.freq.alias)
     return value if isinstance(value, str | int) else None
 
 

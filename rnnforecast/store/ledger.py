@@ -156,9 +156,9 @@ def ledger_names(store: Path) -> list[str]:
     return [name for name in names if Ledger(store, name).parts()]
 
 
-def _token(stamp: Any) -> int:
-    """Return a stamp as an integer that sorts in time: seconds since 1970, or the step itself."""
-    return int(stamp.astype("datetime64[s]").astype(np.int64)) if stamp.dtype.kind == "M" else int(stamp)
+def _token(timestamp: Any) -> int:
+    """Return a timestamp as an integer that sorts in time: seconds since 1970, or the step itself."""
+    return int(timestamp.astype("datetime64[s]").astype(np.int64)) if timestamp.dtype.kind == "M" else int(timestamp)
 
 
 def _to_table(issued: Issued) -> pa.Table:
@@ -317,9 +317,9 @@ def _misfit(table: pa.Table) -> str | None:
             return f"the column `{name}` is missing"
         if table.schema.field(name).type != kind:
             return f"the column `{name}` is {table.schema.field(name).type}, not {kind}"
-    stamps = [table.schema.field(name).type for name in ("cutoff", "timestamp") if name in table.column_names]
-    if len(stamps) < 2 or stamps[0] != stamps[1] or stamps[0] not in (pa.timestamp("us"), pa.int64()):
-        return "`cutoff` and `timestamp` are no stamps"
+    timestamps = [table.schema.field(name).type for name in ("cutoff", "timestamp") if name in table.column_names]
+    if len(timestamps) < 2 or timestamps[0] != timestamps[1] or timestamps[0] not in (pa.timestamp("us"), pa.int64()):
+        return "`cutoff` and `timestamp` are no timestamps"
     return "a value is missing" if any(column.null_count for column in table.columns) else None
 
 

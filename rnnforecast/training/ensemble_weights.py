@@ -1,6 +1,6 @@
 """How much each voice of a forecast counts: shares chosen on held-out origins, drawn towards what held on other data.
 
-The voices are the pre-trained network as it is, the same fitted further, the networks from scratch, and the Theta
+The voices are the pretrained network as it is, the same fitted further, the networks from scratch, and the Theta
 method. A choice of one of them on few origins picks the wrong one too often; a mean of all, moved towards those that
 did well, came within one per cent of the best mean in hindsight on the training parts of six public panels, and
 within as much of the best voice in hindsight on eighteen files of one series.

@@ -92,7 +92,7 @@ def fit_known(
 
 
 def _unfitted(pretrained: Ensemble) -> Fit:
-    """Return the weights of the pre-trained network as if they had been fitted for no step."""
+    """Return the weights of the pretrained network as if they had been fitted for no step."""
     return Fit(
         weights={name: np.asarray(tensor) for name, tensor in pretrained.weights[0].items()},
         best_step=0,
@@ -106,7 +106,7 @@ def _unfitted(pretrained: Ensemble) -> Fit:
 
 
 def _beside(fitted: Fitted, pretrained: Ensemble) -> Fitted:
-    """Return a fitted recipe with the pre-trained network as it is beside what was fitted, in a group of its own."""
+    """Return a fitted recipe with the pretrained network as it is beside what was fitted, in a group of its own."""
     groups = fitted.recipe.groups or (0,) * len(fitted.recipe.members)
     recipe = replace(
         fitted.recipe,

@@ -1,6 +1,6 @@
 """Where training starts: from the network that comes with the tool, from random weights, or not at all.
 
-On one short series every training made the forecasts of the pre-trained network worse on average, in our trials and
+On one short series every training made the forecasts of the pretrained network worse on average, in our trials and
 whatever the steps; a panel or a long series teaches it, and it teaches the others. Each of these is a voice of the
 forecast, and the Theta method another; `usual_shares` says how much each counts before held-out origins are asked.
 """
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rnnforecast.members import PretrainedSettings
     from rnnforecast.training.recipe import DataFacts, Recipe
 
-#: `scratch`: random weights alone; `as it is`: the pre-trained network, not fitted; `tuned`: the pre-trained network,
+#: `scratch`: random weights alone; `as it is`: the pretrained network, not fitted; `tuned`: the pretrained network,
 #: fitted; `both`: that beside networks from random weights.
 Plan = Literal["scratch", "as it is", "tuned", "both"]
 
@@ -45,7 +45,7 @@ TUNING_RATE = 5e-4
 def choose_plan(facts: DataFacts, settings: Settings) -> tuple[Plan, str]:
     """Choose where to start, and say why; what the user asked for stands.
 
-    Raises UsageError for a pre-trained start beside what it would ignore: covariates, a shape of the network, a number
+    Raises UsageError for a pretrained start beside what it would ignore: covariates, a shape of the network, a number
     of them.
     """
     asked = settings.training.from_
@@ -65,11 +65,11 @@ def choose_plan(facts: DataFacts, settings: Settings) -> tuple[Plan, str]:
     if settings.training.effort == "quick" and asked is None:
         return "as it is", "quick: nothing is fitted (--effort, --from)"
     if facts.num_steps < FEWEST_STEPS_TO_TUNE:
-        return "as it is", f"{facts.num_steps} observed steps teach less than the pre-trained network knows (--from)"
+        return "as it is", f"{facts.num_steps} observed steps teach less than the pretrained network knows (--from)"
     if asked == "pretrained":
         return "tuned", "given (--from)"
     who = "others from scratch, which alone read the covariates" if facts.num_covariates else "others from scratch"
-    return "both", f"{facts.num_steps:,} observed steps teach the pre-trained network and {who} (--from)"
+    return "both", f"{facts.num_steps:,} observed steps teach the pretrained network and {who} (--from)"
 
 
 def usual_shares(facts: DataFacts, plan: Plan, settings: Settings) -> dict[str, float]:
@@ -108,7 +108,7 @@ def _ignored(what: str, why: str, *, fix: str) -> UsageError:
 def with_pretrained(
     recipe: Recipe, member: PretrainedSettings, plan: Plan, *, training: TrainingSettings | None = None
 ) -> Recipe:
-    """Return the recipe with the pre-trained network in it, as the plan says; `training` holds what the user gave."""
+    """Return the recipe with the pretrained network in it, as the plan says; `training` holds what the user gave."""
     given = TrainingSettings() if training is None else training
     tuning = replace(
         recipe.fit,

@@ -8,7 +8,7 @@ import numpy as np
 
 from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding
-from rnnforecast.workflows.results import stamp_to_json
+from rnnforecast.json_values import timestamp_to_json
 
 if TYPE_CHECKING:
     from rnnforecast.data.series import SeriesSet
@@ -17,7 +17,7 @@ _MAX_SHOWN = 5
 
 
 def check_logarithms(series: SeriesSet, *, log: bool | None) -> None:
-    """Raise DataError that names series and stamps of values at or below zero, where `log` was asked for."""
+    """Raise DataError that names series and timestamps of values at or below zero, where `log` was asked for."""
     if not log:
         return
     bad = np.flatnonzero(series.observed & (series.values <= 0))
@@ -28,8 +28,8 @@ def check_logarithms(series: SeriesSet, *, log: bool | None) -> None:
     places = []
     for row, owner in zip(bad[:_MAX_SHOWN], owners[:_MAX_SHOWN], strict=True):
         ordinal = series.first_ordinals[owner] + row - series.offsets[owner]
-        stamp = stamp_to_json(series.freq.to_timestamps(np.array([ordinal]))[0], series.freq.alias)
-        places.append(f"`{labels[owner]}` at {stamp}: {series.values[row]:g}")
+        timestamp = timestamp_to_json(series.freq.to_timestamps(np.array([ordinal]))[0], series.freq.alias)
+        places.append(f"`{labels[owner]}` at {timestamp}: {series.values[row]:g}")
     more = f" and {len(bad) - _MAX_SHOWN} more" if len(bad) > _MAX_SHOWN else ""
     message = f"values at or below zero have no logarithm: {', '.join(places)}{more}"
     fix = "leave out --log, or correct these values"

@@ -42,7 +42,7 @@ class Split:
 def split_rows(series: SeriesSet, *, horizon: int, evaluation: EvaluationSettings) -> Split:
     """Hold out the last origins of each series, and cut validation origins right before them.
 
-    Series too short to hold anything out are learnt from whole. Raises DataError when no series leaves a
+    Series too short to hold anything out are learned from whole. Raises DataError when no series leaves a
     training window before one validation and one held-out horizon.
     """
     lengths = series.lengths

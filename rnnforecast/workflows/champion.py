@@ -180,8 +180,8 @@ def _unseen(manifest: Manifest, challenger: Challenger, backtest: Backtest) -> n
     until = manifest.input.fitted_until
     if until is None or isinstance(until, int) == series.freq.is_calendar:
         return np.zeros(ordinals.shape, dtype=bool)
-    stamp = np.array([until]) if isinstance(until, int) else np.array([np.datetime64(until, "us")])
-    return np.asarray(ordinals > int(series.freq.floor(stamp)[0]))
+    timestamp = np.array([until]) if isinstance(until, int) else np.array([np.datetime64(until, "us")])
+    return np.asarray(ordinals > int(series.freq.floor(timestamp)[0]))
 
 
 def _forecast(file: ModelFile, manifest: Manifest, challenger: Challenger, backtest: Backtest) -> np.ndarray:

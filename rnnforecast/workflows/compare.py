@@ -23,8 +23,8 @@ from rnnforecast.training.judge import (
     pretrained_forecaster,
 )
 from rnnforecast.training.split import fit_horizon, split_rows
-from rnnforecast.workflows.evaluate import cutoff_stamps
-from rnnforecast.workflows.results import CompareResult, assumptions_to_dict
+from rnnforecast.workflows.evaluate import cutoff_timestamps
+from rnnforecast.workflows.results import CompareResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -86,14 +86,14 @@ def compare(
         networks=tuple(networks),
     )
     return CompareResult(
-        assumptions=assumptions_to_dict(assumptions),
+        assumptions=assumptions.to_dict(),
         reasons=assumptions.reasons,
         findings=read.findings,
         settings=settings.to_flat(),
         num_windows=split.num_windows,
         window_step=split.window_step,
         gap=settings.evaluation.gap,
-        cutoffs=cutoff_stamps(series, split.held_out),
+        cutoffs=cutoff_timestamps(series, split.held_out),
         metrics=judgement.metrics(),
         per_lead=judgement.per_lead(),
         per_series=judgement.per_series(series),

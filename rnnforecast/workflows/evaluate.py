@@ -83,7 +83,7 @@ def evaluate(
         window_step=step,
         gap=gap,
         refit=refit,
-        cutoffs=cutoff_stamps(series, windows),
+        cutoffs=cutoff_timestamps(series, windows),
         metrics=judgement.metrics(),
         per_lead=judgement.per_lead(),
         per_series=judgement.per_series(series),
@@ -93,8 +93,8 @@ def evaluate(
     )
 
 
-def cutoff_stamps(series: SeriesSet, windows: Windows) -> tuple[object, ...]:
-    """Return the distinct stamps of the last rows seen, in order."""
+def cutoff_timestamps(series: SeriesSet, windows: Windows) -> tuple[object, ...]:
+    """Return the distinct timestamps of the last rows seen, in order."""
     ordinals = np.unique(series.first_ordinals[windows.series] + windows.cutoffs - 1)
     return tuple(series.freq.to_timestamps(ordinals))
 
@@ -148,6 +148,6 @@ def _notes(loaded: LoadedModel, windows: Windows, *, refit: bool) -> list[str]:
     return [f"{where} the model was fitted on: their scores flatter it; `--refit` trains anew before each origin"]
 
 
-def _ordinal(series: SeriesSet, stamp: str | int) -> int:
-    stamps = np.array([stamp]) if isinstance(stamp, int) else np.array([np.datetime64(stamp, "us")])
-    return int(series.freq.to_ordinals(stamps)[0])
+def _ordinal(series: SeriesSet, timestamp: str | int) -> int:
+    timestamps = np.array([timestamp]) if isinstance(timestamp, int) else np.array([np.datetime64(timestamp, "us")])
+    return int(series.freq.to_ordinals(timestamps)[0])

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from rnnforecast.store.versions import StoredModel
 
 STDIN = "-"
-BASE_NOTE = f"`{BASE}` forecasts: pre-trained on synthetic series, it has learnt nothing from these rows"
+BASE_NOTE = f"`{BASE}` forecasts: pretrained on synthetic series, it has learned nothing from these rows"
 #: Settings of reading that a forecast may choose anew.
 ASKED_ANEW = ("horizon", "resample", "aggregate", "future_data", "nonneg", "query", "wait", "align", "dataset")
 #: What rows of other steps than those of a model are refused with.
@@ -255,7 +255,7 @@ def _choose(
         why = f"model {fitting.label}, the newest trained on a file `{Path(file).name}` with these columns"
         return fitting, (why,)
     return None, (
-        f"no stored model fits `{Path(first).name}`: the pre-trained `{BASE}` forecasts",
+        f"no stored model fits `{Path(first).name}`: the pretrained `{BASE}` forecasts",
         f"`rnnforecast train {shlex.quote(first)}{' --dataset' if is_table else ''}` learns from its rows",
     )
 
@@ -308,8 +308,8 @@ def _check_frequency(series: SeriesSet, manifest: Manifest, paths: Sequence[str 
     if (series.freq.timezone is None) != (trained.timezone is None):
         theirs, ours = (f"in {zone}" if zone else "without a zone" for zone in (series.freq.timezone, trained.timezone))
         raise DataError(
-            f"the stamps of `{paths[0]}` are {theirs}, the model {manifest.label} was trained on stamps {ours}",
-            hint="write the stamps as those of the training were written, or train a model on these rows",
+            f"the timestamps of `{paths[0]}` are {theirs}, the model {manifest.label} was trained on timestamps {ours}",
+            hint="write the timestamps as those of the training were written, or train a model on these rows",
             code="E_BUNDLE_MISMATCH_ZONE",
         )
     if (series.freq.unit, series.freq.multiple) == (trained.unit, trained.multiple):

@@ -156,13 +156,13 @@ def _row(stored: StoredModel) -> dict[str, object]:
 
 def _summary(manifest: Manifest | None) -> dict[str, object]:
     if manifest is None:
-        return dict.fromkeys(("created", "freq", "horizon", "n_series", "target", "mase", "outcome", "served"))
+        return dict.fromkeys(("created", "freq", "horizon", "num_series", "target", "mase", "outcome", "served"))
     network = manifest.metrics.get("network")
     return {
         "created": manifest.created,
         "freq": manifest.assumptions.get("freq"),
         "horizon": manifest.horizon,
-        "n_series": manifest.input.num_series,
+        "num_series": manifest.input.num_series,
         "target": list(manifest.roles.target),
         "mase": network.get("mase") if isinstance(network, Mapping) else None,
         "outcome": (manifest.verdict or {}).get("outcome"),

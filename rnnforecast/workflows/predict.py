@@ -15,6 +15,7 @@ from rnnforecast.data.sources import stem_of
 from rnnforecast.data.write import DEFAULT_WAIT, check_output, output_kind, shown_output, write_forecasts
 from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding
+from rnnforecast.json_values import timestamp_to_json
 from rnnforecast.model_io.base import BASE, PRETRAINED
 from rnnforecast.store.ledger import LEDGER_LEVELS
 from rnnforecast.workflows.forecasts.attention import write_attention
@@ -22,7 +23,7 @@ from rnnforecast.workflows.forecasts.panel import forecast_series
 from rnnforecast.workflows.forecasts.table import forecast_frame, make_previews
 from rnnforecast.workflows.loading import Files, LoadedModel, load
 from rnnforecast.workflows.monitoring.freshness import check_age, parse_age, refuse_stale
-from rnnforecast.workflows.results import PredictResult, stamp_to_json
+from rnnforecast.workflows.results import PredictResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -161,7 +162,7 @@ def _cut_off(forecast: Forecast) -> list[Finding]:
 
 
 def key_columns(loaded: LoadedModel, frame: pd.DataFrame) -> list[str]:
-    """Return the columns that tell the forecasts of one model apart: ids, the target of several, stamp and cutoff."""
+    """Return the columns that tell the forecasts of one model apart: ids, the target of several, timestamp and cutoff."""
     several = len(loaded.series.target_names) > 1
     return [str(name) for name in frame.columns[: len(loaded.series.id_columns) + several + 2]]
 
@@ -186,7 +187,7 @@ def _check_arguments(horizon: int | None, quantiles: Sequence[float] | None) -> 
 
 
 def check_known_future(series: SeriesSet, horizon: int) -> None:
-    """Refuse a horizon that the covariates known ahead do not cover. Raises DataError naming columns, ids and stamp."""
+    """Refuse a horizon that the covariates known ahead do not cover. Raises DataError naming columns, ids and timestamp."""
     if not series.future_names:
         return
     ahead = np.diff(series.future_offsets) - series.lengths
@@ -195,14 +196,14 @@ def check_known_future(series: SeriesSet, horizon: int) -> None:
         return
     first = int(short[0])
     ordinal = series.first_ordinals[first] + series.lengths[first] + ahead[first]
-    stamp = stamp_to_json(series.freq.to_timestamps(np.array([ordinal]))[0], series.freq.alias)
+    timestamp = timestamp_to_json(series.freq.to_timestamps(np.array([ordinal]))[0], series.freq.alias)
     ids = ", ".join(f"`{series.item_ids[index]}`" for index in short[:5])
     more = f" and {len(short) - 5} more" if len(short) > 5 else ""
     columns = ", ".join(f"`{name}`" for name in series.future_names if not is_generated(name))
     shorter = f", or use `--horizon {int(ahead.min())}`" if ahead.min() > 0 else ""
     raise DataError(
         f"covariates known ahead ({columns}) end before the horizon of {horizon} steps: "
-        f"{ids}{more}; the first missing stamp is {stamp}",
+        f"{ids}{more}; the first missing timestamp is {timestamp}",
         hint=f"add rows with these columns and an empty target, or name their file with --future-data{shorter}",
         code="E_COV_MISSING_FUTURE",
     )

@@ -15,12 +15,12 @@ import numpy as np
 
 from rnnforecast.errors import LockedError, ModelFileError, OutputError
 from rnnforecast.findings import Finding
+from rnnforecast.json_values import plain
 from rnnforecast.store.ledger import LEDGER_LEVELS, Issued, Ledger
 from rnnforecast.store.names import name_from_stem
 from rnnforecast.store.registry import default_store
 from rnnforecast.workflows.forecasts.panel import point_baseline
 from rnnforecast.workflows.predict import answer
-from rnnforecast.workflows.results import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

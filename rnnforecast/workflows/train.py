@@ -36,7 +36,7 @@ from rnnforecast.training.short_series import leave_out_short
 from rnnforecast.training.split import Split, fit_horizon, split_rows
 from rnnforecast.workflows.champion import Activate, Challenger, decide
 from rnnforecast.workflows.monitoring.freshness import check_age, parse_age
-from rnnforecast.workflows.results import TrainResult, assumptions_to_dict
+from rnnforecast.workflows.results import TrainResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,7 +95,7 @@ def train(
     check_logarithms(read.series, log=settings.network.log)
     series, short = leave_out_short(read.series, horizon=assumptions.horizon, short=settings.data.short)
     read = replace(read, series=series, findings=(*read.findings, *short))
-    from rnnforecast.training.resume import open_checkpoints  # loads torch: only for rows that can be learnt from
+    from rnnforecast.training.resume import open_checkpoints  # loads torch: only for rows that can be learned from
 
     checkpoints = open_checkpoints(registry.store, name, read.series, settings, horizon=assumptions.horizon)
     trained = train_series(
@@ -238,7 +238,7 @@ def _report(
     return TrainResult(
         model=stored.label,
         path=str(stored.path),
-        assumptions=assumptions_to_dict(assumptions),
+        assumptions=assumptions.to_dict(),
         reasons={**assumptions.reasons, **trained.fitted.recipe.reasons},
         findings=read.findings,
         settings=chosen_settings(settings, assumptions, trained.fitted),
@@ -259,7 +259,7 @@ def chosen_settings(settings: Settings, assumptions: Assumptions, fitted: Fitted
     chosen: dict[str, JSONValue] = {
         **first,
         **{key: getattr(recipe.fit, key) for key in ("num_steps", "batch_size", "learning_rate")},
-        **{key: value for key, value in assumptions_to_dict(assumptions).items() if not key.startswith("n_")},
+        **{key: value for key, value in assumptions.to_dict().items() if not key.startswith("num_")},
         "num_members": len(recipe.members),
         "theta_share": fitted.ensemble.theta_share,
     }
@@ -298,10 +298,10 @@ def _notes(trained: Trained, settings: Settings, series: SeriesSet) -> tuple[str
         )
     unscored = series.num_series - num_held
     if 0 < unscored < series.num_series:
-        notes.append(f"{unscored} of {series.num_series} series are too short to hold rows out; they were learnt from")
+        notes.append(f"{unscored} of {series.num_series} series are too short to hold rows out; they were learned from")
     recipe = trained.fitted.recipe
     wanted = [recipe.fit_of(member).num_steps for member in recipe.members]
-    # the pre-trained network as it is was never to take a step
+    # the pretrained network as it is was never to take a step
     short = [
         (fit.num_steps, steps)
         for fit, steps in zip(trained.fitted.fits, wanted, strict=True)

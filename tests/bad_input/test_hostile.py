@@ -22,7 +22,7 @@ from tests.bad_input.harness import inspect, with_stdin
 
 
 def _repeated(folder: Path, num_rows: int) -> Path:
-    """Write one value and one stamp so often that few bytes announce many rows."""
+    """Write one value and one timestamp so often that few bytes announce many rows."""
     path = folder / "rows.parquet"
     table = pa.table({"y": pa.DictionaryArray.from_arrays(pa.array(np.zeros(num_rows, np.int8)), pa.array([1.0]))})
     pq.write_table(table, path, row_group_size=num_rows, compression="zstd")
@@ -113,7 +113,7 @@ def test_b17_a_zip_with_any_byte_changed_or_lost_is_read_or_refused_never_worse(
 
 def test_b27_standard_input_is_read_and_kept_below_the_cap() -> None:
     ended = with_stdin(ROWS.encode(), lambda: inspect([Path("-")], {}))
-    assert ended.document["assumptions"]["n_rows"] == 30
+    assert ended.document["assumptions"]["num_rows"] == 30
     refused = with_stdin(ROWS.encode() * 100, lambda: inspect([Path("-")], {"max_bytes": "1KB"}))
     assert refused.code == ExitCode.DATA
     assert "standard input holds more than 1000B" in refused.text

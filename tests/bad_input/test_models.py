@@ -86,7 +86,7 @@ def test_b62_one_series_without_values_is_refused_and_the_rest_is_done(tmp_path:
     ended = train(write(tmp_path / "panel.csv", rows))
     assert ended.code == ExitCode.PARTIAL
     assert "`empty`" in ended.err
-    assert ended.document["assumptions"]["n_series"] == 2
+    assert ended.document["assumptions"]["num_series"] == 2
 
 
 def test_b64_constant_series_have_flat_finite_forecasts(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_b66_a_series_that_is_too_short_is_refused_by_name_and_taken_when_asked(
     assert ended.code == ExitCode.PARTIAL
     assert "1 series is too short and left out, 4 rows are needed: `brief` (2)" in ended.err
     padded = train(path, "--short", "pad")
-    assert (padded.code, padded.document["assumptions"]["n_series"]) == (0, 2)
+    assert (padded.code, padded.document["assumptions"]["num_series"]) == (0, 2)
 
 
 def test_b67_values_of_any_size_are_forecast_finitely_or_refused(tmp_path: Path) -> None:

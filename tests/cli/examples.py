@@ -31,8 +31,8 @@ ASSUMPTIONS: dict[str, JSONValue] = {
     "freq": "B",
     "season_length": 5,
     "horizon": 10,
-    "n_series": 1,
-    "n_rows": 1258,
+    "num_series": 1,
+    "num_rows": 1258,
 }
 REASONS = {
     "time": "the only column of dates, `--time` overrides",
@@ -131,7 +131,7 @@ def blend_result() -> TrainResult:
         "from scratch 38 %, fitted further 41 %, as it is 9 %, theta 12 %: held-out loss 0.412, alone from scratch "
         "0.431, fitted further 0.42, as it is 0.455, theta 0.44 (--theta-share)"
     )
-    start = "1,258 observed steps teach the pre-trained network and others from scratch (--from)"
+    start = "1,258 observed steps teach the pretrained network and others from scratch (--from)"
     plain = train_result()
     return replace(plain, metrics={**plain.metrics, **rows}, reasons={**REASONS, "from": start, "theta_share": shares})
 
@@ -195,7 +195,7 @@ def evaluate_result() -> EvaluateResult:
     rows = [("network", 0.9), ("naive", 1.2)]
     return EvaluateResult(
         model="prices@1",
-        assumptions={**ASSUMPTIONS, "n_series": 2},
+        assumptions={**ASSUMPTIONS, "num_series": 2},
         findings=(),
         num_windows=2,
         window_step=10,
@@ -257,7 +257,7 @@ def models_result(action: str = "list") -> ModelsResult:
         "created": "2025-01-02T03:04:05.000000+00:00",
         "freq": "B",
         "horizon": 10,
-        "n_series": 1,
+        "num_series": 1,
         "target": ["close"],
         "mase": 0.934,
         "outcome": "win",
@@ -311,7 +311,7 @@ def doctor_result(*, ok: bool = True) -> DoctorResult:
 def batch_result(*, signal: int | None = None) -> BatchResult:
     """Return a run with every kind of ending; names are hostile, as users' names may be."""
     state = ".rnnforecast/batch/nightly-1a2b3c4d"
-    failure = JobError("E_TIME_DUPLICATE", "rows 3, 4 of shops.csv have one stamp", "drop one of them")
+    failure = JobError("E_TIME_DUPLICATE", "rows 3, 4 of shops.csv have one timestamp", "drop one of them")
     jobs = [
         JobResult(
             "shops",

@@ -46,7 +46,7 @@ def test_forecasts_go_into_a_table_and_a_second_run_changes_nothing(database: st
     assert first.code == 0, first.err
     assert json.loads(first.out)["output"] == f"{database}#f"
     stored = ask(database, 'SELECT model, date, cutoff, forecast, "q0.1", "q0.9", method FROM f ORDER BY date')
-    assert len(stored) == json.loads(first.out)["n_rows"] == 7
+    assert len(stored) == json.loads(first.out)["num_rows"] == 7
     assert {row[0] for row in stored} == {"good@1"}
     assert run(*words).code == 0
     assert ask(database, 'SELECT model, date, cutoff, forecast, "q0.1", "q0.9", method FROM f ORDER BY date') == stored
@@ -79,7 +79,7 @@ def test_a_model_of_a_query_reads_the_database_again(
 
 def test_inspect_and_fresh_rows_take_a_query(days: str, run: RunCommand) -> None:
     inspected = run("inspect", days, "--query", QUERY, "--format", "json")
-    assert json.loads(inspected.out)["assumptions"]["n_rows"] == 90
+    assert json.loads(inspected.out)["assumptions"]["num_rows"] == 90
     fresh = run("predict", "good", "--data", days, "--query", f"{QUERY} limit 80", "--format", "json")
     assert fresh.code == 0, fresh.err
     assert json.loads(fresh.out)["cutoffs"] == ["2024-03-20"]

@@ -72,14 +72,14 @@ def test_beside_what_the_message_tells_only_other_findings_are_listed(
     run: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     findings = [
-        Finding("F", "refusal", "stamp occurs twice", "x.csv", (3,), "t", fix="name --id"),
-        Finding("N", "note", "stamps are held in UTC", "x.csv", column="t"),
+        Finding("F", "refusal", "timestamp occurs twice", "x.csv", (3,), "t", fix="name --id"),
+        Finding("N", "note", "timestamps are held in UTC", "x.csv", column="t"),
         Finding("G", "refusal", "ids are odd", "x.csv", column="id", fix="name --id"),
     ]
-    _fail_with(monkeypatch, DataError("x.csv: stamp occurs twice", hint="name --id", findings=findings))
+    _fail_with(monkeypatch, DataError("x.csv: timestamp occurs twice", hint="name --id", findings=findings))
     assert run("inspect", "x.csv").err.splitlines() == [
-        "error: x.csv: stamp occurs twice",
-        "  x.csv, column t: stamps are held in UTC",
+        "error: x.csv: timestamp occurs twice",
+        "  x.csv, column t: timestamps are held in UTC",
         "  x.csv, column id: ids are odd",
         "hint: name --id",
     ]

@@ -19,7 +19,7 @@ FRAMES = {
     "numbers that are none": pd.DataFrame({"y": [np.nan, np.inf, -np.inf, 0.0, -0.0], "z": 1.5}),
     "days": pd.DataFrame({"date": pd.date_range("2024-01-01", periods=3).to_numpy("datetime64[us]"), "y": 1.0}),
     "hours": pd.DataFrame({"date": pd.date_range("2024-01-01", periods=3, freq="h"), "y": 1.0}),
-    "stamps with a zone": pd.DataFrame({"date": BERLIN, "y": 1.0}),
+    "timestamps with a zone": pd.DataFrame({"date": BERLIN, "y": 1.0}),
     "text": pd.DataFrame({"id": ["007", "a,b", 'q"\n', ""], "y": 1}),
     "text that is missing": pd.DataFrame({"id": ["a", None, ""], "y": 1}),
     "truth values": pd.DataFrame({"flag": [True, False], "y": 1}),

@@ -74,7 +74,7 @@ def test_rows_out_of_order_are_sorted_and_counted(write: Write) -> None:
     assert found.series.values.tolist() == [1, 2, 3]
     (finding,) = found.findings
     assert (finding.code, finding.severity, finding.rows) == ("N_TIME_UNSORTED", "note", (3,))
-    assert finding.message == "1 row came before an earlier stamp and was sorted by `date`"
+    assert finding.message == "1 row came before an earlier timestamp and was sorted by `date`"
 
 
 def test_any_order_of_rows_reads_as_the_same_series(write: Write) -> None:
@@ -95,16 +95,16 @@ def test_repeated_rows_with_equal_values_are_dropped_and_counted(write: Write) -
     assert (repeated.count, repeated.rows) == (2, (4, 6))
 
 
-def test_repeated_stamps_with_other_values_are_refused_with_rows_and_values(write: Write) -> None:
+def test_repeated_timestamps_with_other_values_are_refused_with_rows_and_values(write: Write) -> None:
     with pytest.raises(DataError) as caught:
         read(write("date,y\n2024-01-01,1\n2024-01-02,2\n2024-01-02,5\n"))
-    assert "stamp 2024-01-02 occurs in rows 3, 4 with different values, 2 and 5" in caught.value.message
+    assert "timestamp 2024-01-02 occurs in rows 3, 4 with different values, 2 and 5" in caught.value.message
     assert "--id" in str(caught.value.hint)
     assert caught.value.code == "E_TIME_DUPLICATE"
 
 
-def test_a_repeated_stamp_of_a_panel_is_refused_with_its_series(write: Write) -> None:
-    with pytest.raises(DataError, match="series `a`: stamp 2024-01-03"):
+def test_a_repeated_timestamp_of_a_panel_is_refused_with_its_series(write: Write) -> None:
+    with pytest.raises(DataError, match="series `a`: timestamp 2024-01-03"):
         read(write(PANEL + "a,2024-01-03,31\n"), id=("item",))
 
 
@@ -190,7 +190,7 @@ def test_time_none_counts_the_rows_of_each_series(write: Write) -> None:
     assert series.lengths.tolist() == [3, 2]
 
 
-def test_integer_stamps_stay_integers(write: Write) -> None:
+def test_integer_timestamps_stay_integers(write: Write) -> None:
     found = read(write("unique_id,ds,y\na,1,1\na,2,2\nb,5,3\nb,6,4\n"))
     assert found.series.first_ordinals.tolist() == [1, 5]
     assert found.series.future_timestamps(1).tolist() == [[3], [7]]
@@ -202,14 +202,14 @@ def test_integer_steps_with_a_season_are_forecast_one_season_ahead(write: Write)
     assert (found.assumptions.season_length, found.assumptions.horizon) == (8, 8)
 
 
-def test_dates_and_hours_in_two_columns_are_one_stamp(write: Write) -> None:
+def test_dates_and_hours_in_two_columns_are_one_timestamp(write: Write) -> None:
     rows = [f"10/03/2004;{hour:02d}.00.00;{hour + 0.5}" for hour in range(12, 24)]
     found = read(write("Date;Time;CO\n" + "\n".join(rows) + "\n13/03/2004;00.00.00;9\n"))
     assert found.series.time_column == "Date+Time"
     assert str(found.series.timestamps(0)[0]).startswith("2004-03-10T12:00")
 
 
-def test_the_parts_of_a_date_are_one_stamp_and_can_be_named(write: Write) -> None:
+def test_the_parts_of_a_date_are_one_timestamp_and_can_be_named(write: Write) -> None:
     text = "No,year,month,day,hour,y\n1,2010,1,1,22,5\n2,2010,1,1,23,6\n3,2010,1,2,0,7\n"
     assert read(write(text)).series.time_column == "year+month+day+hour"
     assert read(write(text), time="year+month+day+hour").assumptions.freq == "h"
@@ -220,7 +220,7 @@ def test_parts_that_make_no_date_are_refused(write: Write) -> None:
         read(write("year,month,day,y\n2023,2,29,1\n2023,3,1,2\n"))
     with pytest.raises(DataError, match="`0` is no month from 1 to 12"):
         read(write("year,month,y\n2023,0,1\n2023,1,2\n"))
-    with pytest.raises(DataError, match="`date`, `z` do not make up stamps"):
+    with pytest.raises(DataError, match="`date`, `z` do not make up timestamps"):
         read(write("date,z,y\n2023-01-01,5000,1\n2023-01-02,6000,2\n"), time="date+z")
 
 

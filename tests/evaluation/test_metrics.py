@@ -61,8 +61,11 @@ class Reference:
             mase_scale=scales.mase,
             rmsse_scale=scales.rmsse,
         )
-        ids, stamps = np.repeat(np.arange(NUM_SERIES), HORIZON), np.tile(np.arange(TRAIN, TRAIN + HORIZON), NUM_SERIES)
-        self.frame = pd.DataFrame({"unique_id": ids, "ds": stamps, "y": self.actual.ravel()})
+        ids, timestamps = (
+            np.repeat(np.arange(NUM_SERIES), HORIZON),
+            np.tile(np.arange(TRAIN, TRAIN + HORIZON), NUM_SERIES),
+        )
+        self.frame = pd.DataFrame({"unique_id": ids, "ds": timestamps, "y": self.actual.ravel()})
         self.frame["m"] = self.quantiles[..., MEDIAN].ravel()
         for index, level in enumerate(LEVELS):
             self.frame[f"q{level}"] = self.quantiles[..., index].ravel()

@@ -48,12 +48,12 @@ for path in sys.argv[1:]:
 """
 
 
-def _rows(*, stamp: str = DAYS[-1], value: str = "28") -> str:
+def _rows(*, timestamp: str = DAYS[-1], value: str = "28") -> str:
     rows = [f"{day},{number}" for number, day in enumerate(DAYS[:-1], 1)]
-    return "\n".join(["date,value", *rows, f"{stamp},{value}"]) + "\n"
+    return "\n".join(["date,value", *rows, f"{timestamp},{value}"]) + "\n"
 
 
-@pytest.mark.parametrize("role", ["value", "stamp"])
+@pytest.mark.parametrize("role", ["value", "timestamp"])
 def test_s21_a_cell_of_any_length_is_refused_before_it_costs_time_and_is_not_printed(tmp_path: Path, role: str) -> None:
     paths = []
     for kind, piece in LONG_CELLS.items():

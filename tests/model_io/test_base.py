@@ -35,7 +35,7 @@ def test_without_any_store_base_forecasts_and_says_so(tmp_path: Path, monkeypatc
     assert result.model == "base"
     assert set(result.frame["method"]) == {"pretrained"}
     assert result.notes[:2] == (
-        "no stored model fits `days.csv`: the pre-trained `base` forecasts",
+        "no stored model fits `days.csv`: the pretrained `base` forecasts",
         f"`rnnforecast train {tmp_path / 'days.csv'}` learns from its rows",
     )
     assert all(len(note) < 100 for note in result.notes if "/" not in note)

@@ -134,5 +134,5 @@ def test_the_shipped_sizes_stay_below_five_megabytes(tmp_path: Path) -> None:
 
 def test_a_file_of_another_network_is_no_base(exported: BaseNetwork) -> None:
     manifest = exported.file.manifest.model_copy(update={"members": (make_member(),)})
-    with pytest.raises(TypeError, match="holds no pre-trained network"):
+    with pytest.raises(TypeError, match="holds no pretrained network"):
         BaseNetwork(ModelFile(manifest, exported.file.tensors)).member(7)

@@ -1,4 +1,4 @@
-"""The pre-training loop: stopped at any step, it ends where it would have ended."""
+"""The pretraining loop: stopped at any step, it ends where it would have ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A pre-training run of a fraction of a second, without worker processes."""
+"""A pretraining run of a fraction of a second, without worker processes."""
 
 from __future__ import annotations
 

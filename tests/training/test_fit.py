@@ -53,7 +53,7 @@ def _without_base(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_one_short_series_is_forecast_by_the_network_as_it_is_and_the_report_says_why(tmp_path: Path) -> None:
     result = train_fast(write_days(tmp_path))
-    assert "observed steps teach less than the pre-trained network knows" in result.reasons["from"]
+    assert "observed steps teach less than the pretrained network knows" in result.reasons["from"]
     assert [(member["season_class"], member["best_step"]) for member in result.members] == [("week", 0)]
     assert result.members[0]["num_steps"] == 0
 
@@ -92,7 +92,7 @@ def test_training_shows_the_network_as_it_is_beside_the_others_and_judges_agains
 
 def test_a_panel_is_fitted_from_both_starts_and_the_report_holds_every_share_and_held_out_loss(tmp_path: Path) -> None:
     reasons = train_fast(write_panel(tmp_path)).reasons
-    assert "teach the pre-trained network and others from scratch" in reasons["from"]
+    assert "teach the pretrained network and others from scratch" in reasons["from"]
     chosen, alone = reasons["theta_share"].split(", alone ")
     assert "held-out loss 0." in chosen
     for name in (AS_IT_IS, SCRATCH, TUNED, THETA):

@@ -61,7 +61,7 @@ def _plan(facts: DataFacts, **flags: object) -> tuple[Plan, str]:
 def test_few_observed_steps_leave_the_pretrained_network_as_it_is_and_say_how_few() -> None:
     plan, reason = _plan(SHORT)
     assert plan == "as it is"
-    assert reason == "499 observed steps teach less than the pre-trained network knows (--from)"
+    assert reason == "499 observed steps teach less than the pretrained network knows (--from)"
 
 
 def test_a_panel_or_a_long_series_is_fitted_from_both_starts() -> None:

@@ -24,16 +24,16 @@ def _evaluate(path: Path, **arguments: object) -> EvaluateResult:
     return rnnforecast.evaluate(store=store_of(path), **arguments)  # type: ignore[arg-type]
 
 
-def _stamps(result: EvaluateResult) -> list[str]:
+def _timestamps(result: EvaluateResult) -> list[str]:
     return [str(cutoff)[:10] for cutoff in result.cutoffs]
 
 
 def test_origins_lie_a_horizon_apart_and_the_newest_ends_with_the_last_row(trained: Path) -> None:
-    assert _stamps(_evaluate(trained, num_windows=3)) == ["2024-03-09", "2024-03-16", "2024-03-23"]
+    assert _timestamps(_evaluate(trained, num_windows=3)) == ["2024-03-09", "2024-03-16", "2024-03-23"]
 
 
 def test_a_step_and_a_gap_move_the_cutoffs(trained: Path) -> None:
-    assert _stamps(_evaluate(trained, num_windows=2, window_step=2, gap=3)) == ["2024-03-18", "2024-03-20"]
+    assert _timestamps(_evaluate(trained, num_windows=2, window_step=2, gap=3)) == ["2024-03-18", "2024-03-20"]
 
 
 def test_a_gap_moves_the_scored_steps(trained: Path) -> None:

@@ -24,8 +24,8 @@ def write_rows(folder: Path, *, name: str = "c.csv", num_rows: int = NUM_ROWS) -
 
 
 def write_plan(folder: Path, *, name: str = "plan.csv", first: int = 0, last: int = NUM_ROWS + 7) -> Path:
-    stamps, skies = days(last)[first:], [SKIES[number % 5 % 3] for number in range(first, last)]
-    return write_csv(folder / name, date=stamps, sky=skies, temp=[number % 9 for number in range(first, last)])
+    timestamps, skies = days(last)[first:], [SKIES[number % 5 % 3] for number in range(first, last)]
+    return write_csv(folder / name, date=timestamps, sky=skies, temp=[number % 9 for number in range(first, last)])
 
 
 @pytest.fixture

@@ -128,7 +128,7 @@ def test_our_columns_make_room_for_those_of_the_user() -> None:
     assert columns == ["method", "cutoff", "_cutoff", "forecast", "q0.1", "q0.5", "q0.9", "_method"]
 
 
-def test_stamps_of_a_zone_come_back_in_it() -> None:
+def test_timestamps_of_a_zone_come_back_in_it() -> None:
     hours = replace(Frequency("hour"), timezone="Europe/Berlin")
     series = replace(make_series(np.ones(5)), freq=hours, time_column="time")
     assert str(forecast_frame(series, _forecast(1))["time"].dtype).endswith("Europe/Berlin]")

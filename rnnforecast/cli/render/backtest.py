@@ -19,7 +19,7 @@ from rnnforecast.cli.render.blocks import (
     quiet_table,
     safe,
     shortened,
-    stamp_text,
+    timestamp_text,
     under,
 )
 from rnnforecast.cli.render.metrics import metrics_block, order_methods, serving_advice, verdict_block
@@ -159,7 +159,7 @@ def _series_block(rows: Sequence[Mapping[str, object]], methods: Sequence[str]) 
 def _span(cutoffs: Sequence[object], assumptions: Mapping[str, object]) -> str:
     if not cutoffs:
         return ""
-    first, last = (stamp_text(cutoff, assumptions.get("freq")) for cutoff in (cutoffs[0], cutoffs[-1]))
+    first, last = (timestamp_text(cutoff, assumptions.get("freq")) for cutoff in (cutoffs[0], cutoffs[-1]))
     return f" after {first}" if first == last else f", cutoffs {first} to {last}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from typing import TYPE_CHECKING, TextIO
 
+from rnnforecast.json_values import plain
 from rnnforecast.workflows.batch.results import BatchPlan, BatchResult, UnitsResult
 from rnnforecast.workflows.monitoring.score_result import ScoreResult
 from rnnforecast.workflows.results import (
@@ -15,7 +16,6 @@ from rnnforecast.workflows.results import (
     ModelResult,
     PredictResult,
     TrainResult,
-    plain,
 )
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from rnnforecast.cli.render.blocks import heading, plural, quiet_table, safe, stamp_text, under
+from rnnforecast.cli.render.blocks import heading, plural, quiet_table, safe, timestamp_text, under
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,7 +50,9 @@ def inspect_blocks(result: InspectResult) -> list[RenderableType]:
     """Return the screen of `inspect`."""
     files = ", ".join(result.paths[:3]) + (f" and {len(result.paths) - 3} more" if len(result.paths) > 3 else "")
     freq = result.assumptions.get("freq")
-    span = "" if result.first is None else f"{stamp_text(result.first, freq)} to {stamp_text(result.last, freq)}"
+    span = (
+        "" if result.first is None else f"{timestamp_text(result.first, freq)} to {timestamp_text(result.last, freq)}"
+    )
     blocks = [assumptions_block(result.assumptions, result.reasons, title=files, span=span)]
     if result.columns:
         blocks.append(_columns_block(result.columns))
@@ -121,7 +123,7 @@ def _days_in_words(weekmask: str) -> str:
 
 
 def _size(assumptions: Mapping[str, JSONValue]) -> str:
-    series, rows = assumptions.get("n_series"), assumptions.get("n_rows")
+    series, rows = assumptions.get("num_series"), assumptions.get("num_rows")
     if not isinstance(series, int) or not isinstance(rows, int):
         return ""
     return f"{plural(series, 'series', 'series')}, {plural(rows, 'row')}"

@@ -1,7 +1,7 @@
 """Days and hours without rows that are no gaps: weekends, holidays of a market or a country, nights.
 
-A calendar is named by the user, learnt from the rows, or recognised: the rows then leave out all of its holidays.
-The closed days stand in the frequency itself, so that a model file needs no other source for the stamps to come.
+A calendar is named by the user, learned from the rows, or recognised: the rows then leave out all of its holidays.
+The closed days stand in the frequency itself, so that a model file needs no other source for the timestamps to come.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from rnnforecast.data.calendar.frequency import StampArray
+    from rnnforecast.data.calendar.frequency import TimestampArray
     from rnnforecast.data.grid.regular_grid import Rows
 
     IntArray = npt.NDArray[np.int64]
@@ -58,7 +58,7 @@ MAX_OTHER_GAPS = 0.2
 #: Days of rows that show opening hours, and the share of them that must begin and end with the hours.
 MIN_SESSIONS = 5
 MIN_FULL_SESSIONS = 0.9
-#: Days between the first row and the last above which closed days are neither learnt nor recognised: 500 years.
+#: Days between the first row and the last above which closed days are neither learned nor recognised: 500 years.
 MAX_DAYS = 182_500
 
 
@@ -151,21 +151,21 @@ def _lookup(name: str, years: range) -> Any:
 def set_open_days(
     freq: Frequency,
     rows: Rows,
-    stamps: StampArray,
+    timestamps: TimestampArray,
     *,
-    distinct: StampArray,
+    distinct: TimestampArray,
     asked: OpenDays,
     findings: list[Finding],
 ) -> Frequency:
     """Return the frequency with the closed days and hours that the user names, or that the rows show.
 
-    `distinct` holds each of the stamps once, or all of them as they are: most questions need no more.
+    `distinct` holds each of the timestamps once, or all of them as they are: most questions need no more.
     The closed days of a stored model are taken as they are where they reach far enough.
     Raises DataError for rows on days that the named calendar has closed, UsageError for steps that have no days.
     """
     calendar, known = asked.calendar, asked.known
     if calendar == "every-day":
-        return align(Frequency("day"), stamps) if freq.unit == "business-day" else replace(freq, slots=0)
+        return align(Frequency("day"), timestamps) if freq.unit == "business-day" else replace(freq, slots=0)
     days = distinct.astype("datetime64[D]") if distinct.dtype.kind == "M" else None
     if days is None or (freq.unit not in ("day", "business-day") and not _is_within_day(freq)):
         if calendar in (None, "learned"):
@@ -178,7 +178,7 @@ def set_open_days(
     within = _is_within_day(freq)
     if within and calendar is None and not freq.slots:
         return _with_hours(freq, rows, distinct, findings)
-    daily = freq if within else _daily(freq, stamps)
+    daily = freq if within else _daily(freq, timestamps)
     if calendar is None:
         return _recognised(daily, rows, days, findings) if freq.unit == "business-day" and not freq.closed else freq
     if within and not freq.slots:
@@ -193,7 +193,7 @@ def set_open_days(
         chosen = _learned(days)
     else:
         chosen = named_days(calendar, *_years(days))
-    closed = _without_rows(rows, stamps, chosen)
+    closed = _without_rows(rows, timestamps, chosen)
     if calendar == "learned":
         message = (
             f"{len(chosen.closed)} days without any row are taken as closed; of days to come only the weekdays "
@@ -207,8 +207,8 @@ def _is_within_day(freq: Frequency) -> bool:
     return freq.unit in FIXED_UNITS and FIXED_UNITS[freq.unit] * freq.multiple < DAY
 
 
-def _daily(freq: Frequency, stamps: StampArray) -> Frequency:
-    return freq if freq.unit == "business-day" else align(Frequency("business-day"), stamps)
+def _daily(freq: Frequency, timestamps: TimestampArray) -> Frequency:
+    return freq if freq.unit == "business-day" else align(Frequency("business-day"), timestamps)
 
 
 def _reaches(known: Frequency, days: DayArray) -> bool:
@@ -225,12 +225,12 @@ def _years(days: DayArray) -> tuple[int, int]:
     return int(years.min()), int(years.max()) + YEARS_AHEAD
 
 
-def _without_rows(rows: Rows, stamps: StampArray, chosen: _Days) -> tuple[int, ...]:
+def _without_rows(rows: Rows, timestamps: TimestampArray, chosen: _Days) -> tuple[int, ...]:
     """Return the closed days as numbers; raises DataError for rows that stand on one of them."""
-    open_rows = np.is_busday(stamps.astype("datetime64[D]"), weekmask=chosen.weekmask, holidays=chosen.closed)
+    open_rows = np.is_busday(timestamps.astype("datetime64[D]"), weekmask=chosen.weekmask, holidays=chosen.closed)
     if not open_rows.all():
-        days = np.unique(stamps[~open_rows].astype("datetime64[D]"))
-        bad = np.flatnonzero(np.isin(rows.stamps.astype("datetime64[D]"), days))
+        days = np.unique(timestamps[~open_rows].astype("datetime64[D]"))
+        bad = np.flatnonzero(np.isin(rows.timestamps.astype("datetime64[D]"), days))
         file, lines = rows.locate(bad[:MAX_LISTED_ROWS].tolist() or [0])
         count = int((~open_rows).sum())
         words = f"{days[0]} is a closed day of the calendar `{chosen.name}`"
@@ -246,8 +246,8 @@ def _learned(days: DayArray) -> _Days:
     distinct = np.unique(days)
     if int((distinct[-1] - distinct[0]).astype(np.int64)) > MAX_DAYS:
         raise DataError(
-            f"the rows reach from {distinct[0]} to {distinct[-1]}: too far for closed days to be learnt",
-            hint="look for a wrong stamp far from the others, or leave `--calendar` out",
+            f"the rows reach from {distinct[0]} to {distinct[-1]}: too far for closed days to be learned",
+            hint="look for a wrong timestamp far from the others, or leave `--calendar` out",
             code="E_TIME_SPARSE",
         )
     weekmask = open_weekdays(distinct)
@@ -299,14 +299,14 @@ def _recognised(freq: Frequency, rows: Rows, days: DayArray, findings: list[Find
     return replace(freq, closed=tuple(closed.astype(np.int64).tolist()), calendar=best.name)
 
 
-def _sessions(stamps: StampArray, *, step: int, phase: int) -> tuple[DayArray, IntArray, IntArray, int]:
+def _sessions(timestamps: TimestampArray, *, step: int, phase: int) -> tuple[DayArray, IntArray, IntArray, int]:
     """Return the days with rows, the first and last step of each day, and how many steps of a day have rows at all."""
-    start = stamps.min().astype("datetime64[D]")
-    num_days = int((stamps.max().astype("datetime64[D]") - start).astype(np.int64)) + 1
+    start = timestamps.min().astype("datetime64[D]")
+    num_days = int((timestamps.max().astype("datetime64[D]") - start).astype(np.int64)) + 1
     first, last = np.full(num_days, DAY // step), np.full(num_days, -1)
     seen = np.zeros(DAY // step + 1, dtype=np.bool_)
-    for begin in range(0, len(stamps), ROWS_A_BLOCK):
-        some = stamps[begin : begin + ROWS_A_BLOCK]
+    for begin in range(0, len(timestamps), ROWS_A_BLOCK):
+        some = timestamps[begin : begin + ROWS_A_BLOCK]
         days = some.astype("datetime64[D]")
         slots = ((some - days).astype(np.int64) - phase) // step
         place = (days - start).astype(np.int64)
@@ -317,12 +317,12 @@ def _sessions(stamps: StampArray, *, step: int, phase: int) -> tuple[DayArray, I
     return start + open_days, first[open_days], last[open_days], int(np.count_nonzero(seen))
 
 
-def _with_hours(freq: Frequency, rows: Rows, stamps: StampArray, findings: list[Finding]) -> Frequency:
+def _with_hours(freq: Frequency, rows: Rows, timestamps: TimestampArray, findings: list[Finding]) -> Frequency:
     """Return the frequency with the opening hours that the rows show, itself where they come around the clock."""
     step = FIXED_UNITS[freq.unit] * freq.multiple
     if DAY % step:
         return freq
-    distinct, first, last, seen = _sessions(stamps, step=step, phase=freq.phase % step)
+    distinct, first, last, seen = _sessions(timestamps, step=step, phase=freq.phase % step)
     opens, closes = int(first.min()), int(last.max())
     num_slots = closes - opens + 1
     typical = min((first == opens).mean(), (last == closes).mean())

@@ -1,4 +1,4 @@
-"""`Frequency`: the regular grid that stamps lie on, and the arithmetic between stamps and their ordinals.
+"""`Frequency`: the regular grid that timestamps lie on, and the arithmetic between timestamps and their ordinals.
 
 Ordinals count grid points: two neighbours differ by one, whatever the calendar does between them. Nothing here
 depends on the frequency strings of another library, so a stored model means the same calendar for ever.
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Unit = Literal["step", "second", "minute", "hour", "day", "business-day", "week", "month", "quarter", "year"]
 IntArray = npt.NDArray[np.int64]
 #: datetime64[us] on a calendar, int64 where the clock counts steps.
-StampArray: TypeAlias = npt.NDArray[Any]
+TimestampArray: TypeAlias = npt.NDArray[Any]
 
 SECOND = 1_000_000  # microseconds
 DAY = 86_400 * SECOND
@@ -49,12 +49,12 @@ _LONG_AGO = np.datetime64(-1_000_000, "D")  # NumPy counts open days reliably on
 
 @dataclass(frozen=True)
 class Frequency:
-    """A regular grid of stamps.
+    """A regular grid of timestamps.
 
     `phase` is the offset of the grid: microseconds after 1970-01-01 for fixed units, microseconds after midnight
     for business days, months, quarters and years, an integer for steps. `anchor` is the first month on the grid,
     counted from January 1970, for months, quarters and years; `day` their day of month, cut to the month's
-    length, so that 31 is the month's end. `timezone` says that stamps are held in UTC and shown in that zone.
+    length, so that 31 is the month's end. `timezone` says that timestamps are held in UTC and shown in that zone.
 
     Business days come on the days of `weekmask` (Monday first) that are not among `closed` (days since 1970-01-01),
     which `calendar` named. Seconds to hours with `slots` come that many times on such a day, the first one `phase`
@@ -128,24 +128,24 @@ class Frequency:
 
     @property
     def is_calendar(self) -> bool:
-        """Whether stamps are dates and times; false for plain integer steps."""
+        """Whether timestamps are dates and times; false for plain integer steps."""
         return self.unit != "step"
 
-    def to_ordinals(self, timestamps: StampArray) -> IntArray:
-        """Return the place of each stamp on the grid; raises DataError that names the first stamp off the grid."""
+    def to_ordinals(self, timestamps: TimestampArray) -> IntArray:
+        """Return the place of each timestamp on the grid; raises DataError that names the first timestamp off the grid."""
         ordinals = self.floor(timestamps)
         off = np.asarray(self.to_timestamps(ordinals) != self._native(timestamps))
         if off.any():
             first = self._native(timestamps)[off].flat[0]
             raise DataError(
-                f"{int(off.sum())} of {off.size} stamps are not on the grid of frequency {self.alias}, first {first}",
-                hint="name the frequency of the stamps with `--freq`, or correct these rows",
+                f"{int(off.sum())} of {off.size} timestamps are not on the grid of frequency {self.alias}, first {first}",
+                hint="name the frequency of the timestamps with `--freq`, or correct these rows",
                 code="E_TIME_OFF_GRID",
             )
         return ordinals
 
-    def floor(self, timestamps: StampArray) -> IntArray:
-        """Return the ordinal of the newest grid point at or before each stamp, on the grid or not."""
+    def floor(self, timestamps: TimestampArray) -> IntArray:
+        """Return the ordinal of the newest grid point at or before each timestamp, on the grid or not."""
         native = self._native(timestamps)
         if self.unit == "step":
             return (native.astype(np.int64) - self.phase) // self.multiple
@@ -157,8 +157,8 @@ class Frequency:
         months = shifted.astype("datetime64[M]").astype(np.int64)
         return (months - self.anchor) // (MONTHS_IN[self.unit] * self.multiple)
 
-    def to_timestamps(self, ordinals: IntArray) -> StampArray:
-        """Return the stamps of ordinals, any shape: datetime64[us], or int64 for steps."""
+    def to_timestamps(self, ordinals: IntArray) -> TimestampArray:
+        """Return the timestamps of ordinals, any shape: datetime64[us], or int64 for steps."""
         ordinals = np.asarray(ordinals, dtype=np.int64)
         if self.unit == "step":
             return ordinals * self.multiple + self.phase
@@ -175,8 +175,8 @@ class Frequency:
         days = day_of_month(ordinals * (MONTHS_IN[self.unit] * self.multiple) + self.anchor, self.day)
         return np.asarray(days.astype("datetime64[us]") + np.timedelta64(self.phase, "us"))
 
-    def _floor_open(self, native: StampArray) -> IntArray:
-        """Return the ordinal of the newest grid point at or before each stamp, on a closed day the last one before."""
+    def _floor_open(self, native: TimestampArray) -> IntArray:
+        """Return the ordinal of the newest grid point at or before each timestamp, on a closed day the last one before."""
         shifted = native - np.timedelta64(self.phase, "us")
         days = shifted.astype("datetime64[D]")
         calendar = self.open_days
@@ -189,13 +189,13 @@ class Frequency:
         slots = np.where(opened == days, np.minimum(since // self._step, self.slots - 1), self.slots - 1)
         return ordinals * self.slots + slots
 
-    def _native(self, timestamps: StampArray) -> StampArray:
-        stamps = np.asarray(timestamps)
+    def _native(self, timestamps: TimestampArray) -> TimestampArray:
+        timestamps = np.asarray(timestamps)
         wanted = "M" if self.is_calendar else "iu"
-        if stamps.dtype.kind not in wanted:
+        if timestamps.dtype.kind not in wanted:
             kinds = "dates and times" if self.is_calendar else "integer steps"
-            raise DataError(f"frequency {self.alias} needs {kinds}, the stamps are {stamps.dtype}")
-        return stamps.astype("datetime64[us]" if self.is_calendar else np.int64)
+            raise DataError(f"frequency {self.alias} needs {kinds}, the timestamps are {timestamps.dtype}")
+        return timestamps.astype("datetime64[us]" if self.is_calendar else np.int64)
 
     def to_dict(self) -> dict[str, JSONValue]:
         """Return the specification as plain JSON values, for the model file; open days only where there are some."""
@@ -254,8 +254,8 @@ _SPELLINGS: dict[str, tuple[Unit, int | None]] = {
 }  # fmt: skip
 
 
-def parse_frequency(text: str, timestamps: StampArray | None = None) -> Frequency:
-    """Return the frequency that a user wrote; what the text leaves open (weekday, phase) is taken from the stamps.
+def parse_frequency(text: str, timestamps: TimestampArray | None = None) -> Frequency:
+    """Return the frequency that a user wrote; what the text leaves open (weekday, phase) is taken from the timestamps.
 
     Raises UsageError for a word that names no frequency.
     """
@@ -294,10 +294,10 @@ def _with_hours(freq: Frequency, hours: re.Match[str]) -> Frequency:
     return replace(freq, weekmask=weekmask, phase=first, slots=slots)
 
 
-def align(freq: Frequency, timestamps: StampArray, *, keep_day: bool = False) -> Frequency:
-    """Return the frequency with phase, anchor and (unless it is kept) day of month as the first stamp has them.
+def align(freq: Frequency, timestamps: TimestampArray, *, keep_day: bool = False) -> Frequency:
+    """Return the frequency with phase, anchor and (unless it is kept) day of month as the first timestamp has them.
 
-    Raises UsageError for steps where the stamps are dates.
+    Raises UsageError for steps where the timestamps are dates.
     """
     first = np.asarray(timestamps)[:1]
     step = freq.multiple
@@ -327,10 +327,10 @@ def align(freq: Frequency, timestamps: StampArray, *, keep_day: bool = False) ->
     )
 
 
-def common_day(timestamps: StampArray) -> int:
-    """Return the day of month that all stamps share when months that are too short count as their last day.
+def common_day(timestamps: TimestampArray) -> int:
+    """Return the day of month that all timestamps share when months that are too short count as their last day.
 
-    31 where every stamp is a month's end; 1 where no single day fits.
+    31 where every timestamp is a month's end; 1 where no single day fits.
     """
     days = np.asarray(timestamps).astype("datetime64[D]")
     months = days.astype("datetime64[M]")

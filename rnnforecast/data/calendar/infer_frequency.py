@@ -1,4 +1,4 @@
-"""The calendar of a file: which frequency its stamps have, and the season and horizon that go with it."""
+"""The calendar of a file: which frequency its timestamps have, and the season and horizon that go with it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rnnforecast.data.calendar.frequency import (
     MONTHS_IN,
     SECOND,
     Frequency,
-    StampArray,
+    TimestampArray,
     Unit,
     align,
     common_day,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Frequency",
-    "StampArray",
+    "TimestampArray",
     "default_horizon",
     "default_season_length",
     "detect_season_length",
@@ -38,75 +38,77 @@ __all__ = [
     "parse_frequency",
 ]
 
-#: Stamps that show whether they mix ends of months and first days.
+#: Timestamps that show whether they mix ends of months and first days.
 MIN_EDGES = 4
 #: Times that a weekday must be passed over, and share of the other days that must be there, to count as closed.
 MIN_CLOSED = 4
 MIN_OPEN_SHARE = 0.8
 #: The last year that dates are written in with four digits.
 LAST_YEAR = 9_999
-#: Steps that show events, and the shares of usual steps and filled grid points below which stamps are events.
+#: Steps that show events, and the shares of usual steps and filled grid points below which timestamps are events.
 MIN_EVENTS = 20
 MAX_EVENT_SHARE = 0.25
 MAX_EVENT_FILL = 0.1
 #: The shortest step between one day of month and the same one of another month, in microseconds.
 MIN_MONTH = 28 * DAY
-#: Rows for one row of the longest series from which the series of a panel are taken to share their stamps.
+#: Rows for one row of the longest series from which the series of a panel are taken to share their timestamps.
 MIN_REPEATS = 8
 _FIXED_DOWNWARDS: tuple[Unit, ...] = ("week", "day", "hour", "minute", "second")
 
 
 @dataclass(frozen=True)
-class DistinctStamps:
-    """Stamps of a panel, each once: arithmetic of the calendar is slow, and many series share their stamps."""
+class DistinctTimestamps:
+    """Timestamps of a panel, each once: arithmetic of the calendar is slow, and many series share their timestamps."""
 
-    stamps: StampArray  # [D], in order of first appearance
-    places: IntArray | None  # [n], place of each row's stamp among them; None where they are the stamps of the rows
+    timestamps: TimestampArray  # [D], in order of first appearance
+    places: (
+        IntArray | None
+    )  # [n], place of each row's timestamp among them; None where they are the timestamps of the rows
 
     @classmethod
-    def of(cls, stamps: StampArray, offsets: IntArray) -> DistinctStamps:
-        """Look for repeated stamps where there are many more rows than the longest series has."""
-        if len(stamps) < MIN_REPEATS * int(np.diff(offsets).max(initial=1)):
-            return cls(stamps, None)
+    def of(cls, timestamps: TimestampArray, offsets: IntArray) -> DistinctTimestamps:
+        """Look for repeated timestamps where there are many more rows than the longest series has."""
+        if len(timestamps) < MIN_REPEATS * int(np.diff(offsets).max(initial=1)):
+            return cls(timestamps, None)
         import pandas as pd
 
-        places, numbers = pd.factorize(np.ascontiguousarray(stamps).view(np.int64))
-        return cls(numbers.view(stamps.dtype), places)
+        places, numbers = pd.factorize(np.ascontiguousarray(timestamps).view(np.int64))
+        return cls(numbers.view(timestamps.dtype), places)
 
     def to_rows(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Return for each row what belongs to its stamp: [D] becomes [n]."""
+        """Return for each row what belongs to its timestamp: [D] becomes [n]."""
         return values if self.places is None else values[self.places]
 
 
-def infer_frequency(timestamps: StampArray, offsets: IntArray) -> Frequency:
-    """Return the one frequency of all series; stamps ascend within `offsets[s]:offsets[s + 1]`, gaps are allowed.
+def infer_frequency(timestamps: TimestampArray, offsets: IntArray) -> Frequency:
+    """Return the one frequency of all series; timestamps ascend within `offsets[s]:offsets[s + 1]`, gaps are allowed.
 
     The most common step between neighbours decides, when all others are multiples of it. Raises DataError with the
     steps that were counted where they are not.
     """
-    stamps = np.asarray(timestamps)
-    steps = _steps_between(stamps, offsets)
+    timestamps = np.asarray(timestamps)
+    steps = _steps_between(timestamps, offsets)
     if not len(steps):
-        if stamps.dtype.kind in "iu":
-            return align(Frequency("step"), stamps[:1])
+        if timestamps.dtype.kind in "iu":
+            return align(Frequency("step"), timestamps[:1])
         raise DataError(
-            "no series has two stamps, so no frequency can be seen",
+            "no series has two timestamps, so no frequency can be seen",
             hint="name it with `--freq`, such as `--freq D`",
             code="E_TIME_FREQ",
         )
-    if stamps.dtype.kind in "iu":
-        return _integer_steps(stamps, steps)
-    distinct = DistinctStamps.of(stamps, offsets)
-    mixes_edges = _mixes_edges_of_months(distinct.stamps)
+    if timestamps.dtype.kind in "iu":
+        return _integer_steps(timestamps, steps)
+    distinct = DistinctTimestamps.of(timestamps, offsets)
+    mixes_edges = _mixes_edges_of_months(distinct.timestamps)
     if not mixes_edges:
-        same = same_series(len(stamps), offsets)
+        same = same_series(len(timestamps), offsets)
         for find in (_months, _business_days, _fixed):
             candidate = find(distinct, steps, same)
             if candidate is not None:
                 return candidate
     if mixes_edges:
         raise DataError(
-            "some stamps are the ends of months, others their first days",
+            "some timestamps are the ends of months, others their first days",
             hint="bring them to one with `--resample MS --aggregate last`, or rewrite these rows",
             code="E_TIME_FREQ_MIXED",
             findings=(_MIXED_EDGES,),
@@ -117,14 +119,14 @@ def infer_frequency(timestamps: StampArray, offsets: IntArray) -> Frequency:
 _MIXED_EDGES = Finding(
     "E_TIME_FREQ_MIXED",
     "refusal",
-    "some stamps are the ends of months, others their first days",
+    "some timestamps are the ends of months, others their first days",
     fix="bring them to one with `--resample MS --aggregate last`, or rewrite these rows",
 )
 
 
-def _mixes_edges_of_months(stamps: StampArray) -> bool:
-    """Whether every stamp is the first or the last day of a month, and there are both."""
-    days = np.unique(stamps.astype("datetime64[D]"))
+def _mixes_edges_of_months(timestamps: TimestampArray) -> bool:
+    """Whether every timestamp is the first or the last day of a month, and there are both."""
+    days = np.unique(timestamps.astype("datetime64[D]"))
     if len(days) < MIN_EDGES:
         return False
     is_first = days == days.astype("datetime64[M]")
@@ -132,13 +134,13 @@ def _mixes_edges_of_months(stamps: StampArray) -> bool:
     return bool((is_first | is_last).all() and is_first.any() and is_last.any())
 
 
-def _steps_between(stamps: StampArray, offsets: IntArray) -> npt.NDArray[np.int64]:
+def _steps_between(timestamps: TimestampArray, offsets: IntArray) -> npt.NDArray[np.int64]:
     """Return the steps between neighbours of one series, in microseconds or integer steps."""
-    if stamps.dtype.kind == "M":
-        stamps = stamps.astype("datetime64[us]", copy=False)
-    numbers: IntArray = np.ascontiguousarray(stamps).view(np.int64)
+    if timestamps.dtype.kind == "M":
+        timestamps = timestamps.astype("datetime64[us]", copy=False)
+    numbers: IntArray = np.ascontiguousarray(timestamps).view(np.int64)
     steps = np.diff(numbers)
-    return steps if len(offsets) == 2 else steps[same_series(len(stamps), offsets)]
+    return steps if len(offsets) == 2 else steps[same_series(len(timestamps), offsets)]
 
 
 def same_series(num_rows: int, offsets: IntArray) -> npt.NDArray[np.bool_]:
@@ -157,11 +159,11 @@ def _most_common(steps: npt.NDArray[np.int64]) -> int:
     return int(sizes[np.argmax(counts)])
 
 
-def _integer_steps(stamps: StampArray, steps: npt.NDArray[np.int64]) -> Frequency:
+def _integer_steps(timestamps: TimestampArray, steps: npt.NDArray[np.int64]) -> Frequency:
     step = _most_common(steps)
     if step <= 0 or not _are_multiples(steps, step):
         raise irregular(steps, is_calendar=False)
-    return align(Frequency("step", multiple=step), stamps)
+    return align(Frequency("step", multiple=step), timestamps)
 
 
 def _are_multiples(steps: npt.NDArray[np.int64], step: int) -> bool:
@@ -169,21 +171,21 @@ def _are_multiples(steps: npt.NDArray[np.int64], step: int) -> bool:
     return bool((steps == step).all()) or not bool((steps % step).any())
 
 
-def _fixed(distinct: DistinctStamps, steps: IntArray, same: npt.NDArray[np.bool_]) -> Frequency | None:  # noqa: ARG001
+def _fixed(distinct: DistinctTimestamps, steps: IntArray, same: npt.NDArray[np.bool_]) -> Frequency | None:  # noqa: ARG001
     """Return seconds to weeks when every step is a multiple of the most common one."""
-    stamps, step = distinct.stamps, _most_common(steps)
-    if step <= 0 or step % SECOND or not _are_multiples(steps, step) or not _one_phase(stamps, step):
+    timestamps, step = distinct.timestamps, _most_common(steps)
+    if step <= 0 or step % SECOND or not _are_multiples(steps, step) or not _one_phase(timestamps, step):
         return None
     if _are_events(steps, step):
         return None
     for unit in _FIXED_DOWNWARDS:
         if step % FIXED_UNITS[unit] == 0:
-            return align(Frequency(unit, multiple=step // FIXED_UNITS[unit]), stamps)
+            return align(Frequency(unit, multiple=step // FIXED_UNITS[unit]), timestamps)
     return None
 
 
 def _are_events(steps: npt.NDArray[np.int64], step: int) -> bool:
-    """Whether stamps merely share a resolution: hardly any step is the most common one, and nearly all of a grid empty.
+    """Whether timestamps merely share a resolution: hardly any step is the most common one, and nearly all of a grid empty.
 
     Events noted to the minute are no series of minutes with gaps.
     """
@@ -192,21 +194,21 @@ def _are_events(steps: npt.NDArray[np.int64], step: int) -> bool:
     return bool((steps == step).mean() < MAX_EVENT_SHARE and len(steps) * step < MAX_EVENT_FILL * steps.sum())
 
 
-def _one_phase(stamps: StampArray, step: int) -> bool:
+def _one_phase(timestamps: TimestampArray, step: int) -> bool:
     """Whether all series share one grid: hours of one at :00 and of another at :30 do not."""
-    phases = stamps.astype("datetime64[us]").astype(np.int64) % step
+    phases = timestamps.astype("datetime64[us]").astype(np.int64) % step
     return bool((phases == phases[0]).all())
 
 
-def _business_days(distinct: DistinctStamps, steps: IntArray, same: npt.NDArray[np.bool_]) -> Frequency | None:
-    """Return business days when stamps come daily, never on some weekdays, and pass over them often enough.
+def _business_days(distinct: DistinctTimestamps, steps: IntArray, same: npt.NDArray[np.bool_]) -> Frequency | None:
+    """Return business days when timestamps come daily, never on some weekdays, and pass over them often enough.
 
     Weekends need to be passed once; any other closed weekdays `MIN_CLOSED` times, with most other days there.
     """
-    stamps = distinct.stamps
-    if _most_common(steps) != DAY or not _one_phase(stamps, DAY):
+    timestamps = distinct.timestamps
+    if _most_common(steps) != DAY or not _one_phase(timestamps, DAY):
         return None
-    days = stamps.astype("datetime64[D]").astype(np.int64)
+    days = timestamps.astype("datetime64[D]").astype(np.int64)
     weekdays = (days + 3) % 7  # Monday is 0
     seen = np.bincount(weekdays, minlength=7) > 0
     if seen.all():
@@ -216,7 +218,7 @@ def _business_days(distinct: DistinctStamps, steps: IntArray, same: npt.NDArray[
         lands = distinct.to_rows(weekdays)[:-1][same] + steps // DAY  # 7 is the Monday after
         if not ((lands >= 7) & (steps <= 5 * DAY)).any():
             return None
-        return align(Frequency("business-day"), stamps)
+        return align(Frequency("business-day"), timestamps)
     # closed days that neighbours stand around: each closed weekday passed in short steps
     starts = distinct.to_rows(days)[:-1][same][(steps > DAY) & (steps <= 4 * DAY)]
     passed = np.zeros(7, dtype=np.int64)
@@ -227,16 +229,16 @@ def _business_days(distinct: DistinctStamps, steps: IntArray, same: npt.NDArray[
     num_open = np.busday_count(days.min(), days.max() + 1, weekmask=weekmask)
     if bool((passed[~seen] < MIN_CLOSED).any()) or len(np.unique(days)) < MIN_OPEN_SHARE * num_open or span < 28:
         return None
-    return align(Frequency("business-day", weekmask=weekmask), stamps)
+    return align(Frequency("business-day", weekmask=weekmask), timestamps)
 
 
-def _months(distinct: DistinctStamps, steps: IntArray, same: npt.NDArray[np.bool_]) -> Frequency | None:
-    """Return months, quarters or years when all stamps share one day of month and one time of day."""
-    stamps = distinct.stamps
-    if int(steps.min()) < MIN_MONTH or not _one_phase(stamps, DAY):
+def _months(distinct: DistinctTimestamps, steps: IntArray, same: npt.NDArray[np.bool_]) -> Frequency | None:
+    """Return months, quarters or years when all timestamps share one day of month and one time of day."""
+    timestamps = distinct.timestamps
+    if int(steps.min()) < MIN_MONTH or not _one_phase(timestamps, DAY):
         return None
-    day = common_day(stamps)
-    months = stamps.astype("datetime64[M]").astype(np.int64)
+    day = common_day(timestamps)
+    months = timestamps.astype("datetime64[M]").astype(np.int64)
     steps = np.diff(distinct.to_rows(months))[same]
     if (steps <= 0).any():
         return None
@@ -244,19 +246,19 @@ def _months(distinct: DistinctStamps, steps: IntArray, same: npt.NDArray[np.bool
     if (steps % step).any():
         return None
     unit: Unit = "year" if step % 12 == 0 else "quarter" if step % 3 == 0 else "month"
-    freq = align(Frequency(unit, multiple=step // MONTHS_IN[unit], day=day), stamps, keep_day=True)
-    fits = freq.to_timestamps(freq.floor(stamps)) == stamps.astype("datetime64[us]")
+    freq = align(Frequency(unit, multiple=step // MONTHS_IN[unit], day=day), timestamps, keep_day=True)
+    fits = freq.to_timestamps(freq.floor(timestamps)) == timestamps.astype("datetime64[us]")
     return freq if bool(np.all(fits)) else None
 
 
 def irregular(steps: npt.NDArray[np.int64], *, is_calendar: bool = True) -> DataError:
-    """Return the refusal of stamps without a regular grid, with the steps that were counted."""
+    """Return the refusal of timestamps without a regular grid, with the steps that were counted."""
     sizes, counts = np.unique(steps, return_counts=True)
     order = np.argsort(-counts, kind="stable")[:5]
     describe = describe_step if is_calendar else str
     shown = ", ".join(f"{describe(int(sizes[i]))} ({counts[i]} times)" for i in order)
     more = f" and {len(sizes) - len(order)} other lengths" if len(sizes) > len(order) else ""
-    message = f"the stamps are irregular; steps between neighbours: {shown}{more}"
+    message = f"the timestamps are irregular; steps between neighbours: {shown}{more}"
     if is_calendar:
         message += f"; {_histogram(steps)}"
         fix = f"bring the rows to a regular grid with `--resample {_coarse_enough(steps)} --aggregate mean`"
@@ -346,7 +348,7 @@ def default_horizon(freq: Frequency, *, length: int | None = None) -> int:
 
 
 def check_horizon(freq: Frequency, last_ordinal: int, horizon: int) -> None:
-    """Raise DataError where the stamps of a forecast would pass year 9999, or the years of the closed days."""
+    """Raise DataError where the timestamps of a forecast would pass year 9999, or the years of the closed days."""
     if not freq.is_calendar:
         return
     ahead = freq.to_timestamps(np.array([last_ordinal, last_ordinal + horizon], dtype=np.int64))
@@ -366,7 +368,7 @@ def check_horizon(freq: Frequency, last_ordinal: int, horizon: int) -> None:
     )
 
 
-def in_words(stamp: object) -> str:
-    """Return a stamp as a message shows it: the date alone at midnight, without fractions of zero."""
-    text = str(stamp)
+def in_words(timestamp: object) -> str:
+    """Return a timestamp as a message shows it: the date alone at midnight, without fractions of zero."""
+    text = str(timestamp)
     return text.removesuffix(".000000").removesuffix("T00:00:00").replace("T", " ")

@@ -1,4 +1,4 @@
-"""Stamps that are nearly regular: moved to the grid they were meant for, by less than a tenth of a step, or refused.
+"""Timestamps that are nearly regular: moved to the grid they were meant for, by less than a tenth of a step, or refused.
 
 Daily rows stamped at their hour of closing lose the time of day; months, quarters and years stamped on the nearest
 working day get the day they were meant for; a clock that wanders by seconds is set right.
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from rnnforecast.data.calendar.frequency import StampArray
+    from rnnforecast.data.calendar.frequency import TimestampArray
 
     IntArray = npt.NDArray[np.int64]
 
-#: Largest shift of a stamp as a share of its step.
+#: Largest shift of a timestamp as a share of its step.
 MAX_SHIFT = 0.1
 _SIXTIETHS = (1, 2, 5, 10, 15, 20, 30)
 _NICE_STEPS = (
@@ -46,72 +46,72 @@ _MAX_SHOWN = 5
 
 @dataclass(frozen=True)
 class Snapped:
-    """Stamps on a grid, and how far the farthest of them was moved."""
+    """Timestamps on a grid, and how far the farthest of them was moved."""
 
-    stamps: StampArray
+    timestamps: TimestampArray
     freq: Frequency
     num_moved: int
     furthest: str
 
 
-def snap(stamps: StampArray, offsets: IntArray) -> Snapped | None:
-    """Return the stamps on the grid they were meant for, None where none is near; stamps ascend in each series."""
-    if stamps.dtype.kind != "M" or not same_series(len(stamps), offsets).any():
+def snap(timestamps: TimestampArray, offsets: IntArray) -> Snapped | None:
+    """Return the timestamps on the grid they were meant for, None where none is near; timestamps ascend in each series."""
+    if timestamps.dtype.kind != "M" or not same_series(len(timestamps), offsets).any():
         return None
     for attempt in (_to_days, _to_months, _to_seconds):
-        moved = attempt(stamps, offsets)
+        moved = attempt(timestamps, offsets)
         if moved is None or not _ascends(moved, offsets):
             continue
         try:
             freq = infer_frequency(moved, offsets)
         except DataError:
             continue
-        shifts = np.abs((moved - stamps).astype(np.int64))
+        shifts = np.abs((moved - timestamps).astype(np.int64))
         return Snapped(moved, freq, int(np.count_nonzero(shifts)), describe_step(int(shifts.max())))
     return None
 
 
-def are_midnights_elsewhere(stamps: StampArray, offsets: IntArray) -> bool:
-    """Whether daily or rarer stamps fall late in the evening on one hour for months, then on the next.
+def are_midnights_elsewhere(timestamps: TimestampArray, offsets: IntArray) -> bool:
+    """Whether daily or rarer timestamps fall late in the evening on one hour for months, then on the next.
 
     So the midnights of a European zone with summer time look in UTC: moved to their days, all would be a day early.
     """
-    same = same_series(len(stamps), offsets)
-    if stamps.dtype.kind != "M" or not same.any() or _middle_step(stamps, offsets) < 0.8 * DAY:
+    same = same_series(len(timestamps), offsets)
+    if timestamps.dtype.kind != "M" or not same.any() or _middle_step(timestamps, offsets) < 0.8 * DAY:
         return False
-    days = stamps.astype("datetime64[D]")
-    times = (stamps - days).astype("timedelta64[us]").astype(np.int64)
+    days = timestamps.astype("datetime64[D]")
+    times = (timestamps - days).astype("timedelta64[us]").astype(np.int64)
     if tuple(np.unique(times) // _HOUR) not in _LATE_HOURS or (times % _HOUR).any():
         return False
     flips = np.diff(times) != 0
     begins = np.flatnonzero(np.r_[True, flips | ~same])
-    ends = np.r_[begins[1:], len(stamps)] - 1
+    ends = np.r_[begins[1:], len(timestamps)] - 1
     spans = (days[ends] - days[begins]).astype(np.int64)
     is_inner = ~np.isin(begins, offsets) & ~np.isin(ends + 1, offsets)
     return bool((flips & same).any() and (spans >= _FEWEST_DAYS).all() and (spans[is_inner] >= _SHORTEST_SEASON).all())
 
 
-def _ascends(stamps: StampArray, offsets: IntArray) -> bool:
-    steps = np.diff(stamps.astype(np.int64))[same_series(len(stamps), offsets)]
+def _ascends(timestamps: TimestampArray, offsets: IntArray) -> bool:
+    steps = np.diff(timestamps.astype(np.int64))[same_series(len(timestamps), offsets)]
     return bool((steps > 0).all())
 
 
-def _middle_step(stamps: StampArray, offsets: IntArray) -> int:
-    return int(np.median(np.diff(stamps.astype(np.int64))[same_series(len(stamps), offsets)]))
+def _middle_step(timestamps: TimestampArray, offsets: IntArray) -> int:
+    return int(np.median(np.diff(timestamps.astype(np.int64))[same_series(len(timestamps), offsets)]))
 
 
-def _to_days(stamps: StampArray, offsets: IntArray) -> StampArray | None:
-    """Return the days of stamps that come about once a day or less often, at changing times of day."""
-    if _middle_step(stamps, offsets) < 0.8 * DAY:
+def _to_days(timestamps: TimestampArray, offsets: IntArray) -> TimestampArray | None:
+    """Return the days of timestamps that come about once a day or less often, at changing times of day."""
+    if _middle_step(timestamps, offsets) < 0.8 * DAY:
         return None
-    return stamps.astype("datetime64[D]").astype("datetime64[us]")
+    return timestamps.astype("datetime64[D]").astype("datetime64[us]")
 
 
-def _to_months(stamps: StampArray, offsets: IntArray) -> StampArray | None:
-    """Return one day of month (first, last or middle one) for stamps that come once a month or less often."""
-    if _middle_step(stamps, offsets) < 27 * DAY:
+def _to_months(timestamps: TimestampArray, offsets: IntArray) -> TimestampArray | None:
+    """Return one day of month (first, last or middle one) for timestamps that come once a month or less often."""
+    if _middle_step(timestamps, offsets) < 27 * DAY:
         return None
-    days = stamps.astype("datetime64[D]")
+    days = timestamps.astype("datetime64[D]")
     months = days.astype("datetime64[M]")
     numbers = (days - months.astype("datetime64[D]")).astype(np.int64) + 1
     if numbers.max() - numbers.min() > 7:
@@ -120,13 +120,13 @@ def _to_months(stamps: StampArray, offsets: IntArray) -> StampArray | None:
     return day_of_month(months.astype(np.int64), day).astype("datetime64[us]")
 
 
-def _to_seconds(stamps: StampArray, offsets: IntArray) -> StampArray | None:
-    """Return stamps on the nearest grid of seconds, minutes or hours, None where one is too far from it."""
-    middle = _middle_step(stamps, offsets)
+def _to_seconds(timestamps: TimestampArray, offsets: IntArray) -> TimestampArray | None:
+    """Return timestamps on the nearest grid of seconds, minutes or hours, None where one is too far from it."""
+    middle = _middle_step(timestamps, offsets)
     step = min(_NICE_STEPS, key=lambda nice: abs(nice - middle))
     if abs(step - middle) > MAX_SHIFT * step:
         return None
-    numbers = stamps.astype("datetime64[us]").astype(np.int64)
+    numbers = timestamps.astype("datetime64[us]").astype(np.int64)
     for phase in (0, _middle_phase(numbers, step)):
         moved = np.floor_divide(numbers - phase + step // 2, step) * step + phase
         if np.abs(moved - numbers).max() <= MAX_SHIFT * step:
@@ -135,16 +135,16 @@ def _to_seconds(stamps: StampArray, offsets: IntArray) -> StampArray | None:
 
 
 def _middle_phase(numbers: IntArray, step: int) -> int:
-    """Return the phase around which stamps lie, in whole seconds; the first one shows on which side of zero."""
+    """Return the phase around which timestamps lie, in whole seconds; the first one shows on which side of zero."""
     around = (numbers - numbers[0] + step // 2) % step - step // 2
     return int((numbers[0] + np.median(around)) // SECOND * SECOND % step)
 
 
-def differing_frequencies(stamps: StampArray, offsets: IntArray) -> dict[int, str]:
+def differing_frequencies(timestamps: TimestampArray, offsets: IntArray) -> dict[int, str]:
     """Return the frequency of each of the first series that has one, where they are not all the same; else nothing."""
     found: dict[int, str] = {}
     for series in range(min(len(offsets) - 1, _MAX_DESCRIBED)):
-        mine = stamps[offsets[series] : offsets[series + 1]]
+        mine = timestamps[offsets[series] : offsets[series + 1]]
         try:
             freq = infer_frequency(mine, np.array([0, len(mine)], dtype=np.int64))
         except DataError:
@@ -176,7 +176,7 @@ def _rank(freq: Frequency) -> tuple[int, int]:
     return get_args(Unit).index(freq.unit), freq.multiple
 
 
-def exchanged_days(repeated: StampArray, stamps: StampArray) -> StampArray | None:
+def exchanged_days(repeated: TimestampArray, timestamps: TimestampArray) -> TimestampArray | None:
     """Return the dates that repeated ones become with day and month exchanged, where all of those are missing.
 
     Rows that a program wrote month first among rows written day first stand twice on one date and leave another
@@ -190,5 +190,5 @@ def exchanged_days(repeated: StampArray, stamps: StampArray) -> StampArray | Non
         return None
     first_months = months.astype("datetime64[Y]").astype("datetime64[M]")
     exchanged = (first_months + (number - 1)).astype("datetime64[D]") + (month - 1).astype("timedelta64[D]")
-    is_missing = not np.isin(exchanged, stamps.astype("datetime64[D]")).any()
+    is_missing = not np.isin(exchanged, timestamps.astype("datetime64[D]")).any()
     return np.asarray(exchanged) if is_missing else None

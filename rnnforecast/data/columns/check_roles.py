@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from rnnforecast.data.columns.choose_roles import Roles
     from rnnforecast.data.columns.profiles import Profile
 
-_WORDS = {"stamp": "dates", "clock": "times", "empty": "nothing", "nested": "lists"}
+_WORDS = {"timestamp": "dates", "clock": "times", "empty": "nothing", "nested": "lists"}
 UNNAMED = "Unnamed: "
-#: Columns named after stamps from which on a table is wide.
+#: Columns named after timestamps from which on a table is wide.
 _MIN_WIDE = 4
 
 
@@ -55,21 +55,23 @@ def check_roles(
 
 
 def check_not_wide(names: Sequence[str], *, path: str) -> None:
-    """Raise DataError where columns of numbers are named after stamps: years, months or days stand side by side."""
-    kinds = [_stamp_of(name) for name in names]
-    stamps = [name for name, kind in zip(names, kinds, strict=True) if kind is not None and kinds.count(kind) > 2]
-    if len(stamps) < _MIN_WIDE or 2 * len(stamps) < len(names):
+    """Raise DataError where columns of numbers are named after timestamps: years, months or days stand side by side."""
+    kinds = [_timestamp_of(name) for name in names]
+    timestamps = [name for name, kind in zip(names, kinds, strict=True) if kind is not None and kinds.count(kind) > 2]
+    if len(timestamps) < _MIN_WIDE or 2 * len(timestamps) < len(names):
         return
-    message = f"the table is wide: {len(stamps)} columns are named after stamps, {listed(stamps, limit=3)}"
+    message = f"the table is wide: {len(timestamps)} columns are named after timestamps, {listed(timestamps, limit=3)}"
     fix = (
-        "write one row for each stamp, as pandas does: frame.melt(id_vars=[...], var_name='date', value_name='value'); "
-        f"or forecast one column down its rows: --target '{stamps[-1]}'"
+        "write one row for each timestamp, as pandas does: frame.melt(id_vars=[...], var_name='date', value_name='value'); "
+        f"or forecast one column down its rows: --target '{timestamps[-1]}'"
     )
-    raise refusal([Finding("E_COLUMN_WIDE", "refusal", message, path, column=stamps[0], value=stamps[0], fix=fix)])
+    raise refusal(
+        [Finding("E_COLUMN_WIDE", "refusal", message, path, column=timestamps[0], value=timestamps[0], fix=fix)]
+    )
 
 
-def _stamp_of(name: str) -> str | None:
-    """Return the kind of stamp that a column is named after, None for any other name."""
+def _timestamp_of(name: str) -> str | None:
+    """Return the kind of timestamp that a column is named after, None for any other name."""
     text = name.strip()
     if re.fullmatch(r"(?:[A-Za-z]{1,5}[ _]?)?(?:1[5-9]|20)\d\d(?: \[YR\d{4}\])?", text):
         return "year"

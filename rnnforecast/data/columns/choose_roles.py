@@ -196,4 +196,4 @@ def _is_label(profile: Profile) -> bool:
 
 
 def _may_be_id(profile: Profile) -> bool:
-    return profile.kind == "text" or (profile.kind in ("integer", "stamp", "clock") and named_like_id(profile.name))
+    return profile.kind == "text" or (profile.kind in ("integer", "timestamp", "clock") and named_like_id(profile.name))

@@ -1,4 +1,4 @@
-"""Which columns tell the series of a panel apart: names that say so, and stamps that repeat."""
+"""Which columns tell the series of a panel apart: names that say so, and timestamps that repeat."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from rnnforecast.data.calendar.frequency import StampArray
+    from rnnforecast.data.calendar.frequency import TimestampArray
 
     IntArray = npt.NDArray[np.int64]
 
@@ -41,22 +41,22 @@ def named_like_id(name: str) -> bool:
 
 
 def choose_ids(
-    columns: pd.DataFrame, stamps: StampArray | None, candidates: Sequence[str]
+    columns: pd.DataFrame, timestamps: TimestampArray | None, candidates: Sequence[str]
 ) -> tuple[tuple[str, ...], str]:
     """Return the columns that tell the series apart, with the reason, from whole candidate columns.
 
-    One column that makes ids and stamps unique, else the shortest list of them that does; a column that merely
-    happens to differ where stamps repeat is no id: each series must fill `MIN_COVERAGE` of its own time span.
+    One column that makes ids and timestamps unique, else the shortest list of them that does; a column that merely
+    happens to differ where timestamps repeat is no id: each series must fill `MIN_COVERAGE` of its own time span.
     """
     labels = [name for name in candidates if named_like_id(name)]
-    if stamps is None:
+    if timestamps is None:
         chosen = tuple(name for name in labels if 2 * columns[name].nunique() <= len(columns))[:1]
         return chosen, "named like an id; --id names another" if chosen else "one series"
-    ranks, distinct = _ranks_of(stamps)
+    ranks, distinct = _ranks_of(timestamps)
     codes = {name: pd.factorize(columns[name])[0] for name in candidates}
     if len(distinct) == len(ranks):
         chosen = tuple(name for name in labels if _is_constant_or_blocks(name, codes[name], ranks))[:1]
-        return chosen, "named like an id; --id names another" if chosen else "one series: every stamp occurs once"
+        return chosen, "named like an id; --id names another" if chosen else "one series: every timestamp occurs once"
     fewest = len(ranks) - len(distinct)
     found: tuple[str, ...] = ()
     for chosen in _combinations(candidates):
@@ -67,17 +67,19 @@ def choose_ids(
             found, fewest = chosen, repeated
         if not fewest:
             break
-    words = "stamps repeat, and these columns tell the series apart" if len(found) > 1 else (
-        "stamps repeat, and this column tells the series apart"
+    words = "timestamps repeat, and these columns tell the series apart" if len(found) > 1 else (
+        "timestamps repeat, and this column tells the series apart"
     )  # fmt: skip
     return found, f"{words}; --id names others" if found else "no column tells series apart; --id names one"
 
 
-def _ranks_of(stamps: StampArray) -> tuple[IntArray, StampArray]:
-    """Return the place of each stamp among the distinct ones, and these in order."""
-    if bool((stamps[1:] > stamps[:-1]).all()):  # a file of one series as a rule is; sorting it took most of the time
-        return np.arange(len(stamps), dtype=np.int64), stamps
-    ranks, distinct = pd.factorize(stamps, sort=True)
+def _ranks_of(timestamps: TimestampArray) -> tuple[IntArray, TimestampArray]:
+    """Return the place of each timestamp among the distinct ones, and these in order."""
+    if bool(
+        (timestamps[1:] > timestamps[:-1]).all()
+    ):  # a file of one series as a rule is; sorting it took most of the time
+        return np.arange(len(timestamps), dtype=np.int64), timestamps
+    ranks, distinct = pd.factorize(timestamps, sort=True)
     return ranks.astype(np.int64), np.asarray(distinct)
 
 
@@ -168,7 +170,7 @@ def join_codes(codes: Sequence[IntArray]) -> IntArray:
 
 
 def _num_repeated(ids: IntArray, ranks: IntArray, *, num_ranks: int) -> int:
-    """Return how many rows have id and stamp of another one before them."""
+    """Return how many rows have id and timestamp of another one before them."""
     places = ids * num_ranks + ranks
     limit = (int(ids.max()) + 1) * num_ranks
     if limit > 8 * len(ids) + 1_000:
@@ -179,7 +181,7 @@ def _num_repeated(ids: IntArray, ranks: IntArray, *, num_ranks: int) -> int:
 
 
 def _coverage(ids: IntArray, ranks: IntArray) -> float:
-    """Return the share of its time span that the average series fills, spans counted in stamps of the whole file."""
+    """Return the share of its time span that the average series fills, spans counted in timestamps of the whole file."""
     num_ids = int(ids.max()) + 1
     first, last = np.full(num_ids, np.iinfo(np.int64).max), np.full(num_ids, -1, dtype=np.int64)
     np.minimum.at(first, ids, ranks)

@@ -1,4 +1,4 @@
-"""What the columns of a file look like, from a sample of rows: numbers, truth values, stamps, text or nothing."""
+"""What the columns of a file look like, from a sample of rows: numbers, truth values, timestamps, text or nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rnnforecast.data.values.numbers import MISSING_TOKENS, has_unit, looks_nume
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-Kind = Literal["integer", "number", "boolean", "stamp", "clock", "text", "empty", "nested"]
+Kind = Literal["integer", "number", "boolean", "timestamp", "clock", "text", "empty", "nested"]
 
 #: Texts looked at in each column; distinct ones, so that long runs of one value cost nothing.
 MAX_TEXTS = 400
@@ -43,7 +43,7 @@ class Profile:
 
     @property
     def named_like_time(self) -> bool:
-        """Whether the name says that the column holds stamps."""
+        """Whether the name says that the column holds timestamps."""
         return named_like_time(self.name)
 
     @property
@@ -75,7 +75,7 @@ def _profile(name: str, column: pd.Series[Any], *, max_texts: int) -> Profile:
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(column.cat.categories.dtype)
     if isinstance(column.dtype, pd.DatetimeTZDtype) or column.dtype.kind == "M":
-        return Profile(name, "stamp", column.nunique())
+        return Profile(name, "timestamp", column.nunique())
     if column.dtype.kind == "b":
         return Profile(name, "boolean", column.nunique())
     if column.dtype.kind in "iu":
@@ -86,9 +86,9 @@ def _profile(name: str, column: pd.Series[Any], *, max_texts: int) -> Profile:
     if len(cells) and isinstance(cells[0], list | dict | np.ndarray | tuple):
         return Profile(name, "nested", 0)
     if len(cells) and not isinstance(cells[0], str):  # dates, decimals and truth values of Parquet
-        stamps = hasattr(cells[0], "year")
+        timestamps = hasattr(cells[0], "year")
         return Profile(
-            name, "stamp" if stamps else "boolean" if isinstance(cells[0], bool) else "number", len(set(cells))
+            name, "timestamp" if timestamps else "boolean" if isinstance(cells[0], bool) else "number", len(set(cells))
         )
     return _profile_texts(name, cells, max_texts=max_texts)
 
@@ -112,4 +112,4 @@ def _profile_texts(name: str, cells: npt.NDArray[np.object_], *, max_texts: int)
         return Profile(name, "number", len(distinct))  # its rows are refused by name when it is parsed
     if 2 * len(known) < len(formats):
         return Profile(name, "text", len(distinct))
-    return Profile(name, "clock" if known.count("HH:MM") > len(known) / 2 else "stamp", len(distinct))
+    return Profile(name, "clock" if known.count("HH:MM") > len(known) / 2 else "timestamp", len(distinct))

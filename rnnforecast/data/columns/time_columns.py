@@ -1,6 +1,6 @@
 """Which column is the time, or which columns are its parts; one that is named so and cannot be read is refused.
 
-Rows read as steps in file order, where their stamps stand in a column, would be in the wrong order without a word.
+Rows read as steps in file order, where their timestamps stand in a column, would be in the wrong order without a word.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from rnnforecast.data.errors import quoted, refusal
-from rnnforecast.data.timestamps.numeric import holds_stamps, holds_years, rises_like_epochs
+from rnnforecast.data.timestamps.numeric import holds_timestamps, holds_years, rises_like_epochs
 from rnnforecast.data.timestamps.split_columns import holds_part, part_of
 from rnnforecast.findings import Finding
 
@@ -33,7 +33,7 @@ _CALENDAR_PARTS = (
     ("year", "day of year", "hour", "minute"),
     ("year", "week"),
 )
-#: Share of the cells with a digit above which a text column with the name of a time holds stamps of some kind.
+#: Share of the cells with a digit above which a text column with the name of a time holds timestamps of some kind.
 _MOSTLY = 0.5
 
 
@@ -60,7 +60,7 @@ def choose_time(
         return time_parts(settings.time, [one.name for one in profiles])
     named = (*settings.target, *settings.id, *settings.past, *settings.future, *settings.static)
     free = [one for one in profiles if one.name not in named]
-    chosen, reason = _of_stamps(free, len(sample)) or _of_parts(free, sample) or _of_numbers(free, settings, sample)
+    chosen, reason = _of_timestamps(free, len(sample)) or _of_parts(free, sample) or _of_numbers(free, settings, sample)
     if not chosen and len(profiles) > 1:  # one lone column of text has no target: that is said
         _check_unread(free, sample, path=path)
     reasons["time"] = reason
@@ -70,13 +70,13 @@ def choose_time(
 _Choice = tuple[tuple[str, ...], str]
 
 
-def _of_stamps(free: Sequence[Profile], num_rows: int) -> _Choice | None:
+def _of_timestamps(free: Sequence[Profile], num_rows: int) -> _Choice | None:
     """Return the column of dates, with the times of day beside it where the dates repeat."""
-    stamps = [one for one in free if one.kind == "stamp"]
-    if not stamps:
+    timestamps = [one for one in free if one.kind == "timestamp"]
+    if not timestamps:
         return None
-    named = [one for one in stamps if one.named_like_time]
-    best = max(named or stamps, key=lambda one: one.num_distinct)  # the first of equals
+    named = [one for one in timestamps if one.named_like_time]
+    best = max(named or timestamps, key=lambda one: one.num_distinct)  # the first of equals
     clock = next((one for one in free if _adds_to_dates(one)), None)
     if clock is not None and best.num_distinct < 0.75 * num_rows:
         reason = "a column of dates and one of times of day; --time names another, or `none`"
@@ -107,7 +107,7 @@ def _of_parts(free: Sequence[Profile], sample: pd.DataFrame) -> _Choice | None:
 
 
 def _of_numbers(free: Sequence[Profile], settings: DataSettings, sample: pd.DataFrame) -> _Choice:
-    """Return a column of times of day, steps or numbers of the size of stamps; () where there is none."""
+    """Return a column of times of day, steps or numbers of the size of timestamps; () where there is none."""
     told = settings.date_format or settings.epoch_unit or settings.excel_dates
     unread = [one for one in free if _is_unread(one, sample)]
     named_so = next((one.name for one in (*unread, *free) if told and one.named_like_time), None)
@@ -115,19 +115,19 @@ def _of_numbers(free: Sequence[Profile], settings: DataSettings, sample: pd.Data
     if numbers:
         return numbers
     if named_so is not None:
-        reason = "named like a time, and a flag says how its stamps are written; --time names another"
+        reason = "named like a time, and a flag says how its timestamps are written; --time names another"
         return (named_so,), reason
-    return (), "no column holds stamps, so rows are steps in file order; --time names a column"
+    return (), "no column holds timestamps, so rows are steps in file order; --time names a column"
 
 
 def _numbers_of_time(free: Sequence[Profile], sample: pd.DataFrame) -> _Choice | tuple[()]:
     for one in (*(one for one in free if one.kind == "clock"), *(one for one in free if one.kind == "integer")):
         is_named = one.name.lower() in STEP_NAMES or one.words[:1] == ("year",)
-        if one.kind == "clock" or is_named or (one.named_like_time and holds_stamps(sample[one.name])):
+        if one.kind == "clock" or is_named or (one.named_like_time and holds_timestamps(sample[one.name])):
             return (one.name,), "named like a time and holds times or whole steps; --time names another, or `none`"
     for one in free:
         is_sized = one.kind == "number" and one.name.lower() in STEP_NAMES
-        if is_sized and (holds_stamps(sample[one.name]) or holds_years(sample[one.name])):
+        if is_sized and (holds_timestamps(sample[one.name]) or holds_years(sample[one.name])):
             return (one.name,), "named like a time and holds numbers of its size; --time names another, or `none`"
     first = free[0] if free else None
     if first is not None and first.kind == "integer" and rises_like_epochs(sample[first.name]):
@@ -155,7 +155,7 @@ def _check_unread(free: Sequence[Profile], sample: pd.DataFrame, *, path: str) -
     if re.fullmatch(r".*\d:\d\d(:\d\d)? ?[A-Z]{3,5}", value):
         how = "; zones by their offset, as +01:00, not by letters"
     fix = (
-        f"say how its stamps are written{how}, write them as YYYY-MM-DD, or read the rows as steps in file order with "
+        f"say how its timestamps are written{how}, write them as YYYY-MM-DD, or read the rows as steps in file order with "
         "`--time none`"
     )
     raise refusal([Finding("E_TIME_TEXT", "refusal", words, path, column=unread.name, value=value, fix=fix)])

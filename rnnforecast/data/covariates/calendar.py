@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from rnnforecast.data.calendar.frequency import Frequency, StampArray
+    from rnnforecast.data.calendar.frequency import Frequency, TimestampArray
     from rnnforecast.data.series import SeriesSet
 
     FloatArray = npt.NDArray[np.float64]
@@ -77,7 +77,7 @@ def with_calendar(series: SeriesSet, features: Sequence[str], *, country: str | 
     names = feature_names(series.freq, season_length=series.season_length, features=features)
     lengths = np.diff(series.future_offsets) if series.future_names else series.lengths + horizon
     ordinals = np.repeat(series.first_ordinals, lengths) + positions(lengths)
-    distinct, place = np.unique(ordinals, return_inverse=True)  # series share most of their stamps
+    distinct, place = np.unique(ordinals, return_inverse=True)  # series share most of their timestamps
     columns = _values(names, series, distinct, country=country).astype(np.float32)[place]
     own = series.future_covariates if series.future_names else np.empty((len(ordinals), 0), dtype=np.float32)
     return replace(
@@ -107,40 +107,42 @@ def _values(
     if not freq.is_calendar:
         phase = 2 * np.pi * (ordinals % series.season_length) / series.season_length
         return np.stack([np.sin(phase), np.cos(phase)], axis=1)
-    stamps = _local(freq, ordinals)
+    timestamps = _local(freq, ordinals)
     columns = []
     for name in names:
         if name == HOLIDAY:
-            columns.append(_holidays(*_days(freq, ordinals, stamps), country))
+            columns.append(_holidays(*_days(freq, ordinals, timestamps), country))
             continue
         cycle, part = name.removeprefix(PREFIX).split("-")
-        phase = 2 * np.pi * _position(stamps, cycle)
+        phase = 2 * np.pi * _position(timestamps, cycle)
         columns.append(np.sin(phase) if part == "sin" else np.cos(phase))
     return np.stack(columns, axis=1)
 
 
-def _local(freq: Frequency, ordinals: npt.NDArray[np.int64]) -> StampArray:
+def _local(freq: Frequency, ordinals: npt.NDArray[np.int64]) -> TimestampArray:
     """Return what the clocks on the wall show at these steps."""
-    stamps = freq.to_timestamps(ordinals)
-    return read_zone(freq.timezone, stamps).to_local(stamps) if freq.timezone else stamps
+    timestamps = freq.to_timestamps(ordinals)
+    return read_zone(freq.timezone, timestamps).to_local(timestamps) if freq.timezone else timestamps
 
 
-def _position(stamps: StampArray, cycle: str) -> FloatArray:
-    """Return the share of the cycle that has passed at each stamp: 0 at its beginning, below 1."""
+def _position(timestamps: TimestampArray, cycle: str) -> FloatArray:
+    """Return the share of the cycle that has passed at each timestamp: 0 at its beginning, below 1."""
     if cycle == "year":
-        years = stamps.astype("datetime64[Y]")
+        years = timestamps.astype("datetime64[Y]")
         begin, end = years.astype("datetime64[us]"), (years + 1).astype("datetime64[us]")
-        return np.asarray((stamps - begin) / (end - begin), dtype=np.float64)
+        return np.asarray((timestamps - begin) / (end - begin), dtype=np.float64)
     length = {"hour": _HOUR, "day": DAY, "week": _WEEK}[cycle]
-    since = stamps.astype("datetime64[us]").astype(np.int64) - (_MONDAY if cycle == "week" else 0)
+    since = timestamps.astype("datetime64[us]").astype(np.int64) - (_MONDAY if cycle == "week" else 0)
     return np.asarray((since % length) / length, dtype=np.float64)
 
 
-def _days(freq: Frequency, ordinals: npt.NDArray[np.int64], stamps: StampArray) -> tuple[StampArray, StampArray]:
-    """Return the first day of each step and the day after its last: up to the next stamp, or from the last one on
-    where stamps are ends of months.
+def _days(
+    freq: Frequency, ordinals: npt.NDArray[np.int64], timestamps: TimestampArray
+) -> tuple[TimestampArray, TimestampArray]:
+    """Return the first day of each step and the day after its last: up to the next timestamp, or from the last one on
+    where timestamps are ends of months.
     """
-    days = stamps.astype("datetime64[D]")
+    days = timestamps.astype("datetime64[D]")
     if freq.unit == "business-day" or FIXED_UNITS.get(freq.unit, 2 * DAY) * freq.multiple <= DAY:
         return days, days + 1
     if freq.unit in MONTHS_IN and freq.day == LAST_DAY:
@@ -148,7 +150,7 @@ def _days(freq: Frequency, ordinals: npt.NDArray[np.int64], stamps: StampArray) 
     return days, _local(freq, ordinals + 1).astype("datetime64[D]")
 
 
-def _holidays(first: StampArray, end: StampArray, country: str | None) -> FloatArray:
+def _holidays(first: TimestampArray, end: TimestampArray, country: str | None) -> FloatArray:
     """Return how many holidays there are from the first days on and before the ends."""
     if country is None:
         raise UsageError(

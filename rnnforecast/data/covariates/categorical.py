@@ -71,7 +71,7 @@ def _vocabulary(
     there = [place for place in range(len(words)) if filled[place] and counts[place]]
     kept = sorted(there, key=lambda place: (-counts[place], words[place]))[:MAX_CATEGORIES]
     num_categories = f"{len(there)} categor{'y' if len(there) == 1 else 'ies'}"
-    message = f"covariate `{name}` holds words: {num_categories}, each learnt as a place of its own"
+    message = f"covariate `{name}` holds words: {num_categories}, each learned as a place of its own"
     if len(kept) < len(there):
         message = (
             f"covariate `{name}` holds words: {num_categories}, of which the {len(kept)} in most rows are told apart"
@@ -81,7 +81,7 @@ def _vocabulary(
 
 
 def _unknown(joined: ParsedFiles, name: str, rows: IntArray, words: npt.NDArray[np.object_]) -> list[Finding]:
-    """Return the repair of rows whose category the model has not learnt."""
+    """Return the repair of rows whose category the model has not learned."""
     if not len(rows):
         return []
     file, lines = joined.locate(rows[:MAX_LISTED_ROWS].tolist())
@@ -89,7 +89,7 @@ def _unknown(joined: ParsedFiles, name: str, rows: IntArray, words: npt.NDArray[
     shown = ", ".join(quoted(word) for word in distinct[:MAX_NAMED])
     more = f" and {len(distinct) - MAX_NAMED} more" if len(distinct) > MAX_NAMED else ""
     message = (
-        f"covariate `{name}`, {rows_in_words(lines, len(rows))}: the model has not learnt {shown}{more}; "
+        f"covariate `{name}`, {rows_in_words(lines, len(rows))}: the model has not learned {shown}{more}; "
         "read as the mean of the categories it knows"
     )
     fix = "correct the words, or train again on rows that hold them"

@@ -1,4 +1,4 @@
-"""Series with what is known ahead of them: rows of a second file joined on by id and stamp.
+"""Series with what is known ahead of them: rows of a second file joined on by id and timestamp.
 
 S series, n rows of the second file, F columns known ahead, Nf rows of them in the series.
 """
@@ -116,20 +116,28 @@ def _joined(
 
 
 def _check_past(series: SeriesSet, plan: Plan, lengths: IntArray) -> None:
-    """Refuse series whose past rows the plan does not cover. Raises DataError with column, ids and first stamp."""
+    """Refuse series whose past rows the plan does not cover. Raises DataError with column, ids and first timestamp."""
     short = np.flatnonzero(lengths < series.lengths)
     if not len(short):
         return
     lacking = [name for name in plan.names if name not in series.future_names]
     first = int(short[0])
-    stamp = in_words(series.freq.to_timestamps(np.array([series.first_ordinals[first] + lengths[first]]))[0])
+    timestamp = in_words(series.freq.to_timestamps(np.array([series.first_ordinals[first] + lengths[first]]))[0])
     ids = listed([series.item_ids[one] for one in short], limit=_MAX_IDS)
-    message = f"covariates {listed(lacking)} have no row for {ids}; the first missing stamp is {stamp}"
-    fix = "write a row for every stamp of the series, and for the steps to come"
+    message = f"covariates {listed(lacking)} have no row for {ids}; the first missing timestamp is {timestamp}"
+    fix = "write a row for every timestamp of the series, and for the steps to come"
     raise refusal(
         [
             Finding(
-                "E_COVARIATE_MISSING", "refusal", message, plan.files.paths[0], (), lacking[0], stamp, len(short), fix
+                "E_COVARIATE_MISSING",
+                "refusal",
+                message,
+                plan.files.paths[0],
+                (),
+                lacking[0],
+                timestamp,
+                len(short),
+                fix,
             )
         ]
     )
@@ -177,17 +185,19 @@ def _check_both(series: SeriesSet, plan: Plan, index: _Index, items: IntArray, u
 
 def _unused(series: SeriesSet, plan: Plan, own: IntArray) -> Exception:
     """Return the refusal of a plan of which no row goes on where a series ends."""
-    stamps = [in_words(one) for one in series.freq.to_timestamps(np.array([plan.ordinals.min(), plan.ordinals.max()]))]
+    timestamps = [
+        in_words(one) for one in series.freq.to_timestamps(np.array([plan.ordinals.min(), plan.ordinals.max()]))
+    ]
     wanted = in_words(series.freq.to_timestamps(np.array([(series.first_ordinals + own).max()]))[0])
     shared = set(plan.items) & {
         tuple(ids) for ids in series.id_values[:, [series.id_columns.index(n) for n in plan.id_columns]].tolist()
     }
-    what = f"its rows are of {stamps[0]} to {stamps[1]}" if shared else "it has other ids than the series"
+    what = f"its rows are of {timestamps[0]} to {timestamps[1]}" if shared else "it has other ids than the series"
     message = f"no row of it goes on where the series end: {what}, wanted are rows from {wanted} on"
     fix = "name the file that holds the steps to come, one row for each series and step"
     column = plan.names[0]
     return refusal(
-        [Finding("E_COVARIATE_DATES", "refusal", message, plan.files.paths[0], (), column, stamps[0], fix=fix)]
+        [Finding("E_COVARIATE_DATES", "refusal", message, plan.files.paths[0], (), column, timestamps[0], fix=fix)]
     )
 
 

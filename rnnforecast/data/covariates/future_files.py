@@ -60,7 +60,7 @@ class PlanFiles:
 
 @dataclass(frozen=True)
 class Plan:
-    """The rows of the files, sorted by item and stamp, each once."""
+    """The rows of the files, sorted by item and timestamp, each once."""
 
     files: PlanFiles
     names: tuple[str, ...]
@@ -107,10 +107,10 @@ def read_plan(
     vocabularies = known if known is not None else series.categories
     joined, categories = encode_categories(join_files(parsed), roles, findings, known=vocabularies)
     items, ids = number_items([codes_of(joined.frame[name]) for name in roles.id], num_rows=len(joined.values))
-    if joined.stamps is None:
+    if joined.timestamps is None:
         raise _no_clock(files)
     label = roles.time_column or "time"
-    rows = Rows(items, joined.stamps, joined.values, lambda item: "/".join(ids[item]), joined.locate, label)
+    rows = Rows(items, joined.timestamps, joined.values, lambda item: "/".join(ids[item]), joined.locate, label)
     places = [roles.future.index(name) for name in roles.categorical]
     rows, zone = set_clock(rows, settings, timezone=joined.timezone, num_targets=0, findings=[], categories=places)
     _check_zone(files, series.freq, zone)
@@ -164,7 +164,7 @@ def _roles(
 
 def _no_clock(files: PlanFiles) -> DataError:
     return DataError(
-        f"{files.label} has no time column: what is known ahead is laid beside the rows by its stamps",
+        f"{files.label} has no time column: what is known ahead is laid beside the rows by its timestamps",
         hint="add the time column of the other file",
         code="E_TIME_NONE",
     )
@@ -175,7 +175,7 @@ def _check_zone(files: PlanFiles, freq: Frequency, zone: str | None) -> None:
         return
     words = [f"in {one}" if one else "without a zone" for one in (zone, freq.timezone)]
     raise DataError(
-        f"the stamps of {files.label} are {words[0]}, those of the series {words[1]}",
+        f"the timestamps of {files.label} are {words[0]}, those of the series {words[1]}",
         hint="write both with their offset from UTC, or both without",
         code="E_TIME_ZONE_MIXED",
     )
@@ -183,26 +183,28 @@ def _check_zone(files: PlanFiles, freq: Frequency, zone: str | None) -> None:
 
 def _on_grid(rows: Rows, freq: Frequency, findings: list[Finding]) -> tuple[IntArray, IntArray]:
     """Return the place of each row on the grid, and the rows to keep: those on closed days have no step."""
-    ordinals = freq.floor(rows.stamps)
-    off = np.flatnonzero(np.asarray(freq.to_timestamps(ordinals) != rows.stamps))
+    ordinals = freq.floor(rows.timestamps)
+    off = np.flatnonzero(np.asarray(freq.to_timestamps(ordinals) != rows.timestamps))
     everything = np.arange(len(ordinals), dtype=np.int64)
     if not len(off):
         return ordinals, everything
     file, lines = rows.locate(off[:MAX_LISTED_ROWS].tolist())
-    first = in_words(rows.stamps[off[0]])
+    first = in_words(rows.timestamps[off[0]])
     if freq.has_closed_days:
         message = f"{rows_in_words(lines, len(off))}: on days or hours that the series leave out; not used"
         findings.append(Finding("W_COVARIATE_EXTRA", "repair", message, file, lines, rows.time_column, first, len(off)))
         return ordinals, np.delete(everything, off)
     message = f"{rows_in_words(lines, len(off))}: {first} is no step of the series, which come {freq.alias}"
-    fix = "write these rows with the stamps of the series, or bring both to one step with --resample and --aggregate"
+    fix = (
+        "write these rows with the timestamps of the series, or bring both to one step with --resample and --aggregate"
+    )
     raise refusal(
         [Finding("E_COVARIATE_DATES", "refusal", message, file, lines, rows.time_column, first, len(off), fix)]
     )
 
 
 def _each_once(rows: Rows, ordinals: IntArray, order: IntArray) -> IntArray:
-    """Return the sorted rows without repetitions. Raises DataError where rows of one stamp differ."""
+    """Return the sorted rows without repetitions. Raises DataError where rows of one timestamp differ."""
     again = np.zeros(len(order), dtype=np.bool_)
     again[1:] = (np.diff(ordinals[order]) == 0) & (np.diff(rows.items[order]) == 0)
     late = np.flatnonzero(again)
@@ -212,7 +214,9 @@ def _each_once(rows: Rows, ordinals: IntArray, order: IntArray) -> IntArray:
     if len(differing):
         first = differing[0]
         file, lines = rows.locate([int(order[first - 1]), int(order[first])])
-        message = f"{rows_in_words(lines, 2)}: two rows of one stamp, {in_words(rows.stamps[order[first]])}, differ"
-        fix = "keep one row for each series and stamp"
+        message = (
+            f"{rows_in_words(lines, 2)}: two rows of one timestamp, {in_words(rows.timestamps[order[first]])}, differ"
+        )
+        fix = "keep one row for each series and timestamp"
         raise refusal([Finding("E_TIME_DUPLICATE", "refusal", message, file, lines, rows.time_column, fix=fix)])
     return order[~again]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rnnforecast.data.databases.address import Address
 
-Kind = Literal["text", "integer", "number", "stamp", "zoned"]
+Kind = Literal["text", "integer", "number", "timestamp", "zoned"]
 Row = tuple[Any, ...]
 Result = TypeVar("Result")
 

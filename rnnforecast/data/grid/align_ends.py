@@ -1,4 +1,4 @@
-"""One end for all series, where that was asked for: those that stop early go on without values to the newest stamp."""
+"""One end for all series, where that was asked for: those that stop early go on without values to the newest timestamp."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def with_common_end(series: SeriesSet, findings: list[Finding]) -> SeriesSet:
-    """Return the series with masked rows up to the newest stamp of all, so that every forecast starts after it.
+    """Return the series with masked rows up to the newest timestamp of all, so that every forecast starts after it.
 
     Covariates hold their last value in these rows, as they do in gaps. Raises DataError where the rows would be very
     many: some series then ended long before the others.
@@ -32,7 +32,7 @@ def with_common_end(series: SeriesSet, findings: list[Finding]) -> SeriesSet:
     lacking = ends.max() - ends
     if not lacking.any():
         return series
-    stamp = in_words(series.freq.to_timestamps(ends.max()[None])[0])
+    timestamp = in_words(series.freq.to_timestamps(ends.max()[None])[0])
     count, early = int(lacking.sum()), np.flatnonzero(lacking)
     if count + series.num_rows > max(MAX_GRID_ROWS, MAX_ROWS_PER_ROW * series.num_rows):
         longest = quoted(series.item_ids[int(np.argmax(lacking))])
@@ -41,9 +41,9 @@ def with_common_end(series: SeriesSet, findings: list[Finding]) -> SeriesSet:
             hint="leave it out, or leave out the series that ended long before the others",
             code="E_TIME_SPARSE",
         )
-    words = f"{len(early)} of {series.num_series} series end before {stamp}, such as "
+    words = f"{len(early)} of {series.num_series} series end before {timestamp}, such as "
     words += f"{quoted(series.item_ids[int(early[0])])}: {count} rows without a value lead them there (--align)"
-    findings.append(Finding("W_TIME_ALIGNED", "repair", words, column=series.time_column, value=stamp, count=count))
+    findings.append(Finding("W_TIME_ALIGNED", "repair", words, column=series.time_column, value=timestamp, count=count))
     lengths = series.lengths + lacking
     rows, is_new = _carried_rows(series.offsets, lengths)
     future_lengths = np.diff(series.future_offsets)

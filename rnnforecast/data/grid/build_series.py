@@ -244,27 +244,27 @@ def _known_ahead(rows: Rows, roles: Roles) -> npt.NDArray[np.bool_]:
     if not roles.future:
         return np.zeros(len(rows.items), dtype=np.bool_)
     known = ~np.isnan(rows.values[:, : len(roles.target)]).all(axis=1)
-    stamps = rows.stamps.astype(np.int64)
+    timestamps = rows.timestamps.astype(np.int64)
     newest = np.full(int(rows.items.max()) + 1, np.iinfo(np.int64).max)
     newest[rows.items[known]] = np.iinfo(np.int64).min
-    np.maximum.at(newest, rows.items[known], stamps[known])
-    return np.asarray(stamps > newest[rows.items])
+    np.maximum.at(newest, rows.items[known], timestamps[known])
+    return np.asarray(timestamps > newest[rows.items])
 
 
 def _note_missing(series: SeriesSet, lengths: IntArray, findings: list[Finding]) -> None:
-    """Note series that begin or end without values: a forecast starts after the last stamp all the same."""
+    """Note series that begin or end without values: a forecast starts after the last timestamp all the same."""
     first = series.observed[series.offsets[:-1]]
     last = series.observed[series.offsets[1:] - 1]
     for known, code, words in (
         (first, "N_TARGET_LEADING", "begin without a value"),
-        (last, "N_TARGET_TRAILING", "end without a value; the forecast starts after the last stamp"),
+        (last, "N_TARGET_TRAILING", "end without a value; the forecast starts after the last timestamp"),
     ):
         chosen = np.flatnonzero(~known)
         if len(chosen):
             index = int(chosen[0])
-            stamps = series.freq.to_timestamps(series.first_ordinals[index] + np.array([0, lengths[index] - 1]))
+            timestamps = series.freq.to_timestamps(series.first_ordinals[index] + np.array([0, lengths[index] - 1]))
             label = series.item_ids[index]
-            at = in_words(stamps[0 if known is first else 1])
+            at = in_words(timestamps[0 if known is first else 1])
             message = f"{len(chosen)} of {series.num_series} series {words}, such as {quoted(label)} at {at}"
             findings.append(Finding(code, "note", message, value=at, count=len(chosen)))
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from rnnforecast.config import DataSettings
-    from rnnforecast.data.calendar.frequency import StampArray
+    from rnnforecast.data.calendar.frequency import TimestampArray
     from rnnforecast.data.grid.regular_grid import Rows
 
     IntArray = npt.NDArray[np.int64]
@@ -40,24 +40,24 @@ def set_clock(
     categories: Collection[int] = (),
     findings: list[Finding],
 ) -> tuple[Rows, str | None]:
-    """Return rows and zone after `--tz` and `--resample`; stamps of a zone are in UTC.
+    """Return rows and zone after `--tz` and `--resample`; timestamps of a zone are in UTC.
 
     Of the columns of values the first are targets, the last `num_labels` are constant for a series, and those at the
     places `categories` hold codes.
 
-    Raises DataError for local stamps that a change of clocks leaves unclear, UsageError for flags that do not fit.
+    Raises DataError for local timestamps that a change of clocks leaves unclear, UsageError for flags that do not fit.
     """
     _check(how)
-    is_dated = rows.stamps.dtype.kind == "M"
+    is_dated = rows.timestamps.dtype.kind == "M"
     if how.tz is not None and is_dated:
         if timezone is None:
-            stamps, timezone = localise(
+            timestamps, timezone = localise(
                 rows, how.tz, ambiguous=how.ambiguous, nonexistent=how.nonexistent, findings=findings
             )
-            rows = replace(rows, stamps=stamps)
+            rows = replace(rows, timestamps=timestamps)
         else:
-            timezone = read_zone(how.tz, rows.stamps).name
-            message = f"stamps are held in UTC and shown in {timezone}"
+            timezone = read_zone(how.tz, rows.timestamps).name
+            message = f"timestamps are held in UTC and shown in {timezone}"
             findings.append(Finding("N_TIME_ZONE", "note", message, column=rows.time_column, value=timezone))
     if how.tz is not None and timezone is not None and is_dated:
         rows, timezone = _by_wall_clock(rows, timezone, findings)
@@ -69,7 +69,7 @@ def set_clock(
         # days begin at midnights of the zone
         message = f"steps of {how.resample} begin at midnights of {timezone}"
         findings.append(Finding("N_TIME_ZONE", "note", message, column=rows.time_column, value=timezone))
-        rows, timezone = replace(rows, stamps=read_zone(timezone, rows.stamps).to_local(rows.stamps)), None
+        rows, timezone = replace(rows, timestamps=read_zone(timezone, rows.timestamps).to_local(rows.timestamps)), None
     num_columns = rows.values.shape[1]
     resampled = resample(
         rows,
@@ -84,23 +84,23 @@ def set_clock(
 
 def _by_wall_clock(rows: Rows, timezone: str, findings: list[Finding]) -> tuple[Rows, str | None]:
     """Return rows in local time where only that is regular: steps of hours that begin anew at each midnight."""
-    order = np.lexsort((rows.stamps, rows.items))
+    order = np.lexsort((rows.timestamps, rows.items))
     offsets = offsets_of(np.bincount(rows.items).astype(np.int64))
-    stamps = rows.stamps[order]
-    steps = np.diff(stamps)
-    if not len(steps) or np.median(steps) <= np.timedelta64(1, "h") or _is_regular(stamps, offsets):
+    timestamps = rows.timestamps[order]
+    steps = np.diff(timestamps)
+    if not len(steps) or np.median(steps) <= np.timedelta64(1, "h") or _is_regular(timestamps, offsets):
         return rows, timezone
-    local = read_zone(timezone, rows.stamps).to_local(rows.stamps)
+    local = read_zone(timezone, rows.timestamps).to_local(rows.timestamps)
     if not _is_regular(local[order], offsets):
         return rows, timezone
-    message = f"stamps are regular on the clocks of {timezone} only: they stay local time, without zone"
+    message = f"timestamps are regular on the clocks of {timezone} only: they stay local time, without zone"
     findings.append(Finding("N_TIME_ZONE", "note", message, column=rows.time_column, value=timezone))
-    return replace(rows, stamps=local), None
+    return replace(rows, timestamps=local), None
 
 
-def _is_regular(stamps: StampArray, offsets: IntArray) -> bool:
+def _is_regular(timestamps: TimestampArray, offsets: IntArray) -> bool:
     try:
-        infer_frequency(stamps, offsets)
+        infer_frequency(timestamps, offsets)
     except DataError:
         return False
     return True
@@ -116,21 +116,23 @@ def _check(how: DataSettings) -> None:
         )
     if how.tz is None and (how.ambiguous is not None or how.nonexistent is not None):
         raise UsageError(
-            "`--ambiguous` and `--nonexistent` need the time zone of the stamps",
+            "`--ambiguous` and `--nonexistent` need the time zone of the timestamps",
             hint="add it, such as `--tz Europe/Berlin`",
             code="E_RUN_TZ",
         )
 
 
 def _note_future(rows: Rows, num_targets: int, findings: list[Finding]) -> None:
-    """Note stamps after today whose target is known: a clock or a date is wrong, or the rows are a plan."""
-    late = np.flatnonzero(rows.stamps > np.datetime64("now", "us") + _SLACK)
+    """Note timestamps after today whose target is known: a clock or a date is wrong, or the rows are a plan."""
+    late = np.flatnonzero(rows.timestamps > np.datetime64("now", "us") + _SLACK)
     if len(late) and num_targets:
         late = late[~np.isnan(rows.values[late, :num_targets]).all(axis=1)]
     if not len(late):
         return
     file, lines = rows.locate(late[:MAX_LISTED_ROWS].tolist())
-    first = in_words(rows.stamps[late[0]])
-    message = f"{rows_in_words(lines, len(late))}: stamps in the future, such as {first}, with a target that is known"
+    first = in_words(rows.timestamps[late[0]])
+    message = (
+        f"{rows_in_words(lines, len(late))}: timestamps in the future, such as {first}, with a target that is known"
+    )
     fix = "look whether the dates are right: day and month, the year, the unit of an epoch"
     findings.append(Finding("W_TIME_FUTURE", "note", message, file, lines, rows.time_column, first, len(late), fix))

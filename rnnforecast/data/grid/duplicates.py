@@ -1,4 +1,4 @@
-"""Several rows of one series with one stamp: dropped where they repeat, joined as the user says, else refused."""
+"""Several rows of one series with one timestamp: dropped where they repeat, joined as the user says, else refused."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 def without_duplicates(
     rows: Rows, order: IntArray, *, how: Duplicates, num_targets: int, findings: list[Finding]
 ) -> tuple[Rows, IntArray]:
-    """Return rows and order (by item, then stamp, then file) with one row for each stamp of a series.
+    """Return rows and order (by item, then timestamp, then file) with one row for each timestamp of a series.
 
-    Where `how` is to refuse, exact repetitions are dropped and others raise DataError. Else all rows of a stamp become
+    Where `how` is to refuse, exact repetitions are dropped and others raise DataError. Else all rows of a timestamp become
     one: of targets the sum, mean, first or last value that is there, of covariates the first or last.
     """
-    items, stamps = in_order(rows.items, order), in_order(rows.stamps, order)
+    items, timestamps = in_order(rows.items, order), in_order(rows.timestamps, order)
     again = np.zeros(len(order), dtype=np.bool_)
-    again[1:] = (items[1:] == items[:-1]) & (stamps[1:] == stamps[:-1])
+    again[1:] = (items[1:] == items[:-1]) & (timestamps[1:] == timestamps[:-1])
     if not again.any():
         return rows, order
     values = rows.values[order]
@@ -41,7 +41,7 @@ def without_duplicates(
     chosen = np.flatnonzero(again)
     file, lines = rows.locate(np.sort(order[chosen])[:MAX_LISTED_ROWS].tolist())
     if how != "refuse":
-        message = f"{len(chosen)} rows had the stamp of another one and were joined: --duplicates {how}"
+        message = f"{len(chosen)} rows had the timestamp of another one and were joined: --duplicates {how}"
         finding = Finding("W_TIME_DUPLICATE", "repair", message, file, lines, rows.time_column, count=len(chosen))
         findings.append(finding)
         return _joined(rows, order, again, values, how=how, num_targets=num_targets)
@@ -61,7 +61,7 @@ def _joined(
     how: Duplicates,
     num_targets: int,
 ) -> tuple[Rows, IntArray]:
-    """Return one row for each stamp of a series."""
+    """Return one row for each timestamp of a series."""
     firsts = np.flatnonzero(~again)
     known = ~np.isnan(values)
     position = np.arange(len(values), dtype=np.int64)[:, None]
@@ -85,25 +85,27 @@ def _joined(
 
 
 def _two_values(rows: Rows, order: IntArray, again: IntArray) -> Finding:
-    """Return the refusal of stamps that occur twice in one series with different values."""
+    """Return the refusal of timestamps that occur twice in one series with different values."""
     late, early = order[again], order[again - 1]
     file, lines = rows.locate([int(early[0]), int(late[0])])
     _, listed_lines = rows.locate(late[:MAX_LISTED_ROWS].tolist())
-    stamp = in_words(rows.stamps[late[0]])
+    timestamp = in_words(rows.timestamps[late[0]])
     label = rows.labels(int(rows.items[late[0]]))
     column = int(np.argmax(rows.values[early[0]] != rows.values[late[0]]))
     values = f"{rows.values[early[0], column]:g} and {rows.values[late[0], column]:g}"
     whose = f"series {quoted(label)}: " if label else ""
-    message = f"{whose}stamp {stamp} occurs in {rows_in_words(lines, 2)} with different values, {values}" + (
-        f"; {len(again)} stamps in all" if len(again) > 1 else ""
+    message = f"{whose}timestamp {timestamp} occurs in {rows_in_words(lines, 2)} with different values, {values}" + (
+        f"; {len(again)} timestamps in all" if len(again) > 1 else ""
     )
-    cause = reason_for_repeats(rows.stamps[late], rows.stamps, name=rows.time_column)
+    cause = reason_for_repeats(rows.timestamps[late], rows.timestamps, name=rows.time_column)
     if cause is not None:
         code, words, fix = cause
         message = f"{message}; {words}"
-        return Finding(code, "refusal", message, file, listed_lines, rows.time_column, stamp, len(again), fix)
+        return Finding(code, "refusal", message, file, listed_lines, rows.time_column, timestamp, len(again), fix)
     fix = (
         "name the columns that tell series apart with --id, join such rows with "
-        "--duplicates sum|mean|first|last, or keep one row for each stamp"
+        "--duplicates sum|mean|first|last, or keep one row for each timestamp"
     )
-    return Finding("E_TIME_DUPLICATE", "refusal", message, file, listed_lines, rows.time_column, stamp, len(again), fix)
+    return Finding(
+        "E_TIME_DUPLICATE", "refusal", message, file, listed_lines, rows.time_column, timestamp, len(again), fix
+    )

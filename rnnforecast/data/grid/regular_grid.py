@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from rnnforecast.data.calendar.closed_days import OpenDays, set_open_days
 from rnnforecast.data.calendar.infer_frequency import (
-    DistinctStamps,
+    DistinctTimestamps,
     in_words,
     infer_frequency,
     parse_frequency,
@@ -36,11 +36,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from rnnforecast.config import Duplicates
-    from rnnforecast.data.calendar.frequency import Frequency, StampArray
+    from rnnforecast.data.calendar.frequency import Frequency, TimestampArray
 
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
-#: Grid rows for one row of the file above which gaps are taken for a wrong stamp or frequency.
+#: Grid rows for one row of the file above which gaps are taken for a wrong timestamp or frequency.
 MAX_GRID_ROWS = 1_000_000
 MAX_ROWS_PER_ROW = 100
 #: What settles whether business days without rows are closed.
@@ -52,10 +52,10 @@ MAX_CALENDARS = 1_000
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of all files, as read: one item, one stamp and T values each."""
+    """The rows of all files, as read: one item, one timestamp and T values each."""
 
     items: IntArray  # [n] number of the item, in order of its ids
-    stamps: StampArray  # [n]
+    timestamps: TimestampArray  # [n]
     values: npt.NDArray[np.float64]  # [n, T]
     labels: Callable[[int], str]  # number of an item -> its ids in words
     locate: Callable[
@@ -72,7 +72,7 @@ class Grid:
     offsets: IntArray  # [K + 1]
     first_ordinals: IntArray  # [K]
     sources: IntArray  # [N] row of `rows` that stands there, -1 in a gap
-    rows: Rows  # as given, rows of one stamp joined where that was asked for
+    rows: Rows  # as given, rows of one timestamp joined where that was asked for
 
 
 def to_grid(
@@ -87,23 +87,23 @@ def to_grid(
 ) -> Grid:
     """Sort rows, drop exact repetitions, find the frequency and lay the rows on its grid; gaps have no source.
 
-    Appends what was noticed to `findings`. Raises DataError for stamps that occur twice with different values, and
-    for stamps without a regular grid.
+    Appends what was noticed to `findings`. Raises DataError for timestamps that occur twice with different values, and
+    for timestamps without a regular grid.
     """
     order = _sorted(rows, findings)
     rows, order = without_duplicates(rows, order, how=duplicates, num_targets=num_targets, findings=findings)
     items = in_order(rows.items, order)
     num_items = int(items.max()) + 1
     given = offsets_of(np.bincount(items, minlength=num_items).astype(np.int64))
-    clock, stamps = _frequency(rows, order, given, freq=freq, findings=findings)
-    distinct = DistinctStamps.of(stamps, given)
+    clock, timestamps = _frequency(rows, order, given, freq=freq, findings=findings)
+    distinct = DistinctTimestamps.of(timestamps, given)
     asked = open_days or OpenDays()
-    clock = set_open_days(clock, rows, stamps, distinct=distinct.stamps, asked=asked, findings=findings)
+    clock = set_open_days(clock, rows, timestamps, distinct=distinct.timestamps, asked=asked, findings=findings)
     if timezone is not None:
         clock = replace(clock, timezone=timezone)
-    ordinals = distinct.to_rows(clock.floor(distinct.stamps))
+    ordinals = distinct.to_rows(clock.floor(distinct.timestamps))
     del distinct
-    _check_same_calendar(rows, stamps, ordinals, given, clock)
+    _check_same_calendar(rows, timestamps, ordinals, given, clock)
     first, last = ordinals[given[:-1]], ordinals[given[1:] - 1]
     lengths = last - first + 1
     _check_size(rows, clock, lengths, num_rows=len(order))
@@ -118,62 +118,66 @@ def to_grid(
 
 
 def _sorted(rows: Rows, findings: list[Finding]) -> IntArray:
-    """Return the rows by item, then by stamp; counts those that came too late in the file."""
+    """Return the rows by item, then by timestamp; counts those that came too late in the file."""
     ascends = bool((rows.items[1:] >= rows.items[:-1]).all())
     order = np.arange(len(rows.items)) if ascends else np.argsort(rows.items, kind="stable")
-    stamps, items = in_order(rows.stamps, order), in_order(rows.items, order)
-    too_late = (stamps[1:] < stamps[:-1]) & (items[1:] == items[:-1])
+    timestamps, items = in_order(rows.timestamps, order), in_order(rows.items, order)
+    too_late = (timestamps[1:] < timestamps[:-1]) & (items[1:] == items[:-1])
     if too_late.any():
         late = order[1:][too_late]
         file, lines = rows.locate(np.sort(late)[:MAX_LISTED_ROWS].tolist())
         were = "was" if len(late) == 1 else "were"
-        message = f"{_count(len(late), 'row')} came before an earlier stamp and {were} sorted by `{rows.time_column}`"
+        message = (
+            f"{_count(len(late), 'row')} came before an earlier timestamp and {were} sorted by `{rows.time_column}`"
+        )
         finding = Finding("N_TIME_UNSORTED", "note", message, file, lines, rows.time_column, count=len(late))
         findings.append(finding)
-        order = np.lexsort((rows.stamps, rows.items))
+        order = np.lexsort((rows.timestamps, rows.items))
     return order.astype(np.int64)
 
 
 def _frequency(
     rows: Rows, order: IntArray, offsets: IntArray, *, freq: str | None, findings: list[Finding]
-) -> tuple[Frequency, StampArray]:
-    """Return the calendar and the stamps on it: as they are, or moved by little where they wander."""
-    stamps = in_order(rows.stamps, order)
+) -> tuple[Frequency, TimestampArray]:
+    """Return the calendar and the timestamps on it: as they are, or moved by little where they wander."""
+    timestamps = in_order(rows.timestamps, order)
     try:
         if freq is None:
-            return infer_frequency(stamps, offsets), stamps
-        distinct = DistinctStamps.of(stamps, offsets).stamps
+            return infer_frequency(timestamps, offsets), timestamps
+        distinct = DistinctTimestamps.of(timestamps, offsets).timestamps
         clock = parse_frequency(freq, distinct)
         if _on_grid(clock, distinct).all():
-            return clock, stamps
-        refused = _off_grid(rows, order, clock, stamps, offsets=offsets)
+            return clock, timestamps
+        refused = _off_grid(rows, order, clock, timestamps, offsets=offsets)
     except DataError as error:
         refused = _irregular(rows, order, offsets, error)
-    if are_midnights_elsewhere(stamps, offsets):
-        raise _summer_time(rows, order, stamps)
-    snapped = snap(stamps, offsets)
+    if are_midnights_elsewhere(timestamps, offsets):
+        raise _summer_time(rows, order, timestamps)
+    snapped = snap(timestamps, offsets)
     if snapped is None:
         raise refused
-    clock = snapped.freq if freq is None else parse_frequency(freq, snapped.stamps)
-    if not _on_grid(clock, snapped.stamps).all():
+    clock = snapped.freq if freq is None else parse_frequency(freq, snapped.timestamps)
+    if not _on_grid(clock, snapped.timestamps).all():
         raise refused
     file, _ = rows.locate([int(order[0])])
     message = (
-        f"{_count(snapped.num_moved, 'stamp')} moved to the grid of frequency {clock.alias}, "
+        f"{_count(snapped.num_moved, 'timestamp')} moved to the grid of frequency {clock.alias}, "
         f"by at most {snapped.furthest}"
     )
     findings.append(
         Finding("W_TIME_SNAPPED", "repair", message, file, column=rows.time_column, count=snapped.num_moved)
     )
-    return clock, snapped.stamps
+    return clock, snapped.timestamps
 
 
-def _summer_time(rows: Rows, order: IntArray, stamps: StampArray) -> DataError:
+def _summer_time(rows: Rows, order: IntArray, timestamps: TimestampArray) -> DataError:
     """Return the refusal of midnights of a zone with summer time that is not named."""
     file, _ = rows.locate([int(order[0])])
-    hours = np.unique((stamps - stamps.astype("datetime64[D]")).astype("timedelta64[m]").astype(np.int64))
+    hours = np.unique((timestamps - timestamps.astype("datetime64[D]")).astype("timedelta64[m]").astype(np.int64))
     times = " and ".join(f"{minute // 60:02d}:{minute % 60:02d}" for minute in hours)
-    message = f"time column `{rows.time_column}`: stamps fall on {times} for months each, as midnights of a zone with"
+    message = (
+        f"time column `{rows.time_column}`: timestamps fall on {times} for months each, as midnights of a zone with"
+    )
     fix = "name that zone, as `--tz Europe/Berlin`, so that each row gets its own day"
     finding = Finding("E_TIME_SUMMER", "refusal", f"{message} summer time", file, column=rows.time_column, fix=fix)
     return refusal([finding])
@@ -183,7 +187,7 @@ def _irregular(rows: Rows, order: IntArray, offsets: IntArray, error: DataError)
     """Return the refusal with its file, naming series whose frequencies differ where that is the cause."""
     file, _ = rows.locate([int(order[0])])
     where = f"{file}, time column `{rows.time_column}`"
-    differing = differing_frequencies(rows.stamps[order], offsets)
+    differing = differing_frequencies(rows.timestamps[order], offsets)
     if differing:
         message = f"{where}: series have different calendars: {calendars_in_words(differing, rows.labels)}"
         fix = one_calendar_fix(differing)
@@ -194,7 +198,7 @@ def _irregular(rows: Rows, order: IntArray, offsets: IntArray, error: DataError)
 
 
 def _check_same_calendar(
-    rows: Rows, stamps: StampArray, ordinals: IntArray, offsets: IntArray, freq: Frequency
+    rows: Rows, timestamps: TimestampArray, ordinals: IntArray, offsets: IntArray, freq: Frequency
 ) -> None:
     """Raise DataError for series on a coarser calendar of their own: months in a panel of days are no gaps."""
     same = same_series(len(ordinals), offsets)
@@ -205,7 +209,7 @@ def _check_same_calendar(
     coarse = {
         int(series): own.alias
         for series, step in zip(long[:MAX_CALENDARS], smallest, strict=True)
-        if step > 1 and (own := _own_calendar(stamps[offsets[series] : offsets[series + 1]])) is not None
+        if step > 1 and (own := _own_calendar(timestamps[offsets[series] : offsets[series + 1]])) is not None
     }
     if coarse:
         file, _ = rows.locate([0])
@@ -221,31 +225,33 @@ def _check_same_calendar(
         )
 
 
-def _own_calendar(stamps: StampArray) -> Frequency | None:
+def _own_calendar(timestamps: TimestampArray) -> Frequency | None:
     """Return the calendar of one series where its rows fill it without a gap."""
     try:
-        freq = infer_frequency(stamps, np.array([0, len(stamps)], dtype=np.int64))
+        freq = infer_frequency(timestamps, np.array([0, len(timestamps)], dtype=np.int64))
     except DataError:
         return None
-    return freq if bool((np.diff(freq.floor(stamps)) == 1).all()) else None
+    return freq if bool((np.diff(freq.floor(timestamps)) == 1).all()) else None
 
 
-def _on_grid(freq: Frequency, stamps: StampArray) -> BoolArray:
-    return np.asarray(freq.to_timestamps(freq.floor(stamps)) == stamps)
+def _on_grid(freq: Frequency, timestamps: TimestampArray) -> BoolArray:
+    return np.asarray(freq.to_timestamps(freq.floor(timestamps)) == timestamps)
 
 
-def _off_grid(rows: Rows, order: IntArray, freq: Frequency, stamps: StampArray, *, offsets: IntArray) -> DataError:
-    off = np.flatnonzero(~_on_grid(freq, stamps))
+def _off_grid(
+    rows: Rows, order: IntArray, freq: Frequency, timestamps: TimestampArray, *, offsets: IntArray
+) -> DataError:
+    off = np.flatnonzero(~_on_grid(freq, timestamps))
     file, lines = rows.locate(np.sort(order[off])[:MAX_LISTED_ROWS].tolist())
-    stamp = in_words(stamps[off[0]])
-    message = f"{rows_in_words(lines, len(off))}: stamp {stamp} is not on the grid of frequency {freq.alias}"
+    timestamp = in_words(timestamps[off[0]])
+    message = f"{rows_in_words(lines, len(off))}: timestamp {timestamp} is not on the grid of frequency {freq.alias}"
     resample = f"`--resample {freq.alias} --aggregate mean`"
     fix = f"name the frequency of the rows with --freq, or bring them to this one with {resample}"
     try:
-        message += f"; the rows are {infer_frequency(stamps, offsets).alias}"
+        message += f"; the rows are {infer_frequency(timestamps, offsets).alias}"
     except DataError:
         fix = f"bring the rows to this frequency with {resample}, or leave out --freq"
-    finding = Finding("E_TIME_OFF_GRID", "refusal", message, file, lines, rows.time_column, stamp, len(off), fix)
+    finding = Finding("E_TIME_OFF_GRID", "refusal", message, file, lines, rows.time_column, timestamp, len(off), fix)
     return refusal([finding])
 
 
@@ -258,7 +264,7 @@ def _check_size(rows: Rows, freq: Frequency, lengths: IntArray, *, num_rows: int
     raise DataError(
         f"the grid of frequency {freq.alias} would hold {total} rows for {num_rows} rows of the file"
         + (f", {int(lengths[longest])} of them for series {quoted(label)}" if label else ""),
-        hint="look for a wrong stamp far from the others, or name a coarser frequency with --freq",
+        hint="look for a wrong timestamp far from the others, or name a coarser frequency with --freq",
         code="E_TIME_SPARSE",
     )
 
@@ -277,7 +283,7 @@ def _note_gaps(rows: Rows, freq: Frequency, ordinals: IntArray, items: IntArray,
     kind, fix = ("closed days or gaps", CALENDAR_FIX) if unclear else ("gaps", None)
     where = f"after {after}" + (f" in series {quoted(label)}" if label else "")
     message = (
-        f"{_count(missing, 'stamp')} of the {freq.alias} calendar have no row ({kind}, {len(gaps):,} runs, the longest "
+        f"{_count(missing, 'timestamp')} of the {freq.alias} calendar have no row ({kind}, {len(gaps):,} runs, the longest "
         f"of {int(steps[longest]) - 1:,} {where}); they are masked, not filled in"
     )
     first = in_words(freq.to_timestamps(ordinals[gaps[0] : gaps[0] + 1] + 1)[0])

@@ -40,15 +40,15 @@ def resample(
     where targets are summed or counted. Of the columns at the places `labels`, which are constant or hold codes, the
     last value is taken.
     """
-    if rows.stamps.dtype.kind != "M":
+    if rows.timestamps.dtype.kind != "M":
         raise UsageError(
             "`--resample` needs dates and times, the rows are steps",
             hint="leave `--resample` out, or name the time column with --time",
             code="E_RUN_RESAMPLE",
         )
     grid = _grid(freq)
-    ordinals = grid.floor(rows.stamps)
-    order = np.lexsort((rows.stamps, ordinals, rows.items))
+    ordinals = grid.floor(rows.timestamps)
+    order = np.lexsort((rows.timestamps, ordinals, rows.items))
     items, steps = rows.items[order], ordinals[order]
     begins = np.flatnonzero(np.append(True, (np.diff(items) != 0) | (np.diff(steps) != 0)))
     values = rows.values[order]
@@ -61,17 +61,17 @@ def resample(
     brought = np.stack(columns, axis=1) if columns else np.empty((len(begins), 0))
     items, steps, sources = items[begins], steps[begins], order[begins]
     message = (
-        f"{len(rows.stamps)} rows became {len(begins)} of frequency {grid.alias} by `{how}`; the last step, "
-        f"{in_words(grid.to_timestamps(steps.max(keepdims=True))[0])}, holds rows up to {in_words(rows.stamps.max())}"
+        f"{len(rows.timestamps)} rows became {len(begins)} of frequency {grid.alias} by `{how}`; the last step, "
+        f"{in_words(grid.to_timestamps(steps.max(keepdims=True))[0])}, holds rows up to {in_words(rows.timestamps.max())}"
     )
-    findings.append(Finding("N_TIME_RESAMPLED", "note", message, column=rows.time_column, count=len(rows.stamps)))
+    findings.append(Finding("N_TIME_RESAMPLED", "note", message, column=rows.time_column, count=len(rows.timestamps)))
     if how in _OVER_NOTHING_ZERO:
         items, steps, sources, brought = _with_empty_steps(items, steps, sources, brought, num_targets, findings, rows)
     locate = rows.locate
     return replace(
         rows,
         items=items,
-        stamps=grid.to_timestamps(steps),
+        timestamps=grid.to_timestamps(steps),
         values=brought,
         locate=lambda chosen: locate(sources[np.asarray(chosen, dtype=np.int64)].tolist()),
     )

@@ -115,7 +115,7 @@ def check_lines(source: Source) -> None:
     lines = _long_cells(payload)
     if lines:
         message = f"{rows_in_words(lines, len(lines))}: a cell of more than 128 KiB"
-        fix = "remove these cells, they are no numbers, stamps or ids"
+        fix = "remove these cells, they are no numbers, timestamps or ids"
         rows = tuple(lines[:MAX_LISTED_ROWS])
         raise refusal([Finding("E_DATA_CELL", "refusal", message, source.path, rows, count=len(lines), fix=fix)])
 

@@ -47,10 +47,10 @@ SAMPLE_BYTES = 2**22
 _BLOCK_BYTES = 2**22
 _LONG_BLOCK_BYTES = 2**26
 _FAILED_COLUMN = re.compile(r"In CSV column #(\d+)")
-_PLAIN_STAMP = re.compile(r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)?")
+_PLAIN_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)?")
 _PLAIN_INTEGER = re.compile(r"-?\d{1,18}")
 _RETRIES = 4
-#: Share of distinct texts in a sample above which a column of stamps is no dictionary: in a panel stamps repeat later.
+#: Share of distinct texts in a sample above which a column of timestamps is no dictionary: in a panel timestamps repeat later.
 _MOSTLY_DISTINCT = 0.5
 
 
@@ -108,7 +108,7 @@ class Sheet:
 
         Text is categorical, "" where a cell is empty. Numbers are float64, or categorical text where one cell is no
         plain number or the user names the marks. Time is datetime64[us] or int64 where every cell is written so, else
-        text: as Arrow holds it where one column holds the stamps and few repeat, else as objects.
+        text: as Arrow holds it where one column holds the timestamps and few repeat, else as objects.
         """
         import pyarrow as pa
 
@@ -170,13 +170,13 @@ class Sheet:
         return lines if len(self.names) == 1 else lines[(starts < ends)[self.dialect.skipped_lines :]]
 
     def _time_type(self, place: int, *, is_alone: bool) -> pa.DataType:
-        """Return the type in which stamps are tried first, from how they are written in the sample."""
+        """Return the type in which timestamps are tried first, from how they are written in the sample."""
         import pyarrow as pa
 
         if self.settings.date_format is not None:
             return pa.dictionary(pa.int32(), pa.string())
         cells = [cell for cell in self.sample().iloc[:200, place] if cell]
-        if cells and all(_PLAIN_STAMP.fullmatch(cell) for cell in cells):
+        if cells and all(_PLAIN_TIMESTAMP.fullmatch(cell) for cell in cells):
             return pa.timestamp("us")
         if cells and all(_PLAIN_INTEGER.fullmatch(cell) for cell in cells):
             return pa.int64()

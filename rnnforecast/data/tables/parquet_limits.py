@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 #: Bytes of text that one batch of rows may become.
 BATCH_BYTES = 2**28
-#: Bytes that a number, a stamp or a truth value takes at most, with all that stands beside it in its page.
+#: Bytes that a number, a timestamp or a truth value takes at most, with all that stands beside it in its page.
 _WIDEST_VALUE = 64
 _MIN_PAGE = 2**20
 #: Rows that a sample has at least.

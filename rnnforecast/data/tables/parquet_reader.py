@@ -118,7 +118,7 @@ class ParquetColumns:
     def read(self, *, text: Sequence[str], numeric: Sequence[str], time: Sequence[str] = ()) -> pd.DataFrame:
         """Return columns by name: text categorical, "" where it is null; numbers float64, or text as it stands there.
 
-        Stamps keep their type. Raises DataError for damage and for columns that hold no plain values.
+        Timestamps keep their type. Raises DataError for damage and for columns that hold no plain values.
         """
         import pyarrow as pa
 
@@ -175,7 +175,7 @@ class ParquetColumns:
     def problems_of(self, names: Sequence[str]) -> list[Finding]:
         """Return the refusals of columns that hold no plain values, or far more of them than the file has bytes."""
         reasons = {name: unusable(self.fields[name]) for name in names if name in self.fields}
-        fix = "write it as a column of numbers, stamps or text, or use another column"
+        fix = "write it as a column of numbers, timestamps or text, or use another column"
         return [
             Finding(
                 "E_COLUMN_TYPE",
@@ -244,7 +244,7 @@ class _Column:
             self.values[start : start + len(column)] = self._as_numbers(column)
         elif self.is_native_time:
             decoded = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
-            self.chunks.append(_as_stamps(decoded))
+            self.chunks.append(_as_timestamps(decoded))
         else:
             self.chunks.append(_as_text(column))
 
@@ -317,8 +317,8 @@ def _as_text(column: pa.Array) -> pa.Array:
     return column.cast(pa.string()).fill_null("").dictionary_encode()
 
 
-def _as_stamps(column: pa.Array) -> pa.Array:
-    """Return a batch of stamps or whole numbers as it is, dates as stamps, anything else as text."""
+def _as_timestamps(column: pa.Array) -> pa.Array:
+    """Return a batch of timestamps or whole numbers as it is, dates as timestamps, anything else as text."""
     import pyarrow as pa
 
     kind = column.type

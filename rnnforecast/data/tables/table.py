@@ -53,7 +53,7 @@ class Table:
         return tuple(self._columns.problems) if isinstance(self._columns, Sheet) else ()
 
     def read(self, *, text: Sequence[str] = (), numeric: Sequence[str] = (), time: Sequence[str] = ()) -> pd.DataFrame:
-        """Return whole columns by name: ids as written, stamps in the plainest type, numbers or (undecided) as text."""
+        """Return whole columns by name: ids as written, timestamps in the plainest type, numbers or (undecided) as text."""
         if isinstance(self._columns, ParquetColumns):
             return self._columns.read(text=text, numeric=numeric, time=time)
         place = {name: index for index, name in reversed(list(enumerate(self.names)))}

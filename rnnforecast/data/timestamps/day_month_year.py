@@ -1,6 +1,6 @@
-"""Whole columns of dates such as 01/02/2024 10:30 as stamps, from their digits by place: no text is made of any row.
+"""Whole columns of dates such as 01/02/2024 10:30 as timestamps, from their digits by place: no text is made of any row.
 
-Only columns without a doubt are read here; whatever is odd in one is left to `stamps`, which names its rows.
+Only columns without a doubt are read here; whatever is odd in one is left to `timestamps`, which names its rows.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnforecast.data.timestamps.text import Stamps
+from rnnforecast.data.timestamps.text import Timestamps
 from rnnforecast.findings import Finding
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from rnnforecast.config import DataSettings
-    from rnnforecast.data.calendar.frequency import StampArray
+    from rnnforecast.data.calendar.frequency import TimestampArray
 
     Digits = npt.NDArray[np.uint8]
     IntArray = npt.NDArray[np.int64]
@@ -38,8 +38,8 @@ _PADDINGS = (
 )
 
 
-def parse_slashed(column: pa.ChunkedArray, *, name: str, path: str, how: DataSettings | None) -> Stamps | None:
-    """Return a column of dates as stamps, None where it holds any other text or may be read in two orders."""
+def parse_slashed(column: pa.ChunkedArray, *, name: str, path: str, how: DataSettings | None) -> Timestamps | None:
+    """Return a column of dates as timestamps, None where it holds any other text or may be read in two orders."""
     texts = [_characters(chunk) for chunk in column.chunks if len(chunk)]
     layouts = {None if signs is None else _layout(signs) for signs in texts}
     parts = [_parts(signs) for signs in texts if signs is not None]
@@ -50,15 +50,15 @@ def parse_slashed(column: pa.ChunkedArray, *, name: str, path: str, how: DataSet
     day_first = how.dayfirst if how is not None and is_asked else _order(firsts, seconds)
     if day_first is None:
         return None
-    stamps = _compose(years, seconds, firsts) if day_first else _compose(years, firsts, seconds)
-    if stamps is None:
+    timestamps = _compose(years, seconds, firsts) if day_first else _compose(years, firsts, seconds)
+    if timestamps is None:
         return None
-    stamps += times.astype("timedelta64[s]")
+    timestamps += times.astype("timedelta64[s]")
     if is_asked:
-        return Stamps(stamps)
+        return Timestamps(timestamps)
     order = "day/month/year" if day_first else "month/day/year"
     message = f"time column `{name}` is read as {order}: no other order fits all rows"
-    return Stamps(stamps, findings=(Finding("N_TIME_ORDER", "note", message, path, column=name),))
+    return Timestamps(timestamps, findings=(Finding("N_TIME_ORDER", "note", message, path, column=name),))
 
 
 def _layout(signs: Digits) -> bytes | None:
@@ -122,7 +122,7 @@ def _order(firsts: Digits, seconds: Digits) -> bool | None:
     return True if not not_month and bool((firsts == seconds).all()) else None
 
 
-def _compose(years: npt.NDArray[np.int16], months: Digits, days: Digits) -> StampArray | None:
+def _compose(years: npt.NDArray[np.int16], months: Digits, days: Digits) -> TimestampArray | None:
     """Return dates, None where one does not exist."""
     if months.min() < 1 or months.max() > 12 or days.min() < 1:
         return None

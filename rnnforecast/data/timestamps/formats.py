@@ -1,4 +1,4 @@
-"""The ways to write a stamp that have one reading: which texts each fits, and how they become stamps."""
+"""The ways to write a timestamp that have one reading: which texts each fits, and how they become timestamps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from rnnforecast.data.calendar.frequency import StampArray
+    from rnnforecast.data.calendar.frequency import TimestampArray
 
     TextArray = npt.NDArray[np.object_]
     BoolArray = npt.NDArray[np.bool_]
@@ -32,11 +32,11 @@ _WEEKDAY = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,? +)?"
 
 @dataclass(frozen=True)
 class Format:
-    """One way to write stamps: its name, the texts it fits, and how distinct texts become datetime64[us] or NaT."""
+    """One way to write timestamps: its name, the texts it fits, and how distinct texts become datetime64[us] or NaT."""
 
     name: str
     pattern: re.Pattern[str]
-    parse: Callable[[TextArray], StampArray]
+    parse: Callable[[TextArray], TimestampArray]
 
     def fits(self, texts: TextArray) -> BoolArray:
         """Return which texts are written so."""
@@ -65,7 +65,7 @@ def to_number(column: pd.Series[Any]) -> pd.Series[Any]:
     return pd.to_numeric(column.mask(endless), errors="coerce")
 
 
-def to_datetime(texts: TextArray, text_format: str, *, utc: bool = False) -> StampArray:
+def to_datetime(texts: TextArray, text_format: str, *, utc: bool = False) -> TimestampArray:
     """Return texts of a format of `strptime`, or ISO8601, as datetime64[us]; NaT where they are not.
 
     With `utc` their offsets are taken off. Raises ValueError for a format that is none.
@@ -76,31 +76,31 @@ def to_datetime(texts: TextArray, text_format: str, *, utc: bool = False) -> Sta
     return parsed.to_numpy().astype("datetime64[us]")
 
 
-def nothing(length: int) -> StampArray:
-    """Return so many missing stamps."""
+def nothing(length: int) -> TimestampArray:
+    """Return so many missing timestamps."""
     return np.full(length, np.datetime64("NaT", "us"))
 
 
-def _iso(texts: TextArray) -> StampArray:
-    stamps = to_datetime(texts, "ISO8601")
-    lost = np.flatnonzero(np.isnat(stamps))
+def _iso(texts: TextArray) -> TimestampArray:
+    timestamps = to_datetime(texts, "ISO8601")
+    lost = np.flatnonzero(np.isnat(timestamps))
     if len(lost):  # years before 1678 and after 2261 too
-        stamps[lost] = _iso_one_by_one(texts[lost])
-    return stamps
+        timestamps[lost] = _iso_one_by_one(texts[lost])
+    return timestamps
 
 
-def _iso_one_by_one(texts: TextArray) -> StampArray:
+def _iso_one_by_one(texts: TextArray) -> TimestampArray:
     padded = np.array([re.sub(r"(?<![\d.])(\d)(?!\d)", r"0\1", text.replace(",", ".")) for text in texts], dtype=object)
     try:
         return padded.astype("U").astype("datetime64[us]")
     except ValueError:
-        stamps = nothing(len(padded))
+        timestamps = nothing(len(padded))
         for row, text in enumerate(padded):
             try:
-                stamps[row] = np.datetime64(text, "us")
+                timestamps[row] = np.datetime64(text, "us")
             except ValueError:
                 continue
-        return stamps
+        return timestamps
 
 
 def stripped(texts: TextArray) -> TextArray:
@@ -123,13 +123,13 @@ def same_length(texts: TextArray) -> bool:
     return len(set(map(len, texts))) == 1
 
 
-def strptime(text_format: str) -> Callable[[TextArray], StampArray]:
+def strptime(text_format: str) -> Callable[[TextArray], TimestampArray]:
     """Return a parser of one format of `strptime`."""
     return lambda texts: to_datetime(texts, text_format)
 
 
-def _zoned(texts: TextArray) -> StampArray:
-    """Return stamps with an offset in UTC."""
+def _zoned(texts: TextArray) -> TimestampArray:
+    """Return timestamps with an offset in UTC."""
     if len(texts) > MANY:
         import pyarrow as pa
 
@@ -143,7 +143,7 @@ def _zoned(texts: TextArray) -> StampArray:
     return parsed.dt.tz_localize(None).to_numpy().astype("datetime64[us]")
 
 
-def _months(texts: TextArray) -> StampArray:
+def _months(texts: TextArray) -> TimestampArray:
     """Return the first days of months written as year and month, in either order, by number or name."""
     lowered = pd.Series(texts, dtype=object).str.lower()
     by_name = month_numbers(lowered.str.extract(f"({ENGLISH_MONTH})", expand=False))
@@ -154,7 +154,7 @@ def _months(texts: TextArray) -> StampArray:
     return compose(year, month)
 
 
-def _quarters(texts: TextArray) -> StampArray:
+def _quarters(texts: TextArray) -> TimestampArray:
     """Return the first days of quarters."""
     lowered = pd.Series(texts, dtype=object).str.lower()
     year = pd.to_numeric(lowered.str.extract(r"(\d{4})", expand=False))
@@ -162,24 +162,24 @@ def _quarters(texts: TextArray) -> StampArray:
     return compose(year, quarter * 3 - 2)
 
 
-def compose(year: pd.Series[Any], month: pd.Series[Any], day: pd.Series[Any] | None = None) -> StampArray:
+def compose(year: pd.Series[Any], month: pd.Series[Any], day: pd.Series[Any] | None = None) -> TimestampArray:
     """Return the days of these numbers, the first of the month where there is no day; NaT for days that are none."""
     good = (year.notna() & month.between(1, 12)).to_numpy()
     ordinal = (year.fillna(1970) - 1970) * 12 + month.fillna(1) - 1
     months = ordinal.to_numpy(dtype=np.int64).astype("datetime64[M]")
-    stamps = months.astype("datetime64[D]")
+    timestamps = months.astype("datetime64[D]")
     if day is not None:
         good &= day.between(1, 31).to_numpy()
-        stamps = stamps + (day.fillna(1).to_numpy(dtype=np.int64) - 1).astype("timedelta64[D]")
-        good &= stamps.astype("datetime64[M]") == months  # 30 February is no day
-    return np.where(good, stamps.astype("datetime64[us]"), np.datetime64("NaT", "us"))
+        timestamps = timestamps + (day.fillna(1).to_numpy(dtype=np.int64) - 1).astype("timedelta64[D]")
+        good &= timestamps.astype("datetime64[M]") == months  # 30 February is no day
+    return np.where(good, timestamps.astype("datetime64[us]"), np.datetime64("NaT", "us"))
 
 
-def _named_days(pattern: str) -> Callable[[TextArray], StampArray]:
+def _named_days(pattern: str) -> Callable[[TextArray], TimestampArray]:
     """Return a parser of days whose month is a name: groups day, month, year, hour, minute, second, half of day."""
     order = ("month", "day", "year") if pattern == _MONTH_FIRST else ("day", "month", "year")
 
-    def parse(texts: TextArray) -> StampArray:
+    def parse(texts: TextArray) -> TimestampArray:
         parts = pd.Series(texts, dtype=object).str.lower().str.extract(pattern)
         parts.columns = pd.Index([*order, "hour", "minute", "second", "half"])
         day, year = pd.to_numeric(parts["day"]), pd.to_numeric(parts["year"])
@@ -200,7 +200,7 @@ def _since_midnight(parts: pd.DataFrame) -> npt.NDArray[np.timedelta64]:
     return np.where(good.to_numpy(), spans, np.timedelta64("NaT", "us"))
 
 
-def _weeks(texts: TextArray) -> StampArray:
+def _weeks(texts: TextArray) -> TimestampArray:
     """Return the days of ISO weeks, their Mondays where no day of the week is written."""
     parts = pd.Series(texts, dtype=object).str.lower().str.extract(r"(\d{4})\D*w(\d{1,2})(?:-?([1-7]))?$")
     year, week, day = parts.fillna({0: "1970", 1: "0", 2: "1"}).astype(np.int64).to_numpy().T  # no year has a week 0
@@ -208,7 +208,7 @@ def _weeks(texts: TextArray) -> StampArray:
     return np.where(exists, mondays + (day - 1).astype("timedelta64[D]"), np.datetime64("NaT", "us"))
 
 
-def iso_weeks(year: npt.NDArray[np.int64], week: npt.NDArray[np.int64]) -> tuple[StampArray, BoolArray]:
+def iso_weeks(year: npt.NDArray[np.int64], week: npt.NDArray[np.int64]) -> tuple[TimestampArray, BoolArray]:
     """Return the Mondays of ISO weeks, and which of them exist: most years have no week 53."""
     fourth = (year - 1970).astype("datetime64[Y]").astype("datetime64[D]") + np.timedelta64(3, "D")  # 4 January
     weekday = (fourth.astype(np.int64) + 3) % 7  # 1970-01-01 was a Thursday; Monday is 0
@@ -217,20 +217,20 @@ def iso_weeks(year: npt.NDArray[np.int64], week: npt.NDArray[np.int64]) -> tuple
     return mondays.astype("datetime64[us]"), np.asarray((of_year == year) & (week >= 1))
 
 
-def _clock(texts: TextArray) -> StampArray:
+def _clock(texts: TextArray) -> TimestampArray:
     """Return times of day on the first of January 1970."""
     cleaned = pd.Series(texts, dtype=object).str.replace(".", ":", regex=False)
     parsed = pd.to_timedelta(cleaned.where(cleaned.str.count(":") == 2, cleaned + ":00"), errors="coerce")
     return np.datetime64(0, "us") + parsed.to_numpy().astype("timedelta64[us]")
 
 
-def _half_days(texts: TextArray) -> StampArray:
+def _half_days(texts: TextArray) -> TimestampArray:
     parts = pd.Series(texts, dtype=object).str.lower().str.extract(rf"^(\S+){_CLOCK_TAIL}$")
     parts.columns = pd.Index(["date", "hour", "minute", "second", "half"])
     return _iso(parts["date"].to_numpy(dtype=object)) + _since_midnight(parts)
 
 
-def _format(name: str, pattern: str, parse: Callable[[TextArray], StampArray]) -> Format:
+def _format(name: str, pattern: str, parse: Callable[[TextArray], TimestampArray]) -> Format:
     return Format(name, re.compile(pattern, re.IGNORECASE), parse)
 
 
@@ -279,7 +279,7 @@ def _with_dash(texts: TextArray) -> TextArray:
 
 
 def format_of(text: str) -> str | None:
-    """Return the name of the format of one text, None where it is no stamp; clock times and years count too."""
+    """Return the name of the format of one text, None where it is no timestamp; clock times and years count too."""
     for known in (*FORMATS, CLOCK):
         if known.pattern.fullmatch(text):
             return known.name

@@ -14,7 +14,7 @@ import pandas as pd
 
 from rnnforecast.data.errors import refusal, rows_in_words
 from rnnforecast.data.timestamps.formats import iso_weeks, to_datetime, to_number
-from rnnforecast.data.timestamps.text import Stamps
+from rnnforecast.data.timestamps.text import Timestamps
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ _FAR = 1_893_456_000  # seconds from 1970 to 2030: dates of data lie before
 
 def parse_integers(
     values: IntArray, *, name: str, path: str, how: DataSettings | None = None, lines_of: LinesOf | None = None
-) -> Stamps:
+) -> Timestamps:
     """Return whole numbers of a time column as years, dates (YYYYMMDD), time since 1970 or plain steps.
 
     Raises DataError for numbers in two units, and for days of a spreadsheet that nobody called so.
@@ -71,18 +71,18 @@ def parse_integers(
     if dates is not None:
         return dates
     if column.words & _NEVER_EPOCHS:
-        return Stamps(values.astype(np.int64))
+        return Timestamps(values.astype(np.int64))
     unit = _unit_of(column, low, high)
     if unit is not None:
         return _from_epoch(column, unit)
     if column.words & _DATE_WORDS and _EXCEL_DAYS[0] <= low and high < _EXCEL_DAYS[1]:
         raise refusal([_like_excel(column, float(low))])
-    return Stamps(values.astype(np.int64))
+    return Timestamps(values.astype(np.int64))
 
 
 def parse_floats(
     values: FloatArray, *, name: str, path: str, how: DataSettings | None = None, lines_of: LinesOf | None = None
-) -> Stamps:
+) -> Timestamps:
     """Return numbers with decimals as time since 1970, exact to the millisecond, or as days of a spreadsheet.
 
     Raises DataError for any other numbers.
@@ -91,8 +91,8 @@ def parse_floats(
     if how is not None and how.excel_dates:
         return _from_excel(column)
     if not np.isfinite(values).all():
-        fix = "write the stamp, or remove the row"
-        raise refusal([column.finding("E_TIME_TEXT", ~np.isfinite(values), "an infinite number is no stamp", fix)])
+        fix = "write the timestamp, or remove the row"
+        raise refusal([column.finding("E_TIME_TEXT", ~np.isfinite(values), "an infinite number is no timestamp", fix)])
     low, high = float(values.min()), float(values.max())
     unit = how.epoch_unit if how is not None and how.epoch_unit is not None else _unit_of(column, int(low), int(high))
     if unit is not None:
@@ -103,14 +103,14 @@ def parse_floats(
         months = np.round(12 * values).astype(np.int64) - 12 * 1970
         message = f"time column `{column.name}` is read as years with decimals, by their months"
         note = Finding("N_TIME_COMPACT", "note", message, path, column=name, value=f"{values[0]:.12g}")
-        return Stamps(months.astype("datetime64[M]").astype("datetime64[us]"), findings=(note,))
+        return Timestamps(months.astype("datetime64[M]").astype("datetime64[us]"), findings=(note,))
     words = f"{low:.12g} is neither a whole step nor a time since 1970"
     fix = "name another column with --time, or read the rows as steps in file order with `--time none`"
     raise refusal([column.finding("E_TIME_TEXT", np.ones(len(values), dtype=np.bool_), words, fix)])
 
 
-def _from_excel(column: _Numbers) -> Stamps:
-    """Return days of a spreadsheet as stamps, to the nearest second as spreadsheets show them."""
+def _from_excel(column: _Numbers) -> Timestamps:
+    """Return days of a spreadsheet as timestamps, to the nearest second as spreadsheets show them."""
     values = column.values.astype(np.float64)
     outside = ~((values >= _EXCEL_LIMITS[0]) & (values < _EXCEL_LIMITS[1]))
     if outside.any():
@@ -119,10 +119,10 @@ def _from_excel(column: _Numbers) -> Stamps:
     seconds = np.round(values * 86_400.0).astype(np.int64)
     message = f"time column `{column.name}` is read as days since 1899-12-30, as spreadsheets count them"
     note = Finding("N_TIME_EXCEL", "note", message, column.path, column=column.name, value=f"{values[0]:g}")
-    return Stamps(_EXCEL_ZERO + seconds.astype("timedelta64[s]"), findings=(note,))
+    return Timestamps(_EXCEL_ZERO + seconds.astype("timedelta64[s]"), findings=(note,))
 
 
-def holds_stamps(column: pd.Series[Any]) -> bool:
+def holds_timestamps(column: pd.Series[Any]) -> bool:
     """Whether a sample of numbers with decimals has the size of times since 1970, or of days of a spreadsheet."""
     numbers = to_number(column).dropna()
     if numbers.empty:
@@ -170,15 +170,15 @@ class _Numbers:
         return Finding(code, "refusal", message, self.path, lines, self.name, value, len(rows), fix)
 
 
-def _written_as_one(column: _Numbers, low: int, high: int) -> Stamps | None:
+def _written_as_one(column: _Numbers, low: int, high: int) -> Timestamps | None:
     """Return years, YYYYMM, YYYYMMDD and longer ones written as one number, None where they are not."""
     values, words = column.values.astype(np.int64), column.words
     if words & {"year", "years", "date", "ds"} and low >= 1500 and high <= 2200:
-        return Stamps((values - 1970).astype("datetime64[Y]").astype("datetime64[us]"))
+        return Timestamps((values - 1970).astype("datetime64[Y]").astype("datetime64[us]"))
     if low >= 150_001 and high <= 220_012 and words & _MONTH_WORDS and bool(((values % 100 - 1) < 12).all()):
         months = (values // 100 - 1970) * 12 + values % 100 - 1
         if bool((values % 100 >= 1).all()):
-            return Stamps(months.astype("datetime64[M]").astype("datetime64[us]"))
+            return Timestamps(months.astype("datetime64[M]").astype("datetime64[us]"))
     if words & {"step", "index", "t"}:
         return None
     weeks = _written_as_weeks(column, low, high)
@@ -193,11 +193,11 @@ def _written_as_one(column: _Numbers, low: int, high: int) -> Stamps | None:
         if dates is not None:
             message = f"time column `{column.name}` is read as {written}"
             note = Finding("N_TIME_COMPACT", "note", message, column.path, column=column.name, value=str(low))
-            return Stamps(dates.values, findings=(note,))
+            return Timestamps(dates.values, findings=(note,))
     return None
 
 
-def _written_as_weeks(column: _Numbers, low: int, high: int) -> Stamps | None:
+def _written_as_weeks(column: _Numbers, low: int, high: int) -> Timestamps | None:
     """Return YYYYWW as the Mondays of ISO weeks, None where the name does not say so or a week does not exist."""
     values = column.values.astype(np.int64)
     if low < 150_001 or high > 220_053 or not column.words & (_WEEK_WORDS | _MONTH_WORDS):
@@ -207,13 +207,13 @@ def _written_as_weeks(column: _Numbers, low: int, high: int) -> Stamps | None:
         return None
     message = f"time column `{column.name}` is read as YYYYWW, ISO weeks by their Mondays"
     note = Finding("N_TIME_COMPACT", "note", message, column.path, column=column.name, value=str(low))
-    return Stamps(mondays, findings=(note,))
+    return Timestamps(mondays, findings=(note,))
 
 
-def _if_all(values: IntArray, text_format: str) -> Stamps | None:
+def _if_all(values: IntArray, text_format: str) -> Timestamps | None:
     distinct, codes = np.unique(values, return_inverse=True)
     dates = to_datetime(distinct.astype(str).astype(object), text_format)
-    return None if np.isnat(dates).any() else Stamps(dates[codes])
+    return None if np.isnat(dates).any() else Timestamps(dates[codes])
 
 
 def _unit_of(column: _Numbers, low: int, high: int) -> str | None:
@@ -236,11 +236,11 @@ def _unit_of(column: _Numbers, low: int, high: int) -> str | None:
         f"{column.values[row]:.20g} is {kinds[int(places[row]) + 1]} since 1970 by its size, but "
         f"{column.values[like]:.20g} in row {column.lines_of([like])[0]} is {kinds[most + 1]}"
     )
-    fix = "write all stamps in one unit; `--epoch-unit` names it where sizes mislead"
+    fix = "write all timestamps in one unit; `--epoch-unit` names it where sizes mislead"
     raise refusal([column.finding("E_TIME_EPOCH_UNITS", other, words, fix)])
 
 
-def _from_epoch(column: _Numbers, unit: str) -> Stamps:
+def _from_epoch(column: _Numbers, unit: str) -> Timestamps:
     _, _, factor, divisor = _UNITS[unit]
     numbers, second = column.values.astype(np.float64), 1e6 * divisor / factor
     outside = ~((numbers >= _SECONDS_FROM_1 * second) & (numbers < _SECONDS_TO_10000 * second))
@@ -250,15 +250,15 @@ def _from_epoch(column: _Numbers, unit: str) -> Stamps:
     if column.values.dtype.kind == "f":
         seconds = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}[unit]
         milliseconds = np.round(column.values.astype(np.float64) * (seconds * 1_000.0)).astype(np.int64)
-        stamps = (milliseconds * 1_000).astype("datetime64[us]")
+        timestamps = (milliseconds * 1_000).astype("datetime64[us]")
         exact = ", to the millisecond"
     else:
-        stamps = (column.values.astype(np.int64) * factor // divisor).astype("datetime64[us]")
+        timestamps = (column.values.astype(np.int64) * factor // divisor).astype("datetime64[us]")
         exact = ""
     message = f"time column `{column.name}` is read as {unit} since 1970-01-01 in UTC{exact}"
     value = f"{column.values[0]:.20g}"
     note = Finding("N_TIME_EPOCH", "note", message, column.path, column=column.name, value=value)
-    return Stamps(stamps, timezone="UTC", findings=(note,))
+    return Timestamps(timestamps, timezone="UTC", findings=(note,))
 
 
 def _like_excel(column: _Numbers, low: float) -> Finding:

@@ -1,4 +1,4 @@
-"""Stamps whose parts stand in several columns: a date and a time of day, a date and an hour, or year, month, day."""
+"""Timestamps whose parts stand in several columns: a date and a time of day, a date and an hour, or year, month, day."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rnnforecast.data.calendar.frequency import DAY, FIXED_UNITS
 from rnnforecast.data.errors import listed, quoted, refusal, rows_in_words
 from rnnforecast.data.timestamps.formats import compose, iso_weeks, to_number
 from rnnforecast.data.timestamps.month_names import ENGLISH_MONTH, month_numbers
-from rnnforecast.data.timestamps.text import Stamps
+from rnnforecast.data.timestamps.text import Timestamps
 from rnnforecast.errors import DataError
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
@@ -94,8 +94,8 @@ def _lettered(texts: pd.Series[Any], part: str) -> pd.Series[Any]:
     return found.where(found.notna(), named)
 
 
-def join_numbers(parts: Parts, names: Sequence[str]) -> Stamps:
-    """Return stamps from columns named year, month or quarter, day, hour ...; raises DataError for what is no date."""
+def join_numbers(parts: Parts, names: Sequence[str]) -> Timestamps:
+    """Return timestamps from columns named year, month or quarter, day, hour ...; raises DataError for what is no date."""
     by_part = {str(part_of(name)): name for name in names}
     if "year" not in by_part or len(by_part) < len(names):
         raise no_parts(names, parts.path)
@@ -105,29 +105,29 @@ def join_numbers(parts: Parts, names: Sequence[str]) -> Stamps:
     rows = len(parts.frame)
     first = (numbers["quarter"] - 1) * 3 + 1 if "quarter" in numbers else np.ones(rows, dtype=np.int64)
     month, day = numbers.get("month", first), numbers.get("day", np.ones(rows, dtype=np.int64))
-    stamps = compose(pd.Series(numbers["year"]), pd.Series(month), pd.Series(day))
-    if np.isnat(stamps).any():
+    timestamps = compose(pd.Series(numbers["year"]), pd.Series(month), pd.Series(day))
+    if np.isnat(timestamps).any():
         words = f"does not exist in its month: {listed(names)} name days that do not exist"
-        raise parts.refuse(by_part.get("day", by_part["year"]), np.isnat(stamps), words, "correct these rows")
+        raise parts.refuse(by_part.get("day", by_part["year"]), np.isnat(timestamps), words, "correct these rows")
     if "day of year" in numbers:
-        stamps = stamps + (numbers["day of year"] - 1).astype("timedelta64[D]")
-    return _with_times(Stamps(stamps), numbers, by_part, parts)
+        timestamps = timestamps + (numbers["day of year"] - 1).astype("timedelta64[D]")
+    return _with_times(Timestamps(timestamps), numbers, by_part, parts)
 
 
-def _weeks(numbers: dict[str, IntArray], by_part: dict[str, str], parts: Parts) -> Stamps:
+def _weeks(numbers: dict[str, IntArray], by_part: dict[str, str], parts: Parts) -> Timestamps:
     """Return the Mondays of ISO weeks; raises DataError for week 53 of a year that has 52."""
-    stamps, exists = iso_weeks(numbers["year"], numbers["week"])
+    timestamps, exists = iso_weeks(numbers["year"], numbers["week"])
     if not exists.all():
         fix = "correct these rows, or name other columns with --time"
         raise parts.refuse(by_part["week"], ~exists, "is no ISO week of its year", fix)
     message = f"columns `{by_part['year']}` and `{by_part['week']}` are read as ISO weeks, by their Mondays"
     note = Finding("N_TIME_PARTS", "note", message, parts.path, column=by_part["week"])
-    return Stamps(stamps, findings=(note,))
+    return Timestamps(timestamps, findings=(note,))
 
 
-def join_times(first: Stamps, parts: Parts, names: Sequence[str]) -> Stamps:
-    """Return stamps from dates and the columns of times of day, hours or minutes beside them."""
-    stamps = first
+def join_times(first: Timestamps, parts: Parts, names: Sequence[str]) -> Timestamps:
+    """Return timestamps from dates and the columns of times of day, hours or minutes beside them."""
+    timestamps = first
     numbers, by_part = {}, {}
     for name in names:
         part = part_of(name)
@@ -135,28 +135,30 @@ def join_times(first: Stamps, parts: Parts, names: Sequence[str]) -> Stamps:
             by_part[part] = name
             numbers[part] = _numbers(parts, name, part)
         elif _is_clock(parts.frame[name]):
-            stamps = replace(stamps, values=stamps.values + _clock_times(parts, name))
+            timestamps = replace(timestamps, values=timestamps.values + _clock_times(parts, name))
         elif _is_whole(parts.frame[name]):
             message = f"column `{name}` is read as the hour, or as hours and minutes, of the dates beside it"
             note = Finding("N_TIME_PARTS", "note", message, parts.path, column=name)
             times = _hours_or_hundreds(parts, name)
-            stamps = replace(stamps, values=stamps.values + times, findings=(*stamps.findings, note))
+            timestamps = replace(timestamps, values=timestamps.values + times, findings=(*timestamps.findings, note))
         else:
             raise no_parts(parts.names, parts.path)
-    return _with_times(stamps, numbers, by_part, parts)
+    return _with_times(timestamps, numbers, by_part, parts)
 
 
 def no_parts(names: Sequence[str], path: str) -> DataError:
-    """Return the refusal of columns that do not make up stamps."""
+    """Return the refusal of columns that do not make up timestamps."""
     return DataError(
-        f"{path}: {listed(names)} do not make up stamps",
+        f"{path}: {listed(names)} do not make up timestamps",
         hint="name a column of dates and one of times or hours, as `--time date,hour`, or `--time year,month,day`",
         code="E_TIME_PARTS",
     )
 
 
-def _with_times(stamps: Stamps, numbers: dict[str, IntArray], by_part: dict[str, str], parts: Parts) -> Stamps:
-    values, findings = stamps.values, list(stamps.findings)
+def _with_times(
+    timestamps: Timestamps, numbers: dict[str, IntArray], by_part: dict[str, str], parts: Parts
+) -> Timestamps:
+    values, findings = timestamps.values, list(timestamps.findings)
     for part in ("hour", "minute", "second"):
         if part in numbers:
             values = values + numbers[part] * np.timedelta64(FIXED_UNITS[part], "us")
@@ -166,7 +168,7 @@ def _with_times(stamps: Stamps, numbers: dict[str, IntArray], by_part: dict[str,
         findings.append(
             Finding("W_TIME_24", "repair", message, parts.path, column=by_part["hour"], value="24", count=count)
         )
-    return replace(stamps, values=values, findings=tuple(findings))
+    return replace(timestamps, values=values, findings=tuple(findings))
 
 
 def _numbers(parts: Parts, name: str, part: str) -> IntArray:

@@ -1,4 +1,4 @@
-"""From text to stamps, by one format for the whole column; readings that could be two dates are refused."""
+"""From text to timestamps, by one format for the whole column; readings that could be two dates are refused."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from rnnforecast.config import DataSettings
-    from rnnforecast.data.calendar.frequency import StampArray
+    from rnnforecast.data.calendar.frequency import TimestampArray
     from rnnforecast.data.values.numbers import LinesOf
 
     TextArray = npt.NDArray[np.object_]
@@ -59,10 +59,10 @@ _ODD = re.compile(r".*(?:[T ]24:00|:60).*")
 
 
 @dataclass(frozen=True)
-class Stamps:
+class Timestamps:
     """A parsed time column: datetime64[us] (in UTC when `timezone` is set), or int64 steps."""
 
-    values: StampArray
+    values: TimestampArray
     timezone: str | None = None
     findings: tuple[Finding, ...] = ()
 
@@ -101,8 +101,8 @@ class _Column:
         row = int(np.flatnonzero(chosen[self.codes])[0])
         return self.lines_of([row])[0], str(self.distinct[self.codes[row]])
 
-    def not_a_stamp(self, bad: BoolArray) -> Finding:
-        """Return the refusal of texts that are no stamps, or whose month has a name of another language."""
+    def not_a_timestamp(self, bad: BoolArray) -> Finding:
+        """Return the refusal of texts that are no timestamps, or whose month has a name of another language."""
         _, text = self.first(bad)
         if _SHORT_YEAR.fullmatch(text):
             fix = "name the format, such as `--date-format %b-%y`, or write years with four digits"
@@ -115,18 +115,18 @@ class _Column:
         return self.finding("E_TIME_TEXT", bad, f"{quoted(text)} is not a date or time", fix)
 
     def odd_ones_out(self) -> Finding:
-        """Return the refusal of a column that begins with no stamp: where with a number, of the texts that are none."""
+        """Return the refusal of a column that begins with no timestamp: where with a number, of the texts that are none."""
         bad = ~matching(self.distinct, _NUMBER)
         bad[~bad] = [not math.isfinite(float(text)) for text in self.distinct[~bad]]
         if bad[:1].any() or not bad.any():
-            return self.not_a_stamp(np.arange(len(self.distinct)) == 0)
+            return self.not_a_timestamp(np.arange(len(self.distinct)) == 0)
         return self.other_format(bad)
 
     def other_format(self, bad: BoolArray) -> Finding:
-        """Return the refusal of a column with two formats, or with a row that is no stamp at all."""
+        """Return the refusal of a column with two formats, or with a row that is no timestamp at all."""
         _, text = self.first(bad)
         if format_of(text) in (None, FOREIGN):
-            return self.not_a_stamp(bad)
+            return self.not_a_timestamp(bad)
         row, other = self.first(~bad)
         words = f"{quoted(text)} is written in another format than {quoted(other)} in row {row}"
         if _has_zone(text) != _has_zone(other):
@@ -141,10 +141,10 @@ def _has_zone(text: str) -> bool:
     return re.search(rf"\d:\d\d[\d:.,]*{ZONE}$", text) is not None
 
 
-def parse_stamps(
+def parse_timestamps(
     texts: TextArray, *, name: str, path: str, lines_of: LinesOf, how: DataSettings | None = None
-) -> Stamps:
-    """Return a text column as stamps; each distinct text is parsed once.
+) -> Timestamps:
+    """Return a text column as timestamps; each distinct text is parsed once.
 
     Raises DataError for empty cells, for two formats in one column, and for dates with two readings: for all of them.
     """
@@ -167,7 +167,7 @@ def parse_stamps(
     raise missing
 
 
-def _parse_texts(texts: TextArray, *, name: str, path: str, lines_of: LinesOf, how: DataSettings | None) -> Stamps:
+def _parse_texts(texts: TextArray, *, name: str, path: str, lines_of: LinesOf, how: DataSettings | None) -> Timestamps:
     column = _column(texts, name=name, path=path, lines_of=lines_of)
     if how is not None and how.locale is not None:
         column = replace(column, distinct=to_english(column.distinct, how.locale))
@@ -191,7 +191,7 @@ def _parse_texts(texts: TextArray, *, name: str, path: str, lines_of: LinesOf, h
         return _in_utc_or_local(column, parsed, findings)
     if known.name == "YYYY-MM" and int(parsed.astype("datetime64[Y]").astype(np.int64).max()) + 1970 < 1_000:
         findings = (*findings, column.note("N_TIME_YEAR_COUNT", "counts years from 1: of which calendar is not known"))
-    return Stamps(parsed[column.codes], findings=findings)
+    return Timestamps(parsed[column.codes], findings=findings)
 
 
 def _column(texts: TextArray, *, name: str, path: str, lines_of: LinesOf) -> _Column:
@@ -207,12 +207,12 @@ def _column(texts: TextArray, *, name: str, path: str, lines_of: LinesOf) -> _Co
 def _check_present(column: _Column) -> None:
     empty = np.array([text in _EMPTY for text in column.distinct], dtype=np.bool_)
     if empty.any() or (column.codes < 0).any():
-        fix = "write the stamp, or remove the row"
-        raise refusal([column.finding("E_TIME_MISSING", np.append(empty, True), "no stamp", fix)])
+        fix = "write the timestamp, or remove the row"
+        raise refusal([column.finding("E_TIME_MISSING", np.append(empty, True), "no timestamp", fix)])
 
 
-def _parse(column: _Column, known: Format) -> tuple[StampArray, tuple[Finding, ...]]:
-    """Return the distinct texts as stamps; raises DataError where they do not all have the format."""
+def _parse(column: _Column, known: Format) -> tuple[TimestampArray, tuple[Finding, ...]]:
+    """Return the distinct texts as timestamps; raises DataError where they do not all have the format."""
     texts, shifts, findings = _without_odd_times(column)
     # ISO dates of one length are left to their parser, which is fast; an odd one among them fails there
     fits = np.ones(len(texts), dtype=np.bool_) if known is ISO and same_length(texts) else known.fits(texts)
@@ -223,14 +223,14 @@ def _parse(column: _Column, known: Format) -> tuple[StampArray, tuple[Finding, .
         _check_present(column)
         fits = known.fits(texts)
         problems = [column.other_format(bad & ~fits)] if (bad & ~fits).any() else []
-        raise refusal([*problems, *([column.not_a_stamp(bad & fits)] if (bad & fits).any() else [])])
+        raise refusal([*problems, *([column.not_a_timestamp(bad & fits)] if (bad & fits).any() else [])])
     return (parsed if shifts is None else parsed + shifts), findings
 
 
 def _without_odd_times(
     column: _Column,
 ) -> tuple[TextArray, npt.NDArray[np.timedelta64] | None, tuple[Finding, ...]]:
-    """Return texts without 24:00 and without second 60, what to add to their stamps, and the repairs."""
+    """Return texts without 24:00 and without second 60, what to add to their timestamps, and the repairs."""
     texts = column.distinct
     if len(texts) > MANY and not same_length(texts[:100]):
         return texts, None, ()
@@ -262,8 +262,8 @@ def _maybe_odd(texts: TextArray) -> BoolArray:
     return matching(texts, _ODD)
 
 
-def _by_format(column: _Column, text_format: str) -> Stamps:
-    """Return stamps of the format the user named; raises DataError that shows the first text without it."""
+def _by_format(column: _Column, text_format: str) -> Timestamps:
+    """Return timestamps of the format the user named; raises DataError that shows the first text without it."""
     zoned = "%z" in text_format
     try:
         parsed = to_datetime(column.distinct, text_format, utc=zoned)
@@ -279,10 +279,10 @@ def _by_format(column: _Column, text_format: str) -> Stamps:
         words = f"{quoted(text)} is not written as {quoted(text_format)}"
         fix = "name the format of the column with --date-format: %Y-%m-%d %H:%M:%S is 2024-03-01 10:30:00"
         raise refusal([column.finding("E_TIME_TEXT", bad, words, fix)])
-    return Stamps(parsed[column.codes], timezone="UTC" if zoned else None)
+    return Timestamps(parsed[column.codes], timezone="UTC" if zoned else None)
 
 
-def _parse_slashed(column: _Column, how: DataSettings | None) -> Stamps:
+def _parse_slashed(column: _Column, how: DataSettings | None) -> Timestamps:
     """Parse day, month and year in an order that the user names, or that the whole column decides."""
     texts, shifts, findings = _without_odd_times(column)
     other = ~matching(texts, SLASHED)
@@ -297,27 +297,27 @@ def _parse_slashed(column: _Column, how: DataSettings | None) -> Stamps:
     day_first, month_first = (_in_order(texts, first, order) for order in ("%d{0}%m", "%m{0}%d"))
     not_day, not_month = np.isnat(day_first), np.isnat(month_first)
     if (not_day & not_month).any():
-        raise refusal([column.not_a_stamp(not_day & not_month)])
+        raise refusal([column.not_a_timestamp(not_day & not_month)])
     if how is not None and how.dayfirst is not None:
         chosen, lost, word = (day_first, not_day, "day") if how.dayfirst else (month_first, not_month, "month")
         if lost.any():
             words = f"{quoted(column.first(lost)[1])} cannot be read with the {word} first"
             fix = "leave out `--dayfirst` and `--monthfirst`, or correct these rows"
             raise refusal([column.finding("E_TIME_FORMATS", lost, words, fix)])
-        return Stamps((chosen if shifts is None else chosen + shifts)[column.codes], findings=findings)
+        return Timestamps((chosen if shifts is None else chosen + shifts)[column.codes], findings=findings)
     if not_day.any() and not_month.any():
         row, text = column.first(not_day)
         words = f"day first as in {quoted(column.first(not_month)[1])} cannot be meant in row {row}, {quoted(text)}"
         raise refusal([column.finding("E_TIME_FORMATS", not_month, words, "rewrite the column as YYYY-MM-DD")])
     if not not_day.any() and not not_month.any() and (day_first != month_first).any():
         raise refusal([_two_readings(column, day_first, month_first)])
-    order, stamps = ("month/day/year", month_first) if not_day.any() else ("day/month/year", day_first)
+    order, timestamps = ("month/day/year", month_first) if not_day.any() else ("day/month/year", day_first)
     note = column.note("N_TIME_ORDER", f"is read as {order}: no other order fits all rows")
-    return Stamps((stamps if shifts is None else stamps + shifts)[column.codes], findings=(*findings, note))
+    return Timestamps((timestamps if shifts is None else timestamps + shifts)[column.codes], findings=(*findings, note))
 
 
-def _in_order(texts: TextArray, first: str, order: str) -> StampArray:
-    """Return texts such as 01/02/2024 10:30 as stamps, in the order of day and month that is asked for."""
+def _in_order(texts: TextArray, first: str, order: str) -> TimestampArray:
+    """Return texts such as 01/02/2024 10:30 as timestamps, in the order of day and month that is asked for."""
     sign = re.sub(r"\d", "", first)[0]
     _, _, time = first.replace("T", " ").partition(" ")
     tail = ""
@@ -330,7 +330,7 @@ def _in_order(texts: TextArray, first: str, order: str) -> StampArray:
     return to_datetime(texts, order.format(sign) + sign + "%Y" + tail)
 
 
-def _two_readings(column: _Column, day_first: StampArray, month_first: StampArray) -> Finding:
+def _two_readings(column: _Column, day_first: TimestampArray, month_first: TimestampArray) -> Finding:
     differs = day_first != month_first
     _, text = column.first(differs)
     index = int(np.flatnonzero(column.distinct == text)[0])
@@ -339,7 +339,7 @@ def _two_readings(column: _Column, day_first: StampArray, month_first: StampArra
     return column.finding("E_TIME_AMBIGUOUS", differs, words, _ORDER_FIX)
 
 
-def _check_seasons(column: _Column, parsed: StampArray) -> None:
+def _check_seasons(column: _Column, parsed: TimestampArray) -> None:
     """Raise DataError where every month has the number of the next year: 2001-02, 2002-03 are seasons, not months."""
     months = parsed.astype("datetime64[M]").astype(np.int64)
     is_next = (months // 12 + 1970 + 1) % 100 == months % 12 + 1
@@ -352,8 +352,8 @@ def _check_seasons(column: _Column, parsed: StampArray) -> None:
     raise refusal([column.finding("E_TIME_AMBIGUOUS", every, words, fix)])
 
 
-def _in_utc_or_local(column: _Column, utc: StampArray, findings: tuple[Finding, ...]) -> Stamps:
-    """Return zoned stamps in UTC, or in local time where they have one time of day there: dates, not instants."""
+def _in_utc_or_local(column: _Column, utc: TimestampArray, findings: tuple[Finding, ...]) -> Timestamps:
+    """Return zoned timestamps in UTC, or in local time where they have one time of day there: dates, not instants."""
     pattern = f"({ZONE})$"
     zones = sorted(set(pd.Series(column.distinct[:: max(len(utc) // _SAMPLE, 1)]).str.extract(pattern, expand=False)))
     zones = sorted({str(zone).strip() for zone in zones})
@@ -361,28 +361,28 @@ def _in_utc_or_local(column: _Column, utc: StampArray, findings: tuple[Finding, 
         bare = pd.Series(column.distinct, dtype=object).str.replace(pattern, "", regex=True, flags=re.IGNORECASE)
         local = ISO.parse(bare.to_numpy(dtype=object))
         if _are_dates(local, utc):
-            words = f"has offsets ({', '.join(zones[:3])}); stamps are held in local time, as dates"
-            return Stamps(local[column.codes], findings=(*findings, column.note("N_TIME_ZONE", words)))
-    words = f"has offsets ({', '.join(zones[:3])}); stamps are held in UTC"
-    return Stamps(utc[column.codes], timezone="UTC", findings=(*findings, column.note("N_TIME_ZONE", words)))
+            words = f"has offsets ({', '.join(zones[:3])}); timestamps are held in local time, as dates"
+            return Timestamps(local[column.codes], findings=(*findings, column.note("N_TIME_ZONE", words)))
+    words = f"has offsets ({', '.join(zones[:3])}); timestamps are held in UTC"
+    return Timestamps(utc[column.codes], timezone="UTC", findings=(*findings, column.note("N_TIME_ZONE", words)))
 
 
-def _are_dates(local: StampArray, utc: StampArray) -> bool:
-    """Whether local stamps have one time of day and no two of them are one: dates, or days at their hour of closing."""
+def _are_dates(local: TimestampArray, utc: TimestampArray) -> bool:
+    """Whether local timestamps have one time of day and no two of them are one: dates, or days at their hour of closing."""
     times = np.unique(local - local.astype("datetime64[D]"))
     is_clear = len(times) == 1 and (len(local) >= 3 or times[0] == np.timedelta64(0, "us"))
     return is_clear and len(np.unique(local)) == len(np.unique(utc))
 
 
-def _looks_daily(utc: StampArray, column: _Column) -> bool:
-    """Whether stamps come at few times of day in UTC, as daily ones do when the offset changes."""
+def _looks_daily(utc: TimestampArray, column: _Column) -> bool:
+    """Whether timestamps come at few times of day in UTC, as daily ones do when the offset changes."""
     few = utc[:: max(len(utc) // _SAMPLE, 1)]
     return len(np.unique(few - few.astype("datetime64[D]"))) <= 3 and len(column.distinct) > 0
 
 
-def _without_dates(column: _Column, stamps: StampArray) -> Stamps:
-    """Return times of day as stamps from 1970-01-01 on; a time before the one above it begins the next day."""
-    backwards = np.diff(stamps.astype(np.int64), prepend=stamps[:1].astype(np.int64)) < 0
+def _without_dates(column: _Column, timestamps: TimestampArray) -> Timestamps:
+    """Return times of day as timestamps from 1970-01-01 on; a time before the one above it begins the next day."""
+    backwards = np.diff(timestamps.astype(np.int64), prepend=timestamps[:1].astype(np.int64)) < 0
     days = np.cumsum(backwards).astype("timedelta64[D]")
     note = column.note("N_TIME_NO_DATE", "has times without dates; the first day is called 1970-01-01")
-    return Stamps(stamps + days, findings=(note,))
+    return Timestamps(timestamps + days, findings=(note,))

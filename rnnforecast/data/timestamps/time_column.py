@@ -1,4 +1,4 @@
-"""The time column of one file as stamps: one column of text, dates or numbers, or the parts of a date in several."""
+"""The time column of one file as timestamps: one column of text, dates or numbers, or the parts of a date in several."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rnnforecast.data.errors import refusal, rows_in_words
 from rnnforecast.data.timestamps.day_month_year import PLAIN_SLASHED, parse_slashed
 from rnnforecast.data.timestamps.numeric import holds_years, parse_floats, parse_integers
 from rnnforecast.data.timestamps.split_columns import Parts, join_numbers, join_times, no_parts, part_of
-from rnnforecast.data.timestamps.text import Stamps, parse_stamps
+from rnnforecast.data.timestamps.text import Timestamps, parse_timestamps
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
 if TYPE_CHECKING:
@@ -29,13 +29,13 @@ _YEAR_WITH_MONTH = re.compile(r"\s*\d{4}\.(?:\d{3,}|[2-9]\d?|1[3-9])\s*")
 _DECIMAL = re.compile(r"[-+]?\d+\.\d*(e[-+]?\d+)?", re.IGNORECASE)
 
 
-def read_stamps(
+def read_timestamps(
     frame: pd.DataFrame, names: Sequence[str], *, path: str, lines_of: LinesOf, how: DataSettings | None = None
-) -> Stamps:
-    """Return the stamps of all rows from one time column, or from the parts of a date.
+) -> Timestamps:
+    """Return the timestamps of all rows from one time column, or from the parts of a date.
 
     `how` says what the user knows about the clock: formats, units, order of day and month. Raises DataError for
-    cells that are no stamps, formats that mix and dates with two readings.
+    cells that are no timestamps, formats that mix and dates with two readings.
     """
     if len(names) == 1:
         return _one_column(frame[names[0]], name=names[0], path=path, lines_of=lines_of, how=how)
@@ -55,25 +55,27 @@ def _is_time_of_day(column: pd.Series[Any]) -> bool:
     )
 
 
-def _one_column(column: pd.Series[Any], *, name: str, path: str, lines_of: LinesOf, how: DataSettings | None) -> Stamps:
-    """Return one column as stamps: dates as they are, numbers by their size, text by its format."""
+def _one_column(
+    column: pd.Series[Any], *, name: str, path: str, lines_of: LinesOf, how: DataSettings | None
+) -> Timestamps:
+    """Return one column as timestamps: dates as they are, numbers by their size, text by its format."""
     if isinstance(column.dtype, pd.ArrowDtype):
         texts = column.array.__arrow_array__()
-        stamps = (
+        timestamps = (
             parse_slashed(texts, name=name, path=path, how=how) if PLAIN_SLASHED.fullmatch(column.iloc[0]) else None
         )
-        if stamps is not None:
-            return stamps
+        if timestamps is not None:
+            return timestamps
         column = texts.to_pandas()
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         _check_present(column, name=name, path=path, lines_of=lines_of)
         return _from_zone(column, name=name, path=path)
     if column.dtype.kind == "M":
         _check_present(column, name=name, path=path, lines_of=lines_of)
-        return Stamps(column.to_numpy().astype("datetime64[us]", copy=False))
+        return Timestamps(column.to_numpy().astype("datetime64[us]", copy=False))
     if how is not None and how.date_format is not None:
         texts = column.astype(str).to_numpy(dtype=object)
-        return parse_stamps(texts, name=name, path=path, lines_of=lines_of, how=how)
+        return parse_timestamps(texts, name=name, path=path, lines_of=lines_of, how=how)
     if column.dtype.kind in "iuf":
         _check_present(column, name=name, path=path, lines_of=lines_of)
         if column.dtype.kind == "f" and not _are_whole(column.to_numpy()):
@@ -83,7 +85,7 @@ def _one_column(column: pd.Series[Any], *, name: str, path: str, lines_of: Lines
         return parse_integers(_integers(column), name=name, path=path, how=how, lines_of=lines_of)
     if _is_decimal_column(column, how):
         return parse_floats(_as_floats(column.str.strip()), name=name, path=path, how=how, lines_of=lines_of)
-    return parse_stamps(column.to_numpy(dtype=object), name=name, path=path, lines_of=lines_of, how=how)
+    return parse_timestamps(column.to_numpy(dtype=object), name=name, path=path, lines_of=lines_of, how=how)
 
 
 def _as_floats(column: pd.Series[Any]) -> npt.NDArray[np.float64]:
@@ -95,18 +97,18 @@ def _are_whole(values: npt.NDArray[np.float64]) -> bool:
     return bool((np.isfinite(values) & (values == np.floor(values))).all())
 
 
-def _from_zone(column: pd.Series[Any], *, name: str, path: str) -> Stamps:
-    """Return stamps of a zone in UTC, or as local dates where they have one time of day there."""
+def _from_zone(column: pd.Series[Any], *, name: str, path: str) -> Timestamps:
+    """Return timestamps of a zone in UTC, or as local dates where they have one time of day there."""
     local = column.dt.tz_localize(None).to_numpy().astype("datetime64[us]")
     times = local - local.astype("datetime64[D]")
     daily = bool((times == times[:1]).all()) and len(local) > 0
     held = "local time, as dates" if daily else "UTC"
-    message = f"time column `{name}` is in zone {column.dt.tz}; stamps are held in {held}"
+    message = f"time column `{name}` is in zone {column.dt.tz}; timestamps are held in {held}"
     note = Finding("N_TIME_ZONE", "note", message, path, column=name)
     if daily:
-        return Stamps(local, findings=(note,))
+        return Timestamps(local, findings=(note,))
     utc = column.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy().astype("datetime64[us]")
-    return Stamps(utc, timezone="UTC", findings=(note,))
+    return Timestamps(utc, timezone="UTC", findings=(note,))
 
 
 def _all_match(column: pd.Series[Any], pattern: re.Pattern[str]) -> bool:
@@ -122,7 +124,7 @@ def _is_decimal_column(column: pd.Series[Any], how: DataSettings | None) -> bool
         return False
     if how is not None and (how.excel_dates or how.epoch_unit is not None):
         return True
-    # 12.30 is a time of day, 2024.01 a month: only numbers of the size of stamps are told apart by it
+    # 12.30 is a time of day, 2024.01 a month: only numbers of the size of timestamps are told apart by it
     if len(str(column.iloc[0]).strip().split(".")[0]) >= 5:
         return True
     return holds_years(column) and bool(column.str.fullmatch(_YEAR_WITH_MONTH).any())
@@ -136,6 +138,6 @@ def _check_present(column: pd.Series[Any], *, name: str, path: str, lines_of: Li
     rows = np.flatnonzero(column.isna().to_numpy())
     if len(rows):
         lines = tuple(lines_of(rows[:MAX_LISTED_ROWS].tolist()))
-        message = f"time column `{name}`, {rows_in_words(lines, len(rows))}: no stamp"
-        fix = "write the stamp, or remove the row"
+        message = f"time column `{name}`, {rows_in_words(lines, len(rows))}: no timestamp"
+        fix = "write the timestamp, or remove the row"
         raise refusal([Finding("E_TIME_MISSING", "refusal", message, path, lines, name, "", len(rows), fix)])

@@ -1,4 +1,4 @@
-"""Time zones: local stamps to UTC with the rules of a zone, hours that a clock repeats or leaves out among them."""
+"""Time zones: local timestamps to UTC with the rules of a zone, hours that a clock repeats or leaves out among them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from rnnforecast.data.calendar.frequency import StampArray
+    from rnnforecast.data.calendar.frequency import TimestampArray
     from rnnforecast.data.grid.regular_grid import Rows
 
     IntArray = npt.NDArray[np.int64]
@@ -42,10 +42,10 @@ class Zone:
     changes: IntArray  # [n] microseconds since 1970 in UTC
     offsets: IntArray  # [n + 1] microseconds that local time is ahead of UTC
 
-    def to_utc(self, local: StampArray) -> tuple[StampArray, StampArray, BoolArray]:
-        """Return earliest and latest instants that local stamps may mean, and which of them no clock ever showed.
+    def to_utc(self, local: TimestampArray) -> tuple[TimestampArray, TimestampArray, BoolArray]:
+        """Return earliest and latest instants that local timestamps may mean, and which of them no clock ever showed.
 
-        A stamp that no clock showed is read with the offset before the change: the skipped hour is gone through.
+        A timestamp that no clock showed is read with the offset before the change: the skipped hour is gone through.
         """
         numbers = local.astype("datetime64[us]").astype(np.int64)
         before, after = self.changes + self.offsets[:-1], self.changes + self.offsets[1:]
@@ -55,16 +55,16 @@ class Zone:
         earliest, latest = np.where(skipped, earliest, np.minimum(earliest, latest)), np.maximum(earliest, latest)
         return earliest.astype("datetime64[us]"), latest.astype("datetime64[us]"), np.asarray(skipped)
 
-    def to_local(self, utc: StampArray) -> StampArray:
+    def to_local(self, utc: TimestampArray) -> TimestampArray:
         """Return what the clocks of the zone show at these instants."""
         numbers = utc.astype("datetime64[us]").astype(np.int64)
         return (numbers + self.offsets[np.searchsorted(self.changes, numbers, side="right")]).astype("datetime64[us]")
 
 
-def read_zone(name: str, stamps: StampArray) -> Zone:
-    """Return the rules of a zone for the years of some stamps; raises UsageError for a name that is no zone."""
+def read_zone(name: str, timestamps: TimestampArray) -> Zone:
+    """Return the rules of a zone for the years of some timestamps; raises UsageError for a name that is no zone."""
     zone, known_as = _find(name)
-    years = stamps.astype("datetime64[Y]").astype(np.int64) + 1970 if len(stamps) else np.array([2000])
+    years = timestamps.astype("datetime64[Y]").astype(np.int64) + 1970 if len(timestamps) else np.array([2000])
     first = min(max(int(years.min()) - 1, _FIRST_YEAR), _LAST_YEAR)
     last = min(max(int(years.max()) + 2, _FIRST_YEAR), _LAST_YEAR) + 1
     day, end = datetime(first, 1, 1, tzinfo=UTC), datetime(last, 1, 1, tzinfo=UTC)
@@ -139,19 +139,21 @@ def rules_version() -> str:
 
 def localise(
     rows: Rows, name: str, *, ambiguous: str | None, nonexistent: str | None, findings: list[Finding]
-) -> tuple[StampArray, str | None]:
-    """Return local stamps in UTC and the name of their zone; stamps with one time of day stay dates, without a zone.
+) -> tuple[TimestampArray, str | None]:
+    """Return local timestamps in UTC and the name of their zone; timestamps with one time of day stay dates, without a zone.
 
     `ambiguous` says which instant of a repeated hour is meant: `infer` goes by the order of the rows of each series.
     Raises DataError for repeated and left out hours that nothing decides.
     """
-    zone = read_zone(name, rows.stamps)
-    times = rows.stamps - rows.stamps.astype("datetime64[D]")
+    zone = read_zone(name, rows.timestamps)
+    times = rows.timestamps - rows.timestamps.astype("datetime64[D]")
     if len(times) and bool((times == times[0]).all()):
-        message = f"time column `{rows.time_column}` has one time of day: its stamps stay dates, without zone {name}"
+        message = (
+            f"time column `{rows.time_column}` has one time of day: its timestamps stay dates, without zone {name}"
+        )
         findings.append(Finding("N_TIME_ZONE", "note", message, column=rows.time_column, value=name))
-        return rows.stamps, None
-    earliest, latest, skipped = zone.to_utc(rows.stamps)
+        return rows.timestamps, None
+    earliest, latest, skipped = zone.to_utc(rows.timestamps)
     twice = (earliest != latest) & ~skipped
     problems = []
     if skipped.any() and nonexistent is None:
@@ -182,42 +184,42 @@ def _notes(rows: Rows, zone: Zone, twice: BoolArray, skipped: BoolArray, ambiguo
     version = rules_version()
     message = (
         f"time column `{rows.time_column}` is local time of {zone.name} (rules of zones: {version}); "
-        f"stamps are held in UTC and shown in {zone.name}"
+        f"timestamps are held in UTC and shown in {zone.name}"
     )
     yield Finding("N_TIME_ZONE", "note", message, column=rows.time_column, value=version)
     if twice.any():
-        message = f"{int(twice.sum())} stamps of a repeated hour were told apart ({ambiguous})"
+        message = f"{int(twice.sum())} timestamps of a repeated hour were told apart ({ambiguous})"
         yield Finding("N_TIME_FOLD", "note", message, column=rows.time_column, count=int(twice.sum()))
     if skipped.any():
         file, lines = rows.locate(np.flatnonzero(skipped)[:MAX_LISTED_ROWS].tolist())
-        message = f"{int(skipped.sum())} stamps of an hour that clocks left out were read an hour on"
+        message = f"{int(skipped.sum())} timestamps of an hour that clocks left out were read an hour on"
         yield Finding("W_TIME_SKIPPED", "repair", message, file, lines, rows.time_column, count=int(skipped.sum()))
 
 
 def _finding(rows: Rows, code: str, chosen: IntArray, words: str, fix: str) -> Finding:
     file, lines = rows.locate(chosen[:MAX_LISTED_ROWS].tolist())
-    stamp = in_words(rows.stamps[chosen[0]])
-    message = f"time column `{rows.time_column}`, {rows_in_words(lines, len(chosen))}: {stamp} {words}"
-    return Finding(code, "refusal", message, file, lines, rows.time_column, stamp, len(chosen), fix)
+    timestamp = in_words(rows.timestamps[chosen[0]])
+    message = f"time column `{rows.time_column}`, {rows_in_words(lines, len(chosen))}: {timestamp} {words}"
+    return Finding(code, "refusal", message, file, lines, rows.time_column, timestamp, len(chosen), fix)
 
 
 def _second_time(rows: Rows, twice: IntArray) -> tuple[IntArray, IntArray]:
     """Return which of the ambiguous rows (by place) are the second pass of their hour, and the rows that are unclear.
 
-    Rows of one stamp and series are told apart by their order; a stamp that stands once goes by its side of the
+    Rows of one timestamp and series are told apart by their order; a timestamp that stands once goes by its side of the
     place where the clock of its series went back. Files with the newest row first are read backwards.
     """
     import pandas as pd
 
-    frame = pd.DataFrame({"row": twice, "item": rows.items[twice], "stamp": rows.stamps[twice]})
-    frame["day"] = rows.stamps[twice].astype("datetime64[D]")
-    newest_first = bool(np.median(np.diff(rows.stamps.astype(np.int64))) < 0) if len(rows.stamps) > 1 else False
+    frame = pd.DataFrame({"row": twice, "item": rows.items[twice], "timestamp": rows.timestamps[twice]})
+    frame["day"] = rows.timestamps[twice].astype("datetime64[D]")
+    newest_first = bool(np.median(np.diff(rows.timestamps.astype(np.int64))) < 0) if len(rows.timestamps) > 1 else False
     if newest_first:
         frame = frame.iloc[::-1]
-    groups = frame.groupby(["item", "stamp"], sort=False)
+    groups = frame.groupby(["item", "timestamp"], sort=False)
     frame["pass"], frame["count"] = groups.cumcount(), groups["row"].transform("size")
     hours = frame.groupby(["item", "day"], sort=False)
-    went_back = hours["stamp"].diff().astype("timedelta64[us]") < np.timedelta64(0, "us")
+    went_back = hours["timestamp"].diff().astype("timedelta64[us]") < np.timedelta64(0, "us")
     frame["after"] = went_back.groupby([frame["item"], frame["day"]], sort=False).cumsum()
     has_jump = frame.groupby(["item", "day"], sort=False)["after"].transform("max") == 1
     once = frame["count"] == 1
@@ -227,9 +229,9 @@ def _second_time(rows: Rows, twice: IntArray) -> tuple[IntArray, IntArray]:
     return np.sort(places[is_late]), np.sort(frame["row"].to_numpy()[unclear.to_numpy()])
 
 
-def is_clock_put_back(stamps: StampArray) -> bool:
-    """Whether repeated stamps are what a change to winter time leaves behind: an hour of a weekend, once a year."""
-    distinct = np.unique(stamps.astype("datetime64[us]"))
+def is_clock_put_back(timestamps: TimestampArray) -> bool:
+    """Whether repeated timestamps are what a change to winter time leaves behind: an hour of a weekend, once a year."""
+    distinct = np.unique(timestamps.astype("datetime64[us]"))
     days = distinct.astype("datetime64[D]")
     if len(distinct) == 0 or bool((distinct == days).all()):
         return False

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from rnnforecast.errors import ExitCode, RnnForecastError
-from rnnforecast.workflows.results import plain
+from rnnforecast.json_values import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -76,7 +76,7 @@ class JobResult:
             "model": self.model,
             "verdict": self.verdict,
             "output": self.output,
-            "n_rows": self.num_rows,
+            "num_rows": self.num_rows,
             "repairs": self.repairs,
             "notes": list(self.notes),
             "digests": dict(self.digests),

@@ -227,7 +227,7 @@ def _describe_run(job_file: JobFile, num_workers: int, options: Options) -> dict
         "jobs_file": str(job_file.path),
         "jobs_digest": job_file.digest,
         "store": str(job_file.store),
-        "n_jobs": len(job_file.jobs),
+        "num_jobs": len(job_file.jobs),
         "workers": num_workers,
         "resumed": options.resume,
         "pid": os.getpid(),

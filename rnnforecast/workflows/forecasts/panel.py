@@ -133,7 +133,7 @@ def _by_network(
 ) -> Iterator[int]:
     """Forecast batch by batch and yield how many series each had.
 
-    Series of one length stand together: the pre-trained network reads what is missing before them once for all.
+    Series of one length stand together: the pretrained network reads what is missing before them once for all.
     """
     flat, windows = FlatSeries.from_series(series), last_windows(series)
     longest = max(member.context_length for member in ensemble.members)

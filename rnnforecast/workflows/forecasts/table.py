@@ -10,7 +10,7 @@ import pandas as pd
 from rnnforecast.workflows.results import Preview
 
 if TYPE_CHECKING:
-    from rnnforecast.data.calendar.frequency import StampArray
+    from rnnforecast.data.calendar.frequency import TimestampArray
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.workflows.forecasts.panel import Forecast
 
@@ -31,9 +31,9 @@ def forecast_frame(series: SeriesSet, forecast: Forecast) -> pd.DataFrame:
         names = np.array(series.target_names, dtype=object)[series.target_index]
         columns[_free_name("target", columns)] = np.repeat(names, horizon)
     time_name = series.time_column or _free_name("step", columns)
-    columns[time_name] = _stamps(series, series.future_timestamps(horizon).ravel())
+    columns[time_name] = _timestamps(series, series.future_timestamps(horizon).ravel())
     last = series.freq.to_timestamps(series.first_ordinals + series.lengths - 1)
-    columns[_free_name("cutoff", columns)] = _stamps(series, np.repeat(last, horizon))
+    columns[_free_name("cutoff", columns)] = _timestamps(series, np.repeat(last, horizon))
     columns[_free_name("forecast", columns)] = forecast.median.ravel()
     for place, level in enumerate(forecast.quantile_levels):
         columns[f"q{level:g}"] = forecast.quantiles[..., place].ravel()
@@ -64,19 +64,19 @@ def make_previews(series: SeriesSet, forecast: Forecast) -> tuple[Preview, ...]:
     return tuple(previews)
 
 
-def _stamps(series: SeriesSet, stamps: StampArray) -> object:
-    """Return stamps as pandas keeps them: zoned where the file was zoned, integers where steps were counted."""
+def _timestamps(series: SeriesSet, timestamps: TimestampArray) -> object:
+    """Return timestamps as pandas keeps them: zoned where the file was zoned, integers where steps were counted."""
     zone = series.freq.timezone
-    if zone is None or stamps.dtype.kind != "M":
-        return stamps
-    return pd.DatetimeIndex(stamps).tz_localize("UTC").tz_convert(zone)
+    if zone is None or timestamps.dtype.kind != "M":
+        return timestamps
+    return pd.DatetimeIndex(timestamps).tz_localize("UTC").tz_convert(zone)
 
 
-def _on_the_wall(series: SeriesSet, stamps: StampArray) -> StampArray:
-    """Return stamps as the clocks of the zone show them, for people."""
-    if series.freq.timezone in (None, "UTC") or stamps.dtype.kind != "M":
-        return stamps
-    local = pd.DatetimeIndex(stamps).tz_localize("UTC").tz_convert(series.freq.timezone).tz_localize(None)
+def _on_the_wall(series: SeriesSet, timestamps: TimestampArray) -> TimestampArray:
+    """Return timestamps as the clocks of the zone show them, for people."""
+    if series.freq.timezone in (None, "UTC") or timestamps.dtype.kind != "M":
+        return timestamps
+    local = pd.DatetimeIndex(timestamps).tz_localize("UTC").tz_convert(series.freq.timezone).tz_localize(None)
     return np.asarray(local.to_numpy().astype("datetime64[us]"))
 
 

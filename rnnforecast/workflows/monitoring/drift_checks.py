@@ -50,7 +50,7 @@ def watch_forecasts(joined: Joined, freq: Frequency) -> list[Mapping[str, object
     waiting = np.unique(joined.cutoffs[fresh & joined.pending])
     chosen = fresh & joined.scored & ~np.isin(joined.cutoffs, waiting)
     cutoffs = joined.cutoffs[chosen]
-    stamps = freq.to_timestamps(np.unique(cutoffs))
+    timestamps = freq.to_timestamps(np.unique(cutoffs))
 
     def units(values: np.ndarray) -> np.ndarray:
         return np.array(list(unit_means(values[chosen].astype(np.float64), cutoffs).values()))
@@ -62,7 +62,7 @@ def watch_forecasts(joined: Joined, freq: Frequency) -> list[Mapping[str, object
         watch_coverage(units(joined.inside(1, 2)), level=80),
         watch_coverage(units(joined.inside(0, 3)), level=95),
     ]
-    return [_row(watch, None if watch.since is None else stamps[watch.since]) for watch in watches]
+    return [_row(watch, None if watch.since is None else timestamps[watch.since]) for watch in watches]
 
 
 def watch_inputs(

@@ -11,8 +11,8 @@ import numpy as np
 
 from rnnforecast.errors import StaleError, UsageError
 from rnnforecast.findings import Finding
+from rnnforecast.json_values import timestamp_to_json
 from rnnforecast.model_io.train_stats import digests
-from rnnforecast.workflows.results import stamp_to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,8 +70,8 @@ def parse_age(text: str) -> Age:
 def check_age(series: SeriesSet, max_age: Age | None, *, now: datetime | None = None) -> list[Finding]:
     """Refuse rows of which the newest value is older than `max_age`; name series that alone are.
 
-    The age is the time from the stamp of the newest observed value to now: in the local time of this machine where
-    stamps have no zone. Raises StaleError, and UsageError for rows without a clock.
+    The age is the time from the timestamp of the newest observed value to now: in the local time of this machine where
+    timestamps have no zone. Raises StaleError, and UsageError for rows without a clock.
     """
     if max_age is None:
         return []
@@ -87,7 +87,9 @@ def check_age(series: SeriesSet, max_age: Age | None, *, now: datetime | None = 
     if not ages.size or ages.min() > limit:
         known = last[last > NOTHING]
         old = (
-            f"is of {_stamp(series, int(known.max()))}, {_words(ages.min(), max_age)} old" if len(known) else "is none"
+            f"is of {_timestamp(series, int(known.max()))}, {_words(ages.min(), max_age)} old"
+            if len(known)
+            else "is none"
         )
         raise StaleError(
             f"the newest value {old}; no more than `--max-age {max_age.text}` was asked for",
@@ -101,7 +103,7 @@ def check_age(series: SeriesSet, max_age: Age | None, *, now: datetime | None = 
     message = (
         f"{len(stale)} of {series.num_series} series have no value within `--max-age {max_age.text}`, "
         f"such as {_names(series, stale)}; the last value of `{series.item_ids[first]}` is of "
-        f"{_stamp(series, int(last[first]))}"
+        f"{_timestamp(series, int(last[first]))}"
     )
     return [Finding("W_SERIES_STALE", "note", message, count=len(stale))]
 
@@ -145,15 +147,15 @@ def history_findings(series: SeriesSet, manifest: Manifest, memory: Memory, *, s
 
 
 def _missing_last(series: SeriesSet, source: str | None) -> list[Finding]:
-    """Name series whose newest value is older than the newest stamp of the file."""
+    """Name series whose newest value is older than the newest timestamp of the file."""
     last = last_observed(series)
     newest = int((series.first_ordinals + series.lengths - 1).max(initial=NOTHING))
     late = np.flatnonzero(last < newest)
     if not len(late):
         return []
-    end, value = _stamp(series, newest), int(last[late[0]])
+    end, value = _timestamp(series, newest), int(last[late[0]])
     if series.num_series == 1:
-        since = "there is none at all" if value == NOTHING else f"the newest is of {_stamp(series, value)}"
+        since = "there is none at all" if value == NOTHING else f"the newest is of {_timestamp(series, value)}"
         message = f"the last period is missing: the rows reach to {end} without a value there, {since}"
     else:
         message = (
@@ -183,8 +185,8 @@ def _shrunk(series: SeriesSet, context: SeriesContext, places: np.ndarray, sourc
     first = int(short[0])
     which = f"{len(short)} series, such as `{series.item_ids[first]}`, end" if series.num_series > 1 else "the rows end"
     message = (
-        f"the file shrank: {which} with {_stamp(series, int(ends[first]))}, "
-        f"the model has seen rows until {_stamp(series, int(seen_until[first]))}"
+        f"the file shrank: {which} with {_timestamp(series, int(ends[first]))}, "
+        f"the model has seen rows until {_timestamp(series, int(seen_until[first]))}"
     )
     return [Finding(_SHRANK, "note", message, file=source, count=len(short))]
 
@@ -215,7 +217,7 @@ def _revised(series: SeriesSet, context: SeriesContext, places: np.ndarray, sour
     of = f" of `{item}`" if series.num_series > 1 else ""
     message = (
         f"history was revised: {len(changed)} of {len(kept)} rows the model keeps have other values now, first "
-        f"{_stamp(series, int(ordinals[kept[first]]))}{of}: {was} then, {now} now"
+        f"{_timestamp(series, int(ordinals[kept[first]]))}{of}: {was} then, {now} now"
     )
     fix = "train again if the old values were wrong"
     return [Finding("W_HISTORY_REVISED", "note", message, file=source, count=len(changed), fix=fix)]
@@ -240,7 +242,7 @@ def _revised_before(series: SeriesSet, memory: Memory, places: np.ndarray, sourc
 
 
 def _clock(series: SeriesSet, now: datetime | None) -> np.datetime64:
-    """Return this moment as the stamps are held: UTC for stamps with a zone, else the local time of this machine."""
+    """Return this moment as the timestamps are held: UTC for timestamps with a zone, else the local time of this machine."""
     moment = now or datetime.now(UTC)
     if series.freq.timezone is not None:
         return np.datetime64(moment.astimezone(UTC).replace(tzinfo=None), "us")
@@ -254,8 +256,8 @@ def _ages(series: SeriesSet, last: np.ndarray, clock: np.datetime64, age: Age) -
     if age.steps is not None:
         ages[known] = series.freq.floor(np.array([clock]))[0] - last[known]
         return ages, age.steps
-    stamps = series.freq.to_timestamps(last[known])
-    ages[known] = (clock - stamps).astype(np.int64) / 1e6
+    timestamps = series.freq.to_timestamps(last[known])
+    ages[known] = (clock - timestamps).astype(np.int64) / 1e6
     return ages, float(age.seconds or 0.0)
 
 
@@ -270,8 +272,8 @@ def _words(age: float, limit: Age) -> str:
     return f"{span.seconds // 3_600} h {span.seconds % 3_600 // 60} min"
 
 
-def _stamp(series: SeriesSet, ordinal: int) -> str:
-    return str(stamp_to_json(series.freq.to_timestamps(np.array([ordinal]))[0], series.freq.alias))
+def _timestamp(series: SeriesSet, ordinal: int) -> str:
+    return str(timestamp_to_json(series.freq.to_timestamps(np.array([ordinal]))[0], series.freq.alias))
 
 
 def _names(series: SeriesSet, places: np.ndarray) -> str:

@@ -127,7 +127,7 @@ class LiveWindows:
 
 
 def join_actuals(issued: Issued, series: SeriesSet) -> Joined:
-    """Look up the actual of every issued step. Raises DataError for stamps off the calendar of the data."""
+    """Look up the actual of every issued step. Raises DataError for timestamps off the calendar of the data."""
     number = _numbers(issued, series)
     cutoffs, ordinals = series.freq.to_ordinals(issued.cutoff), series.freq.to_ordinals(issued.timestamp)
     actual = _values(series, number, ordinals)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rnnforecast.errors import CoverageError, DriftError
-from rnnforecast.workflows.results import plain, stamp_to_json
+from rnnforecast.json_values import plain, timestamp_to_json
 
 if TYPE_CHECKING:
     from rnnforecast.errors import RnnForecastError
@@ -94,11 +94,11 @@ class ScoreResult:
             "num_missing": self.num_missing,
             "num_unknown": self.num_unknown,
             "num_series": self.num_series,
-            "cutoffs": [stamp_to_json(cutoff, self.freq) for cutoff in self.cutoffs],
+            "cutoffs": [timestamp_to_json(cutoff, self.freq) for cutoff in self.cutoffs],
             "metrics": self.metrics,
             "per_lead": self.per_lead,
             "verdict": self.verdict,
-            "watches": [{**watch, "since": stamp_to_json(watch["since"], self.freq)} for watch in self.watches],
+            "watches": [{**watch, "since": timestamp_to_json(watch["since"], self.freq)} for watch in self.watches],
             "watched_versions": self.watched_versions,
             "alarms": self.alarms,
             "policy": self.policy,

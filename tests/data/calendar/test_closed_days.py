@@ -24,11 +24,11 @@ def days(first: str, last: str, *, weekmask: str = "1111100", without: tuple[str
     return every[np.is_busday(every, weekmask=weekmask, holidays=closed)].astype("datetime64[us]")
 
 
-def rows_of(stamps: np.ndarray) -> Rows:
+def rows_of(timestamps: np.ndarray) -> Rows:
     return Rows(
-        items=np.zeros(len(stamps), dtype=np.int64),
-        stamps=stamps,
-        values=np.arange(len(stamps), dtype=np.float64)[:, None],
+        items=np.zeros(len(timestamps), dtype=np.int64),
+        timestamps=timestamps,
+        values=np.arange(len(timestamps), dtype=np.float64)[:, None],
         labels=str,
         locate=lambda rows: ("a.csv", tuple(row + 2 for row in rows)),
         time_column="date",
@@ -36,101 +36,101 @@ def rows_of(stamps: np.ndarray) -> Rows:
 
 
 def set_days(
-    stamps: np.ndarray, calendar: str | None = None, *, known: Frequency | None = None
+    timestamps: np.ndarray, calendar: str | None = None, *, known: Frequency | None = None
 ) -> tuple[Frequency, list[Finding]]:
     findings: list[Finding] = []
-    freq = infer_frequency(stamps, np.array([0, len(stamps)]))
+    freq = infer_frequency(timestamps, np.array([0, len(timestamps)]))
     settled = set_open_days(
-        freq, rows_of(stamps), stamps, distinct=stamps, asked=OpenDays(calendar, known), findings=findings
+        freq, rows_of(timestamps), timestamps, distinct=timestamps, asked=OpenDays(calendar, known), findings=findings
     )
     return settled, findings
 
 
-def following(freq: Frequency, stamps: np.ndarray, steps: int) -> list[str]:
-    last = freq.to_ordinals(stamps[-1:])[0]
-    return [str(stamp)[:16].removesuffix("T00:00") for stamp in freq.to_timestamps(last + 1 + np.arange(steps))]
+def following(freq: Frequency, timestamps: np.ndarray, steps: int) -> list[str]:
+    last = freq.to_ordinals(timestamps[-1:])[0]
+    return [str(timestamp)[:16].removesuffix("T00:00") for timestamp in freq.to_timestamps(last + 1 + np.arange(steps))]
 
 
 NEW_YORK = tuple(str(day) for day in named_days("XNYS", 2022, 2025).closed)
 
 
 def test_a_market_is_recognised_by_the_holidays_that_rows_leave_out() -> None:
-    stamps = days("2022-01-03", "2023-12-22", without=NEW_YORK)
-    freq, findings = set_days(stamps)
+    timestamps = days("2022-01-03", "2023-12-22", without=NEW_YORK)
+    freq, findings = set_days(timestamps)
     assert freq.calendar == "XNYS"
     assert [finding.code for finding in findings] == ["N_TIME_CALENDAR"]
-    assert following(freq, stamps, 3) == ["2023-12-26", "2023-12-27", "2023-12-28"]
-    assert np.array_equal(np.diff(freq.to_ordinals(stamps)), np.ones(len(stamps) - 1))
+    assert following(freq, timestamps, 3) == ["2023-12-26", "2023-12-27", "2023-12-28"]
+    assert np.array_equal(np.diff(freq.to_ordinals(timestamps)), np.ones(len(timestamps) - 1))
 
 
 def test_rows_on_a_holiday_belong_to_no_market() -> None:
-    stamps = days("2022-01-03", "2023-12-29", without=NEW_YORK[1:])
-    freq, findings = set_days(stamps)
+    timestamps = days("2022-01-03", "2023-12-29", without=NEW_YORK[1:])
+    freq, findings = set_days(timestamps)
     assert (freq.calendar, findings) == (None, [])
 
 
 def test_random_gaps_are_no_calendar() -> None:
-    stamps = days("2022-01-03", "2022-12-30")
-    kept = np.random.default_rng(0).random(len(stamps)) > 0.1
-    assert set_days(stamps[kept])[0].calendar is None
+    timestamps = days("2022-01-03", "2022-12-30")
+    kept = np.random.default_rng(0).random(len(timestamps)) > 0.1
+    assert set_days(timestamps[kept])[0].calendar is None
 
 
 def test_a_named_market_closes_its_days_ahead() -> None:
-    stamps = days("2024-12-16", "2024-12-24", without=NEW_YORK)
-    freq, _ = set_days(stamps, "XNYS")
-    assert following(freq, stamps, 5) == ["2024-12-26", "2024-12-27", "2024-12-30", "2024-12-31", "2025-01-02"]
+    timestamps = days("2024-12-16", "2024-12-24", without=NEW_YORK)
+    freq, _ = set_days(timestamps, "XNYS")
+    assert following(freq, timestamps, 5) == ["2024-12-26", "2024-12-27", "2024-12-30", "2024-12-31", "2025-01-02"]
 
 
 def test_a_part_of_a_country_has_its_own_holidays() -> None:
-    stamps = days("2024-01-02", "2024-01-05")
-    assert following(set_days(stamps, "DE-BW")[0], stamps, 1) == ["2024-01-08"]
-    stamps = days("2025-01-02", "2025-01-03")
-    assert following(set_days(stamps, "DE-BW")[0], stamps, 1) == ["2025-01-07"]
-    assert following(set_days(stamps, "DE-BE")[0], stamps, 1) == ["2025-01-06"]
+    timestamps = days("2024-01-02", "2024-01-05")
+    assert following(set_days(timestamps, "DE-BW")[0], timestamps, 1) == ["2024-01-08"]
+    timestamps = days("2025-01-02", "2025-01-03")
+    assert following(set_days(timestamps, "DE-BW")[0], timestamps, 1) == ["2025-01-07"]
+    assert following(set_days(timestamps, "DE-BE")[0], timestamps, 1) == ["2025-01-06"]
 
 
 def test_rows_on_closed_days_of_a_named_calendar_are_refused() -> None:
-    stamps = days("2024-12-16", "2024-12-31")
+    timestamps = days("2024-12-16", "2024-12-31")
     with pytest.raises(DataError, match=r"row 9: 2024-12-25 is a closed day of the calendar `XNYS`") as caught:
-        set_days(stamps, "XNYS")
+        set_days(timestamps, "XNYS")
     assert "--calendar" in str(caught.value.hint)
 
 
 def test_learned_days_are_no_gaps_of_the_past() -> None:
-    stamps = days("2024-01-01", "2024-03-29", without=("2024-01-24", "2024-02-14"))
-    freq, findings = set_days(stamps, "learned")
-    assert np.array_equal(np.diff(freq.to_ordinals(stamps)), np.ones(len(stamps) - 1))
+    timestamps = days("2024-01-01", "2024-03-29", without=("2024-01-24", "2024-02-14"))
+    freq, findings = set_days(timestamps, "learned")
+    assert np.array_equal(np.diff(freq.to_ordinals(timestamps)), np.ones(len(timestamps) - 1))
     assert findings[0].count == 2
 
 
 def test_weekdays_keep_holidays_as_gaps() -> None:
-    stamps = days("2022-01-03", "2023-12-29", without=NEW_YORK)
-    freq, findings = set_days(stamps, "weekdays")
+    timestamps = days("2022-01-03", "2023-12-29", without=NEW_YORK)
+    freq, findings = set_days(timestamps, "weekdays")
     assert (freq.calendar, freq.closed, findings) == ("weekdays", (), [])
-    assert np.diff(freq.to_ordinals(stamps)).max() == 2
+    assert np.diff(freq.to_ordinals(timestamps)).max() == 2
 
 
 def test_every_day_keeps_weekends_as_gaps() -> None:
-    stamps = days("2024-01-01", "2024-02-29")
-    freq, _ = set_days(stamps, "every-day")
+    timestamps = days("2024-01-01", "2024-02-29")
+    freq, _ = set_days(timestamps, "every-day")
     assert freq.alias == "D"
 
 
 def test_a_shop_that_is_closed_on_sundays_forecasts_no_sunday() -> None:
-    stamps = days("2024-01-01", "2024-03-30", weekmask="1111110")
-    freq, _ = set_days(stamps)
+    timestamps = days("2024-01-01", "2024-03-30", weekmask="1111110")
+    freq, _ = set_days(timestamps)
     assert freq.alias == "B[1111110]"
-    assert following(freq, stamps, 2) == ["2024-04-01", "2024-04-02"]
+    assert following(freq, timestamps, 2) == ["2024-04-01", "2024-04-02"]
 
 
 def test_a_week_from_sunday_to_thursday_is_seen() -> None:
-    stamps = days("2024-01-01", "2024-03-28", weekmask="1111001")
-    assert set_days(stamps)[0].weekmask == "1111001"
+    timestamps = days("2024-01-01", "2024-03-28", weekmask="1111001")
+    assert set_days(timestamps)[0].weekmask == "1111001"
 
 
 def test_a_weekday_that_few_rows_show_missing_is_a_gap() -> None:
-    stamps = days("2024-01-01", "2024-01-20", weekmask="1111110")
-    assert set_days(stamps)[0].alias == "D"
+    timestamps = days("2024-01-01", "2024-01-20", weekmask="1111110")
+    assert set_days(timestamps)[0].alias == "D"
 
 
 def hours(first: str, last: str, *, opens: int = 9, closes: int = 17, step: int = 15) -> np.ndarray:
@@ -139,24 +139,24 @@ def hours(first: str, last: str, *, opens: int = 9, closes: int = 17, step: int 
 
 
 def test_nights_and_weekends_of_opening_hours_are_no_gaps() -> None:
-    stamps = hours("2024-01-01", "2024-02-02")
-    freq, findings = set_days(stamps)
+    timestamps = hours("2024-01-01", "2024-02-02")
+    freq, findings = set_days(timestamps)
     assert freq.alias == "15min[1111100 09:00-16:45]"
     assert [finding.code for finding in findings] == ["N_TIME_HOURS"]
-    assert np.array_equal(np.diff(freq.to_ordinals(stamps)), np.ones(len(stamps) - 1))
-    assert following(freq, stamps, 2) == ["2024-02-05T09:00", "2024-02-05T09:15"]
+    assert np.array_equal(np.diff(freq.to_ordinals(timestamps)), np.ones(len(timestamps) - 1))
+    assert following(freq, timestamps, 2) == ["2024-02-05T09:00", "2024-02-05T09:15"]
 
 
 def test_opening_hours_are_the_same_whatever_the_blocks_they_are_looked_at_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    stamps = hours("2024-01-01", "2024-02-02")
-    whole, _ = set_days(stamps)
+    timestamps = hours("2024-01-01", "2024-02-02")
+    whole, _ = set_days(timestamps)
     monkeypatch.setattr(closures, "ROWS_A_BLOCK", 17)
-    assert set_days(stamps)[0] == whole
+    assert set_days(timestamps)[0] == whole
 
 
 def test_a_named_calendar_closes_days_of_opening_hours_too() -> None:
-    stamps = hours("2024-12-02", "2024-12-24")
-    assert following(set_days(stamps, "XNYS")[0], stamps, 1) == ["2024-12-26T09:00"]
+    timestamps = hours("2024-12-02", "2024-12-24")
+    assert following(set_days(timestamps, "XNYS")[0], timestamps, 1) == ["2024-12-26T09:00"]
 
 
 def test_every_day_keeps_nights_as_gaps() -> None:
@@ -164,25 +164,25 @@ def test_every_day_keeps_nights_as_gaps() -> None:
 
 
 def test_rows_around_the_clock_have_no_opening_hours() -> None:
-    stamps = np.arange(np.datetime64("2024-01-01", "us"), np.datetime64("2024-02-01", "us"), np.timedelta64(1, "h"))
-    freq, findings = set_days(stamps[np.random.default_rng(1).random(len(stamps)) > 0.2])
+    timestamps = np.arange(np.datetime64("2024-01-01", "us"), np.datetime64("2024-02-01", "us"), np.timedelta64(1, "h"))
+    freq, findings = set_days(timestamps[np.random.default_rng(1).random(len(timestamps)) > 0.2])
     assert (freq.alias, findings) == ("h", [])
 
 
 def test_the_days_of_a_stored_model_are_taken_without_looking_them_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    stamps = days("2022-01-03", "2023-12-22", without=NEW_YORK)
-    stored = Frequency.from_dict(set_days(stamps)[0].to_dict())
+    timestamps = days("2022-01-03", "2023-12-22", without=NEW_YORK)
+    stored = Frequency.from_dict(set_days(timestamps)[0].to_dict())
     _forbid_holidays(monkeypatch)
-    freq, _ = set_days(stamps[-20:], "XNYS", known=stored)
+    freq, _ = set_days(timestamps[-20:], "XNYS", known=stored)
     assert freq.closed == stored.closed
 
 
 def test_a_calendar_without_its_package_is_refused_and_never_needed_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
-    stamps = days("2022-01-03", "2023-12-22", without=NEW_YORK)
+    timestamps = days("2022-01-03", "2023-12-22", without=NEW_YORK)
     _forbid_holidays(monkeypatch)
-    assert set_days(stamps)[0].calendar is None
+    assert set_days(timestamps)[0].calendar is None
     with pytest.raises(ResourceError, match="the calendar `XNYS` needs the package `holidays`"):
-        set_days(stamps, "XNYS")
+        set_days(timestamps, "XNYS")
 
 
 def _forbid_holidays(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,17 +219,24 @@ def test_the_setting_takes_any_name() -> None:
 
 
 def test_closed_days_are_not_learnt_over_thousands_of_years() -> None:
-    stamps = np.append(days("2024-01-01", "2024-03-01"), np.datetime64("9024-03-04", "us"))
-    with pytest.raises(DataError, match="from 2024-01-01 to 9024-03-04: too far for closed days to be learnt"):
+    timestamps = np.append(days("2024-01-01", "2024-03-01"), np.datetime64("9024-03-04", "us"))
+    with pytest.raises(DataError, match="from 2024-01-01 to 9024-03-04: too far for closed days to be learned"):
         set_open_days(
-            Frequency("day"), rows_of(stamps), stamps, distinct=stamps, asked=OpenDays("learned"), findings=[]
+            Frequency("day"),
+            rows_of(timestamps),
+            timestamps,
+            distinct=timestamps,
+            asked=OpenDays("learned"),
+            findings=[],
         )
 
 
 def test_no_market_is_looked_for_over_thousands_of_years() -> None:
-    stamps = np.append(days("2024-01-01", "2024-03-01"), np.datetime64("9024-03-04", "us"))
+    timestamps = np.append(days("2024-01-01", "2024-03-01"), np.datetime64("9024-03-04", "us"))
     freq = Frequency("business-day")
-    assert set_open_days(freq, rows_of(stamps), stamps, distinct=stamps, asked=OpenDays(), findings=[]) == freq
+    assert (
+        set_open_days(freq, rows_of(timestamps), timestamps, distinct=timestamps, asked=OpenDays(), findings=[]) == freq
+    )
 
 
 def test_one_calendar_is_loaded_alone_and_holds_the_days_of_the_library() -> None:

@@ -16,7 +16,7 @@ UNITS: tuple[Unit, ...] = (
 DAY = 86_400_000_000
 
 
-def stamps(*texts: str) -> np.ndarray[tuple[int], np.dtype[np.datetime64]]:
+def timestamps(*texts: str) -> np.ndarray[tuple[int], np.dtype[np.datetime64]]:
     return np.array(texts, dtype="datetime64[us]")
 
 
@@ -33,23 +33,23 @@ def frequencies(draw: st.DrawFn) -> Frequency:
 
 
 @given(frequencies(), st.lists(st.integers(-3_000, 3_000), min_size=1, max_size=30))
-def test_ordinals_become_stamps_and_the_same_ordinals_again(freq: Frequency, ordinals: list[int]) -> None:
+def test_ordinals_become_timestamps_and_the_same_ordinals_again(freq: Frequency, ordinals: list[int]) -> None:
     expected = np.array(ordinals, dtype=np.int64)
     assert freq.to_ordinals(freq.to_timestamps(expected)).tolist() == expected.tolist()
 
 
 @given(frequencies(), st.integers(-1_000, 1_000))
-def test_stamps_ascend_with_their_ordinals(freq: Frequency, start: int) -> None:
+def test_timestamps_ascend_with_their_ordinals(freq: Frequency, start: int) -> None:
     ordinals = np.arange(start, start + 20, dtype=np.int64)
     assert (np.diff(freq.to_timestamps(ordinals).astype(np.int64)) > 0).all()
 
 
 @given(frequencies(), st.integers(-500, 500), st.integers(0, 500_000))
-def test_floor_is_the_newest_grid_point_not_after_a_stamp(freq: Frequency, ordinal: int, later: int) -> None:
+def test_floor_is_the_newest_grid_point_not_after_a_timestamp(freq: Frequency, ordinal: int, later: int) -> None:
     points = freq.to_timestamps(np.array([ordinal, ordinal + 1], dtype=np.int64)).astype(np.int64)
     between = points[0] + later % (points[1] - points[0])
-    stamp = np.array([between]).astype("int64" if freq.unit == "step" else "datetime64[us]")
-    assert freq.floor(stamp).tolist() == [ordinal]
+    timestamp = np.array([between]).astype("int64" if freq.unit == "step" else "datetime64[us]")
+    assert freq.floor(timestamp).tolist() == [ordinal]
 
 
 @given(frequencies())
@@ -85,15 +85,15 @@ def test_a_refused_frequency_lists_what_can_be_written() -> None:
     assert "15min" in str(caught.value.hint)
 
 
-def test_what_a_text_leaves_open_is_taken_from_the_stamps() -> None:
-    assert parse_frequency("W", stamps("2024-01-03")).alias == "W-WED"
-    assert parse_frequency("M", stamps("2024-01-15", "2024-02-15")).alias == "M-15"
-    assert parse_frequency("Q", stamps("2024-02-29", "2024-05-31")).alias == "QE-NOV"
+def test_what_a_text_leaves_open_is_taken_from_the_timestamps() -> None:
+    assert parse_frequency("W", timestamps("2024-01-03")).alias == "W-WED"
+    assert parse_frequency("M", timestamps("2024-01-15", "2024-02-15")).alias == "M-15"
+    assert parse_frequency("Q", timestamps("2024-02-29", "2024-05-31")).alias == "QE-NOV"
     assert parse_frequency("2step", np.array([1, 3, 5])).phase == 1
 
 
-def test_a_weekday_that_was_named_beats_the_stamps() -> None:
-    assert parse_frequency("W-SUN", stamps("2024-01-03")).alias == "W-SUN"
+def test_a_weekday_that_was_named_beats_the_timestamps() -> None:
+    assert parse_frequency("W-SUN", timestamps("2024-01-03")).alias == "W-SUN"
 
 
 def test_days_of_month_that_a_month_lacks_become_its_last_day() -> None:
@@ -106,22 +106,22 @@ def test_days_of_month_that_a_month_lacks_become_its_last_day() -> None:
 
 
 def test_business_days_skip_the_weekend() -> None:
-    friday = Frequency("business-day").to_ordinals(stamps("2024-01-05"))
-    assert Frequency("business-day").to_timestamps(friday + 1).tolist() == stamps("2024-01-08").tolist()
+    friday = Frequency("business-day").to_ordinals(timestamps("2024-01-05"))
+    assert Frequency("business-day").to_timestamps(friday + 1).tolist() == timestamps("2024-01-08").tolist()
 
 
 def test_integer_steps_stay_integers() -> None:
     assert Frequency("step", multiple=5, phase=2).to_timestamps(np.array([0, 1, 2])).tolist() == [2, 7, 12]
 
 
-def test_the_first_stamp_off_the_grid_is_named() -> None:
-    with pytest.raises(DataError, match=r"1 of 2 stamps are not on the grid of frequency B, first 2024-01-06"):
-        Frequency("business-day").to_ordinals(stamps("2024-01-05", "2024-01-06"))
+def test_the_first_timestamp_off_the_grid_is_named() -> None:
+    with pytest.raises(DataError, match=r"1 of 2 timestamps are not on the grid of frequency B, first 2024-01-06"):
+        Frequency("business-day").to_ordinals(timestamps("2024-01-05", "2024-01-06"))
 
 
 def test_dates_have_no_place_on_a_grid_of_steps() -> None:
     with pytest.raises(DataError, match="frequency step needs integer steps"):
-        Frequency("step").to_ordinals(stamps("2024-01-05"))
+        Frequency("step").to_ordinals(timestamps("2024-01-05"))
 
 
 def test_a_damaged_specification_is_refused() -> None:
@@ -131,17 +131,17 @@ def test_a_damaged_specification_is_refused() -> None:
         Frequency.from_dict({"unit": "lustrum"})
 
 
-def test_stamps_outside_the_range_of_nanoseconds_are_counted_too() -> None:
+def test_timestamps_outside_the_range_of_nanoseconds_are_counted_too() -> None:
     daily = Frequency("day")
-    assert daily.to_timestamps(daily.to_ordinals(stamps("0001-01-01", "9999-12-31"))).tolist() == (
-        stamps("0001-01-01", "9999-12-31").tolist()
+    assert daily.to_timestamps(daily.to_ordinals(timestamps("0001-01-01", "9999-12-31"))).tolist() == (
+        timestamps("0001-01-01", "9999-12-31").tolist()
     )
 
 
 @pytest.mark.parametrize("text", ["step", "5step"])
-def test_steps_are_refused_where_the_stamps_are_dates(text: str) -> None:
+def test_steps_are_refused_where_the_timestamps_are_dates(text: str) -> None:
     with pytest.raises(UsageError, match="counts rows, but the time column holds dates") as caught:
-        parse_frequency(text, stamps("2020-01-01", "2020-01-02"))
+        parse_frequency(text, timestamps("2020-01-01", "2020-01-02"))
     assert "`--time none`" in str(caught.value.hint)
 
 
@@ -160,13 +160,13 @@ OPEN = [
 @pytest.mark.parametrize("freq", OPEN, ids=lambda freq: freq.alias)
 def test_open_days_and_hours_count_without_gaps_before_and_after_1970(freq: Frequency) -> None:
     ordinals = np.arange(-3_000, 30_000)
-    stamps = freq.to_timestamps(ordinals)
-    assert bool((np.diff(stamps) > np.timedelta64(0)).all())
-    assert np.array_equal(freq.to_ordinals(stamps), ordinals)
+    timestamps = freq.to_timestamps(ordinals)
+    assert bool((np.diff(timestamps) > np.timedelta64(0)).all())
+    assert np.array_equal(freq.to_ordinals(timestamps), ordinals)
 
 
 @pytest.mark.parametrize("freq", OPEN, ids=lambda freq: freq.alias)
-def test_a_stamp_between_two_grid_points_belongs_to_the_one_before(freq: Frequency) -> None:
+def test_a_timestamp_between_two_grid_points_belongs_to_the_one_before(freq: Frequency) -> None:
     ordinals = np.arange(-200, 200)
     between = freq.to_timestamps(ordinals + 1) - np.timedelta64(1, "us")
     assert np.array_equal(freq.floor(between), ordinals)

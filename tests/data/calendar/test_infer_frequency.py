@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from rnnforecast.data.calendar.infer_frequency import (
-    DistinctStamps,
-    StampArray,
+    DistinctTimestamps,
+    TimestampArray,
     default_horizon,
     default_season_length,
     infer_frequency,
@@ -41,7 +41,7 @@ def one(
         (("2001-07-01", "2003-07-01", "2005-07-01"), "2YS-JUL"),
     ],
 )
-def test_regular_stamps_tell_their_frequency(texts: tuple[str, ...], alias: str) -> None:
+def test_regular_timestamps_tell_their_frequency(texts: tuple[str, ...], alias: str) -> None:
     assert infer_frequency(*one(*texts)).alias == alias
 
 
@@ -59,8 +59,8 @@ def test_weekdays_that_never_pass_from_friday_to_monday_are_days_with_gaps() -> 
 
 
 def test_the_step_across_two_series_does_not_count() -> None:
-    stamps, _ = one("2024-01-01", "2024-01-02", "2024-01-03", "2020-05-05", "2020-05-06", "2020-05-07")
-    assert infer_frequency(stamps, np.array([0, 3, 6])).alias == "D"
+    timestamps, _ = one("2024-01-01", "2024-01-02", "2024-01-03", "2020-05-05", "2020-05-06", "2020-05-07")
+    assert infer_frequency(timestamps, np.array([0, 3, 6])).alias == "D"
 
 
 def test_integer_steps_keep_their_distance_and_their_start() -> None:
@@ -68,7 +68,7 @@ def test_integer_steps_keep_their_distance_and_their_start() -> None:
     assert (freq.alias, freq.phase) == ("5step", 3)
 
 
-def test_irregular_stamps_are_refused_with_the_steps_that_were_counted() -> None:
+def test_irregular_timestamps_are_refused_with_the_steps_that_were_counted() -> None:
     with pytest.raises(DataError, match=r"irregular; .*: 1 day \(2 times\), 36 hours \(1 times\)") as caught:
         infer_frequency(*one("2024-01-01", "2024-01-02", "2024-01-03", "2024-01-04T12:00"))
     assert caught.value.code == "E_TIME_IRREGULAR"
@@ -80,8 +80,8 @@ def test_integer_steps_without_a_common_distance_are_refused() -> None:
         infer_frequency(np.array([0, 2, 4, 6, 9]), np.array([0, 5]))
 
 
-def test_one_stamp_alone_has_no_frequency() -> None:
-    with pytest.raises(DataError, match="no series has two stamps") as caught:
+def test_one_timestamp_alone_has_no_frequency() -> None:
+    with pytest.raises(DataError, match="no series has two timestamps") as caught:
         infer_frequency(*one("2024-01-01"))
     assert "--freq D" in str(caught.value.hint)
 
@@ -110,27 +110,29 @@ def test_a_short_series_gets_a_horizon_it_can_be_judged_on() -> None:
     assert default_horizon(parse_frequency("YS-JAN"), length=3) == 1
 
 
-def test_stamps_that_many_series_share_are_looked_at_once_and_given_back_to_every_row() -> None:
+def test_timestamps_that_many_series_share_are_looked_at_once_and_given_back_to_every_row() -> None:
     months = np.arange("2020-03", "2021-03", dtype="datetime64[M]").astype("datetime64[us]")
-    shared = DistinctStamps.of(np.tile(months, 20), np.arange(21) * 12)
-    assert shared.stamps.tolist() == months.tolist()
-    assert shared.to_rows(shared.stamps).tolist() == months.tolist() * 20
-    alone = DistinctStamps.of(months, np.array([0, 12]))
+    shared = DistinctTimestamps.of(np.tile(months, 20), np.arange(21) * 12)
+    assert shared.timestamps.tolist() == months.tolist()
+    assert shared.to_rows(shared.timestamps).tolist() == months.tolist() * 20
+    alone = DistinctTimestamps.of(months, np.array([0, 12]))
     assert alone.places is None
-    assert alone.to_rows(alone.stamps).tolist() == months.tolist()
+    assert alone.to_rows(alone.timestamps).tolist() == months.tolist()
 
 
 @pytest.mark.parametrize("alias", ["ME", "QS-FEB", "W-SUN", "B", "D", "15min"])
 def test_a_panel_has_the_frequency_of_each_of_its_series(alias: str) -> None:
     one = parse_frequency(alias, np.array(["2024-02-29T00:00"], dtype="datetime64[us]"))
-    stamps = one.to_timestamps(one.floor(np.array(["2024-02-29"], dtype="datetime64[us]")) + np.arange(40))
-    alone = infer_frequency(stamps, np.array([0, 40]))
-    assert infer_frequency(np.tile(stamps, 10), np.arange(11) * 40) == alone
+    timestamps = one.to_timestamps(one.floor(np.array(["2024-02-29"], dtype="datetime64[us]")) + np.arange(40))
+    alone = infer_frequency(timestamps, np.array([0, 40]))
+    assert infer_frequency(np.tile(timestamps, 10), np.arange(11) * 40) == alone
     assert alone.alias == alias
 
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("repeated", [np.full(3, np.datetime64("2024-01-01", "us")), np.array([5, 5, 5])])
-def test_stamps_that_mostly_repeat_are_irregular_and_divide_nothing_by_a_step_of_zero(repeated: StampArray) -> None:
+def test_timestamps_that_mostly_repeat_are_irregular_and_divide_nothing_by_a_step_of_zero(
+    repeated: TimestampArray,
+) -> None:
     with pytest.raises(DataError, match=r"irregular; steps between neighbours: 0( seconds)? \(2 times\)"):
         infer_frequency(repeated, np.array([0, 3]))

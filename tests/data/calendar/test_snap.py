@@ -10,15 +10,17 @@ from tests.data.conftest import Write
 
 
 def _in_utc(zone: str, hour: int = 0) -> str:
-    stamps = pd.date_range("2023-09-01", periods=120, tz=zone) + pd.Timedelta(hours=hour)
-    texts = stamps.tz_convert("UTC").strftime("%Y-%m-%dT%H:%M:%SZ")
+    timestamps = pd.date_range("2023-09-01", periods=120, tz=zone) + pd.Timedelta(hours=hour)
+    texts = timestamps.tz_convert("UTC").strftime("%Y-%m-%dT%H:%M:%SZ")
     return "date,y\n" + "".join(f"{text},{row}\n" for row, text in enumerate(texts))
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "Europe/Helsinki", "Europe/London"])
 def test_midnights_of_a_zone_told_in_utc_are_not_moved_to_the_day_before(write: Write, zone: str) -> None:
     path = write(_in_utc(zone))
-    with pytest.raises(DataError, match=r"stamps fall on \d\d:00 and \d\d:00 for months each, as midnights of a zone"):
+    with pytest.raises(
+        DataError, match=r"timestamps fall on \d\d:00 and \d\d:00 for months each, as midnights of a zone"
+    ):
         read_series([path])
     read = read_series([path], DataSettings(tz=zone)).series
     assert str(read.freq.to_timestamps(read.first_ordinals)[0]).startswith("2023-09-01")

@@ -93,12 +93,12 @@ def test_the_finer_of_two_time_columns_is_taken() -> None:
     assert choose(columns | {"y": NUMBERS}).time == ("time",)
 
 
-def test_a_date_column_and_one_of_times_of_day_make_one_stamp() -> None:
+def test_a_date_column_and_one_of_times_of_day_make_one_timestamp() -> None:
     columns = {"Date": ["2024-01-01"] * 3, "Time": ["00:00", "01:00", "02:00"], "y": NUMBERS}
     assert choose(columns).time_column == "Date+Time"
 
 
-def test_a_date_column_and_one_of_hours_make_one_stamp() -> None:
+def test_a_date_column_and_one_of_hours_make_one_timestamp() -> None:
     columns = {"date": ["2024-01-01"] * 3, "hour": ["22", "23", "21"], "y": NUMBERS}
     assert choose(columns).time_column == "date+hour"
 
@@ -111,7 +111,7 @@ def test_numbers_with_units_are_a_target_whose_rows_are_refused_later() -> None:
     assert choose({"date": DATES, "y": ["12%", "13%", "14 kg"]}).target == ("y",)
 
 
-def test_the_parts_of_a_date_make_one_stamp() -> None:
+def test_the_parts_of_a_date_make_one_timestamp() -> None:
     columns = {"year": ["2024"] * 3, "month": ["1"] * 3, "day": ["1", "2", "3"], "y": NUMBERS}
     assert choose(columns).time_column == "year+month+day"
 

@@ -14,14 +14,14 @@ from rnnforecast.errors import DataError
 TABLE = DataSettings(dataset=True)
 
 
-def lay_out(folder: Path, name: str, *values: str, days_apart: int = 0, stamps: bool = True) -> str:
+def lay_out(folder: Path, name: str, *values: str, days_apart: int = 0, timestamps: bool = True) -> str:
     """Write twelve rows for each value into a folder of its own, and return the folder of them all."""
     for place, value in enumerate(values):
         below = folder / f"{name}={value}"
         below.mkdir()
         dates = pd.date_range("2024-01-01", periods=12) + pd.Timedelta(days=days_apart * place)
         frame = pd.DataFrame({"date": dates, "y": range(12)})
-        (frame if stamps else frame[["y"]]).to_parquet(below / "part-0.parquet")
+        (frame if timestamps else frame[["y"]]).to_parquet(below / "part-0.parquet")
     return str(folder)
 
 
@@ -38,12 +38,12 @@ def test_names_of_folders_are_columns(path: str, columns: dict[str, str]) -> Non
     assert partitions_of(path) == columns
 
 
-def test_what_the_folders_of_a_table_tell_apart_tells_series_apart_where_stamps_repeat(tmp_path: Path) -> None:
+def test_what_the_folders_of_a_table_tell_apart_tells_series_apart_where_timestamps_repeat(tmp_path: Path) -> None:
     read = read_series([lay_out(tmp_path, "shop", "a", "b%20c")], TABLE)
     assert (read.series.id_columns, read.series.id_values.tolist()) == (("shop",), [["a"], ["b c"]])
 
 
-def test_it_is_noted_where_stamps_do_not_repeat_and_an_id_where_it_is_named(tmp_path: Path) -> None:
+def test_it_is_noted_where_timestamps_do_not_repeat_and_an_id_where_it_is_named(tmp_path: Path) -> None:
     folder = lay_out(tmp_path, "part", "a", "b", days_apart=12)
     read = read_series([folder], TABLE)
     assert (read.series.num_series, [finding.code for finding in read.findings]) == (1, ["N_DATA_PARTITION"])
@@ -53,7 +53,7 @@ def test_it_is_noted_where_stamps_do_not_repeat_and_an_id_where_it_is_named(tmp_
 
 
 def test_times_that_only_folders_hold_are_refused(tmp_path: Path) -> None:
-    folder = lay_out(tmp_path, "date", "2024-01-01", "2024-01-02", stamps=False)
+    folder = lay_out(tmp_path, "date", "2024-01-01", "2024-01-02", timestamps=False)
     with pytest.raises(DataError, match=r"tell `date` apart \(`date=2024-01-01`\), and no column of the"):
         read_series([folder], TABLE)
     assert read_series([folder], TABLE.model_copy(update={"time": "none"})).series.num_series == 1

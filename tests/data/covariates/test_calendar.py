@@ -14,9 +14,9 @@ from rnnforecast.data.series import SeriesSet
 from rnnforecast.errors import DataError, UsageError
 
 
-def read(folder: Path, stamps: object, **settings: object) -> SeriesSet:
-    """Read a file of these stamps with covariates of the calendar, three steps ahead."""
-    frame = pd.DataFrame({"date": stamps})
+def read(folder: Path, timestamps: object, **settings: object) -> SeriesSet:
+    """Read a file of these timestamps with covariates of the calendar, three steps ahead."""
+    frame = pd.DataFrame({"date": timestamps})
     frame.assign(y=np.arange(len(frame)) % 4).to_csv(folder / "rows.csv", index=False)
     chosen = Settings.from_flat({"horizon": 3, **settings}).data
     return read_series(folder / "rows.csv", chosen).series
@@ -54,8 +54,10 @@ def test_positions_go_around_their_cycle_and_beyond_the_last_row(tmp_path: Path)
 
 
 def test_hours_have_their_position_on_the_clocks_of_their_zone(tmp_path: Path) -> None:
-    stamps = [f"{stamp:%Y-%m-%dT%H:%M}Z" for stamp in pd.date_range("2024-06-30T22:00", periods=26, freq="h")]
-    series = read(tmp_path, stamps, calendar_features="season", tz="Europe/Berlin")
+    timestamps = [
+        f"{timestamp:%Y-%m-%dT%H:%M}Z" for timestamp in pd.date_range("2024-06-30T22:00", periods=26, freq="h")
+    ]
+    series = read(tmp_path, timestamps, calendar_features="season", tz="Europe/Berlin")
     assert (column(series, "day-sin")[0], column(series, "day-cos")[0]) == (0.0, 1.0)  # midnight in Berlin
 
 
@@ -75,9 +77,9 @@ def test_holidays_of_a_country_are_days_and_for_longer_steps_their_number(tmp_pa
 
 
 def test_a_part_of_a_country_has_its_own_holidays(tmp_path: Path) -> None:
-    stamps = pd.date_range("2024-01-01", periods=8)
+    timestamps = pd.date_range("2024-01-01", periods=8)
     plain, bavaria = (
-        read(tmp_path, stamps, calendar_features="holidays", country=country) for country in ("DE", "DE-BY")
+        read(tmp_path, timestamps, calendar_features="holidays", country=country) for country in ("DE", "DE-BY")
     )
     assert column(plain, "holiday")[5] == 0.0
     assert column(bavaria, "holiday")[5] == 1.0  # Epiphany

@@ -55,8 +55,8 @@ def test_an_empty_cell_of_words_is_refused_with_its_row(tmp_path: Path) -> None:
 
 
 def test_codes_are_not_averaged_when_rows_are_resampled(tmp_path: Path) -> None:
-    stamps = pd.date_range("2024-01-01", periods=8, freq="12h")
-    frame = pd.DataFrame({"date": stamps, "y": range(8), "sky": ["sun", "fog", "rain", "sun"] * 2})
+    timestamps = pd.date_range("2024-01-01", periods=8, freq="12h")
+    frame = pd.DataFrame({"date": timestamps, "y": range(8), "sky": ["sun", "fog", "rain", "sun"] * 2})
     frame.to_csv(tmp_path / "a.csv", index=False)
     asked = DataSettings(target=("y",), past=("sky",), resample="D", aggregate="mean")
     series = read_series(tmp_path / "a.csv", asked).series

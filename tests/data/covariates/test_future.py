@@ -70,9 +70,9 @@ def test_a_plan_reaches_as_far_as_no_step_is_missing(tmp_path: Path) -> None:
     assert [(one.count, one.rows) for one in extra] == [(1, (4,))]
 
 
-def test_a_past_that_the_plan_does_not_cover_is_refused_with_its_first_stamp(tmp_path: Path) -> None:
+def test_a_past_that_the_plan_does_not_cover_is_refused_with_its_first_timestamp(tmp_path: Path) -> None:
     ahead = plan(tmp_path, date=[*DAYS[:5], *DAYS[6:]], temp=np.arange(11))
-    with pytest.raises(DataError, match="`temp` have no row for `a`, `b`; the first missing stamp is 2024-01-06"):
+    with pytest.raises(DataError, match="`temp` have no row for `a`, `b`; the first missing timestamp is 2024-01-06"):
         read(rows(tmp_path), ahead)
 
 
@@ -86,11 +86,11 @@ def test_steps_to_come_on_which_both_files_differ_are_refused(tmp_path: Path) ->
         read(tmp_path / "rows.csv", plan(tmp_path, date=DAYS[8:10], temp=[7, 6]))
 
 
-def test_two_rows_of_one_stamp_are_one_where_they_agree_and_refused_where_they_differ(tmp_path: Path) -> None:
+def test_two_rows_of_one_timestamp_are_one_where_they_agree_and_refused_where_they_differ(tmp_path: Path) -> None:
     path = rows(tmp_path, temp=0)
     same = plan(tmp_path, date=[*DAYS[8:10], DAYS[8]], temp=[5, 6, 5])
     assert values(read(path, same), 0) == [0] * 8 + [5, 6]
-    with pytest.raises(DataError, match="rows 2, 4: two rows of one stamp, 2024-01-09, differ"):
+    with pytest.raises(DataError, match="rows 2, 4: two rows of one timestamp, 2024-01-09, differ"):
         read(path, plan(tmp_path, date=[*DAYS[8:10], DAYS[8]], temp=[5, 6, 7]))
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DAYS = [f"2024-01-{day:02}" for day in range(1, 13)]
-MAKE = "CREATE TABLE sales (shop VARCHAR(9), day {stamp}, units INTEGER)"
+MAKE = "CREATE TABLE sales (shop VARCHAR(9), day {timestamp}, units INTEGER)"
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def sales(database: str) -> str:
     """Return a database with a table of two shops over twelve days."""
     kind = "VARCHAR(30)" if database.startswith("sqlite") else "DATE"
     rows = ", ".join(f"('{shop}', '{day}', {row})" for shop in ("a", "b") for row, day in enumerate(DAYS))
-    ask(database, f"{MAKE.format(stamp=kind)};; INSERT INTO sales VALUES {rows};; SELECT 1")
+    ask(database, f"{MAKE.format(timestamp=kind)};; INSERT INTO sales VALUES {rows};; SELECT 1")
     return database
 
 
@@ -101,7 +101,7 @@ def test_numbers_of_a_database_have_the_types_of_parquet(sales: str) -> None:
     assert found["d"].null_count == 3
 
 
-def test_stamps_of_a_server_arrive_as_stamps(server: str) -> None:
+def test_timestamps_of_a_server_arrive_as_timestamps(server: str) -> None:
     found = _table(
         server, "select timestamp '2024-01-02 03:04' as a, timestamptz '2024-01-02 03:04+01' as b, 1.10 as c"
     )
@@ -109,7 +109,7 @@ def test_stamps_of_a_server_arrive_as_stamps(server: str) -> None:
     assert found["b"].cast(pa.timestamp("us"))[0].as_py() == datetime(2024, 1, 2, 2, 4)
 
 
-def test_a_stamp_that_no_calendar_holds_is_refused(server: str) -> None:
+def test_a_timestamp_that_no_calendar_holds_is_refused(server: str) -> None:
     with pytest.raises(InputError, match="timestamp too large"):
         _table(server, "select 'infinity'::timestamp as a")
 

@@ -78,7 +78,7 @@ def test_several_targets_are_told_apart(database: str) -> None:
     assert ask(database, "SELECT target, count(*) FROM f GROUP BY target ORDER BY target") == [("a", 2), ("b", 2)]
 
 
-def test_steps_and_zoned_stamps_have_columns_of_their_own_kind(database: str) -> None:
+def test_steps_and_zoned_timestamps_have_columns_of_their_own_kind(database: str) -> None:
     steps = forecasts(2).assign(day=[7, 8], cutoff=6)
     _write(database, steps)
     assert _rows(database, "day, cutoff") == [(7, 6), (8, 6)]

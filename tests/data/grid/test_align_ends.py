@@ -19,7 +19,7 @@ def read(folder: Path, **settings: object) -> ReadResult:
     return read_series([path], DataSettings(target=("y",), **settings))
 
 
-def test_series_that_end_early_go_on_without_values_to_the_newest_stamp(tmp_path: Path) -> None:
+def test_series_that_end_early_go_on_without_values_to_the_newest_timestamp(tmp_path: Path) -> None:
     series = read(tmp_path, align=True).series
     assert series.lengths.tolist() == [6, 6]
     np.testing.assert_array_equal(series.values[6:], [10, 20, 30, np.nan, np.nan, np.nan])

@@ -15,8 +15,8 @@ def read(path: str, **settings: object) -> ReadResult:
     return read_series(path, DataSettings.model_validate(settings))
 
 
-def text_of(stamps: np.ndarray, *, zone: str = "") -> str:
-    rows = [f"{str(stamp)[:16].replace('T', ' ')}{zone},{row % 7}" for row, stamp in enumerate(stamps)]
+def text_of(timestamps: np.ndarray, *, zone: str = "") -> str:
+    rows = [f"{str(timestamp)[:16].replace('T', ' ')}{zone},{row % 7}" for row, timestamp in enumerate(timestamps)]
     return "\n".join(["time,y", *rows]) + "\n"
 
 
@@ -33,7 +33,7 @@ def night(write: Write) -> str:
 
 
 def test_a_clock_that_was_put_back_is_refused_with_the_zone_as_fix(night: str) -> None:
-    with pytest.raises(DataError, match="the stamps repeat as those of a clock that was put back") as caught:
+    with pytest.raises(DataError, match="the timestamps repeat as those of a clock that was put back") as caught:
         read(night)
     assert "--tz Europe/Berlin --ambiguous infer" in str(caught.value.hint)
 
@@ -74,7 +74,7 @@ def test_events_are_refused_with_a_histogram_and_read_when_they_are_resampled(wr
     rng = np.random.default_rng(0)
     events = np.datetime64("2024-01-01", "m") + np.sort(rng.choice(60 * 24 * 20, 900, replace=False))
     path = write(text_of(events))
-    with pytest.raises(DataError, match=r"the stamps are irregular; .* up to 1 hour, \d+ up to 1 day") as caught:
+    with pytest.raises(DataError, match=r"the timestamps are irregular; .* up to 1 hour, \d+ up to 1 day") as caught:
         read(path)
     assert "--resample 1h --aggregate mean" in str(caught.value.hint)
     result = read(path, resample="1h", aggregate="count")
@@ -89,18 +89,18 @@ def test_resample_and_aggregate_belong_together(write: Write, settings: dict[str
 
 
 def test_ambiguous_hours_need_a_zone(write: Write) -> None:
-    with pytest.raises(UsageError, match="need the time zone of the stamps"):
+    with pytest.raises(UsageError, match="need the time zone of the timestamps"):
         read(write("time,y\n2024-01-01,1\n2024-01-02,2\n"), ambiguous="infer")
 
 
-def test_stamps_in_the_future_are_noted_with_their_rows(write: Write) -> None:
+def test_timestamps_in_the_future_are_noted_with_their_rows(write: Write) -> None:
     result = read(write("time,y\n2024-01-01,1\n2025-01-01,2\n9024-01-01,3\n".replace("9024", "2926")), freq="YS")
     note = next(finding for finding in result.findings if finding.code == "W_TIME_FUTURE")
     assert (note.rows, note.count) == ((4,), 1)
-    assert "stamps in the future, such as 2926-01-01" in note.message
+    assert "timestamps in the future, such as 2926-01-01" in note.message
 
 
-def test_rows_of_a_known_future_are_no_stamps_in_the_future(write: Write) -> None:
+def test_rows_of_a_known_future_are_no_timestamps_in_the_future(write: Write) -> None:
     result = read(write("time,y,x\n2024-01-01,1,1\n2025-01-01,2,1\n2926-01-01,,1\n"), freq="YS", future=("x",))
     assert "W_TIME_FUTURE" not in codes(result)
 
@@ -143,8 +143,8 @@ def test_a_named_format_may_have_offsets(write: Write) -> None:
 
 
 def test_steps_of_six_hours_that_begin_anew_at_midnight_stay_local(write: Write) -> None:
-    stamps = np.arange(np.datetime64("2024-03-25", "m"), np.datetime64("2024-04-05", "m"), np.timedelta64(360, "m"))
-    result = read(write(text_of(stamps)), tz="Europe/Berlin")
+    timestamps = np.arange(np.datetime64("2024-03-25", "m"), np.datetime64("2024-04-05", "m"), np.timedelta64(360, "m"))
+    result = read(write(text_of(timestamps)), tz="Europe/Berlin")
     assert (result.assumptions.freq, result.series.freq.timezone) == ("6h", None)
     assert any("they stay local time" in finding.message for finding in result.findings)
 

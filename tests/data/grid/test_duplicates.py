@@ -11,7 +11,7 @@ ROWS = "date,y\n2024-01-01,1\n2024-01-02,2\n2024-01-02,6\n2024-01-03,7\n2024-01-
 
 
 @pytest.mark.parametrize(("how", "value"), [("mean", 4), ("first", 2), ("last", 6)])
-def test_rows_of_one_stamp_become_one_as_asked(write: Write, how: Duplicates, value: float) -> None:
+def test_rows_of_one_timestamp_become_one_as_asked(write: Write, how: Duplicates, value: float) -> None:
     read = read_series([write(ROWS)], DataSettings(duplicates=how))
     assert read.series.values.tolist() == [1, value, 7]
     repairs = {finding.code: finding.count for finding in read.findings}
@@ -45,5 +45,5 @@ def test_a_missing_value_beside_a_known_one_leaves_the_known_one(write: Write) -
 
 def test_only_the_series_that_repeats_is_named(write: Write) -> None:
     rows = "id,date,y\na,2024-01-01,1\na,2024-01-02,2\nb,2024-01-01,1\nb,2024-01-02,2\nb,2024-01-02,3\n"
-    with pytest.raises(DataError, match="series `b`: stamp 2024-01-02"):
+    with pytest.raises(DataError, match="series `b`: timestamp 2024-01-02"):
         read_series([write(rows)], DataSettings(id=("id",)))

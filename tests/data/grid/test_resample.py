@@ -11,10 +11,10 @@ from rnnforecast.errors import DataError, UsageError
 from rnnforecast.findings import Finding
 
 
-def rows_of(stamps: Sequence[str], values: Sequence[Sequence[float]], items: Sequence[int] | None = None) -> Rows:
+def rows_of(timestamps: Sequence[str], values: Sequence[Sequence[float]], items: Sequence[int] | None = None) -> Rows:
     return Rows(
-        items=np.zeros(len(stamps), dtype=np.int64) if items is None else np.array(items),
-        stamps=np.array(stamps, dtype="datetime64[us]"),
+        items=np.zeros(len(timestamps), dtype=np.int64) if items is None else np.array(items),
+        timestamps=np.array(timestamps, dtype="datetime64[us]"),
         values=np.array(values, dtype=np.float64),
         labels=str,
         locate=lambda rows: ("a.csv", tuple(row + 2 for row in rows)),
@@ -50,22 +50,22 @@ def test_the_rows_of_an_hour_become_one(how: str, expected: list[float]) -> None
 
 def test_steps_begin_at_full_hours_and_are_as_many_as_hold_rows() -> None:
     rows, findings = resampled(EVENTS, "1h", "mean")
-    assert rows.stamps.astype("datetime64[m]").astype(str).tolist() == ["2024-01-01T09:00", "2024-01-01T11:00"]
+    assert rows.timestamps.astype("datetime64[m]").astype(str).tolist() == ["2024-01-01T09:00", "2024-01-01T11:00"]
     assert [finding.code for finding in findings] == ["N_TIME_RESAMPLED"]
     assert "holds rows up to 2024-01-01 11:50:00" in findings[0].message
 
 
 def test_steps_without_rows_count_nothing_and_are_told() -> None:
     rows, findings = resampled(EVENTS, "1h", "count")
-    assert rows.stamps.astype("datetime64[h]").astype(str).tolist() == [
+    assert rows.timestamps.astype("datetime64[h]").astype(str).tolist() == [
         f"2024-01-01T{hour:02d}" for hour in (9, 10, 11)
     ]
     assert (findings[1].code, findings[1].count) == ("N_TIME_ZERO", 1)
 
 
 def test_series_are_brought_to_the_grid_each_for_itself() -> None:
-    stamps = ["2024-01-01T00:10", "2024-01-01T02:10", "2024-01-01T01:10", "2024-01-01T01:20"]
-    rows, _ = resampled(rows_of(stamps, [[1.0], [2.0], [3.0], [4.0]], items=[0, 0, 1, 1]), "1h", "sum")
+    timestamps = ["2024-01-01T00:10", "2024-01-01T02:10", "2024-01-01T01:10", "2024-01-01T01:20"]
+    rows, _ = resampled(rows_of(timestamps, [[1.0], [2.0], [3.0], [4.0]], items=[0, 0, 1, 1]), "1h", "sum")
     assert rows.items.tolist() == [0, 0, 0, 1]
     assert rows.values[:, 0].tolist() == [1.0, 0.0, 2.0, 7.0]
 
@@ -88,8 +88,8 @@ def test_a_resampled_row_is_found_again_in_its_file() -> None:
 def test_weeks_begin_on_mondays_and_months_on_their_first_day() -> None:
     days = rows_of(["2024-01-03", "2024-01-08", "2024-02-01"], [[1.0], [2.0], [3.0]])
     weeks, months = resampled(days, "1W", "mean")[0], resampled(days, "MS", "mean")[0]
-    assert weeks.stamps.astype("datetime64[D]").astype(str).tolist() == ["2024-01-01", "2024-01-08", "2024-01-29"]
-    assert months.stamps.astype("datetime64[D]").astype(str).tolist() == ["2024-01-01", "2024-02-01"]
+    assert weeks.timestamps.astype("datetime64[D]").astype(str).tolist() == ["2024-01-01", "2024-01-08", "2024-01-29"]
+    assert months.timestamps.astype("datetime64[D]").astype(str).tolist() == ["2024-01-01", "2024-02-01"]
 
 
 def test_a_grid_far_too_fine_is_refused() -> None:

@@ -37,10 +37,10 @@ def test_pieces_are_the_text_without_blank_lines_and_end_where_a_line_ends(text:
 def test_rows_are_gathered_into_arrays_of_their_own_type() -> None:
     types = {"1": pa.timestamp("us"), "2": pa.float64(), "0": pa.dictionary(pa.int32(), pa.string()), "3": pa.int64()}
     gathered = Gathered(types, limit=10)
-    for stamps, numbers, words in (([0, 1], [1.5, None], ["a", "b"]), ([], [], []), ([None], [2.5], ["c"])):
+    for timestamps, numbers, words in (([0, 1], [1.5, None], ["a", "b"]), ([], [], []), ([None], [2.5], ["c"])):
         columns = [pa.array(numbers, pa.float64()), pa.array(words, pa.string()).dictionary_encode()]
         columns.append(pa.array(range(len(words)), pa.int64()))
-        gathered.add(pa.table([pa.array(stamps, pa.timestamp("us")), *columns], names=["1", "2", "0", "3"]))
+        gathered.add(pa.table([pa.array(timestamps, pa.timestamp("us")), *columns], names=["1", "2", "0", "3"]))
     frame = pd.DataFrame(gathered.finish(types))
     assert gathered.num_rows == 3
     assert [str(kind) for kind in frame.dtypes] == ["datetime64[us]", "float64", "category", "int64"]
@@ -68,7 +68,7 @@ def test_a_word_in_the_last_piece_is_refused_by_its_row(write: Write) -> None:
 @pytest.mark.usefixtures("small")
 def test_a_step_that_is_missing_in_a_later_piece_is_refused_by_its_row(write: Write) -> None:
     rows = "".join(f"{step},{step}.5,7\n" for step in range(1, 60))
-    with pytest.raises(DataError, match="time column `step`, row 61: no stamp"):
+    with pytest.raises(DataError, match="time column `step`, row 61: no timestamp"):
         read_series(write("step,y,n\n" + rows + ",1,1\n"), DataSettings(time="step", target=("y",)))
 
 

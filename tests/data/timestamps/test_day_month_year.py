@@ -10,20 +10,20 @@ from rnnforecast.config import DataSettings
 from rnnforecast.data.read import read_series
 from rnnforecast.data.timestamps import time_column as timing
 from rnnforecast.data.timestamps.day_month_year import parse_slashed
-from rnnforecast.data.timestamps.text import Stamps, parse_stamps
+from rnnforecast.data.timestamps.text import Timestamps, parse_timestamps
 from rnnforecast.errors import DataError
 from tests.data.conftest import Write
 
 
-def fast(*texts: str, how: DataSettings | None = None) -> Stamps | None:
+def fast(*texts: str, how: DataSettings | None = None) -> Timestamps | None:
     half = len(texts) // 2
     column = pa.chunked_array([list(texts[:half]), [], list(texts[half:])], pa.string())
     return parse_slashed(column, name="date", path="a.csv", how=how)
 
 
-def slow(*texts: str, how: DataSettings | None = None) -> Stamps:
+def slow(*texts: str, how: DataSettings | None = None) -> Timestamps:
     column = np.array(texts, dtype=object)
-    return parse_stamps(column, name="date", path="a.csv", lines_of=lambda rows: list(rows), how=how)
+    return parse_timestamps(column, name="date", path="a.csv", lines_of=lambda rows: list(rows), how=how)
 
 
 @pytest.mark.parametrize("sign", ["/", "-", "."])
@@ -37,7 +37,7 @@ def slow(*texts: str, how: DataSettings | None = None) -> Stamps:
         ("05/05/2024", "06/06/1724"),
     ],
 )
-def test_dates_by_their_digits_are_the_stamps_and_findings_of_the_parser_of_texts(
+def test_dates_by_their_digits_are_the_timestamps_and_findings_of_the_parser_of_texts(
     sign: str, time: str, dates: tuple[str, ...]
 ) -> None:
     texts = [date.replace("/", sign) + time for date in dates]
@@ -99,7 +99,7 @@ def test_every_day_of_leap_and_other_years_is_read_and_no_other() -> None:
 
 
 def test_a_file_of_such_dates_is_read_without_a_text_of_any_row(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timing, "parse_stamps", None)
+    monkeypatch.setattr(timing, "parse_timestamps", None)
     rows = "".join(f"{day:02d}/03/2024 10:30,{day}\n" for day in range(1, 32))
     assert read_series(write("t,y\n" + rows)).series.freq.alias == "D"
 

@@ -5,7 +5,7 @@ import pytest
 
 from rnnforecast.config import DataSettings
 from rnnforecast.data.timestamps.month_names import languages_of, to_english
-from rnnforecast.data.timestamps.text import parse_stamps
+from rnnforecast.data.timestamps.text import parse_timestamps
 from rnnforecast.errors import DataError
 
 
@@ -43,8 +43,10 @@ def test_a_text_without_a_month_has_no_language() -> None:
 def parse(*texts: str, locale: str | None = None) -> list[str]:
     how = DataSettings.model_validate({"locale": locale})
     column = np.array(texts, dtype=object)
-    stamps = parse_stamps(column, name="date", path="a.csv", lines_of=lambda rows: [row + 2 for row in rows], how=how)
-    return [str(stamp) for stamp in stamps.values.astype("datetime64[D]")]
+    timestamps = parse_timestamps(
+        column, name="date", path="a.csv", lines_of=lambda rows: [row + 2 for row in rows], how=how
+    )
+    return [str(timestamp) for timestamp in timestamps.values.astype("datetime64[D]")]
 
 
 def test_months_of_another_language_are_refused_with_the_flag_that_reads_them() -> None:

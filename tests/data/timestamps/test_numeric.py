@@ -5,30 +5,30 @@ import pytest
 
 from rnnforecast.config import DataSettings
 from rnnforecast.data.timestamps.numeric import parse_floats, parse_integers
-from rnnforecast.data.timestamps.text import Stamps
+from rnnforecast.data.timestamps.text import Timestamps
 from rnnforecast.errors import DataError
 
 SECONDS = 1_700_000_000
 
 
-def integers(*values: int, name: str = "timestamp", how: DataSettings | None = None) -> Stamps:
+def integers(*values: int, name: str = "timestamp", how: DataSettings | None = None) -> Timestamps:
     return parse_integers(np.array(values, dtype=np.int64), name=name, path="a.csv", how=how)
 
 
-def floats(*values: float, name: str = "timestamp", how: DataSettings | None = None) -> Stamps:
+def floats(*values: float, name: str = "timestamp", how: DataSettings | None = None) -> Timestamps:
     return parse_floats(np.array(values), name=name, path="a.csv", how=how)
 
 
-def shown(stamps: Stamps) -> list[str]:
-    return [text.removesuffix(".000000").removesuffix("T00:00:00") for text in stamps.values.astype(str)]
+def shown(timestamps: Timestamps) -> list[str]:
+    return [text.removesuffix(".000000").removesuffix("T00:00:00") for text in timestamps.values.astype(str)]
 
 
 @pytest.mark.parametrize(("unit", "factor"), [("s", 1), ("ms", 1_000), ("us", 10**6), ("ns", 10**9)])
 def test_the_size_of_an_epoch_tells_its_unit(unit: str, factor: int) -> None:
-    stamps = integers(SECONDS * factor, (SECONDS + 60) * factor)
-    assert shown(stamps) == ["2023-11-14T22:13:20", "2023-11-14T22:14:20"]
-    assert stamps.timezone == "UTC"
-    assert f"is read as {unit} since 1970-01-01 in UTC" in stamps.findings[0].message
+    timestamps = integers(SECONDS * factor, (SECONDS + 60) * factor)
+    assert shown(timestamps) == ["2023-11-14T22:13:20", "2023-11-14T22:14:20"]
+    assert timestamps.timezone == "UTC"
+    assert f"is read as {unit} since 1970-01-01 in UTC" in timestamps.findings[0].message
 
 
 def test_epochs_of_two_units_are_refused_with_both_rows() -> None:
@@ -36,15 +36,15 @@ def test_epochs_of_two_units_are_refused_with_both_rows() -> None:
         integers(SECONDS, (SECONDS + 60) * 1_000, SECONDS + 120)
 
 
-def test_a_zero_among_epochs_is_no_stamp() -> None:
+def test_a_zero_among_epochs_is_no_timestamp() -> None:
     with pytest.raises(DataError, match="row 3: 0 is too small for a time since 1970") as caught:
         integers(SECONDS, 0, SECONDS + 60)
     assert "--epoch-unit" in str(caught.value.hint)
 
 
 def test_a_named_unit_beats_the_size() -> None:
-    stamps = integers(1_000, 61_000, name="t", how=DataSettings(epoch_unit="ms"))
-    assert shown(stamps) == ["1970-01-01T00:00:01", "1970-01-01T00:01:01"]
+    timestamps = integers(1_000, 61_000, name="t", how=DataSettings(epoch_unit="ms"))
+    assert shown(timestamps) == ["1970-01-01T00:00:01", "1970-01-01T00:01:01"]
 
 
 def test_epochs_with_decimals_are_exact_to_the_millisecond() -> None:
@@ -69,7 +69,7 @@ def test_the_same_numbers_in_a_column_of_steps_are_steps() -> None:
     assert integers(45292, 45293, name="step").values.tolist() == [45292, 45293]
 
 
-def test_other_decimals_are_no_stamps() -> None:
+def test_other_decimals_are_no_timestamps() -> None:
     with pytest.raises(DataError, match=r"0.5 is neither a whole step nor a time since 1970"):
         floats(0.5, 1.5)
 
@@ -102,11 +102,13 @@ def test_an_epoch_before_year_1_is_refused() -> None:
 
 
 @pytest.mark.parametrize("day", [np.inf, -np.inf, 1e300, -1e7, 3e6])
-def test_a_day_of_a_spreadsheet_outside_all_years_is_refused_by_row_instead_of_becoming_no_stamp(day: float) -> None:
+def test_a_day_of_a_spreadsheet_outside_all_years_is_refused_by_row_instead_of_becoming_no_timestamp(
+    day: float,
+) -> None:
     with pytest.raises(DataError, match=r"row 3: day .* of a spreadsheet is not in the years 1 to 9999"):
         floats(45292.5, day, name="Date", how=DataSettings(excel_dates=True))
 
 
-def test_an_infinite_number_is_no_stamp() -> None:
-    with pytest.raises(DataError, match="row 3: an infinite number is no stamp"):
+def test_an_infinite_number_is_no_timestamp() -> None:
+    with pytest.raises(DataError, match="row 3: an infinite number is no timestamp"):
         floats(SECONDS + 0.5, np.inf)

@@ -6,20 +6,20 @@ import pytest
 
 from rnnforecast.config import DataSettings
 from rnnforecast.data.timestamps import formats
-from rnnforecast.data.timestamps import text as stamps_module
+from rnnforecast.data.timestamps import text as timestamps_module
 from rnnforecast.data.timestamps.formats import format_of, to_number
 from rnnforecast.data.timestamps.numeric import parse_integers
-from rnnforecast.data.timestamps.text import Stamps, parse_stamps
+from rnnforecast.data.timestamps.text import Timestamps, parse_timestamps
 from rnnforecast.errors import DataError
 
 
-def parse(*texts: str) -> Stamps:
+def parse(*texts: str) -> Timestamps:
     column = np.array(texts, dtype=object)
-    return parse_stamps(column, name="date", path="a.csv", lines_of=lambda rows: [row + 2 for row in rows])
+    return parse_timestamps(column, name="date", path="a.csv", lines_of=lambda rows: [row + 2 for row in rows])
 
 
-def shown(stamps: Stamps) -> list[str]:
-    return [text.removesuffix(".000000").removesuffix("T00:00:00") for text in stamps.values.astype(str)]
+def shown(timestamps: Timestamps) -> list[str]:
+    return [text.removesuffix(".000000").removesuffix("T00:00:00") for text in timestamps.values.astype(str)]
 
 
 @pytest.mark.parametrize(
@@ -74,27 +74,27 @@ def shown(stamps: Stamps) -> list[str]:
         ("25/03/2024 10:30:15.25", "2024-03-25T10:30:15.250000"),
     ],
 )
-def test_one_way_to_write_stamps_is_read(text: str, expected: str) -> None:
+def test_one_way_to_write_timestamps_is_read(text: str, expected: str) -> None:
     assert shown(parse(text)) == [expected]
 
 
 def test_offsets_are_read_as_utc_and_noted() -> None:
-    stamps = parse("2024-03-01T10:00:00+01:00", "2024-03-01T10:00:00Z")
-    assert shown(stamps) == ["2024-03-01T09:00:00", "2024-03-01T10:00:00"]
-    assert stamps.timezone == "UTC"
-    assert "stamps are held in UTC" in stamps.findings[0].message
+    timestamps = parse("2024-03-01T10:00:00+01:00", "2024-03-01T10:00:00Z")
+    assert shown(timestamps) == ["2024-03-01T09:00:00", "2024-03-01T10:00:00"]
+    assert timestamps.timezone == "UTC"
+    assert "timestamps are held in UTC" in timestamps.findings[0].message
 
 
 def test_local_midnights_stay_dates_across_a_change_of_offset() -> None:
-    stamps = parse("2024-03-30T00:00:00+01:00", "2024-03-31T00:00:00+01:00", "2024-04-01T00:00:00+02:00")
-    assert shown(stamps) == ["2024-03-30", "2024-03-31", "2024-04-01"]
-    assert stamps.timezone is None
+    timestamps = parse("2024-03-30T00:00:00+01:00", "2024-03-31T00:00:00+01:00", "2024-04-01T00:00:00+02:00")
+    assert shown(timestamps) == ["2024-03-30", "2024-03-31", "2024-04-01"]
+    assert timestamps.timezone is None
 
 
 def test_the_whole_column_decides_between_day_and_month() -> None:
-    stamps = parse("01/02/2024", "02/02/2024", "13/02/2024")
-    assert shown(stamps) == ["2024-02-01", "2024-02-02", "2024-02-13"]
-    assert "read as day/month/year" in stamps.findings[0].message
+    timestamps = parse("01/02/2024", "02/02/2024", "13/02/2024")
+    assert shown(timestamps) == ["2024-02-01", "2024-02-02", "2024-02-13"]
+    assert "read as day/month/year" in timestamps.findings[0].message
 
 
 def test_dates_with_two_readings_are_refused_with_both() -> None:
@@ -132,16 +132,16 @@ def test_a_day_that_does_not_exist_is_refused_with_its_row() -> None:
         parse("2024-02-28", "2024-02-30")
 
 
-def test_empty_stamps_are_refused_with_all_their_rows() -> None:
-    with pytest.raises(DataError, match=r"rows 3, 5: no stamp") as caught:
+def test_empty_timestamps_are_refused_with_all_their_rows() -> None:
+    with pytest.raises(DataError, match=r"rows 3, 5: no timestamp") as caught:
         parse("2024-01-01", "", "2024-01-03", "NaT")
     assert caught.value.findings[0].count == 2
 
 
 def test_times_without_dates_count_days_from_1970() -> None:
-    stamps = parse("22:00", "23:00", "00:00", "01:00")
-    assert shown(stamps)[2:] == ["1970-01-02", "1970-01-02T01:00:00"]
-    assert "times without dates" in stamps.findings[0].message
+    timestamps = parse("22:00", "23:00", "00:00", "01:00")
+    assert shown(timestamps)[2:] == ["1970-01-02", "1970-01-02T01:00:00"]
+    assert "times without dates" in timestamps.findings[0].message
 
 
 @pytest.mark.parametrize("text", ["hello", "12 kg", "a-b-c", "1.5"])
@@ -158,13 +158,13 @@ def test_other_text_has_no_format(text: str) -> None:
         ("time", [1_700_000_000_000], ["2023-11-14T22:13:20"]),
     ],
 )
-def test_whole_numbers_of_known_size_are_stamps(name: str, values: list[int], expected: list[str]) -> None:
+def test_whole_numbers_of_known_size_are_timestamps(name: str, values: list[int], expected: list[str]) -> None:
     assert shown(parse_integers(np.array(values), name=name, path="a.csv")) == expected
 
 
 def test_seconds_since_1970_are_noted_with_their_unit() -> None:
-    stamps = parse_integers(np.array([1_700_000_000]), name="timestamp", path="a.csv")
-    assert "read as s since 1970-01-01 in UTC" in stamps.findings[0].message
+    timestamps = parse_integers(np.array([1_700_000_000]), name="timestamp", path="a.csv")
+    assert "read as s since 1970-01-01 in UTC" in timestamps.findings[0].message
 
 
 def test_other_whole_numbers_are_steps() -> None:
@@ -176,9 +176,11 @@ def how(**settings: object) -> DataSettings:
     return DataSettings.model_validate(settings)
 
 
-def parse_with(settings: DataSettings, *texts: str) -> Stamps:
+def parse_with(settings: DataSettings, *texts: str) -> Timestamps:
     column = np.array(texts, dtype=object)
-    return parse_stamps(column, name="d", path="a.csv", lines_of=lambda rows: [row + 2 for row in rows], how=settings)
+    return parse_timestamps(
+        column, name="d", path="a.csv", lines_of=lambda rows: [row + 2 for row in rows], how=settings
+    )
 
 
 def test_the_named_order_of_day_and_month_settles_what_no_row_decides() -> None:
@@ -204,9 +206,9 @@ def test_a_row_without_the_named_format_is_refused_with_text_and_format() -> Non
 
 
 def test_24_o_clock_is_midnight_of_the_next_day_and_counted() -> None:
-    stamps = parse("2024-01-31 23:00", "2024-01-31 24:00", "2024-02-01 01:00")
-    assert shown(stamps)[1] == "2024-02-01"
-    assert [(one.code, one.severity, one.rows, one.count) for one in stamps.findings] == [
+    timestamps = parse("2024-01-31 23:00", "2024-01-31 24:00", "2024-02-01 01:00")
+    assert shown(timestamps)[1] == "2024-02-01"
+    assert [(one.code, one.severity, one.rows, one.count) for one in timestamps.findings] == [
         ("W_TIME_24", "repair", (3,), 1)
     ]
 
@@ -217,12 +219,12 @@ def test_25_o_clock_is_no_time() -> None:
 
 
 def test_a_leap_second_is_the_second_after_it_and_counted() -> None:
-    stamps = parse("2016-12-31T23:59:59Z", "2016-12-31T23:59:60Z", "2017-01-01T00:00:01Z")
-    assert shown(stamps) == ["2016-12-31T23:59:59", "2017-01-01", "2017-01-01T00:00:01"]
-    assert stamps.findings[0].code == "W_TIME_LEAP"
+    timestamps = parse("2016-12-31T23:59:59Z", "2016-12-31T23:59:60Z", "2017-01-01T00:00:01Z")
+    assert shown(timestamps) == ["2016-12-31T23:59:59", "2017-01-01", "2017-01-01T00:00:01"]
+    assert timestamps.findings[0].code == "W_TIME_LEAP"
 
 
-def test_stamps_with_and_without_zone_are_refused_with_two_rows() -> None:
+def test_timestamps_with_and_without_zone_are_refused_with_two_rows() -> None:
     with pytest.raises(
         DataError, match=r"row 3: `2024-01-01 11:00\+01:00` has the zone that `2024-01-01 10:00` in row 2"
     ):
@@ -230,15 +232,15 @@ def test_stamps_with_and_without_zone_are_refused_with_two_rows() -> None:
 
 
 def test_years_that_are_counted_from_one_are_noted() -> None:
-    stamps = parse("1-01", "1-02", "2-01")
-    assert shown(stamps) == ["0001-01-01", "0001-02-01", "0002-01-01"]
-    assert "counts years from 1" in stamps.findings[0].message
+    timestamps = parse("1-01", "1-02", "2-01")
+    assert shown(timestamps) == ["0001-01-01", "0001-02-01", "0002-01-01"]
+    assert "counts years from 1" in timestamps.findings[0].message
 
 
 def test_days_at_one_local_hour_stay_dates_when_the_offset_changes() -> None:
-    stamps = parse("2024-03-30T16:00:00+01:00", "2024-03-31T16:00:00+02:00", "2024-04-01T16:00:00+02:00")
-    assert shown(stamps) == ["2024-03-30T16:00:00", "2024-03-31T16:00:00", "2024-04-01T16:00:00"]
-    assert stamps.timezone is None
+    timestamps = parse("2024-03-30T16:00:00+01:00", "2024-03-31T16:00:00+02:00", "2024-04-01T16:00:00+02:00")
+    assert shown(timestamps) == ["2024-03-30T16:00:00", "2024-03-31T16:00:00", "2024-04-01T16:00:00"]
+    assert timestamps.timezone is None
 
 
 @pytest.mark.parametrize(
@@ -248,13 +250,13 @@ def test_days_at_one_local_hour_stay_dates_when_the_offset_changes() -> None:
 def test_long_columns_are_read_like_short_ones(write: str, monkeypatch: pytest.MonkeyPatch) -> None:
     moments = np.datetime64("2024-01-01T00:00", "m") + np.arange(0, 40 * 1440, 17)
     texts = np.array([write.format(moment.item()) for moment in moments], dtype=object)
-    for module in (formats, stamps_module):
+    for module in (formats, timestamps_module):
         monkeypatch.setattr(module, "MANY", 100)
     assert np.array_equal(parse(*texts).values, moments.astype("datetime64[us]"))
 
 
 def test_an_odd_row_of_a_long_column_is_refused_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (formats, stamps_module):
+    for module in (formats, timestamps_module):
         monkeypatch.setattr(module, "MANY", 100)
     days = (np.datetime64("2024-01-01") + np.arange(500)).astype(str).astype(object)
     days[321] = "2024-13-01"

@@ -13,15 +13,15 @@ from rnnforecast.findings import Finding
 HOUR = np.timedelta64(1, "h")
 
 
-def stamps_of(*texts: str) -> np.ndarray:
+def timestamps_of(*texts: str) -> np.ndarray:
     return np.array(texts, dtype="datetime64[us]")
 
 
-def rows_of(stamps: np.ndarray, items: Sequence[int] | None = None) -> Rows:
+def rows_of(timestamps: np.ndarray, items: Sequence[int] | None = None) -> Rows:
     return Rows(
-        items=np.zeros(len(stamps), dtype=np.int64) if items is None else np.array(items),
-        stamps=stamps,
-        values=np.arange(len(stamps), dtype=np.float64)[:, None],
+        items=np.zeros(len(timestamps), dtype=np.int64) if items is None else np.array(items),
+        timestamps=timestamps,
+        values=np.arange(len(timestamps), dtype=np.float64)[:, None],
         labels=str,
         locate=lambda rows: ("a.csv", tuple(row + 2 for row in rows)),
         time_column="time",
@@ -29,7 +29,7 @@ def rows_of(stamps: np.ndarray, items: Sequence[int] | None = None) -> Rows:
 
 
 def to_utc(
-    stamps: np.ndarray,
+    timestamps: np.ndarray,
     zone: str = "Europe/Berlin",
     *,
     items: Sequence[int] | None = None,
@@ -37,14 +37,18 @@ def to_utc(
     nonexistent: str | None = None,
 ) -> tuple[list[str], list[Finding]]:
     findings: list[Finding] = []
-    utc, _ = localise(rows_of(stamps, items), zone, ambiguous=ambiguous, nonexistent=nonexistent, findings=findings)
-    return [str(stamp)[:16] for stamp in utc], findings
+    utc, _ = localise(rows_of(timestamps, items), zone, ambiguous=ambiguous, nonexistent=nonexistent, findings=findings)
+    return [str(timestamp)[:16] for timestamp in utc], findings
 
 
 def autumn(minutes: int) -> np.ndarray:
-    """The local stamps of the night in which clocks in Berlin went from 03:00 back to 02:00."""
-    first = np.arange(stamps_of("2024-10-27T01:00")[0], stamps_of("2024-10-27T03:00")[0], np.timedelta64(minutes, "m"))
-    again = np.arange(stamps_of("2024-10-27T02:00")[0], stamps_of("2024-10-27T04:00")[0], np.timedelta64(minutes, "m"))
+    """The local timestamps of the night in which clocks in Berlin went from 03:00 back to 02:00."""
+    first = np.arange(
+        timestamps_of("2024-10-27T01:00")[0], timestamps_of("2024-10-27T03:00")[0], np.timedelta64(minutes, "m")
+    )
+    again = np.arange(
+        timestamps_of("2024-10-27T02:00")[0], timestamps_of("2024-10-27T04:00")[0], np.timedelta64(minutes, "m")
+    )
     return np.concatenate([first, again])
 
 
@@ -76,8 +80,10 @@ def test_a_repeated_hour_is_refused_with_rows_zone_and_flag() -> None:
 
 def test_a_repeated_hour_is_inferred_from_the_order_of_rows() -> None:
     utc, findings = to_utc(autumn(30), ambiguous="infer")
-    expected = np.arange(stamps_of("2024-10-26T23:00")[0], stamps_of("2024-10-27T03:00")[0], np.timedelta64(30, "m"))
-    assert utc == [str(stamp)[:16] for stamp in expected]
+    expected = np.arange(
+        timestamps_of("2024-10-26T23:00")[0], timestamps_of("2024-10-27T03:00")[0], np.timedelta64(30, "m")
+    )
+    assert utc == [str(timestamp)[:16] for timestamp in expected]
     assert [finding.code for finding in findings] == ["N_TIME_ZONE", "N_TIME_FOLD"]
 
 
@@ -90,8 +96,8 @@ def test_a_repeated_hour_is_inferred_in_each_series_and_in_files_with_the_newest
     assert backwards == forwards[::-1]
 
 
-def test_a_stamp_of_a_repeated_hour_goes_by_its_side_of_the_change() -> None:
-    night = stamps_of(
+def test_a_timestamp_of_a_repeated_hour_goes_by_its_side_of_the_change() -> None:
+    night = timestamps_of(
         "2024-10-27T02:10", "2024-10-27T02:40", "2024-10-27T02:20", "2024-10-27T02:50", "2024-10-27T03:30"
     )
     assert to_utc(night, ambiguous="infer")[0][:4] == [
@@ -100,7 +106,7 @@ def test_a_stamp_of_a_repeated_hour_goes_by_its_side_of_the_change() -> None:
 
 
 def test_one_row_in_a_repeated_hour_cannot_be_inferred() -> None:
-    night = stamps_of("2024-10-27T01:00", "2024-10-27T02:30", "2024-10-27T04:00")
+    night = timestamps_of("2024-10-27T01:00", "2024-10-27T02:30", "2024-10-27T04:00")
     with pytest.raises(DataError, match=r"row 3: .*and the rows do not tell which one is meant"):
         to_utc(night, ambiguous="infer")
     assert to_utc(night, ambiguous="earliest")[0][1] == "2024-10-27T00:30"
@@ -108,7 +114,7 @@ def test_one_row_in_a_repeated_hour_cannot_be_inferred() -> None:
 
 
 def test_a_left_out_hour_is_refused_with_row_and_zone_and_shifted_when_asked() -> None:
-    night = stamps_of("2024-03-31T01:00", "2024-03-31T02:30", "2024-03-31T04:00")
+    night = timestamps_of("2024-03-31T01:00", "2024-03-31T02:30", "2024-03-31T04:00")
     with pytest.raises(DataError, match=r"row 3: 2024-03-31 02:30:00 never was in zone Europe/Berlin") as caught:
         to_utc(night)
     assert "--nonexistent shift" in str(caught.value.hint)
@@ -120,14 +126,14 @@ def test_a_left_out_hour_is_refused_with_row_and_zone_and_shifted_when_asked() -
 def test_days_need_no_zone() -> None:
     findings: list[Finding] = []
     days = np.arange(np.datetime64("2024-03-29"), np.datetime64("2024-04-03")).astype("datetime64[us]")
-    stamps, zone = localise(rows_of(days), "Europe/Berlin", ambiguous=None, nonexistent=None, findings=findings)
+    timestamps, zone = localise(rows_of(days), "Europe/Berlin", ambiguous=None, nonexistent=None, findings=findings)
     assert zone is None
-    assert np.array_equal(stamps, days)
+    assert np.array_equal(timestamps, days)
     assert "stay dates" in findings[0].message
 
 
 def test_an_offset_is_a_zone_without_summer_time() -> None:
-    utc, _ = to_utc(stamps_of("2024-01-01T12:00", "2024-07-01T13:00"), "+02:00")
+    utc, _ = to_utc(timestamps_of("2024-01-01T12:00", "2024-07-01T13:00"), "+02:00")
     assert utc == ["2024-01-01T10:00", "2024-07-01T11:00"]
 
 
@@ -136,23 +142,23 @@ def test_an_offset_is_a_zone_without_summer_time() -> None:
 )
 def test_an_unknown_zone_is_refused_with_the_nearest_one(name: str, near: str) -> None:
     with pytest.raises(UsageError, match=f"there is no time zone `{name}`, did you mean `{near}`"):
-        read_zone(name, stamps_of("2024-01-01"))
+        read_zone(name, timestamps_of("2024-01-01"))
 
 
 def test_the_version_of_the_rules_is_told() -> None:
     assert rules_version() != ""
-    _, findings = to_utc(stamps_of("2024-01-01T12:00", "2024-01-01T13:00"))
+    _, findings = to_utc(timestamps_of("2024-01-01T12:00", "2024-01-01T13:00"))
     assert findings[0].value == rules_version()
 
 
 def test_repeats_of_one_autumn_night_look_like_a_clock_put_back() -> None:
-    assert is_clock_put_back(stamps_of("2024-10-27T02:00", "2024-10-27T02:30"))
-    assert not is_clock_put_back(stamps_of("2024-01-09T02:00", "2024-01-09T02:30"))
-    assert not is_clock_put_back(stamps_of("2024-10-27"))
-    assert not is_clock_put_back(stamps_of())
+    assert is_clock_put_back(timestamps_of("2024-10-27T02:00", "2024-10-27T02:30"))
+    assert not is_clock_put_back(timestamps_of("2024-01-09T02:00", "2024-01-09T02:30"))
+    assert not is_clock_put_back(timestamps_of("2024-10-27"))
+    assert not is_clock_put_back(timestamps_of())
 
 
 def test_a_zone_without_changes_has_one_offset() -> None:
-    zone = read_zone("Asia/Tokyo", stamps_of("2024-01-01"))
+    zone = read_zone("Asia/Tokyo", timestamps_of("2024-01-01"))
     assert isinstance(zone, Zone)
     assert (len(zone.changes), zone.offsets.tolist()) == (0, [9 * 3_600_000_000])

@@ -122,9 +122,9 @@ def test_k43_a_job_is_run_again_when_anything_it_stands_on_has_changed(workplace
 
 
 def test_a_job_reads_what_is_known_ahead_and_runs_again_when_that_changes(workplace: Path) -> None:
-    stamps = [str(np.datetime64("2023-01-01") + day) for day in range(900)]
+    timestamps = [str(np.datetime64("2023-01-01") + day) for day in range(900)]
     plan = workplace / "plan.csv"
-    plan.write_text("date,temp\n" + "".join(f"{stamp},{n % 5}\n" for n, stamp in enumerate(stamps)))
+    plan.write_text("date,temp\n" + "".join(f"{timestamp},{n % 5}\n" for n, timestamp in enumerate(timestamps)))
     job = f'[[job]]\nname = "a"\ndata = "good.csv"\noutput = "a.csv"\nfuture = "temp"\nfuture_data = "plan.csv"\n{TINY}'
     path = _write(workplace, job)
     assert _statuses(batch(path)) == {"a": "done"}

@@ -40,8 +40,8 @@ def panel(tmp_path: Path) -> LoadedModel:
         for n in range(9)
         for day, value in zip(days(60 - 3 * n), wave(60 - 3 * n, seed=n), strict=True)
     ]
-    ids, stamps, values = zip(*rows, strict=True)
-    path = write_csv(tmp_path / "panel.csv", id=ids, date=stamps, y=values)
+    ids, timestamps, values = zip(*rows, strict=True)
+    path = write_csv(tmp_path / "panel.csv", id=ids, date=timestamps, y=values)
     return load("base", data=[path], store=tmp_path)
 
 

@@ -52,7 +52,7 @@ ALARM_SECONDS = 60.0
 #: How long a busy database is waited for before the work: other jobs stand still meanwhile.
 _GLANCE = "0.2s"
 
-#: Settings that change neither what is learnt nor how it is judged.
+#: Settings that change neither what is learned nor how it is judged.
 _NOT_LEARNT = ("quantiles", "device", "time_budget", "wait")
 
 
@@ -163,7 +163,7 @@ def _run(job: Job, place: Place, report: Report) -> Generator[Command, Ended, bo
     if job.output is not None:
         document = yield from _ask(_predict_command(job, place), report)
         report.model = str(document.get("model"))
-        num_rows = document.get("n_rows")
+        num_rows = document.get("num_rows")
         report.num_rows = num_rows if isinstance(num_rows, int) else 0
         if isinstance(job.output, Path):
             report.digests["output"] = _digest_output(job.output)
@@ -199,7 +199,7 @@ def _is_unchanged(job: Job, stored: StoredModel | None, place: Place, report: Re
         report.digests["output"] = digest_file(job.output)
     if "data" not in report.digests or known != report.digests or not (job.max_age is None or place.trust_last):
         return False
-    num_rows = last.get("n_rows")
+    num_rows = last.get("num_rows")
     report.num_rows = num_rows if isinstance(num_rows, int) else 0
     report.model = stored.label
     return True
@@ -274,10 +274,10 @@ def _new_steps(job: Job, place: Place, manifest: Manifest) -> Generator[Command,
     return f"{num_new_steps} new steps" if job.retrain.is_due_after(num_new_steps) else ""
 
 
-def _ordinal(freq: Frequency, stamp: object) -> int:
+def _ordinal(freq: Frequency, timestamp: object) -> int:
     if not freq.is_calendar:
-        return int(freq.to_ordinals(np.array([stamp], dtype=np.int64))[0])
-    moment = datetime.fromisoformat(str(stamp))
+        return int(freq.to_ordinals(np.array([timestamp], dtype=np.int64))[0])
+    moment = datetime.fromisoformat(str(timestamp))
     if moment.tzinfo is not None:
         moment = moment.astimezone(UTC).replace(tzinfo=None)
     return int(freq.floor(np.array([moment], dtype="datetime64[us]"))[0])

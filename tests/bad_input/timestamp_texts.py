@@ -1,4 +1,4 @@
-"""Stamps of tables, written in every way that the cases about time need."""
+"""Timestamps of tables, written in every way that the cases about time need."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ NUM_ROWS = 40
 VALUES = [float(row) for row in range(NUM_ROWS)]
 
 
-def rows(stamps: Iterable[object], *, names: str = "time,y") -> str:
-    """Return a table of these stamps with the values 0, 1, 2 ..."""
-    return "\n".join([names, *(f"{stamp},{value}" for value, stamp in enumerate(stamps))]) + "\n"
+def rows(timestamps: Iterable[object], *, names: str = "time,y") -> str:
+    """Return a table of these timestamps with the values 0, 1, 2 ..."""
+    return "\n".join([names, *(f"{timestamp},{value}" for value, timestamp in enumerate(timestamps))]) + "\n"
 
 
 def steps(first: str, step: str, num_rows: int = NUM_ROWS) -> pd.DatetimeIndex:
-    """Return stamps of a regular calendar."""
+    """Return timestamps of a regular calendar."""
     return pd.date_range(first, periods=num_rows, freq=step)
 
 
-def written(stamps: pd.DatetimeIndex, text_format: str) -> list[str]:
-    """Return stamps as text."""
-    return list(stamps.strftime(text_format))
+def written(timestamps: pd.DatetimeIndex, text_format: str) -> list[str]:
+    """Return timestamps as text."""
+    return list(timestamps.strftime(text_format))
 
 
-def changed(stamps: Sequence[str], row: int, text: str) -> list[str]:
+def changed(timestamps: Sequence[str], row: int, text: str) -> list[str]:
     """Return texts with one of them, counted from 0, written otherwise."""
-    return [*stamps[:row], text, *stamps[row + 1 :]]
+    return [*timestamps[:row], text, *timestamps[row + 1 :]]
 
 
 def edited(change: Callable[[str], str]) -> Make:
@@ -55,6 +55,6 @@ HOURS = written(steps("2024-01-01", "h"), "%Y-%m-%d %H:%M")
 SHORT_DAYS = written(steps("2024-01-01", "D", 12), "%d/%m/%Y")
 AUTUMN = local("2024-10-26T22:00", NUM_ROWS)
 LATER = (*HOURS[21:], "2024-01-02 16:00")
-TWO_OFFSETS = [f"{stamp}+01:00" for stamp in HOURS[:20]] + [f"{stamp}+02:00" for stamp in LATER]
+TWO_OFFSETS = [f"{timestamp}+01:00" for timestamp in HOURS[:20]] + [f"{timestamp}+02:00" for timestamp in LATER]
 SECONDS = [1_700_000_000 + 60 * row for row in range(NUM_ROWS)]
 MINUTE = {"freq": "min"}
