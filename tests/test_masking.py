@@ -22,7 +22,7 @@ CANARY = "canary-7f3"
         f"PGPASSWORD={CANARY} rnnforecast predict",
     ],
 )
-def test_s14_a_password_is_masked_wherever_it_stands_in_a_text(text: str) -> None:
+def test_a_password_is_masked_wherever_it_stands_in_a_text(text: str) -> None:
     assert CANARY not in masked(text)
     assert "***" in masked(text)
     assert holds_secret(text)
@@ -31,7 +31,7 @@ def test_s14_a_password_is_masked_wherever_it_stands_in_a_text(text: str) -> Non
 @pytest.mark.parametrize(
     "text", [f"AWS_SECRET_ACCESS_KEY={CANARY}", f"`API_KEY={CANARY}` holds text", f"GITHUB_TOKEN={CANARY} x"]
 )
-def test_s15_a_key_of_an_environment_is_masked_but_is_no_fault_of_a_query(text: str) -> None:
+def test_a_key_of_an_environment_is_masked_but_is_no_fault_of_a_query(text: str) -> None:
     assert CANARY not in masked(text)
     assert not holds_secret(text)
 
@@ -44,6 +44,6 @@ def test_a_text_without_a_password_stays_as_it_is(text: str) -> None:
     assert not holds_secret(text)
 
 
-def test_s14_no_error_says_a_password_whoever_words_it() -> None:
+def test_no_error_says_a_password_whoever_words_it() -> None:
     error = OutputError(f"postgresql://u:{CANARY}@h/d broke", hint=f"look at postgresql://u:{CANARY}@h/d")
     assert CANARY not in str(error) + repr(error) + str(error.args)

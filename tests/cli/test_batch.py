@@ -160,7 +160,7 @@ def test_a_plan_and_units_as_csv_are_tables() -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
-def test_k04_a_signal_saves_what_is_done_and_leaves_no_process_and_no_temporary_file(
+def test_a_signal_saves_what_is_done_and_leaves_no_process_and_no_temporary_file(
     workplace: Path, number: int, code: int
 ) -> None:
     os.mkfifo(workplace / "pipe.csv")  # a reader of it waits until it is ended

@@ -119,7 +119,7 @@ def test_a_mistake_ends_with_its_code_and_a_hint(
 
 
 @pytest.mark.parametrize("as_json", [True, False])
-def test_s14_no_run_says_or_keeps_a_password(
+def test_no_run_says_or_keeps_a_password(
     as_json: bool, run: RunCommand, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(workplace))
@@ -141,7 +141,7 @@ def test_s14_no_run_says_or_keeps_a_password(
     assert _kept(workplace) == []
 
 
-def test_s14_a_model_trained_through_a_password_does_not_keep_it(
+def test_a_model_trained_through_a_password_does_not_keep_it(
     run: RunCommand, workplace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for url in new_database("postgresql", tmp_path):
@@ -161,7 +161,7 @@ def test_s14_a_model_trained_through_a_password_does_not_keep_it(
         assert ask(url, "SELECT count(*) FROM f") == [(7,)]
 
 
-def test_s14_a_query_with_a_password_is_kept_without_it_and_asked_for_again(
+def test_a_query_with_a_password_is_kept_without_it_and_asked_for_again(
     days: str, run: RunCommand, workplace: Path
 ) -> None:
     query = f"{QUERY} /* password={CANARY} */"

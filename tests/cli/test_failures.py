@@ -208,7 +208,7 @@ def test_an_interrupt_ends_with_130_and_no_traceback(run: RunCommand, monkeypatc
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_k04_a_signal_unwinds_the_stack_and_ends_with_a_code_of_its_own(
+def test_a_signal_unwinds_the_stack_and_ends_with_a_code_of_its_own(
     run: RunCommand, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int
 ) -> None:
     cleaned = []
@@ -228,7 +228,7 @@ def test_k04_a_signal_unwinds_the_stack_and_ends_with_a_code_of_its_own(
     assert signal.getsignal(number) is before
 
 
-def test_k04_a_run_that_nohup_started_goes_on_when_its_terminal_goes(
+def test_a_run_that_nohup_started_goes_on_when_its_terminal_goes(
     run: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def hung_up(*_: object) -> None:
@@ -278,7 +278,7 @@ def test_a_stdout_that_is_full_is_output_not_written(tmp_path: Path, format_: st
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
-def test_k44_a_stderr_that_is_full_changes_no_exit_code(tmp_path: Path) -> None:
+def test_a_stderr_that_is_full_changes_no_exit_code(tmp_path: Path) -> None:
     with open("/dev/full", "w") as full:
         command = [sys.executable, "-m", "rnnforecast", "models", "show", "prices", "--store", str(tmp_path)]
         done = subprocess.run(command, stderr=full, stdout=subprocess.PIPE, text=True, check=False)
@@ -286,7 +286,7 @@ def test_k44_a_stderr_that_is_full_changes_no_exit_code(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
-def test_k44_a_note_that_finds_no_room_on_stderr_does_not_end_the_run(workplace: Path) -> None:
+def test_a_note_that_finds_no_room_on_stderr_does_not_end_the_run(workplace: Path) -> None:
     with open("/dev/full", "w") as full:
         command = [sys.executable, "-m", "rnnforecast", "models", "promote", "good@1"]
         done = subprocess.run(command, stderr=full, stdout=subprocess.PIPE, text=True, check=False, cwd=workplace)

@@ -157,7 +157,7 @@ def test_doctor_ends_with_code_1_when_something_is_wrong(run: RunCommand, tmp_pa
     assert (ended.code, ended.out.startswith("Something is wrong")) == (1, True)
 
 
-def test_s24_a_sound_file_that_is_another_than_expected_is_refused_by_its_digest(run: RunCommand, store: Path) -> None:
+def test_a_sound_file_that_is_another_than_expected_is_refused_by_its_digest(run: RunCommand, store: Path) -> None:
     path = Registry(store).resolve("prices@1").path
     right = hashlib.sha256(path.read_bytes()).hexdigest()
     assert run("models", "verify", "prices@1", "--expect-digest", right.upper()).code == 0

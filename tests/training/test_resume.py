@@ -58,7 +58,7 @@ def _tensors(result: TrainResult) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("end_after", [4, 12])
-def test_k02_a_training_that_was_ended_stores_the_model_it_would_have_stored(tmp_path: Path, end_after: int) -> None:
+def test_a_training_that_was_ended_stores_the_model_it_would_have_stored(tmp_path: Path, end_after: int) -> None:
     path = write_days(tmp_path)
     with pytest.raises(EndedError):
         _train(path, end_after=end_after)
@@ -98,7 +98,7 @@ def test_a_training_of_other_data_or_settings_begins_anew_and_says_so(tmp_path: 
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
-def test_k04_a_signal_saves_the_training_and_the_same_command_goes_on(
+def test_a_signal_saves_the_training_and_the_same_command_goes_on(
     workplace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, number: int, code: int
 ) -> None:
     command = ["train", "good.csv", "--horizon", "7", "--num-steps", "6", "--num-members", "1", "--hidden-size", "4"]

@@ -69,7 +69,7 @@ def test_the_same_rows_have_the_same_digest(sales: str) -> None:
         "",
     ],
 )
-def test_s13_only_one_statement_that_reads_is_run(sales: str, query: str) -> None:
+def test_only_one_statement_that_reads_is_run(sales: str, query: str) -> None:
     with pytest.raises(RnnForecastError) as caught:
         read_query(sales, query=query, wait="5s", cap=2**30)
     assert isinstance(caught.value, UsageError | InputError)
@@ -145,7 +145,7 @@ def test_neither_table_nor_query_is_refused_and_both_are(tmp_path: Path) -> None
         read_series([f"{url}#t"], DataSettings(query="select 1"))
 
 
-def test_s14_a_query_kept_without_its_password_is_not_run(tmp_path: Path) -> None:
+def test_a_query_kept_without_its_password_is_not_run(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="kept without the password") as caught:
         read_series([f"sqlite:///{tmp_path}/x.db"], DataSettings(query="select 'password=***'"))
     assert "--query" in str(caught.value.hint)

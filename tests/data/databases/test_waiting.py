@@ -50,7 +50,7 @@ def _held(url: str) -> Iterator[Callable[[], object]]:
             yield connection.rollback
 
 
-def test_k40_a_table_that_stays_locked_ends_with_try_later_and_is_left_alone(database: str) -> None:
+def test_a_table_that_stays_locked_ends_with_try_later_and_is_left_alone(database: str) -> None:
     write_forecasts(forecasts(), f"{database}#f", model="m", key=KEY)
     with _held(database) as let_go:
         with pytest.raises(TryLaterError, match=r"waited 0\.2 s") as caught:
@@ -87,7 +87,7 @@ def test_a_server_that_does_not_answer_is_a_matter_of_time(server: str) -> None:
         read_series([server], DataSettings(query="select 1", wait="0.1s"))
 
 
-def test_s14_a_wrong_password_is_no_matter_of_time_and_is_not_said(server: str) -> None:
+def test_a_wrong_password_is_no_matter_of_time_and_is_not_said(server: str) -> None:
     wrong = server.replace("tester@", "tester:canary-0@") + "#f"
     with pytest.raises(OutputError, match="password authentication failed") as caught:
         check_output(wrong, wait="30s")
@@ -181,7 +181,7 @@ def test_a_wait_is_a_number_with_its_unit(span: str, seconds: float) -> None:
     assert in_seconds(DataSettings(wait=span).wait) == seconds
 
 
-def test_k40_a_connection_that_breaks_in_the_middle_is_made_again_and_nothing_is_written_twice(
+def test_a_connection_that_breaks_in_the_middle_is_made_again_and_nothing_is_written_twice(
     server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from rnnforecast.data.databases.postgresql_engine import PostgresqlSession

@@ -58,7 +58,7 @@ def test_a_table_is_made_where_there_is_none_with_the_columns_of_the_forecasts(d
     assert {str(row[3]) for row in found} == {"2024-01-01 00:00:00"}
 
 
-def test_k40_a_repeated_run_leaves_no_row_twice_and_the_newest_values(database: str) -> None:
+def test_a_repeated_run_leaves_no_row_twice_and_the_newest_values(database: str) -> None:
     _write(database)
     _write(database, forecasts(level=100.0))
     assert _rows(database) == [("m@1", 100.1), ("m@1", 101.1), ("m@1", 102.1)]
@@ -89,7 +89,7 @@ def test_steps_and_zoned_timestamps_have_columns_of_their_own_kind(database: str
     assert ask(database, "SELECT count(*), count(DISTINCT day) FROM g") == [(2, 2)]
 
 
-def test_s13_names_and_values_made_to_break_out_are_names_and_values(database: str) -> None:
+def test_names_and_values_made_to_break_out_are_names_and_values(database: str) -> None:
     evil = "x'); DROP TABLE f; --"
     odd = 'a"b; DROP TABLE f; %s ?'
     frame = forecasts().rename(columns={"shop": odd}).assign(**{odd: [evil, "%s", '"']})
@@ -202,7 +202,7 @@ def test_a_value_changed_on_its_way_is_found(database: str, monkeypatch: pytest.
         _write(database)
 
 
-def test_k03_a_writer_killed_before_its_commit_leaves_the_table_as_it_was(database: str) -> None:
+def test_a_writer_killed_before_its_commit_leaves_the_table_as_it_was(database: str) -> None:
     _write(database)
     ended = subprocess.run(_process(database, model="m@1", level=70.0, dies=True), check=False, timeout=60)
     assert ended.returncode == -9

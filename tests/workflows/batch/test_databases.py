@@ -83,7 +83,7 @@ def test_a_server_that_is_gone_ends_the_job_with_try_later(workplace: Path) -> N
         (_job("a", more=f"query = \"select 'password={CANARY}'\""), "`query` holds a password"),
     ],
 )
-def test_faults_of_databases_are_named_with_their_line_and_s14_without_a_password(
+def test_faults_of_databases_are_named_with_their_line_and_without_a_password(
     job: str, words: str, workplace: Path
 ) -> None:
     with pytest.raises(UsageError, match=r"line \d+: ") as caught:

@@ -65,7 +65,7 @@ def test_a_job_forecasts_with_the_network_that_comes_with_the_tool(workplace: Pa
     assert _statuses(batch(path)) == {"a": "unchanged"}
 
 
-def test_k32_bad_jobs_leave_the_outputs_of_good_ones_byte_equal_to_solo_runs(workplace: Path) -> None:
+def test_bad_jobs_leave_the_outputs_of_good_ones_byte_equal_to_solo_runs(workplace: Path) -> None:
     (workplace / "bad.csv").write_text("date,value\n2024-01-01,12 EUR\n")
     solo = batch(_write(workplace, _forecast("good1")))
     alone = (workplace / "good1.csv").read_bytes()
@@ -85,7 +85,7 @@ def test_when_every_job_fails_the_run_ends_with_their_code(workplace: Path) -> N
     assert (result.exit_code, result.ok) == (ExitCode.INPUT, False)
 
 
-def test_k42_a_job_of_which_nothing_has_changed_is_not_run_again(workplace: Path) -> None:
+def test_a_job_of_which_nothing_has_changed_is_not_run_again(workplace: Path) -> None:
     path = _write(workplace, _forecast("a"))
     batch(path)
     before = (workplace / "a.csv").stat()
@@ -98,7 +98,7 @@ def test_k42_a_job_of_which_nothing_has_changed_is_not_run_again(workplace: Path
 
 
 @pytest.mark.parametrize("change", ["data", "settings", "model", "output", "no output"])
-def test_k43_a_job_is_run_again_when_anything_it_stands_on_has_changed(workplace: Path, change: str) -> None:
+def test_a_job_is_run_again_when_anything_it_stands_on_has_changed(workplace: Path, change: str) -> None:
     path = _write(workplace, _forecast("a"))
     first = batch(path)
     if change == "data":
@@ -194,7 +194,7 @@ def test_a_forecast_is_never_written_over_the_data_or_among_them(workplace: Path
     assert (workplace / "good.csv").read_bytes() == before
 
 
-def test_k12_an_output_that_cannot_be_written_is_found_before_anything_is_run(workplace: Path) -> None:
+def test_an_output_that_cannot_be_written_is_found_before_anything_is_run(workplace: Path) -> None:
     result = batch(_write(workplace, _forecast("a").replace('"a.csv"', '"no/a.csv"')))
     assert result.exit_code == ExitCode.OUTPUT
     assert "`mkdir -p" in str(result.jobs[0].error)
@@ -292,7 +292,7 @@ def test_logs_of_old_runs_go_and_foreign_files_stay(workplace: Path, monkeypatch
     assert (logs / "notes").is_dir()
 
 
-def test_k15_a_second_run_of_the_same_file_is_refused_and_may_wait(workplace: Path) -> None:
+def test_a_second_run_of_the_same_file_is_refused_and_may_wait(workplace: Path) -> None:
     path = _write(workplace, _forecast("a"))
     folder = state_folder(read_jobs(path))
     folder.mkdir(parents=True)
@@ -310,7 +310,7 @@ def test_faults_of_the_file_are_found_before_any_job_begins(workplace: Path) -> 
     assert not (workplace / "a.csv").exists()
 
 
-def test_k44_a_log_that_cannot_be_written_hurts_no_job(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_that_cannot_be_written_hurts_no_job(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
@@ -358,7 +358,7 @@ def test_the_state_of_a_file_is_its_own(workplace: Path) -> None:
     assert state_folder(found).name.startswith("nightly-")
 
 
-def test_k03_a_run_that_was_killed_is_gone_on_with(workplace: Path) -> None:
+def test_a_run_that_was_killed_is_gone_on_with(workplace: Path) -> None:
     """The run is killed while its second job runs; what the first has done is not done again."""
     fifo = workplace / "slow.csv"
     os.mkfifo(fifo)
@@ -432,7 +432,7 @@ def test_without_a_forecast_to_score_there_is_no_drift_to_train_on(workplace: Pa
     assert "$ rnnforecast score good --store " in Path(str(done.log)).read_text()
 
 
-def test_k33_series_left_out_by_name_make_a_job_partial_and_the_rest_is_written(workplace: Path) -> None:
+def test_series_left_out_by_name_make_a_job_partial_and_the_rest_is_written(workplace: Path) -> None:
     rows = (workplace / "good.csv").read_text().splitlines()[1:]
     panel = ["shop,date,value", *(f"long,{row}" for row in rows), *(f"short,{row}" for row in rows[:2])]
     (workplace / "panel.csv").write_text("\n".join(panel) + "\n")

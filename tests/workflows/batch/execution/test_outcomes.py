@@ -33,13 +33,13 @@ def test_a_command_without_a_refusal_is_told_by_its_last_words(stderr: bytes) ->
     assert message.startswith("the process of `predict` ended with code 77")
 
 
-def test_k30_a_killed_process_is_a_lack_of_resources() -> None:
+def test_a_killed_process_is_a_lack_of_resources() -> None:
     code, name, message = _failure(Ended(-signal.SIGKILL, b"", b""))
     assert (code, name) == (15, "E_RUN_KILLED")
     assert message == "the process of `predict` was ended by SIGKILL"
 
 
-def test_k32_a_crash_of_the_interpreter_is_told_by_its_signal() -> None:
+def test_a_crash_of_the_interpreter_is_told_by_its_signal() -> None:
     assert _failure(Ended(-signal.SIGSEGV, b"", b""))[:2] == (139, "E_RUN_CRASHED")
 
 

@@ -67,7 +67,7 @@ def test_every_task_is_done_whatever_the_number_of_workers(tmp_path: Path, num_w
     }
 
 
-def test_k32_one_that_fails_crashes_or_is_killed_hurts_no_other(tmp_path: Path) -> None:
+def test_one_that_fails_crashes_or_is_killed_hurts_no_other(tmp_path: Path) -> None:
     tasks = [
         _task("fails", "exit 13"),
         _task("crashes", "kill -SEGV $$"),
@@ -117,12 +117,12 @@ def test_a_job_that_takes_longer_than_its_timeout_is_ended_and_told_so(tmp_path:
     assert (result.exit_code, result.error and result.error.code) == (15, "E_RUN_TIMEOUT")
 
 
-def test_k07_a_job_that_was_stopped_is_ended_at_its_timeout(tmp_path: Path) -> None:
+def test_a_job_that_was_stopped_is_ended_at_its_timeout(tmp_path: Path) -> None:
     result = _run([_task("stopped", "kill -STOP $$", timeout=0.2)], tmp_path)[0]
     assert (result.exit_code, result.error and result.error.code) == (15, "E_RUN_TIMEOUT")
 
 
-def test_k07_k20_timeouts_do_not_read_the_clock_on_the_wall(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_timeouts_do_not_read_the_clock_on_the_wall(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     jumps = iter(range(0, 10**9, 10**5))
     monkeypatch.setattr(time, "time", lambda: float(next(jumps)))
     assert _run([_task("a", "sleep 0.1", timeout=60.0)], tmp_path)[0].exit_code == 0
@@ -156,7 +156,7 @@ def test_tasks_that_wait_for_themselves_or_each_other_are_done_all_the_same(tmp_
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_k04_a_signal_ends_what_runs_and_keeps_the_rest_from_beginning(tmp_path: Path, number: int) -> None:
+def test_a_signal_ends_what_runs_and_keeps_the_rest_from_beginning(tmp_path: Path, number: int) -> None:
     tasks = [
         _task("done", "true"),
         _task("running", "echo > begun; exec sleep 60"),
@@ -172,7 +172,7 @@ def test_k04_a_signal_ends_what_runs_and_keeps_the_rest_from_beginning(tmp_path:
     assert not (tmp_path / "never").exists()
 
 
-def test_k05_a_second_interrupt_does_not_wait(tmp_path: Path) -> None:
+def test_a_second_interrupt_does_not_wait(tmp_path: Path) -> None:
     script = "trap '' TERM; echo $$ > pid; while :; do sleep 0.05; done"
 
     def interrupt_twice() -> None:
@@ -239,7 +239,7 @@ def test_the_store_of_the_environment_is_not_handed_on(monkeypatch: pytest.Monke
     assert "RNNFORECAST_STORE" not in child_environment({})
 
 
-def test_s19_a_module_beside_the_data_is_not_imported(tmp_path: Path) -> None:
+def test_a_module_beside_the_data_is_not_imported(tmp_path: Path) -> None:
     (tmp_path / "typing.py").write_text("raise SystemExit(99)\n")
     (tmp_path / "typer.py").write_text("raise SystemExit(99)\n")
     ends: list[Ended] = []
@@ -252,7 +252,7 @@ def test_s19_a_module_beside_the_data_is_not_imported(tmp_path: Path) -> None:
     assert ends[0].stdout.startswith(b"rnnforecast ")
 
 
-def test_s14_the_log_holds_no_secret_of_a_url() -> None:
+def test_the_log_holds_no_secret_of_a_url() -> None:
     line = as_shell_line(rnnforecast_command("train", "s3://user:canary@host/rows.csv?token=canary2", "--seed", "3"))
     assert line == "rnnforecast train 's3://...host/rows.csv?...' --seed 3"
 

@@ -68,7 +68,7 @@ def test_no_ledger_is_an_empty_one(path: Path) -> None:
     assert list(read_events(path)) == []
 
 
-def test_k08_a_full_disk_leaves_no_part_of_a_line(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_no_part_of_a_line(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     book = Ledger(path)
     book.append({"event": "run_start"})
     before = path.read_bytes()
@@ -87,7 +87,7 @@ def test_k08_a_full_disk_leaves_no_part_of_a_line(path: Path, monkeypatch: pytes
     assert [event["event"] for event in read_events(path)] == ["run_start", "run_end"]
 
 
-def test_k11_a_failed_flush_is_reported(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_flush_is_reported(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     book = Ledger(path)
 
     def fail(*_: object) -> None:
