@@ -29,14 +29,12 @@ from rnnforecast.model_io.pack import unpack_ensemble
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    import numpy.typing as npt
     from publish import Table
-    from scoring import FloatArray
 
+    from rnnforecast.arrays import Float64Array, Int64Array
     from rnnforecast.data.series import SeriesSet
 
-    IntArray = npt.NDArray[np.int64]
-    Forecaster = Callable[[Windows, int], FloatArray]
+    Forecaster = Callable[[Windows, int], Float64Array]
 
 #: Set -> file, and the goal at each horizon.
 SETS = {
@@ -52,8 +50,8 @@ class Protocol:
     """The test windows of one set at one horizon: cutoffs of all channels, and their standard deviations."""
 
     series: SeriesSet  # every row up to the last one that is tested, one entry a channel
-    spreads: FloatArray  # [C], of the first part
-    cutoffs: IntArray  # in rows
+    spreads: Float64Array  # [C], of the first part
+    cutoffs: Int64Array  # in rows
     horizon: int
 
     def score(self, forecaster: Forecaster) -> tuple[float, float]:

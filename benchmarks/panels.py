@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from published import PANELS as PUBLISHED
 from published import Published
-from scoring import LEVELS, FloatArray, Scores, in_sample_scales, score_points, score_quantiles
+from scoring import LEVELS, Scores, in_sample_scales, score_points, score_quantiles
 from statistical import forecast_panel
 
 import rnnforecast
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from publish import Table
 
+    from rnnforecast.arrays import Float64Array
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.members import Member
     from rnnforecast.workflows.results import TrainResult
@@ -79,8 +80,8 @@ class Bench:
     options: Options
     series: SeriesSet
     train_file: Path
-    actual: FloatArray  # [S, H]
-    scales: FloatArray  # [S]
+    actual: Float64Array  # [S, H]
+    scales: Float64Array  # [S]
     naive2: Scores | None = None
 
     @classmethod
@@ -121,7 +122,7 @@ class Bench:
             owa = f"{(scores.smape / self.naive2.smape + scores.mase / self.naive2.mase) / 2:.3f}"
         return [label, smape, mase, owa, *rest, "" if seconds is None else f"{seconds:.1f}", remark]
 
-    def scored(self, label: str, quantiles: FloatArray, *, seconds: float | None = None, remark: str = "") -> Row:
+    def scored(self, label: str, quantiles: Float64Array, *, seconds: float | None = None, remark: str = "") -> Row:
         """Return the row of forecasts [S, H, Q] at `LEVELS`."""
         return self.row(label, score_quantiles(quantiles, self.actual, self.scales), seconds=seconds, remark=remark)
 
@@ -225,7 +226,7 @@ def published_row(published: Published) -> Row:
     return [published.method, *scores, "", "", "", f"published: {published.source}"]
 
 
-def forecast_all(ensemble: Ensemble, bench: Bench) -> FloatArray:
+def forecast_all(ensemble: Ensemble, bench: Bench) -> Float64Array:
     """Forecast after the last row of each series at `LEVELS`: [S, H, Q]."""
     flat = FlatSeries.from_series(bench.series)
     trained = ensemble.forecast(flat, last_windows(bench.series), horizon=bench.panel.horizon)

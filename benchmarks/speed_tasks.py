@@ -16,9 +16,8 @@ import pandas as pd
 from publish import FOLDER
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
+    from rnnforecast.arrays import Float64Array
 
-    FloatArray = npt.NDArray[np.float64]
 
 AIR_PASSENGERS = FOLDER.parent / "sample_data" / "airline_passengers.csv"
 HIDDEN_SIZE = 64
@@ -60,7 +59,7 @@ class Work:
     file: Path
     num_steps: int
     single: Path
-    actual: dict[str, FloatArray]
+    actual: dict[str, Float64Array]
     scales: dict[str, float]
 
     def score(self, path: Path) -> float:
@@ -110,7 +109,7 @@ def prepare(name: str, data: Path, folder: Path, *, num_steps: int | None, max_s
     return Work(plan, folder / "task.json", steps, folder / "single.csv", actual, scales)
 
 
-Files = tuple[pd.DataFrame, pd.DataFrame, dict[str, "FloatArray"]]
+Files = tuple[pd.DataFrame, pd.DataFrame, dict[str, "Float64Array"]]
 
 
 def _air_passengers(plan: Plan, data: Path) -> Files:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 #: Wing -> floor; a wing imports only from floors below its own, or from itself.
 FLOORS = {
+    "arrays": 0,
     "errors": 0,
     "findings": 0,
     "masking": 0,
@@ -42,6 +43,7 @@ FLOORS = {
 
 #: Wing -> packages from outside (the standard library is open to all).
 OUTSIDE = {
+    "arrays": {"numpy"},
     "json_values": {"numpy"},
     "config": {"pydantic"},
     "members": {"pydantic"},

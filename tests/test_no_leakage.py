@@ -32,7 +32,6 @@ from tests.inference.samples import LEVELS, make_member, make_network, tensors_o
 if TYPE_CHECKING:
     from pathlib import Path
 
-FloatArray = npt.NDArray[np.float64]
 
 LENGTHS = np.array([90, 70], dtype=np.int64)
 CUTOFFS = np.array([60, 41], dtype=np.int64)

@@ -22,14 +22,11 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from rnnforecast.data.calendar.frequency import TimestampArray
+    from rnnforecast.arrays import Float64Array, Int64Array, TextArray, TimestampArray
     from rnnforecast.data.columns.choose_roles import Roles
     from rnnforecast.data.tables.table import Table
     from rnnforecast.data.timestamps.text import Timestamps
     from rnnforecast.data.values.numbers import LinesOf
-
-    IntArray = npt.NDArray[np.int64]
-    FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -39,8 +36,8 @@ class ParsedFile:
     table: Table
     frame: pd.DataFrame  # ids, candidates for ids and covariates of words, as categories of text
     timestamps: Timestamps | None
-    values: FloatArray  # [n, T]
-    rows: IntArray | None  # [n] frame rows of the table where blank ones were left out
+    values: Float64Array  # [n, T]
+    rows: Int64Array | None  # [n] frame rows of the table where blank ones were left out
     findings: tuple[Finding, ...]
     problems: tuple[Finding, ...] = ()
 
@@ -92,7 +89,7 @@ def parse_file(table: Table, roles: Roles, settings: DataSettings | None = None)
 
 def _parse_numeric(
     frame: pd.DataFrame, roles: Roles, *, path: str, lines_of: LinesOf, settings: DataSettings
-) -> tuple[FloatArray, list[Finding]]:
+) -> tuple[Float64Array, list[Finding]]:
     names = [*roles.target, *roles.covariates]
     is_lone = len(names) == 1 and not roles.categorical  # then the column is the array, without a copy
     columns = np.empty((0, 1)) if is_lone else np.full((len(frame), len(names)), np.nan)
@@ -147,7 +144,7 @@ def missing_id(name: str, path: str, lines: tuple[int, ...], count: int) -> Find
     return Finding("E_ID_MISSING", "refusal", message, path, lines, name, "", count, "write the id, or remove the row")
 
 
-def codes_of(column: pd.Series[Any]) -> tuple[IntArray, npt.NDArray[np.object_]]:
+def codes_of(column: pd.Series[Any]) -> tuple[Int64Array, TextArray]:
     """Return a code for each row and the text of each code, those of categories as they stand there."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         return column.cat.codes.to_numpy().astype(np.int64), column.cat.categories.to_numpy(dtype=object)
@@ -155,14 +152,14 @@ def codes_of(column: pd.Series[Any]) -> tuple[IntArray, npt.NDArray[np.object_]]
     return codes.astype(np.int64), np.asarray(distinct, dtype=object)
 
 
-def _filled_rows(frame: pd.DataFrame, *, labels: Sequence[str]) -> IntArray | None:
+def _filled_rows(frame: pd.DataFrame, *, labels: Sequence[str]) -> Int64Array | None:
     """Return the rows that hold something in a used column, None where all do.
 
     One lone column may be empty: it is a missing step.
     """
     if frame.shape[1] == 1:
         return None
-    blank: IntArray | None = None
+    blank: Int64Array | None = None
     # numbers first: few rows are left to look at
     for name in sorted(frame.columns, key=lambda name: (name in labels, frame[name].dtype.kind not in "iufM")):
         cells = frame[name] if blank is None else frame[name].iloc[blank]
@@ -181,11 +178,11 @@ class ParsedFiles:
     """The parsed columns of all files, one below the other."""
 
     files: tuple[ParsedFile, ...]
-    starts: IntArray  # [number of files + 1]
+    starts: Int64Array  # [number of files + 1]
     frame: pd.DataFrame
     timestamps: TimestampArray | None
     timezone: str | None
-    values: FloatArray
+    values: Float64Array
     partitions: dict[str, list[str]]  # columns that stand in names of folders: of each its value by file
 
     def locate(self, rows: Sequence[int]) -> tuple[str, tuple[int, ...]]:

@@ -46,14 +46,12 @@ from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy.typing as npt
-
+    from rnnforecast.arrays import Int64Array, TextArray
     from rnnforecast.data.calendar.frequency import Frequency
     from rnnforecast.data.covariates.categorical import Vocabularies
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.findings import JSONValue
 
-    IntArray = npt.NDArray[np.int64]
 
 #: The season is looked for in this first share of the rows: forecasts are judged on the rows after them.
 SEASON_SHARE = 0.7
@@ -317,7 +315,7 @@ def _with_ids(roles: Roles, joined: ParsedFiles, settings: DataSettings) -> Role
     return replace(roles, id=ids, reasons={**roles.reasons, "id": reason})
 
 
-def _to_rows(roles: Roles, joined: ParsedFiles, findings: list[Finding]) -> tuple[Rows, npt.NDArray[np.object_]]:
+def _to_rows(roles: Roles, joined: ParsedFiles, findings: list[Finding]) -> tuple[Rows, TextArray]:
     """Number the items in order of their ids, whatever the order of rows; returns rows, and the ids of each: [K, .]."""
     num_rows = len(joined.values)
     _check_ids(roles, joined)
@@ -355,7 +353,7 @@ def _check_ids(roles: Roles, joined: ParsedFiles) -> None:
         raise refusal(problems)
 
 
-def _steps_in_file_order(items: IntArray) -> IntArray:
+def _steps_in_file_order(items: Int64Array) -> Int64Array:
     """Return 0, 1, 2 ... for the rows of each item: [n]."""
     return np.asarray(pd.Series(items).groupby(items).cumcount(), dtype=np.int64)
 

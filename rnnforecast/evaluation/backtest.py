@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
 from rnnforecast.data.windows import Windows, make_windows
 from rnnforecast.evaluation.history import Past
 from rnnforecast.evaluation.metrics import (
@@ -28,11 +28,9 @@ if TYPE_CHECKING:
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.evaluation.scales import Scales
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 #: Windows and number of steps in, quantiles [W, steps, Q] out; reads nothing at or after a window's cutoff.
-Forecaster = Callable[[Windows, int], FloatArray]
+Forecaster = Callable[[Windows, int], Float64Array]
 
 #: Most origins of a series, and the share of its rows that is held out at most, unless the user asks for more.
 MAX_WINDOWS = 20
@@ -47,7 +45,7 @@ class Backtest:
 
     windows: Windows
     held_out: HeldOut
-    quantiles: Mapping[str, FloatArray]  # method -> [W, H, Q]
+    quantiles: Mapping[str, Float64Array]  # method -> [W, H, Q]
     quantile_levels: tuple[float, ...]
     num_series: int
     gap: int = 0
@@ -69,17 +67,17 @@ class Backtest:
             name: score_per_lead(q, self.held_out, quantile_levels=self.quantile_levels) for name, q in self._methods()
         }
 
-    def scaled_errors(self) -> dict[str, FloatArray]:
+    def scaled_errors(self) -> dict[str, Float64Array]:
         """Return the scaled absolute errors of each method, NaN where nothing was observed: [W, H]."""
         return {
             name: scaled_errors(q, self.held_out, quantile_levels=self.quantile_levels) for name, q in self._methods()
         }
 
-    def _methods(self) -> list[tuple[str, FloatArray]]:
+    def _methods(self) -> list[tuple[str, Float64Array]]:
         return list(self.quantiles.items())
 
 
-def default_num_windows(lengths: IntArray, *, horizon: int) -> int:
+def default_num_windows(lengths: Int64Array, *, horizon: int) -> int:
     """Return how many origins to hold out: what fits in the last 30 % of the median series, 1 to 20.
 
     From `MANY_SERIES` series on 2 at most.
@@ -92,7 +90,7 @@ def default_num_windows(lengths: IntArray, *, horizon: int) -> int:
 
 
 def make_origins(
-    lengths: IntArray,
+    lengths: Int64Array,
     *,
     horizon: int,
     num_windows: int,
@@ -132,7 +130,7 @@ def make_backtest(
     """
     windows = _usable(series, windows, horizon=horizon, gap=gap)
     actual, observed = _outcomes(series, windows, horizon=horizon, gap=gap)
-    quantiles: dict[str, FloatArray] = {}
+    quantiles: dict[str, Float64Array] = {}
     for name, forecaster in forecasters.items():
         forecast = forecaster(windows, gap + horizon)
         wanted = (len(windows), gap + horizon, len(quantile_levels))
@@ -160,9 +158,7 @@ def _usable(series: SeriesSet, windows: Windows, *, horizon: int, gap: int) -> W
     return windows.select((Past.recent(series, windows).last_rows >= 0) & observed.any(axis=1))
 
 
-def _outcomes(
-    series: SeriesSet, windows: Windows, *, horizon: int, gap: int
-) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+def _outcomes(series: SeriesSet, windows: Windows, *, horizon: int, gap: int) -> tuple[Float64Array, BoolArray]:
     """Return the scored values, 0 where not observed or past the end, and their mask: [W, H], [W, H]."""
     place = windows.cutoffs[:, None] + gap + np.arange(horizon, dtype=np.int64)
     inside = place < series.lengths[windows.series][:, None]

@@ -14,7 +14,6 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from rnnforecast.errors import DataError, UsageError
 from rnnforecast.evaluation.history import Past
@@ -22,11 +21,10 @@ from rnnforecast.evaluation.history import Past
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from rnnforecast.arrays import Float64Array, Int64Array
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.data.windows import Windows
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 #: The naive forecasts a verdict is about, in the order they are shown.
 BASELINES = ("naive", "seasonal-naive", "drift", "seasonal-drift", "window-mean")
@@ -50,7 +48,7 @@ def available_baselines(season_length: int) -> tuple[str, ...]:
 
 def forecast_baseline(
     name: str, series: SeriesSet, windows: Windows, *, horizon: int, quantile_levels: Sequence[float]
-) -> FloatArray:
+) -> Float64Array:
     """Forecast every window with one baseline, in the season of the series: [W, H, Q], ascending along Q.
 
     Raises UsageError for an unknown name, DataError for a window without an observed row before its cutoff, and
@@ -75,7 +73,7 @@ def forecast_baseline(
         return normal_quantiles(point, np.sqrt(variance), quantile_levels)
 
 
-def normal_quantiles(point: FloatArray, spread: FloatArray, quantile_levels: Sequence[float]) -> FloatArray:
+def normal_quantiles(point: Float64Array, spread: Float64Array, quantile_levels: Sequence[float]) -> Float64Array:
     """Return the quantiles of normal distributions: [W, H] and [W, H] to [W, H, Q]; the median is exactly `point`."""
     scores = [NormalDist().inv_cdf(level) for level in quantile_levels]
     return np.stack([point if score == 0.0 else point + score * spread for score in scores], axis=-1)
@@ -102,13 +100,13 @@ class _Increments:
     One change over a distance of `steps` counts as that many independent ones, so missing rows bias nothing.
     """
 
-    count: FloatArray
-    steps: FloatArray
-    change: FloatArray
-    squares: FloatArray  # sum of change^2 / steps
+    count: Float64Array
+    steps: Float64Array
+    change: Float64Array
+    squares: Float64Array  # sum of change^2 / steps
 
     @classmethod
-    def of(cls, past: Past, previous: IntArray, *, step_length: int) -> _Increments:
+    def of(cls, past: Past, previous: Int64Array, *, step_length: int) -> _Increments:
         """Sum up; `previous` [N] is the row that each row's change starts from, -1 for none."""
         series = past.series
         rows = np.flatnonzero(series.observed & (previous >= 0))
@@ -119,16 +117,16 @@ class _Increments:
         count[rows] = 1.0
         return cls(*(past.totals(array) for array in (count, steps, change, squares)))
 
-    def variance(self, otherwise: FloatArray) -> FloatArray:
+    def variance(self, otherwise: Float64Array) -> Float64Array:
         """Return the variance of a step without drift: [W]."""
         return np.where(self.count > 0, self.squares / np.maximum(self.count, 1), otherwise)
 
-    def drift(self) -> FloatArray:
+    def drift(self) -> Float64Array:
         """Return the mean change of a step: [W]."""
-        drift: FloatArray = self.change / np.maximum(self.steps, 1)
+        drift: Float64Array = self.change / np.maximum(self.steps, 1)
         return drift
 
-    def variance_around_drift(self, otherwise: FloatArray) -> FloatArray:
+    def variance_around_drift(self, otherwise: Float64Array) -> Float64Array:
         """Return the variance of a step around the drift: [W]."""
         left = np.maximum(self.squares - self.drift() ** 2 * self.steps, 0.0)
         return np.where(self.count > 1, left / np.maximum(self.count - 1, 1), otherwise)
@@ -146,21 +144,21 @@ def _seasons(past: Past) -> _Increments:
     return _Increments.of(past, previous, step_length=season_length)
 
 
-def _steps_ahead(past: Past, horizon: int) -> FloatArray:
+def _steps_ahead(past: Past, horizon: int) -> Float64Array:
     """Return how many steps each forecast lies behind the last observed row: [W, H], 1 for the first as a rule."""
     first = past.starts + past.windows.cutoffs - past.last_rows
-    steps: FloatArray = first[:, None] + np.arange(horizon, dtype=np.float64)
+    steps: Float64Array = first[:, None] + np.arange(horizon, dtype=np.float64)
     return steps
 
 
-def _naive(past: Past, horizon: int) -> tuple[FloatArray, FloatArray]:
+def _naive(past: Past, horizon: int) -> tuple[Float64Array, Float64Array]:
     # one value says nothing about changes: then they are taken to be as large as the value
     variance = _neighbours(past).variance(otherwise=past.last_values**2)
     point = np.repeat(past.last_values[:, None], horizon, axis=1)
     return point, variance[:, None] * _steps_ahead(past, horizon)
 
 
-def _drift(past: Past, horizon: int) -> tuple[FloatArray, FloatArray]:
+def _drift(past: Past, horizon: int) -> tuple[Float64Array, Float64Array]:
     changes = _neighbours(past)
     steps = _steps_ahead(past, horizon)
     variance = changes.variance_around_drift(otherwise=changes.variance(otherwise=past.last_values**2))
@@ -168,7 +166,7 @@ def _drift(past: Past, horizon: int) -> tuple[FloatArray, FloatArray]:
     return point, variance[:, None] * (steps + steps**2 / np.maximum(changes.steps, 1)[:, None])
 
 
-def _seasonal(past: Past, horizon: int, *, with_drift: bool) -> tuple[FloatArray, FloatArray]:
+def _seasonal(past: Past, horizon: int, *, with_drift: bool) -> tuple[Float64Array, Float64Array]:
     """Repeat the last season; steps without an observed season behind them get the naive forecast."""
     changes = _seasons(past)
     rows = past.season_rows(horizon)  # [W, H]
@@ -185,15 +183,15 @@ def _seasonal(past: Past, horizon: int, *, with_drift: bool) -> tuple[FloatArray
     return np.where(known, point, naive_point), np.where(known, variance[:, None] * growth, naive_variance)
 
 
-def _seasonal_naive(past: Past, horizon: int) -> tuple[FloatArray, FloatArray]:
+def _seasonal_naive(past: Past, horizon: int) -> tuple[Float64Array, Float64Array]:
     return _seasonal(past, horizon, with_drift=False)
 
 
-def _seasonal_drift(past: Past, horizon: int) -> tuple[FloatArray, FloatArray]:
+def _seasonal_drift(past: Past, horizon: int) -> tuple[Float64Array, Float64Array]:
     return _seasonal(past, horizon, with_drift=True)
 
 
-def _window_mean(past: Past, horizon: int) -> tuple[FloatArray, FloatArray]:
+def _window_mean(past: Past, horizon: int) -> tuple[Float64Array, Float64Array]:
     """Forecast the mean of the last season, or of the last few rows without one."""
     season_length = past.series.season_length
     length = season_length if season_length > 1 else int(np.clip(horizon, _SHORTEST_MEAN, _LONGEST_MEAN))
@@ -208,7 +206,7 @@ def _window_mean(past: Past, horizon: int) -> tuple[FloatArray, FloatArray]:
     return np.repeat(point, horizon, axis=1), np.repeat(variance, horizon, axis=1)
 
 
-def _block_means(past: Past, chosen: IntArray, *, num_blocks: int, length: int) -> tuple[FloatArray, FloatArray]:
+def _block_means(past: Past, chosen: Int64Array, *, num_blocks: int, length: int) -> tuple[Float64Array, Float64Array]:
     """Return the mean of the last `length` rows of the chosen windows, and the variance of its errors: [W], [W].
 
     The errors are those of every block of as many rows against the mean of the block before it.
@@ -233,7 +231,7 @@ def _block_means(past: Past, chosen: IntArray, *, num_blocks: int, length: int) 
     return point, np.where(num_errors > 1, (errors**2).sum(axis=(1, 2)) / np.maximum(num_errors, 1), variance)
 
 
-_METHODS: dict[str, Callable[[Past, int], tuple[FloatArray, FloatArray]]] = {
+_METHODS: dict[str, Callable[[Past, int], tuple[Float64Array, Float64Array]]] = {
     "naive": _naive,
     "seasonal-naive": _seasonal_naive,
     "drift": _drift,

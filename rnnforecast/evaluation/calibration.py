@@ -13,14 +13,12 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
+    from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
+
 
 #: No interval is made narrower or wider than this by what a few windows say.
 FACTOR_BOUNDS = (0.25, 5.0)
@@ -45,12 +43,12 @@ class Calibration:
     `pooled` is how many neighbouring lead times share one factor on either side, `num_windows` what it was learned on.
     """
 
-    factors: FloatArray  # [H, Q], 1 in the column of the median
+    factors: Float64Array  # [H, Q], 1 in the column of the median
     quantile_levels: tuple[float, ...]
     num_windows: int = 0
     pooled: int = 0
 
-    def apply(self, quantiles: FloatArray) -> FloatArray:
+    def apply(self, quantiles: Float64Array) -> Float64Array:
         """Return calibrated quantiles of any horizon: [..., H, Q], ascending; the median stays as it is."""
         return apply_calibration(quantiles, self.factors, quantile_levels=self.quantile_levels)
 
@@ -62,8 +60,8 @@ class Calibration:
 
 
 def fit_calibration(
-    quantiles: FloatArray,
-    actual: FloatArray,
+    quantiles: Float64Array,
+    actual: Float64Array,
     observed: BoolArray,
     *,
     quantile_levels: Sequence[float],
@@ -82,7 +80,7 @@ def fit_calibration(
     levels = tuple(float(level) for level in quantile_levels)
     num_windows, horizon = actual.shape
     middle = _median(quantiles, levels)  # [W, H]
-    scores: dict[int, FloatArray] = {}
+    scores: dict[int, Float64Array] = {}
     for column, level in enumerate(levels):
         if abs(level - 0.5) > 1e-9:
             sign = 1.0 if level > 0.5 else -1.0
@@ -102,7 +100,7 @@ def fit_calibration(
 
 
 def _common_factor(
-    scores: Mapping[int, FloatArray], levels: Sequence[float], *, num_windows: int, prior_spread: float
+    scores: Mapping[int, Float64Array], levels: Sequence[float], *, num_windows: int, prior_spread: float
 ) -> float:
     """Return the factor that would make the interval nearest to 80 % hold its share over all lead times."""
     upper = min((c for c in scores if levels[c] > 0.5), key=lambda c: abs(levels[c] - 0.9), default=None)
@@ -117,8 +115,8 @@ def _common_factor(
 
 
 def apply_calibration(
-    quantiles: FloatArray, factors: FloatArray, *, quantile_levels: Sequence[float] | None = None
-) -> FloatArray:
+    quantiles: Float64Array, factors: Float64Array, *, quantile_levels: Sequence[float] | None = None
+) -> Float64Array:
     """Multiply distances from the median [..., H, Q] by factors [H', Q] and sort along Q.
 
     Lead times beyond the fitted ones take the last factors. Without levels the median is the middle column.
@@ -130,10 +128,10 @@ def apply_calibration(
     return np.sort(middle + factors[rows] * (quantiles - middle), axis=-1)
 
 
-def _median(quantiles: FloatArray, levels: Sequence[float] | FloatArray) -> FloatArray:
+def _median(quantiles: Float64Array, levels: Sequence[float] | Float64Array) -> Float64Array:
     """Return the quantile whose level is nearest to 0.5: [..., Q] to [...]."""
     nearest = int(np.argmin(np.abs(np.asarray(levels) - 0.5)))
-    middle: FloatArray = quantiles[..., nearest]
+    middle: Float64Array = quantiles[..., nearest]
     return middle
 
 
@@ -144,14 +142,14 @@ def _neighbours(num_windows: int, horizon: int) -> int:
     return min(-(-(_WANTED_SCORES // num_windows - 1) // 2), horizon - 1)
 
 
-def _scores(deviation: FloatArray, spread: FloatArray, observed: BoolArray, size: FloatArray) -> FloatArray:
+def _scores(deviation: Float64Array, spread: Float64Array, observed: BoolArray, size: Float64Array) -> Float64Array:
     """Return how many times its spread each value lies from the median, NaN where that says nothing: [W, H]."""
     usable = observed & (spread > _ROUNDING * size) & np.isfinite(deviation)
-    scores: FloatArray = np.divide(deviation, spread, out=np.full(deviation.shape, np.nan), where=usable)
+    scores: Float64Array = np.divide(deviation, spread, out=np.full(deviation.shape, np.nan), where=usable)
     return scores
 
 
-def _conformal_quantile(scores: FloatArray, tail: float, pooled: int, *, otherwise: float) -> FloatArray:
+def _conformal_quantile(scores: Float64Array, tail: float, pooled: int, *, otherwise: float) -> Float64Array:
     """Return the conformal quantile of each lead time's scores and its neighbours': [W, H] to [H]."""
     if not len(scores):
         return np.full(scores.shape[1], otherwise)
@@ -164,7 +162,7 @@ def _conformal_quantile(scores: FloatArray, tail: float, pooled: int, *, otherwi
     return np.where(count > 0, chosen, otherwise)
 
 
-def _trust(num_windows: IntArray, error: float, prior_spread: float) -> FloatArray:
+def _trust(num_windows: Int64Array, error: float, prior_spread: float) -> Float64Array:
     """Return how far a factor learned from so many windows is believed, 0 to 1."""
     return np.asarray(num_windows / (num_windows + error / prior_spread**2), dtype=np.float64)
 

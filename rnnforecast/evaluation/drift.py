@@ -16,14 +16,13 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
     from rnnforecast.findings import JSONValue
 
-FloatArray = npt.NDArray[np.float64]
 State = Literal["ok", "alarm", "too few"]
 
 #: Fewer units than this are never tested.
@@ -67,7 +66,7 @@ class Watch:
         }
 
 
-def watch_losses(differences: FloatArray) -> Watch:
+def watch_losses(differences: Float64Array) -> Watch:
     """Watch for a change: have the losses, over those of the naive forecast, become larger than they were?
 
     A cumulative sum (Page 1954) over sequential normal scores: each difference is ranked among all up to it, and its
@@ -79,7 +78,7 @@ def watch_losses(differences: FloatArray) -> Watch:
     return _watch("loss", cusum(scores * _shrinking(scores)), limit=CUSUM_LIMIT)
 
 
-def watch_naive(differences: FloatArray) -> Watch:
+def watch_naive(differences: Float64Array) -> Watch:
     """Watch whether the naive forecast is the better one more often than not: losses minus naive losses [U].
 
     A bet on the sign of each difference, see `wealth`; equal losses are half a win each.
@@ -89,7 +88,7 @@ def watch_naive(differences: FloatArray) -> Watch:
     return _watch("naive", path, limit=BET_LIMIT)
 
 
-def watch_coverage(shares: FloatArray, *, level: int) -> Watch:
+def watch_coverage(shares: Float64Array, *, level: int) -> Watch:
     """Watch whether an interval covers less than it promises; `shares` [U] of the steps of a unit lay inside.
 
     A sequential binomial test, made to hold for steps and series that hit or miss together: see `wealth`. Coverage
@@ -100,7 +99,7 @@ def watch_coverage(shares: FloatArray, *, level: int) -> Watch:
     return _watch(f"coverage_{level}", path, limit=BET_LIMIT)
 
 
-def wealth(values: FloatArray, *, mean: float) -> FloatArray:
+def wealth(values: Float64Array, *, mean: float) -> Float64Array:
     """Return the wealth after each unit of one who bets that `values`, in [0, 1], exceed `mean` on average: [U].
 
     A new gambler with a stake of 1 joins before every unit, so that a change is found whenever it comes. The game is
@@ -118,7 +117,7 @@ def wealth(values: FloatArray, *, mean: float) -> FloatArray:
     return path
 
 
-def sequential_scores(values: FloatArray) -> FloatArray:
+def sequential_scores(values: Float64Array) -> Float64Array:
     """Return the normal score of the rank of each value among all up to it: [U]; equal values share their ranks."""
     scores = np.zeros(len(values))
     normal = NormalDist()
@@ -129,7 +128,7 @@ def sequential_scores(values: FloatArray) -> FloatArray:
     return scores
 
 
-def _shrinking(scores: FloatArray) -> FloatArray:
+def _shrinking(scores: Float64Array) -> Float64Array:
     """Return what each score is multiplied by so that sums vary as those of independent scores: [U].
 
     With an autocorrelation of r at lag 1, sums of an autoregression vary (1 + r) / (1 - r) times as much. Of two
@@ -145,14 +144,14 @@ def _shrinking(scores: FloatArray) -> FloatArray:
     return np.asarray(np.sqrt((1 - correlation) / (1 + correlation)), dtype=np.float64)
 
 
-def _running_correlation(values: FloatArray) -> FloatArray:
+def _running_correlation(values: Float64Array) -> Float64Array:
     """Return the autocorrelation at lag 1, about 0, of all values up to each: [U]."""
     products = np.append(0.0, np.cumsum(values[1:] * values[:-1]))[: len(values)]
     squares = np.cumsum(values**2)
     return np.asarray(products / np.maximum(squares, np.finfo(np.float64).tiny), dtype=np.float64)
 
 
-def cusum(scores: FloatArray, *, slack: float = CUSUM_SLACK) -> FloatArray:
+def cusum(scores: Float64Array, *, slack: float = CUSUM_SLACK) -> Float64Array:
     """Return the one-sided cumulative sum of scores above `slack`, never below 0: [U]."""
     walk = np.cumsum(scores - slack)
     return np.asarray(walk - np.minimum.accumulate(np.minimum(walk, 0.0)), dtype=np.float64)
@@ -162,9 +161,9 @@ def cusum(scores: FloatArray, *, slack: float = CUSUM_SLACK) -> FloatArray:
 class InputRange:
     """What a series looked like in training: smallest and largest value, and its mean change over a season."""
 
-    low: FloatArray  # [S]
-    high: FloatArray  # [S]
-    scale: FloatArray  # [S]
+    low: Float64Array  # [S]
+    high: Float64Array  # [S]
+    scale: Float64Array  # [S]
 
 
 #: Share of the newest values that must lie far outside before the inputs count as foreign.
@@ -174,7 +173,7 @@ OUTSIDE_WIDTHS = 1.0
 SCALE_FACTOR = 10.0
 
 
-def foreign_range(low: float, high: float, values: FloatArray) -> float:
+def foreign_range(low: float, high: float, values: Float64Array) -> float:
     """Return the share of values farther beyond the range of training than the range is wide.
 
     The range is at least as wide as a tenth of its larger end, so that a series that never moved has one too.
@@ -197,7 +196,7 @@ def first_alarm(watches: Sequence[Watch]) -> Watch | None:
     return next((watch for watch in watches if watch.state == "alarm"), None)
 
 
-def freshest(cutoffs: npt.NDArray[np.int64], leads: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+def freshest(cutoffs: Int64Array, leads: Int64Array) -> BoolArray:
     """Tell for each issued step whether no later forecast covers it: its cutoff is the newest before its timestamp.
 
     Both arrays have one entry an issued step; the gaps between the distinct cutoffs say which steps are covered.
@@ -207,19 +206,19 @@ def freshest(cutoffs: npt.NDArray[np.int64], leads: npt.NDArray[np.int64]) -> np
     return np.asarray(cutoffs + leads <= following[place])
 
 
-def unit_means(values: FloatArray, cutoffs: npt.NDArray[np.int64]) -> Mapping[int, float]:
+def unit_means(values: Float64Array, cutoffs: Int64Array) -> Mapping[int, float]:
     """Return the mean of the values of each cutoff, in order of time."""
     distinct, place = np.unique(cutoffs, return_inverse=True)
     means = np.bincount(place, weights=values) / np.bincount(place)
     return dict(zip(distinct.tolist(), means.tolist(), strict=True))
 
 
-def _logarithm(path: FloatArray) -> FloatArray:
+def _logarithm(path: Float64Array) -> Float64Array:
     """Return the decimal logarithm of wealth, 0 for less than a stake."""
     return np.asarray(np.log10(np.maximum(path, 1.0)), dtype=np.float64)
 
 
-def _watch(name: str, path: FloatArray, *, limit: float) -> Watch:
+def _watch(name: str, path: Float64Array, *, limit: float) -> Watch:
     """Compare a path with its limit; an alarm stays one, for what was found does not go away by itself."""
     if len(path) < MIN_UNITS:
         return Watch(name, "too few", float(path.max(initial=0.0)), limit, len(path))

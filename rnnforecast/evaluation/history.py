@@ -10,17 +10,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from rnnforecast.data.ragged import last_true_before, offsets_of, positions, rows_of
 from rnnforecast.data.windows import Windows
 
 if TYPE_CHECKING:
+    from rnnforecast.arrays import Float64Array, Int64Array
     from rnnforecast.data.series import SeriesSet
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
 
 #: Rows before the first cutoff of a series that are looked at: more say nothing new, and each costs 80 bytes.
 MAX_PAST = 100_000
@@ -65,17 +62,17 @@ class Past:
         return past if (past.last_rows >= 0).all() else cls(series, windows)
 
     @cached_property
-    def place(self) -> IntArray:
+    def place(self) -> Int64Array:
         """Position of each row in its series: [N]."""
         return positions(self.series.lengths)
 
     @cached_property
-    def starts(self) -> IntArray:
+    def starts(self) -> Int64Array:
         """First flat row of each window's series: [W]."""
         return np.asarray(self.series.offsets[self.windows.series], dtype=np.int64)
 
     @cached_property
-    def newest(self) -> IntArray:
+    def newest(self) -> Int64Array:
         """Newest observed flat row up to and with each row: [N]."""
         rows = np.arange(self.series.num_rows, dtype=np.int64)
         if self.series.observed.all():
@@ -83,22 +80,22 @@ class Past:
         return last_true_before(self.series.observed, rows - self.place)
 
     @cached_property
-    def newest_of_season(self) -> IntArray:
+    def newest_of_season(self) -> Int64Array:
         """Newest observed flat row up to and with each row, of the same position in the season: [N]."""
         return newest_at_lag(self.series, self.place, season_length=self.series.season_length)
 
     @cached_property
-    def last_rows(self) -> IntArray:
+    def last_rows(self) -> Int64Array:
         """Last observed flat row before each cutoff: [W]."""
         cutoffs = self.windows.cutoffs
         return np.where(cutoffs > 0, self.newest[np.maximum(self.starts + cutoffs - 1, 0)], -1)
 
     @cached_property
-    def last_values(self) -> FloatArray:
+    def last_values(self) -> Float64Array:
         """Last observed value before each cutoff: [W]."""
         return np.asarray(self.series.values[self.last_rows], dtype=np.float64)
 
-    def season_rows(self, horizon: int) -> IntArray:
+    def season_rows(self, horizon: int) -> Int64Array:
         """Return for each step ahead the newest observed flat row of the same position in the season: [W, H]."""
         season_length = self.series.season_length
         lead = np.arange(horizon, dtype=np.int64)
@@ -106,7 +103,7 @@ class Past:
         rows = self.newest_of_season[np.maximum(self.starts[:, None] + place, 0)]
         return np.where(place >= 0, rows, -1)
 
-    def totals(self, row_values: FloatArray) -> FloatArray:
+    def totals(self, row_values: Float64Array) -> Float64Array:
         """Return the sum of `row_values` [N] over the rows before each cutoff: [W].
 
         Adds up from cutoff to cutoff within a series: a running sum over all series would lose the digits of
@@ -130,7 +127,7 @@ class Past:
         return totals
 
 
-def newest_at_lag(series: SeriesSet, place: IntArray, *, season_length: int) -> IntArray:
+def newest_at_lag(series: SeriesSet, place: Int64Array, *, season_length: int) -> Int64Array:
     """Return the newest observed flat row up to and with each row, of its own position in the season: [N]."""
     if series.observed.all():
         return np.arange(series.num_rows, dtype=np.int64)

@@ -14,11 +14,9 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
     from rnnforecast.findings import JSONValue
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
 
 #: Levels whose pinball losses make the weighted quantile loss.
 DECILES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -33,11 +31,11 @@ _NORMAL_975 = 1.959963984540054
 class HeldOut:
     """What came true in the windows of a backtest, and what the errors of each window are divided by."""
 
-    actual: FloatArray  # [W, H]
+    actual: Float64Array  # [W, H]
     observed: BoolArray  # [W, H]
-    series: IntArray  # [W] number of the window's series
-    mase_scale: FloatArray  # [W], never 0
-    rmsse_scale: FloatArray  # [W], never 0
+    series: Int64Array  # [W] number of the window's series
+    mase_scale: Float64Array  # [W], never 0
+    rmsse_scale: Float64Array  # [W], never 0
 
 
 @dataclass(frozen=True)
@@ -96,8 +94,8 @@ class GroupScores:
     `values` has the names of `Scores`: mase ... wql, coverage_80, coverage_95, width_80, width_95.
     """
 
-    values: Mapping[str, FloatArray]  # name -> [G]
-    num_scored: IntArray  # [G]
+    values: Mapping[str, Float64Array]  # name -> [G]
+    num_scored: Int64Array  # [G]
 
     def __len__(self) -> int:
         return len(self.num_scored)
@@ -112,7 +110,7 @@ class GroupScores:
         return fields
 
 
-def score(quantiles: FloatArray, held_out: HeldOut, *, quantile_levels: Sequence[float]) -> Scores:
+def score(quantiles: Float64Array, held_out: HeldOut, *, quantile_levels: Sequence[float]) -> Scores:
     """Return the metrics of one method's forecasts [W, H, Q]."""
     _, owner = np.unique(held_out.series, return_inverse=True)
     num_series = int(owner.max()) + 1 if len(owner) else 0
@@ -131,21 +129,21 @@ def score(quantiles: FloatArray, held_out: HeldOut, *, quantile_levels: Sequence
 
 
 def score_per_series(
-    quantiles: FloatArray, held_out: HeldOut, *, quantile_levels: Sequence[float], num_series: int
+    quantiles: Float64Array, held_out: HeldOut, *, quantile_levels: Sequence[float], num_series: int
 ) -> GroupScores:
     """Return the metrics of each series over its windows, as arrays [S]."""
     points = _point_metrics(quantiles, held_out, quantile_levels)
     return _grouped(points, held_out, held_out.series[:, None], num_series)
 
 
-def score_per_lead(quantiles: FloatArray, held_out: HeldOut, *, quantile_levels: Sequence[float]) -> GroupScores:
+def score_per_lead(quantiles: Float64Array, held_out: HeldOut, *, quantile_levels: Sequence[float]) -> GroupScores:
     """Return the metrics of each lead time over all windows, as arrays [H]."""
     points = _point_metrics(quantiles, held_out, quantile_levels)
     horizon = held_out.actual.shape[1]
     return _grouped(points, held_out, np.arange(horizon)[None, :], horizon)
 
 
-def scaled_errors(quantiles: FloatArray, held_out: HeldOut, *, quantile_levels: Sequence[float]) -> FloatArray:
+def scaled_errors(quantiles: Float64Array, held_out: HeldOut, *, quantile_levels: Sequence[float]) -> Float64Array:
     """Return absolute errors of the median over the window's MASE scale, NaN where not observed: [W, H]."""
     errors = np.abs(held_out.actual - point_forecast(quantiles, quantile_levels))
     return np.where(held_out.observed, errors / held_out.mase_scale[:, None], np.nan)
@@ -157,7 +155,7 @@ def level_index(quantile_levels: Sequence[float], level: float) -> int | None:
     return near[0] if near else None
 
 
-def point_forecast(quantiles: FloatArray, quantile_levels: Sequence[float]) -> FloatArray:
+def point_forecast(quantiles: Float64Array, quantile_levels: Sequence[float]) -> Float64Array:
     """Return the median, read between the two nearest levels where 0.5 was not forecast: [..., Q] to [...]."""
     exact = level_index(quantile_levels, 0.5)
     if exact is not None or len(quantile_levels) == 1:
@@ -165,7 +163,7 @@ def point_forecast(quantiles: FloatArray, quantile_levels: Sequence[float]) -> F
     levels = np.asarray(quantile_levels)
     upper = int(np.clip(np.searchsorted(levels, 0.5), 1, len(levels) - 1))
     share = float(np.clip((0.5 - levels[upper - 1]) / (levels[upper] - levels[upper - 1]), 0.0, 1.0))
-    middle: FloatArray = (1 - share) * quantiles[..., upper - 1] + share * quantiles[..., upper]
+    middle: Float64Array = (1 - share) * quantiles[..., upper - 1] + share * quantiles[..., upper]
     return middle
 
 
@@ -179,7 +177,9 @@ def wilson_interval(share: float, count: float) -> tuple[float, float]:
     return (max(0.0, float(centre - half)), min(1.0, float(centre + half)))
 
 
-def _point_metrics(quantiles: FloatArray, held_out: HeldOut, quantile_levels: Sequence[float]) -> dict[str, FloatArray]:
+def _point_metrics(
+    quantiles: Float64Array, held_out: HeldOut, quantile_levels: Sequence[float]
+) -> dict[str, Float64Array]:
     """Return what each step contributes to the sums behind the metrics: name -> [W, H]."""
     actual = np.where(held_out.observed, held_out.actual, 0.0)
     median = point_forecast(quantiles, quantile_levels)
@@ -203,7 +203,7 @@ def _point_metrics(quantiles: FloatArray, held_out: HeldOut, quantile_levels: Se
     return points
 
 
-def _mean_pinball(quantiles: FloatArray, actual: FloatArray, quantile_levels: Sequence[float]) -> FloatArray:
+def _mean_pinball(quantiles: Float64Array, actual: Float64Array, quantile_levels: Sequence[float]) -> Float64Array:
     """Return the pinball loss averaged over the deciles, NaN where one of them was not forecast: [W, H]."""
     total = np.zeros_like(actual)
     for level in DECILES:
@@ -216,8 +216,8 @@ def _mean_pinball(quantiles: FloatArray, actual: FloatArray, quantile_levels: Se
 
 
 def _inside(
-    quantiles: FloatArray, actual: FloatArray, low: int | None, high: int | None
-) -> tuple[FloatArray, FloatArray]:
+    quantiles: Float64Array, actual: Float64Array, low: int | None, high: int | None
+) -> tuple[Float64Array, Float64Array]:
     """Return whether each step lies in the interval (0 or 1) and the interval's width: [W, H], [W, H]."""
     if low is None or high is None:
         missing = np.full_like(actual, np.nan)
@@ -227,13 +227,13 @@ def _inside(
 
 
 def _grouped(
-    points: Mapping[str, FloatArray], held_out: HeldOut, groups: npt.NDArray[np.intp], num_groups: int
+    points: Mapping[str, Float64Array], held_out: HeldOut, groups: npt.NDArray[np.intp], num_groups: int
 ) -> GroupScores:
     """Return the metrics of groups; `groups` broadcasts to [W, H]."""
     observed = held_out.observed
     index = np.broadcast_to(groups, observed.shape)[observed]
     count = np.bincount(index, minlength=num_groups)
-    total: dict[str, FloatArray] = {
+    total: dict[str, Float64Array] = {
         name: np.asarray(np.bincount(index, weights=array[observed], minlength=num_groups), dtype=np.float64)
         for name, array in points.items()
     }
@@ -253,7 +253,7 @@ def _grouped(
     return GroupScores(values=values, num_scored=count.astype(np.int64))
 
 
-def _effective_count(covered: FloatArray, observed: BoolArray) -> float:
+def _effective_count(covered: Float64Array, observed: BoolArray) -> float:
     """Return how many independent steps would leave the same uncertainty about coverage.
 
     The variance between windows is set against the binomial one (the design effect of cluster samples, Kish 1965);
@@ -272,13 +272,15 @@ def _effective_count(covered: FloatArray, observed: BoolArray) -> float:
     return float(count if between <= share * (1 - share) / count else share * (1 - share) / between)
 
 
-def ratio(numerator: FloatArray, denominator: npt.NDArray[np.float64] | npt.NDArray[np.intp]) -> FloatArray:
+def ratio(numerator: Float64Array, denominator: Float64Array | npt.NDArray[np.intp]) -> Float64Array:
     """Divide, NaN where the denominator is 0."""
-    divided: FloatArray = np.divide(numerator, denominator, out=np.full(numerator.shape, np.nan), where=denominator > 0)
+    divided: Float64Array = np.divide(
+        numerator, denominator, out=np.full(numerator.shape, np.nan), where=denominator > 0
+    )
     return divided
 
 
-def _nan_mean(values: FloatArray) -> float:
+def _nan_mean(values: Float64Array) -> float:
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else float("nan")
 

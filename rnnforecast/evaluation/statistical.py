@@ -6,7 +6,6 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from rnnforecast.data.ragged import last_true_before
 from rnnforecast.errors import ResourceError
@@ -14,15 +13,14 @@ from rnnforecast.errors import ResourceError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rnnforecast.arrays import BoolArray, Float64Array
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.data.windows import Windows
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def forecast_statistical(
     name: str, series: SeriesSet, windows: Windows, *, horizon: int, quantile_levels: Sequence[float]
-) -> FloatArray:
+) -> Float64Array:
     """Forecast every window with AutoETS or AutoTheta: [W, H, Q]; missing values repeat the observed one before.
 
     Windows that a model cannot be fitted to (too few rows, no variation) get the seasonal naive forecast, and a
@@ -51,8 +49,8 @@ def forecast_statistical(
 
 def _fall_back(
     name: str,
-    quantiles: FloatArray,
-    broken: npt.NDArray[np.bool_],
+    quantiles: Float64Array,
+    broken: BoolArray,
     series: SeriesSet,
     windows: Windows,
     quantile_levels: Sequence[float],
@@ -96,7 +94,7 @@ def _key(level: float) -> str:
     return f"{'lo' if level < 0.5 else 'hi'}-{_interval(level)}"
 
 
-def _filled(series: SeriesSet, number: int, cutoff: int) -> FloatArray:
+def _filled(series: SeriesSet, number: int, cutoff: int) -> Float64Array:
     """Return the past from its first observed row on, missing rows filled with the value before them."""
     rows = slice(int(series.offsets[number]), int(series.offsets[number]) + cutoff)
     observed = series.observed[rows]

@@ -13,7 +13,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from rnnforecast.evaluation.baselines import forecast_baseline, normal_quantiles
 from rnnforecast.evaluation.decomposition import decompose
@@ -21,12 +20,10 @@ from rnnforecast.evaluation.decomposition import decompose
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.data.windows import Windows
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
 
 #: Rows looked back at, or as many seasons where those are longer: a line through more fits the last ones badly.
 MAX_ROWS, MAX_SEASONS = 2_000, 6
@@ -55,13 +52,13 @@ def look_back(season_length: int) -> int:
 
 
 def forecast_theta(
-    values: FloatArray,
+    values: Float64Array,
     observed: BoolArray,
     *,
     horizon: int,
     season_length: int,
     quantile_levels: Sequence[float],
-) -> FloatArray:
+) -> Float64Array:
     """Forecast the steps after the last column: [W, N], [W, N] to [W, H, Q], ascending along Q.
 
     Shorter windows are padded on the left, where `observed` is false; no value is read there. Only the last
@@ -88,7 +85,7 @@ def forecast_theta(
 
 def forecast_theta_windows(
     series: SeriesSet, windows: Windows, *, horizon: int, quantile_levels: Sequence[float]
-) -> FloatArray:
+) -> Float64Array:
     """Forecast windows of series in their season: [W, H, Q]; naive where nothing was observed in the look-back."""
     lengths = np.minimum(windows.cutoffs, look_back(series.season_length))
     order = np.argsort(-lengths, kind="stable")
@@ -116,8 +113,8 @@ def forecast_theta_windows(
 
 
 def _point_and_spread(
-    values: FloatArray, observed: BoolArray, horizon: int, season_length: int
-) -> tuple[FloatArray, FloatArray]:
+    values: Float64Array, observed: BoolArray, horizon: int, season_length: int
+) -> tuple[Float64Array, Float64Array]:
     """Return point forecasts and standard deviations of windows, those of most values first: [W, H], [W, H]."""
     values = np.where(observed, values, 0.0)
     # powers of two change no digit, and squares of very large and very small values stay numbers
@@ -142,18 +139,20 @@ def _point_and_spread(
     return np.ldexp(point, exponents[:, None]), np.ldexp(spread, exponents[:, None])
 
 
-def _regression_line(values: FloatArray, observed: BoolArray, counts: IntArray, place: FloatArray) -> FloatArray:
+def _regression_line(
+    values: Float64Array, observed: BoolArray, counts: Int64Array, place: Float64Array
+) -> Float64Array:
     """Return the least squares line through the observed values [W, N] at all places [N + H]: [W, N + H]."""
     num_columns = values.shape[1]
     middle = np.where(observed, place[:num_columns], 0.0).sum(axis=1) / counts
     offsets = np.where(observed, place[:num_columns] - middle[:, None], 0.0)
     squares = (offsets**2).sum(axis=1)
     slope = (offsets * values).sum(axis=1) / np.where(squares > 0, squares, 1.0)
-    line: FloatArray = (values.sum(axis=1) / counts)[:, None] + slope[:, None] * (place - middle[:, None])
+    line: Float64Array = (values.sum(axis=1) / counts)[:, None] + slope[:, None] * (place - middle[:, None])
     return line
 
 
-def _closed_up(values: FloatArray, observed: BoolArray, counts: IntArray) -> FloatArray:
+def _closed_up(values: Float64Array, observed: BoolArray, counts: Int64Array) -> Float64Array:
     """Return the observed values of each window without the gaps between them, time first: [W, N] to [T, W]."""
     if observed.all():
         return np.ascontiguousarray(values.T)
@@ -163,7 +162,7 @@ def _closed_up(values: FloatArray, observed: BoolArray, counts: IntArray) -> Flo
     return closed_up
 
 
-def _smooth(values: FloatArray, counts: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _smooth(values: Float64Array, counts: Int64Array) -> tuple[Float64Array, Float64Array, Float64Array]:
     """Return smoothing parameter, last level and sum of squared errors of simple exponential smoothing: [W] each.
 
     Both the parameter and the start level are those of least squares: the level by its formula, the parameter by a
@@ -187,7 +186,7 @@ def _smooth(values: FloatArray, counts: IntArray) -> tuple[FloatArray, FloatArra
     return alpha, level[0], squares[0]
 
 
-def _try_alphas(values: FloatArray, counts: IntArray, alpha: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _try_alphas(values: Float64Array, counts: Int64Array, alpha: Float64Array) -> tuple[Float64Array, Float64Array]:
     """Return sums of squared errors and last levels: [T, W], [W], [G, 1] or [G, W] to [G, W], [G, W].
 
     `counts` descend. Errors are linear in the start level: with the first value v as the start they are e_t, with

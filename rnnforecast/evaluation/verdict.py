@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from rnnforecast.evaluation.baselines import BASELINES
 from rnnforecast.evaluation.significance import (
@@ -24,10 +23,9 @@ from rnnforecast.evaluation.significance import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from rnnforecast.arrays import Float64Array, Int64Array
     from rnnforecast.findings import JSONValue
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 Outcome = Literal["win", "tie", "loss"]
 Test = Literal["Diebold-Mariano", "Wilcoxon signed-rank", "none"]
 
@@ -116,8 +114,8 @@ class Verdict:
 
 
 def judge(
-    losses: Mapping[str, FloatArray],
-    series: IntArray,
+    losses: Mapping[str, Float64Array],
+    series: Int64Array,
     *,
     network: str | Sequence[str] = "network",
     against: Sequence[str] = BASELINES,
@@ -165,7 +163,9 @@ def overlap_of(horizon: int, window_step: int) -> int:
     return max(0, -(-horizon // window_step) - 1)
 
 
-def _units(losses: Mapping[str, FloatArray], series: IntArray, *, overlap: int) -> tuple[dict[str, FloatArray], Test]:
+def _units(
+    losses: Mapping[str, Float64Array], series: Int64Array, *, overlap: int
+) -> tuple[dict[str, Float64Array], Test]:
     """Average the losses into units, the same for every method, and name the test that suits them."""
     scored = ~np.isnan(next(iter(losses.values())))
     for name, loss in losses.items():
@@ -186,7 +186,7 @@ def _units(losses: Mapping[str, FloatArray], series: IntArray, *, overlap: int) 
     return by_time, "Diebold-Mariano" if enough_origins else "none"
 
 
-def rounds_of(series: IntArray) -> IntArray:
+def rounds_of(series: Int64Array) -> Int64Array:
     """Number the windows of each series from the newest (0) back, given in order of time: [W]."""
     order = np.argsort(series, kind="stable")[::-1]
     ordered = series[order]
@@ -197,12 +197,12 @@ def rounds_of(series: IntArray) -> IntArray:
     return rounds
 
 
-def _means(values: FloatArray, groups: IntArray) -> FloatArray:
+def _means(values: Float64Array, groups: Int64Array) -> Float64Array:
     return np.asarray(np.bincount(groups, weights=values) / np.bincount(groups))
 
 
 def _compare(
-    units: Mapping[str, FloatArray], networks: Sequence[str], baselines: Sequence[str], *, test: Test, overlap: int
+    units: Mapping[str, Float64Array], networks: Sequence[str], baselines: Sequence[str], *, test: Test, overlap: int
 ) -> tuple[Comparison, ...]:
     pairs = [(network, baseline) for network in networks for baseline in baselines]
     results = [_test(units[network], units[baseline], test=test, overlap=overlap) for network, baseline in pairs]
@@ -213,7 +213,7 @@ def _compare(
     )
 
 
-def _test(losses: FloatArray, reference: FloatArray, *, test: Test, overlap: int) -> tuple[float, float]:
+def _test(losses: Float64Array, reference: Float64Array, *, test: Test, overlap: int) -> tuple[float, float]:
     if test == "Diebold-Mariano":
         return diebold_mariano_overlapping(losses, reference, lag=overlap)
     if test == "Wilcoxon signed-rank":
@@ -221,14 +221,14 @@ def _test(losses: FloatArray, reference: FloatArray, *, test: Test, overlap: int
     return float(np.sign(loss_differences(losses, reference).mean())), 1.0
 
 
-def _interval(losses: FloatArray, reference: FloatArray, *, test: Test, overlap: int) -> tuple[float, float]:
+def _interval(losses: Float64Array, reference: Float64Array, *, test: Test, overlap: int) -> tuple[float, float]:
     """Return the interval of the skill; what cannot be tested has none."""
     if test == "none":
         return (math.nan, math.nan)
     return skill_interval(losses, reference, lag=overlap if test == "Diebold-Mariano" else 0)
 
 
-def _skill(losses: FloatArray, reference: FloatArray) -> float:
+def _skill(losses: Float64Array, reference: Float64Array) -> float:
     """Return how much smaller the mean loss is than that of the reference, in per cent."""
     mean, reference_mean = float(losses.mean()), float(reference.mean())
     if reference_mean == 0:
@@ -236,7 +236,7 @@ def _skill(losses: FloatArray, reference: FloatArray) -> float:
     return 100 * (1 - mean / reference_mean)
 
 
-def _outcome(comparison: Comparison, losses: FloatArray, reference: FloatArray) -> Outcome:
+def _outcome(comparison: Comparison, losses: Float64Array, reference: Float64Array) -> Outcome:
     """Return a win or a loss only where the mean and the test point the same way."""
     if comparison.p_adjusted >= SIGNIFICANCE:
         return "tie"
@@ -246,7 +246,7 @@ def _outcome(comparison: Comparison, losses: FloatArray, reference: FloatArray) 
     return "loss" if mean_difference > 0 and comparison.statistic > 0 else "tie"
 
 
-def _reason(comparison: Comparison, test: Test, *, num_units: int, series: IntArray, num_comparisons: int) -> str:
+def _reason(comparison: Comparison, test: Test, *, num_units: int, series: Int64Array, num_comparisons: int) -> str:
     num_series = len(np.unique(series))
     kind = "origins" if test != "Wilcoxon signed-rank" else "series"
     if test == "none":

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rnnforecast.arrays import FloatArray
 from rnnforecast.config import Cell
 
-FloatArray = np.ndarray[tuple[int, ...], np.dtype[np.floating]]
 Tensors = Mapping[str, np.ndarray]
 #: (h,) or, for the LSTM, (h, c); each [..., d].
 State = tuple[FloatArray, ...]

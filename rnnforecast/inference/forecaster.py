@@ -14,7 +14,6 @@ import numpy as np
 from rnnforecast.inference.equations import (
     STEPS,
     CellWeights,
-    FloatArray,
     Tensors,
     additive_scores,
     attend,
@@ -41,6 +40,7 @@ from rnnforecast.inference.shapes import (
 )
 
 if TYPE_CHECKING:
+    from rnnforecast.arrays import FloatArray
     from rnnforecast.config import MemberSettings
     from rnnforecast.data.windows import WindowBatch
 

@@ -17,7 +17,6 @@ from rnnforecast.errors import UsageError
 from rnnforecast.inference.equations import (
     STEPS,
     CellWeights,
-    FloatArray,
     State,
     Tensors,
     initial_state,
@@ -36,6 +35,7 @@ from rnnforecast.inference.normalisation import (
 from rnnforecast.inference.shapes import covariate_layouts
 
 if TYPE_CHECKING:
+    from rnnforecast.arrays import FloatArray
     from rnnforecast.config import MemberSettings
     from rnnforecast.data.windows import WindowBatch
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from rnnforecast.arrays import Float64Array
 from rnnforecast.data.windows import Windows
 from rnnforecast.evaluation.backtest import (
     Backtest,
@@ -13,7 +14,7 @@ from rnnforecast.evaluation.backtest import (
 )
 from rnnforecast.evaluation.baselines import forecast_baseline
 from rnnforecast.evaluation.scales import seasonal_scales
-from tests.evaluation.toy import LEVELS, FloatArray, make_series, windows_of
+from tests.evaluation.toy import LEVELS, make_series, windows_of
 
 NAN = float("nan")
 
@@ -93,7 +94,7 @@ def test_every_method_is_scored_on_the_same_steps() -> None:
 def test_steps_within_the_gap_are_forecast_and_not_scored() -> None:
     asked: list[int] = []
 
-    def count_up(windows: Windows, steps: int) -> FloatArray:
+    def count_up(windows: Windows, steps: int) -> Float64Array:
         asked.append(steps)
         leads = np.arange(steps, dtype=np.float64)[None, :, None]
         return np.broadcast_to(leads, (len(windows), steps, len(LEVELS)))

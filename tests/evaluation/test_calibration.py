@@ -5,15 +5,16 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
+from rnnforecast.arrays import Float64Array
 from rnnforecast.evaluation.calibration import FACTOR_BOUNDS, Calibration, apply_calibration, fit_calibration
-from tests.evaluation.toy import LEVELS, MEDIAN, FloatArray
+from tests.evaluation.toy import LEVELS, MEDIAN
 
 SCORES = np.array([NormalDist().inv_cdf(level) for level in LEVELS])
 
 
 def forecasts(
     num_windows: int, *, width: float, seed: int, horizon: int = 6, shift: float = 0.0
-) -> tuple[FloatArray, FloatArray, np.ndarray]:
+) -> tuple[Float64Array, Float64Array, np.ndarray]:
     """Return quantiles `width` times as wide as they should be, values of growing spread, and a full mask."""
     rng = np.random.default_rng(seed)
     spread = np.sqrt(np.arange(1, horizon + 1))
@@ -23,7 +24,7 @@ def forecasts(
     return quantiles, actual, np.ones(actual.shape, dtype=bool)
 
 
-def coverage(quantiles: FloatArray, actual: FloatArray, low: float, high: float) -> FloatArray:
+def coverage(quantiles: Float64Array, actual: Float64Array, low: float, high: float) -> Float64Array:
     """Return the coverage of each lead time."""
     inside = (actual >= quantiles[..., LEVELS.index(low)]) & (actual <= quantiles[..., LEVELS.index(high)])
     return np.asarray(inside.mean(axis=0))

@@ -7,13 +7,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from rnnforecast.arrays import Float64Array
 from rnnforecast.evaluation.drift import (
     ALARM_UNITS,
     BET_LIMIT,
     CUSUM_LIMIT,
     FALSE_ALARM_RATE,
     MIN_UNITS,
-    FloatArray,
     Watch,
     cusum,
     first_alarm,
@@ -28,8 +28,8 @@ from rnnforecast.evaluation.drift import (
     wealth,
 )
 
-Maker = Callable[[np.random.Generator], FloatArray]
-Test = Callable[[FloatArray], Watch]
+Maker = Callable[[np.random.Generator], Float64Array]
+Test = Callable[[Float64Array], Watch]
 NUM_MODELS = 60
 
 
@@ -43,7 +43,7 @@ def _hits(share: float, count: int) -> Maker:
     return lambda generator: (generator.random(count) < share).astype(float)
 
 
-def _chain(generator: np.random.Generator) -> FloatArray:
+def _chain(generator: np.random.Generator) -> Float64Array:
     steps = generator.normal(size=ALARM_UNITS + 20)
     for place in range(1, len(steps)):
         steps[place] += 0.3 * steps[place - 1]

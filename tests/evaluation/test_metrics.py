@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from utilsforecast import losses
 
+from rnnforecast.arrays import Float64Array
 from rnnforecast.evaluation.metrics import (
     DECILES,
     HeldOut,
@@ -20,13 +21,13 @@ from rnnforecast.evaluation.metrics import (
     wilson_interval,
 )
 from rnnforecast.evaluation.scales import seasonal_scales
-from tests.evaluation.toy import LEVELS, MEDIAN, FloatArray, make_series
+from tests.evaluation.toy import LEVELS, MEDIAN, make_series
 
 NUM_SERIES, TRAIN, HORIZON, SEASON = 5, 40, 8, 4
 
 
 def held_out(
-    actual: FloatArray, *, observed: np.ndarray | None = None, series: list[int] | None = None, scale: float = 1.0
+    actual: Float64Array, *, observed: np.ndarray | None = None, series: list[int] | None = None, scale: float = 1.0
 ) -> HeldOut:
     number = len(actual)
     return HeldOut(
@@ -38,7 +39,7 @@ def held_out(
     )
 
 
-def flat_quantiles(point: FloatArray, half_width: float = 1.0) -> FloatArray:
+def flat_quantiles(point: Float64Array, half_width: float = 1.0) -> Float64Array:
     """Return quantiles spread evenly around a point forecast: [W, H, Q]."""
     return point[..., None] + half_width * (np.array(LEVELS) - 0.5)
 
@@ -79,7 +80,7 @@ class Reference:
             }
         )
 
-    def expected(self) -> dict[str, FloatArray]:
+    def expected(self) -> dict[str, Float64Array]:
         """Return each metric of each series."""
         frame, models = self.frame, ["m"]
         tables = {

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from rnnforecast.arrays import Float64Array
 from rnnforecast.evaluation.significance import (
     diebold_mariano,
     diebold_mariano_overlapping,
@@ -13,7 +14,6 @@ from rnnforecast.evaluation.significance import (
     skill_interval,
     wilcoxon_signed_rank,
 )
-from tests.evaluation.toy import FloatArray
 
 # one-step errors of ets(WWWusage[1:80]) and auto.arima(WWWusage[1:80]) on WWWusage[81:100], the example of the manual
 # page of dm.test in the R package forecast; its p-values are those the tests of HypothesisTests.jl hold against R
@@ -82,7 +82,7 @@ def test_the_same_gain_at_every_origin_is_certain() -> None:
     assert (statistic, p_value) == (-np.inf, 0.0)
 
 
-def moving_sums(generator: np.random.Generator, *, count: int, lag: int) -> FloatArray:
+def moving_sums(generator: np.random.Generator, *, count: int, lag: int) -> Float64Array:
     """Return loss differences without a mean whose neighbours share `lag` steps."""
     steps = generator.standard_normal(count + lag)
     return np.convolve(steps, np.ones(lag + 1), mode="valid")

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from rnnforecast.arrays import Float64Array
 from rnnforecast.data.windows import Windows
 from rnnforecast.evaluation import theta
 from rnnforecast.evaluation.baselines import (
@@ -17,13 +18,13 @@ from rnnforecast.evaluation.baselines import (
 )
 from rnnforecast.evaluation.theta import forecast_theta, look_back
 from tests.evaluation.plain_theta import plain_theta
-from tests.evaluation.toy import LEVELS, MEDIAN, FloatArray, make_series, windows_of
+from tests.evaluation.toy import LEVELS, MEDIAN, make_series, windows_of
 
 NAN = float("nan")
 ONE_SIGMA = (0.5, NormalDist().cdf(1.0))
 
 
-def padded(*runs: Sequence[float] | FloatArray) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+def padded(*runs: Sequence[float] | Float64Array) -> tuple[Float64Array, npt.NDArray[np.bool_]]:
     """Lay runs of any length out as windows that end together; NaN is missing."""
     longest = max(len(run) for run in runs)
     values = np.full((len(runs), longest), NAN)
@@ -32,7 +33,7 @@ def padded(*runs: Sequence[float] | FloatArray) -> tuple[FloatArray, npt.NDArray
     return values, ~np.isnan(values)
 
 
-def points(*runs: Sequence[float] | FloatArray, horizon: int, season_length: int = 1) -> FloatArray:
+def points(*runs: Sequence[float] | Float64Array, horizon: int, season_length: int = 1) -> Float64Array:
     """Return the point forecasts behind runs of values: [W, H]."""
     values, observed = padded(*runs)
     found = forecast_theta(
@@ -41,14 +42,14 @@ def points(*runs: Sequence[float] | FloatArray, horizon: int, season_length: int
     return np.asarray(found[..., 1])
 
 
-def spreads(run: Sequence[float] | FloatArray, *, horizon: int, season_length: int = 1) -> FloatArray:
+def spreads(run: Sequence[float] | Float64Array, *, horizon: int, season_length: int = 1) -> Float64Array:
     """Return the standard deviations behind one run of values: [H]."""
     values, observed = padded(run)
     found = forecast_theta(values, observed, horizon=horizon, season_length=season_length, quantile_levels=ONE_SIGMA)
     return np.asarray(found[0, :, 1] - found[0, :, 0])
 
 
-def seasonal_run(length: int, *, season_length: int, seed: int, level: float = 100.0) -> FloatArray:
+def seasonal_run(length: int, *, season_length: int, seed: int, level: float = 100.0) -> Float64Array:
     """Return a trend times a season times noise, all positive."""
     draw = np.random.default_rng(seed)
     place = np.arange(length)
@@ -57,7 +58,7 @@ def seasonal_run(length: int, *, season_length: int, seed: int, level: float = 1
     return np.asarray(level * walk * season * np.exp(0.03 * draw.normal(size=length)))
 
 
-def walk_run(length: int, *, seed: int, level: float = 500.0) -> FloatArray:
+def walk_run(length: int, *, seed: int, level: float = 500.0) -> Float64Array:
     """Return a local level with noise around it, all positive."""
     draw = np.random.default_rng(seed)
     return np.asarray(level + np.cumsum(2 * draw.normal(size=length)) + 4 * draw.normal(size=length))

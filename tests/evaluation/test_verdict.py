@@ -6,18 +6,19 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from rnnforecast.arrays import Float64Array
 from rnnforecast.evaluation.backtest import Forecaster, make_backtest, make_origins
 from rnnforecast.evaluation.baselines import available_baselines, forecast_baseline
 from rnnforecast.evaluation.scales import seasonal_scales
 from rnnforecast.evaluation.verdict import Verdict, judge, overlap_of, rounds_of
-from tests.evaluation.toy import LEVELS, FloatArray, make_series
+from tests.evaluation.toy import LEVELS, make_series
 
 
 def one_series(num_windows: int) -> np.ndarray:
     return np.zeros(num_windows, dtype=np.int64)
 
 
-def noisy_losses(level: float, *, num_windows: int, seed: int, spread: float = 0.1) -> FloatArray:
+def noisy_losses(level: float, *, num_windows: int, seed: int, spread: float = 0.1) -> Float64Array:
     """Return losses [W, 4] around a level."""
     return level + spread * np.random.default_rng(seed).uniform(-1, 1, size=(num_windows, 4))
 
@@ -181,7 +182,7 @@ def random_walk_verdict(seed: int, *, num_series: int = 1, window_step: int | No
         series.lengths, horizon=horizon, num_windows=num_windows, window_step=window_step, min_past=40
     )
 
-    def baseline(name: str) -> FloatArray:
+    def baseline(name: str) -> Float64Array:
         return forecast_baseline(name, series, windows, horizon=horizon, quantile_levels=LEVELS)
 
     forecasts = {name: baseline(name) for name in available_baselines(5)}

@@ -32,14 +32,9 @@ from rnnforecast.errors import DataError, ResourceError, UsageError
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from rnnforecast.data.calendar.frequency import TimestampArray
+    from rnnforecast.arrays import DatetimeArray, Int64Array, TimestampArray
     from rnnforecast.data.grid.regular_grid import Rows
 
-    IntArray = npt.NDArray[np.int64]
-    BoolArray = npt.NDArray[np.bool_]
-    DayArray = npt.NDArray[np.datetime64]
 
 #: Words of `--calendar` that are no market and no country.
 WORDS = ("weekdays", "learned", "every-day")
@@ -76,7 +71,7 @@ class _Days:
 
     name: str
     weekmask: str
-    closed: DayArray
+    closed: DatetimeArray
 
 
 def named_days(name: str, first_year: int, last_year: int) -> _Days:
@@ -92,7 +87,7 @@ def named_days(name: str, first_year: int, last_year: int) -> _Days:
     return _Days(name, weekmask, days[np.is_busday(days, weekmask=weekmask)])
 
 
-def holidays_of(name: str, first_year: int, last_year: int) -> DayArray:
+def holidays_of(name: str, first_year: int, last_year: int) -> DatetimeArray:
     """Return the holidays of a country (DE), a part of one (DE-BY) or a market, weekends among them, in order.
 
     Raises what `named_days` raises.
@@ -211,7 +206,7 @@ def _daily(freq: Frequency, timestamps: TimestampArray) -> Frequency:
     return freq if freq.unit == "business-day" else align(Frequency("business-day"), timestamps)
 
 
-def _reaches(known: Frequency, days: DayArray) -> bool:
+def _reaches(known: Frequency, days: DatetimeArray) -> bool:
     """Whether the closed days of a stored calendar cover the years of all rows and some after them."""
     if not known.closed:
         return False
@@ -220,7 +215,7 @@ def _reaches(known: Frequency, days: DayArray) -> bool:
     return bool(first <= years.min() and years.max() + 20 <= last)
 
 
-def _years(days: DayArray) -> tuple[int, int]:
+def _years(days: DatetimeArray) -> tuple[int, int]:
     years = days.astype("datetime64[Y]").astype(np.int64) + 1970
     return int(years.min()), int(years.max()) + YEARS_AHEAD
 
@@ -241,7 +236,7 @@ def _without_rows(rows: Rows, timestamps: TimestampArray, chosen: _Days) -> tupl
     return tuple(chosen.closed.astype(np.int64).tolist())
 
 
-def _learned(days: DayArray) -> _Days:
+def _learned(days: DatetimeArray) -> _Days:
     """Return the weekdays and days on which no series has a row. Raises DataError where those are centuries."""
     distinct = np.unique(days)
     if int((distinct[-1] - distinct[0]).astype(np.int64)) > MAX_DAYS:
@@ -255,14 +250,14 @@ def _learned(days: DayArray) -> _Days:
     return _Days("learned", weekmask, np.setdiff1d(every[np.is_busday(every, weekmask=weekmask)], distinct))
 
 
-def open_weekdays(days: DayArray) -> str:
+def open_weekdays(days: DatetimeArray) -> str:
     """Return the weekdays on which days fall, Monday first, as seven digits 1 or 0."""
     seen = np.zeros(7, dtype=np.bool_)
     seen[(days.astype(np.int64) + 3) % 7] = True
     return "".join("1" if one else "0" for one in seen)
 
 
-def _recognised(freq: Frequency, rows: Rows, days: DayArray, findings: list[Finding]) -> Frequency:
+def _recognised(freq: Frequency, rows: Rows, days: DatetimeArray, findings: list[Finding]) -> Frequency:
     """Return the frequency with the holidays of the market that all rows leave out, itself where there is none."""
     distinct = np.unique(days)
     if int((distinct[-1] - distinct[0]).astype(np.int64)) > MAX_DAYS:
@@ -299,7 +294,9 @@ def _recognised(freq: Frequency, rows: Rows, days: DayArray, findings: list[Find
     return replace(freq, closed=tuple(closed.astype(np.int64).tolist()), calendar=best.name)
 
 
-def _sessions(timestamps: TimestampArray, *, step: int, phase: int) -> tuple[DayArray, IntArray, IntArray, int]:
+def _sessions(
+    timestamps: TimestampArray, *, step: int, phase: int
+) -> tuple[DatetimeArray, Int64Array, Int64Array, int]:
     """Return the days with rows, the first and last step of each day, and how many steps of a day have rows at all."""
     start = timestamps.min().astype("datetime64[D]")
     num_days = int((timestamps.max().astype("datetime64[D]") - start).astype(np.int64)) + 1

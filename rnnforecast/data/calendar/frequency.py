@@ -8,22 +8,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import numpy as np
-import numpy.typing as npt
 
 from rnnforecast.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from rnnforecast.arrays import DatetimeArray, Int64Array, TimestampArray
     from rnnforecast.findings import JSONValue
 
 Unit = Literal["step", "second", "minute", "hour", "day", "business-day", "week", "month", "quarter", "year"]
-IntArray = npt.NDArray[np.int64]
-#: datetime64[us] on a calendar, int64 where the clock counts steps.
-TimestampArray: TypeAlias = npt.NDArray[Any]
 
 SECOND = 1_000_000  # microseconds
 DAY = 86_400 * SECOND
@@ -131,7 +128,7 @@ class Frequency:
         """Whether timestamps are dates and times; false for plain integer steps."""
         return self.unit != "step"
 
-    def to_ordinals(self, timestamps: TimestampArray) -> IntArray:
+    def to_ordinals(self, timestamps: TimestampArray) -> Int64Array:
         """Return the place of each timestamp on the grid; raises DataError that names the first timestamp off the grid."""
         ordinals = self.floor(timestamps)
         off = np.asarray(self.to_timestamps(ordinals) != self._native(timestamps))
@@ -144,7 +141,7 @@ class Frequency:
             )
         return ordinals
 
-    def floor(self, timestamps: TimestampArray) -> IntArray:
+    def floor(self, timestamps: TimestampArray) -> Int64Array:
         """Return the ordinal of the newest grid point at or before each timestamp, on the grid or not."""
         native = self._native(timestamps)
         if self.unit == "step":
@@ -157,7 +154,7 @@ class Frequency:
         months = shifted.astype("datetime64[M]").astype(np.int64)
         return (months - self.anchor) // (MONTHS_IN[self.unit] * self.multiple)
 
-    def to_timestamps(self, ordinals: IntArray) -> TimestampArray:
+    def to_timestamps(self, ordinals: Int64Array) -> TimestampArray:
         """Return the timestamps of ordinals, any shape: datetime64[us], or int64 for steps."""
         ordinals = np.asarray(ordinals, dtype=np.int64)
         if self.unit == "step":
@@ -175,7 +172,7 @@ class Frequency:
         days = day_of_month(ordinals * (MONTHS_IN[self.unit] * self.multiple) + self.anchor, self.day)
         return np.asarray(days.astype("datetime64[us]") + np.timedelta64(self.phase, "us"))
 
-    def _floor_open(self, native: TimestampArray) -> IntArray:
+    def _floor_open(self, native: TimestampArray) -> Int64Array:
         """Return the ordinal of the newest grid point at or before each timestamp, on a closed day the last one before."""
         shifted = native - np.timedelta64(self.phase, "us")
         days = shifted.astype("datetime64[D]")
@@ -230,7 +227,7 @@ class Frequency:
 _NUMBERS = {"multiple": 1, "phase": 0, "anchor": 0, "day": 1, "slots": 0}
 
 
-def day_of_month(months: IntArray, day: int) -> npt.NDArray[np.datetime64]:
+def day_of_month(months: Int64Array, day: int) -> DatetimeArray:
     """Return the given day of each month (months since January 1970), the last one in months that are shorter."""
     first = months.astype("datetime64[M]").astype("datetime64[D]")
     if day <= 28:

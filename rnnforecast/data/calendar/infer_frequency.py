@@ -13,7 +13,6 @@ from rnnforecast.data.calendar.frequency import (
     MONTHS_IN,
     SECOND,
     Frequency,
-    TimestampArray,
     Unit,
     align,
     common_day,
@@ -26,7 +25,8 @@ from rnnforecast.findings import Finding
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    IntArray = npt.NDArray[np.int64]
+    from rnnforecast.arrays import BoolArray, Int64Array, TimestampArray
+
 
 __all__ = [
     "Frequency",
@@ -62,11 +62,11 @@ class DistinctTimestamps:
 
     timestamps: TimestampArray  # [D], in order of first appearance
     places: (
-        IntArray | None
+        Int64Array | None
     )  # [n], place of each row's timestamp among them; None where they are the timestamps of the rows
 
     @classmethod
-    def of(cls, timestamps: TimestampArray, offsets: IntArray) -> DistinctTimestamps:
+    def of(cls, timestamps: TimestampArray, offsets: Int64Array) -> DistinctTimestamps:
         """Look for repeated timestamps where there are many more rows than the longest series has."""
         if len(timestamps) < MIN_REPEATS * int(np.diff(offsets).max(initial=1)):
             return cls(timestamps, None)
@@ -80,7 +80,7 @@ class DistinctTimestamps:
         return values if self.places is None else values[self.places]
 
 
-def infer_frequency(timestamps: TimestampArray, offsets: IntArray) -> Frequency:
+def infer_frequency(timestamps: TimestampArray, offsets: Int64Array) -> Frequency:
     """Return the one frequency of all series; timestamps ascend within `offsets[s]:offsets[s + 1]`, gaps are allowed.
 
     The most common step between neighbours decides, when all others are multiples of it. Raises DataError with the
@@ -134,16 +134,16 @@ def _mixes_edges_of_months(timestamps: TimestampArray) -> bool:
     return bool((is_first | is_last).all() and is_first.any() and is_last.any())
 
 
-def _steps_between(timestamps: TimestampArray, offsets: IntArray) -> npt.NDArray[np.int64]:
+def _steps_between(timestamps: TimestampArray, offsets: Int64Array) -> Int64Array:
     """Return the steps between neighbours of one series, in microseconds or integer steps."""
     if timestamps.dtype.kind == "M":
         timestamps = timestamps.astype("datetime64[us]", copy=False)
-    numbers: IntArray = np.ascontiguousarray(timestamps).view(np.int64)
+    numbers: Int64Array = np.ascontiguousarray(timestamps).view(np.int64)
     steps = np.diff(numbers)
     return steps if len(offsets) == 2 else steps[same_series(len(timestamps), offsets)]
 
 
-def same_series(num_rows: int, offsets: IntArray) -> npt.NDArray[np.bool_]:
+def same_series(num_rows: int, offsets: Int64Array) -> BoolArray:
     """Return for each pair of neighbouring rows whether both belong to one series: [N - 1]."""
     same = np.ones(max(num_rows - 1, 0), dtype=np.bool_)
     borders = offsets[1:-1] - 1
@@ -151,7 +151,7 @@ def same_series(num_rows: int, offsets: IntArray) -> npt.NDArray[np.bool_]:
     return same
 
 
-def _most_common(steps: npt.NDArray[np.int64]) -> int:
+def _most_common(steps: Int64Array) -> int:
     """Return the most frequent step; of equally frequent ones the shortest."""
     if bool((steps == steps[0]).all()):
         return int(steps[0])
@@ -159,19 +159,19 @@ def _most_common(steps: npt.NDArray[np.int64]) -> int:
     return int(sizes[np.argmax(counts)])
 
 
-def _integer_steps(timestamps: TimestampArray, steps: npt.NDArray[np.int64]) -> Frequency:
+def _integer_steps(timestamps: TimestampArray, steps: Int64Array) -> Frequency:
     step = _most_common(steps)
     if step <= 0 or not _are_multiples(steps, step):
         raise irregular(steps, is_calendar=False)
     return align(Frequency("step", multiple=step), timestamps)
 
 
-def _are_multiples(steps: npt.NDArray[np.int64], step: int) -> bool:
+def _are_multiples(steps: Int64Array, step: int) -> bool:
     """Whether every step is one step or several; where all are one, as mostly, nothing is divided."""
     return bool((steps == step).all()) or not bool((steps % step).any())
 
 
-def _fixed(distinct: DistinctTimestamps, steps: IntArray, same: npt.NDArray[np.bool_]) -> Frequency | None:  # noqa: ARG001
+def _fixed(distinct: DistinctTimestamps, steps: Int64Array, same: BoolArray) -> Frequency | None:  # noqa: ARG001
     """Return seconds to weeks when every step is a multiple of the most common one."""
     timestamps, step = distinct.timestamps, _most_common(steps)
     if step <= 0 or step % SECOND or not _are_multiples(steps, step) or not _one_phase(timestamps, step):
@@ -184,7 +184,7 @@ def _fixed(distinct: DistinctTimestamps, steps: IntArray, same: npt.NDArray[np.b
     return None
 
 
-def _are_events(steps: npt.NDArray[np.int64], step: int) -> bool:
+def _are_events(steps: Int64Array, step: int) -> bool:
     """Whether timestamps merely share a resolution: hardly any step is the most common one, and nearly all of a grid empty.
 
     Events noted to the minute are no series of minutes with gaps.
@@ -200,7 +200,7 @@ def _one_phase(timestamps: TimestampArray, step: int) -> bool:
     return bool((phases == phases[0]).all())
 
 
-def _business_days(distinct: DistinctTimestamps, steps: IntArray, same: npt.NDArray[np.bool_]) -> Frequency | None:
+def _business_days(distinct: DistinctTimestamps, steps: Int64Array, same: BoolArray) -> Frequency | None:
     """Return business days when timestamps come daily, never on some weekdays, and pass over them often enough.
 
     Weekends need to be passed once; any other closed weekdays `MIN_CLOSED` times, with most other days there.
@@ -232,7 +232,7 @@ def _business_days(distinct: DistinctTimestamps, steps: IntArray, same: npt.NDAr
     return align(Frequency("business-day", weekmask=weekmask), timestamps)
 
 
-def _months(distinct: DistinctTimestamps, steps: IntArray, same: npt.NDArray[np.bool_]) -> Frequency | None:
+def _months(distinct: DistinctTimestamps, steps: Int64Array, same: BoolArray) -> Frequency | None:
     """Return months, quarters or years when all timestamps share one day of month and one time of day."""
     timestamps = distinct.timestamps
     if int(steps.min()) < MIN_MONTH or not _one_phase(timestamps, DAY):
@@ -251,7 +251,7 @@ def _months(distinct: DistinctTimestamps, steps: IntArray, same: npt.NDArray[np.
     return freq if bool(np.all(fits)) else None
 
 
-def irregular(steps: npt.NDArray[np.int64], *, is_calendar: bool = True) -> DataError:
+def irregular(steps: Int64Array, *, is_calendar: bool = True) -> DataError:
     """Return the refusal of timestamps without a regular grid, with the steps that were counted."""
     sizes, counts = np.unique(steps, return_counts=True)
     order = np.argsort(-counts, kind="stable")[:5]
@@ -276,7 +276,7 @@ _LENGTHS: tuple[tuple[str, int], ...] = (
 _RESAMPLED = (("1s", SECOND), ("1min", 60 * SECOND), ("15min", 900 * SECOND), ("1h", 3_600 * SECOND), ("1D", DAY))
 
 
-def _histogram(steps: npt.NDArray[np.int64]) -> str:
+def _histogram(steps: Int64Array) -> str:
     """Return how many steps are as long as a minute, an hour, a day ... at most."""
     edges = np.array([length for _, length in _LENGTHS], dtype=np.int64)
     counts = np.bincount(np.searchsorted(edges, steps), minlength=len(edges) + 1)
@@ -284,7 +284,7 @@ def _histogram(steps: npt.NDArray[np.int64]) -> str:
     return ", ".join(f"{count} {name}" for count, name in zip(counts, names, strict=True) if count)
 
 
-def _coarse_enough(steps: npt.NDArray[np.int64]) -> str:
+def _coarse_enough(steps: Int64Array) -> str:
     """Return the shortest usual frequency whose steps hold a row more often than not."""
     usual = float(np.median(steps))
     return next((alias for alias, length in _RESAMPLED if length >= usual), "1W")

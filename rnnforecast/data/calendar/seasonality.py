@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from rnnforecast.data.series import BoolArray, FloatArray, IntArray
+    from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
 
 MAX_SERIES = 200
 #: Rows read of each series, as a multiple of the season: enough to judge, few enough for the longest series.
@@ -36,7 +36,7 @@ MAX_SEARCHED = 400
 
 
 def detect_season_length(
-    values: FloatArray, observed: BoolArray, offsets: IntArray, *, default: int, search: bool = False
+    values: Float64Array, observed: BoolArray, offsets: Int64Array, *, default: int, search: bool = False
 ) -> int:
     """Return `default` where the series repeat themselves after so many steps, else 1.
 
@@ -71,7 +71,7 @@ def detect_season_length(
     return default if found else 1
 
 
-def _sampled(offsets: IntArray, shortest: int) -> IntArray:
+def _sampled(offsets: Int64Array, shortest: int) -> Int64Array:
     """Return at most `MAX_SERIES` series, evenly spread over those of at least `shortest` rows."""
     enough = np.flatnonzero(np.diff(offsets) >= max(shortest, 6))
     if len(enough) <= MAX_SERIES:
@@ -80,8 +80,8 @@ def _sampled(offsets: IntArray, shortest: int) -> IntArray:
 
 
 def _recent(
-    values: FloatArray, observed: BoolArray, offsets: IntArray, series: int, *, num_rows: int
-) -> tuple[FloatArray, BoolArray]:
+    values: Float64Array, observed: BoolArray, offsets: Int64Array, series: int, *, num_rows: int
+) -> tuple[Float64Array, BoolArray]:
     """Return the last rows of one series, missing ones on a line between their neighbours, and their mask."""
     stop = int(offsets[series + 1])
     start = max(int(offsets[series]), stop - num_rows)
@@ -92,12 +92,12 @@ def _recent(
     return np.interp(rows, rows[seen], recent[seen]), seen
 
 
-def _changes(values: FloatArray, observed: BoolArray) -> FloatArray:
+def _changes(values: Float64Array, observed: BoolArray) -> Float64Array:
     """Return first differences about their mean, 0 where not observed."""
     return _without_spikes(np.diff(values, prepend=values[:1]), observed)
 
 
-def _detrended(values: FloatArray, observed: BoolArray, *, window: int) -> FloatArray:
+def _detrended(values: Float64Array, observed: BoolArray, *, window: int) -> Float64Array:
     """Return what a centred moving average over one season leaves, 0 where not observed."""
     weights = np.ones(window + 1 - window % 2)
     if window % 2 == 0:
@@ -108,14 +108,14 @@ def _detrended(values: FloatArray, observed: BoolArray, *, window: int) -> Float
     return _without_spikes(values - sums, observed)
 
 
-def _running_mean(padded: FloatArray, window: int) -> FloatArray:
+def _running_mean(padded: Float64Array, window: int) -> Float64Array:
     """Return the centred moving average by cumulative sums: cheap for a long window."""
     sums = np.cumsum(np.concatenate([[0.0], padded - padded.mean()]))
     means = (sums[window:] - sums[:-window]) / window + padded.mean()
     return means if window % 2 else np.asarray((means[:-1] + means[1:]) / 2)
 
 
-def _without_spikes(values: FloatArray, observed: BoolArray) -> FloatArray:
+def _without_spikes(values: Float64Array, observed: BoolArray) -> Float64Array:
     """Return values about their mean, cut at `MAX_SPREADS`, 0 where not observed."""
     spread = np.median(np.abs(values - np.median(values)))
     if spread > 0:
@@ -123,7 +123,7 @@ def _without_spikes(values: FloatArray, observed: BoolArray) -> FloatArray:
     return np.where(observed, values - values.mean(), 0.0)
 
 
-def autocorrelation(values: FloatArray, observed: BoolArray, *, longest: int) -> FloatArray | None:
+def autocorrelation(values: Float64Array, observed: BoolArray, *, longest: int) -> Float64Array | None:
     """Return the autocorrelation at lags 0 to `longest - 1`, over pairs that are both observed; None if constant."""
     size = 1 << int(2 * len(values) - 1).bit_length()
     spectrum = np.fft.rfft(values, size)
@@ -139,7 +139,7 @@ def autocorrelation(values: FloatArray, observed: BoolArray, *, longest: int) ->
     return result
 
 
-def _is_season(correlation: FloatArray, season: int, *, needed: float) -> bool:
+def _is_season(correlation: Float64Array, season: int, *, needed: float) -> bool:
     """Whether the autocorrelation at the season (to 2 %) is as high as needed, and a peak: lower half a season away."""
     slack = season // 50
     peak = correlation[season - slack : season + slack + 1].max()
@@ -147,7 +147,7 @@ def _is_season(correlation: FloatArray, season: int, *, needed: float) -> bool:
     return bool(peak > needed and (season <= 3 or peak > np.median(away) + needed / 2))
 
 
-def _search(values: FloatArray, observed: BoolArray, offsets: IntArray) -> int:
+def _search(values: Float64Array, observed: BoolArray, offsets: Int64Array) -> int:
     """Return the season that most series show, up to a third of their length."""
     profiles = []
     for series in _sampled(offsets, 12):
@@ -162,7 +162,7 @@ def _search(values: FloatArray, observed: BoolArray, offsets: IntArray) -> int:
     return _clearest_peak(np.median([profile[:width] for profile in known if len(profile) >= width], axis=0))
 
 
-def _clearest_peak(correlation: FloatArray) -> int:
+def _clearest_peak(correlation: Float64Array) -> int:
     """Return the shortest lag whose peak is nearly as high as the highest one, 1 where there is none."""
     inner = correlation[2:-1]
     is_peak = (inner > correlation[1:-2]) & (inner >= correlation[3:])

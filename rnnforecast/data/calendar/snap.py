@@ -19,11 +19,8 @@ from rnnforecast.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    import numpy.typing as npt
+    from rnnforecast.arrays import Int64Array, TimestampArray
 
-    from rnnforecast.data.calendar.frequency import TimestampArray
-
-    IntArray = npt.NDArray[np.int64]
 
 #: Largest shift of a timestamp as a share of its step.
 MAX_SHIFT = 0.1
@@ -54,7 +51,7 @@ class Snapped:
     furthest: str
 
 
-def snap(timestamps: TimestampArray, offsets: IntArray) -> Snapped | None:
+def snap(timestamps: TimestampArray, offsets: Int64Array) -> Snapped | None:
     """Return the timestamps on the grid they were meant for, None where none is near; timestamps ascend in each series."""
     if timestamps.dtype.kind != "M" or not same_series(len(timestamps), offsets).any():
         return None
@@ -71,7 +68,7 @@ def snap(timestamps: TimestampArray, offsets: IntArray) -> Snapped | None:
     return None
 
 
-def are_midnights_elsewhere(timestamps: TimestampArray, offsets: IntArray) -> bool:
+def are_midnights_elsewhere(timestamps: TimestampArray, offsets: Int64Array) -> bool:
     """Whether daily or rarer timestamps fall late in the evening on one hour for months, then on the next.
 
     So the midnights of a European zone with summer time look in UTC: moved to their days, all would be a day early.
@@ -91,23 +88,23 @@ def are_midnights_elsewhere(timestamps: TimestampArray, offsets: IntArray) -> bo
     return bool((flips & same).any() and (spans >= _FEWEST_DAYS).all() and (spans[is_inner] >= _SHORTEST_SEASON).all())
 
 
-def _ascends(timestamps: TimestampArray, offsets: IntArray) -> bool:
+def _ascends(timestamps: TimestampArray, offsets: Int64Array) -> bool:
     steps = np.diff(timestamps.astype(np.int64))[same_series(len(timestamps), offsets)]
     return bool((steps > 0).all())
 
 
-def _middle_step(timestamps: TimestampArray, offsets: IntArray) -> int:
+def _middle_step(timestamps: TimestampArray, offsets: Int64Array) -> int:
     return int(np.median(np.diff(timestamps.astype(np.int64))[same_series(len(timestamps), offsets)]))
 
 
-def _to_days(timestamps: TimestampArray, offsets: IntArray) -> TimestampArray | None:
+def _to_days(timestamps: TimestampArray, offsets: Int64Array) -> TimestampArray | None:
     """Return the days of timestamps that come about once a day or less often, at changing times of day."""
     if _middle_step(timestamps, offsets) < 0.8 * DAY:
         return None
     return timestamps.astype("datetime64[D]").astype("datetime64[us]")
 
 
-def _to_months(timestamps: TimestampArray, offsets: IntArray) -> TimestampArray | None:
+def _to_months(timestamps: TimestampArray, offsets: Int64Array) -> TimestampArray | None:
     """Return one day of month (first, last or middle one) for timestamps that come once a month or less often."""
     if _middle_step(timestamps, offsets) < 27 * DAY:
         return None
@@ -120,7 +117,7 @@ def _to_months(timestamps: TimestampArray, offsets: IntArray) -> TimestampArray 
     return day_of_month(months.astype(np.int64), day).astype("datetime64[us]")
 
 
-def _to_seconds(timestamps: TimestampArray, offsets: IntArray) -> TimestampArray | None:
+def _to_seconds(timestamps: TimestampArray, offsets: Int64Array) -> TimestampArray | None:
     """Return timestamps on the nearest grid of seconds, minutes or hours, None where one is too far from it."""
     middle = _middle_step(timestamps, offsets)
     step = min(_NICE_STEPS, key=lambda nice: abs(nice - middle))
@@ -134,13 +131,13 @@ def _to_seconds(timestamps: TimestampArray, offsets: IntArray) -> TimestampArray
     return None
 
 
-def _middle_phase(numbers: IntArray, step: int) -> int:
+def _middle_phase(numbers: Int64Array, step: int) -> int:
     """Return the phase around which timestamps lie, in whole seconds; the first one shows on which side of zero."""
     around = (numbers - numbers[0] + step // 2) % step - step // 2
     return int((numbers[0] + np.median(around)) // SECOND * SECOND % step)
 
 
-def differing_frequencies(timestamps: TimestampArray, offsets: IntArray) -> dict[int, str]:
+def differing_frequencies(timestamps: TimestampArray, offsets: Int64Array) -> dict[int, str]:
     """Return the frequency of each of the first series that has one, where they are not all the same; else nothing."""
     found: dict[int, str] = {}
     for series in range(min(len(offsets) - 1, _MAX_DESCRIBED)):

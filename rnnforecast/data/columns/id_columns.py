@@ -16,11 +16,8 @@ from rnnforecast.findings import Finding
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy.typing as npt
+    from rnnforecast.arrays import Int64Array, TextArray, TimestampArray
 
-    from rnnforecast.data.calendar.frequency import TimestampArray
-
-    IntArray = npt.NDArray[np.int64]
 
 #: Names of the columns that tell series apart, also when they hold whole numbers.
 ID_WORDS = frozenset(
@@ -73,7 +70,7 @@ def choose_ids(
     return found, f"{words}; --id names others" if found else "no column tells series apart; --id names one"
 
 
-def _ranks_of(timestamps: TimestampArray) -> tuple[IntArray, TimestampArray]:
+def _ranks_of(timestamps: TimestampArray) -> tuple[Int64Array, TimestampArray]:
     """Return the place of each timestamp among the distinct ones, and these in order."""
     if bool(
         (timestamps[1:] > timestamps[:-1]).all()
@@ -91,9 +88,7 @@ def _combinations(candidates: Sequence[str]) -> list[tuple[str, ...]]:
     return [(one,) for one in few] + pairs + heads
 
 
-def number_items(
-    columns: Sequence[tuple[IntArray, npt.NDArray[np.object_]]], *, num_rows: int
-) -> tuple[IntArray, npt.NDArray[np.object_]]:
+def number_items(columns: Sequence[tuple[Int64Array, TextArray]], *, num_rows: int) -> tuple[Int64Array, TextArray]:
     """Return the number of the item of each row, [n], and the ids of each item, [K, columns].
 
     Items are numbered in the order of their ids, column by column: the order of rows in a file changes nothing.
@@ -110,14 +105,14 @@ def number_items(
     return items, ids
 
 
-def _in_order(texts: npt.NDArray[np.object_]) -> IntArray:
+def _in_order(texts: TextArray) -> Int64Array:
     """Return the order of texts by their signs; of whole numbers by their size."""
     if all(text.isdecimal() for text in texts):
         return np.array(sorted(range(len(texts)), key=lambda place: (len(texts[place]), texts[place])), dtype=np.int64)
     return np.argsort(texts, kind="stable").astype(np.int64)
 
 
-def _ranked(codes: IntArray, *, limit: int) -> tuple[IntArray, IntArray]:
+def _ranked(codes: Int64Array, *, limit: int) -> tuple[Int64Array, Int64Array]:
     """Return the distinct codes in order and the place of each code among them; codes are below `limit`."""
     if limit > 4 * len(codes) + 1_000:
         distinct, places = np.unique(codes, return_inverse=True)
@@ -127,7 +122,7 @@ def _ranked(codes: IntArray, *, limit: int) -> tuple[IntArray, IntArray]:
     return np.flatnonzero(present), (np.cumsum(present) - 1)[codes]
 
 
-def near_twins(ids: npt.NDArray[np.object_], names: Sequence[str]) -> list[Finding]:
+def near_twins(ids: TextArray, names: Sequence[str]) -> list[Finding]:
     """Return findings for ids that differ only by blanks, case or the way an accent is written, and for formulas.
 
     None is merged, none is changed.
@@ -161,7 +156,7 @@ def _folded(text: str) -> str:
     )
 
 
-def join_codes(codes: Sequence[IntArray]) -> IntArray:
+def join_codes(codes: Sequence[Int64Array]) -> Int64Array:
     """Return one code for each combination of codes, numbered in order of first appearance: [n]."""
     joined = np.zeros(len(codes[0]), dtype=np.int64) if codes else np.zeros(0, dtype=np.int64)
     for one in codes:
@@ -169,7 +164,7 @@ def join_codes(codes: Sequence[IntArray]) -> IntArray:
     return joined
 
 
-def _num_repeated(ids: IntArray, ranks: IntArray, *, num_ranks: int) -> int:
+def _num_repeated(ids: Int64Array, ranks: Int64Array, *, num_ranks: int) -> int:
     """Return how many rows have id and timestamp of another one before them."""
     places = ids * num_ranks + ranks
     limit = (int(ids.max()) + 1) * num_ranks
@@ -180,7 +175,7 @@ def _num_repeated(ids: IntArray, ranks: IntArray, *, num_ranks: int) -> int:
     return len(ids) - int(np.count_nonzero(seen))
 
 
-def _coverage(ids: IntArray, ranks: IntArray) -> float:
+def _coverage(ids: Int64Array, ranks: Int64Array) -> float:
     """Return the share of its time span that the average series fills, spans counted in timestamps of the whole file."""
     num_ids = int(ids.max()) + 1
     first, last = np.full(num_ids, np.iinfo(np.int64).max), np.full(num_ids, -1, dtype=np.int64)
@@ -189,7 +184,7 @@ def _coverage(ids: IntArray, ranks: IntArray) -> float:
     return len(ids) / float((last - first + 1).sum())
 
 
-def _is_constant_or_blocks(name: str, ids: IntArray, ranks: IntArray) -> bool:
+def _is_constant_or_blocks(name: str, ids: Int64Array, ranks: Int64Array) -> bool:
     """Whether a column is one id throughout, or cuts rows into a few series that each lie together in the file.
 
     Blocks that ascend in time as a whole may be the states of one series; then the name must leave no doubt.

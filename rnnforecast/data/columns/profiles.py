@@ -13,7 +13,7 @@ from rnnforecast.data.timestamps.formats import format_of
 from rnnforecast.data.values.numbers import MISSING_TOKENS, has_unit, looks_numeric
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
+    from rnnforecast.arrays import TextArray
 
 Kind = Literal["integer", "number", "boolean", "timestamp", "clock", "text", "empty", "nested"]
 
@@ -93,7 +93,7 @@ def _profile(name: str, column: pd.Series[Any], *, max_texts: int) -> Profile:
     return _profile_texts(name, cells, max_texts=max_texts)
 
 
-def _profile_texts(name: str, cells: npt.NDArray[np.object_], *, max_texts: int) -> Profile:
+def _profile_texts(name: str, cells: TextArray, *, max_texts: int) -> Profile:
     """Return the kind that most of the distinct texts have; a few damaged cells do not hide it."""
     distinct = pd.unique(cells)
     texts = np.array([text.strip() for text in distinct[:max_texts]], dtype=object)

@@ -19,12 +19,10 @@ from rnnforecast.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy.typing as npt
-
-    from rnnforecast.data.calendar.frequency import Frequency, TimestampArray
+    from rnnforecast.arrays import Float64Array, Int64Array, TimestampArray
+    from rnnforecast.data.calendar.frequency import Frequency
     from rnnforecast.data.series import SeriesSet
 
-    FloatArray = npt.NDArray[np.float64]
 
 #: What the names of generated covariates begin with; no column of a file may be called so.
 PREFIX = "calendar:"
@@ -99,9 +97,7 @@ def _cycles(freq: Frequency, season_length: int) -> tuple[str, ...]:
     return ("year",) if MIN_STEPS * MONTHS_IN[freq.unit] * freq.multiple <= 12 else ()
 
 
-def _values(
-    names: Sequence[str], series: SeriesSet, ordinals: npt.NDArray[np.int64], *, country: str | None
-) -> FloatArray:
+def _values(names: Sequence[str], series: SeriesSet, ordinals: Int64Array, *, country: str | None) -> Float64Array:
     """Return the covariates of distinct steps: [n, F]."""
     freq = series.freq
     if not freq.is_calendar:
@@ -119,13 +115,13 @@ def _values(
     return np.stack(columns, axis=1)
 
 
-def _local(freq: Frequency, ordinals: npt.NDArray[np.int64]) -> TimestampArray:
+def _local(freq: Frequency, ordinals: Int64Array) -> TimestampArray:
     """Return what the clocks on the wall show at these steps."""
     timestamps = freq.to_timestamps(ordinals)
     return read_zone(freq.timezone, timestamps).to_local(timestamps) if freq.timezone else timestamps
 
 
-def _position(timestamps: TimestampArray, cycle: str) -> FloatArray:
+def _position(timestamps: TimestampArray, cycle: str) -> Float64Array:
     """Return the share of the cycle that has passed at each timestamp: 0 at its beginning, below 1."""
     if cycle == "year":
         years = timestamps.astype("datetime64[Y]")
@@ -136,9 +132,7 @@ def _position(timestamps: TimestampArray, cycle: str) -> FloatArray:
     return np.asarray((since % length) / length, dtype=np.float64)
 
 
-def _days(
-    freq: Frequency, ordinals: npt.NDArray[np.int64], timestamps: TimestampArray
-) -> tuple[TimestampArray, TimestampArray]:
+def _days(freq: Frequency, ordinals: Int64Array, timestamps: TimestampArray) -> tuple[TimestampArray, TimestampArray]:
     """Return the first day of each step and the day after its last: up to the next timestamp, or from the last one on
     where timestamps are ends of months.
     """
@@ -150,7 +144,7 @@ def _days(
     return days, _local(freq, ordinals + 1).astype("datetime64[D]")
 
 
-def _holidays(first: TimestampArray, end: TimestampArray, country: str | None) -> FloatArray:
+def _holidays(first: TimestampArray, end: TimestampArray, country: str | None) -> Float64Array:
     """Return how many holidays there are from the first days on and before the ends."""
     if country is None:
         raise UsageError(

@@ -18,12 +18,10 @@ from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy.typing as npt
-
+    from rnnforecast.arrays import BoolArray, Int64Array, TextArray
     from rnnforecast.data.columns.choose_roles import Roles
     from rnnforecast.data.parse import ParsedFiles
 
-    IntArray = npt.NDArray[np.int64]
     Vocabularies = Mapping[str, tuple[str, ...]]
 
 #: Categories that a finding names.
@@ -61,9 +59,9 @@ def encode_categories(
 
 def _vocabulary(
     name: str,
-    words: npt.NDArray[np.object_],
-    filled: npt.NDArray[np.bool_],
-    codes: IntArray,
+    words: TextArray,
+    filled: BoolArray,
+    codes: Int64Array,
     findings: list[Finding],
 ) -> tuple[str, ...]:
     """Return the categories of a column in the order of their words; of very many those that most rows hold."""
@@ -80,7 +78,7 @@ def _vocabulary(
     return tuple(sorted(words[place] for place in kept))
 
 
-def _unknown(joined: ParsedFiles, name: str, rows: IntArray, words: npt.NDArray[np.object_]) -> list[Finding]:
+def _unknown(joined: ParsedFiles, name: str, rows: Int64Array, words: TextArray) -> list[Finding]:
     """Return the repair of rows whose category the model has not learned."""
     if not len(rows):
         return []

@@ -16,13 +16,10 @@ from rnnforecast.data.ragged import offsets_of, positions, rows_of
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
+    from rnnforecast.arrays import BoolArray, Float32Array, Int64Array
     from rnnforecast.data.covariates.future_files import Plan
     from rnnforecast.data.series import SeriesSet
 
-    IntArray = npt.NDArray[np.int64]
-    BoolArray = npt.NDArray[np.bool_]
 
 #: Series that a refusal names.
 _MAX_IDS = 5
@@ -36,7 +33,7 @@ class _Index:
         self._span = int(plan.ordinals.max(initial=0)) - self._low + 2
         self._keys = plan.item * self._span + (plan.ordinals - self._low)
 
-    def find(self, items: IntArray, ordinals: IntArray) -> IntArray:
+    def find(self, items: Int64Array, ordinals: Int64Array) -> Int64Array:
         """Return the row of each pair, -1 where there is none."""
         place = ordinals - self._low
         inside = (place > 0) & (place < self._span) & (items >= 0)
@@ -46,7 +43,7 @@ class _Index:
         there[there] &= self._keys[rows[there]] == wanted[there]
         return np.where(there & inside, rows, -1)
 
-    def run_lengths(self, rows: IntArray) -> IntArray:
+    def run_lengths(self, rows: Int64Array) -> Int64Array:
         """Return how many rows follow each other step by step from these on, 0 for -1."""
         breaks = np.flatnonzero(np.append(np.diff(self._keys) != 1, True))
         ends = breaks[np.searchsorted(breaks, np.maximum(rows, 0))] if len(breaks) else np.zeros_like(rows)
@@ -88,7 +85,7 @@ def with_plan(series: SeriesSet, plan: Plan, findings: list[Finding], *, names: 
     )
 
 
-def _items_of(series: SeriesSet, plan: Plan) -> IntArray:
+def _items_of(series: SeriesSet, plan: Plan) -> Int64Array:
     """Return the item of the plan for each series, -1 where it has none: [S]."""
     places = [series.id_columns.index(name) for name in plan.id_columns]
     chosen = series.id_values[:, places].tolist()
@@ -96,8 +93,8 @@ def _items_of(series: SeriesSet, plan: Plan) -> IntArray:
 
 
 def _joined(
-    series: SeriesSet, plan: Plan, names: tuple[str, ...], *, begins: IntArray, first: IntArray, lengths: IntArray
-) -> npt.NDArray[np.float32]:
+    series: SeriesSet, plan: Plan, names: tuple[str, ...], *, begins: Int64Array, first: Int64Array, lengths: Int64Array
+) -> Float32Array:
     """Return all covariates known ahead: [Nf, F], the own rows of a series before those of the plan."""
     step, owner = positions(lengths), np.repeat(np.arange(series.num_series), lengths)
     behind = step - begins[owner]
@@ -115,7 +112,7 @@ def _joined(
     return np.stack(columns, axis=1).astype(np.float32)
 
 
-def _check_past(series: SeriesSet, plan: Plan, lengths: IntArray) -> None:
+def _check_past(series: SeriesSet, plan: Plan, lengths: Int64Array) -> None:
     """Refuse series whose past rows the plan does not cover. Raises DataError with column, ids and first timestamp."""
     short = np.flatnonzero(lengths < series.lengths)
     if not len(short):
@@ -143,7 +140,7 @@ def _check_past(series: SeriesSet, plan: Plan, lengths: IntArray) -> None:
     )
 
 
-def _check_cells(plan: Plan, rows: IntArray) -> None:
+def _check_cells(plan: Plan, rows: Int64Array) -> None:
     """Refuse empty cells among the rows that are used. Raises DataError with rows and column."""
     used = np.unique(rows)
     problems = []
@@ -158,7 +155,7 @@ def _check_cells(plan: Plan, rows: IntArray) -> None:
         raise refusal(problems)
 
 
-def _check_both(series: SeriesSet, plan: Plan, index: _Index, items: IntArray, used: BoolArray) -> None:
+def _check_both(series: SeriesSet, plan: Plan, index: _Index, items: Int64Array, used: BoolArray) -> None:
     """Refuse steps to come on which the files of the series and the plan differ; marks those that agree as used."""
     own = np.diff(series.future_offsets) if series.future_names else series.lengths
     ahead = np.maximum(own - series.lengths, 0)
@@ -183,7 +180,7 @@ def _check_both(series: SeriesSet, plan: Plan, index: _Index, items: IntArray, u
             )
 
 
-def _unused(series: SeriesSet, plan: Plan, own: IntArray) -> Exception:
+def _unused(series: SeriesSet, plan: Plan, own: Int64Array) -> Exception:
     """Return the refusal of a plan of which no row goes on where a series ends."""
     timestamps = [
         in_words(one) for one in series.freq.to_timestamps(np.array([plan.ordinals.min(), plan.ordinals.max()]))
@@ -213,7 +210,7 @@ def _note_extra(plan: Plan, used: BoolArray, findings: list[Finding]) -> None:
     findings.append(Finding("W_COVARIATE_EXTRA", "repair", message, file, lines, count=len(extra)))
 
 
-def _note_ahead(plan: Plan, names: tuple[str, ...], ahead: IntArray, findings: list[Finding]) -> None:
+def _note_ahead(plan: Plan, names: tuple[str, ...], ahead: Int64Array, findings: list[Finding]) -> None:
     steps = f"{ahead.min()}" if ahead.min() == ahead.max() else f"{ahead.min()} to {ahead.max()}"
     message = f"{steps} steps are known ahead of {listed(names)}"
     findings.append(Finding("N_COVARIATE_AHEAD", "note", message, plan.files.paths[0], count=int(ahead.max())))

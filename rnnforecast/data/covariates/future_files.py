@@ -30,14 +30,11 @@ from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    import numpy.typing as npt
-
+    from rnnforecast.arrays import Float64Array, Int64Array
     from rnnforecast.data.calendar.frequency import Frequency
     from rnnforecast.data.covariates.categorical import Vocabularies
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.data.tables.table import Table
-
-    IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -66,10 +63,10 @@ class Plan:
     names: tuple[str, ...]
     id_columns: tuple[str, ...]
     items: dict[tuple[str, ...], int]  # ids -> number of the item
-    item: IntArray  # [n]
-    ordinals: IntArray  # [n] on the grid of the series
-    values: npt.NDArray[np.float64]  # [n, F]
-    sources: IntArray  # [n] row of the files
+    item: Int64Array  # [n]
+    ordinals: Int64Array  # [n] on the grid of the series
+    values: Float64Array  # [n, F]
+    sources: Int64Array  # [n] row of the files
     locate: Callable[[Sequence[int]], tuple[str, tuple[int, ...]]]  # rows of the files -> file and lines
     categories: dict[str, tuple[str, ...]]
 
@@ -181,7 +178,7 @@ def _check_zone(files: PlanFiles, freq: Frequency, zone: str | None) -> None:
     )
 
 
-def _on_grid(rows: Rows, freq: Frequency, findings: list[Finding]) -> tuple[IntArray, IntArray]:
+def _on_grid(rows: Rows, freq: Frequency, findings: list[Finding]) -> tuple[Int64Array, Int64Array]:
     """Return the place of each row on the grid, and the rows to keep: those on closed days have no step."""
     ordinals = freq.floor(rows.timestamps)
     off = np.flatnonzero(np.asarray(freq.to_timestamps(ordinals) != rows.timestamps))
@@ -203,7 +200,7 @@ def _on_grid(rows: Rows, freq: Frequency, findings: list[Finding]) -> tuple[IntA
     )
 
 
-def _each_once(rows: Rows, ordinals: IntArray, order: IntArray) -> IntArray:
+def _each_once(rows: Rows, ordinals: Int64Array, order: Int64Array) -> Int64Array:
     """Return the sorted rows without repetitions. Raises DataError where rows of one timestamp differ."""
     again = np.zeros(len(order), dtype=np.bool_)
     again[1:] = (np.diff(ordinals[order]) == 0) & (np.diff(rows.items[order]) == 0)

@@ -15,11 +15,8 @@ from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
+    from rnnforecast.arrays import BoolArray, Int64Array
     from rnnforecast.data.series import SeriesSet
-
-    IntArray = npt.NDArray[np.int64]
 
 
 def with_common_end(series: SeriesSet, findings: list[Finding]) -> SeriesSet:
@@ -59,7 +56,7 @@ def with_common_end(series: SeriesSet, findings: list[Finding]) -> SeriesSet:
     )
 
 
-def _carried_rows(offsets: IntArray, lengths: IntArray) -> tuple[IntArray, npt.NDArray[np.bool_]]:
+def _carried_rows(offsets: Int64Array, lengths: Int64Array) -> tuple[Int64Array, BoolArray]:
     """Return runs of at least `lengths` [S] rows as row numbers, the last one again and again, and which repeat it."""
     own = np.diff(offsets)
     lengths = np.maximum(own, lengths)

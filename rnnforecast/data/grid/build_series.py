@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from rnnforecast.data.calendar.infer_frequency import in_words
 from rnnforecast.data.errors import listed, quoted, refusal, rows_in_words
@@ -22,10 +21,8 @@ from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from rnnforecast.arrays import BoolArray, Float64Array, Int64Array, TextArray
     from rnnforecast.data.columns.choose_roles import Roles
-
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
 
 
 #: Series that a refusal names.
@@ -36,10 +33,10 @@ MAX_LISTED_IDS = 5
 class _Values:
     """Values on the grid: NaN in gaps and where a cell is empty."""
 
-    targets: FloatArray  # [N, T]
-    past: FloatArray  # [N, Fp]
-    future: FloatArray  # [N, Ff]
-    static: FloatArray  # [N, Fs]
+    targets: Float64Array  # [N, T]
+    past: Float64Array  # [N, Fp]
+    future: Float64Array  # [N, Ff]
+    static: Float64Array  # [N, Fs]
 
 
 def build_series(
@@ -47,7 +44,7 @@ def build_series(
     grid: Grid,
     roles: Roles,
     *,
-    id_values: npt.NDArray[np.object_],
+    id_values: TextArray,
     findings: list[Finding],
     keep_unobserved: bool = False,
     categories: Mapping[str, tuple[str, ...]] | None = None,
@@ -116,7 +113,7 @@ def _on_grid(rows: Rows, grid: Grid, roles: Roles) -> _Values:
     return _Values(*np.split(on_grid, ends, axis=1))
 
 
-def _target_lengths(targets: FloatArray, grid: Grid, *, with_future: bool, keep_unobserved: bool) -> IntArray:
+def _target_lengths(targets: Float64Array, grid: Grid, *, with_future: bool, keep_unobserved: bool) -> Int64Array:
     """Return the rows of each item that are past: all, or up to the last target where a known future follows it."""
     lengths = np.diff(grid.offsets)
     if not with_future:
@@ -127,7 +124,7 @@ def _target_lengths(targets: FloatArray, grid: Grid, *, with_future: bool, keep_
     return np.where(newest >= 0, newest - grid.offsets[:-1] + 1, 1 if keep_unobserved else lengths)
 
 
-def _missing_covariates(rows: Rows, grid: Grid, roles: Roles, values: _Values, lengths: IntArray) -> list[Finding]:
+def _missing_covariates(rows: Rows, grid: Grid, roles: Roles, values: _Values, lengths: Int64Array) -> list[Finding]:
     """Return the refusals of empty covariate cells: past ones up to the last target row, future ones everywhere."""
     findings: list[Finding] = []
     if not (roles.past or roles.future):
@@ -148,7 +145,7 @@ def _missing_covariates(rows: Rows, grid: Grid, roles: Roles, values: _Values, l
     return findings
 
 
-def _note_known_ahead(grid: Grid, roles: Roles, lengths: IntArray, findings: list[Finding]) -> None:
+def _note_known_ahead(grid: Grid, roles: Roles, lengths: Int64Array, findings: list[Finding]) -> None:
     """Note the rows after the last target, which the covariates known ahead are read from."""
     ahead = np.diff(grid.offsets) - lengths
     if not ahead.any():
@@ -160,8 +157,8 @@ def _note_known_ahead(grid: Grid, roles: Roles, lengths: IntArray, findings: lis
 
 
 def _static_values(
-    rows: Rows, grid: Grid, roles: Roles, columns: FloatArray, *, categories: Mapping[str, tuple[str, ...]]
-) -> tuple[FloatArray, list[Finding]]:
+    rows: Rows, grid: Grid, roles: Roles, columns: Float64Array, *, categories: Mapping[str, tuple[str, ...]]
+) -> tuple[Float64Array, list[Finding]]:
     """Return one value for each item, [K, Fs], and the refusals of values that are missing or change."""
     first = columns[grid.offsets[:-1]]  # the first row of an item is never a gap
     findings: list[Finding] = []
@@ -184,7 +181,7 @@ def _static_values(
     return first, findings
 
 
-def _carried(columns: FloatArray, grid: Grid) -> FloatArray:
+def _carried(columns: Float64Array, grid: Grid) -> Float64Array:
     """Return covariates with gaps of the calendar holding the value before them: a target is masked there anyway."""
     if not columns.shape[1] or (grid.sources >= 0).all():
         return columns
@@ -239,7 +236,7 @@ def note_missing_cells(rows: Rows, roles: Roles, findings: list[Finding]) -> Non
             findings.append(Finding("N_VALUE_MISSING", "note", message, file, lines, name, "", len(empty)))
 
 
-def _known_ahead(rows: Rows, roles: Roles) -> npt.NDArray[np.bool_]:
+def _known_ahead(rows: Rows, roles: Roles) -> BoolArray:
     """Tell which rows come after the last target of their series and hold covariates known ahead: [n]."""
     if not roles.future:
         return np.zeros(len(rows.items), dtype=np.bool_)
@@ -251,7 +248,7 @@ def _known_ahead(rows: Rows, roles: Roles) -> npt.NDArray[np.bool_]:
     return np.asarray(timestamps > newest[rows.items])
 
 
-def _note_missing(series: SeriesSet, lengths: IntArray, findings: list[Finding]) -> None:
+def _note_missing(series: SeriesSet, lengths: Int64Array, findings: list[Finding]) -> None:
     """Note series that begin or end without values: a forecast starts after the last timestamp all the same."""
     first = series.observed[series.offsets[:-1]]
     last = series.observed[series.offsets[1:] - 1]

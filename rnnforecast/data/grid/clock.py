@@ -18,13 +18,10 @@ from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    import numpy.typing as npt
-
+    from rnnforecast.arrays import Int64Array, TimestampArray
     from rnnforecast.config import DataSettings
-    from rnnforecast.data.calendar.frequency import TimestampArray
     from rnnforecast.data.grid.regular_grid import Rows
 
-    IntArray = npt.NDArray[np.int64]
 
 #: Steps of a day that a machine's clock may be behind the one that wrote the file.
 _SLACK = np.timedelta64(1, "D")
@@ -98,7 +95,7 @@ def _by_wall_clock(rows: Rows, timezone: str, findings: list[Finding]) -> tuple[
     return replace(rows, timestamps=local), None
 
 
-def _is_regular(timestamps: TimestampArray, offsets: IntArray) -> bool:
+def _is_regular(timestamps: TimestampArray, offsets: Int64Array) -> bool:
     try:
         infer_frequency(timestamps, offsets)
     except DataError:

@@ -9,7 +9,7 @@ from rnnforecast.data.calendar.snap import exchanged_days
 from rnnforecast.data.timestamps.timezones import is_clock_put_back
 
 if TYPE_CHECKING:
-    from rnnforecast.data.calendar.frequency import TimestampArray
+    from rnnforecast.arrays import TimestampArray
 
 
 def reason_for_repeats(

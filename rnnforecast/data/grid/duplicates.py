@@ -14,17 +14,14 @@ from rnnforecast.data.ragged import in_order
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
+    from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
     from rnnforecast.config import Duplicates
     from rnnforecast.data.grid.regular_grid import Rows
 
-    IntArray = npt.NDArray[np.int64]
-
 
 def without_duplicates(
-    rows: Rows, order: IntArray, *, how: Duplicates, num_targets: int, findings: list[Finding]
-) -> tuple[Rows, IntArray]:
+    rows: Rows, order: Int64Array, *, how: Duplicates, num_targets: int, findings: list[Finding]
+) -> tuple[Rows, Int64Array]:
     """Return rows and order (by item, then timestamp, then file) with one row for each timestamp of a series.
 
     Where `how` is to refuse, exact repetitions are dropped and others raise DataError. Else all rows of a timestamp become
@@ -54,13 +51,13 @@ def without_duplicates(
 
 def _joined(
     rows: Rows,
-    order: IntArray,
-    again: npt.NDArray[np.bool_],
-    values: npt.NDArray[np.float64],
+    order: Int64Array,
+    again: BoolArray,
+    values: Float64Array,
     *,
     how: Duplicates,
     num_targets: int,
-) -> tuple[Rows, IntArray]:
+) -> tuple[Rows, Int64Array]:
     """Return one row for each timestamp of a series."""
     firsts = np.flatnonzero(~again)
     known = ~np.isnan(values)
@@ -84,7 +81,7 @@ def _joined(
     return replace(rows, values=result), kept
 
 
-def _two_values(rows: Rows, order: IntArray, again: IntArray) -> Finding:
+def _two_values(rows: Rows, order: Int64Array, again: Int64Array) -> Finding:
     """Return the refusal of timestamps that occur twice in one series with different values."""
     late, early = order[again], order[again - 1]
     file, lines = rows.locate([int(early[0]), int(late[0])])

@@ -11,13 +11,9 @@ from rnnforecast.data.ragged import last_true_before
 from rnnforecast.findings import Finding
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
+    from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
     from rnnforecast.config import Fill
     from rnnforecast.data.series import SeriesSet
-
-    FloatArray = npt.NDArray[np.float64]
-    IntArray = npt.NDArray[np.int64]
 
 
 def filled(series: SeriesSet, how: Fill, findings: list[Finding]) -> SeriesSet:
@@ -45,12 +41,12 @@ def filled(series: SeriesSet, how: Fill, findings: list[Finding]) -> SeriesSet:
     return replace(series, values=values, observed=known)
 
 
-def _before(values: FloatArray, observed: npt.NDArray[np.bool_], starts: IntArray) -> FloatArray:
+def _before(values: Float64Array, observed: BoolArray, starts: Int64Array) -> Float64Array:
     newest = last_true_before(observed, starts)
     return np.where(newest >= 0, values[newest], np.nan)
 
 
-def _season_before(series: SeriesSet, starts: IntArray) -> FloatArray:
+def _season_before(series: SeriesSet, starts: Int64Array) -> Float64Array:
     """Return each missing value as the newest one before it at the same place of the season."""
     season = series.season_length
     step = np.arange(len(series.values), dtype=np.int64) - starts
@@ -63,7 +59,7 @@ def _season_before(series: SeriesSet, starts: IntArray) -> FloatArray:
     return values
 
 
-def _line(values: FloatArray, observed: npt.NDArray[np.bool_], offsets: IntArray) -> FloatArray:
+def _line(values: Float64Array, observed: BoolArray, offsets: Int64Array) -> Float64Array:
     """Return missing values on the line between the observed ones around them in the same series."""
     known = np.flatnonzero(observed)
     filled_in = values.copy()

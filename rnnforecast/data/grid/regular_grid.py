@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from rnnforecast.data.calendar.closed_days import OpenDays, set_open_days
 from rnnforecast.data.calendar.infer_frequency import (
@@ -35,11 +34,10 @@ from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from rnnforecast.arrays import BoolArray, Float64Array, Int64Array, TimestampArray
     from rnnforecast.config import Duplicates
-    from rnnforecast.data.calendar.frequency import Frequency, TimestampArray
+    from rnnforecast.data.calendar.frequency import Frequency
 
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
 #: Grid rows for one row of the file above which gaps are taken for a wrong timestamp or frequency.
 MAX_GRID_ROWS = 1_000_000
 MAX_ROWS_PER_ROW = 100
@@ -54,9 +52,9 @@ MAX_CALENDARS = 1_000
 class Rows:
     """The rows of all files, as read: one item, one timestamp and T values each."""
 
-    items: IntArray  # [n] number of the item, in order of its ids
+    items: Int64Array  # [n] number of the item, in order of its ids
     timestamps: TimestampArray  # [n]
-    values: npt.NDArray[np.float64]  # [n, T]
+    values: Float64Array  # [n, T]
     labels: Callable[[int], str]  # number of an item -> its ids in words
     locate: Callable[
         [Sequence[int]], tuple[str, tuple[int, ...]]
@@ -69,9 +67,9 @@ class Grid:
     """Rows on a regular calendar: row i of item k stands at `offsets[k] + i`."""
 
     freq: Frequency
-    offsets: IntArray  # [K + 1]
-    first_ordinals: IntArray  # [K]
-    sources: IntArray  # [N] row of `rows` that stands there, -1 in a gap
+    offsets: Int64Array  # [K + 1]
+    first_ordinals: Int64Array  # [K]
+    sources: Int64Array  # [N] row of `rows` that stands there, -1 in a gap
     rows: Rows  # as given, rows of one timestamp joined where that was asked for
 
 
@@ -117,7 +115,7 @@ def to_grid(
     return Grid(clock, offsets, first, sources, rows)
 
 
-def _sorted(rows: Rows, findings: list[Finding]) -> IntArray:
+def _sorted(rows: Rows, findings: list[Finding]) -> Int64Array:
     """Return the rows by item, then by timestamp; counts those that came too late in the file."""
     ascends = bool((rows.items[1:] >= rows.items[:-1]).all())
     order = np.arange(len(rows.items)) if ascends else np.argsort(rows.items, kind="stable")
@@ -137,7 +135,7 @@ def _sorted(rows: Rows, findings: list[Finding]) -> IntArray:
 
 
 def _frequency(
-    rows: Rows, order: IntArray, offsets: IntArray, *, freq: str | None, findings: list[Finding]
+    rows: Rows, order: Int64Array, offsets: Int64Array, *, freq: str | None, findings: list[Finding]
 ) -> tuple[Frequency, TimestampArray]:
     """Return the calendar and the timestamps on it: as they are, or moved by little where they wander."""
     timestamps = in_order(rows.timestamps, order)
@@ -170,7 +168,7 @@ def _frequency(
     return clock, snapped.timestamps
 
 
-def _summer_time(rows: Rows, order: IntArray, timestamps: TimestampArray) -> DataError:
+def _summer_time(rows: Rows, order: Int64Array, timestamps: TimestampArray) -> DataError:
     """Return the refusal of midnights of a zone with summer time that is not named."""
     file, _ = rows.locate([int(order[0])])
     hours = np.unique((timestamps - timestamps.astype("datetime64[D]")).astype("timedelta64[m]").astype(np.int64))
@@ -183,7 +181,7 @@ def _summer_time(rows: Rows, order: IntArray, timestamps: TimestampArray) -> Dat
     return refusal([finding])
 
 
-def _irregular(rows: Rows, order: IntArray, offsets: IntArray, error: DataError) -> DataError:
+def _irregular(rows: Rows, order: Int64Array, offsets: Int64Array, error: DataError) -> DataError:
     """Return the refusal with its file, naming series whose frequencies differ where that is the cause."""
     file, _ = rows.locate([int(order[0])])
     where = f"{file}, time column `{rows.time_column}`"
@@ -198,7 +196,7 @@ def _irregular(rows: Rows, order: IntArray, offsets: IntArray, error: DataError)
 
 
 def _check_same_calendar(
-    rows: Rows, timestamps: TimestampArray, ordinals: IntArray, offsets: IntArray, freq: Frequency
+    rows: Rows, timestamps: TimestampArray, ordinals: Int64Array, offsets: Int64Array, freq: Frequency
 ) -> None:
     """Raise DataError for series on a coarser calendar of their own: months in a panel of days are no gaps."""
     same = same_series(len(ordinals), offsets)
@@ -239,7 +237,7 @@ def _on_grid(freq: Frequency, timestamps: TimestampArray) -> BoolArray:
 
 
 def _off_grid(
-    rows: Rows, order: IntArray, freq: Frequency, timestamps: TimestampArray, *, offsets: IntArray
+    rows: Rows, order: Int64Array, freq: Frequency, timestamps: TimestampArray, *, offsets: Int64Array
 ) -> DataError:
     off = np.flatnonzero(~_on_grid(freq, timestamps))
     file, lines = rows.locate(np.sort(order[off])[:MAX_LISTED_ROWS].tolist())
@@ -255,7 +253,7 @@ def _off_grid(
     return refusal([finding])
 
 
-def _check_size(rows: Rows, freq: Frequency, lengths: IntArray, *, num_rows: int) -> None:
+def _check_size(rows: Rows, freq: Frequency, lengths: Int64Array, *, num_rows: int) -> None:
     total = int(lengths.sum())
     if total <= max(MAX_GRID_ROWS, MAX_ROWS_PER_ROW * num_rows):
         return
@@ -269,7 +267,7 @@ def _check_size(rows: Rows, freq: Frequency, lengths: IntArray, *, num_rows: int
     )
 
 
-def _note_gaps(rows: Rows, freq: Frequency, ordinals: IntArray, items: IntArray, findings: list[Finding]) -> None:
+def _note_gaps(rows: Rows, freq: Frequency, ordinals: Int64Array, items: Int64Array, findings: list[Finding]) -> None:
     """Note how many grid points no row stands on, and where the longest run of them is."""
     steps = np.diff(ordinals)
     gaps = np.flatnonzero((items[1:] == items[:-1]) & (steps > 1))

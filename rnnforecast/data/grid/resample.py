@@ -19,12 +19,9 @@ from rnnforecast.findings import Finding
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    import numpy.typing as npt
-
+    from rnnforecast.arrays import Float64Array, Int64Array
     from rnnforecast.data.grid.regular_grid import Rows
 
-    IntArray = npt.NDArray[np.int64]
-    FloatArray = npt.NDArray[np.float64]
 
 #: Steps above which a grid is refused: a frequency too fine for the span of the rows.
 MAX_STEPS = 100_000_000
@@ -95,7 +92,7 @@ def is_daily_or_longer(text: str) -> bool:
     return freq.unit not in FIXED_UNITS or FIXED_UNITS[freq.unit] >= FIXED_UNITS["day"]
 
 
-def _aggregate(values: FloatArray, begins: IntArray, how: str) -> FloatArray:
+def _aggregate(values: Float64Array, begins: Int64Array, how: str) -> Float64Array:
     """Return one value for each run of rows; missing values are left out, and a run of them only is missing."""
     seen = ~np.isnan(values)
     counts = np.add.reduceat(seen.astype(np.int64), begins)
@@ -118,14 +115,14 @@ def _aggregate(values: FloatArray, begins: IntArray, how: str) -> FloatArray:
 
 
 def _with_empty_steps(
-    items: IntArray,
-    steps: IntArray,
-    sources: IntArray,
-    values: FloatArray,
+    items: Int64Array,
+    steps: Int64Array,
+    sources: Int64Array,
+    values: Float64Array,
     num_targets: int,
     findings: list[Finding],
     rows: Rows,
-) -> tuple[IntArray, IntArray, IntArray, FloatArray]:
+) -> tuple[Int64Array, Int64Array, Int64Array, Float64Array]:
     """Return rows for the steps between the first and the last of each series too: targets 0, covariates missing."""
     begins = np.flatnonzero(np.append(True, np.diff(items) != 0))
     ends = np.append(begins[1:], len(items)) - 1

@@ -33,13 +33,12 @@ from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy.typing as npt
     import pyarrow as pa
 
+    from rnnforecast.arrays import BoolArray, Int64Array
     from rnnforecast.config import DataSettings
     from rnnforecast.data.sources import Source
 
-    IntArray = npt.NDArray[np.int64]
 
 SAMPLE_ROWS = 2_000
 SAMPLE_BYTES = 2**22
@@ -71,7 +70,7 @@ class Sheet:
     _is_mended: bool = False
     _is_one_line_a_row: bool = False
     _block_bytes: int = field(default_factory=lambda: _BLOCK_BYTES)
-    _lines: IntArray | None = None
+    _lines: Int64Array | None = None
     _sample: pd.DataFrame | None = None
 
     @property
@@ -160,7 +159,7 @@ class Sheet:
             self._lines = self._find_lines()
         return [self.text.line_of(int(self._lines[row])) for row in rows]
 
-    def _find_lines(self) -> IntArray:
+    def _find_lines(self) -> Int64Array:
         """Return the line on which each row begins; rows are counted exactly where cells run over several lines."""
         if b'"' in self.text.payload:
             records = examine(self.text, self.dialect)
@@ -280,8 +279,8 @@ class Sheet:
         self.text = mended if keep.all() else keep_lines(mended, keep)
         self._lines = self._sample = None
 
-    def _repeated(self, records: Records) -> npt.NDArray[np.bool_]:
-        again: npt.NDArray[np.bool_] = np.isin(records.first, repeated_headers(self.text, self.dialect))
+    def _repeated(self, records: Records) -> BoolArray:
+        again: BoolArray = np.isin(records.first, repeated_headers(self.text, self.dialect))
         rows = np.flatnonzero(again)
         if len(rows):
             lines = tuple(self.text.line_of(int(records.first[row])) for row in rows[:MAX_LISTED_ROWS])
@@ -289,7 +288,7 @@ class Sheet:
             self._tell("DATA_HEADER_AGAIN", message, lines, len(rows), skipped=self.settings.skip_bad_rows)
         return again
 
-    def _cut_off(self, records: Records) -> npt.NDArray[np.bool_]:
+    def _cut_off(self, records: Records) -> BoolArray:
         leave = np.zeros(len(records.cells), dtype=np.bool_)
         if self.settings.drop_last_partial and len(leave) and not self.text.payload.endswith(b"\n"):
             leave[-1] = True
@@ -298,8 +297,8 @@ class Sheet:
             self.findings.append(Finding("W_DATA_PARTIAL", "repair", message, self.path, (line,), count=1))
         return leave
 
-    def _ragged(self, records: Records) -> npt.NDArray[np.bool_]:
-        wrong: npt.NDArray[np.bool_] = (records.cells != len(self.names)) & (records.cells > 0) & (records.extra == 0)
+    def _ragged(self, records: Records) -> BoolArray:
+        wrong: BoolArray = (records.cells != len(self.names)) & (records.cells > 0) & (records.extra == 0)
         if self.settings.drop_last_partial and len(wrong) and not self.text.payload.endswith(b"\n"):
             wrong[-1] = False
         starts, ends = line_bounds(self.text.payload)

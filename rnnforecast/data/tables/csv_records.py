@@ -19,12 +19,9 @@ from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy.typing as npt
-
+    from rnnforecast.arrays import BoolArray, Int64Array
     from rnnforecast.data.tables.csv_dialect import Dialect
 
-    IntArray = npt.NDArray[np.int64]
-    BoolArray = npt.NDArray[np.bool_]
 
 #: Line breaks within one quoted cell above which a quote is taken for one that never closes.
 MAX_CELL_LINES = 100
@@ -34,10 +31,10 @@ MAX_CELL_LINES = 100
 class Records:
     """Every record after the header, in order; a blank line is one with 0 cells."""
 
-    first: IntArray  # [R] its first line
-    last: IntArray  # [R] its last line
-    cells: IntArray  # [R] number of cells
-    extra: IntArray  # [R] empty cells behind the last column, where nothing else is wrong
+    first: Int64Array  # [R] its first line
+    last: Int64Array  # [R] its last line
+    cells: Int64Array  # [R] number of cells
+    extra: Int64Array  # [R] empty cells behind the last column, where nothing else is wrong
     open_quote: int | None = None  # line of a record whose quotes do not pair up
     reason: str = ""
 
@@ -47,14 +44,14 @@ class Text:
     """Text without the rows that are left out, and the line of the file each of its lines stood on."""
 
     payload: bytes
-    lines: IntArray | None = None  # None: as in the file
+    lines: Int64Array | None = None  # None: as in the file
 
     def line_of(self, line: int) -> int:
         """Return the line of the file, from 1, on which a line of this text stood."""
         return (line if self.lines is None else int(self.lines[line])) + 1
 
 
-def line_bounds(payload: bytes) -> tuple[IntArray, IntArray]:
+def line_bounds(payload: bytes) -> tuple[Int64Array, Int64Array]:
     """Return where each line begins and where its line feed (or the end of the text) is."""
     ends = np.flatnonzero(np.frombuffer(payload, dtype=np.uint8) == ord("\n"))
     if payload and not payload.endswith(b"\n"):
@@ -154,7 +151,7 @@ def iterate(text: Text, dialect: Dialect) -> Iterator[tuple[int, int, list[str]]
             before = after
 
 
-def repeated_headers(text: Text, dialect: Dialect) -> IntArray:
+def repeated_headers(text: Text, dialect: Dialect) -> Int64Array:
     """Return the lines on which the header stands again."""
     if not dialect.skipped_lines:
         return np.zeros(0, dtype=np.int64)
@@ -173,7 +170,7 @@ def repeated_headers(text: Text, dialect: Dialect) -> IntArray:
     return np.array(found, dtype=np.int64)
 
 
-def ragged_finding(path: str, text: Text, dialect: Dialect, records: Records, bad: IntArray) -> Finding:
+def ragged_finding(path: str, text: Text, dialect: Dialect, records: Records, bad: Int64Array) -> Finding:
     """Return the refusal of rows with too many or too few cells."""
     lines = tuple(text.line_of(int(records.first[row])) for row in bad[:MAX_LISTED_ROWS])
     cells = int(records.cells[bad[0]])
@@ -197,7 +194,7 @@ def ragged_finding(path: str, text: Text, dialect: Dialect, records: Records, ba
     return Finding("E_DATA_RAGGED", "refusal", message, path, lines, value=str(cells), count=len(bad), fix=fix)
 
 
-def trimmed(text: Text, records: Records, rows: IntArray, sign: str) -> Text:
+def trimmed(text: Text, records: Records, rows: Int64Array, sign: str) -> Text:
     """Return a text whose rows lost the delimiters behind their last column."""
     _, ends = line_bounds(text.payload)
     keep = np.ones(len(text.payload), dtype=np.bool_)

@@ -18,10 +18,10 @@ from rnnforecast.findings import Finding
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    import numpy.typing as npt
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from rnnforecast.arrays import Float64Array
     from rnnforecast.data.sources import Source
 
 #: Cells of a Parquet file above which it is refused: a few kilobytes can announce any number of rows.
@@ -248,7 +248,7 @@ class _Column:
         else:
             self.chunks.append(_as_text(column))
 
-    def finish(self) -> pd.Series[Any] | npt.NDArray[np.float64]:
+    def finish(self) -> pd.Series[Any] | Float64Array:
         """Return the whole column."""
         import pyarrow as pa
 
@@ -261,7 +261,7 @@ class _Column:
         series: pd.Series[Any] = whole.unify_dictionaries().to_pandas()
         return series.astype(object) if self.kind == "time" else series
 
-    def _as_numbers(self, column: pa.Array) -> npt.NDArray[np.float64]:
+    def _as_numbers(self, column: pa.Array) -> Float64Array:
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -277,7 +277,7 @@ class _Column:
                 exact = column.filter(large).to_pylist()
                 near = numbers.filter(large).to_pylist()
                 self.num_lost += sum(_is_lost(one, other) for one, other in zip(exact, near, strict=True))
-        values: npt.NDArray[np.float64] = numbers.to_numpy(zero_copy_only=False)
+        values: Float64Array = numbers.to_numpy(zero_copy_only=False)
         return values
 
 

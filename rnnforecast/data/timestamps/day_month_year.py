@@ -17,11 +17,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pyarrow as pa
 
+    from rnnforecast.arrays import TimestampArray
     from rnnforecast.config import DataSettings
-    from rnnforecast.data.calendar.frequency import TimestampArray
 
     Digits = npt.NDArray[np.uint8]
-    IntArray = npt.NDArray[np.int64]
 
 #: Dates of four-digit years, with or without the time of day.
 PLAIN_SLASHED = re.compile(r"\d\d?([/.-])\d\d?\1\d{4}(?:[ T]\d\d?:\d\d(?::\d\d)?)?")

@@ -16,10 +16,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from rnnforecast.data.calendar.frequency import TimestampArray
+    from rnnforecast.arrays import BoolArray, Int64Array, TextArray, TimestampArray
 
-    TextArray = npt.NDArray[np.object_]
-    BoolArray = npt.NDArray[np.bool_]
 
 #: Texts above which the columnar library is worth its import.
 MANY = 20_000
@@ -208,7 +206,7 @@ def _weeks(texts: TextArray) -> TimestampArray:
     return np.where(exists, mondays + (day - 1).astype("timedelta64[D]"), np.datetime64("NaT", "us"))
 
 
-def iso_weeks(year: npt.NDArray[np.int64], week: npt.NDArray[np.int64]) -> tuple[TimestampArray, BoolArray]:
+def iso_weeks(year: Int64Array, week: Int64Array) -> tuple[TimestampArray, BoolArray]:
     """Return the Mondays of ISO weeks, and which of them exist: most years have no week 53."""
     fourth = (year - 1970).astype("datetime64[Y]").astype("datetime64[D]") + np.timedelta64(3, "D")  # 4 January
     weekday = (fourth.astype(np.int64) + 3) % 7  # 1970-01-01 was a Thursday; Monday is 0

@@ -18,13 +18,10 @@ from rnnforecast.data.timestamps.text import Timestamps
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
+    from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
     from rnnforecast.config import DataSettings
     from rnnforecast.data.values.numbers import LinesOf
 
-    IntArray = npt.NDArray[np.int64]
-    FloatArray = npt.NDArray[np.float64]
 
 #: Unit -> lowest and highest plausible number (1973 to 2286), microseconds in one unit as a fraction.
 _UNITS: dict[str, tuple[int, int, int, int]] = {
@@ -55,7 +52,7 @@ _FAR = 1_893_456_000  # seconds from 1970 to 2030: dates of data lie before
 
 
 def parse_integers(
-    values: IntArray, *, name: str, path: str, how: DataSettings | None = None, lines_of: LinesOf | None = None
+    values: Int64Array, *, name: str, path: str, how: DataSettings | None = None, lines_of: LinesOf | None = None
 ) -> Timestamps:
     """Return whole numbers of a time column as years, dates (YYYYMMDD), time since 1970 or plain steps.
 
@@ -81,7 +78,7 @@ def parse_integers(
 
 
 def parse_floats(
-    values: FloatArray, *, name: str, path: str, how: DataSettings | None = None, lines_of: LinesOf | None = None
+    values: Float64Array, *, name: str, path: str, how: DataSettings | None = None, lines_of: LinesOf | None = None
 ) -> Timestamps:
     """Return numbers with decimals as time since 1970, exact to the millisecond, or as days of a spreadsheet.
 
@@ -137,7 +134,7 @@ def holds_years(column: pd.Series[Any]) -> bool:
     return not numbers.empty and float(numbers.min()) >= _YEARS[0] and float(numbers.max()) <= _YEARS[1]
 
 
-def _are_years(values: FloatArray) -> bool:
+def _are_years(values: Float64Array) -> bool:
     """Whether numbers are years whose decimals are months: twelfths, written with two decimals or more."""
     months = 12 * values
     is_near = bool((np.abs(months - np.round(months)) < _MONTH_SLACK).all())
@@ -156,12 +153,12 @@ def rises_like_epochs(column: pd.Series[Any]) -> bool:
 class _Numbers:
     """A time column of numbers, for messages."""
 
-    def __init__(self, values: IntArray | FloatArray, name: str, path: str, lines_of: LinesOf | None) -> None:
+    def __init__(self, values: Int64Array | Float64Array, name: str, path: str, lines_of: LinesOf | None) -> None:
         self.values, self.name, self.path = values, name, path
         self.words = set(re.split(r"[^a-z]+", name.lower()))
         self.lines_of = lines_of or (lambda rows: [row + 2 for row in rows])
 
-    def finding(self, code: str, chosen: npt.NDArray[np.bool_], words: str, fix: str) -> Finding:
+    def finding(self, code: str, chosen: BoolArray, words: str, fix: str) -> Finding:
         """Return the refusal of the chosen rows."""
         rows = np.flatnonzero(chosen)
         lines = tuple(self.lines_of(rows[:MAX_LISTED_ROWS].tolist()))
@@ -210,7 +207,7 @@ def _written_as_weeks(column: _Numbers, low: int, high: int) -> Timestamps | Non
     return Timestamps(mondays, findings=(note,))
 
 
-def _if_all(values: IntArray, text_format: str) -> Timestamps | None:
+def _if_all(values: Int64Array, text_format: str) -> Timestamps | None:
     distinct, codes = np.unique(values, return_inverse=True)
     dates = to_datetime(distinct.astype(str).astype(object), text_format)
     return None if np.isnat(dates).any() else Timestamps(dates[codes])

@@ -21,10 +21,9 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from rnnforecast.arrays import BoolArray, Int64Array
     from rnnforecast.data.values.numbers import LinesOf
 
-    IntArray = npt.NDArray[np.int64]
-    BoolArray = npt.NDArray[np.bool_]
 
 _NAMES: dict[str, tuple[str, ...]] = {
     "year": ("year", "yr", "yyyy", "jahr", "annee", "ano"),
@@ -114,7 +113,7 @@ def join_numbers(parts: Parts, names: Sequence[str]) -> Timestamps:
     return _with_times(Timestamps(timestamps), numbers, by_part, parts)
 
 
-def _weeks(numbers: dict[str, IntArray], by_part: dict[str, str], parts: Parts) -> Timestamps:
+def _weeks(numbers: dict[str, Int64Array], by_part: dict[str, str], parts: Parts) -> Timestamps:
     """Return the Mondays of ISO weeks; raises DataError for week 53 of a year that has 52."""
     timestamps, exists = iso_weeks(numbers["year"], numbers["week"])
     if not exists.all():
@@ -156,7 +155,7 @@ def no_parts(names: Sequence[str], path: str) -> DataError:
 
 
 def _with_times(
-    timestamps: Timestamps, numbers: dict[str, IntArray], by_part: dict[str, str], parts: Parts
+    timestamps: Timestamps, numbers: dict[str, Int64Array], by_part: dict[str, str], parts: Parts
 ) -> Timestamps:
     values, findings = timestamps.values, list(timestamps.findings)
     for part in ("hour", "minute", "second"):
@@ -171,7 +170,7 @@ def _with_times(
     return replace(timestamps, values=values, findings=tuple(findings))
 
 
-def _numbers(parts: Parts, name: str, part: str) -> IntArray:
+def _numbers(parts: Parts, name: str, part: str) -> Int64Array:
     """Return one part as whole numbers within its range; months may be English names."""
     column: pd.Series[Any] = parts.frame[name]
     numbers = to_number(column)

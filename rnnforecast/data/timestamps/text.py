@@ -37,12 +37,10 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from rnnforecast.arrays import BoolArray, Int64Array, TextArray, TimestampArray
     from rnnforecast.config import DataSettings
-    from rnnforecast.data.calendar.frequency import TimestampArray
     from rnnforecast.data.values.numbers import LinesOf
 
-    TextArray = npt.NDArray[np.object_]
-    BoolArray = npt.NDArray[np.bool_]
 
 _EMPTY = frozenset({"", "NaT", "NA", "NaN", "nan", "null", "None", "NULL", "<NA>", "N/A", "n/a"})
 _REWRITE = "rewrite the column in one format, as YYYY-MM-DD, or name the one format with --date-format"
@@ -73,7 +71,7 @@ class _Column:
 
     name: str
     path: str
-    codes: npt.NDArray[np.int64]
+    codes: Int64Array
     distinct: TextArray
     lines_of: LinesOf
 

@@ -18,8 +18,7 @@ from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy.typing as npt
-
+    from rnnforecast.arrays import Float64Array, Int64Array
     from rnnforecast.config import DataSettings
     from rnnforecast.data.values.numbers import LinesOf
 
@@ -88,12 +87,12 @@ def _one_column(
     return parse_timestamps(column.to_numpy(dtype=object), name=name, path=path, lines_of=lines_of, how=how)
 
 
-def _as_floats(column: pd.Series[Any]) -> npt.NDArray[np.float64]:
+def _as_floats(column: pd.Series[Any]) -> Float64Array:
     values: Any = column.to_numpy()
     return np.asarray(values, dtype=np.float64)
 
 
-def _are_whole(values: npt.NDArray[np.float64]) -> bool:
+def _are_whole(values: Float64Array) -> bool:
     return bool((np.isfinite(values) & (values == np.floor(values))).all())
 
 
@@ -130,7 +129,7 @@ def _is_decimal_column(column: pd.Series[Any], how: DataSettings | None) -> bool
     return holds_years(column) and bool(column.str.fullmatch(_YEAR_WITH_MONTH).any())
 
 
-def _integers(column: pd.Series[Any]) -> npt.NDArray[np.int64]:
+def _integers(column: pd.Series[Any]) -> Int64Array:
     return np.asarray(column.str.strip().str.replace(r"\.0*$", "", regex=True).astype(np.int64), dtype=np.int64)
 
 

@@ -20,13 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import tzinfo
 
-    import numpy.typing as npt
-
-    from rnnforecast.data.calendar.frequency import TimestampArray
+    from rnnforecast.arrays import BoolArray, Int64Array, TimestampArray
     from rnnforecast.data.grid.regular_grid import Rows
 
-    IntArray = npt.NDArray[np.int64]
-    BoolArray = npt.NDArray[np.bool_]
 
 _OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d{2})?")
 _HOUR = 3_600_000_000  # microseconds
@@ -39,8 +35,8 @@ class Zone:
     """The rules of a zone over some years: when clocks were changed, and the offsets from UTC between the changes."""
 
     name: str
-    changes: IntArray  # [n] microseconds since 1970 in UTC
-    offsets: IntArray  # [n + 1] microseconds that local time is ahead of UTC
+    changes: Int64Array  # [n] microseconds since 1970 in UTC
+    offsets: Int64Array  # [n + 1] microseconds that local time is ahead of UTC
 
     def to_utc(self, local: TimestampArray) -> tuple[TimestampArray, TimestampArray, BoolArray]:
         """Return earliest and latest instants that local timestamps may mean, and which of them no clock ever showed.
@@ -196,14 +192,14 @@ def _notes(rows: Rows, zone: Zone, twice: BoolArray, skipped: BoolArray, ambiguo
         yield Finding("W_TIME_SKIPPED", "repair", message, file, lines, rows.time_column, count=int(skipped.sum()))
 
 
-def _finding(rows: Rows, code: str, chosen: IntArray, words: str, fix: str) -> Finding:
+def _finding(rows: Rows, code: str, chosen: Int64Array, words: str, fix: str) -> Finding:
     file, lines = rows.locate(chosen[:MAX_LISTED_ROWS].tolist())
     timestamp = in_words(rows.timestamps[chosen[0]])
     message = f"time column `{rows.time_column}`, {rows_in_words(lines, len(chosen))}: {timestamp} {words}"
     return Finding(code, "refusal", message, file, lines, rows.time_column, timestamp, len(chosen), fix)
 
 
-def _second_time(rows: Rows, twice: IntArray) -> tuple[IntArray, IntArray]:
+def _second_time(rows: Rows, twice: Int64Array) -> tuple[Int64Array, Int64Array]:
     """Return which of the ambiguous rows (by place) are the second pass of their hour, and the rows that are unclear.
 
     Rows of one timestamp and series are told apart by their order; a timestamp that stands once goes by its side of the

@@ -16,12 +16,8 @@ from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import numpy.typing as npt
+    from rnnforecast.arrays import BoolArray, Float64Array, Int64Array, TextArray
 
-    FloatArray = npt.NDArray[np.float64]
-    IntArray = npt.NDArray[np.int64]
-    BoolArray = npt.NDArray[np.bool_]
-    TextArray = npt.NDArray[np.object_]
     #: Row numbers of a frame -> lines of its file.
     LinesOf: TypeAlias = Callable[[Sequence[int]], list[int]]
 
@@ -48,7 +44,7 @@ def looks_numeric(texts: TextArray) -> BoolArray:
 
 def parse_numbers(
     column: pd.Series[Any], *, name: str, path: str, lines_of: LinesOf, settings: DataSettings | None = None
-) -> tuple[FloatArray, list[Finding]]:
+) -> tuple[Float64Array, list[Finding]]:
     """Return a column as float64, NaN where a missing token stands, with what was noticed.
 
     Findings of severity `refusal` name the rows that hold text or infinities; the caller collects and raises.
@@ -78,8 +74,8 @@ def parse_numbers(
 
 
 def _without_tokens(
-    values: FloatArray, *, name: str, path: str, settings: DataSettings
-) -> tuple[FloatArray, list[Finding]]:
+    values: Float64Array, *, name: str, path: str, settings: DataSettings
+) -> tuple[Float64Array, list[Finding]]:
     """Return numbers with those that the user calls missing as NaN, and the repair that counts them."""
     words = [float(word) for word in settings.missing_values if is_numeric(word) and "," not in word]
     called = np.isin(values, words) if words else np.zeros(0, dtype=np.bool_)
@@ -93,7 +89,7 @@ def _without_tokens(
 
 def _parse_texts(
     column: pd.Series[Any], *, name: str, path: str, lines_of: LinesOf, settings: DataSettings
-) -> tuple[FloatArray, list[Finding]]:
+) -> tuple[Float64Array, list[Finding]]:
     """Parse distinct texts once each: a column has few of them, or most are plain numbers, which cost little."""
     codes, raw = _distinct(column)
     texts = np.array([cleaned(text) for text in raw], dtype=object)
@@ -128,7 +124,7 @@ def _parse_texts(
     return values, findings
 
 
-def _distinct(column: pd.Series[Any]) -> tuple[IntArray, TextArray]:
+def _distinct(column: pd.Series[Any]) -> tuple[Int64Array, TextArray]:
     """Return a code for each row, -1 where nothing stands, and the distinct texts."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         return column.cat.codes.to_numpy().astype(np.int64), column.cat.categories.to_numpy(dtype=object)
@@ -136,7 +132,7 @@ def _distinct(column: pd.Series[Any]) -> tuple[IntArray, TextArray]:
     return codes.astype(np.int64), np.array([str(value) for value in distinct], dtype=object)
 
 
-def _plain_numbers(texts: TextArray, numbers: FloatArray) -> BoolArray:
+def _plain_numbers(texts: TextArray, numbers: Float64Array) -> BoolArray:
     """Write the plain numbers among texts into `numbers`; returns which they are."""
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -161,7 +157,7 @@ def _is_lost(text: str, number: float) -> bool:
 def _tell_repairs(
     raw: TextArray,
     texts: TextArray,
-    codes: IntArray,
+    codes: Int64Array,
     *,
     tokens: BoolArray,
     bad: BoolArray,
@@ -192,7 +188,7 @@ def _tell_repairs(
 
 
 def _refused(
-    codes: IntArray, texts: TextArray, bad: BoolArray, *, good: BoolArray, name: str, path: str, lines_of: LinesOf
+    codes: Int64Array, texts: TextArray, bad: BoolArray, *, good: BoolArray, name: str, path: str, lines_of: LinesOf
 ) -> list[Finding]:
     """Return one refusal for the cells that are no numbers, or two where the header stands among them."""
     rows = np.flatnonzero(np.append(bad, False)[codes])
@@ -214,7 +210,7 @@ def _refused(
     return [Finding("E_VALUE_TEXT", "refusal", f"{where}: {words}", path, lines, name, value, len(rows), fix)]
 
 
-def note_sentinels(values: FloatArray, *, name: str, path: str, lines_of: LinesOf) -> list[Finding]:
+def note_sentinels(values: Float64Array, *, name: str, path: str, lines_of: LinesOf) -> list[Finding]:
     """Note numbers that look like a word for "no value": far from all others and repeated, or zeros in a run."""
     findings: list[Finding] = []
     ends = (float(np.fmin.reduce(values, initial=np.inf)), float(np.fmax.reduce(values, initial=-np.inf)))
@@ -245,7 +241,7 @@ def _may_be_sentinel(end: float, *, count: int) -> bool:
     return count >= _MIN_REPEATS and end % 10 == 0 and abs(end) >= _MIN_SENTINEL
 
 
-def _stands_apart(end: float, others: FloatArray, *, count: int) -> bool:
+def _stands_apart(end: float, others: Float64Array, *, count: int) -> bool:
     """Tell whether the smallest or largest number, which stands there `count` times, is no measurement.
 
     A usual word for "no value" must lie further from the others than they spread; so must any other round number that
@@ -260,7 +256,7 @@ def _stands_apart(end: float, others: FloatArray, *, count: int) -> bool:
     return end < 0 <= low and distance > float(np.diff(np.unique(others)).max(initial=0.0))
 
 
-def _sentinel(rows: IntArray, value: str, *, name: str, path: str, lines_of: LinesOf) -> Finding:
+def _sentinel(rows: Int64Array, value: str, *, name: str, path: str, lines_of: LinesOf) -> Finding:
     lines = tuple(lines_of(rows[:MAX_LISTED_ROWS].tolist()))
     times = f" ({len(rows):,} times)" if len(rows) > 1 else ""
     message = (

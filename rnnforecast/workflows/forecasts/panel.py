@@ -27,8 +27,9 @@ from rnnforecast.progress import NoProgress
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from rnnforecast.arrays import Float64Array
     from rnnforecast.data.series import SeriesSet
-    from rnnforecast.forecasting import Ensemble, FloatArray
+    from rnnforecast.forecasting import Ensemble
     from rnnforecast.progress import Progress
     from rnnforecast.workflows.loading import LoadedModel
 
@@ -64,8 +65,8 @@ class Forecast:
 class _Kept:
     """What is kept of the batches: filled by several threads, each its own series."""
 
-    median: FloatArray  # [S, H]
-    by_level: FloatArray  # [L, S, H]
+    median: Float64Array  # [S, H]
+    by_level: Float64Array  # [L, S, H]
     num_cut_off: list[int] = field(default_factory=list)
 
 
@@ -88,7 +89,7 @@ def forecast_series(
     kept = _Kept(np.empty(shape), np.empty((len(levels), *shape)))
     middle = trained_levels.index(0.5)
 
-    def keep(chosen: np.ndarray, trained: FloatArray) -> int:
+    def keep(chosen: np.ndarray, trained: Float64Array) -> int:
         _check_finite(series, chosen, trained)
         if loaded.nonneg:
             kept.num_cut_off.append(int((trained < 0).any(axis=-1).sum()))
@@ -112,7 +113,7 @@ def forecast_series(
     )
 
 
-def point_baseline(name: str, series: SeriesSet, *, horizon: int) -> FloatArray:
+def point_baseline(name: str, series: SeriesSet, *, horizon: int) -> Float64Array:
     """Return the median of a naive forecast after the last row of each series: [S, H]."""
     if not series.num_series:
         return np.empty((0, horizon))
@@ -127,7 +128,7 @@ def _by_network(
     ensemble: Ensemble,
     series: SeriesSet,
     horizon: int,
-    keep: Callable[[np.ndarray, FloatArray], int],
+    keep: Callable[[np.ndarray, Float64Array], int],
     *,
     num_workers: int,
 ) -> Iterator[int]:
@@ -158,7 +159,7 @@ def _by_baseline(
     name: str,
     series: SeriesSet,
     horizon: int,
-    keep: Callable[[np.ndarray, FloatArray], int],
+    keep: Callable[[np.ndarray, Float64Array], int],
     *,
     quantile_levels: Sequence[float],
 ) -> Iterator[int]:
@@ -180,7 +181,7 @@ def _watch(steps: Iterable[int], total: int, progress: Progress) -> None:
     progress.finish()
 
 
-def _check_finite(series: SeriesSet, chosen: np.ndarray, forecast: FloatArray) -> None:
+def _check_finite(series: SeriesSet, chosen: np.ndarray, forecast: Float64Array) -> None:
     odd = np.flatnonzero(~np.isfinite(forecast).all(axis=(1, 2)))
     if len(odd):
         number = int(chosen[odd[0]])

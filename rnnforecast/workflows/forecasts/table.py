@@ -10,7 +10,7 @@ import pandas as pd
 from rnnforecast.workflows.results import Preview
 
 if TYPE_CHECKING:
-    from rnnforecast.data.calendar.frequency import TimestampArray
+    from rnnforecast.arrays import TimestampArray
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.workflows.forecasts.panel import Forecast
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from rnnforecast.arrays import TimestampArray
 from rnnforecast.data.calendar.infer_frequency import (
     DistinctTimestamps,
-    TimestampArray,
     default_horizon,
     default_season_length,
     infer_frequency,

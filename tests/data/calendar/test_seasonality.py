@@ -3,18 +3,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from rnnforecast.arrays import Float64Array
 from rnnforecast.data.calendar.seasonality import detect_season_length
 
-FloatArray = np.ndarray[tuple[int], np.dtype[np.float64]]
 
-
-def detect(values: FloatArray, *, default: int, search: bool = False, num_series: int = 1) -> int:
+def detect(values: Float64Array, *, default: int, search: bool = False, num_series: int = 1) -> int:
     length = len(values) // num_series
     offsets = np.arange(num_series + 1, dtype=np.int64) * length
     return detect_season_length(values, ~np.isnan(values), offsets, default=default, search=search)
 
 
-def seasonal(length: int, season: int, *, noise: float = 0.2) -> FloatArray:
+def seasonal(length: int, season: int, *, noise: float = 0.2) -> Float64Array:
     rows = np.arange(length)
     wave = np.sin(2 * np.pi * rows / season) + 0.01 * rows
     return np.asarray(wave + noise * np.random.default_rng(0).normal(size=length))
