@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Literal, get_args, get_origin
 from rnnforecast.cli.main import Commands
 from rnnforecast.cli.models import ModelCommands
 from rnnforecast.config import DataSettings, EvaluationSettings, NetworkSettings, TrainingSettings
+from rnnforecast.durations import Duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,7 +38,7 @@ GROUPS: dict[str, type[BaseModel]] = {
     "Training": TrainingSettings,
     "Evaluation": EvaluationSettings,
 }
-PLAIN = {bool: "`true`, `false`", int: "integer", float: "number", str: "text"}
+PLAIN = {bool: "`true`, `false`", int: "integer", float: "number", str: "text", Duration: "duration"}
 #: Settings that stay unset unless the user sets them.
 NOT_CHOSEN = (
     *("attention", "time_budget", "past", "future", "static"),

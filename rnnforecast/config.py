@@ -7,10 +7,21 @@ that the tool chooses from the data and says what it chose. Frozen; unknown keys
 from __future__ import annotations
 
 import difflib
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
 
+from rnnforecast.durations import Duration
 from rnnforecast.errors import UsageError
 from rnnforecast.masking import masked
 
@@ -94,6 +105,21 @@ Categories = tuple[Annotated[int, Field(ge=0, le=MAX_CATEGORIES)], ...]
 Levels = Annotated[tuple[Annotated[float, Field(ge=0.01, le=0.99)], ...], BeforeValidator(_as_tuple)]
 
 
+def _as_duration(value: object, *, allow_zero: bool = False) -> object:
+    """Return the duration that a text stands for."""
+    if isinstance(value, Duration):
+        return value
+    try:
+        return Duration.parse(value, option="", allow_zero=allow_zero)
+    except UsageError as error:
+        raise ValueError(f"invalid duration; {error.hint}") from None
+
+
+#: Durations are kept as their text.
+PositiveDuration = Annotated[Duration, BeforeValidator(_as_duration), PlainSerializer(str)]
+WaitDuration = Annotated[Duration, BeforeValidator(partial(_as_duration, allow_zero=True)), PlainSerializer(str)]
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -162,7 +188,7 @@ class DataSettings(_Frozen):
         description="size above which an input is refused, decompressed; unset: 8GiB or half of the free memory",
     )
     query: str | None = Field(None, min_length=1, description="what to read of a database, such as 'select * from x'")
-    wait: str = Field("30s", pattern=r"^\d+(\.\d+)?[smh]$", description="how long a busy database is waited for")
+    wait: WaitDuration = Field(Duration("30s", 30.0), description="how long a busy database is waited for")
     strict: bool = Field(False, description="refuse what would be repaired")
     redact_values: bool = Field(False, description="no value of the file in findings and messages")
 
@@ -209,7 +235,7 @@ class TrainingSettings(_Frozen):
     seed: int = Field(0, ge=0, le=2**32 - 1, description="seed of every random choice")
     device: Device = Field("auto", description="where the network is trained")
     effort: Effort = Field("normal", description="how much training; quick: none where the shipped network serves")
-    time_budget: str | None = Field(None, description="longest training time, such as 60s, 5m or 1h")
+    time_budget: PositiveDuration | None = Field(None, description="longest training time, such as 60s, 5m or 1h")
     theta_share: float | None = Field(
         None, ge=0.0, le=0.9, description="share of the Theta method in the forecast; unset: chosen on held-out rows"
     )
@@ -285,6 +311,7 @@ def _unknown_key(key: str, known: Mapping[str, str]) -> str:
 
 def _bad_value(location: tuple[int | str, ...], value: object, message: str) -> str:
     key = next((_flat_key(part) for part in reversed(location) if isinstance(part, str) and "-" not in part), "?")
+    message = message.removeprefix("Value error, ")
     return f"`{key}` = {value!r}: {message[:1].lower()}{message[1:]}"
 
 

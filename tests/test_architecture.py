@@ -25,6 +25,7 @@ FLOORS = {
     "masking": 0,
     "progress": 0,
     "config": 0,
+    "durations": 0,
     "json_values": 0,
     "members": 0,
     "store": 1,

@@ -21,6 +21,7 @@ from rnnforecast.cli.options import (
     Workers,
 )
 from rnnforecast.cli.view import View
+from rnnforecast.durations import Duration
 from rnnforecast.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
@@ -56,9 +57,10 @@ def batch(
 
         view.show((cron_line if print_cron else systemd_units)(jobs, store=store))
     else:
-        from rnnforecast.workflows.batch.run import Options, read_wait
+        from rnnforecast.workflows.batch.run import Options
 
-        _run(view, jobs, store, Options(workers, resume, events, metrics_file, read_wait(wait)))
+        seconds = 0.0 if wait is None else Duration.parse(wait, option="--wait", allow_zero=True).seconds
+        _run(view, jobs, store, Options(workers, resume, events, metrics_file, seconds))
 
 
 def _run(view: View, jobs: str, store: str | None, options: Options) -> None:

@@ -150,7 +150,7 @@ def open_database(url: str, settings: DataSettings) -> Source:
 
     asked = in_bytes(settings.max_bytes)
     cap = cap_of(asked)
-    path, payload, digest = read_query(url, query=settings.query, wait=settings.wait, cap=cap)
+    path, payload, digest = read_query(url, query=settings.query, wait=settings.wait.seconds, cap=cap)
     return Source(path, "parquet", payload, digest, is_trusted=asked is not None, cap=cap)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 STDOUT = "-"
 #: How long a busy database is waited for unless somebody says.
-DEFAULT_WAIT = "30s"
+DEFAULT_WAIT = 30.0  # seconds
 
 
 def write_table(frame: pd.DataFrame, output: str | Path) -> None:
@@ -35,10 +35,10 @@ def write_table(frame: pd.DataFrame, output: str | Path) -> None:
         replace_file(Path(output), lambda stream: _write_csv(frame, stream), check=_checker(frame, output, kind))
 
 
-def check_output(output: str | Path, *, wait: str = DEFAULT_WAIT) -> None:
+def check_output(output: str | Path, *, wait: float = DEFAULT_WAIT) -> None:
     """Check before the work starts that a table can be written there, in a file or in a database.
 
-    `wait` is how long a busy database is waited for. Raises UsageError or OutputError, for a database also
+    `wait` is the time in seconds to wait for a busy database. Raises UsageError or OutputError, for a database also
     ResourceError without its package and TryLaterError while it is busy.
     """
     if is_database(output):
@@ -52,7 +52,7 @@ def check_output(output: str | Path, *, wait: str = DEFAULT_WAIT) -> None:
 
 
 def write_forecasts(
-    frame: pd.DataFrame, output: str | Path, *, model: str, key: Sequence[str], wait: str = DEFAULT_WAIT
+    frame: pd.DataFrame, output: str | Path, *, model: str, key: Sequence[str], wait: float = DEFAULT_WAIT
 ) -> None:
     """Write forecasts to a file, or into a table of a database with the name of the model before them.
 

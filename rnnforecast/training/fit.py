@@ -11,7 +11,7 @@ from rnnforecast.data.windows import FlatSeries
 from rnnforecast.forecasting import forecast_theta_beside, split_voices
 from rnnforecast.members import PretrainedSettings
 from rnnforecast.model_io.base import read_base
-from rnnforecast.training.budget import TimeBudget, parse_duration
+from rnnforecast.training.budget import TimeBudget
 from rnnforecast.training.checkpoints import Checkpoints, Conduct
 from rnnforecast.training.ensemble import choose_device, fit_ensemble
 from rnnforecast.training.ensemble_weights import HeldOut, Shares, choose_shares, thin
@@ -63,8 +63,8 @@ def fit_known(
         pretrained = read_base().ensemble(known.season_length)
         member = read_base().member(known.season_length)
         recipe = with_pretrained(recipe, member, plan, training=settings.training)
-    text = settings.training.time_budget
-    budget = TimeBudget(None if text is None else parse_duration(text), rounds)
+    limit = settings.training.time_budget
+    budget = TimeBudget(None if limit is None else limit.seconds, rounds)
     if pretrained is not None and plan == "as it is":
         fitted = Fitted(recipe=recipe, ensemble=pretrained, fits=(_unfitted(pretrained),))
     else:

@@ -13,7 +13,7 @@ from rnnforecast.evaluation.backtest import Forecaster
 from rnnforecast.evaluation.baselines import EXTRA_BASELINES, STATISTICAL_BASELINES, available_baselines
 from rnnforecast.model_io.base import PRETRAINED
 from rnnforecast.progress import NoProgress
-from rnnforecast.training.budget import TimeBudget, parse_duration
+from rnnforecast.training.budget import TimeBudget
 from rnnforecast.training.fit import fit_known
 from rnnforecast.training.judge import (
     above_zero,
@@ -135,8 +135,8 @@ def _fit_networks(
 ) -> dict[str, _Timed]:
     """Fit every network among the methods; they share the time budget, and what one leaves goes to the next."""
     fitted = [name for name in dict.fromkeys(chosen) if name in CELLS + MAPPINGS]
-    text = settings.training.time_budget
-    budget = TimeBudget(None if text is None else parse_duration(text), len(fitted))
+    limit = settings.training.time_budget
+    budget = TimeBudget(None if limit is None else limit.seconds, len(fitted))
     networks: dict[str, _Timed] = {}
     for name in fitted:
         own = _with_network(settings, name, seconds=budget.share())

@@ -57,9 +57,9 @@ class Request:
     refuse_stale: RefuseStale | None = None
 
     @property
-    def wait(self) -> str:
-        """How long a busy database is waited for."""
-        return self.reading.wait if self.reading is not None else DEFAULT_WAIT
+    def wait(self) -> float:
+        """Seconds to wait for a busy database."""
+        return self.reading.wait.seconds if self.reading is not None else DEFAULT_WAIT
 
 
 def predict(

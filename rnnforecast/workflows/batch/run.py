@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rnnforecast.errors import ExitCode, OutputError, UsageError
+from rnnforecast.errors import ExitCode, OutputError
 from rnnforecast.progress import NoProgress, Progress
 from rnnforecast.store.files import check_writable, lock, make_folder, sweep_temporaries
 from rnnforecast.store.names import encode_name
@@ -23,7 +23,6 @@ from rnnforecast.workflows.batch.execution.outcomes import stopped_within
 from rnnforecast.workflows.batch.execution.scheduler import Scheduler, Task
 from rnnforecast.workflows.batch.execution.signals import Stopper
 from rnnforecast.workflows.batch.jobs_file.jobs import Job, JobFile, read_jobs
-from rnnforecast.workflows.batch.jobs_file.retrain_rules import parse_span
 from rnnforecast.workflows.batch.records.history import History
 from rnnforecast.workflows.batch.records.ledger import LEDGER, Ledger, rotate
 from rnnforecast.workflows.batch.records.prometheus import write_metrics
@@ -71,14 +70,6 @@ def batch(
     with lock(state / "run.lock", wait_seconds=options.wait_seconds):
         sweep_temporaries(state)
         return _run(found, state, options, progress or NoProgress())
-
-
-def read_wait(text: str | None) -> float:
-    """Return the seconds that `10m` means, 0 for None. Raises UsageError for what is no time."""
-    seconds = 0.0 if text is None else parse_span(text)
-    if seconds is None:
-        raise UsageError(f"`{text}` is no time", hint="write a time with its unit: `--wait 90s`, `10m`, `1h`")
-    return seconds
 
 
 def state_folder(job_file: JobFile) -> Path:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
+from rnnforecast.durations import Duration
 from rnnforecast.errors import StaleError, UsageError
 from rnnforecast.findings import Finding
 from rnnforecast.json_values import timestamp_to_json
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
     from rnnforecast.store.context import SeriesContext
     from rnnforecast.store.manifest import Manifest
 
-_AGE = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*(s|min|h|d|w|steps?)", re.IGNORECASE)
-_SECONDS = {"s": 1.0, "min": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0}
+_STEPS = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*steps?", re.IGNORECASE)
 _MAX_NAMED = 5
 #: Values that differ by less than this share are the same value, written anew.
 _ROUNDING = 1e-9
@@ -52,19 +52,17 @@ class Age:
     steps: float | None
 
 
-def parse_age(text: str) -> Age:
-    """Return the age that a user wrote: `90min`, `36h`, `2d`, `1w` or `3 steps`. Raises UsageError."""
-    match = _AGE.fullmatch(text.strip())
-    if match is None:
-        raise UsageError(
-            f"`--max-age {text}` is no age",
-            hint="write a number with s, min, h, d, w or steps, such as `36h`, `2d` or `3 steps`",
-            code="E_RUN_CONFIG",
-        )
-    number, unit = float(match[1]), match[2].lower()
-    if unit.startswith("step"):
-        return Age(text.strip(), None, number)
-    return Age(text.strip(), number * _SECONDS[unit], None)
+def parse_age(text: str, *, option: str = "--max-age") -> Age:
+    """Return a duration (`36h`, `2d`) or a number of steps (`3 steps`) as an age. Raises UsageError."""
+    steps = _STEPS.fullmatch(text.strip())
+    if steps is not None:
+        return Age(text.strip(), None, float(steps[1]))
+    try:
+        duration = Duration.parse(text, option=option, allow_zero=True)
+    except UsageError as error:
+        hint = "use e.g. `36h`, `2d`, `3 steps`"
+        raise UsageError(error.message, hint=hint, code=error.code) from None
+    return Age(duration.text, duration.seconds, None)
 
 
 def check_age(series: SeriesSet, max_age: Age | None, *, now: datetime | None = None) -> list[Finding]:

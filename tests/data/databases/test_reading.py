@@ -30,7 +30,7 @@ def sales(database: str) -> str:
 
 
 def _table(url: str, query: str) -> pa.Table:
-    return pq.read_table(pa.BufferReader(read_query(url, query=query, wait="5s", cap=2**30)[1]))
+    return pq.read_table(pa.BufferReader(read_query(url, query=query, wait=5.0, cap=2**30)[1]))
 
 
 def test_a_query_reads_like_a_file(sales: str) -> None:
@@ -71,7 +71,7 @@ def test_the_same_rows_have_the_same_digest(sales: str) -> None:
 )
 def test_only_one_statement_that_reads_is_run(sales: str, query: str) -> None:
     with pytest.raises(RnnForecastError) as caught:
-        read_query(sales, query=query, wait="5s", cap=2**30)
+        read_query(sales, query=query, wait=5.0, cap=2**30)
     assert isinstance(caught.value, UsageError | InputError)
     assert caught.value.hint
     assert ask(sales, "SELECT count(*), sum(units) FROM sales") == [(24, 132)]
@@ -132,7 +132,7 @@ def test_what_is_not_there_is_named(sales: str) -> None:
 
 def test_more_than_the_cap_is_refused(sales: str) -> None:
     with pytest.raises(DataError, match="holds more than 64B"):
-        read_query(f"{sales}#sales", query=None, wait="5s", cap=64)
+        read_query(f"{sales}#sales", query=None, wait=5.0, cap=64)
     assert ask(sales, "SELECT count(*) FROM sales") == [(24,)]  # and it is closed: another may open it
 
 

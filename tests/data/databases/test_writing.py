@@ -25,13 +25,13 @@ from rnnforecast.data.write import write_forecasts
 from tests.databases import KEY, forecasts
 {before}
 for turn in range({turns}):
-    write_forecasts(forecasts({rows}, level={level}), {url!r}, model={model!r}, key=KEY, wait="60s")
+    write_forecasts(forecasts({rows}, level={level}), {url!r}, model={model!r}, key=KEY, wait=60.0)
 """
 DIE = "{name}Session.commit = lambda self: os.kill(os.getpid(), signal.SIGKILL)"
 
 
 def _write(url: str, frame: pd.DataFrame | None = None, *, model: str = "m@1", key: Sequence[str] = KEY) -> None:
-    write_forecasts(forecasts() if frame is None else frame, f"{url}#f", model=model, key=key, wait="5s")
+    write_forecasts(forecasts() if frame is None else frame, f"{url}#f", model=model, key=key, wait=5.0)
 
 
 def _process(

@@ -21,7 +21,7 @@ from rnnforecast.workflows.batch.jobs_file.jobs import read_jobs
 from rnnforecast.workflows.batch.records import recorder
 from rnnforecast.workflows.batch.records.ledger import Ledger
 from rnnforecast.workflows.batch.results import BatchResult, JobResult
-from rnnforecast.workflows.batch.run import Options, batch, read_wait, state_folder
+from rnnforecast.workflows.batch.run import Options, batch, state_folder
 
 #: Settings of a training that takes no longer than its imports.
 TINY = "horizon = 7\nnum_steps = 3\nnum_members = 1\nhidden_size = 4\n"
@@ -339,16 +339,6 @@ def test_events_to_nowhere_are_refused_before_any_job_begins(workplace: Path) ->
     with pytest.raises(OutputError, match="does not exist"):
         batch(path, options=Options(metrics_file=workplace / "no" / "m.prom"))
     assert not (workplace / "a.csv").exists()
-
-
-@pytest.mark.parametrize(("text", "seconds"), [(None, 0.0), ("90s", 90.0)])
-def test_a_time_to_wait_is_read(text: str | None, seconds: float) -> None:
-    assert read_wait(text) == seconds
-
-
-def test_a_time_to_wait_without_a_unit_is_refused() -> None:
-    with pytest.raises(UsageError, match="`soon` is no time"):
-        read_wait("soon")
 
 
 def test_the_state_of_a_file_is_its_own(workplace: Path) -> None:

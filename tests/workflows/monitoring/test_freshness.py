@@ -45,8 +45,8 @@ def test_an_age_is_a_number_with_its_unit(text: str, seconds: float | None, step
 
 
 @pytest.mark.parametrize("text", ["", "soon", "2", "-2d", "2 months", "1e3h", "2d3h"])
-def test_what_is_no_age_is_refused_with_examples(text: str) -> None:
-    with pytest.raises(UsageError, match="is no age") as caught:
+def test_an_invalid_age_is_rejected_with_examples(text: str) -> None:
+    with pytest.raises(UsageError, match=f"invalid duration `{text}` for `--max-age`") as caught:
         parse_age(text)
     assert "`36h`" in str(caught.value.hint)
 

@@ -49,8 +49,8 @@ if TYPE_CHECKING:
 Work = Generator[Command, Ended, JobResult]
 
 ALARM_SECONDS = 60.0
-#: How long a busy database is waited for before the work: other jobs stand still meanwhile.
-_GLANCE = "0.2s"
+#: Seconds to wait for a busy database before the work: other jobs stand still meanwhile.
+_GLANCE = 0.2
 
 #: Settings that change neither what is learned nor how it is judged.
 _NOT_LEARNT = ("quantiles", "device", "time_budget", "wait")

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from rnnforecast.workflows.batch.jobs_file.errors import Faults
     from rnnforecast.workflows.batch.jobs_file.toml_lines import KeyPath
 
-#: How long a busy database is waited for where somebody looks on.
-CHECK_WAIT = "5s"
+#: Seconds to wait for a busy database where somebody looks on.
+CHECK_WAIT = 5.0
 
 
 def check_jobs(path: str | Path, *, store: str | Path | None = None) -> BatchPlan:

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 from rnnforecast.config import Settings
 from rnnforecast.data.databases.address import absolute, is_database, parse_address
 from rnnforecast.data.write import output_kind
+from rnnforecast.durations import Duration
 from rnnforecast.errors import UsageError
 from rnnforecast.masking import holds_secret, masked
 from rnnforecast.model_io.base import BASE
 from rnnforecast.store.names import check_name, split_spec
 from rnnforecast.workflows.batch.jobs_file.errors import suggest
-from rnnforecast.workflows.batch.jobs_file.retrain_rules import RULES, RetrainRule, parse_rule, parse_span
+from rnnforecast.workflows.batch.jobs_file.retrain_rules import RULES, RetrainRule, parse_rule
 from rnnforecast.workflows.batch.records.digests import is_url
 from rnnforecast.workflows.monitoring.freshness import REFUSE_STALE, RefuseStale, parse_age
 
@@ -202,15 +203,13 @@ class JobKeys:
     def age(self, key: str) -> str | None:
         """Return how old the newest value may be, as `--max-age` takes it."""
         value = self.values.get(key)
-        try:
-            if isinstance(value, str):
-                parse_age(value)
-        except UsageError as error:
-            self._add(key, f"`{key}` = {value!r} is no age", fix=error.hint)
+        if value is None:
             return None
-        if value is not None and not isinstance(value, str):
-            self._add(key, f"`{key}` is an age in quotes, such as `36h`, `2d` or `3 steps`", value=value)
-        return value if isinstance(value, str) else None
+        try:
+            return parse_age(str(value), option=key).text
+        except UsageError as error:
+            self._add(key, error.message, fix=error.hint)
+            return None
 
     def refuse_stale(self) -> RefuseStale:
         """Return which rows are refused: unless told, fewer than the model saw, where they are those it was made of."""
@@ -229,11 +228,13 @@ class JobKeys:
     def span(self, key: str) -> float | None:
         """Return a time in seconds."""
         value = self.values.get(key)
-        seconds = parse_span(value) if isinstance(value, str) else None
-        if value is not None and seconds is None:
-            wanted = f"`{key}` is a time with its unit, in quotes, such as `90s`, `30m`, `12h`, `7d`"
-            self._add(key, wanted, value=value)
-        return seconds
+        if value is None:
+            return None
+        try:
+            return Duration.parse(value, option=key).seconds
+        except UsageError as error:
+            self._add(key, error.message, fix=error.hint)
+            return None
 
     def check_needs(self, model: str | None, data: Sequence[str], output: Path | str | None) -> None:
         """Check that the job says what to work on and has something to do."""

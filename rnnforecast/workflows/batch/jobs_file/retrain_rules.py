@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-_UNITS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0}
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|min|h|d|w)")
+from rnnforecast.durations import Duration
+from rnnforecast.errors import UsageError
+
 _STEPS = re.compile(r"on new data(?: of (\d+) steps?)?")
 
 #: A run that starts a little earlier than the last one did must not wait for a whole interval more.
@@ -42,18 +43,14 @@ def parse_rule(text: str) -> RetrainRule | None:
     if words == "never":
         return RetrainRule()
     if words.startswith("every "):
-        seconds = parse_span(words.removeprefix("every "))
-        return None if seconds is None else RetrainRule("every", seconds=seconds, text=words)
+        try:
+            interval = Duration.parse(words.removeprefix("every "), option="retrain")
+        except UsageError:
+            return None
+        return RetrainRule("every", seconds=interval.seconds, text=words)
     if words == "on drift":
         return RetrainRule("drift", text=words)
     match = _STEPS.fullmatch(words)
     if match is None or int(match[1] or 1) < 1:
         return None
     return RetrainRule("steps", num_steps=int(match[1] or 1), text=words)
-
-
-def parse_span(text: str) -> float | None:
-    """Return the seconds of `90s`, `30m`, `12h`, `7d` or `2w`; None for anything else, and for no time at all."""
-    match = _SPAN.fullmatch(text.strip().lower())
-    seconds = float(match[1]) * _UNITS[match[2]] if match else 0.0
-    return seconds or None

@@ -2,22 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from rnnforecast.workflows.batch.jobs_file.retrain_rules import RetrainRule, parse_rule, parse_span
+from rnnforecast.workflows.batch.jobs_file.retrain_rules import RetrainRule, parse_rule
 
 DAY = 86_400.0
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("90s", 90), ("30m", 1_800), ("30 min", 1_800), ("1.5h", 5_400), ("7d", 7 * DAY), ("2W", 14 * DAY)],
-)
-def test_a_time_is_a_number_with_its_unit(text: str, seconds: float) -> None:
-    assert parse_span(text) == seconds
-
-
-@pytest.mark.parametrize("text", ["", "7", "d", "-1d", "0h", "7 fortnights", "1d 2h"])
-def test_what_is_no_time_is_none(text: str) -> None:
-    assert parse_span(text) is None
 
 
 @pytest.mark.parametrize(
