@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from rnnforecast.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from rnnforecast.findings import Finding
+
+    #: Row numbers of a frame -> lines of its file.
+    LinesOf: TypeAlias = Callable[[Sequence[int]], list[int]]
+    #: Row numbers of all files -> the file of the first of them, and the lines in that file.
+    Locate: TypeAlias = Callable[[Sequence[int]], tuple[str, tuple[int, ...]]]
 
 MAX_SHOWN = 5
 

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from rnnforecast.arrays import Float64Array, Int64Array, TextArray, TimestampArray
-    from rnnforecast.data.columns.choose_roles import Roles
+    from rnnforecast.data.columns.roles import Roles
+    from rnnforecast.data.errors import LinesOf
     from rnnforecast.data.tables.table import Table
     from rnnforecast.data.timestamps.text import Timestamps
-    from rnnforecast.data.values.numbers import LinesOf
 
 
 @dataclass(frozen=True)

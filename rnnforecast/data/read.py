@@ -16,15 +16,12 @@ import pandas as pd
 
 from rnnforecast.config import DataSettings
 from rnnforecast.data.calendar.closed_days import OpenDays
-from rnnforecast.data.calendar.infer_frequency import (
-    check_horizon,
-    default_horizon,
-    default_season_length,
-    detect_season_length,
-)
-from rnnforecast.data.columns.choose_roles import Roles, choose_columns, note_guess, split_names
+from rnnforecast.data.calendar.infer_frequency import check_horizon, default_horizon, default_season_length
+from rnnforecast.data.calendar.seasonality import detect_season_length
+from rnnforecast.data.columns.choose_roles import choose_columns, note_guess, split_names
 from rnnforecast.data.columns.hive_partitions import check_times, note_unused
 from rnnforecast.data.columns.id_columns import FILE_ID, choose_ids, near_twins, number_items
+from rnnforecast.data.columns.roles import Roles
 from rnnforecast.data.columns.schema_check import check_schemas
 from rnnforecast.data.covariates.calendar import is_generated, with_calendar
 from rnnforecast.data.covariates.categorical import encode_categories
@@ -36,8 +33,9 @@ from rnnforecast.data.grid.align_ends import with_common_end
 from rnnforecast.data.grid.build_series import build_series, note_missing_cells, with_season
 from rnnforecast.data.grid.clock import set_clock
 from rnnforecast.data.grid.fill_missing import filled
-from rnnforecast.data.grid.regular_grid import Rows, to_grid
+from rnnforecast.data.grid.regular_grid import to_grid
 from rnnforecast.data.parse import ParsedFiles, codes_of, join_files, missing_id, parse_file
+from rnnforecast.data.rows import Rows
 from rnnforecast.data.sources import expand, public_path
 from rnnforecast.data.tables.table import Table, read_table, release_unused
 from rnnforecast.errors import DataError, RnnForecastError, UsageError

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnforecast.data.calendar.infer_frequency import Frequency
+from rnnforecast.data.calendar.frequency import Frequency
 from rnnforecast.data.covariates.calendar import is_generated
 from rnnforecast.data.sources import lasting_path
 from rnnforecast.errors import ModelFileError

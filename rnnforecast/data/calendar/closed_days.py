@@ -33,7 +33,7 @@ from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
 if TYPE_CHECKING:
     from rnnforecast.arrays import DatetimeArray, Int64Array, TimestampArray
-    from rnnforecast.data.grid.regular_grid import Rows
+    from rnnforecast.data.rows import Rows
 
 
 #: Words of `--calendar` that are no market and no country.

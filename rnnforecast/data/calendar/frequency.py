@@ -353,3 +353,9 @@ def _with_anchor(freq: Frequency, name: str, text: str) -> Frequency:
     cycle = MONTHS_IN[freq.unit]
     anchor = freq.anchor - freq.anchor % cycle + number % cycle
     return Frequency(freq.unit, freq.multiple, freq.phase, anchor, freq.day, freq.timezone)
+
+
+def in_words(timestamp: object) -> str:
+    """Return a timestamp as a message shows it: the date alone at midnight, without fractions of zero."""
+    text = str(timestamp)
+    return text.removesuffix(".000000").removesuffix("T00:00:00").replace("T", " ")

@@ -16,9 +16,8 @@ from rnnforecast.data.calendar.frequency import (
     Unit,
     align,
     common_day,
-    parse_frequency,
+    in_words,
 )
-from rnnforecast.data.calendar.seasonality import detect_season_length
 from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding
 
@@ -27,16 +26,6 @@ if TYPE_CHECKING:
 
     from rnnforecast.arrays import BoolArray, Int64Array, TimestampArray
 
-
-__all__ = [
-    "Frequency",
-    "TimestampArray",
-    "default_horizon",
-    "default_season_length",
-    "detect_season_length",
-    "infer_frequency",
-    "parse_frequency",
-]
 
 #: Timestamps that show whether they mix ends of months and first days.
 MIN_EDGES = 4
@@ -366,9 +355,3 @@ def check_horizon(freq: Frequency, last_ordinal: int, horizon: int) -> None:
         hint="ask for fewer steps with --horizon",
         code="E_TIME_LIMIT",
     )
-
-
-def in_words(timestamp: object) -> str:
-    """Return a timestamp as a message shows it: the date alone at midnight, without fractions of zero."""
-    text = str(timestamp)
-    return text.removesuffix(".000000").removesuffix("T00:00:00").replace("T", " ")

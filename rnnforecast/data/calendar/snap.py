@@ -11,8 +11,17 @@ from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
-from rnnforecast.data.calendar.frequency import DAY, LAST_DAY, SECOND, Frequency, Unit, day_of_month, parse_frequency
-from rnnforecast.data.calendar.infer_frequency import describe_step, in_words, infer_frequency, same_series
+from rnnforecast.data.calendar.frequency import (
+    DAY,
+    LAST_DAY,
+    SECOND,
+    Frequency,
+    Unit,
+    day_of_month,
+    in_words,
+    parse_frequency,
+)
+from rnnforecast.data.calendar.infer_frequency import describe_step, infer_frequency, same_series
 from rnnforecast.data.errors import listed
 from rnnforecast.errors import DataError
 

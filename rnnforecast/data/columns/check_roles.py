@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from rnnforecast.config import DataSettings
-    from rnnforecast.data.columns.choose_roles import Roles
     from rnnforecast.data.columns.profiles import Profile
+    from rnnforecast.data.columns.roles import Roles
 
 _WORDS = {"timestamp": "dates", "clock": "times", "empty": "nothing", "nested": "lists"}
 UNNAMED = "Unnamed: "

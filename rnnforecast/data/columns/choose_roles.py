@@ -6,13 +6,14 @@ Every choice comes with its reason and the flag that overrides it.
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rnnforecast.data.columns.check_roles import categorical_of, check_not_wide, check_roles, in_words, parted_by
 from rnnforecast.data.columns.hive_partitions import partitions_of
 from rnnforecast.data.columns.id_columns import FILE_ID, named_like_id
 from rnnforecast.data.columns.profiles import Profile, profile_columns
+from rnnforecast.data.columns.roles import Roles
 from rnnforecast.data.columns.time_columns import choose_time, time_parts
 from rnnforecast.data.errors import listed, refusal
 from rnnforecast.data.tables.csv_dialect import folded
@@ -34,31 +35,6 @@ TARGET_NAMES = (
 )  # fmt: skip
 #: How the reason of a target starts that nothing but its place speaks for.
 GUESS = "the last of"
-
-
-@dataclass(frozen=True)
-class Roles:
-    """The part each column plays; `time` has several names where the parts of a date stand in several columns."""
-
-    time: tuple[str, ...]  # () where rows are steps in file order
-    target: tuple[str, ...]
-    id: tuple[str, ...]
-    past: tuple[str, ...] = ()
-    future: tuple[str, ...] = ()
-    static: tuple[str, ...] = ()
-    categorical: tuple[str, ...] = ()  # covariates among them that hold words
-    id_candidates: tuple[str, ...] = ()
-    reasons: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def time_column(self) -> str | None:
-        """The name of the time column; parts joined by `+`, as `--time` takes them."""
-        return "+".join(self.time) or None
-
-    @property
-    def covariates(self) -> tuple[str, ...]:
-        """All covariates, those known up to the cutoff first."""
-        return self.past + self.future + self.static
 
 
 def choose_columns(

@@ -11,7 +11,7 @@ from rnnforecast.findings import Finding
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rnnforecast.data.columns.choose_roles import Roles
+    from rnnforecast.data.columns.roles import Roles
     from rnnforecast.data.tables.table import Table
 
 _NUMERIC = ("integer", "number", "boolean", "empty")

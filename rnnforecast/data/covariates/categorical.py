@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rnnforecast.arrays import BoolArray, Int64Array, TextArray
-    from rnnforecast.data.columns.choose_roles import Roles
+    from rnnforecast.data.columns.roles import Roles
     from rnnforecast.data.parse import ParsedFiles
 
     Vocabularies = Mapping[str, tuple[str, ...]]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnforecast.data.calendar.infer_frequency import in_words
+from rnnforecast.data.calendar.frequency import in_words
 from rnnforecast.data.errors import listed, refusal, rows_in_words
 from rnnforecast.data.ragged import offsets_of, positions, rows_of
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding

@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.config import DataSettings
-from rnnforecast.data.calendar.infer_frequency import in_words
+from rnnforecast.data.calendar.frequency import in_words
 from rnnforecast.data.columns.check_roles import categorical_of
-from rnnforecast.data.columns.choose_roles import Roles, choose_columns
+from rnnforecast.data.columns.choose_roles import choose_columns
 from rnnforecast.data.columns.id_columns import number_items
 from rnnforecast.data.columns.profiles import profile_columns
+from rnnforecast.data.columns.roles import Roles
 from rnnforecast.data.columns.schema_check import check_schemas
 from rnnforecast.data.covariates.categorical import encode_categories
 from rnnforecast.data.errors import listed, quoted_path, refusal, rows_in_words
 from rnnforecast.data.grid.clock import set_clock
-from rnnforecast.data.grid.regular_grid import Rows
 from rnnforecast.data.parse import codes_of, join_files, parse_file
+from rnnforecast.data.rows import Rows
 from rnnforecast.data.sources import expand
 from rnnforecast.data.tables.table import read_table
 from rnnforecast.errors import DataError

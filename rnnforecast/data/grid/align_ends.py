@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnforecast.data.calendar.infer_frequency import in_words
+from rnnforecast.data.calendar.frequency import in_words
 from rnnforecast.data.errors import quoted
 from rnnforecast.data.grid.regular_grid import MAX_GRID_ROWS, MAX_ROWS_PER_ROW
 from rnnforecast.data.ragged import offsets_of, positions

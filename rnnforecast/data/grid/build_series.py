@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnforecast.data.calendar.infer_frequency import in_words
+from rnnforecast.data.calendar.frequency import in_words
 from rnnforecast.data.errors import listed, quoted, refusal, rows_in_words
 from rnnforecast.data.findings import missing_values
-from rnnforecast.data.grid.regular_grid import Grid, Rows
 from rnnforecast.data.ragged import in_order, last_true_before, offsets_of, rows_of
+from rnnforecast.data.rows import Grid, Rows
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rnnforecast.arrays import BoolArray, Float64Array, Int64Array, TextArray
-    from rnnforecast.data.columns.choose_roles import Roles
+    from rnnforecast.data.columns.roles import Roles
 
 
 #: Series that a refusal names.

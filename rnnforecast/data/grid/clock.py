@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnforecast.data.calendar.infer_frequency import in_words, infer_frequency
+from rnnforecast.data.calendar.frequency import in_words
+from rnnforecast.data.calendar.infer_frequency import infer_frequency
 from rnnforecast.data.errors import rows_in_words
 from rnnforecast.data.grid.resample import is_daily_or_longer, resample
 from rnnforecast.data.ragged import offsets_of
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from rnnforecast.arrays import Int64Array, TimestampArray
     from rnnforecast.config import DataSettings
-    from rnnforecast.data.grid.regular_grid import Rows
+    from rnnforecast.data.rows import Rows
 
 
 #: Steps of a day that a machine's clock may be behind the one that wrote the file.

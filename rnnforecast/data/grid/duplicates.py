@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnforecast.data.calendar.infer_frequency import in_words
+from rnnforecast.data.calendar.frequency import in_words
+from rnnforecast.data.calendar.snap import exchanged_days
 from rnnforecast.data.errors import quoted, refusal, rows_in_words
-from rnnforecast.data.grid.duplicate_causes import reason_for_repeats
 from rnnforecast.data.ragged import in_order
+from rnnforecast.data.timestamps.timezones import is_clock_put_back
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
 if TYPE_CHECKING:
-    from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
+    from rnnforecast.arrays import BoolArray, Float64Array, Int64Array, TimestampArray
     from rnnforecast.config import Duplicates
-    from rnnforecast.data.grid.regular_grid import Rows
+    from rnnforecast.data.rows import Rows
 
 
 def without_duplicates(
@@ -94,7 +95,7 @@ def _two_values(rows: Rows, order: Int64Array, again: Int64Array) -> Finding:
     message = f"{whose}timestamp {timestamp} occurs in {rows_in_words(lines, 2)} with different values, {values}" + (
         f"; {len(again)} timestamps in all" if len(again) > 1 else ""
     )
-    cause = reason_for_repeats(rows.timestamps[late], rows.timestamps, name=rows.time_column)
+    cause = _likely_cause(rows.timestamps[late], rows.timestamps, name=rows.time_column)
     if cause is not None:
         code, words, fix = cause
         message = f"{message}; {words}"
@@ -106,3 +107,29 @@ def _two_values(rows: Rows, order: Int64Array, again: Int64Array) -> Finding:
     return Finding(
         "E_TIME_DUPLICATE", "refusal", message, file, listed_lines, rows.time_column, timestamp, len(again), fix
     )
+
+
+def _likely_cause(repeated: TimestampArray, timestamps: TimestampArray, *, name: str) -> tuple[str, str, str] | None:
+    """Return code, words and fix where repeated timestamps have a likely cause; None where nothing is known.
+
+    `timestamps` are all timestamps of the rows, the repeated ones among them, in the time column `name`.
+    """
+    if timestamps.dtype.kind != "M" or not len(repeated):
+        return None
+    exchanged = exchanged_days(repeated, timestamps)
+    if exchanged is not None:
+        shown = ", ".join(in_words(day) for day in exchanged[:3])
+        words = f"with day and month exchanged they would fill gaps ({shown}): some rows may be written month first"
+        return "E_TIME_ORDER_MIXED", words, "rewrite the column as YYYY-MM-DD"
+    if is_clock_put_back(repeated):
+        words = "the timestamps repeat as those of a clock that was put back"
+        fix = "name the zone of the clock as `--tz Europe/Berlin --ambiguous infer`, or join rows with --duplicates"
+        return "E_TIME_FOLD", words, fix
+    if 2 * len(repeated) > len(timestamps) and bool((timestamps == timestamps.astype("datetime64[D]")).all()):
+        words = "most dates have several rows: the time of day, or the name of the series, may stand in another column"
+        fix = (
+            f"name the column of hours too, as `--time {name},hour`, the columns that tell series apart with --id, "
+            "or join such rows with --duplicates sum|mean|first|last"
+        )
+        return "E_TIME_DUPLICATE", words, fix
+    return None

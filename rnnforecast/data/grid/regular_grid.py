@@ -5,19 +5,14 @@ n rows of the file, K items (combinations of ids), N rows of the grid, T columns
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnnforecast.data.calendar.closed_days import OpenDays, set_open_days
-from rnnforecast.data.calendar.infer_frequency import (
-    DistinctTimestamps,
-    in_words,
-    infer_frequency,
-    parse_frequency,
-    same_series,
-)
+from rnnforecast.data.calendar.frequency import in_words, parse_frequency
+from rnnforecast.data.calendar.infer_frequency import DistinctTimestamps, infer_frequency, same_series
 from rnnforecast.data.calendar.snap import (
     are_midnights_elsewhere,
     calendars_in_words,
@@ -28,15 +23,15 @@ from rnnforecast.data.calendar.snap import (
 from rnnforecast.data.errors import quoted, refusal, rows_in_words
 from rnnforecast.data.grid.duplicates import without_duplicates
 from rnnforecast.data.ragged import in_order, offsets_of
+from rnnforecast.data.rows import Grid
 from rnnforecast.errors import DataError
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from rnnforecast.arrays import BoolArray, Float64Array, Int64Array, TimestampArray
+    from rnnforecast.arrays import BoolArray, Int64Array, TimestampArray
     from rnnforecast.config import Duplicates
     from rnnforecast.data.calendar.frequency import Frequency
+    from rnnforecast.data.rows import Rows
 
 #: Grid rows for one row of the file above which gaps are taken for a wrong timestamp or frequency.
 MAX_GRID_ROWS = 1_000_000
@@ -46,31 +41,6 @@ CALENDAR_FIX = "name the calendar that closes such days, as `--calendar XNYS` or
 #: Rows that show a calendar of their own, and how many series are looked at for one.
 MIN_CALENDAR_ROWS = 4
 MAX_CALENDARS = 1_000
-
-
-@dataclass(frozen=True)
-class Rows:
-    """The rows of all files, as read: one item, one timestamp and T values each."""
-
-    items: Int64Array  # [n] number of the item, in order of its ids
-    timestamps: TimestampArray  # [n]
-    values: Float64Array  # [n, T]
-    labels: Callable[[int], str]  # number of an item -> its ids in words
-    locate: Callable[
-        [Sequence[int]], tuple[str, tuple[int, ...]]
-    ]  # rows -> file and lines of the first file among them
-    time_column: str
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Rows on a regular calendar: row i of item k stands at `offsets[k] + i`."""
-
-    freq: Frequency
-    offsets: Int64Array  # [K + 1]
-    first_ordinals: Int64Array  # [K]
-    sources: Int64Array  # [N] row of `rows` that stands there, -1 in a gap
-    rows: Rows  # as given, rows of one timestamp joined where that was asked for
 
 
 def to_grid(

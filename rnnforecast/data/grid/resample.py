@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnforecast.data.calendar.frequency import FIXED_UNITS, Frequency, parse_frequency
-from rnnforecast.data.calendar.infer_frequency import in_words
+from rnnforecast.data.calendar.frequency import FIXED_UNITS, Frequency, in_words, parse_frequency
 from rnnforecast.data.ragged import offsets_of, rows_of
 from rnnforecast.errors import DataError, UsageError
 from rnnforecast.findings import Finding
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from rnnforecast.arrays import Float64Array, Int64Array
-    from rnnforecast.data.grid.regular_grid import Rows
+    from rnnforecast.data.rows import Rows
 
 
 #: Steps above which a grid is refused: a frequency too fine for the span of the rows.

@@ -20,7 +20,7 @@ from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 if TYPE_CHECKING:
     from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
     from rnnforecast.config import DataSettings
-    from rnnforecast.data.values.numbers import LinesOf
+    from rnnforecast.data.errors import LinesOf
 
 
 #: Unit -> lowest and highest plausible number (1973 to 2286), microseconds in one unit as a fraction.

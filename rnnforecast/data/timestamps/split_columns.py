@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from rnnforecast.arrays import BoolArray, Int64Array
-    from rnnforecast.data.values.numbers import LinesOf
+    from rnnforecast.data.errors import LinesOf
 
 
 _NAMES: dict[str, tuple[str, ...]] = {

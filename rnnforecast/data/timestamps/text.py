@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from rnnforecast.arrays import BoolArray, Int64Array, TextArray, TimestampArray
     from rnnforecast.config import DataSettings
-    from rnnforecast.data.values.numbers import LinesOf
+    from rnnforecast.data.errors import LinesOf
 
 
 _EMPTY = frozenset({"", "NaT", "NA", "NaN", "nan", "null", "None", "NULL", "<NA>", "N/A", "n/a"})

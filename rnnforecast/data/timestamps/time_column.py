@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from rnnforecast.arrays import Float64Array, Int64Array
     from rnnforecast.config import DataSettings
-    from rnnforecast.data.values.numbers import LinesOf
+    from rnnforecast.data.errors import LinesOf
 
 _INTEGER = re.compile(r"[-+]?\d{1,19}(\.0*)?")
 #: What a month of a year with decimals looks like, and no month by its number: 1949.083, 1950.25, 1950.5.

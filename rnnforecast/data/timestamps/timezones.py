@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnforecast.data.calendar.infer_frequency import in_words
+from rnnforecast.data.calendar.frequency import in_words
 from rnnforecast.data.errors import refusal, rows_in_words
 from rnnforecast.errors import UsageError
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from rnnforecast.arrays import BoolArray, Int64Array, TimestampArray
-    from rnnforecast.data.grid.regular_grid import Rows
+    from rnnforecast.data.rows import Rows
 
 
 _OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d{2})?")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,12 +14,9 @@ from rnnforecast.data.values.number_formats import has_unit as has_unit
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from rnnforecast.arrays import BoolArray, Float64Array, Int64Array, TextArray
+    from rnnforecast.data.errors import LinesOf
 
-    #: Row numbers of a frame -> lines of its file.
-    LinesOf: TypeAlias = Callable[[Sequence[int]], list[int]]
 
 #: What an empty number may look like.
 MISSING_TOKENS = (

@@ -13,7 +13,7 @@ from rnnforecast.data.calendar import closed_days as closures
 from rnnforecast.data.calendar.closed_days import OpenDays, named_days, set_open_days
 from rnnforecast.data.calendar.frequency import Frequency, parse_frequency
 from rnnforecast.data.calendar.infer_frequency import infer_frequency
-from rnnforecast.data.grid.regular_grid import Rows
+from rnnforecast.data.rows import Rows
 from rnnforecast.errors import DataError, ResourceError, UsageError
 from rnnforecast.findings import Finding
 

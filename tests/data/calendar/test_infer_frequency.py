@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from rnnforecast.arrays import TimestampArray
+from rnnforecast.data.calendar.frequency import parse_frequency
 from rnnforecast.data.calendar.infer_frequency import (
     DistinctTimestamps,
     default_horizon,
     default_season_length,
     infer_frequency,
-    parse_frequency,
 )
 from rnnforecast.errors import DataError
 

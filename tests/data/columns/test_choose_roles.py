@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from rnnforecast.config import DataSettings
-from rnnforecast.data.columns.choose_roles import Roles, choose_columns, note_guess
+from rnnforecast.data.columns.choose_roles import choose_columns, note_guess
+from rnnforecast.data.columns.roles import Roles
 from rnnforecast.errors import DataError
 
 DATES = ["2024-01-01", "2024-01-02", "2024-01-03"]

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from rnnforecast.data.grid.regular_grid import Rows
 from rnnforecast.data.grid.resample import resample
+from rnnforecast.data.rows import Rows
 from rnnforecast.errors import DataError, UsageError
 from rnnforecast.findings import Finding
 

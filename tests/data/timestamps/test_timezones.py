@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from rnnforecast.data.grid.regular_grid import Rows
+from rnnforecast.data.rows import Rows
 from rnnforecast.data.timestamps.timezones import Zone, is_clock_put_back, localise, read_zone, rules_version
 from rnnforecast.errors import DataError, UsageError
 from rnnforecast.findings import Finding
