@@ -25,7 +25,7 @@ SKIPPED = ("docs/glossary.md", "tests/words.py", "tests/test_words.py", "tests/s
 ALLOWED = {
     r"[ENW]_[A-Z0-9_]+": "finding codes are stable names",
     r"\brolling[- ]origin\b": "the name of the method",
-    r"\bno values? (?:for|was given|is given)\b": "of an option",
+    r"\b[Tt]here[\s#]+(?:is|are|was|were)[\s#]+no\b": "absence, not an invalid value",
     r"--refuse-stale|\brefuse_stale\b|`refuse`|\brefuse\b(?=\W*$)|(?<=[|,\[(])refuse(?=[|,\])])": "values of options",
     r"[Cc]onnection ?[Rr]efused(?:Error)?": "the system's word",
     r"\blines? endings?\b": "CR and LF",
@@ -61,7 +61,7 @@ def places(path: Path) -> Iterator[Place]:
     name = path.relative_to(ROOT).as_posix()
     if name.startswith(SKIPPED):
         return
-    texts = [(0, " ".join(_parts(path.stem))), *(_python(path) if path.suffix == ".py" else _page(path))]
+    texts = [(0, "_".join(_parts(path.stem))), *(_python(path) if path.suffix == ".py" else _page(path))]
     for line, text in texts:
         kept = _without_allowed(text)
         for match in _pattern().finditer(kept):
@@ -79,7 +79,7 @@ def files(folder: str) -> list[Path]:
 @cache
 def _pattern() -> re.Pattern[str]:
     words = sorted(replaced_words(), key=len, reverse=True)
-    either = "|".join(re.escape(word).replace(r"\ ", r"[\s#]+").replace("_", "[ _]") for word in words)
+    either = "|".join(re.escape(word).replace(r"\ ", r"[\s#_]+") for word in words)
     return re.compile(rf"(?<![A-Za-z])(?:{either})(?![A-Za-z])", re.IGNORECASE)
 
 
@@ -105,7 +105,7 @@ def _python(path: Path) -> Iterator[tuple[int, str]]:
         if token.type == tokenize.COMMENT:
             yield token.start[0], token.string
         elif token.type == tokenize.NAME:
-            yield token.start[0], token.string if _allowed().search(token.string) else " ".join(_parts(token.string))
+            yield token.start[0], token.string if _allowed().search(token.string) else "_".join(_parts(token.string))
 
 
 def _parts(name: str) -> list[str]:

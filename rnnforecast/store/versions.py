@@ -1,4 +1,4 @@
-"""One name in the store: its folder, its versions, and the highest version ever given."""
+"""The stored versions of one model name, and the highest version number used so far."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _VERSION_FILE = re.compile(r"([1-9]\d{0,8})\.safetensors")
 
 @dataclass(frozen=True)
 class StoredModel:
-    """One version of a model: where it lies, and its manifest or, where the file is refused, the problem."""
+    """One version of a model: its path, and its manifest or, for a damaged file, the problem."""
 
     name: str
     version: int
@@ -60,7 +60,7 @@ class StoredModel:
 
 
 @dataclass(frozen=True)
-class Shelf:
+class ModelVersions:
     """The folder of one name; it may hold files of others, which are never counted, read or removed."""
 
     folder: Path
@@ -98,12 +98,12 @@ class Shelf:
         return sorted(int(match[1]) for match in found if match)
 
     def look(self, version: int) -> StoredModel:
-        """Read the header of a version; a file that is refused comes back with its problem, nothing is raised."""
+        """Read the header of a version; a damaged file is returned with its problem, nothing is raised."""
         path = self.path(version)
         try:
             manifest = read_manifest(path)
-        except ModelFileError as refusal:
-            return StoredModel(self.name, version, path, None, refusal)
+        except ModelFileError as error:
+            return StoredModel(self.name, version, path, None, error)
         if encode_name(manifest.name) == self.folder.name and manifest.version == version:
             return StoredModel(manifest.name, version, path, manifest)
         problem = ModelFileError(
@@ -134,8 +134,8 @@ class Shelf:
         """Read the header of the active version; whatever is wrong comes back as its problem, nothing is raised."""
         try:
             active = self.active()
-        except ModelFileError as refusal:
-            return StoredModel(self.name, 0, self.folder / POINTER, None, refusal)
+        except ModelFileError as error:
+            return StoredModel(self.name, 0, self.folder / POINTER, None, error)
         if active is None:
             gone = ModelFileError(f"`{self.folder}` holds no version", hint="`rnnforecast models list` shows all")
             return StoredModel(self.name, 0, self.folder, None, gone)
@@ -152,8 +152,8 @@ class Shelf:
             if version != active.version:
                 yield self.look(version)
 
-    def pointer_if_sound(self) -> Active | None:
-        """Return the pointer, None where there is none or a damaged one: for whoever writes it anew."""
+    def pointer_if_valid(self) -> Active | None:
+        """Return the pointer, None where it is missing or damaged."""
         try:
             return read_active(self.folder)
         except ModelFileError:
@@ -167,7 +167,7 @@ class Shelf:
         """
         self.note_version(self.last_version())
         left = [version for version in self.versions() if version not in versions]
-        pointer = self.pointer_if_sound()
+        pointer = self.pointer_if_valid()
         if pointer is not None and left and pointer.version not in left:
             earlier = tuple(version for version in pointer.previous if version in left)
             target = earlier[-1] if earlier else left[-1]

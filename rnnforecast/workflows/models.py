@@ -133,9 +133,9 @@ def _changed(registry: Registry, action: str, change: promotion.Change) -> Model
 
 def _pointer_problems(registry: Registry) -> Iterator[str]:
     """Say of which names nobody can tell the active version, and how to settle it."""
-    for shelf in registry.shelves():
+    for entry in registry.entries():
         try:
-            shelf.active()
+            entry.active()
         except ModelFileError as problem:
             yield f"{problem.message} ({problem.hint})"
 

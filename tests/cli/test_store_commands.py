@@ -99,7 +99,7 @@ def test_list_names_a_pointer_that_nobody_can_read(run: RunCommand, store: Path)
     (store / "models" / "prices" / "active").write_text("?")
     ended = run("models", "list")
     assert ended.code == 0
-    assert "does not say which version is active" in ended.err
+    assert "the active version is unknown" in ended.err
     assert run("models", "show", "prices").code == 12
 
 

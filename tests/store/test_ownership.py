@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from rnnforecast.errors import ModelFileError
+from rnnforecast.store.files import check_owner
 from rnnforecast.store.model_file import write_model
-from rnnforecast.store.ownership import check_owner
 from rnnforecast.store.registry import Registry
 from tests.store.builders import make_model
 

@@ -123,7 +123,7 @@ def test_a_stand_in_is_compared_on_every_held_out_row(path: Path) -> None:
 
 def test_a_pointer_nobody_can_read_is_refused_before_the_training(path: Path) -> None:
     (store_of(path) / "models" / "days" / "active").write_text("?")
-    with pytest.raises(ModelFileError, match="does not say which version is active"):
+    with pytest.raises(ModelFileError, match="the active version is unknown"):
         trained(path, GOOD)
     assert len(list((store_of(path) / "models" / "days").glob("*.safetensors"))) == 1
 

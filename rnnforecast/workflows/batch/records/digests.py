@@ -100,10 +100,10 @@ def find_model(job: Job, store: Path) -> StoredModel | None:
 def newest_manifest(name: str, store: Path) -> Manifest | None:
     """Return the manifest of the version trained last, whether it is served or was found worse than the one before."""
     try:
-        shelf, versions = Registry(store).select(name)
+        entry, versions = Registry(store).select(name)
     except ModelFileError:
         return None
-    return shelf.look(versions[-1]).manifest
+    return entry.look(versions[-1]).manifest
 
 
 def _refuse_own_output(job: Job, files: Sequence[Path]) -> None:
