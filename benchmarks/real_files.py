@@ -86,10 +86,10 @@ def differences_of(result: InspectResult, expected: dict[str, Any]) -> list[str]
             found.append(
                 f"{name}: expected {' or '.join(str(one) or 'none' for one in wanted)}, read {value or 'none'}"
             )
-    repairs = {one.code for one in result.findings if one.severity == "repair"}
+    warnings = {one.code for one in result.findings if one.severity == "warning"}
     codes = {one.code for one in result.findings}
-    if repairs != set(expected.get("repairs", [])):
-        found.append(f"repairs: expected {expected.get('repairs', [])}, made {sorted(repairs)}")
+    if warnings != set(expected.get("warnings", [])):
+        found.append(f"warnings: expected {expected.get('warnings', [])}, made {sorted(warnings)}")
     lacking = [code for code in expected.get("notes", []) if code not in codes]
     if lacking:
         found.append(f"not noted: {', '.join(lacking)}")

@@ -18,11 +18,11 @@ _FLAG = re.compile(r"--[a-z][a-z-]+")
 
 
 def check_strict(findings: Iterable[Finding]) -> None:
-    """Raise DataError for repairs: all of them, as refusals."""
-    repairs = [finding for finding in findings if finding.severity == "repair"]
-    if repairs:
+    """Raise DataError for warnings: all of them, as errors."""
+    warnings = [finding for finding in findings if finding.severity == "warning"]
+    if warnings:
         fix = "correct the file, or leave out --strict"
-        raise refusal([replace(one, severity="refusal", fix=one.fix or fix) for one in repairs])
+        raise refusal([replace(one, code=f"E{one.code[1:]}", fix=one.fix or fix) for one in warnings])
 
 
 def with_noticed(error: RnnForecastError, noticed: Sequence[Finding], *, redact: bool) -> RnnForecastError:

@@ -66,9 +66,7 @@ def parse_file(table: Table, roles: Roles, settings: DataSettings | None = None)
     rows = _filled_rows(frame, labels=labels)
     if rows is not None:
         count = len(frame) - len(rows)
-        findings.append(
-            Finding("W_DATA_BLANK", "repair", f"{count:,} empty rows were left out", table.path, count=count)
-        )
+        findings.append(Finding("W_DATA_BLANK", f"{count:,} empty rows were left out", table.path, count=count))
         frame = frame.iloc[rows].reset_index(drop=True)
     if frame.empty:
         message = f"{quoted_path(table.path)} has a header but 0 data rows"
@@ -80,8 +78,8 @@ def parse_file(table: Table, roles: Roles, settings: DataSettings | None = None)
     columns, noticed = _parse_numeric(frame, roles, path=table.path, lines_of=lines_of, settings=settings)
     timestamps, clock = _parse_timestamps(frame, roles, path=table.path, lines_of=lines_of, settings=settings)
     noticed = [*clock, *noticed]
-    problems = [*table.problems, *(finding for finding in noticed if finding.severity == "refusal")]
-    findings += [finding for finding in noticed if finding.severity != "refusal"]
+    problems = [*table.problems, *(finding for finding in noticed if finding.severity == "error")]
+    findings += [finding for finding in noticed if finding.severity != "error"]
     problems += _missing_ids(frame, roles, path=table.path, lines_of=lines_of)
     table.release()
     return ParsedFile(table, frame[labels], timestamps, columns, rows, tuple(findings), tuple(problems))
@@ -103,7 +101,7 @@ def _parse_numeric(
         else:
             columns[:, place] = values
         findings += noticed
-        if name in roles.target and not any(finding.severity == "refusal" for finding in noticed):
+        if name in roles.target and not any(finding.severity == "error" for finding in noticed):
             findings += note_sentinels(columns[:, place], name=name, path=path, lines_of=lines_of)
     return columns, findings
 
@@ -141,7 +139,7 @@ def _missing_ids(frame: pd.DataFrame, roles: Roles, *, path: str, lines_of: Line
 def missing_id(name: str, path: str, lines: tuple[int, ...], count: int) -> Finding:
     """Return the refusal of rows without an id."""
     message = f"id column `{name}`, {rows_in_words(lines, count)}: no id"
-    return Finding("E_ID_MISSING", "refusal", message, path, lines, name, "", count, "write the id, or remove the row")
+    return Finding("E_ID_MISSING", message, path, lines, name, "", count, "write the id, or remove the row")
 
 
 def codes_of(column: pd.Series[Any]) -> tuple[Int64Array, TextArray]:

@@ -346,7 +346,7 @@ def _check_ids(roles: Roles, joined: ParsedFiles) -> None:
             file, lines = joined.locate(rows[:MAX_LISTED_ROWS].tolist())
             message = f"id column `{name}`, {rows_in_words(lines, len(rows))}: a NUL byte in the id"
             fix = "write the id without it"
-            problems.append(Finding("E_ID_NUL", "refusal", message, file, lines, name, "", len(rows), fix))
+            problems.append(Finding("E_ID_NUL", message, file, lines, name, "", len(rows), fix))
     if problems:
         raise refusal(problems)
 

@@ -98,7 +98,7 @@ def expand(data: Sequence[str | Path], *, dataset: bool = False) -> tuple[list[s
                 words = "" if seen[same] == path else f", first as {quoted_path(seen[same])},"
                 path = public_path(path)
                 message = f"{quoted_path(path)} was named twice{words} and is read once"
-                findings.append(Finding("W_INPUT_TWICE", "repair", message, file=path, count=1))
+                findings.append(Finding("W_INPUT_TWICE", message, file=path, count=1))
             else:
                 seen[same] = path
                 paths.append(path)
@@ -195,7 +195,7 @@ def _named_otherwise(path: str, kind: str, endings: tuple[str, ...]) -> list[Fin
     if not path.lower().endswith(endings):
         return []
     message = f"the file holds {kind}, although it is named `{Path(path).suffix}`; its content decides"
-    return [Finding("W_DATA_NAMED", "repair", message, path, count=1)]
+    return [Finding("W_DATA_NAMED", message, path, count=1)]
 
 
 def _check_foreign(path: str, payload: bytes) -> None:

@@ -34,7 +34,5 @@ def check_logarithms(series: SeriesSet, *, log: bool | None) -> None:
     message = f"values at or below zero have no logarithm: {', '.join(places)}{more}"
     fix = "leave out --log, or correct these values"
     value = f"{series.values[bad[0]]:g}"
-    finding = Finding(
-        "E_VALUE_LOG", "refusal", message, column=series.target_names[0], value=value, count=len(bad), fix=fix
-    )
+    finding = Finding("E_VALUE_LOG", message, column=series.target_names[0], value=value, count=len(bad), fix=fix)
     raise DataError(message, hint=fix, code=finding.code, findings=(finding,))

@@ -32,7 +32,5 @@ def leave_out_short(series: SeriesSet, *, horizon: int, short: Short) -> tuple[S
     noun = "series is" if len(chosen) == 1 else "series are"
     message = f"{len(chosen)} {noun} too short and left out, {need} rows are needed: {names}{more}"
     fix = "bring more rows, or take them with what they have: --short pad"
-    finding = Finding(
-        "E_SERIES_SHORT", "refusal", message, value=str(labels[int(chosen[0])]), count=len(chosen), fix=fix
-    )
+    finding = Finding("E_SERIES_SHORT", message, value=str(labels[int(chosen[0])]), count=len(chosen), fix=fix)
     return series.select(np.flatnonzero(fits)), (finding,)

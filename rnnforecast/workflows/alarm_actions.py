@@ -70,7 +70,7 @@ def respond(
         )
     except RnnForecastError as error:
         message = f"the policy `{policy}` could not be carried out: {error.message}"
-        finding = Finding("W_POLICY", "note", message, fix=error.hint)
+        finding = Finding("W_POLICY", message, fix=error.hint)
         return replace(result, findings=(*result.findings, finding))
     return replace(result, action=action, notes=(*result.notes, str(action["message"])))
 
@@ -99,7 +99,7 @@ def call_on_alarm(words: Sequence[str], *, facts: Mapping[str, str]) -> Finding 
         if ended.returncode == 0:
             return None
         reason = f"it ended with {ended.returncode}"
-    return Finding("W_ALARM_COMMAND", "note", f"the command `{program}` of the alarm failed: {reason}", value=program)
+    return Finding("W_ALARM_COMMAND", f"the command `{program}` of the alarm failed: {reason}", value=program)
 
 
 def alarm_facts(result: ScoreResult, exit_code: ExitCode, *, store: str | Path | None = None) -> dict[str, str]:

@@ -182,7 +182,7 @@ def _extra_columns(read: ReadResult, manifest: Manifest) -> list[Finding]:
         return []
     noun = "1 column was" if len(extra) == 1 else f"{len(extra)} columns were"
     message = f"{noun} not there when {manifest.label} was trained and not used: {listed(extra)}"
-    return [Finding("W_COLUMN_EXTRA", "repair", message, read.paths[0], column=extra[0], count=len(extra))]
+    return [Finding("W_COLUMN_EXTRA", message, read.paths[0], column=extra[0], count=len(extra))]
 
 
 def _read(

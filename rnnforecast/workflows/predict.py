@@ -158,7 +158,7 @@ def _cut_off(forecast: Forecast) -> list[Finding]:
     total = forecast.median.size
     message = f"{forecast.num_cut_off} of {total} forecasts, or ends of their intervals, fell below zero: cut off there"
     fix = "leave out --nonneg to see them as they are"
-    return [Finding("W_FORECAST_NEGATIVE", "repair", message, count=forecast.num_cut_off, fix=fix)]
+    return [Finding("W_FORECAST_NEGATIVE", message, count=forecast.num_cut_off, fix=fix)]
 
 
 def key_columns(loaded: LoadedModel, frame: pd.DataFrame) -> list[str]:

@@ -138,7 +138,7 @@ def keep(issued: Issued, *, store: str | Path | None, required: bool) -> tuple[s
             raise
         message = f"the forecasts are not kept in the ledger: {error.message}"
         fix = f"{error.hint}; `--no-ledger` keeps none" if error.hint else "`--no-ledger` keeps none"
-        return None, [Finding("W_LEDGER", "note", message, fix=fix)]
+        return None, [Finding("W_LEDGER", message, fix=fix)]
 
 
 def _facts(manifest: Manifest, series: SeriesSet, horizon: int) -> dict[str, JSONValue]:

@@ -117,7 +117,7 @@ def test_b95_extra_rows_of_a_plan_are_counted_and_not_used() -> None:
     plain = predict("--future-data", plan("plan.csv", wanted))
     more = predict("--future-data", plan("more.csv", [*DAYS[NUM_DAYS - 3 : NUM_DAYS], *wanted], shops=("a", "b", "z")))
     assert plain.document["rows"] == more.document["rows"]
-    assert messages(plain, "repair") == []
+    assert messages(plain, "warning") == []
     found = [one for one in more.document["findings"] if one["code"] == "W_COVARIATE_EXTRA"]
     assert [one["count"] for one in found] == [11]
 
@@ -127,7 +127,7 @@ def test_b96_an_extra_column_is_counted_and_not_used() -> None:
     frame = pd.read_csv(panel("same.csv"), dtype=str, keep_default_na=False)
     frame.assign(mood="x").to_csv("wide.csv", index=False)
     wide = predict("--data", "wide.csv")
-    assert messages(wide, "repair") == ["1 column was not there when panel@1 was trained and not used: `mood`"]
+    assert messages(wide, "warning") == ["1 column was not there when panel@1 was trained and not used: `mood`"]
     assert wide.document["rows"] == predict("--data", "same.csv").document["rows"]
 
 

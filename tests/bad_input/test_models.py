@@ -143,7 +143,7 @@ def test_b69_forecasts_of_counts_end_at_zero_where_that_was_asked_for_and_are_co
     asked = run("predict", "panel", "--nonneg", "--format", "json")
     assert _lowest(asked) == 0
     found = [one for one in asked.document["findings"] if one["code"] == "W_FORECAST_NEGATIVE"]
-    assert [(one["severity"], one["count"] > 0) for one in found] == [("repair", True)]
+    assert [(one["severity"], one["count"] > 0) for one in found] == [("warning", True)]
     assert train(path, "--nonneg").code == 0
     assert run("predict", "panel@2", "--format", "json").document["rows"] == asked.document["rows"]
 

@@ -42,8 +42,7 @@ REASONS = {
     "horizon": "two weeks of B, `--horizon` overrides",
 }
 FINDING = Finding(
-    "F_GAPS",
-    "repair",
+    "W_GAPS",
     "36 business days are missing and were masked",
     file="prices.csv",
     rows=(14, 31),
@@ -324,7 +323,7 @@ def batch_result(*, signal: int | None = None) -> BatchResult:
             verdict="win",
             output="/srv/out/shops.csv",
             num_rows=2_800,
-            repairs=2,
+            num_warnings=2,
             notes=("model shops@3",),
             digests={"settings": "00", "data": "01", "model": "02", "output": "03"},
         ),

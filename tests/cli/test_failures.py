@@ -53,7 +53,7 @@ def test_a_refusal_ends_with_the_code_of_its_class(
 def test_the_first_five_findings_are_listed_and_all_are_counted(
     run: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    findings = [Finding("F", "refusal", f"problem {i}", file="x.csv", rows=(i,), column="y") for i in range(2, 10)]
+    findings = [Finding("E_F", f"problem {i}", file="x.csv", rows=(i,), column="y") for i in range(2, 10)]
     _fail_with(monkeypatch, DataError("8 values are text", findings=findings))
     lines = run("inspect", "x.csv").err.splitlines()
     assert lines[0] == "error: 8 values are text"
@@ -64,7 +64,7 @@ def test_the_first_five_findings_are_listed_and_all_are_counted(
 def test_a_single_finding_that_the_message_tells_is_not_told_twice(
     run: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _fail_with(monkeypatch, DataError("x.csv: row 3 is odd", findings=[Finding("F", "refusal", "row 3 is odd")]))
+    _fail_with(monkeypatch, DataError("x.csv: row 3 is odd", findings=[Finding("E_F", "row 3 is odd")]))
     assert run("inspect", "x.csv").err == "error: x.csv: row 3 is odd\n"
 
 
@@ -72,9 +72,9 @@ def test_beside_what_the_message_tells_only_other_findings_are_listed(
     run: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     findings = [
-        Finding("F", "refusal", "timestamp occurs twice", "x.csv", (3,), "t", fix="name --id"),
-        Finding("N", "note", "timestamps are held in UTC", "x.csv", column="t"),
-        Finding("G", "refusal", "ids are odd", "x.csv", column="id", fix="name --id"),
+        Finding("E_F", "timestamp occurs twice", "x.csv", (3,), "t", fix="name --id"),
+        Finding("N_N", "timestamps are held in UTC", "x.csv", column="t"),
+        Finding("E_G", "ids are odd", "x.csv", column="id", fix="name --id"),
     ]
     _fail_with(monkeypatch, DataError("x.csv: timestamp occurs twice", hint="name --id", findings=findings))
     assert run("inspect", "x.csv").err.splitlines() == [
@@ -86,7 +86,7 @@ def test_beside_what_the_message_tells_only_other_findings_are_listed(
 
 
 def test_problems_that_the_message_lists_are_not_listed_again(run: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
-    findings = [Finding("F", "refusal", f"problem {i}", "x.csv", (i,), "y", fix=f"fix {i}") for i in range(2, 10)]
+    findings = [Finding("E_F", f"problem {i}", "x.csv", (i,), "y", fix=f"fix {i}") for i in range(2, 10)]
     _fail_with(monkeypatch, refusal(findings))
     lines = run("inspect", "x.csv").err.splitlines()
     assert lines == [
@@ -100,7 +100,7 @@ def test_problems_that_the_message_lists_are_not_listed_again(run: RunCommand, m
 def test_a_problem_is_listed_without_the_places_and_the_fix_that_are_said_already(
     run: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    odd = Finding("F", "refusal", "column `y`, rows 7, 9: odd", "x.csv", (7, 9), "y", fix="mend it")
+    odd = Finding("E_F", "column `y`, rows 7, 9: odd", "x.csv", (7, 9), "y", fix="mend it")
     _fail_with(monkeypatch, DataError("x.csv is refused", hint="mend it", findings=[odd]))
     assert run("inspect", "x.csv").err == (
         "error: x.csv is refused\n  x.csv: column `y`, rows 7, 9: odd\nhint: mend it\n"
@@ -252,7 +252,7 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
 
 
 def test_text_from_a_file_cannot_steer_the_terminal(run: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
-    finding = Finding("F", "refusal", "a\x1b[2Jb", column="bell\x07", file="right\u202eleft.csv")
+    finding = Finding("E_F", "a\x1b[2Jb", column="bell\x07", file="right\u202eleft.csv")
     _fail_with(monkeypatch, DataError("column `x\x1b]0;owned\x07` is text", findings=[finding]))
     ended = run("inspect", "x.csv")
     assert re.search(r"[\x00-\x09\x0b-\x1f\x7f\u202e]", ended.err) is None

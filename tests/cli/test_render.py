@@ -171,7 +171,7 @@ def test_notices_list_five_findings_count_the_rest_and_end_with_the_notes() -> N
     stream = io.StringIO()
     write_notices([examples.FINDING] * 7, notes=("the forecast is recursive",), stream=stream)
     lines = stream.getvalue().splitlines()
-    assert lines[0] == "repair: prices.csv: 36 business days are missing and were masked (`--freq D` keeps weekends)"
+    assert lines[0] == "warning: prices.csv: 36 business days are missing and were masked (`--freq D` keeps weekends)"
     assert lines[5:] == ["and 2 more findings, `rnnforecast inspect` lists all", "note: the forecast is recursive"]
 
 

@@ -13,11 +13,11 @@ REPAIRED = "date,y\n2024-01-02,2\n2024-01-01,1\n2024-01-03,NA\n2024-01-04,777\n2
 REFUSED = "date,y\n2024-01-02,secret one\n2024-01-01,1\n2024-01-03,inf\n2024-01-99,3\n"
 
 
-def test_strict_refuses_every_repair_at_once(write: Write) -> None:
+def test_strict_rejects_all_warnings_at_once(write: Write) -> None:
     with pytest.raises(DataError) as caught:
         read_series([write(REPAIRED)], DataSettings(strict=True))
-    refused = [finding.code for finding in caught.value.findings if finding.severity == "refusal"]
-    assert refused == ["W_VALUE_TOKENS", "W_TIME_REPEATED"]
+    refused = [finding.code for finding in caught.value.findings if finding.severity == "error"]
+    assert refused == ["E_VALUE_TOKENS", "E_TIME_REPEATED"]
     assert "leave out --strict" in str(caught.value)
 
 

@@ -145,7 +145,7 @@ def test_a_target_without_any_value_is_refused(write: Write) -> None:
 def test_a_series_without_any_value_is_left_out_and_listed_as_refused(write: Write) -> None:
     found = read(write(PANEL.replace(",1\n", ",\n").replace(",2\n", ",\n")))
     assert found.series.item_ids == ["a"]
-    assert [finding.code for finding in found.findings if finding.severity == "refusal"] == ["E_TARGET_MISSING"]
+    assert [finding.code for finding in found.findings if finding.severity == "error"] == ["E_TARGET_MISSING"]
 
 
 def test_constant_series_are_noted(write: Write) -> None:

@@ -147,7 +147,7 @@ def test_a_file_named_twice_is_read_once_and_said(write: Write) -> None:
     path = write(ROWS)
     paths, findings = expand([path, path])
     assert paths == [path]
-    assert [finding.severity for finding in findings] == ["repair"]
+    assert [finding.severity for finding in findings] == ["warning"]
 
 
 def test_nothing_to_read_is_refused() -> None:

@@ -94,8 +94,8 @@ def _why(job: JobResult) -> str:
         parts.append(f"trained, {f'a {job.verdict}' if job.verdict else 'not judged'} ({job.reason})")
     elif job.reason and job.status == "unchanged":
         parts.append(job.reason.removeprefix("nothing has changed "))
-    if job.repairs:
-        parts.append(plural(job.repairs, "repair"))
+    if job.num_warnings:
+        parts.append(plural(job.num_warnings, "warning"))
     return ", ".join(parts)
 
 

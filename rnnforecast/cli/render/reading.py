@@ -29,7 +29,7 @@ _ROLES = ("time", "target", "id", "past", "future", "static")  # whatever is unu
 _MAX_NAMES = 6
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _OPEN = re.compile(r"(?P<step>[^\[]+)\[(?P<days>[01]{7})(?: (?P<first>[\d:.]+)-(?P<last>[\d:.]+))?\]")
-_SEVERITY_STYLES = {"note": "dim", "repair": "yellow", "refusal": "red"}
+_SEVERITY_STYLES = {"note": "dim", "warning": "yellow", "error": "red"}
 
 
 def assumptions_block(
@@ -62,7 +62,7 @@ def inspect_blocks(result: InspectResult) -> list[RenderableType]:
 def findings_block(findings: Sequence[Finding]) -> RenderableType:
     """Return every finding as a table, or the good news that there is none."""
     if not findings:
-        return heading("No findings", "nothing to repair, nothing to warn of")
+        return heading("No findings")
     is_settled = any(finding.fix for finding in findings)
     columns = [("", "left"), ("where", "left"), ("what", "fold"), ("settled by", "fold")]
     table = quiet_table(columns if is_settled else columns[:-1])

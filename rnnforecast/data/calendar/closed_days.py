@@ -194,7 +194,7 @@ def set_open_days(
             f"{len(chosen.closed)} days without any row are taken as closed; of days to come only the weekdays "
             f"{_weekdays(chosen.weekmask)} are known to be open"
         )
-        findings.append(Finding("N_TIME_CLOSED", "note", message, column=rows.time_column, count=len(chosen.closed)))
+        findings.append(Finding("N_TIME_CLOSED", message, column=rows.time_column, count=len(chosen.closed)))
     return replace(daily, weekmask=chosen.weekmask, closed=closed, calendar=calendar)
 
 
@@ -231,7 +231,7 @@ def _without_rows(rows: Rows, timestamps: TimestampArray, chosen: _Days) -> tupl
         words = f"{days[0]} is a closed day of the calendar `{chosen.name}`"
         message = f"time column `{rows.time_column}`, {rows_in_words(lines, count)}: {words}"
         fix = "leave `--calendar` out, name the calendar of these rows, or `--calendar learned`"
-        finding = Finding("E_TIME_CLOSED", "refusal", message, file, lines, rows.time_column, str(days[0]), count, fix)
+        finding = Finding("E_TIME_CLOSED", message, file, lines, rows.time_column, str(days[0]), count, fix)
         raise refusal([finding])
     return tuple(chosen.closed.astype(np.int64).tolist())
 
@@ -289,7 +289,7 @@ def _recognised(freq: Frequency, rows: Rows, days: DatetimeArray, findings: list
     )
     fix = "`--calendar weekdays` counts holidays as gaps, another name takes another calendar"
     findings.append(
-        Finding("N_TIME_CALENDAR", "note", message, column=rows.time_column, value=best.name, count=len(empty), fix=fix)
+        Finding("N_TIME_CALENDAR", message, column=rows.time_column, value=best.name, count=len(empty), fix=fix)
     )
     return replace(freq, closed=tuple(closed.astype(np.int64).tolist()), calendar=best.name)
 
@@ -339,7 +339,7 @@ def _with_hours(freq: Frequency, rows: Rows, timestamps: TimestampArray, finding
         "closed, not gaps"
     )
     fix = "`--calendar every-day` counts them as gaps"
-    findings.append(Finding("N_TIME_HOURS", "note", message, column=rows.time_column, value=found.alias, fix=fix))
+    findings.append(Finding("N_TIME_HOURS", message, column=rows.time_column, value=found.alias, fix=fix))
     return found
 
 

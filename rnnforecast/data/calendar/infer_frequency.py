@@ -107,7 +107,6 @@ def infer_frequency(timestamps: TimestampArray, offsets: Int64Array) -> Frequenc
 
 _MIXED_EDGES = Finding(
     "E_TIME_FREQ_MIXED",
-    "refusal",
     "some timestamps are the ends of months, others their first days",
     fix="bring them to one with `--resample MS --aggregate last`, or rewrite these rows",
 )
@@ -254,7 +253,7 @@ def irregular(steps: Int64Array, *, is_calendar: bool = True) -> DataError:
         hint = f"{fix} (or sum, count, last), or read them as steps in file order with `--time none`"
     else:
         hint = "bring the rows to a regular grid, or read them as steps in file order with `--time none`"
-    finding = Finding("E_TIME_IRREGULAR", "refusal", message, count=len(steps), fix=hint)
+    finding = Finding("E_TIME_IRREGULAR", message, count=len(steps), fix=hint)
     return DataError(message, hint=hint, code="E_TIME_IRREGULAR", findings=(finding,))
 
 

@@ -47,7 +47,7 @@ def check_roles(
         if not kinds[name].is_numeric:
             message = f"target `{name}` holds {in_words(kinds[name])}, not numbers{_counts(sample[name])}"
             fix = f"numeric columns: {numeric}"
-            problems.append(Finding("E_TARGET_TEXT", "refusal", message, path, column=name, fix=fix))
+            problems.append(Finding("E_TARGET_TEXT", message, path, column=name, fix=fix))
         elif name.startswith(UNNAMED) and name not in settings.target:
             problems.append(_unnamed(name, names, path))
     if problems:
@@ -65,9 +65,7 @@ def check_not_wide(names: Sequence[str], *, path: str) -> None:
         "write one row for each timestamp, as pandas does: frame.melt(id_vars=[...], var_name='date', value_name='value'); "
         f"or forecast one column down its rows: --target '{timestamps[-1]}'"
     )
-    raise refusal(
-        [Finding("E_COLUMN_WIDE", "refusal", message, path, column=timestamps[0], value=timestamps[0], fix=fix)]
-    )
+    raise refusal([Finding("E_COLUMN_WIDE", message, path, column=timestamps[0], value=timestamps[0], fix=fix)])
 
 
 def _timestamp_of(name: str) -> str | None:
@@ -123,7 +121,7 @@ def categorical_of(
         else:
             message = f"covariate `{name}` holds {in_words(profile)}, neither numbers nor words"
             fix = "write it as numbers, or as words for what the times mean"
-            problems.append(Finding("E_COVARIATE_TEXT", "refusal", message, path, column=name, fix=fix))
+            problems.append(Finding("E_COVARIATE_TEXT", message, path, column=name, fix=fix))
     if problems:
         raise refusal(problems)
     return tuple(words)
@@ -132,26 +130,26 @@ def categorical_of(
 def _other_kind(name: str, profile: Profile, trained: str, path: str) -> Finding:
     message = f"covariate `{name}` holds {in_words(profile)}, where the model was trained on {trained}"
     fix = f"write `{name}` as it was written for the training, or train again on these rows"
-    return Finding("E_COVARIATE_TYPE", "refusal", message, path, column=name, fix=fix)
+    return Finding("E_COVARIATE_TYPE", message, path, column=name, fix=fix)
 
 
 def _in_two_roles(name: str, path: str) -> Finding:
     message = f"{listed([name])} cannot play two parts (time, target, id, past, future, static)"
     fix = "name each column in one flag only"
-    return Finding("E_COLUMN_TWICE", "refusal", message, path, column=name, fix=fix)
+    return Finding("E_COLUMN_TWICE", message, path, column=name, fix=fix)
 
 
 def _twice(name: str, names: Sequence[str], path: str) -> Finding:
     positions = ", ".join(str(place + 1) for place, one in enumerate(names) if one == name)
     message = f"column `{name}` stands there {names.count(name)} times, at positions {positions}"
     fix = "give each column a name of its own"
-    return Finding("E_COLUMN_TWICE", "refusal", message, path, column=name, count=names.count(name), fix=fix)
+    return Finding("E_COLUMN_TWICE", message, path, column=name, count=names.count(name), fix=fix)
 
 
 def _unnamed(name: str, names: Sequence[str], path: str) -> Finding:
     message = f"column {names.index(name) + 1} would be the target and has no name"
     fix = f"write its name into the header, or say that it is meant: --target '{name}'"
-    return Finding("E_COLUMN_UNNAMED", "refusal", message, path, column=name, fix=fix)
+    return Finding("E_COLUMN_UNNAMED", message, path, column=name, fix=fix)
 
 
 def _counts(column: pd.Series) -> str:

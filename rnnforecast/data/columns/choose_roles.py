@@ -85,7 +85,7 @@ def _check_names(sample: pd.DataFrame, settings: DataSettings, *, path: str) -> 
         if name not in names:
             near = _nearest(name, names)
             message = f"there is no column `{name}`" + (f", did you mean `{near}`?" if near else "")
-            problems.append(Finding("E_COLUMN_UNKNOWN", "refusal", message, path, column=name, fix=fix))
+            problems.append(Finding("E_COLUMN_UNKNOWN", message, path, column=name, fix=fix))
     if problems:
         raise refusal(problems)
 
@@ -163,7 +163,7 @@ def note_guess(roles: Roles, *, path: str) -> list[Finding]:
     name = roles.target[0]
     message = f"the target `{name}` is a guess: {reason.partition(';')[0]}, none of them named like a target"
     fix = "name the column you mean: --target COLUMN"
-    return [Finding("N_TARGET_GUESSED", "note", message, path, column=name, value=name, count=1, fix=fix)]
+    return [Finding("N_TARGET_GUESSED", message, path, column=name, value=name, count=1, fix=fix)]
 
 
 def _is_label(profile: Profile) -> bool:

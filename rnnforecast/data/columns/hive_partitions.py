@@ -41,7 +41,7 @@ def check_times(paths: Sequence[str], *, columns: Collection[str]) -> None:
         folder = f"{names[0]}={partitions_of(paths[0])[names[0]]}"
         words = f"the folders tell `{names[0]}` apart (`{folder}`), and no column of the files holds times"
         fix = f"write `{names[0]}` into the files as a column, or read the rows as steps in file order: --time none"
-        raise refusal([Finding("E_TIME_FOLDER", "refusal", words, paths[0], column=names[0], fix=fix)])
+        raise refusal([Finding("E_TIME_FOLDER", words, paths[0], column=names[0], fix=fix)])
 
 
 def note_unused(partitions: Mapping[str, Sequence[str]], used: Collection[str]) -> list[Finding]:
@@ -51,7 +51,6 @@ def note_unused(partitions: Mapping[str, Sequence[str]], used: Collection[str]) 
     return [
         Finding(
             "N_DATA_PARTITION",
-            "note",
             f"the folders tell `{name}` apart ({len(set(values))} values, such as `{values[0]}`), and it is not used: "
             f"--id {name} makes each a series",
             column=name,

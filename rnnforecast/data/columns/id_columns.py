@@ -136,7 +136,7 @@ def near_twins(ids: TextArray, names: Sequence[str]) -> list[Finding]:
                 f"id column `{name}`: {len(formulas)} ids such as {quoted(formulas[0])} would run as formulas in a "
                 "spreadsheet; CSV is written with an apostrophe before them"
             )
-            findings.append(Finding("N_ID_FORMULA", "note", message, column=name, count=len(formulas)))
+            findings.append(Finding("N_ID_FORMULA", message, column=name, count=len(formulas)))
         plain = np.array([_folded(text) for text in texts], dtype=object)
         codes, distinct = pd.factorize(plain)
         if len(distinct) == len(texts):
@@ -146,7 +146,7 @@ def near_twins(ids: TextArray, names: Sequence[str]) -> list[Finding]:
         message = f"id column `{name}`: {len(twins)} ids differ only by blanks, case or accents and stay apart: {shown}"
         fix = "if two of them mean one series, write them alike"
         value = str(texts[twins[0]])
-        findings.append(Finding("W_ID_TWINS", "repair", message, column=name, value=value, count=len(twins), fix=fix))
+        findings.append(Finding("W_ID_TWINS", message, column=name, value=value, count=len(twins), fix=fix))
     return findings
 
 

@@ -29,12 +29,12 @@ def check_schemas(tables: Sequence[Table], roles: Roles) -> None:
         if lacking:
             message = f"lacks column {listed(lacking)}, which {tables[0].path} has"
             fix = "write all files with the same columns, or name only files of one kind"
-            problems.append(Finding("E_DATA_SCHEMA", "refusal", message, table.path, column=lacking[0], fix=fix))
+            problems.append(Finding("E_DATA_SCHEMA", message, table.path, column=lacking[0], fix=fix))
         if other:
             shown = ", ".join(f"`{name}` holds {mine[name]}, not {kinds[name]}" for name in other)
             message = f"{shown} as in {tables[0].path}"
             fix = "write the column alike in all files"
-            problems.append(Finding("E_DATA_SCHEMA", "refusal", message, table.path, column=other[0], fix=fix))
+            problems.append(Finding("E_DATA_SCHEMA", message, table.path, column=other[0], fix=fix))
     if problems:
         raise refusal(problems)
 

@@ -158,7 +158,7 @@ def _check_unread(free: Sequence[Profile], sample: pd.DataFrame, *, path: str) -
         f"say how its timestamps are written{how}, write them as YYYY-MM-DD, or read the rows as steps in file order with "
         "`--time none`"
     )
-    raise refusal([Finding("E_TIME_TEXT", "refusal", words, path, column=unread.name, value=value, fix=fix)])
+    raise refusal([Finding("E_TIME_TEXT", words, path, column=unread.name, value=value, fix=fix)])
 
 
 def _likely_format(text: str) -> str | None:

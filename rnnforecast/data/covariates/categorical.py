@@ -74,7 +74,7 @@ def _vocabulary(
         message = (
             f"covariate `{name}` holds words: {num_categories}, of which the {len(kept)} in most rows are told apart"
         )
-    findings.append(Finding("N_COVARIATE_CATEGORIES", "note", message, column=name, count=len(there)))
+    findings.append(Finding("N_COVARIATE_CATEGORIES", message, column=name, count=len(there)))
     return tuple(sorted(words[place] for place in kept))
 
 
@@ -91,4 +91,4 @@ def _unknown(joined: ParsedFiles, name: str, rows: Int64Array, words: TextArray)
         "read as the mean of the categories it knows"
     )
     fix = "correct the words, or train again on rows that hold them"
-    return [Finding("W_CATEGORY_UNKNOWN", "repair", message, file, lines, name, distinct[0], len(rows), fix)]
+    return [Finding("W_CATEGORY_UNKNOWN", message, file, lines, name, distinct[0], len(rows), fix)]

@@ -127,7 +127,6 @@ def _check_past(series: SeriesSet, plan: Plan, lengths: Int64Array) -> None:
         [
             Finding(
                 "E_COVARIATE_MISSING",
-                "refusal",
                 message,
                 plan.files.paths[0],
                 (),
@@ -150,7 +149,7 @@ def _check_cells(plan: Plan, rows: Int64Array) -> None:
             file, lines = plan.locate(np.sort(plan.sources[empty])[:MAX_LISTED_ROWS].tolist())
             message = f"covariate `{name}`, {rows_in_words(lines, len(empty))}: no value"
             fix = f"write the value, or leave `{name}` out"
-            problems.append(Finding("E_COVARIATE_MISSING", "refusal", message, file, lines, name, "", len(empty), fix))
+            problems.append(Finding("E_COVARIATE_MISSING", message, file, lines, name, "", len(empty), fix))
     if problems:
         raise refusal(problems)
 
@@ -175,9 +174,7 @@ def _check_both(series: SeriesSet, plan: Plan, index: _Index, items: Int64Array,
                 "last target have"
             )
             fix = "leave these rows out of one of the two files"
-            raise refusal(
-                [Finding("E_COVARIATE_CONFLICT", "refusal", message, file, lines, name, count=len(differing), fix=fix)]
-            )
+            raise refusal([Finding("E_COVARIATE_CONFLICT", message, file, lines, name, count=len(differing), fix=fix)])
 
 
 def _unused(series: SeriesSet, plan: Plan, own: Int64Array) -> Exception:
@@ -193,9 +190,7 @@ def _unused(series: SeriesSet, plan: Plan, own: Int64Array) -> Exception:
     message = f"no row of it goes on where the series end: {what}, wanted are rows from {wanted} on"
     fix = "name the file that holds the steps to come, one row for each series and step"
     column = plan.names[0]
-    return refusal(
-        [Finding("E_COVARIATE_DATES", "refusal", message, plan.files.paths[0], (), column, timestamps[0], fix=fix)]
-    )
+    return refusal([Finding("E_COVARIATE_DATES", message, plan.files.paths[0], (), column, timestamps[0], fix=fix)])
 
 
 def _note_extra(plan: Plan, used: BoolArray, findings: list[Finding]) -> None:
@@ -207,10 +202,10 @@ def _note_extra(plan: Plan, used: BoolArray, findings: list[Finding]) -> None:
     message = (
         f"{rows_in_words(lines, len(extra))}: not used, they are past, behind a missing step, or of ids without series"
     )
-    findings.append(Finding("W_COVARIATE_EXTRA", "repair", message, file, lines, count=len(extra)))
+    findings.append(Finding("W_COVARIATE_EXTRA", message, file, lines, count=len(extra)))
 
 
 def _note_ahead(plan: Plan, names: tuple[str, ...], ahead: Int64Array, findings: list[Finding]) -> None:
     steps = f"{ahead.min()}" if ahead.min() == ahead.max() else f"{ahead.min()} to {ahead.max()}"
     message = f"{steps} steps are known ahead of {listed(names)}"
-    findings.append(Finding("N_COVARIATE_AHEAD", "note", message, plan.files.paths[0], count=int(ahead.max())))
+    findings.append(Finding("N_COVARIATE_AHEAD", message, plan.files.paths[0], count=int(ahead.max())))

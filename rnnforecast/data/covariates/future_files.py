@@ -143,7 +143,7 @@ def _roles(
     if lacking:
         message = f"there is no column {listed(lacking)} in the file of what is known ahead"
         fix = f"write it into the file, or leave it out of --future; the columns are {listed(files.names)}"
-        raise refusal([Finding("E_COLUMN_UNKNOWN", "refusal", message, table.path, column=lacking[0], fix=fix)])
+        raise refusal([Finding("E_COLUMN_UNKNOWN", message, table.path, column=lacking[0], fix=fix)])
     ids = tuple(name for name in series.id_columns if name in files.names)
     clock = tuple(time) if time and all(name in files.names for name in time) else ()
     if not clock:
@@ -190,15 +190,13 @@ def _on_grid(rows: Rows, freq: Frequency, findings: list[Finding]) -> tuple[Int6
     first = in_words(rows.timestamps[off[0]])
     if freq.has_closed_days:
         message = f"{rows_in_words(lines, len(off))}: on days or hours that the series leave out; not used"
-        findings.append(Finding("W_COVARIATE_EXTRA", "repair", message, file, lines, rows.time_column, first, len(off)))
+        findings.append(Finding("W_COVARIATE_EXTRA", message, file, lines, rows.time_column, first, len(off)))
         return ordinals, np.delete(everything, off)
     message = f"{rows_in_words(lines, len(off))}: {first} is no step of the series, which come {freq.alias}"
     fix = (
         "write these rows with the timestamps of the series, or bring both to one step with --resample and --aggregate"
     )
-    raise refusal(
-        [Finding("E_COVARIATE_DATES", "refusal", message, file, lines, rows.time_column, first, len(off), fix)]
-    )
+    raise refusal([Finding("E_COVARIATE_DATES", message, file, lines, rows.time_column, first, len(off), fix)])
 
 
 def _each_once(rows: Rows, ordinals: Int64Array, order: Int64Array) -> Int64Array:
@@ -216,5 +214,5 @@ def _each_once(rows: Rows, ordinals: Int64Array, order: Int64Array) -> Int64Arra
             f"{rows_in_words(lines, 2)}: two rows of one timestamp, {in_words(rows.timestamps[order[first]])}, differ"
         )
         fix = "keep one row for each series and timestamp"
-        raise refusal([Finding("E_TIME_DUPLICATE", "refusal", message, file, lines, rows.time_column, fix=fix)])
+        raise refusal([Finding("E_TIME_DUPLICATE", message, file, lines, rows.time_column, fix=fix)])
     return order[~again]

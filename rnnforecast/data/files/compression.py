@@ -55,11 +55,11 @@ def unpack(path: str, raw: bytes, *, cap: int, is_asked: bool) -> tuple[bytes, l
             break
         if not path.lower().endswith(_ENDINGS[kind]) and payload is raw and path != "-":
             message = f"the file is {kind} compressed, whatever its name says"
-            findings.append(Finding("W_DATA_PACKED", "repair", message, path, count=1))
+            findings.append(Finding("W_DATA_PACKED", message, path, count=1))
         payload = _join(path, kind, payload, cap=cap, is_asked=is_asked)
     if payload is raw and path.lower().endswith(PACKED_ENDINGS) and raw:
         message = f"the file is not compressed, although it is named `{Path(path).suffix}`"
-        findings.append(Finding("W_DATA_PACKED", "repair", message, path, count=1))
+        findings.append(Finding("W_DATA_PACKED", message, path, count=1))
     return payload, findings
 
 

@@ -32,13 +32,13 @@ def to_utf8(path: str, payload: bytes, *, encoding: str | None) -> tuple[bytes, 
     if chosen == "utf-8-sig":
         payload = payload.removeprefix(codecs.BOM_UTF8)
         if marked == chosen:
-            notes.append(Finding("N_DATA_BOM", "note", "a byte order mark before the text was passed over", path))
+            notes.append(Finding("N_DATA_BOM", "a byte order mark before the text was passed over", path))
     elif chosen is not None:
         payload = _decoded(path, payload, chosen)
         code, words = (
             ("N_DATA_UTF16", "read as UTF-16") if chosen == "utf-16" else ("N_DATA_ENCODING", f"read as {chosen}")
         )
-        notes.append(Finding(code, "note", words, path))
+        notes.append(Finding(code, words, path))
     _check_binary(path, payload)
     if chosen in (None, "utf-8-sig") and not payload.isascii():
         _check_utf8(path, payload)

@@ -40,7 +40,7 @@ def with_common_end(series: SeriesSet, findings: list[Finding]) -> SeriesSet:
         )
     words = f"{len(early)} of {series.num_series} series end before {timestamp}, such as "
     words += f"{quoted(series.item_ids[int(early[0])])}: {count} rows without a value lead them there (--align)"
-    findings.append(Finding("W_TIME_ALIGNED", "repair", words, column=series.time_column, value=timestamp, count=count))
+    findings.append(Finding("W_TIME_ALIGNED", words, column=series.time_column, value=timestamp, count=count))
     lengths = series.lengths + lacking
     rows, is_new = _carried_rows(series.offsets, lengths)
     future_lengths = np.diff(series.future_offsets)

@@ -141,7 +141,7 @@ def _missing_covariates(rows: Rows, grid: Grid, roles: Roles, values: _Values, l
             file, lines = rows.locate(sources[:MAX_LISTED_ROWS].tolist())
             message = f"covariate `{name}`, {rows_in_words(lines, len(empty))}: no value"
             fix = f"write the value, or leave `{name}` out"
-            findings.append(Finding("E_COVARIATE_MISSING", "refusal", message, file, lines, name, "", len(empty), fix))
+            findings.append(Finding("E_COVARIATE_MISSING", message, file, lines, name, "", len(empty), fix))
     return findings
 
 
@@ -153,7 +153,7 @@ def _note_known_ahead(grid: Grid, roles: Roles, lengths: Int64Array, findings: l
     count = int(ahead.sum())
     rows = "1 row" if count == 1 else f"{count} rows"
     message = f"{rows} after the last target hold what is known ahead: {listed(roles.future)}"
-    findings.append(Finding("N_COVARIATE_AHEAD", "note", message, column=roles.future[0], count=count))
+    findings.append(Finding("N_COVARIATE_AHEAD", message, column=roles.future[0], count=count))
 
 
 def _static_values(
@@ -177,7 +177,7 @@ def _static_values(
         code = column[wrong[0]]
         words = ("another category", *categories.get(name, ()))
         value = words[int(code)] if name in categories and code >= 0 else str(code)
-        findings.append(Finding("E_COVARIATE_STATIC", "refusal", message, file, lines, name, value, len(wrong), fix))
+        findings.append(Finding("E_COVARIATE_STATIC", message, file, lines, name, value, len(wrong), fix))
     return first, findings
 
 
@@ -197,16 +197,14 @@ def _audited(series: SeriesSet, findings: list[Finding], *, file: str, keep_unob
     labels = series.item_ids
     if len(empty) and keep_unobserved:
         names = listed([labels[index] for index in empty])
-        findings.append(Finding("N_TARGET_NO_HISTORY", "note", f"no history: {names}", file, count=len(empty)))
+        findings.append(Finding("N_TARGET_NO_HISTORY", f"no history: {names}", file, count=len(empty)))
         return series
     if len(empty):
         names = listed([labels[index] for index in empty])
         noun = "target" if not series.id_columns else "series"
         message = f"{noun} {names}: every target value is missing"
         fix = "remove these rows, or name another column with --target"
-        finding = Finding(
-            "E_TARGET_MISSING", "refusal", message, file, column=series.target_names[0], count=len(empty), fix=fix
-        )
+        finding = Finding("E_TARGET_MISSING", message, file, column=series.target_names[0], count=len(empty), fix=fix)
         if len(empty) == series.num_series:
             raise refusal([finding])
         findings.append(finding)
@@ -220,7 +218,7 @@ def _audited(series: SeriesSet, findings: list[Finding], *, file: str, keep_unob
         message = (
             f"constant series: {names} never change" if len(constant) > 1 else f"constant series: {names} never changes"
         )
-        findings.append(Finding("N_TARGET_CONSTANT", "note", message, count=len(constant)))
+        findings.append(Finding("N_TARGET_CONSTANT", message, count=len(constant)))
     _note_missing(series, lengths, findings)
     return series
 
@@ -233,7 +231,7 @@ def note_missing_cells(rows: Rows, roles: Roles, findings: list[Finding]) -> Non
         if len(empty):
             file, lines = rows.locate(empty[:MAX_LISTED_ROWS].tolist())
             message = missing_values(name, len(empty))
-            findings.append(Finding("N_VALUE_MISSING", "note", message, file, lines, name, "", len(empty)))
+            findings.append(Finding("N_VALUE_MISSING", message, file, lines, name, "", len(empty)))
 
 
 def _known_ahead(rows: Rows, roles: Roles) -> BoolArray:
@@ -263,7 +261,7 @@ def _note_missing(series: SeriesSet, lengths: Int64Array, findings: list[Finding
             label = series.item_ids[index]
             at = in_words(timestamps[0 if known is first else 1])
             message = f"{len(chosen)} of {series.num_series} series {words}, such as {quoted(label)} at {at}"
-            findings.append(Finding(code, "note", message, value=at, count=len(chosen)))
+            findings.append(Finding(code, message, value=at, count=len(chosen)))
 
 
 def with_season(series: SeriesSet, season_length: int) -> SeriesSet:

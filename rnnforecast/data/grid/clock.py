@@ -56,7 +56,7 @@ def set_clock(
         else:
             timezone = read_zone(how.tz, rows.timestamps).name
             message = f"timestamps are held in UTC and shown in {timezone}"
-            findings.append(Finding("N_TIME_ZONE", "note", message, column=rows.time_column, value=timezone))
+            findings.append(Finding("N_TIME_ZONE", message, column=rows.time_column, value=timezone))
     if how.tz is not None and timezone is not None and is_dated:
         rows, timezone = _by_wall_clock(rows, timezone, findings)
     if is_dated:
@@ -66,7 +66,7 @@ def set_clock(
     if timezone is not None and is_dated and is_daily_or_longer(how.resample):
         # days begin at midnights of the zone
         message = f"steps of {how.resample} begin at midnights of {timezone}"
-        findings.append(Finding("N_TIME_ZONE", "note", message, column=rows.time_column, value=timezone))
+        findings.append(Finding("N_TIME_ZONE", message, column=rows.time_column, value=timezone))
         rows, timezone = replace(rows, timestamps=read_zone(timezone, rows.timestamps).to_local(rows.timestamps)), None
     num_columns = rows.values.shape[1]
     resampled = resample(
@@ -92,7 +92,7 @@ def _by_wall_clock(rows: Rows, timezone: str, findings: list[Finding]) -> tuple[
     if not _is_regular(local[order], offsets):
         return rows, timezone
     message = f"timestamps are regular on the clocks of {timezone} only: they stay local time, without zone"
-    findings.append(Finding("N_TIME_ZONE", "note", message, column=rows.time_column, value=timezone))
+    findings.append(Finding("N_TIME_ZONE", message, column=rows.time_column, value=timezone))
     return replace(rows, timestamps=local), None
 
 
@@ -133,4 +133,4 @@ def _note_future(rows: Rows, num_targets: int, findings: list[Finding]) -> None:
         f"{rows_in_words(lines, len(late))}: timestamps in the future, such as {first}, with a target that is known"
     )
     fix = "look whether the dates are right: day and month, the year, the unit of an epoch"
-    findings.append(Finding("W_TIME_FUTURE", "note", message, file, lines, rows.time_column, first, len(late), fix))
+    findings.append(Finding("N_TIME_FUTURE", message, file, lines, rows.time_column, first, len(late), fix))

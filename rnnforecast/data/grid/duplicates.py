@@ -40,13 +40,13 @@ def without_duplicates(
     file, lines = rows.locate(np.sort(order[chosen])[:MAX_LISTED_ROWS].tolist())
     if how != "refuse":
         message = f"{len(chosen)} rows had the timestamp of another one and were joined: --duplicates {how}"
-        finding = Finding("W_TIME_DUPLICATE", "repair", message, file, lines, rows.time_column, count=len(chosen))
+        finding = Finding("W_TIME_DUPLICATE", message, file, lines, rows.time_column, count=len(chosen))
         findings.append(finding)
         return _joined(rows, order, again, values, how=how, num_targets=num_targets)
     if (again & ~same).any():
         raise refusal([_two_values(rows, order, np.flatnonzero(again & ~same))])
     message = f"{len(chosen)} {'row' if len(chosen) == 1 else 'rows'} repeated another one exactly and were dropped"
-    findings.append(Finding("W_TIME_REPEATED", "repair", message, file, lines, rows.time_column, count=len(chosen)))
+    findings.append(Finding("W_TIME_REPEATED", message, file, lines, rows.time_column, count=len(chosen)))
     return rows, order[~again]
 
 
@@ -99,14 +99,12 @@ def _two_values(rows: Rows, order: Int64Array, again: Int64Array) -> Finding:
     if cause is not None:
         code, words, fix = cause
         message = f"{message}; {words}"
-        return Finding(code, "refusal", message, file, listed_lines, rows.time_column, timestamp, len(again), fix)
+        return Finding(code, message, file, listed_lines, rows.time_column, timestamp, len(again), fix)
     fix = (
         "name the columns that tell series apart with --id, join such rows with "
         "--duplicates sum|mean|first|last, or keep one row for each timestamp"
     )
-    return Finding(
-        "E_TIME_DUPLICATE", "refusal", message, file, listed_lines, rows.time_column, timestamp, len(again), fix
-    )
+    return Finding("E_TIME_DUPLICATE", message, file, listed_lines, rows.time_column, timestamp, len(again), fix)
 
 
 def _likely_cause(repeated: TimestampArray, timestamps: TimestampArray, *, name: str) -> tuple[str, str, str] | None:

@@ -37,7 +37,7 @@ def filled(series: SeriesSet, how: Fill, findings: list[Finding]) -> SeriesSet:
     if count:
         message = f"{count} missing targets were filled: --fill {how}"
         column = series.target_names[0]
-        findings.append(Finding("W_VALUE_FILLED", "repair", message, column=column, count=count))
+        findings.append(Finding("W_VALUE_FILLED", message, column=column, count=count))
     return replace(series, values=values, observed=known)
 
 

@@ -98,7 +98,7 @@ def _sorted(rows: Rows, findings: list[Finding]) -> Int64Array:
         message = (
             f"{_count(len(late), 'row')} came before an earlier timestamp and {were} sorted by `{rows.time_column}`"
         )
-        finding = Finding("N_TIME_UNSORTED", "note", message, file, lines, rows.time_column, count=len(late))
+        finding = Finding("N_TIME_UNSORTED", message, file, lines, rows.time_column, count=len(late))
         findings.append(finding)
         order = np.lexsort((rows.timestamps, rows.items))
     return order.astype(np.int64)
@@ -132,9 +132,7 @@ def _frequency(
         f"{_count(snapped.num_moved, 'timestamp')} moved to the grid of frequency {clock.alias}, "
         f"by at most {snapped.furthest}"
     )
-    findings.append(
-        Finding("W_TIME_SNAPPED", "repair", message, file, column=rows.time_column, count=snapped.num_moved)
-    )
+    findings.append(Finding("W_TIME_SNAPPED", message, file, column=rows.time_column, count=snapped.num_moved))
     return clock, snapped.timestamps
 
 
@@ -147,7 +145,7 @@ def _summer_time(rows: Rows, order: Int64Array, timestamps: TimestampArray) -> D
         f"time column `{rows.time_column}`: timestamps fall on {times} for months each, as midnights of a zone with"
     )
     fix = "name that zone, as `--tz Europe/Berlin`, so that each row gets its own day"
-    finding = Finding("E_TIME_SUMMER", "refusal", f"{message} summer time", file, column=rows.time_column, fix=fix)
+    finding = Finding("E_TIME_SUMMER", f"{message} summer time", file, column=rows.time_column, fix=fix)
     return refusal([finding])
 
 
@@ -159,7 +157,7 @@ def _irregular(rows: Rows, order: Int64Array, offsets: Int64Array, error: DataEr
     if differing:
         message = f"{where}: series have different calendars: {calendars_in_words(differing, rows.labels)}"
         fix = one_calendar_fix(differing)
-        finding = Finding("E_TIME_FREQ_MIXED", "refusal", message, file, column=rows.time_column, fix=fix)
+        finding = Finding("E_TIME_FREQ_MIXED", message, file, column=rows.time_column, fix=fix)
         return DataError(message, hint=fix, code=finding.code, findings=(finding,))
     found = tuple(replace(finding, file=file, column=rows.time_column) for finding in error.findings)
     return DataError(f"{where}: {error.message}", hint=error.hint, code=error.code, findings=found)
@@ -188,9 +186,7 @@ def _check_same_calendar(
             found = {int(series): coarse.get(int(series), freq.alias) for series in long[:MAX_CALENDARS]}
             message = f"series have different calendars: {calendars_in_words(found, rows.labels)}"
             fix = one_calendar_fix(found)
-        raise refusal(
-            [Finding("E_TIME_FREQ_MIXED", "refusal", message, file, (), rows.time_column, "", len(coarse), fix)]
-        )
+        raise refusal([Finding("E_TIME_FREQ_MIXED", message, file, (), rows.time_column, "", len(coarse), fix)])
 
 
 def _own_calendar(timestamps: TimestampArray) -> Frequency | None:
@@ -219,7 +215,7 @@ def _off_grid(
         message += f"; the rows are {infer_frequency(timestamps, offsets).alias}"
     except DataError:
         fix = f"bring the rows to this frequency with {resample}, or leave out --freq"
-    finding = Finding("E_TIME_OFF_GRID", "refusal", message, file, lines, rows.time_column, timestamp, len(off), fix)
+    finding = Finding("E_TIME_OFF_GRID", message, file, lines, rows.time_column, timestamp, len(off), fix)
     return refusal([finding])
 
 
@@ -255,9 +251,7 @@ def _note_gaps(rows: Rows, freq: Frequency, ordinals: Int64Array, items: Int64Ar
         f"of {int(steps[longest]) - 1:,} {where}); they are masked, not filled in"
     )
     first = in_words(freq.to_timestamps(ordinals[gaps[0] : gaps[0] + 1] + 1)[0])
-    findings.append(
-        Finding("N_TIME_GAPS", "note", message, column=rows.time_column, value=first, count=missing, fix=fix)
-    )
+    findings.append(Finding("N_TIME_GAPS", message, column=rows.time_column, value=first, count=missing, fix=fix))
 
 
 def _count(count: int, noun: str) -> str:

@@ -60,7 +60,7 @@ def resample(
         f"{len(rows.timestamps)} rows became {len(begins)} of frequency {grid.alias} by `{how}`; the last step, "
         f"{in_words(grid.to_timestamps(steps.max(keepdims=True))[0])}, holds rows up to {in_words(rows.timestamps.max())}"
     )
-    findings.append(Finding("N_TIME_RESAMPLED", "note", message, column=rows.time_column, count=len(rows.timestamps)))
+    findings.append(Finding("N_TIME_RESAMPLED", message, column=rows.time_column, count=len(rows.timestamps)))
     if how in _OVER_NOTHING_ZERO:
         items, steps, sources, brought = _with_empty_steps(items, steps, sources, brought, num_targets, findings, rows)
     locate = rows.locate
@@ -141,5 +141,5 @@ def _with_empty_steps(
     filled[place] = values
     before = np.searchsorted(place, np.arange(total), side="right") - 1
     message = f"{total - len(items)} steps without a row count 0"
-    findings.append(Finding("N_TIME_ZERO", "note", message, column=rows.time_column, count=total - len(items)))
+    findings.append(Finding("N_TIME_ZERO", message, column=rows.time_column, count=total - len(items)))
     return items[begins].repeat(lengths), rows_of(steps[begins], lengths), sources[before], filled

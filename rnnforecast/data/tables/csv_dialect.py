@@ -117,7 +117,7 @@ def check_lines(source: Source) -> None:
         message = f"{rows_in_words(lines, len(lines))}: a cell of more than 128 KiB"
         fix = "remove these cells, they are no numbers, timestamps or ids"
         rows = tuple(lines[:MAX_LISTED_ROWS])
-        raise refusal([Finding("E_DATA_CELL", "refusal", message, source.path, rows, count=len(lines), fix=fix)])
+        raise refusal([Finding("E_DATA_CELL", message, source.path, rows, count=len(lines), fix=fix)])
 
 
 def _long_cells(payload: bytes) -> list[int]:
@@ -189,7 +189,7 @@ def _cleaned_names(path: str, header: Sequence[str], names: Sequence[str]) -> tu
     if not changed:
         return ()
     message = f"blanks or invisible signs were cut from the column names {listed(changed)}"
-    return (Finding("W_COLUMN_BLANKS", "repair", message, path, count=len(changed)),)
+    return (Finding("W_COLUMN_BLANKS", message, path, count=len(changed)),)
 
 
 def _header_lines(lines: list[str], delimiter: str) -> int:

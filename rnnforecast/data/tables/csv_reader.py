@@ -264,7 +264,7 @@ class Sheet:
             line = self.text.line_of(records.open_quote)
             message = f"row {line}: a quote opens there, and the quotes do not pair up ({records.reason})"
             fix = "close the quote that opens there, or remove it"
-            raise refusal([Finding("E_DATA_QUOTE", "refusal", message, self.path, (line,), count=1, fix=fix)])
+            raise refusal([Finding("E_DATA_QUOTE", message, self.path, (line,), count=1, fix=fix)])
         leave = self._repeated(records) | self._cut_off(records) | self._ragged(records)
         extra = np.flatnonzero((records.extra > 0) & ~leave)
         keep = np.ones(len(line_bounds(self.text.payload)[0]), dtype=np.bool_)
@@ -274,7 +274,7 @@ class Sheet:
         if len(extra):
             lines = tuple(self.text.line_of(int(records.first[row])) for row in extra[:MAX_LISTED_ROWS])
             message = f"{rows_in_words(lines, len(extra))}: delimiters behind the last column were dropped"
-            self.findings.append(Finding("W_DATA_TRAILING", "repair", message, self.path, lines, count=len(extra)))
+            self.findings.append(Finding("W_DATA_TRAILING", message, self.path, lines, count=len(extra)))
             mended = trimmed(mended, records, extra, self.dialect.delimiter)
         self.text = mended if keep.all() else keep_lines(mended, keep)
         self._lines = self._sample = None
@@ -294,7 +294,7 @@ class Sheet:
             leave[-1] = True
             line = self.text.line_of(int(records.first[-1]))
             message = f"row {line}: the last row has no line end and was left out"
-            self.findings.append(Finding("W_DATA_PARTIAL", "repair", message, self.path, (line,), count=1))
+            self.findings.append(Finding("W_DATA_PARTIAL", message, self.path, (line,), count=1))
         return leave
 
     def _ragged(self, records: Records) -> BoolArray:
@@ -320,10 +320,10 @@ class Sheet:
     def _tell(self, code: str, message: str, lines: tuple[int, ...], count: int, *, skipped: bool) -> None:
         if skipped:
             message = f"{message}; left out"
-            self.findings.append(Finding(f"W_{code}", "repair", message, self.path, lines, count=count))
+            self.findings.append(Finding(f"W_{code}", message, self.path, lines, count=count))
         else:
             fix = "remove these rows, or leave them out: --skip-bad-rows"
-            self.problems.append(Finding(f"E_{code}", "refusal", message, self.path, lines, count=count, fix=fix))
+            self.problems.append(Finding(f"E_{code}", message, self.path, lines, count=count, fix=fix))
 
     def _unreadable(self, error: Exception) -> DataError:
         words = str(error).splitlines()[0][:200]
@@ -337,7 +337,7 @@ class Sheet:
 def sample_note(path: str, num_rows: int, left_out: int) -> Finding:
     """Return the note that only the last rows of a file are read."""
     message = f"--sample: the last {num_rows} rows are read, the {left_out} before them are left out"
-    return Finding("N_DATA_SAMPLE", "note", message, path, count=left_out)
+    return Finding("N_DATA_SAMPLE", message, path, count=left_out)
 
 
 def open_sheet(source: Source, settings: DataSettings) -> Sheet:
@@ -347,7 +347,7 @@ def open_sheet(source: Source, settings: DataSettings) -> Sheet:
         text, count = without_comments(text, settings.comment)
         if count:
             message = f"{count} lines that begin with `{settings.comment}` are comments"
-            findings.append(Finding("N_DATA_COMMENTS", "note", message, source.path, count=count))
+            findings.append(Finding("N_DATA_COMMENTS", message, source.path, count=count))
     dialect = read_dialect(source.with_payload(text.payload), settings)
     if settings.sample is not None:
         text, left_out = last_lines(text, settings.sample, head=dialect.skipped_lines)
@@ -360,5 +360,5 @@ def open_sheet(source: Source, settings: DataSettings) -> Sheet:
     if dialect.delimiter != ",":
         sign = {"\t": "tabs", " ": "blanks"}.get(dialect.delimiter, f"`{dialect.delimiter}`")
         words = f"cells are parted by {sign}"
-        findings.append(Finding("N_DATA_DELIMITER", "note", words, source.path, value=dialect.delimiter))
+        findings.append(Finding("N_DATA_DELIMITER", words, source.path, value=dialect.delimiter))
     return Sheet(source.path, text, dialect, settings, findings)

@@ -191,7 +191,7 @@ def ragged_finding(path: str, text: Text, dialect: Dialect, records: Records, ba
             "correct these rows (a comma inside a number needs quotes), or leave them out: --skip-bad-rows; "
             "a cut last row: the file was still being written"
         )
-    return Finding("E_DATA_RAGGED", "refusal", message, path, lines, value=str(cells), count=len(bad), fix=fix)
+    return Finding("E_DATA_RAGGED", message, path, lines, value=str(cells), count=len(bad), fix=fix)
 
 
 def trimmed(text: Text, records: Records, rows: Int64Array, sign: str) -> Text:

@@ -146,7 +146,7 @@ class ParquetColumns:
             if column.num_lost:
                 message = f"column `{name}` holds numbers whose last digits are lost"
                 count = column.num_lost
-                self.findings.append(Finding("W_VALUE_DIGITS", "repair", message, self.path, column=name, count=count))
+                self.findings.append(Finding("W_VALUE_DIGITS", message, self.path, column=name, count=count))
         return frame
 
     def release(self) -> None:
@@ -179,7 +179,6 @@ class ParquetColumns:
         return [
             Finding(
                 "E_COLUMN_TYPE",
-                "refusal",
                 f"column `{name}` holds {why}, not plain values",
                 self.path,
                 column=name,
@@ -201,7 +200,7 @@ class ParquetColumns:
     def _too_heavy(self, name: str) -> Finding:
         message = f"column `{name}` holds {self._problem_of(name)}"
         fix = "write the column without it, or, if it is right, say how large the file may become: --max-bytes 20GiB"
-        return Finding("E_DATA_BOMB", "refusal", message, self.path, column=name, count=1, fix=fix)
+        return Finding("E_DATA_BOMB", message, self.path, column=name, count=1, fix=fix)
 
     def _check_size(self, names: Sequence[str]) -> None:
         """Raise DataError where the columns would not fit into memory, or a child process does not survive them."""

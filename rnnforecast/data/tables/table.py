@@ -98,7 +98,7 @@ class Table:
             f"by `;`, and beside it stands `{whole}`"
         )
         fix = f"say which: --thousands . reads {plain}, --decimal . reads {pointed}"
-        return Finding("E_VALUE_TEXT", "refusal", message, self.path, lines, name, pointed, 1, fix)
+        return Finding("E_VALUE_TEXT", message, self.path, lines, name, pointed, 1, fix)
 
     def lines_of(self, rows: Sequence[int]) -> list[int]:
         """Return the lines of the file that rows stand on, the header being line 1; row numbers from 1 for Parquet."""
@@ -149,7 +149,7 @@ def _open(path: str, settings: DataSettings) -> Source:
     if settings.query is None:
         return source
     message = f"{quoted_path(source.path)} is a file and was read whole: the query is for databases"
-    return replace(source, findings=(*source.findings, Finding("W_INPUT_QUERY", "note", message, source.path)))
+    return replace(source, findings=(*source.findings, Finding("N_INPUT_QUERY", message, source.path)))
 
 
 def release_unused() -> None:

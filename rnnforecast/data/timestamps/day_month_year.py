@@ -57,7 +57,7 @@ def parse_slashed(column: pa.ChunkedArray, *, name: str, path: str, how: DataSet
         return Timestamps(timestamps)
     order = "day/month/year" if day_first else "month/day/year"
     message = f"time column `{name}` is read as {order}: no other order fits all rows"
-    return Timestamps(timestamps, findings=(Finding("N_TIME_ORDER", "note", message, path, column=name),))
+    return Timestamps(timestamps, findings=(Finding("N_TIME_ORDER", message, path, column=name),))
 
 
 def _layout(signs: Digits) -> bytes | None:

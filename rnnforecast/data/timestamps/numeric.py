@@ -99,7 +99,7 @@ def parse_floats(
     if (how is None or how.epoch_unit is None) and _are_years(values):
         months = np.round(12 * values).astype(np.int64) - 12 * 1970
         message = f"time column `{column.name}` is read as years with decimals, by their months"
-        note = Finding("N_TIME_COMPACT", "note", message, path, column=name, value=f"{values[0]:.12g}")
+        note = Finding("N_TIME_COMPACT", message, path, column=name, value=f"{values[0]:.12g}")
         return Timestamps(months.astype("datetime64[M]").astype("datetime64[us]"), findings=(note,))
     words = f"{low:.12g} is neither a whole step nor a time since 1970"
     fix = "name another column with --time, or read the rows as steps in file order with `--time none`"
@@ -115,7 +115,7 @@ def _from_excel(column: _Numbers) -> Timestamps:
         raise refusal([column.finding("E_TIME_TEXT", outside, words, "correct the cell, or remove the row")])
     seconds = np.round(values * 86_400.0).astype(np.int64)
     message = f"time column `{column.name}` is read as days since 1899-12-30, as spreadsheets count them"
-    note = Finding("N_TIME_EXCEL", "note", message, column.path, column=column.name, value=f"{values[0]:g}")
+    note = Finding("N_TIME_EXCEL", message, column.path, column=column.name, value=f"{values[0]:g}")
     return Timestamps(_EXCEL_ZERO + seconds.astype("timedelta64[s]"), findings=(note,))
 
 
@@ -164,7 +164,7 @@ class _Numbers:
         lines = tuple(self.lines_of(rows[:MAX_LISTED_ROWS].tolist()))
         message = f"time column `{self.name}`, {rows_in_words(lines, len(rows))}: {words}"
         value = f"{self.values[rows[0]]:.12g}"
-        return Finding(code, "refusal", message, self.path, lines, self.name, value, len(rows), fix)
+        return Finding(code, message, self.path, lines, self.name, value, len(rows), fix)
 
 
 def _written_as_one(column: _Numbers, low: int, high: int) -> Timestamps | None:
@@ -189,7 +189,7 @@ def _written_as_one(column: _Numbers, low: int, high: int) -> Timestamps | None:
         dates = _if_all(values, text_format)
         if dates is not None:
             message = f"time column `{column.name}` is read as {written}"
-            note = Finding("N_TIME_COMPACT", "note", message, column.path, column=column.name, value=str(low))
+            note = Finding("N_TIME_COMPACT", message, column.path, column=column.name, value=str(low))
             return Timestamps(dates.values, findings=(note,))
     return None
 
@@ -203,7 +203,7 @@ def _written_as_weeks(column: _Numbers, low: int, high: int) -> Timestamps | Non
     if not exists.all():
         return None
     message = f"time column `{column.name}` is read as YYYYWW, ISO weeks by their Mondays"
-    note = Finding("N_TIME_COMPACT", "note", message, column.path, column=column.name, value=str(low))
+    note = Finding("N_TIME_COMPACT", message, column.path, column=column.name, value=str(low))
     return Timestamps(mondays, findings=(note,))
 
 
@@ -254,7 +254,7 @@ def _from_epoch(column: _Numbers, unit: str) -> Timestamps:
         exact = ""
     message = f"time column `{column.name}` is read as {unit} since 1970-01-01 in UTC{exact}"
     value = f"{column.values[0]:.20g}"
-    note = Finding("N_TIME_EPOCH", "note", message, column.path, column=column.name, value=value)
+    note = Finding("N_TIME_EPOCH", message, column.path, column=column.name, value=value)
     return Timestamps(timestamps, timezone="UTC", findings=(note,))
 
 

@@ -67,7 +67,7 @@ class Parts:
         lines = tuple(self.lines_of(rows[:MAX_LISTED_ROWS].tolist()))
         value = str(self.frame[name].iloc[rows[0]])
         message = f"time column `{name}`, {rows_in_words(lines, len(rows))}: {quoted(value)} {words}"
-        return refusal([Finding("E_TIME_PARTS", "refusal", message, self.path, lines, name, value, len(rows), fix)])
+        return refusal([Finding("E_TIME_PARTS", message, self.path, lines, name, value, len(rows), fix)])
 
 
 def part_of(name: str) -> str | None:
@@ -120,7 +120,7 @@ def _weeks(numbers: dict[str, Int64Array], by_part: dict[str, str], parts: Parts
         fix = "correct these rows, or name other columns with --time"
         raise parts.refuse(by_part["week"], ~exists, "is no ISO week of its year", fix)
     message = f"columns `{by_part['year']}` and `{by_part['week']}` are read as ISO weeks, by their Mondays"
-    note = Finding("N_TIME_PARTS", "note", message, parts.path, column=by_part["week"])
+    note = Finding("N_TIME_PARTS", message, parts.path, column=by_part["week"])
     return Timestamps(timestamps, findings=(note,))
 
 
@@ -137,7 +137,7 @@ def join_times(first: Timestamps, parts: Parts, names: Sequence[str]) -> Timesta
             timestamps = replace(timestamps, values=timestamps.values + _clock_times(parts, name))
         elif _is_whole(parts.frame[name]):
             message = f"column `{name}` is read as the hour, or as hours and minutes, of the dates beside it"
-            note = Finding("N_TIME_PARTS", "note", message, parts.path, column=name)
+            note = Finding("N_TIME_PARTS", message, parts.path, column=name)
             times = _hours_or_hundreds(parts, name)
             timestamps = replace(timestamps, values=timestamps.values + times, findings=(*timestamps.findings, note))
         else:
@@ -164,9 +164,7 @@ def _with_times(
     if "hour" in numbers and int(numbers["hour"].max(initial=0)) == 24:
         count = int((numbers["hour"] == 24).sum())
         message = f"column `{by_part['hour']}`: hour 24 of {count} rows is midnight at the end of the day"
-        findings.append(
-            Finding("W_TIME_24", "repair", message, parts.path, column=by_part["hour"], value="24", count=count)
-        )
+        findings.append(Finding("W_TIME_24", message, parts.path, column=by_part["hour"], value="24", count=count))
     return replace(timestamps, values=values, findings=tuple(findings))
 
 

@@ -82,17 +82,17 @@ class _Column:
         code_of_first = self.codes[rows[0]]
         value = str(self.distinct[code_of_first]) if code_of_first >= 0 else ""
         message = f"time column `{self.name}`, {rows_in_words(lines, len(rows))}: {words}"
-        return Finding(code, "refusal", message, self.path, lines, self.name, value, len(rows), fix)
+        return Finding(code, message, self.path, lines, self.name, value, len(rows), fix)
 
     def note(self, code: str, words: str, *, repaired: BoolArray | None = None) -> Finding:
         """Return a note about the column, or the repair of the rows whose distinct text is chosen."""
         message = f"time column `{self.name}` {words}"
         if repaired is None:
-            return Finding(code, "note", message, self.path, column=self.name)
+            return Finding(code, message, self.path, column=self.name)
         rows = np.flatnonzero(repaired[self.codes])
         lines = tuple(self.lines_of(rows[:MAX_LISTED_ROWS].tolist()))
         value = str(self.distinct[self.codes[rows[0]]])
-        return Finding(code, "repair", message, self.path, lines, self.name, value, len(rows))
+        return Finding(code, message, self.path, lines, self.name, value, len(rows))
 
     def first(self, chosen: BoolArray) -> tuple[int, str]:
         """Return the file row and the text of the first row whose distinct text is chosen."""

@@ -103,7 +103,7 @@ def _from_zone(column: pd.Series[Any], *, name: str, path: str) -> Timestamps:
     daily = bool((times == times[:1]).all()) and len(local) > 0
     held = "local time, as dates" if daily else "UTC"
     message = f"time column `{name}` is in zone {column.dt.tz}; timestamps are held in {held}"
-    note = Finding("N_TIME_ZONE", "note", message, path, column=name)
+    note = Finding("N_TIME_ZONE", message, path, column=name)
     if daily:
         return Timestamps(local, findings=(note,))
     utc = column.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy().astype("datetime64[us]")
@@ -139,4 +139,4 @@ def _check_present(column: pd.Series[Any], *, name: str, path: str, lines_of: Li
         lines = tuple(lines_of(rows[:MAX_LISTED_ROWS].tolist()))
         message = f"time column `{name}`, {rows_in_words(lines, len(rows))}: no timestamp"
         fix = "write the timestamp, or remove the row"
-        raise refusal([Finding("E_TIME_MISSING", "refusal", message, path, lines, name, "", len(rows), fix)])
+        raise refusal([Finding("E_TIME_MISSING", message, path, lines, name, "", len(rows), fix)])

@@ -147,7 +147,7 @@ def localise(
         message = (
             f"time column `{rows.time_column}` has one time of day: its timestamps stay dates, without zone {name}"
         )
-        findings.append(Finding("N_TIME_ZONE", "note", message, column=rows.time_column, value=name))
+        findings.append(Finding("N_TIME_ZONE", message, column=rows.time_column, value=name))
         return rows.timestamps, None
     earliest, latest, skipped = zone.to_utc(rows.timestamps)
     twice = (earliest != latest) & ~skipped
@@ -182,21 +182,21 @@ def _notes(rows: Rows, zone: Zone, twice: BoolArray, skipped: BoolArray, ambiguo
         f"time column `{rows.time_column}` is local time of {zone.name} (rules of zones: {version}); "
         f"timestamps are held in UTC and shown in {zone.name}"
     )
-    yield Finding("N_TIME_ZONE", "note", message, column=rows.time_column, value=version)
+    yield Finding("N_TIME_ZONE", message, column=rows.time_column, value=version)
     if twice.any():
         message = f"{int(twice.sum())} timestamps of a repeated hour were told apart ({ambiguous})"
-        yield Finding("N_TIME_FOLD", "note", message, column=rows.time_column, count=int(twice.sum()))
+        yield Finding("N_TIME_FOLD", message, column=rows.time_column, count=int(twice.sum()))
     if skipped.any():
         file, lines = rows.locate(np.flatnonzero(skipped)[:MAX_LISTED_ROWS].tolist())
         message = f"{int(skipped.sum())} timestamps of an hour that clocks left out were read an hour on"
-        yield Finding("W_TIME_SKIPPED", "repair", message, file, lines, rows.time_column, count=int(skipped.sum()))
+        yield Finding("W_TIME_SKIPPED", message, file, lines, rows.time_column, count=int(skipped.sum()))
 
 
 def _finding(rows: Rows, code: str, chosen: Int64Array, words: str, fix: str) -> Finding:
     file, lines = rows.locate(chosen[:MAX_LISTED_ROWS].tolist())
     timestamp = in_words(rows.timestamps[chosen[0]])
     message = f"time column `{rows.time_column}`, {rows_in_words(lines, len(chosen))}: {timestamp} {words}"
-    return Finding(code, "refusal", message, file, lines, rows.time_column, timestamp, len(chosen), fix)
+    return Finding(code, message, file, lines, rows.time_column, timestamp, len(chosen), fix)
 
 
 def _second_time(rows: Rows, twice: Int64Array) -> tuple[Int64Array, Int64Array]:

@@ -44,7 +44,7 @@ def parse_numbers(
 ) -> tuple[Float64Array, list[Finding]]:
     """Return a column as float64, NaN where a missing token stands, with what was noticed.
 
-    Findings of severity `refusal` name the rows that hold text or infinities; the caller collects and raises.
+    Findings of severity `error` name the rows that hold text or infinities; the caller collects and raises.
     """
     settings = settings or DataSettings()
     if column.dtype.kind in "fiub" and not isinstance(column.dtype, pd.CategoricalDtype):
@@ -61,12 +61,10 @@ def parse_numbers(
         values[infinite] = np.nan
         if settings.inf == "missing":
             message += "; taken for missing"
-            findings.append(Finding("W_VALUE_INFINITE", "repair", message, path, lines, name, value, len(infinite)))
+            findings.append(Finding("W_VALUE_INFINITE", message, path, lines, name, value, len(infinite)))
         else:
             fix = "write the true number, or take such values for missing: --inf missing"
-            findings.append(
-                Finding("E_VALUE_INFINITE", "refusal", message, path, lines, name, value, len(infinite), fix)
-            )
+            findings.append(Finding("E_VALUE_INFINITE", message, path, lines, name, value, len(infinite), fix))
     return values, findings
 
 
@@ -80,7 +78,7 @@ def _without_tokens(
         return values, []
     count = int(called.sum())
     message = f"column `{name}`: {count:,} numbers are words for missing: --missing-values"
-    finding = Finding("W_VALUE_TOKENS", "repair", message, path, column=name, value=f"{words[0]:g}", count=count)
+    finding = Finding("W_VALUE_TOKENS", message, path, column=name, value=f"{words[0]:g}", count=count)
     return np.where(called, np.nan, values), [finding]
 
 
@@ -106,7 +104,7 @@ def _parse_texts(
     if convention.note:
         value = next((str(text) for text in texts[~tokens] if "," in text or text.count(".") > 1), "")
         message = f"column `{name}` is read {convention.note}"
-        findings.append(Finding("N_VALUE_DECIMAL_COMMA", "note", message, path, column=name, value=value))
+        findings.append(Finding("N_VALUE_DECIMAL_COMMA", message, path, column=name, value=value))
     _tell_repairs(raw, texts, codes, tokens=tokens, bad=bad, name=name, path=path, findings=findings)
     if bad.any():
         findings += _refused(codes, texts, bad, good=~bad & ~tokens, name=name, path=path, lines_of=lines_of)
@@ -117,7 +115,7 @@ def _parse_texts(
         count = int(np.isin(codes, lost).sum())
         if count:
             message = f"column `{name}` holds numbers above 2^53, whose last digits are lost"
-            findings.append(Finding("W_VALUE_DIGITS", "repair", message, path, column=name, count=count))
+            findings.append(Finding("W_VALUE_DIGITS", message, path, column=name, count=count))
     return values, findings
 
 
@@ -174,14 +172,14 @@ def _tell_repairs(
         message = (
             f"column `{name}`: {total:,} {'cell holds' if total == 1 else 'cells hold'} a word for missing ({shown})"
         )
-        findings.append(Finding("W_VALUE_TOKENS", "repair", message, path, column=name, value=words[0][0], count=total))
+        findings.append(Finding("W_VALUE_TOKENS", message, path, column=name, value=words[0][0], count=total))
     odd = np.array([old.strip(" \t") != new for old, new in zip(raw, texts, strict=True)], dtype=np.bool_)
     odd &= ~bad & ~tokens
     if odd.any():
         first = str(raw[np.flatnonzero(odd)[0]])
         count = int(counts[odd].sum())
         message = f"column `{name}`: {count:,} numbers with an odd minus sign or blank, such as {quoted(first)}"
-        findings.append(Finding("W_VALUE_SIGNS", "repair", message, path, column=name, value=first, count=count))
+        findings.append(Finding("W_VALUE_SIGNS", message, path, column=name, value=first, count=count))
 
 
 def _refused(
@@ -204,7 +202,7 @@ def _refused(
     else:
         words, fix = why_not(value, others=texts[good])
         words = words.replace(f"`{value}`", quoted(value), 1)
-    return [Finding("E_VALUE_TEXT", "refusal", f"{where}: {words}", path, lines, name, value, len(rows), fix)]
+    return [Finding("E_VALUE_TEXT", f"{where}: {words}", path, lines, name, value, len(rows), fix)]
 
 
 def note_sentinels(values: Float64Array, *, name: str, path: str, lines_of: LinesOf) -> list[Finding]:
@@ -260,4 +258,4 @@ def _sentinel(rows: Int64Array, value: str, *, name: str, path: str, lines_of: L
         f"column `{name}`, {rows_in_words(lines, len(rows))}: {value} looks like a sentinel{times}; taken as it is"
     )
     fix = f"if it means missing: --missing-values {value}"
-    return Finding("N_VALUE_SENTINEL", "note", message, path, lines, name, value, len(rows), fix)
+    return Finding("N_VALUE_SENTINEL", message, path, lines, name, value, len(rows), fix)

@@ -52,7 +52,7 @@ class JobResult:
     verdict: str | None = None  # of the training: win, tie or loss
     output: str | None = None
     num_rows: int = 0
-    repairs: int = 0  # findings that say that something was repaired
+    num_warnings: int = 0  # warnings about the data
     notes: tuple[str, ...] = ()
     digests: Mapping[str, str] = field(default_factory=dict)
     error: JobError | None = None
@@ -77,7 +77,7 @@ class JobResult:
             "verdict": self.verdict,
             "output": self.output,
             "num_rows": self.num_rows,
-            "repairs": self.repairs,
+            "num_warnings": self.num_warnings,
             "notes": list(self.notes),
             "digests": dict(self.digests),
             "error": None if self.error is None else self.error.to_dict(),
@@ -117,7 +117,7 @@ class BatchResult:
             "jobs_ok": sum(job.ok for job in self.jobs),
             **{f"jobs_{status}": self.count(status) for status in STATUSES},
             "rows_out": sum(job.num_rows for job in self.jobs if job.status in ("done", "partial")),
-            "repairs": sum(job.repairs for job in self.jobs),
+            "num_warnings": sum(job.num_warnings for job in self.jobs),
             "warnings": list(self.warnings),
             "seconds": round(self.seconds, 3),
         }

@@ -103,7 +103,7 @@ def check_age(series: SeriesSet, max_age: Age | None, *, now: datetime | None = 
         f"such as {_names(series, stale)}; the last value of `{series.item_ids[first]}` is of "
         f"{_timestamp(series, int(last[first]))}"
     )
-    return [Finding("W_SERIES_STALE", "note", message, count=len(stale))]
+    return [Finding("W_SERIES_STALE", message, count=len(stale))]
 
 
 def refuse_stale(findings: Iterable[Finding], kind: RefuseStale) -> None:
@@ -117,7 +117,7 @@ def refuse_stale(findings: Iterable[Finding], kind: RefuseStale) -> None:
         source + "; ".join(finding.message for finding in found),
         hint="find out what became of the rows, or take them as they are with `--refuse-stale none`",
         code=_REFUSED[found[0].code],
-        findings=[replace(finding, severity="refusal", code=_REFUSED[finding.code]) for finding in found],
+        findings=[replace(finding, code=_REFUSED[finding.code]) for finding in found],
     )
 
 
@@ -160,7 +160,7 @@ def _missing_last(series: SeriesSet, source: str | None) -> list[Finding]:
             f"the last period is missing: {len(late)} of {series.num_series} series have no value at {end}, "
             f"such as {_names(series, late)}"
         )
-    return [Finding("W_LAST_MISSING", "note", message, file=source, count=len(late))]
+    return [Finding("W_LAST_MISSING", message, file=source, count=len(late))]
 
 
 def _gone_series(context: SeriesContext, manifest: Manifest, places: np.ndarray, source: str | None) -> list[Finding]:
@@ -170,7 +170,7 @@ def _gone_series(context: SeriesContext, manifest: Manifest, places: np.ndarray,
     named = ", ".join(f"`{'/'.join(map(str, context.id_values[place]))}`" for place in gone[:_MAX_NAMED])
     more = f" and {len(gone) - _MAX_NAMED} more" if len(gone) > _MAX_NAMED else ""
     message = f"{len(gone)} of {context.num_series} series the model was trained on are gone: {named}{more}"
-    return [Finding("W_SERIES_GONE", "note", message, file=source, count=len(gone))]
+    return [Finding("W_SERIES_GONE", message, file=source, count=len(gone))]
 
 
 def _shrunk(series: SeriesSet, context: SeriesContext, places: np.ndarray, source: str | None) -> list[Finding]:
@@ -186,7 +186,7 @@ def _shrunk(series: SeriesSet, context: SeriesContext, places: np.ndarray, sourc
         f"the file shrank: {which} with {_timestamp(series, int(ends[first]))}, "
         f"the model has seen rows until {_timestamp(series, int(seen_until[first]))}"
     )
-    return [Finding(_SHRANK, "note", message, file=source, count=len(short))]
+    return [Finding(_SHRANK, message, file=source, count=len(short))]
 
 
 def _revised(series: SeriesSet, context: SeriesContext, places: np.ndarray, source: str | None) -> list[Finding]:
@@ -218,7 +218,7 @@ def _revised(series: SeriesSet, context: SeriesContext, places: np.ndarray, sour
         f"{_timestamp(series, int(ordinals[kept[first]]))}{of}: {was} then, {now} now"
     )
     fix = "train again if the old values were wrong"
-    return [Finding("W_HISTORY_REVISED", "note", message, file=source, count=len(changed), fix=fix)]
+    return [Finding("W_HISTORY_REVISED", message, file=source, count=len(changed), fix=fix)]
 
 
 def _revised_before(series: SeriesSet, memory: Memory, places: np.ndarray, source: str | None) -> list[Finding]:
@@ -236,7 +236,7 @@ def _revised_before(series: SeriesSet, memory: Memory, places: np.ndarray, sourc
     which = f"{len(changed)} series, such as {_names(series, changed)}, have" if series.num_series > 1 else "there are"
     message = f"history was revised: {which} other values now, before the rows the model keeps"
     fix = "train again if the old values were wrong"
-    return [Finding("W_HISTORY_REVISED", "note", message, file=source, count=len(changed), fix=fix)]
+    return [Finding("W_HISTORY_REVISED", message, file=source, count=len(changed), fix=fix)]
 
 
 def _clock(series: SeriesSet, now: datetime | None) -> np.datetime64:

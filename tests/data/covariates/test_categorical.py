@@ -45,7 +45,7 @@ def test_of_very_many_categories_those_in_most_rows_are_told_apart(
 def test_a_vocabulary_that_is_given_decides_the_codes(tmp_path: Path) -> None:
     result = read(tmp_path / "a.csv", ["sun", "hail", "fog"], categories={"sky": ("fog", "rain", "sun")})
     assert result.series.past_covariates.ravel().tolist() == [3, 0, 1]
-    found = [finding for finding in result.findings if finding.severity == "repair"]
+    found = [finding for finding in result.findings if finding.severity == "warning"]
     assert [(one.code, one.count, one.rows, one.value) for one in found] == [("W_CATEGORY_UNKNOWN", 1, (3,), "hail")]
 
 

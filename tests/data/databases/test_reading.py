@@ -156,7 +156,7 @@ def test_a_query_put_to_a_file_is_noted_and_the_file_is_read_whole(tmp_path: Pat
     path.write_text("date,y\n2024-01-01,1\n2024-01-02,2\n2024-01-03,3\n")
     read = read_series([path], DataSettings(query="select 1"))
     assert read.series.num_rows == 3
-    assert [finding.code for finding in read.findings] == ["W_INPUT_QUERY"]
+    assert [finding.code for finding in read.findings] == ["N_INPUT_QUERY"]
 
 
 def test_text_of_sqlite_that_is_no_number_is_refused_with_its_row(tmp_path: Path) -> None:

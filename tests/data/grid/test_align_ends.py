@@ -28,7 +28,7 @@ def test_series_that_end_early_go_on_without_values_to_the_newest_timestamp(tmp_
 
 def test_what_was_added_is_counted_and_named(tmp_path: Path) -> None:
     found = next(one for one in read(tmp_path, align=True).findings if one.code == "W_TIME_ALIGNED")
-    assert (found.severity, found.count) == ("repair", 3)
+    assert (found.severity, found.count) == ("warning", 3)
     assert found.message.startswith("1 of 2 series end before 2024-01-06, such as `b`: 3 rows without a value")
 
 

@@ -95,14 +95,14 @@ def test_ambiguous_hours_need_a_zone(write: Write) -> None:
 
 def test_timestamps_in_the_future_are_noted_with_their_rows(write: Write) -> None:
     result = read(write("time,y\n2024-01-01,1\n2025-01-01,2\n9024-01-01,3\n".replace("9024", "2926")), freq="YS")
-    note = next(finding for finding in result.findings if finding.code == "W_TIME_FUTURE")
+    note = next(finding for finding in result.findings if finding.code == "N_TIME_FUTURE")
     assert (note.rows, note.count) == ((4,), 1)
     assert "timestamps in the future, such as 2926-01-01" in note.message
 
 
 def test_rows_of_a_known_future_are_no_timestamps_in_the_future(write: Write) -> None:
     result = read(write("time,y,x\n2024-01-01,1,1\n2025-01-01,2,1\n2926-01-01,,1\n"), freq="YS", future=("x",))
-    assert "W_TIME_FUTURE" not in codes(result)
+    assert "N_TIME_FUTURE" not in codes(result)
 
 
 def test_a_horizon_past_the_last_year_is_refused_before_anything_is_trained(write: Write) -> None:

@@ -36,4 +36,4 @@ def test_missing_targets_are_filled_as_asked_and_never_across_series(
 def test_every_filled_value_is_counted(write: Write) -> None:
     read = read_series([write(PANEL)], DataSettings(fill="previous", id=("id",)))
     (finding,) = [finding for finding in read.findings if finding.code == "W_VALUE_FILLED"]
-    assert (finding.severity, finding.count) == ("repair", 6)
+    assert (finding.severity, finding.count) == ("warning", 6)

@@ -209,7 +209,7 @@ def test_24_o_clock_is_midnight_of_the_next_day_and_counted() -> None:
     timestamps = parse("2024-01-31 23:00", "2024-01-31 24:00", "2024-02-01 01:00")
     assert shown(timestamps)[1] == "2024-02-01"
     assert [(one.code, one.severity, one.rows, one.count) for one in timestamps.findings] == [
-        ("W_TIME_24", "repair", (3,), 1)
+        ("W_TIME_24", "warning", (3,), 1)
     ]
 
 

@@ -16,7 +16,7 @@ def parse(*cells: object) -> tuple[list[float], list[Finding]]:
 
 def refusal(*cells: object) -> Finding:
     (finding,) = parse(*cells)[1]
-    assert finding.severity == "refusal"
+    assert finding.severity == "error"
     return finding
 
 
@@ -37,7 +37,7 @@ def test_truth_values_are_one_and_zero() -> None:
 def test_missing_tokens_are_missing_not_refused_and_counted() -> None:
     values, findings = parse("1", "NA", None, "-", "", "NA", "#DIV/0!")
     assert np.isnan(values).tolist() == [False, True, True, True, True, True, True]
-    assert [(finding.severity, finding.count) for finding in findings] == [("repair", 4)]
+    assert [(finding.severity, finding.count) for finding in findings] == [("warning", 4)]
     assert "`NA` 2, `-` 1, `#DIV/0!` 1" in findings[0].message
 
 

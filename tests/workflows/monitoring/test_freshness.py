@@ -160,7 +160,7 @@ def test_every_difference_from_the_rows_that_were_meant_is_refused_where_that_is
         answer(Request(refuse_stale="any", output=tmp_path / "out.csv"), store=store_of(path))
     codes = [finding.code for finding in caught.value.findings]
     assert codes == ["E_LAST_MISSING", "E_SERIES_GONE", "E_HISTORY_REVISED"]
-    assert {finding.severity for finding in caught.value.findings} == {"refusal"}
+    assert {finding.severity for finding in caught.value.findings} == {"error"}
     assert not (tmp_path / "out.csv").exists()
 
 

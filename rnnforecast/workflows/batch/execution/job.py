@@ -77,7 +77,7 @@ class Report:
     model: str | None = None
     verdict: str | None = None
     num_rows: int = 0
-    repairs: int = 0
+    num_warnings: int = 0
     notes: list[str] = field(default_factory=list)
     digests: dict[str, str] = field(default_factory=dict)
 
@@ -86,8 +86,8 @@ class Report:
         notes = document.get("notes")
         listed = document.get("findings")
         findings = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
-        self.repairs = sum(each.get("severity") == "repair" for each in findings)
-        refused = [str(each.get("message")) for each in findings if each.get("severity") == "refusal"]
+        self.num_warnings = sum(each.get("severity") == "warning" for each in findings)
+        refused = [str(each.get("message")) for each in findings if each.get("severity") == "error"]
         self.left_out += [message for message in refused if message not in self.left_out]
         if isinstance(notes, list):
             self.notes += [str(note) for note in notes if note not in self.notes]

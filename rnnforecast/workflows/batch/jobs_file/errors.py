@@ -33,7 +33,6 @@ class Faults:
         shown = None if value is None else repr(value)[:_MAX_VALUE_LENGTH]
         finding = Finding(
             "E_RUN_CONFIG",
-            "refusal",
             f"line {line}: {message}",
             file=self.file,
             rows=(line,),

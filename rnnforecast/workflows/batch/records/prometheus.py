@@ -27,7 +27,7 @@ _JOB = {
     "rnnforecast_job_exit_code": "Exit code of the job in the last run.",
     "rnnforecast_job_duration_seconds": "How long the job took in the last run.",
     "rnnforecast_job_rows": "Rows of the forecast of the job.",
-    "rnnforecast_job_repairs": "Repairs to the data of the job in the last run.",
+    "rnnforecast_job_warnings": "Warnings about the data of the job in the last run.",
 }
 
 
@@ -59,7 +59,7 @@ def metrics_text(result: BatchResult, history: History, *, now: float) -> Iterat
     yield from _gauge(_JOB, "rnnforecast_job_exit_code", [(labels, job.exit_code) for labels, job in jobs])
     yield from _gauge(_JOB, "rnnforecast_job_duration_seconds", [(labels, job.seconds) for labels, job in jobs])
     yield from _gauge(_JOB, "rnnforecast_job_rows", [(labels, job.num_rows) for labels, job in jobs])
-    yield from _gauge(_JOB, "rnnforecast_job_repairs", [(labels, job.repairs) for labels, job in jobs])
+    yield from _gauge(_JOB, "rnnforecast_job_warnings", [(labels, job.num_warnings) for labels, job in jobs])
 
 
 def _gauge(

@@ -18,7 +18,7 @@ def _result(*jobs: JobResult) -> BatchResult:
     return BatchResult("/srv/nightly.toml", "store", "r1", "ledger", 3, jobs, num_workers=1, seconds=2.5)
 
 
-JOBS = (JobResult("shops", "done", 0, seconds=1.5, num_rows=28, repairs=2), JobResult(ODD, "failed", 13))
+JOBS = (JobResult("shops", "done", 0, seconds=1.5, num_rows=28, num_warnings=2), JobResult(ODD, "failed", 13))
 
 
 def _samples(text: str) -> dict[tuple[str, str], float]:
