@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Literal, get_args, get_origin
 from rnnforecast.cli.main import Commands
 from rnnforecast.cli.models import ModelCommands
 from rnnforecast.config import DataSettings, EvaluationSettings, NetworkSettings, TrainingSettings
-from rnnforecast.durations import Duration
+from rnnforecast.grammars import Duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -21,12 +21,21 @@ from pydantic import (
     model_validator,
 )
 
-from rnnforecast.durations import Duration
 from rnnforecast.errors import UsageError
+from rnnforecast.grammars import (
+    Duration,
+    check_calendar,
+    check_country,
+    check_date_format,
+    check_frequency,
+    check_step_length,
+    find_zone,
+    parse_size,
+)
 from rnnforecast.masking import masked
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from rnnforecast.findings import JSONValue
 
@@ -110,14 +119,40 @@ def _as_duration(value: object, *, allow_zero: bool = False) -> object:
     if isinstance(value, Duration):
         return value
     try:
-        return Duration.parse(value, option="", allow_zero=allow_zero)
+        return Duration.parse(value, allow_zero=allow_zero)
     except UsageError as error:
-        raise ValueError(f"invalid duration; {error.hint}") from None
+        raise ValueError(_in_one_line(error)) from None
+
+
+def _grammar(check: Callable[[str], object]) -> AfterValidator:
+    """Return a validator that rejects a text where `check` raises UsageError."""
+
+    def validate(text: str) -> str:
+        try:
+            check(text)
+        except UsageError as error:
+            raise ValueError(_in_one_line(error)) from None
+        return text
+
+    return AfterValidator(validate)
+
+
+def _in_one_line(error: UsageError) -> str:
+    return f"{error.message}; {error.hint}" if error.hint else error.message
 
 
 #: Durations are kept as their text.
 PositiveDuration = Annotated[Duration, BeforeValidator(_as_duration), PlainSerializer(str)]
 WaitDuration = Annotated[Duration, BeforeValidator(partial(_as_duration, allow_zero=True)), PlainSerializer(str)]
+
+
+FrequencyName = Annotated[str, _grammar(check_frequency)]
+StepLength = Annotated[str, _grammar(check_step_length)]
+ZoneName = Annotated[str, _grammar(find_zone)]
+DateFormat = Annotated[str, _grammar(check_date_format)]
+CalendarName = Annotated[str, _grammar(check_calendar)]
+CountryName = Annotated[str, _grammar(check_country)]
+ByteSize = Annotated[str, _grammar(parse_size)]
 
 
 class _Frozen(BaseModel):
@@ -132,7 +167,9 @@ class DataSettings(_Frozen):
     )
     target: Columns = Field((), description="target column, repeat for several")
     id: Columns = Field((), description="column that tells the series of a panel apart, repeat for several")
-    freq: str | None = Field(None, description="frequency: 15min, h, D, B, W-SUN, MS, ME, QS-JAN, YS-JAN, step ...")
+    freq: FrequencyName | None = Field(
+        None, description="frequency: 15min, h, D, B, W-SUN, MS, ME, QS-JAN, YS-JAN, step ..."
+    )
     season_length: int | None = Field(None, ge=1, le=100_000, description="steps in one season; 1: no season")
     horizon: int | None = Field(None, ge=1, le=MAX_HORIZON, description="steps to forecast")
     past: Columns = Field((), description="covariate known up to the cutoff, repeat for several")
@@ -142,21 +179,23 @@ class DataSettings(_Frozen):
     calendar_features: Features = Field(
         (), description="covariates made from the calendar: season, holidays (with --country)"
     )
-    country: str | None = Field(None, description="country whose holidays are meant, or a part of one: DE, DE-BY")
-    date_format: str | None = Field(None, description="how timestamps are written, such as %d.%m.%Y %H:%M")
+    country: CountryName | None = Field(
+        None, description="country whose holidays are meant, or a part of one: DE, DE-BY"
+    )
+    date_format: DateFormat | None = Field(None, description="how timestamps are written, such as %d.%m.%Y %H:%M")
     dayfirst: bool | None = Field(None, description="01/02/2024 is the first of February; monthfirst: 2 January")
     locale: Locale | None = Field(None, description="language of month names")
     epoch_unit: EpochUnit | None = Field(None, description="whole numbers count this unit since 1970-01-01 in UTC")
     excel_dates: bool = Field(False, description="numbers are days as spreadsheets count them: 45292.5")
-    tz: str | None = Field(None, description="time zone the timestamps are written in, such as Europe/Berlin")
+    tz: ZoneName | None = Field(None, description="time zone the timestamps are written in, such as Europe/Berlin")
     ambiguous: Ambiguous | None = Field(None, description="which one is meant of an hour that a clock repeats")
     nonexistent: Nonexistent | None = Field(
         None, description="what becomes of a timestamp in the hour a clock leaves out"
     )
-    calendar: str | None = Field(
+    calendar: CalendarName | None = Field(
         None, description="closed days: a market (XNYS), a country (DE, DE-BY), weekdays, learned, every-day"
     )
-    resample: str | None = Field(None, description="bring rows to this frequency, such as 1h; needs --aggregate")
+    resample: StepLength | None = Field(None, description="bring rows to this frequency, such as 1h; needs --aggregate")
     aggregate: Aggregate | None = Field(None, description="what the rows of one step become")
     encoding: str | None = Field(None, description="encoding of the text, such as cp1252, latin-1, utf-16")
     delimiter: str | None = Field(None, description="what parts the cells: one character, or tab")
@@ -182,9 +221,8 @@ class DataSettings(_Frozen):
     drop_last_partial: bool = Field(False, description="leave out a last row that is cut off")
     dataset: bool = Field(False, description="a folder is one table in several files")
     sample: int | None = Field(None, ge=1, description="read only about this many rows, the last ones of each file")
-    max_bytes: str | None = Field(
+    max_bytes: ByteSize | None = Field(
         None,
-        pattern=r"^\d+(\.\d+)? ?([kKmMgGtT][iI]?)?[bB]?$",
         description="size above which an input is refused, decompressed; unset: 8GiB or half of the free memory",
     )
     query: str | None = Field(None, min_length=1, description="what to read of a database, such as 'select * from x'")
@@ -312,7 +350,8 @@ def _unknown_key(key: str, known: Mapping[str, str]) -> str:
 def _bad_value(location: tuple[int | str, ...], value: object, message: str) -> str:
     key = next((_flat_key(part) for part in reversed(location) if isinstance(part, str) and "-" not in part), "?")
     message = message.removeprefix("Value error, ")
-    return f"`{key}` = {value!r}: {message[:1].lower()}{message[1:]}"
+    place = f"`{key}`" if f"`{value}`" in message else f"`{key}` = {value!r}"
+    return f"{place}: {message[:1].lower()}{message[1:]}"
 
 
 class MemberSettings(_Frozen):

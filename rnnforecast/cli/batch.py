@@ -21,8 +21,8 @@ from rnnforecast.cli.options import (
     Workers,
 )
 from rnnforecast.cli.view import View
-from rnnforecast.durations import Duration
 from rnnforecast.errors import OutputError, UsageError
+from rnnforecast.grammars import Duration
 
 if TYPE_CHECKING:
     from rnnforecast.workflows.batch.run import Options

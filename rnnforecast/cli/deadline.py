@@ -7,8 +7,8 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rnnforecast.durations import Duration
 from rnnforecast.errors import ResourceError, UsageError
+from rnnforecast.grammars import Duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,10 +17,11 @@ from rnnforecast.data.databases.address import absolute, is_database, parse_addr
 from rnnforecast.data.errors import quoted_path
 from rnnforecast.data.files.compression import PACKED_ENDINGS, unpack
 from rnnforecast.data.files.encoding import to_utf8
-from rnnforecast.data.files.local import cap_of, in_bytes, read_bytes, told_where
+from rnnforecast.data.files.local import cap_of, read_bytes, told_where
 from rnnforecast.data.files.remote import expand_url, is_url, list_url, read_url, shown
 from rnnforecast.errors import DataError, InputError
 from rnnforecast.findings import Finding
+from rnnforecast.grammars import parse_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -148,7 +149,7 @@ def open_database(url: str, settings: DataSettings) -> Source:
     """
     from rnnforecast.data.databases.reading import read_query  # nobody who reads a file waits for it
 
-    asked = in_bytes(settings.max_bytes)
+    asked = None if settings.max_bytes is None else parse_size(settings.max_bytes)
     cap = cap_of(asked)
     path, payload, digest = read_query(url, query=settings.query, wait=settings.wait.seconds, cap=cap)
     return Source(path, "parquet", payload, digest, is_trusted=asked is not None, cap=cap)
@@ -169,7 +170,7 @@ def _tables(paths: Sequence[str], folder: str) -> list[str]:
 
 def open_source(path: str, *, encoding: str | None = None, max_bytes: str | None = None) -> Source:
     """Read one input, `-` for standard input. Raises InputError where it cannot be read, DataError for its content."""
-    asked = in_bytes(max_bytes)
+    asked = None if max_bytes is None else parse_size(max_bytes)
     cap = cap_of(asked)
     with told_where(shown(path)):
         raw = read_url(path, cap=cap) if is_url(path) else read_bytes(path, cap=cap)

@@ -88,7 +88,7 @@ ZONES: tuple[Case, ...] = (
         text_file(rows(HOURS)),
         "refused",
         flags={"tz": "Europe/Berln"},
-        says=("no time zone `Europe/Berln`", "did you mean `Europe/Berlin`"),
+        says=("unknown time zone `Europe/Berln`", "did you mean `Europe/Berlin`"),
         fix={"tz": "Europe/Berlin"},
         fixed_values=VALUES,
         code=ExitCode.USAGE,

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -47,6 +48,27 @@ def test_json_is_one_document_even_when_a_job_failed_and_quiet_was_asked_for(wor
     document = json.loads(shown.out)
     assert (shown.code, document["exit_code"], document["jobs_ok"]) == (3, 3, 1)
     assert [job["status"] for job in document["jobs"]] == ["done", "failed"]
+
+
+def test_check_names_every_invalid_value_with_its_line(workplace: Path, run: RunCommand) -> None:
+    faults = {
+        "time_budget": "1x",
+        "timeout": "90",
+        "max_age": "2 months",
+        "freq": "foo",
+        "tz": "Nowhere/X",
+        "date_format": "%Q",
+        "resample": "zz",
+        "calendar": "XXXX",
+        "max_bytes": "much",
+    }
+    job = '[[job]]\nname = "a"\ndata = "good.csv"\n' + "".join(f'{key} = "{value}"\n' for key, value in faults.items())
+    shown = run("batch", _write(workplace, job), "--check")
+    assert shown.code == 2
+    for line, (key, value) in enumerate(faults.items(), start=4):
+        assert re.search(rf"line {line}: job `a`: .*{key}.*", shown.err), key
+        assert f"`{value}`" in shown.err
+    assert not (workplace / "a.csv").exists()
 
 
 def test_check_runs_nothing_and_writes_nothing(workplace: Path, run: RunCommand) -> None:

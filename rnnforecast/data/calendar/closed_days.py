@@ -6,14 +6,8 @@ The closed days stand in the frequency itself, so that a model file needs no oth
 
 from __future__ import annotations
 
-import difflib
-import importlib.util
-import re
-import sys
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,7 +16,6 @@ from rnnforecast.data.calendar.frequency import (
     EVERY_DAY_MASK,
     FIXED_UNITS,
     WEEKDAY_MASK,
-    WEEKDAYS,
     Frequency,
     align,
 )
@@ -30,14 +23,13 @@ from rnnforecast.data.errors import refusal, rows_in_words
 from rnnforecast.data.ragged import ROWS_A_BLOCK
 from rnnforecast.errors import DataError, ResourceError, UsageError
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
+from rnnforecast.grammars import WEEKDAYS, load_calendar
 
 if TYPE_CHECKING:
     from rnnforecast.arrays import DatetimeArray, Int64Array, TimestampArray
     from rnnforecast.data.rows import Rows
 
 
-#: Words of `--calendar` that are no market and no country.
-WORDS = ("weekdays", "learned", "every-day")
 #: Years after the last row for which closed days are written into the frequency.
 YEARS_AHEAD = 50
 #: Markets that are tried for rows of business days, the likeliest first.
@@ -45,8 +37,6 @@ _MARKETS = (
     "XNYS", "XECB", "XLON", "XETR", "XTSE", "XJPX", "XHKG", "XSHG", "XNSE", "XASX", "XSWX", "XKRX", "BVMF", "XMEX",
     "XSES", "XTAI", "XMAD", "XJSE", "XIST", "XNZE", "XWAR",
 )  # fmt: skip
-#: How countries and markets are written.
-_CODE = re.compile("[A-Z][A-Z0-9]{1,3}")
 MIN_HOLIDAYS = 3
 #: Share of empty open days that may be no holidays of a calendar that is recognised: real gaps.
 MAX_OTHER_GAPS = 0.2
@@ -80,7 +70,7 @@ def named_days(name: str, first_year: int, last_year: int) -> _Days:
     Raises UsageError for a name that is neither, ResourceError where the package `holidays` is not installed.
     """
     years = range(max(first_year, 1), min(last_year, 9_998) + 1)
-    found = _lookup(name, years)
+    found = load_calendar(name, years)
     weekend: set[int] = set(found.weekend)
     weekmask = "".join("0" if weekday in weekend else "1" for weekday in range(7))
     days = np.array(sorted(found), dtype="datetime64[D]")
@@ -93,54 +83,7 @@ def holidays_of(name: str, first_year: int, last_year: int) -> DatetimeArray:
     Raises what `named_days` raises.
     """
     years = range(max(first_year, 1), min(last_year, 9_998) + 1)
-    return np.array(sorted(_lookup(name, years)), dtype="datetime64[D]")
-
-
-def _load_alone(calendar: Any) -> None:
-    """Load the module of one calendar without the package around it, which loads some 250 others before.
-
-    Where the library keeps its calendars otherwise, it loads them as it likes.
-    """
-    module_name, name = getattr(calendar, "module_name", ""), getattr(calendar, "entity_name", "")
-    package, _, rest = str(module_name).partition(".")
-    if package != "holidays" or not rest or module_name in sys.modules or calendar.entity is not None:
-        return
-    path = Path(sys.modules[package].__file__ or "").parent.joinpath(*rest.split(".")).with_suffix(".py")
-    spec = importlib.util.spec_from_file_location(module_name, path)
-    if spec is None or spec.loader is None or not path.is_file():
-        return
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    calendar.entity = getattr(module, name, None)
-
-
-def _lookup(name: str, years: range) -> Any:
-    try:
-        import holidays
-    except ImportError as error:
-        raise ResourceError(
-            f"the calendar `{name}` needs the package `holidays`, which is not installed",
-            hint="install it with `pip install holidays`, or name weekdays, learned or every-day",
-            code="E_ENV_HOLIDAYS",
-        ) from error
-    code, _, part = name.partition("-")
-    # one calendar is loaded so; the lists of names below load all of them, ten times slower
-    calendar = getattr(holidays, code, None) if _CODE.fullmatch(code) else None
-    if callable(calendar):
-        _load_alone(calendar)
-        with suppress(NotImplementedError):  # an unknown part
-            return calendar(subdiv=part or None, years=years)
-    countries = holidays.list_supported_countries()
-    known = [*WORDS, *holidays.list_supported_financial(), *countries]
-    if part and code in countries:
-        known = [f"{code}-{one}" for one in countries[code]]
-    near = [one for one in known if one.lower() == name.lower()] or difflib.get_close_matches(name, known, n=1)
-    raise UsageError(
-        f"unknown calendar `{name}`" + (f", did you mean `{near[0]}`?" if near else ""),
-        hint="write the code of a market (XNYS, XLON, XETR), of a country (US, DE, DE-BY), or weekdays, learned, "
-        "every-day",
-        code="E_RUN_CALENDAR",
-    )
+    return np.array(sorted(load_calendar(name, years)), dtype="datetime64[D]")
 
 
 def set_open_days(

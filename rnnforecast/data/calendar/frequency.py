@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import numpy as np
 
 from rnnforecast.errors import DataError, UsageError
+from rnnforecast.grammars import LAST_DAY, MONTHS, WEEKDAYS, FrequencyText, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from rnnforecast.arrays import DatetimeArray, Int64Array, TimestampArray
     from rnnforecast.findings import JSONValue
 
-Unit = Literal["step", "second", "minute", "hour", "day", "business-day", "week", "month", "quarter", "year"]
 
 SECOND = 1_000_000  # microseconds
 DAY = 86_400 * SECOND
@@ -32,10 +32,7 @@ FIXED_UNITS: dict[str, int] = {
     "week": 7 * DAY,
 }
 MONTHS_IN: dict[str, int] = {"month": 1, "quarter": 3, "year": 12}
-LAST_DAY = 31  # day of month that means the month's end
 
-WEEKDAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
-MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _SHORT = {"step": "step", "second": "s", "minute": "min", "hour": "h", "day": "D", "business-day": "B"}
 _MONDAY = 4  # days from 1970-01-01, a Thursday, to the first Monday
 WEEKDAY_MASK = "1111100"  # open from Monday to Friday
@@ -236,59 +233,30 @@ def day_of_month(months: Int64Array, day: int) -> DatetimeArray:
     return np.minimum(first + np.timedelta64(day - 1, "D"), last)
 
 
-_PATTERN = re.compile(r"(\d*)\s*([A-Za-z]+)(?:-([A-Za-z]{3}))?(?:-(\d{1,2}))?")
-_HOURS = re.compile(r"(.+)\[([01]{7})(?: (\d\d:\d\d(?::\d\d)?)-(\d\d:\d\d(?::\d\d)?))?\]")
-_SPELLINGS: dict[str, tuple[Unit, int | None]] = {
-    "step": ("step", None), "s": ("second", None), "sec": ("second", None), "min": ("minute", None),
-    "t": ("minute", None), "h": ("hour", None), "d": ("day", None), "b": ("business-day", None),
-    "w": ("week", None), "m": ("month", None), "ms": ("month", 1), "me": ("month", LAST_DAY),
-    "q": ("quarter", None), "qs": ("quarter", 1), "qe": ("quarter", LAST_DAY),
-    "y": ("year", None), "ys": ("year", 1), "ye": ("year", LAST_DAY), "a": ("year", None),
-    "second": ("second", None), "minute": ("minute", None), "hour": ("hour", None), "day": ("day", None),
-    "week": ("week", None), "month": ("month", None), "quarter": ("quarter", None), "year": ("year", None),
-    "hourly": ("hour", None), "daily": ("day", None), "weekly": ("week", None), "monthly": ("month", None),
-    "quarterly": ("quarter", None), "yearly": ("year", None), "annual": ("year", None),
-}  # fmt: skip
-
-
 def parse_frequency(text: str, timestamps: TimestampArray | None = None) -> Frequency:
     """Return the frequency that a user wrote; what the text leaves open (weekday, phase) is taken from the timestamps.
 
     Raises UsageError for a word that names no frequency.
     """
-    hours = _HOURS.fullmatch(text.strip())
-    if hours is not None:
-        return _with_hours(parse_frequency(hours[1], timestamps), hours)
-    match = _PATTERN.fullmatch(text.strip())
-    spelling = _SPELLINGS.get(match[2].lower()) if match else None
-    if match is None or spelling is None:
-        raise UsageError(
-            f"unknown frequency `{text}`",
-            hint="write one of s, min, h, D, B, W-SUN, MS, ME, QS-JAN, QE-DEC, YS-JAN, YE-DEC or step, "
-            "with a number in front for multiples, such as 15min",
-            code="E_RUN_FREQ",
-        )
-    unit, day = spelling
-    if match[4]:
-        day = int(match[4])
-    plain = Frequency(unit, multiple=int(match[1] or 1), day=day or 1)
-    anchored = (
-        plain if timestamps is None or not len(timestamps) else align(plain, timestamps, keep_day=day is not None)
-    )
-    return _with_anchor(anchored, match[3], text) if match[3] else anchored
+    told = FrequencyText.parse(text)
+    freq = Frequency(told.unit, multiple=told.multiple, day=told.day or 1)
+    if timestamps is not None and len(timestamps):
+        freq = align(freq, timestamps, keep_day=told.day is not None)
+    if told.anchor is not None:
+        freq = _with_anchor(freq, told.anchor)
+    return _with_hours(freq, told) if told.weekmask is not None else freq
 
 
-def _with_hours(freq: Frequency, hours: re.Match[str]) -> Frequency:
+def _with_hours(freq: Frequency, told: FrequencyText) -> Frequency:
     """Return the frequency on the open days, and in the open hours, that its text names."""
-    weekmask, opens, closes = hours[2], hours[3], hours[4]
-    if opens is None or freq.unit not in FIXED_UNITS:
-        return replace(freq, weekmask=weekmask)
+    freq = replace(freq, weekmask=told.weekmask or freq.weekmask)
+    if told.hours is None or freq.unit not in FIXED_UNITS:
+        return freq
     first, last = (
-        int(np.timedelta64(np.datetime64(f"1970-01-01T{time}") - _EPOCH, "us").astype(np.int64))
-        for time in (opens, closes)
+        int(np.timedelta64(np.datetime64(f"1970-01-01T{time}") - _EPOCH, "us").astype(np.int64)) for time in told.hours
     )
     slots = (last - first) % DAY // (FIXED_UNITS[freq.unit] * freq.multiple) + 1
-    return replace(freq, weekmask=weekmask, phase=first, slots=slots)
+    return replace(freq, phase=first, slots=slots)
 
 
 def align(freq: Frequency, timestamps: TimestampArray, *, keep_day: bool = False) -> Frequency:
@@ -339,13 +307,8 @@ def common_day(timestamps: TimestampArray) -> int:
     return highest if bool(((numbers == highest) | (ends & (numbers < highest))).all()) else 1
 
 
-def _with_anchor(freq: Frequency, name: str, text: str) -> Frequency:
-    """Return the frequency on the weekday or month that its text names, such as W-SUN or QS-JAN."""
-    names = WEEKDAYS if freq.unit == "week" else MONTHS if freq.unit in ("quarter", "year") else ()
-    if name.upper() not in names:
-        known = f"one of {', '.join(names)}" if names else "no suffix"
-        raise UsageError(f"frequency `{text}`: {known} is known after `{freq.unit}`", code="E_RUN_FREQ")
-    number = names.index(name.upper())
+def _with_anchor(freq: Frequency, number: int) -> Frequency:
+    """Return the frequency on a weekday or month, counted from 0: W-SUN is 6, QS-JAN is 0."""
     if freq.unit == "week":
         weekday = (freq.phase // DAY - _MONDAY) % 7
         phase = (freq.phase + (number - weekday) * DAY) % (freq.multiple * 7 * DAY)

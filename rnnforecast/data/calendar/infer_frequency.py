@@ -13,13 +13,13 @@ from rnnforecast.data.calendar.frequency import (
     MONTHS_IN,
     SECOND,
     Frequency,
-    Unit,
     align,
     common_day,
     in_words,
 )
 from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding
+from rnnforecast.grammars import Unit
 
 if TYPE_CHECKING:
     import numpy.typing as npt

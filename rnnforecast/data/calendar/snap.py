@@ -13,10 +13,8 @@ import numpy as np
 
 from rnnforecast.data.calendar.frequency import (
     DAY,
-    LAST_DAY,
     SECOND,
     Frequency,
-    Unit,
     day_of_month,
     in_words,
     parse_frequency,
@@ -24,6 +22,7 @@ from rnnforecast.data.calendar.frequency import (
 from rnnforecast.data.calendar.infer_frequency import describe_step, infer_frequency, same_series
 from rnnforecast.data.errors import listed
 from rnnforecast.errors import DataError
+from rnnforecast.grammars import LAST_DAY, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

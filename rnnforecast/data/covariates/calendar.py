@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.data.calendar.closed_days import holidays_of
-from rnnforecast.data.calendar.frequency import DAY, FIXED_UNITS, LAST_DAY, MONTHS_IN
+from rnnforecast.data.calendar.frequency import DAY, FIXED_UNITS, MONTHS_IN
 from rnnforecast.data.ragged import offsets_of, positions
 from rnnforecast.data.timestamps.timezones import read_zone
 from rnnforecast.errors import UsageError
+from rnnforecast.grammars import LAST_DAY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -23,16 +23,6 @@ MAX_BYTES = 8 * 2**30
 #: How long a named pipe may stay without a writer.
 PIPE_WAIT_SECONDS = 60.0
 _CHUNK = 2**22
-_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kmgt]?)(i?)b?", re.IGNORECASE)
-
-
-def in_bytes(size: str | None) -> int | None:
-    """Return a size such as `500MB` or `2GiB` in bytes; its form was checked by the settings."""
-    found = None if size is None else _SIZE.fullmatch(size.strip())
-    if found is None:
-        return None
-    base = 1024 if found[3] else 1000
-    return int(float(found[1]) * base ** " kmgt".index(found[2].lower() or " "))
 
 
 def cap_of(max_bytes: int | None) -> int:

@@ -76,10 +76,6 @@ def resample(
 def _grid(text: str) -> Frequency:
     """Return the grid of a frequency: steps begin at full hours and midnights, weeks on Mondays."""
     freq = parse_frequency(text)
-    if not freq.is_calendar:
-        raise UsageError(
-            "`--resample` needs a length of time", hint="such as 15min, 1h, 1D, 1W or MS", code="E_RUN_RESAMPLE"
-        )
     if freq.unit == "week" and "-" not in text:
         return parse_frequency(f"{text}-MON")
     return freq

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,8 +12,8 @@ import numpy as np
 
 from rnnforecast.data.calendar.frequency import in_words
 from rnnforecast.data.errors import refusal, rows_in_words
-from rnnforecast.errors import UsageError
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
+from rnnforecast.grammars import find_zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from rnnforecast.data.rows import Rows
 
 
-_OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d{2})?")
 _HOUR = 3_600_000_000  # microseconds
 #: Years outside which no zone has rules of its own.
 _FIRST_YEAR, _LAST_YEAR = 1900, 2100
@@ -59,7 +57,7 @@ class Zone:
 
 def read_zone(name: str, timestamps: TimestampArray) -> Zone:
     """Return the rules of a zone for the years of some timestamps; raises UsageError for a name that is no zone."""
-    zone, known_as = _find(name)
+    zone, known_as = find_zone(name)
     years = timestamps.astype("datetime64[Y]").astype(np.int64) + 1970 if len(timestamps) else np.array([2000])
     first = min(max(int(years.min()) - 1, _FIRST_YEAR), _LAST_YEAR)
     last = min(max(int(years.max()) + 2, _FIRST_YEAR), _LAST_YEAR) + 1
@@ -86,31 +84,6 @@ def _change(zone: tzinfo, early: datetime, late: datetime) -> int:
         middle = early + timedelta(seconds=int((late - early).total_seconds()) // 2)
         early, late = (early, middle) if _offset(zone, middle) == wanted else (middle, late)
     return int(late.timestamp()) * 1_000_000
-
-
-def _find(name: str) -> tuple[tzinfo, str]:
-    """Return a zone by its name or offset, and the name under which pandas knows it too."""
-    from datetime import timezone
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
-
-    offset = _OFFSET.fullmatch(name.strip())
-    if offset is not None:
-        minutes = (int(offset[2]) * 60 + int(offset[3] or 0)) * (-1 if offset[1] == "-" else 1)
-        if abs(minutes) <= 14 * 60:
-            return timezone(timedelta(minutes=minutes)), f"UTC{offset[1]}{int(offset[2]):02d}:{int(offset[3] or 0):02d}"
-    try:
-        return ZoneInfo(name.strip()), name.strip()
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        zones = {zone.lower(): zone for zone in available_timezones()}
-        ends = {zone.rpartition("/")[2].lower(): zone for zone in sorted(zones.values(), reverse=True)}
-        lowered = name.strip().lower().replace(" ", "_")
-        near = [ends[lowered]] if lowered in ends else []
-        near = near or [{**ends, **zones}[one] for one in difflib.get_close_matches(lowered, [*zones, *ends], n=1)]
-        raise UsageError(
-            f"there is no time zone `{name}`" + (f", did you mean `{near[0]}`?" if near else ""),
-            hint="write a zone as Europe/Berlin, or a fixed offset as +01:00",
-            code="E_RUN_TZ",
-        ) from None
 
 
 def rules_version() -> str:

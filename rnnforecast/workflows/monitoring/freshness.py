@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from rnnforecast.durations import Duration
 from rnnforecast.errors import StaleError, UsageError
 from rnnforecast.findings import Finding
+from rnnforecast.grammars import Duration
 from rnnforecast.json_values import timestamp_to_json
 from rnnforecast.model_io.train_stats import digests
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rnnforecast import grammars
 from rnnforecast.config import DataSettings
 from rnnforecast.data.calendar import closed_days as closures
 from rnnforecast.data.calendar.closed_days import OpenDays, named_days, set_open_days
@@ -252,8 +253,8 @@ def test_one_calendar_is_loaded_alone_and_holds_the_days_of_the_library() -> Non
 
 
 def test_a_library_that_keeps_its_calendars_otherwise_loads_them_as_it_likes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(closures, "_load_alone", lambda _: None)
+    monkeypatch.setattr(grammars, "_load_alone", lambda _: None)
     expected = closures.holidays_of("DE-BY", 2024, 2024).tolist()
     monkeypatch.undo()
     assert closures.holidays_of("DE-BY", 2024, 2024).tolist() == expected
-    closures._load_alone(object())  # nothing is known of it, and nothing happens
+    grammars._load_alone(object())  # nothing is known of it, and nothing happens

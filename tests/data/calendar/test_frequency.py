@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnforecast.data.calendar.frequency import Frequency, Unit, parse_frequency
+from rnnforecast.data.calendar.frequency import Frequency, parse_frequency
 from rnnforecast.errors import DataError, UsageError
+from rnnforecast.grammars import Unit
 
 UNITS: tuple[Unit, ...] = (
     "step", "second", "minute", "hour", "day", "business-day", "week", "month", "quarter", "year",

@@ -131,12 +131,6 @@ def test_several_time_columns_are_named_with_a_comma_or_as_a_list(write: Write) 
     assert read(path, time=["when", "hh"]).assumptions.time == "when+hh"
 
 
-def test_a_format_that_is_none_is_refused_with_an_example(write: Write) -> None:
-    with pytest.raises(UsageError, match="`--date-format %Q` is no format") as caught:
-        read(write("time,y\n2024-01-01,1\n2024-01-02,2\n"), date_format="%Q")
-    assert "%Y" in str(caught.value.hint)
-
-
 def test_a_named_format_may_have_offsets(write: Write) -> None:
     result = read(write("time,y\n1.1.2024 12 +0100,1\n1.1.2024 12 +0000,2\n"), date_format="%d.%m.%Y %H %z")
     assert (result.series.freq.timezone, result.assumptions.freq) == ("UTC", "h")

@@ -102,5 +102,3 @@ def test_steps_cannot_be_resampled() -> None:
     counted = Rows(steps.items, np.arange(0), steps.values, steps.labels, steps.locate, steps.time_column)
     with pytest.raises(UsageError, match="`--resample` needs dates and times"):
         resampled(counted, "1h", "mean")
-    with pytest.raises(UsageError, match="`--resample` needs a length of time"):
-        resampled(EVENTS, "step", "mean")

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from rnnforecast.config import Settings
 from rnnforecast.data.databases.address import absolute, is_database, parse_address
 from rnnforecast.data.write import output_kind
-from rnnforecast.durations import Duration
 from rnnforecast.errors import UsageError
+from rnnforecast.grammars import Duration
 from rnnforecast.masking import holds_secret, masked
 from rnnforecast.model_io.base import BASE
 from rnnforecast.store.names import check_name, split_spec

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from rnnforecast.durations import Duration
 from rnnforecast.errors import UsageError
+from rnnforecast.grammars import Duration
 
 _STEPS = re.compile(r"on new data(?: of (\d+) steps?)?")
 
