@@ -18,3 +18,5 @@ TextArray = npt.NDArray[np.object_]
 DatetimeArray = npt.NDArray[np.datetime64]
 #: datetime64[us], or int64 where timestamps are step numbers.
 TimestampArray: TypeAlias = npt.NDArray[Any]
+#: A NumPy array or a torch tensor, where one source serves both engines.
+Array: TypeAlias = Any

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rnnforecast.arrays import Array as Array
 from rnnforecast.data.ragged import positions
 from rnnforecast.data.series import first_observed
 
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
 
     from rnnforecast.arrays import Float64Array, Int64Array
     from rnnforecast.data.series import SeriesSet
-
-
-#: A NumPy array or a torch tensor: one source serves both engines.
-Array: TypeAlias = Any
 
 
 @dataclass(frozen=True)

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.inference.cells import CELLS
 from rnnforecast.inference.equations import (
-    STEPS,
     CellWeights,
     Tensors,
     additive_scores,
     attend,
     dot_scores,
-    initial_state,
     linear,
     scan,
+    step,
 )
 from rnnforecast.inference.inputs import (
     encode_covariates,
@@ -181,8 +181,8 @@ def _head(member: MemberSettings, tensors: Tensors, batch: WindowBatch, state: F
         blocks = in_blocks(np, future, member.segment_length)[:, 0]
         inputs = inputs + linear(blocks, tensors["head.future.weight"])  # [B, K, d]
     cell, weights = head_cell(member.cell), CellWeights.read(tensors, "head.cell.")
-    start = initial_state(cell, state[:, None, :])  # [B, 1, d]
-    hidden = STEPS[cell](weights.input_gates(inputs), start, weights)[0]  # [B, K, d]
+    start = CELLS[cell].initial_state(state[:, None, :])  # [B, 1, d]
+    hidden = step(cell, weights, weights.input_gates(inputs), start)[0]  # [B, K, d]
     return linear(hidden, weight, bias).reshape(len(state), -1, num_quantiles)[:, :horizon]
 
 
@@ -204,9 +204,9 @@ def _decode(
     num_blocks = -(-horizon // segment)
     simple = np.zeros((num_windows, num_blocks * segment), dtype=normalised.values.dtype)
     simple[:, :horizon] = _simple_forecast(member, tensors, normalised)
-    weights, step = CellWeights.read(tensors, "decoder.cell."), STEPS[member.cell]
+    weights = CellWeights.read(tensors, "decoder.cell.")
     keys = linear(encoded.states, tensors["decoder.attention.key.weight"]) if member.attention == "additive" else None
-    state = initial_state(member.cell, encoded.final)
+    state = CELLS[member.cell].initial_state(encoded.final)
     previous = normalised.values[:, -segment:]
     outputs, looks = [], []
     for block in range(num_blocks):
@@ -218,7 +218,7 @@ def _decode(
             inputs.append(context)
             looks.append(look)
         read = linear(np.concatenate(inputs, axis=-1), tensors["decoder.input.weight"], tensors["decoder.input.bias"])
-        state = step(weights.input_gates(read), state, weights)
+        state = step(member.cell, weights, weights.input_gates(read), state)
         hidden = state[0]
         if member.attention == "dot":
             context, look = attend(dot_scores(hidden, encoded.states), seen, encoded.states)

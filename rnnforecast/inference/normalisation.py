@@ -10,19 +10,17 @@ from (1, or several segments of `causal`), H steps of one pass, R steps the line
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rnnforecast.arrays import Array as Array
 from rnnforecast.inference.shapes import Sizes
 
 if TYPE_CHECKING:
     from types import ModuleType
 
     from rnnforecast.config import Base, MemberSettings, Normalisation
-
-#: A NumPy array or a torch tensor.
-Array: TypeAlias = Any
 
 # a scale below this share of the level is rounding noise of a constant window
 SMALLEST_RELATIVE_SCALE = 1e-14

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from typing import get_args
 
 import numpy as np
 import torch
 
-from rnnforecast.config import MemberSettings
+from rnnforecast.config import Cell, MemberSettings
 from rnnforecast.data.windows import WindowBatch
 from rnnforecast.networks.forecaster import RecurrentForecaster, build_network
 
-CELLS = ("rnn", "rnn-relu", "lstm", "gru", "mingru", "minlstm")
+CELLS: tuple[Cell, ...] = get_args(Cell)
 LEVELS = (0.1, 0.5, 0.9)
 
 
