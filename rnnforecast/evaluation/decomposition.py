@@ -1,6 +1,6 @@
 """Classical decomposition of many windows at once: whether each has a season, and its seasonal factors.
 
-Windows end in the last column, so position p of a season stands in the columns whose distance to the first step ahead
+Windows end in the last column, so position p of a season is in the columns whose distance to the first step ahead
 is a multiple of the season away from p: the first step ahead has position 0.
 
 Axis legend: W windows, N columns, K seasons, m season_length.

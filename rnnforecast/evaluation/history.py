@@ -128,7 +128,7 @@ class Past:
 
 
 def newest_at_lag(series: SeriesSet, place: Int64Array, *, season_length: int) -> Int64Array:
-    """Return the newest observed flat row up to and with each row, of its own position in the season: [N]."""
+    """Return the newest observed flat row up to and with each row, of the same position in the season: [N]."""
     if series.observed.all():
         return np.arange(series.num_rows, dtype=np.int64)
     # rows of one series and one position in the season side by side, oldest first

@@ -1,4 +1,4 @@
-"""What errors are divided by so that series of any size can be averaged.
+"""Error scales: errors are divided by them so that series of any size can be averaged.
 
 Axis legend: S series, B rows of a block.
 """
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from rnnforecast.data.series import SeriesSet
 
 
-#: Differences below this share of the series' own size are rounding, not movement.
+#: Differences below this fraction of the series' size are rounding, not movement.
 ROUNDING = 1e-10
 
 
 @dataclass(frozen=True)
 class Scales:
-    """What the errors of each series are divided by; never 0, so a constant series has finite errors.
+    """Error scales of each series; never 0, so a constant series has finite errors.
 
-    `fallback` says what the scales are: 0 differences at the season, 1 differences of neighbours (the season gave
-    nothing or 0), 2 the mean size of the values (the series never moved), 3 the number 1 (nothing but zeros).
+    `fallback` tells how the scales were computed: 0 differences at the season, 1 differences of neighbours
+    (no season, or all of them 0), 2 the mean size of the values (the series never moved), 3 the number 1 (nothing but zeros).
     """
 
     mase: Float64Array  # [S] mean |y_t - y_{t-m}|
@@ -37,7 +37,7 @@ class Scales:
 def seasonal_scales(series: SeriesSet) -> Scales:
     """Return the scales of MASE and RMSSE over all rows of each series (Hyndman and Koehler 2006).
 
-    Give it the rows before the first held-out cutoff (`series.head(known)`), and nothing later is looked at.
+    Pass the rows before the first test cutoff (`series.head(known)`) so that no later row is used.
     """
     num_series, season_length = series.num_series, series.season_length
     sizes = _Means(num_series)

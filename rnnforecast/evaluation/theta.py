@@ -1,7 +1,7 @@
 """The Theta method for many windows at once: half a straight line, half a smoothed curve around it.
 
 Assimakopoulos, Nikolopoulos (2000), The theta model, International Journal of Forecasting 16: a series without its
-season is the mean of its regression line and of `2 Y - line`, which doubles its curvature. The line goes on straight,
+season is the mean of its regression line and of `2 Y - line`, which doubles its curvature. The line is extended,
 the curve is forecast by simple exponential smoothing. Hyndman, Billah (2003), Unmasking the Theta method, the same
 journal 19: that is simple exponential smoothing with a drift of half the slope, hence the intervals.
 
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnforecast.evaluation.baselines import forecast_baseline, normal_quantiles
 from rnnforecast.evaluation.decomposition import decompose
+from rnnforecast.evaluation.naive import forecast_naive, normal_quantiles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
     from rnnforecast.data.windows import Windows
 
 
-#: Rows looked back at, or as many seasons where those are longer: a line through more fits the last ones badly.
+#: Most rows used, or as many seasons where those are longer: a line through more fits the last ones badly.
 MAX_ROWS, MAX_SEASONS = 2_000, 6
-#: Rows looked back at in any case: smoothing takes one step after the other.
+#: Upper limit of both: smoothing takes one step after the other.
 MOST_ROWS = 20_000
 
-# below 0.1 smoothing is the mean of all, which the regression line says already
+# below 0.1 smoothing is the mean of all, which the regression line covers
 _LOWEST_ALPHA, _HIGHEST_ALPHA = 0.1, 1.0
 # smoothing parameters tried over the whole range, then between the neighbours of the best
 _NUM_COARSE, _NUM_FINE = 12, 7
 # values from which on the start level is estimated; below, it is the first value
 _MIN_ESTIMATED = 10
-# after as many values the start level is forgotten: 0.9^400 is less than the last digit
+# after as many values the start level has no effect: 0.9^400 is less than the last digit
 _FORGOTTEN = 400
 # estimated from the residuals: slope, smoothing parameter, start level
 _NUM_PARAMETERS = 3
@@ -46,8 +46,8 @@ _BATCH_WINDOWS, _BATCH_VALUES = 1_024, 500_000
 _GATHERED_VALUES = 4_000_000
 
 
-def look_back(season_length: int) -> int:
-    """Return how many rows before its cutoff a forecast is made from at most."""
+def context_length(season_length: int) -> int:
+    """Return the largest number of rows before its cutoff that a forecast uses."""
     return min(max(MAX_ROWS, MAX_SEASONS * season_length), MOST_ROWS)
 
 
@@ -61,16 +61,16 @@ def forecast_theta(
 ) -> Float64Array:
     """Forecast the steps after the last column: [W, N], [W, N] to [W, H, Q], ascending along Q.
 
-    Shorter windows are padded on the left, where `observed` is false; no value is read there. Only the last
-    `look_back(season_length)` columns are used. A season that passes the test of the M competitions is taken out
-    first: ratios to a moving average where all values are positive, differences otherwise. Smoothing leaves the level
-    as it is over missing values. The median is the point forecast; the variance h steps behind the last value is
+    Shorter windows are padded on the left, where `observed` is false; values are ignored there. Only the last
+    `context_length(season_length)` columns are used. A season that passes the test of the M competitions is taken out
+    first: ratios to a moving average where all values are positive, differences otherwise. Smoothing keeps the level
+    over missing values. The median is the point forecast; the variance h steps after the last value is
     `(1 + (h - 1) alpha^2)` times that of the errors one step ahead. A single value is repeated, its spread as large
     as the value. Windows without an observed value get NaN.
     """
-    first = max(values.shape[1] - look_back(season_length), 0)
+    first = max(values.shape[1] - context_length(season_length), 0)
     values, observed = values[:, first:], observed[:, first:]
-    # windows of like length side by side: the loop over time drops those that have ended
+    # windows of similar length together: the loop over time drops those that have ended
     counts = observed.sum(axis=1)
     order = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)]
     size = int(np.clip(_BATCH_VALUES // max(values.shape[1], 1), 1, _BATCH_WINDOWS))
@@ -86,8 +86,8 @@ def forecast_theta(
 def forecast_theta_windows(
     series: SeriesSet, windows: Windows, *, horizon: int, quantile_levels: Sequence[float]
 ) -> Float64Array:
-    """Forecast windows of series in their season: [W, H, Q]; naive where nothing was observed in the look-back."""
-    lengths = np.minimum(windows.cutoffs, look_back(series.season_length))
+    """Forecast windows of series in their season: [W, H, Q]; naive where the context has no observed value."""
+    lengths = np.minimum(windows.cutoffs, context_length(series.season_length))
     order = np.argsort(-lengths, kind="stable")
     quantiles = np.empty((len(windows), horizon, len(quantile_levels)))
     start = 0
@@ -106,7 +106,7 @@ def forecast_theta_windows(
         )
     empty = np.flatnonzero(np.isnan(quantiles).all(axis=(1, 2)))
     if len(empty):
-        quantiles[empty] = forecast_baseline(
+        quantiles[empty] = forecast_naive(
             "naive", series, windows.select(empty), horizon=horizon, quantile_levels=quantile_levels
         )
     return quantiles

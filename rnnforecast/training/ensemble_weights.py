@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.data.windows import FlatSeries, Windows, gather
+from rnnforecast.evaluation.metrics import mean_pinball
 from rnnforecast.evaluation.scales import seasonal_scales
 from rnnforecast.training.initial_weights import SMALLEST_PANEL, THETA
 
@@ -79,9 +80,7 @@ class HeldOut:
 
     def losses(self, quantiles: np.ndarray, levels: np.ndarray) -> np.ndarray:
         """Return the mean pinball loss of forecasts [W, H, Q] in seasonal naive errors: [W], NaN without a value."""
-        error = np.where(self.observed, self.actual, 0.0)[..., None] - quantiles
-        # max(q e, (q - 1) e) = |e| / 2 + (q - 1/2) e
-        pinball = (0.5 * np.abs(error).sum(axis=-1) + error @ (levels - 0.5)) / len(levels) * self.observed
+        pinball = mean_pinball(quantiles, np.where(self.observed, self.actual, 0.0), levels) * self.observed
         count = self.observed.sum(axis=1)
         losses: np.ndarray = np.where(count > 0, pinball.sum(axis=1) / np.maximum(count, 1) / self.scale, np.nan)
         return losses

@@ -39,7 +39,7 @@ class Judgement:
         """Return the scores of each method under the keys of the JSON documents."""
         if self.backtest is None:
             return {}
-        return {method: scores.to_dict() for method, scores in self.backtest.table().items()}
+        return {method: scores.row() for method, scores in self.backtest.table().items()}
 
     def verdict_dict(self) -> dict[str, JSONValue] | None:
         """Return the verdict under the keys of the JSON documents."""
@@ -158,7 +158,7 @@ def calibrate(ensemble: Ensemble, series: SeriesSet, origins: Sequence[Windows],
         future.future_target,
         future.future_observed,
         quantile_levels=ensemble.quantile_levels,
-        num_origins=int(np.bincount(windows.series).max()),
+        num_cutoffs=int(np.bincount(windows.series).max()),
         prior_spread=PRETRAINED_PRIOR_SPREAD if ensemble.uses_pretrained else PRIOR_SPREAD,
     )
     return replace(ensemble, calibration=calibration)

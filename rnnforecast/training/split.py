@@ -9,7 +9,7 @@ import numpy as np
 
 from rnnforecast.data.windows import Windows, min_past
 from rnnforecast.errors import DataError
-from rnnforecast.evaluation.backtest import default_num_windows, make_origins
+from rnnforecast.evaluation.backtest import default_num_windows, place_windows
 
 if TYPE_CHECKING:
     from rnnforecast.config import DataSettings, EvaluationSettings
@@ -53,7 +53,7 @@ def split_rows(series: SeriesSet, *, horizon: int, evaluation: EvaluationSetting
     if int(lengths.max(initial=0)) < need:
         raise _too_few_rows(series, need=need, history=history, horizon=horizon, gap=evaluation.gap)
     num_windows = evaluation.num_windows or default_num_windows(lengths, horizon=horizon)
-    held_out = make_origins(
+    held_out = place_windows(
         lengths,
         horizon=horizon,
         num_windows=num_windows,
@@ -90,7 +90,7 @@ def _of_series(windows: Windows, series: np.ndarray) -> Windows:
 
 def validation_origins(lengths: np.ndarray, *, horizon: int, season_length: int, num_windows: int) -> Windows:
     """Cut the last `num_windows` horizons off rows a network may learn from; none where too little would be left."""
-    return make_origins(
+    return place_windows(
         lengths,
         horizon=horizon,
         num_windows=num_windows,

@@ -152,7 +152,7 @@ def _on_held_out(
     try:
         theirs = scaled_errors(
             _forecast(file, manifest, challenger, backtest),
-            backtest.held_out,
+            backtest.actuals,
             quantile_levels=manifest.quantile_levels,
         )
     except (DataError, DivergedError):  # no forecast where one is due: the records decide

@@ -9,7 +9,7 @@ import numpy as np
 
 from rnnforecast.config import Settings
 from rnnforecast.errors import DataError, UsageError
-from rnnforecast.evaluation.backtest import Forecaster, default_num_windows, make_origins
+from rnnforecast.evaluation.backtest import Forecaster, default_num_windows, place_windows
 from rnnforecast.model_io.base import BASE
 from rnnforecast.model_io.pack import is_as_shipped
 from rnnforecast.progress import NoProgress
@@ -102,7 +102,7 @@ def cutoff_timestamps(series: SeriesSet, windows: Windows) -> tuple[object, ...]
 def _past_origins(series: SeriesSet, *, horizon: int, num_windows: int, window_step: int, gap: int) -> Windows:
     """Place the origins; each has at least a season and a row before it. Raises DataError where none fits."""
     min_past = series.season_length + 1
-    windows = make_origins(
+    windows = place_windows(
         series.lengths,
         horizon=horizon,
         num_windows=num_windows,

@@ -181,16 +181,16 @@ def _live(joined: Joined) -> dict[str, Any]:
     """Return metrics, metrics by lead time and verdict; empty where no actual has arrived yet."""
     if not joined.scored.any():
         return {"metrics": {}, "per_lead": (), "verdict": None}
-    windows, held_out = joined.windows, joined.windows.held_out()
+    windows, actuals = joined.windows, joined.windows.actuals()
     quantiles = np.concatenate(
         [windows.quantiles[..., :2], windows.forecast[..., None], windows.quantiles[..., 2:]], axis=-1
     )
     naive = windows.baseline[..., None]
     baseline = baseline_name(int(joined.issued.facts["season_length"]))  # type: ignore[arg-type]
-    ours = score_windows(quantiles, held_out, quantile_levels=_LEVELS)
-    theirs = score_windows(naive, held_out, quantile_levels=(0.5,))
-    leads = score_per_lead(quantiles, held_out, quantile_levels=_LEVELS)
-    naive_leads = score_per_lead(naive, held_out, quantile_levels=(0.5,))
+    ours = score_windows(quantiles, actuals, quantile_levels=_LEVELS)
+    theirs = score_windows(naive, actuals, quantile_levels=(0.5,))
+    leads = score_per_lead(quantiles, actuals, quantile_levels=_LEVELS)
+    naive_leads = score_per_lead(naive, actuals, quantile_levels=(0.5,))
     rows = [
         {"lead": lead + 1, **leads.row(lead), "baseline_mase": naive_leads.row(lead)["mase"]}
         for lead in range(len(leads))
@@ -200,7 +200,7 @@ def _live(joined: Joined) -> dict[str, Any]:
     losses = {FORECAST: windows.losses(windows.forecast), baseline: windows.losses(windows.baseline)}
     verdict = judge(losses, windows.series, network=FORECAST, overlap=_overlap(windows.cutoffs, joined))
     return {
-        "metrics": {FORECAST: ours.to_dict(), baseline: theirs.to_dict()},
+        "metrics": {FORECAST: ours.row(), baseline: theirs.row()},
         "per_lead": tuple({key: row[key] for key in kept} for row in rows),
         "verdict": verdict.to_dict(),
     }

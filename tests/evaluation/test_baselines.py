@@ -13,8 +13,8 @@ from rnnforecast.evaluation.baselines import (
     EXTRA_BASELINES,
     available_baselines,
     forecast_baseline,
-    normal_quantiles,
 )
+from rnnforecast.evaluation.naive import normal_quantiles
 from tests.evaluation.toy import LEVELS, MEDIAN, make_series, windows_of
 
 NAN = float("nan")

@@ -16,7 +16,7 @@ from rnnforecast.evaluation.baselines import (
     available_baselines,
     forecast_baseline,
 )
-from rnnforecast.evaluation.theta import forecast_theta, look_back
+from rnnforecast.evaluation.theta import context_length, forecast_theta
 from tests.evaluation.plain_theta import plain_theta
 from tests.evaluation.toy import LEVELS, MEDIAN, make_series, windows_of
 
@@ -250,15 +250,15 @@ def test_no_windows_have_no_forecasts() -> None:
     assert found.shape == (0, 3, len(LEVELS))
 
 
-def test_rows_before_the_look_back_do_not_matter() -> None:
-    kept = look_back(7)
+def test_rows_before_the_context_do_not_matter() -> None:
+    kept = context_length(7)
     run = walk_run(kept + 50, seed=1)
     changed = np.r_[np.full(50, 1e6), run[50:]]
     np.testing.assert_array_equal(points(run, horizon=3, season_length=7), points(changed, horizon=3, season_length=7))
 
 
 def test_six_long_seasons_are_looked_back_at_but_never_more_than_twenty_thousand_rows() -> None:
-    assert (look_back(1), look_back(1_440), look_back(100_000)) == (2_000, 8_640, 20_000)
+    assert (context_length(1), context_length(1_440), context_length(100_000)) == (2_000, 8_640, 20_000)
 
 
 def test_the_baseline_sees_no_row_at_or_after_a_cutoff() -> None:
@@ -285,8 +285,8 @@ def test_the_baseline_is_the_forecast_of_the_rows_before_each_cutoff() -> None:
         np.testing.assert_allclose(quantiles[:, MEDIAN], alone, rtol=1e-9)
 
 
-def test_a_series_that_ended_before_the_look_back_is_forecast_naively() -> None:
-    run = np.r_[3.0, 5.0, np.full(look_back(1), NAN)]
+def test_a_series_that_ended_before_the_context_is_forecast_naively() -> None:
+    run = np.r_[3.0, 5.0, np.full(context_length(1), NAN)]
     windows = windows_of((0, len(run)))
     theirs, naive = (
         forecast_baseline(name, make_series(run), windows, horizon=2, quantile_levels=LEVELS)

@@ -10,7 +10,7 @@ import numpy as np
 from rnnforecast.data.ragged import offsets_of, rows_of
 from rnnforecast.errors import ModelFileError
 from rnnforecast.evaluation.drift import (
-    OUTSIDE_SHARE,
+    OUTSIDE_FRACTION,
     State,
     Watch,
     foreign_range,
@@ -115,7 +115,7 @@ def foreign_series(series: SeriesSet, memory: Memory, *, length: int) -> tuple[d
         outside = foreign_range(low, high, values)
         stuck = scales.fallback[number] >= 2 and low < high and values[-1] != 0
         moves = foreign_scale(scale, float(scales.mase[number])) and scales.fallback[number] < 2 and low < high
-        if outside > OUTSIDE_SHARE:
+        if outside > OUTSIDE_FRACTION:
             found[number] = f"{outside:.0%} of its newest values lie far outside {low:g} to {high:g}"
         elif stuck:
             found[number] = f"it stands still at {values[-1]:g}"

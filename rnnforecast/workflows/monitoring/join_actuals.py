@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnforecast.evaluation.metrics import HeldOut
+from rnnforecast.evaluation.metrics import Actuals
 from rnnforecast.workflows.monitoring.freshness import last_observed
 from rnnforecast.workflows.predict_and_log import distinct_ids
 
@@ -115,10 +115,10 @@ class LiveWindows:
     quantiles: np.ndarray  # [W, H, L]
     baseline: np.ndarray  # [W, H]
 
-    def held_out(self) -> HeldOut:
-        """Return what came true; the scale of RMSSE is not kept in the ledger."""
+    def actuals(self) -> Actuals:
+        """Return the actuals; the scale of RMSSE is not kept in the ledger."""
         unknown = np.full(len(self.series), np.nan)
-        return HeldOut(self.actual, self.observed, self.series, mase_scale=self.scale, rmsse_scale=unknown)
+        return Actuals(self.actual, self.observed, self.series, mase_scale=self.scale, rmsse_scale=unknown)
 
     def losses(self, forecast: np.ndarray) -> np.ndarray:
         """Return the scaled absolute errors of point forecasts, NaN where nothing was scored: [W, H]."""
