@@ -103,7 +103,7 @@ def test_a_gain_on_most_series_that_is_a_loss_on_average_is_no_win() -> None:
     verdict = judge({"network": network, "naive": naive}, np.arange(30))
     assert verdict.outcome == "tie"
     assert verdict.p_value < 0.05
-    assert "point disagree" in verdict.reason
+    assert "disagree" in verdict.reason
 
 
 def test_a_shock_common_to_few_series_counts_once() -> None:
