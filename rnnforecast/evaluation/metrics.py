@@ -93,7 +93,8 @@ def _size(steps: Steps) -> Float64Array:
 def _symmetric(steps: Steps) -> Float64Array:
     """Return the symmetric error in per cent, 0 to 200; 0 where forecast and actual are 0."""
     size = np.abs(steps.actual) + np.abs(steps.median)
-    return 200 * np.divide(steps.error, size, out=np.zeros_like(steps.error), where=size > 0)
+    fraction: Float64Array = np.divide(steps.error, size, out=np.zeros_like(steps.error), where=size > 0)
+    return 200 * fraction
 
 
 def _decile_loss(steps: Steps) -> Float64Array:
@@ -174,7 +175,7 @@ class Scores:
             value = _plain(self.values[metric.name][group])
             name, _, level = metric.name.partition("_")
             if level:
-                row[name] = nested.setdefault(name, {})  # type: ignore[assignment]
+                row[name] = nested.setdefault(name, {})
                 nested[name][level] = value
             else:
                 row[name] = value
