@@ -7,15 +7,8 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from rnnforecast.config import (
-    MAX_HIDDEN_SIZE,
-    MAX_HORIZON,
-    MAX_NUM_LAYERS,
-    TRAINED_QUANTILE_LEVELS,
-    Attention,
-    Mapping_,
-    MemberSettings,
-)
+from rnnforecast.config import MAX_HIDDEN_SIZE, MAX_HORIZON, MAX_NUM_LAYERS, TRAINED_QUANTILE_LEVELS, MemberSettings
+from rnnforecast.options import Attention, Mapping_
 
 #: Steps of the past that one season of the pretrained network may read, and numbers that its segments may bring in:
 #: what a file claims is set aside before a forecast, so it must be bounded. The longest season takes half of it.

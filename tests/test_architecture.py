@@ -26,6 +26,7 @@ FLOORS = {
     "progress": 0,
     "config": 0,
     "grammars": 0,
+    "options": 0,
     "json_values": 0,
     "members": 0,
     "store": 1,

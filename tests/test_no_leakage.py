@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 
 import rnnforecast
-from rnnforecast.config import Cell, MemberSettings, Normalisation, Settings
+from rnnforecast.config import MemberSettings, Settings
 from rnnforecast.data.calendar.frequency import Frequency
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.windows import FlatSeries, Windows
@@ -19,6 +19,7 @@ from rnnforecast.evaluation.scales import seasonal_scales
 from rnnforecast.forecasting import Engine, Ensemble
 from rnnforecast.inference.engine import forecast_windows
 from rnnforecast.networks import engine
+from rnnforecast.options import Cell, Normalisation
 from rnnforecast.progress import NoProgress
 from rnnforecast.store.model_file import read_model
 from rnnforecast.training.fit import fit_known

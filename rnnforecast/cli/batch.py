@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING
 import typer
 
 from rnnforecast.cli.command import build_command
-from rnnforecast.cli.options import (
-    CheckOnly,
-    Events,
-    JobsFile,
-    MetricsFile,
-    PrintCron,
-    PrintSystemd,
-    Resume,
-    Store,
-    Wait,
-    Workers,
-)
 from rnnforecast.cli.view import View
 from rnnforecast.errors import OutputError, UsageError
 from rnnforecast.grammars import Duration
+from rnnforecast.options import (
+    CHECK,
+    EVENTS,
+    JOBS_FILE,
+    METRICS_FILE,
+    PRINT_CRON,
+    PRINT_SYSTEMD,
+    RESUME,
+    STORE,
+    WAIT,
+    WORKERS,
+)
 
 if TYPE_CHECKING:
     from rnnforecast.workflows.batch.run import Options
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
 
 def batch(
     view: View,
-    jobs: JobsFile,
-    workers: Workers = None,
-    resume: Resume = False,
-    wait: Wait = None,
-    check: CheckOnly = False,
-    print_cron: PrintCron = False,
-    print_systemd: PrintSystemd = False,
-    events: Events = None,
-    metrics_file: MetricsFile = None,
-    store: Store = None,
+    jobs: str,
+    workers: int | None,
+    resume: bool,
+    wait: str | None,
+    check: bool,
+    print_cron: bool,
+    print_systemd: bool,
+    events: str | None,
+    metrics_file: str | None,
+    store: str | None,
 ) -> None:
     """Train and forecast all jobs of a file, each in processes of its own; one bad job never hurts another.
 
@@ -75,4 +75,8 @@ def _run(view: View, jobs: str, store: str | None, options: Options) -> None:
         raise typer.Exit(result.exit_code)
 
 
-command = build_command(batch, example="rnnforecast batch nightly.toml --workers 4")
+command = build_command(
+    batch,
+    *(JOBS_FILE, WORKERS, RESUME, WAIT, CHECK, PRINT_CRON, PRINT_SYSTEMD, EVENTS, METRICS_FILE, STORE),
+    example="rnnforecast batch nightly.toml --workers 4",
+)

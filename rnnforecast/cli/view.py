@@ -17,9 +17,9 @@ from rnnforecast.progress import NoProgress
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rnnforecast.cli.options import Format
     from rnnforecast.cli.render import Result
     from rnnforecast.findings import Finding
+    from rnnforecast.options import Format
     from rnnforecast.progress import Progress
 
 

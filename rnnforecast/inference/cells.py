@@ -17,7 +17,7 @@ from typing import TypeAlias
 import numpy as np
 
 from rnnforecast.arrays import Array
-from rnnforecast.config import Cell
+from rnnforecast.options import Cell
 
 #: (h,) or, for the LSTM, (h, c); each [..., d].
 State: TypeAlias = tuple[Array, ...]

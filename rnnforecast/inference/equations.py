@@ -17,7 +17,7 @@ from rnnforecast.arrays import FloatArray
 from rnnforecast.inference.cells import CELLS, State
 
 if TYPE_CHECKING:
-    from rnnforecast.config import Cell
+    from rnnforecast.options import Cell
 
 Tensors = Mapping[str, np.ndarray]
 

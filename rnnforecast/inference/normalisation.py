@@ -20,7 +20,8 @@ from rnnforecast.inference.shapes import Sizes
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from rnnforecast.config import Base, MemberSettings, Normalisation
+    from rnnforecast.config import MemberSettings
+    from rnnforecast.options import Base, Normalisation
 
 # a scale below this share of the level is rounding noise of a constant window
 SMALLEST_RELATIVE_SCALE = 1e-14

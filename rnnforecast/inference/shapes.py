@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from rnnforecast.inference.cells import CELLS
 
 if TYPE_CHECKING:
-    from rnnforecast.config import Cell, MemberSettings
+    from rnnforecast.config import MemberSettings
+    from rnnforecast.options import Cell
 
 Shape = tuple[int, ...]
 

@@ -22,7 +22,7 @@ from rnnforecast.inference.cells import CELLS, CellSpec, State
 from rnnforecast.networks.gru_scan import scan_gru
 
 if TYPE_CHECKING:
-    from rnnforecast.config import Cell
+    from rnnforecast.options import Cell
 
 # folded weights are new tensors, which cuDNN copies into one block at each call: a few microseconds
 warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from rnnforecast.networks.cells import Recurrence
 
 if TYPE_CHECKING:
-    from rnnforecast.config import Cell
+    from rnnforecast.options import Cell
 
 
 class Encoder(nn.Module):

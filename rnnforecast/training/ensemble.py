@@ -28,9 +28,10 @@ from rnnforecast.training.state import Fit, Watched
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from rnnforecast.config import Device, TrainingSettings
+    from rnnforecast.config import TrainingSettings
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.members import Member
+    from rnnforecast.options import Device
     from rnnforecast.progress import Progress
     from rnnforecast.training.checkpoints import Conduct
     from rnnforecast.training.recipe import FitSettings, Recipe

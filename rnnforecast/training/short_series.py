@@ -9,8 +9,8 @@ import numpy as np
 from rnnforecast.findings import Finding
 
 if TYPE_CHECKING:
-    from rnnforecast.config import Short
     from rnnforecast.data.series import SeriesSet
+    from rnnforecast.options import Short
 
 MAX_NAMES = 20
 

@@ -7,7 +7,7 @@ import shlex
 import subprocess
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from rnnforecast.config import Settings
 from rnnforecast.errors import ModelFileError, RnnForecastError, UsageError
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rnnforecast.errors import ExitCode
+    from rnnforecast.options import Policy
     from rnnforecast.progress import Progress
     from rnnforecast.workflows.monitoring.score_result import ScoreResult
 
-Policy = Literal["warn", "serve-baseline", "retrain"]
 
 #: Longest time the command of an alarm may take, in seconds.
 COMMAND_SECONDS = 300

@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from rnnforecast.evaluation.backtest import Backtest
     from rnnforecast.evaluation.verdict import Verdict
     from rnnforecast.findings import JSONValue
+    from rnnforecast.options import Activate
     from rnnforecast.store.manifest import Manifest
     from rnnforecast.store.model_file import ModelFile
     from rnnforecast.store.registry import Registry
     from rnnforecast.store.versions import StoredModel
     from rnnforecast.training.judge import Judgement
 
-Activate = Literal["auto", "always", "never"]
 Basis = Literal["first", "asked", "held-out", "records", "not comparable"]
 
 _CHALLENGER, _CHAMPION = "challenger", "champion"

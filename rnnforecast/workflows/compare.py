@@ -6,12 +6,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
-from rnnforecast.config import Cell, Mapping_, Settings
+from rnnforecast.config import Settings
 from rnnforecast.data.read import read_series
 from rnnforecast.errors import UsageError
 from rnnforecast.evaluation.backtest import Forecaster
 from rnnforecast.evaluation.baselines import EXTRA_BASELINES, STATISTICAL_BASELINES, available_baselines
 from rnnforecast.model_io.base import PRETRAINED
+from rnnforecast.options import Cell, Mapping_
 from rnnforecast.progress import NoProgress
 from rnnforecast.training.budget import TimeBudget
 from rnnforecast.training.fit import fit_known

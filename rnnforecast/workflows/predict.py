@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
     from rnnforecast.config import DataSettings
     from rnnforecast.data.series import SeriesSet
+    from rnnforecast.options import Engine, RefuseStale
     from rnnforecast.progress import Progress
-    from rnnforecast.workflows.forecasts.panel import Engine, Forecast
-    from rnnforecast.workflows.monitoring.freshness import RefuseStale
+    from rnnforecast.workflows.forecasts.panel import Forecast
 
     Watcher = Callable[[LoadedModel, Forecast], None]
 

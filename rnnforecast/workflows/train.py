@@ -34,7 +34,7 @@ from rnnforecast.training.judge import (
 from rnnforecast.training.positive_check import check_logarithms
 from rnnforecast.training.short_series import leave_out_short
 from rnnforecast.training.split import Split, fit_horizon, split_rows
-from rnnforecast.workflows.champion import Activate, Challenger, decide
+from rnnforecast.workflows.champion import Challenger, decide
 from rnnforecast.workflows.monitoring.freshness import check_age, parse_age
 from rnnforecast.workflows.results import TrainResult
 
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.findings import JSONValue
     from rnnforecast.forecasting import Ensemble
+    from rnnforecast.options import Activate
     from rnnforecast.store.versions import StoredModel
     from rnnforecast.training.checkpoints import Checkpoints
     from rnnforecast.training.fit import Fitted

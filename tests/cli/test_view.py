@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 import typer
 
-from rnnforecast.cli.options import Format
 from rnnforecast.cli.render.progress import BarProgress
 from rnnforecast.cli.view import View
 from rnnforecast.findings import Finding
+from rnnforecast.options import Format
 from rnnforecast.progress import NoProgress
 from tests.cli import examples
 from tests.cli.test_screens import Stream

@@ -11,9 +11,9 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from rnnforecast.config import Cell
 from rnnforecast.inference.cells import CELLS
 from rnnforecast.networks.cells import CellWeights, LinearRecurrence, Recurrence, StepCell, run_steps
+from rnnforecast.options import Cell
 from tests.inference.samples import make_member
 
 WIDTH, STEPS = 3, 5

@@ -10,9 +10,10 @@ import pytest
 
 import rnnforecast
 from rnnforecast.errors import ExitCode, UsageError
+from rnnforecast.options import Policy
 from rnnforecast.store.registry import Registry
 from rnnforecast.workflows import alarm_actions as alarms
-from rnnforecast.workflows.alarm_actions import Policy, alarm_facts, call_on_alarm, respond, split_command
+from rnnforecast.workflows.alarm_actions import alarm_facts, call_on_alarm, respond, split_command
 from rnnforecast.workflows.monitoring.score_result import ScoreResult
 from tests.workflows.ledgers import keep_forecasts
 from tests.workflows.toy import fit, store_of, write_days

@@ -8,8 +8,8 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from rnnforecast.config import Cell, Mapping_, Normalisation
 from rnnforecast.errors import UsageError
+from rnnforecast.options import Cell, Mapping_, Normalisation
 from rnnforecast.workflows.predict import Request, answer
 from tests.workflows.toy import days, fit, forecast, store_of, wave, write_csv, write_days
 

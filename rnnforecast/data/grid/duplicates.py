@@ -16,8 +16,8 @@ from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
 if TYPE_CHECKING:
     from rnnforecast.arrays import BoolArray, Float64Array, Int64Array, TimestampArray
-    from rnnforecast.config import Duplicates
     from rnnforecast.data.rows import Rows
+    from rnnforecast.options import Duplicates
 
 
 def without_duplicates(

@@ -12,8 +12,8 @@ from rnnforecast.findings import Finding
 
 if TYPE_CHECKING:
     from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
-    from rnnforecast.config import Fill
     from rnnforecast.data.series import SeriesSet
+    from rnnforecast.options import Fill
 
 
 def filled(series: SeriesSet, how: Fill, findings: list[Finding]) -> SeriesSet:

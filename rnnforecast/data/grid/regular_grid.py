@@ -29,9 +29,9 @@ from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
 if TYPE_CHECKING:
     from rnnforecast.arrays import BoolArray, Int64Array, TimestampArray
-    from rnnforecast.config import Duplicates
     from rnnforecast.data.calendar.frequency import Frequency
     from rnnforecast.data.rows import Rows
+    from rnnforecast.options import Duplicates
 
 #: Grid rows for one row of the file above which gaps are taken for a wrong timestamp or frequency.
 MAX_GRID_ROWS = 1_000_000

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from rnnforecast.arrays import Float64Array
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.forecasting import Ensemble
+    from rnnforecast.options import Engine
     from rnnforecast.progress import Progress
     from rnnforecast.workflows.loading import LoadedModel
 
-Engine = Literal["numpy", "torch"]
 
 #: Series in one batch: enough for full matrix products, few enough for their numbers to stay near the processor.
 SERIES_A_BATCH = 256

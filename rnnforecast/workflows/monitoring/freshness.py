@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from rnnforecast.findings import Finding
 from rnnforecast.grammars import Duration
 from rnnforecast.json_values import timestamp_to_json
 from rnnforecast.model_io.train_stats import digests
+from rnnforecast.options import RefuseStale
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +29,6 @@ _MAX_NAMED = 5
 #: Values that differ by less than this share are the same value, written anew.
 _ROUNDING = 1e-9
 #: Which rows are refused: none of them, those of a file that shrank, or all that are not the ones that are meant.
-RefuseStale = Literal["none", "shrunk", "any"]
 REFUSE_STALE: tuple[RefuseStale, ...] = get_args(RefuseStale)
 _SHRANK = "W_DATA_SHRANK"
 #: Findings of rows that are not the ones that are meant, and the error that each is where it is refused.

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from rnnforecast.config import DataSettings, Duplicates
+from rnnforecast.config import DataSettings
 from rnnforecast.data.read import read_series
 from rnnforecast.errors import DataError
+from rnnforecast.options import Duplicates
 from tests.data.conftest import Write
 
 ROWS = "date,y\n2024-01-01,1\n2024-01-02,2\n2024-01-02,6\n2024-01-03,7\n2024-01-03,7\n"

@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rnnforecast.config import DataSettings, Fill
+from rnnforecast.config import DataSettings
 from rnnforecast.data.read import read_series
+from rnnforecast.options import Fill
 from tests.data.conftest import Write
 
 NAN = float("nan")

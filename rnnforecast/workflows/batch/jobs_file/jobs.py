@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rnnforecast.findings import Finding, JSONValue
+    from rnnforecast.options import RefuseStale
     from rnnforecast.workflows.batch.jobs_file.retrain_rules import RetrainRule
-    from rnnforecast.workflows.monitoring.freshness import RefuseStale
 
 MAX_JOBS = 10_000
 

@@ -19,12 +19,13 @@ from rnnforecast.store.names import check_name, split_spec
 from rnnforecast.workflows.batch.jobs_file.errors import suggest
 from rnnforecast.workflows.batch.jobs_file.retrain_rules import RULES, RetrainRule, parse_rule
 from rnnforecast.workflows.batch.records.digests import is_url
-from rnnforecast.workflows.monitoring.freshness import REFUSE_STALE, RefuseStale, parse_age
+from rnnforecast.workflows.monitoring.freshness import REFUSE_STALE, parse_age
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rnnforecast.findings import JSONValue
+    from rnnforecast.options import RefuseStale
     from rnnforecast.workflows.batch.jobs_file.errors import Faults
     from rnnforecast.workflows.batch.jobs_file.toml_lines import KeyPath
 
