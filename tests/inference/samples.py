@@ -8,9 +8,10 @@ from typing import get_args
 import numpy as np
 import torch
 
-from rnnforecast.config import Cell, MemberSettings
+from rnnforecast.config import MemberSettings
 from rnnforecast.data.windows import WindowBatch
 from rnnforecast.networks.forecaster import RecurrentForecaster, build_network
+from rnnforecast.options import Cell
 
 CELLS: tuple[Cell, ...] = get_args(Cell)
 LEVELS = (0.1, 0.5, 0.9)
