@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from rnnforecast.errors import DataError
+from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from rnnforecast.findings import Finding
+    from rnnforecast.arrays import Int64Array
 
     #: Row numbers of a frame -> lines of its file.
     LinesOf: TypeAlias = Callable[[Sequence[int]], list[int]]
@@ -17,6 +19,52 @@ if TYPE_CHECKING:
     Locate: TypeAlias = Callable[[Sequence[int]], tuple[str, tuple[int, ...]]]
 
 MAX_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class ColumnRef:
+    """A column of the input, and where its rows stand: what all findings about it are made from."""
+
+    name: str
+    locate: Locate
+    noun: str = "column"  # what messages call it: `column`, `time column`
+
+    @classmethod
+    def in_file(cls, name: str, path: str, lines_of: LinesOf, *, noun: str = "column") -> ColumnRef:
+        """Return the column of one file."""
+        return cls(name, lambda rows: (path, tuple(lines_of(rows))), noun)
+
+    def __str__(self) -> str:
+        return f"{self.noun} `{self.name}`"
+
+    def finding(
+        self,
+        code: str,
+        message: str,
+        *,
+        rows: Int64Array | Sequence[int] = (),
+        value: str | None = None,
+        count: int | None = None,
+        fix: str | None = None,
+    ) -> Finding:
+        """Return a finding about the column, or about some of its rows; `count` is their number unless it is given."""
+        file, lines = self.locate([int(row) for row in rows[:MAX_LISTED_ROWS]])
+        count = len(rows) if count is None else count
+        return Finding(code, message, file, lines, self.name, value, count, fix)
+
+    def problem(
+        self, code: str, rows: Int64Array | Sequence[int], words: str, *, value: str = "", fix: str | None = None
+    ) -> Finding:
+        """Return a finding whose message names the column and its rows: `column x, rows 3, 7: words`."""
+        _, lines = self.locate([int(row) for row in rows[:MAX_LISTED_ROWS]])
+        message = f"{self}, {rows_in_words(lines, len(rows))}: {words}"
+        return self.finding(code, message, rows=rows, value=value, fix=fix)
+
+    def reject(
+        self, code: str, rows: Int64Array | Sequence[int], words: str, *, value: str = "", fix: str | None = None
+    ) -> DataError:
+        """Return the error that names the column and its rows."""
+        return refusal([self.problem(code, rows, words, value=value, fix=fix)])
 
 
 def refusal(findings: Sequence[Finding]) -> DataError:

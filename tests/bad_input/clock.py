@@ -232,14 +232,14 @@ SPANS: tuple[Case, ...] = (
          reads={"freq": "h"}, values=VALUES),
     *(
         Case("B52", f"no timestamp but {word or 'a blank'}", text_file(rows(changed(DAYS, 4, word))), "refused",
-             says=("no timestamp",), row=6, column="time",
+             says=("missing timestamp",), row=6, column="time",
              fix=edited(lambda text, word=word: text.replace(f"\n{word},4", "\n2024-01-24,4")),  # type: ignore[misc]
              fixed_values=VALUES)
         for word in ("", "NaT")
     ),
     Case("B52", "no timestamp in Parquet",
          parquet_file({"time": pd.Series(pd.to_datetime(DAYS)).where(np.arange(NUM_ROWS) != 4), "y": VALUES}),
-         "refused", says=("no timestamp",), row=5, column="time"),
+         "refused", says=("missing timestamp",), row=5, column="time"),
     Case(
         "B53",
         "out of order",

@@ -253,7 +253,14 @@ CASES: tuple[Case, ...] = (
         fix=text_file(ROWS),
         fixed_values=VALUES,
     ),
-    Case("B15", "a total without date", text_file(ROWS + ",435\n"), "refused", says=("row 32", "no timestamp"), row=32),
+    Case(
+        "B15",
+        "a total without date",
+        text_file(ROWS + ",435\n"),
+        "refused",
+        says=("row 32", "missing timestamp"),
+        row=32,
+    ),
     Case(
         "B16",
         "gzip named csv",

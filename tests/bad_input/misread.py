@@ -73,7 +73,7 @@ UNREAD: tuple[Case, ...] = (
         "all that is wrong with a column of timestamps at once",
         text_file(rows([{3: "2024-02-30", 8: "", 11: "soon"}.get(row, day) for row, day in enumerate(DAYS)])),
         "refused",
-        says=("row 10: no timestamp", "`2024-02-30` is not a date", "`soon` is not a date"),
+        says=("row 10: missing timestamp", "`2024-02-30` is not a date", "`soon` is not a date"),
         row=13,
         column="time",
         fix=edited(lambda text: text.replace("2024-02-30", "2024-01-23").replace("\n,8", "\n2024-01-28,8").replace(
@@ -96,7 +96,7 @@ PARTS: tuple[Case, ...] = (
         "a week that its year lacks",
         text_file(rows([f"2021,{week}" for week in range(20, 54)], names="year,week,y")),
         "refused",
-        says=("`53` is no ISO week of its year",),
+        says=("`53` is not an ISO week of its year",),
         row=35,
         column="week",
         fix=edited(lambda text: text.replace("2021,53", "2022,1")),

@@ -218,7 +218,7 @@ def test_the_parts_of_a_date_are_one_timestamp_and_can_be_named(write: Write) ->
 def test_parts_that_make_no_date_are_refused(write: Write) -> None:
     with pytest.raises(DataError, match="name days that do not exist"):
         read(write("year,month,day,y\n2023,2,29,1\n2023,3,1,2\n"))
-    with pytest.raises(DataError, match="`0` is no month from 1 to 12"):
+    with pytest.raises(DataError, match="`0` is not a valid month"):
         read(write("year,month,y\n2023,0,1\n2023,1,2\n"))
     with pytest.raises(DataError, match="`date`, `z` do not make up timestamps"):
         read(write("date,z,y\n2023-01-01,5000,1\n2023-01-02,6000,2\n"), time="date+z")

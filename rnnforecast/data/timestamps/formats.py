@@ -1,7 +1,11 @@
-"""The ways to write a timestamp that have one reading: which texts each fits, and how they become timestamps."""
+"""How timestamps are written: a table of date formats, one grammar for the time of day, and the parser of both.
+
+A text is split into date and time of day; each distinct date and each distinct time is parsed once.
+"""
 
 from __future__ import annotations
 
+import datetime
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,53 +13,252 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from rnnforecast.data.timestamps.month_names import ENGLISH_MONTH, is_foreign_date, month_numbers
+from rnnforecast.data.timestamps.month_names import ENGLISH_MONTH, is_foreign_date, month_number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import numpy.typing as npt
-
     from rnnforecast.arrays import BoolArray, Int64Array, TextArray, TimestampArray
 
-
-#: Texts above which the columnar library is worth its import.
+#: Texts from which on pyarrow parses ISO timestamps: its import takes longer than a few of them.
 MANY = 20_000
 _ENDLESS_EXPONENT = re.compile(r"[eE][-+]?\d{4}")
-_TIME = r"(?:[T ]\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?)"
+_EPOCH_DAY = datetime.date(1970, 1, 1).toordinal()
+_MINUTE = 60_000_000  # microseconds
 ZONE = r"(?: ?(?:Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?))"
-_CLOCK_TAIL = r"(?:,?[T ]+(\d{1,2}):(\d{2})(?::(\d{2}(?:[.,]\d+)?))? ?([ap]\.?m\.?)?)?"
+_TIME = re.compile(
+    r"(?P<hour>\d\d?)(?P<mark>[:.])(?P<minute>\d\d)(?:(?P=mark)(?P<second>\d\d)(?:[.,](?P<fraction>\d+))?)?"
+    rf" ?(?P<half>[ap]\.?m\.?)?(?P<zone>{ZONE})?",
+    re.IGNORECASE,
+)
+_COMPACT = re.compile(rf"(\d{{8}})[T ](\d\d)(\d\d)(\d\d)?({ZONE})?", re.IGNORECASE | re.ASCII)
+_GROUPS = {
+    "%Y": r"(?P<year>\d{4})",
+    "%m": r"(?P<month>\d\d?)",
+    "%d": r"(?P<day>\d\d?)",
+    "%b": f"(?P<month>{ENGLISH_MONTH})",
+}
 _WEEKDAY = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,? +)?"
 
 
 @dataclass(frozen=True)
-class Format:
-    """One way to write timestamps: its name, the texts it fits, and how distinct texts become datetime64[us] or NaT."""
+class DateFormat:
+    """One way to write a date: its name, and a pattern whose groups are year, month, day, quarter, week or weekday."""
 
     name: str
     pattern: re.Pattern[str]
-    parse: Callable[[TextArray], TimestampArray]
 
-    def fits(self, texts: TextArray) -> BoolArray:
-        """Return which texts are written so."""
-        return matching(texts, self.pattern)
+    @property
+    def takes_time(self) -> bool:
+        """Whether a time of day may follow the date."""
+        return "day" in self.pattern.groupindex
+
+    def fits(self, date: str, time: str = "") -> bool:
+        """Whether a text is written in this format, whether or not that day exists."""
+        if self.pattern.fullmatch(date) is None:
+            return False
+        return not time or (self.takes_time and _TIME.fullmatch(time) is not None)
+
+    def day(self, date: str) -> int | None:
+        """Return the days since 1970-01-01 of a date, of a longer period its first day; None where there is no such day."""
+        found = self.pattern.fullmatch(date)
+        if found is None:
+            return None
+        parts = found.groupdict()
+        try:
+            year = int(parts["year"])
+            if "week" in parts:
+                start = datetime.date.fromisocalendar(year, int(parts["week"]), int(parts["weekday"] or 1))
+            else:
+                month = 3 * int(parts["quarter"]) - 2 if "quarter" in parts else month_number(parts.get("month", "1"))
+                start = datetime.date(year, month, int(parts.get("day", "1")))
+        except ValueError:
+            return None
+        return start.toordinal() - _EPOCH_DAY
 
 
-def matching(texts: TextArray, pattern: re.Pattern[str]) -> BoolArray:
-    """Return which texts a pattern fits as a whole, whatever their case."""
+def _format(name: str, pattern: str) -> DateFormat:
+    """Return the format of a pattern in which %Y, %m, %d and %b are year, month, day and the name of a month."""
+    for sign, group in _GROUPS.items():
+        pattern = pattern.replace(sign, group)
+    return DateFormat(name, re.compile(pattern, re.IGNORECASE | re.ASCII))
+
+
+ISO = _format("YYYY-MM-DD", "%Y-%m-%d")
+#: Dates that can be read in one way only; the first format that fits is used.
+FORMATS: tuple[DateFormat, ...] = (
+    ISO,
+    _format("YYYY/MM/DD", "%Y/%m/%d"),
+    _format("YYYY.MM.DD", r"%Y\.%m\.%d"),
+    _format("YYYYMMDD", r"(?P<year>(?:19|20)\d\d)(?P<month>0[1-9]|1[012])(?P<day>0[1-9]|[12]\d|3[01])"),
+    _format("YYYY-MM", r"(?P<year>\d{1,4})[-/](?P<month>0?[1-9]|1[012])"),
+    _format("YYYY.MM", r"%Y\.(?P<month>0[1-9]|1[012])"),
+    _format("YYYYMmm", r"%YM(?P<month>0[1-9]|1[012])"),
+    _format("Mon YYYY", "%b[ ,-]+%Y"),
+    _format("YYYY Mon", "%Y[ -]%b"),
+    _format("D Mon YYYY", rf"{_WEEKDAY}%d(?:st|nd|rd|th|\.)?[ -]?%b[ ,-]*%Y"),
+    _format("Mon D, YYYY", rf"{_WEEKDAY}%b +%d(?:st|nd|rd|th)?,? +%Y"),
+    _format("YYYY-Q", r"%Y[ -]?q(?:tr)?(?P<quarter>[1-4])"),
+    _format("Q YYYY", r"q(?:tr)? ?(?P<quarter>[1-4])[ -]%Y"),
+    _format("YYYY-W", r"%Y[ -]?w(?P<week>\d\d?)(?:-(?P<weekday>[1-7]))?"),
+)
+YEAR = _format("YYYY", "%Y")
+CLOCK = re.compile(r"(?:[01]?\d|2[0-3])[:.][0-5]\d(?:[:.][0-5]\d)?")
+FOREIGN = "day and month in another language"
+#: Dates whose first two numbers are day and month in either order, between two equal separators.
+DAY_AND_MONTH = re.compile(r"\d\d?([/.-])\d\d?\1(?:\d{4}|\d\d)")
+
+
+def day_and_month(separator: str, *, day_first: bool) -> DateFormat:
+    """Return the format of dates such as 01/02/2024 with the day, or the month, in front."""
+    first, second = ("%d", "%m") if day_first else ("%m", "%d")
+    sign = re.escape(separator)
+    return _format("D/M/Y" if day_first else "M/D/Y", f"{first}{sign}{second}{sign}%Y")
+
+
+def split_time(text: str) -> tuple[str, str]:
+    """Return the date and the time of day of a text, the time empty where there is none."""
+    colon = text.find(":")
+    if colon < 0:
+        compact = _COMPACT.fullmatch(text)
+        if compact is None:
+            return text, ""
+        date, hour, minute, second, zone = compact.groups(default="")
+        return date, f"{hour}:{minute}:{second or '00'}{zone}"
+    cut = max(text.rfind(" ", 0, colon), text.rfind("T", 0, colon), text.rfind("t", 0, colon))
+    return text[: max(cut, 0)].rstrip(" ,"), text[cut + 1 :]
+
+
+def format_of(text: str) -> str | None:
+    """Return the name of the format of one text, None where it is not a timestamp; times of day count too."""
+    if CLOCK.fullmatch(text):
+        return "HH:MM"
+    date, time = split_time(text)
+    known = next((one for one in FORMATS if one.fits(date, time)), None)
+    if known is not None:
+        return known.name
+    if DAY_AND_MONTH.fullmatch(date) and (not time or _TIME.fullmatch(time)):
+        return "D/M/Y or M/D/Y"
+    return FOREIGN if is_foreign_date(text) else None
+
+
+@dataclass(frozen=True)
+class ParsedTexts:
+    """Texts as timestamps, each with what was written."""
+
+    local: (
+        TimestampArray  # [n] as written, without the offset; NaT where a text has another format or no such day exists
+    )
+    offsets: Int64Array  # [n] microseconds ahead of UTC
+    has_zone: BoolArray  # [n]
+    fits: BoolArray  # [n] written in the format, whether or not the day and the time exist
+    ends_day: BoolArray  # [n] 24:00
+    is_leap: BoolArray  # [n] second 60
+
+    @property
+    def utc(self) -> TimestampArray:
+        """The instants: [n]."""
+        return np.asarray(self.local - self.offsets.astype("timedelta64[us]"))
+
+
+class SplitTexts:
+    """Texts split into dates and times of day, each distinct one held once."""
+
+    def __init__(self, texts: TextArray) -> None:
+        pairs = [split_time(text) for text in texts]
+        self.date_of, self.dates = pd.factorize(np.array([date for date, _ in pairs], dtype=object))
+        self.time_of, times = pd.factorize(np.array([time for _, time in pairs], dtype=object))
+        self.times = [_parse_time(text) for text in times]
+
+    def parse(self, known: DateFormat) -> ParsedTexts:
+        """Return all texts by one format; the first text decides whether they have a zone, or halves of the day."""
+        fits_date = np.array([known.fits(date) for date in self.dates], dtype=np.bool_)
+        days = [known.day(date) for date in self.dates]
+        exists = np.array([day is not None for day in days], dtype=np.bool_)
+        midnights = (
+            np.array([day or 0 for day in days], dtype=np.int64).astype("datetime64[D]").astype("datetime64[us]")
+        )
+        like = self.times[self.time_of[0]]
+        fits_time = np.array([one.written and one.kind == like.kind for one in self.times], dtype=np.bool_)
+        if not known.takes_time:
+            fits_time &= np.array([one.is_empty for one in self.times], dtype=np.bool_)
+        elif like.kind == _Time.kind:  # dates alone may stand among dates with times
+            fits_time |= np.array([one.is_empty for one in self.times], dtype=np.bool_)
+        since = np.array([one.since_midnight or 0 for one in self.times], dtype=np.int64).astype("timedelta64[us]")
+        is_time = np.array([one.since_midnight is not None for one in self.times], dtype=np.bool_)
+        fits = fits_date[self.date_of] & fits_time[self.time_of]
+        good = fits & exists[self.date_of] & is_time[self.time_of]
+        local = midnights[self.date_of] + since[self.time_of]
+        return ParsedTexts(
+            local=np.where(good, local, np.datetime64("NaT", "us")),
+            offsets=np.array([one.offset for one in self.times], dtype=np.int64)[self.time_of],
+            has_zone=np.array([one.kind[0] for one in self.times], dtype=np.bool_)[self.time_of],
+            fits=fits,
+            ends_day=np.array([one.ends_day for one in self.times], dtype=np.bool_)[self.time_of] & good,
+            is_leap=np.array([one.is_leap for one in self.times], dtype=np.bool_)[self.time_of] & good,
+        )
+
+
+@dataclass(frozen=True)
+class _Time:
+    """A time of day."""
+
+    since_midnight: int | None = 0  # microseconds; None for a time that does not exist
+    offset: int = 0
+    kind: tuple[bool, bool] = (False, False)  # whether it has a zone, and am or pm
+    written: bool = True  # as a time of day
+    is_empty: bool = False
+    ends_day: bool = False
+    is_leap: bool = False
+
+
+def _parse_time(text: str) -> _Time:
+    if not text:
+        return _Time(is_empty=True)
+    found = _TIME.fullmatch(text)
+    if found is None:
+        return _Time(None, written=False)
+    hour, minute, second = int(found["hour"]), int(found["minute"]), int(found["second"] or 0)
+    fraction = int((found["fraction"] or "").ljust(6, "0")[:6])
+    half, zone = (found["half"] or "").lower(), (found["zone"] or "").strip()
+    ends_day = hour == 24 and minute == second == fraction == 0 and not half
+    is_leap = second == 60 and fraction == 0 and not ends_day
+    good = (hour < 24 or ends_day) and minute < 60 and (second < 60 or is_leap) and (not half or 1 <= hour <= 12)
+    if half:
+        hour = hour % 12 + (12 if half.startswith("p") else 0)
+    digits = re.sub(r"\D", "", zone).ljust(4, "0")
+    offset = (60 * int(digits[:2]) + int(digits[2:])) * _MINUTE * (-1 if zone.startswith("-") else 1)
+    since = (60 * hour + minute) * _MINUTE + 1_000_000 * second + fraction
+    kind = (bool(zone), bool(half))
+    return _Time(since if good else None, offset, kind, ends_day=ends_day and good, is_leap=is_leap and good)
+
+
+def is_time_of_day(text: str) -> bool:
+    """Whether a text is written as a time of day, whether or not there is such a time."""
+    return _TIME.fullmatch(text) is not None
+
+
+def time_of_day(text: str) -> int | None:
+    """Return the microseconds since midnight of one time of day, None where there is no such time."""
+    time = _parse_time(text)
+    return None if time.is_empty or time.offset else time.since_midnight
+
+
+def parse_many_iso(texts: TextArray, *, has_zone: bool) -> TimestampArray | None:
+    """Return a long column of ISO timestamps, those with a zone in UTC; None where one is written in another way."""
     if len(texts) <= MANY:
-        return np.array([pattern.fullmatch(text) is not None for text in texts], dtype=np.bool_)
+        return None
     import pyarrow as pa
-    import pyarrow.compute as pc
 
-    whole = pc.match_substring_regex(pa.array(texts, pa.string()), f"^(?:{pattern.pattern})$", ignore_case=True)
-    return np.asarray(whole.to_numpy(zero_copy_only=False), dtype=np.bool_)
+    try:
+        parsed = pa.array(texts, pa.string()).cast(pa.timestamp("us", "UTC" if has_zone else None))
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return None
+    return np.asarray(parsed.to_numpy(zero_copy_only=False).astype("datetime64[us]"))
 
 
 def to_number(column: pd.Series[Any]) -> pd.Series[Any]:
-    """Return texts as numbers, NaN for what is none.
+    """Return texts as numbers, NaN for anything else.
 
-    An exponent of so many digits is none: the parser of pandas ends the process on `1e9991700001500000`.
+    Exponents of four digits and more are not parsed: the parser of pandas ends the process on `1e9991700001500000`.
     """
     if column.dtype.kind in "iufb":
         return column
@@ -63,224 +266,19 @@ def to_number(column: pd.Series[Any]) -> pd.Series[Any]:
     return pd.to_numeric(column.mask(endless), errors="coerce")
 
 
-def to_datetime(texts: TextArray, text_format: str, *, utc: bool = False) -> TimestampArray:
-    """Return texts of a format of `strptime`, or ISO8601, as datetime64[us]; NaT where they are not.
-
-    With `utc` their offsets are taken off. Raises ValueError for a format that is none.
-    """
-    parsed = pd.to_datetime(pd.Series(texts, dtype=object), format=text_format, errors="coerce", utc=utc)
-    if utc:
-        parsed = parsed.dt.tz_localize(None)
-    return parsed.to_numpy().astype("datetime64[us]")
+def compose(year: Int64Array, month: Int64Array, day: Int64Array | int = 1) -> TimestampArray:
+    """Return the days of these numbers; NaT for days that do not exist."""
+    months = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
+    days = months.astype("datetime64[D]") + (np.asarray(day) - 1).astype("timedelta64[D]")
+    good = (month >= 1) & (month <= 12) & (np.asarray(day) >= 1) & (days.astype("datetime64[M]") == months)
+    return np.where(good, days.astype("datetime64[us]"), np.datetime64("NaT", "us"))
 
 
-def nothing(length: int) -> TimestampArray:
-    """Return so many missing timestamps."""
-    return np.full(length, np.datetime64("NaT", "us"))
-
-
-def _iso(texts: TextArray) -> TimestampArray:
-    timestamps = to_datetime(texts, "ISO8601")
-    lost = np.flatnonzero(np.isnat(timestamps))
-    if len(lost):  # years before 1678 and after 2261 too
-        timestamps[lost] = _iso_one_by_one(texts[lost])
-    return timestamps
-
-
-def _iso_one_by_one(texts: TextArray) -> TimestampArray:
-    padded = np.array([re.sub(r"(?<![\d.])(\d)(?!\d)", r"0\1", text.replace(",", ".")) for text in texts], dtype=object)
-    try:
-        return padded.astype("U").astype("datetime64[us]")
-    except ValueError:
-        timestamps = nothing(len(padded))
-        for row, text in enumerate(padded):
-            try:
-                timestamps[row] = np.datetime64(text, "us")
-            except ValueError:
-                continue
-        return timestamps
-
-
-def stripped(texts: TextArray) -> TextArray:
-    """Return texts without blanks around them."""
-    if len(texts) > MANY:
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        try:
-            given = pa.array(texts, pa.string())
-        except (pa.ArrowInvalid, pa.ArrowTypeError):
-            return np.array([str(text).strip() for text in texts], dtype=object)
-        if given.null_count == 0 and pc.all(pc.equal(given, pc.utf8_trim_whitespace(given))).as_py():
-            return texts
-    return np.array([str(text).strip() for text in texts], dtype=object)
-
-
-def same_length(texts: TextArray) -> bool:
-    """Whether all texts have one length."""
-    return len(set(map(len, texts))) == 1
-
-
-def strptime(text_format: str) -> Callable[[TextArray], TimestampArray]:
-    """Return a parser of one format of `strptime`."""
-    return lambda texts: to_datetime(texts, text_format)
-
-
-def _zoned(texts: TextArray) -> TimestampArray:
-    """Return timestamps with an offset in UTC."""
-    if len(texts) > MANY:
-        import pyarrow as pa
-
-        try:
-            parsed = pa.array(texts, pa.string()).cast(pa.timestamp("us", "UTC")).to_numpy(zero_copy_only=False)
-            return np.asarray(parsed.astype("datetime64[us]"))
-        except pa.ArrowInvalid:
-            pass  # some are written in a way that only the slow parser knows
-    cleaned = pd.Series(texts, dtype=object).str.replace(" ?(UTC|GMT)$", "Z", regex=True)
-    parsed = pd.to_datetime(cleaned, format="ISO8601", errors="coerce", utc=True)
-    return parsed.dt.tz_localize(None).to_numpy().astype("datetime64[us]")
-
-
-def _months(texts: TextArray) -> TimestampArray:
-    """Return the first days of months written as year and month, in either order, by number or name."""
-    lowered = pd.Series(texts, dtype=object).str.lower()
-    by_name = month_numbers(lowered.str.extract(f"({ENGLISH_MONTH})", expand=False))
-    by_number = pd.to_numeric(lowered.str.extract(r"^\d{1,4}[-/](\d{1,2})$", expand=False))
-    month = by_name.where(by_name.notna(), by_number)
-    year = pd.to_numeric(lowered.str.extract(r"^(\d{1,4})", expand=False))
-    year = year.where(year.notna(), pd.to_numeric(lowered.str.extract(r"(\d{4})$", expand=False)))
-    return compose(year, month)
-
-
-def _quarters(texts: TextArray) -> TimestampArray:
-    """Return the first days of quarters."""
-    lowered = pd.Series(texts, dtype=object).str.lower()
-    year = pd.to_numeric(lowered.str.extract(r"(\d{4})", expand=False))
-    quarter = pd.to_numeric(lowered.str.extract(r"q(?:tr)? ?([1-4])", expand=False))
-    return compose(year, quarter * 3 - 2)
-
-
-def compose(year: pd.Series[Any], month: pd.Series[Any], day: pd.Series[Any] | None = None) -> TimestampArray:
-    """Return the days of these numbers, the first of the month where there is no day; NaT for days that are none."""
-    good = (year.notna() & month.between(1, 12)).to_numpy()
-    ordinal = (year.fillna(1970) - 1970) * 12 + month.fillna(1) - 1
-    months = ordinal.to_numpy(dtype=np.int64).astype("datetime64[M]")
-    timestamps = months.astype("datetime64[D]")
-    if day is not None:
-        good &= day.between(1, 31).to_numpy()
-        timestamps = timestamps + (day.fillna(1).to_numpy(dtype=np.int64) - 1).astype("timedelta64[D]")
-        good &= timestamps.astype("datetime64[M]") == months  # 30 February is no day
-    return np.where(good, timestamps.astype("datetime64[us]"), np.datetime64("NaT", "us"))
-
-
-def _named_days(pattern: str) -> Callable[[TextArray], TimestampArray]:
-    """Return a parser of days whose month is a name: groups day, month, year, hour, minute, second, half of day."""
-    order = ("month", "day", "year") if pattern == _MONTH_FIRST else ("day", "month", "year")
-
-    def parse(texts: TextArray) -> TimestampArray:
-        parts = pd.Series(texts, dtype=object).str.lower().str.extract(pattern)
-        parts.columns = pd.Index([*order, "hour", "minute", "second", "half"])
-        day, year = pd.to_numeric(parts["day"]), pd.to_numeric(parts["year"])
-        return compose(year, month_numbers(parts["month"]), day) + _since_midnight(parts)
-
-    return parse
-
-
-def _since_midnight(parts: pd.DataFrame) -> npt.NDArray[np.timedelta64]:
-    """Return the time of day of columns hour, minute, second, half; NaT for hours and minutes that are none."""
-    hour, minute = (pd.to_numeric(parts[name]).fillna(0) for name in ("hour", "minute"))
-    second = pd.to_numeric(parts["second"].str.replace(",", ".", regex=False)).fillna(0)
-    afternoon, halved = parts["half"].str.startswith("p", na=False), parts["half"].notna()
-    good = (minute < 60) & (second < 60) & (hour < 24) & (~halved | hour.between(1, 12))
-    hour = hour.where(~halved, hour % 12 + 12 * afternoon)
-    microseconds = (hour * 3_600 + minute * 60) * 1_000_000 + (second * 1_000_000).round()
-    spans = microseconds.to_numpy(dtype=np.int64).astype("timedelta64[us]")
-    return np.where(good.to_numpy(), spans, np.timedelta64("NaT", "us"))
-
-
-def _weeks(texts: TextArray) -> TimestampArray:
-    """Return the days of ISO weeks, their Mondays where no day of the week is written."""
-    parts = pd.Series(texts, dtype=object).str.lower().str.extract(r"(\d{4})\D*w(\d{1,2})(?:-?([1-7]))?$")
-    year, week, day = parts.fillna({0: "1970", 1: "0", 2: "1"}).astype(np.int64).to_numpy().T  # no year has a week 0
-    mondays, exists = iso_weeks(year, week)
-    return np.where(exists, mondays + (day - 1).astype("timedelta64[D]"), np.datetime64("NaT", "us"))
-
-
-def iso_weeks(year: Int64Array, week: Int64Array) -> tuple[TimestampArray, BoolArray]:
-    """Return the Mondays of ISO weeks, and which of them exist: most years have no week 53."""
+def iso_weeks(year: Int64Array, week: Int64Array) -> TimestampArray:
+    """Return the Mondays of ISO weeks; NaT for weeks that do not exist: most years have no week 53."""
     fourth = (year - 1970).astype("datetime64[Y]").astype("datetime64[D]") + np.timedelta64(3, "D")  # 4 January
     weekday = (fourth.astype(np.int64) + 3) % 7  # 1970-01-01 was a Thursday; Monday is 0
     mondays = fourth - weekday.astype("timedelta64[D]") + (7 * (week - 1)).astype("timedelta64[D]")
     of_year = (mondays + np.timedelta64(3, "D")).astype("datetime64[Y]").astype(np.int64) + 1970
-    return mondays.astype("datetime64[us]"), np.asarray((of_year == year) & (week >= 1))
-
-
-def _clock(texts: TextArray) -> TimestampArray:
-    """Return times of day on the first of January 1970."""
-    cleaned = pd.Series(texts, dtype=object).str.replace(".", ":", regex=False)
-    parsed = pd.to_timedelta(cleaned.where(cleaned.str.count(":") == 2, cleaned + ":00"), errors="coerce")
-    return np.datetime64(0, "us") + parsed.to_numpy().astype("timedelta64[us]")
-
-
-def _half_days(texts: TextArray) -> TimestampArray:
-    parts = pd.Series(texts, dtype=object).str.lower().str.extract(rf"^(\S+){_CLOCK_TAIL}$")
-    parts.columns = pd.Index(["date", "hour", "minute", "second", "half"])
-    return _iso(parts["date"].to_numpy(dtype=object)) + _since_midnight(parts)
-
-
-def _format(name: str, pattern: str, parse: Callable[[TextArray], TimestampArray]) -> Format:
-    return Format(name, re.compile(pattern, re.IGNORECASE), parse)
-
-
-_DAY_FIRST = rf"^{_WEEKDAY}(\d\d?)(?:st|nd|rd|th|\.)?[ -]?({ENGLISH_MONTH})[ ,-]*(\d{{4}}){_CLOCK_TAIL}$"
-_MONTH_FIRST = rf"^{_WEEKDAY}({ENGLISH_MONTH}) +(\d\d?)(?:st|nd|rd|th)?,? +(\d{{4}}){_CLOCK_TAIL}$"
-_ISO_DATE = r"\d{4}-\d\d?-\d\d?"
-
-ISO = _format("YYYY-MM-DD", rf"{_ISO_DATE}{_TIME}?", _iso)
-#: Formats whose texts have one reading; the first that fits counts.
-FORMATS: tuple[Format, ...] = (
-    ISO,
-    _format("YYYY-MM-DD with zone", rf"{_ISO_DATE}{_TIME}{ZONE}", _zoned),
-    _format("YYYY-MM-DD H:MM AM", r"\d{4}[-/]\d\d?[-/]\d\d?[T ]\d\d?:\d\d(?::\d\d)? ?[ap]m", _half_days),
-    _format("YYYY/MM/DD", r"\d{4}/\d\d?/\d\d?", strptime("%Y/%m/%d")),
-    _format("YYYY/MM/DD HH:MM", r"\d{4}/\d\d?/\d\d? \d\d?:\d\d", strptime("%Y/%m/%d %H:%M")),
-    _format("YYYY/MM/DD HH:MM:SS", r"\d{4}/\d\d?/\d\d? \d\d?:\d\d:\d\d", strptime("%Y/%m/%d %H:%M:%S")),
-    _format("YYYY.MM.DD", r"\d{4}\.\d\d?\.\d\d?", strptime("%Y.%m.%d")),
-    _format("YYYY.MM.DD HH:MM", r"\d{4}\.\d\d?\.\d\d? \d\d?:\d\d", strptime("%Y.%m.%d %H:%M")),
-    _format("YYYYMMDD", r"(?:19|20)\d\d(?:0[1-9]|1[012])(?:0[1-9]|[12]\d|3[01])", strptime("%Y%m%d")),
-    _format("YYYYMMDDTHHMM", r"\d{8}[T ]\d{4}", lambda texts: to_datetime(texts, "ISO8601")),
-    _format("YYYYMMDDTHHMMSS", r"\d{8}[T ]\d{6}", lambda texts: to_datetime(texts, "ISO8601")),
-    _format("YYYYMMDDTHHMMSS with zone", rf"\d{{8}}T\d{{4}}(?:\d\d)?{ZONE}", _zoned),
-    _format("YYYY-MM", r"\d{1,4}[-/](?:0?[1-9]|1[012])", _months),
-    _format("YYYY.MM", r"\d{4}\.(?:0[1-9]|1[012])", strptime("%Y.%m")),
-    _format("Mon YYYY", rf"{ENGLISH_MONTH}[ ,-]+\d{{4}}", _months),
-    _format("YYYY Mon", rf"\d{{4}}[ -]{ENGLISH_MONTH}", _months),
-    _format("YYYYMmm", r"\d{4}M(?:0[1-9]|1[012])", lambda texts: _months(_with_dash(texts))),
-    _format("D Mon YYYY", _DAY_FIRST[1:-1], _named_days(_DAY_FIRST)),
-    _format("Mon D, YYYY", _MONTH_FIRST[1:-1], _named_days(_MONTH_FIRST)),
-    _format("YYYY-Q", r"\d{4}[ -]?q(?:tr)?[1-4]", _quarters),
-    _format("Q YYYY", r"q(?:tr)? ?[1-4][ -]\d{4}", _quarters),
-    _format("YYYY-W", r"\d{4}[ -]?w\d\d?(?:-[1-7])?", _weeks),
-)
-CLOCK = _format("HH:MM", r"(?:[01]?\d|2[0-3])[:.][0-5]\d(?:[:.][0-5]\d)?", _clock)
-YEAR = _format("YYYY", r"\d{4}", lambda texts: texts.astype("U").astype("datetime64[Y]").astype("datetime64[us]"))
-FOREIGN = "day and month in another language"
-SLASHED = re.compile(
-    r"(?:\d\d?/\d\d?/(?:\d{4}|\d\d)|\d\d?-\d\d?-(?:\d{4}|\d\d)|\d\d?\.\d\d?\.(?:\d{4}|\d\d))"
-    r"(?:[ T]\d\d?:\d\d(?::\d\d(?:[.,]\d+)?)?(?: ?[ap]m)?)?",
-    re.IGNORECASE,
-)
-
-
-def _with_dash(texts: TextArray) -> TextArray:
-    return np.array([text[:4] + "-" + text[5:] for text in texts], dtype=object)
-
-
-def format_of(text: str) -> str | None:
-    """Return the name of the format of one text, None where it is no timestamp; clock times and years count too."""
-    for known in (*FORMATS, CLOCK):
-        if known.pattern.fullmatch(text):
-            return known.name
-    if SLASHED.fullmatch(text):
-        return "D/M/Y or M/D/Y"
-    return FOREIGN if is_foreign_date(text) else None
+    good = (of_year == year) & (week >= 1)
+    return np.where(good, mondays.astype("datetime64[us]"), np.datetime64("NaT", "us"))

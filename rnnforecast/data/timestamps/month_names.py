@@ -1,13 +1,12 @@
-"""Names of months, in English and in the languages that `--locale` reads: whole names and their beginnings."""
+"""Names of months in English and in the languages of `--locale`, whole or shortened."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 if TYPE_CHECKING:
     from rnnforecast.arrays import TextArray
@@ -18,7 +17,6 @@ ENGLISH_MONTH = (
     r"|nov(?:ember)?|dec(?:ember)?)\.?"
 )
 _ENGLISH = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_NUMBERS = {name: number for number, name in enumerate(_ENGLISH, start=1)}
 #: Months as calendars of the language write them, lower case, accents taken off.
 _NAMES: dict[str, str] = {
     "da": "januar februar marts april maj juni juli august september oktober november december",
@@ -44,9 +42,9 @@ _WORD = re.compile(r"[^\W\d_]{3,}\.?")
 _LINKS = re.compile(r"\b(?:de|del|den|le)\b|(?<=\d)º")
 
 
-def month_numbers(names: pd.Series[Any]) -> pd.Series[Any]:
-    """Return English names of months, lower case, as numbers; NaN for anything else."""
-    return names.str[:3].map(_NUMBERS)
+def month_number(text: str) -> int:
+    """Return the number of a month, written as digits or by its English name; raises ValueError for anything else."""
+    return int(text) if text.isdigit() else 1 + _ENGLISH.index(text[:3].lower())
 
 
 def to_english(texts: TextArray, locale: str) -> TextArray:

@@ -1,26 +1,28 @@
 """Numbers of a time column: years, dates written as one number, time since 1970, days of a spreadsheet, or plain steps.
 
-Sizes tell units apart: seconds since 1970 have ten digits nowadays, milliseconds thirteen. Where a number has two
-readings the column is refused with both.
+The size shows the unit: seconds since 1970 have ten digits nowadays, milliseconds thirteen. A column that can be read
+in two ways is rejected with both.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from rnnforecast.data.errors import refusal, rows_in_words
-from rnnforecast.data.timestamps.formats import iso_weeks, to_datetime, to_number
+from rnnforecast.data.errors import refusal
+from rnnforecast.data.timestamps.formats import compose, iso_weeks, to_number
 from rnnforecast.data.timestamps.text import Timestamps
-from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
 if TYPE_CHECKING:
-    from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
+    from rnnforecast.arrays import BoolArray, Float64Array, Int64Array, TimestampArray
     from rnnforecast.config import DataSettings
-    from rnnforecast.data.errors import LinesOf
+    from rnnforecast.data.errors import ColumnRef
+    from rnnforecast.errors import DataError
+    from rnnforecast.findings import Finding
 
 
 #: Unit -> lowest and highest plausible number (1973 to 2286), microseconds in one unit as a fraction.
@@ -41,24 +43,23 @@ _EXCEL_DAYS = (20_000, 80_000)  # 1954 to 2119
 _EXCEL_LIMITS = (-693_593, 2_958_466)  # years 1 to 9999
 #: Day 0 of a spreadsheet is 30 December 1899 for all days after its invented 29 February 1900.
 _EXCEL_ZERO = np.datetime64("1899-12-30", "us")
+#: How dates are written as one number, from minutes on: digits after the day, lowest and highest number.
 _COMPACT = (
-    ("YYYYMMDDHH", "%Y%m%d%H", 19_000_101_00, 22_001_231_23),
-    ("YYYYMMDDHHMM", "%Y%m%d%H%M", 19_000_101_0000, 22_001_231_2359),
-    ("YYYYMMDDHHMMSS", "%Y%m%d%H%M%S", 19_000_101_000000, 22_001_231_235959),
+    ("YYYYMMDDHH", 2, 19_000_101_00, 22_001_231_23),
+    ("YYYYMMDDHHMM", 4, 19_000_101_0000, 22_001_231_2359),
+    ("YYYYMMDDHHMMSS", 6, 19_000_101_000000, 22_001_231_235959),
 )
 _SECONDS_FROM_1 = -62_135_596_800  # from 1970 back to the start of year 1
 _SECONDS_TO_10000 = 253_402_300_800  # from 1970 to the end of year 9999
 _FAR = 1_893_456_000  # seconds from 1970 to 2030: dates of data lie before
 
 
-def parse_integers(
-    values: Int64Array, *, name: str, path: str, how: DataSettings | None = None, lines_of: LinesOf | None = None
-) -> Timestamps:
+def parse_integers(values: Int64Array, ref: ColumnRef, how: DataSettings | None = None) -> Timestamps:
     """Return whole numbers of a time column as years, dates (YYYYMMDD), time since 1970 or plain steps.
 
     Raises DataError for numbers in two units, and for days of a spreadsheet that nobody called so.
     """
-    column = _Numbers(values, name, path, lines_of)
+    column = _Numbers(values, ref)
     if how is not None and how.epoch_unit is not None:
         return _from_epoch(column, how.epoch_unit)
     if how is not None and how.excel_dates:
@@ -77,19 +78,17 @@ def parse_integers(
     return Timestamps(values.astype(np.int64))
 
 
-def parse_floats(
-    values: Float64Array, *, name: str, path: str, how: DataSettings | None = None, lines_of: LinesOf | None = None
-) -> Timestamps:
+def parse_floats(values: Float64Array, ref: ColumnRef, how: DataSettings | None = None) -> Timestamps:
     """Return numbers with decimals as time since 1970, exact to the millisecond, or as days of a spreadsheet.
 
     Raises DataError for any other numbers.
     """
-    column = _Numbers(values, name, path, lines_of)
+    column = _Numbers(values, ref)
     if how is not None and how.excel_dates:
         return _from_excel(column)
     if not np.isfinite(values).all():
         fix = "write the timestamp, or remove the row"
-        raise refusal([column.finding("E_TIME_TEXT", ~np.isfinite(values), "an infinite number is no timestamp", fix)])
+        raise column.reject("E_TIME_TEXT", ~np.isfinite(values), "an infinite number is not a timestamp", fix)
     low, high = float(values.min()), float(values.max())
     unit = how.epoch_unit if how is not None and how.epoch_unit is not None else _unit_of(column, int(low), int(high))
     if unit is not None:
@@ -98,12 +97,11 @@ def parse_floats(
         raise refusal([_like_excel(column, low)])
     if (how is None or how.epoch_unit is None) and _are_years(values):
         months = np.round(12 * values).astype(np.int64) - 12 * 1970
-        message = f"time column `{column.name}` is read as years with decimals, by their months"
-        note = Finding("N_TIME_COMPACT", message, path, column=name, value=f"{values[0]:.12g}")
+        note = column.note("N_TIME_COMPACT", "years with decimals, by their months", f"{values[0]:.12g}")
         return Timestamps(months.astype("datetime64[M]").astype("datetime64[us]"), findings=(note,))
     words = f"{low:.12g} is neither a whole step nor a time since 1970"
     fix = "name another column with --time, or read the rows as steps in file order with `--time none`"
-    raise refusal([column.finding("E_TIME_TEXT", np.ones(len(values), dtype=np.bool_), words, fix)])
+    raise column.reject("E_TIME_TEXT", np.ones(len(values), dtype=np.bool_), words, fix)
 
 
 def _from_excel(column: _Numbers) -> Timestamps:
@@ -112,10 +110,9 @@ def _from_excel(column: _Numbers) -> Timestamps:
     outside = ~((values >= _EXCEL_LIMITS[0]) & (values < _EXCEL_LIMITS[1]))
     if outside.any():
         words = f"day {values[outside][0]:.12g} of a spreadsheet is not in the years 1 to 9999"
-        raise refusal([column.finding("E_TIME_TEXT", outside, words, "correct the cell, or remove the row")])
+        raise column.reject("E_TIME_TEXT", outside, words, "correct the cell, or remove the row")
     seconds = np.round(values * 86_400.0).astype(np.int64)
-    message = f"time column `{column.name}` is read as days since 1899-12-30, as spreadsheets count them"
-    note = Finding("N_TIME_EXCEL", message, column.path, column=column.name, value=f"{values[0]:g}")
+    note = column.note("N_TIME_EXCEL", "days since 1899-12-30, as spreadsheets count them", f"{values[0]:g}")
     return Timestamps(_EXCEL_ZERO + seconds.astype("timedelta64[s]"), findings=(note,))
 
 
@@ -150,21 +147,30 @@ def rises_like_epochs(column: pd.Series[Any]) -> bool:
     return any(10 * lowest <= low and high < highest for lowest, highest, _, _ in _UNITS.values())
 
 
+@dataclass(frozen=True)
 class _Numbers:
-    """A time column of numbers, for messages."""
+    """A time column of numbers."""
 
-    def __init__(self, values: Int64Array | Float64Array, name: str, path: str, lines_of: LinesOf | None) -> None:
-        self.values, self.name, self.path = values, name, path
-        self.words = set(re.split(r"[^a-z]+", name.lower()))
-        self.lines_of = lines_of or (lambda rows: [row + 2 for row in rows])
+    values: Int64Array | Float64Array
+    ref: ColumnRef
 
-    def finding(self, code: str, chosen: BoolArray, words: str, fix: str) -> Finding:
-        """Return the refusal of the chosen rows."""
+    @property
+    def words(self) -> set[str]:
+        """The words of its name."""
+        return set(re.split(r"[^a-z]+", self.ref.name.lower()))
+
+    def problem(self, code: str, chosen: BoolArray, words: str, fix: str) -> Finding:
+        """Return the finding that rejects the chosen rows."""
         rows = np.flatnonzero(chosen)
-        lines = tuple(self.lines_of(rows[:MAX_LISTED_ROWS].tolist()))
-        message = f"time column `{self.name}`, {rows_in_words(lines, len(rows))}: {words}"
-        value = f"{self.values[rows[0]]:.12g}"
-        return Finding(code, message, self.path, lines, self.name, value, len(rows), fix)
+        return self.ref.problem(code, rows, words, value=f"{self.values[rows[0]]:.12g}", fix=fix)
+
+    def reject(self, code: str, chosen: BoolArray, words: str, fix: str) -> DataError:
+        """Return the error that rejects the chosen rows."""
+        return refusal([self.problem(code, chosen, words, fix)])
+
+    def note(self, code: str, reading: str, value: str) -> Finding:
+        """Return the note that says how the numbers are read."""
+        return self.ref.finding(code, f"{self.ref} is read as {reading}", value=value)
 
 
 def _written_as_one(column: _Numbers, low: int, high: int) -> Timestamps | None:
@@ -182,15 +188,14 @@ def _written_as_one(column: _Numbers, low: int, high: int) -> Timestamps | None:
     if weeks is not None:
         return weeks
     if low >= 19_000_101 and high <= 22_001_231 and "timestamp" not in words:
-        return _if_all(values, "%Y%m%d")
-    for written, text_format, lowest, highest in _COMPACT:
+        days = _from_digits(values, 0)
+        return None if days is None else Timestamps(days)
+    for written, digits, lowest, highest in _COMPACT:
         if low < lowest or high > highest or (written == "YYYYMMDDHH" and low < _FAR):
             continue
-        dates = _if_all(values, text_format)
-        if dates is not None:
-            message = f"time column `{column.name}` is read as {written}"
-            note = Finding("N_TIME_COMPACT", message, column.path, column=column.name, value=str(low))
-            return Timestamps(dates.values, findings=(note,))
+        moments = _from_digits(values, digits)
+        if moments is not None:
+            return Timestamps(moments, findings=(column.note("N_TIME_COMPACT", written, str(low)),))
     return None
 
 
@@ -199,18 +204,23 @@ def _written_as_weeks(column: _Numbers, low: int, high: int) -> Timestamps | Non
     values = column.values.astype(np.int64)
     if low < 150_001 or high > 220_053 or not column.words & (_WEEK_WORDS | _MONTH_WORDS):
         return None
-    mondays, exists = iso_weeks(values // 100, values % 100)
-    if not exists.all():
+    mondays = iso_weeks(values // 100, values % 100)
+    if np.isnat(mondays).any():
         return None
-    message = f"time column `{column.name}` is read as YYYYWW, ISO weeks by their Mondays"
-    note = Finding("N_TIME_COMPACT", message, column.path, column=column.name, value=str(low))
-    return Timestamps(mondays, findings=(note,))
+    return Timestamps(
+        mondays, findings=(column.note("N_TIME_COMPACT", "YYYYWW, ISO weeks by their Mondays", str(low)),)
+    )
 
 
-def _if_all(values: Int64Array, text_format: str) -> Timestamps | None:
-    distinct, codes = np.unique(values, return_inverse=True)
-    dates = to_datetime(distinct.astype(str).astype(object), text_format)
-    return None if np.isnat(dates).any() else Timestamps(dates[codes])
+def _from_digits(values: Int64Array, digits: int) -> TimestampArray | None:
+    """Return YYYYMMDD with `digits` more of HHMMSS as timestamps, None where one does not exist."""
+    days, times = np.divmod(values, 10**digits)
+    times = times * 10 ** (6 - digits)  # HHMMSS
+    hours, minutes, seconds = times // 10_000, times // 100 % 100, times % 100
+    moments = compose(days // 10_000, days // 100 % 100, days % 100)
+    if np.isnat(moments).any() or (hours > 23).any() or (minutes > 59).any() or (seconds > 59).any():
+        return None
+    return np.asarray(moments + (3_600 * hours + 60 * minutes + seconds).astype("timedelta64[s]"))
 
 
 def _unit_of(column: _Numbers, low: int, high: int) -> str | None:
@@ -231,10 +241,10 @@ def _unit_of(column: _Numbers, low: int, high: int) -> str | None:
     kinds = ("too small for a time", *(f"{unit}" for unit in _UNITS))
     words = (
         f"{column.values[row]:.20g} is {kinds[int(places[row]) + 1]} since 1970 by its size, but "
-        f"{column.values[like]:.20g} in row {column.lines_of([like])[0]} is {kinds[most + 1]}"
+        f"{column.values[like]:.20g} in row {column.ref.locate([like])[1][0]} is {kinds[most + 1]}"
     )
     fix = "write all timestamps in one unit; `--epoch-unit` names it where sizes mislead"
-    raise refusal([column.finding("E_TIME_EPOCH_UNITS", other, words, fix)])
+    raise column.reject("E_TIME_EPOCH_UNITS", other, words, fix)
 
 
 def _from_epoch(column: _Numbers, unit: str) -> Timestamps:
@@ -243,7 +253,7 @@ def _from_epoch(column: _Numbers, unit: str) -> Timestamps:
     outside = ~((numbers >= _SECONDS_FROM_1 * second) & (numbers < _SECONDS_TO_10000 * second))
     if outside.any():
         words = f"{column.values[outside][0]:.20g} {unit} since 1970 is not in the years 1 to 9999"
-        raise refusal([column.finding("E_TIME_TEXT", outside, words, "name another unit with --epoch-unit")])
+        raise column.reject("E_TIME_TEXT", outside, words, "name another unit with --epoch-unit")
     if column.values.dtype.kind == "f":
         seconds = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}[unit]
         milliseconds = np.round(column.values.astype(np.float64) * (seconds * 1_000.0)).astype(np.int64)
@@ -252,9 +262,7 @@ def _from_epoch(column: _Numbers, unit: str) -> Timestamps:
     else:
         timestamps = (column.values.astype(np.int64) * factor // divisor).astype("datetime64[us]")
         exact = ""
-    message = f"time column `{column.name}` is read as {unit} since 1970-01-01 in UTC{exact}"
-    value = f"{column.values[0]:.20g}"
-    note = Finding("N_TIME_EPOCH", message, column.path, column=column.name, value=value)
+    note = column.note("N_TIME_EPOCH", f"{unit} since 1970-01-01 in UTC{exact}", f"{column.values[0]:.20g}")
     return Timestamps(timestamps, timezone="UTC", findings=(note,))
 
 
@@ -262,4 +270,4 @@ def _like_excel(column: _Numbers, low: float) -> Finding:
     day = str((_EXCEL_ZERO + np.timedelta64(round(low * 86_400), "s")).astype("datetime64[s]")).replace("T00:00:00", "")
     words = f"{low:g} may be a day of a spreadsheet ({day}) or a step"
     fix = "read days of a spreadsheet with `--excel-dates`, or steps in file order with `--time none`"
-    return column.finding("E_TIME_EXCEL", np.ones(len(column.values), dtype=np.bool_), words, fix)
+    return column.problem("E_TIME_EXCEL", np.ones(len(column.values), dtype=np.bool_), words, fix)

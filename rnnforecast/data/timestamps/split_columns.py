@@ -1,4 +1,4 @@
-"""Timestamps whose parts stand in several columns: a date and a time of day, a date and an hour, or year, month, day."""
+"""Timestamps split over several columns: a date and a time of day, a date and an hour, or year, month, day."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from rnnforecast.data.calendar.frequency import DAY, FIXED_UNITS
-from rnnforecast.data.errors import listed, quoted, refusal, rows_in_words
-from rnnforecast.data.timestamps.formats import compose, iso_weeks, to_number
-from rnnforecast.data.timestamps.month_names import ENGLISH_MONTH, month_numbers
+from rnnforecast.data.calendar.frequency import FIXED_UNITS
+from rnnforecast.data.errors import ColumnRef, listed, quoted
+from rnnforecast.data.timestamps.formats import compose, is_time_of_day, iso_weeks, time_of_day, to_number
+from rnnforecast.data.timestamps.month_names import ENGLISH_MONTH, month_number
 from rnnforecast.data.timestamps.text import Timestamps
 from rnnforecast.errors import DataError
-from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,8 +47,6 @@ _LETTERED = {
     "month": r"m?(\d{1,2})",
     "week": r"(?:w|wk|week|kw)?[ .]?(\d{1,2})",
 }
-#: A time of day as text: `9:30`, `18.00.00`, `9:30 PM`, `24:00`.
-_CLOCK = r"(\d{1,2})[:.](\d{2})(?:[:.](\d{2}(?:[.,]\d+)?))? ?([ap]\.?m\.?)?"
 
 
 @dataclass(frozen=True)
@@ -61,13 +58,15 @@ class Parts:
     path: str
     lines_of: LinesOf
 
-    def refuse(self, name: str, bad: BoolArray, words: str, fix: str) -> DataError:
-        """Return the refusal of the chosen rows of one column."""
+    def ref(self, name: str) -> ColumnRef:
+        """Return one of the columns for findings."""
+        return ColumnRef.in_file(name, self.path, self.lines_of, noun="time column")
+
+    def reject(self, name: str, bad: BoolArray, words: str, fix: str) -> DataError:
+        """Return the error that rejects the chosen rows of one column."""
         rows = np.flatnonzero(bad)
-        lines = tuple(self.lines_of(rows[:MAX_LISTED_ROWS].tolist()))
         value = str(self.frame[name].iloc[rows[0]])
-        message = f"time column `{name}`, {rows_in_words(lines, len(rows))}: {quoted(value)} {words}"
-        return refusal([Finding("E_TIME_PARTS", message, self.path, lines, name, value, len(rows), fix)])
+        return self.ref(name).reject("E_TIME_PARTS", rows, f"{quoted(value)} {words}", value=value, fix=fix)
 
 
 def part_of(name: str) -> str | None:
@@ -89,25 +88,25 @@ def _lettered(texts: pd.Series[Any], part: str) -> pd.Series[Any]:
     found = pd.to_numeric(lowered.str.extract(f"^{_LETTERED[part]}$", expand=False), errors="coerce")
     if part != "month":
         return found
-    named = month_numbers(lowered.where(lowered.str.fullmatch(ENGLISH_MONTH), ""))
-    return found.where(found.notna(), named)
+    is_name = lowered.str.fullmatch(ENGLISH_MONTH)
+    return found.where(~is_name, lowered.where(is_name, "1").map(month_number))
 
 
 def join_numbers(parts: Parts, names: Sequence[str]) -> Timestamps:
     """Return timestamps from columns named year, month or quarter, day, hour ...; raises DataError for what is no date."""
     by_part = {str(part_of(name)): name for name in names}
     if "year" not in by_part or len(by_part) < len(names):
-        raise no_parts(names, parts.path)
+        raise not_parts(names, parts.path)
     numbers = {part: _numbers(parts, name, part) for part, name in by_part.items()}
     if set(by_part) == {"year", "week"}:
         return _weeks(numbers, by_part, parts)
     rows = len(parts.frame)
     first = (numbers["quarter"] - 1) * 3 + 1 if "quarter" in numbers else np.ones(rows, dtype=np.int64)
     month, day = numbers.get("month", first), numbers.get("day", np.ones(rows, dtype=np.int64))
-    timestamps = compose(pd.Series(numbers["year"]), pd.Series(month), pd.Series(day))
+    timestamps = compose(numbers["year"], month, day)
     if np.isnat(timestamps).any():
         words = f"does not exist in its month: {listed(names)} name days that do not exist"
-        raise parts.refuse(by_part.get("day", by_part["year"]), np.isnat(timestamps), words, "correct these rows")
+        raise parts.reject(by_part.get("day", by_part["year"]), np.isnat(timestamps), words, "correct these rows")
     if "day of year" in numbers:
         timestamps = timestamps + (numbers["day of year"] - 1).astype("timedelta64[D]")
     return _with_times(Timestamps(timestamps), numbers, by_part, parts)
@@ -115,12 +114,12 @@ def join_numbers(parts: Parts, names: Sequence[str]) -> Timestamps:
 
 def _weeks(numbers: dict[str, Int64Array], by_part: dict[str, str], parts: Parts) -> Timestamps:
     """Return the Mondays of ISO weeks; raises DataError for week 53 of a year that has 52."""
-    timestamps, exists = iso_weeks(numbers["year"], numbers["week"])
-    if not exists.all():
+    timestamps = iso_weeks(numbers["year"], numbers["week"])
+    if np.isnat(timestamps).any():
         fix = "correct these rows, or name other columns with --time"
-        raise parts.refuse(by_part["week"], ~exists, "is no ISO week of its year", fix)
+        raise parts.reject(by_part["week"], np.isnat(timestamps), "is not an ISO week of its year", fix)
     message = f"columns `{by_part['year']}` and `{by_part['week']}` are read as ISO weeks, by their Mondays"
-    note = Finding("N_TIME_PARTS", message, parts.path, column=by_part["week"])
+    note = parts.ref(by_part["week"]).finding("N_TIME_PARTS", message)
     return Timestamps(timestamps, findings=(note,))
 
 
@@ -137,16 +136,16 @@ def join_times(first: Timestamps, parts: Parts, names: Sequence[str]) -> Timesta
             timestamps = replace(timestamps, values=timestamps.values + _clock_times(parts, name))
         elif _is_whole(parts.frame[name]):
             message = f"column `{name}` is read as the hour, or as hours and minutes, of the dates beside it"
-            note = Finding("N_TIME_PARTS", message, parts.path, column=name)
+            note = parts.ref(name).finding("N_TIME_PARTS", message)
             times = _hours_or_hundreds(parts, name)
             timestamps = replace(timestamps, values=timestamps.values + times, findings=(*timestamps.findings, note))
         else:
-            raise no_parts(parts.names, parts.path)
+            raise not_parts(parts.names, parts.path)
     return _with_times(timestamps, numbers, by_part, parts)
 
 
-def no_parts(names: Sequence[str], path: str) -> DataError:
-    """Return the refusal of columns that do not make up timestamps."""
+def not_parts(names: Sequence[str], path: str) -> DataError:
+    """Return the error for columns that do not make up timestamps."""
     return DataError(
         f"{path}: {listed(names)} do not make up timestamps",
         hint="name a column of dates and one of times or hours, as `--time date,hour`, or `--time year,month,day`",
@@ -162,9 +161,9 @@ def _with_times(
         if part in numbers:
             values = values + numbers[part] * np.timedelta64(FIXED_UNITS[part], "us")
     if "hour" in numbers and int(numbers["hour"].max(initial=0)) == 24:
-        count = int((numbers["hour"] == 24).sum())
-        message = f"column `{by_part['hour']}`: hour 24 of {count} rows is midnight at the end of the day"
-        findings.append(Finding("W_TIME_24", message, parts.path, column=by_part["hour"], value="24", count=count))
+        rows = np.flatnonzero(numbers["hour"] == 24)
+        words = "hour 24 is midnight at the end of the day"
+        findings.append(parts.ref(by_part["hour"]).problem("W_TIME_24", rows, words, value="24"))
     return replace(timestamps, values=values, findings=tuple(findings))
 
 
@@ -178,15 +177,15 @@ def _numbers(parts: Parts, name: str, part: str) -> Int64Array:
     values = numbers.to_numpy(dtype=np.float64)
     bad = ~((values >= lowest) & (values <= highest) & (values == np.floor(values)))
     if bad.any():
-        words = f"is no {part}" + (f" from {lowest} to {highest}" if part in _RANGES else "")
-        raise parts.refuse(name, bad, words, "correct these rows, or name other columns with --time")
+        words = f"is not a valid {part}" + (f" ({lowest} to {highest})" if part in _RANGES else "")
+        raise parts.reject(name, bad, words, "correct these rows, or name other columns with --time")
     return values.astype(np.int64)
 
 
 def _is_clock(column: pd.Series[Any]) -> bool:
     if column.dtype.kind in "iuf" or column.empty:
         return False
-    return bool(pd.Series([str(column.iloc[0]).strip()]).str.fullmatch(_CLOCK, case=False).all())
+    return is_time_of_day(str(column.iloc[0]).strip())
 
 
 def _is_whole(column: pd.Series[Any]) -> bool:
@@ -195,28 +194,21 @@ def _is_whole(column: pd.Series[Any]) -> bool:
 
 def _clock_times(parts: Parts, name: str) -> npt.NDArray[np.timedelta64]:
     """Return times of day as spans since midnight; each distinct text is read once."""
-    codes, distinct = pd.factorize(parts.frame[name].to_numpy(dtype=object))
-    texts = pd.Series(distinct, dtype=object).astype(str).str.strip().str.lower()
-    found = texts.str.extract(f"^{_CLOCK}$")
-    hour, minute = pd.to_numeric(found[0]), pd.to_numeric(found[1])
-    second = pd.to_numeric(found[2].str.replace(",", ".", regex=False)).fillna(0.0)
-    half = found[3]
-    hour = hour.where(half.isna(), hour % 12 + 12 * half.str.startswith("p", na=False))
-    microseconds = ((hour * 3_600 + minute * 60 + second) * 1_000_000).round()
-    good = (microseconds <= DAY) & (minute < 60) & (second < 60)
-    bad = ~np.append(good.to_numpy(dtype=np.bool_), False)[codes]  # code -1 is an empty cell
+    codes, distinct = pd.factorize(parts.frame[name].to_numpy(dtype=object), use_na_sentinel=False)
+    times = [time_of_day(str(text).strip()) for text in distinct]
+    bad = np.array([one is None for one in times], dtype=np.bool_)[codes]
     if bad.any():
-        raise parts.refuse(name, bad, "is not a time of day", "correct these rows, or name another column with --time")
-    return np.asarray(microseconds.to_numpy(dtype=np.int64).astype("timedelta64[us]")[codes])
+        raise parts.reject(name, bad, "is not a time of day", "correct these rows, or name another column with --time")
+    return np.array(times, dtype=np.int64).astype("timedelta64[us]")[codes]
 
 
 def _hours_or_hundreds(parts: Parts, name: str) -> npt.NDArray[np.timedelta64]:
-    """Return times of day written as one number: an hour up to 24, or 930 and 2300; refuses numbers that are none."""
+    """Return times of day written as one number: an hour up to 24, or 930 and 2300."""
     values = to_number(parts.frame[name]).to_numpy(dtype=np.float64)
     if bool((values <= 24).all()):
         return _numbers(parts, name, "hour") * np.timedelta64(FIXED_UNITS["hour"], "us")
     good = (values >= 0) & (values <= 2_400) & (values % 100 < 60) & (values == np.floor(values))
     if not good.all():
-        raise no_parts(parts.names, parts.path)
+        raise not_parts(parts.names, parts.path)
     minutes = (values // 100 * 60 + values % 100).astype(np.int64)
     return np.asarray(minutes.astype("timedelta64[m]").astype("timedelta64[us]"))

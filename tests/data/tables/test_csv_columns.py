@@ -68,7 +68,7 @@ def test_a_word_in_the_last_piece_is_refused_by_its_row(write: Write) -> None:
 @pytest.mark.usefixtures("small")
 def test_a_step_that_is_missing_in_a_later_piece_is_refused_by_its_row(write: Write) -> None:
     rows = "".join(f"{step},{step}.5,7\n" for step in range(1, 60))
-    with pytest.raises(DataError, match="time column `step`, row 61: no timestamp"):
+    with pytest.raises(DataError, match="time column `step`, row 61: missing timestamp"):
         read_series(write("step,y,n\n" + rows + ",1,1\n"), DataSettings(time="step", target=("y",)))
 
 

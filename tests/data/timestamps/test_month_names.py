@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from rnnforecast.config import DataSettings
+from rnnforecast.data.errors import ColumnRef
 from rnnforecast.data.timestamps.month_names import languages_of, to_english
 from rnnforecast.data.timestamps.text import parse_timestamps
 from rnnforecast.errors import DataError
@@ -42,10 +43,8 @@ def test_a_text_without_a_month_has_no_language() -> None:
 
 def parse(*texts: str, locale: str | None = None) -> list[str]:
     how = DataSettings.model_validate({"locale": locale})
-    column = np.array(texts, dtype=object)
-    timestamps = parse_timestamps(
-        column, name="date", path="a.csv", lines_of=lambda rows: [row + 2 for row in rows], how=how
-    )
+    ref = ColumnRef.in_file("date", "a.csv", lambda rows: [row + 2 for row in rows])
+    timestamps = parse_timestamps(np.array(texts, dtype=object), ref, how)
     return [str(timestamp) for timestamp in timestamps.values.astype("datetime64[D]")]
 
 

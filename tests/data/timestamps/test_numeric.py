@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from rnnforecast.config import DataSettings
+from rnnforecast.data.errors import ColumnRef
 from rnnforecast.data.timestamps.numeric import parse_floats, parse_integers
 from rnnforecast.data.timestamps.text import Timestamps
 from rnnforecast.errors import DataError
@@ -11,12 +12,16 @@ from rnnforecast.errors import DataError
 SECONDS = 1_700_000_000
 
 
+def ref(name: str) -> ColumnRef:
+    return ColumnRef.in_file(name, "a.csv", lambda rows: [row + 2 for row in rows], noun="time column")
+
+
 def integers(*values: int, name: str = "timestamp", how: DataSettings | None = None) -> Timestamps:
-    return parse_integers(np.array(values, dtype=np.int64), name=name, path="a.csv", how=how)
+    return parse_integers(np.array(values, dtype=np.int64), ref(name), how)
 
 
 def floats(*values: float, name: str = "timestamp", how: DataSettings | None = None) -> Timestamps:
-    return parse_floats(np.array(values), name=name, path="a.csv", how=how)
+    return parse_floats(np.array(values), ref(name), how)
 
 
 def shown(timestamps: Timestamps) -> list[str]:
@@ -110,5 +115,5 @@ def test_a_day_of_a_spreadsheet_outside_all_years_is_refused_by_row_instead_of_b
 
 
 def test_an_infinite_number_is_no_timestamp() -> None:
-    with pytest.raises(DataError, match="row 3: an infinite number is no timestamp"):
+    with pytest.raises(DataError, match="row 3: an infinite number is not a timestamp"):
         floats(SECONDS + 0.5, np.inf)

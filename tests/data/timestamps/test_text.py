@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from rnnforecast.config import DataSettings
+from rnnforecast.data.errors import ColumnRef
 from rnnforecast.data.timestamps import formats
 from rnnforecast.data.timestamps import text as timestamps_module
 from rnnforecast.data.timestamps.formats import format_of, to_number
@@ -12,10 +15,11 @@ from rnnforecast.data.timestamps.numeric import parse_integers
 from rnnforecast.data.timestamps.text import Timestamps, parse_timestamps
 from rnnforecast.errors import DataError
 
+DATE = ColumnRef.in_file("date", "a.csv", lambda rows: [row + 2 for row in rows], noun="time column")
+
 
 def parse(*texts: str) -> Timestamps:
-    column = np.array(texts, dtype=object)
-    return parse_timestamps(column, name="date", path="a.csv", lines_of=lambda rows: [row + 2 for row in rows])
+    return parse_timestamps(np.array(texts, dtype=object), DATE)
 
 
 def shown(timestamps: Timestamps) -> list[str]:
@@ -133,7 +137,7 @@ def test_a_day_that_does_not_exist_is_refused_with_its_row() -> None:
 
 
 def test_empty_timestamps_are_refused_with_all_their_rows() -> None:
-    with pytest.raises(DataError, match=r"rows 3, 5: no timestamp") as caught:
+    with pytest.raises(DataError, match=r"rows 3, 5: missing timestamp") as caught:
         parse("2024-01-01", "", "2024-01-03", "NaT")
     assert caught.value.findings[0].count == 2
 
@@ -159,17 +163,17 @@ def test_other_text_has_no_format(text: str) -> None:
     ],
 )
 def test_whole_numbers_of_known_size_are_timestamps(name: str, values: list[int], expected: list[str]) -> None:
-    assert shown(parse_integers(np.array(values), name=name, path="a.csv")) == expected
+    assert shown(parse_integers(np.array(values), replace(DATE, name=name))) == expected
 
 
 def test_seconds_since_1970_are_noted_with_their_unit() -> None:
-    timestamps = parse_integers(np.array([1_700_000_000]), name="timestamp", path="a.csv")
+    timestamps = parse_integers(np.array([1_700_000_000]), replace(DATE, name="timestamp"))
     assert "read as s since 1970-01-01 in UTC" in timestamps.findings[0].message
 
 
 def test_other_whole_numbers_are_steps() -> None:
-    assert parse_integers(np.array([1, 2, 3]), name="ds", path="a.csv").values.tolist() == [1, 2, 3]
-    assert parse_integers(np.array([1950, 1951]), name="step", path="a.csv").values.tolist() == [1950, 1951]
+    assert parse_integers(np.array([1, 2, 3]), replace(DATE, name="ds")).values.tolist() == [1, 2, 3]
+    assert parse_integers(np.array([1950, 1951]), replace(DATE, name="step")).values.tolist() == [1950, 1951]
 
 
 def how(**settings: object) -> DataSettings:
@@ -177,10 +181,7 @@ def how(**settings: object) -> DataSettings:
 
 
 def parse_with(settings: DataSettings, *texts: str) -> Timestamps:
-    column = np.array(texts, dtype=object)
-    return parse_timestamps(
-        column, name="d", path="a.csv", lines_of=lambda rows: [row + 2 for row in rows], how=settings
-    )
+    return parse_timestamps(np.array(texts, dtype=object), DATE, settings)
 
 
 def test_the_named_order_of_day_and_month_settles_what_no_row_decides() -> None:

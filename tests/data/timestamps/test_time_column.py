@@ -40,7 +40,7 @@ def test_midnights_of_a_zone_stay_dates() -> None:
 
 @pytest.mark.parametrize("zone", [None, "UTC"])
 def test_missing_dates_are_refused_with_their_rows(zone: str | None) -> None:
-    with pytest.raises(DataError, match=r"^a.parquet: time column `t`, row 2: no timestamp"):
+    with pytest.raises(DataError, match=r"^a.parquet: time column `t`, row 2: missing timestamp"):
         read(t=pd.to_datetime(["2024-01-01", "NaT"]).tz_localize(zone))
 
 
@@ -68,11 +68,11 @@ def test_months_beside_years_may_have_names() -> None:
 
 
 def test_parts_of_a_date_out_of_range_are_refused_with_row_and_value() -> None:
-    with pytest.raises(DataError, match=r"time column `month`, row 2: `13` is no month from 1 to 12"):
+    with pytest.raises(DataError, match=r"time column `month`, row 2: `13` is not a valid month \(1 to 12\)"):
         read(year=[2024, 2024], month=[12, 13])
-    with pytest.raises(DataError, match=r"time column `month`, row 1: `Smarch` is no month"):
+    with pytest.raises(DataError, match=r"time column `month`, row 1: `Smarch` is not a valid month"):
         read(year=["2024"], month=["Smarch"])
-    with pytest.raises(DataError, match=r"time column `hour`, row 1: `25` is no hour from 0 to 24"):
+    with pytest.raises(DataError, match=r"time column `hour`, row 1: `25` is not a valid hour \(0 to 24\)"):
         read(date=["2024-01-01"], hour=[25])
 
 
