@@ -277,17 +277,17 @@ def _with_ahead(
 def _choose(table: Table, settings: DataSettings, *, categories: Vocabularies | None) -> Roles:
     """Return the roles of the columns; raises DataError for named columns that could play none."""
     named = [*settings.target, *settings.id, *settings.past, *settings.future, *settings.static, settings.time or ""]
-    problems = table.problems_of([name for name in named if name])
+    problems = table.columns.unusable([name for name in named if name])
     if problems:
         raise refusal(problems)
     try:
         roles = choose_columns(table.sample, settings, path=table.path, categories=categories)
     except DataError as error:
-        unusable = table.problems_of(table.names)
+        unusable = table.columns.unusable(table.names)
         if error.findings or not unusable:
             raise
         raise DataError(error.message, hint=error.hint, code=error.code, findings=unusable) from error
-    doubts = table.doubts_of([*roles.target, *roles.covariates], settings)
+    doubts = table.columns.ambiguous_numbers([*roles.target, *roles.covariates])
     if doubts:
         raise refusal(doubts)
     return roles

@@ -11,7 +11,7 @@ import io
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from rnnforecast.data.databases.address import absolute, is_database, parse_address
 from rnnforecast.data.errors import quoted_path
@@ -19,6 +19,7 @@ from rnnforecast.data.files.compression import PACKED_ENDINGS, unpack
 from rnnforecast.data.files.encoding import to_utf8
 from rnnforecast.data.files.local import cap_of, read_bytes, told_where
 from rnnforecast.data.files.remote import expand_url, is_url, list_url, read_url, shown
+from rnnforecast.data.tables.formats import PARQUET, FileFormat, extensions, format_named, format_of
 from rnnforecast.errors import DataError, InputError
 from rnnforecast.findings import Finding
 from rnnforecast.grammars import parse_size
@@ -28,36 +29,13 @@ if TYPE_CHECKING:
 
     from rnnforecast.config import DataSettings
 
-Kind = Literal["csv", "parquet"]
-
-TEXT_ENDINGS = (".csv", ".tsv", ".txt", ".dat")
-PARQUET_ENDINGS = (".parquet", ".pq")
-_FOREIGN = {
-    b"PK\x03\x04": "an Excel workbook",
-    b"SQLite format 3": "an SQLite database",
-    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
-    b"%PDF": "a PDF document",
-    b"ARROW1": "an Arrow or Feather file",
-    b"\x89HDF": "an HDF5 file",
-    b"ORC": "an ORC file",
-    b"Obj\x01": "an Avro file",
-    b"7z\xbc\xaf\x27\x1c": "a 7z archive",
-    b"Rar!\x1a\x07": "a RAR archive",
-    b"\x04\x22\x4d\x18": "an LZ4 file",
-    b"\x1f\x9d": "a file packed by `compress`",
-    b"\x80\x04\x95": "a pickle, which is never opened",
-    b"<!DOCTYPE": "a web page",
-    b"<html": "a web page",
-    b"<?xml": "an XML document",
-}
-
 
 @dataclass(frozen=True)
 class Source:
     """The bytes of one input, unpacked and (for text) in UTF-8 without byte order mark."""
 
     path: str
-    kind: Kind
+    format: FileFormat
     payload: bytes
     digest: str  # sha256 of the bytes as they lie on disk
     findings: tuple[Finding, ...] = ()
@@ -152,17 +130,21 @@ def open_database(url: str, settings: DataSettings) -> Source:
     asked = None if settings.max_bytes is None else parse_size(settings.max_bytes)
     cap = cap_of(asked)
     path, payload, digest = read_query(url, query=settings.query, wait=settings.wait.seconds, cap=cap)
-    return Source(path, "parquet", payload, digest, is_trusted=asked is not None, cap=cap)
+    return Source(path, PARQUET, payload, digest, is_trusted=asked is not None, cap=cap)
 
 
 def _tables(paths: Sequence[str], folder: str) -> list[str]:
     """Return the tables among files: hidden ones and the notes that writers leave beside them are none."""
-    endings = TEXT_ENDINGS + PARQUET_ENDINGS + PACKED_ENDINGS
-    tables = [path for path in paths if path.lower().endswith(endings) and not Path(path).name.startswith(("_", "."))]
+    endings = extensions()
+    tables = [
+        path
+        for path in paths
+        if path.lower().endswith(endings + PACKED_ENDINGS) and not Path(path).name.startswith(("_", "."))
+    ]
     if not tables:
         raise InputError(
-            f"the folder {quoted_path(folder)} holds no table",
-            hint=f"tables end in {', '.join(TEXT_ENDINGS + PARQUET_ENDINGS)}, compressed or not",
+            f"the folder {quoted_path(folder)} contains no table",
+            hint=f"tables end in {', '.join(endings)}, compressed or not",
             code="E_INPUT_MISSING",
         )
     return tables
@@ -182,40 +164,15 @@ def open_source(path: str, *, encoding: str | None = None, max_bytes: str | None
     if not head and not payload[4096:].strip():
         message = f"{quoted_path(path)} is empty"
         raise DataError(message, hint="name a file with a header and rows", code="E_DATA_EMPTY")
-    if payload[:4] == b"PAR1":
-        findings += _named_otherwise(path, "Parquet", TEXT_ENDINGS)
-        return Source(path, "parquet", payload, digest, tuple(findings), is_trusted=asked is not None, cap=cap)
-    _check_foreign(path, payload)
-    text, notes = to_utf8(path, payload, encoding=encoding)
-    findings += _named_otherwise(path, "text", PARQUET_ENDINGS)
-    return Source(path, "csv", text, digest, (*findings, *notes), is_trusted=asked is not None, cap=cap)
-
-
-def _named_otherwise(path: str, kind: str, endings: tuple[str, ...]) -> list[Finding]:
-    """Return the repair of a file whose name promises another kind of content."""
-    if not path.lower().endswith(endings):
-        return []
-    message = f"the file holds {kind}, although it is named `{Path(path).suffix}`; its content decides"
-    return [Finding("W_DATA_NAMED", message, path, count=1)]
-
-
-def _check_foreign(path: str, payload: bytes) -> None:
-    head = payload[:64].lstrip()
-    hint = "export the table as CSV or Parquet"
-    if payload[:4] == b"PARE":
-        message = f"{quoted_path(path)} is an encrypted Parquet file"
-        raise DataError(message, hint="decrypt it first; keys are never asked for", code="E_DATA_ENCRYPTED")
-    for magic, words in _FOREIGN.items():
-        if head.startswith(magic):
-            raise DataError(f"{quoted_path(path)} is {words}, not CSV or Parquet", hint=hint, code="E_DATA_FORMAT")
-    if head[:1] in (b"{", b"[") and payload.rstrip()[-1:] in (b"}", b"]"):
-        raise DataError(f"{quoted_path(path)} is JSON, not CSV or Parquet", hint=hint, code="E_DATA_FORMAT")
-    if path.lower().endswith(PARQUET_ENDINGS) and b"\0" in payload[:4096]:
-        raise DataError(
-            f"{quoted_path(path)} is no Parquet file: it does not begin with PAR1",
-            hint="write the file again; it may be cut or damaged",
-            code="E_DATA_FORMAT",
-        )
+    found = format_of(path, payload)
+    if not found.magic:
+        payload, notes = to_utf8(path, payload, encoding=encoding)
+        findings += notes
+    named = format_named(path)
+    if named is not None and named is not found:
+        message = f"the file contains {found.title}, although it is named `{Path(path).suffix}`; its content decides"
+        findings.append(Finding("W_DATA_NAMED", message, path, count=1))
+    return Source(path, found, payload, digest, tuple(findings), is_trusted=asked is not None, cap=cap)
 
 
 def text_of(source: Source) -> io.TextIOWrapper:

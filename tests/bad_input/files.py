@@ -113,9 +113,9 @@ CASES: tuple[Case, ...] = (
         fix={"encoding": "utf-16-le"},
         fixed_values=VALUES,
     ),
-    Case("B05", "semicolons", text_file(SEMICOLONS), "accepted", says=("parted by `;`",), values=VALUES),
-    Case("B05", "tabs", text_file(TABBED), "accepted", says=("parted by",), values=VALUES),
-    Case("B05", "pipes", text_file(PIPED), "accepted", says=("parted by `|`",), values=VALUES),
+    Case("B05", "semicolons", text_file(SEMICOLONS), "accepted", says=("separated by `;`",), values=VALUES),
+    Case("B05", "tabs", text_file(TABBED), "accepted", says=("separated by",), values=VALUES),
+    Case("B05", "pipes", text_file(PIPED), "accepted", says=("separated by `|`",), values=VALUES),
     Case(
         "B05",
         "two delimiters equally likely",
@@ -186,7 +186,7 @@ CASES: tuple[Case, ...] = (
         values=VALUES,
     ),
     Case("B10", "no final line end", text_file(ROWS.rstrip()), "accepted", values=VALUES),
-    Case("B10", "a line sep", text_file("sep=;\n" + SEMICOLONS), "accepted", says=("parted by `;`",), values=VALUES),
+    Case("B10", "a line sep", text_file("sep=;\n" + SEMICOLONS), "accepted", says=("separated by `;`",), values=VALUES),
     Case(
         "B10",
         "comments",

@@ -138,7 +138,7 @@ PACKED: tuple[Case, ...] = (
     *(
         Case("B16", f"{words} named csv", text_file(magic + b"abc\n" * 9), "refused", says=(words, "export"))
         for words, magic in (("an LZ4 file", b"\x04\x22\x4d\x18"), ("a RAR archive", b"Rar!\x1a\x07\x01"),
-                             ("packed by `compress`", b"\x1f\x9d\x90"))
+                             ("compressed with `compress`", b"\x1f\x9d\x90"))
     ),
 )  # fmt: skip
 

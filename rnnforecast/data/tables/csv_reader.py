@@ -1,6 +1,6 @@
-"""Delimited text as columns, parsed fast: only the used ones, each into the narrowest type that holds it exactly.
+"""Delimited text as columns, parsed by pyarrow: only used ones, each into the narrowest type that holds it exactly.
 
-Columns are known by position inside; rows of a frame are found again in the file by `Sheet.lines_of`.
+Columns are numbered while they are parsed, since names may repeat.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+from pyarrow import csv
 
 from rnnforecast.data.errors import quoted_path, refusal, rows_in_words
-from rnnforecast.data.tables.csv_columns import PIECE_BYTES, Gathered, pieces_of
 from rnnforecast.data.tables.csv_dialect import Dialect, read_dialect
 from rnnforecast.data.tables.csv_records import (
     Records,
@@ -27,38 +28,65 @@ from rnnforecast.data.tables.csv_records import (
     trimmed,
     without_comments,
 )
+from rnnforecast.data.tables.formats import SAMPLE_ROWS, sample_note
+from rnnforecast.data.values.number_formats import cleaned, doubtful_point
+from rnnforecast.data.values.numbers import EXACT, LARGEST_INTEGER
 from rnnforecast.errors import DataError
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    import pyarrow as pa
+    import numpy.typing as npt
 
     from rnnforecast.arrays import BoolArray, Int64Array
     from rnnforecast.config import DataSettings
     from rnnforecast.data.sources import Source
 
 
-SAMPLE_ROWS = 2_000
 SAMPLE_BYTES = 2**22
-#: Bytes that one thread parses at once, and what they become where a line is longer.
+#: Bytes parsed in one piece: the parser needs a few times as much memory beside the arrays.
+PIECE_BYTES = 2**24
+#: Bytes that one thread parses at once, and the same where a line is longer.
 _BLOCK_BYTES = 2**22
 _LONG_BLOCK_BYTES = 2**26
 _FAILED_COLUMN = re.compile(r"In CSV column #(\d+)")
 _PLAIN_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)?")
 _PLAIN_INTEGER = re.compile(r"-?\d{1,18}")
 _RETRIES = 4
-#: Share of distinct texts in a sample above which a column of timestamps is no dictionary: in a panel timestamps repeat later.
+#: Fraction of distinct texts in a sample above which timestamps are not read as a dictionary; in a panel they repeat.
 _MOSTLY_DISTINCT = 0.5
 
 
-@dataclass
-class Sheet:
-    """The text of one file: its dialect, and what was found wrong with its rows while they were read.
+def open_columns(source: Source, settings: DataSettings) -> CsvTable:
+    """Return the text of a source as a table; raises DataError where it has no header, or no row."""
+    text, findings = Text(source.payload), []
+    if settings.comment:
+        text, count = without_comments(text, settings.comment)
+        if count:
+            message = f"{count} lines that begin with `{settings.comment}` are comments"
+            findings.append(Finding("N_DATA_COMMENTS", message, source.path, count=count))
+    dialect = read_dialect(source.with_payload(text.payload), settings)
+    if settings.sample is not None:
+        text, left_out = last_lines(text, settings.sample, head=dialect.skipped_lines)
+        if left_out:
+            findings.append(sample_note(source.path, settings.sample, left_out))
+    spaced = f'{dialect.delimiter} "'.encode()
+    if spaced in text.payload:
+        text = Text(text.payload.replace(spaced, spaced.replace(b" ", b"", 1)), text.lines)
+    findings += dialect.findings
+    if dialect.delimiter != ",":
+        sign = {"\t": "tabs", " ": "blanks"}.get(dialect.delimiter, f"`{dialect.delimiter}`")
+        message = f"fields are separated by {sign}"
+        findings.append(Finding("N_DATA_DELIMITER", message, source.path, value=dialect.delimiter))
+    return CsvTable(source.path, text, dialect, settings, findings)
 
-    `problems` are refusals for the caller to raise; rows they name are left out, so that reading can go on and find
-    the others.
+
+@dataclass
+class CsvTable:
+    """The text of one file, and the errors found in its rows while they were read.
+
+    `problems` are errors for the caller to raise; the rows they name are left out, so that one reading finds them all.
     """
 
     path: str
@@ -79,11 +107,20 @@ class Sheet:
         return self.dialect.names
 
     def sample(self) -> pd.DataFrame:
-        """Return the first rows as text, "" where a cell is empty."""
-        import pyarrow as pa
+        """Return the first rows as text, "" where a cell is empty. Raises DataError where there is no row."""
+        if self._sample is None:
+            self._sample = self._first_rows()
+        if self._sample.empty:
+            self._read([0], [], [])  # the rows may all be of another width
+            if self.problems:
+                raise refusal(self.problems)
+            self._sample = self._first_rows()
+        if self._sample.empty:
+            message = f"{quoted_path(self.path)} has a header but 0 data rows"
+            raise DataError(message, hint="name a file with rows", code="E_DATA_NO_ROWS")
+        return self._sample
 
-        if self._sample is not None:
-            return self._sample
+    def _first_rows(self) -> pd.DataFrame:
         payload = self.text.payload
         end = position = 0
         for _ in range(self.dialect.skipped_lines + SAMPLE_ROWS):
@@ -99,18 +136,26 @@ class Sheet:
             raise self._unreadable(error) from error
         frame: pd.DataFrame = table.slice(0, SAMPLE_ROWS).to_pandas()
         frame.columns = pd.Index(self.names)
-        self._sample = frame
         return frame
 
-    def read(self, *, text: Sequence[int], numeric: Sequence[int], time: Sequence[int] = ()) -> pd.DataFrame:
-        """Return columns under their position, such as "3".
+    def read(self, *, text: Sequence[str] = (), numeric: Sequence[str] = (), time: Sequence[str] = ()) -> pd.DataFrame:
+        """Return columns by name.
 
-        Text is categorical, "" where a cell is empty. Numbers are float64, or categorical text where one cell is no
-        plain number or the user names the marks. Time is datetime64[us] or int64 where every cell is written so, else
-        text: as Arrow holds it where one column holds the timestamps and few repeat, else as objects.
+        Text is categorical, "" where a cell is empty. Numbers are float64, or categorical text where one cell is not a
+        plain number or the user names the decimal sign. Time is datetime64[us] or int64 where every cell is written so,
+        else text: Arrow text where one column holds the timestamps and few repeat, else objects.
         """
-        import pyarrow as pa
+        place = {name: index for index, name in reversed(list(enumerate(self.names)))}
+        text_places, numeric_places, time_places = ([place[name] for name in names] for names in (text, numeric, time))
+        frame = self._read(text_places, numeric_places, time_places)
+        for number in numeric_places:
+            if _may_lose_digits(frame[str(number)]):
+                frame[str(number)] = self._read([number], [], [])[str(number)]
+        names = dict.fromkeys([*time, *text, *numeric])
+        return pd.DataFrame({name: frame[str(place[name])] for name in names}, copy=False)
 
+    def _read(self, text: Sequence[int], numeric: Sequence[int], time: Sequence[int]) -> pd.DataFrame:
+        """Return columns under their position, such as "3"."""
         as_text = pa.dictionary(pa.int32(), pa.string())
         types: dict[int, Any] = dict.fromkeys(text, as_text)
         # where the point stands between thousands, plain numbers too are to be read so
@@ -143,8 +188,33 @@ class Sheet:
             return pd.DataFrame(columns, copy=False)
         raise self._unreadable(ValueError("no reading of its columns fits"))
 
+    def unusable(self, names: Sequence[str]) -> list[Finding]:  # noqa: ARG002
+        """Return nothing: any text can be read."""
+        return []
+
+    def ambiguous_numbers(self, names: Sequence[str]) -> list[Finding]:
+        """Return the errors of columns of numbers whose points have two readings, by the sample.
+
+        Files with `;` between fields often have decimal commas, and points between thousands.
+        """
+        if self.dialect.delimiter != ";" or self.settings.decimal is not None or self.settings.thousands is not None:
+            return []
+        found = ((name, doubtful_point(cleaned(text) for text in self.sample()[name])) for name in names)
+        return [self._ambiguous(name, *texts) for name, texts in found if texts is not None]
+
+    def _ambiguous(self, name: str, pointed: str, whole: str) -> Finding:
+        row = [cleaned(text) for text in self.sample()[name]].index(pointed)
+        plain = pointed.replace(".", "")
+        lines = tuple(self.lines_of([row]))
+        message = (
+            f"column `{name}`, {rows_in_words(lines, 1)}: `{pointed}` may mean {plain} or {pointed}: fields are "
+            f"separated by `;`, and the column also contains `{whole}`"
+        )
+        fix = f"choose one: --thousands . reads {plain}, --decimal . reads {pointed}"
+        return Finding("E_VALUE_TEXT", message, self.path, lines, name, pointed, 1, fix)
+
     def release(self) -> None:
-        """Let go of the text where every line after the header is a row: lines are then counted without it."""
+        """Free the text where every line after the header is a row: lines are then counted without it."""
         if self._is_one_line_a_row:
             self._lines = self._sample = None
             self.text = Text(b"", self.text.lines)
@@ -170,8 +240,6 @@ class Sheet:
 
     def _time_type(self, place: int, *, is_alone: bool) -> pa.DataType:
         """Return the type in which timestamps are tried first, from how they are written in the sample."""
-        import pyarrow as pa
-
         if self.settings.date_format is not None:
             return pa.dictionary(pa.int32(), pa.string())
         cells = [cell for cell in self.sample().iloc[:200, place] if cell]
@@ -183,12 +251,10 @@ class Sheet:
             return pa.string()
         return pa.dictionary(pa.int32(), pa.string())
 
-    def _gather(self, types: Mapping[int, pa.DataType]) -> tuple[Gathered, bool]:
+    def _gather(self, types: Mapping[int, pa.DataType]) -> tuple[ColumnBuffers, bool]:
         """Return the columns that have a type, and whether rows of another width were passed over."""
-        import pyarrow as pa
-
         payload = self.text.payload
-        gathered = Gathered({str(place): kind for place, kind in types.items()}, limit=self._num_lines())
+        gathered = ColumnBuffers({str(place): kind for place, kind in types.items()}, limit=self._num_lines())
         # quoted cells over several lines are cut by no line end, and a lone column has rows without a sign
         is_whole = len(self.names) == 1 or (self._is_mended and b'"' in payload)
         is_ragged = False
@@ -207,9 +273,6 @@ class Sheet:
         self, types: Mapping[int, pa.DataType], *, begin: int = 0, end: int | None = None, block: int | None = None
     ) -> tuple[pa.Table, bool]:
         """Return a part of the columns that have a type, and whether rows of another width were passed over."""
-        import pyarrow as pa
-        from pyarrow import csv
-
         payload = self.text.payload
         end = len(payload) if end is None else end
         num_bad = 0
@@ -334,31 +397,66 @@ class Sheet:
         )
 
 
-def sample_note(path: str, num_rows: int, left_out: int) -> Finding:
-    """Return the note that only the last rows of a file are read."""
-    message = f"--sample: the last {num_rows} rows are read, the {left_out} before them are left out"
-    return Finding("N_DATA_SAMPLE", message, path, count=left_out)
+def pieces_of(payload: bytes, *, size: int) -> Iterator[tuple[int, int]]:
+    """Yield begins and ends of pieces of about that many bytes that end with a line; pieces of blanks are left out."""
+    begin = 0
+    while begin < len(payload):
+        end = begin + size
+        end = payload.find(b"\n", end) + 1 if end < len(payload) else len(payload)
+        end = end or len(payload)
+        if begin == 0 or payload[begin : begin + 99].strip() or payload[begin:end].strip():
+            yield begin, end
+        begin = end
 
 
-def open_sheet(source: Source, settings: DataSettings) -> Sheet:
-    """Return the text of a source as a sheet; raises DataError where it has no header, or no row."""
-    text, findings = Text(source.payload), []
-    if settings.comment:
-        text, count = without_comments(text, settings.comment)
-        if count:
-            message = f"{count} lines that begin with `{settings.comment}` are comments"
-            findings.append(Finding("N_DATA_COMMENTS", message, source.path, count=count))
-    dialect = read_dialect(source.with_payload(text.payload), settings)
-    if settings.sample is not None:
-        text, left_out = last_lines(text, settings.sample, head=dialect.skipped_lines)
-        if left_out:
-            findings.append(sample_note(source.path, settings.sample, left_out))
-    spaced = f'{dialect.delimiter} "'.encode()
-    if spaced in text.payload:
-        text = Text(text.payload.replace(spaced, spaced.replace(b" ", b"", 1)), text.lines)
-    findings += dialect.findings
-    if dialect.delimiter != ",":
-        sign = {"\t": "tabs", " ": "blanks"}.get(dialect.delimiter, f"`{dialect.delimiter}`")
-        words = f"cells are parted by {sign}"
-        findings.append(Finding("N_DATA_DELIMITER", words, source.path, value=dialect.delimiter))
-    return Sheet(source.path, text, dialect, settings, findings)
+class ColumnBuffers:
+    """The columns of a text while its pieces arrive, in arrays of their final size; no piece is kept."""
+
+    def __init__(self, types: Mapping[str, pa.DataType], *, limit: int) -> None:
+        """Reserve at most `limit` rows; memory is allocated as rows arrive."""
+        self.num_rows = 0
+        self._arrays: dict[str, npt.NDArray[Any]] = {}
+        self._chunks: dict[str, list[pa.Array]] = {}
+        for name, kind in types.items():
+            if pa.types.is_dictionary(kind) or pa.types.is_string(kind):
+                self._chunks[name] = []
+            else:
+                self._arrays[name] = np.empty(limit, dtype=kind.to_pandas_dtype())
+
+    def add(self, table: pa.Table) -> None:
+        """Take the next rows; raises ArrowInvalid, as the parser does, where a column of whole numbers lacks one."""
+        for name, array in self._arrays.items():
+            start = self.num_rows
+            if array.dtype.kind == "i" and table.column(name).null_count:
+                raise pa.ArrowInvalid(f"In CSV column #{name}: no whole number")
+            for chunk in table.column(name).chunks:
+                array[start : start + len(chunk)] = chunk.to_numpy(zero_copy_only=False)
+                start += len(chunk)
+        for name, chunks in self._chunks.items():
+            chunks += table.column(name).chunks
+        self.num_rows += table.num_rows
+
+    def finish(self, types: Mapping[str, pa.DataType]) -> dict[str, pd.Series[Any]]:
+        """Return the whole columns in the order of `types`: texts of a dictionary as categories, others as Arrow's."""
+        columns: dict[str, pd.Series[Any]] = {}
+        for name, kind in types.items():
+            if name in self._arrays:
+                columns[name] = pd.Series(self._arrays.pop(name)[: self.num_rows], copy=False)
+                continue
+            whole = pa.chunked_array(self._chunks.pop(name), kind)
+            if pa.types.is_dictionary(kind):
+                columns[name] = whole.unify_dictionaries().to_pandas()
+            else:
+                columns[name] = pd.Series(pd.arrays.ArrowExtensionArray(whole))
+        return columns
+
+
+def _may_lose_digits(column: pd.Series[Any]) -> bool:
+    """Whether a column has whole numbers so large that only their text tells whether a digit is lost."""
+    if column.dtype != np.float64:
+        return False
+    values = column.to_numpy()
+    if max(np.fmax.reduce(values, initial=0.0), -np.fmin.reduce(values, initial=0.0)) < EXACT:
+        return False  # nearly every column, without a copy of it
+    size = np.abs(values)
+    return bool(((size >= EXACT) & (size <= LARGEST_INTEGER)).any())

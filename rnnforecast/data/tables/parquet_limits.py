@@ -1,18 +1,18 @@
-"""Columns of a Parquet file that would become far more in memory than they are in the file, found before they are read.
+"""Columns of a Parquet file that would take far more memory than they take in the file, found before they are read.
 
-A text of a dictionary stands once in the file and once for each row in memory; a page of zeros packs to nothing.
+The announced sizes have a cap. Where they cannot tell, a child process with limited memory and time reads first.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 from rnnforecast.data.files.compression import BOMB_BYTES, BOMB_RATIO
 from rnnforecast.data.files.local import in_words
-from rnnforecast.data.tables.csv_dialect import MAX_CELL_BYTES
-from rnnforecast.data.tables.parquet_pages import Pages, chunks_of, pages_of
-from rnnforecast.data.tables.sandbox import survives
+from rnnforecast.data.tables.parquet_pages import Chunk, Pages, chunks_of, pages_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,103 +21,106 @@ if TYPE_CHECKING:
 
     from rnnforecast.data.sources import Source
 
-#: Bytes of text that one batch of rows may become.
-BATCH_BYTES = 2**28
-#: Bytes that a number, a timestamp or a truth value takes at most, with all that stands beside it in its page.
+#: Rows that are read at once.
+BATCH_ROWS = 2**16
+#: Bytes of texts with shared prefixes above which a child process reads them first.
+_PREFIX_BYTES = 2**28
+#: Bytes that a number, a timestamp or a truth value takes at most in its page, levels included.
 _WIDEST_VALUE = 64
 _MIN_PAGE = 2**20
-#: Rows that a sample has at least.
-_FEWEST_ROWS = 20
+_PROBE_MEMORY = 2**31
+_PROBE_SECONDS = 60
+_PROBE_CODE = f"""
+import json, resource, sys
+asked = json.loads(sys.argv[1])
+for kind, limit in ((resource.RLIMIT_AS, asked["memory"]), (resource.RLIMIT_CPU, asked["seconds"])):
+    hard = resource.getrlimit(kind)[1]  # a job may have less than is asked for
+    limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+    resource.setrlimit(kind, (limit, limit))
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+import pyarrow as pa
+import pyarrow.parquet as pq
+file = pq.ParquetFile(pa.BufferReader(sys.stdin.buffer.read()), page_checksum_verification=True)
+for batch in file.iter_batches(batch_size={BATCH_ROWS}, columns=asked["columns"], use_threads=False):
+    batch.validate(full=True)
+"""
 
 
-@dataclass(frozen=True)
-class Weight:
-    """How long a text of a column can be, or why the column is not read, in words."""
-
-    longest: int = 0
-    problem: str | None = None
-
-
-class Scales:
-    """The weights of columns, each found once; a file whose size the user vouched for has none."""
+class ColumnLimits:
+    """The columns of one file that can be read within limits; each is examined once."""
 
     def __init__(self, file: pq.ParquetFile, source: Source) -> None:
-        self.file, self.source = file, source
+        self.source = source
         metadata = file.metadata
         paths = [metadata.schema.column(place).path for place in range(metadata.num_columns)]
-        self.places = {path: place for place, path in reversed(list(enumerate(paths)))}
-        self._chunks = None if source.is_trusted else chunks_of(source.payload)
-        self._tries: dict[str, str | None] = {}
-        self._known: dict[tuple[str, int], Weight] = {}
+        self._places = {path: place for place, path in reversed(list(enumerate(paths)))}
+        self._groups = chunks_of(source.payload)
+        self._pages: dict[tuple[str, bool], tuple[list[Chunk], Pages | None]] = {}
+        self._problems: dict[tuple[str, bool], str | None] = {}
+        self._probes: dict[str, str | None] = {}
 
-    def of_sample(self, names: Sequence[str], num_rows: int) -> tuple[list[str], int]:
-        """Return the columns of which a sample can be read, and how many rows of them."""
-        total, fitting = 0, []
-        for name in names:
-            weight = self._weight(name, 0, num_rows=num_rows)
-            if weight.problem is None and (total + weight.longest) * _FEWEST_ROWS <= BATCH_BYTES:
-                total += weight.longest
-                fitting.append(name)
-        return fitting, max(min(num_rows, BATCH_BYTES // max(total, 1)), _FEWEST_ROWS)
+    def problem_of(self, name: str, *, only_first: bool = False) -> str | None:
+        """Return why a column is not read, in words, None where it can be; `only_first` examines one row group."""
+        if name not in self._places:
+            return None
+        if (name, only_first) not in self._problems:
+            self._problems[name, only_first] = self._examine(name, only_first=only_first)
+        return self._problems[name, only_first]
 
-    def of_all(self, name: str, num_rows: int) -> Weight:
-        """Return the weight of a column over all row groups, read in batches of so many rows."""
-        longest = 0
-        for group in range(self.file.metadata.num_row_groups):
-            weight = self._weight(name, group, num_rows=num_rows)
-            if weight.problem is not None:
-                return weight
-            longest = max(longest, weight.longest)
-        return Weight(longest)
+    def with_dictionary(self, names: Sequence[str], *, only_first: bool = False) -> list[str]:
+        """Return the text columns that can be read as a dictionary: a text then takes memory once, not in each row."""
+        found = ((name, *self._announced(name, only_first=only_first)) for name in names)
+        return [
+            name for name, chunks, pages in found if chunks and chunks[0].is_text and pages and not pages.has_deltas
+        ]
 
-    def _weight(self, name: str, group: int, *, num_rows: int) -> Weight:
-        place = self.places.get(name)
-        if self.source.is_trusted or place is None or group >= self.file.metadata.num_row_groups:
-            return Weight()
-        if (name, group) not in self._known:
-            self._known[name, group] = self._found(name, place, group, num_rows=num_rows)
-        return self._known[name, group]
+    def _announced(self, name: str, *, only_first: bool) -> tuple[list[Chunk], Pages | None]:
+        """Return the chunks of a column and its pages; no chunks where the footer does not tell."""
+        if (name, only_first) not in self._pages:
+            place = self._places[name]
+            groups = (self._groups or [])[: 1 if only_first else None]
+            chunks = [group[place] for group in groups if place < len(group)]
+            is_complete = bool(groups) and len(chunks) == len(groups)
+            self._pages[name, only_first] = (chunks, pages_of(self.source.payload, chunks) if is_complete else None)
+        return self._pages[name, only_first]
 
-    def _found(self, name: str, place: int, group: int, *, num_rows: int) -> Weight:
-        if self._chunks is None or group >= len(self._chunks) or place >= len(self._chunks[group]):
-            return Weight(problem=self._tried(name))
-        chunk = self._chunks[group][place]
-        pages = pages_of(self.source.payload, chunk)
-        if not pages.is_known:
-            return Weight(problem=self._tried(name))
-        if not chunk.is_text:
-            allowed = _WIDEST_VALUE * chunk.num_rows + _MIN_PAGE
-            return Weight(problem=_bomb(pages) if pages.unpacked > allowed else None)
-        if pages.unpacked > max(BOMB_BYTES, BOMB_RATIO * pages.packed) or pages.largest > self.source.cap:
-            return Weight(problem=_bomb(pages))
-        if pages.shares_beginnings and pages.num_values * pages.largest > BATCH_BYTES:
-            return Weight(problem=self._tried(name))
-        if not pages.has_dictionary or num_rows * pages.largest <= BATCH_BYTES // _FEWEST_ROWS:
-            return Weight(pages.largest if pages.has_dictionary else 0)
-        longest = self._longest(name, group)
-        is_cell = longest > MAX_CELL_BYTES
-        return Weight(longest, f"a text of {in_words(longest)}, more than 128KiB" if is_cell else None)
+    def _examine(self, name: str, *, only_first: bool) -> str | None:
+        chunks, pages = self._announced(name, only_first=only_first)
+        if pages is None:
+            return self._probe(name)
+        if pages.unpacked > self._allowed(chunks, pages):
+            return f"{in_words(pages.unpacked)} in {in_words(pages.packed)} of the file: it looks like a bomb"
+        if pages.shares_prefixes and pages.num_values * pages.largest > _PREFIX_BYTES:
+            return self._probe(name)
+        return None
 
-    def _longest(self, name: str, group: int) -> int:
-        """Return the bytes of the longest text of a dictionary: one row is read, which brings the dictionary along."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-        import pyarrow.parquet as pq
+    def _allowed(self, chunks: Sequence[Chunk], pages: Pages) -> int:
+        """Return how many bytes a column may decompress to: the cap where the user named one, else what is usual."""
+        if self.source.is_trusted:
+            return self.source.cap
+        if not chunks[0].is_text:
+            return _WIDEST_VALUE * sum(chunk.num_rows for chunk in chunks) + _MIN_PAGE * len(chunks)
+        return min(max(BOMB_BYTES, BOMB_RATIO * pages.packed), self.source.cap)
 
-        data, known = pa.BufferReader(self.source.payload), self.file.metadata
-        file = pq.ParquetFile(data, read_dictionary=[name], metadata=known)
-        batch = next(file.iter_batches(batch_size=1, row_groups=[group], columns=[name], use_threads=False))
-        column = batch.column(0)
-        texts = column.dictionary if pa.types.is_dictionary(column.type) else column
-        return int(pc.max(pc.binary_length(texts.cast(pa.large_binary()))).as_py() or 0)
-
-    def _tried(self, name: str) -> str | None:
-        """Return why a child process of little memory could not read a column, None where it could."""
-        if name not in self._tries:
-            self._tries[name] = survives(self.source.payload, [name], memory=2**31)
-        problem = self._tries[name]
-        return None if problem is None else f"what cannot be read: {problem}"
+    def _probe(self, name: str) -> str | None:
+        if name not in self._probes:
+            self._probes[name] = probe_in_subprocess(self.source.payload, [name], memory=_PROBE_MEMORY)
+        problem = self._probes[name]
+        return None if problem is None else f"data that cannot be read: {problem}"
 
 
-def _bomb(pages: Pages) -> str:
-    return f"{in_words(pages.unpacked)} in {in_words(pages.packed)} of the file: it looks like a bomb"
+def probe_in_subprocess(payload: bytes, columns: Sequence[str], *, memory: int) -> str | None:
+    """Return None where a child process can read these columns with limited memory and time, else its error."""
+    memory += 4 * len(payload)  # the child has a copy of it
+    asked = json.dumps({"memory": memory, "seconds": _PROBE_SECONDS, "columns": list(columns)})
+    command = [sys.executable, "-P", "-c", _PROBE_CODE, asked]
+    try:
+        done = subprocess.run(command, input=payload, capture_output=True, timeout=2 * _PROBE_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return f"reading it took more than {2 * _PROBE_SECONDS} seconds"
+    if done.returncode == 0:
+        return None
+    if done.returncode < 0:
+        return f"reading it ended with signal {-done.returncode}: it needs too much memory or is damaged"
+    lines = done.stderr.decode(errors="replace").strip().splitlines()
+    return lines[-1][:200] if lines else "it cannot be read"

@@ -1,8 +1,8 @@
-"""What the pages of a Parquet file become in memory, from the headers before them: nothing is unpacked to know it.
+"""Sizes that the page headers of a Parquet file announce; nothing is decompressed to find them.
 
-The metadata at the end of a file may say anything; a reader allocates what the header of each page says. Both are
-`FileMetaData` and `PageHeader` of the Parquet format in the compact protocol of Thrift, read here: the accessors of
-pyarrow for the chunks of a damaged file end the process.
+The footer of a file may state any size, but a reader allocates what each page header says. Both are structures
+(`FileMetaData`, `PageHeader`) in the compact protocol of Thrift. They are parsed here because pyarrow shows no page
+headers, and its accessors for column chunks end the process for some damaged files.
 """
 
 from __future__ import annotations
@@ -11,36 +11,36 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-#: Kinds of pages, and the encoding whose texts share their beginnings with the ones before them.
-_DICTIONARY, _DATA, _DATA_V2 = 2, 0, 3
-_DELTA_BYTE_ARRAY = 7
-_MAX_DEPTH = 8
-#: What comes of bytes that are no structure of this kind.
-_ODD = (IndexError, KeyError, ValueError, TypeError, AttributeError)
-_TRUE, _FALSE, _BYTE, _I64, _DOUBLE, _BINARY, _LIST, _SET, _STRUCT = 1, 2, 3, 6, 7, 8, 9, 10, 12
-#: Elements of a list above which pyarrow refuses a footer as well.
-_MAX_ELEMENTS = 2**20
+#: Page types and encodings of the Parquet format.
+_DATA, _DATA_V2 = 0, 3
+_DELTA_LENGTH, _DELTA_BYTE_ARRAY = 6, 7
 _BYTE_ARRAY = 6
+#: Field types of Thrift.
+_TRUE, _FALSE, _BYTE, _I64, _DOUBLE, _BINARY, _LIST, _SET, _STRUCT = 1, 2, 3, 6, 7, 8, 9, 10, 12
+_MAX_DEPTH = 8
+#: pyarrow rejects a footer with longer lists as well.
+_MAX_ELEMENTS = 2**20
+#: Raised for bytes that are not such a structure.
+_INVALID = (IndexError, KeyError, ValueError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True)
 class Pages:
-    """The pages of one column in one row group, added up."""
+    """The pages of one column, summed over row groups."""
 
-    largest: int  # bytes of the largest one, unpacked
-    unpacked: int  # bytes of all of them
-    packed: int  # the same as they stand in the file
+    largest: int  # decompressed bytes of the largest page
+    unpacked: int  # decompressed bytes of all pages
+    packed: int  # their bytes in the file
     num_values: int
-    has_dictionary: bool
-    shares_beginnings: bool  # a text may be as long as all texts of its page
-    is_known: bool  # every header could be read
+    has_deltas: bool  # texts are encoded by their lengths or shared prefixes: no dictionary can be read from them
+    shares_prefixes: bool  # a text may be as long as all texts of its page together
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Where one column of one row group stands in the file, as the footer says."""
+    """The place of one column of one row group in the file, according to the footer."""
 
     start: int
     end: int
@@ -49,12 +49,12 @@ class Chunk:
 
 
 def chunks_of(payload: bytes) -> list[list[Chunk]] | None:
-    """Return the columns of each row group, None where the footer is not understood."""
+    """Return the columns of each row group, None where the footer cannot be parsed."""
     try:
         length = int.from_bytes(payload[-8:-4], "little")
         footer, _ = _struct(payload, len(payload) - 8 - length, depth=0)
         return [[_chunk(column[3], int(group[3])) for column in group[1]] for group in footer[4]]
-    except _ODD:
+    except _INVALID:
         return None
 
 
@@ -64,27 +64,28 @@ def _chunk(column: dict[int, Any], num_rows: int) -> Chunk:
     return Chunk(start, start + int(column[7]), num_rows, column[1] == _BYTE_ARRAY)
 
 
-def pages_of(payload: bytes, chunk: Chunk) -> Pages:
-    """Return what the page headers of a column chunk announce."""
-    start, end = chunk.start, chunk.end
+def pages_of(payload: bytes, chunks: Sequence[Chunk]) -> Pages | None:
+    """Return what the page headers of a column announce, None where one of them cannot be parsed."""
     largest = unpacked = packed = num_values = 0
-    has_dictionary = shares = False
-    is_known = 0 < start < end <= len(payload)
+    encodings: set[int] = set()
     try:
-        for header in _headers(payload, start, end) if is_known else ():
+        for header in (header for chunk in chunks for header in _headers(payload, chunk)):
             size = max(int(header[2]), 0)
             largest, unpacked, packed = max(largest, size), unpacked + size, packed + int(header[3])
-            has_dictionary |= header[1] == _DICTIONARY
-            data = header.get(5, {}) if header[1] == _DATA else header.get(8, {}) if header[1] == _DATA_V2 else {}
+            data = header.get({_DATA: 5, _DATA_V2: 8}.get(header[1], -1), {})
             num_values += max(int(data.get(1, 0)), 0)
-            shares |= _DELTA_BYTE_ARRAY in (data.get(2), data.get(4)) and header[1] in (_DATA, _DATA_V2)
-    except _ODD:
-        is_known = False
-    return Pages(largest, unpacked, packed, num_values, has_dictionary, shares, is_known)
+            encodings |= {data.get(2), data.get(4)}
+    except _INVALID:
+        return None
+    shares_prefixes = _DELTA_BYTE_ARRAY in encodings
+    return Pages(largest, unpacked, packed, num_values, shares_prefixes or _DELTA_LENGTH in encodings, shares_prefixes)
 
 
-def _headers(payload: bytes, position: int, end: int) -> Iterator[dict[int, Any]]:
-    """Yield the header of each page between two places; raises ValueError for one that is none."""
+def _headers(payload: bytes, chunk: Chunk) -> Iterator[dict[int, Any]]:
+    """Yield the header of each page of a chunk."""
+    position, end = chunk.start, chunk.end
+    if not 0 < position < end <= len(payload):
+        raise ValueError("the column is not in the file")
     while position < end:
         header, position = _struct(payload, position, depth=0)
         if not 0 <= header[3] <= end - position:
@@ -112,7 +113,7 @@ def _zigzag(payload: bytes, position: int) -> tuple[int, int]:
 
 
 def _struct(payload: bytes, position: int, *, depth: int) -> tuple[dict[int, Any], int]:
-    """Return the fields of a structure by their numbers, and where it ends."""
+    """Return the fields of a structure by their numbers, and the position after it."""
     if depth > _MAX_DEPTH:
         raise ValueError("structures within structures")
     fields: dict[int, Any] = {}
@@ -128,7 +129,7 @@ def _struct(payload: bytes, position: int, *, depth: int) -> tuple[dict[int, Any
 
 
 def _value(payload: bytes, position: int, kind: int, *, depth: int) -> tuple[Any, int]:
-    """Return one value, None for those of no use here, and where it ends."""
+    """Return one value, None for texts and floats, and the position after it."""
     if kind in (_TRUE, _FALSE):
         return kind == _TRUE, position
     if kind == _BYTE:
@@ -144,14 +145,14 @@ def _value(payload: bytes, position: int, kind: int, *, depth: int) -> tuple[Any
         return _struct(payload, position, depth=depth + 1)
     if kind in (_LIST, _SET):
         return _list(payload, position, depth=depth)
-    raise ValueError("metadata hold no maps")
+    raise ValueError("metadata contain no maps")
 
 
 def _list(payload: bytes, position: int, *, depth: int) -> tuple[list[Any], int]:
     byte = payload[position]
     size, position = (_varint(payload, position + 1)) if byte >> 4 == 15 else (byte >> 4, position + 1)
     if size > _MAX_ELEMENTS:
-        raise ValueError("a list of more elements than any has")
+        raise ValueError("a list is too long")
     elements: list[Any] = []
     kind = byte & 15
     for _ in range(size):

@@ -16,50 +16,50 @@ WAYS: dict[str, dict[str, Any]] = {
     "plain": {"use_dictionary": False, "compression": "none", "write_page_checksum": True},
     "second version": {"data_page_version": "2.0", "compression": "zstd"},
     "many groups": {"row_group_size": 3_000, "write_page_index": True},
-    "shared beginnings": {"use_dictionary": False, "column_encoding": {"shop": "DELTA_BYTE_ARRAY", "y": "PLAIN"}},
+    "shared prefixes": {"use_dictionary": False, "column_encoding": {"shop": "DELTA_BYTE_ARRAY", "y": "PLAIN"}},
 }
 
 
-def pages(**options: Any) -> dict[str, list[Pages]]:
-    """Return the pages of each column, a group of rows each, of a file that is written in some way."""
+def pages(**options: Any) -> dict[str, Pages]:
+    """Return the pages of each column of a file that is written with some options."""
     shops = pa.array([f"shop {row % 1_000}" for row in range(ROWS)])
     sink = io.BytesIO()
     pq.write_table(pa.table({"shop": shops, "y": pa.array(np.arange(float(ROWS)))}), sink, **options)
     groups = chunks_of(sink.getvalue())
     assert groups is not None
-    return {
-        name: [pages_of(sink.getvalue(), group[place]) for group in groups] for place, name in enumerate(("shop", "y"))
-    }
+    found = [pages_of(sink.getvalue(), [group[place] for group in groups]) for place in range(2)]
+    assert found[0] is not None
+    assert found[1] is not None
+    return {"shop": found[0], "y": found[1]}
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
 def test_page_headers_announce_what_a_writer_wrote(way: dict[str, Any]) -> None:
     for found in pages(**way).values():
-        assert all(one.is_known for one in found)
-        assert sum(one.num_values for one in found) == ROWS
-        assert all(0 < one.largest <= one.unpacked for one in found)
+        assert found.num_values == ROWS
+        assert 0 < found.largest <= found.unpacked
 
 
-def test_a_dictionary_and_shared_beginnings_are_known_by_their_headers() -> None:
-    usual, shared = pages()["shop"][0], pages(**WAYS["shared beginnings"])["shop"][0]
-    assert (usual.has_dictionary, usual.shares_beginnings) == (True, False)
-    assert (shared.has_dictionary, shared.shares_beginnings) == (False, True)
+def test_shared_prefixes_are_identified_by_page_headers() -> None:
+    usual, shared = pages()["shop"], pages(**WAYS["shared prefixes"])["shop"]
+    assert (usual.has_deltas, usual.shares_prefixes) == (False, False)
+    assert (shared.has_deltas, shared.shares_prefixes) == (True, True)
 
 
 def test_pages_of_numbers_unpack_to_eight_bytes_each_and_their_levels() -> None:
-    (found,) = pages(**WAYS["plain"])["y"]
+    found = pages(**WAYS["plain"])["y"]
     assert 8 * ROWS < found.unpacked < 8.1 * ROWS
 
 
 @pytest.mark.parametrize("spoil", [b"\x00", b"\xff", b"\x19"], ids=["empty", "endless", "a list"])
-def test_headers_that_are_none_leave_a_column_unknown(spoil: bytes) -> None:
+def test_invalid_headers_leave_a_column_unknown(spoil: bytes) -> None:
     sink = io.BytesIO()
     pq.write_table(pa.table({"y": pa.array([1.0, 2.0])}), sink)
     content = sink.getvalue()
     ((chunk,),) = chunks_of(content) or [[]]
-    assert pages_of(content, chunk).is_known
-    assert not pages_of(content[: chunk.start] + 40 * spoil + content[chunk.start + 40 :], chunk).is_known
-    assert not pages_of(content[: chunk.start + 3], chunk).is_known
+    assert pages_of(content, [chunk]) is not None
+    assert pages_of(content[: chunk.start] + 40 * spoil + content[chunk.start + 40 :], [chunk]) is None
+    assert pages_of(content[: chunk.start + 3], [chunk]) is None
 
 
 @pytest.mark.parametrize("row_group_size", [100, 30])

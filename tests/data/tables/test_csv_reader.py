@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from rnnforecast.config import DataSettings
 from rnnforecast.data.read import read_series
-from rnnforecast.data.tables import csv_reader as delimited
-from rnnforecast.data.tables.csv_columns import Gathered, pieces_of
+from rnnforecast.data.tables import csv_reader as module
+from rnnforecast.data.tables.csv_reader import ColumnBuffers, pieces_of
 from rnnforecast.data.tables.table import read_table
 from rnnforecast.errors import DataError
 from tests.data.conftest import Write
@@ -23,7 +23,7 @@ ROWS = "".join(f"item {number},2024-01-{day:02d},{day * number}.5\n" for number 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cut texts into pieces of two or three lines."""
-    monkeypatch.setattr(delimited, "PIECE_BYTES", 50)
+    monkeypatch.setattr(module, "PIECE_BYTES", 50)
 
 
 @given(st.binary(max_size=60).map(lambda text: text.replace(b"a", b"\n")), st.integers(1, 20))
@@ -34,9 +34,9 @@ def test_pieces_are_the_text_without_blank_lines_and_end_where_a_line_ends(text:
     assert all(end - begin <= size + text[begin + size :].find(b"\n") + 1 or end == len(text) for begin, end in pieces)
 
 
-def test_rows_are_gathered_into_arrays_of_their_own_type() -> None:
+def test_rows_are_collected_in_arrays_of_their_own_type() -> None:
     types = {"1": pa.timestamp("us"), "2": pa.float64(), "0": pa.dictionary(pa.int32(), pa.string()), "3": pa.int64()}
-    gathered = Gathered(types, limit=10)
+    gathered = ColumnBuffers(types, limit=10)
     for timestamps, numbers, words in (([0, 1], [1.5, None], ["a", "b"]), ([], [], []), ([None], [2.5], ["c"])):
         columns = [pa.array(numbers, pa.float64()), pa.array(words, pa.string()).dictionary_encode()]
         columns.append(pa.array(range(len(words)), pa.int64()))
@@ -79,12 +79,12 @@ def test_a_ragged_row_in_a_later_piece_is_refused_by_its_row(write: Write) -> No
 
 
 def test_a_line_longer_than_a_block_is_read(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delimited, "_BLOCK_BYTES", 64)
+    monkeypatch.setattr(module, "_BLOCK_BYTES", 64)
     rows = "".join(f"2024-01-{day:02d},{day},{'x' * (200 if day == 20 else 1)}\n" for day in range(1, 29))
     assert read_series(write("t,y,note\n" + rows)).series.lengths.tolist() == [28]
 
 
-def test_the_text_of_a_plain_file_is_let_go_and_its_rows_are_still_known(write: Write) -> None:
+def test_the_text_of_a_plain_file_is_freed_and_its_rows_are_still_known(write: Write) -> None:
     table = read_table(write("id,t,y\n" + ROWS))
     table.read(text=["id"], numeric=["y"], time=["t"])
     before = table.lines_of([0, 5, 167])
@@ -101,16 +101,16 @@ def test_the_text_of_a_file_with_blank_lines_is_kept_for_its_rows(write: Write) 
     assert _text_of(table)
 
 
-def test_the_bytes_of_a_parquet_file_are_let_go_and_its_rows_are_still_known(tmp_path: Path) -> None:
+def test_the_bytes_of_a_parquet_file_are_freed_and_its_rows_are_still_known(tmp_path: Path) -> None:
     path = tmp_path / "rows.parquet"
     pd.DataFrame({"t": pd.date_range("2024-01-01", periods=9), "y": np.arange(9.0)}).to_parquet(path)
     table = read_table(str(path))
     table.read(numeric=["y"], time=["t"])
     table.release()
     assert table.lines_of([0, 8]) == [1, 9]
-    assert table._columns.source.payload == b""  # type: ignore[union-attr]
+    assert table.columns.source.payload == b""  # type: ignore[attr-defined]
 
 
 def _text_of(table: object) -> bytes:
-    columns = table._columns  # type: ignore[attr-defined]
+    columns = table.columns  # type: ignore[attr-defined]
     return bytes(columns.text.payload)
