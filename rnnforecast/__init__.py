@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rnnforecast.workflows.compare import compare
     from rnnforecast.workflows.evaluate import evaluate
     from rnnforecast.workflows.inspect import inspect
-    from rnnforecast.workflows.loading import Files
+    from rnnforecast.workflows.model_rows import Files
     from rnnforecast.workflows.models import load_model
     from rnnforecast.workflows.monitoring.score_result import ScoreResult
     from rnnforecast.workflows.predict import predict
@@ -59,7 +59,7 @@ _HOMES = {
     "BatchResult": "rnnforecast.workflows.batch.results",
     "CompareResult": _RESULTS,
     "EvaluateResult": _RESULTS,
-    "Files": "rnnforecast.workflows.loading",
+    "Files": "rnnforecast.workflows.model_rows",
     "InspectResult": _RESULTS,
     "PredictResult": _RESULTS,
     "RnnForecastError": "rnnforecast.errors",

@@ -43,7 +43,7 @@ def predict(
     Forecasts are kept in the ledger of the store, so that `rnnforecast score` can hold them against the actuals.
     A file that no model was trained on is forecast at once by `base`, the network that comes with the tool.
     """
-    from rnnforecast.workflows.loading import Files
+    from rnnforecast.workflows.model_rows import Files
     from rnnforecast.workflows.predict import Request
     from rnnforecast.workflows.predict_and_log import issue
 

@@ -1,4 +1,4 @@
-"""What follows an alarm: a policy of the tool, and a command of the user."""
+"""Actions after an alarm: the policy, and the user's command."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ COMMAND_SECONDS = 300
 
 
 def split_command(command: str | None) -> list[str]:
-    """Return the words of a command as a shell would part them; no shell will read it. Raises UsageError."""
+    """Split a command into words as a shell does, without running a shell. Raises UsageError."""
     if command is None:
         return []
     try:
         words = shlex.split(command)
     except ValueError as error:
         raise UsageError(
-            f"`--on-alarm {command}` cannot be parted into words: {str(error).lower()}",
+            f"`--on-alarm {command}` cannot be split into words: {str(error).lower()}",
             hint="close every quote; write a script for anything longer",
             code="E_RUN_CONFIG",
         ) from error
@@ -49,11 +49,11 @@ def split_command(command: str | None) -> list[str]:
 def respond(
     result: ScoreResult, *, policy: Policy, store: str | Path | None = None, progress: Progress | None = None
 ) -> ScoreResult:
-    """Do what the policy asks where a test gives an alarm, and say so in the result.
+    """Carry out the policy where a test gives an alarm, and record the action in the result.
 
-    `serve-baseline` lets the seasonal naive forecast stand in for the active version until another is promoted;
+    `serve-baseline` serves the seasonal naive forecast in place of the active version until another is promoted;
     `retrain` trains on the scored files with the settings of the active version, which stays active where the new one
-    is significantly worse. What a policy cannot do becomes a finding: the alarm itself is never lost.
+    is significantly worse. A policy that fails becomes a finding; the alarm itself remains.
     """
     result = replace(result, policy=policy)
     if not result.alarms or policy == "warn":
@@ -103,10 +103,10 @@ def call_on_alarm(words: Sequence[str], *, facts: Mapping[str, str]) -> Finding 
 
 
 def alarm_facts(result: ScoreResult, exit_code: ExitCode, *, store: str | Path | None = None) -> dict[str, str]:
-    """Return what a command learns about an alarm, as environment variables."""
+    """Return the facts of an alarm as environment variables."""
     live = result.metrics.get("forecast", {})
     coverage = live.get("coverage")
-    shares = coverage if isinstance(coverage, dict) else {}
+    coverages = coverage if isinstance(coverage, dict) else {}
     verdict = result.verdict or {}
     facts: dict[str, object] = {
         "ALARM": ",".join(result.alarms),
@@ -117,8 +117,8 @@ def alarm_facts(result: ScoreResult, exit_code: ExitCode, *, store: str | Path |
         "POLICY": result.policy,
         "MASE": live.get("mase"),
         "SKILL": verdict.get("skill"),
-        "COVERAGE_80": shares.get("80"),
-        "COVERAGE_95": shares.get("95"),
+        "COVERAGE_80": coverages.get("80"),
+        "COVERAGE_95": coverages.get("95"),
         "STORE": os.path.abspath(store if store is not None else default_store()),
     }
     error = result.alarm()
@@ -128,12 +128,12 @@ def alarm_facts(result: ScoreResult, exit_code: ExitCode, *, store: str | Path |
 
 def _serve_baseline(result: ScoreResult, registry: Registry, *, label: str, served: str | None) -> Mapping[str, object]:
     if served == result.baseline:
-        message = f"`{served}` stands in for {label} already"
+        message = f"`{served}` is already served in place of {label}"
     else:
         promote(registry, label, stand_in=result.baseline, reason=f"alarm: {', '.join(result.alarms)}")
         message = (
-            f"`{result.baseline}` stands in for the networks of {label} now; "
-            f"`rnnforecast models promote {label}` ends it"
+            f"`{result.baseline}` is now served in place of the networks of {label}; "
+            f"`rnnforecast models promote {label}` ends that"
         )
     return {"policy": "serve-baseline", "model": label, "served": result.baseline, "message": message}
 
@@ -150,7 +150,7 @@ def _retrain(
     activation = trained.activation or {}
     is_active = activation.get("active") == trained.model
     message = f"{trained.model} was trained on {', '.join(result.paths)} and " + (
-        "is active now" if is_active else f"kept aside: {activation.get('reason')}"
+        "is active now" if is_active else f"not activated: {activation.get('reason')}"
     )
     return {"policy": "retrain", "model": trained.model, "active": activation.get("active"), "message": message}
 

@@ -1,9 +1,9 @@
 """Champion and challenger: whether a retrained model becomes the active one.
 
-Both forecast the same held-out origins. The challenger is judged as it was fitted before those rows; the champion
-forecasts as it stands, and may have been fitted on some of them: `input.fitted_until` of its manifest tells which.
-Steps until there flatter it and are left out. Where too few steps are left for a test, the records decide: how each
-did against the naive forecasts on origins it had not seen.
+Both forecast the same test windows. The challenger was fitted before those rows; the champion is stored, and may have
+been fitted on some of them: `input.fitted_until` of its manifest is the last such row. Steps until there would flatter
+it and are excluded. If too few steps remain for a test, the records decide: the result of each against the naive
+forecasts on its own test windows.
 
 Axis legend: W windows, H horizon.
 """
@@ -22,7 +22,7 @@ from rnnforecast.evaluation.metrics import scaled_errors
 from rnnforecast.evaluation.verdict import judge, overlap_of
 from rnnforecast.model_io.pack import check_shapes, frequency_of, unpack_ensemble
 from rnnforecast.training.judge import NETWORK
-from rnnforecast.workflows.loading import served_manifest
+from rnnforecast.workflows.choose_model import served_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,7 +45,7 @@ _CHALLENGER, _CHAMPION = "challenger", "champion"
 
 @dataclass(frozen=True)
 class Activation:
-    """Whether a new version becomes active, and what that rests on.
+    """The decision whether a new version becomes active, and its basis.
 
     `outcome` is the challenger's against the champion; `num_steps` were unseen by both; None where nothing was tested.
     """
@@ -76,7 +76,7 @@ class Activation:
 
 @dataclass(frozen=True)
 class Challenger:
-    """A judged model that is not stored yet: what it would serve, and how it did on the held-out origins."""
+    """A tested model that is not stored yet: its forecasts and its result on the test windows."""
 
     series: SeriesSet
     judgement: Judgement
@@ -98,8 +98,8 @@ def decide(registry: Registry, name: str, challenger: Challenger, *, activate: A
         return Activation(True, "not comparable", f"the active version cannot be used: {problem}", champion=None)
     try:
         file = stored.load(check_shapes=check_shapes)
-    except ModelFileError as refusal:
-        reason = f"the active version cannot be used: {refusal.message}"
+    except ModelFileError as error:
+        reason = f"the active version cannot be used: {error.message}"
         return Activation(True, "not comparable", reason, champion=label)
     manifest = served_manifest(file.manifest, stored)
     differs = _difference(manifest, challenger.series)
@@ -114,7 +114,7 @@ def decide(registry: Registry, name: str, challenger: Challenger, *, activate: A
 
 
 def _champion(registry: Registry, name: str) -> tuple[StoredModel | None, str | None]:
-    """Return the active version, or what is wrong with it; neither where the name is new."""
+    """Return the active version, or its problem; neither for a new name."""
     if name not in registry.names():
         return None, None
     try:
@@ -124,7 +124,7 @@ def _champion(registry: Registry, name: str) -> tuple[StoredModel | None, str | 
 
 
 def _difference(manifest: Manifest, series: SeriesSet) -> str | None:
-    """Say in what the rows differ from those the champion reads, None where it can forecast them."""
+    """Describe why the champion cannot forecast the rows, None if it can."""
     roles, freq = manifest.roles, frequency_of(manifest)
     if (freq.unit, freq.multiple) != (series.freq.unit, series.freq.multiple):
         return f"its frequency is {freq.alias}, theirs {series.freq.alias}"
@@ -155,7 +155,7 @@ def _on_held_out(
             backtest.actuals,
             quantile_levels=manifest.quantile_levels,
         )
-    except (DataError, DivergedError):  # no forecast where one is due: the records decide
+    except (DataError, DivergedError):  # the champion cannot forecast here: the records decide
         return None
     ours = backtest.scaled_errors()[challenger.served]
     losses = {
@@ -171,7 +171,7 @@ def _on_held_out(
 
 
 def _unseen(manifest: Manifest, challenger: Challenger, backtest: Backtest) -> np.ndarray:
-    """Tell which scored steps the champion was not fitted on: bool [W, H]; a naive forecast is fitted on none."""
+    """Mark scored steps that the champion was not fitted on: bool [W, H]; a naive forecast is not fitted."""
     windows, series = backtest.windows, challenger.series
     first = series.first_ordinals[windows.series] + windows.cutoffs + challenger.gap
     ordinals = first[:, None] + np.arange(challenger.horizon)
@@ -185,7 +185,7 @@ def _unseen(manifest: Manifest, challenger: Challenger, backtest: Backtest) -> n
 
 
 def _forecast(file: ModelFile, manifest: Manifest, challenger: Challenger, backtest: Backtest) -> np.ndarray:
-    """Return what the champion serves for the held-out windows, as it stands: [W, H, Q]."""
+    """Return the champion's forecasts of the test windows: [W, H, Q]."""
     steps, series = challenger.gap + challenger.horizon, challenger.series
     if manifest.served == NETWORK:
         forecast = unpack_ensemble(file).forecast(FlatSeries.from_series(series), backtest.windows, horizon=steps)
@@ -217,7 +217,7 @@ def _by_test(verdict: Verdict, num_steps: int, label: str) -> Activation:
 
 
 def _by_records(manifest: Manifest, challenger: Challenger, label: str) -> Activation:
-    """Compare how each did against the naive forecasts on origins it had not seen."""
+    """Compare the results of both against the naive forecasts, each on its own test windows."""
     ours = challenger.judgement.verdict
     theirs = manifest.verdict
     why = f"{label} was fitted on nearly all held-out rows, so the records decide"

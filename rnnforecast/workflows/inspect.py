@@ -1,4 +1,4 @@
-"""`inspect`: what is read in a file and every finding; nothing is trained or stored."""
+"""`inspect`: read files as `train` does, and report choices and findings; nothing is trained or stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Issuing forecasts: what the ledger keeps of them, so that they can be scored when the actuals are there.
+"""Forecast, and log the forecasts in the ledger, so that they can be scored when actuals arrive.
 
 Axis legend: S series, H horizon, L levels of the ledger.
 """
@@ -20,7 +20,7 @@ from rnnforecast.store.ledger import LEDGER_LEVELS, Issued, Ledger
 from rnnforecast.store.names import name_from_stem
 from rnnforecast.store.registry import default_store
 from rnnforecast.workflows.forecasts.panel import point_baseline
-from rnnforecast.workflows.predict import answer
+from rnnforecast.workflows.predict import forecast_request
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from rnnforecast.progress import Progress
     from rnnforecast.store.manifest import Manifest
     from rnnforecast.workflows.forecasts.panel import Forecast
-    from rnnforecast.workflows.loading import Files, LoadedModel
+    from rnnforecast.workflows.model_rows import Files, LoadedModel
     from rnnforecast.workflows.predict import Request
     from rnnforecast.workflows.results import PredictResult
 
-#: What live forecasts are held against, and what stands in for a model that drifted.
+#: The baseline of live scores, and the forecast that is served in place of a model that drifted.
 SEASONAL_NAIVE = "seasonal-naive"
 
 
@@ -47,18 +47,18 @@ def issue(
     ledger: bool | None = None,
     progress: Progress | None = None,
 ) -> PredictResult:
-    """Forecast, and keep the forecasts in the ledger, from where `score` takes them up.
+    """Forecast, and log the forecasts in the ledger for `score`.
 
-    With `ledger` false nothing is kept; left open, forecasts that cannot be kept become a finding, for they are not
-    lost; true raises the error. Raises what `answer` raises.
+    `ledger` false logs nothing; true raises an error where the ledger cannot be written, None reports a finding
+    instead. Raises the errors of `predict`.
     """
     seen: list[tuple[LoadedModel, Forecast]] = []
-    result = answer(
+    result = forecast_request(
         request,
         model,
         data=data,
         store=store,
-        watcher=lambda loaded, forecast: seen.append((loaded, forecast.at(LEDGER_LEVELS))),
+        observer=lambda loaded, forecast: seen.append((loaded, forecast.at(LEDGER_LEVELS))),
         progress=progress,
     )
     if ledger is False:
@@ -70,12 +70,12 @@ def issue(
 
 
 def baseline_name(season_length: int) -> str:
-    """Return the naive forecast of a season: the value a season ago, or the last one where there is no season."""
+    """Return the name of the seasonal naive forecast, `naive` where there is no season."""
     return SEASONAL_NAIVE if season_length > 1 else "naive"
 
 
 def ledger_name(manifest: Manifest) -> str:
-    """Return the name forecasts are kept under: the model's, or for the shipped network that of the rows."""
+    """Return the name of the ledger: the model's, or for `base` that of the data file."""
     if manifest.version or not manifest.input.paths:
         return manifest.name
     stem = Path(manifest.input.paths[0]).name.removesuffix(".gz").rsplit(".", 1)[0]
@@ -83,10 +83,10 @@ def ledger_name(manifest: Manifest) -> str:
 
 
 def issued_of(loaded: LoadedModel, *, median: np.ndarray, quantiles: np.ndarray, method: str) -> Issued:
-    """Return forecasts after the last row of each series as the ledger keeps them.
+    """Return the forecasts of each series in the form of the ledger.
 
     `median` is [S, H], `quantiles` [S, H, L] at `LEDGER_LEVELS`; the seasonal naive forecast from the same rows and
-    the scale of the training rows are put beside them.
+    the scale of the training rows are added.
     """
     series = loaded.series
     num_series, horizon = median.shape
@@ -126,9 +126,9 @@ def distinct_ids(series: SeriesSet) -> tuple[tuple[str, ...], np.ndarray]:
 
 
 def keep(issued: Issued, *, store: str | Path | None, required: bool) -> tuple[str | None, list[Finding]]:
-    """Keep forecasts in the ledger of their name; returns the file, or None and a finding where that failed.
+    """Write forecasts to the ledger of their name; returns the file, or None and a finding on failure.
 
-    A forecast is not lost because the ledger cannot be written, unless it is `required`: then the error is raised.
+    With `required` a failure raises the error.
     """
     place = Path(store) if store is not None else default_store()
     try:
@@ -136,13 +136,13 @@ def keep(issued: Issued, *, store: str | Path | None, required: bool) -> tuple[s
     except (OutputError, LockedError, ModelFileError) as error:
         if required:
             raise
-        message = f"the forecasts are not kept in the ledger: {error.message}"
-        fix = f"{error.hint}; `--no-ledger` keeps none" if error.hint else "`--no-ledger` keeps none"
+        message = f"the forecasts were not logged in the ledger: {error.message}"
+        fix = f"{error.hint}; `--no-ledger` logs nothing" if error.hint else "`--no-ledger` logs nothing"
         return None, [Finding("W_LEDGER", message, fix=fix)]
 
 
 def _facts(manifest: Manifest, series: SeriesSet, horizon: int) -> dict[str, JSONValue]:
-    """Return what reading and scoring the actuals needs when the model is long gone."""
+    """Return the facts that scoring needs, even after the model is removed."""
     return {
         "name": ledger_name(manifest),
         "model": manifest.label,

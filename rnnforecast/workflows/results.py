@@ -1,4 +1,4 @@
-"""What every verb returns: frozen, plain, and one JSON document each (`to_dict`, schemas in `docs/json.md`).
+"""The result of every command: frozen dataclasses, each with one JSON document (`to_dict`, schemas in `docs/json.md`).
 
 Words shared by all results:
     assumptions   time, target, id, freq, season_length, horizon, num_series, num_rows (`Assumptions.to_dict`)
@@ -34,7 +34,7 @@ def _document(**fields: object) -> dict[str, JSONValue]:
 
 @dataclass(frozen=True)
 class InspectResult:
-    """What the tool reads in a file: the choices a training would make, and every finding."""
+    """The choices of `train` for a file, and every finding."""
 
     assumptions: Mapping[str, JSONValue]
     reasons: Mapping[str, str]
@@ -63,7 +63,7 @@ class InspectResult:
 
 @dataclass(frozen=True)
 class TrainResult:
-    """A stored model, how it was judged, and what was assumed on the way."""
+    """A stored model, its test metrics, and the assumptions."""
 
     model: str  # `prices@1`
     path: str
@@ -75,10 +75,10 @@ class TrainResult:
     metrics: Metrics
     verdict: Mapping[str, object] | None
     served: str  # `network`, or the baseline served instead
-    num_windows: int  # held-out origins of each series
-    seconds: float  # of training and judging, imports not counted
+    num_windows: int  # test windows of each series
+    seconds: float  # of training and testing, without imports
     notes: tuple[str, ...] = ()
-    activation: Mapping[str, JSONValue] | None = None  # whether it is active, and against which version it stood
+    activation: Mapping[str, JSONValue] | None = None  # whether it became active, and the version it was compared with
 
     def require_win(self) -> None:
         """Raise LostToBaselineError unless the verdict is a win; the model stays stored either way."""
@@ -184,7 +184,7 @@ class PredictResult:
 
 @dataclass(frozen=True)
 class EvaluateResult:
-    """A rolling-origin backtest of one stored model beside the baselines."""
+    """A rolling-origin backtest of one stored model and the baselines."""
 
     model: str
     assumptions: Mapping[str, JSONValue]
@@ -223,7 +223,7 @@ class EvaluateResult:
 
 @dataclass(frozen=True)
 class CompareResult:
-    """Networks and baselines side by side on the same origins; nothing is stored."""
+    """Networks and baselines on the same windows; nothing is stored."""
 
     assumptions: Mapping[str, JSONValue]
     reasons: Mapping[str, str]

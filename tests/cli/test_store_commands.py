@@ -172,7 +172,7 @@ def test_a_sound_file_that_is_another_than_expected_is_refused_by_its_digest(run
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("prices@1", "--expect-digest", "abc"), "`abc` is no SHA-256 digest"),
+        (("prices@1", "--expect-digest", "abc"), "`abc` is not a SHA-256 digest"),
         (("--expect-digest", "0" * 64), "one digest was given for 2 models"),
     ],
 )

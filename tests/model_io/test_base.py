@@ -13,7 +13,7 @@ from rnnforecast.config import DataSettings, Settings
 from rnnforecast.errors import UsageError
 from rnnforecast.inference.season_classes import SEASON_CLASSES, SeasonClass
 from rnnforecast.model_io.base import read_base
-from rnnforecast.workflows.predict import Request, answer
+from rnnforecast.workflows.predict import Request, forecast_request
 from rnnforecast.workflows.results import TrainResult
 from tests.house import run_cli, run_python
 from tests.workflows.toy import days, forecast, store_of, wave, write_csv, write_days
@@ -36,7 +36,7 @@ def test_without_any_store_base_forecasts_and_says_so(tmp_path: Path, monkeypatc
     assert set(result.frame["method"]) == {"pretrained"}
     assert result.notes[:2] == (
         "no stored model fits `days.csv`: the pretrained `base` forecasts",
-        f"`rnnforecast train {tmp_path / 'days.csv'}` learns from its rows",
+        f"`rnnforecast train {tmp_path / 'days.csv'}` trains a model on its rows",
     )
     assert all(len(note) < 100 for note in result.notes if "/" not in note)
     assert any("`rnnforecast train " in note for note in result.notes)
@@ -70,13 +70,13 @@ def test_the_torch_engine_forecasts_the_same(tmp_path: Path) -> None:
 def test_base_forecasts_every_season_length(tmp_path: Path, season_length: int) -> None:
     path = write_csv(tmp_path / "steps.csv", value=wave(700))
     reading = DataSettings(time="none", season_length=season_length, horizon=12)
-    frame = answer(Request(reading=reading), "base", data=[path], store=store_of(path)).frame
+    frame = forecast_request(Request(reading=reading), "base", data=[path], store=store_of(path)).frame
     assert np.isfinite(frame["forecast"]).all()
     assert len(frame) == 12
 
 
 def test_base_without_a_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="`base` was trained on no file of yours") as caught:
+    with pytest.raises(UsageError, match="`base` was not trained on a file of yours") as caught:
         rnnforecast.predict("base", store=tmp_path / "store")
     assert "--data FILE" in str(caught.value.hint)
 
@@ -86,7 +86,7 @@ def test_base_refuses_covariates_and_says_what_reads_them(tmp_path: Path, kind: 
     path = write_csv(tmp_path / "more.csv", date=days(90), value=wave(90), weather=wave(90, seed=3))
     reading = DataSettings.model_validate({"target": ("value",), kind: ("weather",)})
     with pytest.raises(UsageError, match=f"`base` reads no covariates: --{kind} would be ignored") as caught:
-        answer(Request(reading=reading), "base", data=[path], store=store_of(path))
+        forecast_request(Request(reading=reading), "base", data=[path], store=store_of(path))
     assert f"rnnforecast train {path}" in str(caught.value.hint)
 
 
@@ -97,7 +97,7 @@ def test_columns_for_a_stored_model_are_refused_with_the_fix(tmp_path: Path) -> 
     with pytest.raises(
         UsageError, match="days@1 reads its data as it was trained to: --season-length, --target"
     ) as caught:
-        answer(Request(reading=reading), "days", data=[path], store=store_of(path))
+        forecast_request(Request(reading=reading), "days", data=[path], store=store_of(path))
     assert "leave them out" in str(caught.value.hint)
     assert "rnnforecast predict base --data FILE" in str(caught.value.hint)
 
@@ -105,7 +105,7 @@ def test_columns_for_a_stored_model_are_refused_with_the_fix(tmp_path: Path) -> 
 def test_columns_choose_what_base_reads(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "two.csv", date=days(90), north=wave(90), south=[9 * value for value in wave(90)])
     reading = DataSettings(target=("south",))
-    frame = answer(Request(reading=reading), "base", data=[path], store=store_of(path)).frame
+    frame = forecast_request(Request(reading=reading), "base", data=[path], store=store_of(path)).frame
     assert frame["forecast"].min() > 500
 
 
@@ -117,7 +117,7 @@ def test_base_is_evaluated_on_a_file(tmp_path: Path) -> None:
     result = rnnforecast.evaluate("base", [path], store=store_of(path))
     assert result.model == "base"
     assert set(result.metrics) == {"network", "theta"} | NAIVE
-    assert not any("lie within the rows the model was fitted on" in note for note in result.notes)
+    assert not any("are within the rows the model was fitted on" in note for note in result.notes)
 
 
 def test_base_is_fitted_to_nothing_and_so_never_refitted(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_the_baseline_stands_in_until_a_promotion(path: Path) -> None:
     assert Registry(store_of(path)).resolve("days").stand_in == "seasonal-naive"
     predicted = rnnforecast.predict(store=store_of(path))
     assert set(predicted.frame["method"]) == {"seasonal-naive"}
-    assert any("`rnnforecast models promote days@1` ends it" in note for note in predicted.notes)
+    assert any("`rnnforecast models promote days@1` ends that" in note for note in predicted.notes)
     assert not any("lost to" in note for note in predicted.notes)
 
 
@@ -62,7 +62,7 @@ def test_a_baseline_that_stands_in_already_is_left_alone(path: Path) -> None:
     answered(path, "serve-baseline")
     again = respond(first, policy="serve-baseline", store=store_of(path))
     assert again.action is not None
-    assert again.action["message"] == "`seasonal-naive` stands in for days@1 already"
+    assert again.action["message"] == "`seasonal-naive` is already served in place of days@1"
 
 
 def test_retraining_makes_a_version_that_has_to_win_its_place(path: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_fact_with_a_nul_is_no_way_into_the_environment(path: Path) -> None:
     assert all("\0" not in value for value in facts.values())
 
 
-@pytest.mark.parametrize(("command", "words"), [("'open", "cannot be parted into words"), ("  ", "names no command")])
+@pytest.mark.parametrize(("command", "words"), [("'open", "cannot be split into words"), ("  ", "names no command")])
 def test_a_command_that_is_none_is_refused_before_anything_is_scored(command: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         split_command(command)

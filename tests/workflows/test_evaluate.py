@@ -55,7 +55,7 @@ def test_theta_is_scored_too_and_left_out_of_the_verdict(trained: Path) -> None:
 
 def test_origins_within_the_fitted_rows_are_said_to_flatter(trained: Path) -> None:
     notes = _evaluate(trained, num_windows=2).notes
-    assert any("2 of 2 origins lie within the rows the model was fitted on" in note for note in notes)
+    assert any("2 of 2 windows are within the rows the model was fitted on" in note for note in notes)
 
 
 def test_origins_after_the_fitted_rows_are_not(trained: Path) -> None:

@@ -93,8 +93,8 @@ def test_a_ledger_that_cannot_be_written_is_said_and_the_forecast_stands(path: P
     result = issued(path, output=path.parent / "out.csv")
     assert result.ledger is None
     assert result.findings[-1].code == "W_LEDGER"
-    assert "the forecasts are not kept in the ledger" in result.findings[-1].message
-    assert "`--no-ledger` keeps none" in str(result.findings[-1].fix)
+    assert "the forecasts were not logged in the ledger" in result.findings[-1].message
+    assert "`--no-ledger` logs nothing" in str(result.findings[-1].fix)
     assert (path.parent / "out.csv").exists()
 
 

@@ -20,7 +20,7 @@ from rnnforecast.model_io.pack import check_shapes, pack_model, unpack_ensemble
 from rnnforecast.store.model_file import read_model
 from rnnforecast.workflows.forecasts.panel import Forecast
 from rnnforecast.workflows.forecasts.table import forecast_frame, make_previews
-from rnnforecast.workflows.loading import data_settings
+from rnnforecast.workflows.model_rows import data_settings
 from tests.training.toy import make_series
 from tests.workflows.toy import TINY, fit, forecast, store_of, wave, write_days
 

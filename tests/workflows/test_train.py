@@ -131,7 +131,7 @@ def test_a_series_too_short_to_hold_rows_out_is_learnt_from_and_named(tmp_path: 
         value=wave(80) + wave(12),
     )
     result = fit(path, season_length=1)
-    assert any("1 of 2 series are too short to hold rows out" in note for note in result.notes)
+    assert any("1 of 2 series are too short for test rows" in note for note in result.notes)
     assert sorted(set(forecast(path).frame["id"])) == ["long", "short"]
 
 
@@ -141,7 +141,7 @@ def test_fits_that_left_the_finite_numbers_are_said(tmp_path: Path, monkeypatch:
         lambda *a, **k: replace(fit_network(*a, **k), num_rollbacks=2),
     )
     notes = fit(write_days(tmp_path)).notes
-    assert "training left the finite numbers 2 times and went on from the last good weights" in notes
+    assert "training became non-finite 2 times and resumed from the last good weights" in notes
 
 
 def test_progress_is_told_of_both_fits(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_of_very_many_series_the_report_says_how_many_were_judged(
     path = write_csv(tmp_path / "panel.csv", id=names, date=days(60) * 4, value=wave(240))
     result = fit(path)
     assert any(
-        note == "scores and verdict are of 2 series, evenly spread over 4; `evaluate` scores all of them"
+        note == "scores and verdict are based on 2 series, evenly spread over 4; `evaluate` scores all of them"
         for note in result.notes
     )
     assert not any("too short" in note for note in result.notes)

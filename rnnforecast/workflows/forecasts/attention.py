@@ -1,4 +1,4 @@
-"""Attention of a model as a table: how much each step of the forecast looked at each step of the window."""
+"""Attention of a model as a table: the attention of each forecast step to each context step."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rnnforecast.forecasting import export_attention, last_windows
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rnnforecast.workflows.loading import LoadedModel
+    from rnnforecast.workflows.model_rows import LoadedModel
 
 
 def write_attention(loaded: LoadedModel, output: str | Path) -> None:

@@ -1,11 +1,10 @@
-"""Forecasts of all series of a panel, batch by batch: only the levels that are wanted are kept.
+"""Forecasts of all series of a panel, batch by batch, keeping only the requested levels.
 
-Batches are spread over the processor's cores: NumPy gives the interpreter free while it computes. Which series share a
-batch follows from their lengths alone, so the number of cores and the memory change no forecast. A series forecast
-among others, or alone, may differ from itself in the last digits (a relative 1e-5): a matrix product of another shape
-is summed in another order.
+Batches run on all cores: NumPy releases the interpreter lock while it computes. Series are batched by length alone,
+so the number of cores and the memory change no forecast. A series forecast in another batch may differ in the last
+digits (relative 1e-5): matrix products of another shape sum in another order.
 
-Axis legend: S series, H horizon, L levels that are wanted, B series of a batch.
+Axis legend: S series, H horizon, L requested levels, B series of a batch.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from rnnforecast.forecasting import Ensemble
     from rnnforecast.options import Engine
     from rnnforecast.progress import Progress
-    from rnnforecast.workflows.loading import LoadedModel
+    from rnnforecast.workflows.model_rows import LoadedModel
 
 
 #: Series in one batch: enough for full matrix products, few enough for their numbers to stay near the processor.
@@ -48,14 +47,14 @@ class Forecast:
     median: np.ndarray  # [S, H]
     quantiles: np.ndarray  # [S, H, L], in memory level by level
     method: str  # `network`, `pretrained`, or the baseline that is served in its place
-    num_cut_off: int = 0  # steps of all series of which some level fell below zero and was cut off there
+    num_cut_off: int = 0  # steps with a level below zero, set to zero
 
     def at(self, quantile_levels: Sequence[float]) -> Forecast:
         """Return the forecasts at some of their levels, in the order that is asked for."""
         places = [self.quantile_levels.index(level) for level in quantile_levels]
         by_level = np.moveaxis(self.quantiles, -1, 0)
         if places == list(range(places[0], places[0] + len(places))):
-            chosen = by_level[places[0] : places[0] + len(places)]  # looked at, not copied
+            chosen = by_level[places[0] : places[0] + len(places)]  # a view, not a copy
         else:
             chosen = by_level[places]
         return replace(self, quantile_levels=tuple(quantile_levels), quantiles=np.moveaxis(chosen, 0, -1))
@@ -63,7 +62,7 @@ class Forecast:
 
 @dataclass
 class _Kept:
-    """What is kept of the batches: filled by several threads, each its own series."""
+    """Forecasts of all batches, filled by several threads, each its own series."""
 
     median: Float64Array  # [S, H]
     by_level: Float64Array  # [L, S, H]
@@ -134,7 +133,7 @@ def _by_network(
 ) -> Iterator[int]:
     """Forecast batch by batch and yield how many series each had.
 
-    Series of one length stand together: the pretrained network reads what is missing before them once for all.
+    Series of equal length are batched: the pretrained network reads the padding before them once.
     """
     flat, windows = FlatSeries.from_series(series), last_windows(series)
     longest = max(member.context_length for member in ensemble.members)
@@ -172,7 +171,7 @@ def _by_baseline(
 
 
 def _watch(steps: Iterable[int], total: int, progress: Progress) -> None:
-    """Do the steps and tell how many series are done."""
+    """Run the steps and report progress in series."""
     done = 0
     progress.start("forecast", total)
     for count in steps:

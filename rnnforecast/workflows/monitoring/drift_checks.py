@@ -1,4 +1,4 @@
-"""The tests for drift over issued forecasts and over the rows that feed the next ones."""
+"""Drift tests of logged forecasts and of model inputs."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.workflows.monitoring.join_actuals import Joined
 
-#: Share of the series that must be foreign before it is an alarm; fewer are named.
-FOREIGN_SHARE = 0.1
+#: An alarm needs at least this fraction of series with foreign inputs; fewer are reported.
+MAX_FOREIGN_FRACTION = 0.1
 #: Fewer rows than this say nothing about range and scale.
 MIN_ROWS = 20
 _MAX_NAMED = 5
@@ -70,27 +70,29 @@ def watch_inputs(
 ) -> tuple[Mapping[str, object], list[str]]:
     """Compare range and scale of the newest rows with those of the training; notes name the series that differ.
 
-    A model that is gone, or from before these were kept, tests nothing.
+    Nothing is tested if the model is removed or has no such statistics.
     """
     try:
         file = Registry(store).resolve(name if version is None else f"{name}@{version}").load(check_shapes=check_shapes)
     except ModelFileError as problem:
-        return _row(Watch("inputs", "too few", 0.0, FOREIGN_SHARE, 0), None), [
+        return _row(Watch("inputs", "too few", 0.0, MAX_FOREIGN_FRACTION, 0), None), [
             f"the inputs are not compared with those of the training: {problem.message}"
         ]
     memory = recall(file)
     if memory.statistics is None:
-        return _row(Watch("inputs", "too few", 0.0, FOREIGN_SHARE, 0), None), [
+        return _row(Watch("inputs", "too few", 0.0, MAX_FOREIGN_FRACTION, 0), None), [
             f"{file.manifest.label} was stored before ranges were kept: its inputs are not compared"
         ]
     length = max((member.context_length for member in file.manifest.members), default=MIN_ROWS)
     foreign, compared = foreign_series(series, memory, length=max(length, MIN_ROWS))
-    share = len(foreign) / max(compared, 1)
-    state: State = "too few" if not compared else "alarm" if share > FOREIGN_SHARE else "ok"
-    watch = Watch("inputs", state, share, FOREIGN_SHARE, compared)
+    fraction = len(foreign) / max(compared, 1)
+    state: State = "too few" if not compared else "alarm" if fraction > MAX_FOREIGN_FRACTION else "ok"
+    watch = Watch("inputs", state, fraction, MAX_FOREIGN_FRACTION, compared)
     labels = series.item_ids
     named = "; ".join(f"`{labels[place]}`: {reason}" for place, reason in list(foreign.items())[:_MAX_NAMED])
-    notes = [f"{len(foreign)} of {compared} series are far from their training rows: {named}"] if foreign else []
+    notes = (
+        [f"{len(foreign)} of {compared} series differ strongly from their training rows: {named}"] if foreign else []
+    )
     return _row(watch, None), notes
 
 
@@ -118,7 +120,7 @@ def foreign_series(series: SeriesSet, memory: Memory, *, length: int) -> tuple[d
         if outside > OUTSIDE_FRACTION:
             found[number] = f"{outside:.0%} of its newest values lie far outside {low:g} to {high:g}"
         elif stuck:
-            found[number] = f"it stands still at {values[-1]:g}"
+            found[number] = f"it is constant at {values[-1]:g}"
         elif moves:
             found[number] = f"it moves by {scales.mase[number]:.3g} a season, in training by {scale:.3g}"
     return found, compared

@@ -1,4 +1,4 @@
-"""Whether rows are the ones that are meant: how old the newest is, what is missing, and whether history changed."""
+"""Freshness of rows: age of the newest value, missing last values, gone series, and revised history."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ if TYPE_CHECKING:
 
 _STEPS = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*steps?", re.IGNORECASE)
 _MAX_NAMED = 5
-#: Values that differ by less than this share are the same value, written anew.
+#: Relative difference below which two values are equal.
 _ROUNDING = 1e-9
-#: Which rows are refused: none of them, those of a file that shrank, or all that are not the ones that are meant.
+#: Rows to reject: none, those of a file that shrank, or any that differ from those of the training.
 REFUSE_STALE: tuple[RefuseStale, ...] = get_args(RefuseStale)
 _SHRANK = "W_DATA_SHRANK"
-#: Findings of rows that are not the ones that are meant, and the error that each is where it is refused.
-_REFUSED = {
+#: Warnings about unexpected rows, and the error code of each when it is rejected.
+_ERRORS = {
     _SHRANK: "E_DATA_SHRANK",
     "W_LAST_MISSING": "E_LAST_MISSING",
     "W_SERIES_GONE": "E_SERIES_GONE",
     "W_SERIES_STALE": "E_SERIES_STALE",
     "W_HISTORY_REVISED": "E_HISTORY_REVISED",
 }
-#: Stands for the ordinal of a value that does not exist.
+#: The ordinal of a value that does not exist.
 NOTHING = int(np.iinfo(np.int64).min)
 
 
@@ -66,7 +66,7 @@ def parse_age(text: str, *, option: str = "--max-age") -> Age:
 
 
 def check_age(series: SeriesSet, max_age: Age | None, *, now: datetime | None = None) -> list[Finding]:
-    """Refuse rows of which the newest value is older than `max_age`; name series that alone are.
+    """Raise StaleError if the newest value is older than `max_age`; report single series that are.
 
     The age is the time from the timestamp of the newest observed value to now: in the local time of this machine where
     timestamps have no zone. Raises StaleError, and UsageError for rows without a clock.
@@ -84,14 +84,14 @@ def check_age(series: SeriesSet, max_age: Age | None, *, now: datetime | None = 
     ages, limit = _ages(series, last, clock, max_age)
     if not ages.size or ages.min() > limit:
         known = last[last > NOTHING]
-        old = (
-            f"is of {_timestamp(series, int(known.max()))}, {_words(ages.min(), max_age)} old"
+        newest = (
+            f"the newest value is from {_timestamp(series, int(known.max()))} ({_words(ages.min(), max_age)} ago), older than"
             if len(known)
-            else "is none"
+            else "no series has a value within"
         )
         raise StaleError(
-            f"the newest value {old}; no more than `--max-age {max_age.text}` was asked for",
-            hint="find out why no newer rows arrived, or allow a larger `--max-age`",
+            f"{newest} `--max-age {max_age.text}`",
+            hint="check why no newer rows arrived, or allow a larger `--max-age`",
             code="E_TIME_STALE",
         )
     stale = np.flatnonzero((ages > limit) & (last > NOTHING))
@@ -99,25 +99,25 @@ def check_age(series: SeriesSet, max_age: Age | None, *, now: datetime | None = 
         return []
     first = int(stale[0])
     message = (
-        f"{len(stale)} of {series.num_series} series have no value within `--max-age {max_age.text}`, "
-        f"such as {_names(series, stale)}; the last value of `{series.item_ids[first]}` is of "
+        f"{len(stale)} of {series.num_series} series lack a value within `--max-age {max_age.text}`, "
+        f"such as {_names(series, stale)}; the last value of `{series.item_ids[first]}` is from "
         f"{_timestamp(series, int(last[first]))}"
     )
     return [Finding("W_SERIES_STALE", message, count=len(stale))]
 
 
-def refuse_stale(findings: Iterable[Finding], kind: RefuseStale) -> None:
-    """Raise StaleError for findings that `kind` does not bear: all of them in one message, the first gives the code."""
-    refused = _REFUSED if kind == "any" else [_SHRANK] if kind == "shrunk" else []
-    found = [finding for finding in findings if finding.code in refused]
+def reject_stale(findings: Iterable[Finding], kind: RefuseStale) -> None:
+    """Raise StaleError for findings that `kind` rejects: one message for all, with the code of the first."""
+    rejected = _ERRORS if kind == "any" else [_SHRANK] if kind == "shrunk" else []
+    found = [finding for finding in findings if finding.code in rejected]
     if not found:
         return
     source = f"{found[0].file}: " if found[0].file else ""
     raise StaleError(
         source + "; ".join(finding.message for finding in found),
-        hint="find out what became of the rows, or take them as they are with `--refuse-stale none`",
-        code=_REFUSED[found[0].code],
-        findings=[replace(finding, code=_REFUSED[finding.code]) for finding in found],
+        hint="check the data source, or accept the rows with `--refuse-stale none`",
+        code=_ERRORS[found[0].code],
+        findings=[replace(finding, code=_ERRORS[finding.code]) for finding in found],
     )
 
 
@@ -131,7 +131,7 @@ def last_observed(series: SeriesSet) -> np.ndarray:
 
 
 def history_findings(series: SeriesSet, manifest: Manifest, memory: Memory, *, source: str | None) -> list[Finding]:
-    """Compare rows with what the model saw: missing last values, rows or series that are gone, values that changed."""
+    """Compare rows with those of the training: missing last values, gone rows or series, changed values."""
     findings = _missing_last(series, source)
     context = memory.context
     if context is None:
@@ -145,7 +145,7 @@ def history_findings(series: SeriesSet, manifest: Manifest, memory: Memory, *, s
 
 
 def _missing_last(series: SeriesSet, source: str | None) -> list[Finding]:
-    """Name series whose newest value is older than the newest timestamp of the file."""
+    """Report series whose newest value is older than the newest timestamp of the file."""
     last = last_observed(series)
     newest = int((series.first_ordinals + series.lengths - 1).max(initial=NOTHING))
     late = np.flatnonzero(last < newest)
@@ -153,11 +153,11 @@ def _missing_last(series: SeriesSet, source: str | None) -> list[Finding]:
         return []
     end, value = _timestamp(series, newest), int(last[late[0]])
     if series.num_series == 1:
-        since = "there is none at all" if value == NOTHING else f"the newest is of {_timestamp(series, value)}"
-        message = f"the last period is missing: the rows reach to {end} without a value there, {since}"
+        since = "there is none" if value == NOTHING else f"the newest value is from {_timestamp(series, value)}"
+        message = f"the last period is missing: the rows end at {end} with a missing value, {since}"
     else:
         message = (
-            f"the last period is missing: {len(late)} of {series.num_series} series have no value at {end}, "
+            f"the last period is missing: {len(late)} of {series.num_series} series lack a value at {end}, "
             f"such as {_names(series, late)}"
         )
     return [Finding("W_LAST_MISSING", message, file=source, count=len(late))]
@@ -174,7 +174,7 @@ def _gone_series(context: SeriesContext, manifest: Manifest, places: np.ndarray,
 
 
 def _shrunk(series: SeriesSet, context: SeriesContext, places: np.ndarray, source: str | None) -> list[Finding]:
-    """Name series that end before the rows the model has seen."""
+    """Report series that end before the last training row."""
     seen_until = (context.first_ordinals + np.diff(context.offsets) - 1)[np.maximum(places, 0)]
     ends = series.first_ordinals + series.lengths - 1
     short = np.flatnonzero((places >= 0) & (ends < seen_until))
@@ -183,14 +183,14 @@ def _shrunk(series: SeriesSet, context: SeriesContext, places: np.ndarray, sourc
     first = int(short[0])
     which = f"{len(short)} series, such as `{series.item_ids[first]}`, end" if series.num_series > 1 else "the rows end"
     message = (
-        f"the file shrank: {which} with {_timestamp(series, int(ends[first]))}, "
-        f"the model has seen rows until {_timestamp(series, int(seen_until[first]))}"
+        f"the file shrank: {which} at {_timestamp(series, int(ends[first]))}, "
+        f"the model was trained on rows until {_timestamp(series, int(seen_until[first]))}"
     )
     return [Finding(_SHRANK, message, file=source, count=len(short))]
 
 
 def _revised(series: SeriesSet, context: SeriesContext, places: np.ndarray, source: str | None) -> list[Finding]:
-    """Compare the rows that the model keeps with the same rows now, value by value."""
+    """Compare the stored rows with the same rows now, value by value."""
     owner = np.repeat(np.arange(context.num_series), np.diff(context.offsets))
     ordinals = context.first_ordinals[owner] + np.arange(len(owner)) - context.offsets[:-1][owner]
     fresh = np.full(context.num_series, -1, dtype=np.int64)
@@ -214,7 +214,7 @@ def _revised(series: SeriesSet, context: SeriesContext, places: np.ndarray, sour
     was = f"{before[first]:g}" if had[first] else "missing"
     of = f" of `{item}`" if series.num_series > 1 else ""
     message = (
-        f"history was revised: {len(changed)} of {len(kept)} rows the model keeps have other values now, first "
+        f"history was revised: {len(changed)} of {len(kept)} stored rows have other values now, first "
         f"{_timestamp(series, int(ordinals[kept[first]]))}{of}: {was} then, {now} now"
     )
     fix = "train again if the old values were wrong"
@@ -222,7 +222,7 @@ def _revised(series: SeriesSet, context: SeriesContext, places: np.ndarray, sour
 
 
 def _revised_before(series: SeriesSet, memory: Memory, places: np.ndarray, source: str | None) -> list[Finding]:
-    """Compare the digest of all rows of the training with that of the same rows now: older rows were not kept."""
+    """Compare digests of all training rows, since older rows are not stored."""
     trained = memory.statistics
     if trained is None:
         return []
@@ -234,13 +234,13 @@ def _revised_before(series: SeriesSet, memory: Memory, places: np.ndarray, sourc
     if not len(changed):
         return []
     which = f"{len(changed)} series, such as {_names(series, changed)}, have" if series.num_series > 1 else "there are"
-    message = f"history was revised: {which} other values now, before the rows the model keeps"
+    message = f"history was revised: {which} other values now, before the stored rows"
     fix = "train again if the old values were wrong"
     return [Finding("W_HISTORY_REVISED", message, file=source, count=len(changed), fix=fix)]
 
 
 def _clock(series: SeriesSet, now: datetime | None) -> np.datetime64:
-    """Return this moment as the timestamps are held: UTC for timestamps with a zone, else the local time of this machine."""
+    """Return the current time: in UTC for timestamps with a zone, else in the local time of this machine."""
     moment = now or datetime.now(UTC)
     if series.freq.timezone is not None:
         return np.datetime64(moment.astimezone(UTC).replace(tzinfo=None), "us")

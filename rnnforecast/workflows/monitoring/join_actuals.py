@@ -1,4 +1,4 @@
-"""Issued forecasts beside the actuals that have arrived: what can be scored, and what is still to come.
+"""Join logged forecasts with the actuals that have arrived.
 
 Axis legend: N issued steps, W windows (a series and a cutoff), H lead times, L levels of the ledger.
 """
@@ -33,7 +33,7 @@ class Joined:
     ordinals: np.ndarray  # int64 [N] of the steps
     number: np.ndarray  # int64 [N] series of the data, -1 for none
     actual: np.ndarray  # [N], NaN where not scored
-    last_actual: np.ndarray  # [N] value at the cutoff as it is now, NaN where there is none
+    last_actual: np.ndarray  # [N] current value at the cutoff, NaN if missing
     scored: np.ndarray  # bool [N]
     pending: np.ndarray  # bool [N]
     missing: np.ndarray  # bool [N]
@@ -61,7 +61,7 @@ class Joined:
 
     @property
     def revised(self) -> np.ndarray:
-        """Steps issued from a last value that reads otherwise now: bool [N]."""
+        """Steps forecast from a last value that has changed since: bool [N]."""
         then, now = self.issued.last_value, self.last_actual
         with np.errstate(invalid="ignore"):
             return np.asarray(np.abs(then - now) > 1e-9 * np.maximum(np.abs(then), np.abs(now)))

@@ -1,4 +1,4 @@
-"""What `score` returns: live accuracy and coverage, what is pending, and the alarms with what was done about them."""
+"""The result of `score`: live accuracy and coverage, pending steps, alarms and actions."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
     from rnnforecast.findings import Finding, JSONValue
     from rnnforecast.workflows.results import Metrics
 
-#: What each test says when it gives an alarm.
+#: The message of each test's alarm.
 SENTENCES = {
     "loss": "the errors have become larger than they were",
     "naive": "the naive forecast is the better one more often than not",
     "inputs": "the newest rows are far from those of the training",
-    "coverage_80": "the 80 % interval covers less than it promises",
-    "coverage_95": "the 95 % interval covers less than it promises",
+    "coverage_80": "the 80 % interval covers too little",
+    "coverage_95": "the 95 % interval covers too little",
 }
 DRIFT = ("loss", "naive", "inputs")
 
 
 @dataclass(frozen=True)
 class ScoreResult:
-    """Issued forecasts against the actuals that have arrived.
+    """Logged forecasts compared with the actuals that have arrived.
 
     `metrics` has the methods `forecast` (what was issued) and the naive forecast for the same cutoffs; `watches` are
     the tests for drift and coverage: name, state (`ok`, `alarm`, `too few`), value, limit, num_units, since.
@@ -63,16 +63,16 @@ class ScoreResult:
         return tuple(sorted(found, key=lambda name: name not in DRIFT))
 
     def alarm(self) -> RnnForecastError | None:
-        """Return the error that a run with an alarm ends with, drift before coverage; None when all is well."""
+        """Return the error that a run with an alarm ends with, drift before coverage; None without an alarm."""
         if not self.alarms:
             return None
-        said = "; ".join(SENTENCES[name] for name in self.alarms)
+        reasons = "; ".join(SENTENCES[name] for name in self.alarms)
         kind = DriftError if self.alarms[0] in DRIFT else CoverageError
         hint = f"`rnnforecast train {' '.join(self.paths)} --name {self.name}`, or let `--policy retrain` do it"
         if self.policy != "warn" and self.action is not None:
             hint = str(self.action.get("message"))
         code = "E_DRIFT" if kind is DriftError else "E_COVERAGE"
-        return kind(f"`{self.name}`: {said}", hint=hint, code=code)
+        return kind(f"`{self.name}`: {reasons}", hint=hint, code=code)
 
     def raise_alarm(self) -> None:
         """Raise DriftError or CoverageError where a test gives an alarm."""

@@ -10,7 +10,7 @@ from rnnforecast.data.windows import Windows
 from rnnforecast.errors import DivergedError
 from rnnforecast.workflows.forecasts import panel as module
 from rnnforecast.workflows.forecasts.panel import Forecast, forecast_series
-from rnnforecast.workflows.loading import LoadedModel, load
+from rnnforecast.workflows.model_rows import LoadedModel, load
 from tests.workflows.toy import days, wave, write_csv
 
 LEVELS = (0.1, 0.9)

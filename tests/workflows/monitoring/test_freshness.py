@@ -18,7 +18,7 @@ from rnnforecast.findings import Finding
 from rnnforecast.model_io.train_stats import digests, recall, statistics_of
 from rnnforecast.store.model_file import ModelFile, read_model, write_model
 from rnnforecast.workflows.monitoring.freshness import check_age, last_observed, parse_age
-from rnnforecast.workflows.predict import Request, answer
+from rnnforecast.workflows.predict import Request, forecast_request
 from tests.workflows.toy import TINY, days, fit, forecast, store_of, wave, write_csv, write_days
 
 NOON = datetime(2024, 3, 31, 12, tzinfo=UTC)
@@ -62,10 +62,10 @@ def test_rows_that_are_young_enough_pass(tmp_path: Path, monkeypatch: pytest.Mon
 def test_rows_that_are_too_old_are_refused_with_their_age(tmp_path: Path) -> None:
     series = read_series([write_days(tmp_path, 60)]).series  # ends on 2024-02-29
     with pytest.raises(
-        StaleError, match="the newest value is of 2024-02-29, 31 d 12 h old; no more than `--max-age 2d`"
+        StaleError, match="the newest value is from 2024-02-29 \\(31 d 12 h ago\\), older than `--max-age 2d`"
     ):
         check_age(series, parse_age("2d"), now=NOON)
-    with pytest.raises(StaleError, match="31 steps old") as caught:
+    with pytest.raises(StaleError, match="31 steps ago") as caught:
         check_age(series, parse_age("3 steps"), now=NOON)
     assert (caught.value.exit_code, caught.value.code) == (22, "E_TIME_STALE")
 
@@ -74,7 +74,7 @@ def test_a_last_row_without_a_value_does_not_make_rows_fresh(tmp_path: Path) -> 
     path = write_days(tmp_path, 90)
     for row in range(80, 90):
         rewrite(path, row, "")
-    with pytest.raises(StaleError, match="the newest value is of 2024-03-20"):
+    with pytest.raises(StaleError, match="the newest value is from 2024-03-20"):
         check_age(read_series([path]).series, parse_age("3 steps"), now=NOON)
 
 
@@ -86,7 +86,7 @@ def test_steps_have_no_age(tmp_path: Path) -> None:
 
 def test_years_before_1970_have_an_age_too(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "old.csv", date=days(40, start=date(1950, 1, 1)), value=wave(40))
-    with pytest.raises(StaleError, match="the newest value is of 1950-02-09"):
+    with pytest.raises(StaleError, match="the newest value is from 1950-02-09"):
         check_age(read_series([path]).series, parse_age("2d"), now=NOON)
 
 
@@ -94,7 +94,7 @@ def test_a_single_series_of_a_panel_that_is_stale_is_named(tmp_path: Path) -> No
     path = write_panel(tmp_path, {"a": 90, "b": 60})
     found = check_age(read_series([path]).series, parse_age("2d"), now=NOON)
     assert [finding.code for finding in found] == ["W_SERIES_STALE"]
-    assert "1 of 2 series have no value within `--max-age 2d`, such as `b`" in found[0].message
+    assert "1 of 2 series lack a value within `--max-age 2d`, such as `b`" in found[0].message
 
 
 def write_panel(folder: Path, lengths: dict[str, int]) -> Path:
@@ -127,24 +127,24 @@ def test_a_last_row_without_a_value_is_named(tmp_path: Path) -> None:
     write_days(tmp_path, 95)
     rewrite(path, 94, "")
     message = findings_of(path)["W_LAST_MISSING"].message
-    assert message.startswith("the last period is missing: the rows reach to 2024-04-04 without a value there")
-    assert message.endswith("the newest is of 2024-04-03")
+    assert message.startswith("the last period is missing: the rows end at 2024-04-04 with a missing value")
+    assert message.endswith("the newest value is from 2024-04-03")
 
 
 def test_a_file_that_shrank_is_named(tmp_path: Path) -> None:
     path = write_days(tmp_path, 90)
     fit(path)
     write_days(tmp_path, 80)
-    shrank = "the file shrank: the rows end with 2024-03-20, the model has seen rows until 2024-03-30"
+    shrank = "the file shrank: the rows end at 2024-03-20, the model was trained on rows until 2024-03-30"
     named = {finding.code: finding for finding in forecast(path, data=[path]).findings}  # rows that were asked for
     assert named["W_DATA_SHRANK"].message == shrank
     with pytest.raises(StaleError, match=shrank) as caught:  # read again, nobody means fewer rows than there were
-        answer(Request(output=tmp_path / "out.csv"), store=store_of(path))
+        forecast_request(Request(output=tmp_path / "out.csv"), store=store_of(path))
     assert (caught.value.exit_code, caught.value.code) == (22, "E_DATA_SHRANK")
     assert [finding.code for finding in caught.value.findings] == ["E_DATA_SHRANK"]
     assert "--refuse-stale none" in str(caught.value.hint)
     assert not (tmp_path / "out.csv").exists()
-    assert answer(Request(refuse_stale="none"), store=store_of(path)).horizon == 7
+    assert forecast_request(Request(refuse_stale="none"), store=store_of(path)).horizon == 7
 
 
 def test_every_difference_from_the_rows_that_were_meant_is_refused_where_that_is_asked(tmp_path: Path) -> None:
@@ -155,9 +155,9 @@ def test_every_difference_from_the_rows_that_were_meant_is_refused_where_that_is
     lines[-1] = lines[-1].rpartition(",")[0] + ","
     path.write_text("\n".join(lines) + "\n")
     for kind in ("none", "shrunk"):
-        assert answer(Request(refuse_stale=kind), store=store_of(path)).horizon == 7
+        assert forecast_request(Request(refuse_stale=kind), store=store_of(path)).horizon == 7
     with pytest.raises(StaleError, match=r"the last period is missing: .*; 1 of 3 series .* are gone: `c`") as caught:
-        answer(Request(refuse_stale="any", output=tmp_path / "out.csv"), store=store_of(path))
+        forecast_request(Request(refuse_stale="any", output=tmp_path / "out.csv"), store=store_of(path))
     codes = [finding.code for finding in caught.value.findings]
     assert codes == ["E_LAST_MISSING", "E_SERIES_GONE", "E_HISTORY_REVISED"]
     assert {finding.severity for finding in caught.value.findings} == {"error"}
@@ -180,7 +180,7 @@ def test_history_that_was_revised_is_named_with_what_it_was(tmp_path: Path) -> N
     rewrite(path, 86, "")
     found = findings_of(path)["W_HISTORY_REVISED"]
     assert found.count == 2
-    assert "2 of 28 rows the model keeps have other values now, first 2024-03-26: " in found.message
+    assert "2 of 28 stored rows have other values now, first 2024-03-26: " in found.message
     assert found.message.endswith("then, 7.5 now")
 
 
@@ -188,7 +188,7 @@ def test_history_before_the_rows_the_model_keeps_is_compared_too(tmp_path: Path)
     path = write_days(tmp_path, 200)
     fit(path, context_length=14)
     rewrite(path, 3, "7.5")
-    assert "before the rows the model keeps" in findings_of(path)["W_HISTORY_REVISED"].message
+    assert "before the stored rows" in findings_of(path)["W_HISTORY_REVISED"].message
 
 
 def test_series_that_are_gone_are_named(tmp_path: Path) -> None:
@@ -253,11 +253,11 @@ def test_predict_refuses_stale_rows_before_it_writes(tmp_path: Path) -> None:
     path = write_days(tmp_path, 90)
     fit(path)
     with pytest.raises(StaleError):
-        answer(Request(max_age="2d", output=tmp_path / "out.csv"), store=store_of(path))
+        forecast_request(Request(max_age="2d", output=tmp_path / "out.csv"), store=store_of(path))
     assert not (tmp_path / "out.csv").exists()
     recent = [(datetime.now() - timedelta(days=back)).date().isoformat() for back in range(89, -1, -1)]
     write_csv(path, date=recent, value=wave(90))
-    assert answer(Request(max_age="2d"), store=store_of(path)).horizon == 7
+    assert forecast_request(Request(max_age="2d"), store=store_of(path)).horizon == 7
 
 
 def test_statistics_that_do_not_fit_are_refused(tmp_path: Path) -> None:
