@@ -36,7 +36,10 @@ def score_result(*, alarms: tuple[str, ...] = (), empty: bool = False) -> ScoreR
         }
         for lead in range(1, 11)
     ]
-    message = "`seasonal-naive` is now served in place of the networks of prices@2; `rnnforecast models promote prices@2` ends that"
+    message = (
+        "`seasonal-naive` is now served in place of the networks of prices@2; "
+        "`rnnforecast models promote prices@2` ends that"
+    )
     action = {"policy": "serve-baseline", "model": "prices@2", "served": "seasonal-naive", "message": message}
     return ScoreResult(
         name="prices",

@@ -268,9 +268,7 @@ def test_a_store_without_forecasts_says_how_they_come_about(tmp_path: Path) -> N
         scored(path)
     assert "`rnnforecast predict` logs its forecasts" in str(caught.value.hint)
     keep_forecasts(path, values, cutoffs=range(10, 12))
-    with pytest.raises(
-        ModelFileError, match=r"no logged forecast of `dys` in .*there are forecasts of: `days`"
-    ):
+    with pytest.raises(ModelFileError, match=r"no logged forecast of `dys` in .*there are forecasts of: `days`"):
         scored(path, "dys")
 
 
