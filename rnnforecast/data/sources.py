@@ -18,11 +18,12 @@ from rnnforecast.data.errors import quoted_path
 from rnnforecast.data.files.compression import PACKED_ENDINGS, unpack
 from rnnforecast.data.files.encoding import to_utf8
 from rnnforecast.data.files.local import cap_of, read_bytes, told_where
-from rnnforecast.data.files.remote import expand_url, is_url, list_url, read_url, shown
+from rnnforecast.data.files.remote import expand_url, is_url, list_url, read_url
 from rnnforecast.data.tables.formats import PARQUET, FileFormat, extensions, format_named, format_of
 from rnnforecast.errors import DataError, InputError
 from rnnforecast.findings import Finding
 from rnnforecast.grammars import parse_size
+from rnnforecast.masking import masked
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,7 +103,7 @@ def _meant(item: str, *, dataset: bool) -> list[str]:
         found = sorted(glob.glob(item, recursive=True)) if is_glob else [item]
     if not found:
         hint = "check the folder and the pattern"
-        raise InputError(f"no file matches {quoted_path(shown(item))}", hint=hint, code="E_INPUT_MISSING")
+        raise InputError(f"no file matches {quoted_path(public_path(item))}", hint=hint, code="E_INPUT_MISSING")
     return found
 
 
@@ -110,7 +111,7 @@ def public_path(path: str) -> str:
     """Return an input as it may be shown: a URL without its secrets."""
     if is_database(path):
         return parse_address(path).shown
-    return shown(path) if is_url(path) else path
+    return masked(path) if is_url(path) else path
 
 
 def lasting_path(path: str) -> str:
@@ -154,9 +155,9 @@ def open_source(path: str, *, encoding: str | None = None, max_bytes: str | None
     """Read one input, `-` for standard input. Raises InputError where it cannot be read, DataError for its content."""
     asked = None if max_bytes is None else parse_size(max_bytes)
     cap = cap_of(asked)
-    with told_where(shown(path)):
+    with told_where(public_path(path)):
         raw = read_url(path, cap=cap) if is_url(path) else read_bytes(path, cap=cap)
-    path = shown(path)
+    path = public_path(path)
     digest = hashlib.sha256(raw).hexdigest()
     payload, findings = unpack(path, raw, cap=cap, is_asked=asked is not None)
     del raw

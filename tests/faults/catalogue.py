@@ -173,7 +173,7 @@ ATTACKS: dict[str, tuple[str, ...]] = {
     "secret-file": (
         "no_line_of_a_key_that_was_given_as_data_is_told",
         "the_values_of_an_environment_that_was_given_as_data_are_masked",
-        "a_key_of_an_environment_is_masked_but_is_no_fault_of_a_query",
+        "other_secrets_are_masked_but_are_no_error_of_a_query",
     ),
     "planted-link": (
         "a_link_planted_under_the_temporary_name_is_not_followed",

@@ -8,9 +8,9 @@ from typing import Any
 
 from rnnforecast.data.files.local import too_large
 from rnnforecast.errors import DataError, InputError, ResourceError, RnnForecastError, TryLaterError
+from rnnforecast.masking import masked
 
 _URL = re.compile(r"[a-z][a-z0-9+.:-]+://", re.IGNORECASE)
-_SECRET = re.compile(r"(?<=://)[^/@]+@|(?<=\?).*", re.DOTALL)
 #: Answers of HTTP that may pass by themselves: timeouts, too many requests, a server that restarts or is overloaded.
 _BUSY_STATUS = (408, 425, 429, 500, 502, 503, 504)
 _MAX_CAUSES = 10
@@ -19,11 +19,6 @@ _MAX_CAUSES = 10
 def is_url(path: str) -> bool:
     """Whether a path names something behind a protocol."""
     return _URL.match(path) is not None
-
-
-def shown(url: str) -> str:
-    """Return a URL without user, password and query: they may be secrets."""
-    return _SECRET.sub("...", url)
 
 
 def expand_url(url: str) -> list[str]:
@@ -60,28 +55,28 @@ def read_url(url: str, *, cap: int) -> bytes:
             before = system.info(path)
             size = int(before.get("size") or 0)
             if size > cap:
-                raise too_large(shown(url), size, cap)
+                raise too_large(masked(url), size, cap)
             with system.open(path, "rb") as stream:
                 content: bytes = stream.read(cap + 1)
             after = system.info(path)
         except FileNotFoundError as error:
             if _may_pass(error):  # a busy server is reported as a missing file by some protocols
                 raise _unreadable(url, error) from error
-            message = f"{shown(url)} does not exist"
+            message = f"{masked(url)} does not exist"
             raise InputError(message, hint="check bucket, folder and name", code="E_INPUT_MISSING") from error
         except (IsADirectoryError, NotADirectoryError) as error:
             hint = "--dataset reads its files as one table, or name them with a pattern"
-            raise InputError(f"{shown(url)} is a folder", hint=hint, code="E_INPUT_FOLDER") from error
+            raise InputError(f"{masked(url)} is a folder", hint=hint, code="E_INPUT_FOLDER") from error
         except (InputError, DataError):
             raise
         except Exception as error:
             raise _unreadable(url, error) from error
         if len(content) > cap:
-            raise too_large(shown(url), len(content), cap)
+            raise too_large(masked(url), len(content), cap)
         if _version(before) == _version(after):
             return content
     raise InputError(
-        f"{shown(url)} changed while it was read, twice",
+        f"{masked(url)} changed while it was read, twice",
         hint="wait until its producer is done",
         code="E_INPUT_CHANGED",
     )
@@ -96,15 +91,15 @@ def _open_system(url: str) -> tuple[Any, str]:
     try:
         import fsspec
     except ImportError as error:
-        message = f"{shown(url)} is a URL, and the package that opens URLs is not installed"
+        message = f"{masked(url)} is a URL, and the package that opens URLs is not installed"
         raise ResourceError(message, hint="pip install 'rnnforecast[remote]'", code="E_RUN_PACKAGE") from error
     if "::" in url:
-        message = f"{shown(url)} chains protocols, which is not read"
+        message = f"{masked(url)} chains protocols, which is not read"
         raise InputError(message, hint="name the file by one protocol", code="E_INPUT_KIND")
     try:
         system, path = fsspec.core.url_to_fs(url)
     except ImportError as error:
-        message = f"{shown(url)}: the package for this protocol is not installed ({error})"
+        message = f"{masked(url)}: the package for this protocol is not installed ({error})"
         raise ResourceError(message, hint="pip install 'rnnforecast[remote]'", code="E_RUN_PACKAGE") from error
     except Exception as error:
         raise _unreadable(url, error) from error
@@ -112,12 +107,12 @@ def _open_system(url: str) -> tuple[Any, str]:
 
 
 def _unreadable(url: str, error: Exception) -> RnnForecastError:
-    words = shown(str(error).splitlines()[0] if str(error) else type(error).__name__)
+    words = masked(str(error).splitlines()[0] if str(error) else type(error).__name__)
     if _may_pass(error):
-        message = f"{shown(url)} cannot be read for the moment: {words}"
+        message = f"{masked(url)} cannot be read for the moment: {words}"
         return TryLaterError(message, hint="run it again later, or check the network", code="E_INPUT_BUSY")
     hint = "check the address, the network and the credentials in the environment"
-    return InputError(f"{shown(url)} cannot be read: {words}", hint=hint, code="E_INPUT_READ")
+    return InputError(f"{masked(url)} cannot be read: {words}", hint=hint, code="E_INPUT_READ")
 
 
 def _may_pass(error: BaseException | None) -> bool:

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from rnnforecast.config import DataSettings
-from rnnforecast.data.files.remote import shown
 from rnnforecast.data.read import read_series
+from rnnforecast.data.sources import public_path
 from rnnforecast.errors import DataError, InputError, ResourceError, TryLaterError
 
 ROWS = b"date,y\n2024-01-01,1\n2024-01-02,2\n2024-01-03,3\n"
@@ -131,7 +131,8 @@ def test_an_unknown_protocol_is_refused() -> None:
 
 
 def test_secrets_of_a_url_are_not_shown() -> None:
-    assert shown("s3://key:secret@bucket/rows.csv?token=abc") == "s3://...bucket/rows.csv?..."
+    assert public_path("s3://key:secret@bucket/rows.csv?token=abc") == "s3://key:***@bucket/rows.csv?***"
+    assert public_path("/rows?.csv") == "/rows?.csv"
 
 
 def test_without_the_package_its_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import re
 import shlex
 import signal
 import site
@@ -17,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from rnnforecast.masking import masked
+
 #: What a process may print before it is ended: documents of our commands are far smaller.
 MAX_OUTPUT_BYTES = 64 * 2**20
 _CHUNK = 2**16
 _KEPT_ERROR_BYTES = 2**20
-#: User, password and query of a URL.
-_SECRET = re.compile(r"(?<=://)[^/@\s]+@|(?<=\?).*", re.DOTALL)
 _PR_SET_PDEATHSIG = 1
 #: The kernel prefers processes with a higher score when memory runs out: a job goes before the run does.
 _OOM_SCORE = 300
@@ -196,7 +195,7 @@ def describe_end(returncode: int) -> str:
 
 
 def as_shell_line(arguments: Sequence[str]) -> str:
-    """Return a command as a person would type it, for the log; what a URL may hold of secrets is left out."""
+    """Return a command as a person would type it, for the log; secrets are masked."""
     own = list(rnnforecast_command())
     words = ["rnnforecast", *arguments[len(own) :]] if list(arguments[: len(own)]) == own else list(arguments)
-    return shlex.join(_SECRET.sub("...", word) if "://" in word else word for word in words)
+    return masked(shlex.join(map(masked, words)))  # the second time for `--token VALUE`, which is two words

@@ -252,9 +252,11 @@ def test_a_module_beside_the_data_is_not_imported(tmp_path: Path) -> None:
     assert ends[0].stdout.startswith(b"rnnforecast ")
 
 
-def test_the_log_holds_no_secret_of_a_url() -> None:
+def test_the_log_holds_no_secret() -> None:
     line = as_shell_line(rnnforecast_command("train", "s3://user:canary@host/rows.csv?token=canary2", "--seed", "3"))
-    assert line == "rnnforecast train 's3://...host/rows.csv?...' --seed 3"
+    assert line == "rnnforecast train 's3://user:***@host/rows.csv?***' --seed 3"
+    line = as_shell_line(("curl", "-H", "Authorization: Bearer canary", "--token", "canary", "https://canary@h/x"))
+    assert line == "curl -H 'Authorization: Bearer ***' --token *** 'https://***@h/x'"
 
 
 def _is_gone(pid: int) -> bool:
