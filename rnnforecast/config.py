@@ -278,7 +278,26 @@ class Settings(_Frozen):
 
     @classmethod
     def from_flat(cls, values: Mapping[str, object], *, source: str = "settings") -> Settings:
-        """Build settings from flat keys; raises UsageError that names every unknown key and every bad value."""
+        """Build settings from flat keys; raises UsageError that names every unknown key and every invalid value."""
+        settings, problems = cls._validate(values)
+        if settings is not None:
+            return settings
+        shown = "\n".join(f"  {problem}" for _, problem in problems[:5])
+        more = f"\n  and {len(problems) - 5} more" if len(problems) > 5 else ""
+        counted = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        raise UsageError(
+            f"{counted} in {source}:\n{shown}{more}",
+            hint="`rnnforecast train --help` lists every setting with its values",
+            code="E_RUN_CONFIG",
+        )
+
+    @classmethod
+    def problems(cls, values: Mapping[str, object]) -> list[tuple[str, str]]:
+        """Return every unknown key and invalid value of flat settings: the key, and what is wrong."""
+        return cls._validate(values)[1]
+
+    @classmethod
+    def _validate(cls, values: Mapping[str, object]) -> tuple[Settings | None, list[tuple[str, str]]]:
         groups: dict[str, type[BaseModel]] = {
             "data": DataSettings,
             "network": NetworkSettings,
@@ -287,7 +306,7 @@ class Settings(_Frozen):
         }
         owner = {_flat_key(key): group for group, model in groups.items() for key in model.model_fields}
         values = {_flat_key(key): value for key, value in values.items()}
-        problems = [_unknown_key(key, owner) for key in values if key not in owner]
+        problems = [(key, _unknown_key(key, owner)) for key in values if key not in owner]
         nested: dict[str, dict[str, object]] = {group: {} for group in groups}
         for key, value in values.items():
             if key in owner:
@@ -296,16 +315,8 @@ class Settings(_Frozen):
             settings = cls.model_validate(nested)
         except ValidationError as error:
             problems += [_bad_value(detail["loc"], detail["input"], detail["msg"]) for detail in error.errors()]
-        if problems:
-            shown = "\n".join(f"  {problem}" for problem in problems[:5])
-            more = f"\n  and {len(problems) - 5} more" if len(problems) > 5 else ""
-            counted = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-            raise UsageError(
-                f"{counted} in {source}:\n{shown}{more}",
-                hint="`rnnforecast train --help` lists every setting with its values",
-                code="E_RUN_CONFIG",
-            )
-        return settings
+            return None, problems
+        return (None if problems else settings), problems
 
     def to_flat(self) -> dict[str, JSONValue]:
         """Return all settings as one flat dictionary of plain JSON values, fit to be kept: without passwords."""
@@ -326,11 +337,11 @@ def _unknown_key(key: str, known: Mapping[str, str]) -> str:
     return f"unknown key `{key}`" + (f", did you mean `{near[0]}`?" if near else "")
 
 
-def _bad_value(location: tuple[int | str, ...], value: object, message: str) -> str:
+def _bad_value(location: tuple[int | str, ...], value: object, message: str) -> tuple[str, str]:
     key = next((_flat_key(part) for part in reversed(location) if isinstance(part, str) and "-" not in part), "?")
     message = message.removeprefix("Value error, ")
     place = f"`{key}`" if f"`{value}`" in message else f"`{key}` = {value!r}"
-    return f"{place}: {message[:1].lower()}{message[1:]}"
+    return key, f"{place}: {message[:1].lower()}{message[1:]}"
 
 
 class MemberSettings(_Frozen):

@@ -60,7 +60,7 @@ OUTSIDE = {
     "training": {"numpy", "pydantic", "torch"},
     "mixture": {"numpy"},
     "model_io": {"numpy"},
-    "workflows": {"numpy", "pandas"},
+    "workflows": {"numpy", "pandas", "pydantic", "pydantic_core"},
     "cli": {"numpy", "typer", "rich"},
 }
 

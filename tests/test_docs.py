@@ -15,7 +15,7 @@ from rnnforecast.cli.main import Commands, main
 from rnnforecast.config import Settings
 from rnnforecast.errors import ExitCode
 from rnnforecast.options import SETTINGS
-from rnnforecast.workflows.batch.jobs_file.jobs import read_jobs
+from rnnforecast.workflows.batch.jobs_file.read import read_jobs
 from tests.house import ROOT, modules, run
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

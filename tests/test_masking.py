@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from rnnforecast.errors import OutputError
+from rnnforecast.findings import JSONValue
 from rnnforecast.masking import holds_secret, masked, masked_values
 
 CANARY = "canary-7f3"
@@ -71,5 +72,5 @@ def test_no_error_says_a_password_whoever_words_it() -> None:
 
 
 def test_secrets_in_json_values_are_masked() -> None:
-    value = {"job": "a", "data": ["a.csv", f"https://u:{CANARY}@h/x.csv"], "rows": 3}
+    value: JSONValue = {"job": "a", "data": ["a.csv", f"https://u:{CANARY}@h/x.csv"], "rows": 3}
     assert masked_values(value) == {"job": "a", "data": ["a.csv", "https://u:***@h/x.csv"], "rows": 3}

@@ -49,7 +49,7 @@ def batch(
     if sum((check, print_cron, print_systemd)) > 1:
         raise UsageError("--check, --print-cron and --print-systemd exclude each other", hint="give one of them")
     if check:
-        from rnnforecast.workflows.batch.jobs_file.checks import check_jobs
+        from rnnforecast.workflows.batch.check import check_jobs
 
         view.show(check_jobs(jobs, store=store))
     elif print_cron or print_systemd:

@@ -91,6 +91,15 @@ def replace_file(
     flush_folder(target.parent)
 
 
+def replace_bytes(path: str | Path, content: bytes) -> None:
+    """Write `content` to `path` as `replace_file` does."""
+
+    def write(stream: BinaryIO) -> None:
+        stream.write(content)
+
+    replace_file(path, write)
+
+
 def check_writable(path: str | Path) -> None:
     """Check before the work starts that `path` can be written at its end; leaves nothing behind.
 

@@ -332,12 +332,12 @@ def batch_result(*, signal: int | None = None) -> BatchResult:
             "unchanged",
             0,
             seconds=0.01,
-            reason="nothing has changed since 2024-03-01 03:17 UTC",
+            reason="unchanged since 2024-03-01 03:17 UTC",
             model="a name that is rather long for one column of a table@12",
             num_rows=14,
         ),
         JobResult(
-            "broken", "failed", 13, seconds=0.4, error=failure, log=f"{state}/logs/r1/broken.log", alarm="ended well"
+            "broken", "failed", 13, seconds=0.4, error=failure, log=f"{state}/logs/r1/broken.log", alarm="succeeded"
         ),
     ]
     if signal is not None:
@@ -359,10 +359,23 @@ def batch_result(*, signal: int | None = None) -> BatchResult:
 
 def batch_plan() -> BatchPlan:
     """Return a checked jobs file."""
-    shared = {"data": ["/srv/shops/*.csv"], "n_files": 12, "output": "/srv/out/shops.csv", "settings": {"horizon": 14}}
+    shared = {
+        "data": ["/srv/shops/*.csv"],
+        "num_files": 12,
+        "output": "/srv/out/shops.csv",
+        "settings": {"horizon": 14},
+    }
     jobs = (
         {"job": "shops", "model": None, "retrain": "every 7d", **shared},
-        {"job": "again", **shared, "data": [], "n_files": 0, "model": "shops", "retrain": None, "output": "/tmp/x.csv"},
+        {
+            "job": "again",
+            **shared,
+            "data": [],
+            "num_files": 0,
+            "model": "shops",
+            "retrain": None,
+            "output": "/tmp/x.csv",
+        },
         {"job": "weekly", **shared, "model": None, "retrain": "on new data of 30 steps", "output": None},
     )
     return BatchPlan("/srv/nightly.toml", "/srv/.rnnforecast", jobs)

@@ -34,7 +34,7 @@ def test_a_run_shows_one_line_a_job_and_ends_with_0(workplace: Path, run: RunCom
     assert "good@1" in shown.out
 
 
-def test_quiet_prints_nothing_while_all_is_well_and_all_of_it_otherwise(workplace: Path, run: RunCommand) -> None:
+def test_quiet_prints_nothing_on_success_and_everything_otherwise(workplace: Path, run: RunCommand) -> None:
     good = run("batch", _write(workplace, GOOD), "--quiet")
     assert (good.code, good.out, good.err) == (0, "", "")
     bad = run("batch", _write(workplace, GOOD + BAD), "--quiet")
@@ -76,11 +76,11 @@ def test_check_runs_nothing_and_writes_nothing(workplace: Path, run: RunCommand)
     before = sorted(workplace.rglob("*"))
     shown = run("batch", name, "--check")
     assert (shown.code, shown.err) == (0, "")
-    assert "1 job, no fault" in shown.out
+    assert "1 job, no errors" in shown.out
     assert sorted(workplace.rglob("*")) == before
 
 
-def test_check_names_every_fault_of_file_and_disk_and_ends_with_2(workplace: Path, run: RunCommand) -> None:
+def test_check_names_every_error_of_file_and_disk_and_exits_with_2(workplace: Path, run: RunCommand) -> None:
     (workplace / "folder").mkdir()
     jobs = [
         '[[job]]\nname = "data"\ndata = "no.csv"\noutput = "1.csv"\n',
@@ -105,7 +105,7 @@ def test_check_names_every_fault_of_file_and_disk_and_ends_with_2(workplace: Pat
         assert words in shown.err
 
 
-def test_check_names_the_faults_of_file_and_disk_together_and_none_twice(workplace: Path, run: RunCommand) -> None:
+def test_check_names_the_errors_of_file_and_disk_together_and_none_twice(workplace: Path, run: RunCommand) -> None:
     text = (
         '[[job]]\nname = "a"\ndata = "no.csv"\noutput = "a.xlsx"\n'
         '[[job]]\nname = "b"\nmodel = "god"\noutput = "no/b.csv"\nhorizon = 0\non_alarm = ["no-such-program-here"]\n'
@@ -117,15 +117,15 @@ def test_check_names_the_faults_of_file_and_disk_together_and_none_twice(workpla
     assert [key in line for key, line in zip(keys, lines, strict=True)] == [True] * 6
 
 
-def test_quiet_prints_a_warning_of_a_run_in_which_all_is_well(workplace: Path, run: RunCommand) -> None:
+def test_quiet_prints_the_warnings_of_a_successful_run(workplace: Path, run: RunCommand) -> None:
     text = GOOD + 'on_alarm = ["no-such-program-here"]\n'
     shown = run("batch", _write(workplace, text), "--quiet")
     assert shown.code == 0
-    assert "warning: the program `no-such-program-here` of `on_alarm` is not there" in shown.out
+    assert "warning: the program `no-such-program-here` of `on_alarm` does not exist" in shown.out
     assert (workplace / "a.csv").is_file()
 
 
-def test_more_faults_than_five_are_all_shown(workplace: Path, run: RunCommand) -> None:
+def test_more_than_five_errors_are_all_shown(workplace: Path, run: RunCommand) -> None:
     wrong = "".join(f"wrong{number} = 1\n" for number in range(9))
     shown = run("batch", _write(workplace, GOOD + wrong))
     assert shown.code == 2
@@ -182,7 +182,7 @@ def test_a_plan_and_units_as_csv_are_tables() -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
-def test_a_signal_saves_what_is_done_and_leaves_no_process_and_no_temporary_file(
+def test_a_signal_keeps_finished_work_and_leaves_no_process_or_temporary_file(
     workplace: Path, number: int, code: int
 ) -> None:
     os.mkfifo(workplace / "pipe.csv")  # a reader of it waits until it is ended

@@ -10,13 +10,13 @@ ACCIDENTS: dict[str, tuple[str, ...]] = {
         "all_that_is_random_in_a_network_goes_on_where_it_was",
     ),
     "killed-batch-run": (
-        "a_run_that_was_killed_is_gone_on_with",
+        "a_killed_run_is_resumed",
         "a_writer_killed_before_its_commit_leaves_the_table_as_it_was",
-        "every_cut_leaves_the_whole_lines_before_it",
+        "complete_lines_before_any_cut_are_still_read",
     ),
     "termination-signal": (
         "a_signal_saves_the_training_and_the_same_command_goes_on",
-        "a_signal_saves_what_is_done_and_leaves_no_process_and_no_temporary_file",
+        "a_signal_keeps_finished_work_and_leaves_no_process_or_temporary_file",
         "a_run_that_nohup_started_goes_on_when_its_terminal_goes",
     ),
     "ctrl-c": ("an_interrupt_ends_with_130_and_no_traceback", "a_second_interrupt_does_not_wait"),
@@ -25,7 +25,7 @@ ACCIDENTS: dict[str, tuple[str, ...]] = {
         "a_reader_that_leaves_early_is_no_error",
         "a_stream_that_the_caller_closed_is_no_bug",
     ),
-    "stopped-process": ("a_job_that_was_stopped_is_ended_at_its_timeout", "timeouts_do_not_read_the_clock_on_the_wall"),
+    "stopped-process": ("a_suspended_job_is_killed_at_its_timeout", "timeouts_do_not_depend_on_the_system_clock"),
     "full-disk": (
         "files_that_may_not_grow_are_output_not_written",
         "a_full_disk_is_output_not_written",
@@ -38,7 +38,7 @@ ACCIDENTS: dict[str, tuple[str, ...]] = {
     "interrupted-call": ("calls_that_are_interrupted_are_made_again",),
     "failed-flush": ("a_failed_flush_is_reported", "a_disk_that_cannot_flush_the_folder_is_reported"),
     "read-only-output": (
-        "an_output_that_cannot_be_written_is_found_before_anything_is_run",
+        "an_unwritable_output_is_found_before_anything_runs",
         "a_read_only_disk_is_refused",
         "a_read_only_file_is_refused",
         "a_store_below_a_file_is_refused_before_training",
@@ -52,7 +52,7 @@ ACCIDENTS: dict[str, tuple[str, ...]] = {
     "no-temporary-folder": ("a_forecast_has_the_same_bytes_in_any_environment",),
     "same-command-twice": (
         "two_runs_at_once_and_readers_in_between_see_whole_files",
-        "a_second_run_of_the_same_file_is_refused_and_may_wait",
+        "a_second_run_of_the_same_file_is_rejected_or_waits",
     ),
     "concurrent-writers": ("writers_at_once_get_versions_of_their_own", "runs_at_once_lose_nothing_of_each_other"),
     "reader-during-write": ("two_runs_at_once_and_readers_in_between_see_whole_files",),
@@ -62,7 +62,7 @@ ACCIDENTS: dict[str, tuple[str, ...]] = {
         "a_lock_that_is_a_symbolic_link_is_refused",
         "on_a_disk_without_locks_a_leftover_goes_after_a_day",
     ),
-    "clock-change": ("timeouts_do_not_read_the_clock_on_the_wall", "a_clock_that_went_back_makes_nothing_due"),
+    "clock-change": ("timeouts_do_not_depend_on_the_system_clock", "a_clock_that_was_set_back_makes_nothing_due"),
     "leftover-files": (
         "a_sweep_leaves_the_files_of_others",
         "a_sweep_leaves_what_a_living_run_writes",
@@ -77,8 +77,8 @@ ACCIDENTS: dict[str, tuple[str, ...]] = {
         "the_bytes_do_not_depend_on_how_many_networks_are_fitted_at_once",
     ),
     "cron": (
-        "a_second_run_of_the_same_file_is_refused_and_may_wait",
-        "the_line_for_cron_runs_the_file_by_absolute_paths_in_a_bare_shell",
+        "a_second_run_of_the_same_file_is_rejected_or_waits",
+        "the_cron_line_runs_the_file_by_absolute_paths_in_a_bare_shell",
     ),
     "cut-model-file": ("every_damaged_and_every_hostile_model_is_refused", "a_file_cut_at_any_length_is_refused"),
     "flipped-bits": ("any_changed_byte_of_the_header_is_found", "any_changed_byte_of_the_payload_is_found"),
@@ -89,7 +89,7 @@ ACCIDENTS: dict[str, tuple[str, ...]] = {
         "the_numbers_of_a_model_are_little_endian_on_every_machine",
     ),
     "out-of-memory-kill": (
-        "a_killed_process_is_a_lack_of_resources",
+        "a_killed_process_is_a_resource_error",
         "bad_jobs_of_every_kind_change_no_byte_of_good_ones_and_are_named_with_their_cause",
     ),
     "no-memory": (
@@ -99,14 +99,14 @@ ACCIDENTS: dict[str, tuple[str, ...]] = {
     ),
     "bad-job": (
         "bad_jobs_of_every_kind_change_no_byte_of_good_ones_and_are_named_with_their_cause",
-        "a_crash_of_the_interpreter_is_told_by_its_signal",
-        "when_every_job_fails_the_run_ends_with_their_code",
+        "a_crash_of_the_interpreter_names_its_signal",
+        "if_every_job_fails_the_run_exits_with_their_code",
     ),
-    "series-left-out": ("series_left_out_by_name_make_a_job_partial_and_the_rest_is_written",),
+    "series-left-out": ("series_left_out_by_name_make_a_job_partial_and_the_others_are_written",),
     "invalid-jobs-file": (
-        "all_faults_are_named_at_once_in_the_order_of_their_lines",
-        "two_jobs_cannot_write_one_file_by_any_spelling",
-        "faults_of_the_file_are_found_before_any_job_begins",
+        "all_errors_are_reported_together_in_the_order_of_their_lines",
+        "two_jobs_cannot_write_the_same_file_under_different_paths",
+        "errors_of_the_file_are_found_before_any_job_starts",
     ),
     "gpu-lost": (
         "a_gpu_that_vanishes_in_the_middle_leaves_the_work_to_the_cpu",
@@ -115,8 +115,8 @@ ACCIDENTS: dict[str, tuple[str, ...]] = {
     ),
     "gpu-out-of-memory": ("memory_that_runs_out_is_a_refusal_that_names_the_batch_size",),
     "job-timeout": (
-        "a_job_that_takes_longer_than_its_timeout_is_ended_and_told_so",
-        "a_job_that_does_not_listen_is_killed",
+        "a_job_that_exceeds_its_timeout_is_stopped_and_its_error_says_so",
+        "a_job_that_ignores_sigterm_is_killed",
         "a_process_left_in_the_background_does_not_outlive_its_job",
     ),
     "divergence": ("the_third_fault_ends_the_run_with_its_cause", "each_fault_halves_the_learning_rate"),
@@ -127,9 +127,9 @@ ACCIDENTS: dict[str, tuple[str, ...]] = {
         "a_repeated_run_leaves_no_row_twice_and_the_newest_values",
     ),
     "no-network": ("a_forecast_needs_no_network",),
-    "unchanged-job": ("a_job_of_which_nothing_has_changed_is_not_run_again",),
-    "changed-job": ("a_job_is_run_again_when_anything_it_stands_on_has_changed",),
-    "unwritable-log": ("a_log_that_cannot_be_written_hurts_no_job", "a_stderr_that_is_full_changes_no_exit_code"),
+    "unchanged-job": ("an_unchanged_job_is_skipped",),
+    "changed-job": ("a_job_runs_again_if_anything_it_depends_on_has_changed",),
+    "unwritable-log": ("an_unwritable_log_affects_no_job", "a_stderr_that_is_full_changes_no_exit_code"),
     "resource-leak": ("forecasts_in_a_row_leave_no_object_no_descriptor_and_no_file_behind",),
     "power-cut": (
         "a_power_cut_at_any_moment_leaves_old_or_new_and_the_next_run_succeeds",
@@ -164,7 +164,7 @@ ATTACKS: dict[str, tuple[str, ...]] = {
         "what_could_steer_a_terminal_is_shown_as_an_escape",
     ),
     "log-injection": ("each_event_is_one_line_of_json",),
-    "shell-injection": ("the_alarm_gets_the_failure_as_json_and_never_a_shell",),
+    "shell-injection": ("the_alarm_receives_the_failure_as_json_without_a_shell",),
     "sql-injection": (
         "only_one_statement_that_reads_is_run",
         "names_and_values_made_to_break_out_are_names_and_values",
@@ -188,7 +188,7 @@ ATTACKS: dict[str, tuple[str, ...]] = {
         "a_store_of_another_user_that_everyone_may_write_is_refused_with_the_fix",
         "a_lock_that_is_a_symbolic_link_is_refused",
     ),
-    "planted-module": ("a_module_beside_the_data_is_not_imported",),
+    "planted-module": ("a_module_in_the_folder_of_the_data_is_not_imported",),
     "decompression-bomb": (
         "b20_a_file_that_promises_far_more_than_its_size_is_tried_in_a_child_of_little_memory",
         "b20_a_child_that_runs_out_of_memory_is_a_refusal_not_an_end",

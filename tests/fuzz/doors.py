@@ -20,7 +20,7 @@ from rnnforecast.data.read import read_series
 from rnnforecast.errors import RnnForecastError
 from rnnforecast.model_io.pack import check_shapes, frequency_of, unpack_ensemble
 from rnnforecast.store.model_file import read_model
-from rnnforecast.workflows.batch.jobs_file.jobs import read_jobs
+from rnnforecast.workflows.batch.jobs_file.read import read_jobs
 from rnnforecast.workflows.inspect import inspect
 
 Door = Callable[[bytes], bool]

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rnnforecast.errors import UsageError
-from rnnforecast.workflows.batch.jobs_file.jobs import read_jobs
+from rnnforecast.workflows.batch.jobs_file.read import read_jobs
 from rnnforecast.workflows.batch.results import UnitsResult
 
 if TYPE_CHECKING:
-    from rnnforecast.workflows.batch.jobs_file.jobs import JobFile
+    from rnnforecast.workflows.batch.jobs_file.read import JobFile
 
 #: At a minute when few others start, and after the files of the day before have usually come.
 _HOUR, _MINUTE = 3, 17

@@ -17,7 +17,7 @@ import pytest
 from rnnforecast.errors import ExitCode, LockedError, OutputError, UsageError
 from rnnforecast.store.files import lock
 from rnnforecast.workflows.batch.execution.scheduler import Scheduler
-from rnnforecast.workflows.batch.jobs_file.jobs import read_jobs
+from rnnforecast.workflows.batch.jobs_file.read import read_jobs
 from rnnforecast.workflows.batch.records import recorder
 from rnnforecast.workflows.batch.records.ledger import Ledger
 from rnnforecast.workflows.batch.results import BatchResult, JobResult
@@ -45,7 +45,7 @@ def _ledger(result: BatchResult) -> list[dict[str, object]]:
     return [json.loads(line) for line in Path(result.ledger).read_text().splitlines()]
 
 
-def test_a_job_forecasts_what_the_command_forecasts(workplace: Path) -> None:
+def test_a_job_writes_the_same_forecast_as_the_command(workplace: Path) -> None:
     import rnnforecast
 
     result = batch(_write(workplace, _forecast("a", more="quantiles = [0.1, 0.9]\nhorizon = 3")))
@@ -54,7 +54,7 @@ def test_a_job_forecasts_what_the_command_forecasts(workplace: Path) -> None:
     assert (workplace / "a.csv").read_bytes() == (workplace / "solo.csv").read_bytes()
 
 
-def test_a_job_forecasts_with_the_network_that_comes_with_the_tool(workplace: Path) -> None:
+def test_a_job_forecasts_with_the_pretrained_model(workplace: Path) -> None:
     import rnnforecast
 
     path = _write(workplace, _forecast("a", model="base", more="horizon = 3"))
@@ -65,7 +65,7 @@ def test_a_job_forecasts_with_the_network_that_comes_with_the_tool(workplace: Pa
     assert _statuses(batch(path)) == {"a": "unchanged"}
 
 
-def test_bad_jobs_leave_the_outputs_of_good_ones_byte_equal_to_solo_runs(workplace: Path) -> None:
+def test_failing_jobs_leave_the_outputs_of_others_byte_equal_to_runs_without_them(workplace: Path) -> None:
     (workplace / "bad.csv").write_text("date,value\n2024-01-01,12 EUR\n")
     solo = batch(_write(workplace, _forecast("good1")))
     alone = (workplace / "good1.csv").read_bytes()
@@ -80,25 +80,25 @@ def test_bad_jobs_leave_the_outputs_of_good_ones_byte_equal_to_solo_runs(workpla
     assert "nothing.csv does not exist" in str(reasons["missing"])
 
 
-def test_when_every_job_fails_the_run_ends_with_their_code(workplace: Path) -> None:
+def test_if_every_job_fails_the_run_exits_with_their_code(workplace: Path) -> None:
     result = batch(_write(workplace, _forecast("a", data="no.csv"), _forecast("b", data="none.csv")))
     assert (result.exit_code, result.ok) == (ExitCode.INPUT, False)
 
 
-def test_a_job_of_which_nothing_has_changed_is_not_run_again(workplace: Path) -> None:
+def test_an_unchanged_job_is_skipped(workplace: Path) -> None:
     path = _write(workplace, _forecast("a"))
     batch(path)
     before = (workplace / "a.csv").stat()
     second = batch(path)
     assert (second.exit_code, _statuses(second)) == (0, {"a": "unchanged"})
     assert (workplace / "a.csv").stat().st_mtime_ns == before.st_mtime_ns
-    assert "nothing has changed since 20" in second.jobs[0].reason
+    assert "unchanged since 20" in second.jobs[0].reason
     assert batch(path).jobs[0].reason == second.jobs[0].reason  # since it was done, not since it was looked at
     assert second.jobs[0].log is None
 
 
 @pytest.mark.parametrize("change", ["data", "settings", "model", "output", "no output"])
-def test_a_job_is_run_again_when_anything_it_stands_on_has_changed(workplace: Path, change: str) -> None:
+def test_a_job_runs_again_if_anything_it_depends_on_has_changed(workplace: Path, change: str) -> None:
     path = _write(workplace, _forecast("a"))
     first = batch(path)
     if change == "data":
@@ -121,7 +121,7 @@ def test_a_job_is_run_again_when_anything_it_stands_on_has_changed(workplace: Pa
     assert again.jobs[0].model == ("good@2" if change == "model" else first.jobs[0].model)
 
 
-def test_a_job_reads_what_is_known_ahead_and_runs_again_when_that_changes(workplace: Path) -> None:
+def test_a_job_reads_future_covariates_and_runs_again_if_they_change(workplace: Path) -> None:
     timestamps = [str(np.datetime64("2023-01-01") + day) for day in range(900)]
     plan = workplace / "plan.csv"
     plan.write_text("date,temp\n" + "".join(f"{timestamp},{n % 5}\n" for n, timestamp in enumerate(timestamps)))
@@ -133,7 +133,7 @@ def test_a_job_reads_what_is_known_ahead_and_runs_again_when_that_changes(workpl
     assert _statuses(batch(path)) == {"a": "done"}
 
 
-def test_a_job_that_failed_is_run_again(workplace: Path) -> None:
+def test_a_job_that_failed_runs_again(workplace: Path) -> None:
     path = _write(workplace, _forecast("a"), _forecast("b", data="later.csv"))
     assert _statuses(batch(path)) == {"a": "done", "b": "failed"}
     (workplace / "later.csv").write_bytes((workplace / "good.csv").read_bytes())
@@ -141,7 +141,7 @@ def test_a_job_that_failed_is_run_again(workplace: Path) -> None:
     assert (result.exit_code, _statuses(result)) == (0, {"a": "unchanged", "b": "done"})
 
 
-def test_a_model_is_trained_when_there_is_none_and_again_when_its_settings_change(workplace: Path) -> None:
+def test_a_missing_model_is_trained_and_again_if_its_settings_change(workplace: Path) -> None:
     job = '[[job]]\nname = "new"\ndata = "good.csv"\noutput = "new.csv"\n'
     first = batch(_write(workplace, job + TINY))
     assert (first.jobs[0].trained, first.jobs[0].model, first.jobs[0].reason) == (
@@ -151,12 +151,12 @@ def test_a_model_is_trained_when_there_is_none_and_again_when_its_settings_chang
     )
     second = batch(_write(workplace, job + TINY + "seed = 5\n"))
     assert (second.jobs[0].trained, second.jobs[0].model) == (True, "new@2")
-    assert second.jobs[0].reason == "its settings changed: seed"
+    assert second.jobs[0].reason == "settings changed: seed"
     third = batch(_write(workplace, job + TINY + "seed = 5\nquantiles = [0.5]\n"))  # no matter of training
     assert (third.jobs[0].status, third.jobs[0].trained, third.jobs[0].model) == ("done", False, "new@2")
 
 
-def test_a_model_is_trained_on_new_data_of_enough_steps(workplace: Path) -> None:
+def test_a_model_is_trained_again_after_enough_new_steps(workplace: Path) -> None:
     job = f'[[job]]\nname = "good"\ndata = "good.csv"\noutput = "g.csv"\nretrain = "on new data of 2 steps"\n{TINY}'
     path = _write(workplace, job)
     with (workplace / "good.csv").open("a") as file:
@@ -181,7 +181,7 @@ def test_a_job_waits_for_the_job_that_trains_its_model(workplace: Path) -> None:
     assert [job.job for job in result.jobs] == ["a", "new"]  # as the file has them
 
 
-def test_a_forecast_is_never_written_over_the_data_or_among_them(workplace: Path) -> None:
+def test_a_forecast_is_never_written_over_its_data_or_among_it(workplace: Path) -> None:
     before = (workplace / "good.csv").read_bytes()
     over = _forecast("over").replace('"over.csv"', '"good.csv"')
     (workplace / "rows").mkdir()
@@ -194,14 +194,14 @@ def test_a_forecast_is_never_written_over_the_data_or_among_them(workplace: Path
     assert (workplace / "good.csv").read_bytes() == before
 
 
-def test_an_output_that_cannot_be_written_is_found_before_anything_is_run(workplace: Path) -> None:
+def test_an_unwritable_output_is_found_before_anything_runs(workplace: Path) -> None:
     result = batch(_write(workplace, _forecast("a").replace('"a.csv"', '"no/a.csv"')))
     assert result.exit_code == ExitCode.OUTPUT
     assert "`mkdir -p" in str(result.jobs[0].error)
     assert result.jobs[0].log is None
 
 
-def test_the_alarm_gets_the_failure_as_json_and_never_a_shell(workplace: Path) -> None:
+def test_the_alarm_receives_the_failure_as_json_without_a_shell(workplace: Path) -> None:
     script = workplace / "alarm.py"
     script.write_text(
         "import json, os, sys\n"
@@ -215,24 +215,24 @@ def test_the_alarm_gets_the_failure_as_json_and_never_a_shell(workplace: Path) -
     assert (told["job"], told["exit_code"], told["exported"]) == ("a", 10, "10")
     assert told["argument"] == "$(touch owned); *"
     assert not (workplace / "owned").exists()
-    assert [job.alarm for job in result.jobs] == ["ended well", None]
+    assert [job.alarm for job in result.jobs] == ["succeeded", None]
     assert result.warnings == ()
 
 
-def test_a_job_without_its_model_names_the_job_that_was_to_train_it(workplace: Path) -> None:
+def test_a_job_without_its_model_names_the_job_that_should_have_trained_it(workplace: Path) -> None:
     train = f'[[job]]\nname = "new"\ndata = "no.csv"\n{TINY}'
     first, second = batch(_write(workplace, train, _forecast("a", model="new"))).jobs
     assert (first.exit_code, second.exit_code) == (ExitCode.INPUT, ExitCode.MODEL_FILE)
     assert second.error is not None
-    assert second.error.hint == "mend job `new`, which trains it and failed"
+    assert second.error.hint == "fix job `new`, which trains it and failed"
 
 
 def test_an_alarm_that_fails_is_a_warning(workplace: Path) -> None:
     result = batch(_write(workplace, _forecast("a", data="no.csv", more='on_alarm = ["false"]')))
-    assert result.warnings == ("the alarm of job `a` ended with code 1",)
+    assert result.warnings == ("the alarm of job `a` exited with code 1",)
 
 
-def test_events_are_the_lines_of_the_ledger_and_end_with_the_end_of_the_run(workplace: Path) -> None:
+def test_events_are_the_lines_of_the_ledger_up_to_the_end_of_the_run(workplace: Path) -> None:
     path = _write(workplace, _forecast("a"), _forecast("b", data="no.csv"))
     result = batch(path, options=Options(events=workplace / "events.jsonl"))
     events = [json.loads(line) for line in (workplace / "events.jsonl").read_text().splitlines()]
@@ -253,7 +253,7 @@ def test_events_are_the_lines_of_the_ledger_and_end_with_the_end_of_the_run(work
     assert (workplace / "events.jsonl").read_text().count("run_end") == 2  # appended
 
 
-def test_a_run_that_a_second_interrupt_ended_still_ends_its_record(
+def test_a_run_stopped_by_a_second_interrupt_still_records_its_end(
     workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: object, **__: object) -> Iterator[JobResult]:
@@ -273,14 +273,14 @@ def test_metrics_are_written_after_the_run(workplace: Path) -> None:
     assert 'job="a"} 7\n' in (workplace / "m.prom").read_text()
 
 
-def test_the_log_of_a_job_holds_its_commands_and_what_they_said(workplace: Path) -> None:
+def test_the_log_of_a_job_contains_its_commands_and_their_output(workplace: Path) -> None:
     job = batch(_write(workplace, _forecast("a b"))).jobs[0]
     log = Path(str(job.log)).read_text()
     assert log.startswith("$ rnnforecast predict good --store ")
-    assert "# ended with code 0" in log
+    assert "# exited with code 0" in log
 
 
-def test_logs_of_old_runs_go_and_foreign_files_stay(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_logs_of_old_runs_are_removed_and_other_files_stay(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recorder, "KEPT_RUNS", 2)
     logs = state_folder(read_jobs(_write(workplace, _forecast("a", data="no.csv")))) / "logs"
     (logs / "notes").mkdir(parents=True)
@@ -292,7 +292,7 @@ def test_logs_of_old_runs_go_and_foreign_files_stay(workplace: Path, monkeypatch
     assert (logs / "notes").is_dir()
 
 
-def test_a_second_run_of_the_same_file_is_refused_and_may_wait(workplace: Path) -> None:
+def test_a_second_run_of_the_same_file_is_rejected_or_waits(workplace: Path) -> None:
     path = _write(workplace, _forecast("a"))
     folder = state_folder(read_jobs(path))
     folder.mkdir(parents=True)
@@ -304,13 +304,13 @@ def test_a_second_run_of_the_same_file_is_refused_and_may_wait(workplace: Path) 
     assert batch(path).exit_code == 0
 
 
-def test_faults_of_the_file_are_found_before_any_job_begins(workplace: Path) -> None:
-    with pytest.raises(UsageError, match=r"2 faults in .*nothing was run"):
+def test_errors_of_the_file_are_found_before_any_job_starts(workplace: Path) -> None:
+    with pytest.raises(UsageError, match=r"2 errors in .*nothing was run"):
         batch(_write(workplace, _forecast("a"), _forecast("b", more="horizn = 3\nhorizon = 0")))
     assert not (workplace / "a.csv").exists()
 
 
-def test_a_log_that_cannot_be_written_hurts_no_job(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unwritable_log_affects_no_job(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
@@ -320,9 +320,7 @@ def test_a_log_that_cannot_be_written_hurts_no_job(workplace: Path, monkeypatch:
     assert "was not written: no space left" in result.warnings[0]
 
 
-def test_a_record_that_is_lost_keeps_the_run_from_ending_with_0(
-    workplace: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_lost_record_makes_the_exit_code_nonzero(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def lost(*_: object) -> None:
         raise OutputError("the ledger was not written: no space left")
 
@@ -332,7 +330,7 @@ def test_a_record_that_is_lost_keeps_the_run_from_ending_with_0(
     assert result.warnings == ("the ledger was not written: no space left",)
 
 
-def test_events_to_nowhere_are_refused_before_any_job_begins(workplace: Path) -> None:
+def test_an_unwritable_events_file_is_rejected_before_any_job_starts(workplace: Path) -> None:
     path = _write(workplace, _forecast("a"))
     with pytest.raises(OutputError, match="events file"):
         batch(path, options=Options(events=workplace / "no" / "events.jsonl"))
@@ -341,15 +339,15 @@ def test_events_to_nowhere_are_refused_before_any_job_begins(workplace: Path) ->
     assert not (workplace / "a.csv").exists()
 
 
-def test_the_state_of_a_file_is_its_own(workplace: Path) -> None:
+def test_each_jobs_file_has_its_own_state_folder(workplace: Path) -> None:
     found = read_jobs(_write(workplace, _forecast("a")))
     other = replace(found, path=workplace / "elsewhere" / "nightly.toml")
     assert state_folder(found) != state_folder(other)
     assert state_folder(found).name.startswith("nightly-")
 
 
-def test_a_run_that_was_killed_is_gone_on_with(workplace: Path) -> None:
-    """The run is killed while its second job runs; what the first has done is not done again."""
+def test_a_killed_run_is_resumed(workplace: Path) -> None:
+    """The run is killed while its second job runs; the first is not repeated."""
     fifo = workplace / "slow.csv"
     os.mkfifo(fifo)
     path = _write(workplace, _forecast("a"), _forecast("b", data="slow.csv"), head="workers = 1\n")
@@ -364,7 +362,7 @@ def test_a_run_that_was_killed_is_gone_on_with(workplace: Path) -> None:
     assert process.wait() == -signal.SIGKILL
     fifo.unlink()
     fifo.write_bytes((workplace / "good.csv").read_bytes())
-    result = batch(path, options=Options(resume=True))
+    result = batch(path, options=Options(resume=True, wait_seconds=10.0))
     assert (result.exit_code, _statuses(result)) == (0, {"a": "unchanged", "b": "done"})
 
 
@@ -379,14 +377,14 @@ def _wait_for_event(path: Path, words: str, process: subprocess.Popen[bytes]) ->
     raise AssertionError(f"{words} never came")
 
 
-def test_stale_rows_are_refused_and_never_called_unchanged(workplace: Path) -> None:
+def test_stale_rows_are_rejected_and_never_called_unchanged(workplace: Path) -> None:
     path = _write(workplace, _forecast("a", more='max_age = "2d"'))
     for _ in range(2):
         job = batch(path).jobs[0]
         assert (job.status, job.exit_code) == ("failed", ExitCode.STALE)
 
 
-def test_a_file_that_shrank_ends_its_job_and_no_new_version_learns_from_it(workplace: Path) -> None:
+def test_a_file_that_shrank_fails_its_job_and_trains_no_new_version(workplace: Path) -> None:
     job = f'[[job]]\nname = "good"\ndata = "good.csv"\noutput = "g.csv"\n{TINY}'
     assert batch(_write(workplace, job)).exit_code == 0
     before = (workplace / "g.csv").read_bytes()
@@ -402,27 +400,27 @@ def test_a_file_that_shrank_ends_its_job_and_no_new_version_learns_from_it(workp
     assert (accepted.status, accepted.model) == ("done", "good@1")
 
 
-def test_stale_rows_are_refused_before_anything_is_trained_on_them(workplace: Path) -> None:
+def test_stale_rows_are_rejected_before_training(workplace: Path) -> None:
     path = _write(workplace, f'[[job]]\nname = "n"\ndata = "good.csv"\noutput = "n.csv"\nmax_age = "2d"\n{TINY}')
     job = batch(path).jobs[0]
     assert (job.exit_code, job.trained) == (ExitCode.STALE, False)
     assert not list((workplace / ".rnnforecast" / "models" / "n").glob("*.safetensors"))
 
 
-def test_an_age_that_is_met_is_looked_at_in_every_run_but_a_resumed_one(workplace: Path) -> None:
+def test_a_valid_age_is_checked_in_every_run_except_a_resumed_one(workplace: Path) -> None:
     path = _write(workplace, _forecast("a", more='max_age = "90000d"'))
     assert [batch(path).jobs[0].status for _ in range(2)] == ["done", "done"]
     assert batch(path, options=Options(resume=True)).jobs[0].status == "unchanged"
 
 
-def test_without_a_forecast_to_score_there_is_no_drift_to_train_on(workplace: Path) -> None:
+def test_without_a_past_forecast_there_is_no_drift(workplace: Path) -> None:
     job = f'[[job]]\nname = "good"\ndata = "good.csv"\noutput = "g.csv"\nretrain = "on drift"\n{TINY}'
     done = batch(_write(workplace, job)).jobs[0]
     assert (done.status, done.trained) == ("done", False)
     assert "$ rnnforecast score good --store " in Path(str(done.log)).read_text()
 
 
-def test_series_left_out_by_name_make_a_job_partial_and_the_rest_is_written(workplace: Path) -> None:
+def test_series_left_out_by_name_make_a_job_partial_and_the_others_are_written(workplace: Path) -> None:
     rows = (workplace / "good.csv").read_text().splitlines()[1:]
     panel = ["shop,date,value", *(f"long,{row}" for row in rows), *(f"short,{row}" for row in rows[:2])]
     (workplace / "panel.csv").write_text("\n".join(panel) + "\n")

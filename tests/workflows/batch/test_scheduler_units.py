@@ -45,7 +45,7 @@ def _command_of(text: str) -> str:
     return match[3]
 
 
-def test_the_line_for_cron_runs_the_file_by_absolute_paths_in_a_bare_shell(
+def test_the_cron_line_runs_the_file_by_absolute_paths_in_a_bare_shell(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(units, "_program", lambda: [sys.executable, str(_echo_program(tmp_path))])
@@ -57,7 +57,7 @@ def test_the_line_for_cron_runs_the_file_by_absolute_paths_in_a_bare_shell(
     assert json.loads(done.stdout) == ["batch", str(path), "--quiet"]
 
 
-def test_programs_that_cron_or_systemd_would_not_find_are_named(path: Path, tmp_path: Path) -> None:
+def test_alarm_alarm_programs_that_cron_or_systemd_would_not_find_are_named(path: Path, tmp_path: Path) -> None:
     (tmp_path / "alarm.sh").write_text("#!/bin/sh\n")
     (tmp_path / "alarm.sh").chmod(0o755)
     for program, is_lost in (("no-such-program-here", True), ("env", False), (str(tmp_path / "alarm.sh"), False)):
@@ -67,11 +67,11 @@ def test_programs_that_cron_or_systemd_would_not_find_are_named(path: Path, tmp_
     assert _command_of(cron_line(path).text).endswith(" --quiet")
 
 
-def test_a_store_that_was_named_is_part_of_the_line(path: Path) -> None:
+def test_a_given_store_is_part_of_the_line(path: Path) -> None:
     assert _command_of(cron_line(path, store="/srv/models").text).endswith("--quiet --store /srv/models")
 
 
-def test_the_program_of_the_line_is_there_and_runs() -> None:
+def test_the_program_of_the_line_exists_and_runs() -> None:
     done = subprocess.run([*units._program(), "--version"], cwd="/", capture_output=True, text=True, check=True)
     assert done.stdout.startswith("rnnforecast ")
 
@@ -81,7 +81,7 @@ def test_without_an_installed_program_the_interpreter_runs_the_package(monkeypat
     assert units._program() == ["/opt/nowhere/python", "-P", "-m", "rnnforecast"]
 
 
-def test_a_faulty_file_gets_no_line(tmp_path: Path) -> None:
+def test_an_invalid_file_gets_no_line(tmp_path: Path) -> None:
     (tmp_path / "x.toml").write_text(JOBS + "horizn = 3\n")
     with pytest.raises(UsageError, match="`horizn`"):
         cron_line(tmp_path / "x.toml")
@@ -96,7 +96,7 @@ def test_a_path_with_a_line_break_gets_no_line(tmp_path: Path) -> None:
             make(path)
 
 
-def test_systemd_gets_a_service_and_its_timer_under_the_name_of_the_file(path: Path) -> None:
+def test_systemd_gets_a_service_and_a_timer_named_after_the_file(path: Path) -> None:
     (service, _), (timer, _) = systemd_units(path).units
     assert service == "/etc/systemd/system/rnnforecast-nightly.service"
     assert timer == "/etc/systemd/system/rnnforecast-nightly.timer"
@@ -109,7 +109,7 @@ def test_the_service_runs_the_file_by_absolute_paths(path: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
-def test_systemd_finds_no_fault_in_the_units(path: Path, tmp_path: Path) -> None:
+def test_systemd_accepts_the_units(path: Path, tmp_path: Path) -> None:
     files = []
     for place, text in systemd_units(path).units:
         files.append(tmp_path / Path(place).name)

@@ -1,4 +1,4 @@
-"""How the process of a command ended, as an error of its job: its own refusal, its time, its memory, or a crash."""
+"""From the exit of a process to the error of its job: its own error, a timeout, memory, or a crash."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from rnnforecast.errors import ExitCode
-from rnnforecast.workflows.batch.execution.process import describe_end
+from rnnforecast.workflows.batch.execution.process import describe_exit
 from rnnforecast.workflows.batch.results import JobError
 
 if TYPE_CHECKING:
     from rnnforecast.findings import JSONValue
-    from rnnforecast.workflows.batch.execution.process import Ended
+    from rnnforecast.workflows.batch.execution.process import Completed
 
 Document = Mapping[str, "JSONValue"]
 
-_SEE_LOG = "its log holds what it printed"
-_RESUME = "go on where this run ended: `--resume`"
+_SEE_LOG = "the log of the job contains its output"
+_RESUME = "continue with `--resume`"
 _MAX_LINE = 300
 
 
@@ -32,55 +32,52 @@ class FailedError(Exception):
 
 
 class StoppedError(Exception):
-    """The run was ended by a signal; carries its number."""
+    """A signal stopped the run; carries its number."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"signal {number}")
         self.number = number
 
 
-def read_document(ended: Ended, *, what: str) -> Document:
-    """Return the one JSON document a command printed, also of one that left series out (exit code 3).
+def read_document(completed: Completed, *, command: str) -> Document:
+    """Return the JSON document a command printed, also if it left series out (exit code 3).
 
-    Raises FailedError for a command that did not end well.
+    Raises FailedError for a command that failed.
     """
-    if ended.timed_out:
-        raise FailedError(
-            int(ExitCode.RESOURCES),
-            JobError("E_RUN_TIMEOUT", f"`{what}` was ended: the job took longer than its timeout", "raise `timeout`"),
-        )
-    if ended.returncode < 0:
-        raise _killed(ended.returncode, what)
-    if ended.returncode > 0 and ended.returncode != ExitCode.PARTIAL:
-        raise FailedError(ended.returncode, _own_words(ended) or _last_words(ended, what))
-    try:
-        document = json.loads(ended.stdout)
-    except ValueError:
-        document = None
-    if not isinstance(document, dict) and ended.returncode:
-        raise FailedError(ended.returncode, _own_words(ended) or _last_words(ended, what))
-    if not isinstance(document, dict):
-        reason = JobError("E_INTERNAL", f"`{what}` ended well but printed no document", _SEE_LOG)
-        raise FailedError(int(ExitCode.INTERNAL), reason)
-    return document
+    if completed.timed_out:
+        message = f"`{command}` was stopped: the job exceeded its timeout"
+        raise FailedError(int(ExitCode.RESOURCES), JobError("E_RUN_TIMEOUT", message, "raise `timeout`"))
+    if completed.returncode < 0:
+        raise _killed(completed.returncode, command)
+    if completed.returncode in (ExitCode.OK, ExitCode.PARTIAL):
+        try:
+            document = json.loads(completed.stdout)
+        except ValueError:
+            document = None
+        if isinstance(document, dict):
+            return document
+    if completed.returncode == ExitCode.OK:
+        error = JobError("E_INTERNAL", f"`{command}` succeeded but printed no document", _SEE_LOG)
+        raise FailedError(int(ExitCode.INTERNAL), error)
+    raise FailedError(completed.returncode, _own_error(completed) or _last_line(completed, command))
 
 
-def _killed(returncode: int, what: str) -> FailedError:
-    how = f"the process of `{what}` {describe_end(returncode)}"
+def _killed(returncode: int, command: str) -> FailedError:
+    message = f"the process of `{command}` {describe_exit(returncode)}"
     if returncode == -signal.SIGKILL:
-        hint = "most often memory ran out: use fewer `--workers`, or a smaller `batch_size` and `hidden_size`"
-        return FailedError(int(ExitCode.RESOURCES), JobError("E_RUN_KILLED", how, hint))
-    return FailedError(128 - returncode, JobError("E_RUN_CRASHED", how, _SEE_LOG))
+        hint = "usually memory ran out: use fewer `--workers`, or a smaller `batch_size` and `hidden_size`"
+        return FailedError(int(ExitCode.RESOURCES), JobError("E_RUN_KILLED", message, hint))
+    return FailedError(128 - returncode, JobError("E_RUN_CRASHED", message, _SEE_LOG))
 
 
 def stopped_before(number: int) -> JobError:
-    """Return why a job did not begin."""
-    return JobError("E_RUN_STOPPED", f"the run was ended by {signal_name(number)} before the job began", _RESUME)
+    """Return why a job did not start."""
+    return JobError("E_RUN_STOPPED", f"{signal_name(number)} stopped the run before the job started", _RESUME)
 
 
-def stopped_within(number: int) -> JobError:
-    """Return why a job did not end by itself."""
-    return JobError("E_RUN_STOPPED", f"the run was ended by {signal_name(number)} while the job ran", _RESUME)
+def stopped_during(number: int) -> JobError:
+    """Return why a job did not finish."""
+    return JobError("E_RUN_STOPPED", f"{signal_name(number)} stopped the run during the job", _RESUME)
 
 
 def signal_name(number: int) -> str:
@@ -88,9 +85,9 @@ def signal_name(number: int) -> str:
     return signal.Signals(number).name
 
 
-def _own_words(ended: Ended) -> JobError | None:
-    """Return the refusal that our commands print as the last line of stderr when they are asked for JSON."""
-    lines = ended.stderr.decode("utf-8", "replace").strip().splitlines()
+def _own_error(completed: Completed) -> JobError | None:
+    """Return the error that our commands print as the last line of stderr with `--format json`."""
+    lines = completed.stderr.decode("utf-8", "replace").strip().splitlines()
     try:
         error = json.loads(lines[-1])["error"]
         hint = error["hint"]
@@ -99,7 +96,8 @@ def _own_words(ended: Ended) -> JobError | None:
         return None
 
 
-def _last_words(ended: Ended, what: str) -> JobError:
-    lines = [line for line in ended.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
-    said = f": {lines[-1].strip()[:_MAX_LINE]}" if lines else ""
-    return JobError("E_RUN_CRASHED", f"the process of `{what}` {describe_end(ended.returncode)}{said}", _SEE_LOG)
+def _last_line(completed: Completed, command: str) -> JobError:
+    lines = [line for line in completed.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
+    printed = f": {lines[-1].strip()[:_MAX_LINE]}" if lines else ""
+    message = f"the process of `{command}` {describe_exit(completed.returncode)}{printed}"
+    return JobError("E_RUN_CRASHED", message, _SEE_LOG)

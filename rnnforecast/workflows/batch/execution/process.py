@@ -1,4 +1,4 @@
-"""One process of a job: started without a shell in a group of its own, read while it runs, ended when it must."""
+"""One process of a job: started without a shell in its own group, read while it runs, stopped when necessary."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from typing import IO
 
 from rnnforecast.masking import masked
 
-#: What a process may print before it is ended: documents of our commands are far smaller.
+#: Output after which a process is killed: documents of our commands are far smaller.
 MAX_OUTPUT_BYTES = 64 * 2**20
 _CHUNK = 2**16
 _KEPT_ERROR_BYTES = 2**20
 _PR_SET_PDEATHSIG = 1
-#: The kernel prefers processes with a higher score when memory runs out: a job goes before the run does.
+#: If memory runs out, the kernel first kills processes with a high score: a job rather than the run.
 _OOM_SCORE = 300
 
-#: Threads of a process; one each, so that results do not depend on how many jobs run side by side.
+#: One thread per process, so that results do not depend on how many jobs run at once.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
 @dataclass(frozen=True)
 class Command:
-    """What to run, and what it gets on standard input."""
+    """A command line, and its standard input."""
 
     arguments: tuple[str, ...]
     stdin: bytes = b""
-    environment: Mapping[str, str] | None = None  # beside that of the run
-    time_limit: float | None = None  # seconds of its own, within those of the job
+    environment: Mapping[str, str] | None = None  # added to that of the run
+    time_limit: float | None = None  # seconds for this command, within those of the job
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How a process ended: its code (negative: by that signal), and what it printed."""
+class Completed:
+    """A finished process: its exit code (negative: killed by that signal) and its output."""
 
     returncode: int
     stdout: bytes
@@ -50,18 +50,18 @@ class Ended:
     timed_out: bool = False
 
 
-class Child:
-    """A running process with its pipes; `read` is called when one of them has something to say."""
+class JobProcess:
+    """A running process and its pipes; `read` is called when one of them is readable."""
 
     def __init__(self, command: Command, *, folder: Path, log: Callable[[bytes], None]) -> None:
-        self.process = subprocess.Popen(
+        self.popen = subprocess.Popen(
             command.arguments,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=folder,
             env=child_environment(command.environment or {}),
-            start_new_session=True,  # a group of its own: Ctrl-C reaches the run alone, and the run can end it whole
+            start_new_session=True,  # its own group: Ctrl-C only reaches the run, and the run can kill all of it
             preexec_fn=_die_with_parent(),
         )
         self._log = log
@@ -71,22 +71,22 @@ class Child:
         self.timed_out = False
         self.started = time.monotonic()
         self.time_limit = command.time_limit
-        _prefer_when_memory_runs_out(self.process.pid)
+        _prefer_to_kill(self.popen.pid)
         self._feed(command.stdin)
-        self.pipes: list[IO[bytes]] = [pipe for pipe in (self.process.stdout, self.process.stderr) if pipe is not None]
-        self.num_open_pipes = len(self.pipes)  # counted down by whoever reads them
+        self.pipes: list[IO[bytes]] = [pipe for pipe in (self.popen.stdout, self.popen.stderr) if pipe is not None]
+        self.num_open_pipes = len(self.pipes)  # decremented by the reader
         for pipe in self.pipes:
             os.set_blocking(pipe.fileno(), False)
 
     def read(self, pipe: IO[bytes]) -> int | None:
-        """Take what a pipe holds and return how many bytes it was: 0 at its end, None for nothing yet."""
+        """Read from a pipe and return the number of bytes: 0 at its end, None if there are none yet."""
         try:
             chunk = os.read(pipe.fileno(), _CHUNK)
         except BlockingIOError:
             return None
         if chunk:
             self._log(chunk)
-        if pipe is self.process.stdout:
+        if pipe is self.popen.stdout:
             self._stdout += chunk
             if len(self._stdout) > MAX_OUTPUT_BYTES:
                 self.signal(signal.SIGKILL)
@@ -95,58 +95,58 @@ class Child:
             del self._stderr[:-_KEPT_ERROR_BYTES]
         return len(chunk)
 
-    def has_ended(self) -> bool:
-        """Return whether the process is gone, and with it whatever it started; takes what its pipes still hold."""
-        if self.process.returncode is not None:
+    def has_exited(self) -> bool:
+        """Return whether the process has exited; then kill what it started, and read the rest of its pipes."""
+        if self.popen.returncode is not None:
             return True
-        if os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        if os.waitid(os.P_PID, self.popen.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
             return False
-        self.signal(signal.SIGKILL)  # not yet waited for: its number is still its own
-        self.process.wait()
+        self.signal(signal.SIGKILL)  # before `wait`, while the process id cannot be reused
+        self.popen.wait()
         for pipe in self.pipes:
             while not pipe.closed and self.read(pipe):
                 pass
         return True
 
-    def ended(self) -> Ended:
-        """Return how it ended and close its pipes."""
+    def completed(self) -> Completed:
+        """Return the result and close the pipes."""
         for pipe in self.pipes:
             pipe.close()
-        return Ended(self.process.returncode, bytes(self._stdout), bytes(self._stderr), timed_out=self.timed_out)
+        return Completed(self.popen.returncode, bytes(self._stdout), bytes(self._stderr), timed_out=self.timed_out)
 
     def stop(self, *, grace: float) -> None:
-        """Ask it to end, and note when asking is over."""
+        """Ask it to stop, and set the time after which it is killed."""
         if self._kill_at is None:
             self._kill_at = time.monotonic() + grace
             self.signal(signal.SIGTERM)
-            self.signal(signal.SIGCONT)  # a stopped process cannot hear
+            self.signal(signal.SIGCONT)  # a suspended process gets no signal
 
-    def kill_when_over(self) -> None:
-        """End it for good when it did not listen."""
+    def kill_if_overdue(self) -> None:
+        """Kill it if it did not stop in time."""
         if self._kill_at is not None and time.monotonic() >= self._kill_at:
             self.signal(signal.SIGKILL)
 
     def signal(self, number: int) -> None:
-        """Send a signal to the process and all it started, while it is there."""
-        if self.process.returncode is not None:
+        """Send a signal to the process and everything it started, unless it has exited."""
+        if self.popen.returncode is not None:
             return
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, number)
+            os.killpg(self.popen.pid, number)
 
     def _feed(self, content: bytes) -> None:
-        if self.process.stdin is None:
+        if self.popen.stdin is None:
             return
         with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.write(content)  # within the size of a pipe: never blocks
-            self.process.stdin.flush()
+            self.popen.stdin.write(content)  # within the size of a pipe: never blocks
+            self.popen.stdin.flush()
         with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.close()
+            self.popen.stdin.close()
 
 
 def rnnforecast_command(*words: str) -> tuple[str, ...]:
     """Return the command line of our own program, by this very interpreter.
 
-    `-P` keeps the working folder off the import path: a `torch.py` among the data is not run.
+    `-P` keeps the working folder off the import path, so that a `torch.py` in it is not run.
     """
     return (sys.executable, "-P", "-m", "rnnforecast", *words)
 
@@ -165,7 +165,7 @@ def child_environment(additions: Mapping[str, str]) -> dict[str, str]:
 
 
 def _die_with_parent() -> Callable[[], None] | None:
-    """Return what a new process does first: ask the kernel to end it when this one is gone, however it went."""
+    """Return a function for a new process to run first: the kernel then kills it when this process exits."""
     if sys.platform != "linux":
         return None
     prctl = ctypes.CDLL(None, use_errno=True).prctl
@@ -173,25 +173,25 @@ def _die_with_parent() -> Callable[[], None] | None:
 
     def ask() -> None:
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if os.getppid() != parent:  # gone before the kernel was asked
+        if os.getppid() != parent:  # it exited before the call
             os._exit(128 + signal.SIGKILL)
 
     return ask
 
 
-def _prefer_when_memory_runs_out(pid: int) -> None:
+def _prefer_to_kill(pid: int) -> None:
     with contextlib.suppress(OSError):  # no such file outside Linux
         Path(f"/proc/{pid}/oom_score_adj").write_text(str(_OOM_SCORE), encoding="ascii")
 
 
-def describe_end(returncode: int) -> str:
-    """Return how a process ended, in words."""
+def describe_exit(returncode: int) -> str:
+    """Return how a process exited, in words."""
     if returncode >= 0:
-        return f"ended with code {returncode}"
+        return f"exited with code {returncode}"
     try:
-        return f"was ended by {signal.Signals(-returncode).name}"
+        return f"was killed by {signal.Signals(-returncode).name}"
     except ValueError:
-        return f"was ended by signal {-returncode}"
+        return f"was killed by signal {-returncode}"
 
 
 def as_shell_line(arguments: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""All faults of a jobs file, collected first and refused together, each with its line, its key and its fix."""
+"""All errors of a jobs file, raised together: each with its line, key, value and fix."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rnnforecast.errors import UsageError
 from rnnforecast.findings import Finding
+from rnnforecast.masking import masked
 from rnnforecast.workflows.batch.jobs_file.toml_lines import KeyPath, line_of
 
 if TYPE_CHECKING:
@@ -17,57 +18,56 @@ _MAX_VALUE_LENGTH = 40
 
 
 @dataclass
-class Faults:
-    """The faults of one file, in the order they were found; `lines` says where each key stands."""
+class FileErrors:
+    """The errors of one file, in the order they were found; `lines` maps each key to its line."""
 
     file: str
     lines: dict[KeyPath, int]
     findings: list[Finding] = field(default_factory=list)
-    places: set[KeyPath] = field(default_factory=set)  # of the keys that have a fault
+    invalid: set[KeyPath] = field(default_factory=set)
 
     def add(self, path: KeyPath, message: str, *, value: object = None, fix: str | None = None) -> None:
-        """Note a fault of the key at `path`; a key of `[defaults]` is named at its own line, not at every job's."""
+        """Add an error of the key at `path`, once."""
         line = self.line(path)
-        self.places.add(path)
+        self.invalid.add(path)
         key = next((part for part in reversed(path) if isinstance(part, str)), None)
-        shown = None if value is None else repr(value)[:_MAX_VALUE_LENGTH]
         finding = Finding(
             "E_RUN_CONFIG",
-            f"line {line}: {message}",
+            masked(f"line {line}: {message}"),
             file=self.file,
             rows=(line,),
             column=key,
-            value=shown,
+            value=None if value is None else masked(repr(value))[:_MAX_VALUE_LENGTH],
             count=1,
             fix=fix,
         )
         if finding not in self.findings:
             self.findings.append(finding)
 
-    def blames(self, number: int, key: str) -> bool:
-        """Return whether a key of a job has a fault, its own or that of `[defaults]`."""
-        return ("job", number, key) in self.places or ("defaults", key) in self.places
+    def is_valid(self, number: int, key: str) -> bool:
+        """Return whether a key of a job has no error, neither in its table nor in `[defaults]`."""
+        return self.invalid.isdisjoint({("job", number, key), ("defaults", key)})
 
     def line(self, path: KeyPath) -> int:
         """Return the line of a key."""
         return line_of(self.lines, path)
 
     def raise_all(self) -> None:
-        """Raise UsageError with all faults in the order of their lines, if there are any."""
+        """Raise UsageError with all errors in the order of their lines, if there are any."""
         if not self.findings:
             return
         found = sorted(self.findings, key=lambda finding: finding.rows)
-        counted = "1 fault" if len(found) == 1 else f"{len(found)} faults"
-        told = "\n".join(f"  {each.message}{f' ({each.fix})' if each.fix else ''}" for each in found)
+        counted = "1 error" if len(found) == 1 else f"{len(found)} errors"
+        listed = "\n".join(f"  {each.message}{f' ({each.fix})' if each.fix else ''}" for each in found)
         raise UsageError(
-            f"{counted} in {self.file}, nothing was run:\n{told}",
-            hint=f"mend them and look again: `rnnforecast batch {self.file} --check`",
+            f"{counted} in {self.file}, nothing was run:\n{listed}",
+            hint=f"fix them and check again: `rnnforecast batch {self.file} --check`",
             code="E_RUN_CONFIG",
             findings=found,
         )
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
-    """Return `, did you mean ...?` for a word that is nearly one of the known ones, else nothing."""
+    """Return `, did you mean ...?` if a word resembles a known one, else nothing."""
     near = difflib.get_close_matches(word, list(known), n=1)
     return f", did you mean `{near[0]}`?" if near else ""

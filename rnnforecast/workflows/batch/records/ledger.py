@@ -1,8 +1,7 @@
-"""The ledger of the runs of a jobs file: one JSON line an event, on the disk before the next job starts.
+"""The ledger of a jobs file: one JSON line per event, on the disk before the next job starts.
 
-A line that a crash cut short is skipped by readers and followed by a fresh line by the next writer; nothing else is
-ever changed. When the file has grown large it is kept once as `ledger.1.jsonl`, and what the next run has to know goes
-on in a new one.
+Readers skip a line that a crash cut off, and the next writer starts a new line after it; nothing else is ever changed.
+A ledger that has grown large is kept once as `ledger.1.jsonl`; a new one starts with what the next run needs.
 """
 
 from __future__ import annotations
@@ -11,11 +10,12 @@ import contextlib
 import errno
 import json
 import os
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from rnnforecast.errors import OutputError
-from rnnforecast.store.files import flush_folder, replace_file
+from rnnforecast.store.files import flush_folder, replace_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -33,7 +33,7 @@ class Ledger:
     """An open ledger; the caller holds the lock of its folder."""
 
     def __init__(self, path: Path) -> None:
-        """Open for appending, closing a line that was cut short. Raises OutputError."""
+        """Open for appending, and end a line that was cut off. Raises OutputError."""
         self.path = path
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
         try:
@@ -42,11 +42,11 @@ class Ledger:
             if size and os.pread(self._descriptor, 1, size - 1) != b"\n":
                 os.write(self._descriptor, b"\n")
         except OSError as error:
-            raise _refusal(path, error) from error
+            raise _output_error(path, error) from error
         flush_folder(path.parent)
 
     def append(self, event: Mapping[str, JSONValue]) -> None:
-        """Add one line and wait until the disk has it. Raises OutputError; then nothing of the line stays."""
+        """Add one line and wait until it is on the disk. Raises OutputError; then nothing of the line remains."""
         line = to_line(event)
         size = 0
         try:
@@ -58,22 +58,63 @@ class Ledger:
         except OSError as error:
             with contextlib.suppress(OSError):
                 os.ftruncate(self._descriptor, size)
-            raise _refusal(self.path, error) from error
+            raise _output_error(self.path, error) from error
 
     def close(self) -> None:
         """Close the file."""
         os.close(self._descriptor)
 
 
+@dataclass
+class History:
+    """What a ledger says about earlier runs: the last outcome and the last success of every job."""
+
+    last_run: str | None = None
+    last_outcomes: dict[str, Event] = field(default_factory=dict)
+    last_successes: dict[str, Event] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: Path) -> History:
+        """Read a ledger; a missing one is an empty history."""
+        history = cls()
+        for event in read_events(path):
+            if event["event"] == "run_start":
+                history.last_run = str(event.get("run"))
+            elif event["event"] == "job_end":
+                history.add(event)
+        return history
+
+    def add(self, event: Event) -> None:
+        """Add the outcome of a job."""
+        job = str(event.get("job"))
+        self.last_outcomes[job] = event
+        if event.get("status") in ("done", "unchanged"):
+            self.last_successes[job] = event
+
+    def succeeded_in_last_run(self, job: str) -> bool:
+        """Return whether the job succeeded in the last run, whatever the outcome of that run."""
+        event = self.last_successes.get(job)
+        return event is not None and self.last_run is not None and event.get("run") == self.last_run
+
+    def essential_events(self) -> Iterator[Event]:
+        """Yield the events a new ledger must start with so that its history is the same."""
+        if self.last_run is not None:
+            yield {"event": "run_start", "run": self.last_run, "kept": True}
+        for job, event in self.last_successes.items():
+            if self.last_outcomes.get(job) is not event:
+                yield event
+        yield from self.last_outcomes.values()
+
+
 def to_line(event: Mapping[str, JSONValue]) -> bytes:
-    """Return an event as one line of ASCII: no name of a file or a job can begin another line."""
+    """Return an event as one line of ASCII, so that no name of a file or a job can start another line."""
     return (json.dumps(event, allow_nan=False, separators=(",", ":")) + "\n").encode("ascii")
 
 
 def read_events(path: Path) -> Iterator[Event]:
-    """Yield the events of a ledger in order; lines that are no whole event are passed over.
+    """Yield the events of a ledger in order; lines that are not a complete event are skipped.
 
-    Raises OutputError for a ledger that is there and cannot be read.
+    Raises OutputError for a ledger that exists and cannot be read.
     """
     try:
         with path.open("rb") as file:
@@ -85,27 +126,22 @@ def read_events(path: Path) -> Iterator[Event]:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise _refusal(path, error) from error
+        raise _output_error(path, error) from error
 
 
 def rotate(path: Path, *, keep: Iterable[Event]) -> None:
-    """Set a large ledger aside and begin a new one with the events in `keep`; a small one is left alone."""
+    """Set a large ledger aside and start a new one with the events in `keep`; a small one stays as it is."""
     try:
         if path.stat().st_size < MAX_BYTES:
             return
     except FileNotFoundError:
         return
-    before = path.read_bytes()
-    # the copy first: no moment at which what was recorded stands nowhere
-    replace_file(path.with_name(OLD_LEDGER), lambda stream: _write(stream, before))
-    replace_file(path, lambda stream: _write(stream, b"".join(to_line(event) for event in keep)))
+    # the copy first, so that the record is always on the disk
+    replace_bytes(path.with_name(OLD_LEDGER), path.read_bytes())
+    replace_bytes(path, b"".join(map(to_line, keep)))
 
 
-def _write(stream: BinaryIO, content: bytes) -> None:
-    stream.write(content)
-
-
-def _refusal(path: Path, error: OSError) -> OutputError:
+def _output_error(path: Path, error: OSError) -> OutputError:
     return OutputError(
         f"the ledger `{path}` was not written: {(error.strerror or str(error)).lower()}",
         hint=f"free space and allow writing in `{path.parent}`, or name another store with `--store`",

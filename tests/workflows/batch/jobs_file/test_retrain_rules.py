@@ -19,13 +19,14 @@ DAY = 86_400.0
         ("on new data", RetrainRule("steps", num_steps=1, text="on new data")),
     ],
 )
-def test_a_rule_is_read_from_plain_words(text: str, rule: RetrainRule) -> None:
+def test_each_rule_is_parsed(text: str, rule: RetrainRule) -> None:
     assert parse_rule(text) == rule
 
 
 @pytest.mark.parametrize("text", ["", "daily", "every", "every 7", "on new data of 0 steps", "on new data of x steps"])
-def test_other_words_are_no_rule(text: str) -> None:
-    assert parse_rule(text) is None
+def test_other_words_are_rejected(text: str) -> None:
+    with pytest.raises(ValueError, match=r"invalid duration|is not one of `never`, `every 7d`"):
+        parse_rule(text)
 
 
 def test_a_run_that_starts_a_little_earlier_than_the_last_still_trains() -> None:
@@ -34,7 +35,7 @@ def test_a_run_that_starts_a_little_earlier_than_the_last_still_trains() -> None
     assert not rule.is_due_at_age(6 * DAY)
 
 
-def test_a_clock_that_went_back_makes_nothing_due() -> None:
+def test_a_clock_that_was_set_back_makes_nothing_due() -> None:
     assert not RetrainRule("every", seconds=DAY).is_due_at_age(-365 * DAY)
 
 

@@ -48,14 +48,14 @@ def test_every_key_is_found_at_its_line() -> None:
     }
 
 
-def test_the_keys_are_those_the_toml_reader_knows() -> None:
+def test_the_keys_are_those_of_tomllib() -> None:
     document = tomllib.loads(TEXT)
     lines = locate_keys(TEXT)
     assert all(("job", number, key) in lines for number in (0, 1) for key in ("name", "data"))
     assert all(("defaults", key) in lines for key in document["defaults"])
 
 
-def test_a_key_without_a_line_of_its_own_stands_at_its_table() -> None:
+def test_a_key_without_a_line_has_that_of_its_table() -> None:
     lines = locate_keys(TEXT)
     assert line_of(lines, ("job", 1, "output")) == 20
     assert line_of(lines, ("nowhere",)) == 1

@@ -10,8 +10,7 @@ import pytest
 
 from rnnforecast.errors import OutputError
 from rnnforecast.workflows.batch.records import ledger
-from rnnforecast.workflows.batch.records.history import History
-from rnnforecast.workflows.batch.records.ledger import Ledger, read_events, rotate
+from rnnforecast.workflows.batch.records.ledger import History, Ledger, read_events, rotate
 
 
 @pytest.fixture
@@ -42,14 +41,14 @@ def test_only_its_owner_may_read_a_ledger(path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_a_line_cut_short_by_a_crash_is_passed_over_and_the_next_one_is_whole(path: Path) -> None:
+def test_a_line_cut_off_by_a_crash_is_skipped_and_the_next_one_is_complete(path: Path) -> None:
     _append(path, _end("a", "done"), _end("b", "done"))
     path.write_bytes(path.read_bytes()[:-9])
     _append(path, _end("c", "done"))
     assert [event["job"] for event in read_events(path)] == ["a", "c"]
 
 
-def test_every_cut_leaves_the_whole_lines_before_it(path: Path) -> None:
+def test_complete_lines_before_any_cut_are_still_read(path: Path) -> None:
     _append(path, _end("a", "done"), _end("b", "failed"))
     content = path.read_bytes()
     first = content.index(b"\n")
@@ -59,12 +58,12 @@ def test_every_cut_leaves_the_whole_lines_before_it(path: Path) -> None:
         assert found == ([] if length < first else ["a"] if length < len(content) - 1 else ["a", "b"])
 
 
-def test_lines_that_are_no_event_are_passed_over(path: Path) -> None:
+def test_lines_that_are_not_an_event_are_skipped(path: Path) -> None:
     path.write_bytes(b'\xff\xfe\n[]\n{}\n"x"\n{"event": 3}\n{"event": "run_end"}\n')
     assert list(read_events(path)) == [{"event": "run_end"}]
 
 
-def test_no_ledger_is_an_empty_one(path: Path) -> None:
+def test_a_missing_ledger_is_empty(path: Path) -> None:
     assert list(read_events(path)) == []
 
 
@@ -106,15 +105,17 @@ def test_a_ledger_that_is_a_link_is_not_followed(path: Path, tmp_path: Path) -> 
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_a_large_ledger_is_set_aside_and_nothing_that_counts_is_forgotten(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_large_ledger_is_set_aside_and_its_history_is_kept(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _append(path, {"event": "run_start", "run": "r1"}, _end("a", "done"), _end("a", "failed"), _end("b", "unchanged"))
     before, content = History.read(path), path.read_bytes()
     monkeypatch.setattr(ledger, "MAX_BYTES", 10)
-    rotate(path, keep=before.essence())
+    rotate(path, keep=before.essential_events())
     after = History.read(path)
-    assert (after.last_run, after.last_ends, after.last_successes) == ("r1", before.last_ends, before.last_successes)
+    assert (after.last_run, after.last_outcomes, after.last_successes) == (
+        "r1",
+        before.last_outcomes,
+        before.last_successes,
+    )
     assert path.with_name("ledger.1.jsonl").read_bytes() == content
 
 
@@ -126,7 +127,7 @@ def test_a_small_ledger_and_a_missing_one_stay(path: Path) -> None:
     assert [event["job"] for event in read_events(path)] == ["a"]
 
 
-def test_history_knows_how_each_job_ended_last_and_when_it_was_well_last(path: Path) -> None:
+def test_history_has_the_last_outcome_and_the_last_success_of_each_job(path: Path) -> None:
     _append(
         path,
         {"event": "run_start", "run": "r1"},
@@ -136,7 +137,7 @@ def test_history_knows_how_each_job_ended_last_and_when_it_was_well_last(path: P
         _end("b", "unchanged", "r2"),
     )
     history = History.read(path)
-    assert (history.last_end("a") or {})["status"] == "failed"
+    assert (history.last_outcomes.get("a") or {})["status"] == "failed"
     assert history.last_successes["a"]["run"] == "r1"
-    assert [history.ended_well_in_last_run(job) for job in ("a", "b", "c")] == [False, True, False]
-    assert history.last_end("c") is None
+    assert [history.succeeded_in_last_run(job) for job in ("a", "b", "c")] == [False, True, False]
+    assert history.last_outcomes.get("c") is None

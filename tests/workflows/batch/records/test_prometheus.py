@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rnnforecast.errors import OutputError
-from rnnforecast.workflows.batch.records.history import History
+from rnnforecast.workflows.batch.records.ledger import History
 from rnnforecast.workflows.batch.records.prometheus import metrics_text, write_metrics
 from rnnforecast.workflows.batch.results import BatchResult, JobResult, exit_code_of
 
@@ -33,7 +33,7 @@ def _samples(text: str) -> dict[tuple[str, str], float]:
 
 def test_every_line_is_a_comment_or_a_sample_of_the_text_format() -> None:
     history = History()
-    history.note({"event": "job_end", "job": "shops", "status": "done", "time": "2024-03-01T00:00:00+00:00"})
+    history.add({"event": "job_end", "job": "shops", "status": "done", "time": "2024-03-01T00:00:00+00:00"})
     samples = _samples("".join(metrics_text(_result(*JOBS), history, now=1_700_000_000.0)))
     file = 'jobs_file="/srv/nightly.toml"'
     assert samples["rnnforecast_batch_exit_code", file] == 3
@@ -50,7 +50,7 @@ def test_each_metric_is_explained_and_typed_once() -> None:
     assert sorted(re.findall(r"# HELP (\w+) .+", text)) == sorted(names)
 
 
-def test_a_job_that_never_was_well_has_no_time_of_success() -> None:
+def test_a_job_that_never_succeeded_has_no_time_of_success() -> None:
     text = "".join(metrics_text(_result(*JOBS), History(), now=0.0))
     assert "rnnforecast_job_success_timestamp_seconds" not in text
 
