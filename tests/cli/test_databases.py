@@ -103,7 +103,7 @@ def test_the_shipped_network_is_told_apart_by_the_rows_it_forecasts(days: str, r
         ("inspect sqlite:///x.db#nope", 10, "nope"),
         ("inspect sqlite:///y.db#days", 10, "no such file"),
         ("inspect sqlite:///x.db", 2, "names no rows"),
-        ("inspect sqlite:///x.db#days --wait soon", 2, "`wait` = 'soon'"),
+        ("inspect sqlite:///x.db#days --wait soon", 2, "`wait`: invalid duration `soon`"),
     ],
 )
 def test_a_mistake_ends_with_its_code_and_a_hint(
