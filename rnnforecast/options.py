@@ -74,7 +74,7 @@ class Option:
     choices: tuple[str, ...] = ()
     repeated: bool = False
     required: bool = False
-    minimum: int | None = None  # bounds of settings are in `config`
+    minimum: int | None = None  # the settings have bounds of their own
     opposite: str | None = None  # flag for "no", where it is not `--no-NAME`
     has_opposite: bool = True
     is_common: bool = False  # in the short help of commands with many options
@@ -82,7 +82,7 @@ class Option:
 
     @property
     def word(self) -> str:
-        """The option on the command line, without dashes."""
+        """The option as it is typed, without its dashes."""
         return self.name.removesuffix("_").replace("_", "-")
 
     @property
@@ -267,11 +267,7 @@ FORECAST_OPTIONS = (
         panel=EVALUATION,
     ),
     QUANTILES,
-    *(
-        option
-        for option in DATA_OPTIONS
-        if option.name not in ("horizon", "past", "future", "static", "calendar_features", "country")
-    ),
+    *(option for option in DATA_OPTIONS if option.name not in ("horizon", "past", "static")),
 )
 
 # Arguments.

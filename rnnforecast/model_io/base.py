@@ -72,6 +72,12 @@ def read_base() -> BaseNetwork:
         return BaseNetwork(read_model(Path(path), check_shapes=check_shapes))
 
 
+@cache
+def base_ensemble(season_length: int) -> Ensemble:
+    """Return `base` for a season length, ready to forecast."""
+    return read_base().ensemble(season_length)
+
+
 def refuse_base(name: str) -> None:
     """Refuse to store a model under the name of the shipped network. Raises UsageError."""
     if name == BASE:

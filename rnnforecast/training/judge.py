@@ -14,7 +14,8 @@ from rnnforecast.evaluation.baselines import STATISTICAL_BASELINES, available_ba
 from rnnforecast.evaluation.calibration import PRETRAINED_PRIOR_SPREAD, PRIOR_SPREAD, fit_calibration
 from rnnforecast.evaluation.scales import seasonal_scales
 from rnnforecast.evaluation.verdict import Verdict, judge, overlap_of
-from rnnforecast.model_io.base import PRETRAINED, read_base
+from rnnforecast.mixture.zero_shot import ZeroShot, zero_shot_season
+from rnnforecast.model_io.base import PRETRAINED, base_ensemble
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -85,7 +86,7 @@ def alone(ensemble: Ensemble) -> Ensemble:
 
 def pretrained_forecaster(series: SeriesSet) -> Forecaster:
     """Wrap the network that comes with the tool as a forecaster of windows of `series`."""
-    return ensemble_forecaster(read_base().ensemble(series.season_length), series)
+    return ZeroShot(series, base_ensemble, zero_shot_season(series, given=None))
 
 
 def baseline_forecasters(series: SeriesSet) -> dict[str, Forecaster]:

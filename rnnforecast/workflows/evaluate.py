@@ -64,7 +64,9 @@ def evaluate(
     windows = _past_windows(series, horizon=horizon, num_windows=count, window_step=step, gap=gap)
     known = series.lengths.copy()
     np.minimum.at(known, windows.series, windows.cutoffs)
-    network = _refitting(loaded, progress or NoProgress()) if refit else ensemble_forecaster(loaded.ensemble, series)
+    network: Forecaster = loaded.zero_shot or ensemble_forecaster(loaded.ensemble, series)
+    if refit:
+        network = _refitting(loaded, progress or NoProgress())
     methods = {NETWORK: network, **baseline_forecasters(series), **statistical_forecasters(series)}
     judgement = judge_methods(
         {name: above_zero(method, nonneg=loaded.nonneg) for name, method in methods.items()},

@@ -26,7 +26,7 @@ from rnnforecast.workflows.monitoring.freshness import check_age, parse_age, rej
 from rnnforecast.workflows.results import PredictResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import pandas as pd
 
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from rnnforecast.workflows.forecasts.panel import Forecast
 
     Observer = Callable[[LoadedModel, Forecast], None]
+
+#: Members of a zero-shot forecast with a smaller weight are not named.
+SHOWN_WEIGHT = 0.1
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,7 @@ def forecast_request(
         output=None if request.output is None else shown_output(request.output),
         attention_output=None if request.attention_output is None else str(request.attention_output),
         findings=(*loaded.findings, *stale, *_cut_off(forecast)),
-        notes=(*loaded.notes, *_notes(loaded, steps, forecast.method)),
+        notes=(*loaded.notes, *_notes(loaded, steps, forecast)),
         seconds=time.monotonic() - started,
     )
 
@@ -208,8 +211,10 @@ def check_known_future(series: SeriesSet, horizon: int) -> None:
     )
 
 
-def _notes(loaded: LoadedModel, horizon: int, method: str) -> list[str]:
-    notes = []
+def _notes(loaded: LoadedModel, horizon: int, forecast: Forecast) -> list[str]:
+    notes, method = [], forecast.method
+    if forecast.weights:
+        notes.append(_weights_note(forecast.weights))
     trained = loaded.manifest.horizon
     if horizon > trained and method != PRETRAINED:
         notes.append(
@@ -221,3 +226,11 @@ def _notes(loaded: LoadedModel, horizon: int, method: str) -> list[str]:
     ):
         notes.append(f"the network lost to `{method}` on the test windows, so `{method}` is served")
     return notes
+
+
+def _weights_note(weights: Mapping[str, float]) -> str:
+    """Name the members that carry a zero-shot forecast, heaviest first."""
+    shown = {name: weight for name, weight in weights.items() if weight >= SHOWN_WEIGHT}
+    parts = [f"{name} {100 * weight:.0f} %" for name, weight in shown.items()]
+    rest = 1.0 - sum(shown.values())
+    return f"weights: {', '.join([*parts, *([f'others {100 * rest:.0f} %'] if rest >= 0.005 else [])])}"

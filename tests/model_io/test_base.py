@@ -81,13 +81,17 @@ def test_base_without_a_file_is_refused(tmp_path: Path) -> None:
     assert "--data FILE" in str(caught.value.hint)
 
 
-@pytest.mark.parametrize("kind", ["past", "future"])
-def test_base_refuses_covariates_and_says_what_reads_them(tmp_path: Path, kind: str) -> None:
+def test_base_rejects_past_covariates_and_says_what_reads_them(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "more.csv", date=days(90), value=wave(90), weather=wave(90, seed=3))
-    reading = DataSettings.model_validate({"target": ("value",), kind: ("weather",)})
-    with pytest.raises(UsageError, match=f"`base` reads no covariates: --{kind} would be ignored") as caught:
+    reading = DataSettings(target=("value",), past=("weather",))
+    with pytest.raises(UsageError, match="--past would be ignored") as caught:
         forecast_request(Request(reading=reading), "base", data=[path], store=store_of(path))
     assert f"rnnforecast train {path}" in str(caught.value.hint)
+
+
+def test_base_says_which_members_carry_the_forecast(tmp_path: Path) -> None:
+    result = rnnforecast.predict("base", data=[write_days(tmp_path)], store=tmp_path)
+    assert [note for note in result.notes if note.startswith("weights: ") and note.endswith(" %")]
 
 
 def test_columns_for_a_stored_model_are_refused_with_the_fix(tmp_path: Path) -> None:
