@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 from typing import TYPE_CHECKING, TextIO
 
+from rnnforecast.data.csv_writer import csv_line
 from rnnforecast.json_values import plain
 from rnnforecast.workflows.batch.results import BatchPlan, BatchResult, UnitsResult
 from rnnforecast.workflows.monitoring.score_result import ScoreResult
@@ -25,20 +25,14 @@ if TYPE_CHECKING:
     from rnnforecast.workflows.batch.results import JobResult
     from rnnforecast.workflows.results import Metrics
 
-#: A spreadsheet runs a cell that starts with one of these as a formula.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _METRICS = ("mase", "rmsse", "smape", "mae", "rmse", "wape", "wql")
 
 
 def write_csv(result: Result, stream: TextIO) -> None:
     """Write the main table of a result; text that a spreadsheet would run gets an apostrophe in front."""
     columns, rows = main_table(result)
-    writer = csv.writer(stream, lineterminator="\n")
-    # Written with a bare newline, the module leaves a carriage return unquoted, and no reader takes that back.
-    quoting = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)
     for row in (columns, *rows):
-        cells = [_cell(value) for value in row]
-        (quoting if any("\r" in str(cell) for cell in cells) else writer).writerow(cells)
+        stream.write(csv_line(_cell(value) for value in row))
 
 
 def main_table(result: Result) -> tuple[Sequence[str], Iterable[Sequence[object]]]:
@@ -98,6 +92,4 @@ def _cell(value: object) -> object:
         import json
 
         value = json.dumps(value, ensure_ascii=False)
-    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
-        return f"'{value}"
     return value
