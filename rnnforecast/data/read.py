@@ -27,7 +27,7 @@ from rnnforecast.data.covariates.calendar import is_generated, with_calendar
 from rnnforecast.data.covariates.categorical import encode_categories
 from rnnforecast.data.covariates.future import with_plan
 from rnnforecast.data.covariates.future_files import PlanFiles, open_plan, read_plan
-from rnnforecast.data.errors import listed, refusal, rows_in_words
+from rnnforecast.data.errors import data_error, listed, rows_in_words
 from rnnforecast.data.findings import check_strict, redacted, with_noticed, without_refused_cells
 from rnnforecast.data.grid.align_ends import with_common_end
 from rnnforecast.data.grid.build_series import build_series, note_missing_cells, with_season
@@ -160,7 +160,7 @@ def _read(
     problems = [finding for one in files for finding in one.problems]
     names, digest = tables[0].names, _digest(tables)
     if problems and any(one.timestamps is None for one in files) and roles.time:
-        raise refusal(problems)
+        raise data_error(problems)
     together, words = encode_categories(join_files(files), roles, findings, known=model.categories)
     roles = _with_ids(roles, together, here)
     findings += note_unused(together.partitions, roles.id)
@@ -171,10 +171,10 @@ def _read(
     except DataError as error:
         findings[:] = without_refused_cells(findings, problems)
         own = without_refused_cells(error.findings, problems)
-        raise refusal([*problems, *own]) if problems and error.findings else error from error
+        raise data_error([*problems, *own]) if problems and error.findings else error from error
     if problems:
         findings[:] = without_refused_cells(findings, problems)
-        raise refusal(problems)
+        raise data_error(problems)
     num_rows = len(together.values)
     del together, files  # millions of rows, which the series do not need
     release_unused()
@@ -279,7 +279,7 @@ def _choose(table: Table, settings: DataSettings, *, categories: Vocabularies | 
     named = [*settings.target, *settings.id, *settings.past, *settings.future, *settings.static, settings.time or ""]
     problems = table.columns.unusable([name for name in named if name])
     if problems:
-        raise refusal(problems)
+        raise data_error(problems)
     try:
         roles = choose_columns(table.sample, settings, path=table.path, categories=categories)
     except DataError as error:
@@ -289,7 +289,7 @@ def _choose(table: Table, settings: DataSettings, *, categories: Vocabularies | 
         raise DataError(error.message, hint=error.hint, code=error.code, findings=unusable) from error
     doubts = table.columns.ambiguous_numbers([*roles.target, *roles.covariates])
     if doubts:
-        raise refusal(doubts)
+        raise data_error(doubts)
     return roles
 
 
@@ -348,7 +348,7 @@ def _check_ids(roles: Roles, joined: ParsedFiles) -> None:
             fix = "write the id without it"
             problems.append(Finding("E_ID_NUL", message, file, lines, name, "", len(rows), fix))
     if problems:
-        raise refusal(problems)
+        raise data_error(problems)
 
 
 def _steps_in_file_order(items: Int64Array) -> Int64Array:

@@ -13,7 +13,7 @@ import pytest
 
 import rnnforecast
 from rnnforecast import errors
-from rnnforecast.data.errors import refusal
+from rnnforecast.data.errors import data_error
 from rnnforecast.errors import DataError, ExitCode, RnnForecastError
 from rnnforecast.findings import Finding
 from tests.cli.conftest import RunCommand
@@ -87,7 +87,7 @@ def test_beside_what_the_message_tells_only_other_findings_are_listed(
 
 def test_problems_that_the_message_lists_are_not_listed_again(run: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
     findings = [Finding("E_F", f"problem {i}", "x.csv", (i,), "y", fix=f"fix {i}") for i in range(2, 10)]
-    _fail_with(monkeypatch, refusal(findings))
+    _fail_with(monkeypatch, data_error(findings))
     lines = run("inspect", "x.csv").err.splitlines()
     assert lines == [
         "error: x.csv: 8 problems:",
