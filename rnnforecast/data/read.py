@@ -17,7 +17,7 @@ import pandas as pd
 from rnnforecast.config import DataSettings
 from rnnforecast.data.calendar.closed_days import OpenDays
 from rnnforecast.data.calendar.infer_frequency import check_horizon, default_horizon, default_season_length
-from rnnforecast.data.calendar.seasonality import detect_season_length
+from rnnforecast.data.calendar.seasonality import choose_season_length
 from rnnforecast.data.columns.choose_roles import choose_columns, note_guess, split_names
 from rnnforecast.data.columns.hive_partitions import check_times, note_unused
 from rnnforecast.data.columns.id_columns import FILE_ID, choose_ids, near_twins, number_items
@@ -365,12 +365,11 @@ def _assume(series: SeriesSet, roles: Roles, settings: DataSettings, *, num_rows
     if season is None:
         natural = default_season_length(freq)
         early = series.head(np.ceil(SEASON_SHARE * series.lengths).astype(np.int64))
-        season = detect_season_length(
+        choice = choose_season_length(
             early.values, early.observed, early.offsets, default=natural, search=not freq.is_calendar
         )
-        repeat = "the series repeats so" if series.num_series == 1 else "the series repeat so"
-        found = repeat if season > 1 else "no season shows in the autocorrelation"
-        reasons["season_length"] = f"{found}; --season-length sets another"
+        season = choice.length
+        reasons["season_length"] = f"{choice.evidence}; --season-length sets another"
     horizon = settings.horizon
     reasons["horizon"] = "named by --horizon"
     if horizon is None:
