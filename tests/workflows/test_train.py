@@ -62,7 +62,7 @@ def test_a_time_budget_cuts_the_steps_and_is_said(tmp_path: Path) -> None:
 
 
 def test_a_time_budget_that_is_no_duration_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="`time_budget` = 'soon': invalid duration"):
+    with pytest.raises(UsageError, match="`time_budget`: invalid duration `soon`"):
         fit(write_days(tmp_path), time_budget="soon")
 
 
