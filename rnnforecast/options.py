@@ -74,7 +74,7 @@ class Option:
     choices: tuple[str, ...] = ()
     repeated: bool = False
     required: bool = False
-    minimum: int | None = None  # the settings have bounds of their own
+    minimum: int | None = None  # bounds of settings are in `config`
     opposite: str | None = None  # flag for "no", where it is not `--no-NAME`
     has_opposite: bool = True
     is_common: bool = False  # in the short help of commands with many options
@@ -82,7 +82,7 @@ class Option:
 
     @property
     def word(self) -> str:
-        """The option as it is typed, without its dashes."""
+        """The option on the command line, without dashes."""
         return self.name.removesuffix("_").replace("_", "-")
 
     @property

@@ -1,4 +1,4 @@
-"""`--timeout`: a command that takes longer is ended, tidily, whatever it waits for."""
+"""`--timeout`: stop a command that takes too long, and clean up."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class TimedOut(BaseException):
-    """Raised by the alarm: files are closed and temporary ones removed on the way out, as when a signal ends a run."""
+    """Raised by the alarm; files are closed and temporary files removed, as after a signal."""
 
 
 @contextmanager
@@ -37,8 +37,8 @@ def deadline(span: str | None) -> Iterator[None]:
     except TimedOut as error:
         where = "".join(f": {note}" for note in getattr(error, "__notes__", ()))
         raise ResourceError(
-            f"the command took longer than --timeout {span}{where}",
-            hint="allow it more time, or look at what it waits for; nothing that was stored before is changed",
+            f"the command took longer than `--timeout {span}`{where}",
+            hint="allow more time, or find out what it waits for; stored models are unchanged",
             code="E_RUN_TIMEOUT",
         ) from None
     finally:

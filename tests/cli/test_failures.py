@@ -144,8 +144,8 @@ def test_an_error_in_json_is_one_document_on_stderr_and_nothing_on_stdout(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("traim", "x.csv"), "no command `traim`, did you mean `train`?"),
-        (("models", "lst"), "no command `lst`, did you mean `list`?"),
+        (("traim", "x.csv"), "unknown command `traim`, did you mean `train`?"),
+        (("models", "lst"), "unknown command `lst`, did you mean `list`?"),
         (("train",), "missing argument `DATA`"),
         (("train", "x.csv", "--horizn", "3"), "no such option: --horizn"),
         (("train", "x.csv", "--cell", "gruu"), "invalid value for `--cell`: `gruu` is not one of `rnn`, `rnn-relu`"),
@@ -154,7 +154,7 @@ def test_an_error_in_json_is_one_document_on_stderr_and_nothing_on_stdout(
         (("train", "x.csv", "--hidden-size", "-4"), "`hidden_size` = -4"),
         (("predict", "--horizon", "0"), "`horizon` = 0"),
         (("predict", "--quantiles", "0.1,2"), "`quantiles` = '2'"),
-        (("predict", "--output", "-", "--format", "csv"), "--output - and --format csv both want stdout"),
+        (("predict", "--output", "-", "--format", "csv"), "--output - and --format csv both use stdout"),
     ],
 )
 def test_a_mistake_in_the_words_of_a_command_ends_with_code_two(
