@@ -48,6 +48,8 @@ TRAINED_QUANTILE_LEVELS = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 
 CALENDAR_FEATURES = ("season", "holidays")
 #: Settings that are keywords of Python, and their fields.
 FIELD_NAMES = {"from": "from_"}
+#: Keys of older versions, which are still read.
+RENAMED_KEYS = {"theta_share": "theta_weight"}
 MAX_HORIZON = 100_000
 MAX_CONTEXT_LENGTH = 100_000
 MAX_HIDDEN_SIZE = 4_096
@@ -231,7 +233,7 @@ class TrainingSettings(_Frozen):
     device: options.Device = _setting("device")
     effort: options.Effort = _setting("effort")
     time_budget: PositiveDuration | None = _setting("time_budget")
-    theta_share: float | None = _setting("theta_share", ge=0.0, le=0.9)
+    theta_weight: float | None = _setting("theta_weight", ge=0.0, le=0.9)
 
 
 class EvaluationSettings(_Frozen):
@@ -281,7 +283,7 @@ class Settings(_Frozen):
             "evaluation": EvaluationSettings,
         }
         owner = {_flat_key(key): group for group, model in groups.items() for key in model.model_fields}
-        values = {_flat_key(key): value for key, value in values.items()}
+        values = {RENAMED_KEYS.get(key, _flat_key(key)): value for key, value in values.items()}
         problems = [(key, _unknown_key(key, owner)) for key in values if key not in owner]
         nested: dict[str, dict[str, object]] = {group: {} for group in groups}
         for key, value in values.items():

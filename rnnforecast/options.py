@@ -236,7 +236,7 @@ _TRAINING = _panel(
         is_common=True,
     ),
     Option("time_budget", "maximum training time, e.g. 90s, 10m, 1h", "DURATION", is_common=True),
-    Option("theta_share", "weight of the Theta method; unset: chosen on validation rows", "WEIGHT", float),
+    Option("theta_weight", "weight of the Theta method; unset: chosen on validation rows", "WEIGHT", float),
 )
 QUANTILES = Option(
     "quantiles",

@@ -18,6 +18,8 @@ from rnnforecast.members import PRETRAINED, RECURRENT, WrittenMember
 
 #: Written into every file; readers reject higher numbers and read all lower ones.
 FORMAT = 1
+#: Keys of files written before they were renamed.
+_RENAMED_KEYS = {"shares": "group_weights", "theta_share": "theta_weight"}
 
 #: An empty pair of brackets is two bytes in a file and a hundred in memory.
 _MAX_BRACKETS = 200_000
@@ -79,8 +81,8 @@ class Manifest(_Frozen):
     quantile_levels: tuple[float, ...]
     members: tuple[WrittenMember, ...] = Field((), max_length=64)
     groups: tuple[int, ...] = Field((), max_length=64)
-    shares: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field((), max_length=64)
-    theta_share: float = Field(0.0, ge=0, lt=1)
+    group_weights: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field((), max_length=64)
+    theta_weight: float = Field(0.0, ge=0, lt=1)
     metrics: dict[str, JsonValue] = {}
     verdict: dict[str, JsonValue] | None = None
     served: str = "network"
@@ -114,7 +116,7 @@ class Manifest(_Frozen):
         if isinstance(written, int) and written > FORMAT:
             raise _too_new(source, written, values.get("rnnforecast"))
         try:
-            return cls.model_validate(values)
+            return cls.model_validate({_RENAMED_KEYS.get(key, key): value for key, value in values.items()})
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = ".".join(str(part) for part in first["loc"] if part not in (RECURRENT, PRETRAINED))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 NETWORK = "network"
 #: The recurrent networks without the share that the Theta method has in what is served.
-NETWORK_ALONE = "network-alone"
+NETWORK_ONLY = "network-only"
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def above_zero(forecaster: Forecaster, *, nonneg: bool) -> Forecaster:
 
 def alone(ensemble: Ensemble) -> Ensemble:
     """Return the networks of an ensemble without the Theta method beside them."""
-    return replace(ensemble, theta_share=0.0)
+    return replace(ensemble, theta_weight=0.0)
 
 
 def pretrained_forecaster(series: SeriesSet) -> Forecaster:
@@ -137,7 +137,7 @@ def judge_methods(
     if not len(backtest.windows):
         return Judgement(backtest=None, verdict=None)
     owners = backtest.windows.series
-    shown = {PRETRAINED, NETWORK_ALONE, *STATISTICAL_BASELINES} - set(networks)
+    shown = {PRETRAINED, NETWORK_ONLY, *STATISTICAL_BASELINES} - set(networks)
     losses = {method: loss for method, loss in backtest.scaled_errors().items() if method not in shown}
     verdict = judge(losses, owners, network=networks, overlap=overlap_of(horizon, window_step)) if networks else None
     return Judgement(backtest=backtest, verdict=verdict)

@@ -14,8 +14,8 @@ from rnnforecast.evaluation.baselines import EXTRA_BASELINES, STATISTICAL_BASELI
 from rnnforecast.model_io.base import PRETRAINED
 from rnnforecast.options import Cell, Mapping_
 from rnnforecast.progress import NoProgress
-from rnnforecast.training.budget import TimeBudget
-from rnnforecast.training.fit import fit_known
+from rnnforecast.training.context import TimeBudget
+from rnnforecast.training.fit import fit_train_rows
 from rnnforecast.training.judge import (
     above_zero,
     baseline_forecaster,
@@ -140,7 +140,7 @@ def _fit_networks(
     budget = TimeBudget(None if limit is None else limit.seconds, len(fitted))
     networks: dict[str, _Timed] = {}
     for name in fitted:
-        own = _with_network(settings, name, seconds=budget.share())
+        own = _with_network(settings, name, seconds=budget.part_of_round())
         networks[name] = _fit_network(series, split, own, horizon=horizon, progress=progress)
         budget.close_round()
     return networks
@@ -148,7 +148,7 @@ def _fit_networks(
 
 def _fit_network(series: SeriesSet, split: Split, settings: Settings, *, horizon: int, progress: Progress) -> _Timed:
     started = time.monotonic()
-    fitted, _ = fit_known(
+    fitted, _ = fit_train_rows(
         series.head(split.known),
         settings,
         horizon=horizon,

@@ -19,7 +19,7 @@ from rnnforecast.mixture.zero_shot import ZeroShot, zero_shot_season
 from rnnforecast.model_io.base import BASE, base_ensemble, base_manifest
 from rnnforecast.model_io.pack import frequency_of, unpack_ensemble
 from rnnforecast.model_io.train_stats import Memory, recall
-from rnnforecast.training.short_series import leave_out_short
+from rnnforecast.training.usable_rows import leave_out_short
 from rnnforecast.workflows.choose_model import choose_model, open_model
 from rnnforecast.workflows.monitoring.freshness import history_findings
 

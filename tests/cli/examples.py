@@ -124,15 +124,17 @@ def train_result(outcome: str | None = "win", *, served: str = "network", target
 
 
 def blend_result() -> TrainResult:
-    """Return the result of a training whose forecast has several voices, the Theta method among them."""
-    rows = {"network-alone": scores(0.951), "pretrained": scores(1.002), "theta": scores(1.08)}
-    shares = (
-        "from scratch 38 %, fitted further 41 %, as it is 9 %, theta 12 %: held-out loss 0.412, alone from scratch "
-        "0.431, fitted further 0.42, as it is 0.455, theta 0.44 (--theta-share)"
+    """Return the result of a training whose ensemble has several groups, the Theta method among them."""
+    rows = {"network-only": scores(0.951), "pretrained": scores(1.002), "theta": scores(1.08)}
+    weights = (
+        "from scratch 38 %, fine-tuned 41 %, zero-shot 9 %, theta 12 % (validation loss 0.412); alone: from scratch "
+        "0.431, fine-tuned 0.42, zero-shot 0.455, theta 0.44 (--theta-weight)"
     )
-    start = "1,258 observed steps teach the pretrained network and others from scratch (--from)"
+    start = "fine-tuned the pretrained network and trained others from scratch (1,258 observations; --from)"
     plain = train_result()
-    return replace(plain, metrics={**plain.metrics, **rows}, reasons={**REASONS, "from": start, "theta_share": shares})
+    return replace(
+        plain, metrics={**plain.metrics, **rows}, reasons={**REASONS, "from": start, "theta_weight": weights}
+    )
 
 
 def preview(label: str = "", *, horizon: int = 10, steps: bool = False) -> Preview:

@@ -47,7 +47,7 @@ def kill_trainings(stage: Stage, *, num_kills: int, seed: int = 0) -> Tally:
         ended = stage.zygote.run(words, place, every_step=True)
         tally.num_runs += 1
         tally.codes[ended.code] += 1
-        num_resumed += "went on from its checkpoint" in ended.said
+        num_resumed += "resumed from its checkpoint" in ended.said
         where = f"training {tally.num_runs} of kind {kind}"
         if ended.code != 0:
             tally.note(where, [f"ended with {ended.code}: {ended.said[-300:]}"])

@@ -78,14 +78,14 @@ def test_every_method_says_how_long_it_took(tmp_path: Path) -> None:
 
 def test_the_time_budget_is_that_of_all_networks_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[float] = []
-    fit_before = compare_module.fit_known
+    fit_before = compare_module.fit_train_rows
 
     def watched(known: SeriesSet, settings: Settings, **keywords: Any) -> Any:
         assert settings.training.time_budget is not None
         given.append(settings.training.time_budget.seconds)
         return fit_before(known, settings, **keywords)
 
-    monkeypatch.setattr(compare_module, "fit_known", watched)
+    monkeypatch.setattr(compare_module, "fit_train_rows", watched)
     result = _compare(write_days(tmp_path), "gru", "naive", "lstm", time_budget="1h")
     assert given[0] == pytest.approx(1800, abs=1)
     assert 1800 <= given[1] < 3600  # the second has what the first left over

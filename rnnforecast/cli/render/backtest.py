@@ -93,8 +93,8 @@ def _stored(result: TrainResult) -> RenderableType:
         table.add_row(Text("network", style="dim"), safe(words if count == 1 else f"{count} × {words}"))
     if result.reasons.get("from"):
         table.add_row(Text("start", style="dim"), safe(result.reasons["from"]))
-    if result.reasons.get("theta_share"):
-        table.add_row(Text("shares", style="dim"), safe(result.reasons["theta_share"]))
+    if result.reasons.get("theta_weight"):
+        table.add_row(Text("weights", style="dim"), safe(result.reasons["theta_weight"]))
     table.add_row(Text("file", style="dim"), safe(result.path))
     if result.activation is not None and result.activation.get("basis") != "first":
         table.add_row(Text("active", style="dim"), _activation(result.activation))
