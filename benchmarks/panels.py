@@ -236,7 +236,7 @@ def forecast_all(ensemble: Ensemble, bench: Bench) -> Float64Array:
 def verdict_of(trained: TrainResult) -> str:
     """Return the verdict on rows the tool held out itself, and what it serves where that is no network."""
     outcome = "none" if trained.verdict is None else f"{trained.verdict['outcome']} ({trained.verdict['skill']:+.1f} %)"
-    return outcome if trained.served == "network" else f"{outcome}, serves {trained.served}"
+    return outcome if trained.served == "ensemble" else f"{outcome}, serves {trained.served}"
 
 
 def describe(member: Member) -> str:

@@ -17,8 +17,8 @@ from rnnforecast.progress import NoProgress
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rnnforecast.cli.render import Result
     from rnnforecast.findings import Finding
+    from rnnforecast.json_values import Document
     from rnnforecast.options import Format
     from rnnforecast.progress import Progress
 
@@ -37,7 +37,7 @@ class View:
         """Return a view of the streams of this process."""
         return cls(format=format, quiet=quiet, out=sys.stdout, err=sys.stderr)
 
-    def show(self, result: Result, *, if_quiet: bool = True) -> None:
+    def show(self, result: Document, *, if_quiet: bool = True) -> None:
         """Write a result to stdout in the chosen format, after its findings and notes on stderr.
 
         With `--quiet`, a table is written only `if_quiet`, because cron mails all output. Raises typer.Exit with the code
@@ -56,7 +56,7 @@ class View:
         if any(finding.severity == "error" for finding in getattr(result, "findings", ())):
             raise typer.Exit(ExitCode.PARTIAL)
 
-    def _write(self, result: Result) -> None:
+    def _write(self, result: Document) -> None:
         if self.format == "json":
             import json
 
@@ -78,7 +78,7 @@ class View:
                 self.err.write(f"{visible(text)}\n")
                 self.err.flush()
 
-    def _notices(self, result: Result) -> None:
+    def _notices(self, result: Document) -> None:
         findings: tuple[Finding, ...] = getattr(result, "findings", ())
         if self.quiet:  # a series that is left out is a failure in part, and said as every failure
             findings = tuple(finding for finding in findings if finding.severity == "error")

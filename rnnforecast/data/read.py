@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -40,6 +40,7 @@ from rnnforecast.data.sources import expand, public_path
 from rnnforecast.data.tables.table import Table, read_table, release_unused
 from rnnforecast.errors import DataError, RnnForecastError, UsageError
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
+from rnnforecast.json_values import Document
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
     from rnnforecast.data.calendar.frequency import Frequency
     from rnnforecast.data.covariates.categorical import Vocabularies
     from rnnforecast.data.series import SeriesSet
-    from rnnforecast.findings import JSONValue
 
 
 #: The season is looked for in this first share of the rows: forecasts are judged on the rows after them.
@@ -56,7 +56,7 @@ SEASON_SHARE = 0.7
 
 
 @dataclass(frozen=True)
-class Assumptions:
+class Assumptions(Document):
     """What was assumed of a file; `reasons` says for each field why, and which flag overrides it."""
 
     time: str | None
@@ -69,18 +69,7 @@ class Assumptions:
     num_rows: int
     reasons: dict[str, str] = field(default_factory=dict)
 
-    def to_dict(self) -> dict[str, JSONValue]:
-        """Return the assumptions under the keys of the JSON documents; `reasons` are a document of their own."""
-        return {
-            "time": self.time,
-            "target": list(self.target),
-            "id": list(self.id),
-            "freq": self.freq,
-            "season_length": self.season_length,
-            "horizon": self.horizon,
-            "num_series": self.num_series,
-            "num_rows": self.num_rows,
-        }
+    HIDDEN: ClassVar = ("reasons",)
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 #: The name of the shipped network, as `predict base` takes it and every report says it.
 BASE = "base"
-#: The method of that name in every table: `base` as it is, fitted to nothing.
-PRETRAINED = "pretrained"
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from rnnforecast.data.write import DEFAULT_WAIT, check_output, output_kind, show
 from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding
 from rnnforecast.json_values import timestamp_to_json
-from rnnforecast.model_io.base import BASE, PRETRAINED
+from rnnforecast.members import ENSEMBLE
+from rnnforecast.model_io.base import BASE
 from rnnforecast.store.ledger import LEDGER_LEVELS
 from rnnforecast.workflows.forecasts.attention import write_attention
 from rnnforecast.workflows.forecasts.panel import forecast_series
@@ -216,15 +217,15 @@ def _notes(loaded: LoadedModel, horizon: int, forecast: Forecast) -> list[str]:
     if forecast.weights:
         notes.append(_weights_note(forecast.weights))
     trained = loaded.manifest.horizon
-    if horizon > trained and method != PRETRAINED:
+    if horizon > trained and method != BASE:
         notes.append(
             f"trained for {trained} steps, forecast for {horizon}: the steps beyond are forecast recursively, "
             "each block from the medians of the previous one"
         )
-    if method not in ("network", PRETRAINED) and not any(
+    if method not in (ENSEMBLE, BASE) and not any(
         note.startswith(f"`{method}` is served in place of") for note in loaded.notes
     ):
-        notes.append(f"the network lost to `{method}` on the test windows, so `{method}` is served")
+        notes.append(f"the ensemble lost to `{method}` on the test windows, so `{method}` is served")
     return notes
 
 

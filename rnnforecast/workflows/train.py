@@ -13,14 +13,14 @@ from rnnforecast.config import Settings
 from rnnforecast.data.covariates.calendar import is_generated
 from rnnforecast.data.read import read_series
 from rnnforecast.data.sources import stem_of
-from rnnforecast.model_io.base import PRETRAINED, refuse_base
+from rnnforecast.members import ENSEMBLE
+from rnnforecast.model_io.base import BASE, refuse_base
 from rnnforecast.model_io.pack import Record, pack_model
 from rnnforecast.progress import NoProgress, Progress
 from rnnforecast.store.names import name_from_stem
 from rnnforecast.store.registry import Registry
 from rnnforecast.training.judge import (
-    NETWORK,
-    NETWORK_ONLY,
+    NETWORKS,
     Judgement,
     above_zero,
     alone,
@@ -204,17 +204,17 @@ def served_method(judgement: Judgement, settings: Settings) -> str:
     """
     verdict = judgement.verdict
     if verdict is None or settings.evaluation.on_loss != "serve-baseline":
-        return NETWORK
+        return ENSEMBLE
     lost = verdict.outcome == "loss" or (verdict.test == "none" and verdict.skill < 0)
-    return verdict.against if lost else NETWORK
+    return verdict.against if lost else ENSEMBLE
 
 
 def _judge(ensemble: Ensemble, series: SeriesSet, split: Split, settings: Settings, *, horizon: int) -> Judgement:
-    shown = {NETWORK_ONLY: ensemble_forecaster(alone(ensemble), series)} if ensemble.theta_weight else {}
+    shown = {NETWORKS: ensemble_forecaster(alone(ensemble), series)} if ensemble.theta_weight else {}
     if ensemble.uses_pretrained:
-        shown[PRETRAINED] = pretrained_forecaster(series)
+        shown[BASE] = pretrained_forecaster(series)
     shown |= statistical_forecasters(series)
-    methods = {NETWORK: ensemble_forecaster(ensemble, series), **shown, **baseline_forecasters(series)}
+    methods = {ENSEMBLE: ensemble_forecaster(ensemble, series), **shown, **baseline_forecasters(series)}
     return judge_methods(
         {name: above_zero(method, nonneg=settings.data.nonneg) for name, method in methods.items()},
         series,

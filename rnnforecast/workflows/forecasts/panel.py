@@ -20,7 +20,8 @@ from rnnforecast.data.windows import FlatSeries
 from rnnforecast.errors import DivergedError
 from rnnforecast.evaluation.baselines import forecast_baseline
 from rnnforecast.forecasting import interpolate_quantiles, last_windows
-from rnnforecast.model_io.base import BASE, PRETRAINED
+from rnnforecast.members import ENSEMBLE
+from rnnforecast.model_io.base import BASE
 from rnnforecast.progress import NoProgress
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Forecast:
     quantile_levels: tuple[float, ...]
     median: np.ndarray  # [S, H]
     quantiles: np.ndarray  # [S, H, L], in memory level by level
-    method: str  # `network`, `pretrained`, or the baseline that is served in its place
+    method: str  # `ensemble`, `base`, or the baseline that is served in its place
     weights: Mapping[str, float] = field(default_factory=dict)  # of the members of a zero-shot forecast
     num_cut_off: int = 0  # steps with a level below zero, set to zero
 
@@ -105,7 +106,7 @@ def forecast_series(
         steps, weights = _by_zero_shot(
             _zero_shot_on_engine(loaded.zero_shot, engine), series, horizon, keep, num_workers=_workers(engine)
         )
-    elif served == "network":
+    elif served == ENSEMBLE:
         steps = _by_network(_on_engine(loaded.ensemble, engine), series, horizon, keep, num_workers=_workers(engine))
     else:
         steps = _by_baseline(served, series, horizon, keep, quantile_levels=trained_levels)
@@ -114,7 +115,7 @@ def forecast_series(
         quantile_levels=levels,
         median=kept.median,
         quantiles=np.moveaxis(kept.by_level, 0, -1),
-        method=PRETRAINED if loaded.manifest.name == BASE else served,
+        method=BASE if loaded.manifest.name == BASE else served,
         weights=weights,
         num_cut_off=sum(kept.num_cut_off),
     )

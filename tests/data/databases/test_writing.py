@@ -52,7 +52,7 @@ def test_a_table_is_made_where_there_is_none_with_the_columns_of_the_forecasts(d
     _write(database)
     found = ask(database, 'SELECT model, shop, day, cutoff, forecast, "q0.1", method FROM f ORDER BY day')
     assert [(row[0], row[1], row[4], row[5], row[6]) for row in found] == [
-        ("m@1", "north", step + 0.1, step - 1.7, "network") for step in range(3)
+        ("m@1", "north", step + 0.1, step - 1.7, "ensemble") for step in range(3)
     ]
     assert [str(row[2]) for row in found] == [f"2024-01-0{day} 00:00:00" for day in (2, 3, 4)]
     assert {str(row[3]) for row in found} == {"2024-01-01 00:00:00"}
