@@ -69,7 +69,7 @@ def _run(view: View, jobs: str, store: str | None, options: Options) -> None:
 
     with view.progress() as progress:
         result = rnnforecast.batch(jobs, store=store, options=options, progress=progress)
-    # the terminal of a run that SIGHUP ended is gone
+    # after SIGHUP there is no terminal
     with contextlib.suppress(*([OutputError, BrokenPipeError] if result.signal else [])):
         view.show(result, if_quiet=not result.ok or bool(result.warnings))
     if not result.ok:

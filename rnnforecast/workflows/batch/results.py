@@ -1,4 +1,4 @@
-"""What `batch` returns: one entry per job, and the outcome of the run; each is one JSON document."""
+"""Results of `batch`: one entry per job, and the outcome of the run; each is one JSON document."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ class UnitsResult(Document):
         return {"units": [{"path": path, "text": text} for path, text in self.units]}
 
 
-#: Exit codes from the most to the least severe; temporary failures need nobody, alarms are no failures.
+#: Exit codes from the most to the least severe: bugs, failures that need a person, temporary failures, alarms.
 _BY_SEVERITY = (
     (ExitCode.INTERNAL,),
     (
