@@ -17,6 +17,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    PlainValidator,
     ValidationError,
     model_validator,
 )
@@ -120,8 +121,8 @@ def _in_one_line(error: UsageError) -> str:
 
 
 #: Durations are kept as their text.
-PositiveDuration = Annotated[Duration, BeforeValidator(_as_duration), PlainSerializer(str)]
-WaitDuration = Annotated[Duration, BeforeValidator(partial(_as_duration, allow_zero=True)), PlainSerializer(str)]
+PositiveDuration = Annotated[Duration, PlainValidator(_as_duration), PlainSerializer(str)]
+WaitDuration = Annotated[Duration, PlainValidator(partial(_as_duration, allow_zero=True)), PlainSerializer(str)]
 
 
 FrequencyName = Annotated[str, _grammar(check_frequency)]

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rnnforecast.errors import ResourceError, UsageError
-from rnnforecast.grammars import Duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +26,8 @@ def deadline(span: str | None) -> Iterator[None]:
     if span is None:
         yield
         return
+    from rnnforecast.grammars import Duration  # `--help` does without it
+
     seconds = Duration.parse(span, option="--timeout").seconds
     if not hasattr(signal, "SIGALRM") or threading.current_thread() is not threading.main_thread():
         raise UsageError("--timeout needs the alarms of Linux or macOS", hint="leave it out", code="E_RUN_CONFIG")

@@ -83,8 +83,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 errors="backslashreplace"
             )  # a character that the terminal cannot show must not end the run
     debug = "--debug" in words
-    # Our settings use no plugin, and looking for one reads the metadata of every installed package.
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # NumPy reads this when it is imported. Batches of forecasts already use all cores; threads inside matrix products
     # doubled the processor time. torch uses OMP_NUM_THREADS instead.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
