@@ -8,7 +8,6 @@ python docs/make_docs.py --check       exit 1 when a page is stale; writes nothi
 from __future__ import annotations
 
 import argparse
-import ast
 import os
 import shutil
 import subprocess
@@ -17,6 +16,8 @@ import tempfile
 from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Annotated, Literal, get_args, get_origin
+
+import reference
 
 from rnnforecast.cli.main import Commands
 from rnnforecast.cli.models import ModelCommands
@@ -58,7 +59,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     pages = {ROOT / "docs" / "commands.md": commands_page(), ROOT / "docs" / "settings.md": settings_page()}
     plan = ROOT / "ARCHITECTURE.md"
-    pages[plan] = replace_between(plan.read_text(encoding="utf-8"), "rooms", rooms())
+    tables = replace_between(plan.read_text(encoding="utf-8"), "layers", reference.layers())
+    pages[plan] = replace_between(tables, "modules", reference.modules())
+    pages[ROOT / "docs" / "finding-codes.md"] = reference.finding_codes_page()
     if options.transcript:
         readme = ROOT / "README.md"
         pages[readme] = replace_between(readme.read_text(encoding="utf-8"), "transcript", transcript())
@@ -125,20 +128,6 @@ def transcript() -> str:
         for words in TRANSCRIPT:
             shown.append(f"$ rnnforecast {' '.join(words)}\n{run(words, folder=folder)}")
     return "```text\n" + "\n\n".join(shown) + "\n```"
-
-
-def rooms() -> str:
-    """Return one line for every file of the package: the first sentence of its docstring."""
-    lines: list[str] = []
-    for path in sorted((ROOT / "rnnforecast").rglob("*.py"), key=lambda path: (path.parent, path.name)):
-        name = path.relative_to(ROOT / "rnnforecast").as_posix()
-        docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-        sentence = " ".join(docstring.split("\n\n")[0].split()).rstrip(".")
-        if path.name == "__init__.py":
-            lines.append(f"\n**`{path.parent.relative_to(ROOT).as_posix()}/`** {sentence}\n")
-        else:
-            lines.append(f"- `{name}`: {sentence}")
-    return "\n".join(lines).strip()
 
 
 def replace_between(page: str, section: str, text: str) -> str:
