@@ -22,7 +22,7 @@ MEANINGS = {
     "E_DATA_CELL": "a field is longer than a CSV field may be",
     "E_DATA_NO_ROWS": "the file has a header and no rows",
     "E_DATA_SCHEMA": "the files of one table have different columns or types",
-    "E_SERIES_LEFT_OUT": "series are left out by `--sample` or are too short",
+    "E_SERIES_LEFT_OUT": "a batch job forecast only some of its series; its log names the others",
     "E_TIME_STALE": "the newest value is older than `--max-age`",
     "E_TIME_SUMMER": "timestamps repeat or are missing at a change to or from summer time",
     "E_DATA_SHRANK": "the file has fewer rows than at training",
