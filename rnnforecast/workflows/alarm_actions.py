@@ -46,7 +46,7 @@ def split_command(command: str | None) -> list[str]:
     return words
 
 
-def respond(
+def apply_policy(
     result: ScoreResult, *, policy: Policy, store: str | Path | None = None, progress: Progress | None = None
 ) -> ScoreResult:
     """Carry out the policy where a test gives an alarm, and record the action in the result.

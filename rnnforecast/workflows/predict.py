@@ -44,7 +44,7 @@ SHOWN_WEIGHT = 0.1
 
 
 @dataclass(frozen=True)
-class Request:
+class ForecastRequest:
     """All options of a forecast; `predict` has the common ones.
 
     `reading` chooses columns and frequency for `base`; `max_age` rejects older rows, `refuse_stale` rows that differ
@@ -88,12 +88,12 @@ def predict(
     Raises ModelFileError, InputError, DataError, OutputError, UsageError, and StaleError where the file of the
     training, read again, ends before rows the model has seen; never returns NaN or too few rows.
     """
-    request = Request(horizon, quantiles, engine, output, reading=reading)
+    request = ForecastRequest(horizon, quantiles, engine, output, reading=reading)
     return forecast_request(request, model, data=data, store=store)
 
 
 def forecast_request(
-    request: Request,
+    request: ForecastRequest,
     model: str | None = None,
     *,
     data: Sequence[str | Path] | Files | None = None,
