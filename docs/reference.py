@@ -72,6 +72,17 @@ def layers() -> str:
     return "\n".join(lines)
 
 
+def public_names() -> str:
+    """Return the table of all public names: the first sentence of each docstring."""
+    import rnnforecast
+
+    lines = ["| name | what it is |", "|---|---|"]
+    for name in rnnforecast.__all__:
+        docstring = " ".join((getattr(rnnforecast, name).__doc__ or "").split("\n\n")[0].split())
+        lines.append(f"| `{name}` | {_cell(docstring)} |")
+    return "\n".join(lines)
+
+
 class Code(NamedTuple):
     """A finding code: its message and the flags of its fix."""
 
