@@ -114,10 +114,8 @@ def make_shop_sales() -> str:
     days = pd.date_range("2023-01-02", periods=500)
     step = np.arange(len(days))
     sales = 200 + 0.15 * step + 40 * np.sin(2 * np.pi * step / 7) + noise.normal(0, 12, len(days))
-    lines = [
-        f"{day:%d.%m.%Y};{value:.2f}".replace(".", ",").replace(",", ".", 2)
-        for day, value in zip(days, sales, strict=True)
-    ]
+    values = [f"{value:.2f}".replace(".", ",") for value in sales]
+    lines = [f"{day:%d.%m.%Y};{value}" for day, value in zip(days, values, strict=True)]
     lines[100] = f"{days[100]:%d.%m.%Y};n/a"
     lines.insert(302, f"{days[301]:%d.%m.%Y};412,50")
     return "\n".join(["Date;Sales", *lines]) + "\n"
