@@ -11,7 +11,7 @@ import pandas as pd
 from rnnforecast.config import DataSettings
 from rnnforecast.data.columns.hive_partitions import common_partitions, partitions_of
 from rnnforecast.data.columns.id_columns import FILE_ID
-from rnnforecast.data.errors import listed, quoted_path, rows_in_words
+from rnnforecast.data.errors import ColumnRef, listed, quoted_path, rows_in_words
 from rnnforecast.data.timestamps.time_column import read_timestamps
 from rnnforecast.data.values.numbers import note_sentinels, parse_numbers
 from rnnforecast.errors import DataError
@@ -95,14 +95,15 @@ def _parse_numeric(
     for place, name in enumerate(names):
         if name in roles.categorical:  # codes follow when the words of all files are known
             continue
-        values, noticed = parse_numbers(frame[name], name=name, path=path, lines_of=lines_of, settings=settings)
+        ref = ColumnRef.in_file(name, path, lines_of)
+        values, noticed = parse_numbers(frame[name], ref, settings=settings)
         if is_lone:
             columns = np.ascontiguousarray(values)[:, None]
         else:
             columns[:, place] = values
         findings += noticed
         if name in roles.target and not any(finding.severity == "error" for finding in noticed):
-            findings += note_sentinels(columns[:, place], name=name, path=path, lines_of=lines_of)
+            findings += note_sentinels(columns[:, place], ref)
     return columns, findings
 
 

@@ -132,7 +132,7 @@ NUMBERS: tuple[Case, ...] = (
 
 PACKED: tuple[Case, ...] = (
     Case("B17", "bytes behind a gzip", text_file(gzip.compress(rows(DAYS).encode()) + b"2024-03-01,7", "rows.csv.gz"),
-         "refused", says=("damaged or cut gzip",), fix=text_file(rows(DAYS), "rows.csv"), fixed_values=VALUES),
+         "refused", says=("damaged or truncated gzip",), fix=text_file(rows(DAYS), "rows.csv"), fixed_values=VALUES),
     Case("B17", "zeros behind a gzip", text_file(gzip.compress(rows(DAYS).encode()) + bytes(512), "rows.csv.gz"),
          "accepted", values=VALUES),
     *(

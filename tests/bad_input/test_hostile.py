@@ -61,7 +61,7 @@ def test_b20_rows_that_unpack_to_more_than_the_named_cap_are_rejected_before_the
     path = _repeated(tmp_path, 1_000_000)
     ended = inspect([path], {"max_bytes": "1MiB"})
     assert ended.code == ExitCode.DATA
-    assert "holds more than 1MiB (8MiB so far or announced)" in ended.text
+    assert "contains more than 1MiB (8MiB so far or announced)" in ended.text
 
 
 def test_b20_a_child_that_runs_out_of_memory_is_a_refusal_not_an_end(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_b27_standard_input_is_read_and_kept_below_the_cap() -> None:
     assert ended.document["assumptions"]["num_rows"] == 30
     refused = with_stdin(ROWS.encode() * 100, lambda: inspect([Path("-")], {"max_bytes": "1KB"}))
     assert refused.code == ExitCode.DATA
-    assert "standard input holds more than 1000B" in refused.text
+    assert "standard input contains more than 1000B" in refused.text
 
 
 def test_b27_a_named_pipe_is_read(tmp_path: Path) -> None:
