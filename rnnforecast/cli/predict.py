@@ -20,7 +20,7 @@ from rnnforecast.options import (
     REFUSE_STALE,
     STORE,
     Engine,
-    RefuseStale,
+    StaleRows,
 )
 
 
@@ -33,7 +33,7 @@ def predict(
     output: str | None,
     attention_output: str | None,
     max_age: str | None,
-    refuse_stale: RefuseStale | None,
+    refuse_stale: StaleRows | None,
     ledger: bool | None,
     store: str | None,
 ) -> None:

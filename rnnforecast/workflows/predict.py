@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from rnnforecast.config import DataSettings
     from rnnforecast.data.series import SeriesSet
-    from rnnforecast.options import Engine, RefuseStale
+    from rnnforecast.options import Engine, StaleRows
     from rnnforecast.progress import Progress
     from rnnforecast.workflows.forecasts.panel import Forecast
 
@@ -58,7 +58,7 @@ class ForecastRequest:
     attention_output: str | Path | None = None
     reading: DataSettings | None = None
     max_age: str | None = None
-    refuse_stale: RefuseStale | None = None
+    refuse_stale: StaleRows | None = None
 
     @property
     def wait(self) -> float:

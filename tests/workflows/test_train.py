@@ -81,7 +81,7 @@ def test_a_win_that_is_required_and_missed_is_an_error_of_its_own_after_storing(
 ) -> None:
     _lose(monkeypatch)
     path = write_days(tmp_path)
-    with pytest.raises(LostToBaselineError, match="a win was required, the verdict is a loss") as caught:
+    with pytest.raises(LostToBaselineError, match="`--require win` was set, but the verdict is a loss") as caught:
         fit(path, require_win=True)
     assert caught.value.exit_code == ExitCode.LOST
     assert "days@1 is stored" in caught.value.message
