@@ -10,6 +10,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import torch
+
 from rnnforecast.data.windows import gather
 from rnnforecast.training.allocator import keep_freed_memory, return_freed_memory
 from rnnforecast.training.state import Fit, Run, ValidationWindows
@@ -62,7 +64,11 @@ def fit_network(
         # forward and backward
         windows = train_windows.sampler.draw(fit.batch_size, run.generator)
         batch = gather(
-            train_windows.flat, windows, context_length=network.context_length, horizon=network.training_horizon
+            train_windows.flat,
+            windows,
+            context_length=network.context_length,
+            horizon=network.training_horizon,
+            xp=torch,
         )
         teacher_forcing = fit.teacher_forcing * (1 - run.step / run.num_steps)
         loss = network.loss(batch, teacher_forcing=teacher_forcing, generator=run.generator)
