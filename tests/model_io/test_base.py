@@ -164,7 +164,7 @@ def test_compared_and_trained_it_has_the_same_scores(tmp_path: Path) -> None:
 
 def test_no_model_may_take_its_name(tmp_path: Path) -> None:
     path = write_days(tmp_path, name="base.csv")
-    with pytest.raises(UsageError, match="`base` is the name of the network that comes with the tool") as caught:
+    with pytest.raises(UsageError, match="`base` is the name of the pretrained model in the package") as caught:
         _train(path)
     assert "--name" in str(caught.value.hint)
     assert not store_of(path).exists()

@@ -25,8 +25,7 @@ from rnnforecast.training.initial_weights import FINE_TUNED, SCRATCH, THETA, ZER
 from rnnforecast.training.recipe import Recipe, choose_recipe, gather_facts
 from rnnforecast.training.split import split_rows
 from tests.training.toy import make_series
-from tests.workflows.toy import days, forecast, wave, write_csv, write_days
-from tests.workflows.voices import (
+from tests.workflows.ensembles import (
     FAST,
     assert_same_weights,
     give_weights,
@@ -35,6 +34,7 @@ from tests.workflows.voices import (
     train_fast,
     write_panel,
 )
+from tests.workflows.toy import days, forecast, wave, write_csv, write_days
 
 NAIVE = {"naive", "seasonal-naive", "drift", "seasonal-drift", "window-mean"}
 

@@ -88,7 +88,7 @@ def test_a_default_horizon_is_cut_to_what_the_rows_have_room_for_and_says_so(tmp
     read = read_series([write_days(tmp_path, 60)], DataSettings())
     assumptions = fit_horizon(replace(read, assumptions=replace(read.assumptions, horizon=30)), DataSettings())
     assert assumptions.horizon == (60 - 8) // 4
-    assert "30 would suit the frequency, the rows have room for 13" in assumptions.reasons["horizon"]
+    assert "30 would suit the frequency, the rows allow 13" in assumptions.reasons["horizon"]
 
 
 def test_a_horizon_the_user_gave_is_never_touched(tmp_path: Path) -> None:
