@@ -1,4 +1,4 @@
-"""Files that are empty, cut, packed, foreign, or laid out unlike others: B01 to B17."""
+"""Files that are empty, cut, packed, foreign, or laid out unlike others."""
 
 from __future__ import annotations
 
@@ -74,12 +74,14 @@ WRONG_CRC = bytearray(gzip.compress(ROWS.encode(), mtime=0))
 WRONG_CRC[-6] ^= 255
 
 CASES: tuple[Case, ...] = (
-    Case("B01", "no bytes", text_file(""), "refused", says=("rows.csv", "is empty")),
-    Case("B01", "header only", text_file("date,y\n"), "refused", says=("rows.csv", "0 data rows")),
-    Case("B02", "utf-8 mark", text_file(BOM + ROWS.encode()), "accepted", says=("byte order mark",), values=VALUES),
-    Case("B02", "utf-16 le", text_file(ROWS.encode("utf-16")), "accepted", says=("UTF-16",), values=VALUES),
+    Case("empty file", "no bytes", text_file(""), "refused", says=("rows.csv", "is empty")),
+    Case("empty file", "header only", text_file("date,y\n"), "refused", says=("rows.csv", "0 data rows")),
     Case(
-        "B02",
+        "encoding", "utf-8 mark", text_file(BOM + ROWS.encode()), "accepted", says=("byte order mark",), values=VALUES
+    ),
+    Case("encoding", "utf-16 le", text_file(ROWS.encode("utf-16")), "accepted", says=("UTF-16",), values=VALUES),
+    Case(
+        "encoding",
         "utf-16 be",
         text_file(b"\xfe\xff" + ROWS.encode("utf-16-be")),
         "accepted",
@@ -87,7 +89,7 @@ CASES: tuple[Case, ...] = (
         values=VALUES,
     ),
     Case(
-        "B03",
+        "encoding",
         "cp1252",
         text_file(CAFE.encode("cp1252")),
         "refused",
@@ -95,9 +97,15 @@ CASES: tuple[Case, ...] = (
         fix={"encoding": "cp1252"},
         fixed_values=VALUES,
     ),
-    Case("B03", "mixed encodings", text_file(MIXED), "refused", says=("mixes encodings", "0xe9 at offset 10", "row 1")),
     Case(
-        "B04",
+        "encoding",
+        "mixed encodings",
+        text_file(MIXED),
+        "refused",
+        says=("mixes encodings", "0xe9 at offset 10", "row 1"),
+    ),
+    Case(
+        "NUL bytes",
         "a nul byte",
         text_file(ROWS.replace("9\n", "9\0\n", 1).encode()),
         "refused",
@@ -105,7 +113,7 @@ CASES: tuple[Case, ...] = (
         fix=text_file(ROWS),
     ),
     Case(
-        "B04",
+        "NUL bytes",
         "utf-16 without mark",
         text_file(ROWS.encode("utf-16-le")),
         "refused",
@@ -113,11 +121,11 @@ CASES: tuple[Case, ...] = (
         fix={"encoding": "utf-16-le"},
         fixed_values=VALUES,
     ),
-    Case("B05", "semicolons", text_file(SEMICOLONS), "accepted", says=("separated by `;`",), values=VALUES),
-    Case("B05", "tabs", text_file(TABBED), "accepted", says=("separated by",), values=VALUES),
-    Case("B05", "pipes", text_file(PIPED), "accepted", says=("separated by `|`",), values=VALUES),
+    Case("delimiter", "semicolons", text_file(SEMICOLONS), "accepted", says=("separated by `;`",), values=VALUES),
+    Case("delimiter", "tabs", text_file(TABBED), "accepted", says=("separated by",), values=VALUES),
+    Case("delimiter", "pipes", text_file(PIPED), "accepted", says=("separated by `|`",), values=VALUES),
     Case(
-        "B05",
+        "delimiter",
         "two delimiters equally likely",
         text_file(BOTH_ROWS),
         "refused",
@@ -125,7 +133,7 @@ CASES: tuple[Case, ...] = (
         fix=text_file(BOTH_ROWS.replace(";", ",")),
     ),
     Case(
-        "B05",
+        "delimiter",
         "two delimiters and the flag",
         text_file(BOTH_ROWS.replace(";", ",x;")),
         "refused",
@@ -133,9 +141,9 @@ CASES: tuple[Case, ...] = (
         says=("invalid delimiter",),
         code=ExitCode.USAGE,
     ),
-    Case("B08", "cells with line ends", text_file(QUOTED), "accepted", values=[float(day) for day in range(1, 31)]),
+    Case("quotes", "cells with line ends", text_file(QUOTED), "accepted", values=[float(day) for day in range(1, 31)]),
     Case(
-        "B08",
+        "quotes",
         "a quote that never closes",
         text_file(OPEN_QUOTE),
         "refused",
@@ -144,7 +152,7 @@ CASES: tuple[Case, ...] = (
         fix=text_file(ROWS),
     ),
     Case(
-        "B08",
+        "quotes",
         "two quotes far apart",
         text_file(
             "".join(
@@ -157,7 +165,7 @@ CASES: tuple[Case, ...] = (
         row=7,
     ),
     Case(
-        "B09",
+        "ragged rows",
         "ragged rows",
         text_file(with_line(5, "2024-01-04,3,4").replace("2024-01-09,8\n", "2024-01-09\n")),
         "refused",
@@ -167,7 +175,7 @@ CASES: tuple[Case, ...] = (
         fixed_values=[*VALUES[:8], float("nan"), *VALUES[9:]],
     ),
     Case(
-        "B09",
+        "ragged rows",
         "ragged rows left out",
         text_file(with_line(5, "2024-01-04,3,4")),
         "repaired",
@@ -175,18 +183,32 @@ CASES: tuple[Case, ...] = (
         says=("row 5", "left out"),
         values=VALUES,
     ),
-    Case("B09", "trailing delimiters", text_file(TRAILING), "repaired", says=("after the last column",), values=VALUES),
     Case(
-        "B10",
+        "ragged rows",
+        "trailing delimiters",
+        text_file(TRAILING),
+        "repaired",
+        says=("after the last column",),
+        values=VALUES,
+    ),
+    Case(
+        "line ends and comments",
         "line ends of three kinds",
         text_file(ROWS.replace("\n", "\r\n", 9).replace("2024-01-20,19\n", "2024-01-20,19\r")),
         "accepted",
         values=VALUES,
     ),
-    Case("B10", "no final line end", text_file(ROWS.rstrip()), "accepted", values=VALUES),
-    Case("B10", "a line sep", text_file("sep=;\n" + SEMICOLONS), "accepted", says=("separated by `;`",), values=VALUES),
+    Case("line ends and comments", "no final line end", text_file(ROWS.rstrip()), "accepted", values=VALUES),
     Case(
-        "B10",
+        "line ends and comments",
+        "a line sep",
+        text_file("sep=;\n" + SEMICOLONS),
+        "accepted",
+        says=("separated by `;`",),
+        values=VALUES,
+    ),
+    Case(
+        "line ends and comments",
         "comments",
         text_file(COMMENTED),
         "refused",
@@ -195,7 +217,7 @@ CASES: tuple[Case, ...] = (
         fixed_values=VALUES,
     ),
     Case(
-        "B10",
+        "line ends and comments",
         "comments in the middle",
         text_file(with_line(10, "# a note")),
         "refused",
@@ -205,7 +227,7 @@ CASES: tuple[Case, ...] = (
         fixed_values=VALUES,
     ),
     Case(
-        "B11",
+        "cut row",
         "a last row cut in the middle",
         text_file(ROWS + "2024-01-3"),
         "refused",
@@ -215,7 +237,7 @@ CASES: tuple[Case, ...] = (
         fixed_values=VALUES,
     ),
     Case(
-        "B12",
+        "header",
         "no header",
         text_file(ROWS.split("\n", 1)[1]),
         "refused",
@@ -224,7 +246,7 @@ CASES: tuple[Case, ...] = (
         fixed_values=VALUES,
     ),
     Case(
-        "B12",
+        "header",
         "no header but a text",
         text_file("".join(f"a,2024-01-{day:02d},{day}\n" for day in range(1, 31))),
         "refused",
@@ -232,7 +254,7 @@ CASES: tuple[Case, ...] = (
         fix={"header": False},
     ),
     Case(
-        "B12",
+        "header",
         "the header again",
         text_file(with_line(16, "date,y")),
         "refused",
@@ -242,7 +264,7 @@ CASES: tuple[Case, ...] = (
         fixed_values=VALUES,
     ),
     Case(
-        "B15",
+        "total row",
         "a total row",
         text_file(ROWS + "Total,435\n"),
         "refused",
@@ -252,7 +274,7 @@ CASES: tuple[Case, ...] = (
         fixed_values=VALUES,
     ),
     Case(
-        "B15",
+        "total row",
         "a total without date",
         text_file(ROWS + ",435\n"),
         "refused",
@@ -260,54 +282,63 @@ CASES: tuple[Case, ...] = (
         row=32,
     ),
     Case(
-        "B16",
+        "wrong file type",
         "gzip named csv",
         text_file(gzip.compress(ROWS.encode())),
         "repaired",
         says=("gzip compressed",),
         values=VALUES,
     ),
-    Case("B16", "csv named parquet", text_file(ROWS, "rows.parquet"), "repaired", says=("`.parquet`",), values=VALUES),
     Case(
-        "B16",
+        "wrong file type",
+        "csv named parquet",
+        text_file(ROWS, "rows.parquet"),
+        "repaired",
+        says=("`.parquet`",),
+        values=VALUES,
+    ),
+    Case(
+        "wrong file type",
         "csv named gz",
         text_file(ROWS, "rows.csv.gz"),
         "repaired",
         says=("not compressed", "`.gz`"),
         values=VALUES,
     ),
-    Case("B16", "an excel workbook", _excel, "refused", says=("an Excel workbook", "export")),
-    Case("B16", "json", text_file('[{"date": "2024-01-01", "y": 1}]'), "refused", says=("JSON", "export")),
-    Case("B16", "sqlite", _sqlite, "refused", says=("an SQLite database", "export")),
-    Case("B17", "a cut gzip", text_file(GZIPPED[:-40], "rows.csv.gz"), "refused", says=("damaged or truncated gzip",)),
+    Case("wrong file type", "an excel workbook", _excel, "refused", says=("an Excel workbook", "export")),
+    Case("wrong file type", "json", text_file('[{"date": "2024-01-01", "y": 1}]'), "refused", says=("JSON", "export")),
+    Case("wrong file type", "sqlite", _sqlite, "refused", says=("an SQLite database", "export")),
     Case(
-        "B17",
+        "compression", "a cut gzip", text_file(GZIPPED[:-40], "rows.csv.gz"), "refused", says=("damaged or truncated gzip",)
+    ),
+    Case(
+        "compression",
         "a cut zstd",
         text_file(_zstd(ROWS.encode() * 50)[:-40], "rows.csv.zst"),
         "refused",
         says=("damaged or truncated zstd",),
     ),
     Case(
-        "B17",
+        "compression",
         "a cut bzip2",
         text_file(bz2.compress(ROWS.encode())[:-20], "rows.csv.bz2"),
         "refused",
         says=("damaged or truncated bzip2",),
     ),
     Case(
-        "B17",
+        "compression",
         "a cut xz",
         text_file(lzma.compress(ROWS.encode())[:-20], "rows.csv.xz"),
         "refused",
         says=("damaged or truncated xz",),
     ),
-    Case("B17", "a wrong checksum", text_file(bytes(WRONG_CRC), "rows.csv.gz"), "refused", says=("damaged",)),
-    Case("B17", "zstd", text_file(_zstd(ROWS.encode()), "rows.csv.zst"), "accepted", values=VALUES),
-    Case("B17", "bzip2", text_file(bz2.compress(ROWS.encode()), "rows.csv.bz2"), "accepted", values=VALUES),
-    Case("B17", "xz", text_file(lzma.compress(ROWS.encode()), "rows.csv.xz"), "accepted", values=VALUES),
-    Case("B17", "zip of one file", _zip({"rows.csv": ROWS}), "accepted", values=VALUES),
+    Case("compression", "a wrong checksum", text_file(bytes(WRONG_CRC), "rows.csv.gz"), "refused", says=("damaged",)),
+    Case("compression", "zstd", text_file(_zstd(ROWS.encode()), "rows.csv.zst"), "accepted", values=VALUES),
+    Case("compression", "bzip2", text_file(bz2.compress(ROWS.encode()), "rows.csv.bz2"), "accepted", values=VALUES),
+    Case("compression", "xz", text_file(lzma.compress(ROWS.encode()), "rows.csv.xz"), "accepted", values=VALUES),
+    Case("compression", "zip of one file", _zip({"rows.csv": ROWS}), "accepted", values=VALUES),
     Case(
-        "B17",
+        "compression",
         "zip of two files",
         _zip({"a.csv": ROWS, "b.csv": ROWS}),
         "refused",
@@ -315,14 +346,14 @@ CASES: tuple[Case, ...] = (
         fix=_zip({"a.csv": ROWS}),
     ),
     Case(
-        "B17",
+        "compression",
         "a bomb",
         text_file(_zstd(b"0" * 100_000_000), "rows.csv.zst"),
         "refused",
         says=("times its own", "bomb", "--max-bytes"),
     ),
     Case(
-        "B17",
+        "compression",
         "above a cap that was named",
         text_file(gzip.compress(ROWS.encode() * 50), "rows.csv.gz"),
         "refused",
