@@ -309,7 +309,11 @@ CASES: tuple[Case, ...] = (
     Case("wrong file type", "json", text_file('[{"date": "2024-01-01", "y": 1}]'), "refused", says=("JSON", "export")),
     Case("wrong file type", "sqlite", _sqlite, "refused", says=("an SQLite database", "export")),
     Case(
-        "compression", "a cut gzip", text_file(GZIPPED[:-40], "rows.csv.gz"), "refused", says=("damaged or truncated gzip",)
+        "compression",
+        "a cut gzip",
+        text_file(GZIPPED[:-40], "rows.csv.gz"),
+        "refused",
+        says=("damaged or truncated gzip",),
     ),
     Case(
         "compression",
