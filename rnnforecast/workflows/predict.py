@@ -11,6 +11,7 @@ import numpy as np
 
 from rnnforecast.config import Settings
 from rnnforecast.data.covariates.calendar import is_generated
+from rnnforecast.data.files.overwrite import Owned, check_outputs
 from rnnforecast.data.sources import stem_of
 from rnnforecast.data.write import DEFAULT_WAIT, check_output, output_kind, shown_output, write_forecasts
 from rnnforecast.errors import DataError
@@ -19,6 +20,7 @@ from rnnforecast.json_values import timestamp_to_json
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.model_io.base import BASE
 from rnnforecast.store.ledger import LEDGER_LEVELS
+from rnnforecast.store.registry import default_store
 from rnnforecast.workflows.forecasts.attention import write_attention
 from rnnforecast.workflows.forecasts.panel import forecast_series
 from rnnforecast.workflows.forecasts.table import forecast_frame, make_previews
@@ -114,6 +116,7 @@ def forecast_request(
         output_kind(request.attention_output)  # weights are written to files only
         check_output(request.attention_output)
     loaded = load(model, data=data, store=store, reading=request.reading, horizon=wanted.data.horizon)
+    _check_outputs(request, Files.of(data), loaded, model=model, store=store)
     stale = check_age(loaded.series, age)
     reject_stale((*loaded.findings, *stale), request.refuse_stale or ("none" if Files.of(data).rows else "shrunk"))
     steps = wanted.data.horizon or loaded.manifest.horizon
@@ -227,6 +230,19 @@ def _notes(loaded: LoadedModel, horizon: int, forecast: Forecast) -> list[str]:
     ):
         notes.append(f"the ensemble lost to `{method}` on the test windows, so `{method}` is served")
     return notes
+
+
+def _check_outputs(
+    request: Request, files: Files, loaded: LoadedModel, *, model: str | None, store: str | Path | None
+) -> None:
+    """Check that no output is a file that is read or owned here. Raises UsageError."""
+    stored = loaded.manifest.input
+    owned: list[Owned] = [("the data", path) for path in files.rows or stored.paths]
+    owned += [("the covariates known ahead", path) for path in files.known_ahead or stored.future_paths]
+    owned.append(("the store", store or default_store()))
+    if model is not None and Path(model).is_file():
+        owned.append(("the model", model))
+    check_outputs({"--output": request.output, "--attention-output": request.attention_output}, owned)
 
 
 def _weights_note(weights: Mapping[str, float]) -> str:

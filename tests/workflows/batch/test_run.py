@@ -188,9 +188,9 @@ def test_a_forecast_is_never_written_over_its_data_or_among_it(workplace: Path) 
     (workplace / "rows" / "1.csv").write_bytes(before)
     (workplace / "rows" / "out.csv").write_bytes(before)
     among = _forecast("among", data="rows/*.csv").replace('"among.csv"', '"rows/out.csv"')
-    result = batch(_write(workplace, over, among))
-    assert [job.exit_code for job in result.jobs] == [2, 2]
-    assert "is among the data of the job" in str(result.jobs[1].error)
+    with pytest.raises(UsageError, match="2 errors") as caught:
+        batch(_write(workplace, over, among))
+    assert "would be read as the data of job `among` the next time" in caught.value.message
     assert (workplace / "good.csv").read_bytes() == before
 
 
@@ -430,3 +430,27 @@ def test_series_left_out_by_name_make_a_job_partial_and_the_others_are_written(w
     assert (done.status, done.exit_code, result.exit_code) == ("partial", 3, 3)
     assert "short" in str(done.error)
     assert {line.split(",")[0] for line in (workplace / "p.csv").read_text().splitlines()[1:]} == {"long"}
+
+
+def test_an_output_over_the_data_of_another_job_stops_the_run_before_it_begins(workplace: Path) -> None:
+    rows = (workplace / "good.csv").read_bytes()
+    jobs = _forecast("a").replace('output = "a.csv"', f'output = "{workplace}/./good.csv"'), _forecast("b")
+    with pytest.raises(UsageError, match=r"line 5: the `output` of job `a` .* would overwrite the data of job `a`"):
+        batch(_write(workplace, *jobs))
+    assert (workplace / "good.csv").read_bytes() == rows
+
+
+@pytest.mark.parametrize("option", ["metrics_file", "events"])
+@pytest.mark.parametrize(
+    ("name", "what"), [("good.csv", "the data"), ("nightly.toml", "the jobs file"), ("a.csv", "the output of job `a`")]
+)
+def test_files_of_the_run_touch_nothing_that_a_job_reads_or_writes(
+    workplace: Path, option: str, name: str, what: str
+) -> None:
+    path, target = _write(workplace, _forecast("a")), workplace / name
+    (workplace / "a.csv").write_text("kept", encoding="utf-8")
+    before = target.read_bytes()
+    options = Options(events=target) if option == "events" else Options(metrics_file=target)
+    with pytest.raises(UsageError, match=f"would overwrite {what}"):
+        batch(path, options=options)
+    assert target.read_bytes() == before
