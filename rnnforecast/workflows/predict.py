@@ -233,7 +233,7 @@ def _notes(loaded: LoadedModel, horizon: int, forecast: Forecast) -> list[str]:
 
 
 def _check_outputs(
-    request: Request, files: Files, loaded: LoadedModel, *, model: str | None, store: str | Path | None
+    request: ForecastRequest, files: Files, loaded: LoadedModel, *, model: str | None, store: str | Path | None
 ) -> None:
     """Check that no output is a file that is read or owned here. Raises UsageError."""
     stored = loaded.manifest.input
