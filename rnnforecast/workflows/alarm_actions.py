@@ -112,7 +112,7 @@ def alarm_facts(result: ScoreResult, exit_code: ExitCode, *, store: str | Path |
         "ALARM": ",".join(result.alarms),
         "EXIT_CODE": int(exit_code),
         "MODEL": result.name,
-        "VERSIONS": ",".join(map(str, result.watched_versions)),
+        "VERSIONS": ",".join(map(str, result.tested_versions)),
         "DATA": os.pathsep.join(result.paths),
         "POLICY": result.policy,
         "MASE": live.get("mase"),

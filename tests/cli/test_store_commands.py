@@ -153,7 +153,7 @@ def test_an_unknown_model_ends_with_code_12_and_names_those_there_are(run: RunCo
     assert "did you mean `prices`?" in ended.err
 
 
-def test_doctor_ends_with_code_1_if_a_check_fails(run: RunCommand, tmp_path: Path) -> None:
+def test_doctor_ends_with_code_1_when_a_check_fails(run: RunCommand, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     ended = run("doctor", "--store", str(tmp_path / "file" / "store"))
     assert (ended.code, ended.out.startswith("Some checks failed")) == (1, True)

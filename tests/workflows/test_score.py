@@ -156,12 +156,12 @@ def test_forecasts_of_every_version_are_scored_and_those_of_the_newest_tested(tm
     keep_forecasts(path, values, cutoffs=range(10, 60), errors=0.9, naive_error=0.3, version=1)
     keep_forecasts(path, values, cutoffs=range(60, 80), errors=0.1, naive_error=0.3, version=2)
     result = scored(path)
-    assert (result.versions, result.watched_versions) == ((1, 2), (2,))
+    assert (result.versions, result.tested_versions) == ((1, 2), (2,))
     assert watch(result, "naive")["num_units"] == 20
     assert result.alarms == ()
     assert scored(path, "days@1").alarms == ("naive",)
     every = scored(path, all_versions=True)
-    assert every.watched_versions == (1, 2)
+    assert every.tested_versions == (1, 2)
     assert watch(every, "naive")["num_units"] == 70
 
 
