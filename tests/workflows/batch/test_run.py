@@ -16,6 +16,7 @@ import pytest
 
 from rnnforecast.errors import ExitCode, LockedError, OutputError, UsageError
 from rnnforecast.store.files import lock
+from rnnforecast.workflows.batch.check import check_jobs
 from rnnforecast.workflows.batch.execution.scheduler import Scheduler
 from rnnforecast.workflows.batch.jobs_file.read import read_jobs
 from rnnforecast.workflows.batch.records import recorder
@@ -394,7 +395,7 @@ def test_a_file_that_shrank_fails_its_job_and_trains_no_new_version(workplace: P
         result = batch(_write(workplace, job + more)).jobs[0]
         assert (result.status, result.exit_code, result.trained) == ("failed", ExitCode.STALE, False)
         assert result.error is not None
-        assert "the file shrank: the rows end with 2024-03-19" in result.error.message
+        assert "the file shrank: the rows end at 2024-03-19" in result.error.message
     assert (workplace / "g.csv").read_bytes() == before
     accepted = batch(_write(workplace, job + 'refuse_stale = "none"\n')).jobs[0]
     assert (accepted.status, accepted.model) == ("done", "good@1")
@@ -454,3 +455,17 @@ def test_files_of_the_run_touch_nothing_that_a_job_reads_or_writes(
     with pytest.raises(UsageError, match=f"would overwrite {what}"):
         batch(path, options=options)
     assert target.read_bytes() == before
+
+
+def test_no_secret_of_a_job_is_recorded(workplace: Path) -> None:
+    """A token in a URL and in the arguments of an alarm: neither plan, log, ledger nor events contain it."""
+    url = "https://user:canary1@127.0.0.1:9/rows.csv?token=canary2"
+    alarm = f'on_alarm = ["echo", "{url}", "--token", "canary3"]'
+    path = _write(workplace, _forecast("a", data=url, more=alarm))
+    plan = json.dumps(check_jobs(path).to_dict())
+    result = batch(path, options=Options(events=workplace / "events.jsonl"))
+    assert result.jobs[0].alarm == "succeeded"
+    kept = [plan, json.dumps(result.to_dict()), (workplace / "events.jsonl").read_text()]
+    kept += [file.read_text() for file in state_folder(read_jobs(path)).rglob("*") if file.is_file()]
+    assert "https://user:***@127.0.0.1:9/rows.csv?***" in plan
+    assert [text for text in kept if "canary" in text] == []
