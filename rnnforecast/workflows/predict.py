@@ -222,8 +222,8 @@ def _notes(loaded: LoadedModel, horizon: int, forecast: Forecast) -> list[str]:
     trained = loaded.manifest.horizon
     if horizon > trained and method != BASE:
         notes.append(
-            f"trained for {trained} steps, forecast for {horizon}: the steps beyond are forecast recursively, "
-            "each block from the medians of the previous one"
+            f"trained for {trained} steps, forecast for {horizon}: beyond them the last season goes on, "
+            "with intervals widened as differences grow in the history"
         )
     if method not in (ENSEMBLE, BASE) and not any(
         note.startswith(f"`{method}` is served in place of") for note in loaded.notes
