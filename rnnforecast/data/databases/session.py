@@ -136,15 +136,19 @@ def use_session(address: Address, action: Callable[[Session], Result], *, writes
             return action(session)
 
     verb = "was not written" if writes else "cannot be read"
-    busy = "E_OUT_BUSY" if writes else "E_INPUT_BUSY"
     try:
         return retry_while_busy(attempt, seconds=wait)
     except BusyError as error:
-        hint = "run it again later, or wait longer, such as `--wait 10m`" + "; nothing was changed" * writes
-        raise TryLaterError(f"{address.shown} {verb}: {error} (waited {wait:g} s)", hint=hint, code=busy) from None
+        raise TryLaterError(
+            f"{address.shown} {verb}: {error} (waited {wait:g} s)",
+            hint="run it again later, or wait longer, such as `--wait 10m`" + "; nothing was changed" * writes,
+            code="E_OUT_BUSY" if writes else "E_INPUT_BUSY",
+        ) from None
     except FailedError as error:
-        failure, code = OutputError if writes else InputError, busy.replace("BUSY", error.code)
-        raise failure(f"{address.shown} {verb}: {error}", hint=error.hint, code=code) from None
+        message = f"{address.shown} {verb}: {error}"
+        if writes:
+            raise OutputError(message, hint=error.hint, code=f"E_OUT_{error.code}") from None
+        raise InputError(message, hint=error.hint, code=f"E_INPUT_{error.code}") from None
 
 
 @contextmanager
