@@ -37,8 +37,11 @@ ALLOWED = {
 }
 
 
-#: File -> texts that it needs: keys of model files written by earlier versions.
+#: File -> texts that it needs: words in names of users' columns, keys of earlier versions.
 KEPT = {
+    "rnnforecast/data/columns/id_columns.py": ("origin",),
+    "rnnforecast/data/columns/profiles.py": ("stamp",),
+    "rnnforecast/data/timestamps/numeric.py": ("stamp",),
     "rnnforecast/config.py": ("theta_share",),
     "rnnforecast/store/manifest.py": ("shares", "theta_share", "network-alone"),
 }

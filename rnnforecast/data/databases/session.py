@@ -1,4 +1,4 @@
-"""The part that all databases share: a session with one transaction, retries, and the errors of the libraries.
+"""The common part of all databases: a session with one transaction, retries, and the errors of the libraries.
 
 A library's errors become `BusyError` (a retry may succeed) or `FailedError` (it will not).
 """
