@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -248,7 +249,7 @@ def _report(
         served=served,
         num_windows=trained.split.num_windows,
         seconds=trained.seconds,
-        notes=_notes(trained, settings, read.series),
+        notes=(*_notes(trained, settings, read.series), *_zero_shot_note(trained.judgement, read.paths[0])),
     )
 
 
@@ -283,6 +284,20 @@ def _describe(trained: Trained) -> list[dict[str, JSONValue]]:
         }
         for member, fit in zip(trained.fitted.recipe.members, trained.fitted.fits, strict=True)
     ]
+
+
+def _zero_shot_note(judgement: Judgement, path: str) -> tuple[str, ...]:
+    """Say so where `base`, without training, had a smaller error on the test windows than what was trained."""
+    metrics = judgement.metrics()
+    if BASE not in metrics:
+        return ()
+    ours, theirs = (float(str(metrics[method]["mase"])) for method in (ENSEMBLE, BASE))
+    if not theirs < ours:
+        return ()
+    return (
+        f"`{BASE}` without training has the smaller error on the test windows (MASE {theirs:.3g}, trained {ours:.3g}): "
+        f"`rnnforecast predict {BASE} --data {shlex.quote(path)}` forecasts by it",
+    )
 
 
 def _notes(trained: Trained, settings: Settings, series: SeriesSet) -> tuple[str, ...]:

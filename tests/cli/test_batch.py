@@ -100,7 +100,8 @@ def test_check_names_every_error_of_file_and_disk_and_exits_with_2(workplace: Pa
         "folder is a folder",
         "did you mean `good`?",
         "no/5.csv",
-        "its `output` is data of job `model`",
+        "the `output` of job `loop`",
+        "would overwrite the data of job `model`",
     ):
         assert words in shown.err
 

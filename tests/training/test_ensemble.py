@@ -96,7 +96,7 @@ def test_a_series_too_short_for_one_window_is_refused_with_the_numbers() -> None
 
 def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(ResourceError, match="device `cuda` is not there"):
+    with pytest.raises(ResourceError, match="device `cuda` is not available"):
         choose_device("cuda")
 
 

@@ -57,7 +57,7 @@ def test_a_file_name_no_model_may_have_still_names_its_model(tmp_path: Path) -> 
 
 
 def test_a_window_longer_than_the_rows_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="`context_length` 5000 is longer than what there is to learn from"):
+    with pytest.raises(UsageError, match="`context_length` 5000 is longer than the longest series to train on"):
         fit(write_days(tmp_path), context_length=5_000)
 
 
