@@ -16,6 +16,7 @@ import numpy as np
 from rnnforecast.data.windows import WindowBatch, Windows, gather
 from rnnforecast.errors import DivergedError, UsageError
 from rnnforecast.inference.engine import forecast_windows
+from rnnforecast.inference.far_horizons import extend_forecast
 from rnnforecast.inference.forecaster import attention_weights
 from rnnforecast.members import PretrainedSettings
 
@@ -118,26 +119,21 @@ def forecast_blocks(
     horizon: int,
     engine: Engine = forecast_windows,
 ) -> FloatArray:
-    """Forecast any horizon with one network: block after block, each fed the medians of the one before: [W, H, Q].
-
-    The spread at the end of a block is carried into the next in quadrature, as errors of a path add up.
-    """
-    num_blocks = -(-horizon // member.horizon)
-    batch = gather(flat, windows, context_length=member.context_length, horizon=num_blocks * member.horizon)
-    median = member.quantile_levels.index(0.5)
-    blocks: list[FloatArray] = []
-    carried: FloatArray | None = None
-    for _ in range(num_blocks):
-        block = engine(member, tensors, _first_block(batch, member))  # [W, H, Q]
-        centre = block[..., median : median + 1]
-        with np.errstate(invalid="ignore"):  # an infinite forecast becomes NaN, which the caller refuses by name
-            spread = block - centre
-        if carried is not None:
-            spread = np.sign(spread) * np.hypot(spread, carried)
-        carried = spread[:, -1:, :]
-        blocks.append(centre + spread)
-        batch = _slide(batch, centre[..., 0], member)
-    return np.concatenate(blocks, axis=1)[:, :horizon]
+    """Forecast any horizon with one network in one pass: [W, H, Q]; what lies beyond it is never fed back to it."""
+    batch = gather(flat, windows, context_length=member.context_length, horizon=member.horizon)
+    first = engine(member, tensors, batch)  # [W, H, Q]
+    if horizon <= member.horizon:
+        return first[:, :horizon]
+    # a model file keeps so many rows of each series: a forecast is the same with and without the data file
+    longer = gather(flat, windows, context_length=THETA_CONTEXTS * member.context_length, horizon=1)
+    return extend_forecast(
+        first,
+        np.asarray(longer.past_target, dtype=np.float64),
+        np.asarray(longer.past_observed),
+        horizon=horizon,
+        season_length=member.season_length,
+        median=member.quantile_levels.index(0.5),
+    )
 
 
 def split_voices(ensemble: Ensemble) -> list[Ensemble]:
@@ -241,28 +237,3 @@ def _batches(windows: Windows, num_steps: int) -> Iterator[Windows]:
     size = min(MOST_WINDOWS, max(FEWEST_WINDOWS, BATCH_STEPS // num_steps))
     for start in range(0, len(windows), size):
         yield windows.select(slice(start, start + size))
-
-
-def _first_block(batch: WindowBatch, member: Member) -> WindowBatch:
-    horizon, both = member.horizon, member.context_length + member.horizon
-    return replace(
-        batch,
-        future_target=batch.future_target[:, :horizon],
-        future_observed=batch.future_observed[:, :horizon],
-        future_covariates=batch.future_covariates[:, :both],
-    )
-
-
-def _slide(batch: WindowBatch, forecast: FloatArray, member: Member) -> WindowBatch:
-    """Move a window one block on: forecasts stand for the past, its last past covariates are repeated."""
-    steps, context = forecast.shape[1], member.context_length
-    repeated = np.repeat(batch.past_covariates[:, -1:], steps, axis=1)
-    return replace(
-        batch,
-        past_target=np.concatenate([batch.past_target, forecast], axis=1)[:, -context:],
-        past_observed=np.concatenate([batch.past_observed, np.ones_like(forecast, dtype=bool)], axis=1)[:, -context:],
-        past_covariates=np.concatenate([batch.past_covariates, repeated], axis=1)[:, -context:],
-        future_target=batch.future_target[:, steps:],
-        future_observed=batch.future_observed[:, steps:],
-        future_covariates=batch.future_covariates[:, steps:],
-    )

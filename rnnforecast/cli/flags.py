@@ -377,7 +377,7 @@ FORECAST_FLAGS = (
     Flag(
         "horizon",
         int,
-        "steps to forecast: fewer than trained are cut, more are fed back (default: as trained)",
+        "steps to forecast: fewer than trained are cut, more go on from there (default: as trained)",
         EVALUATION,
         metavar="STEPS",
     ),
