@@ -159,7 +159,7 @@ def _measure_drift(history: FloatArray, season: int) -> _Drift:
         size = np.abs(mean) / np.where(deviation > 0, deviation, np.inf)
         size = np.where((deviation == 0) & (mean != 0), np.inf, size)
         agreed = np.clip((size - NO_DRIFT) / (SURE_DRIFT - NO_DRIFT), 0, 1)
-        share[rows] = np.where(seen.any(axis=2).all(axis=1), agreed, 0)
+        share[rows] = np.where(np.all(seen.any(axis=2), axis=1), agreed, 0)
         slope[rows], error[rows] = mean / stretch, deviation / stretch
     return _Drift(share, slope, error)
 
@@ -192,4 +192,4 @@ def _measure_power(history: FloatArray, season: int) -> FloatArray:
         spreads.append(0.5 * np.log(np.where(variance > 0, variance, 1.0)))
     distance = np.log(lags) - np.log(lags).mean()
     power = (np.stack(spreads, axis=1) * distance).sum(axis=1) / (distance**2).sum()
-    return np.clip(power, 0, LARGEST_POWER)
+    return np.asarray(np.clip(power, 0, LARGEST_POWER))
