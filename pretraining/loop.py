@@ -125,10 +125,12 @@ class Run:
         load(self.network, groups, "network", path)
         load(self.average, groups, "average", path)
         state: dict[int, dict[str, torch.Tensor]] = {}
-        for key, value in groups["optimiser"].items():
+        for key, value in groups.get("optimiser", {}).items():
             index, name = key.split(".", 1)
             state.setdefault(int(index), {})[name] = value
-        self.optimiser.load_state_dict({"state": state, "param_groups": self.optimiser.state_dict()["param_groups"]})
+        if state:
+            groups_now = self.optimiser.state_dict()["param_groups"]
+            self.optimiser.load_state_dict({"state": state, "param_groups": groups_now})
         self.seconds, self.series = float(groups["progress"]["seconds"]), int(groups["progress"]["series"])
 
 
@@ -187,7 +189,7 @@ def batch_loss(network: BaseNetwork, batch: TrainingBatch, device: torch.device)
         past = read_past(torch, values, observed)
         reading = read_segments(torch, past, batch.clock, end=batch.end)
         about = read_leads(torch, past, batch.clock, reading, positions, leads)
-    outputs = network(reading, about, positions, leads.float() / batch.clock.segment_length)
+    outputs = network(reading, about, positions, leads, batch.clock)
     return lead_loss(
         outputs, past, batch.clock, reading, positions, leads, network.sizes.quantile_levels
     )

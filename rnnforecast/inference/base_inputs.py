@@ -25,13 +25,21 @@ NUM_BINS = 24
 #: Newest steps that the head reads one by one, and those of them that it may repeat.
 NUM_NEWEST, NUM_REPEATED = 32, 8
 NUM_SLOTS = 3
-#: Cycles of a season looked back at one by one, and as means over neighbouring steps.
-NUM_CYCLES, NUM_SMOOTHED = 6, 2
-NUM_CANDIDATES = NUM_CYCLES + NUM_SMOOTHED
+#: Cycles of a season that are candidates one by one, and those that are means: of cycles 5 to 8, 9 to 16, 17 to 32.
+NUM_SINGLE, GROUPS = 4, ((4, 8), (8, 16), (16, 32))
+#: Beside them a mean over neighbouring steps of the last cycles.
+NUM_SMOOTHED = 4
+NUM_CANDIDATES = NUM_SINGLE + len(GROUPS) + 1
+#: Cycles whose mean the newest steps, and the parts of segments, are held against.
+NEWEST_CYCLES, SEGMENT_CYCLES = (8, 4), 3
+#: Seasons that the newest steps are held against.
+NUM_AGAINST = len(NEWEST_CYCLES)
 NUM_SEGMENT_FEATURES = 16
-SEGMENT_INPUTS = 3 * NUM_BINS + NUM_SEGMENT_FEATURES
-#: Numbers about a lead: three of the lead itself, and for each season its candidates and eleven more.
-LEAD_INPUTS = 3 + NUM_SLOTS * (2 * NUM_CANDIDATES + 11)
+SEGMENT_INPUTS = 4 * NUM_BINS + NUM_SEGMENT_FEATURES
+#: Numbers about a lead: seven of the lead itself, and for each season its candidates and eleven more.
+LEAD_INPUTS = 7 + NUM_SLOTS * (2 * NUM_CANDIDATES + 11)
+#: Numbers of the newest steps: values, which are known, and how they differ from the same phase of each season.
+NEWEST_INPUTS = (2 + NUM_AGAINST) * NUM_NEWEST
 INPUT_LIMIT = 10.0
 SCALE_DECAY = 0.85
 SMALLEST_SCALE = 1e-9
@@ -93,7 +101,7 @@ class Reading:
 class LeadReading:
     """What the head reads for leads after some positions."""
 
-    newest: Array  # [B, P, 2 * NUM_NEWEST] float32: values, newest last, and which are known
+    newest: Array  # [B, P, 2 + NUM_AGAINST, NUM_NEWEST] float32: values, newest last; which are known; differences
     leads: Array  # [B, P, L, LEAD_INPUTS] float32
     candidates: Array  # [B, P, L, S, K] float32 what the seasons before the lead were, 0 where unknown
     known: Array  # [B, P, L, S, K] float32
@@ -143,6 +151,7 @@ def read_segments(xp: ModuleType, past: Past, clock: Clock, *, end: int | None =
     parts = [
         *_bins(xp, past, ends, clock.segment_length, level, scale),
         _upcoming(xp, past, ends, clock.segment_length, lag, scale),
+        _differences(xp, past, clock, ends, scale),
         _segment_features(xp, past, clock, level, scale, spread, known, filled, ends),
     ]
     return Reading(
@@ -240,6 +249,27 @@ def _upcoming(
     return xp.clip(values, -INPUT_LIMIT, INPUT_LIMIT) * cast(xp, count > 0, xp.float64)
 
 
+def _differences(xp: ModuleType, past: Past, clock: Clock, ends: Array, scale: Array) -> Array:
+    """Return how the parts of each segment differ from the main season before: [B, T, NUM_BINS], levels taken off."""
+    edges = ends[:, None] - _edges(xp, past.values, clock.segment_length)[None, :]
+    own, count = _means(xp, past, edges[:, :-1], edges[:, 1:])
+    season = clock.main_season
+    if season <= 1:
+        return xp.zeros_like(own)
+    whole, _ = _means(xp, past, ends - round(season), ends)
+    total, number = xp.zeros_like(own), xp.zeros_like(own)
+    for cycle in range(1, SEGMENT_CYCLES + 1):
+        back, further = round(season * cycle), round(season * (cycle + 1))
+        mean, seen = _means(xp, past, edges[:, :-1] - back, edges[:, 1:] - back)
+        level, _ = _means(xp, past, ends - further, ends - back)
+        known = cast(xp, seen > 0, xp.float64)
+        total = total + (mean - level[:, :, None]) * known
+        number = number + known
+    usual = total / xp.where(number > 0, number, 1.0)
+    values = (own - whole[:, :, None] - usual) / scale[:, :, None]
+    return xp.clip(values, -INPUT_LIMIT, INPUT_LIMIT) * cast(xp, (count > 0) & (number > 0), xp.float64)
+
+
 def _zeros_like_bins(xp: ModuleType, like: Array) -> Array:
     return cast(xp, arange_like(xp, like, NUM_BINS) * 0, xp.float64)
 
@@ -300,12 +330,15 @@ def read_leads(
         xp.log(1.0 + lead / clock.segment_length) / 2.0,
         xp.clip(lead / clock.segment_length, 0, 40.0) / 10.0,
     ]
+    for harmonic in (2, 3):
+        angle = 2.0 * math.pi * harmonic * lead / clock.main_season
+        own += [xp.sin(angle) * float(clock.main_season > 1), xp.cos(angle) * float(clock.main_season > 1)]
     batch = xp.zeros_like(scale)[:, :, None] + 1.0  # [B, P, 1]
     features = [xp.stack(own, -1)[None] * batch[..., None]]
     candidates, knowns = [], []
     for slot in range(NUM_SLOTS):
         if slot < len(clock.seasons):
-            values, known, about = _season(xp, past, clock.seasons[slot], ends, leads, scale)
+            values, known, about = _season(xp, past, clock, slot, ends, leads, scale)
         else:
             values = batch[..., None] * (lead * 0)[None, :, :, None] + xp.zeros_like(_candidates_axis(xp, lead))
             known, about = values, None
@@ -313,7 +346,7 @@ def read_leads(
         knowns.append(known)
         features += [values, known, _about(xp, values, known) if about is None else about]
     return LeadReading(
-        newest=cast(xp, _newest(xp, past, ends, level, scale), xp.float32),
+        newest=cast(xp, _newest(xp, past, clock, ends, level, scale), xp.float32),
         leads=cast(xp, xp.concatenate(features, -1), xp.float32),
         candidates=cast(xp, xp.stack(candidates, 3), xp.float32),
         known=cast(xp, xp.stack(knowns, 3), xp.float32),
@@ -329,41 +362,74 @@ def _about(xp: ModuleType, values: Array, known: Array) -> Array:
     return xp.concatenate([values, known], -1)[..., :11] * 0.0
 
 
-def _newest(xp: ModuleType, past: Past, ends: Array, level: Array, scale: Array) -> Array:
-    """Return the newest steps before each end and which are known: [B, P, 2 NUM_NEWEST]."""
+def _newest(xp: ModuleType, past: Past, clock: Clock, ends: Array, level: Array, scale: Array) -> Array:
+    """Return the newest steps before each end: [B, P, 2 + NUM_AGAINST, NUM_NEWEST].
+
+    Values, which are known, and how they differ from the mean of the cycles before at the same phase.
+    """
     index = ends[:, None] - NUM_NEWEST + integers(xp, arange_like(xp, past.values, NUM_NEWEST))[None, :]
     inside = cast(xp, index >= 0, xp.float64)
     index = xp.clip(index, 0, None)
     known = past.observed[:, index] * inside[None]
-    values = (past.values[:, index] - level[:, :, None]) / scale[:, :, None]
-    return xp.concatenate([xp.clip(values, -INPUT_LIMIT, INPUT_LIMIT) * known, known], -1)
+    size = scale[:, :, None]
+    parts = [xp.clip((past.values[:, index] - level[:, :, None]) / size, -INPUT_LIMIT, INPUT_LIMIT) * known, known]
+    for slot, cycles in enumerate(NEWEST_CYCLES):
+        if slot >= len(clock.seasons):
+            parts.append(xp.zeros_like(known))
+            continue
+        season = clock.seasons[slot]
+        numbers = cast(xp, arange_like(xp, past.values, cycles + 2), xp.float64)
+        back = integers(xp, xp.floor(season * numbers + 0.5))
+        borders = ends[:, None] - back[None, 1:]
+        mean, _ = _means(xp, past, borders[:, 1:], borders[:, :-1])  # of all cycles before the newest
+        earlier = index[..., None] - back[1:-1]  # [P, R, cycles]
+        seen = past.observed[:, xp.clip(earlier, 0, None)] * cast(xp, earlier >= 0, xp.float64)[None]
+        # the step lies in the newest cycle where that is long enough, else some cycles back: levels shift along
+        around = (past.values[:, xp.clip(earlier, 0, None)] - mean[:, :, None, :]) * seen
+        number = seen.sum(-1)
+        usual = around.sum(-1) / xp.where(number > 0, number, 1.0)
+        difference = (past.values[:, index] - level[:, :, None] - usual) / size
+        both = known * cast(xp, number > 0, xp.float64)
+        parts.append(xp.clip(difference, -INPUT_LIMIT, INPUT_LIMIT) * both)
+    return xp.stack(parts, 2)
+
+
+def num_cycles(season: float, slot: int) -> int:
+    """Return how many cycles are looked back at: many of short seasons, which are noisy, few of long ones."""
+    if slot:
+        return 8
+    return 32 if season <= 16 else 16 if season <= 60 else 8
 
 
 def _season(
-    xp: ModuleType, past: Past, season: float, ends: Array, leads: Array, scale: Array
+    xp: ModuleType, past: Past, clock: Clock, slot: int, ends: Array, leads: Array, scale: Array
 ) -> tuple[Array, Array, Array]:
     """Return candidates and which are known [B, P, L, K], and eleven numbers about the season [B, P, L, 11].
 
-    Candidates: the last cycles at the same phase, each around the mean of its cycle, then means over neighbours.
+    Candidates: the last cycles at the same phase, each around the mean of its cycle, one by one or as means of
+    groups, then a mean over neighbours.
     """
+    season = clock.seasons[slot]
+    count = num_cycles(season, slot)
     lead = cast(xp, leads, xp.float64)
     cycles = xp.floor((lead - 1.0) / season) + 1.0  # whole seasons back to before the cutoff
-    numbers = cast(xp, arange_like(xp, past.values, NUM_CYCLES), xp.float64)
-    back = integers(xp, xp.floor(season * (cycles[..., None] + numbers) + 0.5))  # [P, L, K]
+    numbers = cast(xp, arange_like(xp, past.values, count + 1), xp.float64)
+    back = integers(xp, xp.floor(season * (cycles[..., None] + numbers[:-1]) + 0.5))  # [P, L, C]
     index = (ends[:, None] + leads - 1)[..., None] - back
-    borders = ends[:, None] - integers(xp, xp.floor(season * _whole(xp, past.values) + 0.5))[None, :]  # [P, K + 1]
-    mean, seen = _means(xp, past, borders[:, 1:], borders[:, :-1])  # [B, P, K]
-    inside = cast(xp, index >= 0, xp.float64)
+    borders = ends[:, None] - integers(xp, xp.floor(season * numbers + 0.5))[None, :]  # [P, C + 1]
+    mean, seen = _means(xp, past, borders[:, 1:], borders[:, :-1])  # [B, P, C]
     place = xp.clip(index, 0, None)
-    known = past.observed[:, place] * inside[None]
+    known = past.observed[:, place] * cast(xp, index >= 0, xp.float64)[None]
     size = scale[:, :, None, None]
     values = xp.clip((past.values[:, place] - mean[:, :, None, :]) / size, -INPUT_LIMIT, INPUT_LIMIT) * known
-    reach = int(season / 48.0 + 0.5)
-    near = index[..., :NUM_SMOOTHED]
-    high = xp.where(near + reach + 1 < ends[:, None, None], near + reach + 1, ends[:, None, None])
-    smooth, count = _means(xp, past, near - reach, high)
-    smooth_known = cast(xp, count > 0, xp.float64)
-    smooth = xp.clip((smooth - mean[:, :, None, :NUM_SMOOTHED]) / size, -INPUT_LIMIT, INPUT_LIMIT) * smooth_known
+    smooth, smooth_known = _smoothed(xp, past, season, ends, index, mean)
+    candidates, knowns = [values[..., :NUM_SINGLE]], [known[..., :NUM_SINGLE]]
+    for first, last in GROUPS:
+        total, number = values[..., first:last].sum(-1), known[..., first:last].sum(-1)
+        candidates.append((total / xp.where(number > 0, number, 1.0))[..., None])
+        knowns.append(cast(xp, number > 0, xp.float64)[..., None])
+    candidates.append(xp.clip(smooth / scale[:, :, None], -INPUT_LIMIT, INPUT_LIMIT)[..., None])
+    knowns.append(smooth_known[..., None])
     number = known.sum(-1)
     divisor = xp.where(number > 0, number, 1.0)
     average = values.sum(-1) / divisor
@@ -374,7 +440,7 @@ def _season(
     about = [
         average,
         spread,
-        number / NUM_CYCLES,
+        xp.log(1.0 + number) / 3.0,
         xp.sin(angle)[None] * one,
         xp.cos(angle)[None] * one,
         xp.log(1.0 + lead / season)[None] * one / 2.0,
@@ -382,20 +448,31 @@ def _season(
         one * math.log(season) / 4.0,
         cast(xp, cycles, xp.float64)[None] * one / 16.0,
     ]
-    about = xp.concatenate([xp.stack(about, -1), share], -1)
-    return xp.concatenate([values, smooth], -1), xp.concatenate([known, smooth_known], -1), about
+    return (
+        xp.concatenate(candidates, -1),
+        xp.concatenate(knowns, -1),
+        xp.concatenate([xp.stack(about, -1), share], -1),
+    )
 
 
-def _whole(xp: ModuleType, like: Array) -> Array:
-    return cast(xp, arange_like(xp, like, NUM_CYCLES + 1), xp.float64)
+def _smoothed(
+    xp: ModuleType, past: Past, season: float, ends: Array, index: Array, mean: Array
+) -> tuple[Array, Array]:
+    """Return the mean over neighbouring steps of the last cycles [B, P, L], and whether any is known."""
+    reach = int(season / 48.0 + 0.5)
+    near = index[..., :NUM_SMOOTHED]
+    high = xp.where(near + reach + 1 < ends[:, None, None], near + reach + 1, ends[:, None, None])
+    smooth, count = _means(xp, past, near - reach, high)
+    known = cast(xp, count > 0, xp.float64)
+    number = known.sum(-1)
+    total = ((smooth - mean[:, :, None, :NUM_SMOOTHED]) * known).sum(-1)
+    return total / xp.where(number > 0, number, 1.0), cast(xp, number > 0, xp.float64)
 
 
 #: Most segments that are read; a longer past is cut into longer ones, or left unread but for seasons looked up.
 MOST_SEGMENTS = 32
 #: Seasons of seasons by the number of steps of the main one: the week of days and hours, the year of days.
-LONG_SEASONS: dict[int, tuple[float, ...]] = {7: (365.25,)} | {
-    steps: (7.0 * steps,) for steps in (24, 48, 72, 96, 144, 288, 1_440)
-}
+LONG_SEASONS = {7: 365.25} | {steps: 7.0 * steps for steps in (24, 48, 72, 96, 144, 288, 1_440)}
 YEAR_IN_WEEKS = 52.1775
 
 
@@ -405,7 +482,8 @@ def seasons_of(season_length: float) -> tuple[float, ...]:
         return ()
     if season_length == 52:
         return (YEAR_IN_WEEKS,)
-    return (float(season_length), *LONG_SEASONS.get(round(season_length), ()))
+    longer = LONG_SEASONS.get(round(season_length))
+    return (float(season_length),) if longer is None else (float(season_length), longer)
 
 
 def choose_clock(seasons: tuple[float, ...], history_length: int) -> Clock:

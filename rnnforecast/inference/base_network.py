@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.inference.base_inputs import (
+    NUM_AGAINST,
     NUM_CANDIDATES,
     NUM_NEWEST,
     NUM_REPEATED,
@@ -19,6 +20,7 @@ from rnnforecast.inference.base_inputs import (
     LeadReading,
     Reading,
     choose_clock,
+    num_cycles,
     read_leads,
     read_past,
     read_segments,
@@ -81,10 +83,8 @@ def _groups(pasts: Sequence[np.ndarray], seasons: tuple[float, ...], horizon: in
 
 def _reach(clock: Clock) -> int:
     """Return how many steps of the past can matter: the segments, and the cycles that are looked up."""
-    from rnnforecast.inference.base_inputs import NUM_CYCLES
-
-    longest = max(clock.seasons, default=1.0)
-    return max(clock.read_steps, int(longest * (NUM_CYCLES + 1) + longest / 24) + 1, NUM_NEWEST)
+    cycles = [season * (num_cycles(season, slot) + 1) for slot, season in enumerate(clock.seasons)]
+    return max(clock.read_steps, int(max(cycles, default=0)) + 1, NUM_NEWEST)
 
 
 def forecast_batch(
@@ -97,7 +97,7 @@ def forecast_batch(
     leads = np.arange(1, horizon + 1)[None, :]
     about = read_leads(np, read, clock, reading, last, leads)
     state = _trunk(tensors, reading)
-    outputs = _head(tensors, state, about, leads[0] / clock.segment_length)
+    outputs = _head(tensors, state, about, leads[0], clock.segment_length)
     median = outputs.shape[-1] // 2
     centre = outputs[..., median : median + 1]
     outputs = centre + tensors["head.width"].astype(np.float64) * (outputs - centre)
@@ -150,12 +150,17 @@ def _norm(tensors: Tensors, name: str, values: FloatArray) -> FloatArray:
     return normed * tensors[f"{name}.weight"] + tensors[f"{name}.bias"]
 
 
-def _head(tensors: Tensors, state: FloatArray, reading: LeadReading, lead: np.ndarray) -> FloatArray:
-    """Map states [B, d] to quantiles [B, H, Q] in scales around the level; `lead` [H] is in segments."""
-    newest = np.asarray(reading.newest[:, 0], dtype=np.float64)
-    both = np.concatenate([state, newest], -1)
+def _head(
+    tensors: Tensors, state: FloatArray, reading: LeadReading, leads: np.ndarray, segment_length: int
+) -> FloatArray:
+    """Map states [B, d] to quantiles [B, H, Q] in scales around the level; `leads` [H] are steps."""
+    lead = leads / segment_length
+    newest = np.asarray(reading.newest[:, 0], dtype=np.float64)  # [B, 2 + NUM_AGAINST, NUM_NEWEST]
+    both = np.concatenate([state, newest.reshape(len(newest), -1)], -1)
+    own = tensors["head.own_lead"]
     of_state = linear(both, tensors["head.of_state.weight"], tensors["head.of_state.bias"])
-    hidden = np.maximum(of_state[:, None] + linear(reading.leads[:, 0], tensors["head.of_lead.weight"]), 0)
+    of_lead = linear(reading.leads[:, 0], tensors["head.of_lead.weight"]) + own[np.minimum(leads, len(own)) - 1]
+    hidden = np.maximum(of_state[:, None] + of_lead, 0)
     hidden = hidden * (1 + linear(both, tensors["head.stress.weight"], tensors["head.stress.bias"])[:, None])
     hidden = hidden + np.maximum(linear(hidden, tensors["head.inner.weight"], tensors["head.inner.bias"]), 0)
     outputs = linear(hidden, tensors["head.output.weight"], tensors["head.output.bias"])
@@ -176,9 +181,10 @@ def _mixed(weights: FloatArray, reading: LeadReading, newest: FloatArray) -> Flo
     seasons = weights[..., :split].reshape(*weights.shape[:2], NUM_SLOTS, NUM_CANDIDATES + 1)
     shares = softmax(seasons[..., :-1]) * reading.known[:, 0]
     mean = (shares * reading.candidates[:, 0]).sum(-1) / (shares.sum(-1) + 1e-6)
-    last = weights[..., split:]
-    share = softmax(last[..., :-1]) * newest[:, None, -NUM_REPEATED:]
-    values = newest[:, None, NUM_NEWEST - NUM_REPEATED : NUM_NEWEST]
-    repeated: FloatArray = (share * values).sum(-1) / (share.sum(-1) + 1e-6)
-    total: FloatArray = (seasons[..., -1] * mean).sum(-1) + last[..., -1] * repeated
+    last = weights[..., split:].reshape(*weights.shape[:2], 1 + NUM_AGAINST, NUM_REPEATED + 1)
+    steps = newest[:, None, :, -NUM_REPEATED:]
+    values = np.concatenate([steps[:, :, :1], steps[:, :, 2:]], 2)
+    share = softmax(last[..., :-1]) * steps[:, :, 1:2]
+    repeated = (share * values).sum(-1) / (share.sum(-1) + 1e-6)
+    total: FloatArray = (seasons[..., -1] * mean).sum(-1) + (last[..., -1] * repeated).sum(-1)
     return total

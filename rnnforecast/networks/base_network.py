@@ -18,12 +18,14 @@ from torch import Tensor, nn
 from rnnforecast.config import TRAINED_QUANTILE_LEVELS
 from rnnforecast.inference.base_inputs import (
     LEAD_INPUTS,
+    NEWEST_INPUTS,
+    NUM_AGAINST,
     NUM_CANDIDATES,
-    NUM_CYCLES,
-    NUM_NEWEST,
     NUM_REPEATED,
+    NUM_SINGLE,
     NUM_SLOTS,
     SEGMENT_INPUTS,
+    Clock,
     LeadReading,
     Reading,
 )
@@ -38,7 +40,9 @@ FADING = 0.5
 #: Numbers of one position that steer how a forecast goes on: pace, its fading, growth of the spread.
 NUM_COURSES = 3
 #: Weights of the head beside the quantiles: for each season and for the newest steps candidates and an amplitude.
-NUM_MIXED = NUM_SLOTS * (NUM_CANDIDATES + 1) + NUM_REPEATED + 1
+NUM_MIXED = NUM_SLOTS * (NUM_CANDIDATES + 1) + (1 + NUM_AGAINST) * (NUM_REPEATED + 1)
+#: Leads up to this one have a vector of their own.
+NUM_OWN_LEADS = 64
 
 
 @dataclass(frozen=True)
@@ -85,29 +89,32 @@ class LeadHead(nn.Module):
         super().__init__()
         width = sizes.head_size
         self.num_quantiles = len(sizes.quantile_levels)
-        self.of_state = nn.Linear(sizes.hidden_size + 2 * NUM_NEWEST, width)
+        self.of_state = nn.Linear(sizes.hidden_size + NEWEST_INPUTS, width)
         self.of_lead = nn.Linear(LEAD_INPUTS, width, bias=False)
-        self.stress = nn.Linear(sizes.hidden_size + 2 * NUM_NEWEST, width)
+        self.stress = nn.Linear(sizes.hidden_size + NEWEST_INPUTS, width)
+        self.own_lead = nn.Parameter(torch.zeros(NUM_OWN_LEADS + 1, width))
         self.inner = nn.Linear(width, width)
         self.output = nn.Linear(width, self.num_quantiles + NUM_MIXED)
-        self.course = nn.Linear(sizes.hidden_size + 2 * NUM_NEWEST, NUM_COURSES)
+        self.course = nn.Linear(sizes.hidden_size + NEWEST_INPUTS, NUM_COURSES)
         levels = torch.tensor(sizes.quantile_levels, dtype=torch.float64)
         with torch.no_grad():
             self.output.weight[self.num_quantiles :] *= 0.1
             self.output.bias[: self.num_quantiles] = torch.special.ndtri(levels).float()
             bias = torch.zeros(NUM_SLOTS, NUM_CANDIDATES + 1)
-            bias[:, :NUM_CYCLES] = -FADING * torch.arange(NUM_CYCLES)
+            bias[:, :NUM_SINGLE] = -FADING * torch.arange(NUM_SINGLE)
             bias[:, -1] = torch.tensor([0.7, 0.2, 0.1])
-            tail = torch.zeros(NUM_REPEATED + 1)
+            tail = torch.zeros((1 + NUM_AGAINST) * (NUM_REPEATED + 1))
             self.output.bias[self.num_quantiles :] = torch.cat([bias.flatten(), tail])
             self.stress.weight *= 0.1
             self.course.weight *= 0.1
             self.course.bias[:] = torch.tensor([0.0, -1.0, -1.5])
 
-    def forward(self, states: Tensor, reading: LeadReading, lead: Tensor) -> Tensor:
-        """Map states [B, P, d] to quantiles [B, P, L, Q] in scales around the level; `lead` [P, L] in segments."""
-        both = torch.cat([states, reading.newest.to(states.dtype)], -1)
-        hidden = torch.relu(self.of_state(both)[:, :, None] + self.of_lead(reading.leads))
+    def forward(self, states: Tensor, reading: LeadReading, leads: Tensor, segment_length: int) -> Tensor:
+        """Map states [B, P, d] to quantiles [B, P, L, Q] in scales around the level; `leads` [P, L] are steps."""
+        lead = leads.float() / segment_length
+        own = self.own_lead[leads.clamp(max=NUM_OWN_LEADS + 1) - 1]
+        both = torch.cat([states, reading.newest.flatten(2).to(states.dtype)], -1)
+        hidden = torch.relu(self.of_state(both)[:, :, None] + own + self.of_lead(reading.leads))
         hidden = hidden * (1 + self.stress(both)[:, :, None])
         hidden = hidden + torch.relu(self.inner(hidden))
         outputs = self.output(hidden).float()
@@ -121,16 +128,18 @@ class LeadHead(nn.Module):
     @staticmethod
     def _mixed(weights: Tensor, reading: LeadReading) -> Tensor:
         """Return the sum over seasons, and over newest steps, of amplitude times weighted mean: [B, P, L]."""
-        seasons = weights[..., : NUM_SLOTS * (NUM_CANDIDATES + 1)].unflatten(-1, (NUM_SLOTS, NUM_CANDIDATES + 1))
+        split = NUM_SLOTS * (NUM_CANDIDATES + 1)
+        seasons = weights[..., :split].unflatten(-1, (NUM_SLOTS, NUM_CANDIDATES + 1))
         shares = torch.softmax(seasons[..., :-1], -1) * reading.known
         mean = (shares * reading.candidates).sum(-1) / (shares.sum(-1) + 1e-6)
         total = (seasons[..., -1] * mean).sum(-1)
-        last = weights[..., NUM_SLOTS * (NUM_CANDIDATES + 1) :]
-        values = reading.newest[:, :, None, NUM_NEWEST - NUM_REPEATED : NUM_NEWEST]
-        seen = reading.newest[:, :, None, -NUM_REPEATED:]
-        share = torch.softmax(last[..., :-1], -1) * seen
-        newest: Tensor = last[..., -1] * (share * values).sum(-1) / (share.sum(-1) + 1e-6)
-        return total + newest
+        last = weights[..., split:].unflatten(-1, (1 + NUM_AGAINST, NUM_REPEATED + 1))
+        newest = reading.newest[:, :, None, :, -NUM_REPEATED:]
+        values = torch.cat([newest[:, :, :, :1], newest[:, :, :, 2:]], 3)
+        share = torch.softmax(last[..., :-1], -1) * newest[:, :, :, 1:2]
+        mean = (share * values).sum(-1) / (share.sum(-1) + 1e-6)
+        repeated: Tensor = (last[..., -1] * mean).sum(-1)
+        return total + repeated
 
 
 class BaseNetwork(nn.Module):
@@ -153,6 +162,7 @@ class BaseNetwork(nn.Module):
         normed: Tensor = self.norm(states)
         return normed.transpose(0, 1)
 
-    def forward(self, reading: Reading, leads: LeadReading, positions: Tensor, lead: Tensor) -> Tensor:
-        """Return quantiles [B, P, L, Q] in scales around the level; `lead` [P, L] is in segments."""
-        return self.head(self.trunk(reading)[:, positions], leads, lead)  # type: ignore[no-any-return]
+    def forward(self, reading: Reading, about: LeadReading, positions: Tensor, leads: Tensor, clock: Clock) -> Tensor:
+        """Return quantiles [B, P, L, Q] in scales around the level, of `leads` [P, L] steps after `positions` [P]."""
+        states = self.trunk(reading)[:, positions]
+        return self.head(states, about, leads, clock.segment_length)  # type: ignore[no-any-return]
