@@ -35,7 +35,7 @@ NEWEST_CYCLES, SEGMENT_CYCLES = (8, 4), 3
 #: Seasons that the newest steps are held against.
 NUM_AGAINST = len(NEWEST_CYCLES)
 NUM_SEGMENT_FEATURES = 16
-SEGMENT_INPUTS = 4 * NUM_BINS + NUM_SEGMENT_FEATURES
+SEGMENT_INPUTS = 4 * NUM_BINS + NUM_SEGMENT_FEATURES + 1
 #: Numbers about a lead: seven of the lead itself, and for each season its candidates and eleven more.
 LEAD_INPUTS = 7 + NUM_SLOTS * (2 * NUM_CANDIDATES + 11)
 #: Numbers of the newest steps: values, which are known, and how they differ from the same phase of each season.
@@ -43,6 +43,8 @@ NEWEST_INPUTS = (2 + NUM_AGAINST) * NUM_NEWEST
 INPUT_LIMIT = 10.0
 SCALE_DECAY = 0.85
 SMALLEST_SCALE = 1e-9
+#: Bounds of the unit in scales.
+SMALLEST_UNIT, LARGEST_UNIT = 0.005, 1.5
 #: A level this many scales from zero and further tells nothing about zero.
 NEARNESS = (3.0, 30.0)
 
@@ -93,6 +95,7 @@ class Reading:
     inputs: Array  # [B, T, SEGMENT_INPUTS] float32
     level: Array  # [B, T]
     scale: Array  # [B, T], above 0
+    unit: Array  # [B, T] typical difference from the season before, above 0: what forecasts miss by
     known: Array  # [B, T] bool: anything was observed so far
     ends: Array  # [T] one past the last step of each segment
 
@@ -101,6 +104,7 @@ class Reading:
 class LeadReading:
     """What the head reads for leads after some positions."""
 
+    ratio: Array  # [B, P] unit over scale, float32
     newest: Array  # [B, P, 2 + NUM_AGAINST, NUM_NEWEST] float32: values, newest last; which are known; differences
     leads: Array  # [B, P, L, LEAD_INPUTS] float32
     candidates: Array  # [B, P, L, S, K] float32 what the seasons before the lead were, 0 where unknown
@@ -144,18 +148,27 @@ def read_segments(xp: ModuleType, past: Past, clock: Clock, *, end: int | None =
     starts = ends - clock.segment_length
     level, known = _levels(xp, past, clock, ends)
     spread = _spreads(xp, past, clock, ends)
-    scale = _scales(xp, level, spread, known, clock)
+    scale, step = _scales(xp, level, spread, known, clock)
+    difference, both = _differences(xp, past, clock, ends)
+    unit = _units(xp, difference, both, scale, step, clock)
     filled = past.counts[:, ends] - past.counts[:, starts]
     second = len(clock.seasons) > 1 and clock.segments_per_season == 1
     lag = clock.seasons[1] if second else clock.main_season
+    features = _segment_features(xp, past, clock, level, scale, spread, known, filled, ends)
     parts = [
         *_bins(xp, past, ends, clock.segment_length, level, scale),
         _upcoming(xp, past, ends, clock.segment_length, lag, scale),
-        _differences(xp, past, clock, ends, scale),
-        _segment_features(xp, past, clock, level, scale, spread, known, filled, ends),
+        xp.clip(difference / unit[:, :, None], -INPUT_LIMIT, INPUT_LIMIT) * both,
+        features,
+        xp.log(unit / scale)[:, :, None] / 2.0,
     ]
     return Reading(
-        inputs=cast(xp, xp.concatenate(parts, -1), xp.float32), level=level, scale=scale, known=known, ends=ends
+        inputs=cast(xp, xp.concatenate(parts, -1), xp.float32),
+        level=level,
+        scale=scale,
+        unit=unit,
+        known=known,
+        ends=ends,
     )
 
 
@@ -188,20 +201,36 @@ def _spreads(xp: ModuleType, past: Past, clock: Clock, ends: Array) -> Array:
     return xp.where(count > 0, spread, -1.0)
 
 
-def _scales(xp: ModuleType, level: Array, spread: Array, known: Array, clock: Clock) -> Array:
-    """Return the decayed mean of spreads and half the steps of the level: [B, T]."""
+def _scales(xp: ModuleType, level: Array, spread: Array, known: Array, clock: Clock) -> tuple[Array, Array]:
+    """Return the decayed mean of spreads and half the steps of the level, and the latter alone: [B, T] each."""
     cycle = clock.segments_per_season
     before = xp.concatenate([xp.zeros_like(level[:, :cycle]), level], 1)[:, : level.shape[1]]
     both = xp.concatenate([xp.zeros_like(known[:, :cycle]), known], 1)[:, : level.shape[1]] & known
     step = xp.abs(level - before) * cast(xp, both, xp.float64)
     counted = cast(xp, spread >= 0, xp.float64)
-    numbers = arange_like(xp, level, level.shape[1])
+    stride = 0.5 * _decayed(xp, step, counted, cycle)
+    scale = _decayed(xp, xp.clip(spread, 0, None), counted, cycle) + stride
+    return xp.where(scale > SMALLEST_SCALE, scale, SMALLEST_SCALE), stride
+
+
+def _decayed(xp: ModuleType, values: Array, counted: Array, cycle: int) -> Array:
+    """Return the mean of the counted values so far, each cycle back a little less: [B, T], 0 without any."""
+    numbers = arange_like(xp, values, values.shape[1])
     distance = cast(xp, numbers[:, None] - numbers[None, :], xp.float64)
     decay = xp.where(distance >= 0, SCALE_DECAY ** (xp.abs(distance) / cycle), 0.0)  # [T, T]
     weight = counted @ decay.T
-    total = ((xp.clip(spread, 0, None) + 0.5 * step) * counted) @ decay.T
-    scale = total / xp.where(weight > 0, weight, 1.0)
-    return xp.where(scale > SMALLEST_SCALE, scale, SMALLEST_SCALE)
+    return ((values * counted) @ decay.T) / xp.where(weight > 0, weight, 1.0)
+
+
+def _units(xp: ModuleType, difference: Array, both: Array, scale: Array, step: Array, clock: Clock) -> Array:
+    """Return the decayed size of differences from the season before, and half the steps of the level: [B, T]."""
+    count = both.sum(-1)
+    size = xp.sqrt((difference * difference * both).sum(-1) / xp.where(count > 0, count, 1.0))
+    counted = cast(xp, count > 0, xp.float64)
+    unit = _decayed(xp, size, counted, clock.segments_per_season) + step
+    unit = xp.where(counted.cumsum(1) > 0, unit, scale)
+    unit = xp.where(unit < LARGEST_UNIT * scale, unit, LARGEST_UNIT * scale)
+    return xp.where(unit > SMALLEST_UNIT * scale, unit, SMALLEST_UNIT * scale)
 
 
 def _edges(xp: ModuleType, like: Array, segment_length: int) -> Array:
@@ -249,13 +278,16 @@ def _upcoming(
     return xp.clip(values, -INPUT_LIMIT, INPUT_LIMIT) * cast(xp, count > 0, xp.float64)
 
 
-def _differences(xp: ModuleType, past: Past, clock: Clock, ends: Array, scale: Array) -> Array:
-    """Return how the parts of each segment differ from the main season before: [B, T, NUM_BINS], levels taken off."""
+def _differences(xp: ModuleType, past: Past, clock: Clock, ends: Array) -> tuple[Array, Array]:
+    """Return how the parts of each segment differ from the main season before, levels taken off, and which are known.
+
+    Both are [B, T, NUM_BINS].
+    """
     edges = ends[:, None] - _edges(xp, past.values, clock.segment_length)[None, :]
     own, count = _means(xp, past, edges[:, :-1], edges[:, 1:])
     season = clock.main_season
     if season <= 1:
-        return xp.zeros_like(own)
+        return xp.zeros_like(own), xp.zeros_like(own)
     whole, _ = _means(xp, past, ends - round(season), ends)
     total, number = xp.zeros_like(own), xp.zeros_like(own)
     for cycle in range(1, SEGMENT_CYCLES + 1):
@@ -266,8 +298,8 @@ def _differences(xp: ModuleType, past: Past, clock: Clock, ends: Array, scale: A
         total = total + (mean - level[:, :, None]) * known
         number = number + known
     usual = total / xp.where(number > 0, number, 1.0)
-    values = (own - whole[:, :, None] - usual) / scale[:, :, None]
-    return xp.clip(values, -INPUT_LIMIT, INPUT_LIMIT) * cast(xp, (count > 0) & (number > 0), xp.float64)
+    both = cast(xp, (count > 0) & (number > 0), xp.float64)
+    return (own - whole[:, :, None] - usual) * both, both
 
 
 def _zeros_like_bins(xp: ModuleType, like: Array) -> Array:
@@ -323,7 +355,7 @@ def read_leads(
 ) -> LeadReading:
     """Read what the head needs for leads [P, L] (from 1) after the segments `positions` [P]."""
     ends = reading.ends[positions]
-    level, scale = reading.level[:, positions], reading.scale[:, positions]
+    level, scale, unit = reading.level[:, positions], reading.scale[:, positions], reading.unit[:, positions]
     lead = cast(xp, leads, xp.float64)
     own = [
         xp.log(lead) / 4.0,
@@ -339,14 +371,17 @@ def read_leads(
     for slot in range(NUM_SLOTS):
         if slot < len(clock.seasons):
             values, known, about = _season(xp, past, clock, slot, ends, leads, scale)
+            apart = (values - about[..., :1]) * (scale / unit)[:, :, None, None]
+            features += [xp.clip(apart, -INPUT_LIMIT, INPUT_LIMIT) * known, known, about]
         else:
             values = batch[..., None] * (lead * 0)[None, :, :, None] + xp.zeros_like(_candidates_axis(xp, lead))
-            known, about = values, None
+            known = values
+            features += [values, known, _about(xp, values, known)]
         candidates.append(values)
         knowns.append(known)
-        features += [values, known, _about(xp, values, known) if about is None else about]
     return LeadReading(
-        newest=cast(xp, _newest(xp, past, clock, ends, level, scale), xp.float32),
+        ratio=cast(xp, unit / scale, xp.float32),
+        newest=cast(xp, _newest(xp, past, clock, ends, reading, positions), xp.float32),
         leads=cast(xp, xp.concatenate(features, -1), xp.float32),
         candidates=cast(xp, xp.stack(candidates, 3), xp.float32),
         known=cast(xp, xp.stack(knowns, 3), xp.float32),
@@ -362,11 +397,13 @@ def _about(xp: ModuleType, values: Array, known: Array) -> Array:
     return xp.concatenate([values, known], -1)[..., :11] * 0.0
 
 
-def _newest(xp: ModuleType, past: Past, clock: Clock, ends: Array, level: Array, scale: Array) -> Array:
+def _newest(xp: ModuleType, past: Past, clock: Clock, ends: Array, reading: Reading, positions: Array) -> Array:
     """Return the newest steps before each end: [B, P, 2 + NUM_AGAINST, NUM_NEWEST].
 
-    Values, which are known, and how they differ from the mean of the cycles before at the same phase.
+    Values in scales, which are known, and how they differ from the mean of the cycles before at the same phase, in
+    units.
     """
+    level, scale, unit = reading.level[:, positions], reading.scale[:, positions], reading.unit[:, positions]
     index = ends[:, None] - NUM_NEWEST + integers(xp, arange_like(xp, past.values, NUM_NEWEST))[None, :]
     inside = cast(xp, index >= 0, xp.float64)
     index = xp.clip(index, 0, None)
@@ -388,7 +425,7 @@ def _newest(xp: ModuleType, past: Past, clock: Clock, ends: Array, level: Array,
         around = (past.values[:, xp.clip(earlier, 0, None)] - mean[:, :, None, :]) * seen
         number = seen.sum(-1)
         usual = around.sum(-1) / xp.where(number > 0, number, 1.0)
-        difference = (past.values[:, index] - level[:, :, None] - usual) / size
+        difference = (past.values[:, index] - level[:, :, None] - usual) / unit[:, :, None]
         both = known * cast(xp, number > 0, xp.float64)
         parts.append(xp.clip(difference, -INPUT_LIMIT, INPUT_LIMIT) * both)
     return xp.stack(parts, 2)
@@ -412,7 +449,7 @@ def _season(
     season = clock.seasons[slot]
     count = num_cycles(season, slot)
     lead = cast(xp, leads, xp.float64)
-    cycles = xp.floor((lead - 1.0) / season) + 1.0  # whole seasons back to before the cutoff
+    cycles = xp.ceil(lead / season - 1e-9)  # whole seasons back to before the cutoff
     numbers = cast(xp, arange_like(xp, past.values, count + 1), xp.float64)
     back = integers(xp, xp.floor(season * (cycles[..., None] + numbers[:-1]) + 0.5))  # [P, L, C]
     index = (ends[:, None] + leads - 1)[..., None] - back

@@ -25,7 +25,7 @@ from rnnforecast.inference.base_inputs import (
     read_past,
     read_segments,
 )
-from rnnforecast.inference.equations import CellWeights, FloatArray, Tensors, linear, scan, softmax
+from rnnforecast.inference.equations import FloatArray, Tensors, linear, sigmoid, softmax
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,7 +108,7 @@ def forecast_batch(
 
 def _trunk(tensors: Tensors, reading: Reading) -> FloatArray:
     """Return the state after the last segment: [B, d]; segments before a series begins leave the state at 0."""
-    inputs = np.asarray(reading.inputs, dtype=np.float64)
+    inputs: FloatArray = reading.inputs
     begun = reading.known[..., None]
     states = linear(inputs, tensors["input.weight"], tensors["input.bias"])
     layer = 0
@@ -134,7 +134,7 @@ def _scan(tensors: Tensors, prefix: str, inputs: FloatArray, begun: np.ndarray) 
     states = np.empty((*gates.shape[:2], width), dtype=gates.dtype)
     for step in range(gates.shape[1]):
         recurrent = linear(state, weight, bias)
-        opened = 1 / (1 + np.exp(-(gates[:, step, : 2 * width] + recurrent[:, : 2 * width])))
+        opened = sigmoid(gates[:, step, : 2 * width] + recurrent[:, : 2 * width])
         new = np.tanh(gates[:, step, 2 * width :] + opened[:, :width] * recurrent[:, 2 * width :])
         moved = new + opened[:, width:] * (state - new)
         state = np.where(begun[:, step], moved, state)
@@ -154,8 +154,8 @@ def _head(
     tensors: Tensors, state: FloatArray, reading: LeadReading, leads: np.ndarray, segment_length: int
 ) -> FloatArray:
     """Map states [B, d] to quantiles [B, H, Q] in scales around the level; `leads` [H] are steps."""
-    lead = leads / segment_length
-    newest = np.asarray(reading.newest[:, 0], dtype=np.float64)  # [B, 2 + NUM_AGAINST, NUM_NEWEST]
+    lead = (leads / segment_length).astype(np.float32)
+    newest: FloatArray = reading.newest[:, 0]  # [B, 2 + NUM_AGAINST, NUM_NEWEST]
     both = np.concatenate([state, newest.reshape(len(newest), -1)], -1)
     own = tensors["head.own_lead"]
     of_state = linear(both, tensors["head.of_state.weight"], tensors["head.of_state.bias"])
@@ -169,9 +169,10 @@ def _head(
     pace, fading, growth = course[:, 0:1], course[:, 1:2], course[:, 2:3]
     rate = np.logaddexp(0, fading) + 1e-3
     drift = pace * (-np.expm1(-rate * lead)) / rate  # [B, H]
-    spread = np.exp(np.log1p(lead) / (1 + np.exp(-growth)))
-    centre = drift + _mixed(outputs[..., count:], reading, newest)
-    quantiles: FloatArray = centre[..., None] + spread[..., None] * outputs[..., :count]
+    spread = np.exp(np.log1p(lead) * sigmoid(growth))
+    ratio: FloatArray = reading.ratio  # [B, 1]
+    centre = ratio * drift + _mixed(outputs[..., count:], reading, newest)
+    quantiles: FloatArray = centre[..., None] + (ratio * spread)[..., None] * outputs[..., :count]
     return quantiles
 
 
@@ -186,5 +187,6 @@ def _mixed(weights: FloatArray, reading: LeadReading, newest: FloatArray) -> Flo
     values = np.concatenate([steps[:, :, :1], steps[:, :, 2:]], 2)
     share = softmax(last[..., :-1]) * steps[:, :, 1:2]
     repeated = (share * values).sum(-1) / (share.sum(-1) + 1e-6)
-    total: FloatArray = (seasons[..., -1] * mean).sum(-1) + (last[..., -1] * repeated).sum(-1)
+    shift = last[..., -1] * repeated  # [B, H, 1 + NUM_AGAINST]; values are in scales, differences in units
+    total: FloatArray = (seasons[..., -1] * mean).sum(-1) + shift[..., 0] + reading.ratio * shift[..., 1:].sum(-1)
     return total

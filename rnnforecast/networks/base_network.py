@@ -122,8 +122,9 @@ class LeadHead(nn.Module):
         rate = nn.functional.softplus(fading) + 1e-3
         drift = pace * (-torch.expm1(-rate * lead)) / rate  # [B, P, L]
         spread = torch.exp(torch.sigmoid(growth) * torch.log1p(lead))
-        centre = drift + self._mixed(outputs[..., self.num_quantiles :], reading)
-        return centre[..., None] + spread[..., None] * outputs[..., : self.num_quantiles]
+        ratio = reading.ratio[:, :, None]
+        centre = ratio * drift + self._mixed(outputs[..., self.num_quantiles :], reading)
+        return centre[..., None] + (ratio * spread)[..., None] * outputs[..., : self.num_quantiles]
 
     @staticmethod
     def _mixed(weights: Tensor, reading: LeadReading) -> Tensor:
@@ -138,8 +139,9 @@ class LeadHead(nn.Module):
         values = torch.cat([newest[:, :, :, :1], newest[:, :, :, 2:]], 3)
         share = torch.softmax(last[..., :-1], -1) * newest[:, :, :, 1:2]
         mean = (share * values).sum(-1) / (share.sum(-1) + 1e-6)
-        repeated: Tensor = (last[..., -1] * mean).sum(-1)
-        return total + repeated
+        repeated = last[..., -1] * mean  # [B, P, L, 1 + NUM_AGAINST]; values are in scales, differences in units
+        shift: Tensor = repeated[..., 0] + reading.ratio[:, :, None] * repeated[..., 1:].sum(-1)
+        return total + shift
 
 
 class BaseNetwork(nn.Module):
