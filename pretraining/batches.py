@@ -26,6 +26,7 @@ class TrainingBatch:
     end: int  # one past the last step of the newest segment; the future comes after it
     positions: np.ndarray  # int64 [P] segments to forecast from, the last among them
     leads: np.ndarray  # int64 [P, L] from 1
+    num_records: int = 0  # first rows that are of the corpus of people's records
 
 
 def make_batch(settings: RunSettings, number: int) -> TrainingBatch:
@@ -47,7 +48,7 @@ def make_batch(settings: RunSettings, number: int) -> TrainingBatch:
     end = history + padding
     positions, leads = _questions(settings, clock, chosen.near, horizon, rng)
     main = seasons[0] if seasons else 1
-    return TrainingBatch(f"{main:g} {chosen.domain}", clock, values, observed, end, positions, leads)
+    return TrainingBatch(f"{main:g} {chosen.domain}", clock, values, observed, end, positions, leads, drawn.num_records)
 
 
 def _lengths(clock: ClockSettings, far_share: float, rng: np.random.Generator) -> tuple[int, int]:

@@ -10,12 +10,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pretraining.synthesis.corpus import SyntheticBatch, synthesise
+from pretraining.synthesis.corpus import synthesise
 from pretraining.synthesis.families import COUNTED, FAMILIES, Draft
 from pretraining.synthesis.frames import Mask, Paths
 
 #: Rows of one family in a batch: few enough for variety, many enough for vectors.
 GROUP = 16
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Series `[num_series, length]`, which steps are seen, and how many of the first rows are of the older corpus."""
+
+    values: Paths
+    observed: Mask
+    num_records: int
 
 
 @dataclass(frozen=True)
@@ -29,7 +38,7 @@ class Wish:
     corpus_share: float = 0.5
 
 
-def draw_batch(wish: Wish, num_series: int, seed: int) -> SyntheticBatch:
+def draw_batch(wish: Wish, num_series: int, seed: int) -> Drawn:
     """Draw series `[num_series, length]`; what is not finite is replaced by zeros and never observed."""
     rng = np.random.default_rng(seed)
     old = int(rng.binomial(num_series, wish.corpus_share)) if 0 < wish.corpus_share < 1 else round(wish.corpus_share * num_series)
@@ -55,7 +64,7 @@ def draw_batch(wish: Wish, num_series: int, seed: int) -> SyntheticBatch:
         masks.append(observed)
     values, observed = np.concatenate(parts), np.concatenate(masks)
     finite = np.isfinite(values) & (np.abs(values) < 1e30)
-    return SyntheticBatch(np.where(finite, values, 0).astype(np.float32), observed & finite)
+    return Drawn(np.where(finite, values, 0).astype(np.float32), observed & finite, old)
 
 
 def _family(wish: Wish, name: str, count: int, rng: np.random.Generator) -> tuple[Paths, Mask]:

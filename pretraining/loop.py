@@ -15,6 +15,7 @@ from torch import nn
 from pretraining.batches import TrainingBatch, make_batch
 from pretraining.checkpoint import State, read_checkpoint, write_checkpoint
 from pretraining.loss import lead_loss
+from pretraining.teaching import Teacher, taught_loss
 from rnnforecast.errors import DivergedError, UsageError
 from rnnforecast.inference.base_inputs import read_leads, read_past, read_segments
 from rnnforecast.networks.base_network import BaseNetwork
@@ -53,6 +54,7 @@ class Run:
             weight_decay=settings.weight_decay,
             fused=True,
         )
+        self.teacher = Teacher(device, settings.teaching) if settings.teaching else None
         self.step, self.series, self.seconds = 0, 0, 0.0
         if (folder / CHECKPOINT).exists():
             self._resume(folder / CHECKPOINT)
@@ -79,7 +81,7 @@ class Run:
 
     def learn(self, batch: TrainingBatch) -> torch.Tensor:
         """Take one step; returns the loss. Raises DivergedError where a gradient is not finite."""
-        loss = batch_loss(self.network, batch, self.device)
+        loss = batch_loss(self.network, batch, self.device, teacher=self.teacher)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         for group in self.optimiser.param_groups:
@@ -181,7 +183,9 @@ def train(
         run.log({"step": run.step, "scores": dict(watcher(run.average))})
 
 
-def batch_loss(network: BaseNetwork, batch: TrainingBatch, device: torch.device) -> torch.Tensor:
+def batch_loss(
+    network: BaseNetwork, batch: TrainingBatch, device: torch.device, *, teacher: Teacher | None = None
+) -> torch.Tensor:
     """Return the scalar loss of one batch."""
     values, observed = torch.from_numpy(batch.values).to(device), torch.from_numpy(batch.observed).to(device)
     positions, leads = torch.from_numpy(batch.positions).to(device), torch.from_numpy(batch.leads).to(device)
@@ -190,6 +194,9 @@ def batch_loss(network: BaseNetwork, batch: TrainingBatch, device: torch.device)
         reading = read_segments(torch, past, batch.clock, end=batch.end)
         about = read_leads(torch, past, batch.clock, reading, positions, leads)
     outputs = network(reading, about, positions, leads, batch.clock)
-    return lead_loss(
-        outputs, past, batch.clock, reading, positions, leads, network.sizes.quantile_levels
-    )
+    loss = lead_loss(outputs, past, batch.clock, reading, positions, leads, network.sizes.quantile_levels)
+    if teacher is not None:
+        lesson = teacher.lesson(batch, values, observed, past)
+        if lesson is not None:
+            loss = loss + teacher.weight * taught_loss(outputs, lesson, past, batch.clock, reading, positions)
+    return loss

@@ -42,12 +42,22 @@ def lead_loss(
     target = torch.clamp(((past.values[:, index] - level) / scale).to(outputs.dtype), -limit, limit)
     moves = scale > SMALLEST_SHARE * (level - past.zero[:, None, None]).abs()
     usable = (past.observed[:, index] > 0) & reading.known[:, positions, None] & moves
-    weight = (scale / season_error(past, clock)[:, None, None].clamp(min=1e-12)).clamp(*WEIGHT_RANGE)
-    falling = leads.to(outputs.dtype) ** -LEAD_POWER * (1 + span) ** -SEGMENT_POWER
-    weight = (weight * usable).to(outputs.dtype) * (falling / falling.mean())
+    falling = lead_weights(leads, clock)
+    weight = (series_weights(past, clock, scale) * usable).to(outputs.dtype) * (falling / falling.mean())
     levels = torch.tensor(quantile_levels, dtype=outputs.dtype, device=outputs.device)
     total: Tensor = _Pinball.apply(outputs, target, weight, levels)  # type: ignore[no-untyped-call]
     return total / usable.sum().clamp(min=1)
+
+
+def series_weights(past: Past, clock: Clock, scale: Tensor) -> Tensor:
+    """Return what a unit of `scale` [B, P, 1] counts: more where a season is repeated closely."""
+    return (scale / season_error(past, clock)[:, None, None].clamp(min=1e-12)).clamp(*WEIGHT_RANGE)
+
+
+def lead_weights(leads: Tensor, clock: Clock) -> Tensor:
+    """Return what each of the leads [P, L] counts."""
+    lead = leads.float()
+    return lead**-LEAD_POWER * (1 + lead / clock.segment_length) ** -SEGMENT_POWER
 
 
 def season_error(past: Past, clock: Clock) -> Tensor:

@@ -56,6 +56,8 @@ class RunSettings(_Frozen):
     num_far: int = Field(4, ge=0)
     #: Batches whose series go on far beyond the cutoff.
     far_share: float = Field(0.45, ge=0, le=1)
+    #: Weight of keeping near the quantiles of the earlier network, where that is at home; 0 leaves it out.
+    teaching: float = Field(0.0, ge=0)
     seed: int = Field(0, ge=0)
     clocks: tuple[ClockSettings, ...] = Field(min_length=1)
 
