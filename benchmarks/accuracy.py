@@ -1,6 +1,6 @@
 """Accuracy on public sets with no settings but horizon and season: the test part is forecast once and scored.
 
-One table a set: the forecast as served, each network alone, the pre-trained network, baselines, AutoETS and AutoTheta,
+One table a set: the forecast as served, each network alone, the pretrained network, baselines, AutoETS and AutoTheta,
 and results that others published. A row that fails says so and the others follow.
 """
 
@@ -20,7 +20,7 @@ import panels
 from publish import FOLDER, Table, chosen, make_parser
 
 import rnnforecast
-from rnnforecast.workflows.base import BASE
+from rnnforecast.model_io.base import BASE
 
 if TYPE_CHECKING:
     import argparse
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 AIR_PASSENGERS = FOLDER.parent / "sample_data" / "airline_passengers.csv"
 HELD_OUT = SEASON_LENGTH = 12
-#: File -> settings of each run whose verdict is asked for: rows that follow no pattern to be learnt.
+#: File -> settings of each run whose verdict is asked for: rows that follow no pattern to be learned.
 VERDICTS: tuple[tuple[str, dict[str, object]], ...] = (
     ("csv/finance/NVDA.csv", {}),
     ("exchange_rate/exchange_rate.csv", {}),
@@ -106,7 +106,7 @@ def air_passengers(table: Table, num_seeds: int) -> None:
 
     def base_row(path: Path) -> Iterator[list[str]]:
         forecast = rnnforecast.predict(BASE, data=[path], horizon=HELD_OUT).frame["forecast"].to_numpy(float)
-        yield ["pre-trained, as it is", f"{np.abs(actual - forecast).mean() / scale:.3f}"]
+        yield ["pretrained, as it is", f"{np.abs(actual - forecast).mean() / scale:.3f}"]
 
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / AIR_PASSENGERS.name
@@ -116,7 +116,7 @@ def air_passengers(table: Table, num_seeds: int) -> None:
         if found:
             mean, seconds = (statistics.mean(values) for values in zip(*found, strict=True))
             table.add("**mean**", f"**{mean:.3f}**", f"**{seconds:.1f}**")
-        table.attempt("pre-trained, as it is", partial(base_row, path))
+        table.attempt("pretrained, as it is", partial(base_row, path))
     naive = np.abs(actual - past[-SEASON_LENGTH:]).mean() / scale
     table.add("seasonal naive", f"{naive:.3f}")
     table.notes.append("Goal: a mean of at most 0.42, in under 10 s. Seconds: training, judging and fitting once more.")

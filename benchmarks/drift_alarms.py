@@ -10,10 +10,11 @@ from collections.abc import Callable
 import numpy as np
 from publish import make_parser, publish
 
-from rnnforecast.evaluation.drift import ALARM_UNITS, FloatArray, Watch, watch_coverage, watch_losses, watch_naive
+from rnnforecast.arrays import Float64Array
+from rnnforecast.evaluation.drift import ALARM_UNITS, Watch, watch_coverage, watch_losses, watch_naive
 
-Make = Callable[[np.random.Generator, int], FloatArray]
-Test = Callable[[FloatArray], Watch]
+Make = Callable[[np.random.Generator, int], Float64Array]
+Test = Callable[[Float64Array], Watch]
 CHANGE_AFTER = 90
 
 
@@ -21,12 +22,12 @@ def normal(shift: float = 0.0) -> Make:
     return lambda generator, count: generator.normal(shift, size=count)
 
 
-def heavy_tails(generator: np.random.Generator, count: int) -> FloatArray:
+def heavy_tails(generator: np.random.Generator, count: int) -> Float64Array:
     return generator.standard_t(2, size=count)
 
 
 def chain(correlation: float) -> Make:
-    def make(generator: np.random.Generator, count: int) -> FloatArray:
+    def make(generator: np.random.Generator, count: int) -> Float64Array:
         steps = generator.normal(size=count + 50)
         for place in range(1, len(steps)):
             steps[place] += correlation * steps[place - 1]

@@ -18,7 +18,7 @@ from processes import measure as measure_process
 from publish import FOLDER, Table, make_parser, words_of
 
 from rnnforecast import Settings
-from rnnforecast.data.frequency import parse_frequency
+from rnnforecast.data.calendar.frequency import parse_frequency
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.progress import NoProgress
 from rnnforecast.training.budget import TimeBudget

@@ -20,36 +20,35 @@ from rnnforecast.config import TRAINED_QUANTILE_LEVELS, DataSettings
 from rnnforecast.data.windows import FlatSeries
 from rnnforecast.evaluation.baselines import available_baselines, forecast_baseline
 from rnnforecast.forecasting import last_windows
-from rnnforecast.workflows.base import read_base
+from rnnforecast.model_io.base import read_base
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy.typing as npt
+    from rnnforecast.arrays import Float64Array
 
-    FloatArray = npt.NDArray[np.float64]
 
 NUM_SERIES, HORIZON = 300, 12
 LEVELS = np.array(TRAINED_QUANTILE_LEVELS)
 
 
-def random_walks(rng: np.random.Generator, length: int) -> FloatArray:
+def random_walks(rng: np.random.Generator, length: int) -> Float64Array:
     """Steps without memory: the last value is the best forecast."""
     return np.asarray(100 + np.cumsum(rng.normal(size=(NUM_SERIES, length)), axis=1))
 
 
-def white_noise(rng: np.random.Generator, length: int) -> FloatArray:
+def white_noise(rng: np.random.Generator, length: int) -> Float64Array:
     """A level and nothing else: the mean is the best forecast."""
     return np.asarray(100 + 10 * rng.normal(size=(NUM_SERIES, length)))
 
 
-def intermittent(rng: np.random.Generator, length: int) -> FloatArray:
+def intermittent(rng: np.random.Generator, length: int) -> Float64Array:
     """Demand in a third of the months, of one to a few: zero is the median of the future."""
     occurs = rng.random((NUM_SERIES, length)) < rng.uniform(0.15, 0.5, size=(NUM_SERIES, 1))
     return np.asarray(occurs * (1.0 + rng.poisson(2, size=(NUM_SERIES, length))))
 
 
-def monthly(rng: np.random.Generator, length: int) -> FloatArray:
+def monthly(rng: np.random.Generator, length: int) -> Float64Array:
     """Growth, a season and noise: what the network is for."""
     time = np.arange(length) / 12
     season = rng.normal(size=(NUM_SERIES, 12))[:, np.arange(length) % 12]
@@ -57,7 +56,7 @@ def monthly(rng: np.random.Generator, length: int) -> FloatArray:
     return np.asarray(100 * growth * (1 + 0.12 * season + 0.04 * rng.normal(size=(NUM_SERIES, length))))
 
 
-CASES: tuple[tuple[str, Callable[[np.random.Generator, int], FloatArray], int, int], ...] = (
+CASES: tuple[tuple[str, Callable[[np.random.Generator, int], Float64Array], int, int], ...] = (
     ("random walks, 200 rows", random_walks, 200, 1),
     ("white noise, 120 months", white_noise, 120, 12),
     ("intermittent demand, 60 months", intermittent, 60, 12),
@@ -80,7 +79,7 @@ def main() -> None:
 
 
 def _row(
-    label: str, make: Callable[[np.random.Generator, int], FloatArray], length: int, season_length: int
+    label: str, make: Callable[[np.random.Generator, int], Float64Array], length: int, season_length: int
 ) -> tuple[str, ...]:
     values = make(np.random.default_rng(5), length + HORIZON)
     frame = pd.DataFrame(
@@ -109,7 +108,7 @@ def _row(
     return (label, best, *(f"{ratio:.2f}" for ratio in ratios))
 
 
-def _losses(quantiles: FloatArray, actual: FloatArray) -> tuple[float, float]:
+def _losses(quantiles: Float64Array, actual: Float64Array) -> tuple[float, float]:
     """Return the mean absolute error of the medians and the mean pinball loss of all levels."""
     error = actual[..., None] - quantiles
     median = TRAINED_QUANTILE_LEVELS.index(0.5)

@@ -23,20 +23,18 @@ from rnnforecast.config import DataSettings
 from rnnforecast.data.windows import FlatSeries, Windows
 from rnnforecast.evaluation.baselines import forecast_baseline
 from rnnforecast.forecasting import Ensemble
-from rnnforecast.workflows.base import read_base
-from rnnforecast.workflows.packing import unpack_ensemble
+from rnnforecast.model_io.base import read_base
+from rnnforecast.model_io.pack import unpack_ensemble
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    import numpy.typing as npt
     from publish import Table
-    from scoring import FloatArray
 
+    from rnnforecast.arrays import Float64Array, Int64Array
     from rnnforecast.data.series import SeriesSet
 
-    IntArray = npt.NDArray[np.int64]
-    Forecaster = Callable[[Windows, int], FloatArray]
+    Forecaster = Callable[[Windows, int], Float64Array]
 
 #: Set -> file, and the goal at each horizon.
 SETS = {
@@ -52,8 +50,8 @@ class Protocol:
     """The test windows of one set at one horizon: cutoffs of all channels, and their standard deviations."""
 
     series: SeriesSet  # every row up to the last one that is tested, one entry a channel
-    spreads: FloatArray  # [C], of the first part
-    cutoffs: IntArray  # in rows
+    spreads: Float64Array  # [C], of the first part
+    cutoffs: Int64Array  # in rows
     horizon: int
 
     def score(self, forecaster: Forecaster) -> tuple[float, float]:
@@ -108,7 +106,7 @@ def split_of(name: str, num_rows: int) -> tuple[int, tuple[int, int]]:
 
 
 def our_rows(protocol: Protocol, known: Path, settings: dict[str, object], scratch: Path) -> Iterator[list[str]]:
-    """Train as the command line does, then yield the forecast as served, each network alone, and the pre-trained."""
+    """Train as the command line does, then yield the forecast as served, each network alone, and the pretrained."""
     trained = rnnforecast.train([known], rnnforecast.Settings.from_flat(settings), store=scratch)
     model = rnnforecast.load_model(trained.model, store=scratch)
     series = replace(protocol.series, season_length=model.manifest.season_length)
@@ -118,7 +116,7 @@ def our_rows(protocol: Protocol, known: Path, settings: dict[str, object], scrat
     for label, part in parts_of(ensemble):
         yield row(label, protocol.score(medians(part, series)))
     pretrained = read_base().ensemble(series.season_length)
-    yield row("pre-trained, as it is", protocol.score(medians(pretrained, series)))
+    yield row("pretrained, as it is", protocol.score(medians(pretrained, series)))
 
 
 def baseline_rows(protocol: Protocol) -> Iterator[list[str]]:

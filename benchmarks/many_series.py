@@ -89,14 +89,14 @@ def write_panel(path: Path, num_series: int, num_months: int) -> None:
     """Write series of months with a level, a yearly season and noise of their own."""
     rng = np.random.default_rng(0)
     months = np.arange(num_months)
-    stamps = (np.datetime64("2010-01", "M") + months).astype("datetime64[us]")
+    timestamps = (np.datetime64("2010-01", "M") + months).astype("datetime64[us]")
     level = rng.lognormal(4.0, 1.0, (num_series, 1))
     season = 0.3 * np.sin(2 * np.pi * (months / 12 + rng.random((num_series, 1))))
     values = level * (1 + season + 0.05 * rng.standard_normal((num_series, num_months)))
     numbers = pa.array(np.repeat(np.arange(num_series, dtype=np.int32), num_months))
     names = pa.array([f"item {number:06d}" for number in range(num_series)])
     items = pa.DictionaryArray.from_arrays(numbers, names)
-    columns = {"item": items, "date": np.tile(stamps, num_series), "y": values.ravel()}
+    columns = {"item": items, "date": np.tile(timestamps, num_series), "y": values.ravel()}
     pq.write_table(pa.table(columns), path, row_group_size=1_000_000)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from published import PANELS as PUBLISHED
 from published import Published
-from scoring import LEVELS, FloatArray, Scores, in_sample_scales, score_points, score_quantiles
+from scoring import LEVELS, Scores, in_sample_scales, score_points, score_quantiles
 from statistical import forecast_panel
 
 import rnnforecast
@@ -19,8 +19,8 @@ from rnnforecast.config import DataSettings
 from rnnforecast.data.windows import FlatSeries
 from rnnforecast.evaluation.baselines import forecast_baseline
 from rnnforecast.forecasting import Ensemble, interpolate_quantiles, last_windows
-from rnnforecast.workflows.base import read_base
-from rnnforecast.workflows.packing import unpack_ensemble
+from rnnforecast.model_io.base import read_base
+from rnnforecast.model_io.pack import unpack_ensemble
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from publish import Table
 
+    from rnnforecast.arrays import Float64Array
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.members import Member
     from rnnforecast.workflows.results import TrainResult
@@ -79,8 +80,8 @@ class Bench:
     options: Options
     series: SeriesSet
     train_file: Path
-    actual: FloatArray  # [S, H]
-    scales: FloatArray  # [S]
+    actual: Float64Array  # [S, H]
+    scales: Float64Array  # [S]
     naive2: Scores | None = None
 
     @classmethod
@@ -121,7 +122,7 @@ class Bench:
             owa = f"{(scores.smape / self.naive2.smape + scores.mase / self.naive2.mase) / 2:.3f}"
         return [label, smape, mase, owa, *rest, "" if seconds is None else f"{seconds:.1f}", remark]
 
-    def scored(self, label: str, quantiles: FloatArray, *, seconds: float | None = None, remark: str = "") -> Row:
+    def scored(self, label: str, quantiles: Float64Array, *, seconds: float | None = None, remark: str = "") -> Row:
         """Return the row of forecasts [S, H, Q] at `LEVELS`."""
         return self.row(label, score_quantiles(quantiles, self.actual, self.scales), seconds=seconds, remark=remark)
 
@@ -136,7 +137,7 @@ def measure(table: Table, panel: Panel, folder: Path, options: Options) -> None:
     with tempfile.TemporaryDirectory() as name:
         bench = Bench.open(panel, folder, options, type(folder)(name))
         table.attempt("rnnforecast", lambda: our_rows(bench, table, name))
-    table.attempt("pre-trained, as it is", lambda: pretrained_row(bench))
+    table.attempt("pretrained, as it is", lambda: pretrained_row(bench))
     seasonal = "seasonal-naive" if panel.season_length > 1 else "naive"
     for baseline in ("theta", seasonal):
         table.attempt(baseline, lambda baseline=baseline: baseline_row(bench, baseline))  # type: ignore[misc]
@@ -194,7 +195,7 @@ def pretrained_row(bench: Bench) -> Iterator[Row]:
     """Yield the row of the network that comes with the tool, fitted to nothing; seconds are those of forecasting."""
     started = time.monotonic()
     quantiles = forecast_all(read_base().ensemble(bench.series.season_length), bench)
-    yield bench.scored("pre-trained, as it is", quantiles, seconds=time.monotonic() - started)
+    yield bench.scored("pretrained, as it is", quantiles, seconds=time.monotonic() - started)
 
 
 def baseline_row(bench: Bench, name: str) -> Iterator[Row]:
@@ -225,7 +226,7 @@ def published_row(published: Published) -> Row:
     return [published.method, *scores, "", "", "", f"published: {published.source}"]
 
 
-def forecast_all(ensemble: Ensemble, bench: Bench) -> FloatArray:
+def forecast_all(ensemble: Ensemble, bench: Bench) -> Float64Array:
     """Forecast after the last row of each series at `LEVELS`: [S, H, Q]."""
     flat = FlatSeries.from_series(bench.series)
     trained = ensemble.forecast(flat, last_windows(bench.series), horizon=bench.panel.horizon)
@@ -243,6 +244,6 @@ def describe(member: Member) -> str:
     cell = getattr(member, "cell", None)
     shape = f"{member.num_layers} x {member.hidden_size}, look-back {member.context_length}"
     if cell is None:
-        return f"pre-trained, {shape}"
+        return f"pretrained, {shape}"
     extra = f", segment {member.segment_length}, base {getattr(member, 'base', 'none')}"
     return f"{cell} {shape}{extra}"

@@ -33,7 +33,7 @@ def main() -> None:
         if options.data is not None:
             path = options.data / "csv" / "finance" / "NVDA.csv"
             trained = rnnforecast.train([path], store=name)
-            rows.append(summary(f"`NVDA.csv`, {trained.assumptions['n_rows']} rows", [trained.verdict or {}]))
+            rows.append(summary(f"`NVDA.csv`, {trained.assumptions['num_rows']} rows", [trained.verdict or {}]))
     header = ("data", "win", "tie", "loss", "share of wins", "mean skill %")
     note = f"No settings at all; at most 5 % of the walks may be won. {time.monotonic() - started:.0f} s for all."
     publish("random_walks", header, rows, notes=[note], dry_run=options.dry_run)
@@ -44,12 +44,12 @@ def judge_walk(seed: int, length: int, folder: Path) -> Mapping[str, object]:
     steps = np.random.default_rng(seed).normal(size=length)
     if seed % 2:
         values = 100 * np.exp(0.02 * np.cumsum(steps))
-        stamps = pd.bdate_range("2018-01-01", periods=length)
+        timestamps = pd.bdate_range("2018-01-01", periods=length)
     else:
         values = 100 + np.cumsum(steps)
-        stamps = pd.date_range("2018-01-01", periods=length)
+        timestamps = pd.date_range("2018-01-01", periods=length)
     path = folder / f"walk_{seed}.csv"
-    pd.DataFrame({"date": stamps, "value": values}).to_csv(path, index=False)
+    pd.DataFrame({"date": timestamps, "value": values}).to_csv(path, index=False)
     verdict = rnnforecast.train([path], rnnforecast.Settings.from_flat({"seed": seed}), store=folder).verdict or {}
     print(f"walk {seed}: {verdict.get('outcome')}", flush=True)
     return verdict

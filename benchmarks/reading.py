@@ -1,7 +1,7 @@
 """How fast a panel becomes series beside the parser it is read with, and how much memory that takes.
 
 Whole processes, run in turn so that both meet the same machine; seconds are those of the reading alone, without
-imports. The peer reads the same CSV file with `pyarrow.csv.read_csv` and sorts it by id and stamp.
+imports. The peer reads the same CSV file with `pyarrow.csv.read_csv` and sorts it by id and timestamp.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from publish import make_parser, publish
 
 ROWS_A_SERIES = 1_000
-#: Bytes of one row in memory at the least: a value, a stamp and the code of its id.
+#: Bytes of one row in memory at the least: a value, a timestamp and the code of its id.
 BYTES_A_ROW = 20
 _MEASURED = """
 import json, re, sys, time
@@ -41,7 +41,7 @@ PEER = _MEASURED.format(
 )
 OURS = _MEASURED.format(
     imports="import pyarrow.csv, pyarrow.compute, pyarrow.parquet, pandas, rnnforecast\n"
-    "from rnnforecast.data.reading import read_series",
+    "from rnnforecast.data.read import read_series",
     work="read_series(sys.argv[1])",
 )
 
@@ -81,13 +81,13 @@ def main() -> None:
     )
     note = (
         "Three columns; memory is what reading takes at most on top of the imports, the text of a CSV among it; the "
-        f"arrays are {BYTES_A_ROW} bytes a row (value, stamp, code of the id). Parquet is read row group by row group."
+        f"arrays are {BYTES_A_ROW} bytes a row (value, timestamp, code of the id). Parquet is read row group by row group."
     )
     publish("reading", header, rows, notes=[note], dry_run=options.dry_run)
 
 
 def write_panel(path: Path, *, num_rows: int, by_time: bool = False) -> Path:
-    """Write a panel of daily series of equal length, one below the other or stamp by stamp."""
+    """Write a panel of daily series of equal length, one below the other or timestamp by timestamp."""
     num_series = num_rows // ROWS_A_SERIES
     series = np.arange(num_series, dtype=np.int32)
     steps = np.arange(ROWS_A_SERIES, dtype=np.int32)

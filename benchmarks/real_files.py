@@ -55,7 +55,7 @@ def tried(path: Path, expected: dict[str, Any]) -> tuple[list[object], list[str]
         return cells, wrong + fixed(path, expected.get("fix", {}))
     read = result.assumptions
     cells = [
-        read["n_rows"],
+        read["num_rows"],
         joined(read["time"]) or "none",
         read["freq"],
         joined(read["target"]),
@@ -76,8 +76,8 @@ def differences_of(result: InspectResult, expected: dict[str, Any]) -> list[str]
         ("frequency", freq, expected["freq"]),
         ("target", joined(read["target"]), expected["target"]),
         ("ids", joined(read["id"]), expected.get("id", [""])),
-        ("rows", read["n_rows"], [expected["rows"]]),
-        ("series", read["n_series"], [expected.get("series", 1)]),
+        ("rows", read["num_rows"], [expected["rows"]]),
+        ("series", read["num_series"], [expected.get("series", 1)]),
     ]
     if "season" in expected:
         pairs.append(("season", read["season_length"], [expected["season"]]))
@@ -86,10 +86,10 @@ def differences_of(result: InspectResult, expected: dict[str, Any]) -> list[str]
             found.append(
                 f"{name}: expected {' or '.join(str(one) or 'none' for one in wanted)}, read {value or 'none'}"
             )
-    repairs = {one.code for one in result.findings if one.severity == "repair"}
+    warnings = {one.code for one in result.findings if one.severity == "warning"}
     codes = {one.code for one in result.findings}
-    if repairs != set(expected.get("repairs", [])):
-        found.append(f"repairs: expected {expected.get('repairs', [])}, made {sorted(repairs)}")
+    if warnings != set(expected.get("warnings", [])):
+        found.append(f"warnings: expected {expected.get('warnings', [])}, made {sorted(warnings)}")
     lacking = [code for code in expected.get("notes", []) if code not in codes]
     if lacking:
         found.append(f"not noted: {', '.join(lacking)}")

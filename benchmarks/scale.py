@@ -2,7 +2,7 @@
 
 Reading, `train` (a fixed number of steps) and `predict` each in a process of its own. The exponent of a verb is the
 slope of the logarithm of its seconds over that of the rows, from 10,000 rows on: 1 is linear. Memory is what a process
-takes on top of its imports, over the raw arrays of 20 bytes a row (a value, a stamp, the code of an id).
+takes on top of its imports, over the raw arrays of 20 bytes a row (a value, a timestamp, the code of an id).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ HEADER = ("data", "rows", "verb", "seconds", "memory MB", "over the arrays", "wh
 _WORK = """
 import json, resource, sys, time
 import numpy, pandas, pyarrow.parquet, rnnforecast, rnnforecast.workflows.predict
-from rnnforecast.data.reading import read_series
+from rnnforecast.data.read import read_series
 if {needs_torch}:
     import torch, rnnforecast.workflows.train
 idle = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -163,14 +163,14 @@ def write_data(path: Path, shape: Shape) -> Path:
     steps = np.arange(shape.rows_a_series)
     is_panel = shape.kind == "series"
     season = 12 if is_panel else 60
-    stamps = np.datetime64("2015-01", "M") + steps if is_panel else np.datetime64("2005-01-01T00:00", "m") + steps
+    timestamps = np.datetime64("2015-01", "M") + steps if is_panel else np.datetime64("2005-01-01T00:00", "m") + steps
     pattern = 10 * np.sin(2 * np.pi * steps / season)
     columns: dict[str, object] = {}
     if is_panel:
         labels = pa.array([f"item_{number:06d}" for number in range(shape.num_series)])
         codes = pa.array(np.repeat(np.arange(shape.num_series, dtype=np.int32), shape.rows_a_series))
         columns["item"] = pa.DictionaryArray.from_arrays(codes, labels)
-    columns["date"] = pa.array(np.tile(stamps.astype("datetime64[s]"), shape.num_series))
+    columns["date"] = pa.array(np.tile(timestamps.astype("datetime64[s]"), shape.num_series))
     columns["y"] = pa.array(_values(generator, shape, pattern))
     pq.write_table(pa.table(columns), path, row_group_size=1_000_000)
     return path

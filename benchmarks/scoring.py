@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 if TYPE_CHECKING:
+    from rnnforecast.arrays import Float64Array
     from rnnforecast.data.series import SeriesSet
 
-FloatArray = npt.NDArray[np.float64]
 
 DECILES = tuple(round(0.1 * number, 1) for number in range(1, 10))
 #: The deciles and the ends of the 95 % interval, ascending: what every method is asked for.
@@ -42,7 +41,7 @@ class Scores:
         return [f"{self.smape:.3f}", f"{self.mase:.3f}", "" if self.wql is None else f"{self.wql:.4f}", *shares]
 
 
-def score_quantiles(quantiles: FloatArray, actual: FloatArray, scales: FloatArray) -> Scores:
+def score_quantiles(quantiles: Float64Array, actual: Float64Array, scales: Float64Array) -> Scores:
     """Score forecasts [S, H, Q] at `LEVELS` against actual values [S, H], NaN where there is none."""
     if quantiles.shape != (*actual.shape, len(LEVELS)) or not np.isfinite(quantiles).all():
         raise ValueError(f"forecasts of shape {quantiles.shape} for {actual.shape} values, or not all finite")
@@ -60,7 +59,7 @@ def score_quantiles(quantiles: FloatArray, actual: FloatArray, scales: FloatArra
     )
 
 
-def score_points(forecast: FloatArray, actual: FloatArray, scales: FloatArray) -> tuple[float, float]:
+def score_points(forecast: Float64Array, actual: Float64Array, scales: Float64Array) -> tuple[float, float]:
     """Return sMAPE and MASE of forecasts [S, H]; series whose history never changes have no MASE."""
     error = np.abs(actual - forecast)
     total = np.abs(actual) + np.abs(forecast)
@@ -69,7 +68,7 @@ def score_points(forecast: FloatArray, actual: FloatArray, scales: FloatArray) -
     return float(smape), float(np.mean(np.nanmean(error[counted], axis=1) / scales[counted]))
 
 
-def in_sample_scales(series: SeriesSet) -> FloatArray:
+def in_sample_scales(series: SeriesSet) -> Float64Array:
     """Return the mean absolute seasonal difference of each series, of all pairs that are both known: [S]."""
     season_length = series.season_length
     scales = np.full(series.num_series, np.nan)
@@ -81,6 +80,6 @@ def in_sample_scales(series: SeriesSet) -> FloatArray:
     return scales
 
 
-def _coverage(low: FloatArray, high: FloatArray, actual: FloatArray) -> float:
+def _coverage(low: Float64Array, high: Float64Array, actual: Float64Array) -> float:
     known = np.isfinite(actual)
     return float(((actual >= low) & (actual <= high))[known].mean())

@@ -16,9 +16,8 @@ import pandas as pd
 from publish import FOLDER
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
+    from rnnforecast.arrays import Float64Array
 
-    FloatArray = npt.NDArray[np.float64]
 
 AIR_PASSENGERS = FOLDER.parent / "sample_data" / "airline_passengers.csv"
 HIDDEN_SIZE = 64
@@ -60,7 +59,7 @@ class Work:
     file: Path
     num_steps: int
     single: Path
-    actual: dict[str, FloatArray]
+    actual: dict[str, Float64Array]
     scales: dict[str, float]
 
     def score(self, path: Path) -> float:
@@ -110,7 +109,7 @@ def prepare(name: str, data: Path, folder: Path, *, num_steps: int | None, max_s
     return Work(plan, folder / "task.json", steps, folder / "single.csv", actual, scales)
 
 
-Files = tuple[pd.DataFrame, pd.DataFrame, dict[str, "FloatArray"]]
+Files = tuple[pd.DataFrame, pd.DataFrame, dict[str, "Float64Array"]]
 
 
 def _air_passengers(plan: Plan, data: Path) -> Files:
@@ -140,7 +139,7 @@ def _panel(plan: Plan, data: Path) -> Files:
     train, test = (pd.read_parquet(folder / f"{part}.parquet") for part in ("train", "test"))
     train = train.sort_values(["unique_id", "ds"])
     place = train.groupby("unique_id").cumcount().to_numpy()
-    stamps = pd.date_range(FIRST_DAY, periods=int(place.max()) + 1, freq=plan.freq)
-    known = pd.DataFrame({"unique_id": train["unique_id"], "ds": stamps[place], "y": train["y"].astype(float)})
+    timestamps = pd.date_range(FIRST_DAY, periods=int(place.max()) + 1, freq=plan.freq)
+    known = pd.DataFrame({"unique_id": train["unique_id"], "ds": timestamps[place], "y": train["y"].astype(float)})
     ordered = test.sort_values(["unique_id", "ds"]).groupby("unique_id")["y"]
     return known, known, {str(item): part.to_numpy(float) for item, part in ordered}

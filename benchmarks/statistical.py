@@ -16,7 +16,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scoring import LEVELS, FloatArray
+from scoring import LEVELS
 
 from rnnforecast.evaluation.baselines import forecast_baseline
 from rnnforecast.forecasting import last_windows
@@ -24,6 +24,7 @@ from rnnforecast.forecasting import last_windows
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from rnnforecast.arrays import Float64Array
     from rnnforecast.data.series import SeriesSet
 
 SERIES_A_PART = 16
@@ -33,7 +34,7 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_
 
 def forecast_panel(
     name: str, series: SeriesSet, *, horizon: int, workers: int, cache: Path | None
-) -> tuple[FloatArray, float]:
+) -> tuple[Float64Array, float]:
     """Forecast after the last row of each series: [S, H, Q], and the seconds that all processes needed together."""
     os.environ.update(ONE_THREAD)
     starts = range(0, series.num_series, SERIES_A_PART)
@@ -41,7 +42,7 @@ def forecast_panel(
     files = [None if cache is None else cache / f"{name}-{_digest(part, horizon)}.npz" for part in parts]
     if cache is not None:
         cache.mkdir(parents=True, exist_ok=True)
-    done: dict[int, tuple[FloatArray, float]] = {}
+    done: dict[int, tuple[Float64Array, float]] = {}
     for number, file in enumerate(files):
         if file is not None and file.is_file():
             with np.load(file) as kept:
@@ -58,7 +59,7 @@ def forecast_panel(
     return quantiles, sum(seconds for _, seconds in done.values())
 
 
-def forecast_part(name: str, series: SeriesSet, horizon: int) -> tuple[FloatArray, float]:
+def forecast_part(name: str, series: SeriesSet, horizon: int) -> tuple[Float64Array, float]:
     """Forecast a few series in this process."""
     started = time.process_time()
     with warnings.catch_warnings():
@@ -67,7 +68,7 @@ def forecast_part(name: str, series: SeriesSet, horizon: int) -> tuple[FloatArra
     return quantiles, time.process_time() - started
 
 
-def _keep(file: Path | None, quantiles: FloatArray, seconds: float) -> None:
+def _keep(file: Path | None, quantiles: Float64Array, seconds: float) -> None:
     if file is None:
         return
     part = file.with_suffix(".part.npz")

@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Literal, get_args, get_origin
 from rnnforecast.cli.main import Commands
 from rnnforecast.cli.models import ModelCommands
 from rnnforecast.config import DataSettings, EvaluationSettings, NetworkSettings, TrainingSettings
+from rnnforecast.grammars import Duration
+from rnnforecast.options import ARGUMENTS, PANELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,7 +39,7 @@ GROUPS: dict[str, type[BaseModel]] = {
     "Training": TrainingSettings,
     "Evaluation": EvaluationSettings,
 }
-PLAIN = {bool: "`true`, `false`", int: "integer", float: "number", str: "text"}
+PLAIN = {bool: "`true`, `false`", int: "integer", float: "number", str: "text", Duration: "duration"}
 #: Settings that stay unset unless the user sets them.
 NOT_CHOSEN = (
     *("attention", "time_budget", "past", "future", "static"),
@@ -77,6 +79,11 @@ def commands_page() -> str:
     for words in commands():
         shown = run([*words, "--help"])
         parts.append(f"## {' '.join(['rnnforecast', *words])}\n\n```text\n{shown}\n```")
+    parts.append("## Options by panel\n\n`--help` of a command with many options shows the common ones. These are all.")
+    for panel in PANELS:
+        if panel != ARGUMENTS:
+            shown = run(["train", "--help", panel.lower()]).partition("\n\n")[2]
+            parts.append(f"### {panel}\n\n```text\n{shown}\n```")
     return "\n\n".join(parts) + "\n"
 
 

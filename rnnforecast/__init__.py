@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rnnforecast.config import Settings
-    from rnnforecast.data.reading import read_series
+    from rnnforecast.data.read import read_series
     from rnnforecast.errors import RnnForecastError
     from rnnforecast.workflows.batch.results import BatchResult
-    from rnnforecast.workflows.batch.running import batch
+    from rnnforecast.workflows.batch.run import batch
     from rnnforecast.workflows.compare import compare
     from rnnforecast.workflows.evaluate import evaluate
     from rnnforecast.workflows.inspect import inspect
-    from rnnforecast.workflows.loading import Files
+    from rnnforecast.workflows.model_rows import Files
     from rnnforecast.workflows.models import load_model
+    from rnnforecast.workflows.monitoring.score_result import ScoreResult
     from rnnforecast.workflows.predict import predict
     from rnnforecast.workflows.results import (
         CompareResult,
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
         TrainResult,
     )
     from rnnforecast.workflows.score import score
-    from rnnforecast.workflows.scores import ScoreResult
     from rnnforecast.workflows.train import train
 
 __all__ = [
@@ -59,20 +59,20 @@ _HOMES = {
     "BatchResult": "rnnforecast.workflows.batch.results",
     "CompareResult": _RESULTS,
     "EvaluateResult": _RESULTS,
-    "Files": "rnnforecast.workflows.loading",
+    "Files": "rnnforecast.workflows.model_rows",
     "InspectResult": _RESULTS,
     "PredictResult": _RESULTS,
     "RnnForecastError": "rnnforecast.errors",
-    "ScoreResult": "rnnforecast.workflows.scores",
+    "ScoreResult": "rnnforecast.workflows.monitoring.score_result",
     "Settings": "rnnforecast.config",
     "TrainResult": _RESULTS,
-    "batch": "rnnforecast.workflows.batch.running",
+    "batch": "rnnforecast.workflows.batch.run",
     "compare": "rnnforecast.workflows.compare",
     "evaluate": "rnnforecast.workflows.evaluate",
     "inspect": "rnnforecast.workflows.inspect",
     "load_model": "rnnforecast.workflows.models",
     "predict": "rnnforecast.workflows.predict",
-    "read_series": "rnnforecast.data.reading",
+    "read_series": "rnnforecast.data.read",
     "score": "rnnforecast.workflows.score",
     "train": "rnnforecast.workflows.train",
 }

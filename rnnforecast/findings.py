@@ -1,27 +1,28 @@
-"""What was noticed in a file: notes, repairs and refusals, as data that tables, JSON and the model file share."""
+"""Findings: errors, warnings and notes about a file, as data that screens, JSON and the model file share."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-Severity = Literal["note", "repair", "refusal"]
+Severity = Literal["error", "warning", "note"]
 JSONValue = None | bool | int | float | str | list["JSONValue"] | dict[str, "JSONValue"]
 
 MAX_LISTED_ROWS = 20
 
+_SEVERITIES: dict[str, Severity] = {"E_": "error", "W_": "warning", "N_": "note"}
+
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing noticed in a file.
+    """One finding about a file; the first letter of its code is its severity.
 
     `rows` are line numbers of the file as an editor counts them (the header is row 1), at most
-    `MAX_LISTED_ROWS` of them; `count` is the number of all rows concerned; `value` is the first value seen;
-    `fix` is the flag or the edit that settles the matter.
+    `MAX_LISTED_ROWS` of them; `count` is the number of all rows concerned; `value` is the first value;
+    `fix` is the flag or the edit that solves the problem.
     """
 
-    code: str
-    severity: Severity
+    code: str  # E_..., W_... or N_...
     message: str
     file: str | None = None
     rows: tuple[int, ...] = ()
@@ -30,12 +31,15 @@ class Finding:
     count: int = 0
     fix: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.code[:2] not in _SEVERITIES:
+            raise ValueError(f"the code of a finding starts with {', '.join(_SEVERITIES)}, not as `{self.code}` does")
+
+    @property
+    def severity(self) -> Severity:
+        """`error`, `warning` or `note`."""
+        return _SEVERITIES[self.code[:2]]
+
     def to_dict(self) -> dict[str, JSONValue]:
         """Return the finding as plain JSON values."""
-        return {**asdict(self), "rows": list(self.rows)}
-
-    @classmethod
-    def from_dict(cls, fields: dict[str, object]) -> Finding:
-        """Rebuild a finding that `to_dict` wrote."""
-        rows = fields.get("rows", ())
-        return cls(**{**fields, "rows": tuple(rows) if isinstance(rows, list | tuple) else ()})  # type: ignore[arg-type]
+        return {"code": self.code, "severity": self.severity, **asdict(self), "rows": list(self.rows)}

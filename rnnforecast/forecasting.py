@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.arrays import Float64Array
 from rnnforecast.data.windows import WindowBatch, Windows, gather
 from rnnforecast.errors import DivergedError, UsageError
 from rnnforecast.inference.engine import forecast_windows
@@ -28,9 +29,8 @@ if TYPE_CHECKING:
     from rnnforecast.evaluation.calibration import Calibration
     from rnnforecast.members import Member
 
-FloatArray = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 #: One network, its tensors and a batch of windows in; quantiles [B, H, Q] in original units out.
-Engine = Callable[["Member", Mapping[str, np.ndarray], WindowBatch], FloatArray]
+Engine = Callable[["Member", Mapping[str, np.ndarray], WindowBatch], Float64Array]
 
 # windows in one NumPy batch: enough for full matrix products, few enough to stay in memory whatever they read
 MOST_WINDOWS, FEWEST_WINDOWS = 2_048, 32
@@ -75,7 +75,7 @@ class Ensemble:
 
     def forecast(
         self, flat: FlatSeries, windows: Windows, *, horizon: int, series: SeriesSet | None = None
-    ) -> FloatArray:
+    ) -> Float64Array:
         """Forecast after each cutoff: [W, H, Q], original units, ascending along Q.
 
         Raises DivergedError when no member gives finite numbers for a window; `series`, of which `flat` was made,
@@ -88,7 +88,9 @@ class Ensemble:
         quantiles = np.concatenate(parts)
         return quantiles if self.calibration is None else self.calibration.apply(quantiles)
 
-    def _forecast_part(self, flat: FlatSeries, windows: Windows, horizon: int, series: SeriesSet | None) -> FloatArray:
+    def _forecast_part(
+        self, flat: FlatSeries, windows: Windows, horizon: int, series: SeriesSet | None
+    ) -> Float64Array:
         members = np.stack(
             [
                 forecast_blocks(member, tensors, flat, windows, horizon=horizon, engine=self.engine)
@@ -118,7 +120,7 @@ def forecast_blocks(
     *,
     horizon: int,
     engine: Engine = forecast_windows,
-) -> FloatArray:
+) -> Float64Array:
     """Forecast any horizon with one network in one pass: [W, H, Q]; what lies beyond it is never fed back to it."""
     batch = gather(flat, windows, context_length=member.context_length, horizon=member.horizon)
     first = engine(member, tensors, batch)  # [W, H, Q]
@@ -152,7 +154,7 @@ def split_voices(ensemble: Ensemble) -> list[Ensemble]:
     ]
 
 
-def forecast_theta_beside(ensemble: Ensemble, flat: FlatSeries, windows: Windows, *, horizon: int) -> FloatArray:
+def forecast_theta_beside(ensemble: Ensemble, flat: FlatSeries, windows: Windows, *, horizon: int) -> Float64Array:
     """Forecast by the Theta method from what the networks read and as much before it: [W, H, Q].
 
     A model file keeps so many rows of each series, so that a forecast is the same with and without the data file.
@@ -172,7 +174,7 @@ def forecast_theta_beside(ensemble: Ensemble, flat: FlatSeries, windows: Windows
     )
 
 
-def interpolate_quantiles(quantiles: FloatArray, levels: Sequence[float], wanted: Sequence[float]) -> FloatArray:
+def interpolate_quantiles(quantiles: Float64Array, levels: Sequence[float], wanted: Sequence[float]) -> Float64Array:
     """Read other quantile levels off trained ones: [..., Q] to [..., len(wanted)].
 
     Linear in normal scores, so that a normal distribution is met exactly, beyond the outermost levels too.
@@ -183,7 +185,7 @@ def interpolate_quantiles(quantiles: FloatArray, levels: Sequence[float], wanted
     upper = np.clip(np.searchsorted(known, asked), 1, len(known) - 1)
     share = (asked - known[upper - 1]) / (known[upper] - known[upper - 1])
     low, high = quantiles[..., upper - 1], quantiles[..., upper]
-    result: FloatArray = low + share * (high - low)
+    result: Float64Array = low + share * (high - low)
     return result
 
 
@@ -195,7 +197,7 @@ def _no_forecast(number: int, series: SeriesSet | None, *, num_lost: int, num_wi
     )
 
 
-def _voices(members: FloatArray, groups: tuple[int, ...], shares: tuple[float, ...]) -> FloatArray:
+def _voices(members: Float64Array, groups: tuple[int, ...], shares: tuple[float, ...]) -> Float64Array:
     """Return the mean over groups, weighed by their shares, of the medians within them, over axis 0.
 
     What has no finite forecast (NaN) is left out; the others then speak for it.
@@ -212,7 +214,7 @@ def _voices(members: FloatArray, groups: tuple[int, ...], shares: tuple[float, .
     return np.asarray((np.nan_to_num(medians) * weights).sum(axis=0) / weights.sum(axis=0))
 
 
-def export_attention(ensemble: Ensemble, flat: FlatSeries, windows: Windows) -> FloatArray:
+def export_attention(ensemble: Ensemble, flat: FlatSeries, windows: Windows) -> Float64Array:
     """Return the attention of the first encoder-decoder member: [W, decoder steps, encoder steps], rows sum to 1.
 
     Raises UsageError when no member has attention.

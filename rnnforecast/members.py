@@ -1,4 +1,4 @@
-"""What a network of an ensemble can be: one trained on the user's series, or a season of the pre-trained one."""
+"""What a network of an ensemble can be: one trained on the user's series, or a season of the pretrained one."""
 
 from __future__ import annotations
 
@@ -7,17 +7,10 @@ from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from rnnforecast.config import (
-    MAX_HIDDEN_SIZE,
-    MAX_HORIZON,
-    MAX_NUM_LAYERS,
-    TRAINED_QUANTILE_LEVELS,
-    Attention,
-    Mapping_,
-    MemberSettings,
-)
+from rnnforecast.config import MAX_HIDDEN_SIZE, MAX_HORIZON, MAX_NUM_LAYERS, TRAINED_QUANTILE_LEVELS, MemberSettings
+from rnnforecast.options import Attention, Mapping_
 
-#: Steps of the past that one season of the pre-trained network may read, and numbers that its segments may bring in:
+#: Steps of the past that one season of the pretrained network may read, and numbers that its segments may bring in:
 #: what a file claims is set aside before a forecast, so it must be bounded. The longest season takes half of it.
 MAX_PRETRAINED_CONTEXT_LENGTH = 1_000_000
 
@@ -25,7 +18,7 @@ SeasonClassName = Literal["none", "quarter", "week", "year", "day", "weeks", "ma
 
 
 class PretrainedSettings(BaseModel):
-    """One season length of the pre-trained network, complete: its trunk serves all, its inputs and head only some.
+    """One season length of the pretrained network, complete: its trunk serves all, its inputs and head only some.
 
     The network reads `num_segments` segments, each in its own units, with the newest `recent_length` steps and the
     steps `num_seasons` seasons (and `num_long_seasons` long seasons) before the horizon.
@@ -94,7 +87,7 @@ RECURRENT, PRETRAINED = "recurrent", "pretrained"
 
 
 def _kind(value: object) -> str:
-    """Tell which kind of network written settings are of; season classes are the pre-trained one's alone."""
+    """Tell which kind of network written settings are of; season classes are the pretrained one's alone."""
     written = value if isinstance(value, Mapping) else getattr(value, "__dict__", {})
     return PRETRAINED if "season_class" in written else RECURRENT
 

@@ -83,7 +83,7 @@ def make_machine_sensor() -> pd.DataFrame:
     """
     generator = np.random.default_rng(SENSOR_SEED)
     num_rows = SENSOR_DAYS * 24 * 60 // SENSOR_STEP_MINUTES
-    stamps = pd.date_range("2024-03-04", periods=num_rows, freq=f"{SENSOR_STEP_MINUTES}min")
+    timestamps = pd.date_range("2024-03-04", periods=num_rows, freq=f"{SENSOR_STEP_MINUTES}min")
     hours = np.arange(num_rows) * SENSOR_STEP_MINUTES / 60
     hour_of_day, day = hours % 24, (hours // 24).astype(int)
     on_shift = (hour_of_day >= 6) & (hour_of_day < 22) & (day % 7 < 5)
@@ -101,7 +101,7 @@ def make_machine_sensor() -> pd.DataFrame:
     temperature += generator.normal(0, 0.25, num_rows)
     vibration = np.where(stopped, 0.05, 0.6 + 0.018 * load + 3.5 * wear) * generator.lognormal(0, 0.06, num_rows)
 
-    frame = pd.DataFrame({"timestamp": stamps, "load": load, "vibration": vibration, "temperature": temperature})
+    frame = pd.DataFrame({"timestamp": timestamps, "load": load, "vibration": vibration, "temperature": temperature})
     frame = frame.round({"load": 1, "vibration": 3, "temperature": 2})
     frame.loc[generator.choice(num_rows // 2, 5, replace=False), "temperature"] = np.nan
     offline = frame["timestamp"].between("2024-03-12 03:00", "2024-03-12 04:45")

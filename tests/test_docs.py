@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from rnnforecast.cli.flags import SETTINGS
 from rnnforecast.cli.main import Commands, main
 from rnnforecast.config import Settings
 from rnnforecast.errors import ExitCode
-from rnnforecast.workflows.batch.jobs import read_jobs
+from rnnforecast.options import SETTINGS
+from rnnforecast.workflows.batch.jobs_file.read import read_jobs
 from tests.house import ROOT, modules, run
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -33,7 +33,7 @@ def test_generated_pages_are_fresh() -> None:
 
 def test_every_flag_is_documented() -> None:
     page = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
-    missing = [flag.name for flag in SETTINGS if f"--{flag.word}" not in _without_no(page)]
+    missing = [option.name for option in SETTINGS.values() if f"--{option.word}" not in _without_no(page)]
     assert missing == []
 
 

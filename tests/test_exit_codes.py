@@ -80,7 +80,7 @@ BAD_DATA = [
         {"bad.csv": _changed(12, f"{DAYS[10]},inf")},
     ),
     Mistake(
-        "a stamp twice with different values",
+        "a timestamp twice with different values",
         "train bad.csv",
         ExitCode.DATA,
         ["bad.csv", "2024-01-10", "rows 11, 12", "102.9", "999", "--id"],
@@ -201,7 +201,7 @@ def test_unsorted_rows_are_sorted_aloud(workplace: Path, capsys: pytest.CaptureF
 
 def test_an_exact_duplicate_is_dropped_aloud(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _write({"bad.csv": [HEADER, *GOOD_ROWS[:10], GOOD_ROWS[9], *GOOD_ROWS[10:]]}, workplace)
-    assert _findings("bad.csv", capsys) == [("repair", 1)]
+    assert _findings("bad.csv", capsys) == [("warning", 1)]
 
 
 def test_gaps_are_masked_aloud(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:

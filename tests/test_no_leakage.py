@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pytest
 
 import rnnforecast
-from rnnforecast.config import Cell, MemberSettings, Normalisation, Settings
-from rnnforecast.data.frequency import Frequency
+from rnnforecast.config import MemberSettings, Settings
+from rnnforecast.data.calendar.frequency import Frequency
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.windows import FlatSeries, Windows
 from rnnforecast.evaluation.baselines import BASELINES, STATISTICAL_BASELINES, forecast_baseline
@@ -19,12 +19,13 @@ from rnnforecast.evaluation.scales import seasonal_scales
 from rnnforecast.forecasting import Engine, Ensemble
 from rnnforecast.inference.engine import forecast_windows
 from rnnforecast.networks import engine
+from rnnforecast.options import Cell, Normalisation
 from rnnforecast.progress import NoProgress
 from rnnforecast.store.model_file import read_model
+from rnnforecast.training.fit import fit_known
 from rnnforecast.training.recipe import choose_recipe, gather_facts
-from rnnforecast.workflows.fitting import fit_known
-from rnnforecast.workflows.refitting import refitting_forecaster
-from rnnforecast.workflows.splitting import split_rows
+from rnnforecast.training.refit import refitting_forecaster
+from rnnforecast.training.split import split_rows
 from rnnforecast.workflows.train import train_series
 from tests.inference.pretrained_samples import USUAL, arrays_of, make_pretrained, make_pretrained_network
 from tests.inference.samples import LEVELS, make_member, make_network, tensors_of
@@ -32,7 +33,6 @@ from tests.inference.samples import LEVELS, make_member, make_network, tensors_o
 if TYPE_CHECKING:
     from pathlib import Path
 
-FloatArray = npt.NDArray[np.float64]
 
 LENGTHS = np.array([90, 70], dtype=np.int64)
 CUTOFFS = np.array([60, 41], dtype=np.int64)

@@ -22,9 +22,9 @@ def read(name: str) -> pd.DataFrame:
     return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
 
 
-def steps(stamps: pd.Series[str]) -> pd.Series[int]:
+def steps(timestamps: pd.Series[str]) -> pd.Series[int]:
     """How often each step between two rows occurs, in minutes."""
-    differences = pd.to_datetime(stamps).diff().dropna()
+    differences = pd.to_datetime(timestamps).diff().dropna()
     return (differences.dt.total_seconds() // 60).astype(int).value_counts()
 
 

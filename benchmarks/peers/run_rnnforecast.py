@@ -20,8 +20,8 @@ from common import HIDDEN_SIZE, Task, figures
 import rnnforecast
 from rnnforecast.config import DataSettings
 from rnnforecast.progress import NoProgress
-from rnnforecast.workflows.fitting import fit_known
-from rnnforecast.workflows.splitting import split_rows
+from rnnforecast.training.fit import fit_known
+from rnnforecast.training.split import split_rows
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,37 +8,38 @@ from typing import TYPE_CHECKING
 import typer
 
 from rnnforecast.cli.command import build_command
-from rnnforecast.cli.options import (
-    CheckOnly,
-    Events,
-    JobsFile,
-    MetricsFile,
-    PrintCron,
-    PrintSystemd,
-    Resume,
-    Store,
-    Wait,
-    Workers,
-)
 from rnnforecast.cli.view import View
 from rnnforecast.errors import OutputError, UsageError
+from rnnforecast.grammars import Duration
+from rnnforecast.options import (
+    CHECK,
+    EVENTS,
+    JOBS_FILE,
+    METRICS_FILE,
+    PRINT_CRON,
+    PRINT_SYSTEMD,
+    RESUME,
+    STORE,
+    WAIT,
+    WORKERS,
+)
 
 if TYPE_CHECKING:
-    from rnnforecast.workflows.batch.running import Options
+    from rnnforecast.workflows.batch.run import Options
 
 
 def batch(
     view: View,
-    jobs: JobsFile,
-    workers: Workers = None,
-    resume: Resume = False,
-    wait: Wait = None,
-    check: CheckOnly = False,
-    print_cron: PrintCron = False,
-    print_systemd: PrintSystemd = False,
-    events: Events = None,
-    metrics_file: MetricsFile = None,
-    store: Store = None,
+    jobs: str,
+    workers: int | None,
+    resume: bool,
+    wait: str | None,
+    check: bool,
+    print_cron: bool,
+    print_systemd: bool,
+    events: str | None,
+    metrics_file: str | None,
+    store: str | None,
 ) -> None:
     """Train and forecast all jobs of a file, each in processes of its own; one bad job never hurts another.
 
@@ -48,17 +49,18 @@ def batch(
     if sum((check, print_cron, print_systemd)) > 1:
         raise UsageError("--check, --print-cron and --print-systemd exclude each other", hint="give one of them")
     if check:
-        from rnnforecast.workflows.batch.checks import check_jobs
+        from rnnforecast.workflows.batch.check import check_jobs
 
         view.show(check_jobs(jobs, store=store))
     elif print_cron or print_systemd:
-        from rnnforecast.workflows.batch.units import cron_line, systemd_units
+        from rnnforecast.workflows.batch.scheduler_units import cron_line, systemd_units
 
         view.show((cron_line if print_cron else systemd_units)(jobs, store=store))
     else:
-        from rnnforecast.workflows.batch.running import Options, read_wait
+        from rnnforecast.workflows.batch.run import Options
 
-        _run(view, jobs, store, Options(workers, resume, events, metrics_file, read_wait(wait)))
+        seconds = 0.0 if wait is None else Duration.parse(wait, option="--wait", allow_zero=True).seconds
+        _run(view, jobs, store, Options(workers, resume, events, metrics_file, seconds))
 
 
 def _run(view: View, jobs: str, store: str | None, options: Options) -> None:
@@ -73,4 +75,8 @@ def _run(view: View, jobs: str, store: str | None, options: Options) -> None:
         raise typer.Exit(result.exit_code)
 
 
-command = build_command(batch, example="rnnforecast batch nightly.toml --workers 4")
+command = build_command(
+    batch,
+    *(JOBS_FILE, WORKERS, RESUME, WAIT, CHECK, PRINT_CRON, PRINT_SYSTEMD, EVENTS, METRICS_FILE, STORE),
+    example="rnnforecast batch nightly.toml --workers 4",
+)

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, ClassVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import typer
 
 from rnnforecast.cli.deadline import deadline
 from rnnforecast.cli.help import MAX_HELP_WIDTH, PanelCommand, PanelGroup
-from rnnforecast.cli.options import Debug, OutputFormat, Quiet, Timeout
 from rnnforecast.cli.view import View
 from rnnforecast.errors import UsageError
+from rnnforecast.options import ARGUMENTS, DEBUG, FORMAT, QUIET, TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from rnnforecast.cli.flags import Flag
+    from rnnforecast.options import Option
 
 
 class LazyGroup(PanelGroup):
@@ -73,35 +73,51 @@ class LazyGroup(PanelGroup):
 
 
 def build_command(
-    function: Callable[..., None], *, example: str, flags: Sequence[Flag] = (), name: str | None = None
+    function: Callable[..., None],
+    *options: Option,
+    settings: Sequence[Option] = (),
+    example: str,
+    name: str | None = None,
 ) -> Any:
-    """Return the command of a function that takes a `View`, the settings `flags` (if any) and its own options.
+    """Return the command of a function that takes a `View`, its options, and the `settings` that were given.
 
     The docstring of the function is its help.
     """
-    hints = get_type_hints(function, include_extras=True)
-    own = [p for p in inspect.signature(function).parameters.values() if p.name not in ("view", "flags")]
-    own = [p.replace(annotation=hints[p.name], kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
-    settings = [_parameter(flag.name, flag.annotation, None) for flag in flags]
-    timeout = [_parameter("timeout", Timeout, None)] if flags else []  # a command with settings reads data
-    shared = [_parameter("format", OutputFormat, "table"), _parameter("quiet", Quiet, False)]
-    shared.append(_parameter("debug", Debug, False))
+    with_timeout = (TIMEOUT,) if settings else ()  # a command with settings reads data
+    shown = (*options, *settings, *with_timeout, FORMAT, QUIET, DEBUG)
 
     def run(**values: Any) -> None:
         del values["debug"]  # read from the command line by `main`, which alone reports errors
         view = View.on_terminal(format=values.pop("format"), quiet=values.pop("quiet"))
-        given = {flag.name: values.pop(flag.name) for flag in flags}
+        given = {option.name: values.pop(option.name) for option in settings}
         with deadline(values.pop("timeout", None)):
-            function(view, given, **values) if flags else function(view, **values)
+            function(view, given, **values) if settings else function(view, **values)
 
-    signature = inspect.Signature([*own, *settings, *timeout, *shared])
-    run.__signature__ = signature  # type: ignore[attr-defined]
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in signature.parameters.values()}
+    parameters = [_parameter(option, is_setting=option in settings) for option in shown]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     run.__doc__ = function.__doc__
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     context = {"help_option_names": ["--help", "-h"], "max_content_width": MAX_HELP_WIDTH}
     app.command(name or function.__name__, cls=PanelCommand, epilog=example, context_settings=context)(run)
-    return typer.main.get_command(app)
+    command = typer.main.get_command(app)
+    command.options = shown  # type: ignore[attr-defined]
+    return command
+
+
+def _parameter(option: Option, *, is_setting: bool) -> inspect.Parameter:
+    """Return the parameter that Typer reads; a setting that is not given is None."""
+    kind: Any = Literal[option.choices] if option.choices else option.kind
+    kind = list[kind] if option.repeated else kind
+    default = inspect.Parameter.empty if option.required else None if is_setting else option.default
+    told: Any = {"help": option.full_help, "show_default": False, "metavar": option.placeholder}
+    info: Any
+    if option.panel == ARGUMENTS:
+        info = typer.Argument(**told)
+    else:
+        info = typer.Option(option.flags, rich_help_panel=option.panel, min=option.minimum, **told)
+    annotation: Any = Annotated[kind if default is inspect.Parameter.empty else kind | None, info]
+    return inspect.Parameter(option.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
 def _unknown_command(word: str, known: Mapping[str, str], *, path: str) -> UsageError:
@@ -110,7 +126,3 @@ def _unknown_command(word: str, known: Mapping[str, str], *, path: str) -> Usage
     near = difflib.get_close_matches(word, known, n=1)
     guess = f", did you mean `{near[0]}`?" if near else ""
     return UsageError(f"no command `{word}`{guess}", hint=f"`{path} --help` lists all commands")
-
-
-def _parameter(name: str, annotation: Any, default: object) -> inspect.Parameter:
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)

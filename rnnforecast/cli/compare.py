@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rnnforecast.cli.command import build_command
-from rnnforecast.cli.flags import SETTINGS
-from rnnforecast.cli.options import Config, Data, Methods
 from rnnforecast.cli.settings import load_settings
 from rnnforecast.cli.view import View
+from rnnforecast.options import CONFIG, METHODS, SETTINGS, TRAINING_FILES
 
 
-def compare(
-    view: View, flags: Mapping[str, object], data: Data, config: Config = None, methods: Methods = None
-) -> None:
+def compare(view: View, flags: Mapping[str, object], data: list[str], config: str | None, methods: str | None) -> None:
     """Put networks and naive forecasts side by side on the same origins; nothing is stored."""
     import rnnforecast
 
@@ -24,4 +21,9 @@ def compare(
     view.show(result)
 
 
-command = build_command(compare, flags=SETTINGS, example="rnnforecast compare sales.csv --methods gru,lstm,naive")
+command = build_command(
+    compare,
+    *(TRAINING_FILES, CONFIG, METHODS),
+    settings=tuple(SETTINGS.values()),
+    example="rnnforecast compare sales.csv --methods gru,lstm,naive",
+)

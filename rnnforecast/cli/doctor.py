@@ -5,11 +5,11 @@ from __future__ import annotations
 import typer
 
 from rnnforecast.cli.command import build_command
-from rnnforecast.cli.options import Store
 from rnnforecast.cli.view import View
+from rnnforecast.options import STORE
 
 
-def doctor(view: View, store: Store = None) -> None:
+def doctor(view: View, store: str | None) -> None:
     """Check this installation: versions, devices, threads, store, terminal; exit 1 when something is wrong."""
     from rnnforecast.workflows.doctor import doctor as examine
 
@@ -19,4 +19,4 @@ def doctor(view: View, store: Store = None) -> None:
         raise typer.Exit(1)
 
 
-command = build_command(doctor, example="rnnforecast doctor")
+command = build_command(doctor, STORE, example="rnnforecast doctor")

@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rnnforecast.cli.command import build_command
-from rnnforecast.cli.flags import ORIGIN_FLAGS
-from rnnforecast.cli.options import FutureData, Model, OptionalData, RefitOrigins, Store
 from rnnforecast.cli.settings import load_settings
 from rnnforecast.cli.view import View
+from rnnforecast.options import FUTURE_DATA, MODEL, REFIT_WINDOWS, STORE, TEST_FILES, WINDOW_OPTIONS
 
 
 def evaluate(
     view: View,
     flags: Mapping[str, object],
-    model: Model = None,
-    data: OptionalData = None,
-    future_data: FutureData = None,
-    refit: RefitOrigins = False,
-    store: Store = None,
+    model: str | None,
+    data: list[str] | None,
+    future_data: list[str] | None,
+    refit: bool,
+    store: str | None,
 ) -> None:
     """Score a stored model on past origins, beside the naive forecasts.
 
@@ -41,4 +40,9 @@ def evaluate(
     view.show(result)
 
 
-command = build_command(evaluate, flags=ORIGIN_FLAGS, example="rnnforecast evaluate prices --num-windows 12")
+command = build_command(
+    evaluate,
+    *(MODEL, TEST_FILES, FUTURE_DATA, REFIT_WINDOWS, STORE),
+    settings=WINDOW_OPTIONS,
+    example="rnnforecast evaluate prices --num-windows 12",
+)

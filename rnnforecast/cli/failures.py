@@ -58,7 +58,7 @@ def _as_text(error: RnnForecastError, stream: TextIO) -> str:
 
 def _is_told(finding: Finding, message: str) -> bool:
     """Whether a message tells a finding, or lists the problems of an input and counts those it leaves out."""
-    counts_all = finding.severity == "refusal" and re.search(r"\b\d+ problems:\n", message) is not None
+    counts_all = finding.severity == "error" and re.search(r"\b\d+ problems:\n", message) is not None
     return counts_all or finding.message in message
 
 

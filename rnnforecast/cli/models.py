@@ -9,39 +9,39 @@ from typing import Any, ClassVar
 import typer
 
 from rnnforecast.cli.command import LazyGroup, build_command
-from rnnforecast.cli.options import (
-    DryRun,
-    ExpectDigest,
-    Keep,
-    Model,
-    ModelName,
-    Models,
-    Names,
-    SomeModels,
-    Store,
-    Version,
-    Yes,
-)
 from rnnforecast.cli.text import visible
 from rnnforecast.cli.view import View
 from rnnforecast.errors import ExitCode, UsageError
+from rnnforecast.options import (
+    ALL_MODELS,
+    ALL_NAMES,
+    DRY_RUN,
+    EXPECT_DIGEST,
+    KEEP,
+    MODEL,
+    MODEL_NAME,
+    MODEL_VERSION,
+    SOME_MODELS,
+    STORE,
+    YES,
+)
 
 
-def list_(view: View, store: Store = None) -> None:
+def list_(view: View, store: str | None) -> None:
     """List every stored model, with its horizon, its score and its verdict."""
     from rnnforecast.workflows.models import list_models
 
     view.show(list_models(store))
 
 
-def show(view: View, model: Model = None, store: Store = None) -> None:
+def show(view: View, model: str | None, store: str | None) -> None:
     """Show how a model was trained, on what, and how it was judged."""
     from rnnforecast.workflows.models import show_model
 
     view.show(show_model(model, store=store))
 
 
-def verify(view: View, models: Models = None, expect_digest: ExpectDigest = None, store: Store = None) -> None:
+def verify(view: View, models: list[str] | None, expect_digest: str | None, store: str | None) -> None:
     """Read every byte of stored models and name what is damaged; exit 12 when anything is.
 
     A sound file may still be another than the one that was meant: --expect-digest tells them apart.
@@ -54,28 +54,28 @@ def verify(view: View, models: Models = None, expect_digest: ExpectDigest = None
         raise typer.Exit(int(ExitCode.MODEL_FILE))
 
 
-def promote(view: View, model: Version, store: Store = None) -> None:
+def promote(view: View, model: str, store: str | None) -> None:
     """Make a version the active one: what NAME means to `predict`, `evaluate` and `score`."""
     from rnnforecast.workflows.models import promote_model
 
     view.show(promote_model(model, store=store))
 
 
-def rollback(view: View, model: ModelName, store: Store = None) -> None:
+def rollback(view: View, model: str, store: str | None) -> None:
     """Make the version active again that was active before; say it twice to go back two steps."""
     from rnnforecast.workflows.models import rollback_model
 
     view.show(rollback_model(model, store=store))
 
 
-def prune(view: View, keep: Keep, models: Names = None, dry_run: DryRun = False, store: Store = None) -> None:
+def prune(view: View, keep: int, models: list[str] | None, dry_run: bool, store: str | None) -> None:
     """Remove all but the newest versions of each name; the active one always stays."""
     from rnnforecast.workflows.models import prune_models
 
     view.show(prune_models(models or (), keep=keep, dry_run=dry_run, store=store))
 
 
-def remove(view: View, models: SomeModels, yes: Yes = False, store: Store = None) -> None:
+def remove(view: View, models: list[str], yes: bool, store: str | None) -> None:
     """Remove a version, or all versions of a name; asks first, and needs --yes where nobody can answer."""
     from rnnforecast.workflows.models import find_models, remove_models
 
@@ -109,13 +109,23 @@ class ModelCommands(LazyGroup):
     def load(self, name: str) -> Any:
         """Build one of the commands."""
         build = {
-            "list": lambda: build_command(list_, name="list", example="rnnforecast models list"),
-            "show": lambda: build_command(show, example="rnnforecast models show prices@2"),
-            "verify": lambda: build_command(verify, example="rnnforecast models verify"),
-            "promote": lambda: build_command(promote, example="rnnforecast models promote prices@2"),
-            "rollback": lambda: build_command(rollback, example="rnnforecast models rollback prices"),
-            "prune": lambda: build_command(prune, example="rnnforecast models prune prices --keep 5 --dry-run"),
-            "remove": lambda: build_command(remove, example="rnnforecast models remove prices@1 --yes"),
+            "list": lambda: build_command(list_, STORE, name="list", example="rnnforecast models list"),
+            "show": lambda: build_command(show, MODEL, STORE, example="rnnforecast models show prices@2"),
+            "verify": lambda: build_command(
+                verify, ALL_MODELS, EXPECT_DIGEST, STORE, example="rnnforecast models verify"
+            ),
+            "promote": lambda: build_command(
+                promote, MODEL_VERSION, STORE, example="rnnforecast models promote prices@2"
+            ),
+            "rollback": lambda: build_command(
+                rollback, MODEL_NAME, STORE, example="rnnforecast models rollback prices"
+            ),
+            "prune": lambda: build_command(
+                prune, KEEP, ALL_NAMES, DRY_RUN, STORE, example="rnnforecast models prune prices --keep 5 --dry-run"
+            ),
+            "remove": lambda: build_command(
+                remove, SOME_MODELS, YES, STORE, example="rnnforecast models remove prices@1 --yes"
+            ),
         }
         return build[name]()
 

@@ -5,35 +5,37 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rnnforecast.cli.command import build_command
-from rnnforecast.cli.flags import FORECAST_FLAGS
-from rnnforecast.cli.options import (
-    AttentionOutput,
-    Engine,
-    FreshData,
-    KeepForecasts,
-    MaxAge,
-    Model,
-    Output,
-    StaleRows,
-    Store,
-)
 from rnnforecast.cli.settings import load_settings
 from rnnforecast.cli.view import View
 from rnnforecast.errors import UsageError
+from rnnforecast.options import (
+    ATTENTION_OUTPUT,
+    ENGINE,
+    FORECAST_OPTIONS,
+    FRESH_DATA,
+    LEDGER,
+    MAX_AGE,
+    MODEL,
+    OUTPUT_FILE,
+    REFUSE_STALE,
+    STORE,
+    Engine,
+    RefuseStale,
+)
 
 
 def predict(
     view: View,
     flags: Mapping[str, object],
-    model: Model = None,
-    data: FreshData = None,
-    engine: Engine = "numpy",
-    output: Output = None,
-    attention_output: AttentionOutput = None,
-    max_age: MaxAge = None,
-    refuse_stale: StaleRows = None,
-    ledger: KeepForecasts = None,
-    store: Store = None,
+    model: str | None,
+    data: list[str] | None,
+    engine: Engine,
+    output: str | None,
+    attention_output: str | None,
+    max_age: str | None,
+    refuse_stale: RefuseStale | None,
+    ledger: bool | None,
+    store: str | None,
 ) -> None:
     """Forecast the steps after the last row, with intervals.
 
@@ -41,9 +43,9 @@ def predict(
     Forecasts are kept in the ledger of the store, so that `rnnforecast score` can hold them against the actuals.
     A file that no model was trained on is forecast at once by `base`, the network that comes with the tool.
     """
-    from rnnforecast.workflows.issuing import issue
-    from rnnforecast.workflows.loading import Files
+    from rnnforecast.workflows.model_rows import Files
     from rnnforecast.workflows.predict import Request
+    from rnnforecast.workflows.predict_and_log import issue
 
     if output == "-" and view.format != "table":
         raise UsageError(f"--output - and --format {view.format} both want stdout", hint="leave one of them out")
@@ -65,5 +67,8 @@ def predict(
 
 
 command = build_command(
-    predict, flags=FORECAST_FLAGS, example="rnnforecast predict prices --horizon 14 --output forecasts.csv"
+    predict,
+    *(MODEL, FRESH_DATA, ENGINE, OUTPUT_FILE, ATTENTION_OUTPUT, MAX_AGE, REFUSE_STALE, LEDGER, STORE),
+    settings=FORECAST_OPTIONS,
+    example="rnnforecast predict prices --horizon 14 --output forecasts.csv",
 )

@@ -6,34 +6,25 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rnnforecast.cli.command import build_command
-from rnnforecast.cli.options import (
-    ActualsData,
-    AlarmPolicy,
-    AllVersions,
-    LastCutoffs,
-    MaxAge,
-    OnAlarm,
-    ScoredName,
-    Store,
-)
 from rnnforecast.cli.view import View
+from rnnforecast.options import ACTUALS, ALL_VERSIONS, LAST, MAX_AGE, ON_ALARM, POLICY, SCORED_MODEL, STORE, Policy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rnnforecast.workflows.scores import ScoreResult
+    from rnnforecast.workflows.monitoring.score_result import ScoreResult
 
 
 def score(
     view: View,
-    model: ScoredName = None,
-    data: ActualsData = None,
-    last: LastCutoffs = None,
-    all_versions: AllVersions = False,
-    policy: AlarmPolicy = "warn",
-    on_alarm: OnAlarm = None,
-    max_age: MaxAge = None,
-    store: Store = None,
+    model: str | None,
+    data: list[str] | None,
+    last: int | None,
+    all_versions: bool,
+    policy: Policy,
+    on_alarm: str | None,
+    max_age: str | None,
+    store: str | None,
 ) -> None:
     """Hold issued forecasts against the actuals that have arrived; exit 21 for drift, 23 for broken coverage.
 
@@ -41,7 +32,7 @@ def score(
     may be repeated after every forecast: an alarm that is false is rare over the life of a model.
     """
     import rnnforecast
-    from rnnforecast.workflows.alarms import respond, split_command
+    from rnnforecast.workflows.alarm_actions import respond, split_command
 
     command = split_command(on_alarm)
     result = rnnforecast.score(
@@ -57,7 +48,7 @@ def score(
 
 def _call(result: ScoreResult, command: Sequence[str], *, store: str | None) -> ScoreResult:
     """Run the command of the user where there is an alarm."""
-    from rnnforecast.workflows.alarms import alarm_facts, call_on_alarm
+    from rnnforecast.workflows.alarm_actions import alarm_facts, call_on_alarm
 
     error = result.alarm()
     if error is None:
@@ -66,4 +57,8 @@ def _call(result: ScoreResult, command: Sequence[str], *, store: str | None) -> 
     return result if finding is None else replace(result, findings=(*result.findings, finding))
 
 
-command = build_command(score, example="rnnforecast score prices --data prices.csv --on-alarm 'notify-team --now'")
+command = build_command(
+    score,
+    *(SCORED_MODEL, ACTUALS, LAST, ALL_VERSIONS, POLICY, ON_ALARM, MAX_AGE, STORE),
+    example="rnnforecast score prices --data prices.csv --on-alarm 'notify-team --now'",
+)

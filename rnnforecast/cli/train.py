@@ -5,22 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rnnforecast.cli.command import build_command
-from rnnforecast.cli.flags import SETTINGS
-from rnnforecast.cli.options import ActivateWhen, Config, Data, MaxAge, Name, Require, Store
 from rnnforecast.cli.settings import load_settings
 from rnnforecast.cli.view import View
+from rnnforecast.options import ACTIVATE, CONFIG, MAX_AGE, NAME, REQUIRE, SETTINGS, STORE, TRAINING_FILES, Activate
 
 
 def train(
     view: View,
     flags: Mapping[str, object],
-    data: Data,
-    config: Config = None,
-    require: Require = None,
-    name: Name = None,
-    activate: ActivateWhen = "auto",
-    max_age: MaxAge = None,
-    store: Store = None,
+    data: list[str],
+    config: str | None,
+    require: str | None,
+    name: str | None,
+    activate: Activate,
+    max_age: str | None,
+    store: str | None,
 ) -> None:
     """Read a file, fit a network, judge it beside naive forecasts, store it.
 
@@ -40,4 +39,9 @@ def train(
         result.require_win()
 
 
-command = build_command(train, flags=SETTINGS, example="rnnforecast train prices.csv --horizon 30")
+command = build_command(
+    train,
+    *(TRAINING_FILES, CONFIG, REQUIRE, NAME, ACTIVATE, MAX_AGE, STORE),
+    settings=tuple(SETTINGS.values()),
+    example="rnnforecast train prices.csv --horizon 30",
+)

@@ -17,9 +17,9 @@ from rnnforecast.progress import NoProgress
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rnnforecast.cli.options import Format
     from rnnforecast.cli.render import Result
     from rnnforecast.findings import Finding
+    from rnnforecast.options import Format
     from rnnforecast.progress import Progress
 
 
@@ -54,7 +54,7 @@ class View:
         except OSError as error:
             reason = f"standard output could not be written: {(error.strerror or str(error)).lower()}"
             raise OutputError(reason, hint="free space, or write the result elsewhere", code="E_OUT_WRITE") from error
-        if any(finding.severity == "refusal" for finding in getattr(result, "findings", ())):
+        if any(finding.severity == "error" for finding in getattr(result, "findings", ())):
             raise typer.Exit(ExitCode.PARTIAL)
 
     def _write(self, result: Result) -> None:
@@ -82,7 +82,7 @@ class View:
     def _notices(self, result: Result) -> None:
         findings: tuple[Finding, ...] = getattr(result, "findings", ())
         if self.quiet:  # a series that is left out is a failure in part, and said as every failure
-            findings = tuple(finding for finding in findings if finding.severity == "refusal")
+            findings = tuple(finding for finding in findings if finding.severity == "error")
             if not findings:
                 return
         from rnnforecast.cli.render.notices import write_notices

@@ -11,31 +11,32 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    IntArray = npt.NDArray[np.int64]
+    from rnnforecast.arrays import BoolArray, Int64Array
+
 
 #: Rows that are looked at in one go where an array as long as all rows would be made for nothing.
 ROWS_A_BLOCK = 2**19
 
 
-def offsets_of(lengths: IntArray) -> IntArray:
+def offsets_of(lengths: Int64Array) -> Int64Array:
     """Return where each run starts, and behind the last one where it ends: [S] -> [S + 1]."""
     offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
     np.cumsum(lengths, out=offsets[1:])
     return offsets
 
 
-def positions(lengths: IntArray) -> IntArray:
+def positions(lengths: Int64Array) -> Int64Array:
     """Return 0, 1, 2 ... within each run: [S] -> [N]."""
     total = int(lengths.sum())
     return np.arange(total, dtype=np.int64) - np.repeat(offsets_of(lengths)[:-1], lengths)
 
 
-def rows_of(starts: IntArray, lengths: IntArray) -> IntArray:
+def rows_of(starts: Int64Array, lengths: Int64Array) -> Int64Array:
     """Return the flat row numbers of runs that begin at `starts`: [S], [S] -> [N]."""
     return np.repeat(starts, lengths) + positions(lengths)
 
 
-def row_blocks(offsets: IntArray) -> Iterator[tuple[slice, IntArray, IntArray]]:
+def row_blocks(offsets: Int64Array) -> Iterator[tuple[slice, Int64Array, Int64Array]]:
     """Yield all rows in blocks, with the run of each row and its position in that run: slices, [B], [B]."""
     for start in range(0, int(offsets[-1]), ROWS_A_BLOCK):
         rows = np.arange(start, min(start + ROWS_A_BLOCK, int(offsets[-1])), dtype=np.int64)
@@ -43,13 +44,13 @@ def row_blocks(offsets: IntArray) -> Iterator[tuple[slice, IntArray, IntArray]]:
         yield slice(start, start + len(rows)), runs, rows - offsets[runs]
 
 
-def in_order(values: npt.NDArray[Any], order: IntArray) -> npt.NDArray[Any]:
+def in_order(values: npt.NDArray[Any], order: Int64Array) -> npt.NDArray[Any]:
     """Return rows in an order; the rows themselves, looked at and not copied, where they have that order already."""
     has_it = len(order) == len(values) and bool((order[1:] > order[:-1]).all())
     return values if has_it else np.asarray(values[order])
 
 
-def last_true_before(mask: npt.NDArray[np.bool_], run_starts: IntArray) -> IntArray:
+def last_true_before(mask: BoolArray, run_starts: Int64Array) -> Int64Array:
     """Return for each row the newest row up to it whose mask is true, or -1 where its run has none so far.
 
     `run_starts` [N] holds for each row the row its run begins with.

@@ -10,21 +10,16 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from rnnforecast.data.calendar import check_horizon
+from rnnforecast.data.calendar.infer_frequency import check_horizon
 from rnnforecast.data.ragged import last_true_before, offsets_of, positions, rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from rnnforecast.data.frequency import Frequency, StampArray
+    from rnnforecast.arrays import BoolArray, Float32Array, Float64Array, Int64Array, TextArray, TimestampArray
+    from rnnforecast.data.calendar.frequency import Frequency
 
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
-CovariateArray = npt.NDArray[np.float32]
-TextArray = npt.NDArray[np.object_]
 
 #: Rows of a part: what is worked out of them takes tens of megabytes, whatever the panel takes.
 ROWS_A_PART = 2**19
@@ -35,25 +30,25 @@ class SeriesSet:
     """Every series of a reading: one entry for each item and target, rows of entry s at `offsets[s]:offsets[s + 1]`.
 
     Gaps of the file are rows whose `observed` is false; missing rows at the end stay, so that a forecast starts
-    after the last stamp. Row i of a series' future covariates stands beside row i of its target; rows from the
+    after the last timestamp. Row i of a series' future covariates stands beside row i of its target; rows from the
     series' length on are the known future.
     """
 
     id_columns: tuple[str, ...]  # the user's own names, () when there is one series
     id_values: TextArray  # [S, len(id_columns)]
     target_names: tuple[str, ...]
-    target_index: IntArray  # [S]
+    target_index: Int64Array  # [S]
     time_column: str | None
-    values: FloatArray  # [N], NaN where not observed
+    values: Float64Array  # [N], NaN where not observed
     observed: BoolArray  # [N]
-    offsets: IntArray  # [S + 1]
-    first_ordinals: IntArray  # [S]
+    offsets: Int64Array  # [S + 1]
+    first_ordinals: Int64Array  # [S]
     freq: Frequency
     season_length: int
-    past_covariates: CovariateArray  # [N, Fp]
-    future_covariates: CovariateArray  # [Nf, Ff]
-    future_offsets: IntArray  # [S + 1]
-    static_covariates: CovariateArray  # [S, Fs]
+    past_covariates: Float32Array  # [N, Fp]
+    future_covariates: Float32Array  # [Nf, Ff]
+    future_offsets: Int64Array  # [S + 1]
+    static_covariates: Float32Array  # [S, Fs]
     past_names: tuple[str, ...] = ()
     future_names: tuple[str, ...] = ()
     static_names: tuple[str, ...] = ()
@@ -71,7 +66,7 @@ class SeriesSet:
         return len(self.values)
 
     @property
-    def lengths(self) -> IntArray:
+    def lengths(self) -> Int64Array:
         """Number of rows of each series: [S]."""
         return np.diff(self.offsets)
 
@@ -86,7 +81,7 @@ class SeriesSet:
             return joined
         return [f"{label}/{target}" for label, target in zip(joined, targets, strict=True)]
 
-    def filled(self) -> FloatArray:
+    def filled(self) -> Float64Array:
         """Return values without NaN: [N], for the input of a network that also reads the mask.
 
         A missing value becomes the newest observed one of its position in the season, else the last observed one,
@@ -102,7 +97,7 @@ class SeriesSet:
             start += part.num_rows
         return filled
 
-    def head(self, lengths: IntArray) -> SeriesSet:
+    def head(self, lengths: Int64Array) -> SeriesSet:
         """Return the first `lengths` [S] rows of each series; covariates known ahead are kept whole."""
         kept = np.clip(np.asarray(lengths, dtype=np.int64), 0, self.lengths)
         rows = rows_of(self.offsets[:-1], kept)
@@ -114,7 +109,7 @@ class SeriesSet:
             past_covariates=self.past_covariates[rows],
         )
 
-    def select(self, index: IntArray) -> SeriesSet:
+    def select(self, index: Int64Array) -> SeriesSet:
         """Return the series of these numbers, in this order."""
         index = np.asarray(index, dtype=np.int64)
         rows = rows_of(self.offsets[index], self.lengths[index])
@@ -160,20 +155,20 @@ class SeriesSet:
             yield self.part(start, stop)
             start = stop
 
-    def timestamps(self, series: int) -> StampArray:
-        """Return the stamps of one series: [length]."""
+    def timestamps(self, series: int) -> TimestampArray:
+        """Return the timestamps of one series: [length]."""
         length = int(self.offsets[series + 1] - self.offsets[series])
         return self.freq.to_timestamps(self.first_ordinals[series] + np.arange(length, dtype=np.int64))
 
-    def future_timestamps(self, horizon: int) -> StampArray:
-        """Return the stamps that follow the last row of each series: [S, H]."""
+    def future_timestamps(self, horizon: int) -> TimestampArray:
+        """Return the timestamps that follow the last row of each series: [S, H]."""
         next_ordinals = self.first_ordinals + self.lengths
         if len(next_ordinals):
             check_horizon(self.freq, int(next_ordinals.max()) - 1, horizon)
         return self.freq.to_timestamps(next_ordinals[:, None] + np.arange(horizon, dtype=np.int64))
 
     def digest(self) -> str:
-        """Return a sha256 of values, masks, stamps, ids and covariates: equal for the same data in any file."""
+        """Return a sha256 of values, masks, timestamps, ids and covariates: equal for the same data in any file."""
         digest = hashlib.sha256()
         header = (self.id_columns, self.target_names, self.freq, self.past_names, self.future_names, self.static_names)
         digest.update(repr(header).encode())
@@ -190,7 +185,7 @@ class SeriesSet:
         return digest.hexdigest()
 
 
-def _seasonal_fill(series: SeriesSet) -> tuple[IntArray, FloatArray]:
+def _seasonal_fill(series: SeriesSet) -> tuple[Int64Array, Float64Array]:
     """Return the missing rows and what to put there; only series that miss something are looked at."""
     missing_before = offsets_of((~series.observed).astype(np.int64))[series.offsets]
     chosen = np.flatnonzero(np.diff(missing_before) > 0)
@@ -216,14 +211,14 @@ def _seasonal_fill(series: SeriesSet) -> tuple[IntArray, FloatArray]:
     return rows[~observed], fills[~observed]
 
 
-def _first_true(mask: BoolArray, offsets: IntArray) -> IntArray:
+def _first_true(mask: BoolArray, offsets: Int64Array) -> Int64Array:
     """Return the first true row of each run, -1 where there is none: [S]."""
     true_rows = np.append(np.flatnonzero(mask), len(mask))
     first = true_rows[np.searchsorted(true_rows[:-1], offsets[:-1])]
     return np.where(first < offsets[1:], first, -1)
 
 
-def first_observed(series: SeriesSet) -> IntArray:
+def first_observed(series: SeriesSet) -> Int64Array:
     """Return the position of the first observed row of each series, its length where there is none: [S]."""
     rows = _first_true(series.observed, series.offsets)
     return np.where(rows >= 0, rows - series.offsets[:-1], series.lengths)

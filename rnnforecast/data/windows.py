@@ -8,24 +8,19 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rnnforecast.arrays import Array as Array
 from rnnforecast.data.ragged import positions
 from rnnforecast.data.series import first_observed
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-    import numpy.typing as npt
-
+    from rnnforecast.arrays import Float64Array, Int64Array
     from rnnforecast.data.series import SeriesSet
-
-    IntArray = npt.NDArray[np.int64]
-
-#: A NumPy array or a torch tensor: one source serves both engines.
-Array: TypeAlias = Any
 
 
 @dataclass(frozen=True)
@@ -67,15 +62,15 @@ def min_past(season_length: int) -> int:
 
 
 def make_windows(
-    lengths: IntArray,
+    lengths: Int64Array,
     *,
     context_length: int,
     horizon: int,
     min_past: int | None = None,
     stride: int = 1,
     max_per_series: int | None = None,
-    first: IntArray | int | None = None,
-    last: IntArray | int | None = None,
+    first: Int64Array | int | None = None,
+    last: Int64Array | int | None = None,
 ) -> Windows:
     """Cut every window: cutoffs `stride` apart, counted back from the newest; in order of series, then of time.
 
@@ -113,7 +108,7 @@ class FlatSeries:
     loss_scale: Array  # [S] float64
 
     @classmethod
-    def from_series(cls, series: SeriesSet, loss_scale: npt.NDArray[np.float64] | None = None) -> FlatSeries:
+    def from_series(cls, series: SeriesSet, loss_scale: Float64Array | None = None) -> FlatSeries:
         """Lay out series for gathers; `loss_scale` [S] is 1 unless given."""
         return cls(
             filled=series.filled(),

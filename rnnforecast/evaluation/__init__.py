@@ -1,1 +1,1 @@
-"""Honest evaluation: rolling origins, metrics, naive baselines, calibrated intervals and a tested verdict."""
+"""Honest evaluation: rolling-origin backtest, metrics, naive baselines, calibrated intervals and a tested verdict."""

@@ -1,4 +1,4 @@
-"""Rolling origins: where forecasts start, what came true, and every method on the same windows.
+"""Rolling-origin backtest: the windows, their actuals, and the forecasts of every method for them.
 
 Axis legend: S series, W windows, H horizon, G steps between cutoff and first scored step, Q quantiles.
 """
@@ -10,89 +10,86 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
 from rnnforecast.data.windows import Windows, make_windows
+from rnnforecast.evaluation.history import Past
 from rnnforecast.evaluation.metrics import (
-    GroupScores,
-    HeldOut,
+    Actuals,
     Scores,
     scaled_errors,
     score,
     score_per_lead,
     score_per_series,
 )
-from rnnforecast.evaluation.past import Past
 
 if TYPE_CHECKING:
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.evaluation.scales import Scales
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 #: Windows and number of steps in, quantiles [W, steps, Q] out; reads nothing at or after a window's cutoff.
-Forecaster = Callable[[Windows, int], FloatArray]
+Forecaster = Callable[[Windows, int], Float64Array]
 
-#: Most origins of a series, and the share of its rows that is held out at most, unless the user asks for more.
+#: Default limits: test windows of a series, and the fraction of its rows that they cover.
 MAX_WINDOWS = 20
-HELD_OUT_SHARE = 0.3
-#: From here on series are many enough to be compared with each other, and two origins of each do.
+TEST_FRACTION = 0.3
+#: From this many series on, the test compares series, and two windows of each are enough.
 MANY_SERIES = 50
 
 
 @dataclass(frozen=True)
 class Backtest:
-    """Forecasts of every method for the same windows, beside what came true."""
+    """Forecasts of every method for the same windows, and the actuals."""
 
     windows: Windows
-    held_out: HeldOut
-    quantiles: Mapping[str, FloatArray]  # method -> [W, H, Q]
+    actuals: Actuals
+    quantiles: Mapping[str, Float64Array]  # method -> [W, H, Q]
     quantile_levels: tuple[float, ...]
     num_series: int
     gap: int = 0
 
     def table(self) -> dict[str, Scores]:
         """Return the metrics of each method over all windows."""
-        return {name: score(q, self.held_out, quantile_levels=self.quantile_levels) for name, q in self._methods()}
+        return {name: score(q, self.actuals, quantile_levels=self.quantile_levels) for name, q in self._methods()}
 
-    def per_series(self) -> dict[str, GroupScores]:
+    def per_series(self) -> dict[str, Scores]:
         """Return the metrics of each method for each series [S]; NaN for series that have no window."""
         return {
-            name: score_per_series(q, self.held_out, quantile_levels=self.quantile_levels, num_series=self.num_series)
+            name: score_per_series(q, self.actuals, quantile_levels=self.quantile_levels, num_series=self.num_series)
             for name, q in self._methods()
         }
 
-    def per_lead(self) -> dict[str, GroupScores]:
+    def per_lead(self) -> dict[str, Scores]:
         """Return the metrics of each method for each lead time [H]; the first lead time follows the gap."""
         return {
-            name: score_per_lead(q, self.held_out, quantile_levels=self.quantile_levels) for name, q in self._methods()
+            name: score_per_lead(q, self.actuals, quantile_levels=self.quantile_levels) for name, q in self._methods()
         }
 
-    def scaled_errors(self) -> dict[str, FloatArray]:
+    def scaled_errors(self) -> dict[str, Float64Array]:
         """Return the scaled absolute errors of each method, NaN where nothing was observed: [W, H]."""
         return {
-            name: scaled_errors(q, self.held_out, quantile_levels=self.quantile_levels) for name, q in self._methods()
+            name: scaled_errors(q, self.actuals, quantile_levels=self.quantile_levels) for name, q in self._methods()
         }
 
-    def _methods(self) -> list[tuple[str, FloatArray]]:
+    def _methods(self) -> list[tuple[str, Float64Array]]:
         return list(self.quantiles.items())
 
 
-def default_num_windows(lengths: IntArray, *, horizon: int) -> int:
-    """Return how many origins to hold out: what fits in the last 30 % of the median series, 1 to 20.
+def default_num_windows(lengths: Int64Array, *, horizon: int) -> int:
+    """Return the number of test windows: as many as fit in the last 30 % of the median series, 1 to 20.
 
-    From `MANY_SERIES` series on 2 at most.
+    With `MANY_SERIES` series or more, at most 2.
     """
     if not len(lengths):
         return 1
-    fitting = int(HELD_OUT_SHARE * float(np.median(lengths)) / horizon)
+    fitting = int(TEST_FRACTION * float(np.median(lengths)) / horizon)
     most = 2 if len(lengths) >= MANY_SERIES else MAX_WINDOWS
     return int(np.clip(fitting, 1, most))
 
 
-def make_origins(
-    lengths: IntArray,
+def place_windows(
+    lengths: Int64Array,
     *,
     horizon: int,
     num_windows: int,
@@ -100,11 +97,11 @@ def make_origins(
     gap: int = 0,
     min_past: int = 1,
 ) -> Windows:
-    """Place origins back from the end of each series, in order of series, then of time.
+    """Place windows backwards from the end of each series, in order of series, then of time.
 
-    The last scored step of the newest origin is the last row; cutoffs lie `window_step` apart (default: the
-    horizon), and the first scored step follows `gap` steps after the cutoff. An origin needs `min_past` rows before
-    its cutoff: shorter series get fewer origins, or none.
+    The last scored step of the newest window is the last row; cutoffs are `window_step` apart (default: the
+    horizon), and the first scored step is `gap` steps after the cutoff. A window needs `min_past` rows before
+    its cutoff: shorter series get fewer windows, or none.
     """
     return make_windows(
         lengths,
@@ -125,24 +122,24 @@ def make_backtest(
     horizon: int,
     gap: int = 0,
 ) -> Backtest:
-    """Forecast the same windows with every method, and gather what came true.
+    """Forecast the same windows with every method, and collect the actuals.
 
-    A forecaster is asked for `gap + horizon` steps, of which the first `gap` are not scored. Windows without an
-    observed row before the cutoff or among the scored steps are left out. `scales` [S] are those of errors.
+    A forecaster returns `gap + horizon` steps, of which the first `gap` are not scored. Windows without an
+    observed row before the cutoff or among the scored steps are left out. `scales` [S] are those of the errors.
     """
     windows = _usable(series, windows, horizon=horizon, gap=gap)
-    actual, observed = _outcomes(series, windows, horizon=horizon, gap=gap)
-    quantiles: dict[str, FloatArray] = {}
+    values, observed = _actuals(series, windows, horizon=horizon, gap=gap)
+    quantiles: dict[str, Float64Array] = {}
     for name, forecaster in forecasters.items():
         forecast = forecaster(windows, gap + horizon)
         wanted = (len(windows), gap + horizon, len(quantile_levels))
         if forecast.shape != wanted:
-            raise ValueError(f"`{name}` forecast an array of shape {forecast.shape}, {wanted} was asked for")
+            raise ValueError(f"`{name}` returned an array of shape {forecast.shape} instead of {wanted}")
         quantiles[name] = forecast[:, gap:]
     return Backtest(
         windows=windows,
-        held_out=HeldOut(
-            actual=actual,
+        actuals=Actuals(
+            values=values,
             observed=observed,
             series=windows.series,
             mase_scale=scales.mase[windows.series],
@@ -156,13 +153,11 @@ def make_backtest(
 
 
 def _usable(series: SeriesSet, windows: Windows, *, horizon: int, gap: int) -> Windows:
-    _, observed = _outcomes(series, windows, horizon=horizon, gap=gap)
+    _, observed = _actuals(series, windows, horizon=horizon, gap=gap)
     return windows.select((Past.recent(series, windows).last_rows >= 0) & observed.any(axis=1))
 
 
-def _outcomes(
-    series: SeriesSet, windows: Windows, *, horizon: int, gap: int
-) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+def _actuals(series: SeriesSet, windows: Windows, *, horizon: int, gap: int) -> tuple[Float64Array, BoolArray]:
     """Return the scored values, 0 where not observed or past the end, and their mask: [W, H], [W, H]."""
     place = windows.cutoffs[:, None] + gap + np.arange(horizon, dtype=np.int64)
     inside = place < series.lengths[windows.series][:, None]

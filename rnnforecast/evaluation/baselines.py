@@ -1,46 +1,27 @@
-"""Naive forecasts that every network has to beat, with intervals from their own in-sample residuals.
-
-All windows at once, and only from rows before each cutoff: the last value is the last observed one, a season's value
-the last observed one of the same position. Spreads grow with the steps ahead as in Hyndman and Athanasopoulos,
-Forecasting: Principles and Practice, 3rd edition, section 5.5.
-
-Axis legend: N rows of all series, W windows, H horizon, Q quantiles, K rows of a block.
-"""
+"""Baselines by name: naive forecasts, the Theta method, and statistical models from an optional package."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from statistics import NormalDist
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
-from rnnforecast.errors import DataError, UsageError
-from rnnforecast.evaluation.past import Past
+from rnnforecast.errors import UsageError
+from rnnforecast.evaluation.naive import METHODS, forecast_naive, observed_past
+from rnnforecast.evaluation.statistical import MODELS, forecast_statistical
+from rnnforecast.evaluation.theta import forecast_theta_windows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
+    from rnnforecast.arrays import Float64Array
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.data.windows import Windows
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-
-#: The naive forecasts a verdict is about, in the order they are shown.
-BASELINES = ("naive", "seasonal-naive", "drift", "seasonal-drift", "window-mean")
-#: Shown beside them, but no part of a verdict: fitted to every window, quickly and with no other package.
+#: The naive forecasts that a verdict tests against, in the order they are shown.
+BASELINES = tuple(METHODS)
+#: Shown with them, but not tested against: fitted to every window, quickly and without another package.
 STATISTICAL_BASELINES = ("theta",)
 #: Fitted per window by statsforecast, where the extra `baselines` is installed.
-EXTRA_BASELINES = ("auto-ets", "auto-theta")
-
-# without a season, the window mean looks back as far as it forecasts, within these bounds
-_SHORTEST_MEAN, _LONGEST_MEAN = 4, 30
-# rows the residuals of the window mean are taken from, where whole blocks fit
-_RESIDUAL_ROWS = 512
-# values held at once while they are
-_CHUNK_VALUES = 2_000_000
+EXTRA_BASELINES = MODELS
 
 
 def available_baselines(season_length: int) -> tuple[str, ...]:
@@ -50,193 +31,19 @@ def available_baselines(season_length: int) -> tuple[str, ...]:
 
 def forecast_baseline(
     name: str, series: SeriesSet, windows: Windows, *, horizon: int, quantile_levels: Sequence[float]
-) -> FloatArray:
+) -> Float64Array:
     """Forecast every window with one baseline, in the season of the series: [W, H, Q], ascending along Q.
 
     Raises UsageError for an unknown name, DataError for a window without an observed row before its cutoff, and
     ResourceError where a statistical baseline is asked for and its package is missing.
     """
+    if name in BASELINES:
+        return forecast_naive(name, series, windows, horizon=horizon, quantile_levels=quantile_levels)
     if name in STATISTICAL_BASELINES:
-        from rnnforecast.evaluation.theta import forecast_theta_windows
-
-        _past_of(series, windows)
+        observed_past(series, windows)
         return forecast_theta_windows(series, windows, horizon=horizon, quantile_levels=quantile_levels)
     if name in EXTRA_BASELINES:
-        from rnnforecast.evaluation.statistical import forecast_statistical
-
-        _past_of(series, windows)
+        observed_past(series, windows)
         return forecast_statistical(name, series, windows, horizon=horizon, quantile_levels=quantile_levels)
-    if name not in _METHODS:
-        known = ", ".join((*BASELINES, *STATISTICAL_BASELINES, *EXTRA_BASELINES))
-        raise UsageError(f"unknown baseline `{name}`", hint=f"one of {known}", code="E_BASELINE")
-    past = _past_of(series, windows)
-    with np.errstate(over="ignore", invalid="ignore"):
-        point, variance = _METHODS[name](past, horizon)
-        return normal_quantiles(point, np.sqrt(variance), quantile_levels)
-
-
-def normal_quantiles(point: FloatArray, spread: FloatArray, quantile_levels: Sequence[float]) -> FloatArray:
-    """Return the quantiles of normal distributions: [W, H] and [W, H] to [W, H, Q]; the median is exactly `point`."""
-    scores = [NormalDist().inv_cdf(level) for level in quantile_levels]
-    return np.stack([point if score == 0.0 else point + score * spread for score in scores], axis=-1)
-
-
-def _past_of(series: SeriesSet, windows: Windows) -> Past:
-    past = Past.recent(series, windows)
-    empty = np.flatnonzero(past.last_rows < 0)
-    if len(empty):
-        number = int(windows.series[empty[0]])
-        raise DataError(
-            f"series `{series.item_ids[number]}` has no observed value in its first {int(windows.cutoffs[empty[0]])} "
-            "rows: there is nothing to forecast from",
-            hint="drop the series, or start it at its first value",
-            code="E_SERIES_EMPTY",
-        )
-    return past
-
-
-@dataclass(frozen=True)
-class _Increments:
-    """Changes between neighbouring observed rows before each cutoff, or between neighbouring seasons: [W] each.
-
-    One change over a distance of `steps` counts as that many independent ones, so missing rows bias nothing.
-    """
-
-    count: FloatArray
-    steps: FloatArray
-    change: FloatArray
-    squares: FloatArray  # sum of change^2 / steps
-
-    @classmethod
-    def of(cls, past: Past, previous: IntArray, *, step_length: int) -> _Increments:
-        """Sum up; `previous` [N] is the row that each row's change starts from, -1 for none."""
-        series = past.series
-        rows = np.flatnonzero(series.observed & (previous >= 0))
-        steps, change, squares, count = (np.zeros(series.num_rows) for _ in range(4))
-        steps[rows] = (rows - previous[rows]) // step_length
-        change[rows] = series.values[rows] - series.values[previous[rows]]
-        squares[rows] = change[rows] ** 2 / steps[rows]
-        count[rows] = 1.0
-        return cls(*(past.totals(array) for array in (count, steps, change, squares)))
-
-    def variance(self, otherwise: FloatArray) -> FloatArray:
-        """Return the variance of a step without drift: [W]."""
-        return np.where(self.count > 0, self.squares / np.maximum(self.count, 1), otherwise)
-
-    def drift(self) -> FloatArray:
-        """Return the mean change of a step: [W]."""
-        drift: FloatArray = self.change / np.maximum(self.steps, 1)
-        return drift
-
-    def variance_around_drift(self, otherwise: FloatArray) -> FloatArray:
-        """Return the variance of a step around the drift: [W]."""
-        left = np.maximum(self.squares - self.drift() ** 2 * self.steps, 0.0)
-        return np.where(self.count > 1, left / np.maximum(self.count - 1, 1), otherwise)
-
-
-def _neighbours(past: Past) -> _Increments:
-    previous = np.where(past.place > 0, np.r_[-1, past.newest[:-1]], -1)
-    return _Increments.of(past, previous, step_length=1)
-
-
-def _seasons(past: Past) -> _Increments:
-    season_length = past.series.season_length
-    rows = np.arange(past.series.num_rows, dtype=np.int64)
-    previous = np.where(past.place >= season_length, past.newest_of_season[np.maximum(rows - season_length, 0)], -1)
-    return _Increments.of(past, previous, step_length=season_length)
-
-
-def _steps_ahead(past: Past, horizon: int) -> FloatArray:
-    """Return how many steps each forecast lies behind the last observed row: [W, H], 1 for the first as a rule."""
-    first = past.starts + past.windows.cutoffs - past.last_rows
-    steps: FloatArray = first[:, None] + np.arange(horizon, dtype=np.float64)
-    return steps
-
-
-def _naive(past: Past, horizon: int) -> tuple[FloatArray, FloatArray]:
-    # one value says nothing about changes: then they are taken to be as large as the value
-    variance = _neighbours(past).variance(otherwise=past.last_values**2)
-    point = np.repeat(past.last_values[:, None], horizon, axis=1)
-    return point, variance[:, None] * _steps_ahead(past, horizon)
-
-
-def _drift(past: Past, horizon: int) -> tuple[FloatArray, FloatArray]:
-    changes = _neighbours(past)
-    steps = _steps_ahead(past, horizon)
-    variance = changes.variance_around_drift(otherwise=changes.variance(otherwise=past.last_values**2))
-    point = past.last_values[:, None] + changes.drift()[:, None] * steps
-    return point, variance[:, None] * (steps + steps**2 / np.maximum(changes.steps, 1)[:, None])
-
-
-def _seasonal(past: Past, horizon: int, *, with_drift: bool) -> tuple[FloatArray, FloatArray]:
-    """Repeat the last season; steps without an observed season behind them get the naive forecast."""
-    changes = _seasons(past)
-    rows = past.season_rows(horizon)  # [W, H]
-    target = (past.starts + past.windows.cutoffs)[:, None] + np.arange(horizon, dtype=np.int64)
-    seasons = (target - rows) // past.series.season_length
-    naive_point, naive_variance = _naive(past, horizon)
-    variance = changes.variance(otherwise=naive_variance[:, 0])
-    point, growth = past.series.values[rows], seasons.astype(np.float64)
-    if with_drift:
-        variance = changes.variance_around_drift(otherwise=variance)
-        point = point + changes.drift()[:, None] * seasons
-        growth = growth + growth**2 / np.maximum(changes.steps, 1)[:, None]
-    known = rows >= 0
-    return np.where(known, point, naive_point), np.where(known, variance[:, None] * growth, naive_variance)
-
-
-def _seasonal_naive(past: Past, horizon: int) -> tuple[FloatArray, FloatArray]:
-    return _seasonal(past, horizon, with_drift=False)
-
-
-def _seasonal_drift(past: Past, horizon: int) -> tuple[FloatArray, FloatArray]:
-    return _seasonal(past, horizon, with_drift=True)
-
-
-def _window_mean(past: Past, horizon: int) -> tuple[FloatArray, FloatArray]:
-    """Forecast the mean of the last season, or of the last few rows without one."""
-    season_length = past.series.season_length
-    length = season_length if season_length > 1 else int(np.clip(horizon, _SHORTEST_MEAN, _LONGEST_MEAN))
-    longest = int(past.windows.cutoffs.max(initial=0))
-    num_blocks = max(2, min(_RESIDUAL_ROWS // length, -(-longest // length)))
-    parts = max(1, len(past.windows) * num_blocks * length // _CHUNK_VALUES)
-    pieces = [
-        _block_means(past, chosen, num_blocks=num_blocks, length=length)
-        for chosen in np.array_split(np.arange(len(past.windows)), parts)
-    ]
-    point, variance = (np.concatenate(piece)[:, None] for piece in zip(*pieces, strict=True))
-    return np.repeat(point, horizon, axis=1), np.repeat(variance, horizon, axis=1)
-
-
-def _block_means(past: Past, chosen: IntArray, *, num_blocks: int, length: int) -> tuple[FloatArray, FloatArray]:
-    """Return the mean of the last `length` rows of the chosen windows, and the variance of its errors: [W], [W].
-
-    The errors are those of every block of as many rows against the mean of the block before it.
-    """
-    back = np.arange(num_blocks * length, 0, -1, dtype=np.int64)
-    place = past.windows.cutoffs[chosen, None] - back  # [W, blocks * K]
-    rows = np.maximum(past.starts[chosen, None] + place, 0)
-    shape = (len(chosen), num_blocks, length)
-    known = ((place >= 0) & past.series.observed[rows]).reshape(shape)
-    values = np.where(known, past.series.values[rows].reshape(shape), 0.0)
-    counts = known.sum(axis=2)  # [W, blocks]
-    means = values.sum(axis=2) / np.maximum(counts, 1)
-    last = counts[:, -1]
-    point = np.where(last > 0, means[:, -1], past.last_values[chosen])
-    # one value says nothing about its spread: then it is taken to be as large as the value
-    spread = np.where(known[:, -1], values[:, -1] - point[:, None], 0.0)
-    within = (spread**2).sum(axis=1) / np.maximum(last - 1, 1) * (1 + 1 / np.maximum(last, 1))
-    paired = known[:, 1:] & (counts[:, :-1, None] > 0)
-    errors = np.where(paired, values[:, 1:] - means[:, :-1, None], 0.0)
-    num_errors = paired.sum(axis=(1, 2))
-    variance = np.where(last > 1, within, point**2)
-    return point, np.where(num_errors > 1, (errors**2).sum(axis=(1, 2)) / np.maximum(num_errors, 1), variance)
-
-
-_METHODS: dict[str, Callable[[Past, int], tuple[FloatArray, FloatArray]]] = {
-    "naive": _naive,
-    "seasonal-naive": _seasonal_naive,
-    "drift": _drift,
-    "seasonal-drift": _seasonal_drift,
-    "window-mean": _window_mean,
-}
+    known = ", ".join((*BASELINES, *STATISTICAL_BASELINES, *EXTRA_BASELINES))
+    raise UsageError(f"unknown baseline `{name}`", hint=f"use one of {known}", code="E_BASELINE")

@@ -1,6 +1,6 @@
 """Classical decomposition of many windows at once: whether each has a season, and its seasonal factors.
 
-Windows end in the last column, so position p of a season stands in the columns whose distance to the first step ahead
+Windows end in the last column, so position p of a season is in the columns whose distance to the first step ahead
 is a multiple of the season away from p: the first step ahead has position 0.
 
 Axis legend: W windows, N columns, K seasons, m season_length.
@@ -11,11 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
+from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
 
 #: Full seasons between the first observed row and the end, below which no season is looked for.
 MIN_SEASONS = 2
@@ -29,16 +26,16 @@ _SMALLEST_FACTOR = 0.01
 class SeasonalFactors:
     """What a season multiplies or adds at each position; windows without a season add 0."""
 
-    factors: FloatArray  # [W, m], [W, 1] where no window has a season
+    factors: Float64Array  # [W, m], [W, 1] where no window has a season
     multiplicative: BoolArray  # [W]
 
-    def remove(self, values: FloatArray) -> FloatArray:
+    def remove(self, values: Float64Array) -> Float64Array:
         """Return values without their season: [W, N], the last column being the row before the first step ahead."""
         factors = self.factors[:, np.arange(-values.shape[1], 0) % self.factors.shape[1]]
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(self.multiplicative[:, None], values / factors, values - factors)
 
-    def restore(self, point: FloatArray, spread: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def restore(self, point: Float64Array, spread: Float64Array) -> tuple[Float64Array, Float64Array]:
         """Return forecasts and their standard deviations with the season put back: [W, H], [W, H]."""
         factors = self.factors[:, np.arange(point.shape[1]) % self.factors.shape[1]]
         multiplicative = self.multiplicative[:, None]
@@ -48,7 +45,7 @@ class SeasonalFactors:
         )
 
 
-def decompose(values: FloatArray, observed: BoolArray, *, season_length: int) -> SeasonalFactors:
+def decompose(values: Float64Array, observed: BoolArray, *, season_length: int) -> SeasonalFactors:
     """Return the seasonal factors of windows that pass the test for a season: [W, N], [W, N] to [W, m].
 
     `values` are 0 where not observed. Factors are means, by position, of ratios to a centred moving average (of
@@ -73,7 +70,7 @@ def decompose(values: FloatArray, observed: BoolArray, *, season_length: int) ->
     return SeasonalFactors(factors, multiplicative)
 
 
-def has_season(values: FloatArray, observed: BoolArray, *, season_length: int) -> BoolArray:
+def has_season(values: Float64Array, observed: BoolArray, *, season_length: int) -> BoolArray:
     """Tell which windows have a season: their autocorrelation at its lag differs from 0 with 90 % confidence.
 
     The test of the M competitions, with Bartlett's standard error. [W, N], [W, N] to [W]; `values` are 0 where not
@@ -101,14 +98,14 @@ def has_season(values: FloatArray, observed: BoolArray, *, season_length: int) -
     return found
 
 
-def _lagged_products(rows: FloatArray, max_lag: int) -> FloatArray:
+def _lagged_products(rows: Float64Array, max_lag: int) -> Float64Array:
     """Return the sums of products of each row with itself, 0 to `max_lag` columns later: [W, N] to [W, max_lag + 1]."""
     size = 1 << (rows.shape[1] + max_lag - 1).bit_length()
     spectrum = np.fft.rfft(rows, size)
     return np.fft.irfft(spectrum.real**2 + spectrum.imag**2, size)[:, : max_lag + 1]
 
 
-def _moving_average(values: FloatArray, observed: BoolArray, *, season_length: int) -> tuple[FloatArray, BoolArray]:
+def _moving_average(values: Float64Array, observed: BoolArray, *, season_length: int) -> tuple[Float64Array, BoolArray]:
     """Return the centred average of one season around each column, and where it and the value are known: [W, N].
 
     An even season takes half of the rows at both ends.
@@ -129,12 +126,12 @@ def _moving_average(values: FloatArray, observed: BoolArray, *, season_length: i
     return level, inside & observed
 
 
-def _ends(observed: BoolArray) -> tuple[IntArray, IntArray]:
+def _ends(observed: BoolArray) -> tuple[Int64Array, Int64Array]:
     """Return the first observed column, and the one behind the last: [W], [W]."""
     return np.argmax(observed, axis=1), observed.shape[1] - np.argmax(observed[:, ::-1], axis=1)
 
 
-def _filled(values: FloatArray, observed: BoolArray, *, season_length: int) -> FloatArray:
+def _filled(values: Float64Array, observed: BoolArray, *, season_length: int) -> Float64Array:
     """Return values with missing ones taken from the season before, else after, else the mean: [W, N]."""
     if observed.all():
         return values
@@ -155,7 +152,7 @@ def _filled(values: FloatArray, observed: BoolArray, *, season_length: int) -> F
     return filled.reshape(num_windows, num_columns + missing)[:, missing:]
 
 
-def _factors(detrended: FloatArray, known: BoolArray, *, season_length: int, neutral: float) -> FloatArray:
+def _factors(detrended: Float64Array, known: BoolArray, *, season_length: int, neutral: float) -> Float64Array:
     """Return the mean of each position over the seasons, on average `neutral`: [W, N] to [W, m].
 
     A position that was never observed inside gets `neutral`.
@@ -167,5 +164,5 @@ def _factors(detrended: FloatArray, known: BoolArray, *, season_length: int, neu
     counts = inside.sum(axis=1)
     factors = np.where(counts > 0, values.sum(axis=1) / np.maximum(counts, 1), neutral)
     average = factors.mean(axis=1, keepdims=True)
-    scaled: FloatArray = factors / average if neutral else factors - average
+    scaled: Float64Array = factors / average if neutral else factors - average
     return scaled

@@ -1,8 +1,8 @@
-"""Tests that watch a model at work: may be looked at after every forecast, and rarely cry wolf.
+"""Drift tests for a model in use: they can be repeated after every forecast, and false alarms stay rare.
 
-A test made for one look is wrong here: repeated every night it finds something sooner or later. These are sums that
-are compared with their limit after every unit, and how often that happens by chance within a year of units is known.
-A unit is one cutoff with the steps that no later forecast covers, so that every actual counts once; units stand in
+A test made for one use is wrong here: repeated every night it finds something sooner or later. These tests are sums
+that are compared with a limit after every unit, and the rate of false alarms within a year of units is known.
+A unit is one cutoff with the steps that no later forecast covers, so that every actual counts once; units are in
 order of time.
 
 Axis legend: U units.
@@ -16,21 +16,20 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
+    from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
     from rnnforecast.findings import JSONValue
 
-FloatArray = npt.NDArray[np.float64]
 State = Literal["ok", "alarm", "too few"]
 
 #: Fewer units than this are never tested.
 MIN_UNITS = 12
-#: Rates of false alarms are those within so many units: a year of daily forecasts.
+#: Rates of false alarms are given for this many units: a year of daily forecasts.
 ALARM_UNITS = 365
-#: A bet gives a false alarm in at most this share of sound models within `ALARM_UNITS` units, a bound that is proven.
+#: Proven bound: the fraction of sound models for which a bet gives a false alarm within `ALARM_UNITS` units.
 FALSE_ALARM_RATE = 0.01
 BET_LIMIT = math.log10(ALARM_UNITS / FALSE_ALARM_RATE)
 #: A shift of half a standard deviation is what the cumulative sum is tuned for (Page 1954: half of the shift).
@@ -38,16 +37,16 @@ CUSUM_SLACK = 0.25
 #: Reached by 2 of 100 undisturbed models within `ALARM_UNITS` units, by 5 to 7 of 100 where units follow each other
 #: with an autocorrelation of 0.3 to 0.5 (`benchmarks/drift_alarms.py`).
 CUSUM_LIMIT = 13.0
-#: How much smaller than promised the coverage may be before it counts as broken: a calibration is an estimate too.
+#: How far the coverage may be below its nominal level before it counts as broken: calibration is an estimate too.
 COVERAGE_TOLERANCE = {80: 0.05, 95: 0.03}
 
-_STAKES = (0.05, 0.1, 0.2, 0.4, 0.8)  # shares of the largest stake that cannot lose everything
-_MOST = 1e100  # wealth beyond this says nothing more
+_STAKES = (0.05, 0.1, 0.2, 0.4, 0.8)  # fractions of the largest stake that cannot lose everything
+_MOST = 1e100  # wealth is cut off here
 
 
 @dataclass(frozen=True)
 class Watch:
-    """One test of a model at work: `value` reached `limit` at unit `since` (None: it did not)."""
+    """One drift test: `value` reached `limit` at unit `since` (None: it did not)."""
 
     name: str
     state: State
@@ -57,7 +56,7 @@ class Watch:
     since: int | None = None
 
     def to_dict(self) -> dict[str, JSONValue]:
-        """Return the test as plain JSON values; `since` is left to whoever knows the stamps of the units."""
+        """Return the test as plain JSON values, without `since`: the caller has the timestamps of the units."""
         return {
             "name": self.name,
             "state": self.state,
@@ -67,49 +66,49 @@ class Watch:
         }
 
 
-def watch_losses(differences: FloatArray) -> Watch:
-    """Watch for a change: have the losses, over those of the naive forecast, become larger than they were?
+def watch_losses(differences: Float64Array) -> Watch:
+    """Test whether the losses, minus those of the naive forecast, have become larger.
 
     A cumulative sum (Page 1954) over sequential normal scores: each difference is ranked among all up to it, and its
     rank becomes a normal score. Whatever the distribution of the differences, undisturbed scores are independent and
     nearly normal (Conover, Tercero-Gomez and Cordero-Franco 2017), so the rate of false alarms is known without any
-    history from before. Scores that follow each other are shrunk, so that a spell of bad luck is no drift.
+    earlier history. Autocorrelated scores are shrunk, so that a run of bad luck does not count as drift.
     """
     scores = sequential_scores(differences)
     return _watch("loss", cusum(scores * _shrinking(scores)), limit=CUSUM_LIMIT)
 
 
-def watch_naive(differences: FloatArray) -> Watch:
-    """Watch whether the naive forecast is the better one more often than not: losses minus naive losses [U].
+def watch_naive(differences: Float64Array) -> Watch:
+    """Test whether the naive forecast is better more often than not: losses minus naive losses [U].
 
-    A bet on the sign of each difference, see `wealth`; equal losses are half a win each.
+    A bet on the sign of each difference, see `wealth`; equal losses count as half a win each.
     """
     worse = np.where(differences > 0, 1.0, np.where(differences < 0, 0.0, 0.5))
     path = _logarithm(wealth(worse, mean=0.5))
     return _watch("naive", path, limit=BET_LIMIT)
 
 
-def watch_coverage(shares: FloatArray, *, level: int) -> Watch:
-    """Watch whether an interval covers less than it promises; `shares` [U] of the steps of a unit lay inside.
+def watch_coverage(fractions: Float64Array, *, level: int) -> Watch:
+    """Test whether an interval covers less than its level; `fractions` [U] of the steps of a unit lay inside.
 
-    A sequential binomial test, made to hold for steps and series that hit or miss together: see `wealth`. Coverage
-    counts as broken below the promise less its tolerance (75 of 100 for the 80 % interval, 92 for the 95 %).
+    A sequential binomial test that is valid for steps and series that hit or miss together: see `wealth`. Coverage
+    counts as broken below the level minus its tolerance (75 of 100 for the 80 % interval, 92 for the 95 %).
     """
     least = level / 100 - COVERAGE_TOLERANCE[level]
-    path = _logarithm(wealth(1 - shares, mean=1 - least))
+    path = _logarithm(wealth(1 - fractions, mean=1 - least))
     return _watch(f"coverage_{level}", path, limit=BET_LIMIT)
 
 
-def wealth(values: FloatArray, *, mean: float) -> FloatArray:
-    """Return the wealth after each unit of one who bets that `values`, in [0, 1], exceed `mean` on average: [U].
+def wealth(values: Float64Array, *, mean: float) -> Float64Array:
+    """Return the wealth after each unit of a gambler who bets that `values`, in [0, 1], exceed `mean` on average: [U].
 
     A new gambler with a stake of 1 joins before every unit, so that a change is found whenever it comes. The game is
-    fair or worse where the mean is not exceeded, whatever the distribution and however the values of one unit hang
-    together: within N units their common wealth then reaches N / a with a probability of at most a (an e-detector:
-    Shin, Ramdas and Rinaldo 2024; bets on bounded means: Waudby-Smith and Ramdas 2024). Each plays several constant
-    stakes side by side.
+    fair or worse where the mean is not exceeded, whatever the distribution and the dependence within one unit: within
+    N units their common wealth then reaches N / a with a probability of at most a (an e-detector: Shin, Ramdas and
+    Rinaldo 2024; bets on bounded means: Waudby-Smith and Ramdas 2024). Each plays several constant stakes in
+    parallel.
     """
-    stakes = np.array(_STAKES) / mean  # a value of 0 costs at most the share that is staked
+    stakes = np.array(_STAKES) / mean  # a value of 0 costs at most the stake
     common = np.zeros(len(stakes))
     path = np.empty(len(values))
     for number, value in enumerate(values):
@@ -118,8 +117,8 @@ def wealth(values: FloatArray, *, mean: float) -> FloatArray:
     return path
 
 
-def sequential_scores(values: FloatArray) -> FloatArray:
-    """Return the normal score of the rank of each value among all up to it: [U]; equal values share their ranks."""
+def sequential_scores(values: Float64Array) -> Float64Array:
+    """Return the normal score of the rank of each value among all up to it: [U]; equal values have equal ranks."""
     scores = np.zeros(len(values))
     normal = NormalDist()
     for number, value in enumerate(values):
@@ -129,12 +128,12 @@ def sequential_scores(values: FloatArray) -> FloatArray:
     return scores
 
 
-def _shrinking(scores: FloatArray) -> FloatArray:
-    """Return what each score is multiplied by so that sums vary as those of independent scores: [U].
+def _shrinking(scores: Float64Array) -> Float64Array:
+    """Return factors that give sums of scores the variance of independent scores: [U].
 
     With an autocorrelation of r at lag 1, sums of an autoregression vary (1 + r) / (1 - r) times as much. Of two
     estimates the smaller counts: from the scores, which a shift inflates too, and from their changes, which it does
-    not. Both look at scores before each unit alone, so that a path once walked does not change.
+    not. Both use only scores before each unit, so that a path does not change later.
     """
     changes = np.diff(scores)
     plain = _running_correlation(scores)
@@ -145,39 +144,30 @@ def _shrinking(scores: FloatArray) -> FloatArray:
     return np.asarray(np.sqrt((1 - correlation) / (1 + correlation)), dtype=np.float64)
 
 
-def _running_correlation(values: FloatArray) -> FloatArray:
+def _running_correlation(values: Float64Array) -> Float64Array:
     """Return the autocorrelation at lag 1, about 0, of all values up to each: [U]."""
     products = np.append(0.0, np.cumsum(values[1:] * values[:-1]))[: len(values)]
     squares = np.cumsum(values**2)
     return np.asarray(products / np.maximum(squares, np.finfo(np.float64).tiny), dtype=np.float64)
 
 
-def cusum(scores: FloatArray, *, slack: float = CUSUM_SLACK) -> FloatArray:
+def cusum(scores: Float64Array, *, slack: float = CUSUM_SLACK) -> Float64Array:
     """Return the one-sided cumulative sum of scores above `slack`, never below 0: [U]."""
     walk = np.cumsum(scores - slack)
     return np.asarray(walk - np.minimum.accumulate(np.minimum(walk, 0.0)), dtype=np.float64)
 
 
-@dataclass(frozen=True)
-class InputRange:
-    """What a series looked like in training: smallest and largest value, and its mean change over a season."""
-
-    low: FloatArray  # [S]
-    high: FloatArray  # [S]
-    scale: FloatArray  # [S]
-
-
-#: Share of the newest values that must lie far outside before the inputs count as foreign.
-OUTSIDE_SHARE = 0.1
-#: How many widths of the range of training a value must lie beyond it, and how much the scale may change.
+#: Fraction of the newest values that must be far outside the training range before the inputs count as drifted.
+OUTSIDE_FRACTION = 0.1
+#: How many widths of the training range a value must be beyond it, and how much the scale may change.
 OUTSIDE_WIDTHS = 1.0
 SCALE_FACTOR = 10.0
 
 
-def foreign_range(low: float, high: float, values: FloatArray) -> float:
-    """Return the share of values farther beyond the range of training than the range is wide.
+def foreign_range(low: float, high: float, values: Float64Array) -> float:
+    """Return the fraction of values that are farther outside the training range than it is wide.
 
-    The range is at least as wide as a tenth of its larger end, so that a series that never moved has one too.
+    The range is at least as wide as a tenth of its larger end, so that a constant series has one too.
     """
     if not len(values):
         return 0.0
@@ -186,41 +176,36 @@ def foreign_range(low: float, high: float, values: FloatArray) -> float:
 
 
 def foreign_scale(trained: float, now: float) -> bool:
-    """Tell whether a series moves ten times more or less than in training: another unit, a stuck or loose sensor."""
+    """Return whether a series moves ten times more or less than in training: another unit, a stuck or loose sensor."""
     if not (np.isfinite(trained) and np.isfinite(now)) or trained <= 0:
         return False
     return not trained / SCALE_FACTOR <= now <= trained * SCALE_FACTOR
 
 
-def first_alarm(watches: Sequence[Watch]) -> Watch | None:
-    """Return the first test that gives an alarm, None when all is well."""
-    return next((watch for watch in watches if watch.state == "alarm"), None)
+def freshest(cutoffs: Int64Array, leads: Int64Array) -> BoolArray:
+    """Return for each logged step whether no later forecast covers it: its cutoff is the newest before its timestamp.
 
-
-def freshest(cutoffs: npt.NDArray[np.int64], leads: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """Tell for each issued step whether no later forecast covers it: its cutoff is the newest before its stamp.
-
-    Both arrays have one entry an issued step; the gaps between the distinct cutoffs say which steps are covered.
+    Both arrays have one entry for each logged step.
     """
     distinct, place = np.unique(cutoffs, return_inverse=True)
     following = np.append(distinct[1:], np.iinfo(np.int64).max)
     return np.asarray(cutoffs + leads <= following[place])
 
 
-def unit_means(values: FloatArray, cutoffs: npt.NDArray[np.int64]) -> Mapping[int, float]:
+def unit_means(values: Float64Array, cutoffs: Int64Array) -> Mapping[int, float]:
     """Return the mean of the values of each cutoff, in order of time."""
     distinct, place = np.unique(cutoffs, return_inverse=True)
     means = np.bincount(place, weights=values) / np.bincount(place)
     return dict(zip(distinct.tolist(), means.tolist(), strict=True))
 
 
-def _logarithm(path: FloatArray) -> FloatArray:
+def _logarithm(path: Float64Array) -> Float64Array:
     """Return the decimal logarithm of wealth, 0 for less than a stake."""
     return np.asarray(np.log10(np.maximum(path, 1.0)), dtype=np.float64)
 
 
-def _watch(name: str, path: FloatArray, *, limit: float) -> Watch:
-    """Compare a path with its limit; an alarm stays one, for what was found does not go away by itself."""
+def _watch(name: str, path: Float64Array, *, limit: float) -> Watch:
+    """Compare a path with its limit; an alarm stays an alarm."""
     if len(path) < MIN_UNITS:
         return Watch(name, "too few", float(path.max(initial=0.0)), limit, len(path))
     beyond = np.flatnonzero(path >= limit)

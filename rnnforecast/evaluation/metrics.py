@@ -1,262 +1,284 @@
-"""Accuracy and interval metrics over held-out windows; steps that were not observed count nowhere.
+"""Accuracy and interval metrics over the test windows; missing actuals are left out.
+
+`METRICS` is the one table: scores, screens, CSV and the schema in `docs/json.md` follow it.
 
 Axis legend: W windows, H horizon, Q quantiles, G groups (series or lead times).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
     from rnnforecast.findings import JSONValue
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
 
 #: Levels whose pinball losses make the weighted quantile loss.
 DECILES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 #: Interval in per cent -> its lower and upper level.
 INTERVALS = {80: (0.1, 0.9), 95: (0.025, 0.975)}
 
-_ACCURACY = ("mase", "rmsse", "smape", "mae", "rmse", "wape", "wql")
 _NORMAL_975 = 1.959963984540054
 
 
 @dataclass(frozen=True)
-class HeldOut:
-    """What came true in the windows of a backtest, and what the errors of each window are divided by."""
+class Actuals:
+    """Observed values of the test windows, and the scales that their errors are divided by."""
 
-    actual: FloatArray  # [W, H]
+    values: Float64Array  # [W, H]
     observed: BoolArray  # [W, H]
-    series: IntArray  # [W] number of the window's series
-    mase_scale: FloatArray  # [W], never 0
-    rmsse_scale: FloatArray  # [W], never 0
+    series: Int64Array  # [W] number of the window's series
+    mase_scale: Float64Array  # [W], never 0
+    rmsse_scale: Float64Array  # [W], never 0
+
+
+@dataclass(frozen=True)
+class Steps:
+    """Forecasts and actuals of every step, as the formulas of `METRICS` read them: [W, H] each."""
+
+    actual: Float64Array  # 0 where missing
+    median: Float64Array
+    error: Float64Array  # absolute
+    mase_scale: Float64Array  # [W, 1]
+    rmsse_scale: Float64Array  # [W, 1]
+    quantiles: Float64Array  # [W, H, Q]
+    quantile_levels: Sequence[float]
+
+    @classmethod
+    def of(cls, quantiles: Float64Array, actuals: Actuals, quantile_levels: Sequence[float]) -> Steps:
+        """Compare forecasts [W, H, Q] with actuals."""
+        actual = np.where(actuals.observed, actuals.values, 0.0)
+        median = point_forecast(quantiles, quantile_levels)
+        return cls(
+            actual=actual,
+            median=median,
+            error=np.abs(actual - median),
+            mase_scale=actuals.mase_scale[:, None],
+            rmsse_scale=actuals.rmsse_scale[:, None],
+            quantiles=quantiles,
+            quantile_levels=quantile_levels,
+        )
+
+    def level(self, level: float) -> Float64Array:
+        """Return the forecast quantile of a level, NaN where it was not forecast."""
+        index = level_index(self.quantile_levels, level)
+        return np.full_like(self.actual, np.nan) if index is None else self.quantiles[..., index]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric: `finish(sum of numerator / sum of denominator)` over the steps of a group.
+
+    `mean_over` is `series` (each series counts the same, as in the M competitions) or `steps` (all steps pooled).
+    """
+
+    name: str  # key in JSON and CSV; `coverage_80` is `coverage["80"]` in JSON
+    label: str  # column of a screen; "" for none
+    numerator: Callable[[Steps], Float64Array]
+    mean_over: Literal["series", "steps"]
+    drop: int = 0  # a narrow screen leaves out the smallest number first
+    denominator: Callable[[Steps], Float64Array] | None = None  # None: the number of steps
+    finish: Callable[[Float64Array], Float64Array] = np.asarray
+
+
+def _size(steps: Steps) -> Float64Array:
+    return np.abs(steps.actual)
+
+
+def _symmetric(steps: Steps) -> Float64Array:
+    """Return the symmetric error in per cent, 0 to 200; 0 where forecast and actual are 0."""
+    size = np.abs(steps.actual) + np.abs(steps.median)
+    fraction: Float64Array = np.divide(steps.error, size, out=np.zeros_like(steps.error), where=size > 0)
+    return 200 * fraction
+
+
+def _decile_loss(steps: Steps) -> Float64Array:
+    """Return the pinball loss averaged over the deciles, NaN where one of them was not forecast."""
+    places = [level_index(steps.quantile_levels, level) for level in DECILES]
+    chosen = [place for place in places if place is not None]
+    if len(chosen) < len(DECILES):
+        return np.full_like(steps.actual, np.nan)
+    return mean_pinball(steps.quantiles[..., chosen], steps.actual, np.array(DECILES))
+
+
+def _covered(interval: int) -> Callable[[Steps], Float64Array]:
+    """Return whether each step lies in the interval, 0 or 1; NaN where its levels were not forecast."""
+
+    def covered(steps: Steps) -> Float64Array:
+        low, high = (steps.level(level) for level in INTERVALS[interval])
+        inside = (steps.actual >= low) & (steps.actual <= high)
+        return np.where(np.isnan(low) | np.isnan(high), np.nan, inside)
+
+    return covered
+
+
+def _width(interval: int) -> Callable[[Steps], Float64Array]:
+    low, high = INTERVALS[interval]
+    return lambda steps: steps.level(high) - steps.level(low)
+
+
+#: All metrics in the order of columns and keys. A new one is a row here.
+METRICS: tuple[Metric, ...] = (
+    Metric("mase", "MASE", lambda s: s.error / s.mase_scale, "series", drop=9),
+    Metric("rmsse", "RMSSE", lambda s: (s.error / s.rmsse_scale) ** 2, "series", drop=2, finish=np.sqrt),
+    Metric("smape", "sMAPE %", _symmetric, "series", drop=4),
+    Metric("mae", "MAE", lambda s: s.error, "steps", drop=7),
+    Metric("rmse", "RMSE", lambda s: s.error**2, "steps", drop=3, finish=np.sqrt),
+    Metric("wape", "WAPE", lambda s: s.error, "steps", drop=1, denominator=_size),
+    Metric("wql", "WQL", _decile_loss, "steps", drop=5, denominator=_size, finish=lambda loss: 2 * loss),
+    Metric("coverage_80", "in 80 %", _covered(80), "steps", drop=8),
+    Metric("coverage_95", "in 95 %", _covered(95), "steps", drop=6),
+    Metric("width_80", "", _width(80), "steps"),
+    Metric("width_95", "", _width(95), "steps"),
+)
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Metrics of one method; NaN where a metric is undefined or its quantile levels were not forecast.
+    """Metrics of one or many groups; NaN where a metric is undefined or its quantile levels were not forecast.
 
-    `mase`, `rmsse` and `smape` (per cent, 0 to 200) are means over series of the series' own value, as in the M
-    competitions; `mae` and `rmse` (units of the target), `wape`, `wql`, coverage (shares) and widths pool all steps.
+    `mae` and `rmse` are in units of the target, `smape` in per cent, coverage is a fraction.
     """
 
-    mase: float
-    rmsse: float
-    smape: float
-    mae: float
-    rmse: float
-    wape: float
-    wql: float
-    coverage_80: float
-    coverage_95: float
-    width_80: float
-    width_95: float
-    num_scored: int  # observed steps
-    effective_80: float  # independent steps that would say as much about coverage as the scored ones
-    effective_95: float
-
-    def coverage_interval(self, level: int) -> tuple[float, float]:
-        """Return the 95 % Wilson interval of the coverage of the 80 or the 95 % interval.
-
-        It rests on the effective number of steps, because the steps of one window hit or miss together.
-        """
-        if level == 80:
-            return wilson_interval(self.coverage_80, self.effective_80)
-        return wilson_interval(self.coverage_95, self.effective_95)
-
-    def to_dict(self) -> dict[str, JSONValue]:
-        """Return the metrics under the keys of the JSON documents; undefined ones are null.
-
-        `coverage_uncertainty` is half the width of the 95 % Wilson interval.
-        """
-        halves: dict[str, JSONValue] = {}
-        for level in INTERVALS:
-            low, high = self.coverage_interval(level)
-            halves[str(level)] = _plain((high - low) / 2)
-        fields: dict[str, JSONValue] = {name: _plain(getattr(self, name)) for name in _ACCURACY}
-        fields["coverage"] = {"80": _plain(self.coverage_80), "95": _plain(self.coverage_95)}
-        fields["coverage_uncertainty"] = halves
-        fields["width"] = {"80": _plain(self.width_80), "95": _plain(self.width_95)}
-        fields["num_scored"] = self.num_scored
-        return fields
-
-
-@dataclass(frozen=True)
-class GroupScores:
-    """Metrics of many groups at once, as arrays: a group without an observed step has NaN.
-
-    `values` has the names of `Scores`: mase ... wql, coverage_80, coverage_95, width_80, width_95.
-    """
-
-    values: Mapping[str, FloatArray]  # name -> [G]
-    num_scored: IntArray  # [G]
+    values: Mapping[str, Float64Array]  # name of a metric -> [G]
+    num_scored: Int64Array  # [G] observed steps
+    #: Interval -> number of independent steps with the same uncertainty about coverage; of a single group alone.
+    effective: Mapping[int, float] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.num_scored)
 
-    def row(self, group: int) -> dict[str, JSONValue]:
-        """Return one group's metrics under the keys of the JSON documents."""
-        number = {name: _plain(array[group]) for name, array in self.values.items()}
-        fields: dict[str, JSONValue] = {name: number[name] for name in _ACCURACY}
-        fields["coverage"] = {"80": number["coverage_80"], "95": number["coverage_95"]}
-        fields["width"] = {"80": number["width_80"], "95": number["width_95"]}
-        fields["num_scored"] = int(self.num_scored[group])
-        return fields
+    def __getitem__(self, name: str) -> float:
+        """Return a metric of the first group."""
+        return float(self.values[name][0])
+
+    def coverage_interval(self, level: int) -> tuple[float, float]:
+        """Return the 95 % Wilson interval of the coverage of the 80 or the 95 % interval.
+
+        It is based on the effective number of steps, because the steps of one window hit or miss together.
+        """
+        return wilson_interval(self[f"coverage_{level}"], self.effective[level])
+
+    def row(self, group: int = 0) -> dict[str, JSONValue]:
+        """Return the metrics of one group under the keys of the JSON documents; undefined ones are null.
+
+        `coverage_uncertainty` is half the width of the 95 % Wilson interval.
+        """
+        row: dict[str, JSONValue] = {}
+        nested: dict[str, dict[str, JSONValue]] = {}
+        for metric in METRICS:
+            value = _plain(self.values[metric.name][group])
+            name, _, level = metric.name.partition("_")
+            if level:
+                row[name] = nested.setdefault(name, {})
+                nested[name][level] = value
+            else:
+                row[name] = value
+        if self.effective:
+            ends = {level: self.coverage_interval(level) for level in self.effective}
+            row["coverage_uncertainty"] = {str(level): _plain((high - low) / 2) for level, (low, high) in ends.items()}
+        return {**row, "num_scored": int(self.num_scored[group])}
 
 
-def score(quantiles: FloatArray, held_out: HeldOut, *, quantile_levels: Sequence[float]) -> Scores:
-    """Return the metrics of one method's forecasts [W, H, Q]."""
-    _, owner = np.unique(held_out.series, return_inverse=True)
+def score(quantiles: Float64Array, actuals: Actuals, *, quantile_levels: Sequence[float]) -> Scores:
+    """Return the metrics of one method's forecasts [W, H, Q] over all windows: one group."""
+    _, owner = np.unique(actuals.series, return_inverse=True)
     num_series = int(owner.max()) + 1 if len(owner) else 0
-    points = _point_metrics(quantiles, held_out, quantile_levels)
-    each = _grouped(points, held_out, owner[:, None], num_series).values
-    whole = _grouped(points, held_out, np.zeros((1, 1), dtype=np.int64), 1)
-    averaged = {name: _nan_mean(each[name]) for name in ("mase", "rmsse", "smape")}
-    pooled = {name: float(array[0]) for name, array in whole.values.items() if name not in averaged}
-    return Scores(
-        **averaged,
-        **pooled,
-        num_scored=int(whole.num_scored[0]),
-        effective_80=_effective_count(points["coverage_80"], held_out.observed),
-        effective_95=_effective_count(points["coverage_95"], held_out.observed),
-    )
+    steps = Steps.of(quantiles, actuals, quantile_levels)
+    by_series = _grouped(steps, actuals.observed, owner[:, None], num_series).values
+    pooled = _grouped(steps, actuals.observed, np.zeros((1, 1), dtype=np.int64), 1)
+    values = {
+        metric.name: np.array([_nan_mean(by_series[metric.name])])
+        if metric.mean_over == "series"
+        else pooled.values[metric.name]
+        for metric in METRICS
+    }
+    effective = {level: _effective_count(_covered(level)(steps), actuals.observed) for level in INTERVALS}
+    return Scores(values, pooled.num_scored, effective)
 
 
 def score_per_series(
-    quantiles: FloatArray, held_out: HeldOut, *, quantile_levels: Sequence[float], num_series: int
-) -> GroupScores:
-    """Return the metrics of each series over its windows, as arrays [S]."""
-    points = _point_metrics(quantiles, held_out, quantile_levels)
-    return _grouped(points, held_out, held_out.series[:, None], num_series)
+    quantiles: Float64Array, actuals: Actuals, *, quantile_levels: Sequence[float], num_series: int
+) -> Scores:
+    """Return the metrics of each series over its windows: a group for each series."""
+    steps = Steps.of(quantiles, actuals, quantile_levels)
+    return _grouped(steps, actuals.observed, actuals.series[:, None], num_series)
 
 
-def score_per_lead(quantiles: FloatArray, held_out: HeldOut, *, quantile_levels: Sequence[float]) -> GroupScores:
-    """Return the metrics of each lead time over all windows, as arrays [H]."""
-    points = _point_metrics(quantiles, held_out, quantile_levels)
-    horizon = held_out.actual.shape[1]
-    return _grouped(points, held_out, np.arange(horizon)[None, :], horizon)
+def score_per_lead(quantiles: Float64Array, actuals: Actuals, *, quantile_levels: Sequence[float]) -> Scores:
+    """Return the metrics of each lead time over all windows: a group for each lead time."""
+    steps = Steps.of(quantiles, actuals, quantile_levels)
+    horizon = actuals.values.shape[1]
+    return _grouped(steps, actuals.observed, np.arange(horizon)[None, :], horizon)
 
 
-def scaled_errors(quantiles: FloatArray, held_out: HeldOut, *, quantile_levels: Sequence[float]) -> FloatArray:
+def scaled_errors(quantiles: Float64Array, actuals: Actuals, *, quantile_levels: Sequence[float]) -> Float64Array:
     """Return absolute errors of the median over the window's MASE scale, NaN where not observed: [W, H]."""
-    errors = np.abs(held_out.actual - point_forecast(quantiles, quantile_levels))
-    return np.where(held_out.observed, errors / held_out.mase_scale[:, None], np.nan)
+    errors = np.abs(actuals.values - point_forecast(quantiles, quantile_levels))
+    return np.where(actuals.observed, errors / actuals.mase_scale[:, None], np.nan)
+
+
+def mean_pinball(quantiles: Float64Array, actual: Float64Array, levels: Float64Array) -> Float64Array:
+    """Return the pinball loss averaged over quantile levels: [..., Q] and [...] to [...]."""
+    error = actual[..., None] - quantiles
+    # max(q e, (q - 1) e) = |e| / 2 + (q - 1/2) e
+    loss: Float64Array = (0.5 * np.abs(error).sum(axis=-1) + error @ (levels - 0.5)) / len(levels)
+    return loss
 
 
 def level_index(quantile_levels: Sequence[float], level: float) -> int | None:
-    """Return the place of a level among the forecast ones, None when it was not forecast."""
+    """Return the position of a level among the forecast ones, None when it was not forecast."""
     near = [index for index, known in enumerate(quantile_levels) if abs(known - level) < 1e-9]
     return near[0] if near else None
 
 
-def point_forecast(quantiles: FloatArray, quantile_levels: Sequence[float]) -> FloatArray:
-    """Return the median, read between the two nearest levels where 0.5 was not forecast: [..., Q] to [...]."""
+def point_forecast(quantiles: Float64Array, quantile_levels: Sequence[float]) -> Float64Array:
+    """Return the median, interpolated between the two nearest levels where 0.5 was not forecast: [..., Q] to [...]."""
     exact = level_index(quantile_levels, 0.5)
     if exact is not None or len(quantile_levels) == 1:
         return quantiles[..., exact or 0]
     levels = np.asarray(quantile_levels)
     upper = int(np.clip(np.searchsorted(levels, 0.5), 1, len(levels) - 1))
-    share = float(np.clip((0.5 - levels[upper - 1]) / (levels[upper] - levels[upper - 1]), 0.0, 1.0))
-    middle: FloatArray = (1 - share) * quantiles[..., upper - 1] + share * quantiles[..., upper]
+    fraction = float(np.clip((0.5 - levels[upper - 1]) / (levels[upper] - levels[upper - 1]), 0.0, 1.0))
+    middle: Float64Array = (1 - fraction) * quantiles[..., upper - 1] + fraction * quantiles[..., upper]
     return middle
 
 
-def wilson_interval(share: float, count: float) -> tuple[float, float]:
-    """Return the 95 % interval of a share seen in `count` independent cases (Wilson 1927); NaN without cases."""
-    if not count > 0 or not np.isfinite(share):
+def wilson_interval(fraction: float, count: float) -> tuple[float, float]:
+    """Return the 95 % interval of a fraction of `count` independent cases (Wilson 1927); NaN without cases."""
+    if not count > 0 or not np.isfinite(fraction):
         return (float("nan"), float("nan"))
     spread = _NORMAL_975**2 / count
-    centre = (share + spread / 2) / (1 + spread)
-    half = _NORMAL_975 / (1 + spread) * np.sqrt(share * (1 - share) / count + spread / (4 * count))
+    centre = (fraction + spread / 2) / (1 + spread)
+    half = _NORMAL_975 / (1 + spread) * np.sqrt(fraction * (1 - fraction) / count + spread / (4 * count))
     return (max(0.0, float(centre - half)), min(1.0, float(centre + half)))
 
 
-def _point_metrics(quantiles: FloatArray, held_out: HeldOut, quantile_levels: Sequence[float]) -> dict[str, FloatArray]:
-    """Return what each step contributes to the sums behind the metrics: name -> [W, H]."""
-    actual = np.where(held_out.observed, held_out.actual, 0.0)
-    median = point_forecast(quantiles, quantile_levels)
-    with np.errstate(over="ignore", invalid="ignore"):
-        error = np.abs(actual - median)
-        size = np.abs(actual) + np.abs(median)
-        points = {
-            "absolute": error,
-            "squared": error**2,
-            "scaled": error / held_out.mase_scale[:, None],
-            "scaled_squared": (error / held_out.rmsse_scale[:, None]) ** 2,
-            "relative": 200 * np.divide(error, size, out=np.zeros_like(error), where=size > 0),
-            "size": np.abs(actual),
-            "pinball": _mean_pinball(quantiles, actual, quantile_levels),
-        }
-        for interval, (low, high) in INTERVALS.items():
-            covered, width = _inside(
-                quantiles, actual, level_index(quantile_levels, low), level_index(quantile_levels, high)
-            )
-            points[f"coverage_{interval}"], points[f"width_{interval}"] = covered, width
-    return points
-
-
-def _mean_pinball(quantiles: FloatArray, actual: FloatArray, quantile_levels: Sequence[float]) -> FloatArray:
-    """Return the pinball loss averaged over the deciles, NaN where one of them was not forecast: [W, H]."""
-    total = np.zeros_like(actual)
-    for level in DECILES:
-        index = level_index(quantile_levels, level)
-        if index is None:
-            return np.full_like(actual, np.nan)
-        deviation = actual - quantiles[..., index]
-        total += np.maximum(level * deviation, (level - 1) * deviation)
-    return total / len(DECILES)
-
-
-def _inside(
-    quantiles: FloatArray, actual: FloatArray, low: int | None, high: int | None
-) -> tuple[FloatArray, FloatArray]:
-    """Return whether each step lies in the interval (0 or 1) and the interval's width: [W, H], [W, H]."""
-    if low is None or high is None:
-        missing = np.full_like(actual, np.nan)
-        return missing, missing
-    inside = (actual >= quantiles[..., low]) & (actual <= quantiles[..., high])
-    return inside.astype(np.float64), np.asarray(quantiles[..., high] - quantiles[..., low], dtype=np.float64)
-
-
-def _grouped(
-    points: Mapping[str, FloatArray], held_out: HeldOut, groups: npt.NDArray[np.intp], num_groups: int
-) -> GroupScores:
+def _grouped(steps: Steps, observed: BoolArray, groups: Int64Array, num_groups: int) -> Scores:
     """Return the metrics of groups; `groups` broadcasts to [W, H]."""
-    observed = held_out.observed
     index = np.broadcast_to(groups, observed.shape)[observed]
     count = np.bincount(index, minlength=num_groups)
-    total: dict[str, FloatArray] = {
-        name: np.asarray(np.bincount(index, weights=array[observed], minlength=num_groups), dtype=np.float64)
-        for name, array in points.items()
-    }
-    mean = {name: ratio(array, count) for name, array in total.items()}
-    values = {
-        "mase": mean["scaled"],
-        "rmsse": np.sqrt(mean["scaled_squared"]),
-        "smape": mean["relative"],
-        "mae": mean["absolute"],
-        "rmse": np.sqrt(mean["squared"]),
-        "wape": ratio(total["absolute"], total["size"]),
-        "wql": 2 * ratio(total["pinball"], total["size"]),
-    }
-    for interval in INTERVALS:
-        for name in (f"coverage_{interval}", f"width_{interval}"):
-            values[name] = mean[name]
-    return GroupScores(values=values, num_scored=count.astype(np.int64))
+
+    def total(of: Callable[[Steps], Float64Array]) -> Float64Array:
+        return np.asarray(np.bincount(index, weights=of(steps)[observed], minlength=num_groups), dtype=np.float64)
+
+    values: dict[str, Float64Array] = {}
+    with np.errstate(over="ignore", invalid="ignore"):
+        for metric in METRICS:
+            divisor = count if metric.denominator is None else total(metric.denominator)
+            values[metric.name] = metric.finish(_ratio(total(metric.numerator), divisor))
+    return Scores(values, count.astype(np.int64))
 
 
-def _effective_count(covered: FloatArray, observed: BoolArray) -> float:
-    """Return how many independent steps would leave the same uncertainty about coverage.
+def _effective_count(covered: Float64Array, observed: BoolArray) -> float:
+    """Return the number of independent steps with the same uncertainty about coverage.
 
-    The variance between windows is set against the binomial one (the design effect of cluster samples, Kish 1965);
+    The variance between windows is compared with the binomial one (the design effect of cluster samples, Kish 1965);
     where it cannot be estimated every window counts once.
     """
     per_window = observed.sum(axis=1)
@@ -265,20 +287,23 @@ def _effective_count(covered: FloatArray, observed: BoolArray) -> float:
     count, num_windows = int(steps.sum()), len(steps)
     if count == 0 or not np.isfinite(hits).all():
         return 0.0
-    share = hits.sum() / count
-    if num_windows < 2 or share in (0.0, 1.0):
+    fraction = hits.sum() / count
+    if num_windows < 2 or fraction in (0.0, 1.0):
         return float(num_windows)
-    between = num_windows / (num_windows - 1) * ((hits - share * steps) ** 2).sum() / count**2
-    return float(count if between <= share * (1 - share) / count else share * (1 - share) / between)
+    between = num_windows / (num_windows - 1) * ((hits - fraction * steps) ** 2).sum() / count**2
+    binomial = fraction * (1 - fraction)
+    return float(count if between <= binomial / count else binomial / between)
 
 
-def ratio(numerator: FloatArray, denominator: npt.NDArray[np.float64] | npt.NDArray[np.intp]) -> FloatArray:
+def _ratio(numerator: Float64Array, denominator: Float64Array | Int64Array) -> Float64Array:
     """Divide, NaN where the denominator is 0."""
-    divided: FloatArray = np.divide(numerator, denominator, out=np.full(numerator.shape, np.nan), where=denominator > 0)
+    divided: Float64Array = np.divide(
+        numerator, denominator, out=np.full(numerator.shape, np.nan), where=denominator > 0
+    )
     return divided
 
 
-def _nan_mean(values: FloatArray) -> float:
+def _nan_mean(values: Float64Array) -> float:
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else float("nan")
 

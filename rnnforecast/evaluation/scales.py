@@ -1,4 +1,4 @@
-"""What errors are divided by so that series of any size can be averaged.
+"""Error scales: errors are divided by them so that series of any size can be averaged.
 
 Axis legend: S series, B rows of a block.
 """
@@ -9,37 +9,35 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from rnnforecast.data.ragged import row_blocks
 
 if TYPE_CHECKING:
+    from rnnforecast.arrays import Float64Array, Int64Array
     from rnnforecast.data.series import SeriesSet
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
-#: Differences below this share of the series' own size are rounding, not movement.
+#: Differences below this fraction of the series' size are rounding, not movement.
 ROUNDING = 1e-10
 
 
 @dataclass(frozen=True)
 class Scales:
-    """What the errors of each series are divided by; never 0, so a constant series has finite errors.
+    """Error scales of each series; never 0, so a constant series has finite errors.
 
-    `fallback` says what the scales are: 0 differences at the season, 1 differences of neighbours (the season gave
-    nothing or 0), 2 the mean size of the values (the series never moved), 3 the number 1 (nothing but zeros).
+    `fallback` tells how the scales were computed: 0 differences at the season, 1 differences of neighbours
+    (no season, or all of them 0), 2 the mean size of the values (the series never moved), 3 the number 1 (nothing but zeros).
     """
 
-    mase: FloatArray  # [S] mean |y_t - y_{t-m}|
-    rmsse: FloatArray  # [S] root of mean (y_t - y_{t-m})^2
-    fallback: IntArray  # [S]
+    mase: Float64Array  # [S] mean |y_t - y_{t-m}|
+    rmsse: Float64Array  # [S] root of mean (y_t - y_{t-m})^2
+    fallback: Int64Array  # [S]
 
 
 def seasonal_scales(series: SeriesSet) -> Scales:
     """Return the scales of MASE and RMSSE over all rows of each series (Hyndman and Koehler 2006).
 
-    Give it the rows before the first held-out cutoff (`series.head(known)`), and nothing later is looked at.
+    Pass the rows before the first test cutoff (`series.head(known)`) so that no later row is used.
     """
     num_series, season_length = series.num_series, series.season_length
     sizes = _Means(num_series)
@@ -78,13 +76,13 @@ class _Means:
     def __init__(self, num_series: int) -> None:
         self._total, self._count = np.zeros(num_series), np.zeros(num_series, dtype=np.int64)
 
-    def add(self, owner: IntArray, values: FloatArray) -> None:
+    def add(self, owner: Int64Array, values: Float64Array) -> None:
         """Take in values [B] of the series `owner` [B]."""
         self._total += np.bincount(owner, weights=values, minlength=len(self._total))
         self._count += np.bincount(owner, minlength=len(self._count))
 
-    def means(self) -> FloatArray:
+    def means(self) -> Float64Array:
         """Return the means [S], NaN where there was no value."""
         empty = np.full(len(self._total), np.nan)
-        mean: FloatArray = np.divide(self._total, self._count, out=empty, where=self._count > 0)
+        mean: Float64Array = np.divide(self._total, self._count, out=empty, where=self._count > 0)
         return mean

@@ -1,6 +1,6 @@
-"""Tests that tell a better forecast from a lucky one, and the uncertainty of a skill.
+"""Significance tests for the difference of two forecasts, and the uncertainty of a skill.
 
-A unit is what may be taken for one independent observation: an origin of one series, or a series of a panel.
+A unit is one observation of the test: a window of one series, or a series of a panel.
 Axis legend: U units, R resamples.
 """
 
@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-FloatArray = npt.NDArray[np.float64]
+    from rnnforecast.arrays import Float64Array
 
-#: Losses whose difference is below this share of their size are equal but for rounding.
+
+#: Losses whose difference is below this fraction of their size are equal but for rounding.
 ROUNDING = 1e-9
 
 _CONFIDENCE = 0.95
@@ -26,29 +26,16 @@ _DRAWS = 20_000_000  # bounds the time on panels of 100,000 series
 _CHUNK_DRAWS = 1_000_000  # bounds the memory
 
 
-def diebold_mariano(losses_a: FloatArray, losses_b: FloatArray, *, lag: int) -> tuple[float, float]:
+def diebold_mariano(losses_a: Float64Array, losses_b: Float64Array, *, lag: int) -> tuple[float, float]:
     """Test whether two forecasts have the same expected loss: (statistic, two-sided p-value).
 
-    `losses_*` [U] are in order of time, `lag` is the number of later origins that share steps with one (horizon - 1
-    for forecasts made at every step). Diebold and Mariano (1995) with the correction of Harvey, Leybourne and Newbold
-    (1997): the statistic is shrunk and compared with Student's t on U - 1 degrees of freedom. A negative variance
-    estimate is replaced by that without lags. Below zero: the first forecast is better.
-    """
-    differences = loss_differences(losses_a, losses_b)
-    lag = min(lag, len(differences) - 1)
-    variance = _mean_variance(differences, lag)
-    if variance <= 0:
-        lag, variance = 0, _mean_variance(differences, 0)
-    return _student(differences, variance, lag=lag, degrees=len(differences) - 1)
-
-
-def diebold_mariano_overlapping(losses_a: FloatArray, losses_b: FloatArray, *, lag: int) -> tuple[float, float]:
-    """Test as `diebold_mariano`, made to keep its size when few origins overlap much.
+    `losses_*` [U] are in order of time, `lag` is the number of later cutoffs whose windows overlap with one. Diebold
+    and Mariano (1995) with the correction of Harvey, Leybourne and Newbold (1997): the statistic is shrunk and compared
+    with Student's t. Below zero: the first forecast is better.
 
     With U of 8 to 30 and a lag up to U / 3 the published test rejects a true null hypothesis in 6 to 22 % of cases at
-    the 5 % level. Two changes hold that near or below 5 %: the variance is never taken to be smaller than that without
-    lags, and the degrees of freedom are those of the origins that share no step, U / (lag + 1) - 1. Without overlap
-    both tests are the same.
+    the 5 % level. Two changes keep that near or below 5 %: the variance is never taken to be smaller than that without
+    lags, and the degrees of freedom are those of the windows that do not overlap, U / (lag + 1) - 1 instead of U - 1.
     """
     differences = loss_differences(losses_a, losses_b)
     lag = min(lag, len(differences) - 1)
@@ -56,7 +43,7 @@ def diebold_mariano_overlapping(losses_a: FloatArray, losses_b: FloatArray, *, l
     return _student(differences, variance, lag=lag, degrees=max(len(differences) / (lag + 1) - 1, 0.5))
 
 
-def wilcoxon_signed_rank(losses_a: FloatArray, losses_b: FloatArray) -> tuple[float, float]:
+def wilcoxon_signed_rank(losses_a: Float64Array, losses_b: Float64Array) -> tuple[float, float]:
     """Test whether paired losses differ (Wilcoxon 1945): (difference of the rank sums, two-sided p-value).
 
     Equal pairs are left out. Below zero: the first forecast is better.
@@ -80,10 +67,10 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(value) for value in adjusted]
 
 
-def skill_interval(losses: FloatArray, reference: FloatArray, *, lag: int = 0) -> tuple[float, float]:
+def skill_interval(losses: Float64Array, reference: Float64Array, *, lag: int = 0) -> tuple[float, float]:
     """Return the 95 % bootstrap interval of 100 (1 - mean loss / mean reference loss), in per cent.
 
-    Units that share steps with `lag` later ones are drawn in blocks of neighbours. The percentiles are those widened
+    Units that overlap with `lag` later ones are drawn in blocks of neighbours. The percentiles are those widened
     for small samples (Hesterberg 2015): plain bootstrap intervals are too narrow there. The draw is the same at every
     call.
     """
@@ -94,7 +81,7 @@ def skill_interval(losses: FloatArray, reference: FloatArray, *, lag: int = 0) -
     if independent < 2:
         return (float("nan"), float("nan"))
     quantile = stats.t.ppf((1 - _CONFIDENCE) / 2, independent - 1)
-    # blocks give the lag k the weight 1 - k / block_length; evenly overlapping origins lose this much variance by it
+    # blocks give the lag k the weight 1 - k / block_length; evenly overlapping windows lose this much variance by it
     lost = 3 * block_length**2 / (2 * block_length**2 + 1)
     tail = float(stats.norm.cdf(np.sqrt(lost * independent / (independent - 1)) * quantile))
     skills = _resampled_skills(losses, reference, block_length=block_length)
@@ -105,13 +92,13 @@ def skill_interval(losses: FloatArray, reference: FloatArray, *, lag: int = 0) -
     return (float(low), float(high))
 
 
-def loss_differences(losses_a: FloatArray, losses_b: FloatArray) -> FloatArray:
+def loss_differences(losses_a: Float64Array, losses_b: Float64Array) -> Float64Array:
     """Return the differences of paired losses, exactly 0 where they differ by rounding alone: [U]."""
     differences = np.asarray(losses_a, dtype=np.float64) - losses_b
     return np.where(np.abs(differences) <= ROUNDING * (np.abs(losses_a) + np.abs(losses_b)), 0.0, differences)
 
 
-def _mean_variance(differences: FloatArray, lag: int) -> float:
+def _mean_variance(differences: Float64Array, lag: int) -> float:
     """Return the variance of the mean from autocovariances up to a lag, all with weight 1."""
     count = len(differences)
     centred = differences - differences.mean()
@@ -119,31 +106,31 @@ def _mean_variance(differences: FloatArray, lag: int) -> float:
     return (covariances[0] + 2 * sum(covariances[1:])) / count
 
 
-def _student(differences: FloatArray, variance: float, *, lag: int, degrees: float) -> tuple[float, float]:
+def _student(differences: Float64Array, variance: float, *, lag: int, degrees: float) -> tuple[float, float]:
     from scipy import stats
 
     count, steps, mean = len(differences), lag + 1, float(differences.mean())
     if mean == 0 or count < 2:
         return 0.0, 1.0
-    if variance <= (ROUNDING * mean) ** 2:  # the same difference at every origin
+    if variance <= (ROUNDING * mean) ** 2:  # the same difference in every window
         return float(np.copysign(np.inf, mean)), 0.0
     shrinking = max((count + 1 - 2 * steps + steps * (steps - 1) / count) / count, 0.0)
     statistic = float(np.sqrt(shrinking) * mean / np.sqrt(variance))
     return statistic, float(2 * stats.t.sf(abs(statistic), degrees))
 
 
-def _resampled_skills(losses: FloatArray, reference: FloatArray, *, block_length: int) -> FloatArray:
+def _resampled_skills(losses: Float64Array, reference: Float64Array, *, block_length: int) -> Float64Array:
     """Return the skills of resamples in circular blocks of units: [R]."""
     generator = np.random.default_rng(20_240_229)
     num_units = len(losses)
     num_resamples = int(np.clip(_DRAWS // num_units, _MIN_RESAMPLES, _MAX_RESAMPLES))
     num_blocks = -(-num_units // block_length)
-    parts: list[FloatArray] = []
+    parts: list[Float64Array] = []
     for part in np.array_split(np.arange(num_resamples), max(1, num_resamples * num_units // _CHUNK_DRAWS)):
         begins = generator.integers(num_units, size=(len(part), num_blocks, 1))
         drawn = (begins + np.arange(block_length)) % num_units
         drawn = drawn.reshape(len(part), -1)[:, :num_units]  # [R, U]
         total = reference[drawn].sum(axis=1)
-        share = np.divide(losses[drawn].sum(axis=1), total, out=np.full(len(part), np.nan), where=total > 0)
-        parts.append(100 * (1 - share))
+        ratio = np.divide(losses[drawn].sum(axis=1), total, out=np.full(len(part), np.nan), where=total > 0)
+        parts.append(100 * (1 - ratio))
     return np.concatenate(parts)

@@ -6,24 +6,26 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from rnnforecast.data.ragged import last_true_before
 from rnnforecast.errors import ResourceError
+from rnnforecast.evaluation.naive import forecast_naive
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rnnforecast.arrays import BoolArray, Float64Array
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.data.windows import Windows
 
-FloatArray = npt.NDArray[np.float64]
+#: Models of statsforecast that are offered.
+MODELS = ("auto-ets", "auto-theta")
 
 
 def forecast_statistical(
     name: str, series: SeriesSet, windows: Windows, *, horizon: int, quantile_levels: Sequence[float]
-) -> FloatArray:
-    """Forecast every window with AutoETS or AutoTheta: [W, H, Q]; missing values repeat the observed one before.
+) -> Float64Array:
+    """Forecast every window with AutoETS or AutoTheta: [W, H, Q]; a missing value repeats the last observed one.
 
     Windows that a model cannot be fitted to (too few rows, no variation) get the seasonal naive forecast, and a
     RuntimeWarning counts them. Raises ResourceError when statsforecast is not installed.
@@ -31,19 +33,19 @@ def forecast_statistical(
     model = _model(name, series.season_length)
     intervals = sorted({_interval(level) for level in quantile_levels if level != 0.5})
     quantiles = np.empty((len(windows), horizon, len(quantile_levels)))
-    refused: list[int] = []
+    failed: list[int] = []
     for window, (number, cutoff) in enumerate(zip(windows.series, windows.cutoffs, strict=True)):
         past = _filled(series, int(number), int(cutoff))
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 forecast = model.forecast(y=past, h=horizon, level=intervals)
-        except Exception:  # whatever a fit of another package stumbles over
-            refused.append(window)
+        except Exception:  # any error of the other package
+            failed.append(window)
             continue
         quantiles[window] = np.stack([forecast[_key(level)] for level in quantile_levels], axis=-1)
     broken = np.asarray(~np.isfinite(quantiles).all(axis=(1, 2)))
-    broken[refused] = True
+    broken[failed] = True
     if broken.any():
         _fall_back(name, quantiles, broken, series, windows, quantile_levels)
     return np.sort(quantiles, axis=-1)
@@ -51,20 +53,18 @@ def forecast_statistical(
 
 def _fall_back(
     name: str,
-    quantiles: FloatArray,
-    broken: npt.NDArray[np.bool_],
+    quantiles: Float64Array,
+    broken: BoolArray,
     series: SeriesSet,
     windows: Windows,
     quantile_levels: Sequence[float],
 ) -> None:
-    from rnnforecast.evaluation.baselines import forecast_baseline
-
     warnings.warn(
-        f"`{name}` could not be fitted to {int(broken.sum())} of {len(broken)} windows: seasonal naive stands there",
+        f"`{name}` could not be fitted to {int(broken.sum())} of {len(broken)} windows, which get the seasonal naive forecast",
         RuntimeWarning,
         stacklevel=4,
     )
-    quantiles[broken] = forecast_baseline(
+    quantiles[broken] = forecast_naive(
         "seasonal-naive",
         series,
         windows.select(np.flatnonzero(broken)),
@@ -82,7 +82,7 @@ def _model(name: str, season_length: int) -> Any:
             hint="pip install 'rnnforecast[baselines]'",
             code="E_EXTRA_MISSING",
         ) from error
-    return {"auto-ets": AutoETS, "auto-theta": AutoTheta}[name](season_length=season_length)
+    return dict(zip(MODELS, (AutoETS, AutoTheta), strict=True))[name](season_length=season_length)
 
 
 def _interval(level: float) -> float:
@@ -96,7 +96,7 @@ def _key(level: float) -> str:
     return f"{'lo' if level < 0.5 else 'hi'}-{_interval(level)}"
 
 
-def _filled(series: SeriesSet, number: int, cutoff: int) -> FloatArray:
+def _filled(series: SeriesSet, number: int, cutoff: int) -> Float64Array:
     """Return the past from its first observed row on, missing rows filled with the value before them."""
     rows = slice(int(series.offsets[number]), int(series.offsets[number]) + cutoff)
     observed = series.observed[rows]

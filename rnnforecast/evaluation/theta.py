@@ -1,7 +1,7 @@
 """The Theta method for many windows at once: half a straight line, half a smoothed curve around it.
 
 Assimakopoulos, Nikolopoulos (2000), The theta model, International Journal of Forecasting 16: a series without its
-season is the mean of its regression line and of `2 Y - line`, which doubles its curvature. The line goes on straight,
+season is the mean of its regression line and of `2 Y - line`, which doubles its curvature. The line is extended,
 the curve is forecast by simple exponential smoothing. Hyndman, Billah (2003), Unmasking the Theta method, the same
 journal 19: that is simple exponential smoothing with a drift of half the slope, hence the intervals.
 
@@ -13,33 +13,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from rnnforecast.evaluation.baselines import forecast_baseline, normal_quantiles
 from rnnforecast.evaluation.decomposition import decompose
+from rnnforecast.evaluation.naive import forecast_naive, normal_quantiles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.data.windows import Windows
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
 
-#: Rows looked back at, or as many seasons where those are longer: a line through more fits the last ones badly.
+#: Most rows used, or as many seasons where those are longer: a line through more fits the last ones badly.
 MAX_ROWS, MAX_SEASONS = 2_000, 6
-#: Rows looked back at in any case: smoothing takes one step after the other.
+#: Upper limit of both: smoothing takes one step after the other.
 MOST_ROWS = 20_000
 
-# below 0.1 smoothing is the mean of all, which the regression line says already
+# below 0.1 smoothing is the mean of all, which the regression line covers
 _LOWEST_ALPHA, _HIGHEST_ALPHA = 0.1, 1.0
 # smoothing parameters tried over the whole range, then between the neighbours of the best
 _NUM_COARSE, _NUM_FINE = 12, 7
 # values from which on the start level is estimated; below, it is the first value
 _MIN_ESTIMATED = 10
-# after as many values the start level is forgotten: 0.9^400 is less than the last digit
+# after as many values the start level has no effect: 0.9^400 is less than the last digit
 _FORGOTTEN = 400
 # estimated from the residuals: slope, smoothing parameter, start level
 _NUM_PARAMETERS = 3
@@ -49,31 +46,31 @@ _BATCH_WINDOWS, _BATCH_VALUES = 1_024, 500_000
 _GATHERED_VALUES = 4_000_000
 
 
-def look_back(season_length: int) -> int:
-    """Return how many rows before its cutoff a forecast is made from at most."""
+def context_length(season_length: int) -> int:
+    """Return the largest number of rows before its cutoff that a forecast uses."""
     return min(max(MAX_ROWS, MAX_SEASONS * season_length), MOST_ROWS)
 
 
 def forecast_theta(
-    values: FloatArray,
+    values: Float64Array,
     observed: BoolArray,
     *,
     horizon: int,
     season_length: int,
     quantile_levels: Sequence[float],
-) -> FloatArray:
+) -> Float64Array:
     """Forecast the steps after the last column: [W, N], [W, N] to [W, H, Q], ascending along Q.
 
-    Shorter windows are padded on the left, where `observed` is false; no value is read there. Only the last
-    `look_back(season_length)` columns are used. A season that passes the test of the M competitions is taken out
-    first: ratios to a moving average where all values are positive, differences otherwise. Smoothing leaves the level
-    as it is over missing values. The median is the point forecast; the variance h steps behind the last value is
+    Shorter windows are padded on the left, where `observed` is false; values are ignored there. Only the last
+    `context_length(season_length)` columns are used. A season that passes the test of the M competitions is taken out
+    first: ratios to a moving average where all values are positive, differences otherwise. Smoothing keeps the level
+    over missing values. The median is the point forecast; the variance h steps after the last value is
     `(1 + (h - 1) alpha^2)` times that of the errors one step ahead. A single value is repeated, its spread as large
     as the value. Windows without an observed value get NaN.
     """
-    first = max(values.shape[1] - look_back(season_length), 0)
+    first = max(values.shape[1] - context_length(season_length), 0)
     values, observed = values[:, first:], observed[:, first:]
-    # windows of like length side by side: the loop over time drops those that have ended
+    # windows of similar length together: the loop over time drops those that have ended
     counts = observed.sum(axis=1)
     order = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)]
     size = int(np.clip(_BATCH_VALUES // max(values.shape[1], 1), 1, _BATCH_WINDOWS))
@@ -88,9 +85,9 @@ def forecast_theta(
 
 def forecast_theta_windows(
     series: SeriesSet, windows: Windows, *, horizon: int, quantile_levels: Sequence[float]
-) -> FloatArray:
-    """Forecast windows of series in their season: [W, H, Q]; naive where nothing was observed in the look-back."""
-    lengths = np.minimum(windows.cutoffs, look_back(series.season_length))
+) -> Float64Array:
+    """Forecast windows of series in their season: [W, H, Q]; naive where the context has no observed value."""
+    lengths = np.minimum(windows.cutoffs, context_length(series.season_length))
     order = np.argsort(-lengths, kind="stable")
     quantiles = np.empty((len(windows), horizon, len(quantile_levels)))
     start = 0
@@ -109,15 +106,15 @@ def forecast_theta_windows(
         )
     empty = np.flatnonzero(np.isnan(quantiles).all(axis=(1, 2)))
     if len(empty):
-        quantiles[empty] = forecast_baseline(
+        quantiles[empty] = forecast_naive(
             "naive", series, windows.select(empty), horizon=horizon, quantile_levels=quantile_levels
         )
     return quantiles
 
 
 def _point_and_spread(
-    values: FloatArray, observed: BoolArray, horizon: int, season_length: int
-) -> tuple[FloatArray, FloatArray]:
+    values: Float64Array, observed: BoolArray, horizon: int, season_length: int
+) -> tuple[Float64Array, Float64Array]:
     """Return point forecasts and standard deviations of windows, those of most values first: [W, H], [W, H]."""
     values = np.where(observed, values, 0.0)
     # powers of two change no digit, and squares of very large and very small values stay numbers
@@ -142,18 +139,20 @@ def _point_and_spread(
     return np.ldexp(point, exponents[:, None]), np.ldexp(spread, exponents[:, None])
 
 
-def _regression_line(values: FloatArray, observed: BoolArray, counts: IntArray, place: FloatArray) -> FloatArray:
+def _regression_line(
+    values: Float64Array, observed: BoolArray, counts: Int64Array, place: Float64Array
+) -> Float64Array:
     """Return the least squares line through the observed values [W, N] at all places [N + H]: [W, N + H]."""
     num_columns = values.shape[1]
     middle = np.where(observed, place[:num_columns], 0.0).sum(axis=1) / counts
     offsets = np.where(observed, place[:num_columns] - middle[:, None], 0.0)
     squares = (offsets**2).sum(axis=1)
     slope = (offsets * values).sum(axis=1) / np.where(squares > 0, squares, 1.0)
-    line: FloatArray = (values.sum(axis=1) / counts)[:, None] + slope[:, None] * (place - middle[:, None])
+    line: Float64Array = (values.sum(axis=1) / counts)[:, None] + slope[:, None] * (place - middle[:, None])
     return line
 
 
-def _closed_up(values: FloatArray, observed: BoolArray, counts: IntArray) -> FloatArray:
+def _closed_up(values: Float64Array, observed: BoolArray, counts: Int64Array) -> Float64Array:
     """Return the observed values of each window without the gaps between them, time first: [W, N] to [T, W]."""
     if observed.all():
         return np.ascontiguousarray(values.T)
@@ -163,7 +162,7 @@ def _closed_up(values: FloatArray, observed: BoolArray, counts: IntArray) -> Flo
     return closed_up
 
 
-def _smooth(values: FloatArray, counts: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _smooth(values: Float64Array, counts: Int64Array) -> tuple[Float64Array, Float64Array, Float64Array]:
     """Return smoothing parameter, last level and sum of squared errors of simple exponential smoothing: [W] each.
 
     Both the parameter and the start level are those of least squares: the level by its formula, the parameter by a
@@ -187,7 +186,7 @@ def _smooth(values: FloatArray, counts: IntArray) -> tuple[FloatArray, FloatArra
     return alpha, level[0], squares[0]
 
 
-def _try_alphas(values: FloatArray, counts: IntArray, alpha: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _try_alphas(values: Float64Array, counts: Int64Array, alpha: Float64Array) -> tuple[Float64Array, Float64Array]:
     """Return sums of squared errors and last levels: [T, W], [W], [G, 1] or [G, W] to [G, W], [G, W].
 
     `counts` descend. Errors are linear in the start level: with the first value v as the start they are e_t, with

@@ -1,6 +1,6 @@
-"""The verdict: does a network beat the best naive forecast, by more than luck explains?
+"""The verdict: does a network beat the best naive forecast, by more than chance explains?
 
-Axis legend: W windows, H horizon, U units (origins of one series, or series of a panel).
+Axis legend: W windows, H horizon, U units (windows of one series, or series of a panel).
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from rnnforecast.evaluation.baselines import BASELINES
 from rnnforecast.evaluation.significance import (
-    diebold_mariano_overlapping,
+    diebold_mariano,
     holm,
     loss_differences,
     skill_interval,
@@ -24,26 +23,25 @@ from rnnforecast.evaluation.significance import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from rnnforecast.arrays import Float64Array, Int64Array
     from rnnforecast.findings import JSONValue
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 Outcome = Literal["win", "tie", "loss"]
 Test = Literal["Diebold-Mariano", "Wilcoxon signed-rank", "none"]
 
 #: Largest adjusted p-value of a win or a loss.
 SIGNIFICANCE = 0.05
-#: Series that make a panel: from here on series are compared, below it origins.
+#: From this many series on (a panel) the test compares series, below it windows.
 MIN_PANEL = 10
-#: Origins without common steps that a test needs.
-MIN_ORIGINS = 5
-#: Series that a test needs where there are too few origins: fewer cannot be significant.
+#: Windows without overlap that a test needs.
+MIN_CUTOFFS = 5
+#: Series that a test needs where there are too few windows: fewer cannot be significant.
 MIN_SERIES = 6
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One network against one naive forecast; `p_adjusted` answers for all comparisons made."""
+    """One network against one naive forecast; `p_adjusted` is corrected for the number of comparisons."""
 
     network: str
     against: str
@@ -65,10 +63,10 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found: a win and a loss are significant differences of the mean loss, all else is a tie.
+    """The result of the test: a win or a loss is a significant difference of the mean loss, all else is a tie.
 
     `skill` is how much smaller the network's mean loss is than that of `against`, the best naive forecast, in per
-    cent; `p_value` is Holm-adjusted, 1 where nothing could be tested; `reason` says what stands behind a tie.
+    cent; `p_value` is Holm-adjusted, 1 where nothing could be tested; `reason` names the test and its p-value.
     """
 
     outcome: Outcome
@@ -116,25 +114,25 @@ class Verdict:
 
 
 def judge(
-    losses: Mapping[str, FloatArray],
-    series: IntArray,
+    losses: Mapping[str, Float64Array],
+    series: Int64Array,
     *,
     network: str | Sequence[str] = "network",
     against: Sequence[str] = BASELINES,
     overlap: int = 0,
 ) -> Verdict:
-    """Compare a network with every naive forecast among `losses`, and pass the verdict against the best of them.
+    """Compare a network with every naive forecast among `losses`, and return the verdict against the best of them.
 
     `against` names other methods to compare with, such as the model that is to be replaced.
 
     `losses` [W, H] are scaled absolute errors, NaN where nothing was observed; `series` [W] is the series of each
-    window, windows of one series stand in order of time. `overlap` is how many later origins of a series share
-    steps with one (`overlap_of`). Of several networks the best one is judged.
+    window, windows of one series are in order of time. `overlap` is the number of later windows of a series that
+    overlap with one (`overlap_of`). Of several networks the best one is judged.
 
-    One series: Diebold-Mariano over its origins. From `MIN_PANEL` series on: Wilcoxon signed-rank over series, which
-    takes series for independent. Between: Diebold-Mariano over origins, the k-th last origins of all series averaged
-    into one, so that shocks common to all series count once; with fewer than `MIN_ORIGINS`, Wilcoxon over series.
-    Holm's correction answers for all comparisons, and so for having picked the best.
+    One series: Diebold-Mariano over its windows. From `MIN_PANEL` series on: Wilcoxon signed-rank over series, which
+    assumes that series are independent. Between: Diebold-Mariano over windows, the k-th last windows of all series
+    averaged into one, so that shocks common to all series count once; with fewer than `MIN_CUTOFFS`, Wilcoxon over
+    series. Holm's correction covers all comparisons, and so the choice of the best.
     """
     networks = (network,) if isinstance(network, str) else tuple(network)
     baselines = tuple(name for name in against if name in losses)
@@ -161,16 +159,18 @@ def judge(
 
 
 def overlap_of(horizon: int, window_step: int) -> int:
-    """Return how many later origins share steps with one: 0 where origins lie a horizon or more apart."""
+    """Return how many later windows overlap with one: 0 where cutoffs are a horizon or more apart."""
     return max(0, -(-horizon // window_step) - 1)
 
 
-def _units(losses: Mapping[str, FloatArray], series: IntArray, *, overlap: int) -> tuple[dict[str, FloatArray], Test]:
-    """Average the losses into units, the same for every method, and name the test that suits them."""
+def _units(
+    losses: Mapping[str, Float64Array], series: Int64Array, *, overlap: int
+) -> tuple[dict[str, Float64Array], Test]:
+    """Average the losses into units, the same for every method, and choose the test for them."""
     scored = ~np.isnan(next(iter(losses.values())))
     for name, loss in losses.items():
         if not np.array_equal(~np.isnan(loss), scored):
-            raise ValueError(f"`{name}` has no loss at other steps than the other methods")
+            raise ValueError(f"`{name}` has losses at other steps than the other methods")
     kept = scored.any(axis=1)
     if not kept.any():
         raise ValueError("nothing was observed in any window")
@@ -178,15 +178,15 @@ def _units(losses: Mapping[str, FloatArray], series: IntArray, *, overlap: int) 
     _, owner = np.unique(series[kept], return_inverse=True)
     rounds = rounds_of(owner)
     num_series, num_rounds = int(owner.max()) + 1, int(rounds.max()) + 1
-    enough_origins = num_rounds / (overlap + 1) >= MIN_ORIGINS
-    if num_series >= MIN_PANEL or (num_series >= MIN_SERIES and not enough_origins):
+    enough_cutoffs = num_rounds / (overlap + 1) >= MIN_CUTOFFS
+    if num_series >= MIN_PANEL or (num_series >= MIN_SERIES and not enough_cutoffs):
         return {name: _means(values, owner) for name, values in window_means.items()}, "Wilcoxon signed-rank"
-    # numbered from the newest back: turned into the order of time
+    # numbered from the newest back: reversed into the order of time
     by_time = {name: _means(values, rounds)[::-1] for name, values in window_means.items()}
-    return by_time, "Diebold-Mariano" if enough_origins else "none"
+    return by_time, "Diebold-Mariano" if enough_cutoffs else "none"
 
 
-def rounds_of(series: IntArray) -> IntArray:
+def rounds_of(series: Int64Array) -> Int64Array:
     """Number the windows of each series from the newest (0) back, given in order of time: [W]."""
     order = np.argsort(series, kind="stable")[::-1]
     ordered = series[order]
@@ -197,12 +197,12 @@ def rounds_of(series: IntArray) -> IntArray:
     return rounds
 
 
-def _means(values: FloatArray, groups: IntArray) -> FloatArray:
+def _means(values: Float64Array, groups: Int64Array) -> Float64Array:
     return np.asarray(np.bincount(groups, weights=values) / np.bincount(groups))
 
 
 def _compare(
-    units: Mapping[str, FloatArray], networks: Sequence[str], baselines: Sequence[str], *, test: Test, overlap: int
+    units: Mapping[str, Float64Array], networks: Sequence[str], baselines: Sequence[str], *, test: Test, overlap: int
 ) -> tuple[Comparison, ...]:
     pairs = [(network, baseline) for network in networks for baseline in baselines]
     results = [_test(units[network], units[baseline], test=test, overlap=overlap) for network, baseline in pairs]
@@ -213,22 +213,22 @@ def _compare(
     )
 
 
-def _test(losses: FloatArray, reference: FloatArray, *, test: Test, overlap: int) -> tuple[float, float]:
+def _test(losses: Float64Array, reference: Float64Array, *, test: Test, overlap: int) -> tuple[float, float]:
     if test == "Diebold-Mariano":
-        return diebold_mariano_overlapping(losses, reference, lag=overlap)
+        return diebold_mariano(losses, reference, lag=overlap)
     if test == "Wilcoxon signed-rank":
         return wilcoxon_signed_rank(losses, reference)
     return float(np.sign(loss_differences(losses, reference).mean())), 1.0
 
 
-def _interval(losses: FloatArray, reference: FloatArray, *, test: Test, overlap: int) -> tuple[float, float]:
-    """Return the interval of the skill; what cannot be tested has none."""
+def _interval(losses: Float64Array, reference: Float64Array, *, test: Test, overlap: int) -> tuple[float, float]:
+    """Return the interval of the skill, NaN where nothing could be tested."""
     if test == "none":
         return (math.nan, math.nan)
     return skill_interval(losses, reference, lag=overlap if test == "Diebold-Mariano" else 0)
 
 
-def _skill(losses: FloatArray, reference: FloatArray) -> float:
+def _skill(losses: Float64Array, reference: Float64Array) -> float:
     """Return how much smaller the mean loss is than that of the reference, in per cent."""
     mean, reference_mean = float(losses.mean()), float(reference.mean())
     if reference_mean == 0:
@@ -236,8 +236,8 @@ def _skill(losses: FloatArray, reference: FloatArray) -> float:
     return 100 * (1 - mean / reference_mean)
 
 
-def _outcome(comparison: Comparison, losses: FloatArray, reference: FloatArray) -> Outcome:
-    """Return a win or a loss only where the mean and the test point the same way."""
+def _outcome(comparison: Comparison, losses: Float64Array, reference: Float64Array) -> Outcome:
+    """Return a win or a loss only where the mean and the test agree in sign."""
     if comparison.p_adjusted >= SIGNIFICANCE:
         return "tie"
     mean_difference = float(losses.mean() - reference.mean())
@@ -246,18 +246,18 @@ def _outcome(comparison: Comparison, losses: FloatArray, reference: FloatArray) 
     return "loss" if mean_difference > 0 and comparison.statistic > 0 else "tie"
 
 
-def _reason(comparison: Comparison, test: Test, *, num_units: int, series: IntArray, num_comparisons: int) -> str:
+def _reason(comparison: Comparison, test: Test, *, num_units: int, series: Int64Array, num_comparisons: int) -> str:
     num_series = len(np.unique(series))
-    kind = "origins" if test != "Wilcoxon signed-rank" else "series"
+    kind = "windows" if test != "Wilcoxon signed-rank" else "series"
     if test == "none":
-        counted = "1 origin is" if num_units == 1 else f"{num_units} origins are"
-        return f"{counted} too few to test, {MIN_ORIGINS} without common steps are needed"
-    averaged = f", each averaged over up to {num_series} series" if kind == "origins" and num_series > 1 else ""
+        counted = "1 window is" if num_units == 1 else f"{num_units} windows are"
+        return f"{counted} too few to test; at least {MIN_CUTOFFS} without overlap are needed"
+    averaged = f", each averaged over up to {num_series} series" if kind == "windows" and num_series > 1 else ""
     shown = "p < 0.001" if comparison.p_adjusted < 0.001 else f"p = {comparison.p_adjusted:.3f}"
     corrected = f" after Holm's correction for {num_comparisons} comparisons" if num_comparisons > 1 else ""
     reason = f"{test} over {num_units} {kind}{averaged}: {shown}{corrected}"
     if comparison.p_adjusted < SIGNIFICANCE and comparison.skill * comparison.statistic > 0:
-        reason += "; most series and the mean over series point opposite ways"
+        reason += "; most series and the mean over series disagree"
     return reason
 
 

@@ -25,10 +25,13 @@ from rnnforecast.inference.base_inputs import (
     read_past,
     read_segments,
 )
-from rnnforecast.inference.equations import FloatArray, Tensors, linear, sigmoid, softmax
+from rnnforecast.inference.cells import sigmoid
+from rnnforecast.inference.equations import Tensors, linear, softmax
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from rnnforecast.arrays import Float64Array, FloatArray
 
 NORM_EPSILON = 1e-5
 #: Most numbers of leads computed together, so that far horizons of many series stay in memory.
@@ -46,7 +49,7 @@ class _Group:
 
 def forecast_series(
     tensors: Tensors, pasts: Sequence[np.ndarray], seasons: tuple[float, ...], horizon: int
-) -> np.ndarray:
+) -> Float64Array:
     """Forecast each series after its last step: [S, H, Q] float64, original units, ascending along Q.
 
     `pasts` are arrays [N_s] with NaN where a value is missing, each with at least one value; steps before the first
@@ -89,7 +92,7 @@ def _reach(clock: Clock) -> int:
 
 def forecast_batch(
     tensors: Tensors, past: np.ndarray, observed: np.ndarray, clock: Clock, horizon: int
-) -> np.ndarray:
+) -> Float64Array:
     """Forecast after the last step of `past` [B, N], N at least the steps that `clock` reads: [B, H, Q] float64."""
     read = read_past(np, past, observed)
     reading = read_segments(np, read, clock)
@@ -134,7 +137,7 @@ def _scan(tensors: Tensors, prefix: str, inputs: FloatArray, begun: np.ndarray) 
     states = np.empty((*gates.shape[:2], width), dtype=gates.dtype)
     for step in range(gates.shape[1]):
         recurrent = linear(state, weight, bias)
-        opened = sigmoid(gates[:, step, : 2 * width] + recurrent[:, : 2 * width])
+        opened = sigmoid(np, gates[:, step, : 2 * width] + recurrent[:, : 2 * width])
         new = np.tanh(gates[:, step, 2 * width :] + opened[:, :width] * recurrent[:, 2 * width :])
         moved = new + opened[:, width:] * (state - new)
         state = np.where(begun[:, step], moved, state)
@@ -169,7 +172,7 @@ def _head(
     pace, fading, growth = course[:, 0:1], course[:, 1:2], course[:, 2:3]
     rate = np.logaddexp(0, fading) + 1e-3
     drift = pace * (-np.expm1(-rate * lead)) / rate  # [B, H]
-    spread = np.exp(np.log1p(lead) * sigmoid(growth))
+    spread = np.exp(np.log1p(lead) * sigmoid(np, growth))
     ratio: FloatArray = reading.ratio  # [B, 1]
     centre = ratio * drift + _mixed(outputs[..., count:], reading, newest)
     quantiles: FloatArray = centre[..., None] + (ratio * spread)[..., None] * outputs[..., :count]

@@ -1,24 +1,25 @@
-"""The equations of every cell, of attention and of linear layers, as the textbooks write them.
+"""Linear layers, recurrences over a sequence and attention in NumPy; the equations of the cells are in `cells`.
 
-`x_t` is the input of step t, `h_t` the hidden state, `c_t` the cell state of the LSTM, `*` element by element.
-The part of every gate that sees the input alone, W_x x_t + b, is computed for all steps in one product.
+The part of every gate that sees the input alone, W_x x_t + b_x, is computed for all steps in one product.
 
 Axis legend: B batch, T steps, d hidden_size, g gates of a cell.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnforecast.config import Cell
+from rnnforecast.arrays import FloatArray
+from rnnforecast.inference.cells import CELLS, State
 
-FloatArray = np.ndarray[tuple[int, ...], np.dtype[np.floating]]
+if TYPE_CHECKING:
+    from rnnforecast.options import Cell
+
 Tensors = Mapping[str, np.ndarray]
-#: (h,) or, for the LSTM, (h, c); each [..., d].
-State = tuple[FloatArray, ...]
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,9 @@ class CellWeights:
         """Return W_x x + b_x: [..., d] to [..., g * d]."""
         return linear(inputs, self.weight_ih, self.bias_ih)
 
-    def recurrent_gates(self, hidden: FloatArray) -> FloatArray:
-        """Return W_h h + b_h: [..., d] to [..., g * d]."""
-        if self.weight_hh is None:
-            raise ValueError("the gates of this cell do not see its state")
-        return linear(hidden, self.weight_hh, self.bias_hh)
+    def recurrent_gates(self, hidden: FloatArray) -> FloatArray | None:
+        """Return W_h h + b_h: [..., d] to [..., g * d]; None for cells whose gates see the input alone."""
+        return None if self.weight_hh is None else linear(hidden, self.weight_hh, self.bias_hh)
 
 
 def linear(inputs: FloatArray, weight: FloatArray, bias: FloatArray | None = None) -> FloatArray:
@@ -59,18 +58,6 @@ def linear(inputs: FloatArray, weight: FloatArray, bias: FloatArray | None = Non
     return flat.reshape(*inputs.shape[:-1], weight.shape[0])
 
 
-def sigmoid(x: FloatArray) -> FloatArray:
-    """Return 1 / (1 + exp(-x)), written so that it cannot overflow: (1 + tanh(x / 2)) / 2."""
-    result: FloatArray = 0.5 * np.tanh(0.5 * x) + 0.5
-    return result
-
-
-def log_sigmoid(x: FloatArray) -> FloatArray:
-    """Return log(sigmoid(x)) = min(x, 0) - log(1 + exp(-|x|))."""
-    result: FloatArray = np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))
-    return result
-
-
 def softmax(scores: FloatArray) -> FloatArray:
     """Return exp(x) / sum(exp(x)) over the last axis, shifted so that it cannot overflow."""
     powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
@@ -78,90 +65,19 @@ def softmax(scores: FloatArray) -> FloatArray:
     return weights
 
 
-def rnn_step(gates: FloatArray, state: State, weights: CellWeights) -> State:
-    """Vanilla RNN (Elman 1990): h_t = tanh(W_x x_t + W_h h_{t-1} + b)."""
-    (hidden,) = state
-    return (np.tanh(gates + weights.recurrent_gates(hidden)),)
-
-
-def rnn_relu_step(gates: FloatArray, state: State, weights: CellWeights) -> State:
-    """Vanilla RNN with rectifier: h_t = max(0, W_x x_t + W_h h_{t-1} + b)."""
-    (hidden,) = state
-    return (np.maximum(gates + weights.recurrent_gates(hidden), 0),)
-
-
-def lstm_step(gates: FloatArray, state: State, weights: CellWeights) -> State:
-    """LSTM (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000).
-
-    i_t, f_t, o_t = sigmoid(W_x x_t + W_h h_{t-1} + b); g_t = tanh(the same with weights of its own);
-    c_t = f_t * c_{t-1} + i_t * g_t; h_t = o_t * tanh(c_t). Gates lie in the order i, f, g, o.
-    """
-    hidden, memory = state
-    write, forget, candidate, read = np.split(gates + weights.recurrent_gates(hidden), 4, axis=-1)
-    memory = sigmoid(forget) * memory + sigmoid(write) * np.tanh(candidate)
-    return sigmoid(read) * np.tanh(memory), memory
-
-
-def gru_step(gates: FloatArray, state: State, weights: CellWeights) -> State:
-    """GRU (Cho et al. 2014, reset applied after the product).
-
-    r_t, z_t = sigmoid(W_x x_t + W_h h_{t-1} + b); n_t = tanh(W_xn x_t + b_xn + r_t * (W_hn h_{t-1} + b_hn));
-    h_t = (1 - z_t) * n_t + z_t * h_{t-1}. Gates lie in the order r, z, n.
-    """
-    (hidden,) = state
-    width = hidden.shape[-1]
-    recurrent = weights.recurrent_gates(hidden)
-    both = sigmoid(gates[..., : 2 * width] + recurrent[..., : 2 * width])
-    reset, keep = both[..., :width], both[..., width:]
-    candidate = np.tanh(gates[..., 2 * width :] + reset * recurrent[..., 2 * width :])
-    return (candidate + keep * (hidden - candidate),)
-
-
-def mingru_step(gates: FloatArray, state: State, weights: CellWeights) -> State:  # noqa: ARG001
-    """Return minGRU (Feng et al. 2024): z_t = sigmoid(W_z x_t + b); h_t = (1 - z_t) * h_{t-1} + z_t * (W_h x_t + b)."""
-    (hidden,) = state
-    take, candidate = np.split(gates, 2, axis=-1)
-    return (hidden + sigmoid(take) * (candidate - hidden),)
-
-
-def minlstm_step(gates: FloatArray, state: State, weights: CellWeights) -> State:  # noqa: ARG001
-    """minLSTM (Feng et al. 2024), gates normalised to sum to 1.
-
-    f_t = sigmoid(W_f x_t + b); i_t = sigmoid(W_i x_t + b);
-    h_t = f_t / (f_t + i_t) * h_{t-1} + i_t / (f_t + i_t) * (W_h x_t + b). Gates lie in the order f, i, h.
-    The share i / (f + i) is computed as sigmoid(log i - log f), so that two closed gates are not 0 / 0.
-    """
-    (hidden,) = state
-    forget, write, candidate = np.split(gates, 3, axis=-1)
-    share = sigmoid(log_sigmoid(write) - log_sigmoid(forget))
-    return (hidden + share * (candidate - hidden),)
-
-
-Step = Callable[[FloatArray, State, CellWeights], State]
-STEPS: Mapping[Cell, Step] = {
-    "rnn": rnn_step,
-    "rnn-relu": rnn_relu_step,
-    "lstm": lstm_step,
-    "gru": gru_step,
-    "mingru": mingru_step,
-    "minlstm": minlstm_step,
-}
-
-
-def initial_state(cell: Cell, hidden: FloatArray) -> State:
-    """Return the state of a cell that starts from `hidden`; the memory of an LSTM starts from it as well."""
-    return (hidden, hidden) if cell == "lstm" else (hidden,)
+def step(cell: Cell, weights: CellWeights, gates: FloatArray, state: State) -> State:
+    """Return the state after one step; `gates` [..., g * d] are `weights.input_gates` of its input."""
+    return CELLS[cell].step(np, gates, weights.recurrent_gates(state[0]), state)
 
 
 def scan(cell: Cell, weights: CellWeights, inputs: FloatArray, *, start: FloatArray | None = None) -> FloatArray:
     """Run a cell over a sequence: [B, T, d] to hidden states [B, T, d], from `start` [1 or B, d] or zero."""
-    step = STEPS[cell]
     gates = weights.input_gates(inputs)  # [B, T, g * d]
     zero = np.zeros_like(inputs[:, 0])
-    state = initial_state(cell, zero if start is None else zero + start)
+    state = CELLS[cell].initial_state(zero if start is None else zero + start)
     outputs = np.empty_like(inputs)
     for time in range(inputs.shape[1]):
-        state = step(gates[:, time], state, weights)
+        state = step(cell, weights, gates[:, time], state)
         outputs[:, time] = state[0]
     return outputs
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-FloatArray = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+from rnnforecast.arrays import BoolArray, Float64Array
+
 #: Over this many passes the median moves from the last season of the first pass to the mean of the history.
 PASSES_TO_MEAN = 4
 #: Seasons of the history that the mean is taken over.
@@ -35,14 +36,14 @@ FURTHEST_LAG = 0.25
 class _Drift:
     """Movement a step that the history bears out, and its standard error: [W] each."""
 
-    share: FloatArray  # 0 where no drift is borne out, 1 where it is certain
-    slope: FloatArray
-    error: FloatArray
+    share: Float64Array  # 0 where no drift is borne out, 1 where it is certain
+    slope: Float64Array
+    error: Float64Array
 
 
 def extend_forecast(
-    first: FloatArray, past: FloatArray, observed: np.ndarray, *, horizon: int, season_length: int, median: int
-) -> FloatArray:
+    first: Float64Array, past: Float64Array, observed: BoolArray, *, horizon: int, season_length: int, median: int
+) -> Float64Array:
     """Continue a first pass [W, H, Q] after the history [W, C] to `horizon` steps: [W, F, Q]; `median` is a column.
 
     Missing steps of the history are told by `observed` [W, C]; what stands in their place is not read.
@@ -76,7 +77,7 @@ def extend_forecast(
         return np.concatenate([first, path[..., None] + spread], axis=1)
 
 
-def _last_season(centre: FloatArray, history: FloatArray, season: int) -> tuple[FloatArray, FloatArray]:
+def _last_season(centre: Float64Array, history: Float64Array, season: int) -> tuple[Float64Array, Float64Array]:
     """Return mean [W] and pattern around it [W, S] of the last season of a path [W, H]; pattern starts at step H.
 
     Where one pass is shorter than a season, the season before it is read from the history, moved to the same level.
@@ -95,8 +96,8 @@ def _last_season(centre: FloatArray, history: FloatArray, season: int) -> tuple[
 
 
 def _mean_season(
-    history: FloatArray, season: int, level: FloatArray, pattern: FloatArray, *, passed: int
-) -> tuple[FloatArray, FloatArray]:
+    history: Float64Array, season: int, level: Float64Array, pattern: Float64Array, *, passed: int
+) -> tuple[Float64Array, Float64Array]:
     """Return level [W] and pattern [W, S] of the last seasons of the history; those given where none is known.
 
     The pattern begins with the phase of the step after the first pass of `passed` steps, as the given one does.
@@ -114,14 +115,14 @@ def _mean_season(
     return np.where(known, usual, level), np.where(known[:, None], mean - usual[:, None], np.nan_to_num(pattern))
 
 
-def _filled(values: FloatArray) -> FloatArray:
+def _filled(values: Float64Array) -> Float64Array:
     """Return values [W, N] with the mean of their row where they are missing, 0 without any."""
     seen = np.isfinite(values)
     mean = np.where(seen, values, 0).sum(axis=1, keepdims=True) / np.maximum(seen.sum(axis=1, keepdims=True), 1)
     return np.where(seen, values, mean)
 
 
-def _last_spreads(first: FloatArray, median: int, season: int) -> FloatArray:
+def _last_spreads(first: Float64Array, median: int, season: int) -> Float64Array:
     """Return distances from the median over the last season of the first pass, or its last steps: [W, S, Q]."""
     spread = first - first[:, :, median : median + 1]
     if season == 1:
@@ -130,14 +131,14 @@ def _last_spreads(first: FloatArray, median: int, season: int) -> FloatArray:
     return np.resize(last.transpose(1, 0, 2), (season, *last[:, 0].shape)).transpose(1, 0, 2)
 
 
-def _sides(first: FloatArray, median: int) -> FloatArray:
+def _sides(first: Float64Array, median: int) -> Float64Array:
     """Return how many standard deviations each quantile stands off, by the last step of the first pass: [W, Q]."""
     spread = first[:, -1] - first[:, -1, median : median + 1]
     middle = np.abs(spread[:, [0, -1]]).mean(axis=1, keepdims=True)
     return 2 * spread / np.where(middle > 0, middle, 1.0)
 
 
-def _measure_drift(history: FloatArray, season: int) -> _Drift:
+def _measure_drift(history: Float64Array, season: int) -> _Drift:
     """Measure how far equal stretches of the history (whole seasons) repeat one another's movement."""
     length = history.shape[1]
     known = np.isfinite(history)
@@ -164,7 +165,7 @@ def _measure_drift(history: FloatArray, season: int) -> _Drift:
     return _Drift(share, slope, error)
 
 
-def _error_of_mean(moves: FloatArray) -> FloatArray:
+def _error_of_mean(moves: Float64Array) -> Float64Array:
     """Return the standard error of the mean of moves [W, K]: [W]; moves that take one another back tell more of it."""
     around = moves - moves.mean(axis=1, keepdims=True)
     count = moves.shape[1]
@@ -173,7 +174,7 @@ def _error_of_mean(moves: FloatArray) -> FloatArray:
     return np.asarray(np.sqrt(np.maximum(variance + 2 * following, SMALLEST_ERROR * variance) / count))
 
 
-def _measure_power(history: FloatArray, season: int) -> FloatArray:
+def _measure_power(history: Float64Array, season: int) -> Float64Array:
     """Measure the power by which differences over whole seasons grow with their distance: [W], 0 to that of a walk."""
     furthest = int(history.shape[1] * FURTHEST_LAG) // season
     lags = np.unique(np.round(np.geomspace(1, max(furthest, 1), 8)).astype(int))

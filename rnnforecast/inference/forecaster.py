@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.inference.cells import CELLS
 from rnnforecast.inference.equations import (
-    STEPS,
     CellWeights,
-    FloatArray,
     Tensors,
     additive_scores,
     attend,
     dot_scores,
-    initial_state,
     linear,
     scan,
+    step,
 )
 from rnnforecast.inference.inputs import (
     encode_covariates,
@@ -41,6 +40,7 @@ from rnnforecast.inference.shapes import (
 )
 
 if TYPE_CHECKING:
+    from rnnforecast.arrays import FloatArray
     from rnnforecast.config import MemberSettings
     from rnnforecast.data.windows import WindowBatch
 
@@ -63,10 +63,10 @@ def forecast_windows(member: MemberSettings, tensors: Tensors, batch: WindowBatc
     """
     normaliser = WindowNormaliser.of(member)
     if member.mapping == "many-to-one":
-        learnt = _forecast_recursively(member, tensors, batch)
+        learned = _forecast_recursively(member, tensors, batch)
     else:
-        learnt = _forecast_block(member, tensors, batch)
-    return np.sort(normaliser.restore(np, learnt), axis=-1)
+        learned = _forecast_block(member, tensors, batch)
+    return np.sort(normaliser.restore(np, learned), axis=-1)
 
 
 def encode(member: MemberSettings, tensors: Tensors, batch: WindowBatch) -> Encoded:
@@ -114,7 +114,7 @@ def _stack(member: MemberSettings, tensors: Tensors, inputs: FloatArray, *, dire
 
 
 def _forecast_block(member: MemberSettings, tensors: Tensors, batch: WindowBatch) -> np.ndarray:
-    """Return one pass of the network: [B, H, Q] as learnt, that is before leaving logarithms."""
+    """Return one pass of the network: [B, H, Q] as learned, that is before leaving logarithms."""
     encoded = encode(member, tensors, batch)
     if uses_decoder(member):
         outputs = _decode(member, tensors, batch, encoded)[0]
@@ -122,12 +122,12 @@ def _forecast_block(member: MemberSettings, tensors: Tensors, batch: WindowBatch
         outputs = _head(member, tensors, batch, encoded.final)
         outputs = outputs + _simple_forecast(member, tensors, encoded.normalised)[..., None]
     normalised = encoded.normalised
-    learnt: np.ndarray = normalised.level[:, :, None] + normalised.scale[:, :, None] * outputs
-    return learnt
+    learned: np.ndarray = normalised.level[:, :, None] + normalised.scale[:, :, None] * outputs
+    return learned
 
 
 def _forecast_recursively(member: MemberSettings, tensors: Tensors, batch: WindowBatch) -> np.ndarray:
-    """Forecast one step, take its median for the truth, slide the window on: [B, H, Q] as learnt.
+    """Forecast one step, take its median for the truth, slide the window on: [B, H, Q] as learned.
 
     Around the medians the spread grows with the square root of the lead time, as it does for a random walk.
     """
@@ -138,9 +138,9 @@ def _forecast_recursively(member: MemberSettings, tensors: Tensors, batch: Windo
     path = []
     for lead in range(member.horizon):
         window = one_step_window(np, batch, past, observed, lead=lead)
-        learnt = np.sort(_forecast_block(member, tensors, window)[:, 0], axis=-1)  # [B, Q]
-        centre = learnt[:, median : median + 1]
-        path.append(centre + (learnt - centre) * np.sqrt(lead + 1.0))
+        learned = np.sort(_forecast_block(member, tensors, window)[:, 0], axis=-1)  # [B, Q]
+        centre = learned[:, median : median + 1]
+        path.append(centre + (learned - centre) * np.sqrt(lead + 1.0))
         past = np.concatenate([past[:, 1:], normaliser.restore(np, centre)], axis=1)
         observed = np.concatenate([observed[:, 1:], seen], axis=1)
     return np.stack(path, axis=1)
@@ -181,8 +181,8 @@ def _head(member: MemberSettings, tensors: Tensors, batch: WindowBatch, state: F
         blocks = in_blocks(np, future, member.segment_length)[:, 0]
         inputs = inputs + linear(blocks, tensors["head.future.weight"])  # [B, K, d]
     cell, weights = head_cell(member.cell), CellWeights.read(tensors, "head.cell.")
-    start = initial_state(cell, state[:, None, :])  # [B, 1, d]
-    hidden = STEPS[cell](weights.input_gates(inputs), start, weights)[0]  # [B, K, d]
+    start = CELLS[cell].initial_state(state[:, None, :])  # [B, 1, d]
+    hidden = step(cell, weights, weights.input_gates(inputs), start)[0]  # [B, K, d]
     return linear(hidden, weight, bias).reshape(len(state), -1, num_quantiles)[:, :horizon]
 
 
@@ -204,9 +204,9 @@ def _decode(
     num_blocks = -(-horizon // segment)
     simple = np.zeros((num_windows, num_blocks * segment), dtype=normalised.values.dtype)
     simple[:, :horizon] = _simple_forecast(member, tensors, normalised)
-    weights, step = CellWeights.read(tensors, "decoder.cell."), STEPS[member.cell]
+    weights = CellWeights.read(tensors, "decoder.cell.")
     keys = linear(encoded.states, tensors["decoder.attention.key.weight"]) if member.attention == "additive" else None
-    state = initial_state(member.cell, encoded.final)
+    state = CELLS[member.cell].initial_state(encoded.final)
     previous = normalised.values[:, -segment:]
     outputs, looks = [], []
     for block in range(num_blocks):
@@ -218,7 +218,7 @@ def _decode(
             inputs.append(context)
             looks.append(look)
         read = linear(np.concatenate(inputs, axis=-1), tensors["decoder.input.weight"], tensors["decoder.input.bias"])
-        state = step(weights.input_gates(read), state, weights)
+        state = step(member.cell, weights, weights.input_gates(read), state)
         hidden = state[0]
         if member.attention == "dot":
             context, look = attend(dot_scores(hidden, encoded.states), seen, encoded.states)

@@ -10,19 +10,18 @@ from (1, or several segments of `causal`), H steps of one pass, R steps the line
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rnnforecast.arrays import Array as Array
 from rnnforecast.inference.shapes import Sizes
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from rnnforecast.config import Base, MemberSettings, Normalisation
-
-#: A NumPy array or a torch tensor.
-Array: TypeAlias = Any
+    from rnnforecast.config import MemberSettings
+    from rnnforecast.options import Base, Normalisation
 
 # a scale below this share of the level is rounding noise of a constant window
 SMALLEST_RELATIVE_SCALE = 1e-14
@@ -127,15 +126,15 @@ class WindowNormaliser:
         )
 
     def transform(self, xp: ModuleType, target: Array, observed: Array) -> tuple[Array, Array]:
-        """Return values as learnt (0 where missing) and their mask; in logarithms only positive values count."""
+        """Return values as learned (0 where missing) and their mask; in logarithms only positive values count."""
         if not self.log:
             return xp.where(observed, target, 0.0), observed
         observed = observed & (target > 0)
         return xp.log(xp.where(observed, target, 1.0)), observed
 
-    def restore(self, xp: ModuleType, learnt: Array) -> Array:
-        """Lead values as learnt back to the user's units."""
-        return xp.exp(xp.clip(learnt, -LARGEST_EXPONENT, LARGEST_EXPONENT)) if self.log else learnt
+    def restore(self, xp: ModuleType, learned: Array) -> Array:
+        """Lead values as learned back to the user's units."""
+        return xp.exp(xp.clip(learned, -LARGEST_EXPONENT, LARGEST_EXPONENT)) if self.log else learned
 
     def _level_and_scale(
         self, xp: ModuleType, target: Array, observed: Array, global_scaling: tuple[Array, Array] | None

@@ -1,4 +1,4 @@
-"""The pre-trained network in NumPy alone: the equations of `networks/pretrained.py`, forecasting from the last segment.
+"""The pretrained network in NumPy alone: the equations of `networks/pretrained.py`, forecasting from the last segment.
 
 Axis legend: B batch, T segments, K seasons looked back, H steps of one pass, Q quantiles, d hidden_size.
 """
@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnforecast.inference.equations import CellWeights, FloatArray, Tensors, linear, scan, softmax
+from rnnforecast.inference.equations import CellWeights, Tensors, linear, scan, softmax
 from rnnforecast.inference.normalisation import Array
 from rnnforecast.inference.pretrained_inputs import Reading, SeasonBlocks, input_size, read_series
 
 if TYPE_CHECKING:
+    from rnnforecast.arrays import FloatArray
     from rnnforecast.data.windows import WindowBatch
     from rnnforecast.inference.shapes import Shape
     from rnnforecast.members import PretrainedSettings

@@ -1,4 +1,4 @@
-"""What the pre-trained network reads of a series: one source for both engines, on NumPy arrays and torch tensors alike.
+"""What the pretrained network reads of a series: one source for both engines, on NumPy arrays and torch tensors alike.
 
 The series is cut into segments that end with the cutoff. Each segment is read in the level and scale known at its end,
 so every segment can be forecast from, and any season length has the same inputs: beside the newest steps they are the
@@ -46,7 +46,7 @@ class SeasonBlocks:
 
 @dataclass(frozen=True)
 class Reading:
-    """A batch of series as the pre-trained network reads them."""
+    """A batch of series as the pretrained network reads them."""
 
     inputs: Array  # [B, T, input_size]
     recent: Array  # [B, L, R] newest steps in the level and scale of each position, 0 where unknown

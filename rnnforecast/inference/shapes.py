@@ -10,15 +10,14 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rnnforecast.inference.cells import CELLS
+
 if TYPE_CHECKING:
-    from rnnforecast.config import Cell, MemberSettings
+    from rnnforecast.config import MemberSettings
+    from rnnforecast.options import Cell
 
 Shape = tuple[int, ...]
 
-#: Gates computed from the input of a cell, in units of the hidden size.
-NUM_GATES: dict[str, int] = {"rnn": 1, "rnn-relu": 1, "lstm": 4, "gru": 3, "mingru": 2, "minlstm": 3}
-#: Cells whose gates see the input alone; they have no recurrent weights.
-INPUT_GATED_CELLS = frozenset({"mingru", "minlstm"})
 #: Numbers beside each segment under normalisation `causal`.
 NUM_CAUSAL_FEATURES = 4
 #: The kinds of covariates, in the order networks read them.
@@ -103,8 +102,8 @@ def uses_segment_head(member: MemberSettings) -> bool:
 
 
 def head_cell(cell: Cell) -> Cell:
-    """Return the cell of the segment head: gates that never see the state cannot tell windows apart, so `gru`."""
-    return "gru" if cell in INPUT_GATED_CELLS else cell
+    """Return the cell of the segment head: `gru` for cells whose gates see no state, as they would not see the window."""
+    return "gru" if CELLS[cell].is_input_gated else cell
 
 
 def median_index(quantile_levels: tuple[float, ...]) -> int:
@@ -182,8 +181,8 @@ def _linear(name: str, rows: int, columns: int) -> dict[str, Shape]:
 
 
 def _cell(prefix: str, suffix: str, cell: Cell, width: int) -> dict[str, Shape]:
-    gates = NUM_GATES[cell] * width
+    gates = CELLS[cell].num_gates * width
     shapes: dict[str, Shape] = {f"{prefix}weight_ih{suffix}": (gates, width), f"{prefix}bias_ih{suffix}": (gates,)}
-    if cell not in INPUT_GATED_CELLS:
+    if not CELLS[cell].is_input_gated:
         shapes |= {f"{prefix}weight_hh{suffix}": (gates, width), f"{prefix}bias_hh{suffix}": (gates,)}
     return shapes

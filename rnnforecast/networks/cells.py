@@ -1,29 +1,60 @@
-"""Recurrent cells: over a whole window (`make_recurrence`, `run_layer`) and one step at a time (`StepCell`).
+"""Recurrent cells in torch: over a whole window (`Recurrence`) and one step at a time (`StepCell`).
 
-Vanilla RNN, LSTM and GRU over a window are torch's own modules; on a CPU `run_layer` runs them its own way. minGRU and
-minLSTM (Feng et al. 2024, arXiv:2410.01201) have gates that see the input alone, so one product serves all steps and
-only h_t = a_t * h_{t-1} + b_t is left in the loop.
+Both compute the equations in `inference.cells.CELLS`. `FAST_RUNS` holds faster ways to run some cells over a window;
+the others are unrolled step by step.
 
-Axis legend: B batch, T steps, d hidden_size, g gates.
+Axis legend: B batch, T steps, k input_size, d hidden_size, g gates.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+import warnings
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rnnforecast.inference.shapes import INPUT_GATED_CELLS, NUM_GATES
+from rnnforecast.inference.cells import CELLS, CellSpec, State
 from rnnforecast.networks.gru_scan import scan_gru
 
 if TYPE_CHECKING:
-    from rnnforecast.config import Cell
+    from rnnforecast.options import Cell
 
-#: (h,) or, for the LSTM, (h, c); each [..., d].
-State = tuple[Tensor, ...]
+# folded weights are new tensors, which cuDNN copies into one block at each call: a few microseconds
+warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
+
+
+class CellWeights(NamedTuple):
+    """The weights that run one layer; cells whose gates see the input alone have no recurrent ones."""
+
+    weight_ih: Tensor  # [g * d, k]
+    bias_ih: Tensor  # [g * d]
+    weight_hh: Tensor | None  # [g * d, d]
+    bias_hh: Tensor | None  # [g * d]
+
+    def input_gates(self, inputs: Tensor) -> Tensor:
+        """Return W_x x + b_x: [..., k] to [..., g * d]."""
+        return functional.linear(inputs, self.weight_ih, self.bias_ih)
+
+    def step(self, spec: CellSpec, gates: Tensor, state: State) -> State:
+        """Return the state after one step; `gates` [..., g * d] are the `input_gates` of its input."""
+        recurrent = None if self.weight_hh is None else functional.linear(state[0], self.weight_hh, self.bias_hh)
+        return spec.step(torch, gates, recurrent, state)
+
+
+def run_steps(spec: CellSpec, inputs: Tensor, weights: CellWeights) -> tuple[Tensor, Tensor]:
+    """Run any cell over inputs [B, T, k], step by step: hidden states [B, T, d] and the last of them [B, d]."""
+    gates = weights.input_gates(inputs)
+    state = spec.initial_state(gates.new_zeros(len(gates), gates.shape[-1] // spec.num_gates))
+    hidden = []
+    for gate in gates.unbind(1):
+        state = weights.step(spec, gate, state)
+        hidden.append(state[0])
+    return torch.stack(hidden, dim=1), state[0]
 
 
 class LinearRecurrence(torch.autograd.Function):
@@ -55,87 +86,72 @@ class LinearRecurrence(torch.autograd.Function):
         return grad_decay, grad_drive
 
 
-class InputGatedRecurrence(nn.Module):
-    """minGRU or minLSTM over a sequence; the equations stand beside `inference.equations.mingru_step`."""
+def run_input_gated(spec: CellSpec, inputs: Tensor, weights: CellWeights) -> tuple[Tensor, Tensor]:
+    """Run a cell whose gates see the input alone: one product for all steps, then a linear recurrence."""
+    if spec.input_gates is None:
+        raise ValueError("the gates of this cell see its state")
+    take, candidate = spec.input_gates(torch, weights.input_gates(inputs.transpose(0, 1)))  # [T, B, d]
+    decay = torch.sigmoid(-take)
+    # the loop wants each step contiguous
+    hidden = LinearRecurrence.apply(decay.contiguous(), (1 - decay) * candidate)  # type: ignore[no-untyped-call]
+    return hidden.transpose(0, 1), hidden[-1]
+
+
+def _run_by_torch(
+    function: Callable[..., tuple[Tensor, ...]], spec: CellSpec, inputs: Tensor, weights: CellWeights
+) -> tuple[Tensor, Tensor]:
+    """Run one of torch's functions, such as `torch.lstm`."""
+    start = spec.initial_state(inputs.new_zeros(1, len(inputs), weights.weight_ih.shape[0] // spec.num_gates))
+    tensors = [weights.weight_ih, weights.weight_hh, weights.bias_ih, weights.bias_hh]
+    # biases, one layer, no dropout, training, one direction, batch first
+    how = (True, 1, 0.0, torch.is_grad_enabled(), False, True)
+    hidden, last, *_ = function(inputs, start if len(start) > 1 else start[0], tensors, *how)
+    return hidden, last[0]
+
+
+def _run_gru(spec: CellSpec, inputs: Tensor, weights: CellWeights) -> tuple[Tensor, Tensor]:
+    """Run a GRU by our own kernel on a CPU, by torch's elsewhere."""
+    if inputs.device.type != "cpu":
+        return _run_by_torch(torch.gru, spec, inputs, weights)
+    return scan_gru(inputs, **weights._asdict())
+
+
+Run: TypeAlias = Callable[[CellSpec, Tensor, CellWeights], tuple[Tensor, Tensor]]
+#: Faster ways than `run_steps` and `run_input_gated` to run a cell over a window; the same results but for rounding.
+FAST_RUNS: dict[Cell, Run] = {
+    "rnn": partial(_run_by_torch, torch.rnn_tanh),
+    "rnn-relu": partial(_run_by_torch, torch.rnn_relu),
+    "lstm": partial(_run_by_torch, torch.lstm),
+    "gru": _run_gru,
+}
+
+
+class Recurrence(nn.Module):
+    """One recurrent layer over a window; weights have the names and the first values that torch's own layers give."""
 
     def __init__(self, cell: Cell, hidden_size: int) -> None:
         super().__init__()
-        self.cell = cell
-        gates = NUM_GATES[cell] * hidden_size
-        bound = 1 / math.sqrt(hidden_size)
-        self.weight_ih_l0 = nn.Parameter(torch.empty(gates, hidden_size).uniform_(-bound, bound))
-        self.bias_ih_l0 = nn.Parameter(torch.empty(gates).uniform_(-bound, bound))
+        self.spec = CELLS[cell]
+        self.run = FAST_RUNS.get(cell) or (run_input_gated if self.spec.is_input_gated else run_steps)
+        gates, has_recurrent = self.spec.num_gates * hidden_size, not self.spec.is_input_gated
+        self.weight_ih_l0 = _draw(hidden_size, gates, hidden_size)
+        self.weight_hh_l0 = _draw(hidden_size, gates, hidden_size) if has_recurrent else None
+        self.bias_ih_l0 = _draw(hidden_size, gates)
+        self.bias_hh_l0 = _draw(hidden_size, gates) if has_recurrent else None
 
     def forward(self, inputs: Tensor, reader: nn.Linear | None = None) -> tuple[Tensor, Tensor]:
-        """Map [B, T, d] to hidden states [B, T, d] and the last of them [B, d]; `reader` as in `run_layer`."""
-        weight, bias = _input_weights(self, reader)
-        gates = functional.linear(inputs.transpose(0, 1), weight, bias)  # [T, B, g * d]
-        decay, candidate = _input_gates(self.cell, gates)
-        # the loop wants each step contiguous
-        hidden = LinearRecurrence.apply(decay.contiguous(), (1 - decay) * candidate)  # type: ignore[no-untyped-call]
-        return hidden.transpose(0, 1), hidden[-1]
+        """Map [B, T, d] to hidden states [B, T, d] and the last of them [B, d].
 
-
-def _input_gates(cell: Cell, gates: Tensor) -> tuple[Tensor, Tensor]:
-    """Return what is kept of the state, a_t, and the candidate that fills the rest."""
-    if cell == "mingru":
-        take, candidate = gates.chunk(2, dim=-1)
-        return torch.sigmoid(-take), candidate
-    forget, write, candidate = gates.chunk(3, dim=-1)
-    # f / (f + i) by logarithms: two closed gates would be 0 / 0
-    return torch.sigmoid(functional.logsigmoid(forget) - functional.logsigmoid(write)), candidate
-
-
-def make_recurrence(cell: Cell, hidden_size: int) -> nn.Module:
-    """Return one layer that maps [B, T, d] to (hidden states [B, T, d], last state)."""
-    if cell in INPUT_GATED_CELLS:
-        return InputGatedRecurrence(cell, hidden_size)
-    if cell == "lstm":
-        return nn.LSTM(hidden_size, hidden_size, batch_first=True)
-    if cell == "gru":
-        return nn.GRU(hidden_size, hidden_size, batch_first=True)
-    return nn.RNN(hidden_size, hidden_size, batch_first=True, nonlinearity="relu" if cell == "rnn-relu" else "tanh")
-
-
-def run_layer(layer: nn.Module, inputs: Tensor, reader: nn.Linear | None = None) -> tuple[Tensor, Tensor]:
-    """Run what `make_recurrence` made over [B, T, d]: hidden states [B, T, d] and the last of them [B, d].
-
-    With a `reader`, inputs are [B, T, k] and the layer sees reader(inputs). Two linear maps in a row are one: where
-    k is the smaller, the product with all windows shrinks from d to k columns.
-    """
-    if reader is not None and reader.in_features >= reader.out_features:
-        inputs, reader = reader(inputs), None
-    if isinstance(layer, InputGatedRecurrence):
-        folded: tuple[Tensor, Tensor] = layer(inputs, reader)
-        return folded
-    if not isinstance(layer, nn.RNNBase):
-        raise TypeError(f"no recurrent layer: {type(layer).__name__}")
-    if inputs.device.type != "cpu":
-        # kernels of a GPU want the weights as the module laid them out
-        states = layer(inputs if reader is None else reader(inputs))[0]
-        return states, states[:, -1]
-    weight, bias = _input_weights(layer, reader)
-    weight_hh, bias_hh = layer.get_parameter("weight_hh_l0"), layer.get_parameter("bias_hh_l0")
-    if isinstance(layer, nn.GRU):
-        return scan_gru(inputs, weight_ih=weight, weight_hh=weight_hh, bias_ih=bias, bias_hh=bias_hh)
-    weights = [weight, weight_hh, bias, bias_hh]
-    start = inputs.new_zeros(1, len(inputs), layer.hidden_size)
-    # biases, one layer, no dropout, training, one direction, batch first
-    how = (True, 1, 0.0, layer.training, False, True)
-    if isinstance(layer, nn.LSTM):
-        states, last, _ = torch.lstm(inputs, (start, start), weights, *how)
-    else:
-        run = torch.rnn_relu if layer.nonlinearity == "relu" else torch.rnn_tanh
-        states, last = run(inputs, start, weights, *how)
-    return states, last[0]
-
-
-def _input_weights(layer: nn.Module, reader: nn.Linear | None) -> tuple[Tensor, Tensor]:
-    """Return the weights and bias a layer reads inputs by, those of the reader before it included."""
-    weight, bias = layer.get_parameter("weight_ih_l0"), layer.get_parameter("bias_ih_l0")
-    if reader is None:
-        return weight, bias
-    return weight @ reader.weight, torch.addmv(bias, weight, reader.bias)
+        With a `reader`, inputs are [B, T, k] and the layer sees reader(inputs). Two linear maps in a row are one:
+        where k is smaller than d, the product with all windows shrinks from d to k columns.
+        """
+        weight: Tensor = self.weight_ih_l0
+        bias: Tensor = self.bias_ih_l0
+        if reader is not None and reader.in_features >= reader.out_features:
+            inputs = reader(inputs)
+        elif reader is not None:
+            weight, bias = weight @ reader.weight, torch.addmv(bias, weight, reader.bias)
+        return self.run(self.spec, inputs, CellWeights(weight, bias, self.weight_hh_l0, self.bias_hh_l0))
 
 
 class StepCell(nn.Module):
@@ -146,36 +162,24 @@ class StepCell(nn.Module):
 
     def __init__(self, cell: Cell, hidden_size: int) -> None:
         super().__init__()
-        self.cell = cell
-        gates = NUM_GATES[cell] * hidden_size
-        bound = 1 / math.sqrt(hidden_size)
-        self.weight_ih = nn.Parameter(torch.empty(gates, hidden_size).uniform_(-bound, bound))
-        self.bias_ih = nn.Parameter(torch.empty(gates).uniform_(-bound, bound))
-        if cell not in INPUT_GATED_CELLS:
-            self.weight_hh = nn.Parameter(torch.empty(gates, hidden_size).uniform_(-bound, bound))
-            self.bias_hh = nn.Parameter(torch.empty(gates).uniform_(-bound, bound))
+        self.spec = CELLS[cell]
+        gates, has_recurrent = self.spec.num_gates * hidden_size, not self.spec.is_input_gated
+        self.weight_ih = _draw(hidden_size, gates, hidden_size)
+        self.bias_ih = _draw(hidden_size, gates)
+        self.weight_hh = _draw(hidden_size, gates, hidden_size) if has_recurrent else None
+        self.bias_hh = _draw(hidden_size, gates) if has_recurrent else None
 
     def initial_state(self, hidden: Tensor) -> State:
-        """Return the state that starts from `hidden`; the memory of an LSTM starts from it as well."""
-        return (hidden, hidden) if self.cell == "lstm" else (hidden,)
+        """Return the state that starts from `hidden` [..., d]."""
+        return self.spec.initial_state(hidden)
 
     def forward(self, inputs: Tensor, state: State) -> State:
         """Map inputs [..., d] and a state to the next state [..., d]."""
-        gates = functional.linear(inputs, self.weight_ih, self.bias_ih)
-        hidden = state[0]
-        if self.cell in INPUT_GATED_CELLS:
-            decay, candidate = _input_gates(self.cell, gates)
-            return (candidate + decay * (hidden - candidate),)
-        recurrent = functional.linear(hidden, self.weight_hh, self.bias_hh)
-        if self.cell == "lstm":
-            write, forget, new, read = (gates + recurrent).chunk(4, dim=-1)
-            memory = torch.sigmoid(forget) * state[1] + torch.sigmoid(write) * torch.tanh(new)
-            return torch.sigmoid(read) * torch.tanh(memory), memory
-        if self.cell == "gru":
-            width = hidden.shape[-1]
-            both = torch.sigmoid(gates[..., : 2 * width] + recurrent[..., : 2 * width])
-            reset, keep = both.chunk(2, dim=-1)
-            new = torch.tanh(torch.addcmul(gates[..., 2 * width :], reset, recurrent[..., 2 * width :]))
-            return (new + keep * (hidden - new),)
-        total = gates + recurrent
-        return (torch.relu(total) if self.cell == "rnn-relu" else torch.tanh(total),)
+        weights = CellWeights(self.weight_ih, self.bias_ih, self.weight_hh, self.bias_hh)
+        return weights.step(self.spec, weights.input_gates(inputs), state)
+
+
+def _draw(hidden_size: int, *shape: int) -> nn.Parameter:
+    """Return weights drawn uniformly between -1 / sqrt(d) and 1 / sqrt(d)."""
+    bound = 1 / math.sqrt(hidden_size)
+    return nn.Parameter(torch.empty(*shape).uniform_(-bound, bound))

@@ -20,7 +20,7 @@ from rnnforecast.networks.heads import make_output
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rnnforecast.config import Attention, Cell
+    from rnnforecast.options import Attention, Cell
 
 
 class AdditiveAttention(nn.Module):

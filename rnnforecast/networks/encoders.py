@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from rnnforecast.networks.cells import make_recurrence, run_layer
+from rnnforecast.networks.cells import Recurrence
 
 if TYPE_CHECKING:
-    from rnnforecast.config import Cell
+    from rnnforecast.options import Cell
 
 
 class Encoder(nn.Module):
@@ -37,10 +37,10 @@ class Encoder(nn.Module):
         self.residual = residual
         self.dropout = dropout
         self.input = nn.Linear(input_size, hidden_size)
-        self.forward_layers = nn.ModuleList(make_recurrence(cell, hidden_size) for _ in range(num_layers))
+        self.forward_layers = nn.ModuleList(Recurrence(cell, hidden_size) for _ in range(num_layers))
         self.backward_layers: nn.ModuleList | None = None
         if bidirectional:
-            self.backward_layers = nn.ModuleList(make_recurrence(cell, hidden_size) for _ in range(num_layers))
+            self.backward_layers = nn.ModuleList(Recurrence(cell, hidden_size) for _ in range(num_layers))
             self.merge = nn.Linear(2 * hidden_size, hidden_size)
 
     def forward(
@@ -66,7 +66,7 @@ class Encoder(nn.Module):
         for number, layer in enumerate(layers):
             if number and self.training and self.dropout:
                 inputs = drop(inputs, self.dropout, generator)
-            outputs, last = run_layer(layer, inputs, None if number else self.input)
+            outputs, last = layer(inputs, None if number else self.input)
             if last_only and number == len(layers) - 1:
                 inputs, outputs = inputs[:, -1:], last[:, None]
             if self.residual:

@@ -101,7 +101,7 @@ class RecurrentForecaster(nn.Module):
         return self.normaliser.horizon
 
     def set_global(self, level: float, scale: float) -> None:
-        """Set level and scale of normalisation `global`, as learnt (of logarithms where the network uses them)."""
+        """Set level and scale of normalisation `global`, as learned (of logarithms where the network uses them)."""
         if self.normaliser.kind != "global":
             raise ValueError(f"normalisation `{self.normaliser.kind}` has no global level and scale")
         self.global_level.fill_(level)
@@ -120,7 +120,7 @@ class RecurrentForecaster(nn.Module):
 
     @torch.no_grad()
     def forget_unseen(self, kind: str, values: Tensor) -> None:
-        """Let categories that covariates [n, F] to be learnt from never show say nothing: as those not known."""
+        """Let categories that covariates [n, F] to be learned from never show say nothing: as those not known."""
         for column, size in self._covariates[kind].categories:
             codes = values[:, column]
             counts = torch.bincount(codes[torch.isfinite(codes)].long(), minlength=size + 1)
@@ -199,9 +199,9 @@ class RecurrentForecaster(nn.Module):
         """
         training = self.training
         self.eval()
-        learnt = self._block(batch) if self.horizon == self.training_horizon else self._recursive(batch)
+        learned = self._block(batch) if self.horizon == self.training_horizon else self._recursive(batch)
         self.train(training)
-        return torch.sort(self.normaliser.restore(torch, learnt), dim=-1).values
+        return torch.sort(self.normaliser.restore(torch, learned), dim=-1).values
 
     @torch.no_grad()
     def attention_weights(self, batch: WindowBatch) -> Tensor:
@@ -213,12 +213,12 @@ class RecurrentForecaster(nn.Module):
         return attention
 
     def _block(self, batch: WindowBatch) -> Tensor:
-        """Return one pass as learnt: [B, H, Q] float64."""
+        """Return one pass as learned: [B, H, Q] float64."""
         predicted: Prediction = self(batch)
         normalised = predicted.normalised
         level, scale = normalised.level[:, :, None], normalised.scale[:, :, None]
-        learnt: Tensor = level + scale * predicted.outputs[:, 0]
-        return learnt
+        learned: Tensor = level + scale * predicted.outputs[:, 0]
+        return learned
 
     def _recursive(self, batch: WindowBatch) -> Tensor:
         """Forecast step by step, the median taken for the truth; the spread grows with the root of the lead time."""
@@ -227,9 +227,9 @@ class RecurrentForecaster(nn.Module):
         path = []
         for lead in range(self.horizon):
             window = one_step_window(torch, batch, past, observed, lead=lead)
-            learnt = torch.sort(self._block(window)[:, 0], dim=-1).values  # [B, Q]
-            centre = learnt[:, median : median + 1]
-            path.append(centre + (learnt - centre) * (lead + 1) ** 0.5)
+            learned = torch.sort(self._block(window)[:, 0], dim=-1).values  # [B, Q]
+            centre = learned[:, median : median + 1]
+            path.append(centre + (learned - centre) * (lead + 1) ** 0.5)
             past = torch.cat([past[:, 1:], self.normaliser.restore(torch, centre)], dim=1)
             observed = torch.cat([observed[:, 1:], torch.ones_like(observed[:, :1])], dim=1)
         return torch.stack(path, dim=1)
@@ -255,7 +255,7 @@ class RecurrentForecaster(nn.Module):
         return Truth(values.clamp(-limit, limit).to(normalised.values.dtype), observed[:, 0], share, generator)
 
     def _targets(self, batch: WindowBatch, positions: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Return the steps after each position as learnt, and their mask: [B, L, H]."""
+        """Return the steps after each position as learned, and their mask: [B, L, H]."""
         future, seen = self.normaliser.transform(torch, batch.future_target, batch.future_observed)
         if positions is None:
             return future[:, None], seen[:, None]

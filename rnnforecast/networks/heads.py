@@ -18,7 +18,7 @@ from rnnforecast.networks.cells import StepCell
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rnnforecast.config import Cell
+    from rnnforecast.options import Cell
 
 # a head starts near the base it corrects, so early steps do not have to unlearn random output
 OUTPUT_START = 0.1

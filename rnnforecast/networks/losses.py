@@ -39,7 +39,7 @@ class PinballLoss:
     ) -> Tensor:
         """Return the mean loss of outputs [B, L, H, Q] in normalised units.
 
-        `target` [B, L, H] as learnt (float64), `level` and `scale` [B, L], `loss_scale` [B]; steps not `observed`
+        `target` [B, L, H] as learned (float64), `level` and `scale` [B, L], `loss_scale` [B]; steps not `observed`
         count nothing.
         """
         level, scale = level[:, :, None], scale[:, :, None]  # [B, L, 1]

@@ -1,4 +1,4 @@
-"""The pre-trained network: a recurrent trunk that all season lengths share, with inputs and head of its season class.
+"""The pretrained network: a recurrent trunk that all season lengths share, with inputs and head of its season class.
 
 It forecasts from every segment of a series at once, so one series teaches as often as it has segments.
 
@@ -192,5 +192,5 @@ class PretrainedForecaster(nn.Module):
         """Forecast the horizon after each window: [B, H, Q] float64, original units, ascending along Q."""
         outputs, reading = self(batch.past_target, batch.past_observed)
         level, scale = reading.level[..., None, None], reading.scale[..., None, None]
-        learnt: Tensor = level + scale * widen(outputs, self.head.width, self.member)
-        return torch.sort(learnt[:, 0], dim=-1).values
+        learned: Tensor = level + scale * widen(outputs, self.head.width, self.member)
+        return torch.sort(learned[:, 0], dim=-1).values

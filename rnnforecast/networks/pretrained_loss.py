@@ -1,4 +1,4 @@
-"""The loss of the pre-trained network: pinball at every position of a batch, in units that make series comparable.
+"""The loss of the pretrained network: pinball at every position of a batch, in units that make series comparable.
 
 Axis legend: B batch, L positions forecast from, H steps of one pass, Q quantiles.
 """
@@ -21,7 +21,7 @@ TARGET_LIMIT = 1e3
 #: Later lead times are harder and count less, by this power.
 LEAD_TIME_POWER = 0.2
 #: Scales below this share of the level are rounding of the values, by their type: nothing to learn from. Series of a
-#: user come in double precision, and what little a large total moves by is learnt.
+#: user come in double precision, and what little a large total moves by is learned.
 SMALLEST_SHARE = {torch.float32: 2e-5, torch.float64: 4e-14}
 
 

@@ -1,7 +1,7 @@
-"""Which version of a model is active: a small file beside the versions, replaced whole.
+"""Which version of a model is active: a small file next to the versions, replaced atomically.
 
-Where there is none, the newest version is active, as in stores written before there was one. A damaged one is
-refused: guessing could serve a model that was kept aside for a reason.
+Where there is none, the newest version is active, as in stores written before there was one. A damaged one is an
+error: a guess could serve a model that was deliberately not activated.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _BASELINE = re.compile(r"[a-z]+(-[a-z]+){0,3}")
 class Active:
     """The active version, and what `models rollback` goes back to.
 
-    `previous` are the versions that were active before, oldest first; `served` names the naive forecast that stands
-    in for the networks of the version, None for what the model itself serves; `reason` says why, for people.
+    `previous` are the versions that were active before, oldest first; `served` names the naive forecast that is
+    served in place of the networks, None where the model itself is served; `reason` is text for people.
     """
 
     version: int
@@ -39,7 +39,7 @@ class Active:
     reason: str = ""
 
     def followed_by(self, version: int, *, reason: str = "") -> Active:
-        """Return the pointer after `version` became active; a naive stand-in ends with the version it stood for."""
+        """Return the pointer after `version` became active; the naive stand-in of the old version is dropped."""
         if version == self.version:
             return Active(version, self.previous, None, reason)
         return Active(version, (*self.previous, self.version)[-_MAX_PREVIOUS:], None, reason)
@@ -60,7 +60,7 @@ def read_active(folder: Path) -> Active | None:
     try:
         fields = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise _damaged(path, "it is no JSON") from error
+        raise _damaged(path, "it is not valid JSON") from error
     return _to_active(fields, path)
 
 
@@ -76,15 +76,15 @@ def write_active(folder: Path, active: Active) -> None:
 
 def _to_active(fields: object, path: Path) -> Active:
     if not isinstance(fields, dict):
-        raise _damaged(path, "it holds no version")
+        raise _damaged(path, "it contains no version")
     version, previous = fields.get("version"), fields.get("previous", [])
     served, reason = fields.get("served"), fields.get("reason", "")
     if not _is_version(version):
-        raise _damaged(path, "it holds no version")
+        raise _damaged(path, "it contains no version")
     if not isinstance(previous, list) or not all(map(_is_version, previous)):
-        raise _damaged(path, "the versions before are no numbers")
+        raise _damaged(path, "`previous` is not a list of version numbers")
     if served is not None and not (isinstance(served, str) and _BASELINE.fullmatch(served)):
-        raise _damaged(path, "what is served has no name of ours")
+        raise _damaged(path, "`served` is not the name of a naive forecast")
     return Active(version, tuple(previous[-_MAX_PREVIOUS:]), served, str(reason)[:1_000])
 
 
@@ -94,7 +94,7 @@ def _is_version(value: object) -> TypeGuard[int]:
 
 def _damaged(path: Path, reason: str) -> ModelFileError:
     return ModelFileError(
-        f"`{path}` does not say which version is active: {reason}",
-        hint="`rnnforecast models promote NAME@VERSION` writes it anew; `rnnforecast models list` shows the versions",
+        f"`{path}` is damaged, so the active version is unknown: {reason}",
+        hint="`rnnforecast models promote NAME@VERSION` rewrites it; `rnnforecast models list` shows the versions",
         code="E_MODEL_ACTIVE",
     )

@@ -1,13 +1,13 @@
-"""Checkpoints of a training: where they lie in the store, and files of numbers that cannot run code.
+"""Checkpoints of a training run: their place in the store and their file format, which cannot run code.
 
 ```text
 .rnnforecast/checkpoints/<encoded name>/<digests of data, settings and program>/<digest of one fit>.checkpoint
 ```
 
-A checkpoint has the layout of a model file (see `layout`), with facts in the place of the manifest: every byte is under
-a digest, and whatever is damaged or foreign is refused. A folder holds what one training of one name has done so far;
-its name says of which data, settings and program, so that no other training can take it up. No lock is needed: two
-runs of the same training write the same states, each of them whole.
+A checkpoint has the layout of a model file (see `layout`), with facts instead of the manifest: a digest covers every byte,
+and a damaged or foreign file is rejected. A folder holds the progress of one training run; its name contains digests of
+data, settings and program, so that only the same training resumes from it. No lock is needed: two runs of the same
+training write identical files, each atomically.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 SUFFIX = ".checkpoint"
 
-#: What an abandoned training left is kept this long after another training of the name has ended.
+#: Checkpoints of an abandoned training are kept this long after another training of the name has ended.
 KEPT_SECONDS = 86_400.0
 
 _RUN = re.compile(r"[0-9a-f]{12}-[0-9a-f]{12}-[0-9a-f]{12}")
@@ -54,7 +54,7 @@ _RUN = re.compile(r"[0-9a-f]{12}-[0-9a-f]{12}-[0-9a-f]{12}")
 
 @dataclass(frozen=True)
 class RunDigests:
-    """What a training depends on, as three digests: any other data, settings or program is another training."""
+    """Digests of all inputs of a training: data, settings and program."""
 
     data: str
     settings: str
@@ -66,7 +66,7 @@ class RunDigests:
         return "-".join(digest[:12] for digest in (self.data, self.settings, self.program))
 
     def differing_from(self, folder_name: str) -> str:
-        """Say in words what was different in the training of another folder."""
+        """Describe the difference to the training of another folder."""
         pairs = zip(("data", "settings", "program"), self.folder_name.split("-"), folder_name.split("-"), strict=True)
         words = {"program": "version, machine or number of threads"}
         return " and ".join(words.get(what, what) for what, ours, theirs in pairs if ours != theirs)
@@ -74,7 +74,7 @@ class RunDigests:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The state of one fit: its numbers as tensors, all else as facts."""
+    """The state of one fit: arrays as tensors, everything else as facts."""
 
     facts: Mapping[str, JSONValue]
     tensors: Mapping[str, np.ndarray]
@@ -89,17 +89,17 @@ class CheckpointFolder:
         self.path = self._name_folder / run.folder_name
 
     def file(self, fit: str) -> Path:
-        """Return where the checkpoint of one fit lies; `fit` is the digest of all it starts from."""
+        """Return the path of the checkpoint of one fit; `fit` is the digest of its initial state."""
         return self.path / f"{fit[:32]}{SUFFIX}"
 
     def others(self) -> list[str]:
-        """Say in words how the trainings differ that left checkpoints of this name which do not fit this one."""
+        """Describe the differences of other trainings of this name that left checkpoints."""
         return sorted({self._run.differing_from(folder.name) for folder in self._runs() if folder != self.path})
 
     def remove(self, *, now: float | None = None) -> None:
-        """Remove the checkpoints of this training, which is done, and those nobody has touched for a day.
+        """Remove the checkpoints of this finished training, and others that are older than a day.
 
-        What cannot be removed is left: it is in nobody's way.
+        Files that cannot be removed are left.
         """
         before = (time.time() if now is None else now) - KEPT_SECONDS
         for folder in self._runs():
@@ -118,7 +118,7 @@ class CheckpointFolder:
 
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Replace a checkpoint, whole or not at all. Raises OutputError."""
+    """Replace a checkpoint atomically. Raises OutputError."""
     specs = plan_layout(checkpoint.tensors)
     chunks = [_to_bytes(checkpoint.tensors[spec.name], spec) for spec in specs]
     payload = hashlib.sha256()
@@ -139,7 +139,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 def read_checkpoint(path: Path) -> Checkpoint | None:
     """Read a checkpoint and verify every byte of it; None where there is none.
 
-    Raises ModelFileError for what is damaged, foreign or of another format.
+    Raises ModelFileError for a damaged or foreign file, or another format.
     """
     source = str(path)
     try:
@@ -148,21 +148,21 @@ def read_checkpoint(path: Path) -> Checkpoint | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise _refusal(source, (error.strerror or str(error)).lower()) from error
+        raise _unusable(source, (error.strerror or str(error)).lower()) from error
     length = check_start(content[:START_BYTES], size=len(content), source=source)
     header, payload = content[: LENGTH.size + length], content[LENGTH.size + length :]
     text, specs = decode_header(header, size=len(content), source=source)
     written = parse_json(text, source=source)
     facts = written.get("facts") if isinstance(written, dict) else None
     if not isinstance(written, dict) or not isinstance(facts, dict) or written.get("format") != FORMAT:
-        raise _refusal(source, "it has another format")
+        raise _unusable(source, "it has another format")
     if hashlib.sha256(payload).hexdigest() != written.get("payload_sha256"):
-        raise _refusal(source, "its numbers do not match their digest")
+        raise _unusable(source, "its payload does not match its digest")
     return Checkpoint(facts, {spec.name: _from_bytes(payload, spec) for spec in specs})
 
 
 def _remove_run(folder: Path) -> None:
-    """Remove the checkpoints in a folder, what killed writers left beside them, and the folder, if that was all."""
+    """Remove the checkpoints in a folder, temporary files of killed writers, and the folder if it is then empty."""
     sweep_temporaries(folder)
     for path in folder.glob(f"*{SUFFIX}"):
         path.unlink()
@@ -174,13 +174,13 @@ def _to_bytes(tensor: np.ndarray, spec: TensorSpec) -> memoryview:
 
 
 def _from_bytes(payload: bytes, spec: TensorSpec) -> np.ndarray:
-    """Return one tensor as an array of its own, which may be written to."""
+    """Return a writable copy of one tensor."""
     return np.frombuffer(payload[spec.begin : spec.end], spec.dtype).reshape(spec.shape).copy()
 
 
-def _refusal(source: str, reason: str) -> ModelFileError:
+def _unusable(source: str, reason: str) -> ModelFileError:
     return ModelFileError(
         f"the checkpoint `{source}` cannot be used: {reason}",
-        hint="the training begins anew; nothing has to be removed by hand",
+        hint="training starts from the beginning; nothing has to be removed by hand",
         code="E_MODEL_CHECKPOINT",
     )

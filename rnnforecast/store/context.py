@@ -1,4 +1,4 @@
-"""The last rows of every series, kept in the model file: a forecast is possible when the data file is gone.
+"""The last rows of every series, stored in the model file, so that forecasts do not need the data file.
 
 Axis legend: S series, N rows (all series flat), K id columns, F features.
 """
@@ -33,7 +33,7 @@ _DTYPES: dict[str, type[np.generic]] = {
 
 @dataclass(frozen=True)
 class SeriesContext:
-    """The last rows of every series, in the layout of a `SeriesSet`; names of columns stand in the manifest."""
+    """The last rows of every series, in the layout of a `SeriesSet`; the manifest has the column names."""
 
     id_values: np.ndarray  # object (str) [S, K]
     target_index: np.ndarray  # int64 [S], index into the targets of the manifest
@@ -69,11 +69,11 @@ class SeriesContext:
         needed = [*_DTYPES, "ids", "id_offsets", "id_shape"]
         missing = [name for name in needed if PREFIX + name not in tensors]
         if missing:
-            raise _refusal(source, f"`{PREFIX}{missing[0]}` is missing")
+            raise _inconsistent(source, f"`{PREFIX}{missing[0]}` is missing")
         arrays: dict[str, Any] = {name: tensors[PREFIX + name] for name in _DTYPES}
         for name, dtype in _DTYPES.items():
             if arrays[name].dtype != dtype:
-                raise _refusal(source, f"`{PREFIX}{name}` is {arrays[name].dtype}, not {np.dtype(dtype)}")
+                raise _inconsistent(source, f"`{PREFIX}{name}` is {arrays[name].dtype}, not {np.dtype(dtype)}")
         context = cls(id_values=_read_ids(tensors, source), **arrays)
         context._check(source)
         return context
@@ -95,12 +95,12 @@ class SeriesContext:
         for field in fields(self):
             shape, want = getattr(self, field.name).shape, wanted[field.name]
             if len(shape) != len(want) or any(w not in (-1, s) for s, w in zip(shape, want, strict=True)):
-                raise _refusal(source, f"`{PREFIX}{field.name}` has shape {shape}")
+                raise _inconsistent(source, f"`{PREFIX}{field.name}` has shape {shape}")
         for name, end in (("offsets", num_rows), ("future_offsets", len(self.future_covariates))):
             if not _cuts_are_sound(getattr(self, name), end):
-                raise _refusal(source, f"`{PREFIX}{name}` does not cut {end} rows")
+                raise _inconsistent(source, f"`{PREFIX}{name}` does not cut {end} rows")
         if not np.isfinite(self.values[self.observed]).all():
-            raise _refusal(source, f"`{PREFIX}values` is not finite where it was observed")
+            raise _inconsistent(source, f"`{PREFIX}values` is not finite where it was observed")
 
 
 def _read_ids(tensors: Mapping[str, np.ndarray], source: str) -> np.ndarray:
@@ -109,14 +109,14 @@ def _read_ids(tensors: Mapping[str, np.ndarray], source: str) -> np.ndarray:
     try:
         text = text_bytes.tobytes().decode("utf-8", "surrogatepass")
     except UnicodeDecodeError as error:
-        raise _refusal(source, f"`{PREFIX}ids` is no text") from error
+        raise _inconsistent(source, f"`{PREFIX}ids` is not UTF-8 text") from error
     if shape.shape != (2,) or not _cuts_are_sound(cuts, len(text)):
-        raise _refusal(source, f"`{PREFIX}id_offsets` does not cut {len(text)} characters")
+        raise _inconsistent(source, f"`{PREFIX}id_offsets` does not cut {len(text)} characters")
     num_series, num_columns = (int(length) for length in shape)
     if min(num_series, num_columns) < 0 or num_series * num_columns != len(cuts) - 1:
-        raise _refusal(source, f"`{PREFIX}id_shape` is {num_series} x {num_columns} for {len(cuts) - 1} ids")
+        raise _inconsistent(source, f"`{PREFIX}id_shape` is {num_series} x {num_columns} for {len(cuts) - 1} ids")
     if num_series > len(tensors[PREFIX + "first_ordinals"].ravel()):  # no ids at all: nothing else bounds it
-        raise _refusal(source, f"`{PREFIX}id_shape` names {num_series} series")
+        raise _inconsistent(source, f"`{PREFIX}id_shape` names {num_series} series")
     ids = np.empty(num_series * num_columns, object)
     ids[:] = [text[start:end] for start, end in pairwise(cuts.tolist())]
     return ids.reshape(num_series, num_columns)
@@ -128,9 +128,9 @@ def _cuts_are_sound(cuts: np.ndarray, end: int) -> bool:
     return bool(cuts[0] == 0 and cuts[-1] == end and (np.diff(cuts) >= 0).all())
 
 
-def _refusal(source: str, reason: str) -> ModelFileError:
+def _inconsistent(source: str, reason: str) -> ModelFileError:
     return ModelFileError(
-        f"the last rows kept in `{source}` do not fit each other: {reason}",
+        f"the last rows stored in `{source}` are inconsistent: {reason}",
         hint="train again to replace this model; `rnnforecast models list` shows the others",
         code="E_MODEL_FORMAT",
     )

@@ -1,8 +1,8 @@
-"""Files that are old or new, never half: atomic replacement, a check before the work starts, kernel locks.
+"""Atomic file replacement, early checks that a file can be written, kernel locks, and file owners.
 
-A file is written beside its target under a random name, flushed to the disk and then renamed over the target, so a
-reader, a crash or a full disk never meets a part of it. Symbolic links, folders, pipes and devices are no targets:
-renaming would turn a link into a file of its own, so the user is asked to name the file behind it.
+A file is written next to its target under a random name, flushed to the disk and then renamed over the target, so
+readers never see a partial file, even after a crash or on a full disk. Symbolic links, folders, pipes and devices are
+rejected as targets: a rename would replace a link by a regular file, so the error asks for the file behind it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from rnnforecast.errors import LockedError, OutputError
+from rnnforecast.errors import LockedError, ModelFileError, OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,7 +65,7 @@ def replace_file(
         # the lock says that the file has an owner; it lasts until the file has its name, longer than the writing
         lock_holder = os.dup(descriptor)
     except OSError as error:
-        raise _refusal(target, error) from error
+        raise _output_error(target, error) from error
     try:
         try:
             # The descriptor stays ours: a writer that closes its stream must not keep us from flushing.
@@ -82,7 +82,7 @@ def replace_file(
             os.close(lock_holder)
         os.replace(temporary, target)
     except OSError as error:
-        raise _refusal(target, error, num_bytes=num_bytes) from error
+        raise _output_error(target, error, num_bytes=num_bytes) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
@@ -91,10 +91,19 @@ def replace_file(
     flush_folder(target.parent)
 
 
+def replace_bytes(path: str | Path, content: bytes) -> None:
+    """Write `content` to `path` as `replace_file` does."""
+
+    def write(stream: BinaryIO) -> None:
+        stream.write(content)
+
+    replace_file(path, write)
+
+
 def check_writable(path: str | Path) -> None:
     """Check before the work starts that `path` can be written at its end; leaves nothing behind.
 
-    What killed runs left beside it is removed too. Raises OutputError for a missing folder, a folder as target, a
+    Temporary files of killed runs are removed too. Raises OutputError for a missing folder, a folder as target, a
     link or device, a read-only file or place.
     """
     target = Path(path)
@@ -105,7 +114,7 @@ def check_writable(path: str | Path) -> None:
         os.close(descriptor)
         probe.unlink(missing_ok=True)  # without its lock, another run may have swept it
     except OSError as error:
-        raise _refusal(target, error) from error
+        raise _output_error(target, error) from error
 
 
 def make_folder(path: str | Path) -> None:
@@ -121,15 +130,15 @@ def make_folder(path: str | Path) -> None:
             code="E_OUT_KIND",
         ) from error
     except OSError as error:
-        raise _refusal(folder, error) from error
+        raise _output_error(folder, error) from error
     for each in missing:
         flush_folder(each.parent)
 
 
 def flush_folder(folder: Path) -> None:
-    """Make renames and removals in `folder` outlast a power cut, where the file system can promise it.
+    """Make renames and removals in `folder` outlast a power cut, where the file system supports it.
 
-    Raises OutputError when the disk fails: the files are in place, but nobody knows for how long.
+    Raises OutputError when the disk fails: the files are in place, but may be lost in a power cut.
     """
     if not hasattr(os, "O_DIRECTORY"):  # no such call on Windows, where renames are written through
         return
@@ -175,7 +184,7 @@ def lock(path: str | Path, *, wait_seconds: float = 0) -> Iterator[None]:
 
     held: BaseFileLock = FileLock(path, timeout=wait_seconds)
     try:
-        with warnings.catch_warnings(action="ignore"):  # of the package's own stand-in, refused below
+        with warnings.catch_warnings(action="ignore"):  # of the package's own stand-in, rejected below
             held.acquire()
     except Timeout as error:
         raise LockedError(
@@ -185,17 +194,17 @@ def lock(path: str | Path, *, wait_seconds: float = 0) -> Iterator[None]:
         ) from error
     except (OSError, NotImplementedError) as error:
         cause = error if isinstance(error, OSError) else OSError(errno.ENOLCK, "no locks on this file system")
-        raise _refusal(Path(path), cause) from error
+        raise _output_error(Path(path), cause) from error
     try:
         if isinstance(held, SoftFileLock):  # the package's own stand-in: it outlives a killed holder
-            raise _refusal(Path(path), OSError(errno.ENOLCK, "no locks on this file system"))
+            raise _output_error(Path(path), OSError(errno.ENOLCK, "no locks on this file system"))
         yield
     finally:
         held.release()
 
 
 def _inspect_target(target: Path) -> os.stat_result | None:
-    """Return the state of the file that stands at `target`, None where there is none; refuse what is no file."""
+    """Return the state of the file at `target`, None where there is none. Raises OutputError for anything but a file."""
     try:
         existing = target.lstat()
     except FileNotFoundError:
@@ -203,7 +212,7 @@ def _inspect_target(target: Path) -> os.stat_result | None:
             raise _missing_folder(target) from None
         return None
     except OSError as error:
-        raise _refusal(target, error) from error
+        raise _output_error(target, error) from error
     if stat.S_ISLNK(existing.st_mode):
         raise OutputError(
             f"`{target}` is a symbolic link and is not written through",
@@ -296,6 +305,27 @@ def _umask() -> int:
     return before
 
 
+def check_owner(path: Path) -> None:
+    """Raise ModelFileError for a world-writable folder or file of another user (except root).
+
+    A missing path passes, its reader reports it; the check is skipped on systems without file ownership.
+    """
+    if not hasattr(os, "geteuid"):
+        return
+    try:
+        state = path.stat()
+    except (OSError, ValueError):  # ValueError: a NUL in the path
+        return
+    if state.st_uid in (os.geteuid(), 0) or not state.st_mode & stat.S_IWOTH:
+        return
+    kind = "folder" if stat.S_ISDIR(state.st_mode) else "file"
+    raise ModelFileError(
+        f"the {kind} `{path}` belongs to user {state.st_uid} and everyone may write it: its models are not trusted",
+        hint=f"`chmod o-w {path}`, or name a store of your own with `--store`",
+        code="E_MODEL_OWNER",
+    )
+
+
 def _missing_folder(target: Path) -> OutputError:
     return OutputError(
         f"`{target}` was not written: the folder `{target.parent}` does not exist",
@@ -304,7 +334,7 @@ def _missing_folder(target: Path) -> OutputError:
     )
 
 
-def _refusal(target: Path, error: OSError, *, num_bytes: int = 0) -> OutputError:
+def _output_error(target: Path, error: OSError, *, num_bytes: int = 0) -> OutputError:
     cause = (error.strerror or str(error)).lower()
     done = f" after {num_bytes:,} bytes" if num_bytes else ""
     message = f"`{target}` was not written: {cause}{done}"
@@ -321,5 +351,5 @@ def _refusal(target: Path, error: OSError, *, num_bytes: int = 0) -> OutputError
     elif error.errno == errno.ENOLCK:
         hint, code = "put the store on a local disk with `--store`", "E_OUT_LOCK"
     else:
-        hint, code = f"check the disk of `{target.parent}`; what stood there before is untouched", "E_OUT_DEVICE"
+        hint, code = f"check the disk of `{target.parent}`; the previous file is untouched", "E_OUT_DEVICE"
     return OutputError(message, hint=hint, code=code)

@@ -71,7 +71,7 @@ def plan_layout(tensors: Mapping[str, np.ndarray]) -> tuple[TensorSpec, ...]:
         if tensor.dtype.newbyteorder("<") not in _CODES:
             raise ValueError(f"tensor `{name}` has type {tensor.dtype}; a model file holds {', '.join(_DTYPES)}")
         if not _is_tensor_name(name):
-            raise ValueError(f"`{name[:40]}` is no name of a tensor")
+            raise ValueError(f"`{name[:40]}` is not a valid tensor name")
     specs, begin = [], 0
     for name, tensor in sorted(tensors.items(), key=lambda item: (-item[1].dtype.itemsize, item[0])):
         dtype = tensor.dtype.newbyteorder("<")
@@ -114,7 +114,7 @@ def check_start(start: bytes, *, size: int, source: str) -> int:
         raise ModelFileError(
             f"`{source}` claims a header of {length:,} bytes in a file of {size:,}; the limits are "
             f"{MAX_HEADER_BYTES:,} and {MAX_FILE_BYTES:,}",
-            hint="this file was not written by rnnforecast as it stands; train again to replace it",
+            hint="this file was not written by rnnforecast; train again to replace it",
             code="E_MODEL_LIMITS",
         )
     if LENGTH.size + length > size or length < START_BYTES - LENGTH.size:

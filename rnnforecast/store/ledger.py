@@ -1,4 +1,4 @@
-"""The ledger: every forecast that was issued, kept until the actuals arrive and longer.
+"""The ledger: all logged forecasts, kept so that they can be scored when actuals arrive.
 
 One Parquet file for each model version and cutoff (the newest of a run), with the rows of every series; a forecast
 is known by model, cutoff, id, target and timestamp, and issuing it again replaces it. The oldest files go when a name
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from rnnforecast.findings import JSONValue
 
-#: Quantiles that are kept beside the median: the ends of the 80 and the 95 % interval.
+#: Quantiles that are kept with the median: the ends of the 80 and the 95 % interval.
 LEDGER_LEVELS = (0.025, 0.1, 0.9, 0.975)
 MAX_PARTS = 1_000
 MAX_BYTES = 512 * 2**20
@@ -156,9 +156,9 @@ def ledger_names(store: Path) -> list[str]:
     return [name for name in names if Ledger(store, name).parts()]
 
 
-def _token(stamp: Any) -> int:
-    """Return a stamp as an integer that sorts in time: seconds since 1970, or the step itself."""
-    return int(stamp.astype("datetime64[s]").astype(np.int64)) if stamp.dtype.kind == "M" else int(stamp)
+def _token(timestamp: Any) -> int:
+    """Return a timestamp as an integer that sorts in time: seconds since 1970, or the step itself."""
+    return int(timestamp.astype("datetime64[s]").astype(np.int64)) if timestamp.dtype.kind == "M" else int(timestamp)
 
 
 def _to_table(issued: Issued) -> pa.Table:
@@ -214,7 +214,7 @@ def _from_table(table: pa.Table) -> Issued:
 
 
 def _decoded(column: pa.ChunkedArray) -> tuple[tuple[str, ...], np.ndarray]:
-    """Return the distinct values of a column and where each row's value stands among them."""
+    """Return the distinct values of a column and each row's index into them."""
     array = column.combine_chunks()
     if hasattr(array, "chunks"):  # some versions keep a chunked array of one chunk
         array = array.chunk(0)
@@ -277,8 +277,8 @@ def _write_part(path: Path, table: pa.Table) -> None:
     def check(temporary: Path) -> None:
         if len(_read_part(temporary)) != len(table):
             raise OutputError(
-                f"`{path}` was not written: what was read back is not what was written",
-                hint="check the disk; the file that stood there before is untouched",
+                f"`{path}` was not written: verification failed, the file differs from what was written",
+                hint="check the disk; the previous file is untouched",
                 code="E_OUT_VERIFY",
             )
 
@@ -317,15 +317,15 @@ def _misfit(table: pa.Table) -> str | None:
             return f"the column `{name}` is missing"
         if table.schema.field(name).type != kind:
             return f"the column `{name}` is {table.schema.field(name).type}, not {kind}"
-    stamps = [table.schema.field(name).type for name in ("cutoff", "timestamp") if name in table.column_names]
-    if len(stamps) < 2 or stamps[0] != stamps[1] or stamps[0] not in (pa.timestamp("us"), pa.int64()):
-        return "`cutoff` and `timestamp` are no stamps"
+    timestamps = [table.schema.field(name).type for name in ("cutoff", "timestamp") if name in table.column_names]
+    if len(timestamps) < 2 or timestamps[0] != timestamps[1] or timestamps[0] not in (pa.timestamp("us"), pa.int64()):
+        return "`cutoff` and `timestamp` are not timestamps"
     return "a value is missing" if any(column.null_count for column in table.columns) else None
 
 
 def _damaged(path: Path, reason: str) -> ModelFileError:
     return ModelFileError(
-        f"`{path}` is no part of a ledger that rnnforecast reads: {reason}",
+        f"`{path}` is not a readable ledger file: {reason}",
         hint="restore it from a backup, or move it away: the forecasts in it are then not scored",
         code="E_LEDGER_DAMAGED",
     )

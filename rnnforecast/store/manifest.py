@@ -1,7 +1,7 @@
-"""The manifest of a model file: everything about a model that is no array, as one JSON document.
+"""The manifest of a model file: everything about a model except its arrays, as one JSON document.
 
 It is read before any array is, so all it holds is checked here: types, sizes, the closed list of architectures.
-Keys this version does not know are ignored, except within `members`: an unknown key there might change the equations.
+Unknown keys are ignored, except within `members`: an unknown key there might change the equations.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from rnnforecast.config import MAX_CATEGORIES, MAX_HORIZON
 from rnnforecast.errors import ModelFileError
 from rnnforecast.members import PRETRAINED, RECURRENT, WrittenMember
 
-#: Written into every file; a reader refuses higher numbers and reads all lower ones for ever.
+#: Written into every file; readers reject higher numbers and read all lower ones.
 FORMAT = 1
 
 #: An empty pair of brackets is two bytes in a file and a hundred in memory.
@@ -57,7 +57,7 @@ class InputRecord(_Frozen):
 
 
 class Manifest(_Frozen):
-    """What a model is, what it was trained on, how it was judged and what it serves.
+    """Description of a model: its data, settings, members, test metrics, and what it serves.
 
     `name`, `version` and `created` (UTC, ISO 8601) are given by the store, `payload_sha256` by the writer.
     `served` is `network` or the name of the baseline that is served in its place.
@@ -122,14 +122,14 @@ class Manifest(_Frozen):
 
 
 def parse_json(text: str, *, source: str) -> JsonValue:
-    """Parse JSON from a file nobody vouches for: no key twice, no NaN, no bottomless nesting, no flood of brackets.
+    """Parse JSON from an untrusted file; reject repeated keys, NaN, deep nesting and excessive brackets.
 
     Raises ModelFileError.
     """
     if text.count("[") + text.count("{") > _MAX_BRACKETS:
         raise _not_a_manifest(source, f"it has more than {_MAX_BRACKETS:,} brackets")
     try:
-        parsed: JsonValue = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
+        parsed: JsonValue = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_reject_constant)
     except (ValueError, RecursionError) as error:
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)[:200]
         raise _not_a_manifest(source, reason) from error
@@ -141,12 +141,12 @@ def _unique_keys(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
     if len(unique) < len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise ValueError(f"the key `{twice[:40]}` stands there twice")
+        raise ValueError(f"the key `{twice[:40]}` occurs twice")
     return unique
 
 
-def _refuse_constant(word: str) -> NoReturn:
-    raise ValueError(f"`{word}` is no JSON number")
+def _reject_constant(word: str) -> NoReturn:
+    raise ValueError(f"`{word}` is not a JSON number")
 
 
 def _finite(value: Any) -> Any:

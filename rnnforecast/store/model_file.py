@@ -70,13 +70,13 @@ class ModelFile:
 
 
 def write_model(path: str | Path, model: ModelFile) -> Manifest:
-    """Write a model whole or not at all, read it back, and return the manifest as it now stands in the file.
+    """Write a model atomically, read it back, and return the manifest as stored.
 
     Raises DivergedError for weights that are not finite, OutputError for what keeps the file from being written.
     """
     target = Path(path)
     for name, tensor in model.tensors.items():
-        if not _is_sound(name, tensor):
+        if not _is_valid(name, tensor):
             raise DivergedError(
                 f"`{name}` is not finite and was not stored",
                 hint="train again with a lower `--learning-rate` or a tighter `--gradient-clip`",
@@ -121,7 +121,7 @@ def read_model(path: str | Path, *, check_shapes: ShapeCheck | None = None) -> M
         )
     tensors = {spec.name: payload[spec.begin : spec.end].view(spec.dtype).reshape(spec.shape) for spec in specs}
     for name, tensor in tensors.items():
-        if not _is_sound(name, tensor):
+        if not _is_valid(name, tensor):
             raise ModelFileError(
                 f"`{source}` holds values in `{name}` that no training of rnnforecast writes",
                 hint="do not trust this file; train again to replace it",
@@ -138,7 +138,7 @@ def read_manifest(path: str | Path) -> Manifest:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
-    """Open a regular file once and give its size; a pipe, a folder or a device is refused without waiting for it."""
+    """Open a regular file once and give its size; a pipe, a folder or a device is rejected without blocking."""
     flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
         descriptor = os.open(path, flags)
@@ -147,7 +147,7 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
     try:
         state = os.fstat(descriptor)
         if not stat.S_ISREG(state.st_mode):
-            raise OSError("it is no regular file")
+            raise OSError("not a regular file")
         with os.fdopen(descriptor, "rb", closefd=False) as stream:
             yield stream, state.st_size
     except OSError as error:
@@ -187,8 +187,8 @@ def _read_back(temporary: Path, target: Path) -> Manifest:
         return read_model(temporary).manifest
     except ModelFileError as error:
         raise OutputError(
-            f"`{target}` was not written: what was read back is not what was written",
-            hint="check the disk; the file that stood there before is untouched",
+            f"`{target}` was not written: verification failed, the file differs from what was written",
+            hint="check the disk; the previous file is untouched",
             code="E_OUT_VERIFY",
         ) from error
 
@@ -204,8 +204,8 @@ def _check_limits(target: Path, header_size: int, specs: tuple[TensorSpec, ...])
         )
 
 
-def _is_sound(name: str, tensor: np.ndarray) -> bool:
-    """Tell whether a tensor holds what its name promises: finite numbers (rows of data may be missing), true bools."""
+def _is_valid(name: str, tensor: np.ndarray) -> bool:
+    """Tell whether a tensor has valid values: finite numbers (rows of data may be missing), bools that are 0 or 1."""
     if tensor.dtype == np.bool_:
         return not tensor.size or int(tensor.view(np.uint8).max()) <= 1
     if tensor.dtype.kind != "f" or name.startswith(series_context.PREFIX):

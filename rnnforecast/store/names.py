@@ -1,4 +1,4 @@
-"""Names of models and the folders they live in: any name is a folder of its own, on any disk, and never outside."""
+"""Names of models, and an injective encoding of names as folders."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def decode_name(folder: str) -> str:
 
 
 def check_name(name: str) -> None:
-    """Refuse names that could not be typed back: UsageError."""
+    """Raise UsageError for names that cannot be typed on a command line."""
     if not name.strip():
-        raise UsageError("a model needs a name, this one is empty", hint="give it one with `--name`")
+        raise UsageError("the model name is empty", hint="give it one with `--name`")
     if len(name) > MAX_NAME_LENGTH:
         raise UsageError(
             f"the name `{name[:40]}...` has {len(name)} characters; the limit is {MAX_NAME_LENGTH}",
@@ -47,14 +47,14 @@ def check_name(name: str) -> None:
         )
     if not name.isprintable() or "@" in name or name.startswith("-") or name.endswith(".safetensors"):
         raise UsageError(
-            f"a model cannot be called {name!a}: no line breaks or control characters, no `@` (it stands before the "
-            "version), no `-` at the start (it marks a flag), no ending `.safetensors` (it marks a file)",
+            f"invalid model name {name!a}: no line breaks or control characters, no `@` (it separates the "
+            "version), no `-` at the start (it marks a flag), no suffix `.safetensors` (it marks a file)",
             hint="give it another name with `--name`",
         )
 
 
 def name_from_stem(stem: str) -> str:
-    """Return the name of a model trained on a file with this stem: the stem, with what `check_name` refuses as `-`."""
+    """Return a model name for a file stem: characters that `check_name` rejects become `-`."""
     cleaned = "".join(letter if letter.isprintable() and letter != "@" else "-" for letter in stem)
     cleaned = cleaned.removesuffix(".safetensors").lstrip("- ").strip()[:MAX_NAME_LENGTH].strip()
     return cleaned or "model"

@@ -1,4 +1,4 @@
-"""The store: every trained model under its name and a version that is never given twice.
+"""The store: every trained model under its name and a unique version.
 
 ```text
 .rnnforecast/                     in the working folder, or `--store`, or RNNFORECAST_STORE
@@ -7,7 +7,7 @@
 │   ├── active                    which version is served, see `store/active`
 │   ├── last-version              highest number ever given, so that a removed version does not come back
 │   └── <version>.safetensors
-└── ledger/<encoded name>/        every forecast that was issued, see `store/ledger`
+└── ledger/<encoded name>/        every logged forecast, see `store/ledger`
 ```
 """
 
@@ -23,11 +23,10 @@ from typing import TYPE_CHECKING
 
 from rnnforecast.errors import ModelFileError, UsageError
 from rnnforecast.store.active import Active, read_active, write_active
-from rnnforecast.store.files import check_writable, entries_of, lock, make_folder, sweep_temporaries
-from rnnforecast.store.guard import check_owner
+from rnnforecast.store.files import check_owner, check_writable, entries_of, lock, make_folder, sweep_temporaries
 from rnnforecast.store.model_file import read_manifest, read_model, write_model
 from rnnforecast.store.names import check_name, encode_name, split_spec
-from rnnforecast.store.shelf import COUNTER, SUFFIX, Shelf, StoredModel
+from rnnforecast.store.versions import COUNTER, SUFFIX, ModelVersions, StoredModel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -40,14 +39,14 @@ if TYPE_CHECKING:
 # The class has a method `list`, which hides the type of that name from its annotations.
 Models = list[StoredModel]
 Paths = list[Path]
-Shelves = list[Shelf]
+EntryList = list[ModelVersions]
 
 STORE_VARIABLE = "RNNFORECAST_STORE"
 DEFAULT_STORE = ".rnnforecast"
 
 _WAIT_SECONDS = 60.0
 _MAX_LISTED = 8
-#: How files of rows end; a word like them that names no model was meant as one.
+#: Suffixes of data files; an unknown model name with one of them is meant as a file.
 DATA_SUFFIXES = frozenset(
     {".csv", ".tsv", ".txt", ".parquet", ".pq", ".feather", ".gz", ".bz2", ".xz", ".zst", ".zip", ".xlsx", ".json"}
 )
@@ -77,93 +76,93 @@ class Registry:
     def check_writable(self, name: str) -> None:
         """Check before training that a model of this name can be stored.
 
-        Raises UsageError, OutputError, and ModelFileError where nobody can tell which version is active.
+        Raises UsageError, OutputError, and ModelFileError where the active version is unknown.
         """
         check_name(name)
-        shelf = self._shelf(name)
-        shelf.active()
-        make_folder(shelf.folder)
-        check_writable(shelf.folder / COUNTER)
+        entry = self._entry(name)
+        entry.active()
+        make_folder(entry.folder)
+        check_writable(entry.folder / COUNTER)
 
     def add(self, model: ModelFile, *, activate: bool = True, reason: str = "") -> StoredModel:
-        """Store a model as the next version of the name in its manifest; what is stored already stays.
+        """Store a model as the next version of the name in its manifest; existing versions stay.
 
-        The new version becomes the active one, or is kept aside without `activate`; a first version has no choice.
+        The new version becomes active unless `activate` is false; a first version always does.
         `version` and `created` of the manifest are set here. Raises UsageError for a name that cannot be, LockedError
-        when another run keeps the store locked for a minute, OutputError when the disk refuses.
+        when another run keeps the store locked for a minute, OutputError when writing fails.
         """
         name = model.manifest.name
         check_name(name)
-        shelf = self._shelf(name)
-        make_folder(shelf.folder)
+        entry = self._entry(name)
+        make_folder(entry.folder)
         with self.locked():
-            sweep_temporaries(shelf.folder)
-            versions = shelf.versions()
-            version = shelf.last_version() + 1
+            sweep_temporaries(entry.folder)
+            versions = entry.versions()
+            version = entry.last_version() + 1
             created = datetime.now(UTC).isoformat(timespec="microseconds")
             manifest = model.manifest.model_copy(update={"version": version, "created": created})
             is_active = activate or not versions
-            before = shelf.pointer_if_sound() or (Active(versions[-1]) if versions else None)
-            if not is_active and before is not None and read_active(shelf.folder) is None:
-                write_active(shelf.folder, before)  # without it the newest, and so this one, would count
+            before = entry.pointer_if_valid() or (Active(versions[-1]) if versions else None)
+            if not is_active and before is not None and read_active(entry.folder) is None:
+                write_active(entry.folder, before)  # without it the newest, and so this one, would count
             # The number is taken first: killed in between, a version is skipped, never given twice.
-            shelf.note_version(version)
-            written = write_model(shelf.path(version), replace(model, manifest=manifest))
+            entry.note_version(version)
+            written = write_model(entry.path(version), replace(model, manifest=manifest))
             if is_active:
                 write_active(
-                    shelf.folder,
+                    entry.folder,
                     before.followed_by(version, reason=reason) if before else Active(version, (), None, reason),
                 )
-        return StoredModel(name, version, shelf.path(version), written, is_active=is_active)
+        return StoredModel(name, version, entry.path(version), written, is_active=is_active)
 
     def remove(self, spec: str) -> Paths:
         """Remove `NAME@VERSION`, or every version of `NAME`, and return the files that are gone.
 
         Where the active version goes, the one that was active before it is active again, else the newest left.
-        Raises ModelFileError for an unknown model, UsageError for a path, OutputError when the disk refuses.
+        Raises ModelFileError for an unknown model, UsageError for a path, OutputError when writing fails.
         """
         if is_path(spec):
             raise UsageError(
                 f"`{spec}` is a file, models are removed by name", hint="`rnnforecast models remove NAME@VERSION`"
             )
-        shelf, _ = self.select(spec)
+        entry, _ = self.select(spec)
         with self.locked():
-            sweep_temporaries(shelf.folder)
+            sweep_temporaries(entry.folder)
             _, versions = self.select(spec)
-            return shelf.remove(versions)
+            return entry.remove(versions)
 
     def list(self) -> Models:
         """Return every version of every model by name and version; only headers are read.
 
-        A file that is refused stands in the list with its problem.
+        A damaged file is listed with its problem.
         """
         found: Models = []
-        for shelf in self.shelves():
-            active = shelf.look_active()
-            found += [active if active.version == version else shelf.look(version) for version in shelf.versions()]
+        for entry in self.entries():
+            active = entry.look_active()
+            found += [active if active.version == version else entry.look(version) for version in entry.versions()]
         return sorted(found, key=lambda stored: (stored.name, stored.version))
 
     def names(self) -> Sequence[str]:
         """Return the names that have at least one version, sorted."""
-        return sorted(shelf.name for shelf in self.shelves() if shelf.versions())
+        return sorted(entry.name for entry in self.entries() if entry.versions())
 
     def resolve(self, spec: str | None = None) -> StoredModel:
         """Find a model: the newest active one, the active version of `NAME`, `NAME@VERSION`, or a `.safetensors` path.
 
-        Raises ModelFileError for an unknown model, and for one whose file is refused: an older version never takes
-        its place in silence.
+        Raises ModelFileError for an unknown model, and for one whose file is damaged: it is never silently replaced
+        by an older version.
         """
         if spec is not None and is_path(spec):
             check_owner(Path(spec))
-            return sound(_look_at_file(Path(spec)))
+            return checked(_look_at_file(Path(spec)))
         if spec is not None:
-            shelf, versions = self.select(spec)
+            entry, versions = self.select(spec)
             is_bare = split_spec(spec)[1] is None
-            return sound(shelf.look_active() if is_bare else shelf.look(versions[-1]))
-        newest = [shelf.look_active() for shelf in self.shelves() if shelf.versions()]
+            return checked(entry.look_active() if is_bare else entry.look(versions[-1]))
+        newest = [entry.look_active() for entry in self.entries() if entry.versions()]
         if not newest:
             raise self._empty()
-        return sound(max(newest, key=_age))
+        return checked(max(newest, key=_age))
 
     def find_for_data(
         self, path: str | Path, *, columns: Sequence[str], freq: Mapping[str, JSONValue] | None = None
@@ -174,15 +173,15 @@ class Registry:
         none. Raises ModelFileError when a damaged version may be newer than the one that fits.
         """
         fitting: Models = []
-        for shelf in self.shelves():
+        for entry in self.entries():
             damaged: StoredModel | None = None
-            for stored in shelf.look_active_first():
+            for stored in entry.look_active_first():
                 if stored.manifest is None:
                     damaged = damaged or stored
                 elif _was_trained_on(stored.manifest, Path(path).name, set(columns), freq):
                     fitting.append(damaged or stored)
                     break
-        return sound(max(fitting, key=_age)) if fitting else None
+        return checked(max(fitting, key=_age)) if fitting else None
 
     def verify(self, spec: str | None = None) -> Models:
         """Read every byte of all models, of every version of `NAME`, of `NAME@VERSION` or of a file.
@@ -193,16 +192,16 @@ class Registry:
             return [verify_stored(stored) for stored in self.list()]
         if is_path(spec):
             return [verify_stored(_look_at_file(Path(spec)))]
-        shelf, versions = self.select(spec)
-        return [verify_stored(shelf.look(version)) for version in versions]
+        entry, versions = self.select(spec)
+        return [verify_stored(entry.look(version)) for version in versions]
 
-    def _shelf(self, name: str) -> Shelf:
-        return Shelf(self._models / encode_name(name))
+    def _entry(self, name: str) -> ModelVersions:
+        return ModelVersions(self._models / encode_name(name))
 
-    def shelves(self) -> Shelves:
+    def entries(self) -> EntryList:
         """Return the folders of all names, those without a version too. Raises ModelFileError."""
         try:
-            return [Shelf(folder) for folder in sorted(entries_of(self._models))]
+            return [ModelVersions(folder) for folder in sorted(entries_of(self._models))]
         except FileNotFoundError:
             return []
         except NotADirectoryError as error:
@@ -218,22 +217,22 @@ class Registry:
                 code="E_MODEL_MISSING",
             ) from error
 
-    def select(self, spec: str) -> tuple[Shelf, Sequence[int]]:
-        """Return the shelf and the versions that a spec means, ascending and never empty. Raises ModelFileError."""
+    def select(self, spec: str) -> tuple[ModelVersions, Sequence[int]]:
+        """Return the entry and the versions of a spec, ascending and never empty. Raises ModelFileError."""
         name, version = split_spec(spec)
-        shelf = self._shelf(name)
-        versions = shelf.versions()
+        entry = self._entry(name)
+        versions = entry.versions()
         if not versions:
             raise self._unknown(name)
         if version is None:
-            return shelf, versions
+            return entry, versions
         if version not in versions:
             raise ModelFileError(
                 f"model `{name}` has no version {version}; there are: {_enumerate(map(str, versions))}",
                 hint=f"`rnnforecast models show {name}` shows the newest",
                 code="E_MODEL_UNKNOWN",
             )
-        return shelf, [version]
+        return entry, [version]
 
     def _unknown(self, name: str) -> ModelFileError:
         if _names_data(name):
@@ -286,8 +285,8 @@ def _look_at_file(path: Path) -> StoredModel:
     return StoredModel(manifest.name or path.stem, manifest.version, path, manifest)
 
 
-def sound(stored: StoredModel) -> StoredModel:
-    """Return a stored model whose file is whole; raises its problem else."""
+def checked(stored: StoredModel) -> StoredModel:
+    """Return a stored model, or raise the problem of its file."""
     if stored.problem is not None:
         raise stored.problem
     return stored

@@ -1,26 +1,9 @@
-"""How long training may take: reading `--time-budget` and sharing it out over networks and steps."""
+"""How long training may take: the seconds of `--time-budget` shared by networks and steps."""
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import dataclass, field
-
-from rnnforecast.errors import UsageError
-
-_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
-
-
-def parse_duration(text: str) -> float:
-    """Return the seconds that `60s`, `5m`, `1.5h` or plain `90` mean; raises UsageError for anything else."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", text.lower())
-    if match is None or match[2] not in _UNITS or float(match[1]) <= 0:
-        raise UsageError(
-            f"`{text}` is no duration",
-            hint="write seconds, minutes or hours: `--time-budget 60s`, `5m`, `1h`",
-            code="E_RUN_CONFIG",
-        )
-    return float(match[1]) * _UNITS[match[2]]
 
 
 @dataclass

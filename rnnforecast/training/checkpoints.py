@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from rnnforecast.errors import ModelFileError, OutputError
 from rnnforecast.store.checkpoint import Checkpoint, CheckpointFolder, read_checkpoint, write_checkpoint
-from rnnforecast.training.side_by_side import CancelledError
+from rnnforecast.training.parallel import CancelledError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

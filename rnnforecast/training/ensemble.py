@@ -20,17 +20,18 @@ from rnnforecast.forecasting import Ensemble
 from rnnforecast.networks.engine import Network, make_network
 from rnnforecast.networks.forecaster import RecurrentForecaster
 from rnnforecast.training.loop import Taught, fit_network
+from rnnforecast.training.parallel import JointProgress, run_side_by_side
 from rnnforecast.training.precision import has_fast_bfloat16
 from rnnforecast.training.sampling import make_sampler, min_past
-from rnnforecast.training.side_by_side import JointProgress, run_side_by_side
-from rnnforecast.training.standing import Fit, Watched
+from rnnforecast.training.state import Fit, Watched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from rnnforecast.config import Device, TrainingSettings
+    from rnnforecast.config import TrainingSettings
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.members import Member
+    from rnnforecast.options import Device
     from rnnforecast.progress import Progress
     from rnnforecast.training.checkpoints import Conduct
     from rnnforecast.training.recipe import FitSettings, Recipe
@@ -51,7 +52,7 @@ def fit_ensemble(
 ) -> tuple[Ensemble, tuple[Fit, ...]]:
     """Fit the networks of `recipe` on all rows of `series` before the validation windows.
 
-    `start` holds the weights that the pre-trained network among them begins with. `num_steps` overrides the steps of
+    `start` holds the weights that the pretrained network among them begins with. `num_steps` overrides the steps of
     each network, for a second fit on more rows. The same seed gives the same bytes on the same CPU and number of
     threads, also where the fits go on from their checkpoints.
 
@@ -104,10 +105,10 @@ def _fit_on(
     lengths = series.lengths.copy()
     if validation is not None and len(validation):
         np.minimum.at(lengths, validation.series, validation.cutoffs)
-    learnt = series.head(lengths)
+    learned = series.head(lengths)
     # errors of different series are made comparable by what the network may learn from, nothing later
-    flat = move_to_device(FlatSeries.from_series(series, seasonal_scales(learnt).mase), place)
-    taught = replace(flat, lengths=torch.from_numpy(learnt.lengths).to(place))
+    flat = move_to_device(FlatSeries.from_series(series, seasonal_scales(learned).mase), place)
+    taught = replace(flat, lengths=torch.from_numpy(learned.lengths).to(place))
     steps = num_steps or [recipe.fit_of(member).num_steps for member in recipe.members]
     num_workers = min(torch.get_num_threads(), len(recipe.members)) if place.type == "cpu" else 1
     seconds = conduct.budget.share(num_workers / len(recipe.members))
@@ -116,17 +117,17 @@ def _fit_on(
     watched = None if chosen_on is None else Watched(flat, chosen_on)
 
     def make_task(index: int, member: Member) -> Callable[[Progress], Fit]:
-        sampler = make_sampler(learnt.lengths, member, device=place)
+        sampler = make_sampler(learned.lengths, member, device=place)
         if not len(sampler.series):
-            raise _too_short(learnt, member)
+            raise _too_short(learned, member)
         member_seed = seed * 1_000 + index
-        network = _make_network(member, learnt, seed=member_seed, start=start, place=place)
+        network = _make_network(member, learned, seed=member_seed, start=start, place=place)
         # few windows need small batches: the same window many times in one batch teaches nothing
         size = max(8, min(recipe.fit_of(member).batch_size, sampler.num_windows))
         fit = replace(recipe.fit_of(member), num_steps=steps[index], batch_size=size)
         checkpoint = None
         if saved is not None:
-            checkpoint = saved.of(_digest_fit(network, member, fit, learnt, chosen_on, member_seed))
+            checkpoint = saved.of(_digest_fit(network, member, fit, learned, chosen_on, member_seed))
         job = partial(fit_network, network, Taught(taught, sampler), fit, watched=watched, checkpoint=checkpoint)
         return lambda watcher: job(seed=member_seed, budget_seconds=seconds, progress=watcher)
 
@@ -162,11 +163,11 @@ def _cause(error: torch.AcceleratorError) -> str:
 
 
 def _digest_fit(
-    network: Network, member: Member, fit: FitSettings, learnt: SeriesSet, chosen_on: Windows | None, seed: int
+    network: Network, member: Member, fit: FitSettings, learned: SeriesSet, chosen_on: Windows | None, seed: int
 ) -> str:
-    """Return the digest of all a fit starts from beside the rows: what is learnt, what is watched, first weights."""
+    """Return the digest of all a fit starts from beside the rows: what is learned, what is watched, first weights."""
     found = hashlib.sha256(f"{member.model_dump_json()} {fit} {seed}".encode())
-    found.update(learnt.lengths.tobytes())
+    found.update(learned.lengths.tobytes())
     if chosen_on is not None:
         found.update(chosen_on.series.cpu().numpy().tobytes())
         found.update(chosen_on.cutoffs.cpu().numpy().tobytes())
@@ -177,21 +178,21 @@ def _digest_fit(
 
 def _make_network(
     member: Member,
-    learnt: SeriesSet,
+    learned: SeriesSet,
     *,
     seed: int,
     start: Mapping[str, np.ndarray] | None,
     place: torch.device,
 ) -> Network:
-    """Build a network and set what it begins with: weights of before, constants of the rows that are learnt from."""
+    """Build a network and set what it begins with: weights of before, constants of the rows that are learned from."""
     network = make_network(member, seed=seed)
     if isinstance(network, RecurrentForecaster):
         if isinstance(member, MemberSettings) and member.normalisation == "global":
-            network.set_global(*_global_statistics(learnt, log=member.log))
-        _set_covariate_scaling(network, learnt)
+            network.set_global(*_global_statistics(learned, log=member.log))
+        _set_covariate_scaling(network, learned)
         return network.to(place)
     if start is None:
-        raise ValueError("the pre-trained network is fitted from its own weights")
+        raise ValueError("the pretrained network is fitted from its own weights")
     weights = {name: torch.from_numpy(np.array(tensor)) for name, tensor in start.items()}
     # its intervals were as wide as was right for series it had not seen: a fit finds its own width
     network.load_state_dict({**weights, "head.width": torch.ones_like(weights["head.width"])})
@@ -241,14 +242,14 @@ def _global_statistics(series: SeriesSet, *, log: bool) -> tuple[float, float]:
     return float(values.mean()), spread if spread > 0 else 1.0
 
 
-def _set_covariate_scaling(network: RecurrentForecaster, learnt: SeriesSet) -> None:
-    """Standardise covariates by the rows that are learnt from; rows known ahead of them count for nothing."""
-    ahead = np.diff(learnt.future_offsets)
-    rows = rows_of(learnt.future_offsets[:-1], np.minimum(learnt.lengths, ahead))
+def _set_covariate_scaling(network: RecurrentForecaster, learned: SeriesSet) -> None:
+    """Standardise covariates by the rows that are learned from; rows known ahead of them count for nothing."""
+    ahead = np.diff(learned.future_offsets)
+    rows = rows_of(learned.future_offsets[:-1], np.minimum(learned.lengths, ahead))
     covariates = {
-        "past": learnt.past_covariates,
-        "future": learnt.future_covariates[rows],
-        "static": learnt.static_covariates,
+        "past": learned.past_covariates,
+        "future": learned.future_covariates[rows],
+        "static": learned.static_covariates,
     }
     for kind, values in covariates.items():
         if values.shape[1]:

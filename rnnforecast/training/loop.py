@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from rnnforecast.data.windows import gather
 from rnnforecast.training.allocator import give_back_freed_memory, keep_freed_memory
-from rnnforecast.training.standing import Fit, Run, Watched
+from rnnforecast.training.state import Fit, Run, Watched
 
 if TYPE_CHECKING:
     from rnnforecast.data.windows import FlatSeries

@@ -1,4 +1,4 @@
-"""Whether a device multiplies bfloat16 faster than float32: the pre-trained network is then fitted that way."""
+"""Whether a device multiplies bfloat16 faster than float32: the pretrained network is then fitted that way."""
 
 from __future__ import annotations
 

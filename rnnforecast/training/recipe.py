@@ -85,7 +85,7 @@ class FitSettings:
 class Recipe:
     """The networks of the ensemble, how they are fitted, and why.
 
-    `tuning` is how the pre-trained network among them goes on learning; `groups` numbers the group of each member,
+    `tuning` is how the pretrained network among them goes on learning; `groups` numbers the group of each member,
     where the ensemble has several (see `Ensemble`).
     """
 

@@ -59,7 +59,7 @@ def make_sampler(
     Whole horizons where a series has them; a shorter series teaches the steps it has.
     """
     need = 1 if member.context_length == 1 else min(member.context_length, min_past(member.season_length))
-    # the pre-trained network learns at many positions of each window, so its last may lack a future
+    # the pretrained network learns at many positions of each window, so its last may lack a future
     single = member.mapping == "many-to-one" or isinstance(member, PretrainedSettings)
     horizon = 1 if single else member.horizon
     last = lengths - horizon

@@ -1,4 +1,4 @@
-"""`compare`: networks and baselines side by side on the same origins; nothing is stored."""
+"""`compare`: networks and baselines on the same windows; nothing is stored."""
 
 from __future__ import annotations
 
@@ -6,25 +6,26 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
-from rnnforecast.config import Cell, Mapping_, Settings
-from rnnforecast.data.reading import read_series
+from rnnforecast.config import Settings
+from rnnforecast.data.read import read_series
 from rnnforecast.errors import UsageError
 from rnnforecast.evaluation.backtest import Forecaster
 from rnnforecast.evaluation.baselines import EXTRA_BASELINES, STATISTICAL_BASELINES, available_baselines
+from rnnforecast.model_io.base import PRETRAINED
+from rnnforecast.options import Cell, Mapping_
 from rnnforecast.progress import NoProgress
-from rnnforecast.training.budget import TimeBudget, parse_duration
-from rnnforecast.workflows.base import PRETRAINED
-from rnnforecast.workflows.evaluate import cutoff_stamps
-from rnnforecast.workflows.fitting import fit_known
-from rnnforecast.workflows.judging import (
+from rnnforecast.training.budget import TimeBudget
+from rnnforecast.training.fit import fit_known
+from rnnforecast.training.judge import (
     above_zero,
     baseline_forecaster,
     ensemble_forecaster,
     judge_methods,
     pretrained_forecaster,
 )
-from rnnforecast.workflows.results import CompareResult, assumptions_to_dict
-from rnnforecast.workflows.splitting import fit_horizon, split_rows
+from rnnforecast.training.split import fit_horizon, split_rows
+from rnnforecast.workflows.evaluate import cutoff_timestamps
+from rnnforecast.workflows.results import CompareResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,11 +37,11 @@ if TYPE_CHECKING:
     from rnnforecast.data.windows import Windows
     from rnnforecast.findings import JSONValue
     from rnnforecast.progress import Progress
-    from rnnforecast.workflows.splitting import Split
+    from rnnforecast.training.split import Split
 
 CELLS: tuple[str, ...] = get_args(Cell)
 MAPPINGS: tuple[str, ...] = get_args(Mapping_)
-#: What is left of a time budget for a network whose turn comes after its end: as few steps as a fit can take.
+#: Seconds for a network whose turn comes after the end of the time budget: the shortest possible fit.
 LEAST_SECONDS = 0.001
 #: Networks compared unless others are named.
 DEFAULT_NETWORKS = (PRETRAINED, "gru", "lstm", "mingru")
@@ -53,11 +54,11 @@ def compare(
     methods: Sequence[str] | None = None,
     progress: Progress | None = None,
 ) -> CompareResult:
-    """Train each named network, and forecast the same held-out origins with it and with every named baseline.
+    """Train each named network, and forecast the same test windows with it and with every named baseline.
 
-    A method is a cell (`gru`), a mapping (`encoder-decoder`), `pretrained` (the network that comes with the tool, as
-    it is) or a baseline (`seasonal-naive`, `theta`, `auto-ets`); the verdict is that of the best network against the
-    best naive forecast. The baselines that cost next to nothing, `theta` among them, are always there.
+    A method is a cell (`gru`), a mapping (`encoder-decoder`), `pretrained` (`base`, zero-shot) or a baseline
+    (`seasonal-naive`, `theta`, `auto-ets`). Cheap baselines, such as `theta`, are always included. The verdict compares
+    the best network with the best naive forecast.
 
     Raises UsageError for an unknown method, InputError, DataError, ResourceError.
     """
@@ -86,14 +87,14 @@ def compare(
         networks=tuple(networks),
     )
     return CompareResult(
-        assumptions=assumptions_to_dict(assumptions),
+        assumptions=assumptions.to_dict(),
         reasons=assumptions.reasons,
         findings=read.findings,
         settings=settings.to_flat(),
         num_windows=split.num_windows,
         window_step=split.window_step,
         gap=settings.evaluation.gap,
-        cutoffs=cutoff_stamps(series, split.held_out),
+        cutoffs=cutoff_timestamps(series, split.held_out),
         metrics=judgement.metrics(),
         per_lead=judgement.per_lead(),
         per_series=judgement.per_series(series),
@@ -105,7 +106,7 @@ def compare(
 
 
 def check_methods(methods: Sequence[str]) -> None:
-    """Refuse unknown methods, all at once. Raises UsageError."""
+    """Raise UsageError that names all unknown methods."""
     known = (PRETRAINED, *CELLS, *MAPPINGS, *available_baselines(2), *STATISTICAL_BASELINES, *EXTRA_BASELINES)
     unknown = [name for name in methods if name not in known]
     if unknown:
@@ -118,7 +119,7 @@ def check_methods(methods: Sequence[str]) -> None:
 
 @dataclass
 class _Timed:
-    """A forecaster that adds up the seconds it takes."""
+    """A forecaster that measures its time."""
 
     forecaster: Forecaster
     seconds: float = 0.0
@@ -133,10 +134,10 @@ class _Timed:
 def _fit_networks(
     chosen: Sequence[str], series: SeriesSet, split: Split, settings: Settings, *, horizon: int, progress: Progress
 ) -> dict[str, _Timed]:
-    """Fit every network among the methods; they share the time budget, and what one leaves goes to the next."""
+    """Fit every network among the methods; the time budget is split, and unused time goes to the next one."""
     fitted = [name for name in dict.fromkeys(chosen) if name in CELLS + MAPPINGS]
-    text = settings.training.time_budget
-    budget = TimeBudget(None if text is None else parse_duration(text), len(fitted))
+    limit = settings.training.time_budget
+    budget = TimeBudget(None if limit is None else limit.seconds, len(fitted))
     networks: dict[str, _Timed] = {}
     for name in fitted:
         own = _with_network(settings, name, seconds=budget.share())
@@ -158,9 +159,9 @@ def _fit_network(series: SeriesSet, split: Split, settings: Settings, *, horizon
 
 
 def _with_network(settings: Settings, name: str, *, seconds: float | None) -> Settings:
-    """Return the settings with one cell or mapping in place of what they name, from random weights.
+    """Return the settings with another cell or mapping, from random weights.
 
-    `seconds` are its part of the time budget; what earlier networks left over is shared by those that follow.
+    `seconds` is its part of the time budget.
     """
     key = "cell" if name in CELLS else "mapping"
     values: dict[str, JSONValue] = {**settings.to_flat(), key: name, "from": "scratch"}

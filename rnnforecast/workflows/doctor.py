@@ -79,9 +79,13 @@ def _check_store(store: str | Path | None) -> Check:
         return Check("store", False, error.message, error.hint)
     damaged = [stored.label for stored in models if stored.problem is not None]
     if damaged:
-        detail = f"{registry.store} has {len(damaged)} damaged model files: {', '.join(damaged[:5])}"
-        return Check("store", False, detail, "`rnnforecast models verify` tells what is wrong with each")
-    state = f"{len(models)} stored models" if registry.store.exists() else "made by the first training"
+        detail = f"{registry.store}: damaged model files ({len(damaged)}): {', '.join(damaged[:5])}"
+        return Check("store", False, detail, "`rnnforecast models verify` names each problem")
+    state = (
+        f"{len(models)} stored {'model' if len(models) == 1 else 'models'}"
+        if registry.store.exists()
+        else "made by the first training"
+    )
     return Check("store", True, f"{registry.store}, {state}")
 
 

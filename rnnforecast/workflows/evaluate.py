@@ -1,4 +1,4 @@
-"""`evaluate`: a stored model on past origins, with or without fitting it anew before each."""
+"""`evaluate`: a stored model on past windows, refitted before each window or not."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import numpy as np
 
 from rnnforecast.config import Settings
 from rnnforecast.errors import DataError, UsageError
-from rnnforecast.evaluation.backtest import Forecaster, default_num_windows, make_origins
+from rnnforecast.evaluation.backtest import Forecaster, default_num_windows, place_windows
+from rnnforecast.model_io.base import BASE
+from rnnforecast.model_io.pack import is_as_shipped
 from rnnforecast.progress import NoProgress
-from rnnforecast.workflows.base import BASE
-from rnnforecast.workflows.judging import (
+from rnnforecast.training.judge import (
     NETWORK,
     above_zero,
     baseline_forecasters,
@@ -20,8 +21,7 @@ from rnnforecast.workflows.judging import (
     judge_methods,
     statistical_forecasters,
 )
-from rnnforecast.workflows.loading import Files, LoadedModel, load
-from rnnforecast.workflows.packing import is_as_shipped
+from rnnforecast.workflows.model_rows import Files, LoadedModel, load
 from rnnforecast.workflows.results import EvaluateResult
 
 if TYPE_CHECKING:
@@ -44,10 +44,10 @@ def evaluate(
     store: str | Path | None = None,
     progress: Progress | None = None,
 ) -> EvaluateResult:
-    """Score a stored model at the last `num_windows` origins of each series, beside the baselines.
+    """Score a stored model and the baselines on the last `num_windows` windows of each series.
 
-    With `refit` the networks are trained anew before each origin, on the rows before it alone; without, the stored
-    weights are used, and origins within the training rows are named as such in the notes. `data` are the files of the
+    With `refit` the networks are trained again before each window, on the rows before it alone; without, the stored
+    weights are used, and a note counts the windows within the training rows. `data` are the files of the
     rows (default: those of the training), `Files` those of what is known ahead too.
 
     Raises UsageError, ModelFileError, InputError, DataError.
@@ -61,7 +61,7 @@ def evaluate(
     series, horizon = loaded.series, loaded.manifest.horizon
     step = window_step or horizon
     count = num_windows or default_num_windows(series.lengths, horizon=horizon)
-    windows = _past_origins(series, horizon=horizon, num_windows=count, window_step=step, gap=gap)
+    windows = _past_windows(series, horizon=horizon, num_windows=count, window_step=step, gap=gap)
     known = series.lengths.copy()
     np.minimum.at(known, windows.series, windows.cutoffs)
     network = _refitting(loaded, progress or NoProgress()) if refit else ensemble_forecaster(loaded.ensemble, series)
@@ -83,7 +83,7 @@ def evaluate(
         window_step=step,
         gap=gap,
         refit=refit,
-        cutoffs=cutoff_stamps(series, windows),
+        cutoffs=cutoff_timestamps(series, windows),
         metrics=judgement.metrics(),
         per_lead=judgement.per_lead(),
         per_series=judgement.per_series(series),
@@ -93,16 +93,16 @@ def evaluate(
     )
 
 
-def cutoff_stamps(series: SeriesSet, windows: Windows) -> tuple[object, ...]:
-    """Return the distinct stamps of the last rows seen, in order."""
+def cutoff_timestamps(series: SeriesSet, windows: Windows) -> tuple[object, ...]:
+    """Return the distinct cutoffs, in order."""
     ordinals = np.unique(series.first_ordinals[windows.series] + windows.cutoffs - 1)
     return tuple(series.freq.to_timestamps(ordinals))
 
 
-def _past_origins(series: SeriesSet, *, horizon: int, num_windows: int, window_step: int, gap: int) -> Windows:
-    """Place the origins; each has at least a season and a row before it. Raises DataError where none fits."""
+def _past_windows(series: SeriesSet, *, horizon: int, num_windows: int, window_step: int, gap: int) -> Windows:
+    """Place the windows, each after at least a season and a row. Raises DataError if none fits."""
     min_past = series.season_length + 1
-    windows = make_origins(
+    windows = place_windows(
         series.lengths,
         horizon=horizon,
         num_windows=num_windows,
@@ -112,7 +112,7 @@ def _past_origins(series: SeriesSet, *, horizon: int, num_windows: int, window_s
     )
     if not len(windows):
         raise DataError(
-            f"no series has room for one origin: the longest has {int(series.lengths.max())} rows, "
+            f"no series is long enough for one window: the longest has {int(series.lengths.max())} rows, "
             f"needs {min_past + gap + horizon}",
             hint="lower `--gap`, or bring more rows",
             code="E_SERIES_SHORT",
@@ -122,7 +122,7 @@ def _past_origins(series: SeriesSet, *, horizon: int, num_windows: int, window_s
 
 def _refitting(loaded: LoadedModel, progress: Progress) -> Forecaster:
     """Return a forecaster that trains the model's recipe on the rows before each distinct cutoff."""
-    from rnnforecast.workflows.refitting import refitting_forecaster
+    from rnnforecast.training.refit import refitting_forecaster
 
     return refitting_forecaster(loaded.series, _settings(loaded), horizon=loaded.manifest.horizon, progress=progress)
 
@@ -142,12 +142,12 @@ def _notes(loaded: LoadedModel, windows: Windows, *, refit: bool) -> list[str]:
     inside = int((last < _ordinal(series, fitted_until)).sum())
     if not inside:
         return []
-    where = f"{inside} of {len(windows)} origins lie within the rows"
+    where = f"{inside} of {len(windows)} windows are within the rows"
     if is_as_shipped(loaded.ensemble):
-        return [f"{where} of the training, which fitted no network: only shares and intervals were set on them"]
-    return [f"{where} the model was fitted on: their scores flatter it; `--refit` trains anew before each origin"]
+        return [f"{where} of the training, which fitted no network: only weights and intervals were chosen on them"]
+    return [f"{where} the model was fitted on: their scores flatter it; `--refit` trains again before each window"]
 
 
-def _ordinal(series: SeriesSet, stamp: str | int) -> int:
-    stamps = np.array([stamp]) if isinstance(stamp, int) else np.array([np.datetime64(stamp, "us")])
-    return int(series.freq.to_ordinals(stamps)[0])
+def _ordinal(series: SeriesSet, timestamp: str | int) -> int:
+    timestamps = np.array([timestamp]) if isinstance(timestamp, int) else np.array([np.datetime64(timestamp, "us")])
+    return int(series.freq.to_ordinals(timestamps)[0])

@@ -1,4 +1,4 @@
-"""`inspect`: what is read in a file and every finding; nothing is trained or stored."""
+"""`inspect`: read files as `train` does, and report choices and findings; nothing is trained or stored."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.config import Settings
-from rnnforecast.data.reading import read_series
-from rnnforecast.workflows.results import InspectResult, assumptions_to_dict
-from rnnforecast.workflows.splitting import fit_horizon
+from rnnforecast.data.read import read_series
+from rnnforecast.training.split import fit_horizon
+from rnnforecast.workflows.results import InspectResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,7 @@ def inspect(data: Sequence[str | Path], settings: Settings | None = None) -> Ins
     ends = np.array([series.first_ordinals.min(), (series.first_ordinals + series.lengths - 1).max()])
     first, last = series.freq.to_timestamps(ends)
     return InspectResult(
-        assumptions=assumptions_to_dict(assumptions),
+        assumptions=assumptions.to_dict(),
         reasons=assumptions.reasons,
         findings=read.findings,
         paths=tuple(str(path) for path in read.paths),

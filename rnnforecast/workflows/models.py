@@ -1,4 +1,4 @@
-"""The verbs of the store: list, show, verify, promote, roll back, prune and remove what was trained."""
+"""List, show, verify, promote, roll back, prune and remove stored models."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rnnforecast.store.manifest import Manifest
     from rnnforecast.store.model_file import ModelFile
-    from rnnforecast.store.shelf import StoredModel
+    from rnnforecast.store.versions import StoredModel
 
 
 def list_models(store: str | Path | None = None) -> ModelsResult:
@@ -32,7 +32,7 @@ def list_models(store: str | Path | None = None) -> ModelsResult:
 def show_model(spec: str | None = None, *, store: str | Path | None = None) -> ModelResult:
     """Return the manifest of one model (default: the newest). Raises ModelFileError for an unknown or damaged one."""
     stored = Registry(store).resolve(spec)
-    if stored.manifest is None:  # `resolve` raises the problem; this line is for the type checker
+    if stored.manifest is None:  # for the type checker: `resolve` raises the problem
         raise ModelFileError(f"`{stored.path}` has no manifest", hint="`rnnforecast models verify` names the damage")
     return ModelResult(stored.label, str(stored.path), stored.manifest.to_dict())
 
@@ -47,8 +47,8 @@ def verify_models(
 ) -> ModelsResult:
     """Read every byte of the named models (default: all) and report each as `ok` or with its `problem`.
 
-    `expect_digest` is the SHA-256 that the file of the one model named must have: a sound file that somebody else made
-    is a problem too. Raises UsageError for what is no such digest, and where another number of models is meant.
+    `expect_digest` is the SHA-256 that the file of the one model named must have: any other file,
+    even a valid one, is a problem. Raises UsageError for an invalid digest, and if `specs` is not exactly one model.
     """
     registry = Registry(store)
     found = [stored for spec in (specs or (None,)) for stored in registry.verify(spec)]
@@ -64,7 +64,7 @@ def promote_model(spec: str, *, store: str | Path | None = None) -> ModelsResult
 
 
 def rollback_model(name: str, *, store: str | Path | None = None) -> ModelsResult:
-    """Make the version of `NAME` active again that was active before."""
+    """Reactivate the previously active version of `NAME`."""
     registry = Registry(store)
     return _changed(registry, "rollback", promotion.rollback(registry, name))
 
@@ -80,7 +80,7 @@ def prune_models(
 
 
 def remove_models(specs: Sequence[str], *, store: str | Path | None = None) -> ModelsResult:
-    """Remove `NAME@VERSION`, or all versions of `NAME`; unknown names are refused before anything is removed."""
+    """Remove `NAME@VERSION`, or all versions of `NAME`; unknown names are rejected before anything is removed."""
     registry = Registry(store)
     rows = find_models(specs, store=store).models
     for row in rows:
@@ -105,7 +105,7 @@ def _expect(found: Sequence[StoredModel], digest: str) -> StoredModel:
     """Return the one model, with the problem where its file has another digest."""
     if len(digest) != hashlib.sha256().digest_size * 2 or set(digest) - set(string.hexdigits):
         raise UsageError(
-            f"`{digest}` is no SHA-256 digest", hint="give the 64 hexadecimal digits that `sha256sum FILE` prints"
+            f"`{digest}` is not a SHA-256 digest", hint="give the 64 hexadecimal digits that `sha256sum FILE` prints"
         )
     if len(found) != 1:
         raise UsageError(
@@ -132,10 +132,10 @@ def _changed(registry: Registry, action: str, change: promotion.Change) -> Model
 
 
 def _pointer_problems(registry: Registry) -> Iterator[str]:
-    """Say of which names nobody can tell the active version, and how to settle it."""
-    for shelf in registry.shelves():
+    """Yield the names whose active version is unknown, and the fix."""
+    for entry in registry.entries():
         try:
-            shelf.active()
+            entry.active()
         except ModelFileError as problem:
             yield f"{problem.message} ({problem.hint})"
 
@@ -156,13 +156,13 @@ def _row(stored: StoredModel) -> dict[str, object]:
 
 def _summary(manifest: Manifest | None) -> dict[str, object]:
     if manifest is None:
-        return dict.fromkeys(("created", "freq", "horizon", "n_series", "target", "mase", "outcome", "served"))
+        return dict.fromkeys(("created", "freq", "horizon", "num_series", "target", "mase", "outcome", "served"))
     network = manifest.metrics.get("network")
     return {
         "created": manifest.created,
         "freq": manifest.assumptions.get("freq"),
         "horizon": manifest.horizon,
-        "n_series": manifest.input.num_series,
+        "num_series": manifest.input.num_series,
         "target": list(manifest.roles.target),
         "mase": network.get("mase") if isinstance(network, Mapping) else None,
         "outcome": (manifest.verdict or {}).get("outcome"),

@@ -1,4 +1,4 @@
-"""`predict`: a stored model, fresh rows, and the steps after them; nothing is fitted and torch stays unloaded."""
+"""`predict`: forecast the steps after the last rows with a stored model; nothing is fitted, torch is not imported."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.config import Settings
-from rnnforecast.data.calendar_features import is_generated
-from rnnforecast.data.source import stem_of
-from rnnforecast.data.writing import DEFAULT_WAIT, check_output, output_kind, shown_output, write_forecasts
+from rnnforecast.data.covariates.calendar import is_generated
+from rnnforecast.data.sources import stem_of
+from rnnforecast.data.write import DEFAULT_WAIT, check_output, output_kind, shown_output, write_forecasts
 from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding
+from rnnforecast.json_values import timestamp_to_json
+from rnnforecast.model_io.base import BASE, PRETRAINED
 from rnnforecast.store.ledger import LEDGER_LEVELS
-from rnnforecast.workflows.attention import write_attention
-from rnnforecast.workflows.base import BASE, PRETRAINED
-from rnnforecast.workflows.forecasts import forecast_series
-from rnnforecast.workflows.frames import forecast_frame, make_previews
-from rnnforecast.workflows.freshness import check_age, parse_age, refuse_stale
-from rnnforecast.workflows.loading import Files, LoadedModel, load
-from rnnforecast.workflows.results import PredictResult, stamp_to_json
+from rnnforecast.workflows.forecasts.attention import write_attention
+from rnnforecast.workflows.forecasts.panel import forecast_series
+from rnnforecast.workflows.forecasts.table import forecast_frame, make_previews
+from rnnforecast.workflows.model_rows import Files, LoadedModel, load
+from rnnforecast.workflows.monitoring.freshness import check_age, parse_age, reject_stale
+from rnnforecast.workflows.results import PredictResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,19 +32,19 @@ if TYPE_CHECKING:
 
     from rnnforecast.config import DataSettings
     from rnnforecast.data.series import SeriesSet
+    from rnnforecast.options import Engine, RefuseStale
     from rnnforecast.progress import Progress
-    from rnnforecast.workflows.forecasts import Engine, Forecast
-    from rnnforecast.workflows.freshness import RefuseStale
+    from rnnforecast.workflows.forecasts.panel import Forecast
 
-    Watcher = Callable[[LoadedModel, Forecast], None]
+    Observer = Callable[[LoadedModel, Forecast], None]
 
 
 @dataclass(frozen=True)
 class Request:
-    """All that can be asked of a forecast; `predict` names what is asked most often.
+    """All options of a forecast; `predict` has the common ones.
 
-    `reading` chooses columns and clock for the shipped network alone; `max_age` refuses rows that are older, and
-    `refuse_stale` those that differ from what the model saw: left open, a training file that has become shorter.
+    `reading` chooses columns and frequency for `base`; `max_age` rejects older rows, `refuse_stale` rows that differ
+    from those of the training (default: reject a training file that became shorter).
     """
 
     horizon: int | None = None
@@ -56,9 +57,9 @@ class Request:
     refuse_stale: RefuseStale | None = None
 
     @property
-    def wait(self) -> str:
-        """How long a busy database is waited for."""
-        return self.reading.wait if self.reading is not None else DEFAULT_WAIT
+    def wait(self) -> float:
+        """Seconds to wait for a busy database."""
+        return self.reading.wait.seconds if self.reading is not None else DEFAULT_WAIT
 
 
 def predict(
@@ -76,44 +77,43 @@ def predict(
 
     `quantiles` are the levels chosen in training unless given.
     `model` is `NAME`, `NAME@VERSION` or a path; not named, it is the newest, or with `data` the newest trained on
-    data of that name and columns. `data` defaults to the files of the training, read again; `Files` names those of
-    what is known ahead too. Where no stored model
-    fits the data, and for the name `base`, the shipped network forecasts without training; columns and clock are then
-    found in the file, or taken from `reading`.
+    data of that name and columns. `data` defaults to the files of the training, read again; `Files` adds those of
+    `future` covariates. For the name `base`, and if no stored model fits the data, the pretrained model forecasts
+    zero-shot; columns and frequency are then found in the file, or taken from `reading`.
 
     Raises ModelFileError, InputError, DataError, OutputError, UsageError, and StaleError where the file of the
     training, read again, ends before rows the model has seen; never returns NaN or too few rows.
     """
     request = Request(horizon, quantiles, engine, output, reading=reading)
-    return answer(request, model, data=data, store=store)
+    return forecast_request(request, model, data=data, store=store)
 
 
-def answer(
+def forecast_request(
     request: Request,
     model: str | None = None,
     *,
     data: Sequence[str | Path] | Files | None = None,
     store: str | Path | None = None,
-    watcher: Watcher | None = None,
+    observer: Observer | None = None,
     progress: Progress | None = None,
 ) -> PredictResult:
-    """Forecast as `predict` does, with all that can be asked for; `watcher` sees model, rows and forecast.
+    """Forecast as `predict` does, with all options; `observer` is called with model, rows and forecast.
 
     Raises what `predict` raises, and StaleError for rows older than the request allows.
     """
     started = time.monotonic()
-    asked = _check_arguments(request.horizon, request.quantiles)
+    wanted = _check_arguments(request.horizon, request.quantiles)
     age = parse_age(request.max_age) if request.max_age is not None else None
     if request.output is not None:
         check_output(request.output, wait=request.wait)
     if request.attention_output is not None:
-        output_kind(request.attention_output)  # weights go to files alone
+        output_kind(request.attention_output)  # weights are written to files only
         check_output(request.attention_output)
-    loaded = load(model, data=data, store=store, reading=request.reading, horizon=asked.data.horizon)
+    loaded = load(model, data=data, store=store, reading=request.reading, horizon=wanted.data.horizon)
     stale = check_age(loaded.series, age)
-    refuse_stale((*loaded.findings, *stale), request.refuse_stale or ("none" if Files.of(data).rows else "shrunk"))
-    steps = asked.data.horizon or loaded.manifest.horizon
-    levels = asked.evaluation.quantiles or trained_quantiles(loaded)
+    reject_stale((*loaded.findings, *stale), request.refuse_stale or ("none" if Files.of(data).rows else "shrunk"))
+    steps = wanted.data.horizon or loaded.manifest.horizon
+    levels = wanted.evaluation.quantiles or trained_quantiles(loaded)
     check_known_future(loaded.series, steps)
     forecast = forecast_series(
         loaded,
@@ -130,8 +130,8 @@ def answer(
         write_forecasts(frame, request.output, model=written, key=key_columns(loaded, frame), wait=request.wait)
     if request.attention_output is not None:
         write_attention(loaded, request.attention_output)
-    if watcher is not None:
-        watcher(loaded, forecast)
+    if observer is not None:
+        observer(loaded, forecast)
     series = loaded.series
     return PredictResult(
         model=loaded.manifest.label,
@@ -151,23 +151,23 @@ def answer(
 
 
 def _cut_off(forecast: Forecast) -> list[Finding]:
-    """Count the steps at which a forecast or a limit of its intervals was cut off at zero."""
+    """Count the steps with a forecast or an interval limit that was set to zero."""
     if not forecast.num_cut_off:
         return []
     total = forecast.median.size
-    message = f"{forecast.num_cut_off} of {total} forecasts, or ends of their intervals, fell below zero: cut off there"
-    fix = "leave out --nonneg to see them as they are"
-    return [Finding("W_FORECAST_NEGATIVE", "repair", message, count=forecast.num_cut_off, fix=fix)]
+    message = f"{forecast.num_cut_off} of {total} forecasts or interval limits were below zero and set to zero"
+    fix = "leave out --nonneg to see the negative values"
+    return [Finding("W_FORECAST_NEGATIVE", message, count=forecast.num_cut_off, fix=fix)]
 
 
 def key_columns(loaded: LoadedModel, frame: pd.DataFrame) -> list[str]:
-    """Return the columns that tell the forecasts of one model apart: ids, the target of several, stamp and cutoff."""
+    """Return the columns that identify a forecast of a model: ids, target (of several), timestamp and cutoff."""
     several = len(loaded.series.target_names) > 1
     return [str(name) for name in frame.columns[: len(loaded.series.id_columns) + several + 2]]
 
 
 def written_model(loaded: LoadedModel, rows: Sequence[str | Path]) -> str:
-    """Return what a table of forecasts calls a model; the shipped network is told apart by the rows it forecasts."""
+    """Return the model's name in a table of forecasts; `base` is identified by the rows it forecasts."""
     if loaded.manifest.name != BASE or not rows:
         return loaded.manifest.label
     return f"{BASE}:{stem_of(str(rows[0]))}"
@@ -186,7 +186,7 @@ def _check_arguments(horizon: int | None, quantiles: Sequence[float] | None) -> 
 
 
 def check_known_future(series: SeriesSet, horizon: int) -> None:
-    """Refuse a horizon that the covariates known ahead do not cover. Raises DataError naming columns, ids and stamp."""
+    """Raise DataError where `future` covariates do not cover the horizon; it names columns, ids and timestamp."""
     if not series.future_names:
         return
     ahead = np.diff(series.future_offsets) - series.lengths
@@ -195,14 +195,14 @@ def check_known_future(series: SeriesSet, horizon: int) -> None:
         return
     first = int(short[0])
     ordinal = series.first_ordinals[first] + series.lengths[first] + ahead[first]
-    stamp = stamp_to_json(series.freq.to_timestamps(np.array([ordinal]))[0], series.freq.alias)
+    timestamp = timestamp_to_json(series.freq.to_timestamps(np.array([ordinal]))[0], series.freq.alias)
     ids = ", ".join(f"`{series.item_ids[index]}`" for index in short[:5])
     more = f" and {len(short) - 5} more" if len(short) > 5 else ""
     columns = ", ".join(f"`{name}`" for name in series.future_names if not is_generated(name))
     shorter = f", or use `--horizon {int(ahead.min())}`" if ahead.min() > 0 else ""
     raise DataError(
-        f"covariates known ahead ({columns}) end before the horizon of {horizon} steps: "
-        f"{ids}{more}; the first missing stamp is {stamp}",
+        f"`future` covariates ({columns}) end before the horizon of {horizon} steps: "
+        f"{ids}{more}; the first missing timestamp is {timestamp}",
         hint=f"add rows with these columns and an empty target, or name their file with --future-data{shorter}",
         code="E_COV_MISSING_FUTURE",
     )
@@ -214,10 +214,10 @@ def _notes(loaded: LoadedModel, horizon: int, method: str) -> list[str]:
     if horizon > trained and method != PRETRAINED:
         notes.append(
             f"trained for {trained} steps, forecast for {horizon}: the steps beyond are forecast recursively, "
-            "each block from the medians of the one before"
+            "each block from the medians of the previous one"
         )
     if method not in ("network", PRETRAINED) and not any(
-        note.startswith(f"`{method}` stands in for") for note in loaded.notes
+        note.startswith(f"`{method}` is served in place of") for note in loaded.notes
     ):
-        notes.append(f"the network lost to `{method}` when it was judged, so `{method}` is served")
+        notes.append(f"the network lost to `{method}` on the test windows, so `{method}` is served")
     return notes

@@ -1,7 +1,7 @@
-"""What every verb returns: frozen, plain, and one JSON document each (`to_dict`, schemas in `docs/json.md`).
+"""The result of every command: frozen dataclasses, each with one JSON document (`to_dict`, schemas in `docs/json.md`).
 
 Words shared by all results:
-    assumptions   time, target, id, freq, season_length, horizon, n_series, n_rows (see `assumptions_to_dict`)
+    assumptions   time, target, id, freq, season_length, horizon, num_series, num_rows (`Assumptions.to_dict`)
     reasons       key of the assumptions -> why it was chosen, and the flag that overrides it
     metrics       method -> mase, rmsse, smape, mae, rmse, wape, wql (floats), `coverage`, `coverage_uncertainty` and
                   `width` ({"80": float, "95": float}), `num_scored` (steps); the network's method is `network`
@@ -12,91 +12,20 @@ Words shared by all results:
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from rnnforecast.errors import LostToBaselineError
 from rnnforecast.findings import Finding, JSONValue
+from rnnforecast.json_values import plain, timestamp_to_json
 from rnnforecast.progress import Progress as Progress
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
 Metrics = Mapping[str, Mapping[str, object]]
-
-_SUB_DAILY = re.compile(r"\d*(s|min|h)(\[.*\])?")
-
-
-class AssumptionsLike(Protocol):
-    """The assumptions of the data wing, as far as results need them."""
-
-    @property
-    def time(self) -> str | None: ...  # noqa: D102
-    @property
-    def target(self) -> tuple[str, ...]: ...  # noqa: D102
-    @property
-    def id(self) -> tuple[str, ...]: ...  # noqa: D102
-    @property
-    def freq(self) -> str: ...  # noqa: D102
-    @property
-    def season_length(self) -> int: ...  # noqa: D102
-    @property
-    def horizon(self) -> int: ...  # noqa: D102
-    @property
-    def num_series(self) -> int: ...  # noqa: D102
-    @property
-    def num_rows(self) -> int: ...  # noqa: D102
-
-
-def assumptions_to_dict(assumptions: AssumptionsLike) -> dict[str, JSONValue]:
-    """Return assumptions under the keys of the JSON documents."""
-    return {
-        "time": assumptions.time,
-        "target": list(assumptions.target),
-        "id": list(assumptions.id),
-        "freq": assumptions.freq,
-        "season_length": assumptions.season_length,
-        "horizon": assumptions.horizon,
-        "n_series": assumptions.num_series,
-        "n_rows": assumptions.num_rows,
-    }
-
-
-def plain(value: object) -> JSONValue:
-    """Return a value as plain JSON: NaN and infinities become null, stamps ISO strings, integers stay integers."""
-    if value is None or isinstance(value, str | bool | int):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, np.datetime64):
-        return None if np.isnat(value) else str(value.astype("datetime64[s]"))
-    if isinstance(value, np.generic):
-        return plain(value.item())
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | np.ndarray):
-        return [plain(item) for item in value]
-    if isinstance(value, Finding):
-        return value.to_dict()
-    return str(value)
-
-
-def stamp_to_json(stamp: object, freq: object) -> JSONValue:
-    """Return a stamp as ISO text, a bare date on calendars of days and longer; an integer step stays an integer."""
-    if stamp is None or isinstance(stamp, int | np.integer):
-        return plain(stamp)
-    if isinstance(stamp, np.datetime64):
-        text = plain(stamp)
-    else:
-        text = stamp.isoformat() if hasattr(stamp, "isoformat") else str(stamp)
-    if text is None or text == "NaT":
-        return None
-    return text if _SUB_DAILY.fullmatch(str(freq)) else str(text).removesuffix("T00:00:00")
 
 
 def _document(**fields: object) -> dict[str, JSONValue]:
@@ -105,13 +34,13 @@ def _document(**fields: object) -> dict[str, JSONValue]:
 
 @dataclass(frozen=True)
 class InspectResult:
-    """What the tool reads in a file: the choices a training would make, and every finding."""
+    """The choices of `train` for a file, and every finding."""
 
     assumptions: Mapping[str, JSONValue]
     reasons: Mapping[str, str]
     findings: tuple[Finding, ...]
     paths: tuple[str, ...]
-    first: object = None  # first and last stamp over all series: datetime64, int or ISO text
+    first: object = None  # first and last timestamp over all series: datetime64, int or ISO text
     last: object = None
     columns: Mapping[str, str] = field(default_factory=dict)  # column -> role: time, target, id, past, ..., unused
     seconds: float = 0.0
@@ -124,8 +53,8 @@ class InspectResult:
             reasons=self.reasons,
             findings=self.findings,
             paths=self.paths,
-            first=stamp_to_json(self.first, self.assumptions.get("freq")),
-            last=stamp_to_json(self.last, self.assumptions.get("freq")),
+            first=timestamp_to_json(self.first, self.assumptions.get("freq")),
+            last=timestamp_to_json(self.last, self.assumptions.get("freq")),
             columns=self.columns,
             notes=self.notes,
             seconds=self.seconds,
@@ -134,7 +63,7 @@ class InspectResult:
 
 @dataclass(frozen=True)
 class TrainResult:
-    """A stored model, how it was judged, and what was assumed on the way."""
+    """A stored model, its test metrics, and the assumptions."""
 
     model: str  # `prices@1`
     path: str
@@ -146,10 +75,10 @@ class TrainResult:
     metrics: Metrics
     verdict: Mapping[str, object] | None
     served: str  # `network`, or the baseline served instead
-    num_windows: int  # held-out origins of each series
-    seconds: float  # of training and judging, imports not counted
+    num_windows: int  # test windows of each series
+    seconds: float  # of training and testing, without imports
     notes: tuple[str, ...] = ()
-    activation: Mapping[str, JSONValue] | None = None  # whether it is active, and against which version it stood
+    activation: Mapping[str, JSONValue] | None = None  # whether it became active, and the version it was compared with
 
     def require_win(self) -> None:
         """Raise LostToBaselineError unless the verdict is a win; the model stays stored either way."""
@@ -207,7 +136,7 @@ class PredictResult:
     freq: str
     horizon: int
     quantile_levels: tuple[float, ...]
-    cutoffs: tuple[object, ...]  # distinct last stamps seen, in order
+    cutoffs: tuple[object, ...]  # distinct last timestamps seen, in order
     num_series: int
     previews: tuple[Preview, ...]  # the first few series
     output: str | None = None  # where the frame was written; None: nowhere
@@ -224,13 +153,13 @@ class PredictResult:
 
     @property
     def rows(self) -> list[list[JSONValue]]:
-        """All rows as plain JSON values: integers stay integers, stamps become ISO text, NaN null."""
+        """All rows as plain JSON values: integers stay integers, timestamps become ISO text, NaN null."""
         columns = [self._column(self.frame[name]) for name in self.frame.columns]
         return [list(row) for row in zip(*columns, strict=True)]
 
     def _column(self, column: pd.Series) -> list[JSONValue]:
         if hasattr(column.dtype, "tz") or column.dtype.kind == "M":
-            return [stamp_to_json(stamp, self.freq) for stamp in column]
+            return [timestamp_to_json(timestamp, self.freq) for timestamp in column]
         return [plain(value) for value in column.tolist()]
 
     def to_dict(self) -> dict[str, JSONValue]:
@@ -239,10 +168,10 @@ class PredictResult:
             model=self.model,
             freq=self.freq,
             horizon=self.horizon,
-            n_series=self.num_series,
-            cutoffs=[stamp_to_json(cutoff, self.freq) for cutoff in self.cutoffs],
+            num_series=self.num_series,
+            cutoffs=[timestamp_to_json(cutoff, self.freq) for cutoff in self.cutoffs],
             columns=self.columns,
-            n_rows=len(self.frame),
+            num_rows=len(self.frame),
             rows=self.rows if self.output is None else None,
             output=self.output,
             attention_output=self.attention_output,
@@ -255,7 +184,7 @@ class PredictResult:
 
 @dataclass(frozen=True)
 class EvaluateResult:
-    """A rolling-origin backtest of one stored model beside the baselines."""
+    """A rolling-origin backtest of one stored model and the baselines."""
 
     model: str
     assumptions: Mapping[str, JSONValue]
@@ -282,7 +211,7 @@ class EvaluateResult:
             window_step=self.window_step,
             gap=self.gap,
             refit=self.refit,
-            cutoffs=[stamp_to_json(cutoff, self.assumptions.get("freq")) for cutoff in self.cutoffs],
+            cutoffs=[timestamp_to_json(cutoff, self.assumptions.get("freq")) for cutoff in self.cutoffs],
             metrics=self.metrics,
             per_lead=self.per_lead,
             per_series=self.per_series,
@@ -294,7 +223,7 @@ class EvaluateResult:
 
 @dataclass(frozen=True)
 class CompareResult:
-    """Networks and baselines side by side on the same origins; nothing is stored."""
+    """Networks and baselines on the same windows; nothing is stored."""
 
     assumptions: Mapping[str, JSONValue]
     reasons: Mapping[str, str]
@@ -324,7 +253,7 @@ class CompareResult:
             num_windows=self.num_windows,
             window_step=self.window_step,
             gap=self.gap,
-            cutoffs=[stamp_to_json(cutoff, self.assumptions.get("freq")) for cutoff in self.cutoffs],
+            cutoffs=[timestamp_to_json(cutoff, self.assumptions.get("freq")) for cutoff in self.cutoffs],
             metrics=self.metrics,
             per_lead=self.per_lead,
             per_series=self.per_series,
@@ -339,7 +268,7 @@ class CompareResult:
 class ModelsResult:
     """Stored models, one short mapping each: what `models list` and all that changes models report.
 
-    Keys of a model: model, path, size_bytes, active, ok, problem, created, freq, horizon, n_series, target, mase,
+    Keys of a model: model, path, size_bytes, active, ok, problem, created, freq, horizon, num_series, target, mase,
     outcome, served.
     """
 

@@ -1,4 +1,4 @@
-"""`score`: issued forecasts against the actuals that have arrived, and whether the model still is what it was."""
+"""`score`: compare logged forecasts with actuals, and test for drift."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnnforecast.data.reading import read_series
+from rnnforecast.data.read import read_series
 from rnnforecast.errors import ModelFileError, UsageError
 from rnnforecast.evaluation.metrics import score as score_windows
 from rnnforecast.evaluation.metrics import score_per_lead
@@ -18,25 +18,25 @@ from rnnforecast.store.ledger import LEDGER_LEVELS, Issued, Ledger, ledger_names
 from rnnforecast.store.manifest import InputRecord, Manifest, Roles
 from rnnforecast.store.names import split_spec
 from rnnforecast.store.registry import Registry, default_store
-from rnnforecast.workflows.freshness import Age, check_age, parse_age
-from rnnforecast.workflows.issuing import baseline_name
-from rnnforecast.workflows.joining import Joined, join_actuals
-from rnnforecast.workflows.loading import STDIN, data_settings
-from rnnforecast.workflows.scores import ScoreResult
-from rnnforecast.workflows.watching import watch_forecasts, watch_inputs
+from rnnforecast.workflows.model_rows import STDIN, data_settings
+from rnnforecast.workflows.monitoring.drift_checks import watch_forecasts, watch_inputs
+from rnnforecast.workflows.monitoring.freshness import Age, check_age, parse_age
+from rnnforecast.workflows.monitoring.join_actuals import Joined, join_actuals
+from rnnforecast.workflows.monitoring.score_result import ScoreResult
+from rnnforecast.workflows.predict_and_log import baseline_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from rnnforecast.data.reading import ReadResult
+    from rnnforecast.data.read import ReadResult
 
 FORECAST = "forecast"
 _LEVELS = (*LEDGER_LEVELS[:2], 0.5, *LEDGER_LEVELS[2:])
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """Whose forecasts are scored."""
+class _Selection:
+    """The name and version to score."""
 
     name: str
     version: int | None
@@ -52,14 +52,14 @@ def score(
     max_age: str | None = None,
     store: str | Path | None = None,
 ) -> ScoreResult:
-    """Join the forecasts that were issued under a name with the actuals that have arrived since.
+    """Join the logged forecasts of a name with the actuals that have arrived since.
 
     `model` is `NAME`, or `NAME@VERSION` for the forecasts of one version; `data` are the files that hold the actuals
     (default: those of the training, read again); `last` scores the newest cutoffs alone. The tests for drift look at
-    the forecasts of the active version, so that they begin anew with a new one; with `all_versions` at all. Nothing
+    the forecasts of the active version, so that they restart with a new one; with `all_versions` at all. Nothing
     is written.
 
-    Raises ModelFileError where no forecast was issued or a part of the ledger is damaged, InputError, DataError,
+    Raises ModelFileError where no forecast was logged or a ledger file is damaged, InputError, DataError,
     StaleError with `max_age`, UsageError.
     """
     started = time.monotonic()
@@ -67,21 +67,21 @@ def score(
     if last is not None and last < 1:
         raise UsageError(f"`--last {last}` leaves nothing to score", hint="name at least 1 cutoff")
     place = Path(store) if store is not None else default_store()
-    asked = _choose(place, model)
-    issued = Ledger(place, asked.name).read(version=asked.version)
+    selection = _choose(place, model)
+    issued = Ledger(place, selection.name).read(version=selection.version)
     if issued is None:
         raise _nothing_issued(place, model)
     read, findings = _read_actuals(issued, data, age)
     joined = join_actuals(issued, read.series)
     scored = joined if last is None else joined.select(_newest_cutoffs(joined, last))
     versions = np.unique(issued.version)
-    at_work = versions if all_versions else np.array([_version_at_work(place, asked, int(versions[-1]))])
-    watched = joined if all_versions else joined.select(_served_by(issued, place, asked, int(at_work[0])))
-    inputs, input_notes = watch_inputs(read.series, name=asked.name, version=asked.version, store=place)
+    tested_versions = versions if all_versions else np.array([_tested_version(place, selection, int(versions[-1]))])
+    tested = joined if all_versions else joined.select(_served_by(issued, place, selection, int(tested_versions[0])))
+    inputs, input_notes = watch_inputs(read.series, name=selection.name, version=selection.version, store=place)
     live = _live(scored)
     season = int(issued.facts["season_length"])  # type: ignore[arg-type]
     return ScoreResult(
-        name=asked.name,
+        name=selection.name,
         versions=tuple(versions.tolist()),
         paths=tuple(read.paths),
         freq=read.series.freq.alias,
@@ -93,43 +93,43 @@ def score(
         num_unknown=int(scored.unknown.sum()),
         num_series=len(np.unique(scored.number[scored.scored])),
         cutoffs=tuple(read.series.freq.to_timestamps(np.unique(scored.cutoffs[scored.scored]))),
-        watches=(*watch_forecasts(watched, read.series.freq), inputs),
-        watched_versions=tuple(at_work.tolist()),
+        watches=(*watch_forecasts(tested, read.series.freq), inputs),
+        watched_versions=tuple(tested_versions.tolist()),
         findings=(*read.findings, *findings),
-        notes=(*([asked.note] if asked.note else []), *_notes(scored), *input_notes),
+        notes=(*([selection.note] if selection.note else []), *_notes(scored), *input_notes),
         seconds=time.monotonic() - started,
         **live,
     )
 
 
-def _choose(store: Path, model: str | None) -> _Asked:
-    """Return the name that is meant: of several the one whose forecasts are the newest."""
+def _choose(store: Path, model: str | None) -> _Selection:
+    """Return the named model, or the one with the newest forecasts."""
     if model is not None:
         name, version = split_spec(model)
-        return _Asked(name, version, None)
+        return _Selection(name, version, None)
     names = ledger_names(store)
     if not names:
         raise _nothing_issued(store, None)
     newest = max(names, key=lambda name: max(part.stat().st_mtime_ns for part in Ledger(store, name).parts()))
     more = f", the newest of {len(names)} names" if len(names) > 1 else ""
-    return _Asked(newest, None, f"forecasts of `{newest}`{more}")
+    return _Selection(newest, None, f"forecasts of `{newest}`{more}")
 
 
-def _version_at_work(store: Path, asked: _Asked, newest: int) -> int:
-    """Return the version that the tests are about: the named one, the active one, else the newest that forecast."""
-    if asked.version is not None:
-        return asked.version
+def _tested_version(store: Path, selection: _Selection, newest: int) -> int:
+    """Return the version to test: the named one, the active one, else the newest in the ledger."""
+    if selection.version is not None:
+        return selection.version
     try:
-        return Registry(store).resolve(asked.name).version
+        return Registry(store).resolve(selection.name).version
     except ModelFileError:
         return newest
 
 
-def _served_by(issued: Issued, store: Path, asked: _Asked, version: int) -> np.ndarray:
-    """Tell which forecasts are of a version and of what it serves now: a stand-in begins anew too: bool [N]."""
+def _served_by(issued: Issued, store: Path, selection: _Selection, version: int) -> np.ndarray:
+    """Mark forecasts of a version and of what it serves now (a stand-in restarts the tests): bool [N]."""
     chosen = issued.version == version
     try:
-        stand_in = Registry(store).resolve(asked.name).stand_in if asked.version is None else None
+        stand_in = Registry(store).resolve(selection.name).stand_in if selection.version is None else None
     except ModelFileError:
         return np.asarray(chosen)
     methods = np.array(issued.method, dtype=object)[issued.served]
@@ -142,16 +142,16 @@ def _read_actuals(issued: Issued, data: Sequence[str | Path] | None, age: Age | 
     paths = list(data) if data else list(manifest.input.paths)
     if not paths or (not data and STDIN in paths):
         raise UsageError(
-            f"the forecasts of `{manifest.name}` come from standard input: no file is known that holds the actuals",
+            f"the forecasts of `{manifest.name}` come from standard input: the file with the actuals is unknown",
             hint="name it: `--data FILE`",
         )
-    nothing_beside = {"past": (), "future": (), "static": (), "future_data": (), "calendar_features": ()}
-    read = read_series(paths, data_settings(manifest).model_copy(update=nothing_beside))
+    no_covariates = {"past": (), "future": (), "static": (), "future_data": (), "calendar_features": ()}
+    read = read_series(paths, data_settings(manifest).model_copy(update=no_covariates))
     return read, check_age(read.series, age)
 
 
 def _manifest_of(facts: Mapping[str, Any]) -> Manifest:
-    """Return what the ledger knows of the model as a manifest, so that actuals are read as its rows were."""
+    """Return a manifest from the facts in the ledger, so that actuals are read like the model's rows."""
     try:
         return Manifest(
             name=str(facts["name"]),
@@ -165,14 +165,14 @@ def _manifest_of(facts: Mapping[str, Any]) -> Manifest:
         )
     except (KeyError, ValueError, TypeError) as error:
         raise ModelFileError(
-            f"the ledger of `{facts.get('name')}` does not say how its rows are read",
+            f"the ledger of `{facts.get('name')}` lacks the facts for reading its rows",
             hint="move its newest part away: the forecasts in it are then not scored",
             code="E_LEDGER_DAMAGED",
         ) from error
 
 
 def _newest_cutoffs(joined: Joined, count: int) -> np.ndarray:
-    """Tell which steps belong to the newest cutoffs that have a scored step, or to later ones: bool [N]."""
+    """Mark the steps of the newest cutoffs that have a scored step, or to later ones: bool [N]."""
     distinct = np.unique(joined.cutoffs[joined.scored])[-count:]
     return np.asarray(joined.cutoffs >= (distinct[0] if len(distinct) else joined.cutoffs.min()))
 
@@ -181,16 +181,16 @@ def _live(joined: Joined) -> dict[str, Any]:
     """Return metrics, metrics by lead time and verdict; empty where no actual has arrived yet."""
     if not joined.scored.any():
         return {"metrics": {}, "per_lead": (), "verdict": None}
-    windows, held_out = joined.windows, joined.windows.held_out()
+    windows, actuals = joined.windows, joined.windows.actuals()
     quantiles = np.concatenate(
         [windows.quantiles[..., :2], windows.forecast[..., None], windows.quantiles[..., 2:]], axis=-1
     )
     naive = windows.baseline[..., None]
     baseline = baseline_name(int(joined.issued.facts["season_length"]))  # type: ignore[arg-type]
-    ours = score_windows(quantiles, held_out, quantile_levels=_LEVELS)
-    theirs = score_windows(naive, held_out, quantile_levels=(0.5,))
-    leads = score_per_lead(quantiles, held_out, quantile_levels=_LEVELS)
-    naive_leads = score_per_lead(naive, held_out, quantile_levels=(0.5,))
+    ours = score_windows(quantiles, actuals, quantile_levels=_LEVELS)
+    theirs = score_windows(naive, actuals, quantile_levels=(0.5,))
+    leads = score_per_lead(quantiles, actuals, quantile_levels=_LEVELS)
+    naive_leads = score_per_lead(naive, actuals, quantile_levels=(0.5,))
     rows = [
         {"lead": lead + 1, **leads.row(lead), "baseline_mase": naive_leads.row(lead)["mase"]}
         for lead in range(len(leads))
@@ -200,14 +200,14 @@ def _live(joined: Joined) -> dict[str, Any]:
     losses = {FORECAST: windows.losses(windows.forecast), baseline: windows.losses(windows.baseline)}
     verdict = judge(losses, windows.series, network=FORECAST, overlap=_overlap(windows.cutoffs, joined))
     return {
-        "metrics": {FORECAST: ours.to_dict(), baseline: theirs.to_dict()},
+        "metrics": {FORECAST: ours.row(), baseline: theirs.row()},
         "per_lead": tuple({key: row[key] for key in kept} for row in rows),
         "verdict": verdict.to_dict(),
     }
 
 
 def _overlap(cutoffs: np.ndarray, joined: Joined) -> int:
-    """Return how many later cutoffs share steps with one, from how far cutoffs usually lie apart."""
+    """Return the number of later cutoffs whose steps overlap, from the usual distance between cutoffs."""
     steps = np.diff(np.unique(cutoffs))
     horizon = int(joined.issued.lead.max())
     return overlap_of(horizon, max(int(np.median(steps)), 1)) if len(steps) else 0
@@ -221,15 +221,15 @@ def _notes(joined: Joined) -> list[str]:
     if unknown:
         issued = joined.issued
         names = sorted({issued.ids[item] for item in np.unique(issued.item[joined.unknown])})
-        notes.append(f"{unknown} steps are of series that the data do not have, such as {names[0]}")
+        notes.append(f"{unknown} steps belong to series that are not in the data, such as {names[0]}")
     missing = int(joined.missing.sum())
     if missing:
-        notes.append(f"{missing} steps are past and have no value: they are not scored")
+        notes.append(f"{missing} past steps have a missing actual and are not scored")
     revised = joined.revised & joined.scored
     if revised.any():
         notes.append(
             f"{int(revised.sum())} of {int(joined.scored.sum())} scored steps were forecast from a last value that "
-            "reads otherwise now: history was revised, or these are other data"
+            "has changed: history was revised, or the data are others"
         )
     return notes
 
@@ -239,7 +239,7 @@ def _nothing_issued(store: Path, model: str | None) -> ModelFileError:
     wanted = f" of `{model}`" if model else ""
     there = f"; there are forecasts of: {', '.join(f'`{name}`' for name in names[:8])}" if names else ""
     return ModelFileError(
-        f"no issued forecast{wanted} is kept in `{store}`{there}",
-        hint="`rnnforecast predict` issues forecasts and keeps them; name the store with `--store`",
+        f"no logged forecast{wanted} in `{store}`{there}",
+        hint="`rnnforecast predict` logs its forecasts; name the store with `--store`",
         code="E_LEDGER_EMPTY",
     )

@@ -1,4 +1,4 @@
-"""`train`: read, choose, fit, judge, store; the whole main job in one call."""
+"""`train`: read data, split it, fit, test, and store the model."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.config import Settings
-from rnnforecast.data.calendar_features import is_generated
-from rnnforecast.data.reading import read_series
-from rnnforecast.data.source import stem_of
+from rnnforecast.data.covariates.calendar import is_generated
+from rnnforecast.data.read import read_series
+from rnnforecast.data.sources import stem_of
+from rnnforecast.model_io.base import PRETRAINED, refuse_base
+from rnnforecast.model_io.pack import Record, pack_model
 from rnnforecast.progress import NoProgress, Progress
 from rnnforecast.store.names import name_from_stem
 from rnnforecast.store.registry import Registry
-from rnnforecast.workflows.base import PRETRAINED, refuse_base
-from rnnforecast.workflows.challenge import Activate, Challenger, decide
-from rnnforecast.workflows.freshness import check_age, parse_age
-from rnnforecast.workflows.judging import (
+from rnnforecast.training.judge import (
     NETWORK,
     NETWORK_ALONE,
     Judgement,
@@ -32,30 +31,32 @@ from rnnforecast.workflows.judging import (
     pretrained_forecaster,
     statistical_forecasters,
 )
-from rnnforecast.workflows.logarithms import check_logarithms
-from rnnforecast.workflows.packing import Record, pack_model
-from rnnforecast.workflows.results import TrainResult, assumptions_to_dict
-from rnnforecast.workflows.short import leave_out_short
-from rnnforecast.workflows.splitting import Split, fit_horizon, split_rows
+from rnnforecast.training.positive_check import check_logarithms
+from rnnforecast.training.short_series import leave_out_short
+from rnnforecast.training.split import Split, fit_horizon, split_rows
+from rnnforecast.workflows.champion import Challenger, decide
+from rnnforecast.workflows.monitoring.freshness import check_age, parse_age
+from rnnforecast.workflows.results import TrainResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rnnforecast.data.reading import Assumptions, ReadResult
+    from rnnforecast.data.read import Assumptions, ReadResult
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.findings import JSONValue
     from rnnforecast.forecasting import Ensemble
-    from rnnforecast.store.shelf import StoredModel
+    from rnnforecast.options import Activate
+    from rnnforecast.store.versions import StoredModel
     from rnnforecast.training.checkpoints import Checkpoints
-    from rnnforecast.workflows.fitting import Fitted
+    from rnnforecast.training.fit import Fitted
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained and judged ensemble before it is stored."""
+    """A trained and tested ensemble before it is stored."""
 
-    ensemble: Ensemble  # fitted on everything, intervals calibrated on every held-out origin
-    fitted: Fitted  # the fit that was judged
+    ensemble: Ensemble  # fitted on all rows, intervals calibrated on validation and test windows
+    fitted: Fitted  # the fit that was tested
     final: Fitted  # the fit that is stored
     split: Split
     judgement: Judgement
@@ -74,14 +75,14 @@ def train(
     activate: Activate = "auto",
     max_age: str | None = None,
 ) -> TrainResult:
-    """Train on files, judge on held-out origins, and store the model under `name` (default: the file's stem).
+    """Train on files, test on held-out windows, and store the model under `name` (default: the file's stem).
 
     A name that has a model gets a new version; with `activate` left at `auto` it becomes the active one unless it is
-    significantly worse than the version that is active now. `max_age` refuses rows that are older, such as `36h`.
+    significantly worse than the version that is active now. `max_age` rejects older rows, e.g. `36h`.
 
     Raises InputError, DataError, StaleError, UsageError, OutputError, ResourceError, DivergedError; with `require_win`
-    LostToBaselineError, after storing, when the verdict is no win. A failure changes nothing stored before. A training
-    that was killed or told to end goes on where it was when it is started again with the same data and settings.
+    LostToBaselineError, after storing, unless the verdict is a win. A failure leaves stored models unchanged. A training
+    that was stopped resumes when it is started again with the same data and settings.
     """
     settings = settings or Settings()
     age = parse_age(max_age) if max_age is not None else None
@@ -95,7 +96,7 @@ def train(
     check_logarithms(read.series, log=settings.network.log)
     series, short = leave_out_short(read.series, horizon=assumptions.horizon, short=settings.data.short)
     read = replace(read, series=series, findings=(*read.findings, *short))
-    from rnnforecast.workflows.resuming import open_checkpoints  # loads torch: only for rows that can be learnt from
+    from rnnforecast.training.resume import open_checkpoints  # imports torch: after the data has been checked
 
     checkpoints = open_checkpoints(registry.store, name, read.series, settings, horizon=assumptions.horizon)
     trained = train_series(
@@ -143,14 +144,14 @@ def train_series(
     progress: Progress,
     checkpoints: Checkpoints | None = None,
 ) -> Trained:
-    """Fit, judge and fit once more on everything; only the second fit sees the held-out rows."""
-    from rnnforecast.workflows.fitting import fit_again, fit_known
+    """Fit, test, and fit again on all rows; only the second fit sees the test rows."""
+    from rnnforecast.training.fit import fit_again, fit_known
 
     started = time.monotonic()
     split = split_rows(series, horizon=horizon, evaluation=settings.evaluation)
     rounds = 2 if settings.training.refit else 1
     fitted, budget = fit_known(
-        series.head(split.known),  # given away: held here it would stay in memory through all that follows
+        series.head(split.known),  # not bound to a name, so that its memory can be freed
         settings,
         horizon=horizon,
         validation=split.validation,
@@ -159,9 +160,9 @@ def train_series(
         checkpoints=checkpoints,
     )
     judgement = _judge(fitted.ensemble, series, split, settings, horizon=horizon)
-    # intervals of the model that is served learn from every origin the judged networks had not seen
-    origins = [split.validation, split.held_out]
-    calibration = calibrate(fitted.ensemble, series, origins, horizon=horizon).calibration
+    # intervals are calibrated on all windows that the tested networks were not trained on
+    unseen = [split.validation, split.held_out]
+    calibration = calibrate(fitted.ensemble, series, unseen, horizon=horizon).calibration
     final = fitted
     if rounds == 2:
         final = fit_again(series, fitted, settings, budget=budget, progress=progress, checkpoints=checkpoints)
@@ -188,9 +189,9 @@ def _challenger(series: SeriesSet, trained: Trained, settings: Settings, *, serv
 
 
 def default_name(data: Sequence[str | Path], paths: Sequence[str]) -> str:
-    """Return the name of a model that was given none: of the folder that is one table, else the stem of its first file.
+    """Return the default name: that of a folder that is one table, else the stem of the first file.
 
-    `data` is what the user named, `paths` the files that it means.
+    `data` are the user's arguments, `paths` the files found.
     """
     if len(data) == 1 and Path(data[0]).is_dir():
         return name_from_stem(Path(data[0]).resolve().name)
@@ -198,9 +199,9 @@ def default_name(data: Sequence[str | Path], paths: Sequence[str]) -> str:
 
 
 def served_method(judgement: Judgement, settings: Settings) -> str:
-    """Return what the stored model serves: the network, or on a loss, where the user asked for it, the winner.
+    """Return the method to serve: the network, or with `--on-loss serve-baseline` after a loss the winner.
 
-    Where too little was held out for a test, a larger error alone counts as a loss: the user asked to be safe.
+    With too few test rows for a significance test, a larger error counts as a loss.
     """
     verdict = judgement.verdict
     if verdict is None or settings.evaluation.on_loss != "serve-baseline":
@@ -238,7 +239,7 @@ def _report(
     return TrainResult(
         model=stored.label,
         path=str(stored.path),
-        assumptions=assumptions_to_dict(assumptions),
+        assumptions=assumptions.to_dict(),
         reasons={**assumptions.reasons, **trained.fitted.recipe.reasons},
         findings=read.findings,
         settings=chosen_settings(settings, assumptions, trained.fitted),
@@ -253,13 +254,13 @@ def _report(
 
 
 def chosen_settings(settings: Settings, assumptions: Assumptions, fitted: Fitted) -> dict[str, JSONValue]:
-    """Return the flat settings with the choices of data and recipe in place of what was left open."""
+    """Return the flat settings, with open ones set to the choices of data and recipe."""
     recipe = fitted.recipe
     first = recipe.members[0].model_dump(mode="json")
     chosen: dict[str, JSONValue] = {
         **first,
         **{key: getattr(recipe.fit, key) for key in ("num_steps", "batch_size", "learning_rate")},
-        **{key: value for key, value in assumptions_to_dict(assumptions).items() if not key.startswith("n_")},
+        **{key: value for key, value in assumptions.to_dict().items() if not key.startswith("num_")},
         "num_members": len(recipe.members),
         "theta_share": fitted.ensemble.theta_share,
     }
@@ -268,7 +269,7 @@ def chosen_settings(settings: Settings, assumptions: Assumptions, fitted: Fitted
 
 
 def _describe(trained: Trained) -> list[dict[str, JSONValue]]:
-    """Describe each network: what differs between them, the steps of its best weights and the health of its fit."""
+    """Describe each network: its settings, its best step, and the numerical health of its fit."""
     return [
         {
             **member.model_dump(mode="json", exclude={"quantile_levels"}),
@@ -288,20 +289,22 @@ def _describe(trained: Trained) -> list[dict[str, JSONValue]]:
 def _notes(trained: Trained, settings: Settings, series: SeriesSet) -> tuple[str, ...]:
     notes = []
     if trained.judgement.verdict is None:
-        notes.append("nothing could be held out: there are no scores and no verdict")
+        notes.append("too few rows for a test set: no scores, no verdict")
     num_held = trained.split.num_held
-    num_judged = len(np.unique(trained.split.held_out.series))
-    if num_judged < num_held:
+    num_tested = len(np.unique(trained.split.held_out.series))
+    if num_tested < num_held:
         notes.append(
-            f"scores and verdict are of {num_judged:,} series, evenly spread over {num_held:,}; "
+            f"scores and verdict are based on {num_tested:,} series, evenly spread over {num_held:,}; "
             "`evaluate` scores all of them"
         )
     unscored = series.num_series - num_held
     if 0 < unscored < series.num_series:
-        notes.append(f"{unscored} of {series.num_series} series are too short to hold rows out; they were learnt from")
+        notes.append(
+            f"{unscored} of {series.num_series} series are too short for test rows; all their rows are training rows"
+        )
     recipe = trained.fitted.recipe
     wanted = [recipe.fit_of(member).num_steps for member in recipe.members]
-    # the pre-trained network as it is was never to take a step
+    # zero-shot members take no steps
     short = [
         (fit.num_steps, steps)
         for fit, steps in zip(trained.fitted.fits, wanted, strict=True)
@@ -332,8 +335,8 @@ def _notes(trained: Trained, settings: Settings, series: SeriesSet) -> tuple[str
     if any(member.log for member in trained.fitted.recipe.members):
         low = int((series.values[series.observed] <= 0).sum())
         if low:
-            notes.append(f"{low} values at or below zero count as missing: the networks learn in logarithms")
+            notes.append(f"{low} values at or below zero count as missing: the networks use logarithms")
     rolled = sum(fit.num_rollbacks for fit in trained.fitted.fits)
     if rolled:
-        notes.append(f"training left the finite numbers {rolled} times and went on from the last good weights")
+        notes.append(f"training became non-finite {rolled} times and resumed from the last good weights")
     return tuple(notes)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from rnnforecast.errors import ExitCode
 from tests.bad_input.harness import Case, text_file
-from tests.bad_input.stamp_texts import (
+from tests.bad_input.timestamp_texts import (
     AUTUMN,
     HOURS,
     NUM_ROWS,
@@ -88,7 +88,7 @@ ZONES: tuple[Case, ...] = (
         text_file(rows(HOURS)),
         "refused",
         flags={"tz": "Europe/Berln"},
-        says=("no time zone `Europe/Berln`", "did you mean `Europe/Berlin`"),
+        says=("unknown time zone `Europe/Berln`", "did you mean `Europe/Berlin`"),
         fix={"tz": "Europe/Berlin"},
         fixed_values=VALUES,
         code=ExitCode.USAGE,
@@ -105,13 +105,20 @@ def _events() -> list[str]:
 
 
 def _panel(calendars: dict[str, pd.DatetimeIndex]) -> str:
-    lines = [f"{name},{stamp:%Y-%m-%d},{row}" for name, stamps in calendars.items() for row, stamp in enumerate(stamps)]
+    lines = [
+        f"{name},{timestamp:%Y-%m-%d},{row}"
+        for name, timestamps in calendars.items()
+        for row, timestamp in enumerate(timestamps)
+    ]
     return "\n".join(["shop,date,y", *lines]) + "\n"
 
 
 def _wandering() -> list[str]:
     shifts = np.random.default_rng(2).integers(-9, 10, NUM_ROWS)
-    return [f"{stamp:%Y-%m-%d %H:%M:%S}" for stamp in steps("2024-01-01", "5min") + pd.to_timedelta(shifts, unit="s")]
+    return [
+        f"{timestamp:%Y-%m-%d %H:%M:%S}"
+        for timestamp in steps("2024-01-01", "5min") + pd.to_timedelta(shifts, unit="s")
+    ]
 
 
 GRIDS: tuple[Case, ...] = (
@@ -164,7 +171,7 @@ GRIDS: tuple[Case, ...] = (
         "ends of months and first days in one series",
         text_file(rows(["2024-01-31", "2024-02-29", "2024-04-01", "2024-04-30", "2024-06-01", "2024-06-30"])),
         "refused",
-        says=("some stamps are the ends of months, others their first days", "--resample MS --aggregate last"),
+        says=("some timestamps are the ends of months, others their first days", "--resample MS --aggregate last"),
         column="time",
         fix={"resample": "MS", "aggregate": "last"},
     ),
@@ -183,7 +190,7 @@ GRIDS: tuple[Case, ...] = (
     ),
     Case(
         "B60",
-        "stamps in the future",
+        "timestamps in the future",
         text_file(rows([f"{2900 + row}-01-01" for row in range(NUM_ROWS)])),
         "accepted",
         says=("in the future", "2900-01-01"),

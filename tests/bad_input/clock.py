@@ -1,4 +1,4 @@
-"""Stamps that are written in odd, unclear or wrong ways: B40 to B45 and B50 to B56; zones and calendars beside them."""
+"""Timestamps that are written in odd, unclear or wrong ways: B40 to B45 and B50 to B56; zones and calendars beside them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pandas as pd
 
 from tests.bad_input import calendars
 from tests.bad_input.harness import Case, parquet_file, text_file
-from tests.bad_input.stamp_texts import (
+from tests.bad_input.timestamp_texts import (
     DAYS,
     HOURS,
     MINUTE,
@@ -166,7 +166,7 @@ FORMATS: tuple[Case, ...] = (
     Case(
         "B45",
         "date and hour",
-        text_file(rows([f"{stamp[:10]},{int(stamp[11:13])}" for stamp in HOURS], names="date,slot,y")),
+        text_file(rows([f"{timestamp[:10]},{int(timestamp[11:13])}" for timestamp in HOURS], names="date,slot,y")),
         "refused",
         says=("occurs in rows", "--time date,hour"),
         flags={"time": "date", "target": ("y",)},
@@ -176,7 +176,7 @@ FORMATS: tuple[Case, ...] = (
     Case(
         "B45",
         "date and hour by their names",
-        text_file(rows([f"{stamp[:10]},{int(stamp[11:13])}" for stamp in HOURS], names="date,hour,y")),
+        text_file(rows([f"{timestamp[:10]},{int(timestamp[11:13])}" for timestamp in HOURS], names="date,hour,y")),
         "accepted",
         reads={"time": "date+hour", "freq": "h"},
         values=VALUES,
@@ -184,7 +184,7 @@ FORMATS: tuple[Case, ...] = (
     Case(
         "B45",
         "year month day hour",
-        text_file(rows([f"{stamp[:4]},{stamp[5:7]},{stamp[8:10]},{stamp[11:13]}" for stamp in HOURS],
+        text_file(rows([f"{timestamp[:4]},{timestamp[5:7]},{timestamp[8:10]},{timestamp[11:13]}" for timestamp in HOURS],
                        names="year,month,day,hour,y")),
         "accepted",
         reads={"time": "year+month+day+hour", "freq": "h"},
@@ -228,18 +228,18 @@ SPANS: tuple[Case, ...] = (
         fix=edited(lambda text: text.replace("2024-02-30", "2024-01-31")),
         fixed_values=VALUES,
     ),
-    Case("B51", "nanoseconds", text_file(rows([f"{stamp}:00.000000000" for stamp in HOURS])), "accepted",
+    Case("B51", "nanoseconds", text_file(rows([f"{timestamp}:00.000000000" for timestamp in HOURS])), "accepted",
          reads={"freq": "h"}, values=VALUES),
     *(
-        Case("B52", f"no stamp but {word or 'a blank'}", text_file(rows(changed(DAYS, 4, word))), "refused",
-             says=("no stamp",), row=6, column="time",
+        Case("B52", f"no timestamp but {word or 'a blank'}", text_file(rows(changed(DAYS, 4, word))), "refused",
+             says=("missing timestamp",), row=6, column="time",
              fix=edited(lambda text, word=word: text.replace(f"\n{word},4", "\n2024-01-24,4")),  # type: ignore[misc]
              fixed_values=VALUES)
         for word in ("", "NaT")
     ),
-    Case("B52", "no stamp in Parquet",
+    Case("B52", "no timestamp in Parquet",
          parquet_file({"time": pd.Series(pd.to_datetime(DAYS)).where(np.arange(NUM_ROWS) != 4), "y": VALUES}),
-         "refused", says=("no stamp",), row=5, column="time"),
+         "refused", says=("missing timestamp",), row=5, column="time"),
     Case(
         "B53",
         "out of order",
@@ -252,7 +252,7 @@ SPANS: tuple[Case, ...] = (
          values=VALUES),
     Case(
         "B55",
-        "a stamp twice",
+        "a timestamp twice",
         text_file(rows(DAYS) + f"{DAYS[3]},5\n"),
         "refused",
         says=(DAYS[3], "rows 5, 42", "3 and 5", "--duplicates"),
@@ -265,7 +265,7 @@ SPANS: tuple[Case, ...] = (
         "a gap",
         text_file("\n".join(line for line in rows(DAYS).splitlines() if "2024-02-0" not in line) + "\n"),
         "accepted",
-        says=("9 stamps", "the longest of 9 after 2024-01-31", "masked"),
+        says=("9 timestamps", "the longest of 9 after 2024-01-31", "masked"),
         values=[*VALUES[:12], *([float("nan")] * 9), *VALUES[21:]],
     ),
 )  # fmt: skip

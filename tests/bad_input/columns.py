@@ -103,7 +103,7 @@ CASES: tuple[Case, ...] = (
         text_file(PANEL.replace("shop,date,y,size", "index,ds,y,level_0")),
         "accepted",
         flags={"id": ("index",), "target": ("y",)},
-        reads={"n_series": 2, "id": ["index"]},
+        reads={"num_series": 2, "id": ["index"]},
     ),
     Case(
         "B101",

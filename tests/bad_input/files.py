@@ -113,9 +113,9 @@ CASES: tuple[Case, ...] = (
         fix={"encoding": "utf-16-le"},
         fixed_values=VALUES,
     ),
-    Case("B05", "semicolons", text_file(SEMICOLONS), "accepted", says=("parted by `;`",), values=VALUES),
-    Case("B05", "tabs", text_file(TABBED), "accepted", says=("parted by",), values=VALUES),
-    Case("B05", "pipes", text_file(PIPED), "accepted", says=("parted by `|`",), values=VALUES),
+    Case("B05", "semicolons", text_file(SEMICOLONS), "accepted", says=("separated by `;`",), values=VALUES),
+    Case("B05", "tabs", text_file(TABBED), "accepted", says=("separated by",), values=VALUES),
+    Case("B05", "pipes", text_file(PIPED), "accepted", says=("separated by `|`",), values=VALUES),
     Case(
         "B05",
         "two delimiters equally likely",
@@ -186,7 +186,7 @@ CASES: tuple[Case, ...] = (
         values=VALUES,
     ),
     Case("B10", "no final line end", text_file(ROWS.rstrip()), "accepted", values=VALUES),
-    Case("B10", "a line sep", text_file("sep=;\n" + SEMICOLONS), "accepted", says=("parted by `;`",), values=VALUES),
+    Case("B10", "a line sep", text_file("sep=;\n" + SEMICOLONS), "accepted", says=("separated by `;`",), values=VALUES),
     Case(
         "B10",
         "comments",
@@ -253,7 +253,14 @@ CASES: tuple[Case, ...] = (
         fix=text_file(ROWS),
         fixed_values=VALUES,
     ),
-    Case("B15", "a total without date", text_file(ROWS + ",435\n"), "refused", says=("row 32", "no stamp"), row=32),
+    Case(
+        "B15",
+        "a total without date",
+        text_file(ROWS + ",435\n"),
+        "refused",
+        says=("row 32", "missing timestamp"),
+        row=32,
+    ),
     Case(
         "B16",
         "gzip named csv",

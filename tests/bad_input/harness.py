@@ -16,7 +16,7 @@ import pandas as pd
 
 from rnnforecast.cli.main import main
 from rnnforecast.config import Settings
-from rnnforecast.data.reading import read_series
+from rnnforecast.data.read import read_series
 from rnnforecast.errors import ExitCode
 
 Outcome = Literal["accepted", "repaired", "refused"]
@@ -136,11 +136,11 @@ def _check_outcome(case: Case, ended: Ended) -> None:
     assert ended.code == wanted, f"exit {ended.code}, not {int(wanted)}: {ended.err or ended.out}"
     severities = {finding["severity"] for finding in ended.findings}
     if case.outcome == "repaired":
-        assert "repair" in severities, f"nothing was repaired: {ended.findings}"
-        counts = [finding["count"] for finding in ended.findings if finding["severity"] == "repair"]
+        assert "warning" in severities, f"nothing was repaired: {ended.findings}"
+        counts = [finding["count"] for finding in ended.findings if finding["severity"] == "warning"]
         assert min(counts) > 0, f"a repair is not counted: {ended.findings}"
     if case.outcome == "accepted":
-        assert "repair" not in severities, f"a repair was made: {ended.findings}"
+        assert "warning" not in severities, f"a repair was made: {ended.findings}"
     text = ended.text.casefold()
     lacking = [word for word in case.says if word.casefold() not in text]
     assert lacking == [], f"not said: {lacking}\nbut: {ended.text}"

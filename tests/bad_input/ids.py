@@ -44,7 +44,7 @@ def parquet_panel(ids: Sequence[str]) -> Make:
 
 
 IDS = {"id": ("shop",)}
-COUNT = {"n_series": len(ODD), "id": ["shop"]}
+COUNT = {"num_series": len(ODD), "id": ["shop"]}
 
 CASES: tuple[Case, ...] = (
     Case("B85", "ids that look like nothing", text_file(panel(ODD)), "accepted", flags=IDS, reads=COUNT),
@@ -69,10 +69,12 @@ CASES: tuple[Case, ...] = (
         flags=IDS,
         says=("5 ids", "stay apart"),
         column="shop",
-        reads={"n_series": 6},
+        reads={"num_series": 6},
     ),
-    Case("B88", "hostile ids", text_file(panel(HOSTILE)), "accepted", flags=IDS, reads={"n_series": len(HOSTILE)}),
-    Case("B88", "an id with a line end", text_file(panel(["a\nb", "c"])), "accepted", flags=IDS, reads={"n_series": 2}),
+    Case("B88", "hostile ids", text_file(panel(HOSTILE)), "accepted", flags=IDS, reads={"num_series": len(HOSTILE)}),
+    Case(
+        "B88", "an id with a line end", text_file(panel(["a\nb", "c"])), "accepted", flags=IDS, reads={"num_series": 2}
+    ),
     Case("B88", "an id with nul", text_file(panel(["a\0b", "c"])), "refused", says=("NUL byte", "row 2"), flags=IDS),
     Case(
         "B88",
@@ -89,6 +91,6 @@ CASES: tuple[Case, ...] = (
         text_file(panel(["=1+1", "+1", "-1", "@a"])),
         "accepted",
         flags=IDS,
-        reads={"n_series": 4},
+        reads={"num_series": 4},
     ),
 )

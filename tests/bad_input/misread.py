@@ -1,4 +1,4 @@
-"""Files that a careless reader takes for something else without a word: stamps read as file order, months as ids."""
+"""Files that a careless reader takes for something else without a word: timestamps read as file order, months as ids."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import gzip
 import pandas as pd
 
 from tests.bad_input.harness import Case, text_file
-from tests.bad_input.stamp_texts import DAYS, NUM_ROWS, SECONDS, VALUES, edited, rows, steps, written
+from tests.bad_input.timestamp_texts import DAYS, NUM_ROWS, SECONDS, VALUES, edited, rows, steps, written
 
 ENGLISH = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 #: Year and ISO week of weeks that pass a year of 53.
-WEEKS = [stamp.isocalendar() for stamp in pd.date_range("2020-06-01", periods=NUM_ROWS, freq="7D")]
+WEEKS = [timestamp.isocalendar() for timestamp in pd.date_range("2020-06-01", periods=NUM_ROWS, freq="7D")]
 HOURS = steps("2024-10-26T22:00", "h").tz_localize("UTC").tz_convert("Europe/Berlin")
 WIDE = "shop," + ",".join(DAYS[:6]) + "\n" + "".join(f"{name},1,2,3,4,5,6\n" for name in "abc")
 
@@ -50,11 +50,11 @@ UNREAD: tuple[Case, ...] = (
     Case(
         "B46",
         "zones by their letters",
-        text_file(rows([f"{stamp:%Y-%m-%d %H:%M %Z}" for stamp in HOURS])),
+        text_file(rows([f"{timestamp:%Y-%m-%d %H:%M %Z}" for timestamp in HOURS])),
         "refused",
         says=("`2024-10-27 00:00 CEST`", "zones by their offset, as +01:00"),
         column="time",
-        fix=text_file(rows([stamp.isoformat() for stamp in HOURS])),
+        fix=text_file(rows([timestamp.isoformat() for timestamp in HOURS])),
         fixed_values=VALUES,
     ),
     Case(
@@ -70,10 +70,10 @@ UNREAD: tuple[Case, ...] = (
     ),
     Case(
         "B52",
-        "all that is wrong with a column of stamps at once",
+        "all that is wrong with a column of timestamps at once",
         text_file(rows([{3: "2024-02-30", 8: "", 11: "soon"}.get(row, day) for row, day in enumerate(DAYS)])),
         "refused",
-        says=("row 10: no stamp", "`2024-02-30` is not a date", "`soon` is not a date"),
+        says=("row 10: missing timestamp", "`2024-02-30` is not a date", "`soon` is not a date"),
         row=13,
         column="time",
         fix=edited(lambda text: text.replace("2024-02-30", "2024-01-23").replace("\n,8", "\n2024-01-28,8").replace(
@@ -85,10 +85,10 @@ UNREAD: tuple[Case, ...] = (
 PARTS: tuple[Case, ...] = (
     Case("B45", "year and quarter by its letter",
          text_file(rows([f"{1990 + row // 4},Q{row % 4 + 1}" for row in range(NUM_ROWS)], names="Year,Quarter,y")),
-         "accepted", reads={"time": "Year+Quarter", "freq": "QS-JAN", "n_series": 1}, values=VALUES),
+         "accepted", reads={"time": "Year+Quarter", "freq": "QS-JAN", "num_series": 1}, values=VALUES),
     Case("B45", "year and month by its name",
          text_file(rows([f"{1990 + row // 12},{ENGLISH[row % 12]}" for row in range(NUM_ROWS)], names="Year,Month,y")),
-         "accepted", reads={"time": "Year+Month", "freq": "MS", "n_series": 1}, values=VALUES),
+         "accepted", reads={"time": "Year+Month", "freq": "MS", "num_series": 1}, values=VALUES),
     Case("B45", "year and week", text_file(rows([f"{year},{week}" for year, week, _ in WEEKS], names="year,week,y")),
          "accepted", says=("read as ISO weeks",), reads={"time": "year+week", "freq": "W-MON"}, values=VALUES),
     Case(
@@ -96,7 +96,7 @@ PARTS: tuple[Case, ...] = (
         "a week that its year lacks",
         text_file(rows([f"2021,{week}" for week in range(20, 54)], names="year,week,y")),
         "refused",
-        says=("`53` is no ISO week of its year",),
+        says=("`53` is not an ISO week of its year",),
         row=35,
         column="week",
         fix=edited(lambda text: text.replace("2021,53", "2022,1")),
@@ -138,17 +138,17 @@ PACKED: tuple[Case, ...] = (
     *(
         Case("B16", f"{words} named csv", text_file(magic + b"abc\n" * 9), "refused", says=(words, "export"))
         for words, magic in (("an LZ4 file", b"\x04\x22\x4d\x18"), ("a RAR archive", b"Rar!\x1a\x07\x01"),
-                             ("packed by `compress`", b"\x1f\x9d\x90"))
+                             ("compressed with `compress`", b"\x1f\x9d\x90"))
     ),
 )  # fmt: skip
 
 LAYOUTS: tuple[Case, ...] = (
     Case(
         "B12",
-        "stamps side by side in the header",
+        "timestamps side by side in the header",
         text_file(WIDE),
         "refused",
-        says=("the table is wide: 6 columns are named after stamps", "melt", "--target '2024-01-25'"),
+        says=("the table is wide: 6 columns are named after timestamps", "melt", "--target '2024-01-25'"),
         column=DAYS[0],
         fix={"target": (DAYS[5],)},
     ),

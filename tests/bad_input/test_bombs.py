@@ -4,13 +4,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from rnnforecast.config import DataSettings
-from rnnforecast.data import bombs
-from rnnforecast.data.reading import read_series
+from rnnforecast.data.read import read_series
+from rnnforecast.data.tables import parquet_limits as limits
+from rnnforecast.data.tables.table import read_table
 from rnnforecast.errors import ExitCode
 from tests.bad_input.harness import inspect
 from tests.bad_input.parquet_files import PLAIN, VALUES
@@ -40,7 +41,7 @@ def test_b20_a_text_of_a_dictionary_longer_than_any_cell_is_refused_where_its_co
     assert path.stat().st_size < 3_000
     ended = inspect([path], {"id": ("shop",)})
     assert ended.code == ExitCode.DATA
-    assert "column `shop` holds a text of 293KiB, more than 128KiB" in ended.text
+    assert "column `shop` contains a text of 293KiB, more than 128KiB" in ended.text
     assert ended.findings[0]["column"] == "shop"
     assert inspect([path], {"id": ("shop",), "max_bytes": "1GiB"}).code == 0
 
@@ -53,7 +54,7 @@ def test_b20_pages_that_unpack_to_far_more_than_they_are_in_the_file_are_refused
     monkeypatch.setattr(pq.ParquetFile, "iter_batches", _never_with("shop", pq.ParquetFile.iter_batches))
     ended = inspect([path], {"id": ("shop",)})
     assert ended.code == ExitCode.DATA
-    assert "column `shop` holds 86MiB" in ended.text
+    assert "column `shop` contains 86MiB" in ended.text
     assert "looks like a bomb" in ended.text
     assert "--max-bytes" in ended.text
 
@@ -105,54 +106,53 @@ def test_b20_a_column_that_its_headers_do_not_bound_is_tried_in_a_child_process_
         tried.append(columns)
         return "it ended with signal 9"
 
-    monkeypatch.setattr(bombs, "survives", refuses)
-    monkeypatch.setattr(bombs, "BATCH_BYTES", 1_000) if is_known else _hide_pages(monkeypatch)
+    monkeypatch.setattr(limits, "probe_in_subprocess", refuses)
+    monkeypatch.setattr(limits, "_PREFIX_BYTES", 1_000) if is_known else _hide_pages(monkeypatch)
     ended = inspect([path], {"id": ("shop",), "target": ("y",)})
     assert ended.code == ExitCode.DATA
     assert ["shop"] in tried
-    assert "cannot be read: it ended with signal 9" in ended.text
+    assert "data that cannot be read: it ended with signal 9" in ended.text
 
 
 def _hide_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rnnforecast.data.pages._headers", lambda *_: iter([{}]))
+    monkeypatch.setattr("rnnforecast.data.tables.parquet_pages._headers", lambda *_: iter([{}]))
 
 
-def test_b20_a_column_that_a_child_process_survives_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_b20_a_column_that_a_child_process_can_read_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = _write(tmp_path, {})
     _hide_pages(monkeypatch)
     tried: list[str] = []
 
-    def survives_all(payload: bytes, columns: list[str], *, memory: int) -> None:
+    def can_read_all(payload: bytes, columns: list[str], *, memory: int) -> None:
         assert memory < 2**33, len(payload)
         tried.extend(columns)
 
-    monkeypatch.setattr(bombs, "survives", survives_all)
+    monkeypatch.setattr(limits, "probe_in_subprocess", can_read_all)
     assert read_series([path]).series.values.tolist() == VALUES
     assert sorted(tried) == ["date", "y"]
 
 
-def test_b20_long_texts_are_read_in_small_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = _write(tmp_path, {"shop": _one_text("0" * 1_000)})
-    sizes: list[int] = []
-    read = pq.ParquetFile.iter_batches
-
-    def iter_batches(file, *args, **options):  # type: ignore[no-untyped-def]
-        sizes.append(options["batch_size"])
-        return read(file, *args, **options)
-
-    monkeypatch.setattr(pq.ParquetFile, "iter_batches", iter_batches)
-    monkeypatch.setattr("rnnforecast.data.parquet.BATCH_BYTES", 5_000)
-    series = read_series([path], DataSettings(id=("shop",))).series
-    assert series.values.tolist() == VALUES
-    assert sizes[-1] == 4
+def test_b20_a_long_text_of_a_dictionary_takes_memory_once_and_not_in_each_row(tmp_path: Path) -> None:
+    texts = pa.DictionaryArray.from_arrays(pa.array([0] * 30_000, pa.int32()), pa.array(["0" * 100_000]))
+    columns = {"shop": texts, "y": pa.array(np.arange(30_000.0)), "date": pa.array(range(30_000))}
+    path = _write(tmp_path, columns, dictionary_pagesize_limit=2**30)
+    usual = pa.default_memory_pool()
+    counted = pa.proxy_memory_pool(usual)
+    pa.set_memory_pool(counted)
+    try:
+        found = read_table(str(path)).read(text=["shop"], numeric=["y"])
+    finally:
+        pa.set_memory_pool(usual)
+    assert found["shop"].cat.categories.tolist() == ["0" * 100_000]
+    assert 0 < counted.max_memory() < 2**26  # 3 GB where each row had its own text
 
 
 _LIMITED = """
 import resource, sys
 from pathlib import Path
 resource.setrlimit(resource.RLIMIT_AS, (2**33, 2**33))
-from rnnforecast.data.probe import survives
-print(survives(Path(sys.argv[1]).read_bytes(), ["y"], memory=2**34))
+from rnnforecast.data.tables.parquet_limits import probe_in_subprocess
+print(probe_in_subprocess(Path(sys.argv[1]).read_bytes(), ["y"], memory=2**34))
 """
 
 

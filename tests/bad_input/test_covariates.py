@@ -61,11 +61,16 @@ def messages(ended: Ended, severity: str) -> list[str]:
     return [one["message"] for one in ended.document["findings"] if one["severity"] == severity]
 
 
-def test_b93_what_is_not_known_for_the_horizon_is_refused_with_column_ids_and_first_stamp() -> None:
+def test_b93_what_is_not_known_for_the_horizon_is_refused_with_column_ids_and_first_timestamp() -> None:
     assert trained().code == 0
     ended = predict("--data", panel("short.csv", ahead=1))
     assert ended.code == ExitCode.DATA
-    for words in ("`promo`, `sky`", "`a`, `b`", f"the first missing stamp is {DAYS[NUM_DAYS + 1]}", "--future-data"):
+    for words in (
+        "`promo`, `sky`",
+        "`a`, `b`",
+        f"the first missing timestamp is {DAYS[NUM_DAYS + 1]}",
+        "--future-data",
+    ):
         assert words in ended.err
     fixed = predict("--data", "short.csv", "--future-data", plan("plan.csv", DAYS[NUM_DAYS + 1 : NUM_DAYS + 2]))
     assert (fixed.code, len(fixed.document["rows"])) == (0, 4)
@@ -112,7 +117,7 @@ def test_b95_extra_rows_of_a_plan_are_counted_and_not_used() -> None:
     plain = predict("--future-data", plan("plan.csv", wanted))
     more = predict("--future-data", plan("more.csv", [*DAYS[NUM_DAYS - 3 : NUM_DAYS], *wanted], shops=("a", "b", "z")))
     assert plain.document["rows"] == more.document["rows"]
-    assert messages(plain, "repair") == []
+    assert messages(plain, "warning") == []
     found = [one for one in more.document["findings"] if one["code"] == "W_COVARIATE_EXTRA"]
     assert [one["count"] for one in found] == [11]
 
@@ -122,7 +127,7 @@ def test_b96_an_extra_column_is_counted_and_not_used() -> None:
     frame = pd.read_csv(panel("same.csv"), dtype=str, keep_default_na=False)
     frame.assign(mood="x").to_csv("wide.csv", index=False)
     wide = predict("--data", "wide.csv")
-    assert messages(wide, "repair") == ["1 column was not there when panel@1 was trained and not used: `mood`"]
+    assert messages(wide, "warning") == ["1 column was not there when panel@1 was trained and not used: `mood`"]
     assert wide.document["rows"] == predict("--data", "same.csv").document["rows"]
 
 
@@ -182,14 +187,14 @@ def test_b97_rows_of_another_frequency_are_refused_with_both_and_resampled_when_
     assert fixed.document["rows"][0][1] == predict("--data", "daily.csv").document["rows"][0][1]
 
 
-def test_b97_stamps_without_a_zone_are_refused_where_the_model_has_one() -> None:
+def test_b97_timestamps_without_a_zone_are_refused_where_the_model_has_one() -> None:
     plain = "\n".join(f"{DAYS[n // 24]}T{n % 24:02d}:00:00,{n % 7}" for n in range(60))
     Path("zoned.csv").write_text("date,y\n" + plain.replace(":00:00,", ":00:00Z,") + "\n")
     Path("plain.csv").write_text("date,y\n" + plain + "\n")
     assert run("train", "zoned.csv", *FAST, "--name", "panel").code == 0
     ended = predict("--data", "plain.csv")
     assert ended.code == ExitCode.DATA
-    assert "are without a zone, the model panel@1 was trained on stamps in UTC" in ended.err
+    assert "are without a zone, the model panel@1 was trained on timestamps in UTC" in ended.err
 
 
 def test_b101_a_static_word_that_changes_is_refused_with_ids_and_rows() -> None:

@@ -13,15 +13,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from rnnforecast.config import DataSettings
-from rnnforecast.data import opening, parquet
-from rnnforecast.data.reading import read_series
+from rnnforecast.data.files import local as opening
+from rnnforecast.data.read import read_series
+from rnnforecast.data.tables import parquet_reader as parquet
 from rnnforecast.errors import DataError, ExitCode, InputError
 from tests.bad_input.files import ROWS, VALUES
 from tests.bad_input.harness import inspect, with_stdin
 
 
 def _repeated(folder: Path, num_rows: int) -> Path:
-    """Write one value and one stamp so often that few bytes announce many rows."""
+    """Write one value and one timestamp so often that few bytes announce many rows."""
     path = folder / "rows.parquet"
     table = pa.table({"y": pa.DictionaryArray.from_arrays(pa.array(np.zeros(num_rows, np.int8)), pa.array([1.0]))})
     pq.write_table(table, path, row_group_size=num_rows, compression="zstd")
@@ -46,23 +47,30 @@ def test_b20_a_file_that_promises_far_more_than_its_size_is_tried_in_a_child_of_
     path = _repeated(tmp_path, 3_000_000)
     tried: list[int] = []
 
-    def survives(payload: bytes, columns: list[str], *, memory: int) -> str | None:
+    def refuses(payload: bytes, columns: list[str], *, memory: int) -> str | None:
         tried.append(memory)
         return f"it asks for {len(payload)} bytes times too many for {columns}"
 
-    monkeypatch.setattr(parquet, "survives", survives)
+    monkeypatch.setattr(parquet, "probe_in_subprocess", refuses)
     ended = inspect([path], {})
     assert (ended.code, len(tried)) == (ExitCode.DATA, 1)
     assert "damaged Parquet file: it asks for" in ended.text
 
 
+def test_b20_rows_that_unpack_to_more_than_the_named_cap_are_rejected_before_they_are_read(tmp_path: Path) -> None:
+    path = _repeated(tmp_path, 1_000_000)
+    ended = inspect([path], {"max_bytes": "1MiB"})
+    assert ended.code == ExitCode.DATA
+    assert "holds more than 1MiB (8MiB so far or announced)" in ended.text
+
+
 def test_b20_a_child_that_runs_out_of_memory_is_a_refusal_not_an_end(tmp_path: Path) -> None:
-    from rnnforecast.data.probe import survives
+    from rnnforecast.data.tables.parquet_limits import probe_in_subprocess
 
     payload = _repeated(tmp_path, 1_000_000).read_bytes()
-    assert survives(payload, ["y"], memory=2**26) is not None
-    assert survives(payload, ["y"], memory=2**33) is None
-    assert survives(b"no parquet", ["y"], memory=2**33) is not None
+    assert probe_in_subprocess(payload, ["y"], memory=2**26) is not None
+    assert probe_in_subprocess(payload, ["y"], memory=2**33) is None
+    assert probe_in_subprocess(b"no parquet", ["y"], memory=2**33) is not None
 
 
 @pytest.mark.parametrize("announced", [-19, -1, 29, 31])
@@ -112,7 +120,7 @@ def test_b17_a_zip_with_any_byte_changed_or_lost_is_read_or_refused_never_worse(
 
 def test_b27_standard_input_is_read_and_kept_below_the_cap() -> None:
     ended = with_stdin(ROWS.encode(), lambda: inspect([Path("-")], {}))
-    assert ended.document["assumptions"]["n_rows"] == 30
+    assert ended.document["assumptions"]["num_rows"] == 30
     refused = with_stdin(ROWS.encode() * 100, lambda: inspect([Path("-")], {"max_bytes": "1KB"}))
     assert refused.code == ExitCode.DATA
     assert "standard input holds more than 1000B" in refused.text
@@ -194,7 +202,7 @@ def test_b32_a_sample_is_the_last_rows_of_a_file(kind: str, tmp_path: Path) -> N
     frame.to_csv(path, index=False) if kind == "csv" else frame.to_parquet(path, index=False, row_group_size=30)
     read = read_series([path], DataSettings(sample=25))
     assert read.series.values.tolist() == list(range(75, 100))
-    assert "the 75 before them are left out" in read.findings[0].message
+    assert "the 75 rows before them are left out" in read.findings[0].message
 
 
 def test_b33_very_many_series_are_arrays_not_objects(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 
 from rnnforecast.cli.main import main
-from rnnforecast.data.reading import read_series
+from rnnforecast.data.read import read_series
 from rnnforecast.errors import ExitCode
 from tests.bad_input.ids import HOSTILE, ODD
 
@@ -86,7 +86,7 @@ def test_b62_one_series_without_values_is_refused_and_the_rest_is_done(tmp_path:
     ended = train(write(tmp_path / "panel.csv", rows))
     assert ended.code == ExitCode.PARTIAL
     assert "`empty`" in ended.err
-    assert ended.document["assumptions"]["n_series"] == 2
+    assert ended.document["assumptions"]["num_series"] == 2
 
 
 def test_b64_constant_series_have_flat_finite_forecasts(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_b66_a_series_that_is_too_short_is_refused_by_name_and_taken_when_asked(
     assert ended.code == ExitCode.PARTIAL
     assert "1 series is too short and left out, 4 rows are needed: `brief` (2)" in ended.err
     padded = train(path, "--short", "pad")
-    assert (padded.code, padded.document["assumptions"]["n_series"]) == (0, 2)
+    assert (padded.code, padded.document["assumptions"]["num_series"]) == (0, 2)
 
 
 def test_b67_values_of_any_size_are_forecast_finitely_or_refused(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_b69_forecasts_of_counts_end_at_zero_where_that_was_asked_for_and_are_co
     asked = run("predict", "panel", "--nonneg", "--format", "json")
     assert _lowest(asked) == 0
     found = [one for one in asked.document["findings"] if one["code"] == "W_FORECAST_NEGATIVE"]
-    assert [(one["severity"], one["count"] > 0) for one in found] == [("repair", True)]
+    assert [(one["severity"], one["count"] > 0) for one in found] == [("warning", True)]
     assert train(path, "--nonneg").code == 0
     assert run("predict", "panel@2", "--format", "json").document["rows"] == asked.document["rows"]
 
@@ -270,7 +270,7 @@ def test_b102_the_same_rows_give_the_same_bytes_however_they_come(
 def test_b102_any_size_of_blocks_reads_the_same_series(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / "plain.csv", rows_of(["b", "a", "c"]))
     whole = read_series([path]).series.digest()
-    monkeypatch.setattr("rnnforecast.data.delimited._BLOCK_BYTES", 64)
+    monkeypatch.setattr("rnnforecast.data.tables.csv_reader._BLOCK_BYTES", 64)
     assert read_series([path]).series.digest() == whole
 
 

@@ -31,8 +31,8 @@ ASSUMPTIONS: dict[str, JSONValue] = {
     "freq": "B",
     "season_length": 5,
     "horizon": 10,
-    "n_series": 1,
-    "n_rows": 1258,
+    "num_series": 1,
+    "num_rows": 1258,
 }
 REASONS = {
     "time": "the only column of dates, `--time` overrides",
@@ -42,8 +42,7 @@ REASONS = {
     "horizon": "two weeks of B, `--horizon` overrides",
 }
 FINDING = Finding(
-    "F_GAPS",
-    "repair",
+    "W_GAPS",
     "36 business days are missing and were masked",
     file="prices.csv",
     rows=(14, 31),
@@ -131,7 +130,7 @@ def blend_result() -> TrainResult:
         "from scratch 38 %, fitted further 41 %, as it is 9 %, theta 12 %: held-out loss 0.412, alone from scratch "
         "0.431, fitted further 0.42, as it is 0.455, theta 0.44 (--theta-share)"
     )
-    start = "1,258 observed steps teach the pre-trained network and others from scratch (--from)"
+    start = "1,258 observed steps teach the pretrained network and others from scratch (--from)"
     plain = train_result()
     return replace(plain, metrics={**plain.metrics, **rows}, reasons={**REASONS, "from": start, "theta_share": shares})
 
@@ -195,7 +194,7 @@ def evaluate_result() -> EvaluateResult:
     rows = [("network", 0.9), ("naive", 1.2)]
     return EvaluateResult(
         model="prices@1",
-        assumptions={**ASSUMPTIONS, "n_series": 2},
+        assumptions={**ASSUMPTIONS, "num_series": 2},
         findings=(),
         num_windows=2,
         window_step=10,
@@ -257,7 +256,7 @@ def models_result(action: str = "list") -> ModelsResult:
         "created": "2025-01-02T03:04:05.000000+00:00",
         "freq": "B",
         "horizon": 10,
-        "n_series": 1,
+        "num_series": 1,
         "target": ["close"],
         "mase": 0.934,
         "outcome": "win",
@@ -311,7 +310,7 @@ def doctor_result(*, ok: bool = True) -> DoctorResult:
 def batch_result(*, signal: int | None = None) -> BatchResult:
     """Return a run with every kind of ending; names are hostile, as users' names may be."""
     state = ".rnnforecast/batch/nightly-1a2b3c4d"
-    failure = JobError("E_TIME_DUPLICATE", "rows 3, 4 of shops.csv have one stamp", "drop one of them")
+    failure = JobError("E_TIME_DUPLICATE", "rows 3, 4 of shops.csv have one timestamp", "drop one of them")
     jobs = [
         JobResult(
             "shops",
@@ -324,7 +323,7 @@ def batch_result(*, signal: int | None = None) -> BatchResult:
             verdict="win",
             output="/srv/out/shops.csv",
             num_rows=2_800,
-            repairs=2,
+            num_warnings=2,
             notes=("model shops@3",),
             digests={"settings": "00", "data": "01", "model": "02", "output": "03"},
         ),
@@ -333,12 +332,12 @@ def batch_result(*, signal: int | None = None) -> BatchResult:
             "unchanged",
             0,
             seconds=0.01,
-            reason="nothing has changed since 2024-03-01 03:17 UTC",
+            reason="unchanged since 2024-03-01 03:17 UTC",
             model="a name that is rather long for one column of a table@12",
             num_rows=14,
         ),
         JobResult(
-            "broken", "failed", 13, seconds=0.4, error=failure, log=f"{state}/logs/r1/broken.log", alarm="ended well"
+            "broken", "failed", 13, seconds=0.4, error=failure, log=f"{state}/logs/r1/broken.log", alarm="succeeded"
         ),
     ]
     if signal is not None:
@@ -360,10 +359,23 @@ def batch_result(*, signal: int | None = None) -> BatchResult:
 
 def batch_plan() -> BatchPlan:
     """Return a checked jobs file."""
-    shared = {"data": ["/srv/shops/*.csv"], "n_files": 12, "output": "/srv/out/shops.csv", "settings": {"horizon": 14}}
+    shared = {
+        "data": ["/srv/shops/*.csv"],
+        "num_files": 12,
+        "output": "/srv/out/shops.csv",
+        "settings": {"horizon": 14},
+    }
     jobs = (
         {"job": "shops", "model": None, "retrain": "every 7d", **shared},
-        {"job": "again", **shared, "data": [], "n_files": 0, "model": "shops", "retrain": None, "output": "/tmp/x.csv"},
+        {
+            "job": "again",
+            **shared,
+            "data": [],
+            "num_files": 0,
+            "model": "shops",
+            "retrain": None,
+            "output": "/tmp/x.csv",
+        },
         {"job": "weekly", **shared, "model": None, "retrain": "on new data of 30 steps", "output": None},
     )
     return BatchPlan("/srv/nightly.toml", "/srv/.rnnforecast", jobs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rnnforecast.workflows.scores import ScoreResult
+from rnnforecast.workflows.monitoring.score_result import ScoreResult
 from tests.cli.examples import FINDING, scores, verdict
 
 
@@ -37,7 +37,8 @@ def score_result(*, alarms: tuple[str, ...] = (), empty: bool = False) -> ScoreR
         for lead in range(1, 11)
     ]
     message = (
-        "`seasonal-naive` stands in for the networks of prices@2 now; `rnnforecast models promote prices@2` ends it"
+        "`seasonal-naive` is now served in place of the networks of prices@2; "
+        "`rnnforecast models promote prices@2` ends that"
     )
     action = {"policy": "serve-baseline", "model": "prices@2", "served": "seasonal-naive", "message": message}
     return ScoreResult(

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -33,7 +34,7 @@ def test_a_run_shows_one_line_a_job_and_ends_with_0(workplace: Path, run: RunCom
     assert "good@1" in shown.out
 
 
-def test_quiet_prints_nothing_while_all_is_well_and_all_of_it_otherwise(workplace: Path, run: RunCommand) -> None:
+def test_quiet_prints_nothing_on_success_and_everything_otherwise(workplace: Path, run: RunCommand) -> None:
     good = run("batch", _write(workplace, GOOD), "--quiet")
     assert (good.code, good.out, good.err) == (0, "", "")
     bad = run("batch", _write(workplace, GOOD + BAD), "--quiet")
@@ -49,16 +50,37 @@ def test_json_is_one_document_even_when_a_job_failed_and_quiet_was_asked_for(wor
     assert [job["status"] for job in document["jobs"]] == ["done", "failed"]
 
 
+def test_check_names_every_invalid_value_with_its_line(workplace: Path, run: RunCommand) -> None:
+    faults = {
+        "time_budget": "1x",
+        "timeout": "90",
+        "max_age": "2 months",
+        "freq": "foo",
+        "tz": "Nowhere/X",
+        "date_format": "%Q",
+        "resample": "zz",
+        "calendar": "XXXX",
+        "max_bytes": "much",
+    }
+    job = '[[job]]\nname = "a"\ndata = "good.csv"\n' + "".join(f'{key} = "{value}"\n' for key, value in faults.items())
+    shown = run("batch", _write(workplace, job), "--check")
+    assert shown.code == 2
+    for line, (key, value) in enumerate(faults.items(), start=4):
+        assert re.search(rf"line {line}: job `a`: .*{key}.*", shown.err), key
+        assert f"`{value}`" in shown.err
+    assert not (workplace / "a.csv").exists()
+
+
 def test_check_runs_nothing_and_writes_nothing(workplace: Path, run: RunCommand) -> None:
     name = _write(workplace, GOOD)
     before = sorted(workplace.rglob("*"))
     shown = run("batch", name, "--check")
     assert (shown.code, shown.err) == (0, "")
-    assert "1 job, no fault" in shown.out
+    assert "1 job, no errors" in shown.out
     assert sorted(workplace.rglob("*")) == before
 
 
-def test_check_names_every_fault_of_file_and_disk_and_ends_with_2(workplace: Path, run: RunCommand) -> None:
+def test_check_names_every_error_of_file_and_disk_and_exits_with_2(workplace: Path, run: RunCommand) -> None:
     (workplace / "folder").mkdir()
     jobs = [
         '[[job]]\nname = "data"\ndata = "no.csv"\noutput = "1.csv"\n',
@@ -83,7 +105,7 @@ def test_check_names_every_fault_of_file_and_disk_and_ends_with_2(workplace: Pat
         assert words in shown.err
 
 
-def test_check_names_the_faults_of_file_and_disk_together_and_none_twice(workplace: Path, run: RunCommand) -> None:
+def test_check_names_the_errors_of_file_and_disk_together_and_none_twice(workplace: Path, run: RunCommand) -> None:
     text = (
         '[[job]]\nname = "a"\ndata = "no.csv"\noutput = "a.xlsx"\n'
         '[[job]]\nname = "b"\nmodel = "god"\noutput = "no/b.csv"\nhorizon = 0\non_alarm = ["no-such-program-here"]\n'
@@ -95,15 +117,15 @@ def test_check_names_the_faults_of_file_and_disk_together_and_none_twice(workpla
     assert [key in line for key, line in zip(keys, lines, strict=True)] == [True] * 6
 
 
-def test_quiet_prints_a_warning_of_a_run_in_which_all_is_well(workplace: Path, run: RunCommand) -> None:
+def test_quiet_prints_the_warnings_of_a_successful_run(workplace: Path, run: RunCommand) -> None:
     text = GOOD + 'on_alarm = ["no-such-program-here"]\n'
     shown = run("batch", _write(workplace, text), "--quiet")
     assert shown.code == 0
-    assert "warning: the program `no-such-program-here` of `on_alarm` is not there" in shown.out
+    assert "warning: the program `no-such-program-here` of `on_alarm` does not exist" in shown.out
     assert (workplace / "a.csv").is_file()
 
 
-def test_more_faults_than_five_are_all_shown(workplace: Path, run: RunCommand) -> None:
+def test_more_than_five_errors_are_all_shown(workplace: Path, run: RunCommand) -> None:
     wrong = "".join(f"wrong{number} = 1\n" for number in range(9))
     shown = run("batch", _write(workplace, GOOD + wrong))
     assert shown.code == 2
@@ -160,7 +182,7 @@ def test_a_plan_and_units_as_csv_are_tables() -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
-def test_k04_a_signal_saves_what_is_done_and_leaves_no_process_and_no_temporary_file(
+def test_a_signal_keeps_finished_work_and_leaves_no_process_or_temporary_file(
     workplace: Path, number: int, code: int
 ) -> None:
     os.mkfifo(workplace / "pipe.csv")  # a reader of it waits until it is ended

@@ -25,9 +25,9 @@ Write = Callable[[Path], None]
 def _monthly(path: Path, *, columns: tuple[str, ...] = ("sales",), steps: bool = False) -> Path:
     lines = [",".join(("step" if steps else "month", *columns))]
     for row in range(72):
-        stamp = row + 5 if steps else f"{2015 + row // 12}-{row % 12 + 1:02d}-01"
+        timestamp = row + 5 if steps else f"{2015 + row // 12}-{row % 12 + 1:02d}-01"
         values = (100 + row + 20 * math.sin(row * math.pi / 6) + 7 * place for place in range(len(columns)))
-        lines.append(f"{stamp}," + ",".join(f"{value:.3f}" for value in values))
+        lines.append(f"{timestamp}," + ",".join(f"{value:.3f}" for value in values))
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 

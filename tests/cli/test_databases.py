@@ -46,7 +46,7 @@ def test_forecasts_go_into_a_table_and_a_second_run_changes_nothing(database: st
     assert first.code == 0, first.err
     assert json.loads(first.out)["output"] == f"{database}#f"
     stored = ask(database, 'SELECT model, date, cutoff, forecast, "q0.1", "q0.9", method FROM f ORDER BY date')
-    assert len(stored) == json.loads(first.out)["n_rows"] == 7
+    assert len(stored) == json.loads(first.out)["num_rows"] == 7
     assert {row[0] for row in stored} == {"good@1"}
     assert run(*words).code == 0
     assert ask(database, 'SELECT model, date, cutoff, forecast, "q0.1", "q0.9", method FROM f ORDER BY date') == stored
@@ -79,7 +79,7 @@ def test_a_model_of_a_query_reads_the_database_again(
 
 def test_inspect_and_fresh_rows_take_a_query(days: str, run: RunCommand) -> None:
     inspected = run("inspect", days, "--query", QUERY, "--format", "json")
-    assert json.loads(inspected.out)["assumptions"]["n_rows"] == 90
+    assert json.loads(inspected.out)["assumptions"]["num_rows"] == 90
     fresh = run("predict", "good", "--data", days, "--query", f"{QUERY} limit 80", "--format", "json")
     assert fresh.code == 0, fresh.err
     assert json.loads(fresh.out)["cutoffs"] == ["2024-03-20"]
@@ -119,7 +119,7 @@ def test_a_mistake_ends_with_its_code_and_a_hint(
 
 
 @pytest.mark.parametrize("as_json", [True, False])
-def test_s14_no_run_says_or_keeps_a_password(
+def test_no_run_says_or_keeps_a_password(
     as_json: bool, run: RunCommand, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(workplace))
@@ -141,7 +141,7 @@ def test_s14_no_run_says_or_keeps_a_password(
     assert _kept(workplace) == []
 
 
-def test_s14_a_model_trained_through_a_password_does_not_keep_it(
+def test_a_model_trained_through_a_password_does_not_keep_it(
     run: RunCommand, workplace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for url in new_database("postgresql", tmp_path):
@@ -161,7 +161,7 @@ def test_s14_a_model_trained_through_a_password_does_not_keep_it(
         assert ask(url, "SELECT count(*) FROM f") == [(7,)]
 
 
-def test_s14_a_query_with_a_password_is_kept_without_it_and_asked_for_again(
+def test_a_query_with_a_password_is_kept_without_it_and_asked_for_again(
     days: str, run: RunCommand, workplace: Path
 ) -> None:
     query = f"{QUERY} /* password={CANARY} */"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rnnforecast.cli.deadline import deadline
-from rnnforecast.data.source import open_source
+from rnnforecast.data.sources import open_source
 from rnnforecast.errors import ExitCode, ResourceError, UsageError
 from tests.cli.conftest import RunCommand
 
@@ -48,6 +48,6 @@ def test_work_of_any_kind_is_ended_when_the_time_is_over() -> None:
 
 
 @pytest.mark.parametrize("span", ["", "10", "soon", "0s", "-5m"])
-def test_what_is_no_span_of_time_is_refused(span: str) -> None:
-    with pytest.raises(UsageError, match="is no span of time"), deadline(span):
+def test_an_invalid_duration_is_rejected(span: str) -> None:
+    with pytest.raises(UsageError, match=f"invalid duration `{span}` for `--timeout`"), deadline(span):
         pass

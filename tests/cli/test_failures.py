@@ -13,7 +13,7 @@ import pytest
 
 import rnnforecast
 from rnnforecast import errors
-from rnnforecast.data.refusals import refusal
+from rnnforecast.data.errors import refusal
 from rnnforecast.errors import DataError, ExitCode, RnnForecastError
 from rnnforecast.findings import Finding
 from tests.cli.conftest import RunCommand
@@ -53,7 +53,7 @@ def test_a_refusal_ends_with_the_code_of_its_class(
 def test_the_first_five_findings_are_listed_and_all_are_counted(
     run: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    findings = [Finding("F", "refusal", f"problem {i}", file="x.csv", rows=(i,), column="y") for i in range(2, 10)]
+    findings = [Finding("E_F", f"problem {i}", file="x.csv", rows=(i,), column="y") for i in range(2, 10)]
     _fail_with(monkeypatch, DataError("8 values are text", findings=findings))
     lines = run("inspect", "x.csv").err.splitlines()
     assert lines[0] == "error: 8 values are text"
@@ -64,7 +64,7 @@ def test_the_first_five_findings_are_listed_and_all_are_counted(
 def test_a_single_finding_that_the_message_tells_is_not_told_twice(
     run: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _fail_with(monkeypatch, DataError("x.csv: row 3 is odd", findings=[Finding("F", "refusal", "row 3 is odd")]))
+    _fail_with(monkeypatch, DataError("x.csv: row 3 is odd", findings=[Finding("E_F", "row 3 is odd")]))
     assert run("inspect", "x.csv").err == "error: x.csv: row 3 is odd\n"
 
 
@@ -72,21 +72,21 @@ def test_beside_what_the_message_tells_only_other_findings_are_listed(
     run: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     findings = [
-        Finding("F", "refusal", "stamp occurs twice", "x.csv", (3,), "t", fix="name --id"),
-        Finding("N", "note", "stamps are held in UTC", "x.csv", column="t"),
-        Finding("G", "refusal", "ids are odd", "x.csv", column="id", fix="name --id"),
+        Finding("E_F", "timestamp occurs twice", "x.csv", (3,), "t", fix="name --id"),
+        Finding("N_N", "timestamps are held in UTC", "x.csv", column="t"),
+        Finding("E_G", "ids are odd", "x.csv", column="id", fix="name --id"),
     ]
-    _fail_with(monkeypatch, DataError("x.csv: stamp occurs twice", hint="name --id", findings=findings))
+    _fail_with(monkeypatch, DataError("x.csv: timestamp occurs twice", hint="name --id", findings=findings))
     assert run("inspect", "x.csv").err.splitlines() == [
-        "error: x.csv: stamp occurs twice",
-        "  x.csv, column t: stamps are held in UTC",
+        "error: x.csv: timestamp occurs twice",
+        "  x.csv, column t: timestamps are held in UTC",
         "  x.csv, column id: ids are odd",
         "hint: name --id",
     ]
 
 
 def test_problems_that_the_message_lists_are_not_listed_again(run: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
-    findings = [Finding("F", "refusal", f"problem {i}", "x.csv", (i,), "y", fix=f"fix {i}") for i in range(2, 10)]
+    findings = [Finding("E_F", f"problem {i}", "x.csv", (i,), "y", fix=f"fix {i}") for i in range(2, 10)]
     _fail_with(monkeypatch, refusal(findings))
     lines = run("inspect", "x.csv").err.splitlines()
     assert lines == [
@@ -100,7 +100,7 @@ def test_problems_that_the_message_lists_are_not_listed_again(run: RunCommand, m
 def test_a_problem_is_listed_without_the_places_and_the_fix_that_are_said_already(
     run: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    odd = Finding("F", "refusal", "column `y`, rows 7, 9: odd", "x.csv", (7, 9), "y", fix="mend it")
+    odd = Finding("E_F", "column `y`, rows 7, 9: odd", "x.csv", (7, 9), "y", fix="mend it")
     _fail_with(monkeypatch, DataError("x.csv is refused", hint="mend it", findings=[odd]))
     assert run("inspect", "x.csv").err == (
         "error: x.csv is refused\n  x.csv: column `y`, rows 7, 9: odd\nhint: mend it\n"
@@ -208,7 +208,7 @@ def test_an_interrupt_ends_with_130_and_no_traceback(run: RunCommand, monkeypatc
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_k04_a_signal_unwinds_the_stack_and_ends_with_a_code_of_its_own(
+def test_a_signal_unwinds_the_stack_and_ends_with_a_code_of_its_own(
     run: RunCommand, monkeypatch: pytest.MonkeyPatch, number: signal.Signals, code: int
 ) -> None:
     cleaned = []
@@ -228,7 +228,7 @@ def test_k04_a_signal_unwinds_the_stack_and_ends_with_a_code_of_its_own(
     assert signal.getsignal(number) is before
 
 
-def test_k04_a_run_that_nohup_started_goes_on_when_its_terminal_goes(
+def test_a_run_that_nohup_started_goes_on_when_its_terminal_goes(
     run: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def hung_up(*_: object) -> None:
@@ -252,7 +252,7 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
 
 
 def test_text_from_a_file_cannot_steer_the_terminal(run: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
-    finding = Finding("F", "refusal", "a\x1b[2Jb", column="bell\x07", file="right\u202eleft.csv")
+    finding = Finding("E_F", "a\x1b[2Jb", column="bell\x07", file="right\u202eleft.csv")
     _fail_with(monkeypatch, DataError("column `x\x1b]0;owned\x07` is text", findings=[finding]))
     ended = run("inspect", "x.csv")
     assert re.search(r"[\x00-\x09\x0b-\x1f\x7f\u202e]", ended.err) is None
@@ -278,7 +278,7 @@ def test_a_stdout_that_is_full_is_output_not_written(tmp_path: Path, format_: st
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
-def test_k44_a_stderr_that_is_full_changes_no_exit_code(tmp_path: Path) -> None:
+def test_a_stderr_that_is_full_changes_no_exit_code(tmp_path: Path) -> None:
     with open("/dev/full", "w") as full:
         command = [sys.executable, "-m", "rnnforecast", "models", "show", "prices", "--store", str(tmp_path)]
         done = subprocess.run(command, stderr=full, stdout=subprocess.PIPE, text=True, check=False)
@@ -286,7 +286,7 @@ def test_k44_a_stderr_that_is_full_changes_no_exit_code(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
-def test_k44_a_note_that_finds_no_room_on_stderr_does_not_end_the_run(workplace: Path) -> None:
+def test_a_note_that_finds_no_room_on_stderr_does_not_end_the_run(workplace: Path) -> None:
     with open("/dev/full", "w") as full:
         command = [sys.executable, "-m", "rnnforecast", "models", "promote", "good@1"]
         done = subprocess.run(command, stderr=full, stdout=subprocess.PIPE, text=True, check=False, cwd=workplace)

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from rnnforecast.cli.flags import DATA_FLAGS, ORIGIN_FLAGS, SETTINGS, Flag
 from rnnforecast.cli.help import EXIT_CODES
 from rnnforecast.errors import ExitCode
+from rnnforecast.options import DATA_OPTIONS, FORECAST_OPTIONS, PANELS, SETTINGS, WINDOW_OPTIONS, Option
 from tests.cli.conftest import RunCommand
 
 COMMANDS = [
@@ -47,37 +47,65 @@ def test_exit_codes_of_the_help_are_those_of_the_errors() -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "flags"),
-    [("train", SETTINGS), ("compare", SETTINGS), ("inspect", DATA_FLAGS), ("evaluate", ORIGIN_FLAGS)],
+    ("command", "options"),
+    [
+        ("train", tuple(SETTINGS.values())),
+        ("compare", tuple(SETTINGS.values())),
+        ("predict", FORECAST_OPTIONS),
+        ("inspect", DATA_OPTIONS),
+        ("evaluate", WINDOW_OPTIONS),
+    ],
 )
-def test_every_setting_stands_in_the_help(run: RunCommand, command: str, flags: tuple[Flag, ...]) -> None:
+def test_help_all_lists_every_setting(run: RunCommand, command: str, options: tuple[Option, ...]) -> None:
+    shown = run(command, "--help", "all").out
+    for option in options:
+        is_pair = option.kind is bool and option.opposite is None
+        assert (f"--[no-]{option.word} " if is_pair else f"--{option.word} ") in shown
+
+
+def _headings(text: str) -> list[str]:
+    return re.findall(r"^(\w[\w ]*)(?: \(.*\))?:$", text, flags=re.MULTILINE)
+
+
+def test_help_all_lists_the_panels_in_order(run: RunCommand) -> None:
+    assert _headings(run("train", "--help", "all").out) == [*PANELS, "Example", "Exit codes"]
+
+
+@pytest.mark.parametrize("command", ["train", "predict", "compare", "inspect"])
+def test_the_help_of_a_command_with_many_options_lists_the_common_ones_and_names_the_other_panels(
+    run: RunCommand, command: str
+) -> None:
     shown = run(command, "--help").out
-    for flag in flags:
-        word = flag.word
-        is_pair = flag.kind is bool and flag.opposite is None
-        assert (f"--[no-]{word} " if is_pair else f"--{word} ") in shown
+    assert len(re.findall(r"^  --", shown, flags=re.MULTILINE)) <= 18
+    assert all(word in shown for word in ("--time ", "--target ", "--format ", "--help, -h"))
+    assert "--epoch-unit" not in shown
+    assert _headings(shown)[-3:] == ["More options", "Example", "Exit codes"]
+    assert f"More options (rnnforecast {command} --help PANEL):" in shown
+    assert "  reading " in shown
 
 
-def test_flags_stand_under_their_panels_in_order(run: RunCommand) -> None:
-    headings = re.findall(r"^(\w[\w ]*):$", run("train", "--help").out, flags=re.MULTILINE)
-    assert headings == [
-        "Arguments",
-        "Data",
-        "Clock",
-        "Reading",
-        "Network",
-        "Training",
-        "Evaluation",
-        "Run",
-        "Output",
-        "Example",
-        "Exit codes",
-    ]
+def test_a_command_with_few_options_lists_them_all(run: RunCommand) -> None:
+    shown = run("evaluate", "--help").out
+    assert all(word in shown for word in ("--window-step", "--timeout", "--debug"))
+    assert "More options" not in shown
+
+
+@pytest.mark.parametrize("words", [("--help", "reading"), ("-h", "Reading"), ("prices.csv", "--help", "reading")])
+def test_help_with_a_panel_lists_that_panel_alone(run: RunCommand, words: tuple[str, ...]) -> None:
+    shown = run("train", *words)
+    assert (shown.code, shown.err) == (0, "")
+    assert _headings(shown.out) == ["Reading"]
+    assert "--missing-values " in shown.out
+    assert "--epoch-unit" not in shown.out
+
+
+def test_help_before_another_word_is_the_help_of_the_command(run: RunCommand) -> None:
+    assert run("train", "--help", "prices.csv").out == run("train", "--help").out
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_takes_format_quiet_and_debug(run: RunCommand, command: tuple[str, ...]) -> None:
-    shown = run(*command, "--help").out
+    shown = run(*command, "--help", "all").out
     assert all(flag in shown for flag in ("--format ", "--quiet ", "--debug "))
 
 
@@ -86,11 +114,12 @@ def test_no_line_of_a_help_is_wider_than_eighty_columns(
     run: RunCommand, command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    assert max(len(line) for line in run(*command, "--help").out.splitlines()) <= 80
+    for words in ([], ["all"]):
+        assert max(len(line) for line in run(*command, "--help", *words).out.splitlines()) <= 80
 
 
 def test_values_of_a_choice_are_never_broken_at_their_hyphens(run: RunCommand) -> None:
-    shown = run("train", "--help").out
+    shown = run("train", "--help", "all").out
     assert all(value in shown for value in ("many-to-many", "encoder-decoder", "serve-baseline", "W-SUN"))
 
 

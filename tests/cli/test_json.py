@@ -9,7 +9,7 @@ import pytest
 from rnnforecast.cli.failures import error_to_dict
 from rnnforecast.cli.render import Result
 from rnnforecast.errors import DataError
-from rnnforecast.workflows.results import plain, stamp_to_json
+from rnnforecast.json_values import plain, timestamp_to_json
 from tests.cli import examples
 from tests.cli.schemas import load_schemas, problems
 from tests.cli.score_examples import score_result
@@ -68,7 +68,7 @@ def test_integer_steps_stay_integers_in_rows_and_cutoffs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stamp", "freq", "text"),
+    ("timestamp", "freq", "text"),
     [
         (np.datetime64("2024-03-01", "us"), "D", "2024-03-01"),
         (np.datetime64("2024-03-01", "us"), "h", "2024-03-01T00:00:00"),
@@ -78,14 +78,14 @@ def test_integer_steps_stay_integers_in_rows_and_cutoffs() -> None:
         (np.int64(7), "step", 7),
     ],
 )
-def test_stamps_are_dates_on_long_calendars_and_date_times_on_short_ones(
-    stamp: object, freq: str, text: str | int | None
+def test_timestamps_are_dates_on_long_calendars_and_date_times_on_short_ones(
+    timestamp: object, freq: str, text: str | int | None
 ) -> None:
-    assert stamp_to_json(stamp, freq) == text
+    assert timestamp_to_json(timestamp, freq) == text
 
 
 def test_rows_written_to_a_file_are_null_in_the_document() -> None:
     document = examples.predict_result(output="forecasts.csv").to_dict()
     assert document["rows"] is None
     assert document["output"] == "forecasts.csv"
-    assert document["n_rows"] == 10
+    assert document["num_rows"] == 10

@@ -10,11 +10,11 @@ import pytest
 from rich.console import Console
 
 from rnnforecast.cli.render import render
+from rnnforecast.cli.render.backtest import blocks as judged_blocks
 from rnnforecast.cli.render.blocks import draw, duration, errors, number, numbers, plural
 from rnnforecast.cli.render.csv import write_csv
 from rnnforecast.cli.render.forecast import forecast_blocks
-from rnnforecast.cli.render.judged import blocks as judged_blocks
-from rnnforecast.cli.render.judgement import order_methods
+from rnnforecast.cli.render.metrics import order_methods
 from rnnforecast.cli.render.notices import write_notices
 from rnnforecast.cli.render.plot import plot, sparkline
 from rnnforecast.workflows.results import PredictResult
@@ -171,7 +171,7 @@ def test_notices_list_five_findings_count_the_rest_and_end_with_the_notes() -> N
     stream = io.StringIO()
     write_notices([examples.FINDING] * 7, notes=("the forecast is recursive",), stream=stream)
     lines = stream.getvalue().splitlines()
-    assert lines[0] == "repair: prices.csv: 36 business days are missing and were masked (`--freq D` keeps weekends)"
+    assert lines[0] == "warning: prices.csv: 36 business days are missing and were masked (`--freq D` keeps weekends)"
     assert lines[5:] == ["and 2 more findings, `rnnforecast inspect` lists all", "note: the forecast is recursive"]
 
 

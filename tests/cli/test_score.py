@@ -58,7 +58,7 @@ def test_no_ledger_keeps_nothing_and_score_says_so(run: RunCommand) -> None:
     assert json.loads(run("predict", "--no-ledger", "--format", "json").out)["ledger"] is None
     ended = run("score")
     assert ended.code == 12
-    assert "no issued forecast is kept in `.rnnforecast`" in ended.err
+    assert "no logged forecast in `.rnnforecast`" in ended.err
 
 
 def test_drift_ends_with_code_21_after_the_report(run: RunCommand, workplace: Path) -> None:
@@ -109,7 +109,7 @@ def test_the_policy_lets_the_naive_forecast_stand_in(run: RunCommand, workplace:
     _drift(workplace)
     ended = run("score", "--policy", "serve-baseline")
     assert ended.code == 21
-    assert "`seasonal-naive` stands in for the networks of good@1 now" in ended.out
+    assert "`seasonal-naive` is now served in place of the networks of good@1" in ended.out
     assert "serves seasonal-naive" in run("models", "list").out
     assert "served by seasonal-naive" in run("predict").out
     assert run("score").code == 0
@@ -125,7 +125,7 @@ def test_rows_that_are_too_old_end_with_code_22(run: RunCommand, words: tuple[st
     run("predict")
     ended = run(*words, "--max-age", "2d")
     assert (ended.code, ended.out) == (22, "")
-    assert "old; no more than `--max-age 2d` was asked for" in ended.err
+    assert "ago), older than `--max-age 2d`" in ended.err
     assert run(*words, "--max-age", "soon").code == 2
 
 

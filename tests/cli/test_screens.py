@@ -114,7 +114,7 @@ def test_control_characters_in_a_column_name_are_shown_as_escapes() -> None:
 
 
 def test_data_in_findings_is_shown_as_escapes_too() -> None:
-    finding = Finding("F", "note", "value \x1b[2J", column="a\nb", fix="[bold]x")
+    finding = Finding("E_F", "value \x1b[2J", column="a\nb", fix="[bold]x")
     result = examples.inspect_result()
     drawn = render(type(result)(**{**vars(result), "findings": (finding,)}), stream=Stream(), width=120)
     assert r"value \x1b[2J" in drawn

@@ -99,7 +99,7 @@ def test_list_names_a_pointer_that_nobody_can_read(run: RunCommand, store: Path)
     (store / "models" / "prices" / "active").write_text("?")
     ended = run("models", "list")
     assert ended.code == 0
-    assert "does not say which version is active" in ended.err
+    assert "the active version is unknown" in ended.err
     assert run("models", "show", "prices").code == 12
 
 
@@ -157,7 +157,7 @@ def test_doctor_ends_with_code_1_when_something_is_wrong(run: RunCommand, tmp_pa
     assert (ended.code, ended.out.startswith("Something is wrong")) == (1, True)
 
 
-def test_s24_a_sound_file_that_is_another_than_expected_is_refused_by_its_digest(run: RunCommand, store: Path) -> None:
+def test_a_sound_file_that_is_another_than_expected_is_refused_by_its_digest(run: RunCommand, store: Path) -> None:
     path = Registry(store).resolve("prices@1").path
     right = hashlib.sha256(path.read_bytes()).hexdigest()
     assert run("models", "verify", "prices@1", "--expect-digest", right.upper()).code == 0
@@ -172,7 +172,7 @@ def test_s24_a_sound_file_that_is_another_than_expected_is_refused_by_its_digest
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("prices@1", "--expect-digest", "abc"), "`abc` is no SHA-256 digest"),
+        (("prices@1", "--expect-digest", "abc"), "`abc` is not a SHA-256 digest"),
         (("--expect-digest", "0" * 64), "one digest was given for 2 models"),
     ],
 )

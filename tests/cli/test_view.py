@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 import typer
 
-from rnnforecast.cli.options import Format
 from rnnforecast.cli.render.progress import BarProgress
 from rnnforecast.cli.view import View
 from rnnforecast.findings import Finding
+from rnnforecast.options import Format
 from rnnforecast.progress import NoProgress
 from tests.cli import examples
 from tests.cli.test_screens import Stream
@@ -47,13 +47,13 @@ def test_what_is_no_news_is_no_table_of_a_quiet_run(quiet: bool, format: Format,
 
 def test_quiet_still_names_a_series_that_was_left_out() -> None:
     view, out, err = _view(quiet=True)
-    refused = Finding("E_SERIES_SHORT", "refusal", "series `b` is too short")
-    repaired = Finding("W_GAPS", "repair", "3 days are missing")
+    refused = Finding("E_SERIES_SHORT", "series `b` is too short")
+    repaired = Finding("W_GAPS", "3 days are missing")
     result = replace(examples.predict_result(output="forecasts.csv"), findings=(repaired, refused), notes=("a note",))
     with pytest.raises(typer.Exit) as ended:
         view.show(result, is_news=False)
     assert (ended.value.exit_code, out.getvalue()) == (3, "")
-    assert err.getvalue() == "refusal: series `b` is too short\n"
+    assert err.getvalue() == "error: series `b` is too short\n"
 
 
 def test_json_is_one_line_in_a_pipe_and_indented_on_a_terminal() -> None:

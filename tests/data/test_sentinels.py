@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from rnnforecast.data.numbers import note_sentinels
+from rnnforecast.data.values.numbers import note_sentinels
 from rnnforecast.findings import Finding
 
 NOISE = np.random.default_rng(1).uniform(2, 1500, 400).round()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rnnforecast.data.frequency import Frequency
+from rnnforecast.data.calendar.frequency import Frequency
 from rnnforecast.data.series import SeriesSet, first_observed
 
 NAN = float("nan")
@@ -89,12 +89,12 @@ def test_select_takes_series_in_the_order_asked_for() -> None:
     assert picked.future_covariates[:, 0].tolist() == [9, 10, 11, 0, 1, 2, 3, 4]
 
 
-def test_future_stamps_follow_the_last_row_of_each_series() -> None:
+def test_future_timestamps_follow_the_last_row_of_each_series() -> None:
     assert make([1, 2, 3], [4]).future_timestamps(2).tolist() == [[3, 4], [11, 12]]
     assert make([1, 2, 3], [4]).timestamps(0).tolist() == [0, 1, 2]
 
 
-def test_the_digest_changes_with_a_value_an_id_or_a_stamp() -> None:
+def test_the_digest_changes_with_a_value_an_id_or_a_timestamp() -> None:
     base = make([1, 2], [3]).digest()
     assert make([1, 2], [3]).digest() == base
     assert make([1, 2], [4]).digest() != base

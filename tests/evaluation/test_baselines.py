@@ -6,15 +6,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from rnnforecast.arrays import Float64Array
 from rnnforecast.errors import DataError, ResourceError, UsageError
 from rnnforecast.evaluation.baselines import (
     BASELINES,
     EXTRA_BASELINES,
     available_baselines,
     forecast_baseline,
-    normal_quantiles,
 )
-from tests.evaluation.toy import LEVELS, MEDIAN, FloatArray, make_series, windows_of
+from rnnforecast.evaluation.naive import normal_quantiles
+from tests.evaluation.toy import LEVELS, MEDIAN, make_series, windows_of
 
 NAN = float("nan")
 
@@ -27,7 +28,7 @@ def points(name: str, values: list[float], *, horizon: int, season_length: int =
     return medians
 
 
-def spreads(name: str, values: list[float], *, horizon: int, season_length: int = 1) -> FloatArray:
+def spreads(name: str, values: list[float], *, horizon: int, season_length: int = 1) -> Float64Array:
     """Return the standard deviation behind the quantiles after the last value: [H]."""
     series = make_series(values, season_length=season_length)
     level = 0.8413447460685429  # one standard deviation above the median

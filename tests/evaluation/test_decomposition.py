@@ -3,12 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from rnnforecast.arrays import Float64Array
 from rnnforecast.evaluation.decomposition import decompose, has_season
 from tests.evaluation.plain_theta import plain_season
-from tests.evaluation.toy import FloatArray
 
 
-def decomposed(run: FloatArray, *, season_length: int) -> tuple[FloatArray, bool]:
+def decomposed(run: Float64Array, *, season_length: int) -> tuple[Float64Array, bool]:
     """Return factors by position, the first step ahead first, and whether they multiply."""
     values = run[None]
     found = decompose(np.nan_to_num(values), ~np.isnan(values), season_length=season_length)

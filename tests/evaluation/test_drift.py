@@ -7,16 +7,14 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from rnnforecast.arrays import Float64Array
 from rnnforecast.evaluation.drift import (
     ALARM_UNITS,
     BET_LIMIT,
-    CUSUM_LIMIT,
     FALSE_ALARM_RATE,
     MIN_UNITS,
-    FloatArray,
     Watch,
     cusum,
-    first_alarm,
     foreign_range,
     foreign_scale,
     freshest,
@@ -28,8 +26,8 @@ from rnnforecast.evaluation.drift import (
     wealth,
 )
 
-Maker = Callable[[np.random.Generator], FloatArray]
-Test = Callable[[FloatArray], Watch]
+Maker = Callable[[np.random.Generator], Float64Array]
+Test = Callable[[Float64Array], Watch]
 NUM_MODELS = 60
 
 
@@ -43,7 +41,7 @@ def _hits(share: float, count: int) -> Maker:
     return lambda generator: (generator.random(count) < share).astype(float)
 
 
-def _chain(generator: np.random.Generator) -> FloatArray:
+def _chain(generator: np.random.Generator) -> Float64Array:
     steps = generator.normal(size=ALARM_UNITS + 20)
     for place in range(1, len(steps)):
         steps[place] += 0.3 * steps[place - 1]
@@ -174,9 +172,3 @@ def test_a_series_that_never_moved_has_a_range_too() -> None:
 def test_a_scale_is_foreign_at_ten_times_more_or_less(now: float, is_foreign: bool) -> None:
     assert foreign_scale(1.0, now) is is_foreign
     assert foreign_scale(float("nan"), now) is False
-
-
-def test_the_first_alarm_is_the_one_that_is_named() -> None:
-    quiet, loud = Watch("loss", "ok", 1, CUSUM_LIMIT, 50), Watch("naive", "alarm", 9, BET_LIMIT, 50, 3)
-    assert first_alarm([quiet, loud]) == loud
-    assert first_alarm([quiet]) is None

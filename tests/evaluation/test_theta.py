@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from rnnforecast.arrays import Float64Array
 from rnnforecast.data.windows import Windows
 from rnnforecast.evaluation import theta
 from rnnforecast.evaluation.baselines import (
@@ -15,15 +16,15 @@ from rnnforecast.evaluation.baselines import (
     available_baselines,
     forecast_baseline,
 )
-from rnnforecast.evaluation.theta import forecast_theta, look_back
+from rnnforecast.evaluation.theta import context_length, forecast_theta
 from tests.evaluation.plain_theta import plain_theta
-from tests.evaluation.toy import LEVELS, MEDIAN, FloatArray, make_series, windows_of
+from tests.evaluation.toy import LEVELS, MEDIAN, make_series, windows_of
 
 NAN = float("nan")
 ONE_SIGMA = (0.5, NormalDist().cdf(1.0))
 
 
-def padded(*runs: Sequence[float] | FloatArray) -> tuple[FloatArray, npt.NDArray[np.bool_]]:
+def padded(*runs: Sequence[float] | Float64Array) -> tuple[Float64Array, npt.NDArray[np.bool_]]:
     """Lay runs of any length out as windows that end together; NaN is missing."""
     longest = max(len(run) for run in runs)
     values = np.full((len(runs), longest), NAN)
@@ -32,7 +33,7 @@ def padded(*runs: Sequence[float] | FloatArray) -> tuple[FloatArray, npt.NDArray
     return values, ~np.isnan(values)
 
 
-def points(*runs: Sequence[float] | FloatArray, horizon: int, season_length: int = 1) -> FloatArray:
+def points(*runs: Sequence[float] | Float64Array, horizon: int, season_length: int = 1) -> Float64Array:
     """Return the point forecasts behind runs of values: [W, H]."""
     values, observed = padded(*runs)
     found = forecast_theta(
@@ -41,14 +42,14 @@ def points(*runs: Sequence[float] | FloatArray, horizon: int, season_length: int
     return np.asarray(found[..., 1])
 
 
-def spreads(run: Sequence[float] | FloatArray, *, horizon: int, season_length: int = 1) -> FloatArray:
+def spreads(run: Sequence[float] | Float64Array, *, horizon: int, season_length: int = 1) -> Float64Array:
     """Return the standard deviations behind one run of values: [H]."""
     values, observed = padded(run)
     found = forecast_theta(values, observed, horizon=horizon, season_length=season_length, quantile_levels=ONE_SIGMA)
     return np.asarray(found[0, :, 1] - found[0, :, 0])
 
 
-def seasonal_run(length: int, *, season_length: int, seed: int, level: float = 100.0) -> FloatArray:
+def seasonal_run(length: int, *, season_length: int, seed: int, level: float = 100.0) -> Float64Array:
     """Return a trend times a season times noise, all positive."""
     draw = np.random.default_rng(seed)
     place = np.arange(length)
@@ -57,7 +58,7 @@ def seasonal_run(length: int, *, season_length: int, seed: int, level: float = 1
     return np.asarray(level * walk * season * np.exp(0.03 * draw.normal(size=length)))
 
 
-def walk_run(length: int, *, seed: int, level: float = 500.0) -> FloatArray:
+def walk_run(length: int, *, seed: int, level: float = 500.0) -> Float64Array:
     """Return a local level with noise around it, all positive."""
     draw = np.random.default_rng(seed)
     return np.asarray(level + np.cumsum(2 * draw.normal(size=length)) + 4 * draw.normal(size=length))
@@ -249,15 +250,15 @@ def test_no_windows_have_no_forecasts() -> None:
     assert found.shape == (0, 3, len(LEVELS))
 
 
-def test_rows_before_the_look_back_do_not_matter() -> None:
-    kept = look_back(7)
+def test_rows_before_the_context_do_not_matter() -> None:
+    kept = context_length(7)
     run = walk_run(kept + 50, seed=1)
     changed = np.r_[np.full(50, 1e6), run[50:]]
     np.testing.assert_array_equal(points(run, horizon=3, season_length=7), points(changed, horizon=3, season_length=7))
 
 
 def test_six_long_seasons_are_looked_back_at_but_never_more_than_twenty_thousand_rows() -> None:
-    assert (look_back(1), look_back(1_440), look_back(100_000)) == (2_000, 8_640, 20_000)
+    assert (context_length(1), context_length(1_440), context_length(100_000)) == (2_000, 8_640, 20_000)
 
 
 def test_the_baseline_sees_no_row_at_or_after_a_cutoff() -> None:
@@ -284,8 +285,8 @@ def test_the_baseline_is_the_forecast_of_the_rows_before_each_cutoff() -> None:
         np.testing.assert_allclose(quantiles[:, MEDIAN], alone, rtol=1e-9)
 
 
-def test_a_series_that_ended_before_the_look_back_is_forecast_naively() -> None:
-    run = np.r_[3.0, 5.0, np.full(look_back(1), NAN)]
+def test_a_series_that_ended_before_the_context_is_forecast_naively() -> None:
+    run = np.r_[3.0, 5.0, np.full(context_length(1), NAN)]
     windows = windows_of((0, len(run)))
     theirs, naive = (
         forecast_baseline(name, make_series(run), windows, horizon=2, quantile_levels=LEVELS)

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-from rnnforecast.data.frequency import Frequency
+from rnnforecast.arrays import Float64Array
+from rnnforecast.data.calendar.frequency import Frequency
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.windows import Windows
-
-FloatArray = npt.NDArray[np.float64]
 
 LEVELS = (0.025, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.975)
 MEDIAN = LEVELS.index(0.5)
 
 
-def make_series(*runs: Sequence[float] | FloatArray, season_length: int = 1) -> SeriesSet:
+def make_series(*runs: Sequence[float] | Float64Array, season_length: int = 1) -> SeriesSet:
     """Lay out runs of values as series `s0`, `s1` ...; NaN is missing."""
     values = np.concatenate([np.asarray(run, dtype=np.float64) for run in runs])
     lengths = np.array([len(run) for run in runs], dtype=np.int64)

@@ -1,192 +1,200 @@
-"""Faults (K) and attacks (S) by number, each with the tests that hold against it."""
+"""Accidents and attacks by name, each with the tests that cover it; `README.md` says what each name means."""
 
 from __future__ import annotations
 
 #: Names of test functions, without `test_`.
-HELD: dict[str, tuple[str, ...]] = {
-    "K01": ("k01_a_kill_at_any_call_leaves_old_or_new_and_the_next_run_succeeds",),
-    "K02": (
-        "k02_trainings_killed_at_random_moments_store_what_they_would_have_stored",
-        "k02_all_that_is_random_in_a_network_goes_on_where_it_was",
+ACCIDENTS: dict[str, tuple[str, ...]] = {
+    "killed-command": ("a_kill_at_any_call_leaves_old_or_new_and_the_next_run_succeeds",),
+    "killed-training": (
+        "trainings_killed_at_random_moments_store_what_they_would_have_stored",
+        "all_that_is_random_in_a_network_goes_on_where_it_was",
     ),
-    "K03": (
-        "k03_a_run_that_was_killed_is_gone_on_with",
-        "k03_a_writer_killed_before_its_commit_leaves_the_table_as_it_was",
-        "every_cut_leaves_the_whole_lines_before_it",
+    "killed-batch-run": (
+        "a_killed_run_is_resumed",
+        "a_writer_killed_before_its_commit_leaves_the_table_as_it_was",
+        "complete_lines_before_any_cut_are_still_read",
     ),
-    "K04": (
-        "k04_a_signal_saves_the_training_and_the_same_command_goes_on",
-        "k04_a_signal_saves_what_is_done_and_leaves_no_process_and_no_temporary_file",
-        "k04_a_run_that_nohup_started_goes_on_when_its_terminal_goes",
+    "termination-signal": (
+        "a_signal_saves_the_training_and_the_same_command_goes_on",
+        "a_signal_keeps_finished_work_and_leaves_no_process_or_temporary_file",
+        "a_run_that_nohup_started_goes_on_when_its_terminal_goes",
     ),
-    "K05": ("an_interrupt_ends_with_130_and_no_traceback", "k05_a_second_interrupt_does_not_wait"),
-    "K06": (
-        "k06_a_forecast_is_whole_when_nobody_reads_what_is_said_of_it",
+    "ctrl-c": ("an_interrupt_ends_with_130_and_no_traceback", "a_second_interrupt_does_not_wait"),
+    "closed-pipe": (
+        "a_forecast_is_whole_when_nobody_reads_what_is_said_of_it",
         "a_reader_that_leaves_early_is_no_error",
         "a_stream_that_the_caller_closed_is_no_bug",
     ),
-    "K07": (
-        "k07_a_job_that_was_stopped_is_ended_at_its_timeout",
-        "k07_k20_timeouts_do_not_read_the_clock_on_the_wall",
-    ),
-    "K08": (
-        "k08_files_that_may_not_grow_are_output_not_written",
-        "k08_a_full_disk_is_output_not_written",
+    "stopped-process": ("a_suspended_job_is_killed_at_its_timeout", "timeouts_do_not_depend_on_the_system_clock"),
+    "full-disk": (
+        "files_that_may_not_grow_are_output_not_written",
+        "a_full_disk_is_output_not_written",
         "a_full_disk_names_path_cause_and_bytes",
     ),
-    "K09": (
-        "k09_k11_an_error_of_the_disk_leaves_the_old_file_and_is_told",
+    "write-error": (
+        "an_error_of_the_disk_leaves_the_old_file_and_is_told",
         "a_stdout_that_is_full_is_output_not_written",
     ),
-    "K10": ("k10_calls_that_are_interrupted_are_made_again",),
-    "K11": ("k11_a_failed_flush_is_reported", "a_disk_that_cannot_flush_the_folder_is_reported"),
-    "K12": (
-        "k12_an_output_that_cannot_be_written_is_found_before_anything_is_run",
+    "interrupted-call": ("calls_that_are_interrupted_are_made_again",),
+    "failed-flush": ("a_failed_flush_is_reported", "a_disk_that_cannot_flush_the_folder_is_reported"),
+    "read-only-output": (
+        "an_unwritable_output_is_found_before_anything_runs",
         "a_read_only_disk_is_refused",
         "a_read_only_file_is_refused",
         "a_store_below_a_file_is_refused_before_training",
     ),
-    "K13": (
+    "wrong-output-target": (
         "a_missing_folder_is_refused_with_the_command_that_makes_it",
         "a_folder_is_no_target",
         "a_pipe_is_no_target",
         "a_symbolic_link_is_not_written_through",
     ),
-    "K14": ("a_forecast_has_the_same_bytes_in_any_environment",),
-    "K15": (
-        "k15_k17_two_runs_at_once_and_readers_in_between_see_whole_files",
-        "k15_a_second_run_of_the_same_file_is_refused_and_may_wait",
+    "no-temporary-folder": ("a_forecast_has_the_same_bytes_in_any_environment",),
+    "same-command-twice": (
+        "two_runs_at_once_and_readers_in_between_see_whole_files",
+        "a_second_run_of_the_same_file_is_rejected_or_waits",
     ),
-    "K16": ("writers_at_once_get_versions_of_their_own", "runs_at_once_lose_nothing_of_each_other"),
-    "K17": ("k15_k17_two_runs_at_once_and_readers_in_between_see_whole_files",),
-    "K18": ("a_lock_is_free_after_its_holder_was_killed", "a_lock_is_free_after_its_holder_failed"),
-    "K19": (
+    "concurrent-writers": ("writers_at_once_get_versions_of_their_own", "runs_at_once_lose_nothing_of_each_other"),
+    "reader-during-write": ("two_runs_at_once_and_readers_in_between_see_whole_files",),
+    "dead-lock-holder": ("a_lock_is_free_after_its_holder_was_killed", "a_lock_is_free_after_its_holder_failed"),
+    "no-file-locks": (
         "a_disk_without_locks_is_refused_and_the_work_never_runs",
         "a_lock_that_is_a_symbolic_link_is_refused",
-        "k19_on_a_disk_without_locks_a_leftover_goes_after_a_day",
+        "on_a_disk_without_locks_a_leftover_goes_after_a_day",
     ),
-    "K20": ("k07_k20_timeouts_do_not_read_the_clock_on_the_wall", "a_clock_that_went_back_makes_nothing_due"),
-    "K21": (
-        "k21_a_sweep_leaves_the_files_of_others",
-        "k21_a_sweep_leaves_what_a_living_run_writes",
-        "k21_the_check_before_the_work_removes_what_killed_runs_left",
+    "clock-change": ("timeouts_do_not_depend_on_the_system_clock", "a_clock_that_was_set_back_makes_nothing_due"),
+    "leftover-files": (
+        "a_sweep_leaves_the_files_of_others",
+        "a_sweep_leaves_what_a_living_run_writes",
+        "the_check_before_the_work_removes_what_killed_runs_left",
     ),
-    "K22": (
+    "bare-environment": (
         "a_forecast_has_the_same_bytes_in_any_environment",
-        "k22_s17_an_output_has_the_mode_of_the_umask_and_none_wider",
+        "an_output_has_the_mode_of_the_umask_and_none_wider",
     ),
-    "K23": (
+    "hash-seed-and-threads": (
         "a_forecast_has_the_same_bytes_in_any_environment",
         "the_bytes_do_not_depend_on_how_many_networks_are_fitted_at_once",
     ),
-    "K24": (
-        "k15_a_second_run_of_the_same_file_is_refused_and_may_wait",
-        "the_line_for_cron_runs_the_file_by_absolute_paths_in_a_bare_shell",
+    "cron": (
+        "a_second_run_of_the_same_file_is_rejected_or_waits",
+        "the_cron_line_runs_the_file_by_absolute_paths_in_a_bare_shell",
     ),
-    "K25": ("k25_k26_k27_every_damaged_and_every_hostile_model_is_refused", "a_file_cut_at_any_length_is_refused"),
-    "K26": ("any_changed_byte_of_the_header_is_found", "any_changed_byte_of_the_payload_is_found"),
-    "K27": ("files_that_changed_places_are_refused", "a_payload_of_another_valid_model_is_refused"),
-    "K28": ("a_newer_format_is_refused_by_the_version_it_needs", "an_unknown_key_is_ignored"),
-    "K29": (
-        "k29_a_model_of_another_version_or_machine_forecasts_what_it_forecast_there",
-        "k29_the_numbers_of_a_model_are_little_endian_on_every_machine",
+    "cut-model-file": ("every_damaged_and_every_hostile_model_is_refused", "a_file_cut_at_any_length_is_refused"),
+    "flipped-bits": ("any_changed_byte_of_the_header_is_found", "any_changed_byte_of_the_payload_is_found"),
+    "swapped-parts": ("files_that_changed_places_are_refused", "a_payload_of_another_valid_model_is_refused"),
+    "newer-format": ("a_newer_format_is_refused_by_the_version_it_needs", "an_unknown_key_is_ignored"),
+    "other-machine": (
+        "a_model_of_another_version_or_machine_forecasts_what_it_forecast_there",
+        "the_numbers_of_a_model_are_little_endian_on_every_machine",
     ),
-    "K30": (
-        "k30_a_killed_process_is_a_lack_of_resources",
-        "k30_k32_bad_jobs_of_every_kind_change_no_byte_of_good_ones_and_are_named_with_their_cause",
+    "out-of-memory-kill": (
+        "a_killed_process_is_a_resource_error",
+        "bad_jobs_of_every_kind_change_no_byte_of_good_ones_and_are_named_with_their_cause",
     ),
-    "K31": (
+    "no-memory": (
         "memory_that_ran_out_is_a_matter_of_resources",
-        "k30_k32_bad_jobs_of_every_kind_change_no_byte_of_good_ones_and_are_named_with_their_cause",
+        "bad_jobs_of_every_kind_change_no_byte_of_good_ones_and_are_named_with_their_cause",
         "a_program_that_cannot_be_started_is_a_failure_of_its_job",
     ),
-    "K32": (
-        "k30_k32_bad_jobs_of_every_kind_change_no_byte_of_good_ones_and_are_named_with_their_cause",
-        "k32_a_crash_of_the_interpreter_is_told_by_its_signal",
-        "when_every_job_fails_the_run_ends_with_their_code",
+    "bad-job": (
+        "bad_jobs_of_every_kind_change_no_byte_of_good_ones_and_are_named_with_their_cause",
+        "a_crash_of_the_interpreter_names_its_signal",
+        "if_every_job_fails_the_run_exits_with_their_code",
     ),
-    "K33": ("k33_series_left_out_by_name_make_a_job_partial_and_the_rest_is_written",),
-    "K34": (
-        "all_faults_are_named_at_once_in_the_order_of_their_lines",
-        "two_jobs_cannot_write_one_file_by_any_spelling",
-        "faults_of_the_file_are_found_before_any_job_begins",
+    "series-left-out": ("series_left_out_by_name_make_a_job_partial_and_the_others_are_written",),
+    "invalid-jobs-file": (
+        "all_errors_are_reported_together_in_the_order_of_their_lines",
+        "two_jobs_cannot_write_the_same_file_under_different_paths",
+        "errors_of_the_file_are_found_before_any_job_starts",
     ),
-    "K35": (
-        "k35_a_gpu_that_vanishes_in_the_middle_leaves_the_work_to_the_cpu",
-        "k35_a_gpu_that_was_named_and_vanishes_is_a_lack_of_resources",
+    "gpu-lost": (
+        "a_gpu_that_vanishes_in_the_middle_leaves_the_work_to_the_cpu",
+        "a_gpu_that_was_named_and_vanishes_is_a_lack_of_resources",
         "auto_takes_a_gpu_where_there_is_one",
     ),
-    "K36": ("memory_that_runs_out_is_a_refusal_that_names_the_batch_size",),
-    "K37": (
-        "a_job_that_takes_longer_than_its_timeout_is_ended_and_told_so",
-        "a_job_that_does_not_listen_is_killed",
+    "gpu-out-of-memory": ("memory_that_runs_out_is_a_refusal_that_names_the_batch_size",),
+    "job-timeout": (
+        "a_job_that_exceeds_its_timeout_is_stopped_and_its_error_says_so",
+        "a_job_that_ignores_sigterm_is_killed",
         "a_process_left_in_the_background_does_not_outlive_its_job",
     ),
-    "K38": ("the_third_fault_ends_the_run_with_its_cause", "each_fault_halves_the_learning_rate"),
-    "K39": ("a_challenger_that_is_clearly_worse_on_rows_neither_saw_is_kept_aside",),
-    "K40": (
-        "k40_a_table_that_stays_locked_ends_with_try_later_and_is_left_alone",
-        "k40_a_connection_that_breaks_in_the_middle_is_made_again_and_nothing_is_written_twice",
-        "k40_a_repeated_run_leaves_no_row_twice_and_the_newest_values",
+    "divergence": ("the_third_fault_ends_the_run_with_its_cause", "each_fault_halves_the_learning_rate"),
+    "worse-retraining": ("a_challenger_that_is_clearly_worse_on_rows_neither_saw_is_kept_aside",),
+    "busy-database": (
+        "a_table_that_stays_locked_ends_with_try_later_and_is_left_alone",
+        "a_connection_that_breaks_in_the_middle_is_made_again_and_nothing_is_written_twice",
+        "a_repeated_run_leaves_no_row_twice_and_the_newest_values",
     ),
-    "K41": ("k41_s22_a_forecast_needs_no_network",),
-    "K42": ("k42_a_job_of_which_nothing_has_changed_is_not_run_again",),
-    "K43": ("k43_a_job_is_run_again_when_anything_it_stands_on_has_changed",),
-    "K44": ("k44_a_log_that_cannot_be_written_hurts_no_job", "k44_a_stderr_that_is_full_changes_no_exit_code"),
-    "K45": ("k45_forecasts_in_a_row_leave_no_object_no_descriptor_and_no_file_behind",),
-    "K46": (
-        "k46_a_power_cut_at_any_moment_leaves_old_or_new_and_the_next_run_succeeds",
-        "k46_a_new_folder_is_flushed_into_each_folder_above_it_that_is_new",
+    "no-network": ("a_forecast_needs_no_network",),
+    "unchanged-job": ("an_unchanged_job_is_skipped",),
+    "changed-job": ("a_job_runs_again_if_anything_it_depends_on_has_changed",),
+    "unwritable-log": ("an_unwritable_log_affects_no_job", "a_stderr_that_is_full_changes_no_exit_code"),
+    "resource-leak": ("forecasts_in_a_row_leave_no_object_no_descriptor_and_no_file_behind",),
+    "power-cut": (
+        "a_power_cut_at_any_moment_leaves_old_or_new_and_the_next_run_succeeds",
+        "a_new_folder_is_flushed_into_each_folder_above_it_that_is_new",
     ),
-    "S01": ("no_code_is_loaded_from_a_file", "hostile_files_run_nothing_open_nothing_and_stay_small"),
-    "S02": ("a_pickle_is_refused_by_name_and_not_opened", "a_pickle_behind_a_model_is_refused"),
-    "S03": ("the_load_path_calls_nothing_that_runs_code_or_sets_attributes_by_name", "a_forged_header_is_refused"),
-    "S04": (
+}
+ATTACKS: dict[str, tuple[str, ...]] = {
+    "code-in-a-model": ("no_code_is_loaded_from_a_file", "hostile_files_run_nothing_open_nothing_and_stay_small"),
+    "pickle": ("a_pickle_is_refused_by_name_and_not_opened", "a_pickle_behind_a_model_is_refused"),
+    "forged-header": (
+        "the_load_path_calls_nothing_that_runs_code_or_sets_attributes_by_name",
+        "a_forged_header_is_refused",
+    ),
+    "exhausting-model": (
         "hostile_files_run_nothing_open_nothing_and_stay_small",
         "a_header_beyond_the_limit_is_refused_before_it_is_read",
         "weights_that_are_not_finite_are_refused",
     ),
-    "S05": ("a_hostile_name_is_stored_found_and_removed_inside_the_store", "a_path_with_a_zero_byte_is_refused"),
-    "S06": ("a_hostile_name_stays_inside_the_store", "b88_hostile_ids_come_back_unchanged_and_name_no_file"),
-    "S07": ("a_model_that_was_replaced_after_it_was_found_is_refused",),
-    "S08": ("b89_ids_that_are_formulas_are_written_so_that_no_spreadsheet_runs_them",),
-    "S09": ("s09_nothing_is_written_as_a_page_that_a_browser_would_run",),
-    "S10": ("text_from_a_file_cannot_steer_the_terminal", "what_could_steer_a_terminal_is_shown_as_an_escape"),
-    "S11": ("each_event_is_one_line_of_json",),
-    "S12": ("the_alarm_gets_the_failure_as_json_and_never_a_shell",),
-    "S13": (
-        "s13_only_one_statement_that_reads_is_run",
-        "s13_names_and_values_made_to_break_out_are_names_and_values",
+    "hostile-model-name": (
+        "a_hostile_name_is_stored_found_and_removed_inside_the_store",
+        "a_path_with_a_zero_byte_is_refused",
     ),
-    "S14": ("s14_no_run_says_or_keeps_a_password", "s14_no_error_says_a_password_whoever_words_it"),
-    "S15": (
-        "s15_no_line_of_a_key_that_was_given_as_data_is_told",
-        "s15_the_values_of_an_environment_that_was_given_as_data_are_masked",
-        "s15_a_key_of_an_environment_is_masked_but_is_no_fault_of_a_query",
+    "hostile-series-id": (
+        "a_hostile_name_stays_inside_the_store",
+        "b88_hostile_ids_come_back_unchanged_and_name_no_file",
     ),
-    "S16": (
+    "swapped-model": ("a_model_that_was_replaced_after_it_was_found_is_refused",),
+    "spreadsheet-formula": ("b89_ids_that_are_formulas_are_written_so_that_no_spreadsheet_runs_them",),
+    "html": ("nothing_is_written_as_a_page_that_a_browser_would_run",),
+    "terminal-escape": (
+        "text_from_a_file_cannot_steer_the_terminal",
+        "what_could_steer_a_terminal_is_shown_as_an_escape",
+    ),
+    "log-injection": ("each_event_is_one_line_of_json",),
+    "shell-injection": ("the_alarm_receives_the_failure_as_json_without_a_shell",),
+    "sql-injection": (
+        "only_one_statement_that_reads_is_run",
+        "names_and_values_made_to_break_out_are_names_and_values",
+    ),
+    "password": ("no_run_says_or_keeps_a_password", "no_error_says_a_password_whoever_words_it"),
+    "secret-file": (
+        "no_line_of_a_key_that_was_given_as_data_is_told",
+        "the_values_of_an_environment_that_was_given_as_data_are_masked",
+        "other_secrets_are_masked_but_are_no_error_of_a_query",
+    ),
+    "planted-link": (
         "a_link_planted_under_the_temporary_name_is_not_followed",
         "nobody_else_may_read_a_file_while_it_is_written",
     ),
-    "S17": (
-        "k22_s17_an_output_has_the_mode_of_the_umask_and_none_wider",
+    "file-mode": (
+        "an_output_has_the_mode_of_the_umask_and_none_wider",
         "a_replaced_file_keeps_its_mode",
         "only_its_owner_may_read_a_ledger",
     ),
-    "S18": (
+    "foreign-store": (
         "a_store_of_another_user_that_everyone_may_write_is_refused_with_the_fix",
         "a_lock_that_is_a_symbolic_link_is_refused",
     ),
-    "S19": ("s19_a_module_beside_the_data_is_not_imported",),
-    "S20": (
+    "planted-module": ("a_module_in_the_folder_of_the_data_is_not_imported",),
+    "decompression-bomb": (
         "b20_a_file_that_promises_far_more_than_its_size_is_tried_in_a_child_of_little_memory",
         "b20_a_child_that_runs_out_of_memory_is_a_refusal_not_an_end",
     ),
-    "S21": ("s21_a_cell_of_any_length_is_refused_before_it_costs_time_and_is_not_printed",),
-    "S22": ("k41_s22_a_forecast_needs_no_network", "hostile_files_run_nothing_open_nothing_and_stay_small"),
-    "S23": ("constraints_pin_every_dependency",),
-    "S24": ("s24_a_sound_file_that_is_another_than_expected_is_refused_by_its_digest",),
+    "huge-cell": ("a_cell_of_any_length_is_refused_before_it_costs_time_and_is_not_printed",),
+    "network-access": ("a_forecast_needs_no_network", "hostile_files_run_nothing_open_nothing_and_stay_small"),
+    "unpinned-dependency": ("constraints_pin_every_dependency",),
+    "replaced-model": ("a_sound_file_that_is_another_than_expected_is_refused_by_its_digest",),
 }
-
-#: Rows without a test that runs with every change, and why.
-OPEN: dict[str, str] = {}

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from rnnforecast.errors import ModelFileError
+from rnnforecast.model_io.pack import check_shapes
 from rnnforecast.store.model_file import read_model, write_model
-from rnnforecast.workflows.packing import check_shapes
 from tests.faults.tally import Tally
 from tests.house import ROOT
 from tests.store.builders import entry, forge_file, forge_header, make_model

@@ -54,11 +54,11 @@ class Bad:
 
 
 KINDS = (
-    Bad("killed", ExitCode.RESOURCES, "was ended by SIGKILL", data="killed.csv"),
+    Bad("killed", ExitCode.RESOURCES, "was killed by SIGKILL", data="killed.csv"),
     Bad("unparsable", ExitCode.DATA, "12 EUR", data="bad.csv"),
     Bad("out of memory", ExitCode.RESOURCES, "memory", data="hungry.csv"),
     Bad("unwritable", ExitCode.OUTPUT, "does not exist", output="nowhere/{name}.csv"),
-    Bad("crashed", 128 + 11, "was ended by SIGSEGV", data="crashed.csv"),
+    Bad("crashed", 128 + 11, "was killed by SIGSEGV", data="crashed.csv"),
     Bad("missing", ExitCode.INPUT, "does not exist", data="nothing.csv"),
     Bad("damaged model", ExitCode.MODEL_FILE, "damaged.safetensors", model="damaged.safetensors"),
     Bad("horizon", ExitCode.DATA, "horizon", model="", more="horizon = 89"),

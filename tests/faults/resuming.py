@@ -75,6 +75,6 @@ def _undisturbed(stage: Stage, words: list[str]) -> tuple[str, float]:
 
 def _digest(place: Path) -> str:
     registry = Registry(place / STORE)
-    shelf, versions = registry.select("good")
-    manifest = shelf.look(versions[-1]).manifest
+    entry, versions = registry.select("good")
+    manifest = entry.look(versions[-1]).manifest
     return "" if manifest is None else manifest.payload_sha256

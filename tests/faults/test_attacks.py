@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rnnforecast.cli.main import main
-from rnnforecast.data.writing import check_output
+from rnnforecast.data.write import check_output
 from rnnforecast.errors import UsageError
 from tests.house import modules, run
 
@@ -48,13 +48,13 @@ for path in sys.argv[1:]:
 """
 
 
-def _rows(*, stamp: str = DAYS[-1], value: str = "28") -> str:
+def _rows(*, timestamp: str = DAYS[-1], value: str = "28") -> str:
     rows = [f"{day},{number}" for number, day in enumerate(DAYS[:-1], 1)]
-    return "\n".join(["date,value", *rows, f"{stamp},{value}"]) + "\n"
+    return "\n".join(["date,value", *rows, f"{timestamp},{value}"]) + "\n"
 
 
-@pytest.mark.parametrize("role", ["value", "stamp"])
-def test_s21_a_cell_of_any_length_is_refused_before_it_costs_time_and_is_not_printed(tmp_path: Path, role: str) -> None:
+@pytest.mark.parametrize("role", ["value", "timestamp"])
+def test_a_cell_of_any_length_is_refused_before_it_costs_time_and_is_not_printed(tmp_path: Path, role: str) -> None:
     paths = []
     for kind, piece in LONG_CELLS.items():
         for length in LENGTHS:
@@ -78,7 +78,7 @@ def _key_file(path: Path) -> list[str]:
 @pytest.mark.parametrize("words", [("train",), ("inspect",), ("predict", "--data")], ids=lambda words: words[0])
 @pytest.mark.parametrize("flags", [(), ("--no-header",), ("--format", "json")], ids=" ".join)
 @pytest.mark.usefixtures("_here")
-def test_s15_no_line_of_a_key_that_was_given_as_data_is_told(
+def test_no_line_of_a_key_that_was_given_as_data_is_told(
     words: tuple[str, ...], flags: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("id_ed25519", "rows.csv"):
@@ -90,7 +90,7 @@ def test_s15_no_line_of_a_key_that_was_given_as_data_is_told(
 
 
 @pytest.mark.usefixtures("_here")
-def test_s15_the_values_of_an_environment_that_was_given_as_data_are_masked(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_values_of_an_environment_that_was_given_as_data_are_masked(capsys: pytest.CaptureFixture[str]) -> None:
     Path("env.csv").write_text("AWS_SECRET_ACCESS_KEY=canary1\nDB_PASSWORD=canary2\nTOKEN=canary3\n")
     assert main(["inspect", "env.csv"]) == 13
     told = "".join(capsys.readouterr())
@@ -103,7 +103,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def test_s09_nothing_is_written_as_a_page_that_a_browser_would_run() -> None:
+def test_nothing_is_written_as_a_page_that_a_browser_would_run() -> None:
     """A report in HTML has to bring tests of its escapes along before this one may go."""
     for output in ("report.html", "report.htm", "report.svg"):
         with pytest.raises(UsageError, match=r"neither \.csv nor \.parquet"):

@@ -42,10 +42,10 @@ def wanted(workplace: Path) -> bytes:
 @pytest.mark.parametrize(
     "changes",
     [
-        pytest.param({}, id="k22 as cron gives it"),
-        pytest.param({"LANG": "tr_TR.UTF-8", "LC_ALL": "tr_TR.UTF-8", "TZ": "Asia/Kathmandu"}, id="k22 elsewhere"),
-        pytest.param({"TMPDIR": "/nowhere/at/all", "HOME": "/nowhere"}, id="k14 no temporary folder"),
-        pytest.param({"PYTHONHASHSEED": "7"}, id="k23 another hash seed"),
+        pytest.param({}, id="as cron gives it"),
+        pytest.param({"LANG": "tr_TR.UTF-8", "LC_ALL": "tr_TR.UTF-8", "TZ": "Asia/Kathmandu"}, id="elsewhere"),
+        pytest.param({"TMPDIR": "/nowhere/at/all", "HOME": "/nowhere"}, id="no temporary folder"),
+        pytest.param({"PYTHONHASHSEED": "7"}, id="another hash seed"),
     ],
 )
 def test_a_forecast_has_the_same_bytes_in_any_environment(
@@ -55,9 +55,7 @@ def test_a_forecast_has_the_same_bytes_in_any_environment(
 
 
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
-def test_k06_a_forecast_is_whole_when_nobody_reads_what_is_said_of_it(
-    workplace: Path, wanted: bytes, stream: str
-) -> None:
+def test_a_forecast_is_whole_when_nobody_reads_what_is_said_of_it(workplace: Path, wanted: bytes, stream: str) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     command = [word for word in PREDICT if word != "--quiet"]
@@ -70,7 +68,7 @@ def test_k06_a_forecast_is_whole_when_nobody_reads_what_is_said_of_it(
 
 
 @pytest.mark.parametrize(("umask", "mode"), [(0o077, 0o600), (0o027, 0o640)])
-def test_k22_s17_an_output_has_the_mode_of_the_umask_and_none_wider(
+def test_an_output_has_the_mode_of_the_umask_and_none_wider(
     workplace: Path, wanted: bytes, umask: int, mode: int
 ) -> None:
     command = ["/bin/sh", "-c", f'umask {umask:03o} && exec "$@"', "sh", *PREDICT]
@@ -79,5 +77,5 @@ def test_k22_s17_an_output_has_the_mode_of_the_umask_and_none_wider(
 
 
 @pytest.mark.skipif(bool(_why_no_empty_network()), reason=_why_no_empty_network() or "the network can be taken away")
-def test_k41_s22_a_forecast_needs_no_network(workplace: Path, wanted: bytes) -> None:
+def test_a_forecast_needs_no_network(workplace: Path, wanted: bytes) -> None:
     assert _forecast(["unshare", "-n", *PREDICT], BARE, workplace) == wanted

@@ -26,7 +26,7 @@ WARM = (
     "rnnforecast.cli.models",
     "rnnforecast.cli.predict",
     "rnnforecast.cli.train",
-    "rnnforecast.workflows.batch.running",
+    "rnnforecast.workflows.batch.run",
     "rnnforecast.workflows.models",
     "rnnforecast.workflows.predict",
     "rnnforecast.workflows.train",

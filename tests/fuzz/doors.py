@@ -16,12 +16,12 @@ import numpy as np
 from rnnforecast.cli.render import render
 from rnnforecast.cli.settings import load_settings
 from rnnforecast.config import Settings
-from rnnforecast.data.reading import read_series
+from rnnforecast.data.read import read_series
 from rnnforecast.errors import RnnForecastError
+from rnnforecast.model_io.pack import check_shapes, frequency_of, unpack_ensemble
 from rnnforecast.store.model_file import read_model
-from rnnforecast.workflows.batch.jobs import read_jobs
+from rnnforecast.workflows.batch.jobs_file.read import read_jobs
 from rnnforecast.workflows.inspect import inspect
-from rnnforecast.workflows.packing import check_shapes, frequency_of, unpack_ensemble
 
 Door = Callable[[bytes], bool]
 

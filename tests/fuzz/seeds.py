@@ -86,8 +86,8 @@ def _csv() -> Iterator[bytes]:
 
 
 def _parquet() -> Iterator[bytes]:
-    stamps = pd.date_range("2024-01-01", periods=12, freq="h")
-    frame = pd.DataFrame({"t": stamps, "y": np.arange(12.0), "id": pd.Categorical(["a", "b"] * 6)})
+    timestamps = pd.date_range("2024-01-01", periods=12, freq="h")
+    frame = pd.DataFrame({"t": timestamps, "y": np.arange(12.0), "id": pd.Categorical(["a", "b"] * 6)})
     for compression in (None, "snappy", "zstd"):
         stream = io.BytesIO()
         frame.to_parquet(stream, index=False, compression=compression)

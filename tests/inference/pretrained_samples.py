@@ -1,4 +1,4 @@
-"""Small networks of the pre-trained kind, and windows for them, for the tests of both engines."""
+"""Small networks of the pretrained kind, and windows for them, for the tests of both engines."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from typing import get_args
 
 import numpy as np
 import torch
@@ -10,8 +11,9 @@ import torch
 from rnnforecast.config import MemberSettings
 from rnnforecast.data.windows import WindowBatch
 from rnnforecast.networks.forecaster import RecurrentForecaster, build_network
+from rnnforecast.options import Cell
 
-CELLS = ("rnn", "rnn-relu", "lstm", "gru", "mingru", "minlstm")
+CELLS: tuple[Cell, ...] = get_args(Cell)
 LEVELS = (0.1, 0.5, 0.9)
 
 

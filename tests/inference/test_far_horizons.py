@@ -6,7 +6,7 @@ import pytest
 from rnnforecast.config import TRAINED_QUANTILE_LEVELS
 from rnnforecast.data.windows import FlatSeries, Windows
 from rnnforecast.inference.far_horizons import extend_forecast
-from rnnforecast.workflows.base import read_base
+from rnnforecast.model_io.base import read_base
 from tests.training.toy import make_series
 
 LEVELS = np.array(TRAINED_QUANTILE_LEVELS)
@@ -116,7 +116,7 @@ def test_intervals_of_base_hold_walks_at_every_third_of_a_far_horizon() -> None:
 @pytest.mark.parametrize(("season_length", "length"), [(1, 60), (4, 60), (7, 150), (12, 120), (24, 300), (96, 500)])
 def test_no_far_forecast_leaves_the_range_by_more_than_trends_allow(season_length: int, length: int) -> None:
     # a walk, a line and a growing series among noise and seasons: 1,000 rows over all clocks
-    from rnnforecast.pretraining.synthesis.corpus import synthesise
+    from pretraining.synthesis.corpus import synthesise
 
     batch = synthesise(167, length, season_length=season_length, domain="any", seed=season_length)
     values = batch.values.astype(np.float64)

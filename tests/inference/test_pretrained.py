@@ -1,4 +1,4 @@
-"""The pre-trained network in NumPy: equal to torch, causal, blind to fillings, free of units."""
+"""The pretrained network in NumPy: equal to torch, causal, blind to fillings, free of units."""
 
 from __future__ import annotations
 

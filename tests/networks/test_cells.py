@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, get_args
+from typing import Any, assert_never, get_args
 
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
-from rnnforecast.config import Cell
-from rnnforecast.networks.cells import LinearRecurrence, StepCell, make_recurrence
+from rnnforecast.inference.cells import CELLS
+from rnnforecast.networks.cells import CellWeights, LinearRecurrence, Recurrence, StepCell, run_steps
+from rnnforecast.options import Cell
+from tests.inference.samples import make_member
 
 WIDTH, STEPS = 3, 5
 Row = list[float]
-CELLS: tuple[Cell, ...] = get_args(Cell)
+NAMES: tuple[Cell, ...] = get_args(Cell)
 
 
 def _sigmoid(x: float) -> float:
@@ -39,9 +42,10 @@ def _textbook_step(cell: Cell, weights: dict[str, np.ndarray], x: Row, h: Row, c
 
     new_h, new_c = [0.0] * WIDTH, c
     for j in range(WIDTH):
-        if cell in ("rnn", "rnn-relu"):
-            total = gate[j] + back[j]
-            new_h[j] = math.tanh(total) if cell == "rnn" else max(0.0, total)
+        if cell == "rnn":
+            new_h[j] = math.tanh(gate[j] + back[j])
+        elif cell == "rnn-relu":
+            new_h[j] = max(0.0, gate[j] + back[j])
         elif cell == "gru":
             r = _sigmoid(part(gate, 0)[j] + part(back, 0)[j])
             z = _sigmoid(part(gate, 1)[j] + part(back, 1)[j])
@@ -54,9 +58,11 @@ def _textbook_step(cell: Cell, weights: dict[str, np.ndarray], x: Row, h: Row, c
         elif cell == "mingru":
             z = _sigmoid(part(gate, 0)[j])
             new_h[j] = (1 - z) * h[j] + z * part(gate, 1)[j]
-        else:
+        elif cell == "minlstm":
             f, i = _sigmoid(part(gate, 0)[j]), _sigmoid(part(gate, 1)[j])
             new_h[j] = f / (f + i) * h[j] + i / (f + i) * part(gate, 2)[j]
+        else:
+            assert_never(cell)
     return new_h, new_c
 
 
@@ -68,9 +74,28 @@ def _draw(*shape: int) -> torch.Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(sum(shape)), dtype=torch.float64)
 
 
-@pytest.mark.parametrize("cell", CELLS)
+def test_the_table_holds_every_cell_and_no_other() -> None:
+    assert tuple(CELLS) == NAMES
+
+
+@pytest.mark.parametrize("build", [Recurrence, StepCell, lambda cell, _: make_member(cell=cell)])
+def test_an_unknown_cell_is_rejected(build: Callable[[str, int], object]) -> None:
+    with pytest.raises((KeyError, ValidationError), match="rnn-elu"):
+        build("rnn-elu", WIDTH)
+
+
+@pytest.mark.parametrize("cell", NAMES)
+def test_the_fast_run_of_a_cell_equals_its_steps(cell: Cell) -> None:
+    layer, inputs = Recurrence(cell, WIDTH).double(), _draw(2, STEPS, WIDTH)
+    weights = CellWeights(layer.weight_ih_l0, layer.bias_ih_l0, layer.weight_hh_l0, layer.bias_hh_l0)
+    hidden, last = run_steps(CELLS[cell], inputs, weights)
+    torch.testing.assert_close(layer(inputs), (hidden, last))
+    torch.testing.assert_close(hidden[:, -1], last)
+
+
+@pytest.mark.parametrize("cell", NAMES)
 def test_a_layer_equals_the_equations_step_by_step(cell: Cell) -> None:
-    layer = make_recurrence(cell, WIDTH).double()
+    layer = Recurrence(cell, WIDTH).double()
     inputs = _draw(2, STEPS, WIDTH)
     hidden = layer(inputs)[0].detach().numpy()
     for window in range(2):
@@ -80,7 +105,7 @@ def test_a_layer_equals_the_equations_step_by_step(cell: Cell) -> None:
             np.testing.assert_allclose(hidden[window, step], h, rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", NAMES)
 def test_a_step_cell_equals_the_equations(cell: Cell) -> None:
     step_cell = StepCell(cell, WIDTH).double()
     inputs, hidden, memory = _draw(1, WIDTH), _draw(2, WIDTH)[:1], _draw(3, WIDTH)[:1]
@@ -92,7 +117,7 @@ def test_a_step_cell_equals_the_equations(cell: Cell) -> None:
         np.testing.assert_allclose(result[1][0].detach(), c, rtol=1e-12)
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("cell", NAMES)
 def test_a_step_cell_spreads_inputs_over_states(cell: Cell) -> None:
     step_cell = StepCell(cell, WIDTH).double()
     inputs, hidden = _draw(1, 4, WIDTH), _draw(2, 1, WIDTH)
@@ -111,7 +136,7 @@ def test_the_gradient_of_the_linear_recurrence_equals_finite_differences() -> No
 @pytest.mark.parametrize("cell", ["mingru", "minlstm"])
 @pytest.mark.parametrize("steps", [1, 4])
 def test_gradients_of_our_own_cells_equal_finite_differences(cell: Cell, steps: int) -> None:
-    layer = make_recurrence(cell, WIDTH).double()
+    layer = Recurrence(cell, WIDTH).double()
     inputs = _draw(2, steps, WIDTH).requires_grad_()
     names = [name for name, _ in layer.named_parameters()]
 
@@ -123,7 +148,7 @@ def test_gradients_of_our_own_cells_equal_finite_differences(cell: Cell, steps: 
 
 
 # the rectifier has a kink, where finite differences mean nothing
-@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell != "rnn-relu"])
+@pytest.mark.parametrize("cell", [cell for cell in NAMES if cell != "rnn-relu"])
 def test_gradients_of_step_cells_equal_finite_differences(cell: Cell) -> None:
     step_cell = StepCell(cell, WIDTH).double()
     hidden = _draw(2, WIDTH).requires_grad_()
@@ -136,5 +161,5 @@ def test_gradients_of_step_cells_equal_finite_differences(cell: Cell) -> None:
 
 
 def test_closed_gates_of_minlstm_stay_finite() -> None:
-    layer = make_recurrence("minlstm", WIDTH)
+    layer = Recurrence("minlstm", WIDTH)
     assert torch.isfinite(layer(torch.full((1, 3, WIDTH), -1e6))[0]).all()

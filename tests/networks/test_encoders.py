@@ -5,8 +5,8 @@ from typing import get_args
 import pytest
 import torch
 
-from rnnforecast.config import Cell
 from rnnforecast.networks.encoders import Encoder
+from rnnforecast.options import Cell
 
 CELLS: tuple[Cell, ...] = get_args(Cell)
 

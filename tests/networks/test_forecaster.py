@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from rnnforecast.config import Cell, MemberSettings
+from rnnforecast.config import MemberSettings
 from rnnforecast.networks.encoders import drop
 from rnnforecast.networks.forecaster import MAX_TRAINED_POSITIONS, RecurrentForecaster, build_network
+from rnnforecast.options import Cell
 from tests.inference.samples import as_tensors, cut_future, make_batch, make_member, make_network
 
 CELLS: tuple[Cell, ...] = get_args(Cell)

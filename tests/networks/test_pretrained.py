@@ -1,4 +1,4 @@
-"""The pre-trained network in torch: its loss at many positions, and the gradient of it."""
+"""The pretrained network in torch: its loss at many positions, and the gradient of it."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from rnnforecast.pretraining.batches import TrainingBatch, make_batch, stream
+from pretraining.batches import TrainingBatch, make_batch, stream
 from tests.pretraining.toy import tiny_settings
 
 

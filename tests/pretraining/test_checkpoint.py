@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from pretraining.checkpoint import State, read_checkpoint, write_checkpoint
 from rnnforecast.errors import UsageError
-from rnnforecast.pretraining.checkpoint import State, read_checkpoint, write_checkpoint
 
 GROUPS: dict[str, State] = {
     "network": {"layer.0/weight": torch.arange(6.0).view(2, 3), "flag": torch.tensor([True, False])},
@@ -81,5 +81,5 @@ def _foreign(path: Path, kind: str) -> None:
 @pytest.mark.parametrize("kind", ["text", "nothing", "half", "array", "other arrays", "no step"])
 def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path, kind: str) -> None:
     _foreign(tmp_path / "c.npz", kind)
-    with pytest.raises(UsageError, match=r"c.npz is no checkpoint of a pre-training run: .+"):
+    with pytest.raises(UsageError, match=r"c.npz is no checkpoint of a pretraining run: .+"):
         read_checkpoint(tmp_path / "c.npz")

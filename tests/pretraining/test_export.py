@@ -9,16 +9,16 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
+from pretraining.export import export_base
+from pretraining.loop import build_networks
+from pretraining.settings import PretrainingSettings, read_settings
 from rnnforecast.errors import DivergedError, ModelFileError
 from rnnforecast.inference.engine import forecast_windows
 from rnnforecast.inference.season_classes import SEASON_CLASSES, pretrained_settings
+from rnnforecast.model_io.base import BaseNetwork
+from rnnforecast.model_io.pack import check_shapes
 from rnnforecast.networks import engine
-from rnnforecast.pretraining.export import export_base
-from rnnforecast.pretraining.loop import build_networks
-from rnnforecast.pretraining.settings import PretrainingSettings, read_settings
 from rnnforecast.store.model_file import ModelFile, read_model, write_model
-from rnnforecast.workflows.base import BaseNetwork
-from rnnforecast.workflows.packing import check_shapes
 from tests.inference.pretrained_samples import make_pretrained_batch
 from tests.inference.samples import make_member
 from tests.pretraining.toy import tiny_settings
@@ -134,5 +134,5 @@ def test_the_shipped_sizes_stay_below_five_megabytes(tmp_path: Path) -> None:
 
 def test_a_file_of_another_network_is_no_base(exported: BaseNetwork) -> None:
     manifest = exported.file.manifest.model_copy(update={"members": (make_member(),)})
-    with pytest.raises(TypeError, match="holds no pre-trained network"):
+    with pytest.raises(TypeError, match="holds no pretrained network"):
         BaseNetwork(ModelFile(manifest, exported.file.tensors)).member(7)

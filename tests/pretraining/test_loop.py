@@ -1,4 +1,4 @@
-"""The pre-training loop: stopped at any step, it ends where it would have ended."""
+"""The pretraining loop: stopped at any step, it ends where it would have ended."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import pytest
 import torch
 from torch import nn
 
+from pretraining import loop
+from pretraining.batches import make_batch
+from pretraining.checkpoint import read_checkpoint
+from pretraining.loop import CHECKPOINT, LOG, build_networks
+from pretraining.synthesis.corpus import SyntheticBatch
 from rnnforecast.errors import DivergedError, UsageError
 from rnnforecast.inference.season_classes import SEASON_CLASSES
 from rnnforecast.networks.pretrained_loss import dense_pinball
-from rnnforecast.pretraining import loop
-from rnnforecast.pretraining.batches import make_batch
-from rnnforecast.pretraining.checkpoint import read_checkpoint
-from rnnforecast.pretraining.loop import CHECKPOINT, LOG, build_networks
-from rnnforecast.pretraining.synthesis.corpus import SyntheticBatch
 from tests.pretraining.toy import CPU, run, tiny_settings
 
 

@@ -1,4 +1,4 @@
-"""`python -m rnnforecast.pretraining`: train, score, export."""
+"""`python -m pretraining`: train, score, export."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from rnnforecast.pretraining.__main__ import app, main
+from pretraining.__main__ import app, main
 from rnnforecast.store.model_file import read_model
 from tests.house import run
 from tests.pretraining.toy import write_toml
@@ -119,7 +119,7 @@ def test_help_needs_no_torch() -> None:
     code = (
         "import sys; sys.argv = ['x', '--help']\n"
         "import runpy\n"
-        "try:\n    runpy.run_module('rnnforecast.pretraining', run_name='__main__')\n"
+        "try:\n    runpy.run_module('pretraining', run_name='__main__')\n"
         "except SystemExit:\n    pass\n"
         "assert 'torch' not in sys.modules"
     )

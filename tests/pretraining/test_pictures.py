@@ -7,9 +7,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from rnnforecast.pretraining.pictures import SHEETS, Sheet, draw_grid, draw_samples
-from rnnforecast.pretraining.synthesis.corpus import SyntheticBatch
-from rnnforecast.pretraining.synthesis.priors import PRIORS
+from pretraining.pictures import SHEETS, Sheet, draw_grid, draw_samples
+from pretraining.synthesis.corpus import SyntheticBatch
+from pretraining.synthesis.priors import PRIORS
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from rnnforecast.pretraining.scales import season_scale
+from pretraining.scales import season_scale
 
 
 def test_the_scale_is_the_mean_absolute_seasonal_difference() -> None:

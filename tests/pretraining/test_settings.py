@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from pretraining.settings import SHIPPED_SETTINGS, read_settings
 from rnnforecast.errors import UsageError
 from rnnforecast.inference.season_classes import SEASON_CLASSES, season_class
-from rnnforecast.pretraining.settings import SHIPPED_SETTINGS, read_settings
 from tests.pretraining.toy import tiny_settings, write_toml
 
 

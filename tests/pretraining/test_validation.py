@@ -9,10 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rnnforecast.config import TRAINED_QUANTILE_LEVELS
-from rnnforecast.errors import UsageError
-from rnnforecast.pretraining.loop import build_networks
-from rnnforecast.pretraining.validation import (
+from pretraining.loop import build_networks
+from pretraining.validation import (
     Panel,
     PanelScore,
     forecast_panel,
@@ -21,6 +19,8 @@ from rnnforecast.pretraining.validation import (
     score_panel,
     seasonal_naive,
 )
+from rnnforecast.config import TRAINED_QUANTILE_LEVELS
+from rnnforecast.errors import UsageError
 from tests.pretraining.toy import tiny_settings
 
 LEVELS = TRAINED_QUANTILE_LEVELS

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from pretraining.widths import as_tables, width_factor
 from rnnforecast.config import TRAINED_QUANTILE_LEVELS
 from rnnforecast.inference.season_classes import SEASON_CLASSES
-from rnnforecast.pretraining.widths import as_tables, width_factor
 
 LEVELS = TRAINED_QUANTILE_LEVELS
 

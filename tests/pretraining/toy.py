@@ -1,4 +1,4 @@
-"""A pre-training run of a fraction of a second, without worker processes."""
+"""A pretraining run of a fraction of a second, without worker processes."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from rnnforecast.pretraining.loop import pretrain
-from rnnforecast.pretraining.settings import PretrainingSettings
+from pretraining.loop import pretrain
+from pretraining.settings import PretrainingSettings
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from rnnforecast.pretraining.loop import Watcher
+    from pretraining.loop import Watcher
 
 CPU = torch.device("cpu")
 TINY: dict[str, object] = {

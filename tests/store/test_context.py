@@ -80,7 +80,7 @@ def test_series_without_id_columns_come_back() -> None:
         ("offsets", np.array([0, 6]), "`context.offsets` has shape"),
         ("future_offsets", np.array([0, 4, 4, 9]), "`context.future_offsets` does not cut 8 rows"),
         ("static_covariates", np.zeros((4, 0), np.float32), "`context.static_covariates` has shape"),
-        ("ids", np.full(6, 0xFF, np.uint8), "`context.ids` is no text"),
+        ("ids", np.full(6, 0xFF, np.uint8), "`context.ids` is not UTF-8 text"),
         ("id_offsets", np.array([0, 6]), "`context.id_shape` is 3 x 2 for 1 ids"),
         ("id_offsets", np.array([0, 99]), "`context.id_offsets` does not cut 6 characters"),
         ("id_offsets", np.zeros(0, np.int64), "`context.id_offsets` does not cut"),

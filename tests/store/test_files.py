@@ -281,7 +281,7 @@ def test_a_folder_is_made_with_its_parents(tmp_path: Path) -> None:
     assert (tmp_path / "a" / "b").is_dir()
 
 
-def test_k46_a_new_folder_is_flushed_into_each_folder_above_it_that_is_new(
+def test_a_new_folder_is_flushed_into_each_folder_above_it_that_is_new(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flushed: list[Path] = []

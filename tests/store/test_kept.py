@@ -27,7 +27,7 @@ def _numbers(path: Path) -> tuple[list[list[str]], np.ndarray]:
 
 
 @pytest.mark.parametrize("path", sorted(KEPT.glob("*.safetensors")), ids=lambda path: path.stem)
-def test_k29_a_model_of_another_version_or_machine_forecasts_what_it_forecast_there(path: Path, tmp_path: Path) -> None:
+def test_a_model_of_another_version_or_machine_forecasts_what_it_forecast_there(path: Path, tmp_path: Path) -> None:
     rows, out = tmp_path / "good.csv", tmp_path / "out.csv"
     rows.write_text("\n".join(["date,value", *GOOD_ROWS]) + "\n", encoding="utf-8")
     rnnforecast.predict(str(path), data=[rows], output=out)
@@ -37,7 +37,7 @@ def test_k29_a_model_of_another_version_or_machine_forecasts_what_it_forecast_th
     np.testing.assert_allclose(numbers, kept_numbers, rtol=TOLERANCE)
 
 
-def test_k29_the_numbers_of_a_model_are_little_endian_on_every_machine() -> None:
+def test_the_numbers_of_a_model_are_little_endian_on_every_machine() -> None:
     path = KEPT / "gru.safetensors"
     content, model = path.read_bytes(), rnnforecast.load_model(str(path))
     payload = content[LENGTH.size + LENGTH.unpack_from(content)[0] :]

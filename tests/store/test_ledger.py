@@ -182,7 +182,7 @@ def test_a_damaged_part_is_named_and_not_passed_over(ledger: Ledger, place: int)
     content = bytearray(path.read_bytes())
     content[place] ^= 0xFF
     path.write_bytes(bytes(content))
-    with pytest.raises(ModelFileError, match=r"1_1704067200.parquet` is no part of a ledger") as caught:
+    with pytest.raises(ModelFileError, match=r"1_1704067200.parquet` is not a readable ledger file") as caught:
         ledger.read()
     assert "move it away" in str(caught.value.hint)
 
@@ -190,7 +190,7 @@ def test_a_damaged_part_is_named_and_not_passed_over(ledger: Ledger, place: int)
 def test_a_part_cut_short_is_refused(ledger: Ledger) -> None:
     path = ledger.append(make_issued())
     path.write_bytes(path.read_bytes()[:-30])
-    with pytest.raises(ModelFileError, match="is no part of a ledger"):
+    with pytest.raises(ModelFileError, match="is not a readable ledger file"):
         ledger.append(make_issued(value=2.0))
 
 
@@ -203,9 +203,9 @@ def _rewrite(path: Path, table: pa.Table) -> None:
     [
         (lambda table: table.drop_columns(["scale"]), "the column `scale` is missing"),
         (lambda table: table.set_column(5, "lead", pa.array(["x"] * 3)), "the column `lead` is string, not int32"),
-        (lambda table: table.set_column(3, "cutoff", pa.array([1, 2, 3])), "are no stamps"),
+        (lambda table: table.set_column(3, "cutoff", pa.array([1, 2, 3])), "are not timestamps"),
         (lambda table: table.set_column(6, "forecast", pa.array([None, 1.0, 2.0])), "a value is missing"),
-        (lambda table: table.replace_schema_metadata(None), "is no part of a ledger"),
+        (lambda table: table.replace_schema_metadata(None), "is not a readable ledger file"),
         (
             lambda table: table.replace_schema_metadata({b"rnnforecast": json.dumps({"format": 9}).encode()}),
             "it has format 9, this rnnforecast reads formats up to 1",
@@ -222,7 +222,7 @@ def test_a_table_that_is_none_of_ours_is_refused_by_what_differs(ledger: Ledger,
 def test_a_disk_that_loses_rows_is_found_out(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     real = pq.write_table
     monkeypatch.setattr(pq, "write_table", lambda table, stream, **words: real(table.slice(0, 1), stream, **words))
-    with pytest.raises(OutputError, match="read back"):
+    with pytest.raises(OutputError, match="verification failed"):
         ledger.append(make_issued())
     assert ledger.parts() == []
 

@@ -215,13 +215,13 @@ def test_a_missing_file_is_refused_by_its_path(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_no_model(tmp_path: Path) -> None:
-    with pytest.raises(ModelFileError, match="cannot be read: it is no regular file"):
+    with pytest.raises(ModelFileError, match="cannot be read: not a regular file"):
         read_model(tmp_path)
 
 
 def test_a_pipe_is_refused_without_waiting_for_it(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(ModelFileError, match="cannot be read: it is no regular file"):
+    with pytest.raises(ModelFileError, match="cannot be read: not a regular file"):
         read_model(tmp_path / "pipe")
 
 
@@ -257,7 +257,7 @@ def test_the_forger_of_these_tests_can_write_a_file_that_is_read(path: Path) -> 
         (entry("a", "F32", [4], 0, "1e400"), "is not sound"),
         (entry("a", "F32", [4], 0, "9" * 5000), "Exceeds the limit"),
         (entry("a", "F32", [4], -16, 0), "is not sound"),
-        (entry("a", "F32", [4], 0, "NaN"), "`NaN` is no JSON number"),
+        (entry("a", "F32", [4], 0, "NaN"), "`NaN` is not a JSON number"),
         (entry("a", "BF16", [8], 0, 16), "is not sound"),
         (entry("a", "O", [2], 0, 16), "is not sound"),
         (',"a":"os.system"', "is not sound"),
@@ -266,7 +266,7 @@ def test_the_forger_of_these_tests_can_write_a_file_that_is_read(path: Path) -> 
         (entry("../../etc/passwd\\u0000", "F32", [4], 0, 16), "is not sound"),
         (entry("x" * 300, "F32", [4], 0, 16), "is not sound"),
         (entry("", "F32", [4], 0, 16), "is not sound"),
-        (entry("a", "F32", [4], 0, 16) * 2, "the key `a` stands there twice"),
+        (entry("a", "F32", [4], 0, 16) * 2, "the key `a` occurs twice"),
         (f',"a":{DEEP}', "nested too deeply"),
         (f',"a":{{"dtype":"F32","shape":{DEEP},"data_offsets":[0,16]}}', "nested too deeply"),
         (entry("a", "F32", [4], 0, 16).replace("}", ',"extra":1}'), "spelled in another way"),
@@ -350,7 +350,7 @@ def test_a_type_the_format_does_not_hold_is_a_bug(tmp_path: Path) -> None:
 
 
 def test_a_name_the_format_does_not_hold_is_a_bug(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="`__metadata__` is no name of a tensor"):
+    with pytest.raises(ValueError, match="`__metadata__` is not a valid tensor name"):
         write_model(tmp_path / "m", ModelFile(make_model().manifest, {"__metadata__": np.ones(3)}))
 
 
@@ -367,7 +367,7 @@ def test_a_file_that_reads_back_otherwise_never_takes_the_place_of_the_old(
 ) -> None:
     before = path.read_bytes()
     monkeypatch.setattr(model_file, "encode_header", lambda *contents: encode_header(*contents)[:-1] + b"?")
-    with pytest.raises(OutputError, match="what was read back is not what was written") as caught:
+    with pytest.raises(OutputError, match="verification failed") as caught:
         write_model(path, make_model(seed=1))
     assert caught.value.code == "E_OUT_VERIFY"
     assert {each.name: each.read_bytes() for each in path.parent.iterdir()} == {path.name: before}

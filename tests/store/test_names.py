@@ -61,14 +61,14 @@ def test_a_name_that_can_be_typed_is_accepted(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("", "this one is empty"),
-        ("  ", "this one is empty"),
+        ("", "name is empty"),
+        ("  ", "name is empty"),
         ("x" * 201, "has 201 characters; the limit is 200"),
         ("a@3", "no `@`"),
         ("a\nb", r"'a\\nb'"),
         ("a\x1b[31m", r"a\\x1b"),
         ("a\u202eb", r"a\\u202eb"),
-        ("m.safetensors", "no ending `.safetensors`"),
+        ("m.safetensors", "no suffix `.safetensors`"),
     ],
 )
 def test_a_name_that_cannot_be_typed_back_is_refused(name: str, reason: str) -> None:

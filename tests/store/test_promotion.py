@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rnnforecast.errors import ModelFileError, OutputError, UsageError
-from rnnforecast.store import shelf as shelf_module
+from rnnforecast.store import versions as entry_module
 from rnnforecast.store.active import Active, read_active, write_active
 from rnnforecast.store.promotion import promote, prune, rollback
 from rnnforecast.store.registry import Registry
@@ -66,10 +66,10 @@ def test_a_damaged_pointer_is_refused_with_the_command_that_writes_it_anew(store
     _fill(store, 2)
     (_folder(store) / "active").write_bytes(content)
     for spec in ("prices", None):
-        with pytest.raises(ModelFileError, match="does not say which version is active") as caught:
+        with pytest.raises(ModelFileError, match="the active version is unknown") as caught:
             store.resolve(spec)
         assert "models promote NAME@VERSION" in str(caught.value.hint)
-    with pytest.raises(ModelFileError, match="does not say which version is active"):
+    with pytest.raises(ModelFileError, match="the active version is unknown"):
         store.check_writable("prices")
     assert store.resolve("prices@1").label == "prices@1"
     assert [stored.is_active for stored in store.list()] == [False, False]
@@ -91,7 +91,7 @@ def test_a_pointer_that_cannot_be_read_is_refused(store: Registry) -> None:
     _fill(store, 1)
     (_folder(store) / "active").unlink()
     (_folder(store) / "active").mkdir()
-    with pytest.raises(ModelFileError, match="does not say which version is active: is a directory"):
+    with pytest.raises(ModelFileError, match="the active version is unknown: is a directory"):
         store.resolve("prices")
 
 
@@ -175,7 +175,7 @@ def test_rolling_back_never_goes_to_a_damaged_version(store: Registry) -> None:
 
 def test_a_version_cannot_be_rolled_back_only_a_name(store: Registry) -> None:
     _fill(store, 2)
-    with pytest.raises(UsageError, match="`prices@1` is no bare name"):
+    with pytest.raises(UsageError, match="`prices@1` is not a bare name"):
         rollback(store, "prices@1")
 
 
@@ -210,7 +210,7 @@ def test_pruning_everything_is_refused(store: Registry) -> None:
 def test_pruning_with_a_damaged_pointer_removes_nothing(store: Registry) -> None:
     _fill(store, 3)
     (_folder(store) / "active").write_text("?")
-    with pytest.raises(ModelFileError, match="does not say which version is active"):
+    with pytest.raises(ModelFileError, match="the active version is unknown"):
         prune(store, keep=1)
     assert len(store.list()) == 3
 
@@ -243,7 +243,7 @@ def test_a_pointer_that_cannot_be_written_leaves_the_old_one(store: Registry, mo
     def refuse(*_: object) -> None:
         raise OutputError("the disk is full")
 
-    monkeypatch.setattr(shelf_module, "write_active", refuse)
+    monkeypatch.setattr(entry_module, "write_active", refuse)
     with pytest.raises(OutputError):
         store.remove("prices@2")
     assert (_folder(store) / "active").read_bytes() == before

@@ -16,7 +16,7 @@ from tests.store.test_files import writer
 LEFTOVER = ".rnnforecast-0123456789abcdef.tmp"
 
 
-def test_k21_a_sweep_leaves_the_files_of_others(tmp_path: Path) -> None:
+def test_a_sweep_leaves_the_files_of_others(tmp_path: Path) -> None:
     for name in ("notes.tmp", ".hidden", "rnnforecast-1.tmp", ".rnnforecast-1.tmp", f"{LEFTOVER}.csv"):
         (tmp_path / name).touch()
     (tmp_path / LEFTOVER).symlink_to(tmp_path / "notes.tmp")
@@ -28,13 +28,13 @@ def test_k21_a_sweep_leaves_the_files_of_others(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
-def test_k21_a_sweep_leaves_what_another_user_left(tmp_path: Path) -> None:
+def test_a_sweep_leaves_what_another_user_left(tmp_path: Path) -> None:
     (tmp_path / LEFTOVER).touch()
     os.chown(tmp_path / LEFTOVER, 4321, 4321)
     assert sweep_temporaries(tmp_path) == 0
 
 
-def test_k21_a_sweep_leaves_what_a_living_run_writes(tmp_path: Path) -> None:
+def test_a_sweep_leaves_what_a_living_run_writes(tmp_path: Path) -> None:
     found: list[int] = []
 
     def write(stream: BinaryIO) -> None:
@@ -46,13 +46,13 @@ def test_k21_a_sweep_leaves_what_a_living_run_writes(tmp_path: Path) -> None:
     assert (tmp_path / "out.csv").read_bytes() == b"new"
 
 
-def test_k21_the_check_before_the_work_removes_what_killed_runs_left(tmp_path: Path) -> None:
+def test_the_check_before_the_work_removes_what_killed_runs_left(tmp_path: Path) -> None:
     (tmp_path / LEFTOVER).write_bytes(b"half")
     check_writable(tmp_path / "out.csv")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_k21_a_file_that_a_sweep_took_for_an_abandoned_one_is_made_again(
+def test_a_file_that_a_sweep_took_for_an_abandoned_one_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     take_lock = files._take_lock
@@ -70,7 +70,7 @@ def test_k21_a_file_that_a_sweep_took_for_an_abandoned_one_is_made_again(
 
 
 @pytest.mark.parametrize(("age", "num_removed"), [(3_600, 0), (90_000, 1)])
-def test_k19_on_a_disk_without_locks_a_leftover_goes_after_a_day(
+def test_on_a_disk_without_locks_a_leftover_goes_after_a_day(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, age: int, num_removed: int
 ) -> None:
     fcntl = pytest.importorskip("fcntl")

@@ -2,23 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rnnforecast.errors import UsageError
-from rnnforecast.training.budget import TimeBudget, parse_duration
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("60s", 60.0), ("90", 90.0), ("5m", 300.0), ("2 min", 120.0), ("1.5h", 5400.0), ("1H", 3600)]
-)
-def test_a_duration_is_read_in_seconds_minutes_and_hours(text: str, seconds: float) -> None:
-    assert parse_duration(text) == seconds
-
-
-@pytest.mark.parametrize("text", ["", "soon", "0s", "-5s", "5 days", "s", "1e3", "nan"])
-def test_text_that_is_no_duration_is_refused_with_examples(text: str) -> None:
-    with pytest.raises(UsageError, match="is no duration") as caught:
-        parse_duration(text)
-    assert caught.value.message == f"`{text}` is no duration"
-    assert "--time-budget 60s" in str(caught.value.hint)
+from rnnforecast.training.budget import TimeBudget
 
 
 def test_no_limit_shares_out_no_limit() -> None:

@@ -19,9 +19,9 @@ from rnnforecast.store.checkpoint import Checkpoint, CheckpointFolder, RunDigest
 from rnnforecast.training.budget import TimeBudget
 from rnnforecast.training.checkpoints import SAVED, Checkpoints, Conduct
 from rnnforecast.training.ensemble import fit_ensemble
+from rnnforecast.training.parallel import CancelledError
 from rnnforecast.training.recipe import choose_recipe, gather_facts
-from rnnforecast.training.side_by_side import CancelledError
-from rnnforecast.training.standing import Fit
+from rnnforecast.training.state import Fit
 from tests.training.toy import make_series, wave
 
 VALIDATION = Windows(series=np.array([0, 1]), cutoffs=np.array([50, 40]))
@@ -85,7 +85,7 @@ def two_threads() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("killed_after", [1, 7, NUM_STEPS, NUM_STEPS + 5])
-def test_k02_a_fit_that_was_killed_goes_on_and_ends_with_the_same_bytes(tmp_path: Path, killed_after: int) -> None:
+def test_a_fit_that_was_killed_goes_on_and_ends_with_the_same_bytes(tmp_path: Path, killed_after: int) -> None:
     with pytest.raises(KilledError):
         _fit(_open(tmp_path), progress=DiesAfter(killed_after))
     again = _open(tmp_path)
@@ -94,7 +94,7 @@ def test_k02_a_fit_that_was_killed_goes_on_and_ends_with_the_same_bytes(tmp_path
     assert again.notes() == (f"the training went on from its checkpoint: {steps} steps of {fits} were done already",)
 
 
-def test_k02_a_fit_killed_again_and_again_ends_with_the_same_bytes(tmp_path: Path) -> None:
+def test_a_fit_killed_again_and_again_ends_with_the_same_bytes(tmp_path: Path) -> None:
     for _ in range(4):
         with pytest.raises(KilledError):
             _fit(_open(tmp_path), progress=DiesAfter(3))
@@ -109,14 +109,14 @@ def test_k02_a_fit_killed_again_and_again_ends_with_the_same_bytes(tmp_path: Pat
         {"cell": "mingru", "normalisation": "global"},
     ],
 )
-def test_k02_all_that_is_random_in_a_network_goes_on_where_it_was(tmp_path: Path, flags: dict[str, object]) -> None:
+def test_all_that_is_random_in_a_network_goes_on_where_it_was(tmp_path: Path, flags: dict[str, object]) -> None:
     with pytest.raises(KilledError):
         _fit(_open(tmp_path), progress=DiesAfter(5), **flags)
     _assert_same(_fit(_open(tmp_path), **flags), _fit(None, **flags))  # type: ignore[arg-type]
 
 
 @pytest.mark.usefixtures("two_threads")
-def test_k04_sigterm_saves_the_fits_of_all_threads_and_is_passed_on(tmp_path: Path) -> None:
+def test_sigterm_saves_the_fits_of_all_threads_and_is_passed_on(tmp_path: Path) -> None:
     class EndedError(BaseException):
         pass
 
@@ -137,7 +137,7 @@ def test_k04_sigterm_saves_the_fits_of_all_threads_and_is_passed_on(tmp_path: Pa
     assert "went on from its checkpoint" in again.notes()[0]
 
 
-def test_k05_a_second_signal_does_not_wait_for_the_step(tmp_path: Path) -> None:
+def test_a_second_signal_does_not_wait_for_the_step(tmp_path: Path) -> None:
     checkpoints = _open(tmp_path)
     told: list[int] = []
 
@@ -192,7 +192,7 @@ def test_a_checkpoint_of_other_data_is_not_used_and_that_is_said(tmp_path: Path)
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "empty", "foreign", "other fit", "other tensors", "other facts"])
-def test_k26_a_checkpoint_that_is_damaged_is_not_used_and_that_is_said(tmp_path: Path, damage: str) -> None:
+def test_a_checkpoint_that_is_damaged_is_not_used_and_that_is_said(tmp_path: Path, damage: str) -> None:
     with pytest.raises(KilledError):
         _fit(_open(tmp_path), progress=DiesAfter(5))
     (path,) = tmp_path.rglob("*.checkpoint")
@@ -226,7 +226,7 @@ def _spoil(path: Path, damage: str) -> None:
         path.write_bytes(content)
 
 
-def test_k08_a_disk_that_takes_no_checkpoint_hurts_no_training_and_that_is_said(tmp_path: Path) -> None:
+def test_a_disk_that_takes_no_checkpoint_hurts_no_training_and_that_is_said(tmp_path: Path) -> None:
     (tmp_path / "checkpoints").touch()
     checkpoints = _open(tmp_path)
     _assert_same(_fit(checkpoints), _fit(None))

@@ -21,7 +21,7 @@ from rnnforecast.training.checkpoints import Checkpoints, Conduct
 from rnnforecast.training.ensemble import choose_device, fit_ensemble
 from rnnforecast.training.loop import fit_network
 from rnnforecast.training.recipe import choose_recipe, gather_facts
-from rnnforecast.training.standing import Fit
+from rnnforecast.training.state import Fit
 from tests.training.toy import make_series, wave
 
 VALIDATION = Windows(series=np.array([0, 1]), cutoffs=np.array([50, 40]))
@@ -138,7 +138,7 @@ def gpu_that_vanishes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return steps
 
 
-def test_k35_a_gpu_that_vanishes_in_the_middle_leaves_the_work_to_the_cpu(
+def test_a_gpu_that_vanishes_in_the_middle_leaves_the_work_to_the_cpu(
     gpu_that_vanishes: list[int], tmp_path: Path
 ) -> None:
     saved = Checkpoints(CheckpointFolder(tmp_path, "a", RunDigests("data", "settings", "program")))
@@ -158,7 +158,7 @@ def test_k35_a_gpu_that_vanishes_in_the_middle_leaves_the_work_to_the_cpu(
     _assert_same(ensemble, _fit(series)[0])
 
 
-def test_k35_a_gpu_that_was_named_and_vanishes_is_a_lack_of_resources(gpu_that_vanishes: list[int]) -> None:
+def test_a_gpu_that_was_named_and_vanishes_is_a_lack_of_resources(gpu_that_vanishes: list[int]) -> None:
     with pytest.raises(ResourceError, match=r"cpu was lost .* \(CUDA error: the device is gone\)") as caught:
         _fit(device="cpu")  # named, as `cuda` would be where there is one
     assert gpu_that_vanishes

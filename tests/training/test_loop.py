@@ -12,12 +12,13 @@ from rnnforecast.data.windows import FlatSeries, Windows
 from rnnforecast.errors import DivergedError, ExitCode
 from rnnforecast.networks.forecaster import RecurrentForecaster
 from rnnforecast.progress import NoProgress
-from rnnforecast.training import loop, standing
+from rnnforecast.training import loop
+from rnnforecast.training import state as standing
 from rnnforecast.training.loop import Taught, fit_network
 from rnnforecast.training.optimiser import AdamW
 from rnnforecast.training.recipe import FitSettings
 from rnnforecast.training.sampling import make_sampler
-from rnnforecast.training.standing import Fit, Keeper, Watched, validation_score
+from rnnforecast.training.state import Fit, Keeper, Watched, validation_score
 from tests.training.toy import SMALL, Faults, as_windows, fit_settings, make_flat, make_series, small_network, wave
 
 VALIDATION = as_windows([0, 0], [46, 53])

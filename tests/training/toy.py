@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from rnnforecast.config import MemberSettings
-from rnnforecast.data.frequency import Frequency
+from rnnforecast.data.calendar.frequency import Frequency
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.windows import FlatSeries, WindowBatch, Windows
 from rnnforecast.networks.forecaster import RecurrentForecaster, build_network

@@ -10,17 +10,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rnnforecast.data.closures import named_days
+from rnnforecast.data.calendar.closed_days import named_days
 from rnnforecast.errors import DataError
 from tests.workflows.toy import fit, forecast, wave, write_csv
 
 
-def write_stamps(folder: Path, stamps: pd.DatetimeIndex, text_format: str) -> Path:
-    return write_csv(folder / "rows.csv", time=list(stamps.strftime(text_format)), y=wave(len(stamps)))
+def write_timestamps(folder: Path, timestamps: pd.DatetimeIndex, text_format: str) -> Path:
+    return write_csv(folder / "rows.csv", time=list(timestamps.strftime(text_format)), y=wave(len(timestamps)))
 
 
-def stamps_of(path: Path, **arguments: object) -> list[str]:
-    return [str(stamp) for stamp in forecast(path, **arguments).frame["time"]]
+def timestamps_of(path: Path, **arguments: object) -> list[str]:
+    return [str(timestamp) for timestamp in forecast(path, **arguments).frame["time"]]
 
 
 @pytest.fixture
@@ -28,13 +28,13 @@ def traded(tmp_path: Path) -> Path:
     """Rows of every day New York traded, up to the Friday before a closed Monday."""
     closed = named_days("XNYS", 2024, 2025).closed
     days = pd.bdate_range("2024-01-02", "2025-02-14")
-    return write_stamps(tmp_path, days[~days.isin(pd.DatetimeIndex(closed))], "%Y-%m-%d")
+    return write_timestamps(tmp_path, days[~days.isin(pd.DatetimeIndex(closed))], "%Y-%m-%d")
 
 
 def test_no_forecast_falls_on_a_holiday_of_the_market_that_was_recognised(traded: Path) -> None:
     trained = fit(traded)
     assert any("calendar XNYS" in finding.message for finding in trained.findings)
-    assert [stamp[:10] for stamp in stamps_of(traded)][:5] == [
+    assert [timestamp[:10] for timestamp in timestamps_of(traded)][:5] == [
         "2025-02-18", "2025-02-19", "2025-02-20", "2025-02-21", "2025-02-24"
     ]  # fmt: skip
 
@@ -46,15 +46,15 @@ def test_closed_days_stand_in_the_model_and_need_no_package_to_predict(
     lines = traded.read_text(encoding="utf-8").splitlines()
     traded.write_text("\n".join([lines[0], *lines[-15:]]) + "\n", encoding="utf-8")
     monkeypatch.setitem(sys.modules, "holidays", None)
-    assert stamps_of(traded)[0][:10] == "2025-02-18"
+    assert timestamps_of(traded)[0][:10] == "2025-02-18"
 
 
 def test_hours_of_a_zone_pass_over_the_hour_that_clocks_leave_out(tmp_path: Path) -> None:
     instants = pd.date_range("2025-03-10", "2025-03-29T22:00", freq="h", tz="UTC").tz_convert("Europe/Berlin")
-    path = write_stamps(tmp_path, instants, "%Y-%m-%d %H:%M")
+    path = write_timestamps(tmp_path, instants, "%Y-%m-%d %H:%M")
     fit(path, tz="Europe/Berlin")
     result = forecast(path)
-    shown = [str(stamp) for stamp in result.frame["time"]][:4]
+    shown = [str(timestamp) for timestamp in result.frame["time"]][:4]
     assert shown == [
         "2025-03-30 00:00:00+01:00",
         "2025-03-30 01:00:00+01:00",
@@ -67,38 +67,38 @@ def test_hours_of_a_zone_pass_over_the_hour_that_clocks_leave_out(tmp_path: Path
 
 def test_opening_hours_go_on_with_the_next_opening(tmp_path: Path) -> None:
     days = pd.bdate_range("2024-01-01", "2024-02-02")
-    stamps = pd.DatetimeIndex([day + pd.Timedelta(hours=hour) for day in days for hour in range(9, 17)])
-    path = write_stamps(tmp_path, stamps, "%Y-%m-%d %H:%M")
+    timestamps = pd.DatetimeIndex([day + pd.Timedelta(hours=hour) for day in days for hour in range(9, 17)])
+    path = write_timestamps(tmp_path, timestamps, "%Y-%m-%d %H:%M")
     fit(path)
-    assert stamps_of(path)[:2] == ["2024-02-05 09:00:00", "2024-02-05 10:00:00"]
+    assert timestamps_of(path)[:2] == ["2024-02-05 09:00:00", "2024-02-05 10:00:00"]
 
 
 def test_events_are_resampled_again_when_new_rows_are_forecast(tmp_path: Path) -> None:
     minutes = np.sort(np.random.default_rng(0).choice(60 * 24 * 80, 4_000, replace=False))
     events = pd.Timestamp("2024-01-01") + pd.to_timedelta(minutes, unit="min")
-    path = write_stamps(tmp_path, pd.DatetimeIndex(events), "%Y-%m-%d %H:%M")
+    path = write_timestamps(tmp_path, pd.DatetimeIndex(events), "%Y-%m-%d %H:%M")
     fit(path, resample="1D", aggregate="count", target="y")
-    assert stamps_of(path)[0][:10] == "2024-03-21"
+    assert timestamps_of(path)[0][:10] == "2024-03-21"
 
 
 @pytest.mark.parametrize(
     ("alias", "first"), [("ME", "2026-01-31"), ("QE-DEC", "2031-03-31"), ("YE-DEC", "2051-12-31"), ("MS", "2026-02-01")]
 )
 def test_ends_of_months_stay_ends_of_months(tmp_path: Path, alias: str, first: str) -> None:
-    path = write_stamps(
+    path = write_timestamps(
         tmp_path, pd.date_range("2021-01-31", periods=60 if alias != "YE-DEC" else 30, freq=alias), "%Y-%m-%d"
     )
     if alias == "QE-DEC":
-        path = write_stamps(tmp_path, pd.date_range("2021-03-31", periods=40, freq=alias), "%Y-%m-%d")
+        path = write_timestamps(tmp_path, pd.date_range("2021-03-31", periods=40, freq=alias), "%Y-%m-%d")
     fit(path, horizon=4)
-    assert stamps_of(path)[0][:10] == first
+    assert timestamps_of(path)[0][:10] == first
 
 
 def test_a_model_of_days_refuses_rows_of_hours_with_both_frequencies(tmp_path: Path) -> None:
-    path = write_stamps(tmp_path, pd.date_range("2024-01-01", periods=90, freq="D"), "%Y-%m-%d")
+    path = write_timestamps(tmp_path, pd.date_range("2024-01-01", periods=90, freq="D"), "%Y-%m-%d")
     fit(path)
     hourly = tmp_path / "hours.csv"
-    write_stamps(tmp_path, pd.date_range("2024-01-01", periods=90, freq="h"), "%Y-%m-%d %H:%M").rename(hourly)
+    write_timestamps(tmp_path, pd.date_range("2024-01-01", periods=90, freq="h"), "%Y-%m-%d %H:%M").rename(hourly)
     with pytest.raises(DataError, match="01:00:00 is not on the grid of frequency D; the rows are h") as caught:
         forecast(path, model="rows", data=[hourly])
     assert "--resample D --aggregate mean" in str(caught.value.hint)

@@ -10,7 +10,6 @@ import rnnforecast
 from rnnforecast.config import Settings
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.errors import UsageError
-from rnnforecast.training.budget import parse_duration
 from rnnforecast.workflows.results import CompareResult
 from tests.workflows.toy import TINY, write_days
 
@@ -82,7 +81,8 @@ def test_the_time_budget_is_that_of_all_networks_together(tmp_path: Path, monkey
     fit_before = compare_module.fit_known
 
     def watched(known: SeriesSet, settings: Settings, **keywords: Any) -> Any:
-        given.append(parse_duration(str(settings.training.time_budget)))
+        assert settings.training.time_budget is not None
+        given.append(settings.training.time_budget.seconds)
         return fit_before(known, settings, **keywords)
 
     monkeypatch.setattr(compare_module, "fit_known", watched)

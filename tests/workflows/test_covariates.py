@@ -60,13 +60,13 @@ def test_a_static_value_tells_two_equal_series_apart(tmp_path: Path) -> None:
     assert not np.allclose(frame["forecast"].head(7), frame["forecast"].tail(7), rtol=1e-9)
 
 
-def test_a_row_known_ahead_that_is_missing_is_refused_by_column_series_and_stamp(tmp_path: Path) -> None:
+def test_a_row_known_ahead_that_is_missing_is_refused_by_column_series_and_timestamp(tmp_path: Path) -> None:
     path = _write(tmp_path)
     _fit(path)
     short = _write(tmp_path, ahead=4, name="short.csv")
     with pytest.raises(DataError) as caught:
         forecast(path, model="c", data=[short])
-    for words in ("(`holiday`)", "horizon of 7 steps", "`a`, `b`", "the first missing stamp is 2024-03-25"):
+    for words in ("(`holiday`)", "horizon of 7 steps", "`a`, `b`", "the first missing timestamp is 2024-03-25"):
         assert words in caught.value.message
     assert "--horizon 4" in str(caught.value.hint)
     assert len(forecast(path, model="c", data=[short], horizon=4).frame) == 8
@@ -83,6 +83,6 @@ def test_no_horizon_is_advised_where_nothing_is_known_ahead(tmp_path: Path) -> N
     path = _write(tmp_path)
     _fit(path)
     bare = _write(tmp_path, ahead=0, name="bare.csv")
-    with pytest.raises(DataError, match="the first missing stamp is 2024-03-21") as caught:
+    with pytest.raises(DataError, match="the first missing timestamp is 2024-03-21") as caught:
         forecast(path, model="c", data=[bare])
     assert "--horizon" not in str(caught.value.hint)

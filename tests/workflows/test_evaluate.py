@@ -7,8 +7,8 @@ import pytest
 
 import rnnforecast
 from rnnforecast.errors import DataError, UsageError
-from rnnforecast.workflows import refitting
-from rnnforecast.workflows.refitting import refitting_forecaster
+from rnnforecast.training import refit as refitting
+from rnnforecast.training.refit import refitting_forecaster
 from rnnforecast.workflows.results import EvaluateResult
 from tests.workflows.toy import days, fit, store_of, wave, write_csv, write_days
 
@@ -24,16 +24,16 @@ def _evaluate(path: Path, **arguments: object) -> EvaluateResult:
     return rnnforecast.evaluate(store=store_of(path), **arguments)  # type: ignore[arg-type]
 
 
-def _stamps(result: EvaluateResult) -> list[str]:
+def _timestamps(result: EvaluateResult) -> list[str]:
     return [str(cutoff)[:10] for cutoff in result.cutoffs]
 
 
 def test_origins_lie_a_horizon_apart_and_the_newest_ends_with_the_last_row(trained: Path) -> None:
-    assert _stamps(_evaluate(trained, num_windows=3)) == ["2024-03-09", "2024-03-16", "2024-03-23"]
+    assert _timestamps(_evaluate(trained, num_windows=3)) == ["2024-03-09", "2024-03-16", "2024-03-23"]
 
 
 def test_a_step_and_a_gap_move_the_cutoffs(trained: Path) -> None:
-    assert _stamps(_evaluate(trained, num_windows=2, window_step=2, gap=3)) == ["2024-03-18", "2024-03-20"]
+    assert _timestamps(_evaluate(trained, num_windows=2, window_step=2, gap=3)) == ["2024-03-18", "2024-03-20"]
 
 
 def test_a_gap_moves_the_scored_steps(trained: Path) -> None:
@@ -55,7 +55,7 @@ def test_theta_is_scored_too_and_left_out_of_the_verdict(trained: Path) -> None:
 
 def test_origins_within_the_fitted_rows_are_said_to_flatter(trained: Path) -> None:
     notes = _evaluate(trained, num_windows=2).notes
-    assert any("2 of 2 origins lie within the rows the model was fitted on" in note for note in notes)
+    assert any("2 of 2 windows are within the rows the model was fitted on" in note for note in notes)
 
 
 def test_origins_after_the_fitted_rows_are_not(trained: Path) -> None:
@@ -83,7 +83,7 @@ def test_a_refit_trains_once_for_each_cutoff_on_the_rows_before_it_alone(
 
 def test_a_refit_is_the_same_whatever_the_rows_after_the_cutoff_say(tmp_path: Path) -> None:
     from rnnforecast.config import DataSettings, Settings
-    from rnnforecast.data.reading import read_series
+    from rnnforecast.data.read import read_series
     from rnnforecast.data.windows import Windows
     from rnnforecast.progress import NoProgress
     from tests.workflows.toy import TINY

@@ -26,9 +26,9 @@ def test_origins_of_a_model_that_fitted_no_network_are_said_to_have_set_shares_a
     settings = rnnforecast.Settings.from_flat({"horizon": 7, "effort": "quick"})
     rnnforecast.train([path], settings, store=store_of(path))
     notes = rnnforecast.evaluate(num_windows=2, store=store_of(path)).notes
-    assert [note for note in notes if note.startswith("2 of 2 origins")] == [
-        "2 of 2 origins lie within the rows of the training, which fitted no network: "
-        "only shares and intervals were set on them"
+    assert [note for note in notes if note.startswith("2 of 2 windows")] == [
+        "2 of 2 windows are within the rows of the training, which fitted no network: "
+        "only weights and intervals were chosen on them"
     ]
 
 
@@ -36,7 +36,7 @@ def test_earlier_origins_of_a_model_without_refit_are_said_to_flatter(tmp_path: 
     path = write_days(tmp_path)
     fit(path, refit=False, num_windows=2)
     result = rnnforecast.evaluate(num_windows=5, store=store_of(path))
-    assert [note for note in result.notes if note.startswith("3 of 5 origins")]
+    assert [note for note in result.notes if note.startswith("3 of 5 windows")]
 
 
 def test_weeks_given_to_a_model_of_days_are_named_as_weeks(tmp_path: Path) -> None:

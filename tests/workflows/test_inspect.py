@@ -25,7 +25,7 @@ def test_the_ends_and_the_roles_of_the_columns_are_shown(tmp_path: Path) -> None
 
 
 def test_rows_too_few_to_train_on_can_still_be_looked_at(tmp_path: Path) -> None:
-    assert rnnforecast.inspect([write_days(tmp_path, 5)]).assumptions["n_rows"] == 5
+    assert rnnforecast.inspect([write_days(tmp_path, 5)]).assumptions["num_rows"] == 5
 
 
 def test_nothing_is_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

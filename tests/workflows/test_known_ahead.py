@@ -10,9 +10,9 @@ import pytest
 import rnnforecast
 from rnnforecast.config import DataSettings
 from rnnforecast.errors import DataError, UsageError
-from rnnforecast.workflows.issuing import issue
-from rnnforecast.workflows.loading import load
-from rnnforecast.workflows.predict import Request, answer
+from rnnforecast.workflows.model_rows import load
+from rnnforecast.workflows.predict import Request, forecast_request
+from rnnforecast.workflows.predict_and_log import issue
 from tests.workflows.toy import TINY, days, fit, forecast, store_of, wave, write_csv
 
 NUM_ROWS = 90
@@ -24,8 +24,8 @@ def write_rows(folder: Path, *, name: str = "c.csv", num_rows: int = NUM_ROWS) -
 
 
 def write_plan(folder: Path, *, name: str = "plan.csv", first: int = 0, last: int = NUM_ROWS + 7) -> Path:
-    stamps, skies = days(last)[first:], [SKIES[number % 5 % 3] for number in range(first, last)]
-    return write_csv(folder / name, date=stamps, sky=skies, temp=[number % 9 for number in range(first, last)])
+    timestamps, skies = days(last)[first:], [SKIES[number % 5 % 3] for number in range(first, last)]
+    return write_csv(folder / name, date=timestamps, sky=skies, temp=[number % 9 for number in range(first, last)])
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_compare_reads_the_second_file(beside: Path) -> None:
 def test_a_second_file_for_a_model_without_covariates_ahead_is_refused(tmp_path: Path) -> None:
     path, ahead = write_rows(tmp_path), write_plan(tmp_path)
     fit(path)
-    with pytest.raises(UsageError, match="reads no covariates known ahead"):
+    with pytest.raises(UsageError, match="has no `future` covariates"):
         forecast(path, data=rnnforecast.Files((path,), (ahead,)))
 
 
@@ -114,7 +114,7 @@ def test_the_calendar_stands_beside_columns_known_ahead(tmp_path: Path) -> None:
     path, ahead = write_rows(tmp_path), write_plan(tmp_path)
     fit(path, future="sky", future_data=str(ahead), calendar_features="season", num_windows=1)
     assert len(forecast(path).frame) == 7
-    with pytest.raises(DataError, match=r"known ahead \(`sky`\) end before the horizon of 8 steps"):
+    with pytest.raises(DataError, match=r"covariates \(`sky`\) end before the horizon of 8 steps"):
         forecast(path, horizon=8)
 
 
@@ -132,7 +132,7 @@ def test_rows_are_brought_to_the_steps_of_a_model_when_asked(tmp_path: Path) -> 
     halves = [f"{day}T{hour}:00" for day in days(NUM_ROWS) for hour in ("00", "12")]
     fine = write_csv(tmp_path / "fine.csv", date=halves, value=np.repeat(wave(NUM_ROWS), 2).tolist())
     asked = DataSettings(resample="D", aggregate="mean")
-    result = answer(Request(reading=asked), "c", data=[fine], store=store_of(path))
+    result = forecast_request(Request(reading=asked), "c", data=[fine], store=store_of(path))
     np.testing.assert_allclose(result.frame["forecast"], forecast(path).frame["forecast"])
 
 

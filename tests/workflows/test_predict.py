@@ -51,7 +51,7 @@ def test_new_rows_move_the_start_of_the_forecast_without_a_refit(trained: Path) 
     assert after.frame["date"].iloc[0] == pd.Timestamp("2024-04-03")
 
 
-def test_the_first_stamp_forecast_follows_the_last_row(trained: Path) -> None:
+def test_the_first_timestamp_forecast_follows_the_last_row(trained: Path) -> None:
     result = forecast(trained)
     assert result.frame["date"].iloc[0] == pd.Timestamp("2024-03-31")
     assert set(result.frame["cutoff"]) == {pd.Timestamp("2024-03-30")}
@@ -73,11 +73,11 @@ def test_data_of_no_model_are_forecast_by_the_network_that_comes_with_the_tool(t
     other = write_csv(trained.parent / "other.csv", date=days(90), sales=wave(90))
     result = forecast(trained, data=[other])
     assert (result.model, set(result.frame["method"])) == ("base", {"pretrained"})
-    assert "no stored model fits `other.csv`: the pre-trained `base` forecasts" in result.notes
+    assert "no stored model fits `other.csv`: the pretrained `base` forecasts" in result.notes
 
 
 @pytest.mark.parametrize(
-    "stamps",
+    "timestamps",
     [
         pytest.param(days(60, step=7), id="weeks"),
         pytest.param([f"2024-01-{1 + n // 24:02d} {n % 24:02d}:00:00" for n in range(60)], id="hours"),
@@ -85,8 +85,8 @@ def test_data_of_no_model_are_forecast_by_the_network_that_comes_with_the_tool(t
         pytest.param(list(range(60)), id="steps"),
     ],
 )
-def test_data_of_another_frequency_are_refused(trained: Path, stamps: list[object]) -> None:
-    other = write_csv(trained.parent / "other.csv", date=stamps, value=wave(60))
+def test_data_of_another_frequency_are_refused(trained: Path, timestamps: list[object]) -> None:
+    other = write_csv(trained.parent / "other.csv", date=timestamps, value=wave(60))
     with pytest.raises(DataError):
         forecast(trained, model="days", data=[other])
 

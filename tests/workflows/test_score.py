@@ -13,9 +13,9 @@ import rnnforecast
 from rnnforecast.errors import CoverageError, DataError, DriftError, ModelFileError, StaleError, UsageError
 from rnnforecast.store.promotion import promote
 from rnnforecast.store.registry import Registry
-from rnnforecast.workflows.issuing import issue
+from rnnforecast.workflows.monitoring.score_result import ScoreResult
 from rnnforecast.workflows.predict import Request
-from rnnforecast.workflows.scores import ScoreResult
+from rnnforecast.workflows.predict_and_log import issue
 from tests.workflows.ledgers import keep_forecasts, write_walk
 from tests.workflows.toy import fit, store_of, write_csv, write_days
 
@@ -37,7 +37,7 @@ def test_steps_are_scored_pending_or_past_without_a_value(tmp_path: Path) -> Non
     result = scored(path)
     assert (result.num_issued, result.num_scored, result.num_pending, result.num_missing) == (18, 15, 2, 1)
     assert result.num_scored + result.num_pending + result.num_missing + result.num_unknown == result.num_issued
-    assert "1 steps are past and have no value: they are not scored" in result.notes
+    assert "1 past steps have a missing actual and are not scored" in result.notes
 
 
 def test_live_errors_are_scaled_by_the_training_rows(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_intervals_that_miss_too_often_are_broken_coverage(tmp_path: Path) -> No
     keep_forecasts(path, values, cutoffs=range(10, 110), errors=errors, naive_error=2.0, half_width=0.3)
     result = scored(path)
     assert result.alarms == ("coverage_80", "coverage_95")
-    with pytest.raises(CoverageError, match="the 80 % interval covers less than it promises") as caught:
+    with pytest.raises(CoverageError, match="the 80 % interval covers too little") as caught:
         result.raise_alarm()
     assert caught.value.exit_code == 23
 
@@ -223,15 +223,13 @@ def test_a_value_that_stands_still_is_foreign(tmp_path: Path) -> None:
     path.write_text("\n".join([*lines[:31], *stuck]) + "\n")
     result = scored(path)
     assert result.alarms == ("inputs",)
-    assert any("it stands still at 105.5" in note for note in result.notes)
+    assert any("it is constant at 105.5" in note for note in result.notes)
 
 
 def test_history_that_was_revised_since_is_said(tmp_path: Path) -> None:
     path, values = write_walk(tmp_path, 40)
     keep_forecasts(path, values + 1.0, cutoffs=range(10, 12))
-    assert any(
-        "6 of 6 scored steps were forecast from a last value that reads otherwise" in n for n in scored(path).notes
-    )
+    assert any("6 of 6 scored steps were forecast from a last value that has changed" in n for n in scored(path).notes)
 
 
 def test_series_that_are_not_in_the_data_are_counted(tmp_path: Path) -> None:
@@ -247,7 +245,7 @@ def test_series_that_are_not_in_the_data_are_counted(tmp_path: Path) -> None:
     path.write_text("\n".join(line for line in path.read_text().splitlines() if ",b," not in line) + "\n")
     result = scored(path)
     assert (result.num_unknown, result.num_pending) == (7, 7)
-    assert any('7 steps are of series that the data do not have, such as ["b"]' in note for note in result.notes)
+    assert any('7 steps belong to series that are not in the data, such as ["b"]' in note for note in result.notes)
 
 
 def _panel() -> tuple[list[str], list[str]]:
@@ -266,13 +264,11 @@ def test_the_name_with_the_newest_forecasts_is_scored_and_said(tmp_path: Path) -
 
 def test_a_store_without_forecasts_says_how_they_come_about(tmp_path: Path) -> None:
     path, values = write_walk(tmp_path, 40)
-    with pytest.raises(ModelFileError, match="no issued forecast is kept in") as caught:
+    with pytest.raises(ModelFileError, match="no logged forecast in") as caught:
         scored(path)
-    assert "`rnnforecast predict` issues forecasts" in str(caught.value.hint)
+    assert "`rnnforecast predict` logs its forecasts" in str(caught.value.hint)
     keep_forecasts(path, values, cutoffs=range(10, 12))
-    with pytest.raises(
-        ModelFileError, match=r"no issued forecast of `dys` is kept in .*there are forecasts of: `days`"
-    ):
+    with pytest.raises(ModelFileError, match=r"no logged forecast of `dys` in .*there are forecasts of: `days`"):
         scored(path, "dys")
 
 
@@ -287,7 +283,7 @@ def test_data_of_another_frequency_are_refused(tmp_path: Path) -> None:
 def test_stale_actuals_are_refused_before_anything_is_scored(tmp_path: Path) -> None:
     path, values = write_walk(tmp_path, 40)
     keep_forecasts(path, values, cutoffs=range(10, 12))
-    with pytest.raises(StaleError, match="the newest value is of 2024-02-09"):
+    with pytest.raises(StaleError, match="the newest value is from 2024-02-09"):
         scored(path, max_age="2d")
 
 

@@ -13,14 +13,14 @@ import pytest
 
 import rnnforecast
 from rnnforecast.config import Settings
-from rnnforecast.data.frequency import Frequency
+from rnnforecast.data.calendar.frequency import Frequency
 from rnnforecast.errors import ModelFileError
 from rnnforecast.forecasting import Ensemble
+from rnnforecast.model_io.pack import check_shapes, pack_model, unpack_ensemble
 from rnnforecast.store.model_file import read_model
-from rnnforecast.workflows.forecasts import Forecast
-from rnnforecast.workflows.frames import forecast_frame, make_previews
-from rnnforecast.workflows.loading import data_settings
-from rnnforecast.workflows.packing import check_shapes, pack_model, unpack_ensemble
+from rnnforecast.workflows.forecasts.panel import Forecast
+from rnnforecast.workflows.forecasts.table import forecast_frame, make_previews
+from rnnforecast.workflows.model_rows import data_settings
 from tests.training.toy import make_series
 from tests.workflows.toy import TINY, fit, forecast, store_of, wave, write_days
 
@@ -128,7 +128,7 @@ def test_our_columns_make_room_for_those_of_the_user() -> None:
     assert columns == ["method", "cutoff", "_cutoff", "forecast", "q0.1", "q0.5", "q0.9", "_method"]
 
 
-def test_stamps_of_a_zone_come_back_in_it() -> None:
+def test_timestamps_of_a_zone_come_back_in_it() -> None:
     hours = replace(Frequency("hour"), timezone="Europe/Berlin")
     series = replace(make_series(np.ones(5)), freq=hours, time_column="time")
     assert str(forecast_frame(series, _forecast(1))["time"].dtype).endswith("Europe/Berlin]")

@@ -11,11 +11,12 @@ from rnnforecast.errors import DivergedError, ExitCode, LostToBaselineError, Usa
 from rnnforecast.progress import NoProgress
 from rnnforecast.store.model_file import read_model
 from rnnforecast.store.registry import Registry
+from rnnforecast.training import fit as fitting
+from rnnforecast.training import split as splitting
+from rnnforecast.training.judge import Judgement
 from rnnforecast.training.loop import fit_network
-from rnnforecast.training.side_by_side import CancelledError
-from rnnforecast.workflows import fitting, splitting
+from rnnforecast.training.parallel import CancelledError
 from rnnforecast.workflows import train as module
-from rnnforecast.workflows.judging import Judgement
 from tests.workflows.toy import days, fit, forecast, store_of, wave, write_csv, write_days
 
 
@@ -61,7 +62,7 @@ def test_a_time_budget_cuts_the_steps_and_is_said(tmp_path: Path) -> None:
 
 
 def test_a_time_budget_that_is_no_duration_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="`soon` is no duration"):
+    with pytest.raises(UsageError, match="`time_budget` = 'soon': invalid duration"):
         fit(write_days(tmp_path), time_budget="soon")
 
 
@@ -130,7 +131,7 @@ def test_a_series_too_short_to_hold_rows_out_is_learnt_from_and_named(tmp_path: 
         value=wave(80) + wave(12),
     )
     result = fit(path, season_length=1)
-    assert any("1 of 2 series are too short to hold rows out" in note for note in result.notes)
+    assert any("1 of 2 series are too short for test rows" in note for note in result.notes)
     assert sorted(set(forecast(path).frame["id"])) == ["long", "short"]
 
 
@@ -140,7 +141,7 @@ def test_fits_that_left_the_finite_numbers_are_said(tmp_path: Path, monkeypatch:
         lambda *a, **k: replace(fit_network(*a, **k), num_rollbacks=2),
     )
     notes = fit(write_days(tmp_path)).notes
-    assert "training left the finite numbers 2 times and went on from the last good weights" in notes
+    assert "training became non-finite 2 times and resumed from the last good weights" in notes
 
 
 def test_progress_is_told_of_both_fits(tmp_path: Path) -> None:
@@ -164,7 +165,7 @@ def test_of_very_many_series_the_report_says_how_many_were_judged(
     path = write_csv(tmp_path / "panel.csv", id=names, date=days(60) * 4, value=wave(240))
     result = fit(path)
     assert any(
-        note == "scores and verdict are of 2 series, evenly spread over 4; `evaluate` scores all of them"
+        note == "scores and verdict are based on 2 series, evenly spread over 4; `evaluate` scores all of them"
         for note in result.notes
     )
     assert not any("too short" in note for note in result.notes)

@@ -16,14 +16,14 @@ from rnnforecast.config import Settings
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.windows import FlatSeries
 from rnnforecast.forecasting import last_windows, split_voices
+from rnnforecast.model_io.base import read_base
+from rnnforecast.model_io.pack import unpack_ensemble
 from rnnforecast.store.manifest import Manifest
 from rnnforecast.store.model_file import ModelFile, read_model
+from rnnforecast.training import fit as fitting
 from rnnforecast.training.ensemble import fit_ensemble
+from rnnforecast.training.initial_weights import AS_IT_IS, THETA
 from rnnforecast.training.recipe import Recipe
-from rnnforecast.training.starting import AS_IT_IS, THETA
-from rnnforecast.workflows import fitting
-from rnnforecast.workflows.base import read_base
-from rnnforecast.workflows.packing import unpack_ensemble
 from tests.training.toy import make_series
 from tests.workflows.toy import forecast, store_of, wave, write_days
 from tests.workflows.voices import (

@@ -12,10 +12,10 @@ import rnnforecast
 from rnnforecast.config import Settings
 from rnnforecast.forecasting import Ensemble
 from rnnforecast.members import PretrainedSettings
+from rnnforecast.model_io.pack import unpack_ensemble
 from rnnforecast.store.model_file import read_model
-from rnnforecast.workflows import fitting
-from rnnforecast.workflows.choosing import Shares
-from rnnforecast.workflows.packing import unpack_ensemble
+from rnnforecast.training import fit as fitting
+from rnnforecast.training.ensemble_weights import Shares
 from rnnforecast.workflows.results import TrainResult
 from tests.workflows.toy import days, store_of, wave, write_csv
 

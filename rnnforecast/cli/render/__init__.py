@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from rnnforecast.cli.text import supports_unicode
 from rnnforecast.workflows.batch.results import BatchPlan, BatchResult, UnitsResult
+from rnnforecast.workflows.monitoring.score_result import ScoreResult
 from rnnforecast.workflows.results import (
     CompareResult,
     DoctorResult,
@@ -16,7 +17,6 @@ from rnnforecast.workflows.results import (
     PredictResult,
     TrainResult,
 )
-from rnnforecast.workflows.scores import ScoreResult
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -65,7 +65,7 @@ def _blocks(result: Result, *, width: int, braille: bool) -> list[RenderableType
 
         return inspect_blocks(result)
     if isinstance(result, TrainResult | EvaluateResult | CompareResult):
-        from rnnforecast.cli.render import judged
+        from rnnforecast.cli.render import backtest as judged
 
         return judged.blocks(result, width=width)
     if isinstance(result, BatchResult | BatchPlan):

@@ -1,4 +1,4 @@
-"""The screens of `batch`: what came of every job, failures with their fix below; and the plan of `--check`."""
+"""The screens of `batch`: the outcome of every job, failures with their fix below; and the plan of `--check`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from rnnforecast.workflows.batch.results import BatchPlan, BatchResult, JobError, JobResult
 
 _STYLES = {"done": "green", "partial": "yellow", "unchanged": "dim", "failed": "bold red", "stopped": "yellow"}
-_WHY_WIDTH = 24  # characters a reason needs: less breaks every word
+_WHY_WIDTH = 24  # characters a reason needs; less breaks every word
 _NAME_LENGTH = 22
 
 
@@ -52,7 +52,7 @@ def batch_blocks(result: BatchResult, *, width: int) -> list[RenderableType]:
 
 
 def after_batch(result: BatchResult, *, stream: TextIO) -> str:
-    """Return what stands below the table of a run: why jobs failed, warnings, and where the record lies."""
+    """Return the lines below the table of a run: why jobs failed, warnings, and the path of the ledger."""
     lines = [""]
     for job in result.jobs:
         if job.error is not None:
@@ -64,11 +64,11 @@ def after_batch(result: BatchResult, *, stream: TextIO) -> str:
 
 def plan_blocks(plan: BatchPlan, *, width: int) -> list[RenderableType]:
     """Return the screen of `--check`."""
-    title = heading(f"{plural(len(plan.jobs), 'job')}, no fault", os.path.basename(plan.jobs_file))
+    title = heading(f"{plural(len(plan.jobs), 'job')}, no errors", os.path.basename(plan.jobs_file))
     columns = {
         "job": [safe(shortened(str(job["job"]))) for job in plan.jobs],
-        "files": [Text(str(job["n_files"] or NOTHING)) for job in plan.jobs],
-        "model": [safe(job["model"] or "its own") for job in plan.jobs],
+        "files": [Text(str(job["num_files"] or NOTHING)) for job in plan.jobs],
+        "model": [safe(job["model"] or "trained here") for job in plan.jobs],
         "retrain": [safe(job["retrain"] or NOTHING) for job in plan.jobs],
         "output": [
             safe(_relative(str(job["output"]), plan.jobs_file)) if job["output"] else Text(NOTHING) for job in plan.jobs
@@ -88,20 +88,20 @@ def _model(job: JobResult) -> Text:
 
 
 def _why(job: JobResult) -> str:
-    """Return what is worth a word beside the line of a job."""
+    """Return the last column of a job: why it was trained or skipped, and its warnings."""
     parts = []
     if job.trained:
-        parts.append(f"trained, {f'a {job.verdict}' if job.verdict else 'not judged'} ({job.reason})")
+        parts.append(f"trained, {f'a {job.verdict}' if job.verdict else 'not evaluated'} ({job.reason})")
     elif job.reason and job.status == "unchanged":
-        parts.append(job.reason.removeprefix("nothing has changed "))
-    if job.repairs:
-        parts.append(plural(job.repairs, "repair"))
+        parts.append(job.reason.removeprefix("unchanged "))
+    if job.num_warnings:
+        parts.append(plural(job.num_warnings, "warning"))
     return ", ".join(parts)
 
 
 def _failure(job: JobResult, error: JobError, stream: TextIO) -> list[str]:
     failed = f"failed with exit code {job.exit_code}"
-    what = {"stopped": "was stopped", "partial": "was done in part"}.get(job.status, failed)
+    what = {"stopped": "was stopped", "partial": "is partial"}.get(job.status, failed)
     head = f"job {job.job} {what}:"
     lines = [_labelled(head, "bold", error.message, stream)]
     if error.hint:
@@ -112,7 +112,7 @@ def _failure(job: JobResult, error: JobError, stream: TextIO) -> list[str]:
 
 
 def _labelled(label: str, style: str, text: str, stream: TextIO) -> str:
-    """Return a line behind its coloured label, folded on a terminal alone: a mail keeps its paths whole."""
+    """Return a line behind its coloured label, folded only on a terminal, so that paths in a mail stay whole."""
     label = visible(label)
     lines = f"{label} {visible(text, keep_newlines=True)}".split("\n")
     told = "\n".join(folded(line, stream=stream) for line in lines)
@@ -120,7 +120,7 @@ def _labelled(label: str, style: str, text: str, stream: TextIO) -> str:
 
 
 def _near(path: str) -> str:
-    """Return a path from the working folder on, where it lies below."""
+    """Return a path relative to the working folder if it is below it."""
     return path.removeprefix(os.getcwd() + os.sep)
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rnnforecast.cli.text import supports_unicode, visible
-from rnnforecast.workflows.results import stamp_to_json
+from rnnforecast.json_values import timestamp_to_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -145,9 +145,9 @@ def _form(size: float, digits: int) -> str:
     return f".{digits - 1}e" if _magnitude(size) >= _EXPONENT_FROM or decimals > _MAX_DECIMALS else f",.{decimals}f"
 
 
-def stamp_text(stamp: object, freq: object) -> str:
-    """Return a stamp for people: a date, or date and time to the minute unless there are seconds."""
-    return str(stamp_to_json(stamp, freq)).replace("T", " ").removesuffix(":00")
+def timestamp_text(timestamp: object, freq: object) -> str:
+    """Return a timestamp for people: a date, or date and time to the minute unless there are seconds."""
+    return str(timestamp_to_json(timestamp, freq)).replace("T", " ").removesuffix(":00")
 
 
 def plural(count: int, word: str, plural_word: str | None = None) -> str:

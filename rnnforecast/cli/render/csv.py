@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 from typing import TYPE_CHECKING, TextIO
 
+from rnnforecast.json_values import plain
 from rnnforecast.workflows.batch.results import BatchPlan, BatchResult, UnitsResult
+from rnnforecast.workflows.monitoring.score_result import ScoreResult
 from rnnforecast.workflows.results import (
     CompareResult,
     DoctorResult,
@@ -14,9 +16,7 @@ from rnnforecast.workflows.results import (
     ModelResult,
     PredictResult,
     TrainResult,
-    plain,
 )
-from rnnforecast.workflows.scores import ScoreResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -17,7 +17,7 @@ from rnnforecast.cli.render.blocks import (
     quiet_table,
     safe,
     shortened,
-    stamp_text,
+    timestamp_text,
     under,
 )
 from rnnforecast.cli.render.plot import FORECAST_STYLE, INTERVAL_STYLE, plot, sparkline
@@ -75,16 +75,16 @@ def _overview(result: PredictResult, *, braille: bool) -> RenderableType:
 
 def _table(result: PredictResult, preview: Preview, *, width: int) -> RenderableType:
     columns = _columns(result, preview)
-    stamps = [stamp_text(stamp, result.freq) for stamp in preview.timestamps]
-    left_out = fit_columns({"": stamps, **columns}, width=width, dispensable=tuple(columns)[:0:-1])
+    timestamps = [timestamp_text(timestamp, result.freq) for timestamp in preview.timestamps]
+    left_out = fit_columns({"": timestamps, **columns}, width=width, dispensable=tuple(columns)[:0:-1])
     kept = {name: cells for name, cells in columns.items() if name not in left_out}
     table = quiet_table([("", "left"), *((name, "right") for name in kept)])
-    for row in _rows(len(stamps)):
+    for row in _rows(len(timestamps)):
         if row is None:
-            table.add_row(Text(f"… {len(stamps) - _FIRST_ROWS - _LAST_ROWS} more", style="dim"))
+            table.add_row(Text(f"… {len(timestamps) - _FIRST_ROWS - _LAST_ROWS} more", style="dim"))
             continue
         median, *others = (cells[row] for cells in kept.values())
-        table.add_row(Text(stamps[row]), Text(median, style="bold"), *others)
+        table.add_row(Text(timestamps[row]), Text(median, style="bold"), *others)
     return under(_title(result, preview), table)
 
 

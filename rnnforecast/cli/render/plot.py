@@ -158,10 +158,10 @@ def _axis_labels(low: float, high: float, height: int) -> list[str]:
 def _time_labels(preview: Preview, width: int) -> str:
     past, horizon = len(preview.past_timestamps), len(preview.timestamps)
     first, last = (
-        str(_stamp(preview.past_timestamps[0] if past else preview.timestamps[0])),
-        str(_stamp(preview.timestamps[-1])),
+        str(_timestamp(preview.past_timestamps[0] if past else preview.timestamps[0])),
+        str(_timestamp(preview.timestamps[-1])),
     )
-    middle = str(_stamp(preview.timestamps[0]))
+    middle = str(_timestamp(preview.timestamps[0]))
     position = int(past / max(past + horizon - 1, 1) * width)
     line = first.ljust(width)
     start = min(max(position - len(middle) // 2, len(first) + 2), width - len(last) - 2 - len(middle))
@@ -170,9 +170,9 @@ def _time_labels(preview: Preview, width: int) -> str:
     return (line[: width - len(last)] + last).rstrip()
 
 
-def _stamp(stamp: object) -> object:
-    """Return a stamp as short text: a date, with hours and minutes only where there are any."""
-    if not isinstance(stamp, np.datetime64):
-        return stamp
-    text = str(stamp.astype("datetime64[m]")).replace("T", " ")
+def _timestamp(timestamp: object) -> object:
+    """Return a timestamp as short text: a date, with hours and minutes only where there are any."""
+    if not isinstance(timestamp, np.datetime64):
+        return timestamp
+    text = str(timestamp.astype("datetime64[m]")).replace("T", " ")
     return text.removesuffix(" 00:00")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from rnnforecast.cli.render.blocks import heading, plural, quiet_table, safe, stamp_text, under
+from rnnforecast.cli.render.blocks import heading, plural, quiet_table, safe, timestamp_text, under
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ _ROLES = ("time", "target", "id", "past", "future", "static")  # whatever is unu
 _MAX_NAMES = 6
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _OPEN = re.compile(r"(?P<step>[^\[]+)\[(?P<days>[01]{7})(?: (?P<first>[\d:.]+)-(?P<last>[\d:.]+))?\]")
-_SEVERITY_STYLES = {"note": "dim", "repair": "yellow", "refusal": "red"}
+_SEVERITY_STYLES = {"note": "dim", "warning": "yellow", "error": "red"}
 
 
 def assumptions_block(
@@ -50,7 +50,9 @@ def inspect_blocks(result: InspectResult) -> list[RenderableType]:
     """Return the screen of `inspect`."""
     files = ", ".join(result.paths[:3]) + (f" and {len(result.paths) - 3} more" if len(result.paths) > 3 else "")
     freq = result.assumptions.get("freq")
-    span = "" if result.first is None else f"{stamp_text(result.first, freq)} to {stamp_text(result.last, freq)}"
+    span = (
+        "" if result.first is None else f"{timestamp_text(result.first, freq)} to {timestamp_text(result.last, freq)}"
+    )
     blocks = [assumptions_block(result.assumptions, result.reasons, title=files, span=span)]
     if result.columns:
         blocks.append(_columns_block(result.columns))
@@ -60,7 +62,7 @@ def inspect_blocks(result: InspectResult) -> list[RenderableType]:
 def findings_block(findings: Sequence[Finding]) -> RenderableType:
     """Return every finding as a table, or the good news that there is none."""
     if not findings:
-        return heading("No findings", "nothing to repair, nothing to warn of")
+        return heading("No findings")
     is_settled = any(finding.fix for finding in findings)
     columns = [("", "left"), ("where", "left"), ("what", "fold"), ("settled by", "fold")]
     table = quiet_table(columns if is_settled else columns[:-1])
@@ -121,7 +123,7 @@ def _days_in_words(weekmask: str) -> str:
 
 
 def _size(assumptions: Mapping[str, JSONValue]) -> str:
-    series, rows = assumptions.get("n_series"), assumptions.get("n_rows")
+    series, rows = assumptions.get("num_series"), assumptions.get("num_rows")
     if not isinstance(series, int) or not isinstance(rows, int):
         return ""
     return f"{plural(series, 'series', 'series')}, {plural(rows, 'row')}"

@@ -16,19 +16,19 @@ from rnnforecast.cli.render.blocks import (
     plural,
     quiet_table,
     safe,
-    stamp_text,
+    timestamp_text,
     under,
 )
-from rnnforecast.cli.render.judgement import verdict_block
+from rnnforecast.cli.render.metrics import verdict_block
 from rnnforecast.evaluation.drift import MIN_UNITS
-from rnnforecast.workflows.scores import SENTENCES
+from rnnforecast.workflows.monitoring.score_result import SENTENCES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rich.console import RenderableType
 
-    from rnnforecast.workflows.scores import ScoreResult
+    from rnnforecast.workflows.monitoring.score_result import ScoreResult
 
 _MAX_LEADS = 8
 _DISPENSABLE = ("RMSE", "sMAPE %", "MAE", "in 95 %")
@@ -91,7 +91,7 @@ def _counts(result: ScoreResult) -> RenderableType:
 def _span(result: ScoreResult) -> str:
     if not result.cutoffs:
         return ""
-    first, last = (stamp_text(stamp, result.freq) for stamp in (result.cutoffs[0], result.cutoffs[-1]))
+    first, last = (timestamp_text(timestamp, result.freq) for timestamp in (result.cutoffs[0], result.cutoffs[-1]))
     counted = plural(len(result.cutoffs), "cutoff")
     series = f", {plural(result.num_series, 'series', 'series')}" if result.num_series > 1 else ""
     return f"{counted}, {first}{series}" if first == last else f"{counted}, {first} to {last}{series}"
@@ -137,7 +137,7 @@ def _evidence(watch: Mapping[str, object], result: ScoreResult) -> str:
     if watch["state"] == "too few":
         return f"{plural(count, 'cutoff')} with all actuals, {MIN_UNITS} are needed"
     since = watch.get("since")
-    reached = f", since {stamp_text(since, result.freq)}" if since is not None else ""
+    reached = f", since {timestamp_text(since, result.freq)}" if since is not None else ""
     value, limit = (number(watch.get(key), digits=3) for key in ("value", "limit"))
     return f"{value}, alarm at {limit}, {plural(count, 'cutoff')}{reached}"
 

@@ -18,7 +18,7 @@ from rnnforecast.cli.render.blocks import (
     shortened,
     under,
 )
-from rnnforecast.cli.render.judgement import metrics_block, serving_advice, verdict_block
+from rnnforecast.cli.render.metrics import metrics_block, serving_advice, verdict_block
 from rnnforecast.cli.render.reading import assumptions_block
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _row(model: Mapping[str, object]) -> dict[str, Text]:
         return row | {"verdict": Text("damaged", style="red")}
     return row | {
         "horizon": Text(str(model.get("horizon") or NOTHING)),
-        "series": Text(str(model.get("n_series") or NOTHING)),
+        "series": Text(str(model.get("num_series") or NOTHING)),
         "MASE": Text(number(model.get("mase"))),
         "verdict": _outcome(model),
         "trained": Text(str(model.get("created") or "")[:10], style="dim"),
@@ -132,7 +132,7 @@ def _facts(result: ModelResult) -> RenderableType:
 def describe_member(member: Mapping[str, object]) -> str:
     """Return one line about a network: gru, 2 layers of 64 units, reads 90 steps."""
     is_pretrained = "season_class" in member
-    parts = ["pre-trained gru" if is_pretrained else str(member.get("cell", "network"))]
+    parts = ["pretrained gru" if is_pretrained else str(member.get("cell", "network"))]
     layers, size = member.get("num_layers"), member.get("hidden_size")
     if layers and size:
         parts.append(f"{layers} {'layer' if layers == 1 else 'layers'} of {size} units")

@@ -26,15 +26,15 @@ def cells_of(frame: pd.DataFrame) -> Cells:
 
 def _kind(column: pd.Series[Any]) -> Kind:
     if column.dtype.kind == "M":
-        return "stamp" if getattr(column.dtype, "tz", None) is None else "zoned"
+        return "timestamp" if getattr(column.dtype, "tz", None) is None else "zoned"
     if column.dtype.kind in "iu":
         return "integer"
     return "number" if column.dtype.kind == "f" else "text"
 
 
 def _plain(column: pd.Series[Any], kind: Kind) -> Sequence[Any]:
-    if kind in ("stamp", "zoned"):
-        return [stamp.to_pydatetime() for stamp in column]
+    if kind in ("timestamp", "zoned"):
+        return [timestamp.to_pydatetime() for timestamp in column]
     return [str(value) for value in column] if kind == "text" else column.tolist()
 
 

@@ -36,12 +36,12 @@ class DuckdbEngine:
     """Databases of DuckDB."""
 
     TYPES: ClassVar[Mapping[Kind, str]] = {
-        "text": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "stamp": "TIMESTAMP",
+        "text": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "timestamp": "TIMESTAMP",
         "zoned": "TIMESTAMP WITH TIME ZONE",
     }  # fmt: skip
     ACCEPTED: ClassVar[Mapping[Kind, frozenset[str]]] = {
         "text": frozenset({"varchar"}), "integer": frozenset({"bigint", "hugeint"}), "number": frozenset({"double"}),
-        "stamp": frozenset({"timestamp"}), "zoned": frozenset({"timestamp with time zone"}),
+        "timestamp": frozenset({"timestamp"}), "zoned": frozenset({"timestamp with time zone"}),
     }  # fmt: skip
     MAX_NAME_BYTES = 10_000
     FOLDS_CASE = True
@@ -107,7 +107,7 @@ class DuckdbSession:
         import pyarrow as pa
 
         types = {
-            "text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "stamp": pa.timestamp("us"),
+            "text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "timestamp": pa.timestamp("us"),
             "zoned": pa.timestamp("us", tz="UTC"),
         }  # fmt: skip
         columns = zip(cells.values, cells.kinds, strict=True)

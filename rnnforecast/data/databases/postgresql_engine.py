@@ -53,14 +53,14 @@ class PostgresqlEngine:
     """Databases of PostgreSQL."""
 
     TYPES: ClassVar[Mapping[Kind, str]] = {
-        "text": "text", "integer": "bigint", "number": "double precision", "stamp": "timestamp",
+        "text": "text", "integer": "bigint", "number": "double precision", "timestamp": "timestamp",
         "zoned": "timestamptz",
     }  # fmt: skip
     ACCEPTED: ClassVar[Mapping[Kind, frozenset[str]]] = {
         "text": frozenset({"text", "character varying"}),
         "integer": frozenset({"bigint", "numeric"}),
         "number": frozenset({"double precision"}),
-        "stamp": frozenset({"timestamp without time zone"}),
+        "timestamp": frozenset({"timestamp without time zone"}),
         "zoned": frozenset({"timestamp with time zone"}),
     }
     MAX_NAME_BYTES = 63

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from rnnforecast.data.databases.address import Address, is_database, parse_address
 from rnnforecast.data.databases.cells import joined
-from rnnforecast.data.databases.session import BusyError, FailedError, engine_of, in_seconds, patiently
-from rnnforecast.data.opening import too_large
+from rnnforecast.data.databases.session import BusyError, FailedError, engine_of, patiently
+from rnnforecast.data.files.local import too_large
 from rnnforecast.errors import DataError, InputError, TryLaterError, UsageError
 from rnnforecast.masking import MASK
 
@@ -53,7 +53,7 @@ def query_of(address: Address, query: str | None) -> str:
     return query.strip().rstrip(";").rstrip()
 
 
-def read_query(url: str, *, query: str | None, wait: str, cap: int) -> tuple[str, bytes, str]:
+def read_query(url: str, *, query: str | None, wait: float, cap: int) -> tuple[str, bytes, str]:
     """Run a query and return the URL without password, the rows as a Parquet file, and the digest of the rows.
 
     Raises UsageError for the query, InputError where the database refuses, TryLaterError where it stays busy,
@@ -61,7 +61,7 @@ def read_query(url: str, *, query: str | None, wait: str, cap: int) -> tuple[str
     """
     address = parse_address(url)
     statement = query_of(address, query)
-    table = _fetch(address, statement, wait=in_seconds(wait), cap=cap)
+    table = _fetch(address, statement, wait=wait, cap=cap)
     names = table.schema.names
     twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
     if twice is not None or not names:

@@ -19,13 +19,12 @@ if TYPE_CHECKING:
 
     from rnnforecast.data.databases.address import Address
 
-Kind = Literal["text", "integer", "number", "stamp", "zoned"]
+Kind = Literal["text", "integer", "number", "timestamp", "zoned"]
 Row = tuple[Any, ...]
 Result = TypeVar("Result")
 
 EXTRA = "pip install 'rnnforecast[sql]'"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3_600.0}
 
 
 class BusyError(Exception):
@@ -149,11 +148,6 @@ def patiently(action: Callable[[float], Result], *, seconds: float) -> Result:
                 raise
         time.sleep(nap)
         pause = min(2 * pause, _LONGEST_PAUSE)
-
-
-def in_seconds(span: str) -> float:
-    """Return the seconds of `30s`, `5m` or `1h`; the form was checked by the settings."""
-    return float(span[:-1]) * _UNITS[span[-1]]
 
 
 def first_line(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""SQLite, by the library that comes with Python: stamps are ISO text there, and one writer at a time is let in."""
+"""SQLite, by the library that comes with Python: timestamps are ISO text there, and one writer at a time is let in."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ class SqliteEngine:
     """Databases of SQLite."""
 
     TYPES: ClassVar[Mapping[Kind, str]] = {
-        "text": "TEXT", "integer": "INTEGER", "number": "REAL", "stamp": "TEXT", "zoned": "TEXT",
+        "text": "TEXT", "integer": "INTEGER", "number": "REAL", "timestamp": "TEXT", "zoned": "TEXT",
     }  # fmt: skip
     _TEXT = frozenset({"text", "varchar", "character varying"})
     ACCEPTED: ClassVar[Mapping[Kind, frozenset[str]]] = {
-        "text": _TEXT, "integer": frozenset({"integer", "bigint", "int"}), "stamp": _TEXT, "zoned": _TEXT,
+        "text": _TEXT, "integer": frozenset({"integer", "bigint", "int"}), "timestamp": _TEXT, "zoned": _TEXT,
         "number": frozenset({"real", "double", "double precision", "float"}),
     }  # fmt: skip
     MAX_NAME_BYTES = 10_000
@@ -109,7 +109,7 @@ class SqliteSession:
         )
         self.run(f"CREATE TEMP TABLE {quoted(name)} ({declared})")
         values = [
-            [_iso(value) for value in column] if kind in ("stamp", "zoned") else column
+            [_iso(value) for value in column] if kind in ("timestamp", "zoned") else column
             for column, kind in zip(cells.values, cells.kinds, strict=True)
         ]
         marks = ", ".join("?" * len(cells.names))
@@ -173,6 +173,6 @@ def _base(declared: str) -> str:
     return declared.partition("(")[0].strip().lower()
 
 
-def _iso(stamp: Any) -> str:
-    """Return a stamp as SQLite's own functions read it; the same text for the same stamp in every run."""
-    return str(stamp.isoformat(sep=" "))
+def _iso(timestamp: Any) -> str:
+    """Return a timestamp as SQLite's own functions read it; the same text for the same timestamp in every run."""
+    return str(timestamp.isoformat(sep=" "))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from rnnforecast.data.databases.address import Address, parse_address, quoted
 from rnnforecast.data.databases.cells import cells_of
-from rnnforecast.data.databases.session import BusyError, Cells, FailedError, engine_of, in_seconds, patiently
+from rnnforecast.data.databases.session import BusyError, Cells, FailedError, engine_of, patiently
 from rnnforecast.data.databases.shapes import check_names, check_purpose, check_shape
 from rnnforecast.errors import OutputError, TryLaterError
 from rnnforecast.store.files import check_writable
@@ -34,11 +34,11 @@ class Target:
     wait: float  # seconds
 
     @classmethod
-    def of(cls, url: str, *, wait: str) -> Target:
+    def of(cls, url: str, *, wait: float) -> Target:
         """Return the target of a URL. Raises UsageError for one that names no table."""
         address = parse_address(url)
         address.table_name  # noqa: B018  # raises where there is none
-        return cls(address, in_seconds(wait))
+        return cls(address, wait)
 
 
 def check_target(target: Target) -> None:

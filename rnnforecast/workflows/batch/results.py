@@ -1,36 +1,39 @@
-"""What `batch` returns: one entry a job, and how the run ended; frozen, plain, one JSON document each."""
+"""What `batch` returns: one entry per job, and the outcome of the run; each is one JSON document."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from rnnforecast.errors import ExitCode, RnnForecastError
-from rnnforecast.workflows.results import plain
+from rnnforecast.json_values import plain
+from rnnforecast.masking import masked
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from rnnforecast.findings import JSONValue
 
-#: done: run, and all it promises is there; partial: all but series that were left out by name; unchanged: it was there
-#: already; stopped: the run ended before the job did.
+#: done: everything was written; partial: everything but named series that were left out; unchanged: nothing to do;
+#: stopped: the run ended before the job did.
 Status = Literal["done", "partial", "unchanged", "failed", "stopped"]
 
-STATUSES: tuple[Status, ...] = ("done", "partial", "unchanged", "failed", "stopped")
+STATUSES: tuple[Status, ...] = get_args(Status)
 
 
 @dataclass(frozen=True)
 class JobError:
-    """Why a job failed: the refusal of the command it ran, or what became of its process."""
+    """Why a job failed: the error of the command it ran, or the way its process ended."""
 
     code: str
     message: str
     hint: str | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", masked(self.message))
+
     @classmethod
     def from_error(cls, error: RnnForecastError) -> JobError:
-        """Return a refusal of our own as the error of a job."""
+        """Return one of our exceptions as the error of a job."""
         return cls(error.code, error.message, error.hint)
 
     def to_dict(self) -> dict[str, JSONValue]:
@@ -40,55 +43,39 @@ class JobError:
 
 @dataclass(frozen=True)
 class JobResult:
-    """How one job ended; digests are those of `workflows.batch.digests`, empty where the job did not get so far."""
+    """The outcome of one job; `digests` (see `records.digests`) lacks what the job did not reach."""
 
     job: str
     status: Status
     exit_code: int
     seconds: float = 0.0
-    reason: str = ""  # why it trained, or why it was not run
+    reason: str = ""  # why it trained, or why it was skipped
     trained: bool = False
     model: str | None = None  # the model that forecast: `shops@3`
     verdict: str | None = None  # of the training: win, tie or loss
     output: str | None = None
     num_rows: int = 0
-    repairs: int = 0  # findings that say that something was repaired
+    num_warnings: int = 0  # warnings about the data
     notes: tuple[str, ...] = ()
     digests: Mapping[str, str] = field(default_factory=dict)
     error: JobError | None = None
-    alarm: str | None = None  # what became of the alarm command, None where none was run
+    alarm: str | None = None  # outcome of the alarm command, None if there was none
     log: str | None = None
 
     @property
     def ok(self) -> bool:
-        """True when all that the job promises is there."""
+        """True if the job has written everything it should."""
         return self.status in ("done", "unchanged")
 
     def to_dict(self) -> dict[str, JSONValue]:
-        """Return the entry of the JSON document, which is also what the ledger keeps."""
-        return {
-            "job": self.job,
-            "status": self.status,
-            "exit_code": self.exit_code,
-            "seconds": round(self.seconds, 3),
-            "reason": self.reason,
-            "trained": self.trained,
-            "model": self.model,
-            "verdict": self.verdict,
-            "output": self.output,
-            "n_rows": self.num_rows,
-            "repairs": self.repairs,
-            "notes": list(self.notes),
-            "digests": dict(self.digests),
-            "error": None if self.error is None else self.error.to_dict(),
-            "alarm": self.alarm,
-            "log": self.log,
-        }
+        """Return the entry of the JSON document, which is also the event of the ledger."""
+        error = None if self.error is None else self.error.to_dict()
+        return _as_json({**vars(self), "seconds": round(self.seconds, 3), "error": error})
 
 
 @dataclass(frozen=True)
 class BatchResult:
-    """A run of a jobs file; `jobs` stand in the order of the file."""
+    """A run of a jobs file, with its jobs in the order of the file."""
 
     jobs_file: str
     store: str
@@ -98,16 +85,16 @@ class BatchResult:
     jobs: tuple[JobResult, ...]
     num_workers: int
     seconds: float
-    warnings: tuple[str, ...] = ()  # of the run itself: an alarm that failed, a log that could not be written
+    warnings: tuple[str, ...] = ()  # about the run itself: an alarm that failed, a log that could not be written
     signal: int | None = None  # the signal that ended the run
 
     @property
     def ok(self) -> bool:
-        """True when every job is done or unchanged and everything could be recorded."""
+        """True if every job is done or unchanged and everything was recorded."""
         return self.exit_code == ExitCode.OK
 
     def count(self, status: Status) -> int:
-        """Return how many jobs ended so."""
+        """Return the number of jobs with a status."""
         return sum(job.status == status for job in self.jobs)
 
     def counts(self) -> dict[str, JSONValue]:
@@ -117,7 +104,7 @@ class BatchResult:
             "jobs_ok": sum(job.ok for job in self.jobs),
             **{f"jobs_{status}": self.count(status) for status in STATUSES},
             "rows_out": sum(job.num_rows for job in self.jobs if job.status in ("done", "partial")),
-            "repairs": sum(job.repairs for job in self.jobs),
+            "num_warnings": sum(job.num_warnings for job in self.jobs),
             "warnings": list(self.warnings),
             "seconds": round(self.seconds, 3),
         }
@@ -138,9 +125,9 @@ class BatchResult:
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """A jobs file without a fault, as `batch --check` found it.
+    """A valid jobs file, as `batch --check` found it.
 
-    Keys of a job: job, data, n_files, model, output, retrain, settings.
+    Keys of a job: job, data, num_files, model, output, retrain, settings.
     """
 
     jobs_file: str
@@ -149,19 +136,19 @@ class BatchPlan:
 
     def to_dict(self) -> dict[str, JSONValue]:
         """Return the JSON document of `rnnforecast batch --check`."""
-        return {"jobs_file": self.jobs_file, "store": self.store, "jobs": plain(self.jobs)}
+        return _as_json(vars(self))
 
 
 @dataclass(frozen=True)
 class UnitsResult:
-    """Lines for cron or unit files for systemd, ready to be put in place: (where, text) each."""
+    """Lines for cron or unit files for systemd: the path and the text of each."""
 
     jobs_file: str
     units: tuple[tuple[str, str], ...]
 
     @property
     def text(self) -> str:
-        """All of them, each unit file under a comment that says where it belongs."""
+        """All of them; each unit file starts with a comment that names its path."""
         return "\n".join(text for _, text in self.units)
 
     def to_dict(self) -> dict[str, JSONValue]:
@@ -170,8 +157,12 @@ class UnitsResult:
         return {"jobs_file": self.jobs_file, "units": units}
 
 
-#: Failures that may pass by themselves count less than those that need a person; alarms least.
-_SEVERITY = (
+def _as_json(fields: Mapping[str, Any]) -> dict[str, JSONValue]:
+    return {key: plain(value) for key, value in fields.items()}
+
+
+#: Exit codes from the most to the least severe; temporary failures need nobody, alarms are no failures.
+_BY_SEVERITY = (
     (ExitCode.INTERNAL,),
     (
         ExitCode.USAGE,
@@ -188,7 +179,7 @@ _SEVERITY = (
 
 
 def exit_code_of(jobs: Sequence[JobResult]) -> int:
-    """Return 0 when all jobs are well, 3 when some are, else the code of the first of the most severe failures."""
+    """Return 0 if all jobs succeeded, 3 if some did, else the code of the first of the most severe failures."""
     failed = [job.exit_code for job in jobs if not job.ok]
     if not failed:
         return int(ExitCode.OK)
@@ -198,5 +189,5 @@ def exit_code_of(jobs: Sequence[JobResult]) -> int:
 
 
 def _severity(code: int) -> int:
-    """Return the group of a code; unknown ones (128+N among them) need a person."""
-    return next((rank for rank, group in enumerate(_SEVERITY) if code in group), 1)
+    """Return the group of a code; unknown ones, such as 128+N, need a person."""
+    return next((rank for rank, group in enumerate(_BY_SEVERITY) if code in group), 1)

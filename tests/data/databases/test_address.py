@@ -39,7 +39,7 @@ def test_quotes_within_names_are_doubled() -> None:
     assert quoted('a"b') == '"a""b"'
 
 
-def test_s14_the_shown_form_has_no_password_and_can_be_read_again() -> None:
+def test_the_shown_form_has_no_password_and_can_be_read_again() -> None:
     address = parse_address("postgresql://user:canary@host:5433/db?sslmode=require&password=canary#t")
     assert address.shown == "postgresql://user@host:5433/db?sslmode=require#t"
     assert parse_address(address.shown).table == "t"
@@ -50,7 +50,7 @@ def test_s14_the_shown_form_has_no_password_and_can_be_read_again() -> None:
 @pytest.mark.parametrize(
     "url", ["postgresql://u:can@ary/x@h/d", "postgresql://u:can#ary@h/d", "postgresql://u:can?ary@h/d#t"]
 )
-def test_s14_a_password_that_tears_the_url_apart_is_refused_without_being_said(url: str) -> None:
+def test_a_password_that_tears_the_url_apart_is_refused_without_being_said(url: str) -> None:
     with pytest.raises(UsageError, match="holds an `@` behind the name of the server") as caught:
         parse_address(url)
     assert "can" not in caught.value.message

@@ -38,7 +38,7 @@ def test_a_column_has_the_narrowest_type_that_holds_its_values(
     assert (found.type, found.to_pylist()) == (kind, held)
 
 
-def test_zoned_stamps_are_kept_in_utc() -> None:
+def test_zoned_timestamps_are_kept_in_utc() -> None:
     found = array_of([datetime(2024, 1, 2, 3, tzinfo=BERLIN), None])
     assert found.type == pa.timestamp("us", tz="UTC")
     assert found.cast(pa.int64())[0].as_py() == int(datetime(2024, 1, 2, 2, tzinfo=UTC).timestamp() * 1_000_000)

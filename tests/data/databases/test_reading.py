@@ -9,7 +9,7 @@ import pytest
 
 from rnnforecast.config import DataSettings
 from rnnforecast.data.databases.reading import read_query
-from rnnforecast.data.reading import read_series
+from rnnforecast.data.read import read_series
 from rnnforecast.errors import DataError, InputError, RnnForecastError, UsageError
 from tests.databases import ask
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DAYS = [f"2024-01-{day:02}" for day in range(1, 13)]
-MAKE = "CREATE TABLE sales (shop VARCHAR(9), day {stamp}, units INTEGER)"
+MAKE = "CREATE TABLE sales (shop VARCHAR(9), day {timestamp}, units INTEGER)"
 
 
 @pytest.fixture
@@ -25,12 +25,12 @@ def sales(database: str) -> str:
     """Return a database with a table of two shops over twelve days."""
     kind = "VARCHAR(30)" if database.startswith("sqlite") else "DATE"
     rows = ", ".join(f"('{shop}', '{day}', {row})" for shop in ("a", "b") for row, day in enumerate(DAYS))
-    ask(database, f"{MAKE.format(stamp=kind)};; INSERT INTO sales VALUES {rows};; SELECT 1")
+    ask(database, f"{MAKE.format(timestamp=kind)};; INSERT INTO sales VALUES {rows};; SELECT 1")
     return database
 
 
 def _table(url: str, query: str) -> pa.Table:
-    return pq.read_table(pa.BufferReader(read_query(url, query=query, wait="5s", cap=2**30)[1]))
+    return pq.read_table(pa.BufferReader(read_query(url, query=query, wait=5.0, cap=2**30)[1]))
 
 
 def test_a_query_reads_like_a_file(sales: str) -> None:
@@ -69,9 +69,9 @@ def test_the_same_rows_have_the_same_digest(sales: str) -> None:
         "",
     ],
 )
-def test_s13_only_one_statement_that_reads_is_run(sales: str, query: str) -> None:
+def test_only_one_statement_that_reads_is_run(sales: str, query: str) -> None:
     with pytest.raises(RnnForecastError) as caught:
-        read_query(sales, query=query, wait="5s", cap=2**30)
+        read_query(sales, query=query, wait=5.0, cap=2**30)
     assert isinstance(caught.value, UsageError | InputError)
     assert caught.value.hint
     assert ask(sales, "SELECT count(*), sum(units) FROM sales") == [(24, 132)]
@@ -101,7 +101,7 @@ def test_numbers_of_a_database_have_the_types_of_parquet(sales: str) -> None:
     assert found["d"].null_count == 3
 
 
-def test_stamps_of_a_server_arrive_as_stamps(server: str) -> None:
+def test_timestamps_of_a_server_arrive_as_timestamps(server: str) -> None:
     found = _table(
         server, "select timestamp '2024-01-02 03:04' as a, timestamptz '2024-01-02 03:04+01' as b, 1.10 as c"
     )
@@ -109,7 +109,7 @@ def test_stamps_of_a_server_arrive_as_stamps(server: str) -> None:
     assert found["b"].cast(pa.timestamp("us"))[0].as_py() == datetime(2024, 1, 2, 2, 4)
 
 
-def test_a_stamp_that_no_calendar_holds_is_refused(server: str) -> None:
+def test_a_timestamp_that_no_calendar_holds_is_refused(server: str) -> None:
     with pytest.raises(InputError, match="timestamp too large"):
         _table(server, "select 'infinity'::timestamp as a")
 
@@ -132,7 +132,7 @@ def test_what_is_not_there_is_named(sales: str) -> None:
 
 def test_more_than_the_cap_is_refused(sales: str) -> None:
     with pytest.raises(DataError, match="holds more than 64B"):
-        read_query(f"{sales}#sales", query=None, wait="5s", cap=64)
+        read_query(f"{sales}#sales", query=None, wait=5.0, cap=64)
     assert ask(sales, "SELECT count(*) FROM sales") == [(24,)]  # and it is closed: another may open it
 
 
@@ -145,7 +145,7 @@ def test_neither_table_nor_query_is_refused_and_both_are(tmp_path: Path) -> None
         read_series([f"{url}#t"], DataSettings(query="select 1"))
 
 
-def test_s14_a_query_kept_without_its_password_is_not_run(tmp_path: Path) -> None:
+def test_a_query_kept_without_its_password_is_not_run(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="kept without the password") as caught:
         read_series([f"sqlite:///{tmp_path}/x.db"], DataSettings(query="select 'password=***'"))
     assert "--query" in str(caught.value.hint)
@@ -156,7 +156,7 @@ def test_a_query_put_to_a_file_is_noted_and_the_file_is_read_whole(tmp_path: Pat
     path.write_text("date,y\n2024-01-01,1\n2024-01-02,2\n2024-01-03,3\n")
     read = read_series([path], DataSettings(query="select 1"))
     assert read.series.num_rows == 3
-    assert [finding.code for finding in read.findings] == ["W_INPUT_QUERY"]
+    assert [finding.code for finding in read.findings] == ["N_INPUT_QUERY"]
 
 
 def test_text_of_sqlite_that_is_no_number_is_refused_with_its_row(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 from rnnforecast.data.databases.address import parse_address
 from rnnforecast.data.databases.session import Engine, engine_of
 from rnnforecast.data.databases.shapes import check_names
-from rnnforecast.data.writing import check_output
+from rnnforecast.data.write import check_output
 from rnnforecast.errors import OutputError
 
 URLS = {"sqlite": "sqlite:///x.db#f", "duckdb": "duckdb:///x#f", "postgresql": "postgresql://h/d#f"}

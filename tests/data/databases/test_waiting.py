@@ -17,9 +17,9 @@ import pytest
 
 from rnnforecast.config import DataSettings
 from rnnforecast.data.databases.address import parse_address
-from rnnforecast.data.databases.session import BusyError, in_seconds, patiently
-from rnnforecast.data.reading import read_series
-from rnnforecast.data.writing import check_output, write_forecasts
+from rnnforecast.data.databases.session import BusyError, patiently
+from rnnforecast.data.read import read_series
+from rnnforecast.data.write import check_output, write_forecasts
 from rnnforecast.errors import InputError, OutputError, ResourceError, TryLaterError
 from tests.databases import KEY, ask, forecasts
 
@@ -50,11 +50,11 @@ def _held(url: str) -> Iterator[Callable[[], object]]:
             yield connection.rollback
 
 
-def test_k40_a_table_that_stays_locked_ends_with_try_later_and_is_left_alone(database: str) -> None:
+def test_a_table_that_stays_locked_ends_with_try_later_and_is_left_alone(database: str) -> None:
     write_forecasts(forecasts(), f"{database}#f", model="m", key=KEY)
     with _held(database) as let_go:
         with pytest.raises(TryLaterError, match=r"waited 0\.2 s") as caught:
-            write_forecasts(forecasts(level=9.0), f"{database}#f", model="m", key=KEY, wait="0.2s")
+            write_forecasts(forecasts(level=9.0), f"{database}#f", model="m", key=KEY, wait=0.2)
         assert int(caught.value.exit_code) == 75
         assert "--wait 10m" in str(caught.value.hint)
         let_go()
@@ -66,7 +66,7 @@ def test_a_lock_that_ends_in_time_is_waited_for(database: str) -> None:
     with _held(database) as let_go:
         timer = threading.Timer(0.3, let_go)
         timer.start()
-        write_forecasts(forecasts(level=9.0), f"{database}#f", model="m", key=KEY, wait="30s")
+        write_forecasts(forecasts(level=9.0), f"{database}#f", model="m", key=KEY, wait=30.0)
         timer.join()
     assert sorted(ask(database, "SELECT forecast FROM f")) == [(9.1,), (10.1,), (11.1,)]
 
@@ -82,15 +82,15 @@ def test_rows_that_cannot_be_read_for_now_end_with_try_later(database: str) -> N
 @pytest.mark.parametrize("server", ["postgresql://u@127.0.0.1:1/d", "postgresql://u@/d?host=/nowhere"])
 def test_a_server_that_does_not_answer_is_a_matter_of_time(server: str) -> None:
     with pytest.raises(TryLaterError, match="was not written"):
-        check_output(f"{server}#f", wait="0.1s")
+        check_output(f"{server}#f", wait=0.1)
     with pytest.raises(TryLaterError, match="cannot be read for now"):
         read_series([server], DataSettings(query="select 1", wait="0.1s"))
 
 
-def test_s14_a_wrong_password_is_no_matter_of_time_and_is_not_said(server: str) -> None:
+def test_a_wrong_password_is_no_matter_of_time_and_is_not_said(server: str) -> None:
     wrong = server.replace("tester@", "tester:canary-0@") + "#f"
     with pytest.raises(OutputError, match="password authentication failed") as caught:
-        check_output(wrong, wait="30s")
+        check_output(wrong, wait=30.0)
     assert "canary" not in str(caught.value)
     assert "PGPASSWORD" in str(caught.value.hint)
 
@@ -176,12 +176,7 @@ def test_what_is_busy_is_tried_until_the_time_is_over() -> None:
     assert left == sorted(left, reverse=True)
 
 
-@pytest.mark.parametrize(("span", "seconds"), [("30s", 30.0), ("1.5m", 90.0), ("2h", 7_200.0)])
-def test_a_wait_is_a_number_with_its_unit(span: str, seconds: float) -> None:
-    assert in_seconds(DataSettings(wait=span).wait) == seconds
-
-
-def test_k40_a_connection_that_breaks_in_the_middle_is_made_again_and_nothing_is_written_twice(
+def test_a_connection_that_breaks_in_the_middle_is_made_again_and_nothing_is_written_twice(
     server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from rnnforecast.data.databases.postgresql_engine import PostgresqlSession

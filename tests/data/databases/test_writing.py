@@ -11,7 +11,7 @@ import pytest
 
 from rnnforecast.data.databases import writing
 from rnnforecast.data.databases.address import parse_address
-from rnnforecast.data.writing import check_output, write_forecasts
+from rnnforecast.data.write import check_output, write_forecasts
 from rnnforecast.errors import OutputError
 from tests.databases import KEY, ask, forecasts
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 WRITE = """
 import os, signal
 from rnnforecast.data.databases.{engine}_engine import {name}Session
-from rnnforecast.data.writing import write_forecasts
+from rnnforecast.data.write import write_forecasts
 from tests.databases import KEY, forecasts
 {before}
 for turn in range({turns}):
-    write_forecasts(forecasts({rows}, level={level}), {url!r}, model={model!r}, key=KEY, wait="60s")
+    write_forecasts(forecasts({rows}, level={level}), {url!r}, model={model!r}, key=KEY, wait=60.0)
 """
 DIE = "{name}Session.commit = lambda self: os.kill(os.getpid(), signal.SIGKILL)"
 
 
 def _write(url: str, frame: pd.DataFrame | None = None, *, model: str = "m@1", key: Sequence[str] = KEY) -> None:
-    write_forecasts(forecasts() if frame is None else frame, f"{url}#f", model=model, key=key, wait="5s")
+    write_forecasts(forecasts() if frame is None else frame, f"{url}#f", model=model, key=key, wait=5.0)
 
 
 def _process(
@@ -58,7 +58,7 @@ def test_a_table_is_made_where_there_is_none_with_the_columns_of_the_forecasts(d
     assert {str(row[3]) for row in found} == {"2024-01-01 00:00:00"}
 
 
-def test_k40_a_repeated_run_leaves_no_row_twice_and_the_newest_values(database: str) -> None:
+def test_a_repeated_run_leaves_no_row_twice_and_the_newest_values(database: str) -> None:
     _write(database)
     _write(database, forecasts(level=100.0))
     assert _rows(database) == [("m@1", 100.1), ("m@1", 101.1), ("m@1", 102.1)]
@@ -78,7 +78,7 @@ def test_several_targets_are_told_apart(database: str) -> None:
     assert ask(database, "SELECT target, count(*) FROM f GROUP BY target ORDER BY target") == [("a", 2), ("b", 2)]
 
 
-def test_steps_and_zoned_stamps_have_columns_of_their_own_kind(database: str) -> None:
+def test_steps_and_zoned_timestamps_have_columns_of_their_own_kind(database: str) -> None:
     steps = forecasts(2).assign(day=[7, 8], cutoff=6)
     _write(database, steps)
     assert _rows(database, "day, cutoff") == [(7, 6), (8, 6)]
@@ -89,7 +89,7 @@ def test_steps_and_zoned_stamps_have_columns_of_their_own_kind(database: str) ->
     assert ask(database, "SELECT count(*), count(DISTINCT day) FROM g") == [(2, 2)]
 
 
-def test_s13_names_and_values_made_to_break_out_are_names_and_values(database: str) -> None:
+def test_names_and_values_made_to_break_out_are_names_and_values(database: str) -> None:
     evil = "x'); DROP TABLE f; --"
     odd = 'a"b; DROP TABLE f; %s ?'
     frame = forecasts().rename(columns={"shop": odd}).assign(**{odd: [evil, "%s", '"']})
@@ -202,7 +202,7 @@ def test_a_value_changed_on_its_way_is_found(database: str, monkeypatch: pytest.
         _write(database)
 
 
-def test_k03_a_writer_killed_before_its_commit_leaves_the_table_as_it_was(database: str) -> None:
+def test_a_writer_killed_before_its_commit_leaves_the_table_as_it_was(database: str) -> None:
     _write(database)
     ended = subprocess.run(_process(database, model="m@1", level=70.0, dies=True), check=False, timeout=60)
     assert ended.returncode == -9

@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rnnforecast.pretraining.synthesis.combining import COMBINATIONS, combine
-from rnnforecast.pretraining.synthesis.counts import counts, intermittent
-from rnnforecast.pretraining.synthesis.disturbances import DISTURBANCES, disturb
-from rnnforecast.pretraining.synthesis.frames import Frame, Paths, to_unit
-from rnnforecast.pretraining.synthesis.kernels import KERNELS, coloured, kernel_mixture, squared_exponential
-from rnnforecast.pretraining.synthesis.kinds import CALENDARS, KINDS
-from rnnforecast.pretraining.synthesis.noise import NOISES
-from rnnforecast.pretraining.synthesis.priors import PRIORS, Prior
-from rnnforecast.pretraining.synthesis.recursions import autoregress, stationary, stochastic_cycle
-from rnnforecast.pretraining.synthesis.seasons import EVOLUTIONS, SHAPES
-from rnnforecast.pretraining.synthesis.trends import DIRECTED, TRENDS, draw_trend
+from pretraining.synthesis.combining import COMBINATIONS, combine
+from pretraining.synthesis.counts import counts, intermittent
+from pretraining.synthesis.disturbances import DISTURBANCES, disturb
+from pretraining.synthesis.frames import Frame, Paths, to_unit
+from pretraining.synthesis.kernels import KERNELS, coloured, kernel_mixture, squared_exponential
+from pretraining.synthesis.kinds import CALENDARS, KINDS
+from pretraining.synthesis.noise import NOISES
+from pretraining.synthesis.priors import PRIORS, Prior
+from pretraining.synthesis.recursions import autoregress, stationary, stochastic_cycle
+from pretraining.synthesis.seasons import EVOLUTIONS, SHAPES
+from pretraining.synthesis.trends import DIRECTED, TRENDS, draw_trend
 
 
 def frame(num_series: int = 200, *, length: int = 144, season_length: int = 12, long: int = 1) -> Frame:

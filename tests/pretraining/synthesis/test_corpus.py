@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rnnforecast.pretraining.synthesis.corpus import DOMAINS, SyntheticBatch, synthesise
+from pretraining.synthesis.corpus import DOMAINS, SyntheticBatch, synthesise
 
 SEASONS = {"yearly": (1, 1), "quarterly": (4, 1), "monthly": (12, 1), "weekly": (52, 1), "daily": (7, 364)}
 

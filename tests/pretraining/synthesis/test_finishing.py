@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rnnforecast.pretraining.synthesis import finishing, masks, mixing
-from rnnforecast.pretraining.synthesis.frames import Frame
+from pretraining.synthesis import finishing, masks, mixing
+from pretraining.synthesis.frames import Frame
 
 
 def frame(num_series: int = 400, *, length: int = 100, span: int = 100) -> Frame:

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rnnforecast.pretraining.synthesis import kinds
-from rnnforecast.pretraining.synthesis.frames import Frame, Paths
-from rnnforecast.pretraining.synthesis.priors import PRIORS, Prior, without_growth
+from pretraining.synthesis import kinds
+from pretraining.synthesis.frames import Frame, Paths
+from pretraining.synthesis.priors import PRIORS, Prior, without_growth
 
 NUM_SERIES, LENGTH = 2000, 480  # forty years of months: hardly an era lasts as long
 MONTHLY = PRIORS["monthly"]

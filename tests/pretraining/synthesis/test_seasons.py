@@ -7,12 +7,12 @@ from datetime import date
 import numpy as np
 import pytest
 
-from rnnforecast.pretraining.synthesis.calendars import easter, moving_feast, payday
-from rnnforecast.pretraining.synthesis.corpus import synthesise
-from rnnforecast.pretraining.synthesis.frames import Frame, Paths
-from rnnforecast.pretraining.synthesis.priors import PRIORS
-from rnnforecast.pretraining.synthesis.seasons import EVOLUTIONS, SHAPES, along, draw_season, draw_shape
-from rnnforecast.pretraining.synthesis.weeks import draw_week
+from pretraining.synthesis.calendars import easter, moving_feast, payday
+from pretraining.synthesis.corpus import synthesise
+from pretraining.synthesis.frames import Frame, Paths
+from pretraining.synthesis.priors import PRIORS
+from pretraining.synthesis.seasons import EVOLUTIONS, SHAPES, along, draw_season, draw_shape
+from pretraining.synthesis.weeks import draw_week
 
 
 def frame(num_series: int = 300, *, length: int = 240, season_length: int = 12) -> Frame:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rnnforecast.errors import UsageError
-from rnnforecast.workflows.batch.checks import check_jobs
-from rnnforecast.workflows.batch.jobs import read_jobs
-from rnnforecast.workflows.batch.running import batch
+from rnnforecast.workflows.batch.check import check_jobs
+from rnnforecast.workflows.batch.jobs_file.read import read_jobs
+from rnnforecast.workflows.batch.run import batch
 from tests.conftest import GOOD_ROWS
 from tests.databases import ask
 
@@ -50,13 +50,13 @@ def test_a_job_reads_by_a_query(workplace: Path) -> None:
     assert ask(f"sqlite:///{workplace}/out.db", "SELECT DISTINCT cutoff FROM f") == [("2024-03-10 00:00:00",)]
 
 
-def test_databases_begin_at_the_folder_of_the_file(workplace: Path) -> None:
+def test_database_files_start_at_the_folder_of_the_jobs_file(workplace: Path) -> None:
     job = read_jobs(_file(workplace, _job("a", data="sqlite:///in.db#days"))).jobs[0]
     assert job.data == (f"sqlite:///{workplace}/in.db#days",)
     assert job.output == f"sqlite:///{workplace}/out.db#f"
 
 
-def test_a_table_of_something_else_fails_the_job_before_anything_is_trained(workplace: Path) -> None:
+def test_an_unsuitable_table_fails_the_job_before_training(workplace: Path) -> None:
     ask(f"sqlite:///{workplace}/out.db", "CREATE TABLE f (a TEXT);; SELECT 1")
     job = 'name = "a"\ndata = "good.csv"\noutput = "sqlite:///out.db#f"\n'
     path = _file(workplace, job)
@@ -66,7 +66,7 @@ def test_a_table_of_something_else_fails_the_job_before_anything_is_trained(work
         check_jobs(path)
 
 
-def test_a_server_that_is_gone_ends_the_job_with_try_later(workplace: Path) -> None:
+def test_an_unreachable_server_ends_the_job_with_try_later(workplace: Path) -> None:
     path = _file(workplace, _job("a", output="postgresql://u@/d?host=/nowhere#f", more='wait = "0.1s"'))
     result = batch(path)
     assert (result.exit_code, result.jobs[0].exit_code) == (75, 75)
@@ -77,15 +77,13 @@ def test_a_server_that_is_gone_ends_the_job_with_try_later(workplace: Path) -> N
     [
         (_job("a", output="sqlite:///out.db"), "names no table"),
         (_job("a", output="sqlite:///out.db#a.b"), "has no schema"),
-        (_job("a", output=f"postgresql://u:{CANARY}@h/d#f"), "`output` holds a password"),
-        (_job("a", data=f"postgresql://u:{CANARY}@h/d#f"), "`data` holds a password"),
-        (_job("a", data=f"postgresql://u@h/d?password={CANARY}#f"), "`data` holds a password"),
-        (_job("a", more=f"query = \"select 'password={CANARY}'\""), "`query` holds a password"),
+        (_job("a", output=f"postgresql://u:{CANARY}@h/d#f"), "`output` contains a password"),
+        (_job("a", data=f"postgresql://u:{CANARY}@h/d#f"), "`data` contains a password"),
+        (_job("a", data=f"postgresql://u@h/d?password={CANARY}#f"), "`data` contains a password"),
+        (_job("a", more=f"query = \"select 'password={CANARY}'\""), "`query` contains a password"),
     ],
 )
-def test_faults_of_databases_are_named_with_their_line_and_s14_without_a_password(
-    job: str, words: str, workplace: Path
-) -> None:
+def test_errors_of_databases_name_their_line_and_no_password(job: str, words: str, workplace: Path) -> None:
     with pytest.raises(UsageError, match=r"line \d+: ") as caught:
         read_jobs(_file(workplace, job))
     assert words in caught.value.message
@@ -93,12 +91,12 @@ def test_faults_of_databases_are_named_with_their_line_and_s14_without_a_passwor
 
 
 @pytest.mark.parametrize("data", ["sqlite:///in.db", "duckdb:///in.duckdb"])
-def test_a_database_without_a_question_is_found_by_the_check(data: str, workplace: Path) -> None:
+def test_the_check_finds_a_database_without_query_or_table(data: str, workplace: Path) -> None:
     with pytest.raises(UsageError, match="names no rows"):
         check_jobs(_file(workplace, _job("a", data=data)))
 
 
-def test_a_question_that_writes_is_found_by_the_check(workplace: Path) -> None:
+def test_the_check_finds_a_query_that_writes(workplace: Path) -> None:
     job = _job("a", data="sqlite:///in.db", more='query = "delete from x"')
     with pytest.raises(UsageError, match="no statement that reads"):
         check_jobs(_file(workplace, job))

@@ -11,7 +11,7 @@ import pytest
 from rnnforecast.store.ledger import Ledger
 from rnnforecast.store.registry import Registry
 from rnnforecast.workflows.batch.results import JobResult
-from rnnforecast.workflows.batch.running import batch
+from rnnforecast.workflows.batch.run import batch
 from tests.workflows.ledgers import keep_forecasts
 
 JOB = """
@@ -56,7 +56,7 @@ def _commands(job: JobResult) -> list[str]:
     return [line.split()[2] for line in lines if line.startswith("$ rnnforecast ")]
 
 
-def test_actuals_that_go_on_as_before_train_nothing(jobs: Path) -> None:
+def test_actuals_that_continue_as_before_cause_no_training(jobs: Path) -> None:
     _arrive(jobs, 7)
     again = _run(jobs)
     assert (again.status, again.trained, again.model, again.reason) == ("done", False, "good@1", "")
@@ -76,7 +76,7 @@ def test_actuals_in_another_unit_are_drift_and_the_next_run_trains(jobs: Path) -
     assert [(end["trained"], end["reason"]) for end in ends if end["event"] == "job_end"][-1] == (True, "drift")
 
 
-def test_after_drift_the_tests_begin_anew_with_the_version_that_took_over(jobs: Path) -> None:
+def test_after_drift_the_tests_start_again_with_the_new_version(jobs: Path) -> None:
     _arrive(jobs, 40, factor=100.0)
     assert _run(jobs).model == "good@2"
     assert _run(jobs).status == "unchanged"
@@ -85,7 +85,7 @@ def test_after_drift_the_tests_begin_anew_with_the_version_that_took_over(jobs: 
     assert (third.status, third.trained, third.model) == ("done", False, "good@2")
 
 
-def test_forecasts_that_the_naive_one_beats_are_drift_and_the_next_run_trains(jobs: Path) -> None:
+def test_forecasts_worse_than_naive_are_drift_and_the_next_run_trains(jobs: Path) -> None:
     import numpy as np
 
     data = jobs.parent / "good.csv"

@@ -7,7 +7,7 @@ from pathlib import Path
 import rnnforecast
 from rnnforecast.config import Settings
 from rnnforecast.store.registry import Registry
-from rnnforecast.workflows.batch.running import batch
+from rnnforecast.workflows.batch.run import batch
 
 TINY: dict[str, object] = {"horizon": 7, "num_steps": 3, "num_members": 1, "hidden_size": 4}
 

@@ -1,0 +1,1 @@
+"""Pretrain the network that forecasts without training, on synthetic series alone."""

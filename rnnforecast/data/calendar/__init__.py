@@ -1,0 +1,1 @@
+"""Frequency, closed days and season length."""

@@ -1,0 +1,290 @@
+"""Days and hours without rows that are no gaps: weekends, holidays of a market or a country, nights.
+
+A calendar is named by the user, learned from the rows, or recognised: the rows then leave out all of its holidays.
+The closed days stand in the frequency itself, so that a model file needs no other source for the timestamps to come.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnforecast.data.calendar.frequency import (
+    DAY,
+    EVERY_DAY_MASK,
+    FIXED_UNITS,
+    WEEKDAY_MASK,
+    Frequency,
+    align,
+)
+from rnnforecast.data.errors import refusal, rows_in_words
+from rnnforecast.data.ragged import ROWS_A_BLOCK
+from rnnforecast.errors import DataError, ResourceError, UsageError
+from rnnforecast.findings import MAX_LISTED_ROWS, Finding
+from rnnforecast.grammars import WEEKDAYS, load_calendar
+
+if TYPE_CHECKING:
+    from rnnforecast.arrays import DatetimeArray, Int64Array, TimestampArray
+    from rnnforecast.data.rows import Rows
+
+
+#: Years after the last row for which closed days are written into the frequency.
+YEARS_AHEAD = 50
+#: Markets that are tried for rows of business days, the likeliest first.
+_MARKETS = (
+    "XNYS", "XECB", "XLON", "XETR", "XTSE", "XJPX", "XHKG", "XSHG", "XNSE", "XASX", "XSWX", "XKRX", "BVMF", "XMEX",
+    "XSES", "XTAI", "XMAD", "XJSE", "XIST", "XNZE", "XWAR",
+)  # fmt: skip
+MIN_HOLIDAYS = 3
+#: Share of empty open days that may be no holidays of a calendar that is recognised: real gaps.
+MAX_OTHER_GAPS = 0.2
+#: Days of rows that show opening hours, and the share of them that must begin and end with the hours.
+MIN_SESSIONS = 5
+MIN_FULL_SESSIONS = 0.9
+#: Days between the first row and the last above which closed days are neither learned nor recognised: 500 years.
+MAX_DAYS = 182_500
+
+
+@dataclass(frozen=True)
+class OpenDays:
+    """What is asked about closed days: the calendar that the user names, and the frequency of a stored model."""
+
+    calendar: str | None = None
+    known: Frequency | None = None
+
+
+@dataclass(frozen=True)
+class _Days:
+    """A calendar of open days: the open days of the week, and the days that are closed nevertheless."""
+
+    name: str
+    weekmask: str
+    closed: DatetimeArray
+
+
+def named_days(name: str, first_year: int, last_year: int) -> _Days:
+    """Return the open days of a market (XNYS), a country (DE) or a part of one (DE-BY).
+
+    Raises UsageError for a name that is neither, ResourceError where the package `holidays` is not installed.
+    """
+    years = range(max(first_year, 1), min(last_year, 9_998) + 1)
+    found = load_calendar(name, years)
+    weekend: set[int] = set(found.weekend)
+    weekmask = "".join("0" if weekday in weekend else "1" for weekday in range(7))
+    days = np.array(sorted(found), dtype="datetime64[D]")
+    return _Days(name, weekmask, days[np.is_busday(days, weekmask=weekmask)])
+
+
+def holidays_of(name: str, first_year: int, last_year: int) -> DatetimeArray:
+    """Return the holidays of a country (DE), a part of one (DE-BY) or a market, weekends among them, in order.
+
+    Raises what `named_days` raises.
+    """
+    years = range(max(first_year, 1), min(last_year, 9_998) + 1)
+    return np.array(sorted(load_calendar(name, years)), dtype="datetime64[D]")
+
+
+def set_open_days(
+    freq: Frequency,
+    rows: Rows,
+    timestamps: TimestampArray,
+    *,
+    distinct: TimestampArray,
+    asked: OpenDays,
+    findings: list[Finding],
+) -> Frequency:
+    """Return the frequency with the closed days and hours that the user names, or that the rows show.
+
+    `distinct` holds each of the timestamps once, or all of them as they are: most questions need no more.
+    The closed days of a stored model are taken as they are where they reach far enough.
+    Raises DataError for rows on days that the named calendar has closed, UsageError for steps that have no days.
+    """
+    calendar, known = asked.calendar, asked.known
+    if calendar == "every-day":
+        return align(Frequency("day"), timestamps) if freq.unit == "business-day" else replace(freq, slots=0)
+    days = distinct.astype("datetime64[D]") if distinct.dtype.kind == "M" else None
+    if days is None or (freq.unit not in ("day", "business-day") and not _is_within_day(freq)):
+        if calendar in (None, "learned"):
+            return freq
+        raise UsageError(
+            f"the calendar `{calendar}` closes days, but the rows come in steps of {freq.alias}",
+            hint="leave `--calendar` out",
+            code="E_RUN_CALENDAR",
+        )
+    within = _is_within_day(freq)
+    if within and calendar is None and not freq.slots:
+        return _with_hours(freq, rows, distinct, findings)
+    daily = freq if within else _daily(freq, timestamps)
+    if calendar is None:
+        return _recognised(daily, rows, days, findings) if freq.unit == "business-day" and not freq.closed else freq
+    if within and not freq.slots:
+        daily = _with_hours(freq, rows, distinct, findings)
+        if not daily.slots:
+            return freq
+    if known is not None and known.calendar == calendar and _reaches(known, days):
+        chosen = _Days(calendar, known.weekmask, np.array(known.closed, dtype="datetime64[D]"))
+    elif calendar == "weekdays":
+        chosen = _Days(calendar, WEEKDAY_MASK, np.array([], dtype="datetime64[D]"))
+    elif calendar == "learned":
+        chosen = _learned(days)
+    else:
+        chosen = named_days(calendar, *_years(days))
+    closed = _without_rows(rows, timestamps, chosen)
+    if calendar == "learned":
+        message = (
+            f"{len(chosen.closed)} days without any row are taken as closed; of days to come only the weekdays "
+            f"{_weekdays(chosen.weekmask)} are known to be open"
+        )
+        findings.append(Finding("N_TIME_CLOSED", message, column=rows.time_column, count=len(chosen.closed)))
+    return replace(daily, weekmask=chosen.weekmask, closed=closed, calendar=calendar)
+
+
+def _is_within_day(freq: Frequency) -> bool:
+    return freq.unit in FIXED_UNITS and FIXED_UNITS[freq.unit] * freq.multiple < DAY
+
+
+def _daily(freq: Frequency, timestamps: TimestampArray) -> Frequency:
+    return freq if freq.unit == "business-day" else align(Frequency("business-day"), timestamps)
+
+
+def _reaches(known: Frequency, days: DatetimeArray) -> bool:
+    """Whether the closed days of a stored calendar cover the years of all rows and some after them."""
+    if not known.closed:
+        return False
+    first, last = (np.datetime64(day, "D").astype("datetime64[Y]") for day in (known.closed[0], known.closed[-1]))
+    years = days.astype("datetime64[Y]")
+    return bool(first <= years.min() and years.max() + 20 <= last)
+
+
+def _years(days: DatetimeArray) -> tuple[int, int]:
+    years = days.astype("datetime64[Y]").astype(np.int64) + 1970
+    return int(years.min()), int(years.max()) + YEARS_AHEAD
+
+
+def _without_rows(rows: Rows, timestamps: TimestampArray, chosen: _Days) -> tuple[int, ...]:
+    """Return the closed days as numbers; raises DataError for rows that stand on one of them."""
+    open_rows = np.is_busday(timestamps.astype("datetime64[D]"), weekmask=chosen.weekmask, holidays=chosen.closed)
+    if not open_rows.all():
+        days = np.unique(timestamps[~open_rows].astype("datetime64[D]"))
+        bad = np.flatnonzero(np.isin(rows.timestamps.astype("datetime64[D]"), days))
+        file, lines = rows.locate(bad[:MAX_LISTED_ROWS].tolist() or [0])
+        count = int((~open_rows).sum())
+        words = f"{days[0]} is a closed day of the calendar `{chosen.name}`"
+        message = f"time column `{rows.time_column}`, {rows_in_words(lines, count)}: {words}"
+        fix = "leave `--calendar` out, name the calendar of these rows, or `--calendar learned`"
+        finding = Finding("E_TIME_CLOSED", message, file, lines, rows.time_column, str(days[0]), count, fix)
+        raise refusal([finding])
+    return tuple(chosen.closed.astype(np.int64).tolist())
+
+
+def _learned(days: DatetimeArray) -> _Days:
+    """Return the weekdays and days on which no series has a row. Raises DataError where those are centuries."""
+    distinct = np.unique(days)
+    if int((distinct[-1] - distinct[0]).astype(np.int64)) > MAX_DAYS:
+        raise DataError(
+            f"the rows reach from {distinct[0]} to {distinct[-1]}: too far for closed days to be learned",
+            hint="look for a wrong timestamp far from the others, or leave `--calendar` out",
+            code="E_TIME_SPARSE",
+        )
+    weekmask = open_weekdays(distinct)
+    every = np.arange(distinct[0], distinct[-1] + 1)
+    return _Days("learned", weekmask, np.setdiff1d(every[np.is_busday(every, weekmask=weekmask)], distinct))
+
+
+def open_weekdays(days: DatetimeArray) -> str:
+    """Return the weekdays on which days fall, Monday first, as seven digits 1 or 0."""
+    seen = np.zeros(7, dtype=np.bool_)
+    seen[(days.astype(np.int64) + 3) % 7] = True
+    return "".join("1" if one else "0" for one in seen)
+
+
+def _recognised(freq: Frequency, rows: Rows, days: DatetimeArray, findings: list[Finding]) -> Frequency:
+    """Return the frequency with the holidays of the market that all rows leave out, itself where there is none."""
+    distinct = np.unique(days)
+    if int((distinct[-1] - distinct[0]).astype(np.int64)) > MAX_DAYS:
+        return freq
+    every = np.arange(distinct[0], distinct[-1] + 1)
+    empty = np.setdiff1d(every[np.is_busday(every, weekmask=freq.weekmask)], distinct)
+    if len(empty) < MIN_HOLIDAYS or freq.weekmask != WEEKDAY_MASK:
+        return freq
+    best: _Days | None = None
+    fewest = MAX_OTHER_GAPS * len(empty) + 1e-9
+    try:
+        for name in _MARKETS:
+            found = named_days(name, *_years(days))
+            inside = found.closed[(found.closed >= distinct[0]) & (found.closed <= distinct[-1])]
+            others = len(empty) - len(inside)
+            if found.weekmask != WEEKDAY_MASK or len(inside) < MIN_HOLIDAYS or not np.isin(inside, empty).all():
+                continue
+            if others < fewest:
+                best, fewest = found, others
+            if not others:
+                break
+    except ResourceError:
+        return freq
+    if best is None:
+        return freq
+    closed = best.closed
+    message = (
+        f"the rows leave out all holidays of the calendar {best.name}, which are taken as closed days, now and ahead"
+    )
+    fix = "`--calendar weekdays` counts holidays as gaps, another name takes another calendar"
+    findings.append(
+        Finding("N_TIME_CALENDAR", message, column=rows.time_column, value=best.name, count=len(empty), fix=fix)
+    )
+    return replace(freq, closed=tuple(closed.astype(np.int64).tolist()), calendar=best.name)
+
+
+def _sessions(
+    timestamps: TimestampArray, *, step: int, phase: int
+) -> tuple[DatetimeArray, Int64Array, Int64Array, int]:
+    """Return the days with rows, the first and last step of each day, and how many steps of a day have rows at all."""
+    start = timestamps.min().astype("datetime64[D]")
+    num_days = int((timestamps.max().astype("datetime64[D]") - start).astype(np.int64)) + 1
+    first, last = np.full(num_days, DAY // step), np.full(num_days, -1)
+    seen = np.zeros(DAY // step + 1, dtype=np.bool_)
+    for begin in range(0, len(timestamps), ROWS_A_BLOCK):
+        some = timestamps[begin : begin + ROWS_A_BLOCK]
+        days = some.astype("datetime64[D]")
+        slots = ((some - days).astype(np.int64) - phase) // step
+        place = (days - start).astype(np.int64)
+        np.minimum.at(first, place, slots)
+        np.maximum.at(last, place, slots)
+        seen[slots] = True  # one before the phase of the day is the last of the array: -1
+    open_days = np.flatnonzero(last >= first)
+    return start + open_days, first[open_days], last[open_days], int(np.count_nonzero(seen))
+
+
+def _with_hours(freq: Frequency, rows: Rows, timestamps: TimestampArray, findings: list[Finding]) -> Frequency:
+    """Return the frequency with the opening hours that the rows show, itself where they come around the clock."""
+    step = FIXED_UNITS[freq.unit] * freq.multiple
+    if DAY % step:
+        return freq
+    distinct, first, last, seen = _sessions(timestamps, step=step, phase=freq.phase % step)
+    opens, closes = int(first.min()), int(last.max())
+    num_slots = closes - opens + 1
+    typical = min((first == opens).mean(), (last == closes).mean())
+    every_day = DAY // step
+    if (
+        len(distinct) < MIN_SESSIONS
+        or num_slots < 2
+        or num_slots > 0.9 * every_day
+        or typical < MIN_FULL_SESSIONS
+        or seen < MIN_FULL_SESSIONS * num_slots
+    ):
+        return freq
+    weekmask = open_weekdays(distinct) if distinct[-1] - distinct[0] >= 13 else EVERY_DAY_MASK
+    found = replace(freq, phase=opens * step + freq.phase % step, slots=num_slots, weekmask=weekmask)
+    message = (
+        f"rows come on {_weekdays(weekmask)} in the hours {found.alias.partition(' ')[2].rstrip(']')}: other hours are "
+        "closed, not gaps"
+    )
+    fix = "`--calendar every-day` counts them as gaps"
+    findings.append(Finding("N_TIME_HOURS", message, column=rows.time_column, value=found.alias, fix=fix))
+    return found
+
+
+def _weekdays(weekmask: str) -> str:
+    return ", ".join(name.capitalize() for name, is_open in zip(WEEKDAYS, weekmask, strict=True) if is_open == "1")

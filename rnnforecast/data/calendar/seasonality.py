@@ -1,0 +1,174 @@
+"""Whether series have a season: the autocorrelation of their changes, and of what a moving average leaves of them.
+
+Changes are white for a random walk, whose slow swings must not pass for a season, but they drown a season in noise;
+what a moving average of one season leaves shows it through the noise, but needs many seasons to tell it from a swing.
+Either is enough.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
+
+MAX_SERIES = 200
+#: Rows read of each series, as a multiple of the season: enough to judge, few enough for the longest series.
+MAX_SEASONS = 60
+MIN_SEASONS = 2.5
+MIN_OBSERVED = 0.25
+#: Median deviations at which a value is cut, so that one spike does not hide the season of all other rows.
+MAX_SPREADS = 6.0
+#: Autocorrelation at the season below which a forecast of one series gains nothing from it; a panel shares one
+#: season over many series, so less is enough there, down to the lowest.
+MIN_CORRELATION = 0.25
+LOWEST_CORRELATION = 0.1
+#: Standard errors that the correlation of chance stays below.
+NUM_STANDARD_ERRORS = 3.0
+#: The same for what a moving average leaves of a random walk: standard error 0.45 by simulation, per season.
+MIN_CORRELATION_DETRENDED = 0.3
+SEASONAL_ERROR = 0.45
+#: Search among all seasons, where no calendar names one, needs a clearer peak.
+MIN_PEAK = 0.4
+MAX_SEARCHED = 400
+
+
+def detect_season_length(
+    values: Float64Array, observed: BoolArray, offsets: Int64Array, *, default: int, search: bool = False
+) -> int:
+    """Return `default` where the series repeat themselves after so many steps, else 1.
+
+    The median over (at most 200) series of the autocorrelation at the season must be clear of chance, and higher
+    than half a season away. With `search` (integer steps: no calendar names a season) the clearest peak is taken.
+    """
+    if search:
+        return _search(values, observed, offsets)
+    if default <= 1:
+        return 1
+    longest = default + default // 2 + 2
+    of_changes, of_rest, num_rows = [], [], 0
+    for series in _sampled(offsets, int(MIN_SEASONS * default)):
+        recent, seen = _recent(values, observed, offsets, series, num_rows=MAX_SEASONS * max(default, 24))
+        if seen.mean() < MIN_OBSERVED:
+            continue
+        changes = autocorrelation(_changes(recent, seen), seen, longest=longest)
+        rest = autocorrelation(_detrended(recent, seen, window=default), seen, longest=longest)
+        if changes is not None and rest is not None:
+            of_changes.append(changes)
+            of_rest.append(rest)
+            num_rows += len(recent)
+    if not of_changes:
+        return 1
+    few = len(of_changes) ** -0.25
+    needed = max(LOWEST_CORRELATION, MIN_CORRELATION * few, NUM_STANDARD_ERRORS / num_rows**0.5)
+    chance = NUM_STANDARD_ERRORS * SEASONAL_ERROR / (num_rows / default) ** 0.5
+    needed_of_rest = max(LOWEST_CORRELATION, MIN_CORRELATION_DETRENDED * few, chance)
+    found = _is_season(np.median(of_changes, axis=0), default, needed=needed) or _is_season(
+        np.median(of_rest, axis=0), default, needed=needed_of_rest
+    )
+    return default if found else 1
+
+
+def _sampled(offsets: Int64Array, shortest: int) -> Int64Array:
+    """Return at most `MAX_SERIES` series, evenly spread over those of at least `shortest` rows."""
+    enough = np.flatnonzero(np.diff(offsets) >= max(shortest, 6))
+    if len(enough) <= MAX_SERIES:
+        return enough
+    return enough[np.linspace(0, len(enough) - 1, MAX_SERIES).astype(np.int64)]
+
+
+def _recent(
+    values: Float64Array, observed: BoolArray, offsets: Int64Array, series: int, *, num_rows: int
+) -> tuple[Float64Array, BoolArray]:
+    """Return the last rows of one series, missing ones on a line between their neighbours, and their mask."""
+    stop = int(offsets[series + 1])
+    start = max(int(offsets[series]), stop - num_rows)
+    seen, recent = observed[start:stop], values[start:stop]
+    if not seen.any() or seen.all():
+        return recent, seen
+    rows = np.arange(stop - start, dtype=np.float64)
+    return np.interp(rows, rows[seen], recent[seen]), seen
+
+
+def _changes(values: Float64Array, observed: BoolArray) -> Float64Array:
+    """Return first differences about their mean, 0 where not observed."""
+    return _without_spikes(np.diff(values, prepend=values[:1]), observed)
+
+
+def _detrended(values: Float64Array, observed: BoolArray, *, window: int) -> Float64Array:
+    """Return what a centred moving average over one season leaves, 0 where not observed."""
+    weights = np.ones(window + 1 - window % 2)
+    if window % 2 == 0:
+        weights[[0, -1]] = 0.5  # an even season is centred by two half steps
+    half = len(weights) // 2
+    padded = np.pad(values, half, mode="reflect", reflect_type="odd")
+    sums = np.convolve(padded, weights / window, mode="valid") if window < 64 else _running_mean(padded, window)
+    return _without_spikes(values - sums, observed)
+
+
+def _running_mean(padded: Float64Array, window: int) -> Float64Array:
+    """Return the centred moving average by cumulative sums: cheap for a long window."""
+    sums = np.cumsum(np.concatenate([[0.0], padded - padded.mean()]))
+    means = (sums[window:] - sums[:-window]) / window + padded.mean()
+    return means if window % 2 else np.asarray((means[:-1] + means[1:]) / 2)
+
+
+def _without_spikes(values: Float64Array, observed: BoolArray) -> Float64Array:
+    """Return values about their mean, cut at `MAX_SPREADS`, 0 where not observed."""
+    spread = np.median(np.abs(values - np.median(values)))
+    if spread > 0:
+        values = np.clip(values, -MAX_SPREADS * spread, MAX_SPREADS * spread)
+    return np.where(observed, values - values.mean(), 0.0)
+
+
+def autocorrelation(values: Float64Array, observed: BoolArray, *, longest: int) -> Float64Array | None:
+    """Return the autocorrelation at lags 0 to `longest - 1`, over pairs that are both observed; None if constant."""
+    size = 1 << int(2 * len(values) - 1).bit_length()
+    spectrum = np.fft.rfft(values, size)
+    products = np.fft.irfft(spectrum * np.conj(spectrum), size)
+    mask = np.fft.rfft(observed.astype(np.float64), size)
+    pairs = np.fft.irfft(mask * np.conj(mask), size)
+    variance = products[0] / max(pairs[0], 1.0)
+    if not np.isfinite(variance) or variance <= 0:
+        return None
+    lags = min(longest, len(values))
+    result = np.zeros(longest)
+    result[:lags] = products[:lags] / np.maximum(pairs[:lags], 1.0) / variance
+    return result
+
+
+def _is_season(correlation: Float64Array, season: int, *, needed: float) -> bool:
+    """Whether the autocorrelation at the season (to 2 %) is as high as needed, and a peak: lower half a season away."""
+    slack = season // 50
+    peak = correlation[season - slack : season + slack + 1].max()
+    away = correlation[max(season // 3, 1) : 2 * season // 3 + 1]
+    return bool(peak > needed and (season <= 3 or peak > np.median(away) + needed / 2))
+
+
+def _search(values: Float64Array, observed: BoolArray, offsets: Int64Array) -> int:
+    """Return the season that most series show, up to a third of their length."""
+    profiles = []
+    for series in _sampled(offsets, 12):
+        recent, seen = _recent(values, observed, offsets, series, num_rows=20 * MAX_SEARCHED)
+        if seen.mean() >= MIN_OBSERVED:
+            longest = max(min(MAX_SEARCHED, len(recent) // 3), 4)
+            profiles.append(autocorrelation(_changes(recent, seen), seen, longest=longest))
+    known = [profile for profile in profiles if profile is not None]
+    if not known:
+        return 1
+    width = int(np.median([len(profile) for profile in known]))
+    return _clearest_peak(np.median([profile[:width] for profile in known if len(profile) >= width], axis=0))
+
+
+def _clearest_peak(correlation: Float64Array) -> int:
+    """Return the shortest lag whose peak is nearly as high as the highest one, 1 where there is none."""
+    inner = correlation[2:-1]
+    is_peak = (inner > correlation[1:-2]) & (inner >= correlation[3:])
+    lags = np.flatnonzero(is_peak) + 2
+    lags = lags[correlation[lags] > MIN_PEAK]
+    if not len(lags):
+        return 1
+    highest = correlation[lags].max()
+    return int(lags[correlation[lags] > 0.9 * highest][0])

@@ -1,0 +1,1 @@
+"""The role of each column: time, target, id or covariate."""

@@ -1,0 +1,163 @@
+"""Whether chosen columns can play their parts: one part each, one column of the name, numbers where they must be."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnforecast.data.errors import listed, refusal
+from rnnforecast.data.timestamps.formats import format_of
+from rnnforecast.data.timestamps.month_names import ENGLISH_MONTH
+from rnnforecast.data.values.numbers import looks_numeric
+from rnnforecast.findings import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+
+    from rnnforecast.config import DataSettings
+    from rnnforecast.data.columns.profiles import Profile
+    from rnnforecast.data.columns.roles import Roles
+
+_WORDS = {"timestamp": "dates", "clock": "times", "empty": "nothing", "nested": "lists"}
+UNNAMED = "Unnamed: "
+#: Columns named after timestamps from which on a table is wide.
+_MIN_WIDE = 4
+
+
+def in_words(profile: Profile) -> str:
+    """Return what a column holds, in one word."""
+    return _WORDS.get(profile.kind, profile.kind)
+
+
+def check_roles(
+    sample: pd.DataFrame, profiles: Sequence[Profile], roles: Roles, settings: DataSettings, *, path: str
+) -> None:
+    """Raise DataError for columns in two roles or of a name that is there twice, and for text where numbers must be."""
+    named = [*roles.time, *roles.target, *roles.id, *roles.covariates]
+    problems = [_in_two_roles(name, path) for name in dict.fromkeys(named) if named.count(name) > 1]
+    names = [one.name for one in profiles]
+    problems += [_twice(name, names, path) for name in dict.fromkeys(named) if names.count(name) > 1]
+    kinds = {one.name: one for one in profiles}
+    numeric = listed([one.name for one in profiles if one.is_numeric]) or "none"
+    for name in roles.target:
+        if not kinds[name].is_numeric:
+            message = f"target `{name}` holds {in_words(kinds[name])}, not numbers{_counts(sample[name])}"
+            fix = f"numeric columns: {numeric}"
+            problems.append(Finding("E_TARGET_TEXT", message, path, column=name, fix=fix))
+        elif name.startswith(UNNAMED) and name not in settings.target:
+            problems.append(_unnamed(name, names, path))
+    if problems:
+        raise refusal(problems)
+
+
+def check_not_wide(names: Sequence[str], *, path: str) -> None:
+    """Raise DataError where columns of numbers are named after timestamps: years, months or days stand side by side."""
+    kinds = [_timestamp_of(name) for name in names]
+    timestamps = [name for name, kind in zip(names, kinds, strict=True) if kind is not None and kinds.count(kind) > 2]
+    if len(timestamps) < _MIN_WIDE or 2 * len(timestamps) < len(names):
+        return
+    message = f"the table is wide: {len(timestamps)} columns are named after timestamps, {listed(timestamps, limit=3)}"
+    fix = (
+        "write one row for each timestamp, as pandas does: frame.melt(id_vars=[...], var_name='date', value_name='value'); "
+        f"or forecast one column down its rows: --target '{timestamps[-1]}'"
+    )
+    raise refusal([Finding("E_COLUMN_WIDE", message, path, column=timestamps[0], value=timestamps[0], fix=fix)])
+
+
+def _timestamp_of(name: str) -> str | None:
+    """Return the kind of timestamp that a column is named after, None for any other name."""
+    text = name.strip()
+    if re.fullmatch(r"(?:[A-Za-z]{1,5}[ _]?)?(?:1[5-9]|20)\d\d(?: \[YR\d{4}\])?", text):
+        return "year"
+    if re.fullmatch(ENGLISH_MONTH, text, re.IGNORECASE):
+        return "month"
+    return "day" if format_of(text) not in (None, "HH:MM", "YYYY") else None
+
+
+def parted_by(names: Sequence[str], sample: pd.DataFrame) -> str | None:
+    """Return the flag for a sign that parts the header and all rows of one lone text column alike, None without one."""
+    if len(names) != 1:
+        return None
+    texts = [names[0], *sample.iloc[:50, 0].astype(str)]
+    for sign in (" ", ":", "~", "^", "!", "/", "\x01"):
+        counts = {text.count(sign) for text in texts}
+        if len(counts) == 1 and counts != {0}:
+            return "--delimiter space" if sign == " " else f"--delimiter {sign!r}"
+    words = {len(text.split()) for text in texts}
+    return "--delimiter space" if len(words) == 1 and words != {1} else None
+
+
+def categorical_of(
+    sample: pd.DataFrame,
+    profiles: Sequence[Profile],
+    covariates: Sequence[str],
+    *,
+    path: str,
+    known: Mapping[str, Sequence[str]] | None,
+) -> tuple[str, ...]:
+    """Return the covariates that hold words; `known` are the categories of a stored model, None in a training.
+
+    Raises DataError for a covariate of dates or lists, and for one that held another kind when the model was trained.
+    """
+    kinds = {one.name: one for one in profiles}
+    problems, words = [], []
+    for name in covariates:
+        profile = kinds[name]
+        if known is not None and name in known:
+            words.append(name)
+            cells = {str(cell) for cell in sample[name].dropna()} - {""}
+            if profile.kind != "text" and cells and not cells & set(known[name]):
+                problems.append(_other_kind(name, profile, "words", path))
+        elif profile.is_numeric:
+            continue
+        elif known is not None:
+            problems.append(_other_kind(name, profile, "numbers", path))
+        elif profile.kind == "text":
+            words.append(name)
+        else:
+            message = f"covariate `{name}` holds {in_words(profile)}, neither numbers nor words"
+            fix = "write it as numbers, or as words for what the times mean"
+            problems.append(Finding("E_COVARIATE_TEXT", message, path, column=name, fix=fix))
+    if problems:
+        raise refusal(problems)
+    return tuple(words)
+
+
+def _other_kind(name: str, profile: Profile, trained: str, path: str) -> Finding:
+    message = f"covariate `{name}` holds {in_words(profile)}, where the model was trained on {trained}"
+    fix = f"write `{name}` as it was written for the training, or train again on these rows"
+    return Finding("E_COVARIATE_TYPE", message, path, column=name, fix=fix)
+
+
+def _in_two_roles(name: str, path: str) -> Finding:
+    message = f"{listed([name])} cannot play two parts (time, target, id, past, future, static)"
+    fix = "name each column in one flag only"
+    return Finding("E_COLUMN_TWICE", message, path, column=name, fix=fix)
+
+
+def _twice(name: str, names: Sequence[str], path: str) -> Finding:
+    positions = ", ".join(str(place + 1) for place, one in enumerate(names) if one == name)
+    message = f"column `{name}` stands there {names.count(name)} times, at positions {positions}"
+    fix = "give each column a name of its own"
+    return Finding("E_COLUMN_TWICE", message, path, column=name, count=names.count(name), fix=fix)
+
+
+def _unnamed(name: str, names: Sequence[str], path: str) -> Finding:
+    message = f"column {names.index(name) + 1} would be the target and has no name"
+    fix = f"write its name into the header, or say that it is meant: --target '{name}'"
+    return Finding("E_COLUMN_UNNAMED", message, path, column=name, fix=fix)
+
+
+def _counts(column: pd.Series) -> str:
+    """Return how many cells of a sample are numbers and how many are not, where there are both."""
+    cells = [cell.strip() for cell in column if isinstance(cell, str) and cell.strip()]
+    num_numbers = int(looks_numeric(np.array(cells, dtype=object)).sum()) if cells else 0
+    num_texts = len(cells) - num_numbers
+    if not num_numbers or not num_texts:
+        return ""
+    numbers = f"{num_numbers} {'number' if num_numbers == 1 else 'numbers'}"
+    return f" ({numbers} and {num_texts} {'text' if num_texts == 1 else 'texts'} in its first rows)"

@@ -1,0 +1,175 @@
+"""Which column is the time, which the target, which tell the series apart: what the user said, else what is there.
+
+Every choice comes with its reason and the flag that overrides it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from rnnforecast.data.columns.check_roles import categorical_of, check_not_wide, check_roles, in_words, parted_by
+from rnnforecast.data.columns.hive_partitions import partitions_of
+from rnnforecast.data.columns.id_columns import FILE_ID, named_like_id
+from rnnforecast.data.columns.profiles import Profile, profile_columns
+from rnnforecast.data.columns.roles import Roles
+from rnnforecast.data.columns.time_columns import choose_time, time_parts
+from rnnforecast.data.errors import listed, refusal
+from rnnforecast.data.tables.csv_dialect import folded
+from rnnforecast.errors import DataError
+from rnnforecast.findings import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    import pandas as pd
+
+    from rnnforecast.config import DataSettings
+
+#: Names of targets, the likeliest first; the last word of a longer name counts too (`Weekly_Sales`).
+TARGET_NAMES = (
+    "target", "y", "close", "value", "values", "sales", "demand", "load", "consumption", "count", "price", "passengers",
+    "turnover", "revenue", "quantity", "qty", "volume", "amount", "calls", "arrivals", "visits", "views", "orders",
+    "units", "usage", "production", "total",
+)  # fmt: skip
+#: How the reason of a target starts that nothing but its place speaks for.
+GUESS = "the last of"
+
+
+def choose_columns(
+    sample: pd.DataFrame,
+    settings: DataSettings,
+    *,
+    path: str,
+    categories: Mapping[str, Sequence[str]] | None = None,
+) -> Roles:
+    """Choose time, target and covariates from a sample of rows; ids that nobody named are candidates only.
+
+    `categories` are those of a stored model: each covariate must then hold words where it did in the training.
+    Raises DataError for a name that is no column, a column in two roles, and where nothing can be a target.
+    """
+    profiles = profile_columns(sample)
+    sample = sample.loc[:, ~sample.columns.duplicated()]  # a name that stands twice is refused where it is used
+    _check_names(sample, settings, path=path)
+    reasons: dict[str, str] = {}
+    time = choose_time(profiles, settings, reasons, sample, path=path)
+    taken = {*time, *settings.id, *settings.past, *settings.future, *settings.static}
+    sign = parted_by([one.name for one in profiles], sample)
+    target = _choose_target(profiles, settings, taken, reasons, path=path, sign=sign)
+    roles = Roles(time, target, settings.id, settings.past, settings.future, settings.static, reasons=reasons)
+    check_roles(sample, profiles, roles, settings, path=path)
+    roles = replace(roles, categorical=categorical_of(sample, profiles, roles.covariates, path=path, known=categories))
+    if settings.id:
+        reasons["id"] = "named by --id"
+        return roles
+    used = {*time, *target, *roles.covariates}
+    # of columns with one name none can be meant
+    names = [one.name for one in profiles]
+    candidates = [one for one in profiles if one.name not in used and names.count(one.name) == 1 and _may_be_id(one)]
+    # columns named like ids first, in order of the file
+    ordered = sorted(candidates, key=lambda one: not named_like_id(one.name))
+    return replace(roles, id_candidates=tuple(one.name for one in ordered))
+
+
+def _check_names(sample: pd.DataFrame, settings: DataSettings, *, path: str) -> None:
+    """Raise DataError for every named column that is not there, or there twice."""
+    names = [str(name) for name in sample.columns]
+    time = [] if settings.time in (None, "none") else time_parts(str(settings.time), names)
+    problems: list[Finding] = []
+    fix = f"the columns are {listed(names)}"
+    wanted = [*time, *settings.target, *settings.id, *settings.past, *settings.future, *settings.static]
+    for name in dict.fromkeys(wanted):
+        if name in settings.id and (name == FILE_ID or name in partitions_of(path)):
+            continue
+        if name not in names:
+            near = _nearest(name, names)
+            message = f"there is no column `{name}`" + (f", did you mean `{near}`?" if near else "")
+            problems.append(Finding("E_COLUMN_UNKNOWN", message, path, column=name, fix=fix))
+    if problems:
+        raise refusal(problems)
+
+
+def _nearest(name: str, names: Sequence[str]) -> str | None:
+    """Return the column that a misspelt name means most likely."""
+    alike = {folded(one): one for one in reversed(names)}
+    if folded(name) in alike:
+        return alike[folded(name)]
+    near = difflib.get_close_matches(folded(name), alike, n=1)
+    return alike[near[0]] if near else None
+
+
+def split_names(settings: DataSettings, names: Collection[str]) -> DataSettings:
+    """Return the settings with every role as single columns: `a,b` are two, unless a column is called so."""
+    single = {}
+    for role in ("target", "id", "past", "future", "static"):
+        words: tuple[str, ...] = getattr(settings, role)
+        if any("," in word for word in words):
+            parts = [part for word in words for part in ([word] if word in names else word.split(","))]
+            single[role] = tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
+    return settings.model_copy(update=single) if single else settings
+
+
+def _choose_target(
+    profiles: Sequence[Profile],
+    settings: DataSettings,
+    taken: set[str],
+    reasons: dict[str, str],
+    *,
+    path: str,
+    sign: str | None,
+) -> tuple[str, ...]:
+    if settings.target:
+        reasons["target"] = "named by --target"
+        return settings.target
+    numeric = [one for one in profiles if one.is_numeric and one.name not in taken]
+    likely = [one for one in numeric if one.kind in ("integer", "number") and not _is_label(one)]
+    likely = likely or [one for one in numeric if not _is_label(one)] or [one for one in numeric if one.kind != "empty"]
+    likely = likely or numeric
+    if not likely:
+        shown = "; ".join(
+            f"`{one.name}` is taken by another flag"
+            if one.is_numeric and one.name in taken
+            else f"`{one.name}` holds {in_words(one)}"
+            for one in profiles[:5]
+        )
+        hint = "name a file with a column of numbers, or correct the column and name it with --target"
+        if sign is not None:
+            hint = f"if its cells are parted by another sign, name it: {sign}"
+        raise DataError(f"{path} has no numeric column to forecast: {shown}", hint=hint, code="E_TARGET_NONE")
+    if len(likely) == 1:
+        reasons["target"] = "the one numeric column"
+        return (likely[0].name,)
+    for name in TARGET_NAMES:
+        for one in likely:
+            if one.name.lower() == name:
+                reasons["target"] = f"one of {len(likely)} numeric columns, named like a target; --target names another"
+                return (one.name,)
+    for name in TARGET_NAMES:
+        for one in likely:
+            if len(one.words) > 1 and one.words[-1] == name and one.words[0] not in ("adj", "adjusted"):
+                reasons["target"] = f"one of {len(likely)} numeric columns, named like a target; --target names another"
+                return (one.name,)
+    check_not_wide([one.name for one in likely], path=path)
+    reasons["target"] = f"{GUESS} {len(likely)} numeric columns; --target names another"
+    return (likely[-1].name,)
+
+
+def note_guess(roles: Roles, *, path: str) -> list[Finding]:
+    """Note a target that was guessed: several columns of numbers, and none of them named like a target."""
+    reason = roles.reasons.get("target", "")
+    if not reason.startswith(GUESS):
+        return []
+    name = roles.target[0]
+    message = f"the target `{name}` is a guess: {reason.partition(';')[0]}, none of them named like a target"
+    fix = "name the column you mean: --target COLUMN"
+    return [Finding("N_TARGET_GUESSED", message, path, column=name, value=name, count=1, fix=fix)]
+
+
+def _is_label(profile: Profile) -> bool:
+    """Whether whole numbers name things rather than measure them: ids and the row numbers of an exported index."""
+    return profile.kind == "integer" and (named_like_id(profile.name) or profile.name.startswith("Unnamed: "))
+
+
+def _may_be_id(profile: Profile) -> bool:
+    return profile.kind == "text" or (profile.kind in ("integer", "timestamp", "clock") and named_like_id(profile.name))

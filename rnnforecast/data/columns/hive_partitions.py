@@ -1,0 +1,60 @@
+"""Columns that stand in the names of folders alone, `sales/shop=a/part.parquet`, as Hive and Spark lay a table out."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from rnnforecast.data.columns.id_columns import FILE_ID
+from rnnforecast.data.columns.profiles import named_like_time
+from rnnforecast.data.errors import refusal
+from rnnforecast.findings import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+_FOLDER = re.compile(r"([^=/\\]+)=([^/\\]*)")
+#: What stands for no value in the name of a folder.
+_NOTHING = "__HIVE_DEFAULT_PARTITION__"
+
+
+def partitions_of(path: str) -> dict[str, str]:
+    """Return the columns that the folders of a path hold, by name."""
+    folders = re.split(r"[/\\]", path)[:-1]
+    found = [match for folder in folders if (match := _FOLDER.fullmatch(folder)) is not None]
+    values = {unquote(one[1]): unquote(one[2]) for one in found}
+    return {name: "" if value == _NOTHING else value for name, value in values.items()}
+
+
+def common_partitions(paths: Sequence[str], *, columns: Collection[str]) -> dict[str, list[str]]:
+    """Return the values of each file for the names that all folders hold, and no column of the files themselves."""
+    each = [partitions_of(path) for path in paths]
+    shared = [name for name in each[0] if name not in columns and all(name in one for one in each)]
+    return {name: [one[name] for one in each] for name in shared}
+
+
+def check_times(paths: Sequence[str], *, columns: Collection[str]) -> None:
+    """Raise DataError where the time of rows stands in the names of folders alone; call it for files without one."""
+    names = [name for name in common_partitions(paths, columns=columns) if named_like_time(name)]
+    if names:
+        folder = f"{names[0]}={partitions_of(paths[0])[names[0]]}"
+        words = f"the folders tell `{names[0]}` apart (`{folder}`), and no column of the files holds times"
+        fix = f"write `{names[0]}` into the files as a column, or read the rows as steps in file order: --time none"
+        raise refusal([Finding("E_TIME_FOLDER", words, paths[0], column=names[0], fix=fix)])
+
+
+def note_unused(partitions: Mapping[str, Sequence[str]], used: Collection[str]) -> list[Finding]:
+    """Return a note for every name that tells the folders of a table apart and no series."""
+    if FILE_ID in used:
+        return []
+    return [
+        Finding(
+            "N_DATA_PARTITION",
+            f"the folders tell `{name}` apart ({len(set(values))} values, such as `{values[0]}`), and it is not used: "
+            f"--id {name} makes each a series",
+            column=name,
+        )
+        for name, values in partitions.items()
+        if name not in used and len(set(values)) > 1
+    ]

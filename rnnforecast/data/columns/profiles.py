@@ -1,0 +1,115 @@
+"""What the columns of a file look like, from a sample of rows: numbers, truth values, timestamps, text or nothing."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from rnnforecast.data.timestamps.formats import format_of
+from rnnforecast.data.values.numbers import MISSING_TOKENS, has_unit, looks_numeric
+
+if TYPE_CHECKING:
+    from rnnforecast.arrays import TextArray
+
+Kind = Literal["integer", "number", "boolean", "timestamp", "clock", "text", "empty", "nested"]
+
+#: Texts looked at in each column; distinct ones, so that long runs of one value cost nothing.
+MAX_TEXTS = 400
+#: The same over all columns of a very wide file.
+_MAX_ALL_TEXTS = 200_000
+_TIME_WORDS = frozenset(
+    {"time", "times", "date", "dates", "ds", "timestamp", "datetime", "stamp", "yearmonth", "moment", "when"}
+    | {"year", "quarter", "month", "week", "day", "period", "hour", "minute"}
+    | {"ts", "epoch", "unix", "unixtime", "utc", "datum", "fecha", "zeit", "zeitstempel", "heure", "hora"}
+)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One column: its name, kind, and how many distinct values the sample shows."""
+
+    name: str
+    kind: Kind
+    num_distinct: int
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The lower-case words of the name: `Weekly_Sales` and `weeklySales` are weekly, sales."""
+        return words_of(self.name)
+
+    @property
+    def named_like_time(self) -> bool:
+        """Whether the name says that the column holds timestamps."""
+        return named_like_time(self.name)
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether the column could be a target or a covariate."""
+        return self.kind in ("integer", "number", "boolean", "empty")
+
+
+def named_like_time(name: str) -> bool:
+    """Whether a name says that what is called so is a time."""
+    return any(word in _TIME_WORDS for word in words_of(name))
+
+
+def words_of(name: str) -> tuple[str, ...]:
+    """Return the lower-case words of a column name."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    return tuple(word for word in re.split(r"[^a-z0-9]+", spaced.lower()) if word)
+
+
+def profile_columns(sample: pd.DataFrame) -> tuple[Profile, ...]:
+    """Return the profile of every column of a sample, in order."""
+    max_texts = max(min(MAX_TEXTS, _MAX_ALL_TEXTS // max(sample.shape[1], 1)), 10)
+    return tuple(
+        _profile(str(name), sample.iloc[:, place], max_texts=max_texts) for place, name in enumerate(sample.columns)
+    )
+
+
+def _profile(name: str, column: pd.Series[Any], *, max_texts: int) -> Profile:
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(column.cat.categories.dtype)
+    if isinstance(column.dtype, pd.DatetimeTZDtype) or column.dtype.kind == "M":
+        return Profile(name, "timestamp", column.nunique())
+    if column.dtype.kind == "b":
+        return Profile(name, "boolean", column.nunique())
+    if column.dtype.kind in "iu":
+        return Profile(name, "integer", column.nunique())
+    if column.dtype.kind == "f":
+        return Profile(name, "number" if column.notna().any() else "empty", column.nunique())
+    cells = column[column.notna()].to_numpy(dtype=object)
+    if len(cells) and isinstance(cells[0], list | dict | np.ndarray | tuple):
+        return Profile(name, "nested", 0)
+    if len(cells) and not isinstance(cells[0], str):  # dates, decimals and truth values of Parquet
+        timestamps = hasattr(cells[0], "year")
+        return Profile(
+            name, "timestamp" if timestamps else "boolean" if isinstance(cells[0], bool) else "number", len(set(cells))
+        )
+    return _profile_texts(name, cells, max_texts=max_texts)
+
+
+def _profile_texts(name: str, cells: TextArray, *, max_texts: int) -> Profile:
+    """Return the kind that most of the distinct texts have; a few damaged cells do not hide it."""
+    distinct = pd.unique(cells)
+    texts = np.array([text.strip() for text in distinct[:max_texts]], dtype=object)
+    texts = texts[~np.isin(texts, list(MISSING_TOKENS))]
+    if not len(texts):
+        return Profile(name, "empty", len(distinct))
+    if all(text.lower() in ("true", "false") for text in texts):
+        return Profile(name, "boolean", len(distinct))
+    numeric = looks_numeric(texts)
+    if numeric.mean() >= 0.5:
+        whole = all(re.fullmatch(r"[-+]?\d{1,18}", text) for text in texts[numeric])
+        return Profile(name, "integer" if whole and numeric.all() else "number", len(distinct))
+    formats = [format_of(text) for text in texts]
+    known = [one for one in formats if one is not None]
+    if not known and sum(map(has_unit, texts)) >= 0.5 * len(texts):
+        return Profile(name, "number", len(distinct))  # its rows are refused by name when it is parsed
+    if 2 * len(known) < len(formats):
+        return Profile(name, "text", len(distinct))
+    return Profile(name, "clock" if known.count("HH:MM") > len(known) / 2 else "timestamp", len(distinct))

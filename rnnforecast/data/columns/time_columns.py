@@ -1,0 +1,178 @@
+"""Which column is the time, or which columns are its parts; one that is named so and cannot be read is refused.
+
+Rows read as steps in file order, where their timestamps stand in a column, would be in the wrong order without a word.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from rnnforecast.data.errors import quoted, refusal
+from rnnforecast.data.timestamps.numeric import holds_timestamps, holds_years, rises_like_epochs
+from rnnforecast.data.timestamps.split_columns import holds_part, part_of
+from rnnforecast.findings import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rnnforecast.config import DataSettings
+    from rnnforecast.data.columns.profiles import Profile
+
+#: Names under which whole numbers are steps of time.
+STEP_NAMES = frozenset(
+    {"step", "t", "ds", "index", "time", "period", "timestamp", "datetime", "epoch", "unix"}
+    | {"year", "date", "day", "week", "month"}
+)
+_CALENDAR_PARTS = (
+    ("year", "month", "day", "hour", "minute", "second"),
+    ("year", "quarter"),
+    ("year", "day of year", "hour", "minute"),
+    ("year", "week"),
+)
+#: Share of the cells with a digit above which a text column with the name of a time holds timestamps of some kind.
+_MOSTLY = 0.5
+
+
+def time_parts(text: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the time columns that a user names: one, or several such as `date,hour` or `date+hour`."""
+    if text in names:
+        return (text,)
+    mark = "," if "," in text else "+"
+    return tuple(part.strip() for part in text.split(mark) if part.strip()) or (text,)
+
+
+def choose_time(
+    profiles: Sequence[Profile], settings: DataSettings, reasons: dict[str, str], sample: pd.DataFrame, *, path: str
+) -> tuple[str, ...]:
+    """Return the time column, or the columns of its parts; () where rows are steps in file order.
+
+    Writes into `reasons` why. Raises DataError for a column that is named like a time and cannot be read.
+    """
+    if settings.time == "none":
+        reasons["time"] = "--time none: rows are steps in file order"
+        return ()
+    if settings.time is not None:
+        reasons["time"] = "named by --time"
+        return time_parts(settings.time, [one.name for one in profiles])
+    named = (*settings.target, *settings.id, *settings.past, *settings.future, *settings.static)
+    free = [one for one in profiles if one.name not in named]
+    chosen, reason = _of_timestamps(free, len(sample)) or _of_parts(free, sample) or _of_numbers(free, settings, sample)
+    if not chosen and len(profiles) > 1:  # one lone column of text has no target: that is said
+        _check_unread(free, sample, path=path)
+    reasons["time"] = reason
+    return chosen
+
+
+_Choice = tuple[tuple[str, ...], str]
+
+
+def _of_timestamps(free: Sequence[Profile], num_rows: int) -> _Choice | None:
+    """Return the column of dates, with the times of day beside it where the dates repeat."""
+    timestamps = [one for one in free if one.kind == "timestamp"]
+    if not timestamps:
+        return None
+    named = [one for one in timestamps if one.named_like_time]
+    best = max(named or timestamps, key=lambda one: one.num_distinct)  # the first of equals
+    clock = next((one for one in free if _adds_to_dates(one)), None)
+    if clock is not None and best.num_distinct < 0.75 * num_rows:
+        reason = "a column of dates and one of times of day; --time names another, or `none`"
+        return (best.name, clock.name), reason
+    words = "named like a time and holds dates" if named else "the first column that holds dates"
+    return (best.name,), f"{words}; --time names another, or `none`"
+
+
+def _adds_to_dates(profile: Profile) -> bool:
+    """Whether a column holds changing times of day or hours, which dates that repeat lack."""
+    is_hour = profile.kind == "integer" and part_of(profile.name) == "hour"
+    return profile.num_distinct > 1 and (is_hour or (profile.kind == "clock" and profile.named_like_time))
+
+
+def _of_parts(free: Sequence[Profile], sample: pd.DataFrame) -> _Choice | None:
+    """Return the columns named year and month (, day, hour, minute), quarter or week; None where one of two lacks."""
+    by_part = {
+        part_of(one.name): one.name
+        for one in reversed(free)
+        if one.kind == "integer" or holds_part(sample[one.name], part_of(one.name))
+    }
+    for order in _CALENDAR_PARTS:
+        parts = list(itertools.takewhile(by_part.__contains__, order))
+        if len(parts) >= 2:
+            reason = "the parts of a date stand in several columns; --time names another, or `none`"
+            return tuple(by_part[part] for part in parts), reason
+    return None
+
+
+def _of_numbers(free: Sequence[Profile], settings: DataSettings, sample: pd.DataFrame) -> _Choice:
+    """Return a column of times of day, steps or numbers of the size of timestamps; () where there is none."""
+    told = settings.date_format or settings.epoch_unit or settings.excel_dates
+    unread = [one for one in free if _is_unread(one, sample)]
+    named_so = next((one.name for one in (*unread, *free) if told and one.named_like_time), None)
+    numbers = () if unread else _numbers_of_time(free, sample)
+    if numbers:
+        return numbers
+    if named_so is not None:
+        reason = "named like a time, and a flag says how its timestamps are written; --time names another"
+        return (named_so,), reason
+    return (), "no column holds timestamps, so rows are steps in file order; --time names a column"
+
+
+def _numbers_of_time(free: Sequence[Profile], sample: pd.DataFrame) -> _Choice | tuple[()]:
+    for one in (*(one for one in free if one.kind == "clock"), *(one for one in free if one.kind == "integer")):
+        is_named = one.name.lower() in STEP_NAMES or one.words[:1] == ("year",)
+        if one.kind == "clock" or is_named or (one.named_like_time and holds_timestamps(sample[one.name])):
+            return (one.name,), "named like a time and holds times or whole steps; --time names another, or `none`"
+    for one in free:
+        is_sized = one.kind == "number" and one.name.lower() in STEP_NAMES
+        if is_sized and (holds_timestamps(sample[one.name]) or holds_years(sample[one.name])):
+            return (one.name,), "named like a time and holds numbers of its size; --time names another, or `none`"
+    first = free[0] if free else None
+    if first is not None and first.kind == "integer" and rises_like_epochs(sample[first.name]):
+        return (first.name,), "the first column rises as time since 1970 does; --time names another, or `none`"
+    return ()
+
+
+def _is_unread(profile: Profile, sample: pd.DataFrame) -> bool:
+    """Whether a column of text is named like a time and holds something with digits that is in no format known."""
+    if profile.kind != "text" or not profile.named_like_time:
+        return False
+    cells: pd.Series[Any] = sample[profile.name].astype(str)
+    return float(cells.str.contains(r"\d", regex=True).mean()) > _MOSTLY
+
+
+def _check_unread(free: Sequence[Profile], sample: pd.DataFrame, *, path: str) -> None:
+    unread = next((one for one in free if _is_unread(one, sample)), None)
+    if unread is None:
+        return
+    cells = sample[unread.name].astype(str)
+    value = str(cells[cells.str.contains(r"\d", regex=True)].iloc[0])
+    words = f"column `{unread.name}` is named like a time, but {quoted(value)} is written in no way that is read"
+    form = _likely_format(value)
+    how = f", such as `--date-format '{form}'`" if form else " with `--date-format`"
+    if re.fullmatch(r".*\d:\d\d(:\d\d)? ?[A-Z]{3,5}", value):
+        how = "; zones by their offset, as +01:00, not by letters"
+    fix = (
+        f"say how its timestamps are written{how}, write them as YYYY-MM-DD, or read the rows as steps in file order with "
+        "`--time none`"
+    )
+    raise refusal([Finding("E_TIME_TEXT", words, path, column=unread.name, value=value, fix=fix)])
+
+
+def _likely_format(text: str) -> str | None:
+    """Return the format that a text may have, None for an odd one: a guess that the user sees before it is used."""
+    likely = {
+        r"[a-z]{3}[-/ ']\d\d": "%b-%y",
+        r"\d\d[-/ ][a-z]{3}": "%y-%b",
+        r"\d\d?[-/ ][a-z]{3}[-/ ]\d\d": "%d-%b-%y",
+        r"\d{4}[-/ ]?\d{3}": "%Y-%j",
+        r"[a-z]{3}, \d\d? [a-z]{3} \d{4} .*": "%a, %d %b %Y %H:%M:%S GMT",
+        r"\D*\d{4}": re.sub(r"\d{4}", "%Y", text),
+    }
+    found = next((form for pattern, form in likely.items() if re.fullmatch(pattern, text, re.IGNORECASE)), None)
+    if found is None or re.search("[\"'`]", found):
+        return None
+    mark = re.search(r"(?<=[A-Za-z\d])[-/ ](?=[A-Za-z\d])", text)
+    return found if mark is None or "," in found else found.replace("-", mark.group())

@@ -1,0 +1,1 @@
+"""Covariates: known ahead, categorical, or made from the calendar."""

@@ -1,0 +1,94 @@
+"""Covariates of words: which columns hold them, and the code that stands for each category.
+
+Code 0 stands for every category that is not told apart, codes 1 to V for those of the vocabulary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnforecast.config import MAX_CATEGORIES
+from rnnforecast.data.errors import quoted, rows_in_words
+from rnnforecast.data.parse import codes_of
+from rnnforecast.findings import MAX_LISTED_ROWS, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rnnforecast.arrays import BoolArray, Int64Array, TextArray
+    from rnnforecast.data.columns.roles import Roles
+    from rnnforecast.data.parse import ParsedFiles
+
+    Vocabularies = Mapping[str, tuple[str, ...]]
+
+#: Categories that a finding names.
+MAX_NAMED = 5
+
+
+def encode_categories(
+    joined: ParsedFiles, roles: Roles, findings: list[Finding], *, known: Vocabularies | None
+) -> tuple[ParsedFiles, dict[str, tuple[str, ...]]]:
+    """Return the rows with codes in place of words, NaN where a cell is empty, and the vocabulary of each column.
+
+    The vocabularies are those of a stored model where `known` has them, else what the rows hold. Appends a note of
+    what was read as categories, or a counted repair where categories are not known.
+    """
+    if not roles.categorical:
+        return joined, {}
+    values, vocabularies = joined.values.copy(), {}
+    for name in roles.categorical:
+        codes, words = codes_of(joined.frame[name])
+        # a cell without text has no category; -1 is what stands for it in columns of categories
+        filled = np.array([bool(str(word).strip()) for word in words] + [False], dtype=np.bool_)
+        words = np.array([str(word) for word in words], dtype=object)
+        trained = known.get(name) if known is not None else None
+        vocabulary = trained if trained is not None else _vocabulary(name, words, filled, codes, findings)
+        place = {word: number + 1 for number, word in enumerate(vocabulary)}
+        numbers = np.array([place.get(word, 0) for word in words] + [0], dtype=np.float64)
+        numbers[~filled] = np.nan
+        values[:, (*roles.target, *roles.covariates).index(name)] = numbers[codes]
+        if trained is not None:
+            unknown = np.flatnonzero((numbers == 0)[codes])
+            findings += _unknown(joined, name, unknown, words[codes[unknown]])
+        vocabularies[name] = vocabulary
+    return replace(joined, values=values), vocabularies
+
+
+def _vocabulary(
+    name: str,
+    words: TextArray,
+    filled: BoolArray,
+    codes: Int64Array,
+    findings: list[Finding],
+) -> tuple[str, ...]:
+    """Return the categories of a column in the order of their words; of very many those that most rows hold."""
+    counts = np.bincount(codes[codes >= 0], minlength=len(words))
+    there = [place for place in range(len(words)) if filled[place] and counts[place]]
+    kept = sorted(there, key=lambda place: (-counts[place], words[place]))[:MAX_CATEGORIES]
+    num_categories = f"{len(there)} categor{'y' if len(there) == 1 else 'ies'}"
+    message = f"covariate `{name}` holds words: {num_categories}, each learned as a place of its own"
+    if len(kept) < len(there):
+        message = (
+            f"covariate `{name}` holds words: {num_categories}, of which the {len(kept)} in most rows are told apart"
+        )
+    findings.append(Finding("N_COVARIATE_CATEGORIES", message, column=name, count=len(there)))
+    return tuple(sorted(words[place] for place in kept))
+
+
+def _unknown(joined: ParsedFiles, name: str, rows: Int64Array, words: TextArray) -> list[Finding]:
+    """Return the repair of rows whose category the model has not learned."""
+    if not len(rows):
+        return []
+    file, lines = joined.locate(rows[:MAX_LISTED_ROWS].tolist())
+    distinct = sorted(set(words.tolist()))
+    shown = ", ".join(quoted(word) for word in distinct[:MAX_NAMED])
+    more = f" and {len(distinct) - MAX_NAMED} more" if len(distinct) > MAX_NAMED else ""
+    message = (
+        f"covariate `{name}`, {rows_in_words(lines, len(rows))}: the model has not learned {shown}{more}; "
+        "read as the mean of the categories it knows"
+    )
+    fix = "correct the words, or train again on rows that hold them"
+    return [Finding("W_CATEGORY_UNKNOWN", message, file, lines, name, distinct[0], len(rows), fix)]

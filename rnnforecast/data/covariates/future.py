@@ -1,0 +1,211 @@
+"""Series with what is known ahead of them: rows of a second file joined on by id and timestamp.
+
+S series, n rows of the second file, F columns known ahead, Nf rows of them in the series.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnforecast.data.calendar.frequency import in_words
+from rnnforecast.data.errors import listed, refusal, rows_in_words
+from rnnforecast.data.ragged import offsets_of, positions, rows_of
+from rnnforecast.findings import MAX_LISTED_ROWS, Finding
+
+if TYPE_CHECKING:
+    from rnnforecast.arrays import BoolArray, Float32Array, Int64Array
+    from rnnforecast.data.covariates.future_files import Plan
+    from rnnforecast.data.series import SeriesSet
+
+
+#: Series that a refusal names.
+_MAX_IDS = 5
+
+
+class _Index:
+    """Where the row of an item and an ordinal stands among the sorted rows of a plan."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._low = int(plan.ordinals.min(initial=0)) - 1
+        self._span = int(plan.ordinals.max(initial=0)) - self._low + 2
+        self._keys = plan.item * self._span + (plan.ordinals - self._low)
+
+    def find(self, items: Int64Array, ordinals: Int64Array) -> Int64Array:
+        """Return the row of each pair, -1 where there is none."""
+        place = ordinals - self._low
+        inside = (place > 0) & (place < self._span) & (items >= 0)
+        wanted = np.where(inside, items * self._span + place, -1)
+        rows = np.searchsorted(self._keys, wanted)
+        there = rows < len(self._keys)
+        there[there] &= self._keys[rows[there]] == wanted[there]
+        return np.where(there & inside, rows, -1)
+
+    def run_lengths(self, rows: Int64Array) -> Int64Array:
+        """Return how many rows follow each other step by step from these on, 0 for -1."""
+        breaks = np.flatnonzero(np.append(np.diff(self._keys) != 1, True))
+        ends = breaks[np.searchsorted(breaks, np.maximum(rows, 0))] if len(breaks) else np.zeros_like(rows)
+        return np.where(rows >= 0, ends - rows + 1, 0)
+
+
+def with_plan(series: SeriesSet, plan: Plan, findings: list[Finding], *, names: tuple[str, ...]) -> SeriesSet:
+    """Return the series with the rows of a plan behind the rows known ahead that they have; appends what was noticed.
+
+    `names` are all columns known ahead, in order; those that the files of the series lack are taken from the plan
+    for the past too. Raises DataError where a past row has no value, where both files differ on a step to come, and
+    where no row of the plan fits any series.
+    """
+    items = _items_of(series, plan)
+    index = _Index(plan)
+    own = np.diff(series.future_offsets) if series.future_names else np.zeros(series.num_series, dtype=np.int64)
+    joins_past = set(names) - set(series.future_names) != set()
+    begins = np.zeros_like(own) if joins_past else own
+    first = index.find(items, series.first_ordinals + begins)
+    lengths = begins + index.run_lengths(first)
+    if joins_past:
+        _check_past(series, plan, lengths)
+    elif not (lengths > own).any():
+        raise _unused(series, plan, own)
+    used = np.zeros(len(plan.ordinals), dtype=np.bool_)
+    used[rows_of(np.maximum(first, 0), lengths - begins)] = True
+    _check_both(series, plan, index, items, used)
+    _note_extra(plan, used, findings)
+    future = _joined(series, plan, names, begins=begins, first=first, lengths=lengths)
+    ahead = lengths - series.lengths
+    _note_ahead(plan, names, ahead, findings)
+    vocabularies = {**plan.categories, **series.categories}
+    return replace(
+        series,
+        future_covariates=future,
+        future_offsets=offsets_of(lengths),
+        future_names=names,
+        categories=vocabularies,
+    )
+
+
+def _items_of(series: SeriesSet, plan: Plan) -> Int64Array:
+    """Return the item of the plan for each series, -1 where it has none: [S]."""
+    places = [series.id_columns.index(name) for name in plan.id_columns]
+    chosen = series.id_values[:, places].tolist()
+    return np.array([plan.items.get(tuple(ids), -1) for ids in chosen], dtype=np.int64)
+
+
+def _joined(
+    series: SeriesSet, plan: Plan, names: tuple[str, ...], *, begins: Int64Array, first: Int64Array, lengths: Int64Array
+) -> Float32Array:
+    """Return all covariates known ahead: [Nf, F], the own rows of a series before those of the plan."""
+    step, owner = positions(lengths), np.repeat(np.arange(series.num_series), lengths)
+    behind = step - begins[owner]
+    source = np.where(behind >= 0, first[owner] + behind, -1)  # row of the plan
+    _check_cells(plan, source[source >= 0])
+    own_lengths = np.diff(series.future_offsets)
+    own_row = np.where(step < own_lengths[owner], series.future_offsets[owner] + step, -1)
+    columns = []
+    for name in names:
+        theirs = plan.values[source, plan.names.index(name)]
+        if name in series.future_names:
+            ours = series.future_covariates[own_row, series.future_names.index(name)]
+            theirs = np.where(own_row >= 0, ours, theirs)
+        columns.append(theirs)
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def _check_past(series: SeriesSet, plan: Plan, lengths: Int64Array) -> None:
+    """Refuse series whose past rows the plan does not cover. Raises DataError with column, ids and first timestamp."""
+    short = np.flatnonzero(lengths < series.lengths)
+    if not len(short):
+        return
+    lacking = [name for name in plan.names if name not in series.future_names]
+    first = int(short[0])
+    timestamp = in_words(series.freq.to_timestamps(np.array([series.first_ordinals[first] + lengths[first]]))[0])
+    ids = listed([series.item_ids[one] for one in short], limit=_MAX_IDS)
+    message = f"covariates {listed(lacking)} have no row for {ids}; the first missing timestamp is {timestamp}"
+    fix = "write a row for every timestamp of the series, and for the steps to come"
+    raise refusal(
+        [
+            Finding(
+                "E_COVARIATE_MISSING",
+                message,
+                plan.files.paths[0],
+                (),
+                lacking[0],
+                timestamp,
+                len(short),
+                fix,
+            )
+        ]
+    )
+
+
+def _check_cells(plan: Plan, rows: Int64Array) -> None:
+    """Refuse empty cells among the rows that are used. Raises DataError with rows and column."""
+    used = np.unique(rows)
+    problems = []
+    for place, name in enumerate(plan.names):
+        empty = used[np.isnan(plan.values[used, place])]
+        if len(empty):
+            file, lines = plan.locate(np.sort(plan.sources[empty])[:MAX_LISTED_ROWS].tolist())
+            message = f"covariate `{name}`, {rows_in_words(lines, len(empty))}: no value"
+            fix = f"write the value, or leave `{name}` out"
+            problems.append(Finding("E_COVARIATE_MISSING", message, file, lines, name, "", len(empty), fix))
+    if problems:
+        raise refusal(problems)
+
+
+def _check_both(series: SeriesSet, plan: Plan, index: _Index, items: Int64Array, used: BoolArray) -> None:
+    """Refuse steps to come on which the files of the series and the plan differ; marks those that agree as used."""
+    own = np.diff(series.future_offsets) if series.future_names else series.lengths
+    ahead = np.maximum(own - series.lengths, 0)
+    owner = np.repeat(np.arange(series.num_series), ahead)
+    step = rows_of(series.lengths, ahead)
+    rows = index.find(items[owner], series.first_ordinals[owner] + step)
+    owner, step, rows = owner[rows >= 0], step[rows >= 0], rows[rows >= 0]
+    used[rows] = True
+    for place, name in enumerate(series.future_names):
+        ours = series.future_covariates[series.future_offsets[owner] + step, place]
+        theirs = plan.values[rows, plan.names.index(name)].astype(np.float32)
+        differing = np.flatnonzero(ours != theirs)
+        if len(differing):
+            file, lines = plan.locate(plan.sources[rows[differing[:MAX_LISTED_ROWS]]].tolist())
+            message = (
+                f"covariate `{name}`, {rows_in_words(lines, len(differing))}: another value than the rows after the "
+                "last target have"
+            )
+            fix = "leave these rows out of one of the two files"
+            raise refusal([Finding("E_COVARIATE_CONFLICT", message, file, lines, name, count=len(differing), fix=fix)])
+
+
+def _unused(series: SeriesSet, plan: Plan, own: Int64Array) -> Exception:
+    """Return the refusal of a plan of which no row goes on where a series ends."""
+    timestamps = [
+        in_words(one) for one in series.freq.to_timestamps(np.array([plan.ordinals.min(), plan.ordinals.max()]))
+    ]
+    wanted = in_words(series.freq.to_timestamps(np.array([(series.first_ordinals + own).max()]))[0])
+    shared = set(plan.items) & {
+        tuple(ids) for ids in series.id_values[:, [series.id_columns.index(n) for n in plan.id_columns]].tolist()
+    }
+    what = f"its rows are of {timestamps[0]} to {timestamps[1]}" if shared else "it has other ids than the series"
+    message = f"no row of it goes on where the series end: {what}, wanted are rows from {wanted} on"
+    fix = "name the file that holds the steps to come, one row for each series and step"
+    column = plan.names[0]
+    return refusal([Finding("E_COVARIATE_DATES", message, plan.files.paths[0], (), column, timestamps[0], fix=fix)])
+
+
+def _note_extra(plan: Plan, used: BoolArray, findings: list[Finding]) -> None:
+    """Count the rows that no series takes: of other ids, of steps that are past, behind a missing step."""
+    extra = np.flatnonzero(~used)
+    if not len(extra):
+        return
+    file, lines = plan.locate(np.sort(plan.sources[extra])[:MAX_LISTED_ROWS].tolist())
+    message = (
+        f"{rows_in_words(lines, len(extra))}: not used, they are past, behind a missing step, or of ids without series"
+    )
+    findings.append(Finding("W_COVARIATE_EXTRA", message, file, lines, count=len(extra)))
+
+
+def _note_ahead(plan: Plan, names: tuple[str, ...], ahead: Int64Array, findings: list[Finding]) -> None:
+    steps = f"{ahead.min()}" if ahead.min() == ahead.max() else f"{ahead.min()} to {ahead.max()}"
+    message = f"{steps} steps are known ahead of {listed(names)}"
+    findings.append(Finding("N_COVARIATE_AHEAD", message, plan.files.paths[0], count=int(ahead.max())))

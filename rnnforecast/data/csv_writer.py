@@ -1,0 +1,104 @@
+"""A table as CSV text, block by block: numbers by pyarrow, each distinct text once, as pandas writes them.
+
+Text is quoted where it must be. What a spreadsheet would run as a formula gets an apostrophe in front.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import pandas as pd
+    import pyarrow as pa
+
+#: A spreadsheet runs a cell that starts with one of these as a formula.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+#: Rows of a block: its text takes some megabytes, whatever the table takes.
+BLOCK_ROWS = 2**16
+
+#: Sizes of numbers that pyarrow writes as Python does, unless they are whole.
+_PLAIN = (1e-4, 1e10)
+_MUST_QUOTE = (",", '"', "\n", "\r")
+
+
+def csv_blocks(frame: pd.DataFrame) -> Iterator[bytes]:
+    """Yield header and rows as CSV in UTF-8; numbers read back as they were, a missing value is an empty cell."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    comma, line_end, nothing = (pa.scalar(text, pa.large_binary()) for text in (b",", b"\n", b""))
+    yield (",".join(_quoted(str(name), alone=len(frame.columns) == 1) for name in frame.columns) + "\n").encode(
+        "utf-8", "surrogateescape"
+    )
+    columns = [_cells_of(frame.iloc[:, place], alone=len(frame.columns) == 1) for place in range(frame.shape[1])]
+    for start in range(0, len(frame), BLOCK_ROWS):
+        rows = slice(start, min(start + BLOCK_ROWS, len(frame)))
+        cells = [column(rows) for column in columns]
+        last = pc.binary_join_element_wise(cells[-1], line_end, nothing)
+        # each row ends with a line break, so that the texts of all rows, end to end, are the block
+        yield _bytes_of(pc.binary_join_element_wise(*cells[:-1], last, comma))
+
+
+def _cells_of(column: pd.Series[Any], *, alone: bool) -> Callable[[slice], pa.Array]:
+    """Return what gives the cells of some rows of a column as bytes."""
+    import pandas as pd
+    import pyarrow as pa
+
+    if column.dtype.kind in "iuf" and isinstance(column.dtype, np.dtype):
+        values = column.to_numpy()
+        missing = b'""' if alone else b""
+
+        return lambda rows: _numbers(values[rows]).fill_null(missing)
+    codes, distinct = pd.factorize(column, use_na_sentinel=False)
+    labels = pa.array([_encoded(text, alone=alone) for text in _texts_of(pd.Series(distinct))], pa.large_binary())
+    return lambda rows: labels.take(pa.array(codes[rows]))
+
+
+def _numbers(values: np.ndarray) -> pa.Array:
+    """Return numbers as Python writes them, null where they are missing."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    texts = pa.array(values, from_pandas=True).cast(pa.string()).cast(pa.large_binary())
+    if values.dtype.kind != "f":
+        return texts
+    size = np.abs(values)
+    with np.errstate(invalid="ignore"):
+        # pyarrow has other exponents and no `.0`
+        odd = ((size < _PLAIN[0]) | (size >= _PLAIN[1]) | (values == np.rint(values))) & ~np.isnan(values)
+    if not odd.any():
+        return texts
+    exact = pa.array([repr(number).encode() for number in values[odd].tolist()], pa.large_binary())
+    return pc.replace_with_mask(texts, pa.array(odd), exact)
+
+
+def _texts_of(distinct: pd.Series[Any]) -> list[str]:
+    """Return values as text: timestamps as pandas writes them, anything else as Python does, "" where it is missing."""
+    import pandas as pd
+
+    if distinct.dtype.kind == "M" or isinstance(distinct.dtype, pd.DatetimeTZDtype):
+        written = distinct.to_frame().to_csv(index=False, header=False, lineterminator="\n")
+        return ["" if row == '""' else row for row in written.split("\n")[:-1]]
+    return ["" if missing else str(cell) for cell, missing in zip(distinct, distinct.isna(), strict=True)]
+
+
+def _encoded(text: str, *, alone: bool) -> bytes:
+    harmless = f"'{text}" if text.startswith(FORMULA_STARTS) else text
+    return _quoted(harmless, alone=alone).encode("utf-8", "surrogateescape")
+
+
+def _quoted(text: str, *, alone: bool) -> str:
+    """Return a cell with quotes where it needs them: a row of one empty cell would pass for no row."""
+    if any(sign in text for sign in _MUST_QUOTE) or (alone and not text):
+        return '"' + text.replace('"', '""') + '"'
+    return text
+
+
+def _bytes_of(texts: pa.Array) -> bytes:
+    """Return the texts of an array end to end: they lie so in memory."""
+    offsets = np.frombuffer(texts.buffers()[1], dtype=np.int64)[texts.offset : texts.offset + len(texts) + 1]
+    return bytes(texts.buffers()[2][int(offsets[0]) : int(offsets[-1])])

@@ -1,0 +1,1 @@
+"""Bytes of local files, pipes and URLs, decompressed and decoded to UTF-8."""

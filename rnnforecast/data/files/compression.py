@@ -1,0 +1,177 @@
+"""What is packed into what: compressed files and archives of one file, known by their content, opened below a cap."""
+
+from __future__ import annotations
+
+import bz2
+import io
+import lzma
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from rnnforecast.data.errors import listed, quoted_path
+from rnnforecast.data.files.local import too_large
+from rnnforecast.errors import DataError
+from rnnforecast.findings import Finding
+
+_CHUNK = 2**24
+#: What is decompressed to this size and this many times its packed size is taken for a bomb, unless a cap was named.
+BOMB_BYTES = 2**26
+BOMB_RATIO = 400
+#: An archive within a file within an archive goes no deeper.
+_MAX_DEPTH = 2
+#: A dictionary larger than this is refused by the decompressor itself.
+_LZMA_MEMORY = 2**28
+_MAGIC = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\x00": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"PK\x03\x04": "zip",
+}
+#: What the decompressors raise for damage; the reader of zip archives also stumbles over its own indices.
+_DAMAGE = (
+    *(zlib.error, lzma.LZMAError, zipfile.BadZipFile, struct.error, OSError, EOFError),
+    *(ValueError, IndexError, KeyError, RuntimeError),
+)
+_ENDINGS = {
+    "gzip": (".gz", ".gzip"), "bzip2": (".bz2",), "xz": (".xz",), "zstd": (".zst", ".zstd"), "zip": (".zip",),
+}  # fmt: skip
+PACKED_ENDINGS = tuple(ending for endings in _ENDINGS.values() for ending in endings)
+
+
+def unpack(path: str, raw: bytes, *, cap: int, is_asked: bool) -> tuple[bytes, list[Finding]]:
+    """Return the content of a file, out of whatever packs it, and a repair where name and content disagree.
+
+    `is_asked` says that the user named the cap, so that a high ratio alone is no reason to refuse. Raises DataError
+    for damage, for archives of several files, and above the cap, before it costs more memory than that.
+    """
+    payload, findings = raw, []
+    for _ in range(_MAX_DEPTH):
+        kind = kind_of(payload)
+        if kind is None:
+            break
+        if not path.lower().endswith(_ENDINGS[kind]) and payload is raw and path != "-":
+            message = f"the file is {kind} compressed, whatever its name says"
+            findings.append(Finding("W_DATA_PACKED", message, path, count=1))
+        payload = _join(path, kind, payload, cap=cap, is_asked=is_asked)
+    if payload is raw and path.lower().endswith(PACKED_ENDINGS) and raw:
+        message = f"the file is not compressed, although it is named `{Path(path).suffix}`"
+        findings.append(Finding("W_DATA_PACKED", message, path, count=1))
+    return payload, findings
+
+
+def kind_of(payload: bytes) -> str | None:
+    """Return how bytes are packed, None where they are not; a workbook is no archive of rows."""
+    kind = next((kind for magic, kind in _MAGIC.items() if payload.startswith(magic)), None)
+    return None if kind == "zip" and b"[Content_Types].xml" in payload[:4096] else kind
+
+
+def _join(path: str, kind: str, payload: bytes, *, cap: int, is_asked: bool) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    try:
+        for part in _OPENERS[kind](path, payload):
+            parts.append(part)
+            size += len(part)
+            if size > cap:
+                raise too_large(path, size, cap)
+            if size > BOMB_BYTES and size > BOMB_RATIO * len(payload) and not is_asked:
+                raise _bomb(path, size, len(payload))
+    except _DAMAGE as error:
+        raise _damaged(path, kind) from error
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _gzip(path: str, raw: bytes) -> Iterator[bytes]:  # noqa: ARG001
+    rest = raw
+    while rest[:2] == b"\x1f\x8b":
+        inflater = zlib.decompressobj(wbits=31)
+        data = rest
+        while data and not inflater.eof:
+            yield inflater.decompress(data, _CHUNK)
+            data = inflater.unconsumed_tail
+        if not inflater.eof:
+            raise EOFError
+        rest = inflater.unused_data
+    if rest.strip(b"\0"):  # tapes are filled with zeros; anything else may be rows that are lost
+        raise EOFError
+
+
+def _frames(new: Callable[[], bz2.BZ2Decompressor | lzma.LZMADecompressor], raw: bytes) -> Iterator[bytes]:
+    """Yield the content of one compressed stream after the other."""
+    rest = raw
+    while rest.strip(b"\0"):
+        packer = new()
+        data = rest
+        while not packer.eof:
+            part = packer.decompress(data, _CHUNK)
+            data = b""
+            yield part
+            if not part and packer.needs_input and not packer.eof:
+                raise EOFError
+        rest = packer.unused_data
+
+
+def _bzip2(path: str, raw: bytes) -> Iterator[bytes]:  # noqa: ARG001
+    return _frames(bz2.BZ2Decompressor, raw)
+
+
+def _xz(path: str, raw: bytes) -> Iterator[bytes]:  # noqa: ARG001
+    return _frames(lambda: lzma.LZMADecompressor(memlimit=_LZMA_MEMORY), raw)
+
+
+def _zstd(path: str, raw: bytes) -> Iterator[bytes]:  # noqa: ARG001
+    import pyarrow as pa
+
+    with pa.CompressedInputStream(pa.BufferReader(raw), "zstd") as stream:
+        while part := stream.read(_CHUNK):
+            yield part
+
+
+def _zip(path: str, raw: bytes) -> Iterator[bytes]:
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        members = [member for member in archive.infolist() if not member.is_dir()]
+        if len(members) != 1:
+            names = listed([member.filename for member in members]) or "none"
+            raise DataError(
+                f"{quoted_path(path)} is a zip archive of {len(members)} files, not of one: {names}",
+                hint="unpack it and name the files that are meant",
+                code="E_DATA_ARCHIVE",
+            )
+        if members[0].flag_bits & 1:
+            message = f"{quoted_path(path)} is an encrypted zip archive"
+            raise DataError(message, hint="unpack it with its password first", code="E_DATA_ENCRYPTED")
+        try:
+            with archive.open(members[0]) as stream:
+                while part := stream.read(_CHUNK):
+                    yield part
+        except NotImplementedError as error:
+            raise ValueError(str(error)) from error
+
+
+_OPENERS: dict[str, Callable[[str, bytes], Iterator[bytes]]] = {
+    "gzip": _gzip,
+    "bzip2": _bzip2,
+    "xz": _xz,
+    "zstd": _zstd,
+    "zip": _zip,
+}
+
+
+def _bomb(path: str, size: int, packed: int) -> DataError:
+    return DataError(
+        f"{quoted_path(path)} holds more than {size // packed} times its own {packed} bytes: it looks like a bomb",
+        hint="if that is right, say how large it may become: --max-bytes 20GiB",
+        code="E_DATA_BOMB",
+    )
+
+
+def _damaged(path: str, kind: str) -> DataError:
+    return DataError(
+        f"{quoted_path(path)} is a damaged or cut {kind} file",
+        hint="fetch or compress the file again",
+        code="E_DATA_DAMAGED",
+    )

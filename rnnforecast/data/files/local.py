@@ -1,0 +1,182 @@
+"""From a name to the bytes behind it: files, pipes and standard input, read once, whole, and below a cap."""
+
+from __future__ import annotations
+
+import difflib
+import io
+import os
+import re
+import select
+import stat
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from rnnforecast.data.errors import quoted_path
+from rnnforecast.errors import DataError, InputError
+
+STDIN = "-"
+#: Size of an input above which it is refused unless `--max-bytes` says more.
+MAX_BYTES = 8 * 2**30
+#: How long a named pipe may stay without a writer.
+PIPE_WAIT_SECONDS = 60.0
+_CHUNK = 2**22
+
+
+def cap_of(max_bytes: int | None) -> int:
+    """Return the cap: what was asked for, else `MAX_BYTES` and no more than half of the memory that is free."""
+    if max_bytes is not None:
+        return max_bytes
+    free = free_memory()
+    return MAX_BYTES if free is None else max(min(MAX_BYTES, free // 2), 2**28)
+
+
+def free_memory() -> int | None:
+    """Return how many bytes of memory a process may still take, None where the system does not say."""
+    try:
+        text = Path("/proc/meminfo").read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError):
+        return None
+    found = re.search(r"^MemAvailable:\s+(\d+) kB", text, re.MULTILINE)
+    return None if found is None else int(found[1]) * 1024
+
+
+def too_large(path: str, size: int, cap: int) -> DataError:
+    """Return the refusal of an input above the cap."""
+    return DataError(
+        f"{quoted_path(path)} holds more than {in_words(cap)} ({in_words(size)} so far or announced)",
+        hint=f"if that is right, allow it: --max-bytes {in_words(2 * max(size, cap))}; or split the file",
+        code="E_DATA_SIZE",
+    )
+
+
+def in_words(size: int) -> str:
+    """Return a number of bytes as people write it, in a form that `--max-bytes` takes."""
+    for unit, base in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if size >= base:
+            return f"{-(-size // base)}{unit}"
+    return f"{size}B"
+
+
+@contextmanager
+def told_where(path: str) -> Iterator[None]:
+    """Let whatever ends the program from outside (an alarm, Ctrl-C) say what was being read."""
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException as ending:
+        ending.add_note(f"{'standard input' if path == STDIN else quoted_path(path)} was being read")
+        raise
+
+
+def read_bytes(path: str, *, cap: int) -> bytes:
+    """Return the bytes of a file, a pipe or `-`; raises InputError where there are none, DataError above the cap."""
+    if path == STDIN:
+        return _read_stdin(cap)
+    try:
+        mode = os.stat(path).st_mode
+        if stat.S_ISFIFO(mode):
+            return _read_pipe(path, cap)
+        _check_kind(path, mode)
+        return _read_unchanged(path, cap)
+    except FileNotFoundError as error:
+        raise _missing(path) from error
+    except PermissionError as error:
+        hint = f"allow reading it: chmod u+r {quoted_path(path)}"
+        message = f"{quoted_path(path)} may not be read: permission denied"
+        raise InputError(message, hint=hint, code="E_INPUT_DENIED") from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or str(error)
+        hint = "check the name, the disk and whatever serves it, then try again"
+        raise InputError(f"{quoted_path(path)} cannot be read: {reason}", hint=hint, code="E_INPUT_READ") from error
+
+
+def _check_kind(path: str, mode: int) -> None:
+    if stat.S_ISDIR(mode):
+        raise InputError(
+            f"{quoted_path(path)} is a folder",
+            hint=f"--dataset reads its files as one table; for a series each: '{quoted_path(path)}/*.csv'",
+            code="E_INPUT_FOLDER",
+        )
+    if not stat.S_ISREG(mode):
+        kind = "a socket" if stat.S_ISSOCK(mode) else "a device"
+        message = f"{quoted_path(path)} is {kind}, not a file: a device or a socket has no end to read to"
+        raise InputError(message, hint="name a file, or pipe the rows in and name `-`", code="E_INPUT_KIND")
+
+
+def _missing(path: str) -> InputError:
+    if os.path.islink(path):
+        message = f"{quoted_path(path)} is a symbolic link to {quoted_path(os.readlink(path))}, which does not exist"
+        return InputError(message, hint="correct the link, or name the file itself", code="E_INPUT_MISSING")
+    return InputError(f"{quoted_path(path)} does not exist", hint=_similar(Path(path)), code="E_INPUT_MISSING")
+
+
+def _similar(path: Path) -> str:
+    """Return the fix for a missing path: a file of nearly that name, or where it was looked for."""
+    folder = path.parent
+    if not folder.is_dir():
+        return f"the folder {folder} does not exist either; working folder: {Path.cwd()}"
+    stems = {entry.name.partition(".")[0]: entry.name for entry in folder.iterdir()}  # endings make all names alike
+    near = difflib.get_close_matches(path.name.partition(".")[0], stems, n=1)
+    return f"did you mean {folder / stems[near[0]]}?" if near else f"looked in {folder.resolve()}"
+
+
+def _read_unchanged(path: str, cap: int) -> bytes:
+    """Return a file that did not change while it was read; tries once more where it did."""
+    for _ in range(2):
+        with open(path, "rb") as file:
+            before = fingerprint(file.fileno())
+            if before[0] > cap:
+                raise too_large(path, before[0], cap)
+            content = file.read(cap + 1)
+        if before == fingerprint(path) and len(content) == before[0]:
+            return content
+    raise InputError(
+        f"{quoted_path(path)} changed while it was read, twice",
+        hint="wait until its producer is done, or let it write to another name and rename the file at the end",
+        code="E_INPUT_CHANGED",
+    )
+
+
+def fingerprint(file: int | str) -> tuple[int, int, int]:
+    """Return size, time of the last change and inode: a file with other numbers is another file."""
+    found = os.stat(file)
+    return found.st_size, found.st_mtime_ns, found.st_ino
+
+
+def _read_stdin(cap: int) -> bytes:
+    if sys.stdin.isatty():
+        message = "standard input is a terminal: there are no rows to read"
+        raise InputError(message, hint="pipe the rows in: `rnnforecast ... - < rows.csv`", code="E_INPUT_KIND")
+    return _read_all(sys.stdin.buffer, STDIN, cap)
+
+
+def _read_all(stream: BinaryIO, path: str, cap: int) -> bytes:
+    spool = io.BytesIO()
+    while chunk := stream.read(_CHUNK):
+        spool.write(chunk)
+        if spool.tell() > cap:
+            raise too_large("standard input" if path == STDIN else path, spool.tell(), cap)
+    return spool.getvalue()
+
+
+def _read_pipe(path: str, cap: int) -> bytes:
+    """Return what comes through a named pipe; a pipe that nobody writes to is refused after a while."""
+    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        poll = select.poll()
+        poll.register(number, select.POLLIN)
+        if not poll.poll(PIPE_WAIT_SECONDS * 1000):
+            raise InputError(
+                f"{quoted_path(path)} is a named pipe that nobody wrote to for {PIPE_WAIT_SECONDS:g} seconds",
+                hint="start the program that writes to it first, or name a file",
+                code="E_INPUT_PIPE",
+            )
+        os.set_blocking(number, True)
+        with os.fdopen(os.dup(number), "rb") as stream:
+            return _read_all(stream, path, cap)
+    finally:
+        os.close(number)

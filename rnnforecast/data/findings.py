@@ -1,0 +1,94 @@
+"""What becomes of findings as a whole: refused when the user is strict, without values when they are not to be seen."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from rnnforecast.data.errors import refusal, rows_in_words
+from rnnforecast.errors import DataError, RnnForecastError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rnnforecast.findings import Finding
+
+_FLAG = re.compile(r"--[a-z][a-z-]+")
+
+
+def check_strict(findings: Iterable[Finding]) -> None:
+    """Raise DataError for warnings: all of them, as errors."""
+    warnings = [finding for finding in findings if finding.severity == "warning"]
+    if warnings:
+        fix = "correct the file, or leave out --strict"
+        raise refusal([replace(one, code=f"E{one.code[1:]}", fix=one.fix or fix) for one in warnings])
+
+
+def with_noticed(error: RnnForecastError, noticed: Sequence[Finding], *, redact: bool) -> RnnForecastError:
+    """Return a refusal with everything else that was noticed in the input behind its own findings."""
+    known = {(finding.code, finding.message) for finding in error.findings}
+    others = [finding for finding in noticed if (finding.code, finding.message) not in known]
+    findings = (*error.findings, *others)
+    if not redact:
+        error.findings = findings
+        return error
+    own = redacted(error.findings)
+    if not own or not isinstance(error, DataError):
+        error.findings = redacted(findings)
+        if isinstance(error, DataError):
+            error.message = f"{error.code}: the values are withheld, and so is the message"
+            error.hint = _flags(error.hint)
+        return error
+    hidden = refusal(own)
+    hidden.findings = redacted(findings)
+    return hidden
+
+
+#: What is found where the cells of a target were refused: that they are missing.
+_FOLLOWS = ("N_TARGET_LEADING", "N_TARGET_TRAILING", "E_TARGET_MISSING")
+
+
+def without_refused_cells(noticed: Iterable[Finding], problems: Iterable[Finding]) -> list[Finding]:
+    """Return what was noticed without what follows from refused rows: their cells are missing, their timestamps too."""
+    problems = list(problems)
+    refused = [one for one in problems if one.code.startswith("E_VALUE_")]
+    lost_rows = any(one.code.startswith(("E_DATA_", "E_TIME_")) for one in problems)
+    kept = []
+    for finding in noticed:
+        if finding.code == "N_TIME_GAPS" and lost_rows:
+            continue
+        if refused and finding.code in _FOLLOWS:
+            continue
+        bad = [one for one in refused if finding.code == "N_VALUE_MISSING" and one.column == finding.column]
+        count = finding.count - sum(one.count for one in bad)
+        if not bad:
+            kept.append(finding)
+        elif count > 0:
+            rows = tuple(row for row in finding.rows if not any(row in one.rows for one in bad))
+            message = missing_values(str(finding.column), count)
+            kept.append(replace(finding, message=message, rows=rows, count=count))
+    return kept
+
+
+def missing_values(column: str, count: int) -> str:
+    """Return the words for empty cells of a target."""
+    return f"column `{column}`: {count:,} {'value is' if count == 1 else 'values are'} missing; masked, not filled in"
+
+
+def redacted(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return findings without anything that stands in the file: code, place, count and the flags of the fix stay."""
+    return tuple(_without_values(finding) for finding in findings)
+
+
+def _without_values(finding: Finding) -> Finding:
+    where = f"column `{finding.column}`, " if finding.column else ""
+    rows = f"{rows_in_words(finding.rows, finding.count)}, " if finding.rows else ""
+    message = f"{finding.code}: {where}{rows}{finding.count or 1} in all, values withheld"
+    return replace(finding, message=message, value=None, fix=_flags(finding.fix))
+
+
+def _flags(fix: str | None) -> str | None:
+    """Return the flags that a fix names, without the values beside them."""
+    flags = list(dict.fromkeys(_FLAG.findall(fix or "")))
+    return f"see {', '.join(flags)}" if flags else None

@@ -1,0 +1,1 @@
+"""Rows on a regular grid: duplicates, gaps, resampling, missing values."""

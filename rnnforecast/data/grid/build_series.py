@@ -1,0 +1,269 @@
+"""From a regular grid to a `SeriesSet`: targets beside each other, masks, and covariates cut at the last target row.
+
+K items, N rows of the grid, T targets, S = K x T series.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnforecast.data.calendar.frequency import in_words
+from rnnforecast.data.errors import listed, quoted, refusal, rows_in_words
+from rnnforecast.data.findings import missing_values
+from rnnforecast.data.ragged import in_order, last_true_before, offsets_of, rows_of
+from rnnforecast.data.rows import Grid, Rows
+from rnnforecast.data.series import SeriesSet
+from rnnforecast.findings import MAX_LISTED_ROWS, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rnnforecast.arrays import BoolArray, Float64Array, Int64Array, TextArray
+    from rnnforecast.data.columns.roles import Roles
+
+
+#: Series that a refusal names.
+MAX_LISTED_IDS = 5
+
+
+@dataclass(frozen=True)
+class _Values:
+    """Values on the grid: NaN in gaps and where a cell is empty."""
+
+    targets: Float64Array  # [N, T]
+    past: Float64Array  # [N, Fp]
+    future: Float64Array  # [N, Ff]
+    static: Float64Array  # [N, Fs]
+
+
+def build_series(
+    rows: Rows,
+    grid: Grid,
+    roles: Roles,
+    *,
+    id_values: TextArray,
+    findings: list[Finding],
+    keep_unobserved: bool = False,
+    categories: Mapping[str, tuple[str, ...]] | None = None,
+) -> SeriesSet:
+    """Return all series of a grid, season not judged yet; appends what was noticed to `findings`.
+
+    `categories` are the vocabularies of the covariates that hold codes.
+
+    Series without any target value are left out, or with `keep_unobserved` kept: the first row of one whose
+    covariates are known ahead, the last row of any other, is then where its forecast starts after.
+
+    Raises DataError where every target value is missing, and for covariates with missing or changing values.
+    """
+    values = _on_grid(rows, grid, roles)
+    lengths = _target_lengths(values.targets, grid, with_future=bool(roles.future), keep_unobserved=keep_unobserved)
+    problems = _missing_covariates(rows, grid, roles, values, lengths)
+    static, changing = _static_values(rows, grid, roles, values.static, categories=categories or {})
+    if problems or changing:
+        raise refusal(problems + changing)
+    _note_known_ahead(grid, roles, lengths, findings)
+    num_items, num_targets = len(lengths), len(roles.target)
+    item_of = np.repeat(np.arange(num_items, dtype=np.int64), num_targets)
+    target_of = np.tile(np.arange(num_targets, dtype=np.int64), num_items)
+    past = _carried(values.past, grid)
+    if num_targets == 1 and np.array_equal(lengths, np.diff(grid.offsets)):
+        targets = np.ascontiguousarray(values.targets[:, 0])  # the grid as it is: many millions of rows stay in place
+    else:
+        series_rows = rows_of(grid.offsets[item_of], lengths[item_of])
+        targets = values.targets[series_rows, np.repeat(target_of, lengths[item_of])]
+        past = past[series_rows]
+    future_lengths = np.diff(grid.offsets)[item_of] if roles.future else np.zeros(len(item_of), dtype=np.int64)
+    future_rows = rows_of(grid.offsets[item_of], future_lengths)
+    series = SeriesSet(
+        id_columns=roles.id,
+        id_values=id_values[item_of],
+        target_names=roles.target,
+        target_index=target_of,
+        time_column=roles.time_column,
+        values=targets,
+        observed=~np.isnan(targets),
+        offsets=offsets_of(lengths[item_of]),
+        first_ordinals=grid.first_ordinals[item_of],
+        freq=grid.freq,
+        season_length=1,
+        past_covariates=past.astype(np.float32),
+        future_covariates=_carried(values.future, grid)[future_rows].astype(np.float32),
+        future_offsets=offsets_of(future_lengths),
+        static_covariates=static[item_of].astype(np.float32),
+        past_names=roles.past,
+        future_names=roles.future,
+        static_names=roles.static,
+        categories=dict(categories or {}),
+    )
+    return _audited(series, findings, file=rows.locate([])[0], keep_unobserved=keep_unobserved)
+
+
+def _on_grid(rows: Rows, grid: Grid, roles: Roles) -> _Values:
+    """Lay the columns of the file on the grid, in the order targets, past, future, static."""
+    taken = grid.sources >= 0
+    if taken.all():
+        on_grid = in_order(rows.values, grid.sources)
+    else:
+        on_grid = np.full((len(grid.sources), rows.values.shape[1]), np.nan)
+        on_grid[taken] = rows.values[grid.sources[taken]]
+    ends = np.cumsum([len(roles.target), len(roles.past), len(roles.future)])
+    return _Values(*np.split(on_grid, ends, axis=1))
+
+
+def _target_lengths(targets: Float64Array, grid: Grid, *, with_future: bool, keep_unobserved: bool) -> Int64Array:
+    """Return the rows of each item that are past: all, or up to the last target where a known future follows it."""
+    lengths = np.diff(grid.offsets)
+    if not with_future:
+        return lengths
+    starts = np.repeat(grid.offsets[:-1], lengths)
+    known = np.asarray(~np.isnan(targets).all(axis=1))
+    newest = last_true_before(known, starts)[grid.offsets[1:] - 1]
+    return np.where(newest >= 0, newest - grid.offsets[:-1] + 1, 1 if keep_unobserved else lengths)
+
+
+def _missing_covariates(rows: Rows, grid: Grid, roles: Roles, values: _Values, lengths: Int64Array) -> list[Finding]:
+    """Return the refusals of empty covariate cells: past ones up to the last target row, future ones everywhere."""
+    findings: list[Finding] = []
+    if not (roles.past or roles.future):
+        return findings
+    every = np.arange(len(grid.sources), dtype=np.int64)
+    kept = rows_of(grid.offsets[:-1], lengths)  # rows of the grid that belong to a target
+    groups = ((roles.past, values.past, kept), (roles.future, values.future, every))
+    for names, columns, where in groups:
+        for place, name in enumerate(names):
+            empty = where[np.isnan(columns[where, place]) & (grid.sources[where] >= 0)]
+            if not len(empty):
+                continue
+            sources = np.sort(grid.sources[empty])
+            file, lines = rows.locate(sources[:MAX_LISTED_ROWS].tolist())
+            message = f"covariate `{name}`, {rows_in_words(lines, len(empty))}: no value"
+            fix = f"write the value, or leave `{name}` out"
+            findings.append(Finding("E_COVARIATE_MISSING", message, file, lines, name, "", len(empty), fix))
+    return findings
+
+
+def _note_known_ahead(grid: Grid, roles: Roles, lengths: Int64Array, findings: list[Finding]) -> None:
+    """Note the rows after the last target, which the covariates known ahead are read from."""
+    ahead = np.diff(grid.offsets) - lengths
+    if not ahead.any():
+        return
+    count = int(ahead.sum())
+    rows = "1 row" if count == 1 else f"{count} rows"
+    message = f"{rows} after the last target hold what is known ahead: {listed(roles.future)}"
+    findings.append(Finding("N_COVARIATE_AHEAD", message, column=roles.future[0], count=count))
+
+
+def _static_values(
+    rows: Rows, grid: Grid, roles: Roles, columns: Float64Array, *, categories: Mapping[str, tuple[str, ...]]
+) -> tuple[Float64Array, list[Finding]]:
+    """Return one value for each item, [K, Fs], and the refusals of values that are missing or change."""
+    first = columns[grid.offsets[:-1]]  # the first row of an item is never a gap
+    findings: list[Finding] = []
+    if not roles.static:
+        return first, findings
+    items = np.repeat(np.arange(len(first), dtype=np.int64), np.diff(grid.offsets))
+    for place, name in enumerate(roles.static):
+        column = columns[:, place]
+        wrong = np.flatnonzero((column != first[items, place]) & (grid.sources >= 0))
+        if not len(wrong):
+            continue
+        file, lines = rows.locate(np.sort(grid.sources[wrong])[:MAX_LISTED_ROWS].tolist())
+        label = ", ".join(quoted(rows.labels(int(item))) for item in np.unique(items[wrong])[:MAX_LISTED_IDS])
+        fix = f"correct these rows, or name `{name}` with --past or --future"
+        message = f"static covariate `{name}`, {rows_in_words(lines, len(wrong))}: missing or changes in series {label}"
+        code = column[wrong[0]]
+        words = ("another category", *categories.get(name, ()))
+        value = words[int(code)] if name in categories and code >= 0 else str(code)
+        findings.append(Finding("E_COVARIATE_STATIC", message, file, lines, name, value, len(wrong), fix))
+    return first, findings
+
+
+def _carried(columns: Float64Array, grid: Grid) -> Float64Array:
+    """Return covariates with gaps of the calendar holding the value before them: a target is masked there anyway."""
+    if not columns.shape[1] or (grid.sources >= 0).all():
+        return columns
+    starts = np.repeat(grid.offsets[:-1], np.diff(grid.offsets))
+    return columns[last_true_before(grid.sources >= 0, starts)]
+
+
+def _audited(series: SeriesSet, findings: list[Finding], *, file: str, keep_unobserved: bool) -> SeriesSet:
+    """Note missing, constant and empty series; series without any value are left out unless they are to be kept."""
+    starts, lengths = series.offsets[:-1], series.lengths
+    counts = np.add.reduceat(series.observed, starts).astype(np.int64)  # no series is empty
+    empty = np.flatnonzero(counts == 0)
+    labels = series.item_ids
+    if len(empty) and keep_unobserved:
+        names = listed([labels[index] for index in empty])
+        findings.append(Finding("N_TARGET_NO_HISTORY", f"no history: {names}", file, count=len(empty)))
+        return series
+    if len(empty):
+        names = listed([labels[index] for index in empty])
+        noun = "target" if not series.id_columns else "series"
+        message = f"{noun} {names}: every target value is missing"
+        fix = "remove these rows, or name another column with --target"
+        finding = Finding("E_TARGET_MISSING", message, file, column=series.target_names[0], count=len(empty), fix=fix)
+        if len(empty) == series.num_series:
+            raise refusal([finding])
+        findings.append(finding)
+        series = series.select(np.flatnonzero(counts > 0))
+        return _audited(series, findings, file=file, keep_unobserved=False)
+    low = np.fmin.reduceat(series.values, starts)
+    high = np.fmax.reduceat(series.values, starts)
+    constant = np.flatnonzero(low == high)
+    if len(constant):
+        names = listed([labels[index] for index in constant], limit=5)
+        message = (
+            f"constant series: {names} never change" if len(constant) > 1 else f"constant series: {names} never changes"
+        )
+        findings.append(Finding("N_TARGET_CONSTANT", message, count=len(constant)))
+    _note_missing(series, lengths, findings)
+    return series
+
+
+def note_missing_cells(rows: Rows, roles: Roles, findings: list[Finding]) -> None:
+    """Note empty target cells of the file, with their rows."""
+    past = ~_known_ahead(rows, roles)
+    for place, name in enumerate(roles.target):
+        empty = np.flatnonzero(np.isnan(rows.values[:, place]) & past)
+        if len(empty):
+            file, lines = rows.locate(empty[:MAX_LISTED_ROWS].tolist())
+            message = missing_values(name, len(empty))
+            findings.append(Finding("N_VALUE_MISSING", message, file, lines, name, "", len(empty)))
+
+
+def _known_ahead(rows: Rows, roles: Roles) -> BoolArray:
+    """Tell which rows come after the last target of their series and hold covariates known ahead: [n]."""
+    if not roles.future:
+        return np.zeros(len(rows.items), dtype=np.bool_)
+    known = ~np.isnan(rows.values[:, : len(roles.target)]).all(axis=1)
+    timestamps = rows.timestamps.astype(np.int64)
+    newest = np.full(int(rows.items.max()) + 1, np.iinfo(np.int64).max)
+    newest[rows.items[known]] = np.iinfo(np.int64).min
+    np.maximum.at(newest, rows.items[known], timestamps[known])
+    return np.asarray(timestamps > newest[rows.items])
+
+
+def _note_missing(series: SeriesSet, lengths: Int64Array, findings: list[Finding]) -> None:
+    """Note series that begin or end without values: a forecast starts after the last timestamp all the same."""
+    first = series.observed[series.offsets[:-1]]
+    last = series.observed[series.offsets[1:] - 1]
+    for known, code, words in (
+        (first, "N_TARGET_LEADING", "begin without a value"),
+        (last, "N_TARGET_TRAILING", "end without a value; the forecast starts after the last timestamp"),
+    ):
+        chosen = np.flatnonzero(~known)
+        if len(chosen):
+            index = int(chosen[0])
+            timestamps = series.freq.to_timestamps(series.first_ordinals[index] + np.array([0, lengths[index] - 1]))
+            label = series.item_ids[index]
+            at = in_words(timestamps[0 if known is first else 1])
+            message = f"{len(chosen)} of {series.num_series} series {words}, such as {quoted(label)} at {at}"
+            findings.append(Finding(code, message, value=at, count=len(chosen)))
+
+
+def with_season(series: SeriesSet, season_length: int) -> SeriesSet:
+    """Return the series with their season."""
+    return replace(series, season_length=season_length)

@@ -1,0 +1,258 @@
+"""From rows to a regular grid: what was sorted, dropped, masked, and what is refused.
+
+n rows of the file, K items (combinations of ids), N rows of the grid, T columns of values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnforecast.data.calendar.closed_days import OpenDays, set_open_days
+from rnnforecast.data.calendar.frequency import in_words, parse_frequency
+from rnnforecast.data.calendar.infer_frequency import DistinctTimestamps, infer_frequency, same_series
+from rnnforecast.data.calendar.snap import (
+    are_midnights_elsewhere,
+    calendars_in_words,
+    differing_frequencies,
+    one_calendar_fix,
+    snap,
+)
+from rnnforecast.data.errors import quoted, refusal, rows_in_words
+from rnnforecast.data.grid.duplicates import without_duplicates
+from rnnforecast.data.ragged import in_order, offsets_of
+from rnnforecast.data.rows import Grid
+from rnnforecast.errors import DataError
+from rnnforecast.findings import MAX_LISTED_ROWS, Finding
+
+if TYPE_CHECKING:
+    from rnnforecast.arrays import BoolArray, Int64Array, TimestampArray
+    from rnnforecast.data.calendar.frequency import Frequency
+    from rnnforecast.data.rows import Rows
+    from rnnforecast.options import Duplicates
+
+#: Grid rows for one row of the file above which gaps are taken for a wrong timestamp or frequency.
+MAX_GRID_ROWS = 1_000_000
+MAX_ROWS_PER_ROW = 100
+#: What settles whether business days without rows are closed.
+CALENDAR_FIX = "name the calendar that closes such days, as `--calendar XNYS` or `DE`, or `--calendar learned`"
+#: Rows that show a calendar of their own, and how many series are looked at for one.
+MIN_CALENDAR_ROWS = 4
+MAX_CALENDARS = 1_000
+
+
+def to_grid(
+    rows: Rows,
+    *,
+    freq: str | None,
+    timezone: str | None,
+    findings: list[Finding],
+    duplicates: Duplicates = "refuse",
+    num_targets: int = 1,
+    open_days: OpenDays | None = None,
+) -> Grid:
+    """Sort rows, drop exact repetitions, find the frequency and lay the rows on its grid; gaps have no source.
+
+    Appends what was noticed to `findings`. Raises DataError for timestamps that occur twice with different values, and
+    for timestamps without a regular grid.
+    """
+    order = _sorted(rows, findings)
+    rows, order = without_duplicates(rows, order, how=duplicates, num_targets=num_targets, findings=findings)
+    items = in_order(rows.items, order)
+    num_items = int(items.max()) + 1
+    given = offsets_of(np.bincount(items, minlength=num_items).astype(np.int64))
+    clock, timestamps = _frequency(rows, order, given, freq=freq, findings=findings)
+    distinct = DistinctTimestamps.of(timestamps, given)
+    asked = open_days or OpenDays()
+    clock = set_open_days(clock, rows, timestamps, distinct=distinct.timestamps, asked=asked, findings=findings)
+    if timezone is not None:
+        clock = replace(clock, timezone=timezone)
+    ordinals = distinct.to_rows(clock.floor(distinct.timestamps))
+    del distinct
+    _check_same_calendar(rows, timestamps, ordinals, given, clock)
+    first, last = ordinals[given[:-1]], ordinals[given[1:] - 1]
+    lengths = last - first + 1
+    _check_size(rows, clock, lengths, num_rows=len(order))
+    offsets = offsets_of(lengths)
+    if np.array_equal(offsets, given) and not clock.has_closed_days:
+        sources = order  # no gap: the rows in their order are the grid
+    else:
+        sources = np.full(int(offsets[-1]), -1, dtype=np.int64)
+        sources[(offsets[:-1] - first)[items] + ordinals] = order
+    _note_gaps(rows, clock, ordinals, items, findings)
+    return Grid(clock, offsets, first, sources, rows)
+
+
+def _sorted(rows: Rows, findings: list[Finding]) -> Int64Array:
+    """Return the rows by item, then by timestamp; counts those that came too late in the file."""
+    ascends = bool((rows.items[1:] >= rows.items[:-1]).all())
+    order = np.arange(len(rows.items)) if ascends else np.argsort(rows.items, kind="stable")
+    timestamps, items = in_order(rows.timestamps, order), in_order(rows.items, order)
+    too_late = (timestamps[1:] < timestamps[:-1]) & (items[1:] == items[:-1])
+    if too_late.any():
+        late = order[1:][too_late]
+        file, lines = rows.locate(np.sort(late)[:MAX_LISTED_ROWS].tolist())
+        were = "was" if len(late) == 1 else "were"
+        message = (
+            f"{_count(len(late), 'row')} came before an earlier timestamp and {were} sorted by `{rows.time_column}`"
+        )
+        finding = Finding("N_TIME_UNSORTED", message, file, lines, rows.time_column, count=len(late))
+        findings.append(finding)
+        order = np.lexsort((rows.timestamps, rows.items))
+    return order.astype(np.int64)
+
+
+def _frequency(
+    rows: Rows, order: Int64Array, offsets: Int64Array, *, freq: str | None, findings: list[Finding]
+) -> tuple[Frequency, TimestampArray]:
+    """Return the calendar and the timestamps on it: as they are, or moved by little where they wander."""
+    timestamps = in_order(rows.timestamps, order)
+    try:
+        if freq is None:
+            return infer_frequency(timestamps, offsets), timestamps
+        distinct = DistinctTimestamps.of(timestamps, offsets).timestamps
+        clock = parse_frequency(freq, distinct)
+        if _on_grid(clock, distinct).all():
+            return clock, timestamps
+        refused = _off_grid(rows, order, clock, timestamps, offsets=offsets)
+    except DataError as error:
+        refused = _irregular(rows, order, offsets, error)
+    if are_midnights_elsewhere(timestamps, offsets):
+        raise _summer_time(rows, order, timestamps)
+    snapped = snap(timestamps, offsets)
+    if snapped is None:
+        raise refused
+    clock = snapped.freq if freq is None else parse_frequency(freq, snapped.timestamps)
+    if not _on_grid(clock, snapped.timestamps).all():
+        raise refused
+    file, _ = rows.locate([int(order[0])])
+    message = (
+        f"{_count(snapped.num_moved, 'timestamp')} moved to the grid of frequency {clock.alias}, "
+        f"by at most {snapped.furthest}"
+    )
+    findings.append(Finding("W_TIME_SNAPPED", message, file, column=rows.time_column, count=snapped.num_moved))
+    return clock, snapped.timestamps
+
+
+def _summer_time(rows: Rows, order: Int64Array, timestamps: TimestampArray) -> DataError:
+    """Return the refusal of midnights of a zone with summer time that is not named."""
+    file, _ = rows.locate([int(order[0])])
+    hours = np.unique((timestamps - timestamps.astype("datetime64[D]")).astype("timedelta64[m]").astype(np.int64))
+    times = " and ".join(f"{minute // 60:02d}:{minute % 60:02d}" for minute in hours)
+    message = (
+        f"time column `{rows.time_column}`: timestamps fall on {times} for months each, as midnights of a zone with"
+    )
+    fix = "name that zone, as `--tz Europe/Berlin`, so that each row gets its own day"
+    finding = Finding("E_TIME_SUMMER", f"{message} summer time", file, column=rows.time_column, fix=fix)
+    return refusal([finding])
+
+
+def _irregular(rows: Rows, order: Int64Array, offsets: Int64Array, error: DataError) -> DataError:
+    """Return the refusal with its file, naming series whose frequencies differ where that is the cause."""
+    file, _ = rows.locate([int(order[0])])
+    where = f"{file}, time column `{rows.time_column}`"
+    differing = differing_frequencies(rows.timestamps[order], offsets)
+    if differing:
+        message = f"{where}: series have different calendars: {calendars_in_words(differing, rows.labels)}"
+        fix = one_calendar_fix(differing)
+        finding = Finding("E_TIME_FREQ_MIXED", message, file, column=rows.time_column, fix=fix)
+        return DataError(message, hint=fix, code=finding.code, findings=(finding,))
+    found = tuple(replace(finding, file=file, column=rows.time_column) for finding in error.findings)
+    return DataError(f"{where}: {error.message}", hint=error.hint, code=error.code, findings=found)
+
+
+def _check_same_calendar(
+    rows: Rows, timestamps: TimestampArray, ordinals: Int64Array, offsets: Int64Array, freq: Frequency
+) -> None:
+    """Raise DataError for series on a coarser calendar of their own: months in a panel of days are no gaps."""
+    same = same_series(len(ordinals), offsets)
+    steps = np.diff(ordinals)
+    steps[~same] = np.iinfo(np.int64).max
+    long = np.flatnonzero(np.diff(offsets) >= MIN_CALENDAR_ROWS)
+    smallest = [int(steps[offsets[series] : offsets[series + 1] - 1].min()) for series in long[:MAX_CALENDARS]]
+    coarse = {
+        int(series): own.alias
+        for series, step in zip(long[:MAX_CALENDARS], smallest, strict=True)
+        if step > 1 and (own := _own_calendar(timestamps[offsets[series] : offsets[series + 1]])) is not None
+    }
+    if coarse:
+        file, _ = rows.locate([0])
+        if len(offsets) == 2:
+            message = f"the rows are {next(iter(coarse.values()))}, not {freq.alias} as was asked for"
+            fix = "leave `--freq` (or `--resample`) out, or forecast with a model that was trained on this frequency"
+        else:
+            found = {int(series): coarse.get(int(series), freq.alias) for series in long[:MAX_CALENDARS]}
+            message = f"series have different calendars: {calendars_in_words(found, rows.labels)}"
+            fix = one_calendar_fix(found)
+        raise refusal([Finding("E_TIME_FREQ_MIXED", message, file, (), rows.time_column, "", len(coarse), fix)])
+
+
+def _own_calendar(timestamps: TimestampArray) -> Frequency | None:
+    """Return the calendar of one series where its rows fill it without a gap."""
+    try:
+        freq = infer_frequency(timestamps, np.array([0, len(timestamps)], dtype=np.int64))
+    except DataError:
+        return None
+    return freq if bool((np.diff(freq.floor(timestamps)) == 1).all()) else None
+
+
+def _on_grid(freq: Frequency, timestamps: TimestampArray) -> BoolArray:
+    return np.asarray(freq.to_timestamps(freq.floor(timestamps)) == timestamps)
+
+
+def _off_grid(
+    rows: Rows, order: Int64Array, freq: Frequency, timestamps: TimestampArray, *, offsets: Int64Array
+) -> DataError:
+    off = np.flatnonzero(~_on_grid(freq, timestamps))
+    file, lines = rows.locate(np.sort(order[off])[:MAX_LISTED_ROWS].tolist())
+    timestamp = in_words(timestamps[off[0]])
+    message = f"{rows_in_words(lines, len(off))}: timestamp {timestamp} is not on the grid of frequency {freq.alias}"
+    resample = f"`--resample {freq.alias} --aggregate mean`"
+    fix = f"name the frequency of the rows with --freq, or bring them to this one with {resample}"
+    try:
+        message += f"; the rows are {infer_frequency(timestamps, offsets).alias}"
+    except DataError:
+        fix = f"bring the rows to this frequency with {resample}, or leave out --freq"
+    finding = Finding("E_TIME_OFF_GRID", message, file, lines, rows.time_column, timestamp, len(off), fix)
+    return refusal([finding])
+
+
+def _check_size(rows: Rows, freq: Frequency, lengths: Int64Array, *, num_rows: int) -> None:
+    total = int(lengths.sum())
+    if total <= max(MAX_GRID_ROWS, MAX_ROWS_PER_ROW * num_rows):
+        return
+    longest = int(np.argmax(lengths))
+    label = rows.labels(longest)
+    raise DataError(
+        f"the grid of frequency {freq.alias} would hold {total} rows for {num_rows} rows of the file"
+        + (f", {int(lengths[longest])} of them for series {quoted(label)}" if label else ""),
+        hint="look for a wrong timestamp far from the others, or name a coarser frequency with --freq",
+        code="E_TIME_SPARSE",
+    )
+
+
+def _note_gaps(rows: Rows, freq: Frequency, ordinals: Int64Array, items: Int64Array, findings: list[Finding]) -> None:
+    """Note how many grid points no row stands on, and where the longest run of them is."""
+    steps = np.diff(ordinals)
+    gaps = np.flatnonzero((items[1:] == items[:-1]) & (steps > 1))
+    if not len(gaps):
+        return
+    missing = int((steps[gaps] - 1).sum())
+    longest = gaps[np.argmax(steps[gaps])]
+    after = in_words(freq.to_timestamps(ordinals[longest : longest + 1])[0])
+    label = rows.labels(int(items[longest]))
+    unclear = freq.unit == "business-day" and freq.calendar is None
+    kind, fix = ("closed days or gaps", CALENDAR_FIX) if unclear else ("gaps", None)
+    where = f"after {after}" + (f" in series {quoted(label)}" if label else "")
+    message = (
+        f"{_count(missing, 'timestamp')} of the {freq.alias} calendar have no row ({kind}, {len(gaps):,} runs, the longest "
+        f"of {int(steps[longest]) - 1:,} {where}); they are masked, not filled in"
+    )
+    first = in_words(freq.to_timestamps(ordinals[gaps[0] : gaps[0] + 1] + 1)[0])
+    findings.append(Finding("N_TIME_GAPS", message, column=rows.time_column, value=first, count=missing, fix=fix))
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")

@@ -1,0 +1,408 @@
+"""From files to series: `read_series` opens, chooses, checks and says what it assumed.
+
+The rooms behind it, in the order a row passes them: `source` and `table` (bytes, columns), `columns` (roles),
+`numbers` and `timing` (cells), `audit` (grid), `assembly` (series), `calendar` and `seasonality` (clock).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from rnnforecast.config import DataSettings
+from rnnforecast.data.calendar.closed_days import OpenDays
+from rnnforecast.data.calendar.infer_frequency import check_horizon, default_horizon, default_season_length
+from rnnforecast.data.calendar.seasonality import detect_season_length
+from rnnforecast.data.columns.choose_roles import choose_columns, note_guess, split_names
+from rnnforecast.data.columns.hive_partitions import check_times, note_unused
+from rnnforecast.data.columns.id_columns import FILE_ID, choose_ids, near_twins, number_items
+from rnnforecast.data.columns.roles import Roles
+from rnnforecast.data.columns.schema_check import check_schemas
+from rnnforecast.data.covariates.calendar import is_generated, with_calendar
+from rnnforecast.data.covariates.categorical import encode_categories
+from rnnforecast.data.covariates.future import with_plan
+from rnnforecast.data.covariates.future_files import PlanFiles, open_plan, read_plan
+from rnnforecast.data.errors import listed, refusal, rows_in_words
+from rnnforecast.data.findings import check_strict, redacted, with_noticed, without_refused_cells
+from rnnforecast.data.grid.align_ends import with_common_end
+from rnnforecast.data.grid.build_series import build_series, note_missing_cells, with_season
+from rnnforecast.data.grid.clock import set_clock
+from rnnforecast.data.grid.fill_missing import filled
+from rnnforecast.data.grid.regular_grid import to_grid
+from rnnforecast.data.parse import ParsedFiles, codes_of, join_files, missing_id, parse_file
+from rnnforecast.data.rows import Rows
+from rnnforecast.data.sources import expand, public_path
+from rnnforecast.data.tables.table import Table, read_table, release_unused
+from rnnforecast.errors import DataError, RnnForecastError, UsageError
+from rnnforecast.findings import MAX_LISTED_ROWS, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rnnforecast.arrays import Int64Array, TextArray
+    from rnnforecast.data.calendar.frequency import Frequency
+    from rnnforecast.data.covariates.categorical import Vocabularies
+    from rnnforecast.data.series import SeriesSet
+    from rnnforecast.findings import JSONValue
+
+
+#: The season is looked for in this first share of the rows: forecasts are judged on the rows after them.
+SEASON_SHARE = 0.7
+
+
+@dataclass(frozen=True)
+class Assumptions:
+    """What was assumed of a file; `reasons` says for each field why, and which flag overrides it."""
+
+    time: str | None
+    target: tuple[str, ...]
+    id: tuple[str, ...]
+    freq: str
+    season_length: int
+    horizon: int
+    num_series: int
+    num_rows: int
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, JSONValue]:
+        """Return the assumptions under the keys of the JSON documents; `reasons` are a document of their own."""
+        return {
+            "time": self.time,
+            "target": list(self.target),
+            "id": list(self.id),
+            "freq": self.freq,
+            "season_length": self.season_length,
+            "horizon": self.horizon,
+            "num_series": self.num_series,
+            "num_rows": self.num_rows,
+        }
+
+
+@dataclass(frozen=True)
+class ReadResult:
+    """The series of a reading, what was assumed, and what was noticed."""
+
+    series: SeriesSet
+    assumptions: Assumptions
+    findings: tuple[Finding, ...]
+    paths: tuple[str, ...]
+    digest: str  # sha256 of the file, or of the digests of several files
+    columns: tuple[str, ...]  # all columns of the first file
+    roles: dict[str, str]  # column -> time, target, id, past, future, static or unused
+    future_paths: tuple[str, ...] = ()  # files of what is known ahead
+
+
+@dataclass(frozen=True)
+class _Model:
+    """What a stored model knows of the rows it reads: its calendar, and the words its covariates hold."""
+
+    freq: Frequency | None = None
+    categories: Vocabularies | None = None
+
+
+def read_series(
+    data: str | Path | Sequence[str | Path],
+    settings: DataSettings | None = None,
+    *,
+    keep_unobserved: bool = False,
+    known: Frequency | None = None,
+    categories: Vocabularies | None = None,
+) -> ReadResult:
+    """Read files, globs, URLs or `-` as series on one regular calendar.
+
+    Several files are one panel where their columns tell the series apart, else each file is a series. Series
+    without any target value are left out with a finding, or kept for networks that need no history. `known` is the
+    frequency of a stored model, whose closed days are taken as they are, and `categories` the words its covariates
+    hold. Raises InputError where a file cannot be read and DataError, with every problem found, where its content
+    is refused.
+    """
+    settings = settings or DataSettings()
+    findings: list[Finding] = []
+    try:
+        model = _Model(known, categories)
+        read = _read(data, settings, findings, keep_unobserved=keep_unobserved, model=model)
+        if settings.strict:
+            check_strict(read.findings)
+    except RnnForecastError as error:
+        # the cause would tell what is withheld
+        raise with_noticed(error, findings, redact=settings.redact_values) from None
+    return replace(read, findings=redacted(read.findings)) if settings.redact_values else read
+
+
+def _read(
+    data: str | Path | Sequence[str | Path],
+    settings: DataSettings,
+    findings: list[Finding],
+    *,
+    keep_unobserved: bool,
+    model: _Model,
+) -> ReadResult:
+    paths, noticed = expand([data] if isinstance(data, str | Path) else data, dataset=settings.dataset)
+    findings += noticed
+    tables = [read_table(path, settings) for path in paths]
+    plan = open_plan(settings)
+    settings = split_names(settings, {*tables[0].names, *(plan.names if plan is not None else ())})
+    here = _in_rows(settings, tables[0].names, plan)
+    roles = _choose(tables[0], here, categories=model.categories)
+    findings += note_guess(roles, path=tables[0].path)
+    if not roles.time and settings.time is None:
+        check_times([table.path for table in tables], columns=tables[0].names)
+    if settings.dataset:
+        check_schemas(tables, roles)
+    files = [parse_file(table, roles, here) for table in tables]
+    findings += [finding for table in tables for finding in table.findings]
+    findings += [finding for one in files for finding in one.findings]
+    problems = [finding for one in files for finding in one.problems]
+    names, digest = tables[0].names, _digest(tables)
+    if problems and any(one.timestamps is None for one in files) and roles.time:
+        raise refusal(problems)
+    together, words = encode_categories(join_files(files), roles, findings, known=model.categories)
+    roles = _with_ids(roles, together, here)
+    findings += note_unused(together.partitions, roles.id)
+    try:
+        series = _lay_out(
+            together, roles, here, findings, words=words, known=model.freq, keep_unobserved=keep_unobserved
+        )
+    except DataError as error:
+        findings[:] = without_refused_cells(findings, problems)
+        own = without_refused_cells(error.findings, problems)
+        raise refusal([*problems, *own]) if problems and error.findings else error from error
+    if problems:
+        findings[:] = without_refused_cells(findings, problems)
+        raise refusal(problems)
+    num_rows = len(together.values)
+    del together, files  # millions of rows, which the series do not need
+    release_unused()
+    series, assumptions = _assume(series, roles, settings, num_rows=num_rows)
+    check_horizon(series.freq, int((series.first_ordinals + series.lengths).max()) - 1, assumptions.horizon)
+    series = filled(series, settings.fill, findings)
+    series = _with_ahead(series, plan, settings, findings, time=roles.time, model=model, horizon=assumptions.horizon)
+    return ReadResult(
+        series=series,
+        assumptions=assumptions,
+        findings=tuple(findings),
+        paths=tuple(map(public_path, paths)),
+        digest=digest,
+        columns=names,
+        roles=_roles_of(names, roles, series),
+        future_paths=() if plan is None else plan.paths,
+    )
+
+
+def _lay_out(
+    together: ParsedFiles,
+    roles: Roles,
+    settings: DataSettings,
+    findings: list[Finding],
+    *,
+    words: Vocabularies,
+    known: Frequency | None,
+    keep_unobserved: bool,
+) -> SeriesSet:
+    """Bring rows to one clock and onto its grid, and make series of them."""
+    rows, id_values = _to_rows(roles, together, findings)
+    note_missing_cells(rows, roles, findings)
+    num_targets, columns = len(roles.target), (*roles.target, *roles.covariates)
+    rows, zone = set_clock(
+        rows,
+        settings,
+        timezone=together.timezone,
+        num_targets=num_targets,
+        num_labels=len(roles.static),
+        categories=[columns.index(name) for name in roles.categorical],
+        findings=findings,
+    )
+    grid = to_grid(
+        rows,
+        freq=settings.freq or settings.resample,
+        timezone=zone,
+        findings=findings,
+        duplicates=settings.duplicates,
+        num_targets=num_targets,
+        open_days=OpenDays(settings.calendar, known),
+    )
+    series = build_series(
+        grid.rows,
+        grid,
+        roles,
+        id_values=id_values,
+        findings=findings,
+        keep_unobserved=keep_unobserved,
+        categories=words,
+    )
+    return with_common_end(series, findings) if settings.align else series
+
+
+def _in_rows(settings: DataSettings, names: Sequence[str], plan: PlanFiles | None) -> DataSettings:
+    """Return the settings without the columns that only the files of what is known ahead have."""
+    if plan is None:
+        return settings
+    if not settings.future:
+        raise UsageError(
+            "`--future-data` holds covariates known ahead, and `--future` names none",
+            hint="name the columns, such as `--future temperature`; the file has "
+            f"{listed([name for name in plan.names if name != settings.time])}",
+            code="E_RUN_CONFIG",
+        )
+    here = tuple(name for name in settings.future if name in names or name not in plan.names)
+    return settings.model_copy(update={"future": here})
+
+
+def _with_ahead(
+    series: SeriesSet,
+    plan: PlanFiles | None,
+    settings: DataSettings,
+    findings: list[Finding],
+    *,
+    time: Sequence[str],
+    model: _Model,
+    horizon: int,
+) -> SeriesSet:
+    """Return the series with what is known ahead of them beside their own rows: from other files, from the calendar."""
+    odd = [name for name in (*settings.future, *settings.past, *settings.static) if is_generated(name)]
+    if odd and settings.calendar_features:
+        message = f"the name {listed(odd)} is taken by a covariate of --calendar-features"
+        raise DataError(message, hint="give the column another name", code="E_COLUMN_TWICE")
+    if plan is not None:
+        found = read_plan(plan, series, settings, findings, time=time, known=model.categories)
+        series = with_plan(series, found, findings, names=settings.future)
+    return with_calendar(series, settings.calendar_features, country=settings.country, horizon=horizon)
+
+
+def _choose(table: Table, settings: DataSettings, *, categories: Vocabularies | None) -> Roles:
+    """Return the roles of the columns; raises DataError for named columns that could play none."""
+    named = [*settings.target, *settings.id, *settings.past, *settings.future, *settings.static, settings.time or ""]
+    problems = table.columns.unusable([name for name in named if name])
+    if problems:
+        raise refusal(problems)
+    try:
+        roles = choose_columns(table.sample, settings, path=table.path, categories=categories)
+    except DataError as error:
+        unusable = table.columns.unusable(table.names)
+        if error.findings or not unusable:
+            raise
+        raise DataError(error.message, hint=error.hint, code=error.code, findings=unusable) from error
+    doubts = table.columns.ambiguous_numbers([*roles.target, *roles.covariates])
+    if doubts:
+        raise refusal(doubts)
+    return roles
+
+
+def read_columns(path: str | Path, settings: DataSettings | None = None) -> tuple[str, ...]:
+    """Return the names of all columns of a file."""
+    return read_table(str(path), settings).names
+
+
+def _with_ids(roles: Roles, joined: ParsedFiles, settings: DataSettings) -> Roles:
+    """Return the roles with ids: named ones, else those that the first file tells apart, else the file itself."""
+    if roles.id:
+        return roles
+    several = len(joined.files) > 1
+    first = slice(0, len(joined.values) if settings.dataset else int(joined.starts[1]))
+    timestamps = joined.timestamps[first] if joined.timestamps is not None else None
+    frame = joined.frame if len(joined.values) == first.stop else joined.frame.iloc[first]
+    candidates = (*joined.partitions, *roles.id_candidates) if settings.dataset else roles.id_candidates
+    ids, reason = choose_ids(frame, timestamps, candidates)
+    if several and not ids and not settings.dataset:
+        ids, reason = (FILE_ID,), "each file is a series; --id names a column instead"
+    return replace(roles, id=ids, reasons={**roles.reasons, "id": reason})
+
+
+def _to_rows(roles: Roles, joined: ParsedFiles, findings: list[Finding]) -> tuple[Rows, TextArray]:
+    """Number the items in order of their ids, whatever the order of rows; returns rows, and the ids of each: [K, .]."""
+    num_rows = len(joined.values)
+    _check_ids(roles, joined)
+    items, id_values = number_items([codes_of(joined.frame[name]) for name in roles.id], num_rows=num_rows)
+    findings += near_twins(id_values, roles.id)
+    timestamps = joined.timestamps if joined.timestamps is not None else _steps_in_file_order(items)
+    rows = Rows(
+        items=items,
+        timestamps=timestamps,
+        values=joined.values,
+        labels=lambda item: "/".join(id_values[item]),
+        locate=joined.locate,
+        time_column=roles.time_column or "file order",
+    )
+    return rows, id_values
+
+
+def _check_ids(roles: Roles, joined: ParsedFiles) -> None:
+    problems = []
+    for name in roles.id:
+        codes, distinct = codes_of(joined.frame[name])
+        empty = np.array([not text.strip() for text in distinct], dtype=np.bool_)
+        blank = np.flatnonzero(empty[codes]) if empty.any() else np.zeros(0, dtype=np.int64)
+        if len(blank):
+            file, lines = joined.locate(blank[:MAX_LISTED_ROWS].tolist())
+            problems.append(missing_id(name, file, lines, len(blank)))
+        nul = np.array(["\0" in text for text in distinct], dtype=np.bool_)
+        if nul.any():
+            rows = np.flatnonzero(nul[codes])
+            file, lines = joined.locate(rows[:MAX_LISTED_ROWS].tolist())
+            message = f"id column `{name}`, {rows_in_words(lines, len(rows))}: a NUL byte in the id"
+            fix = "write the id without it"
+            problems.append(Finding("E_ID_NUL", message, file, lines, name, "", len(rows), fix))
+    if problems:
+        raise refusal(problems)
+
+
+def _steps_in_file_order(items: Int64Array) -> Int64Array:
+    """Return 0, 1, 2 ... for the rows of each item: [n]."""
+    return np.asarray(pd.Series(items).groupby(items).cumcount(), dtype=np.int64)
+
+
+def _assume(series: SeriesSet, roles: Roles, settings: DataSettings, *, num_rows: int) -> tuple[SeriesSet, Assumptions]:
+    """Choose season and horizon where nobody did, and collect what was assumed."""
+    freq, reasons = series.freq, dict(roles.reasons)
+    reasons["freq"] = "named by --freq" if settings.freq else "the step between timestamps; --freq names another"
+    season = settings.season_length
+    reasons["season_length"] = "named by --season-length"
+    if season is None:
+        natural = default_season_length(freq)
+        early = series.head(np.ceil(SEASON_SHARE * series.lengths).astype(np.int64))
+        season = detect_season_length(
+            early.values, early.observed, early.offsets, default=natural, search=not freq.is_calendar
+        )
+        repeat = "the series repeats so" if series.num_series == 1 else "the series repeat so"
+        found = repeat if season > 1 else "no season shows in the autocorrelation"
+        reasons["season_length"] = f"{found}; --season-length sets another"
+    horizon = settings.horizon
+    reasons["horizon"] = "named by --horizon"
+    if horizon is None:
+        length = int(np.median(series.lengths))
+        is_seasonal = not freq.is_calendar and season > 1
+        horizon = min(season, max(length // 6, 1)) if is_seasonal else default_horizon(freq, length=length)
+        reasons["horizon"] = f"usual for frequency {freq.alias} and the rows there are; --horizon sets another"
+    assumptions = Assumptions(
+        time=roles.time_column,
+        target=roles.target,
+        id=roles.id,
+        freq=freq.alias,
+        season_length=season,
+        horizon=horizon,
+        num_series=series.num_series,
+        num_rows=num_rows,
+        reasons=reasons,
+    )
+    return with_season(series, season), assumptions
+
+
+def _digest(tables: Sequence[Table]) -> str:
+    if len(tables) == 1:
+        return tables[0].digest
+    return hashlib.sha256("".join(table.digest for table in tables).encode()).hexdigest()
+
+
+def _roles_of(names: Sequence[str], roles: Roles, series: SeriesSet) -> dict[str, str]:
+    parts = {
+        "time": roles.time, "target": roles.target, "id": roles.id,
+        "past": roles.past, "future": roles.future, "static": roles.static,
+    }  # fmt: skip
+    played = {name: part for part, members in parts.items() for name in members}
+    elsewhere = dict.fromkeys(series.future_names, "future")  # of other files, or made from the calendar
+    return elsewhere | {name: played.get(name, "unused") for name in names}

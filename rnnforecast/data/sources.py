@@ -1,0 +1,181 @@
+"""From what the user names to bytes: which files are meant, of which kind each is, and the digest of what was read.
+
+A file is read once and whole, so the digest is that of the rows that were used even while a producer writes on.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import io
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rnnforecast.data.databases.address import absolute, is_database, parse_address
+from rnnforecast.data.errors import quoted_path
+from rnnforecast.data.files.compression import PACKED_ENDINGS, unpack
+from rnnforecast.data.files.encoding import to_utf8
+from rnnforecast.data.files.local import cap_of, read_bytes, told_where
+from rnnforecast.data.files.remote import expand_url, is_url, list_url, read_url
+from rnnforecast.data.tables.formats import PARQUET, FileFormat, extensions, format_named, format_of
+from rnnforecast.errors import DataError, InputError
+from rnnforecast.findings import Finding
+from rnnforecast.grammars import parse_size
+from rnnforecast.masking import masked
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rnnforecast.config import DataSettings
+
+
+@dataclass(frozen=True)
+class Source:
+    """The bytes of one input, unpacked and (for text) in UTF-8 without byte order mark."""
+
+    path: str
+    format: FileFormat
+    payload: bytes
+    digest: str  # sha256 of the bytes as they lie on disk
+    findings: tuple[Finding, ...] = ()
+    is_trusted: bool = False  # the user named a cap: what the file announces is believed up to it
+    cap: int = 2**63
+
+    @property
+    def stem(self) -> str:
+        """The file's name without folder and endings, the id of its series when every file is one."""
+        return stem_of(self.path)
+
+    def with_payload(self, payload: bytes) -> Source:
+        """Return the same input with other text."""
+        return replace(self, payload=payload)
+
+
+def stem_of(path: str) -> str:
+    """Return a file's name without folder and endings; of a database the table, else the database."""
+    if is_database(path):
+        return parse_address(path).stem
+    name = Path(path).name
+    packed = next((ending for ending in PACKED_ENDINGS if name.lower().endswith(ending)), "")
+    name = name[: len(name) - len(packed)]
+    return name.rsplit(".", 1)[0] if "." in name.strip(".") else name
+
+
+def expand(data: Sequence[str | Path], *, dataset: bool = False) -> tuple[list[str], list[Finding]]:
+    """Return the paths that are meant: globs expanded in order of name, a file named twice taken once.
+
+    With `dataset` a folder means all tables below it. Raises InputError for a glob or a folder without files.
+    """
+    paths: list[str] = []
+    seen: dict[str, str] = {}
+    findings: list[Finding] = []
+    for item in map(str, data):
+        for path in _meant(item, dataset=dataset):
+            same = path if is_url(path) else os.path.realpath(path)
+            if same in seen:
+                words = "" if seen[same] == path else f", first as {quoted_path(seen[same])},"
+                path = public_path(path)
+                message = f"{quoted_path(path)} was named twice{words} and is read once"
+                findings.append(Finding("W_INPUT_TWICE", message, file=path, count=1))
+            else:
+                seen[same] = path
+                paths.append(path)
+    if not paths:
+        raise InputError("no input was named", hint="name a CSV or Parquet file, or `-` for standard input")
+    return paths, findings
+
+
+def _meant(item: str, *, dataset: bool) -> list[str]:
+    """Return the files that one word of the user means."""
+    if is_database(item):
+        parse_address(item)
+        return [item]
+    if is_url(item):
+        found = expand_url(item)
+        below = list_url(item) if dataset and found == [item] else None
+        found = found if below is None else _tables(below, item)
+    elif dataset and os.path.isdir(item):
+        found = _tables([str(path) for path in sorted(Path(item).rglob("*")) if path.is_file()], item)
+    else:
+        is_glob = any(character in item for character in "*?[") and not os.path.lexists(item)
+        found = sorted(glob.glob(item, recursive=True)) if is_glob else [item]
+    if not found:
+        hint = "check the folder and the pattern"
+        raise InputError(f"no file matches {quoted_path(public_path(item))}", hint=hint, code="E_INPUT_MISSING")
+    return found
+
+
+def public_path(path: str) -> str:
+    """Return an input as it may be shown: a URL without its secrets."""
+    if is_database(path):
+        return parse_address(path).shown
+    return masked(path) if is_url(path) else path
+
+
+def lasting_path(path: str) -> str:
+    """Return an input as a record keeps it: it means the same from any working folder, and holds no secret."""
+    if path == "-" or (is_url(path) and not is_database(path)):
+        return public_path(path)
+    return absolute(path, folder=Path.cwd()) if is_database(path) else str(Path(path).resolve())
+
+
+def open_database(url: str, settings: DataSettings) -> Source:
+    """Run the query of the settings, or read the table that the URL names, as if it were a Parquet file.
+
+    Raises what `read_query` raises.
+    """
+    from rnnforecast.data.databases.reading import read_query  # nobody who reads a file waits for it
+
+    asked = None if settings.max_bytes is None else parse_size(settings.max_bytes)
+    cap = cap_of(asked)
+    path, payload, digest = read_query(url, query=settings.query, wait=settings.wait.seconds, cap=cap)
+    return Source(path, PARQUET, payload, digest, is_trusted=asked is not None, cap=cap)
+
+
+def _tables(paths: Sequence[str], folder: str) -> list[str]:
+    """Return the tables among files: hidden ones and the notes that writers leave beside them are none."""
+    endings = extensions()
+    tables = [
+        path
+        for path in paths
+        if path.lower().endswith(endings + PACKED_ENDINGS) and not Path(path).name.startswith(("_", "."))
+    ]
+    if not tables:
+        raise InputError(
+            f"the folder {quoted_path(folder)} contains no table",
+            hint=f"tables end in {', '.join(endings)}, compressed or not",
+            code="E_INPUT_MISSING",
+        )
+    return tables
+
+
+def open_source(path: str, *, encoding: str | None = None, max_bytes: str | None = None) -> Source:
+    """Read one input, `-` for standard input. Raises InputError where it cannot be read, DataError for its content."""
+    asked = None if max_bytes is None else parse_size(max_bytes)
+    cap = cap_of(asked)
+    with told_where(public_path(path)):
+        raw = read_url(path, cap=cap) if is_url(path) else read_bytes(path, cap=cap)
+    path = public_path(path)
+    digest = hashlib.sha256(raw).hexdigest()
+    payload, findings = unpack(path, raw, cap=cap, is_asked=asked is not None)
+    del raw
+    head = payload[:4096].removeprefix(b"\xef\xbb\xbf").strip()
+    if not head and not payload[4096:].strip():
+        message = f"{quoted_path(path)} is empty"
+        raise DataError(message, hint="name a file with a header and rows", code="E_DATA_EMPTY")
+    found = format_of(path, payload)
+    if not found.magic:
+        payload, notes = to_utf8(path, payload, encoding=encoding)
+        findings += notes
+    named = format_named(path)
+    if named is not None and named is not found:
+        message = f"the file contains {found.title}, although it is named `{Path(path).suffix}`; its content decides"
+        findings.append(Finding("W_DATA_NAMED", message, path, count=1))
+    return Source(path, found, payload, digest, tuple(findings), is_trusted=asked is not None, cap=cap)
+
+
+def text_of(source: Source) -> io.TextIOWrapper:
+    """Return the text of a source as a stream that keeps the line ends inside quotes."""
+    return io.TextIOWrapper(io.BytesIO(source.payload), encoding="utf-8", newline="")

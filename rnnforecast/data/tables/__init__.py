@@ -1,0 +1,1 @@
+"""CSV and Parquet files as tables whose columns are parsed on demand."""

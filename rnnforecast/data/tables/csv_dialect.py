@@ -1,0 +1,224 @@
+"""How the text of one file is laid out: comments, header, delimiter and the names of its columns."""
+
+from __future__ import annotations
+
+import csv
+import re
+import unicodedata
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from rnnforecast.config import DataSettings
+from rnnforecast.data.errors import listed, quoted, quoted_path, refusal, rows_in_words
+from rnnforecast.data.sources import text_of
+from rnnforecast.errors import DataError, UsageError
+from rnnforecast.findings import MAX_LISTED_ROWS, Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rnnforecast.data.sources import Source
+
+DELIMITERS = (",", ";", "\t", "|")
+SNIFFED_ROWS = 50
+#: A line longer than this is read by nobody; far below it ends a table of 10,000 columns.
+MAX_LINE_BYTES = 2**23
+#: Bytes of one cell above which its row is refused.
+MAX_CELL_BYTES = 131_072
+_CELLS = re.compile(rb"[,;\t|]")
+_DATE = re.compile(r"\d{4}-\d\d?-\d\d?.*|\d\d?[/.]\d\d?[/.]\d{2,4}.*")
+_LOOKS_LIKE_DATA = re.compile(rf"[-+]?[\d.,]+(e[-+]?\d+)?|{_DATE.pattern}", re.IGNORECASE)
+_INVISIBLE = re.compile("[\u200b\u200c\u200d\u2060\ufeff]")
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How the text of one file is laid out."""
+
+    delimiter: str
+    names: tuple[str, ...]
+    skipped_lines: int  # lines up to and including the header
+    findings: tuple[Finding, ...] = ()
+
+
+def read_dialect(source: Source, settings: DataSettings | None = None) -> Dialect:
+    """Return delimiter and column names; raises DataError where there is no header or no row."""
+    settings = settings or DataSettings()
+    check_lines(source)
+    try:
+        return _read_dialect(source, settings)
+    except csv.Error as error:
+        message = f"{quoted_path(source.path)}: a quote opens in the first rows and does not close ({error})"
+        raise DataError(message, hint="close the quote, or remove it", code="E_DATA_QUOTE") from error
+
+
+def _read_dialect(source: Source, settings: DataSettings) -> Dialect:
+    with text_of(source) as stream:
+        lines = list(islice(stream, SNIFFED_ROWS * 4))
+    skipped, told = _skip_head(lines)
+    _check_comments(source.path, lines, skipped=skipped, delimiter=settings.delimiter)
+    delimiter = delimiter_of(settings.delimiter) or told or _sniff(source.path, lines)
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+    rows = [row for row in islice(reader, SNIFFED_ROWS) if row]
+    if not rows:
+        raise _no_rows(source.path)
+    if not settings.header:
+        width = max(len(row) for row in rows)
+        return Dialect(delimiter, tuple(f"column_{place + 1}" for place in range(width)), skipped)
+    if len(rows) == 1:
+        raise _no_rows(source.path)
+    _check_header(source.path, rows, line=skipped + 1, delimiter=delimiter)
+    names = column_names(rows[0])
+    findings = _cleaned_names(source.path, rows[0], names)
+    return Dialect(delimiter, names, skipped + _header_lines(lines, delimiter), findings)
+
+
+def delimiter_of(word: str | None) -> str | None:
+    """Return the delimiter that a word of the user means. Raises UsageError for more than one sign."""
+    meant = {"tab": "\t", "\\t": "\t", "space": " ", "comma": ",", "semicolon": ";", "pipe": "|"}
+    sign = None if word is None else meant.get(word.lower(), word)
+    if sign is not None and (len(sign) != 1 or not sign.isascii() or sign in '"\r\n'):
+        raise UsageError(
+            f"{quoted(word)} is no delimiter: it must be one ASCII sign, or `tab`",
+            hint="such as --delimiter ';' or --delimiter tab",
+            code="E_RUN_CONFIG",
+        )
+    return sign
+
+
+def column_names(header: Sequence[str]) -> tuple[str, ...]:
+    """Return header cells as names: blanks and invisible signs cut, an empty one called `Unnamed: POSITION`."""
+    cleaned = [_INVISIBLE.sub("", cell.replace("\u00a0", " ")).strip() for cell in header]
+    return tuple(name or f"Unnamed: {position}" for position, name in enumerate(cleaned))
+
+
+def folded(name: str) -> str:
+    """Return a name without case, accents and the two ways to write them, to find what a misspelt one means."""
+    apart = unicodedata.normalize("NFKD", name)
+    return "".join(sign for sign in apart if not unicodedata.combining(sign)).casefold().strip()
+
+
+def check_lines(source: Source) -> None:
+    """Raise DataError for a line longer than any row, and for a cell longer than any value: they mean nothing."""
+    payload, position = source.payload, 0
+    while len(payload) - position > MAX_LINE_BYTES:
+        end = payload.rfind(b"\n", position, position + MAX_LINE_BYTES)
+        if end < 0:
+            line = payload.count(b"\n", 0, position) + 1
+            raise DataError(
+                f"{quoted_path(source.path)}, row {line} is longer than {MAX_LINE_BYTES} bytes",
+                hint="write one row a line; if the file is one line of numbers, put each on a line of its own",
+                code="E_DATA_LINE",
+            )
+        position = end + 1
+    lines = _long_cells(payload)
+    if lines:
+        message = f"{rows_in_words(lines, len(lines))}: a cell of more than 128 KiB"
+        fix = "remove these cells, they are no numbers, timestamps or ids"
+        rows = tuple(lines[:MAX_LISTED_ROWS])
+        raise refusal([Finding("E_DATA_CELL", message, source.path, rows, count=len(lines), fix=fix)])
+
+
+def _long_cells(payload: bytes) -> list[int]:
+    """Return the lines that hold a cell larger than `MAX_CELL_BYTES`; only long lines are looked at."""
+    found: list[int] = []
+    position = 0
+    while len(payload) - position > MAX_CELL_BYTES:
+        end = payload.rfind(b"\n", position, position + MAX_CELL_BYTES)
+        if end >= 0:
+            position = end + 1
+            continue
+        end = payload.find(b"\n", position)
+        end = len(payload) if end < 0 else end
+        if max(map(len, _CELLS.split(payload[position:end]))) > MAX_CELL_BYTES:
+            found.append(payload.count(b"\n", 0, position) + 1)
+        position = end + 1
+    return found
+
+
+def _skip_head(lines: list[str]) -> tuple[int, str | None]:
+    """Drop blank lines and a line `sep=;` before the header; returns how many, and the delimiter it told."""
+    skipped, told = 0, None
+    while lines and (not lines[0].strip() or lines[0].lower().startswith("sep=")):
+        line = lines.pop(0).rstrip("\r\n")
+        skipped += 1
+        if line.lower().startswith("sep=") and len(line) == 5:
+            told = line[4:]
+    return skipped, told
+
+
+def _check_comments(path: str, lines: list[str], *, skipped: int, delimiter: str | None) -> None:
+    """Raise DataError for comments before the header: lines with `#` of fewer cells than the rows after them."""
+    after = [line for line in lines if not line.startswith("#")]
+    if not lines or not lines[0].startswith("#") or not after:
+        return
+    sign = delimiter_of(delimiter) or _sniff(path, after)
+    width, rest = (len(next(csv.reader([line], delimiter=sign), [])) for line in (lines[0], after[0]))
+    if width == rest:
+        return  # a header whose first name begins with the sign
+    comment = lines[0].rstrip("\r\n")
+    raise DataError(
+        f"{quoted_path(path)}, row {skipped + 1} is a comment, {quoted(comment)}, not a header",
+        hint=f"leave such lines out: --comment '#'; or remove them: grep -v '^#' {quoted_path(path)} > rows.csv",
+        code="E_DATA_COMMENT",
+    )
+
+
+def _check_header(path: str, rows: Sequence[Sequence[str]], *, line: int, delimiter: str) -> None:
+    """Raise DataError where the first row is data: all of its cells look so, or one is a date like those below it."""
+    header, below = rows[0], rows[1:6]
+    dates = [
+        place
+        for place, cell in enumerate(header)
+        if _DATE.fullmatch(cell.strip())
+        and all(place < len(row) and _DATE.fullmatch(row[place].strip()) for row in below)
+    ]
+    if not dates and not all(_LOOKS_LIKE_DATA.fullmatch(cell.strip()) for cell in header):
+        return
+    raise DataError(
+        f"{quoted_path(path)} has no header: row {line} is {quoted(delimiter.join(header))}",
+        hint="--no-header calls the columns column_1, column_2 ...; or add a first line with their names",
+        code="E_DATA_HEADER",
+    )
+
+
+def _cleaned_names(path: str, header: Sequence[str], names: Sequence[str]) -> tuple[Finding, ...]:
+    """Return the repair of names with blanks or invisible signs around them."""
+    changed = [new for old, new in zip(header, names, strict=True) if old != new and old.strip(" ")]
+    if not changed:
+        return ()
+    message = f"blanks or invisible signs were cut from the column names {listed(changed)}"
+    return (Finding("W_COLUMN_BLANKS", message, path, count=len(changed)),)
+
+
+def _header_lines(lines: list[str], delimiter: str) -> int:
+    reader = csv.reader(lines, delimiter=delimiter)
+    next(reader)
+    return reader.line_num
+
+
+def _sniff(path: str, lines: list[str]) -> str:
+    """Return the delimiter that cuts header and rows into equally many cells, more than one."""
+    fits: dict[str, int] = {}
+    for delimiter in DELIMITERS:
+        counts = [len(row) for row in islice(csv.reader(lines, delimiter=delimiter), SNIFFED_ROWS) if row]
+        same = sum(abs(count - counts[0]) <= 1 for count in counts[1:])
+        if counts and counts[0] > 1 and same >= 0.8 * (len(counts) - 1):
+            fits[delimiter] = counts[0]
+    if not fits:
+        return ","
+    best = [delimiter for delimiter in fits if fits[delimiter] == max(fits.values())]
+    if len(best) > 1:
+        signs = " and ".join(quoted(delimiter) for delimiter in best)
+        raise DataError(
+            f"{quoted_path(path)}: {signs} cut the rows equally well",
+            hint=f"name the one that is meant: --delimiter '{best[0]}' or --delimiter '{best[1]}'",
+            code="E_DATA_DELIMITER",
+        )
+    return best[0]
+
+
+def _no_rows(path: str) -> DataError:
+    message = f"{quoted_path(path)} has a header but 0 data rows"
+    return DataError(message, hint="name a file with rows", code="E_DATA_NO_ROWS")

@@ -1,0 +1,1 @@
+"""Timestamps from text, numbers or several columns, and their time zones."""

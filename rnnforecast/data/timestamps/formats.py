@@ -1,0 +1,284 @@
+"""How timestamps are written: a table of date formats, one grammar for the time of day, and the parser of both.
+
+A text is split into date and time of day; each distinct date and each distinct time is parsed once.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from rnnforecast.data.timestamps.month_names import ENGLISH_MONTH, is_foreign_date, month_number
+
+if TYPE_CHECKING:
+    from rnnforecast.arrays import BoolArray, Int64Array, TextArray, TimestampArray
+
+#: Texts from which on pyarrow parses ISO timestamps: its import takes longer than a few of them.
+MANY = 20_000
+_ENDLESS_EXPONENT = re.compile(r"[eE][-+]?\d{4}")
+_EPOCH_DAY = datetime.date(1970, 1, 1).toordinal()
+_MINUTE = 60_000_000  # microseconds
+ZONE = r"(?: ?(?:Z|UTC|GMT|[+-]\d{2}(?::?\d{2})?))"
+_TIME = re.compile(
+    r"(?P<hour>\d\d?)(?P<mark>[:.])(?P<minute>\d\d)(?:(?P=mark)(?P<second>\d\d)(?:[.,](?P<fraction>\d+))?)?"
+    rf" ?(?P<half>[ap]\.?m\.?)?(?P<zone>{ZONE})?",
+    re.IGNORECASE,
+)
+_COMPACT = re.compile(rf"(\d{{8}})[T ](\d\d)(\d\d)(\d\d)?({ZONE})?", re.IGNORECASE | re.ASCII)
+_GROUPS = {
+    "%Y": r"(?P<year>\d{4})",
+    "%m": r"(?P<month>\d\d?)",
+    "%d": r"(?P<day>\d\d?)",
+    "%b": f"(?P<month>{ENGLISH_MONTH})",
+}
+_WEEKDAY = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,? +)?"
+
+
+@dataclass(frozen=True)
+class DateFormat:
+    """One way to write a date: its name, and a pattern whose groups are year, month, day, quarter, week or weekday."""
+
+    name: str
+    pattern: re.Pattern[str]
+
+    @property
+    def takes_time(self) -> bool:
+        """Whether a time of day may follow the date."""
+        return "day" in self.pattern.groupindex
+
+    def fits(self, date: str, time: str = "") -> bool:
+        """Whether a text is written in this format, whether or not that day exists."""
+        if self.pattern.fullmatch(date) is None:
+            return False
+        return not time or (self.takes_time and _TIME.fullmatch(time) is not None)
+
+    def day(self, date: str) -> int | None:
+        """Return the days since 1970-01-01 of a date, of a longer period its first day; None where there is no such day."""
+        found = self.pattern.fullmatch(date)
+        if found is None:
+            return None
+        parts = found.groupdict()
+        try:
+            year = int(parts["year"])
+            if "week" in parts:
+                start = datetime.date.fromisocalendar(year, int(parts["week"]), int(parts["weekday"] or 1))
+            else:
+                month = 3 * int(parts["quarter"]) - 2 if "quarter" in parts else month_number(parts.get("month", "1"))
+                start = datetime.date(year, month, int(parts.get("day", "1")))
+        except ValueError:
+            return None
+        return start.toordinal() - _EPOCH_DAY
+
+
+def _format(name: str, pattern: str) -> DateFormat:
+    """Return the format of a pattern in which %Y, %m, %d and %b are year, month, day and the name of a month."""
+    for sign, group in _GROUPS.items():
+        pattern = pattern.replace(sign, group)
+    return DateFormat(name, re.compile(pattern, re.IGNORECASE | re.ASCII))
+
+
+ISO = _format("YYYY-MM-DD", "%Y-%m-%d")
+#: Dates that can be read in one way only; the first format that fits is used.
+FORMATS: tuple[DateFormat, ...] = (
+    ISO,
+    _format("YYYY/MM/DD", "%Y/%m/%d"),
+    _format("YYYY.MM.DD", r"%Y\.%m\.%d"),
+    _format("YYYYMMDD", r"(?P<year>(?:19|20)\d\d)(?P<month>0[1-9]|1[012])(?P<day>0[1-9]|[12]\d|3[01])"),
+    _format("YYYY-MM", r"(?P<year>\d{1,4})[-/](?P<month>0?[1-9]|1[012])"),
+    _format("YYYY.MM", r"%Y\.(?P<month>0[1-9]|1[012])"),
+    _format("YYYYMmm", r"%YM(?P<month>0[1-9]|1[012])"),
+    _format("Mon YYYY", "%b[ ,-]+%Y"),
+    _format("YYYY Mon", "%Y[ -]%b"),
+    _format("D Mon YYYY", rf"{_WEEKDAY}%d(?:st|nd|rd|th|\.)?[ -]?%b[ ,-]*%Y"),
+    _format("Mon D, YYYY", rf"{_WEEKDAY}%b +%d(?:st|nd|rd|th)?,? +%Y"),
+    _format("YYYY-Q", r"%Y[ -]?q(?:tr)?(?P<quarter>[1-4])"),
+    _format("Q YYYY", r"q(?:tr)? ?(?P<quarter>[1-4])[ -]%Y"),
+    _format("YYYY-W", r"%Y[ -]?w(?P<week>\d\d?)(?:-(?P<weekday>[1-7]))?"),
+)
+YEAR = _format("YYYY", "%Y")
+CLOCK = re.compile(r"(?:[01]?\d|2[0-3])[:.][0-5]\d(?:[:.][0-5]\d)?")
+FOREIGN = "day and month in another language"
+#: Dates whose first two numbers are day and month in either order, between two equal separators.
+DAY_AND_MONTH = re.compile(r"\d\d?([/.-])\d\d?\1(?:\d{4}|\d\d)")
+
+
+def day_and_month(separator: str, *, day_first: bool) -> DateFormat:
+    """Return the format of dates such as 01/02/2024 with the day, or the month, in front."""
+    first, second = ("%d", "%m") if day_first else ("%m", "%d")
+    sign = re.escape(separator)
+    return _format("D/M/Y" if day_first else "M/D/Y", f"{first}{sign}{second}{sign}%Y")
+
+
+def split_time(text: str) -> tuple[str, str]:
+    """Return the date and the time of day of a text, the time empty where there is none."""
+    colon = text.find(":")
+    if colon < 0:
+        compact = _COMPACT.fullmatch(text)
+        if compact is None:
+            return text, ""
+        date, hour, minute, second, zone = compact.groups(default="")
+        return date, f"{hour}:{minute}:{second or '00'}{zone}"
+    cut = max(text.rfind(" ", 0, colon), text.rfind("T", 0, colon), text.rfind("t", 0, colon))
+    return text[: max(cut, 0)].rstrip(" ,"), text[cut + 1 :]
+
+
+def format_of(text: str) -> str | None:
+    """Return the name of the format of one text, None where it is not a timestamp; times of day count too."""
+    if CLOCK.fullmatch(text):
+        return "HH:MM"
+    date, time = split_time(text)
+    known = next((one for one in FORMATS if one.fits(date, time)), None)
+    if known is not None:
+        return known.name
+    if DAY_AND_MONTH.fullmatch(date) and (not time or _TIME.fullmatch(time)):
+        return "D/M/Y or M/D/Y"
+    return FOREIGN if is_foreign_date(text) else None
+
+
+@dataclass(frozen=True)
+class ParsedTexts:
+    """Texts as timestamps, each with what was written."""
+
+    local: (
+        TimestampArray  # [n] as written, without the offset; NaT where a text has another format or no such day exists
+    )
+    offsets: Int64Array  # [n] microseconds ahead of UTC
+    has_zone: BoolArray  # [n]
+    fits: BoolArray  # [n] written in the format, whether or not the day and the time exist
+    ends_day: BoolArray  # [n] 24:00
+    is_leap: BoolArray  # [n] second 60
+
+    @property
+    def utc(self) -> TimestampArray:
+        """The instants: [n]."""
+        return np.asarray(self.local - self.offsets.astype("timedelta64[us]"))
+
+
+class SplitTexts:
+    """Texts split into dates and times of day, each distinct one held once."""
+
+    def __init__(self, texts: TextArray) -> None:
+        pairs = [split_time(text) for text in texts]
+        self.date_of, self.dates = pd.factorize(np.array([date for date, _ in pairs], dtype=object))
+        self.time_of, times = pd.factorize(np.array([time for _, time in pairs], dtype=object))
+        self.times = [_parse_time(text) for text in times]
+
+    def parse(self, known: DateFormat) -> ParsedTexts:
+        """Return all texts by one format; the first text decides whether they have a zone, or halves of the day."""
+        fits_date = np.array([known.fits(date) for date in self.dates], dtype=np.bool_)
+        days = [known.day(date) for date in self.dates]
+        exists = np.array([day is not None for day in days], dtype=np.bool_)
+        midnights = (
+            np.array([day or 0 for day in days], dtype=np.int64).astype("datetime64[D]").astype("datetime64[us]")
+        )
+        like = self.times[self.time_of[0]]
+        fits_time = np.array([one.written and one.kind == like.kind for one in self.times], dtype=np.bool_)
+        if not known.takes_time:
+            fits_time &= np.array([one.is_empty for one in self.times], dtype=np.bool_)
+        elif like.kind == _Time.kind:  # dates alone may stand among dates with times
+            fits_time |= np.array([one.is_empty for one in self.times], dtype=np.bool_)
+        since = np.array([one.since_midnight or 0 for one in self.times], dtype=np.int64).astype("timedelta64[us]")
+        is_time = np.array([one.since_midnight is not None for one in self.times], dtype=np.bool_)
+        fits = fits_date[self.date_of] & fits_time[self.time_of]
+        good = fits & exists[self.date_of] & is_time[self.time_of]
+        local = midnights[self.date_of] + since[self.time_of]
+        return ParsedTexts(
+            local=np.where(good, local, np.datetime64("NaT", "us")),
+            offsets=np.array([one.offset for one in self.times], dtype=np.int64)[self.time_of],
+            has_zone=np.array([one.kind[0] for one in self.times], dtype=np.bool_)[self.time_of],
+            fits=fits,
+            ends_day=np.array([one.ends_day for one in self.times], dtype=np.bool_)[self.time_of] & good,
+            is_leap=np.array([one.is_leap for one in self.times], dtype=np.bool_)[self.time_of] & good,
+        )
+
+
+@dataclass(frozen=True)
+class _Time:
+    """A time of day."""
+
+    since_midnight: int | None = 0  # microseconds; None for a time that does not exist
+    offset: int = 0
+    kind: tuple[bool, bool] = (False, False)  # whether it has a zone, and am or pm
+    written: bool = True  # as a time of day
+    is_empty: bool = False
+    ends_day: bool = False
+    is_leap: bool = False
+
+
+def _parse_time(text: str) -> _Time:
+    if not text:
+        return _Time(is_empty=True)
+    found = _TIME.fullmatch(text)
+    if found is None:
+        return _Time(None, written=False)
+    hour, minute, second = int(found["hour"]), int(found["minute"]), int(found["second"] or 0)
+    fraction = int((found["fraction"] or "").ljust(6, "0")[:6])
+    half, zone = (found["half"] or "").lower(), (found["zone"] or "").strip()
+    ends_day = hour == 24 and minute == second == fraction == 0 and not half
+    is_leap = second == 60 and fraction == 0 and not ends_day
+    good = (hour < 24 or ends_day) and minute < 60 and (second < 60 or is_leap) and (not half or 1 <= hour <= 12)
+    if half:
+        hour = hour % 12 + (12 if half.startswith("p") else 0)
+    digits = re.sub(r"\D", "", zone).ljust(4, "0")
+    offset = (60 * int(digits[:2]) + int(digits[2:])) * _MINUTE * (-1 if zone.startswith("-") else 1)
+    since = (60 * hour + minute) * _MINUTE + 1_000_000 * second + fraction
+    kind = (bool(zone), bool(half))
+    return _Time(since if good else None, offset, kind, ends_day=ends_day and good, is_leap=is_leap and good)
+
+
+def is_time_of_day(text: str) -> bool:
+    """Whether a text is written as a time of day, whether or not there is such a time."""
+    return _TIME.fullmatch(text) is not None
+
+
+def time_of_day(text: str) -> int | None:
+    """Return the microseconds since midnight of one time of day, None where there is no such time."""
+    time = _parse_time(text)
+    return None if time.is_empty or time.offset else time.since_midnight
+
+
+def parse_many_iso(texts: TextArray, *, has_zone: bool) -> TimestampArray | None:
+    """Return a long column of ISO timestamps, those with a zone in UTC; None where one is written in another way."""
+    if len(texts) <= MANY:
+        return None
+    import pyarrow as pa
+
+    try:
+        parsed = pa.array(texts, pa.string()).cast(pa.timestamp("us", "UTC" if has_zone else None))
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return None
+    return np.asarray(parsed.to_numpy(zero_copy_only=False).astype("datetime64[us]"))
+
+
+def to_number(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return texts as numbers, NaN for anything else.
+
+    Exponents of four digits and more are not parsed: the parser of pandas ends the process on `1e9991700001500000`.
+    """
+    if column.dtype.kind in "iufb":
+        return column
+    endless = column.astype(str).str.contains(_ENDLESS_EXPONENT)
+    return pd.to_numeric(column.mask(endless), errors="coerce")
+
+
+def compose(year: Int64Array, month: Int64Array, day: Int64Array | int = 1) -> TimestampArray:
+    """Return the days of these numbers; NaT for days that do not exist."""
+    months = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
+    days = months.astype("datetime64[D]") + (np.asarray(day) - 1).astype("timedelta64[D]")
+    good = (month >= 1) & (month <= 12) & (np.asarray(day) >= 1) & (days.astype("datetime64[M]") == months)
+    return np.where(good, days.astype("datetime64[us]"), np.datetime64("NaT", "us"))
+
+
+def iso_weeks(year: Int64Array, week: Int64Array) -> TimestampArray:
+    """Return the Mondays of ISO weeks; NaT for weeks that do not exist: most years have no week 53."""
+    fourth = (year - 1970).astype("datetime64[Y]").astype("datetime64[D]") + np.timedelta64(3, "D")  # 4 January
+    weekday = (fourth.astype(np.int64) + 3) % 7  # 1970-01-01 was a Thursday; Monday is 0
+    mondays = fourth - weekday.astype("timedelta64[D]") + (7 * (week - 1)).astype("timedelta64[D]")
+    of_year = (mondays + np.timedelta64(3, "D")).astype("datetime64[Y]").astype(np.int64) + 1970
+    good = (of_year == year) & (week >= 1)
+    return np.where(good, mondays.astype("datetime64[us]"), np.datetime64("NaT", "us"))

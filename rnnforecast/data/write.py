@@ -1,0 +1,172 @@
+"""From a table to a file: whole and read back, or not there at all."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Literal
+
+from rnnforecast.data.csv_writer import csv_blocks
+from rnnforecast.data.databases.address import is_database, parse_address
+from rnnforecast.errors import OutputError, UsageError
+from rnnforecast.store.files import check_writable, replace_file
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+STDOUT = "-"
+#: How long a busy database is waited for unless somebody says.
+DEFAULT_WAIT = 30.0  # seconds
+
+
+def write_table(frame: pd.DataFrame, output: str | Path) -> None:
+    """Write a table as CSV or Parquet, by the ending of its name; `-` writes CSV to standard output.
+
+    The file is written beside its place, read back, and only then moved there. Raises UsageError for an unknown
+    ending, OutputError where the file cannot be written or does not read back as it was meant.
+    """
+    kind = output_kind(output)
+    if str(output) == STDOUT:
+        _to_stdout(frame)
+        return
+    if kind == "parquet":
+        replace_file(Path(output), lambda stream: _write_parquet(frame, stream), check=_checker(frame, output, kind))
+    else:
+        replace_file(Path(output), lambda stream: _write_csv(frame, stream), check=_checker(frame, output, kind))
+
+
+def check_output(output: str | Path, *, wait: float = DEFAULT_WAIT) -> None:
+    """Check before the work starts that a table can be written there, in a file or in a database.
+
+    `wait` is the time in seconds to wait for a busy database. Raises UsageError or OutputError, for a database also
+    ResourceError without its package and TryLaterError while it is busy.
+    """
+    if is_database(output):
+        from rnnforecast.data.databases.writing import Target, check_target
+
+        check_target(Target.of(str(output), wait=wait))
+        return
+    output_kind(output)
+    if str(output) != STDOUT:
+        check_writable(Path(output))
+
+
+def write_forecasts(
+    frame: pd.DataFrame, output: str | Path, *, model: str, key: Sequence[str], wait: float = DEFAULT_WAIT
+) -> None:
+    """Write forecasts to a file, or into a table of a database with the name of the model before them.
+
+    The same model, cutoff, ids and timestamps (`key`, columns of the frame) are the same rows of the table. Raises what
+    `write_table` and `write_rows` raise.
+    """
+    if not is_database(output):
+        write_table(frame, output)
+        return
+    from rnnforecast.data.databases.writing import Target, write_rows
+
+    column = "model"
+    while column in frame.columns:
+        column = f"_{column}"
+    whole = frame.copy(deep=False)
+    whole.insert(0, column, model)
+    write_rows(whole, Target.of(str(output), wait=wait), key=(column, *key))
+
+
+def shown_output(output: str | Path) -> str:
+    """Return an output as it may be shown and recorded: without a password."""
+    return parse_address(str(output)).shown if is_database(output) else str(output)
+
+
+def output_kind(output: str | Path) -> Literal["csv", "parquet"]:
+    """Return the format that the ending of a name asks for. Raises UsageError for an unknown one."""
+    if str(output) == STDOUT:
+        return "csv"
+    suffix = Path(output).suffix.lower()
+    if suffix in (".parquet", ".pq"):
+        return "parquet"
+    if suffix == ".csv":
+        return "csv"
+    raise UsageError(
+        f"output {output} ends with neither .csv nor .parquet",
+        hint="name the file with one of these endings, write `-` for CSV on standard output, or name a table: "
+        "`sqlite:///x.db#forecasts`",
+        code="E_RUN_OUTPUT",
+    )
+
+
+def _write_csv(frame: pd.DataFrame, stream: BinaryIO) -> None:
+    for block in csv_blocks(frame):
+        stream.write(block)
+
+
+def _write_parquet(frame: pd.DataFrame, stream: BinaryIO) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    pq.write_table(table, stream, write_page_checksum=True)
+
+
+def _to_stdout(frame: pd.DataFrame) -> None:
+    try:
+        for block in csv_blocks(frame):
+            sys.stdout.write(block.decode("utf-8", "surrogateescape"))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"standard output cannot be written: {error.strerror or error}") from error
+
+
+def _checker(frame: pd.DataFrame, output: str | Path, kind: Literal["csv", "parquet"]) -> Checker:
+    """Return the check of the finished temporary file: as many rows and columns as were meant."""
+
+    def check(path: Path) -> None:
+        rows, columns = _read_back(path, kind)
+        if (rows, columns) != (len(frame), len(frame.columns)):
+            raise OutputError(
+                f"{output} was written with {len(frame)} rows of {len(frame.columns)} columns "
+                f"but read back with {rows} of {columns}",
+                hint="check the disk; the file that stood there before is untouched",
+                code="E_OUT_READ_BACK",
+            )
+
+    return check
+
+
+def _read_back(path: Path, kind: Literal["csv", "parquet"]) -> tuple[int, int]:
+    if kind == "parquet":
+        import pyarrow.parquet as pq
+
+        table = pq.ParquetFile(path, page_checksum_verification=True).read()
+        return table.num_rows, table.num_columns
+    return _rows_of_csv(path)
+
+
+def _rows_of_csv(path: Path) -> tuple[int, int]:
+    """Return how many rows there are as wide as the header, and how wide that is; read block by block."""
+    import csv
+
+    import pyarrow as pa
+    import pyarrow.csv as pa_csv
+
+    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
+        names = [str(number) for number in range(len(next(csv.reader(stream), [])))]
+    reader = pa_csv.open_csv(
+        path,
+        read_options=pa_csv.ReadOptions(use_threads=False, column_names=names),
+        parse_options=pa_csv.ParseOptions(
+            newlines_in_values=True, ignore_empty_lines=False, invalid_row_handler=lambda _: "skip"
+        ),
+        # nothing is made of the cells: the first of a row stands for all
+        convert_options=pa_csv.ConvertOptions(
+            check_utf8=False, column_types=dict.fromkeys(names, pa.binary()), include_columns=names[:1]
+        ),
+    )
+    return sum(batch.num_rows for batch in reader) - 1, len(names)
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    Checker = Callable[[Path], None]

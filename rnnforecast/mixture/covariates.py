@@ -1,0 +1,63 @@
+"""Covariates as columns of a regression: numbers as hinges, categories and events as dummies with lead and lag.
+
+Axis legend: N rows, H horizon, P columns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnnforecast.arrays import Float64Array
+from rnnforecast.mixture.regression import Design
+
+HINGES = (0.2, 0.4, 0.6, 0.8)
+#: A number with so few distinct values is a label or a count of events.
+MAX_EVENT_VALUES = 3
+MAX_LEVELS = 24
+
+
+@dataclass(frozen=True)
+class Covariate:
+    """One covariate over the history and the horizon; a categorical one holds codes, 0 where unknown."""
+
+    name: str
+    values: Float64Array  # [N + H], NaN where missing
+    is_category: bool = False
+
+
+def covariate_columns(covariate: Covariate, *, history: int) -> Design:
+    """Return the columns of one covariate; a missing value contributes nothing, an unchanging covariate no column."""
+    values = covariate.values
+    seen = values[:history][np.isfinite(values[:history])]
+    if not len(seen):
+        return Design(np.zeros((len(values), 0)), ())
+    levels, counts = np.unique(seen, return_counts=True)
+    if covariate.is_category or len(levels) <= MAX_EVENT_VALUES:
+        # the commonest value is the reference
+        rarer = np.delete(levels, int(np.argmax(counts)))
+        order = np.argsort(-np.delete(counts, int(np.argmax(counts))), kind="stable")
+        columns = _dummies(values, rarer[order][:MAX_LEVELS])
+    else:
+        columns = _hinges(values, seen)
+    return Design(columns, (covariate.name,) * columns.shape[1])
+
+
+def _dummies(values: Float64Array, levels: Float64Array) -> Float64Array:
+    """Return one column a level, one step earlier and one step later too: [N + H, 3 x levels]."""
+    hit = (values[:, None] == levels).astype(np.float64)
+    lead, lag = np.zeros_like(hit), np.zeros_like(hit)
+    lead[:-1], lag[1:] = hit[1:], hit[:-1]
+    return np.concatenate([hit, lead, lag], axis=1)
+
+
+def _hinges(values: Float64Array, seen: Float64Array) -> Float64Array:
+    """Return the number and what it exceeds four quantiles of its history by: [N + H, 5]."""
+    middle, spread = float(np.median(seen)), float(seen.std()) or 1.0
+    # a value far outside the history must not steer the forecast by extrapolation
+    low, high = float(seen.min()), float(seen.max())
+    reach = 0.5 * (high - low)
+    number = (np.clip(np.where(np.isfinite(values), values, middle), low - reach, high + reach) - middle) / spread
+    knots = np.unique((np.quantile(seen, HINGES) - middle) / spread)
+    return np.concatenate([number[:, None], np.maximum(number[:, None] - knots, 0.0)], axis=1)

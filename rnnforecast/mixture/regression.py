@@ -1,0 +1,108 @@
+"""Ridge regression on Fourier terms, pieces of trend and covariates, fitted before each of several cutoffs.
+
+The penalty is chosen by generalised cross-validation (Golub, Heath and Wahba 1979). Moments accumulate from cutoff to
+cutoff, so a fit costs one eigendecomposition however long the history is, and all series of a panel that have the same
+rows share it.
+
+Axis legend: N rows, H horizon, P columns, S series, K cutoffs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnnforecast.arrays import BoolArray, Float64Array
+
+#: Penalties tried, in units of the number of rows; columns have unit variance.
+PENALTIES = np.logspace(-6, 2, 17)
+MAX_TREND_PIECES = 8
+_SMALLEST_SPREAD = 1e-9
+
+
+@dataclass(frozen=True)
+class Design:
+    """Columns of a regression over the history and the horizon, and what each of them is."""
+
+    columns: Float64Array  # [N + H, P]
+    kinds: tuple[str, ...]  # of each column: "trend", "short", "long" or the name of a covariate
+
+    def of_kind(self, *kinds: str) -> BoolArray:
+        """Return which columns are of these kinds: [P]."""
+        return np.array([kind in kinds for kind in self.kinds], dtype=np.bool_)
+
+    def beside(self, other: Design) -> Design:
+        """Return a design with the columns of both."""
+        return Design(np.concatenate([self.columns, other.columns], axis=1), self.kinds + other.kinds)
+
+
+def fourier(num_rows: int, period: float, harmonics: tuple[int, ...], *, kind: str) -> Design:
+    """Return sines and cosines of a period in steps; a sine that is zero at every step is left out."""
+    angle = 2 * np.pi * np.arange(num_rows)[:, None] * np.array(harmonics, dtype=np.float64) / period
+    columns = np.concatenate([np.sin(angle), np.cos(angle)], axis=1)
+    columns = columns[:, np.abs(columns).max(axis=0, initial=0.0) > 1e-6]
+    return Design(columns, (kind,) * columns.shape[1])
+
+
+def trend_pieces(num_rows: int, *, history: int, num_pieces: int) -> Design:
+    """Return a straight line and hinges that let its slope change at evenly spaced steps of the history."""
+    step = np.arange(num_rows, dtype=np.float64) / max(history, 1)
+    knots = np.arange(1, num_pieces) / num_pieces
+    columns = np.concatenate([step[:, None], np.maximum(step[:, None] - knots, 0.0)], axis=1)
+    return Design(columns, ("trend",) * columns.shape[1])
+
+
+def fit_before(
+    design: Design, target: Float64Array, observed: BoolArray, cutoffs: list[int], *, half_life: float | None = None
+) -> Float64Array:
+    """Fit on the observed rows before each cutoff and return coefficients of the columns: [K, P, S].
+
+    `target` [N, S] has 0 where not `observed` [N]; `cutoffs` ascend. With `half_life`, a row counts half as much as
+    one that is so many steps newer.
+    """
+    num_rows, num_columns = len(target), design.columns.shape[1]
+    weight = observed.astype(np.float64)
+    if half_life is not None:
+        weight *= np.exp2((np.arange(num_rows) - num_rows) / half_life)
+    columns = np.concatenate([np.ones((num_rows, 1)), design.columns[:num_rows]], axis=1)
+    weighted = columns * weight[:, None]
+    gram = np.zeros((num_columns + 1, num_columns + 1))
+    cross = np.zeros((num_columns + 1, target.shape[1]))
+    square = np.zeros(target.shape[1])
+    coefficients = np.empty((len(cutoffs), num_columns, target.shape[1]))
+    start = 0
+    for index, cutoff in enumerate(cutoffs):
+        rows = slice(start, cutoff)
+        gram += weighted[rows].T @ columns[rows]
+        cross += weighted[rows].T @ target[rows]
+        square += weight[rows] @ np.square(target[rows])
+        start = cutoff
+        scale = 1.0 if half_life is None else 1.0 / max(float(weight[:cutoff].max(initial=0.0)), 1e-300)
+        coefficients[index] = _ridge(gram * scale, cross * scale, square * scale)
+    return coefficients
+
+
+def _ridge(gram: Float64Array, cross: Float64Array, square: Float64Array) -> Float64Array:
+    """Return coefficients [P, S] from moments with the constant first: [P + 1, P + 1], [P + 1, S] and [S]."""
+    count = gram[0, 0]
+    if count < 2:
+        return np.zeros((len(gram) - 1, cross.shape[1]))
+    mean = gram[0, 1:] / count
+    level = cross[0] / count
+    covariance = gram[1:, 1:] - count * np.outer(mean, mean)
+    covariation = cross[1:] - count * np.outer(mean, level)
+    variation = np.maximum(square - count * np.square(level), 0.0)
+    spread = np.sqrt(np.maximum(np.diag(covariance), 0.0) / count)
+    unit = np.where(spread > _SMALLEST_SPREAD, spread, np.inf)  # a column that never changes says nothing
+    eigenvalues, vectors = np.linalg.eigh(covariance / unit[:, None] / unit)
+    eigenvalues = np.maximum(eigenvalues, 0.0)
+    projected = vectors.T @ (covariation / unit[:, None])  # [P, S]
+    penalties = PENALTIES * count
+    shrunk = 1.0 / (eigenvalues[:, None] + penalties)  # [P, L]
+    explained = (2 * shrunk - eigenvalues[:, None] * np.square(shrunk)).T @ np.square(projected)  # [L, S]
+    residual = np.maximum(variation - explained, 1e-12 * variation)
+    freedom = np.maximum(count - 1.0 - (eigenvalues[:, None] * shrunk).sum(axis=0), 1e-3)  # [L]
+    best = np.argmin(residual / np.square(freedom)[:, None], axis=0)  # [S]
+    coefficients: Float64Array = vectors @ (projected * shrunk[:, best]) / unit[:, None]
+    return coefficients

@@ -1,0 +1,79 @@
+"""Weights of ensemble members from their losses on causal windows at the end of the history.
+
+A weight is the prior times exp(-SHARPNESS x log ratio of the member's loss to that of the first member), pooled over
+windows, shrunk towards the mean over the series that are forecast together.
+
+Axis legend: S series, K windows, M members, H horizon, Q quantiles.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rnnforecast.arrays import Float64Array, Int64Array
+
+SHARPNESS = 10.0
+#: Windows that the mean over all series counts for beside a series' windows.
+POOLED_WINDOWS = 12.0
+MAX_LOG_RATIO = 1.5
+#: A member that would weigh less is left out: it would lift quantiles of counts off an exact zero.
+SMALLEST_WEIGHT = 0.05
+
+
+def pinball(actual: Float64Array, quantiles: Float64Array, levels: Float64Array) -> Float64Array:
+    """Return the mean pinball loss over observed leads and levels: actual [..., H], quantiles [..., H, Q] -> [...].
+
+    NaN where no lead is observed.
+    """
+    observed = np.isfinite(actual)
+    error = np.where(observed, actual, 0.0)[..., None] - quantiles
+    loss = (np.maximum(levels * error, (levels - 1.0) * error)).mean(axis=-1) * observed
+    count = observed.sum(axis=-1)
+    return np.asarray(np.where(count > 0, loss.sum(axis=-1) / np.maximum(count, 1), np.nan))
+
+
+def log_ratios(losses: Float64Array) -> Float64Array:
+    """Return log ratios of each member's loss to the first one's: losses [S, K, M] -> [S, M], NaN without a window.
+
+    Half the ratio of sums over windows, half the mean over windows of log ratios: one large window decides neither.
+    """
+    reference = losses[..., :1]
+    both = np.isfinite(losses) & np.isfinite(reference)
+    count = np.maximum(both.sum(axis=1), 1)
+    mean = np.where(both, losses, 0.0).sum(axis=1) / count
+    base = np.where(both, reference, 0.0).sum(axis=1) / count
+    with np.errstate(invalid="ignore", divide="ignore"):
+        of_means = np.log((mean + 1e-3 * base) / (1.001 * base))
+        each = np.log((losses + 1e-2 * reference) / (1.01 * reference))
+    of_windows = np.where(both & (reference > 0), each, 0.0).sum(axis=1) / count
+    # a history that the first member forecasts without any error leaves nothing to choose
+    ratios = np.where(base > 0, np.clip(0.5 * (of_means + of_windows), -MAX_LOG_RATIO, MAX_LOG_RATIO), 0.0)
+    return np.asarray(np.where(both.any(axis=1), ratios, np.nan))
+
+
+def member_weights(
+    ratios: Float64Array, num_windows: Int64Array, prior: Float64Array
+) -> tuple[Float64Array, Float64Array]:
+    """Return weights of each series [S, M] and of a series without windows [M].
+
+    `ratios` [S, M] are NaN where unknown, `num_windows` is [S], `prior` [M]. A member that no series could score weighs
+    nothing, the first apart; a single series is not shrunk.
+    """
+    known = np.isfinite(ratios)
+    count = known.sum(axis=0)
+    pooled = np.where(count > 0, np.where(known, ratios, 0.0).sum(axis=0) / np.maximum(count, 1), np.inf)  # [M]
+    pooled[0] = 0.0
+    if len(ratios) == 1:
+        shrunk = np.where(known, ratios, np.inf)
+    else:
+        windows = np.where(known, num_windows[:, None], 0)
+        shrunk = (windows * np.where(known, ratios, 0.0) + POOLED_WINDOWS * pooled) / (windows + POOLED_WINDOWS)
+    shrunk[:, 0] = 0.0
+    return prune(prior * np.exp(-SHARPNESS * shrunk)), prune(prior * np.exp(-SHARPNESS * pooled))
+
+
+def prune(weights: Float64Array) -> Float64Array:
+    """Return weights that sum to 1 without those too small to matter."""
+    weights = weights / weights.sum(axis=-1, keepdims=True)
+    weights = np.where(weights >= np.minimum(SMALLEST_WEIGHT, weights.max(axis=-1, keepdims=True)), weights, 0.0)
+    return np.asarray(weights / weights.sum(axis=-1, keepdims=True))

@@ -1,0 +1,117 @@
+"""Zero-shot forecasts: members weighted for every series by their losses on causal windows at the end of its history.
+
+Weights come from at most `MAX_SAMPLED` series of a panel; the others take the weights of the panel, and only members
+that have one there are computed for them.
+
+Axis legend: S series, K windows, M members, H horizon, Q quantiles.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnforecast.arrays import Float64Array, Int64Array
+from rnnforecast.mixture.histories import Task, causal_windows
+from rnnforecast.mixture.members import BASE, forecast_members
+from rnnforecast.mixture.weights import log_ratios, member_weights, pinball, prune
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rnnforecast.mixture.members import Question
+
+NUM_WINDOWS, NUM_WINDOWS_OF_LARGE_PANELS = 6, 3
+MAX_SAMPLED = 200
+#: Series from which on only `base` and the heaviest other member are computed for those outside the sample.
+LARGE_PANEL = 5_000
+
+
+@dataclass(frozen=True)
+class MemberWeights:
+    """The weight of every member for every series, and the evidence behind it."""
+
+    names: tuple[str, ...]
+    sampled: Int64Array  # numbers of the series whose windows were scored
+    of_sampled: Float64Array  # [len(sampled), M]
+    of_panel: Float64Array  # [M], of every other series
+    log_ratios: Float64Array  # [len(sampled), M] of the loss to that of `base`, NaN without a window
+    num_windows: int  # of all sampled series
+
+    def of(self, numbers: Int64Array) -> Float64Array:
+        """Return the weights of series: [len(numbers), M]."""
+        weights = np.repeat(self.of_panel[None], len(numbers), axis=0)
+        place = np.searchsorted(self.sampled, numbers)
+        known = self.sampled[np.minimum(place, len(self.sampled) - 1)] == numbers
+        weights[known] = self.of_sampled[place[known]]
+        return weights
+
+    def mean(self, num_series: int) -> dict[str, float]:
+        """Return the mean weight of each member over a panel of so many series, heaviest first."""
+        others = num_series - len(self.sampled)
+        mean = (self.of_sampled.sum(axis=0) + others * self.of_panel) / max(num_series, 1)
+        order = np.argsort(-mean, kind="stable")
+        return {self.names[index]: float(mean[index]) for index in order if mean[index] > 0}
+
+
+def choose_weights(question: Question, *, num_series: int, sampled: Int64Array) -> MemberWeights:
+    """Score the members on the windows of the sampled series, whose histories `question` holds, and weigh them."""
+    num_windows = NUM_WINDOWS if num_series <= MAX_SAMPLED else NUM_WINDOWS_OF_LARGE_PANELS
+    windows = [
+        causal_windows(len(history), question.season_length, question.horizon, num_windows=num_windows)
+        for history in question.histories
+    ]
+    tasks = [Task(series, cutoff) for series, window in enumerate(windows) for cutoff in window.cutoffs]
+    names = tuple(question.priors)
+    losses = np.full((len(question.histories), num_windows, len(names)), np.nan)
+    if tasks:
+        levels = np.array(question.base(question.season_length).quantile_levels)
+        inner = np.flatnonzero((levels > 0.09) & (levels < 0.91))
+        forecasts = forecast_members(question, tasks, names)
+        counts = np.zeros(len(question.histories), dtype=np.int64)
+        for number, task in enumerate(tasks):
+            leads = windows[task.series].num_leads
+            actual = question.histories[task.series][task.cutoff : task.cutoff + leads]
+            for place, name in enumerate(names):
+                if name in forecasts:
+                    quantiles = forecasts[name][number, :leads][:, inner]
+                    losses[task.series, counts[task.series], place] = pinball(actual, quantiles, levels[inner])
+            counts[task.series] += 1
+    return _weigh(question, losses, num_series=num_series, sampled=sampled, names=names)
+
+
+def _weigh(
+    question: Question, losses: Float64Array, *, num_series: int, sampled: Int64Array, names: tuple[str, ...]
+) -> MemberWeights:
+    counts = np.isfinite(losses[..., names.index(BASE)]).sum(axis=1)
+    ratios = log_ratios(losses)
+    of_sampled, of_panel = member_weights(ratios, counts, np.array([question.priors[name] for name in names]))
+    if num_series > LARGE_PANEL:
+        is_base = np.array(names) == BASE
+        others = np.where(is_base, 0.0, of_panel)
+        of_panel = prune(np.where(is_base | (others == others.max()), of_panel, 0.0))
+    return MemberWeights(names, sampled, of_sampled, of_panel, ratios, int(counts.sum()))
+
+
+def forecast_weighted(question: Question, weights: Float64Array, names: Sequence[str]) -> Float64Array:
+    """Forecast after each history by its members' weights [S, M]: [S, H, Q], ascending along Q.
+
+    A member that has no forecast for a series leaves its weight to the others, and all of them to `base`.
+    """
+    used = [name for name, weight in zip(names, weights.max(axis=0, initial=0.0), strict=True) if weight > 0]
+    tasks = [Task(series, len(history)) for series, history in enumerate(question.histories)]
+    forecasts = forecast_members(question, tasks, {*used, BASE})
+    total = np.zeros_like(forecasts[BASE])
+    sum_of_weights: Float64Array = np.zeros(len(tasks))
+    for place, name in enumerate(names):
+        if name not in forecasts or not (weights[:, place] > 0).any():
+            continue
+        there = np.asarray(np.isfinite(forecasts[name]).all(axis=(1, 2)))
+        weight = np.where(there, weights[:, place], 0.0)
+        total += weight[:, None, None] * np.where(there[:, None, None], forecasts[name], 0.0)
+        sum_of_weights += weight
+    lost = np.flatnonzero(np.asarray(sum_of_weights <= 0))
+    total[lost], sum_of_weights[lost] = forecasts[BASE][lost], 1.0
+    return np.sort(total / sum_of_weights[:, None, None], axis=-1)

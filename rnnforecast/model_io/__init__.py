@@ -1,0 +1,1 @@
+"""Models in memory to and from model files."""

@@ -1,0 +1,100 @@
+"""The network that the package ships, `base`: pretrained on synthetic series, it forecasts any series at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import metadata, resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnforecast.errors import UsageError
+from rnnforecast.forecasting import Ensemble
+from rnnforecast.inference.season_classes import pretrained_settings, season_class
+from rnnforecast.members import PretrainedSettings
+from rnnforecast.model_io.pack import check_shapes, roles_of
+from rnnforecast.store.manifest import InputRecord, Manifest
+from rnnforecast.store.model_file import ModelFile, read_model
+
+if TYPE_CHECKING:
+    from rnnforecast.data.read import ReadResult
+
+#: The name of the shipped network, as `predict base` takes it and every report says it.
+BASE = "base"
+#: The method of that name in every table: `base` as it is, fitted to nothing.
+PRETRAINED = "pretrained"
+
+
+@dataclass(frozen=True)
+class BaseNetwork:
+    """The shipped weights: a trunk, and inputs, head and width factors of each season class."""
+
+    file: ModelFile
+
+    def member(self, season_length: int) -> PretrainedSettings:
+        """Return the network that serves a season length."""
+        first = self.file.manifest.members[0]
+        if not isinstance(first, PretrainedSettings):
+            raise TypeError("the shipped file holds no pretrained network")
+        return pretrained_settings(
+            season_length,
+            hidden_size=first.hidden_size,
+            num_layers=first.num_layers,
+            quantile_levels=first.quantile_levels,
+        )
+
+    def weights(self, season_length: int) -> dict[str, np.ndarray]:
+        """Return the tensors of that network, float32."""
+        index = self._index(season_length)
+        tensors = self.file.group("shared") | self.file.member(index)
+        return {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
+
+    def ensemble(self, season_length: int) -> Ensemble:
+        """Return the network of a season length, ready to forecast."""
+        return Ensemble(members=(self.member(season_length),), weights=(self.weights(season_length),))
+
+    def _index(self, season_length: int) -> int:
+        name = season_class(season_length).name
+        members = self.file.manifest.members
+        return next(
+            index
+            for index, member in enumerate(members)
+            if isinstance(member, PretrainedSettings) and member.season_class == name
+        )
+
+
+@cache
+def read_base() -> BaseNetwork:
+    """Read and verify the shipped weights. Raises ModelFileError where the installation is damaged."""
+    with resources.as_file(resources.files("rnnforecast") / "weights" / "base.safetensors") as path:
+        return BaseNetwork(read_model(Path(path), check_shapes=check_shapes))
+
+
+def refuse_base(name: str) -> None:
+    """Refuse to store a model under the name of the shipped network. Raises UsageError."""
+    if name == BASE:
+        raise UsageError(
+            f"`{BASE}` is the name of the network that comes with the tool",
+            hint="give the model another one with `--name`",
+            code="E_RUN_CONFIG",
+        )
+
+
+def base_manifest(read: ReadResult, *, horizon: int) -> Manifest:
+    """Return what the tool knows of `base` on these rows, as it does of a stored model."""
+    base, series = read_base(), read.series
+    member = base.member(series.season_length)
+    return Manifest(
+        name=BASE,
+        rnnforecast=metadata.version("rnnforecast"),
+        assumptions=replace(read.assumptions, horizon=horizon).to_dict(),
+        roles=roles_of(series),
+        freq=series.freq.to_dict(),
+        season_length=series.season_length,
+        horizon=horizon,
+        quantile_levels=member.quantile_levels,
+        members=(member,),
+        input=InputRecord(digest=read.digest, num_rows=series.num_rows, num_series=series.num_series),
+    )

@@ -1,0 +1,232 @@
+"""Between a trained ensemble and its model file: what goes into the file, and what comes out of it."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnforecast.data.calendar.frequency import Frequency
+from rnnforecast.data.covariates.calendar import is_generated
+from rnnforecast.data.sources import lasting_path
+from rnnforecast.errors import ModelFileError
+from rnnforecast.evaluation.calibration import Calibration
+from rnnforecast.forecasting import THETA_CONTEXTS, Ensemble
+from rnnforecast.inference.engine import expected_shapes
+from rnnforecast.json_values import plain, timestamp_to_json
+from rnnforecast.members import PretrainedSettings
+from rnnforecast.model_io.train_stats import statistics_tensors
+from rnnforecast.store.context import SeriesContext
+from rnnforecast.store.manifest import InputRecord, Manifest, Roles
+from rnnforecast.store.model_file import ModelFile
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rnnforecast.config import Settings
+    from rnnforecast.data.read import Assumptions, ReadResult
+    from rnnforecast.data.series import SeriesSet
+    from rnnforecast.findings import JSONValue
+
+RECORDED_PACKAGES = ("numpy", "pandas", "pyarrow", "torch")
+# the rows kept in the file reach back over this many windows, for horizons forecast without the data file
+CONTEXT_WINDOWS = THETA_CONTEXTS
+#: Where a file keeps tensors that all its networks have in common.
+SHARED = "shared."
+
+
+@dataclass(frozen=True)
+class Record:
+    """How a training ended: what the model file says about it."""
+
+    metrics: Mapping[str, object]
+    verdict: Mapping[str, object] | None
+    served: str
+    seconds: float
+    fitted_lengths: np.ndarray  # [S] rows of each series that the stored weights were fitted on
+
+
+def pack_model(
+    read: ReadResult,
+    ensemble: Ensemble,
+    *,
+    assumptions: Assumptions,
+    settings: Settings,
+    name: str,
+    record: Record,
+) -> ModelFile:
+    """Pack an ensemble with all that a forecast from fresh rows needs, and the record of how it came about."""
+    manifest = Manifest(
+        name=name,
+        rnnforecast=metadata.version("rnnforecast"),
+        settings=settings.to_flat(),
+        assumptions=assumptions.to_dict(),
+        roles=roles_of(read.series),
+        freq=read.series.freq.to_dict(),
+        categories=dict(read.series.categories),
+        season_length=read.series.season_length,
+        horizon=assumptions.horizon,
+        quantile_levels=ensemble.quantile_levels,
+        members=ensemble.members,
+        groups=ensemble.groups,
+        shares=ensemble.shares,
+        theta_share=ensemble.theta_share,
+        metrics={method: plain(scores) for method, scores in record.metrics.items()},
+        verdict=None if record.verdict is None else {key: plain(value) for key, value in record.verdict.items()},
+        served=record.served,
+        findings=tuple(finding.to_dict() for finding in read.findings),
+        seed=settings.training.seed,
+        versions={"python": platform.python_version()} | {p: metadata.version(p) for p in RECORDED_PACKAGES},
+        input=_input_record(read, record.fitted_lengths),
+        seconds=record.seconds,
+    )
+    tensors: dict[str, np.ndarray] = {}
+    for index, weights in enumerate(ensemble.weights):
+        tensors |= {f"members.{index}.{key}": _compact(array) for key, array in weights.items()}
+    if ensemble.calibration is not None:
+        tensors["calibration.factors"] = np.ascontiguousarray(ensemble.calibration.factors)
+    tensors |= _context(read.series, CONTEXT_WINDOWS * ensemble.context_length).to_tensors()
+    tensors |= statistics_tensors(read.series)
+    return ModelFile(manifest=manifest, tensors=tensors)
+
+
+def _compact(array: np.ndarray) -> np.ndarray:
+    """Return weights in half precision where that loses nothing: those of the shipped network were stored so."""
+    if array.dtype == np.float32:
+        with np.errstate(over="ignore"):
+            half = array.astype(np.float16)
+        if np.array_equal(half.astype(np.float32), array):
+            array = half
+    return np.ascontiguousarray(array)
+
+
+def is_as_shipped(ensemble: Ensemble) -> bool:
+    """Tell whether nothing in an ensemble was fitted: pretrained networks whose weights are those that were shipped.
+
+    Shipped weights are exact in half precision; weights that took even one step of a fit no longer are.
+    """
+    return all(isinstance(member, PretrainedSettings) for member in ensemble.members) and all(
+        _compact(array).dtype == np.float16 for weights in ensemble.weights for array in weights.values()
+    )
+
+
+def _as_float32(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return weights as the engines compute with them."""
+    return {
+        name: tensor.astype(np.float32) if tensor.dtype == np.float16 else tensor for name, tensor in tensors.items()
+    }
+
+
+def unpack_ensemble(model: ModelFile) -> Ensemble:
+    """Rebuild the ensemble; weights were checked against the shapes their settings ask for (`check_shapes`)."""
+    manifest, members = model.manifest, model.manifest.members
+    groups = manifest.groups if len(manifest.groups) == len(members) else ()
+    calibration = model.group("calibration")
+    factors = calibration.get("factors")
+    return Ensemble(
+        members=members,
+        weights=tuple(_as_float32(model.member(index)) for index in range(len(members))),
+        groups=groups,
+        shares=manifest.shares if len(manifest.shares) == len(set(groups)) else (),
+        theta_share=manifest.theta_share,
+        calibration=None
+        if factors is None
+        else Calibration(factors=factors, quantile_levels=members[0].quantile_levels),
+    )
+
+
+def check_shapes(manifest: Manifest, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Compare tensors with what the settings ask for. Raises ModelFileError naming the first that differs."""
+    if not manifest.members:
+        raise _shape_refusal(manifest, "it has no network")
+    wanted: dict[str, tuple[int, ...]] = {}
+    for index, member in enumerate(manifest.members):
+        for name, shape in expected_shapes(member).items():
+            # networks of one file may have tensors in common, which it holds once
+            common = f"{SHARED}{name}"
+            wanted[common if common in shapes else f"members.{index}.{name}"] = shape
+    found = {name: shape for name, shape in shapes.items() if name.startswith(("members.", SHARED))}
+    for name in sorted(wanted.keys() | found.keys()):
+        if wanted.get(name) != found.get(name):
+            raise _shape_refusal(
+                manifest, f"`{name}` has shape {found.get(name)}, its settings need {wanted.get(name)}"
+            )
+    factors = shapes.get("calibration.factors")
+    if factors is not None and (len(factors) != 2 or factors[1] != len(manifest.members[0].quantile_levels)):
+        raise _shape_refusal(manifest, f"`calibration.factors` has shape {factors}")
+
+
+def frequency_of(manifest: Manifest) -> Frequency:
+    """Return the frequency a model was trained on."""
+    return Frequency.from_dict(dict(manifest.freq))
+
+
+def _shape_refusal(manifest: Manifest, reason: str) -> ModelFileError:
+    return ModelFileError(
+        f"the weights of `{manifest.label}` do not fit its settings: {reason}",
+        hint="train again to replace this model; `rnnforecast models list` shows the others",
+        code="E_MODEL_SHAPE",
+    )
+
+
+def roles_of(series: SeriesSet) -> Roles:
+    """Return which columns the series were read from."""
+    return Roles(
+        time=series.time_column,
+        target=series.target_names,
+        id=series.id_columns,
+        past=series.past_names,
+        future=tuple(name for name in series.future_names if not is_generated(name)),
+        static=series.static_names,
+        generated=tuple(name for name in series.future_names if is_generated(name)),
+    )
+
+
+def _input_record(read: ReadResult, fitted_lengths: np.ndarray) -> InputRecord:
+    series = read.series
+    ends = series.first_ordinals + series.lengths - 1
+    fitted = int((series.first_ordinals + fitted_lengths - 1).max())
+    first, last, fitted_until = series.freq.to_timestamps(np.array([series.first_ordinals.min(), ends.max(), fitted]))
+    return InputRecord(
+        paths=tuple(map(lasting_path, read.paths)),
+        future_paths=tuple(str(Path(path).resolve()) for path in read.future_paths),
+        digest=read.digest,
+        num_rows=series.num_rows,
+        num_series=series.num_series,
+        columns=read.columns,
+        first_timestamp=_timestamp(first, series),
+        last_timestamp=_timestamp(last, series),
+        fitted_until=_timestamp(fitted_until, series),
+    )
+
+
+def _timestamp(timestamp: object, series: SeriesSet) -> str | int | None:
+    value: JSONValue = timestamp_to_json(timestamp, series.freq.alias)
+    return value if isinstance(value, str | int) else None
+
+
+def _context(series: SeriesSet, length: int) -> SeriesContext:
+    """Keep the last `length` rows of every series."""
+    kept = np.minimum(series.lengths, length)
+    dropped = series.lengths - kept
+    rows = np.arange(kept.sum()) + np.repeat(series.offsets[1:] - np.cumsum(kept), kept)
+    future_kept = np.maximum(np.diff(series.future_offsets) - dropped, 0)
+    future_rows = np.arange(future_kept.sum()) + np.repeat(
+        series.future_offsets[1:] - np.cumsum(future_kept), future_kept
+    )
+    return SeriesContext(
+        id_values=series.id_values,
+        target_index=series.target_index,
+        values=series.values[rows],
+        observed=series.observed[rows],
+        offsets=np.concatenate([[0], np.cumsum(kept)]).astype(np.int64),
+        first_ordinals=series.first_ordinals + dropped,
+        past_covariates=series.past_covariates[rows],
+        future_covariates=series.future_covariates[future_rows],
+        future_offsets=np.concatenate([[0], np.cumsum(future_kept)]).astype(np.int64),
+        static_covariates=series.static_covariates,
+    )

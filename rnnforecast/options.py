@@ -1,0 +1,402 @@
+"""Every option, declared once: name, values, default and help. Settings, flags, `--help` and docs read this table.
+
+It imports neither pydantic nor numpy, so that `--help` is quick. The types and bounds of settings are in `config`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+Cell = Literal["rnn", "rnn-relu", "lstm", "gru", "mingru", "minlstm"]
+Mapping_ = Literal["one-to-one", "one-to-many", "many-to-one", "many-to-many", "encoder-decoder"]
+Attention = Literal["additive", "dot"]
+Normalisation = Literal["window", "last", "season", "causal", "global"]
+Base = Literal["none", "last", "season"]
+Head = Literal["linear", "segment"]
+Effort = Literal["quick", "normal", "best"]
+Start = Literal["pretrained", "scratch"]
+Device = Literal["auto", "cpu", "cuda", "mps"]
+OnLoss = Literal["keep", "serve-baseline"]
+Ambiguous = Literal["infer", "earliest", "latest"]
+Nonexistent = Literal["shift"]
+EpochUnit = Literal["s", "ms", "us", "ns"]
+Aggregate = Literal["sum", "mean", "last", "first", "count", "min", "max"]
+Locale = Literal["da", "de", "es", "fi", "fr", "id", "it", "nb", "nl", "pl", "pt", "ru", "sv", "tr"]
+DecimalMark = Literal[".", ","]
+ThousandsMark = Literal[",", ".", "space", "'", "_"]
+NumberFormat = Literal["plain", "financial"]
+Infinities = Literal["refuse", "missing"]
+Duplicates = Literal["refuse", "sum", "mean", "first", "last"]
+Short = Literal["refuse", "pad"]
+Fill = Literal["none", "linear", "previous", "season", "zero"]
+Format = Literal["table", "json", "csv"]
+Engine = Literal["numpy", "torch"]
+RefuseStale = Literal["none", "shrunk", "any"]
+Activate = Literal["auto", "always", "never"]
+Policy = Literal["warn", "serve-baseline", "retrain"]
+
+#: Levels shown and written unless `--quantiles` names others.
+DEFAULT_QUANTILE_LEVELS = (0.025, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.975)
+
+ARGUMENTS = "Arguments"
+DATA = "Data"
+CLOCK = "Clock"
+READING = "Reading"
+NETWORK = "Network"
+TRAINING = "Training"
+EVALUATION = "Evaluation"
+RUN = "Run"
+OUTPUT = "Output"
+#: Panels of the help, in order, and what they contain.
+PANELS = {
+    ARGUMENTS: "arguments",
+    DATA: "columns, frequency, horizon, covariates",
+    CLOCK: "date formats, time zones, closed days, resampling",
+    READING: "text format, numbers, missing values, duplicates, databases",
+    NETWORK: "the shape of the network",
+    TRAINING: "how the network is trained",
+    EVALUATION: "backtest windows, quantiles, acceptance",
+    RUN: "time limit and jobs",
+    OUTPUT: "files, store, format",
+}
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option or an argument. A default of None in a setting means that the tool chooses from the data."""
+
+    name: str
+    help: str
+    metavar: str | None = None
+    kind: type[str] | type[int] | type[float] | type[bool] = str
+    default: object = None
+    choices: tuple[str, ...] = ()
+    repeated: bool = False
+    required: bool = False
+    minimum: int | None = None  # the settings have bounds of their own
+    opposite: str | None = None  # flag for "no", where it is not `--no-NAME`
+    has_opposite: bool = True
+    is_common: bool = False  # in the short help of commands with many options
+    panel: str = ""
+
+    @property
+    def word(self) -> str:
+        """The option as it is typed, without its dashes."""
+        return self.name.removesuffix("_").replace("_", "-")
+
+    @property
+    def flags(self) -> str:
+        """The flags of the option, such as `--refit/--no-refit`."""
+        if self.kind is not bool or not self.has_opposite:
+            return f"--{self.word}"
+        return f"--{self.word}/--{self.opposite or 'no-' + self.word}"
+
+    @property
+    def placeholder(self) -> str:
+        """The word for its value in the help."""
+        return self.metavar or self.word.rsplit("-", 1)[-1].upper()
+
+    @property
+    def full_help(self) -> str:
+        """The help with the choices and the default."""
+        parts = ["required"] if self.required and self.panel != ARGUMENTS else []
+        parts += [" | ".join(self.choices)] if self.choices else []
+        if self.default is not None and (self.kind is not bool or self.has_opposite):
+            parts.append(f"default {_as_text(self.default)}")
+        return f"{self.help} ({'; '.join(parts)})" if parts else self.help
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, tuple):
+        return ",".join(map(_as_text, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _panel(panel: str, *options: Option) -> tuple[Option, ...]:
+    return tuple(replace(option, panel=panel) for option in options)
+
+
+def _flag(name: str, help: str, *, default: bool | None = False, opposite: str | None = None) -> Option:
+    return Option(name, help, kind=bool, default=default, opposite=opposite)
+
+
+def _choice(name: str, help: str, values: object, metavar: str | None = None, default: str | None = None) -> Option:
+    return Option(name, help, metavar, choices=get_args(values), default=default)
+
+
+def _columns(name: str, help: str, *, is_common: bool = False) -> Option:
+    return Option(name, help, "COLUMN", repeated=True, is_common=is_common)
+
+
+# Settings, in the order of the fields in `config`.
+
+_FUTURE_DATA = Option("future_data", "file with the future covariates; repeatable", "FILE", repeated=True, panel=DATA)
+_ROLES = _panel(
+    DATA,
+    Option("time", "time column; several: date,hour; `none`: rows are steps in file order", "COLUMN", is_common=True),
+    _columns("target", "target column; repeatable", is_common=True),
+    _columns("id", "column that identifies the series of a panel; repeatable", is_common=True),
+    Option("freq", "frequency, e.g. 15min, h, D, B, W-SUN, MS, ME, QS-JAN, YS-JAN, step", is_common=True),
+    Option("season_length", "steps in one season; 1: no season", "STEPS", int),
+    Option("horizon", "steps to forecast", "STEPS", int, is_common=True),
+    _columns("past", "covariate known up to the cutoff; repeatable"),
+    _columns("future", "covariate known ahead; repeatable", is_common=True),
+    _columns("static", "covariate with one value per series; repeatable"),
+    _FUTURE_DATA,
+    Option("calendar_features", "calendar covariates: season, holidays (needs --country)", "NAMES", repeated=True),
+    Option("country", "country or region of the holidays: DE, DE-BY", "CODE"),
+)
+_CLOCK = _panel(
+    CLOCK,
+    Option("date_format", "strptime format of timestamps, e.g. %d.%m.%Y %H:%M"),
+    _flag("dayfirst", "01/02/2024 is 1 February; monthfirst: 2 January", default=None, opposite="monthfirst"),
+    _choice("locale", "language of month names", Locale, "CODE"),
+    _choice("epoch_unit", "whole numbers are timestamps: this unit since 1970-01-01 UTC", EpochUnit),
+    _flag("excel_dates", "numbers are spreadsheet dates: 45292.5"),
+    Option("tz", "time zone of local timestamps, e.g. Europe/Berlin", "ZONE"),
+    _choice("ambiguous", "how to resolve ambiguous local times (end of DST)", Ambiguous, "WHICH"),
+    _choice("nonexistent", "how to handle nonexistent local times (start of DST)", Nonexistent, "ACTION"),
+    Option("calendar", "closed days: a market (XNYS), a country (DE, DE-BY), weekdays, learned, every-day", "NAME"),
+    Option("resample", "aggregate rows to this frequency, e.g. 1h; needs --aggregate", "FREQ"),
+    _choice("aggregate", "aggregation of the rows of one step", Aggregate, "KIND"),
+)
+_READING = _panel(
+    READING,
+    Option("encoding", "text encoding, e.g. cp1252, latin-1, utf-16", "NAME"),
+    Option("delimiter", "field delimiter: one character, or tab", "CHAR"),
+    _flag(
+        "header",
+        "the first row contains column names; otherwise they are column_1, column_2, ... in order",
+        default=True,
+    ),
+    Option("comment", "skip lines that start with this", "PREFIX"),
+    _choice("decimal", "decimal mark", DecimalMark, "MARK"),
+    _choice("thousands", "thousands separator", ThousandsMark, "MARK"),
+    _choice(
+        "number_format", "financial: allow currency signs, (123), 123- and wide digits", NumberFormat, "KIND", "plain"
+    ),
+    _flag("percent", "read 12% as 0.12"),
+    Option("strip_units", "unit after numbers to remove; repeatable for spellings of one unit", "UNIT", repeated=True),
+    Option("missing_values", "additional marker of a missing value; repeatable", "WORD", repeated=True),
+    _choice("inf", "treatment of infinite numbers", Infinities, "ACTION", "refuse"),
+    _choice("fill", "imputation of missing targets; none: masked in the loss", Fill, "KIND", "none"),
+    _choice("duplicates", "how to combine rows with the same timestamp", Duplicates, "ACTION", "refuse"),
+    _flag("align", "forecast all series from the latest timestamp of the panel, also series that end earlier"),
+    _choice(
+        "short", "treatment of series too short to train on; pad: use them with their gaps", Short, "ACTION", "refuse"
+    ),
+    _flag("nonneg", "the target is never negative: clip forecasts at zero"),
+    _flag("skip_bad_rows", "skip rows with too many or too few fields, and count them"),
+    _flag("drop_last_partial", "drop an incomplete last row"),
+    _flag("dataset", "a folder is one table in several files"),
+    Option("sample", "read only about this many rows, the last of each file", "ROWS", int),
+    Option("max_bytes", "size limit of an input, decompressed; unset: 8GiB or half of the free memory", "SIZE"),
+    Option("query", "SQL query for a database input, e.g. 'select * from x'", "SELECT"),
+    Option("wait", "how long to wait for a busy database", "DURATION", default="30s"),
+    _flag("strict", "reject data that would need repairs"),
+    _flag("redact_values", "hide data values in findings and messages"),
+)
+_NETWORK = _panel(
+    NETWORK,
+    _choice("cell", "recurrent cell", Cell),
+    _choice("mapping", "mapping from inputs to outputs", Mapping_),
+    _flag("synchronous", "train many-to-many at every position of the window", default=None),
+    _flag("bidirectional", "read the window in both directions"),
+    _choice("attention", "attention of the encoder-decoder", Attention, "KIND"),
+    Option("num_layers", "stacked recurrent layers", "COUNT", int),
+    Option("hidden_size", "units per layer", "UNITS", int),
+    _flag("residual", "add the input of a layer to its output", default=True),
+    Option("dropout", "dropout between layers", "FRACTION", float, 0.0),
+    Option("context_length", "past steps the network reads", "STEPS", int),
+    Option("segment_length", "steps per segment; 1 reads step by step, a season is fast", "STEPS", int),
+    _choice("normalisation", "how to normalise level and scale of a window", Normalisation, "KIND"),
+    _flag("log", "train on logarithms (positive data only)", default=None),
+    _choice("base", "simple forecast that the network corrects", Base),
+    _flag("skip", "linear path from window to horizon, parallel to the cells", default=None),
+    _choice("head", "output layer of many-to-many", Head),
+)
+_TRAINING = _panel(
+    TRAINING,
+    _choice("from_", "start from the pretrained model, or from random weights", Start, "START"),
+    Option("num_steps", "gradient steps per network", "COUNT", int),
+    Option("batch_size", "windows per gradient step", "COUNT", int),
+    Option("learning_rate", "peak learning rate", kind=float),
+    Option("weight_decay", "weight decay of AdamW", kind=float, default=1e-4),
+    Option("gradient_clip", "maximum gradient norm", "NORM", float, 1.0),
+    Option("teacher_forcing", "initial fraction of true decoder inputs; decreases to 0", "FRACTION", float, 1.0),
+    Option("num_members", "networks in the ensemble; the forecast is their median", "COUNT", int),
+    _flag("refit", "train again on all rows after the evaluation on test rows", default=True),
+    Option("seed", "seed of all random choices", kind=int, default=0),
+    _choice("device", "device to train on", Device, default="auto"),
+    replace(
+        _choice("effort", "how much to train; quick: no training where `base` is enough", Effort, default="normal"),
+        is_common=True,
+    ),
+    Option("time_budget", "maximum training time, e.g. 90s, 10m, 1h", "DURATION", is_common=True),
+    Option("theta_share", "weight of the Theta method; unset: chosen on validation rows", "WEIGHT", float),
+)
+QUANTILES = Option(
+    "quantiles",
+    "quantile levels to forecast, between 0.01 and 0.99",
+    "LEVELS",
+    default=DEFAULT_QUANTILE_LEVELS,
+    is_common=True,
+    panel=EVALUATION,
+)
+WINDOW_OPTIONS = _panel(
+    EVALUATION,
+    Option("num_windows", "backtest windows per series", "COUNT", int),
+    Option("window_step", "steps between two windows (default: the horizon)", "STEPS", int),
+    Option("gap", "steps between the cutoff and the first scored step", "STEPS", int, 0),
+)
+DATA_OPTIONS = _ROLES + _CLOCK + _READING
+EVALUATION_OPTIONS = (
+    QUANTILES,
+    *WINDOW_OPTIONS,
+    *_panel(EVALUATION, _choice("on_loss", "what to serve if a naive forecast wins", OnLoss, "ACTION", "keep")),
+)
+SETTINGS = {option.name: option for option in (*DATA_OPTIONS, *_NETWORK, *_TRAINING, *EVALUATION_OPTIONS)}
+#: The settings that `predict` takes: not those of a trained model.
+FORECAST_OPTIONS = (
+    replace(
+        SETTINGS["horizon"],
+        help="steps to forecast; beyond those trained the last season goes on (default: as trained)",
+        panel=EVALUATION,
+    ),
+    QUANTILES,
+    *(
+        option
+        for option in DATA_OPTIONS
+        if option.name not in ("horizon", "past", "future", "static", "calendar_features", "country")
+    ),
+)
+
+# Arguments.
+
+
+def _argument(name: str, metavar: str, help: str, *, required: bool = False, repeated: bool = False) -> Option:
+    return Option(name, help, metavar, required=required, repeated=repeated, panel=ARGUMENTS)
+
+
+_DATA_HELP = "CSV or Parquet files, a quoted glob, or - for CSV on stdin"
+TRAINING_FILES = _argument("data", "DATA", _DATA_HELP, required=True, repeated=True)
+TEST_FILES = _argument("data", "DATA", "files to score on (default: the training file)", repeated=True)
+MODEL = _argument("model", "MODEL", "NAME or NAME@VERSION (default: the newest)")
+SCORED_MODEL = _argument("model", "MODEL", "NAME or NAME@VERSION (default: the name with the newest forecasts)")
+MODEL_VERSION = _argument("model", "MODEL", "NAME@VERSION (a bare NAME: its newest version)", required=True)
+MODEL_NAME = _argument("model", "MODEL", "NAME of a model", required=True)
+ALL_MODELS = _argument("models", "MODEL", "NAME or NAME@VERSION; repeatable (default: all)", repeated=True)
+ALL_NAMES = _argument("models", "MODEL", "NAME; repeatable (default: all)", repeated=True)
+SOME_MODELS = _argument(
+    "models", "MODEL", "NAME (all its versions) or NAME@VERSION; repeatable", required=True, repeated=True
+)
+JOBS_FILE = _argument("jobs", "JOBS", "TOML file with [defaults] and one [[job]] table per job", required=True)
+
+# Options that are not settings.
+
+
+def _switch(name: str, help: str) -> Option:
+    return Option(name, help, kind=bool, default=False, has_opposite=False)
+
+
+def _in(panel: str, option: Option, *, is_common: bool = True) -> Option:
+    return replace(option, panel=panel, is_common=is_common)
+
+
+CONFIG = _in(DATA, Option("config", "TOML file with the same keys; flags override it", "FILE"))
+FRESH_DATA = _in(
+    DATA, Option("data", "new rows; repeatable (default: the training file, read again)", "FILE", repeated=True)
+)
+ACTUALS = _in(
+    DATA,
+    Option("data", "rows with the actuals; repeatable (default: the training file, read again)", "FILE", repeated=True),
+)
+FUTURE_DATA = _in(DATA, _FUTURE_DATA)
+MAX_AGE = _in(
+    DATA,
+    Option("max_age", "exit 22 if the latest observation is older, e.g. 36h, 2d or '3 steps'", "AGE"),
+    is_common=False,
+)
+REFUSE_STALE = _in(
+    DATA,
+    _choice(
+        "refuse_stale",
+        "exit 22 if the data changed unexpectedly: shrunk (fewer rows than at training) or any (default: shrunk where "
+        "the training file is read again)",
+        RefuseStale,
+        "KIND",
+    ),
+)
+REQUIRE = _in(
+    EVALUATION,
+    _choice("require", "exit 20 unless the network beats every naive forecast", Literal["win"], "OUTCOME"),
+)
+METHODS = _in(
+    EVALUATION,
+    Option("methods", "cells and mappings, e.g. gru,lstm (default: three cells); naive forecasts always run", "NAMES"),
+)
+ENGINE = _in(
+    EVALUATION,
+    _choice("engine", "numpy starts faster; torch suits very many series", Engine, None, "numpy"),
+)
+REFIT_WINDOWS = _in(EVALUATION, _flag("refit", "train again for every window"))
+ACTIVATE = _in(
+    EVALUATION,
+    _choice(
+        "activate",
+        "when the new version becomes active; auto: unless it is significantly worse",
+        Activate,
+        "WHEN",
+        "auto",
+    ),
+    is_common=False,
+)
+LAST = _in(EVALUATION, Option("last", "score only the latest cutoffs (default: all)", "COUNT", int))
+ALL_VERSIONS = _in(EVALUATION, _switch("all_versions", "test forecasts of all versions for drift, not only the active"))
+POLICY = _in(
+    EVALUATION,
+    _choice("policy", "response to an alarm", Policy, "ACTION", "warn"),
+)
+WORKERS = _in(
+    RUN,
+    Option("workers", "jobs in parallel (default: as cores and memory allow)", "COUNT", int, minimum=1),
+)
+CHECK = _in(RUN, _switch("check", "list every error of the file with its line; run nothing"))
+RESUME = _in(RUN, _switch("resume", "skip jobs that the last run finished and whose inputs are unchanged"))
+WAIT = _in(RUN, Option("wait", "how long to wait for another run of the file, e.g. 10m", "DURATION"))
+PRINT_CRON = _in(RUN, _switch("print_cron", "print a crontab entry for the file; run nothing"))
+PRINT_SYSTEMD = _in(RUN, _switch("print_systemd", "print a systemd service and timer; run nothing"))
+TIMEOUT = _in(
+    RUN, Option("timeout", "maximum run time, e.g. 10m; exits with code 15 when exceeded", "DURATION"), is_common=False
+)
+STORE = _in(OUTPUT, Option("store", "folder of the models (default: RNNFORECAST_STORE, else .rnnforecast)", "DIR"))
+NAME = _in(OUTPUT, Option("name", "name of the model (default: the file name without suffix)", "NAME"))
+OUTPUT_FILE = _in(
+    OUTPUT,
+    Option(
+        "output", "write forecasts to a .csv or .parquet file, a table (sqlite:///x.db#name), or - for stdout", "FILE"
+    ),
+)
+ATTENTION_OUTPUT = _in(OUTPUT, Option("attention_output", "write attention weights to .csv or .parquet", "FILE"))
+LEDGER = _in(
+    OUTPUT,
+    _flag("ledger", "keep the forecasts for `score` (default: if the store is writable)", default=None),
+)
+ON_ALARM = _in(
+    OUTPUT,
+    Option("on_alarm", "command to run on an alarm, without a shell; details are in RNNFORECAST_ variables", "CMD"),
+)
+EVENTS = _in(OUTPUT, Option("events", "append events as JSON lines", "FILE"))
+METRICS_FILE = _in(OUTPUT, Option("metrics_file", "write Prometheus metrics after the run", "FILE"))
+YES = _in(OUTPUT, _switch("yes", "remove without asking"))
+EXPECT_DIGEST = _in(
+    OUTPUT, Option("expect_digest", "expected SHA-256 of the file of the named model, as from `sha256sum`", "HEX")
+)
+KEEP = _in(OUTPUT, Option("keep", "newest versions to keep per name", "COUNT", int, required=True))
+DRY_RUN = _in(OUTPUT, _switch("dry_run", "list what would be removed; remove nothing"))
+FORMAT = _in(OUTPUT, _choice("format", "format of stdout", Format, "FORMAT", "table"))
+QUIET = _in(OUTPUT, _switch("quiet", "print only results and failures"))
+DEBUG = _in(OUTPUT, _switch("debug", "print tracebacks"), is_common=False)

@@ -1,1 +1,0 @@
-"""Pre-train the network that forecasts without training, on synthetic series alone."""

@@ -1,0 +1,216 @@
+"""The stored versions of one model name, and the highest version number used so far."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from rnnforecast.errors import ModelFileError, OutputError
+from rnnforecast.store.active import POINTER, Active, read_active, write_active
+from rnnforecast.store.files import entries_of, flush_folder, replace_file
+from rnnforecast.store.model_file import ModelFile, read_manifest, read_model
+from rnnforecast.store.names import decode_name, encode_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rnnforecast.store.manifest import Manifest
+    from rnnforecast.store.model_file import ShapeCheck
+
+SUFFIX = ".safetensors"
+COUNTER = "last-version"
+_VERSION_FILE = re.compile(r"([1-9]\d{0,8})\.safetensors")
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """One version of a model: its path, and its manifest or, for a damaged file, the problem."""
+
+    name: str
+    version: int
+    path: Path
+    manifest: Manifest | None
+    problem: ModelFileError | None = None
+    is_active: bool = False
+    stand_in: str | None = None  # the naive forecast that an active version serves in place of its networks
+
+    @property
+    def label(self) -> str:
+        """`NAME@VERSION`, as every command takes it."""
+        return f"{self.name}@{self.version}" if self.version else self.name
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the file, 0 when it is gone."""
+        try:
+            return self.path.stat().st_size
+        except OSError:
+            return 0
+
+    def load(self, *, check_shapes: ShapeCheck | None = None) -> ModelFile:
+        """Read and verify the whole file. Raises ModelFileError, also when it is another model than the store says."""
+        model = read_model(self.path, check_shapes=check_shapes)
+        if self.manifest is not None and model.manifest.payload_sha256 != self.manifest.payload_sha256:
+            raise ModelFileError(
+                f"`{self.path}` changed while it was read", hint="run the command again", code="E_MODEL_CHANGED"
+            )
+        return model
+
+
+@dataclass(frozen=True)
+class ModelVersions:
+    """The folder of one name; it may hold files of others, which are never counted, read or removed."""
+
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        """The name the folder was made for; one too long for a folder is read from a model."""
+        name = decode_name(self.folder.name)
+        if encode_name(name) != self.folder.name:
+            for version in reversed(self.versions()):
+                try:
+                    written = read_manifest(self.path(version)).name
+                except ModelFileError:
+                    continue
+                if encode_name(written) == self.folder.name:
+                    return written
+        return name
+
+    def path(self, version: int) -> Path:
+        """Return where a version lies."""
+        return self.folder / f"{version}{SUFFIX}"
+
+    def versions(self) -> list[int]:
+        """Return the versions that are there, ascending."""
+        try:
+            found = [_VERSION_FILE.fullmatch(entry.name) for entry in entries_of(self.folder)]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as error:
+            raise ModelFileError(
+                f"`{self.folder}` cannot be read: {(error.strerror or str(error)).lower()}",
+                hint="allow this user to read the store",
+                code="E_MODEL_MISSING",
+            ) from error
+        return sorted(int(match[1]) for match in found if match)
+
+    def look(self, version: int) -> StoredModel:
+        """Read the header of a version; a damaged file is returned with its problem, nothing is raised."""
+        path = self.path(version)
+        try:
+            manifest = read_manifest(path)
+        except ModelFileError as error:
+            return StoredModel(self.name, version, path, None, error)
+        if encode_name(manifest.name) == self.folder.name and manifest.version == version:
+            return StoredModel(manifest.name, version, path, manifest)
+        problem = ModelFileError(
+            f"`{path}` holds the model `{manifest.label}`: files of the store were swapped or renamed",
+            hint=f"move it back to its place, or use it by its path: `{path}`",
+            code="E_MODEL_SWAPPED",
+        )
+        return StoredModel(self.name, version, path, None, problem)
+
+    def active(self) -> Active | None:
+        """Return which version is active, the newest where none was ever chosen, None where there is no version.
+
+        Raises ModelFileError for a damaged pointer, and for one to a version that is gone.
+        """
+        versions = self.versions()
+        pointer = read_active(self.folder) if versions else None
+        if pointer is None:
+            return Active(versions[-1]) if versions else None
+        if pointer.version not in versions:
+            raise ModelFileError(
+                f"version {pointer.version} of `{self.name}` is the active one, and its file is gone",
+                hint=f"`rnnforecast models promote {self.name}@{versions[-1]}` makes the newest one active",
+                code="E_MODEL_ACTIVE",
+            )
+        return pointer
+
+    def look_active(self) -> StoredModel:
+        """Read the header of the active version; whatever is wrong comes back as its problem, nothing is raised."""
+        try:
+            active = self.active()
+        except ModelFileError as error:
+            return StoredModel(self.name, 0, self.folder / POINTER, None, error)
+        if active is None:
+            gone = ModelFileError(f"`{self.folder}` holds no version", hint="`rnnforecast models list` shows all")
+            return StoredModel(self.name, 0, self.folder, None, gone)
+        return replace(self.look(active.version), is_active=True, stand_in=active.served)
+
+    def look_active_first(self) -> Iterator[StoredModel]:
+        """Yield the active version, then the others from the newest on."""
+        versions = self.versions()
+        if not versions:
+            return
+        active = self.look_active()
+        yield active
+        for version in reversed(versions):
+            if version != active.version:
+                yield self.look(version)
+
+    def pointer_if_valid(self) -> Active | None:
+        """Return the pointer, None where it is missing or damaged."""
+        try:
+            return read_active(self.folder)
+        except ModelFileError:
+            return None
+
+    def remove(self, versions: Sequence[int]) -> list[Path]:
+        """Remove versions and return their files; call it under the lock of the store.
+
+        The pointer moves first, so that it never leads to a file that is gone: to the version that was active before,
+        else to the newest left. Raises OutputError.
+        """
+        self.note_version(self.last_version())
+        left = [version for version in self.versions() if version not in versions]
+        pointer = self.pointer_if_valid()
+        if pointer is not None and left and pointer.version not in left:
+            earlier = tuple(version for version in pointer.previous if version in left)
+            target = earlier[-1] if earlier else left[-1]
+            write_active(self.folder, Active(target, earlier[:-1], None, f"version {pointer.version} was removed"))
+        elif not left:
+            _unlink(self.folder / POINTER)
+        paths = [self.path(version) for version in versions]
+        for path in paths:
+            _unlink(path)
+        flush_folder(self.folder)
+        return paths
+
+    def last_version(self) -> int:
+        """Return the highest version ever given, 0 before the first. Raises ModelFileError."""
+        path = self.folder / COUNTER
+        try:
+            counter = int(path.read_text("ascii"))
+        except FileNotFoundError:
+            counter = 0
+        except (OSError, ValueError) as error:
+            raise ModelFileError(
+                f"`{path}` does not hold the number of the last version",
+                hint="write the highest version ever stored into it",
+                code="E_MODEL_COUNTER",
+            ) from error
+        return max([counter, *self.versions()])
+
+    def note_version(self, version: int) -> None:
+        """Remember that this version was given. Raises OutputError."""
+        text = f"{version}\n".encode("ascii")
+
+        def write(stream: BinaryIO) -> None:
+            stream.write(text)
+
+        replace_file(self.folder / COUNTER, write)
+
+
+def _unlink(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"`{path}` was not removed: {(error.strerror or str(error)).lower()}",
+            hint=f"allow this user to write in `{path.parent}`",
+            code="E_OUT_PERMISSION",
+        ) from error

@@ -1,0 +1,164 @@
+"""Hold an ensemble beside the baselines on the same origins, and say who won."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnforecast.config import TRAINED_QUANTILE_LEVELS
+from rnnforecast.data.windows import FlatSeries, Windows, gather
+from rnnforecast.evaluation.backtest import Backtest, Forecaster, make_backtest
+from rnnforecast.evaluation.baselines import STATISTICAL_BASELINES, available_baselines, forecast_baseline
+from rnnforecast.evaluation.calibration import PRETRAINED_PRIOR_SPREAD, PRIOR_SPREAD, fit_calibration
+from rnnforecast.evaluation.scales import seasonal_scales
+from rnnforecast.evaluation.verdict import Verdict, judge, overlap_of
+from rnnforecast.model_io.base import PRETRAINED, read_base
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rnnforecast.data.series import SeriesSet
+    from rnnforecast.findings import JSONValue
+    from rnnforecast.forecasting import Ensemble
+
+NETWORK = "network"
+#: The recurrent networks without the share that the Theta method has in what is served.
+NETWORK_ALONE = "network-alone"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Every method on the held-out origins; both fields are None when nothing could be held out."""
+
+    backtest: Backtest | None
+    verdict: Verdict | None
+
+    def metrics(self) -> dict[str, dict[str, JSONValue]]:
+        """Return the scores of each method under the keys of the JSON documents."""
+        if self.backtest is None:
+            return {}
+        return {method: scores.row() for method, scores in self.backtest.table().items()}
+
+    def verdict_dict(self) -> dict[str, JSONValue] | None:
+        """Return the verdict under the keys of the JSON documents."""
+        return None if self.verdict is None else self.verdict.to_dict()
+
+    def per_lead(self) -> tuple[dict[str, JSONValue], ...]:
+        """Return one row a method and lead time; the first scored step after a gap has lead `gap + 1`."""
+        if self.backtest is None:
+            return ()
+        return tuple(
+            {"method": method, "lead": self.backtest.gap + lead + 1, **scores.row(lead)}
+            for method, scores in self.backtest.per_lead().items()
+            for lead in range(len(scores))
+        )
+
+    def per_series(self, series: SeriesSet) -> tuple[dict[str, JSONValue], ...]:
+        """Return one row a method and series that has a window."""
+        if self.backtest is None:
+            return ()
+        labels, scored = series.item_ids, np.unique(self.backtest.windows.series).tolist()
+        return tuple(
+            {"method": method, "item_id": labels[number], **scores.row(number)}
+            for method, scores in self.backtest.per_series().items()
+            for number in scored
+        )
+
+
+def ensemble_forecaster(ensemble: Ensemble, series: SeriesSet) -> Forecaster:
+    """Wrap an ensemble as a forecaster of windows of `series`."""
+    flat = FlatSeries.from_series(series)
+    return lambda windows, horizon: ensemble.forecast(flat, windows, horizon=horizon, series=series)
+
+
+def above_zero(forecaster: Forecaster, *, nonneg: bool) -> Forecaster:
+    """Wrap a forecaster as it is served with `--nonneg`: nothing below zero."""
+    return (lambda windows, horizon: np.maximum(forecaster(windows, horizon), 0.0)) if nonneg else forecaster
+
+
+def alone(ensemble: Ensemble) -> Ensemble:
+    """Return the networks of an ensemble without the Theta method beside them."""
+    return replace(ensemble, theta_share=0.0)
+
+
+def pretrained_forecaster(series: SeriesSet) -> Forecaster:
+    """Wrap the network that comes with the tool as a forecaster of windows of `series`."""
+    return ensemble_forecaster(read_base().ensemble(series.season_length), series)
+
+
+def baseline_forecasters(series: SeriesSet) -> dict[str, Forecaster]:
+    """Wrap every baseline that fits the season as a forecaster of windows of `series`."""
+    names = available_baselines(series.season_length)
+    return {name: baseline_forecaster(name, series) for name in names}
+
+
+def statistical_forecasters(series: SeriesSet) -> dict[str, Forecaster]:
+    """Wrap every baseline that is shown but not judged against as a forecaster of windows of `series`."""
+    return {name: baseline_forecaster(name, series) for name in STATISTICAL_BASELINES}
+
+
+def baseline_forecaster(name: str, series: SeriesSet) -> Forecaster:
+    """Wrap one baseline as a forecaster of windows of `series`."""
+    return lambda windows, horizon: forecast_baseline(
+        name, series, windows, horizon=horizon, quantile_levels=TRAINED_QUANTILE_LEVELS
+    )
+
+
+def judge_methods(
+    forecasters: Mapping[str, Forecaster],
+    series: SeriesSet,
+    windows: Windows,
+    *,
+    known: np.ndarray,
+    horizon: int,
+    gap: int,
+    window_step: int,
+    networks: Sequence[str] = (NETWORK,),
+) -> Judgement:
+    """Forecast the same windows with every method and test the best of `networks` against the naive ones.
+
+    `theta` is scored and left out of the test, as is `pretrained` unless it is one of `networks`: they are no naive
+    forecasts. Scales of errors come from `series.head(known)`, the rows before every held-out step.
+    """
+    if not len(windows):
+        return Judgement(backtest=None, verdict=None)
+    backtest = make_backtest(
+        series,
+        windows,
+        forecasters,
+        scales=seasonal_scales(series.head(known)),
+        quantile_levels=TRAINED_QUANTILE_LEVELS,
+        horizon=horizon,
+        gap=gap,
+    )
+    if not len(backtest.windows):
+        return Judgement(backtest=None, verdict=None)
+    owners = backtest.windows.series
+    shown = {PRETRAINED, NETWORK_ALONE, *STATISTICAL_BASELINES} - set(networks)
+    losses = {method: loss for method, loss in backtest.scaled_errors().items() if method not in shown}
+    verdict = judge(losses, owners, network=networks, overlap=overlap_of(horizon, window_step)) if networks else None
+    return Judgement(backtest=backtest, verdict=verdict)
+
+
+def calibrate(ensemble: Ensemble, series: SeriesSet, origins: Sequence[Windows], *, horizon: int) -> Ensemble:
+    """Return the ensemble with intervals calibrated per lead time on the given origins."""
+    windows = Windows(
+        series=np.concatenate([part.series for part in origins]),
+        cutoffs=np.concatenate([part.cutoffs for part in origins]),
+    )
+    if not len(windows):
+        return ensemble
+    plain = replace(ensemble, calibration=None)
+    flat = FlatSeries.from_series(series)
+    future = gather(flat, windows, context_length=1, horizon=horizon)
+    calibration = fit_calibration(
+        plain.forecast(flat, windows, horizon=horizon, series=series),
+        future.future_target,
+        future.future_observed,
+        quantile_levels=ensemble.quantile_levels,
+        num_cutoffs=int(np.bincount(windows.series).max()),
+        prior_spread=PRETRAINED_PRIOR_SPREAD if ensemble.uses_pretrained else PRIOR_SPREAD,
+    )
+    return replace(ensemble, calibration=calibration)

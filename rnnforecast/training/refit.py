@@ -1,0 +1,64 @@
+"""Backtest with refit: networks trained anew on the rows before each cutoff, everything chosen there and then."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnforecast.data.windows import FlatSeries, Windows
+from rnnforecast.training.fit import fit_known
+from rnnforecast.training.split import validation_origins
+
+if TYPE_CHECKING:
+    from rnnforecast.config import Settings
+    from rnnforecast.data.series import SeriesSet
+    from rnnforecast.evaluation.backtest import Forecaster
+    from rnnforecast.forecasting import Ensemble
+    from rnnforecast.progress import Progress
+
+
+def refitting_forecaster(series: SeriesSet, settings: Settings, *, horizon: int, progress: Progress) -> Forecaster:
+    """Return a forecaster that trains once for each round of origins (the k-th from the end of every series)."""
+
+    def forecast(windows: Windows, steps: int) -> np.ndarray:
+        rounds = _rounds(windows)
+        parts: list[np.ndarray] = []
+        places: list[np.ndarray] = []
+        for number in range(int(rounds.max(initial=-1)) + 1):
+            chosen = np.flatnonzero(rounds == number)
+            part = windows.select(chosen)
+            past = series.head(_rows_before(series, part))
+            ensemble = fit_before(past, settings, horizon=horizon, progress=progress)
+            parts.append(ensemble.forecast(FlatSeries.from_series(past), part, horizon=steps, series=past))
+            places.append(chosen)
+        order = np.argsort(np.concatenate(places))
+        return np.concatenate(parts)[order]
+
+    return forecast
+
+
+def fit_before(past: SeriesSet, settings: Settings, *, horizon: int, progress: Progress) -> Ensemble:
+    """Choose, fit and calibrate on `past` alone, validated on its last horizon."""
+    validation = validation_origins(past.lengths, horizon=horizon, season_length=past.season_length, num_windows=1)
+    fitted, _ = fit_known(past, settings, horizon=horizon, validation=validation, progress=progress)
+    return fitted.ensemble
+
+
+def _rows_before(series: SeriesSet, windows: Windows) -> np.ndarray:
+    """Rows each series may teach before these windows: its own cutoff, else nothing later than the latest cutoff."""
+    latest = int((series.first_ordinals[windows.series] + windows.cutoffs).max())
+    known = np.clip(latest - series.first_ordinals, 0, series.lengths)
+    known[windows.series] = windows.cutoffs
+    return known
+
+
+def _rounds(windows: Windows) -> np.ndarray:
+    """Number the windows of each series from the newest (0) backwards: [W]."""
+    order = np.lexsort((-windows.cutoffs, windows.series))
+    ordered = windows.series[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    numbers = np.arange(len(ordered)) - np.repeat(starts, np.diff(np.r_[starts, len(ordered)]))
+    rounds = np.empty(len(ordered), dtype=np.int64)
+    rounds[order] = numbers
+    return rounds

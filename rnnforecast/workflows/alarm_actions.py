@@ -1,0 +1,168 @@
+"""Actions after an alarm: the policy, and the user's command."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from rnnforecast.config import Settings
+from rnnforecast.errors import ModelFileError, RnnForecastError, UsageError
+from rnnforecast.findings import Finding
+from rnnforecast.store.promotion import promote
+from rnnforecast.store.registry import Registry, default_store
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from rnnforecast.errors import ExitCode
+    from rnnforecast.options import Policy
+    from rnnforecast.progress import Progress
+    from rnnforecast.workflows.monitoring.score_result import ScoreResult
+
+
+#: Longest time the command of an alarm may take, in seconds.
+COMMAND_SECONDS = 300
+
+
+def split_command(command: str | None) -> list[str]:
+    """Split a command into words as a shell does, without running a shell. Raises UsageError."""
+    if command is None:
+        return []
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise UsageError(
+            f"`--on-alarm {command}` cannot be split into words: {str(error).lower()}",
+            hint="close every quote; write a script for anything longer",
+            code="E_RUN_CONFIG",
+        ) from error
+    if not words:
+        raise UsageError("`--on-alarm` names no command", hint="name a program and its arguments", code="E_RUN_CONFIG")
+    return words
+
+
+def respond(
+    result: ScoreResult, *, policy: Policy, store: str | Path | None = None, progress: Progress | None = None
+) -> ScoreResult:
+    """Carry out the policy where a test gives an alarm, and record the action in the result.
+
+    `serve-baseline` serves the seasonal naive forecast in place of the active version until another is promoted;
+    `retrain` trains on the scored files with the settings of the active version, which stays active where the new one
+    is significantly worse. A policy that fails becomes a finding; the alarm itself remains.
+    """
+    result = replace(result, policy=policy)
+    if not result.alarms or policy == "warn":
+        return result
+    try:
+        registry = Registry(store)
+        active = registry.resolve(result.name)
+        action = (
+            _serve_baseline(result, registry, label=active.label, served=active.stand_in)
+            if policy == "serve-baseline"
+            else _retrain(
+                result, registry, settings=active.manifest.settings if active.manifest else {}, progress=progress
+            )
+        )
+    except RnnForecastError as error:
+        message = f"the policy `{policy}` could not be carried out: {error.message}"
+        finding = Finding("W_POLICY", message, fix=error.hint)
+        return replace(result, findings=(*result.findings, finding))
+    return replace(result, action=action, notes=(*result.notes, str(action["message"])))
+
+
+def call_on_alarm(words: Sequence[str], *, facts: Mapping[str, str]) -> Finding | None:
+    """Run the command of the user with the facts in its environment; returns a finding where it failed.
+
+    It gets no shell and no standard input, and what it prints goes to stderr: stdout carries the result.
+    """
+    program = os.path.basename(words[0])
+    try:
+        sys.stderr.flush()
+        ended = subprocess.run(
+            list(words),
+            env={**os.environ, **facts},
+            stdin=subprocess.DEVNULL,
+            stdout=sys.stderr if _is_file(sys.stderr) else subprocess.DEVNULL,
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        reason = f"it took longer than {COMMAND_SECONDS} s and was ended"
+    except (OSError, ValueError) as error:
+        reason = str(getattr(error, "strerror", None) or error).lower()
+    else:
+        if ended.returncode == 0:
+            return None
+        reason = f"it ended with {ended.returncode}"
+    return Finding("W_ALARM_COMMAND", f"the command `{program}` of the alarm failed: {reason}", value=program)
+
+
+def alarm_facts(result: ScoreResult, exit_code: ExitCode, *, store: str | Path | None = None) -> dict[str, str]:
+    """Return the facts of an alarm as environment variables."""
+    live = result.metrics.get("forecast", {})
+    coverage = live.get("coverage")
+    coverages = coverage if isinstance(coverage, dict) else {}
+    verdict = result.verdict or {}
+    facts: dict[str, object] = {
+        "ALARM": ",".join(result.alarms),
+        "EXIT_CODE": int(exit_code),
+        "MODEL": result.name,
+        "VERSIONS": ",".join(map(str, result.watched_versions)),
+        "DATA": os.pathsep.join(result.paths),
+        "POLICY": result.policy,
+        "MASE": live.get("mase"),
+        "SKILL": verdict.get("skill"),
+        "COVERAGE_80": coverages.get("80"),
+        "COVERAGE_95": coverages.get("95"),
+        "STORE": os.path.abspath(store if store is not None else default_store()),
+    }
+    error = result.alarm()
+    facts["MESSAGE"] = error.message if error is not None else ""
+    return {f"RNNFORECAST_{key}": _plain(value) for key, value in facts.items() if value is not None}
+
+
+def _serve_baseline(result: ScoreResult, registry: Registry, *, label: str, served: str | None) -> Mapping[str, object]:
+    if served == result.baseline:
+        message = f"`{served}` is already served in place of {label}"
+    else:
+        promote(registry, label, stand_in=result.baseline, reason=f"alarm: {', '.join(result.alarms)}")
+        message = (
+            f"`{result.baseline}` is now served in place of the networks of {label}; "
+            f"`rnnforecast models promote {label}` ends that"
+        )
+    return {"policy": "serve-baseline", "model": label, "served": result.baseline, "message": message}
+
+
+def _retrain(
+    result: ScoreResult, registry: Registry, *, settings: Mapping[str, object], progress: Progress | None
+) -> Mapping[str, object]:
+    from rnnforecast.workflows.train import train
+
+    if not settings:
+        raise ModelFileError(f"the settings of `{result.name}` are not known", hint="train it by hand")
+    chosen = Settings.from_flat(settings, source=f"the settings of {result.name}")
+    trained = train(list(result.paths), chosen, name=result.name, store=registry.store, progress=progress)
+    activation = trained.activation or {}
+    is_active = activation.get("active") == trained.model
+    message = f"{trained.model} was trained on {', '.join(result.paths)} and " + (
+        "is active now" if is_active else f"not activated: {activation.get('reason')}"
+    )
+    return {"policy": "retrain", "model": trained.model, "active": activation.get("active"), "message": message}
+
+
+def _plain(value: object) -> str:
+    """Return a fact as text without a NUL, which no environment can hold."""
+    return (f"{value:.6g}" if isinstance(value, float) else str(value)).replace("\0", "")
+
+
+def _is_file(stream: object) -> bool:
+    try:
+        stream.fileno()  # type: ignore[attr-defined]
+    except (OSError, AttributeError, ValueError):
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Jobs run in processes of their own."""

@@ -1,0 +1,1 @@
+"""The jobs file: its keys, their values, and every error with its line."""

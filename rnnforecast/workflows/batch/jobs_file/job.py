@@ -1,0 +1,205 @@
+"""`Job`: the keys of one job in a jobs file, their types, and what an error says about each."""
+
+from __future__ import annotations
+
+import glob
+import os
+import shutil
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictInt,
+    ValidationInfo,
+)
+from pydantic_core import PydanticCustomError
+
+from rnnforecast.config import PositiveDuration
+from rnnforecast.data.databases.address import absolute, is_database, parse_address
+from rnnforecast.data.files.remote import is_url
+from rnnforecast.data.write import output_kind
+from rnnforecast.errors import UsageError
+from rnnforecast.masking import masked
+from rnnforecast.options import RefuseStale
+from rnnforecast.store.names import check_name, split_spec
+from rnnforecast.workflows.batch.jobs_file.retrain_rules import RULES, RetrainRule, parse_rule
+from rnnforecast.workflows.monitoring.freshness import REFUSE_STALE, parse_age
+
+#: The type of an error that brings its own message and fix; for any other, the description of the key says what is valid.
+EXPLAINED = "explained"
+
+
+def explained(message: str, fix: str | None = None) -> PydanticCustomError:
+    """Return an error of a key that brings its own message and fix."""
+    return PydanticCustomError(EXPLAINED, "{message}", {"message": message, "fix": fix})
+
+
+PASSWORD = "`{key}` contains a password, which does not belong in a jobs file: {shown}"
+PASSWORD_FIX = "remove it, and keep it in `~/.pgpass` (mode 600) or in the environment variable `PGPASSWORD`"
+
+
+def _folder(info: ValidationInfo) -> Path:
+    """Return the folder of the jobs file, where relative paths start."""
+    folder: Path = info.context  # type: ignore[assignment]  # `validated` passes it
+    return folder
+
+
+def _valid_name(name: str, info: ValidationInfo) -> str:
+    try:
+        check_name(split_spec(name)[0] if info.field_name == "model" else name)
+    except UsageError as error:
+        raise explained(error.message, f'change `{info.field_name} = "..."`') from None
+    return name
+
+
+def _model(value: str, info: ValidationInfo) -> str:
+    """Return a stored model as it is, and a model file by its absolute path."""
+    return str(_folder(info) / value) if value.endswith(".safetensors") else _valid_name(value, info)
+
+
+def _database(url: str, info: ValidationInfo) -> str:
+    """Return a database URL that does not depend on the working folder."""
+    try:
+        address = parse_address(url)
+        if info.field_name == "output":
+            address.table_name  # noqa: B018  # raises where there is none
+        if address.location != parse_address(address.shown).location:
+            raise explained(PASSWORD.format(key=info.field_name, shown=address.shown), PASSWORD_FIX)
+        return absolute(url, folder=_folder(info))
+    except UsageError as error:
+        raise explained(error.message, error.hint) from None
+
+
+def absolute_input(item: str, folder: Path) -> str:
+    """Return a file, a glob or a URL so that it does not depend on the working folder."""
+    if os.path.isabs(item) or is_url(item):
+        return item
+    is_glob = any(sign in item for sign in "*?[") and not (folder / item).exists()
+    # the folder itself is no pattern, whatever its name contains
+    return os.path.join(glob.escape(str(folder)) if is_glob else str(folder), item)
+
+
+def _input(item: str, info: ValidationInfo) -> str:
+    if item == "-":
+        raise explained("a job cannot read standard input", "name a file")
+    return _database(item, info) if is_database(item) else absolute_input(item, _folder(info))
+
+
+def _output(value: object, info: ValidationInfo) -> object:
+    if not isinstance(value, str) or value in ("", "-"):
+        raise ValueError(value)
+    if is_database(value):
+        return _database(value, info)
+    try:
+        output_kind(value)
+    except UsageError as error:
+        raise explained(error.message, error.hint) from None
+    return _folder(info) / value
+
+
+def _command(words: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    if words[:1] == ("",):
+        raise ValueError(words)
+    if any("\0" in word for word in words):
+        raise explained(f"`{info.field_name}` contains a NUL character")
+    if words and os.sep in words[0]:
+        return (str(_folder(info) / words[0]), *words[1:])
+    return words
+
+
+def _age(text: str) -> str:
+    try:
+        return parse_age(text).text
+    except UsageError as error:
+        raise ValueError(error.message) from None
+
+
+def _one_or_several(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+Input = Annotated[str, Field(min_length=1), AfterValidator(_input)]
+
+
+class Job(BaseModel):
+    """A job, complete: `[defaults]` are included, paths are absolute, values are valid.
+
+    The description of a key is what an error says it must be. Validated with the folder of the file as context.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, AfterValidator(_valid_name)] = Field("", description="a text in quotes")
+    data: Annotated[tuple[Input, ...], BeforeValidator(_one_or_several)] = Field(
+        (), description='a file, a glob or a list of them, such as "a.csv" or ["a.csv", "b/*.csv"]'
+    )
+    model: Annotated[str, AfterValidator(_model)] | None = Field(
+        None, description="NAME, NAME@VERSION or a .safetensors file, in quotes"
+    )
+    output: Annotated[Path | str | None, BeforeValidator(_output)] = Field(
+        None, description="a .csv or .parquet file, or a table of a database, in quotes"
+    )
+    retrain: Annotated[RetrainRule, BeforeValidator(parse_rule)] = Field(RetrainRule(), description=f"one of {RULES}")
+    keep: Annotated[StrictInt, Field(ge=1)] | None = Field(
+        None, description="the number of versions of the model to keep, at least 1"
+    )
+    max_age: Annotated[str, AfterValidator(_age)] | None = Field(
+        None, description="an age in quotes, such as `36h`, `2d` or `3 steps`"
+    )
+    refuse_stale: RefuseStale = Field("shrunk", description=f"one of {', '.join(f'`{kind}`' for kind in REFUSE_STALE)}")
+    on_alarm: Annotated[tuple[str, ...], AfterValidator(_command)] = Field(
+        (), description='a list of a program and its arguments, such as ["notify", "--urgent"]'
+    )
+    timeout: PositiveDuration | None = Field(
+        None, description="a duration in quotes, such as `90s`, `30m`, `12h` or `7d`"
+    )
+    settings: dict[str, Any] = {}  # those of `train` that were given
+    line: int = 1  # of its table
+
+    @property
+    def waits_for(self) -> str:
+        """The job that may train the model of this one."""
+        return (self.model or "").partition("@")[0]
+
+    @property
+    def shown_output(self) -> str | None:
+        """The output without secrets."""
+        return (
+            None if self.output is None else masked(self.output) if isinstance(self.output, str) else str(self.output)
+        )
+
+    @property
+    def alarm_is_missing(self) -> str:
+        """Why the program of `on_alarm` cannot run, empty if it can; cron searches fewer folders for it."""
+        if not self.on_alarm or shutil.which(self.on_alarm[0]) is not None:
+            return ""
+        return f"the program `{masked(self.on_alarm[0])}` of `on_alarm` does not exist or is not executable"
+
+
+#: Keys of a job besides the settings of `train`.
+JOB_KEYS = tuple(key for key in Job.model_fields if key not in ("settings", "line"))
+#: Keys that must differ between jobs, and so cannot be defaults.
+UNIQUE_KEYS = ("name", "output")
+#: Keys that only matter if the job trains its model.
+TRAINING_KEYS = ("retrain", "keep")
+#: Settings that also apply to a stored model.
+FORECAST_KEYS = ("horizon", "quantiles", "query", "wait", "future_data", "nonneg", "align")
+
+
+class Head(BaseModel):
+    """The keys before the first table."""
+
+    model_config = ConfigDict(frozen=True)
+
+    store: Annotated[str, Field(min_length=1)] | None = Field(None, description="the path of a folder, in quotes")
+    workers: Annotated[StrictInt, Field(ge=1, le=1_024)] | None = Field(
+        None, description="a number of processes, 1 to 1,024"
+    )
+
+
+HEAD_KEYS = (*Head.model_fields, "defaults", "job")

@@ -1,0 +1,275 @@
+"""Read a jobs file: check every key, and report all errors together, each with its line."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from rnnforecast.config import Settings
+from rnnforecast.errors import UsageError
+from rnnforecast.masking import holds_secret, masked
+from rnnforecast.model_io.base import BASE
+from rnnforecast.store.registry import DEFAULT_STORE, STORE_VARIABLE, default_store
+from rnnforecast.workflows.batch.jobs_file.errors import FileErrors, suggest
+from rnnforecast.workflows.batch.jobs_file.job import (
+    EXPLAINED,
+    FORECAST_KEYS,
+    HEAD_KEYS,
+    JOB_KEYS,
+    PASSWORD,
+    PASSWORD_FIX,
+    TRAINING_KEYS,
+    UNIQUE_KEYS,
+    Head,
+    Job,
+    absolute_input,
+)
+from rnnforecast.workflows.batch.jobs_file.toml_lines import locate_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    Report = Callable[[str, str, object, str | None], None]  # key, message, value, fix
+
+Table = TypeVar("Table", bound=BaseModel)
+
+MAX_JOBS = 10_000
+
+
+@dataclass(frozen=True)
+class JobFile:
+    """All jobs of a file, as it was when the run began."""
+
+    path: Path  # absolute
+    digest: str
+    store: Path
+    num_workers: int | None
+    jobs: tuple[Job, ...]
+
+
+def read_jobs(path: str | Path, *, store: str | Path | None = None) -> JobFile:
+    """Read a jobs file; `check_jobs` also checks that data, models and outputs exist.
+
+    Relative paths, that of the store too unless `store` is given, start at the folder of the file. Raises UsageError
+    with one finding for each error: the line in `rows`, the key in `column`.
+    """
+    job_file, errors = parse_jobs(path, store=store)
+    errors.raise_all()
+    return job_file
+
+
+def parse_jobs(path: str | Path, *, store: str | Path | None = None) -> tuple[JobFile, FileErrors]:
+    """Read a jobs file and all its errors; an invalid key has its default. Raises UsageError unless it is TOML."""
+    path = Path(path)
+    text = _read_text(path)
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(
+            f"{path} is not TOML: {str(error)[:1].lower()}{str(error)[1:]}",
+            hint='write `key = value` lines under `[defaults]` and `[[job]]`, texts in quotes: `name = "shops"`',
+            code="E_RUN_CONFIG",
+        ) from error
+    errors = FileErrors(str(path), locate_keys(text))
+    folder = path.absolute().parent
+    for key in document.keys() - set(HEAD_KEYS):
+        known = suggest(key, HEAD_KEYS) or "; keys before the first table are `store` and `workers`"
+        errors.add((key,), f"unknown key `{key}`{known}")
+    head = _validated(
+        Head,
+        {key: document[key] for key in Head.model_fields if key in document},
+        folder,
+        lambda key, message, value, fix: errors.add((key,), message, value=value, fix=fix),
+    )
+    job_file = JobFile(
+        path=path.absolute(),
+        digest=hashlib.sha256(text.encode()).hexdigest(),
+        store=_store(head.store, folder, store),
+        num_workers=head.workers,
+        jobs=_read_tables(document, folder, errors),
+    )
+    return job_file, errors
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode()
+    except OSError as error:
+        reason = "it is a folder" if path.is_dir() else (error.strerror or str(error)).lower()
+        raise UsageError(
+            f"the jobs file {path} cannot be read: {reason}",
+            hint="name a TOML file with `[[job]]` tables",
+            code="E_RUN_CONFIG",
+        ) from error
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"the jobs file {path} is not UTF-8: byte 0x{error.object[error.start]:02x} at offset {error.start}",
+            hint="save it as UTF-8, as TOML files are",
+            code="E_RUN_CONFIG",
+        ) from error
+
+
+def _store(named: str | None, folder: Path, given: str | Path | None) -> Path:
+    if given is not None:
+        return Path(given).absolute()
+    if named is not None:
+        return folder / named
+    return default_store().absolute() if os.environ.get(STORE_VARIABLE) else folder / DEFAULT_STORE
+
+
+def _read_tables(document: Mapping[str, object], folder: Path, errors: FileErrors) -> tuple[Job, ...]:
+    known = {*JOB_KEYS, *Settings().to_flat()}
+    defaults = document.get("defaults", {})
+    if not isinstance(defaults, dict):
+        errors.add(("defaults",), "`defaults` must be a table: write `[defaults]` and the keys below it")
+        defaults = {}
+    for key in defaults:
+        if key in UNIQUE_KEYS:
+            errors.add(("defaults", key), f"`{key}` belongs to one job and cannot be a default")
+        elif key not in known:
+            errors.add(("defaults", key), f"unknown key `{key}`{suggest(key, known)}")
+    defaults = {key: value for key, value in defaults.items() if key in known and key not in UNIQUE_KEYS}
+    tables = document.get("job", [])
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        errors.add(("job",), "`job` must be a list of tables: write `[[job]]` with two brackets on each side")
+        return ()
+    if not 0 < len(tables) <= MAX_JOBS:
+        errors.add((), f"the file has {len(tables):,} jobs, it needs 1 to {MAX_JOBS:,} tables `[[job]]`")
+        return ()
+    jobs = tuple(_JobReader(number, table, defaults, folder, errors).read(known) for number, table in enumerate(tables))
+    _check_together(jobs, errors)
+    return jobs
+
+
+class _JobReader:
+    """One table `[[job]]`, over the keys of `[defaults]`."""
+
+    def __init__(
+        self,
+        number: int,
+        table: Mapping[str, object],
+        defaults: Mapping[str, object],
+        folder: Path,
+        errors: FileErrors,
+    ) -> None:
+        if "model" in table:  # nothing is trained: defaults that concern training do not apply
+            kept = {*JOB_KEYS, *FORECAST_KEYS} - {*TRAINING_KEYS, "data"}
+            defaults = {key: value for key, value in defaults.items() if key in kept}
+        self._number = number
+        self._table = table
+        self._values = {**defaults, **table}
+        self._folder = folder
+        self._errors = errors
+
+    def read(self, known: set[str]) -> Job:
+        """Return the job; every error is reported, and an invalid key has its default."""
+        for key in self._table.keys() - known:
+            self._report(key, f"unknown key `{key}`{suggest(key, known)}")
+        keys = {key: value for key, value in self._values.items() if key in JOB_KEYS}
+        if "model" in keys and "data" in keys:
+            keys.setdefault("refuse_stale", "none")  # other data than that of the model
+        settings = self._settings(known)
+        keys |= {"settings": settings, "line": self._errors.line(("job", self._number))}
+        job = _validated(Job, keys, self._folder, self._report)
+        self._check_needs(job)
+        return job
+
+    def _settings(self, known: set[str]) -> dict[str, object]:
+        """Return the valid settings of `train` that were given."""
+        given = {key: value for key, value in self._values.items() if key in known and key not in JOB_KEYS}
+        if "model" in self._values:
+            self._reject_training_keys(sorted(given.keys() - set(FORECAST_KEYS)))
+            given = {key: value for key, value in given.items() if key in FORECAST_KEYS}
+        if holds_secret(str(given.get("query"))):
+            message = PASSWORD.format(key="query", shown=masked(str(given["query"])))
+            self._report("query", message, fix=PASSWORD_FIX)
+        problems = Settings.problems(given)
+        for key, problem in problems:
+            self._report(key, problem)
+        settings = {key: value for key, value in given.items() if key not in dict(problems)}
+        if "future_data" in settings:
+            files = Settings.from_flat({"future_data": settings["future_data"]}).data.future_data
+            settings["future_data"] = [absolute_input(item, self._folder) for item in files]
+        return settings
+
+    def _check_needs(self, job: Job) -> None:
+        """Check that keys which depend on each other fit together."""
+        given = self._values
+        if "name" not in given:
+            self._report("name", "the job has no `name`", fix='add `name = "..."`, different from every other job')
+        if "model" not in given and "data" not in given:
+            self._report(
+                "data", "the job has neither `data` to train on nor a stored `model`", fix='add `data = "..."`'
+            )
+        if job.model is not None and "output" not in given:
+            self._report("output", "the job trains nothing and has no `output`", fix='add `output = "....csv"`')
+        if job.model == BASE and not job.data and self._errors.is_valid(self._number, "data"):
+            message = f"`{BASE}` has no training file, so the job needs `data`"
+            self._report("data", message, fix='add `data = "..."`')
+        if "model" not in given and job.name == BASE:
+            message = f"`{BASE}` is the pretrained model in the package"
+            self._report("name", message, fix="give the job another name")
+        if "model" in given:
+            self._reject_training_keys([key for key in TRAINING_KEYS if key in self._table])
+
+    def _reject_training_keys(self, keys: list[str]) -> None:
+        for key in keys:
+            model = self._values["model"]
+            self._report(key, f"`{key}` is only for training, but this job uses the stored model `{model}`")
+
+    def _report(self, key: str, message: str, value: object = None, fix: str | None = None) -> None:
+        """Add an error at the line of the key; one of a default is added once, not for every job."""
+        inherited = key in self._values and key not in self._table
+        message = message if f"`{key}`" in message else f"`{key}`: {message}"
+        name = self._table.get("name")
+        title = "" if inherited or not isinstance(name, str) else f"job `{name}`: "
+        path = ("defaults", key) if inherited else ("job", self._number, key)
+        self._errors.add(path, f"{title}{message}", value=value, fix=fix)
+
+
+def _validated(model: type[Table], values: Mapping[str, object], folder: Path, report: Report) -> Table:
+    """Return a table as its model; every invalid key is reported, and has its default."""
+    try:
+        return model.model_validate(values, context=folder)
+    except ValidationError as error:
+        problems = {str(detail["loc"][0]): detail for detail in reversed(error.errors())}
+    for key, detail in problems.items():
+        if detail["type"] == EXPLAINED:
+            report(key, detail["ctx"]["message"], values[key], detail["ctx"]["fix"])
+        else:
+            wanted = model.model_fields[key].description
+            report(key, f"`{key}` must be {wanted}, not {_shown(values[key])}", values[key], None)
+    return model.model_validate({key: values[key] for key in values.keys() - problems.keys()}, context=folder)
+
+
+def _shown(value: object) -> str:
+    text = f"`{value}`" if isinstance(value, str) else f"`{value!r}`"
+    return text if len(text) <= 60 else f"{text[:57]}...`"
+
+
+def _check_together(jobs: tuple[Job, ...], errors: FileErrors) -> None:
+    """Two jobs must not share a name, which is a folder of the store, or an output file."""
+    names: dict[str, int] = {}
+    outputs: dict[str, int] = {}
+    for number, job in enumerate(jobs):
+        first = names.setdefault(job.name.casefold(), number)
+        if job.name and first != number:
+            line = errors.line(("job", first, "name"))
+            message = f"two jobs have the `name` `{job.name}`, the other in line {line}"
+            errors.add(("job", number, "name"), message, fix="give each job its own name")
+        if not isinstance(job.output, Path):  # a table holds the forecasts of many models
+            continue
+        first = outputs.setdefault(str(job.output.parent.resolve() / job.output.name).casefold(), number)
+        if first != number:
+            line = errors.line(("job", first, "output"))
+            errors.add(
+                ("job", number, "output"),
+                f"job `{job.name}`: its `output` is also that of job `{jobs[first].name}` (line {line}): {job.output}",
+                fix="give each job its own output",
+            )

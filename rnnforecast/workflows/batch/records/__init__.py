@@ -1,0 +1,1 @@
+"""The record of a run: ledger, events, logs, digests and metrics."""

@@ -1,0 +1,88 @@
+"""Which model: the one that is named, the newest that fits the data, or `base`."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rnnforecast.data.read import read_columns
+from rnnforecast.data.sources import expand, public_path
+from rnnforecast.errors import ModelFileError, UsageError
+from rnnforecast.model_io.base import BASE
+from rnnforecast.model_io.pack import check_shapes
+from rnnforecast.store.registry import Registry
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rnnforecast.config import DataSettings
+    from rnnforecast.store.manifest import Manifest
+    from rnnforecast.store.model_file import ModelFile
+    from rnnforecast.store.versions import StoredModel
+
+BASE_NOTE = f"`{BASE}` forecasts zero-shot: pretrained on synthetic series, not trained on these rows"
+#: Reading settings that a forecast may set again; all others are those of the training.
+FREE_SETTINGS = ("horizon", "resample", "aggregate", "future_data", "nonneg", "query", "wait", "align", "dataset")
+
+
+def choose_model(
+    model: str | None,
+    *,
+    data: Sequence[str | Path] | None,
+    store: str | Path | None,
+    reading: DataSettings | None,
+) -> tuple[StoredModel | None, tuple[str, ...]]:
+    """Return the stored model, or None for `base`, and notes that explain the choice. Raises ModelFileError."""
+    if model == BASE:
+        return None, (BASE_NOTE,)
+    registry = Registry(store)
+    if model is not None or not data:
+        stored = registry.resolve(model)
+        return stored, (f"model {stored.label}" + ("" if model else ", the newest"),)
+    is_table = reading is not None and reading.dataset
+    file = expand(data[:1], dataset=is_table)[0][0]
+    fitting = registry.find_for_data(public_path(file), columns=read_columns(file, reading))
+    first = public_path(str(data[0]))
+    if fitting is not None:
+        why = f"model {fitting.label}, the newest trained on a file `{Path(file).name}` with these columns"
+        return fitting, (why,)
+    return None, (
+        f"no stored model fits `{Path(first).name}`: the pretrained `{BASE}` forecasts",
+        f"`rnnforecast train {shlex.quote(first)}{' --dataset' if is_table else ''}` trains a model on its rows",
+    )
+
+
+def open_model(stored: StoredModel, *, reading: DataSettings | None) -> ModelFile:
+    """Read and verify a stored model; its manifest names the naive stand-in, where one is served.
+
+    Raises ModelFileError, and UsageError for reading settings that the model already fixes.
+    """
+    _check_reading(reading, stored)
+    if stored.manifest is not None and not stored.manifest.freq:
+        raise ModelFileError(
+            f"{stored.path} is the pretrained model of the package, which was trained on no data of yours",
+            hint=f"call it by its name: `rnnforecast predict {BASE} --data FILE`",
+            code="E_MODEL_UNKNOWN",
+        )
+    file = stored.load(check_shapes=check_shapes)
+    return replace(file, manifest=served_manifest(file.manifest, stored))
+
+
+def served_manifest(manifest: Manifest, stored: StoredModel) -> Manifest:
+    """Return the manifest with the naive forecast that is served in place of an active version, where there is one."""
+    return manifest.model_copy(update={"served": stored.stand_in}) if stored.stand_in else manifest
+
+
+def _check_reading(reading: DataSettings | None, stored: StoredModel) -> None:
+    """Raise UsageError for columns or frequency settings: a stored model fixes them."""
+    given = [name for name in reading.model_fields_set if name not in FREE_SETTINGS] if reading is not None else []
+    if given:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(given))
+        raise UsageError(
+            f"{stored.label} reads its data as it was trained to: {flags} would change that",
+            hint=f"leave {'it' if len(given) == 1 else 'them'} out, or forecast without a trained model: "
+            f"`rnnforecast predict {BASE} --data FILE`",
+            code="E_RUN_CONFIG",
+        )

@@ -1,0 +1,1 @@
+"""Forecasts of a panel, and the tables they are returned in."""

@@ -1,0 +1,40 @@
+"""Attention of a model as a table: the attention of each forecast step to each context step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from rnnforecast.data.windows import FlatSeries
+from rnnforecast.data.write import write_table
+from rnnforecast.forecasting import export_attention, last_windows
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rnnforecast.workflows.model_rows import LoadedModel
+
+
+def write_attention(loaded: LoadedModel, output: str | Path) -> None:
+    """Write one row a series, decoder segment and encoder segment: `horizon_step`, `lag`, `weight`.
+
+    `horizon_step` is the first step of a forecast segment (1 is the step after the cutoff), `lag` the distance of
+    the last step of a window segment from the cutoff (0 is the newest). Weights of one forecast segment sum to 1.
+    Raises UsageError when the model has no attention.
+    """
+    series = loaded.series
+    weights = export_attention(loaded.ensemble, FlatSeries.from_series(series), last_windows(series))
+    num_series, num_outputs, num_inputs = weights.shape
+    segment = next(m.segment_length for m in loaded.ensemble.members if m.attention is not None)
+    columns: dict[str, object] = {
+        name: np.repeat(series.id_values[:, place], num_outputs * num_inputs)
+        for place, name in enumerate(series.id_columns)
+    }
+    steps = 1 + segment * np.arange(num_outputs)
+    lags = segment * np.arange(num_inputs - 1, -1, -1)
+    columns["horizon_step"] = np.tile(np.repeat(steps, num_inputs), num_series)
+    columns["lag"] = np.tile(lags, num_series * num_outputs)
+    columns["weight"] = weights.ravel()
+    write_table(pd.DataFrame(columns), output)

@@ -1,0 +1,206 @@
+"""Forecasts of all series of a panel, batch by batch, keeping only the requested levels.
+
+Batches run on all cores: NumPy releases the interpreter lock while it computes. Series are batched by length alone,
+so the number of cores and the memory change no forecast. A series forecast in another batch may differ in the last
+digits (relative 1e-5): matrix products of another shape sum in another order.
+
+Axis legend: S series, H horizon, L requested levels, B series of a batch.
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnforecast.data.windows import FlatSeries
+from rnnforecast.errors import DivergedError
+from rnnforecast.evaluation.baselines import forecast_baseline
+from rnnforecast.forecasting import interpolate_quantiles, last_windows
+from rnnforecast.model_io.base import BASE, PRETRAINED
+from rnnforecast.progress import NoProgress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from rnnforecast.arrays import Float64Array
+    from rnnforecast.data.series import SeriesSet
+    from rnnforecast.forecasting import Ensemble
+    from rnnforecast.options import Engine
+    from rnnforecast.progress import Progress
+    from rnnforecast.workflows.model_rows import LoadedModel
+
+
+#: Series in one batch: enough for full matrix products, few enough for their numbers to stay near the processor.
+SERIES_A_BATCH = 256
+MAX_WORKERS = 8
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Forecasts after the last row of each series; S series, H horizon, L levels."""
+
+    quantile_levels: tuple[float, ...]
+    median: np.ndarray  # [S, H]
+    quantiles: np.ndarray  # [S, H, L], in memory level by level
+    method: str  # `network`, `pretrained`, or the baseline that is served in its place
+    num_cut_off: int = 0  # steps with a level below zero, set to zero
+
+    def at(self, quantile_levels: Sequence[float]) -> Forecast:
+        """Return the forecasts at some of their levels, in the order that is asked for."""
+        places = [self.quantile_levels.index(level) for level in quantile_levels]
+        by_level = np.moveaxis(self.quantiles, -1, 0)
+        if places == list(range(places[0], places[0] + len(places))):
+            chosen = by_level[places[0] : places[0] + len(places)]  # a view, not a copy
+        else:
+            chosen = by_level[places]
+        return replace(self, quantile_levels=tuple(quantile_levels), quantiles=np.moveaxis(chosen, 0, -1))
+
+
+@dataclass
+class _Kept:
+    """Forecasts of all batches, filled by several threads, each its own series."""
+
+    median: Float64Array  # [S, H]
+    by_level: Float64Array  # [L, S, H]
+    num_cut_off: list[int] = field(default_factory=list)
+
+
+def forecast_series(
+    loaded: LoadedModel,
+    series: SeriesSet,
+    *,
+    horizon: int,
+    quantile_levels: Sequence[float],
+    engine: Engine = "numpy",
+    progress: Progress | None = None,
+) -> Forecast:
+    """Forecast after the last row of each series with what the model serves: its networks or a baseline.
+
+    Raises DivergedError, naming the series, where a forecast is not finite.
+    """
+    served, trained_levels = loaded.manifest.served, loaded.manifest.quantile_levels
+    levels = tuple(dict.fromkeys(quantile_levels))
+    shape = (series.num_series, horizon)
+    kept = _Kept(np.empty(shape), np.empty((len(levels), *shape)))
+    middle = trained_levels.index(0.5)
+
+    def keep(chosen: np.ndarray, trained: Float64Array) -> int:
+        _check_finite(series, chosen, trained)
+        if loaded.nonneg:
+            kept.num_cut_off.append(int((trained < 0).any(axis=-1).sum()))
+            trained = np.maximum(trained, 0.0)
+        kept.median[chosen] = trained[..., middle]
+        wanted = interpolate_quantiles(trained, trained_levels, levels)
+        kept.by_level[:, chosen] = np.moveaxis(wanted, -1, 0)
+        return len(chosen)
+
+    if served == "network":
+        steps = _by_network(_on_engine(loaded.ensemble, engine), series, horizon, keep, num_workers=_workers(engine))
+    else:
+        steps = _by_baseline(served, series, horizon, keep, quantile_levels=trained_levels)
+    _watch(steps, series.num_series, progress or NoProgress())
+    return Forecast(
+        quantile_levels=levels,
+        median=kept.median,
+        quantiles=np.moveaxis(kept.by_level, 0, -1),
+        method=PRETRAINED if loaded.manifest.name == BASE else served,
+        num_cut_off=sum(kept.num_cut_off),
+    )
+
+
+def point_baseline(name: str, series: SeriesSet, *, horizon: int) -> Float64Array:
+    """Return the median of a naive forecast after the last row of each series: [S, H]."""
+    if not series.num_series:
+        return np.empty((0, horizon))
+    parts = [
+        forecast_baseline(name, part, last_windows(part), horizon=horizon, quantile_levels=(0.5,))[..., 0]
+        for part in series.parts()
+    ]
+    return np.concatenate(parts)
+
+
+def _by_network(
+    ensemble: Ensemble,
+    series: SeriesSet,
+    horizon: int,
+    keep: Callable[[np.ndarray, Float64Array], int],
+    *,
+    num_workers: int,
+) -> Iterator[int]:
+    """Forecast batch by batch and yield how many series each had.
+
+    Series of equal length are batched: the pretrained network reads the padding before them once.
+    """
+    flat, windows = FlatSeries.from_series(series), last_windows(series)
+    longest = max(member.context_length for member in ensemble.members)
+    order = np.argsort(np.minimum(series.lengths, longest), kind="stable")
+    batches = [order[start : start + SERIES_A_BATCH] for start in range(0, len(order), SERIES_A_BATCH)]
+
+    def work(chosen: np.ndarray) -> int:
+        return keep(chosen, ensemble.forecast(flat, windows.select(chosen), horizon=horizon, series=series))
+
+    if min(num_workers, len(batches)) < 2:
+        yield from map(work, batches)
+        return
+    pool = ThreadPoolExecutor(min(num_workers, len(batches)), thread_name_prefix="forecast")
+    try:
+        yield from pool.map(work, batches)
+    finally:
+        # an error or Ctrl-C ends the work with the batches under way
+        pool.shutdown(cancel_futures=True)
+
+
+def _by_baseline(
+    name: str,
+    series: SeriesSet,
+    horizon: int,
+    keep: Callable[[np.ndarray, Float64Array], int],
+    *,
+    quantile_levels: Sequence[float],
+) -> Iterator[int]:
+    start = 0
+    for part in series.parts():
+        chosen = np.arange(start, start + part.num_series)
+        start += part.num_series
+        forecast = forecast_baseline(name, part, last_windows(part), horizon=horizon, quantile_levels=quantile_levels)
+        yield keep(chosen, forecast)
+
+
+def _watch(steps: Iterable[int], total: int, progress: Progress) -> None:
+    """Run the steps and report progress in series."""
+    done = 0
+    progress.start("forecast", total)
+    for count in steps:
+        done += count
+        progress.update(done)
+    progress.finish()
+
+
+def _check_finite(series: SeriesSet, chosen: np.ndarray, forecast: Float64Array) -> None:
+    odd = np.flatnonzero(~np.isfinite(forecast).all(axis=(1, 2)))
+    if len(odd):
+        number = int(chosen[odd[0]])
+        raise DivergedError(
+            f"the forecast of `{series.part(number, number + 1).item_ids[0]}` is not finite",
+            hint="look for values of an absurd size with `rnnforecast inspect`, then train again",
+        )
+
+
+def _workers(engine: Engine) -> int:
+    """Return how many batches are computed at once; torch spreads one over the cores by itself."""
+    if engine != "numpy":
+        return 1
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(usable, MAX_WORKERS)
+
+
+def _on_engine(ensemble: Ensemble, engine: Engine) -> Ensemble:
+    if engine == "numpy":
+        return ensemble
+    from rnnforecast.networks.engine import forecast_windows
+
+    return replace(ensemble, engine=forecast_windows)

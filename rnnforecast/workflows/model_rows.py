@@ -1,0 +1,322 @@
+"""Which rows: those a model forecasts from, read as in its training and compared with what it was trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnforecast.config import DataSettings, Settings
+from rnnforecast.data.errors import listed
+from rnnforecast.data.read import read_series
+from rnnforecast.data.series import SeriesSet
+from rnnforecast.data.sources import public_path
+from rnnforecast.errors import DataError, InputError, UsageError
+from rnnforecast.findings import Finding
+from rnnforecast.model_io.base import BASE, base_manifest, read_base
+from rnnforecast.model_io.pack import frequency_of, unpack_ensemble
+from rnnforecast.model_io.train_stats import Memory, recall
+from rnnforecast.training.short_series import leave_out_short
+from rnnforecast.workflows.choose_model import choose_model, open_model
+from rnnforecast.workflows.monitoring.freshness import history_findings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rnnforecast.data.read import ReadResult
+    from rnnforecast.forecasting import Ensemble
+    from rnnforecast.store.context import SeriesContext
+    from rnnforecast.store.manifest import Manifest
+    from rnnforecast.store.model_file import ModelFile
+
+STDIN = "-"
+#: Errors of rows whose frequency differs from the model's.
+FREQUENCY_ERRORS = ("E_TIME_FREQ_MIXED", "E_TIME_OFF_GRID")
+#: A context window with a smaller fraction of observed values is reported.
+MIN_OBSERVED_FRACTION = 0.25
+
+
+@dataclass(frozen=True)
+class Files:
+    """Files of the rows, and files of `future` covariates (`--future-data`)."""
+
+    rows: tuple[str | Path, ...] = ()
+    known_ahead: tuple[str | Path, ...] = ()
+
+    @classmethod
+    def of(cls, data: Sequence[str | Path] | Files | None) -> Files:
+        """Return `data` as `Files`."""
+        return data if isinstance(data, Files) else cls(rows=tuple(data or ()))
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A verified model and the rows it forecasts from."""
+
+    manifest: Manifest
+    ensemble: Ensemble
+    series: SeriesSet
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...]
+    memory: Memory = field(default_factory=Memory)
+    nonneg: bool = False  # clip forecasts at zero
+
+
+def load(
+    model: str | None,
+    *,
+    data: Sequence[str | Path] | Files | None,
+    store: str | Path | None,
+    reading: DataSettings | None = None,
+    horizon: int | None = None,
+) -> LoadedModel:
+    """Choose and verify a model, and read its rows.
+
+    `base` takes columns and frequency from `reading`; a stored model fixes them, and takes only the settings that a
+    forecast may set again. `horizon` replaces that of the training. Raises ModelFileError, InputError, DataError or
+    UsageError.
+    """
+    given = Files.of(data)
+    stored, why = choose_model(model, data=given.rows, store=store, reading=reading)
+    if stored is None:
+        return _load_base(given, reading=reading, why=why)
+    file = open_model(stored, reading=reading)
+    if stored.stand_in:
+        label = file.manifest.label
+        note = f"`{stored.stand_in}` is served in place of the networks of {label}"
+        why = (*why, f"{note}; `rnnforecast models promote {label}` ends that")
+    return _load_stored(file, given, reading=reading, horizon=horizon, why=why)
+
+
+def _load_stored(
+    file: ModelFile, given: Files, *, reading: DataSettings | None, horizon: int | None, why: tuple[str, ...]
+) -> LoadedModel:
+    """Read the rows of a stored model: the given files, else those of the training, else its own last rows."""
+    manifest, memory = file.manifest, recall(file)
+    context = memory.context
+    paths = list(given.rows or manifest.input.paths)
+    notes = list(why)
+    findings: tuple[Finding, ...] = ()
+    if not given.rows and STDIN in paths:
+        if context is None:
+            raise InputError("the model was trained on standard input", hint="name the rows with `--data FILE`")
+        series = _restore(manifest, context)
+        notes.append("the model was trained on standard input: its own last rows are used")
+    else:
+        settings = _settings_for(manifest, given, reading=reading, horizon=horizon)
+        series, findings = _fresh_rows(paths, settings, manifest, memory, is_given=bool(given.rows))
+    if context is not None:
+        notes += _unseen_ids(series, context)
+    return LoadedModel(
+        manifest=manifest,
+        ensemble=unpack_ensemble(file),
+        series=replace(series, season_length=manifest.season_length),
+        findings=findings,
+        notes=(*notes, *_sparse_windows(series, manifest)),
+        memory=memory,
+        nonneg=data_settings(manifest).nonneg or (reading is not None and reading.nonneg),
+    )
+
+
+def _fresh_rows(
+    paths: Sequence[str | Path], settings: DataSettings, manifest: Manifest, memory: Memory, *, is_given: bool
+) -> tuple[SeriesSet, tuple[Finding, ...]]:
+    """Read the rows with the settings of the training, and compare them with its rows."""
+    no_history = all(member.mapping == "one-to-many" for member in manifest.members)
+    read = _read(paths, settings, manifest, keep_unobserved=no_history, is_given=is_given)
+    series, findings = read.series, read.findings + tuple(_extra_columns(read, manifest))
+    _check_frequency(series, manifest, paths)
+    findings += tuple(history_findings(series, manifest, memory, source=public_path(str(paths[0]))))
+    if no_history:
+        return series, findings
+    seasonal = replace(series, season_length=manifest.season_length)
+    series, short = leave_out_short(seasonal, horizon=0, short=settings.short)
+    return series, findings + short
+
+
+def _settings_for(
+    manifest: Manifest, given: Files, *, reading: DataSettings | None, horizon: int | None
+) -> DataSettings:
+    """Return the reading settings of the training, with the settings that a forecast may set again."""
+    if given.known_ahead and not manifest.roles.future:
+        raise UsageError(
+            f"{manifest.label} has no `future` covariates: --future-data would be ignored",
+            hint="leave it out, or train with `--future COLUMN`",
+            code="E_RUN_CONFIG",
+        )
+    ahead = given.known_ahead or (() if given.rows else manifest.input.future_paths)
+    changes: dict[str, object] = {"future_data": tuple(map(str, ahead))}
+    if horizon is not None:
+        changes["horizon"] = horizon
+    if reading is not None:
+        changes |= {
+            name: getattr(reading, name) for name in ("query", "wait", "dataset") if name in reading.model_fields_set
+        }
+    if reading is not None and reading.align:
+        changes["align"] = True
+    if reading is not None and reading.resample is not None:
+        changes |= {"resample": reading.resample, "aggregate": reading.aggregate}
+    return data_settings(manifest).model_copy(update=changes)
+
+
+def _extra_columns(read: ReadResult, manifest: Manifest) -> list[Finding]:
+    """Report columns that were absent in the training, for a model that reads covariates."""
+    roles = manifest.roles
+    extra = [name for name in read.columns if name not in manifest.input.columns]
+    if not extra or not (roles.past or roles.future or roles.static) or not manifest.input.columns:
+        return []
+    noun = "1 column was" if len(extra) == 1 else f"{len(extra)} columns were"
+    message = f"{noun} not there when {manifest.label} was trained and not used: {listed(extra)}"
+    return [Finding("W_COLUMN_EXTRA", message, read.paths[0], column=extra[0], count=len(extra))]
+
+
+def _read(
+    paths: Sequence[str | Path], settings: DataSettings, manifest: Manifest, *, keep_unobserved: bool, is_given: bool
+) -> ReadResult:
+    try:
+        return read_series(
+            paths,
+            settings,
+            keep_unobserved=keep_unobserved,
+            known=frequency_of(manifest),
+            categories=manifest.categories,
+        )
+    except DataError as error:
+        if error.code == "E_COLUMN_UNKNOWN" and manifest.input.future_paths and not settings.future_data:
+            error.hint = "name the file of the `future` covariates too: `--future-data FILE`"
+        elif error.code in FREQUENCY_ERRORS and settings.resample is None:
+            error.message = f"{error.message}; the model {manifest.label} forecasts steps of {settings.freq}"
+            error.hint = f"resample the rows, e.g. `--resample {settings.freq} --aggregate mean`"
+        raise
+    except InputError as error:
+        if is_given:
+            raise
+        raise InputError(
+            f"the file {manifest.label} was trained on cannot be read: {error.message}",
+            hint="name the file that holds the rows now: `--data FILE`",
+            code=error.code,
+        ) from error
+
+
+def data_settings(manifest: Manifest) -> DataSettings:
+    """Return the roles, frequency and reading settings of the training, so that new rows are read the same way."""
+    known = {key: value for key, value in manifest.settings.items() if key in DataSettings.model_fields}
+    stored = Settings.from_flat(known, source=f"the settings of {manifest.label}").data
+    roles, freq = manifest.roles, frequency_of(manifest)
+    chosen = {
+        "time": roles.time or "none",
+        "target": roles.target,
+        "id": roles.id,
+        "freq": freq.alias,
+        "season_length": manifest.season_length,
+        "horizon": manifest.horizon,
+        "past": roles.past,
+        "future": roles.future,
+        "static": roles.static,
+        "calendar": stored.calendar or freq.calendar,
+    }
+    return DataSettings(**{**stored.model_dump(), **chosen})
+
+
+def _load_base(given: Files, *, reading: DataSettings | None, why: tuple[str, ...]) -> LoadedModel:
+    """Read rows as `train` does, to be forecast by `base`. Raises UsageError."""
+    data = given.rows
+    if not data:
+        raise UsageError(
+            f"`{BASE}` was not trained on a file of yours", hint="name the rows to forecast: `--data FILE`"
+        )
+    reading = reading or DataSettings()
+    ignored = [
+        name for name in ("past", "future", "static", "calendar-features") if getattr(reading, name.replace("-", "_"))
+    ]
+    ignored += ["future-data"] if given.known_ahead or reading.future_data else []
+    if ignored:
+        raise UsageError(
+            f"`{BASE}` reads no covariates: {', '.join(f'--{name}' for name in ignored)} would be ignored",
+            hint=f"leave them out, or train a network that reads them: `rnnforecast train {data[0]}`",
+        )
+    read = read_series(data, reading)
+    manifest = base_manifest(read, horizon=reading.horizon or read.assumptions.horizon)
+    return LoadedModel(
+        manifest=manifest,
+        ensemble=read_base().ensemble(read.series.season_length),
+        series=read.series,
+        findings=read.findings,
+        notes=(*why, *_sparse_windows(read.series, manifest)),
+        nonneg=reading.nonneg,
+    )
+
+
+def _check_frequency(series: SeriesSet, manifest: Manifest, paths: Sequence[str | Path]) -> None:
+    trained = frequency_of(manifest)
+    if (series.freq.timezone is None) != (trained.timezone is None):
+        theirs, ours = (f"in {zone}" if zone else "without a zone" for zone in (series.freq.timezone, trained.timezone))
+        raise DataError(
+            f"the timestamps of `{paths[0]}` are {theirs}, the model {manifest.label} was trained on timestamps {ours}",
+            hint="write the timestamps as in the training data, or train a model on these rows",
+            code="E_BUNDLE_MISMATCH_ZONE",
+        )
+    if (series.freq.unit, series.freq.multiple) == (trained.unit, trained.multiple):
+        return
+    raise DataError(
+        f"`{paths[0]}` has frequency {series.freq.alias}, the model {manifest.label} was trained on {trained.alias}",
+        hint=f"resample the rows, e.g. `--resample {trained.alias} --aggregate mean`, or train a model on them",
+        code="E_BUNDLE_MISMATCH_FREQ",
+    )
+
+
+def _unseen_ids(series: SeriesSet, context: SeriesContext) -> list[str]:
+    if not series.id_columns or context.id_values.shape[1] != len(series.id_columns):
+        return []
+    known = set(map(tuple, context.id_values))
+    unseen = [label for label, ids in zip(series.item_ids, series.id_values, strict=True) if tuple(ids) not in known]
+    if not unseen:
+        return []
+    shown = ", ".join(f"`{label}`" for label in unseen[:5]) + (" ..." if len(unseen) > 5 else "")
+    return [f"cold start: {len(unseen)} series the model has not seen in training: {shown}"]
+
+
+def _sparse_windows(series: SeriesSet, manifest: Manifest) -> list[str]:
+    """Note series whose context window is mostly missing values."""
+    longest = max(member.context_length for member in manifest.members)
+    seen = np.concatenate([[0], np.cumsum(series.observed)])
+    starts = np.maximum(series.offsets[1:] - longest, series.offsets[:-1])
+    length = series.offsets[1:] - starts
+    observed = seen[series.offsets[1:]] - seen[starts]
+    sparse = np.flatnonzero((length > 1) & (observed < MIN_OBSERVED_FRACTION * length))
+    if not len(sparse):
+        return []
+    first = int(sparse[0])
+    return [
+        f"{len(sparse)} of {series.num_series} series have few values in the rows the networks read, such as "
+        f"`{series.item_ids[first]}`: {int(observed[first])} of the last {int(length[first])}; "
+        "do not trust their intervals"
+    ]
+
+
+def _restore(manifest: Manifest, context: SeriesContext) -> SeriesSet:
+    """Rebuild the series from the last rows in the model file."""
+    roles = manifest.roles
+    return SeriesSet(
+        id_columns=roles.id,
+        id_values=context.id_values,
+        target_names=roles.target,
+        target_index=context.target_index,
+        time_column=roles.time,
+        values=np.where(context.observed, context.values, np.nan),
+        observed=context.observed,
+        offsets=context.offsets,
+        first_ordinals=context.first_ordinals,
+        freq=frequency_of(manifest),
+        season_length=manifest.season_length,
+        past_covariates=context.past_covariates,
+        future_covariates=context.future_covariates,
+        future_offsets=context.future_offsets,
+        static_covariates=context.static_covariates,
+        past_names=roles.past,
+        future_names=(*roles.future, *roles.generated),
+        static_names=roles.static,
+        categories=manifest.categories,
+    )

@@ -1,0 +1,1 @@
+"""Forecasts compared with actuals, freshness of rows, and drift."""

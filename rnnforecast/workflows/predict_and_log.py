@@ -1,0 +1,155 @@
+"""Forecast, and log the forecasts in the ledger, so that they can be scored when actuals arrive.
+
+Axis legend: S series, H horizon, L levels of the ledger.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnforecast.errors import LockedError, ModelFileError, OutputError
+from rnnforecast.findings import Finding
+from rnnforecast.json_values import plain
+from rnnforecast.store.ledger import LEDGER_LEVELS, Issued, Ledger
+from rnnforecast.store.names import name_from_stem
+from rnnforecast.store.registry import default_store
+from rnnforecast.workflows.forecasts.panel import point_baseline
+from rnnforecast.workflows.predict import forecast_request
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rnnforecast.data.series import SeriesSet
+    from rnnforecast.findings import JSONValue
+    from rnnforecast.progress import Progress
+    from rnnforecast.store.manifest import Manifest
+    from rnnforecast.workflows.forecasts.panel import Forecast
+    from rnnforecast.workflows.model_rows import Files, LoadedModel
+    from rnnforecast.workflows.predict import Request
+    from rnnforecast.workflows.results import PredictResult
+
+#: The baseline of live scores, and the forecast that is served in place of a model that drifted.
+SEASONAL_NAIVE = "seasonal-naive"
+
+
+def issue(
+    request: Request,
+    model: str | None = None,
+    *,
+    data: Sequence[str | Path] | Files | None = None,
+    store: str | Path | None = None,
+    ledger: bool | None = None,
+    progress: Progress | None = None,
+) -> PredictResult:
+    """Forecast, and log the forecasts in the ledger for `score`.
+
+    `ledger` false logs nothing; true raises an error where the ledger cannot be written, None reports a finding
+    instead. Raises the errors of `predict`.
+    """
+    seen: list[tuple[LoadedModel, Forecast]] = []
+    result = forecast_request(
+        request,
+        model,
+        data=data,
+        store=store,
+        observer=lambda loaded, forecast: seen.append((loaded, forecast.at(LEDGER_LEVELS))),
+        progress=progress,
+    )
+    if ledger is False:
+        return result
+    loaded, forecast = seen[0]
+    issued = issued_of(loaded, median=forecast.median, quantiles=forecast.quantiles, method=forecast.method)
+    path, findings = keep(issued, store=store, required=ledger is True)
+    return replace(result, ledger=path, findings=(*result.findings, *findings))
+
+
+def baseline_name(season_length: int) -> str:
+    """Return the name of the seasonal naive forecast, `naive` where there is no season."""
+    return SEASONAL_NAIVE if season_length > 1 else "naive"
+
+
+def ledger_name(manifest: Manifest) -> str:
+    """Return the name of the ledger: the model's, or for `base` that of the data file."""
+    if manifest.version or not manifest.input.paths:
+        return manifest.name
+    stem = Path(manifest.input.paths[0]).name.removesuffix(".gz").rsplit(".", 1)[0]
+    return name_from_stem(stem)
+
+
+def issued_of(loaded: LoadedModel, *, median: np.ndarray, quantiles: np.ndarray, method: str) -> Issued:
+    """Return the forecasts of each series in the form of the ledger.
+
+    `median` is [S, H], `quantiles` [S, H, L] at `LEDGER_LEVELS`; the seasonal naive forecast from the same rows and
+    the scale of the training rows are added.
+    """
+    series = loaded.series
+    num_series, horizon = median.shape
+    naive = point_baseline(baseline_name(series.season_length), series, horizon=horizon)
+    rows = np.maximum(series.offsets[1:] - 1, 0)
+    last_value = np.where(series.observed[rows], series.values[rows], np.nan)
+    cutoffs = series.freq.to_timestamps(series.first_ordinals + series.lengths - 1)
+    ids, item = distinct_ids(series)
+    count = num_series * horizon
+    return Issued(
+        ids=ids,
+        targets=series.target_names,
+        item=np.repeat(item, horizon),
+        target=np.repeat(series.target_index.astype(np.int32), horizon),
+        version=np.full(count, loaded.manifest.version, np.int32),
+        cutoff=np.repeat(cutoffs, horizon),
+        timestamp=series.future_timestamps(horizon).ravel(),
+        lead=np.tile(np.arange(1, horizon + 1, dtype=np.int32), num_series),
+        forecast=np.asarray(median.ravel(), np.float64),
+        quantiles=np.asarray(np.moveaxis(quantiles, -1, 0).reshape(len(LEDGER_LEVELS), count).T, np.float64),
+        baseline=naive.ravel(),
+        scale=np.repeat(loaded.memory.scales(series), horizon),
+        last_value=np.repeat(last_value, horizon),
+        method=(method,),
+        served=np.zeros(count, np.int32),
+        issued_at=np.full(count, np.datetime64(datetime.now(UTC).replace(tzinfo=None), "us")),
+        facts=_facts(loaded.manifest, series, horizon),
+    )
+
+
+def distinct_ids(series: SeriesSet) -> tuple[tuple[str, ...], np.ndarray]:
+    """Return the distinct ids as JSON lists and which one each series has: [S]; `[]` where there is no id column."""
+    texts = [json.dumps([str(part) for part in ids], ensure_ascii=False) for ids in series.id_values.tolist()]
+    places: dict[str, int] = {}
+    item = np.array([places.setdefault(text, len(places)) for text in texts], dtype=np.int32)
+    return tuple(places), item
+
+
+def keep(issued: Issued, *, store: str | Path | None, required: bool) -> tuple[str | None, list[Finding]]:
+    """Write forecasts to the ledger of their name; returns the file, or None and a finding on failure.
+
+    With `required` a failure raises the error.
+    """
+    place = Path(store) if store is not None else default_store()
+    try:
+        return str(Ledger(place, str(issued.facts["name"])).append(issued)), []
+    except (OutputError, LockedError, ModelFileError) as error:
+        if required:
+            raise
+        message = f"the forecasts were not logged in the ledger: {error.message}"
+        fix = f"{error.hint}; `--no-ledger` logs nothing" if error.hint else "`--no-ledger` logs nothing"
+        return None, [Finding("W_LEDGER", message, fix=fix)]
+
+
+def _facts(manifest: Manifest, series: SeriesSet, horizon: int) -> dict[str, JSONValue]:
+    """Return the facts that scoring needs, even after the model is removed."""
+    return {
+        "name": ledger_name(manifest),
+        "model": manifest.label,
+        "roles": manifest.roles.model_dump(mode="json"),
+        "freq": series.freq.to_dict(),
+        "season_length": series.season_length,
+        "horizon": horizon,
+        "settings": plain(manifest.settings),
+        "paths": list(manifest.input.paths),
+    }

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rnnforecast.mixture.covariates import Covariate, covariate_columns
+
+
+def test_a_number_becomes_itself_and_four_hinges() -> None:
+    values = np.arange(120.0)
+
+    design = covariate_columns(Covariate("temperature", values), history=100)
+
+    assert design.columns.shape == (120, 5)
+    assert set(design.kinds) == {"temperature"}
+
+
+def test_a_number_far_outside_its_history_is_held_near_it() -> None:
+    values = np.concatenate([np.linspace(0.0, 10.0, 100), [1e9]])
+
+    design = covariate_columns(Covariate("price", values), history=100)
+
+    assert np.abs(design.columns[-1]).max() < 10
+
+
+def test_an_event_reaches_one_step_to_both_sides() -> None:
+    values = np.zeros(12)
+    values[5] = 1.0
+
+    design = covariate_columns(Covariate("promo", values), history=10)
+
+    np.testing.assert_array_equal(np.flatnonzero(design.columns[:, 0]), [5])
+    np.testing.assert_array_equal(np.flatnonzero(design.columns[:, 1]), [4])
+    np.testing.assert_array_equal(np.flatnonzero(design.columns[:, 2]), [6])
+
+
+def test_many_categories_keep_the_commonest() -> None:
+    values = np.concatenate([np.repeat(np.arange(100.0), 3), np.zeros(50)])
+
+    design = covariate_columns(Covariate("shop", values, is_category=True), history=350)
+
+    assert design.columns.shape[1] == 3 * 24
+
+
+@pytest.mark.parametrize("values", [np.full(20, np.nan), np.full(20, 3.0)])
+def test_a_covariate_that_says_nothing_has_no_effect(values: np.ndarray) -> None:
+    columns = covariate_columns(Covariate("x", values), history=15).columns
+
+    assert not columns.any()
+
+
+def test_a_missing_number_counts_as_its_median() -> None:
+    values = np.arange(20.0)
+    values[7] = np.nan
+
+    columns = covariate_columns(Covariate("x", values), history=20).columns
+
+    assert columns[7, 0] == 0

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rnnforecast.mixture.weights import log_ratios, member_weights, pinball, prune
+
+PRIOR = np.array([0.5, 0.3, 0.2])
+
+
+def test_pinball_is_the_textbook_loss_over_observed_leads() -> None:
+    actual = np.array([1.0, np.nan, 4.0])
+    quantiles = np.array([[0.0, 2.0], [9.0, 9.0], [5.0, 6.0]])
+    levels = np.array([0.1, 0.9])
+
+    expected = np.mean([0.1 * 1.0, 0.1 * 1.0, 0.9 * 1.0, 0.1 * 2.0])
+
+    assert pinball(actual, quantiles, levels) == pytest.approx(expected)
+
+
+def test_no_observed_lead_gives_no_loss() -> None:
+    assert np.isnan(pinball(np.array([np.nan]), np.zeros((1, 1)), np.array([0.5])))
+
+
+def test_a_member_half_as_wrong_gets_most_of_the_weight() -> None:
+    losses = np.repeat(np.array([[[2.0, 1.0, 2.0]]]), 6, axis=1)
+
+    weights, _ = member_weights(log_ratios(losses), np.array([6]), PRIOR)
+
+    assert weights[0, 1] > 0.95
+
+
+def test_equal_losses_leave_the_prior() -> None:
+    weights, panel = member_weights(log_ratios(np.ones((3, 4, 3))), np.array([4, 4, 4]), PRIOR)
+
+    np.testing.assert_allclose(weights, np.tile(PRIOR, (3, 1)))
+    np.testing.assert_allclose(panel, PRIOR)
+
+
+def test_one_lucky_window_counts_for_little_in_a_panel() -> None:
+    losses = np.ones((50, 6, 2))
+    losses[0, 1:] = np.nan
+    losses[0, 0] = [1.0, 0.3]
+
+    weights, panel = member_weights(log_ratios(losses), np.array([1] + [6] * 49), np.array([0.5, 0.5]))
+
+    assert weights[0, 1] < 0.8  # 0.99 on its own
+    assert panel[1] < 0.6
+
+
+def test_a_member_that_nothing_is_known_of_weighs_nothing() -> None:
+    losses = np.ones((1, 3, 3))
+    losses[..., 2] = np.nan
+
+    weights, panel = member_weights(log_ratios(losses), np.array([3]), PRIOR)
+
+    np.testing.assert_allclose(weights[0], [0.625, 0.375, 0.0])
+    np.testing.assert_allclose(panel, [0.625, 0.375, 0.0])
+
+
+def test_without_any_window_the_first_member_is_alone() -> None:
+    weights, panel = member_weights(log_ratios(np.full((2, 3, 3), np.nan)), np.array([0, 0]), PRIOR)
+
+    np.testing.assert_allclose(weights, [[1, 0, 0], [1, 0, 0]])
+    np.testing.assert_allclose(panel, [1, 0, 0])
+
+
+def test_a_history_forecast_without_error_keeps_the_prior() -> None:
+    losses = np.zeros((1, 3, 2))
+    losses[..., 1] = 1.0
+
+    weights, _ = member_weights(log_ratios(losses), np.array([3]), np.array([0.5, 0.5]))
+
+    np.testing.assert_allclose(weights, [[0.5, 0.5]])
+
+
+def test_small_weights_are_left_out() -> None:
+    np.testing.assert_allclose(prune(np.array([[0.96, 0.04], [0.5, 0.5]])), [[1.0, 0.0], [0.5, 0.5]])

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from rnnforecast.data.calendar.frequency import parse_frequency
+from rnnforecast.forecasting import Ensemble
+from rnnforecast.mixture.covariates import Covariate
+from rnnforecast.mixture.histories import causal_windows
+from rnnforecast.mixture.members import BASE, FOURIER_LONG, Question
+from rnnforecast.mixture.seasons import plan_seasons
+from rnnforecast.mixture.zero_shot import MemberWeights, choose_weights, forecast_weighted
+from rnnforecast.model_io.base import read_base
+
+
+@cache
+def base(season_length: int) -> Ensemble:
+    return read_base().ensemble(season_length)
+
+
+MEDIAN = base(7).quantile_levels.index(0.5)
+
+
+def ask(
+    histories: list[np.ndarray],
+    *,
+    freq: str,
+    season: int,
+    horizon: int,
+    covariates: list[list[Covariate]] | None = None,
+) -> Question:
+    plans = [plan_seasons(parse_frequency(freq), season, num_rows=len(history)) for history in histories]
+    return Question(histories, plans, horizon, base, covariates or ())
+
+
+def answer(question: Question) -> tuple[np.ndarray, MemberWeights]:
+    sampled = np.arange(len(question.histories))
+    weights = choose_weights(question, num_series=len(sampled), sampled=sampled)
+    return forecast_weighted(question, weights.of_sampled, weights.names), weights
+
+
+def test_a_year_in_daily_rows_is_forecast_by_a_regression() -> None:
+    step = np.arange(1_100)
+    values = 50 + 20 * np.sin(2 * np.pi * step / 365.25) + np.random.default_rng(0).normal(0, 2, 1_100)
+    question = ask([values[:1_000]], freq="D", season=7, horizon=60)
+
+    forecast, weights = answer(question)
+
+    alone = base(7)
+    from rnnforecast.mixture.histories import flat_series
+
+    reference = alone.forecast(*flat_series([values[:1_000]]), horizon=60)
+    error = np.abs(forecast[0, :60, MEDIAN] - values[1_000:1_060]).mean()
+    assert weights.mean(1)[FOURIER_LONG] > 0.1
+    assert error < 0.8 * np.abs(reference[0, :, MEDIAN] - values[1_000:1_060]).mean()
+
+
+def test_a_covariate_that_explains_the_series_is_used() -> None:
+    generator = np.random.default_rng(1)
+    temperature = generator.normal(15, 8, 414)
+    values = 100 + 0.2 * np.square(temperature - 15) + generator.normal(0, 1, 414)
+    covariates = [[Covariate("temperature", temperature)]]
+    with_it = ask([values[:400]], freq="D", season=7, horizon=14, covariates=covariates)
+
+    forecast, weights = answer(with_it)
+    without, _ = answer(ask([values[:400]], freq="D", season=7, horizon=14))
+
+    mean = weights.mean(1)
+    assert sum(weight for name, weight in mean.items() if name.startswith("covariates")) > 0.9
+    error, reference = (np.abs(found[0, :, MEDIAN] - values[400:]).mean() for found in (forecast, without))
+    assert error < 0.3 * reference
+
+
+def test_noise_as_a_covariate_costs_nearly_nothing() -> None:
+    generator = np.random.default_rng(2)
+    step = np.arange(428)
+    losses = []
+    for _ in range(4):
+        values = 10 + 3 * np.sin(2 * np.pi * step / 7) + generator.normal(0, 1, 428)
+        noise = [
+            [Covariate("noise", generator.normal(size=428)), Covariate("walk", generator.normal(size=428).cumsum())]
+        ]
+        pair = [
+            answer(ask([values[:400]], freq="D", season=7, horizon=28, covariates=given))[0] for given in (noise, None)
+        ]
+        losses.append([np.abs(found[0, :, MEDIAN] - values[400:]).mean() for found in pair])
+
+    with_noise, without = np.mean(losses, axis=0)
+    assert with_noise <= 1.03 * without
+
+
+def test_the_future_never_changes_a_weight() -> None:
+    values = np.random.default_rng(3).normal(size=300).cumsum()
+    question = ask([values[:200]], freq="D", season=7, horizon=10)
+
+    again = ask([values[:200].copy()], freq="D", season=7, horizon=10)
+
+    np.testing.assert_array_equal(answer(question)[1].of_sampled, answer(again)[1].of_sampled)
+
+
+@pytest.mark.parametrize("length", [4, 6, 11, 30])
+def test_short_histories_are_forecast(length: int) -> None:
+    forecast, weights = answer(ask([np.arange(length, dtype=float) + 5], freq="MS", season=12, horizon=12))
+
+    assert np.isfinite(forecast).all()
+    assert weights.of_sampled.sum() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.zeros(80),
+        np.full(80, 5.0),
+        np.full(80, np.nan),
+        np.where(np.arange(80) % 9 == 0, 3.0, 0.0),
+        np.where(np.arange(80) < 60, np.nan, 4.0),
+        np.exp(np.arange(80) / 2),
+    ],
+)
+def test_odd_histories_are_forecast_without_a_warning(values: np.ndarray) -> None:
+    forecast, _ = answer(ask([values], freq="MS", season=12, horizon=12))
+
+    assert np.isfinite(forecast).all()
+    assert (np.diff(forecast, axis=-1) >= 0).all()
+
+
+def test_nothing_is_forecast_below_zero_where_nothing_was() -> None:
+    counts = np.random.default_rng(4).poisson(0.4, 200).astype(float)
+
+    forecast, _ = answer(ask([counts], freq="D", season=7, horizon=30))
+
+    assert forecast.min() >= 0
+
+
+def test_a_series_outside_the_sample_takes_the_weights_of_the_panel() -> None:
+    generator = np.random.default_rng(5)
+    histories = [10 + np.sin(2 * np.pi * np.arange(90) / 7) + generator.normal(size=90) for _ in range(4)]
+    question = ask(histories, freq="D", season=7, horizon=7)
+    sampled = np.array([2, 5, 7, 8])
+
+    weights = choose_weights(question, num_series=20, sampled=sampled)
+
+    np.testing.assert_array_equal(weights.of(np.array([5, 6])), [weights.of_sampled[1], weights.of_panel])
+    assert sum(weights.mean(20).values()) == pytest.approx(1.0)
+    assert BASE in weights.mean(20)
+
+
+@pytest.mark.parametrize(
+    ("num_rows", "season", "horizon", "cutoffs", "leads"),
+    [
+        (100, 7, 10, (40, 50, 60, 70, 80, 90), 10),
+        (20, 12, 12, (14, 15, 16, 17), 3),
+        (6, 1, 4, (5,), 1),
+        (4, 1, 4, (), 1),
+    ],
+)
+def test_windows_lie_at_the_end_and_shrink_where_rows_are_few(
+    num_rows: int, season: int, horizon: int, cutoffs: tuple[int, ...], leads: int
+) -> None:
+    found = causal_windows(num_rows, season, horizon, num_windows=6)
+
+    assert (found.cutoffs, found.num_leads) == (cutoffs, leads)

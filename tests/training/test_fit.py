@@ -1,0 +1,302 @@
+"""What training makes of its voices: the network that comes with the tool, as it is and fitted further, and others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import rnnforecast
+from rnnforecast.config import Settings
+from rnnforecast.data.series import SeriesSet
+from rnnforecast.data.windows import FlatSeries
+from rnnforecast.forecasting import last_windows
+from rnnforecast.model_io.base import read_base
+from rnnforecast.progress import NoProgress
+from rnnforecast.training import fit as fitting
+from rnnforecast.training.budget import TimeBudget
+from rnnforecast.training.checkpoints import Conduct
+from rnnforecast.training.ensemble import fit_ensemble
+from rnnforecast.training.fit import Fitted, fit_again, fit_known
+from rnnforecast.training.initial_weights import AS_IT_IS, SCRATCH, THETA, TUNED, choose_plan, with_pretrained
+from rnnforecast.training.recipe import Recipe, choose_recipe, gather_facts
+from rnnforecast.training.split import split_rows
+from tests.training.toy import make_series
+from tests.workflows.toy import days, forecast, wave, write_csv, write_days
+from tests.workflows.voices import (
+    FAST,
+    assert_same_weights,
+    give_shares,
+    kinds_of,
+    stored_ensemble,
+    train_fast,
+    write_panel,
+)
+
+NAIVE = {"naive", "seasonal-naive", "drift", "seasonal-drift", "window-mean"}
+
+
+def _without_base(monkeypatch: pytest.MonkeyPatch) -> None:
+    def touched() -> None:
+        raise AssertionError("the network that comes with the tool was read")
+
+    monkeypatch.setattr(fitting, "read_base", touched)
+    monkeypatch.setattr("rnnforecast.training.judge.read_base", touched)
+
+
+# one short series
+
+
+def test_one_short_series_is_forecast_by_the_network_as_it_is_and_the_report_says_why(tmp_path: Path) -> None:
+    result = train_fast(write_days(tmp_path))
+    assert "observed steps teach less than the pretrained network knows" in result.reasons["from"]
+    assert [(member["season_class"], member["best_step"]) for member in result.members] == [("week", 0)]
+    assert result.members[0]["num_steps"] == 0
+
+
+def test_what_is_stored_are_the_weights_of_the_tool_with_intervals_calibrated_on_the_rows(tmp_path: Path) -> None:
+    stored = stored_ensemble(train_fast(write_days(tmp_path)))
+    assert_same_weights(stored.weights[0], read_base().weights(7))
+    assert stored.calibration is not None
+    assert stored.calibration.factors.shape == (7, len(stored.quantile_levels))
+    assert not np.allclose(stored.calibration.factors, 1)
+
+
+def test_a_stored_network_forecasts_as_base_does_but_for_its_calibration(tmp_path: Path) -> None:
+    path = write_days(tmp_path)
+    result = train_fast(path, theta_share=0.0)
+    stored, plain = forecast(path, model="days"), forecast(path, model="base", data=[path], horizon=7)
+    np.testing.assert_array_equal(stored.frame["forecast"], plain.frame["forecast"])
+    assert not np.array_equal(stored.frame["q0.9"], plain.frame["q0.9"])
+    series = make_series(np.array(wave(90)), season_length=7)
+    flat, windows = FlatSeries.from_series(series), last_windows(series)
+    bare = replace(stored_ensemble(result), calibration=None).forecast(flat, windows, horizon=7)
+    np.testing.assert_array_equal(bare, read_base().ensemble(7).forecast(flat, windows, horizon=7))
+
+
+def test_training_shows_the_network_as_it_is_beside_the_others_and_judges_against_naive_ones(tmp_path: Path) -> None:
+    result = train_fast(write_days(tmp_path), num_windows=5, theta_share=0.2)
+    assert set(result.metrics) == {"network", "network-alone", "pretrained", "theta"} | NAIVE
+    assert result.metrics["network-alone"]["mase"] == result.metrics["pretrained"]["mase"]
+    assert result.metrics["network"]["mase"] != result.metrics["pretrained"]["mase"]
+    assert result.verdict is not None
+    assert result.verdict["against"] in NAIVE
+
+
+# a panel
+
+
+def test_a_panel_is_fitted_from_both_starts_and_the_report_holds_every_share_and_held_out_loss(tmp_path: Path) -> None:
+    reasons = train_fast(write_panel(tmp_path)).reasons
+    assert "teach the pretrained network and others from scratch" in reasons["from"]
+    chosen, alone = reasons["theta_share"].split(", alone ")
+    assert "held-out loss 0." in chosen
+    for name in (AS_IT_IS, SCRATCH, TUNED, THETA):
+        assert re.search(rf"{name} \d", alone)
+
+
+def test_what_is_stored_has_the_shares_that_the_report_names(tmp_path: Path) -> None:
+    result = train_fast(write_panel(tmp_path))
+    stored = stored_ensemble(result)
+    assert sum(stored.shares) == pytest.approx(1.0)
+    assert len(stored.shares) == len(set(stored.groups))
+    assert result.settings["theta_share"] == stored.theta_share
+    networks = [100 * share * (1 - stored.theta_share) for share in stored.shares]
+    for share in (*networks, 100 * stored.theta_share):
+        assert f" {share:.0f} %" in result.reasons["theta_share"]
+
+
+def test_from_scratch_never_touches_the_network_that_comes_with_the_tool(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _without_base(monkeypatch)
+    for path in (write_days(tmp_path), write_panel(tmp_path)):
+        result = train_fast(path, **{"from": "scratch"})
+        assert kinds_of(stored_ensemble(result)) == ["scratch"]
+        assert "pretrained" not in result.metrics
+        assert "network-alone" in result.metrics
+        assert result.reasons["from"] == "given (--from)"
+
+
+def test_a_described_network_never_touches_it_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _without_base(monkeypatch)
+    assert kinds_of(stored_ensemble(train_fast(write_panel(tmp_path), hidden_size=4))) == ["scratch"]
+
+
+def test_a_described_network_speaks_alone(tmp_path: Path) -> None:
+    result = train_fast(write_days(tmp_path), hidden_size=4)
+    assert (stored_ensemble(result).theta_share, result.settings["theta_share"]) == (0.0, 0.0)
+    assert "network-alone" not in result.metrics
+    assert "theta_share" not in result.reasons
+
+
+def test_cells_that_are_compared_speak_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rnnforecast.forecasting.forecast_theta_beside", None)
+    monkeypatch.setattr(fitting, "forecast_theta_beside", None)
+    result = rnnforecast.compare([write_days(tmp_path)], Settings.from_flat(FAST), methods=["gru", "pretrained"])
+    assert np.isfinite(float(str(result.metrics["gru"]["mase"])))
+
+
+def test_covariates_of_few_rows_are_learnt_from_scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _without_base(monkeypatch)
+    path = write_csv(tmp_path / "more.csv", date=days(90), value=wave(90), weather=wave(90, seed=3))
+    result = train_fast(path, past=("weather",), target=("value",))
+    assert kinds_of(stored_ensemble(result)) == ["scratch"]
+    assert "reads no covariates" in result.reasons["from"]
+
+
+def _with_weather(folder: Path) -> Path:
+    rows = 900
+    return write_csv(folder / "more.csv", date=days(rows), value=wave(rows), weather=wave(rows, seed=3))
+
+
+def test_networks_that_read_covariates_speak_beside_the_pretrained_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_shares(monkeypatch, from_scratch=0.5, as_it_is=0.5)
+    result = train_fast(_with_weather(tmp_path), past=("weather",), target=("value",))
+    assert kinds_of(stored_ensemble(result)) == ["scratch", "pretrained"]
+    assert forecast(tmp_path / "more.csv", model="more").frame["forecast"].notna().all()
+
+
+def test_it_is_said_where_no_forecast_depends_on_a_covariate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    give_shares(monkeypatch, as_it_is=1.0)
+    result = train_fast(_with_weather(tmp_path), past=("weather",), target=("value",))
+    assert kinds_of(stored_ensemble(result)) == ["pretrained"]
+    assert result.reasons["from"].endswith("so that no forecast depends on a covariate")
+
+
+def test_from_pretrained_has_no_network_from_scratch(tmp_path: Path) -> None:
+    result = train_fast(write_panel(tmp_path), **{"from": "pretrained"})
+    assert set(kinds_of(stored_ensemble(result))) == {"pretrained"}
+    assert SCRATCH not in result.reasons["theta_share"]
+    assert TUNED in result.reasons["theta_share"]
+
+
+# the second fit, and what the first may see
+
+
+def _long_series(*, changed_from: np.ndarray | None = None) -> SeriesSet:
+    """Return two series of a week; from these rows on all is other, where given."""
+    columns = []
+    for number in range(2):
+        values = np.array(wave(420, seed=number))
+        if changed_from is not None:
+            start = int(changed_from[number])
+            values[start:] = 1e4 * np.random.default_rng(9).normal(size=420 - start)
+        columns.append(values)
+    return make_series(*columns, season_length=7)
+
+
+@pytest.mark.parametrize("start", ["pretrained", None])
+def test_the_first_fit_learns_nothing_from_the_validation_rows(start: str | None) -> None:
+    settings = Settings.from_flat({**FAST, "num_steps": 4, "from": start})
+    split = split_rows(_long_series(), horizon=7, evaluation=settings.evaluation)
+    starts = split.known.copy()
+    np.minimum.at(starts, split.validation.series, split.validation.cutoffs)
+    losses = []
+    for series in (_long_series(), _long_series(changed_from=starts)):
+        known = series.head(split.known)
+        # the recipe may look at the sign of all rows before the held-out ones
+        known = replace(known, values=np.abs(known.values))
+        ensemble, fits = fit_ensemble(
+            known,
+            _recipe(_long_series().head(split.known), settings),
+            validation=split.validation,
+            training=settings.training,
+            conduct=Conduct(TimeBudget(None, 1), NoProgress()),
+            start=read_base().weights(7),
+        )
+        assert "pretrained" in kinds_of(ensemble)
+        losses.append([fit.losses for fit in fits])
+    assert losses[0] == losses[1]
+
+
+def _recipe(series: SeriesSet, settings: Settings) -> Recipe:
+    facts = gather_facts(series, horizon=7)
+    plan, _ = choose_plan(facts, settings)
+    recipe = choose_recipe(facts, settings)
+    return with_pretrained(recipe, read_base().member(7), plan, training=settings.training)
+
+
+def test_what_is_judged_saw_no_held_out_row() -> None:
+    settings = Settings.from_flat(FAST)
+    split = split_rows(_long_series(), horizon=7, evaluation=settings.evaluation)
+    found: list[Fitted] = []
+    for series in (_long_series(), _long_series(changed_from=split.known)):
+        fitted, _ = fit_known(
+            series.head(split.known), settings, horizon=7, validation=split.validation, progress=NoProgress()
+        )
+        found.append(fitted)
+    before, after = (each.ensemble for each in found)
+    assert (before.groups, before.shares, before.theta_share) == (after.groups, after.shares, after.theta_share)
+    assert len(before.shares) > 1
+    for first, second in zip(before.weights, after.weights, strict=True):
+        assert_same_weights(first, second)
+
+
+def test_the_second_fit_on_all_rows_starts_from_the_shipped_weights_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    give_shares(monkeypatch, fitted_further=1.0)
+    series, settings = _long_series(), Settings.from_flat(FAST)
+    split = split_rows(series, horizon=7, evaluation=settings.evaluation)
+    calls: list[tuple[int, object, object]] = []
+
+    def watch(rows: SeriesSet, *arguments: object, **keywords: object) -> object:
+        calls.append((rows.num_rows, keywords["num_steps"], keywords["start"]))
+        return fit_ensemble(rows, *arguments, **keywords)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(fitting, "fit_ensemble", watch)
+    known = series.head(split.known)
+    fitted, budget = fit_known(known, settings, horizon=7, validation=split.validation, progress=NoProgress())
+    again = fit_again(series, fitted, settings, budget=budget, progress=NoProgress())
+    assert [(rows, steps) for rows, steps, _ in calls] == [
+        (known.num_rows, None),
+        (series.num_rows, [fitted.fits[0].best_step]),
+    ]
+    for _, _, start in calls:
+        assert isinstance(start, Mapping)
+        assert_same_weights(start, read_base().weights(7))
+    assert not np.array_equal(again.fits[0].weights["input.weight"], fitted.fits[0].weights["input.weight"])
+
+
+def test_the_network_as_it_is_is_not_fitted_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    series = make_series(np.array(wave(90)), season_length=7)
+    settings = Settings.from_flat(FAST)
+    split = split_rows(series, horizon=7, evaluation=settings.evaluation)
+    monkeypatch.setattr(fitting, "fit_ensemble", None)
+    known = series.head(split.known)
+    fitted, budget = fit_known(known, settings, horizon=7, validation=split.validation, progress=NoProgress())
+    assert fit_again(series, fitted, settings, budget=budget, progress=NoProgress()) is fitted
+
+
+def test_the_second_fit_leaves_the_network_as_it_is_and_every_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    give_shares(monkeypatch, from_scratch=0.2, fitted_further=0.3, as_it_is=0.4, theta=0.1)
+    series, settings = _long_series(), Settings.from_flat(FAST)
+    split = split_rows(series, horizon=7, evaluation=settings.evaluation)
+    known = series.head(split.known)
+    fitted, budget = fit_known(known, settings, horizon=7, validation=split.validation, progress=NoProgress())
+    again = fit_again(series, fitted, settings, budget=budget, progress=NoProgress())
+    before, after = fitted.ensemble, again.ensemble
+    assert (after.members, after.groups, after.shares) == (before.members, before.groups, before.shares)
+    assert after.theta_share == before.theta_share == pytest.approx(0.1)
+    assert_same_weights(after.weights[2], read_base().weights(7))
+    assert again.fits[2] is fitted.fits[2]
+    changed = [
+        any(not np.array_equal(new[name], old[name]) for name in old)
+        for new, old in zip(after.weights, before.weights, strict=True)
+    ]
+    assert changed == [fit.best_step > 0 for fit in fitted.fits]
+    assert any(changed)
+
+
+def test_validation_rows_without_a_value_leave_the_usual_shares(tmp_path: Path) -> None:
+    values: list[object] = [*wave(600)]
+    values[-14:-7] = [""] * 7
+    path = write_csv(tmp_path / "gap.csv", date=days(600), value=values)
+    result = train_fast(path, num_windows=1, **{"from": "pretrained"})
+    assert result.reasons["theta_share"].endswith("usual shares, as no held-out row has a value (--theta-share)")
+    assert stored_ensemble(result).theta_share > 0

@@ -1,0 +1,263 @@
+"""Where training starts, and how much each voice counts before held-out rows are asked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from rnnforecast.config import Settings, TrainingSettings
+from rnnforecast.errors import UsageError
+from rnnforecast.inference.season_classes import pretrained_settings
+from rnnforecast.training.initial_weights import (
+    AS_IT_IS,
+    FEWEST_STEPS_TO_TUNE,
+    LONG_SERIES_LENGTH,
+    LONGEST_THETA_SEASON,
+    SCRATCH,
+    SMALLEST_PANEL,
+    THETA,
+    TUNED,
+    TUNING_BATCH_SIZE,
+    TUNING_RATE,
+    TUNING_STEPS,
+    Plan,
+    choose_plan,
+    usual_shares,
+    with_pretrained,
+)
+from rnnforecast.training.recipe import DataFacts, choose_recipe
+
+FACTS = DataFacts(
+    num_series=10,
+    num_steps=1_000,
+    median_length=100,
+    longest=100,
+    horizon=12,
+    season_length=12,
+    positive=True,
+    num_past_covariates=0,
+    num_future_covariates=0,
+    num_static_covariates=0,
+)
+SHORT = replace(FACTS, num_steps=FEWEST_STEPS_TO_TUNE - 1)
+ENOUGH = replace(FACTS, num_steps=FEWEST_STEPS_TO_TUNE)
+COVARIATES = ("num_past_covariates", "num_future_covariates", "num_static_covariates")
+PRETRAINED = pretrained_settings(12, hidden_size=8, num_layers=1)
+
+
+VOICES: dict[Plan, tuple[str, ...]] = {
+    "scratch": (SCRATCH, THETA),
+    "as it is": (AS_IT_IS, THETA),
+    "tuned": (TUNED, AS_IT_IS, THETA),
+    "both": (SCRATCH, TUNED, AS_IT_IS, THETA),
+}
+
+
+def _plan(facts: DataFacts, **flags: object) -> tuple[Plan, str]:
+    return choose_plan(facts, Settings.from_flat(flags))
+
+
+def test_few_observed_steps_leave_the_pretrained_network_as_it_is_and_say_how_few() -> None:
+    plan, reason = _plan(SHORT)
+    assert plan == "as it is"
+    assert reason == "499 observed steps teach less than the pretrained network knows (--from)"
+
+
+def test_a_panel_or_a_long_series_is_fitted_from_both_starts() -> None:
+    assert _plan(ENOUGH)[0] == "both"
+
+
+@pytest.mark.parametrize("facts", [SHORT, ENOUGH])
+def test_a_start_from_scratch_that_was_asked_for_stands(facts: DataFacts) -> None:
+    assert _plan(facts, **{"from": "scratch"}) == ("scratch", "given (--from)")
+
+
+def test_a_pretrained_start_that_was_asked_for_has_no_network_from_scratch() -> None:
+    assert _plan(ENOUGH, **{"from": "pretrained"}) == ("tuned", "given (--from)")
+
+
+def test_few_steps_tune_nothing_even_where_a_pretrained_start_was_asked_for() -> None:
+    plan, reason = _plan(SHORT, **{"from": "pretrained"})
+    assert plan == "as it is"
+    assert "499 observed steps" in reason
+
+
+@pytest.mark.parametrize("kind", COVARIATES)
+def test_few_steps_with_covariates_start_from_scratch_and_say_why(kind: str) -> None:
+    plan, reason = _plan(DataFacts(**{**vars(SHORT), kind: 1}))
+    assert plan == "scratch"
+    assert reason == "the network that comes with the tool reads no covariates (--from)"
+
+
+@pytest.mark.parametrize("kind", COVARIATES)
+def test_networks_that_read_covariates_stand_beside_the_pretrained_one_where_there_are_steps(kind: str) -> None:
+    plan, reason = _plan(DataFacts(**{**vars(ENOUGH), kind: 1}))
+    assert plan == "both"
+    assert reason.endswith("and others from scratch, which alone read the covariates (--from)")
+
+
+@pytest.mark.parametrize("flag", [{"cell": "lstm"}, {"hidden_size": 9}, {"residual": False}, {"log": False}])
+def test_a_network_that_the_user_described_starts_from_scratch_and_says_why(flag: dict[str, object]) -> None:
+    plan, reason = _plan(ENOUGH, **flag)
+    assert plan == "scratch"
+    assert reason == "a network of your own was described (--from)"
+
+
+@pytest.mark.parametrize("kind", COVARIATES)
+@pytest.mark.parametrize("facts", [SHORT, ENOUGH])
+def test_a_pretrained_start_refuses_covariates_rather_than_ignore_them(facts: DataFacts, kind: str) -> None:
+    with pytest.raises(UsageError, match=r"`--from pretrained` would ignore covariates: .* reads none") as caught:
+        _plan(DataFacts(**{**vars(facts), kind: 1}), **{"from": "pretrained"})
+    assert str(caught.value.hint) == "name no covariates, or train with `--from scratch`"
+
+
+@pytest.mark.parametrize("flag", [{"cell": "lstm"}, {"hidden_size": 9}])
+def test_a_pretrained_start_refuses_another_shape_rather_than_ignore_it(flag: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match=r"would ignore the flags of the network: .* has its own shape") as caught:
+        _plan(ENOUGH, **flag, **{"from": "pretrained"})
+    assert "--from scratch" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("facts", [SHORT, ENOUGH])
+def test_a_pretrained_start_refuses_a_number_of_networks_rather_than_ignore_it(facts: DataFacts) -> None:
+    with pytest.raises(UsageError, match=r"`--from pretrained` would ignore --num-members: .* is one") as caught:
+        _plan(facts, num_members=3, **{"from": "pretrained"})
+    assert str(caught.value.hint) == "leave it out, or train with `--from scratch`"
+    assert _plan(facts, num_members=1, **{"from": "pretrained"}) == _plan(facts, **{"from": "pretrained"})
+
+
+@pytest.mark.parametrize("flag", [{"num_steps": 3}, {"num_members": 2}, {"seed": 5}, {"horizon": 3}])
+def test_how_long_to_fit_describes_no_network(flag: dict[str, object]) -> None:
+    assert _plan(ENOUGH, **flag)[0] == "both"
+
+
+@pytest.mark.parametrize("facts", [SHORT, ENOUGH])
+def test_a_quick_training_fits_nothing_and_says_so(facts: DataFacts) -> None:
+    assert _plan(facts, effort="quick") == ("as it is", "quick: nothing is fitted (--effort, --from)")
+
+
+def test_a_quick_training_still_starts_where_it_was_told_to() -> None:
+    assert _plan(ENOUGH, effort="quick", **{"from": "scratch"})[0] == "scratch"
+    assert _plan(ENOUGH, effort="quick", **{"from": "pretrained"})[0] == "tuned"
+    assert _plan(ENOUGH, effort="quick", cell="lstm")[0] == "scratch"
+    assert _plan(replace(ENOUGH, num_past_covariates=1), effort="quick")[0] == "scratch"
+
+
+def test_the_best_training_starts_as_the_usual_one_does() -> None:
+    for facts in (SHORT, ENOUGH):
+        assert _plan(facts, effort="best") == _plan(facts)
+
+
+def test_an_unknown_start_is_refused_with_those_there_are() -> None:
+    with pytest.raises(UsageError, match=r"`from` = 'zero': input should be 'pretrained' or 'scratch'"):
+        _plan(ENOUGH, **{"from": "zero"})
+
+
+def test_both_starts_are_two_groups_the_pretrained_network_the_last_member() -> None:
+    recipe = choose_recipe(FACTS, Settings())
+    both = with_pretrained(recipe, PRETRAINED, "both")
+    assert both.members == (*recipe.members, PRETRAINED)
+    assert both.groups == (0,) * len(recipe.members) + (1,)
+    assert both.fit == recipe.fit
+
+
+@pytest.mark.parametrize("plan", ["as it is", "tuned"])
+def test_the_pretrained_network_alone_is_one_group(plan: Plan) -> None:
+    alone = with_pretrained(choose_recipe(FACTS, Settings()), PRETRAINED, plan)
+    assert (alone.members, alone.groups) == ((PRETRAINED,), ())
+
+
+@pytest.mark.parametrize("plan", ["both", "tuned"])
+def test_tuning_is_short_and_slow_unless_the_user_says_otherwise(plan: Plan) -> None:
+    recipe = choose_recipe(FACTS, Settings())
+    tuning = with_pretrained(recipe, PRETRAINED, plan).fit_of(PRETRAINED)
+    assert (tuning.num_steps, tuning.batch_size) == (TUNING_STEPS["normal"], TUNING_BATCH_SIZE)
+    assert tuning.learning_rate == TUNING_RATE
+    given = TrainingSettings(num_steps=7, batch_size=3, learning_rate=0.1)
+    tuning = with_pretrained(recipe, PRETRAINED, plan, training=given).fit_of(PRETRAINED)
+    assert (tuning.num_steps, tuning.batch_size, tuning.learning_rate) == (7, 3, 0.1)
+
+
+def test_the_network_as_it_is_is_fitted_for_no_step_whatever_was_given() -> None:
+    recipe = choose_recipe(FACTS, Settings())
+    assert with_pretrained(recipe, PRETRAINED, "as it is").fit_of(PRETRAINED).num_steps == 0
+    given = TrainingSettings(num_steps=7)
+    assert with_pretrained(recipe, PRETRAINED, "as it is", training=given).fit_of(PRETRAINED).num_steps == 0
+
+
+def test_networks_from_scratch_are_fitted_as_without_the_other() -> None:
+    recipe = choose_recipe(FACTS, Settings())
+    both = with_pretrained(recipe, PRETRAINED, "both")
+    assert [both.fit_of(member) for member in recipe.members] == [recipe.fit] * len(recipe.members)
+
+
+@pytest.mark.parametrize("plan", ["both", "tuned"])
+def test_more_effort_tunes_for_longer_unless_steps_were_given(plan: Plan) -> None:
+    recipe = choose_recipe(FACTS, Settings())
+    quick, normal, best = (
+        with_pretrained(recipe, PRETRAINED, plan, training=TrainingSettings(effort=effort)).fit_of(PRETRAINED).num_steps
+        for effort in ("quick", "normal", "best")
+    )
+    assert quick < normal < best
+    given = TrainingSettings(effort="best", num_steps=7)
+    assert with_pretrained(recipe, PRETRAINED, plan, training=given).fit_of(PRETRAINED).num_steps == 7
+
+
+# usual shares
+
+
+@pytest.mark.parametrize("plan", VOICES)
+@pytest.mark.parametrize("length", [LONG_SERIES_LENGTH - 1, LONG_SERIES_LENGTH])
+@pytest.mark.parametrize("season_length", [1, LONGEST_THETA_SEASON, LONGEST_THETA_SEASON + 1])
+@pytest.mark.parametrize("flags", [{}, {"theta_share": 0.3}, {"hidden_size": 9}])
+def test_usual_shares_sum_to_one_in_the_order_of_the_voices(
+    plan: Plan, length: int, season_length: int, flags: dict[str, object]
+) -> None:
+    facts = replace(FACTS, median_length=length, season_length=season_length)
+    shares = usual_shares(facts, plan, Settings.from_flat(flags))
+    assert tuple(shares) == VOICES[plan]
+    assert sum(shares.values()) == pytest.approx(1.0)
+    assert all(share > 0 for name, share in shares.items() if name != THETA)
+
+
+def test_long_series_trust_what_was_fitted_more_than_short_ones_do() -> None:
+    short, long = (
+        usual_shares(replace(FACTS, median_length=length), "both", Settings())
+        for length in (LONG_SERIES_LENGTH - 1, LONG_SERIES_LENGTH)
+    )
+    assert short[AS_IT_IS] > short[SCRATCH]
+    assert long[AS_IT_IS] < long[SCRATCH]
+
+
+def test_one_long_series_trusts_what_was_fitted_no_more_than_a_short_one() -> None:
+    few = replace(FACTS, num_series=SMALLEST_PANEL - 1)
+    short, long = (
+        usual_shares(replace(few, median_length=length), "both", Settings()) for length in (100, LONG_SERIES_LENGTH)
+    )
+    assert short == long
+
+
+@pytest.mark.parametrize("given", [0.0, 0.5, 0.9])
+@pytest.mark.parametrize("season_length", [12, 24])
+@pytest.mark.parametrize("network", [{}, {"cell": "lstm"}])
+def test_a_given_share_of_the_theta_method_stands(given: float, season_length: int, network: dict[str, object]) -> None:
+    facts = replace(FACTS, season_length=season_length)
+    assert usual_shares(facts, "scratch", Settings.from_flat({"theta_share": given, **network}))[THETA] == given
+
+
+def test_the_theta_method_has_no_share_where_a_clock_has_seasons_it_does_not_know() -> None:
+    for season_length, speaks in ((LONGEST_THETA_SEASON, True), (LONGEST_THETA_SEASON + 1, False)):
+        facts = replace(FACTS, season_length=season_length)
+        assert (usual_shares(facts, "both", Settings())[THETA] > 0) == speaks
+
+
+@pytest.mark.parametrize("flag", [{"cell": "lstm"}, {"hidden_size": 9}, {"log": False}])
+def test_a_network_that_the_user_described_speaks_alone(flag: dict[str, object]) -> None:
+    assert usual_shares(FACTS, "scratch", Settings.from_flat(flag)) == {SCRATCH: 1.0, THETA: 0.0}
+
+
+@pytest.mark.parametrize("share", [-0.1, 0.91, 1.5])
+def test_a_share_that_leaves_the_networks_next_to_nothing_is_refused(share: float) -> None:
+    with pytest.raises(UsageError, match=r"`theta_share`"):
+        Settings.from_flat({"theta_share": share})

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import numpy as np
+
+from rnnforecast.config import TRAINED_QUANTILE_LEVELS
+from rnnforecast.data.windows import Windows
+from rnnforecast.forecasting import Ensemble
+from rnnforecast.training.judge import NETWORK, Judgement, baseline_forecasters, calibrate, judge_methods
+from tests.inference.samples import make_member, make_network, tensors_of
+from tests.training.toy import make_series, wave
+
+HORIZON = 7
+SERIES = make_series(wave(80), wave(60, seed=2))
+HELD_OUT = Windows(series=np.array([0, 0, 1]), cutoffs=np.array([66, 73, 53]))
+NO_WINDOWS = Windows(series=np.array([], dtype=np.int64), cutoffs=np.array([], dtype=np.int64))
+KNOWN = np.array([66, 53])
+
+
+def _oracle(windows: Windows, horizon: int) -> np.ndarray:
+    """Forecast what came true."""
+    rows = SERIES.offsets[windows.series][:, None] + windows.cutoffs[:, None] + np.arange(horizon)
+    return np.repeat(SERIES.values[rows][..., None], len(TRAINED_QUANTILE_LEVELS), axis=2)
+
+
+def _judge(*, gap: int = 0, windows: Windows = HELD_OUT) -> Judgement:
+    return judge_methods(
+        {NETWORK: _oracle, **baseline_forecasters(SERIES)},
+        SERIES,
+        windows,
+        known=KNOWN,
+        horizon=7 - gap,
+        gap=gap,
+        window_step=7,
+    )
+
+
+def _ensemble() -> Ensemble:
+    member = make_member(quantile_levels=TRAINED_QUANTILE_LEVELS)
+    return Ensemble(members=(member,), weights=(tensors_of(make_network(member)),))
+
+
+def test_a_forecast_of_what_came_true_scores_zero_and_beats_every_baseline() -> None:
+    metrics = _judge().metrics()
+    assert metrics[NETWORK]["mase"] == 0.0
+    assert {method for method, scores in metrics.items() if scores["mase"] == 0.0} == {NETWORK}
+
+
+def test_the_verdict_is_against_the_best_baseline() -> None:
+    judgement = _judge()
+    assert judgement.verdict is not None
+    metrics = judgement.metrics()
+    best = min((name for name in metrics if name != NETWORK), key=lambda name: float(str(metrics[name]["mase"])))
+    assert judgement.verdict.against == best
+
+
+def test_nothing_held_out_gives_no_scores_and_no_verdict() -> None:
+    judgement = _judge(windows=NO_WINDOWS)
+    assert (judgement.metrics(), judgement.verdict_dict(), judgement.per_lead()) == ({}, None, ())
+    assert judgement.per_series(SERIES) == ()
+
+
+def test_lead_times_count_from_the_cutoff_gap_included() -> None:
+    leads = [row["lead"] for row in _judge(gap=3).per_lead() if row["method"] == NETWORK]
+    assert leads == [4, 5, 6, 7]
+
+
+def test_every_series_with_a_window_has_a_row_by_its_name() -> None:
+    only_second = HELD_OUT.select(np.array([2]))
+    rows = [row["item_id"] for row in _judge(windows=only_second).per_series(SERIES) if row["method"] == NETWORK]
+    assert rows == ["s1"]
+
+
+def test_calibration_on_no_origin_leaves_the_ensemble_as_it_is() -> None:
+    assert calibrate(_ensemble(), SERIES, [NO_WINDOWS], horizon=HORIZON).calibration is None
+
+
+def test_calibration_learns_from_all_origins_given() -> None:
+    ensemble = _ensemble()
+    parts = [HELD_OUT.select(np.array([0])), HELD_OUT.select(np.array([1, 2]))]
+    first, whole = (calibrate(ensemble, SERIES, chosen, horizon=HORIZON).calibration for chosen in (parts, [HELD_OUT]))
+    assert first is not None
+    assert whole is not None
+    assert first.factors.shape == (7, 13)
+    np.testing.assert_array_equal(first.factors, whole.factors)
+
+
+def test_calibrating_twice_is_calibrating_once() -> None:
+    once = calibrate(_ensemble(), SERIES, [HELD_OUT], horizon=HORIZON)
+    twice = calibrate(once, SERIES, [HELD_OUT], horizon=HORIZON)
+    assert once.calibration is not None
+    assert twice.calibration is not None
+    np.testing.assert_array_equal(once.calibration.factors, twice.calibration.factors)
