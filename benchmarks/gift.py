@@ -75,16 +75,14 @@ def main() -> None:
         print(rows[-1], flush=True)
     for label, terms in (("short", {"short"}), ("medium and long", {"medium", "long"}), ("all", None)):
         chosen = [value for (_, term), value in ratios.items() if terms is None or term in terms]
-        means = {
-            model: tuple(
-                float(np.exp(np.mean([np.log(value[model][column]) for value in chosen if model in value])))
-                for column in (0, 1)
-            )
-            for model in ("base", *RIVALS)
-        }
+        means = {model: (_mean(chosen, model, 0), _mean(chosen, model, 1)) for model in ("base", *RIVALS)}
         rows.append(["geometric mean", label, "", "", *_pairs(means), ""])
     header = ("set", "term", "MASE", "wQL", "base", *RIVALS, "in 80 % by thirds")
     publish("gift", header, rows, dry_run=options.dry_run)
+
+
+def _mean(ratios: list[dict[str, tuple[float, float]]], model: str, column: int) -> float:
+    return float(np.exp(np.mean([np.log(ratio[model][column]) for ratio in ratios if model in ratio])))
 
 
 def read_terms(path: Path) -> list[Term]:
@@ -169,9 +167,9 @@ def _by_the_tool(past: pd.DataFrame, horizon: int, freq: str) -> np.ndarray:
 
 def _by_weights(path: Path) -> Forecaster:
     """Return what forecasts by the network alone, with weights from a file."""
-    from pretraining.export import read_arrays
+    from pretraining.any_clock.export import read_arrays
     from rnnforecast.config import TRAINED_QUANTILE_LEVELS
-    from rnnforecast.inference.base_inputs import seasons_of
+    from rnnforecast.inference.base_clock import seasons_of
     from rnnforecast.inference.base_network import forecast_series
 
     tensors = read_arrays(path)

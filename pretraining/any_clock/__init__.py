@@ -1,1 +1,1 @@
-"""Pre-training of the network `base`: synthetic series, the loop, validation, export. Not part of the package."""
+"""Pretraining of the next network `base`, one for all clocks: its series, loss, loop, validation and export."""

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
+import multiprocessing
+from collections import deque
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pretraining.any_clock.corpus import Wish, draw_batch
-from rnnforecast.inference.base_inputs import Clock, choose_clock
+from rnnforecast.inference.base_clock import Clock, choose_clock
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pretraining.any_clock.settings import ClockSettings, RunSettings
 
 
@@ -38,7 +43,7 @@ def make_batch(settings: RunSettings, number: int) -> TrainingBatch:
     history, horizon = _lengths(chosen, settings.far_share, rng)
     drawn = draw_batch(
         Wish(seasons, history + horizon, chosen.history[0], chosen.domain, chosen.corpus_share),
-        chosen.batch_size,
+        chosen.batch_size * settings.batch_factor,
         int(rng.integers(2**62)),
     )
     clock = choose_clock(seasons, history)
@@ -75,3 +80,22 @@ def _questions(
     furthest = np.minimum(left, max(horizon, near))[:, None]
     spread = np.exp(rng.random((len(positions), settings.num_far)) * np.log(furthest))
     return positions, np.concatenate([leads, np.ceil(spread)], axis=1).astype(np.int64)
+
+
+def stream(settings: RunSettings, *, start: int, num_workers: int = 0, ahead: int = 4) -> Iterator[TrainingBatch]:
+    """Yield batches `start`, `start + 1`, ... without end, made ahead of time by other processes.
+
+    With no worker each is made here, when it is asked for. Where a device computes, `num_workers` processes feed it.
+    """
+    number = start
+    if num_workers == 0:
+        while True:
+            yield make_batch(settings, number)
+            number += 1
+    with ProcessPoolExecutor(num_workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        waiting: deque[Future[TrainingBatch]] = deque()
+        while True:
+            while len(waiting) < ahead * num_workers:
+                waiting.append(pool.submit(make_batch, settings, number))
+                number += 1
+            yield waiting.popleft().result()

@@ -41,7 +41,7 @@ class Wish:
 def draw_batch(wish: Wish, num_series: int, seed: int) -> Drawn:
     """Draw series `[num_series, length]`; what is not finite is replaced by zeros and never observed."""
     rng = np.random.default_rng(seed)
-    old = int(rng.binomial(num_series, wish.corpus_share)) if 0 < wish.corpus_share < 1 else round(wish.corpus_share * num_series)
+    old = int(rng.binomial(num_series, wish.corpus_share))
     parts, masks = [], []
     if old:
         main = max(1, round(wish.seasons[0])) if wish.seasons else 1
@@ -88,7 +88,9 @@ def _augment(paths: Paths, rng: np.random.Generator) -> Paths:
     low = paths.min(axis=1, keepdims=True)
     kind = rng.random((count, 1))
     moved = paths - low * rng.uniform(0, 1.3, (count, 1))
-    paths = np.where(kind < 0.4, moved, np.where(kind < 0.5, paths + size * np.exp(rng.uniform(0, 12, (count, 1))), paths))
+    paths = np.where(
+        kind < 0.4, moved, np.where(kind < 0.5, paths + size * np.exp(rng.uniform(0, 12, (count, 1))), paths)
+    )
     paths = np.where(rng.random((count, 1)) < 0.12, np.maximum(paths, 0), paths)
     rounded = size * np.exp(rng.uniform(-5, -0.7, (count, 1)))
     paths = np.where(rng.random((count, 1)) < 0.15, np.round(paths / rounded) * rounded, paths)

@@ -7,29 +7,28 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
-from pretraining.any_clock.batches import TrainingBatch, make_batch
-from pretraining.checkpoint import State, read_checkpoint, write_checkpoint
+from pretraining.any_clock.batches import TrainingBatch, stream
 from pretraining.any_clock.loss import lead_loss
 from pretraining.any_clock.teaching import Teacher, taught_loss
+from pretraining.checkpoint import State, read_checkpoint, write_checkpoint
 from rnnforecast.errors import DivergedError, UsageError
-from rnnforecast.inference.base_inputs import read_leads, read_past, read_segments
+from rnnforecast.inference.base_inputs import read_past, read_segments
+from rnnforecast.inference.base_leads import read_leads
 from rnnforecast.networks.base_network import BaseNetwork
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from pretraining.any_clock.settings import RunSettings
 
 CHECKPOINT = "checkpoint.npz"
 LOG = "log.txt"
-#: Called with the averaged network; what it returns is written into the log.
-Watcher: TypeAlias = "Callable[[BaseNetwork], Mapping[str, float]]"
 
 
 def build_network(settings: RunSettings) -> BaseNetwork:
@@ -153,17 +152,17 @@ def train(
     minutes: float | None = None,
     log_every: int = 100,
     save_seconds: float = 120.0,
-    watch_seconds: float = 600.0,
-    watcher: Watcher | None = None,
+    num_workers: int = 0,
 ) -> None:
     """Train until the minutes of the settings are used up, or for `minutes` of this call."""
     started, before = time.monotonic(), run.seconds
-    saved = watched = started
+    saved = started
     losses: dict[str, list[float]] = {}
     end = 60 * run.settings.minutes
     stop = end if minutes is None else min(end, before + 60 * minutes)
-    while run.seconds < stop:
-        batch = make_batch(run.settings, run.step)
+    for batch in stream(run.settings, start=run.step, num_workers=num_workers):
+        if run.seconds >= stop:
+            break
         losses.setdefault(batch.name, []).append(float(run.learn(batch)))
         now = time.monotonic()
         run.seconds = before + now - started
@@ -175,12 +174,7 @@ def train(
         if now - saved > save_seconds:
             run.save()
             saved = now
-        if watcher is not None and now - watched > watch_seconds:
-            run.log({"step": run.step, "scores": dict(watcher(run.average))})
-            watched = time.monotonic()
     run.save()
-    if watcher is not None:
-        run.log({"step": run.step, "scores": dict(watcher(run.average))})
 
 
 def batch_loss(

@@ -13,7 +13,8 @@ from torch import Tensor
 from rnnforecast.networks.pretrained_loss import _Pinball
 
 if TYPE_CHECKING:
-    from rnnforecast.inference.base_inputs import Clock, Past, Reading
+    from rnnforecast.inference.base_clock import Clock
+    from rnnforecast.inference.base_inputs import Past, Reading
 
 #: One series may count neither for nothing nor for many.
 WEIGHT_RANGE = (0.15, 6.0)
@@ -46,7 +47,8 @@ def lead_loss(
     weight = (series_weights(past, clock, scale) * usable).to(outputs.dtype) * (falling / falling.mean())
     levels = torch.tensor(quantile_levels, dtype=outputs.dtype, device=outputs.device)
     total: Tensor = _Pinball.apply(outputs, target, weight, levels)  # type: ignore[no-untyped-call]
-    return total / usable.sum().clamp(min=1)
+    mean: Tensor = total / usable.sum().clamp(min=1)
+    return mean
 
 
 def series_weights(past: Past, clock: Clock, scale: Tensor) -> Tensor:

@@ -59,6 +59,8 @@ class RunSettings(_Frozen):
     #: Weight of keeping near the quantiles of the earlier network, where that is at home; 0 leaves it out.
     teaching: float = Field(0.0, ge=0)
     seed: int = Field(0, ge=0)
+    #: Batches are so many times as large as those of their clocks: a device wants larger ones than a core.
+    batch_factor: int = Field(1, ge=1)
     clocks: tuple[ClockSettings, ...] = Field(min_length=1)
 
     def sizes(self) -> BaseSizes:
@@ -79,4 +81,6 @@ def read_settings(path: Path = SHIPPED_SETTINGS) -> RunSettings:
         reason = f"no TOML: {str(error)[:1].lower()}{str(error)[1:]}"
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "no text in UTF-8"
-    raise UsageError(f"settings {path}: {reason}", hint="`--settings` takes a file of the form of pretraining/base.toml")
+    raise UsageError(
+        f"settings {path}: {reason}", hint="`--settings` takes a file of the form of pretraining/base.toml"
+    )

@@ -17,12 +17,13 @@ from torch import Tensor, nn
 
 from pretraining.any_clock.loss import lead_weights, series_weights
 from rnnforecast.inference.pretrained import widen
-from rnnforecast.networks.pretrained import PretrainedForecaster
 from rnnforecast.model_io.base import read_base
+from rnnforecast.networks.pretrained import PretrainedForecaster
 
 if TYPE_CHECKING:
     from pretraining.any_clock.batches import TrainingBatch
-    from rnnforecast.inference.base_inputs import Clock, Past, Reading
+    from rnnforecast.inference.base_clock import Clock
+    from rnnforecast.inference.base_inputs import Past, Reading
 
 #: Clocks that the earlier network was mostly trained on.
 SEASON_LENGTHS = (1, 4, 7, 12, 24, 48, 52)
@@ -108,4 +109,5 @@ def taught_loss(
     weight = series_weights(past, clock, reading.scale[:, place, None])[:rows].float() * falling / falling.mean()
     total = (size.mean(-1) * unit[..., 0] * weight * usable).sum() / usable.sum().clamp(min=1)
     # quantiles of the mean absolute difference weigh about as much as the pinball loss does
-    return 0.5 * total * rows / len(reading.level)
+    loss: Tensor = 0.5 * total * rows / len(reading.level)
+    return loss

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from rnnforecast.errors import UsageError
-from rnnforecast.inference.base_inputs import seasons_of
+from rnnforecast.inference.base_clock import seasons_of
 from rnnforecast.inference.base_network import forecast_series
 
 if TYPE_CHECKING:
@@ -62,7 +62,11 @@ def make_task(
     pasts = tuple(values[:-horizon] for values in kept)
     errors = np.array([np.nanmean(np.abs(past[lag:] - past[:-lag])) for past in pasts])
     return Task(
-        name, season_length, pasts, np.stack([values[-horizon:] for values in kept]), np.where(errors > 0, errors, np.nan)
+        name,
+        season_length,
+        pasts,
+        np.stack([values[-horizon:] for values in kept]),
+        np.where(errors > 0, errors, np.nan),
     )
 
 
@@ -85,7 +89,9 @@ def long_tasks(folder: Path, *, most: int = 6) -> Iterator[Task]:
         if not path.exists():
             continue
         horizon = int(term["horizon"])
-        tested = max(int(other["horizon"]) * int(other["num_windows"]) for other in terms if other["set"] == term["set"])
+        tested = max(
+            int(other["horizon"]) * int(other["num_windows"]) for other in terms if other["set"] == term["set"]
+        )
         season_length = CLOCK_SEASONS[term["freq"]]
         cut = [values[: len(values) - tested] for values in read_series(path)]
         windows = [
@@ -139,8 +145,10 @@ def score(task: Task, quantiles: np.ndarray, levels: Sequence[float]) -> dict[st
     base_mase, base_loss = _errors(task, np.repeat(naive[..., None], 9, axis=-1))
     inside = (task.actual >= deciles[..., 0]) & (task.actual <= deciles[..., 8])
     seen = np.isfinite(task.actual)
-    thirds = [float(part.sum() / max(mask.sum(), 1)) for part, mask in zip(
-        np.array_split(inside & seen, 3, axis=1), np.array_split(seen, 3, axis=1), strict=True)]
+    thirds = [
+        float(part.sum() / max(mask.sum(), 1))
+        for part, mask in zip(np.array_split(inside & seen, 3, axis=1), np.array_split(seen, 3, axis=1), strict=True)
+    ]
     return {
         "mase": mase,
         "mase_ratio": mase / base_mase,
@@ -189,9 +197,19 @@ def simulated_tasks(*, num_series: int = 60, horizon: int = 48, length: int = 26
 
 def score_all(forecaster: Forecaster, tasks: Sequence[Task], levels: Sequence[float]) -> dict[str, dict[str, float]]:
     """Return the scores of every task by name."""
-    return {
-        task.name: score(task, forecaster(task.pasts, task.season_length, task.horizon), levels) for task in tasks
-    }
+    return {task.name: score(task, forecaster(task.pasts, task.season_length, task.horizon), levels) for task in tasks}
+
+
+def summary(name: str, scores: dict[str, dict[str, float]]) -> list[str]:
+    """Return the scores as lines of text: a task a line, then the geometric means over the seasonal naive forecast."""
+    lines = [f"{name:26s} {'MASE':>7s} {'ratio':>7s} {'wQL':>8s} {'ratio':>7s} {'in 80 %':>8s} {'worst':>6s}"]
+    lines += [
+        f"{task:26s} {row['mase']:7.3f} {row['mase_ratio']:7.3f} {row['wql']:8.4f} {row['wql_ratio']:7.3f} "
+        f"{row['in80']:8.3f} {row['in80_worst']:6.3f}"
+        for task, row in scores.items()
+    ]
+    means = [geometric_mean([row[key] for row in scores.values()]) for key in ("mase_ratio", "wql_ratio")]
+    return [*lines, f"{'geometric mean':26s} {'':7s} {means[0]:7.4f} {'':8s} {means[1]:7.4f}"]
 
 
 def geometric_mean(values: Sequence[float]) -> float:

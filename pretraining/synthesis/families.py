@@ -64,7 +64,8 @@ def waves(draft: Draft, period: Paths) -> Paths:
         size = np.abs(draft.normals(1)) * harmonic**-decay * (harmonic <= period / 2)
         total += size * np.cos(2 * np.pi * (harmonic * phase + draft.uniform(0, 1)))
         power += np.square(size) / 2
-    return total / np.sqrt(power + 1e-6)
+    drawn: Paths = total / np.sqrt(power + 1e-6)
+    return drawn
 
 
 def cells(draft: Draft, period: float) -> Paths:
@@ -77,7 +78,8 @@ def cells(draft: Draft, period: float) -> Paths:
     free = free / np.sqrt(np.square(free).mean(axis=1, keepdims=True) + 1e-6)
     start = draft.rng.integers(0, count)
     place = np.floor(draft.time()[0] * (count / period) + start).astype(np.int64) % count
-    return free[:, place].astype(np.float32)
+    drawn: Paths = free[:, place].astype(np.float32)
+    return drawn
 
 
 def days_of_week(draft: Draft, day: float, week: float) -> Paths:
@@ -183,8 +185,10 @@ def pulled_back(draft: Draft) -> Paths:
     pull = draft.log_uniform(0.003, 0.7)
     pushes = spread * draft.normals() * np.sqrt(1 - np.square(1 - pull))
     path = autoregress(pushes + pull * level, 1 - pull)
-    return path + seasonal(draft) * draft.log_uniform(0.1, 3) * draft.coin(0.6) + draft.normals() * (
-        draft.log_uniform(0.01, 0.5) * draft.coin(0.5)
+    return (
+        path
+        + seasonal(draft) * draft.log_uniform(0.1, 3) * draft.coin(0.6)
+        + draft.normals() * (draft.log_uniform(0.01, 0.5) * draft.coin(0.5))
     )
 
 
@@ -200,20 +204,26 @@ def teeth(draft: Draft) -> Paths:
     number = np.floor(draft.time() / period + 0.0).astype(np.int64)
     heights = 1 + draft.normals(int(number.max()) + 1) * draft.log_uniform(0.01, 0.5) * draft.coin(0.6)
     shape = shape * np.take_along_axis(heights, np.broadcast_to(number, shape.shape), axis=1)
-    return shape * draft.log_uniform(0.5, 3) + _any_level(draft) * 0.5 * draft.coin(0.5) + (
-        _rough(draft) * draft.log_uniform(0.01, 0.4)
+    return (
+        shape * draft.log_uniform(0.5, 3)
+        + _any_level(draft) * 0.5 * draft.coin(0.5)
+        + (_rough(draft) * draft.log_uniform(0.01, 0.4))
     )
 
 
 def steps(draft: Draft) -> Paths:
     """Levels that shift for good, in half the rows within the newest steps, around a season and noise."""
     count = draft.log_uniform(0.3, 8)
-    moves = (draft.rng.random((draft.num_series, draft.length), dtype=np.float32) < count / draft.length) * draft.normals()
+    moves = (
+        draft.rng.random((draft.num_series, draft.length), dtype=np.float32) < count / draft.length
+    ) * draft.normals()
     path = np.cumsum(moves, axis=1)
     late = draft.length - np.floor(draft.length * draft.log_uniform(0.01, 0.6))
     path = path + (draft.time() >= late) * draft.normals(1) * draft.coin(0.5) * draft.log_uniform(0.5, 3)
-    return path * draft.log_uniform(0.3, 3) + seasonal(draft) * draft.log_uniform(0.1, 2) + (
-        _rough(draft) * draft.log_uniform(0.03, 1)
+    return (
+        path * draft.log_uniform(0.3, 3)
+        + seasonal(draft) * draft.log_uniform(0.1, 2)
+        + (_rough(draft) * draft.log_uniform(0.03, 1))
     )
 
 
@@ -256,7 +266,9 @@ def plain(draft: Draft) -> Paths:
     elif kind == 5:
         path = draft.time() * draft.normals(1) * draft.log_uniform(0.003, 1) + _rough(draft)
     elif kind == 6:
-        path = stochastic_cycle(frame, draft.log_uniform(4, max(8, draft.length / 3)), 1 - draft.log_uniform(0.003, 0.2))
+        path = stochastic_cycle(
+            frame, draft.log_uniform(4, max(8, draft.length / 3)), 1 - draft.log_uniform(0.003, 0.2)
+        )
     else:
         path = np.cumsum(draft.normals(), axis=1) * draft.log_uniform(0.01, 1) + _rough(draft)
     return path + seasonal(draft) * draft.log_uniform(0.2, 5) * draft.coin(0.5)

@@ -10,20 +10,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnforecast.inference.base_inputs import (
+from rnnforecast.inference.base_clock import Clock, choose_clock
+from rnnforecast.inference.base_inputs import NUM_SLOTS, Reading, read_past, read_segments
+from rnnforecast.inference.base_leads import (
     NUM_AGAINST,
     NUM_CANDIDATES,
     NUM_NEWEST,
     NUM_REPEATED,
-    NUM_SLOTS,
-    Clock,
     LeadReading,
-    Reading,
-    choose_clock,
     num_cycles,
     read_leads,
-    read_past,
-    read_segments,
 )
 from rnnforecast.inference.cells import sigmoid
 from rnnforecast.inference.equations import Tensors, linear, softmax

@@ -16,18 +16,16 @@ import torch
 from torch import Tensor, nn
 
 from rnnforecast.config import TRAINED_QUANTILE_LEVELS
-from rnnforecast.inference.base_inputs import (
+from rnnforecast.inference.base_clock import Clock
+from rnnforecast.inference.base_inputs import NUM_SLOTS, SEGMENT_INPUTS, Reading
+from rnnforecast.inference.base_leads import (
     LEAD_INPUTS,
     NEWEST_INPUTS,
     NUM_AGAINST,
     NUM_CANDIDATES,
     NUM_REPEATED,
     NUM_SINGLE,
-    NUM_SLOTS,
-    SEGMENT_INPUTS,
-    Clock,
     LeadReading,
-    Reading,
 )
 from rnnforecast.networks.fused_gru import _Scan
 
@@ -74,7 +72,7 @@ class GatedLayer(nn.Module):
         """Map [T, B, d] to [T, B, d]; `hold` [T, B, 1] is above 0 before a series begins."""
         width = states.shape[-1]
         gates = nn.functional.linear(self.recurrent_norm(states), self.weight_ih, self.bias_ih)
-        reset, keep, new = gates.split(width, -1)
+        reset, keep, new = gates.tensor_split(3, dim=-1)
         gates = torch.cat([reset, keep + hold.to(gates.dtype), new], -1)
         hidden: Tensor = _Scan.apply(gates, self.weight_hh.to(gates.dtype), self.bias_hh)  # type: ignore[no-untyped-call]
         states = states + hidden
@@ -124,24 +122,26 @@ class LeadHead(nn.Module):
         spread = torch.exp(torch.sigmoid(growth) * torch.log1p(lead))
         ratio = reading.ratio[:, :, None]
         centre = ratio * drift + self._mixed(outputs[..., self.num_quantiles :], reading)
-        return centre[..., None] + (ratio * spread)[..., None] * outputs[..., : self.num_quantiles]
+        quantiles: Tensor = centre[..., None] + (ratio * spread)[..., None] * outputs[..., : self.num_quantiles]
+        return quantiles
 
     @staticmethod
     def _mixed(weights: Tensor, reading: LeadReading) -> Tensor:
         """Return the sum over seasons, and over newest steps, of amplitude times weighted mean: [B, P, L]."""
         split = NUM_SLOTS * (NUM_CANDIDATES + 1)
-        seasons = weights[..., :split].unflatten(-1, (NUM_SLOTS, NUM_CANDIDATES + 1))
+        seasons = weights[..., :split].reshape(*weights.shape[:-1], NUM_SLOTS, NUM_CANDIDATES + 1)
         shares = torch.softmax(seasons[..., :-1], -1) * reading.known
         mean = (shares * reading.candidates).sum(-1) / (shares.sum(-1) + 1e-6)
         total = (seasons[..., -1] * mean).sum(-1)
-        last = weights[..., split:].unflatten(-1, (1 + NUM_AGAINST, NUM_REPEATED + 1))
+        last = weights[..., split:].reshape(*weights.shape[:-1], 1 + NUM_AGAINST, NUM_REPEATED + 1)
         newest = reading.newest[:, :, None, :, -NUM_REPEATED:]
         values = torch.cat([newest[:, :, :, :1], newest[:, :, :, 2:]], 3)
         share = torch.softmax(last[..., :-1], -1) * newest[:, :, :, 1:2]
         mean = (share * values).sum(-1) / (share.sum(-1) + 1e-6)
         repeated = last[..., -1] * mean  # [B, P, L, 1 + NUM_AGAINST]; values are in scales, differences in units
         shift: Tensor = repeated[..., 0] + reading.ratio[:, :, None] * repeated[..., 1:].sum(-1)
-        return total + shift
+        mixed: Tensor = total + shift
+        return mixed
 
 
 class BaseNetwork(nn.Module):

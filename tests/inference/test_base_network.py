@@ -6,17 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from rnnforecast.inference.base_inputs import (
-    LEAD_INPUTS,
-    MOST_SEGMENTS,
-    SEGMENT_INPUTS,
-    Clock,
-    choose_clock,
-    read_leads,
-    read_past,
-    read_segments,
-    seasons_of,
-)
+from rnnforecast.inference.base_clock import MOST_SEGMENTS, Clock, choose_clock, seasons_of
+from rnnforecast.inference.base_inputs import SEGMENT_INPUTS, read_past, read_segments
+from rnnforecast.inference.base_leads import LEAD_INPUTS, read_leads
 from rnnforecast.inference.base_network import forecast_batch, forecast_series
 from rnnforecast.networks.base_network import BaseNetwork, BaseSizes
 
