@@ -33,7 +33,7 @@ def _main(*arguments: str) -> None:
 def test_a_run_is_trained_exported_and_scored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings, run, weights = tmp_path / "run.toml", tmp_path / "run", tmp_path / "weights.safetensors"
     settings.write_text(SETTINGS)
-    rows = pd.DataFrame({"unique_id": "a", "ds": range(80), "y": np.arange(80) % 12.0})
+    rows = pd.DataFrame({"unique_id": "a", "ds": range(80), "y": np.arange(80) % 12.0 + np.arange(80) ** 1.5})
     (tmp_path / "data" / "m3_monthly").mkdir(parents=True)
     rows.to_parquet(tmp_path / "data" / "m3_monthly" / "train.parquet")
 
