@@ -129,9 +129,9 @@ def _rough(draft: Draft) -> Paths:
     """Errors of unit spread: normal, heavy-tailed, skewed or persistent."""
     kind = int(draft.rng.integers(0, 4))
     if kind == 1:
-        return draft.normals() / np.sqrt(draft.rng.gamma(2.0, 1.0, (draft.num_series, draft.length)) / 2 + 0.05).astype(
-            np.float32
-        )
+        spreads = np.sqrt(draft.rng.gamma(2.0, 1.0, (draft.num_series, draft.length)) / 2 + 0.05)
+        heavy: Paths = draft.normals() / spreads.astype(np.float32)
+        return heavy
     if kind == 2:
         spread = draft.uniform(0.2, 1)
         return (np.exp(draft.normals() * spread) - np.exp(np.square(spread) / 2)) / spread
