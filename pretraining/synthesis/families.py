@@ -130,8 +130,7 @@ def _rough(draft: Draft) -> Paths:
     kind = int(draft.rng.integers(0, 4))
     if kind == 1:
         spreads = np.sqrt(draft.rng.gamma(2.0, 1.0, (draft.num_series, draft.length)) / 2 + 0.05)
-        heavy: Paths = draft.normals() / spreads.astype(np.float32)
-        return heavy
+        return np.asarray(draft.normals() / spreads, dtype=np.float32)
     if kind == 2:
         spread = draft.uniform(0.2, 1)
         return (np.exp(draft.normals() * spread) - np.exp(np.square(spread) / 2)) / spread
