@@ -31,8 +31,12 @@ NUM_CANDIDATES = NUM_SINGLE + len(GROUPS) + 1
 NEWEST_CYCLES = (8, 4)
 #: Seasons that the newest steps are held against.
 NUM_AGAINST = len(NEWEST_CYCLES)
-#: Numbers about a lead: seven of the lead itself, and for each season its candidates and eleven more.
-LEAD_INPUTS = 7 + NUM_SLOTS * (2 * NUM_CANDIDATES + 11)
+#: Steps beside the same phase of the last cycle, whose differences from it tell of a season that shifts.
+BESIDE = (-2, -1, 1, 2)
+#: Those differences, and that of the last two cycles.
+NUM_BENDS = len(BESIDE) + 1
+#: Numbers about a lead: seven of the lead itself, for each season its candidates and eleven more, and the bends.
+LEAD_INPUTS = 7 + NUM_SLOTS * (2 * NUM_CANDIDATES + 11) + NUM_BENDS
 #: Numbers of the newest steps: values, which are known, and how they differ from the same phase of each season.
 NEWEST_INPUTS = (2 + NUM_AGAINST) * NUM_NEWEST
 
@@ -46,6 +50,7 @@ class LeadReading:
     leads: Array  # [B, P, L, LEAD_INPUTS] float32
     candidates: Array  # [B, P, L, S, K] float32 what the seasons before the lead were, 0 where unknown
     known: Array  # [B, P, L, S, K] float32
+    bends: Array  # [B, P, L, NUM_BENDS] float32 differences beside the same phase, in units, 0 where unknown
 
 
 def read_leads(
@@ -77,12 +82,15 @@ def read_leads(
             features += [values, known, _about(xp, values, known)]
         candidates.append(values)
         knowns.append(known)
+    bends = _bends(xp, past, clock, reading, positions, leads)
+    features.append(bends)
     return LeadReading(
         ratio=cast(xp, unit / scale, xp.float32),
         newest=cast(xp, _newest(xp, past, clock, ends, reading, positions), xp.float32),
         leads=cast(xp, xp.concatenate(features, -1), xp.float32),
         candidates=cast(xp, xp.stack(candidates, 3), xp.float32),
         known=cast(xp, xp.stack(knowns, 3), xp.float32),
+        bends=cast(xp, bends, xp.float32),
     )
 
 
@@ -127,6 +135,37 @@ def _newest(xp: ModuleType, past: Past, clock: Clock, ends: Array, reading: Read
         both = known * cast(xp, number > 0, xp.float64)
         parts.append(xp.clip(difference, -INPUT_LIMIT, INPUT_LIMIT) * both)
     return xp.stack(parts, 2)
+
+
+def _bends(xp: ModuleType, past: Past, clock: Clock, reading: Reading, positions: Array, leads: Array) -> Array:
+    """Return how the last cycle differs beside the phase of a lead, and from the cycle before: [B, P, L, NUM_BENDS]."""
+    ends, unit = reading.ends[positions], reading.unit[:, positions]
+    season = clock.main_season
+    lead = cast(xp, leads, xp.float64)
+    if season <= 1:
+        nothing = (xp.zeros_like(unit)[:, :, None] + (lead * 0)[None])[..., None]
+        return xp.concatenate([nothing] * NUM_BENDS, -1)
+    cycles = xp.ceil(lead / season - 1e-9)
+    here = ends[:, None] + leads - 1 - integers(xp, xp.floor(season * cycles + 0.5))
+    before = ends[:, None] + leads - 1 - integers(xp, xp.floor(season * (cycles + 1.0) + 0.5))
+    own, known = _steps(xp, past, here, ends)
+    bends = []
+    for step in BESIDE:
+        value, seen = _steps(xp, past, here + step, ends)
+        bends.append((value - own) * known * seen)
+    value, seen = _steps(xp, past, before, ends)
+    borders = [ends - round(season * number) for number in (0, 1, 2)]
+    newer, _ = means(xp, past, borders[1], borders[0])
+    older, _ = means(xp, past, borders[2], borders[1])
+    bends.append((own - value - (newer - older)[:, :, None]) * known * seen)
+    return xp.clip(xp.stack(bends, -1) / unit[:, :, None, None], -INPUT_LIMIT, INPUT_LIMIT)
+
+
+def _steps(xp: ModuleType, past: Past, index: Array, ends: Array) -> tuple[Array, Array]:
+    """Return the steps at `index` [P, L] and which are known, none from `ends` [P] on: [B, P, L] each."""
+    inside = cast(xp, (index >= 0) & (index < ends[:, None]), xp.float64)
+    place = xp.clip(index, 0, past.values.shape[1] - 1)
+    return past.values[:, place], past.observed[:, place] * inside[None]
 
 
 def num_cycles(season: float, slot: int) -> int:

@@ -14,6 +14,7 @@ from rnnforecast.inference.base_clock import Clock, choose_clock
 from rnnforecast.inference.base_inputs import NUM_SLOTS, Reading, read_past, read_segments
 from rnnforecast.inference.base_leads import (
     NUM_AGAINST,
+    NUM_BENDS,
     NUM_CANDIDATES,
     NUM_NEWEST,
     NUM_REPEATED,
@@ -181,11 +182,12 @@ def _mixed(weights: FloatArray, reading: LeadReading, newest: FloatArray) -> Flo
     seasons = weights[..., :split].reshape(*weights.shape[:2], NUM_SLOTS, NUM_CANDIDATES + 1)
     shares = softmax(seasons[..., :-1]) * reading.known[:, 0]
     mean = (shares * reading.candidates[:, 0]).sum(-1) / (shares.sum(-1) + 1e-6)
-    last = weights[..., split:].reshape(*weights.shape[:2], 1 + NUM_AGAINST, NUM_REPEATED + 1)
+    last = weights[..., split:-NUM_BENDS].reshape(*weights.shape[:2], 1 + NUM_AGAINST, NUM_REPEATED + 1)
     steps = newest[:, None, :, -NUM_REPEATED:]
     values = np.concatenate([steps[:, :, :1], steps[:, :, 2:]], 2)
     share = softmax(last[..., :-1]) * steps[:, :, 1:2]
     repeated = (share * values).sum(-1) / (share.sum(-1) + 1e-6)
     shift = last[..., -1] * repeated  # [B, H, 1 + NUM_AGAINST]; values are in scales, differences in units
     total: FloatArray = (seasons[..., -1] * mean).sum(-1) + shift[..., 0] + reading.ratio * shift[..., 1:].sum(-1)
-    return total
+    bent: FloatArray = reading.ratio * (weights[..., -NUM_BENDS:] * reading.bends[:, 0]).sum(-1)
+    return total + bent

@@ -22,6 +22,7 @@ from rnnforecast.inference.base_leads import (
     LEAD_INPUTS,
     NEWEST_INPUTS,
     NUM_AGAINST,
+    NUM_BENDS,
     NUM_CANDIDATES,
     NUM_REPEATED,
     NUM_SINGLE,
@@ -38,7 +39,7 @@ FADING = 0.5
 #: Numbers of one position that steer how a forecast goes on: pace, its fading, growth of the spread.
 NUM_COURSES = 3
 #: Weights of the head beside the quantiles: for each season and for the newest steps candidates and an amplitude.
-NUM_MIXED = NUM_SLOTS * (NUM_CANDIDATES + 1) + (1 + NUM_AGAINST) * (NUM_REPEATED + 1)
+NUM_MIXED = NUM_SLOTS * (NUM_CANDIDATES + 1) + (1 + NUM_AGAINST) * (NUM_REPEATED + 1) + NUM_BENDS
 #: Leads up to this one have a vector of their own.
 NUM_OWN_LEADS = 64
 
@@ -70,7 +71,6 @@ class GatedLayer(nn.Module):
 
     def forward(self, states: Tensor, hold: Tensor) -> Tensor:
         """Map [T, B, d] to [T, B, d]; `hold` [T, B, 1] is above 0 before a series begins."""
-        width = states.shape[-1]
         gates = nn.functional.linear(self.recurrent_norm(states), self.weight_ih, self.bias_ih)
         reset, keep, new = gates.tensor_split(3, dim=-1)
         gates = torch.cat([reset, keep + hold.to(gates.dtype), new], -1)
@@ -101,7 +101,7 @@ class LeadHead(nn.Module):
             bias = torch.zeros(NUM_SLOTS, NUM_CANDIDATES + 1)
             bias[:, :NUM_SINGLE] = -FADING * torch.arange(NUM_SINGLE)
             bias[:, -1] = torch.tensor([0.7, 0.2, 0.1])
-            tail = torch.zeros((1 + NUM_AGAINST) * (NUM_REPEATED + 1))
+            tail = torch.zeros((1 + NUM_AGAINST) * (NUM_REPEATED + 1) + NUM_BENDS)
             self.output.bias[self.num_quantiles :] = torch.cat([bias.flatten(), tail])
             self.stress.weight *= 0.1
             self.course.weight *= 0.1
@@ -133,14 +133,15 @@ class LeadHead(nn.Module):
         shares = torch.softmax(seasons[..., :-1], -1) * reading.known
         mean = (shares * reading.candidates).sum(-1) / (shares.sum(-1) + 1e-6)
         total = (seasons[..., -1] * mean).sum(-1)
-        last = weights[..., split:].reshape(*weights.shape[:-1], 1 + NUM_AGAINST, NUM_REPEATED + 1)
+        last = weights[..., split:-NUM_BENDS].reshape(*weights.shape[:-1], 1 + NUM_AGAINST, NUM_REPEATED + 1)
         newest = reading.newest[:, :, None, :, -NUM_REPEATED:]
         values = torch.cat([newest[:, :, :, :1], newest[:, :, :, 2:]], 3)
         share = torch.softmax(last[..., :-1], -1) * newest[:, :, :, 1:2]
         mean = (share * values).sum(-1) / (share.sum(-1) + 1e-6)
         repeated = last[..., -1] * mean  # [B, P, L, 1 + NUM_AGAINST]; values are in scales, differences in units
         shift: Tensor = repeated[..., 0] + reading.ratio[:, :, None] * repeated[..., 1:].sum(-1)
-        mixed: Tensor = total + shift
+        bent = reading.ratio[:, :, None] * (weights[..., -NUM_BENDS:] * reading.bends).sum(-1)
+        mixed: Tensor = total + shift + bent
         return mixed
 
 
