@@ -64,7 +64,7 @@ def main() -> None:
             for place, start in enumerate(STARTS):
                 result = fit(path, {**settings, **common, **changes, **start})
                 metrics: dict[str, Any] = dict(result.metrics)
-                mase = float(metrics["network"]["mase"])
+                mase = float(metrics["ensemble"]["mase"])
                 if covariates == "none":
                     without.append(mase)
                 gain = "" if covariates == "none" else f"{100 * (mase / without[place] - 1):+.1f} %"

@@ -21,8 +21,7 @@ from rnnforecast import Settings
 from rnnforecast.data.calendar.frequency import parse_frequency
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.progress import NoProgress
-from rnnforecast.training.budget import TimeBudget
-from rnnforecast.training.checkpoints import Conduct
+from rnnforecast.training.context import FitContext, TimeBudget
 from rnnforecast.training.ensemble import fit_ensemble
 from rnnforecast.training.recipe import choose_recipe, gather_facts
 
@@ -134,8 +133,8 @@ def fit(series: SeriesSet, flat: dict[str, object]) -> tuple[float, int]:
     """Fit the recipe of these settings, and return the seconds of its steps and its batch size."""
     settings = Settings.from_flat(flat)
     recipe = choose_recipe(gather_facts(series, horizon=HORIZON), settings)
-    conduct = Conduct(TimeBudget(None, 1), NoProgress(), None)
-    _, fits = fit_ensemble(series, recipe, validation=None, training=settings.training, conduct=conduct)
+    context = FitContext(TimeBudget(None, 1), NoProgress(), None)
+    _, fits = fit_ensemble(series, recipe, validation=None, training=settings.training, context=context)
     return fits[0].seconds, recipe.fit.batch_size
 
 

@@ -111,7 +111,7 @@ def our_rows(protocol: Protocol, known: Path, settings: dict[str, object], scrat
     model = rnnforecast.load_model(trained.model, store=scratch)
     series = replace(protocol.series, season_length=model.manifest.season_length)
     ensemble = unpack_ensemble(model)
-    served = medians(ensemble, series) if trained.served == "network" else baseline(trained.served, series)
+    served = medians(ensemble, series) if trained.served == "ensemble" else baseline(trained.served, series)
     yield row("**rnnforecast**", protocol.score(served), f"{trained.seconds:.1f}", verdict_of(trained))
     for label, part in parts_of(ensemble):
         yield row(label, protocol.score(medians(part, series)))

@@ -30,7 +30,7 @@ OTHER_LENGTH = 100
 HORIZON = 12
 #: Series that the small model is trained on, and how far: what it costs to serve does not depend on either.
 TRAINED_SERIES = 50
-SMALL = ("--num-steps", "20", "--num-members", "1", "--hidden-size", "32", "--theta-share", "0")
+SMALL = ("--num-steps", "20", "--num-members", "1", "--hidden-size", "32", "--theta-weight", "0")
 OUTPUTS = ("out.csv", "out.parquet")
 HEADER = ("series", "months", "model", "output", "seconds", "processor s", "peak MB", "limit")
 

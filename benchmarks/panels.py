@@ -128,7 +128,7 @@ class Bench:
 
 
 #: Choices that a note gives the reasons of.
-REASONS = ("context_length", "segment_length", "num_members", "num_steps", "from", "theta_share")
+REASONS = ("context_length", "segment_length", "num_members", "num_steps", "from", "theta_weight")
 HEADER = ("method", "sMAPE", "MASE", "OWA", "wQL", "in 80 %", "in 95 %", "seconds", "verdict or source")
 
 
@@ -183,9 +183,9 @@ def our_rows(bench: Bench, table: Table, store: str) -> Iterator[Row]:
 
 def parts_of(ensemble: Ensemble) -> Iterator[tuple[str, Ensemble]]:
     """Yield the networks without the Theta method, where it has a share, and each network alone; not calibrated."""
-    share = float(getattr(ensemble, "theta_share", 0.0))
+    share = float(getattr(ensemble, "theta_weight", 0.0))
     if share:
-        without: Any = {"theta_share": 0.0, "calibration": None}
+        without: Any = {"theta_weight": 0.0, "calibration": None}
         yield f"the networks without their {100 * share:.0f} % of Theta", replace(ensemble, **without)
     for number, (member, weights) in enumerate(zip(ensemble.members, ensemble.weights, strict=True)):
         yield f"network {number + 1} alone: {describe(member)}", Ensemble(members=(member,), weights=(weights,))
@@ -236,7 +236,7 @@ def forecast_all(ensemble: Ensemble, bench: Bench) -> Float64Array:
 def verdict_of(trained: TrainResult) -> str:
     """Return the verdict on rows the tool held out itself, and what it serves where that is no network."""
     outcome = "none" if trained.verdict is None else f"{trained.verdict['outcome']} ({trained.verdict['skill']:+.1f} %)"
-    return outcome if trained.served == "network" else f"{outcome}, serves {trained.served}"
+    return outcome if trained.served == "ensemble" else f"{outcome}, serves {trained.served}"
 
 
 def describe(member: Member) -> str:

@@ -123,7 +123,7 @@ def issued(num_series: int, *, cutoff: int) -> Issued:
         baseline=values + 1.0,
         scale=np.ones(count),
         last_value=values,
-        method=("network",),
+        method=("ensemble",),
         served=np.zeros(count, np.int32),
         issued_at=np.full(count, start),
         facts={"name": f"panel{num_series}"},

@@ -1,4 +1,4 @@
-"""Write the pages that are made from the program itself, so that they cannot say anything else.
+"""Generate pages from the program: commands, settings, the list of modules, the transcript in README.md.
 
 python docs/make_docs.py               docs/commands.md and docs/settings.md
 python docs/make_docs.py --transcript  the transcript in README.md too (trains on sample_data/prices.csv)
@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 from types import NoneType
-from typing import TYPE_CHECKING, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Literal, get_args, get_origin
 
 from rnnforecast.cli.main import Commands
 from rnnforecast.cli.models import ModelCommands
@@ -44,16 +44,17 @@ PLAIN = {bool: "`true`, `false`", int: "integer", float: "number", str: "text", 
 NOT_CHOSEN = (
     *("attention", "time_budget", "past", "future", "static"),
     *("date_format", "dayfirst", "locale", "epoch_unit", "tz", "ambiguous", "nonexistent", "resample", "aggregate"),
-    *("comment", "thousands", "strip_units", "missing_values", "sample", "max_bytes", "query"),
+    *("comment", "thousands", "strip_units", "missing_values", "sample", "max_bytes", "query", "future_data"),
+    *("calendar_features", "country"),
 )
 MADE = "<!-- made by `python docs/make_docs.py`, do not edit -->"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write or check the pages; returns the exit code."""
-    parser = argparse.ArgumentParser(description="Write the pages that are made from the program itself.")
-    parser.add_argument("--check", action="store_true", help="exit 1 when a page is stale; write nothing")
-    parser.add_argument("--transcript", action="store_true", help="make the transcript in README.md anew")
+    parser = argparse.ArgumentParser(description="Generate pages from the program.")
+    parser.add_argument("--check", action="store_true", help="exit 1 if a page is stale; write nothing")
+    parser.add_argument("--transcript", action="store_true", help="also generate the transcript in README.md")
     options = parser.parse_args(arguments)
     pages = {ROOT / "docs" / "commands.md": commands_page(), ROOT / "docs" / "settings.md": settings_page()}
     plan = ROOT / "ARCHITECTURE.md"
@@ -74,11 +75,12 @@ def commands_page() -> str:
     parts = [
         "# Commands",
         MADE,
-        "What `--help` prints. JSON documents: [json.md](json.md); settings: [settings.md](settings.md).",
+        "The output of `--help`. JSON documents: [json.md](json.md); settings: [settings.md](settings.md).",
     ]
     for words in commands():
-        shown = run([*words, "--help"])
+        shown, _, codes = run([*words, "--help"]).partition("\n\nExit codes:\n")
         parts.append(f"## {' '.join(['rnnforecast', *words])}\n\n```text\n{shown}\n```")
+    parts.append(f"## Exit codes\n\n```text\n{codes}\n```")
     parts.append("## Options by panel\n\n`--help` of a command with many options shows the common ones. These are all.")
     for panel in PANELS:
         if panel != ARGUMENTS:
@@ -101,10 +103,10 @@ def settings_page() -> str:
     parts = [
         "# Settings",
         MADE,
-        "One word for each setting: the long flag (`--horizon 12`), the key of a TOML file (`horizon = 12`) and the\n"
-        'keyword of `Settings.from_flat({"horizon": 12})`. In flags `_` becomes `-`. Where the default is *chosen*,\n'
-        "the tool chooses from the data and prints what it chose.",
-        "A TOML file given by `--config` holds the same keys; a flag beats it, and unknown keys are refused by name:",
+        "A setting has one name as a flag (`--horizon 12`), as a key of a TOML file (`horizon = 12`) and in Python\n"
+        '(`Settings.from_flat({"horizon": 12})`). In flags `_` becomes `-`. If the default is *chosen*, the tool chooses\n'
+        "from the data and prints its choice.",
+        "A TOML file given by `--config` holds the same keys; flags override it, and unknown keys are errors:",
         '```toml\ntarget = "Close"\nhorizon = 20\ncell = "lstm"\nquantiles = [0.1, 0.5, 0.9]\n```',
     ]
     for title, group in GROUPS.items():
@@ -168,15 +170,15 @@ def _setting(name: str, field: FieldInfo) -> str:
 
 
 def _values(field: FieldInfo) -> str:
-    """Say which values a setting takes, with its bounds."""
-    kind = field.annotation
-    if NoneType in get_args(kind):
+    """Return the values of a setting, with its bounds."""
+    kind = next((part for part in get_args(field.annotation) if part is not NoneType), None)
+    kind = kind if NoneType in get_args(field.annotation) else field.annotation
+    if get_origin(kind) is Annotated:
         kind = get_args(kind)[0]
     if get_origin(kind) is Literal:
         return ", ".join(f"`{value}`" for value in get_args(kind))
-    words = next((words for plain, words in PLAIN.items() if kind is plain), None)
-    if words is None:
-        return "list of numbers" if float in get_args(get_args(kind)[0]) else "name or list of names"
+    if get_origin(kind) is tuple:
+        return "name or list of names" if get_args(kind)[0] is str else "list of numbers"
     signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
     bounds = [
         f"{sign} {getattr(rule, key):,}".replace(",", " ")
@@ -184,7 +186,7 @@ def _values(field: FieldInfo) -> str:
         for rule in field.metadata
         if getattr(rule, key, None) is not None
     ]
-    return " ".join([words, ", ".join(bounds)]).strip()
+    return " ".join([next(words for plain, words in PLAIN.items() if kind is plain), ", ".join(bounds)]).strip()
 
 
 def _default(name: str, value: object) -> str:

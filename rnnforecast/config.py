@@ -1,7 +1,7 @@
-"""Settings: what a user may choose (`Settings`, in four groups) and what a trained network is (`MemberSettings`).
+"""Types and bounds: `Settings`, the choices of a user in four groups, and `MemberSettings`, one trained network.
 
-A field of the four groups is the long flag, the TOML key and the keyword of the Python API at once. `None` means
-that the tool chooses from the data and says what it chose. Frozen; unknown keys are refused by name, all at once.
+The name of a field in the four groups is also its flag, its TOML key and its keyword in Python; default and help are in
+`options`. `None` means that the tool chooses from the data. Unknown keys and invalid values are reported all at once.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    PlainValidator,
     ValidationError,
     model_validator,
 )
 
+from rnnforecast import options
 from rnnforecast.errors import UsageError
 from rnnforecast.grammars import (
     Duration,
@@ -33,31 +35,6 @@ from rnnforecast.grammars import (
     parse_size,
 )
 from rnnforecast.masking import masked
-from rnnforecast.options import (
-    SETTINGS,
-    Aggregate,
-    Ambiguous,
-    Attention,
-    Base,
-    Cell,
-    DecimalMark,
-    Device,
-    Duplicates,
-    Effort,
-    EpochUnit,
-    Fill,
-    Head,
-    Infinities,
-    Locale,
-    Mapping_,
-    Nonexistent,
-    Normalisation,
-    NumberFormat,
-    OnLoss,
-    Short,
-    Start,
-    ThousandsMark,
-)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -68,10 +45,12 @@ LossScale = Literal["unit", "mase", "mix"]
 
 #: Levels every network is trained on: the nine deciles and the ends of the 80, 90 and 95 % intervals.
 TRAINED_QUANTILE_LEVELS = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975)
-#: Covariates that the calendar itself gives.
+#: Covariates made from the calendar.
 CALENDAR_FEATURES = ("season", "holidays")
-#: Keys that Python keeps for itself, and the fields that hold them.
+#: Settings that are keywords of Python, and their fields.
 FIELD_NAMES = {"from": "from_"}
+#: Keys of older versions, which are still read.
+RENAMED_KEYS = {"theta_share": "theta_weight"}
 MAX_HORIZON = 100_000
 MAX_CONTEXT_LENGTH = 100_000
 MAX_HIDDEN_SIZE = 4_096
@@ -79,43 +58,43 @@ MAX_NUM_LAYERS = 16
 
 
 def _as_tuple(value: object) -> object:
-    """Accept one word where a list of words is meant, as TOML users write it."""
+    """Accept words in one text, separated by commas, as a list."""
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     return tuple(value) if isinstance(value, list) else value
 
 
 def _as_words(value: object) -> object:
-    """Accept one word where a list of words is meant; words are taken apart where the columns are known."""
+    """Accept one text as a list; it is split at commas later, when the columns are known."""
     return (value,) if isinstance(value, str) and value.strip() else () if isinstance(value, str) else _as_tuple(value)
 
 
 def _as_one(value: object) -> object:
-    """Accept a list of words where one text of words parted by commas is meant, as TOML users write it."""
+    """Accept a list of words as one text, separated by commas."""
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
 def _as_features(words: tuple[str, ...]) -> tuple[str, ...]:
-    """Take apart words that stand together, and refuse those that name no covariates of the calendar."""
+    """Split texts at commas, and reject unknown calendar covariates."""
     parts = tuple(dict.fromkeys(part.strip() for word in words for part in word.split(",") if part.strip()))
     unknown = [part for part in parts if part not in CALENDAR_FEATURES]
     if unknown:
-        raise ValueError(f"{unknown[0]!r} is none of {', '.join(CALENDAR_FEATURES)}")
+        raise ValueError(f"unknown calendar feature `{unknown[0]}`; use {' or '.join(CALENDAR_FEATURES)}")
     return parts
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
-#: Names of columns: `a,b` are two, unless a column is called so, which is known when the file is read.
+#: Names of columns: `a,b` are two, unless a column has that name, which is known when the file is read.
 Columns = Annotated[tuple[str, ...], BeforeValidator(_as_words)]
 Features = Annotated[tuple[str, ...], BeforeValidator(_as_tuple), AfterValidator(_as_features)]
-#: Categories of one column that get a place of their own; the others share the unknown bucket.
+#: Number of categories of one column with a separate embedding; the others use the unknown bucket.
 MAX_CATEGORIES = 1_000
 Categories = tuple[Annotated[int, Field(ge=0, le=MAX_CATEGORIES)], ...]
 Levels = Annotated[tuple[Annotated[float, Field(ge=0.01, le=0.99)], ...], BeforeValidator(_as_tuple)]
 
 
 def _as_duration(value: object, *, allow_zero: bool = False) -> object:
-    """Return the duration that a text stands for."""
+    """Return the duration of a text."""
     if isinstance(value, Duration):
         return value
     try:
@@ -142,8 +121,8 @@ def _in_one_line(error: UsageError) -> str:
 
 
 #: Durations are kept as their text.
-PositiveDuration = Annotated[Duration, BeforeValidator(_as_duration), PlainSerializer(str)]
-WaitDuration = Annotated[Duration, BeforeValidator(partial(_as_duration, allow_zero=True)), PlainSerializer(str)]
+PositiveDuration = Annotated[Duration, PlainValidator(_as_duration), PlainSerializer(str)]
+WaitDuration = Annotated[Duration, PlainValidator(partial(_as_duration, allow_zero=True)), PlainSerializer(str)]
 
 
 FrequencyName = Annotated[str, _grammar(check_frequency)]
@@ -161,12 +140,12 @@ class _Frozen(BaseModel):
 
 def _setting(name: str, **bounds: Any) -> Any:
     """Return the field of a setting, with the default and the help of its option."""
-    option = SETTINGS[name]
+    option = options.SETTINGS[name]
     return Field(() if option.repeated else option.default, description=option.help, validate_default=True, **bounds)
 
 
 class DataSettings(_Frozen):
-    """Which columns are read and on which clock."""
+    """Columns, frequency, and how files are read."""
 
     time: Annotated[str | None, BeforeValidator(_as_one)] = _setting("time")
     target: Columns = _setting("target")
@@ -182,30 +161,30 @@ class DataSettings(_Frozen):
     country: CountryName | None = _setting("country")
     date_format: DateFormat | None = _setting("date_format")
     dayfirst: bool | None = _setting("dayfirst")
-    locale: Locale | None = _setting("locale")
-    epoch_unit: EpochUnit | None = _setting("epoch_unit")
+    locale: options.Locale | None = _setting("locale")
+    epoch_unit: options.EpochUnit | None = _setting("epoch_unit")
     excel_dates: bool = _setting("excel_dates")
     tz: ZoneName | None = _setting("tz")
-    ambiguous: Ambiguous | None = _setting("ambiguous")
-    nonexistent: Nonexistent | None = _setting("nonexistent")
+    ambiguous: options.Ambiguous | None = _setting("ambiguous")
+    nonexistent: options.Nonexistent | None = _setting("nonexistent")
     calendar: CalendarName | None = _setting("calendar")
     resample: StepLength | None = _setting("resample")
-    aggregate: Aggregate | None = _setting("aggregate")
+    aggregate: options.Aggregate | None = _setting("aggregate")
     encoding: str | None = _setting("encoding")
     delimiter: str | None = _setting("delimiter")
     header: bool = _setting("header")
     comment: str | None = _setting("comment")
-    decimal: DecimalMark | None = _setting("decimal")
-    thousands: ThousandsMark | None = _setting("thousands")
-    number_format: NumberFormat = _setting("number_format")
+    decimal: options.DecimalMark | None = _setting("decimal")
+    thousands: options.ThousandsMark | None = _setting("thousands")
+    number_format: options.NumberFormat = _setting("number_format")
     percent: bool = _setting("percent")
     strip_units: Names = _setting("strip_units")
     missing_values: Names = _setting("missing_values")
-    inf: Infinities = _setting("inf")
-    fill: Fill = _setting("fill")
-    duplicates: Duplicates = _setting("duplicates")
+    inf: options.Infinities = _setting("inf")
+    fill: options.Fill = _setting("fill")
+    duplicates: options.Duplicates = _setting("duplicates")
     align: bool = _setting("align")
-    short: Short = _setting("short")
+    short: options.Short = _setting("short")
     nonneg: bool = _setting("nonneg")
     skip_bad_rows: bool = _setting("skip_bad_rows")
     drop_last_partial: bool = _setting("drop_last_partial")
@@ -219,30 +198,30 @@ class DataSettings(_Frozen):
 
 
 class NetworkSettings(_Frozen):
-    """The shape of the network; `None` is chosen by the recipe from the data."""
+    """The shape of the network; `None`: chosen from the data."""
 
-    cell: Cell | None = _setting("cell")
-    mapping: Mapping_ | None = _setting("mapping")
+    cell: options.Cell | None = _setting("cell")
+    mapping: options.Mapping_ | None = _setting("mapping")
     synchronous: bool | None = _setting("synchronous")
     bidirectional: bool = _setting("bidirectional")
-    attention: Attention | None = _setting("attention")
+    attention: options.Attention | None = _setting("attention")
     num_layers: int | None = _setting("num_layers", ge=1, le=MAX_NUM_LAYERS)
     hidden_size: int | None = _setting("hidden_size", ge=1, le=MAX_HIDDEN_SIZE)
     residual: bool = _setting("residual")
     dropout: float = _setting("dropout", ge=0.0, lt=1.0)
     context_length: int | None = _setting("context_length", ge=1, le=MAX_CONTEXT_LENGTH)
     segment_length: int | None = _setting("segment_length", ge=1, le=10_000)
-    normalisation: Normalisation | None = _setting("normalisation")
+    normalisation: options.Normalisation | None = _setting("normalisation")
     log: bool | None = _setting("log")
-    base: Base | None = _setting("base")
+    base: options.Base | None = _setting("base")
     skip: bool | None = _setting("skip")
-    head: Head | None = _setting("head")
+    head: options.Head | None = _setting("head")
 
 
 class TrainingSettings(_Frozen):
-    """How the network is fitted."""
+    """How the network is trained."""
 
-    from_: Start | None = _setting("from_")
+    from_: options.Start | None = _setting("from_")
     num_steps: int | None = _setting("num_steps", ge=1, le=1_000_000)
     batch_size: int | None = _setting("batch_size", ge=1, le=65_536)
     learning_rate: float | None = _setting("learning_rate", gt=0.0, le=1.0)
@@ -252,24 +231,24 @@ class TrainingSettings(_Frozen):
     num_members: int | None = _setting("num_members", ge=1, le=64)
     refit: bool = _setting("refit")
     seed: int = _setting("seed", ge=0, le=2**32 - 1)
-    device: Device = _setting("device")
-    effort: Effort = _setting("effort")
+    device: options.Device = _setting("device")
+    effort: options.Effort = _setting("effort")
     time_budget: PositiveDuration | None = _setting("time_budget")
-    theta_share: float | None = _setting("theta_share", ge=0.0, le=0.9)
+    theta_weight: float | None = _setting("theta_weight", ge=0.0, le=0.9)
 
 
 class EvaluationSettings(_Frozen):
-    """How forecasts are held against rows the network has not seen."""
+    """How forecasts are tested on held-out rows, and which quantiles are forecast."""
 
     quantiles: Levels = _setting("quantiles")
     num_windows: int | None = _setting("num_windows", ge=1, le=10_000)
     window_step: int | None = _setting("window_step", ge=1)
     gap: int = _setting("gap", ge=0, le=100_000)
-    on_loss: OnLoss = _setting("on_loss")
+    on_loss: options.OnLoss = _setting("on_loss")
 
 
 class Settings(_Frozen):
-    """All that a user may choose, in four groups; flat (`horizon`, not `data.horizon`) wherever it is written."""
+    """All settings, in four groups; users write them flat: `horizon`, not `data.horizon`."""
 
     data: DataSettings = DataSettings()
     network: NetworkSettings = NetworkSettings()
@@ -305,7 +284,7 @@ class Settings(_Frozen):
             "evaluation": EvaluationSettings,
         }
         owner = {_flat_key(key): group for group, model in groups.items() for key in model.model_fields}
-        values = {_flat_key(key): value for key, value in values.items()}
+        values = {RENAMED_KEYS.get(key, _flat_key(key)): value for key, value in values.items()}
         problems = [(key, _unknown_key(key, owner)) for key in values if key not in owner]
         nested: dict[str, dict[str, object]] = {group: {} for group in groups}
         for key, value in values.items():
@@ -319,7 +298,7 @@ class Settings(_Frozen):
         return (None if problems else settings), problems
 
     def to_flat(self) -> dict[str, JSONValue]:
-        """Return all settings as one flat dictionary of plain JSON values, fit to be kept: without passwords."""
+        """Return all settings as one flat dictionary of plain JSON values, without passwords."""
         flat: dict[str, JSONValue] = {}
         for group in (self.data, self.network, self.training, self.evaluation):
             flat.update({_flat_key(key): value for key, value in group.model_dump(mode="json").items()})
@@ -345,13 +324,13 @@ def _bad_value(location: tuple[int | str, ...], value: object, message: str) -> 
 
 
 class MemberSettings(_Frozen):
-    """One trained network, complete: both engines build the same equations from it, and nothing else."""
+    """One trained network: both engines build its equations from these settings alone."""
 
-    cell: Cell = "gru"
-    mapping: Mapping_ = "many-to-many"
+    cell: options.Cell = "gru"
+    mapping: options.Mapping_ = "many-to-many"
     synchronous: bool = False
     bidirectional: bool = False
-    attention: Attention | None = None
+    attention: options.Attention | None = None
     num_layers: int = Field(2, ge=1, le=MAX_NUM_LAYERS)
     hidden_size: int = Field(64, ge=1, le=MAX_HIDDEN_SIZE)
     residual: bool = True
@@ -360,16 +339,16 @@ class MemberSettings(_Frozen):
     segment_length: int = Field(1, ge=1, le=10_000)
     horizon: int = Field(ge=1, le=MAX_HORIZON)
     season_length: int = Field(1, ge=1, le=100_000)
-    normalisation: Normalisation = "window"
+    normalisation: options.Normalisation = "window"
     log: bool = False
-    base: Base = "none"
+    base: options.Base = "none"
     skip: bool = False
-    head: Head = "linear"
+    head: options.Head = "linear"
     loss_scale: LossScale = "mase"
     num_past_covariates: int = Field(0, ge=0, le=10_000)
     num_future_covariates: int = Field(0, ge=0, le=10_000)
     num_static_covariates: int = Field(0, ge=0, le=10_000)
-    #: of each covariate the number of categories it tells apart, 0 where it is a number; () where all are numbers
+    #: number of categories of each covariate, 0 for a number; () if all are numbers
     past_categories: Categories = ()
     future_categories: Categories = ()
     static_categories: Categories = ()

@@ -43,3 +43,8 @@ class Finding:
     def to_dict(self) -> dict[str, JSONValue]:
         """Return the finding as plain JSON values."""
         return {"code": self.code, "severity": self.severity, **asdict(self), "rows": list(self.rows)}
+
+
+def plural(count: int, word: str, words: str | None = None) -> str:
+    """Return a number with its noun: `1 row`, `1,258 rows`; `words` is an irregular plural."""
+    return f"{count:,} {word if count == 1 else words or word + 's'}"

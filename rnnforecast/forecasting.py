@@ -35,7 +35,7 @@ Engine = Callable[["Member", Mapping[str, np.ndarray], WindowBatch], Float64Arra
 # windows in one NumPy batch: enough for full matrix products, few enough to stay in memory whatever they read
 MOST_WINDOWS, FEWEST_WINDOWS = 2_048, 32
 BATCH_STEPS = 2**18
-#: Beside the networks the Theta method reads this many times the past that they read.
+#: The Theta method reads this many times the context length of the networks.
 THETA_CONTEXTS = 2
 
 
@@ -43,11 +43,10 @@ THETA_CONTEXTS = 2
 class Ensemble:
     """Trained networks that forecast together: for every quantile the median over the members.
 
-    `weights` holds one mapping of tensors a member; `calibration` widens or narrows the intervals per lead time;
-    `engine` computes the forward pass, NumPy unless another is asked for. Where `groups` numbers the group of each
-    member, each group has one voice, the median of its members, and the forecast is the mean of the voices, weighed by
-    `shares` (in the order of the numbers; equal where none are given). `theta_share` of the forecast is the Theta
-    method's, the networks speak for the rest.
+    `weights` holds the tensors of each member; `calibration` widens or narrows the intervals per lead time; `engine`
+    computes the forward pass, NumPy unless another is asked for. Where `groups` numbers the group of each member, the
+    forecast is the mean of the medians within groups, weighted by `group_weights` (in the order of the numbers; equal
+    where none are given). `theta_weight` is the weight of the Theta method, the networks have the rest.
     """
 
     members: tuple[Member, ...]
@@ -55,8 +54,8 @@ class Ensemble:
     calibration: Calibration | None = None
     engine: Engine = forecast_windows
     groups: tuple[int, ...] = ()
-    shares: tuple[float, ...] = ()
-    theta_share: float = 0.0
+    group_weights: tuple[float, ...] = ()
+    theta_weight: float = 0.0
 
     @property
     def context_length(self) -> int:
@@ -70,7 +69,7 @@ class Ensemble:
 
     @property
     def uses_pretrained(self) -> bool:
-        """Tell whether the network that comes with the tool is a member."""
+        """Whether the pretrained network is a member."""
         return any(isinstance(member, PretrainedSettings) for member in self.members)
 
     def forecast(
@@ -78,10 +77,10 @@ class Ensemble:
     ) -> Float64Array:
         """Forecast after each cutoff: [W, H, Q], original units, ascending along Q.
 
-        Raises DivergedError when no member gives finite numbers for a window; `series`, of which `flat` was made,
-        lends it the id of that series.
+        Raises DivergedError when no member gives finite numbers for a window, with the id of its series where
+        `series`, the source of `flat`, is given.
         """
-        longest = THETA_CONTEXTS * self.context_length if self.theta_share else self.context_length
+        longest = THETA_CONTEXTS * self.context_length if self.theta_weight else self.context_length
         parts = [self._forecast_part(flat, part, horizon, series) for part in _batches(windows, longest + horizon)]
         if not parts:
             return np.empty((0, horizon, len(self.quantile_levels)))
@@ -103,11 +102,11 @@ class Ensemble:
             raise _no_forecast(int(windows.series[lost[0]]), series, num_lost=len(lost), num_windows=len(windows))
         if not finite.all():
             members = np.where(finite[:, :, None, None], members, np.nan)
-        quantiles = _voices(members, self.groups, self.shares)
-        if self.theta_share:
-            theta = forecast_theta_beside(self, flat, windows, horizon=horizon)
-            # where nothing was observed the Theta method has no forecast: the networks speak alone
-            mean = (1 - self.theta_share) * quantiles + self.theta_share * theta
+        quantiles = _combine(members, self.groups, self.group_weights)
+        if self.theta_weight:
+            theta = forecast_theta_in_context(self, flat, windows, horizon=horizon)
+            # where nothing was observed the Theta method has no forecast, and the networks have all the weight
+            mean = (1 - self.theta_weight) * quantiles + self.theta_weight * theta
             quantiles = np.where(np.isfinite(theta).all(axis=(1, 2), keepdims=True), mean, quantiles)
         return np.sort(quantiles, axis=-1)
 
@@ -138,8 +137,8 @@ def forecast_blocks(
     )
 
 
-def split_voices(ensemble: Ensemble) -> list[Ensemble]:
-    """Return every group of an ensemble as an ensemble of its own, in the order of their numbers."""
+def split_groups(ensemble: Ensemble) -> list[Ensemble]:
+    """Return every group of an ensemble as a separate ensemble, in the order of their numbers."""
     groups = ensemble.groups or (0,) * len(ensemble.members)
     return [
         replace(
@@ -147,17 +146,17 @@ def split_voices(ensemble: Ensemble) -> list[Ensemble]:
             members=tuple(m for m, group in zip(ensemble.members, groups, strict=True) if group == number),
             weights=tuple(w for w, group in zip(ensemble.weights, groups, strict=True) if group == number),
             groups=(),
-            shares=(),
-            theta_share=0.0,
+            group_weights=(),
+            theta_weight=0.0,
         )
         for number in sorted(set(groups))
     ]
 
 
-def forecast_theta_beside(ensemble: Ensemble, flat: FlatSeries, windows: Windows, *, horizon: int) -> Float64Array:
-    """Forecast by the Theta method from what the networks read and as much before it: [W, H, Q].
+def forecast_theta_in_context(ensemble: Ensemble, flat: FlatSeries, windows: Windows, *, horizon: int) -> Float64Array:
+    """Forecast by the Theta method from twice the context that the networks read: [W, H, Q].
 
-    A model file keeps so many rows of each series, so that a forecast is the same with and without the data file.
+    A model file keeps that many rows of each series, so a forecast is the same with and without the data file.
     """
     from rnnforecast.evaluation.theta import forecast_theta
 
@@ -197,20 +196,20 @@ def _no_forecast(number: int, series: SeriesSet | None, *, num_lost: int, num_wi
     )
 
 
-def _voices(members: Float64Array, groups: tuple[int, ...], shares: tuple[float, ...]) -> Float64Array:
-    """Return the mean over groups, weighed by their shares, of the medians within them, over axis 0.
+def _combine(members: Float64Array, groups: tuple[int, ...], group_weights: tuple[float, ...]) -> Float64Array:
+    """Return the weighted mean over groups of the medians within them: [M, W, H, Q] to [W, H, Q].
 
-    What has no finite forecast (NaN) is left out; the others then speak for it.
+    Members without a finite forecast (NaN) are left out, and the others have their weight.
     """
     median = np.nanmedian if np.isnan(members).any() else np.median
     with warnings.catch_warnings():
-        # a group may have no voice for a window, another then speaks alone
+        # a group without a forecast for a window leaves its weight to the others
         warnings.simplefilter("ignore", RuntimeWarning)
         if len(set(groups)) < 2:
             return np.asarray(median(members, axis=0))
         numbers = np.array(groups)
         medians = np.stack([median(members[numbers == number], axis=0) for number in sorted(set(groups))])
-    weights = np.reshape(shares or (1.0,) * len(medians), (-1, 1, 1, 1)) * np.isfinite(medians)
+    weights = np.reshape(group_weights or (1.0,) * len(medians), (-1, 1, 1, 1)) * np.isfinite(medians)
     return np.asarray((np.nan_to_num(medians) * weights).sum(axis=0) / weights.sum(axis=0))
 
 

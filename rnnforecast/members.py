@@ -81,6 +81,8 @@ class PretrainedSettings(BaseModel):
         )
 
 
+#: Name of the served forecast, all members together, as a method in scores, verdicts and forecasts.
+ENSEMBLE = "ensemble"
 #: The settings of one network, of either kind.
 Member: TypeAlias = MemberSettings | PretrainedSettings
 RECURRENT, PRETRAINED = "recurrent", "pretrained"

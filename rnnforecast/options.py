@@ -74,7 +74,7 @@ class Option:
     choices: tuple[str, ...] = ()
     repeated: bool = False
     required: bool = False
-    minimum: int | None = None  # the settings have bounds of their own
+    minimum: int | None = None  # bounds of settings are in `config`
     opposite: str | None = None  # flag for "no", where it is not `--no-NAME`
     has_opposite: bool = True
     is_common: bool = False  # in the short help of commands with many options
@@ -82,7 +82,7 @@ class Option:
 
     @property
     def word(self) -> str:
-        """The option as it is typed, without its dashes."""
+        """The option on the command line, without dashes."""
         return self.name.removesuffix("_").replace("_", "-")
 
     @property
@@ -236,7 +236,7 @@ _TRAINING = _panel(
         is_common=True,
     ),
     Option("time_budget", "maximum training time, e.g. 90s, 10m, 1h", "DURATION", is_common=True),
-    Option("theta_share", "weight of the Theta method; unset: chosen on validation rows", "WEIGHT", float),
+    Option("theta_weight", "weight of the Theta method; unset: chosen on validation rows", "WEIGHT", float),
 )
 QUANTILES = Option(
     "quantiles",
@@ -267,11 +267,7 @@ FORECAST_OPTIONS = (
         panel=EVALUATION,
     ),
     QUANTILES,
-    *(
-        option
-        for option in DATA_OPTIONS
-        if option.name not in ("horizon", "past", "future", "static", "calendar_features", "country")
-    ),
+    *(option for option in DATA_OPTIONS if option.name not in ("horizon", "past", "static")),
 )
 
 # Arguments.

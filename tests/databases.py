@@ -73,7 +73,7 @@ def forecasts(num_rows: int = 3, *, level: float = 0.0, **columns: Any) -> pd.Da
             "cutoff": pd.Timestamp("2024-01-01"),
             "forecast": [level + row + 0.1 for row in range(num_rows)],
             "q0.1": [level + row - 1.7 for row in range(num_rows)],
-            "method": ["network"] * num_rows,
+            "method": ["ensemble"] * num_rows,
         }
     )
     return frame.assign(**columns)

@@ -20,10 +20,10 @@ from rnnforecast.forecasting import (
     Ensemble,
     export_attention,
     forecast_blocks,
-    forecast_theta_beside,
+    forecast_theta_in_context,
     interpolate_quantiles,
     last_windows,
-    split_voices,
+    split_groups,
 )
 from rnnforecast.members import Member
 from tests.inference.samples import LEVELS, make_member, make_network, tensors_of
@@ -86,30 +86,30 @@ def test_a_group_without_a_finite_member_leaves_the_other_its_voice() -> None:
 
 
 def test_voices_are_weighed_by_their_shares() -> None:
-    ensemble = replace(_ensemble(1.0, 2.0, 9.0, 12.0), groups=(0, 0, 0, 1), shares=(0.75, 0.25))
+    ensemble = replace(_ensemble(1.0, 2.0, 9.0, 12.0), groups=(0, 0, 0, 1), group_weights=(0.75, 0.25))
     np.testing.assert_allclose(ensemble.forecast(FLAT, WINDOWS, horizon=3)[0, 0], [3.5, 4.5, 5.5])
 
 
 def test_shares_stand_in_the_order_of_the_numbers_of_the_groups() -> None:
-    ensemble = replace(_ensemble(8.0, 0.0, 4.0), groups=(7, 1, 3), shares=(0.5, 0.25, 0.25))
+    ensemble = replace(_ensemble(8.0, 0.0, 4.0), groups=(7, 1, 3), group_weights=(0.5, 0.25, 0.25))
     np.testing.assert_allclose(ensemble.forecast(FLAT, WINDOWS, horizon=3)[..., 1], 3.0)
 
 
 def test_a_voice_that_is_not_finite_leaves_its_share_to_the_others() -> None:
-    ensemble = replace(_ensemble(np.nan, 4.0, 12.0), groups=(0, 1, 2), shares=(0.5, 0.3, 0.1))
+    ensemble = replace(_ensemble(np.nan, 4.0, 12.0), groups=(0, 1, 2), group_weights=(0.5, 0.3, 0.1))
     np.testing.assert_allclose(ensemble.forecast(FLAT, WINDOWS, horizon=3)[..., 1], 6.0)
 
 
 def test_an_ensemble_is_split_into_its_voices_each_alone() -> None:
-    ensemble = replace(_ensemble(1.0, 2.0, 3.0), groups=(1, 0, 1), shares=(0.4, 0.6), theta_share=0.2)
-    voices = split_voices(ensemble)
+    ensemble = replace(_ensemble(1.0, 2.0, 3.0), groups=(1, 0, 1), group_weights=(0.4, 0.6), theta_weight=0.2)
+    voices = split_groups(ensemble)
     assert [[float(weights["level"]) for weights in voice.weights] for voice in voices] == [[2.0], [1.0, 3.0]]
-    assert {(voice.groups, voice.shares, voice.theta_share) for voice in voices} == {((), (), 0.0)}
+    assert {(voice.groups, voice.group_weights, voice.theta_weight) for voice in voices} == {((), (), 0.0)}
     assert [len(voice.members) for voice in voices] == [1, 2]
 
 
 def test_an_ensemble_without_groups_is_one_voice() -> None:
-    assert split_voices(_ensemble(1.0, 2.0)) == [_ensemble(1.0, 2.0)]
+    assert split_groups(_ensemble(1.0, 2.0)) == [_ensemble(1.0, 2.0)]
 
 
 # the Theta method beside the networks
@@ -117,13 +117,13 @@ def test_an_ensemble_without_groups_is_one_voice() -> None:
 
 def test_the_theta_method_has_its_share_of_every_quantile() -> None:
     networks = _ensemble(40.0)
-    mixed = replace(networks, theta_share=0.25).forecast(FLAT, WINDOWS, horizon=5)
-    theta = forecast_theta_beside(networks, FLAT, WINDOWS, horizon=5)
+    mixed = replace(networks, theta_weight=0.25).forecast(FLAT, WINDOWS, horizon=5)
+    theta = forecast_theta_in_context(networks, FLAT, WINDOWS, horizon=5)
     np.testing.assert_allclose(mixed, 0.75 * networks.forecast(FLAT, WINDOWS, horizon=5) + 0.25 * theta)
 
 
 def test_without_a_share_the_theta_method_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "forecast_theta_beside", None)
+    monkeypatch.setattr(module, "forecast_theta_in_context", None)
     assert np.isfinite(_ensemble(1.0).forecast(FLAT, WINDOWS, horizon=3)).all()
 
 
@@ -131,7 +131,7 @@ def test_beside_networks_that_read_all_rows_the_theta_method_is_that_of_the_base
     member = make_member(context_length=60, segment_length=4)
     ensemble = Ensemble(members=(member,), weights=(_constant(1.0),), engine=_constant_engine)
     expected = forecast_theta_windows(SERIES, WINDOWS, horizon=5, quantile_levels=LEVELS)
-    np.testing.assert_allclose(forecast_theta_beside(ensemble, FLAT, WINDOWS, horizon=5), expected)
+    np.testing.assert_allclose(forecast_theta_in_context(ensemble, FLAT, WINDOWS, horizon=5), expected)
 
 
 def test_the_theta_method_reads_no_further_back_than_a_model_file_keeps() -> None:
@@ -139,15 +139,15 @@ def test_the_theta_method_reads_no_further_back_than_a_model_file_keeps() -> Non
     assert kept < 40
     tails = [np.asarray(column[-kept:]) for column in (SERIES.values[:60], SERIES.values[60:])]
     series = make_series(*tails)
-    tail = forecast_theta_beside(ensemble, FlatSeries.from_series(series), last_windows(series), horizon=9)
-    np.testing.assert_array_equal(forecast_theta_beside(ensemble, FLAT, WINDOWS, horizon=9), tail)
+    tail = forecast_theta_in_context(ensemble, FlatSeries.from_series(series), last_windows(series), horizon=9)
+    np.testing.assert_array_equal(forecast_theta_in_context(ensemble, FLAT, WINDOWS, horizon=9), tail)
 
 
 def test_a_window_without_a_value_is_the_forecast_of_the_networks_alone() -> None:
     values = np.full(40, np.nan)
     series = make_series(wave(60), values)
     flat, ensemble = FlatSeries.from_series(series), _ensemble(40.0)
-    mixed = replace(ensemble, theta_share=0.5).forecast(flat, last_windows(series), horizon=3)
+    mixed = replace(ensemble, theta_weight=0.5).forecast(flat, last_windows(series), horizon=3)
     plain = ensemble.forecast(flat, last_windows(series), horizon=3)
     np.testing.assert_array_equal(mixed[1], plain[1])
     assert not np.allclose(mixed[0], plain[0])
@@ -155,9 +155,9 @@ def test_a_window_without_a_value_is_the_forecast_of_the_networks_alone() -> Non
 
 def test_no_windows_give_an_empty_forecast_with_the_theta_method_too() -> None:
     nothing = Windows(series=np.array([], dtype=np.int64), cutoffs=np.array([], dtype=np.int64))
-    ensemble = replace(_ensemble(1.0), theta_share=0.5)
+    ensemble = replace(_ensemble(1.0), theta_weight=0.5)
     assert ensemble.forecast(FLAT, nothing, horizon=4).shape == (0, 4, 3)
-    assert forecast_theta_beside(ensemble, FLAT, nothing, horizon=4).shape == (0, 4, 3)
+    assert forecast_theta_in_context(ensemble, FLAT, nothing, horizon=4).shape == (0, 4, 3)
 
 
 def test_no_finite_member_at_all_is_an_error_that_names_the_series() -> None:

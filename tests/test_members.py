@@ -31,16 +31,16 @@ def test_a_model_file_keeps_networks_of_both_kinds_apart(season_length: int) -> 
 
 
 def test_a_model_file_keeps_how_much_each_voice_counts() -> None:
-    manifest = _manifest(RECURRENT, WEEK).model_copy(update={"shares": (0.25, 0.75), "theta_share": 0.125})
+    manifest = _manifest(RECURRENT, WEEK).model_copy(update={"group_weights": (0.25, 0.75), "theta_weight": 0.125})
     read = Manifest.from_json(manifest.to_json(), source="a file")
-    assert (read.shares, read.theta_share) == ((0.25, 0.75), 0.125)
+    assert (read.group_weights, read.theta_weight) == ((0.25, 0.75), 0.125)
 
 
 def test_a_model_file_without_shares_has_voices_that_count_the_same_and_no_theta_method() -> None:
     written = _manifest(RECURRENT, WEEK).to_dict()
-    del written["shares"], written["theta_share"]
+    del written["group_weights"], written["theta_weight"]
     read = Manifest.from_json(json.dumps(written), source="a file")
-    assert (read.groups, read.shares, read.theta_share) == ((0, 1), (), 0.0)
+    assert (read.groups, read.group_weights, read.theta_weight) == ((0, 1), (), 0.0)
 
 
 @pytest.mark.parametrize(

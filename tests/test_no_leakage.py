@@ -22,7 +22,7 @@ from rnnforecast.networks import engine
 from rnnforecast.options import Cell, Normalisation
 from rnnforecast.progress import NoProgress
 from rnnforecast.store.model_file import read_model
-from rnnforecast.training.fit import fit_known
+from rnnforecast.training.fit import fit_train_rows
 from rnnforecast.training.recipe import choose_recipe, gather_facts
 from rnnforecast.training.refit import refitting_forecaster
 from rnnforecast.training.split import split_rows
@@ -141,7 +141,7 @@ def test_scales_and_recipe_are_those_of_the_rows_before_the_held_out_ones() -> N
 
 
 def test_the_theta_method_beside_a_network_sees_nothing_after_its_cutoff() -> None:
-    ensemble = replace(make_ensemble({}), theta_share=0.5)
+    ensemble = replace(make_ensemble({}), theta_weight=0.5)
     before, after = (
         ensemble.forecast(FlatSeries.from_series(fit_covariates(series, ensemble)), WINDOWS, horizon=2 * HORIZON)
         for series in (make_series(), make_series(changed_from=CUTOFFS))
@@ -153,14 +153,14 @@ def test_shares_of_voices_are_chosen_without_the_held_out_rows() -> None:
     settings = Settings.from_flat({"num_steps": 2, "num_members": 1, "batch_size": 4})
     split = split_rows(make_series(), horizon=HORIZON, evaluation=settings.evaluation)
     first, second = (
-        fit_known(
+        fit_train_rows(
             series.head(split.known), settings, horizon=HORIZON, validation=split.validation, progress=NoProgress()
         )[0]
         for series in (make_series(), make_series(changed_from=split.known))
     )
-    assert first.recipe.reasons["theta_share"] == second.recipe.reasons["theta_share"]
-    assert first.ensemble.theta_share > 0
-    assert first.ensemble.theta_share == second.ensemble.theta_share
+    assert first.recipe.reasons["theta_weight"] == second.recipe.reasons["theta_weight"]
+    assert first.ensemble.theta_weight > 0
+    assert first.ensemble.theta_weight == second.ensemble.theta_weight
     assert_same_ensemble(first.ensemble, second.ensemble)
 
 
@@ -183,7 +183,7 @@ def test_weights_do_not_learn_from_the_validation_rows() -> None:
     np.minimum.at(starts, split.validation.series, split.validation.cutoffs)
     losses = []
     for series in (make_series(), make_series(changed_from=starts)):
-        fitted, _ = fit_known(
+        fitted, _ = fit_train_rows(
             # positive like the rest: the recipe may look at the sign of all rows before the held-out ones
             replace(series.head(split.known), values=np.abs(series.head(split.known).values)),
             settings,

@@ -20,7 +20,7 @@ from common import HIDDEN_SIZE, Task, figures
 import rnnforecast
 from rnnforecast.config import DataSettings
 from rnnforecast.progress import NoProgress
-from rnnforecast.training.fit import fit_known
+from rnnforecast.training.fit import fit_train_rows
 from rnnforecast.training.split import split_rows
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def fit_matched(task: Task, *, cell: str) -> dict[str, float]:
     started = time.perf_counter()
     split = split_rows(series, horizon=task.horizon, evaluation=settings.evaluation)
     known, validation = series.head(split.known), split.validation
-    fit_known(known, settings, horizon=task.horizon, validation=validation, progress=NoProgress())
+    fit_train_rows(known, settings, horizon=task.horizon, validation=validation, progress=NoProgress())
     return figures(time.perf_counter() - started, 0.0)
 
 

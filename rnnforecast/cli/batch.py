@@ -1,4 +1,4 @@
-"""`rnnforecast batch`: many jobs from one file, unattended."""
+"""`rnnforecast batch`: run many jobs from one file, unattended."""
 
 from __future__ import annotations
 
@@ -41,10 +41,11 @@ def batch(
     metrics_file: str | None,
     store: str | None,
 ) -> None:
-    """Train and forecast all jobs of a file, each in processes of its own; one bad job never hurts another.
+    """Run all jobs of a file, each in a separate process: train and forecast.
 
-    A job whose data, settings, model and output are those of its last good end is not run again. With --quiet nothing
-    is printed while all is well. The store is the folder .rnnforecast beside JOBS unless the file or --store names one.
+    A failed job does not stop the others. Jobs unchanged since their last successful run are skipped. With --quiet,
+    nothing is printed if all jobs succeed. The store is .rnnforecast in the folder of JOBS, unless the file or --store
+    names one.
     """
     if sum((check, print_cron, print_systemd)) > 1:
         raise UsageError("--check, --print-cron and --print-systemd exclude each other", hint="give one of them")
@@ -68,9 +69,9 @@ def _run(view: View, jobs: str, store: str | None, options: Options) -> None:
 
     with view.progress() as progress:
         result = rnnforecast.batch(jobs, store=store, options=options, progress=progress)
-    # the terminal of a run that SIGHUP ended is gone
+    # after SIGHUP there is no terminal
     with contextlib.suppress(*([OutputError, BrokenPipeError] if result.signal else [])):
-        view.show(result, is_news=not result.ok or bool(result.warnings))
+        view.show(result, if_quiet=not result.ok or bool(result.warnings))
     if not result.ok:
         raise typer.Exit(result.exit_code)
 

@@ -1,4 +1,4 @@
-"""How a function becomes a command: shared options are added and the view is opened."""
+"""Make commands from functions: declare their options, and open the view."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 class LazyGroup(PanelGroup):
-    """A group that knows the names of its commands and loads only the one that is asked for.
+    """A group that imports only the command that is used.
 
-    It has no parameter of its own, not even `--help` (seen in `parse_args`): Typer would load pydantic for it.
+    It has no parameter, not even `--help` (see `parse_args`): Typer would import pydantic for it.
     """
 
     summaries: ClassVar[Mapping[str, str]] = {}
-    default: ClassVar[str | None] = None  # the command that is meant where none is named
+    default: ClassVar[str | None] = None  # the command to run if none is named
 
     @classmethod
     def build(cls, name: str, *, help: str, example: str) -> Any:
@@ -58,9 +58,9 @@ class LazyGroup(PanelGroup):
         return list(self.summaries)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Show the help for `--help`, `-h` or nothing; look up a command otherwise.
+        """Show the help for `--help`, `-h` or nothing; otherwise look up a command.
 
-        Nothing, or options without a command, mean the default command where the group has one.
+        Without a command, the group runs its default command if it has one.
         """
         if self.default and (not args or (args[0].startswith("-") and args[0] not in ("--help", "-h"))):
             args = [self.default, *args]
@@ -87,7 +87,7 @@ def build_command(
     shown = (*options, *settings, *with_timeout, FORMAT, QUIET, DEBUG)
 
     def run(**values: Any) -> None:
-        del values["debug"]  # read from the command line by `main`, which alone reports errors
+        del values["debug"]  # `main` reads it, to report errors
         view = View.on_terminal(format=values.pop("format"), quiet=values.pop("quiet"))
         given = {option.name: values.pop(option.name) for option in settings}
         with deadline(values.pop("timeout", None)):
@@ -125,4 +125,4 @@ def _unknown_command(word: str, known: Mapping[str, str], *, path: str) -> Usage
 
     near = difflib.get_close_matches(word, known, n=1)
     guess = f", did you mean `{near[0]}`?" if near else ""
-    return UsageError(f"no command `{word}`{guess}", hint=f"`{path} --help` lists all commands")
+    return UsageError(f"unknown command `{word}`{guess}", hint=f"`{path} --help` lists all commands")

@@ -1,4 +1,4 @@
-"""`rnnforecast compare`: networks and naive forecasts side by side."""
+"""`rnnforecast compare`: compare networks and naive forecasts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rnnforecast.options import CONFIG, METHODS, SETTINGS, TRAINING_FILES
 
 
 def compare(view: View, flags: Mapping[str, object], data: list[str], config: str | None, methods: str | None) -> None:
-    """Put networks and naive forecasts side by side on the same origins; nothing is stored."""
+    """Compare networks and naive forecasts on the same backtest windows; nothing is stored."""
     import rnnforecast
 
     names = tuple(name.strip() for name in methods.split(",") if name.strip()) if methods else None

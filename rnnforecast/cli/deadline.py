@@ -1,4 +1,4 @@
-"""`--timeout`: a command that takes longer is ended, tidily, whatever it waits for."""
+"""`--timeout`: stop a command that takes too long, and clean up."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rnnforecast.errors import ResourceError, UsageError
-from rnnforecast.grammars import Duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
 class TimedOut(BaseException):
-    """Raised by the alarm: files are closed and temporary ones removed on the way out, as when a signal ends a run."""
+    """Raised by the alarm; files are closed and temporary files removed, as after a signal."""
 
 
 @contextmanager
@@ -27,6 +26,8 @@ def deadline(span: str | None) -> Iterator[None]:
     if span is None:
         yield
         return
+    from rnnforecast.grammars import Duration  # `--help` does without it
+
     seconds = Duration.parse(span, option="--timeout").seconds
     if not hasattr(signal, "SIGALRM") or threading.current_thread() is not threading.main_thread():
         raise UsageError("--timeout needs the alarms of Linux or macOS", hint="leave it out", code="E_RUN_CONFIG")
@@ -37,8 +38,8 @@ def deadline(span: str | None) -> Iterator[None]:
     except TimedOut as error:
         where = "".join(f": {note}" for note in getattr(error, "__notes__", ()))
         raise ResourceError(
-            f"the command took longer than --timeout {span}{where}",
-            hint="allow it more time, or look at what it waits for; nothing that was stored before is changed",
+            f"the command took longer than `--timeout {span}`{where}",
+            hint="allow more time, or find out what it waits for; stored models are unchanged",
             code="E_RUN_TIMEOUT",
         ) from None
     finally:

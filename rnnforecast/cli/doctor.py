@@ -1,4 +1,4 @@
-"""`rnnforecast doctor`: a check of the installation."""
+"""`rnnforecast doctor`: check the installation."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rnnforecast.options import STORE
 
 
 def doctor(view: View, store: str | None) -> None:
-    """Check this installation: versions, devices, threads, store, terminal; exit 1 when something is wrong."""
+    """Check this installation: versions, devices, threads, store, terminal; exit 1 if a check fails."""
     from rnnforecast.workflows.doctor import doctor as examine
 
     result = examine(store)

@@ -1,4 +1,4 @@
-"""`rnnforecast evaluate`: a stored model on past origins."""
+"""`rnnforecast evaluate`: backtest a stored model."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ def evaluate(
     refit: bool,
     store: str | None,
 ) -> None:
-    """Score a stored model on past origins, beside the naive forecasts.
+    """Backtest a stored model, and compare it with naive forecasts.
 
-    Each origin uses the rows before it alone. Without DATA the file of the training is read again.
+    Each window uses only rows up to its cutoff. Without DATA, the training file is read again.
     """
     import rnnforecast
 
-    origins = load_settings(flags).evaluation
+    windows = load_settings(flags).evaluation
     with view.progress() as progress:
         result = rnnforecast.evaluate(
             model,
             rnnforecast.Files(tuple(data or ()), tuple(future_data or ())),
-            num_windows=origins.num_windows,
-            window_step=origins.window_step,
-            gap=origins.gap,
+            num_windows=windows.num_windows,
+            window_step=windows.window_step,
+            gap=windows.gap,
             refit=refit,
             store=store,
             progress=progress,

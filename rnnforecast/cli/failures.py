@@ -1,4 +1,4 @@
-"""How a run ends: every exception becomes a message on stderr and an exit code, never a traceback by surprise."""
+"""Every exception becomes a message on stderr and an exit code; tracebacks only with `--debug`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Terminated(BaseException):
 
 
 def report(error: RnnForecastError, *, as_json: bool, debug: bool, stream: TextIO) -> int:
-    """Write a refusal to a stream, as text or as one JSON document, and return its exit code."""
+    """Write an error to a stream, as text or as one JSON document, and return its exit code."""
     text = _as_json(error) if as_json else _as_text(error, stream)
     with best_effort(stream):
         stream.write((_traceback(error) if debug else "") + text)
@@ -45,7 +45,7 @@ def _as_json(error: RnnForecastError) -> str:
 
 
 def _as_text(error: RnnForecastError, stream: TextIO) -> str:
-    """Return message, further findings and hint, each fact once."""
+    """Return message, further findings and hint."""
     lines = [_labelled("error:", "red", error.message, stream)]
     others = [finding for finding in error.findings if not _is_told(finding, error.message)]
     lines += [f"  {_one_line(finding, hint=error.hint)}" for finding in others[:MAX_LISTED]]
@@ -63,7 +63,7 @@ def _is_told(finding: Finding, message: str) -> bool:
 
 
 def error_to_dict(error: RnnForecastError) -> dict[str, object]:
-    """Return the `error` object of the JSON document of a refusal."""
+    """Return the `error` object of the JSON document of an error."""
     return {
         "code": error.code,
         "exit_code": int(error.exit_code),
@@ -74,12 +74,12 @@ def error_to_dict(error: RnnForecastError) -> dict[str, object]:
 
 
 def report_bug(error: BaseException, *, as_json: bool, debug: bool, stream: TextIO) -> int:
-    """Say in one line that the tool is at fault and keep the traceback in a log file named there."""
+    """Report a bug in one line, with the log file that holds the traceback."""
     what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     first_line = what.splitlines()[0]
-    hint = "please report it with that file; your stored models are untouched"
+    hint = "please report it with that file; your stored models are unchanged"
     if debug:
-        message = f"this is a bug in rnnforecast ({first_line}), the traceback stands above"
+        message = f"this is a bug in rnnforecast ({first_line}), see the traceback above"
         with best_effort(stream):
             stream.write(_traceback(error))
     else:
@@ -88,11 +88,13 @@ def report_bug(error: BaseException, *, as_json: bool, debug: bool, stream: Text
     return report(bug, as_json=as_json, debug=False, stream=stream)
 
 
-def report_ending(ending: BaseException, *, stream: TextIO) -> int:
-    """Say that a signal ended the run, where anybody is left to read it, and return the exit code."""
-    number = ending.number if isinstance(ending, Terminated) else 0
-    words = {0: "interrupted", getattr(signal, "SIGHUP", -1): "ended with its terminal"}.get(number, "terminated")
-    lines = [f"{words}, nothing that was stored before is changed", *getattr(ending, "__notes__", ())]
+def report_stop(stop: BaseException, *, stream: TextIO) -> int:
+    """Report that a signal stopped the run, and return the exit code."""
+    number = stop.number if isinstance(stop, Terminated) else 0
+    words = {0: "interrupted", getattr(signal, "SIGHUP", -1): "stopped because its terminal closed"}.get(
+        number, "terminated"
+    )
+    lines = [f"{words}, nothing that was stored before is changed", *getattr(stop, "__notes__", ())]
     with contextlib.suppress(BrokenPipeError, ValueError), best_effort(stream):  # the terminal may be gone
         stream.write("\n".join(lines) + "\n")
         stream.flush()
@@ -100,13 +102,13 @@ def report_ending(ending: BaseException, *, stream: TextIO) -> int:
 
 
 def silence_broken_pipe() -> int:
-    """Point stdout at nothing, so that the interpreter's last flush does not complain either."""
+    """Redirect stdout to nothing, so that the last flush of the interpreter does not fail."""
     give_up(sys.stdout)
     return BROKEN_PIPE
 
 
 def _labelled(label: str, style: str, message: str, stream: TextIO) -> str:
-    """Return a message behind its coloured label; its own line breaks stay, long lines are folded."""
+    """Return a message after its coloured label; line breaks stay, long lines are folded."""
     lines = f"{label} {visible(message, keep_newlines=True)}".split("\n")
     text = "\n".join(folded(line, stream=stream) if not line.startswith(" ") else line for line in lines)
     return styled(label, style, stream=stream) + text.removeprefix(label)
@@ -127,12 +129,12 @@ def _write_log(error: BaseException) -> str:
             log.write(masked(f"arguments: {sys.argv!r}\npython: {sys.version}\n\n"))
             log.write(_traceback(error))
     except OSError:
-        return "no file (none could be written), `--debug` prints it"
+        return "no file (it could not be written); `--debug` prints it"
     return path
 
 
 def _one_line(finding: Finding, *, hint: str | None) -> str:
-    """Return a problem with the places that its message does not name, and the fix that the hint does not."""
+    """Return a finding with the places that its message leaves out, and its fix unless it is the hint."""
     place = [finding.file] if finding.file else []
     if finding.rows and not re.search(rf"\brows? {finding.rows[0]}\b", finding.message):
         place.append(f"row {finding.rows[0]}")

@@ -89,7 +89,7 @@ class PanelCommand(TyperCommand):
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
         """Write the example and the exit codes."""
-        write_ending(formatter, str(self.epilog))
+        write_epilog(formatter, str(self.epilog))
 
 
 class PanelGroup(TyperGroup):
@@ -106,10 +106,10 @@ class PanelGroup(TyperGroup):
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
         """Write the example and the exit codes."""
-        write_ending(formatter, str(self.epilog))
+        write_epilog(formatter, str(self.epilog))
 
 
-def write_ending(formatter: Any, example: str) -> None:
+def write_epilog(formatter: Any, example: str) -> None:
     """Write the end of every help: an example, and the exit codes in two columns."""
     with formatter.section("Example"):
         formatter.write(textwrap.indent(example, "  ") + "\n")
@@ -130,7 +130,7 @@ def _name(option: Option) -> str:
 
 
 def _write_records(formatter: Any, records: Sequence[tuple[str, str]]) -> None:
-    """Write names and words in two columns; no value is broken at its hyphens."""
+    """Write names and help in two columns; values are not broken at hyphens."""
     for name, words in records:
         wrapped = textwrap.wrap(
             words, max(formatter.width - _NAME_WIDTH - 4, 30), break_on_hyphens=False, break_long_words=False

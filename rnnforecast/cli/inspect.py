@@ -1,4 +1,4 @@
-"""`rnnforecast inspect`: what is read in a file."""
+"""`rnnforecast inspect`: show how a file is read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rnnforecast.options import CONFIG, DATA_OPTIONS, TRAINING_FILES
 
 
 def inspect(view: View, flags: Mapping[str, object], data: list[str], config: str | None) -> None:
-    """Show what is read in a file and every finding; trains nothing."""
+    """Show how a file is read, with every finding; nothing is trained."""
     import rnnforecast
 
     view.show(rnnforecast.inspect(data, load_settings(flags, config=config)))

@@ -1,4 +1,4 @@
-"""The front door: find the command, run it, and turn whatever happens into an exit code."""
+"""The entry point: find the command, run it, and turn the outcome into an exit code."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rnnforecast.cli.failures import (
     Terminated,
     report,
     report_bug,
-    report_ending,
+    report_stop,
     silence_broken_pipe,
 )
 from rnnforecast.errors import ResourceError, RnnForecastError, UsageError
@@ -37,14 +37,14 @@ class Commands(LazyGroup):
     """All commands of `rnnforecast`."""
 
     summaries: ClassVar[Mapping[str, str]] = {
-        "train": "read a file, fit a network, judge it beside naive forecasts, store it",
+        "train": "train a model on a file, compare it with naive forecasts, and store it",
         "predict": "forecast the steps after the last row, with intervals",
-        "score": "issued forecasts against the actuals: live accuracy, coverage, drift",
-        "evaluate": "score a stored model on past origins",
-        "compare": "networks and naive forecasts side by side on the same origins",
-        "inspect": "what is read in a file and every finding; trains nothing",
+        "score": "compare past forecasts with actuals: accuracy, coverage, drift",
+        "evaluate": "backtest a stored model",
+        "compare": "compare networks and naive forecasts; nothing is stored",
+        "inspect": "show how a file is read, with every finding; nothing is trained",
         "models": "list, show, verify, promote, roll back, prune and remove stored models",
-        "batch": "many jobs from one TOML file, unattended; one bad job never hurts another",
+        "batch": "run many jobs from one TOML file, unattended",
         "doctor": "check this installation",
     }
 
@@ -66,25 +66,25 @@ def build_app() -> Any:
     """Return the command line as one command."""
     return Commands.build(
         "rnnforecast",
-        help="Forecast time series with recurrent networks, and say honestly whether they beat naive forecasts.",
+        help="Forecast time series with recurrent networks, and report whether they beat naive forecasts.",
         example="rnnforecast train prices.csv\nrnnforecast predict",
     )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code; nothing but a programming error in here escapes."""
+    """Run the command line and return its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by the caller, who wants to read nothing from it
+        if getattr(sys, name) is None:  # closed by the caller
             setattr(sys, name, io.TextIOWrapper(io.FileIO(os.devnull, "w"), encoding="utf-8"))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a sign the terminal cannot show must not end the run
+            stream.reconfigure(
+                errors="backslashreplace"
+            )  # a character that the terminal cannot show must not end the run
     debug = "--debug" in words
-    # No plugin has a say in our settings, and looking for one reads the metadata of every installed package.
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    # NumPy reads this as it is loaded. Forecasts are spread over the cores batch by batch; matrix products with threads
-    # of their own beside that doubled the processor time. torch counts its threads by OMP_NUM_THREADS instead.
+    # NumPy reads this when it is imported. Batches of forecasts already use all cores; threads inside matrix products
+    # doubled the processor time. torch uses OMP_NUM_THREADS instead.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     with _signals(), _rare_garbage_collection(), warnings.catch_warnings():
         if not debug and not sys.warnoptions:
@@ -96,22 +96,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run() -> NoReturn:
-    """Run the command line as a process of its own, and end it.
+    """Run the command line, then exit without tearing modules down, which took a fifth of the time of a forecast.
 
-    Taking modules down one by one costs a fifth of a forecast, and everything of ours is closed by now: what others
-    left to be done at the end is done, and the process ends.
+    Exit functions run, and both streams are flushed.
     """
     code = main()
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):  # nobody listens any more; `main` has said so in its code
+        with suppress(OSError, ValueError):  # the reader is gone; the exit code tells it
             stream.flush()
     os._exit(code)
 
 
 @contextmanager
 def _rare_garbage_collection() -> Iterator[None]:
-    """Look for garbage rarely: loading modules leaves none, and looking for it took a tenth of the start."""
+    """Collect garbage rarely: imports leave none, and looking for it took a tenth of the start-up."""
     thresholds = gc.get_threshold()
     gc.set_threshold(2_000_000, *thresholds[1:])
     try:
@@ -130,8 +129,8 @@ def _run(words: list[str], *, as_json: bool, debug: bool) -> int:
         return int(end.exit_code)
     except BrokenPipeError:
         raise
-    except (KeyboardInterrupt, typer.Abort, Terminated) as ending:
-        return report_ending(ending, stream=sys.stderr)
+    except (KeyboardInterrupt, typer.Abort, Terminated) as stop:
+        return report_stop(stop, stream=sys.stderr)
     except RnnForecastError as error:
         return report(error, as_json=as_json, debug=debug, stream=sys.stderr)
     except MemoryError:
@@ -151,17 +150,16 @@ def _usage_error(error: Any) -> UsageError:
 
 
 def _wants_json(words: Sequence[str]) -> bool:
-    """Return whether errors are wanted as JSON; read before parsing, for errors of parsing too."""
+    """Return whether errors are printed as JSON; found before parsing, so that it holds for parsing errors too."""
     pairs = zip(words, [*words, ""][1:], strict=True)
     return any(word == "--format=json" or (word == "--format" and value == "json") for word, value in pairs)
 
 
 @contextmanager
 def _signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP unwind the stack like Ctrl-C does; signals belong to the main thread alone.
+    """Let SIGTERM and SIGHUP unwind the stack like Ctrl-C does, in the main thread.
 
-    The first one is enough: those that follow must not disturb the way out. A signal that was ignored when the run
-    began (`nohup`) stays ignored.
+    Later signals are ignored during the clean-up. A signal that was ignored at the start (`nohup`) stays ignored.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -35,16 +35,16 @@ def list_(view: View, store: str | None) -> None:
 
 
 def show(view: View, model: str | None, store: str | None) -> None:
-    """Show how a model was trained, on what, and how it was judged."""
+    """Show how a model was trained and evaluated, and on which data."""
     from rnnforecast.workflows.models import show_model
 
     view.show(show_model(model, store=store))
 
 
 def verify(view: View, models: list[str] | None, expect_digest: str | None, store: str | None) -> None:
-    """Read every byte of stored models and name what is damaged; exit 12 when anything is.
+    """Read every byte of stored models and report damage; exit 12 if a model is damaged.
 
-    A sound file may still be another than the one that was meant: --expect-digest tells them apart.
+    With --expect-digest, also check that a file is the expected one.
     """
     from rnnforecast.workflows.models import verify_models
 
@@ -55,28 +55,28 @@ def verify(view: View, models: list[str] | None, expect_digest: str | None, stor
 
 
 def promote(view: View, model: str, store: str | None) -> None:
-    """Make a version the active one: what NAME means to `predict`, `evaluate` and `score`."""
+    """Activate a version: `predict`, `evaluate` and `score` use it for NAME."""
     from rnnforecast.workflows.models import promote_model
 
     view.show(promote_model(model, store=store))
 
 
 def rollback(view: View, model: str, store: str | None) -> None:
-    """Make the version active again that was active before; say it twice to go back two steps."""
+    """Activate the previously active version; run it twice to go back two steps."""
     from rnnforecast.workflows.models import rollback_model
 
     view.show(rollback_model(model, store=store))
 
 
 def prune(view: View, keep: int, models: list[str] | None, dry_run: bool, store: str | None) -> None:
-    """Remove all but the newest versions of each name; the active one always stays."""
+    """Remove old versions of each name, but never the active one."""
     from rnnforecast.workflows.models import prune_models
 
     view.show(prune_models(models or (), keep=keep, dry_run=dry_run, store=store))
 
 
 def remove(view: View, models: list[str], yes: bool, store: str | None) -> None:
-    """Remove a version, or all versions of a name; asks first, and needs --yes where nobody can answer."""
+    """Remove a version, or all versions of a name; asks first, and needs --yes without a terminal."""
     from rnnforecast.workflows.models import find_models, remove_models
 
     found = [str(model["model"]) for model in find_models(models, store=store).models]
@@ -88,21 +88,24 @@ def remove(view: View, models: list[str], yes: bool, store: str | None) -> None:
 
 def _is_confirmed(found: list[str]) -> bool:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise UsageError(f"nothing was removed of {', '.join(found)}: nobody can be asked", hint="add --yes")
+        raise UsageError(
+            f"{', '.join(found)}: cannot ask for confirmation without a terminal, nothing was removed",
+            hint="add --yes",
+        )
     return typer.confirm(visible(f"remove {', '.join(found)}?"), err=True)
 
 
 class ModelCommands(LazyGroup):
-    """All commands of `rnnforecast models`; without one it lists."""
+    """All commands of `rnnforecast models`; the default is `list`."""
 
     default: ClassVar[str | None] = "list"
     summaries: ClassVar[Mapping[str, str]] = {
-        "list": "every stored model",
-        "show": "how a model was trained and judged",
-        "verify": "read every byte and name what is damaged",
-        "promote": "make a version the active one",
-        "rollback": "make the version active again that was before",
-        "prune": "remove all but the newest versions and the active one",
+        "list": "list all stored models",
+        "show": "show how a model was trained and evaluated",
+        "verify": "check stored models for damage",
+        "promote": "activate a version",
+        "rollback": "activate the previously active version",
+        "prune": "remove old versions",
         "remove": "remove a version, or all versions of a name",
     }
 

@@ -1,4 +1,4 @@
-"""`rnnforecast predict`: the steps after the last row."""
+"""`rnnforecast predict`: forecast the steps after the last row."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ def predict(
 ) -> None:
     """Forecast the steps after the last row, with intervals.
 
-    Without MODEL the newest model forecasts from its own file, read again: new rows are used, nothing is refitted.
-    Forecasts are kept in the ledger of the store, so that `rnnforecast score` can hold them against the actuals.
-    A file that no model was trained on is forecast at once by `base`, the network that comes with the tool.
+    Without MODEL, the newest model reads its training file again and forecasts from its last row; nothing is retrained.
+    Forecasts are kept in the store, so that `rnnforecast score` can compare them with actuals. Without a trained model,
+    MODEL `base`, the pretrained model, forecasts any file given by --data.
     """
     from rnnforecast.workflows.model_rows import Files
     from rnnforecast.workflows.predict import Request
     from rnnforecast.workflows.predict_and_log import issue
 
     if output == "-" and view.format != "table":
-        raise UsageError(f"--output - and --format {view.format} both want stdout", hint="leave one of them out")
+        raise UsageError(f"--output - and --format {view.format} both use stdout", hint="use only one of them")
     chosen = load_settings(flags)
     request = Request(
         horizon=chosen.data.horizon,
@@ -63,7 +63,7 @@ def predict(
     files = Files(tuple(data or ()), chosen.data.future_data)
     with view.progress(patience=1.0) as progress:
         result = issue(request, model, data=files, store=store, ledger=ledger, progress=progress)
-    view.show(result, is_news=output is None)
+    view.show(result, if_quiet=output is None)
 
 
 command = build_command(

@@ -1,4 +1,4 @@
-"""`rnnforecast score`: issued forecasts against the actuals that have arrived."""
+"""`rnnforecast score`: compare past forecasts with actuals."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def score(
     max_age: str | None,
     store: str | None,
 ) -> None:
-    """Hold issued forecasts against the actuals that have arrived; exit 21 for drift, 23 for broken coverage.
+    """Compare past forecasts with actuals; exit 21 for drift, 23 for broken coverage.
 
-    Shows live accuracy and coverage, by lead time, beside the seasonal naive forecast for the same cutoffs. The tests
-    may be repeated after every forecast: an alarm that is false is rare over the life of a model.
+    Shows accuracy and coverage by lead time, and the seasonal naive forecast for the same cutoffs. The tests control
+    the false-alarm rate when they are repeated after every forecast.
     """
     import rnnforecast
     from rnnforecast.workflows.alarm_actions import respond, split_command
@@ -42,12 +42,12 @@ def score(
         result = respond(result, policy=policy, store=store, progress=progress)
     if command:
         result = _call(result, command, store=store)
-    view.show(result, is_news=result.alarm() is not None)
+    view.show(result, if_quiet=result.alarm() is not None)
     result.raise_alarm()
 
 
 def _call(result: ScoreResult, command: Sequence[str], *, store: str | None) -> ScoreResult:
-    """Run the command of the user where there is an alarm."""
+    """Run the command of the user if there is an alarm."""
     from rnnforecast.workflows.alarm_actions import alarm_facts, call_on_alarm
 
     error = result.alarm()

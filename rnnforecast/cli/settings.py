@@ -1,4 +1,4 @@
-"""Where settings come from: flags over a TOML file over the choices of the tool."""
+"""Settings of a command: flags override a TOML file, which overrides the defaults."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def load_settings(flags: Mapping[str, object], *, config: str | None = None) -> Settings:
-    """Build settings; a flag that was given (is not None) beats the file.
+    """Return settings; a flag that was given (is not None) overrides the file.
 
-    Raises UsageError for a file that cannot be read, and one that names every unknown key and bad value at once.
+    Raises UsageError for a file that cannot be read, and for unknown keys and invalid values, all at once.
     """
     from rnnforecast.config import Settings
 
@@ -37,12 +37,12 @@ def _read_toml(path: Path) -> dict[str, object]:
     except OSError as error:
         raise UsageError(
             f"configuration file {path} cannot be read: {error.strerror or error}",
-            hint="name a TOML file with --config, or leave the flag out",
+            hint="name a TOML file with --config, or omit the flag",
             code="E_RUN_CONFIG",
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(
-            f"configuration file {path} is not TOML: {error}",
-            hint='write one `key = value` a line, such as `horizon = 12` or `target = "close"`',
+            f"configuration file {path} is not valid TOML: {error}",
+            hint='write one `key = value` per line, e.g. `horizon = 12` or `target = "close"`',
             code="E_RUN_CONFIG",
         ) from error

@@ -1,4 +1,4 @@
-"""Text for a terminal: nothing from a file may steer it, and colour is used only where it is wanted."""
+"""Text for a terminal: control characters are escaped, colour is used only where it is wanted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _STYLES = {"red": "1;31", "yellow": "33", "cyan": "36", "bold": "1", "dim": "2"}
 def visible(value: object, *, keep_newlines: bool = False) -> str:
     """Return text with control characters, bidirectional marks and line separators written as escapes.
 
-    A column name may hold ESC, BEL or a right-to-left mark; shown raw they would steer the terminal of the reader.
+    A column name may contain ESC, BEL or a right-to-left mark, which would control the terminal of the reader.
     """
     return "".join(_escaped(char, keep_newlines) for char in str(value))
 
@@ -33,7 +33,7 @@ def _escaped(char: str, keep_newlines: bool) -> str:
 
 
 def wants_colour(stream: TextIO) -> bool:
-    """Return whether a stream is a terminal whose owner has not asked for plain text."""
+    """Return whether a stream is a terminal, and NO_COLOR is not set."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
@@ -43,7 +43,7 @@ def styled(text: str, style: str, *, stream: TextIO) -> str:
 
 
 def folded(text: str, *, stream: TextIO) -> str:
-    """Return one line of prose folded between words to the width of a terminal; a file or a pipe gets it as it is."""
+    """Return one line of prose folded between words to the width of a terminal; a file or a pipe gets it unchanged."""
     if not stream.isatty():
         return text
     import shutil
@@ -60,17 +60,17 @@ def supports_unicode(encoding: str | None) -> bool:
 
 @contextmanager
 def best_effort(stream: TextIO) -> Iterator[None]:
-    """Say what is good to know; a stream that takes nothing any more (a full disk) is given up, the run goes on."""
+    """Write optional text; a stream that fails (a full disk) is given up, and the run continues."""
     try:
         yield
     except BrokenPipeError:
-        raise  # the reader has seen enough
+        raise  # the reader left
     except OSError:
         give_up(stream)
 
 
 def give_up(stream: TextIO) -> None:
-    """Point a stream at nothing, so that the interpreter's last flush does not complain either."""
-    # a stream without a descriptor, as in a test, is left as it is
+    """Redirect a stream to nothing, so that the last flush of the interpreter does not fail."""
+    # a stream without a descriptor, as in a test, stays
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -1,4 +1,4 @@
-"""`rnnforecast train`: from a file to a stored, judged model."""
+"""`rnnforecast train`: train, evaluate and store a model."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def train(
     max_age: str | None,
     store: str | None,
 ) -> None:
-    """Read a file, fit a network, judge it beside naive forecasts, store it.
+    """Train a model on a file, compare it with naive forecasts, and store it.
 
-    Columns, frequency, season and horizon are found in the file and printed with the flag that overrides each.
-    A name that has a model already gets a new version, active unless it is significantly worse than the one before.
-    Where no default is named below, the tool chooses from the data and says what it chose.
+    Columns, frequency, season and horizon are detected and printed with the flag that overrides each. An option without
+    a default is chosen from the data. If the name exists, the model becomes a new version, active unless it is
+    significantly worse than the previous one.
     """
     import rnnforecast
 

@@ -1,4 +1,4 @@
-"""What a command may do with the screen: show one result on stdout, say things on stderr, report progress."""
+"""The streams of a command: the result on stdout, findings, notes and progress on stderr."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from rnnforecast.progress import NoProgress
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rnnforecast.cli.render import Result
     from rnnforecast.findings import Finding
+    from rnnforecast.json_values import Document
     from rnnforecast.options import Format
     from rnnforecast.progress import Progress
 
 
 @dataclass(frozen=True)
 class View:
-    """The two streams of a run and how much of them is wanted; stdout carries the result and nothing else."""
+    """The two streams of a run and the options for them; stdout carries only the result."""
 
     format: Format
     quiet: bool
@@ -37,27 +37,26 @@ class View:
         """Return a view of the streams of this process."""
         return cls(format=format, quiet=quiet, out=sys.stdout, err=sys.stderr)
 
-    def show(self, result: Result, *, is_news: bool = True) -> None:
+    def show(self, result: Document, *, if_quiet: bool = True) -> None:
         """Write a result to stdout in the chosen format, after its findings and notes on stderr.
 
-        What is no news (`is_news`: all is well, and what was asked for lies in a file) is no table of a quiet run: cron
-        mails whatever is printed. Raises typer.Exit with the code of work done in part where a finding says that a
-        series was refused.
+        With `--quiet`, a table is written only `if_quiet`, because cron mails all output. Raises typer.Exit with the code
+        for partial work if a finding is an error: a series was rejected.
         """
         self._notices(result)
         try:
-            if is_news or not self.quiet or self.format != "table":
+            if if_quiet or not self.quiet or self.format != "table":
                 self._write(result)
             self.out.flush()
         except BrokenPipeError:
-            raise  # the reader has seen enough
+            raise  # the reader left
         except OSError as error:
             reason = f"standard output could not be written: {(error.strerror or str(error)).lower()}"
             raise OutputError(reason, hint="free space, or write the result elsewhere", code="E_OUT_WRITE") from error
         if any(finding.severity == "error" for finding in getattr(result, "findings", ())):
             raise typer.Exit(ExitCode.PARTIAL)
 
-    def _write(self, result: Result) -> None:
+    def _write(self, result: Document) -> None:
         if self.format == "json":
             import json
 
@@ -73,13 +72,13 @@ class View:
             self.out.write(render(result, stream=self.out))
 
     def say(self, text: str) -> None:
-        """Write one line to stderr, unless silence was asked for."""
+        """Write one line to stderr, unless `--quiet` was given."""
         if not self.quiet:
             with best_effort(self.err):
                 self.err.write(f"{visible(text)}\n")
                 self.err.flush()
 
-    def _notices(self, result: Result) -> None:
+    def _notices(self, result: Document) -> None:
         findings: tuple[Finding, ...] = getattr(result, "findings", ())
         if self.quiet:  # a series that is left out is a failure in part, and said as every failure
             findings = tuple(finding for finding in findings if finding.severity == "error")
@@ -95,7 +94,7 @@ class View:
 
     @contextmanager
     def progress(self, *, patience: float = 0.0) -> Iterator[Progress]:
-        """Open a progress bar on stderr; silence where nobody watches, and for work done within `patience` seconds."""
+        """Open a progress bar on stderr if it is a terminal, after `patience` seconds."""
         if self.quiet or not self.err.isatty():
             yield NoProgress()
             return
@@ -113,7 +112,7 @@ class View:
 
 
 class LateProgress:
-    """A bar that opens when the work has taken a while: quick work neither flickers nor pays for loading a bar."""
+    """A bar that opens after a while: quick work neither flickers nor imports the bar."""
 
     def __init__(self, stream: TextIO, *, patience: float) -> None:
         self._stream = stream
@@ -122,13 +121,13 @@ class LateProgress:
         self._bar: Progress | None = None
 
     def start(self, stage: str, total: int) -> None:
-        """Remember a new stage; it is shown where a bar is open."""
+        """Remember a new stage; it is shown if the bar is open."""
         self._stage = (stage, total)
         if self._bar is not None:
             self._bar.start(stage, total)
 
     def update(self, step: int, *, loss: float | None = None, score: float | None = None) -> None:
-        """Move the bar, or open it when it is time."""
+        """Advance the bar, or open it when it is time."""
         if self._bar is None and time.monotonic() >= self._opens:
             from rnnforecast.cli.render.progress import BarProgress
 
@@ -138,6 +137,6 @@ class LateProgress:
             self._bar.update(step, loss=loss, score=score)
 
     def finish(self) -> None:
-        """Take the bar away, where there is one."""
+        """Remove the bar, if there is one."""
         if self._bar is not None:
             self._bar.finish()

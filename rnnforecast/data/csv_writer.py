@@ -1,6 +1,6 @@
-"""A table as CSV text, block by block: numbers by pyarrow, each distinct text once, as pandas writes them.
+"""Tables as CSV text: a row of plain values (`csv_line`), or a frame block by block (`csv_blocks`).
 
-Text is quoted where it must be. What a spreadsheet would run as a formula gets an apostrophe in front.
+Text is quoted where it must be. Text that a spreadsheet would run as a formula gets an apostrophe in front.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     import pandas as pd
     import pyarrow as pa
@@ -20,13 +20,19 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 #: Rows of a block: its text takes some megabytes, whatever the table takes.
 BLOCK_ROWS = 2**16
 
-#: Sizes of numbers that pyarrow writes as Python does, unless they are whole.
+#: Magnitudes between which pyarrow writes numbers as Python does, unless they are whole.
 _PLAIN = (1e-4, 1e10)
 _MUST_QUOTE = (",", '"', "\n", "\r")
 
 
+def csv_line(cells: Iterable[object]) -> str:
+    """Return one row as text; None is an empty cell."""
+    texts = ["" if cell is None else _harmless(cell) if isinstance(cell, str) else str(cell) for cell in cells]
+    return ",".join(_quoted(text, alone=len(texts) == 1) for text in texts) + "\n"
+
+
 def csv_blocks(frame: pd.DataFrame) -> Iterator[bytes]:
-    """Yield header and rows as CSV in UTF-8; numbers read back as they were, a missing value is an empty cell."""
+    """Yield header and rows in UTF-8, as pandas writes them: numbers read back exactly, missing values are empty."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -39,12 +45,12 @@ def csv_blocks(frame: pd.DataFrame) -> Iterator[bytes]:
         rows = slice(start, min(start + BLOCK_ROWS, len(frame)))
         cells = [column(rows) for column in columns]
         last = pc.binary_join_element_wise(cells[-1], line_end, nothing)
-        # each row ends with a line break, so that the texts of all rows, end to end, are the block
+        # each row ends with a line break, so that all texts end to end are the block
         yield _bytes_of(pc.binary_join_element_wise(*cells[:-1], last, comma))
 
 
 def _cells_of(column: pd.Series[Any], *, alone: bool) -> Callable[[slice], pa.Array]:
-    """Return what gives the cells of some rows of a column as bytes."""
+    """Return a function from rows to the cells of a column as bytes; each distinct text is encoded once."""
     import pandas as pd
     import pyarrow as pa
 
@@ -86,19 +92,22 @@ def _texts_of(distinct: pd.Series[Any]) -> list[str]:
     return ["" if missing else str(cell) for cell, missing in zip(distinct, distinct.isna(), strict=True)]
 
 
+def _harmless(text: str) -> str:
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+
+
 def _encoded(text: str, *, alone: bool) -> bytes:
-    harmless = f"'{text}" if text.startswith(FORMULA_STARTS) else text
-    return _quoted(harmless, alone=alone).encode("utf-8", "surrogateescape")
+    return _quoted(_harmless(text), alone=alone).encode("utf-8", "surrogateescape")
 
 
 def _quoted(text: str, *, alone: bool) -> str:
-    """Return a cell with quotes where it needs them: a row of one empty cell would pass for no row."""
+    """Return a cell with quotes where it needs them: a row of one empty cell would look like a blank line."""
     if any(sign in text for sign in _MUST_QUOTE) or (alone and not text):
         return '"' + text.replace('"', '""') + '"'
     return text
 
 
 def _bytes_of(texts: pa.Array) -> bytes:
-    """Return the texts of an array end to end: they lie so in memory."""
+    """Return the texts of an array end to end, as they are in memory."""
     offsets = np.frombuffer(texts.buffers()[1], dtype=np.int64)[texts.offset : texts.offset + len(texts) + 1]
     return bytes(texts.buffers()[2][int(offsets[0]) : int(offsets[-1])])

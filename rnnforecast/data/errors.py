@@ -64,10 +64,10 @@ class ColumnRef:
         self, code: str, rows: Int64Array | Sequence[int], words: str, *, value: str = "", fix: str | None = None
     ) -> DataError:
         """Return the error that names the column and its rows."""
-        return refusal([self.problem(code, rows, words, value=value, fix=fix)])
+        return data_error([self.problem(code, rows, words, value=value, fix=fix)])
 
 
-def refusal(findings: Sequence[Finding]) -> DataError:
+def data_error(findings: Sequence[Finding]) -> DataError:
     """Return the error that names every problem: its message shows five with their fixes and counts the rest."""
     first = findings[0]
     if len(findings) == 1:

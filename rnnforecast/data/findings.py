@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rnnforecast.data.errors import refusal, rows_in_words
+from rnnforecast.data.errors import data_error, rows_in_words
 from rnnforecast.errors import DataError, RnnForecastError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def check_strict(findings: Iterable[Finding]) -> None:
     warnings = [finding for finding in findings if finding.severity == "warning"]
     if warnings:
         fix = "correct the file, or leave out --strict"
-        raise refusal([replace(one, code=f"E{one.code[1:]}", fix=one.fix or fix) for one in warnings])
+        raise data_error([replace(one, code=f"E{one.code[1:]}", fix=one.fix or fix) for one in warnings])
 
 
 def with_noticed(error: RnnForecastError, noticed: Sequence[Finding], *, redact: bool) -> RnnForecastError:
@@ -40,7 +40,7 @@ def with_noticed(error: RnnForecastError, noticed: Sequence[Finding], *, redact:
             error.message = f"{error.code}: the values are withheld, and so is the message"
             error.hint = _flags(error.hint)
         return error
-    hidden = refusal(own)
+    hidden = data_error(own)
     hidden.findings = redacted(findings)
     return hidden
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ import pandas as pd
 from rnnforecast.config import DataSettings
 from rnnforecast.data.calendar.closed_days import OpenDays
 from rnnforecast.data.calendar.infer_frequency import check_horizon, default_horizon, default_season_length
-from rnnforecast.data.calendar.seasonality import detect_season_length
+from rnnforecast.data.calendar.seasonality import choose_season_length
 from rnnforecast.data.columns.choose_roles import choose_columns, note_guess, split_names
 from rnnforecast.data.columns.hive_partitions import check_times, note_unused
 from rnnforecast.data.columns.id_columns import FILE_ID, choose_ids, near_twins, number_items
@@ -27,7 +27,7 @@ from rnnforecast.data.covariates.calendar import is_generated, with_calendar
 from rnnforecast.data.covariates.categorical import encode_categories
 from rnnforecast.data.covariates.future import with_plan
 from rnnforecast.data.covariates.future_files import PlanFiles, open_plan, read_plan
-from rnnforecast.data.errors import listed, refusal, rows_in_words
+from rnnforecast.data.errors import data_error, listed, rows_in_words
 from rnnforecast.data.findings import check_strict, redacted, with_noticed, without_refused_cells
 from rnnforecast.data.grid.align_ends import with_common_end
 from rnnforecast.data.grid.build_series import build_series, note_missing_cells, with_season
@@ -40,6 +40,7 @@ from rnnforecast.data.sources import expand, public_path
 from rnnforecast.data.tables.table import Table, read_table, release_unused
 from rnnforecast.errors import DataError, RnnForecastError, UsageError
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
+from rnnforecast.json_values import Document
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
     from rnnforecast.data.calendar.frequency import Frequency
     from rnnforecast.data.covariates.categorical import Vocabularies
     from rnnforecast.data.series import SeriesSet
-    from rnnforecast.findings import JSONValue
 
 
 #: The season is looked for in this first share of the rows: forecasts are judged on the rows after them.
@@ -56,7 +56,7 @@ SEASON_SHARE = 0.7
 
 
 @dataclass(frozen=True)
-class Assumptions:
+class Assumptions(Document):
     """What was assumed of a file; `reasons` says for each field why, and which flag overrides it."""
 
     time: str | None
@@ -69,18 +69,7 @@ class Assumptions:
     num_rows: int
     reasons: dict[str, str] = field(default_factory=dict)
 
-    def to_dict(self) -> dict[str, JSONValue]:
-        """Return the assumptions under the keys of the JSON documents; `reasons` are a document of their own."""
-        return {
-            "time": self.time,
-            "target": list(self.target),
-            "id": list(self.id),
-            "freq": self.freq,
-            "season_length": self.season_length,
-            "horizon": self.horizon,
-            "num_series": self.num_series,
-            "num_rows": self.num_rows,
-        }
+    HIDDEN: ClassVar = ("reasons",)
 
 
 @dataclass(frozen=True)
@@ -160,7 +149,7 @@ def _read(
     problems = [finding for one in files for finding in one.problems]
     names, digest = tables[0].names, _digest(tables)
     if problems and any(one.timestamps is None for one in files) and roles.time:
-        raise refusal(problems)
+        raise data_error(problems)
     together, words = encode_categories(join_files(files), roles, findings, known=model.categories)
     roles = _with_ids(roles, together, here)
     findings += note_unused(together.partitions, roles.id)
@@ -171,10 +160,10 @@ def _read(
     except DataError as error:
         findings[:] = without_refused_cells(findings, problems)
         own = without_refused_cells(error.findings, problems)
-        raise refusal([*problems, *own]) if problems and error.findings else error from error
+        raise data_error([*problems, *own]) if problems and error.findings else error from error
     if problems:
         findings[:] = without_refused_cells(findings, problems)
-        raise refusal(problems)
+        raise data_error(problems)
     num_rows = len(together.values)
     del together, files  # millions of rows, which the series do not need
     release_unused()
@@ -279,7 +268,7 @@ def _choose(table: Table, settings: DataSettings, *, categories: Vocabularies | 
     named = [*settings.target, *settings.id, *settings.past, *settings.future, *settings.static, settings.time or ""]
     problems = table.columns.unusable([name for name in named if name])
     if problems:
-        raise refusal(problems)
+        raise data_error(problems)
     try:
         roles = choose_columns(table.sample, settings, path=table.path, categories=categories)
     except DataError as error:
@@ -289,7 +278,7 @@ def _choose(table: Table, settings: DataSettings, *, categories: Vocabularies | 
         raise DataError(error.message, hint=error.hint, code=error.code, findings=unusable) from error
     doubts = table.columns.ambiguous_numbers([*roles.target, *roles.covariates])
     if doubts:
-        raise refusal(doubts)
+        raise data_error(doubts)
     return roles
 
 
@@ -348,7 +337,7 @@ def _check_ids(roles: Roles, joined: ParsedFiles) -> None:
             fix = "write the id without it"
             problems.append(Finding("E_ID_NUL", message, file, lines, name, "", len(rows), fix))
     if problems:
-        raise refusal(problems)
+        raise data_error(problems)
 
 
 def _steps_in_file_order(items: Int64Array) -> Int64Array:
@@ -365,12 +354,11 @@ def _assume(series: SeriesSet, roles: Roles, settings: DataSettings, *, num_rows
     if season is None:
         natural = default_season_length(freq)
         early = series.head(np.ceil(SEASON_SHARE * series.lengths).astype(np.int64))
-        season = detect_season_length(
+        choice = choose_season_length(
             early.values, early.observed, early.offsets, default=natural, search=not freq.is_calendar
         )
-        repeat = "the series repeats so" if series.num_series == 1 else "the series repeat so"
-        found = repeat if season > 1 else "no season shows in the autocorrelation"
-        reasons["season_length"] = f"{found}; --season-length sets another"
+        season = choice.length
+        reasons["season_length"] = f"{choice.evidence}; --season-length sets another"
     horizon = settings.horizon
     reasons["horizon"] = "named by --horizon"
     if horizon is None:

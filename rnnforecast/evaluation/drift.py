@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from rnnforecast.json_values import Document
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
-    from rnnforecast.findings import JSONValue
 
 State = Literal["ok", "alarm", "too few"]
 
@@ -45,7 +46,7 @@ _MOST = 1e100  # wealth is cut off here
 
 
 @dataclass(frozen=True)
-class Watch:
+class Watch(Document):
     """One drift test: `value` reached `limit` at unit `since` (None: it did not)."""
 
     name: str
@@ -54,16 +55,6 @@ class Watch:
     limit: float
     num_units: int
     since: int | None = None
-
-    def to_dict(self) -> dict[str, JSONValue]:
-        """Return the test as plain JSON values, without `since`: the caller has the timestamps of the units."""
-        return {
-            "name": self.name,
-            "state": self.state,
-            "value": float(self.value) if np.isfinite(self.value) else None,
-            "limit": self.limit,
-            "num_units": self.num_units,
-        }
 
 
 def watch_losses(differences: Float64Array) -> Watch:

@@ -259,6 +259,15 @@ def wilson_interval(fraction: float, count: float) -> tuple[float, float]:
     return (max(0.0, float(centre - half)), min(1.0, float(centre + half)))
 
 
+def metric_value(scores: Mapping[str, object], name: str) -> float | None:
+    """Return a metric of the scores in a JSON document, where `coverage_80` is `coverage["80"]`."""
+    key, _, level = name.rpartition("_")
+    value = scores.get(key or name)
+    if key:
+        value = value.get(level) if hasattr(value, "get") else None
+    return float(value) if isinstance(value, int | float) and np.isfinite(value) else None
+
+
 def _grouped(steps: Steps, observed: BoolArray, groups: Int64Array, num_groups: int) -> Scores:
     """Return the metrics of groups; `groups` broadcasts to [W, H]."""
     index = np.broadcast_to(groups, observed.shape)[observed]

@@ -19,12 +19,13 @@ from rnnforecast.evaluation.significance import (
     skill_interval,
     wilcoxon_signed_rank,
 )
+from rnnforecast.json_values import Document
+from rnnforecast.members import ENSEMBLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rnnforecast.arrays import Float64Array, Int64Array
-    from rnnforecast.findings import JSONValue
 
 Outcome = Literal["win", "tie", "loss"]
 Test = Literal["Diebold-Mariano", "Wilcoxon signed-rank", "none"]
@@ -40,29 +41,19 @@ MIN_SERIES = 6
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Document):
     """One network against one naive forecast; `p_adjusted` is corrected for the number of comparisons."""
 
-    network: str
+    method: str
     against: str
     skill: float  # per cent
     statistic: float  # below 0: the network is better
     p_value: float
     p_adjusted: float
 
-    def to_dict(self) -> dict[str, JSONValue]:
-        """Return the comparison as plain JSON values."""
-        return {
-            "network": self.network,
-            "against": self.against,
-            "skill": _plain(self.skill),
-            "p_value": self.p_value,
-            "p_adjusted": self.p_adjusted,
-        }
-
 
 @dataclass(frozen=True)
-class Verdict:
+class Verdict(Document):
     """The result of the test: a win or a loss is a significant difference of the mean loss, all else is a tie.
 
     `skill` is how much smaller the network's mean loss is than that of `against`, the best naive forecast, in per
@@ -70,7 +61,7 @@ class Verdict:
     """
 
     outcome: Outcome
-    network: str
+    method: str
     against: str
     p_value: float
     skill: float
@@ -81,43 +72,12 @@ class Verdict:
     comparisons: tuple[Comparison, ...]
     reason: str
 
-    def to_dict(self) -> dict[str, JSONValue]:
-        """Return the verdict as plain JSON values."""
-        return {
-            "outcome": self.outcome,
-            "network": self.network,
-            "against": self.against,
-            "p_value": self.p_value,
-            "skill": _plain(self.skill),
-            "skill_interval": [_plain(end) for end in self.skill_interval],
-            "test": self.test,
-            "num_windows": self.num_windows,
-            "num_series": self.num_series,
-            "comparisons": [comparison.to_dict() for comparison in self.comparisons],
-            "reason": self.reason,
-        }
-
-    def sentence(self) -> str:
-        """Return the verdict in one plain sentence."""
-        size = f"{abs(self.skill):.1f} %" if math.isfinite(self.skill) else "infinitely"
-        side = "smaller" if self.skill >= 0 else "larger"
-        low, high = self.skill_interval
-        known = math.isfinite(low) and math.isfinite(high)
-        evidence = self.reason + (f"; 95 % interval of the skill {low:+.1f} to {high:+.1f} %" if known else "")
-        chance = ""
-        if self.outcome == "tie":
-            chance = ", which was not tested" if self.test == "none" else ", which may be chance"
-        return (
-            f"{self.outcome.capitalize()}: the error of {self.network} is {size} {side} than that of {self.against}"
-            f"{chance} ({evidence})"
-        )
-
 
 def judge(
     losses: Mapping[str, Float64Array],
     series: Int64Array,
     *,
-    network: str | Sequence[str] = "network",
+    methods: str | Sequence[str] = ENSEMBLE,
     against: Sequence[str] = BASELINES,
     overlap: int = 0,
 ) -> Verdict:
@@ -134,7 +94,7 @@ def judge(
     averaged into one, so that shocks common to all series count once; with fewer than `MIN_CUTOFFS`, Wilcoxon over
     series. Holm's correction covers all comparisons, and so the choice of the best.
     """
-    networks = (network,) if isinstance(network, str) else tuple(network)
+    networks = (methods,) if isinstance(methods, str) else tuple(methods)
     baselines = tuple(name for name in against if name in losses)
     if not baselines or not networks:
         raise ValueError(f"nothing to compare: networks {networks}, baselines {baselines}")
@@ -142,10 +102,10 @@ def judge(
     comparisons = _compare(units, networks, baselines, test=test, overlap=overlap)
     best = min(networks, key=lambda name: float(units[name].mean()))
     rival = min(baselines, key=lambda name: float(units[name].mean()))
-    decisive = next(c for c in comparisons if (c.network, c.against) == (best, rival))
+    decisive = next(c for c in comparisons if (c.method, c.against) == (best, rival))
     return Verdict(
         outcome=_outcome(decisive, units[best], units[rival]),
-        network=best,
+        method=best,
         against=rival,
         p_value=decisive.p_adjusted,
         skill=decisive.skill,
@@ -259,7 +219,3 @@ def _reason(comparison: Comparison, test: Test, *, num_units: int, series: Int64
     if comparison.p_adjusted < SIGNIFICANCE and comparison.skill * comparison.statistic > 0:
         reason += "; most series and the mean over series disagree"
     return reason
-
-
-def _plain(value: float) -> float | None:
-    return value if math.isfinite(value) else None

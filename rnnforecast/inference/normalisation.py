@@ -158,7 +158,7 @@ class WindowNormaliser:
             last_season = masked_mean(target[:, -self.season_length :], season)
             level = xp.where(season.sum(-1)[:, None] > 0, last_season, mean)
             scale = xp.zeros_like(level) + LOG_SEASON_SCALE if self.log else scale
-        return level, lift(xp, scale, level)
+        return level, clamp_scale(xp, scale, level)
 
     def _normalise_causal(
         self, xp: ModuleType, target: Array, observed: Array, *, positions: Array | None, dtype: Any
@@ -248,7 +248,7 @@ def causal_track(xp: ModuleType, target: Array, observed: Array, *, seasonal: bo
     total = _decayed_sum(xp, (spread + 0.5 * step) * counted)
     weight = _decayed_sum(xp, counted)
     scale = total / xp.where(weight > 0, weight, 1.0)
-    return CausalTrack(level=level, scale=lift(xp, scale, level), known=known)
+    return CausalTrack(level=level, scale=clamp_scale(xp, scale, level), known=known)
 
 
 def causal_features(xp: ModuleType, track: CausalTrack, observed_share: Array, *, log: bool) -> Array:
@@ -274,7 +274,7 @@ def causal_features(xp: ModuleType, track: CausalTrack, observed_share: Array, *
     return xp.stack(parts, -1)
 
 
-def lift(xp: ModuleType, scale: Array, level: Array) -> Array:
+def clamp_scale(xp: ModuleType, scale: Array, level: Array) -> Array:
     """Return the scale, never below the rounding noise of the level and never 0."""
     smallest = SMALLEST_RELATIVE_SCALE * xp.abs(level) + SMALLEST_SCALE
     return xp.where(scale > smallest, scale, smallest)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.arrays import Float64Array
+from rnnforecast.errors import DivergedError
 from rnnforecast.mixture.covariates import Covariate, covariate_columns
 from rnnforecast.mixture.histories import Task, flat_series, right_aligned
 from rnnforecast.mixture.regression import Design, fit_before, fourier, trend_pieces
@@ -125,15 +126,13 @@ def forecast_members(question: Question, tasks: Sequence[Task], names: Collectio
     if season > 1 and any(name.startswith(("fourier", "covariates")) for name in names):
         _regress(question, tasks, names, ensemble.context_length, remainders)
     if remainders.pasts:
-        flat, windows = flat_series(remainders.pasts)
-        quantiles = ensemble.forecast(flat, windows, horizon=horizon) + np.stack(remainders.parts)[:, :, None]
+        quantiles = _by_network(ensemble, remainders.pasts, horizon) + np.stack(remainders.parts)[:, :, None]
         for row, (name, number) in enumerate(zip(remainders.names, remainders.tasks, strict=True)):
             forecast = found.setdefault(name, np.full(shape, np.nan))
             forecast[number] = np.exp(np.minimum(quantiles[row], 700.0)) if name == FOURIER_LOG else quantiles[row]
     if season > 1 and BASE_NO_SEASON in names:
         without = question.base(1)
-        flat, windows = flat_series([past[-without.context_length :] for past in pasts])
-        found[BASE_NO_SEASON] = without.forecast(flat, windows, horizon=horizon)
+        found[BASE_NO_SEASON] = _by_network(without, [past[-without.context_length :] for past in pasts], horizon)
     if THETA in names:
         found[THETA] = _theta(pasts, question, levels, THETA_CONTEXTS * ensemble.context_length)
     if season > 1 and SEASONAL_MEAN in names:
@@ -142,6 +141,17 @@ def forecast_members(question: Question, tasks: Sequence[Task], names: Collectio
         found[SEASONAL_NAIVE] = _seasonal_naive(pasts, question, levels)
     _keep_non_negative(found, pasts)
     return found
+
+
+def _by_network(ensemble: Ensemble, pasts: Sequence[Float64Array], horizon: int) -> Float64Array:
+    """Forecast after each past; one that overflows has NaN."""
+    flat, windows = flat_series(pasts)
+    try:
+        return ensemble.forecast(flat, windows, horizon=horizon)
+    except DivergedError:
+        if len(pasts) == 1:
+            return np.full((1, horizon, len(ensemble.quantile_levels)), np.nan)
+        return np.concatenate([_by_network(ensemble, [past], horizon) for past in pasts])
 
 
 def _keep_non_negative(found: dict[str, Float64Array], pasts: Sequence[Float64Array]) -> None:

@@ -14,19 +14,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.arrays import Float64Array, Int64Array
+from rnnforecast.data.calendar.infer_frequency import default_season_length
+from rnnforecast.mixture.covariates import Covariate
 from rnnforecast.mixture.histories import Task, causal_windows
-from rnnforecast.mixture.members import BASE, forecast_members
+from rnnforecast.mixture.members import BASE, Question, forecast_members
+from rnnforecast.mixture.seasons import plan_seasons
 from rnnforecast.mixture.weights import log_ratios, member_weights, pinball, prune
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from rnnforecast.mixture.members import Question
+    from rnnforecast.data.series import SeriesSet
+    from rnnforecast.data.windows import Windows
+    from rnnforecast.forecasting import Ensemble
 
 NUM_WINDOWS, NUM_WINDOWS_OF_LARGE_PANELS = 6, 3
 MAX_SAMPLED = 200
 #: Series from which on only `base` and the heaviest other member are computed for those outside the sample.
 LARGE_PANEL = 5_000
+SERIES_A_BATCH = 256
+#: The season of a calendar is used from so many rows on beyond one of it.
+FEWEST_ROWS_BEYOND_SEASON = 2
 
 
 @dataclass(frozen=True)
@@ -115,3 +123,76 @@ def forecast_weighted(question: Question, weights: Float64Array, names: Sequence
     lost = np.flatnonzero(np.asarray(sum_of_weights <= 0))
     total[lost], sum_of_weights[lost] = forecasts[BASE][lost], 1.0
     return np.sort(total / sum_of_weights[:, None, None], axis=-1)
+
+
+@dataclass(frozen=True)
+class ZeroShot:
+    """Forecasts of a panel without training: `base` and its companions, weighted in context."""
+
+    series: SeriesSet
+    base: Callable[[int], Ensemble]
+    season_length: int
+
+    def choose(self, windows: Windows, horizon: int) -> MemberWeights:
+        """Weigh the members for the series of windows, each on its rows before the cutoff alone."""
+        count = len(windows)
+        sampled = np.unique(np.linspace(0, count - 1, min(count, MAX_SAMPLED)).astype(np.int64))
+        question = self._question(windows.select(sampled), horizon)
+        return choose_weights(question, num_series=count, sampled=sampled)
+
+    def forecast(self, windows: Windows, numbers: Int64Array, weights: MemberWeights, horizon: int) -> Float64Array:
+        """Forecast the windows of these numbers by weights chosen for all of them: [len(numbers), H, Q]."""
+        question = self._question(windows.select(numbers), horizon)
+        return forecast_weighted(question, weights.of(numbers), weights.names)
+
+    def __call__(self, windows: Windows, horizon: int) -> Float64Array:
+        """Forecast after each cutoff: [W, H, Q]; weights of the n-th window of each series are chosen together."""
+        order = np.lexsort((windows.cutoffs, windows.series))
+        rank = np.empty(len(windows), dtype=np.int64)
+        first = np.searchsorted(windows.series[order], windows.series[order])
+        rank[order] = np.arange(len(windows)) - first
+        levels = self.base(self.season_length).quantile_levels
+        result = np.empty((len(windows), horizon, len(levels)))
+        for number in np.unique(rank):
+            chosen = np.flatnonzero(rank == number)
+            part = windows.select(chosen)
+            weights = self.choose(part, horizon)
+            for start in range(0, len(chosen), SERIES_A_BATCH):
+                batch = np.arange(start, min(start + SERIES_A_BATCH, len(chosen)))
+                result[chosen[batch]] = self.forecast(part, batch, weights, horizon)
+        return result
+
+    def _question(self, windows: Windows, horizon: int) -> Question:
+        series = self.series
+        starts = series.offsets[windows.series]
+        histories = [series.values[start : start + end] for start, end in zip(starts, windows.cutoffs, strict=True)]
+        plans = [plan_seasons(series.freq, self.season_length, num_rows=len(history)) for history in histories]
+        covariates: list[list[Covariate]] = []
+        if series.future_names:
+            numbers, ends = windows.series.tolist(), windows.cutoffs.tolist()
+            covariates = [self._covariates(number, end + horizon) for number, end in zip(numbers, ends, strict=True)]
+        return Question(histories, plans, horizon, self.base, covariates)
+
+    def _covariates(self, number: int, num_rows: int) -> list[Covariate]:
+        """Return the covariates of one series up to the end of the horizon; the last known row is repeated."""
+        series = self.series
+        start, end = int(series.future_offsets[number]), int(series.future_offsets[number + 1])
+        rows = np.minimum(start + np.arange(num_rows), end - 1)
+        values = series.future_covariates[rows].astype(np.float64)
+        return [
+            Covariate(name, values[:, column], is_category=name in series.categories)
+            for column, name in enumerate(series.future_names)
+        ]
+
+
+def zero_shot_season(series: SeriesSet, *, given: int | None) -> int:
+    """Return the season length that `base` is told: the given one, else the natural one of the frequency.
+
+    A season that no test finds does little harm beside a member without one, and a missed season much. Steps without a
+    calendar have the season that was found in them, and so have business days: prices have no week.
+    """
+    natural = default_season_length(series.freq)
+    if given is not None or series.season_length > 1 or natural <= 1 or series.freq.unit == "business-day":
+        return series.season_length
+    longest = int(series.lengths.max(initial=0))
+    return natural if longest >= natural + FEWEST_ROWS_BEYOND_SEASON else 1

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 #: The name of the shipped network, as `predict base` takes it and every report says it.
 BASE = "base"
-#: The method of that name in every table: `base` as it is, fitted to nothing.
-PRETRAINED = "pretrained"
 
 
 @dataclass(frozen=True)
@@ -70,6 +68,12 @@ def read_base() -> BaseNetwork:
     """Read and verify the shipped weights. Raises ModelFileError where the installation is damaged."""
     with resources.as_file(resources.files("rnnforecast") / "weights" / "base.safetensors") as path:
         return BaseNetwork(read_model(Path(path), check_shapes=check_shapes))
+
+
+@cache
+def base_ensemble(season_length: int) -> Ensemble:
+    """Return `base` for a season length, ready to forecast."""
+    return read_base().ensemble(season_length)
 
 
 def refuse_base(name: str) -> None:

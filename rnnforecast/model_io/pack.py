@@ -73,8 +73,8 @@ def pack_model(
         quantile_levels=ensemble.quantile_levels,
         members=ensemble.members,
         groups=ensemble.groups,
-        shares=ensemble.shares,
-        theta_share=ensemble.theta_share,
+        group_weights=ensemble.group_weights,
+        theta_weight=ensemble.theta_weight,
         metrics={method: plain(scores) for method, scores in record.metrics.items()},
         verdict=None if record.verdict is None else {key: plain(value) for key, value in record.verdict.items()},
         served=record.served,
@@ -131,8 +131,8 @@ def unpack_ensemble(model: ModelFile) -> Ensemble:
         members=members,
         weights=tuple(_as_float32(model.member(index)) for index in range(len(members))),
         groups=groups,
-        shares=manifest.shares if len(manifest.shares) == len(set(groups)) else (),
-        theta_share=manifest.theta_share,
+        group_weights=manifest.group_weights if len(manifest.group_weights) == len(set(groups)) else (),
+        theta_weight=manifest.theta_weight,
         calibration=None
         if factors is None
         else Calibration(factors=factors, quantile_levels=members[0].quantile_levels),

@@ -119,7 +119,7 @@ class RecurrentForecaster(nn.Module):
         self.get_buffer(f"{kind}_scale").copy_(torch.where(scale > 0, scale, torch.ones_like(scale)))
 
     @torch.no_grad()
-    def forget_unseen(self, kind: str, values: Tensor) -> None:
+    def zero_unseen_categories(self, kind: str, values: Tensor) -> None:
         """Let categories that covariates [n, F] to be learned from never show say nothing: as those not known."""
         for column, size in self._covariates[kind].categories:
             codes = values[:, column]

@@ -10,14 +10,19 @@ import json
 import math
 from typing import Annotated, Any, NoReturn
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from rnnforecast.config import MAX_CATEGORIES, MAX_HORIZON
 from rnnforecast.errors import ModelFileError
-from rnnforecast.members import PRETRAINED, RECURRENT, WrittenMember
+from rnnforecast.members import ENSEMBLE, PRETRAINED, RECURRENT, WrittenMember
 
 #: Written into every file; readers reject higher numbers and read all lower ones.
 FORMAT = 1
+#: Keys of files written before they were renamed.
+_RENAMED_KEYS = {"shares": "group_weights", "theta_share": "theta_weight"}
+
+#: Names of methods in models of format 1 that were stored before they were renamed.
+_RENAMED = {"network": ENSEMBLE, "network-alone": "networks", "pretrained": "base"}
 
 #: An empty pair of brackets is two bytes in a file and a hundred in memory.
 _MAX_BRACKETS = 200_000
@@ -60,7 +65,7 @@ class Manifest(_Frozen):
     """Description of a model: its data, settings, members, test metrics, and what it serves.
 
     `name`, `version` and `created` (UTC, ISO 8601) are given by the store, `payload_sha256` by the writer.
-    `served` is `network` or the name of the baseline that is served in its place.
+    `served` is `ensemble` or the name of the baseline that is served in its place.
     """
 
     format: int = Field(FORMAT, ge=1)
@@ -79,17 +84,32 @@ class Manifest(_Frozen):
     quantile_levels: tuple[float, ...]
     members: tuple[WrittenMember, ...] = Field((), max_length=64)
     groups: tuple[int, ...] = Field((), max_length=64)
-    shares: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field((), max_length=64)
-    theta_share: float = Field(0.0, ge=0, lt=1)
+    group_weights: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field((), max_length=64)
+    theta_weight: float = Field(0.0, ge=0, lt=1)
     metrics: dict[str, JsonValue] = {}
     verdict: dict[str, JsonValue] | None = None
-    served: str = "network"
+    served: str = ENSEMBLE
     findings: tuple[dict[str, JsonValue], ...] = ()
     seed: int = 0
     versions: dict[str, str] = {}
     input: InputRecord = InputRecord()
     seconds: float = Field(0.0, ge=0.0)
     payload_sha256: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rename_methods(cls, values: Any) -> Any:
+        """Read the names of methods that older versions wrote."""
+        if not isinstance(values, dict):
+            return values
+        values, metrics, verdict = dict(values), values.get("metrics"), values.get("verdict")
+        if isinstance(values.get("served"), str):
+            values["served"] = _RENAMED.get(values["served"], values["served"])
+        if isinstance(metrics, dict):
+            values["metrics"] = {_RENAMED.get(name, name): scores for name, scores in metrics.items()}
+        if isinstance(verdict, dict) and "network" in verdict:
+            values["verdict"] = {"method": _RENAMED.get(str(verdict["network"]), verdict["network"]), **verdict}
+        return values
 
     @property
     def label(self) -> str:
@@ -114,7 +134,7 @@ class Manifest(_Frozen):
         if isinstance(written, int) and written > FORMAT:
             raise _too_new(source, written, values.get("rnnforecast"))
         try:
-            return cls.model_validate(values)
+            return cls.model_validate({_RENAMED_KEYS.get(key, key): value for key, value in values.items()})
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = ".".join(str(part) for part in first["loc"] if part not in (RECURRENT, PRETRAINED))

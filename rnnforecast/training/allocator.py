@@ -24,8 +24,8 @@ def keep_freed_memory() -> bool:
     return bool(libc.mallopt(M_TRIM_THRESHOLD, LARGEST_THRESHOLDS[0])) and mapped
 
 
-def give_back_freed_memory() -> None:
-    """Return to the system what `keep_freed_memory` held back."""
+def return_freed_memory() -> None:
+    """Return freed memory that `keep_freed_memory` kept."""
     libc = _glibc()
     if libc is not None:
         libc.malloc_trim(0)

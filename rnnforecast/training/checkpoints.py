@@ -1,4 +1,4 @@
-"""Saving fits while they run, so that a killed training goes on where it was: same bytes as if it had never ended."""
+"""Save fits while they run, so that a killed training resumes, with the same bytes as without the interruption."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rnnforecast.errors import ModelFileError, OutputError
@@ -17,13 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-    from rnnforecast.progress import Progress
-    from rnnforecast.training.budget import TimeBudget
-
 INTERVAL_SECONDS = 30.0
 
-#: Said to whoever interrupts a training that was saved.
-SAVED = "what was trained so far is saved: the same command goes on from there"
+#: Printed when a saved training is interrupted.
+SAVED = "the training so far is saved: the same command resumes it"
 
 _ENDING = tuple(
     number for name in ("SIGINT", "SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None
@@ -31,10 +28,10 @@ _ENDING = tuple(
 
 
 class Checkpoints:
-    """Saves the fits of one training, which may run in several threads: every half minute, and when it is told to end.
+    """Saves the fits of one training, which may run in several threads: every half minute, and on a signal to stop.
 
-    A fit that lasts no longer than the interval is never written while it runs. What cannot be saved hurts no
-    training: it is noted.
+    A fit shorter than the interval is never written while it runs. A checkpoint that cannot be saved is noted and
+    stops no training.
     """
 
     def __init__(self, folder: CheckpointFolder, *, interval_seconds: float | None = None) -> None:
@@ -43,45 +40,45 @@ class Checkpoints:
         self._started = time.monotonic()
         self._lock = threading.Lock()
         self._ended = threading.Event()
-        self._finished: dict[str, Checkpoint] = {}  # fits that ended too soon to be written
+        self._finished: dict[str, Checkpoint] = {}  # fits too short to be written
         self._problems: list[str] = []
         self._others = [] if folder.path.is_dir() else folder.others()
         self._num_fits = 0
         self._num_steps = 0
-        self._is_refused = False
+        self._has_failed = False
 
     def of(self, fit: str) -> FitCheckpoint:
-        """Return the checkpoint of one fit; `fit` is the digest of all it starts from."""
+        """Return the checkpoint of one fit; `fit` is the digest of everything it starts from."""
         return FitCheckpoint(self, fit, self._started)
 
     def load(self, fit: str) -> Checkpoint | None:
-        """Return the state a fit was saved in, None where there is none that can be used."""
+        """Return the saved state of a fit, None where no usable one exists."""
         try:
             found = read_checkpoint(self._folder.file(fit))
             if found is None or found.facts.get("fit") == fit:
                 return found
-            self.note(f"the checkpoint {self._folder.file(fit)} is of another fit and was not used")
-        except ModelFileError as refusal:
-            self.note(f"{refusal.message}; the training began anew")
+            self.note(f"the checkpoint {self._folder.file(fit)} belongs to another fit and was not used")
+        except ModelFileError as error:
+            self.note(f"{error.message}; the training started over")
         return None
 
     def count_resumed(self, num_steps: int) -> None:
-        """Note that a fit went on after `num_steps`."""
+        """Count a fit that resumed after `num_steps`."""
         with self._lock:
             self._num_fits += 1
             self._num_steps += num_steps
 
     def write(self, fit: str, state: Checkpoint) -> None:
-        """Save the state of a fit; a disk that refuses is noted once."""
+        """Save the state of a fit; a disk error is noted once."""
         try:
             write_checkpoint(self._folder.file(fit), state)
-        except OutputError as refusal:
-            if not self._is_refused:
-                self.note(f"no checkpoint could be kept: {refusal.message}")
-            self._is_refused = True
+        except OutputError as error:
+            if not self._has_failed:
+                self.note(f"no checkpoint could be written: {error.message}")
+            self._has_failed = True
 
     def keep_finished(self, fit: str, state: Checkpoint) -> None:
-        """Save a fit that has ended, at once or, in the first moments of a training, when that is told to end."""
+        """Save a finished fit: at once or, before the first interval has passed, on a signal to stop."""
         if self.is_interrupted or time.monotonic() - self._started >= self._interval:
             self.write(fit, state)
         else:
@@ -90,27 +87,27 @@ class Checkpoints:
 
     @property
     def interval(self) -> float:
-        """Seconds between two states of a fit that are saved."""
+        """Seconds between two saves of a fit."""
         return self._interval
 
     @property
     def is_interrupted(self) -> bool:
-        """Whether the training was told to end."""
+        """Whether the training received a signal to stop."""
         return self._ended.is_set()
 
     def note(self, problem: str) -> None:
-        """Remember what the user is told at the end."""
+        """Keep a note for the user."""
         with self._lock:
             if problem not in self._problems:
                 self._problems.append(problem)
 
     def notes(self) -> tuple[str, ...]:
-        """Return what the user is told of checkpoints: gone on from, not used, not written."""
-        notes = [f"a checkpoint of this name was made with other {what} and was not used" for what in self._others]
+        """Return the notes for the user: checkpoints resumed, not used, not written."""
+        notes = [f"a checkpoint of this name was made with other {cause} and was not used" for cause in self._others]
         if self._num_fits:
             fits = "one fit" if self._num_fits == 1 else f"{self._num_fits} fits"
             notes.append(
-                f"the training went on from its checkpoint: {self._num_steps} steps of {fits} were done already"
+                f"the training resumed from its checkpoint: {self._num_steps} steps of {fits} were already done"
             )
         return (*notes, *self._problems)
 
@@ -122,8 +119,8 @@ class Checkpoints:
     def interruptible(self) -> Iterator[None]:
         """Let SIGTERM, SIGHUP and Ctrl-C end the fits of a `with` block at their next step, each of them saved.
 
-        What the signal did before is done then; a second signal does it at once. Nothing is handled outside the main
-        thread, to which signals belong, and a signal that is ignored stays so.
+        The previous handler of the signal runs afterwards; a second signal calls it at once. Outside the main thread,
+        which receives the signals, nothing is handled, and an ignored signal stays ignored.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
@@ -153,31 +150,31 @@ class Checkpoints:
         if noted:
             for fit, state in self._finished.items():
                 self.write(fit, state)
-            _pass_on(noted[0], before[noted[0]], None, words=None if self._is_refused else SAVED)
+            _pass_on(noted[0], before[noted[0]], None, note=None if self._has_failed else SAVED)
 
 
 @dataclass
 class FitCheckpoint:
-    """The checkpoint of one fit: what it goes on from, and where it is saved."""
+    """The checkpoint of one fit: the state it resumes from, and where it is saved."""
 
     checkpoints: Checkpoints
     fit: str
     _saved: float
 
     def load(self) -> Checkpoint | None:
-        """Return the state to go on from, None at the very beginning."""
+        """Return the state to resume from, None at the very beginning."""
         return self.checkpoints.load(self.fit)
 
-    def refuse(self, reason: str) -> None:
-        """Note that the state that was loaded does not fit and is not used."""
-        self.checkpoints.note(f"the checkpoint of a fit was not used: {reason}; the training began anew")
+    def reject(self, reason: str) -> None:
+        """Note that the loaded state does not fit and is not used."""
+        self.checkpoints.note(f"the checkpoint of a fit was not used: {reason}; the training started over")
 
-    def went_on(self, num_steps: int) -> None:
-        """Note that the fit went on after `num_steps`."""
+    def count_resumed(self, num_steps: int) -> None:
+        """Note that the fit resumed after `num_steps`."""
         self.checkpoints.count_resumed(num_steps)
 
-    def after_step(self, make_state: Callable[[], Checkpoint]) -> None:
-        """Save the state where it is time to. Raises CancelledError once the training was told to end."""
+    def save_if_due(self, make_state: Callable[[], Checkpoint]) -> None:
+        """Save the state where the interval has passed. Raises CancelledError after a signal to stop."""
         ended = self.checkpoints.is_interrupted
         if ended or time.monotonic() - self._saved >= self.checkpoints.interval:
             self.checkpoints.write(self.fit, self._signed(make_state()))
@@ -186,31 +183,22 @@ class FitCheckpoint:
             raise CancelledError
 
     def finish(self, make_state: Callable[[], Checkpoint]) -> None:
-        """Keep the state of a fit that has ended."""
+        """Keep the state of a finished fit."""
         self.checkpoints.keep_finished(self.fit, self._signed(make_state()))
 
     def _signed(self, state: Checkpoint) -> Checkpoint:
         return Checkpoint({"fit": self.fit, **state.facts}, state.tensors)
 
 
-@dataclass(frozen=True)
-class Conduct:
-    """How fits are carried out: how long they may take, who watches, and where they are saved (None: nowhere)."""
-
-    budget: TimeBudget
-    progress: Progress
-    checkpoints: Checkpoints | None = field(default=None)
-
-
-def _pass_on(number: int, handler: Any, frame: FrameType | None, *, words: str | None = None) -> None:
-    """Do what a signal did before; an exception that it raises is given `words` for the user."""
+def _pass_on(number: int, handler: Any, frame: FrameType | None, *, note: str | None = None) -> None:
+    """Call the previous handler of a signal; an exception that it raises gets a `note` for the user."""
     if not callable(handler):
         signal.signal(number, signal.SIG_DFL)
         signal.raise_signal(number)
         return
     try:
         handler(number, frame)
-    except BaseException as ending:
-        if words is not None:
-            ending.add_note(words)
+    except BaseException as error:
+        if note is not None:
+            error.add_note(note)
         raise

@@ -1,4 +1,4 @@
-"""Fit every network of a recipe side by side, on rows that end where the caller says."""
+"""Fit every network of a recipe, several at once, on rows that end where the caller says."""
 
 from __future__ import annotations
 
@@ -19,11 +19,10 @@ from rnnforecast.evaluation.scales import seasonal_scales
 from rnnforecast.forecasting import Ensemble
 from rnnforecast.networks.engine import Network, make_network
 from rnnforecast.networks.forecaster import RecurrentForecaster
-from rnnforecast.training.loop import Taught, fit_network
-from rnnforecast.training.parallel import JointProgress, run_side_by_side
-from rnnforecast.training.precision import has_fast_bfloat16
+from rnnforecast.training.loop import TrainWindows, fit_network
+from rnnforecast.training.parallel import JointProgress, run_in_threads
 from rnnforecast.training.sampling import make_sampler, min_past
-from rnnforecast.training.state import Fit, Watched
+from rnnforecast.training.state import Fit, ValidationWindows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,10 +32,10 @@ if TYPE_CHECKING:
     from rnnforecast.members import Member
     from rnnforecast.options import Device
     from rnnforecast.progress import Progress
-    from rnnforecast.training.checkpoints import Conduct
+    from rnnforecast.training.context import FitContext
     from rnnforecast.training.recipe import FitSettings, Recipe
 
-# validation looks at this many windows at most; more costs time and moves the score little
+# validation uses this many windows at most; more take time and hardly change the score
 MAX_VALIDATION_WINDOWS = 512
 
 
@@ -46,131 +45,138 @@ def fit_ensemble(
     *,
     validation: Windows | None,
     training: TrainingSettings,
-    conduct: Conduct,
+    context: FitContext,
     num_steps: Sequence[int] | None = None,
     start: Mapping[str, np.ndarray] | None = None,
 ) -> tuple[Ensemble, tuple[Fit, ...]]:
     """Fit the networks of `recipe` on all rows of `series` before the validation windows.
 
-    `start` holds the weights that the pretrained network among them begins with. `num_steps` overrides the steps of
-    each network, for a second fit on more rows. The same seed gives the same bytes on the same CPU and number of
-    threads, also where the fits go on from their checkpoints.
+    `start` holds the pretrained weights, from which the fine-tuned network among them starts. `num_steps` overrides
+    the steps of each network, for a second fit on more rows. The same seed gives the same bytes on the same CPU and
+    number of threads, also where fits resume from their checkpoints.
 
-    A GPU that is lost on the way leaves the work to the CPU, and that is noted, unless the user has named it.
+    Where a GPU is lost on the way, the CPU fits the networks, with a note, unless the user has named the GPU.
 
-    Raises DataError when no series is long enough to cut one training window, ResourceError for a lack of memory and
-    for a device that the user has named and that was lost.
+    Raises DataError when no series is long enough for one training window, ResourceError for a lack of memory and for
+    a lost device that the user has named.
     """
-    place = choose_device(training.device)
+    device = choose_device(training.device)
     fit_on = partial(
         _fit_on,
         series=series,
         recipe=recipe,
         validation=validation,
         seed=training.seed,
-        conduct=conduct,
+        context=context,
         num_steps=num_steps,
         start=start,
     )
-    saved = conduct.checkpoints
     try:
-        fits = fit_on(place)
+        fits = fit_on(device)
     except torch.OutOfMemoryError as error:
-        raise _out_of_memory(place, recipe.fit.batch_size) from error
+        raise _out_of_memory(device, recipe.fit.batch_size) from error
     except torch.AcceleratorError as error:
         if training.device != "auto":
-            raise _lost(place, error) from error
-        if saved is not None:
-            saved.note(
-                f"{place} was lost while the networks were fitted ({_cause(error)}); they were fitted on the CPU"
+            raise _lost(device, error) from error
+        if context.checkpoints is not None:
+            context.checkpoints.note(
+                f"{device} was lost while the networks were fitted ({_cause(error)}); they were fitted on the CPU"
             )
         fits = fit_on(torch.device("cpu"))
-    conduct.budget.close_round()
+    context.budget.close_round()
     ensemble = Ensemble(members=recipe.members, weights=tuple(fit.weights for fit in fits), groups=recipe.groups)
     return ensemble, tuple(fits)
 
 
 def _fit_on(
-    place: torch.device,
+    device: torch.device,
     *,
     series: SeriesSet,
     recipe: Recipe,
     validation: Windows | None,
     seed: int,
-    conduct: Conduct,
+    context: FitContext,
     num_steps: Sequence[int] | None,
     start: Mapping[str, np.ndarray] | None,
 ) -> list[Fit]:
-    """Fit the networks on one device, side by side where it is the CPU."""
+    """Fit the networks on one device; on the CPU several at once."""
     lengths = series.lengths.copy()
     if validation is not None and len(validation):
         np.minimum.at(lengths, validation.series, validation.cutoffs)
-    learned = series.head(lengths)
-    # errors of different series are made comparable by what the network may learn from, nothing later
-    flat = move_to_device(FlatSeries.from_series(series, seasonal_scales(learned).mase), place)
-    taught = replace(flat, lengths=torch.from_numpy(learned.lengths).to(place))
+    train_series = series.head(lengths)
+    # errors of different series are made comparable by the train rows, nothing later
+    flat = move_to_device(FlatSeries.from_series(series, seasonal_scales(train_series).mase), device)
+    train_flat = replace(flat, lengths=torch.from_numpy(train_series.lengths).to(device))
     steps = num_steps or [recipe.fit_of(member).num_steps for member in recipe.members]
-    num_workers = min(torch.get_num_threads(), len(recipe.members)) if place.type == "cpu" else 1
-    seconds = conduct.budget.share(num_workers / len(recipe.members))
-    saved = conduct.checkpoints
-    chosen_on = _thin(validation, place)
-    watched = None if chosen_on is None else Watched(flat, chosen_on)
+    num_workers = min(torch.get_num_threads(), len(recipe.members)) if device.type == "cpu" else 1
+    seconds = context.budget.part_of_round(num_workers / len(recipe.members))
+    windows = _subsample(validation, device)
+    validation_windows = None if windows is None else ValidationWindows(flat, windows)
 
     def make_task(index: int, member: Member) -> Callable[[Progress], Fit]:
-        sampler = make_sampler(learned.lengths, member, device=place)
+        sampler = make_sampler(train_series.lengths, member, device=device)
         if not len(sampler.series):
-            raise _too_short(learned, member)
+            raise _too_short(train_series, member)
         member_seed = seed * 1_000 + index
-        network = _make_network(member, learned, seed=member_seed, start=start, place=place)
-        # few windows need small batches: the same window many times in one batch teaches nothing
+        network = _make_network(member, train_series, seed=member_seed, start=start, device=device)
+        # few windows need small batches: the same window many times in one batch adds nothing
         size = max(8, min(recipe.fit_of(member).batch_size, sampler.num_windows))
         fit = replace(recipe.fit_of(member), num_steps=steps[index], batch_size=size)
         checkpoint = None
-        if saved is not None:
-            checkpoint = saved.of(_digest_fit(network, member, fit, learned, chosen_on, member_seed))
-        job = partial(fit_network, network, Taught(taught, sampler), fit, watched=watched, checkpoint=checkpoint)
-        return lambda watcher: job(seed=member_seed, budget_seconds=seconds, progress=watcher)
+        if context.checkpoints is not None:
+            digest = _digest_fit(network, member, fit, train_series, windows, member_seed)
+            checkpoint = context.checkpoints.of(digest)
+        return lambda progress: fit_network(
+            network,
+            TrainWindows(train_flat, sampler),
+            fit,
+            validation_windows=validation_windows,
+            seed=member_seed,
+            budget_seconds=seconds,
+            progress=progress,
+            checkpoint=checkpoint,
+        )
 
     tasks = [make_task(index, member) for index, member in enumerate(recipe.members)]
-    joint = JointProgress(conduct.progress, "fitting again on all rows" if num_steps else "fitting", steps)
+    joint = JointProgress(context.progress, "fitting again on all rows" if num_steps else "fitting", steps)
     try:
-        with nullcontext() if saved is None else saved.interruptible():
-            return run_side_by_side(tasks, joint, num_workers=num_workers)
+        with nullcontext() if context.checkpoints is None else context.checkpoints.interruptible():
+            return run_in_threads(tasks, joint, num_workers=num_workers)
     finally:
-        conduct.progress.finish()
+        context.progress.finish()
 
 
-def _out_of_memory(place: torch.device, batch_size: int) -> ResourceError:
+def _out_of_memory(device: torch.device, batch_size: int) -> ResourceError:
     return ResourceError(
-        f"{place} ran out of memory at batch size {batch_size}",
+        f"{device} ran out of memory at batch size {batch_size}",
         hint="lower `--batch-size` or `--hidden-size`",
         code="E_RUN_MEMORY",
     )
 
 
-def _lost(place: torch.device, error: torch.AcceleratorError) -> ResourceError:
+def _lost(device: torch.device, error: torch.AcceleratorError) -> ResourceError:
     return ResourceError(
-        f"{place} was lost while the networks were fitted ({_cause(error)})",
-        hint="look at the device (`nvidia-smi`) and give the command again: it goes on from its checkpoint; "
-        "`--device cpu` does without",
+        f"{device} was lost while the networks were fitted ({_cause(error)})",
+        hint="look at the device (`nvidia-smi`) and repeat the command: it resumes from its checkpoint; "
+        "`--device cpu` needs no GPU",
         code="E_RUN_GPU",
     )
 
 
 def _cause(error: torch.AcceleratorError) -> str:
-    """Return the first line of what the driver says; the others are for whoever debugs it."""
+    """Return the first line of the driver's message; the others serve debugging."""
     return str(error).strip().partition("\n")[0] or "no cause was given"
 
 
 def _digest_fit(
-    network: Network, member: Member, fit: FitSettings, learned: SeriesSet, chosen_on: Windows | None, seed: int
+    network: Network, member: Member, fit: FitSettings, train_series: SeriesSet, windows: Windows | None, seed: int
 ) -> str:
-    """Return the digest of all a fit starts from beside the rows: what is learned, what is watched, first weights."""
+    """Return the digest of everything a fit starts from but the values: settings, rows, windows, first weights."""
     found = hashlib.sha256(f"{member.model_dump_json()} {fit} {seed}".encode())
-    found.update(learned.lengths.tobytes())
-    if chosen_on is not None:
-        found.update(chosen_on.series.cpu().numpy().tobytes())
-        found.update(chosen_on.cutoffs.cpu().numpy().tobytes())
+    found.update(train_series.lengths.tobytes())
+    if windows is not None:
+        found.update(windows.series.cpu().numpy().tobytes())
+        found.update(windows.cutoffs.cpu().numpy().tobytes())
     for name, tensor in network.state_dict().items():
         found.update(name.encode() + tensor.detach().cpu().numpy().tobytes())
     return found.hexdigest()
@@ -178,50 +184,60 @@ def _digest_fit(
 
 def _make_network(
     member: Member,
-    learned: SeriesSet,
+    train_series: SeriesSet,
     *,
     seed: int,
     start: Mapping[str, np.ndarray] | None,
-    place: torch.device,
+    device: torch.device,
 ) -> Network:
-    """Build a network and set what it begins with: weights of before, constants of the rows that are learned from."""
+    """Build a network and set what it starts with: pretrained weights, and constants of the train rows."""
     network = make_network(member, seed=seed)
     if isinstance(network, RecurrentForecaster):
         if isinstance(member, MemberSettings) and member.normalisation == "global":
-            network.set_global(*_global_statistics(learned, log=member.log))
-        _set_covariate_scaling(network, learned)
-        return network.to(place)
+            network.set_global(*_global_statistics(train_series, log=member.log))
+        _set_covariate_scaling(network, train_series)
+        return network.to(device)
     if start is None:
-        raise ValueError("the pretrained network is fitted from its own weights")
+        raise ValueError("fine-tuning starts from the pretrained weights")
     weights = {name: torch.from_numpy(np.array(tensor)) for name, tensor in start.items()}
-    # its intervals were as wide as was right for series it had not seen: a fit finds its own width
+    # its width factors were chosen for series that it was not trained on: a fit finds its own
     network.load_state_dict({**weights, "head.width": torch.ones_like(weights["head.width"])})
-    network.uses_bfloat16 = has_fast_bfloat16(place)
-    return network.to(place)
+    network.uses_bfloat16 = has_fast_bfloat16(device)
+    return network.to(device)
 
 
 def choose_device(device: Device) -> torch.device:
-    """Return the device asked for; `auto` takes a GPU where there is one. Raises ResourceError when it is not there."""
+    """Return the device asked for; `auto` takes a GPU where there is one. Raises ResourceError for a missing one."""
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if device == "auto":
-        # double precision, which levels and scales are computed in, is missing on mps: only when asked for
+        # levels and scales need double precision, which mps lacks: it is used only on request
         return torch.device("cuda" if available["cuda"] else "cpu")
     if not available[device]:
         raise ResourceError(
-            f"device `{device}` is not there",
-            hint="use `--device auto` or `--device cpu`; `rnnforecast doctor` shows what torch finds",
+            f"device `{device}` is not available",
+            hint="use `--device auto` or `--device cpu`; `rnnforecast doctor` lists the devices that torch finds",
             code="E_RUN_GPU",
         )
     return torch.device(device)
 
 
-def move_to_device(flat: FlatSeries, place: torch.device) -> FlatSeries:
+def has_fast_bfloat16(device: torch.device) -> bool:
+    """Return whether the device has instructions for matrix products in bfloat16; otherwise they are emulated."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type != "cpu":
+        return False
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def move_to_device(flat: FlatSeries, device: torch.device) -> FlatSeries:
     """Copy flat arrays into tensors on one device; on the CPU the memory is shared, not copied."""
-    return FlatSeries(**{name: _to_tensor(array).to(place) for name, array in flat.arrays().items()})
+    return FlatSeries(**{name: _to_tensor(array).to(device) for name, array in flat.arrays().items()})
 
 
 def _to_tensor(array: np.ndarray) -> torch.Tensor:
-    # torch warns about arrays it may not write to, and nothing here writes
+    # torch warns about read-only arrays; nothing here writes to them
     return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
@@ -236,35 +252,35 @@ def _too_short(series: SeriesSet, member: Member) -> DataError:
 
 def _global_statistics(series: SeriesSet, *, log: bool) -> tuple[float, float]:
     values = series.values[series.observed]
-    # rows that came after the choice of logarithms may hold what has none; windows count those as missing too
+    # later rows may have values without a logarithm, which windows count as missing too
     values = np.log(values[values > 0]) if log else values
     spread = float(values.std())
     return float(values.mean()), spread if spread > 0 else 1.0
 
 
-def _set_covariate_scaling(network: RecurrentForecaster, learned: SeriesSet) -> None:
-    """Standardise covariates by the rows that are learned from; rows known ahead of them count for nothing."""
-    ahead = np.diff(learned.future_offsets)
-    rows = rows_of(learned.future_offsets[:-1], np.minimum(learned.lengths, ahead))
+def _set_covariate_scaling(network: RecurrentForecaster, train_series: SeriesSet) -> None:
+    """Standardise covariates by the train rows; rows known ahead do not count."""
+    ahead = np.diff(train_series.future_offsets)
+    rows = rows_of(train_series.future_offsets[:-1], np.minimum(train_series.lengths, ahead))
     covariates = {
-        "past": learned.past_covariates,
-        "future": learned.future_covariates[rows],
-        "static": learned.static_covariates,
+        "past": train_series.past_covariates,
+        "future": train_series.future_covariates[rows],
+        "static": train_series.static_covariates,
     }
     for kind, values in covariates.items():
         if values.shape[1]:
             known = values.astype(np.float64)
             mean, spread = np.nanmean(known, axis=0), np.nanstd(known, axis=0)
             network.set_covariate_scaling(kind, torch.from_numpy(mean), torch.from_numpy(spread))
-            network.forget_unseen(kind, torch.from_numpy(known))
+            network.zero_unseen_categories(kind, torch.from_numpy(known))
 
 
-def _thin(validation: Windows | None, place: torch.device) -> Windows | None:
+def _subsample(validation: Windows | None, device: torch.device) -> Windows | None:
     """Keep at most `MAX_VALIDATION_WINDOWS` windows, evenly spread, as tensors on one device."""
     if validation is None or not len(validation):
         return None
     step = -(-len(validation) // MAX_VALIDATION_WINDOWS)
     return Windows(
-        series=torch.from_numpy(validation.series[::step].copy()).to(place),
-        cutoffs=torch.from_numpy(validation.cutoffs[::step].copy()).to(place),
+        series=torch.from_numpy(validation.series[::step].copy()).to(device),
+        cutoffs=torch.from_numpy(validation.cutoffs[::step].copy()).to(device),
     )

@@ -1,9 +1,9 @@
-"""How much each voice of a forecast counts: shares chosen on held-out origins, drawn towards what held on other data.
+"""Choose the weight of each group of an ensemble on validation windows, starting from weights that suit other data.
 
-The voices are the pretrained network as it is, the same fitted further, the networks from scratch, and the Theta
-method. A choice of one of them on few origins picks the wrong one too often; a mean of all, moved towards those that
-did well, came within one per cent of the best mean in hindsight on the training parts of six public panels, and
-within as much of the best voice in hindsight on eighteen files of one series.
+The groups are the pretrained network zero-shot, the same fine-tuned, the networks from scratch, and the Theta method.
+Choosing one of them on few windows too often picks the wrong one. A weighted mean of all, moved towards those with
+small losses, came within one per cent of the best mean in hindsight on the train rows of six public panels, and equally
+close to the best group in hindsight on eighteen files of one series.
 
 Axis legend: W windows, H horizon, Q quantiles.
 """
@@ -23,53 +23,54 @@ from rnnforecast.training.initial_weights import SMALLEST_PANEL, THETA
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from rnnforecast.arrays import BoolArray, Float64Array
     from rnnforecast.data.series import SeriesSet
 
 MAX_WINDOWS = 1_000
-# Power of the inverse loss with many windows, and with how many windows it is half of that. The windows of one series
-# are of one kind: where a voice did well in some of them it does well in the next, so fewer of them say more.
+# power of the inverse loss with many windows, and the number of windows at which it is half of that. The windows of one
+# series resemble each other: a group that did well in some of them does well in the next, so fewer of them tell more.
 _POWER, _FEW_WINDOWS = 4.0, 30.0
 _POWER_OF_FEW_SERIES, _FEW_WINDOWS_OF_FEW_SERIES = 6.0, 4.0
-# a voice that would count less costs more time than it is worth
+# a group with a smaller weight costs more time than it is worth
 _SMALLEST = 0.03
-# a line that the Theta method met exactly may bend: some of the forecast is always the networks'
-_MOST_THETA = 0.9
-# losses below this part of another's count as that: a forecast without any error leaves the others comparable
+# a line that the Theta method met exactly may bend: part of the forecast always comes from the networks
+_LARGEST_THETA = 0.9
+# smallest ratio of two losses: a forecast without any error leaves the others comparable
 _LOWEST_RATIO = 1e-3
 
 
 @dataclass(frozen=True)
-class Shares:
-    """The share of each voice, in the order of the candidates, and their held-out losses.
+class EnsembleWeights:
+    """The weight of each group, in the order of the candidates, and the validation losses.
 
-    `losses` (of each voice alone) and `together` are empty and None where no held-out row has a value.
+    `losses` (of each group alone) is empty and `combined_loss` None where no validation row has a value.
     """
 
-    shares: Mapping[str, float]
+    weights: Mapping[str, float]
     losses: Mapping[str, float]
-    together: float | None
+    combined_loss: float | None
 
     def sentence(self) -> str:
-        """Return the shares, and what they rest on."""
-        kept = ", ".join(f"{name} {100 * share:.0f} %" for name, share in self.shares.items() if share)
-        if self.together is None:
-            return f"{kept}: usual shares, as no held-out row has a value (--theta-share)"
+        """Return the weights and the losses behind them, as reports show them."""
+        kept = ", ".join(f"{name} {100 * weight:.0f} %" for name, weight in self.weights.items() if weight)
+        if self.combined_loss is None:
+            return f"{kept}; usual weights, as no validation row has a value (--theta-weight)"
         alone = ", ".join(f"{name} {loss:.3g}" for name, loss in self.losses.items())
-        return f"{kept}: held-out loss {self.together:.3g}, alone {alone} (--theta-share)"
+        return f"{kept} (validation loss {self.combined_loss:.3g}); alone: {alone} (--theta-weight)"
 
 
 @dataclass(frozen=True)
-class HeldOut:
-    """What came true after each validation origin, and the unit of its errors."""
+class ValidationActuals:
+    """Actuals of the validation windows and their error scale."""
 
-    actual: np.ndarray  # [W, H]
-    observed: np.ndarray  # [W, H] bool
-    scale: np.ndarray  # [W] in-sample seasonal naive error of the series
+    actual: Float64Array  # [W, H]
+    observed: BoolArray  # [W, H]
+    scale: Float64Array  # [W] in-sample error of the seasonal naive forecast
     num_series: int
 
     @classmethod
-    def of(cls, series: SeriesSet, windows: Windows, *, horizon: int) -> HeldOut:
-        """Read it off the series."""
+    def of(cls, series: SeriesSet, windows: Windows, *, horizon: int) -> ValidationActuals:
+        """Gather the actuals of windows of `series`."""
         future = gather(FlatSeries.from_series(series), windows, context_length=1, horizon=horizon)
         return cls(
             actual=future.future_target,
@@ -78,60 +79,61 @@ class HeldOut:
             num_series=len(np.unique(windows.series)),
         )
 
-    def losses(self, quantiles: np.ndarray, levels: np.ndarray) -> np.ndarray:
-        """Return the mean pinball loss of forecasts [W, H, Q] in seasonal naive errors: [W], NaN without a value."""
+    def losses(self, quantiles: Float64Array, levels: Float64Array) -> Float64Array:
+        """Return the mean pinball loss of forecasts [W, H, Q] in units of `scale`: [W], NaN without a value."""
         pinball = mean_pinball(quantiles, np.where(self.observed, self.actual, 0.0), levels) * self.observed
         count = self.observed.sum(axis=1)
-        losses: np.ndarray = np.where(count > 0, pinball.sum(axis=1) / np.maximum(count, 1) / self.scale, np.nan)
+        losses: Float64Array = np.where(count > 0, pinball.sum(axis=1) / np.maximum(count, 1) / self.scale, np.nan)
         return losses
 
 
-def thin(windows: Windows) -> Windows:
-    """Keep at most `MAX_WINDOWS` windows, evenly spread."""
+def subsample(windows: Windows) -> Windows:
+    """Return at most `MAX_WINDOWS` windows, evenly spread."""
     return windows.select(slice(None, None, max(1, -(-len(windows) // MAX_WINDOWS))))
 
 
-def choose_shares(
-    voices: Mapping[str, np.ndarray],
-    held_out: HeldOut,
+def choose_weights(
+    forecasts: Mapping[str, Float64Array],
+    actuals: ValidationActuals,
     *,
     usual: Mapping[str, float],
     levels: tuple[float, ...],
-    theta_share: float | None = None,
-) -> Shares:
-    """Weigh voices, whose forecasts are [W, H, Q], by their usual shares and how small their held-out losses are.
+    theta_weight: float | None = None,
+) -> EnsembleWeights:
+    """Weight groups, whose forecasts are [W, H, Q], by their usual weights and their validation losses.
 
-    A share is proportional to the usual one times the inverse loss to a power (Bates and Granger 1969, The
-    combination of forecasts: 2, the squared error), which is small where few windows speak. What would count next to
-    nothing is left out; a given `theta_share` stands.
+    A weight is proportional to the usual one times the inverse loss to a power (Bates and Granger 1969, The
+    combination of forecasts: 2, the squared error), which is small where windows are few. Negligible weights become 0;
+    a given `theta_weight` is final.
     """
-    names = list(voices)
+    names = list(forecasts)
     quantile_levels = np.array(levels)
-    known = held_out.observed.any(axis=1)
-    known &= np.isfinite(np.stack([voices[name] for name in names])).all(axis=(0, 2, 3))
-    if not known.any():
-        return Shares(shares=dict(usual), losses={}, together=None)
+    usable = actuals.observed.any(axis=1)
+    usable &= np.isfinite(np.stack([forecasts[name] for name in names])).all(axis=(0, 2, 3))
+    if not usable.any():
+        return EnsembleWeights(weights=dict(usual), losses={}, combined_loss=None)
 
-    def mean_loss(quantiles: np.ndarray) -> float:
-        return float(np.nanmean(held_out.losses(quantiles, quantile_levels)[known]))
+    def mean_loss(quantiles: Float64Array) -> float:
+        return float(np.nanmean(actuals.losses(quantiles, quantile_levels)[usable]))
 
-    losses = {name: mean_loss(voices[name]) for name in names}
+    losses = {name: mean_loss(forecasts[name]) for name in names}
     smallest = min(losses.values())
-    count = int(known.sum())
-    is_panel = held_out.num_series >= SMALLEST_PANEL
-    most, few = (_POWER, _FEW_WINDOWS) if is_panel else (_POWER_OF_FEW_SERIES, _FEW_WINDOWS_OF_FEW_SERIES)
-    power = most * count / (count + few)
+    count = int(usable.sum())
+    is_panel = actuals.num_series >= SMALLEST_PANEL
+    largest, few = (_POWER, _FEW_WINDOWS) if is_panel else (_POWER_OF_FEW_SERIES, _FEW_WINDOWS_OF_FEW_SERIES)
+    power = largest * count / (count + few)
     ratios = {name: max(smallest / loss, _LOWEST_RATIO) if loss > 0 else 1.0 for name, loss in losses.items()}
-    weights = {name: usual[name] * ratios[name] ** power for name in names}
-    shares = _normalised(weights, theta_share)
-    shares = _normalised({name: share if share >= _SMALLEST else 0.0 for name, share in shares.items()}, theta_share)
-    together = mean_loss(np.tensordot([shares[name] for name in names], [voices[name] for name in names], axes=1))
-    return Shares(shares=shares, losses=losses, together=together)
+    weights = _normalised({name: usual[name] * ratios[name] ** power for name in names}, theta_weight)
+    weights = _normalised(
+        {name: weight if weight >= _SMALLEST else 0.0 for name, weight in weights.items()}, theta_weight
+    )
+    combined = np.tensordot([weights[name] for name in names], [forecasts[name] for name in names], axes=1)
+    return EnsembleWeights(weights=weights, losses=losses, combined_loss=mean_loss(combined))
 
 
-def _normalised(weights: Mapping[str, float], theta_share: float | None) -> dict[str, float]:
-    """Return shares that sum to 1; the Theta method has the one that was given, if any, and never all."""
-    chosen = min(weights.get(THETA, 0.0) / sum(weights.values()), _MOST_THETA)
-    theta = chosen if theta_share is None else theta_share
+def _normalised(weights: Mapping[str, float], theta_weight: float | None) -> dict[str, float]:
+    """Return weights that sum to 1; the Theta method has the given one, if any, and never all."""
+    chosen = min(weights.get(THETA, 0.0) / sum(weights.values()), _LARGEST_THETA)
+    theta = chosen if theta_weight is None else theta_weight
     networks = sum(weight for name, weight in weights.items() if name != THETA)
     return {name: theta if name == THETA else (1 - theta) * weight / networks for name, weight in weights.items()}

@@ -1,4 +1,4 @@
-"""Choose a recipe, fit it, weigh its voices and calibrate: what train, compare and refits share."""
+"""Choose a recipe, fit it, weight its groups and calibrate: shared by train, compare and backtests with refit."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.data.windows import FlatSeries
-from rnnforecast.forecasting import forecast_theta_beside, split_voices
+from rnnforecast.forecasting import forecast_theta_in_context, split_groups
 from rnnforecast.members import PretrainedSettings
 from rnnforecast.model_io.base import read_base
-from rnnforecast.training.budget import TimeBudget
-from rnnforecast.training.checkpoints import Checkpoints, Conduct
+from rnnforecast.training.context import FitContext, TimeBudget
 from rnnforecast.training.ensemble import choose_device, fit_ensemble
-from rnnforecast.training.ensemble_weights import HeldOut, Shares, choose_shares, thin
-from rnnforecast.training.initial_weights import SCRATCH, THETA, choose_plan, usual_shares, with_pretrained
+from rnnforecast.training.ensemble_weights import EnsembleWeights, ValidationActuals, choose_weights, subsample
+from rnnforecast.training.initial_weights import SCRATCH, THETA, choose_plan, usual_weights, with_pretrained
 from rnnforecast.training.judge import calibrate
 from rnnforecast.training.recipe import Recipe, choose_recipe, gather_facts
 from rnnforecast.training.state import Fit
@@ -28,19 +27,20 @@ if TYPE_CHECKING:
     from rnnforecast.data.windows import Windows
     from rnnforecast.forecasting import Ensemble
     from rnnforecast.progress import Progress
+    from rnnforecast.training.checkpoints import Checkpoints
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A recipe with its fitted networks; `ensemble` has the shares of its voices and is calibrated on validation."""
+    """A recipe with its fitted networks; `ensemble` has group weights and is calibrated on the validation windows."""
 
     recipe: Recipe
     ensemble: Ensemble
     fits: tuple[Fit, ...]
 
 
-def fit_known(
-    known: SeriesSet,
+def fit_train_rows(
+    train_series: SeriesSet,
     settings: Settings,
     *,
     horizon: int,
@@ -49,64 +49,64 @@ def fit_known(
     rounds: int = 1,
     checkpoints: Checkpoints | None = None,
 ) -> tuple[Fitted, TimeBudget]:
-    """Choose and fit on `known`, stopping at the best weights on `validation`; nothing else is looked at.
+    """Choose and fit a recipe on the rows before the `validation` windows, and choose weights and intervals on those.
 
-    `rounds` is how many fits of the whole recipe the time budget must pay for; what is left of it is returned. With
-    `checkpoints` every fit goes on where it was saved, and is saved there.
+    `rounds` is the number of fits of the whole recipe that the time budget covers; the rest of it is returned. With
+    `checkpoints` every fit resumes where it was saved, and is saved there.
     """
-    choose_device(settings.training.device)  # a device that is not there is refused even where nothing is fitted
-    facts = gather_facts(known, horizon=horizon)
+    choose_device(settings.training.device)  # a missing device is an error even where nothing is fitted
+    facts = gather_facts(train_series, horizon=horizon)
     plan, reason = choose_plan(facts, settings)
     recipe = choose_recipe(facts, settings)
     pretrained: Ensemble | None = None
     if plan != "scratch":
-        pretrained = read_base().ensemble(known.season_length)
-        member = read_base().member(known.season_length)
+        pretrained = read_base().ensemble(train_series.season_length)
+        member = read_base().member(train_series.season_length)
         recipe = with_pretrained(recipe, member, plan, training=settings.training)
     limit = settings.training.time_budget
     budget = TimeBudget(None if limit is None else limit.seconds, rounds)
-    if pretrained is not None and plan == "as it is":
-        fitted = Fitted(recipe=recipe, ensemble=pretrained, fits=(_unfitted(pretrained),))
+    if pretrained is not None and plan == "zero-shot":
+        fitted = Fitted(recipe=recipe, ensemble=pretrained, fits=(_zero_shot_fit(pretrained),))
     else:
         start = None if pretrained is None else pretrained.weights[0]
-        conduct = Conduct(budget, progress, checkpoints)
-        fitted = _fit(known, recipe, settings, conduct=conduct, validation=validation, start=start)
+        context = FitContext(budget, progress, checkpoints)
+        fitted = _fit(train_series, recipe, settings, context=context, validation=validation, start=start)
         if pretrained is not None:
-            fitted = _beside(fitted, pretrained)
-    shares = _choose_shares(
+            fitted = _add_zero_shot(fitted, pretrained)
+    chosen = _choose_weights(
         fitted.ensemble,
-        known,
+        train_series,
         validation,
         horizon=horizon,
-        usual=usual_shares(facts, plan, settings),
-        theta_share=settings.training.theta_share,
+        usual=usual_weights(facts, plan, settings),
+        theta_weight=settings.training.theta_weight,
     )
-    fitted = _with_shares(fitted, shares)
-    if facts.num_covariates and not shares.shares.get(SCRATCH, 0.0):
-        reason += "; those held too little to have a share, so that no forecast depends on a covariate"
+    fitted = _with_weights(fitted, chosen)
+    if facts.num_covariates and not chosen.weights.get(SCRATCH, 0.0):
+        reason += "; those got no weight, so no forecast depends on a covariate"
     reasons = {**fitted.recipe.reasons, "from": reason}
-    if len(shares.shares) > 1:
-        reasons["theta_share"] = shares.sentence()
-    ensemble = calibrate(fitted.ensemble, known, [validation], horizon=horizon)
+    if len(chosen.weights) > 1:
+        reasons["theta_weight"] = chosen.sentence()
+    ensemble = calibrate(fitted.ensemble, train_series, [validation], horizon=horizon)
     return replace(fitted, recipe=replace(fitted.recipe, reasons=reasons), ensemble=ensemble), budget
 
 
-def _unfitted(pretrained: Ensemble) -> Fit:
-    """Return the weights of the pretrained network as if they had been fitted for no step."""
+def _zero_shot_fit(pretrained: Ensemble) -> Fit:
+    """Return the weights of the pretrained network as a fit of no steps."""
     return Fit(
         weights={name: np.asarray(tensor) for name, tensor in pretrained.weights[0].items()},
         best_step=0,
         num_steps=0,
         best_score=None,
         losses=(),
-        clipped_share=0.0,
+        clipped_fraction=0.0,
         num_rollbacks=0,
         seconds=0.0,
     )
 
 
-def _beside(fitted: Fitted, pretrained: Ensemble) -> Fitted:
-    """Return a fitted recipe with the pretrained network as it is beside what was fitted, in a group of its own."""
+def _add_zero_shot(fitted: Fitted, pretrained: Ensemble) -> Fitted:
+    """Return a fitted recipe with the zero-shot pretrained network as one more group."""
     groups = fitted.recipe.groups or (0,) * len(fitted.recipe.members)
     recipe = replace(
         fitted.recipe,
@@ -119,56 +119,57 @@ def _beside(fitted: Fitted, pretrained: Ensemble) -> Fitted:
         weights=(*fitted.ensemble.weights, *pretrained.weights),
         groups=recipe.groups,
     )
-    return Fitted(recipe=recipe, ensemble=ensemble, fits=(*fitted.fits, _unfitted(pretrained)))
+    return Fitted(recipe=recipe, ensemble=ensemble, fits=(*fitted.fits, _zero_shot_fit(pretrained)))
 
 
-def _choose_shares(
+def _choose_weights(
     ensemble: Ensemble,
-    known: SeriesSet,
+    train_series: SeriesSet,
     validation: Windows,
     *,
     horizon: int,
     usual: Mapping[str, float],
-    theta_share: float | None,
-) -> Shares:
-    """Choose the share of every voice on the validation origins; voices stand in the order of their groups."""
+    theta_weight: float | None,
+) -> EnsembleWeights:
+    """Choose the weight of every group on the validation windows; `usual` lists the groups by their numbers."""
     if len(usual) - (usual.get(THETA) == 0) < 2:
-        return Shares(shares={name: share for name, share in usual.items() if share}, losses={}, together=None)
-    windows, flat = thin(validation), FlatSeries.from_series(known)
-    plain = replace(ensemble, calibration=None, shares=(), theta_share=0.0)
-    voices = {
-        name: part.forecast(flat, windows, horizon=horizon, series=known)
-        for name, part in zip((n for n in usual if n != THETA), split_voices(plain), strict=True)
+        weights = {name: weight for name, weight in usual.items() if weight}
+        return EnsembleWeights(weights=weights, losses={}, combined_loss=None)
+    windows, flat = subsample(validation), FlatSeries.from_series(train_series)
+    plain = replace(ensemble, calibration=None, group_weights=(), theta_weight=0.0)
+    forecasts = {
+        name: part.forecast(flat, windows, horizon=horizon, series=train_series)
+        for name, part in zip((n for n in usual if n != THETA), split_groups(plain), strict=True)
     }
     if usual.get(THETA):
-        voices[THETA] = forecast_theta_beside(ensemble, flat, windows, horizon=horizon)
-    return choose_shares(
-        voices,
-        HeldOut.of(known, windows, horizon=horizon),
-        usual={name: usual[name] for name in voices},
+        forecasts[THETA] = forecast_theta_in_context(ensemble, flat, windows, horizon=horizon)
+    return choose_weights(
+        forecasts,
+        ValidationActuals.of(train_series, windows, horizon=horizon),
+        usual={name: usual[name] for name in forecasts},
         levels=ensemble.quantile_levels,
-        theta_share=theta_share,
+        theta_weight=theta_weight,
     )
 
 
-def _with_shares(fitted: Fitted, shares: Shares) -> Fitted:
-    """Return a fitted recipe whose voices count as chosen; networks of voices that have no share are dropped."""
-    theta = shares.shares.get(THETA, 0.0)
-    voices = [share for name, share in shares.shares.items() if name != THETA]
+def _with_weights(fitted: Fitted, chosen: EnsembleWeights) -> Fitted:
+    """Return a fitted recipe with the chosen group weights; networks of groups without weight are dropped."""
+    theta = chosen.weights.get(THETA, 0.0)
+    weights = [weight for name, weight in chosen.weights.items() if name != THETA]
     groups = fitted.ensemble.groups or (0,) * len(fitted.ensemble.members)
     numbers = sorted(set(groups))
-    kept = [number for number, share in zip(numbers, voices, strict=True) if share > 0]
+    kept = [number for number, weight in zip(numbers, weights, strict=True) if weight > 0]
     index = [i for i, group in enumerate(groups) if group in kept]
     several = len(kept) > 1
     renumbered = tuple(kept.index(groups[i]) for i in index) if several else ()
-    total = sum(share for share in voices if share > 0)
+    total = sum(weight for weight in weights if weight > 0)
     ensemble = replace(
         fitted.ensemble,
         members=tuple(fitted.ensemble.members[i] for i in index),
         weights=tuple(fitted.ensemble.weights[i] for i in index),
         groups=renumbered,
-        shares=tuple(share / total for share in voices if share > 0) if several else (),
-        theta_share=theta,
+        group_weights=tuple(weight / total for weight in weights if weight > 0) if several else (),
+        theta_weight=theta,
     )
     fits = tuple(fitted.fits[i] for i in index)
     fit = fitted.recipe.fit_of(ensemble.members[0])
@@ -189,7 +190,7 @@ def fit_again(
 ) -> Fitted:
     """Fit the same recipe on more rows, each network for the number of steps that was best before.
 
-    Networks that were not fitted stay as they are, and every voice keeps its share.
+    Zero-shot networks do not change, and every group keeps its weight.
     """
     index = [i for i, fit in enumerate(fitted.fits) if fit.best_step > 0]
     if not index:
@@ -198,10 +199,10 @@ def fit_again(
     start = None
     if any(isinstance(member, PretrainedSettings) for member in members):
         start = read_base().weights(series.season_length)
-    conduct = Conduct(budget, progress, checkpoints)
+    context = FitContext(budget, progress, checkpoints)
     steps = [fitted.fits[i].best_step for i in index]
     recipe = replace(fitted.recipe, members=members, groups=())
-    again = _fit(series, recipe, settings, conduct=conduct, num_steps=steps, start=start)
+    again = _fit(series, recipe, settings, context=context, num_steps=steps, start=start)
     weights, fits = list(fitted.ensemble.weights), list(fitted.fits)
     for place, new, fit in zip(index, again.ensemble.weights, again.fits, strict=True):
         weights[place], fits[place] = new, fit
@@ -213,7 +214,7 @@ def _fit(
     recipe: Recipe,
     settings: Settings,
     *,
-    conduct: Conduct,
+    context: FitContext,
     validation: Windows | None = None,
     num_steps: Sequence[int] | None = None,
     start: Mapping[str, np.ndarray] | None = None,
@@ -223,7 +224,7 @@ def _fit(
         recipe,
         validation=validation,
         training=settings.training,
-        conduct=conduct,
+        context=context,
         num_steps=num_steps,
         start=start,
     )

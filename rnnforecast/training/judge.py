@@ -14,7 +14,9 @@ from rnnforecast.evaluation.baselines import STATISTICAL_BASELINES, available_ba
 from rnnforecast.evaluation.calibration import PRETRAINED_PRIOR_SPREAD, PRIOR_SPREAD, fit_calibration
 from rnnforecast.evaluation.scales import seasonal_scales
 from rnnforecast.evaluation.verdict import Verdict, judge, overlap_of
-from rnnforecast.model_io.base import PRETRAINED, read_base
+from rnnforecast.members import ENSEMBLE
+from rnnforecast.mixture.zero_shot import ZeroShot, zero_shot_season
+from rnnforecast.model_io.base import BASE, base_ensemble
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,9 +25,8 @@ if TYPE_CHECKING:
     from rnnforecast.findings import JSONValue
     from rnnforecast.forecasting import Ensemble
 
-NETWORK = "network"
-#: The recurrent networks without the share that the Theta method has in what is served.
-NETWORK_ALONE = "network-alone"
+#: The recurrent networks of the ensemble without the Theta method.
+NETWORKS = "networks"
 
 
 @dataclass(frozen=True)
@@ -80,12 +81,12 @@ def above_zero(forecaster: Forecaster, *, nonneg: bool) -> Forecaster:
 
 def alone(ensemble: Ensemble) -> Ensemble:
     """Return the networks of an ensemble without the Theta method beside them."""
-    return replace(ensemble, theta_share=0.0)
+    return replace(ensemble, theta_weight=0.0)
 
 
 def pretrained_forecaster(series: SeriesSet) -> Forecaster:
     """Wrap the network that comes with the tool as a forecaster of windows of `series`."""
-    return ensemble_forecaster(read_base().ensemble(series.season_length), series)
+    return ZeroShot(series, base_ensemble, zero_shot_season(series, given=None))
 
 
 def baseline_forecasters(series: SeriesSet) -> dict[str, Forecaster]:
@@ -115,11 +116,11 @@ def judge_methods(
     horizon: int,
     gap: int,
     window_step: int,
-    networks: Sequence[str] = (NETWORK,),
+    networks: Sequence[str] = (ENSEMBLE,),
 ) -> Judgement:
     """Forecast the same windows with every method and test the best of `networks` against the naive ones.
 
-    `theta` is scored and left out of the test, as is `pretrained` unless it is one of `networks`: they are no naive
+    `theta` is scored and left out of the test, as is `base` unless it is one of `networks`: they are no naive
     forecasts. Scales of errors come from `series.head(known)`, the rows before every held-out step.
     """
     if not len(windows):
@@ -136,9 +137,9 @@ def judge_methods(
     if not len(backtest.windows):
         return Judgement(backtest=None, verdict=None)
     owners = backtest.windows.series
-    shown = {PRETRAINED, NETWORK_ALONE, *STATISTICAL_BASELINES} - set(networks)
+    shown = {BASE, NETWORKS, *STATISTICAL_BASELINES} - set(networks)
     losses = {method: loss for method, loss in backtest.scaled_errors().items() if method not in shown}
-    verdict = judge(losses, owners, network=networks, overlap=overlap_of(horizon, window_step)) if networks else None
+    verdict = judge(losses, owners, methods=networks, overlap=overlap_of(horizon, window_step)) if networks else None
     return Judgement(backtest=backtest, verdict=verdict)
 
 

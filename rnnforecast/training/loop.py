@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rnnforecast.data.windows import gather
-from rnnforecast.training.allocator import give_back_freed_memory, keep_freed_memory
-from rnnforecast.training.state import Fit, Run, Watched
+from rnnforecast.training.allocator import keep_freed_memory, return_freed_memory
+from rnnforecast.training.state import Fit, Run, ValidationWindows
 
 if TYPE_CHECKING:
     from rnnforecast.data.windows import FlatSeries
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from rnnforecast.training.recipe import FitSettings
     from rnnforecast.training.sampling import WindowSampler
 
-WARM_UP_SHARE = 0.1
-# the pace is known well enough after this many steps to say how many fit into the budget; the first is no
-# measure: torch loads much on first use
+WARM_UP_FRACTION = 0.1
+# the pace after this many steps is a good estimate for the budget; the first step does not count, as torch loads
+# much on first use
 PACE_STEPS = 8
 
 
 @dataclass(frozen=True)
-class Taught:
-    """Windows that gradient steps see, and the series they lie in, as tensors on one device."""
+class TrainWindows:
+    """Windows for gradient steps, and the series they lie in, as tensors on one device."""
 
     flat: FlatSeries
     sampler: WindowSampler
@@ -38,10 +38,10 @@ class Taught:
 
 def fit_network(
     network: Network,
-    taught: Taught,
+    train_windows: TrainWindows,
     fit: FitSettings,
     *,
-    watched: Watched | None,
+    validation_windows: ValidationWindows | None,
     seed: int,
     budget_seconds: float | None,
     progress: Progress,
@@ -49,19 +49,23 @@ def fit_network(
 ) -> Fit:
     """Fit a network in place: AdamW, warm-up and cosine to zero, clipped gradients, best weights kept.
 
-    A non-finite loss or gradient sends the run back to the last good weights at half the rate; the third time raises
-    DivergedError. With a `checkpoint` the run goes on from it, and is saved there: the same bytes come out.
+    A loss or gradient that is not finite rolls the run back to the last good weights at half the rate; the third time
+    raises DivergedError. With a `checkpoint` the run resumes from it and is saved there; the result is the same to the
+    byte.
     """
     keep_freed_memory()
-    run = Run(network, fit, watched=watched, seed=seed)
+    run = Run(network, fit, validation_windows=validation_windows, seed=seed)
     if checkpoint is not None:
-        run.go_on_from(checkpoint)
+        run.resume(checkpoint)
     pace_from = (run.step, time.monotonic())
     while run.step < run.num_steps:
-        windows = taught.sampler.draw(fit.batch_size, run.generator)
-        batch = gather(taught.flat, windows, context_length=network.context_length, horizon=network.training_horizon)
-        forcing = fit.teacher_forcing * (1 - run.step / run.num_steps)
-        loss = network.loss(batch, teacher_forcing=forcing, generator=run.generator)
+        # forward and backward
+        windows = train_windows.sampler.draw(fit.batch_size, run.generator)
+        batch = gather(
+            train_windows.flat, windows, context_length=network.context_length, horizon=network.training_horizon
+        )
+        teacher_forcing = fit.teacher_forcing * (1 - run.step / run.num_steps)
+        loss = network.loss(batch, teacher_forcing=teacher_forcing, generator=run.generator)
         run.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         norm = run.optimiser.clip(fit.gradient_clip)
@@ -69,33 +73,37 @@ def fit_network(
         if not (math.isfinite(value) and math.isfinite(norm)):
             run.roll_back(value, norm)
             continue
+        # step
         run.optimiser.step(run.rate * _schedule(run.step, run.num_steps))
-        run.count_step(value, norm)
+        run.record_step(value, norm)
         if pace_from[0] == 0 and run.step == 1:
             pace_from = (1, time.monotonic())
         if run.step == PACE_STEPS and budget_seconds is not None and run.step > pace_from[0]:
             pace = (time.monotonic() - pace_from[1]) / (run.step - pace_from[0])
             run.num_steps = _steps_in_budget(run.num_steps, run.step, pace=pace, left=budget_seconds - run.seconds)
-        if run.is_time_to_look:
-            run.keeper.look(run.step)
+        # evaluate
+        if run.is_validation_step:
+            run.best.validate(run.step)
+        # save
         if checkpoint is not None:
-            checkpoint.after_step(run.state)
-        progress.update(run.step, loss=value, score=run.keeper.best_score)
+            checkpoint.save_if_due(run.to_checkpoint)
+        # log
+        progress.update(run.step, loss=value, score=run.best.score)
     if checkpoint is not None:
-        checkpoint.finish(run.state)
-    give_back_freed_memory()
+        checkpoint.finish(run.to_checkpoint)
+    return_freed_memory()
     return run.result()
 
 
 def _schedule(step: int, num_steps: int) -> float:
-    """Factor of the learning rate: linear warm-up over a tenth of the steps, then half a cosine to zero."""
-    warm_up = max(1, round(WARM_UP_SHARE * num_steps))
+    """Return the factor of the learning rate: linear warm-up over a tenth of the steps, then half a cosine to zero."""
+    warm_up = max(1, round(WARM_UP_FRACTION * num_steps))
     if step < warm_up:
         return (step + 1) / warm_up
     return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, num_steps - warm_up)))
 
 
 def _steps_in_budget(num_steps: int, done: int, *, pace: float, left: float) -> int:
-    """Steps there is time for at `pace` seconds a step in the seconds left, a tenth of them kept for validation."""
+    """Return the steps affordable at `pace` seconds a step in the seconds left, a tenth of them kept for validation."""
     affordable = done + int(0.9 * left / pace)
     return max(done + 1, min(num_steps, affordable))

@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 
 
 class CancelledError(Exception):
-    """A fit was ended because another one failed or the user interrupted the run."""
+    """A fit was cancelled because another one failed or the user interrupted the run."""
 
 
 class JointProgress:
@@ -31,15 +31,15 @@ class JointProgress:
         progress.start(stage, sum(totals))
 
     def cancel(self) -> None:
-        """Let every fit end at its next step."""
+        """Stop every fit at its next step."""
         self._cancelled.set()
 
     def part(self, index: int) -> Progress:
-        """Return the watcher of one fit."""
+        """Return the progress of one fit."""
         return _Part(self, index)
 
     def update(self, index: int, step: int, loss: float | None, score: float | None) -> None:
-        """Note the step of one fit. Raises CancelledError after `cancel`."""
+        """Report the step of one fit. Raises CancelledError after `cancel`."""
         if self._cancelled.is_set():
             raise CancelledError
         with self._lock:
@@ -48,7 +48,7 @@ class JointProgress:
 
 
 class _Part(NoProgress):
-    """The watcher of one fit among several."""
+    """The progress of one fit among several."""
 
     def __init__(self, joint: JointProgress, index: int) -> None:
         self._joint = joint
@@ -58,7 +58,7 @@ class _Part(NoProgress):
         self._joint.update(self._index, step, loss, score)
 
 
-def run_side_by_side(
+def run_in_threads(
     tasks: Sequence[Callable[[Progress], Result]], joint: JointProgress, *, num_workers: int
 ) -> list[Result]:
     """Run tasks in `num_workers` threads and return their results in order; the first failure ends all of them.
@@ -79,7 +79,7 @@ def run_side_by_side(
             joint.cancel()
             pool.shutdown(wait=True, cancel_futures=True)
             failures = [future.exception() for future in futures if future.done() and not future.cancelled()]
-            for failure in failures:  # the cause, not what it did to the others
+            for failure in failures:  # the cause, not the fits it cancelled
                 if failure is not None and not isinstance(failure, CancelledError):
                     raise failure from None
             raise

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.data.windows import FlatSeries, Windows
-from rnnforecast.training.fit import fit_known
+from rnnforecast.training.fit import fit_train_rows
 from rnnforecast.training.split import validation_origins
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def refitting_forecaster(series: SeriesSet, settings: Settings, *, horizon: int,
 def fit_before(past: SeriesSet, settings: Settings, *, horizon: int, progress: Progress) -> Ensemble:
     """Choose, fit and calibrate on `past` alone, validated on its last horizon."""
     validation = validation_origins(past.lengths, horizon=horizon, season_length=past.season_length, num_windows=1)
-    fitted, _ = fit_known(past, settings, horizon=horizon, validation=validation, progress=progress)
+    fitted, _ = fit_train_rows(past, settings, horizon=horizon, validation=validation, progress=progress)
     return fitted.ensemble
 
 

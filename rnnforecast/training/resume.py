@@ -1,4 +1,4 @@
-"""Which training a checkpoint belongs to: digests of the rows, the settings and the program that computes."""
+"""Find the checkpoints of a training by digests of its rows, its settings and the program that computes it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from rnnforecast.store.checkpoint import CheckpointFolder, RunDigests
 from rnnforecast.training.checkpoints import Checkpoints
-from rnnforecast.training.machine import describe_machine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,13 +26,13 @@ _PACKAGES = ("rnnforecast", "numpy", "torch")
 
 def open_checkpoints(store: Path, name: str, series: SeriesSet, settings: Settings, *, horizon: int) -> Checkpoints:
     """Return the checkpoints of the training of `name` on these rows with these settings, on this machine."""
-    told = json.dumps({**settings.to_flat(), "horizon": horizon}, sort_keys=True, default=str)
-    run = RunDigests(data=digest_series(series), settings=_digest(told), program=_digest(_program()))
+    flat = json.dumps({**settings.to_flat(), "horizon": horizon}, sort_keys=True, default=str)
+    run = RunDigests(data=digest_series(series), settings=_digest(flat), program=_digest(_program()))
     return Checkpoints(CheckpointFolder(store, name, run))
 
 
 def digest_series(series: SeriesSet) -> str:
-    """Return the digest of everything in a set of series: values, masks, clock, ids, covariates and their names."""
+    """Return the digest of everything in a set of series: values, masks, timestamps, ids, covariates and their names."""
     found = hashlib.sha256()
     for field in fields(series):
         value = getattr(series, field.name)
@@ -47,8 +47,11 @@ def digest_series(series: SeriesSet) -> str:
 
 
 def _program() -> str:
+    """Return a line that is the same wherever the same data and settings give the same bytes."""
     versions = [f"{package} {metadata.version(package)}" for package in _PACKAGES]
-    return " ".join([*versions, platform.python_version(), describe_machine()])
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    machine = f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()} {device}"
+    return " ".join([*versions, platform.python_version(), f"{machine} {torch.get_num_threads()} threads"])
 
 
 def _digest(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Where a fit stands: all that its next step depends on, so that it can be saved and gone on from byte for byte."""
+"""Training state: everything needed to resume a fit bit for bit, and the best weights so far."""
 
 from __future__ import annotations
 
@@ -32,28 +32,28 @@ Weights = dict[str, torch.Tensor]
 
 @dataclass(frozen=True)
 class Fit:
-    """What a run of the loop leaves behind; `weights` are the best on validation, or the last without one."""
+    """The result of a fit; `weights` are the best on validation, or the last without validation windows."""
 
     weights: dict[str, np.ndarray]
     best_step: int
-    num_steps: int  # done; fewer than asked when the time budget cut them
+    num_steps: int  # steps taken; fewer than asked for where the time budget cut them
     best_score: float | None
     losses: tuple[float, ...]
-    clipped_share: float
+    clipped_fraction: float
     num_rollbacks: int
     seconds: float
 
 
 @dataclass(frozen=True)
-class Watched:
-    """Windows that the best weights are chosen on, and the series they lie in, as tensors on one device."""
+class ValidationWindows:
+    """Windows on which the best weights are chosen, and the series they lie in, as tensors on one device."""
 
     flat: FlatSeries
     windows: Windows
 
 
-class Facts(BaseModel):
-    """What a checkpoint says beside its tensors."""
+class TrainingState(BaseModel):
+    """The scalars of a checkpoint; the tensors are stored with them."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -70,13 +70,15 @@ class Facts(BaseModel):
 class Run:
     """One fit between its first step and its last."""
 
-    def __init__(self, network: Network, fit: FitSettings, *, watched: Watched | None, seed: int) -> None:
+    def __init__(
+        self, network: Network, fit: FitSettings, *, validation_windows: ValidationWindows | None, seed: int
+    ) -> None:
         self._network = network
         self._fit = fit
         self._started = time.monotonic()
         self.generator = torch.Generator().manual_seed(seed)
         self.optimiser = self._new_optimiser()
-        self.keeper = Keeper(network, watched)
+        self.best = BestWeights(network, validation_windows)
         self.num_steps = fit.num_steps
         self.rate = fit.learning_rate
         self.step = 0
@@ -86,94 +88,94 @@ class Run:
 
     @property
     def seconds(self) -> float:
-        """How long the fit has taken, in all processes that worked on it."""
+        """Return how long the fit has taken, in all processes that worked on it."""
         return time.monotonic() - self._started
 
     @property
-    def is_time_to_look(self) -> bool:
-        """Whether validation looks at this step: ten times a run, and at its end."""
+    def is_validation_step(self) -> bool:
+        """Whether this step is validated: ten times a run, and at its end."""
         return self.step % max(1, self.num_steps // NUM_VALIDATIONS) == 0 or self.step == self.num_steps
 
-    def count_step(self, loss: float, norm: float) -> None:
-        """Count a step that was taken."""
+    def record_step(self, loss: float, norm: float) -> None:
+        """Record a gradient step."""
         self.step += 1
         self._losses.append(loss)
         self._num_clipped += norm > self._fit.gradient_clip
 
     def roll_back(self, loss: float, norm: float) -> None:
-        """Go back to the last good weights at half the rate. Raises DivergedError the third time."""
+        """Return to the last good weights at half the rate. Raises DivergedError the third time."""
         self._num_rollbacks, self.rate = self._num_rollbacks + 1, self.rate / 2
         if self._num_rollbacks > MAX_ROLLBACKS:
             raise diverged(self.step, loss, norm, self.rate)
-        self.keeper.roll_back()
+        self.best.roll_back()
         self.optimiser = self._new_optimiser()
 
     def result(self) -> Fit:
-        """Put the best weights into the network and return what the fit leaves behind. Raises DivergedError."""
+        """Load the best weights into the network and return the result. Raises DivergedError."""
         return Fit(
-            weights={name: tensor.numpy() for name, tensor in self.keeper.restore_best().items()},
-            best_step=self.keeper.best_step,
+            weights={name: tensor.numpy() for name, tensor in self.best.load_best().items()},
+            best_step=self.best.step,
             num_steps=self.num_steps,
-            best_score=self.keeper.best_score,
+            best_score=self.best.score,
             losses=tuple(self._losses),
-            clipped_share=self._num_clipped / max(self.step, 1),
+            clipped_fraction=self._num_clipped / max(self.step, 1),
             num_rollbacks=self._num_rollbacks,
             seconds=self.seconds,
         )
 
-    def state(self) -> Checkpoint:
-        """Return all that the next step depends on."""
-        facts = Facts(
+    def to_checkpoint(self) -> Checkpoint:
+        """Return everything that the next step depends on."""
+        state = TrainingState(
             step=self.step,
             num_steps=self.num_steps,
             rate=self.rate,
             num_rollbacks=self._num_rollbacks,
             num_clipped=self._num_clipped,
-            best_step=self.keeper.best_step,
-            best_score=self.keeper.best_score,
+            best_step=self.best.step,
+            best_score=self.best.score,
             seconds=self.seconds,
         )
         tensors = {name: tensor.detach().cpu().numpy() for name, tensor in self._tensors().items()}
         tensors["losses"] = np.array(self._losses, dtype=np.float64)
-        return Checkpoint(facts.model_dump(mode="json"), tensors)
+        return Checkpoint(state.model_dump(mode="json"), tensors)
 
-    def go_on_from(self, checkpoint: FitCheckpoint) -> None:
-        """Take over a saved state where there is one that fits; what does not is noted and not used."""
+    def resume(self, checkpoint: FitCheckpoint) -> None:
+        """Restore a saved state where there is one that fits; one that does not fit is noted and not used."""
         found = checkpoint.load()
         if found is None:
             return
         try:
-            facts = Facts.model_validate(found.facts)
+            state = TrainingState.model_validate(found.facts)
         except ValidationError as error:
-            checkpoint.refuse(str(error.errors(include_url=False)[0]["msg"]))
+            checkpoint.reject(str(error.errors(include_url=False)[0]["msg"]))
             return
-        problem = self._misfit(found.tensors, facts)
+        problem = self._misfit(found.tensors, state)
         if problem is not None:
-            checkpoint.refuse(problem)
+            checkpoint.reject(problem)
             return
-        self._restore(found.tensors, facts)
-        checkpoint.went_on(facts.step)
+        self._restore(found.tensors, state)
+        checkpoint.count_resumed(state.step)
 
-    def _restore(self, tensors: Mapping[str, np.ndarray], facts: Facts) -> None:
+    def _restore(self, tensors: Mapping[str, np.ndarray], state: TrainingState) -> None:
         weights = {name: torch.from_numpy(tensor) for name, tensor in tensors.items()}
         self._network.load_state_dict(_below("network.", weights))
         self.optimiser.restore(_below("optimiser.", weights))
         self.generator.set_state(weights["generator"])
-        self.keeper.restore(
-            good=_below("good.", weights), best=_below("best.", weights), step=facts.best_step, score=facts.best_score
+        self.best.restore(
+            good=_below("good.", weights), best=_below("best.", weights), step=state.best_step, score=state.best_score
         )
-        self.step, self.num_steps, self.rate = facts.step, facts.num_steps, facts.rate
-        self._num_rollbacks, self._num_clipped = facts.num_rollbacks, facts.num_clipped
+        self.step, self.num_steps, self.rate = state.step, state.num_steps, state.rate
+        self._num_rollbacks, self._num_clipped = state.num_rollbacks, state.num_clipped
         self._losses = [float(loss) for loss in tensors["losses"]]
-        self._started = time.monotonic() - facts.seconds
+        self._started = time.monotonic() - state.seconds
 
-    def _misfit(self, tensors: Mapping[str, np.ndarray], facts: Facts) -> str | None:
-        """Say what keeps a state from being one of this fit, None where nothing does."""
+    def _misfit(self, tensors: Mapping[str, np.ndarray], state: TrainingState) -> str | None:
+        """Return why a state does not belong to this fit, None where it does."""
         wanted = {name: (tuple(tensor.shape), str(tensor.dtype)) for name, tensor in self._tensors().items()}
         found = {name: (tensor.shape, f"torch.{tensor.dtype}") for name, tensor in tensors.items() if name != "losses"}
         if wanted != found:
             return "it has other tensors"
-        if "losses" not in tensors or tensors["losses"].shape != (facts.step,) or facts.step > facts.num_steps:
+        if "losses" not in tensors or tensors["losses"].shape != (state.step,) or state.step > state.num_steps:
             return "its steps do not add up"
         return None
 
@@ -181,8 +183,8 @@ class Run:
         parts = {
             "network.": dict(self._network.state_dict()),
             "optimiser.": self.optimiser.state(),
-            "good.": self.keeper.good,
-            "best.": self.keeper.best,
+            "good.": self.best.last_good,
+            "best.": self.best.weights,
         }
         named = {prefix + name: tensor for prefix, part in parts.items() for name, tensor in part.items()}
         return {**named, "generator": self.generator.get_state()}
@@ -191,48 +193,48 @@ class Run:
         return AdamW(self._network.parameters(), weight_decay=self._fit.weight_decay)
 
 
-class Keeper:
-    """Keeps the last good weights of a run, and the best on validation; without validation the last are the best."""
+class BestWeights:
+    """The best weights of a run on validation, and the last good ones; without validation the last are the best."""
 
-    def __init__(self, network: Network, watched: Watched | None) -> None:
+    def __init__(self, network: Network, validation_windows: ValidationWindows | None) -> None:
         self._network = network
-        self._watched = watched
-        self.good = self.best = _copy_weights(network)
-        self.best_step = 0
-        self.best_score: float | None = None
+        self._validation = validation_windows
+        self.last_good = self.weights = _copy_weights(network)
+        self.step = 0
+        self.score: float | None = None
 
-    def look(self, step: int) -> None:
-        """Keep the weights of this step as good where they score a number, and as best where validation says so."""
-        if self._watched is None:
-            self.good = self.best = _copy_weights(self._network)
-            self.best_step = step
+    def validate(self, step: int) -> None:
+        """Score the weights of this step; keep them as good where the score is finite, as best where it is lowest."""
+        if self._validation is None:
+            self.last_good = self.weights = _copy_weights(self._network)
+            self.step = step
             return
-        score = validation_score(self._network, self._watched.flat, self._watched.windows)
+        score = validation_score(self._network, self._validation.flat, self._validation.windows)
         if not math.isfinite(score):
             return
-        self.good = _copy_weights(self._network)
-        if self.best_score is None or score < self.best_score:
-            self.best, self.best_step, self.best_score = self.good, step, score
+        self.last_good = _copy_weights(self._network)
+        if self.score is None or score < self.score:
+            self.weights, self.step, self.score = self.last_good, step, score
 
     def restore(self, *, good: Weights, best: Weights, step: int, score: float | None) -> None:
-        """Take over what another process has kept."""
-        self.good, self.best, self.best_step, self.best_score = good, best, step, score
+        """Restore the weights of a checkpoint."""
+        self.last_good, self.weights, self.step, self.score = good, best, step, score
 
     def roll_back(self) -> None:
-        """Go back to the last good weights."""
-        self._network.load_state_dict(self.good)
+        """Load the last good weights into the network."""
+        self._network.load_state_dict(self.last_good)
 
-    def restore_best(self) -> Weights:
-        """Put the best weights into the network and return them. Raises DivergedError when none were good."""
-        if self.best_step == 0:
+    def load_best(self) -> Weights:
+        """Load the best weights into the network and return them. Raises DivergedError when none were good."""
+        if self.step == 0:
             raise diverged(0, math.nan, math.nan, 0.0)
-        self._network.load_state_dict(self.best)
-        return self.best
+        self._network.load_state_dict(self.weights)
+        return self.weights
 
 
 @torch.no_grad()
 def validation_score(network: Network, flat: FlatSeries, windows: Windows) -> float:
-    """Loss over fixed windows, in the mode that forecasts (no dropout, no teacher forcing)."""
+    """Return the loss over fixed windows, computed as in forecasting: no dropout, no teacher forcing."""
     network.eval()
     batch = gather(flat, windows, context_length=network.context_length, horizon=network.training_horizon)
     score = float(network.loss(batch, teacher_forcing=0.0, generator=None))
@@ -241,7 +243,7 @@ def validation_score(network: Network, flat: FlatSeries, windows: Windows) -> fl
 
 
 def diverged(step: int, loss: float, norm: float, rate: float) -> DivergedError:
-    """Return the refusal of a run that left the finite numbers at `step`; `rate` is the next one to be tried."""
+    """Return the error for a run that diverged at `step`; `rate` is the next learning rate to be tried."""
     cause = f"the loss was {loss}" if not math.isfinite(loss) else f"the gradient norm was {norm}"
     return DivergedError(
         f"training diverged at step {step + 1}: {cause}, {MAX_ROLLBACKS} returns to the last good weights did not help",

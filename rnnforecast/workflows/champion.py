@@ -20,8 +20,8 @@ from rnnforecast.errors import DataError, DivergedError, ModelFileError
 from rnnforecast.evaluation.baselines import forecast_baseline
 from rnnforecast.evaluation.metrics import scaled_errors
 from rnnforecast.evaluation.verdict import judge, overlap_of
+from rnnforecast.members import ENSEMBLE
 from rnnforecast.model_io.pack import check_shapes, frequency_of, unpack_ensemble
-from rnnforecast.training.judge import NETWORK
 from rnnforecast.workflows.choose_model import served_manifest
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def _on_held_out(
     if not scored.any():
         return None
     overlap = overlap_of(challenger.horizon, challenger.window_step)
-    verdict = judge(losses, backtest.windows.series, network=_CHALLENGER, against=(_CHAMPION,), overlap=overlap)
+    verdict = judge(losses, backtest.windows.series, methods=_CHALLENGER, against=(_CHAMPION,), overlap=overlap)
     return None if verdict.test == "none" else (verdict, int(scored.sum()))
 
 
@@ -175,7 +175,7 @@ def _unseen(manifest: Manifest, challenger: Challenger, backtest: Backtest) -> n
     windows, series = backtest.windows, challenger.series
     first = series.first_ordinals[windows.series] + windows.cutoffs + challenger.gap
     ordinals = first[:, None] + np.arange(challenger.horizon)
-    if manifest.served != NETWORK:
+    if manifest.served != ENSEMBLE:
         return np.ones(ordinals.shape, dtype=bool)
     until = manifest.input.fitted_until
     if until is None or isinstance(until, int) == series.freq.is_calendar:
@@ -187,7 +187,7 @@ def _unseen(manifest: Manifest, challenger: Challenger, backtest: Backtest) -> n
 def _forecast(file: ModelFile, manifest: Manifest, challenger: Challenger, backtest: Backtest) -> np.ndarray:
     """Return the champion's forecasts of the test windows: [W, H, Q]."""
     steps, series = challenger.gap + challenger.horizon, challenger.series
-    if manifest.served == NETWORK:
+    if manifest.served == ENSEMBLE:
         forecast = unpack_ensemble(file).forecast(FlatSeries.from_series(series), backtest.windows, horizon=steps)
     else:
         forecast = forecast_baseline(

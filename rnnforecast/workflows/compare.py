@@ -11,11 +11,11 @@ from rnnforecast.data.read import read_series
 from rnnforecast.errors import UsageError
 from rnnforecast.evaluation.backtest import Forecaster
 from rnnforecast.evaluation.baselines import EXTRA_BASELINES, STATISTICAL_BASELINES, available_baselines
-from rnnforecast.model_io.base import PRETRAINED
+from rnnforecast.model_io.base import BASE
 from rnnforecast.options import Cell, Mapping_
 from rnnforecast.progress import NoProgress
-from rnnforecast.training.budget import TimeBudget
-from rnnforecast.training.fit import fit_known
+from rnnforecast.training.context import TimeBudget
+from rnnforecast.training.fit import fit_train_rows
 from rnnforecast.training.judge import (
     above_zero,
     baseline_forecaster,
@@ -44,7 +44,7 @@ MAPPINGS: tuple[str, ...] = get_args(Mapping_)
 #: Seconds for a network whose turn comes after the end of the time budget: the shortest possible fit.
 LEAST_SECONDS = 0.001
 #: Networks compared unless others are named.
-DEFAULT_NETWORKS = (PRETRAINED, "gru", "lstm", "mingru")
+DEFAULT_NETWORKS = (BASE, "gru", "lstm", "mingru")
 
 
 def compare(
@@ -56,7 +56,7 @@ def compare(
 ) -> CompareResult:
     """Train each named network, and forecast the same test windows with it and with every named baseline.
 
-    A method is a cell (`gru`), a mapping (`encoder-decoder`), `pretrained` (`base`, zero-shot) or a baseline
+    A method is a cell (`gru`), a mapping (`encoder-decoder`), `base` (the pretrained model, zero-shot) or a baseline
     (`seasonal-naive`, `theta`, `auto-ets`). Cheap baselines, such as `theta`, are always included. The verdict compares
     the best network with the best naive forecast.
 
@@ -71,8 +71,8 @@ def compare(
     series, horizon = read.series, assumptions.horizon
     split = split_rows(series, horizon=horizon, evaluation=settings.evaluation)
     networks = _fit_networks(chosen, series, split, settings, horizon=horizon, progress=progress or NoProgress())
-    if PRETRAINED in chosen:
-        networks[PRETRAINED] = _Timed(pretrained_forecaster(series))
+    if BASE in chosen:
+        networks[BASE] = _Timed(pretrained_forecaster(series))
     free = (*available_baselines(series.season_length), *STATISTICAL_BASELINES)
     baselines = dict.fromkeys((*free, *(name for name in chosen if name not in networks)))
     timed = networks | {name: _Timed(baseline_forecaster(name, series)) for name in baselines}
@@ -107,7 +107,7 @@ def compare(
 
 def check_methods(methods: Sequence[str]) -> None:
     """Raise UsageError that names all unknown methods."""
-    known = (PRETRAINED, *CELLS, *MAPPINGS, *available_baselines(2), *STATISTICAL_BASELINES, *EXTRA_BASELINES)
+    known = (BASE, *CELLS, *MAPPINGS, *available_baselines(2), *STATISTICAL_BASELINES, *EXTRA_BASELINES)
     unknown = [name for name in methods if name not in known]
     if unknown:
         raise UsageError(
@@ -140,7 +140,7 @@ def _fit_networks(
     budget = TimeBudget(None if limit is None else limit.seconds, len(fitted))
     networks: dict[str, _Timed] = {}
     for name in fitted:
-        own = _with_network(settings, name, seconds=budget.share())
+        own = _with_network(settings, name, seconds=budget.part_of_round())
         networks[name] = _fit_network(series, split, own, horizon=horizon, progress=progress)
         budget.close_round()
     return networks
@@ -148,7 +148,7 @@ def _fit_networks(
 
 def _fit_network(series: SeriesSet, split: Split, settings: Settings, *, horizon: int, progress: Progress) -> _Timed:
     started = time.monotonic()
-    fitted, _ = fit_known(
+    fitted, _ = fit_train_rows(
         series.head(split.known),
         settings,
         horizon=horizon,

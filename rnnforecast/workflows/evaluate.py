@@ -10,11 +10,11 @@ import numpy as np
 from rnnforecast.config import Settings
 from rnnforecast.errors import DataError, UsageError
 from rnnforecast.evaluation.backtest import Forecaster, default_num_windows, place_windows
+from rnnforecast.members import ENSEMBLE
 from rnnforecast.model_io.base import BASE
 from rnnforecast.model_io.pack import is_as_shipped
 from rnnforecast.progress import NoProgress
 from rnnforecast.training.judge import (
-    NETWORK,
     above_zero,
     baseline_forecasters,
     ensemble_forecaster,
@@ -64,8 +64,10 @@ def evaluate(
     windows = _past_windows(series, horizon=horizon, num_windows=count, window_step=step, gap=gap)
     known = series.lengths.copy()
     np.minimum.at(known, windows.series, windows.cutoffs)
-    network = _refitting(loaded, progress or NoProgress()) if refit else ensemble_forecaster(loaded.ensemble, series)
-    methods = {NETWORK: network, **baseline_forecasters(series), **statistical_forecasters(series)}
+    network: Forecaster = loaded.zero_shot or ensemble_forecaster(loaded.ensemble, series)
+    if refit:
+        network = _refitting(loaded, progress or NoProgress())
+    methods = {ENSEMBLE: network, **baseline_forecasters(series), **statistical_forecasters(series)}
     judgement = judge_methods(
         {name: above_zero(method, nonneg=loaded.nonneg) for name, method in methods.items()},
         series,

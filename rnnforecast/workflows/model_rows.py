@@ -15,10 +15,11 @@ from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.sources import public_path
 from rnnforecast.errors import DataError, InputError, UsageError
 from rnnforecast.findings import Finding
-from rnnforecast.model_io.base import BASE, base_manifest, read_base
+from rnnforecast.mixture.zero_shot import ZeroShot, zero_shot_season
+from rnnforecast.model_io.base import BASE, base_ensemble, base_manifest
 from rnnforecast.model_io.pack import frequency_of, unpack_ensemble
 from rnnforecast.model_io.train_stats import Memory, recall
-from rnnforecast.training.short_series import leave_out_short
+from rnnforecast.training.usable_rows import leave_out_short
 from rnnforecast.workflows.choose_model import choose_model, open_model
 from rnnforecast.workflows.monitoring.freshness import history_findings
 
@@ -62,6 +63,7 @@ class LoadedModel:
     notes: tuple[str, ...]
     memory: Memory = field(default_factory=Memory)
     nonneg: bool = False  # clip forecasts at zero
+    zero_shot: ZeroShot | None = None  # what forecasts in place of a trained ensemble
 
 
 def load(
@@ -228,24 +230,25 @@ def _load_base(given: Files, *, reading: DataSettings | None, why: tuple[str, ..
             f"`{BASE}` was not trained on a file of yours", hint="name the rows to forecast: `--data FILE`"
         )
     reading = reading or DataSettings()
-    ignored = [
-        name for name in ("past", "future", "static", "calendar-features") if getattr(reading, name.replace("-", "_"))
-    ]
-    ignored += ["future-data"] if given.known_ahead or reading.future_data else []
+    ignored = [name for name in ("past", "static") if getattr(reading, name)]
     if ignored:
         raise UsageError(
-            f"`{BASE}` reads no covariates: {', '.join(f'--{name}' for name in ignored)} would be ignored",
+            f"`{BASE}` reads covariates that are known ahead alone: {', '.join(f'--{name}' for name in ignored)} would be "
+            "ignored",
             hint=f"leave them out, or train a network that reads them: `rnnforecast train {data[0]}`",
         )
+    if given.known_ahead:
+        reading = reading.model_copy(update={"future_data": tuple(map(str, given.known_ahead))})
     read = read_series(data, reading)
     manifest = base_manifest(read, horizon=reading.horizon or read.assumptions.horizon)
     return LoadedModel(
         manifest=manifest,
-        ensemble=read_base().ensemble(read.series.season_length),
+        ensemble=base_ensemble(read.series.season_length),
         series=read.series,
         findings=read.findings,
         notes=(*why, *_sparse_windows(read.series, manifest)),
         nonneg=reading.nonneg,
+        zero_shot=ZeroShot(read.series, base_ensemble, zero_shot_season(read.series, given=reading.season_length)),
     )
 
 

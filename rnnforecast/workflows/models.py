@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rnnforecast.errors import ModelFileError, UsageError
+from rnnforecast.members import ENSEMBLE
 from rnnforecast.store import promotion
 from rnnforecast.store.registry import Registry
 from rnnforecast.workflows.results import ModelResult, ModelsResult
@@ -157,7 +158,7 @@ def _row(stored: StoredModel) -> dict[str, object]:
 def _summary(manifest: Manifest | None) -> dict[str, object]:
     if manifest is None:
         return dict.fromkeys(("created", "freq", "horizon", "num_series", "target", "mase", "outcome", "served"))
-    network = manifest.metrics.get("network")
+    network = manifest.metrics.get(ENSEMBLE)
     return {
         "created": manifest.created,
         "freq": manifest.assumptions.get("freq"),

@@ -16,7 +16,8 @@ from rnnforecast.data.write import DEFAULT_WAIT, check_output, output_kind, show
 from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding
 from rnnforecast.json_values import timestamp_to_json
-from rnnforecast.model_io.base import BASE, PRETRAINED
+from rnnforecast.members import ENSEMBLE
+from rnnforecast.model_io.base import BASE
 from rnnforecast.store.ledger import LEDGER_LEVELS
 from rnnforecast.workflows.forecasts.attention import write_attention
 from rnnforecast.workflows.forecasts.panel import forecast_series
@@ -26,7 +27,7 @@ from rnnforecast.workflows.monitoring.freshness import check_age, parse_age, rej
 from rnnforecast.workflows.results import PredictResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import pandas as pd
 
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from rnnforecast.workflows.forecasts.panel import Forecast
 
     Observer = Callable[[LoadedModel, Forecast], None]
+
+#: Members of a zero-shot forecast with a smaller weight are not named.
+SHOWN_WEIGHT = 0.1
 
 
 @dataclass(frozen=True)
@@ -145,7 +149,7 @@ def forecast_request(
         output=None if request.output is None else shown_output(request.output),
         attention_output=None if request.attention_output is None else str(request.attention_output),
         findings=(*loaded.findings, *stale, *_cut_off(forecast)),
-        notes=(*loaded.notes, *_notes(loaded, steps, forecast.method)),
+        notes=(*loaded.notes, *_notes(loaded, steps, forecast)),
         seconds=time.monotonic() - started,
     )
 
@@ -208,16 +212,26 @@ def check_known_future(series: SeriesSet, horizon: int) -> None:
     )
 
 
-def _notes(loaded: LoadedModel, horizon: int, method: str) -> list[str]:
-    notes = []
+def _notes(loaded: LoadedModel, horizon: int, forecast: Forecast) -> list[str]:
+    notes, method = [], forecast.method
+    if forecast.weights:
+        notes.append(_weights_note(forecast.weights))
     trained = loaded.manifest.horizon
-    if horizon > trained and method != PRETRAINED:
+    if horizon > trained and method != BASE:
         notes.append(
             f"trained for {trained} steps, forecast for {horizon}: the steps beyond are forecast recursively, "
             "each block from the medians of the previous one"
         )
-    if method not in ("network", PRETRAINED) and not any(
+    if method not in (ENSEMBLE, BASE) and not any(
         note.startswith(f"`{method}` is served in place of") for note in loaded.notes
     ):
-        notes.append(f"the network lost to `{method}` on the test windows, so `{method}` is served")
+        notes.append(f"the ensemble lost to `{method}` on the test windows, so `{method}` is served")
     return notes
+
+
+def _weights_note(weights: Mapping[str, float]) -> str:
+    """Name the members that carry a zero-shot forecast, heaviest first."""
+    shown = {name: weight for name, weight in weights.items() if weight >= SHOWN_WEIGHT}
+    parts = [f"{name} {100 * weight:.0f} %" for name, weight in shown.items()]
+    rest = 1.0 - sum(shown.values())
+    return f"weights: {', '.join([*parts, *([f'others {100 * rest:.0f} %'] if rest >= 0.005 else [])])}"

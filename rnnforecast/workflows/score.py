@@ -198,7 +198,7 @@ def _live(joined: Joined) -> dict[str, Any]:
     ]
     kept = ("lead", "num_scored", "mase", "baseline_mase", "mae", "coverage")
     losses = {FORECAST: windows.losses(windows.forecast), baseline: windows.losses(windows.baseline)}
-    verdict = judge(losses, windows.series, network=FORECAST, overlap=_overlap(windows.cutoffs, joined))
+    verdict = judge(losses, windows.series, methods=FORECAST, overlap=_overlap(windows.cutoffs, joined))
     return {
         "metrics": {FORECAST: ours.row(), baseline: theirs.row()},
         "per_lead": tuple({key: row[key] for key in kept} for row in rows),

@@ -13,14 +13,14 @@ from rnnforecast.config import Settings
 from rnnforecast.data.covariates.calendar import is_generated
 from rnnforecast.data.read import read_series
 from rnnforecast.data.sources import stem_of
-from rnnforecast.model_io.base import PRETRAINED, refuse_base
+from rnnforecast.members import ENSEMBLE
+from rnnforecast.model_io.base import BASE, refuse_base
 from rnnforecast.model_io.pack import Record, pack_model
 from rnnforecast.progress import NoProgress, Progress
 from rnnforecast.store.names import name_from_stem
 from rnnforecast.store.registry import Registry
 from rnnforecast.training.judge import (
-    NETWORK,
-    NETWORK_ALONE,
+    NETWORKS,
     Judgement,
     above_zero,
     alone,
@@ -31,9 +31,8 @@ from rnnforecast.training.judge import (
     pretrained_forecaster,
     statistical_forecasters,
 )
-from rnnforecast.training.positive_check import check_logarithms
-from rnnforecast.training.short_series import leave_out_short
 from rnnforecast.training.split import Split, fit_horizon, split_rows
+from rnnforecast.training.usable_rows import check_logarithms, leave_out_short
 from rnnforecast.workflows.champion import Challenger, decide
 from rnnforecast.workflows.monitoring.freshness import check_age, parse_age
 from rnnforecast.workflows.results import TrainResult
@@ -145,12 +144,12 @@ def train_series(
     checkpoints: Checkpoints | None = None,
 ) -> Trained:
     """Fit, test, and fit again on all rows; only the second fit sees the test rows."""
-    from rnnforecast.training.fit import fit_again, fit_known
+    from rnnforecast.training.fit import fit_again, fit_train_rows
 
     started = time.monotonic()
     split = split_rows(series, horizon=horizon, evaluation=settings.evaluation)
     rounds = 2 if settings.training.refit else 1
-    fitted, budget = fit_known(
+    fitted, budget = fit_train_rows(
         series.head(split.known),  # not bound to a name, so that its memory can be freed
         settings,
         horizon=horizon,
@@ -205,17 +204,17 @@ def served_method(judgement: Judgement, settings: Settings) -> str:
     """
     verdict = judgement.verdict
     if verdict is None or settings.evaluation.on_loss != "serve-baseline":
-        return NETWORK
+        return ENSEMBLE
     lost = verdict.outcome == "loss" or (verdict.test == "none" and verdict.skill < 0)
-    return verdict.against if lost else NETWORK
+    return verdict.against if lost else ENSEMBLE
 
 
 def _judge(ensemble: Ensemble, series: SeriesSet, split: Split, settings: Settings, *, horizon: int) -> Judgement:
-    shown = {NETWORK_ALONE: ensemble_forecaster(alone(ensemble), series)} if ensemble.theta_share else {}
+    shown = {NETWORKS: ensemble_forecaster(alone(ensemble), series)} if ensemble.theta_weight else {}
     if ensemble.uses_pretrained:
-        shown[PRETRAINED] = pretrained_forecaster(series)
+        shown[BASE] = pretrained_forecaster(series)
     shown |= statistical_forecasters(series)
-    methods = {NETWORK: ensemble_forecaster(ensemble, series), **shown, **baseline_forecasters(series)}
+    methods = {ENSEMBLE: ensemble_forecaster(ensemble, series), **shown, **baseline_forecasters(series)}
     return judge_methods(
         {name: above_zero(method, nonneg=settings.data.nonneg) for name, method in methods.items()},
         series,
@@ -262,7 +261,7 @@ def chosen_settings(settings: Settings, assumptions: Assumptions, fitted: Fitted
         **{key: getattr(recipe.fit, key) for key in ("num_steps", "batch_size", "learning_rate")},
         **{key: value for key, value in assumptions.to_dict().items() if not key.startswith("num_")},
         "num_members": len(recipe.members),
-        "theta_share": fitted.ensemble.theta_share,
+        "theta_weight": fitted.ensemble.theta_weight,
     }
     flat = settings.to_flat()
     return {key: chosen.get(key) if value in (None, []) else value for key, value in flat.items()}
@@ -278,7 +277,7 @@ def _describe(trained: Trained) -> list[dict[str, JSONValue]]:
             "num_steps": fit.num_steps,
             "best_step": fit.best_step,
             "validation_score": fit.best_score,
-            "clipped_share": fit.clipped_share,
+            "clipped_fraction": fit.clipped_fraction,
             "num_rollbacks": fit.num_rollbacks,
             "seconds": fit.seconds,
         }

@@ -97,13 +97,13 @@ def test_the_shipped_network_is_told_apart_by_the_rows_it_forecasts(days: str, r
         ("predict good --output postgresql://u@/d?host=/nowhere#f --wait 0.1s", 75, "--wait 10m"),
         ("train postgresql://u@/d?host=/nowhere#f --wait 0.1s", 75, "--wait 10m"),
         ("predict good --output sqlite:///x.db", 2, "names no table"),
-        ("predict good --output sqlite:///x.db#days", 14, "holds no forecasts"),
+        ("predict good --output sqlite:///x.db#days", 14, "contains no forecasts"),
         ("predict good --output sqlite:///none/x.db#f", 14, "does not exist"),
         ("predict good --attention-output sqlite:///x.db#f", 2, "neither .csv nor .parquet"),
         ("inspect sqlite:///x.db#nope", 10, "nope"),
         ("inspect sqlite:///y.db#days", 10, "no such file"),
         ("inspect sqlite:///x.db", 2, "names no rows"),
-        ("inspect sqlite:///x.db#days --wait soon", 2, "`wait` = 'soon'"),
+        ("inspect sqlite:///x.db#days --wait soon", 2, "`wait`: invalid duration `soon`"),
     ],
 )
 def test_a_mistake_ends_with_its_code_and_a_hint(

@@ -13,12 +13,12 @@ from rnnforecast.errors import ExitCode, ResourceError, UsageError
 from tests.cli.conftest import RunCommand
 
 
-def test_b27_a_pipe_without_a_writer_is_given_up_when_the_time_is_over(tmp_path: Path) -> None:
+def test_a_pipe_without_a_writer_is_given_up_when_the_time_is_over(tmp_path: Path) -> None:
     path = tmp_path / "pipe"
     os.mkfifo(path)
     with pytest.raises(ResourceError) as caught, deadline("0.3s"):
         open_source(str(path))
-    assert caught.value.message == f"the command took longer than --timeout 0.3s: {path} was being read"
+    assert caught.value.message == f"the command took longer than `--timeout 0.3s`: {path} was being read"
 
 
 def test_a_command_whose_time_is_over_ends_with_the_code_of_resources(run: RunCommand, tmp_path: Path) -> None:
@@ -26,7 +26,7 @@ def test_a_command_whose_time_is_over_ends_with_the_code_of_resources(run: RunCo
     os.mkfifo(path)
     ended = run("inspect", str(path), "--timeout", "0.3s")
     assert (ended.code, ended.out) == (ExitCode.RESOURCES, "")
-    assert ended.err.startswith("error: the command took longer than --timeout 0.3s")
+    assert ended.err.startswith("error: the command took longer than `--timeout 0.3s`")
 
 
 def test_an_alarm_is_taken_back_when_the_command_is_done() -> None:
@@ -43,7 +43,7 @@ def test_without_a_span_there_is_no_alarm() -> None:
 
 
 def test_work_of_any_kind_is_ended_when_the_time_is_over() -> None:
-    with pytest.raises(ResourceError, match=r"took longer than --timeout 0\.1s\n"), deadline("0.1s"):
+    with pytest.raises(ResourceError, match=r"took longer than `--timeout 0\.1s`\n"), deadline("0.1s"):
         time.sleep(60)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 import rnnforecast
 from rnnforecast import errors
-from rnnforecast.data.errors import refusal
+from rnnforecast.data.errors import data_error
 from rnnforecast.errors import DataError, ExitCode, RnnForecastError
 from rnnforecast.findings import Finding
 from tests.cli.conftest import RunCommand
@@ -87,7 +87,7 @@ def test_beside_what_the_message_tells_only_other_findings_are_listed(
 
 def test_problems_that_the_message_lists_are_not_listed_again(run: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
     findings = [Finding("E_F", f"problem {i}", "x.csv", (i,), "y", fix=f"fix {i}") for i in range(2, 10)]
-    _fail_with(monkeypatch, refusal(findings))
+    _fail_with(monkeypatch, data_error(findings))
     lines = run("inspect", "x.csv").err.splitlines()
     assert lines == [
         "error: x.csv: 8 problems:",
@@ -144,8 +144,8 @@ def test_an_error_in_json_is_one_document_on_stderr_and_nothing_on_stdout(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("traim", "x.csv"), "no command `traim`, did you mean `train`?"),
-        (("models", "lst"), "no command `lst`, did you mean `list`?"),
+        (("traim", "x.csv"), "unknown command `traim`, did you mean `train`?"),
+        (("models", "lst"), "unknown command `lst`, did you mean `list`?"),
         (("train",), "missing argument `DATA`"),
         (("train", "x.csv", "--horizn", "3"), "no such option: --horizn"),
         (("train", "x.csv", "--cell", "gruu"), "invalid value for `--cell`: `gruu` is not one of `rnn`, `rnn-relu`"),
@@ -154,7 +154,7 @@ def test_an_error_in_json_is_one_document_on_stderr_and_nothing_on_stdout(
         (("train", "x.csv", "--hidden-size", "-4"), "`hidden_size` = -4"),
         (("predict", "--horizon", "0"), "`horizon` = 0"),
         (("predict", "--quantiles", "0.1,2"), "`quantiles` = '2'"),
-        (("predict", "--output", "-", "--format", "csv"), "--output - and --format csv both want stdout"),
+        (("predict", "--output", "-", "--format", "csv"), "--output - and --format csv both use stdout"),
     ],
 )
 def test_a_mistake_in_the_words_of_a_command_ends_with_code_two(

@@ -7,14 +7,13 @@ import pandas as pd
 import pytest
 
 from rnnforecast.cli.failures import error_to_dict
-from rnnforecast.cli.render import Result
 from rnnforecast.errors import DataError
-from rnnforecast.json_values import plain, timestamp_to_json
+from rnnforecast.json_values import Document, plain, timestamp_to_json
 from tests.cli import examples
 from tests.cli.schemas import load_schemas, problems
 from tests.cli.score_examples import score_result
 
-DOCUMENTS: dict[str, list[Result]] = {
+DOCUMENTS: dict[str, list[Document]] = {
     "inspect": [examples.inspect_result()],
     "train": [examples.train_result(), examples.train_result(None)],
     "predict": [examples.predict_result(), examples.predict_result(["a", "b"], output="forecasts.csv")],

@@ -34,15 +34,17 @@ def test_open_days_and_hours_are_shown_in_words(alias: str, words: str) -> None:
 def test_findings_without_a_fix_have_no_column_for_it() -> None:
     result = examples.inspect_result()
     without = replace(result, findings=tuple(replace(one, fix=None) for one in result.findings))
-    assert "settled by" in render(result, stream=io.StringIO())
-    assert "settled by" not in render(without, stream=io.StringIO())
+    assert "  fix\n" in render(result, stream=io.StringIO())
+    assert "  fix\n" not in render(without, stream=io.StringIO())
 
 
 @pytest.mark.parametrize(("num_leads", "num_shown"), [(9, 9), (12, 12), (13, 8)])
 def test_up_to_twelve_lead_times_are_all_shown(num_leads: int, num_shown: int) -> None:
     result = examples.evaluate_result()
     rows = tuple(
-        {"method": name, "lead": lead, "mase": 1.0} for name in ("network", "naive") for lead in range(1, num_leads + 1)
+        {"method": name, "lead": lead, "mase": 1.0}
+        for name in ("ensemble", "naive")
+        for lead in range(1, num_leads + 1)
     )
     block = render(replace(result, per_lead=rows), stream=io.StringIO()).split("MASE by lead time")[1]
     lines = block.split("\n\n")[0].strip("\n").split("\n")

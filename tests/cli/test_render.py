@@ -7,17 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from rnnforecast.cli.render import render
-from rnnforecast.cli.render.backtest import blocks as judged_blocks
-from rnnforecast.cli.render.blocks import draw, duration, errors, number, numbers, plural
-from rnnforecast.cli.render.csv import write_csv
-from rnnforecast.cli.render.forecast import forecast_blocks
+from rnnforecast.cli.render.blocks import duration, errors, number, numbers
+from rnnforecast.cli.render.csv import main_table, write_csv
 from rnnforecast.cli.render.metrics import order_methods
 from rnnforecast.cli.render.notices import write_notices
 from rnnforecast.cli.render.plot import plot, sparkline
-from rnnforecast.workflows.results import PredictResult
+from rnnforecast.findings import plural
+from rnnforecast.json_values import Document
 from tests.cli import examples
 
 
@@ -78,9 +76,9 @@ def test_a_method_that_exploded_takes_no_digit_from_the_others(width: int) -> No
     result = examples.train_result()
     metrics = {**examples.metrics(), "drift": examples.scores(1234567.9)}
     drawn = render(replace(result, metrics=metrics), stream=io.StringIO(), width=width)
-    table = drawn.partition("Held out")[2].partition("\n\n")[0].splitlines()[2:]
+    table = drawn.partition("Test")[2].partition("\n\n")[0].splitlines()[2:]
     shown = {line.split()[0]: line.split()[1] for line in table}
-    assert (shown["network"], shown["naive"], shown["drift"]) == ("0.934", "1.210", "1,234,568")
+    assert (shown["ensemble"], shown["naive"], shown["drift"]) == ("0.934", "1.210", "1,234,568")
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0.42, "0.4 s"), (12.4, "12 s"), (200.0, "3 min 20 s")])
@@ -92,13 +90,13 @@ def test_one_row_is_no_rows() -> None:
     assert (plural(1, "row"), plural(1258, "row"), plural(2, "series", "series")) == ("1 row", "1,258 rows", "2 series")
 
 
-def test_the_network_stands_first_and_baselines_follow_by_mase() -> None:
-    assert order_methods(examples.metrics()) == ["network", "drift", "naive", "seasonal-naive"]
+def test_the_ensemble_comes_first_and_baselines_follow_by_mase() -> None:
+    assert order_methods(examples.metrics()) == ["ensemble", "drift", "naive", "seasonal-naive"]
 
 
-def test_networks_that_are_compared_stand_before_every_baseline() -> None:
+def test_networks_that_are_compared_come_before_every_baseline() -> None:
     metrics = {"naive": {"mase": 0.5}, "gru": {"mase": 0.9}, "lstm": {"mase": 0.8}, "drift": {"mase": math.nan}}
-    assert order_methods(metrics, baselines=("naive", "drift")) == ["lstm", "gru", "naive", "drift"]
+    assert order_methods(metrics, ("gru", "lstm")) == ["lstm", "gru", "naive", "drift"]
 
 
 def test_a_chart_has_a_line_a_row_and_two_for_the_time_axis() -> None:
@@ -140,7 +138,7 @@ def test_a_sparkline_rises_with_its_values_and_skips_missing_ones() -> None:
 def test_csv_of_a_training_is_its_metrics() -> None:
     rows = _csv(examples.train_result())
     assert rows[0][:3] == ["method", "mase", "rmsse"]
-    assert [row[0] for row in rows[1:]] == ["naive", "network", "seasonal-naive", "drift"]
+    assert [row[0] for row in rows[1:]] == ["naive", "ensemble", "seasonal-naive", "drift"]
 
 
 def test_csv_of_a_forecast_has_a_row_a_step_and_the_columns_of_the_frame() -> None:
@@ -158,7 +156,7 @@ def test_text_a_spreadsheet_would_run_gets_an_apostrophe(start: str) -> None:
 
 def test_negative_numbers_stay_numbers_in_csv() -> None:
     result = examples.train_result("loss")
-    metrics = {"network": {**examples.scores(1.0), "mae": -1.5}}
+    metrics = {"ensemble": {**examples.scores(1.0), "mae": -1.5}}
     assert _csv(type(result)(**{**vars(result), "metrics": metrics}))[1][4] == "-1.5"
 
 
@@ -175,12 +173,8 @@ def test_notices_list_five_findings_count_the_rest_and_end_with_the_notes() -> N
     assert lines[5:] == ["and 2 more findings, `rnnforecast inspect` lists all", "note: the forecast is recursive"]
 
 
-def _screen(result: object, width: int) -> str:
-    stream = io.StringIO()
-    console = Console(file=stream, width=width, markup=False, highlight=False)
-    if isinstance(result, PredictResult):
-        return draw(forecast_blocks(result, width=width, braille=True), console)
-    return draw(judged_blocks(result, width=width), console)  # type: ignore[arg-type]
+def _screen(result: Document, width: int) -> str:
+    return render(result, stream=io.StringIO(), width=width)
 
 
 def test_the_forecast_on_the_screen_is_the_median_whatever_levels_were_asked_for() -> None:
@@ -210,15 +204,25 @@ def test_no_number_of_a_forecast_is_cut_on_a_narrow_terminal(width: int) -> None
 def test_no_number_of_a_table_of_metrics_is_cut(width: int) -> None:
     huge = {name: {**scores, "mae": 8.5e9, "rmse": 9.8e9} for name, scores in examples.metrics().items()}
     screen = _screen(replace(examples.train_result(), metrics=huge), width)
-    table = screen[screen.index("Held out") :].split("\n\n")[0]
+    table = screen[screen.index("Test") :].split("\n\n")[0]
     assert "…" not in table
-    assert f"{huge['network']['mase']:.3f}" in table
-    assert "too narrow for RMSE" in table
+    assert f"{huge['ensemble']['mase']:.3f}" in table
+    assert "`--format json` also has" in table
 
 
 def test_a_naive_forecast_without_error_is_said_to_make_none() -> None:
     verdict = {**examples.verdict("tie"), "skill": None, "skill_interval": [None, None]}
     screen = _screen(replace(examples.train_result(), verdict=verdict), 100)
-    assert "the network does not beat" in screen
+    assert "the ensemble does not beat" in screen
     assert "makes no error here" in screen
     assert "error is –" not in screen
+
+
+def test_a_result_without_a_screen_or_a_table_is_an_error() -> None:
+    class Other(Document):
+        """A result nobody registered."""
+
+    with pytest.raises(TypeError, match="no screen for Other"):
+        render(Other(), stream=io.StringIO())
+    with pytest.raises(TypeError, match="no CSV table for Other"):
+        main_table(Other())

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from rnnforecast.cli.render import Result, render
+from rnnforecast.cli.render import render
 from rnnforecast.findings import Finding
+from rnnforecast.json_values import Document
 from tests.cli import examples
 from tests.cli.score_examples import score_result
 
 FOLDER = Path(__file__).parent / "screens"
 NAMES = ("a", "b", "[red]c[/] \x1b[31m")
-SCREENS: dict[str, Callable[[], Result]] = {
+SCREENS: dict[str, Callable[[], Document]] = {
     "train-win": examples.train_result,
     "train-blend": examples.blend_result,
     "train-tie": lambda: examples.train_result("tie"),
@@ -100,7 +101,7 @@ def test_no_color_leaves_no_colour_on_a_terminal(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_loss_is_the_first_word_of_the_screen() -> None:
-    assert render(examples.train_result("loss"), stream=Stream(), width=80).startswith("Loss  the network loses")
+    assert render(examples.train_result("loss"), stream=Stream(), width=80).startswith("Loss  the ensemble loses")
 
 
 def test_markup_in_a_column_name_is_printed_as_it_stands() -> None:

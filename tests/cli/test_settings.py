@@ -46,8 +46,8 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         load_settings({}, config=str(tmp_path / "none.toml"))
 
 
-def test_a_file_that_is_no_toml_is_refused_with_its_line(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"is not TOML: .*line 2"):
+def test_a_file_that_is_not_valid_toml_is_rejected_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"is not valid TOML: .*line 2"):
         load_settings({}, config=_write(tmp_path, "horizon = 3\nseed : 4\n"))
 
 
@@ -55,12 +55,12 @@ def test_quantiles_are_one_text_of_levels() -> None:
     assert load_settings({"quantiles": "0.1, 0.5,0.9"}).evaluation.quantiles == (0.1, 0.5, 0.9)
 
 
-def test_a_horizon_of_zero_is_refused_with_its_value() -> None:
+def test_a_horizon_of_zero_is_rejected_with_its_value() -> None:
     with pytest.raises(UsageError, match="`horizon` = 0: input should be greater than or equal to 1"):
         load_settings({"horizon": 0})
 
 
 @pytest.mark.parametrize(("key", "value"), [("hidden_size", -3), ("context_length", 10**9), ("num_layers", 99)])
-def test_negative_and_absurd_sizes_are_refused(key: str, value: int) -> None:
+def test_negative_and_huge_sizes_are_rejected(key: str, value: int) -> None:
     with pytest.raises(UsageError, match=f"`{key}` = {value}"):
         load_settings({key: value})

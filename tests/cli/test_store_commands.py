@@ -121,7 +121,9 @@ def test_prune_needs_to_be_told_how_many_to_keep(run: RunCommand) -> None:
 def test_remove_needs_yes_where_nobody_can_be_asked(run: RunCommand, store: Path) -> None:
     ended = run("models", "remove", "prices")
     assert (ended.code, ended.out) == (2, "")
-    assert ended.err == "error: nothing was removed of prices@1, prices@2: nobody can be asked\nhint: add --yes\n"
+    assert ended.err == (
+        "error: prices@1, prices@2: cannot ask for confirmation without a terminal, nothing was removed\nhint: add --yes\n"
+    )
     assert len(Registry(store).list()) == 2
 
 

@@ -25,7 +25,7 @@ def test_findings_go_to_stderr_and_the_result_to_stdout(format: Format) -> None:
     view, out, err = _view(format)
     view.show(examples.train_result())
     assert "36 business days are missing" in err.getvalue()
-    assert "network" in out.getvalue()
+    assert "ensemble" in out.getvalue()
 
 
 def test_quiet_leaves_stderr_empty_and_stdout_whole() -> None:
@@ -33,16 +33,16 @@ def test_quiet_leaves_stderr_empty_and_stdout_whole() -> None:
     view.show(examples.train_result())
     view.say("anything")
     assert err.getvalue() == ""
-    assert "Held out" in out.getvalue()
+    assert "Test" in out.getvalue()
 
 
 @pytest.mark.parametrize(
-    ("quiet", "format", "is_said"), [(True, "table", False), (True, "json", True), (False, "table", True)]
+    ("quiet", "format", "is_written"), [(True, "table", False), (True, "json", True), (False, "table", True)]
 )
-def test_what_is_no_news_is_no_table_of_a_quiet_run(quiet: bool, format: Format, is_said: bool) -> None:
+def test_a_quiet_run_writes_no_table_unless_asked_to(quiet: bool, format: Format, is_written: bool) -> None:
     view, out, _ = _view(format, quiet=quiet)
-    view.show(examples.predict_result(output="forecasts.csv"), is_news=False)
-    assert ("forecasts.csv" in out.getvalue()) is is_said
+    view.show(examples.predict_result(output="forecasts.csv"), if_quiet=False)
+    assert ("forecasts.csv" in out.getvalue()) is is_written
 
 
 def test_quiet_still_names_a_series_that_was_left_out() -> None:
@@ -51,7 +51,7 @@ def test_quiet_still_names_a_series_that_was_left_out() -> None:
     repaired = Finding("W_GAPS", "3 days are missing")
     result = replace(examples.predict_result(output="forecasts.csv"), findings=(repaired, refused), notes=("a note",))
     with pytest.raises(typer.Exit) as ended:
-        view.show(result, is_news=False)
+        view.show(result, if_quiet=False)
     assert (ended.value.exit_code, out.getvalue()) == (3, "")
     assert err.getvalue() == "error: series `b` is too short\n"
 

@@ -24,7 +24,7 @@ def noisy_losses(level: float, *, num_windows: int, seed: int, spread: float = 0
 
 
 def test_a_clear_gain_on_one_series_is_a_win() -> None:
-    losses = {"network": noisy_losses(0.5, num_windows=12, seed=0), "naive": noisy_losses(1, num_windows=12, seed=1)}
+    losses = {"ensemble": noisy_losses(0.5, num_windows=12, seed=0), "naive": noisy_losses(1, num_windows=12, seed=1)}
     verdict = judge(losses, one_series(12))
     assert (verdict.outcome, verdict.against, verdict.test) == ("win", "naive", "Diebold-Mariano")
     assert verdict.skill == pytest.approx(50, abs=3)
@@ -33,21 +33,21 @@ def test_a_clear_gain_on_one_series_is_a_win() -> None:
 
 
 def test_a_clear_defeat_is_a_loss() -> None:
-    losses = {"network": noisy_losses(1.5, num_windows=12, seed=0), "naive": noisy_losses(1, num_windows=12, seed=1)}
+    losses = {"ensemble": noisy_losses(1.5, num_windows=12, seed=0), "naive": noisy_losses(1, num_windows=12, seed=1)}
     verdict = judge(losses, one_series(12))
     assert verdict.outcome == "loss"
     assert verdict.skill == pytest.approx(-50, abs=9)
 
 
 def test_no_clear_difference_is_a_tie() -> None:
-    losses = {"network": noisy_losses(1, num_windows=12, seed=0), "naive": noisy_losses(1, num_windows=12, seed=1)}
+    losses = {"ensemble": noisy_losses(1, num_windows=12, seed=0), "naive": noisy_losses(1, num_windows=12, seed=1)}
     verdict = judge(losses, one_series(12))
     assert verdict.outcome == "tie"
 
 
 def test_the_opponent_is_the_naive_forecast_with_the_lowest_mean_loss() -> None:
     losses = {
-        "network": noisy_losses(0.9, num_windows=12, seed=0),
+        "ensemble": noisy_losses(0.9, num_windows=12, seed=0),
         "naive": noisy_losses(2, num_windows=12, seed=1),
         "drift": noisy_losses(1, num_windows=12, seed=2),
         "auto-ets": noisy_losses(0.1, num_windows=12, seed=3),
@@ -60,7 +60,7 @@ def test_the_opponent_is_the_naive_forecast_with_the_lowest_mean_loss() -> None:
 def test_p_values_answer_for_the_number_of_comparisons() -> None:
     names = ("naive", "drift", "window-mean")
     losses = {name: noisy_losses(1.05, num_windows=8, seed=index) for index, name in enumerate(names, start=1)}
-    losses["network"] = noisy_losses(1.0, num_windows=8, seed=9)
+    losses["ensemble"] = noisy_losses(1.0, num_windows=8, seed=9)
     for comparison in judge(losses, one_series(8)).comparisons:
         assert comparison.p_adjusted >= comparison.p_value
 
@@ -71,15 +71,15 @@ def test_of_several_networks_the_best_is_judged_and_all_count_as_comparisons() -
         "lstm": noisy_losses(0.7, num_windows=12, seed=1),
         "naive": noisy_losses(1, num_windows=12, seed=2),
     }
-    verdict = judge(losses, one_series(12), network=("lstm", "gru"))
-    assert verdict.network == "gru"
+    verdict = judge(losses, one_series(12), methods=("lstm", "gru"))
+    assert verdict.method == "gru"
     assert len(verdict.comparisons) == 2
 
 
 @pytest.mark.parametrize(("num_windows", "overlap"), [(1, 0), (4, 0), (12, 3)])
 def test_too_few_windows_are_a_tie_with_its_reason(num_windows: int, overlap: int) -> None:
     losses = {
-        "network": noisy_losses(0.1, num_windows=num_windows, seed=0),
+        "ensemble": noisy_losses(0.1, num_windows=num_windows, seed=0),
         "naive": noisy_losses(1, num_windows=num_windows, seed=1),
     }
     verdict = judge(losses, one_series(num_windows), overlap=overlap)
@@ -89,7 +89,7 @@ def test_too_few_windows_are_a_tie_with_its_reason(num_windows: int, overlap: in
 
 
 def test_a_panel_is_compared_series_by_series() -> None:
-    losses = {"network": noisy_losses(0.8, num_windows=40, seed=0), "naive": noisy_losses(1, num_windows=40, seed=1)}
+    losses = {"ensemble": noisy_losses(0.8, num_windows=40, seed=0), "naive": noisy_losses(1, num_windows=40, seed=1)}
     verdict = judge(losses, np.repeat(np.arange(20), 2))
     assert (verdict.test, verdict.num_series, verdict.num_windows) == ("Wilcoxon signed-rank", 20, 40)
     assert verdict.outcome == "win"
@@ -100,7 +100,7 @@ def test_a_gain_on_most_series_that_is_a_loss_on_average_is_no_win() -> None:
     network, naive = np.full((30, 1), 0.9), np.ones((30, 1))
     network += 1e-3 * np.arange(30)[:, None]
     network[:3] = 20.0
-    verdict = judge({"network": network, "naive": naive}, np.arange(30))
+    verdict = judge({"ensemble": network, "naive": naive}, np.arange(30))
     assert verdict.outcome == "tie"
     assert verdict.p_value < 0.05
     assert "disagree" in verdict.reason
@@ -110,7 +110,7 @@ def test_a_shock_common_to_few_series_counts_once() -> None:
     # four series, six windows: in each window all series gain or lose together
     rng = np.random.default_rng(0)
     shocks = np.tile(rng.normal(size=6), 4)[:, None]
-    losses = {"network": 2 + shocks, "naive": 2 + 0 * shocks}
+    losses = {"ensemble": 2 + shocks, "naive": 2 + 0 * shocks}
     verdict = judge(losses, np.repeat(np.arange(4), 6))
     assert verdict.test == "Diebold-Mariano"
     assert "over 6 windows, each averaged over up to 4 series" in verdict.reason
@@ -119,43 +119,43 @@ def test_a_shock_common_to_few_series_counts_once() -> None:
 
 
 def test_some_series_with_few_windows_are_compared_series_by_series() -> None:
-    losses = {"network": noisy_losses(0.5, num_windows=14, seed=0), "naive": noisy_losses(1, num_windows=14, seed=1)}
+    losses = {"ensemble": noisy_losses(0.5, num_windows=14, seed=0), "naive": noisy_losses(1, num_windows=14, seed=1)}
     verdict = judge(losses, np.repeat(np.arange(7), 2))
     assert (verdict.test, verdict.outcome) == ("Wilcoxon signed-rank", "win")
 
 
 def test_unobserved_steps_and_windows_are_left_out() -> None:
     network, naive = noisy_losses(0.5, num_windows=9, seed=0), noisy_losses(1, num_windows=9, seed=1)
-    full = judge({"network": network[:8], "naive": naive[:8]}, one_series(8))
+    full = judge({"ensemble": network[:8], "naive": naive[:8]}, one_series(8))
     network[8], naive[8] = np.nan, np.nan
-    assert judge({"network": network, "naive": naive}, one_series(9)).p_value == full.p_value
+    assert judge({"ensemble": network, "naive": naive}, one_series(9)).p_value == full.p_value
 
 
 def test_losses_missing_in_one_method_only_are_an_error() -> None:
     network = np.array([[1.0, np.nan]])
     with pytest.raises(ValueError, match="`naive` has losses at other steps than the other methods"):
-        judge({"network": network, "naive": np.ones((1, 2))}, one_series(1))
+        judge({"ensemble": network, "naive": np.ones((1, 2))}, one_series(1))
 
 
 def test_nothing_observed_is_an_error() -> None:
     nothing = np.full((6, 2), np.nan)
     with pytest.raises(ValueError, match="nothing was observed in any window"):
-        judge({"network": nothing, "naive": nothing}, one_series(6))
+        judge({"ensemble": nothing, "naive": nothing}, one_series(6))
 
 
 def test_nothing_to_compare_with_is_an_error() -> None:
     with pytest.raises(ValueError, match="nothing to compare"):
-        judge({"network": np.ones((6, 2))}, one_series(6))
+        judge({"ensemble": np.ones((6, 2))}, one_series(6))
 
 
 def test_identical_forecasts_are_a_tie_without_skill() -> None:
     losses = noisy_losses(1, num_windows=10, seed=0)
-    verdict = judge({"network": losses, "naive": losses.copy()}, one_series(10))
+    verdict = judge({"ensemble": losses, "naive": losses.copy()}, one_series(10))
     assert (verdict.outcome, verdict.p_value, verdict.skill) == ("tie", 1.0, 0.0)
 
 
 def test_a_faultless_naive_forecast_cannot_be_beaten() -> None:
-    losses = {"network": noisy_losses(1, num_windows=10, seed=0), "naive": np.zeros((10, 4))}
+    losses = {"ensemble": noisy_losses(1, num_windows=10, seed=0), "naive": np.zeros((10, 4))}
     verdict = judge(losses, one_series(10))
     assert verdict.outcome == "loss"
     assert verdict.to_dict()["skill"] is None
@@ -184,7 +184,7 @@ def random_walk_verdict(seed: int, *, num_series: int = 1, window_step: int | No
 
     forecasts = {name: baseline(name) for name in available_baselines(5)}
     nudges = rng.normal(0, 0.3, size=(len(windows), horizon, 1))
-    forecasts["network"] = forecasts["naive"] + nudges
+    forecasts["ensemble"] = forecasts["naive"] + nudges
 
     def recall(name: str) -> Forecaster:
         return lambda _windows, _steps: forecasts[name]

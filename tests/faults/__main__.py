@@ -14,9 +14,9 @@ from tests.faults.scenes import SCENES
 
 
 def main() -> int:
-    """Run the parts asked for, print a line for each, write the report, and end with 1 where a promise was broken."""
+    """Run the parts asked for, print a line for each, write the report, and exit with 1 if a check failed."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
-    parser.add_argument("--report", type=Path, help="write what was found to this file, as JSON")
+    parser.add_argument("--report", type=Path, help="write the results to this file, as JSON")
     parser.add_argument("--part", action="append", choices=[*PARTS], help="only this part; may be given several times")
     names = [scene.name for scene in SCENES]
     parser.add_argument("--scene", action="append", choices=names, help="only this command; may be given several times")
@@ -36,7 +36,7 @@ def main() -> int:
                     given.report.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     num_problems = sum(int(str(row["problems"])) for row in rows)
     num_runs = sum(int(str(row["runs"])) for row in rows)
-    print(f"{num_runs:,} runs, {num_problems:,} broken promises")
+    print(f"{num_runs:,} runs, {num_problems:,} failures")
     return 1 if num_problems else 0
 
 

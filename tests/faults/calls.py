@@ -20,7 +20,7 @@ CHANGING = (
     *("renameat2", "unlink", "unlinkat", "mkdir", "mkdirat", "rmdir", "truncate", "ftruncate", "chmod", "fchmod"),
     *("fchmodat", "chown", "fchown", "fchownat", "link", "linkat", "symlink", "symlinkat", "flock", "utimensat"),
 )
-#: The others of the file system: a kill there is as one at the next call that changes something.
+#: Other calls of the file system: a kill there has the effect of one at the next call that changes something.
 LOOKING = (
     *("read", "pread64", "readv", "preadv", "close", "lseek", "stat", "lstat", "fstat", "newfstatat", "statx"),
     *("access", "faccessat", "faccessat2", "getdents64", "readlink", "readlinkat", "getcwd", "statfs", "fstatfs"),
@@ -36,13 +36,13 @@ Point = tuple[str, int]
 
 
 def count_calls(stage: Stage, scene: Scene, calls: Sequence[str] = CALLS) -> Counter[str]:
-    """Count the calls of a run that nobody disturbs, by name."""
+    """Count the calls of an undisturbed run by name."""
     stage.wanted(scene)
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
         ended = _traced(stage, scene, stage.copy(Path(folder)), "-o", str(log), "-e", f"trace={','.join(calls)}")
         if ended.code != 0:
-            raise RuntimeError(f"{scene.name} ended with {ended.code} although nothing was injected: {ended.said}")
+            raise RuntimeError(f"{scene.name} ended with {ended.code} although nothing was injected: {ended.output}")
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     return Counter(line.partition("(")[0] for line in lines if "(" in line and not line.startswith(("---", "+++")))
 
@@ -53,7 +53,7 @@ def points_of(counts: Counter[str]) -> list[Point]:
 
 
 def kill_at(stage: Stage, scene: Scene, points: Iterable[Point]) -> Tally:
-    """Kill a run before each of these calls, look at what is left, and run it again."""
+    """Kill a run before each of these calls, check what is left, and run it again."""
     tally = Tally(f"kill {scene.name}")
     for call, number in points:
         place = stage.copy()
@@ -63,7 +63,7 @@ def kill_at(stage: Stage, scene: Scene, points: Iterable[Point]) -> Tally:
         tally.codes[ended.code] += 1
         where = f"{scene.name}, killed at {call} {number}"
         if ended.code not in (-signal.SIGKILL, 0):
-            tally.note(where, [f"ended with {ended.code}: {ended.said[-200:]}"])
+            tally.note(where, [f"ended with {ended.code}: {ended.output[-200:]}"])
         tally.note(where, stage.problems(scene, place))
         tally.note(f"{where}, then run again", stage.recover(scene, place))
         shutil.rmtree(place)
@@ -76,7 +76,7 @@ def error_points(counts: Counter[str]) -> list[tuple[str, Point]]:
 
 
 def fail_at(stage: Stage, scene: Scene, points: Iterable[tuple[str, Point]]) -> Tally:
-    """Let each of these calls fail once, in a run of its own."""
+    """Let each of these calls fail once, each in a separate run."""
     tally = Tally(f"errors {scene.name}")
     for error, (call, number) in points:
         place = stage.copy()
@@ -90,7 +90,7 @@ def fail_at(stage: Stage, scene: Scene, points: Iterable[tuple[str, Point]]) -> 
 
 
 def interrupt_at(stage: Stage, scene: Scene, points: Iterable[Point]) -> Tally:
-    """Let each of these calls be interrupted by a signal once: the run ends as if nothing had been."""
+    """Let each of these calls be interrupted by a signal once: the run succeeds as if undisturbed."""
     tally = Tally(f"interrupted {scene.name}")
     for call, number in points:
         place = stage.copy()
@@ -99,21 +99,21 @@ def interrupt_at(stage: Stage, scene: Scene, points: Iterable[Point]) -> Tally:
         tally.num_runs += 1
         tally.codes[ended.code] += 1
         where = f"{scene.name}, {call} {number} interrupted"
-        tally.note(where, [] if ended.code == 0 else [f"ended with {ended.code}: {ended.said[-200:]}"])
+        tally.note(where, [] if ended.code == 0 else [f"ended with {ended.code}: {ended.output[-200:]}"])
         tally.note(where, stage.problems(scene, place) + stage.unfinished(scene, place) + stage.leftovers(place))
         shutil.rmtree(place)
     return tally
 
 
 def judge(tally: Tally, stage: Stage, scene: Scene, place: Path, ended: Ended, where: str) -> None:
-    """Note what a failed run broke: an output, a false success, an unknown code, a stump, a run afterwards."""
+    """Add the failed checks after a disturbed run: outputs, exit code, and another run."""
     tally.note(where, stage.problems(scene, place))
     if ended.code == 0:
         tally.note(where, stage.unfinished(scene, place))
     elif ended.code not in (ExitCode.OUTPUT, ExitCode.PARTIAL):
-        tally.note(where, [f"exit code {ended.code}, not 14: {ended.said[-200:]}"])
-    if "Traceback" in ended.said:
-        tally.note(where, [f"a traceback: {ended.said[-300:]}"])
+        tally.note(where, [f"exit code {ended.code}, not 14: {ended.output[-200:]}"])
+    if "Traceback" in ended.output:
+        tally.note(where, [f"a traceback: {ended.output[-300:]}"])
     tally.note(f"{where}, then run again", stage.recover(scene, place))
 
 

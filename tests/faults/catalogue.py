@@ -21,7 +21,7 @@ ACCIDENTS: dict[str, tuple[str, ...]] = {
     ),
     "ctrl-c": ("an_interrupt_ends_with_130_and_no_traceback", "a_second_interrupt_does_not_wait"),
     "closed-pipe": (
-        "a_forecast_is_whole_when_nobody_reads_what_is_said_of_it",
+        "a_forecast_is_complete_if_nobody_reads_stdout_or_stderr",
         "a_reader_that_leaves_early_is_no_error",
         "a_stream_that_the_caller_closed_is_no_bug",
     ),

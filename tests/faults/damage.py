@@ -1,4 +1,4 @@
-"""Model files with a flipped bit, cut, swapped or overwritten: every one is refused with exit code 12."""
+"""Model files with a flipped bit, cut, swapped or overwritten: each is rejected with exit code 12."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ CHANGES: tuple[Change, ...] = (_flip, _cut, _lose, _add, _swap, _zero, _exchange
 
 
 def damage_models(model: Path, other: Path, folder: Path, *, num_files: int, seed: int = 0) -> Tally:
-    """Damage a model in `num_files` ways, also with parts of `other`; a file that came out whole is not counted."""
+    """Damage a model in `num_files` ways, also with parts of `other`; a file that happens to be unchanged is not counted."""
     tally = Tally("damaged models")
     dice = random.Random(seed)
     whole, stranger, path = model.read_bytes(), other.read_bytes(), folder / "damaged.safetensors"
@@ -66,10 +66,10 @@ def damage_models(model: Path, other: Path, folder: Path, *, num_files: int, see
         tally.num_runs += 1
         try:
             read_model(path)
-        except ModelFileError as refusal:
-            tally.codes[int(refusal.exit_code)] += 1
-            if refusal.exit_code != ExitCode.MODEL_FILE:
-                tally.note(f"file {tally.num_runs}", [f"exit code {refusal.exit_code}"])
+        except ModelFileError as error:
+            tally.codes[int(error.exit_code)] += 1
+            if error.exit_code != ExitCode.MODEL_FILE:
+                tally.note(f"file {tally.num_runs}", [f"exit code {error.exit_code}"])
         else:
             tally.note(f"file {tally.num_runs}", [f"{change.__name__} was not found"])
     return tally

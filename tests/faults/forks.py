@@ -1,4 +1,4 @@
-"""The other end of the zygote: start runs, trace them, kill them, wait for them."""
+"""The client of the zygote: start runs, trace them, kill them, wait for them."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Ended:
-    """How a run ended: its exit code (negative: by that signal) and all it printed."""
+    """A finished run: its exit code (negative: killed by that signal) and its output."""
 
     code: int
-    said: str
+    output: str
 
 
 class Zygote:
@@ -66,7 +66,7 @@ class Zygote:
         return child.wait()
 
     def warm_up(self, words: Sequence[str], folder: Path) -> Ended:
-        """Run a command and import for all later runs what it imported on its way."""
+        """Run a command, and import its modules for all later runs."""
         modules = self._folder / "modules.json"
         ended = self.run(words, folder, modules=str(modules))
         if modules.exists():
@@ -94,18 +94,18 @@ class Child:
     pid: int
 
     def go(self) -> None:
-        """Let it begin."""
+        """Start it."""
         self.zygote.ask({"do": "go", "pid": self.pid})
 
     def kill(self) -> None:
-        """End it for good."""
+        """Kill it."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
 
     def wait(self) -> Ended:
-        """Wait for its end."""
+        """Wait until it has finished."""
         reply = self.zygote.ask({"do": "wait", "pid": self.pid})
-        return Ended(int(reply["code"]), str(reply["said"]))
+        return Ended(int(reply["code"]), str(reply["output"]))
 
 
 @contextmanager
@@ -119,7 +119,7 @@ def zygote() -> Iterator[Zygote]:
 
 
 def trace(child: Child, *arguments: str) -> Ended:
-    """Let a child run under strace with these arguments. Raises RuntimeError where it cannot be attached."""
+    """Let a child run under strace with these arguments. Raises RuntimeError if it cannot be attached."""
     command = ["strace", *arguments, "-p", str(child.pid)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as tracer:
         first = "" if tracer.stderr is None else tracer.stderr.readline()
@@ -134,7 +134,7 @@ def trace(child: Child, *arguments: str) -> Ended:
 
 
 def why_no_strace() -> str:
-    """Say why nothing can be traced here, or nothing where it can."""
+    """Return why nothing can be traced here, empty if it can."""
     if shutil.which("strace") is None:
         return "strace is not installed"
     probe = subprocess.run(["strace", "-o", os.devnull, "true"], capture_output=True, text=True, check=False)

@@ -1,6 +1,6 @@
-"""Model files that somebody made to hurt: run in a process that watches itself, and refused there.
+"""Hostile model files: read in a process that watches itself, and rejected there.
 
-`python -m tests.faults.hostile FOLDER` reads every file of a folder as a model and prints what came of each.
+`python -m tests.faults.hostile FOLDER` reads every file of a folder as a model and prints the outcome of each.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from tests.store.builders import entry, forge_file, forge_header, make_model
 MAX_SECONDS = 2.0
 MAX_BYTES = 300 * 2**20
 
-#: Events of the interpreter that no reading of a model may cause.
+#: Audit events of the interpreter that reading a model must not cause.
 _FORBIDDEN = (
     "exec",
     "compile",
@@ -65,7 +65,7 @@ def make_files(folder: Path) -> int:
 
 
 def judge_files(folder: Path) -> Tally:
-    """Let a watched process read all files of a folder; every one is to be refused, quickly and harmlessly."""
+    """Let a watched process read all files of a folder; each must be rejected, quickly and without side effects."""
     tally = Tally("hostile models")
     command = [sys.executable, "-m", "tests.faults.hostile", str(folder)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -78,7 +78,7 @@ def judge_files(folder: Path) -> Tally:
         tally.codes[found["code"]] += 1
         tally.note(name, found["events"])
         if found["code"] != 12:
-            tally.note(name, [f"exit code {found['code']}: {found['said']}"])
+            tally.note(name, [f"exit code {found['code']}: {found['message']}"])
         if found["seconds"] > MAX_SECONDS:
             tally.note(name, [f"took {found['seconds']:.1f} s"])
     if report["bytes"] > MAX_BYTES:
@@ -229,7 +229,7 @@ def _odd_starts() -> Iterator[tuple[str, bytes]]:
 
 
 def _make_links(folder: Path, number: int) -> int:
-    """Write models in the place of which something else stands: a folder, a pipe, a link to nowhere, a device."""
+    """Make model paths that are no file: a folder, a pipe, a dangling link, a device."""
     names = [
         f"{number + place:03d}-{kind}.safetensors" for place, kind in enumerate(("folder", "pipe", "link", "device"))
     ]
@@ -241,11 +241,11 @@ def _make_links(folder: Path, number: int) -> int:
 
 
 def main() -> None:
-    """Read all files of a folder as models, and print what each led to."""
+    """Read all files of a folder as models, and print the outcome of each."""
     folder = Path(sys.argv[1])
     write_model(folder / "warm.model", make_model())
     read_model(folder / "warm.model")  # imports what reading needs
-    _refuse(folder / "none.safetensors")
+    _reject(folder / "none.safetensors")
     events: list[str] = []
 
     def watch(event: str, arguments: tuple[Any, ...]) -> None:
@@ -259,13 +259,18 @@ def main() -> None:
     for path in sorted(folder.glob("*.safetensors")):
         events.clear()
         started = time.monotonic()
-        code, said = _refuse(path)
-        files[path.name] = {"code": code, "said": said, "seconds": time.monotonic() - started, "events": [*events]}
+        code, message = _reject(path)
+        files[path.name] = {
+            "code": code,
+            "message": message,
+            "seconds": time.monotonic() - started,
+            "events": [*events],
+        }
     used = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
     print(json.dumps({"files": files, "bytes": used}))
 
 
-def _refuse(path: Path) -> tuple[int, str]:
+def _reject(path: Path) -> tuple[int, str]:
     try:
         read_model(path, check_shapes=check_shapes)
     except ModelFileError as refusal:

@@ -1,4 +1,4 @@
-"""The changes that a run makes below a folder, in order, read from what strace tells of its calls."""
+"""The changes that a run makes below a folder, in order, read from the output of strace."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Change:
 
 
 def traced_calls(stage: Stage, scene: Scene, place: Path) -> tuple[Ended, list[str]]:
-    """Run a scene under strace and return how it ended, and a line for each call of interest."""
+    """Run a scene under strace, and return its result and a line for each call of interest."""
     child = stage.zygote.begin(scene.words, place, every_step=scene.every_step)
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
@@ -45,7 +45,7 @@ def traced_calls(stage: Stage, scene: Scene, place: Path) -> tuple[Ended, list[s
 
 
 def read_journal(lines: Iterable[str], folder: Path) -> list[Change]:
-    """Return the changes below a folder; calls that failed are none."""
+    """Return the changes below a folder; calls that failed change nothing."""
     reader = _Reader(os.path.realpath(folder))
     changes: list[Change] = []
     for line in _joined(lines):
@@ -56,7 +56,7 @@ def read_journal(lines: Iterable[str], folder: Path) -> list[Change]:
 
 
 def _joined(lines: Iterable[str]) -> Iterator[str]:
-    """Put calls together that strace shows in two halves, for another thread came between."""
+    """Join calls that strace shows in two halves because of another thread."""
     halves: dict[str, str] = {}
     for line in lines:
         pid, _, call = line.partition(" ")
@@ -69,7 +69,7 @@ def _joined(lines: Iterable[str]) -> Iterator[str]:
 
 
 class _Reader:
-    """Keeps where in its file each descriptor is."""
+    """Tracks the position of each descriptor in its file."""
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
@@ -124,7 +124,7 @@ class _Reader:
         return [self._relative(os.path.join(_plain(at) or self._folder, _plain(name))) for at, name in found]
 
     def _relative(self, path: str) -> str | None:
-        """Return a path from the folder on, None for one elsewhere."""
+        """Return a path relative to the folder, None if it is elsewhere."""
         path = os.path.normpath(os.path.join(self._folder, path))
         if path == self._folder:
             return "."

@@ -1,4 +1,4 @@
-"""Good jobs among bad ones of every kind: the good ones end as if alone, the bad ones are named with their cause."""
+"""Valid jobs among failing ones of every kind: the former succeed as if alone, the latter report their cause."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.house import ROOT
 
 NUM_JOBS = 100
 
-#: Loaded by every Python process of the run; what it does to one depends on the name of the data that are opened.
+#: Loaded by every Python process of the run; its effect depends on the name of the data file that is opened.
 _SABOTAGE = """
 import os, resource, signal, sys, time
 
@@ -42,11 +42,11 @@ sys.addaudithook(hook)
 
 @dataclass(frozen=True)
 class Bad:
-    """A kind of bad job: its keys, and the exit code and words that the ledger must have for it."""
+    """A kind of bad job: its keys, and the exit code and words that the ledger must have."""
 
     kind: str
     code: int
-    told: str
+    words: str
     data: str = "good.csv"
     model: str = "good"
     output: str = "{name}.csv"
@@ -69,7 +69,7 @@ KINDS = (
     Bad("folder", ExitCode.OUTPUT, "folder", output="taken{number}.csv"),
     Bad("no model", ExitCode.MODEL_FILE, "absent", model="absent"),
 )
-#: What good jobs do: keys of the job, and the words of the command that does the same alone.
+#: Valid jobs: keys of the job, and the command that does the same alone.
 GOOD = (
     ('model = "good"\n', ("good",), ".csv"),
     (
@@ -83,7 +83,7 @@ GOOD = (
 
 
 def mix_jobs(stage: Stage, *, num_bad: int, num_jobs: int = NUM_JOBS) -> Tally:
-    """Run so many jobs of which so many are bad: the outputs of the good ones are those of a run alone."""
+    """Run jobs of which `num_bad` fail: the outputs of the others are those of a run alone."""
     tally = Tally(f"{num_bad} bad jobs of {num_jobs}")
     place = stage.copy()
     alone = _alone(stage)
@@ -117,21 +117,21 @@ def mix_jobs(stage: Stage, *, num_bad: int, num_jobs: int = NUM_JOBS) -> Tally:
 
 
 def _alone(stage: Stage) -> list[bytes]:
-    """Return the output of each kind of good job, from a command of its own."""
+    """Return the output of each kind of valid job, from a separate command."""
     place = stage.copy()
     outputs = []
     for number, (_, words, ending) in enumerate(GOOD):
         output = f"solo{number}{ending}"
         ended = stage.zygote.run(["predict", *words, "--data", "good.csv", "--output", output, "--quiet"], place)
         if ended.code != 0:
-            raise RuntimeError(f"a good job ended with {ended.code} alone: {ended.said}")
+            raise RuntimeError(f"a good job ended with {ended.code} alone: {ended.output}")
         outputs.append((place / output).read_bytes())
     shutil.rmtree(place)
     return outputs
 
 
 def _set_up(place: Path) -> None:
-    """Put there what the bad jobs stumble over."""
+    """Write the files that make jobs fail."""
     for name in ("killed", "crashed", "hungry", "endless"):
         shutil.copy(place / "good.csv", place / f"{name}.csv")
     (place / "bad.csv").write_text("date,value\n2024-01-01,12 EUR\n", encoding="utf-8")
@@ -162,12 +162,12 @@ def _run(place: Path) -> subprocess.CompletedProcess[str]:
 
 
 def _misnamed(end: dict[str, object], kind: Bad) -> list[str]:
-    """Say where the ledger does not have the code and the cause of a bad job."""
-    told = json.dumps(end.get("error"))
+    """Return how the exit code and the cause in the ledger differ from those of a failing job."""
+    error = json.dumps(end.get("error"))
     found = (
-        [] if end.get("exit_code") == kind.code else [f"has the code {end.get('exit_code')}, not {kind.code}: {told}"]
+        [] if end.get("exit_code") == kind.code else [f"has the code {end.get('exit_code')}, not {kind.code}: {error}"]
     )
-    return found + ([] if kind.told in told else [f"the ledger says {told}"])
+    return found + ([] if kind.words in error else [f"the ledger has {error}"])
 
 
 def _bad_job(number: int, kind: Bad) -> str:

@@ -1,4 +1,4 @@
-"""Every part of the rig by name, whole or in a sample."""
+"""Every part of the rig by name, complete or as a sample."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much of each part is done; `points` are calls of each command (None: all)."""
+    """The size of each part; `points` are calls of each command (None: all)."""
 
     points: int | None = None
     errors: int | None = None
@@ -41,7 +41,7 @@ class Sizes:
     soak: int = 1_000
     jobs: int = 100  # of one run, of which 1, half, and all but 1 are bad
     cuts: int = 400  # of the power, of each command
-    seed: int = 0  # of all that is drawn
+    seed: int = 0  # of all random choices
 
 
 def kills(stage: Stage, sizes: Sizes) -> Iterator[Tally]:
@@ -105,13 +105,13 @@ def steady(stage: Stage, sizes: Sizes) -> Iterator[Tally]:
 
 
 def jobs(stage: Stage, sizes: Sizes) -> Iterator[Tally]:
-    """Good jobs among bad ones of every kind."""
+    """Valid jobs among failing ones of every kind."""
     for num_bad in (1, sizes.jobs // 2, sizes.jobs - 1):
         yield mix_jobs(stage, num_bad=num_bad, num_jobs=sizes.jobs)
 
 
 def power(stage: Stage, sizes: Sizes) -> Iterator[Tally]:
-    """Power cuts at moments all over every command."""
+    """Power cuts at moments throughout every command."""
     for scene in stage.scenes:
         reason = why_no_strace()
         if reason:
@@ -141,7 +141,7 @@ def open_stage(names: Sequence[str] = ()) -> Iterator[Stage]:
 
 
 def spread(items: Sequence[Item], num_items: int | None) -> Sequence[Item]:
-    """Return so many of the items, evenly from the first to the last; all for None."""
+    """Return `num_items` of the items, evenly from the first to the last; all for None."""
     if num_items is None or num_items >= len(items):
         return items
     return [items[place * (len(items) - 1) // max(num_items - 1, 1)] for place in range(num_items)]

@@ -1,4 +1,4 @@
-"""Power cuts: what may stand on the disk when it goes away at any moment, replayed from the calls of a run.
+"""Power cuts: what may be on the disk if the power fails at any moment, replayed from the calls of a run.
 
 A file system keeps what was flushed. Of the rest it may keep anything: each folder the first few of its changes of
 names, each file the old content, a part of the new, some of its pages, or zeros. The states are made from that, not
@@ -23,16 +23,16 @@ from tests.faults.tally import Tally
 #: Content of a path: bytes of a file, None for a folder.
 State = Mapping[str, bytes | None]
 
-#: What becomes of names and of data that were not flushed, in turn.
+#: The fate of names and of data that were not flushed, in turn.
 POLICIES = ("nothing survives", "names without data", "names and zeros", "anything")
-#: Files that a run may lose without breaking a promise: locks, logs, and what only saves time.
+#: Files that a run may lose: locks, logs, and caches.
 _EXPENDABLE = (".lock", ".log", ".checkpoint")
 _PAGE = 4096
 _TRIES_A_STATE = 100  # draws for each state that is wanted; most are equal to another one
 
 
 def cut_power(stage: Stage, scene: Scene, *, num_states: int, seed: int = 0) -> Tally:
-    """Cut the power of a run in so many different states: nothing is lost or torn, and the next run succeeds unaided.
+    """Cut the power of a run in different states: nothing is lost or torn, and the next run succeeds without help.
 
     A short run leaves fewer states than that; a run of the tally is a state that no other was equal to.
     """
@@ -61,7 +61,7 @@ def cut_power(stage: Stage, scene: Scene, *, num_states: int, seed: int = 0) -> 
 
 
 def _draws(num_changes: int, num_states: int, dice: random.Random) -> Iterator[tuple[int, str]]:
-    """Yield moments and policies: first evenly over all of both, the end first, then anything at any moment."""
+    """Yield moments and policies: first evenly over both, starting at the end, then at random."""
     whole = [(moment, policy) for moment in range(num_changes, -1, -1) for policy in POLICIES]
     yield from whole[:: max(len(whole) // num_states, 1)]
     for _ in range(_TRIES_A_STATE * num_states):
@@ -69,7 +69,7 @@ def _draws(num_changes: int, num_states: int, dice: random.Random) -> Iterator[t
 
 
 def _digest(state: State, *, is_over: bool) -> bytes:
-    """Return what tells states apart; the one after the end is held to more."""
+    """Return a key that identifies a state; more is checked after the end."""
     digest = hashlib.sha256(str(is_over).encode())
     for path, content in sorted(state.items()):
         digest.update(f"{path!r} {-1 if content is None else len(content)} ".encode())
@@ -78,13 +78,13 @@ def _digest(state: State, *, is_over: bool) -> bytes:
 
 
 def read_state(folder: Path) -> dict[str, bytes | None]:
-    """Return all that stands below a folder."""
+    """Return everything below a folder."""
     paths = sorted(folder.rglob("*"))
     return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in paths}
 
 
 def crash(start: State, changes: Sequence[Change], *, policy: str, dice: random.Random) -> dict[str, bytes | None]:
-    """Return a state that the disk may be in when the power goes after these changes."""
+    """Return a state that the disk may be in if the power fails after these changes."""
     disk = _Disk(start)
     for change in changes:
         disk.apply(change)
@@ -93,7 +93,7 @@ def crash(start: State, changes: Sequence[Change], *, policy: str, dice: random.
 
 @dataclass
 class _File:
-    """One file under whatever names: what programs see, and what a power cut leaves for certain."""
+    """One file under any names: what programs see, and what certainly survives a power cut."""
 
     content: bytes
     durable: bytes
@@ -143,7 +143,7 @@ class _Disk:
                 step.is_durable |= step.folder == path
 
     def after_crash(self, policy: str, dice: random.Random) -> dict[str, bytes | None]:
-        """Choose what survives of all that was not flushed."""
+        """Choose what survives of the data that was not flushed."""
         pending = Counter(step.folder for step in self.steps if not step.is_durable)
         chosen = {folder: dice.randint(0, count) for folder, count in sorted(pending.items())}
         names, met = dict(self.first), defaultdict[str, int](int)
@@ -191,7 +191,7 @@ def _pages(file: _File, dice: random.Random) -> bytes:
 
 
 def _judge(tally: Tally, stage: Stage, scene: Scene, state: State, where: str, *, is_over: bool, end: State) -> None:
-    """Put a state onto a disk, look at it, and run the command again."""
+    """Write a state to a disk, check it, and run the command again."""
     with tempfile.TemporaryDirectory(prefix="rig-") as folder:
         place = Path(folder)
         for path, content in sorted(state.items()):

@@ -24,7 +24,7 @@ for number in range(num_times):
 
 
 def start_pairs(stage: Stage, scene: Scene, *, num_pairs: int) -> Tally:
-    """Start a command twice at the same moment: both end well, or one is told that the other holds the lock."""
+    """Start a command twice at the same moment: both succeed, or one reports that the other holds the lock."""
     tally = Tally(f"pairs {scene.name}")
     for number in range(num_pairs):
         place = stage.copy()
@@ -37,7 +37,7 @@ def start_pairs(stage: Stage, scene: Scene, *, num_pairs: int) -> Tally:
         tally.codes.update(codes)
         where = f"pair {number} of {scene.name}"
         if 0 not in codes or not set(codes) <= {0, int(ExitCode.LOCKED)}:
-            tally.note(where, [f"ended with {codes}: {' '.join(each.said[-200:] for each in ended if each.code)}"])
+            tally.note(where, [f"ended with {codes}: {' '.join(each.output[-200:] for each in ended if each.code)}"])
         tally.note(where, stage.problems(scene, place) + stage.unfinished(scene, place) + stage.leftovers(place))
         tally.note(where, _miscounted(scene, place, codes.count(0)))
         shutil.rmtree(place)
@@ -45,7 +45,7 @@ def start_pairs(stage: Stage, scene: Scene, *, num_pairs: int) -> Tally:
 
 
 def _miscounted(scene: Scene, place: Path, num_done: int) -> list[str]:
-    """Name a version that one of two writers took from the other, and runs of jobs beside each other."""
+    """Name versions that two writers both took, and runs of jobs that overlap."""
     if scene.name == "train":
         added = len(Registry(place / STORE).select("good")[1]) - 2
         return [] if added == num_done else [f"{num_done} trainings ended well, {added} versions were added"]
@@ -54,7 +54,7 @@ def _miscounted(scene: Scene, place: Path, num_done: int) -> list[str]:
 
 
 def read_while_replaced(folder: Path, *, num_replacements: int, num_reads: int) -> Tally:
-    """Read a file over and over while another process replaces it: every reading is whole."""
+    """Read a file over and over while another process replaces it: every read is complete."""
     tally = Tally("readers")
     path = folder / "out.bin"
     path.write_bytes(_content(0))
@@ -80,5 +80,5 @@ def read_while_replaced(folder: Path, *, num_replacements: int, num_reads: int) 
 
 
 def _content(number: int) -> bytes:
-    """Return what the writer writes the time of this number."""
+    """Return the content of the writer at this iteration."""
     return number.to_bytes(4, "little") * (1_000 + number * 37 % 50_000)

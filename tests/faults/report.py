@@ -1,4 +1,4 @@
-"""What the whole rig measured, as the table of `docs/unattended.md`: `python -m tests.faults.report [FILE ...]`.
+"""The results of the whole rig as the table of `docs/unattended.md`: `python -m tests.faults.report [FILE ...]`.
 
 Without files it reads those in `tests/faults/reports/`, which `python -m tests.faults --report FILE` wrote.
 """
@@ -22,41 +22,41 @@ FAULTS = {
     "interrupted ": "calls interrupted by a signal",
     "file limit ": "files that may grow to a size and no further",
     "full disk ": "full disks, from no free page to enough",
-    "power cut ": "power cuts: states of a disk that lost what was not flushed",
+    "power cut ": "power cuts: disks that lost what was not flushed",
     "pairs ": "a command started twice at the same moment",
-    "readers": "readings of a file that is replaced meanwhile",
-    "damaged models": "model files with flipped, cut, swapped bytes",
-    "hostile models": "model files made to harm",
-    "resumed trainings": "trainings killed at random moments, then run to their end",
-    " bad jobs of ": "jobs beside bad ones of fourteen kinds",
+    "readers": "reads of a file that is being replaced",
+    "damaged models": "model files with flipped, cut or swapped bytes",
+    "hostile models": "hostile model files",
+    "resumed trainings": "trainings killed at random moments, then resumed",
+    " bad jobs of ": "jobs next to failing ones of fourteen kinds",
     "runs in a row": "forecasts in a row in one process",
 }
-#: Figures of a part that are worth a word, and how they are said.
+#: Figures of a part that are shown, and their format.
 _FIGURES = {"kills": "{} kills", "bytes_a_run": "{} bytes of memory a run", "objects_a_run": "{} objects a run"}
 
 
 @dataclass
 class Line:
-    """One line of the table: parts of one fault together."""
+    """One line of the table: all parts of one kind."""
 
     num_runs: int = 0
-    num_broken: int = 0
+    num_failures: int = 0
     codes: dict[str, int] = field(default_factory=dict)
     details: list[str] = field(default_factory=list)
 
     def add(self, row: dict[str, Any], what: str) -> None:
-        """Take one part of a report in."""
+        """Add one part of a report."""
         self.num_runs += int(row["runs"])
-        self.num_broken += int(row["problems"])
+        self.num_failures += int(row["problems"])
         for code, count in row["exit_codes"].items():
             self.codes[code] = self.codes.get(code, 0) + int(count)
-        said = [words.format(f"{row[name]:,}") for name, words in _FIGURES.items() if name in row]
+        figures = [words.format(f"{row[name]:,}") for name, words in _FIGURES.items() if name in row]
         self.details += [f"{what} {row['runs']:,}"] if what else []
-        self.details += said
+        self.details += figures
 
 
 def collect(rows: Iterable[dict[str, Any]]) -> dict[str, Line]:
-    """Return the lines of the table by the words of their fault, in the order of `FAULTS` but what was skipped."""
+    """Return the lines of the table by description, in the order of `FAULTS`, without what was skipped."""
     lines = {words: Line() for words in FAULTS.values()}
     for row in rows:
         start = next((each for each in FAULTS if each in f"{row['part']} "), None)
@@ -67,9 +67,9 @@ def collect(rows: Iterable[dict[str, Any]]) -> dict[str, Line]:
 
 def table(rows: Iterable[dict[str, Any]]) -> str:
     """Return the table as Markdown."""
-    written = ["| fault | runs | broken promises | of which |", "|---|---:|---:|---|"]
+    written = ["| disturbance | runs | failures | of which |", "|---|---:|---:|---|"]
     for words, line in collect(rows).items():
-        written.append(f"| {words} | {line.num_runs:,} | {line.num_broken} | {', '.join(line.details)} |")
+        written.append(f"| {words} | {line.num_runs:,} | {line.num_failures} | {', '.join(line.details)} |")
     return "\n".join(written)
 
 
@@ -79,7 +79,7 @@ def read_rows(paths: Sequence[Path] = ()) -> list[dict[str, Any]]:
 
 
 def _command(part: str, start: str) -> str:
-    """Return which command a part has disturbed, or how many jobs were bad."""
+    """Return the command that a part disturbed, or the number of failing jobs."""
     if start == " bad jobs of ":
         return re.sub(r"(\d+) bad jobs of (\d+)", r"\1 bad of", part)
     return f"`{part.removeprefix(start)}`" if start.endswith(" ") else ""

@@ -1,4 +1,4 @@
-"""Trainings killed at random moments, some of them several times: they store what they would have stored."""
+"""Trainings killed at random moments, some several times: the stored model has the bytes of an undisturbed one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MIXED = (
 
 
 def kill_trainings(stage: Stage, *, num_kills: int, seed: int = 0) -> Tally:
-    """Kill trainings at random moments until `num_kills` were killed; each is then run to its end and compared."""
+    """Kill trainings at random moments until `num_kills` were killed; each is then resumed and compared."""
     tally = Tally("resumed trainings")
     dice = random.Random(seed)
     wanted: dict[int, tuple[str, float]] = {}
@@ -47,10 +47,10 @@ def kill_trainings(stage: Stage, *, num_kills: int, seed: int = 0) -> Tally:
         ended = stage.zygote.run(words, place, every_step=True)
         tally.num_runs += 1
         tally.codes[ended.code] += 1
-        num_resumed += "went on from its checkpoint" in ended.said
+        num_resumed += "resumed from its checkpoint" in ended.output
         where = f"training {tally.num_runs} of kind {kind}"
         if ended.code != 0:
-            tally.note(where, [f"ended with {ended.code}: {ended.said[-300:]}"])
+            tally.note(where, [f"ended with {ended.code}: {ended.output[-300:]}"])
         elif _digest(place) != digest:
             tally.note(where, ["the model has other bytes"])
         tally.note(where, stage.leftovers(place))
@@ -60,7 +60,7 @@ def kill_trainings(stage: Stage, *, num_kills: int, seed: int = 0) -> Tally:
 
 
 def _undisturbed(stage: Stage, words: list[str]) -> tuple[str, float]:
-    """Return the digest of all numbers of the model, and how long the training takes."""
+    """Return the digest of all numbers of the model, and the duration of the training."""
     place = stage.copy()
     stage.zygote.run(words, place, every_step=True)
     shutil.rmtree(place)

@@ -1,4 +1,4 @@
-"""The commands that the rig disturbs, what they stand on, and what must hold after whatever happened to them."""
+"""The commands that the rig disturbs, the files they start with, and the checks after every disturbance."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ SCENES = (
 
 
 class Stage:
-    """A folder that every scene begins with, and what a run that nobody disturbed makes of it."""
+    """A folder that every scene starts with, and the outputs of an undisturbed run."""
 
     def __init__(self, zygote: Zygote, folder: Path, *, scenes: Sequence[Scene] = SCENES) -> None:
         self.zygote = zygote
@@ -69,7 +69,7 @@ class Stage:
         for words in (train, [*train, "--seed", "7", "--activate", "never"]):
             _expect(self.zygote.warm_up(words, self.template), words)
         for output in ("out.csv", "out.parquet", "batch.csv"):
-            # what stands there before has other rows than what takes its place
+            # the previous outputs have other rows than the new ones
             words = ["predict", "good", "--horizon", "3", "--output", output, "--no-ledger", "--quiet"]
             _expect(self.zygote.warm_up(words, self.template), words)
 
@@ -81,7 +81,7 @@ class Stage:
         return place
 
     def wanted(self, scene: Scene) -> dict[str, bytes]:
-        """Return the outputs of a run that nobody disturbed."""
+        """Return the outputs of an undisturbed run."""
         if scene.name not in self._wanted:
             place = self.copy()
             _expect(self.zygote.run(scene.words, place, every_step=scene.every_step), scene.words)
@@ -90,7 +90,7 @@ class Stage:
         return self._wanted[scene.name]
 
     def problems(self, scene: Scene, place: Path) -> list[str]:
-        """Name all that was lost or torn in `place`, whatever happened there; nothing may be."""
+        """Name everything that was lost or torn in `place`; there must be nothing."""
         found = []
         for path in sorted(self.template.rglob("*.safetensors")):
             kept = place / path.relative_to(self.template)
@@ -108,7 +108,7 @@ class Stage:
         return found
 
     def unfinished(self, scene: Scene, place: Path) -> list[str]:
-        """Name what a run that ended with 0 has not done."""
+        """Name what a run with exit code 0 has not done."""
         found = [name for name, content in self.wanted(scene).items() if (place / name).read_bytes() != content]
         if scene.active is not None and Registry(place / STORE).resolve("good").version != scene.active:
             found.append("the version is not active")
@@ -124,15 +124,15 @@ class Stage:
         return [f"{path.relative_to(place)} was left behind" for path in found]
 
     def recover(self, scene: Scene, place: Path) -> list[str]:
-        """Run the command again without a hand's help, and name what is still wrong."""
+        """Run the command again without help, and name what is still wrong."""
         ended = self.zygote.run(scene.words, place, every_step=scene.every_step)
         if ended.code != 0:
-            return [f"the next run ended with {ended.code}: {ended.said[-300:]}"]
+            return [f"the next run ended with {ended.code}: {ended.output[-300:]}"]
         return self.problems(scene, place) + self.unfinished(scene, place) + self.leftovers(place)
 
 
 def ledger_lines(place: Path) -> list[dict[str, object]]:
-    """Return the whole lines of the ledgers of all runs of `batch`."""
+    """Return the complete lines of the ledgers of all runs of `batch`."""
     lines = [line for path in place.rglob("ledger.jsonl") for line in path.read_text().splitlines()]
     return [json.loads(line) for line in lines if line.endswith("}")]
 
@@ -147,4 +147,4 @@ def _raises(what: str, read: Callable[[], object]) -> list[str]:
 
 def _expect(ended: Ended, words: Sequence[str]) -> None:
     if ended.code != 0:
-        raise RuntimeError(f"`{' '.join(words)}` ended with {ended.code} although nothing disturbed it: {ended.said}")
+        raise RuntimeError(f"`{' '.join(words)}` ended with {ended.code} undisturbed: {ended.output}")

@@ -1,4 +1,4 @@
-"""Full disks: a limit on the size of files at any byte, and a small file system in memory where that may be mounted."""
+"""Full disks: a limit on the size of files at any byte, and a small file system in memory if it can be mounted."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def fill_disk(stage: Stage, scene: Scene, *, max_sizes: int) -> Tally:
 
 
 def why_no_mount() -> str:
-    """Say why no small disk can be mounted here, or nothing where it can."""
+    """Return why no small disk can be mounted here, empty if it can."""
     if os.geteuid() != 0:
         return "only root may mount a small disk"
     with tempfile.TemporaryDirectory() as folder:
@@ -69,7 +69,7 @@ def why_no_mount() -> str:
 
 
 def _fill(folder: Path, num_free_pages: int) -> None:
-    """Leave exactly so many pages free."""
+    """Leave exactly this many pages free."""
     state = os.statvfs(folder)
     surplus = state.f_bfree * state.f_frsize // _PAGE - num_free_pages
     (folder / "ballast").write_bytes(b"\1" * max(surplus, 0) * _PAGE)
@@ -96,6 +96,6 @@ def _spread(largest: int, num_sizes: int) -> Sequence[int]:
 
 
 def _is_new(path: Path, place: Path, stage: Stage) -> bool:
-    """Tell whether a run has written a file: it was not there, or held something else."""
+    """Return whether a run has written a file: it is new, or its content changed."""
     before = stage.template / path.relative_to(place)
     return path.is_file() and (not before.is_file() or before.read_bytes() != path.read_bytes())

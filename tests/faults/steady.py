@@ -1,4 +1,4 @@
-"""Many runs in a row, and what writing safely costs."""
+"""Many runs in a row, and the cost of writing safely."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.faults.tally import Tally
 from tests.house import ROOT
 
 _MAX_SLOPE = 1024  # bytes of memory a run
-_RUNS_FOR_A_SLOPE = 500  # pages come by the thousand: of fewer runs they tell nothing
+_RUNS_FOR_A_SLOPE = 500  # memory grows by many pages at once: fewer runs show no trend
 
 _SOAK = """
 import gc, json, os, sys

@@ -1,4 +1,4 @@
-"""What a part of the rig has done and found."""
+"""The counts and failures of one part of the rig."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Tally:
-    """Counts of one part; `problems` are broken promises, of which there may be none."""
+    """Counts of one part; `problems` are failed checks."""
 
     name: str
     num_runs: int = 0
@@ -20,7 +20,7 @@ class Tally:
     _started: float = field(default_factory=time.monotonic)
 
     def note(self, where: str, problems: list[str]) -> None:
-        """Keep broken promises with the place they were found at."""
+        """Add failed checks of one run."""
         self.problems += [f"{where}: {problem}" for problem in problems]
 
     def to_dict(self) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Where a run stands: its environment, its temporary folder, its network; none of them changes a byte of a forecast."""
+"""The environment, the temporary folder and the network of a run do not change a byte of a forecast."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_forecast_has_the_same_bytes_in_any_environment(
 
 
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
-def test_a_forecast_is_whole_when_nobody_reads_what_is_said_of_it(workplace: Path, wanted: bytes, stream: str) -> None:
+def test_a_forecast_is_complete_if_nobody_reads_stdout_or_stderr(workplace: Path, wanted: bytes, stream: str) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     command = [word for word in PREDICT if word != "--quiet"]

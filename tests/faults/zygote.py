@@ -37,7 +37,7 @@ _SET_PIPE_SIZE = 1031  # F_SETPIPE_SZ of Linux
 
 
 def serve() -> None:
-    """Answer requests until standard input ends."""
+    """Answer requests until standard input is closed."""
     for name in WARM:
         importlib.import_module(name)
     gates: dict[int, int] = {}
@@ -55,7 +55,7 @@ def serve() -> None:
             os.close(gates.pop(request["pid"]))
         elif request["do"] == "wait":
             code = os.waitstatus_to_exitcode(os.waitpid(request["pid"], 0)[1])
-            reply = {"code": code, "said": _hear(ears.pop(request["pid"]))}
+            reply = {"code": code, "output": _read_output(ears.pop(request["pid"]))}
         elif request["do"] == "import":
             for name in request["names"]:
                 _import_if_there(name)
@@ -64,7 +64,7 @@ def serve() -> None:
 
 
 def _fork(request: dict[str, Any], reply_descriptor: int) -> tuple[int, int, int]:
-    """Return the child, what it waits for, and what it says: a pipe, which no limit on files concerns."""
+    """Return the child, the pipe that starts it, and the pipe of its output, to which no file size limit applies."""
     read, write = os.pipe()
     ear, mouth = os.pipe()
     fcntl.fcntl(mouth, _SET_PIPE_SIZE, 2**20)
@@ -85,21 +85,21 @@ def _fork(request: dict[str, Any], reply_descriptor: int) -> tuple[int, int, int
         os._exit(99)
 
 
-def _hear(ear: int) -> str:
-    """Return all that a child has said; what it started may still hold its mouth open."""
+def _read_output(ear: int) -> str:
+    """Return the output of a child, whose descendants may still have the pipe open."""
     os.set_blocking(ear, False)
-    said = b""
+    output = b""
     try:
         while chunk := os.read(ear, 2**16):
-            said += chunk
+            output += chunk
     except BlockingIOError:
         pass
     os.close(ear)
-    return said.decode("utf-8", "replace")
+    return output.decode("utf-8", "replace")
 
 
 def _run(request: dict[str, Any], gate: int, mouth: int) -> None:
-    """Be one run of the command line; never returns."""
+    """Run the command line in this process; never returns."""
     from rnnforecast.cli.main import main
     from rnnforecast.training import checkpoints
 

@@ -33,7 +33,7 @@ def test_without_any_store_base_forecasts_and_says_so(tmp_path: Path, monkeypatc
     monkeypatch.chdir(tmp_path)
     result = rnnforecast.predict(data=[write_days(tmp_path)])
     assert result.model == "base"
-    assert set(result.frame["method"]) == {"pretrained"}
+    assert set(result.frame["method"]) == {"base"}
     assert result.notes[:2] == (
         "no stored model fits `days.csv`: the pretrained `base` forecasts",
         f"`rnnforecast train {tmp_path / 'days.csv'}` trains a model on its rows",
@@ -81,13 +81,17 @@ def test_base_without_a_file_is_refused(tmp_path: Path) -> None:
     assert "--data FILE" in str(caught.value.hint)
 
 
-@pytest.mark.parametrize("kind", ["past", "future"])
-def test_base_refuses_covariates_and_says_what_reads_them(tmp_path: Path, kind: str) -> None:
+def test_base_rejects_past_covariates_and_says_what_reads_them(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "more.csv", date=days(90), value=wave(90), weather=wave(90, seed=3))
-    reading = DataSettings.model_validate({"target": ("value",), kind: ("weather",)})
-    with pytest.raises(UsageError, match=f"`base` reads no covariates: --{kind} would be ignored") as caught:
+    reading = DataSettings(target=("value",), past=("weather",))
+    with pytest.raises(UsageError, match="--past would be ignored") as caught:
         forecast_request(Request(reading=reading), "base", data=[path], store=store_of(path))
     assert f"rnnforecast train {path}" in str(caught.value.hint)
+
+
+def test_base_says_which_members_carry_the_forecast(tmp_path: Path) -> None:
+    result = rnnforecast.predict("base", data=[write_days(tmp_path)], store=tmp_path)
+    assert [note for note in result.notes if note.startswith("weights: ") and note.endswith(" %")]
 
 
 def test_columns_for_a_stored_model_are_refused_with_the_fix(tmp_path: Path) -> None:
@@ -116,7 +120,7 @@ def test_base_is_evaluated_on_a_file(tmp_path: Path) -> None:
     path = write_days(tmp_path)
     result = rnnforecast.evaluate("base", [path], store=store_of(path))
     assert result.model == "base"
-    assert set(result.metrics) == {"network", "theta"} | NAIVE
+    assert set(result.metrics) == {"ensemble", "theta"} | NAIVE
     assert not any("are within the rows the model was fitted on" in note for note in result.notes)
 
 
@@ -128,11 +132,11 @@ def test_base_is_fitted_to_nothing_and_so_never_refitted(tmp_path: Path) -> None
 
 
 def test_base_alone_is_compared_with_naive_forecasts(tmp_path: Path) -> None:
-    result = rnnforecast.compare([write_days(tmp_path)], Settings.from_flat({"horizon": 7}), methods=["pretrained"])
-    assert set(result.metrics) == {"pretrained", "theta"} | NAIVE
-    assert result.networks == ("pretrained",)
+    result = rnnforecast.compare([write_days(tmp_path)], Settings.from_flat({"horizon": 7}), methods=["base"])
+    assert set(result.metrics) == {"base", "theta"} | NAIVE
+    assert result.networks == ("base",)
     assert result.verdict is not None
-    assert result.verdict["network"] == "pretrained"
+    assert result.verdict["method"] == "base"
     assert result.verdict["against"] in NAIVE
 
 
@@ -140,19 +144,19 @@ def test_a_cell_that_is_compared_is_trained_from_scratch_whatever_start_was_aske
     path = write_days(tmp_path)
     settings = {"horizon": 7, "num_steps": 2, "num_members": 1, "hidden_size": 4}
     plain, asked = (
-        rnnforecast.compare([path], Settings.from_flat({**settings, **start}), methods=["gru", "pretrained"]).metrics
+        rnnforecast.compare([path], Settings.from_flat({**settings, **start}), methods=["gru", "base"]).metrics
         for start in ({}, {"from": "pretrained"})
     )
     assert asked["gru"]["mase"] == plain["gru"]["mase"]
-    assert asked["gru"]["mase"] != asked["pretrained"]["mase"]
+    assert asked["gru"]["mase"] != asked["base"]["mase"]
 
 
 def test_compared_and_trained_it_has_the_same_scores(tmp_path: Path) -> None:
     path = write_days(tmp_path)
-    compared = rnnforecast.compare([path], Settings.from_flat({"horizon": 7}), methods=["pretrained"]).metrics
+    compared = rnnforecast.compare([path], Settings.from_flat({"horizon": 7}), methods=["base"]).metrics
     trained = _train(path).metrics
     for key in ("mase", "wql"):
-        assert compared["pretrained"][key] == trained["pretrained"][key]
+        assert compared["base"][key] == trained["base"][key]
 
 
 # its name, its file, its process

@@ -43,7 +43,7 @@ def make_model(
         horizon=4,
         quantile_levels=(0.1, 0.5, 0.9),
         members=(MemberSettings(context_length=8, horizon=4),),
-        metrics={"network": {"mase": 0.8}},
+        metrics={"ensemble": {"mase": 0.8}},
         input=InputRecord(paths=(path,), columns=columns),
         seed=seed,
     )

@@ -49,7 +49,7 @@ def make_issued(
         baseline=numbers + 1,
         scale=numbers * 0 + 2,
         last_value=np.where(lead == 1, np.nan, value),
-        method=("network",),
+        method=("ensemble",),
         served=np.zeros(count, np.int32),
         issued_at=np.full(count, np.datetime64("2024-06-01", "us") + np.timedelta64(hour, "h")),
         facts={"name": "prices", "season_length": 7},

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from rnnforecast.training.allocator import give_back_freed_memory, keep_freed_memory
+from rnnforecast.training.allocator import keep_freed_memory, return_freed_memory
 
 # a buffer above the threshold that glibc starts with is written, freed and written again: who clears the pages?
 PROBE = """
@@ -38,7 +38,7 @@ def test_a_buffer_that_is_freed_is_used_again_without_new_pages() -> None:
 def test_other_systems_are_left_as_they_are(monkeypatch: pytest.MonkeyPatch, platform: str) -> None:
     monkeypatch.setattr(sys, "platform", platform)
     assert not keep_freed_memory()
-    give_back_freed_memory()
+    return_freed_memory()
 
 
 @pytest.mark.parametrize("error", [ValueError("unrecognized configuration name"), OSError(22, "Invalid argument")])

@@ -16,8 +16,8 @@ from rnnforecast.data.windows import Windows
 from rnnforecast.forecasting import Ensemble
 from rnnforecast.progress import NoProgress, Progress
 from rnnforecast.store.checkpoint import Checkpoint, CheckpointFolder, RunDigests, read_checkpoint, write_checkpoint
-from rnnforecast.training.budget import TimeBudget
-from rnnforecast.training.checkpoints import SAVED, Checkpoints, Conduct
+from rnnforecast.training.checkpoints import SAVED, Checkpoints
+from rnnforecast.training.context import FitContext, TimeBudget
 from rnnforecast.training.ensemble import fit_ensemble
 from rnnforecast.training.parallel import CancelledError
 from rnnforecast.training.recipe import choose_recipe, gather_facts
@@ -62,7 +62,7 @@ def _fit(
         choose_recipe(gather_facts(series, horizon=4), settings),
         validation=VALIDATION,
         training=settings.training,
-        conduct=Conduct(TimeBudget(None), progress or NoProgress(), checkpoints),
+        context=FitContext(TimeBudget(None), progress or NoProgress(), checkpoints),
     )
 
 
@@ -73,7 +73,7 @@ def _assert_same(ours: tuple[Ensemble, tuple[Fit, ...]], theirs: tuple[Ensemble,
         }
     for one, other in zip(ours[1], theirs[1], strict=True):
         assert (one.losses, one.best_step, one.best_score) == (other.losses, other.best_step, other.best_score)
-        assert (one.clipped_share, one.num_rollbacks) == (other.clipped_share, other.num_rollbacks)
+        assert (one.clipped_fraction, one.num_rollbacks) == (other.clipped_fraction, other.num_rollbacks)
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_a_fit_that_was_killed_goes_on_and_ends_with_the_same_bytes(tmp_path: Pa
     again = _open(tmp_path)
     _assert_same(_fit(again), _fit(None))
     steps, fits = killed_after, "one fit" if killed_after < NUM_STEPS + 1 else "2 fits"
-    assert again.notes() == (f"the training went on from its checkpoint: {steps} steps of {fits} were done already",)
+    assert again.notes() == (f"the training resumed from its checkpoint: {steps} steps of {fits} were already done",)
 
 
 def test_a_fit_killed_again_and_again_ends_with_the_same_bytes(tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_sigterm_saves_the_fits_of_all_threads_and_is_passed_on(tmp_path: Path) 
     assert caught.value.__notes__ == [SAVED]
     again = _open(tmp_path, interval_seconds=3600)
     _assert_same(_fit(again, num_steps=400), _fit(None, num_steps=400))
-    assert "went on from its checkpoint" in again.notes()[0]
+    assert "resumed from its checkpoint" in again.notes()[0]
 
 
 def test_a_second_signal_does_not_wait_for_the_step(tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ def test_a_checkpoint_that_is_damaged_is_not_used_and_that_is_said(tmp_path: Pat
     again = _open(tmp_path)
     _assert_same(_fit(again), _fit(None))
     assert len(again.notes()) == 1
-    assert "not used" in again.notes()[0] or "training began anew" in again.notes()[0]
+    assert "not used" in again.notes()[0] or "training started over" in again.notes()[0]
 
 
 def _spoil(path: Path, damage: str) -> None:
@@ -231,7 +231,7 @@ def test_a_disk_that_takes_no_checkpoint_hurts_no_training_and_that_is_said(tmp_
     checkpoints = _open(tmp_path)
     _assert_same(_fit(checkpoints), _fit(None))
     (note,) = checkpoints.notes()
-    assert note.startswith("no checkpoint could be kept: ")
+    assert note.startswith("no checkpoint could be written: ")
 
 
 def test_checkpoints_go_when_the_training_is_done_and_with_them_old_ones_of_the_name(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from rnnforecast.forecasting import Ensemble, last_windows
 from rnnforecast.progress import NoProgress
 from rnnforecast.store.checkpoint import CheckpointFolder, RunDigests
 from rnnforecast.training import ensemble as module
-from rnnforecast.training.budget import TimeBudget
-from rnnforecast.training.checkpoints import Checkpoints, Conduct
+from rnnforecast.training.checkpoints import Checkpoints
+from rnnforecast.training.context import FitContext, TimeBudget
 from rnnforecast.training.ensemble import choose_device, fit_ensemble
 from rnnforecast.training.loop import fit_network
 from rnnforecast.training.recipe import choose_recipe, gather_facts
@@ -45,7 +45,7 @@ def _fit(
         choose_recipe(gather_facts(series, horizon=4), settings),
         validation=validation,
         training=settings.training,
-        conduct=Conduct(TimeBudget(None), NoProgress()),
+        context=FitContext(TimeBudget(None), NoProgress()),
     )
 
 
@@ -149,7 +149,7 @@ def test_a_gpu_that_vanishes_in_the_middle_leaves_the_work_to_the_cpu(
         choose_recipe(gather_facts(series, horizon=4), chosen),
         validation=VALIDATION,
         training=chosen.training,
-        conduct=Conduct(TimeBudget(None), NoProgress(), saved),
+        context=FitContext(TimeBudget(None), NoProgress(), saved),
     )
     assert gpu_that_vanishes
     assert saved.notes() == (
@@ -177,7 +177,7 @@ def test_logarithms_around_one_level_step_over_rows_that_have_none() -> None:
         recipe,
         validation=None,
         training=settings.training,
-        conduct=Conduct(TimeBudget(None), NoProgress()),
+        context=FitContext(TimeBudget(None), NoProgress()),
     )
     forecast = ensemble.forecast(FlatSeries.from_series(later), last_windows(later), horizon=4)
     assert np.isfinite(forecast).all()
@@ -185,6 +185,6 @@ def test_logarithms_around_one_level_step_over_rows_that_have_none() -> None:
 
 def test_at_most_512_windows_validate_evenly_spread() -> None:
     many = Windows(series=np.zeros(1_100, dtype=np.int64), cutoffs=np.arange(1_100))
-    thinned = module._thin(many, torch.device("cpu"))
+    thinned = module._subsample(many, torch.device("cpu"))
     assert thinned is not None
     assert (len(thinned), thinned.cutoffs[:3].tolist()) == (367, [0, 3, 6])

@@ -1,4 +1,4 @@
-"""What training makes of its voices: the network that comes with the tool, as it is and fitted further, and others."""
+"""The groups of an ensemble after training: the pretrained network, zero-shot and fine-tuned, and others."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ from rnnforecast.forecasting import last_windows
 from rnnforecast.model_io.base import read_base
 from rnnforecast.progress import NoProgress
 from rnnforecast.training import fit as fitting
-from rnnforecast.training.budget import TimeBudget
-from rnnforecast.training.checkpoints import Conduct
+from rnnforecast.training.context import FitContext, TimeBudget
 from rnnforecast.training.ensemble import fit_ensemble
-from rnnforecast.training.fit import Fitted, fit_again, fit_known
-from rnnforecast.training.initial_weights import AS_IT_IS, SCRATCH, THETA, TUNED, choose_plan, with_pretrained
+from rnnforecast.training.fit import Fitted, fit_again, fit_train_rows
+from rnnforecast.training.initial_weights import FINE_TUNED, SCRATCH, THETA, ZERO_SHOT, choose_plan, with_pretrained
 from rnnforecast.training.recipe import Recipe, choose_recipe, gather_facts
 from rnnforecast.training.split import split_rows
 from tests.training.toy import make_series
@@ -30,7 +29,7 @@ from tests.workflows.toy import days, forecast, wave, write_csv, write_days
 from tests.workflows.voices import (
     FAST,
     assert_same_weights,
-    give_shares,
+    give_weights,
     kinds_of,
     stored_ensemble,
     train_fast,
@@ -42,7 +41,7 @@ NAIVE = {"naive", "seasonal-naive", "drift", "seasonal-drift", "window-mean"}
 
 def _without_base(monkeypatch: pytest.MonkeyPatch) -> None:
     def touched() -> None:
-        raise AssertionError("the network that comes with the tool was read")
+        raise AssertionError("the pretrained network was read")
 
     monkeypatch.setattr(fitting, "read_base", touched)
     monkeypatch.setattr("rnnforecast.training.judge.read_base", touched)
@@ -51,9 +50,9 @@ def _without_base(monkeypatch: pytest.MonkeyPatch) -> None:
 # one short series
 
 
-def test_one_short_series_is_forecast_by_the_network_as_it_is_and_the_report_says_why(tmp_path: Path) -> None:
+def test_one_short_series_is_forecast_by_the_network_zero_shot_and_the_report_says_why(tmp_path: Path) -> None:
     result = train_fast(write_days(tmp_path))
-    assert "observed steps teach less than the pretrained network knows" in result.reasons["from"]
+    assert "to fine-tune the pretrained network" in result.reasons["from"]
     assert [(member["season_class"], member["best_step"]) for member in result.members] == [("week", 0)]
     assert result.members[0]["num_steps"] == 0
 
@@ -68,7 +67,7 @@ def test_what_is_stored_are_the_weights_of_the_tool_with_intervals_calibrated_on
 
 def test_a_stored_network_forecasts_as_base_does_but_for_its_calibration(tmp_path: Path) -> None:
     path = write_days(tmp_path)
-    result = train_fast(path, theta_share=0.0)
+    result = train_fast(path, theta_weight=0.0)
     stored, plain = forecast(path, model="days"), forecast(path, model="base", data=[path], horizon=7)
     np.testing.assert_array_equal(stored.frame["forecast"], plain.frame["forecast"])
     assert not np.array_equal(stored.frame["q0.9"], plain.frame["q0.9"])
@@ -78,11 +77,11 @@ def test_a_stored_network_forecasts_as_base_does_but_for_its_calibration(tmp_pat
     np.testing.assert_array_equal(bare, read_base().ensemble(7).forecast(flat, windows, horizon=7))
 
 
-def test_training_shows_the_network_as_it_is_beside_the_others_and_judges_against_naive_ones(tmp_path: Path) -> None:
-    result = train_fast(write_days(tmp_path), num_windows=5, theta_share=0.2)
-    assert set(result.metrics) == {"network", "network-alone", "pretrained", "theta"} | NAIVE
-    assert result.metrics["network-alone"]["mase"] == result.metrics["pretrained"]["mase"]
-    assert result.metrics["network"]["mase"] != result.metrics["pretrained"]["mase"]
+def test_training_shows_the_network_zero_shot_beside_the_others_and_judges_against_naive_ones(tmp_path: Path) -> None:
+    result = train_fast(write_days(tmp_path), num_windows=5, theta_weight=0.2)
+    assert set(result.metrics) == {"ensemble", "networks", "base", "theta"} | NAIVE
+    assert result.metrics["networks"]["mase"] == result.metrics["base"]["mase"]
+    assert result.metrics["ensemble"]["mase"] != result.metrics["base"]["mase"]
     assert result.verdict is not None
     assert result.verdict["against"] in NAIVE
 
@@ -92,22 +91,22 @@ def test_training_shows_the_network_as_it_is_beside_the_others_and_judges_agains
 
 def test_a_panel_is_fitted_from_both_starts_and_the_report_holds_every_share_and_held_out_loss(tmp_path: Path) -> None:
     reasons = train_fast(write_panel(tmp_path)).reasons
-    assert "teach the pretrained network and others from scratch" in reasons["from"]
-    chosen, alone = reasons["theta_share"].split(", alone ")
-    assert "held-out loss 0." in chosen
-    for name in (AS_IT_IS, SCRATCH, TUNED, THETA):
+    assert "fine-tuned the pretrained network and trained others from scratch" in reasons["from"]
+    chosen, alone = reasons["theta_weight"].split("; alone: ")
+    assert "validation loss 0." in chosen
+    for name in (ZERO_SHOT, SCRATCH, FINE_TUNED, THETA):
         assert re.search(rf"{name} \d", alone)
 
 
 def test_what_is_stored_has_the_shares_that_the_report_names(tmp_path: Path) -> None:
     result = train_fast(write_panel(tmp_path))
     stored = stored_ensemble(result)
-    assert sum(stored.shares) == pytest.approx(1.0)
-    assert len(stored.shares) == len(set(stored.groups))
-    assert result.settings["theta_share"] == stored.theta_share
-    networks = [100 * share * (1 - stored.theta_share) for share in stored.shares]
-    for share in (*networks, 100 * stored.theta_share):
-        assert f" {share:.0f} %" in result.reasons["theta_share"]
+    assert sum(stored.group_weights) == pytest.approx(1.0)
+    assert len(stored.group_weights) == len(set(stored.groups))
+    assert result.settings["theta_weight"] == stored.theta_weight
+    networks = [100 * share * (1 - stored.theta_weight) for share in stored.group_weights]
+    for share in (*networks, 100 * stored.theta_weight):
+        assert f" {share:.0f} %" in result.reasons["theta_weight"]
 
 
 def test_from_scratch_never_touches_the_network_that_comes_with_the_tool(
@@ -117,8 +116,8 @@ def test_from_scratch_never_touches_the_network_that_comes_with_the_tool(
     for path in (write_days(tmp_path), write_panel(tmp_path)):
         result = train_fast(path, **{"from": "scratch"})
         assert kinds_of(stored_ensemble(result)) == ["scratch"]
-        assert "pretrained" not in result.metrics
-        assert "network-alone" in result.metrics
+        assert "base" not in result.metrics
+        assert "networks" in result.metrics
         assert result.reasons["from"] == "given (--from)"
 
 
@@ -129,15 +128,15 @@ def test_a_described_network_never_touches_it_either(tmp_path: Path, monkeypatch
 
 def test_a_described_network_speaks_alone(tmp_path: Path) -> None:
     result = train_fast(write_days(tmp_path), hidden_size=4)
-    assert (stored_ensemble(result).theta_share, result.settings["theta_share"]) == (0.0, 0.0)
-    assert "network-alone" not in result.metrics
-    assert "theta_share" not in result.reasons
+    assert (stored_ensemble(result).theta_weight, result.settings["theta_weight"]) == (0.0, 0.0)
+    assert "networks" not in result.metrics
+    assert "theta_weight" not in result.reasons
 
 
 def test_cells_that_are_compared_speak_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rnnforecast.forecasting.forecast_theta_beside", None)
-    monkeypatch.setattr(fitting, "forecast_theta_beside", None)
-    result = rnnforecast.compare([write_days(tmp_path)], Settings.from_flat(FAST), methods=["gru", "pretrained"])
+    monkeypatch.setattr("rnnforecast.forecasting.forecast_theta_in_context", None)
+    monkeypatch.setattr(fitting, "forecast_theta_in_context", None)
+    result = rnnforecast.compare([write_days(tmp_path)], Settings.from_flat(FAST), methods=["gru", "base"])
     assert np.isfinite(float(str(result.metrics["gru"]["mase"])))
 
 
@@ -157,24 +156,24 @@ def _with_weather(folder: Path) -> Path:
 def test_networks_that_read_covariates_speak_beside_the_pretrained_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    give_shares(monkeypatch, from_scratch=0.5, as_it_is=0.5)
+    give_weights(monkeypatch, from_scratch=0.5, zero_shot=0.5)
     result = train_fast(_with_weather(tmp_path), past=("weather",), target=("value",))
     assert kinds_of(stored_ensemble(result)) == ["scratch", "pretrained"]
     assert forecast(tmp_path / "more.csv", model="more").frame["forecast"].notna().all()
 
 
 def test_it_is_said_where_no_forecast_depends_on_a_covariate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    give_shares(monkeypatch, as_it_is=1.0)
+    give_weights(monkeypatch, zero_shot=1.0)
     result = train_fast(_with_weather(tmp_path), past=("weather",), target=("value",))
     assert kinds_of(stored_ensemble(result)) == ["pretrained"]
-    assert result.reasons["from"].endswith("so that no forecast depends on a covariate")
+    assert result.reasons["from"].endswith("so no forecast depends on a covariate")
 
 
 def test_from_pretrained_has_no_network_from_scratch(tmp_path: Path) -> None:
     result = train_fast(write_panel(tmp_path), **{"from": "pretrained"})
     assert set(kinds_of(stored_ensemble(result))) == {"pretrained"}
-    assert SCRATCH not in result.reasons["theta_share"]
-    assert TUNED in result.reasons["theta_share"]
+    assert SCRATCH not in result.reasons["theta_weight"]
+    assert FINE_TUNED in result.reasons["theta_weight"]
 
 
 # the second fit, and what the first may see
@@ -208,7 +207,7 @@ def test_the_first_fit_learns_nothing_from_the_validation_rows(start: str | None
             _recipe(_long_series().head(split.known), settings),
             validation=split.validation,
             training=settings.training,
-            conduct=Conduct(TimeBudget(None, 1), NoProgress()),
+            context=FitContext(TimeBudget(None, 1), NoProgress()),
             start=read_base().weights(7),
         )
         assert "pretrained" in kinds_of(ensemble)
@@ -228,19 +227,23 @@ def test_what_is_judged_saw_no_held_out_row() -> None:
     split = split_rows(_long_series(), horizon=7, evaluation=settings.evaluation)
     found: list[Fitted] = []
     for series in (_long_series(), _long_series(changed_from=split.known)):
-        fitted, _ = fit_known(
+        fitted, _ = fit_train_rows(
             series.head(split.known), settings, horizon=7, validation=split.validation, progress=NoProgress()
         )
         found.append(fitted)
     before, after = (each.ensemble for each in found)
-    assert (before.groups, before.shares, before.theta_share) == (after.groups, after.shares, after.theta_share)
-    assert len(before.shares) > 1
+    assert (before.groups, before.group_weights, before.theta_weight) == (
+        after.groups,
+        after.group_weights,
+        after.theta_weight,
+    )
+    assert len(before.group_weights) > 1
     for first, second in zip(before.weights, after.weights, strict=True):
         assert_same_weights(first, second)
 
 
 def test_the_second_fit_on_all_rows_starts_from_the_shipped_weights_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    give_shares(monkeypatch, fitted_further=1.0)
+    give_weights(monkeypatch, fine_tuned=1.0)
     series, settings = _long_series(), Settings.from_flat(FAST)
     split = split_rows(series, horizon=7, evaluation=settings.evaluation)
     calls: list[tuple[int, object, object]] = []
@@ -251,7 +254,7 @@ def test_the_second_fit_on_all_rows_starts_from_the_shipped_weights_again(monkey
 
     monkeypatch.setattr(fitting, "fit_ensemble", watch)
     known = series.head(split.known)
-    fitted, budget = fit_known(known, settings, horizon=7, validation=split.validation, progress=NoProgress())
+    fitted, budget = fit_train_rows(known, settings, horizon=7, validation=split.validation, progress=NoProgress())
     again = fit_again(series, fitted, settings, budget=budget, progress=NoProgress())
     assert [(rows, steps) for rows, steps, _ in calls] == [
         (known.num_rows, None),
@@ -263,26 +266,26 @@ def test_the_second_fit_on_all_rows_starts_from_the_shipped_weights_again(monkey
     assert not np.array_equal(again.fits[0].weights["input.weight"], fitted.fits[0].weights["input.weight"])
 
 
-def test_the_network_as_it_is_is_not_fitted_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_network_zero_shot_is_not_fitted_again(monkeypatch: pytest.MonkeyPatch) -> None:
     series = make_series(np.array(wave(90)), season_length=7)
     settings = Settings.from_flat(FAST)
     split = split_rows(series, horizon=7, evaluation=settings.evaluation)
     monkeypatch.setattr(fitting, "fit_ensemble", None)
     known = series.head(split.known)
-    fitted, budget = fit_known(known, settings, horizon=7, validation=split.validation, progress=NoProgress())
+    fitted, budget = fit_train_rows(known, settings, horizon=7, validation=split.validation, progress=NoProgress())
     assert fit_again(series, fitted, settings, budget=budget, progress=NoProgress()) is fitted
 
 
-def test_the_second_fit_leaves_the_network_as_it_is_and_every_share(monkeypatch: pytest.MonkeyPatch) -> None:
-    give_shares(monkeypatch, from_scratch=0.2, fitted_further=0.3, as_it_is=0.4, theta=0.1)
+def test_the_second_fit_leaves_the_network_zero_shot_and_every_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    give_weights(monkeypatch, from_scratch=0.2, fine_tuned=0.3, zero_shot=0.4, theta=0.1)
     series, settings = _long_series(), Settings.from_flat(FAST)
     split = split_rows(series, horizon=7, evaluation=settings.evaluation)
     known = series.head(split.known)
-    fitted, budget = fit_known(known, settings, horizon=7, validation=split.validation, progress=NoProgress())
+    fitted, budget = fit_train_rows(known, settings, horizon=7, validation=split.validation, progress=NoProgress())
     again = fit_again(series, fitted, settings, budget=budget, progress=NoProgress())
     before, after = fitted.ensemble, again.ensemble
-    assert (after.members, after.groups, after.shares) == (before.members, before.groups, before.shares)
-    assert after.theta_share == before.theta_share == pytest.approx(0.1)
+    assert (after.members, after.groups, after.group_weights) == (before.members, before.groups, before.group_weights)
+    assert after.theta_weight == before.theta_weight == pytest.approx(0.1)
     assert_same_weights(after.weights[2], read_base().weights(7))
     assert again.fits[2] is fitted.fits[2]
     changed = [
@@ -298,5 +301,5 @@ def test_validation_rows_without_a_value_leave_the_usual_shares(tmp_path: Path) 
     values[-14:-7] = [""] * 7
     path = write_csv(tmp_path / "gap.csv", date=days(600), value=values)
     result = train_fast(path, num_windows=1, **{"from": "pretrained"})
-    assert result.reasons["theta_share"].endswith("usual shares, as no held-out row has a value (--theta-share)")
-    assert stored_ensemble(result).theta_share > 0
+    assert result.reasons["theta_weight"].endswith("usual weights, as no validation row has a value (--theta-weight)")
+    assert stored_ensemble(result).theta_weight > 0

@@ -10,20 +10,20 @@ from rnnforecast.config import Settings, TrainingSettings
 from rnnforecast.errors import UsageError
 from rnnforecast.inference.season_classes import pretrained_settings
 from rnnforecast.training.initial_weights import (
-    AS_IT_IS,
-    FEWEST_STEPS_TO_TUNE,
+    FEWEST_STEPS_TO_FINE_TUNE,
+    FINE_TUNED,
+    FINE_TUNING_BATCH_SIZE,
+    FINE_TUNING_RATE,
+    FINE_TUNING_STEPS,
     LONG_SERIES_LENGTH,
     LONGEST_THETA_SEASON,
     SCRATCH,
     SMALLEST_PANEL,
     THETA,
-    TUNED,
-    TUNING_BATCH_SIZE,
-    TUNING_RATE,
-    TUNING_STEPS,
+    ZERO_SHOT,
     Plan,
     choose_plan,
-    usual_shares,
+    usual_weights,
     with_pretrained,
 )
 from rnnforecast.training.recipe import DataFacts, choose_recipe
@@ -40,17 +40,17 @@ FACTS = DataFacts(
     num_future_covariates=0,
     num_static_covariates=0,
 )
-SHORT = replace(FACTS, num_steps=FEWEST_STEPS_TO_TUNE - 1)
-ENOUGH = replace(FACTS, num_steps=FEWEST_STEPS_TO_TUNE)
+SHORT = replace(FACTS, num_steps=FEWEST_STEPS_TO_FINE_TUNE - 1)
+ENOUGH = replace(FACTS, num_steps=FEWEST_STEPS_TO_FINE_TUNE)
 COVARIATES = ("num_past_covariates", "num_future_covariates", "num_static_covariates")
 PRETRAINED = pretrained_settings(12, hidden_size=8, num_layers=1)
 
 
 VOICES: dict[Plan, tuple[str, ...]] = {
     "scratch": (SCRATCH, THETA),
-    "as it is": (AS_IT_IS, THETA),
-    "tuned": (TUNED, AS_IT_IS, THETA),
-    "both": (SCRATCH, TUNED, AS_IT_IS, THETA),
+    "zero-shot": (ZERO_SHOT, THETA),
+    "fine-tuned": (FINE_TUNED, ZERO_SHOT, THETA),
+    "both": (SCRATCH, FINE_TUNED, ZERO_SHOT, THETA),
 }
 
 
@@ -60,8 +60,8 @@ def _plan(facts: DataFacts, **flags: object) -> tuple[Plan, str]:
 
 def test_few_observed_steps_leave_the_pretrained_network_as_it_is_and_say_how_few() -> None:
     plan, reason = _plan(SHORT)
-    assert plan == "as it is"
-    assert reason == "499 observed steps teach less than the pretrained network knows (--from)"
+    assert plan == "zero-shot"
+    assert reason == "too few observations (499) to fine-tune the pretrained network; used without training (--from)"
 
 
 def test_a_panel_or_a_long_series_is_fitted_from_both_starts() -> None:
@@ -74,34 +74,34 @@ def test_a_start_from_scratch_that_was_asked_for_stands(facts: DataFacts) -> Non
 
 
 def test_a_pretrained_start_that_was_asked_for_has_no_network_from_scratch() -> None:
-    assert _plan(ENOUGH, **{"from": "pretrained"}) == ("tuned", "given (--from)")
+    assert _plan(ENOUGH, **{"from": "pretrained"}) == ("fine-tuned", "given (--from)")
 
 
 def test_few_steps_tune_nothing_even_where_a_pretrained_start_was_asked_for() -> None:
     plan, reason = _plan(SHORT, **{"from": "pretrained"})
-    assert plan == "as it is"
-    assert "499 observed steps" in reason
+    assert plan == "zero-shot"
+    assert "too few observations (499)" in reason
 
 
 @pytest.mark.parametrize("kind", COVARIATES)
 def test_few_steps_with_covariates_start_from_scratch_and_say_why(kind: str) -> None:
     plan, reason = _plan(DataFacts(**{**vars(SHORT), kind: 1}))
     assert plan == "scratch"
-    assert reason == "the network that comes with the tool reads no covariates (--from)"
+    assert reason == "the pretrained network reads no covariates (--from)"
 
 
 @pytest.mark.parametrize("kind", COVARIATES)
 def test_networks_that_read_covariates_stand_beside_the_pretrained_one_where_there_are_steps(kind: str) -> None:
     plan, reason = _plan(DataFacts(**{**vars(ENOUGH), kind: 1}))
     assert plan == "both"
-    assert reason.endswith("and others from scratch, which alone read the covariates (--from)")
+    assert "trained others from scratch, which alone read the covariates (" in reason
 
 
 @pytest.mark.parametrize("flag", [{"cell": "lstm"}, {"hidden_size": 9}, {"residual": False}, {"log": False}])
 def test_a_network_that_the_user_described_starts_from_scratch_and_says_why(flag: dict[str, object]) -> None:
     plan, reason = _plan(ENOUGH, **flag)
     assert plan == "scratch"
-    assert reason == "a network of your own was described (--from)"
+    assert reason == "the network flags describe another network than the pretrained one (--from)"
 
 
 @pytest.mark.parametrize("kind", COVARIATES)
@@ -114,14 +114,16 @@ def test_a_pretrained_start_refuses_covariates_rather_than_ignore_them(facts: Da
 
 @pytest.mark.parametrize("flag", [{"cell": "lstm"}, {"hidden_size": 9}])
 def test_a_pretrained_start_refuses_another_shape_rather_than_ignore_it(flag: dict[str, object]) -> None:
-    with pytest.raises(UsageError, match=r"would ignore the flags of the network: .* has its own shape") as caught:
+    with pytest.raises(UsageError, match=r"would ignore the network flags: .* has its own shape") as caught:
         _plan(ENOUGH, **flag, **{"from": "pretrained"})
     assert "--from scratch" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize("facts", [SHORT, ENOUGH])
 def test_a_pretrained_start_refuses_a_number_of_networks_rather_than_ignore_it(facts: DataFacts) -> None:
-    with pytest.raises(UsageError, match=r"`--from pretrained` would ignore --num-members: .* is one") as caught:
+    with pytest.raises(
+        UsageError, match=r"`--from pretrained` would ignore --num-members: .* is a single one"
+    ) as caught:
         _plan(facts, num_members=3, **{"from": "pretrained"})
     assert str(caught.value.hint) == "leave it out, or train with `--from scratch`"
     assert _plan(facts, num_members=1, **{"from": "pretrained"}) == _plan(facts, **{"from": "pretrained"})
@@ -134,12 +136,15 @@ def test_how_long_to_fit_describes_no_network(flag: dict[str, object]) -> None:
 
 @pytest.mark.parametrize("facts", [SHORT, ENOUGH])
 def test_a_quick_training_fits_nothing_and_says_so(facts: DataFacts) -> None:
-    assert _plan(facts, effort="quick") == ("as it is", "quick: nothing is fitted (--effort, --from)")
+    assert _plan(facts, effort="quick") == (
+        "zero-shot",
+        "quick: the pretrained network is used without training (--effort, --from)",
+    )
 
 
 def test_a_quick_training_still_starts_where_it_was_told_to() -> None:
     assert _plan(ENOUGH, effort="quick", **{"from": "scratch"})[0] == "scratch"
-    assert _plan(ENOUGH, effort="quick", **{"from": "pretrained"})[0] == "tuned"
+    assert _plan(ENOUGH, effort="quick", **{"from": "pretrained"})[0] == "fine-tuned"
     assert _plan(ENOUGH, effort="quick", cell="lstm")[0] == "scratch"
     assert _plan(replace(ENOUGH, num_past_covariates=1), effort="quick")[0] == "scratch"
 
@@ -162,18 +167,18 @@ def test_both_starts_are_two_groups_the_pretrained_network_the_last_member() -> 
     assert both.fit == recipe.fit
 
 
-@pytest.mark.parametrize("plan", ["as it is", "tuned"])
+@pytest.mark.parametrize("plan", ["zero-shot", "fine-tuned"])
 def test_the_pretrained_network_alone_is_one_group(plan: Plan) -> None:
     alone = with_pretrained(choose_recipe(FACTS, Settings()), PRETRAINED, plan)
     assert (alone.members, alone.groups) == ((PRETRAINED,), ())
 
 
-@pytest.mark.parametrize("plan", ["both", "tuned"])
+@pytest.mark.parametrize("plan", ["both", "fine-tuned"])
 def test_tuning_is_short_and_slow_unless_the_user_says_otherwise(plan: Plan) -> None:
     recipe = choose_recipe(FACTS, Settings())
     tuning = with_pretrained(recipe, PRETRAINED, plan).fit_of(PRETRAINED)
-    assert (tuning.num_steps, tuning.batch_size) == (TUNING_STEPS["normal"], TUNING_BATCH_SIZE)
-    assert tuning.learning_rate == TUNING_RATE
+    assert (tuning.num_steps, tuning.batch_size) == (FINE_TUNING_STEPS["normal"], FINE_TUNING_BATCH_SIZE)
+    assert tuning.learning_rate == FINE_TUNING_RATE
     given = TrainingSettings(num_steps=7, batch_size=3, learning_rate=0.1)
     tuning = with_pretrained(recipe, PRETRAINED, plan, training=given).fit_of(PRETRAINED)
     assert (tuning.num_steps, tuning.batch_size, tuning.learning_rate) == (7, 3, 0.1)
@@ -181,9 +186,9 @@ def test_tuning_is_short_and_slow_unless_the_user_says_otherwise(plan: Plan) -> 
 
 def test_the_network_as_it_is_is_fitted_for_no_step_whatever_was_given() -> None:
     recipe = choose_recipe(FACTS, Settings())
-    assert with_pretrained(recipe, PRETRAINED, "as it is").fit_of(PRETRAINED).num_steps == 0
+    assert with_pretrained(recipe, PRETRAINED, "zero-shot").fit_of(PRETRAINED).num_steps == 0
     given = TrainingSettings(num_steps=7)
-    assert with_pretrained(recipe, PRETRAINED, "as it is", training=given).fit_of(PRETRAINED).num_steps == 0
+    assert with_pretrained(recipe, PRETRAINED, "zero-shot", training=given).fit_of(PRETRAINED).num_steps == 0
 
 
 def test_networks_from_scratch_are_fitted_as_without_the_other() -> None:
@@ -192,7 +197,7 @@ def test_networks_from_scratch_are_fitted_as_without_the_other() -> None:
     assert [both.fit_of(member) for member in recipe.members] == [recipe.fit] * len(recipe.members)
 
 
-@pytest.mark.parametrize("plan", ["both", "tuned"])
+@pytest.mark.parametrize("plan", ["both", "fine-tuned"])
 def test_more_effort_tunes_for_longer_unless_steps_were_given(plan: Plan) -> None:
     recipe = choose_recipe(FACTS, Settings())
     quick, normal, best = (
@@ -204,36 +209,36 @@ def test_more_effort_tunes_for_longer_unless_steps_were_given(plan: Plan) -> Non
     assert with_pretrained(recipe, PRETRAINED, plan, training=given).fit_of(PRETRAINED).num_steps == 7
 
 
-# usual shares
+# usual weights
 
 
 @pytest.mark.parametrize("plan", VOICES)
 @pytest.mark.parametrize("length", [LONG_SERIES_LENGTH - 1, LONG_SERIES_LENGTH])
 @pytest.mark.parametrize("season_length", [1, LONGEST_THETA_SEASON, LONGEST_THETA_SEASON + 1])
-@pytest.mark.parametrize("flags", [{}, {"theta_share": 0.3}, {"hidden_size": 9}])
-def test_usual_shares_sum_to_one_in_the_order_of_the_voices(
+@pytest.mark.parametrize("flags", [{}, {"theta_weight": 0.3}, {"hidden_size": 9}])
+def test_usual_weights_sum_to_one_in_the_order_of_the_voices(
     plan: Plan, length: int, season_length: int, flags: dict[str, object]
 ) -> None:
     facts = replace(FACTS, median_length=length, season_length=season_length)
-    shares = usual_shares(facts, plan, Settings.from_flat(flags))
-    assert tuple(shares) == VOICES[plan]
-    assert sum(shares.values()) == pytest.approx(1.0)
-    assert all(share > 0 for name, share in shares.items() if name != THETA)
+    weights = usual_weights(facts, plan, Settings.from_flat(flags))
+    assert tuple(weights) == VOICES[plan]
+    assert sum(weights.values()) == pytest.approx(1.0)
+    assert all(share > 0 for name, share in weights.items() if name != THETA)
 
 
 def test_long_series_trust_what_was_fitted_more_than_short_ones_do() -> None:
     short, long = (
-        usual_shares(replace(FACTS, median_length=length), "both", Settings())
+        usual_weights(replace(FACTS, median_length=length), "both", Settings())
         for length in (LONG_SERIES_LENGTH - 1, LONG_SERIES_LENGTH)
     )
-    assert short[AS_IT_IS] > short[SCRATCH]
-    assert long[AS_IT_IS] < long[SCRATCH]
+    assert short[ZERO_SHOT] > short[SCRATCH]
+    assert long[ZERO_SHOT] < long[SCRATCH]
 
 
 def test_one_long_series_trusts_what_was_fitted_no_more_than_a_short_one() -> None:
     few = replace(FACTS, num_series=SMALLEST_PANEL - 1)
     short, long = (
-        usual_shares(replace(few, median_length=length), "both", Settings()) for length in (100, LONG_SERIES_LENGTH)
+        usual_weights(replace(few, median_length=length), "both", Settings()) for length in (100, LONG_SERIES_LENGTH)
     )
     assert short == long
 
@@ -243,21 +248,21 @@ def test_one_long_series_trusts_what_was_fitted_no_more_than_a_short_one() -> No
 @pytest.mark.parametrize("network", [{}, {"cell": "lstm"}])
 def test_a_given_share_of_the_theta_method_stands(given: float, season_length: int, network: dict[str, object]) -> None:
     facts = replace(FACTS, season_length=season_length)
-    assert usual_shares(facts, "scratch", Settings.from_flat({"theta_share": given, **network}))[THETA] == given
+    assert usual_weights(facts, "scratch", Settings.from_flat({"theta_weight": given, **network}))[THETA] == given
 
 
 def test_the_theta_method_has_no_share_where_a_clock_has_seasons_it_does_not_know() -> None:
     for season_length, speaks in ((LONGEST_THETA_SEASON, True), (LONGEST_THETA_SEASON + 1, False)):
         facts = replace(FACTS, season_length=season_length)
-        assert (usual_shares(facts, "both", Settings())[THETA] > 0) == speaks
+        assert (usual_weights(facts, "both", Settings())[THETA] > 0) == speaks
 
 
 @pytest.mark.parametrize("flag", [{"cell": "lstm"}, {"hidden_size": 9}, {"log": False}])
 def test_a_network_that_the_user_described_speaks_alone(flag: dict[str, object]) -> None:
-    assert usual_shares(FACTS, "scratch", Settings.from_flat(flag)) == {SCRATCH: 1.0, THETA: 0.0}
+    assert usual_weights(FACTS, "scratch", Settings.from_flat(flag)) == {SCRATCH: 1.0, THETA: 0.0}
 
 
 @pytest.mark.parametrize("share", [-0.1, 0.91, 1.5])
 def test_a_share_that_leaves_the_networks_next_to_nothing_is_refused(share: float) -> None:
-    with pytest.raises(UsageError, match=r"`theta_share`"):
-        Settings.from_flat({"theta_share": share})
+    with pytest.raises(UsageError, match=r"`theta_weight`"):
+        Settings.from_flat({"theta_weight": share})

@@ -5,7 +5,8 @@ import numpy as np
 from rnnforecast.config import TRAINED_QUANTILE_LEVELS
 from rnnforecast.data.windows import Windows
 from rnnforecast.forecasting import Ensemble
-from rnnforecast.training.judge import NETWORK, Judgement, baseline_forecasters, calibrate, judge_methods
+from rnnforecast.members import ENSEMBLE
+from rnnforecast.training.judge import Judgement, baseline_forecasters, calibrate, judge_methods
 from tests.inference.samples import make_member, make_network, tensors_of
 from tests.training.toy import make_series, wave
 
@@ -24,7 +25,7 @@ def _oracle(windows: Windows, horizon: int) -> np.ndarray:
 
 def _judge(*, gap: int = 0, windows: Windows = HELD_OUT) -> Judgement:
     return judge_methods(
-        {NETWORK: _oracle, **baseline_forecasters(SERIES)},
+        {ENSEMBLE: _oracle, **baseline_forecasters(SERIES)},
         SERIES,
         windows,
         known=KNOWN,
@@ -41,15 +42,15 @@ def _ensemble() -> Ensemble:
 
 def test_a_forecast_of_what_came_true_scores_zero_and_beats_every_baseline() -> None:
     metrics = _judge().metrics()
-    assert metrics[NETWORK]["mase"] == 0.0
-    assert {method for method, scores in metrics.items() if scores["mase"] == 0.0} == {NETWORK}
+    assert metrics[ENSEMBLE]["mase"] == 0.0
+    assert {method for method, scores in metrics.items() if scores["mase"] == 0.0} == {ENSEMBLE}
 
 
 def test_the_verdict_is_against_the_best_baseline() -> None:
     judgement = _judge()
     assert judgement.verdict is not None
     metrics = judgement.metrics()
-    best = min((name for name in metrics if name != NETWORK), key=lambda name: float(str(metrics[name]["mase"])))
+    best = min((name for name in metrics if name != ENSEMBLE), key=lambda name: float(str(metrics[name]["mase"])))
     assert judgement.verdict.against == best
 
 
@@ -60,13 +61,13 @@ def test_nothing_held_out_gives_no_scores_and_no_verdict() -> None:
 
 
 def test_lead_times_count_from_the_cutoff_gap_included() -> None:
-    leads = [row["lead"] for row in _judge(gap=3).per_lead() if row["method"] == NETWORK]
+    leads = [row["lead"] for row in _judge(gap=3).per_lead() if row["method"] == ENSEMBLE]
     assert leads == [4, 5, 6, 7]
 
 
 def test_every_series_with_a_window_has_a_row_by_its_name() -> None:
     only_second = HELD_OUT.select(np.array([2]))
-    rows = [row["item_id"] for row in _judge(windows=only_second).per_series(SERIES) if row["method"] == NETWORK]
+    rows = [row["item_id"] for row in _judge(windows=only_second).per_series(SERIES) if row["method"] == ENSEMBLE]
     assert rows == ["s1"]
 
 

@@ -14,11 +14,11 @@ from rnnforecast.networks.forecaster import RecurrentForecaster
 from rnnforecast.progress import NoProgress
 from rnnforecast.training import loop
 from rnnforecast.training import state as standing
-from rnnforecast.training.loop import Taught, fit_network
+from rnnforecast.training.loop import TrainWindows, fit_network
 from rnnforecast.training.optimiser import AdamW
 from rnnforecast.training.recipe import FitSettings
 from rnnforecast.training.sampling import make_sampler
-from rnnforecast.training.state import Fit, Keeper, Watched, validation_score
+from rnnforecast.training.state import BestWeights, Fit, ValidationWindows, validation_score
 from tests.training.toy import SMALL, Faults, as_windows, fit_settings, make_flat, make_series, small_network, wave
 
 VALIDATION = as_windows([0, 0], [46, 53])
@@ -37,9 +37,9 @@ def _fit(
     flat = flat or make_flat(make_series(wave()))
     return fit_network(
         network,
-        Taught(flat, make_sampler(np.array([46]), SMALL)),
+        TrainWindows(flat, make_sampler(np.array([46]), SMALL)),
         settings or fit_settings(),
-        watched=None if validation is None else Watched(flat, validation),
+        validation_windows=None if validation is None else ValidationWindows(flat, validation),
         seed=seed,
         budget_seconds=budget_seconds,
         progress=NoProgress(),
@@ -81,15 +81,15 @@ def test_a_large_gradient_moves_no_further_than_the_clip_allows(monkeypatch: pyt
     norms: list[float] = []
     step = AdamW.step
 
-    def watched(self: AdamW, learning_rate: float) -> None:
+    def validation_windows(self: AdamW, learning_rate: float) -> None:
         gradients = [p.grad for p in self._parameters if p.grad is not None]
         norms.append(float(torch.stack([g.norm() for g in gradients]).norm()))
         step(self, learning_rate)
 
-    monkeypatch.setattr(AdamW, "step", watched)
+    monkeypatch.setattr(AdamW, "step", validation_windows)
     fit = _fit(_faulty(monkeypatch, {2: 1e6}), fit_settings(gradient_clip=0.25))
     assert max(norms) <= 0.25 * (1 + 1e-4)
-    assert fit.clipped_share > 0
+    assert fit.clipped_fraction > 0
 
 
 def test_one_loss_that_is_not_finite_is_survived_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,12 +116,12 @@ def test_after_a_fault_the_run_goes_on_from_the_last_good_weights(monkeypatch: p
     faults = Faults(network, {3: NAN})
     seen: list[dict[str, np.ndarray]] = []
 
-    def watched(*arguments: object, **keywords: object) -> torch.Tensor:
+    def validation_windows(*arguments: object, **keywords: object) -> torch.Tensor:
         if torch.is_grad_enabled():
             seen.append({name: tensor.numpy().copy() for name, tensor in network.state_dict().items()})
         return faults(*arguments, **keywords)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(network, "loss", watched)
+    monkeypatch.setattr(network, "loss", validation_windows)
     _fit(network)
     # every step of a run of six is validated, so the weights before the third step are the last good ones
     for name, array in seen[2].items():
@@ -148,11 +148,11 @@ def test_each_fault_halves_the_learning_rate(monkeypatch: pytest.MonkeyPatch) ->
     rates: list[float] = []
     step = AdamW.step
 
-    def watched(self: AdamW, learning_rate: float) -> None:
+    def validation_windows(self: AdamW, learning_rate: float) -> None:
         rates.append(learning_rate)
         step(self, learning_rate)
 
-    monkeypatch.setattr(AdamW, "step", watched)
+    monkeypatch.setattr(AdamW, "step", validation_windows)
     _fit(small_network())
     whole, rates[:] = list(rates), []
     _fit(_faulty(monkeypatch, {1: NAN}))
@@ -198,20 +198,20 @@ def test_weights_that_score_no_finite_number_are_not_gone_back_to(monkeypatch: p
         return next(scores)
 
     monkeypatch.setattr(standing, "validation_score", scored)
-    monkeypatch.setattr(Keeper, "roll_back", _watch_rollback(parameter, seen))
+    monkeypatch.setattr(BestWeights, "roll_back", _watch_rollback(parameter, seen))
     monkeypatch.setattr(network, "loss", Faults(network, {3: NAN}))
     _fit(network)
     np.testing.assert_array_equal(seen[2], seen[0])
 
 
 def _watch_rollback(parameter: torch.nn.Parameter, seen: list[np.ndarray]) -> object:
-    roll_back = Keeper.roll_back
+    roll_back = BestWeights.roll_back
 
-    def watched(keeper: Keeper) -> None:
-        roll_back(keeper)
+    def validation_windows(best: BestWeights) -> None:
+        roll_back(best)
         seen.append(parameter.detach().numpy().copy())
 
-    return watched
+    return validation_windows
 
 
 def test_a_time_budget_cuts_the_steps_to_the_pace_of_the_first_ones() -> None:
@@ -240,12 +240,12 @@ def test_teacher_forcing_falls_from_its_start_to_zero(monkeypatch: pytest.Monkey
     shares: list[float] = []
     loss = network.loss
 
-    def watched(batch: object, *, teacher_forcing: float, generator: torch.Generator | None) -> torch.Tensor:
+    def validation_windows(batch: object, *, teacher_forcing: float, generator: torch.Generator | None) -> torch.Tensor:
         if torch.is_grad_enabled():
             shares.append(teacher_forcing)
         return loss(batch, teacher_forcing=teacher_forcing, generator=generator)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(network, "loss", watched)
+    monkeypatch.setattr(network, "loss", validation_windows)
     _fit(network, fit_settings(num_steps=4, teacher_forcing=0.8))
     assert shares == pytest.approx([0.8, 0.6, 0.4, 0.2])
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from rnnforecast.progress import NoProgress, Progress
-from rnnforecast.training.parallel import CancelledError, JointProgress, run_side_by_side
+from rnnforecast.training.parallel import CancelledError, JointProgress, run_in_threads
 
 
 class Watcher(NoProgress):
@@ -65,7 +65,7 @@ def _fail(error: BaseException) -> Callable[[Progress], str]:
 
 @pytest.mark.parametrize("num_workers", [1, 2, 3])
 def test_results_come_in_the_order_of_the_tasks(num_workers: int) -> None:
-    assert run_side_by_side([_answer(n) for n in range(3)], _joint(3), num_workers=num_workers) == [0, 1, 2]
+    assert run_in_threads([_answer(n) for n in range(3)], _joint(3), num_workers=num_workers) == [0, 1, 2]
 
 
 @pytest.mark.parametrize("failing_first", [True, False])
@@ -73,7 +73,7 @@ def test_the_failure_of_one_ends_the_others(failing_first: bool) -> None:
     reached: list[str] = []
     tasks = [_run_until_ended(reached), _fail(ValueError("odd"))]
     with pytest.raises(ValueError, match="odd"):
-        run_side_by_side(tasks[::-1] if failing_first else tasks, _joint(), num_workers=2)
+        run_in_threads(tasks[::-1] if failing_first else tasks, _joint(), num_workers=2)
     assert "ran to its end" not in reached
 
 
@@ -85,7 +85,7 @@ def test_a_fit_that_waits_for_a_worker_is_not_started_after_a_failure() -> None:
         return ""
 
     with pytest.raises(ValueError, match="odd"):
-        run_side_by_side([_fail(ValueError("odd")), last], _joint(), num_workers=1)
+        run_in_threads([_fail(ValueError("odd")), last], _joint(), num_workers=1)
     assert not started.is_set()
 
 
@@ -97,13 +97,13 @@ def test_an_interrupt_ends_every_fit_and_is_what_the_caller_sees(monkeypatch: py
 
     monkeypatch.setattr("rnnforecast.training.parallel.wait", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run_side_by_side([_run_until_ended(reached)] * 2, _joint(), num_workers=2)
+        run_in_threads([_run_until_ended(reached)] * 2, _joint(), num_workers=2)
     assert "ran to its end" not in reached
 
 
 def test_steps_of_all_fits_are_added_up_in_one_stage() -> None:
     watcher = Watcher()
-    run_side_by_side([_answer(0), _answer(1)], _joint(2, watcher), num_workers=2)
+    run_in_threads([_answer(0), _answer(1)], _joint(2, watcher), num_workers=2)
     assert watcher.stages == [("fitting", 6)]
     assert watcher.steps == [3, 6]
 
@@ -112,7 +112,7 @@ def test_the_threads_of_torch_are_shared_out_and_given_back() -> None:
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(4)
-        seen = run_side_by_side([lambda _: torch.get_num_threads()] * 2, _joint(), num_workers=2)
+        seen = run_in_threads([lambda _: torch.get_num_threads()] * 2, _joint(), num_workers=2)
         assert seen == [2, 2]
         assert torch.get_num_threads() == 4
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rnnforecast.training.precision import has_fast_bfloat16
+from rnnforecast.training.ensemble import has_fast_bfloat16
 
 
 @pytest.mark.parametrize(

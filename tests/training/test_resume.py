@@ -1,4 +1,4 @@
-"""A training that was ended goes on when the same command is given again, and stores the same model."""
+"""A training that was ended resumes when the same command is given again, and stores the same model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.training.toy import make_series, wave
 from tests.workflows.toy import TINY, store_of, write_days
 from tests.workflows.voices import write_panel
 
-WENT_ON = "the training went on from its checkpoint"
+RESUMED = "the training resumed from its checkpoint"
 
 
 class EndedError(Exception):
@@ -66,7 +66,7 @@ def test_a_training_that_was_ended_stores_the_model_it_would_have_stored(tmp_pat
     resumed, whole = _train(path), _train(path, store=tmp_path / "other")
     assert _tensors(resumed) == _tensors(whole)
     assert (resumed.metrics, resumed.verdict) == (whole.metrics, whole.verdict)
-    assert any(note.startswith(WENT_ON) for note in resumed.notes)
+    assert any(note.startswith(RESUMED) for note in resumed.notes)
     assert not any("checkpoint" in note for note in whole.notes)
     assert not (store_of(path) / "checkpoints").exists()
 
@@ -80,9 +80,13 @@ def test_a_blend_that_was_ended_in_its_second_fit_is_the_one_it_would_have_been(
     whole = _train(path, store=tmp_path / "other", **blend)  # type: ignore[arg-type]
     assert _tensors(resumed) == _tensors(whole)
     first, second = (read_model(result.path).manifest for result in (resumed, whole))
-    assert (first.groups, first.shares, first.theta_share) == (second.groups, second.shares, second.theta_share)
-    assert len(first.shares) > 1
-    assert any(note.startswith(WENT_ON) for note in resumed.notes)
+    assert (first.groups, first.group_weights, first.theta_weight) == (
+        second.groups,
+        second.group_weights,
+        second.theta_weight,
+    )
+    assert len(first.group_weights) > 1
+    assert any(note.startswith(RESUMED) for note in resumed.notes)
 
 
 @pytest.mark.parametrize("change", ["data", "settings"])
@@ -94,7 +98,7 @@ def test_a_training_of_other_data_or_settings_begins_anew_and_says_so(tmp_path: 
         write_days(tmp_path, seed=2)
     result = _train(path, **({"seed": 7} if change == "settings" else {}))  # type: ignore[arg-type]
     assert f"a checkpoint of this name was made with other {change} and was not used" in result.notes
-    assert not any(note.startswith(WENT_ON) for note in result.notes)
+    assert not any(note.startswith(RESUMED) for note in result.notes)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
@@ -103,22 +107,22 @@ def test_a_signal_saves_the_training_and_the_same_command_goes_on(
 ) -> None:
     command = ["train", "good.csv", "--horizon", "7", "--num-steps", "6", "--num-members", "1", "--hidden-size", "4"]
     monkeypatch.setattr(checkpoints, "INTERVAL_SECONDS", 3600.0)
-    count_step = Run.count_step
+    record_step = Run.record_step
 
     def end_at_third(run: Run, loss: float, norm: float) -> None:
-        count_step(run, loss, norm)
+        record_step(run, loss, norm)
         if run.step == 3:
             os.kill(os.getpid(), number)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Run, "count_step", end_at_third)
+        patch.setattr(Run, "record_step", end_at_third)
         assert main(command) == code
     said = capsys.readouterr().err
     assert "nothing that was stored before is changed" in said
-    assert "what was trained so far is saved: the same command goes on from there" in said
+    assert "the training so far is saved: the same command resumes it" in said
     assert [each.label for each in Registry(workplace / ".rnnforecast").list()] == ["good@1"]
     assert main(command) == 0
-    assert f"{WENT_ON}: 3 steps of one fit were done already" in capsys.readouterr().err
+    assert f"{RESUMED}: 3 steps of one fit were already done" in capsys.readouterr().err
 
 
 def test_the_digest_of_series_sees_every_array_and_every_name() -> None:

@@ -31,7 +31,7 @@ def keep_forecasts(
     half_width: float = 2.0,
     version: int = 1,
     model: str = "days",
-    method: str = "network",
+    method: str = "ensemble",
     store: Path | None = None,
 ) -> Ledger:
     """Keep a forecast of three days after each cutoff (a row number): so far off, its interval so wide.

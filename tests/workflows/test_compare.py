@@ -31,13 +31,13 @@ def test_networks_and_baselines_stand_on_the_same_origins(tmp_path: Path) -> Non
 
 
 def test_three_cells_and_the_pretrained_network_are_compared_unless_others_are_named(tmp_path: Path) -> None:
-    assert set(_compare(write_days(tmp_path)).networks) == {"pretrained", "gru", "lstm", "mingru"}
+    assert set(_compare(write_days(tmp_path)).networks) == {"base", "gru", "lstm", "mingru"}
 
 
 def test_the_verdict_is_that_of_the_best_network_against_the_best_baseline(tmp_path: Path) -> None:
     result = _compare(write_days(tmp_path), "gru", "rnn")
     assert result.verdict is not None
-    assert result.verdict["network"] in ("gru", "rnn")
+    assert result.verdict["method"] in ("gru", "rnn")
     assert result.verdict["against"] in BASELINES
 
 
@@ -67,7 +67,7 @@ def test_the_network_is_the_one_that_training_would_judge(tmp_path: Path) -> Non
     path = write_days(tmp_path)
     compared = _compare(path, "lstm").metrics["lstm"]
     settings = Settings.from_flat({**TINY, "num_windows": 2, "cell": "lstm"})
-    trained = rnnforecast.train([path], settings, store=tmp_path / "store").metrics["network"]
+    trained = rnnforecast.train([path], settings, store=tmp_path / "store").metrics["ensemble"]
     assert (compared["mase"], compared["wql"]) == (trained["mase"], trained["wql"])
 
 
@@ -78,14 +78,14 @@ def test_every_method_says_how_long_it_took(tmp_path: Path) -> None:
 
 def test_the_time_budget_is_that_of_all_networks_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[float] = []
-    fit_before = compare_module.fit_known
+    fit_before = compare_module.fit_train_rows
 
     def watched(known: SeriesSet, settings: Settings, **keywords: Any) -> Any:
         assert settings.training.time_budget is not None
         given.append(settings.training.time_budget.seconds)
         return fit_before(known, settings, **keywords)
 
-    monkeypatch.setattr(compare_module, "fit_known", watched)
+    monkeypatch.setattr(compare_module, "fit_train_rows", watched)
     result = _compare(write_days(tmp_path), "gru", "naive", "lstm", time_budget="1h")
     assert given[0] == pytest.approx(1800, abs=1)
     assert 1800 <= given[1] < 3600  # the second has what the first left over

@@ -42,7 +42,7 @@ def test_a_gap_moves_the_scored_steps(trained: Path) -> None:
 
 
 def test_the_network_is_scored_beside_every_baseline(trained: Path) -> None:
-    methods = {"network", "naive", "seasonal-naive", "drift", "seasonal-drift", "window-mean", "theta"}
+    methods = {"ensemble", "naive", "seasonal-naive", "drift", "seasonal-drift", "window-mean", "theta"}
     assert set(_evaluate(trained).metrics) == methods
 
 
@@ -103,7 +103,7 @@ def test_series_of_a_panel_are_scored_by_name(tmp_path: Path) -> None:
         tmp_path / "panel.csv", shop=["b"] * 60 + ["a"] * 60, date=days(60) * 2, value=wave(60) + wave(60, seed=3)
     )
     fit(path)
-    rows = [row for row in _evaluate(path).per_series if row["method"] == "network"]
+    rows = [row for row in _evaluate(path).per_series if row["method"] == "ensemble"]
     assert [row["item_id"] for row in rows] == ["a", "b"]
 
 

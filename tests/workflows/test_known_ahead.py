@@ -91,12 +91,26 @@ def test_a_second_file_for_a_model_without_covariates_ahead_is_refused(tmp_path:
         forecast(path, data=rnnforecast.Files((path,), (ahead,)))
 
 
-def test_the_shipped_network_refuses_what_it_would_ignore(tmp_path: Path) -> None:
+def test_base_reads_covariates_known_ahead_from_a_second_file(tmp_path: Path) -> None:
     path, ahead = write_rows(tmp_path), write_plan(tmp_path)
-    with pytest.raises(UsageError, match="--future-data would be ignored"):
-        load("base", data=rnnforecast.Files((path,), (ahead,)), store=tmp_path)
-    with pytest.raises(UsageError, match="--calendar-features would be ignored"):
-        load("base", data=[path], store=tmp_path, reading=DataSettings(calendar_features=("season",)))
+    reading = DataSettings(future=("sky", "temp"), horizon=7)
+    files = rnnforecast.Files((path,), (ahead,))
+    loaded = load("base", data=files, store=tmp_path, reading=reading)
+    assert loaded.series.future_names == ("sky", "temp")
+    result = rnnforecast.predict("base", data=files, reading=reading, store=tmp_path)
+    assert np.isfinite(result.frame["forecast"]).all()
+
+
+def test_base_forecasts_with_features_of_the_calendar(tmp_path: Path) -> None:
+    reading = DataSettings(calendar_features=("season",))
+    result = rnnforecast.predict("base", data=[write_rows(tmp_path)], reading=reading, store=tmp_path)
+    assert np.isfinite(result.frame["forecast"]).all()
+
+
+@pytest.mark.parametrize("role", ["past", "static"])
+def test_base_rejects_covariates_that_it_would_ignore(role: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=f"--{role} would be ignored"):
+        load("base", data=[write_rows(tmp_path)], store=tmp_path, reading=DataSettings.model_validate({role: ("x",)}))
 
 
 @pytest.mark.parametrize("horizon", [3, 7, 20])

@@ -50,7 +50,7 @@ def test_every_version_is_listed(store: Path) -> None:
 def test_a_listed_model_says_what_it_forecasts(store: Path) -> None:
     model = list_models(store).models[0]
     assert model["horizon"] == make_model("prices").manifest.horizon
-    assert (model["ok"], model["problem"], model["served"]) == (True, None, "network")
+    assert (model["ok"], model["problem"], model["served"]) == (True, None, "ensemble")
 
 
 def test_show_gives_the_whole_manifest_of_the_newest_version(store: Path) -> None:

@@ -72,7 +72,7 @@ def test_data_with_other_columns_are_refused(trained: Path) -> None:
 def test_data_of_no_model_are_forecast_by_the_network_that_comes_with_the_tool(trained: Path) -> None:
     other = write_csv(trained.parent / "other.csv", date=days(90), sales=wave(90))
     result = forecast(trained, data=[other])
-    assert (result.model, set(result.frame["method"])) == ("base", {"pretrained"})
+    assert (result.model, set(result.frame["method"])) == ("base", {"base"})
     assert "no stored model fits `other.csv`: the pretrained `base` forecasts" in result.notes
 
 

@@ -111,7 +111,7 @@ def test_errors_that_grow_are_drift(tmp_path: Path) -> None:
     assert result.alarms == ("loss",)
     assert watch(result, "loss")["state"] == "alarm"
     assert str(watch(result, "loss")["since"])[:10] > "2024-03-10"
-    with pytest.raises(DriftError, match="the errors have become larger than they were") as caught:
+    with pytest.raises(DriftError, match="the forecast errors have grown") as caught:
         result.raise_alarm()
     assert caught.value.exit_code == 21
 

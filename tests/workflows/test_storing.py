@@ -110,7 +110,7 @@ def test_the_store_of_a_training_holds_one_file(tmp_path: Path) -> None:
 
 def _forecast(num_series: int, horizon: int = 2) -> Forecast:
     quantiles = np.arange(num_series * horizon * 3, dtype=float).reshape(num_series, horizon, 3)
-    return Forecast((0.1, 0.5, 0.9), quantiles[..., 1], quantiles, "network")
+    return Forecast((0.1, 0.5, 0.9), quantiles[..., 1], quantiles, "ensemble")
 
 
 def test_a_frame_has_a_row_a_step_in_the_order_of_series_then_time() -> None:

@@ -62,7 +62,7 @@ def test_a_time_budget_cuts_the_steps_and_is_said(tmp_path: Path) -> None:
 
 
 def test_a_time_budget_that_is_no_duration_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="`time_budget` = 'soon': invalid duration"):
+    with pytest.raises(UsageError, match="`time_budget`: invalid duration `soon`"):
         fit(write_days(tmp_path), time_budget="soon")
 
 
@@ -102,7 +102,7 @@ def test_on_a_loss_the_winner_is_served_where_that_was_asked_for(
 
 def test_on_a_loss_the_network_is_served_unless_told_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _lose(monkeypatch)
-    assert fit(write_days(tmp_path)).served == "network"
+    assert fit(write_days(tmp_path)).served == "ensemble"
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), DivergedError("diverged")])

@@ -15,21 +15,21 @@ import rnnforecast
 from rnnforecast.config import Settings
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.windows import FlatSeries
-from rnnforecast.forecasting import last_windows, split_voices
+from rnnforecast.forecasting import last_windows, split_groups
 from rnnforecast.model_io.base import read_base
 from rnnforecast.model_io.pack import unpack_ensemble
 from rnnforecast.store.manifest import Manifest
 from rnnforecast.store.model_file import ModelFile, read_model
 from rnnforecast.training import fit as fitting
 from rnnforecast.training.ensemble import fit_ensemble
-from rnnforecast.training.initial_weights import AS_IT_IS, THETA
+from rnnforecast.training.initial_weights import THETA, ZERO_SHOT
 from rnnforecast.training.recipe import Recipe
 from tests.training.toy import make_series
 from tests.workflows.toy import forecast, store_of, wave, write_days
 from tests.workflows.voices import (
     FAST,
     assert_same_weights,
-    give_shares,
+    give_weights,
     kinds_of,
     stored_ensemble,
     train_fast,
@@ -40,28 +40,28 @@ NAIVE = {"naive", "seasonal-naive", "drift", "seasonal-drift", "window-mean"}
 
 
 @pytest.mark.parametrize(
-    ("shares", "kinds"),
+    ("group_weights", "kinds"),
     [
-        ({"as_it_is": 1.0}, ["pretrained"]),
-        ({"fitted_further": 1.0}, ["pretrained"]),
+        ({"zero_shot": 1.0}, ["pretrained"]),
+        ({"fine_tuned": 1.0}, ["pretrained"]),
         ({"from_scratch": 1.0}, ["scratch"]),
-        ({"from_scratch": 0.2, "fitted_further": 0.8}, ["scratch", "pretrained"]),
-        ({"from_scratch": 0.2, "fitted_further": 0.3, "as_it_is": 0.5}, ["scratch", "pretrained", "pretrained"]),
+        ({"from_scratch": 0.2, "fine_tuned": 0.8}, ["scratch", "pretrained"]),
+        ({"from_scratch": 0.2, "fine_tuned": 0.3, "zero_shot": 0.5}, ["scratch", "pretrained", "pretrained"]),
     ],
 )
 def test_the_voices_that_have_a_share_are_stored_and_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shares: dict[str, float], kinds: list[str]
 ) -> None:
-    give_shares(monkeypatch, **shares)
+    give_weights(monkeypatch, **shares)
     path = write_panel(tmp_path)
     result = train_fast(path)
     stored = stored_ensemble(result)
     assert kinds_of(stored) == kinds
     assert stored.groups == (tuple(range(len(kinds))) if len(kinds) > 1 else ())
-    assert stored.shares == pytest.approx(tuple(shares.values()) if len(kinds) > 1 else ())
-    assert stored.theta_share == 0.0
+    assert stored.group_weights == pytest.approx(tuple(shares.values()) if len(kinds) > 1 else ())
+    assert stored.theta_weight == 0.0
     assert len(result.members) == len(kinds)
-    assert ("pretrained" in result.metrics) == ("pretrained" in kinds)
+    assert ("base" in result.metrics) == ("pretrained" in kinds)
     shipped = read_base().weights(7)["input.weight"]
     as_shipped = [
         np.array_equal(weights["input.weight"], shipped)
@@ -69,23 +69,23 @@ def test_the_voices_that_have_a_share_are_stored_and_no_other(
         if kind == "pretrained"
     ]
     voices = [name for name in shares if name != "from_scratch"]
-    assert as_shipped == [name == "as_it_is" for name in voices]
+    assert as_shipped == [name == "zero_shot" for name in voices]
     assert np.isfinite(forecast(path).frame["forecast"]).all()
 
 
 def test_the_theta_method_has_its_share_beside_those_of_the_networks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    give_shares(monkeypatch, from_scratch=0.2, as_it_is=0.6, theta=0.2)
+    give_weights(monkeypatch, from_scratch=0.2, zero_shot=0.6, theta=0.2)
     stored = stored_ensemble(train_fast(write_panel(tmp_path)))
-    assert stored.shares == pytest.approx((0.25, 0.75))
-    assert stored.theta_share == pytest.approx(0.2)
+    assert stored.group_weights == pytest.approx((0.25, 0.75))
+    assert stored.theta_weight == pytest.approx(0.2)
 
 
 def test_weights_that_were_not_fitted_are_stored_in_half_the_room_without_loss(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    give_shares(monkeypatch, fitted_further=0.5, as_it_is=0.5)
+    give_weights(monkeypatch, fine_tuned=0.5, zero_shot=0.5)
     result = train_fast(write_panel(tmp_path))
     file = read_model(result.path)
     tuned, plain = file.member(0), file.member(1)
@@ -98,15 +98,15 @@ def test_weights_that_were_not_fitted_are_stored_in_half_the_room_without_loss(
 def test_no_note_blames_the_time_budget_for_a_network_that_was_not_fitted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    give_shares(monkeypatch, fitted_further=0.5, as_it_is=0.5)
+    give_weights(monkeypatch, fine_tuned=0.5, zero_shot=0.5)
     assert not any("time budget" in note for note in train_fast(write_panel(tmp_path)).notes)
 
 
-@pytest.mark.parametrize(("voice", "num_steps"), [("fitted_further", 200), ("as_it_is", 0)])
+@pytest.mark.parametrize(("voice", "num_steps"), [("fine_tuned", 200), ("zero_shot", 0)])
 def test_the_settings_reported_are_those_of_the_fit_that_is_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, voice: str, num_steps: int
 ) -> None:
-    give_shares(monkeypatch, **{voice: 1.0})
+    give_weights(monkeypatch, **{voice: 1.0})
 
     def few_steps(series: SeriesSet, recipe: Recipe, **keywords: object) -> object:
         few = replace(recipe, fit=replace(recipe.fit, num_steps=2))
@@ -123,12 +123,12 @@ def test_the_settings_reported_are_those_of_the_fit_that_is_kept(
 
 
 def test_several_networks_of_one_start_have_one_voice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    give_shares(monkeypatch, from_scratch=0.75, fitted_further=0.25)
+    give_weights(monkeypatch, from_scratch=0.75, fine_tuned=0.25)
     stored = replace(stored_ensemble(train_fast(write_panel(tmp_path), num_members=3)), calibration=None)
     assert stored.groups == (0, 0, 0, 1)
     series = make_series(np.array(wave(90)), season_length=7)
     flat, windows = FlatSeries.from_series(series), last_windows(series)
-    first, second = (voice.forecast(flat, windows, horizon=7) for voice in split_voices(stored))
+    first, second = (voice.forecast(flat, windows, horizon=7) for voice in split_groups(stored))
     np.testing.assert_allclose(stored.forecast(flat, windows, horizon=7), 0.75 * first + 0.25 * second)
 
 
@@ -141,34 +141,34 @@ def test_a_quick_training_fits_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     assert [member["best_step"] for member in result.members] == [0]
     assert_same_weights(stored_ensemble(result).weights[0], read_base().weights(7))
     assert result.reasons["from"].startswith("quick: nothing is fitted")
-    assert AS_IT_IS in result.reasons["theta_share"]
-    assert THETA in result.reasons["theta_share"]
+    assert ZERO_SHOT in result.reasons["theta_weight"]
+    assert THETA in result.reasons["theta_weight"]
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5])
 @pytest.mark.parametrize("start", [None, "scratch"])
 def test_a_given_share_of_the_theta_method_is_stored(tmp_path: Path, share: float, start: str | None) -> None:
-    result = train_fast(write_days(tmp_path), theta_share=share, **{"from": start})
-    assert read_model(result.path).manifest.theta_share == share
-    assert result.settings["theta_share"] == share
-    assert ("network-alone" in result.metrics) == (share > 0)
+    result = train_fast(write_days(tmp_path), theta_weight=share, **{"from": start})
+    assert read_model(result.path).manifest.theta_weight == share
+    assert result.settings["theta_weight"] == share
+    assert ("networks" in result.metrics) == (share > 0)
 
 
 def test_a_described_network_has_the_theta_method_beside_it_where_that_was_asked_for(tmp_path: Path) -> None:
-    assert stored_ensemble(train_fast(write_days(tmp_path), hidden_size=4, theta_share=0.3)).theta_share == 0.3
+    assert stored_ensemble(train_fast(write_days(tmp_path), hidden_size=4, theta_weight=0.3)).theta_weight == 0.3
 
 
 def test_the_row_of_the_networks_alone_is_that_of_a_model_without_the_theta_method(tmp_path: Path) -> None:
     path = write_days(tmp_path)
-    mixed, plain = (train_fast(path, theta_share=share).metrics for share in (0.5, 0.0))
-    assert mixed["network-alone"]["mase"] == plain["network"]["mase"]
-    assert mixed["network"]["mase"] != plain["network"]["mase"]
+    mixed, plain = (train_fast(path, theta_weight=share).metrics for share in (0.5, 0.0))
+    assert mixed["networks"]["mase"] == plain["ensemble"]["mase"]
+    assert mixed["ensemble"]["mase"] != plain["ensemble"]["mase"]
 
 
 def test_the_networks_alone_are_shown_and_never_judged_against(tmp_path: Path) -> None:
     result = train_fast(write_days(tmp_path), num_windows=5, **{"from": "scratch"})
     assert result.verdict is not None
-    assert result.verdict["network"] == "network"
+    assert result.verdict["method"] == "ensemble"
     assert result.verdict["against"] in NAIVE
 
 
@@ -177,7 +177,7 @@ def test_a_blend_forecasts_the_same_from_the_rows_in_its_file_as_from_the_data(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_rows: int
 ) -> None:
     path = write_days(tmp_path, num_rows)
-    settings = Settings.from_flat({**FAST, "theta_share": 0.5, "from": "scratch"})
+    settings = Settings.from_flat({**FAST, "theta_weight": 0.5, "from": "scratch"})
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(path.read_bytes())))
     rnnforecast.train(["-"], settings, store=store_of(path))
     own, given = forecast(path, horizon=20), forecast(path, model="stdin", data=[path], horizon=20)
@@ -188,17 +188,17 @@ def test_a_blend_forecasts_the_same_from_the_rows_in_its_file_as_from_the_data(
 # files that nobody vouches for
 
 
-@pytest.mark.parametrize("shares", [[], [1.0], [0.2, 0.3, 0.5], [0.1] * 64])
+@pytest.mark.parametrize("group_weights", [[], [1.0], [0.2, 0.3, 0.5], [0.1] * 64])
 def test_shares_that_do_not_fit_the_voices_of_a_file_let_them_count_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shares: list[float]
 ) -> None:
-    give_shares(monkeypatch, from_scratch=0.9, as_it_is=0.1)
+    give_weights(monkeypatch, from_scratch=0.9, zero_shot=0.1)
     file = read_model(train_fast(write_panel(tmp_path)).path)
-    values = {**file.manifest.to_dict(), "shares": shares}
+    values = {**file.manifest.to_dict(), "group_weights": shares}
     changed = ModelFile(Manifest.from_json(json.dumps(values), source="a file"), file.tensors)
     ensemble = unpack_ensemble(changed)
-    assert (ensemble.groups, ensemble.shares) == ((0, 1), ())
-    same = replace(unpack_ensemble(file), shares=(0.5, 0.5))
+    assert (ensemble.groups, ensemble.group_weights) == ((0, 1), ())
+    same = replace(unpack_ensemble(file), group_weights=(0.5, 0.5))
     series = make_series(np.array(wave(90)), season_length=7)
     flat, windows = FlatSeries.from_series(series), last_windows(series)
     np.testing.assert_allclose(
@@ -210,11 +210,11 @@ def test_shares_that_do_not_fit_the_voices_of_a_file_let_them_count_the_same(
 def test_groups_that_do_not_fit_the_networks_of_a_file_leave_no_share(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, groups: list[int]
 ) -> None:
-    give_shares(monkeypatch, from_scratch=0.9, as_it_is=0.1)
+    give_weights(monkeypatch, from_scratch=0.9, zero_shot=0.1)
     file = read_model(train_fast(write_panel(tmp_path)).path)
     values = {**file.manifest.to_dict(), "groups": groups}
     ensemble = unpack_ensemble(ModelFile(Manifest.from_json(json.dumps(values), source="a file"), file.tensors))
-    assert ensemble.shares == ()
+    assert ensemble.group_weights == ()
     series = make_series(np.array(wave(90)), season_length=7)
     quantiles = ensemble.forecast(FlatSeries.from_series(series), last_windows(series), horizon=7)
     assert np.isfinite(quantiles).all()

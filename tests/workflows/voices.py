@@ -1,4 +1,4 @@
-"""Trainings whose voices have shares: short ones, and what their files hold."""
+"""Trainings whose voices have weights: short ones, and what their files hold."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from rnnforecast.members import PretrainedSettings
 from rnnforecast.model_io.pack import unpack_ensemble
 from rnnforecast.store.model_file import read_model
 from rnnforecast.training import fit as fitting
-from rnnforecast.training.ensemble_weights import Shares
+from rnnforecast.training.ensemble_weights import EnsembleWeights
+from rnnforecast.training.initial_weights import FINE_TUNED, SCRATCH, THETA, ZERO_SHOT
 from rnnforecast.workflows.results import TrainResult
 from tests.workflows.toy import days, store_of, wave, write_csv
 
@@ -51,12 +52,13 @@ def assert_same_weights(first: Mapping[str, np.ndarray], second: Mapping[str, np
         np.testing.assert_array_equal(array, second[name], err_msg=name)
 
 
-def give_shares(monkeypatch: pytest.MonkeyPatch, **shares: float) -> None:
-    """Let held-out origins always choose these shares, whatever was usual."""
-    chosen = {name.replace("_", " "): share for name, share in shares.items()}
+def give_weights(monkeypatch: pytest.MonkeyPatch, **weights: float) -> None:
+    """Let held-out origins always choose these weights, whatever was usual."""
+    names = {"from_scratch": SCRATCH, "fine_tuned": FINE_TUNED, "zero_shot": ZERO_SHOT, "theta": THETA}
+    chosen = {names[name]: weight for name, weight in weights.items()}
 
-    def choose(voices: Mapping[str, np.ndarray], *_: object, **__: object) -> Shares:
+    def choose(voices: Mapping[str, np.ndarray], *_: object, **__: object) -> EnsembleWeights:
         assert set(chosen) <= set(voices)
-        return Shares(shares={name: chosen.get(name, 0.0) for name in voices}, losses={}, together=None)
+        return EnsembleWeights(weights={name: chosen.get(name, 0.0) for name in voices}, losses={}, combined_loss=None)
 
-    monkeypatch.setattr(fitting, "choose_shares", choose)
+    monkeypatch.setattr(fitting, "choose_weights", choose)

@@ -1,4 +1,4 @@
-"""The screens of `train`, `evaluate` and `compare`: a loss is said first, the next command last."""
+"""The screens of `train`, `evaluate` and `compare`: a loss comes first, the next command last."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import numpy as np
 from rich.text import Text
 
 from rnnforecast.cli.render.blocks import (
+    Space,
     duration,
     errors,
     heading,
-    plural,
     quiet_table,
     safe,
+    screen,
     shortened,
     timestamp_text,
     under,
@@ -26,6 +27,7 @@ from rnnforecast.cli.render.metrics import metrics_block, order_methods, serving
 from rnnforecast.cli.render.reading import assumptions_block
 from rnnforecast.cli.render.store import describe_member
 from rnnforecast.cli.text import visible
+from rnnforecast.findings import plural
 from rnnforecast.workflows.results import CompareResult, EvaluateResult, TrainResult
 
 if TYPE_CHECKING:
@@ -34,85 +36,82 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
-_ALL_LEADS, _MAX_LEADS = 12, 8  # up to so many all are shown, of more so many
+_ALL_LEADS, _MAX_LEADS = 12, 8  # up to 12 lead times all are shown, of more 8
 _MAX_SERIES = 5
 _MAX_METHODS = 4
+_LEGEND = "MASE: error relative to the naive forecast in training, smaller is better; in 80 %: actuals in the interval"
 
 
-def blocks(result: TrainResult | EvaluateResult | CompareResult, *, width: int) -> list[RenderableType]:
-    """Return the blocks of a judged result."""
-    if isinstance(result, TrainResult):
-        return train_blocks(result, width=width)
-    return (
-        evaluate_blocks(result, width=width)
-        if isinstance(result, EvaluateResult)
-        else compare_blocks(result, width=width)
-    )
-
-
-def train_blocks(result: TrainResult, *, width: int) -> list[RenderableType]:
-    """Return the screen of `train`."""
+@screen.register(TrainResult)
+def _train_screen(result: TrainResult, space: Space) -> list[RenderableType]:
     verdict = verdict_block(result.verdict, advice=serving_advice(result.verdict, result.served))
     lost = result.verdict is not None and result.verdict["outcome"] == "loss"
-    screen = [assumptions_block(result.assumptions, result.reasons)]
+    blocks = [assumptions_block(result.assumptions, result.reasons)]
     if result.metrics:
-        held_out = f"{plural(result.num_windows, 'origin')} of {result.assumptions.get('horizon')} steps"
-        screen.append(metrics_block(result.metrics, title=heading("Held out", held_out), width=width))
-    screen = [verdict, *screen] if lost else [*screen, verdict]
-    return [*screen, _stored(result)]
+        windows = f"{plural(result.num_windows, 'window')} of {_horizon(result.assumptions)} after the training rows"
+        methods = order_methods(result.metrics)
+        blocks.append(
+            metrics_block(
+                result.metrics,
+                title=heading("Test", windows),
+                width=space.width,
+                methods=methods,
+                last=Text(_LEGEND, style="dim"),
+            )
+        )
+    blocks = [verdict, *blocks] if lost else [*blocks, verdict]
+    return [*blocks, _stored(result)]
 
 
-def evaluate_blocks(result: EvaluateResult, *, width: int) -> list[RenderableType]:
-    """Return the screen of `evaluate`."""
-    origins = plural(result.num_windows, "origin")
-    title = heading(result.model, f"{origins}{_span(result.cutoffs, result.assumptions)}{_ways(result)}")
-    screen = [metrics_block(result.metrics, title=title, width=width), verdict_block(result.verdict)]
-    return [*screen, *_details(result, order_methods(result.metrics))]
+@screen.register(EvaluateResult)
+def _evaluate_screen(result: EvaluateResult, space: Space) -> list[RenderableType]:
+    methods = order_methods(result.metrics)
+    refit = ", refitted for each" if result.refit else ""
+    title = heading(result.model, f"{_windows(result)}{refit}")
+    table = metrics_block(result.metrics, title=title, width=space.width, methods=methods)
+    return [table, verdict_block(result.verdict), *_details(result, methods)]
 
 
-def compare_blocks(result: CompareResult, *, width: int) -> list[RenderableType]:
-    """Return the screen of `compare`."""
-    baselines = [method for method in result.metrics if method not in result.networks]
-    title = heading("Compared", f"{plural(result.num_windows, 'origin')}{_span(result.cutoffs, result.assumptions)}")
-    table = metrics_block(result.metrics, title=title, width=width, baselines=baselines)
-    screen = [assumptions_block(result.assumptions, result.reasons), table, verdict_block(result.verdict)]
+@screen.register(CompareResult)
+def _compare_screen(result: CompareResult, space: Space) -> list[RenderableType]:
+    methods = order_methods(result.metrics, result.networks)
+    title = heading("Test", _windows(result))
+    table = metrics_block(result.metrics, title=title, width=space.width, methods=methods)
+    blocks = [assumptions_block(result.assumptions, result.reasons), table, verdict_block(result.verdict)]
     times = [
         f"{method} {duration(seconds)}"
         for method, seconds in result.seconds_per_method.items()
         if method in result.networks
     ]
     if times:
-        screen.append(safe(f"Training: {', '.join(times)}", "dim"))
-    return [*screen, *_details(result, order_methods(result.metrics, baselines=baselines))]
+        blocks.append(safe(f"Training time: {', '.join(times)}", "dim"))
+    return [*blocks, *_details(result, methods)]
 
 
 def _stored(result: TrainResult) -> RenderableType:
     table = quiet_table([("", "left"), ("", "fold")], header=False)
-    counted = Counter(describe_member(member) for member in result.members)
-    for words, count in counted.items():
+    for words, count in Counter(describe_member(member) for member in result.members).items():
         table.add_row(Text("network", style="dim"), safe(words if count == 1 else f"{count} × {words}"))
-    if result.reasons.get("from"):
-        table.add_row(Text("start", style="dim"), safe(result.reasons["from"]))
-    if result.reasons.get("theta_share"):
-        table.add_row(Text("shares", style="dim"), safe(result.reasons["theta_share"]))
+    for label, reason in (("start", "from"), ("weights", "theta_weight")):
+        if result.reasons.get(reason):
+            table.add_row(Text(label, style="dim"), safe(result.reasons[reason]))
     table.add_row(Text("file", style="dim"), safe(result.path))
     if result.activation is not None and result.activation.get("basis") != "first":
         table.add_row(Text("active", style="dim"), _activation(result.activation))
     table.add_row(Text("next", style="dim"), safe(_next_command(result), "bold"))
-    return under(heading(f"Stored {result.model}", f"trained and judged in {duration(result.seconds)}"), table)
+    return under(heading(f"Stored {result.model}", f"trained and tested in {duration(result.seconds)}"), table)
 
 
 def _activation(activation: Mapping[str, object]) -> Text:
-    """Return whether the new version is active, and why; one that was kept aside is said first."""
     if activation.get("activated"):
-        words = Text("yes, ").append(visible(f"in place of {activation.get('champion')}"))
+        words = Text("yes, ").append(visible(f"replaces {activation.get('champion')}"))
     else:
         words = Text("no, ", style="bold red").append(visible(f"{activation.get('active')} stays active"), style="bold")
     return words.append(visible(f": {activation.get('reason')}"), style="not bold dim")
 
 
 def _next_command(result: TrainResult) -> str:
-    """Return the command that forecasts with the new model; a store that is not the default one is named."""
+    """Return the command that forecasts with the new model; a store other than the default one is named."""
     words = ["rnnforecast", "predict", result.model.rpartition("@")[0] or result.model]
     store = [str(folder) for folder in Path(result.path).parents[2:3]]
     if store and store[0] not in (os.environ.get("RNNFORECAST_STORE"), ".rnnforecast"):
@@ -153,16 +152,18 @@ def _series_block(rows: Sequence[Mapping[str, object]], methods: Sequence[str]) 
     columns = [errors([scores[item].get(method) for item in worst]) for method in methods]
     for place, item in enumerate(worst):
         table.add_row(safe(shortened(item)), *(column[place] for column in columns))
-    return under(heading("MASE by series", f"the {len(worst)} hardest of {len(scores)}"), table)
+    detail = f"the {len(worst)} with the largest error of {len(scores)}" if len(scores) > len(worst) else ""
+    return under(heading("MASE by series", detail), table)
 
 
-def _span(cutoffs: Sequence[object], assumptions: Mapping[str, object]) -> str:
-    if not cutoffs:
-        return ""
-    first, last = (timestamp_text(cutoff, assumptions.get("freq")) for cutoff in (cutoffs[0], cutoffs[-1]))
-    return f" after {first}" if first == last else f", cutoffs {first} to {last}"
+def _windows(result: EvaluateResult | CompareResult) -> str:
+    """Return the windows of a backtest: `2 windows of 10 steps, cutoffs 2023-01-02 to 2023-01-16`."""
+    words = f"{plural(result.num_windows, 'window')} of {_horizon(result.assumptions)}"
+    if result.cutoffs:
+        ends = [timestamp_text(cutoff, result.assumptions.get("freq")) for cutoff in result.cutoffs]
+        words += f", cutoff {ends[0]}" if ends[0] == ends[-1] else f", cutoffs {ends[0]} to {ends[-1]}"
+    return words + (f", gap {result.gap}" if result.gap else "")
 
 
-def _ways(result: EvaluateResult) -> str:
-    gap = f", gap {result.gap}" if result.gap else ""
-    return f"{gap}, refitted at each" if result.refit else gap
+def _horizon(assumptions: Mapping[str, object]) -> str:
+    return plural(int(str(assumptions["horizon"])), "step")

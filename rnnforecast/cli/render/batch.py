@@ -9,30 +9,32 @@ from rich.text import Text
 
 from rnnforecast.cli.render.blocks import (
     NOTHING,
+    Space,
     duration,
     fit_columns,
     heading,
-    plural,
     quiet_table,
     safe,
+    screen,
     shortened,
     under,
 )
 from rnnforecast.cli.text import folded, styled, visible
-from rnnforecast.workflows.batch.results import STATUSES
+from rnnforecast.findings import plural
+from rnnforecast.workflows.batch.results import STATUSES, BatchPlan, BatchResult
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from rnnforecast.workflows.batch.results import BatchPlan, BatchResult, JobError, JobResult
+    from rnnforecast.workflows.batch.results import JobError, JobResult
 
 _STYLES = {"done": "green", "partial": "yellow", "unchanged": "dim", "failed": "bold red", "stopped": "yellow"}
 _WHY_WIDTH = 24  # characters a reason needs; less breaks every word
 _NAME_LENGTH = 22
 
 
-def batch_blocks(result: BatchResult, *, width: int) -> list[RenderableType]:
-    """Return the table of a run: one line a job."""
+@screen.register(BatchResult)
+def _batch_screen(result: BatchResult, space: Space) -> list[RenderableType]:
     counts = ", ".join(f"{result.count(status)} {status}" for status in STATUSES if result.count(status))
     title = heading(f"{plural(len(result.jobs), 'job')}: {counts}", os.path.basename(result.jobs_file))
     columns = {
@@ -43,7 +45,7 @@ def batch_blocks(result: BatchResult, *, width: int) -> list[RenderableType]:
         "time": [Text(duration(job.seconds)) for job in result.jobs],
     }
     why = [safe(_why(job), "dim") for job in result.jobs]
-    has_room = not fit_columns({**columns, "why": ["x" * _WHY_WIDTH]}, width=width, dispensable=("why",))
+    has_room = not fit_columns({**columns, "why": ["x" * _WHY_WIDTH]}, width=space.width, dispensable=("why",))
     kinds = [(name, "right" if name in ("rows", "time") else "left") for name in columns]
     table = quiet_table([*kinds, *([("", "fold")] if has_room else [])])
     for *cells, reason in zip(*columns.values(), why, strict=True):
@@ -62,8 +64,8 @@ def after_batch(result: BatchResult, *, stream: TextIO) -> str:
     return "\n".join([*lines, styled(visible(place), "dim", stream=stream), ""])
 
 
-def plan_blocks(plan: BatchPlan, *, width: int) -> list[RenderableType]:
-    """Return the screen of `--check`."""
+@screen.register(BatchPlan)
+def _plan_screen(plan: BatchPlan, space: Space) -> list[RenderableType]:
     title = heading(f"{plural(len(plan.jobs), 'job')}, no errors", os.path.basename(plan.jobs_file))
     columns = {
         "job": [safe(shortened(str(job["job"]))) for job in plan.jobs],
@@ -74,7 +76,7 @@ def plan_blocks(plan: BatchPlan, *, width: int) -> list[RenderableType]:
             safe(_relative(str(job["output"]), plan.jobs_file)) if job["output"] else Text(NOTHING) for job in plan.jobs
         ],
     }
-    for name in fit_columns(columns, width=width, dispensable=("files", "model")):
+    for name in fit_columns(columns, width=space.width, dispensable=("files", "model")):
         del columns[name]
     kinds = {"files": "right", "output": "fold"}
     table = quiet_table([(name, kinds.get(name, "left")) for name in columns])
@@ -115,8 +117,8 @@ def _labelled(label: str, style: str, text: str, stream: TextIO) -> str:
     """Return a line behind its coloured label, folded only on a terminal, so that paths in a mail stay whole."""
     label = visible(label)
     lines = f"{label} {visible(text, keep_newlines=True)}".split("\n")
-    told = "\n".join(folded(line, stream=stream) for line in lines)
-    return styled(label, style, stream=stream) + told.removeprefix(label)
+    folded_lines = "\n".join(folded(line, stream=stream) for line in lines)
+    return styled(label, style, stream=stream) + folded_lines.removeprefix(label)
 
 
 def _near(path: str) -> str:

@@ -1,8 +1,10 @@
-"""Building blocks of every screen: safe text, quiet tables, numbers that line up."""
+"""Building blocks of all screens: safe text, plain tables, aligned numbers."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from functools import singledispatch
 from typing import TYPE_CHECKING, TextIO
 
 from rich.cells import cell_len
@@ -12,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rnnforecast.cli.text import supports_unicode, visible
-from rnnforecast.json_values import timestamp_to_json
+from rnnforecast.json_values import Document, timestamp_to_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,18 +24,32 @@ if TYPE_CHECKING:
 NOTHING = "–"
 _ASCII = str.maketrans({"–": "-", "±": "+-", "×": "x", "…": "...", "│": "|", "┤": "+", "└": "+", "─": "-"})
 _INDENT = 2
-_EXPONENT_FROM, _MAX_DECIMALS = 10, 8  # powers of ten, decimals: beyond them stands an exponent
-_SURPLUS = 3  # digits more than asked for, which say nothing any more
+_EXPONENT_FROM, _MAX_DECIMALS = 10, 8  # powers of ten, decimals: beyond them an exponent is shown
+_SURPLUS = 3  # digits more than asked for are too many
 _GAP = 2
 
 
+@dataclass(frozen=True)
+class Space:
+    """The space of a screen: its width in characters, and whether its encoding has braille characters."""
+
+    width: int
+    braille: bool
+
+
+@singledispatch
+def screen(result: Document, _space: Space) -> list[RenderableType]:
+    """Return the blocks of a result; each type registers its own function."""
+    raise TypeError(f"no screen for {type(result).__name__}")
+
+
 def open_console(stream: TextIO) -> Console:
-    """Return a console for a stream: its width, its colours if it has any, no markup and no guessed highlights."""
+    """Return a console for a stream, with its width and colours, without markup and highlights."""
     return Console(file=stream, markup=False, highlight=False, emoji=False)
 
 
 def draw(blocks: Sequence[RenderableType], console: Console) -> str:
-    """Return blocks as text, one empty line between two of them and no blanks at line ends."""
+    """Return blocks as text, one empty line between them and no blanks at line ends."""
     with console.capture() as capture:
         for number, block in enumerate(blocks):
             if number:
@@ -44,17 +60,17 @@ def draw(blocks: Sequence[RenderableType], console: Console) -> str:
 
 
 def to_ascii(drawn: str) -> str:
-    """Replace the signs of our own screens by ASCII ones, for streams that know no others."""
+    """Replace our own special characters by ASCII ones, for streams with an ASCII encoding."""
     return drawn.translate(_ASCII)
 
 
 def safe(value: object, style: str = "") -> Text:
-    """Return data as text that no markup and no control character of it can change."""
+    """Return data as text whose markup and control characters have no effect."""
     return Text(visible(value), style=style)
 
 
 def shortened(text: str, length: int = 32) -> str:
-    """Return text cut in its middle, where long ids differ least, to so many characters."""
+    """Return text cut to a length in its middle, where long ids differ least."""
     if len(text) <= length:
         return text
     head = (length - 1) // 2
@@ -62,7 +78,7 @@ def shortened(text: str, length: int = 32) -> str:
 
 
 def heading(words: str, detail: str = "") -> Text:
-    """Return a heading, and what belongs to it in a lighter hand."""
+    """Return a heading with an optional dim detail."""
     text = Text(visible(words), style="bold")
     return text.append(f"  {visible(detail)}", style="not bold dim") if detail else text
 
@@ -81,7 +97,7 @@ def quiet_table(columns: Sequence[tuple[str, str]], *, header: bool = True) -> T
 def fit_columns(
     columns: Mapping[str, Sequence[str | Text]], *, width: int, dispensable: Sequence[str]
 ) -> tuple[str, ...]:
-    """Return the columns to leave out, in the order of `dispensable`, so that no number of the others is cut."""
+    """Return the columns to leave out, in the order of `dispensable`, so that the others fit."""
     widths = {name: max(map(cell_len, [name, *map(str, cells)])) + _GAP for name, cells in columns.items()}
     left_out: list[str] = []
     for name in dispensable:
@@ -98,14 +114,14 @@ def under(title: Text, *blocks: RenderableType) -> Group:
 
 
 def number(value: object, *, digits: int = 4) -> str:
-    """Return a number with so many significant digits, thousands apart; a dash for what is not finite."""
+    """Return a number with so many significant digits, thousands separated; a dash if it is not finite."""
     return numbers([value], digits=digits)[0]
 
 
 def numbers(values: Sequence[object], *, digits: int = 4) -> list[str]:
-    """Return numbers with the same decimals each, so that they line up: the largest has `digits` digits.
+    """Return numbers with the same decimals each, so that they are aligned: the largest has `digits` digits.
 
-    A leading zero counts as a digit: 0.934 stands beside 1.187.
+    A leading zero counts as a digit: 0.934 and 1.187.
     """
     finite = _floats(values)
     form = _form(max((abs(value) for value in finite if math.isfinite(value)), default=0.0), digits)
@@ -113,10 +129,10 @@ def numbers(values: Sequence[object], *, digits: int = 4) -> list[str]:
 
 
 def errors(values: Sequence[object], *, digits: int = 4) -> list[str]:
-    """Return errors of several methods, each readable beside one that exploded: the smallest has `digits` digits.
+    """Return errors of several methods, readable even if one of them is huge: the smallest has `digits` digits.
 
-    The others share its decimals, unless that would give them `_SURPLUS` digits more than `digits`: from the first
-    such size on they share those of that one. So 0.752 stands beside 12.300 and 1,234,568.
+    The others have the same decimals, unless that would give them `_SURPLUS` digits more than `digits`: from the
+    first such size on they have the decimals of that one: 0.752, 12.300 and 1,234,568.
     """
     finite = _floats(values)
     sizes = sorted({abs(value) for value in finite if math.isfinite(value) and value != 0})
@@ -140,7 +156,7 @@ def _magnitude(size: float) -> int:
 
 
 def _form(size: float, digits: int) -> str:
-    """Return the format that gives a number of this size so many digits."""
+    """Return the format of a number of this size with so many digits."""
     decimals = max(digits - 1 - _magnitude(size), 0)
     return f".{digits - 1}e" if _magnitude(size) >= _EXPONENT_FROM or decimals > _MAX_DECIMALS else f",.{decimals}f"
 
@@ -150,13 +166,8 @@ def timestamp_text(timestamp: object, freq: object) -> str:
     return str(timestamp_to_json(timestamp, freq)).replace("T", " ").removesuffix(":00")
 
 
-def plural(count: int, word: str, plural_word: str | None = None) -> str:
-    """Return `1 row`, `1,258 rows`."""
-    return f"{count:,} {word if count == 1 else plural_word or word + 's'}"
-
-
 def duration(seconds: float) -> str:
-    """Return a time as people say it: 0.4 s, 12 s, 3 min 20 s."""
+    """Return a time: 0.4 s, 12 s, 3 min 20 s."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Iterable, Sequence
+from functools import singledispatch
+from typing import TYPE_CHECKING, TextIO, TypeAlias
 
-from rnnforecast.json_values import plain
+from rnnforecast.data.csv_writer import csv_line
+from rnnforecast.evaluation.metrics import INTERVALS, METRICS, metric_value
+from rnnforecast.json_values import Document, plain
 from rnnforecast.workflows.batch.results import BatchPlan, BatchResult, UnitsResult
 from rnnforecast.workflows.monitoring.score_result import ScoreResult
 from rnnforecast.workflows.results import (
@@ -14,72 +17,95 @@ from rnnforecast.workflows.results import (
     EvaluateResult,
     InspectResult,
     ModelResult,
+    ModelsResult,
     PredictResult,
     TrainResult,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping
 
-    from rnnforecast.cli.render import Result
     from rnnforecast.workflows.batch.results import JobResult
-    from rnnforecast.workflows.results import Metrics
 
-#: A spreadsheet runs a cell that starts with one of these as a formula.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-_METRICS = ("mase", "rmsse", "smape", "mae", "rmse", "wape", "wql")
+Table: TypeAlias = tuple[Sequence[str], Iterable[Sequence[object]]]  # columns and rows
 
 
-def write_csv(result: Result, stream: TextIO) -> None:
+def write_csv(result: Document, stream: TextIO) -> None:
     """Write the main table of a result; text that a spreadsheet would run gets an apostrophe in front."""
     columns, rows = main_table(result)
-    writer = csv.writer(stream, lineterminator="\n")
-    # Written with a bare newline, the module leaves a carriage return unquoted, and no reader takes that back.
-    quoting = csv.writer(stream, lineterminator="\n", quoting=csv.QUOTE_ALL)
     for row in (columns, *rows):
-        cells = [_cell(value) for value in row]
-        (quoting if any("\r" in str(cell) for cell in cells) else writer).writerow(cells)
+        stream.write(csv_line(_cell(value) for value in row))
 
 
-def main_table(result: Result) -> tuple[Sequence[str], Iterable[Sequence[object]]]:
-    """Return columns and rows of what a result is about: forecasts, metrics, assumptions, models or checks."""
-    if isinstance(result, PredictResult):
-        return result.columns, result.rows
-    if isinstance(result, TrainResult | EvaluateResult | CompareResult):
-        return _metrics_table(result.metrics)
-    if isinstance(result, ScoreResult):
-        from rnnforecast.cli.render.score import score_table
-
-        return score_table(result)
-    if isinstance(result, InspectResult):
-        rows = [(key, value, result.reasons.get(key, "")) for key, value in result.assumptions.items()]
-        return ("field", "value", "reason"), rows
-    if isinstance(result, DoctorResult):
-        return ("name", "ok", "detail", "hint"), [(c.name, c.ok, c.detail, c.hint) for c in result.checks]
-    if isinstance(result, ModelResult):
-        return ("field", "value"), list(result.manifest.items())
-    if isinstance(result, UnitsResult):
-        return ("path", "text"), result.units
-    if isinstance(result, BatchResult):
-        return _records([{**job.to_dict(), **_error_cells(job)} for job in result.jobs], first="job")
-    return (
-        _records(result.jobs, first="job") if isinstance(result, BatchPlan) else _records(result.models, first="model")
-    )
+@singledispatch
+def main_table(result: Document) -> Table:
+    """Return columns and rows of the main table of a result: forecasts, metrics, assumptions, models or checks."""
+    raise TypeError(f"no CSV table for {type(result).__name__}")
 
 
-def _metrics_table(metrics: Metrics) -> tuple[Sequence[str], Iterable[Sequence[object]]]:
-    columns = ("method", *_METRICS, "coverage_80", "coverage_95")
-    rows = []
-    for method, scores in metrics.items():
-        coverage = scores.get("coverage")
-        shares = [coverage.get(level) if hasattr(coverage, "get") else None for level in ("80", "95")]
-        rows.append((method, *(scores.get(name) for name in _METRICS), *shares))
-    return columns, rows
+@main_table.register
+def _forecasts(result: PredictResult) -> Table:
+    return result.columns, result.rows
 
 
-def _records(
-    records: Sequence[Mapping[str, object]], *, first: str
-) -> tuple[Sequence[str], Iterable[Sequence[object]]]:
+@main_table.register(TrainResult)
+@main_table.register(EvaluateResult)
+@main_table.register(CompareResult)
+def _scores(result: TrainResult | EvaluateResult | CompareResult) -> Table:
+    names = [metric.name for metric in METRICS]
+    rows = [(method, *(metric_value(scores, name) for name in names)) for method, scores in result.metrics.items()]
+    return ("method", *names), rows
+
+
+@main_table.register
+def _leads(result: ScoreResult) -> Table:
+    names = ("mase", "baseline_mase", "mae", *(f"coverage_{level}" for level in INTERVALS))
+    rows = [(row["lead"], row["num_scored"], *(_value(row, name) for name in names)) for row in result.per_lead]
+    return ("lead", "num_scored", *names), rows
+
+
+@main_table.register
+def _assumptions(result: InspectResult) -> Table:
+    return ("field", "value", "reason"), [
+        (key, value, result.reasons.get(key, "")) for key, value in result.assumptions.items()
+    ]
+
+
+@main_table.register
+def _checks(result: DoctorResult) -> Table:
+    return ("name", "ok", "detail", "hint"), [(c.name, c.ok, c.detail, c.hint) for c in result.checks]
+
+
+@main_table.register
+def _models(result: ModelsResult) -> Table:
+    return _records(result.models, first="model")
+
+
+@main_table.register
+def _manifest(result: ModelResult) -> Table:
+    return ("field", "value"), list(result.manifest.items())
+
+
+@main_table.register
+def _units(result: UnitsResult) -> Table:
+    return ("path", "text"), result.units
+
+
+@main_table.register
+def _plan(result: BatchPlan) -> Table:
+    return _records(result.jobs, first="job")
+
+
+@main_table.register
+def _jobs(result: BatchResult) -> Table:
+    return _records([{**job.to_dict(), **_error_cells(job)} for job in result.jobs], first="job")
+
+
+def _value(row: Mapping[str, object], name: str) -> object:
+    return row[name] if name in row else metric_value(row, name)
+
+
+def _records(records: Sequence[Mapping[str, object]], *, first: str) -> Table:
     columns = list(dict.fromkeys(key for record in records for key in record)) or [first]
     return columns, [[record.get(column) for column in columns] for record in records]
 
@@ -98,6 +124,4 @@ def _cell(value: object) -> object:
         import json
 
         value = json.dumps(value, ensure_ascii=False)
-    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
-        return f"'{value}"
     return value

@@ -10,22 +10,27 @@ from rich.console import Group
 from rich.text import Text
 
 from rnnforecast.cli.render.blocks import (
+    Space,
     fit_columns,
     heading,
     numbers,
-    plural,
     quiet_table,
     safe,
+    screen,
     shortened,
     timestamp_text,
     under,
 )
 from rnnforecast.cli.render.plot import FORECAST_STYLE, INTERVAL_STYLE, plot, sparkline
+from rnnforecast.findings import plural
+from rnnforecast.members import ENSEMBLE
+from rnnforecast.model_io.base import BASE
+from rnnforecast.workflows.results import PredictResult
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from rnnforecast.workflows.results import PredictResult, Preview
+    from rnnforecast.workflows.results import Preview
 
 _MAX_ROWS = 20  # of one table; longer ones show their first and last rows
 _FIRST_ROWS, _LAST_ROWS = 12, 5
@@ -36,8 +41,10 @@ _USUAL = ("80 %", "95 %")
 _MAX_QUANTILES = 4
 
 
-def forecast_blocks(result: PredictResult, *, width: int, braille: bool) -> list[RenderableType]:
-    """Return the screen of `predict`: one table and chart, before it an overview when there are several series."""
+@screen.register(PredictResult)
+def _predict_screen(result: PredictResult, space: Space) -> list[RenderableType]:
+    """Return a table and a chart of the first series, after an overview if there are several."""
+    width, braille = space.width, space.braille
     if result.output is not None:
         return [] if result.output == "-" else [_written(result)]
     blocks: list[RenderableType] = []
@@ -89,7 +96,7 @@ def _table(result: PredictResult, preview: Preview, *, width: int) -> Renderable
 
 
 def _columns(result: PredictResult, preview: Preview) -> dict[str, list[str]]:
-    """Return the median and what was asked for beside it: intervals, or else single quantiles, as text by header."""
+    """Return the median and the intervals, or else single quantiles, as text by header."""
     intervals = _intervals(result, preview)
     single = list(range(len(result.quantile_levels)))[:_MAX_QUANTILES] if not intervals else []
     values = [preview.median, *(end for pair in intervals.values() for end in pair)]
@@ -118,7 +125,7 @@ def _chart(result: PredictResult, preview: Preview, *, width: int, braille: bool
 
 def _title(result: PredictResult, preview: Preview) -> Text:
     steps = plural(len(preview.timestamps), "step")
-    served = "" if preview.method in ("network", "pretrained") else f", served by {preview.method}"
+    served = "" if preview.method in (ENSEMBLE, BASE) else f", served by {preview.method}"
     return heading(_label(preview, result), f"{steps} ahead by {result.model}{served}")
 
 
@@ -137,7 +144,7 @@ def _rows(count: int) -> list[int | None]:
 
 
 def _intervals(result: PredictResult, preview: Preview) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return the ends of at most two central intervals by name: 80 % and 95 %, else the widest that were asked for."""
+    """Return the ends of at most two central intervals by name: 80 % and 95 %, else the widest of those asked for."""
     levels = np.asarray(result.quantile_levels)
     found = {}
     for place in np.argsort(levels):

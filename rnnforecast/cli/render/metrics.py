@@ -1,4 +1,4 @@
-"""Metrics of network and naive forecasts side by side, and the verdict in plain words."""
+"""Blocks of scores: the metrics of all methods, and the verdict in plain words."""
 
 from __future__ import annotations
 
@@ -8,52 +8,70 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from rnnforecast.cli.render.blocks import NOTHING, errors, fit_columns, quiet_table, safe, under
+from rnnforecast.evaluation.metrics import METRICS, metric_value
+from rnnforecast.members import ENSEMBLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rich.console import RenderableType
 
+    from rnnforecast.evaluation.metrics import Metric
     from rnnforecast.workflows.results import Metrics
 
-NETWORK = "network"
-WIDE = 100
-_COLUMNS = {"mase": "MASE", "smape": "sMAPE %", "mae": "MAE", "rmse": "RMSE", "wql": "WQL"}
-_WIDE_COLUMNS = {"mase": "MASE", "rmsse": "RMSSE", "smape": "sMAPE %", "wape": "WAPE", "mae": "MAE", "rmse": "RMSE"}
-_DISPENSABLE = ("WAPE", "RMSSE", "RMSE", "sMAPE %", "WQL", "in 95 %", "MAE", "in 80 %")  # the first goes first
 _OUTCOME_STYLES = {"win": "bold green", "tie": "bold yellow", "loss": "bold red"}
 
 
-def metrics_block(metrics: Metrics, *, title: Text, width: int, baselines: Sequence[str] = ()) -> RenderableType:
-    """Return the metrics of every method; networks stand first, each group by MASE, the best of a column is bold."""
-    columns = {**_WIDE_COLUMNS, "wql": "WQL"} if width >= WIDE else _COLUMNS
-    methods = order_methods(metrics, baselines=baselines)
-    cells = {word: _metric_column([metrics[method].get(key) for method in methods]) for key, word in columns.items()}
-    cells |= {
-        f"in {level} %": [Text(_coverage(metrics[method], level)) for method in methods] for level in ("80", "95")
-    }
-    names = [safe(method, "bold" if method == NETWORK else "") for method in methods]
-    left_out = fit_columns({"": names, **cells}, width=width, dispensable=_DISPENSABLE)
-    cells = {word: column for word, column in cells.items() if word not in left_out}
-    table = quiet_table([("", "left"), *((word, "right") for word in cells)])
+def metrics_block(
+    metrics: Metrics, *, title: Text, width: int, methods: Sequence[str], last: Text | None = None
+) -> RenderableType:
+    """Return the metrics of methods, in this order, with the best of a column in bold; `last` is a line below.
+
+    Columns without a value are left out, and on a narrow screen those with the smallest `drop`.
+    """
+    columns: dict[str, list[Text]] = {}
+    for metric in METRICS:
+        values = [metric_value(metrics[method], metric.name) for method in methods]
+        if metric.label and any(value is not None for value in values):
+            columns[metric.label] = _cells(metric, values, [metrics[method] for method in methods])
+    names = [safe(method, "bold" if method == ENSEMBLE else "") for method in methods]
+    droppable = [metric.label for metric in sorted(METRICS, key=lambda metric: metric.drop) if metric.drop]
+    for label in (left_out := fit_columns({"": names, **columns}, width=width, dispensable=droppable)):
+        del columns[label]
+    table = quiet_table([("", "left"), *((label, "right") for label in columns)])
     for row, name in enumerate(names):
-        table.add_row(name, *(column[row] for column in cells.values()))
-    if left_out:
-        return under(title, table, Text(f"too narrow for {', '.join(left_out)}", style="dim"))
-    return under(title, table)
+        table.add_row(name, *(column[row] for column in columns.values()))
+    lines = [Text(f"`--format json` also has {', '.join(sorted(left_out))}", style="dim")] if left_out else []
+    return under(title, table, *lines, *([last] if last is not None else []))
 
 
-def order_methods(metrics: Metrics, *, baselines: Sequence[str] = ()) -> list[str]:
-    """Return networks, then baselines, each by MASE; without names of baselines only `network` is a network."""
-    is_network = {method: method not in baselines if baselines else method == NETWORK for method in metrics}
-    return sorted(metrics, key=lambda method: (not is_network[method], _sortable(metrics[method].get("mase"))))
+def order_methods(metrics: Metrics, networks: Sequence[str] = (ENSEMBLE,)) -> list[str]:
+    """Return the methods: networks first, then the others, each by MASE."""
+    return sorted(metrics, key=lambda method: (method not in networks, _sortable(metrics[method].get("mase"))))
+
+
+def _cells(metric: Metric, values: Sequence[float | None], scores: Sequence[Mapping[str, object]]) -> list[Text]:
+    if metric.name.startswith("coverage"):
+        level = metric.name.partition("_")[2]
+        halves = [metric_value(each, f"coverage_uncertainty_{level}") for each in scores]
+        return [Text(percent(value, half)) for value, half in zip(values, halves, strict=True)]
+    best = min((value for value in values if value is not None), default=None)
+    texts = zip(errors(values), values, strict=True)
+    return [Text(text, style="bold" if best is not None and value == best else "") for text, value in texts]
+
+
+def percent(fraction: object, uncertainty: float | None = None) -> str:
+    """Return a fraction in per cent, with its uncertainty if there is one: `79 ± 4 %`."""
+    if not isinstance(fraction, int | float) or not math.isfinite(fraction):
+        return NOTHING
+    return f"{100 * fraction:.0f} %" if uncertainty is None else f"{100 * fraction:.0f} ± {100 * uncertainty:.0f} %"
 
 
 def verdict_block(verdict: Mapping[str, object] | None, *, advice: str = "") -> RenderableType:
     """Return the verdict; its first word is the outcome, and `advice` comes last."""
     table = quiet_table([("", "left"), ("", "fold")], header=False)
     if verdict is None:
-        table.add_row(Text("No verdict", style="bold"), "nothing was held out, so nothing was judged")
+        table.add_row(Text("No verdict", style="bold"), "there are too few rows for a test")
         return table
     outcome = str(verdict["outcome"])
     table.add_row(Text(outcome.capitalize(), style=_OUTCOME_STYLES.get(outcome, "bold")), safe(_sentence(verdict)))
@@ -65,69 +83,43 @@ def verdict_block(verdict: Mapping[str, object] | None, *, advice: str = "") -> 
 
 
 def serving_advice(verdict: Mapping[str, object] | None, served: str) -> str:
-    """Return what a stored model does about a loss, or how it could do more."""
+    """Return which method the stored model serves after a loss, or the option that would change it."""
     if verdict is None:
         return ""
-    if served != NETWORK:
+    if served != ENSEMBLE:
         return f"the stored model serves {served} instead"
     if verdict["outcome"] != "loss":
         return ""
-    return f"`--on-loss serve-baseline` stores a model that serves {verdict.get('against')} instead"
+    return f"`--on-loss serve-baseline` would store a model that serves {verdict.get('against')} instead"
 
 
 def _sentence(verdict: Mapping[str, object]) -> str:
-    name, against, skill = verdict.get("network", NETWORK), verdict.get("against"), verdict.get("skill")
-    subject = "the network" if name == NETWORK else str(name)
-    if not isinstance(skill, int | float):  # no share can be said of an error of zero
+    name, against, skill = str(verdict.get("method", ENSEMBLE)), verdict.get("against"), verdict.get("skill")
+    subject = f"the {name}" if name == ENSEMBLE or " " in name else name
+    if not isinstance(skill, int | float):  # no ratio to an error of zero
         lost = "loses to" if verdict["outcome"] == "loss" else "does not beat"
         return f"{subject} {lost} {against}, which makes no error here"
-    percent = f"{abs(skill):.1f} %"
+    percents = f"{abs(skill):.1f} %"
     if verdict["outcome"] == "win":
-        return f"{subject} beats {against}, its error is {percent} smaller"
+        return f"{subject} beats {against}: its error is {percents} smaller"
     if verdict["outcome"] == "loss":
-        return f"{subject} loses to {against}, its error is {percent} larger"
+        return f"{subject} loses to {against}: its error is {percents} larger"
     size = "smaller" if skill > 0 else "larger"
-    chance = "not tested" if verdict.get("test") == "none" else "maybe by chance"
-    return f"{subject}'s error is {percent} {size} than {against}'s, {chance}"
+    chance = "not tested" if verdict.get("test") == "none" else "which may be chance"
+    return f"the error of {subject} is {percents} {size} than that of {against}, {chance}"
 
 
 def _evidence(verdict: Mapping[str, object]) -> list[str]:
-    """Return what stands behind the outcome: the skill with its interval, and the test."""
+    """Return the evidence for the outcome: the skill with its interval, and the test."""
     lines = []
-    interval = verdict.get("skill_interval")
+    interval, skill = verdict.get("skill_interval"), verdict.get("skill")
     if isinstance(interval, list | tuple) and len(interval) == 2 and all(_is_finite(end) for end in interval):
         low, high = (f"{float(end):+.1f}" for end in interval)
-        lines.append(f"skill {_signed(verdict.get('skill'))} %, 95 % interval {low} to {high} %")
+        shown = f"{skill:+.1f}" if isinstance(skill, int | float) else NOTHING
+        lines.append(f"skill {shown} %, 95 % interval {low} to {high} %")
     if verdict.get("reason"):
         lines.append(str(verdict["reason"]))
     return lines
-
-
-def _signed(value: object) -> str:
-    return f"{value:+.1f}" if isinstance(value, int | float) else NOTHING
-
-
-def _metric_column(values: Sequence[object]) -> list[Text]:
-    finite = [float(value) for value in values if isinstance(value, int | float) and math.isfinite(value)]
-    best = min(finite, default=None)
-    texts = errors(values)
-    return [
-        Text(text, style="bold" if best is not None and value == best else "")
-        for text, value in zip(texts, values, strict=True)
-    ]
-
-
-def _coverage(scores: Mapping[str, object], level: str) -> str:
-    share = _at(scores.get("coverage"), level)
-    if share is None:
-        return NOTHING
-    uncertainty = _at(scores.get("coverage_uncertainty"), level)
-    return f"{100 * share:.0f} %" if uncertainty is None else f"{100 * share:.0f} ± {100 * uncertainty:.0f} %"
-
-
-def _at(values: object, level: str) -> float | None:
-    value = values.get(level) if hasattr(values, "get") else None
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
 def _sortable(value: object) -> float:

@@ -1,4 +1,4 @@
-"""What was read and assumed, and what was found on the way."""
+"""The screen of `inspect`: how the data were read, and the findings; `train` and `compare` use its first block."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from rnnforecast.cli.render.blocks import heading, plural, quiet_table, safe, timestamp_text, under
+from rnnforecast.cli.render.blocks import Space, heading, quiet_table, safe, screen, timestamp_text, under
+from rnnforecast.findings import plural
+from rnnforecast.workflows.results import InspectResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from rnnforecast.findings import Finding, JSONValue
-    from rnnforecast.workflows.results import InspectResult
 
 _FIELDS = {
     "time": "time",
@@ -25,7 +26,7 @@ _FIELDS = {
     "season_length": "season",
     "horizon": "horizon",
 }
-_ROLES = ("time", "target", "id", "past", "future", "static")  # whatever is unused comes last
+_ROLES = ("time", "target", "id", "past", "future", "static")  # unused columns come last
 _MAX_NAMES = 6
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _OPEN = re.compile(r"(?P<step>[^\[]+)\[(?P<days>[01]{7})(?: (?P<first>[\d:.]+)-(?P<last>[\d:.]+))?\]")
@@ -33,9 +34,9 @@ _SEVERITY_STYLES = {"note": "dim", "warning": "yellow", "error": "red"}
 
 
 def assumptions_block(
-    assumptions: Mapping[str, JSONValue], reasons: Mapping[str, str], *, title: str = "Read as", span: str = ""
+    assumptions: Mapping[str, JSONValue], reasons: Mapping[str, str], *, title: str = "Data", span: str = ""
 ) -> RenderableType:
-    """Return the table of what was assumed, why, and which flag overrides it."""
+    """Return the table of assumptions with their reasons and the options that override them."""
     table = quiet_table([("", "left"), ("", "fold"), ("", "fold")], header=False)
     roles = [key for key, value in assumptions.items() if key not in _FIELDS and isinstance(value, list) and value]
     for key in (*_FIELDS, *roles):
@@ -46,8 +47,8 @@ def assumptions_block(
     return under(heading(title, _size(assumptions)), *lines, table)
 
 
-def inspect_blocks(result: InspectResult) -> list[RenderableType]:
-    """Return the screen of `inspect`."""
+@screen.register(InspectResult)
+def _inspect_screen(result: InspectResult, _space: Space) -> list[RenderableType]:
     files = ", ".join(result.paths[:3]) + (f" and {len(result.paths) - 3} more" if len(result.paths) > 3 else "")
     freq = result.assumptions.get("freq")
     span = (
@@ -60,18 +61,18 @@ def inspect_blocks(result: InspectResult) -> list[RenderableType]:
 
 
 def findings_block(findings: Sequence[Finding]) -> RenderableType:
-    """Return every finding as a table, or the good news that there is none."""
+    """Return a table of the findings."""
     if not findings:
         return heading("No findings")
-    is_settled = any(finding.fix for finding in findings)
-    columns = [("", "left"), ("where", "left"), ("what", "fold"), ("settled by", "fold")]
-    table = quiet_table(columns if is_settled else columns[:-1])
+    has_fix = any(finding.fix for finding in findings)
+    columns = [("", "left"), ("where", "left"), ("finding", "fold"), ("fix", "fold")]
+    table = quiet_table(columns if has_fix else columns[:-1])
     for finding in findings:
         table.add_row(
             Text(finding.severity, style=_SEVERITY_STYLES[finding.severity]),
             safe(_where(finding)),
             safe(finding.message),
-            *([safe(finding.fix or "", "dim")] if is_settled else []),
+            *([safe(finding.fix or "", "dim")] if has_fix else []),
         )
     return under(heading(plural(len(findings), "finding")), table)
 

@@ -1,4 +1,4 @@
-"""Stored models and the state of the installation."""
+"""The screens of `models` and `doctor`."""
 
 from __future__ import annotations
 
@@ -9,24 +9,26 @@ from rich.text import Text
 
 from rnnforecast.cli.render.blocks import (
     NOTHING,
+    Space,
     fit_columns,
     heading,
     number,
-    plural,
     quiet_table,
     safe,
+    screen,
     shortened,
     under,
 )
-from rnnforecast.cli.render.metrics import metrics_block, serving_advice, verdict_block
+from rnnforecast.cli.render.metrics import metrics_block, order_methods, serving_advice, verdict_block
 from rnnforecast.cli.render.reading import assumptions_block
+from rnnforecast.findings import plural
+from rnnforecast.members import ENSEMBLE
+from rnnforecast.workflows.results import DoctorResult, ModelResult, ModelsResult
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from rnnforecast.workflows.results import DoctorResult, ModelResult, ModelsResult
-
-#: Columns of the list that a narrow screen does without, the first of them first.
+#: Columns that a narrow screen leaves out, in this order.
 _DISPENSABLE = ("target", "freq", "series", "horizon", "trained")
 _TITLES = {
     "list": "stored",
@@ -34,17 +36,17 @@ _TITLES = {
     "remove": "removed",
     "prune": "pruned",
     "promote": "promoted",
-    "rollback": "rolled back to",
+    "rollback": "active again",
 }
 
 
-def models_blocks(result: ModelsResult, *, width: int) -> list[RenderableType]:
-    """Return the screen of `models list`, `verify`, and of what changes models."""
+@screen.register(ModelsResult)
+def _models_screen(result: ModelsResult, space: Space) -> list[RenderableType]:
     title = heading(f"{plural(len(result.models), 'model')} {_TITLES[result.action]}", result.store)
     if not result.models:
-        empty = "nothing is older than what is kept" if result.action == "prune" else None
-        return [under(title, Text(empty or "`rnnforecast train DATA` makes the first"))]
-    return [under(title, _verified(result) if result.action == "verify" else _listed(result, width=width))]
+        empty = "there are no older versions" if result.action == "prune" else "train one with `rnnforecast train DATA`"
+        return [under(title, Text(empty))]
+    return [under(title, _verified(result) if result.action == "verify" else _listed(result, width=space.width))]
 
 
 def _listed(result: ModelsResult, *, width: int) -> RenderableType:
@@ -77,8 +79,8 @@ def _row(model: Mapping[str, object]) -> dict[str, Text]:
     }
 
 
-def model_blocks(result: ModelResult, *, width: int) -> list[RenderableType]:
-    """Return the screen of `models show`."""
+@screen.register(ModelResult)
+def _model_screen(result: ModelResult, space: Space) -> list[RenderableType]:
     manifest = result.manifest
     blocks: list[RenderableType] = [
         under(heading(result.model, str(manifest.get("created", ""))[:16].replace("T", " ")), _facts(result))
@@ -88,21 +90,21 @@ def model_blocks(result: ModelResult, *, width: int) -> list[RenderableType]:
         blocks.append(assumptions_block(assumptions, {}))
     metrics, verdict = manifest.get("metrics"), manifest.get("verdict")
     if isinstance(metrics, Mapping) and metrics:
-        blocks.append(metrics_block(metrics, title=heading("Held out"), width=width))
+        blocks.append(metrics_block(metrics, title=heading("Test"), width=space.width, methods=order_methods(metrics)))
     if isinstance(verdict, Mapping):
-        advice = serving_advice(verdict, str(manifest.get("served", "network")))
+        advice = serving_advice(verdict, str(manifest.get("served", ENSEMBLE)))
         blocks.append(verdict_block(verdict, advice=advice))
     return blocks
 
 
-def doctor_blocks(result: DoctorResult) -> list[RenderableType]:
-    """Return the screen of `doctor`."""
+@screen.register(DoctorResult)
+def _doctor_screen(result: DoctorResult, _space: Space) -> list[RenderableType]:
     table = quiet_table([("", "left"), ("", "left"), ("", "fold")], header=False)
     for check in result.checks:
-        mark = Text("ok", style="green") if check.ok else Text("wrong", style="bold red")
+        mark = Text("ok", style="green") if check.ok else Text("failed", style="bold red")
         hint = f"\nhint: {check.hint}" if check.hint else ""
         table.add_row(Text(check.name, style="dim"), mark, safe(check.detail).append(hint))
-    return [under(heading("All is well" if result.ok else "Something is wrong"), table)]
+    return [under(heading("All checks passed" if result.ok else "Some checks failed"), table)]
 
 
 def _verified(result: ModelsResult) -> RenderableType:
@@ -130,14 +132,14 @@ def _facts(result: ModelResult) -> RenderableType:
 
 
 def describe_member(member: Mapping[str, object]) -> str:
-    """Return one line about a network: gru, 2 layers of 64 units, reads 90 steps."""
+    """Return one line about a network: `gru, 2 layers of 64 units, context of 90 steps`."""
     is_pretrained = "season_class" in member
-    parts = ["pretrained gru" if is_pretrained else str(member.get("cell", "network"))]
+    parts = ["base (gru)" if is_pretrained else str(member.get("cell", "network"))]
     layers, size = member.get("num_layers"), member.get("hidden_size")
     if layers and size:
-        parts.append(f"{layers} {'layer' if layers == 1 else 'layers'} of {size} units")
+        parts.append(f"{plural(int(str(layers)), 'layer')} of {size} units")
     if member.get("context_length"):
-        parts.append(f"reads {member['context_length']} steps")
+        parts.append(f"context of {member['context_length']} steps")
     if member.get("mapping"):
         parts.append(str(member["mapping"]))
     return ", ".join(parts)
@@ -145,8 +147,8 @@ def describe_member(member: Mapping[str, object]) -> str:
 
 def _outcome(model: Mapping[str, object]) -> Text:
     outcome = str(model.get("outcome") or NOTHING)
-    served = str(model.get("served") or "network")
-    return safe(outcome if served == "network" else f"{outcome}, serves {served}")
+    served = str(model.get("served") or ENSEMBLE)
+    return safe(outcome if served == ENSEMBLE else f"{outcome}, serves {served}")
 
 
 def _joined(value: object) -> str:

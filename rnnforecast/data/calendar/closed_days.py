@@ -19,7 +19,7 @@ from rnnforecast.data.calendar.frequency import (
     Frequency,
     align,
 )
-from rnnforecast.data.errors import refusal, rows_in_words
+from rnnforecast.data.errors import data_error, rows_in_words
 from rnnforecast.data.ragged import ROWS_A_BLOCK
 from rnnforecast.errors import DataError, ResourceError, UsageError
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
@@ -175,7 +175,7 @@ def _without_rows(rows: Rows, timestamps: TimestampArray, chosen: _Days) -> tupl
         message = f"time column `{rows.time_column}`, {rows_in_words(lines, count)}: {words}"
         fix = "leave `--calendar` out, name the calendar of these rows, or `--calendar learned`"
         finding = Finding("E_TIME_CLOSED", message, file, lines, rows.time_column, str(days[0]), count, fix)
-        raise refusal([finding])
+        raise data_error([finding])
     return tuple(chosen.closed.astype(np.int64).tolist())
 
 

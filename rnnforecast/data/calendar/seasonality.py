@@ -1,17 +1,23 @@
-"""Whether series have a season: the autocorrelation of their changes, and of what a moving average leaves of them.
+"""Whether series have a season: an F-test of seasonal terms, and the autocorrelation of changes and of detrended values.
 
-Changes are white for a random walk, whose slow swings must not pass for a season, but they drown a season in noise;
-what a moving average of one season leaves shows it through the noise, but needs many seasons to tell it from a swing.
-Either is enough.
+The F-test finds a season that was seen twice. Changes are white for a random walk, whose slow swings must not pass for
+a season, but they drown a season in noise; what a moving average of one season leaves shows it through the noise, but
+needs many seasons to tell it from a swing. Any of the three is enough.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.data.calendar.season_tests import SIGNIFICANCE, SeasonTest, find_season_length, seasonal_f_test
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
 
 MAX_SERIES = 200
@@ -30,29 +36,74 @@ NUM_STANDARD_ERRORS = 3.0
 #: The same for what a moving average leaves of a random walk: standard error 0.45 by simulation, per season.
 MIN_CORRELATION_DETRENDED = 0.3
 SEASONAL_ERROR = 0.45
-#: Search among all seasons, where no calendar names one, needs a clearer peak.
-MIN_PEAK = 0.4
-MAX_SEARCHED = 400
+#: Part of a panel whose series must each show the season.
+MIN_PASSED = 0.3
+#: Newest rows of a series in which a season of plain steps is searched.
+MAX_SEARCHED_ROWS = 4_000
 
 
-def detect_season_length(
+@dataclass(frozen=True)
+class SeasonChoice:
+    """The season length of series, 1 for none, and the evidence in words."""
+
+    length: int
+    evidence: str
+
+
+def choose_season_length(
     values: Float64Array, observed: BoolArray, offsets: Int64Array, *, default: int, search: bool = False
-) -> int:
-    """Return `default` where the series repeat themselves after so many steps, else 1.
+) -> SeasonChoice:
+    """Return `default` where (at most 200 sampled) series repeat after so many steps, else 1, with the evidence.
 
-    The median over (at most 200) series of the autocorrelation at the season must be clear of chance, and higher
-    than half a season away. With `search` (integer steps: no calendar names a season) the clearest peak is taken.
+    With `search` (integer steps: no calendar names a season) the length is searched for.
     """
     if search:
-        return _search(values, observed, offsets)
+        length = _search(values, observed, offsets)
+        found = f"repeats every {length} steps" if length > 1 else "no season found"
+        return SeasonChoice(length, f"{found} by periodogram and F-test")
     if default <= 1:
-        return 1
+        return SeasonChoice(1, "this frequency has no usual season")
+    tests = [
+        seasonal_f_test(np.where(seen, recent, np.nan), default)
+        for recent, seen in _samples(values, observed, offsets, shortest=2 * default, longest=MAX_SEASONS * default)
+    ]
+    if not tests:
+        return SeasonChoice(1, f"fewer than 2 periods of {default} steps")
+    passed = float(np.mean([test.p_value < SIGNIFICANCE for test in tests]))
+    evidence = _in_words(tests, passed)
+    if passed >= MIN_PASSED or _repeats(values, observed, offsets, default):
+        return SeasonChoice(default, evidence)
+    return SeasonChoice(1, f"no season of {default} steps shows: {evidence}")
+
+
+def _in_words(tests: Sequence[SeasonTest], passed: float) -> str:
+    periods = float(np.median([test.num_seasons for test in tests]))
+    shown = f"{periods:.1f} periods of {tests[0].season_length} steps"
+    if len(tests) > 1:
+        return f"{shown}, F-test passed by {100 * passed:.0f} % of {len(tests)} series"
+    p_value = tests[0].p_value
+    return f"{shown}, F-test p {'< 0.001' if p_value < 0.001 else f'= {p_value:.2g}'}"
+
+
+def _samples(
+    values: Float64Array, observed: BoolArray, offsets: Int64Array, *, shortest: int, longest: int
+) -> Iterator[tuple[Float64Array, BoolArray]]:
+    """Yield newest values and mask of sampled series of at least `shortest` rows, a quarter of them observed."""
+    for series in _sampled(offsets, shortest):
+        recent, seen = _recent(values, observed, offsets, series, num_rows=longest)
+        if seen.mean() >= MIN_OBSERVED:
+            yield recent, seen
+
+
+def _repeats(values: Float64Array, observed: BoolArray, offsets: Int64Array, default: int) -> bool:
+    """Tell whether the autocorrelation shows a season.
+
+    The median over series at the season must be clear of chance, and higher than half a season away.
+    """
     longest = default + default // 2 + 2
     of_changes, of_rest, num_rows = [], [], 0
-    for series in _sampled(offsets, int(MIN_SEASONS * default)):
-        recent, seen = _recent(values, observed, offsets, series, num_rows=MAX_SEASONS * max(default, 24))
-        if seen.mean() < MIN_OBSERVED:
-            continue
+    most = MAX_SEASONS * max(default, 24)
+    for recent, seen in _samples(values, observed, offsets, shortest=int(MIN_SEASONS * default), longest=most):
         changes = autocorrelation(_changes(recent, seen), seen, longest=longest)
         rest = autocorrelation(_detrended(recent, seen, window=default), seen, longest=longest)
         if changes is not None and rest is not None:
@@ -60,15 +111,14 @@ def detect_season_length(
             of_rest.append(rest)
             num_rows += len(recent)
     if not of_changes:
-        return 1
+        return False
     few = len(of_changes) ** -0.25
     needed = max(LOWEST_CORRELATION, MIN_CORRELATION * few, NUM_STANDARD_ERRORS / num_rows**0.5)
     chance = NUM_STANDARD_ERRORS * SEASONAL_ERROR / (num_rows / default) ** 0.5
     needed_of_rest = max(LOWEST_CORRELATION, MIN_CORRELATION_DETRENDED * few, chance)
-    found = _is_season(np.median(of_changes, axis=0), default, needed=needed) or _is_season(
+    return _is_season(np.median(of_changes, axis=0), default, needed=needed) or _is_season(
         np.median(of_rest, axis=0), default, needed=needed_of_rest
     )
-    return default if found else 1
 
 
 def _sampled(offsets: Int64Array, shortest: int) -> Int64Array:
@@ -148,27 +198,13 @@ def _is_season(correlation: Float64Array, season: int, *, needed: float) -> bool
 
 
 def _search(values: Float64Array, observed: BoolArray, offsets: Int64Array) -> int:
-    """Return the season that most series show, up to a third of their length."""
-    profiles = []
-    for series in _sampled(offsets, 12):
-        recent, seen = _recent(values, observed, offsets, series, num_rows=20 * MAX_SEARCHED)
-        if seen.mean() >= MIN_OBSERVED:
-            longest = max(min(MAX_SEARCHED, len(recent) // 3), 4)
-            profiles.append(autocorrelation(_changes(recent, seen), seen, longest=longest))
-    known = [profile for profile in profiles if profile is not None]
-    if not known:
+    """Return the season length that most of the series with one agree on, 1 where fewer than `MIN_PASSED` do."""
+    lengths = [
+        find_season_length(np.where(seen, recent, np.nan))
+        for recent, seen in _samples(values, observed, offsets, shortest=8, longest=MAX_SEARCHED_ROWS)
+    ]
+    counts = Counter(length for length in lengths if length > 1)
+    if not counts:
         return 1
-    width = int(np.median([len(profile) for profile in known]))
-    return _clearest_peak(np.median([profile[:width] for profile in known if len(profile) >= width], axis=0))
-
-
-def _clearest_peak(correlation: Float64Array) -> int:
-    """Return the shortest lag whose peak is nearly as high as the highest one, 1 where there is none."""
-    inner = correlation[2:-1]
-    is_peak = (inner > correlation[1:-2]) & (inner >= correlation[3:])
-    lags = np.flatnonzero(is_peak) + 2
-    lags = lags[correlation[lags] > MIN_PEAK]
-    if not len(lags):
-        return 1
-    highest = correlation[lags].max()
-    return int(lags[correlation[lags] > 0.9 * highest][0])
+    length, count = max(counts.items(), key=lambda item: (item[1], -item[0]))
+    return length if count >= MIN_PASSED * len(lengths) else 1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnforecast.data.errors import listed, refusal
+from rnnforecast.data.errors import data_error, listed
 from rnnforecast.data.timestamps.formats import format_of
 from rnnforecast.data.timestamps.month_names import ENGLISH_MONTH
 from rnnforecast.data.values.numbers import looks_numeric
@@ -51,7 +51,7 @@ def check_roles(
         elif name.startswith(UNNAMED) and name not in settings.target:
             problems.append(_unnamed(name, names, path))
     if problems:
-        raise refusal(problems)
+        raise data_error(problems)
 
 
 def check_not_wide(names: Sequence[str], *, path: str) -> None:
@@ -65,7 +65,7 @@ def check_not_wide(names: Sequence[str], *, path: str) -> None:
         "write one row for each timestamp, as pandas does: frame.melt(id_vars=[...], var_name='date', value_name='value'); "
         f"or forecast one column down its rows: --target '{timestamps[-1]}'"
     )
-    raise refusal([Finding("E_COLUMN_WIDE", message, path, column=timestamps[0], value=timestamps[0], fix=fix)])
+    raise data_error([Finding("E_COLUMN_WIDE", message, path, column=timestamps[0], value=timestamps[0], fix=fix)])
 
 
 def _timestamp_of(name: str) -> str | None:
@@ -123,7 +123,7 @@ def categorical_of(
             fix = "write it as numbers, or as words for what the times mean"
             problems.append(Finding("E_COVARIATE_TEXT", message, path, column=name, fix=fix))
     if problems:
-        raise refusal(problems)
+        raise data_error(problems)
     return tuple(words)
 
 

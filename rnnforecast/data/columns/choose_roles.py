@@ -15,7 +15,7 @@ from rnnforecast.data.columns.id_columns import FILE_ID, named_like_id
 from rnnforecast.data.columns.profiles import Profile, profile_columns
 from rnnforecast.data.columns.roles import Roles
 from rnnforecast.data.columns.time_columns import choose_time, time_parts
-from rnnforecast.data.errors import listed, refusal
+from rnnforecast.data.errors import data_error, listed
 from rnnforecast.data.tables.csv_dialect import folded
 from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding
@@ -87,7 +87,7 @@ def _check_names(sample: pd.DataFrame, settings: DataSettings, *, path: str) -> 
             message = f"there is no column `{name}`" + (f", did you mean `{near}`?" if near else "")
             problems.append(Finding("E_COLUMN_UNKNOWN", message, path, column=name, fix=fix))
     if problems:
-        raise refusal(problems)
+        raise data_error(problems)
 
 
 def _nearest(name: str, names: Sequence[str]) -> str | None:

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from rnnforecast.data.columns.id_columns import FILE_ID
 from rnnforecast.data.columns.profiles import named_like_time
-from rnnforecast.data.errors import refusal
+from rnnforecast.data.errors import data_error
 from rnnforecast.findings import Finding
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def check_times(paths: Sequence[str], *, columns: Collection[str]) -> None:
         folder = f"{names[0]}={partitions_of(paths[0])[names[0]]}"
         words = f"the folders tell `{names[0]}` apart (`{folder}`), and no column of the files holds times"
         fix = f"write `{names[0]}` into the files as a column, or read the rows as steps in file order: --time none"
-        raise refusal([Finding("E_TIME_FOLDER", words, paths[0], column=names[0], fix=fix)])
+        raise data_error([Finding("E_TIME_FOLDER", words, paths[0], column=names[0], fix=fix)])
 
 
 def note_unused(partitions: Mapping[str, Sequence[str]], used: Collection[str]) -> list[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rnnforecast.data.columns.profiles import profile_columns
-from rnnforecast.data.errors import listed, refusal
+from rnnforecast.data.errors import data_error, listed
 from rnnforecast.findings import Finding
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def check_schemas(tables: Sequence[Table], roles: Roles) -> None:
             fix = "write the column alike in all files"
             problems.append(Finding("E_DATA_SCHEMA", message, table.path, column=other[0], fix=fix))
     if problems:
-        raise refusal(problems)
+        raise data_error(problems)
 
 
 def _kinds(table: Table) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from rnnforecast.data.errors import quoted, refusal
+from rnnforecast.data.errors import data_error, quoted
 from rnnforecast.data.timestamps.numeric import holds_timestamps, holds_years, rises_like_epochs
 from rnnforecast.data.timestamps.split_columns import holds_part, part_of
 from rnnforecast.findings import Finding
@@ -158,7 +158,7 @@ def _check_unread(free: Sequence[Profile], sample: pd.DataFrame, *, path: str) -
         f"say how its timestamps are written{how}, write them as YYYY-MM-DD, or read the rows as steps in file order with "
         "`--time none`"
     )
-    raise refusal([Finding("E_TIME_TEXT", words, path, column=unread.name, value=value, fix=fix)])
+    raise data_error([Finding("E_TIME_TEXT", words, path, column=unread.name, value=value, fix=fix)])
 
 
 def _likely_format(text: str) -> str | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.data.calendar.frequency import in_words
-from rnnforecast.data.errors import listed, refusal, rows_in_words
+from rnnforecast.data.errors import data_error, listed, rows_in_words
 from rnnforecast.data.ragged import offsets_of, positions, rows_of
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
@@ -123,7 +123,7 @@ def _check_past(series: SeriesSet, plan: Plan, lengths: Int64Array) -> None:
     ids = listed([series.item_ids[one] for one in short], limit=_MAX_IDS)
     message = f"covariates {listed(lacking)} have no row for {ids}; the first missing timestamp is {timestamp}"
     fix = "write a row for every timestamp of the series, and for the steps to come"
-    raise refusal(
+    raise data_error(
         [
             Finding(
                 "E_COVARIATE_MISSING",
@@ -151,7 +151,7 @@ def _check_cells(plan: Plan, rows: Int64Array) -> None:
             fix = f"write the value, or leave `{name}` out"
             problems.append(Finding("E_COVARIATE_MISSING", message, file, lines, name, "", len(empty), fix))
     if problems:
-        raise refusal(problems)
+        raise data_error(problems)
 
 
 def _check_both(series: SeriesSet, plan: Plan, index: _Index, items: Int64Array, used: BoolArray) -> None:
@@ -174,7 +174,9 @@ def _check_both(series: SeriesSet, plan: Plan, index: _Index, items: Int64Array,
                 "last target have"
             )
             fix = "leave these rows out of one of the two files"
-            raise refusal([Finding("E_COVARIATE_CONFLICT", message, file, lines, name, count=len(differing), fix=fix)])
+            raise data_error(
+                [Finding("E_COVARIATE_CONFLICT", message, file, lines, name, count=len(differing), fix=fix)]
+            )
 
 
 def _unused(series: SeriesSet, plan: Plan, own: Int64Array) -> Exception:
@@ -190,7 +192,7 @@ def _unused(series: SeriesSet, plan: Plan, own: Int64Array) -> Exception:
     message = f"no row of it goes on where the series end: {what}, wanted are rows from {wanted} on"
     fix = "name the file that holds the steps to come, one row for each series and step"
     column = plan.names[0]
-    return refusal([Finding("E_COVARIATE_DATES", message, plan.files.paths[0], (), column, timestamps[0], fix=fix)])
+    return data_error([Finding("E_COVARIATE_DATES", message, plan.files.paths[0], (), column, timestamps[0], fix=fix)])
 
 
 def _note_extra(plan: Plan, used: BoolArray, findings: list[Finding]) -> None:

@@ -19,7 +19,7 @@ from rnnforecast.data.columns.profiles import profile_columns
 from rnnforecast.data.columns.roles import Roles
 from rnnforecast.data.columns.schema_check import check_schemas
 from rnnforecast.data.covariates.categorical import encode_categories
-from rnnforecast.data.errors import listed, quoted_path, refusal, rows_in_words
+from rnnforecast.data.errors import data_error, listed, quoted_path, rows_in_words
 from rnnforecast.data.grid.clock import set_clock
 from rnnforecast.data.parse import codes_of, join_files, parse_file
 from rnnforecast.data.rows import Rows
@@ -101,7 +101,7 @@ def read_plan(
     findings += [finding for one in parsed for finding in one.findings]
     problems = [finding for one in parsed for finding in one.problems]
     if problems:
-        raise refusal(problems)
+        raise data_error(problems)
     vocabularies = known if known is not None else series.categories
     joined, categories = encode_categories(join_files(parsed), roles, findings, known=vocabularies)
     items, ids = number_items([codes_of(joined.frame[name]) for name in roles.id], num_rows=len(joined.values))
@@ -143,7 +143,7 @@ def _roles(
     if lacking:
         message = f"there is no column {listed(lacking)} in the file of what is known ahead"
         fix = f"write it into the file, or leave it out of --future; the columns are {listed(files.names)}"
-        raise refusal([Finding("E_COLUMN_UNKNOWN", message, table.path, column=lacking[0], fix=fix)])
+        raise data_error([Finding("E_COLUMN_UNKNOWN", message, table.path, column=lacking[0], fix=fix)])
     ids = tuple(name for name in series.id_columns if name in files.names)
     clock = tuple(time) if time and all(name in files.names for name in time) else ()
     if not clock:
@@ -196,7 +196,7 @@ def _on_grid(rows: Rows, freq: Frequency, findings: list[Finding]) -> tuple[Int6
     fix = (
         "write these rows with the timestamps of the series, or bring both to one step with --resample and --aggregate"
     )
-    raise refusal([Finding("E_COVARIATE_DATES", message, file, lines, rows.time_column, first, len(off), fix)])
+    raise data_error([Finding("E_COVARIATE_DATES", message, file, lines, rows.time_column, first, len(off), fix)])
 
 
 def _each_once(rows: Rows, ordinals: Int64Array, order: Int64Array) -> Int64Array:
@@ -214,5 +214,5 @@ def _each_once(rows: Rows, ordinals: Int64Array, order: Int64Array) -> Int64Arra
             f"{rows_in_words(lines, 2)}: two rows of one timestamp, {in_words(rows.timestamps[order[first]])}, differ"
         )
         fix = "keep one row for each series and timestamp"
-        raise refusal([Finding("E_TIME_DUPLICATE", message, file, lines, rows.time_column, fix=fix)])
+        raise data_error([Finding("E_TIME_DUPLICATE", message, file, lines, rows.time_column, fix=fix)])
     return order[~again]

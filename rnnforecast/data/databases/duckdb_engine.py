@@ -5,35 +5,34 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import duckdb
+import pyarrow as pa
+
 from rnnforecast.data.databases.address import quoted
 from rnnforecast.data.databases.session import (
     BusyError,
     Cells,
     FailedError,
     Kind,
-    KnownColumn,
     Row,
-    Shape,
+    TableColumn,
+    TableSchema,
     first_line,
-    told_apart,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from contextlib import AbstractContextManager
-
-    import duckdb
 
     from rnnforecast.data.databases.address import Address
 
 _FETCHED_ROWS = 100_000
-#: Nothing is fetched from the network behind the back of the user.
+#: Extensions are not downloaded silently.
 _CONFIG = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
 _BUSY_WORDS = ("could not set lock", "conflicting lock", "different configuration")
 
 
-class DuckdbEngine:
-    """Databases of DuckDB."""
+class DuckdbSession:
+    """A connection to DuckDB."""
 
     TYPES: ClassVar[Mapping[Kind, str]] = {
         "text": "VARCHAR", "integer": "BIGINT", "number": "DOUBLE", "timestamp": "TIMESTAMP",
@@ -44,31 +43,28 @@ class DuckdbEngine:
         "timestamp": frozenset({"timestamp"}), "zoned": frozenset({"timestamp with time zone"}),
     }  # fmt: skip
     MAX_NAME_BYTES = 10_000
-    FOLDS_CASE = True
-
-    @contextlib.contextmanager
-    def connect(self, address: Address, *, writes: bool, seconds: float) -> Iterator[DuckdbSession]:  # noqa: ARG002
-        """Open the file; without `writes` it must be there and stays as it is."""
-        import duckdb
-
-        if not writes and not address.path.exists():
-            raise FailedError("there is no such file", hint="check the path", code="MISSING")
-        with _told_apart():
-            connection = duckdb.connect(str(address.path), read_only=not writes, config=dict(_CONFIG))
-        session = DuckdbSession(connection)
-        try:
-            with _told_apart():
-                session.run("SET TimeZone = 'UTC'")
-                yield session
-        finally:
-            session.end()
-
-
-class DuckdbSession:
-    """A connection to DuckDB."""
+    IGNORES_CASE = True
+    ERROR = duckdb.Error
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
+
+    @classmethod
+    def connect(cls, address: Address, *, writes: bool, seconds: float) -> DuckdbSession:  # noqa: ARG003
+        """Open the file."""
+        session = cls(duckdb.connect(str(address.path), read_only=not writes, config=dict(_CONFIG)))
+        session.run("SET TimeZone = 'UTC'")
+        return session
+
+    @staticmethod
+    def translate(error: Any) -> Exception:
+        """Return our error for one of the library."""
+        words = first_line(error)
+        if isinstance(error, duckdb.TransactionException) or any(sign in words.lower() for sign in _BUSY_WORDS):
+            return BusyError("another program has it open")
+        if "not a valid DuckDB database" in words:
+            return FailedError("the file is not a DuckDB database", hint="name another file", code="KIND")
+        return FailedError(words, hint="check the query, the tables and the file", code="DB")
 
     def begin(self, lock: str) -> None:  # noqa: ARG002
         """Begin; no other process has the file open."""
@@ -78,8 +74,8 @@ class DuckdbSession:
         """Run one statement and return its rows."""
         return list(self._connection.execute(sql, list(parameters)).fetchall())
 
-    def shape(self, address: Address) -> Shape | None:
-        """Return the table as it is."""
+    def schema(self, address: Address) -> TableSchema | None:
+        """Return the schema of the table."""
         where = (
             "database_name = current_database() AND schema_name = coalesce(?, current_schema()) "
             "AND lower({0}) = lower(?)"
@@ -96,16 +92,14 @@ class DuckdbSession:
             f"WHERE constraint_type IN ('PRIMARY KEY', 'UNIQUE') AND {at}",
             names,
         )
-        return Shape(
+        return TableSchema(
             is_table=not is_view,
-            columns=tuple(KnownColumn(row[0], row[1].lower(), row[2] is not None) for row in columns),
+            columns=tuple(TableColumn(row[0], row[1].lower(), row[2] is not None) for row in columns),
             unique=frozenset(frozenset(row[0]) for row in keys),
         )
 
     def stage(self, name: str, cells: Cells) -> None:
-        """Make and fill a temporary table."""
-        import pyarrow as pa
-
+        """Create and fill a temporary table."""
         types = {
             "text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "timestamp": pa.timestamp("us"),
             "zoned": pa.timestamp("us", tz="UTC"),
@@ -118,9 +112,7 @@ class DuckdbSession:
         self._connection.unregister(view)
 
     def read(self, query: str) -> Iterator[Any]:
-        """Run a query; a statement that is no SELECT is refused before it is run."""
-        import duckdb
-
+        """Run a query; a statement other than SELECT is rejected before it runs."""
         statements = duckdb.extract_statements(query)
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
             raise FailedError("the query does more than read", hint="write one SELECT", code="QUERY")
@@ -136,48 +128,19 @@ class DuckdbSession:
             reader.close()  # closing the connection would wait for it
 
     def commit(self) -> None:
-        """Make what was written last."""
+        """Commit the transaction."""
         self.run("COMMIT")
 
     def end(self) -> None:
-        """Undo what was not committed and close."""
-        import duckdb
-
+        """Roll back and close."""
         with contextlib.suppress(duckdb.Error):  # no transaction is open after a commit
             self.run("ROLLBACK")
         with contextlib.suppress(duckdb.Error):
             self._connection.close()
 
 
-def load() -> DuckdbEngine:
-    """Return the engine. Raises ImportError where the package is not installed."""
-    import duckdb  # noqa: F401
-
-    return DuckdbEngine()
-
-
-def _told_apart() -> AbstractContextManager[None]:
-    """Turn the errors of the library into ours."""
-    import duckdb
-
-    return told_apart(duckdb.Error, _judged)
-
-
-def _judged(error: duckdb.Error) -> Exception:
-    import duckdb
-
-    words = first_line(error)
-    if isinstance(error, duckdb.TransactionException) or any(sign in words.lower() for sign in _BUSY_WORDS):
-        return BusyError("another program has it open")
-    if "not a valid DuckDB database" in words:
-        return FailedError("the file is no DuckDB database", hint="name another file", code="KIND")
-    return FailedError(words, hint="check the query, the tables and the file", code="DB")
-
-
 def _without_intervals(batch: Any) -> Any:
-    """Return a batch in which spans of time, which Parquet does not know, are text."""
-    import pyarrow as pa
-
+    """Return a batch whose intervals, which Parquet does not have, are text."""
     arrays = [
         pa.array([None if value is None else str(value) for value in column.to_pylist()], pa.string())
         if pa.types.is_interval(column.type)
@@ -188,6 +151,7 @@ def _without_intervals(batch: Any) -> Any:
 
 
 def _empty(schema: Any) -> Any:
-    import pyarrow as pa
+    return pa.RecordBatch.from_arrays([pa.nulls(0, column.type) for column in schema], names=schema.names)
 
-    return pa.RecordBatch.from_arrays([pa.nulls(0, known.type) for known in schema], names=schema.names)
+
+ENGINE = DuckdbSession

@@ -1,10 +1,11 @@
-"""PostgreSQL, by psycopg: writers of one table come one after the other, readers get a snapshot they cannot change."""
+"""PostgreSQL, by psycopg: writers of one table are serialised, readers get a read-only snapshot."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from typing import TYPE_CHECKING, Any, ClassVar
+
+import psycopg
 
 from rnnforecast.data.databases.address import quoted
 from rnnforecast.data.databases.cells import batches_of
@@ -13,27 +14,24 @@ from rnnforecast.data.databases.session import (
     Cells,
     FailedError,
     Kind,
-    KnownColumn,
     Row,
-    Shape,
+    TableColumn,
+    TableSchema,
+    create_table,
     first_line,
-    told_apart,
 )
 from rnnforecast.masking import masked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from contextlib import AbstractContextManager
-
-    import psycopg
 
     from rnnforecast.data.databases.address import Address
 
 _FETCHED_ROWS = 50_000
 _LEAST_CONNECT_SECONDS, _LONGEST_CONNECT_SECONDS = 2, 30
-#: Classes and codes of SQLSTATE that may pass by themselves: connections, resources, shutdown, deadlock, locks.
+#: Classes and codes of SQLSTATE after which a retry may succeed: connections, resources, shutdown, deadlock, locks.
 _BUSY_STATES = ("08", "53200", "53300", "57P0", "57014", "40001", "40P01", "55P03")
-#: Words of a refused connection, which has no SQLSTATE, that may pass by themselves.
+#: The same for a failed connection, which has no SQLSTATE: words of its message.
 _BUSY_WORDS = (
     *("connection refused", "timeout", "timed out", "no such file or directory", "temporary failure", "unreachable"),
     *("reset by peer", "closed the connection", "starting up", "shutting down", "too many clients", "in recovery"),
@@ -41,7 +39,7 @@ _BUSY_WORDS = (
 )
 _HINTS = {
     "42501": "grant this user SELECT, INSERT and UPDATE on the table (and CREATE on its schema where it is absent)",
-    "25006": "this server takes no writes: name the primary",
+    "25006": "this server is read-only: name the primary",
     "3F000": "create the schema first",
     "53100": "free space on the disk of the server",
     "42P01": "check the query and the tables it names",
@@ -49,8 +47,8 @@ _HINTS = {
 _SIGN_IN = "give the password in `PGPASSWORD` or `~/.pgpass` (mode 600), and check user and database"
 
 
-class PostgresqlEngine:
-    """Databases of PostgreSQL."""
+class PostgresqlSession:
+    """A connection to PostgreSQL."""
 
     TYPES: ClassVar[Mapping[Kind, str]] = {
         "text": "text", "integer": "bigint", "number": "double precision", "timestamp": "timestamp",
@@ -64,40 +62,44 @@ class PostgresqlEngine:
         "zoned": frozenset({"timestamp with time zone"}),
     }
     MAX_NAME_BYTES = 63
-    FOLDS_CASE = False
-
-    @contextlib.contextmanager
-    def connect(self, address: Address, *, writes: bool, seconds: float) -> Iterator[PostgresqlSession]:
-        """Connect to the server; without `writes` the server itself refuses every change."""
-        import psycopg
-
-        timeout = int(min(max(seconds, _LEAST_CONNECT_SECONDS), _LONGEST_CONNECT_SECONDS))
-        with _told_apart():
-            connection = psycopg.connect(
-                address.location,
-                connect_timeout=timeout,
-                prepare_threshold=None,
-                client_encoding="utf8",
-                application_name="rnnforecast",
-            )
-        session = PostgresqlSession(connection, lock_milliseconds=max(int(seconds * 1_000), 1))
-        try:
-            with _told_apart():
-                connection.read_only = not writes
-                yield session
-        finally:
-            session.end()
-
-
-class PostgresqlSession:
-    """A connection to PostgreSQL."""
+    IGNORES_CASE = False
+    ERROR = psycopg.Error
 
     def __init__(self, connection: psycopg.Connection[Any], *, lock_milliseconds: int) -> None:
         self._connection = connection
         self._lock_milliseconds = lock_milliseconds
 
+    @classmethod
+    def connect(cls, address: Address, *, writes: bool, seconds: float) -> PostgresqlSession:
+        """Connect to the server; without `writes` the server itself rejects every change."""
+        timeout = int(min(max(seconds, _LEAST_CONNECT_SECONDS), _LONGEST_CONNECT_SECONDS))
+        connection = psycopg.connect(
+            address.location,
+            connect_timeout=timeout,
+            prepare_threshold=None,
+            client_encoding="utf8",
+            application_name="rnnforecast",
+        )
+        connection.read_only = not writes
+        return cls(connection, lock_milliseconds=max(int(seconds * 1_000), 1))
+
+    @staticmethod
+    def translate(error: Any) -> Exception:
+        """Return our error for one of the library."""
+        words, state = masked(first_line(error)), error.sqlstate
+        if state is not None:
+            if state.startswith(_BUSY_STATES):
+                return BusyError(words)
+            code = "QUERY" if state in ("42601", "0A000", "25006", "25001") else "DB"
+            return FailedError(words, hint=_HINTS.get(state, "check the query, the table and the rights"), code=code)
+        if isinstance(error, psycopg.OperationalError):
+            if any(sign in words.lower() for sign in _BUSY_WORDS):
+                return BusyError(words)
+            return FailedError(words, hint=_SIGN_IN)
+        return FailedError(words, hint="check the URL; dates beyond year 9999 are not read")
+
     def begin(self, lock: str) -> None:
-        """Begin, and wait until no other of our writers is at this table."""
+        """Begin, and wait until no other writer of ours uses this table."""
         self.run(f"SET LOCAL lock_timeout = {self._lock_milliseconds}")
         number = int.from_bytes(hashlib.sha256(f"rnnforecast {lock}".encode()).digest()[:8], "big", signed=True)
         self.run("SELECT pg_advisory_xact_lock(%s)", (number,))
@@ -107,8 +109,8 @@ class PostgresqlSession:
         cursor = self._connection.execute(sql.encode(), tuple(parameters) or None)
         return cursor.fetchall() if cursor.description else []
 
-    def shape(self, address: Address) -> Shape | None:
-        """Return the table as it is, found as the server finds it: by the search path where no schema is named."""
+    def schema(self, address: Address) -> TableSchema | None:
+        """Return the schema of the table, found by the search path where no schema is named."""
         found = self.run("SELECT c.oid, c.relkind FROM pg_class c WHERE c.oid = to_regclass(%s)", (address.table_name,))
         if not found:
             return None
@@ -124,19 +126,15 @@ class PostgresqlSession:
             "AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL GROUP BY i.indexrelid",
             (oid,),
         )
-        return Shape(
+        return TableSchema(
             is_table=(kind.decode() if isinstance(kind, bytes) else kind) in ("r", "p"),
-            columns=tuple(KnownColumn(name, type_, bool(fills)) for name, type_, fills in columns),
+            columns=tuple(TableColumn(name, type_, bool(fills)) for name, type_, fills in columns),
             unique=frozenset(frozenset(names) for (names,) in keys),
         )
 
     def stage(self, name: str, cells: Cells) -> None:
-        """Make a temporary table, gone with the transaction, and fill it by COPY."""
-        types = PostgresqlEngine.TYPES
-        declared = ", ".join(
-            f"{quoted(column)} {types[kind]}" for column, kind in zip(cells.names, cells.kinds, strict=True)
-        )
-        self.run(f"CREATE TEMP TABLE {quoted(name)} ({declared}) ON COMMIT DROP")
+        """Create a temporary table, dropped with the transaction, and fill it by COPY."""
+        self.run(f"{create_table(quoted(name), cells, self.TYPES)} ON COMMIT DROP")
         with self._connection.cursor() as cursor, cursor.copy(f"COPY {quoted(name)} FROM STDIN".encode()) as copy:
             for row in zip(*cells.values, strict=True):
                 copy.write_row(row)
@@ -148,43 +146,16 @@ class PostgresqlSession:
         self.run(f"SET LOCAL lock_timeout = {self._lock_milliseconds}")
         with self._connection.cursor("rnnforecast_rows") as cursor:
             cursor.execute(query.encode())
-            names = [known.name for known in cursor.description or ()]
+            names = [column.name for column in cursor.description or ()]
             yield from batches_of(names, iter(lambda: cursor.fetchmany(_FETCHED_ROWS), []))
 
     def commit(self) -> None:
-        """Make what was written last."""
+        """Commit the transaction."""
         self._connection.commit()
 
     def end(self) -> None:
-        """Close; the server undoes what was not committed."""
+        """Close; the server rolls back."""
         self._connection.close()
 
 
-def load() -> PostgresqlEngine:
-    """Return the engine. Raises ImportError where the package is not installed."""
-    import psycopg  # noqa: F401
-
-    return PostgresqlEngine()
-
-
-def _told_apart() -> AbstractContextManager[None]:
-    """Turn the errors of the library into ours."""
-    import psycopg
-
-    return told_apart(psycopg.Error, _judged)
-
-
-def _judged(error: psycopg.Error) -> Exception:
-    import psycopg
-
-    words, state = masked(first_line(error)), error.sqlstate
-    if state is not None:
-        if state.startswith(_BUSY_STATES):
-            return BusyError(words)
-        code = "QUERY" if state in ("42601", "0A000", "25006", "25001") else "DB"
-        return FailedError(words, hint=_HINTS.get(state, "check the query, the table and the rights"), code=code)
-    if isinstance(error, psycopg.OperationalError):
-        if any(sign in words.lower() for sign in _BUSY_WORDS):
-            return BusyError(words)
-        return FailedError(words, hint=_SIGN_IN)
-    return FailedError(words, hint="check the URL; dates beyond year 9999 are not read")
+ENGINE = PostgresqlSession

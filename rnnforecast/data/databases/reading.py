@@ -1,4 +1,4 @@
-"""Rows of a database as an input: a query that can only read, its result in the types that Parquet has."""
+"""Rows of a database as an input: a query that can only read, its result as a Parquet file."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from rnnforecast.data.databases.address import Address, is_database, parse_address
 from rnnforecast.data.databases.cells import joined
-from rnnforecast.data.databases.session import BusyError, FailedError, engine_of, patiently
+from rnnforecast.data.databases.session import use_session
 from rnnforecast.data.files.local import too_large
-from rnnforecast.errors import DataError, InputError, TryLaterError, UsageError
+from rnnforecast.errors import DataError, UsageError
 from rnnforecast.masking import MASK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pyarrow as pa
+
+    from rnnforecast.data.databases.session import Session
 
 _NOISE = re.compile(r"\s+|--[^\n]*(?:\n|$)|/\*.*?\*/|\(", re.DOTALL)
 _READING_WORDS = ("select", "with", "values", "table", "from", "summarize", "pivot", "unpivot")
@@ -26,7 +28,7 @@ _SHOWN = 60
 def query_of(address: Address, query: str | None) -> str:
     """Return the statement to run: the query, or all of the table that the URL names.
 
-    Raises UsageError for both, for neither, and for a statement that does more than read.
+    Raises UsageError for both, for neither, and for a statement that writes.
     """
     if query is None:
         if address.table is None:
@@ -49,15 +51,17 @@ def query_of(address: Address, query: str | None) -> str:
             code="E_INPUT_QUERY",
         )
     if _first_word(query) not in _READING_WORDS:
-        raise UsageError(f"`{_cut(query)}` is no statement that reads", hint="write one SELECT", code="E_INPUT_QUERY")
+        raise UsageError(
+            f"`{_cut(query)}` is not a statement that reads", hint="write one SELECT", code="E_INPUT_QUERY"
+        )
     return query.strip().rstrip(";").rstrip()
 
 
 def read_query(url: str, *, query: str | None, wait: float, cap: int) -> tuple[str, bytes, str]:
     """Run a query and return the URL without password, the rows as a Parquet file, and the digest of the rows.
 
-    Raises UsageError for the query, InputError where the database refuses, TryLaterError where it stays busy,
-    DataError for a result that is no table of columns, or above `cap` bytes.
+    Raises UsageError for the query, InputError where the database rejects it, TryLaterError where it stays busy,
+    DataError for a result without unique columns, or above `cap` bytes.
     """
     address = parse_address(url)
     statement = query_of(address, query)
@@ -66,45 +70,32 @@ def read_query(url: str, *, query: str | None, wait: float, cap: int) -> tuple[s
     twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
     if twice is not None or not names:
         message = f"{address.shown}: the query returns {'two columns' if names else 'no column'} named `{twice}`"
-        raise DataError(message, hint="name them apart: `select a.x as first_x, b.x as second_x`", code="E_DATA_QUERY")
+        raise DataError(message, hint="rename one: `select a.x as first_x, b.x as second_x`", code="E_DATA_QUERY")
     payload = _as_parquet(table)
     return address.shown, payload, hashlib.sha256(payload).hexdigest()
 
 
 def without_query(paths: Sequence[object], query: str | None) -> str | None:
-    """Return the query where any of the paths is a database without a table, to which it can be put."""
+    """Return the query where any of the paths is a database without a table, to which it applies."""
     asked = [parse_address(path).table is None for path in paths if isinstance(path, str) and is_database(path)]
     return query if any(asked) else None
 
 
 def _fetch(address: Address, statement: str, *, wait: float, cap: int) -> pa.Table:
-    engine = engine_of(address)
-
-    def fetch(seconds: float) -> pa.Table:
+    def fetch(session: Session) -> pa.Table:
         batches, size = [], 0
-        with engine.connect(address, writes=False, seconds=seconds) as session:
-            found = session.read(statement)
-            try:
-                for batch in found:
-                    batches.append(batch)
-                    size += batch.nbytes
-                    if size > cap:
-                        raise too_large(address.shown, size, cap)
-            finally:
-                found.close()  # type: ignore[attr-defined]  # a generator, whose cursor must not outlive it
+        found = session.read(statement)
+        try:
+            for batch in found:
+                batches.append(batch)
+                size += batch.nbytes
+                if size > cap:
+                    raise too_large(address.shown, size, cap)
+        finally:
+            found.close()  # type: ignore[attr-defined]  # a generator, whose cursor must not outlive it
         return joined(batches)
 
-    try:
-        return patiently(fetch, seconds=wait)
-    except BusyError as error:
-        raise TryLaterError(
-            f"{address.shown} cannot be read for now: {error} (waited {wait:g} s)",
-            hint="run it again later, or let it wait longer, such as `--wait 10m`",
-            code="E_INPUT_BUSY",
-        ) from None
-    except FailedError as error:
-        message = f"{address.shown} cannot be read: {error}"
-        raise InputError(message, hint=error.hint, code=f"E_INPUT_{error.code}") from None
+    return use_session(address, fetch, writes=False, wait=wait)
 
 
 def _as_parquet(table: pa.Table) -> bytes:
@@ -112,7 +103,7 @@ def _as_parquet(table: pa.Table) -> bytes:
     import pyarrow.parquet as pq
 
     stream: Any = pa.BufferOutputStream()
-    # as large as the rows themselves: nothing that a reader could take for a bomb
+    # as large as the rows themselves, so that it does not look like a bomb
     pq.write_table(table, stream, compression="none", use_dictionary=False)
     payload: bytes = stream.getvalue().to_pybytes()
     return payload

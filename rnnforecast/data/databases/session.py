@@ -1,6 +1,6 @@
-"""What all databases have in common: a session with a transaction in it, and how what goes wrong is told apart.
+"""The part that all databases share: a session with one transaction, retries, and the errors of the libraries.
 
-An engine turns the errors of its library into `BusyError` (may pass by itself) and `FailedError` (will not).
+A library's errors become `BusyError` (a retry may succeed) or `FailedError` (it will not).
 """
 
 from __future__ import annotations
@@ -8,11 +8,12 @@ from __future__ import annotations
 import importlib
 import random
 import time
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
-from rnnforecast.errors import ResourceError
+from rnnforecast.data.databases.address import quoted
+from rnnforecast.errors import InputError, OutputError, ResourceError, TryLaterError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,7 +33,7 @@ class BusyError(Exception):
 
 
 class FailedError(Exception):
-    """The database refused, and will refuse again; `hint` says what settles it."""
+    """The database rejects the request, and will reject it again; `hint` is the fix."""
 
     def __init__(self, reason: str, *, hint: str = "check the database", code: str = "DB") -> None:
         super().__init__(reason)
@@ -41,20 +42,20 @@ class FailedError(Exception):
 
 
 @dataclass(frozen=True)
-class KnownColumn:
-    """A column of a table that is there."""
+class TableColumn:
+    """A column of an existing table."""
 
     name: str
     type: str  # as the database names it, lower case
-    fills_itself: bool  # it has a default, so that rows may come without it
+    has_default: bool
 
 
 @dataclass(frozen=True)
-class Shape:
-    """A table that is there: its columns, and the sets of columns that no two rows may share."""
+class TableSchema:
+    """An existing table: its columns, and its unique keys."""
 
     is_table: bool  # not a view
-    columns: tuple[KnownColumn, ...]
+    columns: tuple[TableColumn, ...]
     unique: frozenset[frozenset[str]]
 
 
@@ -71,71 +72,106 @@ class Cells:
 
 
 class Session(Protocol):
-    """An open connection."""
+    """An open connection to one kind of database."""
+
+    TYPES: ClassVar[Mapping[Kind, str]]
+    ACCEPTED: ClassVar[Mapping[Kind, frozenset[str]]]  # types of existing columns that take these values
+    MAX_NAME_BYTES: ClassVar[int]
+    IGNORES_CASE: ClassVar[bool]  # of names
+    ERROR: ClassVar[type[Exception]]  # the base of the library's errors
+
+    @classmethod
+    def connect(cls, address: Address, *, writes: bool, seconds: float) -> Session:
+        """Open a connection; without `writes` the database must exist and is not changed."""
+
+    @staticmethod
+    def translate(error: Any) -> Exception:
+        """Return a BusyError or a FailedError for an error of the library."""
 
     def begin(self, lock: str) -> None:
-        """Begin a transaction that writes; those with the same `lock` come one after the other."""
+        """Begin a transaction that writes; those with the same `lock` are serialised."""
 
     def run(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
         """Run one statement and return its rows."""
 
-    def shape(self, address: Address) -> Shape | None:
-        """Return the table as it is, None where there is none."""
+    def schema(self, address: Address) -> TableSchema | None:
+        """Return the table's schema, None where there is no table."""
 
     def stage(self, name: str, cells: Cells) -> None:
-        """Make a table of that name that this session alone sees, and fill it."""
+        """Create and fill a table of that name that this session alone sees."""
 
     def read(self, query: str) -> Iterator[Any]:
-        """Run a query that can only read; yields one record batch of Arrow after the other, at least one."""
+        """Run a query that can only read; yields Arrow record batches, at least one."""
 
     def commit(self) -> None:
-        """Make what was written last."""
+        """Commit the transaction."""
 
     def end(self) -> None:
-        """Undo what was not committed and close; raises nothing."""
+        """Roll back an open transaction and close; raises nothing."""
 
 
-class Engine(Protocol):
-    """One kind of database."""
-
-    TYPES: Mapping[Kind, str]
-    ACCEPTED: Mapping[Kind, frozenset[str]]
-    MAX_NAME_BYTES: int
-    FOLDS_CASE: bool  # names that differ in case alone are one
-
-    def connect(self, address: Address, *, writes: bool, seconds: float) -> AbstractContextManager[Session]:
-        """Open a session; whatever its block raises, nothing of it stays. Raises BusyError or FailedError."""
-
-
-@contextmanager
-def told_apart(library: type[Exception], judge: Callable[[Any], Exception]) -> Iterator[None]:
-    """Turn the errors of a library into what `judge` makes of them; a text that is no UTF-8 is refused for all."""
+def session_class(address: Address) -> type[Session]:
+    """Return the kind of session of a database. Raises ResourceError where its package is not installed."""
     try:
-        yield
-    except library as error:
-        raise judge(error) from error
-    except UnicodeEncodeError as error:
-        raise FailedError("a text cannot be written as UTF-8", hint="mend the ids at fault") from error
-
-
-def engine_of(address: Address) -> Engine:
-    """Return the engine of a database. Raises ResourceError where its package is not installed."""
-    module = importlib.import_module(f"rnnforecast.data.databases.{address.engine}_engine")
-    try:
-        engine: Engine = module.load()
+        module = importlib.import_module(f"rnnforecast.data.databases.{address.engine}_engine")
     except ImportError as error:
         raise ResourceError(
             f"{address.shown} needs the package `{error.name}`, which is not installed",
             hint=EXTRA,
             code="E_RUN_PACKAGE",
         ) from error
-    return engine
+    kind: type[Session] = module.ENGINE
+    return kind
 
 
-def patiently(action: Callable[[float], Result], *, seconds: float) -> Result:
-    """Return what `action` returns, tried again while the database is busy and until `seconds` have passed.
+def use_session(address: Address, action: Callable[[Session], Result], *, writes: bool, wait: float) -> Result:
+    """Return the result of `action` in a session, tried again for `wait` seconds while the database is busy.
 
-    `action` is told how many seconds are left. Raises BusyError at the end of them.
+    Raises TryLaterError where it stays busy, InputError or (for `writes`) OutputError where it rejects the request.
+    """
+    kind = session_class(address)
+
+    def attempt(seconds: float) -> Result:
+        with _open_session(kind, address, writes=writes, seconds=seconds) as session:
+            return action(session)
+
+    verb, prefix = ("was not written", "E_OUT") if writes else ("cannot be read", "E_INPUT")
+    try:
+        return retry_while_busy(attempt, seconds=wait)
+    except BusyError as error:
+        raise TryLaterError(
+            f"{address.shown} {verb}: {error} (waited {wait:g} s)",
+            hint="run it again later, or wait longer, such as `--wait 10m`" + "; nothing was changed" * writes,
+            code=f"{prefix}_BUSY",
+        ) from None
+    except FailedError as error:
+        failure = OutputError if writes else InputError
+        message = f"{address.shown} {verb}: {error}"
+        raise failure(message, hint=error.hint, code=f"{prefix}_{error.code}") from None
+
+
+@contextmanager
+def _open_session(kind: type[Session], address: Address, *, writes: bool, seconds: float) -> Iterator[Session]:
+    """Yield a session; whatever its block raises, nothing uncommitted stays."""
+    if address.engine != "postgresql" and not writes and not address.path.exists():
+        raise FailedError("there is no such file", hint="check the path", code="MISSING")
+    session = None
+    try:
+        session = kind.connect(address, writes=writes, seconds=seconds)
+        yield session
+    except kind.ERROR as error:
+        raise kind.translate(error) from error
+    except UnicodeEncodeError as error:
+        raise FailedError("a text cannot be written as UTF-8", hint="correct the ids at fault") from error
+    finally:
+        if session is not None:
+            session.end()
+
+
+def retry_while_busy(action: Callable[[float], Result], *, seconds: float) -> Result:
+    """Return the result of `action`, tried again while the database is busy and until `seconds` have passed.
+
+    `action` gets the number of seconds left. Raises BusyError after the last of them.
     """
     end = time.monotonic() + seconds
     pause = _FIRST_PAUSE
@@ -143,7 +179,7 @@ def patiently(action: Callable[[float], Result], *, seconds: float) -> Result:
         try:
             return action(max(end - time.monotonic(), 0.0))
         except BusyError:
-            nap = pause * random.uniform(0.5, 1.0)  # two that wait do not meet again and again
+            nap = pause * random.uniform(0.5, 1.0)  # so that two that wait do not collide again
             if time.monotonic() + nap >= end:
                 raise
         time.sleep(nap)
@@ -151,6 +187,17 @@ def patiently(action: Callable[[float], Result], *, seconds: float) -> Result:
 
 
 def first_line(error: BaseException) -> str:
-    """Return what a library says, on one line, without the name of its error class."""
+    """Return the message of a library on one line, without the name of its error class."""
     words = " ".join(str(error).split("\n\n")[0].split()) or type(error).__name__
     return words[:300]
+
+
+def create_table(table: str, cells: Cells, types: Mapping[Kind, str], *, key: Sequence[str] = ()) -> str:
+    """Return the statement that creates a table for rows, temporary where there is no key."""
+    declared = [
+        f"{quoted(name)} {types[kind]}" + " NOT NULL" * bool(key)
+        for name, kind in zip(cells.names, cells.kinds, strict=True)
+    ]
+    if not key:
+        return f"CREATE TEMP TABLE {table} ({', '.join(declared)})"
+    return f"CREATE TABLE {table} ({', '.join(declared)}, PRIMARY KEY ({', '.join(map(quoted, key))}))"

@@ -1,4 +1,4 @@
-"""SQLite, by the library that comes with Python: timestamps are ISO text there, and one writer at a time is let in."""
+"""SQLite, by the library that comes with Python: timestamps are ISO text there, and only one process writes."""
 
 from __future__ import annotations
 
@@ -13,22 +13,21 @@ from rnnforecast.data.databases.session import (
     Cells,
     FailedError,
     Kind,
-    KnownColumn,
     Row,
-    Shape,
+    TableColumn,
+    TableSchema,
+    create_table,
     first_line,
-    told_apart,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from contextlib import AbstractContextManager
 
     from rnnforecast.data.databases.address import Address
 
 _FETCHED_ROWS = 50_000
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)
-#: What a query may do: look at columns, call functions, refer to itself.
+#: Actions that a query may take: read columns, call functions, recurse.
 _READS = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
 _HINTS = {
     sqlite3.SQLITE_FULL: ("free space on its disk", "NO_SPACE"),
@@ -40,8 +39,8 @@ _HINTS = {
 }
 
 
-class SqliteEngine:
-    """Databases of SQLite."""
+class SqliteSession:
+    """A connection to SQLite."""
 
     TYPES: ClassVar[Mapping[Kind, str]] = {
         "text": "TEXT", "integer": "INTEGER", "number": "REAL", "timestamp": "TEXT", "zoned": "TEXT",
@@ -52,29 +51,26 @@ class SqliteEngine:
         "number": frozenset({"real", "double", "double precision", "float"}),
     }  # fmt: skip
     MAX_NAME_BYTES = 10_000
-    FOLDS_CASE = True
-
-    @contextlib.contextmanager
-    def connect(self, address: Address, *, writes: bool, seconds: float) -> Iterator[SqliteSession]:
-        """Open the file; without `writes` it must be there and stays as it is."""
-        if not writes and not address.path.exists():
-            raise FailedError("there is no such file", hint="check the path", code="MISSING")
-        uri = f"{address.path.as_uri()}?mode={'rwc' if writes else 'ro'}"
-        with _told_apart():
-            connection = sqlite3.connect(uri, uri=True, timeout=seconds, isolation_level=None)
-        session = SqliteSession(connection)
-        try:
-            with _told_apart():
-                yield session
-        finally:
-            session.end()
-
-
-class SqliteSession:
-    """A connection to SQLite."""
+    IGNORES_CASE = True
+    ERROR = sqlite3.Error
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+
+    @classmethod
+    def connect(cls, address: Address, *, writes: bool, seconds: float) -> SqliteSession:
+        """Open the file."""
+        uri = f"{address.path.as_uri()}?mode={'rwc' if writes else 'ro'}"
+        return cls(sqlite3.connect(uri, uri=True, timeout=seconds, isolation_level=None))
+
+    @staticmethod
+    def translate(error: Any) -> Exception:
+        """Return our error for one of the library."""
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        if code in _BUSY:
+            return BusyError("another program is writing it")
+        hint, name = _HINTS.get(code, ("check the query and the tables it names", "DB"))
+        return FailedError(first_line(error), hint=hint, code=name)
 
     def begin(self, lock: str) -> None:  # noqa: ARG002
         """Begin as the one writer."""
@@ -84,8 +80,8 @@ class SqliteSession:
         """Run one statement and return its rows."""
         return self._connection.execute(sql, tuple(parameters)).fetchall()
 
-    def shape(self, address: Address) -> Shape | None:
-        """Return the table as it is."""
+    def schema(self, address: Address) -> TableSchema | None:
+        """Return the schema of the table."""
         found = self.run("SELECT type, name FROM sqlite_master WHERE name = ? COLLATE NOCASE", (address.table,))
         found = [row for row in found if row[0] in ("table", "view")]
         if not found:
@@ -95,19 +91,15 @@ class SqliteSession:
         unique = {frozenset(str(row[0]) for row in columns if row[3])}
         for (index,) in self.run('SELECT name FROM pragma_index_list(?) WHERE "unique" AND NOT partial', (name,)):
             unique.add(frozenset(str(row[0]) for row in self.run("SELECT name FROM pragma_index_info(?)", (index,))))
-        return Shape(
+        return TableSchema(
             is_table=found[0][0] == "table",
-            columns=tuple(KnownColumn(row[0], _base(row[1]), row[2] is not None) for row in columns),
+            columns=tuple(TableColumn(row[0], _base(row[1]), row[2] is not None) for row in columns),
             unique=frozenset(unique),
         )
 
     def stage(self, name: str, cells: Cells) -> None:
-        """Make and fill a temporary table."""
-        declared = ", ".join(
-            f"{quoted(column)} {SqliteEngine.TYPES[kind]}"
-            for column, kind in zip(cells.names, cells.kinds, strict=True)
-        )
-        self.run(f"CREATE TEMP TABLE {quoted(name)} ({declared})")
+        """Create and fill a temporary table."""
+        self.run(create_table(quoted(name), cells, self.TYPES))
         values = [
             [_iso(value) for value in column] if kind in ("timestamp", "zoned") else column
             for column, kind in zip(cells.values, cells.kinds, strict=True)
@@ -116,56 +108,38 @@ class SqliteSession:
         self._connection.executemany(f"INSERT INTO {quoted(name)} VALUES ({marks})", zip(*values, strict=True))
 
     def read(self, query: str) -> Iterator[Any]:
-        """Run a query; any step of it that does more than read is refused before it is taken."""
-        refused: list[int] = []
+        """Run a query; SQLite asks before each step, and only reading is allowed."""
+        denied: list[int] = []
 
-        def judge(action: int, *_: object) -> int:
+        def authorize(action: int, *_: object) -> int:
             if action in _READS:
                 return sqlite3.SQLITE_OK
-            refused.append(action)
+            denied.append(action)
             return sqlite3.SQLITE_DENY
 
-        self._connection.set_authorizer(judge)
+        self._connection.set_authorizer(authorize)
         try:
             cursor = self._connection.execute(query)
-            names = [str(known[0]) for known in cursor.description or ()]
+            names = [str(column[0]) for column in cursor.description or ()]
             yield from batches_of(names, iter(lambda: cursor.fetchmany(_FETCHED_ROWS), []))
         except (sqlite3.DatabaseError, sqlite3.ProgrammingError) as error:
-            if refused:
+            if denied:
                 raise FailedError("the query does more than read", hint="write a SELECT", code="QUERY") from error
             raise
         finally:
             self._connection.set_authorizer(None)
 
     def commit(self) -> None:
-        """Make what was written last."""
+        """Commit the transaction."""
         self._connection.execute("COMMIT")
 
     def end(self) -> None:
-        """Undo what was not committed and close."""
+        """Roll back and close."""
         with contextlib.suppress(sqlite3.Error):
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
         with contextlib.suppress(sqlite3.Error):
             self._connection.close()
-
-
-def load() -> SqliteEngine:
-    """Return the engine; the library is always there."""
-    return SqliteEngine()
-
-
-def _told_apart() -> AbstractContextManager[None]:
-    """Turn the errors of the library into ours."""
-    return told_apart(sqlite3.Error, _judged)
-
-
-def _judged(error: sqlite3.Error) -> Exception:
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-    if code in _BUSY:
-        return BusyError("another program is writing it")
-    hint, name = _HINTS.get(code, ("check the query and the tables it names", "DB"))
-    return FailedError(first_line(error), hint=hint, code=name)
 
 
 def _base(declared: str) -> str:
@@ -176,3 +150,6 @@ def _base(declared: str) -> str:
 def _iso(timestamp: Any) -> str:
     """Return a timestamp as SQLite's own functions read it; the same text for the same timestamp in every run."""
     return str(timestamp.isoformat(sep=" "))
+
+
+ENGINE = SqliteSession

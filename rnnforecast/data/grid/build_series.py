@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.data.calendar.frequency import in_words
-from rnnforecast.data.errors import listed, quoted, refusal, rows_in_words
+from rnnforecast.data.errors import data_error, listed, quoted, rows_in_words
 from rnnforecast.data.findings import missing_values
 from rnnforecast.data.ragged import in_order, last_true_before, offsets_of, rows_of
 from rnnforecast.data.rows import Grid, Rows
@@ -63,7 +63,7 @@ def build_series(
     problems = _missing_covariates(rows, grid, roles, values, lengths)
     static, changing = _static_values(rows, grid, roles, values.static, categories=categories or {})
     if problems or changing:
-        raise refusal(problems + changing)
+        raise data_error(problems + changing)
     _note_known_ahead(grid, roles, lengths, findings)
     num_items, num_targets = len(lengths), len(roles.target)
     item_of = np.repeat(np.arange(num_items, dtype=np.int64), num_targets)
@@ -206,7 +206,7 @@ def _audited(series: SeriesSet, findings: list[Finding], *, file: str, keep_unob
         fix = "remove these rows, or name another column with --target"
         finding = Finding("E_TARGET_MISSING", message, file, column=series.target_names[0], count=len(empty), fix=fix)
         if len(empty) == series.num_series:
-            raise refusal([finding])
+            raise data_error([finding])
         findings.append(finding)
         series = series.select(np.flatnonzero(counts > 0))
         return _audited(series, findings, file=file, keep_unobserved=False)

@@ -9,7 +9,7 @@ import numpy as np
 
 from rnnforecast.data.calendar.frequency import in_words
 from rnnforecast.data.calendar.snap import exchanged_days
-from rnnforecast.data.errors import quoted, refusal, rows_in_words
+from rnnforecast.data.errors import data_error, quoted, rows_in_words
 from rnnforecast.data.ragged import in_order
 from rnnforecast.data.timestamps.timezones import is_clock_put_back
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
@@ -44,7 +44,7 @@ def without_duplicates(
         findings.append(finding)
         return _joined(rows, order, again, values, how=how, num_targets=num_targets)
     if (again & ~same).any():
-        raise refusal([_two_values(rows, order, np.flatnonzero(again & ~same))])
+        raise data_error([_two_values(rows, order, np.flatnonzero(again & ~same))])
     message = f"{len(chosen)} {'row' if len(chosen) == 1 else 'rows'} repeated another one exactly and were dropped"
     findings.append(Finding("W_TIME_REPEATED", message, file, lines, rows.time_column, count=len(chosen)))
     return rows, order[~again]

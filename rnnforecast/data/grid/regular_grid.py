@@ -20,7 +20,7 @@ from rnnforecast.data.calendar.snap import (
     one_calendar_fix,
     snap,
 )
-from rnnforecast.data.errors import quoted, refusal, rows_in_words
+from rnnforecast.data.errors import data_error, quoted, rows_in_words
 from rnnforecast.data.grid.duplicates import without_duplicates
 from rnnforecast.data.ragged import in_order, offsets_of
 from rnnforecast.data.rows import Grid
@@ -146,7 +146,7 @@ def _summer_time(rows: Rows, order: Int64Array, timestamps: TimestampArray) -> D
     )
     fix = "name that zone, as `--tz Europe/Berlin`, so that each row gets its own day"
     finding = Finding("E_TIME_SUMMER", f"{message} summer time", file, column=rows.time_column, fix=fix)
-    return refusal([finding])
+    return data_error([finding])
 
 
 def _irregular(rows: Rows, order: Int64Array, offsets: Int64Array, error: DataError) -> DataError:
@@ -186,7 +186,7 @@ def _check_same_calendar(
             found = {int(series): coarse.get(int(series), freq.alias) for series in long[:MAX_CALENDARS]}
             message = f"series have different calendars: {calendars_in_words(found, rows.labels)}"
             fix = one_calendar_fix(found)
-        raise refusal([Finding("E_TIME_FREQ_MIXED", message, file, (), rows.time_column, "", len(coarse), fix)])
+        raise data_error([Finding("E_TIME_FREQ_MIXED", message, file, (), rows.time_column, "", len(coarse), fix)])
 
 
 def _own_calendar(timestamps: TimestampArray) -> Frequency | None:
@@ -216,7 +216,7 @@ def _off_grid(
     except DataError:
         fix = f"bring the rows to this frequency with {resample}, or leave out --freq"
     finding = Finding("E_TIME_OFF_GRID", message, file, lines, rows.time_column, timestamp, len(off), fix)
-    return refusal([finding])
+    return data_error([finding])
 
 
 def _check_size(rows: Rows, freq: Frequency, lengths: Int64Array, *, num_rows: int) -> None:

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from rnnforecast.config import DataSettings
-from rnnforecast.data.errors import listed, quoted, quoted_path, refusal, rows_in_words
+from rnnforecast.data.errors import data_error, listed, quoted, quoted_path, rows_in_words
 from rnnforecast.data.sources import text_of
 from rnnforecast.errors import DataError, UsageError
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
@@ -117,7 +117,7 @@ def check_lines(source: Source) -> None:
         message = f"{rows_in_words(lines, len(lines))}: a cell of more than 128 KiB"
         fix = "remove these cells, they are no numbers, timestamps or ids"
         rows = tuple(lines[:MAX_LISTED_ROWS])
-        raise refusal([Finding("E_DATA_CELL", message, source.path, rows, count=len(lines), fix=fix)])
+        raise data_error([Finding("E_DATA_CELL", message, source.path, rows, count=len(lines), fix=fix)])
 
 
 def _long_cells(payload: bytes) -> list[int]:

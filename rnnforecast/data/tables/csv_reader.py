@@ -14,7 +14,7 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import csv
 
-from rnnforecast.data.errors import quoted_path, refusal, rows_in_words
+from rnnforecast.data.errors import data_error, quoted_path, rows_in_words
 from rnnforecast.data.tables.csv_dialect import Dialect, read_dialect
 from rnnforecast.data.tables.csv_records import (
     Records,
@@ -113,7 +113,7 @@ class CsvTable:
         if self._sample.empty:
             self._read([0], [], [])  # the rows may all be of another width
             if self.problems:
-                raise refusal(self.problems)
+                raise data_error(self.problems)
             self._sample = self._first_rows()
         if self._sample.empty:
             message = f"{quoted_path(self.path)} has a header but 0 data rows"
@@ -327,7 +327,7 @@ class CsvTable:
             line = self.text.line_of(records.open_quote)
             message = f"row {line}: a quote opens there, and the quotes do not pair up ({records.reason})"
             fix = "close the quote that opens there, or remove it"
-            raise refusal([Finding("E_DATA_QUOTE", message, self.path, (line,), count=1, fix=fix)])
+            raise data_error([Finding("E_DATA_QUOTE", message, self.path, (line,), count=1, fix=fix)])
         leave = self._repeated(records) | self._cut_off(records) | self._ragged(records)
         extra = np.flatnonzero((records.extra > 0) & ~leave)
         keep = np.ones(len(line_bounds(self.text.payload)[0]), dtype=np.bool_)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from rnnforecast.data.errors import quoted_path, refusal
+from rnnforecast.data.errors import data_error, quoted_path
 from rnnforecast.data.files.local import free_memory, in_words, too_large
 from rnnforecast.data.tables.csv_dialect import MAX_CELL_BYTES
 from rnnforecast.data.tables.formats import SAMPLE_ROWS, sample_note
@@ -119,7 +119,7 @@ class ParquetColumns:
         kinds = dict.fromkeys(numeric, "numeric") | dict.fromkeys(text, "text") | dict.fromkeys(time, "time")
         problems = self.unusable([*kinds])
         if problems:
-            raise refusal(problems)
+            raise data_error(problems)
         self._check_size([*kinds])
         columns = {name: _Column(name, kind, self.fields[name].type, self.num_rows) for name, kind in kinds.items()}
         try:
@@ -194,7 +194,9 @@ class ParquetColumns:
         """Raise DataError for a text longer than any cell may be."""
         found = [(name, column.longest) for name, column in columns.items() if column.longest > MAX_CELL_BYTES]
         if found and not self.source.is_trusted:
-            raise refusal([self._bomb(name, f"a text of {in_words(size)}, more than 128KiB") for name, size in found])
+            raise data_error(
+                [self._bomb(name, f"a text of {in_words(size)}, more than 128KiB") for name, size in found]
+            )
 
     def _check_size(self, names: Sequence[str]) -> None:
         """Raise DataError where the columns do not fit into the cap or into memory, or a child process cannot read them."""

@@ -83,7 +83,7 @@ def _open(path: str, settings: DataSettings) -> Source:
     if settings.query is None:
         return source
     message = f"{source.path} is a file and was read whole: the query is for databases"
-    return replace(source, findings=(*source.findings, Finding("W_INPUT_QUERY", message, source.path)))
+    return replace(source, findings=(*source.findings, Finding("N_INPUT_QUERY", message, source.path)))
 
 
 def release_unused() -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from rnnforecast.data.errors import refusal
+from rnnforecast.data.errors import data_error
 from rnnforecast.data.timestamps.formats import compose, iso_weeks, to_number
 from rnnforecast.data.timestamps.text import Timestamps
 
@@ -74,7 +74,7 @@ def parse_integers(values: Int64Array, ref: ColumnRef, how: DataSettings | None 
     if unit is not None:
         return _from_epoch(column, unit)
     if column.words & _DATE_WORDS and _EXCEL_DAYS[0] <= low and high < _EXCEL_DAYS[1]:
-        raise refusal([_like_excel(column, float(low))])
+        raise data_error([_like_excel(column, float(low))])
     return Timestamps(values.astype(np.int64))
 
 
@@ -94,7 +94,7 @@ def parse_floats(values: Float64Array, ref: ColumnRef, how: DataSettings | None 
     if unit is not None:
         return _from_epoch(column, unit)
     if _EXCEL_DAYS[0] <= low and high < _EXCEL_DAYS[1]:
-        raise refusal([_like_excel(column, low)])
+        raise data_error([_like_excel(column, low)])
     if (how is None or how.epoch_unit is None) and _are_years(values):
         months = np.round(12 * values).astype(np.int64) - 12 * 1970
         note = column.note("N_TIME_COMPACT", "years with decimals, by their months", f"{values[0]:.12g}")
@@ -166,7 +166,7 @@ class _Numbers:
 
     def reject(self, code: str, chosen: BoolArray, words: str, fix: str) -> DataError:
         """Return the error that rejects the chosen rows."""
-        return refusal([self.problem(code, chosen, words, fix)])
+        return data_error([self.problem(code, chosen, words, fix)])
 
     def note(self, code: str, reading: str, value: str) -> Finding:
         """Return the note that says how the numbers are read."""

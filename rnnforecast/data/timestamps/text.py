@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from rnnforecast.data.errors import quoted, refusal
+from rnnforecast.data.errors import data_error, quoted
 from rnnforecast.data.timestamps.formats import (
     CLOCK,
     DAY_AND_MONTH,
@@ -154,7 +154,7 @@ def parse_timestamps(texts: TextArray, ref: ColumnRef, how: DataSettings | None 
             _parse(_Column(_some_rows(ref, present), codes.astype(np.int64), distinct), how)
         except DataError as error:
             problems += error.findings
-    raise refusal(problems)
+    raise data_error(problems)
 
 
 def _some_rows(ref: ColumnRef, rows: Int64Array) -> ColumnRef:
@@ -175,7 +175,7 @@ def _parse(column: _Column, how: DataSettings | None) -> Timestamps:
         return _day_and_month(column, separator[1], how)
     known = next((one for one in (*FORMATS, YEAR) if one.fits(date, time)), None)
     if known is None:
-        raise refusal([_begins_with_no_timestamp(column)])
+        raise data_error([_begins_with_no_timestamp(column)])
     has_zone = _ZONE_AT_END.search(first) is not None
     many = parse_many_iso(column.distinct, has_zone=has_zone) if known is ISO else None
     if many is not None and not (has_zone and _has_few_times(many)):
@@ -209,7 +209,9 @@ def _check(column: _Column, parsed: ParsedTexts) -> None:
     bad = np.isnat(parsed.local)
     if bad.any():
         problems = [column.other_format(bad & ~parsed.fits)] if (bad & ~parsed.fits).any() else []
-        raise refusal([*problems, *([column.not_a_timestamp(bad & parsed.fits)] if (bad & parsed.fits).any() else [])])
+        raise data_error(
+            [*problems, *([column.not_a_timestamp(bad & parsed.fits)] if (bad & parsed.fits).any() else [])]
+        )
 
 
 def _odd_times(column: _Column, parsed: ParsedTexts) -> tuple[Finding, ...]:
@@ -233,35 +235,35 @@ def _by_format(column: _Column, text_format: str) -> Timestamps:
     if bad.any():
         words = f"{quoted(column.first(bad)[1])} is not written as {quoted(text_format)}"
         fix = "name the format of the column with --date-format: %Y-%m-%d %H:%M:%S is 2024-03-01 10:30:00"
-        raise refusal([column.problem("E_TIME_TEXT", bad, words, fix)])
+        raise data_error([column.problem("E_TIME_TEXT", bad, words, fix)])
     return Timestamps(values[column.codes], timezone="UTC" if has_zone else None)
 
 
 def _day_and_month(column: _Column, separator: str, how: DataSettings | None) -> Timestamps:
     """Parse day, month and year in the order that the user names, or that the whole column shows."""
     if re.match(r"\d\d?([/.-])\d\d?\1\d\d(?:\D|$)", str(column.distinct[0])):
-        raise refusal([column.two_digit_year(column.every, "%d/%m/%y")])
+        raise data_error([column.two_digit_year(column.every, "%d/%m/%y")])
     texts = SplitTexts(column.distinct)
     day_first, month_first = (texts.parse(day_and_month(separator, day_first=order)) for order in (True, False))
     not_day, not_month = np.isnat(day_first.local), np.isnat(month_first.local)
     if not day_first.fits.all():
-        raise refusal([column.other_format(~day_first.fits)])
+        raise data_error([column.other_format(~day_first.fits)])
     if (not_day & not_month).any():
-        raise refusal([column.not_a_timestamp(not_day & not_month)])
+        raise data_error([column.not_a_timestamp(not_day & not_month)])
     if how is not None and how.dayfirst is not None:
         chosen, lost, word = (day_first, not_day, "day") if how.dayfirst else (month_first, not_month, "month")
         if lost.any():
             words = f"{quoted(column.first(lost)[1])} cannot be read with the {word} first"
             fix = "leave out `--dayfirst` and `--monthfirst`, or correct these rows"
-            raise refusal([column.problem("E_TIME_FORMATS", lost, words, fix)])
+            raise data_error([column.problem("E_TIME_FORMATS", lost, words, fix)])
         return _in_order(column, chosen, ())
     if not_day.any() and not_month.any():
         row, text = column.first(not_day)
         words = f"day first as in {quoted(column.first(not_month)[1])} cannot be meant in row {row}, {quoted(text)}"
-        raise refusal([column.problem("E_TIME_FORMATS", not_month, words, "rewrite the column as YYYY-MM-DD")])
+        raise data_error([column.problem("E_TIME_FORMATS", not_month, words, "rewrite the column as YYYY-MM-DD")])
     differs = day_first.local != month_first.local
     if not not_day.any() and not not_month.any() and differs.any():
-        raise refusal([_two_readings(column, differs, day_first.local, month_first.local)])
+        raise data_error([_two_readings(column, differs, day_first.local, month_first.local)])
     order, parsed = ("month/day/year", month_first) if not_day.any() else ("day/month/year", day_first)
     note = column.note("N_TIME_ORDER", f"is read as {order}: no other order fits all rows")
     return _in_order(column, parsed, (note,))
@@ -293,7 +295,7 @@ def _check_seasons(column: _Column, parsed: TimestampArray) -> None:
     row, text = column.first(is_next)
     words = f"{quoted(text)} in row {row} may be a month, or the season that begins in its year, as all others"
     fix = "read months with `--date-format %Y-%m`; of seasons write the year in which they begin"
-    raise refusal([column.problem("E_TIME_AMBIGUOUS", column.every, words, fix)])
+    raise data_error([column.problem("E_TIME_AMBIGUOUS", column.every, words, fix)])
 
 
 def _in_utc_or_local(column: _Column, parsed: ParsedTexts, findings: tuple[Finding, ...]) -> Timestamps:
@@ -332,7 +334,7 @@ def _without_dates(column: _Column) -> Timestamps:
     """Return times of day as timestamps from 1970-01-01 on; a time before the one above it begins the next day."""
     other = np.array([CLOCK.fullmatch(text) is None for text in column.distinct], dtype=np.bool_)
     if other.any():
-        raise refusal([column.other_format(other)])
+        raise data_error([column.other_format(other)])
     times = np.array([time_of_day(text) for text in column.distinct], dtype=np.int64)
     timestamps = times.astype("datetime64[us]")[column.codes]
     backwards = np.diff(timestamps.astype(np.int64), prepend=timestamps[:1].astype(np.int64)) < 0

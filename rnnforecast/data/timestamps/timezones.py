@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.data.calendar.frequency import in_words
-from rnnforecast.data.errors import refusal, rows_in_words
+from rnnforecast.data.errors import data_error, rows_in_words
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 from rnnforecast.grammars import find_zone
 
@@ -144,7 +144,7 @@ def localise(
     elif ambiguous == "latest":
         utc = np.where(twice, latest, earliest)
     if problems:
-        raise refusal(problems)
+        raise data_error(problems)
     findings += _notes(rows, zone, twice, skipped, ambiguous)
     return utc, zone.name
 

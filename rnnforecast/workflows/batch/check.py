@@ -32,7 +32,7 @@ def check_jobs(path: str | Path, *, store: str | Path | None = None) -> BatchPla
     """
     job_file, errors = parse_jobs(path, store=store)
     files = [_check_job(number, job_file, errors) for number in range(len(job_file.jobs))]
-    _check_outputs_are_no_inputs(job_file.jobs, files, errors)
+    _check_outputs_are_not_inputs(job_file.jobs, files, errors)
     errors.raise_all()
     rows = [_row(job, len(found)) for job, found in zip(job_file.jobs, files, strict=True)]
     return BatchPlan(str(job_file.path), str(job_file.store), tuple(rows))
@@ -81,7 +81,7 @@ def _check_readable(file: str, *, is_dataset: bool) -> None:
         raise InputError(f"{file} may not be read by this user", hint=f"chmod u+r {file}")
 
 
-def _check_outputs_are_no_inputs(jobs: tuple[Job, ...], files: list[list[str]], errors: FileErrors) -> None:
+def _check_outputs_are_not_inputs(jobs: tuple[Job, ...], files: list[list[str]], errors: FileErrors) -> None:
     """If a forecast were also the data of a job, the result would depend on the order of the jobs."""
     readers: dict[str, str] = {}
     for job, found in zip(jobs, files, strict=True):

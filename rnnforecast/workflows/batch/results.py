@@ -1,13 +1,13 @@
-"""What `batch` returns: one entry per job, and the outcome of the run; each is one JSON document."""
+"""Results of `batch`: one entry per job, and the outcome of the run; each is one JSON document."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from rnnforecast.errors import ExitCode, RnnForecastError
-from rnnforecast.json_values import plain
+from rnnforecast.json_values import Document
 from rnnforecast.masking import masked
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ STATUSES: tuple[Status, ...] = get_args(Status)
 
 
 @dataclass(frozen=True)
-class JobError:
+class JobError(Document):
     """Why a job failed: the error of the command it ran, or the way its process ended."""
 
     code: str
@@ -36,13 +36,9 @@ class JobError:
         """Return one of our exceptions as the error of a job."""
         return cls(error.code, error.message, error.hint)
 
-    def to_dict(self) -> dict[str, JSONValue]:
-        """Return the error as JSON values."""
-        return {"code": self.code, "message": self.message, "hint": self.hint}
-
 
 @dataclass(frozen=True)
-class JobResult:
+class JobResult(Document):
     """The outcome of one job; `digests` (see `records.digests`) lacks what the job did not reach."""
 
     job: str
@@ -67,14 +63,12 @@ class JobResult:
         """True if the job has written everything it should."""
         return self.status in ("done", "unchanged")
 
-    def to_dict(self) -> dict[str, JSONValue]:
-        """Return the entry of the JSON document, which is also the event of the ledger."""
-        error = None if self.error is None else self.error.to_dict()
-        return _as_json({**vars(self), "seconds": round(self.seconds, 3), "error": error})
+    def _computed(self) -> dict[str, object]:
+        return {"seconds": round(self.seconds, 3)}
 
 
 @dataclass(frozen=True)
-class BatchResult:
+class BatchResult(Document):
     """A run of a jobs file, with its jobs in the order of the file."""
 
     jobs_file: str
@@ -109,22 +103,12 @@ class BatchResult:
             "seconds": round(self.seconds, 3),
         }
 
-    def to_dict(self) -> dict[str, JSONValue]:
-        """Return the JSON document of `rnnforecast batch`."""
-        return {
-            "jobs_file": self.jobs_file,
-            "store": self.store,
-            "run": self.run,
-            "ledger": self.ledger,
-            "workers": self.num_workers,
-            "signal": self.signal,
-            **self.counts(),
-            "jobs": [job.to_dict() for job in self.jobs],
-        }
+    def _computed(self) -> dict[str, object]:
+        return {**self.counts()}
 
 
 @dataclass(frozen=True)
-class BatchPlan:
+class BatchPlan(Document):
     """A valid jobs file, as `batch --check` found it.
 
     Keys of a job: job, data, num_files, model, output, retrain, settings.
@@ -134,13 +118,9 @@ class BatchPlan:
     store: str
     jobs: tuple[Mapping[str, object], ...]
 
-    def to_dict(self) -> dict[str, JSONValue]:
-        """Return the JSON document of `rnnforecast batch --check`."""
-        return _as_json(vars(self))
-
 
 @dataclass(frozen=True)
-class UnitsResult:
+class UnitsResult(Document):
     """Lines for cron or unit files for systemd: the path and the text of each."""
 
     jobs_file: str
@@ -151,17 +131,11 @@ class UnitsResult:
         """All of them; each unit file starts with a comment that names its path."""
         return "\n".join(text for _, text in self.units)
 
-    def to_dict(self) -> dict[str, JSONValue]:
-        """Return the JSON document of `rnnforecast batch --print-cron` and `--print-systemd`."""
-        units: list[JSONValue] = [{"path": path, "text": text} for path, text in self.units]
-        return {"jobs_file": self.jobs_file, "units": units}
+    def _computed(self) -> dict[str, object]:
+        return {"units": [{"path": path, "text": text} for path, text in self.units]}
 
 
-def _as_json(fields: Mapping[str, Any]) -> dict[str, JSONValue]:
-    return {key: plain(value) for key, value in fields.items()}
-
-
-#: Exit codes from the most to the least severe; temporary failures need nobody, alarms are no failures.
+#: Exit codes from the most to the least severe: bugs, failures that need a person, temporary failures, alarms.
 _BY_SEVERITY = (
     (ExitCode.INTERNAL,),
     (

@@ -20,15 +20,17 @@ from rnnforecast.data.windows import FlatSeries
 from rnnforecast.errors import DivergedError
 from rnnforecast.evaluation.baselines import forecast_baseline
 from rnnforecast.forecasting import interpolate_quantiles, last_windows
-from rnnforecast.model_io.base import BASE, PRETRAINED
+from rnnforecast.members import ENSEMBLE
+from rnnforecast.model_io.base import BASE
 from rnnforecast.progress import NoProgress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from rnnforecast.arrays import Float64Array
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.forecasting import Ensemble
+    from rnnforecast.mixture.zero_shot import ZeroShot
     from rnnforecast.options import Engine
     from rnnforecast.progress import Progress
     from rnnforecast.workflows.model_rows import LoadedModel
@@ -46,7 +48,8 @@ class Forecast:
     quantile_levels: tuple[float, ...]
     median: np.ndarray  # [S, H]
     quantiles: np.ndarray  # [S, H, L], in memory level by level
-    method: str  # `network`, `pretrained`, or the baseline that is served in its place
+    method: str  # `ensemble`, `base`, or the baseline that is served in its place
+    weights: Mapping[str, float] = field(default_factory=dict)  # of the members of a zero-shot forecast
     num_cut_off: int = 0  # steps with a level below zero, set to zero
 
     def at(self, quantile_levels: Sequence[float]) -> Forecast:
@@ -98,7 +101,12 @@ def forecast_series(
         kept.by_level[:, chosen] = np.moveaxis(wanted, -1, 0)
         return len(chosen)
 
-    if served == "network":
+    weights: Mapping[str, float] = {}
+    if loaded.zero_shot is not None:
+        steps, weights = _by_zero_shot(
+            _zero_shot_on_engine(loaded.zero_shot, engine), series, horizon, keep, num_workers=_workers(engine)
+        )
+    elif served == ENSEMBLE:
         steps = _by_network(_on_engine(loaded.ensemble, engine), series, horizon, keep, num_workers=_workers(engine))
     else:
         steps = _by_baseline(served, series, horizon, keep, quantile_levels=trained_levels)
@@ -107,7 +115,8 @@ def forecast_series(
         quantile_levels=levels,
         median=kept.median,
         quantiles=np.moveaxis(kept.by_level, 0, -1),
-        method=PRETRAINED if loaded.manifest.name == BASE else served,
+        method=BASE if loaded.manifest.name == BASE else served,
+        weights=weights,
         num_cut_off=sum(kept.num_cut_off),
     )
 
@@ -131,18 +140,43 @@ def _by_network(
     *,
     num_workers: int,
 ) -> Iterator[int]:
-    """Forecast batch by batch and yield how many series each had.
-
-    Series of equal length are batched: the pretrained network reads the padding before them once.
-    """
+    """Forecast batch by batch and yield how many series each had."""
     flat, windows = FlatSeries.from_series(series), last_windows(series)
-    longest = max(member.context_length for member in ensemble.members)
-    order = np.argsort(np.minimum(series.lengths, longest), kind="stable")
-    batches = [order[start : start + SERIES_A_BATCH] for start in range(0, len(order), SERIES_A_BATCH)]
 
     def work(chosen: np.ndarray) -> int:
         return keep(chosen, ensemble.forecast(flat, windows.select(chosen), horizon=horizon, series=series))
 
+    longest = max(member.context_length for member in ensemble.members)
+    return _in_batches(work, np.minimum(series.lengths, longest), num_workers=num_workers)
+
+
+def _by_zero_shot(
+    zero_shot: ZeroShot,
+    series: SeriesSet,
+    horizon: int,
+    keep: Callable[[np.ndarray, Float64Array], int],
+    *,
+    num_workers: int,
+) -> tuple[Iterator[int], dict[str, float]]:
+    """Weigh the members, then forecast batch by batch; returns the batches and the mean weights."""
+    windows = last_windows(series)
+    weights = zero_shot.choose(windows, horizon)
+
+    def work(chosen: np.ndarray) -> int:
+        return keep(chosen, zero_shot.forecast(windows, chosen, weights, horizon))
+
+    longest = zero_shot.base(zero_shot.season_length).context_length
+    steps = _in_batches(work, np.minimum(series.lengths, longest), num_workers=num_workers)
+    return steps, weights.mean(series.num_series)
+
+
+def _in_batches(work: Callable[[np.ndarray], int], lengths: np.ndarray, *, num_workers: int) -> Iterator[int]:
+    """Call `work` with batches of series numbers; series of one length share a batch.
+
+    The pretrained network reads what is missing before them once for all.
+    """
+    order = np.argsort(lengths, kind="stable")
+    batches = [order[start : start + SERIES_A_BATCH] for start in range(0, len(order), SERIES_A_BATCH)]
     if min(num_workers, len(batches)) < 2:
         yield from map(work, batches)
         return
@@ -204,3 +238,8 @@ def _on_engine(ensemble: Ensemble, engine: Engine) -> Ensemble:
     from rnnforecast.networks.engine import forecast_windows
 
     return replace(ensemble, engine=forecast_windows)
+
+
+def _zero_shot_on_engine(zero_shot: ZeroShot, engine: Engine) -> ZeroShot:
+    base = zero_shot.base
+    return replace(zero_shot, base=lambda season_length: _on_engine(base(season_length), engine))

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rnnforecast.errors import CoverageError, DriftError
-from rnnforecast.json_values import plain, timestamp_to_json
+from rnnforecast.json_values import Document
 
 if TYPE_CHECKING:
     from rnnforecast.errors import RnnForecastError
-    from rnnforecast.findings import Finding, JSONValue
+    from rnnforecast.findings import Finding
     from rnnforecast.workflows.results import Metrics
 
 #: The message of each test's alarm.
 SENTENCES = {
-    "loss": "the errors have become larger than they were",
-    "naive": "the naive forecast is the better one more often than not",
-    "inputs": "the newest rows are far from those of the training",
+    "loss": "the forecast errors have grown",
+    "naive": "the naive forecast is better more often than not",
+    "inputs": "the newest rows differ strongly from the training rows",
     "coverage_80": "the 80 % interval covers too little",
     "coverage_95": "the 95 % interval covers too little",
 }
@@ -26,10 +26,10 @@ DRIFT = ("loss", "naive", "inputs")
 
 
 @dataclass(frozen=True)
-class ScoreResult:
+class ScoreResult(Document):
     """Logged forecasts compared with the actuals that have arrived.
 
-    `metrics` has the methods `forecast` (what was issued) and the naive forecast for the same cutoffs; `watches` are
+    `metrics` has the methods `forecast` (the logged one) and the naive forecast for the same cutoffs; `watches` are
     the tests for drift and coverage: name, state (`ok`, `alarm`, `too few`), value, limit, num_units, since.
     """
 
@@ -51,14 +51,14 @@ class ScoreResult:
     watches: tuple[Mapping[str, object], ...]
     watched_versions: tuple[int, ...] = ()
     policy: str = "warn"
-    action: Mapping[str, object] | None = None  # what the policy did about an alarm
+    action: Mapping[str, object] | None = None  # what the policy did on an alarm
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
 
     @property
     def alarms(self) -> tuple[str, ...]:
-        """The tests that give an alarm, those of drift first."""
+        """The tests with an alarm, those of drift first."""
         found = [str(watch["name"]) for watch in self.watches if watch["state"] == "alarm"]
         return tuple(sorted(found, key=lambda name: name not in DRIFT))
 
@@ -75,36 +75,10 @@ class ScoreResult:
         return kind(f"`{self.name}`: {reasons}", hint=hint, code=code)
 
     def raise_alarm(self) -> None:
-        """Raise DriftError or CoverageError where a test gives an alarm."""
+        """Raise DriftError or CoverageError if a test has an alarm."""
         error = self.alarm()
         if error is not None:
             raise error
 
-    def to_dict(self) -> dict[str, JSONValue]:
-        """Return the JSON document of `rnnforecast score`."""
-        fields: dict[str, object] = {
-            "name": self.name,
-            "versions": self.versions,
-            "paths": self.paths,
-            "freq": self.freq,
-            "baseline": self.baseline,
-            "num_issued": self.num_issued,
-            "num_scored": self.num_scored,
-            "num_pending": self.num_pending,
-            "num_missing": self.num_missing,
-            "num_unknown": self.num_unknown,
-            "num_series": self.num_series,
-            "cutoffs": [timestamp_to_json(cutoff, self.freq) for cutoff in self.cutoffs],
-            "metrics": self.metrics,
-            "per_lead": self.per_lead,
-            "verdict": self.verdict,
-            "watches": [{**watch, "since": timestamp_to_json(watch["since"], self.freq)} for watch in self.watches],
-            "watched_versions": self.watched_versions,
-            "alarms": self.alarms,
-            "policy": self.policy,
-            "action": self.action,
-            "findings": self.findings,
-            "notes": self.notes,
-            "seconds": self.seconds,
-        }
-        return {key: plain(value) for key, value in fields.items()}
+    def _computed(self) -> dict[str, object]:
+        return {"alarms": self.alarms}

@@ -92,7 +92,7 @@ def test_a_part_of_a_country_has_its_own_holidays(tmp_path: Path) -> None:
         ({"calendar_features": "holidays", "country": "Bavaria"}, "unknown calendar `Bavaria`"),
         ({"calendar_features": "holidays", "country": "DE", "time": "none"}, "holidays need dates"),
         ({"calendar_features": "season", "time": "none", "season_length": 1}, "no position in a season"),
-        ({"calendar_features": "moon"}, "'moon' is none of season, holidays"),
+        ({"calendar_features": "moon"}, "unknown calendar feature `moon`; use season or holidays"),
     ],
 )
 def test_features_that_the_rows_cannot_have_are_refused(

@@ -52,7 +52,7 @@ def test_a_table_is_made_where_there_is_none_with_the_columns_of_the_forecasts(d
     _write(database)
     found = ask(database, 'SELECT model, shop, day, cutoff, forecast, "q0.1", method FROM f ORDER BY day')
     assert [(row[0], row[1], row[4], row[5], row[6]) for row in found] == [
-        ("m@1", "north", step + 0.1, step - 1.7, "network") for step in range(3)
+        ("m@1", "north", step + 0.1, step - 1.7, "ensemble") for step in range(3)
     ]
     assert [str(row[2]) for row in found] == [f"2024-01-0{day} 00:00:00" for day in (2, 3, 4)]
     assert {str(row[3]) for row in found} == {"2024-01-01 00:00:00"}
@@ -108,7 +108,7 @@ def test_an_id_that_is_no_text_in_utf_8_is_refused_and_nothing_is_written(databa
     _write(database)
     with pytest.raises(OutputError, match="a text cannot be written as UTF-8") as caught:
         _write(database, forecasts().assign(shop=["a", "\ud800", "c"]))
-    assert caught.value.hint == "mend the ids at fault"
+    assert caught.value.hint == "correct the ids at fault"
     assert ask(database, "SELECT count(*) FROM f") == [(3,)]
 
 
@@ -157,7 +157,7 @@ def test_a_table_without_the_key_is_refused(database: str) -> None:
 
 def test_a_table_of_something_else_is_refused_before_the_work(database: str) -> None:
     ask(database, "CREATE TABLE f (day VARCHAR(30), units INTEGER);; INSERT INTO f VALUES ('2024-01-01', 3);; SELECT 1")
-    with pytest.raises(OutputError, match="holds no forecasts: it lacks `model`"):
+    with pytest.raises(OutputError, match="contains no forecasts: it lacks `model`"):
         check_output(f"{database}#f")
     assert ask(database, "SELECT units FROM f") == [(3,)]
 
@@ -165,7 +165,7 @@ def test_a_table_of_something_else_is_refused_before_the_work(database: str) -> 
 def test_a_view_is_no_table(database: str) -> None:
     _write(database)
     ask(database, "CREATE VIEW v AS SELECT * FROM f;; SELECT 1")
-    with pytest.raises(OutputError, match="no table but a view"):
+    with pytest.raises(OutputError, match="a view, not a table"):
         check_output(f"{database}#v")
 
 

@@ -14,7 +14,7 @@ def parse(*cells: object) -> tuple[list[float], list[Finding]]:
     return values.tolist(), findings
 
 
-def refusal(*cells: object) -> Finding:
+def data_error(*cells: object) -> Finding:
     (finding,) = parse(*cells)[1]
     assert finding.severity == "error"
     return finding
@@ -48,42 +48,42 @@ def test_a_decimal_comma_is_read_where_nothing_else_can_be_meant() -> None:
 
 
 def test_a_comma_that_may_be_a_thousands_mark_is_refused_with_both_readings() -> None:
-    finding = refusal("1,234", "5,678")
+    finding = data_error("1,234", "5,678")
     assert finding.message == "column `y`, rows 2, 3: `1,234` may mean 1234 or 1.234"
     assert finding.fix == "say which: --thousands , reads 1234, --decimal , reads 1.234"
 
 
 def test_decimal_commas_and_points_in_one_column_are_refused() -> None:
-    assert refusal("1,5", "2.5").rows == (2,)
+    assert data_error("1,5", "2.5").rows == (2,)
 
 
 def test_a_number_with_a_unit_is_refused_with_its_row() -> None:
-    finding = refusal("11", "12 kg", "13")
+    finding = data_error("11", "12 kg", "13")
     assert finding.message == "column `y`, row 3: `12 kg` is a number with a unit or a sign"
     assert finding.value == "12 kg"
 
 
 @pytest.mark.parametrize("cell", ["$5", "12%", "€1.2"])
 def test_currencies_and_percentages_are_no_plain_numbers(cell: str) -> None:
-    assert "unit or a sign" in refusal(cell, "1").message
+    assert "unit or a sign" in data_error(cell, "1").message
 
 
 @pytest.mark.parametrize("cell", ["abc", "0x1F", "1_000", "1.2.3", "#DIV/1"])
 def test_other_text_is_refused_by_value(cell: str) -> None:
-    assert cell in refusal("1", cell).message
+    assert cell in data_error("1", cell).message
 
 
 def test_a_repeated_header_is_called_one() -> None:
-    assert refusal("1", "y", "2").message == "column `y`, row 3: the header stands there again"
+    assert data_error("1", "y", "2").message == "column `y`, row 3: the header stands there again"
 
 
 def test_infinities_are_refused_with_their_rows() -> None:
-    finding = refusal("1", "inf", "-Infinity", "1e999")
+    finding = data_error("1", "inf", "-Infinity", "1e999")
     assert finding.message == "column `y`, rows 3, 4, 5: infinite value"
 
 
 def test_only_the_first_rows_are_listed_but_all_are_counted() -> None:
-    finding = refusal(*["x"] * 50)
+    finding = data_error(*["x"] * 50)
     assert (len(finding.rows), finding.count) == (20, 50)
     assert "rows 2, 3, 4, 5, 6 and 45 more" in finding.message
 

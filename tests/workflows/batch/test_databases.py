@@ -62,7 +62,7 @@ def test_an_unsuitable_table_fails_the_job_before_training(workplace: Path) -> N
     path = _file(workplace, job)
     result = batch(path)
     assert (result.exit_code, result.jobs[0].trained) == (14, False)
-    with pytest.raises(UsageError, match=r"line 4: job `a`: .* holds no forecasts: it lacks `model`"):
+    with pytest.raises(UsageError, match=r"line 4: job `a`: .* contains no forecasts: it lacks `model`"):
         check_jobs(path)
 
 
@@ -98,5 +98,5 @@ def test_the_check_finds_a_database_without_query_or_table(data: str, workplace:
 
 def test_the_check_finds_a_query_that_writes(workplace: Path) -> None:
     job = _job("a", data="sqlite:///in.db", more='query = "delete from x"')
-    with pytest.raises(UsageError, match="no statement that reads"):
+    with pytest.raises(UsageError, match="not a statement that reads"):
         check_jobs(_file(workplace, job))

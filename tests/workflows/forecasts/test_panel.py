@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,17 @@ def test_a_forecast_that_is_not_finite_names_its_series(panel: LoadedModel) -> N
         module._check_finite(panel.series, np.array([7, 8]), odd)
 
 
+def test_a_zero_shot_forecast_that_is_not_finite_names_the_series(
+    panel: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose_all(_member: object, _tensors: object, _flat: object, windows: Windows, **_more: object) -> np.ndarray:
+        return np.full((len(windows), 5, 13), np.nan)
+
+    monkeypatch.setattr(forecasting, "forecast_blocks", lose_all)
+    with pytest.raises(DivergedError, match=r"the forecast of `s\d` is not finite"):
+        forecast_series(panel, panel.series, horizon=5, quantile_levels=LEVELS)
+
+
 def test_a_network_without_a_finite_forecast_names_the_series_by_its_id(
     panel: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,4 +102,4 @@ def test_a_network_without_a_finite_forecast_names_the_series_by_its_id(
 
     monkeypatch.setattr(forecasting, "forecast_blocks", lose_two)
     with pytest.raises(DivergedError, match=r"no finite forecast for `s6` \(2 of 9 windows\)"):
-        _forecast(panel)
+        _forecast(replace(panel, zero_shot=None))

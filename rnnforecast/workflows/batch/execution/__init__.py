@@ -1,1 +1,1 @@
-"""Jobs run in processes of their own."""
+"""Running jobs: their steps, processes, outcomes and signals."""

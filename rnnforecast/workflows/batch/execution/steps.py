@@ -201,8 +201,8 @@ def _check_output(job: Job) -> None:
 def _is_unchanged(job: Job, stored: StoredModel | None, context: JobContext, report: Report) -> bool:
     """Return whether data, settings, model and output are those of the last success."""
     last = context.last or {}
-    known = last.get("digests")
-    if last.get("status") not in ("done", "unchanged") or not isinstance(known, dict) or stored is None:
+    before = last.get("digests")
+    if last.get("status") not in ("done", "unchanged") or not isinstance(before, dict) or stored is None:
         return False
     report.digests["model"] = digest_file(stored.path)
     if isinstance(job.output, str):
@@ -211,7 +211,7 @@ def _is_unchanged(job: Job, stored: StoredModel | None, context: JobContext, rep
         if not job.output.is_file():
             return False
         report.digests["output"] = digest_file(job.output)
-    if "data" not in report.digests or known != report.digests or not (job.max_age is None or context.trust_last):
+    if "data" not in report.digests or before != report.digests or not (job.max_age is None or context.trust_last):
         return False
     report.num_rows = _num_rows(last)
     report.model = stored.label
@@ -268,7 +268,7 @@ def _drift(job: Job, context: JobContext) -> Generator[Command, Completed, str]:
 
 
 def _reject_stale_rows(job: Job, context: JobContext) -> Generator[Command, Completed, None]:
-    """Compare the rows with those of the present version, since a new version knows no earlier ones."""
+    """Compare the rows with those of the present version; after a training there would be nothing to compare with."""
     words = ["predict", job.name, "--store", str(context.store), "--no-ledger", *_row_words(job)]
     completed = yield _json_command(*words)
     if completed.returncode == ExitCode.STALE:  # no other error is a reason against a new version

@@ -58,7 +58,7 @@ def _valid_name(name: str, info: ValidationInfo) -> str:
 
 
 def _model(value: str, info: ValidationInfo) -> str:
-    """Return a stored model as it is, and a model file by its absolute path."""
+    """Return a stored model unchanged, and a model file by its absolute path."""
     return str(_folder(info) / value) if value.endswith(".safetensors") else _valid_name(value, info)
 
 
@@ -80,7 +80,7 @@ def absolute_input(item: str, folder: Path) -> str:
     if os.path.isabs(item) or is_url(item):
         return item
     is_glob = any(sign in item for sign in "*?[") and not (folder / item).exists()
-    # the folder itself is no pattern, whatever its name contains
+    # the name of the folder itself is not a pattern
     return os.path.join(glob.escape(str(folder)) if is_glob else str(folder), item)
 
 

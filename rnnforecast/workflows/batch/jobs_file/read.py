@@ -254,7 +254,7 @@ def _shown(value: object) -> str:
 
 
 def _check_together(jobs: tuple[Job, ...], errors: FileErrors) -> None:
-    """Two jobs must not share a name, which is a folder of the store, or an output file."""
+    """Two jobs must not have the same name, which is a folder of the store, or the same output file."""
     names: dict[str, int] = {}
     outputs: dict[str, int] = {}
     for number, job in enumerate(jobs):

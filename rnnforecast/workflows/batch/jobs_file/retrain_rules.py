@@ -38,7 +38,7 @@ class RetrainRule:
 
 
 def parse_rule(text: object) -> RetrainRule:
-    """Return the rule that one of `RULES` stands for. Raises ValueError for anything else."""
+    """Return the rule for one of the texts in `RULES`. Raises ValueError for anything else."""
     words = " ".join(text.split()).lower() if isinstance(text, str) else ""
     if words == "never":
         return RetrainRule()

@@ -130,7 +130,7 @@ def read_events(path: Path) -> Iterator[Event]:
 
 
 def rotate(path: Path, *, keep: Iterable[Event]) -> None:
-    """Set a large ledger aside and start a new one with the events in `keep`; a small one stays as it is."""
+    """Set a large ledger aside and start a new one with the events in `keep`; a small one is not changed."""
     try:
         if path.stat().st_size < MAX_BYTES:
             return

@@ -1,0 +1,126 @@
+"""Tests of whether a history has a season: an F-test of seasonal terms, and a periodogram search in plain steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import exp, lgamma, log, log1p
+
+import numpy as np
+
+from rnnforecast.arrays import Float64Array
+
+SIGNIFICANCE = 0.01
+#: Seasons up to this length are tested with all their harmonics, longer ones with six.
+MAX_EXACT_SEASON = 12
+_TEST_HARMONICS = 6
+_MAX_PEAKS = 5
+
+
+@dataclass(frozen=True)
+class SeasonTest:
+    """How clearly a season shows."""
+
+    season_length: int
+    num_seasons: float  # seasons that were observed
+    p_value: float
+
+
+def seasonal_f_test(values: Float64Array, season_length: int) -> SeasonTest:
+    """Test one season in a history [N], NaN where missing; p is 1 where fewer than two seasons are there."""
+    num_rows = len(values)
+    seasons = num_rows / max(season_length, 1)
+    previous = values[:-1]
+    known = np.isfinite(values[1:]) & np.isfinite(previous)
+    terms = _seasonal_terms(num_rows, season_length)[1:][known]
+    steps = np.arange(1, num_rows, dtype=np.float64)[known] / max(num_rows, 1)
+    small = np.column_stack([np.ones(len(steps)), steps, previous[known]])
+    freedom = len(steps) - small.shape[1] - terms.shape[1]
+    if season_length < 2 or seasons < 2 or freedom < 2:
+        return SeasonTest(season_length, seasons, 1.0)
+    target = values[1:][known]
+    without = _residual(small, target)
+    with_season = _residual(np.column_stack([small, terms]), target)
+    if with_season <= 1e-12 * max(without, 1e-300):
+        return SeasonTest(season_length, seasons, 0.0 if without > 0 else 1.0)
+    statistic = (without - with_season) / terms.shape[1] / (with_season / freedom)
+    return SeasonTest(season_length, seasons, f_survival(statistic, terms.shape[1], freedom))
+
+
+def find_season_length(values: Float64Array) -> int:
+    """Return the season length that a history [N] of plain steps shows, 1 where it shows none.
+
+    Candidates are the five highest peaks of the periodogram of what a straight line and the value before leave, and
+    their multiples up to four; the shortest of the clearest by `seasonal_f_test` is taken.
+    """
+    values = values[np.isfinite(values)]
+    num_rows = len(values)
+    if num_rows < 8:
+        return 1
+    steps = np.arange(num_rows, dtype=np.float64)
+    line = np.column_stack([np.ones(num_rows), steps])
+    rest = values - line @ np.linalg.lstsq(line, values, rcond=None)[0]
+    power = float(rest[:-1] @ rest[:-1])
+    if power <= 1e-12 * float(np.square(values).sum() + 1e-300):
+        return 1
+    white = rest[1:] - float(rest[1:] @ rest[:-1]) / power * rest[:-1]
+    size = 4 * len(white)
+    spectrum = np.square(np.abs(np.fft.rfft(white, size)))
+    inner = spectrum[1:-1]
+    peaks = np.flatnonzero((inner >= spectrum[:-2]) & (inner > spectrum[2:])) + 1
+    peaks = peaks[np.argsort(spectrum[peaks])[::-1][:_MAX_PEAKS]]
+    lengths = {
+        round(multiple * size / peak) + near for peak in peaks for multiple in range(1, 5) for near in (-1, 0, 1)
+    }
+    tests = [seasonal_f_test(values, length) for length in sorted(lengths) if 2 <= length <= num_rows // 2]
+    clear = [test for test in tests if test.p_value < SIGNIFICANCE / (num_rows / 2)]
+    if not clear:
+        return 1
+    scores = np.log([max(test.p_value, 1e-300) for test in clear])
+    near = max(5.0, 0.03 * float(-scores.min()))
+    return min(test.season_length for test, score in zip(clear, scores, strict=True) if score <= scores.min() + near)
+
+
+def f_survival(statistic: float, numerator: int, denominator: int) -> float:
+    """Return P(F > statistic), by the continued fraction of the incomplete beta function (Press et al. 1992, 6.4)."""
+    if statistic <= 0:
+        return 1.0
+    a, b = denominator / 2, numerator / 2
+    x = denominator / (denominator + numerator * statistic)
+    return _incomplete_beta(a, b, x)
+
+
+def _incomplete_beta(a: float, b: float, x: float) -> float:
+    if x <= 0.0 or x >= 1.0:
+        return min(max(x, 0.0), 1.0)
+    if x > (a + 1) / (a + b + 2):
+        return 1.0 - _incomplete_beta(b, a, 1.0 - x)
+    front = exp(lgamma(a + b) - lgamma(a) - lgamma(b) + a * log(x) + b * log1p(-x)) / a
+    tiny, c, d = 1e-300, 1.0, 1.0 - (a + b) * x / (a + 1)
+    d = 1.0 / (d if abs(d) > tiny else tiny)
+    result = d
+    for m in range(1, 300):
+        for numerator in (
+            m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
+            -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)),
+        ):
+            d = 1.0 + numerator * d
+            d = 1.0 / (d if abs(d) > tiny else tiny)
+            c = 1.0 + numerator / c
+            c = c if abs(c) > tiny else tiny
+            result *= c * d
+        if abs(c * d - 1.0) < 1e-12:
+            break
+    return front * result
+
+
+def _residual(columns: Float64Array, target: Float64Array) -> float:
+    solution = np.linalg.lstsq(columns, target, rcond=None)[0]
+    return float(np.square(target - columns @ solution).sum())
+
+
+def _seasonal_terms(num_rows: int, season_length: int) -> Float64Array:
+    """Return sines and cosines of a season without those that are zero at every step: [N, P]."""
+    highest = season_length // 2 if season_length <= MAX_EXACT_SEASON else _TEST_HARMONICS
+    angle = 2 * np.pi * np.arange(num_rows)[:, None] * np.arange(1.0, highest + 1) / season_length
+    columns = np.concatenate([np.sin(angle), np.cos(angle)], axis=1)
+    return np.asarray(columns[:, np.abs(columns).max(axis=0, initial=0.0) > 1e-6])

@@ -1,0 +1,40 @@
+"""How fits are carried out: how long they may take, who follows their progress, and where they are saved."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rnnforecast.progress import Progress
+    from rnnforecast.training.checkpoints import Checkpoints
+
+
+@dataclass
+class TimeBudget:
+    """Seconds of wall-clock time for the rounds of fits still to come; `seconds` None means no limit."""
+
+    seconds: float | None
+    num_rounds: int = 1
+    _started: float = field(default_factory=time.monotonic)
+
+    def part_of_round(self, part: float = 1.0) -> float | None:
+        """Return the seconds for `part` of the next round: those left, divided evenly over the rounds left."""
+        if self.seconds is None:
+            return None
+        left = self.seconds - (time.monotonic() - self._started)
+        return part * max(left, 0.0) / max(self.num_rounds, 1)
+
+    def close_round(self) -> None:
+        """Count one round as done."""
+        self.num_rounds -= 1
+
+
+@dataclass(frozen=True)
+class FitContext:
+    """The time budget of a training, its progress, and its checkpoints (None: fits are not saved)."""
+
+    budget: TimeBudget
+    progress: Progress
+    checkpoints: Checkpoints | None = None
