@@ -27,7 +27,9 @@ NUM_SLOTS = 3
 #: Cycles whose mean the parts of segments are held against.
 SEGMENT_CYCLES = 3
 NUM_SEGMENT_FEATURES = 16
-SEGMENT_INPUTS = 4 * NUM_BINS + NUM_SEGMENT_FEATURES + 1
+#: Seasons over which the movement of the level is measured.
+MOVES = (1, 4)
+SEGMENT_INPUTS = 4 * NUM_BINS + NUM_SEGMENT_FEATURES + 1 + len(MOVES)
 INPUT_LIMIT = 10.0
 SCALE_DECAY = 0.85
 SMALLEST_SCALE = 1e-9
@@ -60,6 +62,7 @@ class Reading:
     level: Array  # [B, T]
     scale: Array  # [B, T], above 0
     unit: Array  # [B, T] typical difference from the season before, above 0: what forecasts miss by
+    moves: Array  # [B, T, MOVES] movement of the level a segment, in units
     known: Array  # [B, T] bool: anything was observed so far
     ends: Array  # [T] one past the last step of each segment
 
@@ -107,13 +110,15 @@ def read_segments(xp: ModuleType, past: Past, clock: Clock, *, end: int | None =
     filled = past.counts[:, ends] - past.counts[:, starts]
     second = len(clock.seasons) > 1 and clock.segments_per_season == 1
     lag = clock.seasons[1] if second else clock.main_season
-    track = Reading(level, level, scale, unit, known, ends)
+    moves = _moves(xp, level, known, unit, clock)
+    track = Reading(level, level, scale, unit, moves, known, ends)
     parts = [
         *_bins(xp, past, ends, clock.segment_length, track),
         _upcoming(xp, past, ends, clock.segment_length, lag, scale),
         xp.clip(difference / unit[:, :, None], -INPUT_LIMIT, INPUT_LIMIT) * both,
         _segment_features(xp, past, clock, track, spread, filled),
         xp.log(unit / scale)[:, :, None] / 2.0,
+        moves,
     ]
     return replace(track, inputs=cast(xp, xp.concatenate(parts, -1), xp.float32))
 
@@ -177,6 +182,19 @@ def _units(xp: ModuleType, difference: Array, both: Array, scale: Array, step: A
     unit = xp.where(counted.cumsum(1) > 0, unit, scale)
     unit = xp.where(unit < LARGEST_UNIT * scale, unit, LARGEST_UNIT * scale)
     return xp.where(unit > SMALLEST_UNIT * scale, unit, SMALLEST_UNIT * scale)
+
+
+def _moves(xp: ModuleType, level: Array, known: Array, unit: Array, clock: Clock) -> Array:
+    """Return the movement of the level a segment over some seasons: [B, T, MOVES]; over fewer where none is known."""
+    moves: list[Array] = []
+    for count in MOVES:
+        back = min(count * clock.segments_per_season, level.shape[1])
+        before = xp.concatenate([xp.zeros_like(level[:, :back]), level], 1)[:, : level.shape[1]]
+        both = xp.concatenate([xp.zeros_like(known[:, :back]), known], 1)[:, : level.shape[1]] & known
+        move = (level - before) / (unit * count * clock.segments_per_season)
+        move = xp.clip(move, -INPUT_LIMIT, INPUT_LIMIT)
+        moves.append(xp.where(both, move, moves[-1] if moves else 0.0))
+    return xp.stack(moves, -1)
 
 
 def _edges(xp: ModuleType, like: Array, segment_length: int) -> Array:

@@ -50,6 +50,7 @@ class LeadReading:
     leads: Array  # [B, P, L, LEAD_INPUTS] float32
     candidates: Array  # [B, P, L, S, K] float32 what the seasons before the lead were, 0 where unknown
     known: Array  # [B, P, L, S, K] float32
+    moves: Array  # [B, P, MOVES] movement of the level a segment, in units, float32
     bends: Array  # [B, P, L, NUM_BENDS] float32 differences beside the same phase, in units, 0 where unknown
 
 
@@ -90,6 +91,7 @@ def read_leads(
         leads=cast(xp, xp.concatenate(features, -1), xp.float32),
         candidates=cast(xp, xp.stack(candidates, 3), xp.float32),
         known=cast(xp, xp.stack(knowns, 3), xp.float32),
+        moves=cast(xp, reading.moves[:, positions], xp.float32),
         bends=cast(xp, bends, xp.float32),
     )
 

@@ -156,7 +156,8 @@ def _head(
     """Map states [B, d] to quantiles [B, H, Q] in scales around the level; `leads` [H] are steps."""
     lead = (leads / segment_length).astype(np.float32)
     newest: FloatArray = reading.newest[:, 0]  # [B, 2 + NUM_AGAINST, NUM_NEWEST]
-    both = np.concatenate([state, newest.reshape(len(newest), -1)], -1)
+    moves: FloatArray = reading.moves[:, 0]
+    both = np.concatenate([state, newest.reshape(len(newest), -1), moves], -1)
     own = tensors["head.own_lead"]
     of_state = linear(both, tensors["head.of_state.weight"], tensors["head.of_state.bias"])
     of_lead = linear(reading.leads[:, 0], tensors["head.of_lead.weight"]) + own[np.minimum(leads, len(own)) - 1]
@@ -166,7 +167,8 @@ def _head(
     outputs = linear(hidden, tensors["head.output.weight"], tensors["head.output.bias"])
     count = tensors["head.width"].shape[0]
     course = linear(both, tensors["head.course.weight"], tensors["head.course.bias"])
-    pace, fading, growth = course[:, 0:1], course[:, 1:2], course[:, 2:3]
+    pace = course[:, :1] + (course[:, 3:] * moves).sum(-1, keepdims=True)
+    fading, growth = course[:, 1:2], course[:, 2:3]
     rate = np.logaddexp(0, fading) + 1e-3
     drift = pace * (-np.expm1(-rate * lead)) / rate  # [B, H]
     spread = np.exp(np.log1p(lead) * sigmoid(np, growth))

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from rnnforecast.config import TRAINED_QUANTILE_LEVELS
 from rnnforecast.inference.base_clock import Clock
-from rnnforecast.inference.base_inputs import NUM_SLOTS, SEGMENT_INPUTS, Reading
+from rnnforecast.inference.base_inputs import MOVES, NUM_SLOTS, SEGMENT_INPUTS, Reading
 from rnnforecast.inference.base_leads import (
     LEAD_INPUTS,
     NEWEST_INPUTS,
@@ -37,7 +37,8 @@ HOLD = 30.0
 #: A cycle further back is believed this much less at the start of training (in logarithms).
 FADING = 0.5
 #: Numbers of one position that steer how a forecast goes on: pace, its fading, growth of the spread.
-NUM_COURSES = 3
+#: The pace is a number of its own and a share of each movement of the level.
+NUM_COURSES = 3 + len(MOVES)
 #: Weights of the head beside the quantiles: for each season and for the newest steps candidates and an amplitude.
 NUM_MIXED = NUM_SLOTS * (NUM_CANDIDATES + 1) + (1 + NUM_AGAINST) * (NUM_REPEATED + 1) + NUM_BENDS
 #: Leads up to this one have a vector of their own.
@@ -87,13 +88,13 @@ class LeadHead(nn.Module):
         super().__init__()
         width = sizes.head_size
         self.num_quantiles = len(sizes.quantile_levels)
-        self.of_state = nn.Linear(sizes.hidden_size + NEWEST_INPUTS, width)
+        self.of_state = nn.Linear(sizes.hidden_size + NEWEST_INPUTS + len(MOVES), width)
         self.of_lead = nn.Linear(LEAD_INPUTS, width, bias=False)
-        self.stress = nn.Linear(sizes.hidden_size + NEWEST_INPUTS, width)
+        self.stress = nn.Linear(sizes.hidden_size + NEWEST_INPUTS + len(MOVES), width)
         self.own_lead = nn.Parameter(torch.zeros(NUM_OWN_LEADS + 1, width))
         self.inner = nn.Linear(width, width)
         self.output = nn.Linear(width, self.num_quantiles + NUM_MIXED)
-        self.course = nn.Linear(sizes.hidden_size + NEWEST_INPUTS, NUM_COURSES)
+        self.course = nn.Linear(sizes.hidden_size + NEWEST_INPUTS + len(MOVES), NUM_COURSES)
         levels = torch.tensor(sizes.quantile_levels, dtype=torch.float64)
         with torch.no_grad():
             self.output.weight[self.num_quantiles :] *= 0.1
@@ -105,18 +106,20 @@ class LeadHead(nn.Module):
             self.output.bias[self.num_quantiles :] = torch.cat([bias.flatten(), tail])
             self.stress.weight *= 0.1
             self.course.weight *= 0.1
-            self.course.bias[:] = torch.tensor([0.0, -1.0, -1.5])
+            self.course.bias[:] = torch.tensor([0.0, -1.0, -1.5] + [0.0] * len(MOVES))
 
     def forward(self, states: Tensor, reading: LeadReading, leads: Tensor, segment_length: int) -> Tensor:
         """Map states [B, P, d] to quantiles [B, P, L, Q] in scales around the level; `leads` [P, L] are steps."""
         lead = leads.float() / segment_length
         own = self.own_lead[leads.clamp(max=NUM_OWN_LEADS + 1) - 1]
-        both = torch.cat([states, reading.newest.flatten(2).to(states.dtype)], -1)
+        both = torch.cat([states, reading.newest.flatten(2), reading.moves], -1)
         hidden = torch.relu(self.of_state(both)[:, :, None] + own + self.of_lead(reading.leads))
         hidden = hidden * (1 + self.stress(both)[:, :, None])
         hidden = hidden + torch.relu(self.inner(hidden))
         outputs = self.output(hidden).float()
-        pace, fading, growth = self.course(both).float()[..., None].unbind(2)  # [B, P, 1] each
+        course = self.course(both)
+        pace = course[..., :1] + (course[..., 3:] * reading.moves).sum(-1, keepdim=True)  # [B, P, 1]
+        fading, growth = course[..., 1:2], course[..., 2:3]
         rate = nn.functional.softplus(fading) + 1e-3
         drift = pace * (-torch.expm1(-rate * lead)) / rate  # [B, P, L]
         spread = torch.exp(torch.sigmoid(growth) * torch.log1p(lead))
