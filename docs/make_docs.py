@@ -1,22 +1,21 @@
-"""Generate pages from the program: commands, settings, the list of modules, the transcript in README.md.
+"""Generate pages from the program: commands, settings, finding codes, public names, lists of modules, transcripts.
 
-python docs/make_docs.py               docs/commands.md and docs/settings.md
-python docs/make_docs.py --transcript  the transcript in README.md too (trains on sample_data/prices.csv)
+python docs/make_docs.py               the generated pages and tables
+python docs/make_docs.py --transcript  the transcripts in README.md and docs/ too (trains networks)
 python docs/make_docs.py --check       exit 1 when a page is stale; writes nothing
 """
 
 from __future__ import annotations
 
 import argparse
-import ast
-import os
-import shutil
-import subprocess
+import shlex
 import sys
-import tempfile
 from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Annotated, Literal, get_args, get_origin
+
+import reference
+import transcripts
 
 from rnnforecast.cli.main import Commands
 from rnnforecast.cli.models import ModelCommands
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
 ROOT = Path(__file__).resolve().parent.parent
-TRANSCRIPT = (["train", "sample_data/prices.csv"], ["predict"])
-WIDTH = "100"
 GROUPS: dict[str, type[BaseModel]] = {
     "Data": DataSettings,
     "Network": NetworkSettings,
@@ -53,15 +50,20 @@ MADE = "<!-- made by `python docs/make_docs.py`, do not edit -->"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write or check the pages; returns the exit code."""
     parser = argparse.ArgumentParser(description="Generate pages from the program.")
-    parser.add_argument("--check", action="store_true", help="exit 1 if a page is stale; write nothing")
-    parser.add_argument("--transcript", action="store_true", help="also generate the transcript in README.md")
+    parser.add_argument("--check", action="store_true", help="exit 1 when a page is stale; write nothing")
+    parser.add_argument("--transcript", action="store_true", help="run the commands of all transcripts again")
     options = parser.parse_args(arguments)
     pages = {ROOT / "docs" / "commands.md": commands_page(), ROOT / "docs" / "settings.md": settings_page()}
     plan = ROOT / "ARCHITECTURE.md"
-    pages[plan] = replace_between(plan.read_text(encoding="utf-8"), "rooms", rooms())
+    tables = replace_between(plan.read_text(encoding="utf-8"), "layers", reference.layers())
+    pages[plan] = replace_between(tables, "modules", reference.modules())
+    python = ROOT / "docs" / "python.md"
+    names = replace_between(python.read_text(encoding="utf-8"), "names", reference.public_names())
+    pages[python] = names
+    pages[ROOT / "docs" / "finding-codes.md"] = reference.finding_codes_page()
     if options.transcript:
-        readme = ROOT / "README.md"
-        pages[readme] = replace_between(readme.read_text(encoding="utf-8"), "transcript", transcript())
+        for path in (ROOT / name for name in transcripts.PAGES):
+            pages[path] = transcripts.rerun(path.read_text(encoding="utf-8"))
     stale = [path for path, text in pages.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
     for path in stale:
         print(f"{'stale' if options.check else 'written'}: {path.relative_to(ROOT)}")
@@ -117,30 +119,6 @@ def settings_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def transcript() -> str:
-    """Train and predict in an empty folder and return what a terminal shows."""
-    shown = []
-    with tempfile.TemporaryDirectory() as folder:
-        shutil.copytree(ROOT / "sample_data", Path(folder) / "sample_data")
-        for words in TRANSCRIPT:
-            shown.append(f"$ rnnforecast {' '.join(words)}\n{run(words, folder=folder)}")
-    return "```text\n" + "\n\n".join(shown) + "\n```"
-
-
-def rooms() -> str:
-    """Return one line for every file of the package: the first sentence of its docstring."""
-    lines: list[str] = []
-    for path in sorted((ROOT / "rnnforecast").rglob("*.py"), key=lambda path: (path.parent, path.name)):
-        name = path.relative_to(ROOT / "rnnforecast").as_posix()
-        docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-        sentence = " ".join(docstring.split("\n\n")[0].split()).rstrip(".")
-        if path.name == "__init__.py":
-            lines.append(f"\n**`{path.parent.relative_to(ROOT).as_posix()}/`** {sentence}\n")
-        else:
-            lines.append(f"- `{name}`: {sentence}")
-    return "\n".join(lines).strip()
-
-
 def replace_between(page: str, section: str, text: str) -> str:
     """Put text between the two markers of a section."""
     begin, end = f"<!-- {section}: begin -->", f"<!-- {section}: end -->"
@@ -148,21 +126,9 @@ def replace_between(page: str, section: str, text: str) -> str:
     return f"{before}{begin}\n{text}\n{end}{rest.partition(end)[2]}"
 
 
-def run(words: Sequence[str], *, folder: str | None = None) -> str:
-    """Run the program and return what it prints on both streams, without spaces at the ends of lines."""
-    environment = {**os.environ, "COLUMNS": WIDTH, "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"}
-    environment.pop("RNNFORECAST_STORE", None)
-    result = subprocess.run(
-        [sys.executable, "-m", "rnnforecast", *words],
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        check=True,
-    )
-    return "\n".join(line.rstrip() for line in result.stdout.rstrip().splitlines())
+def run(words: Sequence[str]) -> str:
+    """Run the program and return what it prints, without spaces at the ends of lines."""
+    return transcripts.run(shlex.join([sys.executable, "-m", "rnnforecast", *words]), str(ROOT))
 
 
 def _setting(name: str, field: FieldInfo) -> str:

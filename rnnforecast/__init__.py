@@ -1,7 +1,7 @@
 """Forecast time series with recurrent networks, from the command line or from Python.
 
-The verbs are those of the command line: `inspect`, `train`, `predict`, `evaluate`, `compare`. Names load on first
-use, so that importing the package costs next to nothing.
+The functions have the names of the commands: `inspect`, `train`, `predict`, `evaluate`, `compare`, ... Names load on
+first use, so that `import rnnforecast` is quick. `docs/python.md` has an example of each.
 """
 
 from __future__ import annotations
@@ -13,19 +13,34 @@ if TYPE_CHECKING:
     from rnnforecast.config import Settings
     from rnnforecast.data.read import read_series
     from rnnforecast.errors import RnnForecastError
+    from rnnforecast.workflows.alarm_actions import apply_policy
     from rnnforecast.workflows.batch.results import BatchResult
     from rnnforecast.workflows.batch.run import batch
     from rnnforecast.workflows.compare import compare
+    from rnnforecast.workflows.doctor import doctor
     from rnnforecast.workflows.evaluate import evaluate
     from rnnforecast.workflows.inspect import inspect
     from rnnforecast.workflows.model_rows import Files
-    from rnnforecast.workflows.models import load_model
+    from rnnforecast.workflows.models import (
+        list_models,
+        load_model,
+        promote_model,
+        prune_models,
+        remove_models,
+        rollback_model,
+        show_model,
+        verify_models,
+    )
     from rnnforecast.workflows.monitoring.score_result import ScoreResult
-    from rnnforecast.workflows.predict import predict
+    from rnnforecast.workflows.predict import ForecastRequest, predict
+    from rnnforecast.workflows.predict_and_log import predict_and_log
     from rnnforecast.workflows.results import (
         CompareResult,
+        DoctorResult,
         EvaluateResult,
         InspectResult,
+        ModelResult,
+        ModelsResult,
         PredictResult,
         TrainResult,
     )
@@ -35,53 +50,80 @@ if TYPE_CHECKING:
 __all__ = [
     "BatchResult",
     "CompareResult",
+    "DoctorResult",
     "EvaluateResult",
     "Files",
+    "ForecastRequest",
     "InspectResult",
+    "ModelResult",
+    "ModelsResult",
     "PredictResult",
     "RnnForecastError",
     "ScoreResult",
     "Settings",
     "TrainResult",
+    "apply_policy",
     "batch",
     "compare",
+    "doctor",
     "evaluate",
     "inspect",
+    "list_models",
     "load_model",
     "predict",
+    "predict_and_log",
+    "promote_model",
+    "prune_models",
     "read_series",
+    "remove_models",
+    "rollback_model",
     "score",
+    "show_model",
     "train",
+    "verify_models",
 ]
 
-_RESULTS = "rnnforecast.workflows.results"
-_HOMES = {
+_MODULES = {
     "BatchResult": "rnnforecast.workflows.batch.results",
-    "CompareResult": _RESULTS,
-    "EvaluateResult": _RESULTS,
+    "CompareResult": "rnnforecast.workflows.results",
+    "DoctorResult": "rnnforecast.workflows.results",
+    "EvaluateResult": "rnnforecast.workflows.results",
     "Files": "rnnforecast.workflows.model_rows",
-    "InspectResult": _RESULTS,
-    "PredictResult": _RESULTS,
+    "ForecastRequest": "rnnforecast.workflows.predict",
+    "InspectResult": "rnnforecast.workflows.results",
+    "ModelResult": "rnnforecast.workflows.results",
+    "ModelsResult": "rnnforecast.workflows.results",
+    "PredictResult": "rnnforecast.workflows.results",
     "RnnForecastError": "rnnforecast.errors",
     "ScoreResult": "rnnforecast.workflows.monitoring.score_result",
     "Settings": "rnnforecast.config",
-    "TrainResult": _RESULTS,
+    "TrainResult": "rnnforecast.workflows.results",
+    "apply_policy": "rnnforecast.workflows.alarm_actions",
     "batch": "rnnforecast.workflows.batch.run",
     "compare": "rnnforecast.workflows.compare",
+    "doctor": "rnnforecast.workflows.doctor",
     "evaluate": "rnnforecast.workflows.evaluate",
     "inspect": "rnnforecast.workflows.inspect",
+    "list_models": "rnnforecast.workflows.models",
     "load_model": "rnnforecast.workflows.models",
     "predict": "rnnforecast.workflows.predict",
+    "predict_and_log": "rnnforecast.workflows.predict_and_log",
+    "promote_model": "rnnforecast.workflows.models",
+    "prune_models": "rnnforecast.workflows.models",
     "read_series": "rnnforecast.data.read",
+    "remove_models": "rnnforecast.workflows.models",
+    "rollback_model": "rnnforecast.workflows.models",
     "score": "rnnforecast.workflows.score",
+    "show_model": "rnnforecast.workflows.models",
     "train": "rnnforecast.workflows.train",
+    "verify_models": "rnnforecast.workflows.models",
 }
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(importlib.import_module(_HOMES[name]), name)
+    value: object = getattr(importlib.import_module(_MODULES[name]), name)
     globals()[name] = value
     return value
 

@@ -182,9 +182,9 @@ def interpolate_quantiles(quantiles: Float64Array, levels: Sequence[float], want
     known = np.array([normal.inv_cdf(level) for level in levels])
     asked = np.array([normal.inv_cdf(level) for level in wanted])
     upper = np.clip(np.searchsorted(known, asked), 1, len(known) - 1)
-    share = (asked - known[upper - 1]) / (known[upper] - known[upper - 1])
+    fraction = (asked - known[upper - 1]) / (known[upper] - known[upper - 1])
     low, high = quantiles[..., upper - 1], quantiles[..., upper]
-    result: Float64Array = low + share * (high - low)
+    result: Float64Array = low + fraction * (high - low)
     return result
 
 

@@ -1,4 +1,4 @@
-"""What a network of an ensemble can be: one trained on the user's series, or a season of the pretrained one."""
+"""The settings of an ensemble member: a network trained on the user's series, or a season of the pretrained one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rnnforecast.config import MAX_HIDDEN_SIZE, MAX_HORIZON, MAX_NUM_LAYERS, TRA
 from rnnforecast.options import Attention, Mapping_
 
 #: Steps of the past that one season of the pretrained network may read, and numbers that its segments may bring in:
-#: what a file claims is set aside before a forecast, so it must be bounded. The longest season takes half of it.
+#: memory for it is reserved before a forecast, so the claim of a file must be bounded. The longest season takes half of it.
 MAX_PRETRAINED_CONTEXT_LENGTH = 1_000_000
 
 SeasonClassName = Literal["none", "quarter", "week", "year", "day", "weeks", "many"]
@@ -41,7 +41,7 @@ class PretrainedSettings(BaseModel):
 
     @model_validator(mode="after")
     def _check_sizes(self) -> Self:
-        """Refuse lengths that are fine one by one and absurd together."""
+        """Reject lengths that are valid one by one and too large together."""
         if self.context_length > MAX_PRETRAINED_CONTEXT_LENGTH:
             raise ValueError(
                 f"num_segments, num_seasons and their lengths ask for {self.context_length} steps of the past, "
@@ -67,7 +67,7 @@ class PretrainedSettings(BaseModel):
 
     @property
     def log(self) -> bool:
-        """Values are read as they are."""
+        """Values are read without logarithms."""
         return False
 
     @property
@@ -89,7 +89,7 @@ RECURRENT, PRETRAINED = "recurrent", "pretrained"
 
 
 def _kind(value: object) -> str:
-    """Tell which kind of network written settings are of; season classes are the pretrained one's alone."""
+    """Return the kind of network that written settings describe: only a pretrained one has a season class."""
     written = value if isinstance(value, Mapping) else getattr(value, "__dict__", {})
     return PRETRAINED if "season_class" in written else RECURRENT
 

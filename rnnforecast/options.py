@@ -32,7 +32,7 @@ Short = Literal["refuse", "pad"]
 Fill = Literal["none", "linear", "previous", "season", "zero"]
 Format = Literal["table", "json", "csv"]
 Engine = Literal["numpy", "torch"]
-RefuseStale = Literal["none", "shrunk", "any"]
+StaleRows = Literal["none", "shrunk", "any"]
 Activate = Literal["auto", "always", "never"]
 Policy = Literal["warn", "serve-baseline", "retrain"]
 
@@ -322,7 +322,7 @@ REFUSE_STALE = _in(
         "refuse_stale",
         "exit 22 if the data changed unexpectedly: shrunk (fewer rows than at training) or any (default: shrunk where "
         "the training file is read again)",
-        RefuseStale,
+        StaleRows,
         "KIND",
     ),
 )

@@ -108,6 +108,19 @@ def make_machine_sensor() -> pd.DataFrame:
     return frame[~offline].reset_index(drop=True)
 
 
+def make_shop_sales() -> str:
+    """Daily sales of a shop as a German spreadsheet exports them: one value missing, one day entered twice."""
+    noise = np.random.default_rng(SENSOR_SEED)
+    days = pd.date_range("2023-01-02", periods=500)
+    step = np.arange(len(days))
+    sales = 200 + 0.15 * step + 40 * np.sin(2 * np.pi * step / 7) + noise.normal(0, 12, len(days))
+    values = [f"{value:.2f}".replace(".", ",") for value in sales]
+    lines = [f"{day:%d.%m.%Y};{value}" for day, value in zip(days, values, strict=True)]
+    lines[100] = f"{days[100]:%d.%m.%Y};n/a"
+    lines.insert(302, f"{days[301]:%d.%m.%Y};412,50")
+    return "\n".join(["Date;Sales", *lines]) + "\n"
+
+
 def write_csv(frame: pd.DataFrame, path: Path) -> None:
     """Write one file, the same bytes on every system."""
     frame.to_csv(path, index=False, lineterminator="\n", date_format="%Y-%m-%d %H:%M")
@@ -119,6 +132,7 @@ def main() -> None:
     write_csv(make_airline_passengers(), FOLDER / "airline_passengers.csv")
     write_csv(make_electricity(), FOLDER / "electricity.csv")
     write_csv(make_machine_sensor(), FOLDER / "machine_sensor.csv")
+    (FOLDER / "shop_sales.csv").write_text(make_shop_sales(), encoding="utf-8")
     make_retail().to_parquet(FOLDER / "retail.parquet", index=False, compression="zstd")
     for path in sorted(FOLDER.iterdir()):
         if path.suffix in (".csv", ".parquet"):

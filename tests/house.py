@@ -1,4 +1,4 @@
-"""What the house tests know about the package: its modules, their floors, their imports."""
+"""The modules of the package, their imports, and fresh interpreters, for tests of the whole repository."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Module:
     tree: ast.Module
 
     @property
-    def wing(self) -> str:
+    def part(self) -> str:
         """Folder or file right below the package: `data`, `errors`, ...; `rnnforecast` for the package itself."""
         parts = self.name.split(".")
         return parts[1] if len(parts) > 1 else parts[0]

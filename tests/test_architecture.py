@@ -1,15 +1,17 @@
-"""The house: which wing may import which, what stays light, how large a room may be."""
+"""Architecture: which layer imports which, which imports stay light, how large a file or function is."""
 
 from __future__ import annotations
 
 import ast
 import json
+import re
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.house import PACKAGE, functions, imports, modules, run_python
+from tests.layers import FEATURES, LAYERS, OUTSIDE, SHORT_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,98 +19,51 @@ if TYPE_CHECKING:
 
     from tests.house import Module
 
-#: Wing -> floor; a wing imports only from floors below its own, or from itself.
-FLOORS = {
-    "arrays": 0,
-    "errors": 0,
-    "findings": 0,
-    "masking": 0,
-    "progress": 0,
-    "config": 0,
-    "grammars": 0,
-    "options": 0,
-    "json_values": 0,
-    "members": 0,
-    "store": 1,
-    "data": 2,
-    "inference": 3,
-    "networks": 4,
-    "evaluation": 5,
-    "forecasting": 6,
-    "mixture": 7,
-    "model_io": 7,
-    "training": 8,
-    "workflows": 9,
-    "rnnforecast": 10,
-    "cli": 11,
-    "__main__": 12,
-}
-
-#: Wing -> packages from outside (the standard library is open to all).
-OUTSIDE = {
-    "arrays": {"numpy"},
-    "json_values": {"numpy"},
-    "config": {"pydantic"},
-    "grammars": {"holidays"},
-    "members": {"pydantic"},
-    "data": {"numpy", "pandas", "pyarrow", "fsspec", "holidays", "duckdb", "psycopg"},
-    "store": {"numpy", "pydantic", "filelock", "pyarrow"},
-    "inference": {"numpy"},
-    "networks": {"numpy", "torch"},
-    "evaluation": {"numpy", "scipy", "statsforecast"},
-    "forecasting": {"numpy"},
-    "training": {"numpy", "pydantic", "torch"},
-    "mixture": {"numpy"},
-    "model_io": {"numpy"},
-    "workflows": {"numpy", "pandas", "pydantic", "pydantic_core"},
-    "cli": {"numpy", "typer", "rich"},
-}
-
 #: The check of the installation looks whether torch is there, inside a function.
 EXCEPTIONS = {("rnnforecast.workflows.doctor", "torch")}
 
 #: Packages that take longer to import than `--help` may take.
 HEAVY = ("torch", "pandas", "scipy", "pydantic", "pyarrow", "numpy", "rich", "utilsforecast", "statsforecast", "rich")
 
-MAX_LINES_PER_FILE = 600
+MAX_LINES = 600
+MIN_LINES = 40
 MAX_LINES_PER_FUNCTION = 60
 MAX_PARAMETERS = 8
 
 
-def test_every_wing_has_a_floor() -> None:
-    assert {module.wing for module in modules()} <= FLOORS.keys()
+def test_every_part_of_the_package_has_a_layer() -> None:
+    assert {module.part for module in modules()} <= LAYERS.keys()
 
 
-def test_imports_go_downwards_only() -> None:
-    climbing = [
+def test_imports_go_to_lower_layers_only() -> None:
+    upward = [
         f"{module.name}:{line} imports {name}"
         for module in modules()
         for line, name in imports(module.tree)
-        if _wing_of(name) is not None and not _is_below(module, str(_wing_of(name)))
+        if _part_of(name) is not None and not _is_below(module, str(_part_of(name)))
     ]
-    assert climbing == []
+    assert upward == []
 
 
-def test_each_wing_uses_only_its_own_outside_packages() -> None:
-    strangers = [
+def test_each_part_imports_only_its_own_outside_packages() -> None:
+    others = [
         f"{module.name}:{line} imports {name}"
         for module in modules()
         for line, name in imports(module.tree)
         if _is_outside(name)
-        and name.split(".")[0] not in OUTSIDE.get(module.wing, set())
+        and name.split(".")[0] not in OUTSIDE.get(module.part, set())
         and (module.name, name.split(".")[0]) not in EXCEPTIONS
     ]
-    assert strangers == []
+    assert others == []
 
 
-def test_no_module_imports_itself_in_a_circle() -> None:
+def test_there_are_no_import_circles() -> None:
+    """All imports count: at the top, in functions, and for the type checker; the lazy public names do not."""
     names = {module.name for module in modules()}
     graph = {
-        module.name: {
-            _module_of(name, names) for _, name in imports(module.tree, runtime_only=True, top_level_only=True)
-        }
-        - {module.name}
+        module.name: {_module_of(name, names) for _, name in imports(module.tree)} - {module.name}
         for module in modules()
+        if module.name != "rnnforecast"
     }
     assert list(_circles(graph)) == []
 
@@ -153,7 +108,7 @@ def test_a_file_that_is_only_looked_at_or_refused_costs_no_torch(
 
 
 def test_import_of_any_module_leaves_no_trace() -> None:
-    names = [module.name for module in modules() if module.wing != "__main__"]
+    names = [module.name for module in modules() if module.part != "__main__"]
     code = f"""
 import importlib, json, logging, os, random, sys, threading, warnings
 import numpy, pandas, torch, typer, rich.progress, scipy.stats, pydantic, pyarrow
@@ -199,16 +154,37 @@ def test_no_module_acts_when_it_is_imported() -> None:
     assert acting == []
 
 
-def test_every_module_says_what_it_is_for() -> None:
+def test_every_module_has_a_docstring() -> None:
     assert [module.name for module in modules() if not ast.get_docstring(module.tree)] == []
 
 
-def test_no_file_is_longer_than_a_reader_can_hold() -> None:
-    sizes = {module.name: module.source.count("\n") for module in modules()}
-    assert {name: size for name, size in sizes.items() if size > MAX_LINES_PER_FILE} == {}
+def test_no_file_is_too_long() -> None:
+    assert {name: size for name, size in _sizes().items() if size > MAX_LINES} == {}
 
 
-def test_no_function_is_longer_than_a_screen() -> None:
+def test_a_short_file_has_a_reason() -> None:
+    short = {name.partition(".")[2] for name, size in _sizes().items() if size < MIN_LINES}
+    assert short <= SHORT_FILES.keys()
+    assert all(SHORT_FILES.values())
+
+
+def test_a_newcomer_finds_nine_of_ten_features_by_file_name() -> None:
+    """The ten features, as chosen before files were renamed.
+
+    MASE, test split, learning-rate schedule, model file, duplicate timestamps, metric table on screen, delimiter
+    detection, day/month order, best checkpoint on validation, ensemble weights.
+    """
+    files = {module.path.relative_to(PACKAGE).as_posix(): module.source for module in modules()}
+    missed = [
+        feature
+        for feature, (name, text) in FEATURES.items()
+        if not any(re.fullmatch(name, path) and re.search(text, source) for path, source in files.items())
+    ]
+    assert len(FEATURES) == 10
+    assert len(missed) <= 1, missed
+
+
+def test_no_function_is_too_long() -> None:
     sizes = {
         f"{module.name}:{node.name}": (node.end_lineno or 0) - node.lineno + 1
         for module in modules()
@@ -217,12 +193,12 @@ def test_no_function_is_longer_than_a_screen() -> None:
     assert {name: size for name, size in sizes.items() if size > MAX_LINES_PER_FUNCTION} == {}
 
 
-def test_no_function_takes_more_parameters_than_a_caller_can_hold() -> None:
+def test_no_function_takes_too_many_parameters() -> None:
     counts = {
         f"{module.name}:{node.name}": len(_parameters(node))
         for module in modules()
         for node in functions(module.tree)
-        if module.wing != "cli"  # a parameter of a command is a flag of the command line
+        if module.part != "cli"  # a parameter of a command is a flag of the command line
     }
     assert {name: count for name, count in counts.items() if count > MAX_PARAMETERS} == {}
 
@@ -258,7 +234,7 @@ def test_no_code_is_loaded_from_a_file() -> None:
         if name.split(".")[0] in dangerous or name in ("torch.load", "torch.jit.load")
     ]
     calls = [
-        f"{module.name} says {words}"
+        f"{module.name} has {words}"
         for module in modules()
         for words in ("torch.load(", "allow_pickle=True")
         if words in module.source
@@ -266,12 +242,16 @@ def test_no_code_is_loaded_from_a_file() -> None:
     assert loading + calls == []
 
 
+def _sizes() -> dict[str, int]:
+    return {module.name: module.source.count("\n") for module in modules() if module.path.name != "__init__.py"}
+
+
 def _parameters(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
     arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
     return [argument.arg for argument in arguments if argument.arg not in ("self", "cls")]
 
 
-def _wing_of(name: str) -> str | None:
+def _part_of(name: str) -> str | None:
     parts = name.split(".")
     if parts[0] != "rnnforecast":
         return None
@@ -280,8 +260,8 @@ def _wing_of(name: str) -> str | None:
     return "rnnforecast"
 
 
-def _is_below(module: Module, wing: str) -> bool:
-    return wing == module.wing or FLOORS[wing] < FLOORS[module.wing] or (FLOORS[wing], FLOORS[module.wing]) == (0, 0)
+def _is_below(module: Module, part: str) -> bool:
+    return part == module.part or LAYERS[part] < LAYERS[module.part] or (LAYERS[part], LAYERS[module.part]) == (0, 0)
 
 
 def _is_outside(name: str) -> bool:
@@ -295,13 +275,17 @@ def _module_of(name: str, names: set[str]) -> str:
 
 
 def _circles(graph: dict[str, set[str]]) -> Iterator[str]:
-    """Yield the modules that cannot be put in an order where each comes after all it imports."""
+    """Yield the modules that are left when all that import nothing left, or are imported by nothing left, are gone."""
     left = {name: needs & graph.keys() for name, needs in graph.items()}
-    while ready := [name for name, needs in left.items() if not needs]:
-        for name in ready:
+    while True:
+        needed = set().union(*left.values())
+        gone = [name for name, needs in left.items() if not needs or name not in needed]
+        if not gone:
+            break
+        for name in gone:
             del left[name]
         for needs in left.values():
-            needs.difference_update(ready)
+            needs.difference_update(gone)
     yield from sorted(left)
 
 

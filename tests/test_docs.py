@@ -11,12 +11,16 @@ from pathlib import Path
 
 import pytest
 
+import rnnforecast
 from rnnforecast.cli.main import Commands, main
-from rnnforecast.config import Settings
+from rnnforecast.config import MAX_CATEGORIES, MAX_HORIZON, Settings
 from rnnforecast.errors import ExitCode
 from rnnforecast.options import SETTINGS
+from rnnforecast.store.layout import MAX_FILE_BYTES, MAX_HEADER_BYTES
+from rnnforecast.store.ledger import MAX_BYTES as MAX_LEDGER_BYTES
+from rnnforecast.store.ledger import MAX_PARTS
 from rnnforecast.workflows.batch.jobs_file.read import read_jobs
-from tests.house import ROOT, modules, run
+from tests.house import ROOT, run
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = sorted(
@@ -46,12 +50,12 @@ def test_every_command_is_in_the_readme() -> None:
     assert [name for name in Commands.summaries if f"`{name}" not in README] == []
 
 
-def test_every_module_is_in_the_plan_of_the_house() -> None:
-    plan = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
-    rooms = [module for module in modules() if module.path.name != "__init__.py"]
-    assert [
-        room.name for room in rooms if f"`{room.path.relative_to(ROOT / 'rnnforecast').as_posix()}`" not in plan
-    ] == []
+@pytest.mark.parametrize(("story", "max_files"), [("train", 10), ("predict", 7)])
+def test_a_story_of_the_architecture_has_few_files_that_exist(story: str, max_files: int) -> None:
+    text = _between((ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8"), story)
+    files = re.findall(r"^\d+\. `([^`]+)`", text, re.MULTILINE)
+    assert 5 <= len(files) <= max_files
+    assert [name for name in files if not (ROOT / "rnnforecast" / name).is_file()] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -67,7 +71,8 @@ def test_the_readme_is_short() -> None:
 
 def test_ci_runs_the_test_command_of_the_readme() -> None:
     command = next(line for line in _shell_lines(README) if "pytest" in line).split(" && ")[-1]
-    assert command in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    lines = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    assert command in [line.strip() for line in lines]
 
 
 def test_the_readme_names_the_codes_of_this_version() -> None:
@@ -90,7 +95,7 @@ def test_the_commands_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.Monk
 def test_the_commands_of_the_sample_data_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = (ROOT / "sample_data" / "README.md").read_text(encoding="utf-8")
     commands = re.findall(r"`rnnforecast ([^`]+)`", page)
-    assert len(commands) == 5
+    assert len(commands) == 6
     monkeypatch.chdir(ROOT)
     store = str(tmp_path / "store")
     for words in commands:
@@ -111,18 +116,47 @@ def test_the_python_example_of_the_readme_runs(tmp_path: Path) -> None:
     assert [name for name in columns if name not in result.stdout and name != "forecast"] == []
 
 
-def test_the_transcript_shows_what_the_commands_print_today(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_the_examples_of_the_python_page_run(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    shutil.copytree(ROOT / "sample_data", tmp_path / "sample_data")
+    code = "\n".join(block for kind, block in _blocks(page) if kind == "python")
+    quick = code.replace('{"horizon": 10}', '{"horizon": 10, "num_steps": 2, "num_members": 1}')
+    assert quick != code
+    result = run([sys.executable, "-c", quick], cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("prices@1 ")
+    used = code + page.partition("## All public names")[0]
+    assert [name for name in rnnforecast.__all__ if name not in used and not name.endswith("Result")] == []
+
+
+def test_the_limits_page_has_the_limits_of_the_code() -> None:
+    page = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8")
+    assert f"{MAX_HORIZON:,} steps" in page
+    assert f"{MAX_CATEGORIES:,} most frequent" in page
+    assert f"{MAX_FILE_BYTES // 2**30} GiB, header {MAX_HEADER_BYTES // 2**20} MiB" in page
+    assert f"{MAX_PARTS:,} files or {MAX_LEDGER_BYTES // 2**20} MiB" in page
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/reading-the-report.md", "docs/your-own-csv.md", "docs/panels.md"])
+def test_a_transcript_shows_what_the_commands_print_today(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(ROOT / "sample_data", tmp_path / "sample_data")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("RNNFORECAST_STORE", raising=False)
     monkeypatch.setenv("COLUMNS", "100")
-    transcript = _between(README, "transcript")
-    for words in re.findall(r"^\$ rnnforecast (.+)$", transcript, re.MULTILINE):
-        assert main(_quickly(words)) == 0
+    page = (ROOT / name).read_text(encoding="utf-8")
+    commands = re.findall(r"^\$ (.+)$", page, re.MULTILINE)
+    assert commands
+    for command in commands:
+        program, _, words = command.partition(" ")
+        if program != "rnnforecast":
+            assert run(["bash", "-c", command], cwd=tmp_path).returncode == 0
+            continue
+        shown = page.partition(f"$ {command}\n")[2]
+        assert main(_quickly(words)) == (int(ExitCode.DATA) if shown.startswith("error:") else 0)
         printed = capsys.readouterr().out
-        assert [line for line in _lasting(printed) if line not in transcript] == []
+        assert [line for line in _lasting(printed) if line not in page] == []
 
 
 def test_toml_examples_are_settings_or_jobs(tmp_path: Path) -> None:

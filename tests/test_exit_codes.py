@@ -125,7 +125,7 @@ BAD_USAGE = [
     Mistake("an absurd horizon to predict", "predict --horizon 1000000000", ExitCode.USAGE, ["1000000000"]),
     Mistake("a level above one", "predict --quantiles 0.5,2", ExitCode.USAGE, ["`quantiles`", "2"]),
     Mistake("no such frequency", "train good.csv --freq fortnight", ExitCode.USAGE, ["`fortnight`", "15min"]),
-    Mistake("no such duration", "train good.csv --time-budget soon", ExitCode.USAGE, ["`soon`", "60s"]),
+    Mistake("no such duration", "train good.csv --time-budget soon", ExitCode.USAGE, ["`soon`", "90s"]),
     Mistake("no such method", "compare good.csv --methods prophet", ExitCode.USAGE, ["`prophet`", "seasonal-naive"]),
     Mistake(
         "two flags against each other",
@@ -143,7 +143,9 @@ BAD_USAGE = [
         ["3 problems in my.toml", "`horizn`", "did you mean `horizon`?", "`cel`", "`seed` = 'x'"],
         {"my.toml": ["horizn = 3", 'cel = "gru"', 'seed = "x"']},
     ),
-    Mistake("no TOML", "train good.csv --config my.toml", ExitCode.USAGE, ["not TOML"], {"my.toml": ["horizon: 3"]}),
+    Mistake(
+        "no TOML", "train good.csv --config my.toml", ExitCode.USAGE, ["not valid TOML"], {"my.toml": ["horizon: 3"]}
+    ),
     Mistake("removal unasked", "models remove good", ExitCode.USAGE, ["nothing was removed", "--yes"]),
 ]
 

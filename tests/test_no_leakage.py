@@ -133,7 +133,9 @@ def test_the_pretrained_network_sees_nothing_after_its_cutoff_and_the_row_at_it(
 def test_scales_and_recipe_are_those_of_the_rows_before_the_held_out_ones() -> None:
     settings = Settings()
     split = split_rows(make_series(), horizon=HORIZON, evaluation=settings.evaluation)
-    before, after = (series.head(split.known) for series in (make_series(), make_series(changed_from=split.known)))
+    before, after = (
+        series.head(split.num_past_rows) for series in (make_series(), make_series(changed_from=split.num_past_rows))
+    )
     np.testing.assert_array_equal(seasonal_scales(before).mase, seasonal_scales(after).mase)
     np.testing.assert_array_equal(seasonal_scales(before).rmsse, seasonal_scales(after).rmsse)
     recipes = [choose_recipe(gather_facts(series, horizon=HORIZON), settings) for series in (before, after)]
@@ -154,9 +156,13 @@ def test_shares_of_voices_are_chosen_without_the_held_out_rows() -> None:
     split = split_rows(make_series(), horizon=HORIZON, evaluation=settings.evaluation)
     first, second = (
         fit_train_rows(
-            series.head(split.known), settings, horizon=HORIZON, validation=split.validation, progress=NoProgress()
+            series.head(split.num_past_rows),
+            settings,
+            horizon=HORIZON,
+            validation=split.validation,
+            progress=NoProgress(),
         )[0]
-        for series in (make_series(), make_series(changed_from=split.known))
+        for series in (make_series(), make_series(changed_from=split.num_past_rows))
     )
     assert first.recipe.reasons["theta_weight"] == second.recipe.reasons["theta_weight"]
     assert first.ensemble.theta_weight > 0
@@ -169,7 +175,7 @@ def test_networks_that_are_judged_were_fitted_and_calibrated_without_the_held_ou
     split = split_rows(make_series(), horizon=HORIZON, evaluation=settings.evaluation)
     first, second = (
         train_series(series, settings, horizon=HORIZON, progress=NoProgress()).fitted
-        for series in (make_series(), make_series(changed_from=split.known))
+        for series in (make_series(), make_series(changed_from=split.num_past_rows))
     )
     assert first.recipe == second.recipe
     assert [fit.best_step for fit in first.fits] == [fit.best_step for fit in second.fits]
@@ -179,13 +185,13 @@ def test_networks_that_are_judged_were_fitted_and_calibrated_without_the_held_ou
 def test_weights_do_not_learn_from_the_validation_rows() -> None:
     settings = tiny_settings()
     split = split_rows(make_series(), horizon=HORIZON, evaluation=settings.evaluation)
-    starts = split.known.copy()
+    starts = split.num_past_rows.copy()
     np.minimum.at(starts, split.validation.series, split.validation.cutoffs)
     losses = []
     for series in (make_series(), make_series(changed_from=starts)):
         fitted, _ = fit_train_rows(
             # positive like the rest: the recipe may look at the sign of all rows before the held-out ones
-            replace(series.head(split.known), values=np.abs(series.head(split.known).values)),
+            replace(series.head(split.num_past_rows), values=np.abs(series.head(split.num_past_rows).values)),
             settings,
             horizon=HORIZON,
             validation=split.validation,

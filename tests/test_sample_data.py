@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 FOLDER = Path(__file__).parent.parent / "sample_data"
-FILES = ("airline_passengers.csv", "electricity.csv", "machine_sensor.csv", "prices.csv", "retail.parquet")
+FILES = tuple(path.name for path in sorted(FOLDER.iterdir()) if path.suffix in (".csv", ".parquet"))
 
 
 def read(name: str) -> pd.DataFrame:
@@ -52,6 +52,10 @@ def test_a_sample_file_has_the_promised_columns_and_rows(name: str, columns: lis
     frame = read(name)
     assert list(frame.columns) == columns
     assert len(frame) == num_rows
+
+
+def test_the_shop_file_is_the_one_that_the_script_makes(maker: ModuleType) -> None:
+    assert (FOLDER / "shop_sales.csv").read_text(encoding="utf-8") == maker.make_shop_sales()
 
 
 def test_all_sample_files_together_are_small() -> None:

@@ -71,7 +71,7 @@ def fit_matched(task: Task, *, cell: str) -> dict[str, float]:
     series = rnnforecast.read_series([task.rows], settings.data).series
     started = time.perf_counter()
     split = split_rows(series, horizon=task.horizon, evaluation=settings.evaluation)
-    known, validation = series.head(split.known), split.validation
+    known, validation = series.head(split.num_past_rows), split.validation
     fit_train_rows(known, settings, horizon=task.horizon, validation=validation, progress=NoProgress())
     return figures(time.perf_counter() - started, 0.0)
 

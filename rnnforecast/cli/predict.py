@@ -20,7 +20,7 @@ from rnnforecast.options import (
     REFUSE_STALE,
     STORE,
     Engine,
-    RefuseStale,
+    StaleRows,
 )
 
 
@@ -33,7 +33,7 @@ def predict(
     output: str | None,
     attention_output: str | None,
     max_age: str | None,
-    refuse_stale: RefuseStale | None,
+    refuse_stale: StaleRows | None,
     ledger: bool | None,
     store: str | None,
 ) -> None:
@@ -44,13 +44,13 @@ def predict(
     MODEL `base`, the pretrained model, forecasts any file given by --data.
     """
     from rnnforecast.workflows.model_rows import Files
-    from rnnforecast.workflows.predict import Request
-    from rnnforecast.workflows.predict_and_log import issue
+    from rnnforecast.workflows.predict import ForecastRequest
+    from rnnforecast.workflows.predict_and_log import predict_and_log
 
     if output == "-" and view.format != "table":
         raise UsageError(f"--output - and --format {view.format} both use stdout", hint="use only one of them")
     chosen = load_settings(flags)
-    request = Request(
+    request = ForecastRequest(
         horizon=chosen.data.horizon,
         quantiles=chosen.evaluation.quantiles if "quantiles" in chosen.evaluation.model_fields_set else None,
         engine=engine,
@@ -62,7 +62,7 @@ def predict(
     )
     files = Files(tuple(data or ()), chosen.data.future_data)
     with view.progress(patience=1.0) as progress:
-        result = issue(request, model, data=files, store=store, ledger=ledger, progress=progress)
+        result = predict_and_log(request, model, data=files, store=store, ledger=ledger, progress=progress)
     view.show(result, if_quiet=output is None)
 
 

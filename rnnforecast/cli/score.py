@@ -32,14 +32,14 @@ def score(
     the false-alarm rate when they are repeated after every forecast.
     """
     import rnnforecast
-    from rnnforecast.workflows.alarm_actions import respond, split_command
+    from rnnforecast.workflows.alarm_actions import apply_policy, split_command
 
     command = split_command(on_alarm)
     result = rnnforecast.score(
         model, data=data or None, last=last, all_versions=all_versions, max_age=max_age, store=store
     )
     with view.progress() as progress:
-        result = respond(result, policy=policy, store=store, progress=progress)
+        result = apply_policy(result, policy=policy, store=store, progress=progress)
     if command:
         result = _call(result, command, store=store)
     view.show(result, if_quiet=result.alarm() is not None)

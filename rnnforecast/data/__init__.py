@@ -1,1 +1,1 @@
-"""From a file to series in memory, and from a table to a file: the only wing that knows pandas."""
+"""Read files as series in memory, and write tables to files."""

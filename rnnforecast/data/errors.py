@@ -1,4 +1,4 @@
-"""One refusal for all problems of a reading: collected first, raised once, with the first five shown."""
+"""Findings about the columns of the input, and the one error that names all problems of a file."""
 
 from __future__ import annotations
 
@@ -28,11 +28,12 @@ class ColumnRef:
     name: str
     locate: Locate
     noun: str = "column"  # what messages call it: `column`, `time column`
+    path: str | None = None  # of a column of one file
 
     @classmethod
     def in_file(cls, name: str, path: str, lines_of: LinesOf, *, noun: str = "column") -> ColumnRef:
         """Return the column of one file."""
-        return cls(name, lambda rows: (path, tuple(lines_of(rows))), noun)
+        return cls(name, lambda rows: (path, tuple(lines_of(rows))), noun, path)
 
     def __str__(self) -> str:
         return f"{self.noun} `{self.name}`"
@@ -48,7 +49,7 @@ class ColumnRef:
         fix: str | None = None,
     ) -> Finding:
         """Return a finding about the column, or about some of its rows; `count` is their number unless it is given."""
-        file, lines = self.locate([int(row) for row in rows[:MAX_LISTED_ROWS]])
+        file, lines = self._where(rows) if len(rows) else (self.path, ())
         count = len(rows) if count is None else count
         return Finding(code, message, file, lines, self.name, value, count, fix)
 
@@ -56,7 +57,7 @@ class ColumnRef:
         self, code: str, rows: Int64Array | Sequence[int], words: str, *, value: str = "", fix: str | None = None
     ) -> Finding:
         """Return a finding whose message names the column and its rows: `column x, rows 3, 7: words`."""
-        _, lines = self.locate([int(row) for row in rows[:MAX_LISTED_ROWS]])
+        _, lines = self._where(rows)
         message = f"{self}, {rows_in_words(lines, len(rows))}: {words}"
         return self.finding(code, message, rows=rows, value=value, fix=fix)
 
@@ -66,9 +67,13 @@ class ColumnRef:
         """Return the error that names the column and its rows."""
         return data_error([self.problem(code, rows, words, value=value, fix=fix)])
 
+    def _where(self, rows: Int64Array | Sequence[int]) -> tuple[str, tuple[int, ...]]:
+        return self.locate(sorted(int(row) for row in rows[:MAX_LISTED_ROWS]))
+
 
 def data_error(findings: Sequence[Finding]) -> DataError:
     """Return the error that names every problem: its message shows five with their fixes and counts the rest."""
+    findings = list(dict.fromkeys(findings))
     first = findings[0]
     if len(findings) == 1:
         return DataError(_located(first), hint=first.fix, code=first.code, findings=findings)
@@ -81,7 +86,7 @@ def data_error(findings: Sequence[Finding]) -> DataError:
     if len(findings) > MAX_SHOWN:
         lines.append(f"  and {len(findings) - MAX_SHOWN} more")
     title = f"{quoted_path(first.file)}: " if same_file and first.file else ""
-    hint = first.fix if same_fix else "each line ends with what settles it"
+    hint = first.fix if same_fix else "the fix for each problem is in parentheses"
     message = "\n".join([f"{title}{len(findings)} problems:", *lines])
     return DataError(message, hint=hint, code=first.code, findings=findings)
 
@@ -107,8 +112,13 @@ def rows_in_words(rows: Sequence[int], count: int) -> str:
     return f"rows {shown}" + (f" and {hidden:,} more" if hidden > 0 else "")
 
 
+def plural(count: int, noun: str, many: str | None = None) -> str:
+    """Return a count with its noun: `1 row`, `1,200 rows`."""
+    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
+
+
 def quoted_path(path: str) -> str:
-    """Return a path as a message shows it: as it is, or with its odd signs escaped."""
+    """Return a path as a message shows it, its unprintable characters escaped."""
     return path if path.isprintable() and len(path) < 300 else quoted(path, limit=300)
 
 

@@ -1,4 +1,4 @@
-"""What becomes of findings as a whole: refused when the user is strict, without values when they are not to be seen."""
+"""All findings of a reading together: `--strict`, `--redact-values`, and those that follow from other findings."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rnnforecast.data.errors import data_error, rows_in_words
+from rnnforecast.data.errors import data_error, plural, rows_in_words
 from rnnforecast.errors import DataError, RnnForecastError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def check_strict(findings: Iterable[Finding]) -> None:
 
 
 def with_noticed(error: RnnForecastError, noticed: Sequence[Finding], *, redact: bool) -> RnnForecastError:
-    """Return a refusal with everything else that was noticed in the input behind its own findings."""
+    """Return an error with all other findings of the input after its own."""
     known = {(finding.code, finding.message) for finding in error.findings}
     others = [finding for finding in noticed if (finding.code, finding.message) not in known]
     findings = (*error.findings, *others)
@@ -37,7 +37,7 @@ def with_noticed(error: RnnForecastError, noticed: Sequence[Finding], *, redact:
     if not own or not isinstance(error, DataError):
         error.findings = redacted(findings)
         if isinstance(error, DataError):
-            error.message = f"{error.code}: the values are withheld, and so is the message"
+            error.message = f"{error.code}: message withheld (--redact-values)"
             error.hint = _flags(error.hint)
         return error
     hidden = data_error(own)
@@ -45,22 +45,22 @@ def with_noticed(error: RnnForecastError, noticed: Sequence[Finding], *, redact:
     return hidden
 
 
-#: What is found where the cells of a target were refused: that they are missing.
+#: Findings that follow from rejected values of a target.
 _FOLLOWS = ("N_TARGET_LEADING", "N_TARGET_TRAILING", "E_TARGET_MISSING")
 
 
-def without_refused_cells(noticed: Iterable[Finding], problems: Iterable[Finding]) -> list[Finding]:
-    """Return what was noticed without what follows from refused rows: their cells are missing, their timestamps too."""
+def without_rejected_cells(noticed: Iterable[Finding], problems: Iterable[Finding]) -> list[Finding]:
+    """Return the findings without those that follow from rejected rows, whose values and timestamps are missing."""
     problems = list(problems)
-    refused = [one for one in problems if one.code.startswith("E_VALUE_")]
+    rejected = [one for one in problems if one.code.startswith("E_VALUE_")]
     lost_rows = any(one.code.startswith(("E_DATA_", "E_TIME_")) for one in problems)
     kept = []
     for finding in noticed:
         if finding.code == "N_TIME_GAPS" and lost_rows:
             continue
-        if refused and finding.code in _FOLLOWS:
+        if rejected and finding.code in _FOLLOWS:
             continue
-        bad = [one for one in refused if finding.code == "N_VALUE_MISSING" and one.column == finding.column]
+        bad = [one for one in rejected if finding.code == "N_VALUE_MISSING" and one.column == finding.column]
         count = finding.count - sum(one.count for one in bad)
         if not bad:
             kept.append(finding)
@@ -72,23 +72,23 @@ def without_refused_cells(noticed: Iterable[Finding], problems: Iterable[Finding
 
 
 def missing_values(column: str, count: int) -> str:
-    """Return the words for empty cells of a target."""
-    return f"column `{column}`: {count:,} {'value is' if count == 1 else 'values are'} missing; masked, not filled in"
+    """Return the message for missing targets."""
+    return f"column `{column}`: {plural(count, 'missing value')}; masked, not filled in"
 
 
 def redacted(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Return findings without anything that stands in the file: code, place, count and the flags of the fix stay."""
+    """Return findings without any content of the file: code, place, count and the flags of the fix stay."""
     return tuple(_without_values(finding) for finding in findings)
 
 
 def _without_values(finding: Finding) -> Finding:
     where = f"column `{finding.column}`, " if finding.column else ""
     rows = f"{rows_in_words(finding.rows, finding.count)}, " if finding.rows else ""
-    message = f"{finding.code}: {where}{rows}{finding.count or 1} in all, values withheld"
+    message = f"{finding.code}: {where}{rows}{finding.count or 1} in total, values withheld"
     return replace(finding, message=message, value=None, fix=_flags(finding.fix))
 
 
 def _flags(fix: str | None) -> str | None:
-    """Return the flags that a fix names, without the values beside them."""
+    """Return the flags that a fix names, without their values."""
     flags = list(dict.fromkeys(_FLAG.findall(fix or "")))
     return f"see {', '.join(flags)}" if flags else None

@@ -11,11 +11,11 @@ import pandas as pd
 from rnnforecast.config import DataSettings
 from rnnforecast.data.columns.hive_partitions import common_partitions, partitions_of
 from rnnforecast.data.columns.id_columns import FILE_ID
-from rnnforecast.data.errors import listed, quoted_path, rows_in_words
+from rnnforecast.data.errors import ColumnRef, listed, plural, quoted_path
 from rnnforecast.data.timestamps.time_column import read_timestamps
 from rnnforecast.data.values.numbers import note_sentinels, parse_numbers
 from rnnforecast.errors import DataError
-from rnnforecast.findings import MAX_LISTED_ROWS, Finding
+from rnnforecast.findings import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ParsedFile:
-    """The used columns of one file, parsed; with `problems` it is no reading, only what else could be found."""
+    """The used columns of one file, parsed; with `problems` only its findings count."""
 
     table: Table
     frame: pd.DataFrame  # ids, candidates for ids and covariates of words, as categories of text
@@ -66,7 +66,8 @@ def parse_file(table: Table, roles: Roles, settings: DataSettings | None = None)
     rows = _filled_rows(frame, labels=labels)
     if rows is not None:
         count = len(frame) - len(rows)
-        findings.append(Finding("W_DATA_BLANK", f"{count:,} empty rows were left out", table.path, count=count))
+        message = f"{plural(count, 'empty row')} left out"
+        findings.append(Finding("W_DATA_BLANK", message, table.path, count=count))
         frame = frame.iloc[rows].reset_index(drop=True)
     if frame.empty:
         message = f"{quoted_path(table.path)} has a header but 0 data rows"
@@ -95,21 +96,22 @@ def _parse_numeric(
     for place, name in enumerate(names):
         if name in roles.categorical:  # codes follow when the words of all files are known
             continue
-        values, noticed = parse_numbers(frame[name], name=name, path=path, lines_of=lines_of, settings=settings)
+        ref = ColumnRef.in_file(name, path, lines_of)
+        values, noticed = parse_numbers(frame[name], ref, settings=settings)
         if is_lone:
             columns = np.ascontiguousarray(values)[:, None]
         else:
             columns[:, place] = values
         findings += noticed
         if name in roles.target and not any(finding.severity == "error" for finding in noticed):
-            findings += note_sentinels(columns[:, place], name=name, path=path, lines_of=lines_of)
+            findings += note_sentinels(columns[:, place], ref)
     return columns, findings
 
 
 def _parse_timestamps(
     frame: pd.DataFrame, roles: Roles, *, path: str, lines_of: LinesOf, settings: DataSettings
 ) -> tuple[Timestamps | None, list[Finding]]:
-    """Return the timestamps of a file with their findings, or None with the refusals."""
+    """Return the timestamps of a file with their findings, or None with the errors."""
     if not roles.time:
         return None, []
     try:
@@ -122,28 +124,23 @@ def _parse_timestamps(
 
 
 def _missing_ids(frame: pd.DataFrame, roles: Roles, *, path: str, lines_of: LinesOf) -> list[Finding]:
-    """Return the refusals of rows without an id, in the columns that the user named."""
-    problems = []
-    for name in roles.id:
-        if name not in frame:
-            continue
-        codes, distinct = codes_of(frame[name])
-        empty = np.array([not str(text).strip() for text in distinct], dtype=np.bool_)
-        blank = np.flatnonzero(empty[codes]) if empty.any() else np.zeros(0, dtype=np.int64)
-        if len(blank):
-            lines = tuple(lines_of(blank[:MAX_LISTED_ROWS].tolist()))
-            problems.append(missing_id(name, path, lines, len(blank)))
-    return problems
+    """Return the findings for rows without an id, in the columns that the user named."""
+    refs = [ColumnRef.in_file(name, path, lines_of, noun="id column") for name in roles.id if name in frame]
+    return [found for ref in refs if (found := missing_ids(ref, frame[ref.name])) is not None]
 
 
-def missing_id(name: str, path: str, lines: tuple[int, ...], count: int) -> Finding:
-    """Return the refusal of rows without an id."""
-    message = f"id column `{name}`, {rows_in_words(lines, count)}: no id"
-    return Finding("E_ID_MISSING", message, path, lines, name, "", count, "write the id, or remove the row")
+def missing_ids(ref: ColumnRef, column: pd.Series[Any]) -> Finding | None:
+    """Return the finding for rows without an id, None where every row has one."""
+    codes, distinct = codes_of(column)
+    empty = np.array([not str(text).strip() for text in distinct], dtype=np.bool_)
+    rows = np.flatnonzero(empty[codes]) if empty.any() else np.zeros(0, dtype=np.int64)
+    if not len(rows):
+        return None
+    return ref.problem("E_ID_MISSING", rows, "missing id", fix="write the id, or remove the row")
 
 
 def codes_of(column: pd.Series[Any]) -> tuple[Int64Array, TextArray]:
-    """Return a code for each row and the text of each code, those of categories as they stand there."""
+    """Return a code for each row and the text of each code, those of categories in their order."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         return column.cat.codes.to_numpy().astype(np.int64), column.cat.categories.to_numpy(dtype=object)
     codes, distinct = pd.factorize(column.to_numpy(dtype=object))

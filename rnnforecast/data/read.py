@@ -1,7 +1,7 @@
-"""From files to series: `read_series` opens, chooses, checks and says what it assumed.
+"""Read files as series: open them, choose columns, check rows and report what was assumed.
 
-The rooms behind it, in the order a row passes them: `source` and `table` (bytes, columns), `columns` (roles),
-`numbers` and `timing` (cells), `audit` (grid), `assembly` (series), `calendar` and `seasonality` (clock).
+The modules in the order that rows pass them: `sources` and `tables/` (bytes, columns), `columns/` (roles), `values/` and
+`timestamps/` (fields), `grid/` (regular grid, series), `calendar/` (frequency, season length).
 """
 
 from __future__ import annotations
@@ -27,19 +27,18 @@ from rnnforecast.data.covariates.calendar import is_generated, with_calendar
 from rnnforecast.data.covariates.categorical import encode_categories
 from rnnforecast.data.covariates.future import with_plan
 from rnnforecast.data.covariates.future_files import PlanFiles, open_plan, read_plan
-from rnnforecast.data.errors import data_error, listed, rows_in_words
-from rnnforecast.data.findings import check_strict, redacted, with_noticed, without_refused_cells
+from rnnforecast.data.errors import ColumnRef, data_error, listed
+from rnnforecast.data.findings import check_strict, redacted, with_noticed, without_rejected_cells
 from rnnforecast.data.grid.align_ends import with_common_end
 from rnnforecast.data.grid.build_series import build_series, note_missing_cells, with_season
 from rnnforecast.data.grid.clock import set_clock
 from rnnforecast.data.grid.fill_missing import filled
 from rnnforecast.data.grid.regular_grid import to_grid
-from rnnforecast.data.parse import ParsedFiles, codes_of, join_files, missing_id, parse_file
+from rnnforecast.data.parse import ParsedFiles, codes_of, join_files, missing_ids, parse_file
 from rnnforecast.data.rows import Rows
 from rnnforecast.data.sources import expand, public_path
 from rnnforecast.data.tables.table import Table, read_table, release_unused
 from rnnforecast.errors import DataError, RnnForecastError, UsageError
-from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 from rnnforecast.json_values import Document
 
 if TYPE_CHECKING:
@@ -49,15 +48,16 @@ if TYPE_CHECKING:
     from rnnforecast.data.calendar.frequency import Frequency
     from rnnforecast.data.covariates.categorical import Vocabularies
     from rnnforecast.data.series import SeriesSet
+    from rnnforecast.findings import Finding
 
 
-#: The season is looked for in this first share of the rows: forecasts are judged on the rows after them.
-SEASON_SHARE = 0.7
+#: The season length is chosen on this first fraction of the rows: forecasts are scored on the rows after them.
+SEASON_FRACTION = 0.7
 
 
 @dataclass(frozen=True)
 class Assumptions(Document):
-    """What was assumed of a file; `reasons` says for each field why, and which flag overrides it."""
+    """What was assumed about a file; `reasons` says why for each field, and which flag overrides it."""
 
     time: str | None
     target: tuple[str, ...]
@@ -74,7 +74,7 @@ class Assumptions(Document):
 
 @dataclass(frozen=True)
 class ReadResult:
-    """The series of a reading, what was assumed, and what was noticed."""
+    """The series of some files, with assumptions and findings."""
 
     series: SeriesSet
     assumptions: Assumptions
@@ -83,12 +83,12 @@ class ReadResult:
     digest: str  # sha256 of the file, or of the digests of several files
     columns: tuple[str, ...]  # all columns of the first file
     roles: dict[str, str]  # column -> time, target, id, past, future, static or unused
-    future_paths: tuple[str, ...] = ()  # files of what is known ahead
+    future_paths: tuple[str, ...] = ()  # files of future covariates
 
 
 @dataclass(frozen=True)
 class _Model:
-    """What a stored model knows of the rows it reads: its calendar, and the words its covariates hold."""
+    """The frequency and the categories of a stored model."""
 
     freq: Frequency | None = None
     categories: Vocabularies | None = None
@@ -102,13 +102,12 @@ def read_series(
     known: Frequency | None = None,
     categories: Vocabularies | None = None,
 ) -> ReadResult:
-    """Read files, globs, URLs or `-` as series on one regular calendar.
+    """Read files, globs, URLs or `-` as series on one regular grid.
 
-    Several files are one panel where their columns tell the series apart, else each file is a series. Series
-    without any target value are left out with a finding, or kept for networks that need no history. `known` is the
-    frequency of a stored model, whose closed days are taken as they are, and `categories` the words its covariates
-    hold. Raises InputError where a file cannot be read and DataError, with every problem found, where its content
-    is refused.
+    Several files are one panel where their columns identify the series, else each file is a series. Series without
+    observed targets are left out with a finding, or kept with `keep_unobserved`. `known` is the frequency of a stored
+    model, whose closed days are used, and `categories` are the categories of its covariates. Raises InputError for a
+    file that cannot be read, and DataError, with every problem, for content that is rejected.
     """
     settings = settings or DataSettings()
     findings: list[Finding] = []
@@ -118,7 +117,7 @@ def read_series(
         if settings.strict:
             check_strict(read.findings)
     except RnnForecastError as error:
-        # the cause would tell what is withheld
+        # the cause would show withheld values
         raise with_noticed(error, findings, redact=settings.redact_values) from None
     return replace(read, findings=redacted(read.findings)) if settings.redact_values else read
 
@@ -158,11 +157,11 @@ def _read(
             together, roles, here, findings, words=words, known=model.freq, keep_unobserved=keep_unobserved
         )
     except DataError as error:
-        findings[:] = without_refused_cells(findings, problems)
-        own = without_refused_cells(error.findings, problems)
+        findings[:] = without_rejected_cells(findings, problems)
+        own = without_rejected_cells(error.findings, problems)
         raise data_error([*problems, *own]) if problems and error.findings else error from error
     if problems:
-        findings[:] = without_refused_cells(findings, problems)
+        findings[:] = without_rejected_cells(findings, problems)
         raise data_error(problems)
     num_rows = len(together.values)
     del together, files  # millions of rows, which the series do not need
@@ -193,7 +192,7 @@ def _lay_out(
     known: Frequency | None,
     keep_unobserved: bool,
 ) -> SeriesSet:
-    """Bring rows to one clock and onto its grid, and make series of them."""
+    """Place rows on a regular grid and make series of them."""
     rows, id_values = _to_rows(roles, together, findings)
     note_missing_cells(rows, roles, findings)
     num_targets, columns = len(roles.target), (*roles.target, *roles.covariates)
@@ -228,12 +227,12 @@ def _lay_out(
 
 
 def _in_rows(settings: DataSettings, names: Sequence[str], plan: PlanFiles | None) -> DataSettings:
-    """Return the settings without the columns that only the files of what is known ahead have."""
+    """Return the settings without the columns that only the files of `--future-data` have."""
     if plan is None:
         return settings
     if not settings.future:
         raise UsageError(
-            "`--future-data` holds covariates known ahead, and `--future` names none",
+            "`--future-data` needs `--future`, the names of its covariates",
             hint="name the columns, such as `--future temperature`; the file has "
             f"{listed([name for name in plan.names if name != settings.time])}",
             code="E_RUN_CONFIG",
@@ -252,7 +251,7 @@ def _with_ahead(
     model: _Model,
     horizon: int,
 ) -> SeriesSet:
-    """Return the series with what is known ahead of them beside their own rows: from other files, from the calendar."""
+    """Return the series with future covariates from other files and from the calendar."""
     odd = [name for name in (*settings.future, *settings.past, *settings.static) if is_generated(name)]
     if odd and settings.calendar_features:
         message = f"the name {listed(odd)} is taken by a covariate of --calendar-features"
@@ -264,7 +263,7 @@ def _with_ahead(
 
 
 def _choose(table: Table, settings: DataSettings, *, categories: Vocabularies | None) -> Roles:
-    """Return the roles of the columns; raises DataError for named columns that could play none."""
+    """Return the roles of the columns; raises DataError for named columns that cannot be used."""
     named = [*settings.target, *settings.id, *settings.past, *settings.future, *settings.static, settings.time or ""]
     problems = table.columns.unusable([name for name in named if name])
     if problems:
@@ -288,7 +287,7 @@ def read_columns(path: str | Path, settings: DataSettings | None = None) -> tupl
 
 
 def _with_ids(roles: Roles, joined: ParsedFiles, settings: DataSettings) -> Roles:
-    """Return the roles with ids: named ones, else those that the first file tells apart, else the file itself."""
+    """Return the roles with ids: named ones, else those chosen on the first file, else the file itself."""
     if roles.id:
         return roles
     several = len(joined.files) > 1
@@ -321,21 +320,16 @@ def _to_rows(roles: Roles, joined: ParsedFiles, findings: list[Finding]) -> tupl
 
 
 def _check_ids(roles: Roles, joined: ParsedFiles) -> None:
+    """Raise DataError for missing ids and ids with a NUL byte."""
     problems = []
     for name in roles.id:
-        codes, distinct = codes_of(joined.frame[name])
-        empty = np.array([not text.strip() for text in distinct], dtype=np.bool_)
-        blank = np.flatnonzero(empty[codes]) if empty.any() else np.zeros(0, dtype=np.int64)
-        if len(blank):
-            file, lines = joined.locate(blank[:MAX_LISTED_ROWS].tolist())
-            problems.append(missing_id(name, file, lines, len(blank)))
+        ref, column = ColumnRef(name, joined.locate, "id column"), joined.frame[name]
+        problems += [found] if (found := missing_ids(ref, column)) is not None else []
+        codes, distinct = codes_of(column)
         nul = np.array(["\0" in text for text in distinct], dtype=np.bool_)
         if nul.any():
-            rows = np.flatnonzero(nul[codes])
-            file, lines = joined.locate(rows[:MAX_LISTED_ROWS].tolist())
-            message = f"id column `{name}`, {rows_in_words(lines, len(rows))}: a NUL byte in the id"
-            fix = "write the id without it"
-            problems.append(Finding("E_ID_NUL", message, file, lines, name, "", len(rows), fix))
+            fix = "remove it from the id"
+            problems.append(ref.problem("E_ID_NUL", np.flatnonzero(nul[codes]), "a NUL byte in the id", fix=fix))
     if problems:
         raise data_error(problems)
 
@@ -353,7 +347,7 @@ def _assume(series: SeriesSet, roles: Roles, settings: DataSettings, *, num_rows
     reasons["season_length"] = "named by --season-length"
     if season is None:
         natural = default_season_length(freq)
-        early = series.head(np.ceil(SEASON_SHARE * series.lengths).astype(np.int64))
+        early = series.head(np.ceil(SEASON_FRACTION * series.lengths).astype(np.int64))
         choice = choose_season_length(
             early.values, early.observed, early.offsets, default=natural, search=not freq.is_calendar
         )
@@ -391,6 +385,6 @@ def _roles_of(names: Sequence[str], roles: Roles, series: SeriesSet) -> dict[str
         "time": roles.time, "target": roles.target, "id": roles.id,
         "past": roles.past, "future": roles.future, "static": roles.static,
     }  # fmt: skip
-    played = {name: part for part, members in parts.items() for name in members}
+    assigned = {name: part for part, members in parts.items() for name in members}
     elsewhere = dict.fromkeys(series.future_names, "future")  # of other files, or made from the calendar
-    return elsewhere | {name: played.get(name, "unused") for name in names}
+    return elsewhere | {name: assigned.get(name, "unused") for name in names}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rnnforecast.data.errors import ColumnRef
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -24,13 +26,18 @@ class Rows:
     locate: Locate
     time_column: str
 
+    @property
+    def time(self) -> ColumnRef:
+        """The time column, for findings about its rows."""
+        return ColumnRef(self.time_column, self.locate, "time column")
+
 
 @dataclass(frozen=True)
 class Grid:
-    """Rows on a regular grid: row i of item k stands at `offsets[k] + i`."""
+    """Rows on a regular grid: row i of item k is at `offsets[k] + i`."""
 
     freq: Frequency
     offsets: Int64Array  # [K + 1]
     first_ordinals: Int64Array  # [K]
-    sources: Int64Array  # [N] row of `rows` that stands there, -1 in a gap
+    sources: Int64Array  # [N] row of `rows` at this timestamp, -1 in a gap
     rows: Rows  # as given, rows of one timestamp joined where that was asked for

@@ -1,6 +1,6 @@
-"""From what the user names to bytes: which files are meant, of which kind each is, and the digest of what was read.
+"""From paths, patterns, folders and URLs to bytes: the files, their formats and their digests.
 
-A file is read once and whole, so the digest is that of the rows that were used even while a producer writes on.
+A file is read once and whole, so that the digest is that of the rows used even while a producer writes on.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from rnnforecast.data.databases.address import absolute, is_database, parse_address
 from rnnforecast.data.errors import quoted_path
-from rnnforecast.data.files.compression import PACKED_ENDINGS, unpack
+from rnnforecast.data.files.compression import PACKED_EXTENSIONS, unpack
 from rnnforecast.data.files.encoding import to_utf8
-from rnnforecast.data.files.local import cap_of, read_bytes, told_where
+from rnnforecast.data.files.local import cap_of, note_input, read_bytes
 from rnnforecast.data.files.remote import expand_url, is_url, list_url, read_url
 from rnnforecast.data.tables.formats import PARQUET, FileFormat, extensions, format_named, format_of
 from rnnforecast.errors import DataError, InputError
@@ -40,12 +40,12 @@ class Source:
     payload: bytes
     digest: str  # sha256 of the bytes as they lie on disk
     findings: tuple[Finding, ...] = ()
-    is_trusted: bool = False  # the user named a cap: what the file announces is believed up to it
+    is_trusted: bool = False  # the user named a cap: sizes up to it are not suspicious
     cap: int = 2**63
 
     @property
     def stem(self) -> str:
-        """The file's name without folder and endings, the id of its series when every file is one."""
+        """The file's name without folder and extensions, the id of its series when each file is one."""
         return stem_of(self.path)
 
     def with_payload(self, payload: bytes) -> Source:
@@ -54,17 +54,17 @@ class Source:
 
 
 def stem_of(path: str) -> str:
-    """Return a file's name without folder and endings; of a database the table, else the database."""
+    """Return a file's name without folder and extensions; of a database the table, else the database."""
     if is_database(path):
         return parse_address(path).stem
     name = Path(path).name
-    packed = next((ending for ending in PACKED_ENDINGS if name.lower().endswith(ending)), "")
+    packed = next((one for one in PACKED_EXTENSIONS if name.lower().endswith(one)), "")
     name = name[: len(name) - len(packed)]
     return name.rsplit(".", 1)[0] if "." in name.strip(".") else name
 
 
 def expand(data: Sequence[str | Path], *, dataset: bool = False) -> tuple[list[str], list[Finding]]:
-    """Return the paths that are meant: globs expanded in order of name, a file named twice taken once.
+    """Return the paths of all inputs: globs expanded in order of name, a file named twice read once.
 
     With `dataset` a folder means all tables below it. Raises InputError for a glob or a folder without files.
     """
@@ -72,7 +72,7 @@ def expand(data: Sequence[str | Path], *, dataset: bool = False) -> tuple[list[s
     seen: dict[str, str] = {}
     findings: list[Finding] = []
     for item in map(str, data):
-        for path in _meant(item, dataset=dataset):
+        for path in _paths_of(item, dataset=dataset):
             same = path if is_url(path) else os.path.realpath(path)
             if same in seen:
                 words = "" if seen[same] == path else f", first as {quoted_path(seen[same])},"
@@ -87,8 +87,8 @@ def expand(data: Sequence[str | Path], *, dataset: bool = False) -> tuple[list[s
     return paths, findings
 
 
-def _meant(item: str, *, dataset: bool) -> list[str]:
-    """Return the files that one word of the user means."""
+def _paths_of(item: str, *, dataset: bool) -> list[str]:
+    """Return the files that one input of the user names."""
     if is_database(item):
         parse_address(item)
         return [item]
@@ -108,14 +108,14 @@ def _meant(item: str, *, dataset: bool) -> list[str]:
 
 
 def public_path(path: str) -> str:
-    """Return an input as it may be shown: a URL without its secrets."""
+    """Return an input for display: a URL without its secrets."""
     if is_database(path):
         return parse_address(path).shown
     return masked(path) if is_url(path) else path
 
 
 def lasting_path(path: str) -> str:
-    """Return an input as a record keeps it: it means the same from any working folder, and holds no secret."""
+    """Return an input for a record: valid from any working folder, and without secrets."""
     if path == "-" or (is_url(path) and not is_database(path)):
         return public_path(path)
     return absolute(path, folder=Path.cwd()) if is_database(path) else str(Path(path).resolve())
@@ -126,7 +126,7 @@ def open_database(url: str, settings: DataSettings) -> Source:
 
     Raises what `read_query` raises.
     """
-    from rnnforecast.data.databases.reading import read_query  # nobody who reads a file waits for it
+    from rnnforecast.data.databases.reading import read_query  # slow to import, and not needed for files
 
     asked = None if settings.max_bytes is None else parse_size(settings.max_bytes)
     cap = cap_of(asked)
@@ -135,17 +135,17 @@ def open_database(url: str, settings: DataSettings) -> Source:
 
 
 def _tables(paths: Sequence[str], folder: str) -> list[str]:
-    """Return the tables among files: hidden ones and the notes that writers leave beside them are none."""
-    endings = extensions()
+    """Return the tables among files, without hidden files and the metadata files of writers."""
+    known = extensions()
     tables = [
         path
         for path in paths
-        if path.lower().endswith(endings + PACKED_ENDINGS) and not Path(path).name.startswith(("_", "."))
+        if path.lower().endswith(known + PACKED_EXTENSIONS) and not Path(path).name.startswith(("_", "."))
     ]
     if not tables:
         raise InputError(
             f"the folder {quoted_path(folder)} contains no table",
-            hint=f"tables end in {', '.join(endings)}, compressed or not",
+            hint=f"tables end in {', '.join(known)}, compressed or not",
             code="E_INPUT_MISSING",
         )
     return tables
@@ -155,7 +155,7 @@ def open_source(path: str, *, encoding: str | None = None, max_bytes: str | None
     """Read one input, `-` for standard input. Raises InputError where it cannot be read, DataError for its content."""
     asked = None if max_bytes is None else parse_size(max_bytes)
     cap = cap_of(asked)
-    with told_where(public_path(path)):
+    with note_input(public_path(path)):
         raw = read_url(path, cap=cap) if is_url(path) else read_bytes(path, cap=cap)
     path = public_path(path)
     digest = hashlib.sha256(raw).hexdigest()
@@ -177,5 +177,5 @@ def open_source(path: str, *, encoding: str | None = None, max_bytes: str | None
 
 
 def text_of(source: Source) -> io.TextIOWrapper:
-    """Return the text of a source as a stream that keeps the line ends inside quotes."""
+    """Return the text of a source as a stream that keeps line ends inside quotes."""
     return io.TextIOWrapper(io.BytesIO(source.payload), encoding="utf-8", newline="")

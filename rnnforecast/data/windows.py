@@ -6,7 +6,6 @@ Arrays are NumPy arrays or torch tensors of one device; this file imports NumPy 
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -128,13 +127,14 @@ class FlatSeries:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
-def gather(flat: FlatSeries, windows: Windows, *, context_length: int, horizon: int) -> WindowBatch:
+def gather(
+    flat: FlatSeries, windows: Windows, *, context_length: int, horizon: int, xp: ModuleType = np
+) -> WindowBatch:
     """Read a batch of windows in one gather of each array; no copy of a window exists before."""
-    xp = _namespace(flat.filled)
     series, cutoffs = windows.series, windows.cutoffs
     starts = flat.offsets[series][:, None]  # [B, 1]
     lengths = flat.lengths[series][:, None]
-    steps = cutoffs[:, None] + _steps(flat, context_length, horizon)  # [B, C + H]
+    steps = cutoffs[:, None] + xp.arange(-context_length, horizon, **_like(flat.offsets))  # [B, C + H]
     inside = (steps >= 0) & (steps < lengths)
     rows = _bounded(xp, starts + _bounded(xp, steps, lengths - 1), len(flat.filled) - 1)
     target = flat.filled[rows]  # [B, C + H]
@@ -169,18 +169,8 @@ def _bounded(xp: ModuleType, index: Array, highest: Array | int) -> Array:
     return xp.where(below > 0, below, 0 * below)
 
 
-def _steps(flat: FlatSeries, context_length: int, horizon: int) -> Array:
-    xp = _namespace(flat.filled)
-    return xp.arange(-context_length, horizon, **_like(flat.offsets))
-
-
 def _like(array: Array) -> dict[str, Any]:
     """Return the keywords that make a new array of the same kind, and on the same device for torch."""
     if isinstance(array, np.ndarray):
         return {"dtype": array.dtype}
     return {"dtype": array.dtype, "device": array.device}
-
-
-def _namespace(array: Array) -> ModuleType:
-    """Return numpy or torch, whichever made the array; torch is loaded already when one of its tensors comes in."""
-    return np if isinstance(array, np.ndarray) else sys.modules["torch"]

@@ -1,4 +1,4 @@
-"""From a table to a file: whole and read back, or not there at all."""
+"""From a table to a file, written completely and verified, or not at all."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 STDOUT = "-"
-#: How long a busy database is waited for unless somebody says.
+#: Wait for a busy database, unless the user names another.
 DEFAULT_WAIT = 30.0  # seconds
 
 
 def write_table(frame: pd.DataFrame, output: str | Path) -> None:
-    """Write a table as CSV or Parquet, by the ending of its name; `-` writes CSV to standard output.
+    """Write a table as CSV or Parquet, by the extension of its name; `-` writes CSV to standard output.
 
-    The file is written beside its place, read back, and only then moved there. Raises UsageError for an unknown
-    ending, OutputError where the file cannot be written or does not read back as it was meant.
+    A temporary file is written, read back, and only then moved into place. Raises UsageError for an unknown
+    extension, OutputError where the file cannot be written or does not read back correctly.
     """
     kind = output_kind(output)
     if str(output) == STDOUT:
@@ -73,12 +73,12 @@ def write_forecasts(
 
 
 def shown_output(output: str | Path) -> str:
-    """Return an output as it may be shown and recorded: without a password."""
+    """Return an output without its password."""
     return parse_address(str(output)).shown if is_database(output) else str(output)
 
 
 def output_kind(output: str | Path) -> Literal["csv", "parquet"]:
-    """Return the format that the ending of a name asks for. Raises UsageError for an unknown one."""
+    """Return the format of an extension. Raises UsageError for an unknown one."""
     if str(output) == STDOUT:
         return "csv"
     suffix = Path(output).suffix.lower()
@@ -88,7 +88,7 @@ def output_kind(output: str | Path) -> Literal["csv", "parquet"]:
         return "csv"
     raise UsageError(
         f"output {output} ends with neither .csv nor .parquet",
-        hint="name the file with one of these endings, write `-` for CSV on standard output, or name a table: "
+        hint="use one of these extensions, write `-` for CSV on standard output, or name a table: "
         "`sqlite:///x.db#forecasts`",
         code="E_RUN_OUTPUT",
     )
@@ -127,7 +127,7 @@ def _checker(frame: pd.DataFrame, output: str | Path, kind: Literal["csv", "parq
             raise OutputError(
                 f"{output} was written with {len(frame)} rows of {len(frame.columns)} columns "
                 f"but read back with {rows} of {columns}",
-                hint="check the disk; the file that stood there before is untouched",
+                hint="check the disk; the earlier file is untouched",
                 code="E_OUT_READ_BACK",
             )
 
@@ -144,7 +144,7 @@ def _read_back(path: Path, kind: Literal["csv", "parquet"]) -> tuple[int, int]:
 
 
 def _rows_of_csv(path: Path) -> tuple[int, int]:
-    """Return how many rows there are as wide as the header, and how wide that is; read block by block."""
+    """Return the number of rows as wide as the header, and that width; read block by block."""
     import csv
 
     import pyarrow as pa
@@ -158,7 +158,7 @@ def _rows_of_csv(path: Path) -> tuple[int, int]:
         parse_options=pa_csv.ParseOptions(
             newlines_in_values=True, ignore_empty_lines=False, invalid_row_handler=lambda _: "skip"
         ),
-        # nothing is made of the cells: the first of a row stands for all
+        # cells are not converted, and the first of a row is enough
         convert_options=pa_csv.ConvertOptions(
             check_utf8=False, column_types=dict.fromkeys(names, pa.binary()), include_columns=names[:1]
         ),

@@ -1,4 +1,4 @@
-"""Rolling-origin backtest: the windows, their actuals, and the forecasts of every method for them.
+"""Backtest by rolling cutoffs: the windows, their actuals, and the forecasts of every method for them.
 
 Axis legend: S series, W windows, H horizon, G steps between cutoff and first scored step, Q quantiles.
 """

@@ -1,6 +1,6 @@
-"""How a batch of windows is laid out for a network: segments, covariates beside them, sliding by one step.
+"""Lay out a batch of windows for a network: segments with their covariates, and the window one step later.
 
-One source for both engines, on NumPy arrays and torch tensors alike; it moves numbers and knows no equation.
+One source for both engines, on NumPy arrays and torch tensors alike; it moves numbers without computing with them.
 
 Axis legend: B batch, C context_length, H steps of one pass, T segments, p segment_length, L positions forecast from,
 K segments of the horizon, F features.

@@ -1,7 +1,7 @@
 """Level and scale of a window: one source for both engines, on NumPy arrays and torch tensors alike.
 
 Levels and scales are computed in float64, so noise of 1e-3 around 1e9 survives; what the network reads is float32.
-Missing and padded steps never count: what stands in their place cannot change any number here.
+Missing and padded steps never count: the values that fill them cannot change any number here.
 
 Axis legend: B batch, C context_length, P padded context (T * p), T segments, p segment_length, L positions forecast
 from (1, or several segments of `causal`), H steps of one pass, R steps the linear path reads, Q quantiles.
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rnnforecast.config import MemberSettings
     from rnnforecast.options import Base, Normalisation
 
-# a scale below this share of the level is rounding noise of a constant window
+# a scale below this fraction of the level is rounding noise of a constant window
 SMALLEST_RELATIVE_SCALE = 1e-14
 SMALLEST_SCALE = 1e-20
 # outliers are held at these many scales: the recurrences saturate, the linear path would explode
@@ -192,7 +192,7 @@ class WindowNormaliser:
     ) -> Array | None:
         """Return the last season (or value) before each end [L], repeated over the horizon: [B, L, H].
 
-        A missing value stands one season earlier; where no season has it, the level does.
+        A missing value is taken one season earlier; where no season has it, from the level.
         """
         if self.base == "none":
             return None
@@ -251,10 +251,10 @@ def causal_track(xp: ModuleType, target: Array, observed: Array, *, seasonal: bo
     return CausalTrack(level=level, scale=clamp_scale(xp, scale, level), known=known)
 
 
-def causal_features(xp: ModuleType, track: CausalTrack, observed_share: Array, *, log: bool) -> Array:
-    """Return what a segment's own units hide: [B, T, 4].
+def causal_features(xp: ModuleType, track: CausalTrack, observed_fraction: Array, *, log: bool) -> Array:
+    """Return the features that normalising each segment alone removes: [B, T, 4].
 
-    Step of the level in scales; change of the scale (logarithm); scale against level (logarithm); share missing.
+    Step of the level in scales; change of the scale (logarithm); scale against level (logarithm); fraction missing.
     """
     before = _previous(xp, track.known)
     both = cast(xp, before & track.known, track.level.dtype)
@@ -269,7 +269,7 @@ def causal_features(xp: ModuleType, track: CausalTrack, observed_share: Array, *
         xp.clip(step, -CAUSAL_INPUT_LIMIT, CAUSAL_INPUT_LIMIT),
         xp.clip(change, -CAUSAL_INPUT_LIMIT, CAUSAL_INPUT_LIMIT) * known,
         xp.clip(relative, -CAUSAL_INPUT_LIMIT, CAUSAL_INPUT_LIMIT) * known,
-        1.0 - observed_share,
+        1.0 - observed_fraction,
     ]
     return xp.stack(parts, -1)
 

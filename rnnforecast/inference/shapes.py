@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Shape = tuple[int, ...]
 
-#: Numbers beside each segment under normalisation `causal`.
+#: Features of each segment under normalisation `causal`.
 NUM_CAUSAL_FEATURES = 4
 #: The kinds of covariates, in the order networks read them.
 COVARIATE_KINDS = ("past", "future", "static")
@@ -49,7 +49,7 @@ class CovariateLayout:
 
 
 def embedding_width(num_categories: int) -> int:
-    """Return the length of the vector that stands for a category: the root of their number, bounded."""
+    """Return the length of the embedding of a category: the root of their number, bounded."""
     return min(math.isqrt(max(num_categories - 1, 0)) + 1, MAX_EMBEDDING_WIDTH)
 
 

@@ -1,4 +1,4 @@
-"""The network that the package ships, `base`: pretrained on synthetic series, it forecasts any series at once."""
+"""The pretrained network in the package, `base`: trained on synthetic series, it forecasts any series zero-shot."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from rnnforecast.store.model_file import ModelFile, read_model
 if TYPE_CHECKING:
     from rnnforecast.data.read import ReadResult
 
-#: The name of the shipped network, as `predict base` takes it and every report says it.
+#: The name of the pretrained network as a model, as in `predict base`.
 BASE = "base"
 
 
 @dataclass(frozen=True)
 class BaseNetwork:
-    """The shipped weights: a trunk, and inputs, head and width factors of each season class."""
+    """The pretrained weights: a trunk, and inputs, head and width factors of each season class."""
 
     file: ModelFile
 
@@ -35,7 +35,7 @@ class BaseNetwork:
         """Return the network that serves a season length."""
         first = self.file.manifest.members[0]
         if not isinstance(first, PretrainedSettings):
-            raise TypeError("the shipped file holds no pretrained network")
+            raise TypeError("the file of the base model holds no pretrained network")
         return pretrained_settings(
             season_length,
             hidden_size=first.hidden_size,
@@ -65,7 +65,7 @@ class BaseNetwork:
 
 @cache
 def read_base() -> BaseNetwork:
-    """Read and verify the shipped weights. Raises ModelFileError where the installation is damaged."""
+    """Read and verify the pretrained weights. Raises ModelFileError where the installation is damaged."""
     with resources.as_file(resources.files("rnnforecast") / "weights" / "base.safetensors") as path:
         return BaseNetwork(read_model(Path(path), check_shapes=check_shapes))
 
@@ -76,18 +76,18 @@ def base_ensemble(season_length: int) -> Ensemble:
     return read_base().ensemble(season_length)
 
 
-def refuse_base(name: str) -> None:
-    """Refuse to store a model under the name of the shipped network. Raises UsageError."""
+def reject_base_name(name: str) -> None:
+    """Raise UsageError for a model that would be stored under the name of the pretrained one."""
     if name == BASE:
         raise UsageError(
-            f"`{BASE}` is the name of the network that comes with the tool",
+            f"`{BASE}` is the name of the pretrained model in the package",
             hint="give the model another one with `--name`",
             code="E_RUN_CONFIG",
         )
 
 
 def base_manifest(read: ReadResult, *, horizon: int) -> Manifest:
-    """Return what the tool knows of `base` on these rows, as it does of a stored model."""
+    """Return a manifest of `base` on these rows, like that of a stored model."""
     base, series = read_base(), read.series
     member = base.member(series.season_length)
     return Manifest(

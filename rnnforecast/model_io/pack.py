@@ -95,7 +95,7 @@ def pack_model(
 
 
 def _compact(array: np.ndarray) -> np.ndarray:
-    """Return weights in half precision where that loses nothing: those of the shipped network were stored so."""
+    """Return weights in half precision where that is exact, as for the pretrained ones."""
     if array.dtype == np.float32:
         with np.errstate(over="ignore"):
             half = array.astype(np.float16)
@@ -104,10 +104,10 @@ def _compact(array: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(array)
 
 
-def is_as_shipped(ensemble: Ensemble) -> bool:
-    """Tell whether nothing in an ensemble was fitted: pretrained networks whose weights are those that were shipped.
+def is_zero_shot(ensemble: Ensemble) -> bool:
+    """Return whether no network of an ensemble was fitted: all are pretrained, with the weights of the package.
 
-    Shipped weights are exact in half precision; weights that took even one step of a fit no longer are.
+    Those are exact in half precision; weights after a single gradient step no longer are.
     """
     return all(isinstance(member, PretrainedSettings) for member in ensemble.members) and all(
         _compact(array).dtype == np.float16 for weights in ensemble.weights for array in weights.values()
@@ -142,7 +142,7 @@ def unpack_ensemble(model: ModelFile) -> Ensemble:
 def check_shapes(manifest: Manifest, shapes: Mapping[str, tuple[int, ...]]) -> None:
     """Compare tensors with what the settings ask for. Raises ModelFileError naming the first that differs."""
     if not manifest.members:
-        raise _shape_refusal(manifest, "it has no network")
+        raise _shape_error(manifest, "it has no network")
     wanted: dict[str, tuple[int, ...]] = {}
     for index, member in enumerate(manifest.members):
         for name, shape in expected_shapes(member).items():
@@ -152,12 +152,10 @@ def check_shapes(manifest: Manifest, shapes: Mapping[str, tuple[int, ...]]) -> N
     found = {name: shape for name, shape in shapes.items() if name.startswith(("members.", SHARED))}
     for name in sorted(wanted.keys() | found.keys()):
         if wanted.get(name) != found.get(name):
-            raise _shape_refusal(
-                manifest, f"`{name}` has shape {found.get(name)}, its settings need {wanted.get(name)}"
-            )
+            raise _shape_error(manifest, f"`{name}` has shape {found.get(name)}, its settings need {wanted.get(name)}")
     factors = shapes.get("calibration.factors")
     if factors is not None and (len(factors) != 2 or factors[1] != len(manifest.members[0].quantile_levels)):
-        raise _shape_refusal(manifest, f"`calibration.factors` has shape {factors}")
+        raise _shape_error(manifest, f"`calibration.factors` has shape {factors}")
 
 
 def frequency_of(manifest: Manifest) -> Frequency:
@@ -165,7 +163,7 @@ def frequency_of(manifest: Manifest) -> Frequency:
     return Frequency.from_dict(dict(manifest.freq))
 
 
-def _shape_refusal(manifest: Manifest, reason: str) -> ModelFileError:
+def _shape_error(manifest: Manifest, reason: str) -> ModelFileError:
     return ModelFileError(
         f"the weights of `{manifest.label}` do not fit its settings: {reason}",
         hint="train again to replace this model; `rnnforecast models list` shows the others",

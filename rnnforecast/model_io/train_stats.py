@@ -98,7 +98,7 @@ def digests(series: SeriesSet) -> np.ndarray:
     """Return one number for the rows of each series that differs, but by chance, where any value differs: [S].
 
     The bits of each value, mixed with its place (the finaliser of splitmix64), summed up: all series at once. It
-    finds what was revised, and is no defence against one who means to deceive.
+    finds revised values; it does not protect against deliberate changes.
     """
     sums = np.zeros(series.num_series, dtype=np.uint64)
     for rows, owner, place in row_blocks(series.offsets):
@@ -130,13 +130,13 @@ def recall(file: ModelFile) -> Memory:
     for name, dtype in _DTYPES.items():
         array = group.get(name)
         if array is None or array.dtype != dtype or array.shape != (context.num_series,):
-            raise _refusal(file, f"`{PREFIX}{name}` is not one number a series")
+            raise _format_error(file, f"`{PREFIX}{name}` is not one number a series")
     if not ((group["scale"] > 0).all() and (group["length"] >= 0).all()):
-        raise _refusal(file, f"`{PREFIX}scale` or `{PREFIX}length` is not positive")
+        raise _format_error(file, f"`{PREFIX}scale` or `{PREFIX}length` is not positive")
     return Memory(context, Statistics(**{name: group[name] for name in _DTYPES}))
 
 
-def _refusal(file: ModelFile, reason: str) -> ModelFileError:
+def _format_error(file: ModelFile, reason: str) -> ModelFileError:
     return ModelFileError(
         f"what `{file.manifest.label}` remembers of its training rows does not fit: {reason}",
         hint="train again to replace this model; `rnnforecast models list` shows the others",

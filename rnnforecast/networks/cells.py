@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -23,9 +24,6 @@ from rnnforecast.networks.gru_scan import scan_gru
 
 if TYPE_CHECKING:
     from rnnforecast.options import Cell
-
-# folded weights are new tensors, which cuDNN copies into one block at each call: a few microseconds
-warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
 
 
 class CellWeights(NamedTuple):
@@ -105,7 +103,11 @@ def _run_by_torch(
     tensors = [weights.weight_ih, weights.weight_hh, weights.bias_ih, weights.bias_hh]
     # biases, one layer, no dropout, training, one direction, batch first
     how = (True, 1, 0.0, torch.is_grad_enabled(), False, True)
-    hidden, last, *_ = function(inputs, start if len(start) > 1 else start[0], tensors, *how)
+    with warnings.catch_warnings() if inputs.is_cuda else nullcontext():
+        if inputs.is_cuda:
+            # cuDNN copies the weights into one block at each call, which takes a few microseconds
+            warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
+        hidden, last, *_ = function(inputs, start if len(start) > 1 else start[0], tensors, *how)
     return hidden, last[0]
 
 

@@ -60,11 +60,11 @@ def attend(scores: Tensor, states: Tensor, seen: Tensor) -> tuple[Tensor, Tensor
 
 @dataclass(frozen=True)
 class Truth:
-    """True outputs for teacher forcing: each segment is fed to the next with probability `share`."""
+    """True outputs for teacher forcing: each segment is fed to the next with this probability."""
 
     values: Tensor  # [B, H] normalised, as the network reads values
     observed: Tensor  # [B, H] bool
-    share: float
+    probability: float
     generator: torch.Generator | None
 
 
@@ -139,10 +139,10 @@ class Decoder(nn.Module):
 
     def _true_blocks(self, truth: Truth) -> tuple[Tensor, Tensor] | None:
         """Return true segments [B, K, p] and where they are fed: drawn for each segment of each window."""
-        if truth.share <= 0:
+        if truth.probability <= 0:
             return None
         values = in_blocks(torch, truth.values[:, None, :, None], self.segment_length)[:, 0]
         known = in_blocks(torch, truth.observed[:, None, :, None], self.segment_length)[:, 0]
         place = values.device if truth.generator is None else truth.generator.device
         draws = torch.rand(values.shape[0], values.shape[1], 1, generator=truth.generator, device=place)
-        return values, known & (draws.to(values.device) < truth.share)
+        return values, known & (draws.to(values.device) < truth.probability)

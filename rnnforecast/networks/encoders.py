@@ -49,7 +49,7 @@ class Encoder(nn.Module):
         """Map segments [B, T, features] to states [B, T, d] and the final state [B, d].
 
         The final state of both directions merges what each stack read last. `generator` draws the dropout.
-        `last_only` spares the work for states that nobody reads: they come back as [B, 1, d], the final one alone.
+        With `last_only` the states are the final one alone, [B, 1, d], and no work is done for the others.
         """
         forward = self._run(self.forward_layers, inputs, generator, last_only=last_only)
         if self.backward_layers is None:
@@ -75,8 +75,8 @@ class Encoder(nn.Module):
         return inputs
 
 
-def drop(inputs: Tensor, share: float, generator: torch.Generator | None) -> Tensor:
-    """Zero a share of the numbers and scale up the rest; drawn from `generator`, so a seed fixes the run."""
+def drop(inputs: Tensor, fraction: float, generator: torch.Generator | None) -> Tensor:
+    """Zero a fraction of the numbers and scale up the rest; drawn from `generator`, so that a seed fixes the run."""
     place = inputs.device if generator is None else generator.device
-    kept = torch.rand(inputs.shape, generator=generator, device=place).to(inputs.device) >= share
-    return inputs * kept / (1 - share)
+    kept = torch.rand(inputs.shape, generator=generator, device=place).to(inputs.device) >= fraction
+    return inputs * kept / (1 - fraction)

@@ -120,7 +120,7 @@ class RecurrentForecaster(nn.Module):
 
     @torch.no_grad()
     def zero_unseen_categories(self, kind: str, values: Tensor) -> None:
-        """Let categories that covariates [n, F] to be learned from never show say nothing: as those not known."""
+        """Zero the embeddings of categories absent from the training data `values` [n, F], as for unknown ones."""
         for column, size in self._covariates[kind].categories:
             codes = values[:, column]
             counts = torch.bincount(codes[torch.isfinite(codes)].long(), minlength=size + 1)
@@ -245,14 +245,14 @@ class RecurrentForecaster(nn.Module):
         return simple
 
     def _truth(
-        self, batch: WindowBatch, normalised: Normalised, share: float, generator: torch.Generator | None
+        self, batch: WindowBatch, normalised: Normalised, probability: float, generator: torch.Generator | None
     ) -> Truth | None:
-        if share <= 0:
+        if probability <= 0:
             return None
         target, observed = self._targets(batch, None)
         values = ((target - normalised.level[:, :, None]) / normalised.scale[:, :, None])[:, 0]
         limit = self.normaliser.input_limit
-        return Truth(values.clamp(-limit, limit).to(normalised.values.dtype), observed[:, 0], share, generator)
+        return Truth(values.clamp(-limit, limit).to(normalised.values.dtype), observed[:, 0], probability, generator)
 
     def _targets(self, batch: WindowBatch, positions: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return the steps after each position as learned, and their mask: [B, L, H]."""

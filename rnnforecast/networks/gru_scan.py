@@ -1,4 +1,4 @@
-"""`torch.nn.GRU` on a CPU, about twice as fast: every step in cache, gradient written out, the last state by itself.
+"""`torch.nn.GRU` on a CPU, about twice as fast: steps in cache, a written-out gradient, the last state by itself.
 
 States and gates lie as [d, B], so each gate is one contiguous block and a product adds onto what the inputs gave.
 No gradient of a gate outlives its step: those of the weights are summed up on the way.
@@ -19,8 +19,8 @@ def scan_gru(
 ) -> tuple[Tensor, Tensor]:
     """Map inputs [B, T, k] to hidden states [B, T, d] from h_0 = 0 and the last of them [B, d].
 
-    Weights as in `torch.nn.GRU`: [3 d, k], [3 d, d], [3 d], [3 d], gates in order r, z, n. Asking for the last state
-    alone spares the gradient of all others.
+    Weights as in `torch.nn.GRU`: [3 d, k], [3 d, d], [3 d], [3 d], gates in order r, z, n. A loss of the last state
+    alone needs no gradient of the others.
     """
     states, last = _Scan.apply(inputs, weight_ih, weight_hh, bias_ih, bias_hh)  # type: ignore[no-untyped-call]
     return states.permute(2, 0, 1), last.t()
@@ -137,7 +137,7 @@ class _Backward:
         torch.addcmul(work, keep, work, value=-1, out=work)
         torch.mul(total, work, out=self._candidate)
         torch.mul(self._candidate, reset, out=self._new_recurrent)
-        # r (1 - r) of the reset gate, the r of it stands in the line above already
+        # r (1 - r) of the reset gate; the line above holds the factor r already
         torch.mul(self._new_recurrent, new_recurrent, out=work)
         torch.addcmul(work, work, reset, value=-1, out=self._reset)
         torch.sub(before, candidate, out=other).mul_(total)

@@ -56,7 +56,7 @@ class PinballLoss:
         """Return how much a normalised unit of error weighs: broadcasts to [B, L, H]."""
         if self.loss_scale == "unit":
             return scale.clamp(max=LARGEST_WEIGHT)
-        # a small step of the logarithm is a step of that share of the level
+        # a small step of the logarithm is a step of that fraction of the level
         in_units = scale * torch.exp(level.clamp(max=700.0)) if self.log else scale
         weight = (in_units / loss_scale).clamp(max=LARGEST_WEIGHT)
         if self.loss_scale == "mase":

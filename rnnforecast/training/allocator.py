@@ -7,15 +7,15 @@ import os
 import sys
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-# buffers of a step are below this; glibc refuses more than half of its largest heap, 32 MiB, in some versions
+# buffers of a step are below this; some versions of glibc reject more than half of its largest heap, 32 MiB
 LARGEST_THRESHOLDS = (1 << 30, 1 << 25)
 
 
 def keep_freed_memory() -> bool:
-    """Tell glibc to serve large buffers from its heap and to keep them; say whether it took that.
+    """Tell glibc to serve large buffers from its heap and to keep them; return whether it did.
 
     By default it maps each anew and unmaps it when freed, and the kernel clears every page of it: up to half of the
-    time of a step of an LSTM. Other allocators are left as they are.
+    time of a step of an LSTM. Other allocators are not changed.
     """
     libc = _glibc()
     if libc is None:

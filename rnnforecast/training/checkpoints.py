@@ -22,7 +22,7 @@ INTERVAL_SECONDS = 30.0
 #: Printed when a saved training is interrupted.
 SAVED = "the training so far is saved: the same command resumes it"
 
-_ENDING = tuple(
+_STOP_SIGNALS = tuple(
     number for name in ("SIGINT", "SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None
 )
 
@@ -126,7 +126,7 @@ class Checkpoints:
             yield
             return
         noted: list[int] = []
-        before: dict[int, Any] = {number: signal.getsignal(number) for number in _ENDING}
+        before: dict[int, Any] = {number: signal.getsignal(number) for number in _STOP_SIGNALS}
 
         def note(number: int, frame: FrameType | None) -> None:
             if noted:

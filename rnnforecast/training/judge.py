@@ -1,4 +1,4 @@
-"""Hold an ensemble beside the baselines on the same origins, and say who won."""
+"""Compare an ensemble with the baselines on the same test windows, and give the verdict."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
     from rnnforecast.findings import JSONValue
     from rnnforecast.forecasting import Ensemble
 
-#: The recurrent networks of the ensemble without the Theta method.
+#: The ensemble without the Theta method.
 NETWORKS = "networks"
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """Every method on the held-out origins; both fields are None when nothing could be held out."""
+    """Every method on the test windows; both fields are None without test windows."""
 
     backtest: Backtest | None
     verdict: Verdict | None
@@ -75,17 +75,17 @@ def ensemble_forecaster(ensemble: Ensemble, series: SeriesSet) -> Forecaster:
 
 
 def above_zero(forecaster: Forecaster, *, nonneg: bool) -> Forecaster:
-    """Wrap a forecaster as it is served with `--nonneg`: nothing below zero."""
+    """Wrap a forecaster as `--nonneg` serves it: nothing below zero."""
     return (lambda windows, horizon: np.maximum(forecaster(windows, horizon), 0.0)) if nonneg else forecaster
 
 
 def alone(ensemble: Ensemble) -> Ensemble:
-    """Return the networks of an ensemble without the Theta method beside them."""
+    """Return the ensemble without the Theta method."""
     return replace(ensemble, theta_weight=0.0)
 
 
 def pretrained_forecaster(series: SeriesSet) -> Forecaster:
-    """Wrap the network that comes with the tool as a forecaster of windows of `series`."""
+    """Wrap the pretrained network, zero-shot, as a forecaster of windows of `series`."""
     return ZeroShot(series, base_ensemble, zero_shot_season(series, given=None))
 
 
@@ -112,7 +112,7 @@ def judge_methods(
     series: SeriesSet,
     windows: Windows,
     *,
-    known: np.ndarray,
+    num_past_rows: np.ndarray,
     horizon: int,
     gap: int,
     window_step: int,
@@ -120,8 +120,8 @@ def judge_methods(
 ) -> Judgement:
     """Forecast the same windows with every method and test the best of `networks` against the naive ones.
 
-    `theta` is scored and left out of the test, as is `base` unless it is one of `networks`: they are no naive
-    forecasts. Scales of errors come from `series.head(known)`, the rows before every held-out step.
+    `theta` is scored but not tested, as is `base` unless it is one of `networks`: neither is a naive forecast.
+    Error scales come from the first `num_past_rows` [S] of each series, the rows before every test step.
     """
     if not len(windows):
         return Judgement(backtest=None, verdict=None)
@@ -129,7 +129,7 @@ def judge_methods(
         series,
         windows,
         forecasters,
-        scales=seasonal_scales(series.head(known)),
+        scales=seasonal_scales(series.head(num_past_rows)),
         quantile_levels=TRAINED_QUANTILE_LEVELS,
         horizon=horizon,
         gap=gap,
@@ -143,11 +143,11 @@ def judge_methods(
     return Judgement(backtest=backtest, verdict=verdict)
 
 
-def calibrate(ensemble: Ensemble, series: SeriesSet, origins: Sequence[Windows], *, horizon: int) -> Ensemble:
-    """Return the ensemble with intervals calibrated per lead time on the given origins."""
+def calibrate(ensemble: Ensemble, series: SeriesSet, unseen: Sequence[Windows], *, horizon: int) -> Ensemble:
+    """Return the ensemble with intervals calibrated per lead time on the given windows."""
     windows = Windows(
-        series=np.concatenate([part.series for part in origins]),
-        cutoffs=np.concatenate([part.cutoffs for part in origins]),
+        series=np.concatenate([part.series for part in unseen]),
+        cutoffs=np.concatenate([part.cutoffs for part in unseen]),
     )
     if not len(windows):
         return ensemble

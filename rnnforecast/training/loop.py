@@ -10,12 +10,14 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import torch
+
 from rnnforecast.data.windows import gather
 from rnnforecast.training.allocator import keep_freed_memory, return_freed_memory
 from rnnforecast.training.state import Fit, Run, ValidationWindows
 
 if TYPE_CHECKING:
-    from rnnforecast.data.windows import FlatSeries
+    from rnnforecast.data.windows import FlatSeries, WindowBatch
     from rnnforecast.networks.engine import Network
     from rnnforecast.progress import Progress
     from rnnforecast.training.checkpoints import FitCheckpoint
@@ -34,6 +36,12 @@ class TrainWindows:
 
     flat: FlatSeries
     sampler: WindowSampler
+
+    def draw(self, network: Network, batch_size: int, generator: torch.Generator) -> WindowBatch:
+        """Draw the windows of one gradient step and gather what the network reads of them."""
+        windows = self.sampler.draw(batch_size, generator)
+        lengths = {"context_length": network.context_length, "horizon": network.training_horizon}
+        return gather(self.flat, windows, **lengths, xp=torch)
 
 
 def fit_network(
@@ -60,10 +68,7 @@ def fit_network(
     pace_from = (run.step, time.monotonic())
     while run.step < run.num_steps:
         # forward and backward
-        windows = train_windows.sampler.draw(fit.batch_size, run.generator)
-        batch = gather(
-            train_windows.flat, windows, context_length=network.context_length, horizon=network.training_horizon
-        )
+        batch = train_windows.draw(network, fit.batch_size, run.generator)
         teacher_forcing = fit.teacher_forcing * (1 - run.step / run.num_steps)
         loss = network.loss(batch, teacher_forcing=teacher_forcing, generator=run.generator)
         run.optimiser.zero_grad()

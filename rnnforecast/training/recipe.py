@@ -1,4 +1,4 @@
-"""Choose networks and training from the data alone; every choice has a reason and a flag that overrides it.
+"""Choose networks and training from the data; every choice has a reason and a flag that overrides it.
 
 The rules are measured ones: `benchmarks/README.md` lists the runs behind them.
 """
@@ -38,7 +38,7 @@ QUICK_MEMBERS, BEST_REPEATS = 2, 2
 
 @dataclass(frozen=True)
 class DataFacts:
-    """What the recipe looks at: sizes, clock and sign of the training rows, nothing after them."""
+    """The facts that the recipe depends on: sizes, frequency and sign of the train rows, nothing after them."""
 
     num_series: int
     num_steps: int
@@ -60,12 +60,12 @@ class DataFacts:
 
     @property
     def is_short(self) -> bool:
-        """One series, or few, with less to learn from than a network likes."""
+        """Whether there are few observations to train on."""
         return self.num_steps < SHORT_SERIES_LENGTH
 
     @property
     def is_large(self) -> bool:
-        """Enough steps for wide networks and long training."""
+        """Whether there are enough observations for wide networks and long training."""
         return self.num_steps >= LARGE_PANEL_STEPS
 
 
@@ -85,8 +85,8 @@ class FitSettings:
 class Recipe:
     """The networks of the ensemble, how they are fitted, and why.
 
-    `tuning` is how the pretrained network among them goes on learning; `groups` numbers the group of each member,
-    where the ensemble has several (see `Ensemble`).
+    `tuning` is the fit of the pretrained network among them; `groups` numbers the group of each member, where the
+    ensemble has several (see `Ensemble`).
     """
 
     members: tuple[Member, ...]
@@ -101,7 +101,7 @@ class Recipe:
 
 
 def gather_facts(series: SeriesSet, *, horizon: int) -> DataFacts:
-    """Look at the training rows; `positive` means that every observed value is above zero."""
+    """Return the facts of the train rows; `positive` means that every observed value is above zero."""
     observed = series.values[series.observed]
     return DataFacts(
         num_series=series.num_series,
@@ -127,7 +127,7 @@ def gather_facts(series: SeriesSet, *, horizon: int) -> DataFacts:
 
 
 def choose_recipe(facts: DataFacts, settings: Settings) -> Recipe:
-    """Choose every network and the fit; a setting that the user gave stands, whatever the data say."""
+    """Choose every network and the fit; a setting of the user is never changed."""
     segment_length = settings.network.segment_length or _segment_length(facts, settings.network)
     context_length = settings.network.context_length or _context_length(facts, segment_length)
     styles = _styles(facts)
@@ -149,7 +149,7 @@ def _check_lengths(network: NetworkSettings, facts: DataFacts) -> None:
         length = getattr(network, flag)
         if length is not None and length > facts.longest:
             raise UsageError(
-                f"`{flag}` {length} is longer than what there is to learn from: {facts.longest} rows",
+                f"`{flag}` {length} is longer than the longest series to train on: {facts.longest} rows",
                 hint=f"lower `--{flag.replace('_', '-')}` or leave it out",
                 code="E_RUN_CONFIG",
             )
@@ -185,7 +185,7 @@ def _styles(facts: DataFacts) -> list[_Style]:
             _Style(True, "window", "season", True, "segment", "unit"),
         ]
     if facts.positive and facts.is_short and facts.season_length > 1:
-        # little to learn from: every network corrects the last season instead of finding the season itself
+        # few observations: every network corrects the last season instead of estimating the season itself
         return [
             _Style(True, "window", "season", False, "segment", "unit"),
             _Style(True, "last", "season", True, "segment", "unit"),
@@ -211,7 +211,7 @@ def _segment_length(facts: DataFacts, network: NetworkSettings) -> int:
     if network.mapping in ("one-to-one", "one-to-many"):
         return 1
     season = facts.season_length
-    fewest = -(-(network.context_length or _look_back(facts)) // MAX_SEGMENTS)
+    fewest = -(-(network.context_length or _wanted_context(facts)) // MAX_SEGMENTS)
     if season <= max(MAX_SEGMENT_LENGTH, fewest):
         # whole seasons
         return max(2, season * -(-fewest // season))
@@ -222,7 +222,7 @@ def _segment_length(facts: DataFacts, network: NetworkSettings) -> int:
     return divisors[-1] if divisors else MAX_SEGMENT_LENGTH
 
 
-def _look_back(facts: DataFacts) -> int:
+def _wanted_context(facts: DataFacts) -> int:
     """Return the steps a window reads, before they are cut to whole segments."""
     season, horizon = facts.season_length, facts.horizon
     wanted = {1: 20, 4: 20, 5: 60, 7: 56 if horizon <= 28 else 112, 12: 48, 24: 336, 52: 208}.get(season)
@@ -230,15 +230,15 @@ def _look_back(facts: DataFacts) -> int:
         # a week of days; of minutes two days, for what a window of a week costs
         wanted = 4 * season if season < 24 else min(7 * season, max(2 * season, LONGEST_WEEK))
     if facts.is_short and season > 1:
-        # a short look-back leaves more windows to learn from
+        # a short context leaves more train windows
         wanted = min(wanted, 2 * season)
     wanted = max(wanted, min(2 * horizon, 4 * wanted))
-    room = max(facts.median_length - 2 * horizon, 2 * season, 2)
-    return max(min(wanted, room), 2)
+    usable = max(facts.median_length - 2 * horizon, 2 * season, 2)
+    return max(min(wanted, usable), 2)
 
 
 def _context_length(facts: DataFacts, segment_length: int) -> int:
-    length = _look_back(facts)
+    length = _wanted_context(facts)
     return max(segment_length, length - length % segment_length)
 
 
@@ -317,7 +317,7 @@ def _fit_settings(facts: DataFacts, settings: Settings) -> FitSettings:
 
 
 def _reasons(facts: DataFacts, members: tuple[MemberSettings, ...], settings: Settings) -> dict[str, str]:
-    """Say why each field of the network and the fit is what it is, and which flag changes it."""
+    """Return the reason for each choice, and the flag that changes it."""
     network = settings.network
     first = members[0]
     size = "large panel" if facts.is_large else "short data" if facts.is_short else "medium data"

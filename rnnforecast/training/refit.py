@@ -8,7 +8,7 @@ import numpy as np
 
 from rnnforecast.data.windows import FlatSeries, Windows
 from rnnforecast.training.fit import fit_train_rows
-from rnnforecast.training.split import validation_origins
+from rnnforecast.training.split import cut_validation_windows
 
 if TYPE_CHECKING:
     from rnnforecast.config import Settings
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def refitting_forecaster(series: SeriesSet, settings: Settings, *, horizon: int, progress: Progress) -> Forecaster:
-    """Return a forecaster that trains once for each round of origins (the k-th from the end of every series)."""
+    """Return a forecaster that trains once for each round of windows (the k-th from the end of every series)."""
 
     def forecast(windows: Windows, steps: int) -> np.ndarray:
         rounds = _rounds(windows)
@@ -40,13 +40,13 @@ def refitting_forecaster(series: SeriesSet, settings: Settings, *, horizon: int,
 
 def fit_before(past: SeriesSet, settings: Settings, *, horizon: int, progress: Progress) -> Ensemble:
     """Choose, fit and calibrate on `past` alone, validated on its last horizon."""
-    validation = validation_origins(past.lengths, horizon=horizon, season_length=past.season_length, num_windows=1)
+    validation = cut_validation_windows(past.lengths, horizon=horizon, season_length=past.season_length, num_windows=1)
     fitted, _ = fit_train_rows(past, settings, horizon=horizon, validation=validation, progress=progress)
     return fitted.ensemble
 
 
 def _rows_before(series: SeriesSet, windows: Windows) -> np.ndarray:
-    """Rows each series may teach before these windows: its own cutoff, else nothing later than the latest cutoff."""
+    """Return the train rows of each series before these windows: up to its cutoff, else up to the latest cutoff."""
     latest = int((series.first_ordinals[windows.series] + windows.cutoffs).max())
     known = np.clip(latest - series.first_ordinals, 0, series.lengths)
     known[windows.series] = windows.cutoffs

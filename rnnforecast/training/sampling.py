@@ -15,7 +15,7 @@ from rnnforecast.members import PretrainedSettings
 if TYPE_CHECKING:
     from rnnforecast.members import Member
 
-# older cutoffs teach little about the next horizon: recent 300 beat 150 and all in our trials on hourly panels
+# older cutoffs improve the next horizon little: the latest 300 beat 150 and all in our trials on hourly panels
 MAX_RECENT_CUTOFFS = 300
 CPU = torch.device("cpu")
 
@@ -24,8 +24,8 @@ CPU = torch.device("cpu")
 class WindowSampler:
     """Draws training windows without a Python object per window, and lays them on `device`.
 
-    `series` [E] are the series long enough to teach, `first` and `last` [E] their cutoffs, both included. They are
-    drawn on the CPU whatever the device, so that the same seed draws the same windows everywhere.
+    `series` [E] are the series long enough to train on, `first` and `last` [E] their cutoffs, both included. Windows
+    are drawn on the CPU for any device, so that the same seed draws the same windows everywhere.
     """
 
     series: torch.Tensor
@@ -42,9 +42,9 @@ class WindowSampler:
     def draw(self, batch_size: int, generator: torch.Generator) -> Windows:
         """Draw `batch_size` windows with replacement."""
         picks = torch.randint(len(self.series), (batch_size,), generator=generator)
-        share = torch.rand(batch_size, generator=generator, dtype=torch.float64)
+        fraction = torch.rand(batch_size, generator=generator, dtype=torch.float64)
         span = (self.last - self.first + 1)[picks]
-        cutoffs = self.first[picks] + (share * span).to(torch.int64)
+        cutoffs = self.first[picks] + (fraction * span).to(torch.int64)
         if self.includes_no_history:
             # half of the paths start before the first row, where nothing has been observed yet
             cutoffs = torch.where(torch.rand(batch_size, generator=generator) < 0.5, 0, cutoffs)
@@ -54,9 +54,9 @@ class WindowSampler:
 def make_sampler(
     lengths: np.ndarray, member: Member, *, recent: int = MAX_RECENT_CUTOFFS, device: torch.device = CPU
 ) -> WindowSampler:
-    """Make the sampler of a panel; `lengths` [S] are the rows the network may learn from.
+    """Make the sampler of a panel; `lengths` [S] are the train rows of each series.
 
-    Whole horizons where a series has them; a shorter series teaches the steps it has.
+    Whole horizons where a series has them; a shorter series is used with the steps it has.
     """
     need = 1 if member.context_length == 1 else min(member.context_length, min_past(member.season_length))
     # the pretrained network learns at many positions of each window, so its last may lack a future

@@ -1,4 +1,4 @@
-"""Cut rows into three, in order of time: to learn from, to choose on, to be judged on."""
+"""Cut rows into train, validation and test rows, in order of time."""
 
 from __future__ import annotations
 
@@ -12,38 +12,39 @@ from rnnforecast.errors import DataError
 from rnnforecast.evaluation.backtest import default_num_windows, place_windows
 
 if TYPE_CHECKING:
+    from rnnforecast.arrays import Int64Array
     from rnnforecast.config import DataSettings, EvaluationSettings
     from rnnforecast.data.read import Assumptions, ReadResult
     from rnnforecast.data.series import SeriesSet
 
-# on one long series several validation origins steady the choice of steps and the width of the intervals
+# on one long series several validation windows steady the choice of steps and the width of the intervals
 MAX_VALIDATION_WINDOWS_PER_SERIES = 5
-#: Series that weights are chosen and judged on: a mean over so many is exact enough, and forecasts of 100,000 by every
-#: method took most of the time and the memory of a training.
-MAX_JUDGED_SERIES = 10_000
+#: Series that weights are chosen on and that are tested: a mean over this many is exact enough, and forecasts of
+#: 100,000 by every method took most of the time and the memory of a training.
+MAX_TESTED_SERIES = 10_000
 
 
 @dataclass(frozen=True)
 class Split:
-    """`known` [S] rows of each series lie before every held-out step; `validation` windows end within them.
+    """`num_past_rows` [S] rows of each series lie before every test step; `validation` windows end within them.
 
-    `held_out` windows are looked at once, by the verdict. Both may be empty for short series, and both are of
-    `MAX_JUDGED_SERIES` series at most, evenly spread over the `num_held` that have rows held out.
+    `test` windows are used once, for the report. Both may be empty for short series, and both are of
+    `MAX_TESTED_SERIES` series at most, evenly spread over the `num_tested_series` that have test rows.
     """
 
-    known: np.ndarray
+    num_past_rows: Int64Array
     validation: Windows
-    held_out: Windows
+    test: Windows
     num_windows: int
     window_step: int
-    num_held: int
+    num_tested_series: int
 
 
 def split_rows(series: SeriesSet, *, horizon: int, evaluation: EvaluationSettings) -> Split:
-    """Hold out the last origins of each series, and cut validation origins right before them.
+    """Cut test windows off the end of each series, and validation windows right before them.
 
-    Series too short to hold anything out are learned from whole. Raises DataError when no series leaves a
-    training window before one validation and one held-out horizon.
+    Series too short for test rows are trained on whole. Raises DataError when no series leaves a training window
+    before one validation and one test horizon.
     """
     lengths = series.lengths
     step = evaluation.window_step or horizon
@@ -53,7 +54,7 @@ def split_rows(series: SeriesSet, *, horizon: int, evaluation: EvaluationSetting
     if int(lengths.max(initial=0)) < need:
         raise _too_few_rows(series, need=need, history=history, horizon=horizon, gap=evaluation.gap)
     num_windows = evaluation.num_windows or default_num_windows(lengths, horizon=horizon)
-    held_out = place_windows(
+    test = place_windows(
         lengths,
         horizon=horizon,
         num_windows=num_windows,
@@ -61,26 +62,26 @@ def split_rows(series: SeriesSet, *, horizon: int, evaluation: EvaluationSetting
         gap=evaluation.gap,
         min_past=history + 2 * horizon,
     )
-    known = lengths.copy()
-    np.minimum.at(known, held_out.series, held_out.cutoffs)
-    held = np.zeros(len(lengths), dtype=bool)
-    held[held_out.series] = True
-    validation = validation_origins(
-        np.where(held, known, 0),
+    num_past_rows = lengths.copy()
+    np.minimum.at(num_past_rows, test.series, test.cutoffs)
+    has_test = np.zeros(len(lengths), dtype=bool)
+    has_test[test.series] = True
+    validation = cut_validation_windows(
+        np.where(has_test, num_past_rows, 0),
         horizon=horizon,
         season_length=series.season_length,
         num_windows=min(num_windows, MAX_VALIDATION_WINDOWS_PER_SERIES),
     )
-    judged = np.flatnonzero(held)
-    if len(judged) > MAX_JUDGED_SERIES:
-        judged = judged[np.linspace(0, len(judged) - 1, MAX_JUDGED_SERIES).astype(np.int64)]
+    tested = np.flatnonzero(has_test)
+    if len(tested) > MAX_TESTED_SERIES:
+        tested = tested[np.linspace(0, len(tested) - 1, MAX_TESTED_SERIES).astype(np.int64)]
     return Split(
-        known=known,
-        validation=_of_series(validation, judged),
-        held_out=_of_series(held_out, judged),
+        num_past_rows=num_past_rows,
+        validation=_of_series(validation, tested),
+        test=_of_series(test, tested),
         num_windows=num_windows,
         window_step=step,
-        num_held=int(held.sum()),
+        num_tested_series=int(has_test.sum()),
     )
 
 
@@ -88,8 +89,8 @@ def _of_series(windows: Windows, series: np.ndarray) -> Windows:
     return windows.select(np.isin(windows.series, series))
 
 
-def validation_origins(lengths: np.ndarray, *, horizon: int, season_length: int, num_windows: int) -> Windows:
-    """Cut the last `num_windows` horizons off rows a network may learn from; none where too little would be left."""
+def cut_validation_windows(lengths: np.ndarray, *, horizon: int, season_length: int, num_windows: int) -> Windows:
+    """Cut validation windows off the end of `lengths` [S] rows; none where too few train rows would be left."""
     return place_windows(
         lengths,
         horizon=horizon,
@@ -101,18 +102,18 @@ def validation_origins(lengths: np.ndarray, *, horizon: int, season_length: int,
 
 
 def fit_horizon(read: ReadResult, settings: DataSettings) -> Assumptions:
-    """Return the assumptions with a horizon the rows have room for; a horizon the user gave is never touched.
+    """Return the assumptions with a horizon that the rows allow; a horizon of the user is never changed.
 
-    A quarter of the median series at most: three horizons are held back to learn, to choose and to be judged on.
+    A quarter of the median series at most: train, validation and test rows need a horizon each.
     """
     assumed = read.assumptions
     if settings.horizon is not None:
         return assumed
-    room = int(np.median(read.series.lengths)) - min_past(read.series.season_length)
-    horizon = max(1, min(assumed.horizon, room // 4))
+    usable = int(np.median(read.series.lengths)) - min_past(read.series.season_length)
+    horizon = max(1, min(assumed.horizon, usable // 4))
     if horizon == assumed.horizon:
         return assumed
-    why = f"{assumed.horizon} would suit the frequency, the rows have room for {horizon} (--horizon)"
+    why = f"{assumed.horizon} would suit the frequency, the rows allow {horizon} (--horizon)"
     return replace(assumed, horizon=horizon, reasons={**assumed.reasons, "horizon": why})
 
 
@@ -126,12 +127,12 @@ def _too_few_rows(series: SeriesSet, *, need: int, history: int, horizon: int, g
         if fitting >= 1
         else f"lower `--season-length` ({history - 1}), or bring more rows"
         if history > 2
-        else "bring more rows: no horizon fits so few"
+        else "bring more rows: they are too few for any horizon"
     )
-    scored = f"the rest to be judged on{f' after a gap of {gap}' if gap else ''}"
+    after_gap = f" after a gap of {gap}" if gap else ""
     return DataError(
         f"too few rows: {label} has {found} rows, needs {need} "
-        f"(history {history} + horizon {horizon} to learn, {horizon} to choose on, {scored})",
+        f"(train: history {history} + horizon {horizon}, validation: {horizon}, test: {horizon}{after_gap})",
         hint=hint,
         code="E_SERIES_SHORT",
     )

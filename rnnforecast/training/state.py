@@ -236,7 +236,7 @@ class BestWeights:
 def validation_score(network: Network, flat: FlatSeries, windows: Windows) -> float:
     """Return the loss over fixed windows, computed as in forecasting: no dropout, no teacher forcing."""
     network.eval()
-    batch = gather(flat, windows, context_length=network.context_length, horizon=network.training_horizon)
+    batch = gather(flat, windows, context_length=network.context_length, horizon=network.training_horizon, xp=torch)
     score = float(network.loss(batch, teacher_forcing=0.0, generator=None))
     network.train()
     return score

@@ -46,7 +46,7 @@ def split_command(command: str | None) -> list[str]:
     return words
 
 
-def respond(
+def apply_policy(
     result: ScoreResult, *, policy: Policy, store: str | Path | None = None, progress: Progress | None = None
 ) -> ScoreResult:
     """Carry out the policy where a test gives an alarm, and record the action in the result.
@@ -112,7 +112,7 @@ def alarm_facts(result: ScoreResult, exit_code: ExitCode, *, store: str | Path |
         "ALARM": ",".join(result.alarms),
         "EXIT_CODE": int(exit_code),
         "MODEL": result.name,
-        "VERSIONS": ",".join(map(str, result.watched_versions)),
+        "VERSIONS": ",".join(map(str, result.tested_versions)),
         "DATA": os.pathsep.join(result.paths),
         "POLICY": result.policy,
         "MASE": live.get("mase"),

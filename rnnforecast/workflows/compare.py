@@ -79,8 +79,8 @@ def compare(
     judgement = judge_methods(
         {name: above_zero(method, nonneg=settings.data.nonneg) for name, method in timed.items()},
         series,
-        split.held_out,
-        known=split.known,
+        split.test,
+        num_past_rows=split.num_past_rows,
         horizon=horizon,
         gap=settings.evaluation.gap,
         window_step=split.window_step,
@@ -94,7 +94,7 @@ def compare(
         num_windows=split.num_windows,
         window_step=split.window_step,
         gap=settings.evaluation.gap,
-        cutoffs=cutoff_timestamps(series, split.held_out),
+        cutoffs=cutoff_timestamps(series, split.test),
         metrics=judgement.metrics(),
         per_lead=judgement.per_lead(),
         per_series=judgement.per_series(series),
@@ -149,7 +149,7 @@ def _fit_networks(
 def _fit_network(series: SeriesSet, split: Split, settings: Settings, *, horizon: int, progress: Progress) -> _Timed:
     started = time.monotonic()
     fitted, _ = fit_train_rows(
-        series.head(split.known),
+        series.head(split.num_past_rows),
         settings,
         horizon=horizon,
         validation=split.validation,

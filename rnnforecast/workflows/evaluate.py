@@ -12,7 +12,7 @@ from rnnforecast.errors import DataError, UsageError
 from rnnforecast.evaluation.backtest import Forecaster, default_num_windows, place_windows
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.model_io.base import BASE
-from rnnforecast.model_io.pack import is_as_shipped
+from rnnforecast.model_io.pack import is_zero_shot
 from rnnforecast.progress import NoProgress
 from rnnforecast.training.judge import (
     above_zero,
@@ -72,7 +72,7 @@ def evaluate(
         {name: above_zero(method, nonneg=loaded.nonneg) for name, method in methods.items()},
         series,
         windows,
-        known=known,
+        num_past_rows=known,
         horizon=horizon,
         gap=gap,
         window_step=step,
@@ -145,7 +145,7 @@ def _notes(loaded: LoadedModel, windows: Windows, *, refit: bool) -> list[str]:
     if not inside:
         return []
     where = f"{inside} of {len(windows)} windows are within the rows"
-    if is_as_shipped(loaded.ensemble):
+    if is_zero_shot(loaded.ensemble):
         return [f"{where} of the training, which fitted no network: only weights and intervals were chosen on them"]
     return [f"{where} the model was fitted on: their scores flatter it; `--refit` trains again before each window"]
 

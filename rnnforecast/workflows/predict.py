@@ -11,6 +11,7 @@ import numpy as np
 
 from rnnforecast.config import Settings
 from rnnforecast.data.covariates.calendar import is_generated
+from rnnforecast.data.files.overwrite import Owned, check_outputs
 from rnnforecast.data.sources import stem_of
 from rnnforecast.data.write import DEFAULT_WAIT, check_output, output_kind, shown_output, write_forecasts
 from rnnforecast.errors import DataError
@@ -19,6 +20,7 @@ from rnnforecast.json_values import timestamp_to_json
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.model_io.base import BASE
 from rnnforecast.store.ledger import LEDGER_LEVELS
+from rnnforecast.store.registry import default_store
 from rnnforecast.workflows.forecasts.attention import write_attention
 from rnnforecast.workflows.forecasts.panel import forecast_series
 from rnnforecast.workflows.forecasts.table import forecast_frame, make_previews
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 
     from rnnforecast.config import DataSettings
     from rnnforecast.data.series import SeriesSet
-    from rnnforecast.options import Engine, RefuseStale
+    from rnnforecast.options import Engine, StaleRows
     from rnnforecast.progress import Progress
     from rnnforecast.workflows.forecasts.panel import Forecast
 
@@ -44,7 +46,7 @@ SHOWN_WEIGHT = 0.1
 
 
 @dataclass(frozen=True)
-class Request:
+class ForecastRequest:
     """All options of a forecast; `predict` has the common ones.
 
     `reading` chooses columns and frequency for `base`; `max_age` rejects older rows, `refuse_stale` rows that differ
@@ -58,7 +60,7 @@ class Request:
     attention_output: str | Path | None = None
     reading: DataSettings | None = None
     max_age: str | None = None
-    refuse_stale: RefuseStale | None = None
+    refuse_stale: StaleRows | None = None
 
     @property
     def wait(self) -> float:
@@ -88,12 +90,12 @@ def predict(
     Raises ModelFileError, InputError, DataError, OutputError, UsageError, and StaleError where the file of the
     training, read again, ends before rows the model has seen; never returns NaN or too few rows.
     """
-    request = Request(horizon, quantiles, engine, output, reading=reading)
+    request = ForecastRequest(horizon, quantiles, engine, output, reading=reading)
     return forecast_request(request, model, data=data, store=store)
 
 
 def forecast_request(
-    request: Request,
+    request: ForecastRequest,
     model: str | None = None,
     *,
     data: Sequence[str | Path] | Files | None = None,
@@ -114,6 +116,7 @@ def forecast_request(
         output_kind(request.attention_output)  # weights are written to files only
         check_output(request.attention_output)
     loaded = load(model, data=data, store=store, reading=request.reading, horizon=wanted.data.horizon)
+    _check_outputs(request, Files.of(data), loaded, model=model, store=store)
     stale = check_age(loaded.series, age)
     reject_stale((*loaded.findings, *stale), request.refuse_stale or ("none" if Files.of(data).rows else "shrunk"))
     steps = wanted.data.horizon or loaded.manifest.horizon
@@ -219,14 +222,27 @@ def _notes(loaded: LoadedModel, horizon: int, forecast: Forecast) -> list[str]:
     trained = loaded.manifest.horizon
     if horizon > trained and method != BASE:
         notes.append(
-            f"trained for {trained} steps, forecast for {horizon}: the steps beyond are forecast recursively, "
-            "each block from the medians of the previous one"
+            f"trained for {trained} steps, forecast for {horizon}: beyond them the last season goes on, "
+            "with intervals widened as differences grow in the history"
         )
     if method not in (ENSEMBLE, BASE) and not any(
         note.startswith(f"`{method}` is served in place of") for note in loaded.notes
     ):
         notes.append(f"the ensemble lost to `{method}` on the test windows, so `{method}` is served")
     return notes
+
+
+def _check_outputs(
+    request: ForecastRequest, files: Files, loaded: LoadedModel, *, model: str | None, store: str | Path | None
+) -> None:
+    """Check that no output is a file that is read or owned here. Raises UsageError."""
+    stored = loaded.manifest.input
+    owned: list[Owned] = [("the data", path) for path in files.rows or stored.paths]
+    owned += [("the covariates known ahead", path) for path in files.known_ahead or stored.future_paths]
+    owned.append(("the store", store or default_store()))
+    if model is not None and Path(model).is_file():
+        owned.append(("the model", model))
+    check_outputs({"--output": request.output, "--attention-output": request.attention_output}, owned)
 
 
 def _weights_note(weights: Mapping[str, float]) -> str:

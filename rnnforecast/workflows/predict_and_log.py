@@ -31,15 +31,15 @@ if TYPE_CHECKING:
     from rnnforecast.store.manifest import Manifest
     from rnnforecast.workflows.forecasts.panel import Forecast
     from rnnforecast.workflows.model_rows import Files, LoadedModel
-    from rnnforecast.workflows.predict import Request
+    from rnnforecast.workflows.predict import ForecastRequest
     from rnnforecast.workflows.results import PredictResult
 
 #: The baseline of live scores, and the forecast that is served in place of a model that drifted.
 SEASONAL_NAIVE = "seasonal-naive"
 
 
-def issue(
-    request: Request,
+def predict_and_log(
+    request: ForecastRequest,
     model: str | None = None,
     *,
     data: Sequence[str | Path] | Files | None = None,

@@ -94,7 +94,7 @@ def score(
         num_series=len(np.unique(scored.number[scored.scored])),
         cutoffs=tuple(read.series.freq.to_timestamps(np.unique(scored.cutoffs[scored.scored]))),
         watches=(*watch_forecasts(tested, read.series.freq), inputs),
-        watched_versions=tuple(tested_versions.tolist()),
+        tested_versions=tuple(tested_versions.tolist()),
         findings=(*read.findings, *findings),
         notes=(*([selection.note] if selection.note else []), *_notes(scored), *input_notes),
         seconds=time.monotonic() - started,

@@ -14,7 +14,7 @@ from rnnforecast.data.covariates.calendar import is_generated
 from rnnforecast.data.read import read_series
 from rnnforecast.data.sources import stem_of
 from rnnforecast.members import ENSEMBLE
-from rnnforecast.model_io.base import BASE, refuse_base
+from rnnforecast.model_io.base import BASE, reject_base_name
 from rnnforecast.model_io.pack import Record, pack_model
 from rnnforecast.progress import NoProgress, Progress
 from rnnforecast.store.names import name_from_stem
@@ -88,7 +88,7 @@ def train(
     read = read_series(data, settings.data)
     read = replace(read, findings=(*read.findings, *check_age(read.series, age)))
     name = name or default_name(data, read.paths)
-    refuse_base(name)
+    reject_base_name(name)
     registry = Registry(store)
     registry.check_writable(name)
     assumptions = fit_horizon(read, settings.data)
@@ -131,7 +131,7 @@ def _record(series: SeriesSet, trained: Trained, settings: Settings, *, served: 
         verdict=trained.judgement.verdict_dict(),
         served=served,
         seconds=trained.seconds,
-        fitted_lengths=series.lengths if settings.training.refit else trained.split.known,
+        fitted_lengths=series.lengths if settings.training.refit else trained.split.num_past_rows,
     )
 
 
@@ -150,7 +150,7 @@ def train_series(
     split = split_rows(series, horizon=horizon, evaluation=settings.evaluation)
     rounds = 2 if settings.training.refit else 1
     fitted, budget = fit_train_rows(
-        series.head(split.known),  # not bound to a name, so that its memory can be freed
+        series.head(split.num_past_rows),  # not bound to a name, so that its memory can be freed
         settings,
         horizon=horizon,
         validation=split.validation,
@@ -160,7 +160,7 @@ def train_series(
     )
     judgement = _judge(fitted.ensemble, series, split, settings, horizon=horizon)
     # intervals are calibrated on all windows that the tested networks were not trained on
-    unseen = [split.validation, split.held_out]
+    unseen = [split.validation, split.test]
     calibration = calibrate(fitted.ensemble, series, unseen, horizon=horizon).calibration
     final = fitted
     if rounds == 2:
@@ -218,8 +218,8 @@ def _judge(ensemble: Ensemble, series: SeriesSet, split: Split, settings: Settin
     return judge_methods(
         {name: above_zero(method, nonneg=settings.data.nonneg) for name, method in methods.items()},
         series,
-        split.held_out,
-        known=split.known,
+        split.test,
+        num_past_rows=split.num_past_rows,
         horizon=horizon,
         gap=settings.evaluation.gap,
         window_step=split.window_step,
@@ -289,14 +289,14 @@ def _notes(trained: Trained, settings: Settings, series: SeriesSet) -> tuple[str
     notes = []
     if trained.judgement.verdict is None:
         notes.append("too few rows for a test set: no scores, no verdict")
-    num_held = trained.split.num_held
-    num_tested = len(np.unique(trained.split.held_out.series))
-    if num_tested < num_held:
+    num_tested_series = trained.split.num_tested_series
+    num_tested = len(np.unique(trained.split.test.series))
+    if num_tested < num_tested_series:
         notes.append(
-            f"scores and verdict are based on {num_tested:,} series, evenly spread over {num_held:,}; "
+            f"scores and verdict are based on {num_tested:,} series, evenly spread over {num_tested_series:,}; "
             "`evaluate` scores all of them"
         )
-    unscored = series.num_series - num_held
+    unscored = series.num_series - num_tested_series
     if 0 < unscored < series.num_series:
         notes.append(
             f"{unscored} of {series.num_series} series are too short for test rows; all their rows are training rows"

@@ -1,1 +1,1 @@
-"""Bad input, made and tried: every case of the catalogue is a file written on the spot, with its outcome beside it."""
+"""Bad input, made and tried: every case is a file written on the spot, with its expected outcome."""

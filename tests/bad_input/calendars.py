@@ -1,4 +1,4 @@
-"""Zones, clocks that are put back, and rows without a calendar: B46 to B49 and B57 to B60."""
+"""Zones, clocks that are put back, and rows without a regular grid."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.bad_input.timestamp_texts import (
 
 ZONES: tuple[Case, ...] = (
     Case(
-        "B46",
+        "offset",
         "naive and aware",
         text_file(rows(changed(HOURS, 7, f"{HOURS[7]}+01:00"))),
         "refused",
@@ -32,7 +32,7 @@ ZONES: tuple[Case, ...] = (
         fixed_values=VALUES,
     ),
     Case(
-        "B46",
+        "offset",
         "several offsets",
         text_file(rows(TWO_OFFSETS)),
         "accepted",
@@ -41,40 +41,40 @@ ZONES: tuple[Case, ...] = (
         values=VALUES,
     ),
     Case(
-        "B47",
+        "nonexistent hour",
         "an hour that never was",
         text_file(rows(["2024-03-31 00:30", "2024-03-31 01:30", "2024-03-31 02:30", "2024-03-31 04:30"])),
         "refused",
         flags={"tz": "Europe/Berlin"},
-        says=("2024-03-31 02:30:00 never was in zone Europe/Berlin", "--nonexistent shift"),
+        says=("2024-03-31 02:30:00 does not exist in zone Europe/Berlin", "--nonexistent shift"),
         row=4,
         column="time",
         fix={"nonexistent": "shift"},
         fixed_values=VALUES[:4],
     ),
     Case(
-        "B48",
+        "ambiguous hour",
         "an hour that came twice",
         text_file(rows(AUTUMN)),
         "refused",
-        says=("with different values", "clock that was put back", "--tz", "--ambiguous infer"),
+        says=("with different values", "end of daylight saving time", "--tz", "--ambiguous infer"),
         row=14,
         fix={"tz": "Europe/Berlin", "ambiguous": "infer"},
         fixed_values=VALUES,
     ),
     Case(
-        "B48",
+        "ambiguous hour",
         "an hour that came twice in a zone",
         text_file(rows(AUTUMN)),
         "refused",
         flags={"tz": "Europe/Berlin"},
-        says=("2024-10-27 02:00:00 came twice in zone Europe/Berlin", "--ambiguous infer"),
+        says=("2024-10-27 02:00:00 is ambiguous in zone Europe/Berlin", "--ambiguous infer"),
         row=10,
         fix={"ambiguous": "infer"},
         fixed_values=VALUES,
     ),
     Case(
-        "B48",
+        "ambiguous hour",
         "an hour that came twice with offsets",
         text_file(rows(written(pd.date_range("2024-10-26T22:00", periods=NUM_ROWS, freq="15min", tz="UTC")
                                .tz_convert("Europe/Berlin"), "%Y-%m-%d %H:%M%z"))),
@@ -83,7 +83,7 @@ ZONES: tuple[Case, ...] = (
         values=VALUES,
     ),
     Case(
-        "B49",
+        "zone",
         "a zone that is none",
         text_file(rows(HOURS)),
         "refused",
@@ -93,7 +93,7 @@ ZONES: tuple[Case, ...] = (
         fixed_values=VALUES,
         code=ExitCode.USAGE,
     ),
-    Case("B49", "the version of the rules", text_file(rows(HOURS)), "accepted", flags={"tz": "Europe/Berlin"},
+    Case("zone", "the version of the rules", text_file(rows(HOURS)), "accepted", flags={"tz": "Europe/Berlin"},
          says=("rules of zones: 2",), values=VALUES),
 )  # fmt: skip
 
@@ -123,7 +123,7 @@ def _wandering() -> list[str]:
 
 GRIDS: tuple[Case, ...] = (
     Case(
-        "B57",
+        "irregular",
         "events",
         text_file(rows(_events())),
         "refused",
@@ -132,7 +132,7 @@ GRIDS: tuple[Case, ...] = (
         fix={"resample": "1D", "aggregate": "count"},
     ),
     Case(
-        "B57",
+        "irregular",
         "resampled without a word on how",
         text_file(rows(_events())),
         "refused",
@@ -142,7 +142,7 @@ GRIDS: tuple[Case, ...] = (
         code=ExitCode.USAGE,
     ),
     Case(
-        "B58",
+        "snapping",
         "a clock that wanders",
         text_file(rows(_wandering())),
         "repaired",
@@ -151,7 +151,7 @@ GRIDS: tuple[Case, ...] = (
         values=VALUES,
     ),
     Case(
-        "B59",
+        "mixed frequency",
         "series of days and of months",
         text_file(_panel({"a": steps("2024-01-01", "D"), "b": steps("2021-01-01", "MS")})),
         "refused",
@@ -159,7 +159,7 @@ GRIDS: tuple[Case, ...] = (
         fix={"resample": "MS", "aggregate": "mean"},
     ),
     Case(
-        "B59",
+        "mixed frequency",
         "ends of months and first days",
         text_file(_panel({"a": steps("2021-01-31", "ME"), "b": steps("2021-01-01", "MS")})),
         "refused",
@@ -167,7 +167,7 @@ GRIDS: tuple[Case, ...] = (
         fix={"resample": "MS", "aggregate": "last"},
     ),
     Case(
-        "B59",
+        "mixed frequency",
         "ends of months and first days in one series",
         text_file(rows(["2024-01-31", "2024-02-29", "2024-04-01", "2024-04-30", "2024-06-01", "2024-06-30"])),
         "refused",
@@ -175,10 +175,10 @@ GRIDS: tuple[Case, ...] = (
         column="time",
         fix={"resample": "MS", "aggregate": "last"},
     ),
-    Case("B59", "business days", text_file(rows(written(steps("2024-01-01", "B"), "%Y-%m-%d"))), "accepted",
+    Case("mixed frequency", "business days", text_file(rows(written(steps("2024-01-01", "B"), "%Y-%m-%d"))), "accepted",
          reads={"freq": "B"}, values=VALUES),
     Case(
-        "B59",
+        "mixed frequency",
         "rows on days that a market has closed",
         text_file(rows(written(steps("2024-12-02", "B"), "%Y-%m-%d"))),
         "refused",
@@ -189,7 +189,7 @@ GRIDS: tuple[Case, ...] = (
         fixed_values=VALUES,
     ),
     Case(
-        "B60",
+        "future",
         "timestamps in the future",
         text_file(rows([f"{2900 + row}-01-01" for row in range(NUM_ROWS)])),
         "accepted",

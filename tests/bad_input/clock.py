@@ -1,4 +1,4 @@
-"""Timestamps that are written in odd, unclear or wrong ways: B40 to B45 and B50 to B56; zones and calendars beside them."""
+"""Timestamps that are written in odd, unclear or wrong ways; zones and calendars too."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.bad_input.timestamp_texts import (
 
 FORMATS: tuple[Case, ...] = (
     Case(
-        "B40",
+        "format",
         "two formats",
         text_file(rows(changed(DAYS, 5, "25/01/2024"))),
         "refused",
@@ -35,7 +35,7 @@ FORMATS: tuple[Case, ...] = (
         fixed_values=VALUES,
     ),
     Case(
-        "B41",
+        "day and month",
         "day first by one row",
         text_file(rows(written(steps("2024-01-01", "D"), "%d/%m/%Y"))),
         "accepted",
@@ -44,7 +44,7 @@ FORMATS: tuple[Case, ...] = (
         reads={"freq": "D"},
     ),
     Case(
-        "B41",
+        "day and month",
         "undecidable",
         text_file(rows(SHORT_DAYS)),
         "refused",
@@ -54,7 +54,7 @@ FORMATS: tuple[Case, ...] = (
         fixed_values=VALUES[:12],
     ),
     Case(
-        "B41",
+        "day and month",
         "month first is a reading too",
         text_file(rows(SHORT_DAYS)),
         "accepted",
@@ -63,7 +63,7 @@ FORMATS: tuple[Case, ...] = (
         values=VALUES[:12],
     ),
     Case(
-        "B41",
+        "day and month",
         "both orders",
         text_file(rows(["13/02/2024", "02/14/2024", "15/02/2024"])),
         "refused",
@@ -72,7 +72,7 @@ FORMATS: tuple[Case, ...] = (
         fixed_values=VALUES[:3],
     ),
     Case(
-        "B42",
+        "unclear date",
         "two digits of a year",
         text_file(rows(written(steps("2024-01-01", "D"), "%d/%m/%y"))),
         "refused",
@@ -82,7 +82,7 @@ FORMATS: tuple[Case, ...] = (
         fixed_values=VALUES,
     ),
     Case(
-        "B42",
+        "unclear date",
         "days of a spreadsheet",
         text_file(rows([45292.5 + row for row in range(NUM_ROWS)], names="date,y")),
         "refused",
@@ -91,9 +91,9 @@ FORMATS: tuple[Case, ...] = (
         fix={"excel_dates": True},
         fixed_values=VALUES,
     ),
-    Case("B43", "seconds", text_file(rows(SECONDS)), "accepted", says=("read as s since 1970",), reads=MINUTE),
+    Case("epoch", "seconds", text_file(rows(SECONDS)), "accepted", says=("read as s since 1970",), reads=MINUTE),
     Case(
-        "B43",
+        "epoch",
         "milliseconds",
         text_file(rows([second * 1_000 for second in SECONDS])),
         "accepted",
@@ -101,7 +101,7 @@ FORMATS: tuple[Case, ...] = (
         reads=MINUTE,
     ),
     Case(
-        "B43",
+        "epoch",
         "microseconds",
         text_file(rows([second * 10**6 for second in SECONDS])),
         "accepted",
@@ -109,7 +109,7 @@ FORMATS: tuple[Case, ...] = (
         reads=MINUTE,
     ),
     Case(
-        "B43",
+        "epoch",
         "nanoseconds",
         text_file(rows([second * 10**9 for second in SECONDS])),
         "accepted",
@@ -117,7 +117,7 @@ FORMATS: tuple[Case, ...] = (
         reads=MINUTE,
     ),
     Case(
-        "B43",
+        "epoch",
         "two units",
         text_file(rows([second * (1_000 if row == 9 else 1) for row, second in enumerate(SECONDS)])),
         "refused",
@@ -127,25 +127,25 @@ FORMATS: tuple[Case, ...] = (
         fixed_values=VALUES,
     ),
     Case(
-        "B43",
+        "epoch",
         "seconds with decimals",
         text_file(rows([f"{second}.250" for second in SECONDS])),
         "accepted",
         says=("to the millisecond",),
         values=VALUES,
     ),
-    Case("B43", "a unit that is named", text_file(rows([60_000 * row for row in range(NUM_ROWS)])), "accepted",
+    Case("epoch", "a unit that is named", text_file(rows([60_000 * row for row in range(NUM_ROWS)])), "accepted",
          flags={"epoch_unit": "ms"}, says=("read as ms",), reads=MINUTE),
-    Case("B44", "weeks", text_file(rows([f"2024-W{week:02d}" for week in range(1, 41)])), "accepted",
+    Case("period", "weeks", text_file(rows([f"2024-W{week:02d}" for week in range(1, 41)])), "accepted",
          reads={"freq": "W-MON"}, values=VALUES),
-    Case("B44", "quarters", text_file(rows([f"{1987 + row // 4} Q{row % 4 + 1}" for row in range(NUM_ROWS)])),
+    Case("period", "quarters", text_file(rows([f"{1987 + row // 4} Q{row % 4 + 1}" for row in range(NUM_ROWS)])),
          "accepted", reads={"freq": "QS-JAN"}, values=VALUES),
-    Case("B44", "months", text_file(rows(written(steps("2020-01-01", "MS"), "%Y-%m"))), "accepted",
+    Case("period", "months", text_file(rows(written(steps("2020-01-01", "MS"), "%Y-%m"))), "accepted",
          reads={"freq": "MS"}, values=VALUES),
-    Case("B44", "months by name", text_file(rows(written(steps("1982-04-01", "MS"), "%Y %b"))), "accepted",
+    Case("period", "months by name", text_file(rows(written(steps("1982-04-01", "MS"), "%Y %b"))), "accepted",
          reads={"freq": "MS"}, values=VALUES),
     Case(
-        "B44",
+        "period",
         "24 o clock",
         text_file(rows(changed(HOURS, 24, "2024-01-01 24:00"))),
         "repaired",
@@ -154,7 +154,7 @@ FORMATS: tuple[Case, ...] = (
         values=VALUES,
     ),
     Case(
-        "B44",
+        "period",
         "months in another language",
         text_file(rows([f"{day}. Dezember 2024" for day in range(1, 21)])),
         "refused",
@@ -164,7 +164,7 @@ FORMATS: tuple[Case, ...] = (
         fixed_values=VALUES[:20],
     ),
     Case(
-        "B45",
+        "split date",
         "date and hour",
         text_file(rows([f"{timestamp[:10]},{int(timestamp[11:13])}" for timestamp in HOURS], names="date,slot,y")),
         "refused",
@@ -174,7 +174,7 @@ FORMATS: tuple[Case, ...] = (
         fixed_values=VALUES,
     ),
     Case(
-        "B45",
+        "split date",
         "date and hour by their names",
         text_file(rows([f"{timestamp[:10]},{int(timestamp[11:13])}" for timestamp in HOURS], names="date,hour,y")),
         "accepted",
@@ -182,7 +182,7 @@ FORMATS: tuple[Case, ...] = (
         values=VALUES,
     ),
     Case(
-        "B45",
+        "split date",
         "year month day hour",
         text_file(rows([f"{timestamp[:4]},{timestamp[5:7]},{timestamp[8:10]},{timestamp[11:13]}" for timestamp in HOURS],
                        names="year,month,day,hour,y")),
@@ -194,14 +194,14 @@ FORMATS: tuple[Case, ...] = (
 
 SPANS: tuple[Case, ...] = (
     *(
-        Case("B50", f"the year {year}", text_file(rows([f"{year + row:04d}-01-01" for row in range(-span, span)])),
+        Case("far year", f"the year {year}", text_file(rows([f"{year + row:04d}-01-01" for row in range(-span, span)])),
              "accepted", reads={"freq": "YS-JAN"}, values=VALUES[: 2 * span])
         for year, span in ((21, 20), (1677, 20), (2262, 20))
     ),
-    Case("B50", "the year 9999", text_file(rows([f"{9970 + row}-01-01" for row in range(20)])), "accepted",
+    Case("far year", "the year 9999", text_file(rows([f"{9970 + row}-01-01" for row in range(20)])), "accepted",
          values=VALUES[:20]),
     Case(
-        "B50",
+        "far year",
         "a horizon past the last year",
         text_file(rows([f"{9960 + row}-01-01" for row in range(NUM_ROWS)])),
         "refused",
@@ -210,7 +210,7 @@ SPANS: tuple[Case, ...] = (
         fix=edited(lambda text: text.replace("\n99", "\n98")),
     ),
     Case(
-        "B51",
+        "odd time",
         "a leap second",
         text_file(rows(["2016-12-31 23:59:58", "2016-12-31 23:59:59", "2016-12-31 23:59:60", "2017-01-01 00:00:01"])),
         "repaired",
@@ -219,7 +219,7 @@ SPANS: tuple[Case, ...] = (
         values=VALUES[:4],
     ),
     Case(
-        "B51",
+        "odd time",
         "a day that is none",
         text_file(rows(changed(DAYS, 11, "2024-02-30"))),
         "refused",
@@ -228,30 +228,31 @@ SPANS: tuple[Case, ...] = (
         fix=edited(lambda text: text.replace("2024-02-30", "2024-01-31")),
         fixed_values=VALUES,
     ),
-    Case("B51", "nanoseconds", text_file(rows([f"{timestamp}:00.000000000" for timestamp in HOURS])), "accepted",
+    Case("odd time", "nanoseconds", text_file(rows([f"{timestamp}:00.000000000" for timestamp in HOURS])), "accepted",
          reads={"freq": "h"}, values=VALUES),
     *(
-        Case("B52", f"no timestamp but {word or 'a blank'}", text_file(rows(changed(DAYS, 4, word))), "refused",
+        Case("missing timestamp", f"no timestamp but {word or 'a blank'}", text_file(rows(changed(DAYS, 4, word))), "refused",
              says=("missing timestamp",), row=6, column="time",
              fix=edited(lambda text, word=word: text.replace(f"\n{word},4", "\n2024-01-24,4")),  # type: ignore[misc]
              fixed_values=VALUES)
         for word in ("", "NaT")
     ),
-    Case("B52", "no timestamp in Parquet",
+    Case("missing timestamp", "no timestamp in Parquet",
          parquet_file({"time": pd.Series(pd.to_datetime(DAYS)).where(np.arange(NUM_ROWS) != 4), "y": VALUES}),
          "refused", says=("missing timestamp",), row=5, column="time"),
     Case(
-        "B53",
+        "order",
         "out of order",
         text_file("time,y\n" + "\n".join(f"{DAYS[row]},{row}" for row in reversed(range(NUM_ROWS))) + "\n"),
         "accepted",
         says=("were sorted",),
         values=VALUES,
     ),
-    Case("B54", "a row twice", text_file(rows(DAYS) + f"{DAYS[3]},3\n"), "repaired", says=("1 row repeated",), row=42,
+    Case("repeated row", "a row twice", text_file(rows(DAYS) + f"{DAYS[3]},3\n"), "repaired",
+         says=("1 row was dropped as exact repetition",), row=42,
          values=VALUES),
     Case(
-        "B55",
+        "duplicate timestamp",
         "a timestamp twice",
         text_file(rows(DAYS) + f"{DAYS[3]},5\n"),
         "refused",
@@ -261,11 +262,11 @@ SPANS: tuple[Case, ...] = (
         fixed_values=[*VALUES[:3], 4.0, *VALUES[4:]],
     ),
     Case(
-        "B56",
+        "gap",
         "a gap",
         text_file("\n".join(line for line in rows(DAYS).splitlines() if "2024-02-0" not in line) + "\n"),
         "accepted",
-        says=("9 timestamps", "the longest of 9 after 2024-01-31", "masked"),
+        says=("9 timestamps are missing from the daily grid", "longest: 9 steps after 2024-01-31", "masked"),
         values=[*VALUES[:12], *([float("nan")] * 9), *VALUES[21:]],
     ),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Names of columns that clash, hide or are missing, and covariates that change: B13, B14, B100 and B101."""
+"""Names of columns that clash, hide or are missing, and covariates that change."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STATIC = {"id": ("shop",), "target": ("y",), "static": ("size",)}
 
 CASES: tuple[Case, ...] = (
     Case(
-        "B13",
+        "duplicate and empty names",
         "a name twice",
         text_file(_two("date,y,y")),
         "refused",
@@ -33,7 +33,7 @@ CASES: tuple[Case, ...] = (
         fixed_values=VALUES,
     ),
     Case(
-        "B13",
+        "duplicate and empty names",
         "a name twice that is not used",
         text_file(_two("date,y,z")),
         "accepted",
@@ -41,7 +41,7 @@ CASES: tuple[Case, ...] = (
         values=VALUES,
     ),
     Case(
-        "B13",
+        "duplicate and empty names",
         "an empty name that is used",
         text_file(ROWS.replace("date,y", "date,")),
         "refused",
@@ -50,7 +50,7 @@ CASES: tuple[Case, ...] = (
         fixed_values=VALUES,
     ),
     Case(
-        "B13",
+        "duplicate and empty names",
         "an empty name that is not used",
         text_file(_two("date,y,")),
         "accepted",
@@ -58,7 +58,7 @@ CASES: tuple[Case, ...] = (
         values=VALUES,
     ),
     Case(
-        "B13",
+        "duplicate and empty names",
         "hidden blanks in names",
         text_file(ROWS.replace("date,y", "date\u00a0,\u200by ")),
         "repaired",
@@ -67,7 +67,7 @@ CASES: tuple[Case, ...] = (
     ),
     *(
         Case(
-            "B14",
+            "misspelled name",
             f"another {words}",
             text_file(ROWS.replace("date,y", f"date,{there}")),
             "refused",
@@ -86,7 +86,7 @@ CASES: tuple[Case, ...] = (
     ),
     *(
         Case(
-            "B100",
+            "common name",
             f"a target called {name}",
             text_file(ROWS.replace("date,y", f"date,{name}")),
             "accepted",
@@ -96,9 +96,9 @@ CASES: tuple[Case, ...] = (
         )
         for name in ("y", "unique_id", "index", "level_0", "0", "select", "values", "forecast", "cutoff")
     ),
-    Case("B100", "a time called ds", text_file(ROWS.replace("date,y", "ds,y")), "accepted", values=VALUES),
+    Case("common name", "a time called ds", text_file(ROWS.replace("date,y", "ds,y")), "accepted", values=VALUES),
     Case(
-        "B100",
+        "common name",
         "ids called index",
         text_file(PANEL.replace("shop,date,y,size", "index,ds,y,level_0")),
         "accepted",
@@ -106,7 +106,7 @@ CASES: tuple[Case, ...] = (
         reads={"num_series": 2, "id": ["index"]},
     ),
     Case(
-        "B101",
+        "static covariate",
         "a static covariate that changes",
         text_file(PANEL.replace("a,2024-01-07,7,1", "a,2024-01-07,7,5")),
         "refused",

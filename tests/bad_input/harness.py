@@ -28,7 +28,7 @@ Make = Callable[[Path], Path | Sequence[Path]]
 
 @dataclass(frozen=True)
 class Case:
-    """One row of the catalogue, or one half of it.
+    """One bad input and its outcome.
 
     `says` are words that the findings or the refusal must hold, whatever their case. `row` and `column` must stand in
     a finding. `values` are what the flat series must hold, NaN where they are masked; `reads` is what the document
@@ -36,7 +36,7 @@ class Case:
     is accepted or repaired, and `fixed_values` what is read then.
     """
 
-    id: str  # B05
+    topic: str  # what kind of input, such as `delimiter`
     name: str
     make: Make
     outcome: Outcome
@@ -52,8 +52,8 @@ class Case:
 
     @property
     def test_id(self) -> str:
-        """The id of the test: `B05-two-delimiters`."""
-        return f"{self.id}-{self.name.replace(' ', '-')}"
+        """The id of the test: `delimiter:two-delimiters`."""
+        return f"{self.topic}:{self.name}".replace(" ", "-")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Ids that look like something else, are hostile, or come and go: B85 to B92."""
+"""Ids that look like something else, are hostile, or come and go."""
 
 from __future__ import annotations
 
@@ -47,37 +47,63 @@ IDS = {"id": ("shop",)}
 COUNT = {"num_series": len(ODD), "id": ["shop"]}
 
 CASES: tuple[Case, ...] = (
-    Case("B85", "ids that look like nothing", text_file(panel(ODD)), "accepted", flags=IDS, reads=COUNT),
-    Case("B85", "ids that look like nothing in parquet", parquet_panel(ODD), "accepted", flags=IDS, reads=COUNT),
+    Case("empty id", "ids that look like nothing", text_file(panel(ODD)), "accepted", flags=IDS, reads=COUNT),
+    Case("empty id", "ids that look like nothing in parquet", parquet_panel(ODD), "accepted", flags=IDS, reads=COUNT),
     Case(
-        "B85",
+        "empty id",
         "a blank id",
         text_file(panel(["a", " "])),
         "refused",
         flags=IDS,
-        says=("`shop`", "no id", "rows 8, 9, 10, 11, 12 and 1 more"),
+        says=("`shop`", "missing id", "rows 8, 9, 10, 11, 12 and 1 more"),
         row=8,
         column="shop",
         fix=text_file(panel(["a", "b"])),
     ),
-    Case("B85", "a blank id that nobody named", text_file(panel(["a", ""])), "refused", says=("no id",), column="shop"),
     Case(
-        "B87",
+        "empty id",
+        "a blank id that nobody named",
+        text_file(panel(["a", ""])),
+        "refused",
+        says=("missing id",),
+        column="shop",
+    ),
+    Case(
+        "similar ids",
         "near twins",
         text_file(panel(["a", "a ", "A", "e\u0301", "\u00e9", "b"])),
         "repaired",
         flags=IDS,
-        says=("5 ids", "stay apart"),
+        says=("5 ids", "stay separate"),
         column="shop",
         reads={"num_series": 6},
     ),
-    Case("B88", "hostile ids", text_file(panel(HOSTILE)), "accepted", flags=IDS, reads={"num_series": len(HOSTILE)}),
     Case(
-        "B88", "an id with a line end", text_file(panel(["a\nb", "c"])), "accepted", flags=IDS, reads={"num_series": 2}
+        "hostile id",
+        "hostile ids",
+        text_file(panel(HOSTILE)),
+        "accepted",
+        flags=IDS,
+        reads={"num_series": len(HOSTILE)},
     ),
-    Case("B88", "an id with nul", text_file(panel(["a\0b", "c"])), "refused", says=("NUL byte", "row 2"), flags=IDS),
     Case(
-        "B88",
+        "hostile id",
+        "an id with a line end",
+        text_file(panel(["a\nb", "c"])),
+        "accepted",
+        flags=IDS,
+        reads={"num_series": 2},
+    ),
+    Case(
+        "hostile id",
+        "an id with nul",
+        text_file(panel(["a\0b", "c"])),
+        "refused",
+        says=("NUL byte", "row 2"),
+        flags=IDS,
+    ),
+    Case(
+        "hostile id",
         "an id with nul in parquet",
         parquet_panel(["a\0b", "c"]),
         "refused",
@@ -86,7 +112,7 @@ CASES: tuple[Case, ...] = (
         column="shop",
     ),
     Case(
-        "B89",
+        "formula id",
         "ids that are formulas",
         text_file(panel(["=1+1", "+1", "-1", "@a"])),
         "accepted",

@@ -17,7 +17,7 @@ WIDE = "shop," + ",".join(DAYS[:6]) + "\n" + "".join(f"{name},1,2,3,4,5,6\n" for
 
 UNREAD: tuple[Case, ...] = (
     Case(
-        "B42",
+        "unclear date",
         "a month by its name and a year of two digits",
         text_file(rows(written(steps("1982-04-01", "MS"), "%b-%y"), names="date,y")),
         "refused",
@@ -27,7 +27,7 @@ UNREAD: tuple[Case, ...] = (
         fixed_values=VALUES,
     ),
     Case(
-        "B42",
+        "unclear date",
         "a month by its name and a year of two digits in a named column",
         text_file(rows(written(steps("1982-04-01", "MS"), "%b-%y"))),
         "refused",
@@ -38,7 +38,7 @@ UNREAD: tuple[Case, ...] = (
         fixed_values=VALUES,
     ),
     Case(
-        "B40",
+        "format",
         "a day of the year",
         text_file(rows(written(steps("2024-01-01", "D"), "%Y-%j"), names="day,y")),
         "refused",
@@ -48,7 +48,7 @@ UNREAD: tuple[Case, ...] = (
         fixed_values=VALUES,
     ),
     Case(
-        "B46",
+        "offset",
         "zones by their letters",
         text_file(rows([f"{timestamp:%Y-%m-%d %H:%M %Z}" for timestamp in HOURS])),
         "refused",
@@ -58,7 +58,7 @@ UNREAD: tuple[Case, ...] = (
         fixed_values=VALUES,
     ),
     Case(
-        "B44",
+        "period",
         "seasons that look like months",
         text_file(rows([f"{year}-{(year + 1) % 100:02d}" for year in range(2000, 2012)], names="year,y")),
         "refused",
@@ -69,7 +69,7 @@ UNREAD: tuple[Case, ...] = (
         fixed_values=VALUES[:12],
     ),
     Case(
-        "B52",
+        "missing timestamp",
         "all that is wrong with a column of timestamps at once",
         text_file(rows([{3: "2024-02-30", 8: "", 11: "soon"}.get(row, day) for row, day in enumerate(DAYS)])),
         "refused",
@@ -83,16 +83,16 @@ UNREAD: tuple[Case, ...] = (
 )  # fmt: skip
 
 PARTS: tuple[Case, ...] = (
-    Case("B45", "year and quarter by its letter",
+    Case("split date", "year and quarter by its letter",
          text_file(rows([f"{1990 + row // 4},Q{row % 4 + 1}" for row in range(NUM_ROWS)], names="Year,Quarter,y")),
          "accepted", reads={"time": "Year+Quarter", "freq": "QS-JAN", "num_series": 1}, values=VALUES),
-    Case("B45", "year and month by its name",
+    Case("split date", "year and month by its name",
          text_file(rows([f"{1990 + row // 12},{ENGLISH[row % 12]}" for row in range(NUM_ROWS)], names="Year,Month,y")),
          "accepted", reads={"time": "Year+Month", "freq": "MS", "num_series": 1}, values=VALUES),
-    Case("B45", "year and week", text_file(rows([f"{year},{week}" for year, week, _ in WEEKS], names="year,week,y")),
+    Case("split date", "year and week", text_file(rows([f"{year},{week}" for year, week, _ in WEEKS], names="year,week,y")),
          "accepted", says=("read as ISO weeks",), reads={"time": "year+week", "freq": "W-MON"}, values=VALUES),
     Case(
-        "B45",
+        "split date",
         "a week that its year lacks",
         text_file(rows([f"2021,{week}" for week in range(20, 54)], names="year,week,y")),
         "refused",
@@ -105,16 +105,16 @@ PARTS: tuple[Case, ...] = (
 )  # fmt: skip
 
 NUMBERS: tuple[Case, ...] = (
-    Case("B44", "weeks as one number", text_file(rows([100 * year + week for year, week, _ in WEEKS], names="week,y")),
+    Case("period", "weeks as one number", text_file(rows([100 * year + week for year, week, _ in WEEKS], names="week,y")),
          "accepted", says=("YYYYWW",), reads={"freq": "W-MON"}, values=VALUES),
-    Case("B44", "months with a point", text_file(rows(written(steps("2020-01-01", "MS"), "%Y.%m"))), "accepted",
+    Case("period", "months with a point", text_file(rows(written(steps("2020-01-01", "MS"), "%Y.%m"))), "accepted",
          reads={"freq": "MS"}, values=VALUES),
-    Case("B44", "years with decimals", text_file(rows([f"{1949 + row / 12:.7g}" for row in range(NUM_ROWS)])),
+    Case("period", "years with decimals", text_file(rows([f"{1949 + row / 12:.7g}" for row in range(NUM_ROWS)])),
          "accepted", says=("years with decimals",), reads={"freq": "MS"}, values=VALUES),
-    Case("B44", "quarters as decimals of years", text_file(rows([f"{1950 + row / 4:g}" for row in range(NUM_ROWS)])),
+    Case("period", "quarters as decimals of years", text_file(rows([f"{1950 + row / 4:g}" for row in range(NUM_ROWS)])),
          "accepted", says=("years with decimals",), reads={"freq": "QS-JAN"}, values=VALUES),
     Case(
-        "B44",
+        "period",
         "quarters behind the point",
         text_file(rows([f"{1987 + row // 4}.{row % 4 + 1}" for row in range(NUM_ROWS)], names="date,y")),
         "refused",
@@ -124,19 +124,19 @@ NUMBERS: tuple[Case, ...] = (
         fixed_values=VALUES,
     ),
     *(
-        Case("B43", f"epochs in a column called {name}", text_file(rows(SECONDS, names=f"{name},y")), "accepted",
+        Case("epoch", f"epochs in a column called {name}", text_file(rows(SECONDS, names=f"{name},y")), "accepted",
              says=("read as s since 1970",), reads={"time": name, "freq": "min"}, values=VALUES)
         for name in ("ts", "x")
     ),
 )  # fmt: skip
 
 PACKED: tuple[Case, ...] = (
-    Case("B17", "bytes behind a gzip", text_file(gzip.compress(rows(DAYS).encode()) + b"2024-03-01,7", "rows.csv.gz"),
-         "refused", says=("damaged or cut gzip",), fix=text_file(rows(DAYS), "rows.csv"), fixed_values=VALUES),
-    Case("B17", "zeros behind a gzip", text_file(gzip.compress(rows(DAYS).encode()) + bytes(512), "rows.csv.gz"),
+    Case("compression", "bytes behind a gzip", text_file(gzip.compress(rows(DAYS).encode()) + b"2024-03-01,7", "rows.csv.gz"),
+         "refused", says=("damaged or truncated gzip",), fix=text_file(rows(DAYS), "rows.csv"), fixed_values=VALUES),
+    Case("compression", "zeros behind a gzip", text_file(gzip.compress(rows(DAYS).encode()) + bytes(512), "rows.csv.gz"),
          "accepted", values=VALUES),
     *(
-        Case("B16", f"{words} named csv", text_file(magic + b"abc\n" * 9), "refused", says=(words, "export"))
+        Case("wrong file type", f"{words} named csv", text_file(magic + b"abc\n" * 9), "refused", says=(words, "export"))
         for words, magic in (("an LZ4 file", b"\x04\x22\x4d\x18"), ("a RAR archive", b"Rar!\x1a\x07\x01"),
                              ("compressed with `compress`", b"\x1f\x9d\x90"))
     ),
@@ -144,7 +144,7 @@ PACKED: tuple[Case, ...] = (
 
 LAYOUTS: tuple[Case, ...] = (
     Case(
-        "B12",
+        "header",
         "timestamps side by side in the header",
         text_file(WIDE),
         "refused",
@@ -154,11 +154,11 @@ LAYOUTS: tuple[Case, ...] = (
     ),
     *(
         Case(
-            "B05",
+            "delimiter",
             f"cells parted by {words}",
             text_file(rows(DAYS).replace(",", sign)),
             "refused",
-            says=("parted by another sign", f"--delimiter {flag}"),
+            says=("another delimiter", f"--delimiter {flag}"),
             fix={"delimiter": sign},
             fixed_values=VALUES,
         )

@@ -1,4 +1,4 @@
-"""Values that are no plain numbers, or odd ones: B06, B07 and B61 to B77."""
+"""Values that are no plain numbers, or odd ones."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ TWO_READINGS = text_file(daily(['"1,234"', '"5,678"', *range(10)]))
 TWO_READINGS_OF_POINTS = text_file(daily(["1.234", "5.678", *range(10)]).replace(",", ";"))
 
 CASES: tuple[Case, ...] = (
-    Case("B06", "decimal commas", COMMA, "accepted", says=("decimal commas", "`y`"), values=COMMA_VALUES),
+    Case("decimal comma", "decimal commas", COMMA, "accepted", says=("decimal commas", "`y`"), values=COMMA_VALUES),
     Case(
-        "B06",
+        "decimal comma",
         "commas and points",
         MIXED,
         "refused",
@@ -48,7 +48,7 @@ CASES: tuple[Case, ...] = (
         fixed_values=values(1.5, 2.5),
     ),
     Case(
-        "B06",
+        "decimal comma",
         "commas and points, the mark named",
         column("1.234,5", "2,5"),
         "accepted",
@@ -56,7 +56,7 @@ CASES: tuple[Case, ...] = (
         values=values(1234.5, 2.5),
     ),
     Case(
-        "B07",
+        "thousands separator",
         "thousands or decimal",
         TWO_READINGS,
         "refused",
@@ -67,7 +67,7 @@ CASES: tuple[Case, ...] = (
         fixed_values=[1234, 5678, *range(10)],
     ),
     Case(
-        "B07",
+        "thousands separator",
         "thousands or decimal, decimal meant",
         TWO_READINGS,
         "accepted",
@@ -75,7 +75,7 @@ CASES: tuple[Case, ...] = (
         values=[1.234, 5.678, *range(10)],
     ),
     Case(
-        "B07",
+        "thousands separator",
         "points between thousands or decimal",
         TWO_READINGS_OF_POINTS,
         "refused",
@@ -86,7 +86,7 @@ CASES: tuple[Case, ...] = (
         fixed_values=[1234, 5678, *range(10)],
     ),
     Case(
-        "B07",
+        "thousands separator",
         "points between thousands or decimal, decimal meant",
         TWO_READINGS_OF_POINTS,
         "accepted",
@@ -94,7 +94,7 @@ CASES: tuple[Case, ...] = (
         values=[1.234, 5.678, *range(10)],
     ),
     Case(
-        "B07",
+        "thousands separator",
         "points between thousands",
         column("1.234.567"),
         "accepted",
@@ -102,40 +102,40 @@ CASES: tuple[Case, ...] = (
         values=values(1234567),
     ),
     Case(
-        "B61",
+        "missing value",
         "no value at the end",
         column(*range(10), "", ""),
         "accepted",
-        says=("end without a value",),
+        says=("end with missing values",),
         values=[*map(float, range(10)), NAN, NAN],
     ),
     Case(
-        "B61",
+        "missing value",
         "no value inside",
         column(1, "", 3),
         "accepted",
-        says=("1 value is missing", "masked"),
+        says=("1 missing value;", "masked"),
         row=3,
         values=values(1, NAN, 3),
     ),
     Case(
-        "B61",
+        "missing value",
         "no value at the start",
         column("", ""),
         "accepted",
-        says=("begin without a value",),
+        says=("start with missing values",),
         values=values(NAN, NAN),
     ),
     Case(
-        "B61",
+        "missing value",
         "no value in parquet",
         parquet([1.0, None, *[3.0] * 4, 5.0]),
         "accepted",
-        says=("1 value is missing",),
+        says=("1 missing value;",),
         values=[1, NAN, 3, 3, 3, 3, 5],
     ),
     Case(
-        "B61",
+        "missing value",
         "filled by a line",
         column(1, "", 3),
         "repaired",
@@ -144,26 +144,35 @@ CASES: tuple[Case, ...] = (
         values=values(1, 2, 3),
     ),
     Case(
-        "B61",
+        "missing value",
         "filled by the value before",
         column(1, "", 3),
         "repaired",
         flags={"fill": "previous"},
         values=values(1, 1, 3),
     ),
-    Case("B61", "filled by zero", column(1, "", 3), "repaired", flags={"fill": "zero"}, values=values(1, 0, 3)),
     Case(
-        "B61",
+        "missing value", "filled by zero", column(1, "", 3), "repaired", flags={"fill": "zero"}, values=values(1, 0, 3)
+    ),
+    Case(
+        "missing value",
         "filled by the season before",
         column(1, 2, 3, 1, "", 3),
         "repaired",
         flags={"fill": "season", "season_length": 3},
         values=values(1, 2, 3, 1, 2, 3),
     ),
-    Case("B62", "no value at all", column(*[""] * 12), "refused", says=("every target value is missing",), column="y"),
+    Case(
+        "no observed value",
+        "no value at all",
+        column(*[""] * 12),
+        "refused",
+        says=("every target value is missing",),
+        column="y",
+    ),
     *(
         Case(
-            "B63",
+            "infinite value",
             f"infinite as {word}",
             column(1, word),
             "refused",
@@ -176,7 +185,7 @@ CASES: tuple[Case, ...] = (
         for word in ("inf", "-Infinity", "1e999", "+INF")
     ),
     Case(
-        "B63",
+        "infinite value",
         "infinite in parquet",
         parquet([1.0, float("inf"), *map(float, range(8))]),
         "refused",
@@ -185,24 +194,38 @@ CASES: tuple[Case, ...] = (
         says=("infinite",),
         fix={"inf": "missing"},
     ),
-    Case("B64", "constant", column(*[5] * 12), "accepted", says=("constant",), values=[5.0] * 12),
-    Case("B64", "all zeros", column(*[0] * 12), "accepted", says=("constant",), values=[0.0] * 12),
-    Case("B64", "one change at the end", column(*[0] * 11, 1), "accepted", values=[*[0.0] * 11, 1.0]),
+    Case("constant series", "constant", column(*[5] * 12), "accepted", says=("constant",), values=[5.0] * 12),
+    Case("constant series", "all zeros", column(*[0] * 12), "accepted", says=("constant",), values=[0.0] * 12),
+    Case("constant series", "one change at the end", column(*[0] * 11, 1), "accepted", values=[*[0.0] * 11, 1.0]),
     Case(
-        "B65",
+        "large level",
         "large with little noise",
         column(*[f"1000000000.00{n}" for n in range(9)]),
         "accepted",
         values=values(*[1e9 + n / 1000 for n in range(9)]),
     ),
-    Case("B67", "huge and tiny", column("1e308", "1e-308", "-1e308"), "accepted", values=values(1e308, 1e-308, -1e308)),
-    Case("B68", "integers above 2^53", column("9007199254740993"), "repaired", says=("digits are lost",), column="y"),
     Case(
-        "B68", "uint64", parquet([2**64 - 1 - n for n in range(12)]), "repaired", says=("digits are lost",), column="y"
+        "range", "huge and tiny", column("1e308", "1e-308", "-1e308"), "accepted", values=values(1e308, 1e-308, -1e308)
     ),
-    Case("B68", "integers that fit", column("9007199254740992"), "accepted", values=values(2.0**53)),
     Case(
-        "B70",
+        "large integer",
+        "integers above 2^53",
+        column("9007199254740993"),
+        "repaired",
+        says=("digits are lost",),
+        column="y",
+    ),
+    Case(
+        "large integer",
+        "uint64",
+        parquet([2**64 - 1 - n for n in range(12)]),
+        "repaired",
+        says=("digits are lost",),
+        column="y",
+    ),
+    Case("large integer", "integers that fit", column("9007199254740992"), "accepted", values=values(2.0**53)),
+    Case(
+        "unit",
         "a unit",
         column("1234 kWh", "5 kWh"),
         "refused",
@@ -213,7 +236,7 @@ CASES: tuple[Case, ...] = (
         fixed_values=values(1234, 5),
     ),
     Case(
-        "B70",
+        "unit",
         "degrees",
         column("12 \u00b0C"),
         "refused",
@@ -222,9 +245,9 @@ CASES: tuple[Case, ...] = (
         fix={"strip_units": ("\u00b0C",)},
         fixed_values=values(12),
     ),
-    Case("B70", "two units", column("12 kWh", "3 MWh"), "refused", says=("several", "`kWh`, `MWh`"), row=2),
+    Case("unit", "two units", column("12 kWh", "3 MWh"), "refused", says=("several", "`kWh`, `MWh`"), row=2),
     Case(
-        "B70",
+        "unit",
         "two units and the flag for one",
         column("12 kWh", "3 MWh"),
         "refused",
@@ -233,7 +256,7 @@ CASES: tuple[Case, ...] = (
         row=3,
     ),
     Case(
-        "B71",
+        "percent",
         "percent and shares",
         column("12%", "0.12"),
         "refused",
@@ -245,7 +268,7 @@ CASES: tuple[Case, ...] = (
     ),
     *(
         Case(
-            "B72",
+            "sign",
             name,
             column(cell),
             "refused",
@@ -264,26 +287,26 @@ CASES: tuple[Case, ...] = (
             ("wide digits", "\uff11\uff12", 12.0, {}),
         )
     ),
-    Case("B72", "unicode minus", column("\u22125"), "repaired", says=("odd minus sign",), values=values(-5)),
-    Case("B72", "no-break blank", column("5\u00a0"), "repaired", says=("odd minus sign or blank",), values=values(5)),
-    Case("B73", "truth values", text_file(daily(["true", "false"] * 6)), "accepted", values=[1.0, 0.0] * 6),
-    Case("B73", "truth values in parquet", parquet([True, False] * 6), "accepted", values=[1.0, 0.0] * 6),
-    Case("B73", "exponents", column("1e3", "2.5E-1"), "accepted", values=values(1000, 0.25)),
+    Case("sign", "unicode minus", column("\u22125"), "repaired", says=("odd minus sign",), values=values(-5)),
+    Case("sign", "no-break blank", column("5\u00a0"), "repaired", says=("odd minus sign or blank",), values=values(5)),
+    Case("notation", "truth values", text_file(daily(["true", "false"] * 6)), "accepted", values=[1.0, 0.0] * 6),
+    Case("notation", "truth values in parquet", parquet([True, False] * 6), "accepted", values=[1.0, 0.0] * 6),
+    Case("notation", "exponents", column("1e3", "2.5E-1"), "accepted", values=values(1000, 0.25)),
     *(
-        Case("B73", name, column(cell), "refused", says=(f"`{cell}`",), row=2, column="y", fix=column(1))
+        Case("notation", name, column(cell), "refused", says=(f"`{cell}`",), row=2, column="y", fix=column(1))
         for name, cell in (("underscores", "1_000"), ("hexadecimal", "0x1F"), ("a version", "1.2.3"))
     ),
     Case(
-        "B74",
+        "missing marker",
         "words for missing",
         column("NULL", "-", "n/a", "#DIV/0!", "", "NULL"),
         "repaired",
-        says=("5 cells", "`NULL` 2", "`-` 1", "`n/a` 1", "`#DIV/0!` 1"),
+        says=("5 cells", "`NULL`: 2", "`-`: 1", "`n/a`: 1", "`#DIV/0!`: 1"),
         column="y",
         values=values(*[NAN] * 6),
     ),
     Case(
-        "B74",
+        "missing marker",
         "an unknown word",
         column("offline"),
         "refused",
@@ -293,7 +316,7 @@ CASES: tuple[Case, ...] = (
         fixed_values=values(NAN),
     ),
     Case(
-        "B74",
+        "missing marker",
         "an unknown word that is a number",
         column(-1),
         "repaired",
@@ -301,11 +324,11 @@ CASES: tuple[Case, ...] = (
         values=values(NAN),
     ),
     Case(
-        "B75",
+        "sentinel",
         "a sentinel",
         column(-999, 5, -999, 6),
         "accepted",
-        says=("-999", "sentinel"),
+        says=("-999", "missing-value marker"),
         row=2,
         column="y",
         values=values(-999, 5, -999, 6),
@@ -313,15 +336,15 @@ CASES: tuple[Case, ...] = (
         fixed_values=values(NAN, 5, NAN, 6),
     ),
     Case(
-        "B75",
+        "sentinel",
         "a run of zeros",
         column(*[100] * 20, *[0] * 6, *[90] * 14, length=40),
         "accepted",
-        says=("sentinel",),
+        says=("missing-value marker",),
         values=[*[100.0] * 20, *[0.0] * 6, *[90.0] * 14],
     ),
     Case(
-        "B76",
+        "mixed types",
         "numbers and words in parquet",
         parquet(["1", "2", "3", "4", "a", "b", "c", *"56789"]),
         "refused",
@@ -330,7 +353,7 @@ CASES: tuple[Case, ...] = (
         column="y",
     ),
     Case(
-        "B76",
+        "mixed types",
         "more words than numbers",
         parquet(["1", *"abcdefghijk"]),
         "refused",
@@ -339,7 +362,7 @@ CASES: tuple[Case, ...] = (
         column="y",
     ),
     Case(
-        "B77",
+        "text target",
         "a target of text",
         column(*"abcdefghijkl"),
         "refused",
@@ -348,7 +371,7 @@ CASES: tuple[Case, ...] = (
         column="y",
     ),
     Case(
-        "B77",
+        "text target",
         "no target",
         column(1),
         "refused",

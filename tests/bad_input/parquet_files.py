@@ -1,4 +1,4 @@
-"""Parquet files that are cut, forged, encrypted, or hold types of every kind: B18 to B24."""
+"""Parquet files that are cut, forged, encrypted, or hold types of every kind."""
 
 from __future__ import annotations
 
@@ -96,9 +96,16 @@ TYPES: dict[str, tuple[dict[str, object], dict[str, object]]] = {
 }
 
 CASES: tuple[Case, ...] = (
-    Case("B18", "cut", spoiled(GOOD, lambda content: content[:-20]), "refused", says=("damaged Parquet",), fix=GOOD),
     Case(
-        "B18",
+        "damaged parquet",
+        "cut",
+        spoiled(GOOD, lambda content: content[:-20]),
+        "refused",
+        says=("damaged Parquet",),
+        fix=GOOD,
+    ),
+    Case(
+        "damaged parquet",
         "wrong magic at the end",
         spoiled(GOOD, lambda content: content[:-4] + b"XXXX"),
         "refused",
@@ -106,7 +113,7 @@ CASES: tuple[Case, ...] = (
         fix=GOOD,
     ),
     Case(
-        "B18",
+        "damaged parquet",
         "damaged footer",
         spoiled(GOOD, lambda content: content[:-60] + b"\xff" * 40 + content[-20:]),
         "refused",
@@ -114,16 +121,23 @@ CASES: tuple[Case, ...] = (
         fix=GOOD,
     ),
     Case(
-        "B18",
+        "damaged parquet",
         "wrong magic",
         spoiled(GOOD, lambda content: b"XXXX" + content[4:]),
         "refused",
         says=("does not begin with PAR1",),
         fix=GOOD,
     ),
-    Case("B19", "flipped page bytes", spoiled(CHECKED, _flipped), "refused", says=("damaged Parquet",), fix=CHECKED),
     Case(
-        "B19",
+        "damaged parquet",
+        "flipped page bytes",
+        spoiled(CHECKED, _flipped),
+        "refused",
+        says=("damaged Parquet",),
+        fix=CHECKED,
+    ),
+    Case(
+        "damaged parquet",
         "text that is no utf-8",
         spoiled(TEXTS, _invalid_text),
         "refused",
@@ -131,9 +145,9 @@ CASES: tuple[Case, ...] = (
         flags={"id": ("id",)},
         fix=TEXTS,
     ),
-    Case("B21", "encrypted", _encrypted, "refused", says=("encrypted Parquet",)),
+    Case("foreign parquet", "encrypted", _encrypted, "refused", says=("encrypted Parquet",)),
     Case(
-        "B21",
+        "foreign parquet",
         "unknown extension type",
         _extension,
         "refused",
@@ -142,14 +156,14 @@ CASES: tuple[Case, ...] = (
         fix=GOOD,
     ),
     Case(
-        "B22",
+        "nested parquet",
         "an unused list",
         table_file({**PLAIN, "list": pa.array([[1, 2]] * 30)}),
         "accepted",
         values=VALUES,
     ),
     Case(
-        "B22",
+        "nested parquet",
         "a list as target",
         table_file({**PLAIN, "list": pa.array([[1, 2]] * 30)}),
         "refused",
@@ -159,11 +173,11 @@ CASES: tuple[Case, ...] = (
         fix={"target": ("y",)},
     ),
     *(
-        Case("B23", name, table_file({**PLAIN, **columns}, **options), "accepted", values=VALUES)
+        Case("parquet types", name, table_file({**PLAIN, **columns}, **options), "accepted", values=VALUES)
         for name, (columns, options) in TYPES.items()
     ),
     Case(
-        "B23",
+        "parquet types",
         "digits that are lost",
         table_file({**PLAIN, "y": pa.array([LARGE + n for n in range(30)], type=pa.int64())}),
         "repaired",
@@ -171,7 +185,7 @@ CASES: tuple[Case, ...] = (
         column="y",
     ),
     Case(
-        "B23",
+        "parquet types",
         "digits of a decimal that are lost",
         table_file(
             {
@@ -184,7 +198,7 @@ CASES: tuple[Case, ...] = (
         column="y",
     ),
     Case(
-        "B24",
+        "empty parquet",
         "a null column as target",
         table_file({**PLAIN, "y": pa.nulls(30)}),
         "refused",
@@ -192,12 +206,12 @@ CASES: tuple[Case, ...] = (
         column="y",
     ),
     Case(
-        "B24",
+        "empty parquet",
         "no row group",
         table_file({"date": pa.array([], pa.date32()), "y": pa.array([], pa.float64())}),
         "refused",
         says=("0 data rows",),
     ),
-    Case("B24", "an index in pandas metadata", _of_pandas, "accepted", values=VALUES, reads={"time": "date"}),
-    Case("B18", "text instead", text_file("date,y\n", "rows.parquet"), "refused", says=("0 data rows",)),
+    Case("empty parquet", "an index in pandas metadata", _of_pandas, "accepted", values=VALUES, reads={"time": "date"}),
+    Case("damaged parquet", "text instead", text_file("date,y\n", "rows.parquet"), "refused", says=("0 data rows",)),
 )

@@ -1,4 +1,4 @@
-"""Paths that lead nowhere, to folders, devices or odd names, and files that are too long: B25 to B31."""
+"""Paths that lead nowhere, to folders, devices or odd names, and files that are too long."""
 
 from __future__ import annotations
 
@@ -68,11 +68,11 @@ def _twice(folder: Path) -> list[Path]:
 
 CASES: tuple[Case, ...] = (
     Case(
-        "B25", "no file", lambda folder: folder / "rows.csv", "refused", says=("rows.csv does not exist",), code=INPUT
+        "path", "no file", lambda folder: folder / "rows.csv", "refused", says=("rows.csv does not exist",), code=INPUT
     ),
-    Case("B25", "a folder", _folder, "refused", says=("is a folder", "--dataset"), code=INPUT),
+    Case("path", "a folder", _folder, "refused", says=("is a folder", "--dataset"), code=INPUT),
     Case(
-        "B25",
+        "path",
         "a folder of parquet parts",
         _parts,
         "refused",
@@ -82,19 +82,30 @@ CASES: tuple[Case, ...] = (
         fixed_values=VALUES,
     ),
     Case(
-        "B25",
+        "path",
         "parts that differ",
         _parts_that_differ,
         "refused",
         flags={"dataset": True},
         says=("part-2.parquet", "lacks column `y`"),
     ),
-    Case("B26", "a dangling link", _link("gone.csv"), "refused", says=("symbolic link", "gone.csv"), code=INPUT),
-    Case("B26", "a link to itself", _link("link.csv"), "refused", says=("link.csv", "symbolic links"), code=INPUT),
-    Case("B26", "a device", lambda _: Path("/dev/zero"), "refused", says=("/dev/zero", "a device"), code=INPUT),
-    Case("B26", "a socket", _socket, "refused", says=("a socket",), code=INPUT),
+    Case(
+        "special file", "a dangling link", _link("gone.csv"), "refused", says=("symbolic link", "gone.csv"), code=INPUT
+    ),
+    Case(
+        "special file",
+        "a link to itself",
+        _link("link.csv"),
+        "refused",
+        says=("link.csv", "symbolic links"),
+        code=INPUT,
+    ),
+    Case(
+        "special file", "a device", lambda _: Path("/dev/zero"), "refused", says=("/dev/zero", "a device"), code=INPUT
+    ),
+    Case("special file", "a socket", _socket, "refused", says=("a socket",), code=INPUT),
     *(
-        Case("B28", f"a name with {words}", _named(name), "accepted", values=VALUES)
+        Case("file name", f"a name with {words}", _named(name), "accepted", values=VALUES)
         for words, name in {
             "blanks": "my rows.csv",
             "letters of all kinds": "\u0434\u0430\u043d\u043d\u044b\u0435 \u6570\u636e.csv",
@@ -105,28 +116,30 @@ CASES: tuple[Case, ...] = (
         }.items()
     ),
     Case(
-        "B28",
+        "file name",
         "a line end that is escaped in messages",
         text_file(ROWS + "Total,435\n", "two\nlines.csv"),
         "refused",
         says=(r"two\nlines.csv",),
     ),
     Case(
-        "B30",
+        "pattern",
         "a pattern without files",
         lambda folder: folder / "*.csv",
         "refused",
         says=("no file matches",),
         code=INPUT,
     ),
-    Case("B30", "the same file twice", _twice, "repaired", says=("named twice",), values=VALUES),
+    Case("pattern", "the same file twice", _twice, "repaired", says=("named twice",), values=VALUES),
     Case(
-        "B31",
+        "long line",
         "a cell of a megabyte",
         text_file(with_line(5, "2024-01-04," + "9" * 1_000_000)),
         "refused",
         says=("row 5", "128 KiB"),
         row=5,
     ),
-    Case("B31", "one long line", text_file("y" + "," * 9_000_000), "refused", says=("row 1", "longer than 8388608")),
+    Case(
+        "long line", "one long line", text_file("y" + "," * 9_000_000), "refused", says=("row 1", "longer than 8388608")
+    ),
 )

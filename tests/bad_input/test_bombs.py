@@ -36,7 +36,7 @@ def _pages_of_zeros(folder: Path) -> Path:
     return _write(folder, {"shop": pa.array(["0" * 3_000_000] * 30)}, use_dictionary=False)
 
 
-def test_b20_a_text_of_a_dictionary_longer_than_any_cell_is_refused_where_its_column_is_used(tmp_path: Path) -> None:
+def test_a_text_of_a_dictionary_longer_than_any_cell_is_refused_where_its_column_is_used(tmp_path: Path) -> None:
     path = _write(tmp_path, {"shop": _one_text(LONG)}, dictionary_pagesize_limit=2**30)
     assert path.stat().st_size < 3_000
     ended = inspect([path], {"id": ("shop",)})
@@ -46,7 +46,7 @@ def test_b20_a_text_of_a_dictionary_longer_than_any_cell_is_refused_where_its_co
     assert inspect([path], {"id": ("shop",), "max_bytes": "1GiB"}).code == 0
 
 
-def test_b20_pages_that_unpack_to_far_more_than_they_are_in_the_file_are_refused_before_they_are_unpacked(
+def test_pages_that_unpack_to_far_more_than_they_are_in_the_file_are_refused_before_they_are_unpacked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = _pages_of_zeros(tmp_path)
@@ -69,7 +69,7 @@ def _never_with(name: str, read):  # type: ignore[no-untyped-def]
     return iter_batches
 
 
-def test_b22_a_column_that_would_be_a_bomb_is_not_read_where_nobody_uses_it(
+def test_a_column_that_would_be_a_bomb_is_not_read_where_nobody_uses_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = _pages_of_zeros(tmp_path)
@@ -77,7 +77,7 @@ def test_b22_a_column_that_would_be_a_bomb_is_not_read_where_nobody_uses_it(
     assert read_series([path]).series.values.tolist() == VALUES
 
 
-def test_b20_a_page_of_numbers_larger_than_its_rows_is_refused_whatever_the_metadata_announce(tmp_path: Path) -> None:
+def test_a_page_of_numbers_larger_than_its_rows_is_refused_whatever_the_metadata_announce(tmp_path: Path) -> None:
     path = tmp_path / "rows.parquet"
     pq.write_table(pa.table({"y": pa.array([0.0] * 300_000)}), path, use_dictionary=False, write_statistics=False,
                    compression="zstd", store_schema=False)  # fmt: skip
@@ -92,7 +92,7 @@ def test_b20_a_page_of_numbers_larger_than_its_rows_is_refused_whatever_the_meta
 
 
 @pytest.mark.parametrize("is_known", [True, False], ids=["texts that share their beginnings", "unknown pages"])
-def test_b20_a_column_that_its_headers_do_not_bound_is_tried_in_a_child_process_first(
+def test_a_column_that_its_headers_do_not_bound_is_tried_in_a_child_process_first(
     is_known: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     texts = {"shop": pa.array([f"{number:05d}" for number in range(30)])}
@@ -118,7 +118,7 @@ def _hide_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rnnforecast.data.tables.parquet_pages._headers", lambda *_: iter([{}]))
 
 
-def test_b20_a_column_that_a_child_process_can_read_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_column_that_a_child_process_can_read_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = _write(tmp_path, {})
     _hide_pages(monkeypatch)
     tried: list[str] = []
@@ -132,7 +132,7 @@ def test_b20_a_column_that_a_child_process_can_read_is_read(tmp_path: Path, monk
     assert sorted(tried) == ["date", "y"]
 
 
-def test_b20_a_long_text_of_a_dictionary_takes_memory_once_and_not_in_each_row(tmp_path: Path) -> None:
+def test_a_long_text_of_a_dictionary_takes_memory_once_and_not_in_each_row(tmp_path: Path) -> None:
     texts = pa.DictionaryArray.from_arrays(pa.array([0] * 30_000, pa.int32()), pa.array(["0" * 100_000]))
     columns = {"shop": texts, "y": pa.array(np.arange(30_000.0)), "date": pa.array(range(30_000))}
     path = _write(tmp_path, columns, dictionary_pagesize_limit=2**30)
@@ -156,7 +156,7 @@ print(probe_in_subprocess(Path(sys.argv[1]).read_bytes(), ["y"], memory=2**34))
 """
 
 
-def test_b20_a_child_process_asks_for_no_more_memory_than_its_job_may_have(tmp_path: Path) -> None:
+def test_a_child_process_asks_for_no_more_memory_than_its_job_may_have(tmp_path: Path) -> None:
     path = _write(tmp_path, {})
     done = subprocess.run([sys.executable, "-c", _LIMITED, str(path)], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "None"

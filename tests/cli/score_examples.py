@@ -58,7 +58,7 @@ def score_result(*, alarms: tuple[str, ...] = (), empty: bool = False) -> ScoreR
         per_lead=() if empty else tuple(leads),
         verdict=None if empty else verdict("win"),
         watches=(*watches, inputs),
-        watched_versions=(2,),
+        tested_versions=(2,),
         policy="serve-baseline" if alarms else "warn",
         action=action if alarms else None,
         findings=(FINDING,),

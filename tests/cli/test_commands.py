@@ -57,7 +57,7 @@ def _in_workplace(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_train_shows_what_it_assumed_the_metrics_the_verdict_and_the_next_command(run: RunCommand) -> None:
     ended = run("train", "sales.csv", *SMALL, "--name", "shown")
     assert ended.code == 0
-    for words in ("Read as  1 series, 72 rows", "month", "MS", "12 steps", "seasonal-naive", "Stored shown@1"):
+    for words in ("Data  1 series, 72 rows", "month", "MS", "12 steps", "seasonal-naive", "Stored shown@1"):
         assert words in ended.out
     assert "rnnforecast predict shown" in ended.out.splitlines()[-1]
 
@@ -159,7 +159,7 @@ def test_require_win_shows_the_result_and_ends_with_code_20_unless_it_is_a_win(r
     ended = run("train", "sales.csv", *SMALL, "--name", "required", "--require", "win")
     assert ended.code == 20
     assert "Stored required@1" in ended.out
-    assert ended.err.startswith("error: a win was required, the verdict is a ")
+    assert ended.err.startswith("error: `--require win` was set, but the verdict is a ")
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def test_problems_that_the_message_lists_are_not_listed_again(run: RunCommand, m
         "error: x.csv: 8 problems:",
         *(f"  problem {i} (fix {i})" for i in range(2, 7)),
         "  and 3 more",
-        "hint: each line ends with what settles it",
+        "hint: the fix for each problem is in parentheses",
     ]
 
 

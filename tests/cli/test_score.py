@@ -66,7 +66,7 @@ def test_drift_ends_with_code_21_after_the_report(run: RunCommand, workplace: Pa
     ended = run("score")
     assert ended.code == 21
     assert ended.out.startswith("Alarm  the naive forecast is better more often than not")
-    assert "error: `good`: the naive forecast is the better one" in ended.err
+    assert "error: `good`: the naive forecast is better" in ended.err
     quiet = run("score", "--quiet", "--format", "json")
     assert (quiet.code, json.loads(quiet.out)["alarms"]) == (21, ["naive"])
     assert json.loads(quiet.err)["error"]["code"] == "E_DRIFT"

@@ -70,7 +70,7 @@ def test_list_shows_every_version(run: RunCommand) -> None:
 
 
 def test_an_empty_store_says_what_to_do(run: RunCommand, tmp_path: Path) -> None:
-    assert "`rnnforecast train DATA` makes the first" in run("models", "list", "--store", str(tmp_path)).out
+    assert "train one with `rnnforecast train DATA`" in run("models", "list", "--store", str(tmp_path)).out
 
 
 def test_verify_ends_with_code_12_when_a_byte_has_changed(run: RunCommand, store: Path) -> None:
@@ -109,7 +109,7 @@ def test_prune_shows_what_would_go_before_anything_does(run: RunCommand) -> None
     assert "1 model pruned" in dry.out
     assert dry.err == "note: nothing was removed: this was a dry run\n"
     assert "prices@1" in run("models", "prune", "prices", "--keep", "1").out
-    assert "nothing is older than what is kept" in run("models", "prune", "--keep", "1").out
+    assert "there are no older versions" in run("models", "prune", "--keep", "1").out
 
 
 @pytest.mark.usefixtures("store")
@@ -153,10 +153,10 @@ def test_an_unknown_model_ends_with_code_12_and_names_those_there_are(run: RunCo
     assert "did you mean `prices`?" in ended.err
 
 
-def test_doctor_ends_with_code_1_when_something_is_wrong(run: RunCommand, tmp_path: Path) -> None:
+def test_doctor_ends_with_code_1_when_a_check_fails(run: RunCommand, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     ended = run("doctor", "--store", str(tmp_path / "file" / "store"))
-    assert (ended.code, ended.out.startswith("Something is wrong")) == (1, True)
+    assert (ended.code, ended.out.startswith("Some checks failed")) == (1, True)
 
 
 def test_a_sound_file_that_is_another_than_expected_is_refused_by_its_digest(run: RunCommand, store: Path) -> None:

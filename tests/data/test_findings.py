@@ -63,7 +63,7 @@ def test_a_cell_that_is_refused_is_not_counted_as_missing_too(write: Write) -> N
         read_series([write("date,y\n" + rows)])
     missing = [finding for finding in caught.value.findings if finding.code == "N_VALUE_MISSING"]
     assert [(one.count, one.rows) for one in missing] == [(1, (4,))]
-    assert missing[0].message == "column `y`: 1 value is missing; masked, not filled in"
+    assert missing[0].message == "column `y`: 1 missing value; masked, not filled in"
 
 
 def test_a_refusal_without_missing_cells_says_nothing_of_missing_ones(write: Write) -> None:

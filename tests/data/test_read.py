@@ -113,20 +113,20 @@ def test_gaps_become_masked_rows_and_are_counted(write: Write) -> None:
     assert found.series.observed.tolist() == [True, True, False, False, True, False, True]
     (finding,) = found.findings
     assert finding.count == 3
-    assert "2 runs, the longest of 2 after 2024-01-02" in finding.message
+    assert "2 gaps; longest: 2 steps after 2024-01-02" in finding.message
 
 
 def test_closed_days_of_trading_are_gaps_of_the_business_calendar(write: Write) -> None:
     found = read(write("date,close\n2024-03-27,1\n2024-03-28,2\n2024-04-01,3\n2024-04-02,4\n"))
     assert found.assumptions.freq == "B"
-    assert "closed days or gaps" in found.findings[0].message
+    assert "1 gap or closed period" in found.findings[0].message
 
 
 def test_missing_values_are_masked_and_noted_with_their_rows(write: Write) -> None:
     found = read(write(daily(1, "NA", 3)))
     assert found.series.observed.tolist() == [True, False, True]
     assert [finding.code for finding in found.findings] == ["W_VALUE_TOKENS", "N_VALUE_MISSING"]
-    assert found.findings[1].message == "column `y`: 1 value is missing; masked, not filled in"
+    assert found.findings[1].message == "column `y`: 1 missing value; masked, not filled in"
     assert found.findings[1].rows == (3,)
 
 
@@ -167,14 +167,14 @@ def test_all_problems_of_a_file_are_found_in_one_pass(write: Write) -> None:
 
 
 def test_a_blank_id_is_refused_with_its_rows(write: Write) -> None:
-    with pytest.raises(DataError, match=r"id column `item`, row 3: no id"):
+    with pytest.raises(DataError, match=r"id column `item`, row 3: missing id"):
         read(write(PANEL.replace("a,2024-01-01", ",2024-01-01")), id=("item",))
 
 
 def test_rows_of_delimiters_alone_are_left_out_and_counted(write: Write) -> None:
     found = read(write(daily(1, 2, 3) + ",\n,\n"))
     assert found.series.num_rows == 3
-    assert found.findings[0].message == "2 empty rows were left out"
+    assert found.findings[0].message == "2 empty rows left out"
 
 
 def test_a_file_without_time_is_read_as_steps(write: Write) -> None:
@@ -306,7 +306,7 @@ def test_truth_values_are_covariates_of_zero_and_one(write: Write) -> None:
 
 def test_a_missing_covariate_is_refused_with_its_rows(write: Write) -> None:
     text = "date,y,p\n2024-01-01,1,1\n2024-01-02,2,\n"
-    with pytest.raises(DataError, match=r"covariate `p`, row 3: no value"):
+    with pytest.raises(DataError, match=r"covariate `p`, row 3: missing value"):
         read(write(text), past=("p",))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from rnnforecast.data.errors import ColumnRef
 from rnnforecast.data.values.numbers import note_sentinels
 from rnnforecast.findings import Finding
 
@@ -15,13 +16,13 @@ NOISE = np.random.default_rng(1).uniform(2, 1500, 400).round()
 
 def _noted(values: Sequence[float] | np.ndarray) -> list[Finding]:
     column = np.array(values, dtype=np.float64)
-    return note_sentinels(column, name="y", path="a.csv", lines_of=lambda rows: [row + 2 for row in rows])
+    return note_sentinels(column, ColumnRef.in_file("y", "a.csv", lambda rows: [row + 2 for row in rows]))
 
 
 def test_a_round_number_that_repeats_far_outside_the_rest_is_noted_with_its_count_and_the_fix() -> None:
     (found,) = _noted([*[-200.0] * 1200, *np.linspace(0.2, 2.2, 1300)])
     assert (found.code, found.severity, found.value, found.count) == ("N_VALUE_SENTINEL", "note", "-200", 1200)
-    assert "-200 looks like a sentinel (1,200 times); taken as it is" in found.message
+    assert "-200 looks like a missing-value marker (1,200 times); read as a number" in found.message
     assert found.fix == "if it means missing: --missing-values -200"
 
 

@@ -77,14 +77,14 @@ def test_utf_16_is_read_and_noted(write: Write) -> None:
 
 @pytest.mark.parametrize("cut", [12, -4])
 def test_a_cut_gzip_file_is_refused(write: Write, cut: int) -> None:
-    with pytest.raises(DataError, match="damaged or cut gzip"):
+    with pytest.raises(DataError, match="damaged or truncated gzip"):
         open_source(write(gzip.compress(ROWS.encode() * 50)[:cut]))
 
 
 def test_a_gzip_file_with_a_wrong_checksum_is_refused(write: Write) -> None:
     content = bytearray(gzip.compress(ROWS.encode() * 50))
     content[-6] ^= 255
-    with pytest.raises(DataError, match="damaged or cut gzip"):
+    with pytest.raises(DataError, match="damaged or truncated gzip"):
         open_source(write(bytes(content)))
 
 

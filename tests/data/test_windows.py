@@ -122,6 +122,7 @@ def test_numpy_and_torch_gather_the_same_batch() -> None:
         Windows(torch.as_tensor(windows.series), torch.as_tensor(windows.cutoffs)),
         context_length=3,
         horizon=2,
+        xp=torch,
     )
     for field in fields(expected):
         ours, theirs = getattr(expected, field.name), getattr(found, field.name)

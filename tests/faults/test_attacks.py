@@ -108,6 +108,6 @@ def test_nothing_is_written_as_a_page_that_a_browser_would_run() -> None:
     for output in ("report.html", "report.htm", "report.svg"):
         with pytest.raises(UsageError, match=r"neither \.csv nor \.parquet"):
             check_output(output)
-    shown = [module for module in modules() if module.wing in ("cli", "workflows", "data", "evaluation")]
+    shown = [module for module in modules() if module.part in ("cli", "workflows", "data", "evaluation")]
     tag = re.compile(r"</?(html|script|svg|body|table|div)\b(?!\")", re.IGNORECASE)
     assert [module.name for module in shown if tag.search(module.source)] == []

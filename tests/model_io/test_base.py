@@ -13,7 +13,7 @@ from rnnforecast.config import DataSettings, Settings
 from rnnforecast.errors import UsageError
 from rnnforecast.inference.season_classes import SEASON_CLASSES, SeasonClass
 from rnnforecast.model_io.base import read_base
-from rnnforecast.workflows.predict import Request, forecast_request
+from rnnforecast.workflows.predict import ForecastRequest, forecast_request
 from rnnforecast.workflows.results import TrainResult
 from tests.house import run_cli, run_python
 from tests.workflows.toy import days, forecast, store_of, wave, write_csv, write_days
@@ -70,7 +70,7 @@ def test_the_torch_engine_forecasts_the_same(tmp_path: Path) -> None:
 def test_base_forecasts_every_season_length(tmp_path: Path, season_length: int) -> None:
     path = write_csv(tmp_path / "steps.csv", value=wave(700))
     reading = DataSettings(time="none", season_length=season_length, horizon=12)
-    frame = forecast_request(Request(reading=reading), "base", data=[path], store=store_of(path)).frame
+    frame = forecast_request(ForecastRequest(reading=reading), "base", data=[path], store=store_of(path)).frame
     assert np.isfinite(frame["forecast"]).all()
     assert len(frame) == 12
 
@@ -85,7 +85,7 @@ def test_base_rejects_past_covariates_and_says_what_reads_them(tmp_path: Path) -
     path = write_csv(tmp_path / "more.csv", date=days(90), value=wave(90), weather=wave(90, seed=3))
     reading = DataSettings(target=("value",), past=("weather",))
     with pytest.raises(UsageError, match="--past would be ignored") as caught:
-        forecast_request(Request(reading=reading), "base", data=[path], store=store_of(path))
+        forecast_request(ForecastRequest(reading=reading), "base", data=[path], store=store_of(path))
     assert f"rnnforecast train {path}" in str(caught.value.hint)
 
 
@@ -101,7 +101,7 @@ def test_columns_for_a_stored_model_are_refused_with_the_fix(tmp_path: Path) -> 
     with pytest.raises(
         UsageError, match="days@1 reads its data as it was trained to: --season-length, --target"
     ) as caught:
-        forecast_request(Request(reading=reading), "days", data=[path], store=store_of(path))
+        forecast_request(ForecastRequest(reading=reading), "days", data=[path], store=store_of(path))
     assert "leave them out" in str(caught.value.hint)
     assert "rnnforecast predict base --data FILE" in str(caught.value.hint)
 
@@ -109,7 +109,7 @@ def test_columns_for_a_stored_model_are_refused_with_the_fix(tmp_path: Path) -> 
 def test_columns_choose_what_base_reads(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "two.csv", date=days(90), north=wave(90), south=[9 * value for value in wave(90)])
     reading = DataSettings(target=("south",))
-    frame = forecast_request(Request(reading=reading), "base", data=[path], store=store_of(path)).frame
+    frame = forecast_request(ForecastRequest(reading=reading), "base", data=[path], store=store_of(path)).frame
     assert frame["forecast"].min() > 500
 
 
@@ -164,7 +164,7 @@ def test_compared_and_trained_it_has_the_same_scores(tmp_path: Path) -> None:
 
 def test_no_model_may_take_its_name(tmp_path: Path) -> None:
     path = write_days(tmp_path, name="base.csv")
-    with pytest.raises(UsageError, match="`base` is the name of the network that comes with the tool") as caught:
+    with pytest.raises(UsageError, match="`base` is the name of the pretrained model in the package") as caught:
         _train(path)
     assert "--name" in str(caught.value.hint)
     assert not store_of(path).exists()

@@ -37,7 +37,8 @@ def test_a_model_of_another_version_or_machine_forecasts_what_it_forecast_there(
     words, numbers = _numbers(out)
     kept_words, kept_numbers = _numbers(path.with_suffix(".csv"))
     assert words == kept_words
-    assert {row["method"] for row in csv.DictReader(out.open(encoding="utf-8"))} == {"ensemble"}
+    with out.open(encoding="utf-8") as file:
+        assert {row["method"] for row in csv.DictReader(file)} == {"ensemble"}
     np.testing.assert_allclose(numbers, kept_numbers, rtol=TOLERANCE)
 
 

@@ -91,11 +91,11 @@ def test_a_newer_format_is_refused_in_a_whole_file(tmp_path: Path) -> None:
         (changed(theta_weight="all"), "`theta_weight`"),
         (changed(theta_weight=None), "`theta_weight`"),
         ('{"theta_weight":NaN}', "`NaN` is not a JSON number"),
-        (changed(shares=[0.5, -0.5]), r"`shares.1`"),
-        (changed(shares=[0.0]), r"`shares.0`"),
-        (changed(shares=[1.5]), r"`shares.0`"),
-        (changed(shares=0.5), "`shares`"),
-        (changed(shares=[0.01] * 65), "`shares`"),
+        (changed(shares=[0.5, -0.5]), r"`group_weights.1`"),
+        (changed(shares=[0.0]), r"`group_weights.0`"),
+        (changed(shares=[1.5]), r"`group_weights.0`"),
+        (changed(shares=0.5), "`group_weights`"),
+        (changed(shares=[0.01] * 65), "`group_weights`"),
     ],
 )
 def test_what_is_no_manifest_is_refused_with_the_reason(text: str, reason: str) -> None:

@@ -25,8 +25,7 @@ from rnnforecast.training.initial_weights import FINE_TUNED, SCRATCH, THETA, ZER
 from rnnforecast.training.recipe import Recipe, choose_recipe, gather_facts
 from rnnforecast.training.split import split_rows
 from tests.training.toy import make_series
-from tests.workflows.toy import days, forecast, wave, write_csv, write_days
-from tests.workflows.voices import (
+from tests.workflows.ensembles import (
     FAST,
     assert_same_weights,
     give_weights,
@@ -35,6 +34,7 @@ from tests.workflows.voices import (
     train_fast,
     write_panel,
 )
+from tests.workflows.toy import days, forecast, wave, write_csv, write_days
 
 NAIVE = {"naive", "seasonal-naive", "drift", "seasonal-drift", "window-mean"}
 
@@ -195,16 +195,16 @@ def _long_series(*, changed_from: np.ndarray | None = None) -> SeriesSet:
 def test_the_first_fit_learns_nothing_from_the_validation_rows(start: str | None) -> None:
     settings = Settings.from_flat({**FAST, "num_steps": 4, "from": start})
     split = split_rows(_long_series(), horizon=7, evaluation=settings.evaluation)
-    starts = split.known.copy()
+    starts = split.num_past_rows.copy()
     np.minimum.at(starts, split.validation.series, split.validation.cutoffs)
     losses = []
     for series in (_long_series(), _long_series(changed_from=starts)):
-        known = series.head(split.known)
+        known = series.head(split.num_past_rows)
         # the recipe may look at the sign of all rows before the held-out ones
         known = replace(known, values=np.abs(known.values))
         ensemble, fits = fit_ensemble(
             known,
-            _recipe(_long_series().head(split.known), settings),
+            _recipe(_long_series().head(split.num_past_rows), settings),
             validation=split.validation,
             training=settings.training,
             context=FitContext(TimeBudget(None, 1), NoProgress()),
@@ -226,9 +226,9 @@ def test_what_is_judged_saw_no_held_out_row() -> None:
     settings = Settings.from_flat(FAST)
     split = split_rows(_long_series(), horizon=7, evaluation=settings.evaluation)
     found: list[Fitted] = []
-    for series in (_long_series(), _long_series(changed_from=split.known)):
+    for series in (_long_series(), _long_series(changed_from=split.num_past_rows)):
         fitted, _ = fit_train_rows(
-            series.head(split.known), settings, horizon=7, validation=split.validation, progress=NoProgress()
+            series.head(split.num_past_rows), settings, horizon=7, validation=split.validation, progress=NoProgress()
         )
         found.append(fitted)
     before, after = (each.ensemble for each in found)
@@ -253,7 +253,7 @@ def test_the_second_fit_on_all_rows_starts_from_the_shipped_weights_again(monkey
         return fit_ensemble(rows, *arguments, **keywords)  # type: ignore[arg-type]
 
     monkeypatch.setattr(fitting, "fit_ensemble", watch)
-    known = series.head(split.known)
+    known = series.head(split.num_past_rows)
     fitted, budget = fit_train_rows(known, settings, horizon=7, validation=split.validation, progress=NoProgress())
     again = fit_again(series, fitted, settings, budget=budget, progress=NoProgress())
     assert [(rows, steps) for rows, steps, _ in calls] == [
@@ -271,7 +271,7 @@ def test_the_network_zero_shot_is_not_fitted_again(monkeypatch: pytest.MonkeyPat
     settings = Settings.from_flat(FAST)
     split = split_rows(series, horizon=7, evaluation=settings.evaluation)
     monkeypatch.setattr(fitting, "fit_ensemble", None)
-    known = series.head(split.known)
+    known = series.head(split.num_past_rows)
     fitted, budget = fit_train_rows(known, settings, horizon=7, validation=split.validation, progress=NoProgress())
     assert fit_again(series, fitted, settings, budget=budget, progress=NoProgress()) is fitted
 
@@ -280,7 +280,7 @@ def test_the_second_fit_leaves_the_network_zero_shot_and_every_share(monkeypatch
     give_weights(monkeypatch, from_scratch=0.2, fine_tuned=0.3, zero_shot=0.4, theta=0.1)
     series, settings = _long_series(), Settings.from_flat(FAST)
     split = split_rows(series, horizon=7, evaluation=settings.evaluation)
-    known = series.head(split.known)
+    known = series.head(split.num_past_rows)
     fitted, budget = fit_train_rows(known, settings, horizon=7, validation=split.validation, progress=NoProgress())
     again = fit_again(series, fitted, settings, budget=budget, progress=NoProgress())
     before, after = fitted.ensemble, again.ensemble

@@ -28,7 +28,7 @@ def _judge(*, gap: int = 0, windows: Windows = HELD_OUT) -> Judgement:
         {ENSEMBLE: _oracle, **baseline_forecasters(SERIES)},
         SERIES,
         windows,
-        known=KNOWN,
+        num_past_rows=KNOWN,
         horizon=7 - gap,
         gap=gap,
         window_step=7,

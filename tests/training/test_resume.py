@@ -20,8 +20,8 @@ from rnnforecast.training.resume import digest_series
 from rnnforecast.training.state import Run
 from rnnforecast.workflows.results import TrainResult
 from tests.training.toy import make_series, wave
+from tests.workflows.ensembles import write_panel
 from tests.workflows.toy import TINY, store_of, write_days
-from tests.workflows.voices import write_panel
 
 RESUMED = "the training resumed from its checkpoint"
 

@@ -34,27 +34,27 @@ def test_rows_to_learn_to_choose_and_to_be_judged_on_never_overlap(
         split = split_rows(series, horizon=horizon, evaluation=evaluation)
     except DataError:
         return
-    assert len(split.held_out) > 0
-    for number, cutoff in zip(split.held_out.series, split.held_out.cutoffs, strict=True):
-        assert split.known[number] <= cutoff
+    assert len(split.test) > 0
+    for number, cutoff in zip(split.test.series, split.test.cutoffs, strict=True):
+        assert split.num_past_rows[number] <= cutoff
         assert cutoff + gap + horizon <= lengths[number]
     for number, cutoff in zip(split.validation.series, split.validation.cutoffs, strict=True):
-        assert cutoff + horizon <= split.known[number]
-    for number in set(range(len(lengths))) - set(split.held_out.series.tolist()):
-        assert split.known[number] == lengths[number]
+        assert cutoff + horizon <= split.num_past_rows[number]
+    for number in set(range(len(lengths))) - set(split.test.series.tolist()):
+        assert split.num_past_rows[number] == lengths[number]
 
 
 def test_held_out_windows_lie_at_the_end_and_validation_right_before_them() -> None:
     split = split_rows(make_series(np.arange(1.0, 61.0)), horizon=5, evaluation=EvaluationSettings(num_windows=2))
-    assert split.known.tolist() == [50]
-    assert split.held_out.cutoffs.tolist() == [50, 55]
+    assert split.num_past_rows.tolist() == [50]
+    assert split.test.cutoffs.tolist() == [50, 55]
     assert split.validation.cutoffs.tolist() == [40, 45]
 
 
 def test_a_gap_moves_the_held_out_cutoffs_away_from_their_scored_steps() -> None:
     evaluation = EvaluationSettings(num_windows=1, gap=3)
     split = split_rows(make_series(np.arange(1.0, 61.0)), horizon=5, evaluation=evaluation)
-    assert (split.held_out.cutoffs.tolist(), split.known.tolist()) == ([52], [52])
+    assert (split.test.cutoffs.tolist(), split.num_past_rows.tolist()) == ([52], [52])
 
 
 @pytest.mark.parametrize("gap", [0, 4])
@@ -64,7 +64,8 @@ def test_too_few_rows_are_refused_with_a_horizon_that_works(tmp_path: Path, gap:
         fit(path, horizon=9, gap=gap, season_length=7)
     need = 8 + 3 * 9 + gap
     assert (
-        f"the series has 25 rows, needs {need} (history 8 + horizon 9 to learn, 9 to choose on" in caught.value.message
+        f"the series has 25 rows, needs {need} (train: history 8 + horizon 9, validation: 9, test: 9"
+        in caught.value.message
     )
     suggested = (25 - 8 - gap) // 3
     assert f"`--horizon {suggested}` fits this file" in str(caught.value.hint)
@@ -87,7 +88,7 @@ def test_a_default_horizon_is_cut_to_what_the_rows_have_room_for_and_says_so(tmp
     read = read_series([write_days(tmp_path, 60)], DataSettings())
     assumptions = fit_horizon(replace(read, assumptions=replace(read.assumptions, horizon=30)), DataSettings())
     assert assumptions.horizon == (60 - 8) // 4
-    assert "30 would suit the frequency, the rows have room for 13" in assumptions.reasons["horizon"]
+    assert "30 would suit the frequency, the rows allow 13" in assumptions.reasons["horizon"]
 
 
 def test_a_horizon_the_user_gave_is_never_touched(tmp_path: Path) -> None:
@@ -96,10 +97,10 @@ def test_a_horizon_the_user_gave_is_never_touched(tmp_path: Path) -> None:
 
 
 def test_of_very_many_series_some_are_judged_and_all_have_rows_held_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(splitting, "MAX_JUDGED_SERIES", 3)
+    monkeypatch.setattr(splitting, "MAX_TESTED_SERIES", 3)
     series = make_series(*(np.arange(1.0, 61.0) for _ in range(7)), np.arange(1.0, 9.0))
     split = split_rows(series, horizon=5, evaluation=EvaluationSettings(num_windows=2))
-    assert split.known.tolist() == [50] * 7 + [8]
-    assert split.num_held == 7
-    for windows in (split.held_out, split.validation):
+    assert split.num_past_rows.tolist() == [50] * 7 + [8]
+    assert split.num_tested_series == 7
+    for windows in (split.test, split.validation):
         assert sorted(set(windows.series.tolist())) == [0, 3, 6]

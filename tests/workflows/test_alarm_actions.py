@@ -13,7 +13,7 @@ from rnnforecast.errors import ExitCode, UsageError
 from rnnforecast.options import Policy
 from rnnforecast.store.registry import Registry
 from rnnforecast.workflows import alarm_actions as alarms
-from rnnforecast.workflows.alarm_actions import alarm_facts, call_on_alarm, respond, split_command
+from rnnforecast.workflows.alarm_actions import alarm_facts, apply_policy, call_on_alarm, split_command
 from rnnforecast.workflows.monitoring.score_result import ScoreResult
 from tests.workflows.ledgers import keep_forecasts
 from tests.workflows.toy import fit, store_of, write_days
@@ -34,7 +34,7 @@ def scored(path: Path) -> ScoreResult:
 
 
 def answered(path: Path, policy: Policy) -> ScoreResult:
-    return respond(scored(path), policy=policy, store=store_of(path))
+    return apply_policy(scored(path), policy=policy, store=store_of(path))
 
 
 def test_a_warning_changes_nothing(path: Path) -> None:
@@ -60,7 +60,7 @@ def test_the_baseline_stands_in_until_a_promotion(path: Path) -> None:
 def test_a_baseline_that_stands_in_already_is_left_alone(path: Path) -> None:
     first = scored(path)
     answered(path, "serve-baseline")
-    again = respond(first, policy="serve-baseline", store=store_of(path))
+    again = apply_policy(first, policy="serve-baseline", store=store_of(path))
     assert again.action is not None
     assert again.action["message"] == "`seasonal-naive` is already served in place of days@1"
 
@@ -78,7 +78,7 @@ def test_retraining_makes_a_version_that_has_to_win_its_place(path: Path) -> Non
 def test_a_policy_that_cannot_be_carried_out_is_said_and_the_alarm_stays(path: Path) -> None:
     result = scored(path)
     (store_of(path) / "models" / "days" / "1.safetensors").unlink()
-    answer = respond(result, policy="serve-baseline", store=store_of(path))
+    answer = apply_policy(result, policy="serve-baseline", store=store_of(path))
     assert [finding.code for finding in answer.findings] == ["W_POLICY"]
     assert "the policy `serve-baseline` could not be carried out" in answer.findings[0].message
     assert answer.alarms == ("naive",)

@@ -11,8 +11,8 @@ import rnnforecast
 from rnnforecast.config import DataSettings
 from rnnforecast.errors import DataError, UsageError
 from rnnforecast.workflows.model_rows import load
-from rnnforecast.workflows.predict import Request, forecast_request
-from rnnforecast.workflows.predict_and_log import issue
+from rnnforecast.workflows.predict import ForecastRequest, forecast_request
+from rnnforecast.workflows.predict_and_log import predict_and_log
 from tests.workflows.toy import TINY, days, fit, forecast, store_of, wave, write_csv
 
 NUM_ROWS = 90
@@ -135,7 +135,7 @@ def test_the_calendar_stands_beside_columns_known_ahead(tmp_path: Path) -> None:
 def test_actuals_are_scored_without_the_covariates(tmp_path: Path) -> None:
     path = write_rows(tmp_path)
     fit(path, future="sky", future_data=str(write_plan(tmp_path)), calendar_features="season", num_windows=1)
-    issue(Request(), store=store_of(path))
+    predict_and_log(ForecastRequest(), store=store_of(path))
     later = write_rows(tmp_path, name="later.csv", num_rows=NUM_ROWS + 7)
     assert rnnforecast.score("c", data=[later], store=store_of(path)).metrics
 
@@ -146,7 +146,7 @@ def test_rows_are_brought_to_the_steps_of_a_model_when_asked(tmp_path: Path) -> 
     halves = [f"{day}T{hour}:00" for day in days(NUM_ROWS) for hour in ("00", "12")]
     fine = write_csv(tmp_path / "fine.csv", date=halves, value=np.repeat(wave(NUM_ROWS), 2).tolist())
     asked = DataSettings(resample="D", aggregate="mean")
-    result = forecast_request(Request(reading=asked), "c", data=[fine], store=store_of(path))
+    result = forecast_request(ForecastRequest(reading=asked), "c", data=[fine], store=store_of(path))
     np.testing.assert_allclose(result.frame["forecast"], forecast(path).frame["forecast"])
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from rnnforecast.errors import UsageError
 from rnnforecast.options import Cell, Mapping_, Normalisation
-from rnnforecast.workflows.predict import Request, forecast_request
+from rnnforecast.workflows.predict import ForecastRequest, forecast_request
 from tests.workflows.toy import days, fit, forecast, store_of, wave, write_csv, write_days
 
 NETWORKS: dict[str, dict[str, object]] = {
@@ -65,7 +65,7 @@ def test_attention_is_written_with_weights_that_sum_to_one(tmp_path: Path) -> No
 
     path = write_days(tmp_path)
     fit(path, attention="additive", segment_length=3, context_length=12)
-    forecast_request(Request(attention_output=tmp_path / "attention.csv"), store=store_of(path))
+    forecast_request(ForecastRequest(attention_output=tmp_path / "attention.csv"), store=store_of(path))
     weights = pd.read_csv(tmp_path / "attention.csv")
     assert list(weights.columns) == ["horizon_step", "lag", "weight"]
     assert sorted(set(weights["horizon_step"])) == [1, 4, 7]
@@ -77,5 +77,5 @@ def test_attention_of_a_model_without_any_is_refused(tmp_path: Path) -> None:
     path = write_days(tmp_path)
     fit(path)
     with pytest.raises(UsageError, match="this model has no attention to export") as caught:
-        forecast_request(Request(attention_output=tmp_path / "attention.csv"), store=store_of(path))
+        forecast_request(ForecastRequest(attention_output=tmp_path / "attention.csv"), store=store_of(path))
     assert "--attention additive" in str(caught.value.hint)

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import rnnforecast
 from rnnforecast.errors import DataError, DivergedError, InputError, UsageError
 from rnnforecast.forecasting import Ensemble
 from tests.workflows.toy import days, fit, forecast, wave, write_csv, write_days
@@ -199,3 +200,14 @@ def test_a_forecast_that_is_not_finite_never_reaches_the_user(trained: Path, mon
     monkeypatch.setattr(Ensemble, "forecast", lambda *_, horizon, **__: np.full((1, horizon, 13), np.nan))
     with pytest.raises(DivergedError, match="is not finite"):
         forecast(trained)
+
+
+def test_a_forecast_never_overwrites_the_rows_it_was_made_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_csv(tmp_path / "s.csv", date=days(60), value=wave(60))
+    monkeypatch.chdir(tmp_path)
+    before = path.read_bytes()
+    for output in ("s.csv", "./s.csv", path):
+        with pytest.raises(UsageError, match=r"--output .* would overwrite the data") as caught:
+            rnnforecast.predict("base", data=["s.csv"], output=output, store=tmp_path / "store")
+        assert caught.value.exit_code == 2
+    assert path.read_bytes() == before

@@ -14,8 +14,8 @@ from rnnforecast.errors import OutputError
 from rnnforecast.evaluation.scales import seasonal_scales
 from rnnforecast.store.ledger import Issued, Ledger
 from rnnforecast.store.manifest import InputRecord, Manifest
-from rnnforecast.workflows.predict import Request
-from rnnforecast.workflows.predict_and_log import baseline_name, issue, ledger_name
+from rnnforecast.workflows.predict import ForecastRequest
+from rnnforecast.workflows.predict_and_log import baseline_name, ledger_name, predict_and_log
 from rnnforecast.workflows.results import PredictResult
 from tests.workflows.toy import days, fit, store_of, wave, write_csv, write_days
 
@@ -28,7 +28,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def issued(path: Path, **words: object) -> PredictResult:
-    return issue(Request(**words), store=store_of(path))  # type: ignore[arg-type]
+    return predict_and_log(ForecastRequest(**words), store=store_of(path))  # type: ignore[arg-type]
 
 
 def kept(path: Path, name: str = "days") -> Issued:
@@ -78,7 +78,7 @@ def test_forecasting_the_same_rows_again_keeps_them_once(path: Path) -> None:
 
 
 def test_nothing_is_kept_where_that_was_asked(path: Path) -> None:
-    result = issue(Request(), store=store_of(path), ledger=False)
+    result = predict_and_log(ForecastRequest(), store=store_of(path), ledger=False)
     assert result.ledger is None
     assert not (store_of(path) / "ledger").exists()
 
@@ -101,7 +101,7 @@ def test_a_ledger_that_cannot_be_written_is_said_and_the_forecast_stands(path: P
 def test_a_ledger_that_is_required_and_cannot_be_written_is_an_error(path: Path) -> None:
     (store_of(path) / "ledger").write_text("a file where a folder should be")
     with pytest.raises(OutputError):
-        issue(Request(), store=store_of(path), ledger=True)
+        predict_and_log(ForecastRequest(), store=store_of(path), ledger=True)
 
 
 def test_every_series_of_a_panel_is_kept_under_its_id(tmp_path: Path) -> None:

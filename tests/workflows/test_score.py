@@ -14,8 +14,8 @@ from rnnforecast.errors import CoverageError, DataError, DriftError, ModelFileEr
 from rnnforecast.store.promotion import promote
 from rnnforecast.store.registry import Registry
 from rnnforecast.workflows.monitoring.score_result import ScoreResult
-from rnnforecast.workflows.predict import Request
-from rnnforecast.workflows.predict_and_log import issue
+from rnnforecast.workflows.predict import ForecastRequest
+from rnnforecast.workflows.predict_and_log import predict_and_log
 from tests.workflows.ledgers import keep_forecasts, write_walk
 from tests.workflows.toy import fit, store_of, write_csv, write_days
 
@@ -156,12 +156,12 @@ def test_forecasts_of_every_version_are_scored_and_those_of_the_newest_tested(tm
     keep_forecasts(path, values, cutoffs=range(10, 60), errors=0.9, naive_error=0.3, version=1)
     keep_forecasts(path, values, cutoffs=range(60, 80), errors=0.1, naive_error=0.3, version=2)
     result = scored(path)
-    assert (result.versions, result.watched_versions) == ((1, 2), (2,))
+    assert (result.versions, result.tested_versions) == ((1, 2), (2,))
     assert watch(result, "naive")["num_units"] == 20
     assert result.alarms == ()
     assert scored(path, "days@1").alarms == ("naive",)
     every = scored(path, all_versions=True)
-    assert every.watched_versions == (1, 2)
+    assert every.tested_versions == (1, 2)
     assert watch(every, "naive")["num_units"] == 70
 
 
@@ -182,7 +182,7 @@ def test_the_tests_begin_anew_with_a_new_active_version(tmp_path: Path) -> None:
 def test_issued_forecasts_are_scored_with_the_rows_that_came_after(tmp_path: Path) -> None:
     path = write_days(tmp_path, 90)
     fit(path)
-    assert issue(Request(), store=store_of(path)).ledger is not None
+    assert predict_and_log(ForecastRequest(), store=store_of(path)).ledger is not None
     write_days(tmp_path, 100)
     result = scored(path)
     assert (result.name, result.num_issued, result.num_scored, result.num_pending) == ("days", 7, 7, 0)
@@ -193,7 +193,7 @@ def test_issued_forecasts_are_scored_with_the_rows_that_came_after(tmp_path: Pat
 def test_forecasts_outlive_their_model(tmp_path: Path) -> None:
     path = write_days(tmp_path, 90)
     fit(path)
-    issue(Request(), store=store_of(path))
+    predict_and_log(ForecastRequest(), store=store_of(path))
     shutil.rmtree(store_of(path) / "models")
     write_days(tmp_path, 100)
     result = scored(path)
@@ -205,7 +205,7 @@ def test_forecasts_outlive_their_model(tmp_path: Path) -> None:
 def test_inputs_of_another_unit_are_drift(tmp_path: Path) -> None:
     path = write_days(tmp_path, 90)
     fit(path)
-    issue(Request(), store=store_of(path))
+    predict_and_log(ForecastRequest(), store=store_of(path))
     lines = path.read_text().splitlines()
     rows = [f"{line.partition(',')[0]},{100 * float(line.partition(',')[2])}" for line in lines[1:]]
     path.write_text("\n".join([lines[0], *rows]) + "\n")
@@ -217,7 +217,7 @@ def test_inputs_of_another_unit_are_drift(tmp_path: Path) -> None:
 def test_a_value_that_stands_still_is_foreign(tmp_path: Path) -> None:
     path = write_days(tmp_path, 90)
     fit(path)
-    issue(Request(), store=store_of(path))
+    predict_and_log(ForecastRequest(), store=store_of(path))
     lines = path.read_text().splitlines()
     stuck = [f"{line.partition(',')[0]},105.5" for line in lines[31:]]
     path.write_text("\n".join([*lines[:31], *stuck]) + "\n")
@@ -241,7 +241,7 @@ def test_series_that_are_not_in_the_data_are_counted(tmp_path: Path) -> None:
         value=[row[2] for row in rows],
     )
     fit(path)
-    issue(Request(), store=store_of(path))
+    predict_and_log(ForecastRequest(), store=store_of(path))
     path.write_text("\n".join(line for line in path.read_text().splitlines() if ",b," not in line) + "\n")
     result = scored(path)
     assert (result.num_unknown, result.num_pending) == (7, 7)

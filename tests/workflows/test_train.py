@@ -81,7 +81,7 @@ def test_a_win_that_is_required_and_missed_is_an_error_of_its_own_after_storing(
 ) -> None:
     _lose(monkeypatch)
     path = write_days(tmp_path)
-    with pytest.raises(LostToBaselineError, match="a win was required, the verdict is a loss") as caught:
+    with pytest.raises(LostToBaselineError, match="`--require win` was set, but the verdict is a loss") as caught:
         fit(path, require_win=True)
     assert caught.value.exit_code == ExitCode.LOST
     assert "days@1 is stored" in caught.value.message
@@ -160,7 +160,7 @@ def test_progress_is_told_of_both_fits(tmp_path: Path) -> None:
 def test_of_very_many_series_the_report_says_how_many_were_judged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(splitting, "MAX_JUDGED_SERIES", 2)
+    monkeypatch.setattr(splitting, "MAX_TESTED_SERIES", 2)
     names = [name for name in "abcd" for _ in range(60)]
     path = write_csv(tmp_path / "panel.csv", id=names, date=days(60) * 4, value=wave(240))
     result = fit(path)

@@ -45,11 +45,11 @@ def _batch_screen(result: BatchResult, space: Space) -> list[RenderableType]:
         "time": [Text(duration(job.seconds)) for job in result.jobs],
     }
     why = [safe(_why(job), "dim") for job in result.jobs]
-    has_room = not fit_columns({**columns, "why": ["x" * _WHY_WIDTH]}, width=space.width, dispensable=("why",))
+    is_wide = not fit_columns({**columns, "why": ["x" * _WHY_WIDTH]}, width=space.width, dispensable=("why",))
     kinds = [(name, "right" if name in ("rows", "time") else "left") for name in columns]
-    table = quiet_table([*kinds, *([("", "fold")] if has_room else [])])
+    table = quiet_table([*kinds, *([("", "fold")] if is_wide else [])])
     for *cells, reason in zip(*columns.values(), why, strict=True):
-        table.add_row(*cells, *([reason] if has_room else []))
+        table.add_row(*cells, *([reason] if is_wide else []))
     return [under(title, table)]
 
 

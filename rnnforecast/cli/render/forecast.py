@@ -73,11 +73,11 @@ def _overview(result: PredictResult, *, braille: bool) -> RenderableType:
         lines = Text(sparkline(np.concatenate([past, median]), width=20) if braille else "", style=FORECAST_STYLE)
         table.add_row(safe(shortened(_label(preview, result))), *cells, lines)
     more = result.num_series - len(shown)
-    ending = [Text(f"and {more:,} more; `--output FILE` writes all of them", style="dim")] if more > 0 else []
+    hidden = [Text(f"and {more:,} more; `--output FILE` writes all of them", style="dim")] if more > 0 else []
     title = heading(
         result.model, f"{plural(result.horizon, 'step')} of {plural(result.num_series, 'series', 'series')}"
     )
-    return under(title, table, *ending)
+    return under(title, table, *hidden)
 
 
 def _table(result: PredictResult, preview: Preview, *, width: int) -> RenderableType:

@@ -24,7 +24,7 @@ class BarProgress:
             TimeRemainingColumn(compact=True),
             console=Console(file=stream, markup=False, highlight=False),
             transient=True,
-            auto_refresh=False,  # drawn by `update`: no thread of its own beside the training
+            auto_refresh=False,  # `update` draws: no extra thread during training
         )
         self._task: TaskID | None = None
         self._updated = 0.0

@@ -110,8 +110,8 @@ def _tests(result: ScoreResult) -> RenderableType:
         state = str(watch["state"])
         mark = Text(state, style={"ok": "green", "alarm": "bold red"}.get(state, "dim"))
         table.add_row(Text(_WORDS[str(watch["name"])], style="dim"), mark, safe(_evidence(watch, result), "dim"))
-    versions = ", ".join(map(str, result.watched_versions))
-    words = f"forecasts of version{'s' if len(result.watched_versions) > 1 else ''} {versions}"
+    versions = ", ".join(map(str, result.tested_versions))
+    words = f"forecasts of version{'s' if len(result.tested_versions) > 1 else ''} {versions}"
     return under(heading("Drift tests", words), table)
 
 

@@ -1,7 +1,7 @@
-"""Days and hours without rows that are no gaps: weekends, holidays of a market or a country, nights.
+"""Closed days and hours, whose missing rows are not gaps: weekends, holidays of a market or a country, nights.
 
-A calendar is named by the user, learned from the rows, or recognised: the rows then leave out all of its holidays.
-The closed days stand in the frequency itself, so that a model file needs no other source for the timestamps to come.
+A calendar is named by the user, inferred from the rows, or recognised because the rows leave out all of its holidays.
+The closed days are part of the frequency, so that a model file needs no other source for future timestamps.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from rnnforecast.data.calendar.frequency import (
     Frequency,
     align,
 )
-from rnnforecast.data.errors import data_error, rows_in_words
+from rnnforecast.data.errors import plural
 from rnnforecast.data.ragged import ROWS_A_BLOCK
 from rnnforecast.errors import DataError, ResourceError, UsageError
-from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 from rnnforecast.grammars import WEEKDAYS, load_calendar
 
 if TYPE_CHECKING:
     from rnnforecast.arrays import DatetimeArray, Int64Array, TimestampArray
     from rnnforecast.data.rows import Rows
+    from rnnforecast.findings import Finding
 
 
 #: Years after the last row for which closed days are written into the frequency.
@@ -38,9 +38,9 @@ _MARKETS = (
     "XSES", "XTAI", "XMAD", "XJSE", "XIST", "XNZE", "XWAR",
 )  # fmt: skip
 MIN_HOLIDAYS = 3
-#: Share of empty open days that may be no holidays of a calendar that is recognised: real gaps.
+#: Fraction of empty open days that may be real gaps and not holidays of a recognised calendar.
 MAX_OTHER_GAPS = 0.2
-#: Days of rows that show opening hours, and the share of them that must begin and end with the hours.
+#: Days of rows that show opening hours, and the fraction of them that must begin and end with the hours.
 MIN_SESSIONS = 5
 MIN_FULL_SESSIONS = 0.9
 #: Days between the first row and the last above which closed days are neither learned nor recognised: 500 years.
@@ -49,7 +49,7 @@ MAX_DAYS = 182_500
 
 @dataclass(frozen=True)
 class OpenDays:
-    """What is asked about closed days: the calendar that the user names, and the frequency of a stored model."""
+    """The calendar of closed days that the user names, and the frequency of a stored model."""
 
     calendar: str | None = None
     known: Frequency | None = None
@@ -95,11 +95,10 @@ def set_open_days(
     asked: OpenDays,
     findings: list[Finding],
 ) -> Frequency:
-    """Return the frequency with the closed days and hours that the user names, or that the rows show.
+    """Return the frequency with the closed days and hours that the user names or the rows show.
 
-    `distinct` holds each of the timestamps once, or all of them as they are: most questions need no more.
-    The closed days of a stored model are taken as they are where they reach far enough.
-    Raises DataError for rows on days that the named calendar has closed, UsageError for steps that have no days.
+    `distinct` holds each of the timestamps once, or all of them. The closed days of a stored model are used where they
+    reach far enough. Raises DataError for rows on closed days of the named calendar, UsageError for steps without days.
     """
     calendar, known = asked.calendar, asked.known
     if calendar == "every-day":
@@ -134,10 +133,10 @@ def set_open_days(
     closed = _without_rows(rows, timestamps, chosen)
     if calendar == "learned":
         message = (
-            f"{len(chosen.closed)} days without any row are taken as closed; of days to come only the weekdays "
-            f"{_weekdays(chosen.weekmask)} are known to be open"
+            f"{plural(len(chosen.closed), 'day')} without rows treated as closed; open weekdays in the future: "
+            f"{_weekdays(chosen.weekmask)}"
         )
-        findings.append(Finding("N_TIME_CLOSED", message, column=rows.time_column, count=len(chosen.closed)))
+        findings.append(rows.time.finding("N_TIME_CLOSED", message, count=len(chosen.closed)))
     return replace(daily, weekmask=chosen.weekmask, closed=closed, calendar=calendar)
 
 
@@ -169,13 +168,9 @@ def _without_rows(rows: Rows, timestamps: TimestampArray, chosen: _Days) -> tupl
     if not open_rows.all():
         days = np.unique(timestamps[~open_rows].astype("datetime64[D]"))
         bad = np.flatnonzero(np.isin(rows.timestamps.astype("datetime64[D]"), days))
-        file, lines = rows.locate(bad[:MAX_LISTED_ROWS].tolist() or [0])
-        count = int((~open_rows).sum())
         words = f"{days[0]} is a closed day of the calendar `{chosen.name}`"
-        message = f"time column `{rows.time_column}`, {rows_in_words(lines, count)}: {words}"
         fix = "leave `--calendar` out, name the calendar of these rows, or `--calendar learned`"
-        finding = Finding("E_TIME_CLOSED", message, file, lines, rows.time_column, str(days[0]), count, fix)
-        raise data_error([finding])
+        raise rows.time.reject("E_TIME_CLOSED", bad, words, value=str(days[0]), fix=fix)
     return tuple(chosen.closed.astype(np.int64).tolist())
 
 
@@ -227,13 +222,9 @@ def _recognised(freq: Frequency, rows: Rows, days: DatetimeArray, findings: list
     if best is None:
         return freq
     closed = best.closed
-    message = (
-        f"the rows leave out all holidays of the calendar {best.name}, which are taken as closed days, now and ahead"
-    )
+    message = f"the rows leave out all holidays of the calendar {best.name}: treated as closed days, also in the future"
     fix = "`--calendar weekdays` counts holidays as gaps, another name takes another calendar"
-    findings.append(
-        Finding("N_TIME_CALENDAR", message, column=rows.time_column, value=best.name, count=len(empty), fix=fix)
-    )
+    findings.append(rows.time.finding("N_TIME_CALENDAR", message, value=best.name, count=len(empty), fix=fix))
     return replace(freq, closed=tuple(closed.astype(np.int64).tolist()), calendar=best.name)
 
 
@@ -258,7 +249,7 @@ def _sessions(
 
 
 def _with_hours(freq: Frequency, rows: Rows, timestamps: TimestampArray, findings: list[Finding]) -> Frequency:
-    """Return the frequency with the opening hours that the rows show, itself where they come around the clock."""
+    """Return the frequency with the opening hours that the rows show, itself where they come at all hours."""
     step = FIXED_UNITS[freq.unit] * freq.multiple
     if DAY % step:
         return freq
@@ -277,12 +268,10 @@ def _with_hours(freq: Frequency, rows: Rows, timestamps: TimestampArray, finding
         return freq
     weekmask = open_weekdays(distinct) if distinct[-1] - distinct[0] >= 13 else EVERY_DAY_MASK
     found = replace(freq, phase=opens * step + freq.phase % step, slots=num_slots, weekmask=weekmask)
-    message = (
-        f"rows come on {_weekdays(weekmask)} in the hours {found.alias.partition(' ')[2].rstrip(']')}: other hours are "
-        "closed, not gaps"
-    )
+    hours = found.alias.partition(" ")[2].rstrip("]")
+    message = f"rows come on {_weekdays(weekmask)} from {hours.replace('-', ' to ')}: other hours are closed, not gaps"
     fix = "`--calendar every-day` counts them as gaps"
-    findings.append(Finding("N_TIME_HOURS", message, column=rows.time_column, value=found.alias, fix=fix))
+    findings.append(rows.time.finding("N_TIME_HOURS", message, value=found.alias, fix=fix))
     return found
 
 

@@ -34,6 +34,10 @@ FIXED_UNITS: dict[str, int] = {
 MONTHS_IN: dict[str, int] = {"month": 1, "quarter": 3, "year": 12}
 
 _SHORT = {"step": "step", "second": "s", "minute": "min", "hour": "h", "day": "D", "business-day": "B"}
+_ADJECTIVES = {
+    "hour": "hourly", "day": "daily", "business-day": "business-day", "week": "weekly", "month": "monthly",
+    "quarter": "quarterly", "year": "yearly",
+}  # fmt: skip
 _MONDAY = 4  # days from 1970-01-01, a Thursday, to the first Monday
 WEEKDAY_MASK = "1111100"  # open from Monday to Friday
 EVERY_DAY_MASK = "1111111"
@@ -91,6 +95,16 @@ class Frequency:
         if self.unit != "month":
             name += f"-{self._anchor_month()}"
         return count + name + ("" if edge else f"-{self.day}")
+
+    @property
+    def grid_name(self) -> str:
+        """The grid as a message calls it: `daily grid`, `grid of frequency 15min`."""
+        usual = self.multiple == 1 and not self.slots and (self.unit != "business-day" or self.weekmask == WEEKDAY_MASK)
+        return (
+            f"{_ADJECTIVES[self.unit]} grid"
+            if usual and self.unit in _ADJECTIVES
+            else f"grid of frequency {self.alias}"
+        )
 
     def _hours(self) -> str:
         """Return open days and hours where they are not the usual ones: `[1111110]`, `[1111100 07:00-21:00]`."""
@@ -293,7 +307,7 @@ def align(freq: Frequency, timestamps: TimestampArray, *, keep_day: bool = False
 
 
 def common_day(timestamps: TimestampArray) -> int:
-    """Return the day of month that all timestamps share when months that are too short count as their last day.
+    """Return the day of month that all timestamps have when months that are too short count as their last day.
 
     31 where every timestamp is a month's end; 1 where no single day fits.
     """

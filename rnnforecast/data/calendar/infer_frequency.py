@@ -1,4 +1,4 @@
-"""The calendar of a file: which frequency its timestamps have, and the season and horizon that go with it."""
+"""Infer the frequency of timestamps; the default season length and horizon of a frequency."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from rnnforecast.data.calendar.frequency import (
     common_day,
     in_words,
 )
+from rnnforecast.data.errors import data_error
 from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding
 from rnnforecast.grammars import Unit
@@ -29,25 +30,25 @@ if TYPE_CHECKING:
 
 #: Timestamps that show whether they mix ends of months and first days.
 MIN_EDGES = 4
-#: Times that a weekday must be passed over, and share of the other days that must be there, to count as closed.
+#: Times that a weekday must be passed over, and fraction of the other days that must have rows, to count as closed.
 MIN_CLOSED = 4
 MIN_OPEN_SHARE = 0.8
 #: The last year that dates are written in with four digits.
 LAST_YEAR = 9_999
-#: Steps that show events, and the shares of usual steps and filled grid points below which timestamps are events.
+#: Steps that show events, and the fractions of usual steps and filled grid points below which timestamps are events.
 MIN_EVENTS = 20
-MAX_EVENT_SHARE = 0.25
+MAX_EVENT_FRACTION = 0.25
 MAX_EVENT_FILL = 0.1
 #: The shortest step between one day of month and the same one of another month, in microseconds.
 MIN_MONTH = 28 * DAY
-#: Rows for one row of the longest series from which the series of a panel are taken to share their timestamps.
+#: Rows for one row of the longest series from which the series of a panel are expected to have the same timestamps.
 MIN_REPEATS = 8
 _FIXED_DOWNWARDS: tuple[Unit, ...] = ("week", "day", "hour", "minute", "second")
 
 
 @dataclass(frozen=True)
 class DistinctTimestamps:
-    """Timestamps of a panel, each once: arithmetic of the calendar is slow, and many series share their timestamps."""
+    """Distinct timestamps of a panel: calendar arithmetic is slow, and many series have the same timestamps."""
 
     timestamps: TimestampArray  # [D], in order of first appearance
     places: (
@@ -56,7 +57,7 @@ class DistinctTimestamps:
 
     @classmethod
     def of(cls, timestamps: TimestampArray, offsets: Int64Array) -> DistinctTimestamps:
-        """Look for repeated timestamps where there are many more rows than the longest series has."""
+        """Find repeated timestamps where there are many more rows than the longest series has."""
         if len(timestamps) < MIN_REPEATS * int(np.diff(offsets).max(initial=1)):
             return cls(timestamps, None)
         import pandas as pd
@@ -81,7 +82,7 @@ def infer_frequency(timestamps: TimestampArray, offsets: Int64Array) -> Frequenc
         if timestamps.dtype.kind in "iu":
             return align(Frequency("step"), timestamps[:1])
         raise DataError(
-            "no series has two timestamps, so no frequency can be seen",
+            "no series has two timestamps, so the frequency is unknown",
             hint="name it with `--freq`, such as `--freq D`",
             code="E_TIME_FREQ",
         )
@@ -96,12 +97,7 @@ def infer_frequency(timestamps: TimestampArray, offsets: Int64Array) -> Frequenc
             if candidate is not None:
                 return candidate
     if mixes_edges:
-        raise DataError(
-            "some timestamps are the ends of months, others their first days",
-            hint="bring them to one with `--resample MS --aggregate last`, or rewrite these rows",
-            code="E_TIME_FREQ_MIXED",
-            findings=(_MIXED_EDGES,),
-        )
+        raise data_error([_MIXED_EDGES])
     raise irregular(steps)
 
 
@@ -173,17 +169,17 @@ def _fixed(distinct: DistinctTimestamps, steps: Int64Array, same: BoolArray) -> 
 
 
 def _are_events(steps: Int64Array, step: int) -> bool:
-    """Whether timestamps merely share a resolution: hardly any step is the most common one, and nearly all of a grid empty.
+    """Whether timestamps merely have one resolution: few steps are the most common one, and nearly all of a grid is empty.
 
-    Events noted to the minute are no series of minutes with gaps.
+    Events recorded to the minute are not minutely rows with gaps.
     """
     if len(steps) < MIN_EVENTS:
         return False
-    return bool((steps == step).mean() < MAX_EVENT_SHARE and len(steps) * step < MAX_EVENT_FILL * steps.sum())
+    return bool((steps == step).mean() < MAX_EVENT_FRACTION and len(steps) * step < MAX_EVENT_FILL * steps.sum())
 
 
 def _one_phase(timestamps: TimestampArray, step: int) -> bool:
-    """Whether all series share one grid: hours of one at :00 and of another at :30 do not."""
+    """Whether all series are on one grid: hours of one at :00 and of another at :30 do not."""
     phases = timestamps.astype("datetime64[us]").astype(np.int64) % step
     return bool((phases == phases[0]).all())
 
@@ -221,7 +217,7 @@ def _business_days(distinct: DistinctTimestamps, steps: Int64Array, same: BoolAr
 
 
 def _months(distinct: DistinctTimestamps, steps: Int64Array, same: BoolArray) -> Frequency | None:
-    """Return months, quarters or years when all timestamps share one day of month and one time of day."""
+    """Return months, quarters or years when all timestamps have one day of month and one time of day."""
     timestamps = distinct.timestamps
     if int(steps.min()) < MIN_MONTH or not _one_phase(timestamps, DAY):
         return None
@@ -240,7 +236,7 @@ def _months(distinct: DistinctTimestamps, steps: Int64Array, same: BoolArray) ->
 
 
 def irregular(steps: Int64Array, *, is_calendar: bool = True) -> DataError:
-    """Return the refusal of timestamps without a regular grid, with the steps that were counted."""
+    """Return the error for timestamps without a regular grid, with the steps that were counted."""
     sizes, counts = np.unique(steps, return_counts=True)
     order = np.argsort(-counts, kind="stable")[:5]
     describe = describe_step if is_calendar else str
@@ -250,11 +246,11 @@ def irregular(steps: Int64Array, *, is_calendar: bool = True) -> DataError:
     if is_calendar:
         message += f"; {_histogram(steps)}"
         fix = f"bring the rows to a regular grid with `--resample {_coarse_enough(steps)} --aggregate mean`"
-        hint = f"{fix} (or sum, count, last), or read them as steps in file order with `--time none`"
+        hint = f"{fix} (or sum, count, last), or read the rows as steps in file order with `--time none`"
     else:
-        hint = "bring the rows to a regular grid, or read them as steps in file order with `--time none`"
+        hint = "bring the rows to a regular grid, or read the rows as steps in file order with `--time none`"
     finding = Finding("E_TIME_IRREGULAR", message, count=len(steps), fix=hint)
-    return DataError(message, hint=hint, code="E_TIME_IRREGULAR", findings=(finding,))
+    return data_error([finding])
 
 
 _LENGTHS: tuple[tuple[str, int], ...] = (
@@ -296,7 +292,7 @@ MAX_DEFAULT_SEASON = 1440
 
 
 def default_season_length(freq: Frequency) -> int:
-    """Return how many steps the season natural to a frequency has: a day of hours, a year of months; 1 for none."""
+    """Return the default season length of a frequency: a day of hours, a year of months; 1 for none."""
     if freq.slots:
         return freq.slots
     if freq.unit == "business-day":
@@ -316,7 +312,7 @@ def default_season_length(freq: Frequency) -> int:
 
 
 def default_horizon(freq: Frequency, *, length: int | None = None) -> int:
-    """Return the horizon natural to a frequency; with the `length` of a series one that it can be judged on."""
+    """Return the default horizon of a frequency; with the `length` of a series one that a test set can hold."""
     if freq.unit in _HORIZONS:
         horizon = max(_HORIZONS[freq.unit] // freq.multiple, 1)
     else:
@@ -351,6 +347,6 @@ def check_horizon(freq: Frequency, last_ordinal: int, horizon: int) -> None:
     )  # fmt: skip
     raise DataError(
         f"{horizon} steps of {freq.alias} after {in_words(ahead[0])} would lead to year {years[1]}, but {limit}",
-        hint="ask for fewer steps with --horizon",
+        hint="use a smaller --horizon",
         code="E_TIME_LIMIT",
     )

@@ -27,8 +27,8 @@ MIN_SEASONS = 2.5
 MIN_OBSERVED = 0.25
 #: Median deviations at which a value is cut, so that one spike does not hide the season of all other rows.
 MAX_SPREADS = 6.0
-#: Autocorrelation at the season below which a forecast of one series gains nothing from it; a panel shares one
-#: season over many series, so less is enough there, down to the lowest.
+#: Autocorrelation at the season below which a forecast of one series gains nothing from it; a panel has one
+#: season for many series, so less is enough there, down to the lowest.
 MIN_CORRELATION = 0.25
 LOWEST_CORRELATION = 0.1
 #: Standard errors that the correlation of chance stays below.

@@ -1,4 +1,4 @@
-"""Timestamps that are nearly regular: moved to the grid they were meant for, by less than a tenth of a step, or refused.
+"""Snap nearly regular timestamps to their grid, by less than a tenth of a step.
 
 Daily rows stamped at their hour of closing lose the time of day; months, quarters and years stamped on the nearest
 working day get the day they were meant for; a clock that wanders by seconds is set right.
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from rnnforecast.arrays import Int64Array, TimestampArray
 
 
-#: Largest shift of a timestamp as a share of its step.
+#: Largest shift of a timestamp as a fraction of its step.
 MAX_SHIFT = 0.1
 _SIXTIETHS = (1, 2, 5, 10, 15, 20, 30)
 _NICE_STEPS = (

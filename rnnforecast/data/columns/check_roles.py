@@ -1,4 +1,4 @@
-"""Whether chosen columns can play their parts: one part each, one column of the name, numbers where they must be."""
+"""Checks of the chosen columns: one role each, unique names, numbers where they are needed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnforecast.data.errors import data_error, listed
+from rnnforecast.data.errors import data_error, listed, plural
 from rnnforecast.data.timestamps.formats import format_of
 from rnnforecast.data.timestamps.month_names import ENGLISH_MONTH
 from rnnforecast.data.values.numbers import looks_numeric
@@ -55,7 +55,7 @@ def check_roles(
 
 
 def check_not_wide(names: Sequence[str], *, path: str) -> None:
-    """Raise DataError where columns of numbers are named after timestamps: years, months or days stand side by side."""
+    """Raise DataError where columns of numbers are named after timestamps: years, months or days as columns."""
     kinds = [_timestamp_of(name) for name in names]
     timestamps = [name for name, kind in zip(names, kinds, strict=True) if kind is not None and kinds.count(kind) > 2]
     if len(timestamps) < _MIN_WIDE or 2 * len(timestamps) < len(names):
@@ -78,8 +78,8 @@ def _timestamp_of(name: str) -> str | None:
     return "day" if format_of(text) not in (None, "HH:MM", "YYYY") else None
 
 
-def parted_by(names: Sequence[str], sample: pd.DataFrame) -> str | None:
-    """Return the flag for a sign that parts the header and all rows of one lone text column alike, None without one."""
+def separated_by(names: Sequence[str], sample: pd.DataFrame) -> str | None:
+    """Return the flag for a delimiter that splits the header and all rows of one text column alike, None without one."""
     if len(names) != 1:
         return None
     texts = [names[0], *sample.iloc[:50, 0].astype(str)]
@@ -120,7 +120,7 @@ def categorical_of(
             words.append(name)
         else:
             message = f"covariate `{name}` holds {in_words(profile)}, neither numbers nor words"
-            fix = "write it as numbers, or as words for what the times mean"
+            fix = "write it as numbers, or as words"
             problems.append(Finding("E_COVARIATE_TEXT", message, path, column=name, fix=fix))
     if problems:
         raise data_error(problems)
@@ -134,21 +134,21 @@ def _other_kind(name: str, profile: Profile, trained: str, path: str) -> Finding
 
 
 def _in_two_roles(name: str, path: str) -> Finding:
-    message = f"{listed([name])} cannot play two parts (time, target, id, past, future, static)"
+    message = f"{listed([name])} cannot have two roles (time, target, id, past, future, static)"
     fix = "name each column in one flag only"
     return Finding("E_COLUMN_TWICE", message, path, column=name, fix=fix)
 
 
 def _twice(name: str, names: Sequence[str], path: str) -> Finding:
     positions = ", ".join(str(place + 1) for place, one in enumerate(names) if one == name)
-    message = f"column `{name}` stands there {names.count(name)} times, at positions {positions}"
-    fix = "give each column a name of its own"
+    message = f"column `{name}` occurs {names.count(name)} times, at positions {positions}"
+    fix = "give each column a unique name"
     return Finding("E_COLUMN_TWICE", message, path, column=name, count=names.count(name), fix=fix)
 
 
 def _unnamed(name: str, names: Sequence[str], path: str) -> Finding:
-    message = f"column {names.index(name) + 1} would be the target and has no name"
-    fix = f"write its name into the header, or say that it is meant: --target '{name}'"
+    message = f"column {names.index(name) + 1}, the likely target, has no name"
+    fix = f"write its name into the header, or choose it: --target '{name}'"
     return Finding("E_COLUMN_UNNAMED", message, path, column=name, fix=fix)
 
 
@@ -159,5 +159,4 @@ def _counts(column: pd.Series) -> str:
     num_texts = len(cells) - num_numbers
     if not num_numbers or not num_texts:
         return ""
-    numbers = f"{num_numbers} {'number' if num_numbers == 1 else 'numbers'}"
-    return f" ({numbers} and {num_texts} {'text' if num_texts == 1 else 'texts'} in its first rows)"
+    return f" ({plural(num_numbers, 'number')} and {plural(num_texts, 'text')} in its first rows)"

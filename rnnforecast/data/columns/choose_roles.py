@@ -1,4 +1,4 @@
-"""Which column is the time, which the target, which tell the series apart: what the user said, else what is there.
+"""Choose the time, target, id and covariate columns: those that the user names, else the likeliest.
 
 Every choice comes with its reason and the flag that overrides it.
 """
@@ -9,7 +9,7 @@ import difflib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rnnforecast.data.columns.check_roles import categorical_of, check_not_wide, check_roles, in_words, parted_by
+from rnnforecast.data.columns.check_roles import categorical_of, check_not_wide, check_roles, in_words, separated_by
 from rnnforecast.data.columns.hive_partitions import partitions_of
 from rnnforecast.data.columns.id_columns import FILE_ID, named_like_id
 from rnnforecast.data.columns.profiles import Profile, profile_columns
@@ -33,7 +33,7 @@ TARGET_NAMES = (
     "turnover", "revenue", "quantity", "qty", "volume", "amount", "calls", "arrivals", "visits", "views", "orders",
     "units", "usage", "production", "total",
 )  # fmt: skip
-#: How the reason of a target starts that nothing but its place speaks for.
+#: How the reason of a target starts that is chosen by its place alone.
 GUESS = "the last of"
 
 
@@ -47,15 +47,15 @@ def choose_columns(
     """Choose time, target and covariates from a sample of rows; ids that nobody named are candidates only.
 
     `categories` are those of a stored model: each covariate must then hold words where it did in the training.
-    Raises DataError for a name that is no column, a column in two roles, and where nothing can be a target.
+    Raises DataError for an unknown name, a column in two roles, and where no column can be a target.
     """
     profiles = profile_columns(sample)
-    sample = sample.loc[:, ~sample.columns.duplicated()]  # a name that stands twice is refused where it is used
+    sample = sample.loc[:, ~sample.columns.duplicated()]  # a duplicate name is rejected where it is used
     _check_names(sample, settings, path=path)
     reasons: dict[str, str] = {}
     time = choose_time(profiles, settings, reasons, sample, path=path)
     taken = {*time, *settings.id, *settings.past, *settings.future, *settings.static}
-    sign = parted_by([one.name for one in profiles], sample)
+    sign = separated_by([one.name for one in profiles], sample)
     target = _choose_target(profiles, settings, taken, reasons, path=path, sign=sign)
     roles = Roles(time, target, settings.id, settings.past, settings.future, settings.static, reasons=reasons)
     check_roles(sample, profiles, roles, settings, path=path)
@@ -100,7 +100,7 @@ def _nearest(name: str, names: Sequence[str]) -> str | None:
 
 
 def split_names(settings: DataSettings, names: Collection[str]) -> DataSettings:
-    """Return the settings with every role as single columns: `a,b` are two, unless a column is called so."""
+    """Return the settings with every role as single columns: `a,b` are two, unless a column has that name."""
     single = {}
     for role in ("target", "id", "past", "future", "static"):
         words: tuple[str, ...] = getattr(settings, role)
@@ -135,7 +135,7 @@ def _choose_target(
         )
         hint = "name a file with a column of numbers, or correct the column and name it with --target"
         if sign is not None:
-            hint = f"if its cells are parted by another sign, name it: {sign}"
+            hint = f"if its fields have another delimiter, name it: {sign}"
         raise DataError(f"{path} has no numeric column to forecast: {shown}", hint=hint, code="E_TARGET_NONE")
     if len(likely) == 1:
         reasons["target"] = "the one numeric column"
@@ -162,7 +162,7 @@ def note_guess(roles: Roles, *, path: str) -> list[Finding]:
         return []
     name = roles.target[0]
     message = f"the target `{name}` is a guess: {reason.partition(';')[0]}, none of them named like a target"
-    fix = "name the column you mean: --target COLUMN"
+    fix = "name the target: --target COLUMN"
     return [Finding("N_TARGET_GUESSED", message, path, column=name, value=name, count=1, fix=fix)]
 
 

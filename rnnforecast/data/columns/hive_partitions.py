@@ -1,4 +1,4 @@
-"""Columns that stand in the names of folders alone, `sales/shop=a/part.parquet`, as Hive and Spark lay a table out."""
+"""Partition columns: values in the names of folders, `sales/shop=a/part.parquet`, as Hive and Spark write tables."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
 _FOLDER = re.compile(r"([^=/\\]+)=([^/\\]*)")
-#: What stands for no value in the name of a folder.
+#: A missing value in the name of a folder.
 _NOTHING = "__HIVE_DEFAULT_PARTITION__"
 
 
@@ -35,24 +35,24 @@ def common_partitions(paths: Sequence[str], *, columns: Collection[str]) -> dict
 
 
 def check_times(paths: Sequence[str], *, columns: Collection[str]) -> None:
-    """Raise DataError where the time of rows stands in the names of folders alone; call it for files without one."""
+    """Raise DataError where only the names of folders hold times; call it for files without a time column."""
     names = [name for name in common_partitions(paths, columns=columns) if named_like_time(name)]
     if names:
         folder = f"{names[0]}={partitions_of(paths[0])[names[0]]}"
-        words = f"the folders tell `{names[0]}` apart (`{folder}`), and no column of the files holds times"
+        words = f"times are in the names of folders (`{folder}`) and in no column of the files"
         fix = f"write `{names[0]}` into the files as a column, or read the rows as steps in file order: --time none"
         raise data_error([Finding("E_TIME_FOLDER", words, paths[0], column=names[0], fix=fix)])
 
 
 def note_unused(partitions: Mapping[str, Sequence[str]], used: Collection[str]) -> list[Finding]:
-    """Return a note for every name that tells the folders of a table apart and no series."""
+    """Return a note for every partition column that is not used as an id."""
     if FILE_ID in used:
         return []
     return [
         Finding(
             "N_DATA_PARTITION",
-            f"the folders tell `{name}` apart ({len(set(values))} values, such as `{values[0]}`), and it is not used: "
-            f"--id {name} makes each a series",
+            f"partition column `{name}` ({len(set(values))} values, such as `{values[0]}`) is not used: --id {name} makes each "
+            "value a series",
             column=name,
         )
         for name, values in partitions.items()

@@ -1,4 +1,4 @@
-"""Which columns tell the series of a panel apart: names that say so, and timestamps that repeat."""
+"""Choose the columns that identify the series of a panel, by their names and by repeated timestamps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 
 from rnnforecast.data.columns.profiles import words_of
 from rnnforecast.data.csv_writer import FORMULA_STARTS
-from rnnforecast.data.errors import quoted
+from rnnforecast.data.errors import plural, quoted
 from rnnforecast.findings import Finding
 
 if TYPE_CHECKING:
@@ -19,31 +19,31 @@ if TYPE_CHECKING:
     from rnnforecast.arrays import Int64Array, TextArray, TimestampArray
 
 
-#: Names of the columns that tell series apart, also when they hold whole numbers.
+#: Words in the names of columns that identify series, also when they hold whole numbers.
 ID_WORDS = frozenset(
     {"id", "ids", "key", "name", "series", "store", "shop", "item", "sku", "symbol", "ticker", "product", "category"}
     | {"dept", "department", "branch", "station", "customer", "meter", "household", "device", "asset", "machine"}
     | {"country", "state", "region", "city", "location", "site", "zone", "unit", "patient", "origin", "destination"}
 )
 _CERTAIN_WORDS = frozenset({"id", "ids", "series", "item", "sku"})
-#: Share of its own time span that a series must fill: groups that come and go within one series fill little of it.
+#: Fraction of its time span that a series must fill: groups within one series fill little of theirs.
 MIN_COVERAGE = 0.2
 #: Name of the id where every file is one series.
 FILE_ID = "file"
 
 
 def named_like_id(name: str) -> bool:
-    """Whether a column's name says that it tells things apart."""
+    """Whether the name of a column has a word of `ID_WORDS`."""
     return any(word in ID_WORDS for word in words_of(name))
 
 
 def choose_ids(
     columns: pd.DataFrame, timestamps: TimestampArray | None, candidates: Sequence[str]
 ) -> tuple[tuple[str, ...], str]:
-    """Return the columns that tell the series apart, with the reason, from whole candidate columns.
+    """Return the columns that identify the series, with the reason.
 
-    One column that makes ids and timestamps unique, else the shortest list of them that does; a column that merely
-    happens to differ where timestamps repeat is no id: each series must fill `MIN_COVERAGE` of its own time span.
+    One column that makes ids and timestamps unique, else the shortest list of them that does. Each series must fill
+    `MIN_COVERAGE` of its time span: columns that merely differ where timestamps repeat are not ids.
     """
     labels = [name for name in candidates if named_like_id(name)]
     if timestamps is None:
@@ -64,17 +64,14 @@ def choose_ids(
             found, fewest = chosen, repeated
         if not fewest:
             break
-    words = "timestamps repeat, and these columns tell the series apart" if len(found) > 1 else (
-        "timestamps repeat, and this column tells the series apart"
-    )  # fmt: skip
-    return found, f"{words}; --id names others" if found else "no column tells series apart; --id names one"
+    columns_do = "these columns identify" if len(found) > 1 else "this column identifies"
+    words = f"timestamps repeat, and {columns_do} the series; --id names others"
+    return found, words if found else "no column identifies series; --id names one"
 
 
 def _ranks_of(timestamps: TimestampArray) -> tuple[Int64Array, TimestampArray]:
     """Return the place of each timestamp among the distinct ones, and these in order."""
-    if bool(
-        (timestamps[1:] > timestamps[:-1]).all()
-    ):  # a file of one series as a rule is; sorting it took most of the time
+    if bool((timestamps[1:] > timestamps[:-1]).all()):  # mostly one series: not sorted again
         return np.arange(len(timestamps), dtype=np.int64), timestamps
     ranks, distinct = pd.factorize(timestamps, sort=True)
     return ranks.astype(np.int64), np.asarray(distinct)
@@ -133,8 +130,8 @@ def near_twins(ids: TextArray, names: Sequence[str]) -> list[Finding]:
         formulas = [text for text in texts if text.startswith(FORMULA_STARTS)]
         if formulas:
             message = (
-                f"id column `{name}`: {len(formulas)} ids such as {quoted(formulas[0])} would run as formulas in a "
-                "spreadsheet; CSV is written with an apostrophe before them"
+                f"id column `{name}`: {plural(len(formulas), 'id')} such as {quoted(formulas[0])} would run as a formula in a "
+                "spreadsheet; CSV output has an apostrophe before it"
             )
             findings.append(Finding("N_ID_FORMULA", message, column=name, count=len(formulas)))
         plain = np.array([_folded(text) for text in texts], dtype=object)
@@ -143,8 +140,10 @@ def near_twins(ids: TextArray, names: Sequence[str]) -> list[Finding]:
             continue
         twins = np.flatnonzero(np.bincount(codes)[codes] > 1)
         shown = ", ".join(quoted(text) for text in sorted(texts[twins], key=_folded)[:6])
-        message = f"id column `{name}`: {len(twins)} ids differ only by blanks, case or accents and stay apart: {shown}"
-        fix = "if two of them mean one series, write them alike"
+        message = (
+            f"id column `{name}`: {len(twins)} ids differ only by blanks, case or accents and stay separate: {shown}"
+        )
+        fix = "write ids of the same series alike"
         value = str(texts[twins[0]])
         findings.append(Finding("W_ID_TWINS", message, column=name, value=value, count=len(twins), fix=fix))
     return findings
@@ -176,7 +175,7 @@ def _num_repeated(ids: Int64Array, ranks: Int64Array, *, num_ranks: int) -> int:
 
 
 def _coverage(ids: Int64Array, ranks: Int64Array) -> float:
-    """Return the share of its time span that the average series fills, spans counted in timestamps of the whole file."""
+    """Return the fraction of its time span that the average series fills, spans counted in timestamps of the whole file."""
     num_ids = int(ids.max()) + 1
     first, last = np.full(num_ids, np.iinfo(np.int64).max), np.full(num_ids, -1, dtype=np.int64)
     np.minimum.at(first, ids, ranks)

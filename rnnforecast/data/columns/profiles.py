@@ -109,7 +109,7 @@ def _profile_texts(name: str, cells: TextArray, *, max_texts: int) -> Profile:
     formats = [format_of(text) for text in texts]
     known = [one for one in formats if one is not None]
     if not known and sum(map(has_unit, texts)) >= 0.5 * len(texts):
-        return Profile(name, "number", len(distinct))  # its rows are refused by name when it is parsed
+        return Profile(name, "number", len(distinct))  # its rows are rejected by name when it is parsed
     if 2 * len(known) < len(formats):
         return Profile(name, "text", len(distinct))
     return Profile(name, "clock" if known.count("HH:MM") > len(known) / 2 else "timestamp", len(distinct))

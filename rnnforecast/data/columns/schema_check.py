@@ -1,4 +1,4 @@
-"""Whether the files of one table belong together: the same columns, of the same kind, in every file that is used."""
+"""Check that all files of a table have the same columns, of the same kinds."""
 
 from __future__ import annotations
 

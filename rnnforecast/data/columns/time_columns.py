@@ -1,6 +1,6 @@
-"""Which column is the time, or which columns are its parts; one that is named so and cannot be read is refused.
+"""Choose the time column, or the columns of its parts; one that is named like a time and cannot be read is rejected.
 
-Rows read as steps in file order, where their timestamps stand in a column, would be in the wrong order without a word.
+Otherwise rows with timestamps would be read as steps in file order, silently wrong.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _CALENDAR_PARTS = (
     ("year", "day of year", "hour", "minute"),
     ("year", "week"),
 )
-#: Share of the cells with a digit above which a text column with the name of a time holds timestamps of some kind.
+#: Fraction of the cells with a digit above which a text column with the name of a time holds timestamps of some kind.
 _MOSTLY = 0.5
 
 
@@ -61,7 +61,7 @@ def choose_time(
     named = (*settings.target, *settings.id, *settings.past, *settings.future, *settings.static)
     free = [one for one in profiles if one.name not in named]
     chosen, reason = _of_timestamps(free, len(sample)) or _of_parts(free, sample) or _of_numbers(free, settings, sample)
-    if not chosen and len(profiles) > 1:  # one lone column of text has no target: that is said
+    if not chosen and len(profiles) > 1:  # a single column of text is rejected for its lack of a target
         _check_unread(free, sample, path=path)
     reasons["time"] = reason
     return chosen
@@ -71,7 +71,7 @@ _Choice = tuple[tuple[str, ...], str]
 
 
 def _of_timestamps(free: Sequence[Profile], num_rows: int) -> _Choice | None:
-    """Return the column of dates, with the times of day beside it where the dates repeat."""
+    """Return the column of dates, and the column of times of day where the dates repeat."""
     timestamps = [one for one in free if one.kind == "timestamp"]
     if not timestamps:
         return None
@@ -101,7 +101,7 @@ def _of_parts(free: Sequence[Profile], sample: pd.DataFrame) -> _Choice | None:
     for order in _CALENDAR_PARTS:
         parts = list(itertools.takewhile(by_part.__contains__, order))
         if len(parts) >= 2:
-            reason = "the parts of a date stand in several columns; --time names another, or `none`"
+            reason = "the parts of a date are in several columns; --time names another, or `none`"
             return tuple(by_part[part] for part in parts), reason
     return None
 
@@ -149,26 +149,25 @@ def _check_unread(free: Sequence[Profile], sample: pd.DataFrame, *, path: str) -
         return
     cells = sample[unread.name].astype(str)
     value = str(cells[cells.str.contains(r"\d", regex=True)].iloc[0])
-    words = f"column `{unread.name}` is named like a time, but {quoted(value)} is written in no way that is read"
+    words = f"column `{unread.name}` is named like a time, but the format of {quoted(value)} is unknown"
     form = _likely_format(value)
     how = f", such as `--date-format '{form}'`" if form else " with `--date-format`"
     if re.fullmatch(r".*\d:\d\d(:\d\d)? ?[A-Z]{3,5}", value):
         how = "; zones by their offset, as +01:00, not by letters"
     fix = (
-        f"say how its timestamps are written{how}, write them as YYYY-MM-DD, or read the rows as steps in file order with "
+        f"name the format of its timestamps{how}, write them as YYYY-MM-DD, or read the rows as steps in file order with "
         "`--time none`"
     )
     raise data_error([Finding("E_TIME_TEXT", words, path, column=unread.name, value=value, fix=fix)])
 
 
 def _likely_format(text: str) -> str | None:
-    """Return the format that a text may have, None for an odd one: a guess that the user sees before it is used."""
+    """Return the format that a text may have, None for an odd one; the user sees this guess in the fix."""
     likely = {
         r"[a-z]{3}[-/ ']\d\d": "%b-%y",
         r"\d\d[-/ ][a-z]{3}": "%y-%b",
         r"\d\d?[-/ ][a-z]{3}[-/ ]\d\d": "%d-%b-%y",
         r"\d{4}[-/ ]?\d{3}": "%Y-%j",
-        r"[a-z]{3}, \d\d? [a-z]{3} \d{4} .*": "%a, %d %b %Y %H:%M:%S GMT",
         r"\D*\d{4}": re.sub(r"\d{4}", "%Y", text),
     }
     found = next((form for pattern, form in likely.items() if re.fullmatch(pattern, text, re.IGNORECASE)), None)

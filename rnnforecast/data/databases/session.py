@@ -135,19 +135,19 @@ def use_session(address: Address, action: Callable[[Session], Result], *, writes
         with _open_session(kind, address, writes=writes, seconds=seconds) as session:
             return action(session)
 
-    verb, prefix = ("was not written", "E_OUT") if writes else ("cannot be read", "E_INPUT")
+    verb, prefix = ("was not written", "E_OUT_") if writes else ("cannot be read", "E_INPUT_")
     try:
         return retry_while_busy(attempt, seconds=wait)
     except BusyError as error:
         raise TryLaterError(
             f"{address.shown} {verb}: {error} (waited {wait:g} s)",
             hint="run it again later, or wait longer, such as `--wait 10m`" + "; nothing was changed" * writes,
-            code=f"{prefix}_BUSY",
+            code=f"{prefix}BUSY",
         ) from None
     except FailedError as error:
         failure = OutputError if writes else InputError
         message = f"{address.shown} {verb}: {error}"
-        raise failure(message, hint=error.hint, code=f"{prefix}_{error.code}") from None
+        raise failure(message, hint=error.hint, code=f"{prefix}{error.code}") from None
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What is packed into what: compressed files and archives of one file, known by their content, opened below a cap."""
+"""Compressed files and archives of one file: identified by their content, decompressed up to a size limit."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding
 
 _CHUNK = 2**24
-#: What is decompressed to this size and this many times its packed size is taken for a bomb, unless a cap was named.
+#: A file that decompresses to this size and this many times its own is rejected as a bomb, unless a cap was named.
 BOMB_BYTES = 2**26
 BOMB_RATIO = 400
-#: An archive within a file within an archive goes no deeper.
+#: Archives within archives are opened to this depth.
 _MAX_DEPTH = 2
-#: A dictionary larger than this is refused by the decompressor itself.
+#: The decompressor rejects larger dictionaries.
 _LZMA_MEMORY = 2**28
 _MAGIC = {
     b"\x1f\x8b": "gzip",
@@ -31,40 +31,40 @@ _MAGIC = {
     b"\x28\xb5\x2f\xfd": "zstd",
     b"PK\x03\x04": "zip",
 }
-#: What the decompressors raise for damage; the reader of zip archives also stumbles over its own indices.
+#: Raised by the decompressors for damage.
 _DAMAGE = (
     *(zlib.error, lzma.LZMAError, zipfile.BadZipFile, struct.error, OSError, EOFError),
     *(ValueError, IndexError, KeyError, RuntimeError),
 )
-_ENDINGS = {
+_EXTENSIONS = {
     "gzip": (".gz", ".gzip"), "bzip2": (".bz2",), "xz": (".xz",), "zstd": (".zst", ".zstd"), "zip": (".zip",),
 }  # fmt: skip
-PACKED_ENDINGS = tuple(ending for endings in _ENDINGS.values() for ending in endings)
+PACKED_EXTENSIONS = tuple(name for names in _EXTENSIONS.values() for name in names)
 
 
 def unpack(path: str, raw: bytes, *, cap: int, is_asked: bool) -> tuple[bytes, list[Finding]]:
-    """Return the content of a file, out of whatever packs it, and a repair where name and content disagree.
+    """Return the decompressed content of a file, and a warning where name and content disagree.
 
-    `is_asked` says that the user named the cap, so that a high ratio alone is no reason to refuse. Raises DataError
-    for damage, for archives of several files, and above the cap, before it costs more memory than that.
+    `is_asked`: the user named the cap, so that a high ratio alone is not rejected. Raises DataError
+    for damage, for archives of several files, and above the cap, before more memory is used.
     """
     payload, findings = raw, []
     for _ in range(_MAX_DEPTH):
         kind = kind_of(payload)
         if kind is None:
             break
-        if not path.lower().endswith(_ENDINGS[kind]) and payload is raw and path != "-":
-            message = f"the file is {kind} compressed, whatever its name says"
+        if not path.lower().endswith(_EXTENSIONS[kind]) and payload is raw and path != "-":
+            message = f"the file is {kind} compressed, although its name does not say so"
             findings.append(Finding("W_DATA_PACKED", message, path, count=1))
         payload = _join(path, kind, payload, cap=cap, is_asked=is_asked)
-    if payload is raw and path.lower().endswith(PACKED_ENDINGS) and raw:
+    if payload is raw and path.lower().endswith(PACKED_EXTENSIONS) and raw:
         message = f"the file is not compressed, although it is named `{Path(path).suffix}`"
         findings.append(Finding("W_DATA_PACKED", message, path, count=1))
     return payload, findings
 
 
 def kind_of(payload: bytes) -> str | None:
-    """Return how bytes are packed, None where they are not; a workbook is no archive of rows."""
+    """Return the compression of bytes, None where there is none; a workbook is not an archive of rows."""
     kind = next((kind for magic, kind in _MAGIC.items() if payload.startswith(magic)), None)
     return None if kind == "zip" and b"[Content_Types].xml" in payload[:4096] else kind
 
@@ -96,7 +96,7 @@ def _gzip(path: str, raw: bytes) -> Iterator[bytes]:  # noqa: ARG001
         if not inflater.eof:
             raise EOFError
         rest = inflater.unused_data
-    if rest.strip(b"\0"):  # tapes are filled with zeros; anything else may be rows that are lost
+    if rest.strip(b"\0"):  # tapes are padded with zeros; anything else may be lost rows
         raise EOFError
 
 
@@ -138,7 +138,7 @@ def _zip(path: str, raw: bytes) -> Iterator[bytes]:
             names = listed([member.filename for member in members]) or "none"
             raise DataError(
                 f"{quoted_path(path)} is a zip archive of {len(members)} files, not of one: {names}",
-                hint="unpack it and name the files that are meant",
+                hint="unpack it and name the files to read",
                 code="E_DATA_ARCHIVE",
             )
         if members[0].flag_bits & 1:
@@ -163,15 +163,15 @@ _OPENERS: dict[str, Callable[[str, bytes], Iterator[bytes]]] = {
 
 def _bomb(path: str, size: int, packed: int) -> DataError:
     return DataError(
-        f"{quoted_path(path)} holds more than {size // packed} times its own {packed} bytes: it looks like a bomb",
-        hint="if that is right, say how large it may become: --max-bytes 20GiB",
+        f"{quoted_path(path)} contains more than {size // packed} times its own {packed} bytes: it looks like a bomb",
+        hint="if that is right, name the size it may reach: --max-bytes 20GiB",
         code="E_DATA_BOMB",
     )
 
 
 def _damaged(path: str, kind: str) -> DataError:
     return DataError(
-        f"{quoted_path(path)} is a damaged or cut {kind} file",
+        f"{quoted_path(path)} is a damaged or truncated {kind} file",
         hint="fetch or compress the file again",
         code="E_DATA_DAMAGED",
     )

@@ -1,4 +1,4 @@
-"""From bytes to text in UTF-8 with plain line ends; what cannot be decided is refused with its place."""
+"""From bytes to text in UTF-8 with line feeds; undecidable bytes are rejected with their position."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _UTF8_LETTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe1-\xef][\x80-\xbf]{2}")
 def to_utf8(path: str, payload: bytes, *, encoding: str | None) -> tuple[bytes, list[Finding]]:
     """Return text bytes in UTF-8, without byte order mark, and notes; lines end with line feeds.
 
-    Raises DataError with offset and row of a byte that is no text, UsageError for an encoding nobody knows.
+    Raises DataError with offset and row of a byte that is not text, UsageError for an unknown encoding.
     """
     notes: list[Finding] = []
     marked = next((name for mark, name in _MARKS.items() if payload.startswith(mark)), None)
@@ -32,7 +32,7 @@ def to_utf8(path: str, payload: bytes, *, encoding: str | None) -> tuple[bytes, 
     if chosen == "utf-8-sig":
         payload = payload.removeprefix(codecs.BOM_UTF8)
         if marked == chosen:
-            notes.append(Finding("N_DATA_BOM", "a byte order mark before the text was passed over", path))
+            notes.append(Finding("N_DATA_BOM", "a byte order mark before the text was skipped", path))
     elif chosen is not None:
         payload = _decoded(path, payload, chosen)
         code, words = (
@@ -48,10 +48,10 @@ def to_utf8(path: str, payload: bytes, *, encoding: str | None) -> tuple[bytes, 
 def _known(encoding: str) -> str:
     try:
         name = codecs.lookup(encoding).name
-        "".encode(name)  # a codec of bytes to bytes, such as zlib, is no encoding of text
+        "".encode(name)  # a codec from bytes to bytes, such as zlib, does not encode text
     except (LookupError, ValueError) as error:
         raise UsageError(
-            f"no encoding is called {quoted(encoding)}",
+            f"unknown encoding {quoted(encoding)}",
             hint="usual ones are utf-8, cp1252 (Windows, Western Europe), latin-1, utf-16, shift_jis, gb18030",
             code="E_RUN_CONFIG",
         ) from error
@@ -110,7 +110,7 @@ def _row(payload: bytes, offset: int) -> int:
 
 
 def _with_plain_ends(payload: bytes) -> bytes:
-    """Return text whose lines end alike; inside quotes only a lone carriage return is changed."""
+    """Return text with line feeds; inside quotes only a lone carriage return is changed."""
     if b"\r" not in payload:
         return payload
     if b'"' not in payload:

@@ -1,4 +1,4 @@
-"""From a name to the bytes behind it: files, pipes and standard input, read once, whole, and below a cap."""
+"""Read a file, pipe or standard input fully into memory, up to a size limit."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from rnnforecast.data.errors import quoted_path
 from rnnforecast.errors import DataError, InputError
 
 STDIN = "-"
-#: Size of an input above which it is refused unless `--max-bytes` says more.
+#: Larger inputs are rejected unless `--max-bytes` allows more.
 MAX_BYTES = 8 * 2**30
-#: How long a named pipe may stay without a writer.
+#: A named pipe without a writer is rejected after this time.
 PIPE_WAIT_SECONDS = 60.0
 _CHUNK = 2**22
 
 
 def cap_of(max_bytes: int | None) -> int:
-    """Return the cap: what was asked for, else `MAX_BYTES` and no more than half of the memory that is free."""
+    """Return the cap: the one asked for, else `MAX_BYTES` and at most half of the free memory."""
     if max_bytes is not None:
         return max_bytes
     free = free_memory()
@@ -34,7 +34,7 @@ def cap_of(max_bytes: int | None) -> int:
 
 
 def free_memory() -> int | None:
-    """Return how many bytes of memory a process may still take, None where the system does not say."""
+    """Return the bytes of memory that a process may still use, None where the system does not tell."""
     try:
         text = Path("/proc/meminfo").read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError):
@@ -44,9 +44,9 @@ def free_memory() -> int | None:
 
 
 def too_large(path: str, size: int, cap: int) -> DataError:
-    """Return the refusal of an input above the cap."""
+    """Return the error of an input above the cap."""
     return DataError(
-        f"{quoted_path(path)} holds more than {in_words(cap)} ({in_words(size)} so far or announced)",
+        f"{quoted_path(path)} contains more than {in_words(cap)} ({in_words(size)} so far or announced)",
         hint=f"if that is right, allow it: --max-bytes {in_words(2 * max(size, cap))}; or split the file",
         code="E_DATA_SIZE",
     )
@@ -61,14 +61,14 @@ def in_words(size: int) -> str:
 
 
 @contextmanager
-def told_where(path: str) -> Iterator[None]:
-    """Let whatever ends the program from outside (an alarm, Ctrl-C) say what was being read."""
+def note_input(path: str) -> Iterator[None]:
+    """Note the input on whatever interrupts the program from outside (an alarm, Ctrl-C)."""
     try:
         yield
     except Exception:
         raise
-    except BaseException as ending:
-        ending.add_note(f"{'standard input' if path == STDIN else quoted_path(path)} was being read")
+    except BaseException as interrupt:
+        interrupt.add_note(f"{'standard input' if path == STDIN else quoted_path(path)} was being read")
         raise
 
 
@@ -119,13 +119,13 @@ def _similar(path: Path) -> str:
     folder = path.parent
     if not folder.is_dir():
         return f"the folder {folder} does not exist either; working folder: {Path.cwd()}"
-    stems = {entry.name.partition(".")[0]: entry.name for entry in folder.iterdir()}  # endings make all names alike
+    stems = {entry.name.partition(".")[0]: entry.name for entry in folder.iterdir()}  # extensions make all names alike
     near = difflib.get_close_matches(path.name.partition(".")[0], stems, n=1)
     return f"did you mean {folder / stems[near[0]]}?" if near else f"looked in {folder.resolve()}"
 
 
 def _read_unchanged(path: str, cap: int) -> bytes:
-    """Return a file that did not change while it was read; tries once more where it did."""
+    """Return a file that did not change while it was read, in at most two attempts."""
     for _ in range(2):
         with open(path, "rb") as file:
             before = fingerprint(file.fileno())
@@ -164,7 +164,7 @@ def _read_all(stream: BinaryIO, path: str, cap: int) -> bytes:
 
 
 def _read_pipe(path: str, cap: int) -> bytes:
-    """Return what comes through a named pipe; a pipe that nobody writes to is refused after a while."""
+    """Return the content of a named pipe; a pipe without a writer is rejected after a while."""
     number = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
         poll = select.poll()

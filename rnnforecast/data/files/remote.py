@@ -1,4 +1,4 @@
-"""Inputs behind a URL, such as `s3://bucket/rows.parquet`, through fsspec; nothing is fetched that nobody named."""
+"""Inputs behind a URL, such as `s3://bucket/rows.parquet`, through fsspec; only named files are fetched."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _MAX_CAUSES = 10
 
 
 def is_url(path: str) -> bool:
-    """Whether a path names something behind a protocol."""
+    """Whether a path is a URL."""
     return _URL.match(path) is not None
 
 
 def expand_url(url: str) -> list[str]:
-    """Return the URLs that a pattern means, in order of name; a URL without pattern as it is."""
+    """Return the URLs that match a pattern, in order of name; a URL without pattern unchanged."""
     system, path = _open_system(url)
     if not any(sign in path for sign in "*?["):
         return [url]

@@ -1,4 +1,4 @@
-"""One end for all series, where that was asked for: those that stop early go on without values to the newest timestamp."""
+"""A common end of all series (`--align`): masked rows lead those that end early to the newest timestamp."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.data.calendar.frequency import in_words
-from rnnforecast.data.errors import quoted
+from rnnforecast.data.errors import plural, quoted
 from rnnforecast.data.grid.regular_grid import MAX_GRID_ROWS, MAX_ROWS_PER_ROW
 from rnnforecast.data.ragged import offsets_of, positions
 from rnnforecast.errors import DataError
@@ -34,12 +34,12 @@ def with_common_end(series: SeriesSet, findings: list[Finding]) -> SeriesSet:
     if count + series.num_rows > max(MAX_GRID_ROWS, MAX_ROWS_PER_ROW * series.num_rows):
         longest = quoted(series.item_ids[int(np.argmax(lacking))])
         raise DataError(
-            f"--align would add {count} rows without a value to {series.num_rows}, {int(lacking.max())} to {longest}",
+            f"--align would add {count:,} missing rows to {series.num_rows:,}, {int(lacking.max()):,} of them to {longest}",
             hint="leave it out, or leave out the series that ended long before the others",
             code="E_TIME_SPARSE",
         )
     words = f"{len(early)} of {series.num_series} series end before {timestamp}, such as "
-    words += f"{quoted(series.item_ids[int(early[0])])}: {count} rows without a value lead them there (--align)"
+    words += f"{quoted(series.item_ids[int(early[0])])}; {plural(count, 'missing row')} added (--align)"
     findings.append(Finding("W_TIME_ALIGNED", words, column=series.time_column, value=timestamp, count=count))
     lengths = series.lengths + lacking
     rows, is_new = _carried_rows(series.offsets, lengths)

@@ -1,4 +1,4 @@
-"""From a regular grid to a `SeriesSet`: targets beside each other, masks, and covariates cut at the last target row.
+"""From a regular grid to a `SeriesSet`: targets as series, masks, and covariates cut at the last target row.
 
 K items, N rows of the grid, T targets, S = K x T series.
 """
@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.data.calendar.frequency import in_words
-from rnnforecast.data.errors import data_error, listed, quoted, rows_in_words
+from rnnforecast.data.errors import ColumnRef, data_error, listed, plural, quoted
 from rnnforecast.data.findings import missing_values
 from rnnforecast.data.ragged import in_order, last_true_before, offsets_of, rows_of
 from rnnforecast.data.rows import Grid, Rows
 from rnnforecast.data.series import SeriesSet
-from rnnforecast.findings import MAX_LISTED_ROWS, Finding
+from rnnforecast.findings import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rnnforecast.data.columns.roles import Roles
 
 
-#: Series that a refusal names.
+#: Series that an error names.
 MAX_LISTED_IDS = 5
 
 
@@ -49,12 +49,11 @@ def build_series(
     keep_unobserved: bool = False,
     categories: Mapping[str, tuple[str, ...]] | None = None,
 ) -> SeriesSet:
-    """Return all series of a grid, season not judged yet; appends what was noticed to `findings`.
+    """Return all series of a grid, their season length not yet set.
 
-    `categories` are the vocabularies of the covariates that hold codes.
-
-    Series without any target value are left out, or with `keep_unobserved` kept: the first row of one whose
-    covariates are known ahead, the last row of any other, is then where its forecast starts after.
+    `categories` are the vocabularies of the covariates that hold codes. Series without any observed target are left
+    out, or kept with `keep_unobserved`: their forecast starts after the first row where covariates are known ahead,
+    else after the last row.
 
     Raises DataError where every target value is missing, and for covariates with missing or changing values.
     """
@@ -70,7 +69,7 @@ def build_series(
     target_of = np.tile(np.arange(num_targets, dtype=np.int64), num_items)
     past = _carried(values.past, grid)
     if num_targets == 1 and np.array_equal(lengths, np.diff(grid.offsets)):
-        targets = np.ascontiguousarray(values.targets[:, 0])  # the grid as it is: many millions of rows stay in place
+        targets = np.ascontiguousarray(values.targets[:, 0])  # the whole grid: many millions of rows stay in place
     else:
         series_rows = rows_of(grid.offsets[item_of], lengths[item_of])
         targets = values.targets[series_rows, np.repeat(target_of, lengths[item_of])]
@@ -125,7 +124,7 @@ def _target_lengths(targets: Float64Array, grid: Grid, *, with_future: bool, kee
 
 
 def _missing_covariates(rows: Rows, grid: Grid, roles: Roles, values: _Values, lengths: Int64Array) -> list[Finding]:
-    """Return the refusals of empty covariate cells: past ones up to the last target row, future ones everywhere."""
+    """Return the findings for missing covariates: past ones up to the last target row, future ones everywhere."""
     findings: list[Finding] = []
     if not (roles.past or roles.future):
         return findings
@@ -137,11 +136,8 @@ def _missing_covariates(rows: Rows, grid: Grid, roles: Roles, values: _Values, l
             empty = where[np.isnan(columns[where, place]) & (grid.sources[where] >= 0)]
             if not len(empty):
                 continue
-            sources = np.sort(grid.sources[empty])
-            file, lines = rows.locate(sources[:MAX_LISTED_ROWS].tolist())
-            message = f"covariate `{name}`, {rows_in_words(lines, len(empty))}: no value"
-            fix = f"write the value, or leave `{name}` out"
-            findings.append(Finding("E_COVARIATE_MISSING", message, file, lines, name, "", len(empty), fix))
+            ref, fix = ColumnRef(name, rows.locate, "covariate"), f"write the value, or leave `{name}` out"
+            findings.append(ref.problem("E_COVARIATE_MISSING", np.sort(grid.sources[empty]), "missing value", fix=fix))
     return findings
 
 
@@ -151,15 +147,14 @@ def _note_known_ahead(grid: Grid, roles: Roles, lengths: Int64Array, findings: l
     if not ahead.any():
         return
     count = int(ahead.sum())
-    rows = "1 row" if count == 1 else f"{count} rows"
-    message = f"{rows} after the last target hold what is known ahead: {listed(roles.future)}"
+    message = f"{plural(count, 'row')} after the last target with future covariates: {listed(roles.future)}"
     findings.append(Finding("N_COVARIATE_AHEAD", message, column=roles.future[0], count=count))
 
 
 def _static_values(
     rows: Rows, grid: Grid, roles: Roles, columns: Float64Array, *, categories: Mapping[str, tuple[str, ...]]
 ) -> tuple[Float64Array, list[Finding]]:
-    """Return one value for each item, [K, Fs], and the refusals of values that are missing or change."""
+    """Return one value for each item, [K, Fs], and the findings for values that are missing or change."""
     first = columns[grid.offsets[:-1]]  # the first row of an item is never a gap
     findings: list[Finding] = []
     if not roles.static:
@@ -170,14 +165,19 @@ def _static_values(
         wrong = np.flatnonzero((column != first[items, place]) & (grid.sources >= 0))
         if not len(wrong):
             continue
-        file, lines = rows.locate(np.sort(grid.sources[wrong])[:MAX_LISTED_ROWS].tolist())
         label = ", ".join(quoted(rows.labels(int(item))) for item in np.unique(items[wrong])[:MAX_LISTED_IDS])
-        fix = f"correct these rows, or name `{name}` with --past or --future"
-        message = f"static covariate `{name}`, {rows_in_words(lines, len(wrong))}: missing or changes in series {label}"
         code = column[wrong[0]]
         words = ("another category", *categories.get(name, ()))
         value = words[int(code)] if name in categories and code >= 0 else str(code)
-        findings.append(Finding("E_COVARIATE_STATIC", message, file, lines, name, value, len(wrong), fix))
+        findings.append(
+            ColumnRef(name, rows.locate, "static covariate").problem(
+                "E_COVARIATE_STATIC",
+                np.sort(grid.sources[wrong]),
+                f"missing or changes in series {label}",
+                value=value,
+                fix=f"correct these rows, or name `{name}` with --past or --future",
+            )
+        )
     return first, findings
 
 
@@ -215,9 +215,7 @@ def _audited(series: SeriesSet, findings: list[Finding], *, file: str, keep_unob
     constant = np.flatnonzero(low == high)
     if len(constant):
         names = listed([labels[index] for index in constant], limit=5)
-        message = (
-            f"constant series: {names} never change" if len(constant) > 1 else f"constant series: {names} never changes"
-        )
+        message = f"constant series: {names} never {'change' if len(constant) > 1 else 'changes'}"
         findings.append(Finding("N_TARGET_CONSTANT", message, count=len(constant)))
     _note_missing(series, lengths, findings)
     return series
@@ -229,9 +227,8 @@ def note_missing_cells(rows: Rows, roles: Roles, findings: list[Finding]) -> Non
     for place, name in enumerate(roles.target):
         empty = np.flatnonzero(np.isnan(rows.values[:, place]) & past)
         if len(empty):
-            file, lines = rows.locate(empty[:MAX_LISTED_ROWS].tolist())
             message = missing_values(name, len(empty))
-            findings.append(Finding("N_VALUE_MISSING", message, file, lines, name, "", len(empty)))
+            findings.append(ColumnRef(name, rows.locate).finding("N_VALUE_MISSING", message, rows=empty, value=""))
 
 
 def _known_ahead(rows: Rows, roles: Roles) -> BoolArray:
@@ -247,12 +244,12 @@ def _known_ahead(rows: Rows, roles: Roles) -> BoolArray:
 
 
 def _note_missing(series: SeriesSet, lengths: Int64Array, findings: list[Finding]) -> None:
-    """Note series that begin or end without values: a forecast starts after the last timestamp all the same."""
+    """Note series that start or end with missing values: a forecast starts after the last timestamp all the same."""
     first = series.observed[series.offsets[:-1]]
     last = series.observed[series.offsets[1:] - 1]
     for known, code, words in (
-        (first, "N_TARGET_LEADING", "begin without a value"),
-        (last, "N_TARGET_TRAILING", "end without a value; the forecast starts after the last timestamp"),
+        (first, "N_TARGET_LEADING", "start with missing values"),
+        (last, "N_TARGET_TRAILING", "end with missing values; the forecast starts after the last timestamp"),
     ):
         chosen = np.flatnonzero(~known)
         if len(chosen):

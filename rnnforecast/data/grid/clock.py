@@ -1,4 +1,4 @@
-"""What the user asked of the clock, done to rows before they are laid on a grid: zone first, then resampling."""
+"""The time zone and the resampling that the user asks for, applied before rows are placed on a grid."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ import numpy as np
 
 from rnnforecast.data.calendar.frequency import in_words
 from rnnforecast.data.calendar.infer_frequency import infer_frequency
-from rnnforecast.data.errors import rows_in_words
 from rnnforecast.data.grid.resample import is_daily_or_longer, resample
 from rnnforecast.data.ragged import offsets_of
 from rnnforecast.data.timestamps.timezones import localise, read_zone
 from rnnforecast.errors import DataError, UsageError
-from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -22,6 +20,7 @@ if TYPE_CHECKING:
     from rnnforecast.arrays import Int64Array, TimestampArray
     from rnnforecast.config import DataSettings
     from rnnforecast.data.rows import Rows
+    from rnnforecast.findings import Finding
 
 
 #: Steps of a day that a machine's clock may be behind the one that wrote the file.
@@ -56,7 +55,7 @@ def set_clock(
         else:
             timezone = read_zone(how.tz, rows.timestamps).name
             message = f"timestamps are held in UTC and shown in {timezone}"
-            findings.append(Finding("N_TIME_ZONE", message, column=rows.time_column, value=timezone))
+            findings.append(rows.time.finding("N_TIME_ZONE", message, value=timezone))
     if how.tz is not None and timezone is not None and is_dated:
         rows, timezone = _by_wall_clock(rows, timezone, findings)
     if is_dated:
@@ -66,7 +65,7 @@ def set_clock(
     if timezone is not None and is_dated and is_daily_or_longer(how.resample):
         # days begin at midnights of the zone
         message = f"steps of {how.resample} begin at midnights of {timezone}"
-        findings.append(Finding("N_TIME_ZONE", message, column=rows.time_column, value=timezone))
+        findings.append(rows.time.finding("N_TIME_ZONE", message, value=timezone))
         rows, timezone = replace(rows, timestamps=read_zone(timezone, rows.timestamps).to_local(rows.timestamps)), None
     num_columns = rows.values.shape[1]
     resampled = resample(
@@ -91,8 +90,8 @@ def _by_wall_clock(rows: Rows, timezone: str, findings: list[Finding]) -> tuple[
     local = read_zone(timezone, rows.timestamps).to_local(rows.timestamps)
     if not _is_regular(local[order], offsets):
         return rows, timezone
-    message = f"timestamps are regular on the clocks of {timezone} only: they stay local time, without zone"
-    findings.append(Finding("N_TIME_ZONE", message, column=rows.time_column, value=timezone))
+    message = f"timestamps are regular in local time of {timezone} only: they stay local, without zone"
+    findings.append(rows.time.finding("N_TIME_ZONE", message, value=timezone))
     return replace(rows, timestamps=local), None
 
 
@@ -121,16 +120,13 @@ def _check(how: DataSettings) -> None:
 
 
 def _note_future(rows: Rows, num_targets: int, findings: list[Finding]) -> None:
-    """Note timestamps after today whose target is known: a clock or a date is wrong, or the rows are a plan."""
+    """Note timestamps after today whose target is observed: a clock or a date is wrong, or the rows are a plan."""
     late = np.flatnonzero(rows.timestamps > np.datetime64("now", "us") + _SLACK)
     if len(late) and num_targets:
         late = late[~np.isnan(rows.values[late, :num_targets]).all(axis=1)]
     if not len(late):
         return
-    file, lines = rows.locate(late[:MAX_LISTED_ROWS].tolist())
     first = in_words(rows.timestamps[late[0]])
-    message = (
-        f"{rows_in_words(lines, len(late))}: timestamps in the future, such as {first}, with a target that is known"
-    )
-    fix = "look whether the dates are right: day and month, the year, the unit of an epoch"
-    findings.append(Finding("N_TIME_FUTURE", message, file, lines, rows.time_column, first, len(late), fix))
+    words = f"observed targets at timestamps in the future, such as {first}"
+    fix = "check the dates: day and month, the year, the unit of an epoch"
+    findings.append(rows.time.problem("N_TIME_FUTURE", late, words, value=first, fix=fix))

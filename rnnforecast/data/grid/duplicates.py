@@ -1,4 +1,4 @@
-"""Several rows of one series with one timestamp: dropped where they repeat, joined as the user says, else refused."""
+"""Rows of one series with the same timestamp: exact repetitions are dropped, others merged as asked, or rejected."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rnnforecast.data.calendar.snap import exchanged_days
 from rnnforecast.data.errors import data_error, quoted, rows_in_words
 from rnnforecast.data.ragged import in_order
 from rnnforecast.data.timestamps.timezones import is_clock_put_back
-from rnnforecast.findings import MAX_LISTED_ROWS, Finding
+from rnnforecast.findings import Finding
 
 if TYPE_CHECKING:
     from rnnforecast.arrays import BoolArray, Float64Array, Int64Array, TimestampArray
@@ -25,8 +25,8 @@ def without_duplicates(
 ) -> tuple[Rows, Int64Array]:
     """Return rows and order (by item, then timestamp, then file) with one row for each timestamp of a series.
 
-    Where `how` is to refuse, exact repetitions are dropped and others raise DataError. Else all rows of a timestamp become
-    one: of targets the sum, mean, first or last value that is there, of covariates the first or last.
+    With `refuse`, exact repetitions are dropped and others raise DataError. Otherwise all rows of a timestamp are merged
+    into one: targets by the sum, mean, first or last observed value, covariates by the first or last.
     """
     items, timestamps = in_order(rows.items, order), in_order(rows.timestamps, order)
     again = np.zeros(len(order), dtype=np.bool_)
@@ -37,20 +37,21 @@ def without_duplicates(
     same = np.zeros(len(order), dtype=np.bool_)
     same[1:] = ((values[1:] == values[:-1]) | (np.isnan(values[1:]) & np.isnan(values[:-1]))).all(axis=1)
     chosen = np.flatnonzero(again)
-    file, lines = rows.locate(np.sort(order[chosen])[:MAX_LISTED_ROWS].tolist())
+    were = "row was" if len(chosen) == 1 else "rows were"
     if how != "refuse":
-        message = f"{len(chosen)} rows had the timestamp of another one and were joined: --duplicates {how}"
-        finding = Finding("W_TIME_DUPLICATE", message, file, lines, rows.time_column, count=len(chosen))
-        findings.append(finding)
-        return _joined(rows, order, again, values, how=how, num_targets=num_targets)
+        message = f"{len(chosen):,} {were} merged with another one of the same timestamp: --duplicates {how}"
+        findings.append(rows.time.finding("W_TIME_DUPLICATE", message, rows=np.sort(order[chosen])))
+        return _merged(rows, order, again, values, how=how, num_targets=num_targets)
     if (again & ~same).any():
         raise data_error([_two_values(rows, order, np.flatnonzero(again & ~same))])
-    message = f"{len(chosen)} {'row' if len(chosen) == 1 else 'rows'} repeated another one exactly and were dropped"
-    findings.append(Finding("W_TIME_REPEATED", message, file, lines, rows.time_column, count=len(chosen)))
+    message = (
+        f"{len(chosen):,} {were} dropped as exact {'repetition' if len(chosen) == 1 else 'repetitions'} of another"
+    )
+    findings.append(rows.time.finding("W_TIME_REPEATED", message, rows=np.sort(order[chosen])))
     return rows, order[~again]
 
 
-def _joined(
+def _merged(
     rows: Rows,
     order: Int64Array,
     again: BoolArray,
@@ -68,43 +69,40 @@ def _joined(
         places = np.where(known, position, len(values) if how == "first" else -1)
         chosen = pick.reduceat(places, firsts, axis=0)
         there = (chosen >= 0) & (chosen < len(values))
-        joined = np.where(there, np.take_along_axis(values, np.where(there, chosen, 0), axis=0), np.nan)
+        merged = np.where(there, np.take_along_axis(values, np.where(there, chosen, 0), axis=0), np.nan)
     else:
         totals = np.add.reduceat(np.where(known, values, 0.0), firsts, axis=0)
         counts = np.add.reduceat(known, firsts, axis=0, dtype=np.int64)
-        joined = totals if how == "sum" else totals / np.maximum(counts, 1)
-        joined[counts == 0] = np.nan
-        covariates = slice(num_targets, None)  # a temperature said twice is not twice as warm
-        joined[:, covariates] = values[firsts][:, covariates]
+        merged = totals if how == "sum" else totals / np.maximum(counts, 1)
+        merged[counts == 0] = np.nan
+        covariates = slice(num_targets, None)  # a temperature given twice is not twice as warm
+        merged[:, covariates] = values[firsts][:, covariates]
     kept = order[firsts]
     result = rows.values.copy()
-    result[kept] = joined
+    result[kept] = merged
     return replace(rows, values=result), kept
 
 
 def _two_values(rows: Rows, order: Int64Array, again: Int64Array) -> Finding:
-    """Return the refusal of timestamps that occur twice in one series with different values."""
+    """Return the finding for timestamps that occur twice in one series with different values."""
     late, early = order[again], order[again - 1]
-    file, lines = rows.locate([int(early[0]), int(late[0])])
-    _, listed_lines = rows.locate(late[:MAX_LISTED_ROWS].tolist())
+    _, lines = rows.locate([int(early[0]), int(late[0])])
     timestamp = in_words(rows.timestamps[late[0]])
     label = rows.labels(int(rows.items[late[0]]))
     column = int(np.argmax(rows.values[early[0]] != rows.values[late[0]]))
     values = f"{rows.values[early[0], column]:g} and {rows.values[late[0], column]:g}"
     whose = f"series {quoted(label)}: " if label else ""
-    message = f"{whose}timestamp {timestamp} occurs in {rows_in_words(lines, 2)} with different values, {values}" + (
-        f"; {len(again)} timestamps in all" if len(again) > 1 else ""
+    message = f"{whose}timestamp {timestamp} occurs in {rows_in_words(lines, 2)} with different values, {values}"
+    if len(again) > 1:
+        message += f"; {len(again):,} such timestamps in total"
+    code, words, fix = _likely_cause(rows.timestamps[late], rows.timestamps, name=rows.time_column) or (
+        "E_TIME_DUPLICATE",
+        "",
+        "name the columns that identify series with --id, merge such rows with --duplicates sum|mean|first|last, or keep "
+        "one row for each timestamp",
     )
-    cause = _likely_cause(rows.timestamps[late], rows.timestamps, name=rows.time_column)
-    if cause is not None:
-        code, words, fix = cause
-        message = f"{message}; {words}"
-        return Finding(code, message, file, listed_lines, rows.time_column, timestamp, len(again), fix)
-    fix = (
-        "name the columns that tell series apart with --id, join such rows with "
-        "--duplicates sum|mean|first|last, or keep one row for each timestamp"
-    )
-    return Finding("E_TIME_DUPLICATE", message, file, listed_lines, rows.time_column, timestamp, len(again), fix)
+    message += f"; {words}" if words else ""
+    return rows.time.finding(code, message, rows=late, value=timestamp, fix=fix)
 
 
 def _likely_cause(repeated: TimestampArray, timestamps: TimestampArray, *, name: str) -> tuple[str, str, str] | None:
@@ -120,14 +118,14 @@ def _likely_cause(repeated: TimestampArray, timestamps: TimestampArray, *, name:
         words = f"with day and month exchanged they would fill gaps ({shown}): some rows may be written month first"
         return "E_TIME_ORDER_MIXED", words, "rewrite the column as YYYY-MM-DD"
     if is_clock_put_back(repeated):
-        words = "the timestamps repeat as those of a clock that was put back"
-        fix = "name the zone of the clock as `--tz Europe/Berlin --ambiguous infer`, or join rows with --duplicates"
+        words = "the timestamps repeat as they do at the end of daylight saving time"
+        fix = "name the zone of the clock as `--tz Europe/Berlin --ambiguous infer`, or merge rows with --duplicates"
         return "E_TIME_FOLD", words, fix
     if 2 * len(repeated) > len(timestamps) and bool((timestamps == timestamps.astype("datetime64[D]")).all()):
-        words = "most dates have several rows: the time of day, or the name of the series, may stand in another column"
+        words = "most dates have several rows: the time of day or the name of the series may be in another column"
         fix = (
-            f"name the column of hours too, as `--time {name},hour`, the columns that tell series apart with --id, "
-            "or join such rows with --duplicates sum|mean|first|last"
+            f"name the column of hours too, as `--time {name},hour`, the columns that identify series with --id, "
+            "or merge such rows with --duplicates sum|mean|first|last"
         )
         return "E_TIME_DUPLICATE", words, fix
     return None

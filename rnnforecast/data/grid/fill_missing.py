@@ -1,4 +1,4 @@
-"""Missing targets that the user wants filled: by zero, the value before, a line between, or the season before."""
+"""Imputation of missing targets: zero, the previous value, a line between neighbours, or the previous season."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.data.errors import plural
 from rnnforecast.data.ragged import last_true_before
 from rnnforecast.findings import Finding
 
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def filled(series: SeriesSet, how: Fill, findings: list[Finding]) -> SeriesSet:
-    """Return the series with missing targets filled as asked, and say how many; `none` leaves all of them masked.
+    """Return the series with missing targets filled, with a finding that counts them; `none` leaves all masked.
 
-    What nothing stands before (or, for a line, around) stays masked.
+    Targets without a value before them (for a line, on both sides) stay masked.
     """
     if how == "none" or series.observed.all():
         return series
@@ -35,7 +36,7 @@ def filled(series: SeriesSet, how: Fill, findings: list[Finding]) -> SeriesSet:
     known = ~np.isnan(values)
     count = int((known & ~series.observed).sum())
     if count:
-        message = f"{count} missing targets were filled: --fill {how}"
+        message = f"{plural(count, 'missing target')} filled: --fill {how}"
         column = series.target_names[0]
         findings.append(Finding("W_VALUE_FILLED", message, column=column, count=count))
     return replace(series, values=values, observed=known)
@@ -71,6 +72,6 @@ def _line(values: Float64Array, observed: BoolArray, offsets: Int64Array) -> Flo
     owner = np.searchsorted(offsets, missing, side="right") - 1
     inside = (place > 0) & (place < len(known)) & (left >= offsets[owner]) & (right < offsets[owner + 1])
     chosen, left, right = missing[inside], left[inside], right[inside]
-    share = (chosen - left) / (right - left)
-    filled_in[chosen] = values[left] * (1 - share) + values[right] * share
+    fraction = (chosen - left) / (right - left)
+    filled_in[chosen] = values[left] * (1 - fraction) + values[right] * fraction
     return filled_in

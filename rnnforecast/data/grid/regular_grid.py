@@ -1,4 +1,4 @@
-"""From rows to a regular grid: what was sorted, dropped, masked, and what is refused.
+"""Place rows on a regular grid: sort them, drop repetitions, find the frequency, mask gaps.
 
 n rows of the file, K items (combinations of ids), N rows of the grid, T columns of values.
 """
@@ -20,12 +20,12 @@ from rnnforecast.data.calendar.snap import (
     one_calendar_fix,
     snap,
 )
-from rnnforecast.data.errors import data_error, quoted, rows_in_words
+from rnnforecast.data.errors import data_error, plural, quoted
 from rnnforecast.data.grid.duplicates import without_duplicates
 from rnnforecast.data.ragged import in_order, offsets_of
 from rnnforecast.data.rows import Grid
 from rnnforecast.errors import DataError
-from rnnforecast.findings import MAX_LISTED_ROWS, Finding
+from rnnforecast.findings import Finding
 
 if TYPE_CHECKING:
     from rnnforecast.arrays import BoolArray, Int64Array, TimestampArray
@@ -38,7 +38,7 @@ MAX_GRID_ROWS = 1_000_000
 MAX_ROWS_PER_ROW = 100
 #: What settles whether business days without rows are closed.
 CALENDAR_FIX = "name the calendar that closes such days, as `--calendar XNYS` or `DE`, or `--calendar learned`"
-#: Rows that show a calendar of their own, and how many series are looked at for one.
+#: Rows that show the frequency of one series, and the number of series that are checked.
 MIN_CALENDAR_ROWS = 4
 MAX_CALENDARS = 1_000
 
@@ -53,9 +53,9 @@ def to_grid(
     num_targets: int = 1,
     open_days: OpenDays | None = None,
 ) -> Grid:
-    """Sort rows, drop exact repetitions, find the frequency and lay the rows on its grid; gaps have no source.
+    """Sort rows, drop exact repetitions, find the frequency and place the rows on its grid; gaps have no source.
 
-    Appends what was noticed to `findings`. Raises DataError for timestamps that occur twice with different values, and
+    Appends to `findings`. Raises DataError for timestamps that occur twice with different values, and
     for timestamps without a regular grid.
     """
     order = _sorted(rows, findings)
@@ -93,13 +93,11 @@ def _sorted(rows: Rows, findings: list[Finding]) -> Int64Array:
     too_late = (timestamps[1:] < timestamps[:-1]) & (items[1:] == items[:-1])
     if too_late.any():
         late = order[1:][too_late]
-        file, lines = rows.locate(np.sort(late)[:MAX_LISTED_ROWS].tolist())
         were = "was" if len(late) == 1 else "were"
         message = (
-            f"{_count(len(late), 'row')} came before an earlier timestamp and {were} sorted by `{rows.time_column}`"
+            f"{plural(len(late), 'row')} came before an earlier timestamp and {were} sorted by `{rows.time_column}`"
         )
-        finding = Finding("N_TIME_UNSORTED", message, file, lines, rows.time_column, count=len(late))
-        findings.append(finding)
+        findings.append(rows.time.finding("N_TIME_UNSORTED", message, rows=np.sort(late)))
         order = np.lexsort((rows.timestamps, rows.items))
     return order.astype(np.int64)
 
@@ -107,7 +105,7 @@ def _sorted(rows: Rows, findings: list[Finding]) -> Int64Array:
 def _frequency(
     rows: Rows, order: Int64Array, offsets: Int64Array, *, freq: str | None, findings: list[Finding]
 ) -> tuple[Frequency, TimestampArray]:
-    """Return the calendar and the timestamps on it: as they are, or moved by little where they wander."""
+    """Return the frequency and the timestamps on its grid, nearly regular ones snapped to it."""
     timestamps = in_order(rows.timestamps, order)
     try:
         if freq is None:
@@ -116,28 +114,27 @@ def _frequency(
         clock = parse_frequency(freq, distinct)
         if _on_grid(clock, distinct).all():
             return clock, timestamps
-        refused = _off_grid(rows, order, clock, timestamps, offsets=offsets)
-    except DataError as error:
-        refused = _irregular(rows, order, offsets, error)
+        error = _off_grid(rows, order, clock, timestamps, offsets=offsets)
+    except DataError as cause:
+        error = _irregular(rows, order, offsets, cause)
     if are_midnights_elsewhere(timestamps, offsets):
         raise _summer_time(rows, order, timestamps)
     snapped = snap(timestamps, offsets)
     if snapped is None:
-        raise refused
+        raise error
     clock = snapped.freq if freq is None else parse_frequency(freq, snapped.timestamps)
     if not _on_grid(clock, snapped.timestamps).all():
-        raise refused
-    file, _ = rows.locate([int(order[0])])
+        raise error
     message = (
-        f"{_count(snapped.num_moved, 'timestamp')} moved to the grid of frequency {clock.alias}, "
+        f"{plural(snapped.num_moved, 'timestamp')} moved to the grid of frequency {clock.alias}, "
         f"by at most {snapped.furthest}"
     )
-    findings.append(Finding("W_TIME_SNAPPED", message, file, column=rows.time_column, count=snapped.num_moved))
+    findings.append(rows.time.finding("W_TIME_SNAPPED", message, count=snapped.num_moved))
     return clock, snapped.timestamps
 
 
 def _summer_time(rows: Rows, order: Int64Array, timestamps: TimestampArray) -> DataError:
-    """Return the refusal of midnights of a zone with summer time that is not named."""
+    """Return the error for midnights of an unnamed zone with daylight saving time."""
     file, _ = rows.locate([int(order[0])])
     hours = np.unique((timestamps - timestamps.astype("datetime64[D]")).astype("timedelta64[m]").astype(np.int64))
     times = " and ".join(f"{minute // 60:02d}:{minute % 60:02d}" for minute in hours)
@@ -150,7 +147,7 @@ def _summer_time(rows: Rows, order: Int64Array, timestamps: TimestampArray) -> D
 
 
 def _irregular(rows: Rows, order: Int64Array, offsets: Int64Array, error: DataError) -> DataError:
-    """Return the refusal with its file, naming series whose frequencies differ where that is the cause."""
+    """Return the error with its file; where frequencies differ, with the series of each."""
     file, _ = rows.locate([int(order[0])])
     where = f"{file}, time column `{rows.time_column}`"
     differing = differing_frequencies(rows.timestamps[order], offsets)
@@ -166,7 +163,7 @@ def _irregular(rows: Rows, order: Int64Array, offsets: Int64Array, error: DataEr
 def _check_same_calendar(
     rows: Rows, timestamps: TimestampArray, ordinals: Int64Array, offsets: Int64Array, freq: Frequency
 ) -> None:
-    """Raise DataError for series on a coarser calendar of their own: months in a panel of days are no gaps."""
+    """Raise DataError for series with a coarser frequency: months in a panel of days do not show gaps."""
     same = same_series(len(ordinals), offsets)
     steps = np.diff(ordinals)
     steps[~same] = np.iinfo(np.int64).max
@@ -178,7 +175,6 @@ def _check_same_calendar(
         if step > 1 and (own := _own_calendar(timestamps[offsets[series] : offsets[series + 1]])) is not None
     }
     if coarse:
-        file, _ = rows.locate([0])
         if len(offsets) == 2:
             message = f"the rows are {next(iter(coarse.values()))}, not {freq.alias} as was asked for"
             fix = "leave `--freq` (or `--resample`) out, or forecast with a model that was trained on this frequency"
@@ -186,7 +182,7 @@ def _check_same_calendar(
             found = {int(series): coarse.get(int(series), freq.alias) for series in long[:MAX_CALENDARS]}
             message = f"series have different calendars: {calendars_in_words(found, rows.labels)}"
             fix = one_calendar_fix(found)
-        raise data_error([Finding("E_TIME_FREQ_MIXED", message, file, (), rows.time_column, "", len(coarse), fix)])
+        raise data_error([rows.time.finding("E_TIME_FREQ_MIXED", message, value="", count=len(coarse), fix=fix)])
 
 
 def _own_calendar(timestamps: TimestampArray) -> Frequency | None:
@@ -206,17 +202,15 @@ def _off_grid(
     rows: Rows, order: Int64Array, freq: Frequency, timestamps: TimestampArray, *, offsets: Int64Array
 ) -> DataError:
     off = np.flatnonzero(~_on_grid(freq, timestamps))
-    file, lines = rows.locate(np.sort(order[off])[:MAX_LISTED_ROWS].tolist())
     timestamp = in_words(timestamps[off[0]])
-    message = f"{rows_in_words(lines, len(off))}: timestamp {timestamp} is not on the grid of frequency {freq.alias}"
+    words = f"timestamp {timestamp} is not on the grid of frequency {freq.alias}"
     resample = f"`--resample {freq.alias} --aggregate mean`"
     fix = f"name the frequency of the rows with --freq, or bring them to this one with {resample}"
     try:
-        message += f"; the rows are {infer_frequency(timestamps, offsets).alias}"
+        words += f"; the rows are {infer_frequency(timestamps, offsets).alias}"
     except DataError:
         fix = f"bring the rows to this frequency with {resample}, or leave out --freq"
-    finding = Finding("E_TIME_OFF_GRID", message, file, lines, rows.time_column, timestamp, len(off), fix)
-    return data_error([finding])
+    return rows.time.reject("E_TIME_OFF_GRID", np.sort(order[off]), words, value=timestamp, fix=fix)
 
 
 def _check_size(rows: Rows, freq: Frequency, lengths: Int64Array, *, num_rows: int) -> None:
@@ -234,7 +228,7 @@ def _check_size(rows: Rows, freq: Frequency, lengths: Int64Array, *, num_rows: i
 
 
 def _note_gaps(rows: Rows, freq: Frequency, ordinals: Int64Array, items: Int64Array, findings: list[Finding]) -> None:
-    """Note how many grid points no row stands on, and where the longest run of them is."""
+    """Note the number of timestamps without a row, and the longest gap."""
     steps = np.diff(ordinals)
     gaps = np.flatnonzero((items[1:] == items[:-1]) & (steps > 1))
     if not len(gaps):
@@ -244,15 +238,13 @@ def _note_gaps(rows: Rows, freq: Frequency, ordinals: Int64Array, items: Int64Ar
     after = in_words(freq.to_timestamps(ordinals[longest : longest + 1])[0])
     label = rows.labels(int(items[longest]))
     unclear = freq.unit == "business-day" and freq.calendar is None
-    kind, fix = ("closed days or gaps", CALENDAR_FIX) if unclear else ("gaps", None)
+    kind, fix = ("gap or closed period", CALENDAR_FIX) if unclear else ("gap", None)
     where = f"after {after}" + (f" in series {quoted(label)}" if label else "")
+    are = "timestamp is" if missing == 1 else "timestamps are"
+    longest_run = plural(int(steps[longest]) - 1, "step")
     message = (
-        f"{_count(missing, 'timestamp')} of the {freq.alias} calendar have no row ({kind}, {len(gaps):,} runs, the longest "
-        f"of {int(steps[longest]) - 1:,} {where}); they are masked, not filled in"
+        f"{missing:,} {are} missing from the {freq.grid_name} ({plural(len(gaps), kind)}; longest: {longest_run} "
+        f"{where}); masked, not filled in"
     )
     first = in_words(freq.to_timestamps(ordinals[gaps[0] : gaps[0] + 1] + 1)[0])
-    findings.append(Finding("N_TIME_GAPS", message, column=rows.time_column, value=first, count=missing, fix=fix))
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+    findings.append(rows.time.finding("N_TIME_GAPS", message, value=first, count=missing, fix=fix))

@@ -1,4 +1,4 @@
-"""Rows brought to a regular grid because the user asked: the rows of each step become one, by sum, mean, count ...
+"""Resampling: the rows of each step of a grid are aggregated to one, by sum, mean, count ...
 
 n rows of the file, m steps that hold rows, M rows afterwards (steps without rows added where a count or sum is 0).
 """
@@ -11,18 +11,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.data.calendar.frequency import FIXED_UNITS, Frequency, in_words, parse_frequency
+from rnnforecast.data.errors import plural
 from rnnforecast.data.ragged import offsets_of, rows_of
 from rnnforecast.errors import DataError, UsageError
-from rnnforecast.findings import Finding
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from rnnforecast.arrays import Float64Array, Int64Array
     from rnnforecast.data.rows import Rows
+    from rnnforecast.findings import Finding
 
 
-#: Steps above which a grid is refused: a frequency too fine for the span of the rows.
+#: Most steps of a resampled grid: more show a frequency too fine for the span of the rows.
 MAX_STEPS = 100_000_000
 _OVER_NOTHING_ZERO = ("count", "sum")
 
@@ -32,13 +33,13 @@ def resample(
 ) -> Rows:
     """Return one row for each series and step that holds rows; a count or sum over no rows is 0, else no row.
 
-    Targets come first in the values, covariates after them. Covariates keep a meaning of their own: they are averaged
+    Targets come first in the values, covariates after them. Covariates are averaged
     where targets are summed or counted. Of the columns at the places `labels`, which are constant or hold codes, the
     last value is taken.
     """
     if rows.timestamps.dtype.kind != "M":
         raise UsageError(
-            "`--resample` needs dates and times, the rows are steps",
+            "`--resample` needs dates and times; these rows have step numbers",
             hint="leave `--resample` out, or name the time column with --time",
             code="E_RUN_RESAMPLE",
         )
@@ -56,11 +57,12 @@ def resample(
         columns.append(_aggregate(values[:, place], begins, kind))
     brought = np.stack(columns, axis=1) if columns else np.empty((len(begins), 0))
     items, steps, sources = items[begins], steps[begins], order[begins]
+    last, newest = in_words(grid.to_timestamps(steps.max(keepdims=True))[0]), in_words(rows.timestamps.max())
     message = (
-        f"{len(rows.timestamps)} rows became {len(begins)} of frequency {grid.alias} by `{how}`; the last step, "
-        f"{in_words(grid.to_timestamps(steps.max(keepdims=True))[0])}, holds rows up to {in_words(rows.timestamps.max())}"
+        f"{plural(len(rows.timestamps), 'row')} resampled to {plural(len(begins), 'step')} of frequency {grid.alias} by "
+        f"`{how}`; the last step, {last}, holds rows up to {newest}"
     )
-    findings.append(Finding("N_TIME_RESAMPLED", message, column=rows.time_column, count=len(rows.timestamps)))
+    findings.append(rows.time.finding("N_TIME_RESAMPLED", message, count=len(rows.timestamps)))
     if how in _OVER_NOTHING_ZERO:
         items, steps, sources, brought = _with_empty_steps(items, steps, sources, brought, num_targets, findings, rows)
     locate = rows.locate
@@ -136,6 +138,6 @@ def _with_empty_steps(
     filled[:, :num_targets] = 0.0
     filled[place] = values
     before = np.searchsorted(place, np.arange(total), side="right") - 1
-    message = f"{total - len(items)} steps without a row count 0"
-    findings.append(Finding("N_TIME_ZERO", message, column=rows.time_column, count=total - len(items)))
+    message = f"{plural(total - len(items), 'step')} without rows set to 0"
+    findings.append(rows.time.finding("N_TIME_ZERO", message, count=total - len(items)))
     return items[begins].repeat(lengths), rows_of(steps[begins], lengths), sources[before], filled

@@ -1,4 +1,4 @@
-"""How the text of one file is laid out: comments, header, delimiter and the names of its columns."""
+"""The layout of the text of one file: comments, header, delimiter and column names."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 DELIMITERS = (",", ";", "\t", "|")
 SNIFFED_ROWS = 50
-#: A line longer than this is read by nobody; far below it ends a table of 10,000 columns.
+#: Longer lines are rejected; a table of 10,000 columns needs far less.
 MAX_LINE_BYTES = 2**23
-#: Bytes of one cell above which its row is refused.
+#: Longer cells are rejected.
 MAX_CELL_BYTES = 131_072
 _CELLS = re.compile(rb"[,;\t|]")
 _DATE = re.compile(r"\d{4}-\d\d?-\d\d?.*|\d\d?[/.]\d\d?[/.]\d{2,4}.*")
@@ -34,7 +34,7 @@ _INVISIBLE = re.compile("[\u200b\u200c\u200d\u2060\ufeff]")
 
 @dataclass(frozen=True)
 class Dialect:
-    """How the text of one file is laid out."""
+    """The layout of the text of one file."""
 
     delimiter: str
     names: tuple[str, ...]
@@ -75,12 +75,12 @@ def _read_dialect(source: Source, settings: DataSettings) -> Dialect:
 
 
 def delimiter_of(word: str | None) -> str | None:
-    """Return the delimiter that a word of the user means. Raises UsageError for more than one sign."""
+    """Return the delimiter that the user names. Raises UsageError for more than one character."""
     meant = {"tab": "\t", "\\t": "\t", "space": " ", "comma": ",", "semicolon": ";", "pipe": "|"}
     sign = None if word is None else meant.get(word.lower(), word)
     if sign is not None and (len(sign) != 1 or not sign.isascii() or sign in '"\r\n'):
         raise UsageError(
-            f"{quoted(word)} is no delimiter: it must be one ASCII sign, or `tab`",
+            f"invalid delimiter {quoted(word)}: it must be one ASCII character, or `tab`",
             hint="such as --delimiter ';' or --delimiter tab",
             code="E_RUN_CONFIG",
         )
@@ -88,19 +88,19 @@ def delimiter_of(word: str | None) -> str | None:
 
 
 def column_names(header: Sequence[str]) -> tuple[str, ...]:
-    """Return header cells as names: blanks and invisible signs cut, an empty one called `Unnamed: POSITION`."""
+    """Return header cells as names, without blanks and invisible characters; an empty one is `Unnamed: POSITION`."""
     cleaned = [_INVISIBLE.sub("", cell.replace("\u00a0", " ")).strip() for cell in header]
     return tuple(name or f"Unnamed: {position}" for position, name in enumerate(cleaned))
 
 
 def folded(name: str) -> str:
-    """Return a name without case, accents and the two ways to write them, to find what a misspelt one means."""
+    """Return a name without case and accents, to find the column that a misspelt name means."""
     apart = unicodedata.normalize("NFKD", name)
     return "".join(sign for sign in apart if not unicodedata.combining(sign)).casefold().strip()
 
 
 def check_lines(source: Source) -> None:
-    """Raise DataError for a line longer than any row, and for a cell longer than any value: they mean nothing."""
+    """Raise DataError for a line longer than any row, and for a cell longer than any value."""
     payload, position = source.payload, 0
     while len(payload) - position > MAX_LINE_BYTES:
         end = payload.rfind(b"\n", position, position + MAX_LINE_BYTES)
@@ -108,20 +108,20 @@ def check_lines(source: Source) -> None:
             line = payload.count(b"\n", 0, position) + 1
             raise DataError(
                 f"{quoted_path(source.path)}, row {line} is longer than {MAX_LINE_BYTES} bytes",
-                hint="write one row a line; if the file is one line of numbers, put each on a line of its own",
+                hint="write one row per line; if the file is one line of numbers, put each number on a separate line",
                 code="E_DATA_LINE",
             )
         position = end + 1
     lines = _long_cells(payload)
     if lines:
         message = f"{rows_in_words(lines, len(lines))}: a cell of more than 128 KiB"
-        fix = "remove these cells, they are no numbers, timestamps or ids"
+        fix = "remove these cells: no number, timestamp or id is so long"
         rows = tuple(lines[:MAX_LISTED_ROWS])
         raise data_error([Finding("E_DATA_CELL", message, source.path, rows, count=len(lines), fix=fix)])
 
 
 def _long_cells(payload: bytes) -> list[int]:
-    """Return the lines that hold a cell larger than `MAX_CELL_BYTES`; only long lines are looked at."""
+    """Return the lines with a cell larger than `MAX_CELL_BYTES`; only long lines are examined."""
     found: list[int] = []
     position = 0
     while len(payload) - position > MAX_CELL_BYTES:
@@ -138,7 +138,7 @@ def _long_cells(payload: bytes) -> list[int]:
 
 
 def _skip_head(lines: list[str]) -> tuple[int, str | None]:
-    """Drop blank lines and a line `sep=;` before the header; returns how many, and the delimiter it told."""
+    """Drop blank lines and a line `sep=;` before the header; returns their number, and the delimiter of the latter."""
     skipped, told = 0, None
     while lines and (not lines[0].strip() or lines[0].lower().startswith("sep=")):
         line = lines.pop(0).rstrip("\r\n")
@@ -156,7 +156,7 @@ def _check_comments(path: str, lines: list[str], *, skipped: int, delimiter: str
     sign = delimiter_of(delimiter) or _sniff(path, after)
     width, rest = (len(next(csv.reader([line], delimiter=sign), [])) for line in (lines[0], after[0]))
     if width == rest:
-        return  # a header whose first name begins with the sign
+        return  # a header whose first name begins with `#`
     comment = lines[0].rstrip("\r\n")
     raise DataError(
         f"{quoted_path(path)}, row {skipped + 1} is a comment, {quoted(comment)}, not a header",
@@ -184,11 +184,11 @@ def _check_header(path: str, rows: Sequence[Sequence[str]], *, line: int, delimi
 
 
 def _cleaned_names(path: str, header: Sequence[str], names: Sequence[str]) -> tuple[Finding, ...]:
-    """Return the repair of names with blanks or invisible signs around them."""
+    """Return the warning about names with blanks or invisible characters around them."""
     changed = [new for old, new in zip(header, names, strict=True) if old != new and old.strip(" ")]
     if not changed:
         return ()
-    message = f"blanks or invisible signs were cut from the column names {listed(changed)}"
+    message = f"blanks or invisible characters were removed from the column names {listed(changed)}"
     return (Finding("W_COLUMN_BLANKS", message, path, count=len(changed)),)
 
 
@@ -199,7 +199,7 @@ def _header_lines(lines: list[str], delimiter: str) -> int:
 
 
 def _sniff(path: str, lines: list[str]) -> str:
-    """Return the delimiter that cuts header and rows into equally many cells, more than one."""
+    """Return the delimiter that splits header and rows into equally many cells, more than one."""
     fits: dict[str, int] = {}
     for delimiter in DELIMITERS:
         counts = [len(row) for row in islice(csv.reader(lines, delimiter=delimiter), SNIFFED_ROWS) if row]
@@ -212,8 +212,8 @@ def _sniff(path: str, lines: list[str]) -> str:
     if len(best) > 1:
         signs = " and ".join(quoted(delimiter) for delimiter in best)
         raise DataError(
-            f"{quoted_path(path)}: {signs} cut the rows equally well",
-            hint=f"name the one that is meant: --delimiter '{best[0]}' or --delimiter '{best[1]}'",
+            f"{quoted_path(path)}: {signs} split the rows equally well",
+            hint=f"choose one: --delimiter '{best[0]}' or --delimiter '{best[1]}'",
             code="E_DATA_DELIMITER",
         )
     return best[0]

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 
 SAMPLE_BYTES = 2**22
-#: Bytes parsed in one piece: the parser needs a few times as much memory beside the arrays.
+#: Bytes parsed in one piece: the parser needs a few times as much memory besides the arrays.
 PIECE_BYTES = 2**24
 #: Bytes that one thread parses at once, and the same where a line is longer.
 _BLOCK_BYTES = 2**22
@@ -158,7 +158,7 @@ class CsvTable:
         """Return columns under their position, such as "3"."""
         as_text = pa.dictionary(pa.int32(), pa.string())
         types: dict[int, Any] = dict.fromkeys(text, as_text)
-        # where the point stands between thousands, plain numbers too are to be read so
+        # with points between thousands, plain numbers too need the parser of numbers
         has_points = self.settings.decimal == "," or self.settings.thousands == "."
         types |= {place: as_text if has_points else pa.float64() for place in numeric}
         types |= {place: self._time_type(place, is_alone=len(time) == 1) for place in time if place not in text}
@@ -252,10 +252,10 @@ class CsvTable:
         return pa.dictionary(pa.int32(), pa.string())
 
     def _gather(self, types: Mapping[int, pa.DataType]) -> tuple[ColumnBuffers, bool]:
-        """Return the columns that have a type, and whether rows of another width were passed over."""
+        """Return the columns that have a type, and whether rows of another width were skipped."""
         payload = self.text.payload
         gathered = ColumnBuffers({str(place): kind for place, kind in types.items()}, limit=self._num_lines())
-        # quoted cells over several lines are cut by no line end, and a lone column has rows without a sign
+        # line ends inside quoted cells must not split them, and a single column may have empty rows
         is_whole = len(self.names) == 1 or (self._is_mended and b'"' in payload)
         is_ragged = False
         for begin, end in pieces_of(payload, size=len(payload) if is_whole else PIECE_BYTES):
@@ -272,7 +272,7 @@ class CsvTable:
     def _parse(
         self, types: Mapping[int, pa.DataType], *, begin: int = 0, end: int | None = None, block: int | None = None
     ) -> tuple[pa.Table, bool]:
-        """Return a part of the columns that have a type, and whether rows of another width were passed over."""
+        """Return a part of the columns that have a type, and whether rows of another width were skipped."""
         payload = self.text.payload
         end = len(payload) if end is None else end
         num_bad = 0
@@ -284,7 +284,7 @@ class CsvTable:
 
         has_quotes = payload.find(b'"', begin, end) >= 0
         if len(self.names) == 1:
-            end = len(payload[:end].rstrip())  # blank lines at the end are no missing values
+            end = len(payload[:end].rstrip())  # blank lines at the end are not missing values
         buffer = pa.py_buffer(payload).slice(begin, end - begin)
         names = [str(place) for place in range(len(self.names))]
         table = csv.read_csv(
@@ -297,7 +297,7 @@ class CsvTable:
             parse_options=csv.ParseOptions(
                 delimiter=self.dialect.delimiter,
                 quote_char='"' if has_quotes else False,
-                # a cell over several lines that a block cuts leaves rows of another width, and is then parsed exactly
+                # a cell over several lines that a block splits leaves rows of another width, and is then parsed exactly
                 newlines_in_values=has_quotes and (self._is_mended or len(self.names) == 1),
                 ignore_empty_lines=len(self.names) > 1,
                 invalid_row_handler=skip,
@@ -313,14 +313,14 @@ class CsvTable:
         return table, num_bad > 0
 
     def _looks_odd(self) -> bool:
-        """Whether the text has what a fast parser reads in silence: odd quotes, a header again, a row to be dropped."""
+        """Whether the text has flaws that the fast parser does not report: odd quotes, a repeated header, a row to drop."""
         payload = self.text.payload
         odd_quotes = payload.count(b'"') % 2 == 1
         cut = self.settings.drop_last_partial and not payload.endswith(b"\n")
         return odd_quotes or cut or bool(len(repeated_headers(self.text, self.dialect)))
 
     def _mend(self) -> None:
-        """Leave out the rows that are not whole, or were asked to be left out; say so, or keep the problem."""
+        """Leave out rows that are incomplete or excluded by the settings, with a warning or a problem for each kind."""
         self._is_mended = True
         records = examine(self.text, self.dialect)
         if records.open_quote is not None:
@@ -336,7 +336,7 @@ class CsvTable:
         mended = self.text
         if len(extra):
             lines = tuple(self.text.line_of(int(records.first[row])) for row in extra[:MAX_LISTED_ROWS])
-            message = f"{rows_in_words(lines, len(extra))}: delimiters behind the last column were dropped"
+            message = f"{rows_in_words(lines, len(extra))}: delimiters after the last column were dropped"
             self.findings.append(Finding("W_DATA_TRAILING", message, self.path, lines, count=len(extra)))
             mended = trimmed(mended, records, extra, self.dialect.delimiter)
         self.text = mended if keep.all() else keep_lines(mended, keep)
@@ -347,7 +347,7 @@ class CsvTable:
         rows = np.flatnonzero(again)
         if len(rows):
             lines = tuple(self.text.line_of(int(records.first[row])) for row in rows[:MAX_LISTED_ROWS])
-            message = f"{rows_in_words(lines, len(rows))}: the header stands there again"
+            message = f"{rows_in_words(lines, len(rows))}: the header is repeated there"
             self._tell("DATA_HEADER_AGAIN", message, lines, len(rows), skipped=self.settings.skip_bad_rows)
         return again
 

@@ -1,6 +1,6 @@
 """Which rows of a text are whole: comments, repeated headers, ragged and cut rows, quotes that never close.
 
-It is looked at only where a file is not plain; a plain one is read by the fast parser alone. Lines are numbered from
+Only files that are not plain are examined; plain ones are read by the fast parser alone. Lines are numbered from
 0 here and from 1 in findings.
 """
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from rnnforecast.data.tables.csv_dialect import Dialect
 
 
-#: Line breaks within one quoted cell above which a quote is taken for one that never closes.
+#: A quoted cell with more line breaks is taken for a quote that never closes.
 MAX_CELL_LINES = 100
 
 
@@ -41,13 +41,13 @@ class Records:
 
 @dataclass(frozen=True)
 class Text:
-    """Text without the rows that are left out, and the line of the file each of its lines stood on."""
+    """Text without the rows that are left out, and the line of the file of each of its lines."""
 
     payload: bytes
     lines: Int64Array | None = None  # None: as in the file
 
     def line_of(self, line: int) -> int:
-        """Return the line of the file, from 1, on which a line of this text stood."""
+        """Return the line of the file, from 1, of a line of this text."""
         return (line if self.lines is None else int(self.lines[line])) + 1
 
 
@@ -70,7 +70,7 @@ def keep_lines(text: Text, keep: BoolArray) -> Text:
 
 
 def without_comments(text: Text, sign: str) -> tuple[Text, int]:
-    """Return a text without the lines that begin with a sign, and how many they were."""
+    """Return a text without the lines that begin with `sign`, and their number."""
     starts, _ = line_bounds(text.payload)
     marks = sign.encode()
     content = np.frombuffer(text.payload, dtype=np.uint8)
@@ -84,9 +84,9 @@ def without_comments(text: Text, sign: str) -> tuple[Text, int]:
 
 
 def last_lines(text: Text, count: int, *, head: int) -> tuple[Text, int]:
-    """Return a text with its first `head` lines and about its last `count` ones, and how many lines were left out.
+    """Return a text with its first `head` lines and about its last `count` ones, and the number of lines left out.
 
-    A text with quotes is cut where they pair up.
+    A text with quotes is split where they pair up.
     """
     starts, ends = line_bounds(text.payload)
     first = max(len(starts) - count, head)
@@ -152,7 +152,7 @@ def iterate(text: Text, dialect: Dialect) -> Iterator[tuple[int, int, list[str]]
 
 
 def repeated_headers(text: Text, dialect: Dialect) -> Int64Array:
-    """Return the lines on which the header stands again."""
+    """Return the lines that repeat the header."""
     if not dialect.skipped_lines:
         return np.zeros(0, dtype=np.int64)
     position = 0
@@ -171,7 +171,7 @@ def repeated_headers(text: Text, dialect: Dialect) -> Int64Array:
 
 
 def ragged_finding(path: str, text: Text, dialect: Dialect, records: Records, bad: Int64Array) -> Finding:
-    """Return the refusal of rows with too many or too few cells."""
+    """Return the error of rows with too many or too few cells."""
     lines = tuple(text.line_of(int(records.first[row])) for row in bad[:MAX_LISTED_ROWS])
     cells = int(records.cells[bad[0]])
     width = len(dialect.names)

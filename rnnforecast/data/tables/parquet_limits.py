@@ -90,7 +90,7 @@ class ColumnLimits:
             return self._probe(name)
         if pages.unpacked > self._allowed(chunks, pages):
             return f"{in_words(pages.unpacked)} in {in_words(pages.packed)} of the file: it looks like a bomb"
-        if pages.shares_prefixes and pages.num_values * pages.largest > _PREFIX_BYTES:
+        if pages.has_prefixes and pages.num_values * pages.largest > _PREFIX_BYTES:
             return self._probe(name)
         return None
 

@@ -35,7 +35,7 @@ class Pages:
     packed: int  # their bytes in the file
     num_values: int
     has_deltas: bool  # texts are encoded by their lengths or shared prefixes: no dictionary can be read from them
-    shares_prefixes: bool  # a text may be as long as all texts of its page together
+    has_prefixes: bool  # a text may be as long as all texts of its page together
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ def pages_of(payload: bytes, chunks: Sequence[Chunk]) -> Pages | None:
             encodings |= {data.get(2), data.get(4)}
     except _INVALID:
         return None
-    shares_prefixes = _DELTA_BYTE_ARRAY in encodings
-    return Pages(largest, unpacked, packed, num_values, shares_prefixes or _DELTA_LENGTH in encodings, shares_prefixes)
+    has_prefixes = _DELTA_BYTE_ARRAY in encodings
+    return Pages(largest, unpacked, packed, num_values, has_prefixes or _DELTA_LENGTH in encodings, has_prefixes)
 
 
 def _headers(payload: bytes, chunk: Chunk) -> Iterator[dict[int, Any]]:

@@ -323,7 +323,7 @@ def _as_shared_text(column: pa.DictionaryArray) -> pa.Array:
 
 
 def _as_timestamps(column: pa.Array) -> pa.Array:
-    """Return a batch of timestamps or whole numbers as it is, dates as timestamps, anything else as text."""
+    """Return a batch of timestamps or whole numbers unchanged, dates as timestamps, anything else as text."""
     kind = column.type
     if pa.types.is_date(kind):
         return column.cast(pa.timestamp("us"))

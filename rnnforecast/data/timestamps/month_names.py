@@ -38,7 +38,7 @@ _NAMES: dict[str, str] = {
 }
 LOCALES = tuple(_NAMES)
 _WORD = re.compile(r"[^\W\d_]{3,}\.?")
-#: Words of dates that are no months: `12 de marzo de 2024`, `12. maaliskuuta`.
+#: Words between day, month and year: `12 de marzo de 2024`, `12. maaliskuuta`.
 _LINKS = re.compile(r"\b(?:de|del|den|le)\b|(?<=\d)º")
 
 
@@ -48,7 +48,7 @@ def month_number(text: str) -> int:
 
 
 def to_english(texts: TextArray, locale: str) -> TextArray:
-    """Return texts with the names of months in English; a word that is no month of the language stays as it is."""
+    """Return texts with the names of months in English; other words stay unchanged."""
     translated = [_translate(str(text), locale) for text in texts]
     return np.array(translated, dtype=object)
 

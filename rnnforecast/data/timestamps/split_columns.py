@@ -93,7 +93,7 @@ def _lettered(texts: pd.Series[Any], part: str) -> pd.Series[Any]:
 
 
 def join_numbers(parts: Parts, names: Sequence[str]) -> Timestamps:
-    """Return timestamps from columns named year, month or quarter, day, hour ...; raises DataError for what is no date."""
+    """Return timestamps from columns of year, month or quarter, day, hour ...; raises DataError for nonexistent days."""
     by_part = {str(part_of(name)): name for name in names}
     if "year" not in by_part or len(by_part) < len(names):
         raise not_parts(names, parts.path)
@@ -124,7 +124,7 @@ def _weeks(numbers: dict[str, Int64Array], by_part: dict[str, str], parts: Parts
 
 
 def join_times(first: Timestamps, parts: Parts, names: Sequence[str]) -> Timestamps:
-    """Return timestamps from dates and the columns of times of day, hours or minutes beside them."""
+    """Return timestamps from dates and the columns of times of day, hours or minutes."""
     timestamps = first
     numbers, by_part = {}, {}
     for name in names:
@@ -135,7 +135,7 @@ def join_times(first: Timestamps, parts: Parts, names: Sequence[str]) -> Timesta
         elif _is_clock(parts.frame[name]):
             timestamps = replace(timestamps, values=timestamps.values + _clock_times(parts, name))
         elif _is_whole(parts.frame[name]):
-            message = f"column `{name}` is read as the hour, or as hours and minutes, of the dates beside it"
+            message = f"column `{name}` is read as the hour, or as hours and minutes, of the date column"
             note = parts.ref(name).finding("N_TIME_PARTS", message)
             times = _hours_or_hundreds(parts, name)
             timestamps = replace(timestamps, values=timestamps.values + times, findings=(*timestamps.findings, note))

@@ -312,7 +312,7 @@ def _in_utc(column: _Column, utc: TimestampArray, findings: tuple[Finding, ...])
 
 
 def _offsets(column: _Column) -> str:
-    """Return the first offsets of a sample, as they are written."""
+    """Return the first offsets of a sample, as written."""
     found = (_ZONE_AT_END.search(text) for text in column.distinct[:: max(len(column.distinct) // _SAMPLE, 1)])
     return ", ".join(sorted({one[1].strip() for one in found if one is not None})[:3])
 

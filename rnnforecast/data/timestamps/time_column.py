@@ -51,7 +51,7 @@ def read_timestamps(
 
 
 def _one_column(column: pd.Series[Any], ref: ColumnRef, how: DataSettings | None) -> Timestamps:
-    """Return one column as timestamps: dates as they are, numbers by their size, text by its format."""
+    """Return one column as timestamps: dates directly, numbers by their size, text by its format."""
     if isinstance(column.dtype, pd.ArrowDtype):
         column = column.array.__arrow_array__().to_pandas()
     if isinstance(column.dtype, pd.DatetimeTZDtype):

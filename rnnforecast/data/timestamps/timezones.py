@@ -1,4 +1,4 @@
-"""Time zones: local timestamps to UTC with the rules of a zone, hours that a clock repeats or leaves out among them."""
+"""Time zones: local timestamps to UTC, ambiguous and nonexistent local times included."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.data.calendar.frequency import in_words
-from rnnforecast.data.errors import data_error, rows_in_words
-from rnnforecast.findings import MAX_LISTED_ROWS, Finding
+from rnnforecast.data.errors import data_error, plural
 from rnnforecast.grammars import find_zone
 
 if TYPE_CHECKING:
@@ -21,10 +20,11 @@ if TYPE_CHECKING:
 
     from rnnforecast.arrays import BoolArray, Int64Array, TimestampArray
     from rnnforecast.data.rows import Rows
+    from rnnforecast.findings import Finding
 
 
 _HOUR = 3_600_000_000  # microseconds
-#: Years outside which no zone has rules of its own.
+#: Years outside which no zone has rules.
 _FIRST_YEAR, _LAST_YEAR = 1900, 2100
 
 
@@ -56,7 +56,7 @@ class Zone:
 
 
 def read_zone(name: str, timestamps: TimestampArray) -> Zone:
-    """Return the rules of a zone for the years of some timestamps; raises UsageError for a name that is no zone."""
+    """Return the rules of a zone for the years of some timestamps; raises UsageError for an unknown zone."""
     zone, known_as = find_zone(name)
     years = timestamps.astype("datetime64[Y]").astype(np.int64) + 1970 if len(timestamps) else np.array([2000])
     first = min(max(int(years.min()) - 1, _FIRST_YEAR), _LAST_YEAR)
@@ -117,28 +117,26 @@ def localise(
     zone = read_zone(name, rows.timestamps)
     times = rows.timestamps - rows.timestamps.astype("datetime64[D]")
     if len(times) and bool((times == times[0]).all()):
-        message = (
-            f"time column `{rows.time_column}` has one time of day: its timestamps stay dates, without zone {name}"
-        )
-        findings.append(Finding("N_TIME_ZONE", message, column=rows.time_column, value=name))
+        message = f"{rows.time} has one time of day: its timestamps stay dates, without zone {name}"
+        findings.append(rows.time.finding("N_TIME_ZONE", message, value=name))
         return rows.timestamps, None
     earliest, latest, skipped = zone.to_utc(rows.timestamps)
     twice = (earliest != latest) & ~skipped
     problems = []
     if skipped.any() and nonexistent is None:
-        words = f"never was in zone {name}: clocks were put forward over it"
-        fix = "`--nonexistent shift` reads it an hour on; a clock that ignores summer time has a fixed --tz as +01:00"
-        problems.append(_finding(rows, "E_TIME_SKIPPED", np.flatnonzero(skipped), words, fix))
+        words = f"does not exist in zone {name}: start of daylight saving time"
+        fix = "`--nonexistent shift` reads it an hour later; without daylight saving time use a fixed --tz as +01:00"
+        problems.append(_problem(rows, "E_TIME_SKIPPED", np.flatnonzero(skipped), words, fix))
     utc = earliest
+    ends = f"is ambiguous in zone {name}: end of daylight saving time"
     if twice.any() and ambiguous is None:
-        words = f"came twice in zone {name}: clocks were put back over it"
-        fix = "`--ambiguous infer` goes by the order of rows; earliest and latest choose one"
-        problems.append(_finding(rows, "E_TIME_FOLD", np.flatnonzero(twice), words, fix))
+        fix = "`--ambiguous infer` uses the order of rows; earliest and latest choose one"
+        problems.append(_problem(rows, "E_TIME_FOLD", np.flatnonzero(twice), ends, fix))
     elif twice.any() and ambiguous == "infer":
         is_late, unclear = _second_time(rows, np.flatnonzero(twice))
         if len(unclear):
-            words = f"came twice in zone {name}, and the rows do not tell which one is meant"
-            problems.append(_finding(rows, "E_TIME_FOLD", unclear, words, "`--ambiguous earliest` or `latest`"))
+            words, fix = f"{ends}, and the order of rows does not decide", "`--ambiguous earliest` or `latest`"
+            problems.append(_problem(rows, "E_TIME_FOLD", unclear, words, fix))
         utc = earliest.copy()
         utc[np.flatnonzero(twice)[is_late]] = latest[np.flatnonzero(twice)[is_late]]
     elif ambiguous == "latest":
@@ -152,30 +150,27 @@ def localise(
 def _notes(rows: Rows, zone: Zone, twice: BoolArray, skipped: BoolArray, ambiguous: str | None) -> Iterable[Finding]:
     version = rules_version()
     message = (
-        f"time column `{rows.time_column}` is local time of {zone.name} (rules of zones: {version}); "
-        f"timestamps are held in UTC and shown in {zone.name}"
+        f"{rows.time} is local time of {zone.name} (rules of zones: {version}); timestamps are held in UTC and shown in "
+        f"{zone.name}"
     )
-    yield Finding("N_TIME_ZONE", message, column=rows.time_column, value=version)
+    yield rows.time.finding("N_TIME_ZONE", message, value=version)
     if twice.any():
-        message = f"{int(twice.sum())} timestamps of a repeated hour were told apart ({ambiguous})"
-        yield Finding("N_TIME_FOLD", message, column=rows.time_column, count=int(twice.sum()))
+        message = f"{plural(int(twice.sum()), 'ambiguous timestamp')} resolved ({ambiguous})"
+        yield rows.time.finding("N_TIME_FOLD", message, count=int(twice.sum()))
     if skipped.any():
-        file, lines = rows.locate(np.flatnonzero(skipped)[:MAX_LISTED_ROWS].tolist())
-        message = f"{int(skipped.sum())} timestamps of an hour that clocks left out were read an hour on"
-        yield Finding("W_TIME_SKIPPED", message, file, lines, rows.time_column, count=int(skipped.sum()))
+        message = f"{plural(int(skipped.sum()), 'nonexistent local timestamp')} read one hour later"
+        yield rows.time.finding("W_TIME_SKIPPED", message, rows=np.flatnonzero(skipped))
 
 
-def _finding(rows: Rows, code: str, chosen: Int64Array, words: str, fix: str) -> Finding:
-    file, lines = rows.locate(chosen[:MAX_LISTED_ROWS].tolist())
+def _problem(rows: Rows, code: str, chosen: Int64Array, words: str, fix: str) -> Finding:
     timestamp = in_words(rows.timestamps[chosen[0]])
-    message = f"time column `{rows.time_column}`, {rows_in_words(lines, len(chosen))}: {timestamp} {words}"
-    return Finding(code, message, file, lines, rows.time_column, timestamp, len(chosen), fix)
+    return rows.time.problem(code, chosen, f"{timestamp} {words}", value=timestamp, fix=fix)
 
 
 def _second_time(rows: Rows, twice: Int64Array) -> tuple[Int64Array, Int64Array]:
     """Return which of the ambiguous rows (by place) are the second pass of their hour, and the rows that are unclear.
 
-    Rows of one timestamp and series are told apart by their order; a timestamp that stands once goes by its side of the
+    Rows of one timestamp and series are ordered as in the file; a timestamp that occurs once goes by its side of the
     place where the clock of its series went back. Files with the newest row first are read backwards.
     """
     import pandas as pd

@@ -32,7 +32,6 @@ def check_jobs(path: str | Path, *, store: str | Path | None = None) -> BatchPla
     """
     job_file, errors = parse_jobs(path, store=store)
     files = [_check_job(number, job_file, errors) for number in range(len(job_file.jobs))]
-    _check_outputs_are_not_inputs(job_file.jobs, files, errors)
     errors.raise_all()
     rows = [_row(job, len(found)) for job, found in zip(job_file.jobs, files, strict=True)]
     return BatchPlan(str(job_file.path), str(job_file.store), tuple(rows))
@@ -79,19 +78,6 @@ def _check_readable(file: str, *, is_dataset: bool) -> None:
         raise InputError(f"{file} is a folder", hint=f"name the files in it: '{file}/*.csv'")
     if not os.access(path, os.R_OK):
         raise InputError(f"{file} may not be read by this user", hint=f"chmod u+r {file}")
-
-
-def _check_outputs_are_not_inputs(jobs: tuple[Job, ...], files: list[list[str]], errors: FileErrors) -> None:
-    """If a forecast were also the data of a job, the result would depend on the order of the jobs."""
-    readers: dict[str, str] = {}
-    for job, found in zip(jobs, files, strict=True):
-        for file in found:
-            readers.setdefault(os.path.realpath(file), job.name)
-    for number, job in enumerate(jobs):
-        reader = readers.get(os.path.realpath(job.output)) if isinstance(job.output, Path) else None
-        if reader is not None:
-            message = f"job `{job.name}`: its `output` is data of job `{reader}`: {job.output}"
-            errors.add(("job", number, "output"), message, fix="write forecasts where no job reads")
 
 
 def _row(job: Job, num_files: int) -> dict[str, object]:

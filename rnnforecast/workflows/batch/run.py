@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rnnforecast.data.files.overwrite import check_outputs
 from rnnforecast.errors import ExitCode, OutputError
 from rnnforecast.progress import NoProgress, Progress
 from rnnforecast.store.files import check_writable, lock, make_folder, sweep_temporaries
@@ -22,7 +23,7 @@ from rnnforecast.workflows.batch.execution.outcomes import stopped_during
 from rnnforecast.workflows.batch.execution.scheduler import Scheduler, Task
 from rnnforecast.workflows.batch.execution.signals import SignalHandler
 from rnnforecast.workflows.batch.execution.steps import JobContext, run_job
-from rnnforecast.workflows.batch.jobs_file.read import JobFile, read_jobs
+from rnnforecast.workflows.batch.jobs_file.read import JobFile, owned_files, read_jobs
 from rnnforecast.workflows.batch.records.ledger import LEDGER, History, Ledger, rotate
 from rnnforecast.workflows.batch.records.prometheus import write_metrics
 from rnnforecast.workflows.batch.records.recorder import Recorder, new_run_id, remove_old_logs
@@ -62,6 +63,9 @@ def batch(
     """
     options = options or Options()
     job_file = read_jobs(jobs_file, store=store)
+    outputs = {f"the output of job `{job.name}`": job.output for job in job_file.jobs}
+    own = {"--metrics-file": options.metrics_file, "--events": options.events}
+    check_outputs(own, [*owned_files(job_file), *((what, path) for what, path in outputs.items() if path is not None)])
     if options.metrics_file is not None:
         check_writable(options.metrics_file)
     state = state_folder(job_file)

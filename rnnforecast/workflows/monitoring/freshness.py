@@ -14,7 +14,7 @@ from rnnforecast.findings import Finding
 from rnnforecast.grammars import Duration
 from rnnforecast.json_values import timestamp_to_json
 from rnnforecast.model_io.train_stats import digests
-from rnnforecast.options import RefuseStale
+from rnnforecast.options import StaleRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,7 +29,7 @@ _MAX_NAMED = 5
 #: Relative difference below which two values are equal.
 _ROUNDING = 1e-9
 #: Rows to reject: none, those of a file that shrank, or any that differ from those of the training.
-REFUSE_STALE: tuple[RefuseStale, ...] = get_args(RefuseStale)
+REFUSE_STALE: tuple[StaleRows, ...] = get_args(StaleRows)
 _SHRANK = "W_DATA_SHRANK"
 #: Warnings about unexpected rows, and the error code of each when it is rejected.
 _ERRORS = {
@@ -106,7 +106,7 @@ def check_age(series: SeriesSet, max_age: Age | None, *, now: datetime | None = 
     return [Finding("W_SERIES_STALE", message, count=len(stale))]
 
 
-def reject_stale(findings: Iterable[Finding], kind: RefuseStale) -> None:
+def reject_stale(findings: Iterable[Finding], kind: StaleRows) -> None:
     """Raise StaleError for findings that `kind` rejects: one message for all, with the code of the first."""
     rejected = _ERRORS if kind == "any" else [_SHRANK] if kind == "shrunk" else []
     found = [finding for finding in findings if finding.code in rejected]

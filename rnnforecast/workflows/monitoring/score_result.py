@@ -49,7 +49,7 @@ class ScoreResult(Document):
     per_lead: tuple[Mapping[str, object], ...]  # lead, num_scored, mase, baseline_mase, coverage
     verdict: Mapping[str, object] | None
     watches: tuple[Mapping[str, object], ...]
-    watched_versions: tuple[int, ...] = ()
+    tested_versions: tuple[int, ...] = ()
     policy: str = "warn"
     action: Mapping[str, object] | None = None  # what the policy did on an alarm
     findings: tuple[Finding, ...] = ()

@@ -25,7 +25,7 @@ def test_a_target_that_only_its_place_speaks_for_is_noted_as_a_guess() -> None:
     assert found.message == (
         "the target `c` is a guess: the last of 3 numeric columns, none of them named like a target"
     )
-    assert found.fix == "name the column you mean: --target COLUMN"
+    assert found.fix == "name the target: --target COLUMN"
 
 
 @pytest.mark.parametrize("chosen", [("b",), ("c",)])
@@ -155,7 +155,7 @@ def test_all_unknown_columns_are_named_at_once() -> None:
 
 def test_a_column_that_stands_there_twice_is_refused_with_both_positions() -> None:
     frame = pd.DataFrame([["2024-01-01", "1", "2"]], columns=["date", "y", "y"], dtype=object)
-    with pytest.raises(DataError, match="column `y` stands there 2 times, at positions 2, 3"):
+    with pytest.raises(DataError, match="column `y` occurs 2 times, at positions 2, 3"):
         choose_columns(frame, DataSettings(), path="a.csv")
 
 
@@ -163,12 +163,12 @@ def test_a_column_that_stands_there_twice_is_refused_with_both_positions() -> No
 def test_names_that_stand_twice_are_refused_where_they_are_used(names: list[str]) -> None:
     cells = {"date": DATES, "when": ["Q-x1", "Q-x2", "Q-x3"], "y": ["4", "9", "5"]}
     frame = pd.DataFrame(np.array([cells[name][:3] for name in names], dtype=object).T, columns=names)
-    with pytest.raises(DataError, match=r"stands there \d times|named like a time"):
+    with pytest.raises(DataError, match=r"occurs \d times|named like a time"):
         choose_columns(frame, DataSettings(), path="a.csv")
 
 
 def test_a_column_in_two_roles_is_refused() -> None:
-    with pytest.raises(DataError, match="`y` cannot play two parts"):
+    with pytest.raises(DataError, match="`y` cannot have two roles"):
         choose({"date": DATES, "y": NUMBERS}, target=("y",), past=("y",))
 
 

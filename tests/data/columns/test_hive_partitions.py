@@ -47,14 +47,14 @@ def test_it_is_noted_where_timestamps_do_not_repeat_and_an_id_where_it_is_named(
     folder = lay_out(tmp_path, "part", "a", "b", days_apart=12)
     read = read_series([folder], TABLE)
     assert (read.series.num_series, [finding.code for finding in read.findings]) == (1, ["N_DATA_PARTITION"])
-    assert "--id part makes each a series" in read.findings[0].message
+    assert "--id part makes each value a series" in read.findings[0].message
     named = read_series([folder], TABLE.model_copy(update={"id": ("part",)}))
     assert (named.series.id_values.tolist(), named.findings) == ([["a"], ["b"]], ())
 
 
 def test_times_that_only_folders_hold_are_refused(tmp_path: Path) -> None:
     folder = lay_out(tmp_path, "date", "2024-01-01", "2024-01-02", timestamps=False)
-    with pytest.raises(DataError, match=r"tell `date` apart \(`date=2024-01-01`\), and no column of the"):
+    with pytest.raises(DataError, match=r"the names of folders \(`date=2024-01-01`\) and in no column of the files"):
         read_series([folder], TABLE)
     assert read_series([folder], TABLE.model_copy(update={"time": "none"})).series.num_series == 1
 
@@ -65,7 +65,7 @@ def test_a_folder_and_a_pattern_are_forecast_without_a_model(tmp_path: Path) -> 
     store = tmp_path / "store"
     result = predict(data=[folder], store=store, reading=reading)
     assert result.frame["shop"].tolist() == ["a", "a", "b", "b"]
-    assert f"`rnnforecast train {folder} --dataset` learns from its rows" in result.notes
+    assert f"`rnnforecast train {folder} --dataset` trains a model on its rows" in result.notes
     pattern = f"{folder}/shop=*/*.parquet"
     assert predict(data=[pattern], store=store, reading=DataSettings(horizon=2)).num_series == 2
 

@@ -50,7 +50,7 @@ def test_a_vocabulary_that_is_given_decides_the_codes(tmp_path: Path) -> None:
 
 
 def test_an_empty_cell_of_words_is_refused_with_its_row(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="covariate `sky`, row 3: no value"):
+    with pytest.raises(DataError, match="covariate `sky`, row 3: missing value"):
         read(tmp_path / "a.csv", ["sun", "", "fog"])
 
 

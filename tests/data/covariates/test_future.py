@@ -109,7 +109,7 @@ def test_a_plan_without_the_column_or_the_clock_is_refused(tmp_path: Path) -> No
 
 
 def test_a_plan_needs_a_column_that_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="`--future` names none") as caught:
+    with pytest.raises(UsageError, match="`--future-data` needs `--future`") as caught:
         read(rows(tmp_path, temp=0), plan(tmp_path, date=DAYS[8:], temp=1), future=())
     assert "`temp`" in str(caught.value.hint)
 

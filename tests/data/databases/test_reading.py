@@ -131,7 +131,7 @@ def test_what_is_not_there_is_named(sales: str) -> None:
 
 
 def test_more_than_the_cap_is_refused(sales: str) -> None:
-    with pytest.raises(DataError, match="holds more than 64B"):
+    with pytest.raises(DataError, match="contains more than 64B"):
         read_query(f"{sales}#sales", query=None, wait=5.0, cap=64)
     assert ask(sales, "SELECT count(*) FROM sales") == [(24,)]  # and it is closed: another may open it
 

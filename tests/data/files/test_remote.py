@@ -63,7 +63,7 @@ def test_a_url_without_a_file_is_refused() -> None:
 
 def test_a_url_above_the_cap_is_refused_before_it_is_read(memory: Any) -> None:
     memory.pipe("/bucket/rows.csv", ROWS * 100)
-    with pytest.raises(DataError, match="holds more than 100B"):
+    with pytest.raises(DataError, match="contains more than 100B"):
         read_series(["memory://bucket/rows.csv"], DataSettings(max_bytes="100B"))
 
 

@@ -29,7 +29,7 @@ def test_series_that_end_early_go_on_without_values_to_the_newest_timestamp(tmp_
 def test_what_was_added_is_counted_and_named(tmp_path: Path) -> None:
     found = next(one for one in read(tmp_path, align=True).findings if one.code == "W_TIME_ALIGNED")
     assert (found.severity, found.count) == ("warning", 3)
-    assert found.message.startswith("1 of 2 series end before 2024-01-06, such as `b`: 3 rows without a value")
+    assert found.message.startswith("1 of 2 series end before 2024-01-06, such as `b`; 3 missing rows added")
 
 
 def test_covariates_hold_their_last_value_in_the_added_rows(tmp_path: Path) -> None:
@@ -53,5 +53,5 @@ def test_series_of_one_end_are_left_as_they_are(tmp_path: Path) -> None:
 def test_a_series_that_ended_long_before_the_others_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rnnforecast.data.grid.align_ends.MAX_GRID_ROWS", 5)
     monkeypatch.setattr("rnnforecast.data.grid.align_ends.MAX_ROWS_PER_ROW", 1)
-    with pytest.raises(DataError, match="--align would add 3 rows without a value to 9, 3 to `b`"):
+    with pytest.raises(DataError, match="--align would add 3 missing rows to 9, 3 of them to `b`"):
         read(tmp_path, align=True)

@@ -42,8 +42,8 @@ def test_page_headers_announce_what_a_writer_wrote(way: dict[str, Any]) -> None:
 
 def test_shared_prefixes_are_identified_by_page_headers() -> None:
     usual, shared = pages()["shop"], pages(**WAYS["shared prefixes"])["shop"]
-    assert (usual.has_deltas, usual.shares_prefixes) == (False, False)
-    assert (shared.has_deltas, shared.shares_prefixes) == (True, True)
+    assert (usual.has_deltas, usual.has_prefixes) == (False, False)
+    assert (shared.has_deltas, shared.has_prefixes) == (True, True)
 
 
 def test_pages_of_numbers_unpack_to_eight_bytes_each_and_their_levels() -> None:

@@ -41,7 +41,7 @@ def test_a_decimal_comma_does_not_pass_for_a_delimiter(write: Write) -> None:
 
 
 def test_two_delimiters_that_fit_equally_are_refused(write: Write) -> None:
-    with pytest.raises(DataError, match=r"`,` and `;` cut the rows equally well"):
+    with pytest.raises(DataError, match=r"`,` and `;` split the rows equally well"):
         read_table(write("a,b;c\n1,2;3\n4,5;6\n"))
 
 

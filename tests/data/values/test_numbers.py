@@ -4,13 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rnnforecast.data.errors import ColumnRef
 from rnnforecast.data.values.numbers import parse_numbers
 from rnnforecast.findings import Finding
 
 
 def parse(*cells: object) -> tuple[list[float], list[Finding]]:
     column = pd.Series(list(cells), dtype=object)
-    values, findings = parse_numbers(column, name="y", path="a.csv", lines_of=lambda rows: [row + 2 for row in rows])
+    values, findings = parse_numbers(column, ColumnRef.in_file("y", "a.csv", lambda rows: [row + 2 for row in rows]))
     return values.tolist(), findings
 
 
@@ -38,7 +39,7 @@ def test_missing_tokens_are_missing_not_refused_and_counted() -> None:
     values, findings = parse("1", "NA", None, "-", "", "NA", "#DIV/0!")
     assert np.isnan(values).tolist() == [False, True, True, True, True, True, True]
     assert [(finding.severity, finding.count) for finding in findings] == [("warning", 4)]
-    assert "`NA` 2, `-` 1, `#DIV/0!` 1" in findings[0].message
+    assert "`NA`: 2, `-`: 1, `#DIV/0!`: 1" in findings[0].message
 
 
 def test_a_decimal_comma_is_read_where_nothing_else_can_be_meant() -> None:
@@ -74,7 +75,7 @@ def test_other_text_is_refused_by_value(cell: str) -> None:
 
 
 def test_a_repeated_header_is_called_one() -> None:
-    assert data_error("1", "y", "2").message == "column `y`, row 3: the header stands there again"
+    assert data_error("1", "y", "2").message == "column `y`, row 3: the header is repeated there"
 
 
 def test_infinities_are_refused_with_their_rows() -> None:
@@ -89,7 +90,7 @@ def test_only_the_first_rows_are_listed_but_all_are_counted() -> None:
 
 
 def test_columns_that_are_numbers_already_pass_through() -> None:
-    values, findings = parse_numbers(pd.Series([1, 2]), name="y", path="a", lines_of=list)
+    values, findings = parse_numbers(pd.Series([1, 2]), ColumnRef.in_file("y", "a", list))
     assert (values.tolist(), findings) == ([1.0, 2.0], [])
 
 
@@ -101,4 +102,6 @@ def test_marks_of_thousands_are_read_where_nothing_else_can_be_meant(cell: str, 
 
 
 def test_digits_that_do_not_fit_are_noted() -> None:
-    assert parse("9007199254740995")[1][0].message == "column `y` holds numbers above 2^53, whose last digits are lost"
+    assert (
+        parse("9007199254740995")[1][0].message == "column `y` contains numbers above 2^53, whose last digits are lost"
+    )

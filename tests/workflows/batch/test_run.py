@@ -16,6 +16,7 @@ import pytest
 
 from rnnforecast.errors import ExitCode, LockedError, OutputError, UsageError
 from rnnforecast.store.files import lock
+from rnnforecast.workflows.batch.check import check_jobs
 from rnnforecast.workflows.batch.execution.scheduler import Scheduler
 from rnnforecast.workflows.batch.jobs_file.read import read_jobs
 from rnnforecast.workflows.batch.records import recorder
@@ -188,9 +189,9 @@ def test_a_forecast_is_never_written_over_its_data_or_among_it(workplace: Path) 
     (workplace / "rows" / "1.csv").write_bytes(before)
     (workplace / "rows" / "out.csv").write_bytes(before)
     among = _forecast("among", data="rows/*.csv").replace('"among.csv"', '"rows/out.csv"')
-    result = batch(_write(workplace, over, among))
-    assert [job.exit_code for job in result.jobs] == [2, 2]
-    assert "is among the data of the job" in str(result.jobs[1].error)
+    with pytest.raises(UsageError, match="2 errors") as caught:
+        batch(_write(workplace, over, among))
+    assert "would be read as the data of job `among` the next time" in caught.value.message
     assert (workplace / "good.csv").read_bytes() == before
 
 
@@ -394,7 +395,7 @@ def test_a_file_that_shrank_fails_its_job_and_trains_no_new_version(workplace: P
         result = batch(_write(workplace, job + more)).jobs[0]
         assert (result.status, result.exit_code, result.trained) == ("failed", ExitCode.STALE, False)
         assert result.error is not None
-        assert "the file shrank: the rows end with 2024-03-19" in result.error.message
+        assert "the file shrank: the rows end at 2024-03-19" in result.error.message
     assert (workplace / "g.csv").read_bytes() == before
     accepted = batch(_write(workplace, job + 'refuse_stale = "none"\n')).jobs[0]
     assert (accepted.status, accepted.model) == ("done", "good@1")
@@ -430,3 +431,41 @@ def test_series_left_out_by_name_make_a_job_partial_and_the_others_are_written(w
     assert (done.status, done.exit_code, result.exit_code) == ("partial", 3, 3)
     assert "short" in str(done.error)
     assert {line.split(",")[0] for line in (workplace / "p.csv").read_text().splitlines()[1:]} == {"long"}
+
+
+def test_an_output_over_the_data_of_another_job_stops_the_run_before_it_begins(workplace: Path) -> None:
+    rows = (workplace / "good.csv").read_bytes()
+    jobs = _forecast("a").replace('output = "a.csv"', f'output = "{workplace}/./good.csv"'), _forecast("b")
+    with pytest.raises(UsageError, match=r"line 5: the `output` of job `a` .* would overwrite the data of job `a`"):
+        batch(_write(workplace, *jobs))
+    assert (workplace / "good.csv").read_bytes() == rows
+
+
+@pytest.mark.parametrize("option", ["metrics_file", "events"])
+@pytest.mark.parametrize(
+    ("name", "what"), [("good.csv", "the data"), ("nightly.toml", "the jobs file"), ("a.csv", "the output of job `a`")]
+)
+def test_files_of_the_run_touch_nothing_that_a_job_reads_or_writes(
+    workplace: Path, option: str, name: str, what: str
+) -> None:
+    path, target = _write(workplace, _forecast("a")), workplace / name
+    (workplace / "a.csv").write_text("kept", encoding="utf-8")
+    before = target.read_bytes()
+    options = Options(events=target) if option == "events" else Options(metrics_file=target)
+    with pytest.raises(UsageError, match=f"would overwrite {what}"):
+        batch(path, options=options)
+    assert target.read_bytes() == before
+
+
+def test_no_secret_of_a_job_is_recorded(workplace: Path) -> None:
+    """A token in a URL and in the arguments of an alarm: neither plan, log, ledger nor events contain it."""
+    url = "https://user:canary1@127.0.0.1:9/rows.csv?token=canary2"
+    alarm = f'on_alarm = ["echo", "{url}", "--token", "canary3"]'
+    path = _write(workplace, _forecast("a", data=url, more=alarm))
+    plan = json.dumps(check_jobs(path).to_dict())
+    result = batch(path, options=Options(events=workplace / "events.jsonl"))
+    assert result.jobs[0].alarm == "succeeded"
+    kept = [plan, json.dumps(result.to_dict()), (workplace / "events.jsonl").read_text()]
+    kept += [file.read_text() for file in state_folder(read_jobs(path)).rglob("*") if file.is_file()]
+    assert "https://user:***@127.0.0.1:9/rows.csv?***" in plan
+    assert [text for text in kept if "canary" in text] == []

@@ -18,7 +18,7 @@ from rnnforecast.findings import Finding
 from rnnforecast.model_io.train_stats import digests, recall, statistics_of
 from rnnforecast.store.model_file import ModelFile, read_model, write_model
 from rnnforecast.workflows.monitoring.freshness import check_age, last_observed, parse_age
-from rnnforecast.workflows.predict import Request, forecast_request
+from rnnforecast.workflows.predict import ForecastRequest, forecast_request
 from tests.workflows.toy import TINY, days, fit, forecast, store_of, wave, write_csv, write_days
 
 NOON = datetime(2024, 3, 31, 12, tzinfo=UTC)
@@ -139,12 +139,12 @@ def test_a_file_that_shrank_is_named(tmp_path: Path) -> None:
     named = {finding.code: finding for finding in forecast(path, data=[path]).findings}  # rows that were asked for
     assert named["W_DATA_SHRANK"].message == shrank
     with pytest.raises(StaleError, match=shrank) as caught:  # read again, nobody means fewer rows than there were
-        forecast_request(Request(output=tmp_path / "out.csv"), store=store_of(path))
+        forecast_request(ForecastRequest(output=tmp_path / "out.csv"), store=store_of(path))
     assert (caught.value.exit_code, caught.value.code) == (22, "E_DATA_SHRANK")
     assert [finding.code for finding in caught.value.findings] == ["E_DATA_SHRANK"]
     assert "--refuse-stale none" in str(caught.value.hint)
     assert not (tmp_path / "out.csv").exists()
-    assert forecast_request(Request(refuse_stale="none"), store=store_of(path)).horizon == 7
+    assert forecast_request(ForecastRequest(refuse_stale="none"), store=store_of(path)).horizon == 7
 
 
 def test_every_difference_from_the_rows_that_were_meant_is_refused_where_that_is_asked(tmp_path: Path) -> None:
@@ -155,9 +155,9 @@ def test_every_difference_from_the_rows_that_were_meant_is_refused_where_that_is
     lines[-1] = lines[-1].rpartition(",")[0] + ","
     path.write_text("\n".join(lines) + "\n")
     for kind in ("none", "shrunk"):
-        assert forecast_request(Request(refuse_stale=kind), store=store_of(path)).horizon == 7
+        assert forecast_request(ForecastRequest(refuse_stale=kind), store=store_of(path)).horizon == 7
     with pytest.raises(StaleError, match=r"the last period is missing: .*; 1 of 3 series .* are gone: `c`") as caught:
-        forecast_request(Request(refuse_stale="any", output=tmp_path / "out.csv"), store=store_of(path))
+        forecast_request(ForecastRequest(refuse_stale="any", output=tmp_path / "out.csv"), store=store_of(path))
     codes = [finding.code for finding in caught.value.findings]
     assert codes == ["E_LAST_MISSING", "E_SERIES_GONE", "E_HISTORY_REVISED"]
     assert {finding.severity for finding in caught.value.findings} == {"error"}
@@ -253,11 +253,11 @@ def test_predict_refuses_stale_rows_before_it_writes(tmp_path: Path) -> None:
     path = write_days(tmp_path, 90)
     fit(path)
     with pytest.raises(StaleError):
-        forecast_request(Request(max_age="2d", output=tmp_path / "out.csv"), store=store_of(path))
+        forecast_request(ForecastRequest(max_age="2d", output=tmp_path / "out.csv"), store=store_of(path))
     assert not (tmp_path / "out.csv").exists()
     recent = [(datetime.now() - timedelta(days=back)).date().isoformat() for back in range(89, -1, -1)]
     write_csv(path, date=recent, value=wave(90))
-    assert forecast_request(Request(max_age="2d"), store=store_of(path)).horizon == 7
+    assert forecast_request(ForecastRequest(max_age="2d"), store=store_of(path)).horizon == 7
 
 
 def test_statistics_that_do_not_fit_are_refused(tmp_path: Path) -> None:

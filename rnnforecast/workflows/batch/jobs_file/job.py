@@ -25,7 +25,7 @@ from rnnforecast.data.files.remote import is_url
 from rnnforecast.data.write import output_kind
 from rnnforecast.errors import UsageError
 from rnnforecast.masking import masked
-from rnnforecast.options import RefuseStale
+from rnnforecast.options import StaleRows
 from rnnforecast.store.names import check_name, split_spec
 from rnnforecast.workflows.batch.jobs_file.retrain_rules import RULES, RetrainRule, parse_rule
 from rnnforecast.workflows.monitoring.freshness import REFUSE_STALE, parse_age
@@ -151,7 +151,7 @@ class Job(BaseModel):
     max_age: Annotated[str, AfterValidator(_age)] | None = Field(
         None, description="an age in quotes, such as `36h`, `2d` or `3 steps`"
     )
-    refuse_stale: RefuseStale = Field("shrunk", description=f"one of {', '.join(f'`{kind}`' for kind in REFUSE_STALE)}")
+    refuse_stale: StaleRows = Field("shrunk", description=f"one of {', '.join(f'`{kind}`' for kind in REFUSE_STALE)}")
     on_alarm: Annotated[tuple[str, ...], AfterValidator(_command)] = Field(
         (), description='a list of a program and its arguments, such as ["notify", "--urgent"]'
     )

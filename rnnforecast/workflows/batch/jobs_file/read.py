@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from rnnforecast.config import Settings
+from rnnforecast.data.files.overwrite import Owned, overwritten
 from rnnforecast.errors import UsageError
 from rnnforecast.masking import holds_secret, masked
 from rnnforecast.model_io.base import BASE
@@ -94,7 +95,27 @@ def parse_jobs(path: str | Path, *, store: str | Path | None = None) -> tuple[Jo
         num_workers=head.workers,
         jobs=_read_tables(document, folder, errors),
     )
+    _check_outputs(job_file, errors)
     return job_file, errors
+
+
+def owned_files(job_file: JobFile) -> list[Owned]:
+    """Return all that a run of a jobs file reads or keeps, with its name in words."""
+    owned: list[Owned] = [("the jobs file", job_file.path), ("the store", job_file.store)]
+    for job in job_file.jobs:
+        owned += [(f"the data of job `{job.name}`", item) for item in job.data]
+        future_data = Settings.from_flat(job.settings).data.future_data
+        owned += [(f"the covariates known ahead of job `{job.name}`", item) for item in future_data]
+    return owned
+
+
+def _check_outputs(job_file: JobFile, errors: FileErrors) -> None:
+    """Collect an error for every output that is read or owned: else the result would depend on the order of the jobs."""
+    owned = owned_files(job_file) if not errors.findings else []
+    for number, job in enumerate(job_file.jobs):
+        message = overwritten({f"the `output` of job `{job.name}`": job.output}, owned)
+        if message is not None:
+            errors.add(("job", number, "output"), message, fix="write forecasts where no job reads")
 
 
 def _read_text(path: Path) -> str:

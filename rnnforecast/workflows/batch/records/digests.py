@@ -23,18 +23,8 @@ _CHUNK = 2**22
 
 
 def digest_settings(job: Job) -> str:
-    """Return the digest of all keys of a job, and of the version of the program."""
-    keys = {
-        "data": list(job.data),
-        "model": job.model,
-        "output": str(job.output),
-        "settings": job.settings,
-        "retrain": job.retrain.text,
-        "keep": job.keep,
-        "max_age": job.max_age,
-        "refuse_stale": job.refuse_stale,
-        "program": _program(),
-    }
+    """Return the digest of all keys of a job that its outputs depend on, and of the version of the program."""
+    keys = job.model_dump(mode="json", exclude={"name", "line", "on_alarm", "timeout"}) | {"program": _program()}
     return hashlib.sha256(json.dumps(keys, sort_keys=True).encode()).hexdigest()
 
 

@@ -55,7 +55,7 @@ def test_brackets_in_the_folder_of_a_glob_are_not_a_pattern(tmp_path: Path) -> N
     folder = tmp_path / "[x]"
     folder.mkdir()
     (folder / "a.csv").touch()
-    job = _read(folder, GOOD.replace('"a.csv"', '"*.csv"')).jobs[0]
+    job = _read(folder, GOOD.replace('"a.csv"', '"*.csv"').replace("a-out.csv", "a-out.parquet")).jobs[0]
     import glob
 
     assert glob.glob(job.data[0]) == [str(folder / "a.csv")]
@@ -99,6 +99,14 @@ def test_the_environment_names_the_store_if_the_file_does_not(tmp_path: Path, mo
         (GOOD + "horizn = 3\n", 5, "horizn", "unknown key `horizn`, did you mean `horizon`?"),
         (GOOD + "horizon = 0\n", 5, "horizon", "`horizon` = 0: "),
         (GOOD + 'horizon = "soon"\n', 5, "horizon", "`horizon` = 'soon': "),
+        (GOOD + 'time_budget = "soon"\n', 5, "time_budget", "invalid duration `soon`"),
+        (GOOD + 'freq = "foo"\n', 5, "freq", "foo"),
+        (GOOD + 'tz = "Nowhere/X"\n', 5, "tz", "unknown time zone `Nowhere/X`"),
+        (GOOD + 'date_format = "%Q"\n', 5, "date_format", "invalid date format `%Q`"),
+        (GOOD + 'resample = "zz"\n', 5, "resample", "zz"),
+        (GOOD + 'calendar = "XXXX"\n', 5, "calendar", "unknown calendar `XXXX`"),
+        (GOOD + 'max_bytes = "many"\n', 5, "max_bytes", "invalid size `many`"),
+        (GOOD + 'on_alarm = [""]\n', 5, "on_alarm", "a list of a program and its arguments"),
         (GOOD + 'cell = "transformer"\n', 5, "cell", "`cell` = 'transformer': "),
         (GOOD + 'retrain = "daily"\n', 5, "retrain", "`on new data of 30 steps`, `on drift`, not `daily`"),
         (

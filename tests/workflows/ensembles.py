@@ -1,4 +1,4 @@
-"""Trainings whose voices have weights: short ones, and what their files hold."""
+"""Trainings whose forecasts have weights: short ones, and what their files hold."""
 
 from __future__ import annotations
 
@@ -53,12 +53,14 @@ def assert_same_weights(first: Mapping[str, np.ndarray], second: Mapping[str, np
 
 
 def give_weights(monkeypatch: pytest.MonkeyPatch, **weights: float) -> None:
-    """Let held-out origins always choose these weights, whatever was usual."""
+    """Let validation windows always choose these weights, whatever was usual."""
     names = {"from_scratch": SCRATCH, "fine_tuned": FINE_TUNED, "zero_shot": ZERO_SHOT, "theta": THETA}
     chosen = {names[name]: weight for name, weight in weights.items()}
 
-    def choose(voices: Mapping[str, np.ndarray], *_: object, **__: object) -> EnsembleWeights:
-        assert set(chosen) <= set(voices)
-        return EnsembleWeights(weights={name: chosen.get(name, 0.0) for name in voices}, losses={}, combined_loss=None)
+    def choose(forecasts: Mapping[str, np.ndarray], *_: object, **__: object) -> EnsembleWeights:
+        assert set(chosen) <= set(forecasts)
+        return EnsembleWeights(
+            weights={name: chosen.get(name, 0.0) for name in forecasts}, losses={}, combined_loss=None
+        )
 
     monkeypatch.setattr(fitting, "choose_weights", choose)

@@ -1,4 +1,4 @@
-"""Which voices a model file has: those with a share, the networks beside the Theta method, as the effort allows."""
+"""Which groups a model file has: those with a weight, the networks beside the Theta method, as the effort allows."""
 
 from __future__ import annotations
 
@@ -25,8 +25,7 @@ from rnnforecast.training.ensemble import fit_ensemble
 from rnnforecast.training.initial_weights import THETA, ZERO_SHOT
 from rnnforecast.training.recipe import Recipe
 from tests.training.toy import make_series
-from tests.workflows.toy import forecast, store_of, wave, write_days
-from tests.workflows.voices import (
+from tests.workflows.ensembles import (
     FAST,
     assert_same_weights,
     give_weights,
@@ -35,6 +34,7 @@ from tests.workflows.voices import (
     train_fast,
     write_panel,
 )
+from tests.workflows.toy import forecast, store_of, wave, write_days
 
 NAIVE = {"naive", "seasonal-naive", "drift", "seasonal-drift", "window-mean"}
 
@@ -49,16 +49,16 @@ NAIVE = {"naive", "seasonal-naive", "drift", "seasonal-drift", "window-mean"}
         ({"from_scratch": 0.2, "fine_tuned": 0.3, "zero_shot": 0.5}, ["scratch", "pretrained", "pretrained"]),
     ],
 )
-def test_the_voices_that_have_a_share_are_stored_and_no_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shares: dict[str, float], kinds: list[str]
+def test_the_groups_with_a_weight_are_stored_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group_weights: dict[str, float], kinds: list[str]
 ) -> None:
-    give_weights(monkeypatch, **shares)
+    give_weights(monkeypatch, **group_weights)
     path = write_panel(tmp_path)
     result = train_fast(path)
     stored = stored_ensemble(result)
     assert kinds_of(stored) == kinds
     assert stored.groups == (tuple(range(len(kinds))) if len(kinds) > 1 else ())
-    assert stored.group_weights == pytest.approx(tuple(shares.values()) if len(kinds) > 1 else ())
+    assert stored.group_weights == pytest.approx(tuple(group_weights.values()) if len(kinds) > 1 else ())
     assert stored.theta_weight == 0.0
     assert len(result.members) == len(kinds)
     assert ("base" in result.metrics) == ("pretrained" in kinds)
@@ -68,8 +68,8 @@ def test_the_voices_that_have_a_share_are_stored_and_no_other(
         for weights, kind in zip(stored.weights, kinds, strict=True)
         if kind == "pretrained"
     ]
-    voices = [name for name in shares if name != "from_scratch"]
-    assert as_shipped == [name == "zero_shot" for name in voices]
+    groups = [name for name in group_weights if name != "from_scratch"]
+    assert as_shipped == [name == "zero_shot" for name in groups]
     assert np.isfinite(forecast(path).frame["forecast"]).all()
 
 
@@ -102,11 +102,11 @@ def test_no_note_blames_the_time_budget_for_a_network_that_was_not_fitted(
     assert not any("time budget" in note for note in train_fast(write_panel(tmp_path)).notes)
 
 
-@pytest.mark.parametrize(("voice", "num_steps"), [("fine_tuned", 200), ("zero_shot", 0)])
+@pytest.mark.parametrize(("group", "num_steps"), [("fine_tuned", 200), ("zero_shot", 0)])
 def test_the_settings_reported_are_those_of_the_fit_that_is_kept(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, voice: str, num_steps: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group: str, num_steps: int
 ) -> None:
-    give_weights(monkeypatch, **{voice: 1.0})
+    give_weights(monkeypatch, **{group: 1.0})
 
     def few_steps(series: SeriesSet, recipe: Recipe, **keywords: object) -> object:
         few = replace(recipe, fit=replace(recipe.fit, num_steps=2))
@@ -128,7 +128,7 @@ def test_several_networks_of_one_start_have_one_voice(tmp_path: Path, monkeypatc
     assert stored.groups == (0, 0, 0, 1)
     series = make_series(np.array(wave(90)), season_length=7)
     flat, windows = FlatSeries.from_series(series), last_windows(series)
-    first, second = (voice.forecast(flat, windows, horizon=7) for voice in split_groups(stored))
+    first, second = (group.forecast(flat, windows, horizon=7) for group in split_groups(stored))
     np.testing.assert_allclose(stored.forecast(flat, windows, horizon=7), 0.75 * first + 0.25 * second)
 
 
@@ -140,18 +140,18 @@ def test_a_quick_training_fits_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     result = train_fast(write_panel(tmp_path), effort="quick")
     assert [member["best_step"] for member in result.members] == [0]
     assert_same_weights(stored_ensemble(result).weights[0], read_base().weights(7))
-    assert result.reasons["from"].startswith("quick: nothing is fitted")
+    assert result.reasons["from"].startswith("quick: the pretrained network is used without training")
     assert ZERO_SHOT in result.reasons["theta_weight"]
     assert THETA in result.reasons["theta_weight"]
 
 
-@pytest.mark.parametrize("share", [0.0, 0.5])
+@pytest.mark.parametrize("weight", [0.0, 0.5])
 @pytest.mark.parametrize("start", [None, "scratch"])
-def test_a_given_share_of_the_theta_method_is_stored(tmp_path: Path, share: float, start: str | None) -> None:
-    result = train_fast(write_days(tmp_path), theta_weight=share, **{"from": start})
-    assert read_model(result.path).manifest.theta_weight == share
-    assert result.settings["theta_weight"] == share
-    assert ("networks" in result.metrics) == (share > 0)
+def test_a_given_share_of_the_theta_method_is_stored(tmp_path: Path, weight: float, start: str | None) -> None:
+    result = train_fast(write_days(tmp_path), theta_weight=weight, **{"from": start})
+    assert read_model(result.path).manifest.theta_weight == weight
+    assert result.settings["theta_weight"] == weight
+    assert ("networks" in result.metrics) == (weight > 0)
 
 
 def test_a_described_network_has_the_theta_method_beside_it_where_that_was_asked_for(tmp_path: Path) -> None:
@@ -160,7 +160,7 @@ def test_a_described_network_has_the_theta_method_beside_it_where_that_was_asked
 
 def test_the_row_of_the_networks_alone_is_that_of_a_model_without_the_theta_method(tmp_path: Path) -> None:
     path = write_days(tmp_path)
-    mixed, plain = (train_fast(path, theta_weight=share).metrics for share in (0.5, 0.0))
+    mixed, plain = (train_fast(path, theta_weight=weight).metrics for weight in (0.5, 0.0))
     assert mixed["networks"]["mase"] == plain["ensemble"]["mase"]
     assert mixed["ensemble"]["mase"] != plain["ensemble"]["mase"]
 
@@ -189,12 +189,12 @@ def test_a_blend_forecasts_the_same_from_the_rows_in_its_file_as_from_the_data(
 
 
 @pytest.mark.parametrize("group_weights", [[], [1.0], [0.2, 0.3, 0.5], [0.1] * 64])
-def test_shares_that_do_not_fit_the_voices_of_a_file_let_them_count_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shares: list[float]
+def test_weights_that_do_not_fit_the_groups_of_a_file_are_replaced_by_equal_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group_weights: list[float]
 ) -> None:
     give_weights(monkeypatch, from_scratch=0.9, zero_shot=0.1)
     file = read_model(train_fast(write_panel(tmp_path)).path)
-    values = {**file.manifest.to_dict(), "group_weights": shares}
+    values = {**file.manifest.to_dict(), "group_weights": group_weights}
     changed = ModelFile(Manifest.from_json(json.dumps(values), source="a file"), file.tensors)
     ensemble = unpack_ensemble(changed)
     assert (ensemble.groups, ensemble.group_weights) == ((0, 1), ())
