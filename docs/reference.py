@@ -41,6 +41,8 @@ MEANINGS = {
     "N_TARGET_TRAILING": "series end with missing targets",
     "W_DATA_SHRANK": "the file has fewer rows than at training",
 }
+#: Beginnings of codes, which are not codes themselves.
+_PREFIXES = ("E_INPUT", "E_OUT")
 _SEVERITIES = {"E": "Errors", "W": "Warnings", "N": "Notes"}
 
 
@@ -99,8 +101,8 @@ def finding_codes_page() -> str:
         "<!-- made by `python docs/make_docs.py`, do not edit -->",
         "Every error, warning and note has a stable code. The first letter is the severity: `E_` ends the command with\n"
         "an error, `W_` warns that something was changed or is suspect (`--strict` makes it an error), `N_` is a note.\n"
-        "Codes are in the `findings` of every JSON document and in `error.code` of an error. In a message, `…` stands\n"
-        "for names and values of your data.",
+        "Codes are in the `findings` of every JSON document and in `error.code` of an error. In a message, `…` is\n"
+        "a placeholder for names and values of your data.",
     ]
     for prefix, title in _SEVERITIES.items():
         rows = [code for code in found if code.name.startswith(prefix)]
@@ -122,7 +124,9 @@ def codes() -> list[Code]:
             if texts and len(texts[0]) > len(messages.get(name, "")):
                 messages[name] = texts[0]
     return [
-        Code(name, _cell(MEANINGS.get(name) or messages[name]), tuple(sorted(flags[name]))) for name in sorted(flags)
+        Code(name, _cell(MEANINGS.get(name) or messages[name]), tuple(sorted(flags[name])))
+        for name in sorted(flags)
+        if name not in _PREFIXES
     ]
 
 

@@ -1,4 +1,4 @@
-"""Every refusal of the tool: one tree of errors, each with an exit code that a job can branch on.
+"""The errors of the tool, each with an exit code that a job can branch on.
 
 ```text
 RnnForecastError
@@ -6,14 +6,14 @@ RnnForecastError
 ├── InputError           10   the input is missing or cannot be opened
 ├── LockedError          11   another live run holds the lock
 ├── ModelFileError       12   the model file is damaged, foreign or too new
-├── DataError            13   the data were read and are refused
+├── DataError            13   the data were read and rejected
 ├── OutputError          14   an output was not written
 ├── ResourceError        15   memory, device or time ran out
-├── DivergedError        16   training left the finite numbers
+├── DivergedError        16   training became non-finite
 ├── LostToBaselineError  20   the network lost to a naive forecast and `--require win` was given
-├── DriftError           21   live errors or inputs are no longer those of the training
-├── StaleError           22   rows are older than `--max-age`, or not those that are meant
-├── CoverageError        23   live intervals cover less than they promise
+├── DriftError           21   live errors or inputs differ from those of the training
+├── StaleError           22   rows are older than `--max-age`, or differ from those of the training
+├── CoverageError        23   live intervals cover too little
 └── TryLaterError        75   a database or a server is busy or out of reach for the moment
 ```
 """
@@ -53,7 +53,7 @@ class ExitCode(IntEnum):
 
 
 class RnnForecastError(Exception):
-    """Root of all refusals: what is wrong and where (`message`), and what to do next (`hint`).
+    """Base class of all errors: `message` names the problem and its place, `hint` the fix.
 
     `code` is a stable name such as `E_TIME_DUPLICATE`; `findings` lists every problem when several were found.
     """
@@ -69,7 +69,7 @@ class RnnForecastError(Exception):
         findings: Sequence[Finding] = (),
     ) -> None:
         super().__init__(masked(message))
-        self.message = masked(message)  # whoever wrote it: no password of a URL is ever said
+        self.message = masked(message)  # without passwords of URLs
         self.hint = None if hint is None else masked(hint)
         self.code = code or f"E_{self.exit_code.name}"
         self.findings = tuple(findings)
@@ -103,13 +103,13 @@ class ModelFileError(RnnForecastError):
 
 
 class DataError(RnnForecastError):
-    """The data were read and are refused; `findings` names every row at fault."""
+    """The data were read and rejected; `findings` names every problem."""
 
     exit_code = ExitCode.DATA
 
 
 class OutputError(RnnForecastError):
-    """An output was not written; whatever stood there before is untouched."""
+    """An output was not written; the previous file is untouched."""
 
     exit_code = ExitCode.OUTPUT
 
@@ -121,7 +121,7 @@ class ResourceError(RnnForecastError):
 
 
 class DivergedError(RnnForecastError):
-    """Training left the finite numbers and going back to good weights did not help."""
+    """Training became non-finite, and restarts from good weights did not help."""
 
     exit_code = ExitCode.DIVERGED
 
@@ -133,24 +133,24 @@ class LostToBaselineError(RnnForecastError):
 
 
 class DriftError(RnnForecastError):
-    """A model at work is worse than it was, or than the naive forecast, or is fed with other inputs."""
+    """A model is worse than at training or than the naive forecast, or its inputs have changed."""
 
     exit_code = ExitCode.DRIFT
 
 
 class StaleError(RnnForecastError):
-    """The rows are not the ones that are meant: older than the caller allows, fewer than the model saw, or others."""
+    """The rows are older than allowed, fewer than at training, or changed."""
 
     exit_code = ExitCode.STALE
 
 
 class CoverageError(RnnForecastError):
-    """The intervals of a model at work cover less than they promise."""
+    """The intervals of a model cover too little."""
 
     exit_code = ExitCode.COVERAGE
 
 
 class TryLaterError(RnnForecastError):
-    """A database or a server is busy or out of reach for the moment; the same command may do later."""
+    """A database or a server is busy or unreachable at the moment; try the same command later."""
 
     exit_code = ExitCode.TRY_LATER

@@ -1,4 +1,4 @@
-"""Findings: errors, warnings and notes about a file, as data that screens, JSON and the model file share."""
+"""Findings: errors, warnings and notes about a file, as data for screens, JSON and the model file."""
 
 from __future__ import annotations
 

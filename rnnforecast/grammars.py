@@ -23,6 +23,7 @@ _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*(s|m|min|h|d|w)", re.IGNORECA
 _SECONDS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0}
 _MAX_SECONDS = 250 * 366 * 86_400.0
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kmgt]?)(i?)b?", re.IGNORECASE)
+_MAX_SIZE = 1e18  # bytes
 _OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d{2})?")
 _MAX_OFFSET_MINUTES = 14 * 60
 
@@ -55,7 +56,10 @@ def parse_size(text: str) -> int:
     if found is None or (found[3] and not found[2]):
         raise UsageError(f"invalid size `{text}`", hint="use e.g. `500MB`, `2GiB`", code="E_RUN_CONFIG")
     base = 1024 if found[3] else 1000
-    return int(float(found[1]) * base ** " kmgt".index(found[2].lower() or " "))
+    size = float(found[1]) * base ** " kmgt".index(found[2].lower() or " ")
+    if size > _MAX_SIZE:
+        raise UsageError(f"size `{text[:40]}` is too large", hint="at most 1000000T", code="E_RUN_CONFIG")
+    return int(size)
 
 
 def check_date_format(text: str) -> None:

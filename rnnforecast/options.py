@@ -263,7 +263,7 @@ SETTINGS = {option.name: option for option in (*DATA_OPTIONS, *_NETWORK, *_TRAIN
 FORECAST_OPTIONS = (
     replace(
         SETTINGS["horizon"],
-        help="steps to forecast; beyond those trained the last season goes on (default: as trained)",
+        help="steps to forecast; beyond those trained the last season is continued (default: as trained)",
         panel=EVALUATION,
     ),
     QUANTILES,

@@ -1,4 +1,4 @@
-"""How a long piece of work tells how far it is, without knowing who is watching."""
+"""Progress of long work, reported to an observer."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """A watcher of stages, each a known number of steps; a bar on a terminal, silence elsewhere."""
+    """An observer of stages, each with a known number of steps; e.g. a progress bar."""
 
     def start(self, stage: str, total: int) -> None:
         """Open a stage of `total` steps; a stage still open is closed first."""
 
     def update(self, step: int, *, loss: float | None = None, score: float | None = None) -> None:
-        """Say that `step` steps of the stage are done; `score` is the latest validation score (smaller is better)."""
+        """Report that `step` steps of the stage are done; `score` is the latest validation score (smaller is better)."""
 
     def finish(self) -> None:
         """Close the stage; harmless when none is open."""
 
 
 class NoProgress:
-    """A watcher that says nothing: the default of the Python API."""
+    """Ignores everything: the default of the Python API."""
 
     def start(self, stage: str, total: int) -> None:
         """Ignore a new stage."""

@@ -56,21 +56,13 @@ OUTSIDE = {
 SHORT_FILES = {
     "__main__": "`python -m rnnforecast`",
     "arrays": "array types for all layers",
-    "masking": "used by every layer; imports nothing",
     "progress": "a protocol that training and the command line share",
     "cli.compare": "one file for each command",
     "cli.doctor": "one file for each command",
     "cli.inspect": "one file for each command",
     "cli.render.notices": "without Rich, so that `predict` starts quickly",
     "data.columns.roles": "a type that several modules of data share",
-    "data.rows": "a type that several modules of data share",
     "inference.engine": "a protocol that both engines implement",
-    "training.machine": "to be merged",
-    "training.precision": "to be merged",
-    "training.budget": "to be merged",
-    "training.positive_check": "to be merged",
-    "training.short_series": "to be merged",
-    "workflows.batch.jobs_file.settings_toml": "to be merged",
     "workflows.inspect": "one file for each command",
 }
 

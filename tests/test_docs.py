@@ -214,14 +214,14 @@ def _between(page: str, section: str) -> str:
 def _lasting(printed: str) -> list[str]:
     """Return the lines of a screen that do not depend on the weights: what was assumed, headings, where it lies."""
     starts = (
-        "Read as",
+        "Data  ",
         "  time ",
         "  target ",
         "  id ",
         "  freq ",
         "  season ",
         "  horizon ",
-        "Held out",
+        "Test  ",
         "  file ",
         "  next ",
     )

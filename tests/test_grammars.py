@@ -38,6 +38,14 @@ def test_settings_keep_the_text_of_a_duration() -> None:
     assert Settings.from_flat(settings.to_flat()) == settings
 
 
+@pytest.mark.parametrize("size", ["9" * 310 + "T", "9" * 40, "1000001T"])
+def test_a_size_beyond_every_disk_is_rejected(size: str) -> None:
+    with pytest.raises(UsageError, match="is too large"):
+        parse_size(size)
+    with pytest.raises(UsageError, match=r"`max_bytes`.*is too large"):
+        Settings.from_flat({"max_bytes": size})
+
+
 @pytest.mark.parametrize("key", ["time_budget", "wait"])
 def test_settings_name_an_invalid_duration_with_its_key(key: str) -> None:
     with pytest.raises(UsageError, match=f"`{key}`: invalid duration `90`; use e.g. `90s`"):

@@ -24,7 +24,7 @@ from rnnforecast.cli.failures import (
     report_stop,
     silence_broken_pipe,
 )
-from rnnforecast.errors import ResourceError, RnnForecastError, UsageError
+from rnnforecast.errors import OutputError, ResourceError, RnnForecastError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -74,9 +74,7 @@ def build_app() -> Any:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by the caller
-            setattr(sys, name, io.TextIOWrapper(io.FileIO(os.devnull, "w"), encoding="utf-8"))
+    _replace_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(
@@ -93,6 +91,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _run(words, as_json=_wants_json(words), debug=debug)
         except BrokenPipeError:
             return silence_broken_pipe()
+
+
+class ClosedOutput(io.TextIOBase):
+    """Stands for a stdout that the caller closed: a result that cannot be delivered is an error."""
+
+    encoding = "utf-8"
+
+    def write(self, text: str) -> int:
+        """Raise OutputError unless the text is empty."""
+        if text:
+            reason = "standard output could not be written: it is closed"
+            raise OutputError(reason, hint="write the result to a file or a pipe", code="E_OUT_WRITE")
+        return 0
+
+
+def _replace_closed_streams() -> None:
+    """Replace streams that the caller closed; their descriptors are taken, so that no file gets one of them."""
+    if sys.stdout is None:
+        os.open(os.devnull, os.O_WRONLY)
+        sys.stdout = ClosedOutput()
+    if sys.stderr is None:
+        sys.stderr = io.TextIOWrapper(io.FileIO(os.devnull, "w"), encoding="utf-8")
 
 
 def run() -> NoReturn:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 #: Zero-width joiners are Cf like the bidirectional marks, yet harmless parts of ordinary words and signs.
 _HARMLESS = frozenset("\u200c\u200d")
 _HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+#: Terminals and COLUMNS that report less than this have an unknown width.
+MIN_WIDTH = 20
+USUAL_WIDTH = 80
 _STYLES = {"red": "1;31", "yellow": "33", "cyan": "36", "bold": "1", "dim": "2"}
 
 
@@ -49,7 +52,7 @@ def folded(text: str, *, stream: TextIO) -> str:
     import shutil
     import textwrap
 
-    width = max(shutil.get_terminal_size().columns, 20)
+    width = max(shutil.get_terminal_size().columns, MIN_WIDTH)
     return textwrap.fill(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 

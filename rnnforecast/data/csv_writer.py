@@ -108,6 +108,6 @@ def _quoted(text: str, *, alone: bool) -> str:
 
 
 def _bytes_of(texts: pa.Array) -> bytes:
-    """Return the texts of an array end to end, as they are in memory."""
+    """Return the texts of an array end to end, as in memory."""
     offsets = np.frombuffer(texts.buffers()[1], dtype=np.int64)[texts.offset : texts.offset + len(texts) + 1]
     return bytes(texts.buffers()[2][int(offsets[0]) : int(offsets[-1])])

@@ -27,10 +27,10 @@ ROWS_A_PART = 2**19
 
 @dataclass(frozen=True)
 class SeriesSet:
-    """Every series of a reading: one entry for each item and target, rows of entry s at `offsets[s]:offsets[s + 1]`.
+    """All series of the files: one entry for each item and target, rows of entry s at `offsets[s]:offsets[s + 1]`.
 
     Gaps of the file are rows whose `observed` is false; missing rows at the end stay, so that a forecast starts
-    after the last timestamp. Row i of a series' future covariates stands beside row i of its target; rows from the
+    after the last timestamp. Row i of a series' future covariates belongs to row i of its target; rows from the
     series' length on are the known future.
     """
 
@@ -147,7 +147,7 @@ class SeriesSet:
         )
 
     def parts(self) -> Iterator[SeriesSet]:
-        """Yield all series in order, in parts of at most `ROWS_A_PART` rows; a longer series is a part of its own."""
+        """Yield all series in order, in parts of at most `ROWS_A_PART` rows; a longer series is one part."""
         start = 0
         while start < self.num_series:
             end = np.searchsorted(self.offsets, self.offsets[start] + ROWS_A_PART, side="right") - 1

@@ -35,7 +35,7 @@ class WindowBatch:
     future_target: Array  # [B, H] float64, filled
     future_observed: Array  # [B, H] bool
     past_covariates: Array  # [B, C, Fp] float32
-    future_covariates: Array  # [B, C + H, Ff] float32, the first C steps stand beside the past
+    future_covariates: Array  # [B, C + H, Ff] float32, the first C steps are those of the past
     static_covariates: Array  # [B, Fs] float32
     loss_scale: Array  # [B] float64, never 0
 
@@ -74,7 +74,7 @@ def make_windows(
     """Cut every window: cutoffs `stride` apart, counted back from the newest; in order of series, then of time.
 
     A window has at least `min_past` rows before its cutoff (default: a full context) and its horizon inside the
-    series. `first` and `last` [S] bound the cutoffs further; a series without room has no window.
+    series. `first` and `last` [S] bound the cutoffs further; a series that is too short has no window.
     """
     lengths = np.asarray(lengths, dtype=np.int64)
     lowest = np.full_like(lengths, context_length if min_past is None else min_past)

@@ -1,6 +1,6 @@
 """The recurrent cells: one table of their equations, which both engines compute, on NumPy arrays and torch tensors.
 
-To add a cell, name it in `config.Cell`, write its step here and enter it in `CELLS`. Notation: `x_t` is the input of
+To add a cell, name it in `options.Cell`, write its step here and enter it in `CELLS`. Notation: `x_t` is the input of
 step t, `h_t` the hidden state, `c_t` the cell state of the LSTM, `*` the product element by element.
 
 Axis legend: d hidden_size, g gates of a cell.

@@ -1,4 +1,4 @@
-"""Beyond one pass of a network: its last season goes on, nothing that was forecast is read again as if observed.
+"""Forecasts beyond one pass of a network: they continue its last season; forecasts are never fed back as inputs.
 
 The median keeps the season, moves to the mean of the seasons in the history within some passes, and follows a drift
 only as far as stretches of the history repeat one another's movement. Intervals widen by the power with which
@@ -24,11 +24,11 @@ MOST_SEASONS = 6
 NUM_STRETCHES, FEWEST_STRETCHES = 8, 6
 #: A mean movement of so many standard errors is chance at most, and one of so many certainly a drift.
 NO_DRIFT, SURE_DRIFT = 3.0, 5.0
-#: Moves that take one another back leave at least this share of their variance to the mean movement.
+#: Moves that take one another back leave at least this fraction of their variance to the mean movement.
 SMALLEST_ERROR = 0.15
 #: Intervals widen by at most this power of the lead: that of a random walk.
 LARGEST_POWER = 0.5
-#: Lags, as a share of the history, by which the growth of differences is measured.
+#: Lags, as a fraction of the history, by which the growth of differences is measured.
 FURTHEST_LAG = 0.25
 
 
@@ -36,7 +36,7 @@ FURTHEST_LAG = 0.25
 class _Drift:
     """Movement a step that the history bears out, and its standard error: [W] each."""
 
-    share: Float64Array  # 0 where no drift is borne out, 1 where it is certain
+    fraction: Float64Array  # 0 where no drift is borne out, 1 where it is certain
     slope: Float64Array
     error: Float64Array
 
@@ -46,7 +46,7 @@ def extend_forecast(
 ) -> Float64Array:
     """Continue a first pass [W, H, Q] after the history [W, C] to `horizon` steps: [W, F, Q]; `median` is a column.
 
-    Missing steps of the history are told by `observed` [W, C]; what stands in their place is not read.
+    `observed` [W, C] marks the observed steps of the history; other values are not read.
     """
     steps = first.shape[1]
     if horizon <= steps:
@@ -62,15 +62,15 @@ def extend_forecast(
     phase = (ahead - steps) % season
     power = _measure_power(history, season)
     # a level that drifts or walks has no mean to go back to
-    homing = (1 - drift.share) * (1 - power / LARGEST_POWER)
+    homing = (1 - drift.fraction) * (1 - power / LARGEST_POWER)
     home = level[:, None] + moved[None] * (homing * (usual - level))[:, None]
     shape = pattern[:, phase] + moved[None] * (usual_pattern - pattern)[:, phase]
     distance = (ahead - steps + 1 + (season - 1) / 2)[None]
-    path = home + shape + (drift.share * drift.slope)[:, None] * distance
+    path = home + shape + (drift.fraction * drift.slope)[:, None] * distance
     with np.errstate(invalid="ignore"):
         spread = _last_spreads(first, median, season)[:, phase]  # [W, F - H, Q]
         growth = ((ahead + 1) / steps)[None] ** power[:, None]
-        unsure = (drift.share * drift.error)[:, None] * distance
+        unsure = (drift.fraction * drift.error)[:, None] * distance
         side = _sides(first, median)
         spread = spread * growth[..., None]
         spread = np.sign(spread) * np.hypot(spread, side[:, None, :] * unsure[..., None])
@@ -132,7 +132,7 @@ def _last_spreads(first: Float64Array, median: int, season: int) -> Float64Array
 
 
 def _sides(first: Float64Array, median: int) -> Float64Array:
-    """Return how many standard deviations each quantile stands off, by the last step of the first pass: [W, Q]."""
+    """Return the distance of each quantile in standard deviations, at the last step of the first pass: [W, Q]."""
     spread = first[:, -1] - first[:, -1, median : median + 1]
     middle = np.abs(spread[:, [0, -1]]).mean(axis=1, keepdims=True)
     return 2 * spread / np.where(middle > 0, middle, 1.0)
@@ -143,7 +143,7 @@ def _measure_drift(history: Float64Array, season: int) -> _Drift:
     length = history.shape[1]
     known = np.isfinite(history)
     begin = np.where(known.any(axis=1), known.argmax(axis=1), length)
-    share, slope, error = (np.zeros(len(history)) for _ in range(3))
+    fraction, slope, error = (np.zeros(len(history)) for _ in range(3))
     for start in np.unique(begin):
         rows = np.flatnonzero(begin == start)
         stretch = max(1, (length - int(start)) // (NUM_STRETCHES * season)) * season
@@ -160,9 +160,9 @@ def _measure_drift(history: Float64Array, season: int) -> _Drift:
         size = np.abs(mean) / np.where(deviation > 0, deviation, np.inf)
         size = np.where((deviation == 0) & (mean != 0), np.inf, size)
         agreed = np.clip((size - NO_DRIFT) / (SURE_DRIFT - NO_DRIFT), 0, 1)
-        share[rows] = np.where(np.all(seen.any(axis=2), axis=1), agreed, 0)
+        fraction[rows] = np.where(np.all(seen.any(axis=2), axis=1), agreed, 0)
         slope[rows], error[rows] = mean / stretch, deviation / stretch
-    return _Drift(share, slope, error)
+    return _Drift(fraction, slope, error)
 
 
 def _error_of_mean(moves: Float64Array) -> Float64Array:
@@ -188,7 +188,7 @@ def _measure_power(history: Float64Array, season: int) -> Float64Array:
         count = np.maximum(seen.sum(axis=1), 1)
         mean = np.where(seen, moves, 0).sum(axis=1) / count
         variance = np.where(seen, (moves - mean[:, None]) ** 2, 0).sum(axis=1) / count
-        # the mean that is taken off takes a share of a walk's variance with it
+        # the mean that is taken off removes a fraction of a walk's variance
         variance = variance / (1 - min(0.5, lag * season / moves.shape[1]))
         spreads.append(0.5 * np.log(np.where(variance > 0, variance, 1.0)))
     distance = np.log(lags) - np.log(lags).mean()

@@ -101,7 +101,7 @@ def _norm_shapes(name: str, width: int) -> dict[str, Shape]:
 def _trunk(
     member: PretrainedSettings, tensors: Tensors, inputs: FloatArray, *, start: list[FloatArray] | None
 ) -> tuple[FloatArray, list[FloatArray]]:
-    """Read segments [B, T, input_size]: the last state [B, d], and where the recurrence of each layer stands.
+    """Read segments [B, T, input_size]: return the last state [B, d] and the recurrent state of each layer.
 
     Per layer h + GRU(norm(h)), then h + W_2 relu(W_1 norm(h)).
     """

@@ -1,8 +1,8 @@
-"""What the pretrained network reads of a series: one source for both engines, on NumPy arrays and torch tensors alike.
+"""Inputs of the pretrained network: one source for both engines, on NumPy arrays and torch tensors alike.
 
 The series is cut into segments that end with the cutoff. Each segment is read in the level and scale known at its end,
-so every segment can be forecast from, and any season length has the same inputs: beside the newest steps they are the
-steps that stand whole seasons before the steps to forecast.
+so every segment can be forecast from, and any season length has the same inputs: the newest steps, and the
+steps whole seasons before the steps to forecast.
 
 Axis legend: B batch, N steps of the past, T segments, p segment_length, L positions forecast from, R recent_length,
 K seasons looked back, H steps of one pass, F features.
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from rnnforecast.members import PretrainedSettings
 
-#: Numbers beside each segment: four of `causal_features`, and six of `_features`.
+#: Features of each segment: four of `causal_features`, and six of `_features`.
 NUM_FEATURES = 10
 INPUT_LIMIT = 10.0
 
@@ -106,7 +106,7 @@ def read_series(
 
 
 def _reads_season(member: PretrainedSettings) -> bool:
-    """Tell whether every season of the class reaches further back than the newest steps do: they share weights."""
+    """Tell whether every season of the class reaches further back than the newest steps."""
     shortest = next(entry.shortest for entry in SEASON_CLASSES if entry.name == member.season_class)
     return member.num_seasons > 0 and shortest > member.recent_length
 
@@ -114,11 +114,11 @@ def _reads_season(member: PretrainedSettings) -> bool:
 def _features(xp: ModuleType, track: CausalTrack, target: Array, seen: Array, member: PretrainedSettings) -> Array:
     """Return what a segment's own units hide: [B, T, 10].
 
-    Steps of level and scale as in `causal_features`; sign of the level, whether all was at or above 0 so far, share
+    Steps of level and scale as in `causal_features`; sign of the level, whether all was at or above 0 so far, fraction
     of zeros, number of segments so far and the season length (logarithms).
     """
     inside = cast(xp, seen, target.dtype)
-    share = inside.mean(-1)
+    fraction = inside.mean(-1)
     zeros = (cast(xp, target == 0, target.dtype) * inside).mean(-1)
     negative = cast(xp, (target < 0).any(-1), target.dtype)
     known = cast(xp, track.known, target.dtype)
@@ -132,7 +132,7 @@ def _features(xp: ModuleType, track: CausalTrack, target: Array, seen: Array, me
         season,
         known,
     ]
-    return xp.concatenate([causal_features(xp, track, share, log=False), xp.stack(more, -1)], -1)
+    return xp.concatenate([causal_features(xp, track, fraction, log=False), xp.stack(more, -1)], -1)
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,7 @@ class _Reader:
         count = self.counts[:, last] - self.counts[:, last - season_length]
         total = self.sums[:, last] - self.sums[:, last - season_length]
         mean = total / (count + cast(xp, count == 0, count.dtype))  # [B, L, K]
-        # a season of one step is no season: the clock has no longer one
+        # a season of one step: the frequency has no longer one
         known = self.observed[:, index] * float(season_length > 1)
         values = (self.past[:, index] - mean[..., None]) / scale[:, :, None, None]
         values = xp.clip(values, -INPUT_LIMIT, INPUT_LIMIT) * known

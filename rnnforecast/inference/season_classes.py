@@ -1,4 +1,4 @@
-"""Season classes of the pretrained network: which inputs and head serve which season length.
+"""Season classes of the pretrained network: the inputs and head for a season length.
 
 Season lengths of one class share weights. A segment is a season, or a part of one where seasons are long.
 """

@@ -1,6 +1,6 @@
 """Members of the zero-shot ensemble, and their forecasts for many tasks at once.
 
-Beside `base` stand regressions: the seasonal part, or the effect of covariates, is taken off the history, `base`
+Regressions complement `base`: the seasonal part, or the effect of covariates, is taken off the history, `base`
 forecasts the rest, and the part of the horizon is added to every quantile. The trend is fitted but stays in the rest.
 
 Axis legend: T tasks, N rows of one history, H horizon, P columns, Q quantiles.
@@ -77,7 +77,7 @@ class Question:
     """What is to be forecast: histories (NaN where missing), one plan of seasons, covariates over history and horizon."""
 
     histories: Sequence[Float64Array]
-    plans: Sequence[SeasonPlan]  # of each history; they share one season length
+    plans: Sequence[SeasonPlan]  # of each history; all with the same season length
     horizon: int
     base: Callable[[int], Ensemble]  # `base` for a season length
     covariates: Sequence[Sequence[Covariate]] = ()  # of each history
@@ -253,7 +253,7 @@ def season_design(plan: SeasonPlan, *, num_rows: int, horizon: int) -> Design:
     design = trend_pieces(num_rows + horizon, history=num_rows, num_pieces=pieces)
     for season, kind in ((plan.short, "short"), (plan.long, "long")):
         if season is not None:
-            design = design.beside(fourier(num_rows + horizon, season.period, season.harmonics, kind=kind))
+            design = design.with_columns(fourier(num_rows + horizon, season.period, season.harmonics, kind=kind))
     return design
 
 
@@ -261,7 +261,7 @@ def _effects(covariates: Sequence[Covariate], *, start: int, history: int, horiz
     effects = Design(np.zeros((history + horizon, 0)), ())
     for covariate in covariates:
         recent = Covariate(covariate.name, covariate.values[start : start + history + horizon], covariate.is_category)
-        effects = effects.beside(covariate_columns(recent, history=history))
+        effects = effects.with_columns(covariate_columns(recent, history=history))
     return effects
 
 
@@ -319,7 +319,7 @@ class _Fits:
             fitted = fit_before(columns, changes[:, None], both, [cutoff - lag for cutoff in self.cutoffs])[..., 0]
             self._note(name, effects, fitted, every)
         if COVARIATES_LEVEL in names:
-            together = design.beside(effects)
+            together = design.with_columns(effects)
             fitted = fit_before(together, self.level[:, None], self.observed, self.cutoffs)[..., 0]
             self._note(COVARIATES_LEVEL, together, fitted, ~together.of_kind("trend"))
 

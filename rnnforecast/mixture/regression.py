@@ -2,7 +2,7 @@
 
 The penalty is chosen by generalised cross-validation (Golub, Heath and Wahba 1979). Moments accumulate from cutoff to
 cutoff, so a fit costs one eigendecomposition however long the history is, and all series of a panel that have the same
-rows share it.
+rows use one factorisation.
 
 Axis legend: N rows, H horizon, P columns, S series, K cutoffs.
 """
@@ -32,7 +32,7 @@ class Design:
         """Return which columns are of these kinds: [P]."""
         return np.array([kind in kinds for kind in self.kinds], dtype=np.bool_)
 
-    def beside(self, other: Design) -> Design:
+    def with_columns(self, other: Design) -> Design:
         """Return a design with the columns of both."""
         return Design(np.concatenate([self.columns, other.columns], axis=1), self.kinds + other.kinds)
 

@@ -13,7 +13,7 @@ import numpy as np
 from rnnforecast.arrays import Float64Array, Int64Array
 
 SHARPNESS = 10.0
-#: Windows that the mean over all series counts for beside a series' windows.
+#: Windows that the mean over all series counts for when it is pooled with a series' windows.
 POOLED_WINDOWS = 12.0
 MAX_LOG_RATIO = 1.5
 #: A member that would weigh less is left out: it would lift quantiles of counts off an exact zero.

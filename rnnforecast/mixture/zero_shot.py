@@ -188,7 +188,7 @@ class ZeroShot:
 def zero_shot_season(series: SeriesSet, *, given: int | None) -> int:
     """Return the season length that `base` is told: the given one, else the natural one of the frequency.
 
-    A season that no test finds does little harm beside a member without one, and a missed season much. Steps without a
+    A season that no test finds does little harm when one member has none, and a missed season much. Steps without a
     calendar have the season that was found in them, and so have business days: prices have no week.
     """
     natural = default_season_length(series.freq)

@@ -1,6 +1,6 @@
-"""The pretrained network: a recurrent trunk that all season lengths share, with inputs and head of its season class.
+"""The pretrained network: a recurrent trunk for all season lengths, with inputs and head of a season class.
 
-It forecasts from every segment of a series at once, so one series teaches as often as it has segments.
+It forecasts from every segment of a series at once, so each segment of a series is a training example.
 
 Axis legend: B batch, T segments, L positions forecast from, K seasons looked back, H steps of one pass, R steps the
 linear path reads, Q quantiles, d hidden_size.
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # a fit looks at this many positions of each window a step, drawn anew each time
 NUM_TRAINED_POSITIONS = 8
-# a season further back is believed this much less at the start of training (in logarithms)
+# a season further back has this much less weight at the start of training (in logarithms)
 SEASON_FADING = 0.7
 
 
@@ -47,7 +47,7 @@ class TrunkLayer(nn.Module):
 
 
 class Trunk(nn.Module):
-    """The layers that every season class shares."""
+    """The layers common to all season classes."""
 
     def __init__(self, *, hidden_size: int, num_layers: int) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class SeasonMixture(nn.Module):
 class PretrainedHead(nn.Module):
     """Read quantiles of the horizon off a state: season mixtures plus a linear path plus a linear layer.
 
-    `width` [H, Q] is no weight: it is found after training, and only forecasts know it.
+    `width` [H, Q] is not trained: it is chosen after training and used in forecasts only.
     """
 
     width: Tensor
@@ -114,7 +114,7 @@ class PretrainedHead(nn.Module):
 
 
 class PretrainedForecaster(nn.Module):
-    """One season class of the network; `trunk` is given where classes share one."""
+    """One season class of the network; `trunk` is given if classes share one."""
 
     def __init__(self, member: PretrainedSettings, *, trunk: Trunk | None = None) -> None:
         super().__init__()

@@ -20,9 +20,9 @@ WEIGHT_RANGE = (0.15, 6.0)
 TARGET_LIMIT = 1e3
 #: Later lead times are harder and count less, by this power.
 LEAD_TIME_POWER = 0.2
-#: Scales below this share of the level are rounding of the values, by their type: nothing to learn from. Series of a
+#: Scales below this fraction of the level are rounding errors of the type and are excluded. Series of a
 #: user come in double precision, and what little a large total moves by is learned.
-SMALLEST_SHARE = {torch.float32: 2e-5, torch.float64: 4e-14}
+SMALLEST_FRACTION = {torch.float32: 2e-5, torch.float64: 4e-14}
 
 
 class _Pinball(torch.autograd.Function):
@@ -60,7 +60,7 @@ def dense_pinball(
     scale, level = reading.scale[:, :, None], reading.level[:, :, None]
     wanted = ((target - level) / scale).clamp(-TARGET_LIMIT, TARGET_LIMIT).to(outputs.dtype)
     weight = (scale / loss_scale[:, None, None].clamp(min=1e-30)).clamp(*WEIGHT_RANGE)
-    moves = scale > SMALLEST_SHARE[scale.dtype] * level.abs()
+    moves = scale > SMALLEST_FRACTION[scale.dtype] * level.abs()
     usable = reading.known[:, :, None] & observed & moves
     lead = torch.arange(1, target.shape[-1] + 1, dtype=outputs.dtype, device=outputs.device) ** -lead_time_power
     weight = (weight * usable * (lead / lead.mean())).to(outputs.dtype)

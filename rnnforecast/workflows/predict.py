@@ -132,11 +132,7 @@ def forecast_request(
     )
     shown = forecast.at(levels)
     frame = forecast_frame(loaded.series, shown)
-    if request.output is not None:
-        written = written_model(loaded, Files.of(data).rows)
-        write_forecasts(frame, request.output, model=written, key=key_columns(loaded, frame), wait=request.wait)
-    if request.attention_output is not None:
-        write_attention(loaded, request.attention_output)
+    _write(request, loaded, frame, rows=Files.of(data).rows)
     if observer is not None:
         observer(loaded, forecast)
     series = loaded.series
@@ -155,6 +151,15 @@ def forecast_request(
         notes=(*loaded.notes, *_notes(loaded, steps, forecast)),
         seconds=time.monotonic() - started,
     )
+
+
+def _write(request: ForecastRequest, loaded: LoadedModel, frame: pd.DataFrame, *, rows: Sequence[str | Path]) -> None:
+    """Write forecasts and attention where the request names outputs. Raises OutputError."""
+    if request.output is not None:
+        model = written_model(loaded, rows)
+        write_forecasts(frame, request.output, model=model, key=key_columns(loaded, frame), wait=request.wait)
+    if request.attention_output is not None:
+        write_attention(loaded, request.attention_output)
 
 
 def _cut_off(forecast: Forecast) -> list[Finding]:
@@ -222,7 +227,7 @@ def _notes(loaded: LoadedModel, horizon: int, forecast: Forecast) -> list[str]:
     trained = loaded.manifest.horizon
     if horizon > trained and method != BASE:
         notes.append(
-            f"trained for {trained} steps, forecast for {horizon}: beyond them the last season goes on, "
+            f"trained for {trained} steps, forecast for {horizon}: the last season is continued beyond them, "
             "with intervals widened as differences grow in the history"
         )
     if method not in (ENSEMBLE, BASE) and not any(

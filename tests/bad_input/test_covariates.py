@@ -100,7 +100,7 @@ def test_a_plan_of_other_dates_is_refused_with_both(days: Sequence[str]) -> None
     assert trained(ahead=0).code == 0
     ended = predict("--future-data", plan("plan.csv", days))
     assert ended.code == ExitCode.DATA
-    assert f"its rows are of {days[0]} to {days[-1]}, wanted are rows from {DAYS[NUM_DAYS]} on" in ended.err
+    assert f"its rows are from {days[0]} to {days[-1]}, rows from {DAYS[NUM_DAYS]} on are needed" in ended.err
 
 
 def test_a_plan_off_the_grid_is_refused_with_its_rows() -> None:
@@ -108,7 +108,7 @@ def test_a_plan_off_the_grid_is_refused_with_its_rows() -> None:
     ended = predict("--future-data", plan("plan.csv", [f"{DAYS[NUM_DAYS]}T07:30:00"], shops=("a",)))
     assert ended.code == ExitCode.DATA
     assert "row 2" in ended.err
-    assert "is no step of the series, which come D" in ended.err
+    assert "is not a step of the series, whose frequency is D" in ended.err
 
 
 def test_extra_rows_of_a_plan_are_counted_and_not_used() -> None:

@@ -294,11 +294,26 @@ def test_a_note_that_finds_no_room_on_stderr_does_not_end_the_run(workplace: Pat
     assert "good@1" in done.stdout
 
 
-@pytest.mark.parametrize(("closed", "code"), [(">&-", 0), ("2>&-", 0)])
-def test_a_stream_that_the_caller_closed_is_no_bug(tmp_path: Path, closed: str, code: int) -> None:
-    command = f"{sys.executable} -m rnnforecast models list --store {tmp_path} {closed}"
+@pytest.mark.parametrize(("closed", "code"), [(">&-", ExitCode.OUTPUT), ("2>&-", 0)])
+@pytest.mark.parametrize("words", ["models list", "--version", "predict --help"])
+def test_a_stream_that_the_caller_closed_is_no_bug(tmp_path: Path, words: str, closed: str, code: int) -> None:
+    command = f"RNNFORECAST_STORE={tmp_path} {sys.executable} -m rnnforecast {words} {closed}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (code, "")
+    assert done.returncode == code
+    assert ("standard output could not be written: it is closed" in done.stderr) == (code != 0)
+    assert "bug" not in done.stderr
+    assert bool(done.stdout) == (code == 0)
+
+
+@pytest.mark.parametrize("columns", ["0", "00", "1"])
+def test_no_width_of_a_terminal_empties_a_screen(
+    run: RunCommand, monkeypatch: pytest.MonkeyPatch, workplace: Path, columns: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.chdir(workplace)
+    ended = run("models", "list")
+    assert ended.code == 0
+    assert "good" in ended.out
 
 
 @pytest.mark.parametrize(("given", "threads"), [(None, "1"), ("3", "3")])

@@ -154,10 +154,10 @@ ATTACKS: dict[str, tuple[str, ...]] = {
     ),
     "hostile-series-id": (
         "a_hostile_name_stays_inside_the_store",
-        "b88_hostile_ids_come_back_unchanged_and_name_no_file",
+        "hostile_ids_come_back_unchanged_and_name_no_file",
     ),
     "swapped-model": ("a_model_that_was_replaced_after_it_was_found_is_refused",),
-    "spreadsheet-formula": ("b89_ids_that_are_formulas_are_written_so_that_no_spreadsheet_runs_them",),
+    "spreadsheet-formula": ("ids_that_are_formulas_are_written_so_that_no_spreadsheet_runs_them",),
     "html": ("nothing_is_written_as_a_page_that_a_browser_would_run",),
     "terminal-escape": (
         "text_from_a_file_cannot_steer_the_terminal",
@@ -190,8 +190,8 @@ ATTACKS: dict[str, tuple[str, ...]] = {
     ),
     "planted-module": ("a_module_in_the_folder_of_the_data_is_not_imported",),
     "decompression-bomb": (
-        "b20_a_file_that_promises_far_more_than_its_size_is_tried_in_a_child_of_little_memory",
-        "b20_a_child_that_runs_out_of_memory_is_a_refusal_not_an_end",
+        "a_file_that_promises_far_more_than_its_size_is_tried_in_a_child_of_little_memory",
+        "a_child_that_runs_out_of_memory_is_a_refusal_not_an_end",
     ),
     "huge-cell": ("a_cell_of_any_length_is_refused_before_it_costs_time_and_is_not_printed",),
     "network-access": ("a_forecast_needs_no_network", "hostile_files_run_nothing_open_nothing_and_stay_small"),

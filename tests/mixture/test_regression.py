@@ -14,7 +14,9 @@ def parts(design: Design, coefficients: np.ndarray, *kinds: str) -> np.ndarray:
 def test_a_season_without_noise_is_found_exactly() -> None:
     step = np.arange(84)
     season = 3 * np.sin(2 * np.pi * step / 12) + np.cos(2 * np.pi * 2 * step / 12)
-    design = trend_pieces(84, history=72, num_pieces=2).beside(fourier(84, 12.0, (1, 2, 3, 4, 5, 6), kind="short"))
+    design = trend_pieces(84, history=72, num_pieces=2).with_columns(
+        fourier(84, 12.0, (1, 2, 3, 4, 5, 6), kind="short")
+    )
 
     fitted = fit_before(design, (season + 0.1 * step)[:72, None], np.ones(72, dtype=bool), [72])
 
@@ -26,7 +28,7 @@ def test_a_fit_before_a_cutoff_sees_no_later_row() -> None:
     values = generator.normal(size=(60, 1))
     changed = values.copy()
     changed[40:] += 1_000.0
-    design = trend_pieces(60, history=60, num_pieces=3).beside(fourier(60, 7.0, (1, 2, 3), kind="short"))
+    design = trend_pieces(60, history=60, num_pieces=3).with_columns(fourier(60, 7.0, (1, 2, 3), kind="short"))
     observed = np.ones(60, dtype=bool)
 
     before = fit_before(design, values, observed, [40, 60], half_life=30.0)

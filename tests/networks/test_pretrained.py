@@ -13,7 +13,7 @@ from rnnforecast.data.windows import WindowBatch
 from rnnforecast.inference.pretrained_inputs import Reading
 from rnnforecast.networks.engine import make_network, to_tensors
 from rnnforecast.networks.pretrained import NUM_TRAINED_POSITIONS, PretrainedForecaster
-from rnnforecast.networks.pretrained_loss import SMALLEST_SHARE, WEIGHT_RANGE, dense_pinball
+from rnnforecast.networks.pretrained_loss import SMALLEST_FRACTION, WEIGHT_RANGE, dense_pinball
 from tests.inference.pretrained_samples import (
     LEVELS,
     USUAL,
@@ -140,9 +140,11 @@ def test_targets_that_were_not_observed_count_nothing(stand_in: float) -> None:
     "reading",
     [
         pytest.param(_reading(known=False), id="nothing known yet"),
-        pytest.param(_reading(level=1e9, scale=0.5 * SMALLEST_SHARE[torch.float64] * 1e9), id="rounding of the level"),
         pytest.param(
-            _reading(level=1e9, scale=0.5 * SMALLEST_SHARE[torch.float32] * 1e9, dtype=torch.float32),
+            _reading(level=1e9, scale=0.5 * SMALLEST_FRACTION[torch.float64] * 1e9), id="rounding of the level"
+        ),
+        pytest.param(
+            _reading(level=1e9, scale=0.5 * SMALLEST_FRACTION[torch.float32] * 1e9, dtype=torch.float32),
             id="rounding of the level in single precision",
         ),
     ],

@@ -13,7 +13,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from rnnforecast.cli.text import supports_unicode, visible
+from rnnforecast.cli.text import MIN_WIDTH, USUAL_WIDTH, supports_unicode, visible
 from rnnforecast.json_values import Document, timestamp_to_json
 
 if TYPE_CHECKING:
@@ -45,7 +45,10 @@ def screen(result: Document, _space: Space) -> list[RenderableType]:
 
 def open_console(stream: TextIO) -> Console:
     """Return a console for a stream, with its width and colours, without markup and highlights."""
-    return Console(file=stream, markup=False, highlight=False, emoji=False)
+    console = Console(file=stream, markup=False, highlight=False, emoji=False)
+    if console.width < MIN_WIDTH:  # COLUMNS=0 would leave no room for anything
+        console.width = USUAL_WIDTH
+    return console
 
 
 def draw(blocks: Sequence[RenderableType], console: Console) -> str:

@@ -1,6 +1,6 @@
-"""Covariates made from the calendar alone: where a step stands in its day, week and year, and holidays.
+"""Covariates made from the calendar alone: the position of a step in its day, week and year, and holidays.
 
-They are known for every step to come, so that no file has to hold them. S series, Nf rows known ahead, F columns.
+They are known for every future step, so that no file needs them. S series, Nf rows known ahead, F columns.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from rnnforecast.data.series import SeriesSet
 
 
-#: What the names of generated covariates begin with; no column of a file may be called so.
+#: Prefix of generated covariates; no column of a file may have it.
 PREFIX = "calendar:"
 HOLIDAY = f"{PREFIX}holiday"
-#: Steps of a cycle below which a position in it says too little.
+#: Shorter cycles get no covariates.
 MIN_STEPS = 4
 _HOUR = DAY // 24
 _WEEK = 7 * DAY
@@ -41,7 +41,7 @@ def is_generated(name: str) -> bool:
 
 
 def feature_names(freq: Frequency, *, season_length: int, features: Sequence[str]) -> tuple[str, ...]:
-    """Return the covariates that the words `season` and `holidays` stand for at this frequency, in order.
+    """Return the covariates of the features `season` and `holidays` at this frequency, in order.
 
     Raises UsageError for steps that have none.
     """
@@ -66,17 +66,17 @@ def feature_names(freq: Frequency, *, season_length: int, features: Sequence[str
 
 
 def with_calendar(series: SeriesSet, features: Sequence[str], *, country: str | None, horizon: int) -> SeriesSet:
-    """Return the series with covariates of the calendar behind those of the files, which say how far ahead is known.
+    """Return the series with calendar covariates after those of the files, and as far ahead as these.
 
-    Where no file knows anything ahead they reach `horizon` steps. Raises UsageError for features that do not fit the
-    steps or a country nobody knows, ResourceError where the package `holidays` is not installed.
+    Without future covariates in files they reach `horizon` steps ahead. Raises UsageError for features that do not fit the
+    steps or an unknown country, ResourceError where the package `holidays` is not installed.
     """
     if not features:
         return series
     names = feature_names(series.freq, season_length=series.season_length, features=features)
     lengths = np.diff(series.future_offsets) if series.future_names else series.lengths + horizon
     ordinals = np.repeat(series.first_ordinals, lengths) + positions(lengths)
-    distinct, place = np.unique(ordinals, return_inverse=True)  # series share most of their timestamps
+    distinct, place = np.unique(ordinals, return_inverse=True)  # most timestamps occur in many series
     columns = _values(names, series, distinct, country=country).astype(np.float32)[place]
     own = series.future_covariates if series.future_names else np.empty((len(ordinals), 0), dtype=np.float32)
     return replace(
@@ -117,13 +117,13 @@ def _values(names: Sequence[str], series: SeriesSet, ordinals: Int64Array, *, co
 
 
 def _local(freq: Frequency, ordinals: Int64Array) -> TimestampArray:
-    """Return what the clocks on the wall show at these steps."""
+    """Return the local time of these steps."""
     timestamps = freq.to_timestamps(ordinals)
     return read_zone(freq.timezone, timestamps).to_local(timestamps) if freq.timezone else timestamps
 
 
 def _position(timestamps: TimestampArray, cycle: str) -> Float64Array:
-    """Return the share of the cycle that has passed at each timestamp: 0 at its beginning, below 1."""
+    """Return the fraction of the cycle that has passed at each timestamp: 0 at its beginning, below 1."""
     if cycle == "year":
         years = timestamps.astype("datetime64[Y]")
         begin, end = years.astype("datetime64[us]"), (years + 1).astype("datetime64[us]")

@@ -1,6 +1,6 @@
-"""Covariates of words: which columns hold them, and the code that stands for each category.
+"""Categorical covariates: their vocabularies, and the code of each category.
 
-Code 0 stands for every category that is not told apart, codes 1 to V for those of the vocabulary.
+Code 0 is every category outside the vocabulary, codes 1 to V are those of the vocabulary.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ def encode_categories(
 ) -> tuple[ParsedFiles, dict[str, tuple[str, ...]]]:
     """Return the rows with codes in place of words, NaN where a cell is empty, and the vocabulary of each column.
 
-    The vocabularies are those of a stored model where `known` has them, else what the rows hold. Appends a note of
-    what was read as categories, or a counted repair where categories are not known.
+    The vocabularies are those of a stored model where `known` has them, else the categories of the rows. Appends a
+    note for each column, or a warning that counts unknown categories.
     """
     if not roles.categorical:
         return joined, {}
     values, vocabularies = joined.values.copy(), {}
     for name in roles.categorical:
         codes, words = codes_of(joined.frame[name])
-        # a cell without text has no category; -1 is what stands for it in columns of categories
+        # a cell without text has no category; its code in categorical columns is -1
         filled = np.array([bool(str(word).strip()) for word in words] + [False], dtype=np.bool_)
         words = np.array([str(word) for word in words], dtype=object)
         trained = known.get(name) if known is not None else None
@@ -64,22 +64,21 @@ def _vocabulary(
     codes: Int64Array,
     findings: list[Finding],
 ) -> tuple[str, ...]:
-    """Return the categories of a column in the order of their words; of very many those that most rows hold."""
+    """Return the sorted categories of a column, the most frequent ones where there are too many."""
     counts = np.bincount(codes[codes >= 0], minlength=len(words))
     there = [place for place in range(len(words)) if filled[place] and counts[place]]
     kept = sorted(there, key=lambda place: (-counts[place], words[place]))[:MAX_CATEGORIES]
     num_categories = f"{len(there)} categor{'y' if len(there) == 1 else 'ies'}"
-    message = f"covariate `{name}` holds words: {num_categories}, each learned as a place of its own"
+    kind = "each with an embedding"
     if len(kept) < len(there):
-        message = (
-            f"covariate `{name}` holds words: {num_categories}, of which the {len(kept)} in most rows are told apart"
-        )
+        kind = f"of which the {len(kept)} most frequent are distinguished"
+    message = f"covariate `{name}` is categorical: {num_categories}, {kind}"
     findings.append(Finding("N_COVARIATE_CATEGORIES", message, column=name, count=len(there)))
     return tuple(sorted(words[place] for place in kept))
 
 
 def _unknown(joined: ParsedFiles, name: str, rows: Int64Array, words: TextArray) -> list[Finding]:
-    """Return the repair of rows whose category the model has not learned."""
+    """Return the warning about rows whose category the model has not learned."""
     if not len(rows):
         return []
     file, lines = joined.locate(rows[:MAX_LISTED_ROWS].tolist())
@@ -88,7 +87,7 @@ def _unknown(joined: ParsedFiles, name: str, rows: Int64Array, words: TextArray)
     more = f" and {len(distinct) - MAX_NAMED} more" if len(distinct) > MAX_NAMED else ""
     message = (
         f"covariate `{name}`, {rows_in_words(lines, len(rows))}: the model has not learned {shown}{more}; "
-        "read as the mean of the categories it knows"
+        "read as the mean of the known categories"
     )
-    fix = "correct the words, or train again on rows that hold them"
+    fix = "correct the words, or train again on rows with them"
     return [Finding("W_CATEGORY_UNKNOWN", message, file, lines, name, distinct[0], len(rows), fix)]

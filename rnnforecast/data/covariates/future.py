@@ -1,6 +1,6 @@
-"""Series with what is known ahead of them: rows of a second file joined on by id and timestamp.
+"""Future covariates of series: rows of a second file, joined by id and timestamp.
 
-S series, n rows of the second file, F columns known ahead, Nf rows of them in the series.
+S series, n rows of the second file, F future covariates, Nf rows of them in the series.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from rnnforecast.data.series import SeriesSet
 
 
-#: Series that a refusal names.
+#: Series that an error names.
 _MAX_IDS = 5
 
 
 class _Index:
-    """Where the row of an item and an ordinal stands among the sorted rows of a plan."""
+    """From an item and an ordinal to its row among the sorted rows of a plan."""
 
     def __init__(self, plan: Plan) -> None:
         self._low = int(plan.ordinals.min(initial=0)) - 1
@@ -44,18 +44,18 @@ class _Index:
         return np.where(there & inside, rows, -1)
 
     def run_lengths(self, rows: Int64Array) -> Int64Array:
-        """Return how many rows follow each other step by step from these on, 0 for -1."""
+        """Return the number of consecutive steps from these rows on, 0 for -1."""
         breaks = np.flatnonzero(np.append(np.diff(self._keys) != 1, True))
         ends = breaks[np.searchsorted(breaks, np.maximum(rows, 0))] if len(breaks) else np.zeros_like(rows)
         return np.where(rows >= 0, ends - rows + 1, 0)
 
 
 def with_plan(series: SeriesSet, plan: Plan, findings: list[Finding], *, names: tuple[str, ...]) -> SeriesSet:
-    """Return the series with the rows of a plan behind the rows known ahead that they have; appends what was noticed.
+    """Return the series with the rows of a plan after their own future covariates; appends findings.
 
-    `names` are all columns known ahead, in order; those that the files of the series lack are taken from the plan
-    for the past too. Raises DataError where a past row has no value, where both files differ on a step to come, and
-    where no row of the plan fits any series.
+    `names` are all future covariates, in order; those that the files of the series lack are taken from the plan for
+    the past too. Raises DataError where a past value is missing, where both files differ on a future step, and where
+    no row of the plan fits any series.
     """
     items = _items_of(series, plan)
     index = _Index(plan)
@@ -95,7 +95,7 @@ def _items_of(series: SeriesSet, plan: Plan) -> Int64Array:
 def _joined(
     series: SeriesSet, plan: Plan, names: tuple[str, ...], *, begins: Int64Array, first: Int64Array, lengths: Int64Array
 ) -> Float32Array:
-    """Return all covariates known ahead: [Nf, F], the own rows of a series before those of the plan."""
+    """Return all future covariates: [Nf, F], the own rows of a series before those of the plan."""
     step, owner = positions(lengths), np.repeat(np.arange(series.num_series), lengths)
     behind = step - begins[owner]
     source = np.where(behind >= 0, first[owner] + behind, -1)  # row of the plan
@@ -113,7 +113,7 @@ def _joined(
 
 
 def _check_past(series: SeriesSet, plan: Plan, lengths: Int64Array) -> None:
-    """Refuse series whose past rows the plan does not cover. Raises DataError with column, ids and first timestamp."""
+    """Raise DataError, with column, ids and first timestamp, for series whose past rows the plan does not cover."""
     short = np.flatnonzero(lengths < series.lengths)
     if not len(short):
         return
@@ -122,7 +122,7 @@ def _check_past(series: SeriesSet, plan: Plan, lengths: Int64Array) -> None:
     timestamp = in_words(series.freq.to_timestamps(np.array([series.first_ordinals[first] + lengths[first]]))[0])
     ids = listed([series.item_ids[one] for one in short], limit=_MAX_IDS)
     message = f"covariates {listed(lacking)} have no row for {ids}; the first missing timestamp is {timestamp}"
-    fix = "write a row for every timestamp of the series, and for the steps to come"
+    fix = "write a row for every timestamp of the series, and for the future steps"
     raise data_error(
         [
             Finding(
@@ -140,14 +140,14 @@ def _check_past(series: SeriesSet, plan: Plan, lengths: Int64Array) -> None:
 
 
 def _check_cells(plan: Plan, rows: Int64Array) -> None:
-    """Refuse empty cells among the rows that are used. Raises DataError with rows and column."""
+    """Raise DataError, with rows and column, for empty cells among the rows in use."""
     used = np.unique(rows)
     problems = []
     for place, name in enumerate(plan.names):
         empty = used[np.isnan(plan.values[used, place])]
         if len(empty):
             file, lines = plan.locate(np.sort(plan.sources[empty])[:MAX_LISTED_ROWS].tolist())
-            message = f"covariate `{name}`, {rows_in_words(lines, len(empty))}: no value"
+            message = f"covariate `{name}`, {rows_in_words(lines, len(empty))}: missing value"
             fix = f"write the value, or leave `{name}` out"
             problems.append(Finding("E_COVARIATE_MISSING", message, file, lines, name, "", len(empty), fix))
     if problems:
@@ -155,7 +155,7 @@ def _check_cells(plan: Plan, rows: Int64Array) -> None:
 
 
 def _check_both(series: SeriesSet, plan: Plan, index: _Index, items: Int64Array, used: BoolArray) -> None:
-    """Refuse steps to come on which the files of the series and the plan differ; marks those that agree as used."""
+    """Raise DataError for future steps on which the series and the plan differ; marks those that agree as used."""
     own = np.diff(series.future_offsets) if series.future_names else series.lengths
     ahead = np.maximum(own - series.lengths, 0)
     owner = np.repeat(np.arange(series.num_series), ahead)
@@ -180,7 +180,7 @@ def _check_both(series: SeriesSet, plan: Plan, index: _Index, items: Int64Array,
 
 
 def _unused(series: SeriesSet, plan: Plan, own: Int64Array) -> Exception:
-    """Return the refusal of a plan of which no row goes on where a series ends."""
+    """Return the error of a plan without a row that continues a series."""
     timestamps = [
         in_words(one) for one in series.freq.to_timestamps(np.array([plan.ordinals.min(), plan.ordinals.max()]))
     ]
@@ -188,21 +188,21 @@ def _unused(series: SeriesSet, plan: Plan, own: Int64Array) -> Exception:
     shared = set(plan.items) & {
         tuple(ids) for ids in series.id_values[:, [series.id_columns.index(n) for n in plan.id_columns]].tolist()
     }
-    what = f"its rows are of {timestamps[0]} to {timestamps[1]}" if shared else "it has other ids than the series"
-    message = f"no row of it goes on where the series end: {what}, wanted are rows from {wanted} on"
-    fix = "name the file that holds the steps to come, one row for each series and step"
+    what = f"its rows are from {timestamps[0]} to {timestamps[1]}" if shared else "it has other ids than the series"
+    message = f"no row of it continues the series: {what}, rows from {wanted} on are needed"
+    fix = "name the file with the future steps, one row for each series and step"
     column = plan.names[0]
     return data_error([Finding("E_COVARIATE_DATES", message, plan.files.paths[0], (), column, timestamps[0], fix=fix)])
 
 
 def _note_extra(plan: Plan, used: BoolArray, findings: list[Finding]) -> None:
-    """Count the rows that no series takes: of other ids, of steps that are past, behind a missing step."""
+    """Count the rows that no series uses: other ids, past steps, steps after a missing one."""
     extra = np.flatnonzero(~used)
     if not len(extra):
         return
     file, lines = plan.locate(np.sort(plan.sources[extra])[:MAX_LISTED_ROWS].tolist())
     message = (
-        f"{rows_in_words(lines, len(extra))}: not used, they are past, behind a missing step, or of ids without series"
+        f"{rows_in_words(lines, len(extra))}: not used: past steps, steps after a missing one, or ids without series"
     )
     findings.append(Finding("W_COVARIATE_EXTRA", message, file, lines, count=len(extra)))
 

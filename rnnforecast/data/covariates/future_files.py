@@ -1,6 +1,6 @@
-"""Covariates known ahead that stand in files of their own: read, and laid beside the series they belong to.
+"""Future covariates in separate files: read, and matched to the rows of the series.
 
-A file without the columns of the ids holds for every series. S series, n rows of the files, F columns.
+A file without id columns applies to every series. S series, n rows of the files, F columns.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class PlanFiles:
 
     @property
     def label(self) -> str:
-        """The files as a message names them."""
+        """The files, for messages."""
         return quoted_path(self.paths[0]) + (f" and {len(self.paths) - 1} more" if len(self.paths) > 1 else "")
 
 
@@ -89,9 +89,9 @@ def read_plan(
     time: Sequence[str],
     known: Vocabularies | None,
 ) -> Plan:
-    """Read the covariates that `--future` names, on the calendar of the series; appends what was noticed.
+    """Read the covariates that `--future` names, on the calendar of the series; appends findings.
 
-    `time` are the columns of the clock in the files of the series; the same ones are taken where they are there.
+    `time` are the time columns in the files of the series; they are used where these files have them.
     Raises DataError with file, rows and column of what cannot be read, or does not fit the calendar.
     """
     roles = _roles(files, series, settings, time=time, known=known)
@@ -137,11 +137,11 @@ def _roles(
     time: Sequence[str],
     known: Mapping[str, tuple[str, ...]] | None,
 ) -> Roles:
-    """Return the parts of the columns: those of the series' files where they are there."""
+    """Return the roles of the columns: those of the series' files where these files have them."""
     table = files.tables[0]
     lacking = [name for name in settings.future if name not in files.names]
     if lacking:
-        message = f"there is no column {listed(lacking)} in the file of what is known ahead"
+        message = f"there is no column {listed(lacking)} in the file of future covariates"
         fix = f"write it into the file, or leave it out of --future; the columns are {listed(files.names)}"
         raise data_error([Finding("E_COLUMN_UNKNOWN", message, table.path, column=lacking[0], fix=fix)])
     ids = tuple(name for name in series.id_columns if name in files.names)
@@ -162,7 +162,7 @@ def _roles(
 
 def _no_clock(files: PlanFiles) -> DataError:
     return DataError(
-        f"{files.label} has no time column: what is known ahead is laid beside the rows by its timestamps",
+        f"{files.label} has no time column: future covariates are matched to rows by their timestamps",
         hint="add the time column of the other file",
         code="E_TIME_NONE",
     )
@@ -180,7 +180,7 @@ def _check_zone(files: PlanFiles, freq: Frequency, zone: str | None) -> None:
 
 
 def _on_grid(rows: Rows, freq: Frequency, findings: list[Finding]) -> tuple[Int64Array, Int64Array]:
-    """Return the place of each row on the grid, and the rows to keep: those on closed days have no step."""
+    """Return the ordinal of each row on the grid, and the rows to keep: closed days have no step."""
     ordinals = freq.floor(rows.timestamps)
     off = np.flatnonzero(np.asarray(freq.to_timestamps(ordinals) != rows.timestamps))
     everything = np.arange(len(ordinals), dtype=np.int64)
@@ -192,7 +192,7 @@ def _on_grid(rows: Rows, freq: Frequency, findings: list[Finding]) -> tuple[Int6
         message = f"{rows_in_words(lines, len(off))}: on days or hours that the series leave out; not used"
         findings.append(Finding("W_COVARIATE_EXTRA", message, file, lines, rows.time_column, first, len(off)))
         return ordinals, np.delete(everything, off)
-    message = f"{rows_in_words(lines, len(off))}: {first} is no step of the series, which come {freq.alias}"
+    message = f"{rows_in_words(lines, len(off))}: {first} is not a step of the series, whose frequency is {freq.alias}"
     fix = (
         "write these rows with the timestamps of the series, or bring both to one step with --resample and --aggregate"
     )

@@ -70,7 +70,7 @@ def parse_address(url: str) -> Address:
     try:
         parts = urlsplit(url)
     except ValueError as error:
-        raise UsageError(f"{masked(url)} is no URL: {error}", hint=f"write {FORMS}", code="E_RUN_OUTPUT") from None
+        raise UsageError(f"{masked(url)} is not a URL: {error}", hint=f"write {FORMS}", code="E_RUN_OUTPUT") from None
     engine = _NAMES.get(parts.scheme.lower().partition("+")[0])
     if engine is None:
         raise UsageError(f"{masked(url)} names no database", hint=f"write {FORMS}", code="E_RUN_OUTPUT")

@@ -1,4 +1,4 @@
-"""The part that all databases share: a session with one transaction, retries, and the errors of the libraries.
+"""The common part of all databases: a session with one transaction, retries, and the errors of the libraries.
 
 A library's errors become `BusyError` (a retry may succeed) or `FailedError` (it will not).
 """
@@ -135,19 +135,20 @@ def use_session(address: Address, action: Callable[[Session], Result], *, writes
         with _open_session(kind, address, writes=writes, seconds=seconds) as session:
             return action(session)
 
-    verb, prefix = ("was not written", "E_OUT_") if writes else ("cannot be read", "E_INPUT_")
+    verb = "was not written" if writes else "cannot be read"
     try:
         return retry_while_busy(attempt, seconds=wait)
     except BusyError as error:
         raise TryLaterError(
             f"{address.shown} {verb}: {error} (waited {wait:g} s)",
             hint="run it again later, or wait longer, such as `--wait 10m`" + "; nothing was changed" * writes,
-            code=f"{prefix}BUSY",
+            code="E_OUT_BUSY" if writes else "E_INPUT_BUSY",
         ) from None
     except FailedError as error:
-        failure = OutputError if writes else InputError
         message = f"{address.shown} {verb}: {error}"
-        raise failure(message, hint=error.hint, code=f"{prefix}{error.code}") from None
+        if writes:
+            raise OutputError(message, hint=error.hint, code=f"E_OUT_{error.code}") from None
+        raise InputError(message, hint=error.hint, code=f"E_INPUT_{error.code}") from None
 
 
 @contextmanager

@@ -64,7 +64,7 @@ class Convention:
         return None if number is None or not PLAIN.fullmatch(number) else float(number) * factor
 
     def _without_marks(self, text: str) -> str | None:
-        """Return a text with a decimal point and no marks of thousands, None where a mark stands wrongly."""
+        """Return a text with a decimal point and no marks of thousands, None where a mark is misplaced."""
         mark = " " if self.thousands == "space" else self.thousands
         if mark and mark in text:
             groups = rf"[-+]?\d{{1,3}}({re.escape(mark)}\d{{3}})+({re.escape(self.decimal)}\d+)?"
@@ -94,7 +94,7 @@ def _without_finance(text: str) -> str:
 
 
 def find_convention(texts: Iterable[str], settings: DataSettings) -> Convention:
-    """Return the convention of a column from its distinct texts that are no plain numbers, and from the settings."""
+    """Return the convention of a column from its distinct texts except plain numbers, and from the settings."""
     given = Convention(
         decimal=settings.decimal or ".",
         thousands=settings.thousands or "",
@@ -142,9 +142,9 @@ def _found_out(texts: list[str], given: Convention) -> Convention:
 
 
 def doubtful_point(texts: Iterable[str]) -> tuple[str, str] | None:
-    """Return a text such as `1.234` and one such as `12` where every point may stand between thousands, else None.
+    """Return a text such as `1.234` and one such as `12` where every point may separate thousands, else None.
 
-    Decimals are written to one place each, or some end early: then no whole number stands beside three places alone.
+    Decimals are written with one number of places, or with fewer in some rows, never as three places and whole numbers.
     """
     numbers = [text for text in texts if PLAIN.fullmatch(text)]
     whole = next((text for text in numbers if "." not in text), None)
@@ -155,7 +155,7 @@ def doubtful_point(texts: Iterable[str]) -> tuple[str, str] | None:
 
 
 def is_numeric(text: str) -> bool:
-    """Whether a text is a number in any of the spellings that are read or refused by name."""
+    """Whether a text is a number in any of the formats that are read or rejected by name."""
     spellings = (PLAIN, INFINITE, DECIMAL_COMMA, GROUPED, POINT_GROUPED)
     return any(one.fullmatch(text) for one in spellings)
 
@@ -169,7 +169,7 @@ def has_unit(text: str) -> bool:
 
 
 def why_not(value: str, *, others: Iterable[str]) -> tuple[str, str]:
-    """Return why a text is no number, in words, and what settles it; `others` are the texts beside it."""
+    """Return why a text is not a number, and the fix; `others` are the other texts of the column."""
     plain = value.replace(",", "")
     if GROUPED.fullmatch(value) and "." not in value and value.count(",") == 1:
         other = value.replace(",", ".", 1)
@@ -177,7 +177,7 @@ def why_not(value: str, *, others: Iterable[str]) -> tuple[str, str]:
         return words, f"say which: --thousands , reads {plain}, --decimal , reads {other}"
     if "," in value and (DECIMAL_COMMA.fullmatch(value) or GROUPED.fullmatch(value)):
         point = next((text for text in others if "." in text and "," not in text), None)
-        words = f"`{value}` has a comma" + (f", `{point}` beside it a point" if point else "")
+        words = f"`{value}` has a comma" + (f", `{point}` in the same column a point" if point else "")
         return words, "write all numbers with one decimal mark, or say which it is: --decimal . or --decimal ,"
     if value.endswith("%"):
         return f"`{value}` is a number with a unit or a sign", "--percent reads 12% as 0.12"

@@ -171,7 +171,7 @@ def _by_zero_shot(
 
 
 def _in_batches(work: Callable[[np.ndarray], int], lengths: np.ndarray, *, num_workers: int) -> Iterator[int]:
-    """Call `work` with batches of series numbers; series of one length share a batch.
+    """Call `work` with batches of series numbers; series of one length are in one batch.
 
     The pretrained network reads what is missing before them once for all.
     """

@@ -21,7 +21,7 @@ def test_words_become_codes_in_the_order_of_the_words(tmp_path: Path) -> None:
     result = read(tmp_path / "a.csv", ["sun", "rain", "sun", "fog"])
     assert result.series.categories == {"sky": ("fog", "rain", "sun")}
     assert result.series.past_covariates.ravel().tolist() == [3, 2, 3, 1]
-    assert "holds words: 3 categories" in " ".join(finding.message for finding in result.findings)
+    assert "is categorical: 3 categories" in " ".join(finding.message for finding in result.findings)
 
 
 def test_the_words_of_parquet_are_the_same_as_those_of_csv(tmp_path: Path) -> None:
@@ -39,7 +39,7 @@ def test_of_very_many_categories_those_in_most_rows_are_told_apart(
     result = read(tmp_path / "a.csv", ["sun", "rain", "sun", "fog", "rain", "ice"])
     assert result.series.categories == {"sky": ("rain", "sun")}
     assert result.series.past_covariates.ravel().tolist() == [2, 1, 2, 0, 1, 0]
-    assert "of which the 2 in most rows are told apart" in " ".join(finding.message for finding in result.findings)
+    assert "of which the 2 most frequent are distinguished" in " ".join(finding.message for finding in result.findings)
 
 
 def test_a_vocabulary_that_is_given_decides_the_codes(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def test_a_plan_of_other_ids_is_refused(tmp_path: Path) -> None:
 
 def test_a_plan_without_the_column_or_the_clock_is_refused(tmp_path: Path) -> None:
     path = rows(tmp_path, temp=0)
-    with pytest.raises(DataError, match="there is no column `temp` in the file of what is known ahead"):
+    with pytest.raises(DataError, match="there is no column `temp` in the file of future covariates"):
         read(path, plan(tmp_path, date=DAYS[8:], wind=1))
     with pytest.raises(DataError, match="has no time column"):
         read(path, plan(tmp_path, temp=[1.5, 2.5], wind=[1.5, 0.5]))

@@ -68,7 +68,7 @@ def test_a_password_that_tears_the_url_apart_is_refused_without_being_said(url: 
         ("sqlite:///x.db#a%00b", "names no table"),
         ("duckdb:///%00#t", "three slashes"),
         ("postgresql://h/d#.t", "names no table"),
-        ("postgresql://u:canary@[h/d#t", "is no URL"),
+        ("postgresql://u:canary@[h/d#t", "is not a URL"),
     ],
 )
 def test_a_url_that_names_no_table_is_refused(url: str, words: str) -> None:
