@@ -28,6 +28,7 @@ ALLOWED = {
     r"\b[Tt]here[\s#]+(?:is|are|was|were)[\s#]+no\b": "absence, not an invalid value",
     r"--refuse-stale|\b[Rr][Ee][Ff][Uu][Ss][Ee]_?[Ss][Tt][Aa][Ll][Ee]\b": "an option",
     r"[`(\[|\"]refuse\b|\bdefault refuse\b|^refuse$|--\w+ refuse\b": "a value of options",
+    r"\b(?:is|are) no (?:longer|more)\b": "an end, not an invalid value",
     r"\b[Ss]hare prices?\b": "of a company",
     r"\bshare (?:weights|one|the|an?)\b": "a verb",
     r"\bwatched_versions\b": "a key of the score document",

@@ -94,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 class ClosedOutput(io.TextIOBase):
-    """Stands for a stdout that the caller closed: a result that cannot be delivered is an error."""
+    """Replaces a stdout that the caller closed: a result that cannot be delivered is an error."""
 
     encoding = "utf-8"
 

@@ -305,6 +305,17 @@ def _umask() -> int:
     return before
 
 
+def check_no_link(folder: Path) -> None:
+    """Raise ModelFileError where a folder of a store, or the one around it, is a symbolic link: it may lead outside."""
+    for each in (folder.parent, folder):
+        if each.is_symlink():
+            raise ModelFileError(
+                f"`{each}` is a symbolic link, and no link inside a store is followed",
+                hint="move the folder behind it to this place, or name the store it belongs to with `--store`",
+                code="E_MODEL_LINK",
+            )
+
+
 def check_owner(path: Path) -> None:
     """Raise ModelFileError for a world-writable folder or file of another user (except root).
 

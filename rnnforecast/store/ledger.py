@@ -19,7 +19,15 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from rnnforecast.errors import ModelFileError, OutputError
-from rnnforecast.store.files import entries_of, flush_folder, lock, make_folder, replace_file, sweep_temporaries
+from rnnforecast.store.files import (
+    check_no_link,
+    entries_of,
+    flush_folder,
+    lock,
+    make_folder,
+    replace_file,
+    sweep_temporaries,
+)
 from rnnforecast.store.names import decode_name, encode_name
 
 if TYPE_CHECKING:
@@ -86,6 +94,7 @@ class Ledger:
 
         Raises OutputError, LockedError, and ModelFileError where the part they belong to is damaged.
         """
+        check_no_link(self.folder)
         version, newest = int(issued.version[0]), _token(issued.cutoff.max())
         path = self.folder / f"{version}_{newest}.parquet"
         make_folder(self.folder)
@@ -102,7 +111,8 @@ class Ledger:
         return path
 
     def parts(self) -> list[Path]:
-        """Return the files, oldest cutoff first."""
+        """Return the files, oldest cutoff first. Raises ModelFileError where the folder is a link."""
+        check_no_link(self.folder)
         try:
             found = [(match, entry) for entry in entries_of(self.folder) if (match := _PART.fullmatch(entry.name))]
         except (FileNotFoundError, NotADirectoryError):
@@ -149,7 +159,7 @@ class Ledger:
 def ledger_names(store: Path) -> list[str]:
     """Return the names that have forecasts in a store, sorted; names too long for a folder come back cut."""
     try:
-        folders = sorted(entry.name for entry in entries_of(store / "ledger"))
+        folders = sorted(entry.name for entry in entries_of(store / "ledger") if not entry.is_symlink())
     except OSError:
         return []
     names = [decode_name(folder) for folder in folders]

@@ -77,6 +77,8 @@ def rollback(registry: Registry, name: str) -> Change:
 def prune(registry: Registry, names: Sequence[str] = (), *, keep: int, dry_run: bool = False) -> list[StoredModel]:
     """Remove all but the newest `keep` versions of each name and the active one; return what goes (or would go).
 
+    Links, and files that are damaged or of another model, neither go nor count: see `unproven`.
+
     Raises UsageError for a `keep` below 1, ModelFileError for an unknown name or a damaged pointer.
     """
     if keep < 1:
@@ -96,6 +98,13 @@ def prune(registry: Registry, names: Sequence[str] = (), *, keep: int, dry_run: 
     return gone
 
 
+def unproven(registry: Registry, names: Sequence[str] = ()) -> list[StoredModel]:
+    """Return the files named as versions that are not proven to be one, with their problem; `prune` leaves them."""
+    entries = [registry.select(name)[0] for name in names] if names else registry.entries()
+    found = [entry.look(version) for entry in entries for version in entry.versions()]
+    return [stored for stored in found if stored.problem is not None]
+
+
 def _active_if_valid(entry: ModelVersions) -> Active | None:
     """Return which version is active, None where the pointer is damaged and will be rewritten."""
     try:
@@ -107,5 +116,5 @@ def _active_if_valid(entry: ModelVersions) -> Active | None:
 def _surplus(entry: ModelVersions, keep: int) -> list[StoredModel]:
     """Return the versions that are neither among the newest nor active. Raises ModelFileError for a damaged pointer."""
     active = entry.active()
-    old = entry.versions()[:-keep]
-    return [entry.look(version) for version in old if active is None or version != active.version]
+    proven = [stored for version in entry.versions() if (stored := entry.look(version)).problem is None]
+    return [stored for stored in proven[:-keep] if active is None or stored.version != active.version]

@@ -23,7 +23,15 @@ from typing import TYPE_CHECKING
 
 from rnnforecast.errors import ModelFileError, UsageError
 from rnnforecast.store.active import Active, read_active, write_active
-from rnnforecast.store.files import check_owner, check_writable, entries_of, lock, make_folder, sweep_temporaries
+from rnnforecast.store.files import (
+    check_no_link,
+    check_owner,
+    check_writable,
+    entries_of,
+    lock,
+    make_folder,
+    sweep_temporaries,
+)
 from rnnforecast.store.model_file import read_manifest, read_model, write_model
 from rnnforecast.store.names import check_name, encode_name, split_spec
 from rnnforecast.store.versions import COUNTER, SUFFIX, ModelVersions, StoredModel
@@ -199,9 +207,17 @@ class Registry:
         return ModelVersions(self._models / encode_name(name))
 
     def entries(self) -> EntryList:
-        """Return the folders of all names, those without a version too. Raises ModelFileError."""
+        """Return the folders of all names, those without a version too, but no links. Raises ModelFileError."""
+        return [ModelVersions(folder) for folder in self._folders() if not folder.is_symlink()]
+
+    def links(self) -> Paths:
+        """Return the links among the folders of names: nothing behind them is read, changed or removed."""
+        return [folder for folder in self._folders() if folder.is_symlink()]
+
+    def _folders(self) -> Paths:
+        check_no_link(self._models / "any")
         try:
-            return [ModelVersions(folder) for folder in sorted(entries_of(self._models))]
+            return sorted(entries_of(self._models))
         except FileNotFoundError:
             return []
         except NotADirectoryError as error:

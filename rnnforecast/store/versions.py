@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from rnnforecast.errors import ModelFileError, OutputError
 from rnnforecast.store.active import POINTER, Active, read_active, write_active
-from rnnforecast.store.files import entries_of, flush_folder, replace_file
+from rnnforecast.store.files import check_no_link, entries_of, flush_folder, replace_file
 from rnnforecast.store.model_file import ModelFile, read_manifest, read_model
 from rnnforecast.store.names import decode_name, encode_name
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 SUFFIX = ".safetensors"
 COUNTER = "last-version"
+#: Problems of files that begin as a model of this tool does.
+_DAMAGED = ("E_MODEL_DAMAGED", "E_MODEL_DIGEST", "E_MODEL_TOO_NEW")
 _VERSION_FILE = re.compile(r"([1-9]\d{0,8})\.safetensors")
 
 
@@ -84,7 +86,8 @@ class ModelVersions:
         return self.folder / f"{version}{SUFFIX}"
 
     def versions(self) -> list[int]:
-        """Return the versions that are there, ascending."""
+        """Return the versions that are there, ascending. Raises ModelFileError where the folder is a link."""
+        check_no_link(self.folder)
         try:
             found = [_VERSION_FILE.fullmatch(entry.name) for entry in entries_of(self.folder)]
         except (FileNotFoundError, NotADirectoryError):
@@ -101,6 +104,7 @@ class ModelVersions:
         """Read the header of a version; a damaged file is returned with its problem, nothing is raised."""
         path = self.path(version)
         try:
+            check_no_link(path)
             manifest = read_manifest(path)
         except ModelFileError as error:
             return StoredModel(self.name, version, path, None, error)
@@ -163,8 +167,11 @@ class ModelVersions:
         """Remove versions and return their files; call it under the lock of the store.
 
         The pointer moves first, so that it never leads to a file that is gone: to the version that was active before,
-        else to the newest left. Raises OutputError.
+        else to the newest left. Raises OutputError, and ModelFileError before anything is removed where a file is not
+        one of this name.
         """
+        for version in versions:
+            check_removable(self.look(version))
         self.note_version(self.last_version())
         left = [version for version in self.versions() if version not in versions]
         pointer = self.pointer_if_valid()
@@ -203,6 +210,20 @@ class ModelVersions:
             stream.write(text)
 
         replace_file(self.folder / COUNTER, write)
+
+
+def check_removable(stored: StoredModel) -> None:
+    """Raise ModelFileError for a file that is not one of its name: a link, another model, another kind of file.
+
+    A damaged model of this tool passes: it was named by the user, who could not remove it otherwise.
+    """
+    problem = stored.problem
+    if problem is not None and problem.code not in _DAMAGED:
+        raise ModelFileError(
+            f"`{stored.path}` is not removed, it is not a version of `{stored.name}`: {problem.message}",
+            hint="look at the file, and move or delete it by hand",
+            code="E_MODEL_NOT_OURS",
+        )
 
 
 def _unlink(path: Path) -> None:

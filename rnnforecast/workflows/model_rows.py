@@ -12,13 +12,14 @@ from rnnforecast.config import DataSettings, Settings
 from rnnforecast.data.errors import listed
 from rnnforecast.data.read import read_series
 from rnnforecast.data.series import SeriesSet
-from rnnforecast.data.sources import public_path
+from rnnforecast.data.sources import lasting_path, public_path
 from rnnforecast.errors import DataError, InputError, UsageError
 from rnnforecast.findings import Finding
 from rnnforecast.mixture.zero_shot import ZeroShot, zero_shot_season
 from rnnforecast.model_io.base import BASE, base_ensemble, base_manifest
 from rnnforecast.model_io.pack import frequency_of, unpack_ensemble
 from rnnforecast.model_io.train_stats import Memory, recall
+from rnnforecast.store.registry import is_path
 from rnnforecast.training.usable_rows import leave_out_short
 from rnnforecast.workflows.choose_model import choose_model, open_model
 from rnnforecast.workflows.monitoring.freshness import history_findings
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 STDIN = "-"
 #: Errors of rows whose frequency differs from the model's.
 FREQUENCY_ERRORS = ("E_TIME_FREQ_MIXED", "E_TIME_OFF_GRID")
+#: Settings that come from the command line or the jobs file alone where a model is outside the store.
+ORIGIN_SETTINGS = ("query", "wait", "max_bytes", "future_data")
 #: A context window with a smaller fraction of observed values is reported.
 MIN_OBSERVED_FRACTION = 0.25
 
@@ -85,11 +88,31 @@ def load(
     if stored is None:
         return _load_base(given, reading=reading, why=why)
     file = open_model(stored, reading=reading)
+    if model is not None and is_path(model):
+        file = _without_origin(file, given, path=model)
     if stored.stand_in:
         label = file.manifest.label
         note = f"`{stored.stand_in}` is served in place of the networks of {label}"
         why = (*why, f"{note}; `rnnforecast models promote {label}` ends that")
     return _load_stored(file, given, reading=reading, horizon=horizon, why=why)
+
+
+def _without_origin(file: ModelFile, given: Files, *, path: str) -> ModelFile:
+    """Return a model whose rows are those that the user named: a file from elsewhere opens nothing by itself.
+
+    Its paths, addresses and query may be anybody's, and its size limit would hold for the user's files. Raises UsageError.
+    """
+    if not given.rows:
+        raise UsageError(
+            f"`{path}` is a model outside the store: the files and addresses that it names are not opened",
+            hint="name the rows with `--data FILE`",
+            code="E_RUN_CONFIG",
+        )
+    manifest = file.manifest
+    settings = {key: value for key, value in manifest.settings.items() if key not in ORIGIN_SETTINGS}
+    rows = tuple(lasting_path(str(row)) for row in given.rows)
+    origin = manifest.input.model_copy(update={"paths": rows, "future_paths": ()})
+    return replace(file, manifest=manifest.model_copy(update={"settings": settings, "input": origin}))
 
 
 def _load_stored(

@@ -12,6 +12,7 @@ from rnnforecast.errors import ModelFileError, UsageError
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.store import promotion
 from rnnforecast.store.registry import Registry
+from rnnforecast.store.versions import check_removable
 from rnnforecast.workflows.results import ModelResult, ModelsResult
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ def list_models(store: str | Path | None = None) -> ModelsResult:
     """Return every stored version, oldest version of a name first; a damaged file is listed with its problem."""
     registry = Registry(store)
     rows = tuple(_row(stored) for stored in registry.list())
-    return ModelsResult(str(registry.store), "list", rows, notes=tuple(_pointer_problems(registry)))
+    notes = (*_skipped_links(registry), *_pointer_problems(registry))
+    return ModelsResult(str(registry.store), "list", rows, notes=notes)
 
 
 def show_model(spec: str | None = None, *, store: str | Path | None = None) -> ModelResult:
@@ -76,8 +78,11 @@ def prune_models(
     """Remove all but the newest `keep` versions and the active one of the named models (default: of all)."""
     registry = Registry(store)
     gone = promotion.prune(registry, names, keep=keep, dry_run=dry_run)
-    notes = ("nothing was removed: this was a dry run",) if dry_run and gone else ()
-    return ModelsResult(str(registry.store), "prune", tuple(_row(stored) for stored in gone), notes=notes)
+    notes = ["nothing was removed: this was a dry run"] if dry_run and gone else []
+    notes += [] if names else _skipped_links(registry)
+    left = promotion.unproven(registry, names)
+    notes += [f"`{stored.path}` was left: {stored.problem.message}" for stored in left if stored.problem is not None]
+    return ModelsResult(str(registry.store), "prune", tuple(_row(stored) for stored in gone), notes=tuple(notes))
 
 
 def remove_models(specs: Sequence[str], *, store: str | Path | None = None) -> ModelsResult:
@@ -90,7 +95,7 @@ def remove_models(specs: Sequence[str], *, store: str | Path | None = None) -> M
 
 
 def find_models(specs: Sequence[str], *, store: str | Path | None = None) -> ModelsResult:
-    """Return what `remove_models` would remove. Raises ModelFileError for an unknown model."""
+    """Return what `remove_models` would remove. Raises ModelFileError for an unknown model or a file of another."""
     registry = Registry(store)
     found: dict[str, StoredModel] = {}
     listed = registry.list()
@@ -99,6 +104,8 @@ def find_models(specs: Sequence[str], *, store: str | Path | None = None) -> Mod
         if not matching:
             registry.resolve(spec)  # raises, and names what there is
         found.update({str(each.path): each for each in matching})
+    for each in found.values():
+        check_removable(each)
     return ModelsResult(str(registry.store), "list", tuple(_row(stored) for stored in found.values()))
 
 
@@ -130,6 +137,10 @@ def _changed(registry: Registry, action: str, change: promotion.Change) -> Model
     same = change.before == active.version
     note = f"{active.label} was active already" if same else f"`{active.name}` now means {active.label}{before}"
     return ModelsResult(str(registry.store), action, (_row(active),), notes=(note,))
+
+
+def _skipped_links(registry: Registry) -> list[str]:
+    return [f"`{link}` was skipped: it is a symbolic link, and none is followed" for link in registry.links()]
 
 
 def _pointer_problems(registry: Registry) -> Iterator[str]:

@@ -14,13 +14,14 @@ import pytest
 import rnnforecast
 from rnnforecast.config import Settings
 from rnnforecast.data.calendar.frequency import Frequency
-from rnnforecast.errors import ModelFileError
+from rnnforecast.data.write import DEFAULT_WAIT
+from rnnforecast.errors import ModelFileError, UsageError
 from rnnforecast.forecasting import Ensemble
 from rnnforecast.model_io.pack import check_shapes, pack_model, unpack_ensemble
-from rnnforecast.store.model_file import read_model
+from rnnforecast.store.model_file import read_model, write_model
 from rnnforecast.workflows.forecasts.panel import Forecast
 from rnnforecast.workflows.forecasts.table import forecast_frame, make_previews
-from rnnforecast.workflows.model_rows import data_settings
+from rnnforecast.workflows.model_rows import data_settings, load
 from tests.training.toy import make_series
 from tests.workflows.toy import TINY, fit, forecast, store_of, wave, write_days
 
@@ -49,7 +50,25 @@ def test_a_model_named_by_its_path_forecasts_the_same(tmp_path: Path) -> None:
     result = fit(path)
     moved = tmp_path / "elsewhere.safetensors"
     moved.write_bytes(Path(result.path).read_bytes())
-    pd.testing.assert_frame_equal(forecast(path, model=str(moved)).frame, forecast(path).frame)
+    pd.testing.assert_frame_equal(forecast(path, model=str(moved), data=[path]).frame, forecast(path).frame)
+
+
+def test_a_model_named_by_its_path_opens_nothing_that_it_names(tmp_path: Path) -> None:
+    path = write_days(tmp_path)
+    model = read_model(fit(path).path)
+    told = {**model.manifest.settings, "query": "select 1", "max_bytes": "900T", "wait": "9s"}
+    origin = model.manifest.input.model_copy(update={"paths": ("http://127.0.0.1:9/x.csv",)})
+    manifest = model.manifest.model_copy(update={"settings": told, "input": origin})
+    foreign = tmp_path / "foreign.safetensors"
+    write_model(foreign, replace(model, manifest=manifest))
+    with pytest.raises(UsageError, match="the files and addresses that it names are not opened"):
+        forecast(path, model=str(foreign))
+    with pytest.raises(UsageError, match="the files and addresses that it names are not opened"):
+        rnnforecast.evaluate(str(foreign), store=store_of(path))
+    loaded = load(str(foreign), data=[path], store=store_of(path))
+    read = data_settings(loaded.manifest)
+    assert (read.query, read.max_bytes, read.wait.seconds) == (None, None, DEFAULT_WAIT)
+    assert loaded.manifest.input.paths == (str(path),)
 
 
 def test_the_roles_and_the_clock_of_a_model_are_read_again(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def screen(result: Document, _space: Space) -> list[RenderableType]:
 def open_console(stream: TextIO) -> Console:
     """Return a console for a stream, with its width and colours, without markup and highlights."""
     console = Console(file=stream, markup=False, highlight=False, emoji=False)
-    if console.width < MIN_WIDTH:  # COLUMNS=0 would leave no room for anything
+    if console.width < MIN_WIDTH:  # COLUMNS=0 would leave no space for anything
         console.width = USUAL_WIDTH
     return console
 

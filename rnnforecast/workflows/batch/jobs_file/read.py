@@ -16,7 +16,7 @@ from rnnforecast.data.files.overwrite import Owned, overwritten
 from rnnforecast.errors import UsageError
 from rnnforecast.masking import holds_secret, masked
 from rnnforecast.model_io.base import BASE
-from rnnforecast.store.registry import DEFAULT_STORE, STORE_VARIABLE, default_store
+from rnnforecast.store.registry import DEFAULT_STORE, STORE_VARIABLE, default_store, is_path
 from rnnforecast.workflows.batch.jobs_file.errors import FileErrors, suggest
 from rnnforecast.workflows.batch.jobs_file.job import (
     EXPLAINED,
@@ -232,6 +232,16 @@ class _JobReader:
             self._report("output", "the job trains nothing and has no `output`", fix='add `output = "....csv"`')
         if job.model == BASE and not job.data and self._errors.is_valid(self._number, "data"):
             message = f"`{BASE}` has no training file, so the job needs `data`"
+            self._report("data", message, fix='add `data = "..."`')
+        if (
+            job.model is not None
+            and is_path(job.model)
+            and not job.data
+            and self._errors.is_valid(self._number, "data")
+        ):
+            message = (
+                f"`{given['model']}` is a model outside the store, whose paths are not opened, so the job needs `data`"
+            )
             self._report("data", message, fix='add `data = "..."`')
         if "model" not in given and job.name == BASE:
             message = f"`{BASE}` is the pretrained model in the package"

@@ -161,6 +161,12 @@ def test_the_environment_names_the_store_if_the_file_does_not(tmp_path: Path, mo
             "data",
             "`base` has no training file, so the job needs `data`",
         ),
+        (
+            '[[job]]\nname = "a"\nmodel = "got.safetensors"\noutput = "a.csv"\n',
+            1,
+            "data",
+            "`got.safetensors` is a model outside the store, whose paths are not opened, so the job needs `data`",
+        ),
         ('[[job]]\nname = "a"\nmodel = "m"\n', 1, "output", "trains nothing and has no `output`"),
         ('[defaults]\nnam = "x"\n' + GOOD, 2, "nam", "unknown key `nam`, did you mean `name`?"),
         ('[defaults]\noutput = "x.csv"\n' + GOOD, 2, "output", "cannot be a default"),
