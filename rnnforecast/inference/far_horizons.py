@@ -128,6 +128,8 @@ def _last_spreads(first: Float64Array, median: int, season: int) -> Float64Array
     if season == 1:
         return spread[:, -1:]
     last = spread[:, -season:]
+    # no phase is known better than the last step that was trained
+    last = np.where(np.abs(last) < np.abs(spread[:, -1:]), spread[:, -1:], last)
     return np.resize(last.transpose(1, 0, 2), (season, *last[:, 0].shape)).transpose(1, 0, 2)
 
 

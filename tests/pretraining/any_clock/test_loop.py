@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pretraining.any_clock.batches import make_batch, stream
+from pretraining.any_clock.export import as_tensors, read_arrays, read_weights, write_weights
+from pretraining.any_clock.loop import CHECKPOINT, LOG, Run, batch_loss, train
+from pretraining.any_clock.settings import ClockSettings, RunSettings, read_settings
+from rnnforecast.errors import DivergedError, UsageError
+
+CPU = torch.device("cpu")
+
+
+def _settings(**changes: object) -> RunSettings:
+    plain: dict[str, object] = {
+        "hidden_size": 16,
+        "head_size": 16,
+        "minutes": 1.0,
+        "learning_rate": 3e-3,
+        "warm_up_steps": 2,
+        "clocks": (
+            ClockSettings(
+                seasons=((12.0,),), domain="monthly", share=1.0, history=(24, 60), near=12, far=40, batch_size=16
+            ),
+        ),
+    }
+    return RunSettings.model_validate({**plain, **changes})
+
+
+def test_the_shipped_settings_are_read() -> None:
+    assert len(read_settings().clocks) > 5
+
+
+def test_a_bad_value_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text("minutes = -1\nclocks = []\n")
+    with pytest.raises(UsageError, match="minutes"):
+        read_settings(path)
+
+
+def test_a_batch_is_the_same_for_the_same_number_alone() -> None:
+    one, same = (make_batch(_settings(), 3) for _ in range(2))
+    np.testing.assert_array_equal(one.values, same.values)
+    np.testing.assert_array_equal(one.leads, same.leads)
+    assert not np.array_equal(one.values, make_batch(_settings(), 4).values)
+
+
+def test_every_lead_lies_inside_the_series() -> None:
+    for number in range(30):
+        batch = make_batch(_settings(), number)
+        ends = batch.end - (batch.clock.num_segments - 1 - batch.positions) * batch.clock.segment_length
+        assert batch.leads.min() >= 1
+        assert (ends[:, None] + batch.leads <= batch.values.shape[1]).all()
+
+
+def test_workers_make_the_same_batches_in_order() -> None:
+    own, made = stream(_settings(), start=5), stream(_settings(), start=5, num_workers=1)
+    for _ in range(3):
+        np.testing.assert_array_equal(next(own).values, next(made).values)
+    made.close()  # type: ignore[attr-defined]
+
+
+def test_the_loss_falls(tmp_path: Path) -> None:
+    run = Run(_settings(), tmp_path, CPU)
+    batch = make_batch(run.settings, 0)
+    first = float(batch_loss(run.network, batch, CPU).detach())
+    for _ in range(25):
+        run.learn(batch)
+    assert float(batch_loss(run.network, batch, CPU).detach()) < first
+
+
+def test_a_run_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+    whole = Run(_settings(), tmp_path / "whole", CPU)
+    for number in range(6):
+        whole.learn(make_batch(whole.settings, number))
+    half = Run(_settings(), tmp_path / "half", CPU)
+    for number in range(3):
+        half.learn(make_batch(half.settings, number))
+    half.save()
+    rest = Run(_settings(), tmp_path / "half", CPU)
+    assert rest.step == 3
+    for number in range(3, 6):
+        rest.learn(make_batch(rest.settings, number))
+    for one, other in zip(whole.network.parameters(), rest.network.parameters(), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_training_stops_by_the_clock_and_leaves_checkpoint_and_log(tmp_path: Path) -> None:
+    run = Run(_settings(minutes=0.02), tmp_path, CPU)
+    train(run, log_every=1)
+    assert run.seconds >= 1.2
+    assert (tmp_path / CHECKPOINT).exists()
+    assert (tmp_path / LOG).read_text().count("\n") >= 1
+    assert run.rate() == pytest.approx(0, abs=1e-6)
+
+
+def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
+    Run(_settings(), tmp_path, CPU).save()
+    with pytest.raises(UsageError, match="other settings"):
+        Run(_settings(hidden_size=8), tmp_path, CPU)
+
+
+def test_a_gradient_that_is_not_finite_is_named(tmp_path: Path) -> None:
+    run = Run(_settings(), tmp_path, CPU)
+    with torch.no_grad():
+        run.network.norm.weight.fill_(float("nan"))
+    with pytest.raises(DivergedError, match="not finite"):
+        run.learn(make_batch(run.settings, 0))
+
+
+def test_exported_weights_begin_another_run(tmp_path: Path) -> None:
+    run = Run(_settings(), tmp_path / "one", CPU)
+    path = tmp_path / "weights.safetensors"
+    write_weights(path, as_tensors(run.average))
+    other = Run(_settings(seed=9), tmp_path / "two", CPU)
+    other.start_from(read_weights(path))
+    for one, two in zip(run.average.parameters(), other.network.parameters(), strict=True):
+        torch.testing.assert_close(one, two, atol=2e-3, rtol=1e-3)
+    assert "head.width" in read_arrays(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"no weights", b"\x08\x00\x00\x00\x00\x00\x00\x00{}      "])
+def test_a_file_without_weights_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(UsageError):
+        Run(_settings(), tmp_path / "run", CPU).start_from(read_weights(path))
+
+
+def test_a_lesson_is_near_the_quantiles_of_the_earlier_network(tmp_path: Path) -> None:
+    run = Run(_settings(teaching=1.0), tmp_path, CPU)
+    assert run.teacher is not None
+    batch = make_batch(run.settings, 1)
+    taught = batch_loss(run.network, batch, CPU, teacher=run.teacher)
+    plain = batch_loss(run.network, batch, CPU)
+    assert float(taught.detach()) > float(plain.detach())
+    assert torch.isfinite(taught)
