@@ -167,10 +167,10 @@ def _by_the_tool(past: pd.DataFrame, horizon: int, freq: str) -> np.ndarray:
 
 def _by_weights(path: Path) -> Forecaster:
     """Return what forecasts by the network alone, with weights from a file."""
+    from pretraining.any_clock.clock import seasons_of
     from pretraining.any_clock.export import read_arrays
+    from pretraining.any_clock.forecast import forecast_series
     from rnnforecast.config import TRAINED_QUANTILE_LEVELS
-    from rnnforecast.inference.base_clock import seasons_of
-    from rnnforecast.inference.base_network import forecast_series
 
     tensors = read_arrays(path)
     columns = [TRAINED_QUANTILE_LEVELS.index(level) for level in DECILES]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pretraining.any_clock.clock import Clock, choose_clock
 from pretraining.any_clock.corpus import Wish, draw_batch
-from rnnforecast.inference.base_clock import Clock, choose_clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

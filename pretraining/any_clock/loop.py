@@ -13,13 +13,13 @@ import torch
 from torch import nn
 
 from pretraining.any_clock.batches import TrainingBatch, stream
+from pretraining.any_clock.inputs import read_past, read_segments
+from pretraining.any_clock.leads import read_leads
 from pretraining.any_clock.loss import lead_loss
+from pretraining.any_clock.network import BaseNetwork
 from pretraining.any_clock.teaching import Teacher, taught_loss
 from pretraining.checkpoint import State, read_checkpoint, write_checkpoint
 from rnnforecast.errors import DivergedError, UsageError
-from rnnforecast.inference.base_inputs import read_past, read_segments
-from rnnforecast.inference.base_leads import read_leads
-from rnnforecast.networks.base_network import BaseNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

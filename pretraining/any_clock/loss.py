@@ -13,8 +13,8 @@ from torch import Tensor
 from rnnforecast.networks.pretrained_loss import _Pinball
 
 if TYPE_CHECKING:
-    from rnnforecast.inference.base_clock import Clock
-    from rnnforecast.inference.base_inputs import Past, Reading
+    from pretraining.any_clock.clock import Clock
+    from pretraining.any_clock.inputs import Past, Reading
 
 #: One series may count neither for nothing nor for many.
 WEIGHT_RANGE = (0.15, 6.0)

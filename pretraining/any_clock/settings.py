@@ -8,8 +8,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pretraining.any_clock.network import BaseSizes
 from rnnforecast.errors import UsageError
-from rnnforecast.networks.base_network import BaseSizes
 
 Domain = Literal["yearly", "quarterly", "monthly", "weekly", "daily", "sub-daily", "any"]
 #: The settings of the weights that come with the tool.

@@ -22,8 +22,8 @@ from rnnforecast.networks.pretrained import PretrainedForecaster
 
 if TYPE_CHECKING:
     from pretraining.any_clock.batches import TrainingBatch
-    from rnnforecast.inference.base_clock import Clock
-    from rnnforecast.inference.base_inputs import Past, Reading
+    from pretraining.any_clock.clock import Clock
+    from pretraining.any_clock.inputs import Past, Reading
 
 #: Clocks that the earlier network was mostly trained on.
 SEASON_LENGTHS = (1, 4, 7, 12, 24, 48, 52)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from pretraining.any_clock.clock import seasons_of
+from pretraining.any_clock.forecast import forecast_series
 from rnnforecast.errors import UsageError
-from rnnforecast.inference.base_clock import seasons_of
-from rnnforecast.inference.base_network import forecast_series
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -18,7 +18,7 @@ from rnnforecast.inference.normalisation import Array, arange_like, cast, intege
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from rnnforecast.inference.base_clock import Clock
+    from pretraining.any_clock.clock import Clock
 
 #: Numbers that stand for a segment.
 NUM_BINS = 24

@@ -12,13 +12,13 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rnnforecast.inference.base_inputs import INPUT_LIMIT, NUM_SLOTS, Past, Reading, means
+from pretraining.any_clock.inputs import INPUT_LIMIT, NUM_SLOTS, Past, Reading, means
 from rnnforecast.inference.normalisation import Array, arange_like, cast, integers
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from rnnforecast.inference.base_clock import Clock
+    from pretraining.any_clock.clock import Clock
 
 #: Newest steps that the head reads one by one, and those of them that it may repeat.
 NUM_NEWEST, NUM_REPEATED = 32, 8

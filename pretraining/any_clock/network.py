@@ -15,10 +15,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from rnnforecast.config import TRAINED_QUANTILE_LEVELS
-from rnnforecast.inference.base_clock import Clock
-from rnnforecast.inference.base_inputs import MOVES, NUM_SLOTS, SEGMENT_INPUTS, Reading
-from rnnforecast.inference.base_leads import (
+from pretraining.any_clock.clock import Clock
+from pretraining.any_clock.inputs import MOVES, NUM_SLOTS, SEGMENT_INPUTS, Reading
+from pretraining.any_clock.leads import (
     LEAD_INPUTS,
     NEWEST_INPUTS,
     NUM_AGAINST,
@@ -28,6 +27,7 @@ from rnnforecast.inference.base_leads import (
     NUM_SINGLE,
     LeadReading,
 )
+from rnnforecast.config import TRAINED_QUANTILE_LEVELS
 from rnnforecast.networks.fused_gru import _Scan
 
 #: Width of the layers between recurrences, in units of the hidden size.

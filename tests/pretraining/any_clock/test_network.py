@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from rnnforecast.inference.base_clock import MOST_SEGMENTS, Clock, choose_clock, seasons_of
-from rnnforecast.inference.base_inputs import SEGMENT_INPUTS, read_past, read_segments
-from rnnforecast.inference.base_leads import LEAD_INPUTS, read_leads
-from rnnforecast.inference.base_network import forecast_batch, forecast_series
-from rnnforecast.networks.base_network import BaseNetwork, BaseSizes
+from pretraining.any_clock.clock import MOST_SEGMENTS, Clock, choose_clock, seasons_of
+from pretraining.any_clock.forecast import forecast_batch, forecast_series
+from pretraining.any_clock.inputs import SEGMENT_INPUTS, read_past, read_segments
+from pretraining.any_clock.leads import LEAD_INPUTS, read_leads
+from pretraining.any_clock.network import BaseNetwork, BaseSizes
 
 RNG = np.random.default_rng(3)
 SIZES = BaseSizes(hidden_size=16, num_layers=2, head_size=24)

@@ -1,4 +1,4 @@
-"""The network `base` in NumPy alone: the equations of `networks/base_network.py`, forecasting from the last segment.
+"""The network `base` in NumPy alone: the equations of `network.py`, forecasting from the last segment.
 
 Axis legend: B batch, N steps, T segments, H horizon, S season slots, K candidates, Q quantiles, d hidden size.
 """
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnforecast.inference.base_clock import Clock, choose_clock
-from rnnforecast.inference.base_inputs import NUM_SLOTS, Reading, read_past, read_segments
-from rnnforecast.inference.base_leads import (
+from pretraining.any_clock.clock import Clock, choose_clock
+from pretraining.any_clock.inputs import NUM_SLOTS, Reading, read_past, read_segments
+from pretraining.any_clock.leads import (
     NUM_AGAINST,
     NUM_BENDS,
     NUM_CANDIDATES,
