@@ -21,7 +21,7 @@ POINTER = "active"
 
 _MAX_BYTES = 65_536
 _MAX_PREVIOUS = 50
-_MAX_VERSION = 999_999_999
+MAX_VERSION = 999_999_999
 _BASELINE = re.compile(r"[a-z]+(-[a-z]+){0,3}")
 
 
@@ -89,7 +89,7 @@ def _to_active(fields: object, path: Path) -> Active:
 
 
 def _is_version(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MAX_VERSION
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_VERSION
 
 
 def _damaged(path: Path, reason: str) -> ModelFileError:

@@ -15,7 +15,6 @@ import secrets
 import stat
 import sys
 import time
-import warnings
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -180,12 +179,12 @@ def lock(path: str | Path, *, wait_seconds: float = 0) -> Iterator[None]:
     A lock of the kernel: it ends with its holder, however that ends, and nothing is ever to be cleared by hand.
     Raises LockedError when another holder keeps it longer than `wait_seconds`, OutputError where it cannot be made.
     """
-    from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout  # 25 ms that `predict` does not need
+    from filelock import FileLock, Timeout  # 25 ms that `predict` does not need
 
-    held: BaseFileLock = FileLock(path, timeout=wait_seconds)
+    # The package has a substitute for disks without locks: it outlives a killed holder.
+    held = FileLock(path, timeout=wait_seconds, fallback_to_soft=False)
     try:
-        with warnings.catch_warnings(action="ignore"):  # of the package's own stand-in, rejected below
-            held.acquire()
+        held.acquire()
     except Timeout as error:
         raise LockedError(
             f"another run holds the lock `{path}`" + (f" (waited {wait_seconds:g} s)" if wait_seconds else ""),
@@ -193,11 +192,11 @@ def lock(path: str | Path, *, wait_seconds: float = 0) -> Iterator[None]:
             code="E_RUN_LOCKED",
         ) from error
     except (OSError, NotImplementedError) as error:
-        cause = error if isinstance(error, OSError) else OSError(errno.ENOLCK, "no locks on this file system")
+        cause = OSError(errno.ENOLCK, "no locks on this file system")
+        if isinstance(error, OSError) and error.errno != errno.ENOSYS:
+            cause = error
         raise _output_error(Path(path), cause) from error
     try:
-        if isinstance(held, SoftFileLock):  # the package's own stand-in: it outlives a killed holder
-            raise _output_error(Path(path), OSError(errno.ENOLCK, "no locks on this file system"))
         yield
     finally:
         held.release()

@@ -109,7 +109,8 @@ def _active_if_valid(entry: ModelVersions) -> Active | None:
     """Return which version is active, None where the pointer is damaged and will be rewritten."""
     try:
         return entry.active()
-    except ModelFileError:
+    except ModelFileError as problem:
+        entry.repairs.append(f"the record of the active version of `{entry.name}` was replaced: {problem.message}")
         return None
 
 

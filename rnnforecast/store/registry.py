@@ -73,6 +73,7 @@ class Registry:
 
     def __init__(self, store: str | Path | None = None) -> None:
         self.store = Path(store) if store is not None else default_store()
+        self.repairs: list[str] = []  # of this registry, in words for the user
         check_owner(self.store)
         self._models = self.store / "models"
         self._lock_path = self.store / "models.lock"
@@ -89,6 +90,7 @@ class Registry:
         check_name(name)
         entry = self._entry(name)
         entry.active()
+        entry.last_version()
         make_folder(entry.folder)
         check_writable(entry.folder / COUNTER)
 
@@ -204,11 +206,11 @@ class Registry:
         return [verify_stored(entry.look(version)) for version in versions]
 
     def _entry(self, name: str) -> ModelVersions:
-        return ModelVersions(self._models / encode_name(name))
+        return ModelVersions(self._models / encode_name(name), self.repairs)
 
     def entries(self) -> EntryList:
         """Return the folders of all names, those without a version too, but no links. Raises ModelFileError."""
-        return [ModelVersions(folder) for folder in self._folders() if not folder.is_symlink()]
+        return [ModelVersions(folder, self.repairs) for folder in self._folders() if not folder.is_symlink()]
 
     def links(self) -> Paths:
         """Return the links among the folders of names: nothing behind them is read, changed or removed."""

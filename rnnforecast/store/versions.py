@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from rnnforecast.errors import ModelFileError, OutputError
-from rnnforecast.store.active import POINTER, Active, read_active, write_active
+from rnnforecast.store.active import MAX_VERSION, POINTER, Active, read_active, write_active
 from rnnforecast.store.files import check_no_link, entries_of, flush_folder, replace_file
 from rnnforecast.store.model_file import ModelFile, read_manifest, read_model
 from rnnforecast.store.names import decode_name, encode_name
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 SUFFIX = ".safetensors"
 COUNTER = "last-version"
+_COUNTER = re.compile(rb"\s*(\d{1,9})\s*")
+_MAX_COUNTER_BYTES = 64
+_LEDGER_PART = re.compile(r"(\d{1,8})_-?\d{1,19}\.parquet")
 #: Problems of files that begin as a model of this tool does.
 _DAMAGED = ("E_MODEL_DAMAGED", "E_MODEL_DIGEST", "E_MODEL_TOO_NEW")
 _VERSION_FILE = re.compile(r"([1-9]\d{0,8})\.safetensors")
@@ -66,6 +69,8 @@ class ModelVersions:
     """The folder of one name; it may hold files of others, which are never counted, read or removed."""
 
     folder: Path
+    #: What was repaired, in words for the user; shared by all entries of a registry.
+    repairs: list[str] = field(default_factory=list, compare=False)
 
     @property
     def name(self) -> str:
@@ -188,19 +193,49 @@ class ModelVersions:
         return paths
 
     def last_version(self) -> int:
-        """Return the highest version ever given, 0 before the first. Raises ModelFileError."""
+        """Return the highest version ever given, 0 before the first; a damaged counter is replaced by what is known.
+
+        Known are the versions stored, those that were active, and those with logged forecasts. Raises ModelFileError
+        where the counter cannot be read, or no number is left.
+        """
         path = self.folder / COUNTER
         try:
-            counter = int(path.read_text("ascii"))
-        except FileNotFoundError:
-            counter = 0
-        except (OSError, ValueError) as error:
+            with path.open("rb") as stream:
+                text = stream.read(_MAX_COUNTER_BYTES)
+        except (FileNotFoundError, NotADirectoryError):
+            text = b"0"
+        except OSError as error:
             raise ModelFileError(
-                f"`{path}` does not hold the number of the last version",
-                hint="write the highest version ever stored into it",
+                f"`{path}` does not hold the number of the last version: {(error.strerror or str(error)).lower()}",
+                hint="move it away: the next training writes it anew",
                 code="E_MODEL_COUNTER",
             ) from error
-        return max([counter, *self.versions()])
+        found = _COUNTER.fullmatch(text)
+        known = self.versions()
+        if found is not None and int(found[1]) < MAX_VERSION:
+            last = max([int(found[1]), *known])
+        else:
+            last = max([0, *known, *self._versions_on_record()])
+            note = f"`{path}` was damaged and is repaired: the last version of `{self.name}` is {last}"
+            if note not in self.repairs:
+                self.repairs.append(note)
+        if last >= MAX_VERSION:
+            raise ModelFileError(
+                f"`{self.name}` has no version number left after {last}",
+                hint=f"move `{self.path(last)}` away, or train under another name with `--name`",
+                code="E_MODEL_COUNTER",
+            )
+        return last
+
+    def _versions_on_record(self) -> list[int]:
+        """Return the versions that the pointer and the ledger name, whether or not they are still stored."""
+        pointer = self.pointer_if_valid()
+        versions = [] if pointer is None else [pointer.version, *pointer.previous]
+        try:
+            parts = [path.name for path in entries_of(self.folder.parent.parent / "ledger" / self.folder.name)]
+        except OSError:
+            parts = []
+        return versions + [int(match[1]) for part in parts if (match := _LEDGER_PART.fullmatch(part))]
 
     def note_version(self, version: int) -> None:
         """Remember that this version was given. Raises OutputError."""

@@ -82,7 +82,9 @@ def prune_models(
     notes += [] if names else _skipped_links(registry)
     left = promotion.unproven(registry, names)
     notes += [f"`{stored.path}` was left: {stored.problem.message}" for stored in left if stored.problem is not None]
-    return ModelsResult(str(registry.store), "prune", tuple(_row(stored) for stored in gone), notes=tuple(notes))
+    return ModelsResult(
+        str(registry.store), "prune", tuple(_row(stored) for stored in gone), notes=(*notes, *registry.repairs)
+    )
 
 
 def remove_models(specs: Sequence[str], *, store: str | Path | None = None) -> ModelsResult:
@@ -91,7 +93,7 @@ def remove_models(specs: Sequence[str], *, store: str | Path | None = None) -> M
     rows = find_models(specs, store=store).models
     for row in rows:
         registry.remove(str(row["model"]))
-    return ModelsResult(str(registry.store), "remove", rows)
+    return ModelsResult(str(registry.store), "remove", rows, notes=tuple(registry.repairs))
 
 
 def find_models(specs: Sequence[str], *, store: str | Path | None = None) -> ModelsResult:
@@ -136,7 +138,7 @@ def _changed(registry: Registry, action: str, change: promotion.Change) -> Model
     before = f", before it was {active.name}@{change.before}" if change.before is not None else ""
     same = change.before == active.version
     note = f"{active.label} was active already" if same else f"`{active.name}` now means {active.label}{before}"
-    return ModelsResult(str(registry.store), action, (_row(active),), notes=(note,))
+    return ModelsResult(str(registry.store), action, (_row(active),), notes=(note, *registry.repairs))
 
 
 def _skipped_links(registry: Registry) -> list[str]:

@@ -120,7 +120,7 @@ def train(
     checkpoints.remove()
     report = _report(read, trained, settings, assumptions=assumptions, stored=stored, served=served)
     activation = decision.to_dict(model=stored.label, is_active=stored.is_active)
-    result = replace(report, activation=activation, notes=(*report.notes, *checkpoints.notes()))
+    result = replace(report, activation=activation, notes=(*report.notes, *registry.repairs, *checkpoints.notes()))
     if require_win:
         result.require_win()
     return result

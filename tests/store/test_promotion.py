@@ -74,6 +74,7 @@ def test_a_damaged_pointer_is_refused_with_the_command_that_writes_it_anew(store
     assert store.resolve("prices@1").label == "prices@1"
     assert [stored.is_active for stored in store.list()] == [False, False]
     promote(store, "prices@1")
+    assert "the record of the active version of `prices` was replaced: " in store.repairs[0]
     assert store.resolve("prices").label == "prices@1"
 
 

@@ -58,9 +58,44 @@ def test_a_store_copied_without_its_counter_goes_on_after_the_highest_version(st
     assert store.add(make_model()).label == "prices@2"
 
 
-def test_a_counter_that_is_no_number_is_refused_by_its_path(store: Registry) -> None:
+@pytest.mark.parametrize("content", ["many", "", "-3", "999999999", "1000000000", "9" * 5_000, "7\n8", "\x00"])
+def test_a_damaged_counter_is_repaired_aloud_and_gives_a_readable_version(store: Registry, content: str) -> None:
+    for seed in range(3):
+        store.add(make_model(seed=seed))
+    store.remove("prices@3")
+    counter = store.store / "models" / "prices" / "last-version"
+    counter.write_text(content)
+    assert store.add(make_model()).label == "prices@3"
+    assert store.resolve("prices").version == 3
+    assert counter.read_text() == "3\n"
+    assert store.repairs == [f"`{counter}` was damaged and is repaired: the last version of `prices` is 2"]
+
+
+def test_a_damaged_counter_does_not_give_a_version_again_that_was_active_or_forecast(store: Registry) -> None:
+    for seed in range(2):
+        store.add(make_model(seed=seed))
+    folder = store.store / "models" / "prices"
+    (folder / "last-version").write_text("?")
+    (store.store / "ledger" / "prices").mkdir(parents=True)
+    (store.store / "ledger" / "prices" / "6_1704067200.parquet").touch()
+    assert store.add(make_model()).label == "prices@7"
+
+
+def test_without_a_number_left_training_is_rejected_before_it_begins(store: Registry) -> None:
     stored = store.add(make_model())
-    (stored.path.parent / "last-version").write_text("many")
+    stored.path.rename(stored.path.with_name("999999999.safetensors"))
+    (stored.path.parent / "active").unlink()
+    with pytest.raises(ModelFileError, match="no version number left after 999999999"):
+        store.check_writable("prices")
+    with pytest.raises(ModelFileError, match="no version number left after 999999999"):
+        store.add(make_model())
+    assert [path.name for path in stored.path.parent.glob("*.safetensors")] == ["999999999.safetensors"]
+
+
+def test_a_counter_that_cannot_be_read_is_refused_by_its_path(store: Registry) -> None:
+    stored = store.add(make_model())
+    (stored.path.parent / "last-version").unlink()
+    (stored.path.parent / "last-version").mkdir()
     with pytest.raises(ModelFileError, match="last-version` does not hold the number of the last version"):
         store.add(make_model())
 

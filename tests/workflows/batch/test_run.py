@@ -16,6 +16,8 @@ import pytest
 
 from rnnforecast.errors import ExitCode, LockedError, OutputError, UsageError
 from rnnforecast.store.files import lock
+from rnnforecast.store.model_file import write_model
+from rnnforecast.store.registry import Registry
 from rnnforecast.workflows.batch.check import check_jobs
 from rnnforecast.workflows.batch.execution.scheduler import Scheduler
 from rnnforecast.workflows.batch.jobs_file.read import read_jobs
@@ -173,6 +175,17 @@ def test_a_job_without_output_only_trains(workplace: Path) -> None:
     result = batch(_write(workplace, f'[[job]]\nname = "good"\ndata = "good.csv"\nretrain = "every 1s"\n{TINY}'))
     assert (result.jobs[0].status, result.jobs[0].model, result.jobs[0].num_rows) == ("done", "good@2", 0)
     assert "the model was 0 h" in result.jobs[0].reason
+
+
+@pytest.mark.parametrize("rule", ["every 7d", "never"])
+def test_a_model_from_a_clock_that_was_ahead_is_noticed_and_counts_as_due(workplace: Path, rule: str) -> None:
+    stored = Registry(workplace / ".rnnforecast").resolve("good")
+    model = stored.load()
+    ahead = model.manifest.model_copy(update={"created": "2999-01-01T00:00:00.000000+00:00"})
+    write_model(stored.path, replace(model, manifest=ahead))
+    job = batch(_write(workplace, f'[[job]]\nname = "good"\ndata = "good.csv"\nretrain = "{rule}"\n{TINY}')).jobs[0]
+    assert any("in the future: the clock of this machine is or was wrong" in note for note in job.notes)
+    assert (job.trained, "in the future" in job.reason) == ((True, True) if rule != "never" else (False, False))
 
 
 def test_a_job_waits_for_the_job_that_trains_its_model(workplace: Path) -> None:

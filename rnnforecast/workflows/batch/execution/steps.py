@@ -30,6 +30,7 @@ from rnnforecast.store.registry import Registry
 from rnnforecast.store.versions import StoredModel
 from rnnforecast.workflows.batch.execution.outcomes import FailedError, StoppedError, read_document, stopped_during
 from rnnforecast.workflows.batch.execution.process import Command, Completed, describe_exit, rnnforecast_command
+from rnnforecast.workflows.batch.jobs_file.retrain_rules import is_in_future
 from rnnforecast.workflows.batch.records.digests import digest_data, digest_file, digest_settings
 from rnnforecast.workflows.batch.records.ledger import to_line
 from rnnforecast.workflows.batch.results import JobError, JobResult, Status
@@ -140,7 +141,7 @@ def _run(job: Job, context: JobContext, report: Report) -> Generator[Command, Co
     stored = find_model(job, context.store)
     data = digest_data(job, stored)
     report.digests = {"settings": digest_settings(job)} | ({} if data is None else {"data": data})
-    report.reason = _reason_to_train(job, stored, context)
+    report.reason = _reason_to_train(job, stored, context, report)
     if not report.reason and _is_unchanged(job, stored, context, report):
         report.reason = _unchanged_since(context.last or {})
         return False
@@ -218,7 +219,7 @@ def _is_unchanged(job: Job, stored: StoredModel | None, context: JobContext, rep
     return True
 
 
-def _reason_to_train(job: Job, stored: StoredModel | None, context: JobContext) -> str:
+def _reason_to_train(job: Job, stored: StoredModel | None, context: JobContext, report: Report) -> str:
     """Return why the model must be trained, as far as the model itself shows; empty if it need not be."""
     if job.model is not None:
         return ""
@@ -231,6 +232,10 @@ def _reason_to_train(job: Job, stored: StoredModel | None, context: JobContext) 
     if context.trust_last:
         return ""
     age = context.now() - (datetime.fromisoformat(newest.created).timestamp() - newest.seconds)
+    if is_in_future(age):
+        ahead = f"the model was created {_age_text(-age)} in the future: the clock of this machine is or was wrong"
+        report.notes.append(f"{ahead}, `{newest.created[:16]}` UTC")
+        return ahead if job.retrain.is_due_at_age(age) else ""
     return f"the model was {_age_text(age)} old" if job.retrain.is_due_at_age(age) else ""
 
 

@@ -14,6 +14,8 @@ _STEPS = re.compile(r"on new data(?: of (\d+) steps?)?")
 #: A run that starts a little earlier than the last one must not skip a whole interval.
 _MAX_SLACK = 0.05  # of the interval
 _MAX_SLACK_SECONDS = 3_600.0
+#: Clocks of two machines differ a little, and one that is set back by summer time is no fault.
+_MAX_AHEAD_SECONDS = 3_600.0
 
 RULES = "`never`, `every 7d`, `on new data of 30 steps`, `on drift`"
 
@@ -28,13 +30,18 @@ class RetrainRule:
     text: str = "never"
 
     def is_due_at_age(self, age: float) -> bool:
-        """Return whether a model whose training began `age` seconds ago is too old."""
+        """Return whether a model whose training began `age` seconds ago is too old, or dated in the future."""
         slack = min(self.seconds * _MAX_SLACK, _MAX_SLACK_SECONDS)
-        return self.kind == "every" and age >= self.seconds - slack
+        return self.kind == "every" and (age >= self.seconds - slack or is_in_future(age))
 
     def is_due_after(self, num_new_steps: int) -> bool:
         """Return whether there are enough steps after the last row of the training."""
         return self.kind == "steps" and num_new_steps >= self.num_steps
+
+
+def is_in_future(age: float) -> bool:
+    """Return whether an age is so far below zero that a clock was wrong, then or now."""
+    return age < -_MAX_AHEAD_SECONDS
 
 
 def parse_rule(text: object) -> RetrainRule:

@@ -35,8 +35,10 @@ def test_a_run_that_starts_a_little_earlier_than_the_last_still_trains() -> None
     assert not rule.is_due_at_age(6 * DAY)
 
 
-def test_a_clock_that_was_set_back_makes_nothing_due() -> None:
-    assert not RetrainRule("every", seconds=DAY).is_due_at_age(-365 * DAY)
+def test_a_model_from_the_future_is_due() -> None:
+    assert RetrainRule("every", seconds=7 * DAY).is_due_at_age(-365 * DAY)
+    assert not RetrainRule("every", seconds=7 * DAY).is_due_at_age(-60)
+    assert not RetrainRule().is_due_at_age(-365 * DAY)
 
 
 def test_never_is_never_due() -> None:
