@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.config import DataSettings, Settings
 from rnnforecast.data.calendar.frequency import Frequency
 from rnnforecast.data.covariates.calendar import is_generated
 from rnnforecast.data.sources import lasting_path
-from rnnforecast.errors import ModelFileError
+from rnnforecast.errors import ModelFileError, UsageError
+from rnnforecast.evaluation.baselines import BASELINES, EXTRA_BASELINES, STATISTICAL_BASELINES
 from rnnforecast.evaluation.calibration import Calibration
 from rnnforecast.forecasting import THETA_CONTEXTS, Ensemble
+from rnnforecast.grammars import find_zone
 from rnnforecast.inference.engine import expected_shapes
 from rnnforecast.json_values import plain, timestamp_to_json
-from rnnforecast.members import PretrainedSettings
+from rnnforecast.members import ENSEMBLE, PretrainedSettings
 from rnnforecast.model_io.train_stats import statistics_tensors
 from rnnforecast.store.context import SeriesContext
 from rnnforecast.store.manifest import InputRecord, Manifest, Roles
@@ -27,7 +30,6 @@ from rnnforecast.store.model_file import ModelFile
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rnnforecast.config import Settings
     from rnnforecast.data.read import Assumptions, ReadResult
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.findings import JSONValue
@@ -35,6 +37,11 @@ if TYPE_CHECKING:
 RECORDED_PACKAGES = ("numpy", "pandas", "pyarrow", "torch")
 # the rows kept in the file reach back over this many windows, for horizons forecast without the data file
 CONTEXT_WINDOWS = THETA_CONTEXTS
+#: Limits of a forecast of one series, and what it costs: measured on one core, rounded up.
+MAX_FORECAST_SECONDS, MAX_FORECAST_BYTES = 60, 2**30
+_STEP_SECONDS, _OPERATIONS_PER_SECOND, _BYTES_PER_LOOK = 15e-6, 5e9, 24
+#: Limits of a frequency, so that no timestamp leaves 64 bits: steps of one kind, days and microseconds.
+_MAX_MULTIPLE, _MAX_DAY, _MAX_PHASE = 1_000_000, 10_000_000, 2**60
 #: Where a file keeps tensors that all its networks have in common.
 SHARED = "shared."
 
@@ -143,6 +150,7 @@ def check_shapes(manifest: Manifest, shapes: Mapping[str, tuple[int, ...]]) -> N
     """Compare tensors with what the settings ask for. Raises ModelFileError naming the first that differs."""
     if not manifest.members:
         raise _shape_error(manifest, "it has no network")
+    check_cost(manifest)
     wanted: dict[str, tuple[int, ...]] = {}
     for index, member in enumerate(manifest.members):
         for name, shape in expected_shapes(member).items():
@@ -158,9 +166,78 @@ def check_shapes(manifest: Manifest, shapes: Mapping[str, tuple[int, ...]]) -> N
         raise _shape_error(manifest, f"`calibration.factors` has shape {factors}")
 
 
+def check_cost(manifest: Manifest) -> None:
+    """Reject networks whose forecast of one series would take too long or too much memory. Raises ModelFileError."""
+    seconds, num_bytes = 0.0, 0
+    for member in manifest.members:
+        if isinstance(member, PretrainedSettings):
+            continue  # its settings are bounded together
+        segments = -(-member.context_length // member.segment_length)
+        steps_ahead = -(-member.horizon // member.segment_length)
+        passes = member.horizon if member.mapping == "many-to-one" else 1
+        directions = 2 if member.bidirectional else 1
+        step = _STEP_SECONDS + 16 * member.hidden_size**2 / _OPERATIONS_PER_SECOND
+        looks = segments * steps_ahead if member.attention is not None else 0
+        seconds += passes * segments * member.num_layers * directions * step + steps_ahead * step
+        seconds += looks * member.hidden_size * 8 / _OPERATIONS_PER_SECOND
+        states = segments * member.hidden_size * 4 * 8
+        outputs = member.horizon * len(member.quantile_levels) * 8 * 4
+        num_bytes = max(num_bytes, states + outputs + _BYTES_PER_LOOK * looks)
+    if seconds > MAX_FORECAST_SECONDS or num_bytes > MAX_FORECAST_BYTES:
+        reason = f"a forecast would take about {seconds:,.0f} s and {num_bytes / 2**30:,.1f} GiB for each series"
+        raise ModelFileError(
+            f"the networks of `{manifest.label}` are too large together: {reason}",
+            hint=f"at most {MAX_FORECAST_SECONDS} s and 1 GiB are allowed: train with a lower `--context-length`, "
+            "`--horizon` or `--num-members`, or a longer `--segment-length`",
+            code="E_MODEL_SHAPE",
+        )
+
+
+def check_values(model: ModelFile) -> None:
+    """Check the values of a model that its forecast uses: frequency, settings, method, factors. Raises ModelFileError."""
+    manifest = model.manifest
+    frequency_of(manifest)
+    _check_settings(manifest)
+    if manifest.served not in (ENSEMBLE, *BASELINES, *STATISTICAL_BASELINES, *EXTRA_BASELINES):
+        raise _value_error(manifest, f"`{manifest.served[:40]}` is not a method that can be served")
+    factors = model.group("calibration").get("factors")
+    if factors is not None and (not len(factors) or factors.dtype.kind != "f" or not (factors > 0).all()):
+        raise _value_error(manifest, "`calibration.factors` are not positive numbers for each step")
+    for name, tensor in model.tensors.items():
+        if name.startswith(("members.", SHARED)) and tensor.dtype.kind != "f":
+            raise _value_error(manifest, f"`{name}` is {tensor.dtype}, not a floating-point number")
+
+
+def _check_settings(manifest: Manifest) -> None:
+    """Check the settings that a forecast uses; unknown ones may be those of another version."""
+    used = {key: value for key, value in manifest.settings.items() if key in DataSettings.model_fields}
+    used |= {key: manifest.settings[key] for key in ("quantiles",) if manifest.settings.get(key) is not None}
+    try:
+        Settings.from_flat(used, source=f"the settings of {manifest.label}")
+    except UsageError as error:
+        raise _value_error(manifest, error.message) from error
+
+
 def frequency_of(manifest: Manifest) -> Frequency:
-    """Return the frequency a model was trained on."""
-    return Frequency.from_dict(dict(manifest.freq))
+    """Return the frequency a model was trained on. Raises ModelFileError for what is none."""
+    try:
+        freq = Frequency.from_dict(dict(manifest.freq))
+        if freq.timezone is not None:
+            find_zone(freq.timezone)
+    except UsageError as error:
+        raise _value_error(manifest, error.message) from error
+    most = _MAX_PHASE // manifest.horizon if freq.unit == "step" else _MAX_MULTIPLE
+    if freq.multiple > most or max(map(abs, freq.closed), default=0) > _MAX_DAY or abs(freq.phase) > _MAX_PHASE:
+        raise _value_error(manifest, "its frequency is not on the calendar")
+    return freq
+
+
+def _value_error(manifest: Manifest, reason: str) -> ModelFileError:
+    return ModelFileError(
+        f"the model `{manifest.label}` holds a value that no training of rnnforecast writes: {reason}",
+        hint="do not trust this file; train again to replace it",
+        code="E_MODEL_VALUES",
+    )
 
 
 def _shape_error(manifest: Manifest, reason: str) -> ModelFileError:

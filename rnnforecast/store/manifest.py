@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from itertools import pairwise
 from typing import Annotated, Any, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
@@ -23,6 +25,11 @@ _RENAMED_KEYS = {"shares": "group_weights", "theta_share": "theta_weight"}
 
 #: Names of methods in models of format 1 that were stored before they were renamed.
 _RENAMED = {"network": ENSEMBLE, "network-alone": "networks", "pretrained": "base"}
+
+#: Outcomes of a verdict.
+OUTCOMES = ("win", "tie", "loss")
+_METHOD = re.compile(r"[A-Za-z0-9]+([_-][A-Za-z0-9]+){0,5}")
+_MAX_METHODS, _MAX_LEVELS = 200, 99
 
 #: An empty pair of brackets is two bytes in a file and a hundred in memory.
 _MAX_BRACKETS = 200_000
@@ -134,11 +141,42 @@ class Manifest(_Frozen):
         if isinstance(written, int) and written > FORMAT:
             raise _too_new(source, written, values.get("rnnforecast"))
         try:
-            return cls.model_validate({_RENAMED_KEYS.get(key, key): value for key, value in values.items()})
+            manifest = cls.model_validate({_RENAMED_KEYS.get(key, key): value for key, value in values.items()})
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = ".".join(str(part) for part in first["loc"] if part not in (RECURRENT, PRETRAINED))
             raise _not_a_manifest(source, f"`{where}`: {first['msg'][:200]}") from error
+        problem = _problem_of_levels(manifest) or _problem_of_record(manifest)
+        if problem:
+            raise _not_a_manifest(source, problem)
+        return manifest
+
+
+def _problem_of_levels(manifest: Manifest) -> str:
+    """Return what is wrong with the quantile levels, empty where nothing is; all networks have the same levels."""
+    named = [("quantile_levels", manifest.quantile_levels)]
+    named += [(f"members.{index}", member.quantile_levels) for index, member in enumerate(manifest.members)]
+    for name, levels in named:
+        is_ascending = all(low < high for low, high in pairwise(levels))
+        if not 1 <= len(levels) <= _MAX_LEVELS or not is_ascending or not 0 < levels[0] <= levels[-1] < 1:
+            return f"`{name}`: quantile levels ascend between 0 and 1, 1 to {_MAX_LEVELS} of them"
+    for name, levels in named[1:]:
+        if 0.5 not in levels or levels != manifest.members[0].quantile_levels:
+            return f"`{name}`: all networks have the same quantile levels, 0.5 among them"
+    return ""
+
+
+def _problem_of_record(manifest: Manifest) -> str:
+    """Return what is wrong with metrics, verdict and served method, empty where nothing is."""
+    if len(manifest.metrics) > _MAX_METHODS or not all(
+        isinstance(scores, dict) for scores in manifest.metrics.values()
+    ):
+        return f"`metrics`: at most {_MAX_METHODS} methods, each with its scores by name"
+    if manifest.verdict is not None and manifest.verdict.get("outcome") not in OUTCOMES:
+        return f"`verdict.outcome`: it is one of {', '.join(OUTCOMES)}"
+    if _METHOD.fullmatch(manifest.served) is None:
+        return "`served`: it is not the name of a method"
+    return ""
 
 
 def parse_json(text: str, *, source: str) -> JsonValue:
@@ -149,7 +187,13 @@ def parse_json(text: str, *, source: str) -> JsonValue:
     if text.count("[") + text.count("{") > _MAX_BRACKETS:
         raise _not_a_manifest(source, f"it has more than {_MAX_BRACKETS:,} brackets")
     try:
-        parsed: JsonValue = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_reject_constant)
+        parsed: JsonValue = json.loads(
+            text,
+            object_pairs_hook=_unique_keys,
+            parse_constant=_reject_constant,
+            parse_int=_bounded_int,
+            parse_float=_finite_float,
+        )
     except (ValueError, RecursionError) as error:
         reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)[:200]
         raise _not_a_manifest(source, reason) from error
@@ -167,6 +211,20 @@ def _unique_keys(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
 
 def _reject_constant(word: str) -> NoReturn:
     raise ValueError(f"`{word}` is not a JSON number")
+
+
+def _bounded_int(digits: str) -> int:
+    number = int(digits)
+    if abs(number) >= 2**63:
+        raise ValueError(f"the number {digits[:40]} has more than 64 bits")
+    return number
+
+
+def _finite_float(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(f"the number {digits[:40]} is too large")
+    return number
 
 
 def _finite(value: Any) -> Any:

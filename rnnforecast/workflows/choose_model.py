@@ -11,7 +11,7 @@ from rnnforecast.data.read import read_columns
 from rnnforecast.data.sources import expand, public_path
 from rnnforecast.errors import ModelFileError, UsageError
 from rnnforecast.model_io.base import BASE
-from rnnforecast.model_io.pack import check_shapes
+from rnnforecast.model_io.pack import check_shapes, check_values
 from rnnforecast.store.registry import Registry
 
 if TYPE_CHECKING:
@@ -67,7 +67,9 @@ def open_model(stored: StoredModel, *, reading: DataSettings | None) -> ModelFil
             code="E_MODEL_UNKNOWN",
         )
     file = stored.load(check_shapes=check_shapes)
-    return replace(file, manifest=served_manifest(file.manifest, stored))
+    file = replace(file, manifest=served_manifest(file.manifest, stored))
+    check_values(file)
+    return file
 
 
 def served_manifest(manifest: Manifest, stored: StoredModel) -> Manifest:

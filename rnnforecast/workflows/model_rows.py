@@ -13,7 +13,7 @@ from rnnforecast.data.errors import listed
 from rnnforecast.data.read import read_series
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.sources import lasting_path, public_path
-from rnnforecast.errors import DataError, InputError, UsageError
+from rnnforecast.errors import DataError, InputError, ModelFileError, UsageError
 from rnnforecast.findings import Finding
 from rnnforecast.mixture.zero_shot import ZeroShot, zero_shot_season
 from rnnforecast.model_io.base import BASE, base_ensemble, base_manifest
@@ -38,6 +38,8 @@ STDIN = "-"
 FREQUENCY_ERRORS = ("E_TIME_FREQ_MIXED", "E_TIME_OFF_GRID")
 #: Settings that come from the command line or the jobs file alone where a model is outside the store.
 ORIGIN_SETTINGS = ("query", "wait", "max_bytes", "future_data")
+#: Bounds of the rows stored in a model.
+_MAX_VALUE, _MAX_ORDINAL = 1e300, 2**60
 #: A context window with a smaller fraction of observed values is reported.
 MIN_OBSERVED_FRACTION = 0.25
 
@@ -325,6 +327,22 @@ def _sparse_windows(series: SeriesSet, manifest: Manifest) -> list[str]:
 def _restore(manifest: Manifest, context: SeriesContext) -> SeriesSet:
     """Rebuild the series from the last rows in the model file."""
     roles = manifest.roles
+    known = context.values[context.observed]
+    widths = (len(roles.id), len(roles.past), len(roles.future) + len(roles.generated), len(roles.static))
+    found = (context.id_values, context.past_covariates, context.future_covariates, context.static_covariates)
+    if (
+        not context.num_series
+        or not np.diff(context.offsets).all()
+        or not np.isin(context.target_index, np.arange(len(roles.target))).all()
+        or not (np.abs(known) <= _MAX_VALUE).all()
+        or not (np.abs(context.first_ordinals) < _MAX_ORDINAL).all()
+        or widths != tuple(array.shape[1] for array in found)
+    ):
+        raise ModelFileError(
+            f"the last rows stored in `{manifest.label}` are not rows of its training",
+            hint="do not trust this file; train again to replace it",
+            code="E_MODEL_VALUES",
+        )
     return SeriesSet(
         id_columns=roles.id,
         id_values=context.id_values,

@@ -48,6 +48,10 @@ _FORBIDDEN = (
 _WRITING = ("os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.chmod", "shutil", "tempfile")
 
 
+#: A network whose forecast would take all memory, or hours.
+_WIDE = {"context_length": 100_000, "horizon": 100_000, "hidden_size": 2, "num_layers": 1}
+
+
 class Payload:
     """Runs code where it is unpickled."""
 
@@ -203,6 +207,20 @@ def _forged_manifests() -> Iterator[tuple[str, bytes]]:
         "input": {"input": {"paths": [1, 2]}},
         "roles": {"roles": ["time"]},
         "name": {"name": {"a": 1}},
+        "no-levels": {"quantile_levels": []},
+        "far-levels": {"quantile_levels": [-5, 0.5, 7]},
+        "many-levels": {"quantile_levels": [number / 100_001 for number in range(1, 100_001)]},
+        "member-levels": {"members": [{**member, "quantile_levels": [0.1, 0.9]}]},
+        "metrics": {"metrics": {"network": [1, 2]}},
+        "many-metrics": {"metrics": {f"m{number}": {} for number in range(20_000)}},
+        "outcome": {"verdict": {"outcome": "\x1b]0;pwn\x07\x1b[31mX"}},
+        "served": {"served": "\x1b[31m"},
+        "phase": {"freq": {"unit": "day", "phase": 10**30}},
+        "additive": {
+            "horizon": 100_000,
+            "members": [{**member, **_WIDE, "mapping": "encoder-decoder", "attention": "additive"}],
+        },
+        "recursive": {"horizon": 100_000, "members": [{**member, **_WIDE, "mapping": "many-to-one"}]},
     }
     for name, change in changes.items():
         yield f"manifest-{name}", forge_file("", manifest=json.dumps({**manifest, **change}))

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import base64
+import json
 import random
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rnnforecast.cli.main import main
+from rnnforecast.config import MemberSettings
 from rnnforecast.data.write import check_output
-from rnnforecast.errors import UsageError
+from rnnforecast.errors import ExitCode, ModelFileError, UsageError
+from rnnforecast.model_io.pack import check_cost
+from rnnforecast.store.layout import LENGTH, decode_header, encode_header
+from rnnforecast.store.model_file import read_manifest, read_model, write_model
+from tests.faults.hostile import _forged_manifests
 from tests.house import modules, run
+from tests.store.builders import make_model
 
 DAYS = [f"2024-01-{day:02d}" for day in range(1, 29)]
 #: Just below the longest cell that is read at all (128 KiB), and beyond it.
@@ -111,3 +120,102 @@ def test_nothing_is_written_as_a_page_that_a_browser_would_run() -> None:
     shown = [module for module in modules() if module.part in ("cli", "workflows", "data", "evaluation")]
     tag = re.compile(r"</?(html|script|svg|body|table|div)\b(?!\")", re.IGNORECASE)
     assert [module.name for module in shown if tag.search(module.source)] == []
+
+
+KEPT = Path(__file__).parents[1] / "store" / "kept" / "gru.safetensors"
+#: What a forged manifest says; whoever forges it computes its digests too.
+FORGED: dict[str, dict[str, object]] = {
+    "unit": {"freq": {"unit": "fortnight"}},
+    "multiple 0": {"freq": {"unit": "day", "multiple": 0}},
+    "multiple -3": {"freq": {"unit": "day", "multiple": -3}},
+    "multiple text": {"freq": {"unit": "day", "multiple": "x"}},
+    "multiple huge": {"freq": {"unit": "day", "multiple": 10**18}},
+    "phase": {"freq": {"unit": "day", "phase": 10**30}},
+    "zone": {"freq": {"unit": "day", "timezone": "Nowhere/X"}},
+    "served": {"served": "no-such-thing"},
+    "decimal": {"settings": {"decimal": "x"}},
+    "date format": {"settings": {"date_format": "%Y-%Y"}},
+    "size": {"settings": {"max_bytes": "9" * 400 + "T"}},
+    "quantiles": {"settings": {"quantiles": [7]}},
+    "levels": {"quantile_levels": []},
+    "far levels": {"quantile_levels": [-5, 0.5, 7]},
+    "metrics": {"metrics": {"ensemble": [1, 2]}},
+    "outcome": {"verdict": {"outcome": "\x1b]0;pwn\x07\x1b[31mX"}},
+    "no outcome": {"verdict": {}},
+}
+
+
+def _forge(path: Path, changes: dict[str, object]) -> None:
+    """Write a sound small model with other values in its manifest, and digests that fit."""
+    content = KEPT.read_bytes()
+    end = LENGTH.size + int.from_bytes(content[: LENGTH.size], "little")
+    text, specs = decode_header(content[:end], size=len(content), source="gru")
+    manifest = {**json.loads(text), **changes}
+    path.write_bytes(encode_header(json.dumps(manifest), specs) + content[end:])
+
+
+@pytest.mark.parametrize("kind", FORGED)
+@pytest.mark.usefixtures("_here")
+def test_a_forged_manifest_ends_with_the_code_of_a_model_file(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("rows.csv").write_text(_rows().replace("date,value", _header()), encoding="utf-8")
+    _forge(Path("sound.safetensors"), {})
+    assert main(["predict", "sound.safetensors", "--data", "rows.csv", "--no-ledger"]) == 0
+    _forge(Path("forged.safetensors"), FORGED[kind])
+    capsys.readouterr()
+    assert main(["predict", "forged.safetensors", "--data", "rows.csv"]) == ExitCode.MODEL_FILE
+    assert main(["evaluate", "forged.safetensors", "rows.csv"]) == ExitCode.MODEL_FILE
+    assert main(["predict", "forged.safetensors"]) == ExitCode.MODEL_FILE
+    assert main(["models", "show", "forged.safetensors"]) in (0, ExitCode.MODEL_FILE)
+    assert main(["models", "verify", "forged.safetensors"]) in (0, ExitCode.MODEL_FILE)
+    assert "\x1b" not in "".join(capsys.readouterr())
+
+
+@pytest.mark.usefixtures("_here")
+def test_hostile_models_end_with_their_code_in_every_command_that_opens_them() -> None:
+    for number, (kind, content) in enumerate(_forged_manifests()):
+        path = f"{number}-{kind}.safetensors"
+        Path(path).write_bytes(content)
+        for words in (["predict", path], ["predict", path, "--data", "x.csv"], ["evaluate", path, "x.csv"]):
+            assert (kind, main(words)) == (kind, ExitCode.MODEL_FILE)
+        assert main(["models", "show", path]) in (0, ExitCode.MODEL_FILE)
+
+
+@pytest.mark.parametrize(
+    ("shape", "is_accepted"),
+    [
+        ({"mapping": "encoder-decoder", "attention": "additive", "context_length": 20_000, "horizon": 20_000}, False),
+        ({"mapping": "encoder-decoder", "attention": "dot", "context_length": 100_000, "horizon": 100_000}, False),
+        ({"mapping": "many-to-one", "context_length": 100_000, "horizon": 100_000}, False),
+        ({"mapping": "many-to-one", "context_length": 8, "horizon": 100_000}, True),
+        ({"context_length": 100_000, "horizon": 1, "hidden_size": 4_096}, False),
+        ({"context_length": 2_000, "horizon": 1_000, "hidden_size": 64}, True),
+        ({"mapping": "encoder-decoder", "attention": "additive", "context_length": 1_000, "horizon": 1_000}, True),
+    ],
+)
+def test_what_a_forecast_costs_is_known_and_bounded_before_it_starts(
+    shape: dict[str, object], is_accepted: bool
+) -> None:
+    member = MemberSettings.model_validate({"hidden_size": 2, "num_layers": 1, **shape})
+    manifest = make_model().manifest.model_copy(update={"members": (member,), "horizon": member.horizon})
+    if is_accepted:
+        check_cost(manifest)
+        return
+    with pytest.raises(ModelFileError, match="are too large together: a forecast would take about"):
+        check_cost(manifest)
+
+
+@pytest.mark.usefixtures("_here")
+@pytest.mark.parametrize(
+    "factors", [np.zeros((0, 13)), np.full((7, 13), -1.0), np.ones((7, 13), np.int64)], ids=["no", "low", "int"]
+)
+def test_forged_factors_are_rejected(factors: np.ndarray) -> None:
+    Path("rows.csv").write_text(_rows().replace("date,value", _header()), encoding="utf-8")
+    model = read_model(KEPT)
+    write_model("forged.safetensors", replace(model, tensors={**model.tensors, "calibration.factors": factors}))
+    assert main(["predict", "forged.safetensors", "--data", "rows.csv"]) == ExitCode.MODEL_FILE
+
+
+def _header() -> str:
+    """Return the columns of the kept model."""
+    roles = read_manifest(KEPT).roles
+    return ",".join([str(roles.time), *roles.target])

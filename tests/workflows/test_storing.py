@@ -21,7 +21,7 @@ from rnnforecast.model_io.pack import check_shapes, pack_model, unpack_ensemble
 from rnnforecast.store.model_file import read_model, write_model
 from rnnforecast.workflows.forecasts.panel import Forecast
 from rnnforecast.workflows.forecasts.table import forecast_frame, make_previews
-from rnnforecast.workflows.model_rows import data_settings, load
+from rnnforecast.workflows.model_rows import _restore, data_settings, load
 from tests.training.toy import make_series
 from tests.workflows.toy import TINY, fit, forecast, store_of, wave, write_days
 
@@ -69,6 +69,18 @@ def test_a_model_named_by_its_path_opens_nothing_that_it_names(tmp_path: Path) -
     read = data_settings(loaded.manifest)
     assert (read.query, read.max_bytes, read.wait.seconds) == (None, None, DEFAULT_WAIT)
     assert loaded.manifest.input.paths == (str(path),)
+
+
+@pytest.mark.parametrize("index", [99, -1])
+def test_forged_last_rows_are_rejected(tmp_path: Path, index: int) -> None:
+    model = read_model(fit(write_days(tmp_path)).path)
+    context = model.context()
+    assert context is not None
+    with pytest.raises(ModelFileError, match="are not rows of its training"):
+        _restore(model.manifest, replace(context, target_index=np.array([index])))
+    with pytest.raises(ModelFileError, match="are not rows of its training"):
+        _restore(model.manifest, replace(context, values=np.full_like(context.values, 1.7e308)))
+    assert _restore(model.manifest, context).num_series == 1
 
 
 def test_the_roles_and_the_clock_of_a_model_are_read_again(tmp_path: Path) -> None:
