@@ -65,4 +65,6 @@ def test_text_that_a_spreadsheet_would_run_gets_an_apostrophe(cell: str) -> None
 
 
 def test_bytes_that_are_no_text_stay_what_they_were() -> None:
-    assert b"".join(csv_blocks(pd.DataFrame({"id": ["\udcff"], "y": [1]}))) == b"id,y\n\xff,1\n"
+    assert (
+        b"".join(csv_blocks(pd.DataFrame({"id": pd.Series(["\udcff"], dtype=object), "y": [1]}))) == b"id,y\n\xff,1\n"
+    )

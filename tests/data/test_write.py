@@ -12,6 +12,7 @@ from rnnforecast.errors import OutputError, UsageError
 FRAME = pd.DataFrame({"id": ["007", "a,b", 'q"\n'], "step": [1, 2, 3], "forecast": [0.1, 1 / 3, 2e-17]})
 
 
+@pytest.mark.filterwarnings("ignore:The 'float_precision' argument:DeprecationWarning")
 def test_a_csv_file_reads_back_as_it_was(tmp_path: Path) -> None:
     write_table(FRAME, tmp_path / "out.csv")
     pd.testing.assert_frame_equal(

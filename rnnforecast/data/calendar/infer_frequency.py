@@ -114,7 +114,8 @@ def _mixes_edges_of_months(timestamps: TimestampArray) -> bool:
     if len(days) < MIN_EDGES:
         return False
     is_first = days == days.astype("datetime64[M]")
-    is_last = days + 1 == (days + 1).astype("datetime64[M]")
+    next_days = days + np.timedelta64(1, "D")
+    is_last = next_days == next_days.astype("datetime64[M]")
     return bool((is_first | is_last).all() and is_first.any() and is_last.any())
 
 

@@ -194,6 +194,8 @@ def exchanged_days(repeated: TimestampArray, timestamps: TimestampArray) -> Time
     if len(days) < 2 or bool((number > 12).any()) or bool((number == month).any()):
         return None
     first_months = months.astype("datetime64[Y]").astype("datetime64[M]")
-    exchanged = (first_months + (number - 1)).astype("datetime64[D]") + (month - 1).astype("timedelta64[D]")
+    exchanged = (first_months + (number - 1).astype("timedelta64[M]")).astype("datetime64[D]") + (month - 1).astype(
+        "timedelta64[D]"
+    )
     is_missing = not np.isin(exchanged, timestamps.astype("datetime64[D]")).any()
     return np.asarray(exchanged) if is_missing else None

@@ -126,7 +126,7 @@ def _position(timestamps: TimestampArray, cycle: str) -> Float64Array:
     """Return the fraction of the cycle that has passed at each timestamp: 0 at its beginning, below 1."""
     if cycle == "year":
         years = timestamps.astype("datetime64[Y]")
-        begin, end = years.astype("datetime64[us]"), (years + 1).astype("datetime64[us]")
+        begin, end = years.astype("datetime64[us]"), (years + np.timedelta64(1, "Y")).astype("datetime64[us]")
         return np.asarray((timestamps - begin) / (end - begin), dtype=np.float64)
     length = {"hour": _HOUR, "day": DAY, "week": _WEEK}[cycle]
     since = timestamps.astype("datetime64[us]").astype(np.int64) - (_MONDAY if cycle == "week" else 0)
@@ -139,9 +139,10 @@ def _days(freq: Frequency, ordinals: Int64Array, timestamps: TimestampArray) -> 
     """
     days = timestamps.astype("datetime64[D]")
     if freq.unit == "business-day" or FIXED_UNITS.get(freq.unit, 2 * DAY) * freq.multiple <= DAY:
-        return days, days + 1
+        return days, days + np.timedelta64(1, "D")
     if freq.unit in MONTHS_IN and freq.day == LAST_DAY:
-        return _local(freq, ordinals - 1).astype("datetime64[D]") + 1, days + 1
+        day = np.timedelta64(1, "D")
+        return _local(freq, ordinals - 1).astype("datetime64[D]") + day, days + day
     return days, _local(freq, ordinals + 1).astype("datetime64[D]")
 
 

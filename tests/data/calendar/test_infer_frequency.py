@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from rnnforecast.arrays import TimestampArray
+from rnnforecast.data.calendar import infer_frequency as infer_frequency_module
 from rnnforecast.data.calendar.frequency import parse_frequency
 from rnnforecast.data.calendar.infer_frequency import (
     DistinctTimestamps,
@@ -136,3 +137,23 @@ def test_timestamps_that_mostly_repeat_are_irregular_and_divide_nothing_by_a_ste
 ) -> None:
     with pytest.raises(DataError, match=r"irregular; steps between neighbours: 0( seconds)? \(2 times\)"):
         infer_frequency(repeated, np.array([0, 3]))
+
+
+class _TypedSteps(np.ndarray):
+    """Timestamps to which no bare integer is added: later versions of NumPy raise an error for it."""
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: object, **kwargs: object) -> object:
+        plain = [each.view(np.ndarray) if isinstance(each, _TypedSteps) else each for each in inputs]
+        if ufunc in (np.add, np.subtract) and any(np.asarray(each).dtype.kind in "iu" for each in plain):
+            raise AssertionError("an integer without a unit is added to timestamps")
+        result = getattr(ufunc, method)(*plain, **kwargs)
+        return result.view(_TypedSteps) if isinstance(result, np.ndarray) else result
+
+
+def test_days_are_added_to_timestamps_with_their_unit() -> None:
+    months = np.arange("2024-01", "2025-01", dtype="datetime64[M]")
+    first = months.astype("datetime64[D]")
+    last = first[1:] - np.timedelta64(1, "D")
+    mixed = np.concatenate([first[:6], last[6:]])
+    assert infer_frequency_module._mixes_edges_of_months(mixed.view(_TypedSteps))
+    assert not infer_frequency_module._mixes_edges_of_months(first.view(_TypedSteps))

@@ -107,7 +107,7 @@ def test_names_and_values_made_to_break_out_are_names_and_values(database: str) 
 def test_an_id_that_is_no_text_in_utf_8_is_refused_and_nothing_is_written(database: str) -> None:
     _write(database)
     with pytest.raises(OutputError, match="a text cannot be written as UTF-8") as caught:
-        _write(database, forecasts().assign(shop=["a", "\ud800", "c"]))
+        _write(database, forecasts().assign(shop=pd.Series(["a", "\ud800", "c"], dtype=object)))
     assert caught.value.hint == "correct the ids at fault"
     assert ask(database, "SELECT count(*) FROM f") == [(3,)]
 
