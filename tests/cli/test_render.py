@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from rich.text import Text
 
 from rnnforecast.cli.render import render
-from rnnforecast.cli.render.blocks import duration, errors, number, numbers
+from rnnforecast.cli.render.blocks import draw, duration, errors, number, numbers, open_console, quiet_table
 from rnnforecast.cli.render.csv import main_table, write_csv
 from rnnforecast.cli.render.metrics import order_methods
 from rnnforecast.cli.render.notices import write_notices
@@ -226,3 +227,13 @@ def test_a_result_without_a_screen_or_a_table_is_an_error() -> None:
         render(Other(), stream=io.StringIO())
     with pytest.raises(TypeError, match="no CSV table for Other"):
         main_table(Other())
+
+
+def test_text_that_a_screen_forgot_to_escape_does_not_reach_the_terminal() -> None:
+    table = quiet_table([("\x1b[31mname", "left")])
+    table.add_row("\x1b]0;owned\x07 \u202eleft")
+    drawn = draw([Text("a\x1b[2Jb"), table], open_console(io.StringIO()))
+    assert "\x1b" not in drawn
+    assert "\u202e" not in drawn
+    assert r"a\x1b[2Jb" in drawn
+    assert r"\x1b]0;owned" in drawn

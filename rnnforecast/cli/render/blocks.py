@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 from rich.cells import cell_len
 from rich.console import Console, Group
 from rich.padding import Padding
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -17,9 +18,9 @@ from rnnforecast.cli.text import MIN_WIDTH, USUAL_WIDTH, supports_unicode, visib
 from rnnforecast.json_values import Document, timestamp_to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from rich.console import RenderableType
+    from rich.console import ConsoleOptions, RenderableType
 
 NOTHING = "–"
 _ASCII = str.maketrans({"–": "-", "±": "+-", "×": "x", "…": "...", "│": "|", "┤": "+", "└": "+", "─": "-"})
@@ -51,13 +52,26 @@ def open_console(stream: TextIO) -> Console:
     return console
 
 
+class _Visible:
+    """A block whose text is escaped as it is drawn, whatever the screen put into it; styles stay."""
+
+    def __init__(self, block: RenderableType) -> None:
+        self._block = block
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        """Yield the segments of the block."""
+        for segment in console.render(self._block, options):
+            is_plain = segment.control or segment.text.isprintable()
+            yield segment if is_plain else Segment(visible(segment.text, keep_newlines=True), segment.style)
+
+
 def draw(blocks: Sequence[RenderableType], console: Console) -> str:
     """Return blocks as text, one empty line between them and no blanks at line ends."""
     with console.capture() as capture:
         for number, block in enumerate(blocks):
             if number:
                 console.print()
-            console.print(block)
+            console.print(_Visible(block))
     drawn = "\n".join(line.rstrip() for line in capture.get().split("\n"))
     return drawn if supports_unicode(console.encoding) else to_ascii(drawn)
 
