@@ -162,7 +162,7 @@ OPEN = [
 def test_open_days_and_hours_count_without_gaps_before_and_after_1970(freq: Frequency) -> None:
     ordinals = np.arange(-3_000, 30_000)
     timestamps = freq.to_timestamps(ordinals)
-    assert bool((np.diff(timestamps) > np.timedelta64(0)).all())
+    assert bool((np.diff(timestamps) > np.timedelta64(0, "us")).all())
     assert np.array_equal(freq.to_ordinals(timestamps), ordinals)
 
 
