@@ -187,6 +187,8 @@ def test_hostile_models_end_with_their_code_in_every_command_that_opens_them() -
         ({"mapping": "encoder-decoder", "attention": "dot", "context_length": 100_000, "horizon": 100_000}, False),
         ({"mapping": "many-to-one", "context_length": 100_000, "horizon": 100_000}, False),
         ({"mapping": "many-to-one", "context_length": 8, "horizon": 100_000}, True),
+        ({"mapping": "many-to-one", "context_length": 1_900, "horizon": 1_900}, False),
+        ({"mapping": "encoder-decoder", "attention": "dot", "context_length": 6_000, "horizon": 6_000}, False),
         ({"context_length": 100_000, "horizon": 1, "hidden_size": 4_096}, False),
         ({"context_length": 2_000, "horizon": 1_000, "hidden_size": 64}, True),
         ({"mapping": "encoder-decoder", "attention": "additive", "context_length": 1_000, "horizon": 1_000}, True),
