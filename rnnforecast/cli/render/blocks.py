@@ -53,7 +53,7 @@ def open_console(stream: TextIO) -> Console:
 
 
 class _Visible:
-    """A block whose text is escaped as it is drawn, whatever the screen put into it; styles stay."""
+    """A block whose text is escaped while it is drawn, whatever the screen put into it; styles stay."""
 
     def __init__(self, block: RenderableType) -> None:
         self._block = block
