@@ -37,7 +37,7 @@ STDIN = "-"
 #: Errors of rows whose frequency differs from the model's.
 FREQUENCY_ERRORS = ("E_TIME_FREQ_MIXED", "E_TIME_OFF_GRID")
 #: Settings that come from the command line or the jobs file alone where a model is outside the store.
-ORIGIN_SETTINGS = ("query", "wait", "max_bytes", "future_data")
+SOURCE_SETTINGS = ("query", "wait", "max_bytes", "future_data")
 #: Bounds of the rows stored in a model.
 _MAX_VALUE, _MAX_ORDINAL = 1e300, 2**60
 #: A context window with a smaller fraction of observed values is reported.
@@ -91,7 +91,7 @@ def load(
         return _load_base(given, reading=reading, why=why)
     file = open_model(stored, reading=reading)
     if model is not None and is_path(model):
-        file = _without_origin(file, given, path=model)
+        file = _without_sources(file, given, path=model)
     if stored.stand_in:
         label = file.manifest.label
         note = f"`{stored.stand_in}` is served in place of the networks of {label}"
@@ -99,7 +99,7 @@ def load(
     return _load_stored(file, given, reading=reading, horizon=horizon, why=why)
 
 
-def _without_origin(file: ModelFile, given: Files, *, path: str) -> ModelFile:
+def _without_sources(file: ModelFile, given: Files, *, path: str) -> ModelFile:
     """Return a model whose rows are those that the user named: a file from elsewhere opens nothing by itself.
 
     Its paths, addresses and query may be anybody's, and its size limit would hold for the user's files. Raises UsageError.
@@ -111,10 +111,10 @@ def _without_origin(file: ModelFile, given: Files, *, path: str) -> ModelFile:
             code="E_RUN_CONFIG",
         )
     manifest = file.manifest
-    settings = {key: value for key, value in manifest.settings.items() if key not in ORIGIN_SETTINGS}
+    settings = {key: value for key, value in manifest.settings.items() if key not in SOURCE_SETTINGS}
     rows = tuple(lasting_path(str(row)) for row in given.rows)
-    origin = manifest.input.model_copy(update={"paths": rows, "future_paths": ()})
-    return replace(file, manifest=manifest.model_copy(update={"settings": settings, "input": origin}))
+    record = manifest.input.model_copy(update={"paths": rows, "future_paths": ()})
+    return replace(file, manifest=manifest.model_copy(update={"settings": settings, "input": record}))
 
 
 def _load_stored(

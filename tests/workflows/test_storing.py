@@ -57,8 +57,8 @@ def test_a_model_named_by_its_path_opens_nothing_that_it_names(tmp_path: Path) -
     path = write_days(tmp_path)
     model = read_model(fit(path).path)
     told = {**model.manifest.settings, "query": "select 1", "max_bytes": "900T", "wait": "9s"}
-    origin = model.manifest.input.model_copy(update={"paths": ("http://127.0.0.1:9/x.csv",)})
-    manifest = model.manifest.model_copy(update={"settings": told, "input": origin})
+    record = model.manifest.input.model_copy(update={"paths": ("http://127.0.0.1:9/x.csv",)})
+    manifest = model.manifest.model_copy(update={"settings": told, "input": record})
     foreign = tmp_path / "foreign.safetensors"
     write_model(foreign, replace(model, manifest=manifest))
     with pytest.raises(UsageError, match="the files and addresses that it names are not opened"):
