@@ -55,13 +55,16 @@ def train(
     if device == "cuda" and not torch.cuda.is_available():
         raise UsageError("`--device cuda`: no such device is available here", hint="leave it out to train on the CPU")
     if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder} is no folder", hint="name the folder to keep checkpoint and log in")
-    torch.set_flush_denormal(True)
+        raise UsageError(f"{folder} is not a folder", hint="name the folder to keep checkpoint and log in")
     run = Run(chosen, folder, torch.device(device))
     begin = start or (START if START.exists() else None)
     if run.step == 0 and begin is not None and not from_scratch:
         run.start_from(read_weights(begin))
-    train_run(run, minutes=minutes, num_workers=workers)
+    torch.set_flush_denormal(True)  # gradients near zero are slow otherwise
+    try:
+        train_run(run, minutes=minutes, num_workers=workers)
+    finally:
+        torch.set_flush_denormal(False)
     typer.echo(f"{folder}: step {run.step:,}, {run.series:,} series, {run.seconds / 60:.1f} minutes in all")
 
 

@@ -62,7 +62,10 @@ ACCIDENTS: dict[str, tuple[str, ...]] = {
         "a_lock_that_is_a_symbolic_link_is_refused",
         "on_a_disk_without_locks_a_leftover_goes_after_a_day",
     ),
-    "clock-change": ("timeouts_do_not_depend_on_the_system_clock", "a_clock_that_was_set_back_makes_nothing_due"),
+    "clock-change": (
+        "timeouts_do_not_depend_on_the_system_clock",
+        "a_model_from_a_clock_that_was_ahead_is_noticed_and_counts_as_due",
+    ),
     "leftover-files": (
         "a_sweep_leaves_the_files_of_others",
         "a_sweep_leaves_what_a_living_run_writes",

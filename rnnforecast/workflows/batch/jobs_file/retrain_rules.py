@@ -14,7 +14,7 @@ _STEPS = re.compile(r"on new data(?: of (\d+) steps?)?")
 #: A run that starts a little earlier than the last one must not skip a whole interval.
 _MAX_SLACK = 0.05  # of the interval
 _MAX_SLACK_SECONDS = 3_600.0
-#: Clocks of two machines differ a little, and one that is set back by summer time is no fault.
+#: Clocks of two machines differ a little, and one that is set back by summer time is not an error.
 _MAX_AHEAD_SECONDS = 3_600.0
 
 RULES = "`never`, `every 7d`, `on new data of 30 steps`, `on drift`"
