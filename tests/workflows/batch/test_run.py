@@ -482,3 +482,15 @@ def test_no_secret_of_a_job_is_recorded(workplace: Path) -> None:
     kept += [file.read_text() for file in state_folder(read_jobs(path)).rglob("*") if file.is_file()]
     assert "https://user:***@127.0.0.1:9/rows.csv?***" in plan
     assert [text for text in kept if "canary" in text] == []
+
+
+def test_an_output_over_the_training_file_of_its_model_fails_the_job(workplace: Path) -> None:
+    import rnnforecast
+
+    trained_on = Path(rnnforecast.load_model("good").manifest.input.paths[0])
+    rows = trained_on.read_bytes()
+    os.link(trained_on, workplace / "hard.csv")
+    result = batch(_write(workplace, '[[job]]\nname = "a"\nmodel = "good"\noutput = "hard.csv"\n'))
+    assert [(each.status, each.exit_code) for each in result.jobs] == [("failed", ExitCode.USAGE)]
+    assert "would overwrite its data" in str(result.jobs[0].error)
+    assert trained_on.read_bytes() == rows

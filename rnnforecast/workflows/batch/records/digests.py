@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rnnforecast.config import Settings
+from rnnforecast.data.files.overwrite import check_outputs
 from rnnforecast.data.files.remote import is_url
 from rnnforecast.data.sources import expand
-from rnnforecast.errors import InputError, UsageError
+from rnnforecast.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rnnforecast.store.versions import StoredModel
     from rnnforecast.workflows.batch.jobs_file.job import Job
 
@@ -39,12 +37,12 @@ def digest_data(job: Job, stored: StoredModel | None) -> str | None:
         read = stored.manifest.input
         named = tuple(path for path in (*read.paths, *read.future_paths) if path != "-")
     named += Settings.from_flat(job.settings).data.future_data
+    check_outputs({f"the `output` of job `{job.name}`": job.output}, [("its data", item) for item in named])
     if any(is_url(item) for item in named):
         return None
     files = [file for path in (expand(named)[0] if named else []) for file in _files_below(Path(path))]
     if any(file.exists() and not file.is_file() for file in files):
         return None
-    _reject_own_output(job, files)
     total = hashlib.sha256()
     for file in files:
         total.update(f"{file}\0".encode("utf-8", "surrogateescape"))
@@ -65,16 +63,6 @@ def digest_file(path: str | Path) -> str:
         reason = (error.strerror or str(error)).lower()
         raise InputError(f"{path} cannot be read: {reason}", hint="check the path", code="E_INPUT_READ") from error
     return digest.hexdigest()
-
-
-def _reject_own_output(job: Job, files: Sequence[Path]) -> None:
-    output = os.path.realpath(job.output) if isinstance(job.output, Path) else None
-    if output is not None and any(os.path.realpath(file) == output for file in files):
-        raise UsageError(
-            f"the output {job.output} is among the data of the job",
-            hint="write forecasts where no job reads: in another folder, or under a name its patterns do not match",
-            code="E_RUN_CONFIG",
-        )
 
 
 def _files_below(path: Path) -> list[Path]:
