@@ -42,7 +42,10 @@ def train(
         float | None, typer.Option(help="stop after so many minutes, whatever is left", min=0.01)
     ] = None,
     workers: Annotated[int, typer.Option(help="processes that make series (0: none beside this one)", min=0)] = 0,
-    batch_factor: Annotated[int, typer.Option(help="batches so many times as large: 8 to 16 for a device", min=1)] = 1,
+    batch_factor: Annotated[
+        int | None,
+        typer.Option(help="batches so many times as large, instead of the settings': 8 to 16 for a device", min=1),
+    ] = None,
 ) -> None:
     """Train, or go on from the checkpoint in FOLDER."""
     import torch
@@ -51,7 +54,9 @@ def train(
     from pretraining.any_clock.loop import Run
     from pretraining.any_clock.loop import train as train_run
 
-    chosen = _settings(settings).model_copy(update={"batch_factor": batch_factor})
+    chosen = _settings(settings)
+    if batch_factor is not None:
+        chosen = chosen.model_copy(update={"batch_factor": batch_factor})
     if device == "cuda" and not torch.cuda.is_available():
         raise UsageError("`--device cuda`: no such device is available here", hint="leave it out to train on the CPU")
     if folder.exists() and not folder.is_dir():
@@ -60,6 +65,7 @@ def train(
     begin = start or (START if START.exists() else None)
     if run.step == 0 and begin is not None and not from_scratch:
         run.start_from(read_weights(begin))
+    torch.set_float32_matmul_precision("high")  # on a device products of rounded numbers, several times faster
     torch.set_flush_denormal(True)  # gradients near zero are slow otherwise
     try:
         train_run(run, minutes=minutes, num_workers=workers)

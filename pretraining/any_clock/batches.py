@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-import multiprocessing
-from collections import deque
-from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 from pretraining.any_clock.clock import Clock, choose_clock
 from pretraining.any_clock.corpus import Wish, draw_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from pretraining.any_clock.settings import ClockSettings, RunSettings
+
+
+#: Of a batch that is used again: shares of rows that are mixed with another, and turned over.
+MIXED_SHARE, TURNED_SHARE = 0.5, 0.1
 
 
 @dataclass(frozen=True)
@@ -25,13 +30,31 @@ class TrainingBatch:
     """Series with their future, and what to forecast of them."""
 
     name: str  # main season and domain
+    number: int
     clock: Clock
-    values: np.ndarray  # float32 [B, N]
-    observed: np.ndarray  # bool [B, N]
+    values: Tensor  # float32 [B, N]
+    observed: Tensor  # bool [B, N]
     end: int  # one past the last step of the newest segment; the future comes after it
-    positions: np.ndarray  # int64 [P] segments to forecast from, the last among them
-    leads: np.ndarray  # int64 [P, L] from 1
-    num_records: int = 0  # first rows that are of the corpus of people's records
+    near: int  # leads of most interest
+    positions: Tensor  # int64 [P] segments to forecast from, the last among them
+    leads: Tensor  # int64 [P, L] from 1
+
+    def to(self, device: torch.device) -> TrainingBatch:
+        """Return the batch on a device; from pinned memory without waiting for the copy."""
+        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def pin_memory(self) -> TrainingBatch:
+        """Return the batch in memory that a device can copy from while the host goes on."""
+        return self._each(Tensor.pin_memory)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> TrainingBatch:
+        return replace(
+            self,
+            values=change(self.values),
+            observed=change(self.observed),
+            positions=change(self.positions),
+            leads=change(self.leads),
+        )
 
 
 def make_batch(settings: RunSettings, number: int) -> TrainingBatch:
@@ -52,8 +75,45 @@ def make_batch(settings: RunSettings, number: int) -> TrainingBatch:
     observed = np.pad(drawn.observed, ((0, 0), (padding, 0)))
     end = history + padding
     positions, leads = _questions(settings, clock, chosen.near, horizon, rng)
-    main = seasons[0] if seasons else 1
-    return TrainingBatch(f"{main:g} {chosen.domain}", clock, values, observed, end, positions, leads, drawn.num_records)
+    return TrainingBatch(
+        name=f"{seasons[0] if seasons else 1:g} {chosen.domain}",
+        number=number,
+        clock=clock,
+        values=torch.from_numpy(values),
+        observed=torch.from_numpy(observed),
+        end=end,
+        near=chosen.near,
+        positions=torch.from_numpy(positions),
+        leads=torch.from_numpy(leads),
+    )
+
+
+def use_again(settings: RunSettings, batch: TrainingBatch, use: int) -> TrainingBatch:
+    """Return a batch that was used `use` times with other questions, half of its rows mixed, some turned over.
+
+    Mixtures of series of one clock as in Ansari et al. (2024), section 4.1.
+    """
+    rng = np.random.default_rng((settings.seed, batch.number, use))
+    rows, device = len(batch.values), batch.values.device
+    positions, leads = _questions(settings, batch.clock, batch.near, batch.values.shape[1] - batch.end, rng)
+    mixed = rng.random((rows, 1)) < MIXED_SHARE
+    numbers = np.where(mixed, rng.uniform(0.1, 0.9, (rows, 1)), 1).astype(np.float32)
+    signs = np.where(rng.random((rows, 1)) < TURNED_SHARE, -1, 1).astype(np.float32)
+    share, sign = torch.from_numpy(numbers).to(device), torch.from_numpy(signs).to(device)
+    shift = int(rng.integers(1, rows)) if rows > 1 else 0
+    seen = batch.observed & ((share == 1) | batch.observed.roll(shift, 0))
+    size = _size(batch.values, batch.observed)
+    other = (batch.values / size).roll(shift, 0) * size
+    values = torch.where(seen, sign * (share * batch.values + (1 - share) * other), 0)
+    asked = torch.from_numpy(positions).to(device), torch.from_numpy(leads).to(device)
+    return replace(batch, values=values, observed=seen, positions=asked[0], leads=asked[1])
+
+
+def _size(values: Tensor, observed: Tensor) -> Tensor:
+    """Return the spread of what is seen of each row [B, N]: [B, 1], above 0."""
+    count = observed.sum(1, keepdim=True).clamp(min=1)
+    centred = (values - (values * observed).sum(1, keepdim=True) / count) * observed
+    return (centred.square().sum(1, keepdim=True) / count).sqrt().clamp(min=1e-6)
 
 
 def _lengths(clock: ClockSettings, far_share: float, rng: np.random.Generator) -> tuple[int, int]:
@@ -82,20 +142,33 @@ def _questions(
     return positions, np.concatenate([leads, np.ceil(spread)], axis=1).astype(np.int64)
 
 
-def stream(settings: RunSettings, *, start: int, num_workers: int = 0, ahead: int = 4) -> Iterator[TrainingBatch]:
-    """Yield batches `start`, `start + 1`, ... without end, made ahead of time by other processes.
+class _Batches(Dataset[TrainingBatch]):
+    """The batches of a run by their numbers."""
+
+    def __init__(self, settings: RunSettings) -> None:
+        self.settings = settings
+
+    def __getitem__(self, number: int) -> TrainingBatch:
+        return make_batch(self.settings, number)
+
+
+def _unchanged(batch: Any) -> Any:
+    return batch
+
+
+def stream(settings: RunSettings, *, start: int, num_workers: int = 0, pinned: bool = False) -> Iterator[TrainingBatch]:
+    """Yield batches `start`, `start + 1`, ... without end.
 
     With no worker each is made here, when it is asked for. Where a device computes, `num_workers` processes feed it.
     """
-    number = start
-    if num_workers == 0:
-        while True:
-            yield make_batch(settings, number)
-            number += 1
-    with ProcessPoolExecutor(num_workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        waiting: deque[Future[TrainingBatch]] = deque()
-        while True:
-            while len(waiting) < ahead * num_workers:
-                waiting.append(pool.submit(make_batch, settings, number))
-                number += 1
-            yield waiting.popleft().result()
+    loader = DataLoader(
+        _Batches(settings),
+        batch_size=None,
+        sampler=itertools.count(start),
+        num_workers=num_workers,
+        collate_fn=_unchanged,
+        pin_memory=pinned,
+        multiprocessing_context="spawn" if num_workers else None,
+        prefetch_factor=4 if num_workers else None,
+    )
+    return iter(loader)

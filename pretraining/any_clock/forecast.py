@@ -13,9 +13,11 @@ import numpy as np
 from pretraining.any_clock.clock import Clock, choose_clock
 from pretraining.any_clock.inputs import NUM_SLOTS, Reading, read_past, read_segments
 from pretraining.any_clock.leads import (
+    LOG_CYCLES,
     NUM_AGAINST,
     NUM_BENDS,
     NUM_CANDIDATES,
+    NUM_COURSES,
     NUM_NEWEST,
     NUM_REPEATED,
     LeadReading,
@@ -167,22 +169,23 @@ def _head(
     outputs = linear(hidden, tensors["head.output.weight"], tensors["head.output.bias"])
     count = tensors["head.width"].shape[0]
     course = linear(both, tensors["head.course.weight"], tensors["head.course.bias"])
-    pace = course[:, :1] + (course[:, 3:] * moves).sum(-1, keepdims=True)
+    pace = course[:, :1] + (course[:, 3:NUM_COURSES] * moves).sum(-1, keepdims=True)
     fading, growth = course[:, 1:2], course[:, 2:3]
     rate = np.logaddexp(0, fading) + 1e-3
     drift = pace * (-np.expm1(-rate * lead)) / rate  # [B, H]
     spread = np.exp(np.log1p(lead) * sigmoid(np, growth))
     ratio: FloatArray = reading.ratio  # [B, 1]
-    centre = ratio * drift + _mixed(outputs[..., count:], reading, newest)
+    older = course[:, None, NUM_COURSES:, None] * np.array(LOG_CYCLES, dtype=course.dtype)  # [B, 1, S, K]
+    centre = ratio * drift + _mixed(outputs[..., count:], older, reading, newest)
     quantiles: FloatArray = centre[..., None] + (ratio * spread)[..., None] * outputs[..., :count]
     return quantiles
 
 
-def _mixed(weights: FloatArray, reading: LeadReading, newest: FloatArray) -> FloatArray:
+def _mixed(weights: FloatArray, older: FloatArray, reading: LeadReading, newest: FloatArray) -> FloatArray:
     """Return the sum over seasons, and over newest steps, of amplitude times weighted mean: [B, H]."""
     split = NUM_SLOTS * (NUM_CANDIDATES + 1)
     seasons = weights[..., :split].reshape(*weights.shape[:2], NUM_SLOTS, NUM_CANDIDATES + 1)
-    shares = softmax(seasons[..., :-1]) * reading.known[:, 0]
+    shares = softmax(seasons[..., :-1] + older) * reading.known[:, 0]
     mean = (shares * reading.candidates[:, 0]).sum(-1) / (shares.sum(-1) + 1e-6)
     last = weights[..., split:-NUM_BENDS].reshape(*weights.shape[:2], 1 + NUM_AGAINST, NUM_REPEATED + 1)
     steps = newest[:, None, :, -NUM_REPEATED:]

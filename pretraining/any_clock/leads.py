@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pretraining.any_clock.inputs import INPUT_LIMIT, NUM_SLOTS, Past, Reading, means
+from pretraining.any_clock.inputs import INPUT_LIMIT, MOVES, NUM_SLOTS, Past, Reading, means
 from rnnforecast.inference.normalisation import Array, arange_like, cast, integers
 
 if TYPE_CHECKING:
@@ -27,6 +27,14 @@ NUM_SINGLE, GROUPS = 4, ((4, 8), (8, 16), (16, 32))
 #: Beside them a mean over neighbouring steps of the last cycles.
 NUM_SMOOTHED = 4
 NUM_CANDIDATES = NUM_SINGLE + len(GROUPS) + 1
+#: Numbers of one position that steer how a forecast goes on: pace, its fading, growth of the spread.
+#: The pace is a number of its own and a share of each movement of the level.
+NUM_COURSES = 3 + len(MOVES)
+#: Logarithm of how many cycles each candidate of a season is a mean of: one number of the state for each season moves
+#: the weights between the newest cycle and the mean of all.
+LOG_CYCLES = tuple(
+    math.log(cycles) for cycles in [1] * NUM_SINGLE + [last - first for first, last in GROUPS] + [NUM_SMOOTHED]
+)
 #: Cycles of the first seasons whose mean the newest steps are held against.
 NEWEST_CYCLES = (8, 4)
 #: Seasons that the newest steps are held against.

@@ -11,24 +11,26 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from pretraining.any_clock.batches import TrainingBatch, stream
+from pretraining.any_clock.batches import TrainingBatch, stream, use_again
 from pretraining.any_clock.inputs import read_past, read_segments
 from pretraining.any_clock.leads import read_leads
 from pretraining.any_clock.loss import lead_loss
 from pretraining.any_clock.network import BaseNetwork
-from pretraining.any_clock.teaching import Teacher, taught_loss
 from pretraining.checkpoint import State, read_checkpoint, write_checkpoint
 from rnnforecast.errors import DivergedError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from pretraining.any_clock.settings import RunSettings
 
 CHECKPOINT = "checkpoint.npz"
 LOG = "log.txt"
+#: Steps after which a device is asked whether its gradients are finite.
+CHECK_EVERY = 50
 
 
 def build_network(settings: RunSettings) -> BaseNetwork:
@@ -53,7 +55,6 @@ class Run:
             weight_decay=settings.weight_decay,
             fused=True,
         )
-        self.teacher = Teacher(device, settings.teaching) if settings.teaching else None
         self.step, self.series, self.seconds = 0, 0, 0.0
         if (folder / CHECKPOINT).exists():
             self._resume(folder / CHECKPOINT)
@@ -79,25 +80,30 @@ class Run:
         return settings.learning_rate * warm * max(falling, 0.0)
 
     def learn(self, batch: TrainingBatch) -> torch.Tensor:
-        """Take one step; returns the loss. Raises DivergedError where a gradient is not finite."""
-        loss = batch_loss(self.network, batch, self.device, teacher=self.teacher)
+        """Take one step; returns the loss.
+
+        A gradient that is not finite changes nothing. Raises DivergedError for it, on a device some steps later, so that
+        the host need not wait for every step.
+        """
+        loss = batch_loss(self.network, batch, self.device)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate()
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.gradient_clip)
-        if not bool(torch.isfinite(norm)):
+        # the fused optimiser leaves out a step so marked, as for gradients that were scaled too far
+        self.optimiser.found_inf = (~torch.isfinite(norm)).float()  # type: ignore[attr-defined]
+        self.optimiser.step()
+        if (self.device.type == "cpu" or self.step % CHECK_EVERY == 0) and not bool(torch.isfinite(norm)):
             raise DivergedError(
                 f"step {self.step}: the gradient is not finite",
                 hint="lower `learning_rate` in the settings; the run goes on from its last checkpoint",
             )
-        self.optimiser.step()
         self.step += 1
         self.series += len(batch.values)
         decay = min(self.settings.average_decay, (1 + self.step) / (10 + self.step))
-        pairs = zip(self.average.parameters(), self.network.parameters(), strict=True)
-        for mean, weight in pairs:
-            mean.lerp_(weight.detach(), 1 - decay)
+        average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        average(list(self.average.parameters()), list(self.network.parameters()), 0)
         return loss.detach()
 
     def save(self) -> None:
@@ -157,17 +163,17 @@ def train(
     """Train until the minutes of the settings are used up, or for `minutes` of this call."""
     started, before = time.monotonic(), run.seconds
     saved = started
-    losses: dict[str, list[float]] = {}
+    losses: dict[str, list[torch.Tensor]] = {}
     end = 60 * run.settings.minutes
     stop = end if minutes is None else min(end, before + 60 * minutes)
-    for batch in stream(run.settings, start=run.step, num_workers=num_workers):
+    for batch in _uses(run, num_workers):
         if run.seconds >= stop:
             break
-        losses.setdefault(batch.name, []).append(float(run.learn(batch)))
+        losses.setdefault(batch.name, []).append(run.learn(batch))
         now = time.monotonic()
         run.seconds = before + now - started
         if run.step % log_every == 0:
-            means = {name: round(sum(values) / len(values), 4) for name, values in sorted(losses.items())}
+            means = {name: round(float(torch.stack(values).mean()), 4) for name, values in sorted(losses.items())}
             pace = {"step": run.step, "series": run.series, "minutes": round(run.seconds / 60, 2)}
             run.log({**pace, "rate": round(run.rate(), 6), "loss": means})
             losses = {}
@@ -177,20 +183,24 @@ def train(
     run.save()
 
 
-def batch_loss(
-    network: BaseNetwork, batch: TrainingBatch, device: torch.device, *, teacher: Teacher | None = None
-) -> torch.Tensor:
+def _uses(run: Run, num_workers: int) -> Iterator[TrainingBatch]:
+    """Yield each batch as often as the settings ask, on the device of the run; a run that goes on draws new ones."""
+    settings, device = run.settings, run.device
+    first = -(-run.step // settings.num_uses)
+    for drawn in stream(settings, start=first, num_workers=num_workers, pinned=device.type == "cuda"):
+        batch = drawn.to(device)
+        yield batch
+        for use in range(1, settings.num_uses):
+            yield use_again(settings, batch, use)
+
+
+def batch_loss(network: BaseNetwork, batch: TrainingBatch, device: torch.device) -> torch.Tensor:
     """Return the scalar loss of one batch."""
-    values, observed = torch.from_numpy(batch.values).to(device), torch.from_numpy(batch.observed).to(device)
-    positions, leads = torch.from_numpy(batch.positions).to(device), torch.from_numpy(batch.leads).to(device)
+    batch = batch.to(device)
     with torch.no_grad():
-        past = read_past(torch, values, observed)
+        past = read_past(torch, batch.values, batch.observed)
         reading = read_segments(torch, past, batch.clock, end=batch.end)
-        about = read_leads(torch, past, batch.clock, reading, positions, leads)
-    outputs = network(reading, about, positions, leads, batch.clock)
-    loss = lead_loss(outputs, past, batch.clock, reading, positions, leads, network.sizes.quantile_levels)
-    if teacher is not None:
-        lesson = teacher.lesson(batch, values, observed, past)
-        if lesson is not None:
-            loss = loss + teacher.weight * taught_loss(outputs, lesson, past, batch.clock, reading, positions)
-    return loss
+        about = read_leads(torch, past, batch.clock, reading, batch.positions, batch.leads)
+    outputs = network(reading, about, batch.positions, batch.leads, batch.clock)
+    levels = network.sizes.quantile_levels
+    return lead_loss(outputs, past, batch.clock, reading, batch.positions, batch.leads, levels)

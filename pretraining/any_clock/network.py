@@ -19,10 +19,12 @@ from pretraining.any_clock.clock import Clock
 from pretraining.any_clock.inputs import MOVES, NUM_SLOTS, SEGMENT_INPUTS, Reading
 from pretraining.any_clock.leads import (
     LEAD_INPUTS,
+    LOG_CYCLES,
     NEWEST_INPUTS,
     NUM_AGAINST,
     NUM_BENDS,
     NUM_CANDIDATES,
+    NUM_COURSES,
     NUM_REPEATED,
     NUM_SINGLE,
     LeadReading,
@@ -36,9 +38,8 @@ EXPANSION = 2
 HOLD = 30.0
 #: A cycle further back is believed this much less at the start of training (in logarithms).
 FADING = 0.5
-#: Numbers of one position that steer how a forecast goes on: pace, its fading, growth of the spread.
-#: The pace is a number of its own and a share of each movement of the level.
-NUM_COURSES = 3 + len(MOVES)
+#: Inputs of the library's recurrence that open its gate: one is used, the others align the product.
+NUM_HOLDS = 8
 #: Weights of the head beside the quantiles: for each season and for the newest steps candidates and an amplitude.
 NUM_MIXED = NUM_SLOTS * (NUM_CANDIDATES + 1) + (1 + NUM_AGAINST) * (NUM_REPEATED + 1) + NUM_BENDS
 #: Leads up to this one have a vector of their own.
@@ -72,13 +73,39 @@ class GatedLayer(nn.Module):
 
     def forward(self, states: Tensor, hold: Tensor) -> Tensor:
         """Map [T, B, d] to [T, B, d]; `hold` [T, B, 1] is above 0 before a series begins."""
-        gates = nn.functional.linear(self.recurrent_norm(states), self.weight_ih, self.bias_ih)
+        recur = self.library_scan if states.is_cuda else self.scan
+        states = states + recur(self.recurrent_norm(states), hold)
+        wide: Tensor = self.narrow(torch.relu(self.widen(self.forward_norm(states))))
+        return states + wide
+
+    def scan(self, inputs: Tensor, hold: Tensor) -> Tensor:
+        """Return the hidden states [T, B, d] of the GRU over [T, B, d], step by step: fast on a CPU."""
+        gates = nn.functional.linear(inputs, self.weight_ih, self.bias_ih)
         reset, keep, new = gates.tensor_split(3, dim=-1)
         gates = torch.cat([reset, keep + hold.to(gates.dtype), new], -1)
         hidden: Tensor = _Scan.apply(gates, self.weight_hh.to(gates.dtype), self.bias_hh)  # type: ignore[no-untyped-call]
-        states = states + hidden
-        wide: Tensor = self.narrow(torch.relu(self.widen(self.forward_norm(states))))
-        return states + wide
+        return hidden
+
+    def library_scan(self, inputs: Tensor, hold: Tensor) -> Tensor:
+        """Return the same by the GRU of the device's library, a few launches for all steps; a further input holds."""
+        width = inputs.shape[-1]
+        opens = self.weight_ih.new_zeros(3 * width, NUM_HOLDS)
+        opens[width : 2 * width, 0] = 1
+        held = nn.functional.pad(hold.to(inputs.dtype), (0, NUM_HOLDS - 1))
+        weights = [torch.cat([self.weight_ih, opens], 1), self.weight_hh, self.bias_ih, self.bias_hh]
+        start = inputs.new_zeros(1, inputs.shape[1], width)
+        hidden, _ = torch.gru(
+            torch.cat([inputs, held], -1),
+            start,
+            weights,
+            has_biases=True,
+            num_layers=1,
+            dropout=0.0,
+            train=self.training,
+            bidirectional=False,
+            batch_first=False,
+        )
+        return hidden
 
 
 class LeadHead(nn.Module):
@@ -94,7 +121,8 @@ class LeadHead(nn.Module):
         self.own_lead = nn.Parameter(torch.zeros(NUM_OWN_LEADS + 1, width))
         self.inner = nn.Linear(width, width)
         self.output = nn.Linear(width, self.num_quantiles + NUM_MIXED)
-        self.course = nn.Linear(sizes.hidden_size + NEWEST_INPUTS + len(MOVES), NUM_COURSES)
+        self.course = nn.Linear(sizes.hidden_size + NEWEST_INPUTS + len(MOVES), NUM_COURSES + NUM_SLOTS)
+        self.register_buffer("log_cycles", torch.tensor(LOG_CYCLES), persistent=False)
         levels = torch.tensor(sizes.quantile_levels, dtype=torch.float64)
         with torch.no_grad():
             self.output.weight[self.num_quantiles :] *= 0.1
@@ -106,7 +134,7 @@ class LeadHead(nn.Module):
             self.output.bias[self.num_quantiles :] = torch.cat([bias.flatten(), tail])
             self.stress.weight *= 0.1
             self.course.weight *= 0.1
-            self.course.bias[:] = torch.tensor([0.0, -1.0, -1.5] + [0.0] * len(MOVES))
+            self.course.bias[:] = torch.tensor([0.0, -1.0, -1.5] + [0.0] * (len(MOVES) + NUM_SLOTS))
 
     def forward(self, states: Tensor, reading: LeadReading, leads: Tensor, segment_length: int) -> Tensor:
         """Map states [B, P, d] to quantiles [B, P, L, Q] in scales around the level; `leads` [P, L] are steps."""
@@ -118,22 +146,26 @@ class LeadHead(nn.Module):
         hidden = hidden + torch.relu(self.inner(hidden))
         outputs = self.output(hidden).float()
         course = self.course(both)
-        pace = course[..., :1] + (course[..., 3:] * reading.moves).sum(-1, keepdim=True)  # [B, P, 1]
+        pace = course[..., :1] + (course[..., 3:NUM_COURSES] * reading.moves).sum(-1, keepdim=True)  # [B, P, 1]
         fading, growth = course[..., 1:2], course[..., 2:3]
         rate = nn.functional.softplus(fading) + 1e-3
         drift = pace * (-torch.expm1(-rate * lead)) / rate  # [B, P, L]
         spread = torch.exp(torch.sigmoid(growth) * torch.log1p(lead))
         ratio = reading.ratio[:, :, None]
-        centre = ratio * drift + self._mixed(outputs[..., self.num_quantiles :], reading)
+        older = course[..., None, NUM_COURSES:, None] * self.log_cycles  # [B, P, 1, S, K]
+        centre = ratio * drift + self._mixed(outputs[..., self.num_quantiles :], older, reading)
         quantiles: Tensor = centre[..., None] + (ratio * spread)[..., None] * outputs[..., : self.num_quantiles]
         return quantiles
 
     @staticmethod
-    def _mixed(weights: Tensor, reading: LeadReading) -> Tensor:
-        """Return the sum over seasons, and over newest steps, of amplitude times weighted mean: [B, P, L]."""
+    def _mixed(weights: Tensor, older: Tensor, reading: LeadReading) -> Tensor:
+        """Return the sum over seasons, and over newest steps, of amplitude times weighted mean: [B, P, L].
+
+        `older` [B, P, 1, S, K] is added to the scores of the candidates of each season.
+        """
         split = NUM_SLOTS * (NUM_CANDIDATES + 1)
         seasons = weights[..., :split].reshape(*weights.shape[:-1], NUM_SLOTS, NUM_CANDIDATES + 1)
-        shares = torch.softmax(seasons[..., :-1], -1) * reading.known
+        shares = torch.softmax(seasons[..., :-1] + older, -1) * reading.known
         mean = (shares * reading.candidates).sum(-1) / (shares.sum(-1) + 1e-6)
         total = (seasons[..., -1] * mean).sum(-1)
         last = weights[..., split:-NUM_BENDS].reshape(*weights.shape[:-1], 1 + NUM_AGAINST, NUM_REPEATED + 1)

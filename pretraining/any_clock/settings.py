@@ -56,8 +56,8 @@ class RunSettings(_Frozen):
     num_far: int = Field(4, ge=0)
     #: Batches whose series go on far beyond the cutoff.
     far_share: float = Field(0.45, ge=0, le=1)
-    #: Weight of keeping near the quantiles of the earlier network, where that is at home; 0 leaves it out.
-    teaching: float = Field(0.0, ge=0)
+    #: How often each batch is used: the first time as it was drawn, then mixed and with other questions.
+    num_uses: int = Field(1, ge=1)
     seed: int = Field(0, ge=0)
     #: Batches are so many times as large as those of their clocks: a device wants larger ones than a core.
     batch_factor: int = Field(1, ge=1)

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from pretraining.any_clock.batches import make_batch, stream
+from pretraining.any_clock.batches import make_batch, stream, use_again
 from pretraining.any_clock.export import as_tensors, read_arrays, read_weights, write_weights
 from pretraining.any_clock.loop import CHECKPOINT, LOG, Run, batch_loss, train
+from pretraining.any_clock.network import HOLD, GatedLayer
 from pretraining.any_clock.settings import ClockSettings, RunSettings, read_settings
 from rnnforecast.errors import DivergedError, UsageError
 
@@ -61,7 +62,49 @@ def test_workers_make_the_same_batches_in_order() -> None:
     own, made = stream(_settings(), start=5), stream(_settings(), start=5, num_workers=1)
     for _ in range(3):
         np.testing.assert_array_equal(next(own).values, next(made).values)
-    made.close()  # type: ignore[attr-defined]
+    del made  # ends its worker
+
+
+def test_a_batch_used_again_keeps_its_clock_and_asks_other_questions() -> None:
+    settings = _settings(num_uses=2)
+    batch = make_batch(settings, 3)
+    again = use_again(settings, batch, 1)
+    assert (again.clock, again.end, again.values.shape) == (batch.clock, batch.end, batch.values.shape)
+    assert not torch.equal(again.leads, batch.leads)
+    assert not (again.observed & ~batch.observed).any()
+    as_drawn = (again.values == batch.values).all(1)
+    assert 0 < as_drawn.sum() < len(batch.values)
+    assert torch.isfinite(again.values).all()
+    torch.testing.assert_close(again.values, use_again(settings, batch, 1).values)
+
+
+def test_the_recurrence_of_the_library_is_the_one_written_out() -> None:
+    torch.manual_seed(0)
+    layer = GatedLayer(12)
+    inputs, hold = torch.randn(7, 5, 12), torch.zeros(7, 5, 1)
+    hold[:3, 2] = HOLD
+    states = []
+    for scan in (layer.scan, layer.library_scan):
+        hidden = scan(inputs, hold)
+        hidden.square().sum().backward()  # type: ignore[no-untyped-call]
+        states.append((hidden.detach(), layer.weight_hh.grad, layer.weight_ih.grad))
+        layer.zero_grad(set_to_none=True)
+    for one, other in zip(*states, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_device_computes_the_loss_and_gradients_of_the_cpu(tmp_path: Path) -> None:
+    device, losses, gradients = torch.device("cuda"), [], []
+    for place in (CPU, device):
+        run = Run(_settings(), tmp_path / place.type, place)
+        loss = batch_loss(run.network, make_batch(run.settings, 1), place)
+        loss.backward()  # type: ignore[no-untyped-call]
+        losses.append(loss.detach().cpu())
+        found = [weight.grad for weight in run.network.parameters() if weight.grad is not None]
+        gradients.append(torch.cat([gradient.cpu().flatten() for gradient in found]))
+    torch.testing.assert_close(losses[0], losses[1], rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(gradients[0], gradients[1], rtol=2e-2, atol=1e-3)
 
 
 def test_the_loss_falls(tmp_path: Path) -> None:
@@ -129,13 +172,3 @@ def test_a_file_without_weights_is_refused(tmp_path: Path, content: bytes) -> No
     path.write_bytes(content)
     with pytest.raises(UsageError):
         Run(_settings(), tmp_path / "run", CPU).start_from(read_weights(path))
-
-
-def test_a_lesson_is_near_the_quantiles_of_the_earlier_network(tmp_path: Path) -> None:
-    run = Run(_settings(teaching=1.0), tmp_path, CPU)
-    assert run.teacher is not None
-    batch = make_batch(run.settings, 1)
-    taught = batch_loss(run.network, batch, CPU, teacher=run.teacher)
-    plain = batch_loss(run.network, batch, CPU)
-    assert float(taught.detach()) > float(plain.detach())
-    assert torch.isfinite(taught)
