@@ -102,18 +102,19 @@ def use_again(settings: RunSettings, batch: TrainingBatch, use: int) -> Training
     share, sign = torch.from_numpy(numbers).to(device), torch.from_numpy(signs).to(device)
     shift = int(rng.integers(1, rows)) if rows > 1 else 0
     seen = batch.observed & ((share == 1) | batch.observed.roll(shift, 0))
-    size = _size(batch.values, batch.observed)
-    other = (batch.values / size).roll(shift, 0) * size
+    mean, size = _mean_and_size(batch.values, batch.observed)
+    other = ((batch.values - mean) / size).roll(shift, 0) * size + mean
     values = torch.where(seen, sign * (share * batch.values + (1 - share) * other), 0)
     asked = torch.from_numpy(positions).to(device), torch.from_numpy(leads).to(device)
     return replace(batch, values=values, observed=seen, positions=asked[0], leads=asked[1])
 
 
-def _size(values: Tensor, observed: Tensor) -> Tensor:
-    """Return the spread of what is seen of each row [B, N]: [B, 1], above 0."""
+def _mean_and_size(values: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean and spread of what is seen of each row [B, N]: [B, 1] each, the spread above rounding."""
     count = observed.sum(1, keepdim=True).clamp(min=1)
-    centred = (values - (values * observed).sum(1, keepdim=True) / count) * observed
-    return (centred.square().sum(1, keepdim=True) / count).sqrt().clamp(min=1e-6)
+    mean = (values * observed).sum(1, keepdim=True) / count
+    spread = (((values - mean) * observed).square().sum(1, keepdim=True) / count).sqrt()
+    return mean, torch.maximum(spread, 1e-5 * mean.abs() + 1e-9)
 
 
 def _lengths(clock: ClockSettings, far_share: float, rng: np.random.Generator) -> tuple[int, int]:
