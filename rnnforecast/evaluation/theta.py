@@ -40,8 +40,8 @@ _MIN_ESTIMATED = 10
 _FORGOTTEN = 400
 # estimated from the residuals: slope, smoothing parameter, start level
 _NUM_PARAMETERS = 3
-# windows, and values of them, that are worked on at once: what the loop over time touches fits a processor's cache
-_BATCH_WINDOWS, _BATCH_VALUES = 1_024, 500_000
+# windows, and values of them, that are worked on at once: arrays of these times the parameters are kept
+_BATCH_WINDOWS, _BATCH_VALUES = 1_024, 50_000
 # values of windows that are gathered from series at once
 _GATHERED_VALUES = 4_000_000
 
@@ -192,22 +192,25 @@ def _try_alphas(values: Float64Array, counts: Int64Array, alpha: Float64Array) -
     `counts` descend. Errors are linear in the start level: with the first value v as the start they are e_t, with
     v + d they are `e_t - (1 - alpha)^t d`, t from 0; the best d is a regression of one on the other.
     """
-    level = np.repeat(values[:1], len(alpha), axis=0)  # [G, W]
-    squares, products, weight_squares = np.zeros_like(level), np.zeros_like(level), np.ones_like(level)
-    alpha = np.broadcast_to(alpha, level.shape)
-    weight, error, change = np.ones_like(level), np.empty_like(level), np.empty_like(level)
-    num_active = np.searchsorted(-counts, -np.arange(len(values)), side="left")
+    alpha = np.broadcast_to(alpha, (len(alpha), values.shape[1]))
+    levels = alpha * values[:, None]  # [T, G, W], the only array of this size
+    levels[0] = values[0]
+    decay, change = 1 - alpha, np.empty_like(levels[0])
     for step in range(1, len(values)):
-        now = np.s_[:, : num_active[step]]
-        np.subtract(values[step, : num_active[step]], level[now], out=error[now])
-        np.multiply(error[now], error[now], out=change[now])
-        squares[now] += change[now]
-        if step < _FORGOTTEN:
-            weight[now] *= 1 - alpha[now]
-            weight_squares[now] += weight[now] ** 2
-            products[now] += weight[now] * error[now]
-        np.multiply(error[now], alpha[now], out=change[now])
-        level[now] += change[now]
+        np.multiply(decay, levels[step - 1], out=change)
+        levels[step] += change
+    level = np.take_along_axis(levels, (counts - 1)[None, None], axis=0)[0]
+    inside = np.arange(1, len(values))[:, None] < counts  # [T - 1, W]
+    errors = np.subtract(values[1:, None], levels[:-1], out=levels[:-1])
+    errors *= inside[:, None]
+    squares = np.einsum("tgw,tgw->gw", errors, errors)
+    # after so many steps no window remembers its start
+    known = np.minimum(counts, _FORGOTTEN)
+    weight_squares = (1 - decay ** (2 * known)) / (1 - np.square(decay))
+    products = np.zeros_like(level)
+    for step in reversed(range(min(len(errors), _FORGOTTEN - 1))):
+        np.add(products, errors[step], out=products)
+        np.multiply(products, decay, out=products)
     start = np.where(counts >= _MIN_ESTIMATED, products / weight_squares, 0.0)
     squares = np.maximum(squares - start * products, 0.0)
     return squares, level + (1 - alpha) ** counts * start

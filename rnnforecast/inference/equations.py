@@ -34,10 +34,12 @@ class CellWeights:
     @classmethod
     def read(cls, tensors: Tensors, prefix: str, suffix: str = "") -> CellWeights:
         """Take the weights of the cell at `prefix` out of a network's tensors."""
+        recurrent = tensors.get(f"{prefix}weight_hh{suffix}")
         return cls(
             weight_ih=tensors[f"{prefix}weight_ih{suffix}"],
             bias_ih=tensors[f"{prefix}bias_ih{suffix}"],
-            weight_hh=tensors.get(f"{prefix}weight_hh{suffix}"),
+            # multiplied once a step: laid out for it here, or every product of a small batch would do that again
+            weight_hh=None if recurrent is None else np.asfortranarray(recurrent),
             bias_hh=tensors.get(f"{prefix}bias_hh{suffix}"),
         )
 

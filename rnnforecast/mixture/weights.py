@@ -52,7 +52,7 @@ def log_ratios(losses: Float64Array) -> Float64Array:
 
 
 def member_weights(
-    ratios: Float64Array, num_windows: Int64Array, prior: Float64Array
+    ratios: Float64Array, num_windows: Int64Array, prior: Float64Array, *, smallest: float = SMALLEST_WEIGHT
 ) -> tuple[Float64Array, Float64Array]:
     """Return weights of each series [S, M] and of a series without windows [M].
 
@@ -69,11 +69,13 @@ def member_weights(
         windows = np.where(known, num_windows[:, None], 0)
         shrunk = (windows * np.where(known, ratios, 0.0) + POOLED_WINDOWS * pooled) / (windows + POOLED_WINDOWS)
     shrunk[:, 0] = 0.0
-    return prune(prior * np.exp(-SHARPNESS * shrunk)), prune(prior * np.exp(-SHARPNESS * pooled))
+    weights = (prior * np.exp(-SHARPNESS * known) for known in (shrunk, pooled))
+    of_series, of_panel = (prune(found, smallest) for found in weights)
+    return of_series, of_panel
 
 
-def prune(weights: Float64Array) -> Float64Array:
+def prune(weights: Float64Array, smallest: float = SMALLEST_WEIGHT) -> Float64Array:
     """Return weights that sum to 1 without those too small to matter."""
     weights = weights / weights.sum(axis=-1, keepdims=True)
-    weights = np.where(weights >= np.minimum(SMALLEST_WEIGHT, weights.max(axis=-1, keepdims=True)), weights, 0.0)
+    weights = np.where(weights >= np.minimum(smallest, weights.max(axis=-1, keepdims=True)), weights, 0.0)
     return np.asarray(weights / weights.sum(axis=-1, keepdims=True))

@@ -13,22 +13,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnforecast.arrays import Float64Array, Int64Array
+from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
 from rnnforecast.data.calendar.infer_frequency import default_season_length
 from rnnforecast.mixture.covariates import Covariate
 from rnnforecast.mixture.histories import Task, causal_windows
-from rnnforecast.mixture.members import BASE, Question, forecast_members
+from rnnforecast.mixture.members import forecast_members
+from rnnforecast.mixture.question import BASE, Question
 from rnnforecast.mixture.seasons import plan_seasons
 from rnnforecast.mixture.weights import log_ratios, member_weights, pinball, prune
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.data.windows import Windows
     from rnnforecast.forecasting import Ensemble
 
-NUM_WINDOWS, NUM_WINDOWS_OF_LARGE_PANELS = 6, 3
+#: Windows of a series, and the newest of them: those of large panels, and those that rule members out.
+NUM_WINDOWS, NUM_FIRST_WINDOWS = 6, 3
+#: A member that the newest windows give less is not scored on the others.
+SMALLEST_PROMISING = 0.02
 MAX_SAMPLED = 200
 #: Series from which on only `base` and the heaviest other member are computed for those outside the sample.
 LARGE_PANEL = 5_000
@@ -65,37 +69,35 @@ class MemberWeights:
 
 
 def choose_weights(question: Question, *, num_series: int, sampled: Int64Array) -> MemberWeights:
-    """Score the members on the windows of the sampled series, whose histories `question` holds, and weigh them."""
-    num_windows = NUM_WINDOWS if num_series <= MAX_SAMPLED else NUM_WINDOWS_OF_LARGE_PANELS
+    """Score the members on the windows of the sampled series, whose histories `question` holds, and weigh them.
+
+    The newest windows decide which members are worth scoring on the older ones.
+    """
+    num_windows = NUM_WINDOWS if num_series <= MAX_SAMPLED else NUM_FIRST_WINDOWS
     windows = [
         causal_windows(len(history), question.season_length, question.horizon, num_windows=num_windows)
         for history in question.histories
     ]
-    tasks = [Task(series, cutoff) for series, window in enumerate(windows) for cutoff in window.cutoffs]
-    names = tuple(question.priors)
-    losses = np.full((len(question.histories), num_windows, len(names)), np.nan)
-    if tasks:
-        levels = np.array(question.base(question.season_length).quantile_levels)
-        inner = np.flatnonzero((levels > 0.09) & (levels < 0.91))
-        forecasts = forecast_members(question, tasks, names)
-        counts = np.zeros(len(question.histories), dtype=np.int64)
-        for number, task in enumerate(tasks):
-            leads = windows[task.series].num_leads
-            actual = question.histories[task.series][task.cutoff : task.cutoff + leads]
-            for place, name in enumerate(names):
-                if name in forecasts:
-                    quantiles = forecasts[name][number, :leads][:, inner]
-                    losses[task.series, counts[task.series], place] = pinball(actual, quantiles, levels[inner])
-            counts[task.series] += 1
-    return _weigh(question, losses, num_series=num_series, sampled=sampled, names=names)
-
-
-def _weigh(
-    question: Question, losses: Float64Array, *, num_series: int, sampled: Int64Array, names: tuple[str, ...]
-) -> MemberWeights:
-    counts = np.isfinite(losses[..., names.index(BASE)]).sum(axis=1)
-    ratios = log_ratios(losses)
-    of_sampled, of_panel = member_weights(ratios, counts, np.array([question.priors[name] for name in names]))
+    names, prior = tuple(question.priors), np.array(list(question.priors.values()))
+    shape = (len(question.histories), num_windows, len(names))
+    losses = np.full(shape, np.nan)
+    kept: BoolArray = np.ones((shape[0], shape[2]), dtype=np.bool_)
+    for ranks in (range(NUM_FIRST_WINDOWS), range(NUM_FIRST_WINDOWS, num_windows)):
+        # ranks count from the newest window back
+        tasks = [
+            (Task(series, window.cutoffs[-1 - rank]), rank, window.num_leads)
+            for series, window in enumerate(windows)
+            for rank in ranks
+            if rank < len(window.cutoffs)
+        ]
+        if not tasks:
+            break
+        _score(question, tasks, {name: kept[:, place] for place, name in enumerate(names)}, losses)
+        ratios, counts = log_ratios(losses), np.isfinite(losses[..., names.index(BASE)]).sum(axis=1)
+        kept = member_weights(ratios, counts, prior, smallest=SMALLEST_PROMISING)[0] > 0
+        kept[:, names.index(BASE)] = True
+    ratios, counts = log_ratios(losses), np.isfinite(losses[..., names.index(BASE)]).sum(axis=1)
+    of_sampled, of_panel = member_weights(ratios, counts, prior)
     if num_series > LARGE_PANEL:
         is_base = np.array(names) == BASE
         others = np.where(is_base, 0.0, of_panel)
@@ -103,25 +105,47 @@ def _weigh(
     return MemberWeights(names, sampled, of_sampled, of_panel, ratios, int(counts.sum()))
 
 
+def _score(
+    question: Question,
+    tasks: Sequence[tuple[Task, int, int]],
+    wanted: Mapping[str, BoolArray],
+    losses: Float64Array,
+) -> None:
+    """Note the losses [S, K, M] of the wanted members at tasks, each with the rank of its window and its leads."""
+    levels = np.array(question.base(question.season_length).quantile_levels)
+    inner = np.flatnonzero((levels > 0.09) & (levels < 0.91))
+    forecasts = forecast_members(question, [task for task, _, _ in tasks], wanted)
+    for place, name in enumerate(wanted):
+        if name not in forecasts:
+            continue
+        for number, (task, rank, leads) in enumerate(tasks):
+            actual = question.histories[task.series][task.cutoff : task.cutoff + leads]
+            quantiles = forecasts[name][number, :leads][:, inner]
+            losses[task.series, rank, place] = pinball(actual, quantiles, levels[inner])
+
+
 def forecast_weighted(question: Question, weights: Float64Array, names: Sequence[str]) -> Float64Array:
     """Forecast after each history by its members' weights [S, M]: [S, H, Q], ascending along Q.
 
     A member that has no forecast for a series leaves its weight to the others, and all of them to `base`.
     """
-    used = [name for name, weight in zip(names, weights.max(axis=0, initial=0.0), strict=True) if weight > 0]
     tasks = [Task(series, len(history)) for series, history in enumerate(question.histories)]
-    forecasts = forecast_members(question, tasks, {*used, BASE})
-    total = np.zeros_like(forecasts[BASE])
+    used = {name: weights[:, place] > 0 for place, name in enumerate(names)}
+    forecasts = forecast_members(question, tasks, {name: mask for name, mask in used.items() if mask.any()})
+    num_levels = len(question.base(question.season_length).quantile_levels)
+    total = np.zeros((len(tasks), question.horizon, num_levels))
     sum_of_weights: Float64Array = np.zeros(len(tasks))
     for place, name in enumerate(names):
-        if name not in forecasts or not (weights[:, place] > 0).any():
+        if name not in forecasts:
             continue
         there = np.asarray(np.isfinite(forecasts[name]).all(axis=(1, 2)))
         weight = np.where(there, weights[:, place], 0.0)
         total += weight[:, None, None] * np.where(there[:, None, None], forecasts[name], 0.0)
         sum_of_weights += weight
-    lost = np.flatnonzero(np.asarray(sum_of_weights <= 0))
-    total[lost], sum_of_weights[lost] = forecasts[BASE][lost], 1.0
+    lost = np.asarray(sum_of_weights <= 0)
+    if lost.any():
+        total[lost] = forecast_members(question, tasks, {BASE: lost})[BASE][lost]
+        sum_of_weights[lost] = 1.0
     return np.sort(total / sum_of_weights[:, None, None], axis=-1)
 
 

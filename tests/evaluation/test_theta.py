@@ -119,7 +119,7 @@ def test_batches_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     for size in (1_024, 3):
         monkeypatch.setattr(theta, "_BATCH_WINDOWS", size)
         found.append(forecast_theta(values, observed, horizon=9, season_length=4, quantile_levels=LEVELS))
-    np.testing.assert_array_equal(found[0], found[1])
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-12)  # sums of another shape add in another order
 
 
 def test_windows_of_series_are_gathered_in_parts_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,9 @@ import pytest
 from rnnforecast.data.calendar.frequency import parse_frequency
 from rnnforecast.forecasting import Ensemble
 from rnnforecast.mixture.covariates import Covariate
-from rnnforecast.mixture.histories import causal_windows
-from rnnforecast.mixture.members import BASE, FOURIER_LONG, Question
+from rnnforecast.mixture.histories import Task, causal_windows
+from rnnforecast.mixture.members import forecast_members
+from rnnforecast.mixture.question import BASE, FOURIER, FOURIER_LOG, FOURIER_LONG, FOURIER_RECENT, Question
 from rnnforecast.mixture.seasons import plan_seasons
 from rnnforecast.mixture.zero_shot import MemberWeights, choose_weights, forecast_weighted
 from rnnforecast.model_io.base import read_base
@@ -162,3 +163,35 @@ def test_windows_lie_at_the_end_and_shrink_where_rows_are_few(
     found = causal_windows(num_rows, season, horizon, num_windows=6)
 
     assert (found.cutoffs, found.num_leads) == (cutoffs, leads)
+
+
+def test_series_of_one_length_share_a_fit_and_forecast_as_alone() -> None:
+    generator = np.random.default_rng(6)
+    step = np.arange(96)
+    histories = [50 + 15 * np.sin(2 * np.pi * step / 12) + generator.normal(size=96) for _ in range(3)]
+    histories[1][[10, 40]] = np.nan
+    names = [FOURIER, FOURIER_LOG, FOURIER_RECENT]
+    tasks = [Task(series, cutoff) for series in range(3) for cutoff in (72, 84, 96)]
+    every = dict.fromkeys(names, np.ones(3, dtype=bool))
+
+    together = forecast_members(ask(histories, freq="MS", season=12, horizon=12), tasks, every)
+
+    for series in range(3):
+        one = {name: mask[:1] for name, mask in every.items()}
+        question = ask([histories[series]], freq="MS", season=12, horizon=12)
+        alone = forecast_members(question, [Task(0, cutoff) for cutoff in (72, 84, 96)], one)
+        for name in names:
+            np.testing.assert_allclose(together[name][3 * series : 3 * series + 3], alone[name], rtol=1e-4)
+
+
+def test_a_member_is_computed_only_for_the_series_that_need_it() -> None:
+    histories = [np.random.default_rng(seed).normal(10, 1, 60) for seed in range(3)]
+    wanted = {BASE: np.array([True, False, True]), FOURIER: np.array([False, True, False])}
+
+    found = forecast_members(
+        ask(histories, freq="MS", season=12, horizon=4), [Task(series, 60) for series in range(3)], wanted
+    )
+
+    assert sorted(found) == [BASE, FOURIER]
+    for name, mask in wanted.items():
+        np.testing.assert_array_equal(np.isfinite(found[name]).all(axis=(1, 2)), mask)

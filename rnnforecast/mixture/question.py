@@ -1,0 +1,76 @@
+"""What the zero-shot ensemble is asked: histories, seasons, covariates; and its members with their prior weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rnnforecast.arrays import Float64Array
+from rnnforecast.mixture.covariates import Covariate
+from rnnforecast.mixture.seasons import SeasonPlan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rnnforecast.forecasting import Ensemble
+
+BASE = "base"
+BASE_NO_SEASON = "base-no-season"
+FOURIER = "fourier"
+FOURIER_LOG = "fourier-log"
+FOURIER_RECENT = "fourier-recent"
+FOURIER_LONG = "fourier-long"
+COVARIATES_LEVEL = "covariates-level"
+COVARIATES_SEASON = "covariates-season"
+COVARIATES_WEEK = "covariates-week"
+THETA = "theta"
+SEASONAL_MEAN = "seasonal-mean"
+SEASONAL_NAIVE = "seasonal-naive"
+
+#: Prior weight of each member without and with covariates; the first is the reference of all losses.
+PRIORS = {
+    BASE: 0.40,
+    BASE_NO_SEASON: 0.10,
+    FOURIER_LONG: 0.10,
+    FOURIER: 0.10,
+    FOURIER_LOG: 0.10,
+    FOURIER_RECENT: 0.05,
+    THETA: 0.10,
+    SEASONAL_MEAN: 0.05,
+    SEASONAL_NAIVE: 0.02,
+}
+COVARIATE_PRIORS = {
+    BASE: 0.20,
+    COVARIATES_SEASON: 0.20,
+    COVARIATES_WEEK: 0.20,
+    COVARIATES_LEVEL: 0.10,
+    BASE_NO_SEASON: 0.03,
+    FOURIER_LONG: 0.05,
+    FOURIER: 0.05,
+    FOURIER_LOG: 0.05,
+    FOURIER_RECENT: 0.05,
+    THETA: 0.05,
+    SEASONAL_MEAN: 0.02,
+    SEASONAL_NAIVE: 0.02,
+}
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is to be forecast: histories (NaN where missing), one plan of seasons, covariates over history and horizon."""
+
+    histories: Sequence[Float64Array]
+    plans: Sequence[SeasonPlan]  # of each history; all with the same season length
+    horizon: int
+    base: Callable[[int], Ensemble]  # `base` for a season length
+    covariates: Sequence[Sequence[Covariate]] = ()  # of each history
+
+    @property
+    def season_length(self) -> int:
+        """Steps of the season that `base` is told."""
+        return self.plans[0].season_length
+
+    @property
+    def priors(self) -> dict[str, float]:
+        """Members in order, with their prior weights."""
+        return COVARIATE_PRIORS if self.covariates else PRIORS

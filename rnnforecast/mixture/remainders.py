@@ -1,0 +1,205 @@
+"""Regressions of the zero-shot ensemble: what they take off each history, and the part they add over the horizon.
+
+Series with the same rows have one design and one factorisation, whatever their number.
+
+Axis legend: N rows of one history, H horizon, P columns, G series of a group, K cutoffs.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnforecast.arrays import BoolArray, Float64Array
+from rnnforecast.mixture.covariates import Covariate, covariate_columns
+from rnnforecast.mixture.histories import Task
+from rnnforecast.mixture.question import (
+    COVARIATES_LEVEL,
+    COVARIATES_SEASON,
+    COVARIATES_WEEK,
+    FOURIER,
+    FOURIER_LOG,
+    FOURIER_LONG,
+    FOURIER_RECENT,
+    Question,
+)
+from rnnforecast.mixture.regression import Design, fit_before, fourier, trend_pieces
+from rnnforecast.mixture.seasons import SeasonPlan
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+#: Logarithms are taken where the largest value is so many times the smallest.
+LOG_RANGE = 1.3
+
+
+@dataclass
+class Remainders:
+    """Histories without their regression part, the part over the horizon, and how to put both together."""
+
+    names: list[str] = field(default_factory=list)
+    tasks: list[int] = field(default_factory=list)
+    pasts: list[Float64Array] = field(default_factory=list)
+    parts: list[Float64Array] = field(default_factory=list)
+
+    def add(self, name: str, task: int, past: Float64Array, part: Float64Array) -> None:
+        """Note one forecast to make; `part` covers the past and the horizon."""
+        self.names.append(name)
+        self.tasks.append(task)
+        self.pasts.append(past - part[: len(past)])
+        self.parts.append(part[len(past) :])
+
+
+def regress(
+    question: Question, tasks: Sequence[Task], wanted: Mapping[str, BoolArray], context: int, remainders: Remainders
+) -> None:
+    """Fit the regressions of every series before each of its cutoffs, and note what `base` is to forecast.
+
+    `wanted` says of each history [S] which members it needs; `context` is how much of the remainder `base` reads.
+    """
+    numbers_of: dict[int, list[int]] = defaultdict(list)
+    for number, task in enumerate(tasks):
+        if task.cutoff > question.season_length:
+            numbers_of[task.series].append(number)
+    groups: dict[tuple[object, ...], list[int]] = defaultdict(list)
+    for series, numbers in numbers_of.items():
+        numbers.sort(key=lambda number: tasks[number].cutoff)
+        cutoffs = tuple(tasks[number].cutoff for number in numbers)
+        history, plan = question.histories[series], question.plans[series]
+        own = series if question.covariates else -1
+        groups[own, plan, len(history), cutoffs, np.isfinite(history).tobytes()].append(series)
+    designs: dict[tuple[int, SeasonPlan], Design] = {}
+    for members in groups.values():
+        first = members[0]
+        plan, length = question.plans[first], len(question.histories[first])
+        start = max(0, length - plan.max_rows)
+        key = (length - start, plan)
+        if key not in designs:
+            designs[key] = season_design(plan, num_rows=length - start, horizon=question.horizon)
+        fits = _Fits(
+            values=np.stack([question.histories[series][start:] for series in members], axis=1),
+            cutoffs=[tasks[number].cutoff - start for number in numbers_of[first]],
+            numbers=[numbers_of[series] for series in members],
+            wanted={name: mask[members] for name, mask in wanted.items()},
+            horizon=question.horizon,
+            context=context,
+            remainders=remainders,
+        )
+        fits.seasonal(designs[key], plan)
+        if question.covariates:
+            effects = _effects(
+                question.covariates[first], start=start, history=length - start, horizon=question.horizon
+            )
+            fits.covariates(designs[key], effects, plan)
+
+
+def season_design(plan: SeasonPlan, *, num_rows: int, horizon: int) -> Design:
+    """Return pieces of trend and the seasons of a plan over history and horizon."""
+    pieces = int(np.clip(num_rows / plan.longest_period, 1, 8))
+    design = trend_pieces(num_rows + horizon, history=num_rows, num_pieces=pieces)
+    for season, kind in ((plan.short, "short"), (plan.long, "long")):
+        if season is not None:
+            design = design.with_columns(fourier(num_rows + horizon, season.period, season.harmonics, kind=kind))
+    return design
+
+
+def _effects(covariates: Sequence[Covariate], *, start: int, history: int, horizon: int) -> Design:
+    effects = Design(np.zeros((history + horizon, 0)), ())
+    for covariate in covariates:
+        recent = Covariate(covariate.name, covariate.values[start : start + history + horizon], covariate.is_category)
+        effects = effects.with_columns(covariate_columns(recent, history=history))
+    return effects
+
+
+@dataclass
+class _Fits:
+    """The regressions of a group of series that are observed at the same rows, before their common cutoffs."""
+
+    values: Float64Array  # [N, G]
+    cutoffs: list[int]  # [K]
+    numbers: list[list[int]]  # of the task of each series and cutoff: G lists of K
+    wanted: Mapping[str, BoolArray]  # of each member which series need it: [G]
+    horizon: int
+    context: int
+    remainders: Remainders
+
+    def __post_init__(self) -> None:
+        self.observed = np.isfinite(self.values[:, 0])
+        seen = self.observed[: self.cutoffs[0]]
+        first = np.where(seen[:, None], self.values[: self.cutoffs[0]], 0.0)
+        centre = first.sum(axis=0) / max(int(seen.sum()), 1)
+        self.level = np.where(self.observed[:, None], self.values - centre, 0.0)
+
+    def _of(self, *names: str) -> BoolArray:
+        """Return which series need any of these members: [G]."""
+        none: BoolArray = np.zeros(self.values.shape[1], dtype=np.bool_)
+        return np.asarray(np.logical_or.reduce([self.wanted.get(name, none) for name in names]), dtype=np.bool_)
+
+    def seasonal(self, design: Design, plan: SeasonPlan) -> None:
+        """Take seasons off the history: all, the long one alone, by recent rows, in logarithms."""
+        seasons, long = design.of_kind("short", "long"), design.of_kind("long")
+        rows = np.flatnonzero(self._of(FOURIER, FOURIER_LONG) if long.any() else self._of(FOURIER))
+        if len(rows):
+            fitted = fit_before(design, self.level[:, rows], self.observed, self.cutoffs)
+            self._note(FOURIER, design, fitted, seasons, rows)
+            if long.any():
+                self._note(FOURIER_LONG, design, fitted, long, rows)
+        rows = np.flatnonzero(self._of(FOURIER_RECENT))
+        if len(rows):
+            half_life = max(2 * plan.longest_period, 30.0)
+            fitted = fit_before(design, self.level[:, rows], self.observed, self.cutoffs, half_life=half_life)
+            self._note(FOURIER_RECENT, design, fitted, seasons, rows)
+        lowest = np.nanmin(self.values, axis=0, initial=np.inf)
+        is_positive = (lowest > 0) & (np.nanmax(self.values, axis=0, initial=0.0) > LOG_RANGE * lowest)
+        rows = np.flatnonzero(self._of(FOURIER_LOG) & is_positive)
+        if len(rows):
+            seen = self.observed[:, None]
+            logs = np.where(seen, np.log(np.where(seen, self.values[:, rows], 1.0)), np.nan)
+            centred = np.where(seen, logs - np.nanmean(logs, axis=0), 0.0)
+            fitted = fit_before(design, centred, self.observed, self.cutoffs)
+            self._note(FOURIER_LOG, design, fitted, seasons, rows, values=logs)
+
+    def covariates(self, design: Design, effects: Design, plan: SeasonPlan) -> None:
+        """Take the effect of covariates off the history, fitted on levels or on seasonal differences."""
+        if not effects.kinds:
+            return
+        rows = np.arange(self.values.shape[1])
+        lags = {COVARIATES_SEASON: plan.season_length}
+        if plan.season_length < 52:
+            lags[COVARIATES_WEEK] = 7 * plan.season_length
+        every = np.ones(len(effects.kinds), dtype=np.bool_)
+        for name, lag in lags.items():
+            if not self._of(name).any() or self.cutoffs[0] < 2 * lag + 2:
+                continue
+            both = self.observed[lag:] & self.observed[:-lag]
+            changes = np.where(both[:, None], self.level[lag:] - self.level[:-lag], 0.0)
+            columns = Design(effects.columns[lag:] - effects.columns[:-lag], effects.kinds)
+            fitted = fit_before(columns, changes, both, [cutoff - lag for cutoff in self.cutoffs])
+            self._note(name, effects, fitted, every, rows)
+        if self._of(COVARIATES_LEVEL).any():
+            together = design.with_columns(effects)
+            fitted = fit_before(together, self.level, self.observed, self.cutoffs)
+            self._note(COVARIATES_LEVEL, together, fitted, ~together.of_kind("trend"), rows)
+
+    def _note(
+        self,
+        name: str,
+        design: Design,
+        fitted: Float64Array,
+        chosen: BoolArray,
+        rows: np.ndarray,
+        *,
+        values: Float64Array | None = None,
+    ) -> None:
+        """Note the remainders of the series `rows` that need the member; `fitted` is [K, P, len(rows)]."""
+        values = self.values[:, rows] if values is None else values
+        needed = self._of(name)
+        for place, (coefficients, cutoff) in enumerate(zip(fitted, self.cutoffs, strict=True)):
+            first = max(0, cutoff - self.context)
+            parts = design.columns[first : cutoff + self.horizon, chosen] @ coefficients[chosen]
+            for column, row in enumerate(rows):
+                if needed[row]:
+                    self.remainders.add(name, self.numbers[row][place], values[first:cutoff, column], parts[:, column])
