@@ -2,6 +2,7 @@
 
 python docs/make_docs.py               the generated pages and tables
 python docs/make_docs.py --transcript  the transcripts in README.md and docs/ too (trains networks)
+python docs/make_docs.py --pictures    the pictures of the pages, by the commands that the pages show (trains networks)
 python docs/make_docs.py --check       exit 1 when a page is stale; writes nothing
 """
 
@@ -14,6 +15,7 @@ from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Annotated, Literal, get_args, get_origin
 
+import pictures
 import reference
 import transcripts
 
@@ -52,7 +54,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Generate pages from the program.")
     parser.add_argument("--check", action="store_true", help="exit 1 when a page is stale; write nothing")
     parser.add_argument("--transcript", action="store_true", help="run the commands of all transcripts again")
+    parser.add_argument("--pictures", action="store_true", help="make the pictures of all pages again")
     options = parser.parse_args(arguments)
+    if options.pictures:
+        for name in pictures.draw_all():
+            print(f"drawn: {name}")
     pages = {ROOT / "docs" / "commands.md": commands_page(), ROOT / "docs" / "settings.md": settings_page()}
     plan = ROOT / "ARCHITECTURE.md"
     tables = replace_between(plan.read_text(encoding="utf-8"), "layers", reference.layers())

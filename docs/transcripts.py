@@ -24,12 +24,17 @@ _BLOCK = re.compile(r"^```text\n(\$ .*?)^```", re.MULTILINE | re.DOTALL)
 def rerun(page: str) -> str:
     """Return a page with the output of its commands made anew."""
     with tempfile.TemporaryDirectory() as folder:
-        shutil.copytree(ROOT / "sample_data", Path(folder) / "sample_data")
-        program = Path(folder) / ".bin" / "rnnforecast"
-        program.parent.mkdir()
-        program.write_text(f'#!/bin/sh\nexec {sys.executable} -m rnnforecast "$@"\n', encoding="utf-8")
-        program.chmod(0o755)
+        furnish(folder)
         return _BLOCK.sub(lambda match: f"```text\n{_run_block(match[1], folder)}\n```", page)
+
+
+def furnish(folder: str) -> None:
+    """Put what the commands of a page need into an empty folder: `sample_data/` and the program."""
+    shutil.copytree(ROOT / "sample_data", Path(folder) / "sample_data")
+    program = Path(folder) / ".bin" / "rnnforecast"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m rnnforecast "$@"\n', encoding="utf-8")
+    program.chmod(0o755)
 
 
 def commands_of(page: str) -> list[str]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rnnforecast.config import Settings
     from rnnforecast.data.read import read_series
     from rnnforecast.errors import RnnForecastError
+    from rnnforecast.report.plot import plot
     from rnnforecast.workflows.alarm_actions import apply_policy
     from rnnforecast.workflows.batch.results import BatchResult
     from rnnforecast.workflows.batch.run import batch
@@ -70,6 +71,7 @@ __all__ = [
     "inspect",
     "list_models",
     "load_model",
+    "plot",
     "predict",
     "predict_and_log",
     "promote_model",
@@ -106,6 +108,7 @@ _MODULES = {
     "inspect": "rnnforecast.workflows.inspect",
     "list_models": "rnnforecast.workflows.models",
     "load_model": "rnnforecast.workflows.models",
+    "plot": "rnnforecast.report.plot",
     "predict": "rnnforecast.workflows.predict",
     "predict_and_log": "rnnforecast.workflows.predict_and_log",
     "promote_model": "rnnforecast.workflows.models",

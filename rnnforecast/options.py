@@ -376,7 +376,10 @@ OUTPUT_FILE = _in(
         "output", "write forecasts to a .csv or .parquet file, a table (sqlite:///x.db#name), or - for stdout", "FILE"
     ),
 )
-ATTENTION_OUTPUT = _in(OUTPUT, Option("attention_output", "write attention weights to .csv or .parquet", "FILE"))
+PLOT = _in(OUTPUT, Option("plot", "draw the result: a .png or .svg file, fit for a slide", "FILE"))
+ATTENTION_OUTPUT = _in(
+    OUTPUT, Option("attention_output", "write attention weights to .csv or .parquet", "FILE"), is_common=False
+)
 LEDGER = _in(
     OUTPUT,
     _flag("ledger", "keep the forecasts for `score` (default: if the store is writable)", default=None),

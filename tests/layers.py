@@ -27,9 +27,10 @@ LAYERS = {
     "model_io": 7,
     "training": 8,
     "workflows": 9,
-    "rnnforecast": 10,
-    "cli": 11,
-    "__main__": 12,
+    "report": 10,
+    "rnnforecast": 11,
+    "cli": 12,
+    "__main__": 13,
 }
 
 #: Subpackage or module -> packages from outside (the standard library is open to all).
@@ -49,6 +50,7 @@ OUTSIDE = {
     "mixture": {"numpy"},
     "model_io": {"numpy"},
     "workflows": {"numpy", "pandas", "pydantic", "pydantic_core"},
+    "report": {"numpy"},
     "cli": {"numpy", "typer", "rich"},
 }
 

@@ -32,6 +32,7 @@ PUBLIC = [
     "inspect",
     "list_models",
     "load_model",
+    "plot",
     "predict",
     "predict_and_log",
     "promote_model",

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from rnnforecast.cli.command import build_command
 from rnnforecast.cli.settings import load_settings
-from rnnforecast.cli.view import View
-from rnnforecast.options import FUTURE_DATA, MODEL, REFIT_WINDOWS, STORE, TEST_FILES, WINDOW_OPTIONS
+from rnnforecast.cli.view import View, check_plot
+from rnnforecast.options import FUTURE_DATA, MODEL, PLOT, REFIT_WINDOWS, STORE, TEST_FILES, WINDOW_OPTIONS
 
 
 def evaluate(
@@ -17,6 +17,7 @@ def evaluate(
     data: list[str] | None,
     future_data: list[str] | None,
     refit: bool,
+    plot: str | None,
     store: str | None,
 ) -> None:
     """Backtest a stored model, and compare it with naive forecasts.
@@ -26,6 +27,7 @@ def evaluate(
     import rnnforecast
 
     windows = load_settings(flags).evaluation
+    check_plot(plot, inputs=data or ())
     with view.progress() as progress:
         result = rnnforecast.evaluate(
             model,
@@ -37,12 +39,13 @@ def evaluate(
             store=store,
             progress=progress,
         )
+    view.plot(result, plot)
     view.show(result)
 
 
 command = build_command(
     evaluate,
-    *(MODEL, TEST_FILES, FUTURE_DATA, REFIT_WINDOWS, STORE),
+    *(MODEL, TEST_FILES, FUTURE_DATA, REFIT_WINDOWS, PLOT, STORE),
     settings=WINDOW_OPTIONS,
     example="rnnforecast evaluate prices --num-windows 12",
 )

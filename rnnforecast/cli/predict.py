@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from rnnforecast.cli.command import build_command
 from rnnforecast.cli.settings import load_settings
-from rnnforecast.cli.view import View
+from rnnforecast.cli.view import View, check_plot
 from rnnforecast.errors import UsageError
 from rnnforecast.options import (
     ATTENTION_OUTPUT,
@@ -17,6 +17,7 @@ from rnnforecast.options import (
     MAX_AGE,
     MODEL,
     OUTPUT_FILE,
+    PLOT,
     REFUSE_STALE,
     STORE,
     Engine,
@@ -32,6 +33,7 @@ def predict(
     engine: Engine,
     output: str | None,
     attention_output: str | None,
+    plot: str | None,
     max_age: str | None,
     refuse_stale: StaleRows | None,
     ledger: bool | None,
@@ -50,6 +52,7 @@ def predict(
     if output == "-" and view.format != "table":
         raise UsageError(f"--output - and --format {view.format} both use stdout", hint="use only one of them")
     chosen = load_settings(flags)
+    check_plot(plot, inputs=data or ())
     request = ForecastRequest(
         horizon=chosen.data.horizon,
         quantiles=chosen.evaluation.quantiles if "quantiles" in chosen.evaluation.model_fields_set else None,
@@ -63,12 +66,13 @@ def predict(
     files = Files(tuple(data or ()), chosen.data.future_data)
     with view.progress(patience=1.0) as progress:
         result = predict_and_log(request, model, data=files, store=store, ledger=ledger, progress=progress)
+    view.plot(result, plot)
     view.show(result, if_quiet=output is None)
 
 
 command = build_command(
     predict,
-    *(MODEL, FRESH_DATA, ENGINE, OUTPUT_FILE, ATTENTION_OUTPUT, MAX_AGE, REFUSE_STALE, LEDGER, STORE),
+    *(MODEL, FRESH_DATA, ENGINE, OUTPUT_FILE, ATTENTION_OUTPUT, PLOT, MAX_AGE, REFUSE_STALE, LEDGER, STORE),
     settings=FORECAST_OPTIONS,
     example="rnnforecast predict prices --horizon 14 --output forecasts.csv",
 )

@@ -15,7 +15,7 @@ from rnnforecast.errors import ExitCode, OutputError
 from rnnforecast.progress import NoProgress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from rnnforecast.findings import Finding
     from rnnforecast.json_values import Document
@@ -55,6 +55,14 @@ class View:
             raise OutputError(reason, hint="free space, or write the result elsewhere", code="E_OUT_WRITE") from error
         if any(finding.severity == "error" for finding in getattr(result, "findings", ())):
             raise typer.Exit(ExitCode.PARTIAL)
+
+    def plot(self, result: Document, path: str | None) -> None:
+        """Draw a result where `--plot` names a file. Raises OutputError."""
+        if path is not None:
+            from rnnforecast.report.plot import plot
+
+            plot(result, path)
+            self.say(f"picture written to {path}")
 
     def _write(self, result: Document) -> None:
         if self.format == "json":
@@ -109,6 +117,16 @@ class View:
             yield bar
         finally:
             bar.finish()
+
+
+def check_plot(path: str | None, *, inputs: Sequence[str]) -> None:
+    """Check before the work starts that `--plot` can be written. Raises UsageError, ResourceError or OutputError."""
+    if path is not None:
+        from rnnforecast.data.files.overwrite import check_outputs
+        from rnnforecast.report.picture import check_picture
+
+        check_picture(path)
+        check_outputs({"--plot": path}, [("the data", each) for each in inputs])
 
 
 class LateProgress:

@@ -12,7 +12,7 @@ from rnnforecast.errors import RnnForecastError
 from rnnforecast.workflows.results import Check, DoctorResult
 
 _PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "scipy", "pydantic", "filelock", "typer", "rich")
-_EXTRAS = {"statsforecast": "baselines"}
+_EXTRAS = {"statsforecast": "baselines", "vl-convert-python": "report"}
 _OLDEST_PYTHON = (3, 11)
 
 

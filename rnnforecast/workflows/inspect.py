@@ -35,4 +35,5 @@ def inspect(data: Sequence[str | Path], settings: Settings | None = None) -> Ins
         last=last,
         columns=read.roles,
         seconds=time.monotonic() - started,
+        series=series,
     )

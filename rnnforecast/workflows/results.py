@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from rnnforecast.data.series import SeriesSet
+
 Metrics = Mapping[str, Mapping[str, object]]
 
 
@@ -42,6 +44,9 @@ class InspectResult(Document):
     columns: Mapping[str, str] = field(default_factory=dict)  # column -> role: time, target, id, past, ..., unused
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
+    series: SeriesSet | None = None  # for a picture
+
+    HIDDEN: ClassVar = ("series",)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,99 @@
+"""Pictures: one result as PNG or SVG, by the size of a slide."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rnnforecast.errors import ResourceError, UsageError
+from rnnforecast.report.charts import COLOURS, FONT, Chart, Spec, config, shortened, themed
+from rnnforecast.store.files import check_writable, replace_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: What a picture can be.
+PICTURES = (".png", ".svg")
+#: Points of a slide, 16 : 9; a PNG has twice as many pixels each way.
+WIDTH, HEIGHT = 1280, 720
+PIXELS_PER_POINT = 2.0
+_MARGIN = 44
+_TEXT = 1.15
+_LOW = 120  # points; a lower chart has fewer numbers at its axis
+
+
+def drawing_package() -> Any:
+    """Return the module that draws. Raises ResourceError where the extra `report` is not installed."""
+    try:
+        return importlib.import_module("vl_convert")
+    except ImportError as error:
+        raise ResourceError(
+            "pictures and pages need the package vl-convert-python, which is not installed",
+            hint="pip install 'rnnforecast[report]'",
+            code="E_EXTRA_MISSING",
+        ) from error
+
+
+def check_picture(path: str | Path) -> None:
+    """Check before the work that a picture can be made there. Raises UsageError, ResourceError or OutputError."""
+    if Path(path).suffix.lower() not in PICTURES:
+        raise UsageError(
+            f"picture {path} ends with neither .png nor .svg",
+            hint="name it so: `--plot forecast.png`",
+            code="E_RUN_OUTPUT",
+        )
+    drawing_package()
+    check_writable(Path(path))
+
+
+def write_picture(charts: Sequence[Chart], path: str | Path, *, headline: str = "") -> None:
+    """Draw charts below each other, or side by side where there are two, and write them. Raises OutputError."""
+    spec = json.dumps(slide(charts, headline=headline), allow_nan=False)
+    package = drawing_package()
+    if Path(path).suffix.lower() == ".svg":
+        drawn = str(package.vegalite_to_svg(spec, allowed_base_urls=[])).encode("utf-8")
+    else:
+        drawn = bytes(package.vegalite_to_png(spec, scale=PIXELS_PER_POINT, allowed_base_urls=[]))
+    replace_bytes(path, drawn)
+
+
+def slide(charts: Sequence[Chart], *, headline: str = "") -> Spec:
+    """Return one specification of the size of a slide, in light colours."""
+    width, top = WIDTH - 2 * _MARGIN, 120 if headline else 0
+    if len(charts) == 1:
+        whole = _sized(charts[0], width=width, height=HEIGHT - 2 * _MARGIN - 130)
+    elif len(charts) == 2:
+        size = {"width": (width - 60) // 2, "height": HEIGHT - 2 * _MARGIN - 150 - top // 2}
+        whole = {"hconcat": [_sized(chart, **size) for chart in charts]}
+    else:
+        height = max((HEIGHT - 2 * _MARGIN - top // 2) // len(charts) - 145, 70)
+        whole = {"vconcat": [_sized(chart, width=width, height=height) for chart in charts]}
+    if len(charts) > 1:
+        whole["resolve"] = {"scale": {"color": "independent"}}
+    if headline:
+        whole["title"] = {"text": headline, "fontSize": 26, "offset": 26}
+    whole |= {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "config": {**config(scale=_TEXT), "background": COLOURS["@ground"][0], "font": FONT, "aria": False},
+        "padding": _MARGIN,
+        "autosize": {"type": "pad", "contains": "padding"},
+    }
+    found: Spec = themed(whole)
+    return found
+
+
+def _sized(chart: Chart, *, width: int, height: int) -> Spec:
+    still = tuple(layer for layer in chart.layers if "params" not in layer)  # a picture follows no pointer
+    chart = replace(chart, layers=tuple(map(_with_few_ticks, still)) if height < _LOW else still)
+    title = {"text": shortened(chart.title), "subtitle": shortened(chart.subtitle, 160)}
+    return {**chart.spec(), "width": width, "height": height, "title": title}
+
+
+def _with_few_ticks(layer: Spec) -> Spec:
+    y = layer.get("encoding", {}).get("y")
+    if not isinstance(y, dict) or "field" not in y:
+        return layer
+    return {**layer, "encoding": {**layer["encoding"], "y": {**y, "axis": {"tickCount": 3}}}}

@@ -1,0 +1,65 @@
+"""`plot`: a result as a picture; each type of result chooses its charts."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import TYPE_CHECKING
+
+from rnnforecast.errors import UsageError
+from rnnforecast.json_values import Document
+from rnnforecast.report.forecast_charts import forecast_chart
+from rnnforecast.report.picture import check_picture, write_picture
+from rnnforecast.report.profile_charts import profile_charts
+from rnnforecast.report.score_charts import error_chart, lead_chart, time_chart, verdict_words
+from rnnforecast.workflows.results import CompareResult, EvaluateResult, InspectResult, PredictResult
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from rnnforecast.report.charts import Chart
+
+
+def plot(result: Document, path: str | Path) -> None:
+    """Draw the result of `predict`, `evaluate`, `compare` or `inspect` as a .png or .svg file, fit for a slide.
+
+    Raises UsageError for another extension, ResourceError without the extra `report`, OutputError where the file cannot
+    be written.
+    """
+    check_picture(path)
+    headline, charts = charts_of(result)
+    write_picture(charts, path, headline=headline)
+
+
+@singledispatch
+def charts_of(result: Document) -> tuple[str, list[Chart]]:
+    """Return the headline of a picture and its charts."""
+    raise UsageError(
+        f"a {type(result).__name__} cannot be drawn", hint="plot what predict, evaluate, compare or inspect return"
+    )
+
+
+@charts_of.register(PredictResult)
+def _of_forecast(result: PredictResult) -> tuple[str, list[Chart]]:
+    charts = [forecast_chart(result, preview) for preview in result.previews]
+    more = result.num_series - len(charts)
+    return (f"The first {len(charts)} of {result.num_series:,} series" if more > 0 else ""), charts
+
+
+@charts_of.register(EvaluateResult)
+def _of_backtest(result: EvaluateResult) -> tuple[str, list[Chart]]:
+    found = [error_chart(result.metrics), lead_chart(result.per_lead, result.metrics)]
+    return verdict_words(result.verdict), [chart for chart in found if chart is not None]
+
+
+@charts_of.register(CompareResult)
+def _of_comparison(result: CompareResult) -> tuple[str, list[Chart]]:
+    found = [
+        error_chart(result.metrics, networks=result.networks),
+        time_chart(result.metrics, result.seconds_per_method, networks=result.networks),
+    ]
+    return verdict_words(result.verdict), [chart for chart in found if chart is not None]
+
+
+@charts_of.register(InspectResult)
+def _of_reading(result: InspectResult) -> tuple[str, list[Chart]]:
+    return "", profile_charts(result)

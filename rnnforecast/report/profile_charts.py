@@ -1,0 +1,156 @@
+"""Charts of data as they were read: the whole history, its season, and its autocorrelation."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnforecast.report.charts import (
+    MAX_POINTS,
+    Chart,
+    band,
+    colours,
+    hover,
+    line,
+    shortened,
+    thinned,
+    time_axis,
+    time_format,
+    times,
+    value,
+    values,
+    y_axis,
+)
+from rnnforecast.workflows.profile import autocorrelations, season_shape, total_of
+
+if TYPE_CHECKING:
+    from rnnforecast.arrays import Float64Array, Int64Array
+    from rnnforecast.data.series import SeriesSet
+    from rnnforecast.report.charts import Row, Spec
+    from rnnforecast.workflows.results import InspectResult
+
+
+def profile_charts(result: InspectResult) -> list[Chart]:
+    """Return the charts of a reading; empty where nothing was observed."""
+    if result.series is None:
+        return []
+    ordinals, total = total_of(result.series)
+    length = result.series.season_length
+    charts = [history_chart(result.series, ordinals, total)]
+    if length > 1 and len(total) >= 2 * length:
+        charts.append(season_chart(result.series, ordinals, total))
+    charts.append(lag_chart(total, season_length=length))
+    return charts
+
+
+def history_chart(series: SeriesSet, ordinals: Int64Array, total: Float64Array) -> Chart:
+    """Return the whole history; where it is long, the range of each part and its mean."""
+    moments = series.freq.to_timestamps(ordinals)
+    starts = thinned(len(total))
+    is_thinned = len(starts) < len(total)
+    rows = [] if not len(total) else _ranges(total, times(moments[starts]), starts)
+    missing = int((~np.isfinite(total)).sum())
+    heads = {
+        "actual": "mean" if is_thinned else "value",
+        **({"low": "lowest", "high": "highest"} if is_thinned else {}),
+    }
+    layers: list[Spec] = [band("range", "low", "high")] if is_thinned else []
+    layers += [line("value", "actual", width=1.4), hover(time_format(moments), heads)]
+    names = {"value": "@history"} | ({"range": "@narrow"} if is_thinned else {})
+    parts = f" as {len(starts):,} parts, each with its mean and range" if is_thinned else ""
+    seen = total[np.isfinite(total)]
+    span = f"between {seen.min():,.4g} and {seen.max():,.4g}, {seen[-1]:,.4g} last" if len(seen) else "nothing observed"
+    name = shortened(series.target_names[0]) if series.target_names else "value"
+    title = name if series.num_series == 1 else f"{name}: total of {series.num_series:,} series"
+    return Chart(
+        title=title,
+        subtitle=f"{len(total):,} steps of {series.freq.alias}{parts}; {missing:,} missing",
+        summary=f"{title}, {len(total):,} steps: {span}; {missing:,} missing.",
+        rows=tuple(rows),
+        layers=tuple(layers),
+        encoding={"x": time_axis(moments), "color": colours(names, has_legend=is_thinned)},
+        columns={"time": "time", **heads},
+        has_zoom=True,
+    )
+
+
+def season_chart(series: SeriesSet, ordinals: Int64Array, total: Float64Array) -> Chart:
+    """Return the usual course of one season: median and the middle 80 % at each position."""
+    length = series.season_length
+    shape = season_shape(total, ordinals, season_length=length)
+    rows = tuple(
+        {"t": place + 1, "low": value(low), "middle": value(middle), "high": value(high)}
+        for place, (low, middle, high) in enumerate(shape.tolist())
+    )
+    x: Spec = {"field": "t", "type": "quantitative", "title": f"position in the season of {length} steps",
+               "axis": {"tickMinStep": 1, "format": "d"}, "scale": {"nice": False, "domain": [1, length]}}  # fmt: skip
+    heads = {"middle": "median", "low": "10 %", "high": "90 %"}
+    layers = (
+        band("middle 80 %", "low", "high"),
+        line("median", "middle"),
+        hover({"field": "t", "type": "quantitative", "title": "position"}, heads),
+    )
+    medians = shape[:, 1]
+    known = np.isfinite(medians)
+    peak = int(np.nanargmax(medians)) + 1 if known.any() else 0
+    trough = int(np.nanargmin(medians)) + 1 if known.any() else 0
+    return Chart(
+        title="Usual course of a season",
+        subtitle=f"values by position in the season of {length} steps: median, and the middle 80 %",
+        summary=f"Usual course of a season of {length} steps: highest at position {peak}, lowest at position {trough}.",
+        rows=rows,
+        layers=layers,
+        encoding={"x": x, "color": colours({"median": "@forecast", "middle 80 %": "@narrow"})},
+        columns={"t": "position", **heads},
+        height=220,
+    )
+
+
+def lag_chart(total: Float64Array, *, season_length: int) -> Chart:
+    """Return the autocorrelation by lag: how much a value tells about the values after it."""
+    found = autocorrelations(total, season_length=season_length)
+    rows: list[Row] = [{"t": lag, "r": value(number)} for lag, number in enumerate(found.tolist()) if lag]
+    noise = 1.96 / math.sqrt(max(int(np.isfinite(total).sum()), 1))
+    x: Spec = {"field": "t", "type": "quantitative", "title": "lag in steps", "axis": {"tickMinStep": 1, "format": "d"},
+               "scale": {"nice": False, "domain": [0, max(len(rows), 1)]}}  # fmt: skip
+    y = y_axis("r", None, zero=True)
+    bars: Spec = {
+        "mark": {"type": "bar", "width": max(1.0, min(6.0, 700 / max(len(rows), 1)))},
+        "encoding": {"y": y, "color": {"datum": "autocorrelation"},
+                     "tooltip": [{"field": "t", "title": "lag", "type": "quantitative"},
+                                 {"field": "r", "title": "autocorrelation", "format": ".2f", "type": "quantitative"}]},
+    }  # fmt: skip
+    limits: Spec = {
+        "data": {"values": [{"r": noise}, {"r": -noise}]},
+        "mark": {"type": "rule", "strokeDash": [4, 4]},
+        "encoding": {"x": None, "y": y, "color": {"datum": "chance"}},
+    }
+    best = max(rows, key=lambda row: abs(row["r"] or 0), default=None)
+    words = f"largest at lag {best['t']} ({best['r']:.2f})" if best and best["r"] is not None else "undefined: constant"
+    return Chart(
+        title="Autocorrelation",
+        subtitle="how alike values are that are so many steps apart: 1 moves together, 0 is unrelated",
+        summary=f"Autocorrelation by lag, {words}; beyond {noise:.2f} it is hardly chance.",
+        rows=tuple(rows[:MAX_POINTS]),
+        layers=(bars, limits),
+        encoding={"x": x, "color": colours({"autocorrelation": "@forecast", "chance": "@muted"})},
+        columns={"t": "lag", "r": "autocorrelation"},
+        height=200,
+    )
+
+
+def _ranges(total: Float64Array, t: list[int], starts: Int64Array) -> list[Row]:
+    """Return one row a part of the history: its mean and, of several rows, its range."""
+    if len(starts) == len(total):
+        return [{"t": place, "actual": number} for place, number in zip(t, values(total), strict=True)]
+    known = np.isfinite(total)
+    counts = np.add.reduceat(known.astype(np.float64), starts)
+    means = np.add.reduceat(np.where(known, total, 0.0), starts) / np.where(counts > 0, counts, np.nan)
+    low = np.minimum.reduceat(np.where(known, total, np.inf), starts)
+    high = np.maximum.reduceat(np.where(known, total, -np.inf), starts)
+    return [
+        {"t": place, "actual": mean, "low": least, "high": most}
+        for place, mean, least, most in zip(t, values(means), values(low), values(high), strict=True)
+    ]

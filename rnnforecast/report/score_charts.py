@@ -1,0 +1,212 @@
+"""Charts of a backtest: errors by method, by lead time and by series, coverage of the intervals, accuracy against time."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from rnnforecast.evaluation.metrics import metric_value
+from rnnforecast.members import ENSEMBLE
+from rnnforecast.report.charts import SERIES_ROLES, Chart, colours, hover, line, value, y_axis
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rnnforecast.report.charts import Row, Spec
+    from rnnforecast.workflows.results import Metrics
+
+#: Methods in a chart of lines, the best first.
+MAX_LINES = 4
+_MASE = "MASE (error relative to the naive forecast in training; smaller is better)"
+
+
+def ranked(metrics: Metrics, metric: str = "mase") -> list[str]:
+    """Return the methods, smallest error first; those without a value are last."""
+    return sorted(metrics, key=lambda method: _order(metric_value(metrics[method], metric)))
+
+
+def error_chart(metrics: Metrics, *, networks: Sequence[str] = (ENSEMBLE,)) -> Chart:
+    """Return bars of MASE by method, best first; networks are in colour."""
+    methods = ranked(metrics)
+    rows = tuple(
+        {"method": method, "mase": value(metric_value(metrics[method], "mase")), "kind": _kind(method, networks)}
+        for method in methods
+    )
+    order = {"field": "method", "type": "nominal", "sort": methods, "title": None, "axis": {"labelLimit": 190, "ticks": False,
+             "domain": False, "labelColor": "@ink"}}  # fmt: skip
+    kinds = {"network": "@forecast", "simple method": "@quiet"}
+    bars: Spec = {
+        "mark": {"type": "bar", "height": {"band": 0.62}, "cornerRadiusEnd": 3},
+        "encoding": {
+            "y": order,
+            "x": {"field": "mase", "type": "quantitative", "title": "MASE", "axis": {"grid": True, "tickCount": 5}},
+            "color": {"field": "kind", **colours(kinds, symbol="square")},
+            "tooltip": [
+                {"field": "method", "title": "method"},
+                {"field": "mase", "title": "MASE", "format": ".4~g", "type": "quantitative"},
+            ],
+        },
+    }
+    labels: Spec = {
+        "mark": {"type": "text", "align": "left", "dx": 6},
+        "encoding": {"y": order, "x": {"field": "mase", "type": "quantitative"},
+                     "text": {"field": "mase", "type": "quantitative", "format": ".3~g"}, "color": {"value": "@ink"}},
+    }  # fmt: skip
+    scored = [row for row in rows if row["mase"] is not None]
+    summary = "Error (MASE) by method, best first: " + ", ".join(f"{row['method']} {row['mase']:.3g}" for row in scored)
+    return Chart(
+        title="Error by method",
+        subtitle=_MASE,
+        summary=summary + ".",
+        rows=rows,
+        layers=(bars, labels),
+        columns={"method": "method", "mase": "MASE"},
+        height=max(34 * len(rows), 120),
+    )
+
+
+def lead_chart(
+    per_lead: Sequence[Mapping[str, object]], metrics: Metrics, *, networks: Sequence[str] = (ENSEMBLE,)
+) -> Chart | None:
+    """Return the error by lead time of the best methods, None where there is one lead time alone."""
+    leads = sorted({int(str(row["lead"])) for row in per_lead})
+    if len(leads) < 2:
+        return None
+    shown = _lines(metrics, networks)
+    table: dict[int, Row] = {lead: {"t": lead} for lead in leads}
+    for row in per_lead:
+        if str(row["method"]) in shown:
+            table[int(str(row["lead"]))][f"m{shown.index(str(row['method']))}"] = value(row.get("mase"))
+    names = dict(zip(shown, SERIES_ROLES, strict=False))
+    x: Spec = {"field": "t", "type": "quantitative", "title": "lead time in steps", "axis": {"tickMinStep": 1, "format": "d",
+               "tickCount": 8}, "scale": {"domain": [leads[0], leads[-1]], "nice": False}}  # fmt: skip
+    layers = [
+        line(method, f"m{place}", width=2.6 if method in networks else 1.6, dash=() if method in networks else (5, 3))
+        for place, method in reversed(list(enumerate(shown)))
+    ]
+    heads = {f"m{place}": method for place, method in enumerate(shown)}
+    layers.append(hover({"field": "t", "type": "quantitative", "title": "lead"}, heads, form=".3~g"))
+    layers[0]["encoding"]["y"] = y_axis("m" + str(len(shown) - 1), "MASE", zero=True)
+    first, last = (table[lead].get("m0") for lead in (leads[0], leads[-1]))
+    ends = f" {shown[0]}: {first:.3g} one step ahead, {last:.3g} after {leads[-1]}." if first and last else ""
+    return Chart(
+        title="Error by lead time",
+        subtitle="MASE of each step ahead, over all windows; smaller is better",
+        summary=f"Error (MASE) by lead time of {', '.join(shown)}.{ends}",
+        rows=tuple(table.values()),
+        layers=tuple(layers),
+        columns={"t": "lead", **heads},
+        encoding={"x": x, "color": colours(names)},
+        height=280,
+    )
+
+
+def coverage_chart(nominal: Sequence[float], observed: Sequence[float], num_scored: int) -> Chart:
+    """Return how often actuals were below each quantile, against how often they should be; fractions."""
+    rows = tuple({"t": value(100 * n), "seen": value(100 * o)} for n, o in zip(nominal, observed, strict=True))
+    domain = {"domain": [0, 100]}
+    x: Spec = {"field": "t", "type": "quantitative", "title": "quantile, per cent", "scale": domain}
+    y: Spec = {"field": "seen", "type": "quantitative", "title": "actuals below it, per cent", "scale": domain}
+    ideal: Spec = {
+        "data": {"values": [{"t": 0, "seen": 0}, {"t": 100, "seen": 100}]},
+        "mark": {"type": "line", "strokeDash": [4, 4], "strokeWidth": 1.5},
+        "encoding": {"y": y, "color": {"datum": "perfect"}},
+    }
+    dots: Spec = {
+        "mark": {"type": "line", "strokeWidth": 2.4, "point": {"filled": True, "size": 60}},
+        "encoding": {
+            "y": y,
+            "color": {"datum": "observed"},
+            "tooltip": [
+                {"field": "t", "title": "quantile, per cent", "format": ".3~g", "type": "quantitative"},
+                {"field": "seen", "title": "actuals below it, per cent", "format": ".3~g", "type": "quantitative"},
+            ],
+        },
+    }
+    worst = max(zip(nominal, observed, strict=True), key=lambda pair: abs(pair[0] - pair[1]), default=(0.5, 0.5))
+    return Chart(
+        title="Calibration of the intervals",
+        subtitle=f"how often actuals were below each quantile; on the line is perfect ({num_scored:,} steps)",
+        summary=f"Calibration: the largest difference is at the quantile {worst[0]:g}, "
+        f"below which {100 * worst[1]:.0f} % of the actuals were.",
+        rows=rows,
+        layers=(ideal, dots),
+        columns={"t": "quantile, per cent", "seen": "actuals below it, per cent"},
+        encoding={"x": x, "color": colours({"observed": "@forecast", "perfect": "@muted"})},
+        height=280,
+    )
+
+
+def time_chart(metrics: Metrics, seconds: Mapping[str, float], *, networks: Sequence[str]) -> Chart | None:
+    """Return error against time of each method; None without at least two times."""
+    methods = [method for method in ranked(metrics) if seconds.get(method, 0) > 0]
+    rows: tuple[Row, ...] = tuple(
+        {"method": method, "t": value(seconds[method]), "mase": mase, "kind": _kind(method, networks)}
+        for method in methods
+        if (mase := value(metric_value(metrics[method], "mase"))) is not None
+    )
+    if len(rows) < 2:
+        return None
+    x: Spec = {"field": "t", "type": "quantitative", "title": "seconds to train and forecast (logarithmic)",
+               "scale": {"type": "log"}, "axis": {"grid": True, "format": "~g", "tickCount": 4}}  # fmt: skip
+    y = y_axis("mase", "MASE")
+    kinds = {"network": "@forecast", "simple method": "@muted"}
+    points: Spec = {
+        "mark": {"type": "point", "filled": True, "size": 130, "opacity": 1},
+        "encoding": {
+            "y": y,
+            "color": {"field": "kind", **colours(kinds, symbol="circle")},
+            "tooltip": [
+                {"field": "method", "title": "method"},
+                {"field": "mase", "title": "MASE", "format": ".4~g", "type": "quantitative"},
+                {"field": "t", "title": "seconds", "format": ".3~g", "type": "quantitative"},
+            ],
+        },
+    }
+    labels: Spec = {
+        "mark": {"type": "text", "align": "left", "dx": 9, "dy": -1, "limit": 140},
+        "encoding": {"y": y, "text": {"field": "method"}, "color": {"value": "@ink"}},
+    }
+    best = min(rows, key=lambda row: row["mase"])
+    quick = min(rows, key=lambda row: row["t"])
+    return Chart(
+        title="Accuracy against time",
+        subtitle="lower is more accurate, further left is faster",
+        summary=f"Error against time: {best['method']} has the smallest error (MASE {best['mase']:.3g} in "
+        f"{best['t']:.3g} s), {quick['method']} is the fastest (MASE {quick['mase']:.3g} in {quick['t']:.3g} s).",
+        rows=rows,
+        layers=(points, labels),
+        columns={"method": "method", "mase": "MASE", "t": "seconds"},
+        encoding={"x": x},
+        height=320,
+    )
+
+
+def verdict_words(verdict: Mapping[str, object] | None) -> str:
+    """Return the verdict as a headline."""
+    if verdict is None:
+        return "No verdict: there are too few rows for a test"
+    method, against, skill = str(verdict.get("method", ENSEMBLE)), verdict.get("against"), verdict.get("skill")
+    name = f"The {method}" if method == ENSEMBLE else method
+    if not isinstance(skill, int | float) or not math.isfinite(skill):
+        return f"{name} does not beat {against}, which makes no error here"
+    size = f"{abs(skill):.0f} % {'smaller' if skill > 0 else 'larger'}"
+    return {
+        "win": f"{name} beats {against}: its error is {size}",
+        "loss": f"{name} loses to {against}: its error is {size}",
+    }.get(str(verdict["outcome"]), f"{name} and {against} are level: {abs(skill):.1f} % may be chance")
+
+
+def _lines(metrics: Metrics, networks: Sequence[str]) -> list[str]:
+    """Return the methods of a chart of lines: the networks first, then the best others."""
+    best = ranked(metrics)
+    chosen = [method for method in best if method in networks][: MAX_LINES - 1]
+    return chosen + [method for method in best if method not in networks][: MAX_LINES - len(chosen)]
+
+
+def _kind(method: str, networks: Sequence[str]) -> str:
+    return "network" if method in networks or method == ENSEMBLE else "simple method"
+
+
+def _order(number: float | None) -> float:
+    return math.inf if number is None or not math.isfinite(number) else number
