@@ -253,6 +253,8 @@ WINDOW_OPTIONS = _panel(
     Option("gap", "steps between the cutoff and the first scored step", "STEPS", int, 0),
 )
 DATA_OPTIONS = _ROLES + _CLOCK + _READING
+#: Where rows come from and what reading them may cost: named with each command, never taken from a model.
+SOURCE_OPTIONS = tuple(option for option in _READING if option.name in ("query", "wait", "max_bytes"))
 EVALUATION_OPTIONS = (
     QUANTILES,
     *WINDOW_OPTIONS,

@@ -7,7 +7,16 @@ from collections.abc import Mapping
 from rnnforecast.cli.command import build_command
 from rnnforecast.cli.settings import load_settings
 from rnnforecast.cli.view import View, check_plot
-from rnnforecast.options import FUTURE_DATA, MODEL, PLOT, REFIT_WINDOWS, STORE, TEST_FILES, WINDOW_OPTIONS
+from rnnforecast.options import (
+    FUTURE_DATA,
+    MODEL,
+    PLOT,
+    REFIT_WINDOWS,
+    SOURCE_OPTIONS,
+    STORE,
+    TEST_FILES,
+    WINDOW_OPTIONS,
+)
 
 
 def evaluate(
@@ -26,12 +35,13 @@ def evaluate(
     """
     import rnnforecast
 
-    windows = load_settings(flags).evaluation
+    chosen = load_settings(flags)
+    windows = chosen.evaluation
     check_plot(plot, inputs=data or ())
     with view.progress() as progress:
         result = rnnforecast.evaluate(
             model,
-            rnnforecast.Files(tuple(data or ()), tuple(future_data or ())),
+            rnnforecast.Files(tuple(data or ()), tuple(future_data or ()), chosen.data),
             num_windows=windows.num_windows,
             window_step=windows.window_step,
             gap=windows.gap,
@@ -46,6 +56,6 @@ def evaluate(
 command = build_command(
     evaluate,
     *(MODEL, TEST_FILES, FUTURE_DATA, REFIT_WINDOWS, PLOT, STORE),
-    settings=WINDOW_OPTIONS,
+    settings=(*WINDOW_OPTIONS, *SOURCE_OPTIONS),
     example="rnnforecast evaluate prices --num-windows 12",
 )

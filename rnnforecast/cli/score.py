@@ -6,17 +6,30 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rnnforecast.cli.command import build_command
+from rnnforecast.cli.settings import load_settings
 from rnnforecast.cli.view import View
-from rnnforecast.options import ACTUALS, ALL_VERSIONS, LAST, MAX_AGE, ON_ALARM, POLICY, SCORED_MODEL, STORE, Policy
+from rnnforecast.options import (
+    ACTUALS,
+    ALL_VERSIONS,
+    LAST,
+    MAX_AGE,
+    ON_ALARM,
+    POLICY,
+    SCORED_MODEL,
+    SOURCE_OPTIONS,
+    STORE,
+    Policy,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rnnforecast.workflows.monitoring.score_result import ScoreResult
 
 
 def score(
     view: View,
+    flags: Mapping[str, object],
     model: str | None,
     data: list[str] | None,
     last: int | None,
@@ -35,11 +48,12 @@ def score(
     from rnnforecast.workflows.alarm_actions import apply_policy, split_command
 
     command = split_command(on_alarm)
+    reading = load_settings(flags).data
     result = rnnforecast.score(
-        model, data=data or None, last=last, all_versions=all_versions, max_age=max_age, store=store
+        model, data=data or None, last=last, all_versions=all_versions, max_age=max_age, reading=reading, store=store
     )
     with view.progress() as progress:
-        result = apply_policy(result, policy=policy, store=store, progress=progress)
+        result = apply_policy(result, policy=policy, reading=reading, store=store, progress=progress)
     if command:
         result = _call(result, command, store=store)
     view.show(result, if_quiet=result.alarm() is not None)
@@ -60,5 +74,6 @@ def _call(result: ScoreResult, command: Sequence[str], *, store: str | None) -> 
 command = build_command(
     score,
     *(SCORED_MODEL, ACTUALS, LAST, ALL_VERSIONS, POLICY, ON_ALARM, MAX_AGE, STORE),
+    settings=SOURCE_OPTIONS,
     example="rnnforecast score prices --data prices.csv --on-alarm 'notify-team --now'",
 )

@@ -9,6 +9,7 @@ import glob
 import hashlib
 import io
 import os
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,10 +18,10 @@ from rnnforecast.data.databases.address import absolute, is_database, parse_addr
 from rnnforecast.data.errors import quoted_path
 from rnnforecast.data.files.compression import PACKED_EXTENSIONS, unpack
 from rnnforecast.data.files.encoding import to_utf8
-from rnnforecast.data.files.local import cap_of, note_input, read_bytes
+from rnnforecast.data.files.local import STDIN, cap_of, note_input, read_bytes
 from rnnforecast.data.files.remote import expand_url, is_url, list_url, read_url
 from rnnforecast.data.tables.formats import PARQUET, FileFormat, extensions, format_named, format_of
-from rnnforecast.errors import DataError, InputError
+from rnnforecast.errors import DataError, InputError, UsageError
 from rnnforecast.findings import Finding
 from rnnforecast.grammars import parse_size
 from rnnforecast.masking import masked
@@ -119,6 +120,31 @@ def lasting_path(path: str) -> str:
     if path == "-" or (is_url(path) and not is_database(path)):
         return public_path(path)
     return absolute(path, folder=Path.cwd()) if is_database(path) else str(Path(path).resolve())
+
+
+def remembered(paths: Sequence[str], *, label: str, flag: str = "--data") -> list[str]:
+    """Return the training files that a model or a ledger remembers, to be read again without being named.
+
+    They may be regular files of this machine alone: an address is opened, and a query run, only where the user names it.
+    Raises UsageError for an address, InputError for a path that is not a file.
+    """
+    files = [path for path in paths if path != STDIN]
+    for path in files:
+        if is_url(path) or not os.path.isabs(path):
+            raise UsageError(
+                f"{label} was trained on {quoted_path(public_path(path))}: an address is not opened on the word of a model",
+                hint=f"name it again: `{flag} {shlex.quote(public_path(path))}`, and a query with `--query`",
+                code="E_INPUT_ADDRESS",
+            )
+        if not os.path.isfile(path):  # a pipe may keep a reader waiting, and a pattern find any file
+            there = os.path.exists(path)
+            raise InputError(
+                f"the file {label} was trained on cannot be read: {quoted_path(path)} "
+                f"{'is not a file' if there else 'does not exist'}",
+                hint=f"name the file that holds the rows now: `{flag} FILE`",
+                code="E_INPUT_KIND" if there else "E_INPUT_MISSING",
+            )
+    return files
 
 
 def open_database(url: str, settings: DataSettings) -> Source:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnforecast.config import DataSettings, Settings
+from rnnforecast.config import RENAMED_KEYS, Settings
 from rnnforecast.data.calendar.frequency import Frequency
 from rnnforecast.data.covariates.calendar import is_generated
 from rnnforecast.data.sources import lasting_path
@@ -194,12 +194,9 @@ def check_cost(manifest: Manifest) -> None:
 
 
 def check_values(model: ModelFile) -> None:
-    """Check the values of a model that its forecast uses: frequency, settings, method, factors. Raises ModelFileError."""
+    """Check the values of a model that its forecast uses: its manifest and its tensors. Raises ModelFileError."""
     manifest = model.manifest
-    frequency_of(manifest)
-    _check_settings(manifest)
-    if manifest.served not in (ENSEMBLE, *BASELINES, *STATISTICAL_BASELINES, *EXTRA_BASELINES):
-        raise _value_error(manifest, f"`{manifest.served[:40]}` is not a method that can be served")
+    check_manifest(manifest)
     factors = model.group("calibration").get("factors")
     if factors is not None and (not len(factors) or factors.dtype.kind != "f" or not (factors > 0).all()):
         raise _value_error(manifest, "`calibration.factors` are not positive numbers for each step")
@@ -208,14 +205,22 @@ def check_values(model: ModelFile) -> None:
             raise _value_error(manifest, f"`{name}` is {tensor.dtype}, not a floating-point number")
 
 
-def _check_settings(manifest: Manifest) -> None:
-    """Check the settings that a forecast uses; unknown ones may be those of another version."""
-    used = {key: value for key, value in manifest.settings.items() if key in DataSettings.model_fields}
-    used |= {key: manifest.settings[key] for key in ("quantiles",) if manifest.settings.get(key) is not None}
-    try:
-        Settings.from_flat(used, source=f"the settings of {manifest.label}")
-    except UsageError as error:
-        raise _value_error(manifest, error.message) from error
+def check_manifest(manifest: Manifest) -> None:
+    """Check the values of a manifest that commands use: networks, frequency, settings, method. Raises ModelFileError."""
+    if not manifest.members:
+        raise _shape_error(manifest, "it has no network")
+    check_cost(manifest)
+    frequency_of(manifest)
+    # unknown settings may be those of another version
+    problems = Settings.problems({key: value for key, value in manifest.settings.items() if key in _SETTINGS})
+    if problems:
+        raise _value_error(manifest, problems[0][1])
+    if manifest.served not in (ENSEMBLE, *BASELINES, *STATISTICAL_BASELINES, *EXTRA_BASELINES):
+        raise _value_error(manifest, f"`{manifest.served[:40]}` is not a method that can be served")
+
+
+#: Settings and those of older versions.
+_SETTINGS = {*Settings().to_flat(), *RENAMED_KEYS}
 
 
 def frequency_of(manifest: Manifest) -> Frequency:

@@ -32,12 +32,12 @@ from rnnforecast.store.files import (
     make_folder,
     sweep_temporaries,
 )
-from rnnforecast.store.model_file import read_manifest, read_model, write_model
+from rnnforecast.store.model_file import read_manifest, write_model
 from rnnforecast.store.names import check_name, encode_name, split_spec
 from rnnforecast.store.versions import COUNTER, SUFFIX, ModelVersions, StoredModel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from rnnforecast.findings import JSONValue
@@ -193,17 +193,19 @@ class Registry:
                     break
         return checked(max(fitting, key=_age)) if fitting else None
 
-    def verify(self, spec: str | None = None) -> Models:
-        """Read every byte of all models, of every version of `NAME`, of `NAME@VERSION` or of a file.
+    def verify(self, spec: str | None = None, *, read: Callable[[StoredModel], object] = StoredModel.load) -> Models:
+        """Read every byte of all models, of every version of `NAME`, of `NAME@VERSION` or of a file, by `read`.
 
         Returns one entry a file, `problem` saying what is wrong. Raises ModelFileError for an unknown model.
         """
         if spec is None:
-            return [verify_stored(stored) for stored in self.list()]
-        if is_path(spec):
-            return [verify_stored(_look_at_file(Path(spec)))]
-        entry, versions = self.select(spec)
-        return [verify_stored(entry.look(version)) for version in versions]
+            found = self.list()
+        elif is_path(spec):
+            found = [_look_at_file(Path(spec))]
+        else:
+            entry, versions = self.select(spec)
+            found = [entry.look(version) for version in versions]
+        return [verify_stored(stored, read) for stored in found]
 
     def _entry(self, name: str) -> ModelVersions:
         return ModelVersions(self._models / encode_name(name), self.repairs)
@@ -310,12 +312,12 @@ def checked(stored: StoredModel) -> StoredModel:
     return stored
 
 
-def verify_stored(stored: StoredModel) -> StoredModel:
+def verify_stored(stored: StoredModel, read: Callable[[StoredModel], object] = StoredModel.load) -> StoredModel:
     """Read every byte of a stored model and return it, with the problem where there is one."""
     if stored.problem is not None:
         return stored
     try:
-        read_model(stored.path)
+        read(stored)
     except ModelFileError as problem:
         return replace(stored, problem=problem)
     return stored

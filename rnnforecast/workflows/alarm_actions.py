@@ -10,18 +10,22 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rnnforecast.config import Settings
+from rnnforecast.data.sources import remembered
 from rnnforecast.errors import ModelFileError, RnnForecastError, UsageError
 from rnnforecast.findings import Finding
 from rnnforecast.store.promotion import promote
 from rnnforecast.store.registry import Registry, default_store
+from rnnforecast.workflows.model_rows import RENEWED_SETTINGS, SOURCE_SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from rnnforecast.config import DataSettings
     from rnnforecast.errors import ExitCode
     from rnnforecast.options import Policy
     from rnnforecast.progress import Progress
+    from rnnforecast.store.manifest import Manifest
     from rnnforecast.workflows.monitoring.score_result import ScoreResult
 
 
@@ -47,13 +51,19 @@ def split_command(command: str | None) -> list[str]:
 
 
 def apply_policy(
-    result: ScoreResult, *, policy: Policy, store: str | Path | None = None, progress: Progress | None = None
+    result: ScoreResult,
+    *,
+    policy: Policy,
+    reading: DataSettings | None = None,
+    store: str | Path | None = None,
+    progress: Progress | None = None,
 ) -> ScoreResult:
     """Carry out the policy where a test gives an alarm, and record the action in the result.
 
     `serve-baseline` serves the seasonal naive forecast in place of the active version until another is promoted;
     `retrain` trains on the scored files with the settings of the active version, which stays active where the new one
-    is significantly worse. A policy that fails becomes a finding; the alarm itself remains.
+    is significantly worse; `reading` has the query and the limits of the files. A policy that fails becomes a finding;
+    the alarm itself remains.
     """
     result = replace(result, policy=policy)
     if not result.alarms or policy == "warn":
@@ -64,9 +74,7 @@ def apply_policy(
         action = (
             _serve_baseline(result, registry, label=active.label, served=active.stand_in)
             if policy == "serve-baseline"
-            else _retrain(
-                result, registry, settings=active.manifest.settings if active.manifest else {}, progress=progress
-            )
+            else _retrain(result, registry, manifest=active.manifest, reading=reading, progress=progress)
         )
     except RnnForecastError as error:
         message = f"the policy `{policy}` could not be carried out: {error.message}"
@@ -139,12 +147,24 @@ def _serve_baseline(result: ScoreResult, registry: Registry, *, label: str, serv
 
 
 def _retrain(
-    result: ScoreResult, registry: Registry, *, settings: Mapping[str, object], progress: Progress | None
+    result: ScoreResult,
+    registry: Registry,
+    *,
+    manifest: Manifest | None,
+    reading: DataSettings | None,
+    progress: Progress | None,
 ) -> Mapping[str, object]:
     from rnnforecast.workflows.train import train
 
-    if not settings:
+    if manifest is None or not manifest.settings:
         raise ModelFileError(f"the settings of `{result.name}` are not known", hint="train it by hand")
+    paths = remembered(manifest.input.future_paths, label=manifest.label, flag="--future-data")
+    settings: dict[str, object] = {
+        **{key: value for key, value in manifest.settings.items() if key not in SOURCE_SETTINGS},
+        "future_data": paths,
+    }
+    if reading is not None:
+        settings |= {name: getattr(reading, name) for name in RENEWED_SETTINGS if name in reading.model_fields_set}
     chosen = Settings.from_flat(settings, source=f"the settings of {result.name}")
     trained = train(list(result.paths), chosen, name=result.name, store=registry.store, progress=progress)
     activation = trained.activation or {}

@@ -12,7 +12,7 @@ from rnnforecast.config import DataSettings, Settings
 from rnnforecast.data.errors import listed
 from rnnforecast.data.read import read_series
 from rnnforecast.data.series import SeriesSet
-from rnnforecast.data.sources import lasting_path, public_path
+from rnnforecast.data.sources import lasting_path, public_path, remembered
 from rnnforecast.errors import DataError, InputError, ModelFileError, UsageError
 from rnnforecast.findings import Finding
 from rnnforecast.mixture.zero_shot import ZeroShot, zero_shot_season
@@ -36,8 +36,10 @@ if TYPE_CHECKING:
 STDIN = "-"
 #: Errors of rows whose frequency differs from the model's.
 FREQUENCY_ERRORS = ("E_TIME_FREQ_MIXED", "E_TIME_OFF_GRID")
-#: Settings that come from the command line or the jobs file alone where a model is outside the store.
+#: Settings that come from the command line or the jobs file alone: what a model says of them is a record, not an order.
 SOURCE_SETTINGS = ("query", "wait", "max_bytes", "future_data")
+#: Settings of the rows that a forecast names itself.
+RENEWED_SETTINGS = ("query", "wait", "max_bytes", "dataset")
 #: Bounds of the rows stored in a model.
 _MAX_VALUE, _MAX_ORDINAL = 1e300, 2**60
 #: A context window with a smaller fraction of observed values is reported.
@@ -46,10 +48,11 @@ MIN_OBSERVED_FRACTION = 0.25
 
 @dataclass(frozen=True)
 class Files:
-    """Files of the rows, and files of `future` covariates (`--future-data`)."""
+    """Files of the rows, files of `future` covariates (`--future-data`), and the settings for reading them."""
 
     rows: tuple[str | Path, ...] = ()
     known_ahead: tuple[str | Path, ...] = ()
+    reading: DataSettings | None = None
 
     @classmethod
     def of(cls, data: Sequence[str | Path] | Files | None) -> Files:
@@ -86,6 +89,7 @@ def load(
     UsageError.
     """
     given = Files.of(data)
+    reading = reading or given.reading
     stored, why = choose_model(model, data=given.rows, store=store, reading=reading)
     if stored is None:
         return _load_base(given, reading=reading, why=why)
@@ -100,9 +104,9 @@ def load(
 
 
 def _without_sources(file: ModelFile, given: Files, *, path: str) -> ModelFile:
-    """Return a model whose rows are those that the user named: a file from elsewhere opens nothing by itself.
+    """Return a model whose rows are those that the user named: not even a path of a file from elsewhere is opened.
 
-    Its paths, addresses and query may be anybody's, and its size limit would hold for the user's files. Raises UsageError.
+    Raises UsageError where no rows are named.
     """
     if not given.rows:
         raise UsageError(
@@ -110,11 +114,9 @@ def _without_sources(file: ModelFile, given: Files, *, path: str) -> ModelFile:
             hint="name the rows with `--data FILE`",
             code="E_RUN_CONFIG",
         )
-    manifest = file.manifest
-    settings = {key: value for key, value in manifest.settings.items() if key not in SOURCE_SETTINGS}
     rows = tuple(lasting_path(str(row)) for row in given.rows)
-    record = manifest.input.model_copy(update={"paths": rows, "future_paths": ()})
-    return replace(file, manifest=manifest.model_copy(update={"settings": settings, "input": record}))
+    record = file.manifest.input.model_copy(update={"paths": rows, "future_paths": ()})
+    return replace(file, manifest=file.manifest.model_copy(update={"input": record}))
 
 
 def _load_stored(
@@ -123,15 +125,15 @@ def _load_stored(
     """Read the rows of a stored model: the given files, else those of the training, else its own last rows."""
     manifest, memory = file.manifest, recall(file)
     context = memory.context
-    paths = list(given.rows or manifest.input.paths)
     notes = list(why)
     findings: tuple[Finding, ...] = ()
-    if not given.rows and STDIN in paths:
+    if not given.rows and STDIN in manifest.input.paths:
         if context is None:
             raise InputError("the model was trained on standard input", hint="name the rows with `--data FILE`")
         series = _restore(manifest, context)
         notes.append("the model was trained on standard input: its own last rows are used")
     else:
+        paths = list(given.rows) or remembered(manifest.input.paths, label=manifest.label)
         settings = _settings_for(manifest, given, reading=reading, horizon=horizon)
         series, findings = _fresh_rows(paths, settings, manifest, memory, is_given=bool(given.rows))
     if context is not None:
@@ -173,14 +175,15 @@ def _settings_for(
             hint="leave it out, or train with `--future COLUMN`",
             code="E_RUN_CONFIG",
         )
-    ahead = given.known_ahead or (() if given.rows else manifest.input.future_paths)
+    ahead = given.known_ahead
+    if not given.rows and not ahead:
+        paths = manifest.input.future_paths
+        ahead = tuple(remembered(paths, label=manifest.label, flag="--future-data"))
     changes: dict[str, object] = {"future_data": tuple(map(str, ahead))}
     if horizon is not None:
         changes["horizon"] = horizon
     if reading is not None:
-        changes |= {
-            name: getattr(reading, name) for name in ("query", "wait", "dataset") if name in reading.model_fields_set
-        }
+        changes |= {name: getattr(reading, name) for name in RENEWED_SETTINGS if name in reading.model_fields_set}
     if reading is not None and reading.align:
         changes["align"] = True
     if reading is not None and reading.resample is not None:
@@ -228,8 +231,12 @@ def _read(
 
 
 def data_settings(manifest: Manifest) -> DataSettings:
-    """Return the roles, frequency and reading settings of the training, so that new rows are read the same way."""
+    """Return the roles, frequency and reading settings of the training, so that new rows are read the same way.
+
+    Where rows come from, and what reading them may cost, is not among them (`SOURCE_SETTINGS`).
+    """
     known = {key: value for key, value in manifest.settings.items() if key in DataSettings.model_fields}
+    known = {key: value for key, value in known.items() if key not in SOURCE_SETTINGS}
     stored = Settings.from_flat(known, source=f"the settings of {manifest.label}").data
     roles, freq = manifest.roles, frequency_of(manifest)
     chosen = {

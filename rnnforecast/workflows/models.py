@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from rnnforecast.errors import ModelFileError, UsageError
 from rnnforecast.members import ENSEMBLE
+from rnnforecast.model_io.pack import check_manifest, check_shapes, check_values
 from rnnforecast.store import promotion
 from rnnforecast.store.registry import Registry
 from rnnforecast.store.versions import check_removable
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 def list_models(store: str | Path | None = None) -> ModelsResult:
     """Return every stored version, oldest version of a name first; a damaged file is listed with its problem."""
     registry = Registry(store)
-    rows = tuple(_row(stored) for stored in registry.list())
+    rows = tuple(_row(_with_problem(stored)) for stored in registry.list())
     notes = (*_skipped_links(registry), *_pointer_problems(registry))
     return ModelsResult(str(registry.store), "list", rows, notes=notes)
 
@@ -35,14 +36,12 @@ def list_models(store: str | Path | None = None) -> ModelsResult:
 def show_model(spec: str | None = None, *, store: str | Path | None = None) -> ModelResult:
     """Return the manifest of one model (default: the newest). Raises ModelFileError for an unknown or damaged one."""
     stored = Registry(store).resolve(spec)
-    if stored.manifest is None:  # for the type checker: `resolve` raises the problem
-        raise ModelFileError(f"`{stored.path}` has no manifest", hint="`rnnforecast models verify` names the damage")
-    return ModelResult(stored.label, str(stored.path), stored.manifest.to_dict())
+    return ModelResult(stored.label, str(stored.path), _read(stored).manifest.to_dict())
 
 
 def load_model(spec: str | None = None, *, store: str | Path | None = None) -> ModelFile:
     """Return a stored model (default: the newest), or the one in a `.safetensors` file, verified to the last byte."""
-    return Registry(store).resolve(spec).load()
+    return _read(Registry(store).resolve(spec))
 
 
 def verify_models(
@@ -54,7 +53,7 @@ def verify_models(
     even a valid one, is a problem. Raises UsageError for an invalid digest, and if `specs` is not exactly one model.
     """
     registry = Registry(store)
-    found = [stored for spec in (specs or (None,)) for stored in registry.verify(spec)]
+    found = [stored for spec in (specs or (None,)) for stored in registry.verify(spec, read=_read)]
     if expect_digest is not None:
         found = [_expect(found, expect_digest.strip().lower())]
     return ModelsResult(str(registry.store), "verify", tuple(_row(stored) for stored in found))
@@ -109,6 +108,25 @@ def find_models(specs: Sequence[str], *, store: str | Path | None = None) -> Mod
     for each in found.values():
         check_removable(each)
     return ModelsResult(str(registry.store), "list", tuple(_row(stored) for stored in found.values()))
+
+
+def _with_problem(stored: StoredModel) -> StoredModel:
+    """Return a stored model with what is wrong with the values of its manifest, where something is."""
+    if stored.manifest is None or not stored.manifest.freq:  # the pretrained model of the package has no frequency
+        return stored
+    try:
+        check_manifest(stored.manifest)
+    except ModelFileError as problem:
+        return replace(stored, manifest=None, problem=problem)
+    return stored
+
+
+def _read(stored: StoredModel) -> ModelFile:
+    """Read every byte of a model and check all that a forecast uses. Raises ModelFileError."""
+    model = stored.load(check_shapes=check_shapes)
+    if model.manifest.freq:
+        check_values(model)
+    return model
 
 
 def _expect(found: Sequence[StoredModel], digest: str) -> StoredModel:

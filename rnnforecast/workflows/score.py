@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnnforecast.data.read import read_series
+from rnnforecast.data.sources import remembered
 from rnnforecast.errors import ModelFileError, UsageError
 from rnnforecast.evaluation.metrics import score as score_windows
 from rnnforecast.evaluation.metrics import score_per_lead
@@ -18,7 +19,7 @@ from rnnforecast.store.ledger import LEDGER_LEVELS, Issued, Ledger, ledger_names
 from rnnforecast.store.manifest import InputRecord, Manifest, Roles
 from rnnforecast.store.names import split_spec
 from rnnforecast.store.registry import Registry, default_store
-from rnnforecast.workflows.model_rows import STDIN, data_settings
+from rnnforecast.workflows.model_rows import RENEWED_SETTINGS, STDIN, data_settings
 from rnnforecast.workflows.monitoring.drift_checks import watch_forecasts, watch_inputs
 from rnnforecast.workflows.monitoring.freshness import Age, check_age, parse_age
 from rnnforecast.workflows.monitoring.join_actuals import Joined, join_actuals
@@ -28,6 +29,7 @@ from rnnforecast.workflows.predict_and_log import baseline_name
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from rnnforecast.config import DataSettings
     from rnnforecast.data.read import ReadResult
 
 FORECAST = "forecast"
@@ -50,14 +52,15 @@ def score(
     last: int | None = None,
     all_versions: bool = False,
     max_age: str | None = None,
+    reading: DataSettings | None = None,
     store: str | Path | None = None,
 ) -> ScoreResult:
     """Join the logged forecasts of a name with the actuals that have arrived since.
 
     `model` is `NAME`, or `NAME@VERSION` for the forecasts of one version; `data` are the files that hold the actuals
-    (default: those of the training, read again); `last` scores the newest cutoffs alone. The tests for drift look at
-    the forecasts of the active version, so that they restart with a new one; with `all_versions` at all. Nothing
-    is written.
+    (default: those of the training, read again), `reading` their query, size limit and wait; `last` scores the newest
+    cutoffs alone. The tests for drift look at the forecasts of the active version, so that they restart with a new
+    one; with `all_versions` at all. Nothing is written.
 
     Raises ModelFileError where no forecast was logged or a ledger file is damaged, InputError, DataError,
     StaleError with `max_age`, UsageError.
@@ -71,7 +74,7 @@ def score(
     issued = Ledger(place, selection.name).read(version=selection.version)
     if issued is None:
         raise _nothing_issued(place, model)
-    read, findings = _read_actuals(issued, data, age)
+    read, findings = _read_actuals(issued, data, age, reading)
     joined = join_actuals(issued, read.series)
     scored = joined if last is None else joined.select(_newest_cutoffs(joined, last))
     versions = np.unique(issued.version)
@@ -136,17 +139,23 @@ def _served_by(issued: Issued, store: Path, selection: _Selection, version: int)
     return np.asarray(chosen & (methods == stand_in)) if stand_in is not None else chosen
 
 
-def _read_actuals(issued: Issued, data: Sequence[str | Path] | None, age: Age | None) -> tuple[ReadResult, list[Any]]:
-    """Read the rows in the roles of the forecasts. Raises InputError, DataError, StaleError."""
+def _read_actuals(
+    issued: Issued, data: Sequence[str | Path] | None, age: Age | None, reading: DataSettings | None
+) -> tuple[ReadResult, list[Any]]:
+    """Read the rows in the roles of the forecasts. Raises UsageError, InputError, DataError, StaleError."""
     manifest = _manifest_of(issued.facts)
-    paths = list(data) if data else list(manifest.input.paths)
-    if not paths or (not data and STDIN in paths):
+    if not data and (not manifest.input.paths or STDIN in manifest.input.paths):
         raise UsageError(
             f"the forecasts of `{manifest.name}` come from standard input: the file with the actuals is unknown",
             hint="name it: `--data FILE`",
         )
-    no_covariates = {"past": (), "future": (), "static": (), "future_data": (), "calendar_features": ()}
-    read = read_series(paths, data_settings(manifest).model_copy(update=no_covariates))
+    paths = (
+        list(data) if data else remembered(manifest.input.paths, label=f"the model of the forecasts, {manifest.name},")
+    )
+    changes: dict[str, object] = {"past": (), "future": (), "static": (), "future_data": (), "calendar_features": ()}
+    if reading is not None:
+        changes |= {name: getattr(reading, name) for name in RENEWED_SETTINGS if name in reading.model_fields_set}
+    read = read_series(paths, data_settings(manifest).model_copy(update=changes))
     return read, check_age(read.series, age)
 
 

@@ -62,7 +62,7 @@ def test_a_table_holds_the_numbers_of_the_file(database: str, run: RunCommand) -
     assert [row[0] for row in ask(database, "SELECT forecast FROM f ORDER BY date")] == meant
 
 
-def test_a_model_of_a_query_reads_the_database_again(
+def test_a_model_of_a_query_reads_the_database_again_where_both_are_named(
     days: str, run: RunCommand, monkeypatch: pytest.MonkeyPatch, workplace: Path
 ) -> None:
     trained = run("train", days, "--query", QUERY, "--name", "db", *TINY)
@@ -72,7 +72,15 @@ def test_a_model_of_a_query_reads_the_database_again(
     assert manifest["input"]["paths"] == [f"sqlite:///{workplace}/x.db"]
     ask(days, "INSERT INTO days VALUES ('2024-03-31', 120.0);; SELECT 1")
     monkeypatch.chdir("/")
-    shown = run("predict", "db", "--store", str(workplace / ".rnnforecast"), "--format", "json")
+    store, rows = ("--store", str(workplace / ".rnnforecast")), f"sqlite:///{workplace}/x.db"
+    for words in (("predict", "db"), ("evaluate", "db")):
+        refused = run(*words, *store)
+        assert refused.code == 2
+        assert f"hint: name it again: `--data {rows}`, and a query with `--query`" in refused.err
+    without = run("predict", "db", *store, "--data", rows)
+    assert (without.code, "names no rows" in without.err) == (2, True)
+    assert run("evaluate", "db", rows, "--query", QUERY, *store).code == 0
+    shown = run("predict", "db", "--data", rows, "--query", QUERY, *store, "--format", "json")
     assert shown.code == 0, shown.err
     assert json.loads(shown.out)["cutoffs"] == ["2024-03-31"]
 
@@ -161,17 +169,13 @@ def test_a_model_trained_through_a_password_does_not_keep_it(
         assert ask(url, "SELECT count(*) FROM f") == [(7,)]
 
 
-def test_a_query_with_a_password_is_kept_without_it_and_asked_for_again(
-    days: str, run: RunCommand, workplace: Path
-) -> None:
+def test_a_query_with_a_password_is_kept_without_it(days: str, run: RunCommand, workplace: Path) -> None:
     query = f"{QUERY} /* password={CANARY} */"
     trained = run("train", days, "--query", query, "--name", "db", "--format", "json", *TINY)
     assert trained.code == 0, trained.err
-    again = run("predict", "db")
-    assert (again.code, "give it once more with `--query`" in " ".join(again.err.split())) == (2, True)
-    told = run("predict", "db", "--query", query, "--output", f"{days}#f")
+    told = run("predict", "db", "--data", days, "--query", query, "--output", f"{days}#f")
     assert told.code == 0, told.err
-    assert CANARY not in "".join(ended.out + ended.err for ended in (trained, again, told))
+    assert CANARY not in "".join(ended.out + ended.err for ended in (trained, told))
     assert _kept(workplace) == []
 
 

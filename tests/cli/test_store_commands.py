@@ -11,14 +11,14 @@ from rnnforecast.store.registry import Registry
 from tests.cli.conftest import RunCommand
 from tests.cli.schemas import problems
 from tests.cli.test_text import Terminal
-from tests.store.builders import make_model
+from tests.store.builders import sound_model
 
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a store of `prices@1` and `prices@2` that the environment names."""
     for _ in range(2):
-        Registry(tmp_path).add(make_model("prices"))
+        Registry(tmp_path).add(sound_model("prices"))
     monkeypatch.setenv("RNNFORECAST_STORE", str(tmp_path))
     return tmp_path
 

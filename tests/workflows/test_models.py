@@ -14,7 +14,7 @@ from rnnforecast.workflows.models import (
     show_model,
     verify_models,
 )
-from tests.store.builders import make_model
+from tests.store.builders import sound_model
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def store(tmp_path: Path) -> Path:
     """Return a store of `prices@1`, `prices@2` and `sales@1`."""
     registry = Registry(tmp_path)
     for name in ("prices", "prices", "sales"):
-        registry.add(make_model(name))
+        registry.add(sound_model(name))
     return tmp_path
 
 
@@ -49,7 +49,7 @@ def test_every_version_is_listed(store: Path) -> None:
 
 def test_a_listed_model_says_what_it_forecasts(store: Path) -> None:
     model = list_models(store).models[0]
-    assert model["horizon"] == make_model("prices").manifest.horizon
+    assert model["horizon"] == sound_model("prices").manifest.horizon
     assert (model["ok"], model["problem"], model["served"]) == (True, None, "ensemble")
 
 

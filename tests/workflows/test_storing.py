@@ -15,10 +15,11 @@ import rnnforecast
 from rnnforecast.config import Settings
 from rnnforecast.data.calendar.frequency import Frequency
 from rnnforecast.data.write import DEFAULT_WAIT
-from rnnforecast.errors import ModelFileError, UsageError
+from rnnforecast.errors import ModelFileError, RnnForecastError, UsageError
 from rnnforecast.forecasting import Ensemble
 from rnnforecast.model_io.pack import check_shapes, pack_model, unpack_ensemble
 from rnnforecast.store.model_file import read_model, write_model
+from rnnforecast.store.registry import Registry
 from rnnforecast.workflows.forecasts.panel import Forecast
 from rnnforecast.workflows.forecasts.table import forecast_frame, make_previews
 from rnnforecast.workflows.model_rows import _restore, data_settings, load
@@ -69,6 +70,36 @@ def test_a_model_named_by_its_path_opens_nothing_that_it_names(tmp_path: Path) -
     read = data_settings(loaded.manifest)
     assert (read.query, read.max_bytes, read.wait.seconds) == (None, None, DEFAULT_WAIT)
     assert loaded.manifest.input.paths == (str(path),)
+
+
+@pytest.mark.parametrize(
+    ("remembered", "code"),
+    [
+        ("http://127.0.0.1:9/x.csv", "E_INPUT_ADDRESS"),
+        ("postgresql://u@127.0.0.1:9/d#t", "E_INPUT_ADDRESS"),
+        ("sqlite:////etc/x.db#t", "E_INPUT_ADDRESS"),
+        ("file:///etc/passwd", "E_INPUT_ADDRESS"),
+        ("days.csv", "E_INPUT_ADDRESS"),
+        ("/dev/zero", "E_INPUT_KIND"),
+        ("/proc", "E_INPUT_KIND"),
+        ("/**/*.csv", "E_INPUT_MISSING"),
+        ("/tmp/\0x", "E_INPUT_MISSING"),
+        ("/proc/uptime", "E_DATA_EMPTY"),  # the files of the kernel, some of which never end, have no size
+    ],
+)
+def test_a_stored_model_reads_no_more_than_files_of_this_machine_by_itself(
+    tmp_path: Path, remembered: str, code: str
+) -> None:
+    path = write_days(tmp_path)
+    model = read_model(fit(path).path)
+    for field in ("paths", "future_paths"):
+        record = model.manifest.input.model_copy(update={field: (remembered,)})
+        roles = model.manifest.roles.model_copy(update={"future": ("x",)} if field == "future_paths" else {})
+        manifest = model.manifest.model_copy(update={"input": record, "roles": roles, "name": field})
+        Registry(store_of(path)).add(replace(model, manifest=manifest))
+        with pytest.raises(RnnForecastError, match=r"was trained on|is empty") as caught:
+            rnnforecast.predict(field, store=store_of(path))
+        assert caught.value.code == code
 
 
 @pytest.mark.parametrize("index", [99, -1])

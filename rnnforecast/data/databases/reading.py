@@ -11,7 +11,6 @@ from rnnforecast.data.databases.cells import joined
 from rnnforecast.data.databases.session import use_session
 from rnnforecast.data.files.local import too_large
 from rnnforecast.errors import DataError, UsageError
-from rnnforecast.masking import MASK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,12 +41,6 @@ def query_of(address: Address, query: str | None) -> str:
         raise UsageError(
             f"{address.shown} names a table, and there is a query too",
             hint="leave out `#...` or `--query`",
-            code="E_INPUT_QUERY",
-        )
-    if MASK in query:
-        raise UsageError(
-            f"the query was kept without the password in it, so that it cannot be run again: `{_cut(query)}`",
-            hint="give it once more with `--query`, or keep the password in the database's own place for it",
             code="E_INPUT_QUERY",
         )
     if _first_word(query) not in _READING_WORDS:

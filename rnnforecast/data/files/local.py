@@ -131,7 +131,7 @@ def _read_unchanged(path: str, cap: int) -> bytes:
             before = fingerprint(file.fileno())
             if before[0] > cap:
                 raise too_large(path, before[0], cap)
-            content = file.read(cap + 1)
+            content = file.read(before[0] + 1) if before[0] else b""  # a file of the kernel has no size, maybe no end
         if before == fingerprint(path) and len(content) == before[0]:
             return content
     raise InputError(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rnnforecast.data.databases.address import is_database, parse_address
 from rnnforecast.data.databases.reading import query_of
 from rnnforecast.data.files.remote import is_url
-from rnnforecast.data.sources import expand
+from rnnforecast.data.sources import expand, remembered
 from rnnforecast.data.write import check_output
 from rnnforecast.errors import InputError, RnnForecastError, UsageError
 from rnnforecast.masking import masked, masked_values
@@ -62,7 +62,10 @@ def _check_job(number: int, job_file: JobFile, errors: FileErrors) -> list[str]:
     trained_here = {other.name for other in job_file.jobs if other.model is None}
     if job.name and job.waits_for not in trained_here and errors.is_valid(number, "model"):
         try:
-            find_model(job, job_file.store)
+            stored = find_model(job, job_file.store)
+            if not job.data and stored is not None and stored.manifest is not None:
+                read = stored.manifest.input
+                files = remembered((*read.paths, *read.future_paths), label=stored.label)
         except RnnForecastError as error:
             add("model", error)
     if job.alarm_is_missing:

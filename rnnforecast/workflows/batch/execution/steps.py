@@ -24,6 +24,7 @@ from rnnforecast.data.write import check_output
 from rnnforecast.errors import ExitCode, ModelFileError, OutputError, RnnForecastError, TryLaterError
 from rnnforecast.masking import masked
 from rnnforecast.model_io.base import BASE
+from rnnforecast.options import SOURCE_OPTIONS
 from rnnforecast.store.files import make_folder, replace_bytes
 from rnnforecast.store.names import encode_name
 from rnnforecast.store.registry import Registry
@@ -261,7 +262,8 @@ def _reason_in_data(job: Job, context: JobContext) -> Generator[Command, Complet
 
 def _drift(job: Job, context: JobContext) -> Generator[Command, Completed, str]:
     """Score past forecasts against the rows available now; an alarm is a reason to train."""
-    completed = yield _json_command("score", job.name, "--store", str(context.store), *_data_words(job))
+    words = ["score", job.name, "--store", str(context.store), *_data_words(job), *_source_words(job)]
+    completed = yield _json_command(*words)
     if completed.returncode in (ExitCode.DRIFT, ExitCode.COVERAGE):
         return "drift" if completed.returncode == ExitCode.DRIFT else "interval coverage too low"
     try:
@@ -319,12 +321,18 @@ def _data_words(job: Job) -> list[str]:
     return [word for item in job.data for word in ("--data", item)]
 
 
+def _source_words(job: Job) -> list[str]:
+    """Return the flags that a model does not bring along: the query, and what reading the rows may cost."""
+    given = [option for option in SOURCE_OPTIONS if option.name in job.settings]
+    return [word for option in given for word in (f"--{option.word}", str(job.settings[option.name]))]
+
+
 def _row_words(job: Job) -> list[str]:
     """Return the flags that say which rows a forecast reads, and how fresh they must be."""
     reading = Settings.from_flat(job.settings).data
     words = [*_data_words(job), "--refuse-stale", job.refuse_stale]
     words += [] if job.max_age is None else ["--max-age", job.max_age]
-    words += [word for key in ("query", "wait") if key in job.settings for word in (f"--{key}", str(job.settings[key]))]
+    words += _source_words(job)
     words += [word for path in reading.future_data for word in ("--future-data", path)]
     return words + [f"--{flag}" for flag in ("nonneg", "align") if getattr(reading, flag)]
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rnnforecast.config import Settings
 from rnnforecast.data.files.overwrite import check_outputs
 from rnnforecast.data.files.remote import is_url
-from rnnforecast.data.sources import expand
+from rnnforecast.data.sources import expand, remembered
 from rnnforecast.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,12 +31,13 @@ def digest_data(job: Job, stored: StoredModel | None) -> str | None:
     """Return one digest of the names and bytes of the files a job reads: its own, or the training files of its model.
 
     None for data that cannot be compared without reading it: behind a URL or in a pipe. Raises InputError for a file
-    that cannot be read, and UsageError if the forecast of the job would overwrite its data, or be part of it.
+    that cannot be read, and UsageError for an address that only the model names, and if the forecast of the job would
+    overwrite its data, or be part of it.
     """
     named = job.data
     if not named and stored is not None and stored.manifest is not None:
         read = stored.manifest.input
-        named = tuple(path for path in (*read.paths, *read.future_paths) if path != "-")
+        named = tuple(remembered((*read.paths, *read.future_paths), label=stored.label))
     named += Settings.from_flat(job.settings).data.future_data
     check_outputs({f"the `output` of job `{job.name}`": job.output}, [("its data", item) for item in named])
     if any(is_url(item) for item in named):
@@ -55,7 +57,8 @@ def digest_file(path: str | Path) -> str:
     digest = hashlib.sha256()
     try:
         with Path(path).open("rb") as file:
-            while chunk := file.read(_CHUNK):
+            has_end = os.fstat(file.fileno()).st_size > 0  # some files of the kernel never end, and have no size
+            while has_end and (chunk := file.read(_CHUNK)):
                 digest.update(chunk)
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist", hint="check the path", code="E_INPUT_MISSING") from error
