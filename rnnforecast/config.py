@@ -89,6 +89,8 @@ Columns = Annotated[tuple[str, ...], BeforeValidator(_as_words)]
 Features = Annotated[tuple[str, ...], BeforeValidator(_as_tuple), AfterValidator(_as_features)]
 #: Number of categories of one column with a separate embedding; the others use the unknown bucket.
 MAX_CATEGORIES = 1_000
+#: A number as large as values of a target may be.
+Number = Annotated[float, Field(ge=-1e300, le=1e300)]
 Categories = tuple[Annotated[int, Field(ge=0, le=MAX_CATEGORIES)], ...]
 Levels = Annotated[tuple[Annotated[float, Field(ge=0.01, le=0.99)], ...], BeforeValidator(_as_tuple)]
 
@@ -185,7 +187,9 @@ class DataSettings(_Frozen):
     duplicates: options.Duplicates = _setting("duplicates")
     align: bool = _setting("align")
     short: options.Short = _setting("short")
-    nonneg: bool = _setting("nonneg")
+    floor: Number | None = _setting("floor")
+    cap: Number | None = _setting("cap")
+    bounds: bool = _setting("bounds")
     skip_bad_rows: bool = _setting("skip_bad_rows")
     drop_last_partial: bool = _setting("drop_last_partial")
     dataset: bool = _setting("dataset")
@@ -195,6 +199,12 @@ class DataSettings(_Frozen):
     wait: WaitDuration = _setting("wait")
     strict: bool = _setting("strict")
     redact_values: bool = _setting("redact_values")
+
+    @model_validator(mode="after")
+    def _check_bounds(self) -> DataSettings:
+        if self.floor is not None and self.cap is not None and self.floor >= self.cap:
+            raise ValueError(f"`floor` {self.floor:g} must be below `cap` {self.cap:g}")
+        return self
 
 
 class NetworkSettings(_Frozen):
@@ -284,7 +294,7 @@ class Settings(_Frozen):
             "evaluation": EvaluationSettings,
         }
         owner = {_flat_key(key): group for group, model in groups.items() for key in model.model_fields}
-        values = {RENAMED_KEYS.get(key, _flat_key(key)): value for key, value in values.items()}
+        values = {_flat_key(key): value for key, value in current_keys(values).items()}
         problems = [(key, _unknown_key(key, owner)) for key in values if key not in owner]
         nested: dict[str, dict[str, object]] = {group: {} for group in groups}
         for key, value in values.items():
@@ -307,6 +317,14 @@ class Settings(_Frozen):
         return flat
 
 
+def current_keys(values: Mapping[str, object]) -> dict[str, object]:
+    """Return flat settings with the keys of older versions replaced: `nonneg = true` is `floor = 0`."""
+    current = {RENAMED_KEYS.get(key, key): value for key, value in values.items()}
+    if isinstance(current.get("nonneg"), bool) and current.pop("nonneg"):
+        current.setdefault("floor", 0.0)
+    return current
+
+
 def _flat_key(field: str) -> str:
     return field.removesuffix("_")
 
@@ -319,6 +337,8 @@ def _unknown_key(key: str, known: Mapping[str, str]) -> str:
 def _bad_value(location: tuple[int | str, ...], value: object, message: str) -> tuple[str, str]:
     key = next((_flat_key(part) for part in reversed(location) if isinstance(part, str) and "-" not in part), "?")
     message = message.removeprefix("Value error, ")
+    if isinstance(value, dict):  # the whole group: the message names its keys
+        return key, message
     place = f"`{key}`" if f"`{value}`" in message else f"`{key}` = {value!r}"
     return key, f"{place}: {message[:1].lower()}{message[1:]}"
 

@@ -188,7 +188,18 @@ _READING = _panel(
     _choice(
         "short", "treatment of series too short to train on; pad: use them with their gaps", Short, "ACTION", "refuse"
     ),
-    _flag("nonneg", "the target is never negative: clip forecasts at zero"),
+    Option("floor", "no forecast below this (default: 0 where the history never was below)", "NUMBER", float),
+    Option(
+        "cap",
+        "no forecast above this (default: 1 or 100 for fractions and percentages)",
+        "NUMBER",
+        float,
+    ),
+    _flag(
+        "bounds",
+        "keep forecasts to what the history was: not below zero, whole numbers, fractions up to 1 or 100",
+        default=True,
+    ),
     _flag("skip_bad_rows", "skip rows with too many or too few fields, and count them"),
     _flag("drop_last_partial", "drop an incomplete last row"),
     _flag("dataset", "a folder is one table in several files"),

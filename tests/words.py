@@ -40,6 +40,7 @@ ALLOWED = {
 
 #: File -> texts that it needs: words in names of users' columns, keys of earlier versions.
 KEPT = {
+    "rnnforecast/data/bounds.py": ("share",),
     "rnnforecast/data/columns/id_columns.py": ("origin",),
     "rnnforecast/data/columns/profiles.py": ("stamp",),
     "rnnforecast/data/timestamps/numeric.py": ("stamp",),

@@ -24,6 +24,7 @@ from rnnforecast.evaluation.metrics import (
 )
 
 if TYPE_CHECKING:
+    from rnnforecast.data.bounds import SeriesBounds
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.evaluation.scales import Scales
 
@@ -36,6 +37,15 @@ MAX_WINDOWS = 20
 TEST_FRACTION = 0.3
 #: From this many series on, the test compares series, and two windows of each are enough.
 MANY_SERIES = 50
+
+
+@dataclass(frozen=True)
+class Spacing:
+    """Steps of a window: those that are scored, those before them that are not, and those between two cutoffs."""
+
+    horizon: int
+    gap: int
+    window_step: int
 
 
 @dataclass(frozen=True)
@@ -121,13 +131,16 @@ def make_backtest(
     quantile_levels: Sequence[float],
     horizon: int,
     gap: int = 0,
+    bounds: SeriesBounds | None = None,
 ) -> Backtest:
     """Forecast the same windows with every method, and collect the actuals.
 
-    A forecaster returns `gap + horizon` steps, of which the first `gap` are not scored. Windows without an
-    observed row before the cutoff or among the scored steps are left out. `scales` [S] are those of the errors.
+    A forecaster returns `gap + horizon` steps, of which the first `gap` are not scored; its forecasts keep to `bounds`,
+    as they do when they are served. Windows without an observed row before the cutoff or among the scored steps are
+    left out. `scales` [S] are those of the errors.
     """
     windows = _usable(series, windows, horizon=horizon, gap=gap)
+    kept = None if bounds is None else bounds.at(windows)
     values, observed = _actuals(series, windows, horizon=horizon, gap=gap)
     quantiles: dict[str, Float64Array] = {}
     for name, forecaster in forecasters.items():
@@ -135,7 +148,7 @@ def make_backtest(
         wanted = (len(windows), gap + horizon, len(quantile_levels))
         if forecast.shape != wanted:
             raise ValueError(f"`{name}` returned an array of shape {forecast.shape} instead of {wanted}")
-        quantiles[name] = forecast[:, gap:]
+        quantiles[name] = forecast[:, gap:] if kept is None else kept.apply(forecast[:, gap:])
     return Backtest(
         windows=windows,
         actuals=Actuals(

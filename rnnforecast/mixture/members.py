@@ -73,7 +73,8 @@ def forecast_members(
         alone(SEASONAL_MEAN, lambda pasts: _seasonal_mean(pasts, question, levels, num_seasons=MEAN_SEASONS))
     alone(THETA, lambda pasts: _theta(pasts, question, levels))
     alone(SEASONAL_NAIVE, lambda pasts: _seasonal_naive(pasts, question, levels))
-    _keep_non_negative(found, pasts)
+    if question.keep_non_negative:
+        _keep_non_negative(found, pasts)
     return found
 
 

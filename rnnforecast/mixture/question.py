@@ -64,6 +64,7 @@ class Question:
     horizon: int
     base: Callable[[int], Ensemble]  # `base` for a season length
     covariates: Sequence[Sequence[Covariate]] = ()  # of each history
+    keep_non_negative: bool = True  # where the history never was below zero
 
     @property
     def season_length(self) -> int:

@@ -156,6 +156,7 @@ class ZeroShot:
     series: SeriesSet
     base: Callable[[int], Ensemble]
     season_length: int
+    keep_non_negative: bool = True  # where the history never was below zero
 
     def choose(self, windows: Windows, horizon: int) -> MemberWeights:
         """Weigh the members for the series of windows, each on its rows before the cutoff alone."""
@@ -195,7 +196,7 @@ class ZeroShot:
         if series.future_names:
             numbers, ends = windows.series.tolist(), windows.cutoffs.tolist()
             covariates = [self._covariates(number, end + horizon) for number, end in zip(numbers, ends, strict=True)]
-        return Question(histories, plans, horizon, self.base, covariates)
+        return Question(histories, plans, horizon, self.base, covariates, self.keep_non_negative)
 
     def _covariates(self, number: int, num_rows: int) -> list[Covariate]:
         """Return the covariates of one series up to the end of the horizon; the last known row is repeated."""

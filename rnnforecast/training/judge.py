@@ -9,7 +9,7 @@ import numpy as np
 
 from rnnforecast.config import TRAINED_QUANTILE_LEVELS
 from rnnforecast.data.windows import FlatSeries, Windows, gather
-from rnnforecast.evaluation.backtest import Backtest, Forecaster, make_backtest
+from rnnforecast.evaluation.backtest import Backtest, Forecaster, Spacing, make_backtest
 from rnnforecast.evaluation.baselines import STATISTICAL_BASELINES, available_baselines, forecast_baseline
 from rnnforecast.evaluation.calibration import PRETRAINED_PRIOR_SPREAD, PRIOR_SPREAD, fit_calibration
 from rnnforecast.evaluation.scales import seasonal_scales
@@ -21,6 +21,7 @@ from rnnforecast.model_io.base import BASE, base_ensemble
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from rnnforecast.data.bounds import SeriesBounds
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.findings import JSONValue
     from rnnforecast.forecasting import Ensemble
@@ -74,19 +75,14 @@ def ensemble_forecaster(ensemble: Ensemble, series: SeriesSet) -> Forecaster:
     return lambda windows, horizon: ensemble.forecast(flat, windows, horizon=horizon, series=series)
 
 
-def above_zero(forecaster: Forecaster, *, nonneg: bool) -> Forecaster:
-    """Wrap a forecaster as `--nonneg` serves it: nothing below zero."""
-    return (lambda windows, horizon: np.maximum(forecaster(windows, horizon), 0.0)) if nonneg else forecaster
-
-
 def alone(ensemble: Ensemble) -> Ensemble:
     """Return the ensemble without the Theta method."""
     return replace(ensemble, theta_weight=0.0)
 
 
-def pretrained_forecaster(series: SeriesSet) -> Forecaster:
+def pretrained_forecaster(series: SeriesSet, *, bounds: bool = True) -> Forecaster:
     """Wrap the pretrained network, zero-shot, as a forecaster of windows of `series`."""
-    return ZeroShot(series, base_ensemble, zero_shot_season(series, given=None))
+    return ZeroShot(series, base_ensemble, zero_shot_season(series, given=None), keep_non_negative=bounds)
 
 
 def baseline_forecasters(series: SeriesSet) -> dict[str, Forecaster]:
@@ -113,9 +109,8 @@ def judge_methods(
     windows: Windows,
     *,
     num_past_rows: np.ndarray,
-    horizon: int,
-    gap: int,
-    window_step: int,
+    spacing: Spacing,
+    bounds: SeriesBounds,
     networks: Sequence[str] = (ENSEMBLE,),
 ) -> Judgement:
     """Forecast the same windows with every method and test the best of `networks` against the naive ones.
@@ -131,15 +126,20 @@ def judge_methods(
         forecasters,
         scales=seasonal_scales(series.head(num_past_rows)),
         quantile_levels=TRAINED_QUANTILE_LEVELS,
-        horizon=horizon,
-        gap=gap,
+        horizon=spacing.horizon,
+        gap=spacing.gap,
+        bounds=bounds,
     )
     if not len(backtest.windows):
         return Judgement(backtest=None, verdict=None)
     owners = backtest.windows.series
     shown = {BASE, NETWORKS, *STATISTICAL_BASELINES} - set(networks)
     losses = {method: loss for method, loss in backtest.scaled_errors().items() if method not in shown}
-    verdict = judge(losses, owners, methods=networks, overlap=overlap_of(horizon, window_step)) if networks else None
+    verdict = (
+        judge(losses, owners, methods=networks, overlap=overlap_of(spacing.horizon, spacing.window_step))
+        if networks
+        else None
+    )
     return Judgement(backtest=backtest, verdict=verdict)
 
 

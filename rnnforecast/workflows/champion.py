@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from rnnforecast.data.bounds import SeriesBounds
 from rnnforecast.data.windows import FlatSeries
 from rnnforecast.errors import DataError, DivergedError, ModelFileError
 from rnnforecast.evaluation.baselines import forecast_baseline
@@ -23,6 +24,7 @@ from rnnforecast.evaluation.verdict import judge, overlap_of
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.model_io.pack import check_shapes, frequency_of, unpack_ensemble
 from rnnforecast.workflows.choose_model import served_manifest
+from rnnforecast.workflows.model_rows import data_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -193,7 +195,8 @@ def _forecast(file: ModelFile, manifest: Manifest, challenger: Challenger, backt
         forecast = forecast_baseline(
             manifest.served, series, backtest.windows, horizon=steps, quantile_levels=manifest.quantile_levels
         )
-    return np.asarray(forecast[:, challenger.gap :])
+    bounds = SeriesBounds.of(series, data_settings(manifest)).at(backtest.windows)
+    return bounds.apply(np.asarray(forecast[:, challenger.gap :]))
 
 
 def _by_test(verdict: Verdict, num_steps: int, label: str) -> Activation:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 BASE_NOTE = f"`{BASE}` forecasts zero-shot: pretrained on synthetic series, not trained on these rows"
 #: Reading settings that a forecast may set again; all others are those of the training.
 FREE_SETTINGS = (
-    *("horizon", "resample", "aggregate", "future_data", "nonneg", "align"),
+    *("horizon", "resample", "aggregate", "future_data", "floor", "cap", "bounds", "align"),
     *("query", "wait", "max_bytes", "dataset"),
 )
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
 from rnnforecast.config import Settings
+from rnnforecast.data.bounds import SeriesBounds
 from rnnforecast.data.read import read_series
 from rnnforecast.errors import UsageError
-from rnnforecast.evaluation.backtest import Forecaster
+from rnnforecast.evaluation.backtest import Forecaster, Spacing
 from rnnforecast.evaluation.baselines import EXTRA_BASELINES, STATISTICAL_BASELINES, available_baselines
 from rnnforecast.model_io.base import BASE
 from rnnforecast.options import Cell, Mapping_
@@ -17,7 +18,6 @@ from rnnforecast.progress import NoProgress
 from rnnforecast.training.context import TimeBudget
 from rnnforecast.training.fit import fit_train_rows
 from rnnforecast.training.judge import (
-    above_zero,
     baseline_forecaster,
     ensemble_forecaster,
     judge_methods,
@@ -72,18 +72,17 @@ def compare(
     split = split_rows(series, horizon=horizon, evaluation=settings.evaluation)
     networks = _fit_networks(chosen, series, split, settings, horizon=horizon, progress=progress or NoProgress())
     if BASE in chosen:
-        networks[BASE] = _Timed(pretrained_forecaster(series))
+        networks[BASE] = _Timed(pretrained_forecaster(series, bounds=settings.data.bounds))
     free = (*available_baselines(series.season_length), *STATISTICAL_BASELINES)
     baselines = dict.fromkeys((*free, *(name for name in chosen if name not in networks)))
     timed = networks | {name: _Timed(baseline_forecaster(name, series)) for name in baselines}
     judgement = judge_methods(
-        {name: above_zero(method, nonneg=settings.data.nonneg) for name, method in timed.items()},
+        timed,
         series,
         split.test,
         num_past_rows=split.num_past_rows,
-        horizon=horizon,
-        gap=settings.evaluation.gap,
-        window_step=split.window_step,
+        spacing=Spacing(horizon, settings.evaluation.gap, split.window_step),
+        bounds=SeriesBounds.of(series, settings.data),
         networks=tuple(networks),
     )
     return CompareResult(

@@ -9,13 +9,12 @@ import numpy as np
 
 from rnnforecast.config import Settings
 from rnnforecast.errors import DataError, UsageError
-from rnnforecast.evaluation.backtest import Forecaster, default_num_windows, place_windows
+from rnnforecast.evaluation.backtest import Forecaster, Spacing, default_num_windows, place_windows
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.model_io.base import BASE
 from rnnforecast.model_io.pack import is_zero_shot
 from rnnforecast.progress import NoProgress
 from rnnforecast.training.judge import (
-    above_zero,
     baseline_forecasters,
     ensemble_forecaster,
     judge_methods,
@@ -69,13 +68,12 @@ def evaluate(
         network = _refitting(loaded, progress or NoProgress())
     methods = {ENSEMBLE: network, **baseline_forecasters(series), **statistical_forecasters(series)}
     judgement = judge_methods(
-        {name: above_zero(method, nonneg=loaded.nonneg) for name, method in methods.items()},
+        methods,
         series,
         windows,
         num_past_rows=known,
-        horizon=horizon,
-        gap=gap,
-        window_step=step,
+        spacing=Spacing(horizon, gap, step),
+        bounds=loaded.bounds,
     )
     return EvaluateResult(
         model=loaded.manifest.label,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.config import DataSettings, Settings
+from rnnforecast.data.bounds import SeriesBounds
 from rnnforecast.data.errors import listed
 from rnnforecast.data.read import read_series
 from rnnforecast.data.series import SeriesSet
@@ -69,8 +70,8 @@ class LoadedModel:
     series: SeriesSet
     findings: tuple[Finding, ...]
     notes: tuple[str, ...]
+    bounds: SeriesBounds  # of its forecasts
     memory: Memory = field(default_factory=Memory)
-    nonneg: bool = False  # clip forecasts at zero
     zero_shot: ZeroShot | None = None  # what forecasts in place of a trained ensemble
 
 
@@ -144,8 +145,8 @@ def _load_stored(
         series=replace(series, season_length=manifest.season_length),
         findings=findings,
         notes=(*notes, *_sparse_windows(series, manifest)),
+        bounds=SeriesBounds.of(series, _with_bounds(data_settings(manifest), reading)),
         memory=memory,
-        nonneg=data_settings(manifest).nonneg or (reading is not None and reading.nonneg),
     )
 
 
@@ -189,6 +190,15 @@ def _settings_for(
     if reading is not None and reading.resample is not None:
         changes |= {"resample": reading.resample, "aggregate": reading.aggregate}
     return data_settings(manifest).model_copy(update=changes)
+
+
+def _with_bounds(settings: DataSettings, reading: DataSettings | None) -> DataSettings:
+    """Return the settings of the training with the bounds that a forecast sets again."""
+    given = reading.model_fields_set & {"floor", "cap", "bounds"} if reading is not None else set()
+    if not given:
+        return settings
+    changed = {**settings.model_dump(mode="json"), **{name: getattr(reading, name) for name in given}}
+    return Settings.from_flat(changed, source="the bounds of the forecast").data
 
 
 def _extra_columns(read: ReadResult, manifest: Manifest) -> list[Finding]:
@@ -279,8 +289,13 @@ def _load_base(given: Files, *, reading: DataSettings | None, why: tuple[str, ..
         series=read.series,
         findings=read.findings,
         notes=(*why, *_sparse_windows(read.series, manifest)),
-        nonneg=reading.nonneg,
-        zero_shot=ZeroShot(read.series, base_ensemble, zero_shot_season(read.series, given=reading.season_length)),
+        bounds=SeriesBounds.of(read.series, reading),
+        zero_shot=ZeroShot(
+            read.series,
+            base_ensemble,
+            zero_shot_season(read.series, given=reading.season_length),
+            keep_non_negative=reading.bounds,
+        ),
     )
 
 

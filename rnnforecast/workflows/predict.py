@@ -15,7 +15,7 @@ from rnnforecast.data.files.overwrite import Owned, check_outputs
 from rnnforecast.data.sources import stem_of
 from rnnforecast.data.write import DEFAULT_WAIT, check_output, output_kind, shown_output, write_forecasts
 from rnnforecast.errors import DataError
-from rnnforecast.findings import Finding
+from rnnforecast.findings import Finding, plural
 from rnnforecast.json_values import timestamp_to_json
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.model_io.base import BASE
@@ -147,7 +147,7 @@ def forecast_request(
         previews=make_previews(series, shown),
         output=None if request.output is None else shown_output(request.output),
         attention_output=None if request.attention_output is None else str(request.attention_output),
-        findings=(*loaded.findings, *stale, *_cut_off(forecast)),
+        findings=(*loaded.findings, *stale, *_cut_off(loaded, forecast)),
         notes=(*loaded.notes, *_notes(loaded, steps, forecast)),
         seconds=time.monotonic() - started,
     )
@@ -162,14 +162,27 @@ def _write(request: ForecastRequest, loaded: LoadedModel, frame: pd.DataFrame, *
         write_attention(loaded, request.attention_output)
 
 
-def _cut_off(forecast: Forecast) -> list[Finding]:
-    """Count the steps with a forecast or an interval limit that was set to zero."""
-    if not forecast.num_cut_off:
+def _cut_off(loaded: LoadedModel, forecast: Forecast) -> list[Finding]:
+    """Count the steps with a forecast or an interval limit beyond a bound that the user set."""
+    if not forecast.num_cut_off or (loaded.bounds.floor is None and loaded.bounds.cap is None):
         return []
-    total = forecast.median.size
-    message = f"{forecast.num_cut_off} of {total} forecasts or interval limits were below zero and set to zero"
-    fix = "leave out --nonneg to see the negative values"
-    return [Finding("W_FORECAST_NEGATIVE", message, count=forecast.num_cut_off, fix=fix)]
+    message = f"{_counted_cuts(forecast)} beyond --floor or --cap and set to it"
+    fix = "leave out --floor and --cap to see what was forecast"
+    return [Finding("W_FORECAST_BOUND", message, count=forecast.num_cut_off, fix=fix)]
+
+
+def _bounds_note(loaded: LoadedModel, forecast: Forecast) -> list[str]:
+    """Say what the forecasts keep to, where that changed any of them."""
+    counted = bool(_cut_off(loaded, forecast))
+    if not loaded.bounds.is_inferred or not ((forecast.num_cut_off and not counted) or "whole" in forecast.bounds):
+        return []
+    cut = f"; {_counted_cuts(forecast)} beyond that" if forecast.num_cut_off and not counted else ""
+    return [f"forecasts keep to what the history was: {forecast.bounds}{cut} (--no-bounds)"]
+
+
+def _counted_cuts(forecast: Forecast) -> str:
+    verb = "was" if forecast.num_cut_off == 1 else "were"
+    return f"{forecast.num_cut_off:,} of {plural(forecast.median.size, 'forecast')} or interval limits {verb}"
 
 
 def key_columns(loaded: LoadedModel, frame: pd.DataFrame) -> list[str]:
@@ -221,7 +234,7 @@ def check_known_future(series: SeriesSet, horizon: int) -> None:
 
 
 def _notes(loaded: LoadedModel, horizon: int, forecast: Forecast) -> list[str]:
-    notes, method = [], forecast.method
+    notes, method = _bounds_note(loaded, forecast), forecast.method
     if forecast.weights:
         notes.append(_weights_note(forecast.weights))
     trained = loaded.manifest.horizon

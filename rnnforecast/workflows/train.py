@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.config import Settings
+from rnnforecast.data.bounds import SeriesBounds
 from rnnforecast.data.covariates.calendar import is_generated
 from rnnforecast.data.read import read_series
 from rnnforecast.data.sources import stem_of
+from rnnforecast.evaluation.backtest import Spacing
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.model_io.base import BASE, reject_base_name
 from rnnforecast.model_io.pack import Record, pack_model
@@ -23,7 +25,6 @@ from rnnforecast.store.registry import Registry
 from rnnforecast.training.judge import (
     NETWORKS,
     Judgement,
-    above_zero,
     alone,
     baseline_forecasters,
     calibrate,
@@ -213,17 +214,16 @@ def served_method(judgement: Judgement, settings: Settings) -> str:
 def _judge(ensemble: Ensemble, series: SeriesSet, split: Split, settings: Settings, *, horizon: int) -> Judgement:
     shown = {NETWORKS: ensemble_forecaster(alone(ensemble), series)} if ensemble.theta_weight else {}
     if ensemble.uses_pretrained:
-        shown[BASE] = pretrained_forecaster(series)
+        shown[BASE] = pretrained_forecaster(series, bounds=settings.data.bounds)
     shown |= statistical_forecasters(series)
     methods = {ENSEMBLE: ensemble_forecaster(ensemble, series), **shown, **baseline_forecasters(series)}
     return judge_methods(
-        {name: above_zero(method, nonneg=settings.data.nonneg) for name, method in methods.items()},
+        methods,
         series,
         split.test,
         num_past_rows=split.num_past_rows,
-        horizon=horizon,
-        gap=settings.evaluation.gap,
-        window_step=split.window_step,
+        spacing=Spacing(horizon, settings.evaluation.gap, split.window_step),
+        bounds=SeriesBounds.of(series, settings.data),
     )
 
 

@@ -135,22 +135,34 @@ def test_values_without_logarithm_are_refused_where_logarithms_were_asked_for(tm
     assert train(path).code == 0
 
 
-def test_forecasts_of_counts_end_at_zero_where_that_was_asked_for_and_are_counted(tmp_path: Path) -> None:
+def test_counts_get_whole_forecasts_from_zero_on_unless_no_bounds_are_asked_for(tmp_path: Path) -> None:
     path = write(tmp_path / "panel.csv", rows_of(["a"], value=lambda number: 3 * (number % 4 == 0)))
     assert train(path).code == 0
-    plain = _lowest(run("predict", "panel", "--format", "json"))
-    assert plain < 0
-    asked = run("predict", "panel", "--nonneg", "--format", "json")
-    assert _lowest(asked) == 0
-    found = [one for one in asked.document["findings"] if one["code"] == "W_FORECAST_NEGATIVE"]
+    counts = _forecasts(run("predict", "panel", "--format", "json"))
+    assert min(counts) == 0
+    assert all(number == round(number) for number in counts)
+    free = _forecasts(run("predict", "panel", "--no-bounds", "--format", "json"))
+    assert min(free) < 0
+    assert any(number != round(number) for number in free)
+
+
+def test_forecasts_beyond_a_floor_of_the_user_are_counted_and_stored_models_keep_it(tmp_path: Path) -> None:
+    path = write(tmp_path / "panel.csv", rows_of(["a"], value=lambda number: 3.5 * (number % 4 == 0) - 0.25))
+    assert train(path).code == 0
+    asked = run("predict", "panel", "--floor", "-0.25", "--format", "json")
+    assert min(_forecasts(asked)) == -0.25
+    found = [one for one in asked.document["findings"] if one["code"] == "W_FORECAST_BOUND"]
     assert [(one["severity"], one["count"] > 0) for one in found] == [("warning", True)]
-    assert train(path, "--nonneg").code == 0
+    assert train(path, "--floor", "-0.25").code == 0
     assert run("predict", "panel@2", "--format", "json").document["rows"] == asked.document["rows"]
+    ended = run("predict", "panel@2", "--cap", "-1")
+    assert ended.code == ExitCode.USAGE
+    assert "`floor` -0.25 must be below `cap` -1" in ended.err
 
 
-def _lowest(ended: Ended) -> float:
-    """Return the least number of a forecast."""
-    return min(cell for row in ended.document["rows"] for cell in row if isinstance(cell, float))
+def _forecasts(ended: Ended) -> list[float]:
+    """Return all numbers of a forecast."""
+    return [cell for row in ended.document["rows"] for cell in row if isinstance(cell, float)]
 
 
 def test_a_packed_file_gives_its_stem_to_the_model(tmp_path: Path) -> None:

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from rnnforecast.config import TRAINED_QUANTILE_LEVELS
+from rnnforecast.config import TRAINED_QUANTILE_LEVELS, DataSettings
+from rnnforecast.data.bounds import SeriesBounds
 from rnnforecast.data.windows import Windows
+from rnnforecast.evaluation.backtest import Spacing
 from rnnforecast.forecasting import Ensemble
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.training.judge import Judgement, baseline_forecasters, calibrate, judge_methods
@@ -29,9 +31,8 @@ def _judge(*, gap: int = 0, windows: Windows = HELD_OUT) -> Judgement:
         SERIES,
         windows,
         num_past_rows=KNOWN,
-        horizon=7 - gap,
-        gap=gap,
-        window_step=7,
+        spacing=Spacing(7 - gap, gap, 7),
+        bounds=SeriesBounds.of(SERIES, DataSettings()),
     )
 
 

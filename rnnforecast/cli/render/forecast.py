@@ -101,11 +101,13 @@ def _columns(result: PredictResult, preview: Preview) -> dict[str, list[str]]:
     single = list(range(len(result.quantile_levels)))[:_MAX_QUANTILES] if not intervals else []
     values = [preview.median, *(end for pair in intervals.values() for end in pair)]
     values += [preview.quantiles[:, place] for place in single]
-    median, *others = np.array(numbers(np.concatenate(values).tolist(), digits=5)).reshape(len(values), -1).tolist()
+    flat = np.concatenate(values)
+    texts = numbers(flat.tolist(), digits=1 if (flat == np.rint(flat)).all() else 5)
+    median, *others = np.array(texts).reshape(len(values), -1).tolist()
     if intervals:
         pairs = zip(others[::2], others[1::2], strict=True)
-        texts = [[f"{low} … {high}" for low, high in zip(*pair, strict=True)] for pair in pairs]
-        return {"forecast": median, **{f"{name} interval": text for name, text in zip(intervals, texts, strict=True)}}
+        ranges = [[f"{low} … {high}" for low, high in zip(*pair, strict=True)] for pair in pairs]
+        return {"forecast": median, **{f"{name} interval": text for name, text in zip(intervals, ranges, strict=True)}}
     names = [f"q{result.quantile_levels[place]:g}" for place in single]
     return {"forecast": median, **dict(zip(names, others, strict=True))}
 

@@ -50,7 +50,8 @@ class Forecast:
     quantiles: np.ndarray  # [S, H, L], in memory level by level
     method: str  # `ensemble`, `base`, or the baseline that is served in its place
     weights: Mapping[str, float] = field(default_factory=dict)  # of the members of a zero-shot forecast
-    num_cut_off: int = 0  # steps with a level below zero, set to zero
+    bounds: str = ""  # what the forecasts keep to, in words
+    num_cut_off: int = 0  # steps with a level beyond a floor or a cap, set to it
 
     def at(self, quantile_levels: Sequence[float]) -> Forecast:
         """Return the forecasts at some of their levels, in the order that is asked for."""
@@ -91,13 +92,15 @@ def forecast_series(
     kept = _Kept(np.empty(shape), np.empty((len(levels), *shape)))
     middle = trained_levels.index(0.5)
 
+    bounds = loaded.bounds.at(last_windows(series))
+
     def keep(chosen: np.ndarray, trained: Float64Array) -> int:
         _check_finite(series, chosen, trained)
-        if loaded.nonneg:
-            kept.num_cut_off.append(int((trained < 0).any(axis=-1).sum()))
-            trained = np.maximum(trained, 0.0)
-        kept.median[chosen] = trained[..., middle]
-        wanted = interpolate_quantiles(trained, trained_levels, levels)
+        keeps_to = bounds.select(chosen)
+        clipped = keeps_to.clip(trained)
+        kept.num_cut_off.append(int((clipped != trained).any(axis=-1).sum()))
+        kept.median[chosen] = keeps_to.apply(clipped[..., middle])
+        wanted = keeps_to.apply(interpolate_quantiles(clipped, trained_levels, levels))
         kept.by_level[:, chosen] = np.moveaxis(wanted, -1, 0)
         return len(chosen)
 
@@ -117,6 +120,7 @@ def forecast_series(
         quantiles=np.moveaxis(kept.by_level, 0, -1),
         method=BASE if loaded.manifest.name == BASE else served,
         weights=weights,
+        bounds=bounds.sentence(),
         num_cut_off=sum(kept.num_cut_off),
     )
 

@@ -334,7 +334,8 @@ def _row_words(job: Job) -> list[str]:
     words += [] if job.max_age is None else ["--max-age", job.max_age]
     words += _source_words(job)
     words += [word for path in reading.future_data for word in ("--future-data", path)]
-    return words + [f"--{flag}" for flag in ("nonneg", "align") if getattr(reading, flag)]
+    words += [f"--{key}={getattr(reading, key)!r}" for key in ("floor", "cap") if getattr(reading, key) is not None]
+    return words + ["--no-bounds"] * (not reading.bounds) + ["--align"] * reading.align
 
 
 def _json_command(*words: str) -> Command:

@@ -188,7 +188,7 @@ UNIQUE_KEYS = ("name", "output")
 #: Keys that only matter if the job trains its model.
 TRAINING_KEYS = ("retrain", "keep")
 #: Settings that also apply to a stored model.
-FORECAST_KEYS = ("horizon", "quantiles", "query", "wait", "max_bytes", "future_data", "nonneg", "align")
+FORECAST_KEYS = ("horizon", "quantiles", "query", "wait", "max_bytes", "future_data", "floor", "cap", "bounds", "align")
 
 
 class Head(BaseModel):

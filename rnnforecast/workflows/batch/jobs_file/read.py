@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from rnnforecast.config import Settings
+from rnnforecast.config import Settings, current_keys
 from rnnforecast.data.files.overwrite import Owned, overwritten
 from rnnforecast.errors import UsageError
 from rnnforecast.masking import holds_secret, masked
@@ -150,6 +150,7 @@ def _read_tables(document: Mapping[str, object], folder: Path, errors: FileError
     if not isinstance(defaults, dict):
         errors.add(("defaults",), "`defaults` must be a table: write `[defaults]` and the keys below it")
         defaults = {}
+    defaults = current_keys(defaults)
     for key in defaults:
         if key in UNIQUE_KEYS:
             errors.add(("defaults", key), f"`{key}` belongs to one job and cannot be a default")
@@ -183,7 +184,7 @@ class _JobReader:
             kept = {*JOB_KEYS, *FORECAST_KEYS} - {*TRAINING_KEYS, "data"}
             defaults = {key: value for key, value in defaults.items() if key in kept}
         self._number = number
-        self._table = table
+        self._table = table = current_keys(table)
         self._values = {**defaults, **table}
         self._folder = folder
         self._errors = errors
