@@ -30,6 +30,7 @@ from rnnforecast.grammars import (
     check_country,
     check_date_format,
     check_frequency,
+    check_span,
     check_step_length,
     find_zone,
     parse_size,
@@ -133,6 +134,7 @@ ZoneName = Annotated[str, _grammar(find_zone)]
 DateFormat = Annotated[str, _grammar(check_date_format)]
 CalendarName = Annotated[str, _grammar(check_calendar)]
 CountryName = Annotated[str, _grammar(check_country)]
+Spans = Annotated[tuple[Annotated[str, _grammar(check_span)], ...], BeforeValidator(_as_tuple)]
 ByteSize = Annotated[str, _grammar(parse_size)]
 
 
@@ -151,6 +153,8 @@ class DataSettings(_Frozen):
 
     time: Annotated[str | None, BeforeValidator(_as_one)] = _setting("time")
     target: Columns = _setting("target")
+    wide: bool = _setting("wide")
+    guess: options.Guess = _setting("guess")
     id: Columns = _setting("id")
     freq: FrequencyName | None = _setting("freq")
     season_length: int | None = _setting("season_length", ge=1, le=100_000)
@@ -184,6 +188,7 @@ class DataSettings(_Frozen):
     missing_values: Names = _setting("missing_values")
     inf: options.Infinities = _setting("inf")
     fill: options.Fill = _setting("fill")
+    mask: Spans = _setting("mask")
     duplicates: options.Duplicates = _setting("duplicates")
     align: bool = _setting("align")
     short: options.Short = _setting("short")

@@ -62,6 +62,51 @@ def parse_size(text: str) -> int:
     return int(size)
 
 
+_DATE_OR_STEP = r"-?\d{1,18}|\d{4}-\d\d(?:-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?)?)?"
+_SPAN = re.compile(rf"\s*(?P<first>{_DATE_OR_STEP})?\s*\.\.\s*(?P<last>{_DATE_OR_STEP})?\s*")
+
+
+@dataclass(frozen=True)
+class Span:
+    """A span of rows as a user writes it, `2020-03..2021-06`: both ends count; an end that is left out is open."""
+
+    text: str
+    first: str | None
+    last: str | None
+
+    @classmethod
+    def parse(cls, text: str) -> Span:
+        """Return the span of a text: years, months, days, minutes or steps. Raises UsageError."""
+        from datetime import datetime
+
+        found = _SPAN.fullmatch(text)
+        ends = (found["first"], found["last"]) if found is not None else (None, None)
+        try:
+            days = [
+                datetime.fromisoformat(f"{end}-01"[:10] if len(end) == 7 else end)
+                for end in ends
+                if end and "-" in end[1:]
+            ]
+        except ValueError:
+            days, ends = [], (None, None)
+        both = all(end is not None for end in ends)
+        is_backwards = (
+            days[0] > days[1] if len(days) == 2 else both and not days and int(str(ends[0])) > int(str(ends[1]))
+        )
+        if ends == (None, None) or is_backwards:
+            raise UsageError(
+                f"invalid span `{text[:40]}`",
+                hint="use FROM..TO, such as `2020-03..2021-06`, `2024-01-05..2024-01-05`, `..2019` or `100..120`",
+                code="E_RUN_MASK",
+            )
+        return cls(text.strip(), *ends)
+
+
+def check_span(text: str) -> None:
+    """Check a span such as `2020-03..2021-06`."""
+    Span.parse(text)
+
+
 def check_date_format(text: str) -> None:
     """Check that every directive of a date format exists."""
     from datetime import datetime

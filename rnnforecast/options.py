@@ -29,6 +29,7 @@ NumberFormat = Literal["plain", "financial"]
 Infinities = Literal["refuse", "missing"]
 Duplicates = Literal["refuse", "sum", "mean", "first", "last"]
 Short = Literal["refuse", "pad"]
+Guess = Literal["note", "reject"]
 Fill = Literal["none", "linear", "previous", "season", "zero"]
 Format = Literal["table", "json", "csv"]
 Engine = Literal["numpy", "torch"]
@@ -138,6 +139,8 @@ _ROLES = _panel(
     DATA,
     Option("time", "time column; several: date,hour; `none`: rows are steps in file order", "COLUMN", is_common=True),
     _columns("target", "target column; repeatable", is_common=True),
+    _flag("wide", "every numeric column is a series: a wide table"),
+    _choice("guess", "what to do where no name says which column is the target", Guess, "ACTION", "note"),
     _columns("id", "column that identifies the series of a panel; repeatable", is_common=True),
     Option("freq", "frequency, e.g. 15min, h, D, B, W-SUN, MS, ME, QS-JAN, YS-JAN, step", is_common=True),
     Option("season_length", "steps in one season; 1: no season", "STEPS", int),
@@ -183,6 +186,12 @@ _READING = _panel(
     Option("missing_values", "additional marker of a missing value; repeatable", "WORD", repeated=True),
     _choice("inf", "treatment of infinite numbers", Infinities, "ACTION", "refuse"),
     _choice("fill", "imputation of missing targets; none: masked in the loss", Fill, "KIND", "none"),
+    Option(
+        "mask",
+        "leave targets of a span out of everything; repeatable, e.g. 2020-03..2021-06",
+        "FROM..TO",
+        repeated=True,
+    ),
     _choice("duplicates", "how to combine rows with the same timestamp", Duplicates, "ACTION", "refuse"),
     _flag("align", "forecast all series from the latest timestamp of the panel, also series that end earlier"),
     _choice(

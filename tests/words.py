@@ -41,8 +41,7 @@ ALLOWED = {
 #: File -> texts that it needs: words in names of users' columns, keys of earlier versions.
 KEPT = {
     "rnnforecast/data/bounds.py": ("share",),
-    "rnnforecast/data/columns/id_columns.py": ("origin",),
-    "rnnforecast/data/columns/profiles.py": ("stamp",),
+    "rnnforecast/data/columns/profiles.py": ("origin", "stamp"),
     "rnnforecast/data/timestamps/numeric.py": ("stamp",),
     "rnnforecast/config.py": ("theta_share",),
     "rnnforecast/store/manifest.py": ("shares", "theta_share", "network-alone"),

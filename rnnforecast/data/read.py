@@ -21,6 +21,7 @@ from rnnforecast.data.calendar.seasonality import choose_season_length
 from rnnforecast.data.columns.choose_roles import choose_columns, note_guess, split_names
 from rnnforecast.data.columns.hive_partitions import check_times, note_unused
 from rnnforecast.data.columns.id_columns import FILE_ID, choose_ids, near_twins, number_items
+from rnnforecast.data.columns.repeated_times import with_named_fix
 from rnnforecast.data.columns.roles import Roles
 from rnnforecast.data.columns.schema_check import check_schemas
 from rnnforecast.data.covariates.calendar import is_generated, with_calendar
@@ -33,9 +34,11 @@ from rnnforecast.data.grid.align_ends import with_common_end
 from rnnforecast.data.grid.build_series import build_series, note_missing_cells, with_season
 from rnnforecast.data.grid.clock import set_clock
 from rnnforecast.data.grid.fill_missing import filled
+from rnnforecast.data.grid.mask_spans import without_spans
 from rnnforecast.data.grid.regular_grid import to_grid
 from rnnforecast.data.parse import ParsedFiles, codes_of, join_files, missing_ids, parse_file
 from rnnforecast.data.rows import Rows
+from rnnforecast.data.series_findings import series_findings
 from rnnforecast.data.sources import expand, public_path
 from rnnforecast.data.tables.table import Table, read_table, release_unused
 from rnnforecast.errors import DataError, RnnForecastError, UsageError
@@ -137,7 +140,7 @@ def _read(
     settings = split_names(settings, {*tables[0].names, *(plan.names if plan is not None else ())})
     here = _in_rows(settings, tables[0].names, plan)
     roles = _choose(tables[0], here, categories=model.categories)
-    findings += note_guess(roles, path=tables[0].path)
+    findings += note_guess(roles, settings.guess, path=tables[0].path)
     if not roles.time and settings.time is None:
         check_times([table.path for table in tables], columns=tables[0].names)
     if settings.dataset:
@@ -156,10 +159,11 @@ def _read(
         series = _lay_out(
             together, roles, here, findings, words=words, known=model.freq, keep_unobserved=keep_unobserved
         )
-    except DataError as error:
+    except DataError as cause:
+        error = with_named_fix(cause, tables[0], roles, here) if len(tables) == 1 else cause
         findings[:] = without_rejected_cells(findings, problems)
         own = without_rejected_cells(error.findings, problems)
-        raise data_error([*problems, *own]) if problems and error.findings else error from error
+        raise data_error([*problems, *own]) if problems and error.findings else error from cause
     if problems:
         findings[:] = without_rejected_cells(findings, problems)
         raise data_error(problems)
@@ -168,6 +172,7 @@ def _read(
     release_unused()
     series, assumptions = _assume(series, roles, settings, num_rows=num_rows)
     check_horizon(series.freq, int((series.first_ordinals + series.lengths).max()) - 1, assumptions.horizon)
+    findings += series_findings(series)
     series = filled(series, settings.fill, findings)
     series = _with_ahead(series, plan, settings, findings, time=roles.time, model=model, horizon=assumptions.horizon)
     return ReadResult(
@@ -223,6 +228,8 @@ def _lay_out(
         keep_unobserved=keep_unobserved,
         categories=words,
     )
+    if settings.mask:
+        series = without_spans(series, settings.mask, findings, may_miss=known is not None)
     return with_common_end(series, findings) if settings.align else series
 
 

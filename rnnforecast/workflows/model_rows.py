@@ -252,6 +252,7 @@ def data_settings(manifest: Manifest) -> DataSettings:
     chosen = {
         "time": roles.time or "none",
         "target": roles.target,
+        "wide": False,  # its columns are the targets
         "id": roles.id,
         "freq": freq.alias,
         "season_length": manifest.season_length,

@@ -168,7 +168,7 @@ FORMATS: tuple[Case, ...] = (
         "date and hour",
         text_file(rows([f"{timestamp[:10]},{int(timestamp[11:13])}" for timestamp in HOURS], names="date,slot,y")),
         "refused",
-        says=("occurs in rows", "--time date,hour"),
+        says=("occurs in rows", "--time date,slot"),
         flags={"time": "date", "target": ("y",)},
         fix={"time": "date,slot"},
         fixed_values=VALUES,

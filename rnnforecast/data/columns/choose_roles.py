@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from rnnforecast.data.columns.check_roles import categorical_of, check_not_wide, check_roles, in_words, separated_by
 from rnnforecast.data.columns.hive_partitions import partitions_of
-from rnnforecast.data.columns.id_columns import FILE_ID, named_like_id
-from rnnforecast.data.columns.profiles import Profile, profile_columns
+from rnnforecast.data.columns.id_columns import FILE_ID
+from rnnforecast.data.columns.profiles import Profile, named_like_id, profile_columns
 from rnnforecast.data.columns.roles import Roles
+from rnnforecast.data.columns.target_names import GUESSES, choose_target, may_explain
 from rnnforecast.data.columns.time_columns import choose_time, time_parts
 from rnnforecast.data.errors import data_error, listed
 from rnnforecast.data.tables.csv_dialect import folded
-from rnnforecast.errors import DataError
+from rnnforecast.errors import DataError, UsageError
 from rnnforecast.findings import Finding
 
 if TYPE_CHECKING:
@@ -26,15 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from rnnforecast.config import DataSettings
-
-#: Names of targets, the likeliest first; the last word of a longer name counts too (`Weekly_Sales`).
-TARGET_NAMES = (
-    "target", "y", "close", "value", "values", "sales", "demand", "load", "consumption", "count", "price", "passengers",
-    "turnover", "revenue", "quantity", "qty", "volume", "amount", "calls", "arrivals", "visits", "views", "orders",
-    "units", "usage", "production", "total",
-)  # fmt: skip
-#: How the reason of a target starts that is chosen by its place alone.
-GUESS = "the last of"
+    from rnnforecast.options import Guess
 
 
 def choose_columns(
@@ -120,6 +113,12 @@ def _choose_target(
     sign: str | None,
 ) -> tuple[str, ...]:
     if settings.target:
+        if settings.wide:
+            raise UsageError(
+                "`--wide` forecasts every numeric column, and `--target` names one",
+                hint="leave out one of them",
+                code="E_RUN_WIDE",
+            )
         reasons["target"] = "named by --target"
         return settings.target
     numeric = [one for one in profiles if one.is_numeric and one.name not in taken]
@@ -137,32 +136,50 @@ def _choose_target(
         if sign is not None:
             hint = f"if its fields have another delimiter, name it: {sign}"
         raise DataError(f"{path} has no numeric column to forecast: {shown}", hint=hint, code="E_TARGET_NONE")
+    if settings.wide:
+        return _all_columns([one.name for one in likely], reasons)
     if len(likely) == 1:
         reasons["target"] = "the one numeric column"
         return (likely[0].name,)
-    for name in TARGET_NAMES:
-        for one in likely:
-            if one.name.lower() == name:
-                reasons["target"] = f"one of {len(likely)} numeric columns, named like a target; --target names another"
-                return (one.name,)
-    for name in TARGET_NAMES:
-        for one in likely:
-            if len(one.words) > 1 and one.words[-1] == name and one.words[0] not in ("adj", "adjusted"):
-                reasons["target"] = f"one of {len(likely)} numeric columns, named like a target; --target names another"
-                return (one.name,)
+    found = choose_target(likely)
+    if found is not None:
+        reasons["target"] = found[1]
+        return (found[0],)
     check_not_wide([one.name for one in likely], path=path)
-    reasons["target"] = f"{GUESS} {len(likely)} numeric columns; --target names another"
-    return (likely[-1].name,)
+    others = [one for one in likely if not may_explain(one.name)] or likely
+    if len(others) == 1:
+        reasons["target"] = "the one numeric column that is not named like a covariate; --target names another"
+    else:
+        reasons["target"] = f"{GUESSES[0]} {len(likely)} numeric columns; --target names another"
+    return (others[-1].name,)
 
 
-def note_guess(roles: Roles, *, path: str) -> list[Finding]:
-    """Note a target that was guessed: several columns of numbers, and none of them named like a target."""
+def _all_columns(names: Sequence[str], reasons: dict[str, str]) -> tuple[str, ...]:
+    """Return all numeric columns of a wide table. Raises UsageError where there is one."""
+    if len(names) == 1:
+        raise UsageError(
+            f"`--wide` makes a series of each numeric column, but `{names[0]}` is the only one",
+            hint="leave `--wide` out",
+            code="E_RUN_WIDE",
+        )
+    reasons["target"] = f"--wide: all {len(names)} numeric columns"
+    return tuple(names)
+
+
+def note_guess(roles: Roles, how: Guess, *, path: str) -> list[Finding]:
+    """Note a target that was guessed: several columns of numbers, and none or several of them named like a target.
+
+    Raises DataError for it with `--guess reject`.
+    """
     reason = roles.reasons.get("target", "")
-    if not reason.startswith(GUESS):
+    if not reason.startswith(GUESSES):
         return []
     name = roles.target[0]
-    message = f"the target `{name}` is a guess: {reason.partition(';')[0]}, none of them named like a target"
-    fix = "name the target: --target COLUMN"
+    message = f"the target `{name}` is a guess: {reason.partition(';')[0]}"
+    message += ", none of them named like a target" if reason.startswith(GUESSES[0]) else ""
+    fix = "name the target: --target COLUMN; or forecast all of them: --wide"
+    if how == "reject":
+        raise data_error([Finding("E_TARGET_GUESSED", message, path, column=name, value=name, count=1, fix=fix)])
     return [Finding("N_TARGET_GUESSED", message, path, column=name, value=name, count=1, fix=fix)]
 
 

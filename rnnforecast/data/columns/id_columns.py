@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from rnnforecast.data.columns.profiles import words_of
+from rnnforecast.data.columns.profiles import named_like_id, words_of
 from rnnforecast.data.csv_writer import FORMULA_STARTS
 from rnnforecast.data.errors import plural, quoted
 from rnnforecast.findings import Finding
@@ -19,22 +19,11 @@ if TYPE_CHECKING:
     from rnnforecast.arrays import Int64Array, TextArray, TimestampArray
 
 
-#: Words in the names of columns that identify series, also when they hold whole numbers.
-ID_WORDS = frozenset(
-    {"id", "ids", "key", "name", "series", "store", "shop", "item", "sku", "symbol", "ticker", "product", "category"}
-    | {"dept", "department", "branch", "station", "customer", "meter", "household", "device", "asset", "machine"}
-    | {"country", "state", "region", "city", "location", "site", "zone", "unit", "patient", "origin", "destination"}
-)
 _CERTAIN_WORDS = frozenset({"id", "ids", "series", "item", "sku"})
 #: Fraction of its time span that a series must fill: groups within one series fill little of theirs.
 MIN_COVERAGE = 0.2
 #: Name of the id where every file is one series.
 FILE_ID = "file"
-
-
-def named_like_id(name: str) -> bool:
-    """Whether the name of a column has a word of `ID_WORDS`."""
-    return any(word in ID_WORDS for word in words_of(name))
 
 
 def choose_ids(

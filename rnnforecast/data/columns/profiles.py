@@ -13,7 +13,7 @@ from rnnforecast.data.timestamps.formats import format_of
 from rnnforecast.data.values.numbers import MISSING_TOKENS, has_unit, looks_numeric
 
 if TYPE_CHECKING:
-    from rnnforecast.arrays import TextArray
+    from rnnforecast.arrays import BoolArray, TextArray
 
 Kind = Literal["integer", "number", "boolean", "timestamp", "clock", "text", "empty", "nested"]
 
@@ -25,7 +25,17 @@ _TIME_WORDS = frozenset(
     {"time", "times", "date", "dates", "ds", "timestamp", "datetime", "stamp", "yearmonth", "moment", "when"}
     | {"year", "quarter", "month", "week", "day", "period", "hour", "minute"}
     | {"ts", "epoch", "unix", "unixtime", "utc", "datum", "fecha", "zeit", "zeitstempel", "heure", "hora"}
+    | {"uhrzeit", "stunde", "tid", "ora", "godzina", "klokkeslett", "mtu", "interval", "payday"}
 )
+#: Words in the names of columns that identify series, also when they hold whole numbers.
+ID_WORDS = frozenset(
+    {"id", "ids", "key", "name", "series", "store", "shop", "item", "sku", "symbol", "ticker", "product", "category"}
+    | {"dept", "department", "branch", "station", "customer", "meter", "household", "device", "asset", "machine"}
+    | {"country", "state", "region", "city", "location", "site", "zone", "unit", "patient", "origin", "destination"}
+)
+_CODE = re.compile(r"[A-Za-z0-9][\w.:/-]{0,39}", re.ASCII)
+#: Digits of a whole number from which on it names something rather than measures it.
+_MANY_DIGITS = 19
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,11 @@ class Profile:
 def named_like_time(name: str) -> bool:
     """Whether a name says that what is called so is a time."""
     return any(word in _TIME_WORDS for word in words_of(name))
+
+
+def named_like_id(name: str) -> bool:
+    """Whether the name of a column has a word of `ID_WORDS`."""
+    return any(word in ID_WORDS for word in words_of(name))
 
 
 def words_of(name: str) -> tuple[str, ...]:
@@ -103,6 +118,8 @@ def _profile_texts(name: str, cells: TextArray, *, max_texts: int) -> Profile:
     if all(text.lower() in ("true", "false") for text in texts):
         return Profile(name, "boolean", len(distinct))
     numeric = looks_numeric(texts)
+    if 2 * len(distinct) <= len(cells) and _are_labels(name, texts, numeric):
+        return Profile(name, "text", len(distinct))
     if numeric.mean() >= 0.5:
         whole = all(re.fullmatch(r"[-+]?\d{1,18}", text) for text in texts[numeric])
         return Profile(name, "integer" if whole and numeric.all() else "number", len(distinct))
@@ -113,3 +130,23 @@ def _profile_texts(name: str, cells: TextArray, *, max_texts: int) -> Profile:
     if 2 * len(known) < len(formats):
         return Profile(name, "text", len(distinct))
     return Profile(name, "clock" if known.count("HH:MM") > len(known) / 2 else "timestamp", len(distinct))
+
+
+def _are_labels(name: str, texts: TextArray, numeric: BoolArray) -> bool:
+    """Whether distinct texts that repeat are codes of things, though most are digits: `01`, `US`; `1001`, `A17`.
+
+    Texts among digits may be damaged numbers: they count as codes only in a column named like an id, or where each of
+    them has a digit and the digits of all others are equally many.
+    """
+    digits = [text for text in texts[numeric] if text.isascii() and text.isdigit()]
+    others = [str(text) for text in texts[~numeric]]
+    if not digits or len(digits) < int(numeric.sum()) or named_like_time(name):
+        return False
+    if not all(_CODE.fullmatch(text) for text in others):
+        return False
+    is_padded = any(text[0] == "0" and len(text) > 1 for text in digits)
+    if not others:
+        return is_padded or any(len(text) >= _MANY_DIGITS for text in digits)
+    if named_like_id(name) or is_padded:
+        return True
+    return len({len(text) for text in digits}) == 1 and all(any(sign.isdigit() for sign in text) for text in others)

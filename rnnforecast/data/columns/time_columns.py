@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from rnnforecast.data.errors import data_error, quoted
+from rnnforecast.data.timestamps.month_names import ENGLISH_MONTH
 from rnnforecast.data.timestamps.numeric import holds_timestamps, holds_years, rises_like_epochs
 from rnnforecast.data.timestamps.split_columns import holds_part, part_of
 from rnnforecast.findings import Finding
@@ -32,6 +33,12 @@ _CALENDAR_PARTS = (
     ("year", "quarter"),
     ("year", "day of year", "hour", "minute"),
     ("year", "week"),
+)
+#: A date of some kind in a text, whether or not it can be read.
+_DATED = re.compile(
+    r"(?<!\d)(?:\d{4}\s*[-/.]\s*\d{1,2}\s*[-/.]\s*\d{1,2}|\d{1,2}\s*[-/.]\s*\d{1,2}\s*[-/.]\s*(?:\d{4}|\d\d))(?!\d)"
+    rf"|\b\d{{1,2}}[-/ .]+{ENGLISH_MONTH}[-/ ,.]+\d{{2,4}}|\b{ENGLISH_MONTH}[-/ ,.]+\d{{2,4}}\b",
+    re.IGNORECASE,
 )
 #: Fraction of the cells with a digit above which a text column with the name of a time holds timestamps of some kind.
 _MOSTLY = 0.5
@@ -136,11 +143,12 @@ def _numbers_of_time(free: Sequence[Profile], sample: pd.DataFrame) -> _Choice |
 
 
 def _is_unread(profile: Profile, sample: pd.DataFrame) -> bool:
-    """Whether a column of text is named like a time and holds something with digits that is in no format known."""
-    if profile.kind != "text" or not profile.named_like_time:
+    """Whether a column of text holds dates in no known format: by their look, or by its name and the digits in it."""
+    if profile.kind != "text":
         return False
     cells: pd.Series[Any] = sample[profile.name].astype(str)
-    return float(cells.str.contains(r"\d", regex=True).mean()) > _MOSTLY
+    sign = re.compile(r"\d") if profile.named_like_time else _DATED
+    return float(cells.iloc[:200].str.contains(sign, regex=True).mean()) > _MOSTLY
 
 
 def _check_unread(free: Sequence[Profile], sample: pd.DataFrame, *, path: str) -> None:
@@ -149,7 +157,8 @@ def _check_unread(free: Sequence[Profile], sample: pd.DataFrame, *, path: str) -
         return
     cells = sample[unread.name].astype(str)
     value = str(cells[cells.str.contains(r"\d", regex=True)].iloc[0])
-    words = f"column `{unread.name}` is named like a time, but the format of {quoted(value)} is unknown"
+    looks = "is named like a time" if unread.named_like_time else "holds dates"
+    words = f"column `{unread.name}` {looks}, but the format of {quoted(value)} is unknown"
     form = _likely_format(value)
     how = f", such as `--date-format '{form}'`" if form else " with `--date-format`"
     if re.fullmatch(r".*\d:\d\d(:\d\d)? ?[A-Z]{3,5}", value):

@@ -95,7 +95,7 @@ def _two_values(rows: Rows, order: Int64Array, again: Int64Array) -> Finding:
     message = f"{whose}timestamp {timestamp} occurs in {rows_in_words(lines, 2)} with different values, {values}"
     if len(again) > 1:
         message += f"; {len(again):,} such timestamps in total"
-    code, words, fix = _likely_cause(rows.timestamps[late], rows.timestamps, name=rows.time_column) or (
+    code, words, fix = _likely_cause(rows.timestamps[late], rows.timestamps) or (
         "E_TIME_DUPLICATE",
         "",
         "name the columns that identify series with --id, merge such rows with --duplicates sum|mean|first|last, or keep "
@@ -105,10 +105,10 @@ def _two_values(rows: Rows, order: Int64Array, again: Int64Array) -> Finding:
     return rows.time.finding(code, message, rows=late, value=timestamp, fix=fix)
 
 
-def _likely_cause(repeated: TimestampArray, timestamps: TimestampArray, *, name: str) -> tuple[str, str, str] | None:
+def _likely_cause(repeated: TimestampArray, timestamps: TimestampArray) -> tuple[str, str, str] | None:
     """Return code, words and fix where repeated timestamps have a likely cause; None where nothing is known.
 
-    `timestamps` are all timestamps of the rows, the repeated ones among them, in the time column `name`.
+    `timestamps` are all timestamps of the rows, the repeated ones among them.
     """
     if timestamps.dtype.kind != "M" or not len(repeated):
         return None
@@ -124,8 +124,7 @@ def _likely_cause(repeated: TimestampArray, timestamps: TimestampArray, *, name:
     if 2 * len(repeated) > len(timestamps) and bool((timestamps == timestamps.astype("datetime64[D]")).all()):
         words = "most dates have several rows: the time of day or the name of the series may be in another column"
         fix = (
-            f"name the column of hours too, as `--time {name},hour`, the columns that identify series with --id, "
-            "or merge such rows with --duplicates sum|mean|first|last"
+            "name the columns that identify series with --id, or merge such rows with --duplicates sum|mean|first|last"
         )
         return "E_TIME_DUPLICATE", words, fix
     return None

@@ -107,6 +107,10 @@ FOREIGN = "day and month in another language"
 DAY_AND_MONTH = re.compile(r"\d\d?([/.-])\d\d?\1(?:\d{4}|\d\d)")
 
 
+#: What separates the start of an interval from its end.
+_BETWEEN = re.compile(r"\s+(?:-|to|bis|until)\s+|\s*(?:\u2013|\u2014|\.\.)\s*|/(?=\d{4}-)", re.IGNORECASE)
+
+
 def day_and_month(separator: str, *, day_first: bool) -> DateFormat:
     """Return the format of dates such as 01/02/2024 with the day, or the month, in front."""
     first, second = ("%d", "%m") if day_first else ("%m", "%d")
@@ -137,7 +141,26 @@ def format_of(text: str) -> str | None:
         return known.name
     if DAY_AND_MONTH.fullmatch(date) and (not time or _TIME.fullmatch(time)):
         return "D/M/Y or M/D/Y"
+    start = interval_start(text)
+    if start is not None:
+        return format_of(start)
     return FOREIGN if is_foreign_date(text) else None
+
+
+def interval_start(text: str) -> str | None:
+    """Return the start of an interval such as `01.03.2024 00:00 - 01.03.2024 01:00`, None where a text is not one."""
+    for between in _BETWEEN.finditer(text):
+        first, second = text[: between.start()].strip(), text[between.end() :].strip()
+        if first and format_of(first) is not None and (is_time_of_day(second) or format_of(second) is not None):
+            return first
+    return None
+
+
+def starts_of(texts: TextArray) -> TextArray | None:
+    """Return the starts of a column of intervals, None where the first text is not one; other texts stay unchanged."""
+    if not len(texts) or interval_start(str(texts[0])) is None:
+        return None
+    return np.array([interval_start(str(text)) or text for text in texts], dtype=object)
 
 
 @dataclass(frozen=True)

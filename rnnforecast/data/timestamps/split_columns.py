@@ -10,7 +10,14 @@ import pandas as pd
 
 from rnnforecast.data.calendar.frequency import FIXED_UNITS
 from rnnforecast.data.errors import ColumnRef, listed, quoted
-from rnnforecast.data.timestamps.formats import compose, is_time_of_day, iso_weeks, time_of_day, to_number
+from rnnforecast.data.timestamps.formats import (
+    compose,
+    interval_start,
+    is_time_of_day,
+    iso_weeks,
+    time_of_day,
+    to_number,
+)
 from rnnforecast.data.timestamps.month_names import ENGLISH_MONTH, month_number
 from rnnforecast.data.timestamps.text import Timestamps
 from rnnforecast.errors import DataError
@@ -185,7 +192,8 @@ def _numbers(parts: Parts, name: str, part: str) -> Int64Array:
 def _is_clock(column: pd.Series[Any]) -> bool:
     if column.dtype.kind in "iuf" or column.empty:
         return False
-    return is_time_of_day(str(column.iloc[0]).strip())
+    first = str(column.iloc[0]).strip()
+    return is_time_of_day(interval_start(first) or first)
 
 
 def _is_whole(column: pd.Series[Any]) -> bool:
@@ -195,7 +203,8 @@ def _is_whole(column: pd.Series[Any]) -> bool:
 def _clock_times(parts: Parts, name: str) -> npt.NDArray[np.timedelta64]:
     """Return times of day as spans since midnight; each distinct text is read once."""
     codes, distinct = pd.factorize(parts.frame[name].to_numpy(dtype=object), use_na_sentinel=False)
-    times = [time_of_day(str(text).strip()) for text in distinct]
+    texts = [str(text).strip() for text in distinct]
+    times = [time_of_day(interval_start(text) or text) for text in texts]
     bad = np.array([one is None for one in times], dtype=np.bool_)[codes]
     if bad.any():
         raise parts.reject(name, bad, "is not a time of day", "correct these rows, or name another column with --time")

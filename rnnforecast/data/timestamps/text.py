@@ -26,6 +26,7 @@ from rnnforecast.data.timestamps.formats import (
     format_of,
     parse_many_iso,
     split_time,
+    starts_of,
     time_of_day,
 )
 from rnnforecast.data.timestamps.month_names import ENGLISH_MONTH, languages_of, to_english
@@ -143,6 +144,16 @@ def parse_timestamps(texts: TextArray, ref: ColumnRef, how: DataSettings | None 
     column = _Column.of(texts, ref)
     if how is not None and how.locale is not None:
         column = replace(column, distinct=to_english(column.distinct, how.locale))
+    starts = starts_of(column.distinct)
+    if starts is not None:
+        words = f"holds intervals such as {quoted(column.distinct[0])}: their starts are the timestamps"
+        parsed = _parse_present(replace(column, distinct=starts), ref, how)
+        return replace(parsed, findings=(column.note("N_TIME_INTERVAL", words), *parsed.findings))
+    return _parse_present(column, ref, how)
+
+
+def _parse_present(column: _Column, ref: ColumnRef, how: DataSettings | None) -> Timestamps:
+    """Parse a column; raises DataError for empty cells, with what is wrong in the others."""
     empty = np.array([text in _EMPTY for text in column.distinct], dtype=np.bool_)
     if not empty.any():
         return _parse(column, how)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from rnnforecast.data.errors import ColumnRef
-from rnnforecast.data.timestamps.formats import is_time_of_day
+from rnnforecast.data.timestamps.formats import format_of, is_time_of_day
 from rnnforecast.data.timestamps.numeric import holds_years, parse_floats, parse_integers
 from rnnforecast.data.timestamps.split_columns import Parts, join_numbers, join_times, not_parts, part_of
 from rnnforecast.data.timestamps.text import Timestamps, parse_timestamps
@@ -38,12 +38,14 @@ def read_timestamps(
     parts = Parts(frame, names, path, lines_of)
     if len(names) == 1:
         return _one_column(frame[names[0]], parts.ref(names[0]), how)
-    if all(part_of(name) is not None for name in names):
+    dated = next((name for name in names if _holds_dates(frame[name])), None)
+    if dated is None and all(part_of(name) is not None for name in names):
         return join_numbers(parts, names)
-    dated = next(
-        (name for name in names if part_of(name) is None and not is_time_of_day(str(frame[name].iloc[0]).strip())),
-        names[0],
-    )
+    if dated is None:
+        dated = next(
+            (name for name in names if part_of(name) is None and not is_time_of_day(str(frame[name].iloc[0]).strip())),
+            names[0],
+        )
     first = _one_column(frame[dated], parts.ref(dated), how)
     if first.values.dtype.kind != "M":
         raise not_parts(names, path)
@@ -72,6 +74,14 @@ def _one_column(column: pd.Series[Any], ref: ColumnRef, how: DataSettings | None
     if _is_decimal_column(column, how):
         return parse_floats(_as_floats(column.str.strip()), ref, how)
     return parse_timestamps(column.to_numpy(dtype=object), ref, how)
+
+
+def _holds_dates(column: pd.Series[Any]) -> bool:
+    """Whether a column holds whole dates, by its type or its first text: one named `day` need not be a part of one."""
+    if column.dtype.kind in "iufM" or isinstance(column.dtype, pd.DatetimeTZDtype):
+        return column.dtype.kind not in "iuf"
+    text = str(column.iloc[0]).strip()
+    return not text.isdigit() and format_of(text) not in (None, "HH:MM")
 
 
 def _as_floats(column: pd.Series[Any]) -> Float64Array:

@@ -20,21 +20,23 @@ def choose(columns: dict[str, list[str]], **settings: Any) -> Roles:
 
 
 def test_a_target_that_only_its_place_speaks_for_is_noted_as_a_guess() -> None:
-    (found,) = note_guess(choose({"date": DATES} | dict.fromkeys("abc", NUMBERS)), path="a.csv")
+    (found,) = note_guess(choose({"date": DATES} | dict.fromkeys("abc", NUMBERS)), "note", path="a.csv")
     assert (found.code, found.severity, found.column) == ("N_TARGET_GUESSED", "note", "c")
     assert found.message == (
         "the target `c` is a guess: the last of 3 numeric columns, none of them named like a target"
     )
-    assert found.fix == "name the target: --target COLUMN"
+    assert found.fix == "name the target: --target COLUMN; or forecast all of them: --wide"
 
 
 @pytest.mark.parametrize("chosen", [("b",), ("c",)])
 def test_a_named_target_is_no_guess(chosen: tuple[str, ...]) -> None:
-    assert note_guess(choose({"date": DATES} | dict.fromkeys("abc", NUMBERS), target=chosen), path="a.csv") == []
+    assert (
+        note_guess(choose({"date": DATES} | dict.fromkeys("abc", NUMBERS), target=chosen), "note", path="a.csv") == []
+    )
 
 
 def test_a_target_that_is_named_like_one_is_no_guess() -> None:
-    assert note_guess(choose({"date": DATES} | dict.fromkeys(("a", "sales", "c"), NUMBERS)), path="a.csv") == []
+    assert note_guess(choose({"date": DATES} | dict.fromkeys(("a", "sales", "c"), NUMBERS)), "note", path="a.csv") == []
 
 
 def test_the_one_numeric_column_is_the_target() -> None:

@@ -49,7 +49,9 @@ ALARM_SECONDS = 60.0
 _GLANCE = 0.2
 
 #: Settings that change neither the training nor its evaluation.
-_NOT_TRAINING = ("quantiles", "device", "time_budget", "wait")
+_NOT_TRAINING = ("quantiles", "device", "time_budget", "wait", "guess")
+#: Nobody reads the note about a target that was guessed, unless the job says so.
+_UNATTENDED = {"guess": "reject"}
 
 
 @dataclass(frozen=True)
@@ -309,6 +311,7 @@ def _train_command(job: Job, context: JobContext) -> Command:
 def _predict_command(job: Job, context: JobContext) -> Command:
     words = ["predict", job.model or job.name, "--store", str(context.store), "--output", str(job.output)]
     words += _row_words(job)
+    words += ["--guess", _UNATTENDED["guess"]] if job.model == BASE else []
     settings = Settings.from_flat(job.settings)
     if "horizon" in job.settings:
         words += ["--horizon", str(settings.data.horizon)]
@@ -354,7 +357,7 @@ def _write_settings(job: Job, context: JobContext) -> Path:
     """Write the settings of a job next to its log, so that its commands can be repeated by hand."""
     make_folder(context.logs)
     path = context.logs / f"{encode_name(job.name)}.toml"
-    replace_bytes(path, to_toml(job.settings).encode())
+    replace_bytes(path, to_toml(_UNATTENDED | dict(job.settings)).encode())
     return path
 
 

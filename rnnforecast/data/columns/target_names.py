@@ -1,0 +1,105 @@
+"""Which of several numeric columns is the target, by the words of their names: `demand_mw`, `Sales (EUR)`, `units_sold`."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from rnnforecast.data.columns.profiles import words_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rnnforecast.data.columns.profiles import Profile
+
+#: Names of targets, the likeliest first.
+TARGET_NAMES = (
+    "target", "y", "close", "value", "values", "sales", "demand", "load", "consumption", "count", "price", "passengers",
+    "turnover", "revenue", "quantity", "qty", "volume", "amount", "calls", "arrivals", "visits", "views", "orders",
+    "units", "usage", "production", "total", "power", "energy", "generation", "output", "traffic", "admissions",
+    "bookings", "tickets", "trips", "rides", "rentals", "requests", "transactions", "shipments", "sold", "flow",
+)  # fmt: skip
+#: Words of columns that explain a target and rarely are one.
+COVARIATE_WORDS = frozenset(
+    {"temp", "temps", "temperature", "temperatures", "humidity", "wind", "windspeed", "pressure", "rain", "rainfall"}
+    | {
+        "precipitation",
+        "precip",
+        "snow",
+        "snowfall",
+        "dewpoint",
+        "cloud",
+        "clouds",
+        "weather",
+        "irradiance",
+        "radiation",
+    }
+    | {
+        "holiday",
+        "holidays",
+        "promo",
+        "promos",
+        "promotion",
+        "promotions",
+        "onpromotion",
+        "discount",
+        "event",
+        "events",
+    }
+    | {"index", "idx", "weekday", "weekend", "dow", "doy", "is", "has", "flag", "latitude", "longitude", "lat", "lon"}
+)
+_UNITS = frozenset(
+    {"w", "kw", "mw", "gw", "wh", "kwh", "mwh", "gwh", "kva", "kvar", "v", "kv", "ka", "hz", "j", "kj", "mj", "btu"}
+    | {"eur", "usd", "gbp", "chf", "jpy", "cny", "inr", "aud", "cad", "dollar", "dollars", "euro", "euros", "pct"}
+    | {"percent", "kg", "g", "t", "ton", "tons", "tonnes", "lb", "lbs", "l", "litre", "litres", "liter", "liters"}
+    | {"gal", "gallons", "m3", "m", "km", "miles", "celsius", "fahrenheit", "degc", "degf", "ms", "pcs", "pieces"}
+)
+_BRACKETS = re.compile(r"[(\[{][^)\]}]*[)\]}]")
+#: How the reason of a target starts that was chosen by its place alone.
+GUESSES = ("the last of", "the first of")
+
+
+def words_without_unit(name: str) -> tuple[str, ...]:
+    """Return the lower-case words of a name without its unit: `Sales (EUR)` is sales, `demand_mw` is demand."""
+    words = words_of(_BRACKETS.sub(" ", name)) or words_of(name)
+    while len(words) > 1 and words[-1] in _UNITS:
+        words = words[:-1]
+    return words
+
+
+def may_explain(name: str) -> bool:
+    """Whether a name is one of a covariate: weather, holidays, promotions, positions in a calendar, indices."""
+    return not COVARIATE_WORDS.isdisjoint(words_without_unit(name))
+
+
+def choose_target(numeric: Sequence[Profile]) -> tuple[str, str] | None:
+    """Return the column that is named like a target, and why; None where no name says so.
+
+    Columns named like covariates count only where there are no others. A whole name counts more than its last word, and
+    that more than another word. Of equals the first one is taken, which the reason says.
+    """
+    likely = [one for one in numeric if not may_explain(one.name)] or numeric
+    ranked = [(rank, one.name) for one in likely if (rank := _rank(one.name)) is not None]
+    if not ranked:
+        return None
+    best = min(rank for rank, _ in ranked)
+    equal = [name for rank, name in ranked if rank == best]
+    if len(equal) > 1:
+        return equal[0], f"{GUESSES[1]} {len(equal)} numeric columns named alike; --target names another"
+    return equal[0], f"one of {len(numeric)} numeric columns, named like a target; --target names another"
+
+
+def _rank(name: str) -> tuple[int, int] | None:
+    """Return how surely a name is one of a target, smaller is surer; None where it is not."""
+    words = words_without_unit(name)
+    if not words or words[0] in ("adj", "adjusted"):
+        return None
+    if len(words) == 1:
+        return (0 if words[0] == name.lower() else 1, _PLACES[words[0]]) if words[0] in _PLACES else None
+    if words[-1] in _PLACES:
+        return 2, _PLACES[words[-1]]
+    places = [_PLACES[word] for word in words if word in _PLACES]
+    return (3, min(places)) if places else None
+
+
+_PLACES = {name: place for place, name in enumerate(TARGET_NAMES)}

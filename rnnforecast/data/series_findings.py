@@ -1,0 +1,264 @@
+"""What the values of series look like, as notes: ends that differ, short series, spikes, shifts, new units, many zeros.
+
+Nothing is changed. Long panels are sampled: reading must not take longer for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnforecast.data.calendar.frequency import in_words
+from rnnforecast.data.errors import plural, quoted
+from rnnforecast.data.timestamps.timezones import read_zone
+from rnnforecast.findings import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from rnnforecast.arrays import Float64Array, Int64Array
+    from rnnforecast.data.series import SeriesSet
+
+#: Series that a finding names.
+MAX_NAMED = 3
+#: Series whose values are looked at, chosen evenly, and the newest rows of each.
+MAX_SERIES = 100
+MAX_ROWS = 20_000
+#: A series is short that has fewer rows than this many seasons (or steps) while another has so many times as many.
+SHORT_SEASONS, SHORT_ROWS, LONGER = 2, 8, 4
+#: Spreads between a value and its neighbours from which on it is a spike, and the fraction of rows that may be spikes.
+SPIKE_SPREADS = 30.0
+MAX_SPIKES = 0.005
+#: Blocks of a history that are compared, rows of a block at least, and what makes their levels differ.
+NUM_BLOCKS, MIN_BLOCK = 24, 4
+SHIFT_SPREADS, SHIFT_JUMPS = 6.0, 8.0
+SCALE_FACTOR = 20.0
+#: Fraction of zeros from which on a history is intermittent.
+MIN_ZEROS = 0.5
+
+
+def series_findings(series: SeriesSet) -> list[Finding]:
+    """Return the notes about ends and lengths of all series, and about the values of some of them."""
+    found = [*_different_ends(series), *_short(series)]
+    spikes, shifts, scales, zeros = [], [], [], []
+    step = -(-series.num_series // MAX_SERIES)
+    for number in range(0, series.num_series, step):
+        rows = slice(
+            max(int(series.offsets[number]), int(series.offsets[number + 1]) - MAX_ROWS),
+            int(series.offsets[number + 1]),
+        )
+        seen = np.flatnonzero(series.observed[rows])
+        values = series.values[rows][seen]
+        if len(values) < NUM_BLOCKS:
+            continue
+        places = seen + rows.start
+        spikes += [(number, int(places[place])) for place in _spikes(values)]
+        border = _new_scale(values)
+        if border:
+            scales.append((number, int(places[border])))
+        elif border := _shift(values):
+            shifts.append((number, int(places[border])))
+        if float((values == 0).mean()) >= MIN_ZEROS and values.any():
+            zeros.append((number, int(places[-1])))
+    return [
+        *found,
+        *_of_scales(series, scales),
+        *_of_shifts(series, shifts),
+        *_of_spikes(series, spikes),
+        *_of_zeros(series, zeros),
+    ]
+
+
+def _different_ends(series: SeriesSet) -> list[Finding]:
+    """Return the note about series that end before the others."""
+    ends = series.first_ordinals + series.lengths - 1
+    early = np.flatnonzero(ends < ends.max())
+    if not len(early):
+        return []
+    newest, *own = (
+        in_words(one) for one in series.freq.to_timestamps(np.array([ends.max(), *ends[early[:MAX_NAMED]]]))
+    )
+    labels = series.item_ids
+    named = _listed([f"{quoted(labels[index])} at {end}" for index, end in zip(early, own, strict=False)], len(early))
+    message = (
+        f"{len(early)} of {series.num_series} series end before {newest}: {named}; the forecast of each starts after its "
+        "own end"
+    )
+    fix = "`--align` forecasts all from the latest timestamp; or leave out series that are over"
+    return [Finding("N_SERIES_ENDS", message, column=series.time_column, value=own[0], count=len(early), fix=fix)]
+
+
+def _short(series: SeriesSet) -> list[Finding]:
+    """Return the note about series much shorter than others: too short to show a season."""
+    lengths = series.lengths
+    needed = max(SHORT_SEASONS * series.season_length if series.season_length > 1 else 0, SHORT_ROWS)
+    short = np.flatnonzero((lengths < needed) & (LONGER * lengths <= lengths.max()))
+    if not len(short):
+        return []
+    labels = series.item_ids
+    short = short[np.argsort(lengths[short], kind="stable")]
+    named = _listed(
+        [f"{quoted(labels[index])} {plural(int(lengths[index]), 'row')}" for index in short[:MAX_NAMED]], len(short)
+    )
+    message = (
+        f"{len(short)} of {series.num_series} series have fewer than {needed} rows, the longest has "
+        f"{int(lengths.max()):,}: {named}"
+    )
+    fix = "leave them out, or read their forecasts as guesses from few rows"
+    return [Finding("N_SERIES_SHORT", message, count=len(short), fix=fix)]
+
+
+def _spikes(values: Float64Array) -> Int64Array:
+    """Return values far from both neighbours and from all others: measured in the spread of such distances."""
+    if len(values) < 3:
+        return np.zeros(0, dtype=np.int64)
+    before, after = values[1:-1] - values[:-2], values[1:-1] - values[2:]
+    alone = before * after > 0
+    distance = np.where(alone, np.minimum(np.abs(before), np.abs(after)), 0.0)
+    spread = float(np.median(np.abs(np.diff(values))))
+    low, high = np.quantile(values, (0.01, 0.99))
+    inner = values[1:-1]
+    outside = (inner > high + (high - low)) | (inner < low - (high - low))
+    found = 1 + np.flatnonzero((distance > SPIKE_SPREADS * spread) & outside)
+    return found if spread > 0 and len(found) <= max(MAX_SPIKES * len(values), 1) else found[:0]
+
+
+def _blocks(values: Float64Array) -> tuple[Float64Array, Float64Array, int]:
+    """Return the medians of blocks of rows, the spread of each, and the rows of a block."""
+    size = max(len(values) // NUM_BLOCKS, MIN_BLOCK)
+    whole = values[len(values) % size :].reshape(-1, size)
+    medians = np.median(whole, axis=1)
+    return medians, np.median(np.abs(whole - medians[:, None]), axis=1), size
+
+
+def _border(low_side: Float64Array, high_side: Float64Array) -> tuple[int, float, float]:
+    """Return the border of blocks with the widest distance between all before and all after it: its place and ends."""
+    before, after = np.maximum.accumulate(low_side)[:-1], np.minimum.accumulate(high_side[::-1])[::-1][1:]
+    place = int(np.argmax(after - before))
+    return place + 1, float(before[place]), float(after[place])
+
+
+def _new_scale(values: Float64Array) -> int | None:
+    """Return the row from which on all blocks are many times as large, or as small, as all before it."""
+    medians, _, size = _blocks(np.abs(values))
+    if len(medians) < 4 or float(medians.min()) <= 0:
+        return None
+    levels = np.log(medians)
+    for sign in (1.0, -1.0):
+        block, before, after = _border(sign * levels, sign * levels)
+        usual = float(np.median(np.abs(np.diff(levels))))
+        if (
+            after - before > np.log(SCALE_FACTOR)
+            and after - before > SHIFT_JUMPS * usual
+            and 2 <= block <= len(levels) - 2
+        ):
+            return _sharpest(sign * np.log(np.maximum(np.abs(values), 1e-300)), block, size, (before + after) / 2)
+    return None
+
+
+def _shift(values: Float64Array) -> int | None:
+    """Return the row from which on all blocks lie above, or below, all before it by more than they spread."""
+    medians, spreads, size = _blocks(values)
+    if len(medians) < 8:
+        return None
+    spread = float(np.median(spreads))
+    usual = float(np.median(np.abs(np.diff(medians))))
+    for sign in (1.0, -1.0):
+        block, before, after = _border(sign * medians, sign * medians)
+        far = after - before > max(SHIFT_SPREADS * spread, SHIFT_JUMPS * usual)
+        if far and after > before and 2 <= block <= len(medians) - 2:
+            return _sharpest(sign * values, block, size, (before + after) / 2)
+    return None
+
+
+def _sharpest(values: Float64Array, block: int, size: int, middle: float) -> int:
+    """Return the first row around a border of blocks whose value is past the middle of both sides."""
+    border = len(values) % size + block * size
+    start = max(border - size, 0)
+    past = values[start : border + size] > middle
+    # the row before which most are on the one side, and after which most are on the other
+    ahead = np.concatenate([[0], np.cumsum(np.where(past, -1, 1))])
+    return start + int(np.argmax(ahead))
+
+
+def _of_spikes(series: SeriesSet, places: Sequence[tuple[int, int]]) -> list[Finding]:
+    if not places:
+        return []
+    number, row = places[0]
+    when = _when(series, number, row)
+    message = (
+        f"{plural(len(places), 'value')} more than {SPIKE_SPREADS:g} spreads from both neighbours, such as "
+        f"{series.values[row]:g} at {when}{_of(series, number)}"
+    )
+    return [
+        _noted(series, "N_VALUE_SPIKE", message, when, len(places), f"if it is wrong: `--mask {_span(when, when)}`")
+    ]
+
+
+def _of_shifts(series: SeriesSet, places: Sequence[tuple[int, int]]) -> list[Finding]:
+    if not places:
+        return []
+    number, row = places[0]
+    when = _when(series, number, row)
+    levels = _levels(series, number, row)
+    more = f"; {len(places)} such series" if len(places) > 1 else ""
+    message = f"the level shifts at {when}{_of(series, number)}, from about {levels}{more}"
+    fix = f"if the rows before it tell nothing: `--mask {_span('', _when(series, number, row - 1))}`"
+    return [_noted(series, "N_VALUE_SHIFT", message, when, len(places), fix)]
+
+
+def _of_scales(series: SeriesSet, places: Sequence[tuple[int, int]]) -> list[Finding]:
+    if not places:
+        return []
+    number, row = places[0]
+    when = _when(series, number, row)
+    more = f"; {len(places)} such series" if len(places) > 1 else ""
+    levels = _levels(series, number, row)
+    message = f"the scale changes at {when}{_of(series, number)}, from about {levels}: another unit?{more}"
+    fix = f"convert the rows to one unit, or leave those before it out: `--mask {_span('', _when(series, number, row - 1))}`"
+    return [_noted(series, "W_VALUE_SCALE", message, when, len(places), fix)]
+
+
+def _of_zeros(series: SeriesSet, places: Sequence[tuple[int, int]]) -> list[Finding]:
+    if not places:
+        return []
+    number = places[0][0]
+    rows = slice(int(series.offsets[number]), int(series.offsets[number + 1]))
+    fraction = float((series.values[rows][series.observed[rows]] == 0).mean())
+    more = f"; {len(places)} such series" if len(places) > 1 else ""
+    message = f"intermittent: {100 * fraction:.0f} % of the values are 0{_of(series, number)}{more}"
+    fix = "the median of such a series is near 0 at each step: plan by means or by sums over the horizon"
+    return [_noted(series, "N_TARGET_INTERMITTENT", message, "0", len(places), fix)]
+
+
+def _noted(series: SeriesSet, code: str, message: str, value: str, count: int, fix: str) -> Finding:
+    return Finding(code, message, column=series.target_names[0], value=value, count=count, fix=fix)
+
+
+def _levels(series: SeriesSet, number: int, row: int) -> str:
+    begin, end = int(series.offsets[number]), int(series.offsets[number + 1])
+    middle: Callable[[slice], float] = lambda rows: float(np.nanmedian(series.values[rows]))  # noqa: E731
+    return f"{middle(slice(begin, row)):.4g} to {middle(slice(row, end)):.4g}"
+
+
+def _when(series: SeriesSet, number: int, row: int) -> str:
+    """Return the timestamp of a flat row as the user writes it, in local time where the rows have a zone."""
+    ordinal = series.first_ordinals[number] + row - series.offsets[number]
+    timestamp = series.freq.to_timestamps(np.array([ordinal]))
+    if series.freq.timezone is not None:
+        timestamp = read_zone(series.freq.timezone, timestamp).to_local(timestamp)
+    return in_words(timestamp[0])
+
+
+def _span(first: str, last: str) -> str:
+    text = f"{first}..{last}"
+    return f"'{text}'" if " " in text else text
+
+
+def _of(series: SeriesSet, number: int) -> str:
+    return f" in series {quoted(series.item_ids[number])}" if series.num_series > 1 else ""
+
+
+def _listed(named: Sequence[str], count: int) -> str:
+    return ", ".join(named) + (f" and {count - len(named)} more" if count > len(named) else "")
