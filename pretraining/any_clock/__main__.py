@@ -24,8 +24,6 @@ Data = Annotated[
 SettingsFile = Annotated[
     Path | None, typer.Option("--settings", help="TOML file (default: pretraining/any_clock/base.toml)")
 ]
-#: Weights that a run begins with where there is no checkpoint and nothing else is named.
-START = Path(__file__).with_name("start.safetensors")
 
 
 @app.command()
@@ -33,10 +31,7 @@ def train(
     folder: Folder,
     *,
     settings: SettingsFile = None,
-    start: Annotated[Path | None, typer.Option(help="weights to begin with (default: those kept beside)")] = None,
-    from_scratch: Annotated[
-        bool, typer.Option("--from-scratch", help="begin with weights drawn from the seed")
-    ] = False,
+    start: Annotated[Path | None, typer.Option(help="weights to begin with (default: drawn from the seed)")] = None,
     device: Annotated[Literal["cpu", "cuda"], typer.Option(help="where the network is trained")] = "cpu",
     minutes: Annotated[
         float | None, typer.Option(help="stop after so many minutes, whatever is left", min=0.01)
@@ -62,9 +57,8 @@ def train(
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is not a folder", hint="name the folder to keep checkpoint and log in")
     run = Run(chosen, folder, torch.device(device))
-    begin = start or (START if START.exists() else None)
-    if run.step == 0 and begin is not None and not from_scratch:
-        run.start_from(read_weights(begin))
+    if run.step == 0 and start is not None:
+        run.start_from(read_weights(start))
     torch.set_float32_matmul_precision("high")  # on a device products of rounded numbers, several times faster
     torch.set_flush_denormal(True)  # gradients near zero are slow otherwise
     try:
@@ -92,6 +86,29 @@ def export(
     run = Run(_settings(settings), folder, torch.device("cpu"))
     write_weights(output, as_tensors(run.average))
     typer.echo(f"{output}: step {run.step:,}, {output.stat().st_size / 1e6:.2f} MB")
+
+
+@app.command()
+def pace(
+    *, settings: SettingsFile = None, num_batches: Annotated[int, typer.Option(help="batches to draw", min=1)] = 60
+) -> None:
+    """Print how many series a second one core draws, by clock."""
+    import time
+
+    from pretraining.any_clock.batches import make_batch
+
+    chosen = _settings(settings)
+    drawn: dict[str, list[float]] = {}
+    for number in range(num_batches):
+        started = time.process_time()
+        batch = make_batch(chosen, number)
+        spent = drawn.setdefault(batch.name, [0.0, 0.0, 0.0])
+        for place, amount in enumerate((len(batch.values), batch.values.numel(), time.process_time() - started)):
+            spent[place] += amount
+    for name, (series, steps, seconds) in sorted(drawn.items()):
+        typer.echo(f"{name:18s} {series / seconds:9,.0f} series/s of {steps / series:6,.0f} steps")
+    total = [sum(amounts) for amounts in zip(*drawn.values(), strict=True)]
+    typer.echo(f"{'all':18s} {total[0] / total[2]:9,.0f} series/s of {total[1] / total[0]:6,.0f} steps")
 
 
 @app.command()

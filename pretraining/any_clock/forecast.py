@@ -161,11 +161,14 @@ def _head(
     moves: FloatArray = reading.moves[:, 0]
     both = np.concatenate([state, newest.reshape(len(newest), -1), moves], -1)
     own = tensors["head.own_lead"]
+    place = np.minimum(leads, len(own)) - 1
     of_state = linear(both, tensors["head.of_state.weight"], tensors["head.of_state.bias"])
-    of_lead = linear(reading.leads[:, 0], tensors["head.of_lead.weight"]) + own[np.minimum(leads, len(own)) - 1]
+    of_lead = linear(reading.leads[:, 0], tensors["head.of_lead.weight"]) + own[place]
     hidden = np.maximum(of_state[:, None] + of_lead, 0)
     hidden = hidden * (1 + linear(both, tensors["head.stress.weight"], tensors["head.stress.bias"])[:, None])
     hidden = hidden + np.maximum(linear(hidden, tensors["head.inner.weight"], tensors["head.inner.bias"]), 0)
+    gate = tensors["head.own_gate"][place] + linear(reading.leads[:, 0], tensors["head.gate_of_lead.weight"])
+    hidden = hidden * (1 + gate)
     outputs = linear(hidden, tensors["head.output.weight"], tensors["head.output.bias"])
     count = tensors["head.width"].shape[0]
     course = linear(both, tensors["head.course.weight"], tensors["head.course.bias"])

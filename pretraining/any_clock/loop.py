@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+import warnings
 from typing import TYPE_CHECKING
 
 import torch
@@ -166,6 +167,8 @@ def train(
     losses: dict[str, list[torch.Tensor]] = {}
     end = 60 * run.settings.minutes
     stop = end if minutes is None else min(end, before + 60 * minutes)
+    # the library copies the weights of the recurrence into one piece at every call, which costs nothing here
+    warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
     for batch in _uses(run, num_workers):
         if run.seconds >= stop:
             break

@@ -119,6 +119,8 @@ class LeadHead(nn.Module):
         self.of_lead = nn.Linear(LEAD_INPUTS, width, bias=False)
         self.stress = nn.Linear(sizes.hidden_size + NEWEST_INPUTS + len(MOVES), width)
         self.own_lead = nn.Parameter(torch.zeros(NUM_OWN_LEADS + 1, width))
+        self.gate_of_lead = nn.Linear(LEAD_INPUTS, width, bias=False)
+        self.own_gate = nn.Parameter(torch.zeros(NUM_OWN_LEADS + 1, width))
         self.inner = nn.Linear(width, width)
         self.output = nn.Linear(width, self.num_quantiles + NUM_MIXED)
         self.course = nn.Linear(sizes.hidden_size + NEWEST_INPUTS + len(MOVES), NUM_COURSES + NUM_SLOTS)
@@ -133,17 +135,21 @@ class LeadHead(nn.Module):
             tail = torch.zeros((1 + NUM_AGAINST) * (NUM_REPEATED + 1) + NUM_BENDS)
             self.output.bias[self.num_quantiles :] = torch.cat([bias.flatten(), tail])
             self.stress.weight *= 0.1
+            self.gate_of_lead.weight *= 0.0
             self.course.weight *= 0.1
             self.course.bias[:] = torch.tensor([0.0, -1.0, -1.5] + [0.0] * (len(MOVES) + NUM_SLOTS))
 
     def forward(self, states: Tensor, reading: LeadReading, leads: Tensor, segment_length: int) -> Tensor:
         """Map states [B, P, d] to quantiles [B, P, L, Q] in scales around the level; `leads` [P, L] are steps."""
         lead = leads.float() / segment_length
-        own = self.own_lead[leads.clamp(max=NUM_OWN_LEADS + 1) - 1]
+        place = leads.clamp(max=NUM_OWN_LEADS + 1) - 1
+        own = self.own_lead[place]
         both = torch.cat([states, reading.newest.flatten(2), reading.moves], -1)
         hidden = torch.relu(self.of_state(both)[:, :, None] + own + self.of_lead(reading.leads))
         hidden = hidden * (1 + self.stress(both)[:, :, None])
         hidden = hidden + torch.relu(self.inner(hidden))
+        # a product of what the state and what the lead say, so that each lead reads the state by weights of its own
+        hidden = hidden * (1 + self.own_gate[place] + self.gate_of_lead(reading.leads))
         outputs = self.output(hidden).float()
         course = self.course(both)
         pace = course[..., :1] + (course[..., 3:NUM_COURSES] * reading.moves).sum(-1, keepdim=True)  # [B, P, 1]

@@ -93,6 +93,7 @@ def test_the_recurrence_of_the_library_is_the_one_written_out() -> None:
         torch.testing.assert_close(one, other)
 
 
+@pytest.mark.filterwarnings("ignore:RNN module weights")
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_a_device_computes_the_loss_and_gradients_of_the_cpu(tmp_path: Path) -> None:
     device, losses, gradients = torch.device("cuda"), [], []

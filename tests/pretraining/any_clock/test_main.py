@@ -37,7 +37,7 @@ def test_a_run_is_trained_exported_and_scored(tmp_path: Path, capsys: pytest.Cap
     (tmp_path / "data" / "m3_monthly").mkdir(parents=True)
     rows.to_parquet(tmp_path / "data" / "m3_monthly" / "train.parquet")
 
-    _main("train", str(run), "--settings", str(settings), "--from-scratch")
+    _main("train", str(run), "--settings", str(settings))
     _main("export", str(run), str(weights), "--settings", str(settings))
     _main("score", str(weights), "--data", str(tmp_path / "data"))
 
@@ -67,3 +67,12 @@ def test_bad_input_is_one_line_that_names_it(
         main(arguments)
     assert caught.value.code not in (0, None)
     assert named in capsys.readouterr().err
+
+
+def test_the_pace_of_the_series_is_printed_by_clock(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = tmp_path / "run.toml"
+    settings.write_text(SETTINGS)
+    _main("pace", "--settings", str(settings), "--num-batches", "2")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["12", "all"]
+    assert all(" series/s of " in line for line in lines)
