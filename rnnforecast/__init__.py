@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rnnforecast.workflows.batch.results import BatchResult
     from rnnforecast.workflows.batch.run import batch
     from rnnforecast.workflows.compare import compare
+    from rnnforecast.workflows.detect import detect
     from rnnforecast.workflows.doctor import doctor
     from rnnforecast.workflows.evaluate import evaluate
     from rnnforecast.workflows.inspect import inspect
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         show_model,
         verify_models,
     )
+    from rnnforecast.workflows.monitoring.detect_result import DetectResult
     from rnnforecast.workflows.monitoring.score_result import ScoreResult
     from rnnforecast.workflows.predict import ForecastRequest, predict
     from rnnforecast.workflows.predict_and_log import predict_and_log
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BatchResult",
     "CompareResult",
+    "DetectResult",
     "DoctorResult",
     "EvaluateResult",
     "Files",
@@ -66,6 +69,7 @@ __all__ = [
     "apply_policy",
     "batch",
     "compare",
+    "detect",
     "doctor",
     "evaluate",
     "inspect",
@@ -88,6 +92,7 @@ __all__ = [
 _MODULES = {
     "BatchResult": "rnnforecast.workflows.batch.results",
     "CompareResult": "rnnforecast.workflows.results",
+    "DetectResult": "rnnforecast.workflows.monitoring.detect_result",
     "DoctorResult": "rnnforecast.workflows.results",
     "EvaluateResult": "rnnforecast.workflows.results",
     "Files": "rnnforecast.workflows.model_rows",
@@ -103,6 +108,7 @@ _MODULES = {
     "apply_policy": "rnnforecast.workflows.alarm_actions",
     "batch": "rnnforecast.workflows.batch.run",
     "compare": "rnnforecast.workflows.compare",
+    "detect": "rnnforecast.workflows.detect",
     "doctor": "rnnforecast.workflows.doctor",
     "evaluate": "rnnforecast.workflows.evaluate",
     "inspect": "rnnforecast.workflows.inspect",

@@ -14,6 +14,7 @@ RnnForecastError
 ├── DriftError           21   live errors or inputs differ from those of the training
 ├── StaleError           22   rows are older than `--max-age`, or differ from those of the training
 ├── CoverageError        23   live intervals cover too little
+├── AbnormalError        24   `detect` found abnormal rows
 └── TryLaterError        75   a database or a server is busy or out of reach for the moment
 ```
 """
@@ -49,6 +50,7 @@ class ExitCode(IntEnum):
     DRIFT = 21
     STALE = 22
     COVERAGE = 23
+    ABNORMAL = 24
     TRY_LATER = 75
 
 
@@ -148,6 +150,12 @@ class CoverageError(RnnForecastError):
     """The intervals of a model cover too little."""
 
     exit_code = ExitCode.COVERAGE
+
+
+class AbnormalError(RnnForecastError):
+    """Rows are abnormal, at the alarm budget that was asked for."""
+
+    exit_code = ExitCode.ABNORMAL
 
 
 class TryLaterError(RnnForecastError):

@@ -35,6 +35,7 @@ Format = Literal["table", "json", "csv"]
 Engine = Literal["numpy", "torch"]
 StaleRows = Literal["none", "shrunk", "any"]
 Activate = Literal["auto", "always", "never"]
+JobKind = Literal["forecast", "detect"]
 Policy = Literal["warn", "serve-baseline", "retrain"]
 
 #: Levels shown and written unless `--quantiles` names others.
@@ -292,6 +293,14 @@ FORECAST_OPTIONS = (
     *(option for option in DATA_OPTIONS if option.name not in ("horizon", "past", "static")),
 )
 
+#: The settings that `detect` takes: how rows are read, without those that only a forecast needs.
+DETECT_OPTIONS = tuple(
+    option
+    for option in DATA_OPTIONS
+    if option.name
+    not in ("horizon", "past", "static", "future", "future_data", "calendar_features", "country", "short", "fill")
+)
+
 # Arguments.
 
 
@@ -378,6 +387,21 @@ POLICY = _in(
     EVALUATION,
     _choice("policy", "response to an alarm", Policy, "ACTION", "warn"),
 )
+DETECTOR = _in(
+    EVALUATION,
+    Option("model", "whose forecasts the rows are compared with: NAME or NAME@VERSION", "MODEL", default="base"),
+)
+LAST_ROWS = _in(
+    EVALUATION, Option("last", "alarms of the newest rows alone, e.g. 1d or '3 steps' (default: all)", "AGE")
+)
+BUDGET = _in(
+    EVALUATION,
+    Option(
+        "budget",
+        "acceptable false alarms over all series, e.g. 1/week or '1/1000 steps' (default: 1/week, and at most 1/200 steps)",
+        "RATE",
+    ),
+)
 WORKERS = _in(
     RUN,
     Option("workers", "jobs in parallel (default: as cores and memory allow)", "COUNT", int, minimum=1),
@@ -401,6 +425,10 @@ OUTPUT_FILE = _in(
 PLOT = _in(OUTPUT, Option("plot", "draw the result: a .png or .svg file, fit for a slide", "FILE"))
 ATTENTION_OUTPUT = _in(
     OUTPUT, Option("attention_output", "write attention weights to .csv or .parquet", "FILE"), is_common=False
+)
+SCORED_ROWS = _in(
+    OUTPUT,
+    Option("output", "write every row with score and bounds to a .csv or .parquet file, or a table", "FILE"),
 )
 LEDGER = _in(
     OUTPUT,

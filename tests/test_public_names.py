@@ -12,6 +12,7 @@ import rnnforecast
 PUBLIC = [
     "BatchResult",
     "CompareResult",
+    "DetectResult",
     "DoctorResult",
     "EvaluateResult",
     "Files",
@@ -27,6 +28,7 @@ PUBLIC = [
     "apply_policy",
     "batch",
     "compare",
+    "detect",
     "doctor",
     "evaluate",
     "inspect",

@@ -40,6 +40,7 @@ class Commands(LazyGroup):
         "train": "train a model on a file, compare it with naive forecasts, and store it",
         "predict": "forecast the steps after the last row, with intervals",
         "score": "compare past forecasts with actuals: accuracy, coverage, drift",
+        "detect": "find abnormal rows, under a budget of false alarms",
         "evaluate": "backtest a stored model",
         "compare": "compare networks and naive forecasts; nothing is stored",
         "inspect": "show how a file is read, with every finding; nothing is trained",

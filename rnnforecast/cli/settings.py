@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING
 from rnnforecast.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from rnnforecast.config import Settings
+    from rnnforecast.options import Option
 
 
-def load_settings(flags: Mapping[str, object], *, config: str | None = None) -> Settings:
+def load_settings(
+    flags: Mapping[str, object], *, config: str | None = None, allowed: Sequence[Option] | None = None
+) -> Settings:
     """Return settings; a flag that was given (is not None) overrides the file.
 
-    Raises UsageError for a file that cannot be read, and for unknown keys and invalid values, all at once.
+    Raises UsageError for a file that cannot be read, for unknown keys and invalid values, all at once, and for keys that are
+    not `allowed` (default: all) because they would have no effect.
     """
     from rnnforecast.config import Settings
 
@@ -24,6 +28,13 @@ def load_settings(flags: Mapping[str, object], *, config: str | None = None) -> 
     if config is not None:
         chosen = _read_toml(Path(config))
         Settings.from_flat(chosen, source=config)
+        ignored = sorted(chosen.keys() - {option.name for option in allowed}) if allowed is not None else []
+        if ignored:
+            raise UsageError(
+                f"configuration file {config}: {', '.join(f'`{key}`' for key in ignored)} would have no effect here",
+                hint="leave them out",
+                code="E_RUN_CONFIG",
+            )
     given = {key: value for key, value in flags.items() if value is not None}
     return Settings.from_flat({**chosen, **given}, source="the settings")
 

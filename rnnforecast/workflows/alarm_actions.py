@@ -131,6 +131,11 @@ def alarm_facts(result: ScoreResult, exit_code: ExitCode, *, store: str | Path |
     }
     error = result.alarm()
     facts["MESSAGE"] = error.message if error is not None else ""
+    return in_environment(facts)
+
+
+def in_environment(facts: Mapping[str, object]) -> dict[str, str]:
+    """Return facts as environment variables; those that are None are left out."""
     return {f"RNNFORECAST_{key}": _plain(value) for key, value in facts.items() if value is not None}
 
 

@@ -10,6 +10,7 @@ from rnnforecast.cli.failures import error_to_dict
 from rnnforecast.errors import DataError
 from rnnforecast.json_values import Document, plain, timestamp_to_json
 from tests.cli import examples
+from tests.cli.detect_examples import detect_result
 from tests.cli.schemas import load_schemas, problems
 from tests.cli.score_examples import score_result
 
@@ -23,6 +24,7 @@ DOCUMENTS: dict[str, list[Document]] = {
         examples.models_result(action) for action in ("list", "verify", "promote", "rollback", "prune", "remove")
     ],
     "models show": [examples.model_result()],
+    "detect": [detect_result(), detect_result(num_alarms=0)],
     "score": [score_result(), score_result(alarms=("naive", "coverage_80")), score_result(empty=True)],
     "batch": [examples.batch_result(), examples.batch_result(signal=15)],
     "batch --check": [examples.batch_plan()],

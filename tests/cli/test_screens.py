@@ -12,6 +12,7 @@ from rnnforecast.cli.render import render
 from rnnforecast.findings import Finding
 from rnnforecast.json_values import Document
 from tests.cli import examples
+from tests.cli.detect_examples import detect_result
 from tests.cli.score_examples import score_result
 
 FOLDER = Path(__file__).parent / "screens"
@@ -33,6 +34,9 @@ SCREENS: dict[str, Callable[[], Document]] = {
     "models-list": examples.models_result,
     "models-verify": lambda: examples.models_result("verify"),
     "models-show": examples.model_result,
+    "detect": detect_result,
+    "detect-panel": lambda: detect_result(panel=True),
+    "detect-calm": lambda: detect_result(num_alarms=0),
     "score": score_result,
     "score-alarm": lambda: score_result(alarms=("loss", "coverage_80")),
     "score-pending": lambda: score_result(empty=True),

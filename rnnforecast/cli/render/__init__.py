@@ -8,6 +8,7 @@ from typing import TextIO
 from rnnforecast.cli.text import supports_unicode
 from rnnforecast.json_values import Document
 from rnnforecast.workflows.batch.results import BatchPlan, BatchResult, UnitsResult
+from rnnforecast.workflows.monitoring.detect_result import DetectResult
 from rnnforecast.workflows.monitoring.score_result import ScoreResult
 from rnnforecast.workflows.results import (
     CompareResult,
@@ -28,6 +29,7 @@ SCREENS: dict[type[Document], str] = {
     CompareResult: "backtest",
     PredictResult: "forecast",
     ScoreResult: "score",
+    DetectResult: "detect",
     ModelsResult: "store",
     ModelResult: "store",
     DoctorResult: "store",

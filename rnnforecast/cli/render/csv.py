@@ -10,6 +10,7 @@ from rnnforecast.data.csv_writer import csv_line
 from rnnforecast.evaluation.metrics import INTERVALS, METRICS, metric_value
 from rnnforecast.json_values import Document, plain
 from rnnforecast.workflows.batch.results import BatchPlan, BatchResult, UnitsResult
+from rnnforecast.workflows.monitoring.detect_result import DetectResult
 from rnnforecast.workflows.monitoring.score_result import ScoreResult
 from rnnforecast.workflows.results import (
     CompareResult,
@@ -62,6 +63,15 @@ def _leads(result: ScoreResult) -> Table:
     names = ("mase", "baseline_mase", "mae", *(f"coverage_{level}" for level in INTERVALS))
     rows = [(row["lead"], row["num_scored"], *(_value(row, name) for name in names)) for row in result.per_lead]
     return ("lead", "num_scored", *names), rows
+
+
+@main_table.register
+def _alarms(result: DetectResult) -> Table:
+    text = "id start end peak num_rows score kind direction member column value expected lower upper contributions"
+    columns = text.split()
+    document = result.to_dict()["alarms"]
+    rows = document if isinstance(document, list) else []
+    return columns, [[row.get(column) for column in columns] for row in rows if isinstance(row, dict)]
 
 
 @main_table.register

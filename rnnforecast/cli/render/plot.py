@@ -58,6 +58,28 @@ def plot(
     return lines
 
 
+def plot_marks(preview: Preview, *, width: int, height: int = 10, braille: bool = True) -> list[Text]:
+    """Return the lines of a chart of past rows in which the rows with a value in `median` are marked."""
+    low, high = _bounds(preview, None, preview.median)
+    labels = _axis_labels(low, high, height)
+    labels_width = max(map(len, labels)) + 1
+    width = max(width - labels_width - 1, 20)
+    steps = np.arange(len(preview.past_target)) / max(len(preview.past_target) - 1, 1) * (2 * width - 1)
+    bits, marks = (np.zeros((height, width), dtype=int) for _ in range(2))
+    for target, values in ((bits, preview.past_target), (marks, preview.median)):
+        _draw_line(target, steps, (high - values) / (high - low) * (4 * height - 1))
+    chart = Chart(bits | marks, marks > 0, np.zeros((height, width), dtype=bool), low, high)
+    lines = []
+    for row, label in enumerate(labels):
+        line = Text().append(f"{label:>{labels_width - 1}} {'┤' if label else '│'}", style="dim")
+        lines.append(_append_cells(line, chart, row, braille=braille))
+    indent = " " * labels_width
+    first, last = (str(_timestamp(preview.past_timestamps[place])) for place in (0, -1))
+    lines.append(Text(f"{indent}└{'─' * width}", style="dim"))
+    lines.append(Text(f"{indent} {first}{last:>{max(width - len(first), len(last) + 1)}}", style="dim"))
+    return lines
+
+
 def sparkline(values: np.ndarray, *, width: int = 16) -> str:
     """Return values as a row of eight-step blocks."""
     finite = values[np.isfinite(values)]

@@ -29,15 +29,15 @@ def forecast_frame(series: SeriesSet, forecast: Forecast) -> pd.DataFrame:
     }
     if len(series.target_names) > 1:
         names = np.array(series.target_names, dtype=object)[series.target_index]
-        columns[_free_name("target", columns)] = np.repeat(names, horizon)
-    time_name = series.time_column or _free_name("step", columns)
-    columns[time_name] = _timestamps(series, series.future_timestamps(horizon).ravel())
+        columns[free_name("target", columns)] = np.repeat(names, horizon)
+    time_name = series.time_column or free_name("step", columns)
+    columns[time_name] = zoned(series, series.future_timestamps(horizon).ravel())
     last = series.freq.to_timestamps(series.first_ordinals + series.lengths - 1)
-    columns[_free_name("cutoff", columns)] = _timestamps(series, np.repeat(last, horizon))
-    columns[_free_name("forecast", columns)] = forecast.median.ravel()
+    columns[free_name("cutoff", columns)] = zoned(series, np.repeat(last, horizon))
+    columns[free_name("forecast", columns)] = forecast.median.ravel()
     for place, level in enumerate(forecast.quantile_levels):
         columns[f"q{level:g}"] = forecast.quantiles[..., place].ravel()
-    columns[_free_name("method", columns)] = np.full(num_series * horizon, forecast.method, dtype=object)
+    columns[free_name("method", columns)] = np.full(num_series * horizon, forecast.method, dtype=object)
     return pd.DataFrame(columns, copy=False)
 
 
@@ -53,9 +53,9 @@ def make_previews(series: SeriesSet, forecast: Forecast) -> tuple[Preview, ...]:
             Preview(
                 label="/".join(series.id_values[index]) if series.id_columns else "",
                 target=series.target_names[series.target_index[index]],
-                past_timestamps=_on_the_wall(series, series.timestamps(index)[start - int(series.offsets[index]) :]),
+                past_timestamps=on_the_wall(series, series.timestamps(index)[start - int(series.offsets[index]) :]),
                 past_target=series.values[start:end].copy(),  # a view would keep all rows of the panel
-                timestamps=_on_the_wall(series, future[index]),
+                timestamps=on_the_wall(series, future[index]),
                 median=forecast.median[index].copy(),
                 quantiles=forecast.quantiles[index].copy(),
                 method=forecast.method,
@@ -64,7 +64,7 @@ def make_previews(series: SeriesSet, forecast: Forecast) -> tuple[Preview, ...]:
     return tuple(previews)
 
 
-def _timestamps(series: SeriesSet, timestamps: TimestampArray) -> object:
+def zoned(series: SeriesSet, timestamps: TimestampArray) -> object:
     """Return timestamps as pandas keeps them: zoned where the file was zoned, integers where steps were counted."""
     zone = series.freq.timezone
     if zone is None or timestamps.dtype.kind != "M":
@@ -72,7 +72,7 @@ def _timestamps(series: SeriesSet, timestamps: TimestampArray) -> object:
     return pd.DatetimeIndex(timestamps).tz_localize("UTC").tz_convert(zone)
 
 
-def _on_the_wall(series: SeriesSet, timestamps: TimestampArray) -> TimestampArray:
+def on_the_wall(series: SeriesSet, timestamps: TimestampArray) -> TimestampArray:
     """Return timestamps as the clocks of the zone show them, for people."""
     if series.freq.timezone in (None, "UTC") or timestamps.dtype.kind != "M":
         return timestamps
@@ -80,7 +80,7 @@ def _on_the_wall(series: SeriesSet, timestamps: TimestampArray) -> TimestampArra
     return np.asarray(local.to_numpy().astype("datetime64[us]"))
 
 
-def _free_name(name: str, taken: dict[str, object]) -> str:
+def free_name(name: str, taken: dict[str, object]) -> str:
     """Return the name, with underscores before it when the user's own columns use it already."""
     while name in taken:
         name = f"_{name}"

@@ -141,6 +141,10 @@ def _run_alarm(job: Job, result: JobResult) -> Generator[Command, Completed, str
 
 def _run(job: Job, context: JobContext, report: Report) -> Generator[Command, Completed, bool]:
     """Train if necessary, and forecast; return False if nothing has changed since the last success."""
+    if job.kind == "detect":
+        document = yield from _call(_detect_command(job, context), report)
+        report.model, report.num_rows = str(document.get("model")), _num_rows(document)
+        return True
     stored = find_model(job, context.store)
     data = digest_data(job, stored)
     report.digests = {"settings": digest_settings(job)} | ({} if data is None else {"data": data})
@@ -318,6 +322,14 @@ def _predict_command(job: Job, context: JobContext) -> Command:
     if "quantiles" in job.settings:
         words += ["--quantiles", ",".join(f"{level:g}" for level in settings.evaluation.quantiles)]
     return _json_command(*words)
+
+
+def _detect_command(job: Job, context: JobContext) -> Command:
+    """Return the command that looks for abnormal rows; with an alarm it ends with exit code 24."""
+    config = _write_settings(job, context)
+    words = ["detect", *job.data, "--config", str(config), "--model", job.model or BASE, "--store", str(context.store)]
+    given = {"--output": job.output, "--last": job.last, "--budget": job.budget}
+    return _json_command(*words, *(word for flag, value in given.items() if value for word in (flag, str(value))))
 
 
 def _data_words(job: Job) -> list[str]:

@@ -23,9 +23,10 @@ from rnnforecast.config import PositiveDuration
 from rnnforecast.data.databases.address import absolute, is_database, parse_address
 from rnnforecast.data.files.remote import is_url
 from rnnforecast.data.write import output_kind
+from rnnforecast.detection.budget import AlarmBudget
 from rnnforecast.errors import UsageError
 from rnnforecast.masking import masked
-from rnnforecast.options import StaleRows
+from rnnforecast.options import DETECT_OPTIONS, JobKind, StaleRows
 from rnnforecast.store.names import check_name, split_spec
 from rnnforecast.workflows.batch.jobs_file.retrain_rules import RULES, RetrainRule, parse_rule
 from rnnforecast.workflows.monitoring.freshness import REFUSE_STALE, parse_age
@@ -119,6 +120,20 @@ def _age(text: str) -> str:
         raise ValueError(error.message) from None
 
 
+def _last(text: str) -> str:
+    try:
+        return parse_age(text, option="last").text
+    except UsageError as error:
+        raise ValueError(error.message) from None
+
+
+def _budget(text: str) -> str:
+    try:
+        return AlarmBudget.parse(text).text
+    except UsageError as error:
+        raise ValueError(error.message) from None
+
+
 def _one_or_several(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
@@ -135,6 +150,7 @@ class Job(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Annotated[str, AfterValidator(_valid_name)] = Field("", description="a text in quotes")
+    kind: JobKind = Field("forecast", description="`forecast` or `detect`")
     data: Annotated[tuple[Input, ...], BeforeValidator(_one_or_several)] = Field(
         (), description='a file, a glob or a list of them, such as "a.csv" or ["a.csv", "b/*.csv"]'
     )
@@ -154,6 +170,12 @@ class Job(BaseModel):
     refuse_stale: StaleRows = Field("shrunk", description=f"one of {', '.join(f'`{kind}`' for kind in REFUSE_STALE)}")
     on_alarm: Annotated[tuple[str, ...], AfterValidator(_command)] = Field(
         (), description='a list of a program and its arguments, such as ["notify", "--urgent"]'
+    )
+    last: Annotated[str, AfterValidator(_last)] | None = Field(
+        None, description="an age in quotes, such as `1d` or `3 steps`"
+    )
+    budget: Annotated[str, AfterValidator(_budget)] | None = Field(
+        None, description="alarms and a period in quotes, such as `1/week` or `1/1000 steps`"
     )
     timeout: PositiveDuration | None = Field(
         None, description="a duration in quotes, such as `90s`, `30m`, `12h` or `7d`"
@@ -187,6 +209,10 @@ JOB_KEYS = tuple(key for key in Job.model_fields if key not in ("settings", "lin
 UNIQUE_KEYS = ("name", "output")
 #: Keys that only matter if the job trains its model.
 TRAINING_KEYS = ("retrain", "keep")
+#: Keys of a job that forecasts, and of one that looks for abnormal rows.
+KEYS_OF_KIND = {"forecast": ("retrain", "keep", "max_age", "refuse_stale"), "detect": ("last", "budget")}
+#: Settings of a job that looks for abnormal rows.
+DETECT_KEYS = tuple(option.name for option in DETECT_OPTIONS)
 #: Settings that also apply to a stored model.
 FORECAST_KEYS = ("horizon", "quantiles", "query", "wait", "max_bytes", "future_data", "floor", "cap", "bounds", "align")
 

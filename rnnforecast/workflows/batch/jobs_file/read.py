@@ -19,10 +19,12 @@ from rnnforecast.model_io.base import BASE
 from rnnforecast.store.registry import DEFAULT_STORE, STORE_VARIABLE, default_store, is_path
 from rnnforecast.workflows.batch.jobs_file.errors import FileErrors, suggest
 from rnnforecast.workflows.batch.jobs_file.job import (
+    DETECT_KEYS,
     EXPLAINED,
     FORECAST_KEYS,
     HEAD_KEYS,
     JOB_KEYS,
+    KEYS_OF_KIND,
     PASSWORD,
     PASSWORD_FIX,
     TRAINING_KEYS,
@@ -180,8 +182,12 @@ class _JobReader:
         folder: Path,
         errors: FileErrors,
     ) -> None:
+        self._kind = table.get("kind", defaults.get("kind", "forecast"))
+        if self._kind == "detect":
+            defaults = {key: value for key, value in defaults.items() if key not in KEYS_OF_KIND["forecast"]}
+            table = {"model": BASE, **table}
         if "model" in table:  # nothing is trained: defaults that concern training do not apply
-            kept = {*JOB_KEYS, *FORECAST_KEYS} - {*TRAINING_KEYS, "data"}
+            kept = {*JOB_KEYS, *self._model_keys()} - {*TRAINING_KEYS, "data"}
             defaults = {key: value for key, value in defaults.items() if key in kept}
         self._number = number
         self._table = table = current_keys(table)
@@ -206,8 +212,8 @@ class _JobReader:
         """Return the valid settings of `train` that were given."""
         given = {key: value for key, value in self._values.items() if key in known and key not in JOB_KEYS}
         if "model" in self._values:
-            self._reject_training_keys(sorted(given.keys() - set(FORECAST_KEYS)))
-            given = {key: value for key, value in given.items() if key in FORECAST_KEYS}
+            self._reject_training_keys(sorted(given.keys() - set(self._model_keys())))
+            given = {key: value for key, value in given.items() if key in self._model_keys()}
         if holds_secret(str(given.get("query"))):
             message = PASSWORD.format(key="query", shown=masked(str(given["query"])))
             self._report("query", message, fix=PASSWORD_FIX)
@@ -229,7 +235,10 @@ class _JobReader:
             self._report(
                 "data", "the job has neither `data` to train on nor a stored `model`", fix='add `data = "..."`'
             )
-        if job.model is not None and "output" not in given:
+        for kind, keys in KEYS_OF_KIND.items():
+            for key in [key for key in keys if key in self._table and kind != job.kind]:
+                self._report(key, f"`{key}` has no effect in a job of kind `{job.kind}`")
+        if job.model is not None and "output" not in given and job.kind != "detect":
             self._report("output", "the job trains nothing and has no `output`", fix='add `output = "....csv"`')
         if job.model == BASE and not job.data and self._errors.is_valid(self._number, "data"):
             message = f"`{BASE}` has no training file, so the job needs `data`"
@@ -247,11 +256,18 @@ class _JobReader:
         if "model" not in given and job.name == BASE:
             message = f"`{BASE}` is the pretrained model in the package"
             self._report("name", message, fix="give the job another name")
-        if "model" in given:
+        if "model" in given and job.kind != "detect":
             self._reject_training_keys([key for key in TRAINING_KEYS if key in self._table])
+
+    def _model_keys(self) -> tuple[str, ...]:
+        """Return the settings that apply without a training."""
+        return DETECT_KEYS if self._kind == "detect" else FORECAST_KEYS
 
     def _reject_training_keys(self, keys: list[str]) -> None:
         for key in keys:
+            if self._kind == "detect":
+                self._report(key, f"`{key}` has no effect in a job of kind `detect`")
+                continue
             model = self._values["model"]
             self._report(key, f"`{key}` is only for training, but this job uses the stored model `{model}`")
 
