@@ -112,8 +112,8 @@ def level_change(values: Float64Array, start: int, end: int, *, window: int, sea
         earlier = values[np.arange(max(0, start - window), start) - lag]
         usual, inside, outside = (
             before - earlier,
-            values[rows] - values[rows - lag],
-            values[after] - values[after - lag],
+            values[rows] - values[_before(rows, start, lag)],
+            values[after] - values[_before(after, start, lag)],
         )
     else:
         usual, inside, outside = before, values[rows], values[after]
