@@ -27,8 +27,21 @@ _STOP_SIGNALS = tuple(
 )
 
 
+@dataclass(frozen=True)
+class Records:
+    """What happened in one process: fits too short to be written, notes, and what was resumed."""
+
+    finished: dict[str, Checkpoint]
+    problems: tuple[str, ...]
+    num_fits: int
+    num_steps: int
+    has_failed: bool
+
+
 class Checkpoints:
-    """Saves the fits of one training, which may run in several threads: every half minute, and on a signal to stop.
+    """Saves the fits of one training: every half minute, and on a signal to stop.
+
+    The fits may run in several threads, or in processes, whose records are merged.
 
     A fit shorter than the interval is never written while it runs. A checkpoint that cannot be saved is noted and
     stops no training.
@@ -100,6 +113,27 @@ class Checkpoints:
         with self._lock:
             if problem not in self._problems:
                 self._problems.append(problem)
+
+    def interrupt(self) -> None:
+        """Let every fit save its state at its next step and stop."""
+        self._ended.set()
+
+    def records(self) -> Records:
+        """Return what a process has to tell its parent."""
+        return Records(self._finished, tuple(self._problems), self._num_fits, self._num_steps, self._has_failed)
+
+    def merge(self, records: Records) -> None:
+        """Take over the records of a process that was forked from this one; it started from these notes and counts."""
+        self._finished |= records.finished
+        for problem in records.problems:
+            self.note(problem)
+        self._num_fits += records.num_fits
+        self._num_steps += records.num_steps
+        self._has_failed |= records.has_failed
+
+    def forget_counts(self) -> None:
+        """Start the counts of a forked process at nothing."""
+        self._finished, self._num_fits, self._num_steps = {}, 0, 0
 
     def notes(self) -> tuple[str, ...]:
         """Return the notes for the user: checkpoints resumed, not used, not written."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,21 +17,23 @@ from rnnforecast.data.windows import FlatSeries, Windows
 from rnnforecast.errors import DataError, ResourceError
 from rnnforecast.evaluation.scales import seasonal_scales
 from rnnforecast.forecasting import Ensemble
+from rnnforecast.members import PretrainedSettings
 from rnnforecast.networks.engine import Network, make_network
 from rnnforecast.networks.forecaster import RecurrentForecaster
 from rnnforecast.training.loop import TrainWindows, fit_network
 from rnnforecast.training.parallel import JointProgress, run_in_threads
+from rnnforecast.training.processes import FEWEST_WINDOWS_OF_PART, Task, can_fork, make_team, run_in_processes
 from rnnforecast.training.sampling import make_sampler, min_past
 from rnnforecast.training.state import Fit, ValidationWindows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from rnnforecast.config import TrainingSettings
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.members import Member
     from rnnforecast.options import Device
-    from rnnforecast.progress import Progress
+    from rnnforecast.training.checkpoints import Checkpoints
     from rnnforecast.training.context import FitContext
     from rnnforecast.training.recipe import FitSettings, Recipe
 
@@ -106,44 +108,94 @@ def _fit_on(
     train_series = series.head(lengths)
     # errors of different series are made comparable by the train rows, nothing later
     flat = move_to_device(FlatSeries.from_series(series, seasonal_scales(train_series).mase), device)
-    train_flat = replace(flat, lengths=torch.from_numpy(train_series.lengths).to(device))
-    steps = num_steps or [recipe.fit_of(member).num_steps for member in recipe.members]
-    num_workers = min(torch.get_num_threads(), len(recipe.members)) if device.type == "cpu" else 1
-    seconds = context.budget.part_of_round(num_workers / len(recipe.members))
     windows = _subsample(validation, device)
-    validation_windows = None if windows is None else ValidationWindows(flat, windows)
-
-    def make_task(index: int, member: Member) -> Callable[[Progress], Fit]:
-        sampler = make_sampler(train_series.lengths, member, device=device)
-        if not len(sampler.series):
-            raise _too_short(train_series, member)
-        member_seed = seed * 1_000 + index
-        network = _make_network(member, train_series, seed=member_seed, start=start, device=device)
-        # few windows need small batches: the same window many times in one batch adds nothing
-        size = max(8, min(recipe.fit_of(member).batch_size, sampler.num_windows))
-        fit = replace(recipe.fit_of(member), num_steps=steps[index], batch_size=size)
-        checkpoint = None
-        if context.checkpoints is not None:
-            digest = _digest_fit(network, member, fit, train_series, windows, member_seed)
-            checkpoint = context.checkpoints.of(digest)
-        return lambda progress: fit_network(
-            network,
-            TrainWindows(train_flat, sampler),
-            fit,
-            validation_windows=validation_windows,
-            seed=member_seed,
-            budget_seconds=seconds,
-            progress=progress,
-            checkpoint=checkpoint,
-        )
-
-    tasks = [make_task(index, member) for index, member in enumerate(recipe.members)]
+    steps = num_steps or [recipe.fit_of(member).num_steps for member in recipe.members]
+    fits = _Fits(
+        recipe=recipe,
+        steps=steps,
+        train_series=train_series,
+        train_flat=replace(flat, lengths=torch.from_numpy(train_series.lengths).to(device)),
+        validation=None if windows is None else ValidationWindows(flat, windows),
+        seed=seed,
+        start=start,
+        device=device,
+        checkpoints=context.checkpoints,
+    )
     joint = JointProgress(context.progress, "fitting again on all rows" if num_steps else "fitting", steps)
+    num_workers = torch.get_num_threads() if device.type == "cpu" else 1
     try:
         with nullcontext() if context.checkpoints is None else context.checkpoints.interruptible():
+            if num_workers > 1 and can_fork():
+                return _run_in_processes(fits, joint, context, num_workers=num_workers)
+            num_workers = min(num_workers, len(recipe.members))
+            seconds = context.budget.part_of_round(num_workers / len(recipe.members))
+            tasks = [fits.task(index, seconds).run for index in range(len(recipe.members))]
             return run_in_threads(tasks, joint, num_workers=num_workers)
     finally:
         context.progress.finish()
+
+
+def _run_in_processes(fits: _Fits, joint: JointProgress, context: FitContext, *, num_workers: int) -> list[Fit]:
+    """Fit the networks from scratch side by side, then the pretrained one, far larger, by all processes together."""
+    members = fits.recipe.members
+    large = [index for index, member in enumerate(members) if isinstance(member, PretrainedSettings)]
+    small = [index for index in range(len(members)) if index not in large]
+    found: dict[int, Fit] = {}
+    for chosen, is_team in ((small, False), (large, True)):
+        if not chosen:
+            continue
+        # both kinds get half of the time, and the second what the first has left
+        part = 0.5 if large and not is_team else 1.0
+        workers = 1 if is_team else min(num_workers, len(chosen))
+        seconds = context.budget.part_of_round(part * workers / len(chosen))
+        tasks = [fits.task(index, seconds, team_size=num_workers if is_team else 1) for index in chosen]
+        results = run_in_processes(tasks, joint, num_workers=num_workers, checkpoints=context.checkpoints)
+        found |= dict(zip(chosen, results, strict=True))
+    return [found[index] for index in range(len(members))]
+
+
+@dataclass(frozen=True)
+class _Fits:
+    """Everything that the fits of an ensemble have in common, and the task of each of them."""
+
+    recipe: Recipe
+    steps: Sequence[int]
+    train_series: SeriesSet
+    train_flat: FlatSeries
+    validation: ValidationWindows | None
+    seed: int
+    start: Mapping[str, np.ndarray] | None
+    device: torch.device
+    checkpoints: Checkpoints | None
+
+    def task(self, index: int, seconds: float | None, *, team_size: int = 1) -> Task[Fit]:
+        """Return the fit of one member, by a team where `team_size` and batches allow several parts."""
+        member = self.recipe.members[index]
+        sampler = make_sampler(self.train_series.lengths, member, device=self.device)
+        if not len(sampler.series):
+            raise _too_short(self.train_series, member)
+        seed = self.seed * 1_000 + index
+        network = _make_network(member, self.train_series, seed=seed, start=self.start, device=self.device)
+        # few windows need small batches: the same window many times in one batch adds nothing
+        size = max(8, min(self.recipe.fit_of(member).batch_size, sampler.num_windows))
+        fit = replace(self.recipe.fit_of(member), num_steps=self.steps[index], batch_size=size)
+        checkpoint = None
+        if self.checkpoints is not None:
+            windows = None if self.validation is None else self.validation.windows
+            checkpoint = self.checkpoints.of(_digest_fit(network, member, fit, self.train_series, windows, seed))
+        num_parts = min(team_size, size // FEWEST_WINDOWS_OF_PART)
+        team = make_team(num_parts, network) if num_parts > 1 else None
+        run = partial(
+            fit_network,
+            network,
+            TrainWindows(self.train_flat, sampler, team),
+            fit,
+            validation_windows=self.validation,
+            seed=seed,
+            budget_seconds=seconds,
+            checkpoint=checkpoint,
+        )
+        return Task(index, lambda progress: run(progress=progress), team)
 
 
 def _out_of_memory(device: torch.device, batch_size: int) -> ResourceError:
@@ -227,8 +279,8 @@ def has_fast_bfloat16(device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type != "cpu":
         return False
-    capabilities = torch.cpu.get_capabilities()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    # AVX-512 alone converts every operand: steps of the pretrained network took 1.6 times as long as in float32
+    return bool(torch.cpu.get_capabilities().get("amx_bf16"))
 
 
 def move_to_device(flat: FlatSeries, device: torch.device) -> FlatSeries:

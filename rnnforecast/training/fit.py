@@ -26,17 +26,22 @@ if TYPE_CHECKING:
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.data.windows import Windows
     from rnnforecast.forecasting import Ensemble
+    from rnnforecast.members import Member
     from rnnforecast.progress import Progress
     from rnnforecast.training.checkpoints import Checkpoints
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A recipe with its fitted networks; `ensemble` has group weights and is calibrated on the validation windows."""
+    """A recipe with its networks of some weight.
+
+    `ensemble` has group weights and is calibrated on the validation windows.
+    """
 
     recipe: Recipe
     ensemble: Ensemble
     fits: tuple[Fit, ...]
+    notes: tuple[str, ...] = ()  # what stopped early
 
 
 def fit_train_rows(
@@ -71,14 +76,17 @@ def fit_train_rows(
         start = None if pretrained is None else pretrained.weights[0]
         context = FitContext(budget, progress, checkpoints)
         fitted = _fit(train_series, recipe, settings, context=context, validation=validation, start=start)
+        notes = _stopped(fitted)
         if pretrained is not None:
             fitted = _add_zero_shot(fitted, pretrained)
+        fitted = replace(_without_unchanged(fitted), notes=notes)
+    usual = usual_weights(facts, plan, settings, is_tuned=any(_is_tuned(*pair) for pair in _pairs(fitted)))
     chosen = _choose_weights(
         fitted.ensemble,
         train_series,
         validation,
         horizon=horizon,
-        usual=usual_weights(facts, plan, settings),
+        usual=usual,
         theta_weight=settings.training.theta_weight,
     )
     fitted = _with_weights(fitted, chosen)
@@ -122,6 +130,59 @@ def _add_zero_shot(fitted: Fitted, pretrained: Ensemble) -> Fitted:
     return Fitted(recipe=recipe, ensemble=ensemble, fits=(*fitted.fits, _zero_shot_fit(pretrained)))
 
 
+def _pairs(fitted: Fitted) -> list[tuple[Member, Fit]]:
+    return list(zip(fitted.recipe.members, fitted.fits, strict=True))
+
+
+def _is_tuned(member: Member, fit: Fit) -> bool:
+    return isinstance(member, PretrainedSettings) and fit.best_step > 0
+
+
+def _stopped(fitted: Fitted) -> tuple[str, ...]:
+    """Say which fits ended early, and where fine-tuning improved nothing."""
+    notes = []
+    counts = [
+        (fit.num_steps, fitted.recipe.fit_of(member).num_steps) for member, fit in _pairs(fitted) if fit.is_stopped
+    ]
+    if counts:
+        done, planned = (sum(column) for column in zip(*counts, strict=True))
+        notes.append(
+            f"{len(counts)} of {len(fitted.fits)} networks stopped early, after {done} of {planned} steps in all: the "
+            "validation score no longer improved (`--effort best` fits all to the end)"
+        )
+    if any(isinstance(member, PretrainedSettings) and fit.best_step == 0 for member, fit in _pairs(fitted)):
+        notes.append(
+            "fine-tuning did not improve the pretrained network on the validation rows: it is used without training"
+        )
+    return tuple(notes)
+
+
+def _without_unchanged(fitted: Fitted) -> Fitted:
+    """Drop a network that fine-tuning did not improve: it is among the members zero-shot already."""
+    index = [
+        number
+        for number, (member, fit) in enumerate(_pairs(fitted))
+        if not (isinstance(member, PretrainedSettings) and fit.num_steps > 0 and fit.best_step == 0)
+    ]
+    return fitted if len(index) == len(fitted.fits) else _select(fitted, index)
+
+
+def _select(fitted: Fitted, index: Sequence[int]) -> Fitted:
+    """Return a fitted recipe with these members alone; what is left of the groups is numbered anew."""
+    groups = fitted.ensemble.groups or (0,) * len(fitted.ensemble.members)
+    kept = sorted({groups[i] for i in index})
+    renumbered = tuple(kept.index(groups[i]) for i in index) if len(kept) > 1 else ()
+    ensemble = replace(
+        fitted.ensemble,
+        members=tuple(fitted.ensemble.members[i] for i in index),
+        weights=tuple(fitted.ensemble.weights[i] for i in index),
+        groups=renumbered,
+    )
+    fits = tuple(fitted.fits[i] for i in index)
+    recipe = replace(fitted.recipe, members=ensemble.members, groups=renumbered)
+    return replace(fitted, recipe=recipe, ensemble=ensemble, fits=fits)
+
+
 def _choose_weights(
     ensemble: Ensemble,
     train_series: SeriesSet,
@@ -159,24 +220,17 @@ def _with_weights(fitted: Fitted, chosen: EnsembleWeights) -> Fitted:
     groups = fitted.ensemble.groups or (0,) * len(fitted.ensemble.members)
     numbers = sorted(set(groups))
     kept = [number for number, weight in zip(numbers, weights, strict=True) if weight > 0]
-    index = [i for i, group in enumerate(groups) if group in kept]
-    several = len(kept) > 1
-    renumbered = tuple(kept.index(groups[i]) for i in index) if several else ()
+    fitted = _select(fitted, [i for i, group in enumerate(groups) if group in kept])
     total = sum(weight for weight in weights if weight > 0)
     ensemble = replace(
         fitted.ensemble,
-        members=tuple(fitted.ensemble.members[i] for i in index),
-        weights=tuple(fitted.ensemble.weights[i] for i in index),
-        groups=renumbered,
-        group_weights=tuple(weight / total for weight in weights if weight > 0) if several else (),
+        group_weights=tuple(weight / total for weight in weights if weight > 0) if len(kept) > 1 else (),
         theta_weight=theta,
     )
-    fits = tuple(fitted.fits[i] for i in index)
     fit = fitted.recipe.fit_of(ensemble.members[0])
-    if not any(each.num_steps for each in fits):
+    if not any(each.num_steps for each in fitted.fits):
         fit = replace(fit, num_steps=0)
-    recipe = replace(fitted.recipe, members=ensemble.members, groups=renumbered, fit=fit)
-    return Fitted(recipe=recipe, ensemble=ensemble, fits=fits)
+    return replace(fitted, recipe=replace(fitted.recipe, fit=fit), ensemble=ensemble)
 
 
 def fit_again(

@@ -81,14 +81,15 @@ def choose_plan(facts: DataFacts, settings: Settings) -> tuple[Plan, str]:
     return "both", f"{fitted} ({facts.num_steps:,} observations; --from)"
 
 
-def usual_weights(facts: DataFacts, plan: Plan, settings: Settings) -> dict[str, float]:
+def usual_weights(facts: DataFacts, plan: Plan, settings: Settings, *, is_tuned: bool = True) -> dict[str, float]:
     """Return the weight of each group of a plan before any validation; they sum to 1.
 
+    Where fine-tuning improved nothing (`is_tuned` is False) the fine-tuned network has none.
     The Theta method has none where the user described the network, unless `theta_weight` was given.
     """
     is_long_panel = facts.num_series >= SMALLEST_PANEL and facts.median_length >= LONG_SERIES_LENGTH
     table = _WEIGHTS_OF_LONG_PANEL if is_long_panel else _WEIGHTS
-    weights = {name: table[name] for name in _GROUPS[plan]}
+    weights = {name: table[name] for name in _GROUPS[plan] if is_tuned or name != FINE_TUNED}
     given = settings.training.theta_weight
     if given is not None:
         theta = given
@@ -118,6 +119,7 @@ def with_pretrained(
         num_steps=0 if plan == "zero-shot" else given.num_steps or FINE_TUNING_STEPS[given.effort],
         batch_size=given.batch_size or FINE_TUNING_BATCH_SIZE,
         learning_rate=given.learning_rate or FINE_TUNING_RATE,
+        starts_fitted=True,
     )
     if plan != "both":
         return replace(recipe, members=(member,), fit=tuning, tuning=tuning, groups=())

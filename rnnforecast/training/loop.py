@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rnnforecast.networks.engine import Network
     from rnnforecast.progress import Progress
     from rnnforecast.training.checkpoints import FitCheckpoint
+    from rnnforecast.training.processes import Team
     from rnnforecast.training.recipe import FitSettings
     from rnnforecast.training.sampling import WindowSampler
 
@@ -36,10 +37,13 @@ class TrainWindows:
 
     flat: FlatSeries
     sampler: WindowSampler
+    team: Team | None = None  # the processes that divide each batch
 
     def draw(self, network: Network, batch_size: int, generator: torch.Generator) -> WindowBatch:
-        """Draw the windows of one gradient step and gather what the network reads of them."""
+        """Draw the windows of one gradient step and gather what the network reads of them; in a team, of its part."""
         windows = self.sampler.draw(batch_size, generator)
+        if self.team is not None:
+            windows = windows.select(self.team.part())
         lengths = {"context_length": network.context_length, "horizon": network.training_horizon}
         return gather(self.flat, windows, **lengths, xp=torch)
 
@@ -57,24 +61,29 @@ def fit_network(
 ) -> Fit:
     """Fit a network in place: AdamW, warm-up and cosine to zero, clipped gradients, best weights kept.
 
+    A run stops when `patience` validations brought no better score. A team calls this in every process; the first saves.
+
     A loss or gradient that is not finite rolls the run back to the last good weights at half the rate; the third time
     raises DivergedError. With a `checkpoint` the run resumes from it and is saved there; the result is the same to the
     byte.
     """
     keep_freed_memory()
-    run = Run(network, fit, validation_windows=validation_windows, seed=seed)
-    if checkpoint is not None:
-        run.resume(checkpoint)
+    team = train_windows.team
+    saved = checkpoint if team is None or team.rank == 0 else None
+    run = Run(network, fit, validation_windows=validation_windows, seed=seed, team=team)
+    run.start(checkpoint)
     pace_from = (run.step, time.monotonic())
-    while run.step < run.num_steps:
+    while run.step < run.num_steps and not run.is_stopped:
         # forward and backward
         batch = train_windows.draw(network, fit.batch_size, run.generator)
         teacher_forcing = fit.teacher_forcing * (1 - run.step / run.num_steps)
         loss = network.loss(batch, teacher_forcing=teacher_forcing, generator=run.generator)
         run.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        norm = run.optimiser.clip(fit.gradient_clip)
         value = float(loss.detach())
+        if team is not None:
+            value = team.average(run.optimiser.gradients, value)
+        norm = run.optimiser.clip(fit.gradient_clip)
         if not (math.isfinite(value) and math.isfinite(norm)):
             run.roll_back(value, norm)
             continue
@@ -85,17 +94,18 @@ def fit_network(
             pace_from = (1, time.monotonic())
         if run.step == PACE_STEPS and budget_seconds is not None and run.step > pace_from[0]:
             pace = (time.monotonic() - pace_from[1]) / (run.step - pace_from[0])
-            run.num_steps = _steps_in_budget(run.num_steps, run.step, pace=pace, left=budget_seconds - run.seconds)
+            steps = _steps_in_budget(run.num_steps, run.step, pace=pace, left=budget_seconds - run.seconds)
+            run.num_steps = steps if team is None else int(team.smallest(steps))
         # evaluate
         if run.is_validation_step:
             run.best.validate(run.step)
         # save
-        if checkpoint is not None:
-            checkpoint.save_if_due(run.to_checkpoint)
+        if saved is not None:
+            saved.save_if_due(run.to_checkpoint)
         # log
         progress.update(run.step, loss=value, score=run.best.score)
-    if checkpoint is not None:
-        checkpoint.finish(run.to_checkpoint)
+    if saved is not None:
+        saved.finish(run.to_checkpoint)
     return_freed_memory()
     return run.result()
 

@@ -34,10 +34,15 @@ class AdamW:
         for parameter in self._parameters:
             parameter.grad = None
 
+    @property
+    def gradients(self) -> list[torch.Tensor]:
+        """Return the gradient of every parameter that has one."""
+        return [parameter.grad for parameter in self._parameters if parameter.grad is not None]
+
     @torch.no_grad()
     def clip(self, largest: float) -> float:
         """Return the norm of all gradients together, and scale them down to `largest` where it is above that."""
-        gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
+        gradients = self.gradients
         norm = float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients))))
         if norm > largest:
             torch._foreach_mul_(gradients, largest / (norm + CLIP_EPSILON))

@@ -1,4 +1,4 @@
-"""Fit several networks at once, one thread each: on a CPU that beats several threads on one small network."""
+"""Fit several networks at once in threads, where processes cannot be forked; and the progress that fits have in common."""
 
 from __future__ import annotations
 

@@ -34,6 +34,9 @@ LONGEST_WEEK = 2_016
 #: Gradient steps by effort, in those of `normal`, and how often each view of the window is taken.
 STEPS_OF_EFFORT = {"quick": 0.5, "normal": 1.0, "best": 3.0}
 QUICK_MEMBERS, BEST_REPEATS = 2, 2
+#: Of ten validations of a fit, so many in a row without a better score end it, except with `--effort best` or given
+#: steps. On four series no fit that had gone that long without a better score found one that mattered later.
+PATIENCE = 3
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,8 @@ class FitSettings:
     weight_decay: float
     gradient_clip: float
     teacher_forcing: float
+    patience: int | None = None  # validations without a better score after which the fit stops; None: never
+    starts_fitted: bool = False  # the first weights are a candidate for the best: those of a pretrained network
 
 
 @dataclass(frozen=True)
@@ -313,6 +318,7 @@ def _fit_settings(facts: DataFacts, settings: Settings) -> FitSettings:
         weight_decay=training.weight_decay,
         gradient_clip=training.gradient_clip,
         teacher_forcing=training.teacher_forcing,
+        patience=None if training.effort == "best" or training.num_steps is not None else PATIENCE,
     )
 
 

@@ -22,10 +22,13 @@ if TYPE_CHECKING:
     from rnnforecast.data.windows import FlatSeries
     from rnnforecast.networks.engine import Network
     from rnnforecast.training.checkpoints import FitCheckpoint
+    from rnnforecast.training.processes import Team
     from rnnforecast.training.recipe import FitSettings
 
 MAX_ROLLBACKS = 2
 NUM_VALIDATIONS = 10
+#: A team divides so many validation windows; of fewer each scores all, which gives the score of one process.
+SHARED_VALIDATION_WINDOWS = 64
 
 Weights = dict[str, torch.Tensor]
 
@@ -36,12 +39,13 @@ class Fit:
 
     weights: dict[str, np.ndarray]
     best_step: int
-    num_steps: int  # steps taken; fewer than asked for where the time budget cut them
+    num_steps: int  # steps taken; fewer than asked for where the fit stopped early or the time budget cut it
     best_score: float | None
     losses: tuple[float, ...]
     clipped_fraction: float
     num_rollbacks: int
     seconds: float
+    is_stopped: bool = False  # ended early, as the validation score no longer improved
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,7 @@ class TrainingState(BaseModel):
     num_clipped: int = Field(ge=0)
     best_step: int = Field(ge=0)
     best_score: float | None
+    num_stale: int = Field(ge=0)
     seconds: float = Field(ge=0)
 
 
@@ -71,14 +76,20 @@ class Run:
     """One fit between its first step and its last."""
 
     def __init__(
-        self, network: Network, fit: FitSettings, *, validation_windows: ValidationWindows | None, seed: int
+        self,
+        network: Network,
+        fit: FitSettings,
+        *,
+        validation_windows: ValidationWindows | None,
+        seed: int,
+        team: Team | None = None,
     ) -> None:
         self._network = network
         self._fit = fit
         self._started = time.monotonic()
         self.generator = torch.Generator().manual_seed(seed)
         self.optimiser = self._new_optimiser()
-        self.best = BestWeights(network, validation_windows)
+        self.best = BestWeights(network, validation_windows, team)
         self.num_steps = fit.num_steps
         self.rate = fit.learning_rate
         self.step = 0
@@ -95,6 +106,11 @@ class Run:
     def is_validation_step(self) -> bool:
         """Whether this step is validated: ten times a run, and at its end."""
         return self.step % max(1, self.num_steps // NUM_VALIDATIONS) == 0 or self.step == self.num_steps
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the last `patience` validations brought nothing."""
+        return self._fit.patience is not None and self.best.num_stale >= self._fit.patience
 
     def record_step(self, loss: float, norm: float) -> None:
         """Record a gradient step."""
@@ -115,12 +131,13 @@ class Run:
         return Fit(
             weights={name: tensor.numpy() for name, tensor in self.best.load_best().items()},
             best_step=self.best.step,
-            num_steps=self.num_steps,
+            num_steps=self.step,
             best_score=self.best.score,
             losses=tuple(self._losses),
             clipped_fraction=self._num_clipped / max(self.step, 1),
             num_rollbacks=self._num_rollbacks,
             seconds=self.seconds,
+            is_stopped=self.is_stopped,
         )
 
     def to_checkpoint(self) -> Checkpoint:
@@ -133,11 +150,19 @@ class Run:
             num_clipped=self._num_clipped,
             best_step=self.best.step,
             best_score=self.best.score,
+            num_stale=self.best.num_stale,
             seconds=self.seconds,
         )
         tensors = {name: tensor.detach().cpu().numpy() for name, tensor in self._tensors().items()}
         tensors["losses"] = np.array(self._losses, dtype=np.float64)
         return Checkpoint(state.model_dump(mode="json"), tensors)
+
+    def start(self, checkpoint: FitCheckpoint | None) -> None:
+        """Resume from a checkpoint where there is one; otherwise score the first weights if they are fitted already."""
+        if checkpoint is not None:
+            self.resume(checkpoint)
+        if self._fit.starts_fitted and self.step == 0:
+            self.best.validate_start()
 
     def resume(self, checkpoint: FitCheckpoint) -> None:
         """Restore a saved state where there is one that fits; one that does not fit is noted and not used."""
@@ -164,6 +189,7 @@ class Run:
         self.best.restore(
             good=_below("good.", weights), best=_below("best.", weights), step=state.best_step, score=state.best_score
         )
+        self.best.num_stale = state.num_stale
         self.step, self.num_steps, self.rate = state.step, state.num_steps, state.rate
         self._num_rollbacks, self._num_clipped = state.num_rollbacks, state.num_clipped
         self._losses = [float(loss) for loss in tensors["losses"]]
@@ -196,12 +222,22 @@ class Run:
 class BestWeights:
     """The best weights of a run on validation, and the last good ones; without validation the last are the best."""
 
-    def __init__(self, network: Network, validation_windows: ValidationWindows | None) -> None:
+    def __init__(
+        self, network: Network, validation_windows: ValidationWindows | None, team: Team | None = None
+    ) -> None:
         self._network = network
         self._validation = validation_windows
+        self._team = team
         self.last_good = self.weights = _copy_weights(network)
         self.step = 0
         self.score: float | None = None
+        self.num_stale = 0  # validations since the best one
+
+    def validate_start(self) -> None:
+        """Score the weights that the fit starts from, where they are a candidate: those of a pretrained network."""
+        if self._validation is not None:
+            score = self._score(self._validation)
+            self.score = score if math.isfinite(score) else None
 
     def validate(self, step: int) -> None:
         """Score the weights of this step; keep them as good where the score is finite, as best where it is lowest."""
@@ -209,12 +245,22 @@ class BestWeights:
             self.last_good = self.weights = _copy_weights(self._network)
             self.step = step
             return
-        score = validation_score(self._network, self._validation.flat, self._validation.windows)
+        score = self._score(self._validation)
+        self.num_stale += 1
         if not math.isfinite(score):
             return
         self.last_good = _copy_weights(self._network)
         if self.score is None or score < self.score:
             self.weights, self.step, self.score = self.last_good, step, score
+            self.num_stale = 0
+
+    def _score(self, validation: ValidationWindows) -> float:
+        if self._team is None:
+            return validation_score(self._network, validation.flat, validation.windows)
+        windows = validation.windows
+        if len(windows) >= SHARED_VALIDATION_WINDOWS:
+            windows = windows.select(self._team.part())
+        return self._team.average((), validation_score(self._network, validation.flat, windows))
 
     def restore(self, *, good: Weights, best: Weights, step: int, score: float | None) -> None:
         """Restore the weights of a checkpoint."""
@@ -226,7 +272,7 @@ class BestWeights:
 
     def load_best(self) -> Weights:
         """Load the best weights into the network and return them. Raises DivergedError when none were good."""
-        if self.step == 0:
+        if self.step == 0 and self.score is None:
             raise diverged(0, math.nan, math.nan, 0.0)
         self._network.load_state_dict(self.weights)
         return self.weights

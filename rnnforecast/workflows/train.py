@@ -301,7 +301,7 @@ def _zero_shot_note(judgement: Judgement, path: str) -> tuple[str, ...]:
 
 
 def _notes(trained: Trained, settings: Settings, series: SeriesSet) -> tuple[str, ...]:
-    notes = []
+    notes = list(trained.fitted.notes)
     if trained.judgement.verdict is None:
         notes.append("too few rows for a test set: no scores, no verdict")
     num_tested_series = trained.split.num_tested_series
@@ -322,7 +322,7 @@ def _notes(trained: Trained, settings: Settings, series: SeriesSet) -> tuple[str
     short = [
         (fit.num_steps, steps)
         for fit, steps in zip(trained.fitted.fits, wanted, strict=True)
-        if 0 < fit.num_steps < steps
+        if 0 < fit.num_steps < steps and not fit.is_stopped
     ]
     again = [
         (fit.num_steps, first.best_step)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +19,14 @@ from rnnforecast.forecasting import last_windows
 from rnnforecast.model_io.base import read_base
 from rnnforecast.progress import NoProgress
 from rnnforecast.training import fit as fitting
+from rnnforecast.training import state
 from rnnforecast.training.context import FitContext, TimeBudget
 from rnnforecast.training.ensemble import fit_ensemble
 from rnnforecast.training.fit import Fitted, fit_again, fit_train_rows
 from rnnforecast.training.initial_weights import FINE_TUNED, SCRATCH, THETA, ZERO_SHOT, choose_plan, with_pretrained
 from rnnforecast.training.recipe import Recipe, choose_recipe, gather_facts
 from rnnforecast.training.split import split_rows
+from rnnforecast.training.state import BestWeights
 from tests.training.toy import make_series
 from tests.workflows.ensembles import (
     FAST,
@@ -251,6 +254,7 @@ def test_what_is_judged_saw_no_held_out_row() -> None:
 
 
 def test_the_second_fit_on_all_rows_starts_from_the_shipped_weights_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BestWeights, "validate_start", lambda _: None)  # fine-tuning counts as an improvement
     give_weights(monkeypatch, fine_tuned=1.0)
     series, settings = _long_series(), Settings.from_flat(FAST)
     split = split_rows(series, horizon=7, evaluation=settings.evaluation)
@@ -285,6 +289,7 @@ def test_the_network_zero_shot_is_not_fitted_again(monkeypatch: pytest.MonkeyPat
 
 
 def test_the_second_fit_leaves_the_network_zero_shot_and_every_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BestWeights, "validate_start", lambda _: None)  # fine-tuning counts as an improvement
     give_weights(monkeypatch, from_scratch=0.2, fine_tuned=0.3, zero_shot=0.4, theta=0.1)
     series, settings = _long_series(), Settings.from_flat(FAST)
     split = split_rows(series, horizon=7, evaluation=settings.evaluation)
@@ -302,6 +307,39 @@ def test_the_second_fit_leaves_the_network_zero_shot_and_every_share(monkeypatch
     ]
     assert changed == [fit.best_step > 0 for fit in fitted.fits]
     assert any(changed)
+
+
+def test_fine_tuning_that_improves_nothing_is_left_out_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def perfect(best: BestWeights) -> None:
+        best.score = 0.0
+
+    monkeypatch.setattr(BestWeights, "validate_start", perfect)
+    series, settings = _long_series(), Settings.from_flat({**FAST, "from": "pretrained"})
+    split = split_rows(series, horizon=7, evaluation=settings.evaluation)
+    known = series.head(split.num_past_rows)
+    fitted, budget = fit_train_rows(known, settings, horizon=7, validation=split.validation, progress=NoProgress())
+    (weights,) = fitted.ensemble.weights
+    assert_same_weights(weights, read_base().weights(7))
+    assert fitted.notes == (
+        "fine-tuning did not improve the pretrained network on the validation rows: it is used without training",
+    )
+    assert fit_again(series, fitted, settings, budget=budget, progress=NoProgress()) is fitted
+
+
+def test_fits_that_stop_early_are_counted_in_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = count(1)
+    monkeypatch.setattr(state, "validation_score", lambda *_: float(next(scores)))
+    flags = {"hidden_size": 4, "num_members": 1, "num_layers": 1}
+    series, settings = make_series(np.array(wave(90)), season_length=7), Settings.from_flat(flags)
+    split = split_rows(series, horizon=7, evaluation=settings.evaluation)
+    known = series.head(split.num_past_rows)
+    fitted, _ = fit_train_rows(known, settings, horizon=7, validation=split.validation, progress=NoProgress())
+    (fit,) = fitted.fits
+    assert (fit.is_stopped, fit.best_step, fit.num_steps) == (True, 18, 72)
+    assert fitted.notes == (
+        "1 of 1 networks stopped early, after 72 of 180 steps in all: the validation score no longer improved "
+        "(`--effort best` fits all to the end)",
+    )
 
 
 def test_validation_rows_without_a_value_leave_the_usual_shares(tmp_path: Path) -> None:

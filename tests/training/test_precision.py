@@ -13,7 +13,7 @@ from rnnforecast.training.ensemble import has_fast_bfloat16
     [
         ({}, False),
         ({"avx2": True, "avx512_f": True, "avx512_bf16": False, "amx_bf16": False}, False),
-        ({"avx512_bf16": True}, True),
+        ({"avx512_bf16": True}, False),
         ({"amx_bf16": True}, True),
         ({"amx_int8": True}, False),
     ],
