@@ -13,6 +13,7 @@ import numpy as np
 
 from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
 from rnnforecast.data.windows import Windows, make_windows
+from rnnforecast.evaluation.distributions import mean_of
 from rnnforecast.evaluation.history import Past
 from rnnforecast.evaluation.metrics import (
     Actuals,
@@ -57,23 +58,34 @@ class Backtest:
     quantiles: Mapping[str, Float64Array]  # method -> [W, H, Q]
     quantile_levels: tuple[float, ...]
     num_series: int
+    means: Mapping[str, Float64Array]  # method -> [W, H]; of counts they are not whole
     gap: int = 0
 
     def table(self) -> dict[str, Scores]:
         """Return the metrics of each method over all windows."""
-        return {name: score(q, self.actuals, quantile_levels=self.quantile_levels) for name, q in self._methods()}
+        return {
+            name: score(q, self.actuals, quantile_levels=self.quantile_levels, means=self.means[name])
+            for name, q in self._methods()
+        }
 
     def per_series(self) -> dict[str, Scores]:
         """Return the metrics of each method for each series [S]; NaN for series that have no window."""
         return {
-            name: score_per_series(q, self.actuals, quantile_levels=self.quantile_levels, num_series=self.num_series)
+            name: score_per_series(
+                q,
+                self.actuals,
+                quantile_levels=self.quantile_levels,
+                num_series=self.num_series,
+                means=self.means[name],
+            )
             for name, q in self._methods()
         }
 
     def per_lead(self) -> dict[str, Scores]:
         """Return the metrics of each method for each lead time [H]; the first lead time follows the gap."""
         return {
-            name: score_per_lead(q, self.actuals, quantile_levels=self.quantile_levels) for name, q in self._methods()
+            name: score_per_lead(q, self.actuals, quantile_levels=self.quantile_levels, means=self.means[name])
+            for name, q in self._methods()
         }
 
     def scaled_errors(self) -> dict[str, Float64Array]:
@@ -143,12 +155,15 @@ def make_backtest(
     kept = None if bounds is None else bounds.at(windows)
     values, observed = _actuals(series, windows, horizon=horizon, gap=gap)
     quantiles: dict[str, Float64Array] = {}
+    means: dict[str, Float64Array] = {}
     for name, forecaster in forecasters.items():
         forecast = forecaster(windows, gap + horizon)
         wanted = (len(windows), gap + horizon, len(quantile_levels))
         if forecast.shape != wanted:
             raise ValueError(f"`{name}` returned an array of shape {forecast.shape} instead of {wanted}")
-        quantiles[name] = forecast[:, gap:] if kept is None else kept.apply(forecast[:, gap:])
+        scored = forecast[:, gap:]
+        quantiles[name] = scored if kept is None else kept.apply(scored)
+        means[name] = mean_of(scored if kept is None else kept.clip(scored), quantile_levels)
     return Backtest(
         windows=windows,
         actuals=Actuals(
@@ -161,6 +176,7 @@ def make_backtest(
         quantiles=quantiles,
         quantile_levels=tuple(quantile_levels),
         num_series=series.num_series,
+        means=means,
         gap=gap,
     )
 

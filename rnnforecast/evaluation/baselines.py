@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rnnforecast.errors import UsageError
+from rnnforecast.evaluation.intermittent import INTERMITTENT_METHODS, forecast_intermittent
 from rnnforecast.evaluation.naive import METHODS, forecast_naive, observed_past
 from rnnforecast.evaluation.statistical import MODELS, forecast_statistical
 from rnnforecast.evaluation.theta import forecast_theta_windows
@@ -22,6 +23,8 @@ BASELINES = tuple(METHODS)
 STATISTICAL_BASELINES = ("theta",)
 #: Fitted per window by statsforecast, where the extra `baselines` is installed.
 EXTRA_BASELINES = MODELS
+#: Shown where demand is intermittent: forecasts of the mean demand of a step.
+INTERMITTENT_BASELINES = tuple(INTERMITTENT_METHODS)
 
 
 def available_baselines(season_length: int) -> tuple[str, ...]:
@@ -42,8 +45,10 @@ def forecast_baseline(
     if name in STATISTICAL_BASELINES:
         observed_past(series, windows)
         return forecast_theta_windows(series, windows, horizon=horizon, quantile_levels=quantile_levels)
+    if name in INTERMITTENT_BASELINES:
+        return forecast_intermittent(name, series, windows, horizon=horizon, quantile_levels=quantile_levels)
     if name in EXTRA_BASELINES:
         observed_past(series, windows)
         return forecast_statistical(name, series, windows, horizon=horizon, quantile_levels=quantile_levels)
-    known = ", ".join((*BASELINES, *STATISTICAL_BASELINES, *EXTRA_BASELINES))
+    known = ", ".join((*BASELINES, *STATISTICAL_BASELINES, *INTERMITTENT_BASELINES, *EXTRA_BASELINES))
     raise UsageError(f"unknown baseline `{name}`", hint=f"use one of {known}", code="E_BASELINE")

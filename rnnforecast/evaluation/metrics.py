@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from rnnforecast.evaluation.distributions import mean_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -43,21 +45,29 @@ class Steps:
 
     actual: Float64Array  # 0 where missing
     median: Float64Array
-    error: Float64Array  # absolute
+    error: Float64Array  # absolute, of the median
+    mean_error: Float64Array  # absolute, of the mean
     mase_scale: Float64Array  # [W, 1]
     rmsse_scale: Float64Array  # [W, 1]
     quantiles: Float64Array  # [W, H, Q]
     quantile_levels: Sequence[float]
 
     @classmethod
-    def of(cls, quantiles: Float64Array, actuals: Actuals, quantile_levels: Sequence[float]) -> Steps:
-        """Compare forecasts [W, H, Q] with actuals."""
+    def of(
+        cls,
+        quantiles: Float64Array,
+        actuals: Actuals,
+        quantile_levels: Sequence[float],
+        means: Float64Array | None = None,
+    ) -> Steps:
+        """Compare forecasts [W, H, Q], and their means [W, H] if they are not those of the quantiles, with actuals."""
         actual = np.where(actuals.observed, actuals.values, 0.0)
         median = point_forecast(quantiles, quantile_levels)
         return cls(
             actual=actual,
             median=median,
             error=np.abs(actual - median),
+            mean_error=np.abs(actual - (mean_of(quantiles, quantile_levels) if means is None else means)),
             mase_scale=actuals.mase_scale[:, None],
             rmsse_scale=actuals.rmsse_scale[:, None],
             quantiles=quantiles,
@@ -125,10 +135,10 @@ def _width(interval: int) -> Callable[[Steps], Float64Array]:
 #: All metrics in the order of columns and keys. A new one is a row here.
 METRICS: tuple[Metric, ...] = (
     Metric("mase", "MASE", lambda s: s.error / s.mase_scale, "series", drop=9),
-    Metric("rmsse", "RMSSE", lambda s: (s.error / s.rmsse_scale) ** 2, "series", drop=2, finish=np.sqrt),
+    Metric("rmsse", "RMSSE", lambda s: (s.mean_error / s.rmsse_scale) ** 2, "series", drop=2, finish=np.sqrt),
     Metric("smape", "sMAPE %", _symmetric, "series", drop=4),
     Metric("mae", "MAE", lambda s: s.error, "steps", drop=7),
-    Metric("rmse", "RMSE", lambda s: s.error**2, "steps", drop=3, finish=np.sqrt),
+    Metric("rmse", "RMSE", lambda s: s.mean_error**2, "steps", drop=3, finish=np.sqrt),
     Metric("wape", "WAPE", lambda s: s.error, "steps", drop=1, denominator=_size),
     Metric("wql", "WQL", _decile_loss, "steps", drop=5, denominator=_size, finish=lambda loss: 2 * loss),
     Metric("coverage_80", "in 80 %", _covered(80), "steps", drop=8),
@@ -185,11 +195,17 @@ class Scores:
         return {**row, "num_scored": int(self.num_scored[group])}
 
 
-def score(quantiles: Float64Array, actuals: Actuals, *, quantile_levels: Sequence[float]) -> Scores:
+def score(
+    quantiles: Float64Array,
+    actuals: Actuals,
+    *,
+    quantile_levels: Sequence[float],
+    means: Float64Array | None = None,
+) -> Scores:
     """Return the metrics of one method's forecasts [W, H, Q] over all windows: one group."""
     _, owner = np.unique(actuals.series, return_inverse=True)
     num_series = int(owner.max()) + 1 if len(owner) else 0
-    steps = Steps.of(quantiles, actuals, quantile_levels)
+    steps = Steps.of(quantiles, actuals, quantile_levels, means)
     by_series = _grouped(steps, actuals.observed, owner[:, None], num_series).values
     pooled = _grouped(steps, actuals.observed, np.zeros((1, 1), dtype=np.int64), 1)
     values = {
@@ -203,16 +219,27 @@ def score(quantiles: Float64Array, actuals: Actuals, *, quantile_levels: Sequenc
 
 
 def score_per_series(
-    quantiles: Float64Array, actuals: Actuals, *, quantile_levels: Sequence[float], num_series: int
+    quantiles: Float64Array,
+    actuals: Actuals,
+    *,
+    quantile_levels: Sequence[float],
+    num_series: int,
+    means: Float64Array | None = None,
 ) -> Scores:
     """Return the metrics of each series over its windows: a group for each series."""
-    steps = Steps.of(quantiles, actuals, quantile_levels)
+    steps = Steps.of(quantiles, actuals, quantile_levels, means)
     return _grouped(steps, actuals.observed, actuals.series[:, None], num_series)
 
 
-def score_per_lead(quantiles: Float64Array, actuals: Actuals, *, quantile_levels: Sequence[float]) -> Scores:
+def score_per_lead(
+    quantiles: Float64Array,
+    actuals: Actuals,
+    *,
+    quantile_levels: Sequence[float],
+    means: Float64Array | None = None,
+) -> Scores:
     """Return the metrics of each lead time over all windows: a group for each lead time."""
-    steps = Steps.of(quantiles, actuals, quantile_levels)
+    steps = Steps.of(quantiles, actuals, quantile_levels, means)
     horizon = actuals.values.shape[1]
     return _grouped(steps, actuals.observed, np.arange(horizon)[None, :], horizon)
 

@@ -10,8 +10,14 @@ import numpy as np
 from rnnforecast.config import TRAINED_QUANTILE_LEVELS
 from rnnforecast.data.windows import FlatSeries, Windows, gather
 from rnnforecast.evaluation.backtest import Backtest, Forecaster, Spacing, make_backtest
-from rnnforecast.evaluation.baselines import STATISTICAL_BASELINES, available_baselines, forecast_baseline
+from rnnforecast.evaluation.baselines import (
+    INTERMITTENT_BASELINES,
+    STATISTICAL_BASELINES,
+    available_baselines,
+    forecast_baseline,
+)
 from rnnforecast.evaluation.calibration import PRETRAINED_PRIOR_SPREAD, PRIOR_SPREAD, fit_calibration
+from rnnforecast.evaluation.intermittent import is_intermittent
 from rnnforecast.evaluation.scales import seasonal_scales
 from rnnforecast.evaluation.verdict import Verdict, judge, overlap_of
 from rnnforecast.members import ENSEMBLE
@@ -69,6 +75,21 @@ class Judgement:
         )
 
 
+def squared_error_note(judgement: Judgement, series: SeriesSet) -> list[str]:
+    """Say which method has the smallest squared error of the mean, where demand is intermittent and another one has."""
+    metrics = judgement.metrics()
+    if ENSEMBLE not in metrics or not is_intermittent(series):
+        return []
+    errors = {name: float(str(row["rmsse"])) for name, row in metrics.items() if row["rmsse"] is not None}
+    best = min(errors, key=errors.__getitem__, default=ENSEMBLE)
+    if best == ENSEMBLE or errors[ENSEMBLE] <= errors[best]:
+        return []
+    return [
+        f"demand is intermittent: judged by squared errors of the mean, `{best}` is better (RMSSE {errors[best]:.3f}, "
+        f"the ensemble {errors[ENSEMBLE]:.3f}); the verdict compares absolute errors of the median"
+    ]
+
+
 def ensemble_forecaster(ensemble: Ensemble, series: SeriesSet) -> Forecaster:
     """Wrap an ensemble as a forecaster of windows of `series`."""
     flat = FlatSeries.from_series(series)
@@ -93,7 +114,8 @@ def baseline_forecasters(series: SeriesSet) -> dict[str, Forecaster]:
 
 def statistical_forecasters(series: SeriesSet) -> dict[str, Forecaster]:
     """Wrap every baseline that is shown but not judged against as a forecaster of windows of `series`."""
-    return {name: baseline_forecaster(name, series) for name in STATISTICAL_BASELINES}
+    names = (*STATISTICAL_BASELINES, *(INTERMITTENT_BASELINES if is_intermittent(series) else ()))
+    return {name: baseline_forecaster(name, series) for name in names}
 
 
 def baseline_forecaster(name: str, series: SeriesSet) -> Forecaster:
@@ -133,7 +155,7 @@ def judge_methods(
     if not len(backtest.windows):
         return Judgement(backtest=None, verdict=None)
     owners = backtest.windows.series
-    shown = {BASE, NETWORKS, *STATISTICAL_BASELINES} - set(networks)
+    shown = {BASE, NETWORKS, *STATISTICAL_BASELINES, *INTERMITTENT_BASELINES} - set(networks)
     losses = {method: loss for method, loss in backtest.scaled_errors().items() if method not in shown}
     verdict = (
         judge(losses, owners, methods=networks, overlap=overlap_of(spacing.horizon, spacing.window_step))

@@ -11,7 +11,12 @@ from rnnforecast.data.bounds import SeriesBounds
 from rnnforecast.data.read import read_series
 from rnnforecast.errors import UsageError
 from rnnforecast.evaluation.backtest import Forecaster, Spacing
-from rnnforecast.evaluation.baselines import EXTRA_BASELINES, STATISTICAL_BASELINES, available_baselines
+from rnnforecast.evaluation.baselines import (
+    EXTRA_BASELINES,
+    INTERMITTENT_BASELINES,
+    STATISTICAL_BASELINES,
+    available_baselines,
+)
 from rnnforecast.model_io.base import BASE
 from rnnforecast.options import Cell, Mapping_
 from rnnforecast.progress import NoProgress
@@ -22,6 +27,7 @@ from rnnforecast.training.judge import (
     ensemble_forecaster,
     judge_methods,
     pretrained_forecaster,
+    statistical_forecasters,
 )
 from rnnforecast.training.split import fit_horizon, split_rows
 from rnnforecast.workflows.evaluate import cutoff_timestamps
@@ -73,7 +79,7 @@ def compare(
     networks = _fit_networks(chosen, series, split, settings, horizon=horizon, progress=progress or NoProgress())
     if BASE in chosen:
         networks[BASE] = _Timed(pretrained_forecaster(series, bounds=settings.data.bounds))
-    free = (*available_baselines(series.season_length), *STATISTICAL_BASELINES)
+    free = (*available_baselines(series.season_length), *statistical_forecasters(series))
     baselines = dict.fromkeys((*free, *(name for name in chosen if name not in networks)))
     timed = networks | {name: _Timed(baseline_forecaster(name, series)) for name in baselines}
     judgement = judge_methods(
@@ -106,7 +112,15 @@ def compare(
 
 def check_methods(methods: Sequence[str]) -> None:
     """Raise UsageError that names all unknown methods."""
-    known = (BASE, *CELLS, *MAPPINGS, *available_baselines(2), *STATISTICAL_BASELINES, *EXTRA_BASELINES)
+    known = (
+        BASE,
+        *CELLS,
+        *MAPPINGS,
+        *available_baselines(2),
+        *STATISTICAL_BASELINES,
+        *INTERMITTENT_BASELINES,
+        *EXTRA_BASELINES,
+    )
     unknown = [name for name in methods if name not in known]
     if unknown:
         raise UsageError(

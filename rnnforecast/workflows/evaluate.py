@@ -18,6 +18,7 @@ from rnnforecast.training.judge import (
     baseline_forecasters,
     ensemble_forecaster,
     judge_methods,
+    squared_error_note,
     statistical_forecasters,
 )
 from rnnforecast.workflows.model_rows import Files, LoadedModel, load
@@ -88,7 +89,7 @@ def evaluate(
         per_lead=judgement.per_lead(),
         per_series=judgement.per_series(series),
         verdict=judgement.verdict_dict(),
-        notes=(*loaded.notes, *_notes(loaded, windows, refit=refit)),
+        notes=(*loaded.notes, *squared_error_note(judgement, series), *_notes(loaded, windows, refit=refit)),
         seconds=time.monotonic() - started,
     )
 

@@ -91,13 +91,14 @@ class Preview:
     median: np.ndarray  # [H], even if its level was not asked for
     quantiles: np.ndarray  # [H, Q] at the levels of the result, original units
     method: str = ENSEMBLE
+    mean: np.ndarray | None = None  # [H], of a forecast
 
 
 @dataclass(frozen=True)
 class PredictResult(Document):
     """Forecasts after the last row of every series.
 
-    `frame` keeps the user's names for id and time, then `cutoff`, `forecast`, `q0.1` ..., `method`.
+    `frame` keeps the user's names for id and time, then `cutoff`, `forecast` (the median), `mean`, `q0.1` ..., `method`.
     """
 
     model: str

@@ -31,6 +31,7 @@ from rnnforecast.training.judge import (
     ensemble_forecaster,
     judge_methods,
     pretrained_forecaster,
+    squared_error_note,
     statistical_forecasters,
 )
 from rnnforecast.training.split import Split, fit_horizon, split_rows
@@ -249,7 +250,11 @@ def _report(
         served=served,
         num_windows=trained.split.num_windows,
         seconds=trained.seconds,
-        notes=(*_notes(trained, settings, read.series), *_zero_shot_note(trained.judgement, read.paths[0])),
+        notes=(
+            *_notes(trained, settings, read.series),
+            *squared_error_note(trained.judgement, read.series),
+            *_zero_shot_note(trained.judgement, read.paths[0]),
+        ),
     )
 
 

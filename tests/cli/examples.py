@@ -148,7 +148,7 @@ def preview(label: str = "", *, horizon: int = 10, steps: bool = False) -> Previ
         if steps
         else np.datetime64("2024-01-01", "us") + np.arange(past + horizon).astype("timedelta64[D]")
     )
-    return Preview(label, "close", days[:past], wave[:past], days[past:], wave[past:], quantiles)
+    return Preview(label, "close", days[:past], wave[:past], days[past:], wave[past:], quantiles, mean=wave[past:])
 
 
 def predict_result(

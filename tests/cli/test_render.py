@@ -183,15 +183,20 @@ def test_the_forecast_on_the_screen_is_the_median_whatever_levels_were_asked_for
     first = replace(full.previews[0], quantiles=full.previews[0].quantiles[:, :1])
     screen = _screen(replace(full, quantile_levels=(0.025,), previews=(first,)), 80)
     header, row = screen.splitlines()[1:3]
-    assert header.split() == ["forecast", "q0.025"]
-    assert row.split()[1:] == numbers([float(first.median[0]), float(first.quantiles[0, 0])], digits=5)
+    assert header.split() == ["forecast", "q0.025", "mean"]
+    assert row.split()[1:3] == numbers([float(first.median[0]), float(first.quantiles[0, 0])], digits=5)
 
 
 def test_an_interval_that_was_asked_for_is_shown_by_its_name() -> None:
     full = replace(examples.predict_result(), quantile_levels=(0.05, 0.25, 0.5, 0.75, 0.95))
     assert full.previews[0].quantiles.shape[1] == 5
     header = _screen(full, 80).splitlines()[1]
-    assert [word.strip() for word in header.split("  ") if word] == ["forecast", "50 % interval", "90 % interval"]
+    assert [word.strip() for word in header.split("  ") if word] == [
+        "forecast",
+        "50 % interval",
+        "90 % interval",
+        "mean",
+    ]
 
 
 @pytest.mark.parametrize("width", [34, 40, 60, 80])

@@ -18,12 +18,12 @@ TOLERANCE = 1e-5
 
 
 def _numbers(path: Path) -> tuple[list[list[str]], np.ndarray]:
-    """Return the words of a table of forecasts without the method, whose name has changed, and its numbers."""
+    """Return the words of a table of forecasts and its numbers, without method and mean, which earlier versions differ in."""
     with path.open(encoding="utf-8") as file:
         header, *rows = csv.reader(file)
     places = [place for place, name in enumerate(header) if name == "forecast" or name.startswith("q")]
     words = [
-        [cell for place, cell in enumerate(row) if place not in places and header[place] != "method"]
+        [cell for place, cell in enumerate(row) if place not in places and header[place] not in ("method", "mean")]
         for row in (header, *rows)
     ]
     return words, np.array([[float(row[place]) for place in places] for row in rows])

@@ -172,12 +172,12 @@ def test_the_store_of_a_training_holds_one_file(tmp_path: Path) -> None:
 
 def _forecast(num_series: int, horizon: int = 2) -> Forecast:
     quantiles = np.arange(num_series * horizon * 3, dtype=float).reshape(num_series, horizon, 3)
-    return Forecast((0.1, 0.5, 0.9), quantiles[..., 1], quantiles, "ensemble")
+    return Forecast((0.1, 0.5, 0.9), quantiles[..., 1], quantiles[..., 1], quantiles, "ensemble")
 
 
 def test_a_frame_has_a_row_a_step_in_the_order_of_series_then_time() -> None:
     frame = forecast_frame(make_series(np.ones(5), np.ones(3)), _forecast(2))
-    assert frame.columns.tolist() == ["id", "step", "cutoff", "forecast", "q0.1", "q0.5", "q0.9", "method"]
+    assert frame.columns.tolist() == ["id", "step", "cutoff", "forecast", "mean", "q0.1", "q0.5", "q0.9", "method"]
     assert frame["id"].tolist() == ["s0", "s0", "s1", "s1"]
     assert frame["step"].tolist() == [5, 6, 3, 4]
     assert frame["cutoff"].tolist() == [4, 4, 2, 2]
@@ -187,7 +187,7 @@ def test_a_frame_has_a_row_a_step_in_the_order_of_series_then_time() -> None:
 def test_our_columns_make_room_for_those_of_the_user() -> None:
     series = replace(make_series(np.ones(5)), id_columns=("method",), time_column="cutoff")
     columns = forecast_frame(series, _forecast(1)).columns.tolist()
-    assert columns == ["method", "cutoff", "_cutoff", "forecast", "q0.1", "q0.5", "q0.9", "_method"]
+    assert columns == ["method", "cutoff", "_cutoff", "forecast", "mean", "q0.1", "q0.5", "q0.9", "_method"]
 
 
 def test_timestamps_of_a_zone_come_back_in_it() -> None:

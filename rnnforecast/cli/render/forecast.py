@@ -96,7 +96,8 @@ def _table(result: PredictResult, preview: Preview, *, width: int) -> Renderable
 
 
 def _columns(result: PredictResult, preview: Preview) -> dict[str, list[str]]:
-    """Return the median and the intervals, or else single quantiles, as text by header."""
+    """Return the median, the intervals or else single quantiles, and the mean, as text by header."""
+    mean = {} if preview.mean is None else {"mean": numbers(preview.mean.tolist(), digits=5)}
     intervals = _intervals(result, preview)
     single = list(range(len(result.quantile_levels)))[:_MAX_QUANTILES] if not intervals else []
     values = [preview.median, *(end for pair in intervals.values() for end in pair)]
@@ -107,9 +108,10 @@ def _columns(result: PredictResult, preview: Preview) -> dict[str, list[str]]:
     if intervals:
         pairs = zip(others[::2], others[1::2], strict=True)
         ranges = [[f"{low} … {high}" for low, high in zip(*pair, strict=True)] for pair in pairs]
-        return {"forecast": median, **{f"{name} interval": text for name, text in zip(intervals, ranges, strict=True)}}
+        texts_by_name = {f"{name} interval": text for name, text in zip(intervals, ranges, strict=True)}
+        return {"forecast": median, **texts_by_name, **mean}
     names = [f"q{result.quantile_levels[place]:g}" for place in single]
-    return {"forecast": median, **dict(zip(names, others, strict=True))}
+    return {"forecast": median, **dict(zip(names, others, strict=True)), **mean}
 
 
 def _chart(result: PredictResult, preview: Preview, *, width: int, braille: bool) -> RenderableType:

@@ -19,6 +19,7 @@ import numpy as np
 from rnnforecast.data.windows import FlatSeries
 from rnnforecast.errors import DivergedError
 from rnnforecast.evaluation.baselines import forecast_baseline
+from rnnforecast.evaluation.distributions import mean_of
 from rnnforecast.forecasting import interpolate_quantiles, last_windows
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.model_io.base import BASE
@@ -47,6 +48,7 @@ class Forecast:
 
     quantile_levels: tuple[float, ...]
     median: np.ndarray  # [S, H]
+    mean: np.ndarray  # [S, H]
     quantiles: np.ndarray  # [S, H, L], in memory level by level
     method: str  # `ensemble`, `base`, or the baseline that is served in its place
     weights: Mapping[str, float] = field(default_factory=dict)  # of the members of a zero-shot forecast
@@ -69,6 +71,7 @@ class _Kept:
     """Forecasts of all batches, filled by several threads, each its own series."""
 
     median: Float64Array  # [S, H]
+    mean: Float64Array  # [S, H]
     by_level: Float64Array  # [L, S, H]
     num_cut_off: list[int] = field(default_factory=list)
 
@@ -89,7 +92,7 @@ def forecast_series(
     served, trained_levels = loaded.manifest.served, loaded.manifest.quantile_levels
     levels = tuple(dict.fromkeys(quantile_levels))
     shape = (series.num_series, horizon)
-    kept = _Kept(np.empty(shape), np.empty((len(levels), *shape)))
+    kept = _Kept(np.empty(shape), np.empty(shape), np.empty((len(levels), *shape)))
     middle = trained_levels.index(0.5)
 
     bounds = loaded.bounds.at(last_windows(series))
@@ -99,6 +102,7 @@ def forecast_series(
         keeps_to = bounds.select(chosen)
         clipped = keeps_to.clip(trained)
         kept.num_cut_off.append(int((clipped != trained).any(axis=-1).sum()))
+        kept.mean[chosen] = keeps_to.clip(mean_of(clipped, trained_levels))
         kept.median[chosen] = keeps_to.apply(clipped[..., middle])
         wanted = keeps_to.apply(interpolate_quantiles(clipped, trained_levels, levels))
         kept.by_level[:, chosen] = np.moveaxis(wanted, -1, 0)
@@ -117,6 +121,7 @@ def forecast_series(
     return Forecast(
         quantile_levels=levels,
         median=kept.median,
+        mean=kept.mean,
         quantiles=np.moveaxis(kept.by_level, 0, -1),
         method=BASE if loaded.manifest.name == BASE else served,
         weights=weights,

@@ -35,6 +35,7 @@ def forecast_frame(series: SeriesSet, forecast: Forecast) -> pd.DataFrame:
     last = series.freq.to_timestamps(series.first_ordinals + series.lengths - 1)
     columns[free_name("cutoff", columns)] = zoned(series, np.repeat(last, horizon))
     columns[free_name("forecast", columns)] = forecast.median.ravel()
+    columns[free_name("mean", columns)] = forecast.mean.ravel()
     for place, level in enumerate(forecast.quantile_levels):
         columns[f"q{level:g}"] = forecast.quantiles[..., place].ravel()
     columns[free_name("method", columns)] = np.full(num_series * horizon, forecast.method, dtype=object)
@@ -57,6 +58,7 @@ def make_previews(series: SeriesSet, forecast: Forecast) -> tuple[Preview, ...]:
                 past_target=series.values[start:end].copy(),  # a view would keep all rows of the panel
                 timestamps=on_the_wall(series, future[index]),
                 median=forecast.median[index].copy(),
+                mean=forecast.mean[index].copy(),
                 quantiles=forecast.quantiles[index].copy(),
                 method=forecast.method,
             )
