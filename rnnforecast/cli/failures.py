@@ -9,8 +9,9 @@ import signal
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from rnnforecast.cli.text import best_effort, folded, give_up, styled, visible
+from rnnforecast.cli.text import best_effort, folded, give_up, styled
 from rnnforecast.errors import RnnForecastError
+from rnnforecast.escaping import json_text, visible
 from rnnforecast.masking import masked
 
 if TYPE_CHECKING:
@@ -39,9 +40,7 @@ def report(error: RnnForecastError, *, as_json: bool, debug: bool, stream: TextI
 
 
 def _as_json(error: RnnForecastError) -> str:
-    import json
-
-    return json.dumps({"error": error_to_dict(error)}, ensure_ascii=False) + "\n"
+    return json_text({"error": error_to_dict(error)}) + "\n"
 
 
 def _as_text(error: RnnForecastError, stream: TextIO) -> str:
@@ -109,7 +108,7 @@ def silence_broken_pipe() -> int:
 
 def _labelled(label: str, style: str, message: str, stream: TextIO) -> str:
     """Return a message after its coloured label; line breaks stay, long lines are folded."""
-    lines = f"{label} {visible(message, keep_newlines=True)}".split("\n")
+    lines = visible(f"{label} {message}", keep="\n").split("\n")
     text = "\n".join(folded(line, stream=stream) if not line.startswith(" ") else line for line in lines)
     return styled(label, style, stream=stream) + text.removeprefix(label)
 

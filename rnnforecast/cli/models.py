@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import typer
 
 from rnnforecast.cli.command import LazyGroup, build_command
-from rnnforecast.cli.text import visible
 from rnnforecast.cli.view import View
 from rnnforecast.errors import ExitCode, UsageError
+from rnnforecast.escaping import visible
 from rnnforecast.options import (
     ALL_MODELS,
     ALL_NAMES,

@@ -1,38 +1,18 @@
-"""Text for a terminal: control characters are escaped, colour is used only where it is wanted."""
+"""Text for a terminal: its width, colour where it is wanted, and streams that fail."""
 
 from __future__ import annotations
 
 import os
-import unicodedata
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Zero-width joiners are Cf like the bidirectional marks, yet harmless parts of ordinary words and signs.
-_HARMLESS = frozenset("\u200c\u200d")
-_HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 #: Terminals and COLUMNS that report less than this have an unknown width.
 MIN_WIDTH = 20
 USUAL_WIDTH = 80
 _STYLES = {"red": "1;31", "yellow": "33", "cyan": "36", "bold": "1", "dim": "2"}
-
-
-def visible(value: object, *, keep_newlines: bool = False) -> str:
-    """Return text with control characters, bidirectional marks and line separators written as escapes.
-
-    A column name may contain ESC, BEL or a right-to-left mark, which would control the terminal of the reader.
-    """
-    return "".join(_escaped(char, keep_newlines) for char in str(value))
-
-
-def _escaped(char: str, keep_newlines: bool) -> str:
-    if char.isprintable() or char in _HARMLESS or (keep_newlines and char == "\n"):
-        return char
-    if unicodedata.category(char) not in _HIDDEN_CATEGORIES:
-        return char  # no-break space and its kin
-    return char.encode("unicode_escape").decode("ascii")
 
 
 def wants_colour(stream: TextIO) -> bool:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, TextIO
 
 import typer
 
-from rnnforecast.cli.text import best_effort, visible
+from rnnforecast.cli.text import best_effort
 from rnnforecast.errors import ExitCode, OutputError
+from rnnforecast.escaping import json_text, visible
 from rnnforecast.progress import NoProgress
 
 if TYPE_CHECKING:
@@ -66,10 +67,7 @@ class View:
 
     def _write(self, result: Document) -> None:
         if self.format == "json":
-            import json
-
-            indent = 2 if self.out.isatty() else None
-            self.out.write(json.dumps(result.to_dict(), ensure_ascii=False, allow_nan=False, indent=indent) + "\n")
+            self.out.write(json_text(result.to_dict(), indent=2 if self.out.isatty() else None) + "\n")
         elif self.format == "csv":
             from rnnforecast.cli.render.csv import write_csv
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rnnforecast.escaping import without_formula
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     import pandas as pd
     import pyarrow as pa
 
-#: A spreadsheet runs a cell that starts with one of these as a formula.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 #: Rows of a block: its text takes some megabytes, whatever the table takes.
 BLOCK_ROWS = 2**16
 
@@ -27,7 +27,7 @@ _MUST_QUOTE = (",", '"', "\n", "\r")
 
 def csv_line(cells: Iterable[object]) -> str:
     """Return one row as text; None is an empty cell."""
-    texts = ["" if cell is None else _harmless(cell) if isinstance(cell, str) else str(cell) for cell in cells]
+    texts = ["" if cell is None else without_formula(cell) if isinstance(cell, str) else str(cell) for cell in cells]
     return ",".join(_quoted(text, alone=len(texts) == 1) for text in texts) + "\n"
 
 
@@ -37,9 +37,9 @@ def csv_blocks(frame: pd.DataFrame) -> Iterator[bytes]:
     import pyarrow.compute as pc
 
     comma, line_end, nothing = (pa.scalar(text, pa.large_binary()) for text in (b",", b"\n", b""))
-    yield (",".join(_quoted(str(name), alone=len(frame.columns) == 1) for name in frame.columns) + "\n").encode(
-        "utf-8", "surrogateescape"
-    )
+    yield (
+        ",".join(_quoted(without_formula(str(name)), alone=len(frame.columns) == 1) for name in frame.columns) + "\n"
+    ).encode("utf-8", "surrogateescape")
     columns = [_cells_of(frame.iloc[:, place], alone=len(frame.columns) == 1) for place in range(frame.shape[1])]
     for start in range(0, len(frame), BLOCK_ROWS):
         rows = slice(start, min(start + BLOCK_ROWS, len(frame)))
@@ -92,12 +92,8 @@ def _texts_of(distinct: pd.Series[Any]) -> list[str]:
     return ["" if missing else str(cell) for cell, missing in zip(distinct, distinct.isna(), strict=True)]
 
 
-def _harmless(text: str) -> str:
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
-
-
 def _encoded(text: str, *, alone: bool) -> bytes:
-    return _quoted(_harmless(text), alone=alone).encode("utf-8", "surrogateescape")
+    return _quoted(without_formula(text), alone=alone).encode("utf-8", "surrogateescape")
 
 
 def _quoted(text: str, *, alone: bool) -> str:

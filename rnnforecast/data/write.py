@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 from rnnforecast.data.csv_writer import csv_blocks
 from rnnforecast.data.databases.address import is_database, parse_address
 from rnnforecast.errors import OutputError, UsageError
+from rnnforecast.escaping import visible
 from rnnforecast.store.files import check_writable, replace_file
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def _write_parquet(frame: pd.DataFrame, stream: BinaryIO) -> None:
 def _to_stdout(frame: pd.DataFrame) -> None:
     try:
         for block in csv_blocks(frame):
-            sys.stdout.write(block.decode("utf-8", "surrogateescape"))
+            sys.stdout.write(visible(block.decode("utf-8", "surrogateescape"), keep="\n\t"))
         sys.stdout.flush()
     except BrokenPipeError:
         raise

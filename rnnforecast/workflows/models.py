@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from rnnforecast.errors import ModelFileError, UsageError
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.model_io.pack import check_manifest, check_shapes, check_values
+from rnnforecast.model_io.train_stats import recall
 from rnnforecast.store import promotion
 from rnnforecast.store.registry import Registry
 from rnnforecast.store.versions import check_removable
@@ -126,6 +127,7 @@ def _read(stored: StoredModel) -> ModelFile:
     model = stored.load(check_shapes=check_shapes)
     if model.manifest.freq:
         check_values(model)
+        recall(model)
     return model
 
 

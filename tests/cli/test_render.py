@@ -149,10 +149,15 @@ def test_csv_of_a_forecast_has_a_row_a_step_and_the_columns_of_the_frame() -> No
     assert len(rows) == 1 + 2 * 10
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20"])
 def test_text_a_spreadsheet_would_run_gets_an_apostrophe(start: str) -> None:
     rows = _csv(examples.predict_result([f"{start}cmd", "b"]))
     assert rows[1][0] == f"'{start}cmd"
+
+
+def test_hidden_characters_show_in_csv() -> None:
+    rows = _csv(examples.predict_result(["a\x1b[31m\x9b\u202e\rb", "b"]))
+    assert rows[1][0] == r"a\x1b[31m\x9b\u202e\rb"
 
 
 def test_negative_numbers_stay_numbers_in_csv() -> None:

@@ -4,7 +4,8 @@ import io
 
 import pytest
 
-from rnnforecast.cli.text import folded, styled, supports_unicode, visible, wants_colour
+from rnnforecast.cli.text import folded, styled, supports_unicode, wants_colour
+from rnnforecast.escaping import visible
 
 
 class Terminal(io.StringIO):
@@ -34,7 +35,7 @@ def test_what_could_steer_a_terminal_is_shown_as_an_escape(raw: str, shown: str)
 
 
 def test_lines_of_our_own_messages_stay_lines() -> None:
-    assert visible("two\nlines", keep_newlines=True) == "two\nlines"
+    assert visible("two\nlines", keep="\n") == "two\nlines"
 
 
 def test_colour_is_for_terminals_alone(monkeypatch: pytest.MonkeyPatch) -> None:

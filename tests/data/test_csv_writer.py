@@ -59,9 +59,10 @@ def test_a_carriage_return_is_quoted_so_that_readers_take_it_back(tmp_path: Path
     assert rows == [["id", "y"], ["a\rb", "1"], ["c", "2"]]
 
 
-@pytest.mark.parametrize("cell", ["=1+1", "+1", "-a", "@a", "\ta"])
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "-a", "@a", "\ta", "\uff1d1", "\uff0b1", "\uff0d1", "\uff20a"])
 def test_text_that_a_spreadsheet_would_run_gets_an_apostrophe(cell: str) -> None:
     assert _text(pd.DataFrame({"id": [cell], "y": [-1.5]})) == f"id,y\n'{cell},-1.5\n"
+    assert _text(pd.DataFrame({cell: ["a"], "y": [-1.5]})) == f"'{cell},y\na,-1.5\n"
 
 
 def test_bytes_that_are_no_text_stay_what_they_were() -> None:

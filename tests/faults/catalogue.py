@@ -175,7 +175,7 @@ ATTACKS: dict[str, tuple[str, ...]] = {
     "password": ("no_run_says_or_keeps_a_password", "no_error_says_a_password_whoever_words_it"),
     "secret-file": (
         "no_line_of_a_key_that_was_given_as_data_is_told",
-        "the_values_of_an_environment_that_was_given_as_data_are_masked",
+        "no_content_of_a_file_without_a_table_is_told",
         "other_secrets_are_masked_but_are_no_error_of_a_query",
     ),
     "planted-link": (

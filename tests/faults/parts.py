@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from tests.faults.calls import count_calls, error_points, fail_at, kill_at, points_of
 from tests.faults.damage import damage_models
+from tests.faults.forged import judge_models, judge_tables
 from tests.faults.forks import why_no_strace, zygote
 from tests.faults.hostile import judge_files, make_files
 from tests.faults.mixing import mix_jobs
@@ -37,6 +38,8 @@ class Sizes:
     reads: int = 1_000_000
     replacements: int = 1_000
     damaged: int = 10_000
+    forged: int = 300
+    tables: int = 200
     kills: int = 500
     soak: int = 1_000
     jobs: int = 100  # of one run, of which 1, half, and all but 1 are bad
@@ -91,6 +94,13 @@ def models(stage: Stage, sizes: Sizes) -> Iterator[Tally]:
         yield judge_files(Path(folder))
 
 
+def forged(_: Stage, sizes: Sizes) -> Iterator[Tally]:
+    """Forged models and hostile data files through every command that reads them."""
+    for judge, count in ((judge_models, sizes.forged), (judge_tables, sizes.tables)):
+        with tempfile.TemporaryDirectory() as folder:
+            yield judge(Path(folder), count=count, seed=sizes.seed)
+
+
 def trainings(stage: Stage, sizes: Sizes) -> Iterator[Tally]:
     """Trainings killed at random moments."""
     yield kill_trainings(stage, num_kills=sizes.kills, seed=sizes.seed)
@@ -122,6 +132,7 @@ def power(stage: Stage, sizes: Sizes) -> Iterator[Tally]:
 
 PARTS: dict[str, Callable[[Stage, Sizes], Iterator[Tally]]] = {
     "models": models,
+    "forged": forged,
     "races": races,
     "kills": kills,
     "errors": errors,

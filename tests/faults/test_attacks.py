@@ -99,11 +99,29 @@ def test_no_line_of_a_key_that_was_given_as_data_is_told(
 
 
 @pytest.mark.usefixtures("_here")
-def test_the_values_of_an_environment_that_was_given_as_data_are_masked(capsys: pytest.CaptureFixture[str]) -> None:
-    Path("env.csv").write_text("AWS_SECRET_ACCESS_KEY=canary1\nDB_PASSWORD=canary2\nTOKEN=canary3\n")
-    assert main(["inspect", "env.csv"]) == 13
+@pytest.mark.parametrize(
+    "content",
+    [
+        "AWS_SECRET_ACCESS_KEY=canary1\nDB_PASSWORD=canary2\nTOKEN=canary3\n",
+        "root:canary:20228:0:99999:7:::\ndaemon:canary:20228:0:99999:7:::\n" * 9,
+        "mysql -u root -pcanary\nls -la, x\ncd /tmp\n" * 9,
+        "2024-01-01 12:00:00 INFO password: canary\n" * 9,
+        '{"key": "canary", "kind": "a"}\n' * 9,
+        "# canary\nkey: canary\nuser: x\n" * 9,
+        "canary, x\ncanary\ncanary\n" * 9,
+    ],
+    ids=["environment", "shadow", "history", "log", "json", "yaml", "ragged"],
+)
+@pytest.mark.parametrize(
+    "words", [("inspect",), ("predict", "base", "--data"), ("inspect", "--target", "x", "--format=json")]
+)
+def test_no_content_of_a_file_without_a_table_is_told(
+    content: str, words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("env.csv").write_text(content)
+    assert main([*words, "env.csv"]) == 13
     told = "".join(capsys.readouterr())
-    assert "AWS_SECRET_ACCESS_KEY=***" in told
+    assert told
     assert "canary" not in told
 
 

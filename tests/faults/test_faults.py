@@ -9,14 +9,14 @@ import pytest
 from tests.faults.calls import count_calls, error_points, fail_at, interrupt_at, kill_at, points_of
 from tests.faults.forks import why_no_strace
 from tests.faults.mixing import mix_jobs
-from tests.faults.parts import Sizes, models, open_stage, races, spread
+from tests.faults.parts import Sizes, forged, models, open_stage, races, spread
 from tests.faults.power import cut_power
 from tests.faults.resuming import kill_trainings
 from tests.faults.scenes import SCENES, Scene, Stage
 from tests.faults.space import fill_disk, limit_files, why_no_mount
 from tests.faults.steady import run_in_a_row
 
-SAMPLE = Sizes(pairs=1, reads=20_000, replacements=50, damaged=700)
+SAMPLE = Sizes(pairs=1, reads=20_000, replacements=50, damaged=700, forged=3, tables=6, seed=3)
 
 every_scene = pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
 needs_strace = pytest.mark.skipif(bool(why_no_strace()), reason=why_no_strace() or "strace is there")
@@ -81,6 +81,12 @@ def test_every_damaged_and_every_hostile_model_is_refused(stage: Stage) -> None:
     assert [problem for tally in found for problem in tally.problems] == []
     assert [tally.num_runs for tally in found] == [700, found[1].codes[12]]
     assert found[1].num_runs >= 150
+
+
+def test_forged_models_and_hostile_files_harm_no_command(stage: Stage) -> None:
+    found = list(forged(stage, SAMPLE))
+    assert [problem for tally in found for problem in tally.problems] == []
+    assert [tally.num_runs for tally in found] == [3 * 13, 6 * 13]
 
 
 def test_forecasts_in_a_row_leave_no_object_no_descriptor_and_no_file_behind(stage: Stage) -> None:

@@ -26,7 +26,7 @@ from rnnforecast.cli.render.blocks import (
 from rnnforecast.cli.render.metrics import metrics_block, order_methods, serving_advice, verdict_block
 from rnnforecast.cli.render.reading import assumptions_block
 from rnnforecast.cli.render.store import describe_member
-from rnnforecast.cli.text import visible
+from rnnforecast.escaping import visible
 from rnnforecast.findings import plural
 from rnnforecast.workflows.results import CompareResult, EvaluateResult, TrainResult
 

@@ -19,7 +19,8 @@ from rnnforecast.cli.render.blocks import (
     shortened,
     under,
 )
-from rnnforecast.cli.text import folded, styled, visible
+from rnnforecast.cli.text import folded, styled
+from rnnforecast.escaping import visible
 from rnnforecast.findings import plural
 from rnnforecast.workflows.batch.results import STATUSES, BatchPlan, BatchResult
 
@@ -116,7 +117,7 @@ def _failure(job: JobResult, error: JobError, stream: TextIO) -> list[str]:
 def _labelled(label: str, style: str, text: str, stream: TextIO) -> str:
     """Return a line behind its coloured label, folded only on a terminal, so that paths in a mail stay whole."""
     label = visible(label)
-    lines = f"{label} {visible(text, keep_newlines=True)}".split("\n")
+    lines = visible(f"{label} {text}", keep="\n").split("\n")
     folded_lines = "\n".join(folded(line, stream=stream) for line in lines)
     return styled(label, style, stream=stream) + folded_lines.removeprefix(label)
 

@@ -14,7 +14,8 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from rnnforecast.cli.text import MIN_WIDTH, USUAL_WIDTH, supports_unicode, visible
+from rnnforecast.cli.text import MIN_WIDTH, USUAL_WIDTH, supports_unicode
+from rnnforecast.escaping import visible
 from rnnforecast.json_values import Document, timestamp_to_json
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class _Visible:
         """Yield the segments of the block."""
         for segment in console.render(self._block, options):
             is_plain = segment.control or segment.text.isprintable()
-            yield segment if is_plain else Segment(visible(segment.text, keep_newlines=True), segment.style)
+            yield segment if is_plain else Segment(visible(segment.text, keep="\n"), segment.style)
 
 
 def draw(blocks: Sequence[RenderableType], console: Console) -> str:

@@ -7,6 +7,7 @@ from functools import singledispatch
 from typing import TYPE_CHECKING, TextIO, TypeAlias
 
 from rnnforecast.data.csv_writer import csv_line
+from rnnforecast.escaping import json_text, visible
 from rnnforecast.evaluation.metrics import INTERVALS, METRICS, metric_value
 from rnnforecast.json_values import Document, plain
 from rnnforecast.workflows.batch.results import BatchPlan, BatchResult, UnitsResult
@@ -32,7 +33,7 @@ Table: TypeAlias = tuple[Sequence[str], Iterable[Sequence[object]]]  # columns a
 
 
 def write_csv(result: Document, stream: TextIO) -> None:
-    """Write the main table of a result; text that a spreadsheet would run gets an apostrophe in front."""
+    """Write the main table of a result; text that a spreadsheet would run gets an apostrophe, hidden characters show."""
     columns, rows = main_table(result)
     for row in (columns, *rows):
         stream.write(csv_line(_cell(value) for value in row))
@@ -131,7 +132,5 @@ def _cell(value: object) -> object:
     if isinstance(value, list):
         value = " ".join(str(each) for each in value)
     elif isinstance(value, dict):
-        import json
-
-        value = json.dumps(value, ensure_ascii=False)
-    return value
+        value = json_text(value)
+    return visible(value, keep="\n\t") if isinstance(value, str) else value

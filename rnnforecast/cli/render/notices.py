@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TextIO
 
-from rnnforecast.cli.text import folded, styled, visible
+from rnnforecast.cli.text import folded, styled
+from rnnforecast.escaping import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

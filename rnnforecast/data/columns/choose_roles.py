@@ -44,7 +44,7 @@ def choose_columns(
     """
     profiles = profile_columns(sample)
     sample = sample.loc[:, ~sample.columns.duplicated()]  # a duplicate name is rejected where it is used
-    _check_names(sample, settings, path=path)
+    _check_names(profiles, sample, settings, path=path)
     reasons: dict[str, str] = {}
     time = choose_time(profiles, settings, reasons, sample, path=path)
     taken = {*time, *settings.id, *settings.past, *settings.future, *settings.static}
@@ -65,18 +65,24 @@ def choose_columns(
     return replace(roles, id_candidates=tuple(one.name for one in ordered))
 
 
-def _check_names(sample: pd.DataFrame, settings: DataSettings, *, path: str) -> None:
+def _is_table(profiles: Sequence[Profile]) -> bool:
+    """Tell whether a column holds numbers or timestamps: no line of a key or a password file is shown."""
+    return any(one.kind not in ("text", "clock", "nested") for one in profiles)
+
+
+def _check_names(profiles: Sequence[Profile], sample: pd.DataFrame, settings: DataSettings, *, path: str) -> None:
     """Raise DataError for every named column that is not there, or there twice."""
     names = [str(name) for name in sample.columns]
     time = [] if settings.time in (None, "none") else time_parts(str(settings.time), names)
     problems: list[Finding] = []
-    fix = f"the columns are {listed(names)}"
+    is_table = _is_table(profiles)
+    fix = f"the columns are {listed(names)}" if is_table else "the file holds neither numbers nor timestamps"
     wanted = [*time, *settings.target, *settings.id, *settings.past, *settings.future, *settings.static]
     for name in dict.fromkeys(wanted):
         if name in settings.id and (name == FILE_ID or name in partitions_of(path)):
             continue
         if name not in names:
-            near = _nearest(name, names)
+            near = _nearest(name, names) if is_table else None
             message = f"there is no column `{name}`" + (f", did you mean `{near}`?" if near else "")
             problems.append(Finding("E_COLUMN_UNKNOWN", message, path, column=name, fix=fix))
     if problems:
@@ -133,6 +139,9 @@ def _choose_target(
             for one in profiles[:5]
         )
         hint = "name a file with a column of numbers, or correct the column and name it with --target"
+        if not _is_table(profiles):
+            shown = f"{'its column holds' if len(profiles) == 1 else f'its {len(profiles)} columns hold'} neither numbers nor "
+            shown += "timestamps, so that it looks like a file without a table"
         if sign is not None:
             hint = f"if its fields have another delimiter, name it: {sign}"
         raise DataError(f"{path} has no numeric column to forecast: {shown}", hint=hint, code="E_TARGET_NONE")

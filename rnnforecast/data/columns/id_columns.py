@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from rnnforecast.data.columns.profiles import named_like_id, words_of
-from rnnforecast.data.csv_writer import FORMULA_STARTS
 from rnnforecast.data.errors import plural, quoted
+from rnnforecast.escaping import FORMULA_STARTS
 from rnnforecast.findings import Finding
 
 if TYPE_CHECKING:

@@ -27,6 +27,8 @@ MAX_LINE_BYTES = 2**23
 #: Longer cells are rejected.
 MAX_CELL_BYTES = 131_072
 _CELLS = re.compile(rb"[,;\t|]")
+#: Characters of a missing header that are shown: enough for a date.
+_MAX_SHOWN = 10
 _DATE = re.compile(r"\d{4}-\d\d?-\d\d?.*|\d\d?[/.]\d\d?[/.]\d{2,4}.*")
 _LOOKS_LIKE_DATA = re.compile(rf"[-+]?[\d.,]+(e[-+]?\d+)?|{_DATE.pattern}", re.IGNORECASE)
 _INVISIBLE = re.compile("[\u200b\u200c\u200d\u2060\ufeff]")
@@ -68,7 +70,7 @@ def _read_dialect(source: Source, settings: DataSettings) -> Dialect:
         return Dialect(delimiter, tuple(f"column_{place + 1}" for place in range(width)), skipped)
     if len(rows) == 1:
         raise _no_rows(source.path)
-    _check_header(source.path, rows, line=skipped + 1, delimiter=delimiter)
+    _check_header(source.path, rows, line=skipped + 1)
     names = column_names(rows[0])
     findings = _cleaned_names(source.path, rows[0], names)
     return Dialect(delimiter, names, skipped + _header_lines(lines, delimiter), findings)
@@ -157,15 +159,14 @@ def _check_comments(path: str, lines: list[str], *, skipped: int, delimiter: str
     width, rest = (len(next(csv.reader([line], delimiter=sign), [])) for line in (lines[0], after[0]))
     if width == rest:
         return  # a header whose first name begins with `#`
-    comment = lines[0].rstrip("\r\n")
     raise DataError(
-        f"{quoted_path(path)}, row {skipped + 1} is a comment, {quoted(comment)}, not a header",
+        f"{quoted_path(path)}, row {skipped + 1} is a comment, not a header",
         hint=f"leave such lines out: --comment '#'; or remove them: grep -v '^#' {quoted_path(path)} > rows.csv",
         code="E_DATA_COMMENT",
     )
 
 
-def _check_header(path: str, rows: Sequence[Sequence[str]], *, line: int, delimiter: str) -> None:
+def _check_header(path: str, rows: Sequence[Sequence[str]], *, line: int) -> None:
     """Raise DataError where the first row is data: all of its cells look so, or one is a date like those below it."""
     header, below = rows[0], rows[1:6]
     dates = [
@@ -177,7 +178,7 @@ def _check_header(path: str, rows: Sequence[Sequence[str]], *, line: int, delimi
     if not dates and not all(_LOOKS_LIKE_DATA.fullmatch(cell.strip()) for cell in header):
         return
     raise DataError(
-        f"{quoted_path(path)} has no header: row {line} is {quoted(delimiter.join(header))}",
+        f"{quoted_path(path)} has no header: row {line} begins with {quoted((header[0].split() or [''])[0][:_MAX_SHOWN])}",
         hint="--no-header calls the columns column_1, column_2 ...; or add a first line with their names",
         code="E_DATA_HEADER",
     )

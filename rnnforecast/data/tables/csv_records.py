@@ -178,15 +178,17 @@ def ragged_finding(path: str, text: Text, dialect: Dialect, records: Records, ba
     where = rows_in_words(lines, len(bad))
     starts, ends = line_bounds(text.payload)
     firsts = [text.payload[starts[line] : ends[line]][:60].decode(errors="replace") for line in records.first[bad[:5]]]
+    # where most rows are bad, the file may be no table at all, and none of its lines is shown
+    shown = f", {quoted(firsts[0])}" if 2 * len(bad) <= len(records.cells) else ""
     if all(cell.lstrip().startswith("#") for cell in firsts):
-        message, fix = f"{where}: comments, such as {quoted(firsts[0])}", "leave such lines out: --comment '#'"
+        message, fix = f"{where}: comments{shown}", "leave such lines out: --comment '#'"
     elif len(bad) == 1 and bad[0] == len(records.cells) - 1 and cells < width and not text.payload.endswith(b"\n"):
         message = (
             f"{where}: the last row is incomplete, {cells} cells where the header has {width} columns, no line end"
         )
         fix = "wait until the file is written, or leave that row out: --drop-last-partial"
     else:
-        message = f"{where}: {cells} cells where the header has {width} columns, {quoted(firsts[0])}"
+        message = f"{where}: {cells} cells where the header has {width} columns{shown}"
         fix = (
             "correct these rows (a comma inside a number needs quotes), or leave them out: --skip-bad-rows; "
             "a cut last row: the file was still being written"
@@ -199,9 +201,8 @@ def trimmed(text: Text, records: Records, rows: Int64Array, sign: str) -> Text:
     _, ends = line_bounds(text.payload)
     keep = np.ones(len(text.payload), dtype=np.bool_)
     for row in rows[records.extra[rows] > 0]:
-        end = int(ends[records.last[row]])
-        begin = end
-        while records.extra[row] > text.payload[begin:end].count(sign.encode()):
-            begin -= 1
+        end = begin = int(ends[records.last[row]])
+        for _ in range(int(records.extra[row])):
+            begin = text.payload.rfind(sign.encode(), 0, begin)
         keep[begin:end] = False
     return Text(np.frombuffer(text.payload, dtype=np.uint8)[keep].tobytes(), text.lines)

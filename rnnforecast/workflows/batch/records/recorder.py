@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rnnforecast.errors import OutputError
+from rnnforecast.escaping import visible
 from rnnforecast.masking import masked
 from rnnforecast.store.files import make_folder
 from rnnforecast.store.names import encode_name
@@ -88,7 +89,8 @@ class Recorder:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with open(path, "ab", opener=_private) as file:
-                    file.write(masked(content.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape"))
+                    text = visible(masked(content.decode("utf-8", "replace")), keep="\n\t")
+                    file.write(text.encode())
             except OSError as error:
                 left = 0
                 self.warn(f"the log {path} was not written: {(error.strerror or str(error)).lower()}")
