@@ -35,6 +35,7 @@ MEANINGS = {
     "E_SERIES_GONE": "series that the model was trained on are gone",
     "E_SERIES_STALE": "single series lack recent values",
     "E_TIME_ORDER_MIXED": "some dates can only be day first, others only month first",
+    "E_TIME_YEAR": "some dates of January have the year before it",
     "N_DATA_ENCODING": "the file was decoded from another encoding than UTF-8",
     "N_DATA_UTF16": "the file was decoded from UTF-16",
     "N_TARGET_LEADING": "series start with missing targets",

@@ -10,10 +10,11 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rnnforecast.charts.plot import plot
+    from rnnforecast.charts.report import report
     from rnnforecast.config import Settings
     from rnnforecast.data.read import read_series
     from rnnforecast.errors import RnnForecastError
-    from rnnforecast.report.plot import plot
     from rnnforecast.workflows.alarm_actions import apply_policy
     from rnnforecast.workflows.batch.results import BatchResult
     from rnnforecast.workflows.batch.run import batch
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from rnnforecast.workflows.detect import detect
     from rnnforecast.workflows.doctor import doctor
     from rnnforecast.workflows.evaluate import evaluate
+    from rnnforecast.workflows.forecasts.windows_table import windows_frame
     from rnnforecast.workflows.inspect import inspect
     from rnnforecast.workflows.model_rows import Files
     from rnnforecast.workflows.models import (
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
         ModelResult,
         ModelsResult,
         PredictResult,
+        ReportResult,
         TrainResult,
     )
     from rnnforecast.workflows.score import score
@@ -62,6 +65,7 @@ __all__ = [
     "ModelResult",
     "ModelsResult",
     "PredictResult",
+    "ReportResult",
     "RnnForecastError",
     "ScoreResult",
     "Settings",
@@ -82,11 +86,13 @@ __all__ = [
     "prune_models",
     "read_series",
     "remove_models",
+    "report",
     "rollback_model",
     "score",
     "show_model",
     "train",
     "verify_models",
+    "windows_frame",
 ]
 
 _MODULES = {
@@ -101,6 +107,7 @@ _MODULES = {
     "ModelResult": "rnnforecast.workflows.results",
     "ModelsResult": "rnnforecast.workflows.results",
     "PredictResult": "rnnforecast.workflows.results",
+    "ReportResult": "rnnforecast.workflows.results",
     "RnnForecastError": "rnnforecast.errors",
     "ScoreResult": "rnnforecast.workflows.monitoring.score_result",
     "Settings": "rnnforecast.config",
@@ -114,18 +121,20 @@ _MODULES = {
     "inspect": "rnnforecast.workflows.inspect",
     "list_models": "rnnforecast.workflows.models",
     "load_model": "rnnforecast.workflows.models",
-    "plot": "rnnforecast.report.plot",
+    "plot": "rnnforecast.charts.plot",
     "predict": "rnnforecast.workflows.predict",
     "predict_and_log": "rnnforecast.workflows.predict_and_log",
     "promote_model": "rnnforecast.workflows.models",
     "prune_models": "rnnforecast.workflows.models",
     "read_series": "rnnforecast.data.read",
     "remove_models": "rnnforecast.workflows.models",
+    "report": "rnnforecast.charts.report",
     "rollback_model": "rnnforecast.workflows.models",
     "score": "rnnforecast.workflows.score",
     "show_model": "rnnforecast.workflows.models",
     "train": "rnnforecast.workflows.train",
     "verify_models": "rnnforecast.workflows.models",
+    "windows_frame": "rnnforecast.workflows.forecasts.windows_table",
 }
 
 

@@ -368,6 +368,7 @@ METHODS = _in(
 ENGINE = _in(
     EVALUATION,
     _choice("engine", "numpy starts faster; torch suits very many series", Engine, None, "numpy"),
+    is_common=False,
 )
 REFIT_WINDOWS = _in(EVALUATION, _flag("refit", "train again for every window"))
 ACTIVATE = _in(
@@ -422,6 +423,11 @@ OUTPUT_FILE = _in(
         "output", "write forecasts to a .csv or .parquet file, a table (sqlite:///x.db#name), or - for stdout", "FILE"
     ),
 )
+WINDOWS_OUTPUT = _in(
+    OUTPUT, Option("output", "write the forecasts of all windows, with the actuals, to a .csv or .parquet file", "FILE")
+)
+PAGE_OUTPUT = _in(OUTPUT, Option("output", "the .html file to write", "FILE", default="report.html"))
+REPORT = _in(OUTPUT, Option("report", "write a page about the result: one .html file", "FILE"))
 PLOT = _in(OUTPUT, Option("plot", "draw the result: a .png or .svg file, fit for a slide", "FILE"))
 ATTENTION_OUTPUT = _in(
     OUTPUT, Option("attention_output", "write attention weights to .csv or .parquet", "FILE"), is_common=False

@@ -29,7 +29,7 @@ LAYERS = {
     "detection": 7,
     "training": 8,
     "workflows": 9,
-    "report": 10,
+    "charts": 10,
     "rnnforecast": 11,
     "cli": 12,
     "__main__": 13,
@@ -53,7 +53,7 @@ OUTSIDE = {
     "mixture": {"numpy"},
     "model_io": {"numpy"},
     "workflows": {"numpy", "pandas", "pydantic", "pydantic_core"},
-    "report": {"numpy"},
+    "charts": {"numpy"},
     "cli": {"numpy", "typer", "rich"},
 }
 

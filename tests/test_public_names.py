@@ -21,6 +21,7 @@ PUBLIC = [
     "ModelResult",
     "ModelsResult",
     "PredictResult",
+    "ReportResult",
     "RnnForecastError",
     "ScoreResult",
     "Settings",
@@ -41,11 +42,13 @@ PUBLIC = [
     "prune_models",
     "read_series",
     "remove_models",
+    "report",
     "rollback_model",
     "score",
     "show_model",
     "train",
     "verify_models",
+    "windows_frame",
 ]
 
 

@@ -34,6 +34,7 @@ ALLOWED = {
     r"\bwatched_versions\b": "a key of the score document",
     r"[Cc]onnection ?[Rr]efused(?:Error)?": "the system's word",
     r"\blines? endings?\b": "CR and LF",
+    r"\b[Hh](?:ou)?r[_ ]?[Ee]nding\b": "a name of columns",
     r"\bget_origin\b|\bshares_memory\b|\bmay_share_memory\b|/usr/share|\bshare/": "names of others",
 }
 

@@ -6,16 +6,18 @@ from collections.abc import Mapping
 
 from rnnforecast.cli.command import build_command
 from rnnforecast.cli.settings import load_settings
-from rnnforecast.cli.view import View, check_plot
+from rnnforecast.cli.view import View, check_plot, check_report
 from rnnforecast.options import (
     FUTURE_DATA,
     MODEL,
     PLOT,
     REFIT_WINDOWS,
+    REPORT,
     SOURCE_OPTIONS,
     STORE,
     TEST_FILES,
     WINDOW_OPTIONS,
+    WINDOWS_OUTPUT,
 )
 
 
@@ -26,7 +28,9 @@ def evaluate(
     data: list[str] | None,
     future_data: list[str] | None,
     refit: bool,
+    output: str | None,
     plot: str | None,
+    report: str | None,
     store: str | None,
 ) -> None:
     """Backtest a stored model, and compare it with naive forecasts.
@@ -38,10 +42,16 @@ def evaluate(
     chosen = load_settings(flags)
     windows = chosen.evaluation
     check_plot(plot, inputs=data or ())
+    check_report(report, inputs=data or ())
+    files = rnnforecast.Files(tuple(data or ()), tuple(future_data or ()), chosen.data)
+    if output is not None:
+        from rnnforecast.workflows.forecasts.windows_table import check_windows_output
+
+        check_windows_output(output, files, store=store)
     with view.progress() as progress:
         result = rnnforecast.evaluate(
             model,
-            rnnforecast.Files(tuple(data or ()), tuple(future_data or ()), chosen.data),
+            files,
             num_windows=windows.num_windows,
             window_step=windows.window_step,
             gap=windows.gap,
@@ -49,13 +59,23 @@ def evaluate(
             store=store,
             progress=progress,
         )
+    if output is not None:
+        from rnnforecast.data.write import write_table
+
+        frame = rnnforecast.windows_frame(result)
+        write_table(frame, output)
+        view.say(f"{len(frame):,} rows written to {output}")
     view.plot(result, plot)
+    if report is not None:
+        from rnnforecast.charts.report import backtest_page
+
+        view.page(backtest_page(result, command=view.command), report)
     view.show(result)
 
 
 command = build_command(
     evaluate,
-    *(MODEL, TEST_FILES, FUTURE_DATA, REFIT_WINDOWS, PLOT, STORE),
+    *(MODEL, TEST_FILES, FUTURE_DATA, REFIT_WINDOWS, WINDOWS_OUTPUT, PLOT, REPORT, STORE),
     settings=(*WINDOW_OPTIONS, *SOURCE_OPTIONS),
     example="rnnforecast evaluate prices --num-windows 12",
 )

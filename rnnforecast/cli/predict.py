@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from rnnforecast.cli.command import build_command
 from rnnforecast.cli.settings import load_settings
-from rnnforecast.cli.view import View, check_plot
+from rnnforecast.cli.view import View, check_plot, check_report
 from rnnforecast.errors import UsageError
 from rnnforecast.options import (
     ATTENTION_OUTPUT,
@@ -19,10 +20,15 @@ from rnnforecast.options import (
     OUTPUT_FILE,
     PLOT,
     REFUSE_STALE,
+    REPORT,
     STORE,
     Engine,
     StaleRows,
 )
+
+if TYPE_CHECKING:
+    from rnnforecast.workflows.forecasts.panel import Forecast
+    from rnnforecast.workflows.model_rows import LoadedModel
 
 
 def predict(
@@ -34,6 +40,7 @@ def predict(
     output: str | None,
     attention_output: str | None,
     plot: str | None,
+    report: str | None,
     max_age: str | None,
     refuse_stale: StaleRows | None,
     ledger: bool | None,
@@ -53,6 +60,7 @@ def predict(
         raise UsageError(f"--output - and --format {view.format} both use stdout", hint="use only one of them")
     chosen = load_settings(flags)
     check_plot(plot, inputs=data or ())
+    check_report(report, inputs=data or ())
     request = ForecastRequest(
         horizon=chosen.data.horizon,
         quantiles=chosen.evaluation.quantiles if "quantiles" in chosen.evaluation.model_fields_set else None,
@@ -63,16 +71,29 @@ def predict(
         max_age=max_age,
         refuse_stale=refuse_stale,
     )
+    seen: list[tuple[LoadedModel, Forecast]] = []
     files = Files(tuple(data or ()), chosen.data.future_data)
     with view.progress(patience=1.0) as progress:
-        result = predict_and_log(request, model, data=files, store=store, ledger=ledger, progress=progress)
+        result = predict_and_log(
+            request,
+            model,
+            data=files,
+            store=store,
+            ledger=ledger,
+            progress=progress,
+            observer=None if report is None else lambda *pair: seen.append(pair),
+        )
     view.plot(result, plot)
+    if report is not None:
+        from rnnforecast.charts.report import forecast_page
+
+        view.page(forecast_page(result, *seen[0], command=view.command), report)
     view.show(result, if_quiet=output is None)
 
 
 command = build_command(
     predict,
-    *(MODEL, FRESH_DATA, ENGINE, OUTPUT_FILE, ATTENTION_OUTPUT, PLOT, MAX_AGE, REFUSE_STALE, LEDGER, STORE),
+    *(MODEL, FRESH_DATA, ENGINE, OUTPUT_FILE, ATTENTION_OUTPUT, PLOT, REPORT, MAX_AGE, REFUSE_STALE, LEDGER, STORE),
     settings=FORECAST_OPTIONS,
     example="rnnforecast predict prices --horizon 14 --output forecasts.csv",
 )

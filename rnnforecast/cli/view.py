@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from contextlib import contextmanager
@@ -12,12 +13,17 @@ import typer
 
 from rnnforecast.cli.text import best_effort
 from rnnforecast.errors import ExitCode, OutputError
+<<<<<<< HEAD
 from rnnforecast.escaping import json_text, visible
+=======
+from rnnforecast.masking import masked
+>>>>>>> 37219b2 (Write one HTML page about a model, a forecast or a backtest, and the rows of a backtest as a table)
 from rnnforecast.progress import NoProgress
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from rnnforecast.charts.page import Page
     from rnnforecast.findings import Finding
     from rnnforecast.json_values import Document
     from rnnforecast.options import Format
@@ -60,10 +66,22 @@ class View:
     def plot(self, result: Document, path: str | None) -> None:
         """Draw a result where `--plot` names a file. Raises OutputError."""
         if path is not None:
-            from rnnforecast.report.plot import plot
+            from rnnforecast.charts.plot import plot
 
             plot(result, path)
             self.say(f"picture written to {path}")
+
+    def page(self, page: Page, path: str) -> None:
+        """Write the page of a result. Raises OutputError."""
+        from rnnforecast.charts.report import write_page
+
+        write_page(page, path)
+        self.say(f"page written to {path}")
+
+    @property
+    def command(self) -> str:
+        """The command line of this process, to be run again; passwords in it are masked."""
+        return masked(shlex.join(["rnnforecast", *sys.argv[1:]]))
 
     def _write(self, result: Document) -> None:
         if self.format == "json":
@@ -117,11 +135,19 @@ class View:
             bar.finish()
 
 
+def check_report(path: str | None, *, inputs: Sequence[str]) -> None:
+    """Check before the work starts that `--report` can be written. Raises UsageError, ResourceError or OutputError."""
+    if path is not None:
+        from rnnforecast.charts.report import check_page
+
+        check_page(path, inputs=inputs)
+
+
 def check_plot(path: str | None, *, inputs: Sequence[str]) -> None:
     """Check before the work starts that `--plot` can be written. Raises UsageError, ResourceError or OutputError."""
     if path is not None:
+        from rnnforecast.charts.picture import check_picture
         from rnnforecast.data.files.overwrite import check_outputs
-        from rnnforecast.report.picture import check_picture
 
         check_picture(path)
         check_outputs({"--plot": path}, [("the data", each) for each in inputs])

@@ -59,14 +59,12 @@ def evaluate(
     if refit and loaded.manifest.name == BASE:
         raise UsageError(f"`{BASE}` is fitted to nothing", hint="leave `--refit` out")
     series, horizon = loaded.series, loaded.manifest.horizon
-    step = window_step or horizon
-    count = num_windows or default_num_windows(series.lengths, horizon=horizon)
+    step, count = window_step or horizon, num_windows or default_num_windows(series.lengths, horizon=horizon)
     windows = _past_windows(series, horizon=horizon, num_windows=count, window_step=step, gap=gap)
     known = series.lengths.copy()
     np.minimum.at(known, windows.series, windows.cutoffs)
-    network: Forecaster = loaded.zero_shot or ensemble_forecaster(loaded.ensemble, series)
-    if refit:
-        network = _refitting(loaded, progress or NoProgress())
+    trained: Forecaster = loaded.zero_shot or ensemble_forecaster(loaded.ensemble, series)
+    network = _refitting(loaded, progress or NoProgress()) if refit else trained
     methods = {ENSEMBLE: network, **baseline_forecasters(series), **statistical_forecasters(series)}
     judgement = judge_methods(
         methods,
@@ -91,6 +89,8 @@ def evaluate(
         verdict=judgement.verdict_dict(),
         notes=(*loaded.notes, *squared_error_note(judgement, series), *_notes(loaded, windows, refit=refit)),
         seconds=time.monotonic() - started,
+        series=series,
+        backtest=judgement.backtest,
     )
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from rnnforecast.store.manifest import Manifest
     from rnnforecast.workflows.forecasts.panel import Forecast
     from rnnforecast.workflows.model_rows import Files, LoadedModel
-    from rnnforecast.workflows.predict import ForecastRequest
+    from rnnforecast.workflows.predict import ForecastRequest, Observer
     from rnnforecast.workflows.results import PredictResult
 
 #: The baseline of live scores, and the forecast that is served in place of a model that drifted.
@@ -46,19 +46,26 @@ def predict_and_log(
     store: str | Path | None = None,
     ledger: bool | None = None,
     progress: Progress | None = None,
+    observer: Observer | None = None,
 ) -> PredictResult:
-    """Forecast, and log the forecasts in the ledger for `score`.
+    """Forecast, and log the forecasts in the ledger for `score`; `observer` is called with model, rows and forecast.
 
     `ledger` false logs nothing; true raises an error where the ledger cannot be written, None reports a finding
     instead. Raises the errors of `predict`.
     """
     seen: list[tuple[LoadedModel, Forecast]] = []
+
+    def observe(loaded: LoadedModel, forecast: Forecast) -> None:
+        seen.append((loaded, forecast.at(LEDGER_LEVELS)))
+        if observer is not None:
+            observer(loaded, forecast)
+
     result = forecast_request(
         request,
         model,
         data=data,
         store=store,
-        observer=lambda loaded, forecast: seen.append((loaded, forecast.at(LEDGER_LEVELS))),
+        observer=observe,
         progress=progress,
     )
     if ledger is False:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from rnnforecast.data.series import SeriesSet
+    from rnnforecast.evaluation.backtest import Backtest
 
 Metrics = Mapping[str, Mapping[str, object]]
 
@@ -156,6 +157,25 @@ class EvaluateResult(Document):
     per_lead: tuple[Mapping[str, object], ...]  # method, lead (1 ... horizon), mase, mae, coverage
     per_series: tuple[Mapping[str, object], ...]  # method, item_id, mase, smape, mae, wql, coverage
     verdict: Mapping[str, object] | None
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+    series: SeriesSet | None = None  # for a picture or a page
+    backtest: Backtest | None = None  # of `series`
+
+    HIDDEN: ClassVar = ("series", "backtest")
+
+
+@dataclass(frozen=True)
+class ReportResult(Document):
+    """A page that was written: what it is about, and how large it is."""
+
+    model: str
+    output: str
+    num_bytes: int
+    num_series: int
+    horizon: int
+    verdict: Mapping[str, object] | None
+    findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
 

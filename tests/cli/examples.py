@@ -20,6 +20,7 @@ from rnnforecast.workflows.results import (
     ModelsResult,
     PredictResult,
     Preview,
+    ReportResult,
     TrainResult,
 )
 
@@ -223,6 +224,20 @@ def evaluate_result() -> EvaluateResult:
             for item in ("a", "b")
         ),
         verdict=verdict("tie", skill=3.0),
+    )
+
+
+def report_result() -> ReportResult:
+    """Return the result of `report`."""
+    return ReportResult(
+        model="prices@1",
+        output="report.html",
+        num_bytes=547_716,
+        num_series=1,
+        horizon=10,
+        verdict=verdict(),
+        findings=(FINDING,),
+        seconds=4.2,
     )
 
 

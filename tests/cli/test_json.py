@@ -19,6 +19,7 @@ DOCUMENTS: dict[str, list[Document]] = {
     "train": [examples.train_result(), examples.train_result(None)],
     "predict": [examples.predict_result(), examples.predict_result(["a", "b"], output="forecasts.csv")],
     "evaluate": [examples.evaluate_result()],
+    "report": [examples.report_result()],
     "compare": [examples.compare_result()],
     "models": [
         examples.models_result(action) for action in ("list", "verify", "promote", "rollback", "prune", "remove")

@@ -18,6 +18,7 @@ from rnnforecast.workflows.results import (
     ModelResult,
     ModelsResult,
     PredictResult,
+    ReportResult,
     TrainResult,
 )
 
@@ -35,6 +36,7 @@ SCREENS: dict[type[Document], str] = {
     DoctorResult: "store",
     BatchResult: "batch",
     BatchPlan: "batch",
+    ReportResult: "store",
 }
 
 

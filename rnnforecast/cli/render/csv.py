@@ -21,6 +21,7 @@ from rnnforecast.workflows.results import (
     ModelResult,
     ModelsResult,
     PredictResult,
+    ReportResult,
     TrainResult,
 )
 
@@ -48,6 +49,12 @@ def main_table(result: Document) -> Table:
 @main_table.register
 def _forecasts(result: PredictResult) -> Table:
     return result.columns, result.rows
+
+
+@main_table.register
+def _page(result: ReportResult) -> Table:
+    names = ("model", "output", "num_bytes", "num_series", "horizon", "seconds")
+    return names, [tuple(getattr(result, name) for name in names)]
 
 
 @main_table.register(TrainResult)

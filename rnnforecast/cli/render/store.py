@@ -23,7 +23,7 @@ from rnnforecast.cli.render.metrics import metrics_block, order_methods, serving
 from rnnforecast.cli.render.reading import assumptions_block
 from rnnforecast.findings import plural
 from rnnforecast.members import ENSEMBLE
-from rnnforecast.workflows.results import DoctorResult, ModelResult, ModelsResult
+from rnnforecast.workflows.results import DoctorResult, ModelResult, ModelsResult, ReportResult
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -95,6 +95,12 @@ def _model_screen(result: ModelResult, space: Space) -> list[RenderableType]:
         advice = serving_advice(verdict, str(manifest.get("served", ENSEMBLE)))
         blocks.append(verdict_block(verdict, advice=advice))
     return blocks
+
+
+@screen.register(ReportResult)
+def _report_screen(result: ReportResult, _space: Space) -> list[RenderableType]:
+    about = f"{result.model}, {plural(result.num_series, 'series', 'series')}, {result.num_bytes / 1e6:.1f} MB"
+    return [verdict_block(result.verdict), heading(f"Page written to {result.output}", about)]
 
 
 @screen.register(DoctorResult)

@@ -43,6 +43,8 @@ MAX_OTHER_GAPS = 0.2
 #: Days of rows that show opening hours, and the fraction of them that must begin and end with the hours.
 MIN_SESSIONS = 5
 MIN_FULL_SESSIONS = 0.9
+#: Fraction of the open days that must have rows where whole days are closed.
+MIN_OPEN_DAYS = 0.8
 #: Days between the first row and the last above which closed days are neither learned nor recognised: 500 years.
 MAX_DAYS = 182_500
 
@@ -102,6 +104,8 @@ def set_open_days(
     """
     calendar, known = asked.calendar, asked.known
     if calendar == "every-day":
+        if known is None and freq.unit != "business-day" and not _hours(freq, distinct).slots:
+            raise _without_effect(calendar, "no day and no hour is closed without it")
         return align(Frequency("day"), timestamps) if freq.unit == "business-day" else replace(freq, slots=0)
     days = distinct.astype("datetime64[D]") if distinct.dtype.kind == "M" else None
     if days is None or (freq.unit not in ("day", "business-day") and not _is_within_day(freq)):
@@ -119,9 +123,8 @@ def set_open_days(
     if calendar is None:
         return _recognised(daily, rows, days, findings) if freq.unit == "business-day" and not freq.closed else freq
     if within and not freq.slots:
-        daily = _with_hours(freq, rows, distinct, findings)
-        if not daily.slots:
-            return freq
+        daily = _with_hours(freq, rows, distinct, findings, names_days=False)
+        daily = daily if daily.slots else _around_the_clock(freq, calendar)
     if known is not None and known.calendar == calendar and _reaches(known, days):
         chosen = _Days(calendar, known.weekmask, np.array(known.closed, dtype="datetime64[D]"))
     elif calendar == "weekdays":
@@ -131,6 +134,8 @@ def set_open_days(
     else:
         chosen = named_days(calendar, *_years(days))
     closed = _without_rows(rows, timestamps, chosen)
+    if known is None and chosen.weekmask == EVERY_DAY_MASK and not len(chosen.closed):
+        raise _without_effect(calendar, "there are rows on every day")
     if calendar == "learned":
         message = (
             f"{plural(len(chosen.closed), 'day')} without rows treated as closed; open weekdays in the future: "
@@ -248,28 +253,67 @@ def _sessions(
     return start + open_days, first[open_days], last[open_days], int(np.count_nonzero(seen))
 
 
-def _with_hours(freq: Frequency, rows: Rows, timestamps: TimestampArray, findings: list[Finding]) -> Frequency:
-    """Return the frequency with the opening hours that the rows show, itself where they come at all hours."""
+def _around_the_clock(freq: Frequency, calendar: str) -> Frequency:
+    """Return the frequency with all steps of a day on its open days. Raises UsageError for steps that fill no day."""
     step = FIXED_UNITS[freq.unit] * freq.multiple
     if DAY % step:
+        raise UsageError(
+            f"the calendar `{calendar}` closes days, but steps of {freq.alias} do not fill a day",
+            hint="leave `--calendar` out",
+            code="E_RUN_CALENDAR",
+        )
+    return replace(freq, phase=freq.phase % step, slots=DAY // step)
+
+
+def _without_effect(calendar: str, why: str) -> UsageError:
+    return UsageError(
+        f"`--calendar {calendar}` has no effect: {why}", hint="leave `--calendar` out", code="E_RUN_CALENDAR"
+    )
+
+
+def _hours(freq: Frequency, timestamps: TimestampArray) -> Frequency:
+    """Return the frequency with the open days and hours that timestamps show, itself where they come at all hours."""
+    if timestamps.dtype.kind != "M" or not _is_within_day(freq):
+        return freq
+    step = FIXED_UNITS[freq.unit] * freq.multiple
+    if DAY % step or not len(timestamps):
         return freq
     distinct, first, last, seen = _sessions(timestamps, step=step, phase=freq.phase % step)
     opens, closes = int(first.min()), int(last.max())
     num_slots = closes - opens + 1
     typical = min((first == opens).mean(), (last == closes).mean())
     every_day = DAY // step
-    if (
-        len(distinct) < MIN_SESSIONS
-        or num_slots < 2
-        or num_slots > 0.9 * every_day
-        or typical < MIN_FULL_SESSIONS
-        or seen < MIN_FULL_SESSIONS * num_slots
-    ):
+    if len(distinct) < MIN_SESSIONS:
         return freq
     weekmask = open_weekdays(distinct) if distinct[-1] - distinct[0] >= 13 else EVERY_DAY_MASK
-    found = replace(freq, phase=opens * step + freq.phase % step, slots=num_slots, weekmask=weekmask)
+    is_short = 2 <= num_slots <= 0.9 * every_day
+    if is_short and typical >= MIN_FULL_SESSIONS and seen >= MIN_FULL_SESSIONS * num_slots:
+        return replace(freq, phase=opens * step + freq.phase % step, slots=num_slots, weekmask=weekmask)
+    num_open = np.busday_count(distinct[0], distinct[-1] + 1, weekmask=weekmask)
+    if weekmask == EVERY_DAY_MASK or len(distinct) < MIN_OPEN_DAYS * num_open or seen < MIN_FULL_SESSIONS * every_day:
+        return freq
+    return replace(freq, phase=freq.phase % step, slots=every_day, weekmask=weekmask)
+
+
+def closed_hours(freq: Frequency, timestamps: TimestampArray) -> Frequency:
+    """Return the frequency with the closed days and hours that timestamps show, for steps within a day."""
+    return freq if freq.slots else _hours(freq, timestamps)
+
+
+def _with_hours(
+    freq: Frequency, rows: Rows, timestamps: TimestampArray, findings: list[Finding], *, names_days: bool = True
+) -> Frequency:
+    """Return the frequency with the open days and hours that the rows show, with a note; itself where all are open."""
+    found = _hours(freq, timestamps)
+    if not found.slots:
+        return freq
     hours = found.alias.partition(" ")[2].rstrip("]")
-    message = f"rows come on {_weekdays(weekmask)} from {hours.replace('-', ' to ')}: other hours are closed, not gaps"
+    is_whole = found.slots * FIXED_UNITS[freq.unit] * freq.multiple == DAY
+    if is_whole and not names_days:
+        return found
+    when = "" if is_whole else f" from {hours.replace('-', ' to ')}"
+    what = "days" if is_whole else "hours"
+    message = f"rows come on {_weekdays(found.weekmask)}{when}: other {what} are closed, not gaps"
     fix = "`--calendar every-day` counts them as gaps"
     findings.append(rows.time.finding("N_TIME_HOURS", message, value=found.alias, fix=fix))
     return found

@@ -244,12 +244,18 @@ def irregular(steps: Int64Array, *, is_calendar: bool = True) -> DataError:
     shown = ", ".join(f"{describe(int(sizes[i]))} ({counts[i]} times)" for i in order)
     more = f" and {len(sizes) - len(order)} other lengths" if len(sizes) > len(order) else ""
     message = f"the timestamps are irregular; steps between neighbours: {shown}{more}"
-    if is_calendar:
+    in_order = "read the rows as steps in file order with `--time none`"
+    if is_calendar and set((sizes // DAY).tolist()) <= {28, 35}:
+        message += "; they look like fiscal months of 4, 4 and 5 weeks"
+        hint = f"{in_order} (12 steps are a year: `--season-length 12`); calendar months would hold none or two of them"
+    elif is_calendar:
         message += f"; {_histogram(steps)}"
-        fix = f"bring the rows to a regular grid with `--resample {_coarse_enough(steps)} --aggregate mean`"
-        hint = f"{fix} (or sum, count, last), or read the rows as steps in file order with `--time none`"
+        usual = float(np.median(steps))
+        kind, others = ("sum", "mean, count, last") if usual >= DAY else ("mean", "sum, count, last")
+        fix = f"bring the rows to a regular grid with `--resample {_coarse_enough(steps)} --aggregate {kind}`"
+        hint = f"{fix} (or {others}), or {in_order}"
     else:
-        hint = "bring the rows to a regular grid, or read the rows as steps in file order with `--time none`"
+        hint = f"bring the rows to a regular grid, or {in_order}"
     finding = Finding("E_TIME_IRREGULAR", message, count=len(steps), fix=hint)
     return data_error([finding])
 
@@ -258,7 +264,10 @@ _LENGTHS: tuple[tuple[str, int], ...] = (
     ("1 second", SECOND), ("1 minute", 60 * SECOND), ("1 hour", 3_600 * SECOND), ("1 day", DAY), ("1 week", 7 * DAY),
     ("31 days", 31 * DAY),
 )  # fmt: skip
-_RESAMPLED = (("1s", SECOND), ("1min", 60 * SECOND), ("15min", 900 * SECOND), ("1h", 3_600 * SECOND), ("1D", DAY))
+_RESAMPLED = (
+    ("1s", SECOND), ("1min", 60 * SECOND), ("15min", 900 * SECOND), ("1h", 3_600 * SECOND), ("1D", DAY), ("1W", 7 * DAY),
+    ("1MS", 31 * DAY), ("1QS", 92 * DAY),
+)  # fmt: skip
 
 
 def _histogram(steps: Int64Array) -> str:
@@ -270,9 +279,9 @@ def _histogram(steps: Int64Array) -> str:
 
 
 def _coarse_enough(steps: Int64Array) -> str:
-    """Return the shortest usual frequency whose steps hold a row more often than not."""
+    """Return the shortest usual frequency that is not finer than most steps."""
     usual = float(np.median(steps))
-    return next((alias for alias, length in _RESAMPLED if length >= usual), "1W")
+    return next((alias for alias, length in _RESAMPLED if length >= usual), "1YS")
 
 
 def describe_step(microseconds: int) -> str:
@@ -324,7 +333,7 @@ def default_horizon(freq: Frequency, *, length: int | None = None) -> int:
             horizon = 96
         else:
             horizon = max(48 * 60 // max(minutes, 60), 4)
-        if freq.slots:  # at most one day of opening hours
+        if freq.slots * minutes < 24 * 60 and freq.slots:  # at most one day of opening hours
             horizon = min(horizon, freq.slots)
     if length is None or horizon <= length // 6:
         return horizon

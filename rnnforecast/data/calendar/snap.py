@@ -132,9 +132,10 @@ def _to_seconds(timestamps: TimestampArray, offsets: Int64Array) -> TimestampArr
     if abs(step - middle) > MAX_SHIFT * step:
         return None
     numbers = timestamps.astype("datetime64[us]").astype(np.int64)
+    furthest = DAY if step == 7 * DAY else MAX_SHIFT * step  # weeks that drift by a day, around holidays
     for phase in (0, _middle_phase(numbers, step)):
         moved = np.floor_divide(numbers - phase + step // 2, step) * step + phase
-        if np.abs(moved - numbers).max() <= MAX_SHIFT * step:
+        if np.abs(moved - numbers).max() <= furthest:
             return np.asarray(moved.astype("datetime64[us]"))
     return None
 

@@ -37,7 +37,9 @@ _CALENDAR_PARTS = (
 #: A date of some kind in a text, whether or not it can be read.
 _DATED = re.compile(
     r"(?<!\d)(?:\d{4}\s*[-/.]\s*\d{1,2}\s*[-/.]\s*\d{1,2}|\d{1,2}\s*[-/.]\s*\d{1,2}\s*[-/.]\s*(?:\d{4}|\d\d))(?!\d)"
-    rf"|\b\d{{1,2}}[-/ .]+{ENGLISH_MONTH}[-/ ,.]+\d{{2,4}}|\b{ENGLISH_MONTH}[-/ ,.]+\d{{2,4}}\b",
+    rf"|\b\d{{1,2}}[-/ .]+{ENGLISH_MONTH}[-/ ,.]+\d{{2,4}}|\b{ENGLISH_MONTH}[-/ ,.]+\d{{2,4}}\b"
+    r"|(?<!\d)(?:19|20)\d\d[- /]?[A-Za-z]{1,7}[- ]?\d{1,2}(?!\d)"
+    r"|\b[A-Za-z]{1,7}[- ]?\d{1,2}[- /]+(?:FY ?)?(?:19|20)?\d\d(?!\d)",
     re.IGNORECASE,
 )
 #: Fraction of the cells with a digit above which a text column with the name of a time holds timestamps of some kind.

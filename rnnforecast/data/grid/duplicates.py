@@ -117,6 +117,10 @@ def _likely_cause(repeated: TimestampArray, timestamps: TimestampArray) -> tuple
         shown = ", ".join(in_words(day) for day in exchanged[:3])
         words = f"with day and month exchanged they would fill gaps ({shown}): some rows may be written month first"
         return "E_TIME_ORDER_MIXED", words, "rewrite the column as YYYY-MM-DD"
+    if _is_year_not_turned(repeated, timestamps):
+        year = int(str(repeated.max())[:4])
+        words = f"as rows of {year + 1} they would continue the others: the year may not have been turned in January"
+        return "E_TIME_YEAR", words, f"write {year + 1} in these rows"
     if is_clock_put_back(repeated):
         words = "the timestamps repeat as they do at the end of daylight saving time"
         fix = "name the zone of the clock as `--tz Europe/Berlin --ambiguous infer`, or merge rows with --duplicates"
@@ -128,3 +132,16 @@ def _likely_cause(repeated: TimestampArray, timestamps: TimestampArray) -> tuple
         )
         return "E_TIME_DUPLICATE", words, fix
     return None
+
+
+def _is_year_not_turned(repeated: TimestampArray, timestamps: TimestampArray) -> bool:
+    """Whether repeated dates are the first of the last year and, one year later, would follow the newest ones."""
+    years = repeated.astype("datetime64[Y]")
+    newest = timestamps.max()
+    if len(repeated) < 2 or (years != years[0]).any() or years[0] != newest.astype("datetime64[Y]"):
+        return False
+    begins = repeated.min() - years[0].astype(repeated.dtype)
+    ends = (years[0] + 1).astype(repeated.dtype) - newest
+    return bool(
+        begins < np.timedelta64(32, "D") and ends <= np.timedelta64(32, "D") and len(repeated) < len(timestamps) / 2
+    )

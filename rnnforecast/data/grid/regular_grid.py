@@ -21,6 +21,7 @@ from rnnforecast.data.calendar.snap import (
     snap,
 )
 from rnnforecast.data.errors import data_error, plural, quoted
+from rnnforecast.data.grid.closed_rows import without_closed_rows
 from rnnforecast.data.grid.duplicates import without_duplicates
 from rnnforecast.data.ragged import in_order, offsets_of
 from rnnforecast.data.rows import Grid
@@ -60,6 +61,8 @@ def to_grid(
     """
     order = _sorted(rows, findings)
     rows, order = without_duplicates(rows, order, how=duplicates, num_targets=num_targets, findings=findings)
+    if open_days is None or open_days.calendar != "every-day":
+        order = without_closed_rows(rows, order, freq=freq, num_targets=num_targets, findings=findings)
     items = in_order(rows.items, order)
     num_items = int(items.max()) + 1
     given = offsets_of(np.bincount(items, minlength=num_items).astype(np.int64))

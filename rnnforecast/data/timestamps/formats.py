@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Texts from which on pyarrow parses ISO timestamps: its import takes longer than a few of them.
 MANY = 20_000
+#: The first year of two digits that is one of the last century, as POSIX has it.
+FIRST_SHORT_YEAR = 69
 _ENDLESS_EXPONENT = re.compile(r"[eE][-+]?\d{4}")
 _EPOCH_DAY = datetime.date(1970, 1, 1).toordinal()
 _MINUTE = 60_000_000  # microseconds
@@ -47,6 +49,11 @@ class DateFormat:
     pattern: re.Pattern[str]
 
     @property
+    def has_short_year(self) -> bool:
+        """Whether its years have two digits: 69 is 1969, 68 is 2068."""
+        return (self.name.endswith("YY") and not self.name.endswith("YYYY")) or self.name.startswith("YY/")
+
+    @property
     def takes_time(self) -> bool:
         """Whether a time of day may follow the date."""
         return "day" in self.pattern.groupindex
@@ -65,6 +72,8 @@ class DateFormat:
         parts = found.groupdict()
         try:
             year = int(parts["year"])
+            if len(parts["year"]) == 2 and self.has_short_year:
+                year += 2000 if year < FIRST_SHORT_YEAR else 1900
             if "week" in parts:
                 start = datetime.date.fromisocalendar(year, int(parts["week"]), int(parts["weekday"] or 1))
             else:
@@ -98,6 +107,9 @@ FORMATS: tuple[DateFormat, ...] = (
     _format("Mon D, YYYY", rf"{_WEEKDAY}%b +%d(?:st|nd|rd|th)?,? +%Y"),
     _format("YYYY-Q", r"%Y[ -]?q(?:tr)?(?P<quarter>[1-4])"),
     _format("Q YYYY", r"q(?:tr)? ?(?P<quarter>[1-4])[ -]%Y"),
+    _format("Q FY", r"q(?:tr)?(?P<quarter>[1-4])[ ,/-]*fy ?%Y"),
+    _format("FY Q", r"fy ?%Y[ ,/-]*q(?:tr)?(?P<quarter>[1-4])"),
+    _format("D Mon YY", r"%d[ -]%b[ -](?P<year>\d\d)"),
     _format("YYYY-W", r"%Y[ -]?w(?P<week>\d\d?)(?:-(?P<weekday>[1-7]))?"),
 )
 YEAR = _format("YYYY", "%Y")
@@ -107,15 +119,26 @@ FOREIGN = "day and month in another language"
 DAY_AND_MONTH = re.compile(r"\d\d?([/.-])\d\d?\1(?:\d{4}|\d\d)")
 
 
+_BLANKS_IN_DATE = re.compile(r"(?<=\d)\s*([-/.])\s*(?=\d)")
 #: What separates the start of an interval from its end.
 _BETWEEN = re.compile(r"\s+(?:-|to|bis|until)\s+|\s*(?:\u2013|\u2014|\.\.)\s*|/(?=\d{4}-)", re.IGNORECASE)
 
 
-def day_and_month(separator: str, *, day_first: bool) -> DateFormat:
-    """Return the format of dates such as 01/02/2024 with the day, or the month, in front."""
-    first, second = ("%d", "%m") if day_first else ("%m", "%d")
+def orders_of(separator: str, *, has_short_year: bool) -> dict[str, DateFormat]:
+    """Return the orders in which three numbers with a separator may be a date, by their name in words.
+
+    A year of two digits may stand in front too.
+    """
     sign = re.escape(separator)
-    return _format("D/M/Y" if day_first else "M/D/Y", f"{first}{sign}{second}{sign}%Y")
+    year = r"(?P<year>\d\d)" if has_short_year else "%Y"
+    suffix = "YY" if has_short_year else "YYYY"
+    orders = {
+        "day/month/year": _format(f"D/M/{suffix}", f"%d{sign}%m{sign}{year}"),
+        "month/day/year": _format(f"M/D/{suffix}", f"%m{sign}%d{sign}{year}"),
+    }
+    if has_short_year:
+        orders["year/month/day"] = _format("YY/M/D", f"{year}{sign}%m{sign}%d")
+    return orders
 
 
 def split_time(text: str) -> tuple[str, str]:
@@ -133,7 +156,7 @@ def split_time(text: str) -> tuple[str, str]:
 
 def format_of(text: str) -> str | None:
     """Return the name of the format of one text, None where it is not a timestamp; times of day count too."""
-    if CLOCK.fullmatch(text):
+    if is_clock(text):
         return "HH:MM"
     date, time = split_time(text)
     known = next((one for one in FORMATS if one.fits(date, time)), None)
@@ -144,7 +167,26 @@ def format_of(text: str) -> str | None:
     start = interval_start(text)
     if start is not None:
         return format_of(start)
+    bare = without_blanks(text)
+    if bare != text:
+        return format_of(bare)
     return FOREIGN if is_foreign_date(text) else None
+
+
+def _is_dotted_date(text: str) -> bool:
+    """Whether a text with two points is a date such as 01.02.24 rather than a time of day such as 10.00.00."""
+    parts = text.split(".")
+    return len(parts) == 3 and 1 <= int(parts[0]) <= 31 and 1 <= int(parts[1]) <= 12 and parts[2] != "00"
+
+
+def is_clock(text: str) -> bool:
+    """Whether a text is a time of day without a date, and no date with points."""
+    return CLOCK.fullmatch(text) is not None and not _is_dotted_date(text)
+
+
+def without_blanks(text: str) -> str:
+    """Return a date without the blanks around its marks: `2024 - 1 - 5`, `1/ 5/2024`."""
+    return _BLANKS_IN_DATE.sub(r"\1", text)
 
 
 def interval_start(text: str) -> str | None:

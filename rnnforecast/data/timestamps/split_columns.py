@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from rnnforecast.data.errors import LinesOf
 
 
+#: Hours that are called by their end: 1 is the first hour of the day, 24 the last.
+_NAMED_BY_END = ("hour_ending", "hourending", "hour_end", "he", "hrending", "hr_ending")
 _NAMES: dict[str, tuple[str, ...]] = {
     "year": ("year", "yr", "yyyy", "jahr", "annee", "ano"),
     "quarter": ("quarter", "qtr", "q", "quartal", "trimestre"),
@@ -38,7 +40,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "month": ("month", "mo", "mon", "mm", "mth", "monat", "mois", "mes"),
     "day": ("day", "dy", "dd", "dom", "dayofmonth", "day_of_month", "tag"),
     "day of year": ("doy", "dayofyear", "day_of_year", "yday", "julian"),
-    "hour": ("hour", "hr", "hh", "h", "hours", "hod", "hour_of_day", "stunde", "heure", "hora"),
+    "hour": ("hour", "hr", "hh", "h", "hours", "hod", "hour_of_day", "stunde", "heure", "hora", *_NAMED_BY_END),
     "minute": ("minute", "min", "mi", "minutes"),
     "second": ("second", "sec", "ss", "seconds"),
 }
@@ -167,7 +169,11 @@ def _with_times(
     for part in ("hour", "minute", "second"):
         if part in numbers:
             values = values + numbers[part] * np.timedelta64(FIXED_UNITS[part], "us")
-    if "hour" in numbers and int(numbers["hour"].max(initial=0)) == 24:
+    if "hour" in numbers and by_part["hour"].strip().lower().replace(" ", "_") in _NAMED_BY_END:
+        values = values - np.timedelta64(FIXED_UNITS["hour"], "us")
+        ref = parts.ref(by_part["hour"])
+        findings.append(ref.finding("N_TIME_PARTS", f"{ref} holds ends of hours: the timestamps are their starts"))
+    elif "hour" in numbers and int(numbers["hour"].max(initial=0)) == 24:
         rows = np.flatnonzero(numbers["hour"] == 24)
         words = "hour 24 is midnight at the end of the day"
         findings.append(parts.ref(by_part["hour"]).problem("W_TIME_24", rows, words, value="24"))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from rnnforecast.data.calendar.infer_frequency import infer_frequency
 from rnnforecast.data.errors import data_error, quoted
 from rnnforecast.data.timestamps.formats import (
     CLOCK,
@@ -22,12 +23,14 @@ from rnnforecast.data.timestamps.formats import (
     ZONE,
     ParsedTexts,
     SplitTexts,
-    day_and_month,
     format_of,
+    is_clock,
+    orders_of,
     parse_many_iso,
     split_time,
     starts_of,
     time_of_day,
+    without_blanks,
 )
 from rnnforecast.data.timestamps.month_names import ENGLISH_MONTH, languages_of, to_english
 from rnnforecast.errors import DataError
@@ -43,6 +46,8 @@ if TYPE_CHECKING:
 _EMPTY = frozenset({"", "NaT", "NA", "NaN", "nan", "null", "None", "NULL", "<NA>", "N/A", "n/a"})
 _ORDER_FIX = "name the order with `--dayfirst` or `--monthfirst`, or write the dates as YYYY-MM-DD"
 _SAMPLE = 4_000
+#: Timestamps that show a grid, and the fraction of it that they fill.
+_MIN_REGULAR, _MIN_FILLED = 8, 0.6
 #: Fraction of distinct texts in a sample above which each row is parsed by itself.
 _MOSTLY_DISTINCT = 0.5
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d*)?(?:e[-+]?\d+)?", re.IGNORECASE)
@@ -107,7 +112,8 @@ class _Column:
         """Return the finding for texts that are not timestamps, or whose month has a name of another language."""
         _, text = self.first(bad)
         if _SHORT_YEAR.fullmatch(text):
-            return self.two_digit_year(bad, "%b-%y")
+            mark = re.sub(r"[A-Za-z\d]", "", text)[:1] or "-"
+            return self.two_digit_year(bad, f"%b{mark}%y" if mark != "'" else '"%b \'%y"')
         languages = set.intersection(*(set(languages_of(str(one))) for one in self.distinct[bad][:100]))
         if languages:
             shown = " or ".join(f"`--locale {one}`" for one in sorted(languages))
@@ -149,6 +155,13 @@ def parse_timestamps(texts: TextArray, ref: ColumnRef, how: DataSettings | None 
         words = f"holds intervals such as {quoted(column.distinct[0])}: their starts are the timestamps"
         parsed = _parse_present(replace(column, distinct=starts), ref, how)
         return replace(parsed, findings=(column.note("N_TIME_INTERVAL", words), *parsed.findings))
+    first = str(column.distinct[0])
+    bare = without_blanks(first)
+    if bare != first and format_of(bare) is not None and split_time(first)[0] != split_time(bare)[0]:
+        texts_of = np.array([without_blanks(str(text)) for text in column.distinct], dtype=object)
+        parsed = _parse_present(replace(column, distinct=texts_of), ref, how)
+        words = f"has blanks inside dates such as {quoted(first)}"
+        return replace(parsed, findings=(column.note("N_TIME_BLANKS", words), *parsed.findings))
     return _parse_present(column, ref, how)
 
 
@@ -180,7 +193,7 @@ def _parse(column: _Column, how: DataSettings | None) -> Timestamps:
         return _by_format(column, how.date_format)
     first = str(column.distinct[0])
     date, time = split_time(first)
-    if CLOCK.fullmatch(first):
+    if is_clock(first):
         return _without_dates(column)
     if (separator := DAY_AND_MONTH.fullmatch(date)) is not None:
         return _day_and_month(column, separator[1], how)
@@ -196,6 +209,10 @@ def _parse(column: _Column, how: DataSettings | None) -> Timestamps:
     findings = _odd_times(column, parsed)
     if has_zone:
         return _in_utc_or_local(column, parsed, findings)
+    if known.name in ("Q FY", "FY Q"):
+        findings += (column.note("N_TIME_FISCAL", "holds fiscal quarters, which are called by the calendar quarters"),)
+    if known.has_short_year:
+        findings += (column.note("N_TIME_TWO_DIGITS", "has years of two digits: 69 to 99 are 1969 to 1999"),)
     if known.name == "YYYY-MM":
         _check_seasons(column, parsed.local)
         if int(parsed.local.astype("datetime64[Y]").astype(np.int64).max()) + 1970 < 1_000:
@@ -251,33 +268,60 @@ def _by_format(column: _Column, text_format: str) -> Timestamps:
 
 
 def _day_and_month(column: _Column, separator: str, how: DataSettings | None) -> Timestamps:
-    """Parse day, month and year in the order that the user names, or that the whole column shows."""
-    if re.match(r"\d\d?([/.-])\d\d?\1\d\d(?:\D|$)", str(column.distinct[0])):
-        raise data_error([column.two_digit_year(column.every, "%d/%m/%y")])
+    """Parse three numbers in the order that the user names, that fits all rows, or that alone makes a regular grid."""
+    has_short_year = re.match(r"\d\d?([/.-])\d\d?\1\d\d(?:\D|$)", str(column.distinct[0])) is not None
     texts = SplitTexts(column.distinct)
-    day_first, month_first = (texts.parse(day_and_month(separator, day_first=order)) for order in (True, False))
-    not_day, not_month = np.isnat(day_first.local), np.isnat(month_first.local)
-    if not day_first.fits.all():
-        raise data_error([column.other_format(~day_first.fits)])
-    if (not_day & not_month).any():
-        raise data_error([column.not_a_timestamp(not_day & not_month)])
+    orders = orders_of(separator, has_short_year=has_short_year)
+    parsed = {name: texts.parse(order) for name, order in orders.items()}
+    first = parsed["day/month/year"]
+    if not first.fits.all():
+        raise data_error([column.other_format(~first.fits)])
+    lost = {name: np.isnat(one.local) for name, one in parsed.items()}
+    nowhere = np.logical_and.reduce(list(lost.values()))
+    if nowhere.any():
+        raise data_error([column.not_a_timestamp(nowhere)])
     if how is not None and how.dayfirst is not None:
-        chosen, lost, word = (day_first, not_day, "day") if how.dayfirst else (month_first, not_month, "month")
-        if lost.any():
-            words = f"{quoted(column.first(lost)[1])} cannot be read with the {word} first"
+        name, word = ("day/month/year", "day") if how.dayfirst else ("month/day/year", "month")
+        if lost[name].any():
+            words = f"{quoted(column.first(lost[name])[1])} cannot be read with the {word} first"
             fix = "leave out `--dayfirst` and `--monthfirst`, or correct these rows"
-            raise data_error([column.problem("E_TIME_FORMATS", lost, words, fix)])
-        return _in_order(column, chosen, ())
-    if not_day.any() and not_month.any():
+            raise data_error([column.problem("E_TIME_FORMATS", lost[name], words, fix)])
+        return _in_order(column, parsed[name], ())
+    fits = [name for name in parsed if not lost[name].any()]
+    if not fits:
+        not_day, not_month = lost["day/month/year"], lost["month/day/year"]
         row, text = column.first(not_day)
         words = f"day first as in {quoted(column.first(not_month)[1])} cannot be meant in row {row}, {quoted(text)}"
         raise data_error([column.problem("E_TIME_FORMATS", not_month, words, "rewrite the column as YYYY-MM-DD")])
-    differs = day_first.local != month_first.local
-    if not not_day.any() and not not_month.any() and differs.any():
-        raise data_error([_two_readings(column, differs, day_first.local, month_first.local)])
-    order, parsed = ("month/day/year", month_first) if not_day.any() else ("day/month/year", day_first)
-    note = column.note("N_TIME_ORDER", f"is read as {order}: no other order fits all rows")
-    return _in_order(column, parsed, (note,))
+    reason = "no other order fits all rows"
+    if any((parsed[name].local != parsed[fits[0]].local).any() for name in fits[1:]):
+        regular = [name for name in fits if _is_regular(parsed[name].local)]
+        if len(regular) != 1:
+            one, other = next(
+                (one, other)
+                for place, one in enumerate(fits)
+                for other in fits[place + 1 :]
+                if (parsed[one].local != parsed[other].local).any()
+            )
+            raise data_error([_two_readings(column, parsed[one].local, parsed[other].local)])
+        fits, reason = regular, "in no other order do the rows make a regular grid"
+    found = [column.note("N_TIME_ORDER", f"is read as {fits[0]}: {reason}")]
+    if has_short_year:
+        found.append(column.note("N_TIME_TWO_DIGITS", "has years of two digits: 69 to 99 are 1969 to 1999"))
+    return _in_order(column, parsed[fits[0]], tuple(found))
+
+
+def _is_regular(local: TimestampArray) -> bool:
+    """Whether timestamps lie on one grid and fill most of it."""
+    timestamps = np.unique(local)
+    if len(timestamps) < _MIN_REGULAR:
+        return False
+    try:
+        freq = infer_frequency(timestamps, np.array([0, len(timestamps)], dtype=np.int64))
+    except DataError:
+        return False
+    ends = freq.floor(timestamps[[0, -1]])
+    return bool(len(timestamps) >= _MIN_FILLED * (int(ends[1] - ends[0]) + 1))
 
 
 def _in_order(column: _Column, parsed: ParsedTexts, findings: tuple[Finding, ...]) -> Timestamps:
@@ -287,9 +331,8 @@ def _in_order(column: _Column, parsed: ParsedTexts, findings: tuple[Finding, ...
     return Timestamps(parsed.local[column.codes], findings=findings)
 
 
-def _two_readings(
-    column: _Column, differs: BoolArray, day_first: TimestampArray, month_first: TimestampArray
-) -> Finding:
+def _two_readings(column: _Column, day_first: TimestampArray, month_first: TimestampArray) -> Finding:
+    differs = day_first != month_first
     _, text = column.first(differs)
     index = int(np.flatnonzero(column.distinct == text)[0])
     readings = f"{day_first[index].astype('datetime64[D]')} or {month_first[index].astype('datetime64[D]')}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnforecast.report.charts import (
+from rnnforecast.charts.chart import (
     MAX_POINTS,
     Chart,
     band,
@@ -27,8 +27,8 @@ from rnnforecast.workflows.profile import autocorrelations, season_shape, total_
 
 if TYPE_CHECKING:
     from rnnforecast.arrays import Float64Array, Int64Array
+    from rnnforecast.charts.chart import Row, Spec
     from rnnforecast.data.series import SeriesSet
-    from rnnforecast.report.charts import Row, Spec
     from rnnforecast.workflows.results import InspectResult
 
 
@@ -71,7 +71,7 @@ def history_chart(series: SeriesSet, ordinals: Int64Array, total: Float64Array) 
         rows=tuple(rows),
         layers=tuple(layers),
         encoding={"x": time_axis(moments), "color": colours(names, has_legend=is_thinned)},
-        columns={"time": "time", **heads},
+        columns={"t": "time", **heads},
         has_zoom=True,
     )
 
@@ -115,7 +115,7 @@ def lag_chart(total: Float64Array, *, season_length: int) -> Chart:
     noise = 1.96 / math.sqrt(max(int(np.isfinite(total).sum()), 1))
     x: Spec = {"field": "t", "type": "quantitative", "title": "lag in steps", "axis": {"tickMinStep": 1, "format": "d"},
                "scale": {"nice": False, "domain": [0, max(len(rows), 1)]}}  # fmt: skip
-    y = y_axis("r", None, zero=True)
+    y = y_axis("r", zero=True)
     bars: Spec = {
         "mark": {"type": "bar", "width": max(1.0, min(6.0, 700 / max(len(rows), 1)))},
         "encoding": {"y": y, "color": {"datum": "autocorrelation"},

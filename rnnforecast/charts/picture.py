@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rnnforecast.charts.chart import COLOURS, FONT, Chart, Spec, config, shortened, themed
 from rnnforecast.errors import ResourceError, UsageError
-from rnnforecast.report.charts import COLOURS, FONT, Chart, Spec, config, shortened, themed
 from rnnforecast.store.files import check_writable, replace_bytes
 
 if TYPE_CHECKING:

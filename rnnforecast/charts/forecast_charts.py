@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnforecast.json_values import timestamp_to_json
-from rnnforecast.report.charts import (
+from rnnforecast.charts.chart import (
     Chart,
     band,
     colours,
@@ -22,12 +21,13 @@ from rnnforecast.report.charts import (
     value,
     values,
 )
+from rnnforecast.json_values import timestamp_to_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rnnforecast.arrays import Float64Array, TimestampArray
-    from rnnforecast.report.charts import Row, Spec
+    from rnnforecast.charts.chart import Row, Spec
     from rnnforecast.workflows.results import PredictResult, Preview
 
 #: Names in the legend -> colours.
@@ -88,7 +88,7 @@ def forecast_chart(
         rows=tuple(rows),
         layers=tuple(layers),
         encoding={"x": time_axis(moments), "color": colours(names)},
-        columns={"time": "time", **heads},
+        columns={"t": "time", **heads},
         height=height,
         has_zoom=True,
     )

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 import rnnforecast
+from rnnforecast.charts.chart import COLOURS, themed, thinned, value
+from rnnforecast.charts.forecast_charts import forecast_chart, intervals
+from rnnforecast.charts.picture import slide, write_picture
+from rnnforecast.charts.plot import charts_of
+from rnnforecast.charts.score_charts import coverage_chart, lead_chart, verdict_words
 from rnnforecast.errors import OutputError, UsageError
-from rnnforecast.report.charts import COLOURS, themed, thinned, value
-from rnnforecast.report.forecast_charts import forecast_chart, intervals
-from rnnforecast.report.picture import slide, write_picture
-from rnnforecast.report.plot import charts_of
-from rnnforecast.report.score_charts import coverage_chart, lead_chart, verdict_words
 from tests.cli import examples
 from tests.cli.conftest import RunCommand
 from tests.house import ROOT
@@ -93,7 +93,7 @@ def test_a_full_disk_leaves_no_picture(workplace: Path, monkeypatch: pytest.Monk
     def full(*_: object) -> None:
         raise OutputError("no space left")
 
-    monkeypatch.setattr("rnnforecast.report.picture.replace_bytes", full)
+    monkeypatch.setattr("rnnforecast.charts.picture.replace_bytes", full)
     with pytest.raises(OutputError, match="no space left"):
         rnnforecast.plot(rnnforecast.predict("good"), "forecast.png")
     assert not (workplace / "forecast.png").exists()

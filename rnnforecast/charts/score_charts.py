@@ -5,14 +5,35 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from rnnforecast.charts.chart import (
+    SERIES_ROLES,
+    Chart,
+    band,
+    colours,
+    hover,
+    line,
+    shortened,
+    time_axis,
+    time_format,
+    times,
+    value,
+    values,
+    y_axis,
+)
 from rnnforecast.evaluation.metrics import metric_value
 from rnnforecast.members import ENSEMBLE
-from rnnforecast.report.charts import SERIES_ROLES, Chart, colours, hover, line, value, y_axis
+from rnnforecast.model_io.base import BASE
+from rnnforecast.training.judge import NETWORKS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from rnnforecast.report.charts import Row, Spec
+    from rnnforecast.arrays import Float64Array, Int64Array
+    from rnnforecast.charts.chart import Row, Spec
+    from rnnforecast.data.series import SeriesSet
+    from rnnforecast.evaluation.backtest import Backtest
     from rnnforecast.workflows.results import Metrics
 
 #: Methods in a chart of lines, the best first.
@@ -81,12 +102,12 @@ def lead_chart(
     x: Spec = {"field": "t", "type": "quantitative", "title": "lead time in steps", "axis": {"tickMinStep": 1, "format": "d",
                "tickCount": 8}, "scale": {"domain": [leads[0], leads[-1]], "nice": False}}  # fmt: skip
     layers = [
-        line(method, f"m{place}", width=2.6 if method in networks else 1.6, dash=() if method in networks else (5, 3))
+        line(method, f"m{place}", width=(1.6, 2.6)[is_ours], dash=((5, 3), ())[is_ours], zero=True)
         for place, method in reversed(list(enumerate(shown)))
+        for is_ours in (method in networks,)
     ]
     heads = {f"m{place}": method for place, method in enumerate(shown)}
     layers.append(hover({"field": "t", "type": "quantitative", "title": "lead"}, heads, form=".3~g"))
-    layers[0]["encoding"]["y"] = y_axis("m" + str(len(shown) - 1), "MASE", zero=True)
     first, last = (table[lead].get("m0") for lead in (leads[0], leads[-1]))
     ends = f" {shown[0]}: {first:.3g} one step ahead, {last:.3g} after {leads[-1]}." if first and last else ""
     return Chart(
@@ -106,7 +127,7 @@ def coverage_chart(nominal: Sequence[float], observed: Sequence[float], num_scor
     rows = tuple({"t": value(100 * n), "seen": value(100 * o)} for n, o in zip(nominal, observed, strict=True))
     domain = {"domain": [0, 100]}
     x: Spec = {"field": "t", "type": "quantitative", "title": "quantile, per cent", "scale": domain}
-    y: Spec = {"field": "seen", "type": "quantitative", "title": "actuals below it, per cent", "scale": domain}
+    y: Spec = {"field": "seen", "type": "quantitative", "title": None, "scale": domain}
     ideal: Spec = {
         "data": {"values": [{"t": 0, "seen": 0}, {"t": 100, "seen": 100}]},
         "mark": {"type": "line", "strokeDash": [4, 4], "strokeWidth": 1.5},
@@ -126,7 +147,7 @@ def coverage_chart(nominal: Sequence[float], observed: Sequence[float], num_scor
     worst = max(zip(nominal, observed, strict=True), key=lambda pair: abs(pair[0] - pair[1]), default=(0.5, 0.5))
     return Chart(
         title="Calibration of the intervals",
-        subtitle=f"how often actuals were below each quantile; on the line is perfect ({num_scored:,} steps)",
+        subtitle=f"per cent of actuals below each quantile; on the line is perfect ({num_scored:,} steps)",
         summary=f"Calibration: the largest difference is at the quantile {worst[0]:g}, "
         f"below which {100 * worst[1]:.0f} % of the actuals were.",
         rows=rows,
@@ -149,7 +170,7 @@ def time_chart(metrics: Metrics, seconds: Mapping[str, float], *, networks: Sequ
         return None
     x: Spec = {"field": "t", "type": "quantitative", "title": "seconds to train and forecast (logarithmic)",
                "scale": {"type": "log"}, "axis": {"grid": True, "format": "~g", "tickCount": 4}}  # fmt: skip
-    y = y_axis("mase", "MASE")
+    y = y_axis("mase")
     kinds = {"network": "@forecast", "simple method": "@muted"}
     points: Spec = {
         "mark": {"type": "point", "filled": True, "size": 130, "opacity": 1},
@@ -171,7 +192,7 @@ def time_chart(metrics: Metrics, seconds: Mapping[str, float], *, networks: Sequ
     quick = min(rows, key=lambda row: row["t"])
     return Chart(
         title="Accuracy against time",
-        subtitle="lower is more accurate, further left is faster",
+        subtitle="MASE (vertical) against seconds: lower is more accurate, further left is faster",
         summary=f"Error against time: {best['method']} has the smallest error (MASE {best['mase']:.3g} in "
         f"{best['t']:.3g} s), {quick['method']} is the fastest (MASE {quick['mase']:.3g} in {quick['t']:.3g} s).",
         rows=rows,
@@ -179,6 +200,124 @@ def time_chart(metrics: Metrics, seconds: Mapping[str, float], *, networks: Sequ
         columns={"method": "method", "mase": "MASE", "t": "seconds"},
         encoding={"x": x},
         height=320,
+    )
+
+
+def cutoff_chart(backtest: Backtest, series: SeriesSet, *, most: int = 3) -> Chart | None:
+    """Return the mean error by cutoff of the best methods; None where there are fewer than three cutoffs."""
+    windows = backtest.windows
+    ordinals = series.first_ordinals[windows.series] + windows.cutoffs - 1
+    distinct, owner = np.unique(ordinals, return_inverse=True)
+    if len(distinct) < 3:
+        return None
+    errors = {method: _by_group(values, owner, len(distinct)) for method, values in backtest.scaled_errors().items()}
+    means = {method: np.nanmean(values) if np.isfinite(values).any() else math.inf for method, values in errors.items()}
+    others = sorted((method for method in errors if method != ENSEMBLE), key=lambda method: means[method])
+    shown = [ENSEMBLE, *others[: most - 1]]
+    moments = series.freq.to_timestamps(distinct)
+    rows: list[Row] = [{"t": t} for t in times(moments)]
+    for place, method in enumerate(shown):
+        for row, number in zip(rows, values(errors[method]), strict=True):
+            row[f"m{place}"] = number
+    heads = {f"m{place}": method for place, method in enumerate(shown)}
+    layers = [
+        line(method, f"m{place}", width=1.6 if place else 2.6, dash=(5, 3) if place else (), zero=True)
+        for place, method in reversed(list(enumerate(shown)))
+    ]
+    worst = int(np.nanargmax(errors[ENSEMBLE])) if np.isfinite(errors[ENSEMBLE]).any() else 0
+    when = str(moments[worst])[:16].replace("T", " ")
+    return Chart(
+        title="Error over time",
+        subtitle="MASE of the windows of each cutoff; a rise at the end is a warning",
+        summary=f"Error by cutoff of {', '.join(shown)}; the ensemble has its largest error at {when}.",
+        rows=tuple(rows),
+        layers=(*layers, hover(time_format(moments), heads, form=".3~g")),
+        columns={"t": "cutoff", **heads},
+        encoding={"x": time_axis(moments), "color": colours(dict(zip(shown, SERIES_ROLES, strict=False)))},
+        height=220,
+    )
+
+
+def windows_chart(backtest: Backtest, series: SeriesSet, label: str, *, kind: str = "") -> Chart:
+    """Return the past forecasts of one series against the actuals, with the 80 % intervals."""
+    number = series.item_ids.index(label)
+    chosen = np.flatnonzero(backtest.windows.series == number)
+    cutoffs = backtest.windows.cutoffs[chosen]
+    horizon = backtest.actuals.values.shape[1]
+    first = max(int(cutoffs.min()) - horizon, 0)
+    stop = min(int(cutoffs.max()) + backtest.gap + horizon, int(series.lengths[number]))
+    start = int(series.offsets[number])
+    actual = np.where(series.observed, series.values, np.nan)[start + first : start + stop]
+    moments = series.freq.to_timestamps(series.first_ordinals[number] + np.arange(first, stop))
+    rows: list[Row] = [{"t": t, "actual": v} for t, v in zip(times(moments), values(actual), strict=True)]
+    quantiles = backtest.quantiles[ENSEMBLE]
+    levels = backtest.quantile_levels
+    fields = {name: levels.index(level) for name, level in (("forecast", 0.5), ("low", 0.1), ("high", 0.9))}
+    for window, cutoff in zip(chosen.tolist(), cutoffs.tolist(), strict=True):
+        for lead in range(horizon):
+            place = cutoff + backtest.gap + lead - first
+            if 0 <= place < len(rows):
+                found = {
+                    name: value(float(quantiles[window, lead, levels.index(q)]))
+                    for name, q in fields.items()
+                    if q in levels
+                }
+                rows[place] |= found
+    heads = {"actual": "actual", "forecast": "forecast", "low": "80 % from", "high": "80 % to"}
+    names = {"actual": "@history", "forecast": "@forecast", "80 % interval": "@narrow"}
+    layers = [
+        band("80 % interval", "low", "high"),
+        line("actual", "actual", width=1.6),
+        line("forecast", "forecast", width=2.2),
+    ]
+    title = f"Past forecasts: {shortened(label)}" + (f" ({kind} of all series)" if kind else "")
+    return Chart(
+        title=title,
+        subtitle=f"{len(chosen)} forecasts of {horizon} steps, each from the rows before it alone, against the actual values",
+        summary=f"{title}: {len(chosen)} forecasts of {horizon} steps against the actual values.",
+        rows=tuple(rows),
+        layers=(*layers, hover(time_format(moments), heads)),
+        columns={"t": "time", **heads},
+        encoding={"x": time_axis(moments), "color": colours(names)},
+        height=250,
+        has_zoom=True,
+    )
+
+
+def weights_chart(weights: Mapping[str, float]) -> Chart:
+    """Return bars of the weights of an ensemble, heaviest first."""
+    names = sorted(weights, key=lambda name: -weights[name])
+    rows = tuple({"member": name, "weight": value(100 * weights[name])} for name in names)
+    place = {
+        "field": "member",
+        "type": "nominal",
+        "sort": names,
+        "title": None,
+        "axis": {"labelLimit": 190, "labelColor": "@ink"},
+    }
+    x: Spec = {
+        "field": "weight",
+        "type": "quantitative",
+        "title": "weight, per cent",
+        "axis": {"grid": True, "tickCount": 5},
+    }
+    bars: Spec = {
+        "mark": {"type": "bar", "height": {"band": 0.62}, "cornerRadiusEnd": 3, "color": "@forecast"},
+        "encoding": {"y": place, "x": x, "color": {"value": "@forecast"}},
+    }
+    labels: Spec = {
+        "mark": {"type": "text", "align": "left", "dx": 6},
+        "encoding": {"y": place, "x": x, "text": {"field": "weight", "type": "quantitative", "format": ".0f"}},
+    }
+    shown = ", ".join(f"{name} {100 * weights[name]:.0f} %" for name in names)
+    return Chart(
+        title="Weights of the ensemble",
+        subtitle="what each part counts in the forecast; chosen by the errors on validation rows",
+        summary=f"Weights of the ensemble: {shown}.",
+        rows=rows,
+        layers=(bars, labels),
+        columns={"member": "member", "weight": "weight, per cent"},
+        height=max(34 * len(rows), 90),
     )
 
 
@@ -204,8 +343,16 @@ def _lines(metrics: Metrics, networks: Sequence[str]) -> list[str]:
     return chosen + [method for method in best if method not in networks][: MAX_LINES - len(chosen)]
 
 
+def _by_group(errors: Float64Array, owner: Int64Array, count: int) -> Float64Array:
+    """Return the mean of scaled errors [W, H] of each group of windows."""
+    known = np.isfinite(errors)
+    sums = np.bincount(owner, weights=np.where(known, errors, 0.0).sum(axis=1), minlength=count)
+    counts = np.bincount(owner, weights=known.sum(axis=1), minlength=count)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+
 def _kind(method: str, networks: Sequence[str]) -> str:
-    return "network" if method in networks or method == ENSEMBLE else "simple method"
+    return "network" if method in networks or method in (ENSEMBLE, NETWORKS, BASE) else "simple method"
 
 
 def _order(number: float | None) -> float:

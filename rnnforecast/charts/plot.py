@@ -5,18 +5,18 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import TYPE_CHECKING
 
+from rnnforecast.charts.forecast_charts import forecast_chart
+from rnnforecast.charts.picture import check_picture, write_picture
+from rnnforecast.charts.profile_charts import profile_charts
+from rnnforecast.charts.score_charts import error_chart, lead_chart, time_chart, verdict_words
 from rnnforecast.errors import UsageError
 from rnnforecast.json_values import Document
-from rnnforecast.report.forecast_charts import forecast_chart
-from rnnforecast.report.picture import check_picture, write_picture
-from rnnforecast.report.profile_charts import profile_charts
-from rnnforecast.report.score_charts import error_chart, lead_chart, time_chart, verdict_words
 from rnnforecast.workflows.results import CompareResult, EvaluateResult, InspectResult, PredictResult
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from rnnforecast.report.charts import Chart
+    from rnnforecast.charts.chart import Chart
 
 
 def plot(result: Document, path: str | Path) -> None:

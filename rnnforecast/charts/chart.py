@@ -1,6 +1,6 @@
 """A chart: what it shows in words, and its marks as a Vega-Lite specification, without size, colours or theme.
 
-The same `Chart` is drawn as PNG or SVG (`report.picture`) and in the page (`report.page`). Colours in a specification are
+The same `Chart` is drawn as PNG or SVG (`charts.picture`) and in the page (`charts.page`). Colours in a specification are
 roles such as `@forecast`; `themed` replaces them by the colours of light or dark. To add a mark to a chart, append a layer
 to `Chart.layers`; layers read the rows of the chart unless they bring `data`.
 
@@ -72,7 +72,7 @@ class Chart:
 
     def spec(self) -> Spec:
         """Return the Vega-Lite specification, without size and theme."""
-        whole: Spec = {"data": {"values": list(self.rows)}, "layer": list(self.layers)}
+        whole: Spec = {"description": self.summary, "data": {"values": list(self.rows)}, "layer": list(self.layers)}
         if self.encoding:
             whole["encoding"] = self.encoding
         return whole
@@ -185,12 +185,12 @@ def thinned(length: int, *, most: int = MAX_POINTS) -> Int64Array:
 # Marks.
 
 
-def line(name: str, field_: str, *, width: float = 2.0, dash: Sequence[int] = ()) -> Spec:
-    """Return a line of a field, named in the legend; missing values leave a gap."""
+def line(name: str, field_: str, *, width: float = 2.0, dash: Sequence[int] = (), zero: bool = False) -> Spec:
+    """Return a line of a field, named in the legend; missing values leave a gap. All lines of a chart have one `zero`."""
     mark: Spec = {"type": "line", "strokeWidth": width, "clip": True, "invalid": "break-paths-show-domains"}
     if dash:
         mark["strokeDash"] = list(dash)
-    return {"mark": mark, "encoding": {"y": y_axis(field_), "color": {"datum": name}}}
+    return {"mark": mark, "encoding": {"y": y_axis(field_, zero=zero), "color": {"datum": name}}}
 
 
 def band(name: str, low: str, high: str) -> Spec:
@@ -199,9 +199,9 @@ def band(name: str, low: str, high: str) -> Spec:
     return {"mark": mark, "encoding": {"y": y_axis(low), "y2": {"field": high}, "color": {"datum": name}}}
 
 
-def y_axis(field_: str, title: str | None = None, *, zero: bool = False) -> Spec:
-    """Return a vertical axis; it starts at zero where the length of a mark counts."""
-    return {"field": field_, "type": "quantitative", "title": title, "scale": {"zero": zero, "nice": True}}
+def y_axis(field_: str, *, zero: bool = False) -> Spec:
+    """Return a vertical axis; it starts at zero where the length of a mark counts. What it shows is in the subtitle."""
+    return {"field": field_, "type": "quantitative", "title": None, "scale": {"zero": zero, "nice": True}}
 
 
 def colours(names: Mapping[str, str], *, has_legend: bool = True, symbol: str = "stroke") -> Spec:
@@ -215,7 +215,7 @@ def mark_at(t: object, words: str, *, role: str = "@muted") -> list[Spec]:
     """Return a dashed vertical line at a place of the horizontal axis, with words at its top."""
     data = {"values": [{"t": t, "words": words}]}
     rule = {"type": "rule", "color": role, "strokeDash": [3, 3], "clip": True}
-    text = {"type": "text", "align": "right", "dx": -6, "dy": -4, "baseline": "bottom", "color": role}
+    text = {"type": "text", "align": "right", "dx": -6, "dy": 3, "baseline": "top", "color": role}
     place = {"x": {"field": "t"}}
     words_at = {**place, "y": {"value": 0}, "text": {"field": "words"}, "color": {"value": role}}
     return [

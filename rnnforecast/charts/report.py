@@ -1,0 +1,206 @@
+"""`report`: one HTML file about a model: verdict, forecasts, errors on past windows, data, settings."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rnnforecast.charts.page import Page, number_words, text
+from rnnforecast.charts.picture import drawing_package
+from rnnforecast.charts.sections import (
+    backtest_section,
+    data_section,
+    errors_by_series,
+    errors_section,
+    forecast_section,
+    model_section,
+    verdict_header,
+)
+from rnnforecast.data.files.overwrite import check_outputs
+from rnnforecast.errors import DataError, UsageError
+from rnnforecast.findings import plural
+from rnnforecast.model_io.base import BASE
+from rnnforecast.model_io.pack import is_zero_shot
+from rnnforecast.store.files import check_writable, replace_bytes
+from rnnforecast.store.registry import default_store
+from rnnforecast.workflows.evaluate import evaluate
+from rnnforecast.workflows.model_rows import Files
+from rnnforecast.workflows.predict import ForecastRequest, forecast_request
+from rnnforecast.workflows.results import ReportResult
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rnnforecast.progress import Progress
+    from rnnforecast.workflows.forecasts.panel import Forecast
+    from rnnforecast.workflows.model_rows import LoadedModel
+    from rnnforecast.workflows.results import EvaluateResult, PredictResult
+
+#: Where a page goes unless another file is named.
+DEFAULT_OUTPUT = "report.html"
+
+
+def report(
+    model: str | None = None,
+    data: Sequence[str | Path] | Files | None = None,
+    *,
+    output: str | Path = DEFAULT_OUTPUT,
+    refit: bool = False,
+    store: str | Path | None = None,
+    progress: Progress | None = None,
+    command: str = "",
+) -> ReportResult:
+    """Write a page about a stored model, or `base`, and its rows: one HTML file that asks for nothing from anywhere.
+
+    Past windows are forecast with the stored weights; with `refit` the networks are trained again before each window. Raises
+    what `predict` and `evaluate` raise, UsageError for a name that does not end with .html, ResourceError without the
+    extra `report`.
+    """
+    started = time.monotonic()
+    files = Files.of(data)
+    check_page(output, inputs=files.rows, store=store)
+    seen: list[tuple[LoadedModel, Forecast]] = []
+    result = forecast_request(
+        ForecastRequest(), model, data=files, store=store, progress=progress, observer=lambda *pair: seen.append(pair)
+    )
+    loaded, forecast = seen[0]
+    backtest: EvaluateResult | None = None
+    why_not: tuple[str, ...] = ()
+    try:
+        backtest = evaluate(model, files, refit=refit, store=store, progress=progress)
+    except DataError as error:
+        if error.code != "E_SERIES_SHORT":
+            raise
+        why_not = (f"no past windows: {error.message}",)
+    page = model_page(
+        result, loaded, forecast, backtest, command=command or f"rnnforecast report {loaded.manifest.name}"
+    )
+    written = write_page(page, output)
+    return ReportResult(
+        model=result.model,
+        output=str(output),
+        num_bytes=written,
+        num_series=result.num_series,
+        horizon=result.horizon,
+        verdict=_verdict(loaded, backtest),
+        findings=result.findings,
+        notes=(*result.notes, *why_not),
+        seconds=time.monotonic() - started,
+    )
+
+
+def check_page(output: str | Path, *, inputs: Sequence[str | Path], store: str | Path | None = None) -> None:
+    """Check before the work that a page can be written. Raises UsageError, ResourceError or OutputError."""
+    if Path(output).suffix.lower() not in (".html", ".htm"):
+        raise UsageError(
+            f"page {output} does not end with .html", hint="name it so: `--report report.html`", code="E_RUN_OUTPUT"
+        )
+    drawing_package()
+    check_outputs(
+        {"the page": output}, [*(("the data", path) for path in inputs), ("the store", store or default_store())]
+    )
+    check_writable(Path(output))
+
+
+def write_page(page: Page, output: str | Path) -> int:
+    """Write a page and return its size in bytes. Raises OutputError."""
+    content = page.to_html().encode("utf-8", "replace")
+    replace_bytes(output, content)
+    return len(content)
+
+
+def model_page(
+    result: PredictResult,
+    loaded: LoadedModel,
+    forecast: Forecast,
+    backtest: EvaluateResult | None,
+    *,
+    command: str,
+) -> Page:
+    """Return the page of a model: what it forecasts, how well it did, what it was trained on."""
+    manifest = loaded.manifest
+    page = _page_of(result.model, result.num_series, loaded, horizon=result.horizon)
+    is_tested = bool(manifest.metrics)
+    metrics = manifest.metrics if is_tested else backtest.metrics if backtest is not None else {}
+    verdict_header(page, _verdict(loaded, backtest), metrics)  # type: ignore[arg-type]
+    page.tiles.append(("Horizon", number_words(result.horizon), f"steps of {result.freq}"))
+    page.tiles.append(("Series", number_words(result.num_series), f"{loaded.series.num_rows:,} rows"))
+    forecast_section(page, loaded.series, forecast, errors={} if backtest is None else errors_by_series(backtest))
+    words = (
+        "On the test rows, which no network had seen when it was tested." if is_tested else "On the past windows below."
+    )
+    errors_section(page, metrics, words=words)  # type: ignore[arg-type]
+    if backtest is not None:
+        backtest_section(page, backtest, warning=_warning(loaded, backtest))
+    data_section(page, loaded.series, result.findings, backtest.assumptions if backtest else manifest.assumptions,
+                 [str(path) for path in manifest.input.paths])  # fmt: skip
+    model_section(page, manifest, forecast.weights or _weights(loaded))
+    page.footer = _footer(command)
+    return page
+
+
+def forecast_page(result: PredictResult, loaded: LoadedModel, forecast: Forecast, *, command: str) -> Page:
+    """Return the page of `predict --report`: the forecasts, and the test of the training where there was one."""
+    return model_page(result, loaded, forecast, None, command=command)
+
+
+def backtest_page(result: EvaluateResult, *, command: str) -> Page:
+    """Return the page of `evaluate --report`: the verdict and the past windows."""
+    page = Page(title=f"Backtest of {result.model}", eyebrow=_eyebrow())
+    verdict_header(page, result.verdict, result.metrics)
+    page.tiles.append(("Windows", number_words(result.num_windows), f"of each series, {len(result.cutoffs)} cutoffs"))
+    warning = next((each for each in result.notes if "flatter" in each), "")
+    errors_section(page, result.metrics, words="On the past windows below.")
+    backtest_section(page, result, warning=warning)
+    if result.series is not None:
+        data_section(page, result.series, result.findings, result.assumptions, [])
+    page.footer = _footer(command)
+    return page
+
+
+def _page_of(name: str, num_series: int, loaded: LoadedModel, *, horizon: int) -> Page:
+    targets = ", ".join(loaded.series.target_names)
+    more = f" of {plural(num_series, 'series', 'series')}" if num_series > 1 else ""
+    return Page(title=f"{targets}: the next {plural(horizon, 'step')}{more}", eyebrow=f"{_eyebrow()}, model {name}")
+
+
+def _eyebrow() -> str:
+    return f"Report of {datetime.now(UTC):%d %B %Y, %H:%M} UTC"
+
+
+def _footer(command: str) -> str:
+    words = "One file: it holds its charts and numbers and asks for nothing from anywhere."
+    return f"<h2>Make it again</h2><pre>{text(command)}</pre><p>{words}</p>"
+
+
+def _verdict(loaded: LoadedModel, backtest: EvaluateResult | None) -> Mapping[str, object] | None:
+    """Return the verdict of the training, which no later row can flatter, else that of the past windows."""
+    if loaded.manifest.metrics:
+        return loaded.manifest.verdict
+    return None if backtest is None else backtest.verdict
+
+
+def _warning(loaded: LoadedModel, backtest: EvaluateResult) -> str:
+    """Return what a reader must know of windows that the stored weights were fitted on."""
+    return (
+        ""
+        if loaded.manifest.name == BASE
+        else next((note for note in backtest.notes if "windows are within" in note), "")
+    )
+
+
+def _weights(loaded: LoadedModel) -> dict[str, float]:
+    """Return the weights of a trained ensemble by group of networks, Theta among them."""
+    ensemble = loaded.ensemble
+    networks = 1.0 - ensemble.theta_weight
+    kinds: dict[str, float] = {}
+    groups = sorted(set(ensemble.groups)) if ensemble.group_weights else []
+    for number, weight in zip(groups, ensemble.group_weights, strict=True):
+        members = [member for member, group in zip(ensemble.members, ensemble.groups, strict=True) if group == number]
+        name = getattr(members[0], "cell", BASE)
+        kinds[name if name not in kinds else f"{name} {number + 1}"] = networks * weight
+    if not kinds:
+        kinds = {"zero-shot" if is_zero_shot(ensemble) else "networks": networks}
+    return kinds | ({"theta": ensemble.theta_weight} if ensemble.theta_weight else {})

@@ -1,0 +1,238 @@
+"""The sections of a page: verdict, forecasts, errors, data, model."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnforecast.charts.page import (
+    Page,
+    card,
+    facts,
+    findings_list,
+    grid,
+    note,
+    number_words,
+    table,
+    text,
+    zoom_buttons,
+)
+from rnnforecast.charts.panel import panel_of
+from rnnforecast.charts.profile_charts import history_chart, lag_chart, season_chart
+from rnnforecast.charts.score_charts import (
+    coverage_chart,
+    cutoff_chart,
+    error_chart,
+    lead_chart,
+    ranked,
+    verdict_words,
+    weights_chart,
+    windows_chart,
+)
+from rnnforecast.evaluation.metrics import METRICS, metric_value
+from rnnforecast.members import ENSEMBLE, PretrainedSettings
+from rnnforecast.model_io.base import BASE
+from rnnforecast.workflows.profile import total_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rnnforecast.data.series import SeriesSet
+    from rnnforecast.findings import Finding
+    from rnnforecast.store.manifest import Manifest
+    from rnnforecast.workflows.forecasts.panel import Forecast
+    from rnnforecast.workflows.results import EvaluateResult, Metrics
+
+_HOW_TO_READ = (
+    "The thin line is the history, the thick one the forecast. The true value lies in the inner area with a probability "
+    "of 80 %, in the outer one with 95 %. Drag to move; Ctrl and the wheel, or the buttons, zoom."
+)
+_LICENCE = (
+    "the pretrained weights were trained on synthetic series alone and are MIT-licensed with the program; "
+    "weights trained on your rows are yours"
+)
+_OUTCOMES = {"win": "Win", "loss": "Loss", "tie": "Tie"}
+_ORDERS = (("largest", "largest first"), ("worst", "worst error first"), ("best", "best error first"), ("name", "by name"),
+           ("file", "as in the file"))  # fmt: skip
+
+
+def verdict_header(page: Page, verdict: Mapping[str, object] | None, metrics: Metrics) -> None:
+    """Put the verdict at the top of a page, with its main numbers."""
+    outcome = "none" if verdict is None else str(verdict["outcome"])
+    page.outcome = (outcome, _OUTCOMES.get(outcome, "No verdict"))
+    page.verdict = verdict_words(verdict) + "."
+    ours = metrics.get(ENSEMBLE, metrics.get(BASE, {}))
+    mase = metric_value(ours, "mase") if ours else None
+    if mase is not None:
+        page.tiles.append(("MASE", f"{mase:.3g}", "error relative to the naive forecast in training"))
+    skill = None if verdict is None else verdict.get("skill")
+    if verdict is not None and isinstance(skill, int | float) and math.isfinite(skill):
+        interval = verdict.get("skill_interval")
+        more = f"smaller error than {verdict.get('against')}"
+        if isinstance(interval, list | tuple) and all(isinstance(end, int | float) for end in interval):
+            more += f"; 95 % interval {interval[0]:+.0f} to {interval[1]:+.0f} %"
+        page.tiles.append(("Skill", f"{skill:+.0f} %", more))
+    coverage = metric_value(ours, "coverage_80") if ours else None
+    if coverage is not None:
+        page.tiles.append(("In the 80 % interval", f"{100 * coverage:.0f} %", "of the actuals; 80 % is right"))
+
+
+def forecast_section(page: Page, series: SeriesSet, forecast: Forecast, *, errors: Mapping[str, float]) -> None:
+    """Add the picker with the forecasts of all series."""
+    page.panel = panel_of(series, forecast, errors=errors)
+    num_entries = len(page.panel["series"])
+    many = " many" if num_entries > 1 else ""
+    heads = "".join(f'<th class="n">{text(words)}</th>' for words in ["forecast", *page.panel["ends"].values()])
+    options = "".join(
+        f'<option value="{key}">{words}</option>' for key, words in _ORDERS if errors or key not in ("worst", "best")
+    )
+    side = (
+        '<div class="side"><label for="search">Find a series</label>'
+        '<input id="search" type="search" autocomplete="off" spellcheck="false" placeholder="Search by name">'
+        f'<label for="order">Order</label><select id="order">{options}</select>'
+        '<ul class="list" role="listbox" tabindex="0" aria-label="Series"></ul><p class="count" aria-live="polite"></p></div>'
+    )
+    left_out = page.panel["num_left_out"]
+    more = (
+        f"The page holds the {num_entries:,} largest; {left_out:,} smaller ones are left out to keep it small. "
+        if left_out
+        else ""
+    )
+    content = (
+        f'<div id="picker" class="card picker{many}">{side if many else _hidden_side()}'
+        f'<figure class="card" data-chart="forecast"><figcaption><h3></h3><p></p></figcaption>{zoom_buttons()}'
+        '<div class="chart" style="min-height:340px"></div>'
+        '<details><summary>In numbers</summary><div class="scroll"><table><thead><tr><th>time</th>'
+        f"{heads}</tr></thead><tbody></tbody></table></div></details></figure></div>"
+    )
+    page.add("forecast", "Forecast", content, lead=f"{more}{_HOW_TO_READ}")
+
+
+def _hidden_side() -> str:
+    """Return the controls of the picker for a single series: nothing to choose."""
+    return '<div hidden><input><select><option value="file"></option></select><ul class="list"></ul><p class="count"></p></div>'
+
+
+def errors_section(page: Page, metrics: Metrics, *, words: str) -> None:
+    """Add the errors of all methods, with the table of all metrics."""
+    if not metrics:
+        return
+    methods = ranked(metrics)
+    columns = [
+        metric
+        for metric in METRICS
+        if metric.label and any(metric_value(metrics[m], metric.name) is not None for m in methods)
+    ]
+    rows = [[method, *(_metric(metrics[method], metric.name) for metric in columns)] for method in methods]
+    numbers = card(table(["method", *(metric.label for metric in columns)], rows))
+    page.add("errors", "Errors", grid(page.figure("errors", error_chart(metrics)), numbers), lead=words)
+
+
+def backtest_section(page: Page, result: EvaluateResult, *, warning: str = "") -> None:
+    """Add what past windows show: errors by lead time and cutoff, calibration, forecasts against actuals, series."""
+    if result.backtest is None or result.series is None:
+        return
+    backtest, series = result.backtest, result.series
+    middle = backtest.quantiles[ENSEMBLE]
+    seen = backtest.actuals.observed
+    below = [
+        float((backtest.actuals.values[seen] <= middle[..., place][seen]).mean()) if seen.any() else math.nan
+        for place in range(len(backtest.quantile_levels))
+    ]
+    parts = [page.figure("leads", lead_chart(result.per_lead, result.metrics), is_half=True)]
+    if seen.any():
+        parts.append(
+            page.figure("calibration", coverage_chart(backtest.quantile_levels, below, int(seen.sum())), is_half=True)
+        )
+    parts.append(page.figure("cutoffs", cutoff_chart(backtest, series)))
+    errors = errors_by_series(result)
+    scored = sorted(errors, key=lambda label: -errors[label])
+    picked = dict.fromkeys(["worst", "median", "best"][: len(scored)] if len(scored) > 2 else [""] * bool(scored))
+    for number, kind in enumerate(picked):
+        label = scored[{"worst": 0, "median": len(scored) // 2, "best": -1}.get(kind, 0)]
+        parts.append(page.figure(f"windows{number}", windows_chart(backtest, series, label, kind=kind)))
+    if len(scored) > 1:
+        parts.append(_series_table(result, scored))
+    words = f"{result.num_windows} windows of each series, {result.window_step} steps apart"
+    words += f", the network trained again before each of {len(result.cutoffs)} cutoffs." if result.refit else "."
+    page.add("backtest", "Past windows", note(warning) if warning else "", grid(*parts), lead=words)
+
+
+def _series_table(result: EvaluateResult, scored: Sequence[str]) -> str:
+    """Return the worst and the best series beside the best simple method."""
+    table_of: dict[str, dict[str, float]] = {}
+    for row in result.per_series:
+        value = row.get("mase")
+        if isinstance(value, int | float):
+            table_of.setdefault(str(row["item_id"]), {})[str(row["method"])] = float(value)
+    methods = [method for method in ranked(result.metrics) if method != ENSEMBLE][:2]
+    chosen = list(scored) if len(scored) <= 20 else [*scored[:10], *scored[-10:]]
+    rows = [
+        [label, *(number_words(table_of[label].get(method), digits=3) for method in (ENSEMBLE, *methods))]
+        for label in chosen
+    ]
+    words = "Series by error" if len(scored) <= 20 else "The ten worst and the ten best series"
+    return card(f"<h3>{words} (MASE)</h3>", table(["series", ENSEMBLE, *methods], rows))
+
+
+def errors_by_series(result: EvaluateResult) -> dict[str, float]:
+    """Return the MASE of the ensemble by item id."""
+    return {
+        str(row["item_id"]): float(f"{row['mase']:.4g}")
+        for row in result.per_series
+        if row["method"] == ENSEMBLE and isinstance(row.get("mase"), int | float)
+    }
+
+
+def data_section(
+    page: Page, series: SeriesSet, findings: Sequence[Finding], assumptions: Mapping[str, object], paths: Sequence[str]
+) -> None:
+    """Add the data as they were read: history, season, autocorrelation, findings."""
+    ordinals, total = total_of(series)
+    length = series.season_length
+    parts = [page.figure("history", history_chart(series, ordinals, total))] if len(total) else []
+    if length > 1 and len(total) >= 2 * length:
+        parts.append(page.figure("season", season_chart(series, ordinals, total), is_half=True))
+    if np.isfinite(total).sum() > 2:
+        parts.append(page.figure("lags", lag_chart(total, season_length=length), is_half=length > 1))
+    listed = {key.replace("_", " "): _words(value) for key, value in assumptions.items() if value not in (None, [], "")}
+    read = {"files": ", ".join(paths[:5]) + (f" and {len(paths) - 5} more" if len(paths) > 5 else ""), **listed}
+    found = findings_list(findings) or card("No findings: nothing in the data needed attention.")
+    reading = f'<h3 class="sub">How the data were read</h3>{facts(read)}<h3 class="sub">Findings</h3>{found}'
+    page.add("data", "Data", grid(*parts), reading)
+
+
+def model_section(page: Page, manifest: Manifest, weights: Mapping[str, float]) -> None:
+    """Add what forecasts: members and their weights, settings, versions, the licence of the weights."""
+    members = [
+        f"{'base, the pretrained network' if isinstance(member, PretrainedSettings) else f'{member.cell}, {member.mapping}'}, "
+        f"{member.num_layers} × {member.hidden_size} units, reads {member.context_length} steps"
+        for member in manifest.members
+    ]
+    settings = {key: value for key, value in manifest.settings.items() if value not in (None, [], "", False)}
+    about: dict[str, object] = {"model": manifest.label, "trained": manifest.created or "not on these rows"}
+    about["networks"] = "; ".join(dict.fromkeys(members)) or "none"
+    about["seed"] = manifest.seed
+    about["versions"] = ", ".join(
+        f"{name} {words}" for name, words in {"rnnforecast": manifest.rnnforecast, **manifest.versions}.items() if words
+    )
+    about["digest of the data"] = manifest.input.digest[:16]
+    about["licence"] = _LICENCE
+    chart = weights_chart(weights) if len(weights) > 1 else None
+    chosen = facts({key.replace("_", " "): _words(value) for key, value in settings.items()})
+    known = facts({name: words for name, words in about.items() if words not in ("", None)})
+    all_settings = f"<details><summary>All settings of the training</summary>{chosen}</details>" if chosen else ""
+    page.add("model", "Model", grid(page.figure("weights", chart)), known, all_settings)
+
+
+def _metric(scores: Mapping[str, object], name: str) -> str:
+    value = metric_value(scores, name)
+    if value is None:
+        return "–"
+    return f"{100 * value:.0f} %" if name.startswith("coverage") else f"{value:,.4g}"
+
+
+def _words(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else number_words(value)

@@ -1,0 +1,48 @@
+"""`rnnforecast report`: write one HTML file about a model, to look at and to send on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rnnforecast.cli.command import build_command
+from rnnforecast.cli.settings import load_settings
+from rnnforecast.cli.view import View
+from rnnforecast.options import FUTURE_DATA, MODEL, PAGE_OUTPUT, REFIT_WINDOWS, SOURCE_OPTIONS, STORE, TEST_FILES
+
+
+def report(
+    view: View,
+    flags: Mapping[str, object],
+    model: str | None,
+    data: list[str] | None,
+    future_data: list[str] | None,
+    refit: bool,
+    output: str,
+    store: str | None,
+) -> None:
+    """Write a page about a model: verdict, forecasts of every series, errors on past windows, data and settings.
+
+    The page is one HTML file: it holds its charts, asks for nothing from anywhere, and can be sent on. Without MODEL the
+    newest is reported, without DATA the training file is read again.
+    """
+    import rnnforecast
+
+    with view.progress() as progress:
+        result = rnnforecast.report(
+            model,
+            rnnforecast.Files(tuple(data or ()), tuple(future_data or ()), load_settings(flags).data),
+            output=output,
+            refit=refit,
+            store=store,
+            progress=progress,
+            command=view.command,
+        )
+    view.show(result)
+
+
+command = build_command(
+    report,
+    *(MODEL, TEST_FILES, FUTURE_DATA, REFIT_WINDOWS, PAGE_OUTPUT, STORE),
+    settings=SOURCE_OPTIONS,
+    example="rnnforecast report prices --output prices.html",
+)

@@ -1,0 +1,70 @@
+"""The rows of a backtest as a table: one row a method, window and step, with the actual value.
+
+W windows, H horizon, Q quantile levels.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from rnnforecast.data.files.overwrite import Owned, check_outputs
+from rnnforecast.data.write import check_output, shown_output
+from rnnforecast.errors import UsageError
+from rnnforecast.store.registry import default_store
+from rnnforecast.workflows.forecasts.table import free_name, zoned
+
+if TYPE_CHECKING:
+    from rnnforecast.workflows.model_rows import Files
+    from rnnforecast.workflows.results import EvaluateResult
+
+
+def windows_frame(result: EvaluateResult) -> pd.DataFrame:
+    """Return the windows of a backtest in long form: ids, time, cutoff, lead, actual, forecast, quantiles, method.
+
+    Methods come one after the other, windows in the order of the series, then of time. A missing actual is NaN. Raises
+    UsageError for a result that was not made by `evaluate` in this process.
+    """
+    series, backtest = result.series, result.backtest
+    if series is None or backtest is None:
+        raise UsageError("this result holds no windows", hint="call `evaluate` again")
+    windows = backtest.windows
+    num_windows, horizon = backtest.actuals.values.shape
+    count = num_windows * horizon
+    owner = np.repeat(windows.series, horizon)
+    columns: dict[str, object] = {name: series.id_values[owner, place] for place, name in enumerate(series.id_columns)}
+    if len(series.target_names) > 1:
+        columns[free_name("target", columns)] = np.array(series.target_names, dtype=object)[series.target_index[owner]]
+    lead = np.tile(np.arange(backtest.gap + 1, backtest.gap + horizon + 1, dtype=np.int64), num_windows)
+    cutoff = np.repeat(series.first_ordinals[windows.series] + windows.cutoffs - 1, horizon)
+    time_name = series.time_column or free_name("step", columns)
+    columns[time_name] = zoned(series, series.freq.to_timestamps(cutoff + lead))
+    columns[free_name("cutoff", columns)] = zoned(series, series.freq.to_timestamps(cutoff))
+    columns[free_name("lead", columns)] = lead
+    seen = backtest.actuals.observed.ravel()
+    columns[free_name("actual", columns)] = np.where(seen, backtest.actuals.values.ravel(), np.nan)
+    common = pd.DataFrame(columns, copy=False)
+    middle = backtest.quantile_levels.index(0.5)
+    parts = []
+    for method, quantiles in backtest.quantiles.items():
+        forecast = {free_name("forecast", columns): quantiles[..., middle].ravel()}
+        forecast |= {f"q{level:g}": quantiles[..., at].ravel() for at, level in enumerate(backtest.quantile_levels)}
+        names = np.full(count, method, dtype=object)
+        parts.append(common.assign(**forecast, **{free_name("method", columns): names}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def check_windows_output(output: str | Path, files: Files, *, store: str | Path | None) -> None:
+    """Check before the work that the windows can be written to a file. Raises UsageError or OutputError."""
+    if Path(output).suffix.lower() not in (".csv", ".parquet", ".pq"):
+        raise UsageError(
+            f"the windows are written to a .csv or .parquet file, not to {shown_output(output)}",
+            hint="`--output windows.parquet`",
+            code="E_RUN_OUTPUT",
+        )
+    check_output(output)
+    owned: list[Owned] = [("the data", path) for path in (*files.rows, *files.known_ahead)]
+    check_outputs({"--output": output}, [*owned, ("the store", store or default_store())])
