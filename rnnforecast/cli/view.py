@@ -13,11 +13,8 @@ import typer
 
 from rnnforecast.cli.text import best_effort
 from rnnforecast.errors import ExitCode, OutputError
-<<<<<<< HEAD
 from rnnforecast.escaping import json_text, visible
-=======
 from rnnforecast.masking import masked
->>>>>>> 37219b2 (Write one HTML page about a model, a forecast or a backtest, and the rows of a backtest as a table)
 from rnnforecast.progress import NoProgress
 
 if TYPE_CHECKING:
