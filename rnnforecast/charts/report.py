@@ -63,7 +63,12 @@ def report(
     check_page(output, inputs=files.rows, store=store)
     seen: list[tuple[LoadedModel, Forecast]] = []
     result = forecast_request(
-        ForecastRequest(), model, data=files, store=store, progress=progress, observer=lambda *pair: seen.append(pair)
+        ForecastRequest(reading=files.reading),
+        model,
+        data=files,
+        store=store,
+        progress=progress,
+        observer=lambda *pair: seen.append(pair),
     )
     loaded, forecast = seen[0]
     backtest: EvaluateResult | None = None
