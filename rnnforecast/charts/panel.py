@@ -142,7 +142,7 @@ def _entry(history: Float64Array, number: int, forecast: Forecast, shown: Shown)
 
 
 def _total(series: SeriesSet, forecast: Forecast, ordinals: Int64Array, sizes: Float64Array) -> dict[str, Any]:
-    """Return the sum of all series with the sum of the medians; quantiles of a sum are not known."""
+    """Return the sum of all series with the sum of the means; quantiles of a sum are not known."""
     last = series.first_ordinals + series.lengths - 1
     end = int(np.bincount(last - last.min()).argmax() + last.min())  # of most series
     is_shown = last == end
@@ -160,7 +160,7 @@ def _total(series: SeriesSet, forecast: Forecast, ordinals: Int64Array, sizes: F
         "size": _rounded(float(sizes.sum())),
         "mase": None,
         "history": [_rounded(value) for value in history.tolist()],
-        "forecast": [_rounded(value) for value in forecast.median[is_shown].sum(axis=0).tolist()],
+        "forecast": [_rounded(value) for value in forecast.mean[is_shown].sum(axis=0).tolist()],
     }
 
 

@@ -157,7 +157,9 @@ def test_a_large_panel_stays_small() -> None:
         series = read_series([Path(folder) / "x.parquet"]).series
     levels = (0.025, 0.1, 0.5, 0.9, 0.975)
     quantiles = np.random.default_rng(1).lognormal(size=(count, horizon, len(levels)))
-    found = panel_of(series, Forecast(levels, quantiles[..., 2], np.sort(quantiles), "base"), errors={})
+    middle = quantiles[..., 2]
+    forecast = Forecast(levels, middle, middle, np.sort(quantiles), "base")
+    found = panel_of(series, forecast, errors={})
     assert len(found["series"]) == count + 1
     one = found["series"][5]
     low, step = one["scale"]
