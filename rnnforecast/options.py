@@ -176,6 +176,10 @@ _READING = _panel(
         "the first row contains column names; otherwise they are column_1, column_2, ... in order",
         default=True,
     ),
+    Option("sheet", "sheet of a workbook (default: the first)", "NAME"),
+    Option("skip_rows", "lines above the header (default: found)", "LINES", int),
+    _flag("units_row", "the row below the header holds units (default: found)", default=None),
+    Option("footer", "lines at the foot that are not rows: totals, notes (default: found)", "LINES", int),
     Option("comment", "skip lines that start with this", "PREFIX"),
     _choice("decimal", "decimal mark", DecimalMark, "MARK"),
     _choice("thousands", "thousands separator", ThousandsMark, "MARK"),
@@ -308,7 +312,7 @@ def _argument(name: str, metavar: str, help: str, *, required: bool = False, rep
     return Option(name, help, metavar, required=required, repeated=repeated, panel=ARGUMENTS)
 
 
-_DATA_HELP = "CSV or Parquet files, a quoted glob, or - for CSV on stdin"
+_DATA_HELP = "CSV, Excel or Parquet files, a quoted glob, or - for CSV on stdin"
 TRAINING_FILES = _argument("data", "DATA", _DATA_HELP, required=True, repeated=True)
 TEST_FILES = _argument("data", "DATA", "files to score on (default: the training file)", repeated=True)
 MODEL = _argument("model", "MODEL", "NAME or NAME@VERSION (default: the newest)")
@@ -420,7 +424,9 @@ NAME = _in(OUTPUT, Option("name", "name of the model (default: the file name wit
 OUTPUT_FILE = _in(
     OUTPUT,
     Option(
-        "output", "write forecasts to a .csv or .parquet file, a table (sqlite:///x.db#name), or - for stdout", "FILE"
+        "output",
+        "write forecasts to a .csv, .xlsx or .parquet file, a table (sqlite:///x.db#name), or - for stdout",
+        "FILE",
     ),
 )
 WINDOWS_OUTPUT = _in(

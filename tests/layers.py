@@ -42,7 +42,7 @@ OUTSIDE = {
     "config": {"pydantic"},
     "grammars": {"holidays"},
     "members": {"pydantic"},
-    "data": {"numpy", "pandas", "pyarrow", "fsspec", "holidays", "duckdb", "psycopg"},
+    "data": {"numpy", "pandas", "pyarrow", "fsspec", "holidays", "duckdb", "psycopg", "openpyxl"},
     "store": {"numpy", "pydantic", "filelock", "pyarrow"},
     "inference": {"numpy"},
     "networks": {"numpy", "torch"},

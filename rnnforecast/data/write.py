@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from rnnforecast.data.csv_writer import csv_blocks
 from rnnforecast.data.databases.address import is_database, parse_address
+from rnnforecast.data.tables.excel_package import load_openpyxl, rows_of_sheet, write_sheet
 from rnnforecast.errors import OutputError, UsageError
 from rnnforecast.escaping import visible
 from rnnforecast.store.files import check_writable, replace_file
@@ -16,12 +17,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 STDOUT = "-"
+Kind = Literal["csv", "xlsx", "parquet"]
 #: Wait for a busy database, unless the user names another.
 DEFAULT_WAIT = 30.0  # seconds
 
 
 def write_table(frame: pd.DataFrame, output: str | Path) -> None:
-    """Write a table as CSV or Parquet, by the extension of its name; `-` writes CSV to standard output.
+    """Write a table as CSV, Excel or Parquet, by the extension of its name; `-` writes CSV to standard output.
 
     A temporary file is written, read back, and only then moved into place. Raises UsageError for an unknown
     extension, OutputError where the file cannot be written or does not read back correctly.
@@ -30,10 +32,9 @@ def write_table(frame: pd.DataFrame, output: str | Path) -> None:
     if str(output) == STDOUT:
         _to_stdout(frame)
         return
-    if kind == "parquet":
-        replace_file(Path(output), lambda stream: _write_parquet(frame, stream), check=_checker(frame, output, kind))
-    else:
-        replace_file(Path(output), lambda stream: _write_csv(frame, stream), check=_checker(frame, output, kind))
+    write: dict[Kind, Callable[[pd.DataFrame, BinaryIO], None]]
+    write = {"csv": _write_csv, "xlsx": write_sheet, "parquet": _write_parquet}
+    replace_file(Path(output), lambda stream: write[kind](frame, stream), check=_checker(frame, output, kind))
 
 
 def check_output(output: str | Path, *, wait: float = DEFAULT_WAIT) -> None:
@@ -47,7 +48,8 @@ def check_output(output: str | Path, *, wait: float = DEFAULT_WAIT) -> None:
 
         check_target(Target.of(str(output), wait=wait))
         return
-    output_kind(output)
+    if output_kind(output) == "xlsx":
+        load_openpyxl()
     if str(output) != STDOUT:
         check_writable(Path(output))
 
@@ -78,17 +80,19 @@ def shown_output(output: str | Path) -> str:
     return parse_address(str(output)).shown if is_database(output) else str(output)
 
 
-def output_kind(output: str | Path) -> Literal["csv", "parquet"]:
+def output_kind(output: str | Path) -> Kind:
     """Return the format of an extension. Raises UsageError for an unknown one."""
     if str(output) == STDOUT:
         return "csv"
     suffix = Path(output).suffix.lower()
     if suffix in (".parquet", ".pq"):
         return "parquet"
+    if suffix == ".xlsx":
+        return "xlsx"
     if suffix == ".csv":
         return "csv"
     raise UsageError(
-        f"output {output} ends with neither .csv nor .parquet",
+        f"output {output} ends with none of .csv, .xlsx and .parquet",
         hint="use one of these extensions, write `-` for CSV on standard output, or name a table: "
         "`sqlite:///x.db#forecasts`",
         code="E_RUN_OUTPUT",
@@ -119,7 +123,7 @@ def _to_stdout(frame: pd.DataFrame) -> None:
         raise OutputError(f"standard output cannot be written: {error.strerror or error}") from error
 
 
-def _checker(frame: pd.DataFrame, output: str | Path, kind: Literal["csv", "parquet"]) -> Checker:
+def _checker(frame: pd.DataFrame, output: str | Path, kind: Kind) -> Checker:
     """Return the check of the finished temporary file: as many rows and columns as were meant."""
 
     def check(path: Path) -> None:
@@ -135,13 +139,13 @@ def _checker(frame: pd.DataFrame, output: str | Path, kind: Literal["csv", "parq
     return check
 
 
-def _read_back(path: Path, kind: Literal["csv", "parquet"]) -> tuple[int, int]:
+def _read_back(path: Path, kind: Kind) -> tuple[int, int]:
     if kind == "parquet":
         import pyarrow.parquet as pq
 
         table = pq.ParquetFile(path, page_checksum_verification=True).read()
         return table.num_rows, table.num_columns
-    return _rows_of_csv(path)
+    return rows_of_sheet(path) if kind == "xlsx" else _rows_of_csv(path)
 
 
 def _rows_of_csv(path: Path) -> tuple[int, int]:

@@ -118,7 +118,7 @@ CASES: tuple[Case, ...] = (
     Case(
         "file name",
         "a line end that is escaped in messages",
-        text_file(ROWS + "Total,435\n", "two\nlines.csv"),
+        text_file(ROWS + "Sums,435\n", "two\nlines.csv"),
         "refused",
         says=(r"two\nlines.csv",),
     ),

@@ -107,7 +107,7 @@ def test_the_shipped_network_is_told_apart_by_the_rows_it_forecasts(days: str, r
         ("predict good --output sqlite:///x.db", 2, "names no table"),
         ("predict good --output sqlite:///x.db#days", 14, "contains no forecasts"),
         ("predict good --output sqlite:///none/x.db#f", 14, "does not exist"),
-        ("predict good --attention-output sqlite:///x.db#f", 2, "neither .csv nor .parquet"),
+        ("predict good --attention-output sqlite:///x.db#f", 2, "ends with none of .csv, .xlsx and .parquet"),
         ("inspect sqlite:///x.db#nope", 10, "nope"),
         ("inspect sqlite:///y.db#days", 10, "no such file"),
         ("inspect sqlite:///x.db", 2, "names no rows"),

@@ -66,7 +66,12 @@ def unpack(path: str, raw: bytes, *, cap: int, is_asked: bool) -> tuple[bytes, l
 def kind_of(payload: bytes) -> str | None:
     """Return the compression of bytes, None where there is none; a workbook is not an archive of rows."""
     kind = next((kind for magic, kind in _MAGIC.items() if payload.startswith(magic)), None)
-    return None if kind == "zip" and b"[Content_Types].xml" in payload[:4096] else kind
+    return None if kind == "zip" and is_office(payload) else kind
+
+
+def is_office(payload: bytes) -> bool:
+    """Whether an archive is an Office document: its list of parts is first or last in it."""
+    return any(b"[Content_Types].xml" in part for part in (payload[:4096], payload[-(2**16) :]))
 
 
 def _join(path: str, kind: str, payload: bytes, *, cap: int, is_asked: bool) -> bytes:
@@ -78,11 +83,16 @@ def _join(path: str, kind: str, payload: bytes, *, cap: int, is_asked: bool) -> 
             size += len(part)
             if size > cap:
                 raise too_large(path, size, cap)
-            if size > BOMB_BYTES and size > BOMB_RATIO * len(payload) and not is_asked:
-                raise _bomb(path, size, len(payload))
+            check_ratio(path, size, len(payload), is_asked=is_asked)
     except _DAMAGE as error:
         raise _damaged(path, kind) from error
     return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def check_ratio(path: str, size: int, packed: int, *, is_asked: bool) -> None:
+    """Raise DataError for content so much larger than its packed form that it looks like a bomb."""
+    if size > BOMB_BYTES and size > BOMB_RATIO * packed and not is_asked:
+        raise _bomb(path, size, packed)
 
 
 def _gzip(path: str, raw: bytes) -> Iterator[bytes]:  # noqa: ARG001

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rnnforecast.config import DataSettings
 from rnnforecast.data.errors import data_error, listed, quoted, quoted_path, rows_in_words
 from rnnforecast.data.sources import text_of
+from rnnforecast.data.tables.csv_surroundings import is_units_row, num_titles, skipped_note
 from rnnforecast.errors import DataError, UsageError
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
@@ -40,7 +41,8 @@ class Dialect:
 
     delimiter: str
     names: tuple[str, ...]
-    skipped_lines: int  # lines up to and including the header
+    skipped_lines: int  # lines up to and including the header, and the row of units below it
+    num_units: int = 0  # lines of units among them
     findings: tuple[Finding, ...] = ()
 
 
@@ -58,8 +60,7 @@ def read_dialect(source: Source, settings: DataSettings | None = None) -> Dialec
 def _read_dialect(source: Source, settings: DataSettings) -> Dialect:
     with text_of(source) as stream:
         lines = list(islice(stream, SNIFFED_ROWS * 4))
-    skipped, told = _skip_head(lines)
-    _check_comments(source.path, lines, skipped=skipped, delimiter=settings.delimiter)
+    skipped, told, findings = _skip_titles(source.path, lines, settings)
     delimiter = delimiter_of(settings.delimiter) or told or _sniff(source.path, lines)
     reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
     rows = [row for row in islice(reader, SNIFFED_ROWS) if row]
@@ -72,8 +73,14 @@ def _read_dialect(source: Source, settings: DataSettings) -> Dialect:
         raise _no_rows(source.path)
     _check_header(source.path, rows, line=skipped + 1)
     names = column_names(rows[0])
-    findings = _cleaned_names(source.path, rows[0], names)
-    return Dialect(delimiter, names, skipped + _header_lines(lines, delimiter), findings)
+    findings += _cleaned_names(source.path, rows[0], names)
+    skipped += _header_lines(lines, delimiter)
+    has_units = settings.units_row if settings.units_row is not None else is_units_row(rows[0], rows[1], rows[2:8])
+    if has_units:
+        flag = "`--no-units-row` reads it as a row" if settings.units_row is None else "named by --units-row"
+        row = [delimiter.join(rows[1])]
+        findings += (skipped_note(source.path, "W_DATA_UNITS", "of units", row, first=skipped + 1, flag=flag),)
+    return Dialect(delimiter, names, skipped + has_units, int(has_units), findings)
 
 
 def delimiter_of(word: str | None) -> str | None:
@@ -148,6 +155,38 @@ def _skip_head(lines: list[str]) -> tuple[int, str | None]:
         if line.lower().startswith("sep=") and len(line) == 5:
             told = line[4:]
     return skipped, told
+
+
+def _skip_titles(path: str, lines: list[str], settings: DataSettings) -> tuple[int, str | None, tuple[Finding, ...]]:
+    """Drop the lines above the header: as many as the user says, else blank ones, `sep=;` and titles.
+
+    Returns their number, the delimiter of `sep=;`, and the warning about titles.
+    """
+    if settings.skip_rows is not None:
+        if settings.skip_rows >= len(lines):
+            raise UsageError(
+                f"--skip-rows {settings.skip_rows} leaves nothing of {quoted_path(path)}",
+                hint="name the number of lines above the header",
+                code="E_RUN_CONFIG",
+            )
+        titles = lines[: settings.skip_rows]
+        del lines[: settings.skip_rows]
+        skipped, told = _skip_head(lines)
+        if not settings.skip_rows:
+            return skipped, told, ()
+        note = skipped_note(path, "W_DATA_TITLE", "above the header", titles, first=1, flag="named by --skip-rows")
+        return skipped + settings.skip_rows, told, (note,)
+    skipped, told = _skip_head(lines)
+    _check_comments(path, lines, skipped=skipped, delimiter=settings.delimiter)
+    sign = delimiter_of(settings.delimiter) or told
+    count = num_titles(lines, DELIMITERS if sign is None else (sign,)) if settings.header else 0
+    if not count:
+        return skipped, told, ()
+    titles = lines[:count]
+    del lines[:count]
+    flag = "`--skip-rows 0` takes the first of them for the header"
+    note = skipped_note(path, "W_DATA_TITLE", "above the header", titles, first=skipped + 1, flag=flag)
+    return skipped + count, told, (note,)
 
 
 def _check_comments(path: str, lines: list[str], *, skipped: int, delimiter: str | None) -> None:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from pyarrow import csv
 
 from rnnforecast.data.errors import data_error, quoted_path, rows_in_words
-from rnnforecast.data.tables.csv_dialect import Dialect, read_dialect
+from rnnforecast.data.tables.csv_dialect import Dialect, delimiter_of, read_dialect
 from rnnforecast.data.tables.csv_records import (
     Records,
     Text,
@@ -27,6 +27,12 @@ from rnnforecast.data.tables.csv_records import (
     repeated_headers,
     trimmed,
     without_comments,
+)
+from rnnforecast.data.tables.csv_surroundings import (
+    collapsed_blanks,
+    skipped_note,
+    split_footer,
+    without_last_lines,
 )
 from rnnforecast.data.tables.formats import SAMPLE_ROWS, sample_note
 from rnnforecast.data.values.number_formats import cleaned, doubtful_point
@@ -66,7 +72,10 @@ def open_columns(source: Source, settings: DataSettings) -> CsvTable:
         if count:
             message = f"{count} lines that begin with `{settings.comment}` are comments"
             findings.append(Finding("N_DATA_COMMENTS", message, source.path, count=count))
+    if delimiter_of(settings.delimiter) == " ":
+        text = Text(collapsed_blanks(text.payload), text.lines)
     dialect = read_dialect(source.with_payload(text.payload), settings)
+    text = _without_footer(text, dialect, settings, findings, path=source.path)
     if settings.sample is not None:
         text, left_out = last_lines(text, settings.sample, head=dialect.skipped_lines)
         if left_out:
@@ -80,6 +89,23 @@ def open_columns(source: Source, settings: DataSettings) -> CsvTable:
         message = f"fields are separated by {sign}"
         findings.append(Finding("N_DATA_DELIMITER", message, source.path, value=dialect.delimiter))
     return CsvTable(source.path, text, dialect, settings, findings)
+
+
+def _without_footer(
+    text: Text, dialect: Dialect, settings: DataSettings, findings: list[Finding], *, path: str
+) -> Text:
+    """Return the text without totals and notes at its foot: as many lines as the user says, else those that are found."""
+    if settings.footer is not None:
+        lines = text.payload.decode(errors="replace").rstrip("\n").split("\n")[-settings.footer or len(text.payload) :]
+        payload = without_last_lines(text.payload.rstrip(b"\n") + b"\n", settings.footer)
+    else:
+        payload, lines = split_footer(text.payload, delimiter=dialect.delimiter, width=len(dialect.names))
+    if payload.count(b"\n") < dialect.skipped_lines or not lines:
+        return text
+    first = payload.count(b"\n") + 1
+    flag = "`--footer 0` reads them as rows" if settings.footer is None else "named by --footer"
+    findings.append(skipped_note(path, "W_DATA_FOOTER", "at the foot", lines, first=first, flag=flag))
+    return Text(payload, None if text.lines is None else text.lines[: first - 1])
 
 
 @dataclass
@@ -390,6 +416,12 @@ class CsvTable:
 
     def _unreadable(self, error: Exception) -> DataError:
         words = str(error).splitlines()[0][:200]
+        if words.startswith("Could not skip") and len(self.names) == 1 and self.settings.sample is None:
+            return DataError(
+                f"{quoted_path(self.path)}: row 1 is not the header of the rows below it",
+                hint="leave out the lines above the header: --skip-rows 1, or as many as there are",
+                code="E_DATA_RAGGED",
+            )
         return DataError(
             f"{quoted_path(self.path)} cannot be read as a table: {words}",
             hint="open it in an editor and look for a row unlike the others",

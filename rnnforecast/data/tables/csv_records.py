@@ -156,7 +156,7 @@ def repeated_headers(text: Text, dialect: Dialect) -> Int64Array:
     if not dialect.skipped_lines:
         return np.zeros(0, dtype=np.int64)
     position = 0
-    for _ in range(dialect.skipped_lines - 1):
+    for _ in range(dialect.skipped_lines - 1 - dialect.num_units):
         position = text.payload.find(b"\n", position) + 1
     end = text.payload.find(b"\n", position)
     header = b"\n" + text.payload[position : end + 1]
@@ -191,7 +191,7 @@ def ragged_finding(path: str, text: Text, dialect: Dialect, records: Records, ba
         message = f"{where}: {cells} cells where the header has {width} columns{shown}"
         fix = (
             "correct these rows (a comma inside a number needs quotes), or leave them out: --skip-bad-rows; "
-            "a cut last row: the file was still being written"
+            "lines above the header: --skip-rows, at the foot: --footer"
         )
     return Finding("E_DATA_RAGGED", message, path, lines, value=str(cells), count=len(bad), fix=fix)
 

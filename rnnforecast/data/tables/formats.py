@@ -70,10 +70,11 @@ class FileFormat:
 #: Text of no other format is CSV, whatever its extension.
 CSV = FileFormat("CSV", (".csv", ".tsv", ".txt", ".dat"), b"", "rnnforecast.data.tables.csv_reader")
 PARQUET = FileFormat("Parquet", (".parquet", ".pq"), b"PAR1", "rnnforecast.data.tables.parquet_reader")
-FORMATS = (PARQUET, CSV)
+EXCEL = FileFormat("Excel", (".xlsx",), b"PK\x03\x04", "rnnforecast.data.tables.excel_reader")
+FORMATS = (PARQUET, EXCEL, CSV)
+_CONTROL = b"\x03\x04"
 
 _REJECTED = {
-    b"PK\x03\x04": "an Excel workbook",
     b"SQLite format 3": "an SQLite database",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook",
     b"%PDF": "a PDF document",
@@ -123,8 +124,12 @@ def _check_supported(path: str, payload: bytes) -> None:
     if payload.startswith(b"PARE"):
         message = f"{quoted_path(path)} is an encrypted Parquet file"
         raise DataError(message, hint="decrypt it first; keys are never asked for", code="E_DATA_ENCRYPTED")
+    if payload.startswith(b"\xd0\xcf\x11\xe0") and "EncryptedPackage".encode("utf-16-le") in payload:
+        message = f"{quoted_path(path)} is an encrypted workbook"
+        hint = "save it without a password in a spreadsheet program; passwords are never asked for"
+        raise DataError(message, hint=hint, code="E_DATA_ENCRYPTED")
     head = payload[:64].lstrip()
-    titles = " or ".join(known.title for known in reversed(FORMATS))
+    titles = ", ".join(known.title for known in reversed(FORMATS[1:])) + f" or {FORMATS[0].title}"
     kind = next((words for magic, words in _REJECTED.items() if head.startswith(magic)), None)
     if head[:1] in (b"{", b"[") and payload.rstrip()[-1:] in (b"}", b"]"):
         kind = "JSON"
@@ -134,7 +139,7 @@ def _check_supported(path: str, payload: bytes) -> None:
     named = format_named(path)
     if named is not None and named.magic and b"\0" in payload[:4096]:
         raise DataError(
-            f"{quoted_path(path)} is not a {named.title} file: it does not begin with {named.magic.decode()}",
+            f"{quoted_path(path)} is not a {named.title} file: it does not begin with {named.magic.rstrip(_CONTROL).decode()}",
             hint="write the file again; it may be truncated or damaged",
             code="E_DATA_FORMAT",
         )

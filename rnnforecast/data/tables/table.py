@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 
 from rnnforecast.config import DataSettings
 from rnnforecast.data.databases.address import is_database
+from rnnforecast.data.errors import quoted_path
 from rnnforecast.data.sources import Source, open_database, open_source, stem_of
+from rnnforecast.data.tables.formats import EXCEL
+from rnnforecast.errors import UsageError
 from rnnforecast.findings import Finding
 
 if TYPE_CHECKING:
@@ -72,6 +75,12 @@ def read_table(path: str, settings: DataSettings | None = None) -> Table:
     """
     settings = settings or DataSettings()
     source = _open(path, settings)
+    if settings.sheet is not None and source.format is not EXCEL:
+        raise UsageError(
+            f"`--sheet` names a sheet, but {quoted_path(source.path)} is not a workbook",
+            hint="leave `--sheet` out",
+            code="E_RUN_SHEET",
+        )
     columns: ColumnSource = import_module(source.format.reader).open_columns(source, settings)
     return Table(source.path, source.digest, columns.sample(), columns, source.findings)
 

@@ -22,6 +22,12 @@ PLAIN_RE2 = r"^[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?$"
 INFINITE = re.compile(r"[-+]?(inf|infinity)", re.IGNORECASE)
 DECIMAL_COMMA = re.compile(r"[-+]?(\d{1,3}(\.\d{3})+|\d+),\d+", re.ASCII)
 GROUPED = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d+)?", re.ASCII)
+#: Lakhs and crores: pairs of digits above the last three.
+INDIAN = re.compile(r"[-+]?\d{1,2}(,\d{2})+,\d{3}(\.\d+)?", re.ASCII)
+#: `950K`, `1.2M`, `3 bn`: a number and its size in letters.
+_MAGNITUDE = re.compile(r"(?P<number>[-+]?[\d.,]*\d) ?(?P<size>k|m|mn|mio|b|bn|mrd)", re.IGNORECASE | re.ASCII)
+_SIZES = {"k": 1e3, "m": 1e6, "mn": 1e6, "mio": 1e6, "b": 1e9, "bn": 1e9, "mrd": 1e9}
+_BELOW = re.compile(r"[<>\u2264\u2265] ?[\d.,]+", re.ASCII)
 POINT_GROUPED = re.compile(r"[-+]?\d{1,3}(\.\d{3}){2,}", re.ASCII)
 _SMALL_GROUPS = re.compile(r"[-+]?(0|[1-9]\d{0,2}(\.\d{3})?)", re.ASCII)
 _WITH_UNIT = re.compile(r"[-+]?[\d.,]+ ?[%€$£°].*|[€$£] ?[-+]?[\d.,]+|[-+]?[\d.,]+ [a-zA-Z]+", re.ASCII)
@@ -60,6 +66,9 @@ class Convention:
                 break
         if self.is_financial:
             text = _without_finance(text)
+            sized = _MAGNITUDE.fullmatch(text)
+            if sized is not None:
+                text, factor = sized["number"], factor * _SIZES[sized["size"].lower()]
         number = self._without_marks(text)
         return None if number is None or not PLAIN.fullmatch(number) else float(number) * factor
 
@@ -67,7 +76,8 @@ class Convention:
         """Return a text with a decimal point and no marks of thousands, None where a mark is misplaced."""
         mark = " " if self.thousands == "space" else self.thousands
         if mark and mark in text:
-            groups = rf"[-+]?\d{{1,3}}({re.escape(mark)}\d{{3}})+({re.escape(self.decimal)}\d+)?"
+            pairs = r"\d{1,2}(,\d{2})+,\d{3}|" if mark == "," else ""
+            groups = rf"[-+]?({pairs}\d{{1,3}}({re.escape(mark)}\d{{3}})+)({re.escape(self.decimal)}\d+)?"
             if not re.fullmatch(groups, text):
                 return None
             text = text.replace(mark, "")
@@ -133,6 +143,8 @@ def _found_out(texts: list[str], given: Convention) -> Convention:
         if certain:
             return replace(given, thousands=",", note="with commas between thousands")
         return given
+    if with_comma and all(GROUPED.fullmatch(text) or INDIAN.fullmatch(text) for text in with_comma):
+        return replace(given, thousands=",", note="with commas between lakhs and thousands")
     if with_comma and not points and all(DECIMAL_COMMA.fullmatch(text) for text in with_comma):
         return replace(given, decimal=",", thousands=".", note="with decimal commas")
     grouped = [text for text in points if POINT_GROUPED.fullmatch(text)]
@@ -156,21 +168,29 @@ def doubtful_point(texts: Iterable[str]) -> tuple[str, str] | None:
 
 def is_numeric(text: str) -> bool:
     """Whether a text is a number in any of the formats that are read or rejected by name."""
-    spellings = (PLAIN, INFINITE, DECIMAL_COMMA, GROUPED, POINT_GROUPED)
+    spellings = (PLAIN, INFINITE, DECIMAL_COMMA, GROUPED, INDIAN, POINT_GROUPED)
     return any(one.fullmatch(text) for one in spellings)
 
 
 def has_unit(text: str) -> bool:
     """Whether a text is a number with a unit, a currency or a percent sign: `12 kg`, `$5`, `12%`, `(123)`."""
-    if _WITH_UNIT.fullmatch(text) is not None:
+    if _WITH_UNIT.fullmatch(text) is not None or _MAGNITUDE.fullmatch(text) or _BELOW.fullmatch(text):
         return True
     bare = _without_finance(text)
-    return bare != text and bool(PLAIN.fullmatch(bare) or DECIMAL_COMMA.fullmatch(bare) or GROUPED.fullmatch(bare))
+    return bare != text and bool(
+        _MAGNITUDE.fullmatch(bare) or PLAIN.fullmatch(bare) or DECIMAL_COMMA.fullmatch(bare) or GROUPED.fullmatch(bare)
+    )
 
 
 def why_not(value: str, *, others: Iterable[str]) -> tuple[str, str]:
     """Return why a text is not a number, and the fix; `others` are the other texts of the column."""
     plain = value.replace(",", "")
+    if _BELOW.fullmatch(value):
+        words = f"`{value}` is a bound, not a number"
+        return words, f"write a number within it, or read such cells as missing: --missing-values '{value}'"
+    if _MAGNITUDE.fullmatch(value):
+        words = f"`{value}` is a number with its size in letters"
+        return words, "--number-format financial reads 950K as 950000 and 1.2M as 1200000"
     if GROUPED.fullmatch(value) and "." not in value and value.count(",") == 1:
         other = value.replace(",", ".", 1)
         words = f"`{value}` may mean {plain} or {other}"
@@ -194,6 +214,11 @@ def why_not(value: str, *, others: Iterable[str]) -> tuple[str, str]:
         return words, f"cut it off: --strip-units '{unit}'; or write plain numbers, the unit in the header"
     fix = f"write a number, or leave the cell empty; if it means missing: --missing-values '{value[:40]}'"
     return f"`{value}` is not a number", fix
+
+
+def are_sizes(units: Iterable[str]) -> bool:
+    """Whether units are sizes in letters, such as K and M."""
+    return all(unit.lower() in _SIZES for unit in units)
 
 
 def units_of(texts: Iterable[str]) -> list[str]:

@@ -9,7 +9,15 @@ import pandas as pd
 
 from rnnforecast.config import DataSettings
 from rnnforecast.data.errors import quoted
-from rnnforecast.data.values.number_formats import PLAIN_RE2, cleaned, find_convention, is_numeric, units_of, why_not
+from rnnforecast.data.values.number_formats import (
+    PLAIN_RE2,
+    are_sizes,
+    cleaned,
+    find_convention,
+    is_numeric,
+    units_of,
+    why_not,
+)
 from rnnforecast.data.values.number_formats import has_unit as has_unit
 
 if TYPE_CHECKING:
@@ -175,7 +183,7 @@ def _not_numbers(rows: Int64Array, first: object, bad: TextArray, *, others: Tex
     units = units_of(bad)
     if value == ref.name:
         words, fix = "the header is repeated there", "remove the repeated header rows"
-    elif len(units) > 1 and not any(unit.startswith("%") for unit in units):
+    elif len(units) > 1 and not are_sizes(units) and not any(unit.startswith("%") for unit in units):
         shown = ", ".join(quoted(unit) for unit in units[:5])
         words = f"{quoted(value)} is a number with a unit or a sign, and there are several: {shown}"
         fix = "convert the numbers to one unit, or name two spellings of one unit: --strip-units for each"

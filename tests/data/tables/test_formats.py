@@ -29,7 +29,7 @@ def _open_json_lines(source: Source, settings: DataSettings) -> formats.ColumnSo
 
 def test_a_format_is_added_by_one_module_and_one_entry(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(LINES, "rows.jsonl")
-    with pytest.raises(DataError, match="is JSON, not CSV or Parquet"):
+    with pytest.raises(DataError, match="is JSON, not CSV, Excel or Parquet"):
         read_table(path)
     module = ModuleType("json_lines")
     monkeypatch.setattr(module, "open_columns", _open_json_lines, raising=False)
@@ -52,5 +52,5 @@ def test_formats_are_identified_by_content_before_extension() -> None:
 
 
 def test_a_format_that_is_not_supported_is_rejected_by_name() -> None:
-    with pytest.raises(DataError, match="is a PDF document, not CSV or Parquet"):
+    with pytest.raises(DataError, match="is a PDF document, not CSV, Excel or Parquet"):
         formats.format_of("rows.csv", b"%PDF-1.7")

@@ -1,0 +1,135 @@
+"""Lines around a table of text: titles above the header, a row of units below it, totals and footnotes at the foot."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from rnnforecast.data.errors import plural, quoted
+from rnnforecast.data.timestamps.formats import format_of
+from rnnforecast.data.values.number_formats import has_unit, is_numeric
+from rnnforecast.errors import UsageError
+from rnnforecast.findings import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: Lines above a header, and lines at the foot, that are looked for.
+MAX_TITLES, MAX_FOOTER = 30, 10
+#: Fraction of rows of one width that shows the table among other lines.
+_MOSTLY = 0.8
+_FOOT = re.compile(
+    r"\W*(?:(?:grand |sub)?totals?|sum|summe|gesamt|average|mean|sources?|quelle|notes?|footnotes?|generated|exported"
+    r"|copyright|end of (?:file|report))\b.*|[*\u00a9\u2020].*",
+    re.IGNORECASE,
+)
+_UNIT = re.compile(r"[\[(]?[^\d\s,;][^,;]{0,14}[\])]?")
+_BLANKS = re.compile(rb"[ \t]+")
+
+
+def num_titles(lines: Sequence[str], delimiters: Sequence[str]) -> int:
+    """Return the number of lines above the header: 0 where the first line may be the header itself.
+
+    The header is the first line as wide as nearly all others; lines above it are narrower, and it holds no numbers.
+    """
+    found: list[tuple[int, int]] = []
+    for delimiter in delimiters:
+        rows = _rows(lines, delimiter)
+        widths = Counter(len(row) for _, row in rows[-len(rows) // 2 :])
+        width, count = max(widths.items(), key=lambda pair: pair[1], default=(0, 0))
+        if width < 2 or count < _MOSTLY * sum(widths.values()):
+            continue
+        place = next((place for place, (_, row) in enumerate(rows) if len(row) == width), 0)
+        if not 0 < place <= MAX_TITLES or place + 1 >= len(rows):
+            continue
+        header, below = rows[place][1], rows[place + 1][1]
+        is_header = not any(map(_is_value, header)) and sum(bool(cell.strip()) for cell in header) >= width - 1
+        if is_header and len(below) == width:
+            found.append((width, rows[place][0]))
+    return max(found)[1] if found else 0
+
+
+def is_units_row(header: Sequence[str], first: Sequence[str], after: Sequence[Sequence[str]]) -> bool:
+    """Whether the row below a header holds units: short words above columns of numbers, no numbers or dates."""
+    if len(first) != len(header) or any(map(_is_value, first)) or len(after) < 2:
+        return False
+    numeric = [
+        place
+        for place in range(len(first))
+        if 2 * sum(place < len(row) and is_numeric(row[place].strip()) for row in after) > len(after)
+    ]
+    units = [first[place].strip() for place in numeric]
+    return bool(units) and any(units) and all(not unit or _UNIT.fullmatch(unit) for unit in units)
+
+
+def split_footer(payload: bytes, *, delimiter: str, width: int) -> tuple[bytes, list[str]]:
+    """Return a text without the lines at its foot that are not rows, and these: totals, sources, notes, blank lines above.
+
+    Words that rows above them begin with too are ids, not totals.
+    """
+    begin = max(payload.rfind(b"\n", 0, max(len(payload) - 2**16, 0)), 0)
+    lines = payload[begin:].decode(errors="replace").split("\n")
+    rows = [[cell.strip() for cell in next(iter(csv.reader([line], delimiter=delimiter)), [])] for line in lines]
+    kept = len(rows)
+    for place in range(len(rows) - 1, max(len(rows) - 1 - MAX_FOOTER, 0), -1):
+        if not any(rows[place]):
+            continue
+        if not _is_foot(rows[place], width=width):
+            break
+        kept = place
+    while kept > 1 and not any(rows[kept - 1]):
+        kept -= 1
+    foot = [line for line, row in zip(lines[kept:], rows[kept:], strict=True) if any(row)]
+    begins = {row[0] for row in rows[:kept] if row}
+    if not foot or kept == len(rows) or begins & {row[0] for row in rows[kept:] if any(row)} - {""}:
+        return payload, []
+    return without_last_lines(payload, len(lines) - kept - payload.endswith(b"\n")), foot
+
+
+def without_last_lines(payload: bytes, count: int) -> bytes:
+    """Return a text without its last lines."""
+    end = len(payload) - (1 if payload.endswith(b"\n") else 0)
+    for _ in range(count):
+        end = payload.rfind(b"\n", 0, end)
+        if end < 0:
+            raise UsageError(
+                f"--footer {count} leaves nothing of the file", hint="name fewer lines", code="E_RUN_CONFIG"
+            )
+    return payload[: end + 1]
+
+
+def collapsed_blanks(payload: bytes) -> bytes:
+    """Return aligned columns with one blank between fields."""
+    return b"\n".join(line.strip() for line in _BLANKS.sub(b" ", payload).split(b"\n"))
+
+
+def skipped_note(path: str, code: str, what: str, lines: Sequence[str], *, first: int, flag: str) -> Finding:
+    """Return the warning about lines that were left out, with the flag that names them."""
+    numbers = tuple(range(first, first + len(lines)))
+    shown = next((line.strip() for line in lines if line.strip()), "")
+    message = f"{plural(len(lines), 'line')} {what} left out: {quoted(shown)}"
+    return Finding(code, message, path, numbers[:20], value=shown, count=len(lines), fix=flag)
+
+
+def _rows(lines: Sequence[str], delimiter: str) -> list[tuple[int, list[str]]]:
+    """Return the rows of lines that are not blank, with the line before each."""
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+    rows, before = [], 0
+    for row in reader:
+        if any(cell.strip() for cell in row):
+            rows.append((before, row))
+        before = reader.line_num
+    return rows
+
+
+def _is_value(cell: str) -> bool:
+    text = cell.strip()
+    return bool(text) and (is_numeric(text) or format_of(text) is not None or (has_unit(text) and text[0].isdigit()))
+
+
+def _is_foot(row: Sequence[str], *, width: int) -> bool:
+    """Whether cells are words at the foot of a table; of a full row the first cell must say so."""
+    first = next((cell for cell in row if cell), "")
+    return _FOOT.fullmatch(first) is not None and (len(row) < width or row[0] == first)
