@@ -49,9 +49,11 @@ if TYPE_CHECKING:
         PredictResult,
         ReportResult,
         TrainResult,
+        TuneResult,
     )
     from rnnforecast.workflows.score import score
     from rnnforecast.workflows.train import train
+    from rnnforecast.workflows.tune import tune
 
 __all__ = [
     "BatchResult",
@@ -70,6 +72,7 @@ __all__ = [
     "ScoreResult",
     "Settings",
     "TrainResult",
+    "TuneResult",
     "apply_policy",
     "batch",
     "compare",
@@ -91,6 +94,7 @@ __all__ = [
     "score",
     "show_model",
     "train",
+    "tune",
     "verify_models",
     "windows_frame",
 ]
@@ -112,6 +116,7 @@ _MODULES = {
     "ScoreResult": "rnnforecast.workflows.monitoring.score_result",
     "Settings": "rnnforecast.config",
     "TrainResult": "rnnforecast.workflows.results",
+    "TuneResult": "rnnforecast.workflows.results",
     "apply_policy": "rnnforecast.workflows.alarm_actions",
     "batch": "rnnforecast.workflows.batch.run",
     "compare": "rnnforecast.workflows.compare",
@@ -133,6 +138,7 @@ _MODULES = {
     "score": "rnnforecast.workflows.score",
     "show_model": "rnnforecast.workflows.models",
     "train": "rnnforecast.workflows.train",
+    "tune": "rnnforecast.workflows.tune",
     "verify_models": "rnnforecast.workflows.models",
     "windows_frame": "rnnforecast.workflows.forecasts.windows_table",
 }

@@ -297,6 +297,13 @@ FORECAST_OPTIONS = (
     *(option for option in DATA_OPTIONS if option.name not in ("horizon", "past", "static")),
 )
 
+#: The settings that `tune` takes: those of networks from scratch, of which none is stored.
+TUNE_OPTIONS = tuple(
+    option
+    for option in SETTINGS.values()
+    if option.name not in ("from_", "refit", "num_members", "theta_weight", "quantiles", "on_loss")
+)
+
 #: The settings that `detect` takes: how rows are read, without those that only a forecast needs.
 DETECT_OPTIONS = tuple(
     option
@@ -438,6 +445,9 @@ PLOT = _in(OUTPUT, Option("plot", "draw the result: a .png or .svg file, fit for
 ATTENTION_OUTPUT = _in(
     OUTPUT, Option("attention_output", "write attention weights to .csv or .parquet", "FILE"), is_common=False
 )
+TRIALS = _in(TRAINING, Option("trials", "end after so many trials, before the time is up", "COUNT", int, minimum=1))
+STUDY = _in(OUTPUT, Option("name", "name of the study, which a second run continues (default: the file name)", "NAME"))
+TUNED_SETTINGS = _in(OUTPUT, Option("output", "write the best settings as a TOML file for --config", "FILE"))
 SCORED_ROWS = _in(
     OUTPUT,
     Option("output", "write every row with score and bounds to a .csv or .parquet file, or a table", "FILE"),

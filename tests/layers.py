@@ -52,7 +52,7 @@ OUTSIDE = {
     "training": {"numpy", "pydantic", "torch"},
     "mixture": {"numpy"},
     "model_io": {"numpy"},
-    "workflows": {"numpy", "pandas", "pydantic", "pydantic_core"},
+    "workflows": {"numpy", "optuna", "pandas", "pydantic", "pydantic_core"},
     "charts": {"numpy"},
     "cli": {"numpy", "typer", "rich"},
 }

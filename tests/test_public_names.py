@@ -26,6 +26,7 @@ PUBLIC = [
     "ScoreResult",
     "Settings",
     "TrainResult",
+    "TuneResult",
     "apply_policy",
     "batch",
     "compare",
@@ -47,6 +48,7 @@ PUBLIC = [
     "score",
     "show_model",
     "train",
+    "tune",
     "verify_models",
     "windows_frame",
 ]

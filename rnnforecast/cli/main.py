@@ -44,6 +44,7 @@ class Commands(LazyGroup):
         "evaluate": "backtest a stored model",
         "compare": "compare networks and naive forecasts; nothing is stored",
         "report": "write one HTML page about a model: verdict, forecasts, errors, data",
+        "tune": "search the settings of a network within a time budget",
         "inspect": "show how a file is read, with every finding; nothing is trained",
         "models": "list, show, verify, promote, roll back, prune and remove stored models",
         "batch": "run many jobs from one TOML file, unattended",

@@ -22,13 +22,13 @@ def refitting_forecaster(series: SeriesSet, settings: Settings, *, horizon: int,
     """Return a forecaster that trains once for each round of windows (the k-th from the end of every series)."""
 
     def forecast(windows: Windows, steps: int) -> np.ndarray:
-        rounds = _rounds(windows)
+        rounds = rounds_of(windows)
         parts: list[np.ndarray] = []
         places: list[np.ndarray] = []
         for number in range(int(rounds.max(initial=-1)) + 1):
             chosen = np.flatnonzero(rounds == number)
             part = windows.select(chosen)
-            past = series.head(_rows_before(series, part))
+            past = series.head(rows_before(series, part))
             ensemble = fit_before(past, settings, horizon=horizon, progress=progress)
             parts.append(ensemble.forecast(FlatSeries.from_series(past), part, horizon=steps, series=past))
             places.append(chosen)
@@ -45,7 +45,7 @@ def fit_before(past: SeriesSet, settings: Settings, *, horizon: int, progress: P
     return fitted.ensemble
 
 
-def _rows_before(series: SeriesSet, windows: Windows) -> np.ndarray:
+def rows_before(series: SeriesSet, windows: Windows) -> np.ndarray:
     """Return the train rows of each series before these windows: up to its cutoff, else up to the latest cutoff."""
     latest = int((series.first_ordinals[windows.series] + windows.cutoffs).max())
     known = np.clip(latest - series.first_ordinals, 0, series.lengths)
@@ -53,7 +53,7 @@ def _rows_before(series: SeriesSet, windows: Windows) -> np.ndarray:
     return known
 
 
-def _rounds(windows: Windows) -> np.ndarray:
+def rounds_of(windows: Windows) -> np.ndarray:
     """Number the windows of each series from the newest (0) backwards: [W]."""
     order = np.lexsort((-windows.cutoffs, windows.series))
     ordered = windows.series[order]

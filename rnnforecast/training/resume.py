@@ -26,9 +26,13 @@ _PACKAGES = ("rnnforecast", "numpy", "torch")
 
 def open_checkpoints(store: Path, name: str, series: SeriesSet, settings: Settings, *, horizon: int) -> Checkpoints:
     """Return the checkpoints of the training of `name` on these rows with these settings, on this machine."""
+    return Checkpoints(CheckpointFolder(store, name, digest_run(series, settings, horizon=horizon)))
+
+
+def digest_run(series: SeriesSet, settings: Settings, *, horizon: int) -> RunDigests:
+    """Return the digests of everything that the results of a training depend on."""
     flat = json.dumps({**settings.to_flat(), "horizon": horizon}, sort_keys=True, default=str)
-    run = RunDigests(data=digest_series(series), settings=_digest(flat), program=_digest(_program()))
-    return Checkpoints(CheckpointFolder(store, name, run))
+    return RunDigests(data=digest_series(series), settings=_digest(flat), program=_digest(_program()))
 
 
 def digest_series(series: SeriesSet) -> str:

@@ -203,6 +203,27 @@ class CompareResult(Document):
 
 
 @dataclass(frozen=True)
+class TuneResult(Document):
+    """The settings that a search found best, compared with the default on the test windows."""
+
+    study: str  # path of the trials, which another run continues
+    assumptions: Mapping[str, JSONValue]
+    reasons: Mapping[str, str]
+    findings: tuple[Finding, ...]
+    settings: Mapping[str, JSONValue]  # the best ones, for `--config`
+    toml: str  # the same as text
+    output: str | None  # where the text was written; None: nowhere
+    trials: tuple[Mapping[str, JSONValue], ...]  # trial, state, loss and settings; the best first
+    num_trials_before: int  # of earlier runs
+    importance: Mapping[str, float]  # setting -> fraction of the differences in loss; empty with few trials
+    metrics: Metrics  # of `tuned`, `default` and the naive forecasts
+    verdict: Mapping[str, object] | None  # `tuned` against `default`
+    num_windows: int
+    seconds: float
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class ModelsResult(Document):
     """Stored models, one short mapping each: the result of `models list` and of commands that change models.
 

@@ -22,6 +22,7 @@ from rnnforecast.workflows.results import (
     Preview,
     ReportResult,
     TrainResult,
+    TuneResult,
 )
 
 LEVELS = (0.025, 0.1, 0.5, 0.9, 0.975)
@@ -258,6 +259,31 @@ def compare_result() -> CompareResult:
         verdict=verdict("win"),
         networks=("gru", "lstm"),
         seconds_per_method={"gru": 3.2, "lstm": 4.1},
+    )
+
+
+def tune_result(outcome: str | None = "tie") -> TuneResult:
+    """Return a search of three trials, one of them pruned."""
+    settings: dict[str, JSONValue] = {"cell": "gru", "hidden_size": 64, "learning_rate": 0.004}
+    return TuneResult(
+        study=".rnnforecast/tuning/prices.db",
+        assumptions=ASSUMPTIONS,
+        reasons=REASONS,
+        findings=(),
+        settings={"from": "scratch", **settings},
+        toml='# found by `rnnforecast tune`\nfrom = "scratch"\ncell = "gru"\nhidden_size = 64\nlearning_rate = 0.004\n',
+        output="tuned.toml",
+        trials=(
+            {"trial": 2, "state": "complete", "loss": 0.31, **settings},
+            {"trial": 1, "state": "complete", "loss": 0.35, **settings, "cell": "lstm"},
+            {"trial": 3, "state": "pruned", "loss": None, **settings, "cell": "mingru"},
+        ),
+        num_trials_before=1,
+        importance={"hidden_size": 0.2, "cell": 0.8},
+        metrics={"naive": scores(1.2), "tuned": scores(0.93), "default": scores(0.95)},
+        verdict=None if outcome is None else verdict(outcome),
+        num_windows=2,
+        seconds=75.0,
     )
 
 

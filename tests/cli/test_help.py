@@ -16,6 +16,7 @@ COMMANDS = [
     ("predict",),
     ("evaluate",),
     ("compare",),
+    ("tune",),
     ("inspect",),
     ("doctor",),
     ("models", "list"),

@@ -21,6 +21,7 @@ DOCUMENTS: dict[str, list[Document]] = {
     "evaluate": [examples.evaluate_result()],
     "report": [examples.report_result()],
     "compare": [examples.compare_result()],
+    "tune": [examples.tune_result(), examples.tune_result(None)],
     "models": [
         examples.models_result(action) for action in ("list", "verify", "promote", "rollback", "prune", "remove")
     ],

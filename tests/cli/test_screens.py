@@ -31,6 +31,7 @@ SCREENS: dict[str, Callable[[], Document]] = {
     "inspect": examples.inspect_result,
     "evaluate": examples.evaluate_result,
     "compare": examples.compare_result,
+    "tune": examples.tune_result,
     "models-list": examples.models_result,
     "models-verify": lambda: examples.models_result("verify"),
     "models-show": examples.model_result,

@@ -20,6 +20,7 @@ from rnnforecast.workflows.results import (
     PredictResult,
     ReportResult,
     TrainResult,
+    TuneResult,
 )
 
 #: Type of a result -> the module of this package that registers its screen; it is imported when it is needed.
@@ -28,6 +29,7 @@ SCREENS: dict[type[Document], str] = {
     TrainResult: "backtest",
     EvaluateResult: "backtest",
     CompareResult: "backtest",
+    TuneResult: "tune",
     PredictResult: "forecast",
     ScoreResult: "score",
     DetectResult: "detect",

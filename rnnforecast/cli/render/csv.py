@@ -23,6 +23,7 @@ from rnnforecast.workflows.results import (
     PredictResult,
     ReportResult,
     TrainResult,
+    TuneResult,
 )
 
 if TYPE_CHECKING:
@@ -64,6 +65,11 @@ def _scores(result: TrainResult | EvaluateResult | CompareResult) -> Table:
     names = [metric.name for metric in METRICS]
     rows = [(method, *(metric_value(scores, name) for name in names)) for method, scores in result.metrics.items()]
     return ("method", *names), rows
+
+
+@main_table.register
+def _trials(result: TuneResult) -> Table:
+    return _records(result.trials, first="trial")
 
 
 @main_table.register

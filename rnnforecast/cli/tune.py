@@ -1,0 +1,43 @@
+"""`rnnforecast tune`: search the settings of a network within a time budget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rnnforecast.cli.command import build_command
+from rnnforecast.cli.settings import load_settings
+from rnnforecast.cli.view import View
+from rnnforecast.options import CONFIG, STORE, STUDY, TRAINING_FILES, TRIALS, TUNE_OPTIONS, TUNED_SETTINGS
+
+
+def tune(
+    view: View,
+    flags: Mapping[str, object],
+    data: list[str],
+    config: str | None,
+    trials: int | None,
+    name: str | None,
+    output: str | None,
+    store: str | None,
+) -> None:
+    """Search cell, mapping, sizes, context, normalisation and rate within a time budget, and test the best.
+
+    Options that are given are not searched. Trials are measured on rolling windows before the test rows and kept in the
+    store: the same command continues them. The best settings are then compared with the default on the test rows.
+    """
+    import rnnforecast
+
+    settings = load_settings(flags, config=config, allowed=TUNE_OPTIONS)
+    with view.progress() as progress:
+        result = rnnforecast.tune(
+            data, settings, name=name, store=store, output=output, num_trials=trials, progress=progress
+        )
+    view.show(result)
+
+
+command = build_command(
+    tune,
+    *(TRAINING_FILES, CONFIG, TRIALS, STUDY, TUNED_SETTINGS, STORE),
+    settings=TUNE_OPTIONS,
+    example="rnnforecast tune prices.csv --time-budget 10m --output tuned.toml",
+)

@@ -1,0 +1,251 @@
+"""`tune`: search the settings of a network within a time budget, and test the best ones against the default."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnforecast.config import Settings
+from rnnforecast.data.bounds import SeriesBounds
+from rnnforecast.data.files.overwrite import check_outputs
+from rnnforecast.data.read import read_series
+from rnnforecast.data.windows import FlatSeries
+from rnnforecast.errors import DataError
+from rnnforecast.evaluation.backtest import Spacing
+from rnnforecast.evaluation.scales import seasonal_scales
+from rnnforecast.evaluation.verdict import judge, overlap_of
+from rnnforecast.model_io.base import reject_base_name
+from rnnforecast.progress import NoProgress
+from rnnforecast.store.files import check_writable, replace_bytes
+from rnnforecast.store.names import encode_name
+from rnnforecast.store.registry import Registry
+from rnnforecast.training.ensemble_weights import ValidationActuals, subsample
+from rnnforecast.training.fit import fit_train_rows
+from rnnforecast.training.judge import baseline_forecasters, ensemble_forecaster, judge_methods
+from rnnforecast.training.recipe import choose_recipe, gather_facts
+from rnnforecast.training.refit import fit_before, rounds_of, rows_before
+from rnnforecast.training.resume import digest_run
+from rnnforecast.training.split import cut_validation_windows, fit_horizon, split_rows
+from rnnforecast.workflows.results import TuneResult
+from rnnforecast.workflows.train import default_name
+from rnnforecast.workflows.tuning.study import Space, Study, Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from rnnforecast.data.series import SeriesSet
+    from rnnforecast.data.windows import Windows
+    from rnnforecast.findings import JSONValue
+    from rnnforecast.forecasting import Ensemble
+    from rnnforecast.progress import Progress
+    from rnnforecast.training.judge import Judgement
+    from rnnforecast.training.split import Split
+
+#: Rolling windows, before the test rows, that a trial is measured on.
+NUM_WINDOWS = 3
+DEFAULT_SECONDS = 600.0
+#: Part of the time that is kept for the last fits, of the winner and of the default.
+KEPT_FRACTION = 0.3
+TUNED, DEFAULT = "tuned", "default"
+
+
+def tune(
+    data: Sequence[str | Path],
+    settings: Settings | None = None,
+    *,
+    name: str | None = None,
+    store: str | Path | None = None,
+    output: str | Path | None = None,
+    num_trials: int | None = None,
+    progress: Progress | None = None,
+) -> TuneResult:
+    """Search the settings of a network for the time budget (default 10 minutes), each trial on rolling windows.
+
+    The best ones and the default are then fitted as by `train` and compared on the test windows, which no trial saw, by
+    the test of the verdict. The trials are kept in the store as a study called `name` (default: the file's stem):
+    another run on the same rows with the same options continues it. `output` is a TOML file for `--config`.
+
+    Raises InputError, DataError, UsageError, OutputError, ResourceError.
+    """
+    started = time.monotonic()
+    settings = settings or Settings()
+    progress = progress or NoProgress()
+    check_outputs({"--output": output}, [("the data", each) for each in data])
+    if output is not None:
+        check_writable(output)
+    read = read_series(data, settings.data)
+    name = name or default_name(data, read.paths)
+    reject_base_name(name)
+    registry = Registry(store)
+    registry.check_writable(name)
+    assumptions = fit_horizon(read, settings.data)
+    series, horizon = read.series, assumptions.horizon
+    split = split_rows(series, horizon=horizon, evaluation=settings.evaluation)
+    past = series.head(split.num_past_rows)
+    rolling = _Rolling.of(past, split, horizon=horizon)
+    study = _open_study(registry.store / "tuning" / f"{encode_name(name)}.db", series, past, settings, horizon=horizon)
+    limit = settings.training.time_budget
+    seconds = DEFAULT_SECONDS if limit is None else limit.seconds
+    until = started + (1 - KEPT_FRACTION) * seconds
+    _search(study, rolling, settings, until=until, num_trials=num_trials, progress=progress)
+    trials = study.trials()
+    chosen = {"from": "scratch", **trials[0].settings}
+    both = {TUNED: _with(settings, chosen, seconds=seconds), DEFAULT: _with(settings, {}, seconds=seconds)}
+    judgement = _judge(both, series, split, horizon=horizon, progress=progress)
+    text = _toml(chosen, name=name, num_trials=len(trials))
+    if output is not None:
+        replace_bytes(output, text.encode())
+    return TuneResult(
+        study=str(study.path),
+        assumptions=assumptions.to_dict(),
+        reasons=assumptions.reasons,
+        findings=read.findings,
+        settings=chosen,
+        toml=text,
+        output=None if output is None else str(output),
+        trials=tuple(_describe(trial) for trial in trials),
+        num_trials_before=study.num_before,
+        importance=study.importance(),
+        metrics=judgement.metrics(),
+        verdict=_verdict(judgement, overlap=overlap_of(horizon, split.window_step)),
+        num_windows=split.num_windows,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _open_study(path: Path, series: SeriesSet, past: SeriesSet, settings: Settings, *, horizon: int) -> Study:
+    """Open the study of these rows and settings, whatever the time budget, which may differ from run to run."""
+    training = settings.training.model_copy(update={"time_budget": None})
+    digests = digest_run(series, settings.model_copy(update={"training": training}), horizon=horizon)
+    recipe = choose_recipe(gather_facts(past, horizon=horizon), settings)
+    space = Space.of(recipe, settings.network, settings.training, longest=int(past.lengths.max()))
+    return Study(path, space, data=digests.folder_name, seed=settings.training.seed)
+
+
+@dataclass(frozen=True)
+class _Rolling:
+    """Rolling windows before the test rows, the oldest first: what a trial is measured on."""
+
+    past: SeriesSet
+    rounds: tuple[Windows, ...]
+    horizon: int
+
+    @classmethod
+    def of(cls, past: SeriesSet, split: Split, *, horizon: int) -> _Rolling:
+        """Cut the windows. Raises DataError where there are none."""
+        tested = np.zeros(past.num_series, dtype=bool)
+        tested[split.test.series] = True
+        lengths = np.where(tested, past.lengths, 0)
+        windows = cut_validation_windows(
+            lengths, horizon=horizon, season_length=past.season_length, num_windows=NUM_WINDOWS
+        )
+        if not len(windows):
+            raise DataError(
+                f"too few rows to tune: none are left for a window of {horizon} steps before the test rows",
+                hint="lower `--horizon` or `--num-windows`, or bring more rows",
+                code="E_SERIES_SHORT",
+            )
+        numbers = rounds_of(windows)
+        newest_last = range(int(numbers.max()), -1, -1)
+        return cls(
+            past, tuple(subsample(windows.select(np.flatnonzero(numbers == each))) for each in newest_last), horizon
+        )
+
+    def measure(self, settings: Settings, report: Callable[[int, float], None], *, progress: Progress) -> float:
+        """Return the mean pinball loss in seasonal naive errors; each window is forecast by networks fitted before it."""
+        flat = FlatSeries.from_series(self.past)
+        losses: list[float] = []
+        for number, windows in enumerate(self.rounds):
+            known = self.past.head(rows_before(self.past, windows))
+            ensemble = fit_before(known, settings, horizon=self.horizon, progress=progress)
+            forecast = ensemble.forecast(flat, windows, horizon=self.horizon, series=self.past)
+            actuals = replace(
+                ValidationActuals.of(self.past, windows, horizon=self.horizon),
+                scale=seasonal_scales(known).mase[windows.series],
+            )
+            found = actuals.losses(forecast, np.array(ensemble.quantile_levels))
+            if np.isfinite(found).any():
+                losses.append(float(np.nanmean(found)))
+                report(number, float(np.mean(losses)))
+        return float(np.mean(losses)) if losses else 0.0
+
+
+def _search(
+    study: Study,
+    rolling: _Rolling,
+    settings: Settings,
+    *,
+    until: float,
+    num_trials: int | None,
+    progress: Progress,
+) -> None:
+    """Run trials until the time is up or `num_trials` are done; none is started that would probably end too late."""
+    longest, done = 0.0, 0
+    while (num_trials is None or done < num_trials) and (done == 0 or time.monotonic() + longest < until):
+        began = time.monotonic()
+        study.run(
+            lambda values, report: rolling.measure(
+                _with(settings, {"from": "scratch", "num_members": 1, "theta_weight": 0.0, **values}, seconds=None),
+                report,
+                progress=progress,
+            )
+        )
+        longest = max(longest, time.monotonic() - began)
+        done += 1
+
+
+def _with(settings: Settings, changes: Mapping[str, JSONValue], *, seconds: float | None) -> Settings:
+    """Return the settings with changes; `seconds` is the whole budget, of which one last fit gets half of what is kept."""
+    budget = None if seconds is None else f"{KEPT_FRACTION * seconds / 2:.3f}s"
+    return Settings.from_flat({**settings.to_flat(), **changes, "time_budget": budget}, source="the study")
+
+
+def _judge(
+    both: Mapping[str, Settings], series: SeriesSet, split: Split, *, horizon: int, progress: Progress
+) -> Judgement:
+    """Fit with each settings on the rows before the test windows, and forecast those."""
+    fitted: dict[str, Ensemble] = {}
+    for name, settings in both.items():
+        found, _ = fit_train_rows(
+            series.head(split.num_past_rows),
+            settings,
+            horizon=horizon,
+            validation=split.validation,
+            progress=progress,
+        )
+        fitted[name] = found.ensemble
+    forecasters = {name: ensemble_forecaster(ensemble, series) for name, ensemble in fitted.items()}
+    settings = both[TUNED]
+    return judge_methods(
+        {**forecasters, **baseline_forecasters(series)},
+        series,
+        split.test,
+        num_past_rows=split.num_past_rows,
+        spacing=Spacing(horizon, settings.evaluation.gap, split.window_step),
+        bounds=SeriesBounds.of(series, settings.data),
+        networks=(TUNED, DEFAULT),
+    )
+
+
+def _verdict(judgement: Judgement, *, overlap: int) -> dict[str, JSONValue] | None:
+    """Return the verdict of the winner against the default; None without test windows."""
+    backtest = judgement.backtest
+    if backtest is None:
+        return None
+    losses = backtest.scaled_errors()
+    return judge(losses, backtest.windows.series, methods=TUNED, against=(DEFAULT,), overlap=overlap).to_dict()
+
+
+def _describe(trial: Trial) -> dict[str, JSONValue]:
+    return {"trial": trial.number, "state": trial.state, "loss": trial.loss, **trial.settings}
+
+
+def _toml(settings: Mapping[str, JSONValue], *, name: str, num_trials: int) -> str:
+    """Return settings as a file for `--config`; a value of TOML is written as in JSON."""
+    lines = [f"# found by `rnnforecast tune` in {num_trials} trials, study {json.dumps(name)}"]
+    return "\n".join([*lines, *(f"{key} = {json.dumps(value)}" for key, value in settings.items()), ""])

@@ -1,0 +1,1 @@
+"""Searching settings within a time budget."""

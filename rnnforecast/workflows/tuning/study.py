@@ -1,0 +1,211 @@
+"""A search over the settings of a network, kept in an SQLite file: what is searched, and one trial after another.
+
+Optuna, an optional package, proposes settings (tree-structured Parzen estimator) and ends trials that are behind the
+median of the others after their first window.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rnnforecast.errors import OutputError, ResourceError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from rnnforecast.config import NetworkSettings, TrainingSettings
+    from rnnforecast.findings import JSONValue
+    from rnnforecast.training.recipe import Recipe
+
+#: Settings that are searched unless the user gives them, with their choices.
+CHOICES: dict[str, tuple[JSONValue, ...]] = {
+    "cell": ("gru", "lstm", "mingru"),
+    "mapping": ("many-to-many", "encoder-decoder"),
+    "num_layers": (1, 2),
+    "hidden_size": (32, 64, 128),
+    "normalisation": ("window", "last", "season"),
+}
+#: The context length is searched in these multiples of the usual one; the learning rate between these bounds.
+CONTEXTS = (0.5, 1.0, 2.0)
+LOWEST_RATE, HIGHEST_RATE = 1e-3, 1.5e-2
+#: Trials before the median decides which later ones end early.
+_FREE_TRIALS = 4
+_FEWEST_FOR_IMPORTANCE = 6
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One set of settings and its loss: `state` is complete, pruned or failed."""
+
+    number: int
+    state: str
+    loss: float | None
+    settings: Mapping[str, JSONValue]
+
+
+@dataclass(frozen=True)
+class Space:
+    """What is searched: choices by setting, and the context lengths and first settings that suit the data."""
+
+    choices: Mapping[str, tuple[JSONValue, ...]]
+    searches_rate: bool
+    first: Mapping[str, JSONValue]
+
+    @classmethod
+    def of(cls, recipe: Recipe, network: NetworkSettings, training: TrainingSettings, *, longest: int) -> Space:
+        """Return the space around the usual settings, without those that the user gave."""
+        usual = recipe.members[0].model_dump(mode="json")
+        length = int(usual["context_length"])
+        lengths = tuple(sorted({min(max(2, round(length * factor)), longest) for factor in CONTEXTS}))
+        every = {**CHOICES, "context_length": lengths}
+        choices = {name: values for name, values in every.items() if getattr(network, name) is None}
+        first = {name: usual[name] if usual[name] in values else values[0] for name, values in choices.items()}
+        searches_rate = training.learning_rate is None
+        if searches_rate:
+            first["learning_rate"] = recipe.fit.learning_rate
+        return cls(choices, searches_rate, first)
+
+
+class PrunedError(Exception):
+    """A trial is behind the others and not worth its remaining windows."""
+
+
+class Study:
+    """The trials so far; `run` makes the next."""
+
+    def __init__(self, path: Path, space: Space, *, data: str, seed: int) -> None:
+        self._optuna = _import_optuna()
+        self._space = space
+        self.path = path
+        with _quiet(), _readable(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._study = self._optuna.create_study(
+                storage=f"sqlite:///{path.absolute()}",
+                study_name="tune",
+                load_if_exists=True,
+                sampler=self._optuna.samplers.TPESampler(seed=seed, n_startup_trials=_FREE_TRIALS),
+                pruner=self._optuna.pruners.MedianPruner(n_startup_trials=_FREE_TRIALS),
+            )
+            known = self._study.user_attrs.get("data")
+            if known not in (None, data):
+                raise UsageError(
+                    f"the study {path} was made with other data, options or versions",
+                    hint="name another study with --name, or remove the file to start again",
+                    code="E_RUN_CONFIG",
+                )
+            self._study.set_user_attr("data", data)
+            running = self._optuna.trial.TrialState.RUNNING
+            for trial in self._study.get_trials(deepcopy=False, states=(running,)):
+                self._study.tell(trial.number, state=self._optuna.trial.TrialState.FAIL)  # a run that was stopped
+            self.num_before = len(self._study.trials)
+            if not self.num_before:
+                self._study.enqueue_trial(dict(space.first))
+
+    def run(self, measure: Callable[[Mapping[str, JSONValue], Callable[[int, float], None]], float]) -> None:
+        """Measure the next settings; `measure` reports its loss after each window, and may fail as a fit does."""
+        from rnnforecast.errors import DivergedError
+        from rnnforecast.errors import UsageError as Impossible
+
+        states = self._optuna.trial.TrialState
+        with _quiet():
+            trial = self._study.ask()
+            settings = self._suggest(trial)
+
+            def report(window: int, loss: float) -> None:
+                trial.report(loss, window)
+                if trial.should_prune():
+                    raise PrunedError
+
+            try:
+                loss = measure(settings, report)
+            except PrunedError:
+                self._study.tell(trial, state=states.PRUNED)
+            except (DivergedError, Impossible):
+                if trial.number == 0:
+                    raise
+                self._study.tell(trial, state=states.FAIL)
+            else:
+                self._study.tell(trial, loss)
+
+    def _suggest(self, trial: Any) -> dict[str, JSONValue]:
+        settings: dict[str, JSONValue] = {
+            name: trial.suggest_categorical(name, values) for name, values in self._space.choices.items()
+        }
+        if self._space.searches_rate:
+            settings["learning_rate"] = trial.suggest_float("learning_rate", LOWEST_RATE, HIGHEST_RATE, log=True)
+        return settings
+
+    def trials(self) -> tuple[Trial, ...]:
+        """Return all trials, the best first; those without a loss come last."""
+        names = {"COMPLETE": "complete", "PRUNED": "pruned"}
+        with _quiet():
+            found = [
+                Trial(
+                    number=trial.number + 1,
+                    state=names.get(trial.state.name, "failed"),
+                    loss=trial.value if trial.state.name == "COMPLETE" else None,
+                    settings=dict(trial.params),
+                )
+                for trial in self._study.get_trials(deepcopy=False)
+            ]
+        return tuple(sorted(found, key=lambda trial: (trial.loss is None, trial.loss or 0.0, trial.number)))
+
+    def importance(self) -> dict[str, float]:
+        """Return the fraction of the differences in loss that each setting explains; empty with few trials.
+
+        By PED-ANOVA (Watanabe, Bansal and Hutter 2023), from complete trials.
+        """
+        losses = [trial.loss for trial in self.trials() if trial.loss is not None]
+        if len(losses) < _FEWEST_FOR_IMPORTANCE or max(losses) == min(losses):
+            return {}
+        with _quiet():
+            evaluator = self._optuna.importance.PedAnovaImportanceEvaluator()
+            found = self._optuna.importance.get_param_importances(self._study, evaluator=evaluator)
+        return {str(name): float(value) for name, value in found.items()}
+
+
+def _import_optuna() -> Any:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import optuna
+    except ImportError as error:
+        raise ResourceError(
+            "the package optuna, which proposes the settings, is not installed",
+            hint="pip install 'rnnforecast[tune]'",
+            code="E_RUN_PACKAGE",
+        ) from error
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    return optuna
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Ignore the warnings of the package about its experimental parts."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Raise OutputError for a study that cannot be opened or written."""
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        reason = str(error)
+    except Exception as error:
+        if not type(error).__module__.startswith("sqlalchemy"):
+            raise
+        reason = str(error).partition("\n")[0]
+    else:
+        return
+    raise OutputError(
+        f"the study {path} cannot be used: {reason}",
+        hint="name another study with --name, or remove the file to start again",
+    )

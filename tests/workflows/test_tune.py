@@ -1,0 +1,148 @@
+"""The search for settings: what is searched and measured, how a study is continued, and what is rejected."""
+
+from __future__ import annotations
+
+import builtins
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import rnnforecast
+from rnnforecast.config import Settings
+from rnnforecast.errors import DataError, OutputError, ResourceError, UsageError
+from rnnforecast.training.recipe import choose_recipe, gather_facts
+from rnnforecast.workflows.results import TuneResult
+from rnnforecast.workflows.tuning.study import CHOICES, Space, Study
+from tests.training.toy import make_series
+from tests.workflows.toy import wave, write_csv, write_days
+
+pytest.importorskip("optuna")
+
+SHORT = {"num_steps": 2, "hidden_size": 4, "num_layers": 1, "horizon": 7, "num_windows": 1, "context_length": 14}
+
+
+def _tune(
+    path: Path, *, trials: int = 2, output: Path | None = None, name: str | None = None, **flags: object
+) -> TuneResult:
+    settings = Settings.from_flat({**SHORT, **flags})
+    return rnnforecast.tune([path], settings, store=path.parent / "store", num_trials=trials, output=output, name=name)
+
+
+def _space(**flags: object) -> Space:
+    settings = Settings.from_flat(flags)
+    facts = gather_facts(make_series(np.array(wave(60)), np.array(wave(60))), horizon=4)
+    return Space.of(choose_recipe(facts, settings), settings.network, settings.training, longest=60)
+
+
+def _study(path: Path, *, data: str = "rows") -> Study:
+    return Study(path, _space(), data=data, seed=0)
+
+
+def test_the_usual_settings_come_first_and_the_best_are_written_for_config(tmp_path: Path) -> None:
+    output = tmp_path / "tuned.toml"
+    result = _tune(write_days(tmp_path), output=output)
+    first = next(trial for trial in result.trials if trial["trial"] == 1)
+    assert (first["cell"], first["mapping"], first["learning_rate"]) == ("gru", "many-to-many", 5e-3)
+    assert tomllib.loads(output.read_text()) == result.settings
+    assert set(result.settings) == {"from", "cell", "mapping", "normalisation", "learning_rate"}
+    assert result.metrics.keys() >= {"tuned", "default", "naive"}
+    assert result.verdict is not None
+    assert (result.verdict["method"], result.verdict["against"]) == ("tuned", "default")
+    Settings.from_flat(tomllib.loads(output.read_text()))
+
+
+def test_the_same_command_continues_its_study(tmp_path: Path) -> None:
+    path = write_days(tmp_path)
+    before = _tune(path, trials=1)
+    after = _tune(path, trials=1, time_budget="20s")
+    assert (before.num_trials_before, after.num_trials_before, len(after.trials)) == (0, 1, 2)
+    assert {trial["trial"]: trial for trial in after.trials}[1] == before.trials[0]
+
+
+def test_a_study_of_other_rows_is_rejected_and_another_name_keeps_both(tmp_path: Path) -> None:
+    _tune(write_days(tmp_path), trials=1)
+    path = write_csv(tmp_path / "days.csv", date=[f"2024-01-{day:02}" for day in range(1, 32)], value=list(range(31)))
+    with pytest.raises(UsageError, match="was made with other data, options or versions") as caught:
+        _tune(path, trials=1, horizon=3, season_length=1)
+    assert "--name" in str(caught.value.hint)
+    assert _tune(path, trials=1, horizon=3, season_length=1, name="other").num_trials_before == 0
+
+
+def test_options_that_are_given_are_not_searched() -> None:
+    assert set(_space().choices) == {*CHOICES, "context_length"}
+    space = _space(cell="lstm", learning_rate=0.01)
+    assert "cell" not in space.choices
+    assert not space.searches_rate
+
+
+def test_a_trial_behind_the_median_after_a_window_is_pruned(tmp_path: Path) -> None:
+    study = _study(tmp_path / "study.db")
+
+    def measure(loss: float) -> Callable[[Mapping[str, object], Callable[[int, float], None]], float]:
+        def run(_: Mapping[str, object], report: Callable[[int, float], None]) -> float:
+            report(0, loss)
+            report(1, loss)
+            return loss
+
+        return run
+
+    for loss in (1.0, 1.1, 0.9, 1.2, 5.0, 0.5):
+        study.run(measure(loss))
+    assert [(trial.number, trial.state, trial.loss) for trial in study.trials()] == [
+        (6, "complete", 0.5),
+        (3, "complete", 0.9),
+        (1, "complete", 1.0),
+        (2, "complete", 1.1),
+        (4, "complete", 1.2),
+        (5, "pruned", None),
+    ]
+    assert study.importance() == {}
+
+
+def test_a_trial_that_was_interrupted_counts_as_failed_in_the_next_run(tmp_path: Path) -> None:
+    def interrupted(*_: object) -> float:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        _study(tmp_path / "study.db").run(interrupted)
+    study = _study(tmp_path / "study.db")
+    assert [(trial.state, trial.loss) for trial in study.trials()] == [("failed", None)]
+    assert study.num_before == 1
+
+
+def test_a_file_that_is_no_study_is_named_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "study.db"
+    path.write_bytes(b"x" * 5_000)
+    with pytest.raises(OutputError, match=r"cannot be used: .*not a database"):
+        _study(path)
+    assert path.read_bytes() == b"x" * 5_000
+
+
+def test_the_result_is_not_written_over_the_data(tmp_path: Path) -> None:
+    path = write_days(tmp_path)
+    with pytest.raises(UsageError, match="would overwrite the data"):
+        _tune(path, output=path)
+
+
+def test_rows_without_a_window_before_the_test_rows_are_too_few(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="too few rows"):
+        _tune(
+            write_csv(tmp_path / "few.csv", date=[f"2024-01-{day:02}" for day in range(1, 15)], value=list(range(14)))
+        )
+
+
+def test_a_missing_package_is_named_with_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load = builtins.__import__
+
+    def without(name: str, *arguments: object, **keywords: object) -> object:
+        if name == "optuna":
+            raise ImportError(name)
+        return load(name, *arguments, **keywords)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(ResourceError, match="optuna") as caught:
+        _study(tmp_path / "study.db")
+    assert caught.value.hint == "pip install 'rnnforecast[tune]'"
