@@ -108,9 +108,9 @@ def check(case: Case, folder: Path) -> None:
         _check_values(paths, flags, case.fixed_values)
 
 
-def inspect(paths: Sequence[Path], flags: Flags) -> Ended:
-    """Run `inspect --format json` in this process, as the command line does."""
-    words = ["inspect", "--format", "json", *words_of(flags), "--", *map(str, paths)]
+def inspect(paths: Sequence[Path], flags: Flags, *, words: Sequence[str] = ()) -> Ended:
+    """Run `inspect --format json` in this process, as the command line does; `words` are further flags."""
+    words = ["inspect", "--format", "json", *words_of(flags), *words, "--", *map(str, paths)]
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         code = main(words)

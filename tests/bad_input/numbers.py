@@ -41,7 +41,7 @@ CASES: tuple[Case, ...] = (
         "commas and points",
         MIXED,
         "refused",
-        says=("`1,5`", "`2.5`", "--decimal"),
+        says=("`1,5`", "`2.5`", "one decimal mark"),
         row=2,
         column="y",
         fix=column("1.5", "2.5"),

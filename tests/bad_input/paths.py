@@ -70,7 +70,7 @@ CASES: tuple[Case, ...] = (
     Case(
         "path", "no file", lambda folder: folder / "rows.csv", "refused", says=("rows.csv does not exist",), code=INPUT
     ),
-    Case("path", "a folder", _folder, "refused", says=("is a folder", "--dataset"), code=INPUT),
+    Case("path", "an empty folder", _folder, "refused", says=("is an empty folder", "name a file"), code=INPUT),
     Case(
         "path",
         "a folder of parquet parts",

@@ -96,6 +96,8 @@ def read_bytes(path: str, *, cap: int) -> bytes:
 
 def _check_kind(path: str, mode: int) -> None:
     if stat.S_ISDIR(mode):
+        if not any(Path(path).iterdir()):
+            raise InputError(f"{quoted_path(path)} is an empty folder", hint="name a file", code="E_INPUT_FOLDER")
         raise InputError(
             f"{quoted_path(path)} is a folder",
             hint=f"--dataset reads its files as one table; for a series each: '{quoted_path(path)}/*.csv'",

@@ -59,7 +59,7 @@ def build_series(
     """
     values = _on_grid(rows, grid, roles)
     lengths = _target_lengths(values.targets, grid, with_future=bool(roles.future), keep_unobserved=keep_unobserved)
-    problems = _missing_covariates(rows, grid, roles, values, lengths)
+    problems = _missing_covariates(rows, grid, roles, values, lengths, findings)
     static, changing = _static_values(rows, grid, roles, values.static, categories=categories or {})
     if problems or changing:
         raise data_error(problems + changing)
@@ -123,22 +123,38 @@ def _target_lengths(targets: Float64Array, grid: Grid, *, with_future: bool, kee
     return np.where(newest >= 0, newest - grid.offsets[:-1] + 1, 1 if keep_unobserved else lengths)
 
 
-def _missing_covariates(rows: Rows, grid: Grid, roles: Roles, values: _Values, lengths: Int64Array) -> list[Finding]:
-    """Return the findings for missing covariates: past ones up to the last target row, future ones everywhere."""
-    findings: list[Finding] = []
+def _missing_covariates(
+    rows: Rows, grid: Grid, roles: Roles, values: _Values, lengths: Int64Array, findings: list[Finding]
+) -> list[Finding]:
+    """Return the findings for covariates that are missing in steps to come, or in all rows of a series.
+
+    Others up to the last target row are noted: they are filled.
+    """
+    problems: list[Finding] = []
     if not (roles.past or roles.future):
-        return findings
-    every = np.arange(len(grid.sources), dtype=np.int64)
-    kept = rows_of(grid.offsets[:-1], lengths)  # rows of the grid that belong to a target
-    groups = ((roles.past, values.past, kept), (roles.future, values.future, every))
-    for names, columns, where in groups:
+        return problems
+    is_past = np.zeros(len(grid.sources), dtype=np.bool_)
+    is_past[rows_of(grid.offsets[:-1], lengths)] = True  # rows of the grid that belong to a target
+    for names, columns in ((roles.past, values.past), (roles.future, values.future)):
         for place, name in enumerate(names):
-            empty = where[np.isnan(columns[where, place]) & (grid.sources[where] >= 0)]
-            if not len(empty):
+            missing = np.isnan(columns[:, place]) & (grid.sources >= 0)
+            missing &= is_past if names is roles.past else True
+            if not missing.any():
                 continue
-            ref, fix = ColumnRef(name, rows.locate, "covariate"), f"write the value, or leave `{name}` out"
-            findings.append(ref.problem("E_COVARIATE_MISSING", np.sort(grid.sources[empty]), "missing value", fix=fix))
-    return findings
+            has_value = np.add.reduceat(~np.isnan(columns[:, place]), grid.offsets[:-1]) > 0
+            hopeless = missing & ~np.repeat(has_value, np.diff(grid.offsets))
+            bad = np.flatnonzero(missing & ~is_past | hopeless)
+            ref = ColumnRef(name, rows.locate, "covariate")
+            if len(bad):
+                fix = f"write the value, or leave `{name}` out"
+                problems.append(
+                    ref.problem("E_COVARIATE_MISSING", np.sort(grid.sources[bad]), "missing value", fix=fix)
+                )
+                continue
+            filled = np.sort(grid.sources[missing])
+            words = "missing value, filled with the one before it; before the first one with the first"
+            findings.append(ref.problem("W_COVARIATE_FILLED", filled, words))
+    return problems
 
 
 def _note_known_ahead(grid: Grid, roles: Roles, lengths: Int64Array, findings: list[Finding]) -> None:
@@ -182,11 +198,18 @@ def _static_values(
 
 
 def _carried(columns: Float64Array, grid: Grid) -> Float64Array:
-    """Return covariates with gaps of the calendar holding the value before them: a target is masked there anyway."""
-    if not columns.shape[1] or (grid.sources >= 0).all():
+    """Return covariates with gaps and missing values holding the value before them, else the first one of the series."""
+    missing = np.isnan(columns)
+    if not missing.any():
         return columns
     starts = np.repeat(grid.offsets[:-1], np.diff(grid.offsets))
-    return columns[last_true_before(grid.sources >= 0, starts)]
+    filled = columns.copy()
+    for place in np.flatnonzero(missing.any(axis=0)):
+        known = ~missing[:, place]
+        before = last_true_before(known, starts)
+        firsts = np.append(np.flatnonzero(known), 0)[np.searchsorted(np.flatnonzero(known), starts)]
+        filled[:, place] = columns[np.where(before >= 0, before, firsts), place]
+    return filled
 
 
 def _audited(series: SeriesSet, findings: list[Finding], *, file: str, keep_unobserved: bool) -> SeriesSet:

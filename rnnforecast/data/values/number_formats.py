@@ -198,7 +198,8 @@ def why_not(value: str, *, others: Iterable[str]) -> tuple[str, str]:
     if "," in value and (DECIMAL_COMMA.fullmatch(value) or GROUPED.fullmatch(value)):
         point = next((text for text in others if "." in text and "," not in text), None)
         words = f"`{value}` has a comma" + (f", `{point}` in the same column a point" if point else "")
-        return words, "write all numbers with one decimal mark, or say which it is: --decimal . or --decimal ,"
+        fix = "write all numbers with one decimal mark"
+        return words, fix if point else f"{fix}, or say which it is: --decimal . or --decimal ,"
     if value.endswith("%"):
         return f"`{value}` is a number with a unit or a sign", "--percent reads 12% as 0.12"
     bare = _without_finance(value)

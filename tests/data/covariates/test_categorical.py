@@ -8,7 +8,6 @@ import pytest
 
 from rnnforecast.config import DataSettings
 from rnnforecast.data.read import ReadResult, read_series
-from rnnforecast.errors import DataError
 
 
 def read(path: Path, words: list[object], **known: object) -> ReadResult:
@@ -49,9 +48,10 @@ def test_a_vocabulary_that_is_given_decides_the_codes(tmp_path: Path) -> None:
     assert [(one.code, one.count, one.rows, one.value) for one in found] == [("W_CATEGORY_UNKNOWN", 1, (3,), "hail")]
 
 
-def test_an_empty_cell_of_words_is_refused_with_its_row(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="covariate `sky`, row 3: missing value"):
-        read(tmp_path / "a.csv", ["sun", "", "fog"])
+def test_an_empty_cell_of_words_holds_the_word_before_it(tmp_path: Path) -> None:
+    result = read(tmp_path / "a.csv", ["sun", "", "fog"])
+    assert result.series.past_covariates.ravel().tolist() == [2, 2, 1]
+    assert [one.code for one in result.findings if one.severity == "warning"] == ["W_COVARIATE_FILLED"]
 
 
 def test_codes_are_not_averaged_when_rows_are_resampled(tmp_path: Path) -> None:
