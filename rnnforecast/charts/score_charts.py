@@ -252,17 +252,14 @@ def windows_chart(backtest: Backtest, series: SeriesSet, label: str, *, kind: st
     rows: list[Row] = [{"t": t, "actual": v} for t, v in zip(times(moments), values(actual), strict=True)]
     quantiles = backtest.quantiles[ENSEMBLE]
     levels = backtest.quantile_levels
-    fields = {name: levels.index(level) for name, level in (("forecast", 0.5), ("low", 0.1), ("high", 0.9))}
+    fields = {
+        name: levels.index(level) for name, level in (("forecast", 0.5), ("low", 0.1), ("high", 0.9)) if level in levels
+    }
     for window, cutoff in zip(chosen.tolist(), cutoffs.tolist(), strict=True):
         for lead in range(horizon):
             place = cutoff + backtest.gap + lead - first
             if 0 <= place < len(rows):
-                found = {
-                    name: value(float(quantiles[window, lead, levels.index(q)]))
-                    for name, q in fields.items()
-                    if q in levels
-                }
-                rows[place] |= found
+                rows[place] |= {name: value(float(quantiles[window, lead, at])) for name, at in fields.items()}
     heads = {"actual": "actual", "forecast": "forecast", "low": "80 % from", "high": "80 % to"}
     names = {"actual": "@history", "forecast": "@forecast", "80 % interval": "@narrow"}
     layers = [

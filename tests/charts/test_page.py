@@ -98,6 +98,9 @@ def test_every_chart_has_words_and_numbers(panel: Path) -> None:
     assert {"errors", "leads", "calibration", "history", "windows0"} <= charts.keys()
     assert all(len(chart["spec"]["description"]) > 30 for chart in charts.values())
     assert page.count("In words and numbers") == len(charts)
+    windows = [row for row in charts["windows0"]["spec"]["data"]["values"] if "forecast" in row]
+    assert windows
+    assert all(row["low"] <= row["forecast"] <= row["high"] for row in windows)
 
 
 def test_predict_and_evaluate_write_pages_of_their_results(workplace: Path, run: RunCommand) -> None:
