@@ -36,6 +36,7 @@ Engine = Literal["numpy", "torch"]
 StaleRows = Literal["none", "shrunk", "any"]
 Activate = Literal["auto", "always", "never"]
 JobKind = Literal["forecast", "detect"]
+SumOver = Literal["week", "month", "horizon"]
 Policy = Literal["warn", "serve-baseline", "retrain"]
 
 #: Levels shown and written unless `--quantiles` names others.
@@ -380,6 +381,10 @@ ENGINE = _in(
     EVALUATION,
     _choice("engine", "numpy starts faster; torch suits very many series", Engine, None, "numpy"),
     is_common=False,
+)
+SUM = _in(
+    EVALUATION,
+    _choice("sum", "forecast sums over calendar weeks, months or the horizon, with intervals", SumOver, "OVER"),
 )
 REFIT_WINDOWS = _in(EVALUATION, _flag("refit", "train again for every window"))
 ACTIVATE = _in(

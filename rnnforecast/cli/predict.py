@@ -22,8 +22,10 @@ from rnnforecast.options import (
     REFUSE_STALE,
     REPORT,
     STORE,
+    SUM,
     Engine,
     StaleRows,
+    SumOver,
 )
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ def predict(
     model: str | None,
     data: list[str] | None,
     engine: Engine,
+    sum: SumOver | None,
     output: str | None,
     attention_output: str | None,
     plot: str | None,
@@ -58,6 +61,8 @@ def predict(
 
     if output == "-" and view.format != "table":
         raise UsageError(f"--output - and --format {view.format} both use stdout", hint="use only one of them")
+    if sum is not None and (plot is not None or report is not None):
+        raise UsageError("--plot and --report draw steps, not sums", hint="leave out --sum, or draw in a second call")
     chosen = load_settings(flags)
     check_plot(plot, inputs=data or ())
     check_report(report, inputs=data or ())
@@ -70,6 +75,7 @@ def predict(
         reading=chosen.data,
         max_age=max_age,
         refuse_stale=refuse_stale,
+        sum=sum,
     )
     seen: list[tuple[LoadedModel, Forecast]] = []
     files = Files(tuple(data or ()), chosen.data.future_data)
@@ -93,7 +99,20 @@ def predict(
 
 command = build_command(
     predict,
-    *(MODEL, FRESH_DATA, ENGINE, OUTPUT_FILE, ATTENTION_OUTPUT, PLOT, REPORT, MAX_AGE, REFUSE_STALE, LEDGER, STORE),
+    *(
+        MODEL,
+        FRESH_DATA,
+        ENGINE,
+        SUM,
+        OUTPUT_FILE,
+        ATTENTION_OUTPUT,
+        PLOT,
+        REPORT,
+        MAX_AGE,
+        REFUSE_STALE,
+        LEDGER,
+        STORE,
+    ),
     settings=FORECAST_OPTIONS,
     example="rnnforecast predict prices --horizon 14 --output forecasts.csv",
 )

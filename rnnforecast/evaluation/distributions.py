@@ -45,3 +45,66 @@ def _mean_weights(levels: tuple[float, ...]) -> Float64Array:
         weights[place] += (high * mass - moment) / (high - low)
         weights[place + 1] += (moment - low * mass) / (high - low)
     return weights
+
+
+#: Draws behind the quantiles of a sum, half of them mirrored.
+NUM_DRAWS = 4_000
+
+
+def std_of(quantiles: Float64Array, levels: Sequence[float]) -> Float64Array:
+    """Return the standard deviation of the distribution behind quantiles: [..., Q] to [...]."""
+    scores = np.array([_NORMAL.inv_cdf((number + 0.5) / 200) for number in range(200)])
+    spread: Float64Array = (quantiles @ _read_weights(tuple(levels), scores).T).std(axis=-1)
+    return spread
+
+
+def sum_quantiles(
+    quantiles: Float64Array, levels: Sequence[float], *, correlation: float, wanted: Sequence[float]
+) -> Float64Array:
+    """Return quantiles of the sum over steps whose normal scores all have one correlation: [W, H, Q] to [W, L].
+
+    A Gaussian copula: the score of every step is sqrt(r) times a common normal draw plus sqrt(1 - r) times one of its
+    own. The draws are the same in every call, so that equal forecasts have equal sums.
+    """
+    random = np.random.default_rng(20_231)
+    half = NUM_DRAWS // 2
+    common = random.standard_normal(half)
+    total = np.zeros((len(quantiles), NUM_DRAWS))
+    for step in range(quantiles.shape[1]):
+        score = np.sqrt(correlation) * common + np.sqrt(1 - correlation) * random.standard_normal(half)
+        total += quantiles[:, step] @ _read_weights(tuple(levels), np.concatenate([score, -score])).T
+    found: Float64Array = np.quantile(total, np.asarray(wanted), axis=1).T
+    return found
+
+
+def log_variance_ratio(errors: Float64Array, spreads: Float64Array, *, num_steps: int) -> tuple[float, int]:
+    """Return how much more the error of a sum of so many steps varies than if its steps erred apart, and from how much.
+
+    `errors` and `spreads` are those of windows [K, H], NaN where not observed. The ratio is that of the squared sums of
+    scaled errors within blocks to the sums of their squares, as a logarithm: 0 for independent steps, log(num_steps)
+    for steps that err alike. It comes with the number of blocks; 0 and 0 where there is none.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        scaled = np.where(spreads > 0, np.clip(errors / spreads, -4.0, 4.0), 0.0)
+    num_blocks = max(scaled.shape[1] // num_steps, 1)
+    blocks = scaled[:, : num_blocks * num_steps].reshape(len(scaled) * num_blocks, -1)
+    blocks = blocks[np.isfinite(blocks).all(axis=1)]
+    squares, of_sums = float(np.square(blocks).sum()), float(np.square(blocks.sum(axis=1)).sum())
+    if not squares > 0 or not of_sums > 0 or blocks.shape[1] < 2:
+        return 0.0, 0
+    # the logarithm of a mean of n squares is too small by 1 / n
+    return float(np.log(of_sums / squares)) + 1.0 / len(blocks), len(blocks)
+
+
+def _read_weights(levels: tuple[float, ...], scores: Float64Array) -> Float64Array:
+    """Return the weights of the quantiles in the values at normal scores: [D] to [D, Q]."""
+    weights = np.zeros((len(scores), len(levels)))
+    rows = np.arange(len(scores))
+    if len(levels) == 1:
+        return weights + 1.0
+    known = np.array([_NORMAL.inv_cdf(level) for level in levels])
+    upper = np.clip(np.searchsorted(known, scores), 1, len(known) - 1)
+    fraction = (scores - known[upper - 1]) / (known[upper] - known[upper - 1])
+    weights[rows, upper - 1] = 1 - fraction
+    weights[rows, upper] = fraction
+    return weights

@@ -23,6 +23,7 @@ from rnnforecast.store.ledger import LEDGER_LEVELS
 from rnnforecast.store.registry import default_store
 from rnnforecast.workflows.forecasts.attention import write_attention
 from rnnforecast.workflows.forecasts.panel import forecast_series
+from rnnforecast.workflows.forecasts.sums import check_sum, sum_forecasts, sums_frame, sums_preview
 from rnnforecast.workflows.forecasts.table import forecast_frame, make_previews
 from rnnforecast.workflows.model_rows import Files, LoadedModel, load
 from rnnforecast.workflows.monitoring.freshness import check_age, parse_age, reject_stale
@@ -35,9 +36,10 @@ if TYPE_CHECKING:
 
     from rnnforecast.config import DataSettings
     from rnnforecast.data.series import SeriesSet
-    from rnnforecast.options import Engine, StaleRows
+    from rnnforecast.options import Engine, StaleRows, SumOver
     from rnnforecast.progress import Progress
     from rnnforecast.workflows.forecasts.panel import Forecast
+    from rnnforecast.workflows.results import Preview
 
     Observer = Callable[[LoadedModel, Forecast], None]
 
@@ -49,8 +51,9 @@ SHOWN_WEIGHT = 0.1
 class ForecastRequest:
     """All options of a forecast; `predict` has the common ones.
 
-    `reading` chooses columns and frequency for `base`; `max_age` rejects older rows, `refuse_stale` rows that differ
-    from those of the training (default: reject a training file that became shorter).
+    `sum` asks for sums over calendar weeks, months or the horizon; `reading` chooses columns and frequency for `base`;
+    `max_age` rejects older rows, `refuse_stale` rows that differ from those of the training (default: reject a training
+    file that became shorter).
     """
 
     horizon: int | None = None
@@ -61,6 +64,7 @@ class ForecastRequest:
     reading: DataSettings | None = None
     max_age: str | None = None
     refuse_stale: StaleRows | None = None
+    sum: SumOver | None = None
 
     @property
     def wait(self) -> float:
@@ -122,6 +126,8 @@ def forecast_request(
     steps = wanted.data.horizon or loaded.manifest.horizon
     levels = wanted.evaluation.quantiles or trained_quantiles(loaded)
     check_known_future(loaded.series, steps)
+    if request.sum is not None:
+        check_sum(loaded.series, request.sum)
     forecast = forecast_series(
         loaded,
         loaded.series,
@@ -129,9 +135,9 @@ def forecast_request(
         quantile_levels=(*levels, *LEDGER_LEVELS),
         engine=request.engine,
         progress=progress,
+        keep_distribution=request.sum is not None,
     )
-    shown = forecast.at(levels)
-    frame = forecast_frame(loaded.series, shown)
+    frame, previews = _tables(loaded, forecast.at(levels), request.sum)
     _write(request, loaded, frame, rows=Files.of(data).rows)
     if observer is not None:
         observer(loaded, forecast)
@@ -144,13 +150,25 @@ def forecast_request(
         quantile_levels=levels,
         cutoffs=tuple(series.freq.to_timestamps(np.unique(series.first_ordinals + series.lengths - 1))),
         num_series=series.num_series,
-        previews=make_previews(series, shown),
+        previews=previews,
+        sum=request.sum,
         output=None if request.output is None else shown_output(request.output),
         attention_output=None if request.attention_output is None else str(request.attention_output),
         findings=(*loaded.findings, *stale, *_cut_off(loaded, forecast)),
         notes=(*loaded.notes, *_notes(loaded, steps, forecast)),
         seconds=time.monotonic() - started,
     )
+
+
+def _tables(loaded: LoadedModel, shown: Forecast, over: SumOver | None) -> tuple[pd.DataFrame, tuple[Preview, ...]]:
+    """Return the table of all forecasts, or of their sums, and the first few series."""
+    series = loaded.series
+    previews = make_previews(series, shown)
+    if over is None:
+        return forecast_frame(series, shown), previews
+    sums = sum_forecasts(loaded, shown, over, levels=shown.quantile_levels)
+    summed = (sums_preview(series, sums, preview, number) for number, preview in enumerate(previews))
+    return sums_frame(series, sums, shown), tuple(summed)
 
 
 def _write(request: ForecastRequest, loaded: LoadedModel, frame: pd.DataFrame, *, rows: Sequence[str | Path]) -> None:

@@ -116,6 +116,7 @@ class PredictResult(Document):
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
+    sum: str | None = None  # the rows are sums over these: `week`, `month` or `horizon`
 
     HIDDEN: ClassVar = ("frame", "quantile_levels", "previews")
 

@@ -52,7 +52,7 @@ def _predict_screen(result: PredictResult, space: Space) -> list[RenderableType]
         blocks.append(_overview(result, braille=braille))
     if result.previews:
         blocks += [_table(result, result.previews[0], width=width)]
-        blocks += [_chart(result, result.previews[0], width=width, braille=braille)]
+        blocks += [_chart(result, result.previews[0], width=width, braille=braille)] if result.sum is None else []
     return blocks
 
 
@@ -128,7 +128,9 @@ def _chart(result: PredictResult, preview: Preview, *, width: int, braille: bool
 
 
 def _title(result: PredictResult, preview: Preview) -> Text:
-    steps = plural(len(preview.timestamps), "step")
+    steps = plural(result.horizon, "step")
+    if result.sum is not None:
+        steps = f"sum over {steps}" if result.sum == "horizon" else f"sums by {result.sum} over {steps}"
     served = "" if preview.method in (ENSEMBLE, BASE) else f", served by {preview.method}"
     return heading(_label(preview, result), f"{steps} ahead by {result.model}{served}")
 

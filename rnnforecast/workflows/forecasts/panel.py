@@ -54,6 +54,9 @@ class Forecast:
     weights: Mapping[str, float] = field(default_factory=dict)  # of the members of a zero-shot forecast
     bounds: str = ""  # what the forecasts keep to, in words
     num_cut_off: int = 0  # steps with a level beyond a floor or a cap, set to it
+    distribution: np.ndarray = field(
+        default_factory=lambda: np.empty(0)
+    )  # [S, H, Q] not rounded, where it was asked for
 
     def at(self, quantile_levels: Sequence[float]) -> Forecast:
         """Return the forecasts at some of their levels, in the order that is asked for."""
@@ -74,6 +77,7 @@ class _Kept:
     mean: Float64Array  # [S, H]
     by_level: Float64Array  # [L, S, H]
     num_cut_off: list[int] = field(default_factory=list)
+    distribution: Float64Array = field(default_factory=lambda: np.empty(0))  # [S, H, Q]
 
 
 def forecast_series(
@@ -84,15 +88,19 @@ def forecast_series(
     quantile_levels: Sequence[float],
     engine: Engine = "numpy",
     progress: Progress | None = None,
+    keep_distribution: bool = False,
 ) -> Forecast:
     """Forecast after the last row of each series with what the model serves: its networks or a baseline.
 
+    With `keep_distribution` the quantiles at all levels of the model are returned too, not rounded.
     Raises DivergedError, naming the series, where a forecast is not finite.
     """
     served, trained_levels = loaded.manifest.served, loaded.manifest.quantile_levels
     levels = tuple(dict.fromkeys(quantile_levels))
     shape = (series.num_series, horizon)
     kept = _Kept(np.empty(shape), np.empty(shape), np.empty((len(levels), *shape)))
+    if keep_distribution:
+        kept.distribution = np.empty((*shape, len(trained_levels)))
     middle = trained_levels.index(0.5)
 
     bounds = loaded.bounds.at(last_windows(series))
@@ -102,6 +110,8 @@ def forecast_series(
         keeps_to = bounds.select(chosen)
         clipped = keeps_to.clip(trained)
         kept.num_cut_off.append(int((clipped != trained).any(axis=-1).sum()))
+        if keep_distribution:
+            kept.distribution[chosen] = clipped
         kept.mean[chosen] = keeps_to.clip(mean_of(clipped, trained_levels))
         kept.median[chosen] = keeps_to.apply(clipped[..., middle])
         wanted = keeps_to.apply(interpolate_quantiles(clipped, trained_levels, levels))
@@ -127,6 +137,7 @@ def forecast_series(
         weights=weights,
         bounds=bounds.sentence(),
         num_cut_off=sum(kept.num_cut_off),
+        distribution=kept.distribution,
     )
 
 
