@@ -56,6 +56,8 @@ class Ensemble:
     groups: tuple[int, ...] = ()
     group_weights: tuple[float, ...] = ()
     theta_weight: float = 0.0
+    #: the group whose members are `base`, zero-shot: `mixture.trained` forecasts by it
+    zero_shot_group: int | None = None
 
     @property
     def context_length(self) -> int:
@@ -80,6 +82,8 @@ class Ensemble:
         Raises DivergedError when no member gives finite numbers for a window, with the id of its series where
         `series`, the source of `flat`, is given.
         """
+        if self.zero_shot_group is not None:
+            raise ValueError("an ensemble with a zero-shot group forecasts by `TrainedForecaster`")
         longest = THETA_CONTEXTS * self.context_length if self.theta_weight else self.context_length
         parts = [self._forecast_part(flat, part, horizon, series) for part in _batches(windows, longest + horizon)]
         if not parts:
@@ -148,6 +152,7 @@ def split_groups(ensemble: Ensemble) -> list[Ensemble]:
             groups=(),
             group_weights=(),
             theta_weight=0.0,
+            zero_shot_group=0 if number == ensemble.zero_shot_group else None,
         )
         for number in sorted(set(groups))
     ]

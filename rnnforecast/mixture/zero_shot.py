@@ -170,6 +170,11 @@ class ZeroShot:
         question = self._question(windows.select(numbers), horizon)
         return forecast_weighted(question, weights.of(numbers), weights.names)
 
+    def prepared(self, windows: Windows, horizon: int) -> Callable[[Int64Array], Float64Array]:
+        """Return the forecasts of windows, one a series, by their numbers; weights are chosen now, for all of them."""
+        weights = self.choose(windows, horizon)
+        return lambda numbers: self.forecast(windows, numbers, weights, horizon)
+
     def __call__(self, windows: Windows, horizon: int) -> Float64Array:
         """Forecast after each cutoff: [W, H, Q]; weights of the n-th window of each series are chosen together."""
         order = np.lexsort((windows.cutoffs, windows.series))

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 RECORDED_PACKAGES = ("numpy", "pandas", "pyarrow", "torch")
 # the rows kept in the file reach back over this many windows, for horizons forecast without the data file
 CONTEXT_WINDOWS = THETA_CONTEXTS
+#: Rows kept for the regressions and the windows of a zero-shot group: six years of days.
+ZERO_SHOT_ROWS = 2_200
 #: Limits of a forecast of one series, and what it costs: measured on one core. The process needs the rest of 1 GiB.
 MAX_FORECAST_SECONDS, MAX_FORECAST_BYTES = 60, 3 * 2**28
 _STEP_SECONDS, _OPERATIONS_PER_SECOND, _BYTES_PER_LOOK = 20e-6, 5e9, 24
@@ -82,6 +84,7 @@ def pack_model(
         groups=ensemble.groups,
         group_weights=ensemble.group_weights,
         theta_weight=ensemble.theta_weight,
+        zero_shot_group=ensemble.zero_shot_group,
         metrics={method: plain(scores) for method, scores in record.metrics.items()},
         verdict=None if record.verdict is None else {key: plain(value) for key, value in record.verdict.items()},
         served=record.served,
@@ -96,7 +99,10 @@ def pack_model(
         tensors |= {f"members.{index}.{key}": _compact(array) for key, array in weights.items()}
     if ensemble.calibration is not None:
         tensors["calibration.factors"] = np.ascontiguousarray(ensemble.calibration.factors)
-    tensors |= _context(read.series, CONTEXT_WINDOWS * ensemble.context_length).to_tensors()
+    kept = CONTEXT_WINDOWS * ensemble.context_length
+    if ensemble.zero_shot_group is not None:
+        kept = max(kept, ZERO_SHOT_ROWS)
+    tensors |= _context(read.series, kept).to_tensors()
     tensors |= statistics_tensors(read.series)
     return ModelFile(manifest=manifest, tensors=tensors)
 
@@ -140,6 +146,7 @@ def unpack_ensemble(model: ModelFile) -> Ensemble:
         groups=groups,
         group_weights=manifest.group_weights if len(manifest.group_weights) == len(set(groups)) else (),
         theta_weight=manifest.theta_weight,
+        zero_shot_group=_zero_shot_group(manifest),
         calibration=None
         if factors is None
         else Calibration(factors=factors, quantile_levels=members[0].quantile_levels),
@@ -211,6 +218,8 @@ def check_manifest(manifest: Manifest) -> None:
         raise _shape_error(manifest, "it has no network")
     check_cost(manifest)
     frequency_of(manifest)
+    if _zero_shot_group(manifest) != manifest.zero_shot_group:
+        raise _value_error(manifest, "its zero-shot group is not the pretrained network for a season and for none")
     # unknown settings may be those of another version
     problems = Settings.problems({key: value for key, value in manifest.settings.items() if key in _SETTINGS})
     if problems:
@@ -221,6 +230,18 @@ def check_manifest(manifest: Manifest) -> None:
 
 #: Settings and those of older versions.
 _SETTINGS = {*Settings().to_flat(), *RENAMED_KEYS}
+
+
+def _zero_shot_group(manifest: Manifest) -> int | None:
+    """Return the zero-shot group, None where there is none or it is not the pretrained network for a season and none."""
+    number, members = manifest.zero_shot_group, manifest.members
+    groups = manifest.groups if len(manifest.groups) == len(members) else (0,) * len(members)
+    found = [member for member, group in zip(members, groups, strict=True) if group == number]
+    seasons = [member.season_length for member in found if isinstance(member, PretrainedSettings)]
+    is_whole = (
+        len(seasons) == len(found) and len(seasons) in (1, 2) and seasons[-1] == 1 and len(set(seasons)) == len(seasons)
+    )
+    return number if is_whole else None
 
 
 def frequency_of(manifest: Manifest) -> Frequency:

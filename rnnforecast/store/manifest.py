@@ -19,7 +19,7 @@ from rnnforecast.errors import ModelFileError
 from rnnforecast.members import ENSEMBLE, PRETRAINED, RECURRENT, WrittenMember
 
 #: Written into every file; readers reject higher numbers and read all lower ones.
-FORMAT = 1
+FORMAT = 2
 #: Keys of files written before they were renamed.
 _RENAMED_KEYS = {"shares": "group_weights", "theta_share": "theta_weight"}
 
@@ -93,6 +93,8 @@ class Manifest(_Frozen):
     groups: tuple[int, ...] = Field((), max_length=64)
     group_weights: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field((), max_length=64)
     theta_weight: float = Field(0.0, ge=0, lt=1)
+    #: the group whose members are the pretrained network, zero-shot: `mixture/` forecasts by it
+    zero_shot_group: int | None = Field(None, ge=0, lt=64)
     metrics: dict[str, JsonValue] = {}
     verdict: dict[str, JsonValue] | None = None
     served: str = ENSEMBLE

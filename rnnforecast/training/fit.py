@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.data.windows import FlatSeries
-from rnnforecast.forecasting import forecast_theta_in_context, split_groups
+from rnnforecast.forecasting import Ensemble, forecast_theta_in_context, split_groups
 from rnnforecast.members import PretrainedSettings
+from rnnforecast.mixture.trained import TrainedForecaster
+from rnnforecast.mixture.zero_shot import zero_shot_season
 from rnnforecast.model_io.base import read_base
 from rnnforecast.training.context import FitContext, TimeBudget
 from rnnforecast.training.ensemble import choose_device, fit_ensemble
 from rnnforecast.training.ensemble_weights import EnsembleWeights, ValidationActuals, choose_weights, subsample
-from rnnforecast.training.initial_weights import SCRATCH, THETA, choose_plan, usual_weights, with_pretrained
+from rnnforecast.training.initial_weights import SCRATCH, THETA, ZERO_SHOT, choose_plan, usual_weights, with_pretrained
 from rnnforecast.training.judge import calibrate
 from rnnforecast.training.recipe import Recipe, choose_recipe, gather_facts
 from rnnforecast.training.state import Fit
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from rnnforecast.config import Settings
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.data.windows import Windows
-    from rnnforecast.forecasting import Ensemble
     from rnnforecast.members import Member
     from rnnforecast.progress import Progress
     from rnnforecast.training.checkpoints import Checkpoints
@@ -71,14 +72,14 @@ def fit_train_rows(
     limit = settings.training.time_budget
     budget = TimeBudget(None if limit is None else limit.seconds, rounds)
     if pretrained is not None and plan == "zero-shot":
-        fitted = Fitted(recipe=recipe, ensemble=pretrained, fits=(_zero_shot_fit(pretrained),))
+        fitted = _add_zero_shot(None, recipe, train_series, settings)
     else:
         start = None if pretrained is None else pretrained.weights[0]
         context = FitContext(budget, progress, checkpoints)
         fitted = _fit(train_series, recipe, settings, context=context, validation=validation, start=start)
         notes = _stopped(fitted)
         if pretrained is not None:
-            fitted = _add_zero_shot(fitted, pretrained)
+            fitted = _add_zero_shot(fitted, fitted.recipe, train_series, settings)
         fitted = replace(_without_unchanged(fitted), notes=notes)
     usual = usual_weights(facts, plan, settings, is_tuned=any(_is_tuned(*pair) for pair in _pairs(fitted)))
     chosen = _choose_weights(
@@ -90,8 +91,9 @@ def fit_train_rows(
         theta_weight=settings.training.theta_weight,
     )
     fitted = _with_weights(fitted, chosen)
-    if facts.num_covariates and not chosen.weights.get(SCRATCH, 0.0):
-        reason += "; those got no weight, so no forecast depends on a covariate"
+    readers = (SCRATCH, ZERO_SHOT) if facts.num_future_covariates else (SCRATCH,)
+    if facts.num_covariates and not any(chosen.weights.get(name) for name in readers):
+        reason += "; what reads the covariates got no weight, so no forecast depends on them"
     reasons = {**fitted.recipe.reasons, "from": reason}
     if len(chosen.weights) > 1:
         reasons["theta_weight"] = chosen.sentence()
@@ -113,21 +115,27 @@ def _zero_shot_fit(pretrained: Ensemble) -> Fit:
     )
 
 
-def _add_zero_shot(fitted: Fitted, pretrained: Ensemble) -> Fitted:
-    """Return a fitted recipe with the zero-shot pretrained network as one more group."""
-    groups = fitted.recipe.groups or (0,) * len(fitted.recipe.members)
-    recipe = replace(
-        fitted.recipe,
-        members=(*fitted.recipe.members, *pretrained.members),
-        groups=(*groups, max(groups) + 1),
-    )
+def _add_zero_shot(fitted: Fitted | None, recipe: Recipe, series: SeriesSet, settings: Settings) -> Fitted:
+    """Return a fitted recipe, or none, with the zero-shot ensemble as one more group: `base` for the season and none."""
+    season = zero_shot_season(series, given=settings.data.season_length)
+    added = [read_base().ensemble(length) for length in dict.fromkeys((season, 1))]
+    members = tuple(each.members[0] for each in added)
+    weights = tuple(each.weights[0] for each in added)
+    fits = tuple(_zero_shot_fit(each) for each in added)
+    if fitted is None:
+        recipe = replace(recipe, members=members, groups=())
+        return Fitted(recipe, Ensemble(members, weights, zero_shot_group=0), fits)
+    groups = recipe.groups or (0,) * len(recipe.members)
+    number = max(groups) + 1
+    recipe = replace(recipe, members=(*recipe.members, *members), groups=(*groups, *(number for _ in members)))
     ensemble = replace(
         fitted.ensemble,
         members=recipe.members,
-        weights=(*fitted.ensemble.weights, *pretrained.weights),
+        weights=(*fitted.ensemble.weights, *weights),
         groups=recipe.groups,
+        zero_shot_group=number,
     )
-    return Fitted(recipe=recipe, ensemble=ensemble, fits=(*fitted.fits, _zero_shot_fit(pretrained)))
+    return Fitted(recipe, ensemble, (*fitted.fits, *fits))
 
 
 def _pairs(fitted: Fitted) -> list[tuple[Member, Fit]]:
@@ -177,6 +185,7 @@ def _select(fitted: Fitted, index: Sequence[int]) -> Fitted:
         members=tuple(fitted.ensemble.members[i] for i in index),
         weights=tuple(fitted.ensemble.weights[i] for i in index),
         groups=renumbered,
+        zero_shot_group=kept.index(number) if (number := fitted.ensemble.zero_shot_group) in kept else None,
     )
     fits = tuple(fitted.fits[i] for i in index)
     recipe = replace(fitted.recipe, members=ensemble.members, groups=renumbered)
@@ -196,13 +205,14 @@ def _choose_weights(
     if len(usual) - (usual.get(THETA) == 0) < 2:
         weights = {name: weight for name, weight in usual.items() if weight}
         return EnsembleWeights(weights=weights, losses={}, combined_loss=None)
-    windows, flat = subsample(validation), FlatSeries.from_series(train_series)
+    windows = subsample(validation)
     plain = replace(ensemble, calibration=None, group_weights=(), theta_weight=0.0)
     forecasts = {
-        name: part.forecast(flat, windows, horizon=horizon, series=train_series)
+        name: TrainedForecaster(part, train_series)(windows, horizon)
         for name, part in zip((n for n in usual if n != THETA), split_groups(plain), strict=True)
     }
     if usual.get(THETA):
+        flat = FlatSeries.from_series(train_series)
         forecasts[THETA] = forecast_theta_in_context(ensemble, flat, windows, horizon=horizon)
     return choose_weights(
         forecasts,

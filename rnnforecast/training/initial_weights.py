@@ -2,7 +2,8 @@
 
 In our trials every training on one short series made the zero-shot forecasts of the pretrained network worse on
 average, for any number of steps; a panel or a long series improves them, and gives networks from scratch enough to
-train on. The ensemble combines these and the Theta method; `usual_weights` are their weights before validation.
+train on. The zero-shot ensemble of `mixture/`, which reads covariates known ahead and has the Theta method among its
+members, is a group of its own; `usual_weights` are the weights before validation.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from rnnforecast.members import PretrainedSettings
     from rnnforecast.training.recipe import DataFacts, Recipe
 
-#: `scratch`: random weights only; `zero-shot`: the pretrained network without training; `fine-tuned`: the pretrained
-#: network, trained further; `both`: fine-tuned, and networks from scratch.
+#: `scratch`: random weights only; `zero-shot`: the zero-shot ensemble without training; `fine-tuned`: the pretrained
+#: network, trained further, as well; `both`: networks from scratch too.
 Plan = Literal["scratch", "zero-shot", "fine-tuned", "both"]
 
 #: The groups of an ensemble, by their names in reports.
@@ -34,14 +35,13 @@ _GROUPS: dict[Plan, tuple[str, ...]] = {
 
 # chosen on the train rows of public panels and on single files; one series, of any length, and short ones give less to
 # train on than many long ones
-_WEIGHTS = {SCRATCH: 0.15, FINE_TUNED: 0.3, ZERO_SHOT: 0.4, THETA: 0.15}
-_WEIGHTS_OF_LONG_PANEL = {SCRATCH: 0.4, FINE_TUNED: 0.4, ZERO_SHOT: 0.1, THETA: 0.1}
+_WEIGHTS = {SCRATCH: 0.15, FINE_TUNED: 0.3, ZERO_SHOT: 0.4}
+_WEIGHTS_OF_LONG_PANEL = {SCRATCH: 0.4, FINE_TUNED: 0.4, ZERO_SHOT: 0.2}
+#: Of the Theta method, where it is not a member of the zero-shot ensemble.
+_THETA_WEIGHT = 0.15
 LONG_SERIES_LENGTH = 300
 #: Fewer series than this do not count as a panel: one of them tells little about another.
 SMALLEST_PANEL = 10
-# the Theta method has one season; series with a longer one usually have several
-LONGEST_THETA_SEASON = 13
-
 # fewer observed steps in total do not improve the pretrained network
 FEWEST_STEPS_TO_FINE_TUNE = 500
 FINE_TUNING_STEPS = {"quick": 100, "normal": 200, "best": 500}
@@ -52,17 +52,19 @@ FINE_TUNING_RATE = 5e-4
 def choose_plan(facts: DataFacts, settings: Settings) -> tuple[Plan, str]:
     """Choose the start of training, and return it with its reason; a choice of the user is final.
 
-    Raises UsageError for `--from pretrained` with settings that the pretrained network would ignore: covariates, a
+    Raises UsageError for `--from pretrained` with settings that it would ignore: covariates that are not known ahead, a
     shape of the network, a number of networks.
     """
     asked = settings.training.from_
     if asked == "scratch":
         return "scratch", "given (--from)"
-    if facts.num_covariates:
+    if facts.num_past_covariates or facts.num_static_covariates:
         if asked == "pretrained":
-            raise _ignored("covariates", "reads none", fix="name no covariates")
+            raise _ignored(
+                "covariates that are not known ahead", "reads none", fix="name them `--future`, or leave them out"
+            )
         if settings.training.effort == "quick" or facts.num_steps < FEWEST_STEPS_TO_FINE_TUNE:
-            return "scratch", "the pretrained network reads no covariates (--from)"
+            return "scratch", "only networks from scratch read covariates that are not known ahead (--from)"
     if settings.network != NetworkSettings():
         if asked == "pretrained":
             raise _ignored("the network flags", "has its own shape", fix="leave them out")
@@ -70,33 +72,33 @@ def choose_plan(facts: DataFacts, settings: Settings) -> tuple[Plan, str]:
     if asked == "pretrained" and settings.training.num_members not in (None, 1):
         raise _ignored("--num-members", "is a single one", fix="leave it out")
     if settings.training.effort == "quick" and asked is None:
-        return "zero-shot", "quick: the pretrained network is used without training (--effort, --from)"
-    if facts.num_steps < FEWEST_STEPS_TO_FINE_TUNE:
+        return "zero-shot", "quick: the zero-shot ensemble is used without training (--effort, --from)"
+    if facts.num_steps < FEWEST_STEPS_TO_FINE_TUNE and settings.training.effort != "best":
         too_few = f"too few observations ({facts.num_steps}) to fine-tune the pretrained network"
-        return "zero-shot", f"{too_few}; used without training (--from)"
+        return "zero-shot", f"{too_few}; the zero-shot ensemble is used without training (--effort best, --from)"
     if asked == "pretrained":
         return "fine-tuned", "given (--from)"
-    covariates = ", which alone read the covariates" if facts.num_covariates else ""
-    fitted = f"fine-tuned the pretrained network and trained others from scratch{covariates}"
+    fitted = (
+        "fine-tuned the pretrained network and trained others from scratch, with the zero-shot ensemble as third group"
+    )
     return "both", f"{fitted} ({facts.num_steps:,} observations; --from)"
 
 
 def usual_weights(facts: DataFacts, plan: Plan, settings: Settings, *, is_tuned: bool = True) -> dict[str, float]:
     """Return the weight of each group of a plan before any validation; they sum to 1.
 
-    Where fine-tuning improved nothing (`is_tuned` is False) the fine-tuned network has none.
-    The Theta method has none where the user described the network, unless `theta_weight` was given.
+    Where fine-tuning improved nothing (`is_tuned` is False) the fine-tuned network has none. The Theta method has its own
+    where `theta_weight` is given, and next to networks from scratch alone, unless the user described those.
     """
     is_long_panel = facts.num_series >= SMALLEST_PANEL and facts.median_length >= LONG_SERIES_LENGTH
     table = _WEIGHTS_OF_LONG_PANEL if is_long_panel else _WEIGHTS
-    weights = {name: table[name] for name in _GROUPS[plan] if is_tuned or name != FINE_TUNED}
+    names = [name for name in _GROUPS[plan] if is_tuned or name != FINE_TUNED]
+    weights = {name: table.get(name, _THETA_WEIGHT) for name in names}
     given = settings.training.theta_weight
     if given is not None:
         theta = given
-    elif facts.season_length > LONGEST_THETA_SEASON or settings.network != NetworkSettings():
-        theta = 0.0
     else:
-        theta = table[THETA]
+        theta = _THETA_WEIGHT if plan == "scratch" and settings.network == NetworkSettings() else 0.0
     networks = sum(weight for name, weight in weights.items() if name != THETA)
     return {name: theta if name == THETA else (1 - theta) * weight / networks for name, weight in weights.items()}
 

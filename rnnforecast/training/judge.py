@@ -21,6 +21,7 @@ from rnnforecast.evaluation.intermittent import is_intermittent
 from rnnforecast.evaluation.scales import seasonal_scales
 from rnnforecast.evaluation.verdict import Verdict, judge, overlap_of
 from rnnforecast.members import ENSEMBLE
+from rnnforecast.mixture.trained import TrainedForecaster
 from rnnforecast.mixture.zero_shot import ZeroShot, zero_shot_season
 from rnnforecast.model_io.base import BASE, base_ensemble
 
@@ -92,8 +93,7 @@ def squared_error_note(judgement: Judgement, series: SeriesSet) -> list[str]:
 
 def ensemble_forecaster(ensemble: Ensemble, series: SeriesSet) -> Forecaster:
     """Wrap an ensemble as a forecaster of windows of `series`."""
-    flat = FlatSeries.from_series(series)
-    return lambda windows, horizon: ensemble.forecast(flat, windows, horizon=horizon, series=series)
+    return TrainedForecaster(ensemble, series)
 
 
 def alone(ensemble: Ensemble) -> Ensemble:
@@ -177,7 +177,7 @@ def calibrate(ensemble: Ensemble, series: SeriesSet, unseen: Sequence[Windows], 
     flat = FlatSeries.from_series(series)
     future = gather(flat, windows, context_length=1, horizon=horizon)
     calibration = fit_calibration(
-        plain.forecast(flat, windows, horizon=horizon, series=series),
+        TrainedForecaster(plain, series)(windows, horizon),
         future.future_target,
         future.future_observed,
         quantile_levels=ensemble.quantile_levels,

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnforecast.data.windows import FlatSeries, Windows
+from rnnforecast.data.windows import Windows
+from rnnforecast.mixture.trained import TrainedForecaster
 from rnnforecast.training.fit import fit_train_rows
 from rnnforecast.training.split import cut_validation_windows
 
@@ -30,7 +31,7 @@ def refitting_forecaster(series: SeriesSet, settings: Settings, *, horizon: int,
             part = windows.select(chosen)
             past = series.head(rows_before(series, part))
             ensemble = fit_before(past, settings, horizon=horizon, progress=progress)
-            parts.append(ensemble.forecast(FlatSeries.from_series(past), part, horizon=steps, series=past))
+            parts.append(TrainedForecaster(ensemble, past)(part, steps))
             places.append(chosen)
         order = np.argsort(np.concatenate(places))
         return np.concatenate(parts)[order]

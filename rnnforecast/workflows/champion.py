@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from rnnforecast.data.bounds import SeriesBounds
-from rnnforecast.data.windows import FlatSeries
 from rnnforecast.errors import DataError, DivergedError, ModelFileError
 from rnnforecast.evaluation.baselines import forecast_baseline
 from rnnforecast.evaluation.metrics import scaled_errors
 from rnnforecast.evaluation.verdict import judge, overlap_of
 from rnnforecast.members import ENSEMBLE
+from rnnforecast.mixture.trained import TrainedForecaster
 from rnnforecast.model_io.pack import check_shapes, frequency_of, unpack_ensemble
 from rnnforecast.workflows.choose_model import served_manifest
 from rnnforecast.workflows.model_rows import data_settings
@@ -190,7 +190,7 @@ def _forecast(file: ModelFile, manifest: Manifest, challenger: Challenger, backt
     """Return the champion's forecasts of the test windows: [W, H, Q]."""
     steps, series = challenger.gap + challenger.horizon, challenger.series
     if manifest.served == ENSEMBLE:
-        forecast = unpack_ensemble(file).forecast(FlatSeries.from_series(series), backtest.windows, horizon=steps)
+        forecast = TrainedForecaster(unpack_ensemble(file), series)(backtest.windows, steps)
     else:
         forecast = forecast_baseline(
             manifest.served, series, backtest.windows, horizon=steps, quantile_levels=manifest.quantile_levels

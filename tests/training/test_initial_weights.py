@@ -16,7 +16,6 @@ from rnnforecast.training.initial_weights import (
     FINE_TUNING_RATE,
     FINE_TUNING_STEPS,
     LONG_SERIES_LENGTH,
-    LONGEST_THETA_SEASON,
     SCRATCH,
     SMALLEST_PANEL,
     THETA,
@@ -42,6 +41,7 @@ FACTS = DataFacts(
 )
 SHORT = replace(FACTS, num_steps=FEWEST_STEPS_TO_FINE_TUNE - 1)
 ENOUGH = replace(FACTS, num_steps=FEWEST_STEPS_TO_FINE_TUNE)
+NOT_KNOWN_AHEAD = ("num_past_covariates", "num_static_covariates")
 COVARIATES = ("num_past_covariates", "num_future_covariates", "num_static_covariates")
 PRETRAINED = pretrained_settings(12, hidden_size=8, num_layers=1)
 
@@ -61,7 +61,10 @@ def _plan(facts: DataFacts, **flags: object) -> tuple[Plan, str]:
 def test_few_observed_steps_leave_the_pretrained_network_as_it_is_and_say_how_few() -> None:
     plan, reason = _plan(SHORT)
     assert plan == "zero-shot"
-    assert reason == "too few observations (499) to fine-tune the pretrained network; used without training (--from)"
+    assert reason == (
+        "too few observations (499) to fine-tune the pretrained network; the zero-shot ensemble is used without training "
+        "(--effort best, --from)"
+    )
 
 
 def test_a_panel_or_a_long_series_is_fitted_from_both_starts() -> None:
@@ -83,18 +86,25 @@ def test_few_steps_tune_nothing_even_where_a_pretrained_start_was_asked_for() ->
     assert "too few observations (499)" in reason
 
 
-@pytest.mark.parametrize("kind", COVARIATES)
-def test_few_steps_with_covariates_start_from_scratch_and_say_why(kind: str) -> None:
+@pytest.mark.parametrize("kind", NOT_KNOWN_AHEAD)
+def test_few_steps_with_covariates_not_known_ahead_start_from_scratch_and_say_why(kind: str) -> None:
     plan, reason = _plan(DataFacts(**{**vars(SHORT), kind: 1}))
     assert plan == "scratch"
-    assert reason == "the pretrained network reads no covariates (--from)"
+    assert reason == "only networks from scratch read covariates that are not known ahead (--from)"
+
+
+@pytest.mark.parametrize("flags", [{}, {"effort": "quick"}, {"from": "pretrained"}])
+def test_covariates_known_ahead_are_read_by_the_zero_shot_ensemble(flags: dict[str, object]) -> None:
+    facts = replace(SHORT, num_future_covariates=1)
+    assert _plan(facts, **flags)[0] == "zero-shot"
+    assert _plan(replace(ENOUGH, num_future_covariates=1), **{"from": "pretrained"})[0] == "fine-tuned"
 
 
 @pytest.mark.parametrize("kind", COVARIATES)
 def test_networks_that_read_covariates_stand_beside_the_pretrained_one_where_there_are_steps(kind: str) -> None:
     plan, reason = _plan(DataFacts(**{**vars(ENOUGH), kind: 1}))
     assert plan == "both"
-    assert "trained others from scratch, which alone read the covariates (" in reason
+    assert "trained others from scratch, with the zero-shot ensemble as third group (" in reason
 
 
 @pytest.mark.parametrize("flag", [{"cell": "lstm"}, {"hidden_size": 9}, {"residual": False}, {"log": False}])
@@ -104,12 +114,12 @@ def test_a_network_that_the_user_described_starts_from_scratch_and_says_why(flag
     assert reason == "the network flags describe another network than the pretrained one (--from)"
 
 
-@pytest.mark.parametrize("kind", COVARIATES)
+@pytest.mark.parametrize("kind", NOT_KNOWN_AHEAD)
 @pytest.mark.parametrize("facts", [SHORT, ENOUGH])
 def test_a_pretrained_start_refuses_covariates_rather_than_ignore_them(facts: DataFacts, kind: str) -> None:
-    with pytest.raises(UsageError, match=r"`--from pretrained` would ignore covariates: .* reads none") as caught:
+    with pytest.raises(UsageError, match=r"`--from pretrained` would ignore covariates that are not known") as caught:
         _plan(DataFacts(**{**vars(facts), kind: 1}), **{"from": "pretrained"})
-    assert str(caught.value.hint) == "name no covariates, or train with `--from scratch`"
+    assert str(caught.value.hint) == "name them `--future`, or leave them out, or train with `--from scratch`"
 
 
 @pytest.mark.parametrize("flag", [{"cell": "lstm"}, {"hidden_size": 9}])
@@ -138,7 +148,7 @@ def test_how_long_to_fit_describes_no_network(flag: dict[str, object]) -> None:
 def test_a_quick_training_fits_nothing_and_says_so(facts: DataFacts) -> None:
     assert _plan(facts, effort="quick") == (
         "zero-shot",
-        "quick: the pretrained network is used without training (--effort, --from)",
+        "quick: the zero-shot ensemble is used without training (--effort, --from)",
     )
 
 
@@ -150,8 +160,11 @@ def test_a_quick_training_still_starts_where_it_was_told_to() -> None:
 
 
 def test_the_best_training_starts_as_the_usual_one_does() -> None:
-    for facts in (SHORT, ENOUGH):
-        assert _plan(facts, effort="best") == _plan(facts)
+    assert _plan(ENOUGH, effort="best") == _plan(ENOUGH)
+
+
+def test_the_best_training_fits_networks_to_few_steps_too() -> None:
+    assert _plan(SHORT, effort="best")[0] == "both"
 
 
 def test_an_unknown_start_is_refused_with_those_there_are() -> None:
@@ -214,7 +227,7 @@ def test_more_effort_tunes_for_longer_unless_steps_were_given(plan: Plan) -> Non
 
 @pytest.mark.parametrize("plan", VOICES)
 @pytest.mark.parametrize("length", [LONG_SERIES_LENGTH - 1, LONG_SERIES_LENGTH])
-@pytest.mark.parametrize("season_length", [1, LONGEST_THETA_SEASON, LONGEST_THETA_SEASON + 1])
+@pytest.mark.parametrize("season_length", [1, 12, 24])
 @pytest.mark.parametrize("flags", [{}, {"theta_weight": 0.3}, {"hidden_size": 9}])
 def test_usual_weights_sum_to_one_in_the_order_of_the_voices(
     plan: Plan, length: int, season_length: int, flags: dict[str, object]
@@ -251,10 +264,13 @@ def test_a_given_share_of_the_theta_method_stands(given: float, season_length: i
     assert usual_weights(facts, "scratch", Settings.from_flat({"theta_weight": given, **network}))[THETA] == given
 
 
-def test_the_theta_method_has_no_share_where_a_clock_has_seasons_it_does_not_know() -> None:
-    for season_length, speaks in ((LONGEST_THETA_SEASON, True), (LONGEST_THETA_SEASON + 1, False)):
-        facts = replace(FACTS, season_length=season_length)
-        assert (usual_weights(facts, "both", Settings())[THETA] > 0) == speaks
+@pytest.mark.parametrize("season_length", [12, 24])
+def test_the_theta_method_stands_beside_networks_from_scratch_and_else_within_the_zero_shot_ensemble(
+    season_length: int,
+) -> None:
+    facts = replace(FACTS, season_length=season_length)
+    assert usual_weights(facts, "scratch", Settings())[THETA] > 0
+    assert usual_weights(facts, "both", Settings())[THETA] == 0
 
 
 @pytest.mark.parametrize("flag", [{"cell": "lstm"}, {"hidden_size": 9}, {"log": False}])

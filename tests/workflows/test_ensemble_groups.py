@@ -16,13 +16,14 @@ from rnnforecast.config import Settings
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.windows import FlatSeries
 from rnnforecast.forecasting import last_windows, split_groups
+from rnnforecast.members import PretrainedSettings
+from rnnforecast.mixture.trained import TrainedForecaster
 from rnnforecast.model_io.base import read_base
 from rnnforecast.model_io.pack import unpack_ensemble
 from rnnforecast.store.manifest import Manifest
 from rnnforecast.store.model_file import ModelFile, read_model
 from rnnforecast.training import fit as fitting
 from rnnforecast.training.ensemble import fit_ensemble
-from rnnforecast.training.initial_weights import THETA, ZERO_SHOT
 from rnnforecast.training.recipe import Recipe
 from tests.training.toy import make_series
 from tests.workflows.ensembles import (
@@ -42,11 +43,14 @@ NAIVE = {"naive", "seasonal-naive", "drift", "seasonal-drift", "window-mean"}
 @pytest.mark.parametrize(
     ("group_weights", "kinds"),
     [
-        ({"zero_shot": 1.0}, ["pretrained"]),
+        ({"zero_shot": 1.0}, ["pretrained", "pretrained"]),
         ({"fine_tuned": 1.0}, ["pretrained"]),
         ({"from_scratch": 1.0}, ["scratch"]),
         ({"from_scratch": 0.2, "fine_tuned": 0.8}, ["scratch", "pretrained"]),
-        ({"from_scratch": 0.2, "fine_tuned": 0.3, "zero_shot": 0.5}, ["scratch", "pretrained", "pretrained"]),
+        (
+            {"from_scratch": 0.2, "fine_tuned": 0.3, "zero_shot": 0.5},
+            ["scratch", "pretrained", "pretrained", "pretrained"],
+        ),
     ],
 )
 def test_the_groups_with_a_weight_are_stored_and_no_other(
@@ -57,19 +61,20 @@ def test_the_groups_with_a_weight_are_stored_and_no_other(
     result = train_fast(path)
     stored = stored_ensemble(result)
     assert kinds_of(stored) == kinds
-    assert stored.groups == (tuple(range(len(kinds))) if len(kinds) > 1 else ())
-    assert stored.group_weights == pytest.approx(tuple(group_weights.values()) if len(kinds) > 1 else ())
+    several, has_zero_shot = len(group_weights) > 1, "zero_shot" in group_weights
+    numbers = (*range(len(group_weights)), *([len(group_weights) - 1] if has_zero_shot else []))
+    assert stored.groups == (numbers if several else ())
+    assert stored.group_weights == pytest.approx(tuple(group_weights.values()) if several else ())
+    assert stored.zero_shot_group == (len(group_weights) - 1 if has_zero_shot else None)
     assert stored.theta_weight == 0.0
     assert len(result.members) == len(kinds)
     assert ("base" in result.metrics) == ("pretrained" in kinds)
-    shipped = read_base().weights(7)["input.weight"]
     as_shipped = [
-        np.array_equal(weights["input.weight"], shipped)
-        for weights, kind in zip(stored.weights, kinds, strict=True)
-        if kind == "pretrained"
+        np.array_equal(weights["input.weight"], read_base().weights(member.season_length)["input.weight"])
+        for member, weights in zip(stored.members, stored.weights, strict=True)
+        if isinstance(member, PretrainedSettings)
     ]
-    groups = [name for name in group_weights if name != "from_scratch"]
-    assert as_shipped == [name == "zero_shot" for name in groups]
+    assert as_shipped == [False] * ("fine_tuned" in group_weights) + [True, True] * has_zero_shot
     assert np.isfinite(forecast(path).frame["forecast"]).all()
 
 
@@ -77,7 +82,7 @@ def test_the_theta_method_has_its_share_beside_those_of_the_networks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     give_weights(monkeypatch, from_scratch=0.2, zero_shot=0.6, theta=0.2)
-    stored = stored_ensemble(train_fast(write_panel(tmp_path)))
+    stored = stored_ensemble(train_fast(write_panel(tmp_path), theta_weight=0.2))
     assert stored.group_weights == pytest.approx((0.25, 0.75))
     assert stored.theta_weight == pytest.approx(0.2)
 
@@ -138,11 +143,10 @@ def test_several_networks_of_one_start_have_one_voice(tmp_path: Path, monkeypatc
 def test_a_quick_training_fits_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fitting, "fit_ensemble", None)
     result = train_fast(write_panel(tmp_path), effort="quick")
-    assert [member["best_step"] for member in result.members] == [0]
+    assert [(member["season_length"], member["best_step"]) for member in result.members] == [(7, 0), (1, 0)]
     assert_same_weights(stored_ensemble(result).weights[0], read_base().weights(7))
-    assert result.reasons["from"].startswith("quick: the pretrained network is used without training")
-    assert ZERO_SHOT in result.reasons["theta_weight"]
-    assert THETA in result.reasons["theta_weight"]
+    assert result.reasons["from"].startswith("quick: the zero-shot ensemble is used without training")
+    assert stored_ensemble(result).zero_shot_group == 0
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.5])
@@ -197,13 +201,12 @@ def test_weights_that_do_not_fit_the_groups_of_a_file_are_replaced_by_equal_ones
     values = {**file.manifest.to_dict(), "group_weights": group_weights}
     changed = ModelFile(Manifest.from_json(json.dumps(values), source="a file"), file.tensors)
     ensemble = unpack_ensemble(changed)
-    assert (ensemble.groups, ensemble.group_weights) == ((0, 1), ())
+    assert (ensemble.groups, ensemble.group_weights) == ((0, 1, 1), ())
     same = replace(unpack_ensemble(file), group_weights=(0.5, 0.5))
     series = make_series(np.array(wave(90)), season_length=7)
-    flat, windows = FlatSeries.from_series(series), last_windows(series)
-    np.testing.assert_allclose(
-        ensemble.forecast(flat, windows, horizon=7), same.forecast(flat, windows, horizon=7), rtol=1e-12
-    )
+    windows = last_windows(series)
+    found, expected = (TrainedForecaster(each, series)(windows, 7) for each in (ensemble, same))
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("groups", [[], [0], [0, 0], [0, 1, 2]])
@@ -216,5 +219,4 @@ def test_groups_that_do_not_fit_the_networks_of_a_file_leave_no_share(
     ensemble = unpack_ensemble(ModelFile(Manifest.from_json(json.dumps(values), source="a file"), file.tensors))
     assert ensemble.group_weights == ()
     series = make_series(np.array(wave(90)), season_length=7)
-    quantiles = ensemble.forecast(FlatSeries.from_series(series), last_windows(series), horizon=7)
-    assert np.isfinite(quantiles).all()
+    assert np.isfinite(TrainedForecaster(ensemble, series)(last_windows(series), 7)).all()

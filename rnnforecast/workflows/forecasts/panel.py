@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnforecast.data.windows import FlatSeries
 from rnnforecast.errors import DivergedError
 from rnnforecast.evaluation.baselines import forecast_baseline
 from rnnforecast.evaluation.distributions import mean_of
 from rnnforecast.forecasting import interpolate_quantiles, last_windows
 from rnnforecast.members import ENSEMBLE
+from rnnforecast.mixture.trained import TrainedForecaster
 from rnnforecast.model_io.base import BASE
 from rnnforecast.progress import NoProgress
 
@@ -119,12 +119,24 @@ def forecast_series(
         return len(chosen)
 
     weights: Mapping[str, float] = {}
+    windows, longest = last_windows(series), loaded.ensemble.context_length
     if loaded.zero_shot is not None:
-        steps, weights = _by_zero_shot(
-            _zero_shot_on_engine(loaded.zero_shot, engine), series, horizon, keep, num_workers=_workers(engine)
+        zero_shot = _zero_shot_on_engine(loaded.zero_shot, engine)
+        chosen = zero_shot.choose(windows, horizon)
+        weights = chosen.mean(series.num_series)
+        longest = zero_shot.base(zero_shot.season_length).context_length
+        steps = _in_batches(
+            lambda numbers: keep(numbers, zero_shot.forecast(windows, numbers, chosen, horizon)),
+            np.minimum(series.lengths, longest),
+            num_workers=_workers(engine),
         )
     elif served == ENSEMBLE:
-        steps = _by_network(_on_engine(loaded.ensemble, engine), series, horizon, keep, num_workers=_workers(engine))
+        batch = TrainedForecaster(_on_engine(loaded.ensemble, engine), series).prepared(windows, horizon)
+        steps = _in_batches(
+            lambda numbers: keep(numbers, batch(numbers)),
+            np.minimum(series.lengths, longest),
+            num_workers=_workers(engine),
+        )
     else:
         steps = _by_baseline(served, series, horizon, keep, quantile_levels=trained_levels)
     _watch(steps, series.num_series, progress or NoProgress())
@@ -150,44 +162,6 @@ def point_baseline(name: str, series: SeriesSet, *, horizon: int) -> Float64Arra
         for part in series.parts()
     ]
     return np.concatenate(parts)
-
-
-def _by_network(
-    ensemble: Ensemble,
-    series: SeriesSet,
-    horizon: int,
-    keep: Callable[[np.ndarray, Float64Array], int],
-    *,
-    num_workers: int,
-) -> Iterator[int]:
-    """Forecast batch by batch and yield how many series each had."""
-    flat, windows = FlatSeries.from_series(series), last_windows(series)
-
-    def work(chosen: np.ndarray) -> int:
-        return keep(chosen, ensemble.forecast(flat, windows.select(chosen), horizon=horizon, series=series))
-
-    longest = max(member.context_length for member in ensemble.members)
-    return _in_batches(work, np.minimum(series.lengths, longest), num_workers=num_workers)
-
-
-def _by_zero_shot(
-    zero_shot: ZeroShot,
-    series: SeriesSet,
-    horizon: int,
-    keep: Callable[[np.ndarray, Float64Array], int],
-    *,
-    num_workers: int,
-) -> tuple[Iterator[int], dict[str, float]]:
-    """Weigh the members, then forecast batch by batch; returns the batches and the mean weights."""
-    windows = last_windows(series)
-    weights = zero_shot.choose(windows, horizon)
-
-    def work(chosen: np.ndarray) -> int:
-        return keep(chosen, zero_shot.forecast(windows, chosen, weights, horizon))
-
-    longest = zero_shot.base(zero_shot.season_length).context_length
-    steps = _in_batches(work, np.minimum(series.lengths, longest), num_workers=num_workers)
-    return steps, weights.mean(series.num_series)
 
 
 def _in_batches(work: Callable[[np.ndarray], int], lengths: np.ndarray, *, num_workers: int) -> Iterator[int]:

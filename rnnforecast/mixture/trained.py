@@ -1,0 +1,118 @@
+"""Forecasts of a trained ensemble: its networks, and the zero-shot ensemble that was weighted together with them.
+
+The members of the zero-shot group are `base` for the season and for none; what they and their companions weigh is
+chosen in context, for every window anew.
+
+Axis legend: W windows, H horizon, Q quantiles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnforecast.arrays import Float64Array, Int64Array
+from rnnforecast.data.windows import FlatSeries
+from rnnforecast.forecasting import Ensemble, forecast_theta_in_context
+from rnnforecast.mixture.zero_shot import ZeroShot
+
+if TYPE_CHECKING:
+    from rnnforecast.data.series import SeriesSet
+    from rnnforecast.data.windows import Windows
+
+#: Numbers of windows in, their forecasts [W, H, Q] out.
+Batch = Callable[[Int64Array], Float64Array]
+
+
+@dataclass(frozen=True)
+class TrainedForecaster:
+    """A trained ensemble as a forecaster of windows of `series`."""
+
+    ensemble: Ensemble
+    series: SeriesSet
+
+    def __call__(self, windows: Windows, horizon: int) -> Float64Array:
+        """Forecast after each cutoff: [W, H, Q]. Raises DivergedError where no network has finite numbers."""
+        companion = self._zero_shot(windows, horizon) if self._zero_shot is not None else None
+        return self._combine(windows, horizon, companion)
+
+    def prepared(self, windows: Windows, horizon: int) -> Batch:
+        """Return the forecasts of windows, one a series, batch by batch: what all have in common is chosen once."""
+        companion = self._zero_shot.prepared(windows, horizon) if self._zero_shot is not None else None
+
+        def batch(numbers: Int64Array) -> Float64Array:
+            part = windows.select(numbers)
+            return self._combine(part, horizon, None if companion is None else companion(numbers))
+
+        return batch
+
+    @cached_property
+    def _flat(self) -> FlatSeries:
+        return FlatSeries.from_series(self.series)
+
+    @cached_property
+    def _zero_shot(self) -> ZeroShot | None:
+        ensemble, number = self.ensemble, self.ensemble.zero_shot_group
+        if number is None:
+            return None
+        groups = ensemble.groups or (0,) * len(ensemble.members)
+        of_season = {
+            member.season_length: Ensemble((member,), (weights,), engine=ensemble.engine)
+            for member, weights, group in zip(ensemble.members, ensemble.weights, groups, strict=True)
+            if group == number
+        }
+        return ZeroShot(self.series, of_season.__getitem__, next(iter(of_season)))
+
+    @cached_property
+    def _networks(self) -> tuple[Ensemble | None, float]:
+        """Return the other groups, uncalibrated, and the weight of the zero-shot one."""
+        return without_zero_shot(replace(self.ensemble, calibration=None))
+
+    def _combine(self, windows: Windows, horizon: int, companion: Float64Array | None) -> Float64Array:
+        networks, weight = self._networks
+        quantiles = companion
+        if networks is not None:
+            quantiles = networks.forecast(self._flat, windows, horizon=horizon, series=self.series)
+            if companion is not None:
+                quantiles = np.sort((1 - weight) * quantiles + weight * companion, axis=-1)
+        elif self.ensemble.theta_weight and companion is not None:
+            theta = forecast_theta_in_context(self.ensemble, self._flat, windows, horizon=horizon)
+            mean = weight * companion + (1 - weight) * theta
+            quantiles = np.sort(np.where(np.isfinite(theta).all(axis=(1, 2), keepdims=True), mean, companion), axis=-1)
+        if quantiles is None:
+            raise ValueError("an ensemble without members has no forecast")
+        return quantiles if self.ensemble.calibration is None else self.ensemble.calibration.apply(quantiles)
+
+
+def without_zero_shot(ensemble: Ensemble) -> tuple[Ensemble | None, float]:
+    """Return the groups of an ensemble but the zero-shot one (None where there is no other), and the weight of that one.
+
+    What is left keeps the proportions of its weights, that of the Theta method included.
+    """
+    number = ensemble.zero_shot_group
+    if number is None:
+        return ensemble, 0.0
+    groups = ensemble.groups or (0,) * len(ensemble.members)
+    numbers = sorted(set(groups))
+    relative = dict(zip(numbers, ensemble.group_weights or (1 / len(numbers),) * len(numbers), strict=True))
+    weight = (1 - ensemble.theta_weight) * relative[number]
+    kept = [index for index, group in enumerate(groups) if group != number]
+    if not kept:
+        return None, weight
+    others = [group for group in numbers if group != number]
+    total = sum(relative[group] for group in others)
+    several = len(others) > 1
+    networks = replace(
+        ensemble,
+        members=tuple(ensemble.members[index] for index in kept),
+        weights=tuple(ensemble.weights[index] for index in kept),
+        groups=tuple(others.index(groups[index]) for index in kept) if several else (),
+        group_weights=tuple(relative[group] / total for group in others) if several else (),
+        theta_weight=ensemble.theta_weight / (1 - weight),
+        zero_shot_group=None,
+    )
+    return networks, weight
