@@ -116,3 +116,13 @@ def without_zero_shot(ensemble: Ensemble) -> tuple[Ensemble | None, float]:
         zero_shot_group=None,
     )
     return networks, weight
+
+
+def networks_alone(ensemble: Ensemble) -> Ensemble:
+    """Return the networks of an ensemble without the Theta method, for uses that ask for thousands of forecasts.
+
+    Where nothing was fitted that is `base` for the season.
+    """
+    networks, _ = without_zero_shot(replace(ensemble, theta_weight=0.0))
+    first = replace(ensemble, members=ensemble.members[:1], weights=ensemble.weights[:1], groups=(), group_weights=())
+    return networks or replace(first, theta_weight=0.0, zero_shot_group=None)

@@ -21,6 +21,7 @@ from rnnforecast.detection.members import without_network
 from rnnforecast.detection.residuals import Plan, Residuals, residuals
 from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding
+from rnnforecast.mixture.trained import networks_alone
 from rnnforecast.model_io.base import BASE
 from rnnforecast.progress import NoProgress
 from rnnforecast.store.registry import default_store
@@ -158,7 +159,7 @@ def _network(loaded: LoadedModel) -> tuple[Ensemble, SeriesSet]:
     """
     series = loaded.series
     if loaded.zero_shot is None:
-        return replace(loaded.ensemble, theta_weight=0.0), series
+        return networks_alone(loaded.ensemble), series
     season = loaded.zero_shot.season_length
     return loaded.zero_shot.base(season), replace(series, season_length=season)
 

@@ -159,7 +159,7 @@ def test_covariates_of_few_rows_are_learnt_from_scratch(tmp_path: Path, monkeypa
 def test_covariates_known_ahead_reach_the_forecast_without_a_network_from_scratch(tmp_path: Path) -> None:
     weather = np.random.default_rng(7).normal(size=97)
     values: list[object] = [*(np.array(wave(90)) + 20 * weather[:90]), *[""] * 7]
-    path = write_csv(tmp_path / "ahead.csv", date=days(97), value=values, weather=weather)
+    path = write_csv(tmp_path / "ahead.csv", date=days(97), value=values, weather=weather.tolist())
     result = train_fast(path, future=("weather",), target=("value",))
     assert set(kinds_of(stored_ensemble(result))) == {"pretrained"}
     assert float(str(result.metrics["ensemble"]["mase"])) < 0.5 * float(str(result.metrics["naive"]["mase"]))

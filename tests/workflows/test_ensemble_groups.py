@@ -17,7 +17,7 @@ from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.windows import FlatSeries
 from rnnforecast.forecasting import last_windows, split_groups
 from rnnforecast.members import PretrainedSettings
-from rnnforecast.mixture.trained import TrainedForecaster
+from rnnforecast.mixture.trained import TrainedForecaster, networks_alone
 from rnnforecast.model_io.base import read_base
 from rnnforecast.model_io.pack import unpack_ensemble
 from rnnforecast.store.manifest import Manifest
@@ -220,3 +220,17 @@ def test_groups_that_do_not_fit_the_networks_of_a_file_leave_no_share(
     assert ensemble.group_weights == ()
     series = make_series(np.array(wave(90)), season_length=7)
     assert np.isfinite(TrainedForecaster(ensemble, series)(last_windows(series), 7)).all()
+
+
+def test_detection_reads_the_networks_of_a_model_with_a_zero_shot_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_weights(monkeypatch, from_scratch=0.4, zero_shot=0.6)
+    stored = stored_ensemble(train_fast(write_panel(tmp_path)))
+    assert kinds_of(networks_alone(stored)) == ["scratch"]
+    only = replace(stored, members=stored.members[1:], weights=stored.weights[1:], groups=(), group_weights=())
+    alone = networks_alone(replace(only, zero_shot_group=0))
+    assert [member.season_length for member in alone.members] == [7]
+    series = make_series(np.array(wave(90)), season_length=7)
+    found = alone.forecast(FlatSeries.from_series(series), last_windows(series), horizon=7)
+    assert np.isfinite(found).all()

@@ -21,7 +21,7 @@ from rnnforecast.evaluation.baselines import forecast_baseline
 from rnnforecast.evaluation.distributions import mean_of
 from rnnforecast.forecasting import interpolate_quantiles, last_windows
 from rnnforecast.members import ENSEMBLE
-from rnnforecast.mixture.trained import TrainedForecaster
+from rnnforecast.mixture.trained import Batch, TrainedForecaster
 from rnnforecast.model_io.base import BASE
 from rnnforecast.progress import NoProgress
 
@@ -119,24 +119,10 @@ def forecast_series(
         return len(chosen)
 
     weights: Mapping[str, float] = {}
-    windows, longest = last_windows(series), loaded.ensemble.context_length
-    if loaded.zero_shot is not None:
-        zero_shot = _zero_shot_on_engine(loaded.zero_shot, engine)
-        chosen = zero_shot.choose(windows, horizon)
-        weights = chosen.mean(series.num_series)
-        longest = zero_shot.base(zero_shot.season_length).context_length
-        steps = _in_batches(
-            lambda numbers: keep(numbers, zero_shot.forecast(windows, numbers, chosen, horizon)),
-            np.minimum(series.lengths, longest),
-            num_workers=_workers(engine),
-        )
-    elif served == ENSEMBLE:
-        batch = TrainedForecaster(_on_engine(loaded.ensemble, engine), series).prepared(windows, horizon)
-        steps = _in_batches(
-            lambda numbers: keep(numbers, batch(numbers)),
-            np.minimum(series.lengths, longest),
-            num_workers=_workers(engine),
-        )
+    if loaded.zero_shot is not None or served == ENSEMBLE:
+        batch, weights = _by_network(loaded, series, horizon, engine)
+        lengths = np.minimum(series.lengths, loaded.ensemble.context_length)
+        steps = _in_batches(lambda chosen: keep(chosen, batch(chosen)), lengths, num_workers=_workers(engine))
     else:
         steps = _by_baseline(served, series, horizon, keep, quantile_levels=trained_levels)
     _watch(steps, series.num_series, progress or NoProgress())
@@ -162,6 +148,18 @@ def point_baseline(name: str, series: SeriesSet, *, horizon: int) -> Float64Arra
         for part in series.parts()
     ]
     return np.concatenate(parts)
+
+
+def _by_network(
+    loaded: LoadedModel, series: SeriesSet, horizon: int, engine: Engine
+) -> tuple[Batch, Mapping[str, float]]:
+    """Choose what all series have in common; return their forecasts by numbers, and mean weights of a zero-shot one."""
+    windows = last_windows(series)
+    if loaded.zero_shot is None:
+        return TrainedForecaster(_on_engine(loaded.ensemble, engine), series).prepared(windows, horizon), {}
+    zero_shot = _zero_shot_on_engine(loaded.zero_shot, engine)
+    weights = zero_shot.choose(windows, horizon)
+    return lambda chosen: zero_shot.forecast(windows, chosen, weights, horizon), weights.mean(series.num_series)
 
 
 def _in_batches(work: Callable[[np.ndarray], int], lengths: np.ndarray, *, num_workers: int) -> Iterator[int]:
