@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         TuneResult,
     )
     from rnnforecast.workflows.score import score
+    from rnnforecast.workflows.stream import StreamRequest, StreamResult, stream
     from rnnforecast.workflows.train import train
     from rnnforecast.workflows.tune import tune
 
@@ -71,6 +72,8 @@ __all__ = [
     "RnnForecastError",
     "ScoreResult",
     "Settings",
+    "StreamRequest",
+    "StreamResult",
     "TrainResult",
     "TuneResult",
     "apply_policy",
@@ -93,6 +96,7 @@ __all__ = [
     "rollback_model",
     "score",
     "show_model",
+    "stream",
     "train",
     "tune",
     "verify_models",
@@ -115,6 +119,8 @@ _MODULES = {
     "RnnForecastError": "rnnforecast.errors",
     "ScoreResult": "rnnforecast.workflows.monitoring.score_result",
     "Settings": "rnnforecast.config",
+    "StreamRequest": "rnnforecast.workflows.stream",
+    "StreamResult": "rnnforecast.workflows.stream",
     "TrainResult": "rnnforecast.workflows.results",
     "TuneResult": "rnnforecast.workflows.results",
     "apply_policy": "rnnforecast.workflows.alarm_actions",
@@ -137,6 +143,7 @@ _MODULES = {
     "rollback_model": "rnnforecast.workflows.models",
     "score": "rnnforecast.workflows.score",
     "show_model": "rnnforecast.workflows.models",
+    "stream": "rnnforecast.workflows.stream",
     "train": "rnnforecast.workflows.train",
     "tune": "rnnforecast.workflows.tune",
     "verify_models": "rnnforecast.workflows.models",

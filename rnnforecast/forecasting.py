@@ -106,7 +106,7 @@ class Ensemble:
             raise _no_forecast(int(windows.series[lost[0]]), series, num_lost=len(lost), num_windows=len(windows))
         if not finite.all():
             members = np.where(finite[:, :, None, None], members, np.nan)
-        quantiles = _combine(members, self.groups, self.group_weights)
+        quantiles = combine_members(members, self.groups, self.group_weights)
         if self.theta_weight:
             theta = forecast_theta_in_context(self, flat, windows, horizon=horizon)
             # where nothing was observed the Theta method has no forecast, and the networks have all the weight
@@ -201,7 +201,7 @@ def _no_forecast(number: int, series: SeriesSet | None, *, num_lost: int, num_wi
     )
 
 
-def _combine(members: Float64Array, groups: tuple[int, ...], group_weights: tuple[float, ...]) -> Float64Array:
+def combine_members(members: Float64Array, groups: tuple[int, ...], group_weights: tuple[float, ...]) -> Float64Array:
     """Return the weighted mean over groups of the medians within them: [M, W, H, Q] to [W, H, Q].
 
     Members without a finite forecast (NaN) are left out, and the others have their weight.

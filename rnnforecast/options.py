@@ -35,6 +35,7 @@ Format = Literal["table", "json", "csv"]
 Engine = Literal["numpy", "torch"]
 StaleRows = Literal["none", "shrunk", "any"]
 Activate = Literal["auto", "always", "never"]
+LineFormat = Literal["csv", "json", "influx"]
 JobKind = Literal["forecast", "detect"]
 SumOver = Literal["week", "month", "horizon"]
 Policy = Literal["warn", "serve-baseline", "retrain"]
@@ -305,6 +306,8 @@ TUNE_OPTIONS = tuple(
     if option.name not in ("from_", "refit", "num_members", "theta_weight", "quantiles", "on_loss")
 )
 
+#: The settings that `stream base` takes; a stored model has its own.
+STREAM_OPTIONS = tuple(SETTINGS[name] for name in ("time", "target", "id", "freq", "season_length"))
 #: The settings that `detect` takes: how rows are read, without those that only a forecast needs.
 DETECT_OPTIONS = tuple(
     option
@@ -325,6 +328,7 @@ TRAINING_FILES = _argument("data", "DATA", _DATA_HELP, required=True, repeated=T
 TEST_FILES = _argument("data", "DATA", "files to score on (default: the training file)", repeated=True)
 MODEL = _argument("model", "MODEL", "NAME or NAME@VERSION (default: the newest)")
 SCORED_MODEL = _argument("model", "MODEL", "NAME or NAME@VERSION (default: the name with the newest forecasts)")
+STREAM_MODEL = _argument("model", "MODEL", "NAME, NAME@VERSION or base", required=True)
 MODEL_VERSION = _argument("model", "MODEL", "NAME@VERSION (a bare NAME: its newest version)", required=True)
 MODEL_NAME = _argument("model", "MODEL", "NAME of a model", required=True)
 ALL_MODELS = _argument("models", "MODEL", "NAME or NAME@VERSION; repeatable (default: all)", repeated=True)
@@ -419,6 +423,26 @@ BUDGET = _in(
         "RATE",
     ),
 )
+STEPS_AHEAD = _in(EVALUATION, Option("horizon", "steps that each line forecasts", "STEPS", int, 1, minimum=1))
+STREAM_LEVELS = _in(
+    EVALUATION,
+    Option("quantiles", "quantile levels of each forecast", "LEVELS", default="0.1,0.5,0.9"),
+    is_common=False,
+)
+MAX_SERIES = _in(
+    EVALUATION,
+    Option("max_series", "series that are accepted; others are answered, not read", "COUNT", int, 10_000, minimum=1),
+)
+STREAM_INPUT = _in(DATA, Option("input", "read this file (default: standard input)", "FILE", default="-"))
+FOLLOW = _in(DATA, _switch("follow", "wait for more rows at the end of --input"))
+LINE_FORMAT = _in(
+    DATA, _choice("line_format", "format of the lines (default: that of the first line)", LineFormat, "FORMAT")
+)
+STREAM_OUTPUT = _in(
+    OUTPUT, Option("output", "append the answers to this file (default: standard output)", "FILE", default="-")
+)
+STATE = _in(OUTPUT, Option("state", "keep the state of the stream in this file, and continue from it", "FILE"))
+SAVE_EVERY = _in(OUTPUT, Option("save_every", "lines after which the state is saved", "LINES", int, 10_000, minimum=1))
 WORKERS = _in(
     RUN,
     Option("workers", "jobs in parallel (default: as cores and memory allow)", "COUNT", int, minimum=1),

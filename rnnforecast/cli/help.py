@@ -34,6 +34,7 @@ EXIT_CODES = {
     21: "drift",
     22: "stale input",
     23: "coverage broken",
+    24: "abnormal rows",
     75: "try again later",
 }
 _NAME_WIDTH = 24

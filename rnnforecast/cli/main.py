@@ -41,6 +41,7 @@ class Commands(LazyGroup):
         "predict": "forecast the steps after the last row, with intervals",
         "score": "compare past forecasts with actuals: accuracy, coverage, drift",
         "detect": "find abnormal rows, under a budget of false alarms",
+        "stream": "answer rows as they arrive: forecast, score and alarm, with a kept hidden state",
         "evaluate": "backtest a stored model",
         "compare": "compare networks and naive forecasts; nothing is stored",
         "report": "write one HTML page about a model: verdict, forecasts, errors, data",

@@ -134,7 +134,10 @@ def log_sigmoid(xp: ModuleType, x: Array) -> Array:
 
 def _split(xp: ModuleType, array: Array, count: int) -> tuple[Array, ...]:
     """Cut the last axis into `count` equal parts."""
-    return tuple(np.split(array, count, axis=-1)) if xp is np else xp.chunk(array, count, -1)
+    if xp is not np:
+        return tuple(xp.chunk(array, count, -1))
+    width = array.shape[-1] // count  # views: `np.split` takes longer than the product of a small step
+    return tuple(array[..., place * width : (place + 1) * width] for place in range(count))
 
 
 def _add_product(xp: ModuleType, offset: Array, left: Array, right: Array) -> Array:

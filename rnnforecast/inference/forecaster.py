@@ -44,7 +44,15 @@ if TYPE_CHECKING:
     from rnnforecast.config import MemberSettings
     from rnnforecast.data.windows import WindowBatch
 
-__all__ = ["Encoded", "attention_weights", "encode", "expected_shapes", "forecast_windows"]
+__all__ = [
+    "Encoded",
+    "attention_weights",
+    "encode",
+    "expected_shapes",
+    "forecast_windows",
+    "head_outputs",
+    "simple_forecast",
+]
 
 
 @dataclass(frozen=True)
@@ -119,8 +127,8 @@ def _forecast_block(member: MemberSettings, tensors: Tensors, batch: WindowBatch
     if uses_decoder(member):
         outputs = _decode(member, tensors, batch, encoded)[0]
     else:
-        outputs = _head(member, tensors, batch, encoded.final)
-        outputs = outputs + _simple_forecast(member, tensors, encoded.normalised)[..., None]
+        outputs = head_outputs(member, tensors, batch, encoded.final)
+        outputs = outputs + simple_forecast(member, tensors, encoded.normalised)[..., None]
     normalised = encoded.normalised
     learned: np.ndarray = normalised.level[:, :, None] + normalised.scale[:, :, None] * outputs
     return learned
@@ -146,7 +154,7 @@ def _forecast_recursively(member: MemberSettings, tensors: Tensors, batch: Windo
     return np.stack(path, axis=1)
 
 
-def _simple_forecast(member: MemberSettings, tensors: Tensors, normalised: Normalised) -> FloatArray:
+def simple_forecast(member: MemberSettings, tensors: Tensors, normalised: Normalised) -> FloatArray:
     """Return what the cells correct: base plus linear path over the window, [B, H]; 0 without either."""
     simple = np.zeros((1, 1), dtype=normalised.values.dtype)
     if normalised.base is not None:
@@ -162,7 +170,7 @@ def _future(member: MemberSettings, tensors: Tensors, batch: WindowBatch, *, hor
     return future_inputs(np, batch, horizon, segment_length=member.segment_length)
 
 
-def _head(member: MemberSettings, tensors: Tensors, batch: WindowBatch, state: FloatArray) -> FloatArray:
+def head_outputs(member: MemberSettings, tensors: Tensors, batch: WindowBatch, state: FloatArray) -> FloatArray:
     """Read the horizon off one state: [B, d] to [B, H, Q] in normalised units.
 
     Linear head: o = W (h + W_f f) + b with all covariates f of the horizon. Segment head: every segment k of the
@@ -203,7 +211,7 @@ def _decode(
     blocks = None if future is None else in_blocks(np, future, segment)[:, 0]  # [B, K, p * Ff]
     num_blocks = -(-horizon // segment)
     simple = np.zeros((num_windows, num_blocks * segment), dtype=normalised.values.dtype)
-    simple[:, :horizon] = _simple_forecast(member, tensors, normalised)
+    simple[:, :horizon] = simple_forecast(member, tensors, normalised)
     weights = CellWeights.read(tensors, "decoder.cell.")
     keys = linear(encoded.states, tensors["decoder.attention.key.weight"]) if member.attention == "additive" else None
     state = CELLS[member.cell].initial_state(encoded.final)

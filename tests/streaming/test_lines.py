@@ -1,0 +1,110 @@
+"""Lines in three formats: what is read, what is written, and what is answered as malformed."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+
+import pytest
+
+from rnnforecast.errors import DataError
+from rnnforecast.options import LineFormat
+from rnnforecast.streaming.lines import Columns, LineReader, LineWriter, Row, guess_format
+
+COLUMNS = Columns("time", "heat", ("pump",))
+NEW_YEAR = 1_704_067_200_000_000
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [('{"time": 1}', "json"), ("pump,site=a heat=1.5 1704067200000000000", "influx"), ("time,pump,heat", "csv")],
+)
+def test_the_format_is_that_of_the_first_line(line: str, kind: str) -> None:
+    assert guess_format(line) == kind
+
+
+@pytest.mark.parametrize(
+    ("kind", "line"),
+    [
+        ("csv", "a,2024-01-01 00:00:00,1.5"),
+        ("csv", '"a",2024-01-01T00:00,1.5'),
+        ("json", '{"heat": 1.5, "time": "2024-01-01T00:00:00", "pump": "a", "more": [1]}'),
+        ("json", '{"heat": 1.5, "time": 1704067200, "pump": "a"}'),
+        ("json", '{"heat": "1.5", "time": 1704067200000, "pump": "a"}'),
+    ],
+)
+def test_a_row_is_series_time_and_value_in_every_format(kind: LineFormat, line: str) -> None:
+    reader = LineReader(kind, COLUMNS, ["pump", "time", "heat"])
+    row = reader.read(line)
+    assert (row.key, row.time, row.value, row.problem) == ("a", NEW_YEAR, 1.5, "")
+
+
+def test_the_series_of_the_influx_protocol_is_measurement_and_tags() -> None:
+    row = LineReader("influx", COLUMNS).read('pump,site=a\\ b heat=1.5,state="on, off" 1704067200000000000')
+    assert (row.key, row.time, row.value) == ("pump,site=a\\ b", NEW_YEAR, 1.5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "line", "problem"),
+    [
+        ("csv", "a,2024-01-01", "2 fields, the header has 3"),
+        ("csv", "a,yesterday,1", "yesterday"),
+        ("csv", "a,2024-01-01T00:00Z,1", "in a zone, unlike those of the model"),
+        ("csv", "a,2024-01-01,warm", "value `warm` is not a number"),
+        ("csv", "a,2024-01-01,inf", "infinite"),
+        ("json", "{", "Expecting"),
+        ("json", "[1]", "not a JSON object"),
+        ("json", '{"time": "2024-01-01", "pump": "a"}', "`heat` is missing"),
+        ("json", '{"time": null, "heat": 1, "pump": "a"}', "timestamp is missing"),
+        ("influx", "pump", "not a line of the Influx protocol"),
+        ("influx", "pump cold=1 1", "field `heat` is missing"),
+        ("influx", "pump heat=1", "a timestamp is missing"),
+    ],
+)
+def test_a_line_that_cannot_be_read_says_why(kind: LineFormat, line: str, problem: str) -> None:
+    assert problem in LineReader(kind, COLUMNS, ["pump", "time", "heat"]).read(line).problem
+
+
+def test_an_empty_field_is_a_missing_value() -> None:
+    row = LineReader("csv", COLUMNS, ["pump", "time", "heat"]).read("a,2024-01-01,")
+    assert math.isnan(row.value)
+    assert row.problem == ""
+
+
+def test_a_header_without_a_column_of_the_model_is_an_error() -> None:
+    with pytest.raises(DataError, match="lacks heat; it has: pump, time"):
+        LineReader("csv", COLUMNS).read("pump,time")
+
+
+def test_a_repeated_header_is_a_header_and_another_one_is_malformed() -> None:
+    reader = LineReader("csv", COLUMNS)
+    assert reader.read("pump,time,heat").is_header
+    assert reader.read("pump,time,heat").is_header
+    assert "4 fields" in reader.read("pump,time,heat,load").problem
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "influx"])
+def test_an_answer_reads_back(kind: LineFormat) -> None:
+    writer = LineWriter(kind, COLUMNS, (0.1, 0.9), 1)
+    row = Row("a", NEW_YEAR, "2024-01-01", -1.5)
+    line = writer.line(row, "ok", (-2.0, None, -1.0, 1.5), (3.25, -4.0))
+    assert line.endswith("\n")
+    assert line.count("\n") == 1
+    if kind == "json":
+        record = json.loads(line)
+        assert (record["value"], record["expected"], record["lower"], record["score"]) == (-1.5, -2, None, 1.5)
+        assert (record["alarm"], record["q0.1"], record["q0.9"]) == (True, 3.25, -4)
+    elif kind == "csv":
+        names, cells = next(csv.reader([writer.header()])), next(csv.reader([line]))
+        record = dict(zip(names, cells, strict=True))
+        assert (record["pump"], record["heat"], record["q0.9"], record["alarm"]) == ("a", "-1.5", "-4", "true")
+    else:
+        assert line == 'a status="ok",alarm=true,expected=-2,upper=-1,score=1.5,q0.1=3.25,q0.9=-4 2024-01-01\n'
+
+
+def test_an_answer_to_a_malformed_line_is_one_line_too() -> None:
+    problem = LineReader("json", COLUMNS).read("{").problem
+    for kind in ("csv", "json", "influx"):
+        line = LineWriter(kind, COLUMNS, (0.5,), 2).line(Row(), f'malformed: "{problem}"', (None,) * 4, ())
+        assert (line.count("\n"), line[-1]) == (1, "\n")
