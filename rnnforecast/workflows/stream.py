@@ -213,6 +213,7 @@ class Run:
         self._reader: LineReader | None = None
         self._writer: LineWriter | None = None
         self._since_saved = 0
+        self._is_restored = False
 
     def restore(self) -> None:
         """Continue from the state file, where there is one. Raises InputError, ModelFileError."""
@@ -223,6 +224,7 @@ class Run:
         )
         if saved is None:
             return
+        self._is_restored = True
         self.stream.keys = {key: number for number, key in enumerate(saved.keys)}
         self.stream.last, self.stream.arrays, self.position = saved.last, saved.arrays, saved.position
         self.stream.counts.update(saved.position.counts)
@@ -237,7 +239,8 @@ class Run:
             return
         count = len(self.stream.last)
         self.position.counts = dict(self.stream.counts)
-        self.position.header = None if self._reader is None else self._reader.header or self.position.header
+        if self._reader is not None:
+            self.position.header = self._reader.header
         arrays = {name: array[:count] for name, array in self.stream.arrays.items()}
         state = SavedState(
             self._served.label, self.digest, list(self.stream.keys), self.stream.last, arrays, self.position
@@ -246,7 +249,7 @@ class Run:
 
     def loop(self) -> None:
         """Answer everything; the state is saved whenever it and the output agree."""
-        with _open_output(self._request.output, self.position) as output:
+        with _open_output(self._request.output, self.position if self._is_restored else None) as output:
             self.save()  # before the first answer: without a state nobody could say where answers are from
             consistent = True
             try:
@@ -368,24 +371,25 @@ def _wait_for_more(path: Path, file: BinaryIO) -> None:
         )
 
 
-def _open_output(output: str, position: Position) -> BinaryIO:
-    """Open the output behind what was answered when the state was saved. Raises OutputError."""
+def _open_output(output: str, position: Position | None) -> BinaryIO:
+    """Open the output behind what was answered when the state was saved; None: there is no state. Raises OutputError."""
     if output == STDOUT:
         return os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=CHUNK_BYTES)
     try:
         stream = Path(output).open("r+b" if Path(output).exists() else "w+b")  # noqa: SIM115  # the caller closes it
         size = stream.seek(0, os.SEEK_END)
-        if size < position.written or (position.written == 0 and position.lines == 0 and size):
+        written = 0 if position is None else position.written
+        if size < written or (position is None and size):
             stream.close()
-            known = f"fewer than the {position.written:,} that were written"
+            known = f"fewer than the {written:,} that were written"
             foreign = "and no state says where they are from"
             raise OutputError(
-                f"{output} holds {size:,} bytes, {known if size < position.written else foreign}",
+                f"{output} holds {size:,} bytes, {known if size < written else foreign}",
                 hint="restore the file, or move it and the state file away to start anew",
                 code="E_OUT_FOREIGN",
             )
-        stream.truncate(position.written)
-        stream.seek(position.written)
+        stream.truncate(written)
+        stream.seek(written)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise OutputError(f"{output} cannot be written: {reason}", hint="check the path") from error
