@@ -3,7 +3,7 @@
 In our trials every training on one short series made the zero-shot forecasts of the pretrained network worse on
 average, for any number of steps; a panel or a long series improves them, and gives networks from scratch enough to
 train on. The zero-shot ensemble of `mixture/`, which reads covariates known ahead and has the Theta method among its
-members, is a group of its own; `usual_weights` are the weights before validation.
+members, is another group; `usual_weights` are the weights before validation.
 """
 
 from __future__ import annotations
