@@ -15,7 +15,13 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("README.md", "docs/reading-the-report.md", "docs/your-own-csv.md", "docs/panels.md")
+PAGES = (
+    "README.md",
+    "docs/reading-the-report.md",
+    "docs/your-own-csv.md",
+    "docs/panels.md",
+    "docs/recurrent-networks.md",
+)
 WIDTH = "100"
 
 _BLOCK = re.compile(r"^```text\n(\$ .*?)^```", re.MULTILINE | re.DOTALL)

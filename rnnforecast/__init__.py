@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rnnforecast.workflows.batch.run import batch
     from rnnforecast.workflows.compare import compare
     from rnnforecast.workflows.detect import detect
+    from rnnforecast.workflows.diagnose import diagnose
     from rnnforecast.workflows.doctor import doctor
     from rnnforecast.workflows.evaluate import evaluate
     from rnnforecast.workflows.forecasts.windows_table import windows_frame
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from rnnforecast.workflows.predict_and_log import predict_and_log
     from rnnforecast.workflows.results import (
         CompareResult,
+        DiagnoseResult,
         DoctorResult,
         EvaluateResult,
         InspectResult,
@@ -60,6 +62,7 @@ __all__ = [
     "BatchResult",
     "CompareResult",
     "DetectResult",
+    "DiagnoseResult",
     "DoctorResult",
     "EvaluateResult",
     "Files",
@@ -80,6 +83,7 @@ __all__ = [
     "batch",
     "compare",
     "detect",
+    "diagnose",
     "doctor",
     "evaluate",
     "inspect",
@@ -106,6 +110,7 @@ __all__ = [
 _MODULES = {
     "BatchResult": "rnnforecast.workflows.batch.results",
     "CompareResult": "rnnforecast.workflows.results",
+    "DiagnoseResult": "rnnforecast.workflows.results",
     "DetectResult": "rnnforecast.workflows.monitoring.detect_result",
     "DoctorResult": "rnnforecast.workflows.results",
     "EvaluateResult": "rnnforecast.workflows.results",
@@ -127,6 +132,7 @@ _MODULES = {
     "batch": "rnnforecast.workflows.batch.run",
     "compare": "rnnforecast.workflows.compare",
     "detect": "rnnforecast.workflows.detect",
+    "diagnose": "rnnforecast.workflows.diagnose",
     "doctor": "rnnforecast.workflows.doctor",
     "evaluate": "rnnforecast.workflows.evaluate",
     "inspect": "rnnforecast.workflows.inspect",

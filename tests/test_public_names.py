@@ -12,6 +12,7 @@ import rnnforecast
 PUBLIC = [
     "BatchResult",
     "CompareResult",
+    "DiagnoseResult",
     "DetectResult",
     "DoctorResult",
     "EvaluateResult",
@@ -33,6 +34,7 @@ PUBLIC = [
     "batch",
     "compare",
     "detect",
+    "diagnose",
     "doctor",
     "evaluate",
     "inspect",

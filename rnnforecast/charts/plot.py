@@ -6,12 +6,13 @@ from functools import singledispatch
 from typing import TYPE_CHECKING
 
 from rnnforecast.charts.forecast_charts import forecast_chart
+from rnnforecast.charts.health_charts import memory_chart, occlusion_chart
 from rnnforecast.charts.picture import check_picture, write_picture
 from rnnforecast.charts.profile_charts import profile_charts
 from rnnforecast.charts.score_charts import error_chart, lead_chart, time_chart, verdict_words
 from rnnforecast.errors import UsageError
 from rnnforecast.json_values import Document
-from rnnforecast.workflows.results import CompareResult, EvaluateResult, InspectResult, PredictResult
+from rnnforecast.workflows.results import CompareResult, DiagnoseResult, EvaluateResult, InspectResult, PredictResult
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,6 +59,11 @@ def _of_comparison(result: CompareResult) -> tuple[str, list[Chart]]:
         time_chart(result.metrics, result.seconds_per_method, networks=result.networks),
     ]
     return verdict_words(result.verdict), [chart for chart in found if chart is not None]
+
+
+@charts_of.register(DiagnoseResult)
+def _of_health(result: DiagnoseResult) -> tuple[str, list[Chart]]:
+    return "", [memory_chart(result), occlusion_chart(result)]
 
 
 @charts_of.register(InspectResult)

@@ -44,6 +44,7 @@ class Commands(LazyGroup):
         "stream": "answer rows as they arrive: forecast, score and alarm, with a kept hidden state",
         "evaluate": "backtest a stored model",
         "compare": "compare networks and naive forecasts; nothing is stored",
+        "diagnose": "measure how far back recurrent networks remember on your rows, with advice",
         "report": "write one HTML page about a model: verdict, forecasts, errors, data",
         "tune": "search the settings of a network within a time budget",
         "inspect": "show how a file is read, with every finding; nothing is trained",

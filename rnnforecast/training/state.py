@@ -45,6 +45,7 @@ class Fit:
     clipped_fraction: float
     num_rollbacks: int
     seconds: float
+    norms: tuple[float, ...] = ()  # of the gradients before clipping, of the steps of this process
     is_stopped: bool = False  # ended early, as the validation score no longer improved
 
 
@@ -96,6 +97,7 @@ class Run:
         self._num_rollbacks = 0
         self._num_clipped = 0
         self._losses: list[float] = []
+        self._norms: list[float] = []
 
     @property
     def seconds(self) -> float:
@@ -116,6 +118,7 @@ class Run:
         """Record a gradient step."""
         self.step += 1
         self._losses.append(loss)
+        self._norms.append(norm)
         self._num_clipped += norm > self._fit.gradient_clip
 
     def roll_back(self, loss: float, norm: float) -> None:
@@ -134,6 +137,7 @@ class Run:
             num_steps=self.step,
             best_score=self.best.score,
             losses=tuple(self._losses),
+            norms=tuple(self._norms),
             clipped_fraction=self._num_clipped / max(self.step, 1),
             num_rollbacks=self._num_rollbacks,
             seconds=self.seconds,

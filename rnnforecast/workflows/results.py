@@ -182,6 +182,24 @@ class ReportResult(Document):
 
 
 @dataclass(frozen=True)
+class DiagnoseResult(Document):
+    """How far back recurrent networks can be fitted on some rows, how far back the model looks, and advice."""
+
+    model: str
+    freq: str
+    season_length: int
+    context_length: int  # steps that the model reads
+    networks: tuple[Mapping[str, JSONValue], ...]  # name, is_own, memory (steps), gradient_norm, saturated_gates, ...
+    memory: tuple[Mapping[str, JSONValue], ...]  # name, lags, norms of d h_t / d h_(t-lag)
+    occlusion: tuple[Mapping[str, JSONValue], ...]  # first_lag, last_lag, effect (move of the forecast, in spreads)
+    correlation_lag: int | None
+    advice: tuple[str, ...]
+    findings: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
 class CompareResult(Document):
     """Networks and baselines on the same windows; nothing is stored."""
 

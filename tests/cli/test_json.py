@@ -19,6 +19,7 @@ DOCUMENTS: dict[str, list[Document]] = {
     "train": [examples.train_result(), examples.train_result(None)],
     "predict": [examples.predict_result(), examples.predict_result(["a", "b"], output="forecasts.csv")],
     "evaluate": [examples.evaluate_result()],
+    "diagnose": [examples.diagnose_result()],
     "report": [examples.report_result()],
     "compare": [examples.compare_result()],
     "tune": [examples.tune_result(), examples.tune_result(None)],

@@ -12,6 +12,7 @@ from rnnforecast.workflows.monitoring.detect_result import DetectResult
 from rnnforecast.workflows.monitoring.score_result import ScoreResult
 from rnnforecast.workflows.results import (
     CompareResult,
+    DiagnoseResult,
     DoctorResult,
     EvaluateResult,
     InspectResult,
@@ -39,6 +40,7 @@ SCREENS: dict[type[Document], str] = {
     BatchResult: "batch",
     BatchPlan: "batch",
     ReportResult: "store",
+    DiagnoseResult: "health",
 }
 
 

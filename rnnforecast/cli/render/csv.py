@@ -15,6 +15,7 @@ from rnnforecast.workflows.monitoring.detect_result import DetectResult
 from rnnforecast.workflows.monitoring.score_result import ScoreResult
 from rnnforecast.workflows.results import (
     CompareResult,
+    DiagnoseResult,
     DoctorResult,
     EvaluateResult,
     InspectResult,
@@ -50,6 +51,12 @@ def main_table(result: Document) -> Table:
 @main_table.register
 def _forecasts(result: PredictResult) -> Table:
     return result.columns, result.rows
+
+
+@main_table.register
+def _health(result: DiagnoseResult) -> Table:
+    names = list(result.networks[0])
+    return names, [[row[name] for name in names] for row in result.networks]
 
 
 @main_table.register

@@ -1,0 +1,42 @@
+"""`rnnforecast diagnose`: how far back recurrent networks remember on your rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rnnforecast.cli.command import build_command
+from rnnforecast.cli.settings import load_settings
+from rnnforecast.cli.view import View, check_plot
+from rnnforecast.options import FUTURE_DATA, MODEL, PLOT, SOURCE_OPTIONS, STORE, TEST_FILES
+
+
+def diagnose(
+    view: View,
+    flags: Mapping[str, object],
+    model: str | None,
+    data: list[str] | None,
+    future_data: list[str] | None,
+    plot: str | None,
+    store: str | None,
+) -> None:
+    """Measure how far back recurrent networks can be fitted on your rows, and how far back the model looks.
+
+    A vanilla RNN, an LSTM and a GRU are fitted for a short while beforehand; the model is not changed. Gradients through
+    time, saturated gates, clipped steps and the effect of hidden rows are shown with advice.
+    """
+    import rnnforecast
+
+    check_plot(plot, inputs=data or ())
+    files = rnnforecast.Files(tuple(data or ()), tuple(future_data or ()), load_settings(flags).data)
+    with view.progress() as progress:
+        result = rnnforecast.diagnose(model, files, store=store, progress=progress)
+    view.plot(result, plot)
+    view.show(result)
+
+
+command = build_command(
+    diagnose,
+    *(MODEL, TEST_FILES, FUTURE_DATA, PLOT, STORE),
+    settings=SOURCE_OPTIONS,
+    example="rnnforecast diagnose prices",
+)

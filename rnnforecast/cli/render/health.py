@@ -1,0 +1,92 @@
+"""The screen of `diagnose`: memory of each network, its gradients and gates, what the model looks at, and advice."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from rnnforecast.cli.render.blocks import NOTHING, Space, duration, heading, number, quiet_table, safe, screen, under
+from rnnforecast.cli.render.metrics import percent
+from rnnforecast.findings import plural
+from rnnforecast.workflows.results import DiagnoseResult
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from rich.console import RenderableType
+
+_BARS, _BAR_WIDTH = "▁▂▃▄▅▆▇█", 32
+_LEAST = 1e-8  # a norm below this is drawn as nothing
+
+
+@screen.register(DiagnoseResult)
+def _diagnose_screen(result: DiagnoseResult, space: Space) -> list[RenderableType]:
+    blocks: list[RenderableType] = [_memory_block(result, braille=space.braille), _gradients_block(result)]
+    if result.occlusion:
+        blocks.append(_occlusion_block(result, space))
+    advice = quiet_table([("", "fold")], header=False)
+    for words in result.advice:
+        advice.add_row(safe(f"- {words}"))
+    blocks.append(under(heading("Advice"), advice if result.advice else Text("nothing stands out")))
+    return blocks
+
+
+def _memory_block(result: DiagnoseResult, *, braille: bool) -> RenderableType:
+    """Return the norms of d h_t / d h_(t-k) by lag, on a logarithmic scale."""
+    columns = [("network", "left"), ("units", "right"), ("reads", "right"), ("remembers", "right"), ("", "left")]
+    table = quiet_table(columns)
+    for row, curve in zip(result.networks, result.memory, strict=True):
+        drawn = _curve(curve["norms"]) if braille else ""  # type: ignore[arg-type]
+        name = safe(row["name"], "bold" if row["is_own"] else "")
+        table.add_row(name, str(row["hidden_size"]), str(row["context_length"]), str(row["memory"]), drawn)
+    words = f"{result.model}, norm of d h(t) / d h(t-k), k from 1 to the window, 1 to 10^-8"
+    last = "remembers: steps until the norm is below 1 %; a gradient that shrinks so far fits no weight"
+    return under(heading("Memory", words), table, Text(last, style="dim"))
+
+
+def _curve(norms: Sequence[float]) -> str:
+    """Return norms as a row of blocks: full height is 1 or more, none is `_LEAST`."""
+    every = max(1, -(-len(norms) // _BAR_WIDTH))
+    heights = [1 - math.log10(max(min(norm, 1.0), _LEAST)) / math.log10(_LEAST) for norm in norms[::every]]
+    return "".join(_BARS[min(int(height * len(_BARS)), len(_BARS) - 1)] if height > 0 else " " for height in heights)
+
+
+def _gradients_block(result: DiagnoseResult) -> RenderableType:
+    columns = [("network", "left"), ("gradient", "right"), ("largest", "right"), ("clipped", "right")]
+    table = quiet_table([*columns, ("gates full", "right"), ("units full", "right"), ("loss", "right")])
+    for row in result.networks:
+        losses = [number(row[key], digits=3) for key in ("first_loss", "last_loss")]
+        table.add_row(
+            safe(row["name"], "bold" if row["is_own"] else ""),
+            number(row["gradient_norm"], digits=3),
+            number(row["largest_gradient_norm"], digits=3),
+            percent(row["clipped_fraction"]),
+            percent(row["saturated_gates"]),
+            percent(row["saturated_units"]),
+            NOTHING if row["last_loss"] is None else f"{losses[0]} → {losses[1]}",
+        )
+    words = f"median and largest norm before clipping; measured in {duration(result.seconds)}"
+    return under(heading("Gradients", words), table)
+
+
+def _occlusion_block(result: DiagnoseResult, space: Space) -> RenderableType:
+    """Return how far the forecast moves when rows are hidden, as bars."""
+    largest = max(float(str(block["effect"])) for block in result.occlusion) or 1.0
+    table = quiet_table([("hidden rows", "right"), ("effect", "right"), ("", "left")])
+    for block in result.occlusion[:: max(1, len(result.occlusion) // 12)]:
+        effect = float(str(block["effect"]))
+        bar = ("█" if space.braille else "#") * round(effect / largest * _BAR_WIDTH)
+        table.add_row(_span(block), number(effect, digits=3), bar)
+    words = (
+        "how far the forecast moves when these rows are hidden (1 is the last row), in standard deviations of the data"
+    )
+    return under(
+        heading("What the forecast looks at", plural(len(result.occlusion), "block")), Text(words, style="dim"), table
+    )
+
+
+def _span(block: Mapping[str, object]) -> str:
+    first, last = block["first_lag"], block["last_lag"]
+    return f"{first}" if first == last else f"{first} to {last}"
