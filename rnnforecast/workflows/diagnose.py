@@ -139,17 +139,26 @@ def _occlusion(loaded: LoadedModel, series: SeriesSet) -> tuple[dict[str, JSONVa
     """Hide one block of lags after the other and return how far the forecast moves, in parts of the largest move."""
     blocks = lag_blocks(int(series.lengths.max()))
     horizon = loaded.manifest.horizon
-    plain = forecast_series(loaded, series, horizon=horizon, quantile_levels=(0.5,)).median
+    plain = _median(loaded, series, horizon=horizon)
     spread = np.nanstd(np.where(series.observed, series.values, np.nan)) or 1.0
     effects = []
     for first, last in blocks:
         hidden = _hide(series, first, last)
-        moved = forecast_series(loaded, hidden, horizon=horizon, quantile_levels=(0.5,)).median
+        moved = _median(loaded, hidden, horizon=horizon)
         effects.append(float(np.abs(moved - plain).mean() / spread))
     return tuple(
         {"first_lag": first, "last_lag": last, "effect": float(f"{effect:.4g}")}
         for (first, last), effect in zip(blocks, effects, strict=True)
     )
+
+
+def _median(loaded: LoadedModel, series: SeriesSet, *, horizon: int) -> Float64Array:
+    """Return the medians after the last rows of other series than those that were loaded: [S, H]."""
+    zero_shot = None if loaded.zero_shot is None else replace(loaded.zero_shot, series=series)
+    forecast = forecast_series(
+        replace(loaded, series=series, zero_shot=zero_shot), series, horizon=horizon, quantile_levels=(0.5,)
+    )
+    return np.asarray(forecast.median, dtype=np.float64)
 
 
 def lag_blocks(length: int) -> list[tuple[int, int]]:
@@ -211,7 +220,10 @@ def _advice(found: dict[str, Health], occlusion: Sequence[dict[str, JSONValue]],
     if effects and max(effects) > 0:
         least = WEAK_EFFECT * max(effects)
         matters = [block["last_lag"] for block, effect in zip(occlusion, effects, strict=True) if effect >= least]
-        advice.append(f"the forecast depends on the last {matters[-1]} rows; older ones hardly move it")
+        if matters[-1] == occlusion[-1]["last_lag"]:
+            advice.append(f"the forecast depends on all of the last {matters[-1]} rows that were hidden in turn")
+        else:
+            advice.append(f"the forecast depends on the last {matters[-1]} rows; older ones hardly move it")
     if correlation is not None:
         advice.append(
             f"values are alike up to {correlation} steps apart (autocorrelation of {WEAK_CORRELATION:g} or more)"

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import rnnforecast
 from rnnforecast.charts.health_charts import memory_chart, occlusion_chart
 from rnnforecast.charts.picture import write_picture
 from rnnforecast.cli.main import main
@@ -41,6 +42,14 @@ def test_a_model_is_measured_with_three_cells_of_its_size(
     drawn = (workplace / "health.svg").read_text(encoding="utf-8")
     assert "How far back a gradient reaches" in drawn
     assert "How far back the forecast looks" in drawn
+
+
+@pytest.mark.usefixtures("workplace")
+def test_hidden_rows_move_the_forecast_of_the_pretrained_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(diagnosis, "NUM_STEPS", 1)
+    found = rnnforecast.diagnose("base", ["good.csv"])
+    assert max(float(str(block["effect"])) for block in found.occlusion) > 0.1
+    assert [row["is_own"] for row in found.networks] == [False] * 3
 
 
 def test_memory_ends_where_the_norm_falls_below_one_per_cent() -> None:
