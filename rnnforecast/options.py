@@ -471,6 +471,14 @@ WINDOWS_OUTPUT = _in(
 PAGE_OUTPUT = _in(OUTPUT, Option("output", "the .html file to write", "FILE", default="report.html"))
 REPORT = _in(OUTPUT, Option("report", "write a page about the result: one .html file", "FILE"))
 PLOT = _in(OUTPUT, Option("plot", "draw the result: a .png or .svg file, fit for a slide", "FILE"))
+ROUND = _in(
+    OUTPUT, Option("round", "decimals of numbers in the file of --output", "DECIMALS", int, minimum=0), is_common=False
+)
+COLUMNS = _in(
+    OUTPUT,
+    Option("columns", "columns of the file of --output, in order, e.g. date,forecast,q0.9", "NAMES"),
+    is_common=False,
+)
 ATTENTION_OUTPUT = _in(
     OUTPUT, Option("attention_output", "write attention weights to .csv or .parquet", "FILE"), is_common=False
 )

@@ -22,6 +22,7 @@ from rnnforecast.model_io.base import BASE
 from rnnforecast.store.ledger import LEDGER_LEVELS
 from rnnforecast.store.registry import default_store
 from rnnforecast.workflows.forecasts.attention import write_attention
+from rnnforecast.workflows.forecasts.output_shape import check_shape, shaped
 from rnnforecast.workflows.forecasts.panel import forecast_series
 from rnnforecast.workflows.forecasts.sums import check_sum, sum_forecasts, sums_frame, sums_preview
 from rnnforecast.workflows.forecasts.table import forecast_frame, make_previews
@@ -53,13 +54,15 @@ class ForecastRequest:
 
     `sum` asks for sums over calendar weeks, months or the horizon; `reading` chooses columns and frequency for `base`;
     `max_age` rejects older rows, `refuse_stale` rows that differ from those of the training (default: reject a training
-    file that became shorter).
+    file that became shorter). `decimals` and `columns` shape the table that is written to `output`.
     """
 
     horizon: int | None = None
     quantiles: Sequence[float] | None = None
     engine: Engine = "numpy"
     output: str | Path | None = None
+    decimals: int | None = None
+    columns: tuple[str, ...] = ()
     attention_output: str | Path | None = None
     reading: DataSettings | None = None
     max_age: str | None = None
@@ -114,6 +117,7 @@ def forecast_request(
     started = time.monotonic()
     wanted = _check_arguments(request.horizon, request.quantiles)
     age = parse_age(request.max_age) if request.max_age is not None else None
+    check_shape(request.output, decimals=request.decimals, columns=request.columns)
     if request.output is not None:
         check_output(request.output, wait=request.wait)
     if request.attention_output is not None:
@@ -175,6 +179,7 @@ def _write(request: ForecastRequest, loaded: LoadedModel, frame: pd.DataFrame, *
     """Write forecasts and attention where the request names outputs. Raises OutputError."""
     if request.output is not None:
         model = written_model(loaded, rows)
+        frame = shaped(frame, decimals=request.decimals, columns=request.columns)
         write_forecasts(frame, request.output, model=model, key=key_columns(loaded, frame), wait=request.wait)
     if request.attention_output is not None:
         write_attention(loaded, request.attention_output)

@@ -1,0 +1,49 @@
+"""The shape of the table that `predict` writes: its columns (`--columns`) and the decimals of numbers (`--round`)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rnnforecast.data.databases.address import is_database
+from rnnforecast.data.errors import listed
+from rnnforecast.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import pandas as pd
+
+
+def check_shape(output: str | Path | None, *, decimals: int | None, columns: Sequence[str]) -> None:
+    """Raise UsageError where no file is written whose shape is named; tables of databases keep their keys."""
+    named = [flag for flag, is_named in (("--round", decimals is not None), ("--columns", bool(columns))) if is_named]
+    if named and output is None:
+        raise UsageError(
+            f"{' and '.join(named)} without effect: no file is written",
+            hint="name it: `--output forecasts.csv`",
+            code="E_RUN_OUTPUT",
+        )
+    if columns and is_database(str(output)):
+        raise UsageError(
+            "--columns without effect: a table of a database has all columns of a forecast",
+            hint="write a file, or choose the columns by a view",
+            code="E_RUN_OUTPUT",
+        )
+
+
+def shaped(frame: pd.DataFrame, *, decimals: int | None, columns: Sequence[str]) -> pd.DataFrame:
+    """Return the named columns in their order, numbers rounded. Raises UsageError for a column that is not there."""
+    names = [str(name) for name in frame.columns]
+    unknown = [name for name in columns if name not in names]
+    if unknown:
+        raise UsageError(
+            f"a forecast has no column {listed(unknown)}",
+            hint=f"its columns are {listed(names, limit=30)}",
+            code="E_RUN_OUTPUT",
+        )
+    chosen = frame[list(dict.fromkeys(columns))] if columns else frame
+    if decimals is None:
+        return chosen
+    numbers = {name: chosen[name].round(decimals) for name in chosen.columns if chosen[name].dtype.kind == "f"}
+    return chosen.assign(**numbers)
