@@ -84,7 +84,7 @@ def expand(data: Sequence[str | Path], *, dataset: bool = False) -> tuple[list[s
                 seen[same] = path
                 paths.append(path)
     if not paths:
-        raise InputError("no input was named", hint="name a CSV or Parquet file, or `-` for standard input")
+        raise InputError("no input was named", hint="name a CSV, Excel or Parquet file, or `-` for standard input")
     return paths, findings
 
 

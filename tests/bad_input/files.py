@@ -304,7 +304,9 @@ CASES: tuple[Case, ...] = (
         says=("not compressed", "`.gz`"),
         values=VALUES,
     ),
-    Case("wrong file type", "an excel workbook", _excel, "refused", says=("an Excel workbook", "export")),
+    Case(
+        "wrong file type", "an excel workbook", _excel, "refused", says=("an Office document without sheets", "export")
+    ),
     Case("wrong file type", "json", text_file('[{"date": "2024-01-01", "y": 1}]'), "refused", says=("JSON", "export")),
     Case("wrong file type", "sqlite", _sqlite, "refused", says=("an SQLite database", "export")),
     Case(

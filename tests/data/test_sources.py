@@ -29,6 +29,9 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_refused_with_the_glob_that_reads_it(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is an empty folder"):
+        open_source(str(tmp_path))
+    (tmp_path / "rows.csv").write_text("t,y\n1,2\n")
     with pytest.raises(InputError, match="is a folder") as caught:
         open_source(str(tmp_path))
     assert "*.csv" in str(caught.value.hint)
@@ -98,13 +101,13 @@ def test_a_gzip_bomb_is_refused_before_it_fills_the_memory(write: Write, monkeyp
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"PK\x03\x04 [Content_Types].xml", "an Excel workbook"),
+        (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
         (b"SQLite format 3\0", "an SQLite database"),
         (b"%PDF-1.7", "a PDF document"),
     ],
 )
 def test_other_kinds_of_files_are_named(write: Write, content: bytes, words: str) -> None:
-    with pytest.raises(DataError, match=f"is {words}, not CSV or Parquet"):
+    with pytest.raises(DataError, match=f"is {words}, not CSV, Excel or Parquet"):
         open_source(write(content))
 
 
