@@ -83,7 +83,7 @@ BAD_DATA = [
         "a timestamp twice with different values",
         "train bad.csv",
         ExitCode.DATA,
-        ["bad.csv", "2024-01-10", "rows 11, 12", "102.9", "999", "--id"],
+        ["bad.csv", "2024-01-10", "rows 11, 12", "102.9", "999"],
         {"bad.csv": [*_changed(11, GOOD_ROWS[9])[:11], f"{DAYS[9]},999", *GOOD_ROWS[10:]]},
     ),
     Mistake(
@@ -134,7 +134,7 @@ BAD_USAGE = [
         ["`attention`", "`encoder-decoder`"],
     ),
     Mistake("stdout for two things", "predict --output - --format csv", ExitCode.USAGE, ["--output -", "csv"]),
-    Mistake("an unknown kind of output", "predict --output out.xlsx", ExitCode.USAGE, ["out.xlsx", ".csv", ".parquet"]),
+    Mistake("an unknown kind of output", "predict --output out.ods", ExitCode.USAGE, ["out.xlsx", ".csv", ".parquet"]),
     Mistake("no configuration", "train good.csv --config my.toml", ExitCode.USAGE, ["my.toml", "--config"]),
     Mistake(
         "three wrong keys at once",
