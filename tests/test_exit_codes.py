@@ -134,7 +134,7 @@ BAD_USAGE = [
         ["`attention`", "`encoder-decoder`"],
     ),
     Mistake("stdout for two things", "predict --output - --format csv", ExitCode.USAGE, ["--output -", "csv"]),
-    Mistake("an unknown kind of output", "predict --output out.ods", ExitCode.USAGE, ["out.xlsx", ".csv", ".parquet"]),
+    Mistake("an unknown kind of output", "predict --output out.ods", ExitCode.USAGE, ["out.ods", ".csv", ".parquet"]),
     Mistake("no configuration", "train good.csv --config my.toml", ExitCode.USAGE, ["my.toml", "--config"]),
     Mistake(
         "three wrong keys at once",
