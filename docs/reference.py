@@ -18,6 +18,7 @@ _CODE = re.compile(r"[ENW]_[A-Z0-9]+(?:_[A-Z0-9]+)*")
 _FLAG = re.compile(r"--[a-z][a-z-]+")
 #: Messages of codes that are built in steps, for a reader.
 MEANINGS = {
+    "E_SERVE_REQUEST": "a request over HTTP has wrong headers, is too large, or does not arrive",
     "E_COVERAGE": "live intervals cover too little (`score`)",
     "E_DATA_CELL": "a field is longer than a CSV field may be",
     "E_DATA_NO_ROWS": "the file has a header and no rows",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rnnforecast.config import Settings
     from rnnforecast.data.read import read_series
     from rnnforecast.errors import RnnForecastError
+    from rnnforecast.serving.run import ServeOptions, serve
     from rnnforecast.workflows.alarm_actions import apply_policy
     from rnnforecast.workflows.batch.results import BatchResult
     from rnnforecast.workflows.batch.run import batch
@@ -74,6 +75,7 @@ __all__ = [
     "ReportResult",
     "RnnForecastError",
     "ScoreResult",
+    "ServeOptions",
     "Settings",
     "StreamRequest",
     "StreamResult",
@@ -99,6 +101,7 @@ __all__ = [
     "report",
     "rollback_model",
     "score",
+    "serve",
     "show_model",
     "stream",
     "train",
@@ -123,6 +126,7 @@ _MODULES = {
     "ReportResult": "rnnforecast.workflows.results",
     "RnnForecastError": "rnnforecast.errors",
     "ScoreResult": "rnnforecast.workflows.monitoring.score_result",
+    "ServeOptions": "rnnforecast.serving.run",
     "Settings": "rnnforecast.config",
     "StreamRequest": "rnnforecast.workflows.stream",
     "StreamResult": "rnnforecast.workflows.stream",
@@ -148,6 +152,7 @@ _MODULES = {
     "report": "rnnforecast.charts.report",
     "rollback_model": "rnnforecast.workflows.models",
     "score": "rnnforecast.workflows.score",
+    "serve": "rnnforecast.serving.run",
     "show_model": "rnnforecast.workflows.models",
     "stream": "rnnforecast.workflows.stream",
     "train": "rnnforecast.workflows.train",

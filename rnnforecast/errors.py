@@ -76,6 +76,16 @@ class RnnForecastError(Exception):
         self.code = code or f"E_{self.exit_code.name}"
         self.findings = tuple(findings)
 
+    def to_dict(self) -> dict[str, object]:
+        """Return the `error` object of the JSON document of an error."""
+        return {
+            "code": self.code,
+            "exit_code": int(self.exit_code),
+            "message": self.message,
+            "hint": self.hint,
+            "findings": [finding.to_dict() for finding in self.findings],
+        }
+
     def __str__(self) -> str:
         return self.message if self.hint is None else f"{self.message}\n\nhint: {self.hint}"
 

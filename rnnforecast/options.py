@@ -327,6 +327,7 @@ _DATA_HELP = "CSV, Excel or Parquet files, a quoted glob, or - for CSV on stdin"
 TRAINING_FILES = _argument("data", "DATA", _DATA_HELP, required=True, repeated=True)
 TEST_FILES = _argument("data", "DATA", "files to score on (default: the training file)", repeated=True)
 MODEL = _argument("model", "MODEL", "NAME or NAME@VERSION (default: the newest)")
+SERVED_MODEL = _argument("model", "MODEL", "NAME or NAME@VERSION for requests that name none (default: base)")
 SCORED_MODEL = _argument("model", "MODEL", "NAME or NAME@VERSION (default: the name with the newest forecasts)")
 STREAM_MODEL = _argument("model", "MODEL", "NAME, NAME@VERSION or base", required=True)
 MODEL_VERSION = _argument("model", "MODEL", "NAME@VERSION (a bare NAME: its newest version)", required=True)
@@ -447,6 +448,15 @@ WORKERS = _in(
     RUN,
     Option("workers", "jobs in parallel (default: as cores and memory allow)", "COUNT", int, minimum=1),
 )
+SERVE_WORKERS = _in(
+    RUN, Option("workers", "processes that forecast (default: one for each processor)", "COUNT", int, minimum=1)
+)
+HOST = _in(RUN, Option("host", "address to listen on; others can reach it only with a token", default="127.0.0.1"))
+PORT = _in(RUN, Option("port", "port to listen on; 0: a free one", kind=int, default=8000, minimum=0))
+REQUEST_TIMEOUT = _in(
+    RUN, Option("request_timeout", "maximum time of a request, waiting included", "DURATION", default="30s")
+)
+MAX_BODY = _in(RUN, Option("max_body", "largest body of a request", "SIZE", default="16MiB"))
 CHECK = _in(RUN, _switch("check", "list every error of the file with its line; run nothing"))
 RESUME = _in(RUN, _switch("resume", "skip jobs that the last run finished and whose inputs are unchanged"))
 WAIT = _in(RUN, Option("wait", "how long to wait for another run of the file, e.g. 10m", "DURATION"))

@@ -31,6 +31,7 @@ LAYERS = {
     "training": 8,
     "workflows": 9,
     "charts": 10,
+    "serving": 10,
     "rnnforecast": 11,
     "cli": 12,
     "__main__": 13,
@@ -56,6 +57,7 @@ OUTSIDE = {
     "model_io": {"numpy"},
     "workflows": {"numpy", "optuna", "pandas", "pydantic", "pydantic_core"},
     "charts": {"numpy"},
+    "serving": {"pyarrow", "starlette", "uvicorn"},
     "cli": {"numpy", "typer", "rich"},
 }
 

@@ -40,7 +40,7 @@ def report(error: RnnForecastError, *, as_json: bool, debug: bool, stream: TextI
 
 
 def _as_json(error: RnnForecastError) -> str:
-    return json_text({"error": error_to_dict(error)}) + "\n"
+    return json_text({"error": error.to_dict()}) + "\n"
 
 
 def _as_text(error: RnnForecastError, stream: TextIO) -> str:
@@ -59,17 +59,6 @@ def _is_told(finding: Finding, message: str) -> bool:
     """Whether a message tells a finding, or lists the problems of an input and counts those it leaves out."""
     counts_all = finding.severity == "error" and re.search(r"\b\d+ problems:\n", message) is not None
     return counts_all or finding.message in message
-
-
-def error_to_dict(error: RnnForecastError) -> dict[str, object]:
-    """Return the `error` object of the JSON document of an error."""
-    return {
-        "code": error.code,
-        "exit_code": int(error.exit_code),
-        "message": error.message,
-        "hint": error.hint,
-        "findings": [finding.to_dict() for finding in error.findings],
-    }
 
 
 def report_bug(error: BaseException, *, as_json: bool, debug: bool, stream: TextIO) -> int:

@@ -50,6 +50,7 @@ class Commands(LazyGroup):
         "inspect": "show how a file is read, with every finding; nothing is trained",
         "models": "list, show, verify, promote, roll back, prune and remove stored models",
         "batch": "run many jobs from one TOML file, unattended",
+        "serve": "answer requests for forecasts over HTTP",
         "doctor": "check this installation",
     }
 

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rnnforecast.cli.failures import error_to_dict
 from rnnforecast.errors import DataError
 from rnnforecast.json_values import Document, plain, timestamp_to_json
 from tests.cli import examples
@@ -45,7 +44,7 @@ def test_every_result_is_one_document_of_its_documented_schema(schema: str) -> N
 
 def test_an_error_is_a_document_of_its_documented_schema() -> None:
     error = DataError("two rows differ", hint="drop one", code="E_TIME_DUPLICATE", findings=[examples.FINDING])
-    assert problems({"error": error_to_dict(error)}, "error") == []
+    assert problems({"error": error.to_dict()}, "error") == []
 
 
 def test_every_documented_schema_is_checked_here() -> None:

@@ -25,11 +25,17 @@ def write_metrics(path: str | Path, result: BatchResult, history: History, *, no
 def metrics_text(result: BatchResult, history: History, *, now: float) -> Iterator[str]:
     """Yield the lines of the metrics file."""
     for name, (description, samples) in _metrics(result, history, now).items():
-        if samples:
-            yield f"# HELP {name} {description}\n# TYPE {name} gauge\n"
-        for labels, value in samples:
-            inner = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
-            yield f"{name}{{{inner}}} {f'{value:.3f}' if isinstance(value, float) else value}\n"
+        yield from metric_lines(name, description, samples)
+
+
+def metric_lines(name: str, description: str, samples: Samples, *, kind: str = "gauge") -> Iterator[str]:
+    """Yield the lines of one metric; none if it has no samples."""
+    if samples:
+        yield f"# HELP {name} {description}\n# TYPE {name} {kind}\n"
+    for labels, value in samples:
+        inner = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
+        shown = f"{{{inner}}}" if labels else ""
+        yield f"{name}{shown} {f'{value:.3f}' if isinstance(value, float) else value}\n"
 
 
 def _metrics(result: BatchResult, history: History, now: float) -> dict[str, tuple[str, Samples]]:
