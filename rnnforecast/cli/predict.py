@@ -63,10 +63,7 @@ def predict(
     from rnnforecast.workflows.predict import ForecastRequest
     from rnnforecast.workflows.predict_and_log import predict_and_log
 
-    if output == "-" and view.format != "table":
-        raise UsageError(f"--output - and --format {view.format} both use stdout", hint="use only one of them")
-    if sum is not None and (plot is not None or report is not None):
-        raise UsageError("--plot and --report draw steps, not sums", hint="leave out --sum, or draw in a second call")
+    _check_together(view, output, sum, drawn=plot or report)
     chosen = load_settings(flags)
     check_plot(plot, inputs=data or ())
     check_report(report, inputs=data or ())
@@ -101,6 +98,13 @@ def predict(
 
         view.page(forecast_page(result, *seen[0], command=view.command), report)
     view.show(result, if_quiet=output is None)
+
+
+def _check_together(view: View, output: str | None, over: SumOver | None, *, drawn: str | None) -> None:
+    if output == "-" and view.format != "table":
+        raise UsageError(f"--output - and --format {view.format} both use stdout", hint="use only one of them")
+    if over is not None and drawn is not None:
+        raise UsageError("--plot and --report draw steps, not sums", hint="leave out --sum, or draw in a second call")
 
 
 command = build_command(

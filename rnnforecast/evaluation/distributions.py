@@ -63,8 +63,8 @@ def sum_quantiles(
 ) -> Float64Array:
     """Return quantiles of the sum over steps whose normal scores all have one correlation: [W, H, Q] to [W, L].
 
-    A Gaussian copula: the score of every step is sqrt(r) times a common normal draw plus sqrt(1 - r) times one of its
-    own. The draws are the same in every call, so that equal forecasts have equal sums.
+    A Gaussian copula: the score of every step is sqrt(r) times a common normal draw plus sqrt(1 - r) times a separate
+    one. The draws are the same in every call, so that equal forecasts have equal sums.
     """
     random = np.random.default_rng(20_231)
     half = NUM_DRAWS // 2

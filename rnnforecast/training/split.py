@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # on one long series several validation windows steady the choice of steps and the width of the intervals
 MAX_VALIDATION_WINDOWS_PER_SERIES = 5
+#: Rows that a training needs: fewer say nothing about how a series continues.
+FEWEST_ROWS = 4
 #: Series that weights are chosen on and that are tested: a mean over this many is exact enough, and forecasts of
 #: 100,000 by every method took most of the time and the memory of a training.
 MAX_TESTED_SERIES = 10_000
@@ -40,19 +42,23 @@ class Split:
     num_tested_series: int
 
 
-def split_rows(series: SeriesSet, *, horizon: int, evaluation: EvaluationSettings) -> Split:
+def split_rows(series: SeriesSet, *, horizon: int, evaluation: EvaluationSettings, must_test: bool = False) -> Split:
     """Cut test windows off the end of each series, and validation windows right before them.
 
-    Series too short for test rows are trained on whole. Raises DataError when no series leaves a training window
-    before one validation and one test horizon.
+    Series too short for test rows are trained on whole. Where no series leaves a season of history before one training, one
+    validation and one test horizon, two rows of history are enough; where not even those, there are no test windows, and
+    validation windows only where they fit. Raises DataError for fewer than `FEWEST_ROWS` rows, and where there are no test
+    windows if `must_test`.
     """
     lengths = series.lengths
+    longest = int(lengths.max(initial=0))
     step = evaluation.window_step or horizon
     span = evaluation.gap + horizon
     history = min_past(series.season_length)
-    need = history + 2 * horizon + span
-    if int(lengths.max(initial=0)) < need:
-        raise _too_few_rows(series, need=need, history=history, horizon=horizon, gap=evaluation.gap)
+    if longest < FEWEST_ROWS:
+        raise _too_few_rows(series)
+    if longest < history + 2 * horizon + span:
+        history = min_past(1)
     num_windows = evaluation.num_windows or default_num_windows(lengths, horizon=horizon)
     test = place_windows(
         lengths,
@@ -62,14 +68,18 @@ def split_rows(series: SeriesSet, *, horizon: int, evaluation: EvaluationSetting
         gap=evaluation.gap,
         min_past=history + 2 * horizon,
     )
+    if must_test and not len(test):
+        raise _too_few_to_test(
+            longest, need=history + 2 * horizon + span, fitting=(longest - history - evaluation.gap) // 3
+        )
     num_past_rows = lengths.copy()
     np.minimum.at(num_past_rows, test.series, test.cutoffs)
     has_test = np.zeros(len(lengths), dtype=bool)
     has_test[test.series] = True
     validation = cut_validation_windows(
-        np.where(has_test, num_past_rows, 0),
+        np.where(has_test, num_past_rows, 0) if has_test.any() else lengths,
         horizon=horizon,
-        season_length=series.season_length,
+        season_length=history - 1,
         num_windows=min(num_windows, MAX_VALIDATION_WINDOWS_PER_SERIES),
     )
     tested = np.flatnonzero(has_test)
@@ -77,9 +87,9 @@ def split_rows(series: SeriesSet, *, horizon: int, evaluation: EvaluationSetting
         tested = tested[np.linspace(0, len(tested) - 1, MAX_TESTED_SERIES).astype(np.int64)]
     return Split(
         num_past_rows=num_past_rows,
-        validation=_of_series(validation, tested),
+        validation=_of_series(validation, tested) if len(tested) else validation,
         test=_of_series(test, tested),
-        num_windows=num_windows,
+        num_windows=num_windows if len(tested) else 0,
         window_step=step,
         num_tested_series=int(has_test.sum()),
     )
@@ -104,35 +114,43 @@ def cut_validation_windows(lengths: np.ndarray, *, horizon: int, season_length: 
 def fit_horizon(read: ReadResult, settings: DataSettings) -> Assumptions:
     """Return the assumptions with a horizon that the rows allow; a horizon of the user is never changed.
 
-    A quarter of the median series at most: train, validation and test rows need a horizon each.
+    A quarter of the median series at most, or a season where three fit: train, validation and test rows need one each.
     """
     assumed = read.assumptions
     if settings.horizon is not None:
         return assumed
     usable = int(np.median(read.series.lengths)) - min_past(read.series.season_length)
-    horizon = max(1, min(assumed.horizon, usable // 4))
+    horizon = _fitting(assumed.horizon, usable, season_length=read.series.season_length)
     if horizon == assumed.horizon:
         return assumed
     why = f"{assumed.horizon} would suit the frequency, the rows allow {horizon} (--horizon)"
     return replace(assumed, horizon=horizon, reasons={**assumed.reasons, "horizon": why})
 
 
-def _too_few_rows(series: SeriesSet, *, need: int, history: int, horizon: int, gap: int) -> DataError:
+def _too_few_to_test(found: int, *, need: int, fitting: int) -> DataError:
+    return DataError(
+        f"too few rows for a test: the longest series has {found}, needs {need}",
+        hint=f"`--horizon {fitting}` fits, or bring more rows" if fitting >= 1 else "bring more rows",
+        code="E_SERIES_SHORT",
+    )
+
+
+def _fitting(horizon: int, usable: int, *, season_length: int) -> int:
+    """Return the horizon, or what the rows allow: whole seasons where three fit, else a round part of one."""
+    allowed = max(1, min(horizon, usable // 4))
+    if allowed == horizon or season_length < 2:
+        return allowed
+    if season_length <= min(horizon, usable // 3):
+        return max(allowed // season_length, 1) * season_length
+    return max(part for part in range(1, allowed + 1) if season_length % part == 0)
+
+
+def _too_few_rows(series: SeriesSet) -> DataError:
     longest = int(np.argmax(series.lengths)) if series.num_series else 0
     found = int(series.lengths[longest]) if series.num_series else 0
     label = f"series `{series.item_ids[longest]}`, the longest," if series.num_series > 1 else "the series"
-    fitting = (found - history - gap) // 3
-    hint = (
-        f"`--horizon {fitting}` fits this file, or bring more rows"
-        if fitting >= 1
-        else f"lower `--season-length` ({history - 1}), or bring more rows"
-        if history > 2
-        else "bring more rows: they are too few for any horizon"
-    )
-    after_gap = f" after a gap of {gap}" if gap else ""
     return DataError(
-        f"too few rows: {label} has {found} rows, needs {need} "
-        f"(train: history {history} + horizon {horizon}, validation: {horizon}, test: {horizon}{after_gap})",
-        hint=hint,
+        f"too few rows: {label} has {found}, a training needs {FEWEST_ROWS}",
+        hint="bring more rows, or forecast without training: `rnnforecast predict base --data FILE`",
         code="E_SERIES_SHORT",
     )

@@ -75,7 +75,7 @@ def compare(
     read = read_series(data, settings.data)
     assumptions = fit_horizon(read, settings.data)
     series, horizon = read.series, assumptions.horizon
-    split = split_rows(series, horizon=horizon, evaluation=settings.evaluation)
+    split = split_rows(series, horizon=horizon, evaluation=settings.evaluation, must_test=True)
     networks = _fit_networks(chosen, series, split, settings, horizon=horizon, progress=progress or NoProgress())
     if BASE in chosen:
         networks[BASE] = _Timed(pretrained_forecaster(series, bounds=settings.data.bounds))

@@ -85,7 +85,7 @@ def tune(
     registry.check_writable(name)
     assumptions = fit_horizon(read, settings.data)
     series, horizon = read.series, assumptions.horizon
-    split = split_rows(series, horizon=horizon, evaluation=settings.evaluation)
+    split = split_rows(series, horizon=horizon, evaluation=settings.evaluation, must_test=True)
     past = series.head(split.num_past_rows)
     rolling = _Rolling.of(past, split, horizon=horizon)
     study = _open_study(registry.store / "tuning" / f"{encode_name(name)}.db", series, past, settings, horizon=horizon)

@@ -14,7 +14,7 @@ from rnnforecast.errors import DataError
 from rnnforecast.training import split as splitting
 from rnnforecast.training.split import fit_horizon, split_rows
 from tests.training.toy import make_series
-from tests.workflows.toy import fit, write_days
+from tests.workflows.toy import write_days
 
 
 @settings(max_examples=60, deadline=None)
@@ -34,7 +34,7 @@ def test_rows_to_learn_to_choose_and_to_be_judged_on_never_overlap(
         split = split_rows(series, horizon=horizon, evaluation=evaluation)
     except DataError:
         return
-    assert len(split.test) > 0
+    assert (len(split.test) > 0) == (split.num_windows > 0)
     for number, cutoff in zip(split.test.series, split.test.cutoffs, strict=True):
         assert split.num_past_rows[number] <= cutoff
         assert cutoff + gap + horizon <= lengths[number]
@@ -57,38 +57,36 @@ def test_a_gap_moves_the_held_out_cutoffs_away_from_their_scored_steps() -> None
     assert (split.test.cutoffs.tolist(), split.num_past_rows.tolist()) == ([52], [52])
 
 
-@pytest.mark.parametrize("gap", [0, 4])
-def test_too_few_rows_are_refused_with_a_horizon_that_works(tmp_path: Path, gap: int) -> None:
-    path = write_days(tmp_path, 25)
-    with pytest.raises(DataError) as caught:
-        fit(path, horizon=9, gap=gap, season_length=7)
-    need = 8 + 3 * 9 + gap
-    assert (
-        f"the series has 25 rows, needs {need} (train: history 8 + horizon 9, validation: 9, test: 9"
-        in caught.value.message
-    )
-    suggested = (25 - 8 - gap) // 3
-    assert f"`--horizon {suggested}` fits this file" in str(caught.value.hint)
-    assert fit(path, horizon=suggested, gap=gap, season_length=7).verdict is not None
+@pytest.mark.parametrize(
+    ("rows", "test", "validation"), [(60, 1, 1), (49, 1, 1), (42, 1, 1), (38, 1, 1), (30, 0, 1), (20, 0, 0), (4, 0, 0)]
+)
+def test_few_rows_train_with_the_windows_that_fit(rows: int, test: int, validation: int) -> None:
+    series = make_series(np.arange(1.0, rows + 1), season_length=12)
+    split = split_rows(series, horizon=12, evaluation=EvaluationSettings())
+    assert (len(split.test), len(split.validation)) == (test, validation)
+    assert split.num_past_rows.tolist() == [rows - 12 * test]
 
 
-def test_the_longest_series_of_a_panel_is_named_when_all_are_too_short() -> None:
-    series = make_series(np.ones(10), np.ones(12))
-    with pytest.raises(DataError, match="series `s1`, the longest, has 12 rows, needs 20"):
-        split_rows(series, horizon=5, evaluation=EvaluationSettings())
+def test_fewer_than_four_rows_and_no_test_rows_where_they_are_needed_are_errors() -> None:
+    with pytest.raises(DataError, match="series `s1`, the longest, has 3, a training needs 4"):
+        split_rows(make_series(np.ones(2), np.ones(3)), horizon=5, evaluation=EvaluationSettings())
+    with pytest.raises(DataError, match="the longest series has 12, needs 17") as caught:
+        split_rows(make_series(np.ones(12)), horizon=5, evaluation=EvaluationSettings(), must_test=True)
+    assert "`--horizon 3` fits" in str(caught.value.hint)
 
 
-def test_rows_that_fit_no_horizon_are_told_that_the_season_takes_them() -> None:
-    with pytest.raises(DataError) as caught:
-        split_rows(make_series(np.ones(6)), horizon=1, evaluation=EvaluationSettings())
-    assert "lower `--season-length` (4), or bring more rows" in str(caught.value.hint)
+@pytest.mark.parametrize(
+    ("rows", "season", "horizon"), [(60, 12, 12), (48, 12, 6), (38, 12, 6), (30, 12, 4), (16, 12, 1)]
+)
+def test_a_default_horizon_is_a_season_or_a_round_part_of_one(rows: int, season: int, horizon: int) -> None:
+    assert splitting._fitting(12, rows - season - 1, season_length=season) == horizon
 
 
 def test_a_default_horizon_is_cut_to_what_the_rows_have_room_for_and_says_so(tmp_path: Path) -> None:
     read = read_series([write_days(tmp_path, 60)], DataSettings())
     assumptions = fit_horizon(replace(read, assumptions=replace(read.assumptions, horizon=30)), DataSettings())
-    assert assumptions.horizon == (60 - 8) // 4
-    assert "30 would suit the frequency, the rows allow 13" in assumptions.reasons["horizon"]
+    assert assumptions.horizon == 7
+    assert "30 would suit the frequency, the rows allow 7" in assumptions.reasons["horizon"]
 
 
 def test_a_horizon_the_user_gave_is_never_touched(tmp_path: Path) -> None:

@@ -87,8 +87,8 @@ def sum_forecasts(loaded: LoadedModel, forecast: Forecast, over: SumOver, *, lev
         quantiles[chosen] = sum_quantiles(part, trained, correlation=float(key[2]) * GRID, wanted=wanted)
     mean = np.array([forecast.mean[one, start:end].sum() for one, start, end in zip(owner, first, ends, strict=True)])
     kept = bounds.select(owner)
-    floors, caps = kept.floor * steps, kept.cap * steps
-    quantiles = np.clip(quantiles, floors[:, None], caps[:, None])
+    low, high = kept.floor * steps, kept.cap * steps
+    quantiles = np.clip(quantiles, low[:, None], high[:, None])
     quantiles[kept.whole] = np.floor(quantiles[kept.whole] + 0.5)
     return Sums(owner, first, steps, quantiles[:, -1], mean, quantiles[:, :-1])
 
