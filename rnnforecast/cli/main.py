@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import errno
 import gc
 import importlib
 import io
@@ -24,6 +25,7 @@ from rnnforecast.cli.failures import (
     report_stop,
     silence_broken_pipe,
 )
+from rnnforecast.cli.text import give_up, output_error
 from rnnforecast.errors import OutputError, ResourceError, RnnForecastError, UsageError
 
 if TYPE_CHECKING:
@@ -146,13 +148,8 @@ def _rare_garbage_collection() -> Iterator[None]:
 
 
 def _run(words: list[str], *, as_json: bool, debug: bool) -> int:
-    app = build_app()
     try:
-        with app.make_context("rnnforecast", list(words)) as context:
-            app.invoke(context)
-        sys.stdout.flush()
-    except typer.Exit as end:
-        return int(end.exit_code)
+        return _invoke(words)
     except BrokenPipeError:
         raise
     except (KeyboardInterrupt, typer.Abort, Terminated) as stop:
@@ -165,8 +162,39 @@ def _run(words: list[str], *, as_json: bool, debug: bool) -> int:
     except ParserError as error:
         return report(_usage_error(error), as_json=as_json, debug=debug, stream=sys.stderr)
     except Exception as error:
+        known = _of_the_system(error)
+        if known is not None:
+            return report(known, as_json=as_json, debug=debug, stream=sys.stderr)
         return report_bug(error, as_json=as_json, debug=debug, stream=sys.stderr)
-    return 0
+
+
+def _of_the_system(error: Exception) -> RnnForecastError | None:
+    """Return the error of a system that has no space left for a file or for text on stdout, None for any other."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number in (errno.EMFILE, errno.ENFILE):
+        return ResourceError("too many files are open", hint="raise the limit of this shell: `ulimit -n 1024`")
+    if isinstance(error, OSError) and number in (errno.ENOSPC, errno.EDQUOT):
+        give_up(sys.stdout)
+        return output_error(error)
+    return None
+
+
+def _invoke(words: list[str]) -> int:
+    """Run a command and deliver its output; returns its exit code. Raises OutputError where stdout cannot be written."""
+    app, code = build_app(), 0
+    try:
+        with app.make_context("rnnforecast", list(words)) as context:
+            app.invoke(context)
+    except typer.Exit as end:
+        code = int(end.exit_code)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        give_up(sys.stdout)
+        raise output_error(error) from error
+    return code
 
 
 def _usage_error(error: Any) -> UsageError:

@@ -6,6 +6,8 @@ import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TextIO
 
+from rnnforecast.errors import OutputError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -50,6 +52,15 @@ def best_effort(stream: TextIO) -> Iterator[None]:
         raise  # the reader left
     except OSError:
         give_up(stream)
+
+
+def output_error(error: OSError, *, written: str | None = None) -> OutputError:
+    """Return the error of a stdout that cannot be written; `written` is the file that the result is in already."""
+    reason = f"standard output could not be written: {(error.strerror or str(error)).lower()}"
+    hint = "free space, or write the result elsewhere"
+    if written is not None:
+        reason, hint = f"{reason}; `{written}` was written", "use that file: the forecast is complete in it"
+    return OutputError(reason, hint=hint, code="E_OUT_WRITE")
 
 
 def give_up(stream: TextIO) -> None:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, TextIO
 
 import typer
 
-from rnnforecast.cli.text import best_effort
-from rnnforecast.errors import ExitCode, OutputError
+from rnnforecast.cli.text import best_effort, output_error
+from rnnforecast.errors import ExitCode
 from rnnforecast.escaping import json_text, visible
 from rnnforecast.masking import masked
 from rnnforecast.progress import NoProgress
@@ -55,8 +55,7 @@ class View:
         except BrokenPipeError:
             raise  # the reader left
         except OSError as error:
-            reason = f"standard output could not be written: {(error.strerror or str(error)).lower()}"
-            raise OutputError(reason, hint="free space, or write the result elsewhere", code="E_OUT_WRITE") from error
+            raise output_error(error, written=getattr(result, "output", None)) from error
         if any(finding.severity == "error" for finding in getattr(result, "findings", ())):
             raise typer.Exit(ExitCode.PARTIAL)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from rnnforecast.errors import DivergedError
 from rnnforecast.evaluation.baselines import BASELINES
 from rnnforecast.evaluation.significance import (
     diebold_mariano,
@@ -129,6 +130,12 @@ def _units(
     """Average the losses into units, the same for every method, and choose the test for them."""
     scored = ~np.isnan(next(iter(losses.values())))
     for name, loss in losses.items():
+        if np.isinf(loss).any() or (np.isnan(loss) & scored).any():
+            raise DivergedError(
+                f"errors of `{name}` are beyond floating-point numbers: values of this size cannot be scored",
+                hint="divide the values by a power of ten",
+                code="E_VALUE_RANGE",
+            )
         if not np.array_equal(~np.isnan(loss), scored):
             raise ValueError(f"`{name}` has losses at other steps than the other methods")
     kept = scored.any(axis=1)

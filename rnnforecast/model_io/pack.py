@@ -44,6 +44,8 @@ MAX_FORECAST_SECONDS, MAX_FORECAST_BYTES = 60, 3 * 2**28
 _STEP_SECONDS, _OPERATIONS_PER_SECOND, _BYTES_PER_LOOK = 20e-6, 5e9, 24
 #: Limits of a frequency, so that no timestamp leaves 64 bits: steps of one kind, days and microseconds.
 _MAX_MULTIPLE, _MAX_DAY, _MAX_PHASE = 1_000_000, 10_000_000, 2**60
+#: Assumptions that screens read as numbers.
+_COUNTS = ("season_length", "horizon", "num_series", "num_rows")
 #: Where a file keeps tensors that all its networks have in common.
 SHARED = "shared."
 
@@ -220,6 +222,11 @@ def check_manifest(manifest: Manifest) -> None:
     frequency_of(manifest)
     if _zero_shot_group(manifest) != manifest.zero_shot_group:
         raise _value_error(manifest, "its zero-shot group is not the pretrained network for a season and for none")
+    assumed = manifest.assumptions
+    if any(not isinstance(assumed.get(key, 1), int) or isinstance(assumed.get(key), bool) for key in _COUNTS):
+        raise _value_error(manifest, "`assumptions`: season length and horizon are numbers of steps")
+    if not isinstance(assumed.get("freq", ""), str) or "horizon" not in assumed:
+        raise _value_error(manifest, "`assumptions`: frequency or horizon is missing")
     # unknown settings may be those of another version
     problems = Settings.problems({key: value for key, value in manifest.settings.items() if key in _SETTINGS})
     if problems:

@@ -46,13 +46,18 @@ def entries_of(folder: Path) -> list[Path]:
 
 
 def replace_file(
-    path: str | Path, write: Callable[[BinaryIO], None], *, check: Callable[[Path], None] | None = None
+    path: str | Path,
+    write: Callable[[BinaryIO], None],
+    *,
+    check: Callable[[Path], None] | None = None,
+    is_private: bool = False,
 ) -> None:
     """Write `path` whole or leave it untouched.
 
     `write` fills an open binary stream; `check`, where given, reads the finished temporary file back and raises if
     it is not what was meant: only then does it take the place of the target. Nobody else may read the file while it
-    is written; a new file then gets the mode of the umask, a replaced one keeps mode and, where permitted, owner.
+    is written; a new file then gets the mode of the umask, unless it `is_private`; a replaced one keeps mode and, where
+    permitted, owner.
     Raises OutputError for whatever keeps the file from being written; any other exception of `write` or `check`
     passes through. The temporary file is gone in every case.
     """
@@ -70,7 +75,8 @@ def replace_file(
             # The descriptor stays ours: a writer that closes its stream must not keep us from flushing.
             with os.fdopen(descriptor, "wb", closefd=False) as stream:
                 write(stream)
-            _set_mode(descriptor, existing)
+            if not is_private:
+                _set_mode(descriptor, existing)
             os.fsync(descriptor)
         finally:
             num_bytes = os.fstat(descriptor).st_size
@@ -90,13 +96,13 @@ def replace_file(
     flush_folder(target.parent)
 
 
-def replace_bytes(path: str | Path, content: bytes) -> None:
+def replace_bytes(path: str | Path, content: bytes, *, is_private: bool = False) -> None:
     """Write `content` to `path` as `replace_file` does."""
 
     def write(stream: BinaryIO) -> None:
         stream.write(content)
 
-    replace_file(path, write)
+    replace_file(path, write, is_private=is_private)
 
 
 def check_writable(path: str | Path) -> None:

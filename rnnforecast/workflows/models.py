@@ -113,7 +113,7 @@ def find_models(specs: Sequence[str], *, store: str | Path | None = None) -> Mod
 
 def _with_problem(stored: StoredModel) -> StoredModel:
     """Return a stored model with what is wrong with the values of its manifest, where something is."""
-    if stored.manifest is None or not stored.manifest.freq:  # the pretrained model of the package has no frequency
+    if stored.manifest is None or _is_base(stored.manifest):
         return stored
     try:
         check_manifest(stored.manifest)
@@ -122,10 +122,15 @@ def _with_problem(stored: StoredModel) -> StoredModel:
     return stored
 
 
+def _is_base(manifest: Manifest) -> bool:
+    """Tell whether a manifest is that of the pretrained model of the package, which has neither rows nor a frequency."""
+    return not manifest.freq and not manifest.roles.target
+
+
 def _read(stored: StoredModel) -> ModelFile:
     """Read every byte of a model and check all that a forecast uses. Raises ModelFileError."""
     model = stored.load(check_shapes=check_shapes)
-    if model.manifest.freq:
+    if not _is_base(model.manifest):
         check_values(model)
         recall(model)
     return model

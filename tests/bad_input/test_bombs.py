@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import subprocess
 import sys
 from pathlib import Path
@@ -161,3 +162,20 @@ def test_a_child_process_asks_for_no_more_memory_than_its_job_may_have(tmp_path:
     path = _write(tmp_path, {})
     done = subprocess.run([sys.executable, "-c", _LIMITED, str(path)], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "None"
+
+
+def test_archives_within_archives_are_limited_by_the_size_of_the_file(tmp_path: Path) -> None:
+    rows = b"date,value\n" + b"2024-01-01,1\n" * 6_000_000
+    path = tmp_path / "rows.csv.gz"
+    path.write_bytes(gzip.compress(gzip.compress(rows, 1)))
+    ended = inspect([path], {})
+    assert (ended.code, "looks like a bomb" in ended.text) == (ExitCode.DATA, True)
+
+
+def test_zeros_are_rejected_by_the_first_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "rows.csv.gz"
+    path.write_bytes(gzip.compress(bytes(2**22)))
+    assert "of NUL bytes: it is binary or damaged" in inspect([path], {}).text
+    with open("/dev/zero", encoding="utf-8") as zeros:
+        monkeypatch.setattr("sys.stdin", zeros)
+        assert "begins with 4MiB of NUL bytes" in inspect(["-"], {}).text

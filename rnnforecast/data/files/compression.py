@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from rnnforecast.data.errors import listed, quoted_path
-from rnnforecast.data.files.local import too_large
+from rnnforecast.data.files.local import check_not_blank, too_large
 from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding
 
@@ -56,7 +56,7 @@ def unpack(path: str, raw: bytes, *, cap: int, is_asked: bool) -> tuple[bytes, l
         if not path.lower().endswith(_EXTENSIONS[kind]) and payload is raw and path != "-":
             message = f"the file is {kind} compressed, although its name does not say so"
             findings.append(Finding("W_DATA_PACKED", message, path, count=1))
-        payload = _join(path, kind, payload, cap=cap, is_asked=is_asked)
+        payload = _join(path, kind, payload, cap=cap, num_packed=len(raw), is_asked=is_asked)
     if payload is raw and path.lower().endswith(PACKED_EXTENSIONS) and raw:
         message = f"the file is not compressed, although it is named `{Path(path).suffix}`"
         findings.append(Finding("W_DATA_PACKED", message, path, count=1))
@@ -74,16 +74,19 @@ def is_office(payload: bytes) -> bool:
     return any(b"[Content_Types].xml" in part for part in (payload[:4096], payload[-(2**16) :]))
 
 
-def _join(path: str, kind: str, payload: bytes, *, cap: int, is_asked: bool) -> bytes:
+def _join(path: str, kind: str, payload: bytes, *, cap: int, num_packed: int, is_asked: bool) -> bytes:
+    """Return the content of one layer; `num_packed`: bytes of the file itself, whose ratio is limited."""
     parts: list[bytes] = []
     size = 0
     try:
         for part in _OPENERS[kind](path, payload):
+            if not parts:
+                check_not_blank(path, part)
             parts.append(part)
             size += len(part)
             if size > cap:
                 raise too_large(path, size, cap)
-            check_ratio(path, size, len(payload), is_asked=is_asked)
+            check_ratio(path, size, num_packed, is_asked=is_asked)
     except _DAMAGE as error:
         raise _damaged(path, kind) from error
     return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -23,6 +23,7 @@ MAX_BYTES = 8 * 2**30
 #: A named pipe without a writer is rejected after this time.
 PIPE_WAIT_SECONDS = 60.0
 _CHUNK = 2**22
+_BLANK_BYTES = 2**16
 
 
 def cap_of(max_bytes: int | None) -> int:
@@ -58,6 +59,16 @@ def in_words(size: int) -> str:
         if size >= base:
             return f"{-(-size // base)}{unit}"
     return f"{size}B"
+
+
+def check_not_blank(path: str, first: bytes) -> None:
+    """Raise DataError for an input whose first block holds zeros alone: what follows need not be read."""
+    if len(first) >= _BLANK_BYTES and not first.strip(b"\0"):
+        raise DataError(
+            f"{quoted_path(path)} begins with {in_words(len(first))} of NUL bytes: it is binary or damaged",
+            hint="export the table again as CSV in UTF-8",
+            code="E_DATA_BINARY",
+        )
 
 
 @contextmanager
@@ -159,6 +170,8 @@ def _read_stdin(cap: int) -> bytes:
 def _read_all(stream: BinaryIO, path: str, cap: int) -> bytes:
     spool = io.BytesIO()
     while chunk := stream.read(_CHUNK):
+        if not spool.tell():
+            check_not_blank("standard input" if path == STDIN else path, chunk)
         spool.write(chunk)
         if spool.tell() > cap:
             raise too_large("standard input" if path == STDIN else path, spool.tell(), cap)

@@ -14,6 +14,11 @@ _URL = re.compile(r"[a-z][a-z0-9+.:-]+://", re.IGNORECASE)
 #: Answers of HTTP that may pass by themselves: timeouts, too many requests, a server that restarts or is overloaded.
 _BUSY_STATUS = (408, 425, 429, 500, 502, 503, 504)
 _MAX_CAUSES = 10
+#: Protocols that are read; others run code, chain files or give no bytes.
+_PROTOCOLS = (
+    *("file", "local", "memory", "http", "https", "s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss"),
+    *("sftp", "ssh", "ftp", "ftps", "hdfs", "webhdfs", "webdav", "smb", "hf"),
+)
 
 
 def is_url(path: str) -> bool:
@@ -24,7 +29,9 @@ def is_url(path: str) -> bool:
 def expand_url(url: str) -> list[str]:
     """Return the URLs that match a pattern, in order of name; a URL without pattern unchanged."""
     system, path = _open_system(url)
-    if not any(sign in path for sign in "*?["):
+    is_web = _scheme(url) in ("http", "https")  # where `?` begins a query
+    pattern = path.partition("?")[0] if is_web else path
+    if not any(sign in pattern for sign in ("*[" if is_web else "*?[")):
         return [url]
     try:
         return [system.unstrip_protocol(found) for found in sorted(system.glob(path))]
@@ -60,7 +67,7 @@ def read_url(url: str, *, cap: int) -> bytes:
                 content: bytes = stream.read(cap + 1)
             after = system.info(path)
         except FileNotFoundError as error:
-            if _may_pass(error):  # a busy server is reported as a missing file by some protocols
+            if _may_pass(error) or _is_unknown_host(error):  # reported as a missing file by some protocols
                 raise _unreadable(url, error) from error
             message = f"{masked(url)} does not exist"
             raise InputError(message, hint="check bucket, folder and name", code="E_INPUT_MISSING") from error
@@ -82,6 +89,10 @@ def read_url(url: str, *, cap: int) -> bytes:
     )
 
 
+def _scheme(url: str) -> str:
+    return url.partition("://")[0].lower()
+
+
 def _version(found: dict[str, Any]) -> tuple[object, ...]:
     return tuple(found.get(key) for key in ("size", "mtime", "ETag", "etag", "generation", "LastModified"))
 
@@ -96,6 +107,9 @@ def _open_system(url: str) -> tuple[Any, str]:
     if "::" in url:
         message = f"{masked(url)} chains protocols, which is not read"
         raise InputError(message, hint="name the file by one protocol", code="E_INPUT_KIND")
+    if _scheme(url) not in _PROTOCOLS:
+        message = f"{masked(url)}: the protocol `{_scheme(url)}` is not read"
+        raise InputError(message, hint=f"use one of {', '.join(_PROTOCOLS)}", code="E_INPUT_KIND")
     try:
         system, path = fsspec.core.url_to_fs(url)
     except ImportError as error:
@@ -111,6 +125,9 @@ def _unreadable(url: str, error: Exception) -> RnnForecastError:
     if _may_pass(error):
         message = f"{masked(url)} cannot be read for the moment: {words}"
         return TryLaterError(message, hint="run it again later, or check the network", code="E_INPUT_BUSY")
+    if _is_unknown_host(error):
+        message = f"{masked(url)} cannot be read: the name of the server is unknown"
+        return InputError(message, hint="check the address, and the network of this machine", code="E_INPUT_READ")
     hint = "check the address, the network and the credentials in the environment"
     return InputError(f"{masked(url)} cannot be read: {words}", hint=hint, code="E_INPUT_READ")
 
@@ -124,6 +141,15 @@ def _may_pass(error: BaseException | None) -> bool:
             return True
         if isinstance(error, socket.gaierror) and error.errno == socket.EAI_AGAIN:
             return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _is_unknown_host(error: BaseException | None) -> bool:
+    """Tell whether the name of a server was not found."""
+    for _ in range(_MAX_CAUSES):
+        if error is None or isinstance(error, socket.gaierror):
+            return error is not None
         error = error.__cause__ or error.__context__
     return False
 

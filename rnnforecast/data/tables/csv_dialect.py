@@ -25,6 +25,8 @@ DELIMITERS = (",", ";", "\t", "|")
 SNIFFED_ROWS = 50
 #: Longer lines are rejected; a table of 10,000 columns needs far less.
 MAX_LINE_BYTES = 2**23
+#: More columns are rejected: choosing among them takes longer than reading.
+MAX_COLUMNS = 20_000
 #: Longer cells are rejected.
 MAX_CELL_BYTES = 131_072
 _CELLS = re.compile(rb"[,;\t|]")
@@ -50,6 +52,7 @@ def read_dialect(source: Source, settings: DataSettings | None = None) -> Dialec
     """Return delimiter and column names; raises DataError where there is no header or no row."""
     settings = settings or DataSettings()
     check_lines(source)
+    csv.field_size_limit(MAX_LINE_BYTES)  # a header of 30,000 names is one field to a delimiter that it lacks
     try:
         return _read_dialect(source, settings)
     except csv.Error as error:
@@ -71,6 +74,10 @@ def _read_dialect(source: Source, settings: DataSettings) -> Dialect:
         return Dialect(delimiter, tuple(f"column_{place + 1}" for place in range(width)), skipped)
     if len(rows) == 1:
         raise _no_rows(source.path)
+    if len(rows[0]) > MAX_COLUMNS:
+        message = f"{quoted_path(source.path)} has {len(rows[0]):,} columns, at most {MAX_COLUMNS:,} are read"
+        hint = "write series below each other, with a column that identifies them; or keep the columns that are used"
+        raise DataError(message, hint=hint, code="E_DATA_COLUMNS")
     _check_header(source.path, rows, line=skipped + 1)
     names = column_names(rows[0])
     findings += _cleaned_names(source.path, rows[0], names)

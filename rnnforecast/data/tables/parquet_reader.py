@@ -35,6 +35,11 @@ _PROBE_BYTES = 2**26
 _SAMPLE_CELLS, _SAMPLE_COLUMNS = 2**22, 64
 _BYTES_PER_CELL = 8
 _EXACT_DIGITS = 15
+#: Words of an error about a file that is whole: what it holds, the fix, and the code.
+_UNREADABLE = {
+    "out of range": ("a date that is not on the calendar", "correct the date, or leave its column out", "E_TIME_RANGE"),
+    "too deeply nested": ("lists within lists", "write a file with the columns that are used", "E_COLUMN_TYPE"),
+}
 #: Raised by pyarrow for damaged files.
 _DAMAGE = (pa.ArrowException, OSError, UnicodeDecodeError, ValueError, OverflowError, StopIteration, MemoryError)
 
@@ -229,6 +234,8 @@ def _type_problem(known: pa.Field) -> str | None:
         return f"an extension type ({label or known.type})"
     if pa.types.is_binary(known.type) or pa.types.is_large_binary(known.type):
         return "bytes"
+    if pa.types.is_duration(known.type):
+        return f"spans of time ({known.type})"
     return None
 
 
@@ -336,5 +343,8 @@ def _as_timestamps(column: pa.Array) -> pa.Array:
 
 def _damaged(path: str, error: BaseException) -> DataError:
     words = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+    for sign, (what, fix, code) in _UNREADABLE.items():
+        if sign in words:
+            return DataError(f"{quoted_path(path)} holds {what}: {words}", hint=fix, code=code)
     message = f"{quoted_path(path)} is a damaged Parquet file: {words}"
     return DataError(message, hint="write the file again", code="E_DATA_DAMAGED")

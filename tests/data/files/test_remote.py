@@ -126,7 +126,7 @@ def test_protocols_are_not_chained() -> None:
 
 
 def test_an_unknown_protocol_is_refused() -> None:
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="the protocol `nonsense` is not read"):
         read_series(["nonsense://bucket/rows.csv"])
 
 
@@ -147,3 +147,26 @@ def test_without_the_package_its_extra_is_named(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(ResourceError, match="is a URL, and the package that opens URLs is not installed") as caught:
         read_series(["s3://bucket/rows.csv"])
     assert "rnnforecast[remote]" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("protocol", ["reference", "dir", "data", "github", "zip"])
+def test_protocols_outside_the_list_are_rejected_by_name(protocol: str) -> None:
+    with pytest.raises(InputError, match=f"the protocol `{protocol}` is not read"):
+        read_series([f"{protocol}://x"])
+
+
+def test_the_query_of_a_web_address_is_not_a_pattern(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    class Down:
+        def glob(self, path: str) -> list[str]:
+            raise AssertionError(path)
+
+        def info(self, path: str) -> dict[str, Any]:
+            asked.append(path)
+            raise FileNotFoundError(path) from ConnectionRefusedError()
+
+    monkeypatch.setattr(fsspec.core, "url_to_fs", lambda url: (Down(), url))
+    with pytest.raises(TryLaterError, match="cannot be read for the moment"):
+        read_series(["http://127.0.0.1:9/x.csv?a=1"])
+    assert asked == ["http://127.0.0.1:9/x.csv?a=1"]

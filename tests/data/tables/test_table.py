@@ -3,9 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from rnnforecast.config import DataSettings
+from rnnforecast.data.read import read_series
 from rnnforecast.data.tables import parquet_reader as module
 from rnnforecast.data.tables.table import read_table
 from rnnforecast.errors import DataError
@@ -200,3 +203,24 @@ def test_an_open_quote_that_leaves_the_sample_no_row_is_refused_by_the_file(writ
     with pytest.raises(DataError, match="cannot be read as a table: Could not skip initial 1 rows") as caught:
         read_table(path, DataSettings(sample=7))
     assert "look for a row unlike the others" in str(caught.value.hint)
+
+
+def test_more_columns_than_can_be_chosen_from_are_rejected_as_such(write: Write) -> None:
+    header = ",".join(f"c{number}" for number in range(30_000))
+    with pytest.raises(DataError, match=r"has 30,000 columns, at most 20,000 are read"):
+        read_table(write(f"{header}\n{header}\n"))
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (pa.array([0, 1], pa.duration("us")), "contains spans of time"),
+        (pa.array([2_147_483_000, 1], pa.date32()), "a date that is not on the calendar"),
+    ],
+)
+def test_parquet_that_is_whole_is_not_called_damaged(tmp_path: Path, values: pa.Array, words: str) -> None:
+    pq.write_table(pa.table({"t": [1, 2], "y": values}), tmp_path / "p.parquet")
+    with pytest.raises(DataError) as caught:
+        read_series([tmp_path / "p.parquet"], DataSettings(target=("y",)))
+    told = [caught.value.message, *(finding.message for finding in caught.value.findings)]
+    assert any(words in message for message in told)

@@ -369,7 +369,8 @@ def _write_settings(job: Job, context: JobContext) -> Path:
     """Write the settings of a job next to its log, so that its commands can be repeated by hand."""
     make_folder(context.logs)
     path = context.logs / f"{encode_name(job.name)}.toml"
-    replace_bytes(path, to_toml(_UNATTENDED | dict(job.settings)).encode())
+    # private as the log: a query may tell what others should not know
+    replace_bytes(path, to_toml(_UNATTENDED | dict(job.settings)).encode(), is_private=True)
     return path
 
 
