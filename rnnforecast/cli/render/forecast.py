@@ -36,6 +36,7 @@ _MAX_ROWS = 20  # of one table; longer ones show their first and last rows
 _FIRST_ROWS, _LAST_ROWS = 12, 5
 _MAX_SERIES = 10
 _PLOT_WIDTH = 110
+_MAX_DRAWN = 1e300  # larger values have no chart
 _PAST_PER_FUTURE, _LEAST_PAST = 4, 40  # steps of the past a chart shows
 _USUAL = ("80 %", "95 %")
 _MAX_QUANTILES = 4
@@ -52,7 +53,8 @@ def _predict_screen(result: PredictResult, space: Space) -> list[RenderableType]
         blocks.append(_overview(result, braille=braille))
     if result.previews:
         blocks += [_table(result, result.previews[0], width=width)]
-        blocks += [_chart(result, result.previews[0], width=width, braille=braille)] if result.sum is None else []
+        if result.sum is None and _can_be_drawn(result.previews[0]):
+            blocks += [_chart(result, result.previews[0], width=width, braille=braille)]
     return blocks
 
 
@@ -112,6 +114,15 @@ def _columns(result: PredictResult, preview: Preview) -> dict[str, list[str]]:
         return {"forecast": median, **texts_by_name, **mean}
     names = [f"q{result.quantile_levels[place]:g}" for place in single]
     return {"forecast": median, **dict(zip(names, others, strict=True)), **mean}
+
+
+def _can_be_drawn(preview: Preview) -> bool:
+    """Tell whether values are far enough from the largest floating-point number for an axis around them."""
+    return all(
+        np.abs(values[np.isfinite(values)]).max(initial=0.0) < _MAX_DRAWN
+        for values in vars(preview).values()
+        if isinstance(values, np.ndarray) and values.dtype.kind == "f"
+    )
 
 
 def _chart(result: PredictResult, preview: Preview, *, width: int, braille: bool) -> RenderableType:

@@ -7,7 +7,6 @@ A cell of the terminal holds 2 x 4 dots. Where braille cannot be written, dots b
 from __future__ import annotations
 
 import math
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -172,7 +171,7 @@ def _axis_labels(low: float, high: float, height: int) -> list[str]:
     every = 3 if height > 6 else 2
     rows = list(range(1, height, every))
     values = [high - (row + 0.5) / height * (high - low) for row in rows]
-    spread = min((high - low) or 1.0, sys.float_info.max)
+    spread = (high - low) or 1.0
     digits = max(math.floor(math.log10(max(abs(low), abs(high), spread))) - math.floor(math.log10(spread)) + 3, 3)
     labels = dict(zip(rows, numbers(values, digits=min(digits, 8)), strict=True))
     return [labels.get(row, "") for row in range(height)]
