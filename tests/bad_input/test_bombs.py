@@ -178,4 +178,4 @@ def test_zeros_are_rejected_by_the_first_block(tmp_path: Path, monkeypatch: pyte
     assert "of NUL bytes: it is binary or damaged" in inspect([path], {}).text
     with open("/dev/zero", encoding="utf-8") as zeros:
         monkeypatch.setattr("sys.stdin", zeros)
-        assert "begins with 4MiB of NUL bytes" in inspect(["-"], {}).text
+        assert "begins with 4MiB of NUL bytes" in inspect([Path("-")], {}).text

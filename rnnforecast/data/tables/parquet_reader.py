@@ -35,11 +35,6 @@ _PROBE_BYTES = 2**26
 _SAMPLE_CELLS, _SAMPLE_COLUMNS = 2**22, 64
 _BYTES_PER_CELL = 8
 _EXACT_DIGITS = 15
-#: Words of an error about a file that is whole: what it holds, the fix, and the code.
-_UNREADABLE = {
-    "out of range": ("a date that is not on the calendar", "correct the date, or leave its column out", "E_TIME_RANGE"),
-    "too deeply nested": ("lists within lists", "write a file with the columns that are used", "E_COLUMN_TYPE"),
-}
 #: Raised by pyarrow for damaged files.
 _DAMAGE = (pa.ArrowException, OSError, UnicodeDecodeError, ValueError, OverflowError, StopIteration, MemoryError)
 
@@ -343,8 +338,11 @@ def _as_timestamps(column: pa.Array) -> pa.Array:
 
 def _damaged(path: str, error: BaseException) -> DataError:
     words = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-    for sign, (what, fix, code) in _UNREADABLE.items():
-        if sign in words:
-            return DataError(f"{quoted_path(path)} holds {what}: {words}", hint=fix, code=code)
+    if "out of range" in words:
+        message = f"{quoted_path(path)} holds a date that is not on the calendar: {words}"
+        return DataError(message, hint="correct the date, or leave its column out", code="E_TIME_RANGE")
+    if "too deeply nested" in words:
+        message = f"{quoted_path(path)} holds lists within lists: {words}"
+        return DataError(message, hint="write a file with the columns that are used", code="E_COLUMN_TYPE")
     message = f"{quoted_path(path)} is a damaged Parquet file: {words}"
     return DataError(message, hint="write the file again", code="E_DATA_DAMAGED")
