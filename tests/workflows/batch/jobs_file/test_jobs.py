@@ -132,7 +132,7 @@ def test_the_environment_names_the_store_if_the_file_does_not(tmp_path: Path, mo
         (GOOD.replace('"a.csv"', '"-"'), 3, "data", "cannot read standard input"),
         (GOOD.replace('"a.csv"', "[1]"), 3, "data", "a file, a glob or a list of them"),
         (GOOD.replace('data = "a.csv"\n', ""), 1, "data", "neither `data` to train on nor a stored `model`"),
-        (GOOD.replace("a-out.csv", "a.xlsx"), 4, "output", "a.xlsx"),
+        (GOOD.replace("a-out.csv", "a.ods"), 4, "output", "a.ods"),
         (GOOD.replace('"a-out.csv"', '"-"'), 4, "output", "a .csv or .parquet file"),
         (
             GOOD + 'model = "m"\ncell = "gru"\n',
