@@ -373,6 +373,7 @@ REFUSE_STALE = _in(
         StaleRows,
         "KIND",
     ),
+    is_common=False,
 )
 REQUIRE = _in(
     EVALUATION,

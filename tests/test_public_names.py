@@ -12,8 +12,8 @@ import rnnforecast
 PUBLIC = [
     "BatchResult",
     "CompareResult",
-    "DiagnoseResult",
     "DetectResult",
+    "DiagnoseResult",
     "DoctorResult",
     "EvaluateResult",
     "Files",

@@ -34,7 +34,7 @@ _ZOOM = (("in", "Zoom in"), ("out", "Zoom out"), ("earlier", "Earlier"), ("later
 
 @dataclass
 class Page:
-    """A page as it is put together: sections in order, and the charts in them."""
+    """A page under construction: its sections in order, and the charts in them."""
 
     title: str
     eyebrow: str

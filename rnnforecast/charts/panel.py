@@ -124,7 +124,7 @@ def _spans(starts: Int64Array, stops: Int64Array) -> list[tuple[int, int]]:
 
 
 def _entry(history: Float64Array, number: int, forecast: Forecast, shown: Shown) -> dict[str, Any]:
-    """Return the numbers of one series, as they are, or as grades between its lowest and highest."""
+    """Return the numbers of one series, exact, or as grades between its lowest and highest."""
     arrays = {"history": history, "forecast": forecast.median[number]}
     for place, each in enumerate(
         intervals(forecast.quantiles[number], forecast.quantile_levels)[-len(shown.intervals) :]

@@ -161,7 +161,7 @@ def backtest_section(page: Page, result: EvaluateResult, *, warning: str = "") -
 
 
 def _series_table(result: EvaluateResult, scored: Sequence[str]) -> str:
-    """Return the worst and the best series beside the best simple method."""
+    """Return the worst and the best series with the best simple methods."""
     table_of: dict[str, dict[str, float]] = {}
     for row in result.per_series:
         value = row.get("mase")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rnnforecast.cli.command import build_command
 from rnnforecast.cli.settings import load_settings
-from rnnforecast.cli.view import View, check_plot, check_report
+from rnnforecast.cli.view import View, check_drawings
 from rnnforecast.errors import UsageError
 from rnnforecast.options import (
     ATTENTION_OUTPUT,
@@ -65,8 +65,7 @@ def predict(
 
     _check_together(view, output, sum, drawn=plot or report)
     chosen = load_settings(flags)
-    check_plot(plot, inputs=data or ())
-    check_report(report, inputs=data or ())
+    check_drawings(plot, report, inputs=data or ())
     request = ForecastRequest(
         horizon=chosen.data.horizon,
         quantiles=chosen.evaluation.quantiles if "quantiles" in chosen.evaluation.model_fields_set else None,
@@ -81,16 +80,15 @@ def predict(
         sum=sum,
     )
     seen: list[tuple[LoadedModel, Forecast]] = []
-    files = Files(tuple(data or ()), chosen.data.future_data)
     with view.progress(patience=1.0) as progress:
         result = predict_and_log(
             request,
             model,
-            data=files,
+            data=Files(tuple(data or ()), chosen.data.future_data),
             store=store,
             ledger=ledger,
             progress=progress,
-            observer=None if report is None else lambda *pair: seen.append(pair),
+            observer=lambda *pair: seen.append(pair),
         )
     view.plot(result, plot)
     if report is not None:

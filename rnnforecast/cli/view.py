@@ -149,6 +149,12 @@ def check_plot(path: str | None, *, inputs: Sequence[str]) -> None:
         check_outputs({"--plot": path}, [("the data", each) for each in inputs])
 
 
+def check_drawings(plot: str | None, report: str | None, *, inputs: Sequence[str]) -> None:
+    """Check `--plot` and `--report` together, as each is checked."""
+    check_plot(plot, inputs=inputs)
+    check_report(report, inputs=inputs)
+
+
 class LateProgress:
     """A bar that opens after a while: quick work neither flickers nor imports the bar."""
 

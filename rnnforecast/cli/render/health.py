@@ -29,7 +29,7 @@ def _diagnose_screen(result: DiagnoseResult, space: Space) -> list[RenderableTyp
     advice = quiet_table([("", "fold")], header=False)
     for words in result.advice:
         advice.add_row(safe(f"- {words}"))
-    blocks.append(under(heading("Advice"), advice if result.advice else Text("nothing stands out")))
+    blocks.append(under(heading("Advice"), advice if result.advice else Text("nothing to change")))
     return blocks
 
 
