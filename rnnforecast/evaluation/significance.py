@@ -6,18 +6,22 @@ Axis legend: U units, R resamples.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from rnnforecast.arrays import Float64Array
 
 
 #: Losses whose difference is below this fraction of their size are equal but for rounding.
 ROUNDING = 1e-9
+
+#: Lags of the changes that are tested for correlation, and the changes that a series needs for it.
+CHANGE_LAGS, FEWEST_CHANGES = 10, 30
 
 _CONFIDENCE = 0.95
 _MAX_RESAMPLES = 2_000
@@ -56,6 +60,30 @@ def wilcoxon_signed_rank(losses_a: Float64Array, losses_b: Float64Array) -> tupl
         return 0.0, 1.0
     ranks = stats.rankdata(np.abs(differences))
     return float((np.sign(differences) * ranks).sum()), float(stats.wilcoxon(differences).pvalue)
+
+
+def change_correlation(series: Iterable[Float64Array]) -> float:
+    """Return the p-value that the changes of series, NaN where missing, tell nothing about later changes: a random walk.
+
+    The sum over series and lags of squared autocorrelations of the changes, each divided by its variance under changing
+    volatility (Lobato, Nankervis and Savin 2001), against chi-squared. NaN for series too short to tell.
+    """
+    statistic, degrees = 0.0, 0
+    for values in series:
+        changes = np.diff(values)
+        changes = changes[np.isfinite(changes)]
+        if len(changes) < FEWEST_CHANGES:
+            continue
+        changes = changes - changes.mean()
+        for lag in range(1, CHANGE_LAGS + 1):
+            products = changes[lag:] * changes[:-lag]
+            variance = float((products**2).sum())
+            if variance > 0:
+                statistic += float(products.sum()) ** 2 / variance
+                degrees += 1
+    from scipy import stats
+
+    return float(stats.chi2.sf(statistic, degrees)) if degrees else math.nan
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

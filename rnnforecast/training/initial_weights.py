@@ -78,10 +78,19 @@ def choose_plan(facts: DataFacts, settings: Settings) -> tuple[Plan, str]:
         return "zero-shot", f"{too_few}; the zero-shot ensemble is used without training (--effort best, --from)"
     if asked == "pretrained":
         return "fine-tuned", "given (--from)"
+    if facts.is_random_walk and not facts.num_covariates and _leaves_training_open(settings):
+        walk = "the changes of the series tell nothing about later ones (a random walk): training would win nothing"
+        return "zero-shot", f"{walk}; the zero-shot ensemble is used without training (--effort best trains, --from)"
     fitted = (
         "fine-tuned the pretrained network and trained others from scratch, with the zero-shot ensemble as third group"
     )
     return "both", f"{fitted} ({facts.num_steps:,} observations; --from)"
+
+
+def _leaves_training_open(settings: Settings) -> bool:
+    """Whether the user asked for no particular training."""
+    training = settings.training
+    return training.effort != "best" and training.num_steps is None and training.num_members is None
 
 
 def usual_weights(facts: DataFacts, plan: Plan, settings: Settings, *, is_tuned: bool = True) -> dict[str, float]:

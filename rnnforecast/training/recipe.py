@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from rnnforecast.config import MemberSettings
 from rnnforecast.errors import UsageError
+from rnnforecast.evaluation.significance import change_correlation
 from rnnforecast.members import PretrainedSettings
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ MAX_SEGMENTS = 64
 LONGEST_WEEK = 2_016
 #: Gradient steps by effort, in those of `normal`, and how often each view of the window is taken.
 STEPS_OF_EFFORT = {"quick": 0.5, "normal": 1.0, "best": 3.0}
+#: Rows with a larger p-value count as random walks; so many series are tested at most.
+SMALLEST_WALK_P_VALUE, MAX_TESTED_FOR_WALKS = 0.05, 200
 QUICK_MEMBERS, BEST_REPEATS = 2, 2
 #: Of ten validations of a fit, so many in a row without a better score end it, except with `--effort best` or given
 #: steps. On four series no fit that had gone that long without a better score found one that mattered later.
@@ -55,6 +58,8 @@ class DataFacts:
     num_static_covariates: int
     #: of each kind the categories of each covariate, 0 for a number
     categories: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    #: no season, and changes that tell nothing about later changes
+    is_random_walk: bool = False
 
     @property
     def num_covariates(self) -> int:
@@ -128,7 +133,18 @@ def gather_facts(series: SeriesSet, *, horizon: int) -> DataFacts:
             )
             if any(name in series.categories for name in names)
         },
+        is_random_walk=_is_random_walk(series),
     )
+
+
+def _is_random_walk(series: SeriesSet) -> bool:
+    """Whether the rows look like random walks, by some of many series: true of prices, false of noise or a trend."""
+    if series.season_length > 1:
+        return False
+    values = np.where(series.observed, series.values, np.nan)
+    step = max(1, series.num_series // MAX_TESTED_FOR_WALKS)
+    starts = zip(series.offsets[:-1:step], series.offsets[1::step], strict=True)
+    return change_correlation(values[first:last] for first, last in starts) > SMALLEST_WALK_P_VALUE
 
 
 def choose_recipe(facts: DataFacts, settings: Settings) -> Recipe:

@@ -66,15 +66,13 @@ def tune(
 ) -> TuneResult:
     """Search the settings of a network for the time budget (default 10 minutes), each trial on rolling windows.
 
-    The best ones and the default are then fitted as by `train` and compared on the test windows, which no trial saw, by
-    the test of the verdict. The trials are kept in the store as a study called `name` (default: the file's stem):
-    another run on the same rows with the same options continues it. `output` is a TOML file for `--config`.
+    The best and the default are then fitted as by `train` and compared on test windows that no trial saw. The trials are
+    kept as a study `name` (default: the file's stem), which another run continues. `output` is a file for `--config`.
 
     Raises InputError, DataError, UsageError, OutputError, ResourceError.
     """
     started = time.monotonic()
-    settings = settings or Settings()
-    progress = progress or NoProgress()
+    settings, progress = settings or Settings(), progress or NoProgress()
     check_outputs({"--output": output}, [("the data", each) for each in data])
     if output is not None:
         check_writable(output)
