@@ -130,8 +130,7 @@ def forecast_request(
     steps = wanted.data.horizon or loaded.manifest.horizon
     levels = wanted.evaluation.quantiles or trained_quantiles(loaded)
     check_known_future(loaded.series, steps)
-    if request.sum is not None:
-        check_sum(loaded.series, request.sum)
+    check_sum(loaded.series, request.sum)
     forecast = forecast_series(
         loaded,
         loaded.series,

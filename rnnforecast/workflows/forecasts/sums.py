@@ -58,8 +58,10 @@ class Sums:
     quantiles: Float64Array  # [N, L]
 
 
-def check_sum(series: SeriesSet, over: SumOver) -> None:
+def check_sum(series: SeriesSet, over: SumOver | None) -> None:
     """Raise UsageError where steps are as long as the sums, or have no calendar."""
+    if over is None:
+        return
     if over != "horizon" and not series.freq.is_calendar:
         raise UsageError(f"--sum {over} needs timestamps, the rows are steps", hint="use `--sum horizon`")
     if series.freq.unit in _LONG_STEPS[over]:
