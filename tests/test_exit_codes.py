@@ -292,6 +292,7 @@ def test_the_names_of_the_exit_codes_are_frozen() -> None:
         "DRIFT": 21,
         "STALE": 22,
         "COVERAGE": 23,
+        "ABNORMAL": 24,
         "TRY_LATER": 75,
     }
 

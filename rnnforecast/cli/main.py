@@ -157,8 +157,7 @@ def _run(words: list[str], *, as_json: bool, debug: bool) -> int:
     except RnnForecastError as error:
         return report(error, as_json=as_json, debug=debug, stream=sys.stderr)
     except MemoryError:
-        full = ResourceError("memory ran out", hint="lower --batch-size, --hidden-size or --context-length")
-        return report(full, as_json=as_json, debug=debug, stream=sys.stderr)
+        return report(_no_memory(), as_json=as_json, debug=debug, stream=sys.stderr)
     except ParserError as error:
         return report(_usage_error(error), as_json=as_json, debug=debug, stream=sys.stderr)
     except Exception as error:
@@ -168,9 +167,19 @@ def _run(words: list[str], *, as_json: bool, debug: bool) -> int:
         return report_bug(error, as_json=as_json, debug=debug, stream=sys.stderr)
 
 
+#: What the loader says of a shared library that does not fit into memory.
+_NO_MEMORY = ("failed to map segment", "annot allocate memory")
+
+
+def _no_memory() -> ResourceError:
+    return ResourceError("memory ran out", hint="lower --batch-size, --hidden-size or --context-length")
+
+
 def _of_the_system(error: Exception) -> RnnForecastError | None:
-    """Return the error of a system that has no space left for a file or for text on stdout, None for any other."""
+    """Return the error of a system without space, files or memory to load a library; None for any other."""
     number = error.errno if isinstance(error, OSError) else None
+    if isinstance(error, ImportError) and any(words in str(error) for words in _NO_MEMORY):
+        return _no_memory()
     if number in (errno.EMFILE, errno.ENFILE):
         return ResourceError("too many files are open", hint="raise the limit of this shell: `ulimit -n 1024`")
     if isinstance(error, OSError) and number in (errno.ENOSPC, errno.EDQUOT):

@@ -33,6 +33,7 @@ from rnnforecast.options import (
 if TYPE_CHECKING:
     from rnnforecast.workflows.forecasts.panel import Forecast
     from rnnforecast.workflows.model_rows import LoadedModel
+    from rnnforecast.workflows.results import PredictResult
 
 
 def predict(
@@ -72,7 +73,7 @@ def predict(
         engine=engine,
         output=output,
         decimals=round,
-        columns=() if columns is None else tuple(name.strip() for name in columns.split(",")),
+        columns=tuple(name.strip() for name in columns.split(",")) if columns else (),
         attention_output=attention_output,
         reading=chosen.data,
         max_age=max_age,
@@ -92,10 +93,14 @@ def predict(
         )
     view.plot(result, plot)
     if report is not None:
-        from rnnforecast.charts.report import forecast_page
-
-        view.page(forecast_page(result, *seen[0], command=view.command), report)
+        _write_page(view, result, *seen[0], path=report)
     view.show(result, if_quiet=output is None)
+
+
+def _write_page(view: View, result: PredictResult, loaded: LoadedModel, forecast: Forecast, *, path: str) -> None:
+    from rnnforecast.charts.report import forecast_page
+
+    view.page(forecast_page(result, loaded, forecast, command=view.command), path)
 
 
 def _check_together(view: View, output: str | None, over: SumOver | None, *, drawn: str | None) -> None:

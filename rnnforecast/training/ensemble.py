@@ -295,9 +295,10 @@ def _to_tensor(array: np.ndarray) -> torch.Tensor:
 
 def _too_short(series: SeriesSet, member: Member) -> DataError:
     need, found = min_past(member.season_length) + 1, int(series.lengths.max(initial=0))
+    season = f"`--season-length` ({member.season_length}), " if member.season_length >= found else ""
     return DataError(
         f"too few rows to train on: the longest series leaves {found} rows, needs {need}",
-        hint="lower `--horizon` or `--num-windows`, or bring more rows",
+        hint=f"lower {season}`--horizon` or `--num-windows`, or bring more rows",
         code="E_SERIES_SHORT",
     )
 

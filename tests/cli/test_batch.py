@@ -108,7 +108,7 @@ def test_check_names_every_error_of_file_and_disk_and_exits_with_2(workplace: Pa
 
 def test_check_names_the_errors_of_file_and_disk_together_and_none_twice(workplace: Path, run: RunCommand) -> None:
     text = (
-        '[[job]]\nname = "a"\ndata = "no.csv"\noutput = "a.xlsx"\n'
+        '[[job]]\nname = "a"\ndata = "no.csv"\noutput = "a.pdf"\n'
         '[[job]]\nname = "b"\nmodel = "god"\noutput = "no/b.csv"\nhorizon = 0\non_alarm = ["no-such-program-here"]\n'
     )
     shown = run("batch", _write(workplace, text), "--check")

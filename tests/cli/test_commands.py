@@ -146,7 +146,16 @@ def test_output_to_stdout_is_the_csv_alone(run: RunCommand) -> None:
 
 def test_quantiles_name_the_columns(run: RunCommand) -> None:
     ended = run("predict", "sales", "--quantiles", "0.05,0.5,0.95", "--format", "json")
-    assert json.loads(ended.out)["columns"] == ["month", "cutoff", "forecast", "q0.05", "q0.5", "q0.95", "method"]
+    assert json.loads(ended.out)["columns"] == [
+        "month",
+        "cutoff",
+        "forecast",
+        "mean",
+        "q0.05",
+        "q0.5",
+        "q0.95",
+        "method",
+    ]
 
 
 def test_a_config_file_has_the_words_of_the_flags(run: RunCommand) -> None:
@@ -172,7 +181,7 @@ def test_require_win_shows_the_result_and_ends_with_code_20_unless_it_is_a_win(r
         (("evaluate", "unknown"), 12, "no model named `unknown`"),
         (("compare", "sales.csv", "--methods", "gruu"), 2, "unknown method `gruu`"),
         (("predict", "sales", "--output", "no/such/folder/f.csv"), 14, "no/such/folder"),
-        (("predict", "sales", "--output", "forecast.xlsx"), 2, "forecast.xlsx"),
+        (("predict", "sales", "--output", "forecast.pdf"), 2, "forecast.pdf"),
         (("train", "sales.csv", "--target", "profit"), 13, "profit"),
     ],
 )

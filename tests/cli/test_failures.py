@@ -193,8 +193,13 @@ def test_debug_shows_tracebacks_on_stderr(run: RunCommand, monkeypatch: pytest.M
     assert ended.err.endswith("error: it is so\n")
 
 
-def test_memory_that_ran_out_is_a_matter_of_resources(run: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
-    _fail_with(monkeypatch, MemoryError())
+@pytest.mark.parametrize(
+    "error", [MemoryError(), ImportError("_csv.so: failed to map segment from shared object")], ids=["rows", "library"]
+)
+def test_memory_that_ran_out_is_a_matter_of_resources(
+    run: RunCommand, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    _fail_with(monkeypatch, error)
     ended = run("inspect", "x.csv")
     assert ended.code == ExitCode.RESOURCES
     assert ended.err.startswith("error: memory ran out\nhint: ")

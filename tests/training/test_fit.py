@@ -326,8 +326,9 @@ def test_fine_tuning_that_improves_nothing_is_left_out_and_that_is_said(monkeypa
     split = split_rows(series, horizon=7, evaluation=settings.evaluation)
     known = series.head(split.num_past_rows)
     fitted, budget = fit_train_rows(known, settings, horizon=7, validation=split.validation, progress=NoProgress())
-    (weights,) = fitted.ensemble.weights
-    assert_same_weights(weights, read_base().weights(7))
+    weekly, plain = fitted.ensemble.weights  # the zero-shot ensemble reads the season, and none
+    assert_same_weights(weekly, read_base().weights(7))
+    assert_same_weights(plain, read_base().weights(1))
     assert fitted.notes == (
         "fine-tuning did not improve the pretrained network on the validation rows: it is used without training",
     )
@@ -350,10 +351,10 @@ def test_fits_that_stop_early_are_counted_in_a_note(monkeypatch: pytest.MonkeyPa
     )
 
 
-def test_validation_rows_without_a_value_leave_the_usual_shares(tmp_path: Path) -> None:
+def test_validation_rows_without_a_value_leave_the_usual_weights(tmp_path: Path) -> None:
     values: list[object] = [*wave(600)]
     values[-14:-7] = [""] * 7
     path = write_csv(tmp_path / "gap.csv", date=days(600), value=values)
-    result = train_fast(path, num_windows=1, **{"from": "pretrained"})
+    result = train_fast(path, num_windows=1, **{"from": "scratch"})
     assert result.reasons["theta_weight"].endswith("usual weights, as no validation row has a value (--theta-weight)")
-    assert stored_ensemble(result).zero_shot_group == 1
+    assert stored_ensemble(result).theta_weight == pytest.approx(0.15)

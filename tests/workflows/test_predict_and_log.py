@@ -66,7 +66,7 @@ def test_the_scale_stays_that_of_the_training_rows(path: Path) -> None:
 
 
 def test_the_intervals_are_kept_whatever_was_asked_for(path: Path) -> None:
-    assert list(issued(path, quantiles=(0.5,)).frame.columns)[2:] == ["forecast", "q0.5", "method"]
+    assert list(issued(path, quantiles=(0.5,)).frame.columns)[2:] == ["forecast", "mean", "q0.5", "method"]
     assert kept(path).quantiles.shape == (7, 4)
 
 

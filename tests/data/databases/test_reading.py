@@ -145,12 +145,6 @@ def test_neither_table_nor_query_is_refused_and_both_are(tmp_path: Path) -> None
         read_series([f"{url}#t"], DataSettings(query="select 1"))
 
 
-def test_a_query_kept_without_its_password_is_not_run(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="kept without the password") as caught:
-        read_series([f"sqlite:///{tmp_path}/x.db"], DataSettings(query="select 'password=***'"))
-    assert "--query" in str(caught.value.hint)
-
-
 def test_a_query_put_to_a_file_is_noted_and_the_file_is_read_whole(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("date,y\n2024-01-01,1\n2024-01-02,2\n2024-01-03,3\n")
