@@ -146,7 +146,7 @@ class LineReader:
         if isinstance(time, int | float):
             unit = next((unit for limit, unit in _SECONDS_BELOW.items() if abs(time) < limit), 1e9)
             return round(time / unit * 1e6)
-        moment = datetime.fromisoformat(str(time))
+        moment = _moment(str(time))
         if (moment.tzinfo is not None) != self._columns.has_zone:
             raise ValueError(
                 f"timestamp `{time}` is {'without' if self._columns.has_zone else 'in'} a zone, unlike those of the model"
@@ -155,6 +155,15 @@ class LineReader:
         return (whole.days * 86_400 + whole.seconds) * 1_000_000 + whole.microseconds
 
 
+def _moment(text: str) -> datetime:
+    """Return the moment of an ISO timestamp; a month such as `2024-01` is its first day, as `train` reads it."""
+    try:
+        return datetime.fromisoformat(f"{text}-01" if _MONTH.fullmatch(text) else text)
+    except ValueError:
+        raise ValueError(f"timestamp `{text[:40]}` is not written like 2024-01-31 or 2024-01-31T13:45:00") from None
+
+
+_MONTH = re.compile(r"\d{4}-\d{2}", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -66,6 +66,17 @@ def test_a_line_that_cannot_be_read_says_why(kind: LineFormat, line: str, proble
     assert problem in LineReader(kind, COLUMNS, ["pump", "time", "heat"]).read(line).problem
 
 
+def test_a_month_is_its_first_day_as_train_reads_it() -> None:
+    reader = LineReader("csv", COLUMNS, ["pump", "time", "heat"])
+    assert reader.read("a,2024-02,1").time == reader.read("a,2024-02-01,1").time is not None
+
+
+@pytest.mark.parametrize("text", ["02.01.2024", "2024-13", "soon"])
+def test_a_timestamp_that_is_not_iso_is_answered_with_the_form_it_needs(text: str) -> None:
+    problem = LineReader("csv", COLUMNS, ["pump", "time", "heat"]).read(f"a,{text},1").problem
+    assert problem == f"timestamp `{text}` is not written like 2024-01-31 or 2024-01-31T13:45:00"
+
+
 def test_an_empty_field_is_a_missing_value() -> None:
     row = LineReader("csv", COLUMNS, ["pump", "time", "heat"]).read("a,2024-01-01,")
     assert math.isnan(row.value)
