@@ -285,7 +285,7 @@ class Settings(_Frozen):
         counted = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise UsageError(
             f"{counted} in {source}:\n{shown}{more}",
-            hint="`rnnforecast train --help` lists every setting with its values",
+            hint="`rnnforecast train --help all` lists every setting with its values",
             code="E_RUN_CONFIG",
         )
 

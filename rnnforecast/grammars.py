@@ -93,7 +93,13 @@ class Span:
         is_backwards = (
             days[0] > days[1] if len(days) == 2 else both and not days and int(str(ends[0])) > int(str(ends[1]))
         )
-        if ends == (None, None) or is_backwards:
+        if is_backwards:
+            raise UsageError(
+                f"span `{text[:40]}` ends before it begins",
+                hint=f"swap its ends: `{ends[1]}..{ends[0]}`",
+                code="E_RUN_MASK",
+            )
+        if ends == (None, None):
             raise UsageError(
                 f"invalid span `{text[:40]}`",
                 hint="use FROM..TO, such as `2020-03..2021-06`, `2024-01-05..2024-01-05`, `..2019` or `100..120`",

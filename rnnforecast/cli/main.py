@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 #: The usage error of the command line parser, which Typer carries inside itself and does not export by name.
 ParserError: type[Exception] = typer.BadParameter.__mro__[1]
+#: Flags of earlier versions, and what does the same now.
+_REPLACED_FLAGS = {"--nonneg": "--floor 0"}
 
 
 class Commands(LazyGroup):
@@ -208,6 +210,10 @@ def _invoke(words: list[str]) -> int:
 
 def _usage_error(error: Any) -> UsageError:
     command = error.ctx.command_path if error.ctx is not None else "rnnforecast"
+    flag = str(getattr(error, "option_name", None))
+    now = _REPLACED_FLAGS.get(flag, "")
+    if now and any(now.split()[0] in option.opts for option in error.ctx.command.params):
+        return UsageError(f"no such option: {flag}", hint=f"use `{now}` instead")
     message = error.format_message().rstrip(".").replace("'", "`").replace("Value error, ", "")
     return UsageError(message[:1].lower() + message[1:], hint=f"see `{command} --help`")
 

@@ -104,7 +104,9 @@ def check_model(model: str, *, store: str | None) -> None:
     """Raise ModelFileError for a model that is neither `base` nor one of the store: no path is looked at."""
     if model != BASE and split_spec(model)[0] not in Registry(store).names():
         raise ModelFileError(
-            f"the server has no model `{model[:200]}`", hint="GET /health lists the models", code="E_MODEL_UNKNOWN"
+            f"the server has no model `{model[:200]}`",
+            hint="`rnnforecast models list` and GET /health list the models",
+            code="E_MODEL_UNKNOWN",
         )
 
 

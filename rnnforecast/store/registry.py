@@ -277,7 +277,8 @@ class Registry:
         wanted = f"no model named `{name}`: " if name else ""
         return ModelFileError(
             f"{wanted}no model is stored in `{self.store}`",
-            hint="train one with `rnnforecast train DATA`, or name the store with `--store`",
+            hint="train one with `rnnforecast train DATA`, forecast without one with `rnnforecast predict --data FILE`, "
+            "or name the store with `--store`",
             code="E_MODEL_UNKNOWN",
         )
 

@@ -270,7 +270,8 @@ def _load_base(given: Files, *, reading: DataSettings | None, why: tuple[str, ..
     data = given.rows
     if not data:
         raise UsageError(
-            f"`{BASE}` was not trained on a file of yours", hint="name the rows to forecast: `--data FILE`"
+            f"`{BASE}` was not trained on a file of yours",
+            hint=f"name the rows: `rnnforecast predict {BASE} --data FILE`, `rnnforecast evaluate {BASE} FILE`",
         )
     reading = reading or DataSettings()
     ignored = [name for name in ("past", "static") if getattr(reading, name)]

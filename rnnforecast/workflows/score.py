@@ -145,8 +145,9 @@ def _read_actuals(
     """Read the rows in the roles of the forecasts. Raises UsageError, InputError, DataError, StaleError."""
     manifest = _manifest_of(issued.facts)
     if not data and (not manifest.input.paths or STDIN in manifest.input.paths):
+        why = "come from standard input" if manifest.input.paths else "are tied to no file"
         raise UsageError(
-            f"the forecasts of `{manifest.name}` come from standard input: the file with the actuals is unknown",
+            f"the forecasts of `{manifest.name}` {why}: the file with the actuals is unknown",
             hint="name it: `--data FILE`",
         )
     paths = (

@@ -142,6 +142,23 @@ def test_an_error_in_json_is_one_document_on_stderr_and_nothing_on_stdout(
 
 
 @pytest.mark.parametrize(
+    ("command", "hint"),
+    [
+        ("train", "use `--floor 0` instead"),
+        ("predict", "use `--floor 0` instead"),
+        ("report", "see `rnnforecast report"),
+    ],
+)
+def test_a_flag_of_earlier_versions_is_answered_with_what_does_the_same_now(
+    run: RunCommand, command: str, hint: str
+) -> None:
+    ended = run(command, "x.csv", "--nonneg")
+    assert ended.code == 2
+    assert ended.err.startswith("error: no such option: --nonneg")
+    assert f"hint: {hint}" in ended.err
+
+
+@pytest.mark.parametrize(
     ("words", "message"),
     [
         (("traim", "x.csv"), "unknown command `traim`, did you mean `train`?"),

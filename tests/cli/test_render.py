@@ -179,6 +179,12 @@ def test_notices_list_five_findings_count_the_rest_and_end_with_the_notes() -> N
     assert lines[5:] == ["and 2 more findings, `rnnforecast inspect` lists all", "note: the forecast is recursive"]
 
 
+def test_one_finding_that_is_not_listed_is_counted_as_one() -> None:
+    stream = io.StringIO()
+    write_notices([examples.FINDING] * 6, notes=(), stream=stream)
+    assert stream.getvalue().splitlines()[5:] == ["and 1 more finding, `rnnforecast inspect` lists all"]
+
+
 def _screen(result: Document, width: int) -> str:
     return render(result, stream=io.StringIO(), width=width)
 

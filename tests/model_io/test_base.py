@@ -78,7 +78,7 @@ def test_base_forecasts_every_season_length(tmp_path: Path, season_length: int) 
 def test_base_without_a_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="`base` was not trained on a file of yours") as caught:
         rnnforecast.predict("base", store=tmp_path / "store")
-    assert "--data FILE" in str(caught.value.hint)
+    assert "`rnnforecast predict base --data FILE`, `rnnforecast evaluate base FILE`" in str(caught.value.hint)
 
 
 def test_base_rejects_past_covariates_and_says_what_reads_them(tmp_path: Path) -> None:

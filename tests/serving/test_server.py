@@ -269,8 +269,9 @@ def test_an_address_that_others_reach_needs_a_token(monkeypatch: pytest.MonkeyPa
         serve(options=ServeOptions(host="0.0.0.0"))
     with pytest.raises(UsageError, match="invalid port 70000"):
         serve(options=ServeOptions(port=70000))
-    with pytest.raises(ModelFileError, match="no model `nobody`"):
+    with pytest.raises(ModelFileError, match="no model `nobody`") as caught:
         serve("nobody", options=ServeOptions(port=0))
+    assert "rnnforecast models list" in str(caught.value.hint)
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OutputError, match="cannot be used"):
         serve(options=ServeOptions(port=taken.getsockname()[1]))
 

@@ -203,6 +203,7 @@ def test_an_empty_store_is_answered_with_the_command_that_fills_it(store: Regist
     with pytest.raises(ModelFileError, match="no model is stored in") as caught:
         store.resolve(spec)
     assert "rnnforecast train DATA" in (caught.value.hint or "")
+    assert "rnnforecast predict --data FILE" in (caught.value.hint or "")
     assert not store.store.exists()
 
 

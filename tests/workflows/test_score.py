@@ -296,3 +296,13 @@ def test_a_ledger_of_standard_input_needs_a_file_to_be_named(tmp_path: Path) -> 
     with pytest.raises(UsageError, match="come from standard input"):
         scored(path)
     assert scored(path, data=[path]).num_scored == 3
+
+
+def test_a_ledger_of_base_is_tied_to_no_file_and_says_so(tmp_path: Path) -> None:
+    path, values = write_walk(tmp_path, 40)
+    ledger = keep_forecasts(path, values, cutoffs=range(10, 11))
+    issued = ledger.read()
+    assert issued is not None
+    ledger.append(replace(issued, forecast=issued.forecast + 1, facts={**issued.facts, "paths": []}))
+    with pytest.raises(UsageError, match="are tied to no file"):
+        scored(path)

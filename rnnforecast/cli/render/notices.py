@@ -22,7 +22,8 @@ def write_notices(findings: Sequence[Finding], *, notes: Sequence[str], stream: 
         fix = f" ({finding.fix})" if finding.fix else ""
         _write(finding.severity, f"{where}{finding.message}{fix}", stream)
     if len(findings) > MAX_LISTED:
-        stream.write(f"and {len(findings) - MAX_LISTED} more findings, `rnnforecast inspect` lists all\n")
+        more = len(findings) - MAX_LISTED
+        stream.write(f"and {more} more finding{'s' if more > 1 else ''}, `rnnforecast inspect` lists all\n")
     for note in notes:
         _write("note", note, stream)
     if stream.isatty() and (findings or notes):
