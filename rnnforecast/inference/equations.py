@@ -21,6 +21,20 @@ if TYPE_CHECKING:
 
 Tensors = Mapping[str, np.ndarray]
 
+#: Up to so many multiplications OpenBLAS has a faster way; products of a few times as many are cut to that size.
+SMALL_PRODUCT, MOST_PIECES = 1_000_000, 4
+
+
+class FixedTensors(dict[str, np.ndarray]):
+    """Tensors that never change: their recurrent weights are laid out once, and states after no input are kept."""
+
+    def __init__(self, tensors: Tensors) -> None:
+        """Take the tensors of one network."""
+        super().__init__(
+            {name: np.asfortranarray(tensor) if ".weight_hh" in name else tensor for name, tensor in tensors.items()}
+        )
+        self.after_nothing: dict[int, list[FloatArray]] = {}
+
 
 @dataclass(frozen=True)
 class CellWeights:
@@ -49,7 +63,18 @@ class CellWeights:
 
     def recurrent_gates(self, hidden: FloatArray) -> FloatArray | None:
         """Return W_h h + b_h: [..., d] to [..., g * d]; None for cells whose gates see the input alone."""
-        return None if self.weight_hh is None else linear(hidden, self.weight_hh, self.bias_hh)
+        if self.weight_hh is None:
+            return None
+        rows, most = len(hidden), SMALL_PRODUCT // self.weight_hh.size
+        if hidden.ndim != 2 or not most < rows <= MOST_PIECES * most:
+            return linear(hidden, self.weight_hh, self.bias_hh)
+        gates = np.empty((rows, len(self.weight_hh)), dtype=hidden.dtype)
+        size = -(-rows // -(-rows // most))
+        for start in range(0, rows, size):
+            np.matmul(hidden[start : start + size], self.weight_hh.T, out=gates[start : start + size])
+        if self.bias_hh is not None:
+            gates += self.bias_hh
+        return gates
 
 
 def linear(inputs: FloatArray, weight: FloatArray, bias: FloatArray | None = None) -> FloatArray:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnforecast.inference.equations import CellWeights, Tensors, linear, scan, softmax
+from rnnforecast.inference.equations import CellWeights, FixedTensors, Tensors, linear, scan, softmax
 from rnnforecast.inference.normalisation import Array
 from rnnforecast.inference.pretrained_inputs import Reading, SeasonBlocks, input_size, read_series
 
@@ -56,6 +56,13 @@ def _after_nothing(member: PretrainedSettings, tensors: Tensors, count: int) -> 
     """Return the state of each layer after `count` segments without a value: [1, d] each; None after none."""
     if count == 0:
         return None
+    known = tensors.after_nothing if isinstance(tensors, FixedTensors) else {}
+    if count not in known:
+        known[count] = _read_nothing(member, tensors, count)
+    return known[count]
+
+
+def _read_nothing(member: PretrainedSettings, tensors: Tensors, count: int) -> list[FloatArray]:
     begun = member.model_copy(update={"num_segments": count})
     nothing = np.zeros((1, count * member.segment_length))
     reading = read_series(np, nothing, nothing > 0, begun)

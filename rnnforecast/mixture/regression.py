@@ -61,48 +61,79 @@ def fit_before(
     `target` [N, S] has 0 where not `observed` [N]; `cutoffs` ascend. With `half_life`, a row counts half as much as
     one that is so many steps newer.
     """
-    num_rows, num_columns = len(target), design.columns.shape[1]
+    return fit_each_before(design, [target], observed, cutoffs, half_life=half_life)[0]
+
+
+def fit_each_before(
+    design: Design,
+    targets: list[Float64Array],
+    observed: BoolArray,
+    cutoffs: list[int],
+    *,
+    half_life: float | None = None,
+) -> list[Float64Array]:
+    """Fit as `fit_before` does, each of several targets by itself, but with one factorisation for all of them."""
+    num_rows, num_columns = len(observed), design.columns.shape[1]
     weight = observed.astype(np.float64)
     if half_life is not None:
         weight *= np.exp2((np.arange(num_rows) - num_rows) / half_life)
     columns = np.concatenate([np.ones((num_rows, 1)), design.columns[:num_rows]], axis=1)
     weighted = columns * weight[:, None]
     gram = np.zeros((num_columns + 1, num_columns + 1))
-    cross = np.zeros((num_columns + 1, target.shape[1]))
-    square = np.zeros(target.shape[1])
-    coefficients = np.empty((len(cutoffs), num_columns, target.shape[1]))
+    cross = [np.zeros((num_columns + 1, target.shape[1])) for target in targets]
+    square = [np.zeros(target.shape[1]) for target in targets]
+    coefficients = [np.empty((len(cutoffs), num_columns, target.shape[1])) for target in targets]
     start = 0
     for index, cutoff in enumerate(cutoffs):
         rows = slice(start, cutoff)
         gram += weighted[rows].T @ columns[rows]
-        cross += weighted[rows].T @ target[rows]
-        square += weight[rows] @ np.square(target[rows])
         start = cutoff
         scale = 1.0 if half_life is None else 1.0 / max(float(weight[:cutoff].max(initial=0.0)), 1e-300)
-        coefficients[index] = _ridge(gram * scale, cross * scale, square * scale)
+        ridge = _Ridge.of(gram * scale)
+        for number, target in enumerate(targets):
+            cross[number] += weighted[rows].T @ target[rows]
+            square[number] += weight[rows] @ np.square(target[rows])
+            coefficients[number][index] = ridge.solve(cross[number] * scale, square[number] * scale)
     return coefficients
 
 
-def _ridge(gram: Float64Array, cross: Float64Array, square: Float64Array) -> Float64Array:
-    """Return coefficients [P, S] from moments with the constant first: [P + 1, P + 1], [P + 1, S] and [S]."""
-    count = gram[0, 0]
-    if count < 2:
-        return np.zeros((len(gram) - 1, cross.shape[1]))
-    mean = gram[0, 1:] / count
-    level = cross[0] / count
-    covariance = gram[1:, 1:] - count * np.outer(mean, mean)
-    covariation = cross[1:] - count * np.outer(mean, level)
-    variation = np.maximum(square - count * np.square(level), 0.0)
-    spread = np.sqrt(np.maximum(np.diag(covariance), 0.0) / count)
-    unit = np.where(spread > _SMALLEST_SPREAD, spread, np.inf)  # a column that never changes says nothing
-    eigenvalues, vectors = np.linalg.eigh(covariance / unit[:, None] / unit)
-    eigenvalues = np.maximum(eigenvalues, 0.0)
-    projected = vectors.T @ (covariation / unit[:, None])  # [P, S]
-    penalties = PENALTIES * count
-    shrunk = 1.0 / (eigenvalues[:, None] + penalties)  # [P, L]
-    explained = (2 * shrunk - eigenvalues[:, None] * np.square(shrunk)).T @ np.square(projected)  # [L, S]
-    residual = np.maximum(variation - explained, 1e-12 * variation)
-    freedom = np.maximum(count - 1.0 - (eigenvalues[:, None] * shrunk).sum(axis=0), 1e-3)  # [L]
-    best = np.argmin(residual / np.square(freedom)[:, None], axis=0)  # [S]
-    coefficients: Float64Array = vectors @ (projected * shrunk[:, best]) / unit[:, None]
-    return coefficients
+@dataclass(frozen=True)
+class _Ridge:
+    """A factorised matrix of moments, which any target is regressed by."""
+
+    count: float
+    mean: Float64Array  # [P]
+    unit: Float64Array  # [P] spread of each column
+    eigenvalues: Float64Array  # [P]
+    vectors: Float64Array  # [P, P]
+
+    @classmethod
+    def of(cls, gram: Float64Array) -> _Ridge:
+        """Factorise moments [P + 1, P + 1] with the constant first."""
+        count, size = gram[0, 0], len(gram) - 1
+        if count < 2:
+            return cls(count, np.zeros(size), np.ones(size), np.zeros(size), np.eye(size))
+        mean = gram[0, 1:] / count
+        covariance = gram[1:, 1:] - count * np.outer(mean, mean)
+        spread = np.sqrt(np.maximum(np.diag(covariance), 0.0) / count)
+        unit = np.where(spread > _SMALLEST_SPREAD, spread, np.inf)  # a column that never changes says nothing
+        eigenvalues, vectors = np.linalg.eigh(covariance / unit[:, None] / unit)
+        return cls(count, mean, unit, np.maximum(eigenvalues, 0.0), vectors)
+
+    def solve(self, cross: Float64Array, square: Float64Array) -> Float64Array:
+        """Return coefficients [P, S] from moments with targets, the constant first: [P + 1, S], and squares [S]."""
+        if self.count < 2:
+            return np.zeros((len(cross) - 1, cross.shape[1]))
+        count, eigenvalues = self.count, self.eigenvalues
+        level = cross[0] / count
+        covariation = cross[1:] - count * np.outer(self.mean, level)
+        variation = np.maximum(square - count * np.square(level), 0.0)
+        projected = self.vectors.T @ (covariation / self.unit[:, None])  # [P, S]
+        penalties = PENALTIES * count
+        shrunk = 1.0 / (eigenvalues[:, None] + penalties)  # [P, L]
+        explained = (2 * shrunk - eigenvalues[:, None] * np.square(shrunk)).T @ np.square(projected)  # [L, S]
+        residual = np.maximum(variation - explained, 1e-12 * variation)
+        freedom = np.maximum(count - 1.0 - (eigenvalues[:, None] * shrunk).sum(axis=0), 1e-3)  # [L]
+        best = np.argmin(residual / np.square(freedom)[:, None], axis=0)  # [S]
+        coefficients: Float64Array = self.vectors @ (projected * shrunk[:, best]) / self.unit[:, None]
+        return coefficients

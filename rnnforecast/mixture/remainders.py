@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +27,7 @@ from rnnforecast.mixture.question import (
     FOURIER_RECENT,
     Question,
 )
-from rnnforecast.mixture.regression import Design, fit_before, fourier, trend_pieces
+from rnnforecast.mixture.regression import Design, fit_before, fit_each_before, fourier, trend_pieces
 from rnnforecast.mixture.seasons import SeasonPlan
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
 #: Logarithms are taken where the largest value is so many times the smallest.
 LOG_RANGE = 1.3
+#: Designs of up to so many rows are kept from one call to the next, which has the same for the other windows.
+MOST_KEPT_ROWS, NUM_KEPT = 10_000, 4
 
 
 @dataclass
@@ -78,7 +81,8 @@ def regress(
         start = max(0, length - plan.max_rows)
         key = (length - start, plan)
         if key not in designs:
-            designs[key] = season_design(plan, num_rows=length - start, horizon=question.horizon)
+            design = _kept_design if length - start <= MOST_KEPT_ROWS else season_design
+            designs[key] = design(plan, num_rows=length - start, horizon=question.horizon)
         fits = _Fits(
             values=np.stack([question.histories[series][start:] for series in members], axis=1),
             cutoffs=[tasks[number].cutoff - start for number in numbers_of[first]],
@@ -104,6 +108,9 @@ def season_design(plan: SeasonPlan, *, num_rows: int, horizon: int) -> Design:
         if season is not None:
             design = design.with_columns(fourier(num_rows + horizon, season.period, season.harmonics, kind=kind))
     return design
+
+
+_kept_design = lru_cache(maxsize=NUM_KEPT)(season_design)
 
 
 def _effects(covariates: Sequence[Covariate], *, start: int, history: int, horizon: int) -> Design:
@@ -142,25 +149,29 @@ class _Fits:
         """Take seasons off the history: all, the long one alone, by recent rows, in logarithms."""
         seasons, long = design.of_kind("short", "long"), design.of_kind("long")
         rows = np.flatnonzero(self._of(FOURIER, FOURIER_LONG) if long.any() else self._of(FOURIER))
-        if len(rows):
-            fitted = fit_before(design, self.level[:, rows], self.observed, self.cutoffs)
-            self._note(FOURIER, design, fitted, seasons, rows)
+        log_rows, logs = self._logs()
+        if len(rows) or len(log_rows):
+            # levels and logarithms have the same design: one factorisation for both
+            centred = np.where(self.observed[:, None], logs - np.nanmean(logs, axis=0), 0.0)
+            levels, of_logs = fit_each_before(design, [self.level[:, rows], centred], self.observed, self.cutoffs)
+            self._note(FOURIER, design, levels, seasons, rows)
             if long.any():
-                self._note(FOURIER_LONG, design, fitted, long, rows)
+                self._note(FOURIER_LONG, design, levels, long, rows)
         rows = np.flatnonzero(self._of(FOURIER_RECENT))
         if len(rows):
             half_life = max(2 * plan.longest_period, 30.0)
             fitted = fit_before(design, self.level[:, rows], self.observed, self.cutoffs, half_life=half_life)
             self._note(FOURIER_RECENT, design, fitted, seasons, rows)
+        if len(log_rows):
+            self._note(FOURIER_LOG, design, of_logs, seasons, log_rows, values=logs)
+
+    def _logs(self) -> tuple[np.ndarray, Float64Array]:
+        """Return which series are fitted in logarithms [R], and these, NaN where missing: [N, R]."""
         lowest = np.nanmin(self.values, axis=0, initial=np.inf)
         is_positive = (lowest > 0) & (np.nanmax(self.values, axis=0, initial=0.0) > LOG_RANGE * lowest)
         rows = np.flatnonzero(self._of(FOURIER_LOG) & is_positive)
-        if len(rows):
-            seen = self.observed[:, None]
-            logs = np.where(seen, np.log(np.where(seen, self.values[:, rows], 1.0)), np.nan)
-            centred = np.where(seen, logs - np.nanmean(logs, axis=0), 0.0)
-            fitted = fit_before(design, centred, self.observed, self.cutoffs)
-            self._note(FOURIER_LOG, design, fitted, seasons, rows, values=logs)
+        seen = self.observed[:, None]
+        return rows, np.where(seen, np.log(np.where(seen, self.values[:, rows], 1.0)), np.nan)
 
     def covariates(self, design: Design, effects: Design, plan: SeasonPlan) -> None:
         """Take the effect of covariates off the history, fitted on levels or on seasonal differences."""

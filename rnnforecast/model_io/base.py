@@ -12,6 +12,7 @@ import numpy as np
 
 from rnnforecast.errors import UsageError
 from rnnforecast.forecasting import Ensemble
+from rnnforecast.inference.equations import FixedTensors
 from rnnforecast.inference.season_classes import pretrained_settings, season_class
 from rnnforecast.members import PretrainedSettings
 from rnnforecast.model_io.pack import check_shapes, roles_of
@@ -51,7 +52,7 @@ class BaseNetwork:
 
     def ensemble(self, season_length: int) -> Ensemble:
         """Return the network of a season length, ready to forecast."""
-        return Ensemble(members=(self.member(season_length),), weights=(self.weights(season_length),))
+        return Ensemble(members=(self.member(season_length),), weights=(FixedTensors(self.weights(season_length)),))
 
     def _index(self, season_length: int) -> int:
         name = season_class(season_length).name

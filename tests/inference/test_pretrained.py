@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 import torch
 
+from rnnforecast.arrays import FloatArray
 from rnnforecast.data.windows import FlatSeries, WindowBatch
 from rnnforecast.forecasting import Ensemble, last_windows
+from rnnforecast.inference import pretrained
 from rnnforecast.inference.engine import expected_shapes, forecast_windows
+from rnnforecast.inference.equations import CellWeights, FixedTensors, Tensors
 from rnnforecast.inference.pretrained import widen
 from rnnforecast.inference.pretrained_inputs import Reading, input_size, read_series
 from rnnforecast.inference.season_classes import SEASON_CLASSES, SeasonClass, pretrained_settings, season_class
@@ -327,3 +330,39 @@ def test_width_factors_stretch_intervals_around_the_median_alone() -> None:
 def test_quantiles_ascend(season_length: int) -> None:
     member = make_pretrained(season_length)
     assert (np.diff(_forecast(member, make_pretrained_batch(member)), axis=-1) >= 0).all()
+
+
+def test_what_no_input_leaves_is_computed_once_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    member = make_pretrained(7)
+    tensors = arrays_of(make_pretrained_network(member))
+    batch = unobserved_before(make_pretrained_batch(member), member.context_length - 70)
+    expected = forecast_windows(member, tensors, batch)
+    fixed = FixedTensors(tensors)
+    counts: list[int] = []
+    read_nothing = pretrained._read_nothing
+
+    def counted(member: PretrainedSettings, tensors: Tensors, count: int) -> list[FloatArray]:
+        counts.append(count)
+        return read_nothing(member, tensors, count)
+
+    monkeypatch.setattr(pretrained, "_read_nothing", counted)
+
+    found = [forecast_windows(member, fixed, batch) for _ in range(2)]
+
+    assert counts
+    assert len(counts) == len(set(counts))
+    for forecast in found:
+        np.testing.assert_array_equal(forecast, expected)
+
+
+@pytest.mark.parametrize("num_rows", [1, 9, 10, 18, 36, 37])
+def test_recurrent_products_in_pieces_equal_whole_ones(num_rows: int) -> None:
+    generator = np.random.default_rng(num_rows)
+    weight, bias = (generator.normal(size=size).astype(np.float32) for size in ((576, 192), 576))
+    hidden = generator.normal(size=(num_rows, 192)).astype(np.float32)
+    weights = CellWeights(weight, bias, np.asfortranarray(weight), bias)
+
+    gates = weights.recurrent_gates(hidden)
+
+    assert gates is not None
+    np.testing.assert_allclose(gates, np.asarray(hidden @ weight.T + bias), rtol=1e-4, atol=1e-4)

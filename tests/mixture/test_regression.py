@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rnnforecast.mixture.regression import Design, fit_before, fourier, trend_pieces
+from rnnforecast.mixture.regression import Design, fit_before, fit_each_before, fourier, trend_pieces
 
 
 def parts(design: Design, coefficients: np.ndarray, *kinds: str) -> np.ndarray:
@@ -79,3 +79,15 @@ def test_a_column_that_never_changes_gets_no_coefficient() -> None:
 
     assert fitted[0, 0, 0] == 0
     assert fitted[0, 1, 0] == pytest.approx(1.0, abs=1e-3)
+
+
+def test_targets_that_share_a_factorisation_are_fitted_as_alone() -> None:
+    generator = np.random.default_rng(3)
+    observed = generator.random(80) > 0.2
+    targets = [np.where(observed[:, None], generator.normal(size=(80, count)), 0.0) for count in (2, 0, 1)]
+    design = fourier(80, 12.0, (1, 2), kind="short")
+
+    together = fit_each_before(design, targets, observed, [1, 60, 80], half_life=30.0)
+
+    for fitted, target in zip(together, targets, strict=True):
+        np.testing.assert_array_equal(fitted, fit_before(design, target, observed, [1, 60, 80], half_life=30.0))
