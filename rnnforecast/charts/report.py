@@ -100,7 +100,7 @@ def check_page(output: str | Path, *, inputs: Sequence[str | Path], store: str |
     """Check before the work that a page can be written. Raises UsageError, ResourceError or OutputError."""
     if Path(output).suffix.lower() not in (".html", ".htm"):
         raise UsageError(
-            f"page {output} does not end with .html", hint="name it so: `--report report.html`", code="E_RUN_OUTPUT"
+            f"page {output} does not end with .html", hint="name it so: `report.html`", code="E_RUN_OUTPUT"
         )
     drawing_package()
     check_outputs(

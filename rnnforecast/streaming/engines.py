@@ -38,10 +38,13 @@ class StreamEngine(Protocol):
 
 
 def engine_of(ensemble: Ensemble, horizon: int) -> StreamEngine:
-    """Return the engine for an ensemble: hidden states if every network can step; the Theta method is left out."""
+    """Return the engine for an ensemble: hidden states if every network can step.
+
+    The Theta method is left out, and so are the regressions of a zero-shot group: its networks forecast like any others.
+    """
     if all(can_step(member) for member in ensemble.members):
         return HiddenStates(ensemble, horizon)
-    return KeptRows(replace(ensemble, theta_weight=0.0), horizon)
+    return KeptRows(replace(ensemble, theta_weight=0.0, zero_shot_group=None), horizon)
 
 
 class HiddenStates:

@@ -115,6 +115,8 @@ def stream(
     run.restore()
     run.loop()
     notes = [] if run.engine.keeps_hidden_state else [_window_note(served.label)]
+    if served.ensemble.zero_shot_group is not None:
+        notes.append(f"only the networks of {served.label} answer: what `predict` adds to them needs the whole history")
     return StreamResult(
         model=served.label,
         keeps_hidden_state=run.engine.keeps_hidden_state,

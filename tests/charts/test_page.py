@@ -119,6 +119,7 @@ def test_predict_and_evaluate_write_pages_of_their_results(workplace: Path, run:
 def test_another_extension_is_rejected(run: RunCommand, words: list[str]) -> None:
     ended = run(*words)
     assert (ended.code, "does not end with .html" in ended.err) == (2, True)
+    assert "--report" not in ended.err
 
 
 def test_a_page_never_overwrites_the_data(workplace: Path, run: RunCommand) -> None:

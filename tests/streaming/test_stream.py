@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import rnnforecast
 from rnnforecast.errors import InputError, ModelFileError, OutputError, RnnForecastError, UsageError
 from rnnforecast.workflows.stream import StreamRequest, stream
 from tests.house import ROOT
@@ -86,6 +87,16 @@ def test_networks_that_read_windows_stream_too(tmp_path: Path) -> None:
     run, _ = run_stream(_request(tmp_path), served(can_step=False))
     assert not run.engine.keeps_hidden_state
     assert len(read_answers(tmp_path / "out.csv")) == 40
+
+
+def test_a_model_trained_on_few_months_streams_by_its_networks_and_says_so(tmp_path: Path) -> None:
+    months = [f"{year}-{month:02d},{100 + month + year % 7}" for year in (2021, 2022) for month in range(1, 13)]
+    for name, rows in (("pump", months[:20]), ("rows", months)):
+        (tmp_path / f"{name}.csv").write_text("\n".join(["month,heat", *rows]) + "\n")
+    rnnforecast.train([tmp_path / "pump.csv"], store=tmp_path / "store")
+    result = stream(_request(tmp_path), store=tmp_path / "store")
+    assert (result.counts["ok"], len(read_answers(tmp_path / "out.csv"))) == (24, 24)
+    assert "only the networks of pump@1 answer" in result.notes[1]
 
 
 def test_a_restart_continues_as_if_there_had_been_none(tmp_path: Path) -> None:
