@@ -72,6 +72,14 @@ class AlarmBudget:
             return cls(f"1/{USUAL_PERIOD}", 1.0, seconds=_PERIODS[USUAL_PERIOD])
         return cls(f"1/{USUAL_ROWS} steps", 1.0, rows=float(USUAL_ROWS))
 
+    def smaller(self) -> str:
+        """Return the text of a budget of about a fifth, or of the next longer period."""
+        if self.rows is not None:
+            return f"1/{round(5 * self.rows / self.count)} steps"
+        each = (self.seconds or 0.0) / self.count
+        longer = next((period for period in ("day", "week", "month", "year") if _PERIODS[period] > 2 * each), None)
+        return f"1/{longer}" if longer is not None else f"1/{round(5 * each / _DAY)}d"
+
     def alarms_a_row(self, step_seconds: float | None) -> float:
         """Return the budget for one row of all series together. Raises UsageError where it makes no sense."""
         if self.rows is None and step_seconds is None:

@@ -133,7 +133,15 @@ class Ledger:
         paths = [path for path in self.parts() if version is None or path.name.startswith(f"{version}_")]
         if not paths:
             return None
-        return _from_table(_latest(_join([_read_part(path) for path in paths])))
+        tables = [_read_part(path) for path in paths]
+        odd = next((place for place, table in enumerate(tables) if table.schema != tables[-1].schema), None)
+        if odd is not None:
+            raise ModelFileError(
+                f"forecasts of `{self.name}` for rows with dates and for rows that count steps cannot be scored together",
+                hint=f"move `{paths[odd]}` or `{paths[-1]}` out of the ledger, or `rnnforecast train` a model for each file",
+                code="E_LEDGER_READ",
+            )
+        return _from_table(_latest(_join(tables)))
 
     def _prune(self, *, but: Path) -> None:
         """Remove the oldest parts beyond the bounds, never the one just written."""

@@ -48,3 +48,23 @@ def test_clean_series_have_between_half_and_twice_the_alarms_of_the_budget(kind:
     detection, timing = detect_without_network(clean_series(kind, num_rows), alarms_a_row=rate)
     expected = rate * int(np.isfinite(detection.score).sum())
     assert 0.5 * expected <= count_alarms(detection, timing) <= 2.0 * expected
+
+
+@pytest.mark.parametrize(
+    ("text", "smaller"),
+    [
+        ("2/day", "1/week"),
+        ("1/week", "1/month"),
+        ("1/month", "1/year"),
+        ("1/200 steps", "1/1000 steps"),
+        ("1/2d", "1/week"),
+    ],
+)
+def test_the_budget_that_an_alarm_proposes_is_smaller_than_its_own(text: str, smaller: str) -> None:
+    assert AlarmBudget.parse(text).smaller() == smaller
+    proposed = AlarmBudget.parse(smaller).alarms_a_row(QUARTER_HOUR)
+    assert proposed < AlarmBudget.parse(text).alarms_a_row(QUARTER_HOUR)
+
+
+def test_a_budget_of_years_still_has_a_smaller_one() -> None:
+    assert AlarmBudget.parse("1/year").smaller() == "1/1826d"

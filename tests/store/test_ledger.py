@@ -91,6 +91,15 @@ def test_steps_without_a_calendar_are_kept_too(ledger: Ledger) -> None:
     assert read(ledger).timestamp.tolist() == [42, 43, 44]
 
 
+def test_forecasts_of_dates_and_of_steps_under_one_name_are_an_error_that_names_the_files(ledger: Ledger) -> None:
+    issued = make_issued()
+    ledger.append(issued)
+    ledger.append(replace(issued, cutoff=np.full(3, 41, np.int64), timestamp=41 + issued.lead.astype(np.int64)))
+    with pytest.raises(ModelFileError, match="rows with dates and for rows that count steps") as caught:
+        ledger.read()
+    assert "1_41.parquet" in str(caught.value.hint)
+
+
 def test_issuing_the_same_forecast_again_changes_no_byte(ledger: Ledger) -> None:
     path = ledger.append(make_issued())
     before = path.read_bytes()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
+from rnnforecast.detection.budget import AlarmBudget
 from rnnforecast.errors import AbnormalError, ExitCode
 from rnnforecast.findings import plural
 from rnnforecast.json_values import Document, timestamp_to_json
@@ -55,7 +57,8 @@ class DetectResult(Document):
         named = f" of `{last['id']}`" if last["id"] else ""
         when = timestamp_to_json(last["start"], self.freq)
         message = f"{plural(len(self.alarms), 'alarm')}; the newest{named} began {when}: {describe(last)}"
-        hint = "if it is usual, allow more rows with a smaller budget, such as `--budget 1/month`"
+        smaller = AlarmBudget.parse(self.budget).smaller()
+        hint = f"if it is usual, allow more rows with a smaller budget, such as `--budget {shlex.quote(smaller)}`"
         return AbnormalError(message, hint=hint, code="E_ABNORMAL")
 
     def raise_alarm(self) -> None:
