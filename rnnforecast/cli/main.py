@@ -161,7 +161,7 @@ def _run(words: list[str], *, as_json: bool, debug: bool) -> int:
     except MemoryError:
         return report(_no_memory(), as_json=as_json, debug=debug, stream=sys.stderr)
     except ParserError as error:
-        return report(_usage_error(error), as_json=as_json, debug=debug, stream=sys.stderr)
+        return report(_usage_error(error, words), as_json=as_json, debug=debug, stream=sys.stderr)
     except Exception as error:
         known = _of_the_system(error)
         if known is not None:
@@ -208,8 +208,8 @@ def _invoke(words: list[str]) -> int:
     return code
 
 
-def _usage_error(error: Any) -> UsageError:
-    command = error.ctx.command_path if error.ctx is not None else "rnnforecast"
+def _usage_error(error: Any, words: Sequence[str]) -> UsageError:
+    command = error.ctx.command_path if error.ctx is not None else f"rnnforecast {words[0]}"
     flag = str(getattr(error, "option_name", None))
     now = _REPLACED_FLAGS.get(flag, "")
     if now and any(now.split()[0] in option.opts for option in error.ctx.command.params):

@@ -141,6 +141,15 @@ def test_an_error_in_json_is_one_document_on_stderr_and_nothing_on_stdout(
     assert document["error"]["exit_code"] == 13
 
 
+@pytest.mark.parametrize("words", [("train", "x.csv", "--horizon"), ("detect", "x.csv", "--on-alarm")])
+def test_an_option_without_its_value_is_answered_with_the_help_of_its_command(
+    run: RunCommand, words: tuple[str, ...]
+) -> None:
+    ended = run(*words)
+    assert ended.code == 2
+    assert ended.err == f"error: option `{words[-1]}` requires an argument\nhint: see `rnnforecast {words[0]} --help`\n"
+
+
 @pytest.mark.parametrize(
     ("command", "hint"),
     [
