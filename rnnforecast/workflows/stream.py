@@ -19,7 +19,7 @@ from rnnforecast.data.calendar.infer_frequency import default_season_length
 from rnnforecast.data.files.overwrite import Owned, check_outputs
 from rnnforecast.data.write import STDOUT
 from rnnforecast.detection.budget import AlarmBudget
-from rnnforecast.errors import InputError, OutputError, UsageError
+from rnnforecast.errors import DataError, InputError, OutputError, UsageError
 from rnnforecast.json_values import Document
 from rnnforecast.model_io.base import BASE, base_ensemble
 from rnnforecast.model_io.pack import frequency_of, unpack_ensemble
@@ -28,7 +28,7 @@ from rnnforecast.store.registry import Registry, default_store
 from rnnforecast.streaming.engines import engine_of
 from rnnforecast.streaming.lines import Columns, LineReader, LineWriter, guess_format
 from rnnforecast.streaming.state import Position, SavedState
-from rnnforecast.streaming.stream import HEADER, Stream, StreamOptions
+from rnnforecast.streaming.stream import HEADER, MALFORMED, RESTART, Stream, StreamOptions
 from rnnforecast.workflows.choose_model import open_model
 from rnnforecast.workflows.monitoring.alarm_process import AlarmProcess
 
@@ -106,7 +106,7 @@ def stream(
     each row is answered exactly once, wherever the process is killed: what was written after the last saved state is
     cut off, and those rows are read again. `say` is called with what happened meanwhile.
 
-    Raises UsageError, ModelFileError, InputError, DataError and OutputError.
+    Raises DataError at the end where no line could be read, UsageError, ModelFileError, InputError and OutputError.
     """
     started = time.monotonic()
     served = _serve(request, store)
@@ -114,6 +114,7 @@ def stream(
     _check_files(request, store)
     run.restore()
     run.loop()
+    _check_readable(run.stream.counts)
     notes = [] if run.engine.keeps_hidden_state else [_window_note(served.label)]
     if served.ensemble.zero_shot_group is not None:
         notes.append(f"only the networks of {served.label} answer: what `predict` adds to them needs the whole history")
@@ -128,6 +129,16 @@ def stream(
         notes=tuple(notes),
         seconds=time.monotonic() - started,
     )
+
+
+def _check_readable(counts: Mapping[str, int]) -> None:
+    """Raise DataError where every row was malformed: a job that nobody watches must not end well."""
+    rows = sum(number for status, number in counts.items() if status not in (HEADER, RESTART))
+    if rows and counts.get(MALFORMED) == rows:
+        raise DataError(
+            f"none of {rows:,} rows could be read",
+            hint="each answer says why; compare its words with the columns that the model was trained on",
+        )
 
 
 def _window_note(label: str) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import rnnforecast
-from rnnforecast.errors import InputError, ModelFileError, OutputError, RnnForecastError, UsageError
+from rnnforecast.errors import DataError, InputError, ModelFileError, OutputError, RnnForecastError, UsageError
 from rnnforecast.workflows.stream import StreamRequest, stream
 from tests.house import ROOT
 from tests.streaming.kills import kill_often
@@ -97,6 +97,16 @@ def test_a_model_trained_on_few_months_streams_by_its_networks_and_says_so(tmp_p
     result = stream(_request(tmp_path), store=tmp_path / "store")
     assert (result.counts["ok"], len(read_answers(tmp_path / "out.csv"))) == (24, 24)
     assert "only the networks of pump@1 answer" in result.notes[1]
+
+
+def test_a_stream_of_rows_that_cannot_be_read_ends_with_an_error_after_its_answers(tmp_path: Path) -> None:
+    months = [f"{year}-{month:02d},{100 + month}" for year in (2021, 2022) for month in range(1, 13)]
+    (tmp_path / "pump.csv").write_text("\n".join(["time,heat", *months]) + "\n")
+    (tmp_path / "rows.csv").write_text("time,heat\nyesterday,50\ntoday,51\n")
+    rnnforecast.train([tmp_path / "pump.csv"], store=tmp_path / "store")
+    with pytest.raises(DataError, match="none of 2 rows could be read"):
+        stream(_request(tmp_path), store=tmp_path / "store")
+    assert [row["status"].partition(":")[0] for row in read_answers(tmp_path / "out.csv")] == ["malformed"] * 2
 
 
 def test_a_restart_continues_as_if_there_had_been_none(tmp_path: Path) -> None:
