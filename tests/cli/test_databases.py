@@ -159,10 +159,11 @@ def test_a_model_trained_through_a_password_does_not_keep_it(
         with_password = url.replace("tester@", f"tester:{secret}@")
         monkeypatch.delenv("PGPASSWORD")
         trained = run("train", with_password, "--query", QUERY, "--name", "pg", "--format", "json", *TINY)
-        again = run("predict", "pg", "--output", f"{with_password}#f")
+        reading = ("--data", url, "--query", QUERY)
+        again = run("predict", "pg", *reading, "--output", f"{with_password}#f")
         assert (trained.code, again.code) == (0, 10), trained.err + again.err
         monkeypatch.setenv("PGPASSWORD", secret)
-        whole = run("predict", "pg", "--output", f"{with_password}#f", "--format", "json")
+        whole = run("predict", "pg", *reading, "--output", f"{with_password}#f", "--format", "json")
         assert whole.code == 0, whole.err
         assert secret not in trained.out + trained.err + again.err + whole.out + whole.err
         assert _kept(workplace, secret) == []

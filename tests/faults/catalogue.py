@@ -161,7 +161,7 @@ ATTACKS: dict[str, tuple[str, ...]] = {
     ),
     "swapped-model": ("a_model_that_was_replaced_after_it_was_found_is_refused",),
     "spreadsheet-formula": ("ids_that_are_formulas_are_written_so_that_no_spreadsheet_runs_them",),
-    "html": ("nothing_is_written_as_a_page_that_a_browser_would_run",),
+    "html": ("only_the_charts_write_what_a_browser_would_run",),
     "terminal-escape": (
         "text_from_a_file_cannot_steer_the_terminal",
         "what_could_steer_a_terminal_is_shown_as_an_escape",

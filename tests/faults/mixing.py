@@ -32,7 +32,8 @@ def hook(event, arguments):
         os.kill(os.getpid(), signal.SIGKILL if name == "killed.csv" else signal.SIGSEGV)
     elif name == "hungry.csv":
         used = int(open("/proc/self/statm").read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-        resource.setrlimit(resource.RLIMIT_AS, (used + 2**20, resource.RLIM_INFINITY))
+        resource.setrlimit(resource.RLIMIT_AS, (used + 2**26, resource.RLIM_INFINITY))
+        bytearray(2**30)  # Python's own memory runs out, not that of a library, which may abort
     elif name == "endless.csv":
         time.sleep(3_600)
 
