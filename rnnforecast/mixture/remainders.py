@@ -78,7 +78,9 @@ def regress(
     for members in groups.values():
         first = members[0]
         plan, length = question.plans[first], len(question.histories[first])
-        start = max(0, length - plan.max_rows)
+        # windows of a long horizon begin far back: the first fit still has half the rows of a plan
+        earliest = tasks[numbers_of[first][0]].cutoff
+        start = max(0, min(length - plan.max_rows, earliest - plan.max_rows // 2))
         key = (length - start, plan)
         if key not in designs:
             design = _kept_design if length - start <= MOST_KEPT_ROWS else season_design

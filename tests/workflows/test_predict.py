@@ -211,3 +211,13 @@ def test_a_forecast_never_overwrites_the_rows_it_was_made_from(tmp_path: Path, m
             rnnforecast.predict("base", data=["s.csv"], output=output, store=tmp_path / "store")
         assert caught.value.exit_code == 2
     assert path.read_bytes() == before
+
+
+def test_a_horizon_whose_windows_begin_before_the_rows_of_a_regression_is_forecast(tmp_path: Path) -> None:
+    hours = pd.date_range("2024-01-01", periods=4_000, freq="h")
+    values = 10 + np.sin(np.arange(4_000) * np.pi / 12) + np.random.default_rng(0).normal(0, 0.1, 4_000)
+    path = tmp_path / "hours.csv"
+    pd.DataFrame({"time": hours, "value": values}).to_csv(path, index=False)
+    frame = rnnforecast.predict("base", data=[path], horizon=480).frame
+    assert len(frame) == 480
+    assert frame["forecast"].between(8, 12).all()
