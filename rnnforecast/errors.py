@@ -172,3 +172,12 @@ class TryLaterError(RnnForecastError):
     """A database or a server is busy or unreachable at the moment; try the same command later."""
 
     exit_code = ExitCode.TRY_LATER
+
+
+def missing_extra(purpose: str, package: str, extra: str, *, otherwise: str = "") -> ResourceError:
+    """Return the error of a package of an extra that is not installed, with the line that installs it."""
+    return ResourceError(
+        f"{purpose} the package {package}, which is not installed",
+        hint=f"pip install 'rnnforecast[{extra}]'{otherwise}",
+        code="E_EXTRA_MISSING",
+    )

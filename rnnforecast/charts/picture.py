@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rnnforecast.charts.chart import COLOURS, FONT, Chart, Spec, config, shortened, themed
-from rnnforecast.errors import ResourceError, UsageError
+from rnnforecast.errors import UsageError, missing_extra
 from rnnforecast.store.files import check_writable, replace_bytes
 
 if TYPE_CHECKING:
@@ -30,11 +30,7 @@ def drawing_package() -> Any:
     try:
         return importlib.import_module("vl_convert")
     except ImportError as error:
-        raise ResourceError(
-            "pictures and pages need the package vl-convert-python, which is not installed",
-            hint="pip install 'rnnforecast[report]'",
-            code="E_EXTRA_MISSING",
-        ) from error
+        raise missing_extra("pictures and pages need", "vl-convert-python", "report") from error
 
 
 def check_picture(path: str | Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnnforecast.data.ragged import last_true_before
-from rnnforecast.errors import ResourceError
+from rnnforecast.errors import missing_extra
 from rnnforecast.evaluation.naive import forecast_naive
 
 if TYPE_CHECKING:
@@ -77,11 +77,7 @@ def _model(name: str, season_length: int) -> Any:
     try:
         from statsforecast.models import AutoETS, AutoTheta
     except ImportError as error:
-        raise ResourceError(
-            f"`{name}` needs the package statsforecast, which is not installed",
-            hint="pip install 'rnnforecast[baselines]'",
-            code="E_EXTRA_MISSING",
-        ) from error
+        raise missing_extra(f"`{name}` needs", "statsforecast", "baselines") from error
     return dict(zip(MODELS, (AutoETS, AutoTheta), strict=True))[name](season_length=season_length)
 
 

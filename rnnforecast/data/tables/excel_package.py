@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from rnnforecast.errors import OutputError, ResourceError
+from rnnforecast.errors import OutputError, missing_extra
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,11 +22,7 @@ def load_openpyxl() -> Any:
     try:
         return importlib.import_module("openpyxl")
     except ImportError as error:
-        raise ResourceError(
-            "workbooks need the package openpyxl, which is not installed",
-            hint="pip install 'rnnforecast[excel]'; or use CSV",
-            code="E_EXTRA_MISSING",
-        ) from error
+        raise missing_extra("workbooks need", "openpyxl", "excel", otherwise="; or use CSV") from error
 
 
 def write_sheet(frame: pd.DataFrame, stream: BinaryIO) -> None:
