@@ -479,7 +479,8 @@ OUTPUT_FILE = _in(
 WINDOWS_OUTPUT = _in(
     OUTPUT, Option("output", "write the forecasts of all windows, with the actuals, to a .csv or .parquet file", "FILE")
 )
-PAGE_OUTPUT = _in(OUTPUT, Option("output", "the .html file to write", "FILE", default="report.html"))
+PAGE_OUTPUT = _in(OUTPUT, Option("output", "the .html file to write (default: report.html, if there is none)", "FILE"))
+PAGE_MEMORY = _in(EVALUATION, _switch("diagnose", "show how far back networks remember, as `diagnose` does"))
 REPORT = _in(OUTPUT, Option("report", "write a page about the result: one .html file", "FILE"))
 PLOT = _in(OUTPUT, Option("plot", "draw the result: a .png or .svg file, fit for a slide", "FILE"))
 ROUND = _in(

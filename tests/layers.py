@@ -66,7 +66,6 @@ SHORT_FILES = {
     "__main__": "`python -m rnnforecast`",
     "arrays": "array types for all layers",
     "progress": "a protocol that training and the command line share",
-    "cli.compare": "one file for each command",
     "cli.doctor": "one file for each command",
     "cli.inspect": "one file for each command",
     "cli.render.notices": "without Rich, so that `predict` starts quickly",

@@ -204,6 +204,36 @@ def y_axis(field_: str, *, zero: bool = False) -> Spec:
     return {"field": field_, "type": "quantitative", "title": None, "scale": {"zero": zero, "nice": True}}
 
 
+def power_axis(field_: str, shown: Sequence[float]) -> Spec:
+    """Return a vertical axis on a logarithmic scale, with a tick at powers of ten: at most five between the ends shown."""
+    positive = [number for number in shown if number > 0] or [1.0]
+    first, last = math.floor(math.log10(min(positive))), math.ceil(math.log10(max(positive)))
+    ticks = [float(f"1e{power}") for power in range(first, last + 1, max(1, -(-(last - first) // 4)))]
+    axis = {"values": ticks, "format": "~g" if first >= -4 else ".0e"}
+    return {**y_axis(field_), "scale": {"type": "log", "nice": True}, "axis": axis}
+
+
+def network_colours(names: Sequence[str]) -> Spec:
+    """Return the encoding of colour by the field `network`."""
+    roles = (SERIES_ROLES[place % len(SERIES_ROLES)] for place in range(len(names)))
+    return {"field": "network", **colours(dict(zip(names, roles, strict=False)))}
+
+
+def nearest(field_: str, words: str, x_words: str, *, form: str = ".4~g") -> Spec:
+    """Return invisible points of several networks that say their numbers to the pointer."""
+    return {
+        "mark": {"type": "point", "size": 160, "opacity": 0, "filled": True, "clip": True},
+        "encoding": {
+            "y": {"field": field_, "type": "quantitative"},
+            "tooltip": [
+                {"field": "network", "title": "network"},
+                {"field": "t", "title": x_words, "type": "quantitative"},
+                {"field": field_, "title": words, "type": "quantitative", "format": form},
+            ],
+        },
+    }
+
+
 def colours(names: Mapping[str, str], *, has_legend: bool = True, symbol: str = "stroke") -> Spec:
     """Return the encoding of colour: name -> role, in the order of the legend, with its symbol."""
     scale = {"domain": list(names), "range": list(names.values())}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from rnnforecast.charts.chart import SERIES_ROLES, Chart, colours, hover, line, shortened, value
+from rnnforecast.charts.chart import Chart, nearest, network_colours, power_axis, shortened, value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,37 +17,30 @@ _LEAST = 1e-12  # logarithms need positive numbers
 
 def memory_chart(result: DiagnoseResult) -> Chart:
     """Return the norms of d h_t / d h_(t-k) by lag of every network, on a logarithmic scale."""
-    table: dict[int, Row] = {}
     names = [shortened(str(curve["name"])) for curve in result.memory]
-    for place, curve in enumerate(result.memory):
-        lags, norms = cast("Sequence[int]", curve["lags"]), cast("Sequence[float]", curve["norms"])
-        for lag, norm in zip(lags, norms, strict=True):
-            table.setdefault(lag, {"t": lag})[f"m{place}"] = value(max(norm, _LEAST))
+    rows: list[Row] = [
+        {"t": lag, "norm": value(max(norm, _LEAST)), "network": name}
+        for name, curve in zip(names, result.memory, strict=True)
+        for lag, norm in zip(cast("Sequence[int]", curve["lags"]), cast("Sequence[float]", curve["norms"]), strict=True)
+    ]
     x: Spec = {"field": "t", "type": "quantitative", "title": "steps back (k)", "axis": {"tickMinStep": 1, "format": "d"},
                "scale": {"nice": False}}  # fmt: skip
-    layers = [line(name, f"m{place}", width=2.2) for place, name in enumerate(names)]
-    for layer in layers:
-        layer["encoding"]["y"]["scale"] = {"type": "log", "nice": True}
-        layer["encoding"]["y"]["axis"] = {"format": ".0e", "tickCount": 5}
+    y = power_axis("norm", [float(row["norm"] or _LEAST) for row in rows])
+    lines: Spec = {"mark": {"type": "line", "strokeWidth": 2.2, "clip": True}, "encoding": {"y": y}}
     limit: Spec = {
-        "data": {"values": [{"limit": 0.01}]},
+        "data": {"values": [{"norm": 0.01}]},
         "mark": {"type": "rule", "strokeDash": [4, 4]},
-        "encoding": {"x": None, "y": {**layers[0]["encoding"]["y"], "field": "limit"}, "color": {"value": "@muted"}},
+        "encoding": {"x": None, "y": y, "color": {"value": "@muted"}},
     }
-    heads = {f"m{place}": name for place, name in enumerate(names)}
     memories = ", ".join(f"{row['name']} {row['memory']} steps" for row in result.networks)
     return Chart(
         title="How far back a gradient reaches",
         subtitle="norm of d h(t) / d h(t-k) by k; below the dashed line (1 %) a gradient has vanished",
         summary=f"Steps until a gradient through time has shrunk below 1 %: {memories}.",
-        rows=tuple(table[lag] for lag in sorted(table)),
-        layers=(
-            *layers,
-            limit,
-            hover({"field": "t", "type": "quantitative", "title": "steps back"}, heads, form=".2e"),
-        ),
-        columns={"t": "steps back", **heads},
-        encoding={"x": x, "color": colours(dict(zip(names, SERIES_ROLES, strict=False)))},
+        rows=tuple(rows),
+        layers=(lines, limit, nearest("norm", "norm", "steps back", form=".2e")),
+        columns={"network": "network", "t": "steps back", "norm": "norm"},
+        encoding={"x": x, "color": network_colours(names)},
         height=300,
     )
 

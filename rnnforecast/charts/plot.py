@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import TYPE_CHECKING
 
+from rnnforecast.charts.alarm_charts import alarm_chart
 from rnnforecast.charts.forecast_charts import forecast_chart
 from rnnforecast.charts.health_charts import memory_chart, occlusion_chart
 from rnnforecast.charts.picture import check_picture, write_picture
@@ -12,6 +13,7 @@ from rnnforecast.charts.profile_charts import profile_charts
 from rnnforecast.charts.score_charts import error_chart, lead_chart, time_chart, verdict_words
 from rnnforecast.errors import UsageError
 from rnnforecast.json_values import Document
+from rnnforecast.workflows.monitoring.detect_result import DetectResult
 from rnnforecast.workflows.results import CompareResult, DiagnoseResult, EvaluateResult, InspectResult, PredictResult
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def plot(result: Document, path: str | Path) -> None:
-    """Draw the result of `predict`, `evaluate`, `compare` or `inspect` as a .png or .svg file, fit for a slide.
+    """Draw the result of a command that takes `--plot` as a .png or .svg file, fit for a slide.
 
     Raises UsageError for another extension, ResourceError without the extra `report`, OutputError where the file cannot
     be written.
@@ -35,7 +37,8 @@ def plot(result: Document, path: str | Path) -> None:
 def charts_of(result: Document) -> tuple[str, list[Chart]]:
     """Return the headline of a picture and its charts."""
     raise UsageError(
-        f"a {type(result).__name__} cannot be drawn", hint="plot what predict, evaluate, compare or inspect return"
+        f"a {type(result).__name__} cannot be drawn",
+        hint="plot what a command with `--plot` returns",
     )
 
 
@@ -64,6 +67,11 @@ def _of_comparison(result: CompareResult) -> tuple[str, list[Chart]]:
 @charts_of.register(DiagnoseResult)
 def _of_health(result: DiagnoseResult) -> tuple[str, list[Chart]]:
     return "", [memory_chart(result), occlusion_chart(result)]
+
+
+@charts_of.register(DetectResult)
+def _of_alarms(result: DetectResult) -> tuple[str, list[Chart]]:
+    return "", [alarm_chart(result, preview) for preview in result.previews]
 
 
 @charts_of.register(InspectResult)

@@ -50,7 +50,7 @@ def history_chart(series: SeriesSet, ordinals: Int64Array, total: Float64Array) 
     moments = series.freq.to_timestamps(ordinals)
     starts = thinned(len(total))
     is_thinned = len(starts) < len(total)
-    rows = [] if not len(total) else _ranges(total, times(moments[starts]), starts)
+    rows = [] if not len(total) else ranges(total, times(moments[starts]), starts)
     missing = int((~np.isfinite(total)).sum())
     heads = {
         "actual": "mean" if is_thinned else "value",
@@ -141,8 +141,8 @@ def lag_chart(total: Float64Array, *, season_length: int) -> Chart:
     )
 
 
-def _ranges(total: Float64Array, t: list[int], starts: Int64Array) -> list[Row]:
-    """Return one row a part of the history: its mean and, of several rows, its range."""
+def ranges(total: Float64Array, t: list[int], starts: Int64Array) -> list[Row]:
+    """Return one row for each part of the history: its mean and, where parts have several rows, its range."""
     if len(starts) == len(total):
         return [{"t": place, "actual": number} for place, number in zip(t, values(total), strict=True)]
     known = np.isfinite(total)

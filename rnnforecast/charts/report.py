@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from functools import singledispatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rnnforecast.charts.page import Page, number_words, text
 from rnnforecast.charts.picture import drawing_package
 from rnnforecast.charts.sections import (
+    alarms_section,
     backtest_section,
+    comparison_section,
     data_section,
     errors_by_series,
     errors_section,
     forecast_section,
+    memory_section,
     model_section,
+    test_section,
+    training_section,
     verdict_header,
 )
 from rnnforecast.data.files.overwrite import check_outputs
@@ -25,18 +31,27 @@ from rnnforecast.model_io.base import BASE
 from rnnforecast.model_io.pack import is_zero_shot
 from rnnforecast.store.files import check_writable, replace_bytes
 from rnnforecast.store.registry import default_store
+from rnnforecast.workflows.diagnose import diagnose as diagnose_model
 from rnnforecast.workflows.evaluate import evaluate
 from rnnforecast.workflows.model_rows import Files
+from rnnforecast.workflows.monitoring.detect_result import DetectResult
 from rnnforecast.workflows.predict import ForecastRequest, forecast_request
-from rnnforecast.workflows.results import ReportResult
+from rnnforecast.workflows.results import (
+    CompareResult,
+    DiagnoseResult,
+    EvaluateResult,
+    InspectResult,
+    ReportResult,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from rnnforecast.json_values import Document
     from rnnforecast.progress import Progress
     from rnnforecast.workflows.forecasts.panel import Forecast
     from rnnforecast.workflows.model_rows import LoadedModel
-    from rnnforecast.workflows.results import EvaluateResult, PredictResult
+    from rnnforecast.workflows.results import PredictResult
 
 #: Where a page goes unless another file is named.
 DEFAULT_OUTPUT = "report.html"
@@ -46,20 +61,23 @@ def report(
     model: str | None = None,
     data: Sequence[str | Path] | Files | None = None,
     *,
-    output: str | Path = DEFAULT_OUTPUT,
+    output: str | Path | None = None,
     refit: bool = False,
+    diagnose: bool = False,
     store: str | Path | None = None,
     progress: Progress | None = None,
     command: str = "",
 ) -> ReportResult:
     """Write a page about a stored model, or `base`, and its rows: one HTML file that asks for nothing from anywhere.
 
-    Past windows are forecast with the stored weights; with `refit` the networks are trained again before each window. Raises
-    what `predict` and `evaluate` raise, UsageError for a name that does not end with .html, ResourceError without the
-    extra `report`.
+    Past windows are forecast with the stored weights; with `refit` the networks are trained again before each window. With
+    `diagnose` the page shows how far back networks remember. Without an `output` the page is `report.html`, which must not
+    exist yet. Raises what `predict`, `evaluate` and `diagnose` raise, UsageError for a name that does not end with .html,
+    ResourceError without the extra `report`.
     """
     started = time.monotonic()
     files = Files.of(data)
+    output = output or _unused(DEFAULT_OUTPUT)
     check_page(output, inputs=files.rows, store=store)
     seen: list[tuple[LoadedModel, Forecast]] = []
     result = forecast_request(
@@ -79,9 +97,9 @@ def report(
         if error.code != "E_SERIES_SHORT":
             raise
         why_not = (f"no past windows: {error.message}",)
-    page = model_page(
-        result, loaded, forecast, backtest, command=command or f"rnnforecast report {loaded.manifest.name}"
-    )
+    health = diagnose_model(model, files, store=store, progress=progress) if diagnose else None
+    command = command or f"rnnforecast report {loaded.manifest.name}"
+    page = model_page(result, loaded, forecast, backtest, command=command, health=health)
     written = write_page(page, output)
     return ReportResult(
         model=result.model,
@@ -94,6 +112,17 @@ def report(
         notes=(*result.notes, *why_not),
         seconds=time.monotonic() - started,
     )
+
+
+def _unused(path: str) -> str:
+    """Return a path that was not named by the user, so that nothing may be there yet. Raises UsageError."""
+    if Path(path).exists():
+        raise UsageError(
+            f"{path} exists, and no `--output` names it",
+            hint=f"name another file, or `--output {path}` to replace it",
+            code="E_OUT_EXISTS",
+        )
+    return path
 
 
 def check_page(output: str | Path, *, inputs: Sequence[str | Path], store: str | Path | None = None) -> None:
@@ -123,6 +152,7 @@ def model_page(
     backtest: EvaluateResult | None,
     *,
     command: str,
+    health: DiagnoseResult | None = None,
 ) -> Page:
     """Return the page of a model: what it forecasts, how well it did, what it was trained on."""
     manifest = loaded.manifest
@@ -133,12 +163,16 @@ def model_page(
     page.tiles.append(("Horizon", number_words(result.horizon), f"steps of {result.freq}"))
     page.tiles.append(("Series", number_words(result.num_series), f"{loaded.series.num_rows:,} rows"))
     forecast_section(page, loaded.series, forecast, errors={} if backtest is None else errors_by_series(backtest))
-    words = (
-        "On the test rows, which no network had seen when it was tested." if is_tested else "On the past windows below."
-    )
-    errors_section(page, metrics, words=words)  # type: ignore[arg-type]
+    if is_tested:
+        test_section(page, metrics, manifest.by_lead)  # type: ignore[arg-type]
+    else:
+        errors_section(page, metrics, words="On the past windows below.")  # type: ignore[arg-type]
     if backtest is not None:
-        backtest_section(page, backtest, warning=_warning(loaded, backtest))
+        has_leads = is_tested and len(manifest.by_lead.leads) > 0
+        backtest_section(page, backtest, warning=_warning(loaded, backtest), is_tested=has_leads)
+    training_section(page, manifest)
+    if health is not None:
+        memory_section(page, health)
     data_section(page, loaded.series, result.findings, backtest.assumptions if backtest else manifest.assumptions,
                  [str(path) for path in manifest.input.paths])  # fmt: skip
     model_section(page, manifest, forecast.weights or _weights(loaded))
@@ -151,8 +185,23 @@ def forecast_page(result: PredictResult, loaded: LoadedModel, forecast: Forecast
     return model_page(result, loaded, forecast, None, command=command)
 
 
-def backtest_page(result: EvaluateResult, *, command: str) -> Page:
-    """Return the page of `evaluate --report`: the verdict and the past windows."""
+@singledispatch
+def page_of(result: Document) -> Page:
+    """Return the page of a result, without the command that makes it again; each type registers its own."""
+    raise UsageError(
+        f"a {type(result).__name__} has no page", hint="`rnnforecast report` writes a page about a stored model"
+    )
+
+
+def result_page(result: Document, *, command: str) -> Page:
+    """Return the page of `--report`: what the result holds, and the command that makes it again."""
+    page = page_of(result)
+    page.footer = _footer(command)
+    return page
+
+
+@page_of.register(EvaluateResult)
+def _backtest_page(result: EvaluateResult) -> Page:
     page = Page(title=f"Backtest of {result.model}", eyebrow=_eyebrow())
     verdict_header(page, result.verdict, result.metrics)
     page.tiles.append(("Windows", number_words(result.num_windows), f"of each series, {len(result.cutoffs)} cutoffs"))
@@ -161,7 +210,44 @@ def backtest_page(result: EvaluateResult, *, command: str) -> Page:
     backtest_section(page, result, warning=warning)
     if result.series is not None:
         data_section(page, result.series, result.findings, result.assumptions, [])
-    page.footer = _footer(command)
+    return page
+
+
+@page_of.register(CompareResult)
+def _comparison_page(result: CompareResult) -> Page:
+    page = Page(title="Comparison of methods", eyebrow=_eyebrow())
+    verdict_header(page, result.verdict, result.metrics)
+    page.tiles.append(("Windows", number_words(result.num_windows), f"of each series, {len(result.cutoffs)} cutoffs"))
+    comparison_section(page, result)
+    return page
+
+
+@page_of.register(DiagnoseResult)
+def _memory_page(result: DiagnoseResult) -> Page:
+    page = Page(title=f"Memory of recurrent networks: {result.model}", eyebrow=_eyebrow())
+    memory_section(page, result)
+    return page
+
+
+@page_of.register(DetectResult)
+def _alarms_page(result: DetectResult) -> Page:
+    title = plural(len(result.alarms), "alarm") if result.alarms else "No alarm"
+    page = Page(title=f"{title} in {result.num_scored:,} rows", eyebrow=_eyebrow())
+    page.tiles.append(
+        ("Alarms", number_words(len(result.alarms)), f"budget {result.budget} allows {result.allowed:.2g}")
+    )
+    page.tiles.append(
+        ("Series", number_words(result.num_series), f"{result.num_rows:,} rows, {result.num_scored:,} scored")
+    )
+    alarms_section(page, result)
+    return page
+
+
+@page_of.register(InspectResult)
+def _profile_page(result: InspectResult) -> Page:
+    page = Page(title="How the data were read", eyebrow=_eyebrow())
+    if result.series is not None:
+        data_section(page, result.series, result.findings, result.assumptions, result.paths)
     return page
 
 

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.charts.alarm_charts import alarm_chart
+from rnnforecast.charts.forecast_charts import timestamp_words
+from rnnforecast.charts.health_charts import memory_chart, occlusion_chart
 from rnnforecast.charts.page import (
     Page,
     card,
@@ -27,10 +30,12 @@ from rnnforecast.charts.score_charts import (
     error_chart,
     lead_chart,
     ranked,
+    time_chart,
     verdict_words,
     weights_chart,
     windows_chart,
 )
+from rnnforecast.charts.training_charts import gradient_chart, loss_chart, names_of
 from rnnforecast.evaluation.metrics import METRICS, metric_value
 from rnnforecast.members import ENSEMBLE, PretrainedSettings
 from rnnforecast.model_io.base import BASE
@@ -42,8 +47,10 @@ if TYPE_CHECKING:
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.findings import Finding
     from rnnforecast.store.manifest import Manifest
+    from rnnforecast.store.record import LeadRecord
     from rnnforecast.workflows.forecasts.panel import Forecast
-    from rnnforecast.workflows.results import EvaluateResult, Metrics
+    from rnnforecast.workflows.monitoring.detect_result import DetectResult
+    from rnnforecast.workflows.results import CompareResult, DiagnoseResult, EvaluateResult, Metrics
 
 _HOW_TO_READ = (
     "The thin line is the history, the thick one the forecast. The true value lies in the inner area with a probability "
@@ -53,6 +60,7 @@ _LICENCE = (
     "the pretrained weights were trained on synthetic series alone and are MIT-licensed with the program; "
     "weights trained on your rows are yours"
 )
+_MAX_ALARMS = 100
 _OUTCOMES = {"win": "Win", "loss": "Loss", "tie": "Tie"}
 _ORDERS = (("largest", "largest first"), ("worst", "worst error first"), ("best", "best error first"), ("name", "by name"),
            ("file", "as in the file"))  # fmt: skip
@@ -115,10 +123,16 @@ def _hidden_side() -> str:
     return '<div hidden><input><select><option value="file"></option></select><ul class="list"></ul><p class="count"></p></div>'
 
 
-def errors_section(page: Page, metrics: Metrics, *, words: str) -> None:
-    """Add the errors of all methods, with the table of all metrics."""
+def errors_section(page: Page, metrics: Metrics, *figures: str, words: str) -> None:
+    """Add the errors of all methods, with the table of all metrics and more figures."""
     if not metrics:
         return
+    numbers = card(_metrics_table(metrics))
+    page.add("errors", "Errors", grid(page.figure("errors", error_chart(metrics)), *figures, numbers), lead=words)
+
+
+def _metrics_table(metrics: Metrics) -> str:
+    """Return all metrics of all methods, the best first."""
     methods = ranked(metrics)
     columns = [
         metric
@@ -126,26 +140,105 @@ def errors_section(page: Page, metrics: Metrics, *, words: str) -> None:
         if metric.label and any(metric_value(metrics[m], metric.name) is not None for m in methods)
     ]
     rows = [[method, *(_metric(metrics[method], metric.name) for metric in columns)] for method in methods]
-    numbers = card(table(["method", *(metric.label for metric in columns)], rows))
-    page.add("errors", "Errors", grid(page.figure("errors", error_chart(metrics)), numbers), lead=words)
+    return table(["method", *(metric.label for metric in columns)], rows)
 
 
-def backtest_section(page: Page, result: EvaluateResult, *, warning: str = "") -> None:
-    """Add what past windows show: errors by lead time and cutoff, calibration, forecasts against actuals, series."""
+def test_section(page: Page, metrics: Metrics, record: LeadRecord) -> None:
+    """Add the errors of a training's test rows: by method, by lead time, and how well the intervals hold."""
+    rows = [
+        {"method": method, "lead": lead, "mase": error}
+        for method, errors in record.mase.items()
+        if method in metrics
+        for lead, error in zip(record.leads, errors, strict=True)
+    ]
+    figures = [page.figure("test-leads", lead_chart(rows, metrics), is_half=True)]
+    if record.below:
+        chart = coverage_chart(record.levels, record.below, record.num_scored)
+        figures.append(page.figure("test-calibration", chart, is_half=True))
+    errors_section(page, metrics, *figures, words="On the test rows, which no network had seen when it was tested.")
+
+
+def training_section(page: Page, manifest: Manifest) -> None:
+    """Add the curves of the fits, with the step of each that was kept."""
+    curves = [curve for curve in manifest.curves if curve.steps]
+    if not curves:
+        return
+    clip = manifest.settings.get("gradient_clip")
+    charts = [loss_chart(curves), gradient_chart(curves, clip=float(clip) if isinstance(clip, int | float) else None)]
+    rows = [
+        [name, curve.steps[-1], curve.best_step, number_words(min(curve.scores, default=None), digits=3),
+         "yes" if curve.is_used else "no: no weight"]
+        for name, curve in zip(names_of(curves), curves, strict=True)
+    ]  # fmt: skip
+    heads = ["network", "steps", "best step", "validation loss", "in the ensemble"]
+    words = "The fits that were tested. Networks are kept as they were at their best step on the validation rows."
+    figures = [
+        page.figure(name, chart, is_half=True) for name, chart in zip(("loss", "gradients"), charts, strict=True)
+    ]
+    page.add("training", "Training", grid(*figures, card(table(heads, rows))), lead=words)
+
+
+def memory_section(page: Page, result: DiagnoseResult) -> None:
+    """Add what `diagnose` found: how far back gradients reach and the forecast looks, and advice."""
+    figures = [page.figure("memory", memory_chart(result), is_half=True)]
+    if result.occlusion:
+        figures.append(page.figure("occlusion", occlusion_chart(result), is_half=True))
+    heads = ["network", "units", "reads", "remembers", "gradient", "clipped", "gates full", "units full"]
+    rows = [
+        [row["name"], row["hidden_size"], row["context_length"], row["memory"], number_words(row["gradient_norm"], digits=3),
+         *(_fraction(row[key]) for key in ("clipped_fraction", "saturated_gates", "saturated_units"))]
+        for row in result.networks
+    ]  # fmt: skip
+    advice = "".join(f"<li>{text(words)}</li>" for words in result.advice)
+    listed = card(f"<h3>Advice</h3><ul>{advice}</ul>") if advice else ""
+    words = "Networks of one size, each fitted to these rows for the same short while, and what the stored model does."
+    page.add("memory", "Memory", grid(*figures, card(table(heads, rows)), listed), lead=words)
+
+
+def comparison_section(page: Page, result: CompareResult) -> None:
+    """Add the errors of all methods, against time too, by lead time and by series."""
+    networks = result.networks
+    figures = [
+        page.figure("errors", error_chart(result.metrics, networks=networks), is_half=True),
+        page.figure("times", time_chart(result.metrics, result.seconds_per_method, networks=networks), is_half=True),
+        page.figure("leads", lead_chart(result.per_lead, result.metrics, networks=networks)),
+    ]
+    page.add("methods", "Methods", grid(*figures, card(_metrics_table(result.metrics))))
+
+
+def alarms_section(page: Page, result: DetectResult) -> None:
+    """Add the rows with their alarms as marks, and a table of the newest alarms."""
+    figures = [page.figure(f"alarms{place}", alarm_chart(result, each)) for place, each in enumerate(result.previews)]
+    shown = result.alarms[: -_MAX_ALARMS - 1 : -1]
+    rows = [
+        [timestamp_words(alarm["start"], result.freq), alarm["id"] or "–", alarm["column"],
+         " ".join(str(alarm[key]) for key in ("kind", "direction") if alarm[key]),
+         *(number_words(alarm[key]) for key in ("num_rows", "score", "value", "expected", "lower", "upper")), alarm["member"]]
+        for alarm in shown
+    ]  # fmt: skip
+    heads = ["start", "series", "column", "kind", "rows", "score", "value", "expected", "from", "to", "found by"]
+    more = len(result.alarms) - len(shown)
+    words = f"The newest first; {more:,} older ones are left out." if more else "The newest first."
+    listed = card(table(heads, rows, numeric=False)) if rows else card("No row is as rare as the budget allows.")
+    page.add("alarms", "Alarms", grid(*figures, listed), lead=f"{words} A score of 1 is as rare as the budget allows.")
+
+
+def backtest_section(page: Page, result: EvaluateResult, *, warning: str = "", is_tested: bool = False) -> None:
+    """Add what past windows show: errors by lead time and cutoff, calibration, forecasts against actuals, series.
+
+    With `is_tested` errors and calibration are left out: those of the test are on the page.
+    """
     if result.backtest is None or result.series is None:
         return
     backtest, series = result.backtest, result.series
-    middle = backtest.quantiles[ENSEMBLE]
-    seen = backtest.actuals.observed
-    below = [
-        float((backtest.actuals.values[seen] <= middle[..., place][seen]).mean()) if seen.any() else math.nan
-        for place in range(len(backtest.quantile_levels))
-    ]
-    parts = [page.figure("leads", lead_chart(result.per_lead, result.metrics), is_half=True)]
-    if seen.any():
-        parts.append(
-            page.figure("calibration", coverage_chart(backtest.quantile_levels, below, int(seen.sum())), is_half=True)
-        )
+    parts = []
+    if not is_tested:
+        parts.append(page.figure("leads", lead_chart(result.per_lead, result.metrics), is_half=True))
+        below = backtest.fractions_below(ENSEMBLE)
+        if below:
+            num_scored = int(backtest.actuals.observed.sum())
+            chart = coverage_chart(backtest.quantile_levels, below, num_scored)
+            parts.append(page.figure("calibration", chart, is_half=True))
     parts.append(page.figure("cutoffs", cutoff_chart(backtest, series)))
     errors = errors_by_series(result)
     scored = sorted(errors, key=lambda label: -errors[label])
@@ -232,6 +325,10 @@ def _metric(scores: Mapping[str, object], name: str) -> str:
     if value is None:
         return "–"
     return f"{100 * value:.0f} %" if name.startswith("coverage") else f"{value:,.4g}"
+
+
+def _fraction(number: object) -> str:
+    return f"{100 * number:.0f} %" if isinstance(number, int | float) else "–"
 
 
 def _words(value: object) -> str:

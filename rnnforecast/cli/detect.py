@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from rnnforecast.cli.command import build_command
 from rnnforecast.cli.settings import load_settings
-from rnnforecast.cli.view import View
+from rnnforecast.cli.view import View, check_drawings
 from rnnforecast.options import (
     BUDGET,
     CONFIG,
@@ -15,6 +15,8 @@ from rnnforecast.options import (
     DETECTOR,
     LAST_ROWS,
     ON_ALARM,
+    PLOT,
+    REPORT,
     SCORED_ROWS,
     STORE,
     TRAINING_FILES,
@@ -31,6 +33,8 @@ def detect(
     budget: str | None,
     output: str | None,
     on_alarm: str | None,
+    plot: str | None,
+    report: str | None,
     store: str | None,
 ) -> None:
     """Find abnormal rows; exit 24 if there are any.
@@ -48,6 +52,7 @@ def detect(
             f"`--output -` writes CSV to stdout, and `--format {view.format}` the result", hint="leave out one"
         )
     command = split_command(on_alarm)
+    check_drawings(plot, report, inputs=data)
     reading = load_settings(flags, config=config, allowed=DETECT_OPTIONS).data
     with view.progress() as progress:
         result = rnnforecast.detect(
@@ -56,13 +61,15 @@ def detect(
     if command and result.alarms:
         finding = call_on_alarm(command, facts=in_environment(result.facts()))
         result = result if finding is None else replace(result, findings=(*result.findings, finding))
+    view.plot(result, plot)
+    view.report(result, report)
     view.show(result, if_quiet=bool(result.alarms) and output != "-")
     result.raise_alarm()
 
 
 command = build_command(
     detect,
-    *(TRAINING_FILES, CONFIG, DETECTOR, LAST_ROWS, BUDGET, SCORED_ROWS, ON_ALARM, STORE),
+    *(TRAINING_FILES, CONFIG, DETECTOR, LAST_ROWS, BUDGET, SCORED_ROWS, ON_ALARM, PLOT, REPORT, STORE),
     settings=DETECT_OPTIONS,
     example="rnnforecast detect machine.csv --last 1d --on-alarm 'notify-team --now'",
 )

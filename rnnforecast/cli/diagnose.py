@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from rnnforecast.cli.command import build_command
 from rnnforecast.cli.settings import load_settings
-from rnnforecast.cli.view import View, check_plot
-from rnnforecast.options import FUTURE_DATA, MODEL, PLOT, SOURCE_OPTIONS, STORE, TEST_FILES
+from rnnforecast.cli.view import View, check_drawings
+from rnnforecast.options import FUTURE_DATA, MODEL, PLOT, REPORT, SOURCE_OPTIONS, STORE, TEST_FILES
 
 
 def diagnose(
@@ -17,6 +17,7 @@ def diagnose(
     data: list[str] | None,
     future_data: list[str] | None,
     plot: str | None,
+    report: str | None,
     store: str | None,
 ) -> None:
     """Measure how far back recurrent networks can be fitted on your rows, and how far back the model looks.
@@ -26,17 +27,18 @@ def diagnose(
     """
     import rnnforecast
 
-    check_plot(plot, inputs=data or ())
+    check_drawings(plot, report, inputs=data or ())
     files = rnnforecast.Files(tuple(data or ()), tuple(future_data or ()), load_settings(flags).data)
     with view.progress() as progress:
         result = rnnforecast.diagnose(model, files, store=store, progress=progress)
     view.plot(result, plot)
+    view.report(result, report)
     view.show(result)
 
 
 command = build_command(
     diagnose,
-    *(MODEL, TEST_FILES, FUTURE_DATA, PLOT, STORE),
+    *(MODEL, TEST_FILES, FUTURE_DATA, PLOT, REPORT, STORE),
     settings=SOURCE_OPTIONS,
     example="rnnforecast diagnose prices",
 )

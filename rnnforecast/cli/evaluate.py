@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from rnnforecast.cli.command import build_command
 from rnnforecast.cli.settings import load_settings
-from rnnforecast.cli.view import View, check_plot, check_report
+from rnnforecast.cli.view import View, check_drawings
 from rnnforecast.options import (
     FUTURE_DATA,
     MODEL,
@@ -41,8 +41,7 @@ def evaluate(
 
     chosen = load_settings(flags)
     windows = chosen.evaluation
-    check_plot(plot, inputs=data or ())
-    check_report(report, inputs=data or ())
+    check_drawings(plot, report, inputs=data or ())
     files = rnnforecast.Files(tuple(data or ()), tuple(future_data or ()), chosen.data)
     if output is not None:
         from rnnforecast.workflows.forecasts.windows_table import check_windows_output
@@ -66,10 +65,7 @@ def evaluate(
         write_table(frame, output)
         view.say(f"{len(frame):,} rows written to {output}")
     view.plot(result, plot)
-    if report is not None:
-        from rnnforecast.charts.report import backtest_page
-
-        view.page(backtest_page(result, command=view.command), report)
+    view.report(result, report)
     view.show(result)
 
 

@@ -6,24 +6,32 @@ from collections.abc import Mapping
 
 from rnnforecast.cli.command import build_command
 from rnnforecast.cli.settings import load_settings
-from rnnforecast.cli.view import View, check_plot
-from rnnforecast.options import CONFIG, DATA_OPTIONS, PLOT, TRAINING_FILES
+from rnnforecast.cli.view import View, check_drawings
+from rnnforecast.options import CONFIG, DATA_OPTIONS, PLOT, REPORT, TRAINING_FILES
 
 
-def inspect(view: View, flags: Mapping[str, object], data: list[str], config: str | None, plot: str | None) -> None:
+def inspect(
+    view: View,
+    flags: Mapping[str, object],
+    data: list[str],
+    config: str | None,
+    plot: str | None,
+    report: str | None,
+) -> None:
     """Show how a file is read, with every finding; nothing is trained."""
     import rnnforecast
 
     settings = load_settings(flags, config=config)
-    check_plot(plot, inputs=data)
+    check_drawings(plot, report, inputs=data)
     result = rnnforecast.inspect(data, settings)
     view.plot(result, plot)
+    view.report(result, report)
     view.show(result)
 
 
 command = build_command(
     inspect,
-    *(TRAINING_FILES, CONFIG, PLOT),
+    *(TRAINING_FILES, CONFIG, PLOT, REPORT),
     settings=DATA_OPTIONS,
     example="rnnforecast inspect prices.csv --target close",
 )

@@ -7,7 +7,16 @@ from collections.abc import Mapping
 from rnnforecast.cli.command import build_command
 from rnnforecast.cli.settings import load_settings
 from rnnforecast.cli.view import View
-from rnnforecast.options import FUTURE_DATA, MODEL, PAGE_OUTPUT, REFIT_WINDOWS, SOURCE_OPTIONS, STORE, TEST_FILES
+from rnnforecast.options import (
+    FUTURE_DATA,
+    MODEL,
+    PAGE_MEMORY,
+    PAGE_OUTPUT,
+    REFIT_WINDOWS,
+    SOURCE_OPTIONS,
+    STORE,
+    TEST_FILES,
+)
 
 
 def report(
@@ -17,7 +26,8 @@ def report(
     data: list[str] | None,
     future_data: list[str] | None,
     refit: bool,
-    output: str,
+    diagnose: bool,
+    output: str | None,
     store: str | None,
 ) -> None:
     """Write a page about a model: verdict, forecasts of every series, errors on past windows, data and settings.
@@ -33,6 +43,7 @@ def report(
             rnnforecast.Files(tuple(data or ()), tuple(future_data or ()), load_settings(flags).data),
             output=output,
             refit=refit,
+            diagnose=diagnose,
             store=store,
             progress=progress,
             command=view.command,
@@ -42,7 +53,7 @@ def report(
 
 command = build_command(
     report,
-    *(MODEL, TEST_FILES, FUTURE_DATA, REFIT_WINDOWS, PAGE_OUTPUT, STORE),
+    *(MODEL, TEST_FILES, FUTURE_DATA, REFIT_WINDOWS, PAGE_MEMORY, PAGE_OUTPUT, STORE),
     settings=SOURCE_OPTIONS,
     example="rnnforecast report prices --output prices.html",
 )

@@ -67,8 +67,15 @@ class View:
             plot(result, path)
             self.say(f"picture written to {path}")
 
+    def report(self, result: Document, path: str | None) -> None:
+        """Write the page of a result where `--report` names a file. Raises OutputError."""
+        if path is not None:
+            from rnnforecast.charts.report import result_page
+
+            self.page(result_page(result, command=self.command), path)
+
     def page(self, page: Page, path: str) -> None:
-        """Write the page of a result. Raises OutputError."""
+        """Write a page. Raises OutputError."""
         from rnnforecast.charts.report import write_page
 
         write_page(page, path)

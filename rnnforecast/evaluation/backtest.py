@@ -94,8 +94,25 @@ class Backtest:
             name: scaled_errors(q, self.actuals, quantile_levels=self.quantile_levels) for name, q in self._methods()
         }
 
+    def fractions_below(self, method: str) -> tuple[float, ...]:
+        """Return the fraction of the actuals below each quantile of a method; empty where nothing was observed."""
+        seen = self.actuals.observed
+        if not seen.any():
+            return ()
+        below = self.actuals.values[seen][:, None] <= self.quantiles[method][seen]
+        return tuple(float(f"{fraction:.6g}") for fraction in below.mean(axis=0).tolist())
+
     def _methods(self) -> list[tuple[str, Float64Array]]:
         return list(self.quantiles.items())
+
+
+def mean_of_rows(errors: Float64Array) -> Float64Array:
+    """Return the mean of each column of [W, H], NaN values left out; NaN where a column has none."""
+    known = np.isfinite(errors)
+    counts = known.sum(axis=0)
+    sums = np.where(known, errors, 0.0).sum(axis=0)
+    found: Float64Array = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+    return found
 
 
 def default_num_windows(lengths: Int64Array, *, horizon: int) -> int:

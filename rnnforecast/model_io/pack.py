@@ -26,6 +26,7 @@ from rnnforecast.model_io.train_stats import statistics_tensors
 from rnnforecast.store.context import SeriesContext
 from rnnforecast.store.manifest import InputRecord, Manifest, Roles
 from rnnforecast.store.model_file import ModelFile
+from rnnforecast.store.record import FitCurve, LeadRecord
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,6 +60,8 @@ class Record:
     served: str
     seconds: float
     fitted_lengths: np.ndarray  # [S] rows of each series that the stored weights were fitted on
+    by_lead: LeadRecord
+    curves: tuple[FitCurve, ...]
 
 
 def pack_model(
@@ -90,6 +93,8 @@ def pack_model(
         metrics={method: plain(scores) for method, scores in record.metrics.items()},
         verdict=None if record.verdict is None else {key: plain(value) for key, value in record.verdict.items()},
         served=record.served,
+        by_lead=record.by_lead,
+        curves=record.curves,
         findings=tuple(finding.to_dict() for finding in read.findings),
         seed=settings.training.seed,
         versions={"python": platform.python_version()} | {p: metadata.version(p) for p in RECORDED_PACKAGES},

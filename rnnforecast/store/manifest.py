@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, m
 from rnnforecast.config import MAX_CATEGORIES, MAX_HORIZON
 from rnnforecast.errors import ModelFileError
 from rnnforecast.members import ENSEMBLE, PRETRAINED, RECURRENT, WrittenMember
+from rnnforecast.store.record import FitCurve, LeadRecord
 
 #: Written into every file; readers reject higher numbers and read all lower ones.
 FORMAT = 2
@@ -97,6 +98,9 @@ class Manifest(_Frozen):
     zero_shot_group: int | None = Field(None, ge=0, lt=64)
     metrics: dict[str, JsonValue] = {}
     verdict: dict[str, JsonValue] | None = None
+    by_lead: LeadRecord = LeadRecord()
+    #: one for each network that was fitted, also of those that got no weight
+    curves: tuple[FitCurve, ...] = Field((), max_length=64)
     served: str = ENSEMBLE
     findings: tuple[dict[str, JsonValue], ...] = ()
     seed: int = 0

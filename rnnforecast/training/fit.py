@@ -19,7 +19,7 @@ from rnnforecast.training.ensemble_weights import EnsembleWeights, ValidationAct
 from rnnforecast.training.initial_weights import SCRATCH, THETA, ZERO_SHOT, choose_plan, usual_weights, with_pretrained
 from rnnforecast.training.judge import calibrate
 from rnnforecast.training.recipe import Recipe, choose_recipe, gather_facts
-from rnnforecast.training.state import Fit
+from rnnforecast.training.state import Fit, curve_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rnnforecast.data.windows import Windows
     from rnnforecast.members import Member
     from rnnforecast.progress import Progress
+    from rnnforecast.store.record import FitCurve
     from rnnforecast.training.checkpoints import Checkpoints
 
 
@@ -43,6 +44,7 @@ class Fitted:
     ensemble: Ensemble
     fits: tuple[Fit, ...]
     notes: tuple[str, ...] = ()  # what stopped early
+    curves: tuple[FitCurve, ...] = ()  # of all networks that were fitted, also of those without a weight
 
 
 def fit_train_rows(
@@ -71,13 +73,14 @@ def fit_train_rows(
         recipe = with_pretrained(recipe, member, plan, training=settings.training)
     limit = settings.training.time_budget
     budget = TimeBudget(None if limit is None else limit.seconds, rounds)
+    all_fits: list[tuple[Member, Fit]] = []
     if pretrained is not None and plan == "zero-shot":
         fitted = _add_zero_shot(None, recipe, train_series, settings)
     else:
         start = None if pretrained is None else pretrained.weights[0]
         context = FitContext(budget, progress, checkpoints)
         fitted = _fit(train_series, recipe, settings, context=context, validation=validation, start=start)
-        notes = _stopped(fitted)
+        notes, all_fits = _stopped(fitted), _pairs(fitted)
         if pretrained is not None:
             fitted = _add_zero_shot(fitted, fitted.recipe, train_series, settings)
         fitted = replace(_without_unchanged(fitted), notes=notes)
@@ -98,7 +101,12 @@ def fit_train_rows(
     if len(chosen.weights) > 1:
         reasons["theta_weight"] = chosen.sentence()
     ensemble = calibrate(fitted.ensemble, train_series, [validation], horizon=horizon)
-    return replace(fitted, recipe=replace(fitted.recipe, reasons=reasons), ensemble=ensemble), budget
+    curves = tuple(
+        curve_of(fit, name=_name(member), is_used=any(fit is other for other in fitted.fits))
+        for member, fit in all_fits
+    )
+    fitted = replace(fitted, recipe=replace(fitted.recipe, reasons=reasons), ensemble=ensemble, curves=curves)
+    return fitted, budget
 
 
 def _zero_shot_fit(pretrained: Ensemble) -> Fit:
@@ -140,6 +148,12 @@ def _add_zero_shot(fitted: Fitted | None, recipe: Recipe, series: SeriesSet, set
 
 def _pairs(fitted: Fitted) -> list[tuple[Member, Fit]]:
     return list(zip(fitted.recipe.members, fitted.fits, strict=True))
+
+
+def _name(member: Member) -> str:
+    """Return a network in a few words: `gru, reads 48 steps`."""
+    kind = "base, fine-tuned" if isinstance(member, PretrainedSettings) else member.cell
+    return f"{kind}, reads {member.context_length} steps"
 
 
 def _is_tuned(member: Member, fit: Fit) -> bool:

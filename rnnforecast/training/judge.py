@@ -9,7 +9,7 @@ import numpy as np
 
 from rnnforecast.config import TRAINED_QUANTILE_LEVELS
 from rnnforecast.data.windows import FlatSeries, Windows, gather
-from rnnforecast.evaluation.backtest import Backtest, Forecaster, Spacing, make_backtest
+from rnnforecast.evaluation.backtest import Backtest, Forecaster, Spacing, make_backtest, mean_of_rows
 from rnnforecast.evaluation.baselines import (
     INTERMITTENT_BASELINES,
     STATISTICAL_BASELINES,
@@ -24,6 +24,7 @@ from rnnforecast.members import ENSEMBLE
 from rnnforecast.mixture.trained import TrainedForecaster
 from rnnforecast.mixture.zero_shot import ZeroShot, zero_shot_season
 from rnnforecast.model_io.base import BASE, base_ensemble
+from rnnforecast.store.record import MAX_LEADS, LeadRecord
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,6 +65,24 @@ class Judgement:
             for lead in range(len(scores))
         )
 
+    def lead_record(self) -> LeadRecord:
+        """Return the errors by lead time, and the calibration of the ensemble, as a model file keeps them."""
+        backtest = self.backtest
+        if backtest is None:
+            return LeadRecord()
+        horizon = backtest.actuals.values.shape[1]
+        picked = np.unique(np.linspace(0, horizon - 1, min(horizon, MAX_LEADS)).round().astype(int)).tolist()
+        return LeadRecord(
+            leads=tuple(backtest.gap + lead + 1 for lead in picked),
+            mase={
+                method: tuple(_finite(mean) for mean in mean_of_rows(errors)[picked].tolist())
+                for method, errors in backtest.scaled_errors().items()
+            },
+            levels=backtest.quantile_levels,
+            below=backtest.fractions_below(ENSEMBLE),
+            num_scored=int(backtest.actuals.observed.sum()),
+        )
+
     def per_series(self, series: SeriesSet) -> tuple[dict[str, JSONValue], ...]:
         """Return one row a method and series that has a window."""
         if self.backtest is None:
@@ -74,6 +93,10 @@ class Judgement:
             for method, scores in self.backtest.per_series().items()
             for number in scored
         )
+
+
+def _finite(number: float) -> float | None:
+    return float(f"{number:.6g}") if np.isfinite(number) else None
 
 
 def squared_error_note(judgement: Judgement, series: SeriesSet) -> list[str]:

@@ -14,10 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from rnnforecast.data.windows import Windows, gather
 from rnnforecast.errors import DivergedError
 from rnnforecast.store.checkpoint import Checkpoint
+from rnnforecast.store.record import MAX_POINTS, FitCurve
 from rnnforecast.training.optimiser import AdamW
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from rnnforecast.data.windows import FlatSeries
     from rnnforecast.networks.engine import Network
@@ -29,6 +30,8 @@ MAX_ROLLBACKS = 2
 NUM_VALIDATIONS = 10
 #: A team divides so many validation windows; of fewer each scores all, which gives the score of one process.
 SHARED_VALIDATION_WINDOWS = 64
+#: What a checkpoint keeps of the steps taken so far: it grows with them.
+_CURVES = {"losses", "norms", "scores"}
 
 Weights = dict[str, torch.Tensor]
 
@@ -45,8 +48,32 @@ class Fit:
     clipped_fraction: float
     num_rollbacks: int
     seconds: float
-    norms: tuple[float, ...] = ()  # of the gradients before clipping, of the steps of this process
+    norms: tuple[float, ...] = ()  # of the gradients before clipping
+    scores: tuple[tuple[int, float], ...] = ()  # step and validation score, where it was finite
     is_stopped: bool = False  # ended early, as the validation score no longer improved
+
+
+def curve_of(fit: Fit, *, name: str, is_used: bool) -> FitCurve:
+    """Return the curves of a fit as a model file keeps them: means of equal parts of its steps."""
+    count = len(fit.losses)
+    ends = np.unique(np.linspace(0, count, min(count, MAX_POINTS) + 1).round().astype(int))[1:]
+    starts = np.concatenate([[0], ends[:-1]])
+
+    def means(values: Sequence[float]) -> tuple[float, ...]:
+        sums = np.add.reduceat(np.asarray(values), starts) if count else np.empty(0)
+        return tuple(float(f"{mean:.5g}") for mean in (sums / (ends - starts)).tolist())
+
+    scores = fit.scores[-MAX_POINTS:]
+    return FitCurve(
+        name=name,
+        is_used=is_used,
+        steps=tuple(ends.tolist()),
+        losses=means(fit.losses),
+        norms=means(fit.norms),
+        score_steps=tuple(step for step, _ in scores),
+        scores=tuple(float(f"{score:.5g}") for _, score in scores),
+        best_step=fit.best_step,
+    )
 
 
 @dataclass(frozen=True)
@@ -138,6 +165,7 @@ class Run:
             best_score=self.best.score,
             losses=tuple(self._losses),
             norms=tuple(self._norms),
+            scores=tuple(self.best.scores),
             clipped_fraction=self._num_clipped / max(self.step, 1),
             num_rollbacks=self._num_rollbacks,
             seconds=self.seconds,
@@ -158,7 +186,11 @@ class Run:
             seconds=self.seconds,
         )
         tensors = {name: tensor.detach().cpu().numpy() for name, tensor in self._tensors().items()}
-        tensors["losses"] = np.array(self._losses, dtype=np.float64)
+        tensors |= {
+            "losses": np.array(self._losses, dtype=np.float64),
+            "norms": np.array(self._norms, dtype=np.float64),
+            "scores": np.array(self.best.scores, dtype=np.float64).reshape(-1, 2),
+        }
         return Checkpoint(state.model_dump(mode="json"), tensors)
 
     def start(self, checkpoint: FitCheckpoint | None) -> None:
@@ -194,18 +226,23 @@ class Run:
             good=_below("good.", weights), best=_below("best.", weights), step=state.best_step, score=state.best_score
         )
         self.best.num_stale = state.num_stale
+        self.best.scores = [(int(step), score) for step, score in tensors["scores"].tolist()]
         self.step, self.num_steps, self.rate = state.step, state.num_steps, state.rate
         self._num_rollbacks, self._num_clipped = state.num_rollbacks, state.num_clipped
-        self._losses = [float(loss) for loss in tensors["losses"]]
+        self._losses, self._norms = tensors["losses"].tolist(), tensors["norms"].tolist()
         self._started = time.monotonic() - state.seconds
 
     def _misfit(self, tensors: Mapping[str, np.ndarray], state: TrainingState) -> str | None:
         """Return why a state does not belong to this fit, None where it does."""
         wanted = {name: (tuple(tensor.shape), str(tensor.dtype)) for name, tensor in self._tensors().items()}
-        found = {name: (tensor.shape, f"torch.{tensor.dtype}") for name, tensor in tensors.items() if name != "losses"}
+        found = {
+            name: (tensor.shape, f"torch.{tensor.dtype}") for name, tensor in tensors.items() if name not in _CURVES
+        }
         if wanted != found:
             return "it has other tensors"
-        if "losses" not in tensors or tensors["losses"].shape != (state.step,) or state.step > state.num_steps:
+        if not tensors.keys() >= _CURVES or state.step > state.num_steps or tensors["scores"].shape[1:] != (2,):
+            return "its steps do not add up"
+        if not tensors["losses"].shape == tensors["norms"].shape == (state.step,):
             return "its steps do not add up"
         return None
 
@@ -236,12 +273,14 @@ class BestWeights:
         self.step = 0
         self.score: float | None = None
         self.num_stale = 0  # validations since the best one
+        self.scores: list[tuple[int, float]] = []
 
     def validate_start(self) -> None:
         """Score the weights that the fit starts from, where they are a candidate: those of a pretrained network."""
         if self._validation is not None:
             score = self._score(self._validation)
             self.score = score if math.isfinite(score) else None
+            self._note(0, score)
 
     def validate(self, step: int) -> None:
         """Score the weights of this step; keep them as good where the score is finite, as best where it is lowest."""
@@ -251,12 +290,17 @@ class BestWeights:
             return
         score = self._score(self._validation)
         self.num_stale += 1
+        self._note(step, score)
         if not math.isfinite(score):
             return
         self.last_good = _copy_weights(self._network)
         if self.score is None or score < self.score:
             self.weights, self.step, self.score = self.last_good, step, score
             self.num_stale = 0
+
+    def _note(self, step: int, score: float) -> None:
+        if math.isfinite(score):
+            self.scores.append((step, score))
 
     def _score(self, validation: ValidationWindows) -> float:
         if self._team is None:

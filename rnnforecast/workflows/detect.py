@@ -45,7 +45,8 @@ if TYPE_CHECKING:
 #: Rows that a series needs at least.
 FEWEST_ROWS = 120
 MAX_WORKERS = 8
-MAX_PREVIEWS = 1
+#: Items in a picture; the terminal draws the first.
+MAX_PREVIEWS = 3
 _MICROSECOND = 1e-6
 _SCORE, _ALARM, _MEMBER = "score", "alarm", "member"
 
@@ -127,7 +128,7 @@ def detect(
         members={name: sum(alarm["member"] == name for alarm in alarms) for name in found[0].members},
         alarms=tuple(alarms),
         frame=frame,
-        previews=tuple(_preview(each, series, since) for each in found[:MAX_PREVIEWS]),
+        previews=tuple(_preview(each, series, since) for each in _newest_alarm_first(found)[:MAX_PREVIEWS]),
         output=None if output is None else shown_output(output),
         findings=(*loaded.findings, *short),
         notes=(*loaded.notes, *_notes(loaded, asked, chosen, series)),
@@ -326,6 +327,12 @@ def _frame(found: Sequence[_Found], series: SeriesSet, since: int | None) -> pd.
         columns |= {_SCORE: score, _ALARM: score > 1.0, _MEMBER: leading}
         parts.append(pd.DataFrame(columns, copy=False))
     return pd.concat(parts, ignore_index=True)
+
+
+def _newest_alarm_first(found: Sequence[_Found]) -> list[_Found]:
+    """Return the items with an alarm, that with the newest one first; the first item where there is no alarm."""
+    alarmed = [each for each in found if each.alarms]
+    return sorted(alarmed, key=lambda each: -(each.item.first + each.alarms[-1].start)) or list(found[:1])
 
 
 def _preview(found: _Found, series: SeriesSet, since: int | None) -> Preview:

@@ -135,6 +135,8 @@ def _record(series: SeriesSet, trained: Trained, settings: Settings, *, served: 
         served=served,
         seconds=trained.seconds,
         fitted_lengths=series.lengths if settings.training.refit else trained.split.num_past_rows,
+        by_lead=trained.judgement.lead_record(),
+        curves=trained.fitted.curves,
     )
 
 

@@ -72,7 +72,8 @@ def _assert_same(ours: tuple[Ensemble, tuple[Fit, ...]], theirs: tuple[Ensemble,
             name: array.tobytes() for name, array in second.items()
         }
     for one, other in zip(ours[1], theirs[1], strict=True):
-        assert (one.losses, one.best_step, one.best_score) == (other.losses, other.best_step, other.best_score)
+        assert (one.losses, one.norms, one.scores) == (other.losses, other.norms, other.scores)
+        assert (one.best_step, one.best_score) == (other.best_step, other.best_score)
         assert (one.clipped_fraction, one.num_rollbacks) == (other.clipped_fraction, other.num_rollbacks)
 
 

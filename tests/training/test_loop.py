@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -18,7 +19,7 @@ from rnnforecast.training.loop import TrainWindows, fit_network
 from rnnforecast.training.optimiser import AdamW
 from rnnforecast.training.recipe import FitSettings
 from rnnforecast.training.sampling import make_sampler
-from rnnforecast.training.state import BestWeights, Fit, ValidationWindows, validation_score
+from rnnforecast.training.state import BestWeights, Fit, ValidationWindows, curve_of, validation_score
 from tests.training.toy import SMALL, Faults, as_windows, fit_settings, make_flat, make_series, small_network, wave
 
 VALIDATION = as_windows([0, 0], [46, 53])
@@ -254,3 +255,13 @@ def test_validation_leaves_the_network_in_training_mode() -> None:
     network = small_network()
     validation_score(network, make_flat(make_series(wave())), VALIDATION)
     assert network.training
+
+
+def test_a_long_curve_is_stored_as_the_means_of_its_parts() -> None:
+    fit = Fit({}, 80, 100, 0.5, tuple(range(100)), 0.0, 0, 1.0, norms=(2.0,) * 100, scores=((10, 0.9), (80, 0.5)))
+    curve = curve_of(fit, name="gru", is_used=True)
+    assert (len(curve.steps), curve.steps[-1], set(curve.norms)) == (64, 100, {2.0})
+    widths = np.diff([0, *curve.steps])
+    assert float(np.dot(curve.losses, widths)) == pytest.approx(sum(range(100)), rel=1e-4)
+    assert (curve.score_steps, curve.scores) == ((10, 80), (0.9, 0.5))
+    assert curve_of(replace(fit, losses=(), norms=(), scores=()), name="", is_used=True).steps == ()

@@ -1,0 +1,132 @@
+"""Pages of results, charts of a training and of alarms, and the page that must not replace another one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rnnforecast.charts.alarm_charts import alarm_chart
+from rnnforecast.charts.health_charts import memory_chart
+from rnnforecast.charts.report import page_of, result_page
+from rnnforecast.charts.training_charts import gradient_chart, loss_chart
+from rnnforecast.errors import UsageError
+from rnnforecast.store.record import FitCurve, LeadRecord
+from tests.cli import examples
+from tests.cli.conftest import RunCommand
+from tests.cli.detect_examples import detect_result
+
+CURVE = FitCurve(
+    name="gru, reads 48 steps",
+    steps=(10, 20),
+    losses=(0.9, 0.4),
+    norms=(2.0, 0.5),
+    score_steps=(10, 20),
+    scores=(0.8, 0.85),
+    best_step=10,
+)
+
+
+def test_the_curves_of_a_training_are_drawn_with_both_kinds_of_windows() -> None:
+    chart = loss_chart([CURVE, CURVE])
+    assert [(row["network"], row["windows"], row["t"], row["loss"]) for row in chart.rows[:3]] == [
+        ("gru, reads 48 steps", "training", 10, 0.9),
+        ("gru, reads 48 steps", "training", 20, 0.4),
+        ("gru, reads 48 steps", "validation", 10, 0.8),
+    ]
+    assert "gru, reads 48 steps #2 0.8 at step 10" in chart.summary
+    gradients = gradient_chart([CURVE], clip=1.0)
+    assert "at most 2 on average over a few steps; it is clipped above 1." in gradients.summary
+
+
+def test_a_network_that_reads_segments_has_an_unbroken_line() -> None:
+    result = examples.diagnose_result()
+    curves = (
+        {"name": "gru", "lags": [48, 96], "norms": [1.0, 0.5]},
+        {"name": "rnn", "lags": [1, 2], "norms": [1.0, 0.0]},
+    )
+    chart = memory_chart(replace(result, memory=curves))
+    assert all(row["norm"] > 0 for row in chart.rows)
+    assert [(row["network"], row["t"]) for row in chart.rows] == [("gru", 48), ("gru", 96), ("rnn", 1), ("rnn", 2)]
+
+
+def test_alarms_are_marks_on_the_rows() -> None:
+    result = detect_result()
+    chart = alarm_chart(result, result.previews[0])
+    marks = next(layer for layer in chart.layers if layer["mark"]["type"] == "point")
+    assert len(marks["data"]["values"]) == np.isfinite(result.previews[0].median).sum()
+    assert chart.title == "vibration: 12 rows with an alarm"
+
+
+def test_every_alarm_of_a_long_history_is_marked() -> None:
+    result = detect_result()
+    count = 20_000
+    times = np.datetime64("2024-01-01", "us") + np.arange(count) * np.timedelta64(1, "m")
+    values = np.sin(np.arange(count) / 50)
+    marked = np.where(np.arange(count) % 6_007 == 6_006, values, np.nan)
+    preview = replace(
+        result.previews[0], past_timestamps=times, past_target=values, timestamps=times, median=marked,
+        quantiles=np.zeros((count, 2)),
+    )  # fmt: skip
+    chart = alarm_chart(result, preview)
+    marks = next(layer for layer in chart.layers if layer["mark"]["type"] == "point")
+    assert (len(chart.rows), len(marks["data"]["values"])) == (5_000, 3)
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        (examples.compare_result(), ["Comparison of methods", "Error by method"]),
+        (examples.diagnose_result(), ["How far back a gradient reaches", "Advice"]),
+        (detect_result(), ["3 alarms in 3,432 rows", "missing signal", "network"]),
+        (detect_result(panel=True), ["&lt;", "[red]p0[/]"][1:]),
+        (detect_result(num_alarms=0), ["No alarm", "No row is as rare as the budget allows."]),
+    ],
+    ids=["compare", "diagnose", "detect", "panel", "no alarm"],
+)
+def test_a_result_has_a_page(result: object, words: list[str]) -> None:
+    page = result_page(result, command="rnnforecast again").to_html()  # type: ignore[arg-type]
+    assert [each for each in [*words, "rnnforecast again"] if each not in page] == []
+
+
+def test_a_result_without_a_page_is_rejected() -> None:
+    with pytest.raises(UsageError, match="a DoctorResult has no page"):
+        page_of(examples.doctor_result())
+
+
+@pytest.mark.usefixtures("workplace")
+def test_inspect_and_detect_write_pages(run: RunCommand, workplace: Path) -> None:
+    ended = run("inspect", "good.csv", "--report", "read.html")
+    assert (ended.code, "page written to read.html" in ended.err) == (0, True)
+    page = (workplace / "read.html").read_text(encoding="utf-8")
+    assert "How the data were read" in page
+    ended = run("detect", "good.csv", "--report", "good.csv")
+    assert (ended.code, "does not end with .html" in ended.err) == (2, True)
+
+
+def test_a_report_replaces_a_page_only_when_it_is_named(workplace: Path, run: RunCommand) -> None:
+    (workplace / "report.html").write_text("mine", encoding="utf-8")
+    ended = run("report")
+    assert (ended.code, "report.html exists, and no `--output` names it" in ended.err) == (2, True)
+    assert (workplace / "report.html").read_text(encoding="utf-8") == "mine"
+    assert run("report", "--output", "report.html").code == 0
+    assert "good@1" in (workplace / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_report_has_the_test_by_lead_time_without_a_second_fit(workplace: Path, run: RunCommand) -> None:
+    assert run("report", "--output", "page.html").code == 0
+    page = (workplace / "page.html").read_text(encoding="utf-8")
+    assert 'data-chart="test-leads"' in page
+    assert 'data-chart="test-calibration"' in page
+    assert 'data-chart="leads"' not in page
+
+
+def test_a_record_whose_parts_differ_in_length_is_rejected() -> None:
+    with pytest.raises(ValueError, match="as many values as steps"):
+        FitCurve(steps=(1,), losses=(1.0, 2.0), norms=(1.0,))
+    with pytest.raises(ValueError, match="one value for each lead time"):
+        LeadRecord(leads=(1, 2), mase={"ensemble": (1.0,)})
+    with pytest.raises(ValueError, match="one value for each level"):
+        LeadRecord(levels=(0.1, 0.9), below=(0.5,))
