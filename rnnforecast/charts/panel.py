@@ -23,6 +23,7 @@ from rnnforecast.charts.chart import (
     times,
 )
 from rnnforecast.charts.forecast_charts import LEAST_PAST, NAMES, PAST_PER_STEP, intervals
+from rnnforecast.workflows.profile import common_end, last_rows_total
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -143,17 +144,8 @@ def _entry(history: Float64Array, number: int, forecast: Forecast, shown: Shown)
 
 def _total(series: SeriesSet, forecast: Forecast, ordinals: Int64Array, sizes: Float64Array) -> dict[str, Any]:
     """Return the sum of all series with the sum of the means; quantiles of a sum are not known."""
-    last = series.first_ordinals + series.lengths - 1
-    end = int(np.bincount(last - last.min()).argmax() + last.min())  # of most series
-    is_shown = last == end
-    past = int((ordinals <= end).sum())
-    sums, seen = np.zeros(past), np.zeros(past, dtype=np.int64)
-    for back in range(past):
-        inside = is_shown & (series.lengths > back)
-        rows = series.offsets[1:][inside] - 1 - back
-        known = series.observed[rows]
-        sums[past - 1 - back], seen[past - 1 - back] = series.values[rows][known].sum(), known.sum()
-    history = np.where(seen > 0, sums, np.nan)
+    end, is_shown = common_end(series)
+    history = last_rows_total(series, is_shown, num_rows=int((ordinals <= end).sum()))
     return {
         "name": f"{_TOTAL} ({int(is_shown.sum()):,})",
         "at": 0,

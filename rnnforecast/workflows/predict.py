@@ -25,7 +25,7 @@ from rnnforecast.workflows.forecasts.attention import write_attention
 from rnnforecast.workflows.forecasts.output_shape import check_shape, shaped
 from rnnforecast.workflows.forecasts.panel import forecast_series
 from rnnforecast.workflows.forecasts.sums import check_sum, sum_forecasts, sums_frame, sums_preview
-from rnnforecast.workflows.forecasts.table import forecast_frame, make_previews
+from rnnforecast.workflows.forecasts.table import forecast_frame, make_overview, make_previews
 from rnnforecast.workflows.model_rows import Files, LoadedModel, load
 from rnnforecast.workflows.monitoring.freshness import check_age, parse_age, reject_stale
 from rnnforecast.workflows.results import PredictResult
@@ -117,12 +117,7 @@ def forecast_request(
     started = time.monotonic()
     wanted = _check_arguments(request.horizon, request.quantiles)
     age = parse_age(request.max_age) if request.max_age is not None else None
-    check_shape(request.output, decimals=request.decimals, columns=request.columns)
-    if request.output is not None:
-        check_output(request.output, wait=request.wait)
-    if request.attention_output is not None:
-        output_kind(request.attention_output)  # weights are written to files only
-        check_output(request.attention_output)
+    _check_writable(request)
     loaded = load(model, data=data, store=store, reading=request.reading, horizon=wanted.data.horizon)
     _check_outputs(request, Files.of(data), loaded, model=model, store=store)
     stale = check_age(loaded.series, age)
@@ -154,6 +149,7 @@ def forecast_request(
         cutoffs=tuple(series.freq.to_timestamps(np.unique(series.first_ordinals + series.lengths - 1))),
         num_series=series.num_series,
         previews=previews,
+        overview=make_overview(series, forecast.at(levels)) if request.sum is None and request.output is None else (),
         sum=request.sum,
         output=None if request.output is None else shown_output(request.output),
         attention_output=None if request.attention_output is None else str(request.attention_output),
@@ -161,6 +157,16 @@ def forecast_request(
         notes=(*loaded.notes, *_notes(loaded, steps, forecast)),
         seconds=time.monotonic() - started,
     )
+
+
+def _check_writable(request: ForecastRequest) -> None:
+    """Check before the work that outputs can be written. Raises UsageError, OutputError."""
+    check_shape(request.output, decimals=request.decimals, columns=request.columns)
+    if request.output is not None:
+        check_output(request.output, wait=request.wait)
+    if request.attention_output is not None:
+        output_kind(request.attention_output)  # weights are written to files only
+        check_output(request.attention_output)
 
 
 def _tables(loaded: LoadedModel, shown: Forecast, over: SumOver | None) -> tuple[pd.DataFrame, tuple[Preview, ...]]:

@@ -13,7 +13,7 @@ import numpy as np
 from rnnforecast.data.calendar.seasonality import autocorrelation
 
 if TYPE_CHECKING:
-    from rnnforecast.arrays import Float64Array, Int64Array
+    from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
     from rnnforecast.data.series import SeriesSet
 
 #: Longest lag of an autocorrelation, in seasons and in steps.
@@ -36,6 +36,23 @@ def total_of(series: SeriesSet) -> tuple[Int64Array, Float64Array]:
     sums = np.bincount(place, weights=np.where(series.observed, series.values, 0.0), minlength=length)
     counts = np.bincount(place, weights=series.observed, minlength=length)
     return first + np.arange(length, dtype=np.int64), np.where(counts > 0, sums, np.nan)
+
+
+def common_end(series: SeriesSet) -> tuple[int, BoolArray]:
+    """Return the last ordinal of most series, and which series [S] end there: forecasts of those can be added up."""
+    last = series.first_ordinals + series.lengths - 1
+    end = int(np.bincount(last - last.min()).argmax() + last.min())
+    return end, last == end
+
+
+def last_rows_total(series: SeriesSet, chosen: BoolArray, *, num_rows: int) -> Float64Array:
+    """Return the sum over the chosen series [S] of each of their last `num_rows` rows; NaN where none was observed."""
+    sums, seen = np.zeros(num_rows), np.zeros(num_rows, dtype=np.int64)
+    for back in range(num_rows):
+        rows = series.offsets[1:][chosen & (series.lengths > back)] - 1 - back
+        known = series.observed[rows]
+        sums[num_rows - 1 - back], seen[num_rows - 1 - back] = series.values[rows][known].sum(), known.sum()
+    return np.where(seen > 0, sums, np.nan)
 
 
 def autocorrelations(values: Float64Array, *, season_length: int) -> Float64Array:

@@ -110,6 +110,7 @@ class PredictResult(Document):
     cutoffs: tuple[object, ...]  # distinct last timestamps seen, in order
     num_series: int
     previews: tuple[Preview, ...]  # the first few series
+    overview: tuple[tuple[str, Preview], ...] = ()  # of a panel: total, largest, extreme changes, each with its kind
     output: str | None = None  # where the frame was written; None: nowhere
     attention_output: str | None = None
     ledger: str | None = None  # the part of the ledger with these forecasts; None: they were not logged
@@ -118,7 +119,7 @@ class PredictResult(Document):
     seconds: float = 0.0
     sum: str | None = None  # the rows are sums over these: `week`, `month` or `horizon`
 
-    HIDDEN: ClassVar = ("frame", "quantile_levels", "previews")
+    HIDDEN: ClassVar = ("frame", "quantile_levels", "previews", "overview")
 
     @property
     def columns(self) -> list[str]:

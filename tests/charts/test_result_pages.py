@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from rnnforecast.charts.health_charts import memory_chart
 from rnnforecast.charts.report import page_of, result_page
 from rnnforecast.charts.training_charts import gradient_chart, loss_chart
 from rnnforecast.errors import UsageError
+from rnnforecast.findings import JSONValue
 from rnnforecast.store.record import FitCurve, LeadRecord
 from tests.cli import examples
 from tests.cli.conftest import RunCommand
@@ -43,7 +45,7 @@ def test_the_curves_of_a_training_are_drawn_with_both_kinds_of_windows() -> None
 
 def test_a_network_that_reads_segments_has_an_unbroken_line() -> None:
     result = examples.diagnose_result()
-    curves = (
+    curves: tuple[Mapping[str, JSONValue], ...] = (
         {"name": "gru", "lags": [48, 96], "norms": [1.0, 0.5]},
         {"name": "rnn", "lags": [1, 2], "norms": [1.0, 0.0]},
     )

@@ -261,6 +261,14 @@ def diagnose_result() -> DiagnoseResult:
     )
 
 
+def overview_result(ids: Sequence[str]) -> PredictResult:
+    """Return the forecasts of a panel as a first look shows them: total, largest, extreme changes."""
+    result = predict_result(ids)
+    kinds = ("total", "largest", "rises most", "falls most")
+    previews = (replace(result.previews[0], label="all 40"), *result.previews)
+    return replace(result, num_series=40, overview=tuple(zip(kinds, previews, strict=True)))
+
+
 def report_result() -> ReportResult:
     """Return the result of `report`."""
     return ReportResult(

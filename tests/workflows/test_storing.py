@@ -21,7 +21,7 @@ from rnnforecast.model_io.pack import check_shapes, pack_model, unpack_ensemble
 from rnnforecast.store.model_file import read_model, write_model
 from rnnforecast.store.registry import Registry
 from rnnforecast.workflows.forecasts.panel import Forecast
-from rnnforecast.workflows.forecasts.table import forecast_frame, make_previews
+from rnnforecast.workflows.forecasts.table import forecast_frame, make_overview, make_previews
 from rnnforecast.workflows.model_rows import _restore, data_settings, load
 from tests.training.toy import make_series
 from tests.workflows.toy import TINY, fit, forecast, store_of, wave, write_days
@@ -202,3 +202,20 @@ def test_the_first_three_series_are_shown_with_the_rows_before_them() -> None:
     assert [preview.label for preview in previews] == ["s0", "s1", "s2"]
     assert previews[0].past_target.tolist() == wave(60)[-48:]
     assert previews[0].timestamps.tolist() == [60, 61]
+
+
+def test_the_overview_of_a_panel_has_its_total_its_largest_and_its_extremes() -> None:
+    levels = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 90.0])
+    series = make_series(*(np.full(20 if level == 90 else 30, level) for level in levels))  # the last ends earlier
+    median = np.repeat(levels[:, None], 2, axis=1)
+    median[1], median[2] = 4.0, 1.0
+    forecast = Forecast((0.5,), median, median, median[..., None], "base")
+    found = make_overview(series, forecast)
+    assert [(kind, preview.label) for kind, preview in found] == [
+        ("total", "all 8"),
+        *(("largest", f"s{number}") for number in (8, 7, 6, 5, 4)),
+        ("rises most", "s1"),
+        ("falls most", "s2"),
+    ]
+    assert found[0][1].past_target[-1] == 36.0
+    assert found[0][1].median.tolist() == [36.0, 36.0]

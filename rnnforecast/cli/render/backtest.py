@@ -24,6 +24,7 @@ from rnnforecast.cli.render.blocks import (
     under,
 )
 from rnnforecast.cli.render.metrics import metrics_block, order_methods, serving_advice, verdict_block
+from rnnforecast.cli.render.plot import sparkline
 from rnnforecast.cli.render.reading import assumptions_block
 from rnnforecast.cli.render.store import describe_member
 from rnnforecast.escaping import visible
@@ -35,9 +36,12 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from rnnforecast.data.series import SeriesSet
+
 
 _ALL_LEADS, _MAX_LEADS = 12, 8  # up to 12 lead times all are shown, of more 8
-_MAX_SERIES = 5
+_MAX_SERIES, _BEST_SERIES = 5, 2
+_DRAWN_ROWS = 60
 _MAX_METHODS = 4
 _LEGEND = "MASE: error relative to the naive forecast in training, smaller is better; in 80 %: actuals in the interval"
 
@@ -69,7 +73,7 @@ def _evaluate_screen(result: EvaluateResult, space: Space) -> list[RenderableTyp
     refit = ", refitted for each" if result.refit else ""
     title = heading(result.model, f"{_windows(result)}{refit}")
     table = metrics_block(result.metrics, title=title, width=space.width, methods=methods)
-    return [table, verdict_block(result.verdict), *_details(result, methods)]
+    return [table, verdict_block(result.verdict), *_details(result, methods, space)]
 
 
 @screen.register(CompareResult)
@@ -85,7 +89,7 @@ def _compare_screen(result: CompareResult, space: Space) -> list[RenderableType]
     ]
     if times:
         blocks.append(safe(f"Training time: {', '.join(times)}", "dim"))
-    return [*blocks, *_details(result, methods)]
+    return [*blocks, *_details(result, methods, space)]
 
 
 def _stored(result: TrainResult) -> RenderableType:
@@ -119,13 +123,13 @@ def _next_command(result: TrainResult) -> str:
     return shlex.join(words)
 
 
-def _details(result: EvaluateResult | CompareResult, methods: Sequence[str]) -> list[RenderableType]:
+def _details(result: EvaluateResult | CompareResult, methods: Sequence[str], space: Space) -> list[RenderableType]:
     """Return the scores by lead time and by series, where there are several, of the first few methods."""
     found = []
     if len({row.get("lead") for row in result.per_lead}) > 1:
         found.append(_lead_block(result.per_lead, methods[:_MAX_METHODS]))
     if len({row.get("item_id") for row in result.per_series}) > 1:
-        found.append(_series_block(result.per_series, methods[:_MAX_METHODS]))
+        found.append(_series_block(result, methods[:_MAX_METHODS], space))
     return found
 
 
@@ -141,19 +145,41 @@ def _lead_block(rows: Sequence[Mapping[str, object]], methods: Sequence[str]) ->
     return under(heading("MASE by lead time"), table)
 
 
-def _series_block(rows: Sequence[Mapping[str, object]], methods: Sequence[str]) -> RenderableType:
+def _series_block(result: EvaluateResult | CompareResult, methods: Sequence[str], space: Space) -> RenderableType:
+    """Return the errors of the worst and the best series, with a drawing of each where its rows are at hand."""
     scores: dict[str, dict[str, float]] = {}
-    for row in rows:
+    for row in result.per_series:
         value = row.get("mase")
         if isinstance(value, int | float):
             scores.setdefault(str(row["item_id"]), {})[str(row["method"])] = float(value)
-    worst = sorted(scores, key=lambda item: -scores[item].get(methods[0], 0.0))[:_MAX_SERIES]
-    table = quiet_table([("series", "left"), *((method, "right") for method in methods)])
-    columns = [errors([scores[item].get(method) for item in worst]) for method in methods]
-    for place, item in enumerate(worst):
-        table.add_row(safe(shortened(item)), *(column[place] for column in columns))
-    detail = f"the {len(worst)} with the largest error of {len(scores)}" if len(scores) > len(worst) else ""
+    ranked = sorted(scores, key=lambda item: -scores[item].get(methods[0], 0.0))
+    is_long = len(ranked) > _MAX_SERIES + _BEST_SERIES
+    shown = [*ranked[:_MAX_SERIES], *ranked[-_BEST_SERIES:]] if is_long else ranked
+    drawn = _drawn(result.series, shown) if isinstance(result, EvaluateResult) and space.braille else {}
+    table = quiet_table([("series", "left"), *((method, "right") for method in methods), ("", "left")])
+    columns = [errors([scores[item].get(method) for item in shown]) for method in methods]
+    for place, item in enumerate(shown):
+        if is_long and place == _MAX_SERIES:
+            table.add_row(Text(f"… {len(ranked) - len(shown):,} more", style="dim"))
+        table.add_row(safe(shortened(item)), *(column[place] for column in columns), drawn.get(item, ""))
+    detail = (
+        f"the {_MAX_SERIES} worst and the {_BEST_SERIES} best of {len(scores):,}" if is_long else "largest error first"
+    )
     return under(heading("MASE by series", detail), table)
+
+
+def _drawn(series: SeriesSet | None, labels: Sequence[str]) -> dict[str, str]:
+    """Return the last rows of each named series as a row of blocks."""
+    if series is None:
+        return {}
+    places = {label: place for place, label in enumerate(series.item_ids)}
+    return {
+        label: sparkline(
+            series.values[series.offsets[places[label]] : series.offsets[places[label] + 1]][-_DRAWN_ROWS:]
+        )
+        for label in labels
+        if label in places
+    }
 
 
 def _windows(result: EvaluateResult | CompareResult) -> str:

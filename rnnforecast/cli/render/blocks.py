@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.console import ConsoleOptions, RenderableType
 
 NOTHING = "–"
-_ASCII = str.maketrans({"–": "-", "±": "+-", "×": "x", "…": "...", "│": "|", "┤": "+", "└": "+", "─": "-"})
+_ASCII = str.maketrans({"–": "-", "±": "+-", "×": "x", "…": "...", "│": "|", "┤": "+", "└": "+", "─": "-", "→": "->"})
 _INDENT = 2
 _EXPONENT_FROM, _MAX_DECIMALS = 10, 8  # powers of ten, decimals: beyond them an exponent is shown
 _SURPLUS = 3  # digits more than asked for are too many

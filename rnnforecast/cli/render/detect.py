@@ -20,7 +20,7 @@ from rnnforecast.cli.render.blocks import (
     timestamp_text,
     under,
 )
-from rnnforecast.cli.render.plot import FORECAST_STYLE, plot_marks
+from rnnforecast.cli.render.plot import FORECAST_STYLE, mark_sign, plot_marks
 from rnnforecast.findings import plural
 from rnnforecast.workflows.monitoring.detect_result import DetectResult
 
@@ -99,5 +99,6 @@ def _chart(result: DetectResult, space: Space) -> RenderableType:
     lines = plot_marks(preview, width=min(space.width - 2, _PLOT_WIDTH), braille=space.braille)
     label = " ".join(dict.fromkeys(part for part in (preview.label, preview.target) if part))
     count = int(np.isfinite(preview.median).sum())
-    legend = Text(f"  {shortened(label)}  ").append(plural(count, "row") + " with an alarm", style=FORECAST_STYLE)
+    words = f"{mark_sign(braille=space.braille)} {plural(count, 'row')} with an alarm"
+    legend = Text(f"  {shortened(label)}  ").append(words, style=FORECAST_STYLE)
     return Group(legend, *(Text("  ").append_text(line) for line in lines))

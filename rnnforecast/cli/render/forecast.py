@@ -21,7 +21,7 @@ from rnnforecast.cli.render.blocks import (
     timestamp_text,
     under,
 )
-from rnnforecast.cli.render.plot import FORECAST_STYLE, INTERVAL_STYLE, plot, sparkline
+from rnnforecast.cli.render.plot import FORECAST_STYLE, INTERVAL_STYLE, cut_sign, plot, sparkline
 from rnnforecast.findings import plural
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.model_io.base import BASE
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _MAX_ROWS = 20  # of one table; longer ones show their first and last rows
 _FIRST_ROWS, _LAST_ROWS = 12, 5
 _MAX_SERIES = 10
+_ROOMY = 100  # columns in which long names fit
 _PLOT_WIDTH = 110
 _MAX_DRAWN = 1e300  # larger values have no chart
 _PAST_PER_FUTURE, _LEAST_PAST = 4, 40  # steps of the past a chart shows
@@ -50,7 +51,7 @@ def _predict_screen(result: PredictResult, space: Space) -> list[RenderableType]
         return [] if result.output == "-" else [_written(result)]
     blocks: list[RenderableType] = []
     if result.num_series > 1:
-        blocks.append(_overview(result, braille=braille))
+        blocks.append(_overview(result, width=width, braille=braille))
     if result.previews:
         blocks += [_table(result, result.previews[0], width=width)]
         if result.sum is None and _can_be_drawn(result.previews[0]):
@@ -63,18 +64,28 @@ def _written(result: PredictResult) -> Text:
     return text.append(f"  {result.model}, {plural(result.num_series, 'series', 'series')}", style="not bold dim")
 
 
-def _overview(result: PredictResult, *, braille: bool) -> RenderableType:
-    shown = result.previews[:_MAX_SERIES]
-    columns = [("series", "left"), ("last", "right"), ("next", "right"), (f"step {result.horizon}", "right")]
+def _overview(result: PredictResult, *, width: int, braille: bool) -> RenderableType:
+    shown = result.overview or tuple(("", preview) for preview in result.previews[:_MAX_SERIES])
+    has_kinds = any(kind for kind, _ in shown)
+    columns = [
+        *[("", "left")] * has_kinds,
+        ("series", "left"),
+        ("last", "right"),
+        ("next", "right"),
+        (f"step {result.horizon}", "right"),
+    ]
     table = quiet_table([*columns, ("past and forecast" if braille else "", "left")])
-    for preview in shown:
+    named, drawn = (32, 24) if width >= _ROOMY else (20, 14)
+    for kind, preview in shown:
         median = preview.median
         last = preview.past_target[np.isfinite(preview.past_target)][-1:]
         cells = numbers([float(last[0]) if len(last) else None, float(median[0]), float(median[-1])])
         past = preview.past_target[-2 * result.horizon :]
-        lines = Text(sparkline(np.concatenate([past, median]), width=20) if braille else "", style=FORECAST_STYLE)
-        table.add_row(safe(shortened(_label(preview, result))), *cells, lines)
-    more = result.num_series - len(shown)
+        lines = Text(sparkline(np.concatenate([past, median]), width=drawn) if braille else "", style=FORECAST_STYLE)
+        table.add_row(
+            *[Text(kind, style="dim")] * has_kinds, safe(shortened(_label(preview, result), named)), *cells, lines
+        )
+    more = result.num_series - sum(kind != "total" for kind, _ in shown)
     hidden = [Text(f"and {more:,} more; `--output FILE` writes all of them", style="dim")] if more > 0 else []
     title = heading(
         result.model, f"{plural(result.horizon, 'step')} of {plural(result.num_series, 'series', 'series')}"
@@ -132,7 +143,7 @@ def _chart(result: PredictResult, preview: Preview, *, width: int, braille: bool
         preview, past_timestamps=preview.past_timestamps[-shown:], past_target=preview.past_target[-shown:]
     )
     lines = plot(preview, interval=interval, median=preview.median, width=min(width - 2, _PLOT_WIDTH), braille=braille)
-    legend = Text("  past  ").append("forecast", style=FORECAST_STYLE)
+    legend = Text(f"  past {cut_sign(braille=braille)} ").append("forecast", style=FORECAST_STYLE)
     if interval is not None:
         legend.append(f"  {'░' if braille else ':'} {name} interval", style=INTERVAL_STYLE)
     return Group(legend, *(Text("  ").append_text(line) for line in lines))

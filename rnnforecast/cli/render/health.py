@@ -26,9 +26,9 @@ def _diagnose_screen(result: DiagnoseResult, space: Space) -> list[RenderableTyp
     blocks: list[RenderableType] = [_memory_block(result, braille=space.braille), _gradients_block(result)]
     if result.occlusion:
         blocks.append(_occlusion_block(result, space))
-    advice = quiet_table([("", "fold")], header=False)
+    advice = quiet_table([("", "left"), ("", "fold")], header=False)
     for words in result.advice:
-        advice.add_row(safe(f"- {words}"))
+        advice.add_row("-", safe(words))
     blocks.append(under(heading("Advice"), advice if result.advice else Text("nothing to change")))
     return blocks
 

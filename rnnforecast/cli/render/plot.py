@@ -31,6 +31,7 @@ class Chart:
     is_shaded: np.ndarray  # [height, width] bool
     low: float
     high: float
+    cut: int | None = None  # the column of the last row; cells there that are empty are a dashed line
 
 
 def plot(
@@ -76,8 +77,22 @@ def plot_marks(preview: Preview, *, width: int, height: int = 10, braille: bool 
     indent = " " * labels_width
     first, last = (str(_timestamp(preview.past_timestamps[place])) for place in (0, -1))
     lines.append(Text(f"{indent}└{'─' * width}", style="dim"))
+    below = np.zeros(width, dtype=bool)
+    below[np.round(steps[np.isfinite(preview.median)]).astype(int) // 2] = True
+    sign = mark_sign(braille=braille)
+    lines.append(Text(f"{indent} " + "".join(sign if is_marked else " " for is_marked in below), style=FORECAST_STYLE))
     lines.append(Text(f"{indent} {first}{last:>{max(width - len(first), len(last) + 1)}}", style="dim"))
     return lines
+
+
+def mark_sign(*, braille: bool) -> str:
+    """Return the sign below a marked row, which needs no colour."""
+    return "▲" if braille else "^"
+
+
+def cut_sign(*, braille: bool) -> str:
+    """Return the sign of the line at the last row."""
+    return "┊" if braille else "|"
 
 
 def sparkline(values: np.ndarray, *, width: int = 16) -> str:
@@ -125,7 +140,8 @@ def _rasterise(
     shaded = np.zeros((height, width), dtype=bool)
     if interval is not None:
         _shade(shaded, x_of(past + np.arange(horizon)), y_of(interval[1]), y_of(interval[0]))
-    return Chart(bits | forecast_bits, forecast_bits > 0, shaded, low, high)
+    cut = int(x_of(np.array([past - 1]))[0]) // 2 if past else None
+    return Chart(bits | forecast_bits, forecast_bits > 0, shaded, low, high, cut)
 
 
 def _draw_line(bits: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
@@ -155,10 +171,13 @@ def _shade(shaded: np.ndarray, x: np.ndarray, top: np.ndarray, bottom: np.ndarra
 
 
 def _append_cells(line: Text, chart: Chart, row: int, *, braille: bool) -> Text:
-    for bits, is_forecast, is_shaded in zip(chart.bits[row], chart.is_forecast[row], chart.is_shaded[row], strict=True):
+    cells = zip(chart.bits[row], chart.is_forecast[row], chart.is_shaded[row], strict=True)
+    for column, (bits, is_forecast, is_shaded) in enumerate(cells):
         if bits:
             sign = chr(_BRAILLE + int(bits)) if braille else "o" if is_forecast else "*"
             line.append(sign, style=FORECAST_STYLE if is_forecast else HISTORY_STYLE)
+        elif column == chart.cut:
+            line.append(cut_sign(braille=braille), style="dim")
         else:
             line.append((_SHADE if braille else ":") if is_shaded else " ", style=INTERVAL_STYLE if is_shaded else "")
     return line

@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from rnnforecast.workflows.profile import common_end, last_rows_total
 from rnnforecast.workflows.results import Preview
 
 if TYPE_CHECKING:
-    from rnnforecast.arrays import TimestampArray
+    from collections.abc import Sequence
+
+    from rnnforecast.arrays import Float64Array, TimestampArray
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.workflows.forecasts.panel import Forecast
 
 MAX_PREVIEWS = 3
 PREVIEW_HORIZONS = 4
+NUM_LARGEST = 5
 
 
 def forecast_frame(series: SeriesSet, forecast: Forecast) -> pd.DataFrame:
@@ -42,12 +46,62 @@ def forecast_frame(series: SeriesSet, forecast: Forecast) -> pd.DataFrame:
     return pd.DataFrame(columns, copy=False)
 
 
-def make_previews(series: SeriesSet, forecast: Forecast) -> tuple[Preview, ...]:
-    """Return the first few series with the rows before their forecasts, for a plot."""
+def make_overview(series: SeriesSet, forecast: Forecast) -> tuple[tuple[str, Preview], ...]:
+    """Return what a first look at a panel needs, each with its kind: the total, the largest series, extreme changes.
+
+    A change compares the mean of the forecast with the mean of as many rows before it.
+    """
+    if series.num_series < 2:
+        return ()
+    horizon = forecast.median.shape[1]
+    total = [("total", _total(series, forecast))] if len(series.target_names) == 1 else []
+    if series.num_series <= MAX_PREVIEWS:
+        return (*total, *(("", preview) for preview in make_previews(series, forecast)))
+    recent = _recent_means(series, horizon)
+    sizes = np.nan_to_num(np.abs(recent))
+    change = np.nan_to_num(
+        (forecast.median.mean(axis=1) - recent) / np.maximum(np.abs(recent), 0.1 * sizes.mean() + 1e-300)
+    )
+    chosen: dict[int, str] = dict.fromkeys(np.argsort(-sizes, kind="stable")[:NUM_LARGEST].tolist(), "largest")
+    for index, words in ((int(change.argmax()), "rises most"), (int(change.argmin()), "falls most")):
+        chosen[index] = words
+    previews = make_previews(series, forecast, list(chosen))
+    return (*total, *zip(chosen.values(), previews, strict=True))
+
+
+def _recent_means(series: SeriesSet, num_rows: int) -> Float64Array:
+    """Return the mean of the observed values among the last rows of each series: [S], NaN without one."""
+    back = np.arange(num_rows, dtype=np.int64)
+    inside = back < series.lengths[:, None]
+    rows = np.maximum(series.offsets[1:, None] - 1 - back, 0)
+    known = inside & series.observed[rows]
+    counts = known.sum(axis=1)
+    sums = np.where(known, series.values[rows], 0.0).sum(axis=1)
+    found: Float64Array = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+    return found
+
+
+def _total(series: SeriesSet, forecast: Forecast) -> Preview:
+    """Return the sum of the series that end where most do, with the sum of the means: quantiles of a sum are not known."""
+    _, chosen = common_end(series)
+    horizon = forecast.median.shape[1]
+    length = min(PREVIEW_HORIZONS * max(horizon, 12), int(series.lengths[chosen].max()))
+    mean = forecast.mean[chosen].sum(axis=0)
+    nothing = np.empty(0, dtype=np.int64)
+    past = last_rows_total(series, chosen, num_rows=length)
+    return Preview(
+        label=f"all {int(chosen.sum()):,}", target=series.target_names[0], past_timestamps=nothing, past_target=past,
+        timestamps=nothing, median=mean, mean=mean, quantiles=np.empty((horizon, 0)), method=forecast.method,
+    )  # fmt: skip
+
+
+def make_previews(series: SeriesSet, forecast: Forecast, numbers: Sequence[int] | None = None) -> tuple[Preview, ...]:
+    """Return series with the rows before their forecasts, for a plot; the first few unless `numbers` names others."""
     horizon = forecast.median.shape[1]
     previews = []
-    future = series.select(np.arange(min(series.num_series, MAX_PREVIEWS))).future_timestamps(horizon)
-    for index in range(len(future)):
+    numbers = list(range(min(series.num_series, MAX_PREVIEWS))) if numbers is None else numbers
+    future = series.select(np.array(numbers, dtype=np.int64)).future_timestamps(horizon)
+    for place, index in enumerate(numbers):
         end = int(series.offsets[index + 1])
         start = max(int(series.offsets[index]), end - PREVIEW_HORIZONS * max(horizon, 12))
         previews.append(
@@ -56,7 +110,7 @@ def make_previews(series: SeriesSet, forecast: Forecast) -> tuple[Preview, ...]:
                 target=series.target_names[series.target_index[index]],
                 past_timestamps=on_the_wall(series, series.timestamps(index)[start - int(series.offsets[index]) :]),
                 past_target=series.values[start:end].copy(),  # a view would keep all rows of the panel
-                timestamps=on_the_wall(series, future[index]),
+                timestamps=on_the_wall(series, future[place]),
                 median=forecast.median[index].copy(),
                 mean=forecast.mean[index].copy(),
                 quantiles=forecast.quantiles[index].copy(),
