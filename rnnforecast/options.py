@@ -381,8 +381,19 @@ REQUIRE = _in(
 )
 METHODS = _in(
     EVALUATION,
-    Option("methods", "cells and mappings, e.g. gru,lstm (default: three cells); naive forecasts always run", "NAMES"),
+    Option(
+        "methods", "e.g. gru,transformer,auto-ets (default: base and three cells); naive forecasts always run", "NAMES"
+    ),
 )
+MAPPINGS = _in(
+    NETWORK,
+    Option("mapping", "mappings from inputs to outputs, each with each cell: many-to-many,one-to-many", "NAMES"),
+)
+HIDDEN_SIZES = _in(
+    NETWORK, Option("hidden_size", "units per layer; several: each network once with each, e.g. 32,64", "UNITS")
+)
+#: The settings that `compare` takes: `--mapping` and `--hidden-size` are lists there.
+COMPARE_OPTIONS = tuple(option for option in SETTINGS.values() if option.name not in ("mapping", "hidden_size"))
 ENGINE = _in(
     EVALUATION,
     _choice("engine", "numpy starts faster; torch suits very many series", Engine, None, "numpy"),

@@ -170,7 +170,7 @@ def time_chart(metrics: Metrics, seconds: Mapping[str, float], *, networks: Sequ
         return None
     x: Spec = {"field": "t", "type": "quantitative", "title": "seconds to train and forecast (logarithmic)",
                "scale": {"type": "log"}, "axis": {"grid": True, "format": "~g", "tickCount": 4}}  # fmt: skip
-    y = y_axis("mase")
+    y = {**y_axis("mase"), "scale": {"type": "log", "nice": True}}
     kinds = {"network": "@forecast", "simple method": "@muted"}
     points: Spec = {
         "mark": {"type": "point", "filled": True, "size": 130, "opacity": 1},
@@ -192,7 +192,7 @@ def time_chart(metrics: Metrics, seconds: Mapping[str, float], *, networks: Sequ
     quick = min(rows, key=lambda row: row["t"])
     return Chart(
         title="Accuracy against time",
-        subtitle="MASE (vertical) against seconds: lower is more accurate, further left is faster",
+        subtitle="MASE (vertical, logarithmic) against seconds: lower is more accurate, further left is faster",
         summary=f"Error against time: {best['method']} has the smallest error (MASE {best['mase']:.3g} in "
         f"{best['t']:.3g} s), {quick['method']} is the fastest (MASE {quick['mase']:.3g} in {quick['t']:.3g} s).",
         rows=rows,
@@ -200,6 +200,50 @@ def time_chart(metrics: Metrics, seconds: Mapping[str, float], *, networks: Sequ
         columns={"method": "method", "mase": "MASE", "t": "seconds"},
         encoding={"x": x},
         height=320,
+    )
+
+
+def rank_chart(ranks: Mapping[str, float], difference: float | None, *, networks: Sequence[str]) -> Chart | None:
+    """Return mean ranks with the span in which others may be level with the best; None without two ranks."""
+    order = sorted((name for name in ranks if math.isfinite(ranks[name])), key=lambda name: ranks[name])
+    if len(order) < 2:
+        return None
+    rows = tuple({"method": name, "rank": value(ranks[name]), "kind": _kind(name, networks)} for name in order)
+    y: Spec = {"field": "method", "type": "nominal", "sort": order, "title": None,
+               "axis": {"labelLimit": 190, "ticks": False, "domain": False, "labelColor": "@ink"}}  # fmt: skip
+    x: Spec = {"field": "rank", "type": "quantitative", "title": "mean rank", "scale": {"zero": False, "nice": True},
+               "axis": {"grid": True, "tickCount": 6}}  # fmt: skip
+    best = ranks[order[0]]
+    span: list[Spec] = []
+    if difference is not None:
+        span.append({
+            "data": {"values": [{"rank": best, "end": best + difference}]},
+            "mark": {"type": "rect", "opacity": 1, "clip": True},
+            "encoding": {"x": {**x, "field": "rank"}, "x2": {"field": "end"}, "color": {"value": "@wide"}},
+        })  # fmt: skip
+    dots: Spec = {
+        "mark": {"type": "point", "filled": True, "size": 130, "opacity": 1},
+        "encoding": {
+            "x": x,
+            "y": y,
+            "color": {"field": "kind", **colours({"network": "@forecast", "simple method": "@muted"}, symbol="circle")},
+            "tooltip": [
+                {"field": "method", "title": "method"},
+                {"field": "rank", "title": "mean rank", "format": ".3~g", "type": "quantitative"},
+            ],
+        },
+    }
+    level = [] if difference is None else [name for name in order[1:] if ranks[name] - best < difference]
+    words = "1 would be the best everywhere" + ("; methods on the area may be level with the best" if span else "")
+    return Chart(
+        title="Mean rank",
+        subtitle=words,
+        summary=f"Mean ranks: {', '.join(f'{name} {ranks[name]:.2f}' for name in order)}."
+        + (f" Level with the best: {', '.join(level)}." if level else ""),
+        rows=rows,
+        layers=(*span, dots),
+        columns={"method": "method", "rank": "mean rank"},
+        height=max(30 * len(rows), 120),
     )
 
 

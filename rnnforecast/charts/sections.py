@@ -29,6 +29,7 @@ from rnnforecast.charts.score_charts import (
     cutoff_chart,
     error_chart,
     lead_chart,
+    rank_chart,
     ranked,
     time_chart,
     verdict_words,
@@ -201,7 +202,8 @@ def comparison_section(page: Page, result: CompareResult) -> None:
     figures = [
         page.figure("errors", error_chart(result.metrics, networks=networks), is_half=True),
         page.figure("times", time_chart(result.metrics, result.seconds_per_method, networks=networks), is_half=True),
-        page.figure("leads", lead_chart(result.per_lead, result.metrics, networks=networks)),
+        page.figure("ranks", rank_chart(result.ranks, result.critical_difference, networks=networks), is_half=True),
+        page.figure("leads", lead_chart(result.per_lead, result.metrics, networks=networks), is_half=True),
     ]
     page.add("methods", "Methods", grid(*figures, card(_metrics_table(result.metrics))))
 

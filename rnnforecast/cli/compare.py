@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import get_args
 
 from rnnforecast.cli.command import build_command
 from rnnforecast.cli.settings import load_settings
 from rnnforecast.cli.view import View, check_drawings
-from rnnforecast.options import CONFIG, METHODS, PLOT, REPORT, SETTINGS, TRAINING_FILES
+from rnnforecast.errors import UsageError
+from rnnforecast.options import (
+    COMPARE_OPTIONS,
+    CONFIG,
+    HIDDEN_SIZES,
+    MAPPINGS,
+    METHODS,
+    PLOT,
+    REPORT,
+    TRAINING_FILES,
+    Mapping_,
+)
 
 
 def compare(
@@ -16,25 +28,59 @@ def compare(
     data: list[str],
     config: str | None,
     methods: str | None,
+    mapping: str | None,
+    hidden_size: str | None,
     plot: str | None,
     report: str | None,
 ) -> None:
-    """Compare networks and naive forecasts on the same backtest windows; nothing is stored."""
+    """Compare networks, a Transformer and simple methods on the same backtest windows; nothing is stored.
+
+    Every cell is trained with every --mapping and every --hidden-size. The table has errors, ranks and skill, seconds and
+    parameters. With the extra `baselines` the methods auto-ets, auto-theta and auto-arima run too.
+    """
     import rnnforecast
 
-    names = tuple(name.strip() for name in methods.split(",") if name.strip()) if methods else None
     settings = load_settings(flags, config=config)
     check_drawings(plot, report, inputs=data)
     with view.progress() as progress:
-        result = rnnforecast.compare(data, settings, methods=names, progress=progress)
+        result = rnnforecast.compare(
+            data,
+            settings,
+            methods=_names(methods) or None,
+            mappings=_mappings(mapping),
+            sizes=_sizes(hidden_size),
+            progress=progress,
+        )
     view.plot(result, plot)
     view.report(result, report)
     view.show(result)
 
 
+def _names(text: str | None) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in (text or "").split(",") if name.strip()))
+
+
+def _mappings(text: str | None) -> tuple[str, ...]:
+    names, known = _names(text), get_args(Mapping_)
+    for name in names:
+        if name not in known:
+            raise UsageError(f"unknown mapping `{name}`", hint=f"mappings are: {', '.join(known)}", code="E_RUN_CONFIG")
+    return names
+
+
+def _sizes(text: str | None) -> tuple[int, ...]:
+    names = _names(text)
+    for name in names:
+        if not name.isascii() or not name.isdigit() or int(name) < 1:
+            raise UsageError(
+                f"invalid size `{name}`", hint="sizes are whole numbers: `--hidden-size 32,64`", code="E_RUN_CONFIG"
+            )
+    return tuple(map(int, names))
+
+
 command = build_command(
     compare,
-    *(TRAINING_FILES, CONFIG, METHODS, PLOT, REPORT),
-    settings=tuple(SETTINGS.values()),
-    example="rnnforecast compare sales.csv --methods gru,lstm,naive",
+    *(TRAINING_FILES, CONFIG, METHODS, MAPPINGS, HIDDEN_SIZES, PLOT, REPORT),
+    settings=COMPARE_OPTIONS,
+    example="rnnforecast compare sales.csv --methods gru,lstm --hidden-size 32,64",
 )

@@ -47,6 +47,34 @@ def diebold_mariano(losses_a: Float64Array, losses_b: Float64Array, *, lag: int)
     return _student(differences, variance, lag=lag, degrees=max(len(differences) / (lag + 1) - 1, 0.5))
 
 
+def mean_ranks(losses: Float64Array) -> Float64Array:
+    """Return the mean rank of each of K methods over units with losses [U, K]: 1 is best, equal losses share a rank.
+
+    Units where a loss is not finite are left out.
+    """
+    from scipy import stats
+
+    known = losses[np.isfinite(losses).all(axis=1)]
+    if not len(known):
+        return np.full(losses.shape[1], np.nan)
+    found: Float64Array = np.asarray(stats.rankdata(known, axis=1), dtype=np.float64).mean(axis=0)
+    return found
+
+
+def critical_difference(num_methods: int, num_units: int) -> float:
+    """Return by how much two mean ranks must differ to be significant at 5 % in a comparison of all pairs.
+
+    Nemenyi's test after Friedman's (Demsar 2006): q sqrt(k (k + 1) / (6 N)), q of the studentised range over sqrt(2).
+    Units are taken to be independent.
+    """
+    from scipy import stats
+
+    if num_methods < 2 or num_units < 2:
+        return math.nan
+    quantile = float(stats.studentized_range.ppf(_CONFIDENCE, num_methods, np.inf)) / math.sqrt(2)
+    return quantile * math.sqrt(num_methods * (num_methods + 1) / (6 * num_units))
+
+
 def wilcoxon_signed_rank(losses_a: Float64Array, losses_b: Float64Array) -> tuple[float, float]:
     """Test whether paired losses differ (Wilcoxon 1945): (difference of the rank sums, two-sided p-value).
 

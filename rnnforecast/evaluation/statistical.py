@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from rnnforecast.data.windows import Windows
 
 #: Models of statsforecast that are offered.
-MODELS = ("auto-ets", "auto-theta")
+MODELS = ("auto-ets", "auto-theta", "auto-arima")
 
 
 def forecast_statistical(
     name: str, series: SeriesSet, windows: Windows, *, horizon: int, quantile_levels: Sequence[float]
 ) -> Float64Array:
-    """Forecast every window with AutoETS or AutoTheta: [W, H, Q]; a missing value repeats the last observed one.
+    """Forecast every window with AutoETS, AutoTheta or AutoARIMA: [W, H, Q]; a missing value repeats the last observed one.
 
     Windows that a model cannot be fitted to (too few rows, no variation) get the seasonal naive forecast, and a
     RuntimeWarning counts them. Raises ResourceError when statsforecast is not installed.
@@ -75,10 +75,10 @@ def _fall_back(
 
 def _model(name: str, season_length: int) -> Any:
     try:
-        from statsforecast.models import AutoETS, AutoTheta
+        from statsforecast.models import AutoARIMA, AutoETS, AutoTheta
     except ImportError as error:
         raise missing_extra(f"`{name}` needs", "statsforecast", "baselines") from error
-    return dict(zip(MODELS, (AutoETS, AutoTheta), strict=True))[name](season_length=season_length)
+    return dict(zip(MODELS, (AutoETS, AutoTheta, AutoARIMA), strict=True))[name](season_length=season_length)
 
 
 def _interval(level: float) -> float:

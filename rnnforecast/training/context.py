@@ -33,8 +33,12 @@ class TimeBudget:
 
 @dataclass(frozen=True)
 class FitContext:
-    """The time budget of a training, its progress, and its checkpoints (None: fits are not saved)."""
+    """The time budget of a training, its progress, and its checkpoints (None: fits are not saved).
+
+    With `transformer` networks have a Transformer encoder for their recurrent layers; such a model cannot be stored.
+    """
 
     budget: TimeBudget
     progress: Progress
     checkpoints: Checkpoints | None = None
+    transformer: bool = False

@@ -18,6 +18,7 @@ from rnnforecast.errors import DataError, ResourceError
 from rnnforecast.evaluation.scales import seasonal_scales
 from rnnforecast.forecasting import Ensemble
 from rnnforecast.members import PretrainedSettings
+from rnnforecast.networks import transformer
 from rnnforecast.networks.engine import Network, make_network
 from rnnforecast.networks.forecaster import RecurrentForecaster
 from rnnforecast.training.loop import TrainWindows, fit_network
@@ -87,6 +88,8 @@ def fit_ensemble(
         fits = fit_on(torch.device("cpu"))
     context.budget.close_round()
     ensemble = Ensemble(members=recipe.members, weights=tuple(fit.weights for fit in fits), groups=recipe.groups)
+    if context.transformer:
+        ensemble = replace(ensemble, engine=transformer.forecast_windows)
     return ensemble, tuple(fits)
 
 
@@ -120,6 +123,7 @@ def _fit_on(
         start=start,
         device=device,
         checkpoints=context.checkpoints,
+        transformer=context.transformer,
     )
     joint = JointProgress(context.progress, "fitting again on all rows" if num_steps else "fitting", steps)
     num_workers = torch.get_num_threads() if device.type == "cpu" else 1
@@ -167,6 +171,7 @@ class _Fits:
     start: Mapping[str, np.ndarray] | None
     device: torch.device
     checkpoints: Checkpoints | None
+    transformer: bool
 
     def task(self, index: int, seconds: float | None, *, team_size: int = 1) -> Task[Fit]:
         """Return the fit of one member, by a team where `team_size` and batches allow several parts."""
@@ -175,7 +180,8 @@ class _Fits:
         if not len(sampler.series):
             raise _too_short(self.train_series, member)
         seed = self.seed * 1_000 + index
-        network = _make_network(member, self.train_series, seed=seed, start=self.start, device=self.device)
+        first = self._first_network(member, seed=seed)
+        network = _start_network(first, member, self.train_series, start=self.start, device=self.device)
         # few windows need small batches: the same window many times in one batch adds nothing
         size = max(8, min(self.recipe.fit_of(member).batch_size, sampler.num_windows))
         fit = replace(self.recipe.fit_of(member), num_steps=self.steps[index], batch_size=size)
@@ -196,6 +202,11 @@ class _Fits:
             checkpoint=checkpoint,
         )
         return Task(index, lambda progress: run(progress=progress), team)
+
+    def _first_network(self, member: Member, *, seed: int) -> Network:
+        if self.transformer and isinstance(member, MemberSettings):
+            return transformer.build_transformer(member, seed=seed)
+        return make_network(member, seed=seed)
 
 
 def _out_of_memory(device: torch.device, batch_size: int) -> ResourceError:
@@ -234,16 +245,15 @@ def _digest_fit(
     return found.hexdigest()
 
 
-def _make_network(
+def _start_network(
+    network: Network,
     member: Member,
     train_series: SeriesSet,
     *,
-    seed: int,
     start: Mapping[str, np.ndarray] | None,
     device: torch.device,
 ) -> Network:
-    """Build a network and set what it starts with: pretrained weights, and constants of the train rows."""
-    network = make_network(member, seed=seed)
+    """Set what a network starts with: pretrained weights, and constants of the train rows."""
     if isinstance(network, RecurrentForecaster):
         if isinstance(member, MemberSettings) and member.normalisation == "global":
             network.set_global(*_global_statistics(train_series, log=member.log))

@@ -56,11 +56,13 @@ def fit_train_rows(
     progress: Progress,
     rounds: int = 1,
     checkpoints: Checkpoints | None = None,
+    transformer: bool = False,
 ) -> tuple[Fitted, TimeBudget]:
     """Choose and fit a recipe on the rows before the `validation` windows, and choose weights and intervals on those.
 
     `rounds` is the number of fits of the whole recipe that the time budget covers; the rest of it is returned. With
-    `checkpoints` every fit resumes where it was saved, and is saved there.
+    `checkpoints` every fit resumes where it was saved, and is saved there. With `transformer` the recurrent layers are
+    replaced by a Transformer encoder.
     """
     choose_device(settings.training.device)  # a missing device is an error even where nothing is fitted
     facts = gather_facts(train_series, horizon=horizon)
@@ -78,7 +80,7 @@ def fit_train_rows(
         fitted = _add_zero_shot(None, recipe, train_series, settings)
     else:
         start = None if pretrained is None else pretrained.weights[0]
-        context = FitContext(budget, progress, checkpoints)
+        context = FitContext(budget, progress, checkpoints, transformer)
         fitted = _fit(train_series, recipe, settings, context=context, validation=validation, start=start)
         notes, all_fits = _stopped(fitted), _pairs(fitted)
         if pretrained is not None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
 
 from rnnforecast.config import Settings
 from rnnforecast.data.bounds import SeriesBounds
@@ -17,12 +19,14 @@ from rnnforecast.evaluation.baselines import (
     STATISTICAL_BASELINES,
     available_baselines,
 )
-from rnnforecast.model_io.base import BASE
+from rnnforecast.evaluation.significance import critical_difference, mean_ranks
+from rnnforecast.model_io.base import BASE, read_base
 from rnnforecast.options import Cell, Mapping_
 from rnnforecast.progress import NoProgress
 from rnnforecast.training.context import TimeBudget
 from rnnforecast.training.fit import fit_train_rows
 from rnnforecast.training.judge import (
+    Judgement,
     baseline_forecaster,
     ensemble_forecaster,
     judge_methods,
@@ -34,10 +38,8 @@ from rnnforecast.workflows.evaluate import cutoff_timestamps
 from rnnforecast.workflows.results import CompareResult
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
-
-    import numpy as np
 
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.data.windows import Windows
@@ -51,6 +53,9 @@ MAPPINGS: tuple[str, ...] = get_args(Mapping_)
 LEAST_SECONDS = 0.001
 #: Networks compared unless others are named.
 DEFAULT_NETWORKS = (BASE, "gru", "lstm", "mingru")
+#: A network whose recurrent layers are a Transformer encoder.
+TRANSFORMER = "transformer"
+MAX_NETWORKS = 36
 
 
 def compare(
@@ -58,13 +63,16 @@ def compare(
     settings: Settings | None = None,
     *,
     methods: Sequence[str] | None = None,
+    mappings: Sequence[str] = (),
+    sizes: Sequence[int] = (),
     progress: Progress | None = None,
 ) -> CompareResult:
     """Train each named network, and forecast the same test windows with it and with every named baseline.
 
-    A method is a cell (`gru`), a mapping (`encoder-decoder`), `base` (the pretrained model, zero-shot) or a baseline
-    (`seasonal-naive`, `theta`, `auto-ets`). Cheap baselines, such as `theta`, are always included. The verdict compares
-    the best network with the best naive forecast.
+    A method is a cell (`gru`), `transformer` (an encoder of the same size), a mapping (`encoder-decoder`), `base` (the
+    pretrained model, zero-shot) or a baseline (`seasonal-naive`, `theta`, `auto-ets`). Each cell and the transformer are
+    trained with each of `mappings` and each hidden size of `sizes`. Cheap baselines, such as `theta`, are always included.
+    The verdict compares the best network with the best naive forecast.
 
     Raises UsageError for an unknown method, InputError, DataError, ResourceError.
     """
@@ -72,15 +80,20 @@ def compare(
     settings = settings or Settings()
     chosen = tuple(methods or DEFAULT_NETWORKS)
     check_methods(chosen)
+    grid = network_grid(chosen, settings, mappings=mappings, sizes=sizes)
     read = read_series(data, settings.data)
     assumptions = fit_horizon(read, settings.data)
     series, horizon = read.series, assumptions.horizon
     split = split_rows(series, horizon=horizon, evaluation=settings.evaluation, must_test=True)
-    networks = _fit_networks(chosen, series, split, settings, horizon=horizon, progress=progress or NoProgress())
+    networks = _fit_networks(grid, series, split, settings, horizon=horizon, progress=progress or NoProgress())
     if BASE in chosen:
-        networks[BASE] = _Timed(pretrained_forecaster(series, bounds=settings.data.bounds))
+        weights = read_base().weights(series.season_length)
+        networks[BASE] = _Timed(
+            pretrained_forecaster(series, bounds=settings.data.bounds), num_weights=_count([weights])
+        )
     free = (*available_baselines(series.season_length), *statistical_forecasters(series))
-    baselines = dict.fromkeys((*free, *(name for name in chosen if name not in networks)))
+    own = (*CELLS, *MAPPINGS, TRANSFORMER, BASE)
+    baselines = dict.fromkeys((*free, *(name for name in chosen if name not in own)))
     timed = networks | {name: _Timed(baseline_forecaster(name, series)) for name in baselines}
     judgement = judge_methods(
         timed,
@@ -106,6 +119,8 @@ def compare(
         verdict=judgement.verdict_dict(),
         networks=tuple(networks),
         seconds_per_method={name: method.seconds for name, method in timed.items()},
+        parameters={name: method.num_weights for name, method in networks.items()},
+        **_ranks(judgement),
         seconds=time.monotonic() - started,
     )
 
@@ -115,6 +130,7 @@ def check_methods(methods: Sequence[str]) -> None:
     known = (
         BASE,
         *CELLS,
+        TRANSFORMER,
         *MAPPINGS,
         *available_baselines(2),
         *STATISTICAL_BASELINES,
@@ -136,6 +152,7 @@ class _Timed:
 
     forecaster: Forecaster
     seconds: float = 0.0
+    num_weights: int = 0
 
     def __call__(self, windows: Windows, horizon: int) -> np.ndarray:
         started = time.monotonic()
@@ -144,40 +161,120 @@ class _Timed:
         return forecast
 
 
+def network_grid(
+    chosen: Sequence[str], settings: Settings, *, mappings: Sequence[str] = (), sizes: Sequence[int] = ()
+) -> dict[str, dict[str, JSONValue]]:
+    """Return the settings of each network to train by its name: each cell with each mapping and each size.
+
+    Raises UsageError for a mapping among the methods where `mappings` are given, and for more than `MAX_NETWORKS`.
+    """
+    names = [name for name in dict.fromkeys(chosen) if name in (*CELLS, TRANSFORMER, *MAPPINGS)]
+    alone = [name for name in names if name in MAPPINGS]
+    if mappings and alone:
+        raise UsageError(
+            f"`{alone[0]}` is among the methods, and `--mapping` names mappings too",
+            hint="name cells as methods, and their mappings with `--mapping`",
+            code="E_RUN_CONFIG",
+        )
+    grid: dict[str, dict[str, JSONValue]] = {}
+    for size in sizes or (None,):
+        end = f"-{size}" if len(sizes) > 1 else ""
+        own: dict[str, JSONValue] = {} if size is None else {"hidden_size": size}
+        for name in names:
+            cell = settings.network.cell or "gru" if name == TRANSFORMER else name
+            for mapping in (name,) if name in alone else mappings or (None,):
+                middle = f"-{mapping}" if len(mappings) > 1 else ""
+                kind: dict[str, JSONValue] = {} if name in alone else {"cell": cell}
+                grid[f"{name}{middle}{end}"] = {**kind, **({"mapping": mapping} if mapping else {}), **own}
+    if len(grid) > MAX_NETWORKS:
+        raise UsageError(
+            f"{len(grid)} networks, at most {MAX_NETWORKS} are compared",
+            hint="name fewer methods, mappings or sizes",
+            code="E_RUN_CONFIG",
+        )
+    return grid
+
+
+def _ranks(judgement: Judgement) -> dict[str, Any]:
+    """Return mean ranks, the difference that is significant, and the skill of each method (fields of the result).
+
+    Units are series, or windows where there is one series alone.
+    """
+    backtest = judgement.backtest
+    if backtest is None:
+        return {}
+    owners = backtest.windows.series
+    errors = backtest.scaled_errors()
+    units = owners if len(np.unique(owners)) > 1 else np.arange(len(owners))
+    losses = np.stack([mean_by_unit(each, units) for each in errors.values()], axis=1)
+    count = int(np.isfinite(losses).all(axis=1).sum())
+    ranks = dict(zip(errors, mean_ranks(losses).tolist(), strict=True))
+    means = {name: float(np.nanmean(each)) if np.isfinite(each).any() else np.nan for name, each in errors.items()}
+    against = "seasonal-naive" if "seasonal-naive" in means else "naive"
+    skills = {name: 100 * (1 - mean / means[against]) if means[against] > 0 else None for name, mean in means.items()}
+    return {
+        "ranks": ranks,
+        "num_ranked": count,
+        "critical_difference": _finite(critical_difference(len(ranks), count)),
+        "skills": {name: None if skill is None else _finite(skill) for name, skill in skills.items()},
+        "skill_against": against,
+    }
+
+
+def mean_by_unit(errors: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """Return the mean of scaled errors [W, H] over the windows of each unit; NaN where there is none."""
+    known = np.isfinite(errors)
+    place = np.unique(units, return_inverse=True)[1]
+    sums = np.bincount(place, weights=np.where(known, errors, 0.0).sum(axis=1))
+    counts = np.bincount(place, weights=known.sum(axis=1))
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+
+def _finite(number: float) -> float | None:
+    return number if np.isfinite(number) else None
+
+
+def _count(weights: Iterable[Mapping[str, np.ndarray]]) -> int:
+    """Return how many numbers the networks of a method have."""
+    return sum(int(array.size) for tensors in weights for array in tensors.values())
+
+
 def _fit_networks(
-    chosen: Sequence[str], series: SeriesSet, split: Split, settings: Settings, *, horizon: int, progress: Progress
+    grid: Mapping[str, Mapping[str, JSONValue]],
+    series: SeriesSet,
+    split: Split,
+    settings: Settings,
+    *,
+    horizon: int,
+    progress: Progress,
 ) -> dict[str, _Timed]:
-    """Fit every network among the methods; the time budget is split, and unused time goes to the next one."""
-    fitted = [name for name in dict.fromkeys(chosen) if name in CELLS + MAPPINGS]
+    """Fit every network of a grid; the time budget is split, and unused time goes to the next one."""
     limit = settings.training.time_budget
-    budget = TimeBudget(None if limit is None else limit.seconds, len(fitted))
+    budget = TimeBudget(None if limit is None else limit.seconds, len(grid))
     networks: dict[str, _Timed] = {}
-    for name in fitted:
-        own = _with_network(settings, name, seconds=budget.part_of_round())
-        networks[name] = _fit_network(series, split, own, horizon=horizon, progress=progress)
+    for name, changes in grid.items():
+        own = _with_network(settings, name, changes, seconds=budget.part_of_round())
+        started = time.monotonic()
+        fitted, _ = fit_train_rows(
+            series.head(split.num_past_rows),
+            own,
+            horizon=horizon,
+            validation=split.validation,
+            progress=progress,
+            transformer=name.partition("-")[0] == TRANSFORMER,
+        )
+        networks[name] = _Timed(
+            ensemble_forecaster(fitted.ensemble, series), time.monotonic() - started, _count(fitted.ensemble.weights)
+        )
         budget.close_round()
     return networks
 
 
-def _fit_network(series: SeriesSet, split: Split, settings: Settings, *, horizon: int, progress: Progress) -> _Timed:
-    started = time.monotonic()
-    fitted, _ = fit_train_rows(
-        series.head(split.num_past_rows),
-        settings,
-        horizon=horizon,
-        validation=split.validation,
-        progress=progress,
-    )
-    return _Timed(ensemble_forecaster(fitted.ensemble, series), time.monotonic() - started)
-
-
-def _with_network(settings: Settings, name: str, *, seconds: float | None) -> Settings:
-    """Return the settings with another cell or mapping, from random weights.
-
-    `seconds` is its part of the time budget.
-    """
-    key = "cell" if name in CELLS else "mapping"
-    values: dict[str, JSONValue] = {**settings.to_flat(), key: name, "from": "scratch"}
+def _with_network(
+    settings: Settings, name: str, changes: Mapping[str, JSONValue], *, seconds: float | None
+) -> Settings:
+    """Return the settings of one network, from random weights; `seconds` is its part of the time budget."""
+    values: dict[str, JSONValue] = {**settings.to_flat(), **changes, "from": "scratch"}
     if seconds is not None:
         values["time_budget"] = f"{max(seconds, LEAST_SECONDS):.3f}s"
     return Settings.from_flat(values, source=f"method `{name}`")

@@ -218,6 +218,12 @@ class CompareResult(Document):
     verdict: Mapping[str, object] | None  # best network against the best baseline
     networks: tuple[str, ...] = ()  # the methods that are networks
     seconds_per_method: Mapping[str, float] = field(default_factory=dict)
+    parameters: Mapping[str, int] = field(default_factory=dict)  # of the networks that got a weight
+    ranks: Mapping[str, float] = field(default_factory=dict)  # mean rank by error, 1 is best
+    num_ranked: int = 0  # series, or windows where there is one series
+    critical_difference: float | None = None  # of mean ranks: smaller differences may be chance (Nemenyi, 5 %)
+    skills: Mapping[str, float | None] = field(default_factory=dict)  # percent, against `skill_against`
+    skill_against: str = ""
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
 

@@ -299,7 +299,13 @@ def compare_result() -> CompareResult:
         per_series=(),
         verdict=verdict("win"),
         networks=("gru", "lstm"),
-        seconds_per_method={"gru": 3.2, "lstm": 4.1},
+        seconds_per_method={"gru": 3.2, "lstm": 4.1, "naive": 0.1, "drift": 0.1},
+        parameters={"gru": 52_345, "lstm": 68_993},
+        ranks={"naive": 3.4, "lstm": 1.9, "gru": 1.7, "drift": 3.0},
+        num_ranked=20,
+        critical_difference=1.05,
+        skills={"naive": 0.0, "lstm": 20.8, "gru": 22.5, "drift": None},
+        skill_against="naive",
     )
 
 

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from rnnforecast.arrays import Float64Array
 from rnnforecast.evaluation.significance import (
+    critical_difference,
     diebold_mariano,
     holm,
+    mean_ranks,
     skill_interval,
     wilcoxon_signed_rank,
 )
@@ -145,3 +149,18 @@ def test_one_unit_has_no_skill_interval() -> None:
 
 def test_a_faultless_reference_has_no_skill_interval() -> None:
     assert np.isnan(skill_interval(np.ones(5), np.zeros(5))).all()
+
+
+@pytest.mark.parametrize(("num_methods", "published"), [(2, 1.960), (5, 2.728), (10, 3.164)])
+def test_the_critical_difference_repeats_the_published_table(num_methods: int, published: float) -> None:
+    # q of Nemenyi's test at 5 %: table 5 (a) of Demsar (2006)
+    units = 14
+    scale = math.sqrt(num_methods * (num_methods + 1) / (6 * units))
+    assert critical_difference(num_methods, units) / scale == pytest.approx(published, abs=1e-3)
+
+
+def test_ranks_are_means_over_units_and_equal_losses_have_equal_ranks() -> None:
+    losses = np.array([[1.0, 2.0, 3.0], [1.0, 1.0, 3.0], [np.nan, 0.0, 1.0]])
+    assert mean_ranks(losses).tolist() == [1.25, 1.75, 3.0]
+    assert np.isnan(mean_ranks(losses[2:])).all()
+    assert math.isnan(critical_difference(3, 1))

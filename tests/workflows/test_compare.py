@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 import rnnforecast
+from rnnforecast.cli.main import main
 from rnnforecast.config import Settings
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.errors import UsageError
+from rnnforecast.workflows.compare import network_grid
 from rnnforecast.workflows.results import CompareResult
 from tests.workflows.toy import TINY, write_days
 
@@ -96,3 +98,51 @@ def test_unknown_methods_are_refused_all_at_once(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="unknown method `gruu`, `best`") as caught:
         _compare(write_days(tmp_path), "gruu", "naive", "best")
     assert "encoder-decoder" in str(caught.value.hint)
+
+
+def test_networks_are_the_product_of_cells_mappings_and_sizes() -> None:
+    grid = network_grid(
+        ("gru", "transformer", "naive"), Settings(), mappings=("many-to-many", "one-to-many"), sizes=(8, 16)
+    )
+    assert list(grid) == [
+        f"{cell}-{mapping}-{size}"
+        for size in (8, 16)
+        for cell in ("gru", "transformer")
+        for mapping in ("many-to-many", "one-to-many")
+    ]
+    assert grid["transformer-one-to-many-16"] == {"cell": "gru", "mapping": "one-to-many", "hidden_size": 16}
+    assert list(network_grid(("lstm",), Settings(), mappings=("one-to-one",), sizes=(8,))) == ["lstm"]
+
+
+def test_a_grid_that_is_too_large_or_mixed_is_rejected() -> None:
+    with pytest.raises(UsageError, match="60 networks, at most 36 are compared"):
+        network_grid(("gru",), Settings(), sizes=tuple(range(1, 61)))
+    with pytest.raises(UsageError, match="`encoder-decoder` is among the methods"):
+        network_grid(("encoder-decoder",), Settings(), mappings=("one-to-one",))
+
+
+def test_a_transformer_is_compared_with_ranks_skill_and_sizes(tmp_path: Path) -> None:
+    settings = Settings.from_flat({**TINY, "num_windows": 3})
+    result = rnnforecast.compare([write_days(tmp_path)], settings, methods=("gru", "transformer"), sizes=(4, 8))
+    assert result.networks == ("gru-4", "transformer-4", "gru-8", "transformer-8")
+    assert result.parameters["transformer-8"] > result.parameters["transformer-4"] > 0
+    assert result.ranks.keys() == result.metrics.keys()
+    assert sum(result.ranks.values()) == pytest.approx(len(result.ranks) * (len(result.ranks) + 1) / 2)
+    assert (result.num_ranked, result.skill_against) == (3, "seasonal-naive")
+    assert result.skills["seasonal-naive"] == 0.0
+    assert result.metrics["gru-8"]["mase"] != result.metrics["transformer-8"]["mase"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--hidden-size", "32,x"], "invalid size `x`"),
+        (["--hidden-size", "0"], "invalid size `0`"),
+        (["--mapping", "many"], "unknown mapping `many`"),
+    ],
+)
+def test_a_grid_that_cannot_be_read_names_the_word(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    assert main(["compare", str(write_days(tmp_path)), *words]) == 2
+    assert message in capsys.readouterr().err

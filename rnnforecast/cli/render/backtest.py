@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shlex
 from collections import Counter
@@ -12,6 +13,7 @@ import numpy as np
 from rich.text import Text
 
 from rnnforecast.cli.render.blocks import (
+    NOTHING,
     Space,
     duration,
     errors,
@@ -82,14 +84,38 @@ def _compare_screen(result: CompareResult, space: Space) -> list[RenderableType]
     title = heading("Test", _windows(result))
     table = metrics_block(result.metrics, title=title, width=space.width, methods=methods)
     blocks = [assumptions_block(result.assumptions, result.reasons), table, verdict_block(result.verdict)]
-    times = [
-        f"{method} {duration(seconds)}"
-        for method, seconds in result.seconds_per_method.items()
-        if method in result.networks
-    ]
-    if times:
-        blocks.append(safe(f"Training time: {', '.join(times)}", "dim"))
+    if result.ranks:
+        blocks.append(_ranks_block(result))
     return [*blocks, *_details(result, methods, space)]
+
+
+def _ranks_block(result: CompareResult) -> RenderableType:
+    """Return mean ranks and skills with what each method costs; methods that may be level with the best have a sign."""
+    ranks = {name: rank for name, rank in result.ranks.items() if math.isfinite(rank)}
+    order = sorted(ranks, key=lambda name: ranks[name])
+    difference = result.critical_difference
+    table = quiet_table(
+        [("", "left"), *((name, "right") for name in ("rank", "skill", "seconds", "parameters")), ("", "left")]
+    )
+    for name in order:
+        skill, weights = result.skills.get(name), result.parameters.get(name)
+        is_level = difference is not None and ranks[name] - ranks[order[0]] < difference
+        table.add_row(
+            safe(name, "bold" if name in result.networks else ""),
+            f"{ranks[name]:.2f}",
+            NOTHING if skill is None else f"{skill:+.1f} %",
+            duration(result.seconds_per_method.get(name, 0.0)),
+            NOTHING if weights is None else f"{weights:,}",
+            "=" if is_level else "",
+        )
+    is_panel = len({row.get("item_id") for row in result.per_series}) > 1
+    units = plural(result.num_ranked, "series", "series") if is_panel else plural(result.num_ranked, "window")
+    lines = [f"skill: smaller error than {result.skill_against}; rank: mean over {units}"]
+    if difference is not None:
+        lines.append(
+            f"=: level with the best, as ranks that differ by less than {difference:.2f} may be chance (Nemenyi, 5 %)"
+        )
+    return under(heading("Ranks"), table, *(Text(line, style="dim") for line in lines))
 
 
 def _stored(result: TrainResult) -> RenderableType:
