@@ -15,8 +15,10 @@ import numpy as np
 
 from rnnforecast.arrays import BoolArray, Float64Array
 from rnnforecast.errors import DivergedError
+from rnnforecast.mixture.autoregression import MAX_ROWS, forecast_autoregression
 from rnnforecast.mixture.histories import Task, flat_series, right_aligned
 from rnnforecast.mixture.question import (
+    AUTOREGRESSION,
     BASE,
     BASE_NO_SEASON,
     FOURIER_LOG,
@@ -61,21 +63,47 @@ def forecast_members(
         remainders.add(BASE, number, recent, np.zeros(len(recent) + horizon))
     if season > 1:
         regress(question, tasks, wanted, ensemble.context_length, remainders)
-    if remainders.pasts:
-        quantiles = _by_network(ensemble, remainders.pasts, horizon) + np.stack(remainders.parts)[:, :, None]
-        for row, (name, number) in enumerate(zip(remainders.names, remainders.tasks, strict=True)):
-            forecast = found.setdefault(name, np.full(shape, np.nan))
-            forecast[number] = np.exp(np.minimum(quantiles[row], 700.0)) if name == FOURIER_LOG else quantiles[row]
+    _forecast_remainders(remainders, ensemble, found, shape)
     if season > 1:
         without = question.base(1)
         length = without.context_length
         alone(BASE_NO_SEASON, lambda pasts: _by_network(without, [past[-length:] for past in pasts], horizon))
         alone(SEASONAL_MEAN, lambda pasts: _seasonal_mean(pasts, question, levels, num_seasons=MEAN_SEASONS))
+    else:
+        alone(AUTOREGRESSION, lambda pasts: _by_autoregression([past[-MAX_ROWS:] for past in pasts], horizon, levels))
     alone(THETA, lambda pasts: _theta(pasts, question, levels))
     alone(SEASONAL_NAIVE, lambda pasts: _seasonal_naive(pasts, question, levels))
     if question.keep_non_negative:
         _keep_non_negative(found, pasts)
     return found
+
+
+def _forecast_remainders(
+    remainders: Remainders, ensemble: Ensemble, found: dict[str, Float64Array], shape: tuple[int, int, int]
+) -> None:
+    """Forecast what regressions left, by `base` or an autoregression, and put the parts of the horizon back."""
+    _, horizon, _ = shape
+    linear = np.array([name == AUTOREGRESSION for name in remainders.names], dtype=np.bool_)
+    for places in map(np.flatnonzero, (linear, ~linear)):
+        if not len(places):
+            continue
+        pasts = [remainders.pasts[place] for place in places]
+        if linear[places[0]]:
+            quantiles = _by_autoregression(pasts, horizon, ensemble.quantile_levels)
+        else:
+            quantiles = _by_network(ensemble, pasts, horizon)
+        for place, forecast in zip(places, quantiles, strict=True):
+            name = remainders.names[place]
+            forecast = forecast + remainders.parts[place][:, None]
+            of_member = found.setdefault(name, np.full(shape, np.nan))
+            of_member[remainders.tasks[place]] = (
+                np.exp(np.minimum(forecast, 700.0)) if name == FOURIER_LOG else forecast
+            )
+
+
+def _by_autoregression(pasts: Sequence[Float64Array], horizon: int, levels: tuple[float, ...]) -> Float64Array:
+    target, observed = right_aligned(pasts, max(len(past) for past in pasts))
+    return forecast_autoregression(target, observed, horizon=horizon, levels=levels)
 
 
 def _by_network(ensemble: Ensemble, pasts: Sequence[Float64Array], horizon: int) -> Float64Array:

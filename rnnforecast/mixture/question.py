@@ -18,11 +18,10 @@ BASE = "base"
 BASE_NO_SEASON = "base-no-season"
 FOURIER = "fourier"
 FOURIER_LOG = "fourier-log"
-FOURIER_RECENT = "fourier-recent"
-FOURIER_LONG = "fourier-long"
 COVARIATES_LEVEL = "covariates-level"
 COVARIATES_SEASON = "covariates-season"
 COVARIATES_WEEK = "covariates-week"
+AUTOREGRESSION = "autoregression"
 THETA = "theta"
 SEASONAL_MEAN = "seasonal-mean"
 SEASONAL_NAIVE = "seasonal-naive"
@@ -31,10 +30,9 @@ SEASONAL_NAIVE = "seasonal-naive"
 PRIORS = {
     BASE: 0.40,
     BASE_NO_SEASON: 0.10,
-    FOURIER_LONG: 0.10,
-    FOURIER: 0.10,
+    FOURIER: 0.20,
     FOURIER_LOG: 0.10,
-    FOURIER_RECENT: 0.05,
+    AUTOREGRESSION: 0.15,
     THETA: 0.10,
     SEASONAL_MEAN: 0.05,
     SEASONAL_NAIVE: 0.02,
@@ -45,10 +43,9 @@ COVARIATE_PRIORS = {
     COVARIATES_WEEK: 0.20,
     COVARIATES_LEVEL: 0.10,
     BASE_NO_SEASON: 0.03,
-    FOURIER_LONG: 0.05,
-    FOURIER: 0.05,
+    FOURIER: 0.12,
     FOURIER_LOG: 0.05,
-    FOURIER_RECENT: 0.05,
+    AUTOREGRESSION: 0.06,
     THETA: 0.05,
     SEASONAL_MEAN: 0.02,
     SEASONAL_NAIVE: 0.02,

@@ -53,15 +53,12 @@ def trend_pieces(num_rows: int, *, history: int, num_pieces: int) -> Design:
     return Design(columns, ("trend",) * columns.shape[1])
 
 
-def fit_before(
-    design: Design, target: Float64Array, observed: BoolArray, cutoffs: list[int], *, half_life: float | None = None
-) -> Float64Array:
+def fit_before(design: Design, target: Float64Array, observed: BoolArray, cutoffs: list[int]) -> Float64Array:
     """Fit on the observed rows before each cutoff and return coefficients of the columns: [K, P, S].
 
-    `target` [N, S] has 0 where not `observed` [N]; `cutoffs` ascend. With `half_life`, a row counts half as much as
-    one that is so many steps newer.
+    `target` [N, S] has 0 where not `observed` [N]; `cutoffs` ascend.
     """
-    return fit_each_before(design, [target], observed, cutoffs, half_life=half_life)[0]
+    return fit_each_before(design, [target], observed, cutoffs)[0]
 
 
 def fit_each_before(
@@ -69,16 +66,11 @@ def fit_each_before(
     targets: list[Float64Array],
     observed: BoolArray,
     cutoffs: list[int],
-    *,
-    half_life: float | None = None,
 ) -> list[Float64Array]:
     """Fit as `fit_before` does, each of several targets by itself, but with one factorisation for all of them."""
     num_rows, num_columns = len(observed), design.columns.shape[1]
-    weight = observed.astype(np.float64)
-    if half_life is not None:
-        weight *= np.exp2((np.arange(num_rows) - num_rows) / half_life)
     columns = np.concatenate([np.ones((num_rows, 1)), design.columns[:num_rows]], axis=1)
-    weighted = columns * weight[:, None]
+    known = columns * observed[:, None]
     gram = np.zeros((num_columns + 1, num_columns + 1))
     cross = [np.zeros((num_columns + 1, target.shape[1])) for target in targets]
     square = [np.zeros(target.shape[1]) for target in targets]
@@ -86,14 +78,13 @@ def fit_each_before(
     start = 0
     for index, cutoff in enumerate(cutoffs):
         rows = slice(start, cutoff)
-        gram += weighted[rows].T @ columns[rows]
+        gram += known[rows].T @ columns[rows]
         start = cutoff
-        scale = 1.0 if half_life is None else 1.0 / max(float(weight[:cutoff].max(initial=0.0)), 1e-300)
-        ridge = _Ridge.of(gram * scale)
+        ridge = _Ridge.of(gram)
         for number, target in enumerate(targets):
-            cross[number] += weighted[rows].T @ target[rows]
-            square[number] += weight[rows] @ np.square(target[rows])
-            coefficients[number][index] = ridge.solve(cross[number] * scale, square[number] * scale)
+            cross[number] += known[rows].T @ target[rows]
+            square[number] += observed[rows] @ np.square(target[rows])
+            coefficients[number][index] = ridge.solve(cross[number], square[number])
     return coefficients
 
 

@@ -18,13 +18,12 @@ from rnnforecast.arrays import BoolArray, Float64Array
 from rnnforecast.mixture.covariates import Covariate, covariate_columns
 from rnnforecast.mixture.histories import Task
 from rnnforecast.mixture.question import (
+    AUTOREGRESSION,
     COVARIATES_LEVEL,
     COVARIATES_SEASON,
     COVARIATES_WEEK,
     FOURIER,
     FOURIER_LOG,
-    FOURIER_LONG,
-    FOURIER_RECENT,
     Question,
 )
 from rnnforecast.mixture.regression import Design, fit_before, fit_each_before, fourier, trend_pieces
@@ -94,7 +93,7 @@ def regress(
             context=context,
             remainders=remainders,
         )
-        fits.seasonal(designs[key], plan)
+        fits.seasonal(designs[key])
         if question.covariates:
             effects = _effects(
                 question.covariates[first], start=start, history=length - start, horizon=question.horizon
@@ -147,23 +146,18 @@ class _Fits:
         none: BoolArray = np.zeros(self.values.shape[1], dtype=np.bool_)
         return np.asarray(np.logical_or.reduce([self.wanted.get(name, none) for name in names]), dtype=np.bool_)
 
-    def seasonal(self, design: Design, plan: SeasonPlan) -> None:
-        """Take seasons off the history: all, the long one alone, by recent rows, in logarithms."""
-        seasons, long = design.of_kind("short", "long"), design.of_kind("long")
-        rows = np.flatnonzero(self._of(FOURIER, FOURIER_LONG) if long.any() else self._of(FOURIER))
+    def seasonal(self, design: Design) -> None:
+        """Take the seasons off the history, in levels and in logarithms."""
+        seasons = design.of_kind("short", "long")
+        rows = np.flatnonzero(self._of(FOURIER, AUTOREGRESSION))
         log_rows, logs = self._logs()
-        if len(rows) or len(log_rows):
-            # levels and logarithms have the same design: one factorisation for both
-            centred = np.where(self.observed[:, None], logs - np.nanmean(logs, axis=0), 0.0)
-            levels, of_logs = fit_each_before(design, [self.level[:, rows], centred], self.observed, self.cutoffs)
-            self._note(FOURIER, design, levels, seasons, rows)
-            if long.any():
-                self._note(FOURIER_LONG, design, levels, long, rows)
-        rows = np.flatnonzero(self._of(FOURIER_RECENT))
-        if len(rows):
-            half_life = max(2 * plan.longest_period, 30.0)
-            fitted = fit_before(design, self.level[:, rows], self.observed, self.cutoffs, half_life=half_life)
-            self._note(FOURIER_RECENT, design, fitted, seasons, rows)
+        if not len(rows) and not len(log_rows):
+            return
+        # levels and logarithms have the same design: one factorisation for both
+        centred = np.where(self.observed[:, None], logs - np.nanmean(logs, axis=0), 0.0)
+        levels, of_logs = fit_each_before(design, [self.level[:, rows], centred], self.observed, self.cutoffs)
+        self._note(FOURIER, design, levels, seasons, rows)
+        self._note(AUTOREGRESSION, design, levels, seasons, rows)
         if len(log_rows):
             self._note(FOURIER_LOG, design, of_logs, seasons, log_rows, values=logs)
 

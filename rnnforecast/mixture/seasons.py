@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 DAYS_A_YEAR = 365.25
 BUSINESS_DAYS_A_YEAR = 260.9
 #: A year is estimated from so many of them, a week of days from so many weeks.
-FEWEST_YEARS, FEWEST_WEEKS = 2.5, 3
+FEWEST_YEARS, FEWEST_WEEKS = 2, 3
 #: Seasons up to this length have a harmonic for every shape they can take; longer ones are smooth.
 MAX_EXACT_SEASON = 12
 SMOOTH_HARMONICS = 8

@@ -31,8 +31,8 @@ def test_a_fit_before_a_cutoff_sees_no_later_row() -> None:
     design = trend_pieces(60, history=60, num_pieces=3).with_columns(fourier(60, 7.0, (1, 2, 3), kind="short"))
     observed = np.ones(60, dtype=bool)
 
-    before = fit_before(design, values, observed, [40, 60], half_life=30.0)
-    after = fit_before(design, changed, observed, [40, 60], half_life=30.0)
+    before = fit_before(design, values, observed, [40, 60])
+    after = fit_before(design, changed, observed, [40, 60])
 
     np.testing.assert_allclose(after[0], before[0], rtol=1e-9, atol=1e-12)
     assert not np.allclose(after[1], before[1])
@@ -87,7 +87,7 @@ def test_targets_that_share_a_factorisation_are_fitted_as_alone() -> None:
     targets = [np.where(observed[:, None], generator.normal(size=(80, count)), 0.0) for count in (2, 0, 1)]
     design = fourier(80, 12.0, (1, 2), kind="short")
 
-    together = fit_each_before(design, targets, observed, [1, 60, 80], half_life=30.0)
+    together = fit_each_before(design, targets, observed, [1, 60, 80])
 
     for fitted, target in zip(together, targets, strict=True):
-        np.testing.assert_array_equal(fitted, fit_before(design, target, observed, [1, 60, 80], half_life=30.0))
+        np.testing.assert_array_equal(fitted, fit_before(design, target, observed, [1, 60, 80]))

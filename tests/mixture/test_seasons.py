@@ -10,12 +10,13 @@ from rnnforecast.mixture.seasons import plan_seasons
     ("freq", "season", "num_rows", "long"),
     [
         ("D", 7, 1_000, 365.25),
-        ("D", 7, 800, None),
+        ("D", 7, 735, 365.25),
+        ("D", 7, 700, None),
         ("h", 24, 600, 168.0),
         ("h", 24, 400, None),
         ("15min", 96, 3_000, 672.0),
         ("MS", 12, 200, None),
-        ("B", 5, 700, 260.9),
+        ("B", 5, 530, 260.9),
         ("D", 30, 1_000, None),
     ],
 )

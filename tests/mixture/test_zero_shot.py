@@ -10,7 +10,7 @@ from rnnforecast.forecasting import Ensemble
 from rnnforecast.mixture.covariates import Covariate
 from rnnforecast.mixture.histories import Task, causal_windows
 from rnnforecast.mixture.members import forecast_members
-from rnnforecast.mixture.question import BASE, FOURIER, FOURIER_LOG, FOURIER_LONG, FOURIER_RECENT, Question
+from rnnforecast.mixture.question import AUTOREGRESSION, BASE, FOURIER, FOURIER_LOG, Question
 from rnnforecast.mixture.seasons import plan_seasons
 from rnnforecast.mixture.zero_shot import MemberWeights, choose_weights, forecast_weighted
 from rnnforecast.model_io.base import read_base
@@ -54,7 +54,7 @@ def test_a_year_in_daily_rows_is_forecast_by_a_regression() -> None:
 
     reference = alone.forecast(*flat_series([values[:1_000]]), horizon=60)
     error = np.abs(forecast[0, :60, MEDIAN] - values[1_000:1_060]).mean()
-    assert weights.mean(1)[FOURIER_LONG] > 0.1
+    assert weights.mean(1)[FOURIER] > 0.1
     assert error < 0.8 * np.abs(reference[0, :, MEDIAN] - values[1_000:1_060]).mean()
 
 
@@ -170,7 +170,7 @@ def test_series_of_one_length_share_a_fit_and_forecast_as_alone() -> None:
     step = np.arange(96)
     histories = [50 + 15 * np.sin(2 * np.pi * step / 12) + generator.normal(size=96) for _ in range(3)]
     histories[1][[10, 40]] = np.nan
-    names = [FOURIER, FOURIER_LOG, FOURIER_RECENT]
+    names = [FOURIER, FOURIER_LOG, AUTOREGRESSION]
     tasks = [Task(series, cutoff) for series in range(3) for cutoff in (72, 84, 96)]
     every = dict.fromkeys(names, np.ones(3, dtype=bool))
 

@@ -1,0 +1,148 @@
+"""Autoregressions fitted by least squares to many histories at once: forecasts of what a regression leaves.
+
+The order is chosen by the corrected information criterion (Hurvich and Tsai 1989). An order whose impulse response grows
+is left out, so that no forecast explodes.
+
+Axis legend: B histories, N rows, P lags, H horizon, Q quantiles.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+from rnnforecast.arrays import BoolArray, Float64Array
+
+#: Newest rows that are read where no network sets how many.
+MAX_ROWS = 500
+MAX_LAGS = 4
+FEWEST_ROWS = 4
+#: Impulse response beyond which an order is left out; that of a random walk is 1.
+LARGEST_RESPONSE = 1.2
+#: Rows for which the normal distribution counts beside the observed one.
+NORMAL_ROWS = 20.0
+_RIDGE = 1e-6
+
+
+def forecast_autoregression(
+    target: Float64Array, observed: BoolArray, *, horizon: int, levels: tuple[float, ...]
+) -> Float64Array:
+    """Forecast after the last column of each row: [B, N], [B, N] to [B, H, Q]; NaN where too few rows are known.
+
+    `target` is 0 where not `observed`. Errors one step ahead are distributed as those of the history, errors far ahead
+    as its values.
+    """
+    level = target.sum(axis=1) / np.maximum(observed.sum(axis=1), 1)
+    values = np.where(observed, target - level[:, None], 0.0)
+    num_lags = int(np.clip(values.shape[1] // 4, 1, MAX_LAGS))
+    lagged = np.stack([_delayed(values, lag) for lag in range(num_lags + 1)])  # [P + 1, B, N]
+    there = np.logical_and.reduce([_delayed(observed, lag) for lag in range(num_lags + 1)])
+    columns = np.concatenate([there[None].astype(np.float64), np.where(there, lagged, 0.0)])
+    moments = np.einsum("ibn,jbn->bij", columns, columns)  # the constant, the values, their lags
+    fits = [_Fit.of(moments, lagged[:order, :, -1], horizon) for order in range(num_lags + 1)]
+    best = np.argmin([fit.criterion for fit in fits], axis=0)
+    rows = np.arange(len(values))
+    solution = np.stack([fit.solution for fit in fits])[best, rows]
+    residual = columns[1] - np.einsum("bp,pbn->bn", solution, columns[[0, *range(2, num_lags + 2)]])
+    path = np.stack([fit.path for fit in fits])[best, rows]
+    spread = np.stack([fit.spread for fit in fits])[best, rows]
+    scores = _scores(residual, values, there, observed, spread, levels)
+    quantiles = level[:, None, None] + path[:, :, None] + spread[:, :, None] * scores
+    few = there.sum(axis=1) < FEWEST_ROWS
+    quantiles[few | ~np.isfinite(np.min([fit.criterion for fit in fits], axis=0))] = np.nan
+    return np.asarray(quantiles)
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """An autoregression of one order for all histories."""
+
+    criterion: Float64Array  # [B]
+    solution: Float64Array  # [B, 1 + P] of the constant and all lags
+    path: Float64Array  # [B, H]
+    spread: Float64Array  # [B, H] standard deviation of the error
+
+    @classmethod
+    def of(cls, moments: Float64Array, recent: Float64Array, horizon: int) -> _Fit:
+        """Solve for the order of `recent` [order, B], the newest values, newest first."""
+        order, count = len(recent), moments[:, 0, 0]
+        chosen = [0, *range(2, order + 2)]
+        gram, cross, total = moments[:, chosen][:, :, chosen], moments[:, chosen, 1], moments[:, 1, 1]
+        size = np.trace(gram, axis1=1, axis2=2)[:, None, None] + 1e-300
+        found = np.linalg.solve(gram + _RIDGE * np.eye(order + 1) * size, cross[..., None])[..., 0]
+        rest = np.maximum(total - (found * cross).sum(axis=1), 1e-12 * total)
+        path, response = _iterated(found, recent, horizon)
+        freedom = count - order - 3
+        with np.errstate(divide="ignore", invalid="ignore"):
+            criterion = count * np.log(rest / count) + 2 * (order + 2) * (count / freedom)
+        criterion = np.where(total > 0, criterion, float(order))
+        usable = (freedom > 0) & (np.abs(response).max(axis=1) <= LARGEST_RESPONSE)
+        sigma = np.sqrt(rest / np.maximum(count - order - 1, 1))
+        solution = np.zeros((len(count), moments.shape[1] - 1))
+        solution[:, : order + 1] = found
+        return cls(
+            criterion=np.where(usable, criterion, np.inf),
+            solution=solution,
+            path=path,
+            spread=sigma[:, None] * np.sqrt(np.cumsum(np.square(response), axis=1)),
+        )
+
+
+def _iterated(solution: Float64Array, recent: Float64Array, horizon: int) -> tuple[Float64Array, Float64Array]:
+    """Return forecasts and the response to one error, both [B, H]."""
+    order = len(recent)
+    values = np.zeros((2, len(solution), order + horizon))  # forecasts, responses
+    values[0, :, :order] = recent[::-1].T
+    constant = np.stack([solution[:, 0], np.zeros(len(solution))])
+    lags = solution[:, :0:-1]  # oldest first
+    for lead in range(order, order + horizon):
+        values[:, :, lead] = constant + (values[:, :, lead - order : lead] * lags).sum(axis=-1)
+        if lead == order:
+            values[1, :, lead] = 1.0
+    return values[0, :, order:], values[1, :, order:]
+
+
+def _scores(
+    residual: Float64Array,
+    values: Float64Array,
+    there: BoolArray,
+    observed: BoolArray,
+    spread: Float64Array,
+    levels: tuple[float, ...],
+) -> Float64Array:
+    """Return quantiles of errors in units of their spread, by lead: [B, H, Q]."""
+    near, far = _standardised(residual, there, levels), _standardised(values, observed, levels)
+    whole = np.square(values).sum(axis=1) / np.maximum(observed.sum(axis=1), 1)
+    first = np.square(spread[:, 0])
+    room = np.maximum(whole - first, 1e-12 * whole + 1e-300)[:, None]
+    away = np.clip((np.square(spread) - first[:, None]) / room, 0.0, 1.0)  # 0 one step ahead, 1 far ahead
+    return np.asarray(near[:, None] + away[:, :, None] * (far - near)[:, None])
+
+
+def _standardised(values: Float64Array, known: BoolArray, levels: tuple[float, ...]) -> Float64Array:
+    """Return quantiles of the known values of each row about their mean, in standard deviations: [B, Q].
+
+    They are averaged with those of the normal distribution, which counts as `NORMAL_ROWS` rows.
+    """
+    normal = np.array([NormalDist().inv_cdf(level) for level in levels])
+    count = known.sum(axis=1)[:, None]
+    ordered = np.sort(np.where(known, values, np.inf), axis=1)
+    place = np.array(levels) * np.maximum(count - 1, 0)
+    below = np.minimum(place.astype(np.int64), values.shape[1] - 1)
+    above = np.minimum(below + 1, np.maximum(count - 1, 0))
+    low, high = (np.take_along_axis(ordered, index, axis=1) for index in (below, above))
+    mean = np.where(known, values, 0.0).sum(axis=1, keepdims=True) / np.maximum(count, 1)
+    spread = np.sqrt(np.where(known, np.square(values - mean), 0.0).sum(axis=1, keepdims=True) / np.maximum(count, 1))
+    usable = (spread > 0) & (count > 0)
+    with np.errstate(invalid="ignore"):
+        quantiles = np.where(usable, low + (place - below) * (high - low) - mean, 0.0) / np.where(usable, spread, 1.0)
+    trust = np.where(usable, count / (count + NORMAL_ROWS), 0.0)
+    return np.asarray(trust * quantiles + (1 - trust) * normal)
+
+
+def _delayed(values: np.ndarray, lag: int) -> np.ndarray:
+    result = np.zeros_like(values)
+    result[:, lag:] = values[:, : values.shape[1] - lag]
+    return result

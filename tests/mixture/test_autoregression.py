@@ -1,0 +1,72 @@
+"""Autoregressions: the paths of known laws, honest widths, and nothing that explodes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rnnforecast.mixture.autoregression import forecast_autoregression
+
+LEVELS = (0.1, 0.5, 0.9)
+
+
+def draw(memory: float, *, rows: int, count: int, noise: str = "normal") -> np.ndarray:
+    generator = np.random.default_rng(3)
+    errors = getattr(generator, noise)(size=(count, rows + 50))
+    values = np.zeros_like(errors)
+    for step in range(1, rows + 50):
+        values[:, step] = memory * values[:, step - 1] + errors[:, step]
+    return np.asarray(values[:, 50:])
+
+
+def forecast(values: np.ndarray, *, horizon: int = 12) -> np.ndarray:
+    observed = np.isfinite(values)
+    return forecast_autoregression(np.where(observed, values, 0.0), observed, horizon=horizon, levels=LEVELS)
+
+
+@pytest.mark.parametrize("noise", ["normal", "standard_exponential"])
+def test_intervals_hold_what_they_say_at_every_lead(noise: str) -> None:
+    values = draw(0.7, rows=212, count=400, noise=noise)
+
+    found = forecast(values[:, :200])
+
+    actual = values[:, 200:]
+    for place in (0, 2):
+        below = (actual <= found[..., place]).mean(axis=0)
+        assert np.abs(below - LEVELS[place]).max() < 0.06
+    # 1.2816 standard deviations to both sides, of one error and of the law
+    if noise == "normal":
+        width = (found[..., 2] - found[..., 0]).mean(axis=0)
+        np.testing.assert_allclose(width[[0, -1]], 2.563 * np.array([1.0, 1 / np.sqrt(1 - 0.49)]), rtol=0.08)
+
+
+def test_a_forecast_returns_to_the_mean_and_does_not_change_with_an_offset() -> None:
+    values = draw(0.8, rows=300, count=5)
+
+    found, moved = forecast(values, horizon=60), forecast(values + 1e6, horizon=60)
+
+    np.testing.assert_allclose(found[:, -1, 1], values.mean(axis=1), atol=0.8)
+    np.testing.assert_allclose(moved - 1e6, found, atol=1e-5)
+
+
+def test_growth_does_not_explode() -> None:
+    values = 1.5 ** np.arange(40)[None] * np.array([[1.0], [-1.0]])
+
+    found = forecast(values, horizon=500)
+
+    assert np.abs(found).max() < 50 * np.abs(values).max()
+
+
+def test_missing_rows_are_left_out_and_too_few_rows_have_no_forecast() -> None:
+    values = draw(0.5, rows=80, count=2)
+    values[0, 20:30] = np.nan
+    values[1, :77] = np.nan
+
+    found = forecast(values)
+
+    assert np.isfinite(found[0]).all()
+    assert np.isnan(found[1]).all()
+
+
+def test_a_constant_is_repeated() -> None:
+    np.testing.assert_allclose(forecast(np.full((1, 30), 5.0)), 5.0)
