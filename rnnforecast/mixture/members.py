@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 #: Newest rows that the Theta method reads, or as many seasons: a line through more fits the last ones badly.
 THETA_ROWS, THETA_SEASONS = 500, 6
 MEAN_SEASONS = 5
+#: How far from zero a history is for the network at most, in units of its range.
+FARTHEST_FROM_ZERO = 2.0
 
 
 def forecast_members(
@@ -108,13 +110,23 @@ def _by_autoregression(pasts: Sequence[Float64Array], horizon: int, levels: tupl
 
 def _by_network(ensemble: Ensemble, pasts: Sequence[Float64Array], horizon: int) -> Float64Array:
     """Forecast after each past; one that overflows has NaN."""
-    flat, windows = flat_series(pasts)
+    offsets = np.array([_distance(past) for past in pasts])
+    flat, windows = flat_series([past - offset for past, offset in zip(pasts, offsets, strict=True)])
     try:
-        return ensemble.forecast(flat, windows, horizon=horizon)
+        return np.asarray(ensemble.forecast(flat, windows, horizon=horizon) + offsets[:, None, None])
     except DivergedError:
         if len(pasts) == 1:
             return np.full((1, horizon, len(ensemble.quantile_levels)), np.nan)
         return np.concatenate([_by_network(ensemble, [past], horizon) for past in pasts])
+
+
+def _distance(past: Float64Array) -> float:
+    """Return what is taken off a history far from zero: the network would take its level for a random walk."""
+    low, high = float(np.fmin.reduce(past, initial=np.inf)), float(np.fmax.reduce(past, initial=-np.inf))
+    nearest = FARTHEST_FROM_ZERO * (high - low)
+    if not 0 < nearest < np.inf:
+        return 0.0
+    return max(low - nearest, 0.0) + min(high + nearest, 0.0)
 
 
 def _keep_non_negative(found: dict[str, Float64Array], pasts: Sequence[Float64Array]) -> None:

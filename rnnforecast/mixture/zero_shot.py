@@ -20,6 +20,7 @@ from rnnforecast.mixture.histories import Task, causal_windows
 from rnnforecast.mixture.members import forecast_members
 from rnnforecast.mixture.question import BASE, Question
 from rnnforecast.mixture.seasons import plan_seasons
+from rnnforecast.mixture.shifts import at_one_level
 from rnnforecast.mixture.weights import log_ratios, member_weights, pinball, prune
 
 if TYPE_CHECKING:
@@ -201,6 +202,8 @@ class ZeroShot:
         if series.future_names:
             numbers, ends = windows.series.tolist(), windows.cutoffs.tolist()
             covariates = [self._covariates(number, end + horizon) for number, end in zip(numbers, ends, strict=True)]
+        else:  # a covariate may explain a shift
+            histories = [at_one_level(history, self.season_length) for history in histories]
         return Question(histories, plans, horizon, self.base, covariates, self.keep_non_negative)
 
     def _covariates(self, number: int, num_rows: int) -> list[Covariate]:

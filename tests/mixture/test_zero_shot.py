@@ -195,3 +195,14 @@ def test_a_member_is_computed_only_for_the_series_that_need_it() -> None:
     assert sorted(found) == [BASE, FOURIER]
     for name, mask in wanted.items():
         np.testing.assert_array_equal(np.isfinite(found[name]).all(axis=(1, 2)), mask)
+
+
+def test_a_constant_that_is_added_changes_nothing_far_from_zero() -> None:
+    generator = np.random.default_rng(8)
+    values = np.zeros(200)
+    for step in range(1, 200):
+        values[step] = 0.7 * values[step - 1] + generator.normal(0, 5)
+
+    near, far = (answer(ask([values + offset], freq="D", season=7, horizon=12))[0] for offset in (1e4, 1e6))
+
+    np.testing.assert_allclose(far - 1e6, near - 1e4, atol=0.02)

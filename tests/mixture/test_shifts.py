@@ -1,0 +1,89 @@
+"""Level shifts: found when they are there, sized rightly, and never found in noise, walks, growth or a turned trend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from rnnforecast.mixture.shifts import at_one_level
+
+WEEK = np.array([0.0, 3, 5, 4, 8, 14, 9])
+
+
+def with_shift(*, age: int, size: float = 40.0, rows: int = 180, level: float = 100.0) -> np.ndarray:
+    noise = np.random.default_rng(age).normal(0, 4, rows)
+    step = np.arange(rows)
+    return np.asarray(level + WEEK[step % 7] + noise + size * (step >= rows - age))
+
+
+@pytest.mark.parametrize("age", [4, 7, 10, 21, 40])
+@pytest.mark.parametrize("size", [40.0, -40.0])
+def test_rows_before_a_shift_move_to_the_level_after_it(age: int, size: float) -> None:
+    history = with_shift(age=age, size=size)
+
+    moved = at_one_level(history, 7)
+
+    np.testing.assert_array_equal(moved[-age:], history[-age:])
+    offsets = moved[:-age] - history[:-age]
+    assert np.ptp(offsets) < 1e-9
+    np.testing.assert_allclose(offsets[0], size, atol=8)
+
+
+def test_missing_rows_stay_missing() -> None:
+    history = with_shift(age=10)
+    history[[5, 100, 175]] = np.nan
+
+    moved = at_one_level(history, 7)
+
+    np.testing.assert_array_equal(np.isnan(moved), np.isnan(history))
+    np.testing.assert_allclose(np.nanmean(moved[:150] - history[:150]), 40, atol=8)
+
+
+def test_a_level_that_came_back_is_no_shift() -> None:
+    history = with_shift(age=20)
+    history[-10:] -= 40
+
+    assert at_one_level(history, 7) is history
+
+
+def test_a_second_shift_as_large_as_the_first_is_not_unusual() -> None:
+    history = with_shift(age=100)
+    history[-10:] += 40
+
+    assert at_one_level(history, 7) is history
+
+
+def test_nothing_is_moved_below_zero() -> None:
+    history = with_shift(age=10, size=-60.0, level=70.0)
+    history = np.maximum(history, 0.0)
+
+    assert at_one_level(history, 7) is history
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        lambda noise: noise,
+        lambda noise: np.cumsum(noise),
+        lambda noise: np.exp(0.03 * np.arange(len(noise)) + 0.05 * noise),
+        lambda noise: noise + 2.0 * np.minimum(np.arange(len(noise)), 2 * (len(noise) - 20) - np.arange(len(noise))),
+        lambda noise: noise + 30 * (np.abs(noise) > 2.3),
+        lambda noise: np.zeros(len(noise)),
+        lambda noise: np.full(len(noise), np.nan),
+        lambda noise: np.append(np.zeros(len(noise) - 5), np.ones(5)),
+    ],
+    ids=["noise", "walk", "growth", "turned trend", "outliers", "zeros", "missing", "the first events"],
+)
+def test_other_laws_have_no_shift(law: Callable[[np.ndarray], np.ndarray]) -> None:
+    for seed in range(20):
+        history = law(np.random.default_rng(seed).normal(size=200))
+        for season in (1, 7, 12):
+            assert at_one_level(history, season) is history
+
+
+def test_short_histories_are_left_alone() -> None:
+    history = with_shift(age=7, rows=60)
+
+    assert at_one_level(history, 7) is history
