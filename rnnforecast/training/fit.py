@@ -103,10 +103,7 @@ def fit_train_rows(
     if len(chosen.weights) > 1:
         reasons["theta_weight"] = chosen.sentence()
     ensemble = calibrate(fitted.ensemble, train_series, [validation], horizon=horizon)
-    curves = tuple(
-        curve_of(fit, name=_name(member), is_used=any(fit is other for other in fitted.fits))
-        for member, fit in all_fits
-    )
+    curves = _curves(all_fits, fitted.fits)
     fitted = replace(fitted, recipe=replace(fitted.recipe, reasons=reasons), ensemble=ensemble, curves=curves)
     return fitted, budget
 
@@ -150,6 +147,11 @@ def _add_zero_shot(fitted: Fitted | None, recipe: Recipe, series: SeriesSet, set
 
 def _pairs(fitted: Fitted) -> list[tuple[Member, Fit]]:
     return list(zip(fitted.recipe.members, fitted.fits, strict=True))
+
+
+def _curves(fits: Sequence[tuple[Member, Fit]], used: Sequence[Fit]) -> tuple[FitCurve, ...]:
+    """Return the curves of all fits, and which of them are still used."""
+    return tuple(curve_of(fit, name=_name(member), is_used=any(fit is other for other in used)) for member, fit in fits)
 
 
 def _name(member: Member) -> str:

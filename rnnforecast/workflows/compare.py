@@ -87,14 +87,8 @@ def compare(
     split = split_rows(series, horizon=horizon, evaluation=settings.evaluation, must_test=True)
     networks = _fit_networks(grid, series, split, settings, horizon=horizon, progress=progress or NoProgress())
     if BASE in chosen:
-        weights = read_base().weights(series.season_length)
-        networks[BASE] = _Timed(
-            pretrained_forecaster(series, bounds=settings.data.bounds), num_weights=_count([weights])
-        )
-    free = (*available_baselines(series.season_length), *statistical_forecasters(series))
-    own = (*CELLS, *MAPPINGS, TRANSFORMER, BASE)
-    baselines = dict.fromkeys((*free, *(name for name in chosen if name not in own)))
-    timed = networks | {name: _Timed(baseline_forecaster(name, series)) for name in baselines}
+        networks[BASE] = _base(series, bounds=settings.data.bounds)
+    timed = networks | _baselines(chosen, series)
     judgement = judge_methods(
         timed,
         series,
@@ -123,6 +117,19 @@ def compare(
         **_ranks(judgement),
         seconds=time.monotonic() - started,
     )
+
+
+def _base(series: SeriesSet, *, bounds: bool) -> _Timed:
+    weights = read_base().weights(series.season_length)
+    return _Timed(pretrained_forecaster(series, bounds=bounds), num_weights=_count([weights]))
+
+
+def _baselines(chosen: Sequence[str], series: SeriesSet) -> dict[str, _Timed]:
+    """Return the baselines that always run, and those that were chosen."""
+    own = (*CELLS, *MAPPINGS, TRANSFORMER, BASE)
+    free = (*available_baselines(series.season_length), *statistical_forecasters(series))
+    names = dict.fromkeys((*free, *(name for name in chosen if name not in own)))
+    return {name: _Timed(baseline_forecaster(name, series)) for name in names}
 
 
 def check_methods(methods: Sequence[str]) -> None:
