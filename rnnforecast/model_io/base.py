@@ -87,8 +87,8 @@ def reject_base_name(name: str) -> None:
         )
 
 
-def base_manifest(read: ReadResult, *, horizon: int) -> Manifest:
-    """Return a manifest of `base` on these rows, like that of a stored model."""
+def base_manifest(read: ReadResult, *, horizon: int, paths: tuple[str, ...] = ()) -> Manifest:
+    """Return a manifest of `base` on these rows, like that of a stored model; `paths` are the files as they were named."""
     base, series = read_base(), read.series
     member = base.member(series.season_length)
     return Manifest(
@@ -101,5 +101,5 @@ def base_manifest(read: ReadResult, *, horizon: int) -> Manifest:
         horizon=horizon,
         quantile_levels=member.quantile_levels,
         members=(member,),
-        input=InputRecord(digest=read.digest, num_rows=series.num_rows, num_series=series.num_series),
+        input=InputRecord(paths=paths, digest=read.digest, num_rows=series.num_rows, num_series=series.num_series),
     )

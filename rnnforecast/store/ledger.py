@@ -143,6 +143,18 @@ class Ledger:
             )
         return _from_table(_latest(_join(tables)))
 
+    def facts(self) -> dict[str, JSONValue]:
+        """Return the facts of the newest part; none where there is no part or it is damaged."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        parts = self.parts()
+        try:
+            schema = pq.read_schema(max(parts, key=lambda part: part.stat().st_mtime_ns)) if parts else None
+            return dict(json.loads((schema.metadata or {})[_METADATA])) if schema is not None else {}
+        except (OSError, pa.ArrowException, KeyError, ValueError, TypeError, RecursionError):
+            return {}
+
     def _prune(self, *, but: Path) -> None:
         """Remove the oldest parts beyond the bounds, never the one just written."""
         parts = self.parts()

@@ -284,7 +284,11 @@ def _load_base(given: Files, *, reading: DataSettings | None, why: tuple[str, ..
     if given.known_ahead:
         reading = reading.model_copy(update={"future_data": tuple(map(str, given.known_ahead))})
     read = read_series(data, reading)
-    manifest = base_manifest(read, horizon=reading.horizon or read.assumptions.horizon)
+    manifest = base_manifest(
+        read,
+        horizon=reading.horizon or read.assumptions.horizon,
+        paths=tuple(lasting_path(str(path)) for path in data),
+    )
     return LoadedModel(
         manifest=manifest,
         ensemble=base_ensemble(read.series.season_length),

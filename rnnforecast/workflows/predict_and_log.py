@@ -17,14 +17,16 @@ from rnnforecast.errors import LockedError, ModelFileError, OutputError
 from rnnforecast.findings import Finding
 from rnnforecast.json_values import plain
 from rnnforecast.store.ledger import LEDGER_LEVELS, Issued, Ledger
-from rnnforecast.store.names import name_from_stem
 from rnnforecast.store.registry import default_store
 from rnnforecast.workflows.forecasts.panel import point_baseline
+from rnnforecast.workflows.model_rows import SOURCE_SETTINGS
+from rnnforecast.workflows.monitoring.choose_ledger import ledger_name
 from rnnforecast.workflows.predict import forecast_request
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rnnforecast.config import DataSettings
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.findings import JSONValue
     from rnnforecast.progress import Progress
@@ -71,7 +73,9 @@ def predict_and_log(
     if ledger is False:
         return result
     loaded, forecast = seen[0]
-    issued = issued_of(loaded, median=forecast.median, quantiles=forecast.quantiles, method=forecast.method)
+    issued = issued_of(
+        loaded, median=forecast.median, quantiles=forecast.quantiles, method=forecast.method, reading=request.reading
+    )
     path, findings = keep(issued, store=store, required=ledger is True)
     return replace(result, ledger=path, findings=(*result.findings, *findings))
 
@@ -81,19 +85,18 @@ def baseline_name(season_length: int) -> str:
     return SEASONAL_NAIVE if season_length > 1 else "naive"
 
 
-def ledger_name(manifest: Manifest) -> str:
-    """Return the name of the ledger: the model's, or for `base` that of the data file."""
-    if manifest.version or not manifest.input.paths:
-        return manifest.name
-    stem = Path(manifest.input.paths[0]).name.removesuffix(".gz").rsplit(".", 1)[0]
-    return name_from_stem(stem)
-
-
-def issued_of(loaded: LoadedModel, *, median: np.ndarray, quantiles: np.ndarray, method: str) -> Issued:
+def issued_of(
+    loaded: LoadedModel,
+    *,
+    median: np.ndarray,
+    quantiles: np.ndarray,
+    method: str,
+    reading: DataSettings | None = None,
+) -> Issued:
     """Return the forecasts of each series in the form of the ledger.
 
     `median` is [S, H], `quantiles` [S, H, L] at `LEDGER_LEVELS`; the seasonal naive forecast from the same rows and
-    the scale of the training rows are added.
+    the scale of the training rows are added. `reading` is how the rows of `base` were read.
     """
     series = loaded.series
     num_series, horizon = median.shape
@@ -120,7 +123,7 @@ def issued_of(loaded: LoadedModel, *, median: np.ndarray, quantiles: np.ndarray,
         method=(method,),
         served=np.zeros(count, np.int32),
         issued_at=np.full(count, np.datetime64(datetime.now(UTC).replace(tzinfo=None), "us")),
-        facts=_facts(loaded.manifest, series, horizon),
+        facts=_facts(loaded.manifest, series, horizon, reading),
     )
 
 
@@ -148,15 +151,18 @@ def keep(issued: Issued, *, store: str | Path | None, required: bool) -> tuple[s
         return None, [Finding("W_LEDGER", message, fix=fix)]
 
 
-def _facts(manifest: Manifest, series: SeriesSet, horizon: int) -> dict[str, JSONValue]:
+def _facts(manifest: Manifest, series: SeriesSet, horizon: int, reading: DataSettings | None) -> dict[str, JSONValue]:
     """Return the facts that scoring needs, even after the model is removed."""
+    settings = manifest.settings
+    if not settings and reading is not None:  # of `base`
+        settings = reading.model_dump(mode="json", exclude_unset=True, exclude=set(SOURCE_SETTINGS))
     return {
-        "name": ledger_name(manifest),
+        "name": ledger_name(manifest, query=None if reading is None else reading.query),
         "model": manifest.label,
         "roles": manifest.roles.model_dump(mode="json"),
         "freq": series.freq.to_dict(),
         "season_length": series.season_length,
         "horizon": horizon,
-        "settings": plain(manifest.settings),
+        "settings": plain(settings),
         "paths": list(manifest.input.paths),
     }

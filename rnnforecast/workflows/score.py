@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +14,11 @@ from rnnforecast.errors import ModelFileError, UsageError
 from rnnforecast.evaluation.metrics import score as score_windows
 from rnnforecast.evaluation.metrics import score_per_lead
 from rnnforecast.evaluation.verdict import judge, overlap_of
-from rnnforecast.store.ledger import LEDGER_LEVELS, Issued, Ledger, ledger_names
+from rnnforecast.store.ledger import LEDGER_LEVELS, Issued, Ledger
 from rnnforecast.store.manifest import InputRecord, Manifest, Roles
-from rnnforecast.store.names import split_spec
 from rnnforecast.store.registry import Registry, default_store
 from rnnforecast.workflows.model_rows import RENEWED_SETTINGS, STDIN, data_settings
+from rnnforecast.workflows.monitoring.choose_ledger import Selection, choose_ledger, nothing_logged
 from rnnforecast.workflows.monitoring.drift_checks import watch_forecasts, watch_inputs
 from rnnforecast.workflows.monitoring.freshness import Age, check_age, parse_age
 from rnnforecast.workflows.monitoring.join_actuals import Joined, join_actuals
@@ -36,15 +35,6 @@ FORECAST = "forecast"
 _LEVELS = (*LEDGER_LEVELS[:2], 0.5, *LEDGER_LEVELS[2:])
 
 
-@dataclass(frozen=True)
-class _Selection:
-    """The name and version to score."""
-
-    name: str
-    version: int | None
-    note: str | None
-
-
 def score(
     model: str | None = None,
     *,
@@ -57,10 +47,11 @@ def score(
 ) -> ScoreResult:
     """Join the logged forecasts of a name with the actuals that have arrived since.
 
-    `model` is `NAME`, or `NAME@VERSION` for the forecasts of one version; `data` are the files that hold the actuals
-    (default: those of the training, read again), `reading` their query, size limit and wait; `last` scores the newest
-    cutoffs alone. The tests for drift look at the forecasts of the active version, so that they restart with a new
-    one; with `all_versions` at all. Nothing is written.
+    `model` is `NAME`, or `NAME@VERSION` for the forecasts of one version; `base` means those that it made for the files
+    `data`, where there are several. `data` are the files that hold the actuals (default: those of the training, read
+    again), `reading` their query, size limit and wait; `last` scores the newest cutoffs alone. The tests for drift look
+    at the forecasts of the active version, so that they restart with a new one; with `all_versions` at all. Nothing is
+    written.
 
     Raises ModelFileError where no forecast was logged or a ledger file is damaged, InputError, DataError,
     StaleError with `max_age`, UsageError.
@@ -70,10 +61,10 @@ def score(
     if last is not None and last < 1:
         raise UsageError(f"`--last {last}` leaves nothing to score", hint="name at least 1 cutoff")
     place = Path(store) if store is not None else default_store()
-    selection = _choose(place, model)
+    selection = choose_ledger(place, model, data)
     issued = Ledger(place, selection.name).read(version=selection.version)
     if issued is None:
-        raise _nothing_issued(place, model)
+        raise nothing_logged(place, model)
     read, findings = _read_actuals(issued, data, age, reading)
     joined = join_actuals(issued, read.series)
     scored = joined if last is None else joined.select(_newest_cutoffs(joined, last))
@@ -105,20 +96,7 @@ def score(
     )
 
 
-def _choose(store: Path, model: str | None) -> _Selection:
-    """Return the named model, or the one with the newest forecasts."""
-    if model is not None:
-        name, version = split_spec(model)
-        return _Selection(name, version, None)
-    names = ledger_names(store)
-    if not names:
-        raise _nothing_issued(store, None)
-    newest = max(names, key=lambda name: max(part.stat().st_mtime_ns for part in Ledger(store, name).parts()))
-    more = f", the newest of {len(names)} names" if len(names) > 1 else ""
-    return _Selection(newest, None, f"forecasts of `{newest}`{more}")
-
-
-def _tested_version(store: Path, selection: _Selection, newest: int) -> int:
+def _tested_version(store: Path, selection: Selection, newest: int) -> int:
     """Return the version to test: the named one, the active one, else the newest in the ledger."""
     if selection.version is not None:
         return selection.version
@@ -128,7 +106,7 @@ def _tested_version(store: Path, selection: _Selection, newest: int) -> int:
         return newest
 
 
-def _served_by(issued: Issued, store: Path, selection: _Selection, version: int) -> np.ndarray:
+def _served_by(issued: Issued, store: Path, selection: Selection, version: int) -> np.ndarray:
     """Mark forecasts of a version and of what it serves now (a stand-in restarts the tests): bool [N]."""
     chosen = issued.version == version
     try:
@@ -242,14 +220,3 @@ def _notes(joined: Joined) -> list[str]:
             "has changed: history was revised, or the data are others"
         )
     return notes
-
-
-def _nothing_issued(store: Path, model: str | None) -> ModelFileError:
-    names = ledger_names(store)
-    wanted = f" of `{model}`" if model else ""
-    there = f"; there are forecasts of: {', '.join(f'`{name}`' for name in names[:8])}" if names else ""
-    return ModelFileError(
-        f"no logged forecast{wanted} in `{store}`{there}",
-        hint="`rnnforecast predict` logs its forecasts; name the store with `--store`",
-        code="E_LEDGER_EMPTY",
-    )

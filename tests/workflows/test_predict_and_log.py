@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,10 @@ from rnnforecast.data.read import read_series
 from rnnforecast.errors import OutputError
 from rnnforecast.evaluation.scales import seasonal_scales
 from rnnforecast.store.ledger import Issued, Ledger
-from rnnforecast.store.manifest import InputRecord, Manifest
+from rnnforecast.store.manifest import InputRecord, Manifest, Roles
+from rnnforecast.workflows.monitoring.choose_ledger import ledger_name
 from rnnforecast.workflows.predict import ForecastRequest
-from rnnforecast.workflows.predict_and_log import baseline_name, ledger_name, predict_and_log
+from rnnforecast.workflows.predict_and_log import baseline_name, predict_and_log
 from rnnforecast.workflows.results import PredictResult
 from tests.workflows.toy import days, fit, store_of, wave, write_csv, write_days
 
@@ -123,7 +125,11 @@ def test_without_a_season_the_naive_forecast_is_the_last_value() -> None:
     assert (baseline_name(1), baseline_name(7)) == ("naive", "seasonal-naive")
 
 
-def test_forecasts_of_the_shipped_network_are_kept_under_the_name_of_their_rows() -> None:
-    shipped = Manifest(name="base", horizon=3, quantile_levels=(0.5,), input=InputRecord(paths=("/data/sales.csv.gz",)))
-    assert ledger_name(shipped) == "sales"
-    assert ledger_name(shipped.model_copy(update={"version": 2})) == "base"
+def test_forecasts_of_base_are_kept_by_file_query_and_roles() -> None:
+    base = Manifest(name="base", horizon=3, quantile_levels=(0.5,), input=InputRecord(paths=("/data/sales.csv.gz",)))
+    other_file = base.model_copy(update={"input": InputRecord(paths=("/new/sales.csv.gz",))})
+    other_target = base.model_copy(update={"roles": Roles(target=("load",))})
+    names = [ledger_name(base), ledger_name(base, query="select 1"), *map(ledger_name, (other_file, other_target))]
+    assert len(set(names)) == 4
+    assert all(re.fullmatch(r"base@sales-[0-9a-f]{8}", name) for name in names)
+    assert ledger_name(base.model_copy(update={"version": 2})) == "base"

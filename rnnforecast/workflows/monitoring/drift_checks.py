@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
     from rnnforecast.data.calendar.frequency import Frequency
     from rnnforecast.data.series import SeriesSet
-    from rnnforecast.workflows.monitoring.join_actuals import Joined
+    from rnnforecast.workflows.monitoring.choose_ledger import is_of_base
+from rnnforecast.workflows.monitoring.choose_ledger import is_of_base
+from rnnforecast.workflows.monitoring.join_actuals import Joined
 
 #: An alarm needs at least this fraction of series with foreign inputs; fewer are reported.
 MAX_FOREIGN_FRACTION = 0.1
@@ -70,8 +72,10 @@ def watch_inputs(
 ) -> tuple[Mapping[str, object], list[str]]:
     """Compare range and scale of the newest rows with those of the training; notes name the series that differ.
 
-    Nothing is tested if the model is removed or has no such statistics.
+    Nothing is tested if the model is removed or has no such statistics, or for `base`, which has no rows of the user.
     """
+    if is_of_base(name):
+        return _row(Watch("inputs", "too few", 0.0, MAX_FOREIGN_FRACTION, 0), None), []
     try:
         file = Registry(store).resolve(name if version is None else f"{name}@{version}").load(check_shapes=check_shapes)
     except ModelFileError as problem:
