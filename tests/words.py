@@ -23,6 +23,7 @@ SUFFIXES = (".py", ".md")
 SKIPPED = ("docs/glossary.md", "tests/words.py", "tests/test_words.py", "tests/store/kept", "benchmarks/results")
 #: Spellings that contain a replaced word for a good reason, and the reason.
 ALLOWED = {
+    r"\.ci/run floors": "the part of CI with the lowest versions",
     r"[ENW]_[A-Z0-9_]+": "finding codes are stable names",
     r"\b[Rr]olling[- ]origin\b": "the name of the method",
     r"\b[Tt]here[\s#]+(?:is|are|was|were)[\s#]+no\b": "absence, not an invalid value",

@@ -169,8 +169,14 @@ def _run(words: list[str], *, as_json: bool, debug: bool) -> int:
         return report_bug(error, as_json=as_json, debug=debug, stream=sys.stderr)
 
 
-#: What the loader says of a shared library that does not fit into memory.
-_NO_MEMORY = ("failed to map segment", "annot allocate memory")
+#: What the loader, the libraries of the networks, and the system say where memory or processes run out.
+_NO_MEMORY = (
+    "failed to map segment",
+    "annot allocate memory",
+    "can't allocate memory",
+    "bad_alloc",
+    "start new thread",
+)
 
 
 def _no_memory() -> ResourceError:
@@ -178,9 +184,10 @@ def _no_memory() -> ResourceError:
 
 
 def _of_the_system(error: Exception) -> RnnForecastError | None:
-    """Return the error of a system without space, files or memory to load a library; None for any other."""
+    """Return the error of a system without space, files or memory; None for any other."""
     number = error.errno if isinstance(error, OSError) else None
-    if isinstance(error, ImportError) and any(words in str(error) for words in _NO_MEMORY):
+    is_memory = isinstance(error, ImportError | RuntimeError) and any(words in str(error) for words in _NO_MEMORY)
+    if is_memory or number == errno.ENOMEM:
         return _no_memory()
     if number in (errno.EMFILE, errno.ENFILE):
         return ResourceError("too many files are open", hint="raise the limit of this shell: `ulimit -n 1024`")

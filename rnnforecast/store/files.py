@@ -311,9 +311,20 @@ def _umask() -> int:
 
 
 def check_no_link(folder: Path) -> None:
-    """Raise ModelFileError where a folder of a store, or the one around it, is a symbolic link: it may lead outside."""
+    """Raise ModelFileError where a folder of a store, or the one around it, is a symbolic link: it may lead outside.
+
+    Also where this user may not look.
+    """
     for each in (folder.parent, folder):
-        if each.is_symlink():
+        try:
+            is_link = each.is_symlink()
+        except PermissionError as error:
+            raise ModelFileError(
+                f"`{each}` cannot be read: permission denied",
+                hint="allow this user to read the store, or name another with `--store`",
+                code="E_MODEL_MISSING",
+            ) from error
+        if is_link:
             raise ModelFileError(
                 f"`{each}` is a symbolic link, and no link inside a store is followed",
                 hint="move the folder behind it to this place, or name the store it belongs to with `--store`",

@@ -473,4 +473,4 @@ def batch_plan() -> BatchPlan:
 
 def units_result() -> UnitsResult:
     """Return a crontab entry."""
-    return UnitsResult("/srv/nightly.toml", (("crontab", "17 3 * * * rnnforecast batch /srv/nightly.toml --quiet\n"),))
+    return UnitsResult("/srv/nightly.toml", (("crontab", "17 5 * * * rnnforecast batch /srv/nightly.toml --quiet\n"),))

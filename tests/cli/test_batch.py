@@ -155,7 +155,7 @@ def test_a_printed_line_for_cron_is_not_broken_by_a_narrow_screen(
     shown = run("batch", _write(workplace, GOOD), "--print-cron")
     assert shown.code == 0
     line = shown.out.splitlines()[-1]
-    assert line.startswith("17 3 * * * ")
+    assert line.startswith("17 5 * * * ")
     assert line.endswith(f" batch {workplace / 'nightly.toml'} --quiet")
 
 

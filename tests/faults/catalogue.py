@@ -62,7 +62,24 @@ ACCIDENTS: dict[str, tuple[str, ...]] = {
         "a_lock_that_is_a_symbolic_link_is_refused",
         "on_a_disk_without_locks_a_leftover_goes_after_a_day",
     ),
+    "less-memory": (
+        "memory_that_is_taken_away_in_the_middle_of_a_training_is_a_matter_of_resources",
+        "a_job_that_the_kernel_kills_for_the_memory_of_its_group_is_named_and_the_next_run_succeeds",
+    ),
+    "other-user": (
+        "another_user_reads_a_store_and_is_told_what_it_cannot_write",
+        "a_store_that_another_user_may_not_enter_is_named",
+        "a_store_that_two_users_write_in_turn_loses_nothing",
+    ),
+    "other-file-system": ("a_store_on_another_file_system_works_from_end_to_end",),
+    "command-race": ("forecasts_and_scores_that_race_through_the_command_line_lose_no_forecast",),
+    "encrypted-file": (
+        "an_encrypted_parquet_file_is_named_as_one",
+        "an_encrypted_column_is_rejected_where_it_is_named_and_said_where_it_is_not",
+    ),
     "clock-change": (
+        "ages_are_right_across_both_changes_of_the_clock",
+        "the_minute_of_the_schedule_comes_once_on_each_day_in_every_time_zone",
         "timeouts_do_not_depend_on_the_system_clock",
         "a_model_from_a_clock_that_was_ahead_is_noticed_and_counts_as_due",
     ),

@@ -39,6 +39,7 @@ _DAMAGE = (
 _EXTENSIONS = {
     "gzip": (".gz", ".gzip"), "bzip2": (".bz2",), "xz": (".xz",), "zstd": (".zst", ".zstd"), "zip": (".zip",),
 }  # fmt: skip
+WORKBOOK_EXTENSIONS = (".xlsx", ".xlsm")
 PACKED_EXTENSIONS = tuple(name for names in _EXTENSIONS.values() for name in names)
 
 
@@ -53,6 +54,9 @@ def unpack(path: str, raw: bytes, *, cap: int, is_asked: bool) -> tuple[bytes, l
         kind = kind_of(payload)
         if kind is None:
             break
+        if kind == "zip" and path.lower().endswith(WORKBOOK_EXTENSIONS):
+            message = f"{quoted_path(path)} is a zip archive without the parts of a workbook, or a damaged one"
+            raise DataError(message, hint="save it again in a spreadsheet program", code="E_DATA_FORMAT")
         if not path.lower().endswith(_EXTENSIONS[kind]) and payload is raw and path != "-":
             message = f"the file is {kind} compressed, although its name does not say so"
             findings.append(Finding("W_DATA_PACKED", message, path, count=1))

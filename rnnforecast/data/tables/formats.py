@@ -138,8 +138,10 @@ def _check_supported(path: str, payload: bytes) -> None:
         raise DataError(message, hint=f"export the table as {titles}", code="E_DATA_FORMAT")
     named = format_named(path)
     if named is not None and named.magic and b"\0" in payload[:4096]:
+        article = "an" if named.title[0] in "AEIOU" else "a"
         raise DataError(
-            f"{quoted_path(path)} is not a {named.title} file: it does not begin with {named.magic.rstrip(_CONTROL).decode()}",
+            f"{quoted_path(path)} is not {article} {named.title} file: "
+            f"it does not begin with {named.magic.rstrip(_CONTROL).decode()}",
             hint="write the file again; it may be truncated or damaged",
             code="E_DATA_FORMAT",
         )

@@ -29,6 +29,8 @@ _PREFIX_BYTES = 2**28
 _WIDEST_VALUE = 64
 _MIN_PAGE = 2**20
 _PROBE_MEMORY = 2**31
+#: The problem of a column whose key is not known.
+ENCRYPTED = "encrypted values"
 _PROBE_SECONDS = 60
 _PROBE_CODE = f"""
 import json, resource, sys
@@ -106,6 +108,8 @@ class ColumnLimits:
         if name not in self._probes:
             self._probes[name] = probe_in_subprocess(self.source.payload, [name], memory=_PROBE_MEMORY)
         problem = self._probes[name]
+        if problem is not None and "decrypt" in problem.lower():
+            return ENCRYPTED
         return None if problem is None else f"data that cannot be read: {problem}"
 
 

@@ -15,7 +15,7 @@ from rnnforecast.data.errors import data_error, quoted_path
 from rnnforecast.data.files.local import free_memory, in_words, too_large
 from rnnforecast.data.tables.csv_dialect import MAX_CELL_BYTES
 from rnnforecast.data.tables.formats import SAMPLE_ROWS, sample_note
-from rnnforecast.data.tables.parquet_limits import BATCH_ROWS, ColumnLimits, probe_in_subprocess
+from rnnforecast.data.tables.parquet_limits import BATCH_ROWS, ENCRYPTED, ColumnLimits, probe_in_subprocess
 from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding
 
@@ -95,7 +95,9 @@ class ParquetColumns:
             message = f"{quoted_path(self.path)} has columns but 0 data rows"
             raise DataError(message, hint="name a file with rows", code="E_DATA_NO_ROWS")
         names = list(dict.fromkeys(known.name for known in self.file.schema_arrow if _type_problem(known) is None))
-        names = [name for name in names if self.limits.problem_of(name, only_first=True) is None]
+        problems = {name: self.limits.problem_of(name, only_first=True) for name in names}
+        self.findings += [self._unread(name) for name, problem in problems.items() if problem == ENCRYPTED]
+        names = [name for name, problem in problems.items() if problem is None]
         num_rows = max(min(SAMPLE_ROWS, _SAMPLE_CELLS // max(len(names), 1)), 20)
         texts = self.limits.with_dictionary(names, only_first=True)
         file = self._open(metadata=self.file.metadata, dictionaries=texts)
@@ -183,8 +185,15 @@ class ParquetColumns:
                 found.append(self._bomb(name, problem))
         return found
 
+    def _unread(self, name: str) -> Finding:
+        message = f"column `{name}` is encrypted: it is not read"
+        return Finding("W_DATA_ENCRYPTED", message, self.path, column=name, count=1, fix="decrypt the file to use it")
+
     def _bomb(self, name: str, problem: str) -> Finding:
         message = f"column `{name}` contains {problem}"
+        if problem == ENCRYPTED:
+            fix = "decrypt the file first; keys are never asked for"
+            return Finding("E_DATA_ENCRYPTED", message, self.path, column=name, count=1, fix=fix)
         fix = (
             "write the column without it, or, if it is right, name the size that the file may reach: --max-bytes 20GiB"
         )

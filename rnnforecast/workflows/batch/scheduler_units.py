@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 _CRON_PATH = "/usr/bin:/bin"
 _SYSTEMD_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-#: 3:17 is a minute when few others start, after the files of the day before have usually arrived.
+#: 5:17 is a minute when few others start, after the files of the day before have usually arrived. No time zone sets its
+#: clock forward over it or back before it: it comes once on each day.
 _CRON = """\
-# rnnforecast: the jobs of {path}, every day at 3:17.
+# rnnforecast: the jobs of {path}, every day at 5:17.
 # Nothing is printed on success; cron mails any other output (MAILTO).
-{notes}17 3 * * * {command}
+{notes}17 5 * * * {command}
 """
 
 _SERVICE = """\
@@ -47,10 +48,10 @@ Nice=10
 _TIMER = """\
 # {place}
 [Unit]
-Description=rnnforecast: the jobs of {title}, every day at 3:17
+Description=rnnforecast: the jobs of {title}, every day at 5:17
 
 [Timer]
-OnCalendar=*-*-* 03:17:00
+OnCalendar=*-*-* 05:17:00
 Persistent=true
 
 [Install]

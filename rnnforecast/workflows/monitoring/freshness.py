@@ -255,8 +255,26 @@ def _ages(series: SeriesSet, last: np.ndarray, clock: np.datetime64, age: Age) -
         ages[known] = series.freq.floor(np.array([clock]))[0] - last[known]
         return ages, age.steps
     timestamps = series.freq.to_timestamps(last[known])
-    ages[known] = (clock - timestamps).astype(np.int64) / 1e6
+    if series.freq.timezone is None:
+        ages[known] = _local_seconds(np.array([clock]))[0] - _local_seconds(timestamps)
+    else:
+        ages[known] = (clock - timestamps).astype(np.int64) / 1e6
     return ages, float(age.seconds or 0.0)
+
+
+def _local_seconds(timestamps: np.ndarray) -> np.ndarray:
+    """Return local times of this machine as seconds since 1970, so that no age counts an hour that the clock skipped.
+
+    Of the two hours with the same name the later one is meant, of which the rows are younger.
+    """
+    distinct, place = np.unique(timestamps.astype("datetime64[us]"), return_inverse=True)
+    seconds = np.empty(len(distinct))
+    for number, timestamp in enumerate(distinct.tolist()):
+        try:
+            seconds[number] = timestamp.replace(fold=1).timestamp()
+        except (AttributeError, OverflowError, OSError, ValueError):  # beyond what the system has a calendar for
+            seconds[number] = distinct[number].astype(np.int64) / 1e6
+    return seconds[place]
 
 
 def _words(age: float, limit: Age) -> str:

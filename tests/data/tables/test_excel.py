@@ -182,3 +182,25 @@ def test_a_workbook_comes_from_stdin_bytes_as_from_a_file(tmp_path: Path) -> Non
     (tmp_path / "renamed.csv").write_bytes(packed.getvalue())
     found = read(tmp_path / "renamed.csv")
     assert (found.series.num_rows, found.findings[0].code) == (20, "W_DATA_NAMED")
+
+
+def _archive() -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("a.txt", "x")
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (_archive(), "is a zip archive without the parts of a workbook, or a damaged one"),
+        (b"PK\x03\x04" + bytes(300), "is a zip archive without the parts of a workbook"),
+        (b"\x07" + bytes(300), "is not an Excel file: it does not begin with PK"),
+    ],
+    ids=["another archive", "cut", "binary"],
+)
+def test_junk_under_the_name_of_a_workbook_is_named_as_such(tmp_path: Path, content: bytes, says: str) -> None:
+    (tmp_path / "junk.xlsx").write_bytes(content)
+    with pytest.raises(DataError, match=says):
+        read_series([tmp_path / "junk.xlsx"])

@@ -5,7 +5,9 @@ import re
 import shutil
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 
@@ -126,3 +128,17 @@ def _as_systemd_reads(line: str) -> list[str]:
     words = re.findall(r'"((?:[^"\\]|\\.)*)"|(\S+)', line)
     plain = [re.sub(r"\\(.)", r"\1", quoted) if quoted else bare for quoted, bare in words]
     return [word.replace("%%", "%").replace("$$", "$") for word in plain]
+
+
+def test_the_minute_of_the_schedule_comes_once_on_each_day_in_every_time_zone(path: Path) -> None:
+    minute, hour = map(int, cron_line(path).text.splitlines()[-1].split()[:2])
+    assert f"OnCalendar=*-*-* {hour:02d}:{minute:02d}:00" in systemd_units(path).units[1][1]
+    moments = [datetime(2025, 1, 1, hour, minute) + timedelta(days) for days in range(2 * 365)]
+    odd = set()
+    for name in available_timezones():
+        zone = ZoneInfo(name)
+        local = [moment.replace(tzinfo=zone) for moment in moments]
+        # the two readings differ exactly where a time is skipped or comes twice
+        if any(moment.utcoffset() != moment.replace(fold=1).utcoffset() for moment in local):
+            odd.add(name)
+    assert odd == set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -76,6 +77,34 @@ def test_a_last_row_without_a_value_does_not_make_rows_fresh(tmp_path: Path) -> 
         rewrite(path, row, "")
     with pytest.raises(StaleError, match="the newest value is from 2024-03-20"):
         check_age(read_series([path]).series, parse_age("3 steps"), now=NOON)
+
+
+@pytest.mark.parametrize(
+    ("last", "now", "hours"),
+    [
+        ("2024-03-31T01:00", "2024-03-31T01:30Z", 1.5),  # in Berlin it is 3:30: the clock skipped an hour
+        ("2024-03-31T00:00", "2024-04-01T22:00Z", 47),
+        ("2024-10-27T01:00", "2024-10-27T02:30Z", 3.5),  # it is 3:30, after two hours from 2:00 to 3:00
+        ("2024-10-27T02:00", "2024-10-27T01:30Z", 0.5),  # of two hours with the same name the later one is meant
+        ("2024-06-01T01:00", "2024-06-01T04:00Z", 5),
+    ],
+)
+def test_ages_are_right_across_both_changes_of_the_clock(
+    tmp_path: Path, last: str, now: str, hours: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    try:
+        stamps = np.datetime64(last, "us") - np.arange(30)[::-1] * np.timedelta64(1, "h")
+        path = write_csv(tmp_path / "hours.csv", date=stamps.astype("datetime64[m]").astype(str), value=wave(30))
+        series = read_series([path]).series
+        moment = datetime.fromisoformat(now)
+        assert check_age(series, parse_age(f"{hours * 60:.0f}min"), now=moment) == []
+        with pytest.raises(StaleError, match="older than"):
+            check_age(series, parse_age(f"{hours * 60 - 1:.0f}min"), now=moment)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_steps_have_no_age(tmp_path: Path) -> None:
