@@ -8,7 +8,6 @@ Axis legend: B histories, N rows, P lags, H horizon, Q quantiles.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
@@ -41,64 +40,56 @@ def forecast_autoregression(
     there = np.logical_and.reduce([_delayed(observed, lag) for lag in range(num_lags + 1)])
     columns = np.concatenate([there[None].astype(np.float64), np.where(there, lagged, 0.0)])
     moments = np.einsum("ibn,jbn->bij", columns, columns)  # the constant, the values, their lags
-    fits = [_Fit.of(moments, lagged[:order, :, -1], horizon) for order in range(num_lags + 1)]
-    best = np.argmin([fit.criterion for fit in fits], axis=0)
+    solutions, sigmas, criteria = _fit_orders(moments)
     rows = np.arange(len(values))
-    solution = np.stack([fit.solution for fit in fits])[best, rows]
+    while True:
+        best = np.argmin(criteria, axis=0)
+        solution, sigma = solutions[best, rows], sigmas[best, rows]
+        path, response = _iterated(solution, lagged[:num_lags, :, -1], horizon)
+        explodes = (np.abs(response).max(axis=1) > LARGEST_RESPONSE) & np.isfinite(criteria[best, rows])
+        if not explodes.any():
+            break
+        criteria[best[explodes], rows[explodes]] = np.inf
+    spread = sigma[:, None] * np.sqrt(np.cumsum(np.square(response), axis=1))
     residual = columns[1] - np.einsum("bp,pbn->bn", solution, columns[[0, *range(2, num_lags + 2)]])
-    path = np.stack([fit.path for fit in fits])[best, rows]
-    spread = np.stack([fit.spread for fit in fits])[best, rows]
     scores = _scores(residual, values, there, observed, spread, levels)
     quantiles = level[:, None, None] + path[:, :, None] + spread[:, :, None] * scores
-    few = there.sum(axis=1) < FEWEST_ROWS
-    quantiles[few | ~np.isfinite(np.min([fit.criterion for fit in fits], axis=0))] = np.nan
+    quantiles[(there.sum(axis=1) < FEWEST_ROWS) | ~np.isfinite(criteria[best, rows])] = np.nan
     return np.asarray(quantiles)
 
 
-@dataclass(frozen=True)
-class _Fit:
-    """An autoregression of one order for all histories."""
+def _fit_orders(moments: Float64Array) -> tuple[Float64Array, Float64Array, Float64Array]:
+    """Solve for every order from 0 up: coefficients [O, B, 1 + P], standard errors [O, B] and criteria [O, B].
 
-    criterion: Float64Array  # [B]
-    solution: Float64Array  # [B, 1 + P] of the constant and all lags
-    path: Float64Array  # [B, H]
-    spread: Float64Array  # [B, H] standard deviation of the error
-
-    @classmethod
-    def of(cls, moments: Float64Array, recent: Float64Array, horizon: int) -> _Fit:
-        """Solve for the order of `recent` [order, B], the newest values, newest first."""
-        order, count = len(recent), moments[:, 0, 0]
+    `moments` [B, P + 2, P + 2] are those of the constant, the values and their lags.
+    """
+    count, total, num_lags = moments[:, 0, 0], moments[:, 1, 1], moments.shape[1] - 2
+    solutions = np.zeros((num_lags + 1, len(moments), num_lags + 1))
+    sigmas, criteria = np.empty((2, num_lags + 1, len(moments)))
+    for order in range(num_lags + 1):
         chosen = [0, *range(2, order + 2)]
-        gram, cross, total = moments[:, chosen][:, :, chosen], moments[:, chosen, 1], moments[:, 1, 1]
+        gram, cross = moments[:, chosen][:, :, chosen], moments[:, chosen, 1]
         size = np.trace(gram, axis1=1, axis2=2)[:, None, None] + 1e-300
         found = np.linalg.solve(gram + _RIDGE * np.eye(order + 1) * size, cross[..., None])[..., 0]
         rest = np.maximum(total - (found * cross).sum(axis=1), 1e-12 * total)
-        path, response = _iterated(found, recent, horizon)
         freedom = count - order - 3
         with np.errstate(divide="ignore", invalid="ignore"):
             criterion = count * np.log(rest / count) + 2 * (order + 2) * (count / freedom)
-        criterion = np.where(total > 0, criterion, float(order))
-        usable = (freedom > 0) & (np.abs(response).max(axis=1) <= LARGEST_RESPONSE)
-        sigma = np.sqrt(rest / np.maximum(count - order - 1, 1))
-        solution = np.zeros((len(count), moments.shape[1] - 1))
-        solution[:, : order + 1] = found
-        return cls(
-            criterion=np.where(usable, criterion, np.inf),
-            solution=solution,
-            path=path,
-            spread=sigma[:, None] * np.sqrt(np.cumsum(np.square(response), axis=1)),
-        )
+        solutions[order, :, : order + 1] = found
+        sigmas[order] = np.sqrt(rest / np.maximum(count - order - 1, 1))
+        criteria[order] = np.where(freedom > 0, np.where(total > 0, criterion, float(order)), np.inf)
+    return solutions, sigmas, criteria
 
 
 def _iterated(solution: Float64Array, recent: Float64Array, horizon: int) -> tuple[Float64Array, Float64Array]:
-    """Return forecasts and the response to one error, both [B, H]."""
+    """Return forecasts and the response to one error, both [B, H]; `recent` [P, B] are the newest values, newest first."""
     order = len(recent)
     values = np.zeros((2, len(solution), order + horizon))  # forecasts, responses
     values[0, :, :order] = recent[::-1].T
     constant = np.stack([solution[:, 0], np.zeros(len(solution))])
     lags = solution[:, :0:-1]  # oldest first
     for lead in range(order, order + horizon):
-        values[:, :, lead] = constant + (values[:, :, lead - order : lead] * lags).sum(axis=-1)
+        values[:, :, lead] = constant + np.einsum("abp,bp->ab", values[:, :, lead - order : lead], lags)
         if lead == order:
             values[1, :, lead] = 1.0
     return values[0, :, order:], values[1, :, order:]

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 MAX_SERIES = 200
 #: Rows read of each series, as a multiple of the season: enough to judge, few enough for the longest series.
 MAX_SEASONS = 60
-MIN_SEASONS = 2.5
+#: Seasons from which on the autocorrelation is asked; with fewer the F-test alone, which has fewer false alarms there.
+MIN_SEASONS = 3.0
 MIN_OBSERVED = 0.25
 #: Median deviations at which a value is cut, so that one spike does not hide the season of all other rows.
 MAX_SPREADS = 6.0
