@@ -55,6 +55,9 @@ if TYPE_CHECKING:
         TuneResult,
     )
     from rnnforecast.workflows.score import score
+    from rnnforecast.workflows.shards.plan import Shard
+    from rnnforecast.workflows.shards.results import ShardResult
+    from rnnforecast.workflows.shards.run import predict_shard
     from rnnforecast.workflows.stream import StreamRequest, StreamResult, stream
     from rnnforecast.workflows.train import train
     from rnnforecast.workflows.tune import tune
@@ -77,6 +80,8 @@ __all__ = [
     "ScoreResult",
     "ServeOptions",
     "Settings",
+    "Shard",
+    "ShardResult",
     "StreamRequest",
     "StreamResult",
     "TrainResult",
@@ -94,6 +99,7 @@ __all__ = [
     "plot",
     "predict",
     "predict_and_log",
+    "predict_shard",
     "promote_model",
     "prune_models",
     "read_series",
@@ -128,6 +134,8 @@ _MODULES = {
     "ScoreResult": "rnnforecast.workflows.monitoring.score_result",
     "ServeOptions": "rnnforecast.serving.run",
     "Settings": "rnnforecast.config",
+    "Shard": "rnnforecast.workflows.shards.plan",
+    "ShardResult": "rnnforecast.workflows.shards.results",
     "StreamRequest": "rnnforecast.workflows.stream",
     "StreamResult": "rnnforecast.workflows.stream",
     "TrainResult": "rnnforecast.workflows.results",
@@ -145,6 +153,7 @@ _MODULES = {
     "plot": "rnnforecast.charts.plot",
     "predict": "rnnforecast.workflows.predict",
     "predict_and_log": "rnnforecast.workflows.predict_and_log",
+    "predict_shard": "rnnforecast.workflows.shards.run",
     "promote_model": "rnnforecast.workflows.models",
     "prune_models": "rnnforecast.workflows.models",
     "read_series": "rnnforecast.data.read",

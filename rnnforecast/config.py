@@ -240,7 +240,7 @@ class NetworkSettings(_Frozen):
 class TrainingSettings(_Frozen):
     """How the network is trained."""
 
-    from_: options.Start | None = _setting("from_")
+    from_: str | None = _setting("from_", min_length=1)
     num_steps: int | None = _setting("num_steps", ge=1, le=1_000_000)
     batch_size: int | None = _setting("batch_size", ge=1, le=65_536)
     learning_rate: float | None = _setting("learning_rate", gt=0.0, le=1.0)

@@ -15,7 +15,8 @@ Normalisation = Literal["window", "last", "season", "causal", "global"]
 Base = Literal["none", "last", "season"]
 Head = Literal["linear", "segment"]
 Effort = Literal["quick", "normal", "best"]
-Start = Literal["pretrained", "scratch"]
+#: What a training may start from, besides a stored model.
+STARTS = ("pretrained", "scratch")
 Device = Literal["auto", "cpu", "cuda", "mps"]
 OnLoss = Literal["keep", "serve-baseline"]
 Ambiguous = Literal["infer", "earliest", "latest"]
@@ -37,6 +38,7 @@ StaleRows = Literal["none", "shrunk", "any"]
 Activate = Literal["auto", "always", "never"]
 LineFormat = Literal["csv", "json", "influx"]
 JobKind = Literal["forecast", "detect"]
+ShardBy = Literal["file", "id"]
 SumOver = Literal["week", "month", "horizon"]
 Policy = Literal["warn", "serve-baseline", "retrain"]
 
@@ -247,7 +249,11 @@ _NETWORK = _panel(
 )
 _TRAINING = _panel(
     TRAINING,
-    _choice("from_", "start from the pretrained model, or from random weights", Start, "START"),
+    Option(
+        "from_",
+        "weights to start from: pretrained, scratch (random ones), or a stored model, NAME or NAME@VERSION",
+        "START",
+    ),
     Option("num_steps", "gradient steps per network", "COUNT", int),
     Option("batch_size", "windows per gradient step", "COUNT", int),
     Option("learning_rate", "peak learning rate", kind=float),
@@ -397,6 +403,22 @@ COMPARE_OPTIONS = tuple(option for option in SETTINGS.values() if option.name no
 ENGINE = _in(
     EVALUATION,
     _choice("engine", "numpy starts faster; torch suits very many series", Engine, None, "numpy"),
+    is_common=False,
+)
+SHARD = _in(
+    RUN,
+    Option(
+        "shard",
+        "forecast the part of worker I of N of a folder of Parquet files, e.g. 2/8; --output is a folder",
+        "I/N",
+    ),
+    is_common=False,
+)
+SHARD_BY = _in(
+    RUN,
+    _choice(
+        "shard_by", "what a worker takes: whole files, or the series with its hash from all files", ShardBy, "KIND"
+    ),
     is_common=False,
 )
 SUM = _in(

@@ -23,16 +23,20 @@ from rnnforecast.options import (
     REFUSE_STALE,
     REPORT,
     ROUND,
+    SHARD,
+    SHARD_BY,
     STORE,
     SUM,
     Engine,
+    ShardBy,
     StaleRows,
     SumOver,
 )
 
 if TYPE_CHECKING:
     from rnnforecast.workflows.forecasts.panel import Forecast
-    from rnnforecast.workflows.model_rows import LoadedModel
+    from rnnforecast.workflows.model_rows import Files, LoadedModel
+    from rnnforecast.workflows.predict import ForecastRequest
     from rnnforecast.workflows.results import PredictResult
 
 
@@ -43,6 +47,8 @@ def predict(
     data: list[str] | None,
     engine: Engine,
     sum: SumOver | None,
+    shard: str | None,
+    shard_by: ShardBy | None,
     output: str | None,
     round: int | None,
     columns: str | None,
@@ -62,9 +68,10 @@ def predict(
     """
     from rnnforecast.workflows.model_rows import Files
     from rnnforecast.workflows.predict import ForecastRequest
-    from rnnforecast.workflows.predict_and_log import predict_and_log
 
     _check_together(view, output, sum, drawn=plot or report)
+    unused = {"--plot": plot, "--report": report, "--attention-output": attention_output, "--ledger": ledger}
+    _check_shard(shard, shard_by, model, unused)
     chosen = load_settings(flags)
     check_drawings(plot, report, inputs=data or ())
     request = ForecastRequest(
@@ -80,12 +87,31 @@ def predict(
         refuse_stale=refuse_stale,
         sum=sum,
     )
+    files = Files(tuple(data or ()), chosen.data.future_data)
+    if shard is not None:
+        _predict_shard(view, request, str(model), files, shard, shard_by or "file", store)
+        return
+    _forecast(view, request, model, files, store, ledger, plot, report)
+
+
+def _forecast(
+    view: View,
+    request: ForecastRequest,
+    model: str | None,
+    files: Files,
+    store: str | None,
+    ledger: bool | None,
+    plot: str | None,
+    report: str | None,
+) -> None:
+    from rnnforecast.workflows.predict_and_log import predict_and_log
+
     seen: list[tuple[LoadedModel, Forecast]] = []
     with view.progress(patience=1.0) as progress:
         result = predict_and_log(
             request,
             model,
-            data=Files(tuple(data or ()), chosen.data.future_data),
+            data=files,
             store=store,
             ledger=ledger,
             progress=progress,
@@ -94,7 +120,36 @@ def predict(
     view.plot(result, plot)
     if report is not None:
         _write_page(view, result, *seen[0], path=report)
-    view.show(result, if_quiet=output is None)
+    view.show(result, if_quiet=request.output is None)
+
+
+def _predict_shard(
+    view: View, request: ForecastRequest, model: str, files: Files, shard: str, by: ShardBy, store: str | None
+) -> None:
+    import typer
+
+    from rnnforecast.workflows.shards.plan import Shard
+    from rnnforecast.workflows.shards.run import predict_shard
+
+    with view.progress(patience=1.0) as progress:
+        result = predict_shard(
+            request, model, data=files, shard=Shard.parse(shard), by=by, store=store, progress=progress
+        )
+    view.show(result, if_quiet=bool(result.exit_code))
+    if result.exit_code:
+        raise typer.Exit(result.exit_code)
+
+
+def _check_shard(shard: str | None, by: str | None, model: str | None, unused: Mapping[str, object]) -> None:
+    if shard is None and by is not None:
+        raise UsageError("--shard-by has no effect without --shard", hint="add `--shard I/N`, or leave it out")
+    if shard is None:
+        return
+    if model is None:
+        raise UsageError("--shard needs the name of a model", hint="`rnnforecast predict MODEL --shard 2/8 ...`")
+    given = next((flag for flag, value in unused.items() if value), None)
+    if given is not None:
+        raise UsageError(f"{given} is not available with --shard", hint=f"leave {given} out")
 
 
 def _write_page(view: View, result: PredictResult, loaded: LoadedModel, forecast: Forecast, *, path: str) -> None:
@@ -117,6 +172,8 @@ command = build_command(
         FRESH_DATA,
         ENGINE,
         SUM,
+        SHARD,
+        SHARD_BY,
         OUTPUT_FILE,
         ROUND,
         COLUMNS,

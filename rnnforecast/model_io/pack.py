@@ -270,6 +270,21 @@ def frequency_of(manifest: Manifest) -> Frequency:
     return freq
 
 
+def fitted_members(model: Manifest | Ensemble) -> tuple[int, ...]:
+    """Return the numbers of the members that were fitted: all but the zero-shot ones."""
+    groups = model.groups or (0,) * len(model.members)
+    return tuple(number for number, group in enumerate(groups) if group != model.zero_shot_group)
+
+
+def last_fitted(manifest: Manifest, freq: Frequency) -> int | None:
+    """Return the ordinal of the last row that a model was fitted on, on the grid of `freq`; None where it is not kept."""
+    until = manifest.input.fitted_until
+    if until is None or isinstance(until, int) == freq.is_calendar:
+        return None
+    timestamp = np.array([until]) if isinstance(until, int) else np.array([np.datetime64(until, "us")])
+    return int(freq.floor(timestamp)[0])
+
+
 def _value_error(manifest: Manifest, reason: str) -> ModelFileError:
     return ModelFileError(
         f"the model `{manifest.label}` holds a value that no training of rnnforecast writes: {reason}",

@@ -181,7 +181,8 @@ class _Fits:
             raise _too_short(self.train_series, member)
         seed = self.seed * 1_000 + index
         first = self._first_network(member, seed=seed)
-        network = _start_network(first, member, self.train_series, start=self.start, device=self.device)
+        start, is_warm = (self.recipe.starts[index], True) if self.recipe.starts else (self.start, False)
+        network = _start_network(first, member, self.train_series, start=start, device=self.device, is_warm=is_warm)
         # few windows need small batches: the same window many times in one batch adds nothing
         size = max(8, min(self.recipe.fit_of(member).batch_size, sampler.num_windows))
         fit = replace(self.recipe.fit_of(member), num_steps=self.steps[index], batch_size=size)
@@ -252,20 +253,33 @@ def _start_network(
     *,
     start: Mapping[str, np.ndarray] | None,
     device: torch.device,
+    is_warm: bool,
 ) -> Network:
-    """Set what a network starts with: pretrained weights, and constants of the train rows."""
+    """Set what a network starts with: pretrained weights, and constants of the train rows.
+
+    A warm start takes both from a stored model: its weights read inputs that were scaled by the rows of their training.
+    """
     if isinstance(network, RecurrentForecaster):
+        if start is not None and is_warm:
+            network.load_state_dict(_tensors(start))
+            return network.to(device)
         if isinstance(member, MemberSettings) and member.normalisation == "global":
             network.set_global(*_global_statistics(train_series, log=member.log))
         _set_covariate_scaling(network, train_series)
         return network.to(device)
     if start is None:
         raise ValueError("fine-tuning starts from the pretrained weights")
-    weights = {name: torch.from_numpy(np.array(tensor)) for name, tensor in start.items()}
-    # its width factors were chosen for series that it was not trained on: a fit finds its own
-    network.load_state_dict({**weights, "head.width": torch.ones_like(weights["head.width"])})
+    weights = _tensors(start)
+    if not is_warm:
+        # its width factors were chosen for series that it was not trained on: a fit finds its own
+        weights["head.width"] = torch.ones_like(weights["head.width"])
+    network.load_state_dict(weights)
     network.uses_bfloat16 = has_fast_bfloat16(device)
     return network.to(device)
+
+
+def _tensors(weights: Mapping[str, np.ndarray]) -> dict[str, torch.Tensor]:
+    return {name: torch.from_numpy(np.array(tensor)) for name, tensor in weights.items()}
 
 
 def choose_device(device: Device) -> torch.device:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.data.windows import FlatSeries
+from rnnforecast.findings import plural
 from rnnforecast.forecasting import Ensemble, forecast_theta_in_context, split_groups
 from rnnforecast.members import PretrainedSettings
 from rnnforecast.mixture.trained import TrainedForecaster
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from rnnforecast.progress import Progress
     from rnnforecast.store.record import FitCurve
     from rnnforecast.training.checkpoints import Checkpoints
+    from rnnforecast.training.recipe import DataFacts
+    from rnnforecast.training.warm_start import WarmStart
 
 
 @dataclass(frozen=True)
@@ -64,38 +67,57 @@ def fit_train_rows(
     `checkpoints` every fit resumes where it was saved, and is saved there. With `transformer` the recurrent layers are
     replaced by a Transformer encoder.
     """
-    choose_device(settings.training.device)  # a missing device is an error even where nothing is fitted
     facts = gather_facts(train_series, horizon=horizon)
-    plan, reason = choose_plan(facts, settings)
-    recipe = choose_recipe(facts, settings)
-    pretrained: Ensemble | None = None
-    if plan != "scratch":
-        pretrained = read_base().ensemble(train_series.season_length)
-        member = read_base().member(train_series.season_length)
-        recipe = with_pretrained(recipe, member, plan, training=settings.training)
+    context = FitContext(_budget(settings, rounds), progress, checkpoints, transformer)
+    fitted, found = _fit_anew(train_series, facts, settings, context=context, validation=validation)
+    return _complete(fitted, found, train_series, facts, settings, validation=validation), context.budget
+
+
+def fit_further(
+    warm: WarmStart,
+    train_series: SeriesSet,
+    settings: Settings,
+    *,
+    horizon: int,
+    validation: Windows,
+    progress: Progress,
+    rounds: int = 1,
+    checkpoints: Checkpoints | None = None,
+) -> tuple[Fitted, TimeBudget]:
+    """Do what `fit_train_rows` does, with the recipe and the weights of a stored model."""
+    facts = gather_facts(train_series, horizon=horizon)
+    context = FitContext(_budget(settings, rounds), progress, checkpoints)
+    fitted, found = _fit_from(warm, train_series, facts, settings, context=context, validation=validation)
+    return _complete(fitted, found, train_series, facts, settings, validation=validation), context.budget
+
+
+def _budget(settings: Settings, rounds: int) -> TimeBudget:
+    """Return the time budget of so many fits. Raises ResourceError for a missing device, even where nothing is fitted."""
+    choose_device(settings.training.device)
     limit = settings.training.time_budget
-    budget = TimeBudget(None if limit is None else limit.seconds, rounds)
-    all_fits: list[tuple[Member, Fit]] = []
-    if pretrained is not None and plan == "zero-shot":
-        fitted = _add_zero_shot(None, recipe, train_series, settings)
-    else:
-        start = None if pretrained is None else pretrained.weights[0]
-        context = FitContext(budget, progress, checkpoints, transformer)
-        fitted = _fit(train_series, recipe, settings, context=context, validation=validation, start=start)
-        notes, all_fits = _stopped(fitted), _pairs(fitted)
-        if pretrained is not None:
-            fitted = _add_zero_shot(fitted, fitted.recipe, train_series, settings)
-        fitted = replace(_without_unchanged(fitted), notes=notes)
-    usual = usual_weights(facts, plan, settings, is_tuned=any(_is_tuned(*pair) for pair in _pairs(fitted)))
+    return TimeBudget(None if limit is None else limit.seconds, rounds)
+
+
+def _complete(
+    fitted: Fitted,
+    found: _Found,
+    train_series: SeriesSet,
+    facts: DataFacts,
+    settings: Settings,
+    *,
+    validation: Windows,
+) -> Fitted:
+    """Weight the groups and calibrate the intervals on the validation windows."""
+    horizon = facts.horizon
     chosen = _choose_weights(
         fitted.ensemble,
         train_series,
         validation,
         horizon=horizon,
-        usual=usual,
+        usual=found.usual,
         theta_weight=settings.training.theta_weight,
     )
-    fitted = _with_weights(fitted, chosen)
+    fitted, reason = _with_weights(fitted, chosen), found.reason
     readers = (SCRATCH, ZERO_SHOT) if facts.num_future_covariates else (SCRATCH,)
     if facts.num_covariates and not any(chosen.weights.get(name) for name in readers):
         reason += "; what reads the covariates got no weight, so no forecast depends on them"
@@ -103,9 +125,65 @@ def fit_train_rows(
     if len(chosen.weights) > 1:
         reasons["theta_weight"] = chosen.sentence()
     ensemble = calibrate(fitted.ensemble, train_series, [validation], horizon=horizon)
-    curves = _curves(all_fits, fitted.fits)
-    fitted = replace(fitted, recipe=replace(fitted.recipe, reasons=reasons), ensemble=ensemble, curves=curves)
-    return fitted, budget
+    curves = _curves(found.fits, fitted.fits)
+    return replace(fitted, recipe=replace(fitted.recipe, reasons=reasons), ensemble=ensemble, curves=curves)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a first fit leaves besides its networks."""
+
+    usual: dict[str, float]  # the weights of the groups before validation
+    reason: str  # why training starts where it does
+    fits: list[tuple[Member, Fit]]  # all of them, also those that are not used
+
+
+def _fit_anew(
+    series: SeriesSet, facts: DataFacts, settings: Settings, *, context: FitContext, validation: Windows
+) -> tuple[Fitted, _Found]:
+    """Fit from random and pretrained weights."""
+    plan, reason = choose_plan(facts, settings)
+    recipe = choose_recipe(facts, settings)
+    pretrained: Ensemble | None = None
+    if plan != "scratch":
+        pretrained = read_base().ensemble(series.season_length)
+        member = read_base().member(series.season_length)
+        recipe = with_pretrained(recipe, member, plan, training=settings.training)
+    season = zero_shot_season(series, given=settings.data.season_length)
+    fits: list[tuple[Member, Fit]] = []
+    if pretrained is not None and plan == "zero-shot":
+        fitted = _add_zero_shot(None, recipe, season)
+    else:
+        start = None if pretrained is None else pretrained.weights[0]
+        fitted = _fit(series, recipe, settings, context=context, validation=validation, start=start)
+        notes, fits = _stopped(fitted), _pairs(fitted)
+        if pretrained is not None:
+            fitted = _add_zero_shot(fitted, fitted.recipe, season)
+        fitted = replace(_without_unchanged(fitted), notes=notes)
+    usual = usual_weights(facts, plan, settings, is_tuned=any(_is_tuned(*pair) for pair in _pairs(fitted)))
+    return fitted, _Found(usual, reason, fits)
+
+
+def _fit_from(
+    warm: WarmStart,
+    series: SeriesSet,
+    facts: DataFacts,
+    settings: Settings,
+    *,
+    context: FitContext,
+    validation: Windows,
+) -> tuple[Fitted, _Found]:
+    """Fit the networks of a stored model again, from its weights."""
+    fitted = _fit(series, warm.recipe(facts, settings), settings, context=context, validation=validation)
+    notes, fits = _stopped(fitted), _pairs(fitted)
+    season = warm.zero_shot_season
+    if season is not None:
+        fitted = _add_zero_shot(fitted, fitted.recipe, season)
+    if warm.ensemble.calibration is not None:
+        # where no window is left to calibrate on, intervals stay as wide as they were
+        fitted = replace(fitted, ensemble=replace(fitted.ensemble, calibration=warm.ensemble.calibration))
+    reason = f"given (--from): {plural(len(warm.fitted), 'network')} of {warm.label}, trained further"
+    return replace(fitted, notes=notes), _Found(warm.usual_weights(settings.training.theta_weight), reason, fits)
 
 
 def _zero_shot_fit(pretrained: Ensemble) -> Fit:
@@ -122,9 +200,8 @@ def _zero_shot_fit(pretrained: Ensemble) -> Fit:
     )
 
 
-def _add_zero_shot(fitted: Fitted | None, recipe: Recipe, series: SeriesSet, settings: Settings) -> Fitted:
+def _add_zero_shot(fitted: Fitted | None, recipe: Recipe, season: int) -> Fitted:
     """Return a fitted recipe, or none, with the zero-shot ensemble as one more group: `base` for the season and none."""
-    season = zero_shot_season(series, given=settings.data.season_length)
     added = [read_base().ensemble(length) for length in dict.fromkeys((season, 1))]
     members = tuple(each.members[0] for each in added)
     weights = tuple(each.weights[0] for each in added)
@@ -134,7 +211,12 @@ def _add_zero_shot(fitted: Fitted | None, recipe: Recipe, series: SeriesSet, set
         return Fitted(recipe, Ensemble(members, weights, zero_shot_group=0), fits)
     groups = recipe.groups or (0,) * len(recipe.members)
     number = max(groups) + 1
-    recipe = replace(recipe, members=(*recipe.members, *members), groups=(*groups, *(number for _ in members)))
+    recipe = replace(
+        recipe,
+        members=(*recipe.members, *members),
+        groups=(*groups, *(number for _ in members)),
+        starts=(*recipe.starts, *(None for _ in members)) if recipe.starts else (),
+    )
     ensemble = replace(
         fitted.ensemble,
         members=recipe.members,
@@ -176,7 +258,12 @@ def _stopped(fitted: Fitted) -> tuple[str, ...]:
             f"{len(counts)} of {len(fitted.fits)} networks stopped early, after {done} of {planned} steps in all: the "
             "validation score no longer improved (`--effort best` fits all to the end)"
         )
-    if any(isinstance(member, PretrainedSettings) and fit.best_step == 0 for member, fit in _pairs(fitted)):
+    unchanged = sum(fit.best_step == 0 for fit in fitted.fits)
+    if fitted.recipe.starts and unchanged:
+        notes.append(
+            f"{unchanged} of {len(fitted.fits)} networks did not improve on the validation rows: they stay as they were"
+        )
+    elif any(isinstance(member, PretrainedSettings) and fit.best_step == 0 for member, fit in _pairs(fitted)):
         notes.append(
             "fine-tuning did not improve the pretrained network on the validation rows: it is used without training"
         )
@@ -206,8 +293,7 @@ def _select(fitted: Fitted, index: Sequence[int]) -> Fitted:
         zero_shot_group=kept.index(number) if (number := fitted.ensemble.zero_shot_group) in kept else None,
     )
     fits = tuple(fitted.fits[i] for i in index)
-    recipe = replace(fitted.recipe, members=ensemble.members, groups=renumbered)
-    return replace(fitted, recipe=recipe, ensemble=ensemble, fits=fits)
+    return replace(fitted, recipe=fitted.recipe.select(index, groups=renumbered), ensemble=ensemble, fits=fits)
 
 
 def _choose_weights(
@@ -220,7 +306,7 @@ def _choose_weights(
     theta_weight: float | None,
 ) -> EnsembleWeights:
     """Choose the weight of every group on the validation windows; `usual` lists the groups by their numbers."""
-    if len(usual) - (usual.get(THETA) == 0) < 2:
+    if not len(validation) or len(usual) - (usual.get(THETA) == 0) < 2:
         weights = {name: weight for name, weight in usual.items() if weight}
         return EnsembleWeights(weights=weights, losses={}, combined_loss=None)
     windows = subsample(validation)
@@ -277,13 +363,12 @@ def fit_again(
     index = [i for i, fit in enumerate(fitted.fits) if fit.best_step > 0]
     if not index:
         return fitted
-    members = tuple(fitted.recipe.members[i] for i in index)
+    recipe = fitted.recipe.select(index)
     start = None
-    if any(isinstance(member, PretrainedSettings) for member in members):
+    if any(isinstance(member, PretrainedSettings) for member in recipe.members):
         start = read_base().weights(series.season_length)
     context = FitContext(budget, progress, checkpoints)
     steps = [fitted.fits[i].best_step for i in index]
-    recipe = replace(fitted.recipe, members=members, groups=())
     again = _fit(series, recipe, settings, context=context, num_steps=steps, start=start)
     weights, fits = list(fitted.ensemble.weights), list(fitted.fits)
     for place, new, fit in zip(index, again.ensemble.weights, again.fits, strict=True):

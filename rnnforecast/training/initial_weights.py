@@ -9,15 +9,16 @@ members, is another group; `usual_weights` are the weights before validation.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeGuard
 
 from rnnforecast.config import NetworkSettings, TrainingSettings
 from rnnforecast.errors import UsageError
+from rnnforecast.options import STARTS
 
 if TYPE_CHECKING:
     from rnnforecast.config import Settings
     from rnnforecast.members import PretrainedSettings
-    from rnnforecast.training.recipe import DataFacts, Recipe
+    from rnnforecast.training.recipe import DataFacts, FitSettings, Recipe
 
 #: `scratch`: random weights only; `zero-shot`: the zero-shot ensemble without training; `fine-tuned`: the pretrained
 #: network, trained further, as well; `both`: networks from scratch too.
@@ -47,6 +48,11 @@ FEWEST_STEPS_TO_FINE_TUNE = 500
 FINE_TUNING_STEPS = {"quick": 100, "normal": 200, "best": 500}
 FINE_TUNING_BATCH_SIZE = 64
 FINE_TUNING_RATE = 5e-4
+
+
+def names_model(start: str | None) -> TypeGuard[str]:
+    """Whether a training starts from a stored model."""
+    return start is not None and start not in STARTS
 
 
 def choose_plan(facts: DataFacts, settings: Settings) -> tuple[Plan, str]:
@@ -120,18 +126,24 @@ def _ignored(setting: str, reason: str, *, fix: str) -> UsageError:
     )
 
 
+def choose_tuning(fit: FitSettings, training: TrainingSettings) -> FitSettings:
+    """Return how the pretrained network is trained further, next to networks that are fitted as `fit` says."""
+    return replace(
+        fit,
+        num_steps=training.num_steps or FINE_TUNING_STEPS[training.effort],
+        batch_size=training.batch_size or FINE_TUNING_BATCH_SIZE,
+        learning_rate=training.learning_rate or FINE_TUNING_RATE,
+        starts_fitted=True,
+    )
+
+
 def with_pretrained(
     recipe: Recipe, member: PretrainedSettings, plan: Plan, *, training: TrainingSettings | None = None
 ) -> Recipe:
     """Return the recipe with the pretrained network in it, as the plan says; `training` holds the user's settings."""
-    given = TrainingSettings() if training is None else training
-    tuning = replace(
-        recipe.fit,
-        num_steps=0 if plan == "zero-shot" else given.num_steps or FINE_TUNING_STEPS[given.effort],
-        batch_size=given.batch_size or FINE_TUNING_BATCH_SIZE,
-        learning_rate=given.learning_rate or FINE_TUNING_RATE,
-        starts_fitted=True,
-    )
+    tuning = choose_tuning(recipe.fit, TrainingSettings() if training is None else training)
+    if plan == "zero-shot":
+        tuning = replace(tuning, num_steps=0)
     if plan != "both":
         return replace(recipe, members=(member,), fit=tuning, tuning=tuning, groups=())
     return replace(

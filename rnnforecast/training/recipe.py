@@ -5,7 +5,7 @@ The rules are measured ones: `benchmarks/README.md` lists the runs behind them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +17,7 @@ from rnnforecast.evaluation.significance import change_correlation
 from rnnforecast.members import PretrainedSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from rnnforecast.config import NetworkSettings, Settings
     from rnnforecast.data.series import SeriesSet
@@ -96,7 +96,7 @@ class Recipe:
     """The networks of the ensemble, how they are fitted, and why.
 
     `tuning` is the fit of the pretrained network among them; `groups` numbers the group of each member, where the
-    ensemble has several (see `Ensemble`).
+    ensemble has several (see `Ensemble`). `starts` holds the weights that each fit starts from, where it is a warm start.
     """
 
     members: tuple[Member, ...]
@@ -104,10 +104,16 @@ class Recipe:
     reasons: dict[str, str]
     tuning: FitSettings | None = None
     groups: tuple[int, ...] = ()
+    starts: tuple[Mapping[str, np.ndarray] | None, ...] = ()
 
     def fit_of(self, member: Member) -> FitSettings:
         """Return how a network is fitted."""
         return self.tuning if self.tuning is not None and isinstance(member, PretrainedSettings) else self.fit
+
+    def select(self, index: Sequence[int], *, groups: tuple[int, ...] = ()) -> Recipe:
+        """Return the recipe of some of its networks; `groups` are their groups."""
+        starts = tuple(self.starts[i] for i in index) if self.starts else ()
+        return replace(self, members=tuple(self.members[i] for i in index), groups=groups, starts=starts)
 
 
 def gather_facts(series: SeriesSet, *, horizon: int) -> DataFacts:
@@ -161,7 +167,7 @@ def choose_recipe(facts: DataFacts, settings: Settings) -> Recipe:
     if effort == "best" and not facts.is_short and network.hidden_size is None:
         network = network.model_copy(update={"hidden_size": LARGE_HIDDEN_SIZE})
     members = tuple(_member(style, facts, network, context_length, segment_length) for style in styles)
-    fit = _fit_settings(facts, settings)
+    fit = choose_fit(facts, settings)
     return Recipe(members=members, fit=fit, reasons=_reasons(facts, members, settings))
 
 
@@ -322,7 +328,8 @@ def _impossible(error: ValidationError) -> UsageError:
     return UsageError(message, hint="change or leave out one of the two flags", code="E_RUN_CONFIG")
 
 
-def _fit_settings(facts: DataFacts, settings: Settings) -> FitSettings:
+def choose_fit(facts: DataFacts, settings: Settings) -> FitSettings:
+    """Return how the networks from scratch are fitted."""
     training = settings.training
     usual = 180 if facts.is_short else 500 if facts.is_large else 250
     num_steps = round(usual * STEPS_OF_EFFORT[training.effort])

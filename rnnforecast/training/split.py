@@ -42,24 +42,34 @@ class Split:
     num_tested_series: int
 
 
-def split_rows(series: SeriesSet, *, horizon: int, evaluation: EvaluationSettings, must_test: bool = False) -> Split:
+def split_rows(
+    series: SeriesSet,
+    *,
+    horizon: int,
+    evaluation: EvaluationSettings,
+    must_test: bool = False,
+    num_seen: Int64Array | None = None,
+) -> Split:
     """Cut test windows off the end of each series, and validation windows right before them.
 
     Series too short for test rows are trained on whole. Where no series leaves a season of history before one training, one
     validation and one test horizon, two rows of history are enough; where not even those, there are no test windows, and
-    validation windows only where they fit. Raises DataError for fewer than `FEWEST_ROWS` rows, and where there are no test
-    windows if `must_test`.
+    validation windows only where they fit. With a warm start no window has a step among the first `num_seen` [S] rows,
+    which the weights were fitted on, and one of two windows or more is left for validation. Raises DataError for fewer than
+    `FEWEST_ROWS` rows, and where there are no test windows if `must_test`.
     """
     lengths = series.lengths
     longest = int(lengths.max(initial=0))
-    step = evaluation.window_step or horizon
-    span = evaluation.gap + horizon
+    step, span = evaluation.window_step or horizon, evaluation.gap + horizon
     history = min_past(series.season_length)
     if longest < FEWEST_ROWS:
         raise _too_few_rows(series)
     if longest < history + 2 * horizon + span:
         history = min_past(1)
     num_windows = evaluation.num_windows or default_num_windows(lengths, horizon=horizon)
+    seen = np.zeros_like(lengths) if num_seen is None else num_seen
+    if num_seen is not None:
+        num_windows = min(num_windows, max(1, num_unseen_windows(lengths - seen, horizon=span, window_step=step) - 1))
     test = place_windows(
         lengths,
         horizon=horizon,
@@ -68,6 +78,7 @@ def split_rows(series: SeriesSet, *, horizon: int, evaluation: EvaluationSetting
         gap=evaluation.gap,
         min_past=history + 2 * horizon,
     )
+    test = _after(test, seen)
     if must_test and not len(test):
         raise _too_few_to_test(
             longest, need=history + 2 * horizon + span, fitting=(longest - history - evaluation.gap) // 3
@@ -82,17 +93,33 @@ def split_rows(series: SeriesSet, *, horizon: int, evaluation: EvaluationSetting
         season_length=history - 1,
         num_windows=min(num_windows, MAX_VALIDATION_WINDOWS_PER_SERIES),
     )
-    tested = np.flatnonzero(has_test)
-    if len(tested) > MAX_TESTED_SERIES:
-        tested = tested[np.linspace(0, len(tested) - 1, MAX_TESTED_SERIES).astype(np.int64)]
+    tested = _spread(np.flatnonzero(has_test))
     return Split(
         num_past_rows=num_past_rows,
-        validation=_of_series(validation, tested) if len(tested) else validation,
+        validation=_of_series(_after(validation, seen), tested) if len(tested) else _after(validation, seen),
         test=_of_series(test, tested),
         num_windows=num_windows if len(tested) else 0,
         window_step=step,
         num_tested_series=int(has_test.sum()),
     )
+
+
+def num_unseen_windows(num_rows: Int64Array, *, horizon: int, window_step: int) -> int:
+    """Return how many windows fit into `num_rows` [S] rows of the median series of those with a window."""
+    fitting = (num_rows - horizon) // window_step + 1
+    return int(np.median(fitting[fitting > 0])) if (fitting > 0).any() else 0
+
+
+def _after(windows: Windows, seen: Int64Array) -> Windows:
+    """Return the windows without a step among the first `seen` [S] rows of their series."""
+    return windows.select(windows.cutoffs >= seen[windows.series])
+
+
+def _spread(tested: Int64Array) -> Int64Array:
+    """Return at most `MAX_TESTED_SERIES` of the series, evenly spread."""
+    if len(tested) <= MAX_TESTED_SERIES:
+        return tested
+    return tested[np.linspace(0, len(tested) - 1, MAX_TESTED_SERIES).astype(np.int64)]
 
 
 def _of_series(windows: Windows, series: np.ndarray) -> Windows:

@@ -22,7 +22,7 @@ from rnnforecast.evaluation.metrics import scaled_errors
 from rnnforecast.evaluation.verdict import judge, overlap_of
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.mixture.trained import TrainedForecaster
-from rnnforecast.model_io.pack import check_shapes, frequency_of, unpack_ensemble
+from rnnforecast.model_io.pack import check_shapes, frequency_of, last_fitted, unpack_ensemble
 from rnnforecast.workflows.choose_model import served_manifest
 from rnnforecast.workflows.model_rows import data_settings
 
@@ -86,6 +86,7 @@ class Challenger:
     horizon: int
     gap: int
     window_step: int
+    is_warm: bool = False  # started from a stored model: no held-out row is one that it was fitted on
 
 
 def decide(registry: Registry, name: str, challenger: Challenger, *, activate: Activate) -> Activation:
@@ -104,7 +105,7 @@ def decide(registry: Registry, name: str, challenger: Challenger, *, activate: A
         reason = f"the active version cannot be used: {error.message}"
         return Activation(True, "not comparable", reason, champion=label)
     manifest = served_manifest(file.manifest, stored)
-    differs = _difference(manifest, challenger.series)
+    differs = difference(manifest, challenger.series)
     if differs is not None:
         reason = f"{label} cannot forecast these rows: {differs}"
         return Activation(True, "not comparable", reason, champion=label)
@@ -125,8 +126,8 @@ def _champion(registry: Registry, name: str) -> tuple[StoredModel | None, str | 
         return None, problem.message
 
 
-def _difference(manifest: Manifest, series: SeriesSet) -> str | None:
-    """Describe why the champion cannot forecast the rows, None if it can."""
+def difference(manifest: Manifest, series: SeriesSet) -> str | None:
+    """Describe why a stored model cannot forecast the rows, None if it can."""
     roles, freq = manifest.roles, frequency_of(manifest)
     if (freq.unit, freq.multiple) != (series.freq.unit, series.freq.multiple):
         return f"its frequency is {freq.alias}, theirs {series.freq.alias}"
@@ -179,11 +180,8 @@ def _unseen(manifest: Manifest, challenger: Challenger, backtest: Backtest) -> n
     ordinals = first[:, None] + np.arange(challenger.horizon)
     if manifest.served != ENSEMBLE:
         return np.ones(ordinals.shape, dtype=bool)
-    until = manifest.input.fitted_until
-    if until is None or isinstance(until, int) == series.freq.is_calendar:
-        return np.zeros(ordinals.shape, dtype=bool)
-    timestamp = np.array([until]) if isinstance(until, int) else np.array([np.datetime64(until, "us")])
-    return np.asarray(ordinals > int(series.freq.floor(timestamp)[0]))
+    until = last_fitted(manifest, series.freq)
+    return np.zeros(ordinals.shape, dtype=bool) if until is None else np.asarray(ordinals > until)
 
 
 def _forecast(file: ModelFile, manifest: Manifest, challenger: Challenger, backtest: Backtest) -> np.ndarray:
@@ -224,6 +222,8 @@ def _by_records(manifest: Manifest, challenger: Challenger, label: str) -> Activ
     ours = challenger.judgement.verdict
     theirs = manifest.verdict
     why = f"{label} was fitted on nearly all held-out rows, so the records decide"
+    if challenger.is_warm:
+        why = "too few windows to test on rows that neither was fitted on, so the records decide"
     if ours is None or theirs is None:
         missing = "the new one" if ours is None else label
         return Activation(True, "records", f"{why}: {missing} has none", champion=label)

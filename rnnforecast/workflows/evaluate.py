@@ -12,8 +12,9 @@ from rnnforecast.errors import DataError, UsageError
 from rnnforecast.evaluation.backtest import Forecaster, Spacing, default_num_windows, place_windows
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.model_io.base import BASE
-from rnnforecast.model_io.pack import is_zero_shot
+from rnnforecast.model_io.pack import is_zero_shot, last_fitted
 from rnnforecast.progress import NoProgress
+from rnnforecast.training.initial_weights import names_model
 from rnnforecast.training.judge import (
     baseline_forecasters,
     ensemble_forecaster,
@@ -56,8 +57,8 @@ def evaluate(
     asked = {"num_windows": num_windows, "window_step": window_step, "gap": gap}
     Settings.from_flat(asked, source="the arguments of evaluate")
     loaded = load(model, data=data, store=store)
-    if refit and loaded.manifest.name == BASE:
-        raise UsageError(f"`{BASE}` is fitted to nothing", hint="leave `--refit` out")
+    if refit:
+        _check_refit(loaded)
     series, horizon = loaded.series, loaded.manifest.horizon
     step, count = window_step or horizon, num_windows or default_num_windows(series.lengths, horizon=horizon)
     windows = _past_windows(series, horizon=horizon, num_windows=count, window_step=step, gap=gap)
@@ -92,6 +93,18 @@ def evaluate(
         series=series,
         backtest=judgement.backtest,
     )
+
+
+def _check_refit(loaded: LoadedModel) -> None:
+    """Raise UsageError for a model that cannot be trained again before each window."""
+    label, start = loaded.manifest.label, _settings(loaded).training.from_
+    if label == BASE:
+        raise UsageError(f"`{BASE}` is fitted to nothing", hint="leave `--refit` out")
+    if names_model(start):
+        raise UsageError(
+            f"{label} started from {start}, which was fitted on rows of the windows: trainings before each would too",
+            hint=f"leave `--refit` out; `rnnforecast models show {label}` shows the test after those rows",
+        )
 
 
 def cutoff_timestamps(series: SeriesSet, windows: Windows) -> tuple[object, ...]:
@@ -136,19 +149,14 @@ def _notes(loaded: LoadedModel, windows: Windows, *, refit: bool) -> list[str]:
     if refit:
         return []
     series = loaded.series
-    fitted_until = loaded.manifest.input.fitted_until
-    if fitted_until is None:
+    until = last_fitted(loaded.manifest, series.freq)
+    if until is None:
         return []
     last = series.first_ordinals[windows.series] + windows.cutoffs - 1
-    inside = int((last < _ordinal(series, fitted_until)).sum())
+    inside = int((last < until).sum())
     if not inside:
         return []
     where = f"{inside} of {len(windows)} windows are within the rows"
     if is_zero_shot(loaded.ensemble):
         return [f"{where} of the training, which fitted no network: only weights and intervals were chosen on them"]
     return [f"{where} the model was fitted on: their scores flatter it; `--refit` trains again before each window"]
-
-
-def _ordinal(series: SeriesSet, timestamp: str | int) -> int:
-    timestamps = np.array([timestamp]) if isinstance(timestamp, int) else np.array([np.datetime64(timestamp, "us")])
-    return int(series.freq.to_ordinals(timestamps)[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ from rnnforecast.model_io.pack import Record, pack_model
 from rnnforecast.progress import NoProgress, Progress
 from rnnforecast.store.names import name_from_stem
 from rnnforecast.store.registry import Registry
+from rnnforecast.training.initial_weights import names_model
 from rnnforecast.training.judge import (
     NETWORKS,
     Judgement,
@@ -39,6 +41,7 @@ from rnnforecast.training.usable_rows import check_logarithms, leave_out_short
 from rnnforecast.workflows.champion import Challenger, decide
 from rnnforecast.workflows.monitoring.freshness import check_age, parse_age
 from rnnforecast.workflows.results import TrainResult
+from rnnforecast.workflows.warm_start import open_start
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,6 +54,7 @@ if TYPE_CHECKING:
     from rnnforecast.store.versions import StoredModel
     from rnnforecast.training.checkpoints import Checkpoints
     from rnnforecast.training.fit import Fitted
+    from rnnforecast.training.warm_start import WarmStart
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,8 @@ def train(
     """Train on files, test on held-out windows, and store the model under `name` (default: the file's stem).
 
     A name that has a model gets a new version; with `activate` left at `auto` it becomes the active one unless it is
-    significantly worse than the version that is active now. `max_age` rejects older rows, e.g. `36h`.
+    significantly worse than the version that is active now. `max_age` rejects older rows, e.g. `36h`. Where `from` in the
+    settings names a stored model, the training starts from its weights, and by default becomes its next version.
 
     Raises InputError, DataError, StaleError, UsageError, OutputError, ResourceError, DivergedError; with `require_win`
     LostToBaselineError, after storing, unless the verdict is a win. A failure leaves stored models unchanged. A training
@@ -88,16 +93,16 @@ def train(
     """
     settings = settings or Settings()
     age = parse_age(max_age) if max_age is not None else None
-    read = read_series(data, settings.data)
-    read = replace(read, findings=(*read.findings, *check_age(read.series, age)))
-    name = name or default_name(data, read.paths)
-    reject_base_name(name)
     registry = Registry(store)
+    start = open_start(spec, settings, registry) if names_model(spec := settings.training.from_) else None
+    settings = settings if start is None else start.settings
+    read = read_series(data, settings.data) if start is None else start.read(data)
+    read = replace(read, findings=(*read.findings, *check_age(read.series, age)))
+    name = name or (default_name(data, read.paths) if start is None else start.manifest.name)
+    reject_base_name(name)
     registry.check_writable(name)
     assumptions = fit_horizon(read, settings.data)
-    check_logarithms(read.series, log=settings.network.log)
-    series, short = leave_out_short(read.series, horizon=assumptions.horizon, short=settings.data.short)
-    read = replace(read, series=series, findings=(*read.findings, *short))
+    read = _usable(read, settings, horizon=assumptions.horizon)
     from rnnforecast.training.resume import open_checkpoints  # imports torch: after the data has been checked
 
     checkpoints = open_checkpoints(registry.store, name, read.series, settings, horizon=assumptions.horizon)
@@ -107,17 +112,13 @@ def train(
         horizon=assumptions.horizon,
         progress=progress or NoProgress(),
         checkpoints=checkpoints,
+        warm=None if start is None else start.start_on(read.series),
     )
     served = served_method(trained.judgement, settings)
     decision = decide(registry, name, _challenger(read.series, trained, settings, served=served), activate=activate)
-    model = pack_model(
-        read,
-        trained.ensemble,
-        assumptions=assumptions,
-        settings=settings,
-        name=name,
-        record=_record(read.series, trained, settings, served=served),
-    )
+    record = _record(read.series, trained, settings, served=served)
+    kept = settings if start is None else start.record
+    model = pack_model(read, trained.ensemble, assumptions=assumptions, settings=kept, name=name, record=record)
     stored = registry.add(model, activate=decision.activate, reason=decision.reason)
     checkpoints.remove()
     report = _report(read, trained, settings, assumptions=assumptions, stored=stored, served=served)
@@ -126,6 +127,13 @@ def train(
     if require_win:
         result.require_win()
     return result
+
+
+def _usable(read: ReadResult, settings: Settings, *, horizon: int) -> ReadResult:
+    """Return the series that are long enough. Raises DataError for values without the logarithm that was asked for."""
+    check_logarithms(read.series, log=settings.network.log)
+    series, short = leave_out_short(read.series, horizon=horizon, short=settings.data.short)
+    return replace(read, series=series, findings=(*read.findings, *short))
 
 
 def _record(series: SeriesSet, trained: Trained, settings: Settings, *, served: str) -> Record:
@@ -147,14 +155,17 @@ def train_series(
     horizon: int,
     progress: Progress,
     checkpoints: Checkpoints | None = None,
+    warm: WarmStart | None = None,
 ) -> Trained:
-    """Fit, test, and fit again on all rows; only the second fit sees the test rows."""
-    from rnnforecast.training.fit import fit_again, fit_train_rows
+    """Fit, test, and fit again on all rows; only the second fit sees the test rows. `warm` starts from a stored model."""
+    from rnnforecast.training.fit import fit_again, fit_further, fit_train_rows
 
     started = time.monotonic()
-    split = split_rows(series, horizon=horizon, evaluation=settings.evaluation)
+    seen = None if warm is None else warm.num_seen
+    split = split_rows(series, horizon=horizon, evaluation=settings.evaluation, num_seen=seen)
     rounds = 2 if settings.training.refit else 1
-    fitted, budget = fit_train_rows(
+    fit = fit_train_rows if warm is None else partial(fit_further, warm)
+    fitted, budget = fit(
         series.head(split.num_past_rows),  # not bound to a name, so that its memory can be freed
         settings,
         horizon=horizon,
@@ -189,6 +200,7 @@ def _challenger(series: SeriesSet, trained: Trained, settings: Settings, *, serv
         horizon=trained.horizon,
         gap=settings.evaluation.gap,
         window_step=trained.split.window_step,
+        is_warm=names_model(settings.training.from_),
     )
 
 

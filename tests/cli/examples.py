@@ -25,6 +25,7 @@ from rnnforecast.workflows.results import (
     TrainResult,
     TuneResult,
 )
+from rnnforecast.workflows.shards.results import PartResult, ShardResult
 
 LEVELS = (0.025, 0.1, 0.5, 0.9, 0.975)
 ASSUMPTIONS: dict[str, JSONValue] = {
@@ -306,6 +307,33 @@ def compare_result() -> CompareResult:
         critical_difference=1.05,
         skills={"naive": 0.0, "lstm": 20.8, "gru": 22.5, "drift": None},
         skill_against="naive",
+    )
+
+
+def shard_result() -> ShardResult:
+    """Return a shard of three parts, one of which failed."""
+    return ShardResult(
+        model="shops@3",
+        shard="2/8",
+        by="file",
+        output="forecasts",
+        parts=(
+            PartResult("stores_north", "done", 8_400, 1_200, 3, 12.4),
+            PartResult("stores_south", "unchanged", 7_000, 1_000, 0, 11.0),
+            PartResult(
+                "stores_west",
+                "failed",
+                seconds=0.2,
+                exit_code=13,
+                error="E_TIME_DUPLICATE",
+                message="two rows of series `w17` have the timestamp 2024-03-01",
+                hint="drop one, or `--duplicates last`",
+            ),
+        ),
+        num_parts=24,
+        num_done=5,
+        seconds=12.9,
+        notes=("the output holds stores_old of files that are gone",),
     )
 
 

@@ -17,6 +17,7 @@ DOCUMENTS: dict[str, list[Document]] = {
     "inspect": [examples.inspect_result()],
     "train": [examples.train_result(), examples.train_result(None)],
     "predict": [examples.predict_result(), examples.predict_result(["a", "b"], output="forecasts.csv")],
+    "predict --shard": [examples.shard_result()],
     "evaluate": [examples.evaluate_result()],
     "diagnose": [examples.diagnose_result()],
     "report": [examples.report_result()],

@@ -29,6 +29,7 @@ SCREENS: dict[str, Callable[[], Document]] = {
     "predict-panel": lambda: examples.predict_result(NAMES),
     "predict-overview": lambda: examples.overview_result(NAMES),
     "predict-output": lambda: examples.predict_result(NAMES, output="forecasts.csv"),
+    "predict-shard": examples.shard_result,
     "inspect": examples.inspect_result,
     "evaluate": examples.evaluate_result,
     "compare": examples.compare_result,

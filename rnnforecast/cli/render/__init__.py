@@ -23,6 +23,7 @@ from rnnforecast.workflows.results import (
     TrainResult,
     TuneResult,
 )
+from rnnforecast.workflows.shards.results import ShardResult
 
 #: Type of a result -> the module of this package that registers its screen; it is imported when it is needed.
 SCREENS: dict[type[Document], str] = {
@@ -41,6 +42,7 @@ SCREENS: dict[type[Document], str] = {
     BatchPlan: "batch",
     ReportResult: "store",
     DiagnoseResult: "health",
+    ShardResult: "shards",
 }
 
 

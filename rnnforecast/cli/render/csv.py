@@ -26,6 +26,7 @@ from rnnforecast.workflows.results import (
     TrainResult,
     TuneResult,
 )
+from rnnforecast.workflows.shards.results import ShardResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,6 +78,11 @@ def _scores(result: TrainResult | EvaluateResult | CompareResult) -> Table:
 @main_table.register
 def _trials(result: TuneResult) -> Table:
     return _records(result.trials, first="trial")
+
+
+@main_table.register
+def _parts(result: ShardResult) -> Table:
+    return _records([part.to_dict() for part in result.parts], first="part")
 
 
 @main_table.register

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
-from typing import Any
+from typing import Any, BinaryIO
 
 from rnnforecast.data.files.local import too_large
 from rnnforecast.errors import DataError, InputError, ResourceError, RnnForecastError, TryLaterError
@@ -87,6 +87,25 @@ def read_url(url: str, *, cap: int) -> bytes:
         hint="wait until its producer is done",
         code="E_INPUT_CHANGED",
     )
+
+
+def open_url(url: str) -> BinaryIO:
+    """Open what is behind a URL to read parts of it. Raises what `read_url` raises."""
+    system, path = _open_system(url)
+    try:
+        stream: BinaryIO = system.open(path, "rb")
+    except Exception as error:
+        raise _unreadable(url, error) from error
+    return stream
+
+
+def state_of(url: str) -> str:
+    """Return what changes when a file behind a URL is written again: its size, and its time or its digest."""
+    system, path = _open_system(url)
+    try:
+        return repr(_version(system.info(path)))
+    except Exception as error:
+        raise _unreadable(url, error) from error
 
 
 def _scheme(url: str) -> str:

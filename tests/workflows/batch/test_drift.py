@@ -97,3 +97,26 @@ def test_forecasts_worse_than_naive_are_drift_and_the_next_run_trains(jobs: Path
     _arrive(jobs, 1)
     again = _run(jobs)
     assert (again.status, again.trained, again.reason) == ("done", True, "drift")
+
+
+def test_a_warm_rule_trains_from_the_active_version_and_again_from_the_next(jobs: Path) -> None:
+    jobs.write_text(JOB.replace("on drift", "warm"), encoding="utf-8")
+    _arrive(jobs, 14)
+    second = _run(jobs)
+    assert (second.status, second.reason, second.model) == ("done", "14 new steps", "good@2")
+    manifest = Registry(jobs.parent / ".rnnforecast").resolve("good@2").manifest
+    assert manifest is not None
+    assert manifest.settings["from"] == "good@1"
+    assert _run(jobs).status == "unchanged"
+    _arrive(jobs, 6)
+    assert not _run(jobs).trained  # fewer than the horizon
+    _arrive(jobs, 1)
+    assert _run(jobs).reason == "7 new steps"  # and not that settings changed
+
+
+def test_a_warm_job_trains_from_the_start_where_too_few_rows_are_new(jobs: Path) -> None:
+    jobs.write_text(JOB.replace("on drift", "warm on new data of 2 steps"), encoding="utf-8")
+    _arrive(jobs, 3)
+    second = _run(jobs)
+    assert (second.status, second.model) == ("done", "good@2")
+    assert any(note.startswith("trained from the start: 3 rows came after those") for note in second.notes)

@@ -29,6 +29,7 @@ from rnnforecast.store.files import make_folder, replace_bytes
 from rnnforecast.store.names import encode_name
 from rnnforecast.store.registry import Registry
 from rnnforecast.store.versions import StoredModel
+from rnnforecast.training.initial_weights import names_model
 from rnnforecast.workflows.batch.execution.outcomes import FailedError, StoppedError, read_document, stopped_during
 from rnnforecast.workflows.batch.execution.process import Command, Completed, describe_exit, rnnforecast_command
 from rnnforecast.workflows.batch.jobs_file.retrain_rules import is_in_future
@@ -50,6 +51,9 @@ _GLANCE = 0.2
 
 #: Settings that change neither the training nor its evaluation.
 _NOT_TRAINING = ("quantiles", "device", "time_budget", "wait", "guess")
+_SETTINGS_CHANGED = "settings changed"
+#: Why a training cannot start from a stored model: too few rows are new, or it has no fitted network.
+_NO_WARM_START = ("E_SERIES_SHORT", "E_RUN_CONFIG")
 #: Nobody reads the note about a target that was guessed, unless the job says so.
 _UNATTENDED = {"guess": "reject"}
 
@@ -158,7 +162,7 @@ def _run(job: Job, context: JobContext, report: Report) -> Generator[Command, Co
     if report.reason and job.model is None:
         if stored is not None:
             yield from _reject_stale_rows(job, context)
-        document = yield from _call(_train_command(job, context), report)
+        document = yield from _train(job, stored, context, report)
         report.trained = True
         verdict = document.get("verdict")
         report.verdict = str(verdict["outcome"]) if isinstance(verdict, dict) and "outcome" in verdict else None
@@ -235,7 +239,7 @@ def _reason_to_train(job: Job, stored: StoredModel | None, context: JobContext, 
     newest = _newest_manifest(job.name, context.store) or stored.manifest
     changed = _changed_settings(job, newest)
     if changed:
-        return f"settings changed: {', '.join(changed[:5])}"
+        return f"{_SETTINGS_CHANGED}: {', '.join(changed[:5])}"
     if context.trust_last:
         return ""
     age = context.now() - (datetime.fromisoformat(newest.created).timestamp() - newest.seconds)
@@ -252,7 +256,11 @@ def _changed_settings(job: Job, manifest: Manifest) -> list[str]:
     return [
         key
         for key, value in manifest.settings.items()
-        if key in wanted and key not in _NOT_TRAINING and wanted[key] != value
+        if key in wanted
+        and key not in _NOT_TRAINING
+        and wanted[key] != value
+        # a warm start is not another setting
+        and not (key == "from" and wanted[key] is None and names_model(str(value)))
     ]
 
 
@@ -294,7 +302,8 @@ def _new_steps(job: Job, context: JobContext, manifest: Manifest) -> Generator[C
     document = yield from _call(_json_command("inspect", *job.data, "--config", str(config)), Report())
     freq = Frequency.from_dict(manifest.freq)
     num_new_steps = _ordinal(freq, document.get("last")) - _ordinal(freq, manifest.input.last_timestamp)
-    return f"{num_new_steps} new steps" if job.retrain.is_due_after(num_new_steps) else ""
+    due = job.retrain.is_due_after(num_new_steps, horizon=manifest.horizon)
+    return f"{num_new_steps} new steps" if due else ""
 
 
 def _ordinal(freq: Frequency, timestamp: object) -> int:
@@ -306,9 +315,23 @@ def _ordinal(freq: Frequency, timestamp: object) -> int:
     return int(freq.floor(np.array([moment], dtype="datetime64[us]"))[0])
 
 
-def _train_command(job: Job, context: JobContext) -> Command:
+def _train(
+    job: Job, stored: StoredModel | None, context: JobContext, report: Report
+) -> Generator[Command, Completed, Document]:
+    """Train, from the weights of the stored model where the job says so and they can be used."""
+    if stored is not None and job.retrain.is_warm and not report.reason.startswith(_SETTINGS_CHANGED):
+        try:
+            return (yield from _call(_train_command(job, context, "--from", stored.label), report))
+        except FailedError as failure:
+            if failure.error.code not in _NO_WARM_START:
+                raise
+            report.notes.append(f"trained from the start: {failure.error.message}")
+    return (yield from _call(_train_command(job, context), report))
+
+
+def _train_command(job: Job, context: JobContext, *start: str) -> Command:
     config = _write_settings(job, context)
-    words = ["train", *job.data, "--config", str(config), "--name", job.name, "--store", str(context.store)]
+    words = ["train", *job.data, *start, "--config", str(config), "--name", job.name, "--store", str(context.store)]
     return _json_command(*words, *([] if job.max_age is None else ["--max-age", job.max_age]))
 
 

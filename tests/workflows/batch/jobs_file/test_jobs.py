@@ -108,7 +108,7 @@ def test_the_environment_names_the_store_if_the_file_does_not(tmp_path: Path, mo
         (GOOD + 'max_bytes = "many"\n', 5, "max_bytes", "invalid size `many`"),
         (GOOD + 'on_alarm = [""]\n', 5, "on_alarm", "a list of a program and its arguments"),
         (GOOD + 'cell = "transformer"\n', 5, "cell", "`cell` = 'transformer': "),
-        (GOOD + 'retrain = "daily"\n', 5, "retrain", "`on new data of 30 steps`, `on drift`, not `daily`"),
+        (GOOD + 'retrain = "daily"\n', 5, "retrain", "`on drift`, `warm`, `warm every 7d`, not `daily`"),
         (
             GOOD + 'max_age = "soon"\n',
             5,

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from rnnforecast.workflows.batch.jobs_file.retrain_rules import RetrainRule, parse_rule
@@ -43,9 +45,25 @@ def test_a_model_from_the_future_is_due() -> None:
 
 def test_never_is_never_due() -> None:
     assert not RetrainRule().is_due_at_age(1e12)
-    assert not RetrainRule().is_due_after(10**9)
+    assert not RetrainRule().is_due_after(10**9, horizon=1)
 
 
 def test_new_steps_are_due_from_the_number_on() -> None:
     rule = RetrainRule("steps", num_steps=30)
-    assert [rule.is_due_after(steps) for steps in (-5, 29, 30, 31)] == [False, False, True, True]
+    assert [rule.is_due_after(steps, horizon=7) for steps in (-5, 29, 30, 31)] == [False, False, True, True]
+
+
+def test_a_warm_rule_is_another_rule_and_the_weights_it_starts_from() -> None:
+    for text in ("every 7d", "on new data of 30 steps", "on drift"):
+        assert parse_rule(f"warm {text}") == replace(parse_rule(text), text=f"warm {text}", is_warm=True)
+
+
+def test_warm_alone_is_due_when_as_many_steps_as_the_horizon_are_new() -> None:
+    rule = parse_rule("warm")
+    assert [rule.is_due_after(steps, horizon=7) for steps in (0, 6, 7)] == [False, False, True]
+
+
+@pytest.mark.parametrize("text", ["warm never", "warm weekly", "warm warm", "warmly"])
+def test_what_is_no_warm_rule_is_rejected(text: str) -> None:
+    with pytest.raises(ValueError, match="is not one of"):
+        parse_rule(text)

@@ -1,0 +1,1 @@
+"""Forecasts of many files by several workers: who does which, and what is done."""

@@ -1,0 +1,131 @@
+"""What is done: for each part a small file next to the outputs, written after the output is complete.
+
+A worker that dies between the two leaves an output without a record: the part is forecast again, to the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rnnforecast.data.errors import quoted_path
+from rnnforecast.data.files.remote import is_url, state_of
+from rnnforecast.errors import InputError, UsageError
+from rnnforecast.store.files import make_folder, replace_bytes
+
+if TYPE_CHECKING:
+    from rnnforecast.options import ShardBy
+    from rnnforecast.workflows.shards.plan import Part
+
+FOLDER = "_shards"
+_BY_ID = re.compile(r"part-\d+-of-\d+")
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Done:
+    """The record of a part: what it was made from and what came out."""
+
+    part: str
+    inputs: list[str]  # of each file its name, and what changes when it is written again
+    request: str  # digest of model and options
+    output: str
+    sha256: str
+    num_rows: int
+    num_series: int
+    num_warnings: int
+    seconds: float
+    finished: str = ""
+    format: int = _FORMAT
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The records in the output folder of all workers."""
+
+    output: Path
+
+    @property
+    def folder(self) -> Path:
+        """Where the records and the locks lie."""
+        return self.output / FOLDER
+
+    def prepare(self) -> None:
+        """Make the folder. Raises OutputError."""
+        make_folder(self.folder)
+
+    def lock_path(self, shard: str) -> Path:
+        """Return the lock that one worker of a shard holds."""
+        return self.folder / f"{shard.replace('/', '-of-')}.lock"
+
+    def output_of(self, part: Part) -> Path:
+        """Return the file that the forecasts of a part are written to."""
+        return self.output / f"{part.name}.parquet"
+
+    def look(self, part: Part, *, inputs: list[str], request: str) -> Done | None:
+        """Return the record of a part that is done: inputs, request and output are those of the record."""
+        found = self._read(part)
+        if found is None or (found.inputs, found.request) != (inputs, request):
+            return None
+        if not found.num_rows:
+            return found  # a worker that no series falls to
+        try:
+            return found if file_digest(self.output_of(part)) == found.sha256 else None
+        except OSError:
+            return None
+
+    def check_parts(self, planned: set[str], *, by: ShardBy) -> tuple[str, ...]:
+        """Note the outputs of files that are gone. Raises UsageError where outputs are of another number of workers."""
+        left = sorted(path.stem for path in self.folder.glob("*.json") if path.stem not in planned)
+        other = next((name for name in left if by == "id" or _BY_ID.fullmatch(name)), None)
+        if other is not None:
+            raise UsageError(
+                f"the output `{self.output}` holds `{other}`, of other workers or another `--shard-by`: series would be "
+                "there twice",
+                hint="name another folder with `--output`, or empty this one",
+                code="E_SHARD_OUTPUT",
+            )
+        return (f"the output holds {', '.join(left[:3])} of files that are gone",) if left else ()
+
+    def add(self, done: Done) -> None:
+        """Keep the record of a part whose output is on the disk. Raises OutputError."""
+        stamped = {**asdict(done), "finished": datetime.now(UTC).isoformat(timespec="seconds")}
+        replace_bytes(self.folder / f"{done.part}.json", json.dumps(stamped, indent=1, ensure_ascii=False).encode())
+
+    def _read(self, part: Part) -> Done | None:
+        """Return the record of a part, None where there is none or it is damaged."""
+        try:
+            content = json.loads((self.folder / f"{part.name}.json").read_bytes())
+            done = Done(**content)
+        except (OSError, ValueError, TypeError):
+            return None
+        return done if done.format == _FORMAT and done.part == part.name else None
+
+
+def inputs_of(part: Part) -> list[str]:
+    """Return the name of each file of a part with what changes when it is written again. Raises InputError.
+
+    Machines may see one folder under several paths, so the folder does not count.
+    """
+    return [f"{Path(path).name}: {state_of(path) if is_url(path) else _local_state(path)}" for path in part.paths]
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _local_state(path: str) -> str:
+    try:
+        found = os.stat(path)
+    except OSError as error:
+        message = f"{quoted_path(path)} is gone"
+        raise InputError(message, hint="run the command again without it", code="E_INPUT_MISSING") from error
+    return f"{found.st_size} bytes, {found.st_mtime_ns}"

@@ -1,0 +1,207 @@
+"""`predict --shard I/N`: forecast the parts of one worker, each written whole with a record of what it was made from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rnnforecast.data.files.overwrite import check_outputs
+from rnnforecast.errors import LockedError, OutputError, RnnForecastError, UsageError
+from rnnforecast.model_io.base import BASE
+from rnnforecast.progress import NoProgress
+from rnnforecast.store.files import lock, sweep_temporaries
+from rnnforecast.store.registry import Registry
+from rnnforecast.workflows.model_rows import Files
+from rnnforecast.workflows.predict import ForecastRequest, forecast_request
+from rnnforecast.workflows.shards.manifest import Done, Manifest, file_digest, inputs_of
+from rnnforecast.workflows.shards.plan import Part, Shard, plan_parts
+from rnnforecast.workflows.shards.results import PartResult, ShardResult
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rnnforecast.options import ShardBy
+    from rnnforecast.progress import Progress
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What the parts of a shard have in common."""
+
+    request: ForecastRequest
+    model: str
+    files: Files
+    store: str | Path | None
+    id_columns: tuple[str, ...]
+    manifest: Manifest
+    digest: str
+
+    def look(self, part: Part) -> Done | None:
+        """Return the record of a part that is done."""
+        return self.manifest.look(part, inputs=inputs_of(part), request=self.digest)
+
+
+def predict_shard(
+    request: ForecastRequest,
+    model: str,
+    *,
+    data: Files,
+    shard: Shard,
+    by: ShardBy = "file",
+    store: str | Path | None = None,
+    progress: Progress | None = None,
+) -> ShardResult:
+    """Forecast the part of one worker of a folder of Parquet files; `request.output` is the folder of the forecasts.
+
+    What an earlier run has done is not done again: same inputs, model and options, and an output as it was written. A part
+    that fails affects no other. Raises UsageError, ModelFileError, InputError and DataError before the first part, and
+    LockedError while another run works on the same shard.
+    """
+    started = time.monotonic()
+    label, digest, id_columns = _identify(request, model, by=by, store=store)
+    output = _output_folder(request, data)
+    workers = plan_parts(data.rows, shard, by=by, id_columns=id_columns)
+    manifest = Manifest(output)
+    notes = manifest.check_parts({part.name for parts in workers for part in parts}, by=by)
+    work = _Work(request, label, data, store, id_columns, manifest, digest)
+    parts, results = workers[shard.number - 1], []
+    progress = progress or NoProgress()
+    manifest.prepare()
+    with _only_one(manifest, shard):
+        sweep_temporaries(output)
+        progress.start("parts", len(parts))
+        for number, part in enumerate(parts, 1):
+            results.append(_forecast_part(part, work))
+            progress.update(number)
+        progress.finish()
+    others = [part for number, each in enumerate(workers) if number != shard.number - 1 for part in each]
+    num_done = sum(result.status != "failed" for result in results) + sum(
+        work.look(part) is not None for part in others
+    )
+    return ShardResult(
+        model=label,
+        shard=str(shard),
+        by=by,
+        output=str(output),
+        parts=tuple(results),
+        num_parts=len(parts) + len(others),
+        num_done=num_done,
+        seconds=time.monotonic() - started,
+        notes=notes,
+    )
+
+
+def _forecast_part(part: Part, work: _Work) -> PartResult:
+    """Forecast one part, unless it is done, and keep its record."""
+    started = time.monotonic()
+    try:
+        done = work.look(part)
+        if done is not None:
+            return PartResult(part.name, "unchanged", done.num_rows, done.num_series, done.num_warnings, done.seconds)
+        # before the rows are read: a file that is written meanwhile is another one the next time
+        inputs = inputs_of(part)
+        with tempfile.TemporaryDirectory() as folder:
+            rows = _rows_of(part, work, Path(folder))
+            counts = (0, 0, 0) if rows is None else _write_part(part, work, rows)
+        target = work.manifest.output_of(part)
+        seconds = time.monotonic() - started
+        sha256 = "" if rows is None else file_digest(target)
+        work.manifest.add(Done(part.name, inputs, work.digest, target.name, sha256, *counts, seconds))
+        return PartResult(part.name, "done", *counts, seconds)
+    except RnnForecastError as error:
+        return PartResult(
+            part.name,
+            "failed",
+            seconds=time.monotonic() - started,
+            exit_code=int(error.exit_code),
+            error=error.code,
+            message=error.message,
+            hint=error.hint,
+        )
+
+
+def _rows_of(part: Part, work: _Work, folder: Path) -> str | None:
+    """Return the file with the rows of a part, None for a part without any series."""
+    if part.shard is None:
+        return part.paths[0]
+    import pyarrow.parquet as pq
+
+    table = part.read(work.id_columns)
+    if not table.num_rows:
+        return None
+    path = folder / f"{part.name}.parquet"
+    pq.write_table(table, path)
+    return str(path)
+
+
+def _write_part(part: Part, work: _Work, rows: str) -> tuple[int, int, int]:
+    """Write the forecasts of a part; return the numbers of rows, series and warnings."""
+    request = replace(work.request, output=work.manifest.output_of(part))
+    files = Files((rows,), work.files.known_ahead)
+    result = forecast_request(request, work.model, data=files, store=work.store)
+    warnings = sum(finding.severity == "warning" for finding in result.findings)
+    return len(result.frame), result.num_series, warnings
+
+
+def _identify(
+    request: ForecastRequest, model: str, *, by: ShardBy, store: str | Path | None
+) -> tuple[str, str, tuple[str, ...]]:
+    """Return the version that all parts are forecast with, the digest of model and options, and the id columns."""
+    reading = request.reading
+    if model == BASE:
+        label, weights = BASE, ""
+        ids = reading.id if reading is not None else ()
+    else:
+        stored = Registry(store).resolve(model)
+        label, weights = stored.label if model.partition("@")[0] == stored.name else model, file_digest(stored.path)
+        ids = stored.manifest.roles.id if stored.manifest is not None else ()
+    if not ids:
+        raise UsageError(
+            f"{label} does not say which column identifies the series of the files",
+            hint="name it with `--id COLUMN`" if model == BASE else "train a model on a panel, or forecast with `base`",
+            code="E_RUN_CONFIG",
+        )
+    options = {**asdict(replace(request, output=None, reading=None, max_age=None)), "by": by, "weights": weights}
+    options |= {"model": label, "rnnforecast": metadata.version("rnnforecast")}
+    options["reading"] = None if reading is None else reading.model_dump(mode="json", exclude={"wait", "max_bytes"})
+    text = json.dumps(options, sort_keys=True, default=str)
+    return label, hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(), tuple(ids)
+
+
+def _output_folder(request: ForecastRequest, data: Files) -> Path:
+    """Return the folder of the forecasts. Raises UsageError where there is none, or where it is that of the rows."""
+    if not data.rows or request.output is None:
+        missing = "--data" if not data.rows else "--output"
+        raise UsageError(
+            f"--shard needs {missing}", hint="`rnnforecast predict MODEL --data FOLDER --shard 2/8 --output FOLDER`"
+        )
+    output = Path(request.output)
+    if output.exists() and not output.is_dir():
+        raise OutputError(
+            f"the output `{output}` of a shard is a file, not a folder",
+            hint="name a folder: each part is a Parquet file in it",
+        )
+    check_outputs({"--output": output}, [("the data", path) for path in (*data.rows, *data.known_ahead)])
+    return output
+
+
+@contextmanager
+def _only_one(manifest: Manifest, shard: Shard) -> Iterator[None]:
+    """Hold the lock of a shard. Raises LockedError while another worker has it."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(lock(manifest.lock_path(str(shard))))
+        except LockedError as error:
+            raise LockedError(
+                f"another worker has shard {shard} of this output",
+                hint=f"give each worker another number, from 1 to {shard.count}",
+                code=error.code,
+            ) from error
+        yield
