@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from rnnforecast.workflows.shards.plan import Shard
     from rnnforecast.workflows.shards.results import ShardResult
     from rnnforecast.workflows.shards.run import predict_shard
+    from rnnforecast.workflows.script import script
     from rnnforecast.workflows.stream import StreamRequest, StreamResult, stream
     from rnnforecast.workflows.train import train
     from rnnforecast.workflows.tune import tune
@@ -78,6 +79,7 @@ __all__ = [
     "ReportResult",
     "RnnForecastError",
     "ScoreResult",
+    "ScriptResult",
     "ServeOptions",
     "Settings",
     "Shard",
@@ -107,6 +109,7 @@ __all__ = [
     "report",
     "rollback_model",
     "score",
+    "script",
     "serve",
     "show_model",
     "stream",
@@ -132,6 +135,7 @@ _MODULES = {
     "ReportResult": "rnnforecast.workflows.results",
     "RnnForecastError": "rnnforecast.errors",
     "ScoreResult": "rnnforecast.workflows.monitoring.score_result",
+    "ScriptResult": "rnnforecast.workflows.results",
     "ServeOptions": "rnnforecast.serving.run",
     "Settings": "rnnforecast.config",
     "Shard": "rnnforecast.workflows.shards.plan",
@@ -161,6 +165,7 @@ _MODULES = {
     "report": "rnnforecast.charts.report",
     "rollback_model": "rnnforecast.workflows.models",
     "score": "rnnforecast.workflows.score",
+    "script": "rnnforecast.workflows.script",
     "serve": "rnnforecast.serving.run",
     "show_model": "rnnforecast.workflows.models",
     "stream": "rnnforecast.workflows.stream",

@@ -512,6 +512,7 @@ OUTPUT_FILE = _in(
 WINDOWS_OUTPUT = _in(
     OUTPUT, Option("output", "write the forecasts of all windows, with the actuals, to a .csv or .parquet file", "FILE")
 )
+SCRIPT_OUTPUT = _in(OUTPUT, Option("output", "the .py file to write (default: standard output)", "FILE"))
 PAGE_OUTPUT = _in(OUTPUT, Option("output", "the .html file to write (default: report.html, if there is none)", "FILE"))
 PAGE_MEMORY = _in(EVALUATION, _switch("diagnose", "show how far back networks remember, as `diagnose` does"))
 REPORT = _in(OUTPUT, Option("report", "write a page about the result: one .html file", "FILE"))

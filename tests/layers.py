@@ -68,6 +68,7 @@ SHORT_FILES = {
     "progress": "a protocol that training and the command line share",
     "cli.doctor": "one file for each command",
     "cli.inspect": "one file for each command",
+    "cli.script": "one file for each command",
     "cli.render.notices": "without Rich, so that `predict` starts quickly",
     "data.columns.roles": "a type that several modules of data share",
     "inference.engine": "a protocol that both engines implement",

@@ -50,6 +50,7 @@ class Commands(LazyGroup):
         "compare": "compare networks and naive forecasts; nothing is stored",
         "diagnose": "measure how far back recurrent networks remember on your rows, with advice",
         "report": "write one HTML page about a model: verdict, forecasts, errors, data",
+        "script": "write a Python script that trains and forecasts as a model was made",
         "tune": "search the settings of a network within a time budget",
         "inspect": "show how a file is read, with every finding; nothing is trained",
         "models": "list, show, verify, promote, roll back, prune and remove stored models",

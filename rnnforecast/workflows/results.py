@@ -183,6 +183,16 @@ class ReportResult(Document):
 
 
 @dataclass(frozen=True)
+class ScriptResult(Document):
+    """A Python script that trains and forecasts as a stored model was made."""
+
+    model: str
+    text: str
+    output: str | None = None  # where it was written; None: nowhere
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class DiagnoseResult(Document):
     """How far back recurrent networks can be fitted on some rows, how far back the model looks, and advice."""
 

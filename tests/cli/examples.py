@@ -22,6 +22,7 @@ from rnnforecast.workflows.results import (
     PredictResult,
     Preview,
     ReportResult,
+    ScriptResult,
     TrainResult,
     TuneResult,
 )
@@ -260,6 +261,11 @@ def diagnose_result() -> DiagnoseResult:
         advice=("gates help here: a GRU remembers 17 steps where a vanilla RNN of its size remembers 4",),
         seconds=12.0,
     )
+
+
+def script_result() -> ScriptResult:
+    """Return a script of three lines."""
+    return ScriptResult("prices@1", "import rnnforecast\n\nprint(1)\n", "train.py", ("note",))
 
 
 def overview_result(ids: Sequence[str]) -> PredictResult:

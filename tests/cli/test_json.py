@@ -21,6 +21,7 @@ DOCUMENTS: dict[str, list[Document]] = {
     "evaluate": [examples.evaluate_result()],
     "diagnose": [examples.diagnose_result()],
     "report": [examples.report_result()],
+    "script": [examples.script_result()],
     "compare": [examples.compare_result()],
     "tune": [examples.tune_result(), examples.tune_result(None)],
     "models": [

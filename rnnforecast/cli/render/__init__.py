@@ -20,6 +20,7 @@ from rnnforecast.workflows.results import (
     ModelsResult,
     PredictResult,
     ReportResult,
+    ScriptResult,
     TrainResult,
     TuneResult,
 )
@@ -51,7 +52,7 @@ def render(result: Document, *, stream: TextIO, width: int | None = None) -> str
 
     Raises TypeError for a type of result without a screen.
     """
-    if isinstance(result, UnitsResult):
+    if isinstance(result, UnitsResult | ScriptResult):
         return result.text  # for a file, not for the width of a screen
     from rnnforecast.cli.render.blocks import Space, draw, open_console, screen
 

@@ -23,6 +23,7 @@ from rnnforecast.workflows.results import (
     ModelsResult,
     PredictResult,
     ReportResult,
+    ScriptResult,
     TrainResult,
     TuneResult,
 )
@@ -126,6 +127,11 @@ def _manifest(result: ModelResult) -> Table:
 @main_table.register
 def _units(result: UnitsResult) -> Table:
     return ("path", "text"), result.units
+
+
+@main_table.register
+def _script(result: ScriptResult) -> Table:
+    return ("model", "text"), [[result.model, result.text]]
 
 
 @main_table.register
