@@ -55,10 +55,10 @@ if TYPE_CHECKING:
         TuneResult,
     )
     from rnnforecast.workflows.score import score
+    from rnnforecast.workflows.script import script
     from rnnforecast.workflows.shards.plan import Shard
     from rnnforecast.workflows.shards.results import ShardResult
     from rnnforecast.workflows.shards.run import predict_shard
-    from rnnforecast.workflows.script import script
     from rnnforecast.workflows.stream import StreamRequest, StreamResult, stream
     from rnnforecast.workflows.train import train
     from rnnforecast.workflows.tune import tune

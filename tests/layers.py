@@ -67,12 +67,11 @@ SHORT_FILES = {
     "arrays": "array types for all layers",
     "progress": "a protocol that training and the command line share",
     "cli.doctor": "one file for each command",
-    "cli.inspect": "one file for each command",
     "cli.script": "one file for each command",
+    "cli.inspect": "one file for each command",
     "cli.render.notices": "without Rich, so that `predict` starts quickly",
     "data.columns.roles": "a type that several modules of data share",
     "inference.engine": "a protocol that both engines implement",
-    "workflows.inspect": "one file for each command",
 }
 
 #: Feature -> file name that a newcomer guesses, and text that the file has (both regular expressions).

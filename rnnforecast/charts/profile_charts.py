@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.workflows.results import InspectResult
 
+#: Parts of the history in the chart of missing rows.
+_MAX_PARTS = 120
+
 
 def profile_charts(result: InspectResult) -> list[Chart]:
     """Return the charts of a reading; empty where nothing was observed."""
@@ -43,6 +46,43 @@ def profile_charts(result: InspectResult) -> list[Chart]:
         charts.append(season_chart(result.series, ordinals, total))
     charts.append(lag_chart(total, season_length=length))
     return charts
+
+
+def gaps_chart(series: SeriesSet) -> Chart | None:
+    """Return the rows that are missing by part of the history, all series together; None where none is."""
+    if bool(series.observed.all()):
+        return None
+    first = int(series.first_ordinals.min())
+    stop = int((series.first_ordinals + series.lengths).max())
+    place = np.repeat(series.first_ordinals - first - series.offsets[:-1], series.lengths) + np.arange(series.num_rows)
+    starts = thinned(stop - first, most=_MAX_PARTS)
+    part = np.searchsorted(starts, place, side="right") - 1
+    missing = np.bincount(part, weights=~series.observed, minlength=len(starts))
+    counts = np.maximum(np.bincount(part, minlength=len(starts)), 1)
+    moments = series.freq.to_timestamps(first + starts)
+    ends = times(series.freq.to_timestamps(first + np.append(starts[1:], stop - first)))
+    rows = tuple(
+        {"t": t, "end": end, "missing": value(100 * number / count)}
+        for t, end, number, count in zip(times(moments), ends, missing.tolist(), counts.tolist(), strict=True)
+    )
+    x = time_axis(moments)
+    bars: Spec = {
+        "mark": {"type": "rect"},
+        "encoding": {
+            "x": x, "x2": {"field": "end"}, "y": y_axis("missing", zero=True), "y2": {"datum": 0}, "color": {"value": "@bad"},
+            "tooltip": [time_format(moments), {"field": "missing", "title": "missing, per cent", "type": "quantitative"}],
+        },
+    }  # fmt: skip
+    worst = max(rows, key=lambda row: row["missing"] or 0.0)
+    return Chart(
+        title="Missing rows",
+        subtitle=f"per cent of the rows whose value is missing, in {len(rows)} parts of the history",
+        summary=f"{int(missing.sum()):,} rows are missing; at most {worst['missing']:.0f} % of a part of the history.",
+        rows=rows,
+        layers=(bars,),
+        columns={"t": "time", "missing": "missing, per cent"},
+        height=120,
+    )
 
 
 def history_chart(series: SeriesSet, ordinals: Int64Array, total: Float64Array) -> Chart:

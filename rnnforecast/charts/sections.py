@@ -23,7 +23,7 @@ from rnnforecast.charts.page import (
     zoom_buttons,
 )
 from rnnforecast.charts.panel import panel_of
-from rnnforecast.charts.profile_charts import history_chart, lag_chart, season_chart
+from rnnforecast.charts.profile_charts import gaps_chart, history_chart, lag_chart, season_chart
 from rnnforecast.charts.score_charts import (
     coverage_chart,
     cutoff_chart,
@@ -41,6 +41,7 @@ from rnnforecast.evaluation.metrics import METRICS, metric_value
 from rnnforecast.members import ENSEMBLE, PretrainedSettings
 from rnnforecast.model_io.base import BASE
 from rnnforecast.workflows.profile import total_of
+from rnnforecast.workflows.value_profile import profile_of, profile_words, suggestions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -287,16 +288,20 @@ def data_section(
     """Add the data as they were read: history, season, autocorrelation, findings."""
     ordinals, total = total_of(series)
     length = series.season_length
+    profile = profile_of(series)
+    shown = {**profile_words(profile), **{f"try {n}": words for n, words in enumerate(suggestions(profile, series), 1)}}
     parts = [page.figure("history", history_chart(series, ordinals, total))] if len(total) else []
     if length > 1 and len(total) >= 2 * length:
         parts.append(page.figure("season", season_chart(series, ordinals, total), is_half=True))
+    parts.append(page.figure("gaps", gaps_chart(series)))
     if np.isfinite(total).sum() > 2:
         parts.append(page.figure("lags", lag_chart(total, season_length=length), is_half=length > 1))
     listed = {key.replace("_", " "): _words(value) for key, value in assumptions.items() if value not in (None, [], "")}
     read = {"files": ", ".join(paths[:5]) + (f" and {len(paths) - 5} more" if len(paths) > 5 else ""), **listed}
     found = findings_list(findings) or card("No findings: nothing in the data needed attention.")
     reading = f'<h3 class="sub">How the data were read</h3>{facts(read)}<h3 class="sub">Findings</h3>{found}'
-    page.add("data", "Data", grid(*parts), reading)
+    values = f'<h3 class="sub">Values</h3>{facts(shown)}'
+    page.add("data", "Data", grid(*parts), values, reading)
 
 
 def model_section(page: Page, manifest: Manifest, weights: Mapping[str, float]) -> None:

@@ -11,6 +11,7 @@ from rnnforecast.config import Settings
 from rnnforecast.data.read import read_series
 from rnnforecast.training.split import fit_horizon
 from rnnforecast.workflows.results import InspectResult
+from rnnforecast.workflows.value_profile import profile_of, suggestions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def inspect(data: Sequence[str | Path], settings: Settings | None = None) -> InspectResult:
-    """Read files as `train` would and report the choices. Raises InputError or DataError."""
+    """Read files as `train` would, and report the choices and the profile of the values. Raises InputError or DataError."""
     started = time.monotonic()
     settings = settings or Settings()
     read = read_series(data, settings.data)
@@ -26,6 +27,7 @@ def inspect(data: Sequence[str | Path], settings: Settings | None = None) -> Ins
     series = read.series
     ends = np.array([series.first_ordinals.min(), (series.first_ordinals + series.lengths - 1).max()])
     first, last = series.freq.to_timestamps(ends)
+    profile = profile_of(series)
     return InspectResult(
         assumptions=assumptions.to_dict(),
         reasons=assumptions.reasons,
@@ -34,6 +36,8 @@ def inspect(data: Sequence[str | Path], settings: Settings | None = None) -> Ins
         first=first,
         last=last,
         columns=read.roles,
+        profile=profile,
+        suggestions=tuple(suggestions(profile, series)),
         seconds=time.monotonic() - started,
         series=series,
     )

@@ -43,6 +43,8 @@ class InspectResult(Document):
     first: object = None  # first and last timestamp over all series: datetime64, int or ISO text
     last: object = None
     columns: Mapping[str, str] = field(default_factory=dict)  # column -> role: time, target, id, past, ..., unused
+    profile: Mapping[str, JSONValue] = field(default_factory=dict)  # gaps, seasons, trend, changes, outliers, demand
+    suggestions: tuple[str, ...] = ()  # settings worth a try, each with its reason
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
     series: SeriesSet | None = None  # for a picture

@@ -185,6 +185,8 @@ def _frame(shown: Preview, *, with_id: bool) -> pd.DataFrame:
 def inspect_result() -> InspectResult:
     """Return what was read in one file."""
     return InspectResult(
+        profile=PROFILE,
+        suggestions=("`--season-length 261`: the season of a year is the strongest (0.52)",),
         assumptions=ASSUMPTIONS,
         reasons=REASONS,
         findings=(FINDING,),
@@ -341,6 +343,18 @@ def shard_result() -> ShardResult:
         seconds=12.9,
         notes=("the output holds stores_old of files that are gone",),
     )
+
+
+PROFILE: dict[str, JSONValue] = {
+    "gaps": {"num_missing": 36, "num_gaps": 30, "longest": [
+        {"id": "", "first": "2019-01-21", "last": "2019-01-22", "num_steps": 2}]},
+    "seasons": [{"length": 5, "name": "week", "strength": 0.31}, {"length": 261, "name": "year", "strength": 0.52}],
+    "trend": {"strength": 0.98, "change_percent": 39.2},
+    "changes": [{"start": "2020-03-02", "before": 124.5, "after": 98.1}],
+    "autocorrelation": [{"lag": 1, "value": 0.99}, {"lag": 5, "value": None}],
+    "outliers": {"num_rows": 2, "largest": [{"timestamp": "2020-03-16", "value": 71.2}]},
+    "demand": {"zero_fraction": 0.0, "smooth": 1, "erratic": 0, "intermittent": 0, "lumpy": 0},
+}  # fmt: skip
 
 
 def tune_result(outcome: str | None = "tie") -> TuneResult:

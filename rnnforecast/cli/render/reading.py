@@ -10,6 +10,7 @@ from rich.text import Text
 from rnnforecast.cli.render.blocks import Space, heading, quiet_table, safe, screen, timestamp_text, under
 from rnnforecast.findings import plural
 from rnnforecast.workflows.results import InspectResult
+from rnnforecast.workflows.value_profile import profile_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,7 +58,23 @@ def _inspect_screen(result: InspectResult, _space: Space) -> list[RenderableType
     blocks = [assumptions_block(result.assumptions, result.reasons, title=files, span=span)]
     if result.columns:
         blocks.append(_columns_block(result.columns))
+    if result.profile:
+        blocks.append(_profile_block(result))
     return [*blocks, findings_block(result.findings)]
+
+
+def _profile_block(result: InspectResult) -> RenderableType:
+    """Return what the values look like, and settings worth a try."""
+    table = quiet_table([("", "left"), ("", "fold")], header=False)
+    for name, words in profile_words(result.profile).items():
+        table.add_row(Text(name, style="dim"), safe(words))
+    for place, words in enumerate(result.suggestions):
+        table.add_row(Text("" if place else "try", style="dim"), safe(words, "bold"))
+    return under(heading("Values", "of the sum of all series" if _is_panel(result) else ""), table)
+
+
+def _is_panel(result: InspectResult) -> bool:
+    return result.assumptions.get("num_series") not in (None, 1)
 
 
 def findings_block(findings: Sequence[Finding]) -> RenderableType:
