@@ -24,8 +24,10 @@ from rnnforecast.data.columns.id_columns import FILE_ID, choose_ids, near_twins,
 from rnnforecast.data.columns.repeated_times import with_named_fix
 from rnnforecast.data.columns.roles import Roles
 from rnnforecast.data.columns.schema_check import check_schemas
+from rnnforecast.data.columns.unused import note_unused_columns
 from rnnforecast.data.covariates.calendar import is_generated, with_calendar
 from rnnforecast.data.covariates.categorical import encode_categories
+from rnnforecast.data.covariates.checks import covariate_findings
 from rnnforecast.data.covariates.future import with_plan
 from rnnforecast.data.covariates.future_files import PlanFiles, open_plan, read_plan
 from rnnforecast.data.errors import ColumnRef, data_error, listed
@@ -149,12 +151,12 @@ def _read(
     findings += [finding for table in tables for finding in table.findings]
     findings += [finding for one in files for finding in one.findings]
     problems = [finding for one in files for finding in one.problems]
-    names, digest = tables[0].names, _digest(tables)
     if problems and any(one.timestamps is None for one in files) and roles.time:
         raise data_error(problems)
     together, words = encode_categories(join_files(files), roles, findings, known=model.categories)
     roles = _with_ids(roles, together, here)
     findings += note_unused(together.partitions, roles.id)
+    findings += note_unused_columns(tables[0], roles, settings, is_trained=model.freq is not None)
     try:
         series = _lay_out(
             together, roles, here, findings, words=words, known=model.freq, keep_unobserved=keep_unobserved
@@ -168,7 +170,7 @@ def _read(
         findings[:] = without_rejected_cells(findings, problems)
         raise data_error(problems)
     num_rows = len(together.values)
-    del together, files  # millions of rows, which the series do not need
+    del together, files  # millions of rows
     release_unused()
     series, assumptions = _assume(series, roles, settings, num_rows=num_rows)
     check_horizon(series.freq, int((series.first_ordinals + series.lengths).max()) - 1, assumptions.horizon)
@@ -180,9 +182,9 @@ def _read(
         assumptions=assumptions,
         findings=tuple(findings),
         paths=tuple(map(public_path, paths)),
-        digest=digest,
-        columns=names,
-        roles=_roles_of(names, roles, series),
+        digest=_digest(tables),
+        columns=tables[0].names,
+        roles=_roles_of(tables[0].names, roles, series),
         future_paths=() if plan is None else plan.paths,
     )
 
@@ -266,6 +268,7 @@ def _with_ahead(
     if plan is not None:
         found = read_plan(plan, series, settings, findings, time=time, known=model.categories)
         series = with_plan(series, found, findings, names=settings.future)
+    findings += covariate_findings(series)
     return with_calendar(series, settings.calendar_features, country=settings.country, horizon=horizon)
 
 

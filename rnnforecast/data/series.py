@@ -54,6 +54,8 @@ class SeriesSet:
     static_names: tuple[str, ...] = ()
     #: covariates that hold codes: 1 for the first of their categories, 0 for one that is not among them
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    #: which future covariates the files have, [Nf, Ff]; the others were filled. None: all of them
+    covariates_observed: BoolArray | None = None
 
     @property
     def num_series(self) -> int:
@@ -114,6 +116,7 @@ class SeriesSet:
         index = np.asarray(index, dtype=np.int64)
         rows = rows_of(self.offsets[index], self.lengths[index])
         future_lengths = np.diff(self.future_offsets)[index]
+        future_rows = rows_of(self.future_offsets[index], future_lengths)
         return replace(
             self,
             id_values=self.id_values[index],
@@ -123,7 +126,8 @@ class SeriesSet:
             offsets=offsets_of(self.lengths[index]),
             first_ordinals=self.first_ordinals[index],
             past_covariates=self.past_covariates[rows],
-            future_covariates=self.future_covariates[rows_of(self.future_offsets[index], future_lengths)],
+            future_covariates=self.future_covariates[future_rows],
+            covariates_observed=None if self.covariates_observed is None else self.covariates_observed[future_rows],
             future_offsets=offsets_of(future_lengths),
             static_covariates=self.static_covariates[index],
         )
@@ -142,6 +146,7 @@ class SeriesSet:
             first_ordinals=self.first_ordinals[start:stop],
             past_covariates=self.past_covariates[rows],
             future_covariates=self.future_covariates[future],
+            covariates_observed=None if self.covariates_observed is None else self.covariates_observed[future],
             future_offsets=self.future_offsets[start : stop + 1] - self.future_offsets[start],
             static_covariates=self.static_covariates[start:stop],
         )

@@ -28,7 +28,7 @@ class Covariate:
 
 
 def covariate_columns(covariate: Covariate, *, history: int) -> Design:
-    """Return the columns of one covariate; a missing value contributes nothing, an unchanging covariate no column."""
+    """Return the columns of one covariate; a missing value has no effect, an unchanging covariate no column."""
     values = covariate.values
     seen = values[:history][np.isfinite(values[:history])]
     if not len(seen):
@@ -41,6 +41,10 @@ def covariate_columns(covariate: Covariate, *, history: int) -> Design:
         columns = _dummies(values, rarer[order][:MAX_LEVELS])
     else:
         columns = _hinges(values, seen)
+    missing = ~np.isfinite(values)
+    if missing.any():
+        # the mean of each column: a missing value moves no forecast and no coefficient
+        columns[missing] = columns[:history][~missing[:history]].mean(axis=0)
     return Design(columns, (covariate.name,) * columns.shape[1])
 
 
@@ -54,7 +58,10 @@ def _dummies(values: Float64Array, levels: Float64Array) -> Float64Array:
 
 def _hinges(values: Float64Array, seen: Float64Array) -> Float64Array:
     """Return the number and what it exceeds four quantiles of its history by: [N + H, 5]."""
-    middle, spread = float(np.median(seen)), float(seen.std()) or 1.0
+    middle = float(np.median(seen))
+    # relative to the largest value, so that squares of huge numbers stay finite
+    size = max(float(np.abs(seen - middle).max()), 1e-300)
+    spread = size * float(((seen - middle) / size).std()) or 1.0
     # a value far outside the history must not steer the forecast by extrapolation
     low, high = float(seen.min()), float(seen.max())
     reach = 0.5 * (high - low)

@@ -212,6 +212,10 @@ class ZeroShot:
         start, end = int(series.future_offsets[number]), int(series.future_offsets[number + 1])
         rows = np.minimum(start + np.arange(num_rows), end - 1)
         values = series.future_covariates[rows].astype(np.float64)
+        if series.covariates_observed is not None:
+            values[~series.covariates_observed[rows]] = (
+                np.nan
+            )  # what was filled for networks tells a regression nothing
         return [
             Covariate(name, values[:, column], is_category=name in series.categories)
             for column, name in enumerate(series.future_names)

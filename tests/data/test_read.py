@@ -321,10 +321,11 @@ def test_a_covariate_of_the_steps_to_come_is_never_filled(write: Write) -> None:
         read(write(text), future=("p",))
 
 
-def test_a_covariate_without_any_value_in_a_series_is_refused(write: Write) -> None:
+def test_a_covariate_that_one_series_lacks_is_filled_there_from_the_others_with_a_warning(write: Write) -> None:
     text = "id,date,y,p\na,2024-01-01,1,\na,2024-01-02,2,\nb,2024-01-01,1,7\nb,2024-01-02,2,8\n"
-    with pytest.raises(DataError, match=r"covariate `p`, rows 2, 3: missing value"):
-        read(write(text), id=("id",), target=("y",), past=("p",))
+    found = read(write(text), id=("id",), target=("y",), past=("p",))
+    assert [one.rows for one in found.findings if one.code == "W_COVARIATE_FILLED"] == [(2, 3)]
+    assert found.series.past_covariates[:, 0].tolist() == [7, 7, 7, 8]
 
 
 def test_a_covariate_in_a_gap_holds_the_value_before_it(write: Write) -> None:

@@ -49,10 +49,18 @@ def test_a_covariate_that_says_nothing_has_no_effect(values: np.ndarray) -> None
     assert not columns.any()
 
 
-def test_a_missing_number_counts_as_its_median() -> None:
-    values = np.arange(20.0)
-    values[7] = np.nan
+@pytest.mark.parametrize("values", [np.arange(20.0), np.arange(20.0) % 2])
+def test_a_missing_value_has_the_mean_of_each_column_so_that_it_moves_nothing(values: np.ndarray) -> None:
+    values[[7, 18]] = np.nan
 
-    columns = covariate_columns(Covariate("x", values), history=20).columns
+    columns = covariate_columns(Covariate("x", values), history=15).columns
 
-    assert columns[7, 0] == 0
+    seen = np.delete(np.arange(15), 7)
+    np.testing.assert_allclose(columns[[7, 18]], np.tile(columns[seen].mean(axis=0), (2, 1)))
+
+
+def test_huge_numbers_stay_finite() -> None:
+    columns = covariate_columns(Covariate("x", np.linspace(-1e300, 1e300, 30)), history=25).columns
+
+    assert np.isfinite(columns).all()
+    assert np.abs(columns).max() < 100

@@ -79,9 +79,13 @@ def with_calendar(series: SeriesSet, features: Sequence[str], *, country: str | 
     distinct, place = np.unique(ordinals, return_inverse=True)  # most timestamps occur in many series
     columns = _values(names, series, distinct, country=country).astype(np.float32)[place]
     own = series.future_covariates if series.future_names else np.empty((len(ordinals), 0), dtype=np.float32)
+    seen = None
+    if series.future_names and series.covariates_observed is not None:
+        seen = np.concatenate([series.covariates_observed, np.ones(columns.shape, dtype=np.bool_)], axis=1)
     return replace(
         series,
         future_covariates=np.concatenate([own, columns], axis=1),
+        covariates_observed=seen,
         future_offsets=offsets_of(lengths),
         future_names=(*series.future_names, *names),
     )

@@ -72,13 +72,14 @@ def with_plan(series: SeriesSet, plan: Plan, findings: list[Finding], *, names: 
     used[rows_of(np.maximum(first, 0), lengths - begins)] = True
     _check_both(series, plan, index, items, used)
     _note_extra(plan, used, findings)
-    future = _joined(series, plan, names, begins=begins, first=first, lengths=lengths)
+    future, seen = _joined(series, plan, names, begins=begins, first=first, lengths=lengths)
     ahead = lengths - series.lengths
     _note_ahead(plan, names, ahead, findings)
     vocabularies = {**plan.categories, **series.categories}
     return replace(
         series,
         future_covariates=future,
+        covariates_observed=seen,
         future_offsets=offsets_of(lengths),
         future_names=names,
         categories=vocabularies,
@@ -94,22 +95,26 @@ def _items_of(series: SeriesSet, plan: Plan) -> Int64Array:
 
 def _joined(
     series: SeriesSet, plan: Plan, names: tuple[str, ...], *, begins: Int64Array, first: Int64Array, lengths: Int64Array
-) -> Float32Array:
-    """Return all future covariates: [Nf, F], the own rows of a series before those of the plan."""
+) -> tuple[Float32Array, BoolArray]:
+    """Return all future covariates and whether the files have them: [Nf, F], own rows of a series before the plan's."""
     step, owner = positions(lengths), np.repeat(np.arange(series.num_series), lengths)
     behind = step - begins[owner]
     source = np.where(behind >= 0, first[owner] + behind, -1)  # row of the plan
     _check_cells(plan, source[source >= 0])
     own_lengths = np.diff(series.future_offsets)
     own_row = np.where(step < own_lengths[owner], series.future_offsets[owner] + step, -1)
-    columns = []
+    columns, seen = [], []
     for name in names:
         theirs = plan.values[source, plan.names.index(name)]
+        known = np.ones(len(theirs), dtype=np.bool_)
         if name in series.future_names:
-            ours = series.future_covariates[own_row, series.future_names.index(name)]
-            theirs = np.where(own_row >= 0, ours, theirs)
+            place = series.future_names.index(name)
+            theirs = np.where(own_row >= 0, series.future_covariates[own_row, place], theirs)
+            if series.covariates_observed is not None:
+                known = np.where(own_row >= 0, series.covariates_observed[own_row, place], known)
         columns.append(theirs)
-    return np.stack(columns, axis=1).astype(np.float32)
+        seen.append(known)
+    return np.stack(columns, axis=1).astype(np.float32), np.stack(seen, axis=1)
 
 
 def _check_past(series: SeriesSet, plan: Plan, lengths: Int64Array) -> None:

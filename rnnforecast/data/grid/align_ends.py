@@ -52,6 +52,7 @@ def with_common_end(series: SeriesSet, findings: list[Finding]) -> SeriesSet:
         offsets=offsets_of(lengths),
         past_covariates=series.past_covariates[rows],
         future_covariates=series.future_covariates[future_rows],
+        covariates_observed=None if series.covariates_observed is None else series.covariates_observed[future_rows],
         future_offsets=offsets_of(np.maximum(future_lengths, np.where(future_lengths > 0, lengths, 0))),
     )
 

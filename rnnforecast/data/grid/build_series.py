@@ -91,6 +91,7 @@ def build_series(
         past_covariates=past.astype(np.float32),
         future_covariates=_carried(values.future, grid)[future_rows].astype(np.float32),
         future_offsets=offsets_of(future_lengths),
+        covariates_observed=~np.isnan(values.future[future_rows]),
         static_covariates=static[item_of].astype(np.float32),
         past_names=roles.past,
         future_names=roles.future,
@@ -126,9 +127,9 @@ def _target_lengths(targets: Float64Array, grid: Grid, *, with_future: bool, kee
 def _missing_covariates(
     rows: Rows, grid: Grid, roles: Roles, values: _Values, lengths: Int64Array, findings: list[Finding]
 ) -> list[Finding]:
-    """Return the findings for covariates that are missing in steps to come, or in all rows of a series.
+    """Return the findings for covariates that are missing in steps to come of a series that has values of them.
 
-    Others up to the last target row are noted: they are filled.
+    Others are noted: they are masked, and filled for networks.
     """
     problems: list[Finding] = []
     if not (roles.past or roles.future):
@@ -141,10 +142,21 @@ def _missing_covariates(
             missing &= is_past if names is roles.past else True
             if not missing.any():
                 continue
-            has_value = np.add.reduceat(~np.isnan(columns[:, place]), grid.offsets[:-1]) > 0
-            hopeless = missing & ~np.repeat(has_value, np.diff(grid.offsets))
-            bad = np.flatnonzero(missing & ~is_past | hopeless)
+            known = ~np.isnan(columns[:, place])
             ref = ColumnRef(name, rows.locate, "covariate")
+            if not known.any():
+                fix = f"write its values, or leave `{name}` out"
+                findings.append(
+                    ref.problem(
+                        "W_COVARIATE_EMPTY",
+                        np.sort(grid.sources[missing]),
+                        "every value is missing: no effect",
+                        fix=fix,
+                    )
+                )
+                continue
+            has_value = np.add.reduceat(known, grid.offsets[:-1]) > 0
+            bad = np.flatnonzero(missing & ~is_past & np.repeat(has_value, np.diff(grid.offsets)))
             if len(bad):
                 fix = f"write the value, or leave `{name}` out"
                 problems.append(
@@ -152,7 +164,7 @@ def _missing_covariates(
                 )
                 continue
             filled = np.sort(grid.sources[missing])
-            words = "missing value, filled with the one before it; before the first one with the first"
+            words = "missing value: left out of regressions; networks read the value before it, else the first one"
             findings.append(ref.problem("W_COVARIATE_FILLED", filled, words))
     return problems
 
@@ -198,7 +210,10 @@ def _static_values(
 
 
 def _carried(columns: Float64Array, grid: Grid) -> Float64Array:
-    """Return covariates with gaps and missing values holding the value before them, else the first one of the series."""
+    """Return covariates with gaps and missing values holding the value before them, else the first one of the series.
+
+    A series without any value has the lower median of the others, 0 where no series has one.
+    """
     missing = np.isnan(columns)
     if not missing.any():
         return columns
@@ -206,9 +221,15 @@ def _carried(columns: Float64Array, grid: Grid) -> Float64Array:
     filled = columns.copy()
     for place in np.flatnonzero(missing.any(axis=0)):
         known = ~missing[:, place]
+        if not known.any():
+            filled[:, place] = 0.0
+            continue
         before = last_true_before(known, starts)
         firsts = np.append(np.flatnonzero(known), 0)[np.searchsorted(np.flatnonzero(known), starts)]
         filled[:, place] = columns[np.where(before >= 0, before, firsts), place]
+        empty = np.repeat(np.add.reduceat(known, grid.offsets[:-1]) == 0, np.diff(grid.offsets))
+        if empty.any():
+            filled[empty, place] = np.quantile(columns[known, place], 0.5, method="lower")
     return filled
 
 

@@ -1,0 +1,41 @@
+"""Columns that no role uses, although they could be covariates: a note names them, and the flags that use them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rnnforecast.data.columns.profiles import named_like_id, named_like_time, profile_columns
+from rnnforecast.data.errors import listed
+from rnnforecast.findings import Finding
+
+if TYPE_CHECKING:
+    from rnnforecast.config import DataSettings
+    from rnnforecast.data.columns.profiles import Profile
+    from rnnforecast.data.columns.roles import Roles
+    from rnnforecast.data.tables.table import Table
+
+#: Text with more distinct values in the sample is free text or a key, not a category.
+MOST_CATEGORIES = 30
+
+
+def note_unused_columns(table: Table, roles: Roles, settings: DataSettings, *, is_trained: bool) -> list[Finding]:
+    """Return one note about all columns that change, have no role, and could explain the target."""
+    if is_trained or settings.wide:  # a stored model noted it when it was trained
+        return []
+    used = {*roles.time, *roles.target, *roles.id, *roles.covariates}
+    names = [one.name for one in profile_columns(table.sample) if one.name not in used and _could_explain(one)]
+    if not names:
+        return []
+    message = f"{'column' if len(names) == 1 else f'{len(names)} columns'} not used: {listed(names)}"
+    fix = f"if known ahead: --future {names[0]}; if not: --past {names[0]}; of each series: --static {names[0]}"
+    return [Finding("N_COLUMN_UNUSED", message, table.path, column=names[0], count=len(names), fix=fix)]
+
+
+def _could_explain(profile: Profile) -> bool:
+    if profile.num_distinct < 2 or profile.name.startswith("Unnamed: "):
+        return False
+    if profile.kind == "text":
+        return profile.num_distinct <= MOST_CATEGORIES and not named_like_time(profile.name)
+    if profile.kind == "integer" and (named_like_id(profile.name) or named_like_time(profile.name)):
+        return False
+    return profile.kind in ("integer", "number", "boolean")
