@@ -21,6 +21,7 @@ PAGES = (
     "docs/your-own-csv.md",
     "docs/panels.md",
     "docs/recurrent-networks.md",
+    "docs/what-if.md",
 )
 WIDTH = "100"
 

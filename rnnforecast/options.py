@@ -425,6 +425,22 @@ SUM = _in(
     EVALUATION,
     _choice("sum", "forecast sums over calendar weeks, months or the horizon, with intervals", SumOver, "OVER"),
 )
+COMPONENTS = _in(
+    EVALUATION, _switch("components", "show what moves the forecast: trend, seasons, each covariate, remainder")
+)
+SET = _in(
+    EVALUATION,
+    Option(
+        "set",
+        "what if: forecast with a covariate changed ahead, next to the forecast; repeatable: price=1.1x, temp=+2, promo=1",
+        "CHANGE",
+        repeated=True,
+    ),
+)
+WHAT_IF = _in(
+    EVALUATION,
+    Option("what_if", "what if: a second file of future covariates; its forecast is shown next to the first", "FILE"),
+)
 REFIT_WINDOWS = _in(EVALUATION, _flag("refit", "train again for every window"))
 ACTIVATE = _in(
     EVALUATION,

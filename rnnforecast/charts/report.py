@@ -18,6 +18,7 @@ from rnnforecast.charts.sections import (
     errors_by_series,
     errors_section,
     forecast_section,
+    gains_section,
     memory_section,
     model_section,
     test_section,
@@ -173,6 +174,7 @@ def model_page(
     training_section(page, manifest)
     if health is not None:
         memory_section(page, health)
+    gains_section(page, result.gains)
     data_section(page, loaded.series, result.findings, backtest.assumptions if backtest else manifest.assumptions,
                  [str(path) for path in manifest.input.paths])  # fmt: skip
     model_section(page, manifest, forecast.weights or _weights(loaded))
@@ -208,6 +210,7 @@ def _backtest_page(result: EvaluateResult) -> Page:
     warning = next((each for each in result.notes if "flatter" in each), "")
     errors_section(page, result.metrics, words="On the past windows below.")
     backtest_section(page, result, warning=warning)
+    gains_section(page, result.gains)
     if result.series is not None:
         data_section(page, result.series, result.findings, result.assumptions, [])
     return page

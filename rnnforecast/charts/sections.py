@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.findings import Finding
+    from rnnforecast.mixture.gains import CovariateGain
     from rnnforecast.store.manifest import Manifest
     from rnnforecast.store.record import LeadRecord
     from rnnforecast.workflows.forecasts.panel import Forecast
@@ -131,6 +132,22 @@ def errors_section(page: Page, metrics: Metrics, *figures: str, words: str) -> N
         return
     numbers = card(_metrics_table(metrics))
     page.add("errors", "Errors", grid(page.figure("errors", error_chart(metrics)), *figures, numbers), lead=words)
+
+
+def gains_section(page: Page, gains: Sequence[CovariateGain]) -> None:
+    """Add what each covariate gains, the largest gain first."""
+    if not gains:
+        return
+    rows = [
+        [gain.name, f"{gain.error_change:+.0f} %", f"{gain.num_better} of {gain.num_windows * gain.num_series}"]
+        for gain in sorted(gains, key=lambda gain: gain.error_change)
+    ]
+    lead = (
+        "The error of the forecast without training with each covariate, compared with leaving it out. Less is better."
+    )
+    page.add(
+        "covariates", "Covariates", card(table(["covariate", "error", "windows with a smaller error"], rows)), lead=lead
+    )
 
 
 def _metrics_table(metrics: Metrics) -> str:

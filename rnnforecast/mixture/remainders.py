@@ -111,6 +111,25 @@ def season_design(plan: SeasonPlan, *, num_rows: int, horizon: int) -> Design:
     return design
 
 
+def seasonal_part(question: Question, series: int) -> tuple[Float64Array, Float64Array]:
+    """Return the short and the long season of a regression on one history, with its covariates, over the horizon: [H]."""
+    history, plan = question.histories[series], question.plans[series]
+    start = max(0, len(history) - plan.max_rows)
+    observed = np.isfinite(history[start:])
+    count = len(observed)
+    if plan.short is None or count <= plan.season_length or not observed.any():
+        return np.zeros(question.horizon), np.zeros(question.horizon)
+    design = season_design(plan, num_rows=count, horizon=question.horizon)
+    if question.covariates:
+        effects = _effects(question.covariates[series], start=start, history=count, horizon=question.horizon)
+        design = design.with_columns(effects)
+    level = np.where(observed, history[start:] - np.nanmean(history[start:]), 0.0)
+    fitted = fit_before(design, level[:, None], observed, [count])[0, :, 0]
+    ahead = design.columns[count:]
+    short, long = (design.of_kind(kind) for kind in ("short", "long"))
+    return ahead[:, short] @ fitted[short], ahead[:, long] @ fitted[long]
+
+
 _kept_design = lru_cache(maxsize=NUM_KEPT)(season_design)
 
 

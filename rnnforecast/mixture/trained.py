@@ -37,12 +37,12 @@ class TrainedForecaster:
 
     def __call__(self, windows: Windows, horizon: int) -> Float64Array:
         """Forecast after each cutoff: [W, H, Q]. Raises DivergedError where no network has finite numbers."""
-        companion = self._zero_shot(windows, horizon) if self._zero_shot is not None else None
+        companion = self.zero_shot(windows, horizon) if self.zero_shot is not None else None
         return self._combine(windows, horizon, companion)
 
     def prepared(self, windows: Windows, horizon: int) -> Batch:
         """Return the forecasts of windows, one a series, batch by batch: what all have in common is chosen once."""
-        companion = self._zero_shot.prepared(windows, horizon) if self._zero_shot is not None else None
+        companion = self.zero_shot.prepared(windows, horizon) if self.zero_shot is not None else None
 
         def batch(numbers: Int64Array) -> Float64Array:
             part = windows.select(numbers)
@@ -55,7 +55,8 @@ class TrainedForecaster:
         return FlatSeries.from_series(self.series)
 
     @cached_property
-    def _zero_shot(self) -> ZeroShot | None:
+    def zero_shot(self) -> ZeroShot | None:
+        """The zero-shot ensemble among the members, None where there is none."""
         ensemble, number = self.ensemble, self.ensemble.zero_shot_group
         if number is None:
             return None

@@ -163,12 +163,12 @@ class ZeroShot:
         """Weigh the members for the series of windows, each on its rows before the cutoff alone."""
         count = len(windows)
         sampled = np.unique(np.linspace(0, count - 1, min(count, MAX_SAMPLED)).astype(np.int64))
-        question = self._question(windows.select(sampled), horizon)
+        question = self.question(windows.select(sampled), horizon)
         return choose_weights(question, num_series=count, sampled=sampled)
 
     def forecast(self, windows: Windows, numbers: Int64Array, weights: MemberWeights, horizon: int) -> Float64Array:
         """Forecast the windows of these numbers by weights chosen for all of them: [len(numbers), H, Q]."""
-        question = self._question(windows.select(numbers), horizon)
+        question = self.question(windows.select(numbers), horizon)
         return forecast_weighted(question, weights.of(numbers), weights.names)
 
     def prepared(self, windows: Windows, horizon: int) -> Callable[[Int64Array], Float64Array]:
@@ -193,7 +193,8 @@ class ZeroShot:
                 result[chosen[batch]] = self.forecast(part, batch, weights, horizon)
         return result
 
-    def _question(self, windows: Windows, horizon: int) -> Question:
+    def question(self, windows: Windows, horizon: int) -> Question:
+        """Return what is asked for the windows: their rows before the cutoff, and covariates up to the horizon."""
         series = self.series
         starts = series.offsets[windows.series]
         histories = [series.values[start : start + end] for start, end in zip(starts, windows.cutoffs, strict=True)]

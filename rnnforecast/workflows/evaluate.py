@@ -11,6 +11,7 @@ from rnnforecast.config import Settings
 from rnnforecast.errors import DataError, UsageError
 from rnnforecast.evaluation.backtest import Forecaster, Spacing, default_num_windows, place_windows
 from rnnforecast.members import ENSEMBLE
+from rnnforecast.mixture.gains import gains_note
 from rnnforecast.model_io.base import BASE
 from rnnforecast.model_io.pack import is_zero_shot, last_fitted
 from rnnforecast.progress import NoProgress
@@ -22,6 +23,7 @@ from rnnforecast.training.judge import (
     squared_error_note,
     statistical_forecasters,
 )
+from rnnforecast.workflows.forecasts.explain import gains_of
 from rnnforecast.workflows.model_rows import Files, LoadedModel, load
 from rnnforecast.workflows.results import EvaluateResult
 
@@ -68,13 +70,10 @@ def evaluate(
     network = _refitting(loaded, progress or NoProgress()) if refit else trained
     methods = {ENSEMBLE: network, **baseline_forecasters(series), **statistical_forecasters(series)}
     judgement = judge_methods(
-        methods,
-        series,
-        windows,
-        num_past_rows=known,
-        spacing=Spacing(horizon, gap, step),
-        bounds=loaded.bounds,
+        methods, series, windows, num_past_rows=known, spacing=Spacing(horizon, gap, step), bounds=loaded.bounds
     )
+    gains = gains_of(loaded, horizon)
+    said = gains_note(gains)
     return EvaluateResult(
         model=loaded.manifest.label,
         assumptions=loaded.manifest.assumptions,
@@ -88,7 +87,8 @@ def evaluate(
         per_lead=judgement.per_lead(),
         per_series=judgement.per_series(series),
         verdict=judgement.verdict_dict(),
-        notes=(*loaded.notes, *squared_error_note(judgement, series), *_notes(loaded, windows, refit=refit)),
+        gains=gains,
+        notes=(*loaded.notes, *squared_error_note(judgement, series), *_notes(loaded, windows, refit=refit), *said),
         seconds=time.monotonic() - started,
         series=series,
         backtest=judgement.backtest,

@@ -22,6 +22,7 @@ from rnnforecast.model_io.base import BASE
 from rnnforecast.store.ledger import LEDGER_LEVELS
 from rnnforecast.store.registry import default_store
 from rnnforecast.workflows.forecasts.attention import write_attention
+from rnnforecast.workflows.forecasts.explain import Asked, Explanation, check_asked, explain
 from rnnforecast.workflows.forecasts.output_shape import check_shape, shaped
 from rnnforecast.workflows.forecasts.panel import forecast_series
 from rnnforecast.workflows.forecasts.sums import check_sum, sum_forecasts, sums_frame, sums_preview
@@ -54,7 +55,8 @@ class ForecastRequest:
 
     `sum` asks for sums over calendar weeks, months or the horizon; `reading` chooses columns and frequency for `base`;
     `max_age` rejects older rows, `refuse_stale` rows that differ from those of the training (default: reject a training
-    file that became shorter). `decimals` and `columns` shape the table that is written to `output`.
+    file that became shorter). `components` adds the parts of the forecast, `changes` (`price=1.1x`) and `what_if`, a file of
+    `future` covariates, a second forecast. `decimals` and `columns` shape the table that is written to `output`.
     """
 
     horizon: int | None = None
@@ -68,6 +70,14 @@ class ForecastRequest:
     max_age: str | None = None
     refuse_stale: StaleRows | None = None
     sum: SumOver | None = None
+    components: bool = False
+    changes: tuple[str, ...] = ()
+    what_if: str | Path | None = None
+
+    @property
+    def asked(self) -> Asked:
+        """What is to be explained."""
+        return Asked(self.components, self.changes, self.what_if, self.engine, self.reading)
 
     @property
     def wait(self) -> float:
@@ -133,9 +143,10 @@ def forecast_request(
         quantile_levels=(*levels, *LEDGER_LEVELS),
         engine=request.engine,
         progress=progress,
-        keep_distribution=request.sum is not None,
+        keep_distribution=request.sum is not None or request.components,
     )
-    frame, previews = _tables(loaded, forecast.at(levels), request.sum)
+    explanation = explain(request.asked, loaded, forecast)
+    frame, previews = _tables(loaded, forecast.at(levels), request.sum, explanation)
     _write(request, loaded, frame, rows=Files.of(data).rows)
     if observer is not None:
         observer(loaded, forecast)
@@ -151,16 +162,19 @@ def forecast_request(
         previews=previews,
         overview=make_overview(series, forecast.at(levels)) if request.sum is None and request.output is None else (),
         sum=request.sum,
+        gains=explanation.gains,
+        what_if=explanation.label,
         output=None if request.output is None else shown_output(request.output),
         attention_output=None if request.attention_output is None else str(request.attention_output),
-        findings=(*loaded.findings, *stale, *_cut_off(loaded, forecast)),
-        notes=(*loaded.notes, *_notes(loaded, steps, forecast)),
+        findings=(*loaded.findings, *stale, *explanation.findings, *_cut_off(loaded, forecast)),
+        notes=(*loaded.notes, *_notes(loaded, steps, forecast), *explanation.notes),
         seconds=time.monotonic() - started,
     )
 
 
 def _check_writable(request: ForecastRequest) -> None:
     """Check before the work that outputs can be written. Raises UsageError, OutputError."""
+    check_asked(request.asked, sums=request.sum is not None)
     check_shape(request.output, decimals=request.decimals, columns=request.columns)
     if request.output is not None:
         check_output(request.output, wait=request.wait)
@@ -169,12 +183,14 @@ def _check_writable(request: ForecastRequest) -> None:
         check_output(request.attention_output)
 
 
-def _tables(loaded: LoadedModel, shown: Forecast, over: SumOver | None) -> tuple[pd.DataFrame, tuple[Preview, ...]]:
+def _tables(
+    loaded: LoadedModel, shown: Forecast, over: SumOver | None, explanation: Explanation
+) -> tuple[pd.DataFrame, tuple[Preview, ...]]:
     """Return the table of all forecasts, or of their sums, and the first few series."""
     series = loaded.series
     previews = make_previews(series, shown)
     if over is None:
-        return forecast_frame(series, shown), previews
+        return explanation.in_frame(forecast_frame(series, shown), shown), explanation.in_previews(previews)
     sums = sum_forecasts(loaded, shown, over, levels=shown.quantile_levels)
     summed = (sums_preview(series, sums, preview, number) for number, preview in enumerate(previews))
     return sums_frame(series, sums, shown), tuple(summed)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.evaluation.backtest import Backtest
+    from rnnforecast.mixture.gains import CovariateGain
 
 Metrics = Mapping[str, Mapping[str, object]]
 
@@ -70,6 +71,7 @@ class TrainResult(Document):
     seconds: float  # of training and test, imports not counted
     notes: tuple[str, ...] = ()
     activation: Mapping[str, JSONValue] | None = None  # whether it is active, and the version it was compared with
+    gains: tuple[CovariateGain, ...] = ()  # of each covariate: the change of the error on past windows
 
     def require_win(self) -> None:
         """Raise LostToBaselineError unless the verdict is a win; the model is stored in any case."""
@@ -95,6 +97,8 @@ class Preview:
     quantiles: np.ndarray  # [H, Q] at the levels of the result, original units
     method: str = ENSEMBLE
     mean: np.ndarray | None = None  # [H], of a forecast
+    parts: Mapping[str, np.ndarray] = field(default_factory=dict)  # name -> [H]; they add up to the median
+    what_if: np.ndarray | None = None  # [H] the median by other covariates
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,8 @@ class PredictResult(Document):
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
     sum: str | None = None  # the rows are sums over these: `week`, `month` or `horizon`
+    gains: tuple[CovariateGain, ...] = ()  # of each covariate: the change of the error on past windows
+    what_if: str | None = None  # what differs in the column `what_if`
 
     HIDDEN: ClassVar = ("frame", "quantile_levels", "previews", "overview")
 
@@ -163,6 +169,7 @@ class EvaluateResult(Document):
     verdict: Mapping[str, object] | None
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
+    gains: tuple[CovariateGain, ...] = ()  # of each covariate: the change of the error on past windows
     series: SeriesSet | None = None  # for a picture or a page
     backtest: Backtest | None = None  # of `series`
 

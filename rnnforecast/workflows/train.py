@@ -14,10 +14,12 @@ import numpy as np
 from rnnforecast.config import Settings
 from rnnforecast.data.bounds import SeriesBounds
 from rnnforecast.data.covariates.calendar import is_generated
+from rnnforecast.data.errors import listed
 from rnnforecast.data.read import read_series
 from rnnforecast.data.sources import stem_of
 from rnnforecast.evaluation.backtest import Spacing
 from rnnforecast.members import ENSEMBLE
+from rnnforecast.mixture.gains import covariate_gains, gains_note
 from rnnforecast.model_io.base import BASE, reject_base_name
 from rnnforecast.model_io.pack import Record, pack_model
 from rnnforecast.progress import NoProgress, Progress
@@ -39,6 +41,7 @@ from rnnforecast.training.judge import (
 from rnnforecast.training.split import Split, fit_horizon, split_rows
 from rnnforecast.training.usable_rows import check_logarithms, leave_out_short
 from rnnforecast.workflows.champion import Challenger, decide
+from rnnforecast.workflows.forecasts.parts import zero_shot_of
 from rnnforecast.workflows.monitoring.freshness import check_age, parse_age
 from rnnforecast.workflows.results import TrainResult
 from rnnforecast.workflows.warm_start import open_start
@@ -251,6 +254,7 @@ def _report(
     stored: StoredModel,
     served: str,
 ) -> TrainResult:
+    gains = covariate_gains(zero_shot_of(read.series), trained.horizon)
     return TrainResult(
         model=stored.label,
         path=str(stored.path),
@@ -264,12 +268,25 @@ def _report(
         served=served,
         num_windows=trained.split.num_windows,
         seconds=trained.seconds,
+        gains=gains,
         notes=(
             *_notes(trained, settings, read.series),
+            *gains_note(gains),
+            *_unread(read.series, trained.ensemble),
             *squared_error_note(trained.judgement, read.series),
             *_zero_shot_note(trained.judgement, read.paths[0]),
         ),
     )
+
+
+def _unread(series: SeriesSet, ensemble: Ensemble) -> list[str]:
+    """Say which covariates the forecasts without training do not read."""
+    names = [*series.past_names, *series.static_names]
+    if ensemble.zero_shot_group is None or not names:
+        return []
+    return [
+        f"only networks from scratch read {listed(names)}: regressions use what is known ahead and changes (--future)"
+    ]
 
 
 def chosen_settings(settings: Settings, assumptions: Assumptions, fitted: Fitted) -> dict[str, JSONValue]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Group
+from rich.markup import escape
 from rich.text import Text
 
 from rnnforecast.cli.render.blocks import (
@@ -22,12 +23,15 @@ from rnnforecast.cli.render.blocks import (
     under,
 )
 from rnnforecast.cli.render.plot import FORECAST_STYLE, INTERVAL_STYLE, cut_sign, plot, sparkline
+from rnnforecast.escaping import visible
 from rnnforecast.findings import plural
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.model_io.base import BASE
 from rnnforecast.workflows.results import PredictResult
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.console import RenderableType
 
     from rnnforecast.workflows.results import Preview
@@ -56,6 +60,10 @@ def _predict_screen(result: PredictResult, space: Space) -> list[RenderableType]
         blocks += [_table(result, result.previews[0], width=width)]
         if result.sum is None and _can_be_drawn(result.previews[0]):
             blocks += [_chart(result, result.previews[0], width=width, braille=braille)]
+        if result.previews[0].what_if is not None:
+            blocks += [_what_if(result, result.previews[0], width=width)]
+        if result.previews[0].parts:
+            blocks += [_parts(result, result.previews[0], width=width)]
     return blocks
 
 
@@ -125,6 +133,41 @@ def _columns(result: PredictResult, preview: Preview) -> dict[str, list[str]]:
         return {"forecast": median, **texts_by_name, **mean}
     names = [f"q{result.quantile_levels[place]:g}" for place in single]
     return {"forecast": median, **dict(zip(names, others, strict=True)), **mean}
+
+
+def _parts(result: PredictResult, preview: Preview, *, width: int) -> RenderableType:
+    """Return the parts of each step, the forecast first: they add up to it."""
+    return _steps(result, preview, {"forecast": preview.median, **preview.parts}, "add up to the forecast", width=width)
+
+
+def _what_if(result: PredictResult, preview: Preview, *, width: int) -> RenderableType:
+    """Return the forecast, the one by other covariates, and the difference, with their totals."""
+    other = preview.median if preview.what_if is None else preview.what_if
+    columns = {"forecast": preview.median, "what if": other, "difference": other - preview.median}
+    ours, theirs = float(preview.median.sum()), float(other.sum())
+    percent = f", {100 * (theirs / ours - 1):+.1f} %" if ours > 0 else ""
+    words = f"{result.what_if}: {theirs:,.6g} instead of {ours:,.6g} in total{percent}"
+    return _steps(result, preview, columns, words, width=width)
+
+
+def _steps(
+    result: PredictResult, preview: Preview, values: Mapping[str, np.ndarray], words: str, *, width: int
+) -> RenderableType:
+    """Return one row a step and one column a name; columns that do not fit are named below."""
+    texts = numbers(np.concatenate(list(values.values())).tolist(), digits=5)
+    count = len(preview.timestamps)
+    columns = {name: texts[place * count : (place + 1) * count] for place, name in enumerate(values)}
+    timestamps = [timestamp_text(timestamp, result.freq) for timestamp in preview.timestamps]
+    left_out = fit_columns({"": timestamps, **columns}, width=width, dispensable=tuple(columns)[:0:-1])
+    kept = {name: cells for name, cells in columns.items() if name not in left_out}
+    table = quiet_table([("", "left"), *((escape(visible(name)), "right") for name in kept)])
+    for row in _rows(count):
+        if row is None:
+            table.add_row(Text(f"… {count - _FIRST_ROWS - _LAST_ROWS} more", style="dim"))
+            continue
+        table.add_row(Text(timestamps[row]), *(cells[row] for cells in kept.values()))
+    hidden = [Text(f"not shown: {', '.join(left_out)}; `--output FILE` has them", style="dim")] if left_out else []
+    return under(heading(_label(preview, result), words), table, *hidden)
 
 
 def _can_be_drawn(preview: Preview) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.data.calendar.frequency import in_words
+from rnnforecast.data.covariates.scenario import rows_ahead
 from rnnforecast.data.errors import data_error, listed, rows_in_words
 from rnnforecast.data.ragged import offsets_of, positions, rows_of
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
@@ -84,6 +85,30 @@ def with_plan(series: SeriesSet, plan: Plan, findings: list[Finding], *, names: 
         future_names=names,
         categories=vocabularies,
     )
+
+
+def with_other_future(series: SeriesSet, plan: Plan, *, horizon: int) -> SeriesSet:
+    """Return the series with the values of a plan for the next `horizon` steps.
+
+    Raises DataError for a step that the plan lacks, and for an empty cell.
+    """
+    owner, rows = rows_ahead(series, horizon=horizon)
+    step = rows - series.future_offsets[owner]
+    found = _Index(plan).find(_items_of(series, plan)[owner], series.first_ordinals[owner] + step)
+    lost = np.flatnonzero(found < 0)
+    if len(lost):
+        timestamp = in_words(series.freq.to_timestamps((series.first_ordinals[owner] + step)[lost[:1]])[0])
+        ids = listed(list(dict.fromkeys(series.item_ids[one] for one in owner[lost])), limit=_MAX_IDS)
+        message = f"no row for {len(lost)} of {len(rows)} steps ahead of {ids}; the first one is {timestamp}"
+        fix = "write a row for each series and step of the horizon"
+        raise data_error(
+            [Finding("E_COVARIATE_DATES", message, plan.files.paths[0], (), plan.names[0], timestamp, len(lost), fix)]
+        )
+    _check_cells(plan, found)
+    values = series.future_covariates.copy()
+    for place, name in enumerate(plan.names):
+        values[rows, series.future_names.index(name)] = plan.values[found, place]
+    return replace(series, future_covariates=values)
 
 
 def _items_of(series: SeriesSet, plan: Plan) -> Int64Array:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from rnnforecast.arrays import Float64Array
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.forecasting import Ensemble
-    from rnnforecast.mixture.zero_shot import ZeroShot
+    from rnnforecast.mixture.zero_shot import MemberWeights, ZeroShot
     from rnnforecast.options import Engine
     from rnnforecast.progress import Progress
     from rnnforecast.workflows.model_rows import LoadedModel
@@ -52,6 +52,7 @@ class Forecast:
     quantiles: np.ndarray  # [S, H, L], in memory level by level
     method: str  # `ensemble`, `base`, or the baseline that is served in its place
     weights: Mapping[str, float] = field(default_factory=dict)  # of the members of a zero-shot forecast
+    chosen: MemberWeights | None = None  # the same for each series
     bounds: str = ""  # what the forecasts keep to, in words
     num_cut_off: int = 0  # steps with a level beyond a floor or a cap, set to it
     distribution: np.ndarray = field(
@@ -89,10 +90,12 @@ def forecast_series(
     engine: Engine = "numpy",
     progress: Progress | None = None,
     keep_distribution: bool = False,
+    weights: MemberWeights | None = None,
 ) -> Forecast:
     """Forecast after the last row of each series with what the model serves: its networks or a baseline.
 
-    With `keep_distribution` the quantiles at all levels of the model are returned too, not rounded.
+    With `keep_distribution` the quantiles at all levels of the model are returned too, not rounded. `weights` of a
+    zero-shot forecast are chosen unless given.
     Raises DivergedError, naming the series, where a forecast is not finite.
     """
     served, trained_levels = loaded.manifest.served, loaded.manifest.quantile_levels
@@ -118,9 +121,8 @@ def forecast_series(
         kept.by_level[:, chosen] = np.moveaxis(wanted, -1, 0)
         return len(chosen)
 
-    weights: Mapping[str, float] = {}
     if loaded.zero_shot is not None or served == ENSEMBLE:
-        batch, weights = _by_network(loaded, series, horizon, engine)
+        batch, weights = _by_network(loaded, series, horizon, engine, weights)
         lengths = np.minimum(series.lengths, loaded.ensemble.context_length)
         steps = _in_batches(lambda chosen: keep(chosen, batch(chosen)), lengths, num_workers=_workers(engine))
     else:
@@ -132,7 +134,8 @@ def forecast_series(
         mean=kept.mean,
         quantiles=np.moveaxis(kept.by_level, 0, -1),
         method=BASE if loaded.manifest.name == BASE else served,
-        weights=weights,
+        weights={} if weights is None else weights.mean(series.num_series),
+        chosen=weights,
         bounds=bounds.sentence(),
         num_cut_off=sum(kept.num_cut_off),
         distribution=kept.distribution,
@@ -151,15 +154,15 @@ def point_baseline(name: str, series: SeriesSet, *, horizon: int) -> Float64Arra
 
 
 def _by_network(
-    loaded: LoadedModel, series: SeriesSet, horizon: int, engine: Engine
-) -> tuple[Batch, Mapping[str, float]]:
-    """Choose what all series have in common; return their forecasts by numbers, and mean weights of a zero-shot one."""
+    loaded: LoadedModel, series: SeriesSet, horizon: int, engine: Engine, weights: MemberWeights | None
+) -> tuple[Batch, MemberWeights | None]:
+    """Choose what all series have in common; return their forecasts by numbers, and the weights of a zero-shot one."""
     windows = last_windows(series)
     if loaded.zero_shot is None:
-        return TrainedForecaster(_on_engine(loaded.ensemble, engine), series).prepared(windows, horizon), {}
+        return TrainedForecaster(_on_engine(loaded.ensemble, engine), series).prepared(windows, horizon), None
     zero_shot = _zero_shot_on_engine(loaded.zero_shot, engine)
-    weights = zero_shot.choose(windows, horizon)
-    return lambda chosen: zero_shot.forecast(windows, chosen, weights, horizon), weights.mean(series.num_series)
+    found = weights or zero_shot.choose(windows, horizon)
+    return lambda chosen: zero_shot.forecast(windows, chosen, found, horizon), found
 
 
 def _in_batches(work: Callable[[np.ndarray], int], lengths: np.ndarray, *, num_workers: int) -> Iterator[int]:

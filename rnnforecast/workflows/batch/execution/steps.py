@@ -339,6 +339,9 @@ def _predict_command(job: Job, context: JobContext) -> Command:
     words = ["predict", job.model or job.name, "--store", str(context.store), "--output", str(job.output)]
     words += _row_words(job)
     words += ["--guess", _UNATTENDED["guess"]] if job.model == BASE else []
+    words += ["--components"] if job.components else []
+    words += [word for change in job.set for word in ("--set", change)]
+    words += ["--what-if", job.what_if] if job.what_if is not None else []
     settings = Settings.from_flat(job.settings)
     if "horizon" in job.settings:
         words += ["--horizon", str(settings.data.horizon)]

@@ -14,12 +14,14 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    StrictBool,
     StrictInt,
     ValidationInfo,
 )
 from pydantic_core import PydanticCustomError
 
 from rnnforecast.config import PositiveDuration
+from rnnforecast.data.covariates.scenario import parse_change
 from rnnforecast.data.databases.address import absolute, is_database, parse_address
 from rnnforecast.data.files.remote import is_url
 from rnnforecast.data.write import output_kind
@@ -127,6 +129,14 @@ def _last(text: str) -> str:
         raise ValueError(error.message) from None
 
 
+def _change(text: str) -> str:
+    try:
+        parse_change(text)
+    except UsageError as error:
+        raise explained(error.message, error.hint) from None
+    return text
+
+
 def _budget(text: str) -> str:
     try:
         return AlarmBudget.parse(text).text
@@ -168,6 +178,11 @@ class Job(BaseModel):
         None, description="an age in quotes, such as `36h`, `2d` or `3 steps`"
     )
     refuse_stale: StaleRows = Field("shrunk", description=f"one of {', '.join(f'`{kind}`' for kind in REFUSE_STALE)}")
+    components: StrictBool = Field(False, description="true or false")
+    set: Annotated[tuple[Annotated[str, AfterValidator(_change)], ...], BeforeValidator(_one_or_several)] = Field(
+        (), description='a change or a list of them in quotes, such as "price=1.1x" or ["price=1.1x", "promo=1"]'
+    )
+    what_if: Input | None = Field(None, description="a file of future covariates, in quotes")
     on_alarm: Annotated[tuple[str, ...], AfterValidator(_command)] = Field(
         (), description='a list of a program and its arguments, such as ["notify", "--urgent"]'
     )
@@ -210,7 +225,10 @@ UNIQUE_KEYS = ("name", "output")
 #: Keys that only matter if the job trains its model.
 TRAINING_KEYS = ("retrain", "keep")
 #: Keys of a job that forecasts, and of one that looks for abnormal rows.
-KEYS_OF_KIND = {"forecast": ("retrain", "keep", "max_age", "refuse_stale"), "detect": ("last", "budget")}
+KEYS_OF_KIND = {
+    "forecast": ("retrain", "keep", "max_age", "refuse_stale", "components", "set", "what_if"),
+    "detect": ("last", "budget"),
+}
 #: Settings of a job that looks for abnormal rows.
 DETECT_KEYS = tuple(option.name for option in DETECT_OPTIONS)
 #: Settings that also apply to a stored model.

@@ -39,6 +39,7 @@ def digest_data(job: Job, stored: StoredModel | None) -> str | None:
         read = stored.manifest.input
         named = tuple(remembered((*read.paths, *read.future_paths), label=stored.label))
     named += Settings.from_flat(job.settings).data.future_data
+    named += () if job.what_if is None else (job.what_if,)
     check_outputs({f"the `output` of job `{job.name}`": job.output}, [("its data", item) for item in named])
     if any(is_url(item) for item in named):
         return None

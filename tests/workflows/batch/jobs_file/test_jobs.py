@@ -45,6 +45,13 @@ def test_files_of_future_covariates_start_at_the_folder_of_the_file_too(tmp_path
     assert job.settings["future_data"] == [str(tmp_path / "b.csv"), "/x/c.csv"]
 
 
+def test_a_job_asks_what_if(tmp_path: Path) -> None:
+    job = _read(tmp_path, f'{GOOD}components = true\nset = "price=1.1x"\nwhat_if = "b.csv"\n').jobs[0]
+    assert (job.components, job.set, job.what_if) == (True, ("price=1.1x",), str(tmp_path / "b.csv"))
+    (error,) = _errors(tmp_path, f'{GOOD}set = ["price"]\n')
+    assert "invalid change `price`" in error.message
+
+
 def test_absolute_paths_and_urls_stay_as_they_are(tmp_path: Path) -> None:
     job = _read(tmp_path, '[[job]]\nname = "a"\ndata = ["/x/a.csv", "s3://b/c.csv"]\noutput = "/y/a.csv"\n').jobs[0]
     assert job.data == ("/x/a.csv", "s3://b/c.csv")

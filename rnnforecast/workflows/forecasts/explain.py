@@ -1,0 +1,146 @@
+"""What moved a forecast: gains of covariates, its parts, and the forecast by other covariates next to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnforecast.config import DataSettings
+from rnnforecast.data.covariates.calendar import is_generated
+from rnnforecast.data.covariates.checks import covariate_findings
+from rnnforecast.data.covariates.future import with_other_future
+from rnnforecast.data.covariates.future_files import open_plan, read_plan
+from rnnforecast.data.covariates.scenario import parse_change, with_changes
+from rnnforecast.data.errors import listed
+from rnnforecast.data.sources import public_path
+from rnnforecast.errors import UsageError
+from rnnforecast.members import ENSEMBLE
+from rnnforecast.mixture.gains import CovariateGain, covariate_gains, gains_note
+from rnnforecast.model_io.base import BASE
+from rnnforecast.workflows.forecasts.parts import Parts, forecast_again, forecast_parts, zero_shot_of
+from rnnforecast.workflows.model_rows import data_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import pandas as pd
+
+    from rnnforecast.data.series import SeriesSet
+    from rnnforecast.findings import Finding
+    from rnnforecast.options import Engine
+    from rnnforecast.workflows.forecasts.panel import Forecast
+    from rnnforecast.workflows.model_rows import LoadedModel
+    from rnnforecast.workflows.results import Preview
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a forecast is asked besides its numbers; the fields are those of a `ForecastRequest`."""
+
+    components: bool
+    changes: tuple[str, ...]
+    what_if: str | Path | None
+    engine: Engine
+    reading: DataSettings | None
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What is known about a forecast besides its numbers."""
+
+    gains: tuple[CovariateGain, ...] = ()
+    parts: Parts | None = None
+    what_if: Forecast | None = None
+    label: str | None = None  # what differs, as it was asked for
+    findings: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def in_frame(self, frame: pd.DataFrame, forecast: Forecast) -> pd.DataFrame:
+        """Return the table of forecasts with columns for the parts, the other forecast and the difference."""
+        added = {} if self.parts is None else self.parts.columns()
+        if self.what_if is not None:
+            other = self.what_if.median.ravel()
+            added |= {"what_if": other, "difference": other - forecast.median.ravel()}
+        return frame.assign(**added) if added else frame
+
+    def in_previews(self, previews: Sequence[Preview]) -> tuple[Preview, ...]:
+        """Return the first few series with the same."""
+        parts = {} if self.parts is None else self.parts.values
+        return tuple(
+            replace(
+                preview,
+                parts={name: values[number].copy() for name, values in parts.items()},
+                what_if=None if self.what_if is None else self.what_if.median[number].copy(),
+            )
+            for number, preview in enumerate(previews)
+        )
+
+
+def check_asked(asked: Asked, *, sums: bool) -> None:
+    """Raise UsageError for requests that do not go together, and for a change that cannot be read."""
+    flags = {"--components": asked.components, "--set": bool(asked.changes), "--what-if": asked.what_if is not None}
+    named = [flag for flag, is_given in flags.items() if is_given]
+    if sums and named:
+        raise UsageError(f"{' and '.join(named)} explain steps, not sums", hint="leave out --sum", code="E_RUN_CONFIG")
+    for text in asked.changes:
+        parse_change(text)
+
+
+def explain(asked: Asked, loaded: LoadedModel, forecast: Forecast) -> Explanation:
+    """Measure gains and make what else the request asks for. Raises UsageError, InputError and DataError."""
+    horizon = forecast.median.shape[1]
+    gains = gains_of(loaded, horizon)
+    parts = None
+    if asked.components:
+        parts = forecast_parts(loaded, forecast, horizon=horizon, engine=asked.engine)
+    if not asked.changes and asked.what_if is None:
+        return Explanation(gains, parts, notes=tuple(gains_note(gains)))
+    found: list[Finding] = []
+    changed, labels = loaded.series, []
+    if asked.what_if is not None:
+        changed = _with_file(asked, loaded, found, horizon=horizon)
+        labels.append(public_path(str(asked.what_if)))
+    changes = [parse_change(text) for text in asked.changes]
+    changed = with_changes(changed, changes)
+    labels += [change.text for change in changes]
+    far = [one for one in covariate_findings(changed) if one.code == "W_COVARIATE_RANGE"]
+    other = forecast_again(loaded, changed, forecast, horizon=horizon, engine=asked.engine)
+    same = np.array_equal(other.median, forecast.median)
+    notes = (*gains_note(gains), *([_no_effect(loaded)] if same else []))
+    return Explanation(gains, parts, other, ", ".join(labels), (*found, *far), notes)
+
+
+def gains_of(loaded: LoadedModel, horizon: int) -> tuple[CovariateGain, ...]:
+    """Return what each covariate gains in a forecast of these rows without training."""
+    return covariate_gains(loaded.zero_shot or zero_shot_of(loaded.series), horizon)
+
+
+def _with_file(asked: Asked, loaded: LoadedModel, findings: list[Finding], *, horizon: int) -> SeriesSet:
+    """Return the series with the covariates of the second file in the steps ahead."""
+    series, path = loaded.series, str(asked.what_if)
+    is_base = loaded.manifest.name == BASE
+    settings = (asked.reading or DataSettings()) if is_base else data_settings(loaded.manifest)
+    files = open_plan(settings.model_copy(update={"future_data": (path,)}))
+    known = [name for name in series.future_names if not is_generated(name)]
+    if files is None or not set(known) & set(files.names):
+        raise UsageError(
+            f"`{public_path(path)}` has no covariate of this forecast: --what-if would have no effect",
+            hint=f"its columns must be among {listed(known)}" if known else "name covariates with --future COLUMN",
+            code="E_RUN_CONFIG",
+        )
+    names = tuple(name for name in known if name in files.names)
+    settings = settings.model_copy(update={"future": names, "future_data": (path,)})
+    time = tuple((series.time_column or "").split("+")) if series.time_column else ()
+    plan = read_plan(files, series, settings, findings, time=time, known=series.categories)
+    return with_other_future(series, plan, horizon=horizon)
+
+
+def _no_effect(loaded: LoadedModel) -> str:
+    served = loaded.manifest.served
+    why = "nothing that reads covariates has a weight in it"
+    if loaded.zero_shot is None and served != ENSEMBLE:
+        why = f"`{served}` is served, which reads no covariates"
+    return f"the forecast does not change: {why}"

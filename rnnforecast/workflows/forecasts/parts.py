@@ -1,0 +1,115 @@
+"""What a forecast is made of: trend, seasons, the effect of each covariate, and the remainder; they add up to it.
+
+The effect of a covariate is the difference between the forecast and the one with the usual value of this covariate in
+all steps ahead: its mean, or for events and categories the commonest value. Seasons are those of a regression on the
+history, with the covariates in it. The trend, with the level, is a straight line through what is left, and the remainder
+is the rest: what members see beyond that, and what covariates do together.
+
+Axis legend: S series, H horizon, P parts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnforecast.data.covariates.calendar import is_generated
+from rnnforecast.data.covariates.scenario import with_usual
+from rnnforecast.forecasting import last_windows
+from rnnforecast.mixture.remainders import seasonal_part
+from rnnforecast.mixture.zero_shot import ZeroShot, zero_shot_season
+from rnnforecast.model_io.base import base_ensemble
+from rnnforecast.workflows.forecasts.panel import forecast_series
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rnnforecast.arrays import Float64Array
+    from rnnforecast.data.series import SeriesSet
+    from rnnforecast.options import Engine
+    from rnnforecast.workflows.forecasts.panel import Forecast
+    from rnnforecast.workflows.model_rows import LoadedModel
+
+TREND, SEASON, LONG_SEASON, CALENDAR, REMAINDER = "trend", "season", "long season", "calendar", "remainder"
+#: Steps from which on a trend has a slope.
+FEWEST_STEPS = 3
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of the median of every series and step; covariates have their own names."""
+
+    values: Mapping[str, Float64Array]  # name -> [S, H], trend first, remainder last
+    covariates: tuple[str, ...]
+
+    def columns(self) -> dict[str, Float64Array]:
+        """Return the parts by the names of their columns in the table of forecasts: [S x H]."""
+        return {f"part_{name.replace(' ', '_')}": values.ravel() for name, values in self.values.items()}
+
+
+def forecast_again(
+    loaded: LoadedModel, changed: SeriesSet, forecast: Forecast, *, horizon: int, engine: Engine
+) -> Forecast:
+    """Forecast series that differ in the steps ahead alone, by the weights that `forecast` was made with."""
+    zero_shot = None if loaded.zero_shot is None else replace(loaded.zero_shot, series=changed)
+    return forecast_series(
+        replace(loaded, series=changed, zero_shot=zero_shot),
+        changed,
+        horizon=horizon,
+        quantile_levels=forecast.quantile_levels,
+        engine=engine,
+        keep_distribution=True,
+        weights=forecast.chosen,
+    )
+
+
+def zero_shot_of(series: SeriesSet) -> ZeroShot:
+    """Return the zero-shot ensemble for the series of a stored model."""
+    return ZeroShot(series, base_ensemble, zero_shot_season(series, given=None))
+
+
+def forecast_parts(loaded: LoadedModel, forecast: Forecast, *, horizon: int, engine: Engine) -> Parts:
+    """Return the parts of a forecast that kept its distribution; they add up to its median."""
+    series = loaded.series
+    middle = loaded.manifest.quantile_levels.index(0.5)
+    median = forecast.distribution[..., middle]
+    generated = [name for name in series.future_names if is_generated(name)]
+    groups = {name: [name] for name in series.future_names if name not in generated}
+    if generated:
+        groups[CALENDAR] = generated
+    effects = {}
+    for label, names in groups.items():
+        usual = forecast_again(loaded, with_usual(series, names), forecast, horizon=horizon, engine=engine)
+        effects[label] = median - usual.distribution[..., middle]
+    rest = median - sum(effects.values(), np.zeros_like(median))
+    seasons = _seasons(loaded, horizon)
+    for values in seasons.values():
+        rest = rest - values
+    trend = _line(rest)
+    parts = {TREND: trend, **seasons, **effects}
+    parts[REMAINDER] = forecast.median - sum(parts.values(), np.zeros_like(median))
+    return Parts(parts, tuple(effects))
+
+
+def _line(values: Float64Array) -> Float64Array:
+    """Return a straight line through the steps of each series [S, H]; with fewer than three steps the values."""
+    horizon = values.shape[1]
+    if horizon < FEWEST_STEPS:
+        return values
+    step = np.arange(horizon) - 0.5 * (horizon - 1)
+    slope = values @ step / (step @ step)
+    return np.asarray(values.mean(axis=1)[:, None] + slope[:, None] * step)
+
+
+def _seasons(loaded: LoadedModel, horizon: int) -> dict[str, Float64Array]:
+    """Return the seasonal parts of a regression on each history: [S, H] each; none where there is no season."""
+    series = loaded.series
+    zero_shot = loaded.zero_shot or zero_shot_of(series)
+    question = zero_shot.question(last_windows(series), horizon)
+    found = {SEASON: np.zeros((series.num_series, horizon)), LONG_SEASON: np.zeros((series.num_series, horizon))}
+    for number in range(series.num_series):
+        short, long = seasonal_part(question, number)
+        found[SEASON][number], found[LONG_SEASON][number] = short, long
+    return {name: values for name, values in found.items() if values.any()}
