@@ -6,16 +6,22 @@ Axis legend: N rows, H horizon, P columns.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnnforecast.arrays import Float64Array
 from rnnforecast.mixture.regression import Design
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 HINGES = (0.2, 0.4, 0.6, 0.8)
 #: A number with so few distinct values is a label or a count of events.
 MAX_EVENT_VALUES = 3
 MAX_LEVELS = 24
+#: A regression has one column of covariates for so many rows at most, and may have the fewest in any case.
+ROWS_A_COLUMN, FEWEST_COLUMNS = 4, 5
 
 
 @dataclass(frozen=True)
@@ -68,3 +74,43 @@ def _hinges(values: Float64Array, seen: Float64Array) -> Float64Array:
     number = (np.clip(np.where(np.isfinite(values), values, middle), low - reach, high + reach) - middle) / spread
     knots = np.unique((np.quantile(seen, HINGES) - middle) / spread)
     return np.concatenate([number[:, None], np.maximum(number[:, None] - knots, 0.0)], axis=1)
+
+
+def screened(covariates: Sequence[Covariate], history: Float64Array, *, before: int, lag: int) -> list[Covariate]:
+    """Return the covariates that a regression on a history may use: few columns for few rows, the best first.
+
+    Where all fit, all are returned. Else they are ranked by what each explains of the changes over `lag` rows, on the rows
+    `before` the windows that members are scored on.
+    """
+    sizes = [covariate_columns(one, history=len(history)).columns.shape[1] for one in covariates]
+    most = max(len(history) // ROWS_A_COLUMN, FEWEST_COLUMNS)
+    if sum(sizes) <= most:
+        return list(covariates)
+    target = history[:before]
+    changes = target[lag:] - target[:-lag]
+    ranks = []
+    for one in covariates:
+        columns = covariate_columns(Covariate(one.name, one.values[:before], one.is_category), history=before).columns
+        ranks.append(_explained(changes, columns[lag:] - columns[:-lag]))
+    kept: set[int] = set()
+    total = 0
+    for place in np.argsort(-np.array(ranks), kind="stable").tolist():
+        if ranks[place] > 0 and total + sizes[place] <= most:
+            kept.add(place)
+            total += sizes[place]
+    return [one for place, one in enumerate(covariates) if place in kept]
+
+
+def _explained(changes: Float64Array, columns: Float64Array) -> float:
+    """Return the explained part of the variance, less what as many columns of noise explain; 0 with too few rows."""
+    seen = np.isfinite(changes)
+    count, size = int(seen.sum()), columns.shape[1]
+    if count <= size + 2 or size == 0:
+        return 0.0
+    ours, theirs = changes[seen] - changes[seen].mean(), columns[seen] - columns[seen].mean(axis=0)
+    spread = float(ours @ ours)
+    if spread <= 0:
+        return 0.0
+    fitted, *_ = np.linalg.lstsq(theirs, ours, rcond=1e-8)
+    rest = ours - theirs @ fitted
+    return float(1.0 - float(rest @ rest) / spread * (count - 1) / (count - 1 - size))

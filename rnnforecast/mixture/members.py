@@ -19,9 +19,10 @@ from rnnforecast.mixture.autoregression import MAX_ROWS, forecast_autoregression
 from rnnforecast.mixture.histories import Task, flat_series, right_aligned
 from rnnforecast.mixture.question import (
     AUTOREGRESSION,
+    AUTOREGRESSIVE,
     BASE,
     BASE_NO_SEASON,
-    FOURIER_LOG,
+    LOGARITHMIC,
     SEASONAL_MEAN,
     SEASONAL_NAIVE,
     THETA,
@@ -63,7 +64,7 @@ def forecast_members(
     for number in chosen[BASE].tolist() if BASE in chosen else ():
         recent = pasts[number][-ensemble.context_length :]
         remainders.add(BASE, number, recent, np.zeros(len(recent) + horizon))
-    if season > 1:
+    if season > 1 or question.covariates:
         regress(question, tasks, wanted, ensemble.context_length, remainders)
     _forecast_remainders(remainders, ensemble, found, shape)
     if season > 1:
@@ -85,7 +86,7 @@ def _forecast_remainders(
 ) -> None:
     """Forecast what regressions left, by `base` or an autoregression, and put the parts of the horizon back."""
     _, horizon, _ = shape
-    linear = np.array([name == AUTOREGRESSION for name in remainders.names], dtype=np.bool_)
+    linear = np.array([name in AUTOREGRESSIVE for name in remainders.names], dtype=np.bool_)
     for places in map(np.flatnonzero, (linear, ~linear)):
         if not len(places):
             continue
@@ -99,7 +100,7 @@ def _forecast_remainders(
             forecast = forecast + remainders.parts[place][:, None]
             of_member = found.setdefault(name, np.full(shape, np.nan))
             of_member[remainders.tasks[place]] = (
-                np.exp(np.minimum(forecast, 700.0)) if name == FOURIER_LOG else forecast
+                np.exp(np.minimum(forecast, 700.0)) if name in LOGARITHMIC else forecast
             )
 
 

@@ -22,6 +22,8 @@ COVARIATES_LEVEL = "covariates-level"
 COVARIATES_SEASON = "covariates-season"
 COVARIATES_WEEK = "covariates-week"
 AUTOREGRESSION = "autoregression"
+COVARIATES_LOG = "covariates-log"
+COVARIATES_AUTOREGRESSION = "covariates-autoregression"
 THETA = "theta"
 SEASONAL_MEAN = "seasonal-mean"
 SEASONAL_NAIVE = "seasonal-naive"
@@ -39,9 +41,11 @@ PRIORS = {
 }
 COVARIATE_PRIORS = {
     BASE: 0.20,
-    COVARIATES_SEASON: 0.20,
-    COVARIATES_WEEK: 0.20,
-    COVARIATES_LEVEL: 0.10,
+    COVARIATES_SEASON: 0.12,
+    COVARIATES_WEEK: 0.10,
+    COVARIATES_LEVEL: 0.15,
+    COVARIATES_LOG: 0.20,
+    COVARIATES_AUTOREGRESSION: 0.15,
     BASE_NO_SEASON: 0.03,
     FOURIER: 0.12,
     FOURIER_LOG: 0.05,
@@ -50,6 +54,12 @@ COVARIATE_PRIORS = {
     SEASONAL_MEAN: 0.02,
     SEASONAL_NAIVE: 0.02,
 }
+
+
+#: Members that forecast logarithms.
+LOGARITHMIC = (FOURIER_LOG, COVARIATES_LOG)
+#: Members whose remainder is forecast by an autoregression instead of `base`.
+AUTOREGRESSIVE = (AUTOREGRESSION, COVARIATES_AUTOREGRESSION)
 
 
 @dataclass(frozen=True)

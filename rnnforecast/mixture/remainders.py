@@ -19,7 +19,9 @@ from rnnforecast.mixture.covariates import Covariate, covariate_columns
 from rnnforecast.mixture.histories import Task
 from rnnforecast.mixture.question import (
     AUTOREGRESSION,
+    COVARIATES_AUTOREGRESSION,
     COVARIATES_LEVEL,
+    COVARIATES_LOG,
     COVARIATES_SEASON,
     COVARIATES_WEEK,
     FOURIER,
@@ -93,7 +95,8 @@ def regress(
             context=context,
             remainders=remainders,
         )
-        fits.seasonal(designs[key])
+        if plan.short is not None:
+            fits.seasonal(designs[key])
         if question.covariates:
             effects = _effects(
                 question.covariates[first], start=start, history=length - start, horizon=question.horizon
@@ -169,7 +172,7 @@ class _Fits:
         """Take the seasons off the history, in levels and in logarithms."""
         seasons = design.of_kind("short", "long")
         rows = np.flatnonzero(self._of(FOURIER, AUTOREGRESSION))
-        log_rows, logs = self._logs()
+        log_rows, logs = self._logs(FOURIER_LOG)
         if not len(rows) and not len(log_rows):
             return
         # levels and logarithms have the same design: one factorisation for both
@@ -180,11 +183,11 @@ class _Fits:
         if len(log_rows):
             self._note(FOURIER_LOG, design, of_logs, seasons, log_rows, values=logs)
 
-    def _logs(self) -> tuple[np.ndarray, Float64Array]:
+    def _logs(self, member: str) -> tuple[np.ndarray, Float64Array]:
         """Return which series are fitted in logarithms [R], and these, NaN where missing: [N, R]."""
         lowest = np.nanmin(self.values, axis=0, initial=np.inf)
         is_positive = (lowest > 0) & (np.nanmax(self.values, axis=0, initial=0.0) > LOG_RANGE * lowest)
-        rows = np.flatnonzero(self._of(FOURIER_LOG) & is_positive)
+        rows = np.flatnonzero(self._of(member) & is_positive)
         seen = self.observed[:, None]
         return rows, np.where(seen, np.log(np.where(seen, self.values[:, rows], 1.0)), np.nan)
 
@@ -194,7 +197,7 @@ class _Fits:
             return
         rows = np.arange(self.values.shape[1])
         lags = {COVARIATES_SEASON: plan.season_length}
-        if plan.season_length < 52:
+        if 1 < plan.season_length < 52:
             lags[COVARIATES_WEEK] = 7 * plan.season_length
         every = np.ones(len(effects.kinds), dtype=np.bool_)
         for name, lag in lags.items():
@@ -205,10 +208,17 @@ class _Fits:
             columns = Design(effects.columns[lag:] - effects.columns[:-lag], effects.kinds)
             fitted = fit_before(columns, changes, both, [cutoff - lag for cutoff in self.cutoffs])
             self._note(name, effects, fitted, every, rows)
-        if self._of(COVARIATES_LEVEL).any():
+        if self._of(COVARIATES_LEVEL, COVARIATES_AUTOREGRESSION).any():
             together = design.with_columns(effects)
             fitted = fit_before(together, self.level, self.observed, self.cutoffs)
-            self._note(COVARIATES_LEVEL, together, fitted, ~together.of_kind("trend"), rows)
+            for name in (COVARIATES_LEVEL, COVARIATES_AUTOREGRESSION):
+                self._note(name, together, fitted, ~together.of_kind("trend"), rows)
+        log_rows, logs = self._logs(COVARIATES_LOG)
+        if len(log_rows):
+            together = design.with_columns(effects)
+            centred = np.where(self.observed[:, None], logs - np.nanmean(logs, axis=0), 0.0)
+            fitted = fit_before(together, centred, self.observed, self.cutoffs)
+            self._note(COVARIATES_LOG, together, fitted, ~together.of_kind("trend"), log_rows, values=logs)
 
     def _note(
         self,

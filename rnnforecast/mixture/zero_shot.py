@@ -15,7 +15,7 @@ import numpy as np
 
 from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
 from rnnforecast.data.calendar.infer_frequency import default_season_length
-from rnnforecast.mixture.covariates import Covariate
+from rnnforecast.mixture.covariates import Covariate, screened
 from rnnforecast.mixture.histories import Task, causal_windows
 from rnnforecast.mixture.members import forecast_members
 from rnnforecast.mixture.question import BASE, Question
@@ -193,6 +193,12 @@ class ZeroShot:
                 result[chosen[batch]] = self.forecast(part, batch, weights, horizon)
         return result
 
+    def left_out(self, windows: Windows, horizon: int) -> tuple[str, ...]:
+        """Return the covariates that the regression of the first window does without: too many for its rows."""
+        first = self.question(windows.select(np.array([0])), horizon)
+        kept = {one.name for one in first.covariates[0]} if first.covariates else set()
+        return tuple(name for name in self.series.future_names if name not in kept)
+
     def question(self, windows: Windows, horizon: int) -> Question:
         """Return what is asked for the windows: their rows before the cutoff, and covariates up to the horizon."""
         series = self.series
@@ -201,26 +207,35 @@ class ZeroShot:
         plans = [plan_seasons(series.freq, self.season_length, num_rows=len(history)) for history in histories]
         covariates: list[list[Covariate]] = []
         if series.future_names:
-            numbers, ends = windows.series.tolist(), windows.cutoffs.tolist()
-            covariates = [self._covariates(number, end + horizon) for number, end in zip(numbers, ends, strict=True)]
+            numbers = windows.series.tolist()
+            covariates = [
+                self._covariates(number, history, horizon) for number, history in zip(numbers, histories, strict=True)
+            ]
         else:  # a covariate may explain a shift
             histories = [at_one_level(history, self.season_length) for history in histories]
         return Question(histories, plans, horizon, self.base, covariates, self.keep_non_negative)
 
-    def _covariates(self, number: int, num_rows: int) -> list[Covariate]:
-        """Return the covariates of one series up to the end of the horizon; the last known row is repeated."""
+    def _covariates(self, number: int, history: Float64Array, horizon: int) -> list[Covariate]:
+        """Return the covariates of one series up to the end of the horizon; the last known row is repeated.
+
+        Of many covariates and few rows those that explain most are taken.
+        """
         series = self.series
         start, end = int(series.future_offsets[number]), int(series.future_offsets[number + 1])
-        rows = np.minimum(start + np.arange(num_rows), end - 1)
+        rows = np.minimum(start + np.arange(len(history) + horizon), end - 1)
         values = series.future_covariates[rows].astype(np.float64)
         if series.covariates_observed is not None:
             values[~series.covariates_observed[rows]] = (
                 np.nan
             )  # what was filled for networks tells a regression nothing
-        return [
+        found = [
             Covariate(name, values[:, column], is_category=name in series.categories)
             for column, name in enumerate(series.future_names)
         ]
+        windows = causal_windows(len(history), self.season_length, horizon, num_windows=NUM_WINDOWS)
+        before = windows.cutoffs[0] if windows.cutoffs else len(history)
+        lag = self.season_length if before > 2 * self.season_length + 5 else 1
+        return screened(found, history, before=before, lag=lag)
 
 
 def zero_shot_season(series: SeriesSet, *, given: int | None) -> int:

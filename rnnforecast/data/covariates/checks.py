@@ -16,17 +16,24 @@ from rnnforecast.findings import Finding, plural
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rnnforecast.arrays import Float64Array
+    from rnnforecast.arrays import Float32Array, Float64Array
     from rnnforecast.data.series import SeriesSet
 
 #: Series whose values are looked at, chosen evenly.
 MAX_SERIES = 100
 #: Part of the variance of the target's changes from which on a covariate looks like the target itself.
 DISGUISED = 0.995
+#: Larger values would overflow in the squares of a network.
+LARGEST = 1e18
 #: Rows that a series needs before a covariate is compared with its target.
 FEWEST_ROWS = 12
 #: A value ahead that is farther from the history than so many times the range of the history has another unit.
 FAR_RANGES = 0.5
+
+
+def single_precision(values: Float64Array) -> Float32Array:
+    """Return covariates in single precision, as networks read them; what is larger than `LARGEST` becomes that."""
+    return np.clip(values, -LARGEST, LARGEST).astype(np.float32)
 
 
 def covariate_findings(series: SeriesSet) -> list[Finding]:
@@ -37,7 +44,20 @@ def covariate_findings(series: SeriesSet) -> list[Finding]:
     step = -(-series.num_series // MAX_SERIES)
     sample = series.select(np.arange(0, series.num_series, step))
     numbers = [name for name in names if name not in series.categories]
-    return [*_constant(series, names), *_disguised(sample, numbers), *_far(sample, numbers)]
+    return [*_huge(series, names), *_constant(series, names), *_disguised(sample, numbers), *_far(sample, numbers)]
+
+
+def _huge(series: SeriesSet, names: list[str]) -> list[Finding]:
+    """Name the covariates with values too large for single precision."""
+    places = [series.future_names.index(name) for name in names]
+    counts = (np.abs(series.future_covariates[:, places]) >= np.float32(LARGEST)).sum(axis=0)
+    fix = "correct the values, or write the column in a larger unit"
+    return [
+        Finding("W_COVARIATE_HUGE", f"`{name}`: {plural(int(count), 'value')} beyond {LARGEST:g}, read as that",
+                column=name, count=int(count), fix=fix)
+        for name, count in zip(names, counts, strict=True)
+        if count
+    ]  # fmt: skip
 
 
 def _constant(series: SeriesSet, names: list[str]) -> list[Finding]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.data.calendar.frequency import in_words
+from rnnforecast.data.covariates.checks import single_precision
 from rnnforecast.data.covariates.scenario import rows_ahead
 from rnnforecast.data.errors import data_error, listed, rows_in_words
 from rnnforecast.data.ragged import offsets_of, positions, rows_of
@@ -139,7 +140,7 @@ def _joined(
                 known = np.where(own_row >= 0, series.covariates_observed[own_row, place], known)
         columns.append(theirs)
         seen.append(known)
-    return np.stack(columns, axis=1).astype(np.float32), np.stack(seen, axis=1)
+    return single_precision(np.stack(columns, axis=1)), np.stack(seen, axis=1)
 
 
 def _check_past(series: SeriesSet, plan: Plan, lengths: Int64Array) -> None:

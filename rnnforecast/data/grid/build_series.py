@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.data.calendar.frequency import in_words
+from rnnforecast.data.covariates.checks import single_precision
 from rnnforecast.data.errors import ColumnRef, data_error, listed, plural, quoted
 from rnnforecast.data.findings import missing_values
 from rnnforecast.data.ragged import in_order, last_true_before, offsets_of, rows_of
@@ -88,8 +89,8 @@ def build_series(
         first_ordinals=grid.first_ordinals[item_of],
         freq=grid.freq,
         season_length=1,
-        past_covariates=past.astype(np.float32),
-        future_covariates=_carried(values.future, grid)[future_rows].astype(np.float32),
+        past_covariates=single_precision(past),
+        future_covariates=single_precision(_carried(values.future, grid)[future_rows]),
         future_offsets=offsets_of(future_lengths),
         covariates_observed=~np.isnan(values.future[future_rows]),
         static_covariates=static[item_of].astype(np.float32),

@@ -16,6 +16,7 @@ from rnnforecast.data.covariates.scenario import parse_change, with_changes
 from rnnforecast.data.errors import listed
 from rnnforecast.data.sources import public_path
 from rnnforecast.errors import UsageError
+from rnnforecast.forecasting import last_windows
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.mixture.gains import CovariateGain, covariate_gains, gains_note
 from rnnforecast.model_io.base import BASE
@@ -93,11 +94,12 @@ def explain(asked: Asked, loaded: LoadedModel, forecast: Forecast) -> Explanatio
     """Measure gains and make what else the request asks for. Raises UsageError, InputError and DataError."""
     horizon = forecast.median.shape[1]
     gains = gains_of(loaded, horizon)
+    said = (*gains_note(gains), *_left_out(loaded, horizon))
     parts = None
     if asked.components:
         parts = forecast_parts(loaded, forecast, horizon=horizon, engine=asked.engine)
     if not asked.changes and asked.what_if is None:
-        return Explanation(gains, parts, notes=tuple(gains_note(gains)))
+        return Explanation(gains, parts, notes=said)
     found: list[Finding] = []
     changed, labels = loaded.series, []
     if asked.what_if is not None:
@@ -109,8 +111,19 @@ def explain(asked: Asked, loaded: LoadedModel, forecast: Forecast) -> Explanatio
     far = [one for one in covariate_findings(changed) if one.code == "W_COVARIATE_RANGE"]
     other = forecast_again(loaded, changed, forecast, horizon=horizon, engine=asked.engine)
     same = np.array_equal(other.median, forecast.median)
-    notes = (*gains_note(gains), *([_no_effect(loaded)] if same else []))
+    notes = (*said, *([_no_effect(loaded)] if same else []))
     return Explanation(gains, parts, other, ", ".join(labels), (*found, *far), notes)
+
+
+def _left_out(loaded: LoadedModel, horizon: int) -> list[str]:
+    """Name the covariates that a forecast without training does without, because there are few rows."""
+    if loaded.zero_shot is None or not loaded.series.future_names:
+        return []
+    names = loaded.zero_shot.left_out(last_windows(loaded.series), horizon)
+    if not names:
+        return []
+    total, rows = len(loaded.series.future_names), int(loaded.series.lengths[0])
+    return [f"{len(names)} of {total} covariates not used, too many for {rows:,} rows: {listed(names)}"]
 
 
 def gains_of(loaded: LoadedModel, horizon: int) -> tuple[CovariateGain, ...]:
