@@ -9,8 +9,7 @@ import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rnnforecast.errors import OutputError, ResourceError, UsageError
-from rnnforecast.findings import plural
+from rnnforecast.errors import OutputError, ResourceError, UsageError, missing_extra
 from rnnforecast.grammars import Duration, parse_size
 from rnnforecast.model_io.base import BASE
 from rnnforecast.serving.pool import Pool
@@ -119,12 +118,7 @@ def _check_address(options: ServeOptions, token: str | None) -> bool:
 def _check_packages() -> None:
     missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
-        raise ResourceError(
-            f"the server needs {plural(len(missing), 'package')} that {'is' if len(missing) == 1 else 'are'} not "
-            f"installed: {', '.join(missing)}",
-            hint="pip install 'rnnforecast[serve]'",
-            code="E_EXTRA_MISSING",
-        )
+        raise missing_extra("the server needs", missing[0], "serve")
 
 
 def _listen(options: ServeOptions) -> socket.socket:

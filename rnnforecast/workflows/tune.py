@@ -86,7 +86,7 @@ def tune(
     split = split_rows(series, horizon=horizon, evaluation=settings.evaluation, must_test=True)
     past = series.head(split.num_past_rows)
     rolling = _Rolling.of(past, split, horizon=horizon)
-    study = _open_study(registry.store / "tuning" / f"{encode_name(name)}.db", series, past, settings, horizon=horizon)
+    study = _open_study(registry.store / "tuning" / f"{encode_name(name)}.db", series, rolling, settings)
     limit = settings.training.time_budget
     seconds = DEFAULT_SECONDS if limit is None else limit.seconds
     until = started + (1 - KEPT_FRACTION) * seconds
@@ -116,12 +116,12 @@ def tune(
     )
 
 
-def _open_study(path: Path, series: SeriesSet, past: SeriesSet, settings: Settings, *, horizon: int) -> Study:
+def _open_study(path: Path, series: SeriesSet, rolling: _Rolling, settings: Settings) -> Study:
     """Open the study of these rows and settings, whatever the time budget, which may differ from run to run."""
     training = settings.training.model_copy(update={"time_budget": None})
-    digests = digest_run(series, settings.model_copy(update={"training": training}), horizon=horizon)
-    recipe = choose_recipe(gather_facts(past, horizon=horizon), settings)
-    space = Space.of(recipe, settings.network, settings.training, longest=int(past.lengths.max()))
+    digests = digest_run(series, settings.model_copy(update={"training": training}), horizon=rolling.horizon)
+    recipe = choose_recipe(gather_facts(rolling.past, horizon=rolling.horizon), settings)
+    space = Space.of(recipe, settings.network, settings.training, longest=rolling.longest)
     return Study(path, space, data=digests.folder_name, seed=settings.training.seed)
 
 
@@ -153,6 +153,11 @@ class _Rolling:
         return cls(
             past, tuple(subsample(windows.select(np.flatnonzero(numbers == each))) for each in newest_last), horizon
         )
+
+    @property
+    def longest(self) -> int:
+        """Rows of the longest series before the oldest windows: no network may read more."""
+        return min(int(rows_before(self.past, windows).max()) for windows in self.rounds)
 
     def measure(self, settings: Settings, report: Callable[[int, float], None], *, progress: Progress) -> float:
         """Return the mean pinball loss in seasonal naive errors; each window is forecast by networks fitted before it."""

@@ -146,3 +146,12 @@ def test_a_missing_package_is_named_with_its_extra(tmp_path: Path, monkeypatch: 
     with pytest.raises(ResourceError, match="optuna") as caught:
         _study(tmp_path / "study.db")
     assert caught.value.hint == "pip install 'rnnforecast[tune]'"
+
+
+def test_a_short_file_is_searched_within_the_rows_before_its_oldest_window(tmp_path: Path) -> None:
+    settings = Settings.from_flat({"num_steps": 1, "hidden_size": 4, "num_layers": 1, "horizon": 2})
+    path = write_days(tmp_path, 20)
+    result = rnnforecast.tune([path], settings, store=tmp_path / "store", num_trials=3)
+    lengths = {int(str(trial["context_length"])) for trial in result.trials}
+    assert [trial["state"] for trial in result.trials].count("failed") == 0
+    assert max(lengths) <= 10  # the rows before the oldest window

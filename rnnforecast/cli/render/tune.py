@@ -35,7 +35,7 @@ def _trials_block(result: TuneResult) -> RenderableType:
     best = [trial for trial in result.trials if trial["loss"] is not None][:_SHOWN_TRIALS]
     for trial, loss in zip(best, numbers([trial["loss"] for trial in best]), strict=True):
         values = [
-            number(value, digits=2) if isinstance(value, float) else str(value)
+            f"{key} {number(value, digits=2) if isinstance(value, float) else value}"
             for key, value in trial.items()
             if key not in ("trial", "state", "loss")
         ]

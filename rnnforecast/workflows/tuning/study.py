@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rnnforecast.errors import OutputError, ResourceError, UsageError
+from rnnforecast.errors import OutputError, UsageError, missing_extra
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -175,11 +175,7 @@ def _import_optuna() -> Any:
             warnings.simplefilter("ignore")
             import optuna
     except ImportError as error:
-        raise ResourceError(
-            "the package optuna, which proposes the settings, is not installed",
-            hint="pip install 'rnnforecast[tune]'",
-            code="E_RUN_PACKAGE",
-        ) from error
+        raise missing_extra("`tune` needs", "optuna", "tune") from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna
 
