@@ -508,6 +508,7 @@ REQUEST_TIMEOUT = _in(
 )
 MAX_BODY = _in(RUN, Option("max_body", "largest body of a request", "SIZE", default="16MiB"))
 CHECK = _in(RUN, _switch("check", "list every error of the file with its line; run nothing"))
+JOB_SHARD = _in(RUN, Option("shard", "run the jobs of worker I of N, e.g. 2/8", "I/N"), is_common=False)
 RESUME = _in(RUN, _switch("resume", "skip jobs that the last run finished and whose inputs are unchanged"))
 WAIT = _in(RUN, Option("wait", "how long to wait for another run of the file, e.g. 10m", "DURATION"))
 PRINT_CRON = _in(RUN, _switch("print_cron", "print a crontab entry for the file; run nothing"))

@@ -14,6 +14,7 @@ from rnnforecast.grammars import Duration
 from rnnforecast.options import (
     CHECK,
     EVENTS,
+    JOB_SHARD,
     JOBS_FILE,
     METRICS_FILE,
     PRINT_CRON,
@@ -32,6 +33,7 @@ def batch(
     view: View,
     jobs: str,
     workers: int | None,
+    shard: str | None,
     resume: bool,
     wait: str | None,
     check: bool,
@@ -49,6 +51,11 @@ def batch(
     """
     if sum((check, print_cron, print_systemd)) > 1:
         raise UsageError("--check, --print-cron and --print-systemd exclude each other", hint="give one of them")
+    if shard is not None and (check or print_cron or print_systemd or metrics_file):
+        raise UsageError(
+            "--shard runs a part of the jobs: --check, --print-cron, --print-systemd and --metrics-file are of all",
+            hint="leave one of them out",
+        )
     if check:
         from rnnforecast.workflows.batch.check import check_jobs
 
@@ -59,9 +66,11 @@ def batch(
         view.show((cron_line if print_cron else systemd_units)(jobs, store=store))
     else:
         from rnnforecast.workflows.batch.run import Options
+        from rnnforecast.workflows.shards.plan import Shard
 
+        part = None if shard is None else Shard.parse(shard)
         seconds = 0.0 if wait is None else Duration.parse(wait, option="--wait", allow_zero=True).seconds
-        _run(view, jobs, store, Options(workers, resume, events, metrics_file, seconds))
+        _run(view, jobs, store, Options(workers, resume, events, metrics_file, seconds, part))
 
 
 def _run(view: View, jobs: str, store: str | None, options: Options) -> None:
@@ -78,6 +87,6 @@ def _run(view: View, jobs: str, store: str | None, options: Options) -> None:
 
 command = build_command(
     batch,
-    *(JOBS_FILE, WORKERS, RESUME, WAIT, CHECK, PRINT_CRON, PRINT_SYSTEMD, EVENTS, METRICS_FILE, STORE),
+    *(JOBS_FILE, WORKERS, JOB_SHARD, RESUME, WAIT, CHECK, PRINT_CRON, PRINT_SYSTEMD, EVENTS, METRICS_FILE, STORE),
     example="rnnforecast batch nightly.toml --workers 4",
 )

@@ -30,9 +30,10 @@ from rnnforecast.workflows.batch.records.recorder import Recorder, new_run_id, r
 from rnnforecast.workflows.batch.results import BatchResult, JobResult, exit_code_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from rnnforecast.workflows.batch.jobs_file.job import Job
+    from rnnforecast.workflows.shards.plan import Shard
 
 #: Memory a job may need (a process with torch and a small network), which limits the number of workers.
 _JOB_BYTES = 2**30
@@ -47,6 +48,7 @@ class Options:
     events: str | Path | None = None
     metrics_file: str | Path | None = None
     wait_seconds: float = 0.0
+    shard: Shard | None = None  # of several workers
 
 
 def batch(
@@ -69,10 +71,28 @@ def batch(
     if options.metrics_file is not None:
         check_writable(options.metrics_file)
     state = state_folder(job_file)
+    if options.shard is not None:
+        job_file = replace(job_file, jobs=jobs_of(job_file.jobs, options.shard))
+        state = state.with_name(f"{state.name}-{str(options.shard).replace('/', '-of-')}")
     make_folder(state)
     with lock(state / "run.lock", wait_seconds=options.wait_seconds):
         sweep_temporaries(state)
         return _run(job_file, state, options, progress or NoProgress())
+
+
+def jobs_of(jobs: Sequence[Job], shard: Shard) -> tuple[Job, ...]:
+    """Return the jobs of one worker, dealt out in the order of the file.
+
+    A job that forecasts with the model of another falls to the worker that trains it.
+    """
+    known = {job.name for job in jobs}
+    trainers: dict[str, int] = {}
+    taken = []
+    for job in jobs:
+        trainer = job.waits_for if job.waits_for in known else job.name
+        if shard.takes(trainers.setdefault(trainer, len(trainers))):
+            taken.append(job)
+    return tuple(taken)
 
 
 def state_folder(job_file: JobFile) -> Path:

@@ -25,6 +25,7 @@ from rnnforecast.workflows.batch.records import recorder
 from rnnforecast.workflows.batch.records.ledger import Ledger
 from rnnforecast.workflows.batch.results import BatchResult, JobResult
 from rnnforecast.workflows.batch.run import Options, batch, state_folder
+from rnnforecast.workflows.shards.plan import Shard
 
 #: Settings of a training that takes no longer than its imports.
 TINY = "horizon = 7\nnum_steps = 3\nnum_members = 1\nhidden_size = 4\n"
@@ -494,3 +495,19 @@ def test_an_output_over_the_training_file_of_its_model_fails_the_job(workplace: 
     assert [(each.status, each.exit_code) for each in result.jobs] == [("failed", ExitCode.USAGE)]
     assert "would overwrite its data" in str(result.jobs[0].error)
     assert trained_on.read_bytes() == rows
+
+
+def test_workers_run_every_job_once_and_a_job_where_its_model_is_trained(workplace: Path) -> None:
+    trainer = f'[[job]]\nname = "sales"\ndata = "good.csv"\n{TINY}\n'
+    user = _forecast("after", model="sales")
+    path = _write(workplace, _forecast("a"), trainer, _forecast("b"), user)
+    results = [batch(path, options=Options(shard=Shard(number, 2))) for number in (1, 2)]
+    assert [list(_statuses(result)) for result in results] == [["a", "b"], ["sales", "after"]]
+    assert {status for result in results for status in _statuses(result).values()} == {"done"}
+    assert results[0].ledger != results[1].ledger
+    assert _statuses(batch(path, options=Options(shard=Shard(1, 2)))) == {"a": "unchanged", "b": "unchanged"}
+
+
+def test_a_worker_without_a_job_ends_well(workplace: Path) -> None:
+    result = batch(_write(workplace, _forecast("a")), options=Options(shard=Shard(3, 3)))
+    assert (result.exit_code, result.jobs) == (0, ())
