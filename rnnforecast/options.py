@@ -144,7 +144,7 @@ _ROLES = _panel(
     DATA,
     Option("time", "time column; several: date,hour; `none`: rows are steps in file order", "COLUMN", is_common=True),
     _columns("target", "target column; repeatable", is_common=True),
-    _flag("wide", "every numeric column is a series: a wide table"),
+    _flag("wide", "a wide table: numeric columns are series, columns named after timestamps are rows"),
     _choice("guess", "what to do where no name says which column is the target", Guess, "ACTION", "note"),
     _columns("id", "column that identifies the series of a panel; repeatable", is_common=True),
     Option("freq", "frequency, e.g. 15min, h, D, B, W-SUN, MS, ME, QS-JAN, YS-JAN, step", is_common=True),

@@ -138,15 +138,15 @@ def _read(
     paths, noticed = expand([data] if isinstance(data, str | Path) else data, dataset=settings.dataset)
     findings += noticed
     tables = [read_table(path, settings) for path in paths]
+    opened = settings
+    if tables[0].is_unpivoted:
+        settings = settings.model_copy(update={"wide": False})  # its one column of values is the target
     plan = open_plan(settings)
     settings = split_names(settings, {*tables[0].names, *(plan.names if plan is not None else ())})
     here = _in_rows(settings, tables[0].names, plan)
     roles = _choose(tables[0], here, categories=model.categories)
     findings += note_guess(roles, settings.guess, path=tables[0].path)
-    if not roles.time and settings.time is None:
-        check_times([table.path for table in tables], columns=tables[0].names)
-    if settings.dataset:
-        check_schemas(tables, roles)
+    _check_tables(tables, roles, settings)
     files = [parse_file(table, roles, here) for table in tables]
     findings += [finding for table in tables for finding in table.findings]
     findings += [finding for one in files for finding in one.findings]
@@ -162,7 +162,7 @@ def _read(
             together, roles, here, findings, words=words, known=model.freq, keep_unobserved=keep_unobserved
         )
     except DataError as cause:
-        error = with_named_fix(cause, tables[0], roles, here) if len(tables) == 1 else cause
+        error = with_named_fix(cause, tables[0], roles, opened) if len(tables) == 1 else cause
         findings[:] = without_rejected_cells(findings, problems)
         own = without_rejected_cells(error.findings, problems)
         raise data_error([*problems, *own]) if problems and error.findings else error from cause
@@ -187,6 +187,14 @@ def _read(
         roles=_roles_of(tables[0].names, roles, series),
         future_paths=() if plan is None else plan.paths,
     )
+
+
+def _check_tables(tables: Sequence[Table], roles: Roles, settings: DataSettings) -> None:
+    """Raise DataError where timestamps stand in names of folders, and for files of a data set with other columns."""
+    if not roles.time and settings.time is None:
+        check_times([table.path for table in tables], columns=tables[0].names)
+    if settings.dataset:
+        check_schemas(tables, roles)
 
 
 def _lay_out(

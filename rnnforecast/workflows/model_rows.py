@@ -252,7 +252,7 @@ def data_settings(manifest: Manifest) -> DataSettings:
     chosen = {
         "time": roles.time or "none",
         "target": roles.target,
-        "wide": False,  # its columns are the targets
+        "wide": stored.wide and len(roles.target) == 1,  # of a table of many targets these are named
         "id": roles.id,
         "freq": freq.alias,
         "season_length": manifest.season_length,

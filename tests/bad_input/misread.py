@@ -148,7 +148,7 @@ LAYOUTS: tuple[Case, ...] = (
         "timestamps side by side in the header",
         text_file(WIDE),
         "refused",
-        says=("the table is wide: 6 columns are named after timestamps", "melt", "--target '2024-01-25'"),
+        says=("the table is wide: 6 columns are named after timestamps", "--wide", "--target 2024-01-25"),
         column=DAYS[0],
         fix={"target": (DAYS[5],)},
     ),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnnforecast.data.errors import data_error, listed, plural
-from rnnforecast.data.timestamps.formats import format_of
+from rnnforecast.data.tables.wide_header import wide_header
 from rnnforecast.data.timestamps.month_names import ENGLISH_MONTH
 from rnnforecast.data.values.numbers import looks_numeric
 from rnnforecast.findings import Finding
@@ -54,28 +55,19 @@ def check_roles(
         raise data_error(problems)
 
 
-def check_not_wide(names: Sequence[str], *, path: str) -> None:
-    """Raise DataError where columns of numbers are named after timestamps: years, months or days as columns."""
-    kinds = [_timestamp_of(name) for name in names]
-    timestamps = [name for name, kind in zip(names, kinds, strict=True) if kind is not None and kinds.count(kind) > 2]
-    if len(timestamps) < _MIN_WIDE or 2 * len(timestamps) < len(names):
+def check_not_wide(sample: pd.DataFrame, *, path: str) -> None:
+    """Raise DataError where columns are named after timestamps: years, months, days, hours or steps as columns."""
+    names = [str(name) for name in sample.columns]
+    header = wide_header(names, sample)
+    months = [name for name in names if re.fullmatch(ENGLISH_MONTH, name.strip(), re.IGNORECASE)]
+    if header is None and len(months) < _MIN_WIDE:
         return
-    message = f"the table is wide: {len(timestamps)} columns are named after timestamps, {listed(timestamps, limit=3)}"
-    fix = (
-        "write one row for each timestamp, as pandas does: frame.melt(id_vars=[...], var_name='date', value_name='value'); "
-        f"or forecast one column down its rows: --target '{timestamps[-1]}'"
-    )
-    raise data_error([Finding("E_COLUMN_WIDE", message, path, column=timestamps[0], value=timestamps[0], fix=fix)])
-
-
-def _timestamp_of(name: str) -> str | None:
-    """Return the kind of timestamp that a column is named after, None for any other name."""
-    text = name.strip()
-    if re.fullmatch(r"(?:[A-Za-z]{1,5}[ _]?)?(?:1[5-9]|20)\d\d(?: \[YR\d{4}\])?", text):
-        return "year"
-    if re.fullmatch(ENGLISH_MONTH, text, re.IGNORECASE):
-        return "month"
-    return "day" if format_of(text) not in (None, "HH:MM", "YYYY") else None
+    wide = months if header is None else [names[place] for place in header.places]
+    noun = "months" if header is None else header.noun
+    message = f"the table is wide: {len(wide)} columns are named after {noun}, {listed(wide, limit=3)}"
+    fix = "`--wide` makes a row of each of them" if header is not None else "add a column `Year` and use `--wide`"
+    fix += f"; or forecast one column down its rows: --target {shlex.quote(wide[-1])}"
+    raise data_error([Finding("E_COLUMN_WIDE", message, path, column=wide[0], value=wide[0], fix=fix)])
 
 
 def separated_by(names: Sequence[str], sample: pd.DataFrame) -> str | None:

@@ -49,7 +49,7 @@ def choose_columns(
     time = choose_time(profiles, settings, reasons, sample, path=path)
     taken = {*time, *settings.id, *settings.past, *settings.future, *settings.static}
     sign = separated_by([one.name for one in profiles], sample)
-    target = _choose_target(profiles, settings, taken, reasons, path=path, sign=sign)
+    target = _choose_target(profiles, settings, taken, reasons, sample=sample, path=path, sign=sign)
     roles = Roles(time, target, settings.id, settings.past, settings.future, settings.static, reasons=reasons)
     check_roles(sample, profiles, roles, settings, path=path)
     roles = replace(roles, categorical=categorical_of(sample, profiles, roles.covariates, path=path, known=categories))
@@ -115,6 +115,7 @@ def _choose_target(
     taken: set[str],
     reasons: dict[str, str],
     *,
+    sample: pd.DataFrame,
     path: str,
     sign: str | None,
 ) -> tuple[str, ...]:
@@ -154,7 +155,7 @@ def _choose_target(
     if found is not None:
         reasons["target"] = found[1]
         return (found[0],)
-    check_not_wide([one.name for one in likely], path=path)
+    check_not_wide(sample, path=path)
     others = [one for one in likely if not may_explain(one.name)] or likely
     if len(others) == 1:
         reasons["target"] = "the one numeric column that is not named like a covariate; --target names another"

@@ -26,6 +26,7 @@ _FOOT = re.compile(
     re.IGNORECASE,
 )
 _UNIT = re.compile(r"[\[(]?[^\d\s,;][^,;]{0,14}[\])]?")
+_YEAR = re.compile(r"(?:1[5-9]|20)\d\d")
 _BLANKS = re.compile(rb"[ \t]+")
 
 
@@ -45,10 +46,19 @@ def num_titles(lines: Sequence[str], delimiters: Sequence[str]) -> int:
         if not 0 < place <= MAX_TITLES or place + 1 >= len(rows):
             continue
         header, below = rows[place][1], rows[place + 1][1]
-        is_header = not any(map(_is_value, header)) and sum(bool(cell.strip()) for cell in header) >= width - 1
+        is_named = sum(bool(cell.strip()) for cell in header) >= width - 1
+        is_header = is_named and (not any(map(_is_value, header)) or _holds_times(header))
         if is_header and len(below) == width:
             found.append((width, rows[place][0]))
     return max(found)[1] if found else 0
+
+
+def _holds_times(header: Sequence[str]) -> bool:
+    """Whether the values among the names of a header are years or dates that ascend: a wide table."""
+    values = [cell.strip() for cell in header if _is_value(cell)]
+    kinds = {"YYYY" if _YEAR.fullmatch(value) else format_of(value) for value in values}
+    is_first = bool(header[0].strip()) and not _is_value(header[0])
+    return is_first and len(values) >= 4 and len(kinds) == 1 and None not in kinds and len(set(values)) == len(values)
 
 
 def is_units_row(header: Sequence[str], first: Sequence[str], after: Sequence[Sequence[str]]) -> bool:

@@ -11,6 +11,8 @@ from rnnforecast.data.databases.address import is_database
 from rnnforecast.data.errors import quoted_path
 from rnnforecast.data.sources import Source, open_database, open_source, stem_of
 from rnnforecast.data.tables.formats import EXCEL
+from rnnforecast.data.tables.unpivoted import UnpivotedColumns
+from rnnforecast.data.tables.wide_header import wide_header
 from rnnforecast.errors import UsageError
 from rnnforecast.findings import Finding
 
@@ -44,6 +46,11 @@ class Table:
     def stem(self) -> str:
         """The file's name without folder and extensions."""
         return stem_of(self.path)
+
+    @property
+    def is_unpivoted(self) -> bool:
+        """Whether timestamps of its header were made rows (`--wide`)."""
+        return isinstance(self.columns, UnpivotedColumns)
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -82,7 +89,17 @@ def read_table(path: str, settings: DataSettings | None = None) -> Table:
             code="E_RUN_SHEET",
         )
     columns: ColumnSource = import_module(source.format.reader).open_columns(source, settings)
-    return Table(source.path, source.digest, columns.sample(), columns, source.findings)
+    table = Table(source.path, source.digest, columns.sample(), columns, source.findings)
+    return _as_rows(table) if settings.wide else table
+
+
+def _as_rows(table: Table) -> Table:
+    """Return a wide table with a row for each timestamp of its header; unchanged where the header holds none."""
+    header = wide_header(table.names, table.sample)
+    if header is None:
+        return table
+    columns = UnpivotedColumns(table.columns, header, table.path)
+    return replace(table, sample=columns.sample(), columns=columns)
 
 
 def _open(path: str, settings: DataSettings) -> Source:
