@@ -11,7 +11,7 @@ from rnnforecast.data.databases.address import is_database, parse_address
 from rnnforecast.data.tables.excel_package import load_openpyxl, rows_of_sheet, write_sheet
 from rnnforecast.errors import OutputError, UsageError
 from rnnforecast.escaping import visible
-from rnnforecast.store.files import check_writable, replace_file
+from rnnforecast.store.files import check_writable, make_folder, replace_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +38,7 @@ def write_table(frame: pd.DataFrame, output: str | Path) -> None:
 
 
 def check_output(output: str | Path, *, wait: float = DEFAULT_WAIT) -> None:
-    """Check before the work starts that a table can be written there, in a file or in a database.
+    """Check before the work starts that a table can be written there, in a file or in a database; folders are made.
 
     `wait` is the time in seconds to wait for a busy database. Raises UsageError or OutputError, for a database also
     ResourceError without its package and TryLaterError while it is busy.
@@ -51,6 +51,7 @@ def check_output(output: str | Path, *, wait: float = DEFAULT_WAIT) -> None:
     if output_kind(output) == "xlsx":
         load_openpyxl()
     if str(output) != STDOUT:
+        make_folder(Path(output).parent)
         check_writable(Path(output))
 
 

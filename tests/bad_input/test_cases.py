@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.bad_input import clock, columns, files, ids, misread, numbers, parquet_files, paths
+from tests.bad_input import clock, columns, exports, files, ids, misread, numbers, parquet_files, paths
 from tests.bad_input.harness import Case, check
 
-MODULES = (files, paths, parquet_files, numbers, ids, columns, clock, misread)
+MODULES = (files, paths, parquet_files, numbers, ids, columns, clock, misread, exports)
 CASES = [case for module in MODULES for case in module.CASES]
 
 

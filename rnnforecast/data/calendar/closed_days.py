@@ -43,6 +43,11 @@ MAX_OTHER_GAPS = 0.2
 #: Days of rows that show opening hours, and the fraction of them that must begin and end with the hours.
 MIN_SESSIONS = 5
 MIN_FULL_SESSIONS = 0.9
+#: How full days that end at midnight may be for sessions that go beyond it to be tried, how long these are at least, as a
+#: fraction of a day, and by how much fuller they must be.
+MAX_FILLED = 0.97
+MIN_OVERNIGHT = 0.5
+LEAST_GAIN = 0.02
 #: Fraction of the open days that must have rows where whole days are closed.
 MIN_OPEN_DAYS = 0.8
 #: Days between the first row and the last above which closed days are neither learned nor recognised: 500 years.
@@ -278,21 +283,48 @@ def _hours(freq: Frequency, timestamps: TimestampArray) -> Frequency:
     step = FIXED_UNITS[freq.unit] * freq.multiple
     if DAY % step or not len(timestamps):
         return freq
-    distinct, first, last, seen = _sessions(timestamps, step=step, phase=freq.phase % step)
+    found, filled = _sessions_of(freq, timestamps, phase=freq.phase % step)
+    if filled > MAX_FILLED or found.slots * step < MIN_OVERNIGHT * DAY:
+        return found  # days that end at midnight fit, or leave no room for a session that goes beyond it
+    start = _start_of_week(timestamps, step=step, phase=freq.phase % step)
+    overnight, more = _sessions_of(freq, timestamps, phase=start) if start else (found, filled)
+    return overnight if overnight.slots and more > filled + LEAST_GAIN else found
+
+
+def _start_of_week(timestamps: TimestampArray, *, step: int, phase: int) -> int:
+    """Return the time of day, in microseconds, at which rows begin after the longest time of a week without any."""
+    week = 7 * (DAY // step)
+    seen = np.zeros(week, dtype=np.bool_)
+    seen[(timestamps.astype("datetime64[us]").astype(np.int64) - phase) // step % week] = True
+    places = np.flatnonzero(seen)
+    gaps = np.diff(places, append=places[0] + week)
+    longest = int(np.argmax(gaps))
+    return int(places[(longest + 1) % len(places)]) * step % DAY + phase if gaps[longest] > 1 else 0
+
+
+def _sessions_of(freq: Frequency, timestamps: TimestampArray, *, phase: int) -> tuple[Frequency, float]:
+    """Return the frequency with sessions that begin `phase` after midnight at the earliest, and how full they are.
+
+    Where no sessions show, the frequency itself, as full as a grid around the clock.
+    """
+    step = FIXED_UNITS[freq.unit] * freq.multiple
+    every_day = DAY // step
+    begin = phase - phase % step
+    distinct, first, last, seen = _sessions(timestamps - np.timedelta64(begin, "us"), step=step, phase=phase % step)
     opens, closes = int(first.min()), int(last.max())
     num_slots = closes - opens + 1
     typical = min((first == opens).mean(), (last == closes).mean())
-    every_day = DAY // step
+    filled = len(np.unique(timestamps)) / (len(distinct) * num_slots)
     if len(distinct) < MIN_SESSIONS:
-        return freq
+        return freq, 1.0
     weekmask = open_weekdays(distinct) if distinct[-1] - distinct[0] >= 13 else EVERY_DAY_MASK
-    is_short = 2 <= num_slots <= 0.9 * every_day
+    is_short = 2 <= num_slots <= 0.9 * every_day or (begin > 0 and num_slots < every_day)
     if is_short and typical >= MIN_FULL_SESSIONS and seen >= MIN_FULL_SESSIONS * num_slots:
-        return replace(freq, phase=opens * step + freq.phase % step, slots=num_slots, weekmask=weekmask)
+        return replace(freq, phase=phase + opens * step, slots=num_slots, weekmask=weekmask), filled
     num_open = np.busday_count(distinct[0], distinct[-1] + 1, weekmask=weekmask)
     if weekmask == EVERY_DAY_MASK or len(distinct) < MIN_OPEN_DAYS * num_open or seen < MIN_FULL_SESSIONS * every_day:
-        return freq
-    return replace(freq, phase=freq.phase % step, slots=every_day, weekmask=weekmask)
+        return freq, filled
+    return replace(freq, phase=phase, slots=every_day, weekmask=weekmask), filled
 
 
 def closed_hours(freq: Frequency, timestamps: TimestampArray) -> Frequency:
@@ -314,6 +346,10 @@ def _with_hours(
     when = "" if is_whole else f" from {hours.replace('-', ' to ')}"
     what = "days" if is_whole else "hours"
     message = f"rows come on {_weekdays(found.weekmask)}{when}: other {what} are closed, not gaps"
+    if found.goes_overnight:
+        opens, _, closes = hours.partition("-")
+        words = f"sessions begin on {_weekdays(found.weekmask)} at {opens}, their last row is at {closes} the day after"
+        message = f"{words}: other hours are closed, not gaps"
     fix = "`--calendar every-day` counts them as gaps"
     findings.append(rows.time.finding("N_TIME_HOURS", message, value=found.alias, fix=fix))
     return found

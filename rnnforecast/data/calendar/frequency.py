@@ -120,6 +120,11 @@ class Frequency:
         return FIXED_UNITS.get(self.unit, 0) * self.multiple
 
     @property
+    def goes_overnight(self) -> bool:
+        """Whether sessions end on the day after the one they begin on: Sunday 17:00 to Monday 16:00."""
+        return self.phase + (self.slots - 1) * self._step >= DAY
+
+    @property
     def has_closed_days(self) -> bool:
         """Whether the grid leaves out days: business days, and hours of open days only."""
         return self.unit == "business-day" or self.slots > 0

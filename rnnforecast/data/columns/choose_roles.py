@@ -6,13 +6,14 @@ Every choice comes with its reason and the flag that overrides it.
 from __future__ import annotations
 
 import difflib
+import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rnnforecast.data.columns.check_roles import categorical_of, check_not_wide, check_roles, in_words, separated_by
 from rnnforecast.data.columns.hive_partitions import partitions_of
 from rnnforecast.data.columns.id_columns import FILE_ID
-from rnnforecast.data.columns.profiles import Profile, named_like_id, profile_columns
+from rnnforecast.data.columns.profiles import Profile, named_like_id, numbers_rows, profile_columns
 from rnnforecast.data.columns.roles import Roles
 from rnnforecast.data.columns.target_names import GUESSES, choose_target, may_explain
 from rnnforecast.data.columns.time_columns import choose_time, time_parts
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 
     from rnnforecast.config import DataSettings
     from rnnforecast.options import Guess
+
+
+#: Rows that show events, each with a number of its own.
+_MIN_EVENTS = 8
 
 
 def choose_columns(
@@ -129,8 +134,10 @@ def _choose_target(
         reasons["target"] = "named by --target"
         return settings.target
     numeric = [one for one in profiles if one.is_numeric and one.name not in taken]
+    numeric = [one for one in numeric if not numbers_rows(one.name, sample[one.name])] or numeric
     likely = [one for one in numeric if one.kind in ("integer", "number") and not _is_label(one)]
     likely = likely or [one for one in numeric if not _is_label(one)] or [one for one in numeric if one.kind != "empty"]
+    _check_not_events(likely, sample, path=path)
     likely = likely or numeric
     if not likely:
         shown = "; ".join(
@@ -162,6 +169,18 @@ def _choose_target(
     else:
         reasons["target"] = f"{GUESSES[0]} {len(likely)} numeric columns; --target names another"
     return (others[-1].name,)
+
+
+def _check_not_events(likely: Sequence[Profile], sample: pd.DataFrame, *, path: str) -> None:
+    """Raise DataError where the one numeric column is the number of an event, another one in each row: `Ticket ID`."""
+    if len(likely) != 1 or not _is_label(likely[0]) or not {"id", "number", "no", "key"} & {*likely[0].words}:
+        return
+    name = likely[0].name
+    if len(sample) < _MIN_EVENTS or sample[name].nunique() < len(sample):
+        return
+    message = f"{path} has no numeric column to forecast but `{name}`, which names each row"
+    hint = f"count the rows of each day: --target {shlex.quote(name)} --resample 1D --aggregate count"
+    raise DataError(message, hint=hint, code="E_TARGET_NONE")
 
 
 def _all_columns(names: Sequence[str], reasons: dict[str, str]) -> tuple[str, ...]:

@@ -49,6 +49,9 @@ def choose_ids(
         # the codes of one column are numbered by first appearance already
         joined = codes[chosen[0]] if len(chosen) == 1 else join_codes([codes[name] for name in chosen])
         repeated = _num_repeated(joined, ranks, num_ranks=len(distinct))
+        is_named = any(name in labels for name in chosen)
+        if not is_named and 2 * (int(joined.max(initial=0)) + 1) > len(joined):
+            continue  # a text that hardly repeats, such as the purpose of a payment
         if repeated < fewest / 2 and _coverage(joined, ranks) >= MIN_COVERAGE:
             found, fewest = chosen, repeated
         if not fewest:

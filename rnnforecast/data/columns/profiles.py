@@ -26,6 +26,22 @@ _TIME_WORDS = frozenset(
     | {"year", "quarter", "month", "week", "day", "period", "hour", "minute"}
     | {"ts", "epoch", "unix", "unixtime", "utc", "datum", "fecha", "zeit", "zeitstempel", "heure", "hora"}
     | {"uhrzeit", "stunde", "tid", "ora", "godzina", "klokkeslett", "mtu", "interval", "payday"}
+    | {
+        "mois",
+        "mes",
+        "monat",
+        "mese",
+        "maand",
+        "jahr",
+        "semaine",
+        "woche",
+        "kw",
+        "jour",
+        "giorno",
+        "quartal",
+        "periode",
+    }
+    | {"yearweek", "yyyymm", "yyyyww", "isoweek", "ym", "von", "start", "begin", "beginn", "from", "fy"}
 )
 #: Words in the names of columns that identify series, also when they hold whole numbers.
 ID_WORDS = frozenset(
@@ -33,6 +49,8 @@ ID_WORDS = frozenset(
     | {"dept", "department", "branch", "station", "customer", "meter", "household", "device", "asset", "machine"}
     | {"country", "state", "region", "city", "location", "site", "zone", "unit", "patient", "origin", "destination"}
 )
+#: Names of columns that number the rows.
+_ROW_NUMBERS = frozenset({"", "#", "no", "no.", "nr", "nr.", "row", "record", "rn", "idx", "index", "lfd. nr.", "seq"})
 _CODE = re.compile(r"[A-Za-z0-9][\w.:/-]{0,39}", re.ASCII)
 #: Digits of a whole number from which on it names something rather than measures it.
 _MANY_DIGITS = 19
@@ -70,6 +88,14 @@ def named_like_time(name: str) -> bool:
 def named_like_id(name: str) -> bool:
     """Whether the name of a column has a word of `ID_WORDS`."""
     return any(word in ID_WORDS for word in words_of(name))
+
+
+def numbers_rows(name: str, column: pd.Series[Any]) -> bool:
+    """Whether a column counts the rows one by one, by its name and by its cells."""
+    if name.strip().lower() not in _ROW_NUMBERS and not name.startswith("Unnamed: "):
+        return False
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
+    return len(numbers) > 1 and bool((np.diff(numbers) == 1).all())
 
 
 def words_of(name: str) -> tuple[str, ...]:

@@ -46,6 +46,7 @@ COVARIATE_WORDS = frozenset(
         "event",
         "events",
     }
+    | {"forecast", "forecasted", "predicted", "prediction", "planned", "budget", "scheduled"}
     | {"index", "idx", "weekday", "weekend", "dow", "doy", "is", "has", "flag", "latitude", "longitude", "lat", "lon"}
 )
 _UNITS = frozenset(
@@ -62,9 +63,27 @@ GUESSES = ("the last of", "the first of")
 def words_without_unit(name: str) -> tuple[str, ...]:
     """Return the lower-case words of a name without its unit: `Sales (EUR)` is sales, `demand_mw` is demand."""
     words = words_of(_BRACKETS.sub(" ", name)) or words_of(name)
+    words = tuple(part for word in words for part in _halves(word))
     while len(words) > 1 and words[-1] in _UNITS:
         words = words[:-1]
     return words
+
+
+def _halves(word: str) -> tuple[str, ...]:
+    """Return the two words that a word is joined from: TOTALDEMAND is total, demand; itself for any other."""
+    for end in ("demand", "sales", "load", "price", "consumption", "production", "generation"):
+        if word.endswith(end) and word[: -len(end)] in (
+            "total",
+            "net",
+            "actual",
+            "gross",
+            "avg",
+            "average",
+            "daily",
+            "spot",
+        ):
+            return word[: -len(end)], end
+    return (word,)
 
 
 def may_explain(name: str) -> bool:

@@ -9,11 +9,12 @@ import itertools
 import re
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from rnnforecast.data.errors import data_error, quoted
-from rnnforecast.data.timestamps.month_names import ENGLISH_MONTH
-from rnnforecast.data.timestamps.numeric import holds_timestamps, holds_years, rises_like_epochs
+from rnnforecast.data.timestamps.month_names import ENGLISH_MONTH, languages_of, to_english
+from rnnforecast.data.timestamps.numeric import holds_timestamps, holds_year_months, holds_years, rises_like_epochs
 from rnnforecast.data.timestamps.split_columns import holds_part, part_of
 from rnnforecast.findings import Finding
 
@@ -33,6 +34,7 @@ _CALENDAR_PARTS = (
     ("year", "quarter"),
     ("year", "day of year", "hour", "minute"),
     ("year", "week"),
+    ("year", "period"),
 )
 #: A date of some kind in a text, whether or not it can be read.
 _DATED = re.compile(
@@ -42,6 +44,26 @@ _DATED = re.compile(
     r"|\b[A-Za-z]{1,7}[- ]?\d{1,2}[- /]+(?:FY ?)?(?:19|20)?\d\d(?!\d)",
     re.IGNORECASE,
 )
+#: Formats that are tried on a column before a hint names one, those with fewer readings first.
+_TRIED = (
+    *("%a %b %d %H:%M:%S %Y", "%a, %d %b %Y %H:%M:%S %z", "%a %b %d %Y", "%H:%M %d/%m/%Y"),
+    *(
+        "%b-%y",
+        "%b %y",
+        "%b'%y",
+        "%b/%y",
+        "%y-%b",
+        "%d-%b-%y",
+        "%d %b %y",
+        "%d%b%y",
+        "%d%b%Y:%H:%M:%S",
+        "%d-%b-%y %H:%M",
+    ),
+    *("%Y-%j", "%Y/%j", "%Y %j", "%Y%j", "%Y-%m-%d_%H:%M:%S", "%Y-%m-%d_%H-%M-%S", "%Y-%m-%d-%H", "%Y-%m-%d %H"),
+    *("%Y-%m-%d-%H.%M.%S", "%Y%m%d %H:%M", "%Y%m%d %H:%M:%S", "%Y%m%d-%H%M", "%Y%m%d_%H%M%S", "%Y:%m:%d %H:%M:%S"),
+    *("%d.%m.%Y-%H:%M", "%d.%m.%Y, %H.%M", "%d/%b/%Y:%H:%M:%S %z", "%d/%b/%Y", "%d-%m-%Y_%H:%M", "%m/%d/%Y-%H:%M"),
+)
+_MAX_TRIED = 400
 #: Fraction of the cells with a digit above which a text column with the name of a time holds timestamps of some kind.
 _MOSTLY = 0.5
 
@@ -96,7 +118,7 @@ def _of_timestamps(free: Sequence[Profile], num_rows: int) -> _Choice | None:
 
 def _adds_to_dates(profile: Profile) -> bool:
     """Whether a column holds changing times of day or hours, which dates that repeat lack."""
-    is_hour = profile.kind == "integer" and part_of(profile.name) == "hour"
+    is_hour = profile.kind == "integer" and part_of(profile.name) in ("hour", "part of a day")
     return profile.num_distinct > 1 and (is_hour or (profile.kind == "clock" and profile.named_like_time))
 
 
@@ -119,7 +141,7 @@ def _of_numbers(free: Sequence[Profile], settings: DataSettings, sample: pd.Data
     """Return a column of times of day, steps or numbers of the size of timestamps; () where there is none."""
     told = settings.date_format or settings.epoch_unit or settings.excel_dates
     unread = [one for one in free if _is_unread(one, sample)]
-    named_so = next((one.name for one in (*unread, *free) if told and one.named_like_time), None)
+    named_so = next((one.name for one in (*unread, *free) if told and (one in unread or one.named_like_time)), None)
     numbers = () if unread else _numbers_of_time(free, sample)
     if numbers:
         return numbers
@@ -132,11 +154,12 @@ def _of_numbers(free: Sequence[Profile], settings: DataSettings, sample: pd.Data
 def _numbers_of_time(free: Sequence[Profile], sample: pd.DataFrame) -> _Choice | tuple[()]:
     for one in (*(one for one in free if one.kind == "clock"), *(one for one in free if one.kind == "integer")):
         is_named = one.name.lower() in STEP_NAMES or one.words[:1] == ("year",)
-        if one.kind == "clock" or is_named or (one.named_like_time and holds_timestamps(sample[one.name])):
+        is_sized = holds_timestamps(sample[one.name]) or holds_year_months(sample[one.name])
+        if one.kind == "clock" or is_named or (one.named_like_time and is_sized):
             return (one.name,), "named like a time and holds times or whole steps; --time names another, or `none`"
     for one in free:
-        is_sized = one.kind == "number" and one.name.lower() in STEP_NAMES
-        if is_sized and (holds_timestamps(sample[one.name]) or holds_years(sample[one.name])):
+        is_number = one.kind == "number" and (one.name.lower() in STEP_NAMES or one.named_like_time)
+        if is_number and (holds_timestamps(sample[one.name]) or holds_years(sample[one.name])):
             return (one.name,), "named like a time and holds numbers of its size; --time names another, or `none`"
     first = free[0] if free else None
     if first is not None and first.kind == "integer" and rises_like_epochs(sample[first.name]):
@@ -162,7 +185,8 @@ def _check_unread(free: Sequence[Profile], sample: pd.DataFrame, *, path: str) -
     looks = "is named like a time" if unread.named_like_time else "holds dates"
     words = f"column `{unread.name}` {looks}, but the format of {quoted(value)} is unknown"
     form = _likely_format(value)
-    how = f", such as `--date-format '{form}'`" if form else " with `--date-format`"
+    flags = _tried(cells) or (f"--date-format '{form}'" if form else None)
+    how = f", such as `{flags}`" if flags else " with `--date-format`"
     if re.fullmatch(r".*\d:\d\d(:\d\d)? ?[A-Z]{3,5}", value):
         how = "; zones by their offset, as +01:00, not by letters"
     fix = (
@@ -170,6 +194,19 @@ def _check_unread(free: Sequence[Profile], sample: pd.DataFrame, *, path: str) -
         "`--time none`"
     )
     raise data_error([Finding("E_TIME_TEXT", words, path, column=unread.name, value=value, fix=fix)])
+
+
+def _tried(cells: pd.Series[Any]) -> str | None:
+    """Return the flags that read every cell of a sample: a format, and a language where months are not English."""
+    texts = np.array(pd.unique(cells[cells != ""])[:_MAX_TRIED], dtype=object)
+    common = set.intersection(*(set(languages_of(str(text))) for text in texts))
+    for locale in (None, *sorted(common)):
+        known = pd.Series(texts if locale is None else to_english(texts, locale), dtype=object)
+        for form in _TRIED:
+            if pd.to_datetime(known, format=form, errors="coerce", utc=True).notna().all():
+                flag = f"--date-format '{form}'" if "'" not in form else f'--date-format "{form}"'
+                return flag if locale is None else f"--locale {locale} {flag}"
+    return None
 
 
 def _likely_format(text: str) -> str | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from rnnforecast.config import DataSettings
 from rnnforecast.data.errors import data_error, listed, quoted, quoted_path, rows_in_words
 from rnnforecast.data.sources import text_of
-from rnnforecast.data.tables.csv_surroundings import is_units_row, num_titles, skipped_note
+from rnnforecast.data.tables.csv_surroundings import num_titles, skipped_note, units_rows
 from rnnforecast.errors import DataError, UsageError
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
@@ -82,12 +82,31 @@ def _read_dialect(source: Source, settings: DataSettings) -> Dialect:
     names = column_names(rows[0])
     findings += _cleaned_names(source.path, rows[0], names)
     skipped += _header_lines(lines, delimiter)
-    has_units = settings.units_row if settings.units_row is not None else is_units_row(rows[0], rows[1], rows[2:8])
-    if has_units:
+    num_units, index = (int(settings.units_row), None) if settings.units_row is not None else units_rows(rows)
+    if num_units:
+        _check_one_header(source.path, rows, line=skipped)
         flag = "`--no-units-row` reads it as a row" if settings.units_row is None else "named by --units-row"
-        row = [delimiter.join(rows[1])]
-        findings += (skipped_note(source.path, "W_DATA_UNITS", "of units", row, first=skipped + 1, flag=flag),)
-    return Dialect(delimiter, names, skipped + has_units, int(has_units), findings)
+        left_out = [delimiter.join(row) for row in rows[1 : 1 + num_units]]
+        findings += (skipped_note(source.path, "W_DATA_UNITS", "of units", left_out, first=skipped + 1, flag=flag),)
+    names = names if index is None else (index, *names[1:])
+    return Dialect(delimiter, names, skipped + num_units, num_units, findings)
+
+
+def _check_one_header(path: str, rows: Sequence[Sequence[str]], *, line: int) -> None:
+    """Raise DataError where the row below the header has the names that lack in it: a header of two rows."""
+    lacking = [place for place, name in enumerate(rows[0]) if not name.strip() and rows[1][place].strip()]
+    if not lacking or not rows[1][0].strip():
+        return
+    message = f"{quoted_path(path)}: row {line} has no name above column {lacking[0] + 1}: its cells may be merged"
+    raise DataError(message, hint=fix_of_two_headers(rows[1], line=line), code="E_DATA_MERGED")
+
+
+def fix_of_two_headers(below: Sequence[str], *, line: int) -> str:
+    """Return the flags that read a table below a header whose cells are merged; `line` is the last one of the header."""
+    names = [name.strip() for name in below]
+    if len(set(names)) == len(names):
+        return f"take the row below it for the header: --skip-rows {line}; or write a name into each cell"
+    return f"read it without names: --no-header --skip-rows {line + 1}; or write one name into each cell of one row"
 
 
 def delimiter_of(word: str | None) -> str | None:
@@ -203,7 +222,7 @@ def _check_comments(path: str, lines: list[str], *, skipped: int, delimiter: str
         return
     sign = delimiter_of(delimiter) or _sniff(path, after)
     width, rest = (len(next(csv.reader([line], delimiter=sign), [])) for line in (lines[0], after[0]))
-    if width == rest:
+    if width == rest and not lines[1:2][0].startswith("#"):
         return  # a header whose first name begins with `#`
     raise DataError(
         f"{quoted_path(path)}, row {skipped + 1} is a comment, not a header",
@@ -256,6 +275,8 @@ def _sniff(path: str, lines: list[str]) -> str:
     if not fits:
         return ","
     best = [delimiter for delimiter in fits if fits[delimiter] == max(fits.values())]
+    between_quotes = [delimiter for delimiter in best if f'"{delimiter}"' in lines[0]]
+    best = between_quotes if len(between_quotes) == 1 else best
     if len(best) > 1:
         signs = " and ".join(quoted(delimiter) for delimiter in best)
         raise DataError(

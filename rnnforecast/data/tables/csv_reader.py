@@ -27,6 +27,7 @@ from rnnforecast.data.tables.csv_records import (
     repeated_headers,
     trimmed,
     without_comments,
+    without_frame,
 )
 from rnnforecast.data.tables.csv_surroundings import (
     collapsed_blanks,
@@ -72,6 +73,10 @@ def open_columns(source: Source, settings: DataSettings) -> CsvTable:
         if count:
             message = f"{count} lines that begin with `{settings.comment}` are comments"
             findings.append(Finding("N_DATA_COMMENTS", message, source.path, count=count))
+    text, count = without_frame(text)
+    if count:
+        message = f"{count} lines that draw a border around the table are left out"
+        findings.append(Finding("N_DATA_COMMENTS", message, source.path, count=count))
     if delimiter_of(settings.delimiter) == " ":
         text = Text(collapsed_blanks(text.payload), text.lines)
     dialect = read_dialect(source.with_payload(text.payload), settings)

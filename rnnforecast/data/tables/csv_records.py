@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -81,6 +82,20 @@ def without_comments(text: Text, sign: str) -> tuple[Text, int]:
     if keep.all():
         return text, 0
     return keep_lines(text, keep), int((~keep).sum())
+
+
+_BORDER = re.compile(rb"[ \t]*[-+|=:][-+|=: \t]{4,}\r?")
+_FRAMED = re.compile(rb"^[ \t]*\|[ \t]*|[ \t]*\|?[ \t]*\r?$", re.MULTILINE)
+
+
+def without_frame(text: Text) -> tuple[Text, int]:
+    """Return a table without the borders that SAP, psql, MySQL and Markdown draw around it, and their number of lines."""
+    head = text.payload[:4_096].split(b"\n")[:8]
+    if not any(b"--" in line and _BORDER.fullmatch(line) for line in head) or not any(b"|" in line for line in head):
+        return text, 0
+    keep = np.array([_BORDER.fullmatch(line) is None for line in text.payload.removesuffix(b"\n").split(b"\n")])
+    kept = keep_lines(text, keep)
+    return Text(_FRAMED.sub(b"", kept.payload), kept.lines), int((~keep).sum())
 
 
 def last_lines(text: Text, count: int, *, head: int) -> tuple[Text, int]:

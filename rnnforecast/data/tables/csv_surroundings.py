@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 #: Lines above a header, and lines at the foot, that are looked for.
 MAX_TITLES, MAX_FOOTER = 30, 10
+#: Rows of units below a header.
+MAX_UNITS = 3
+#: How wide columns are and what they hold, as the USGS writes below the header: `5s`, `20d`, `14n`.
+_FORMAT = re.compile(r"\d{1,3}[sdn]")
 #: Fraction of rows of one width that shows the table among other lines.
 _MOSTLY = 0.8
 _FOOT = re.compile(
@@ -35,6 +39,8 @@ def num_titles(lines: Sequence[str], delimiters: Sequence[str]) -> int:
 
     The header is the first line as wide as nearly all others; lines above it are narrower, and it holds no numbers.
     """
+    if lines and lines[0].lstrip('"').startswith("TOA5"):
+        return 1  # a data logger of Campbell names itself in as many cells as it likes
     found: list[tuple[int, int]] = []
     for delimiter in delimiters:
         rows = _rows(lines, delimiter)
@@ -43,6 +49,8 @@ def num_titles(lines: Sequence[str], delimiters: Sequence[str]) -> int:
         if width < 2 or count < _MOSTLY * sum(widths.values()):
             continue
         place = next((place for place, (_, row) in enumerate(rows) if len(row) == width), 0)
+        if place == 0:
+            found.append((width, 0))
         if not 0 < place <= MAX_TITLES or place + 1 >= len(rows):
             continue
         header, below = rows[place][1], rows[place + 1][1]
@@ -50,7 +58,8 @@ def num_titles(lines: Sequence[str], delimiters: Sequence[str]) -> int:
         is_header = is_named and (not any(map(_is_value, header)) or _holds_times(header))
         if is_header and len(below) == width:
             found.append((width, rows[place][0]))
-    return max(found)[1] if found else 0
+    widest = max(found, default=(0, 0))[0]
+    return min((count for width, count in found if width == widest), default=0)
 
 
 def _holds_times(header: Sequence[str]) -> bool:
@@ -72,6 +81,25 @@ def is_units_row(header: Sequence[str], first: Sequence[str], after: Sequence[Se
     ]
     units = [first[place].strip() for place in numeric]
     return bool(units) and any(units) and all(not unit or _UNIT.fullmatch(unit) for unit in units)
+
+
+def units_rows(rows: Sequence[Sequence[str]]) -> tuple[int, str | None]:
+    """Return the number of rows of units below the header in `rows[0]`, and the name of the first column in the last.
+
+    Data loggers write units, then how values were aggregated; pandas writes the levels of a header, then the name of
+    the index alone.
+    """
+    count = 0
+    while count < MAX_UNITS and len(rows) > count + 3:
+        first, after = rows[count + 1], rows[count + 2 : count + 8]
+        cells = [cell.strip() for cell in first]
+        if count and cells and cells[0] and not any(cells[1:]) and not _is_value(cells[0]):
+            return count + 1, cells[0]
+        is_formats = len(first) == len(rows[0]) and all(map(_FORMAT.fullmatch, cells))
+        if not is_formats and not is_units_row(rows[0], first, after):
+            break
+        count += 1
+    return count, None
 
 
 def split_footer(payload: bytes, *, delimiter: str, width: int) -> tuple[bytes, list[str]]:

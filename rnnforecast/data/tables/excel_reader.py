@@ -15,6 +15,7 @@ from rnnforecast.data.errors import listed, quoted, quoted_path
 from rnnforecast.data.files.compression import check_ratio
 from rnnforecast.data.files.local import too_large
 from rnnforecast.data.tables import csv_reader
+from rnnforecast.data.tables.csv_dialect import fix_of_two_headers
 from rnnforecast.data.tables.excel_package import load_openpyxl
 from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding
@@ -173,7 +174,7 @@ def _check_merged(rows: Sequence[Sequence[str]], header: int, width: int, *, pat
     words = f"row {header + 1} has no name above column {lacking[0] + 1}"
     fix = "write a name into each cell of the header, without merged cells"
     if all(cell and not cell[0].isdigit() for cell in rows[header + 1]) and len(rows[header + 1]) == width:
-        fix = f"take the row below it for the header: --skip-rows {header + 1}; or write a name into each cell"
+        fix = fix_of_two_headers(rows[header + 1], line=header + 1)
     raise DataError(f"{quoted_path(path)}: {words}: its cells may be merged", hint=fix, code="E_DATA_MERGED")
 
 

@@ -38,6 +38,8 @@ _GROUPS = {
     "%d": r"(?P<day>\d\d?)",
     "%b": f"(?P<month>{ENGLISH_MONTH})",
 }
+_WEEK = r"(?:w|wk|week|kw|cw)[ .]?(?P<week>\d\d?)"
+_QUARTER = r"(?:q|qtr|quarter|t) ?(?P<quarter>[1-4])"
 _WEEKDAY = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,? +)?"
 
 
@@ -75,7 +77,7 @@ class DateFormat:
             if len(parts["year"]) == 2 and self.has_short_year:
                 year += 2000 if year < FIRST_SHORT_YEAR else 1900
             if "week" in parts:
-                start = datetime.date.fromisocalendar(year, int(parts["week"]), int(parts["weekday"] or 1))
+                start = datetime.date.fromisocalendar(year, int(parts["week"]), int(parts.get("weekday") or 1))
             else:
                 month = 3 * int(parts["quarter"]) - 2 if "quarter" in parts else month_number(parts.get("month", "1"))
                 start = datetime.date(year, month, int(parts.get("day", "1")))
@@ -101,24 +103,39 @@ FORMATS: tuple[DateFormat, ...] = (
     _format("YYYY-MM", r"(?P<year>\d{1,4})[-/](?P<month>0?[1-9]|1[012])"),
     _format("YYYY.MM", r"%Y\.(?P<month>0[1-9]|1[012])"),
     _format("YYYYMmm", r"%YM(?P<month>0[1-9]|1[012])"),
+    _format("MM/YYYY", r"(?P<month>0?[1-9]|1[012])[/.-]%Y"),
+    _format("YYYY年M月D日", r"%Y年 ?%m月 ?%d日"),
+    _format("YYYY年M月", r"%Y年 ?%m月"),
     _format("Mon YYYY", "%b[ ,-]+%Y"),
     _format("YYYY Mon", "%Y[ -]%b"),
     _format("D Mon YYYY", rf"{_WEEKDAY}%d(?:st|nd|rd|th|\.)?[ -]?%b[ ,-]*%Y"),
     _format("Mon D, YYYY", rf"{_WEEKDAY}%b +%d(?:st|nd|rd|th)?,? +%Y"),
-    _format("YYYY-Q", r"%Y[ -]?q(?:tr)?(?P<quarter>[1-4])"),
-    _format("Q YYYY", r"q(?:tr)? ?(?P<quarter>[1-4])[ -]%Y"),
+    _format("YYYY-Q", rf"%Y[ /-]?{_QUARTER}"),
+    _format("Q YYYY", rf"{_QUARTER}[ ,/'-]+%Y"),
+    _format("QQ YYYY", r"(?P<quarter>[1-4])[ -]?q(?:tr)?[ /'-]?%Y"),
+    _format("Q YY", r"q(?P<quarter>[1-4])[ /'-]*(?P<year>\d\d)"),
+    _format("QQ YY", r"(?P<quarter>[1-4])q[ /'-]?(?P<year>\d\d)"),
     _format("Q FY", r"q(?:tr)?(?P<quarter>[1-4])[ ,/-]*fy ?%Y"),
     _format("FY Q", r"fy ?%Y[ ,/-]*q(?:tr)?(?P<quarter>[1-4])"),
     _format("D Mon YY", r"%d[ -]%b[ -](?P<year>\d\d)"),
-    _format("YYYY-W", r"%Y[ -]?w(?P<week>\d\d?)(?:-(?P<weekday>[1-7]))?"),
+    _format("YYYY-W", rf"%Y[ ,/-]*{_WEEK}(?:-(?P<weekday>[1-7]))?"),
+    _format("W YYYY", rf"{_WEEK}[ ,/-]+%Y"),
+    _format("FY P", r"(?:fy ?)?%Y[ /-]?p(?:er(?:iod)?)?[ .]?(?P<month>0?[1-9]|1[012])"),
+    _format("P YYYY", r"p(?:er(?:iod)?)?[ .]?(?P<month>0?[1-9]|1[012])[ ,/-]+(?:fy ?)?%Y"),
 )
 YEAR = _format("YYYY", "%Y")
-CLOCK = re.compile(r"(?:[01]?\d|2[0-3])[:.][0-5]\d(?:[:.][0-5]\d)?")
+CLOCK = re.compile(r"(?:[01]?\d|2[0-3])[:.][0-5]\d(?:[:.][0-5]\d)?(?: ?[ap]\.?m\.?)?", re.IGNORECASE)
 FOREIGN = "day and month in another language"
 #: Dates whose first two numbers are day and month in either order, between two equal separators.
 DAY_AND_MONTH = re.compile(r"\d\d?([/.-])\d\d?\1(?:\d{4}|\d\d)")
 
 
+#: Words before a date that say nothing more: `Mon 01/02/2023`, `Week of Jan 4 2021`, `w/e 10/01/2021`.
+_PREFIX = re.compile(
+    r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]{0,6}\.?,? +"
+    r"|(?:week (?:of|commencing|beginning|starting|ending)|w/[cbe])[ :]+)(?=\S*\d|[A-Za-z]{3,9}\.? \d)",
+    re.IGNORECASE,
+)
 _BLANKS_IN_DATE = re.compile(r"(?<=\d)\s*([-/.])\s*(?=\d)")
 #: What separates the start of an interval from its end.
 _BETWEEN = re.compile(r"\s+(?:-|to|bis|until)\s+|\s*(?:\u2013|\u2014|\.\.)\s*|/(?=\d{4}-)", re.IGNORECASE)
@@ -167,9 +184,9 @@ def format_of(text: str) -> str | None:
     start = interval_start(text)
     if start is not None:
         return format_of(start)
-    bare = without_blanks(text)
-    if bare != text:
-        return format_of(bare)
+    for bare in (without_prefix(text), without_blanks(text)):
+        if bare != text:
+            return format_of(bare)
     return FOREIGN if is_foreign_date(text) else None
 
 
@@ -182,6 +199,11 @@ def _is_dotted_date(text: str) -> bool:
 def is_clock(text: str) -> bool:
     """Whether a text is a time of day without a date, and no date with points."""
     return CLOCK.fullmatch(text) is not None and not _is_dotted_date(text)
+
+
+def without_prefix(text: str) -> str:
+    """Return a date without the weekday or the words before it: `Mon 01/02/2023`, `Week of Jan 4 2021`."""
+    return _PREFIX.sub("", text, count=1) if _PREFIX.match(text) else text
 
 
 def without_blanks(text: str) -> str:

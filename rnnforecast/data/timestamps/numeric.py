@@ -75,7 +75,25 @@ def parse_integers(values: Int64Array, ref: ColumnRef, how: DataSettings | None 
         return _from_epoch(column, unit)
     if column.words & _DATE_WORDS and _EXCEL_DAYS[0] <= low and high < _EXCEL_DAYS[1]:
         raise data_error([_like_excel(column, float(low))])
+    if column.words & _DATE_WORDS and (form := _written_without_marks(values)) is not None:
+        words = f"{values[0]} may be a date without marks ({form}) or a step"
+        fix = f"read dates with `--date-format {form}`, or steps in file order with `--time none`"
+        raise column.reject("E_TIME_TEXT", np.ones(len(values), dtype=np.bool_), words, fix)
     return Timestamps(values.astype(np.int64))
+
+
+def _written_without_marks(values: Int64Array) -> str | None:
+    """Return the format in which all numbers are dates, most of them a day or a month after another; None without one."""
+    for form, width in (("%y%m%d", 6), ("%d%m%Y", 8), ("%m%d%Y", 8), ("%d%m%y", 6), ("%m%d%y", 6)):
+        if int(values.min()) < 10 ** (width - 2) or int(values.max()) >= 10**width:
+            continue
+        texts = pd.Series(pd.unique(values)).astype(str).str.zfill(width)
+        days = pd.to_datetime(texts, format=form, errors="coerce").to_numpy()
+        if not np.isnat(days).any() and len(days) > 2:
+            steps = np.diff(np.sort(days)).astype("timedelta64[D]").astype(np.int64)
+            if np.median(steps) in (1, 7, 30, 31) and (steps == np.median(steps)).mean() > 0.5:
+                return form
+    return None
 
 
 def parse_floats(values: Float64Array, ref: ColumnRef, how: DataSettings | None = None) -> Timestamps:
@@ -123,6 +141,13 @@ def holds_timestamps(column: pd.Series[Any]) -> bool:
         return False
     low, high = float(numbers.min()), float(numbers.max())
     return low >= _UNITS["s"][0] or (_EXCEL_DAYS[0] <= low and high < _EXCEL_DAYS[1])
+
+
+def holds_year_months(column: pd.Series[Any]) -> bool:
+    """Whether a sample of whole numbers are years with the number of a month or a week: 202401, 202453."""
+    numbers = to_number(column).dropna()
+    last = numbers % 100
+    return not numbers.empty and bool(numbers.between(190_001, 210_053).all() and last.between(1, 53).all())
 
 
 def holds_years(column: pd.Series[Any]) -> bool:

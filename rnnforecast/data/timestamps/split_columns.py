@@ -19,7 +19,7 @@ from rnnforecast.data.timestamps.formats import (
     to_number,
 )
 from rnnforecast.data.timestamps.month_names import ENGLISH_MONTH, month_number
-from rnnforecast.data.timestamps.text import Timestamps
+from rnnforecast.data.timestamps.text import THIRTEEN_FIX, Timestamps
 from rnnforecast.errors import DataError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 #: Hours that are called by their end: 1 is the first hour of the day, 24 the last.
 _NAMED_BY_END = ("hour_ending", "hourending", "hour_end", "he", "hrending", "hr_ending")
 _NAMES: dict[str, tuple[str, ...]] = {
-    "year": ("year", "yr", "yyyy", "jahr", "annee", "ano"),
+    "year": ("year", "yr", "yyyy", "jahr", "annee", "ano", "fiscal_year", "fiscalyear", "fy"),
     "quarter": ("quarter", "qtr", "q", "quartal", "trimestre"),
     "week": ("week", "wk", "isoweek", "iso_week", "weekofyear", "week_of_year", "week_no", "kw", "woche", "semaine"),
     "month": ("month", "mo", "mon", "mm", "mth", "monat", "mois", "mes"),
@@ -43,17 +43,27 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "hour": ("hour", "hr", "hh", "h", "hours", "hod", "hour_of_day", "stunde", "heure", "hora", *_NAMED_BY_END),
     "minute": ("minute", "min", "mi", "minutes"),
     "second": ("second", "sec", "ss", "seconds"),
+    "period": ("period", "fiscal_period", "fiscalperiod", "fiscal_month", "posting_period", "per"),
+    "part of a day": (
+        "settlement_period",
+        "settlementperiod",
+        "trading_period",
+        "tradingperiod",
+        "half_hour",
+        "halfhour",
+    ),
 }
 _PART_OF = {name: part for part, names in _NAMES.items() for name in names}
 #: Part -> lowest and highest number; an hour of 24 is the end of its day.
 _RANGES = {
     "quarter": (1, 4), "week": (1, 53), "month": (1, 12), "day": (1, 31), "day of year": (1, 366),
-    "hour": (0, 24), "minute": (0, 59), "second": (0, 59),
+    "hour": (0, 24), "minute": (0, 59), "second": (0, 59), "period": (1, 13), "part of a day": (1, 100),
 }  # fmt: skip
 #: A quarter as text: `Q1`, `1`, `1st quarter`; a month `M01`, a week `W01`.
 _LETTERED = {
     "quarter": r"(?:q|qtr|quarter)?[ .]?0?([1-4])(?:q|st|nd|rd|th)?(?: ?(?:quarter|qtr))?",
     "month": r"m?(\d{1,2})",
+    "period": r"[mp]?(\d{1,2})",
     "week": r"(?:w|wk|week|kw)?[ .]?(\d{1,2})",
 }
 
@@ -109,6 +119,8 @@ def join_numbers(parts: Parts, names: Sequence[str]) -> Timestamps:
     numbers = {part: _numbers(parts, name, part) for part, name in by_part.items()}
     if set(by_part) == {"year", "week"}:
         return _weeks(numbers, by_part, parts)
+    if "period" in numbers:
+        return _periods(numbers, by_part, parts)
     rows = len(parts.frame)
     first = (numbers["quarter"] - 1) * 3 + 1 if "quarter" in numbers else np.ones(rows, dtype=np.int64)
     month, day = numbers.get("month", first), numbers.get("day", np.ones(rows, dtype=np.int64))
@@ -132,6 +144,19 @@ def _weeks(numbers: dict[str, Int64Array], by_part: dict[str, str], parts: Parts
     return Timestamps(timestamps, findings=(note,))
 
 
+def _periods(numbers: dict[str, Int64Array], by_part: dict[str, str], parts: Parts) -> Timestamps:
+    """Return fiscal quarters or months, called by those of the calendar; raises DataError for thirteen of a year."""
+    period = numbers["period"]
+    if (period == 13).any():
+        is_average = str(parts.frame[by_part["period"]].iloc[int(np.argmax(period == 13))]).upper().startswith("M")
+        fix = "remove these rows: M13 is the average of the year" if is_average else THIRTEEN_FIX
+        raise parts.reject(by_part["period"], period == 13, "is one of 13 periods of a year", fix)
+    name, length = ("quarters", 3) if int(period.max()) <= 4 else ("months", 1)
+    message = f"columns `{by_part['year']}` and `{by_part['period']}` are read as the {name} of calendar years"
+    note = parts.ref(by_part["period"]).finding("N_TIME_PARTS", message)
+    return Timestamps(compose(numbers["year"], (period - 1) * length + 1), findings=(note,))
+
+
 def join_times(first: Timestamps, parts: Parts, names: Sequence[str]) -> Timestamps:
     """Return timestamps from dates and the columns of times of day, hours or minutes."""
     timestamps = first
@@ -141,6 +166,8 @@ def join_times(first: Timestamps, parts: Parts, names: Sequence[str]) -> Timesta
         if part in ("hour", "minute", "second") and not _is_clock(parts.frame[name]):
             by_part[part] = name
             numbers[part] = _numbers(parts, name, part)
+        elif part == "part of a day":
+            timestamps = _parts_of_days(timestamps, parts, name)
         elif _is_clock(parts.frame[name]):
             timestamps = replace(timestamps, values=timestamps.values + _clock_times(parts, name))
         elif _is_whole(parts.frame[name]):
@@ -151,6 +178,16 @@ def join_times(first: Timestamps, parts: Parts, names: Sequence[str]) -> Timesta
         else:
             raise not_parts(parts.names, parts.path)
     return _with_times(timestamps, numbers, by_part, parts)
+
+
+def _parts_of_days(timestamps: Timestamps, parts: Parts, name: str) -> Timestamps:
+    """Return timestamps with the start of the part of the day that a column counts: hours, halves or quarters of one."""
+    numbers = _numbers(parts, name, "part of a day")
+    minutes = next(length for length, most in ((60, 25), (30, 50), (15, 100)) if int(numbers.max(initial=1)) <= most)
+    message = f"column `{name}` counts parts of {minutes} minutes from midnight: the timestamps are their starts"
+    note = parts.ref(name).finding("N_TIME_PARTS", message)
+    values = timestamps.values + (numbers - 1) * np.timedelta64(minutes * 60_000_000, "us")
+    return replace(timestamps, values=values, findings=(*timestamps.findings, note))
 
 
 def not_parts(names: Sequence[str], path: str) -> DataError:

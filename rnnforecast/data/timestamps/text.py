@@ -31,6 +31,7 @@ from rnnforecast.data.timestamps.formats import (
     starts_of,
     time_of_day,
     without_blanks,
+    without_prefix,
 )
 from rnnforecast.data.timestamps.month_names import ENGLISH_MONTH, languages_of, to_english
 from rnnforecast.errors import DataError
@@ -43,6 +44,10 @@ if TYPE_CHECKING:
     from rnnforecast.data.errors import ColumnRef
     from rnnforecast.findings import Finding
 
+#: What to do with thirteen periods of four weeks.
+THIRTEEN_FIX = (
+    "read the rows as steps in file order with `--time none --season-length 13`, or write the first day of each period"
+)
 _EMPTY = frozenset({"", "NaT", "NA", "NaN", "nan", "null", "None", "NULL", "<NA>", "N/A", "n/a"})
 _ORDER_FIX = "name the order with `--dayfirst` or `--monthfirst`, or write the dates as YYYY-MM-DD"
 _SAMPLE = 4_000
@@ -50,6 +55,7 @@ _SAMPLE = 4_000
 _MIN_REGULAR, _MIN_FILLED = 8, 0.6
 #: Fraction of distinct texts in a sample above which each row is parsed by itself.
 _MOSTLY_DISTINCT = 0.5
+_PERIOD_13 = re.compile(r"\bp(?:er(?:iod)?)?[ .]?13\b", re.IGNORECASE)
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d*)?(?:e[-+]?\d+)?", re.IGNORECASE)
 #: A month by its name and a year of two digits: `Apr-82`, `12-Apr-82`.
 _SHORT_YEAR = re.compile(rf"(?:\d\d?[-/ ])?{ENGLISH_MONTH}[-/ '\u2019]+\d\d", re.IGNORECASE)
@@ -119,6 +125,9 @@ class _Column:
             shown = " or ".join(f"`--locale {one}`" for one in sorted(languages))
             return self.problem("E_TIME_LOCALE", bad, f"{quoted(text)} names a month in another language", shown)
         fix = "correct these rows, or remove them; dates are best written as YYYY-MM-DD, others need --date-format"
+        if _PERIOD_13.search(text):
+            words = f"{quoted(text)} is a period of 13 in a year, which no calendar has"
+            return self.problem("E_TIME_TEXT", bad, words, THIRTEEN_FIX)
         return self.problem("E_TIME_TEXT", bad, f"{quoted(text)} is not a date or time", fix)
 
     def two_digit_year(self, bad: BoolArray, example: str) -> Finding:
@@ -156,6 +165,12 @@ def parse_timestamps(texts: TextArray, ref: ColumnRef, how: DataSettings | None 
         parsed = _parse_present(replace(column, distinct=starts), ref, how)
         return replace(parsed, findings=(column.note("N_TIME_INTERVAL", words), *parsed.findings))
     first = str(column.distinct[0])
+    short = without_prefix(first) if how is None or how.date_format is None else first
+    if short != first and not any(one.fits(*split_time(first)) for one in FORMATS):
+        column = replace(
+            column, distinct=np.array([without_prefix(str(text)) for text in column.distinct], dtype=object)
+        )
+        first = short
     bare = without_blanks(first)
     if bare != first and format_of(bare) is not None and split_time(first)[0] != split_time(bare)[0]:
         texts_of = np.array([without_blanks(str(text)) for text in column.distinct], dtype=object)
@@ -170,7 +185,11 @@ def _parse_present(column: _Column, ref: ColumnRef, how: DataSettings | None) ->
     empty = np.array([text in _EMPTY for text in column.distinct], dtype=np.bool_)
     if not empty.any():
         return _parse(column, how)
-    problems = [column.problem("E_TIME_MISSING", empty, "missing timestamp", "write the timestamp, or remove the row")]
+    fix = "write the timestamp, or remove the row"
+    is_text = "://" not in (ref.path or "") and not (ref.path or "").lower().endswith((".parquet", ".pq"))
+    if is_text and np.flatnonzero(empty[column.codes]).tolist() == [len(column.codes) - 1]:
+        fix = "write the timestamp, or leave the last line out if it is a total: --footer 1"
+    problems = [column.problem("E_TIME_MISSING", empty, "missing timestamp", fix)]
     present = np.flatnonzero(~empty[column.codes])
     if len(present):
         codes, distinct = pd.factorize(column.distinct[column.codes[present]])
@@ -209,8 +228,10 @@ def _parse(column: _Column, how: DataSettings | None) -> Timestamps:
     findings = _odd_times(column, parsed)
     if has_zone:
         return _in_utc_or_local(column, parsed, findings)
-    if known.name in ("Q FY", "FY Q"):
-        findings += (column.note("N_TIME_FISCAL", "holds fiscal quarters, which are called by the calendar quarters"),)
+    if known.name in ("Q FY", "FY Q", "FY P", "P YYYY"):
+        parts = "quarters" if "Q" in known.name else "months"
+        words = f"holds fiscal {parts}, which are called by the calendar {parts}"
+        findings += (column.note("N_TIME_FISCAL", words),)
     if known.has_short_year:
         findings += (column.note("N_TIME_TWO_DIGITS", "has years of two digits: 69 to 99 are 1969 to 1999"),)
     if known.name == "YYYY-MM":

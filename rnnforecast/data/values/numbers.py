@@ -180,7 +180,7 @@ def _odd_signs(raw: TextArray, texts: TextArray, counts: Int64Array, good: BoolA
 def _not_numbers(rows: Int64Array, first: object, bad: TextArray, *, others: TextArray, ref: ColumnRef) -> Finding:
     """Return the error of cells that are not numbers."""
     value = str(first)
-    units = units_of(bad)
+    units = [unit for unit in units_of(bad) if unit[0] not in "'\u2019"]  # these separate thousands
     if value == ref.name:
         words, fix = "the header is repeated there", "remove the repeated header rows"
     elif len(units) > 1 and not are_sizes(units) and not any(unit.startswith("%") for unit in units):

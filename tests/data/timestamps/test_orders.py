@@ -115,7 +115,7 @@ def test_fiscal_months_of_whole_weeks_are_rejected_with_the_fix_that_works(tmp_p
     assert read(tmp_path, stamps, time="none", season_length=12).series.num_rows == 24
 
 
-@pytest.mark.parametrize("stamp", ["d{:%Y-%m-%d}z", "{:%Y-P%d}", "no {:%d.%m.%Y}"])
+@pytest.mark.parametrize("stamp", ["d{:%Y-%m-%d}z", "{:%Y-Z%d}", "no {:%d.%m.%Y}"])
 def test_dates_that_cannot_be_read_are_never_passed_over(tmp_path: Path, stamp: str) -> None:
     with pytest.raises(DataError, match=r"column `label` holds dates, but the format of .* is unknown"):
         read(tmp_path, [stamp.format(day) for day in DAYS[:9]], names="label")
