@@ -534,6 +534,9 @@ PAGE_OUTPUT = _in(OUTPUT, Option("output", "the .html file to write (default: re
 PAGE_MEMORY = _in(EVALUATION, _switch("diagnose", "show how far back networks remember, as `diagnose` does"))
 REPORT = _in(OUTPUT, Option("report", "write a page about the result: one .html file", "FILE"))
 PLOT = _in(OUTPUT, Option("plot", "draw the result: a .png or .svg file, fit for a slide", "FILE"))
+SHOWN_SERIES = _in(
+    OUTPUT, Option("series", "id of a series to show and draw (`north/bread` of two id columns)", "ID", repeated=True)
+)
 ROUND = _in(
     OUTPUT, Option("round", "decimals of numbers in the file of --output", "DECIMALS", int, minimum=0), is_common=False
 )

@@ -157,7 +157,10 @@ BAD_MODEL = [
 
 BAD_OUTPUT = [
     Mistake(
-        "no folder", "predict --output there/out.csv", ExitCode.OUTPUT, ["there/out.csv", "does not exist", "mkdir"]
+        "an output below a file",
+        "predict --output good.csv/out.csv",
+        ExitCode.OUTPUT,
+        ["`good.csv` is a file", "folder"],
     ),
     Mistake("a folder as output", "predict --output out.csv", ExitCode.OUTPUT, ["out.csv"], {"out.csv/x": ["1"]}),
     Mistake("a store in a file", "train good.csv --store good.csv", ExitCode.OUTPUT, ["good.csv", "was not written"]),

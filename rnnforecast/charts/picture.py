@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rnnforecast.charts.chart import COLOURS, FONT, Chart, Spec, config, shortened, themed
 from rnnforecast.errors import UsageError, missing_extra
-from rnnforecast.store.files import check_writable, replace_bytes
+from rnnforecast.store.files import check_writable, make_folder, replace_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +42,7 @@ def check_picture(path: str | Path) -> None:
             code="E_RUN_OUTPUT",
         )
     drawing_package()
+    make_folder(Path(path).parent)
     check_writable(Path(path))
 
 

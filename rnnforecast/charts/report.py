@@ -30,7 +30,7 @@ from rnnforecast.errors import DataError, UsageError
 from rnnforecast.findings import plural
 from rnnforecast.model_io.base import BASE
 from rnnforecast.model_io.pack import is_zero_shot
-from rnnforecast.store.files import check_writable, replace_bytes
+from rnnforecast.store.files import check_writable, make_folder, replace_bytes
 from rnnforecast.store.registry import default_store
 from rnnforecast.workflows.diagnose import diagnose as diagnose_model
 from rnnforecast.workflows.evaluate import evaluate
@@ -136,6 +136,7 @@ def check_page(output: str | Path, *, inputs: Sequence[str | Path], store: str |
     check_outputs(
         {"the page": output}, [*(("the data", path) for path in inputs), ("the store", store or default_store())]
     )
+    make_folder(Path(output).parent)
     check_writable(Path(output))
 
 

@@ -27,6 +27,7 @@ from rnnforecast.options import (
     SET,
     SHARD,
     SHARD_BY,
+    SHOWN_SERIES,
     STORE,
     SUM,
     WHAT_IF,
@@ -55,6 +56,7 @@ def predict(
     components: bool,
     set: list[str] | None,
     what_if: str | None,
+    series: list[str] | None,
     output: str | None,
     round: int | None,
     columns: str | None,
@@ -95,6 +97,7 @@ def predict(
         components=components,
         changes=tuple(set or ()),
         what_if=what_if,
+        series=tuple(series or ()),
     )
     files = Files(tuple(data or ()), chosen.data.future_data)
     if shard is not None:
@@ -186,6 +189,7 @@ command = build_command(
         COMPONENTS,
         SET,
         WHAT_IF,
+        SHOWN_SERIES,
         OUTPUT_FILE,
         ROUND,
         COLUMNS,

@@ -26,7 +26,7 @@ from rnnforecast.workflows.forecasts.explain import Asked, Explanation, check_as
 from rnnforecast.workflows.forecasts.output_shape import check_shape, shaped
 from rnnforecast.workflows.forecasts.panel import forecast_series
 from rnnforecast.workflows.forecasts.sums import check_sum, sum_forecasts, sums_frame, sums_preview
-from rnnforecast.workflows.forecasts.table import forecast_frame, make_overview, make_previews
+from rnnforecast.workflows.forecasts.table import forecast_frame, make_overview, make_previews, numbers_of
 from rnnforecast.workflows.model_rows import Files, LoadedModel, load
 from rnnforecast.workflows.monitoring.freshness import check_age, parse_age, reject_stale
 from rnnforecast.workflows.results import PredictResult
@@ -55,8 +55,9 @@ class ForecastRequest:
 
     `sum` asks for sums over calendar weeks, months or the horizon; `reading` chooses columns and frequency for `base`;
     `max_age` rejects older rows, `refuse_stale` rows that differ from those of the training (default: reject a training
-    file that became shorter). `components` adds the parts of the forecast, `changes` (`price=1.1x`) and `what_if`, a file of
-    `future` covariates, a second forecast. `decimals` and `columns` shape the table that is written to `output`.
+    file that became shorter). `series` are the ids that are shown and drawn. `components` adds the parts of the forecast,
+    `changes` (`price=1.1x`) and `what_if`, a file of `future` covariates, a second forecast. `decimals` and `columns`
+    shape the table that is written to `output`.
     """
 
     horizon: int | None = None
@@ -70,6 +71,7 @@ class ForecastRequest:
     max_age: str | None = None
     refuse_stale: StaleRows | None = None
     sum: SumOver | None = None
+    series: tuple[str, ...] = ()
     components: bool = False
     changes: tuple[str, ...] = ()
     what_if: str | Path | None = None
@@ -78,6 +80,11 @@ class ForecastRequest:
     def asked(self) -> Asked:
         """What is to be explained."""
         return Asked(self.components, self.changes, self.what_if, self.engine, self.reading)
+
+    @property
+    def needs_overview(self) -> bool:
+        """Whether a screen begins with an overview of the panel: of steps, where no series was chosen."""
+        return self.sum is None and self.output is None and not self.series
 
     @property
     def wait(self) -> float:
@@ -136,6 +143,7 @@ def forecast_request(
     levels = wanted.evaluation.quantiles or trained_quantiles(loaded)
     check_known_future(loaded.series, steps)
     check_sum(loaded.series, request.sum)
+    numbers_of(loaded.series, request.series)
     forecast = forecast_series(
         loaded,
         loaded.series,
@@ -146,7 +154,7 @@ def forecast_request(
         keep_distribution=request.sum is not None or request.components,
     )
     explanation = explain(request.asked, loaded, forecast)
-    frame, previews = _tables(loaded, forecast.at(levels), request.sum, explanation)
+    frame, previews = _tables(loaded, forecast.at(levels), request, explanation)
     _write(request, loaded, frame, rows=Files.of(data).rows)
     if observer is not None:
         observer(loaded, forecast)
@@ -160,7 +168,7 @@ def forecast_request(
         cutoffs=tuple(series.freq.to_timestamps(np.unique(series.first_ordinals + series.lengths - 1))),
         num_series=series.num_series,
         previews=previews,
-        overview=make_overview(series, forecast.at(levels)) if request.sum is None and request.output is None else (),
+        overview=make_overview(series, forecast.at(levels)) if request.needs_overview else (),
         sum=request.sum,
         gains=explanation.gains,
         what_if=explanation.label,
@@ -184,15 +192,18 @@ def _check_writable(request: ForecastRequest) -> None:
 
 
 def _tables(
-    loaded: LoadedModel, shown: Forecast, over: SumOver | None, explanation: Explanation
+    loaded: LoadedModel, shown: Forecast, request: ForecastRequest, explanation: Explanation
 ) -> tuple[pd.DataFrame, tuple[Preview, ...]]:
-    """Return the table of all forecasts, or of their sums, and the first few series."""
+    """Return the table of all forecasts, or of their sums, and the series that are shown."""
     series = loaded.series
-    previews = make_previews(series, shown)
-    if over is None:
-        return explanation.in_frame(forecast_frame(series, shown), shown), explanation.in_previews(previews)
-    sums = sum_forecasts(loaded, shown, over, levels=shown.quantile_levels)
-    summed = (sums_preview(series, sums, preview, number) for number, preview in enumerate(previews))
+    numbers = numbers_of(series, request.series) or None
+    previews = make_previews(series, shown, numbers)
+    if request.sum is None:
+        frame = explanation.in_frame(forecast_frame(series, shown), shown)
+        return frame, explanation.in_previews(previews, numbers)
+    sums = sum_forecasts(loaded, shown, request.sum, levels=shown.quantile_levels)
+    pairs = zip(numbers or range(len(previews)), previews, strict=True)
+    summed = (sums_preview(series, sums, preview, number) for number, preview in pairs)
     return sums_frame(series, sums, shown), tuple(summed)
 
 

@@ -8,8 +8,10 @@ import pandas as pd
 import pytest
 
 import rnnforecast
+from rnnforecast.config import Settings
 from rnnforecast.errors import DataError, DivergedError, InputError, UsageError
 from rnnforecast.forecasting import Ensemble
+from rnnforecast.workflows.predict import ForecastRequest, forecast_request
 from tests.workflows.toy import days, fit, forecast, wave, write_csv, write_days
 
 
@@ -221,3 +223,44 @@ def test_a_horizon_whose_windows_begin_before_the_rows_of_a_regression_is_foreca
     frame = rnnforecast.predict("base", data=[path], horizon=480).frame
     assert len(frame) == 480
     assert frame["forecast"].between(8, 12).all()
+
+
+def _shops(folder: Path) -> Path:
+    path = folder / "shops.csv"
+    rows = [
+        f"{shop},{day},{10 * place + row % 7}"
+        for place, shop in enumerate("abcdef")
+        for row, day in enumerate(days(60))
+    ]
+    path.write_text("shop,date,sales\n" + "\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+def test_the_chosen_series_are_shown_whatever_their_place(tmp_path: Path) -> None:
+    request = ForecastRequest(horizon=3, reading=Settings.from_flat({}).data, series=("f", "b"))
+    found = forecast_request(request, "base", data=[_shops(tmp_path)], store=tmp_path / "store")
+    assert [preview.label for preview in found.previews] == ["f", "b"]
+    shown = found.frame[found.frame["shop"] == "f"]["forecast"].to_numpy()
+    np.testing.assert_array_equal(found.previews[0].median, shown)
+
+
+def test_sums_of_the_chosen_series_are_shown(tmp_path: Path) -> None:
+    request = ForecastRequest(horizon=7, reading=Settings.from_flat({}).data, series=("e",), sum="horizon")
+    found = forecast_request(request, "base", data=[_shops(tmp_path)], store=tmp_path / "store")
+    summed = found.frame[found.frame["shop"] == "e"]["forecast"].to_numpy()
+    np.testing.assert_array_equal(found.previews[0].median, summed)
+
+
+def test_an_unknown_series_is_named_with_the_nearest_one(tmp_path: Path) -> None:
+    path = _shops(tmp_path)
+    path.write_text(path.read_text(encoding="utf-8").replace("\na,", "\nnorth,"), encoding="utf-8")
+    request = ForecastRequest(horizon=3, reading=Settings.from_flat({}).data, series=("nort",))
+    with pytest.raises(UsageError, match=r"there is no series `nort`; did you mean `north`\?") as error:
+        forecast_request(request, "base", data=[path], store=tmp_path / "store")
+    assert error.value.hint == "name one: --series north"
+
+
+def test_the_folder_of_an_output_is_made(trained: Path) -> None:
+    output = trained.parent / "new" / "folder" / "out.csv"
+    forecast(trained, output=output)
+    assert len(pd.read_csv(output)) == 7

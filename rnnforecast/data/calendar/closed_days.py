@@ -285,7 +285,7 @@ def _hours(freq: Frequency, timestamps: TimestampArray) -> Frequency:
         return freq
     found, filled = _sessions_of(freq, timestamps, phase=freq.phase % step)
     if filled > MAX_FILLED or found.slots * step < MIN_OVERNIGHT * DAY:
-        return found  # days that end at midnight fit, or leave no room for a session that goes beyond it
+        return found  # days that end at midnight fit, or are too short for a session that goes beyond it
     start = _start_of_week(timestamps, step=step, phase=freq.phase % step)
     overnight, more = _sessions_of(freq, timestamps, phase=start) if start else (found, filled)
     return overnight if overnight.slots and more > filled + LEAST_GAIN else found

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from rnnforecast.options import Guess
 
 
-#: Rows that show events, each with a number of its own.
+#: Rows that show events, each with another number.
 _MIN_EVENTS = 8
 
 

@@ -72,8 +72,8 @@ class UnpivotedColumns:
 
     def read(self, *, text: Sequence[str] = (), numeric: Sequence[str] = (), time: Sequence[str] = ()) -> pd.DataFrame:
         """Return columns by name, as the file does; rows whose value is empty are left out where it is read."""
-        stamps, value = self.header.names
-        mine = {stamps, value}
+        moments, value = self.header.names
+        mine = {moments, value}
         frame = self.columns.read(
             text=[name for name in text if name not in mine],
             numeric=[name for name in numeric if name not in mine] + (self._wide if value in numeric else []),
@@ -87,7 +87,7 @@ class UnpivotedColumns:
         for name in dict.fromkeys([*time, *text, *numeric]):
             if name == value and values is not None:
                 columns[name] = values.iloc[kept].reset_index(drop=True)
-            elif name == stamps:
+            elif name == moments:
                 texts = _timestamps(self.header.texts) if name in time else np.array(self.header.texts, dtype=object)
                 columns[name] = texts[kept % count]
             else:
@@ -113,8 +113,8 @@ class UnpivotedColumns:
         self.columns.release()
 
     def _of_file(self, names: Sequence[str]) -> list[str]:
-        stamps, value = self.header.names
-        own = [name for name in names if name not in (stamps, value)]
+        moments, value = self.header.names
+        own = [name for name in names if name not in (moments, value)]
         return [*own, *self._wide] if value in names else own
 
 

@@ -24,8 +24,8 @@ _YEAR = re.compile(r"(?:[A-Za-z]{1,5}[ _]?)?((?:1[5-9]|20)\d\d)(?: \[YR\d{4}\])?
 _YEAR_MONTH = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[012])")
 _SHORT_YEAR = re.compile(rf"(?:\d\d?[-/ ])?{ENGLISH_MONTH}[-/ '\u2019]+\d\d", re.IGNORECASE)
 _QUARTER = re.compile(r"(?:q|qtr|quarter)[ _.]?[1-4]|[1-4](?:st|nd|rd|th) (?:quarter|qtr)", re.IGNORECASE)
-_HOUR = re.compile(r"(?:he|hr?|hour(?:[ _]ending)?|stunde|heure|hora)?[ _.]?0?(\d{1,2})h?", re.IGNORECASE)
-_ENDING = re.compile(r"he|hour[ _]ending", re.IGNORECASE)
+_HOUR = re.compile(r"(?:he|hr?|hour(?:[ _]end(?:ing)?)?|stunde|heure|hora)?[ _.]?0?(\d{1,2})h?", re.IGNORECASE)
+_BY_END = re.compile(r"he|hour[ _]end", re.IGNORECASE)
 _STEP = re.compile(r"(\D*?)(\d+)")
 _SAMPLE = 20
 
@@ -114,8 +114,8 @@ def _header(
         return None
     if kind in ("clock", "hour") and not any(_is_dated(sample, place) for place in others):
         return None
-    is_ending = kind == "hour" and (chosen[-1][1] == "24" or _ENDING.match(names[places[0]]) is not None)
-    time = "hour_ending" if is_ending else {"day": "date", "clock": "time"}.get(kind, kind)
+    is_by_end = kind == "hour" and (chosen[-1][1] == "24" or _BY_END.match(names[places[0]]) is not None)
+    time = "hour_end" if is_by_end else {"day": "date", "clock": "time"}.get(kind, kind)
     taken = {names[place] for place in others}
     free = tuple(name if name not in taken else f"{name}_of_column" for name in (time, "value"))
     return WideHeader(tuple(places), tuple(text for _, text in chosen), kind, (free[0], free[1]))

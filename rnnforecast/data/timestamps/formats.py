@@ -133,7 +133,7 @@ DAY_AND_MONTH = re.compile(r"\d\d?([/.-])\d\d?\1(?:\d{4}|\d\d)")
 #: Words before a date that say nothing more: `Mon 01/02/2023`, `Week of Jan 4 2021`, `w/e 10/01/2021`.
 _PREFIX = re.compile(
     r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]{0,6}\.?,? +"
-    r"|(?:week (?:of|commencing|beginning|starting|ending)|w/[cbe])[ :]+)(?=\S*\d|[A-Za-z]{3,9}\.? \d)",
+    r"|(?:week (?:of|commencing|beginning|starting|end(?:ing)?)|w/[cbe])[ :]+)(?=\S*\d|[A-Za-z]{3,9}\.? \d)",
     re.IGNORECASE,
 )
 _BLANKS_IN_DATE = re.compile(r"(?<=\d)\s*([-/.])\s*(?=\d)")

@@ -67,8 +67,8 @@ class Explanation:
             added |= {"what_if": other, "difference": other - forecast.median.ravel()}
         return frame.assign(**added) if added else frame
 
-    def in_previews(self, previews: Sequence[Preview]) -> tuple[Preview, ...]:
-        """Return the first few series with the same."""
+    def in_previews(self, previews: Sequence[Preview], numbers: Sequence[int] | None = None) -> tuple[Preview, ...]:
+        """Return the first few series with the same, or those of the numbers."""
         parts = {} if self.parts is None else self.parts.values
         return tuple(
             replace(
@@ -76,7 +76,7 @@ class Explanation:
                 parts={name: values[number].copy() for name, values in parts.items()},
                 what_if=None if self.what_if is None else self.what_if.median[number].copy(),
             )
-            for number, preview in enumerate(previews)
+            for number, preview in zip(numbers or range(len(previews)), previews, strict=True)
         )
 
 

@@ -24,6 +24,7 @@ from rnnforecast.members import ENSEMBLE
 from rnnforecast.mixture.trained import Batch, TrainedForecaster
 from rnnforecast.model_io.base import BASE
 from rnnforecast.progress import NoProgress
+from rnnforecast.workflows.forecasts.one_row import spread_out, spreads_of_one_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -107,10 +108,12 @@ def forecast_series(
     middle = trained_levels.index(0.5)
 
     bounds = loaded.bounds.at(last_windows(series))
+    alone = spreads_of_one_row(series)
 
     def keep(chosen: np.ndarray, trained: Float64Array) -> int:
         _check_finite(series, chosen, trained)
         keeps_to = bounds.select(chosen)
+        trained = trained if alone is None else spread_out(trained, alone[chosen], trained_levels)
         clipped = keeps_to.clip(trained)
         kept.num_cut_off.append(int((clipped != trained).any(axis=-1).sum()))
         if keep_distribution:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
+import shlex
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from rnnforecast.data.errors import listed
+from rnnforecast.errors import UsageError
 from rnnforecast.workflows.profile import common_end, last_rows_total
 from rnnforecast.workflows.results import Preview
 
@@ -118,6 +122,24 @@ def make_previews(series: SeriesSet, forecast: Forecast, numbers: Sequence[int] 
             )
         )
     return tuple(previews)
+
+
+def numbers_of(series: SeriesSet, chosen: Sequence[str]) -> list[int]:
+    """Return the numbers of series by their ids, `north/bread` for two id columns. Raises UsageError for an unknown one."""
+    labels = list(series.item_ids)
+    found: list[int] = []
+    for name in chosen:
+        numbers = [number for number, label in enumerate(labels) if label == name]
+        if not numbers:
+            near = difflib.get_close_matches(name, labels, n=1)
+            shown = f"did you mean `{near[0]}`?" if near else f"they are {listed(labels, limit=5)}"
+            raise UsageError(
+                f"--series: there is no series `{name}`; {shown}",
+                hint=f"name one: --series {shlex.quote(near[0] if near else labels[0])}",
+                code="E_RUN_SERIES",
+            )
+        found += numbers
+    return list(dict.fromkeys(found))
 
 
 def zoned(series: SeriesSet, timestamps: TimestampArray) -> object:

@@ -25,3 +25,17 @@ def test_keep_leaves_the_newest_versions_of_the_model_and_the_active_one(workpla
     assert left == {4, 5, registry.resolve("good").version}
     assert "models prune good --keep 2" in Path(str(result.jobs[0].log)).read_text()
     assert batch(jobs).jobs[0].status == "unchanged"
+
+
+def test_round_and_columns_shape_the_output_of_a_job_and_a_change_writes_it_again(workplace: Path) -> None:
+    jobs = workplace / "nightly.toml"
+    job = '[[job]]\nname = "a"\nmodel = "good"\ndata = "good.csv"\noutput = "new/a.csv"\nround = 1\n'
+    jobs.write_text(f'{job}columns = ["date", "forecast"]\n')
+    assert batch(jobs).jobs[0].status == "done"
+    header, first, *_ = (workplace / "new" / "a.csv").read_text().splitlines()
+    assert header == "date,forecast"
+    assert len(first.partition(".")[2]) <= 1
+    assert batch(jobs).jobs[0].status == "unchanged"
+    jobs.write_text(f'{job}columns = ["date", "mean"]\n')
+    assert batch(jobs).jobs[0].status == "done"
+    assert (workplace / "new" / "a.csv").read_text().startswith("date,mean\n")

@@ -342,6 +342,8 @@ def _predict_command(job: Job, context: JobContext) -> Command:
     words += ["--components"] if job.components else []
     words += [word for change in job.set for word in ("--set", change)]
     words += ["--what-if", job.what_if] if job.what_if is not None else []
+    words += [] if job.round is None else ["--round", str(job.round)]
+    words += ["--columns", ",".join(job.columns)] if job.columns else []
     settings = Settings.from_flat(job.settings)
     if "horizon" in job.settings:
         words += ["--horizon", str(settings.data.horizon)]

@@ -170,6 +170,10 @@ class Job(BaseModel):
     output: Annotated[Path | str | None, BeforeValidator(_output)] = Field(
         None, description="a .csv or .parquet file, or a table of a database, in quotes"
     )
+    round: Annotated[StrictInt, Field(ge=0)] | None = Field(None, description="a number of decimals, 0 or more")
+    columns: Annotated[tuple[str, ...], BeforeValidator(_one_or_several)] = Field(
+        (), description='a list of columns of the output, such as ["date", "forecast", "q0.9"]'
+    )
     retrain: Annotated[RetrainRule, BeforeValidator(parse_rule)] = Field(RetrainRule(), description=f"one of {RULES}")
     keep: Annotated[StrictInt, Field(ge=1)] | None = Field(
         None, description="the number of versions of the model to keep, at least 1"
@@ -226,7 +230,7 @@ UNIQUE_KEYS = ("name", "output")
 TRAINING_KEYS = ("retrain", "keep")
 #: Keys of a job that forecasts, and of one that looks for abnormal rows.
 KEYS_OF_KIND = {
-    "forecast": ("retrain", "keep", "max_age", "refuse_stale", "components", "set", "what_if"),
+    "forecast": (*("retrain", "keep", "max_age", "refuse_stale", "components", "set", "what_if", "round", "columns"),),
     "detect": ("last", "budget"),
 }
 #: Settings of a job that looks for abnormal rows.
