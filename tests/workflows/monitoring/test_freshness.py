@@ -96,7 +96,9 @@ def test_ages_are_right_across_both_changes_of_the_clock(
     time.tzset()
     try:
         stamps = np.datetime64(last, "us") - np.arange(30)[::-1] * np.timedelta64(1, "h")
-        path = write_csv(tmp_path / "hours.csv", date=stamps.astype("datetime64[m]").astype(str), value=wave(30))
+        path = write_csv(
+            tmp_path / "hours.csv", date=stamps.astype("datetime64[m]").astype(str).tolist(), value=wave(30)
+        )
         series = read_series([path]).series
         moment = datetime.fromisoformat(now)
         assert check_age(series, parse_age(f"{hours * 60:.0f}min"), now=moment) == []
