@@ -20,7 +20,7 @@ from tests.workflows.toy import days, fit, store_of, wave, write_csv, write_days
 
 def forecast_base(path: Path, store: Path, **reading: object) -> None:
     """Log a forecast of `base` for a file, and let the actuals of a week arrive."""
-    request = ForecastRequest(horizon=7, reading=DataSettings(**reading))  # type: ignore[arg-type]
+    request = ForecastRequest(horizon=7, reading=DataSettings(**reading))
     predict_and_log(request, "base", data=[path], store=store, ledger=True)
 
 
