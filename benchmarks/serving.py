@@ -27,7 +27,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 def rows(length: int) -> bytes:
     """Return one daily series with a week in it as CSV."""
     rng = np.random.default_rng(0)
-    days = np.datetime64("2024-01-01") + np.arange(length)
+    days = np.datetime64("2024-01-01") + np.arange(length) * np.timedelta64(1, "D")
     values = 10 + np.sin(np.arange(length) * 2 * np.pi / 7) + 0.3 * rng.normal(size=length)
     return ("date,value\n" + "".join(f"{day},{value:.3f}\n" for day, value in zip(days, values, strict=True))).encode()
 

@@ -79,7 +79,7 @@ def test_integer_steps_stay_integers_in_rows_and_cutoffs() -> None:
         (np.datetime64("2024-03-01", "us"), "h", "2024-03-01T00:00:00"),
         (pd.Timestamp("2024-03-01 14:30"), "30min", "2024-03-01T14:30:00"),
         (pd.Timestamp("2024-03-01", tz="Europe/Berlin"), "15min", "2024-03-01T00:00:00+01:00"),
-        (np.datetime64("NaT"), "D", None),
+        (np.datetime64("NaT", "us"), "D", None),
         (np.int64(7), "step", 7),
     ],
 )

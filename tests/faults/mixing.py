@@ -62,7 +62,7 @@ KINDS = (
     Bad("crashed", 128 + 11, "was killed by SIGSEGV", data="crashed.csv"),
     Bad("missing", ExitCode.INPUT, "does not exist", data="nothing.csv"),
     Bad("damaged model", ExitCode.MODEL_FILE, "damaged.safetensors", model="damaged.safetensors"),
-    Bad("horizon", ExitCode.DATA, "horizon", model="", more="horizon = 89"),
+    Bad("no column", ExitCode.DATA, "absent", model="", more='target = "absent"'),
     Bad("endless", ExitCode.RESOURCES, "timeout", data="endless.csv", more='timeout = "20s"'),
     Bad("stale", ExitCode.STALE, "2d", more='max_age = "2d"'),
     Bad("busy", ExitCode.TRY_LATER, "busy.db", output="sqlite:///busy.db#t{number}", more='wait = "0.1s"'),

@@ -22,6 +22,7 @@ from tests.faults.scenes import SCENES, STORE, Stage
 from tests.faults.space import fill_disk, limit_files
 from tests.faults.steady import run_in_a_row, weigh_safety
 from tests.faults.tally import Tally
+from tests.faults.versions import share_a_store
 
 Item = TypeVar("Item")
 
@@ -44,6 +45,7 @@ class Sizes:
     soak: int = 1_000
     jobs: int = 100  # of one run, of which 1, half, and all but 1 are bad
     cuts: int = 400  # of the power, of each command
+    commits: int = 60  # between the two programs on one store
     seed: int = 0  # of all random choices
 
 
@@ -130,6 +132,11 @@ def power(stage: Stage, sizes: Sizes) -> Iterator[Tally]:
         yield cut_power(stage, scene, num_states=sizes.cuts, seed=sizes.seed)
 
 
+def versions(stage: Stage, sizes: Sizes) -> Iterator[Tally]:
+    """This program and an earlier one on one store."""
+    yield share_a_store(stage, commits_before=sizes.commits)
+
+
 PARTS: dict[str, Callable[[Stage, Sizes], Iterator[Tally]]] = {
     "models": models,
     "forged": forged,
@@ -141,6 +148,7 @@ PARTS: dict[str, Callable[[Stage, Sizes], Iterator[Tally]]] = {
     "steady": steady,
     "jobs": jobs,
     "power": power,
+    "versions": versions,
 }
 
 

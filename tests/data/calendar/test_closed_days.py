@@ -20,7 +20,7 @@ from rnnforecast.findings import Finding
 
 
 def days(first: str, last: str, *, weekmask: str = "1111100", without: tuple[str, ...] = ()) -> np.ndarray:
-    every = np.arange(np.datetime64(first), np.datetime64(last) + 1)
+    every = np.arange(np.datetime64(first), np.datetime64(last) + np.timedelta64(1, "D"))
     closed = np.array(without, dtype="datetime64[D]")
     return every[np.is_busday(every, weekmask=weekmask, holidays=closed)].astype("datetime64[us]")
 

@@ -254,7 +254,7 @@ def test_days_at_one_local_hour_stay_dates_when_the_offset_changes() -> None:
     ["{:%Y-%m-%d %H:%M}", "{:%d/%m/%Y %H:%M}", "{:%m/%d/%Y %H:%M:%S}", "{:%Y-%m-%dT%H:%M:%S}Z", "{:%d %b %Y %H:%M}"],
 )
 def test_long_columns_are_read_like_short_ones(write: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    moments = np.datetime64("2024-01-01T00:00", "m") + np.arange(0, 40 * 1440, 17)
+    moments = np.datetime64("2024-01-01T00:00", "m") + np.arange(0, 40 * 1440, 17) * np.timedelta64(1, "m")
     texts = np.array([write.format(moment.item()) for moment in moments], dtype=object)
     for module in (formats, timestamps_module):
         monkeypatch.setattr(module, "MANY", 100)
@@ -264,7 +264,7 @@ def test_long_columns_are_read_like_short_ones(write: str, monkeypatch: pytest.M
 def test_an_odd_row_of_a_long_column_is_refused_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (formats, timestamps_module):
         monkeypatch.setattr(module, "MANY", 100)
-    days = (np.datetime64("2024-01-01") + np.arange(500)).astype(str).astype(object)
+    days = (np.datetime64("2024-01-01") + np.arange(500) * np.timedelta64(1, "D")).astype(str).astype(object)
     days[321] = "2024-13-01"
     with pytest.raises(DataError, match="row 323: `2024-13-01` is not a date or time"):
         parse(*days)
