@@ -16,7 +16,7 @@ from rnnforecast.arrays import BoolArray, Float64Array
 
 #: Newest rows that are read where no network sets how many.
 MAX_ROWS = 500
-MAX_LAGS = 4
+MAX_LAGS = 8
 FEWEST_ROWS = 4
 #: Impulse response beyond which an order is left out; that of a random walk is 1.
 LARGEST_RESPONSE = 1.2

@@ -18,6 +18,8 @@ FEWEST_YEARS, FEWEST_WEEKS = 2, 3
 #: Seasons up to this length have a harmonic for every shape they can take; longer ones are smooth.
 MAX_EXACT_SEASON = 12
 SMOOTH_HARMONICS = 8
+#: Harmonics of a week of hours or minutes, from which those of a day are left out; and the weeks that many of them need.
+FEW_WEEK_HARMONICS, MANY_WEEK_HARMONICS, MANY_WEEKS = 20, 41, 8
 #: Newest rows that a regression reads, in seasons, where a day has several steps.
 MAX_DAYS = 84
 
@@ -56,7 +58,8 @@ def plan_seasons(freq: Frequency, season_length: int, *, num_rows: int) -> Seaso
         has_years = num_rows >= FEWEST_YEARS * year
         return SeasonPlan(season_length, short, Season(year, (1, 2, 3)) if has_years else None, round(6 * year))
     if is_natural and freq.unit in ("hour", "minute", "second") and not freq.slots and _is_a_day(freq, season_length):
-        week = Season(7.0 * season_length, tuple(harmonic for harmonic in range(1, 21) if harmonic % 7))
+        highest = MANY_WEEK_HARMONICS if num_rows >= 7 * MANY_WEEKS * season_length else FEW_WEEK_HARMONICS
+        week = Season(7.0 * season_length, tuple(harmonic for harmonic in range(1, highest + 1) if harmonic % 7))
         has_weeks = num_rows >= 7 * FEWEST_WEEKS * season_length
         return SeasonPlan(season_length, short, week if has_weeks else None, MAX_DAYS * season_length)
     if is_natural and freq.unit == "week":

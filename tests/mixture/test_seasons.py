@@ -30,3 +30,12 @@ def test_a_second_season_is_used_where_it_was_seen_often_enough(
 
 def test_no_season_means_no_plan() -> None:
     assert plan_seasons(parse_frequency("YS"), 1, num_rows=100).longest_period == 1.0
+
+
+def test_a_week_that_was_seen_eight_times_has_more_harmonics() -> None:
+    few, many = (plan_seasons(parse_frequency("h"), 24, num_rows=7 * 24 * weeks).long for weeks in (7, 8))
+
+    assert few is not None
+    assert many is not None
+    assert few.harmonics == many.harmonics[: len(few.harmonics)]
+    assert (max(few.harmonics), max(many.harmonics)) == (20, 41)
