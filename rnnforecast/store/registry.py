@@ -258,8 +258,8 @@ class Registry:
         if _names_data(name):
             return ModelFileError(
                 f"no model named `{name}` in the store `{self.store}`: that is a file of rows, or named like one",
-                hint=f"`rnnforecast predict --data {shlex.quote(name)}` forecasts the rows of a file; "
-                f"`rnnforecast evaluate MODEL {shlex.quote(name)}` scores a model on them",
+                hint="`rnnforecast models list` shows the models; `predict` and `score` take rows with "
+                f"`--data {shlex.quote(name)}`, `evaluate` and `report` after the model",
                 code="E_MODEL_UNKNOWN",
             )
         names = self.names()

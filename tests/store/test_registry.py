@@ -174,7 +174,7 @@ def test_a_word_that_looks_like_a_file_of_rows_is_answered_with_the_flag_that_ta
 ) -> None:
     with pytest.raises(ModelFileError, match="that is a file of rows, or named like one") as caught:
         store.resolve(word)
-    assert f"rnnforecast predict --data {shlex.quote(word)}" in str(caught.value.hint)
+    assert f"take rows with `--data {shlex.quote(word)}`" in str(caught.value.hint)
 
 
 def test_a_file_that_is_there_is_answered_as_one_whatever_it_is_called(store: Registry, tmp_path: Path) -> None:
