@@ -198,7 +198,9 @@ def test_the_rows_of_a_backtest_are_written(workplace: Path, run: RunCommand) ->
     assert (ours["actual"] == ours["value"]).all()
     assert (ours["date"] - ours["cutoff"]).dt.days.tolist() == ours["lead"].tolist() == [*range(1, 8)] * 2
     mae = (ours["forecast"] - ours["actual"]).abs().mean()
-    assert mae == pytest.approx(json.loads(ended.out)["metrics"]["ensemble"]["mae"])
+    scores = json.loads(ended.out)["metrics"]["ensemble"]
+    assert mae == pytest.approx(scores["mae"])
+    assert np.sqrt((ours["mean"] - ours["actual"]).pow(2).mean()) == pytest.approx(scores["rmse"])
 
 
 @pytest.mark.parametrize("output", ["-", "windows.json", "sqlite:///x.db#windows"])

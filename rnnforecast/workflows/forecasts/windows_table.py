@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def windows_frame(result: EvaluateResult) -> pd.DataFrame:
-    """Return the windows of a backtest in long form: ids, time, cutoff, lead, actual, forecast, quantiles, method.
+    """Return the windows of a backtest in long form: ids, time, cutoff, lead, actual, forecast, mean, quantiles, method.
 
     Methods come one after the other, windows in the order of the series, then of time. A missing actual is NaN. Raises
     UsageError for a result that was not made by `evaluate` in this process.
@@ -51,6 +51,7 @@ def windows_frame(result: EvaluateResult) -> pd.DataFrame:
     parts = []
     for method, quantiles in backtest.quantiles.items():
         forecast = {free_name("forecast", columns): quantiles[..., middle].ravel()}
+        forecast[free_name("mean", columns)] = backtest.means[method].ravel()
         forecast |= {f"q{level:g}": quantiles[..., at].ravel() for at, level in enumerate(backtest.quantile_levels)}
         names = np.full(count, method, dtype=object)
         parts.append(common.assign(**forecast, **{free_name("method", columns): names}))
