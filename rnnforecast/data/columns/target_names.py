@@ -14,11 +14,14 @@ if TYPE_CHECKING:
 
 #: Names of targets, the likeliest first.
 TARGET_NAMES = (
-    "target", "y", "close", "value", "values", "sales", "demand", "load", "consumption", "count", "price", "passengers",
+    "target", "y", "actual", "actuals", "close", "value", "values",
+    "sales", "demand", "load", "consumption", "count", "price", "passengers",
     "turnover", "revenue", "quantity", "qty", "volume", "amount", "calls", "arrivals", "visits", "views", "orders",
     "units", "usage", "production", "total", "power", "energy", "generation", "output", "traffic", "admissions",
     "bookings", "tickets", "trips", "rides", "rentals", "requests", "transactions", "shipments", "sold", "flow",
 )  # fmt: skip
+#: The median in a file of forecasts, next to its mean and its quantiles.
+FORECAST = "forecast"
 #: Words of columns that explain a target and rarely are one.
 COVARIATE_WORDS = frozenset(
     {"temp", "temps", "temperature", "temperatures", "humidity", "wind", "windspeed", "pressure", "rain", "rainfall"}
@@ -100,7 +103,10 @@ def choose_target(numeric: Sequence[Profile]) -> tuple[str, str] | None:
     likely = [one for one in numeric if not may_explain(one.name)] or numeric
     ranked = [(rank, one.name) for one in likely if (rank := _rank(one.name)) is not None]
     if not ranked:
-        return None
+        written = [one.name for one in numeric if one.name.lower() == FORECAST]
+        return (
+            (written[0], f"named `{FORECAST}`, as in a file of forecasts; --target names another") if written else None
+        )
     best = min(rank for rank, _ in ranked)
     equal = [name for rank, name in ranked if rank == best]
     if len(equal) > 1:

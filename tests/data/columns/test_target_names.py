@@ -43,6 +43,8 @@ def test_a_unit_belongs_to_no_name(name: str, words: tuple[str, ...]) -> None:
         (["power_index", "feed"], "feed"),
         (["Active_Power", "Wind_Speed"], "Active_Power"),
         (["sales", "sales_eur"], "sales"),
+        (["forecast", "mean", "q0.025", "q0.1", "q0.9", "q0.975"], "forecast"),
+        (["lead", "actual", "forecast", "mean", "q0.1", "q0.9"], "actual"),
     ],
 )
 def test_all_words_of_a_name_speak_for_a_target_and_weather_and_indices_come_last(
