@@ -131,6 +131,13 @@ def test_a_chart_is_drawn_of_short_missing_and_constant_rows(past: list[float]) 
     assert len(plot(preview, interval=None, median=preview.quantiles[:, 0], width=60)) == 14
 
 
+def test_one_step_ahead_has_its_time_once_on_the_axis() -> None:
+    whole = examples.preview(steps=True)
+    preview = replace(whole, timestamps=whole.timestamps[:1], quantiles=whole.quantiles[:1], median=whole.median[:1])
+    axis = plot(preview, interval=None, median=preview.median, width=80)[-1].plain.split()
+    assert axis == [str(whole.past_timestamps[0]), str(whole.timestamps[0])]
+
+
 def test_a_sparkline_rises_with_its_values_and_skips_missing_ones() -> None:
     assert sparkline(np.array([0.0, 1.0, np.nan, 2.0, 3.0])) == "▁▃▆█"
     assert sparkline(np.array([np.nan])) == ""

@@ -206,7 +206,7 @@ def _time_labels(preview: Preview, width: int) -> str:
     position = int(past / max(past + horizon - 1, 1) * width)
     line = first.ljust(width)
     start = min(max(position - len(middle) // 2, len(first) + 2), width - len(last) - 2 - len(middle))
-    if start >= len(first) + 2:
+    if start >= len(first) + 2 and middle != last:
         line = line[:start] + middle + line[start + len(middle) :]
     return (line[: width - len(last)] + last).rstrip()
 
