@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rnnforecast.training.sampling import WindowSampler
 
 WARM_UP_FRACTION = 0.1
-# the pace after this many steps is a good estimate for the budget; the first step does not count, as torch loads
+# the pace is measured every so many steps and the rest planned by it; the first step does not count, as torch loads
 # much on first use
 PACE_STEPS = 8
 
@@ -92,9 +92,8 @@ def fit_network(
         run.record_step(value, norm)
         if pace_from[0] == 0 and run.step == 1:
             pace_from = (1, time.monotonic())
-        if run.step == PACE_STEPS and budget_seconds is not None and run.step > pace_from[0]:
-            pace = (time.monotonic() - pace_from[1]) / (run.step - pace_from[0])
-            steps = _steps_in_budget(run.num_steps, run.step, pace=pace, left=budget_seconds - run.seconds)
+        if budget_seconds is not None:
+            steps = _affordable_steps(run, pace_from, left=budget_seconds - run.seconds)
             run.num_steps = steps if team is None else int(team.smallest(steps))
         # evaluate
         if run.is_validation_step:
@@ -116,6 +115,16 @@ def _schedule(step: int, num_steps: int) -> float:
     if step < warm_up:
         return (step + 1) / warm_up
     return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, num_steps - warm_up)))
+
+
+def _affordable_steps(run: Run, pace_from: tuple[int, float], *, left: float) -> int:
+    """Return the steps of a run that has so many seconds left: never more than before, as a busy machine may slow down."""
+    if left <= 0:
+        return run.step
+    if run.step % PACE_STEPS or run.step <= pace_from[0]:
+        return run.num_steps
+    pace = (time.monotonic() - pace_from[1]) / (run.step - pace_from[0])
+    return _steps_in_budget(run.num_steps, run.step, pace=pace, left=left)
 
 
 def _steps_in_budget(num_steps: int, done: int, *, pace: float, left: float) -> int:

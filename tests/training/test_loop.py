@@ -215,9 +215,23 @@ def _watch_rollback(parameter: torch.nn.Parameter, seen: list[np.ndarray]) -> ob
     return validation_windows
 
 
-def test_a_time_budget_cuts_the_steps_to_the_pace_of_the_first_ones() -> None:
+def test_a_time_budget_that_is_spent_ends_the_fit_after_its_first_step() -> None:
     fit = _fit(small_network(), fit_settings(num_steps=5_000), budget_seconds=0.0)
-    assert fit.num_steps == len(fit.losses) == loop.PACE_STEPS + 1
+    assert fit.num_steps == len(fit.losses) == 1
+
+
+def test_a_time_budget_holds_where_the_machine_slows_down_midway(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, taken = [0.0], [0]
+
+    def later() -> float:
+        taken[0] += 1
+        clock[0] += 0.01 if taken[0] < 200 else 1.0
+        return clock[0]
+
+    monkeypatch.setattr("rnnforecast.training.loop.time.monotonic", later)
+    fit = _fit(small_network(), fit_settings(num_steps=5_000), budget_seconds=60.0)
+    assert fit.num_steps < 300
+    assert clock[0] < 75
 
 
 def test_a_time_budget_with_room_leaves_the_steps_alone() -> None:
