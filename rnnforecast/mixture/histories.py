@@ -28,6 +28,7 @@ class CausalWindows:
 
     cutoffs: tuple[int, ...]
     num_leads: int
+    is_apart: bool = True  # no step is scored by two windows
 
 
 def causal_windows(num_rows: int, season_length: int, horizon: int, *, num_windows: int) -> CausalWindows:
@@ -37,7 +38,7 @@ def causal_windows(num_rows: int, season_length: int, horizon: int, *, num_windo
     fits = num_rows - num_windows * horizon >= fewest
     step = horizon if fits else max(1, min(leads, (num_rows - leads - fewest) // max(num_windows - 1, 1)))
     cutoffs = (num_rows - leads - window * step for window in range(num_windows))
-    return CausalWindows(tuple(sorted(cutoff for cutoff in cutoffs if cutoff >= fewest)), leads)
+    return CausalWindows(tuple(sorted(cutoff for cutoff in cutoffs if cutoff >= fewest)), leads, step >= leads)
 
 
 def flat_series(histories: Sequence[Float64Array]) -> tuple[FlatSeries, Windows]:

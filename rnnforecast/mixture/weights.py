@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from rnnforecast.arrays import Float64Array, Int64Array
+from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
 
 SHARPNESS = 10.0
+#: Windows of a series, or series of a panel, that make one member the clear best; 5 % limits of Student's t for so many.
+FEWEST_UNITS = 5
+_T_LIMITS, _T_LIMIT_OF_MANY = {5: 2.132, 6: 2.015, 7: 1.943, 8: 1.895, 9: 1.860}, 1.833
 #: Windows that the mean over all series counts for when it is pooled with a series' windows.
 POOLED_WINDOWS = 12.0
 MAX_LOG_RATIO = 1.5
@@ -49,6 +52,34 @@ def log_ratios(losses: Float64Array) -> Float64Array:
     # a history that the first member forecasts without any error leaves nothing to choose
     ratios = np.where(base > 0, np.clip(0.5 * (of_means + of_windows), -MAX_LOG_RATIO, MAX_LOG_RATIO), 0.0)
     return np.asarray(np.where(both.any(axis=1), ratios, np.nan))
+
+
+def is_clearly_best(losses: Float64Array, member: int) -> BoolArray:
+    """Return for which series a member has smaller losses than every other one, by more than chance explains: [S].
+
+    `losses` [S, K, M] are NaN where unknown. The log ratios to the best other member are compared with Student's t, one-sided
+    at 5 %: over the windows of a single series, of which five are needed, or over the series of a panel, for all of them.
+    """
+    num_series, _, num_members = losses.shape
+    others = [number for number in range(num_members) if number != member]
+    logs = np.log(np.maximum(losses, 1e-300))
+    ratios = logs[..., [member]] - logs[..., others]  # [S, K, M - 1]
+    if num_series == 1:
+        ratios = ratios[0]
+    else:
+        there = np.isfinite(ratios)
+        sums = np.where(there, ratios, 0.0).sum(axis=1)
+        ratios = np.where(there.any(axis=1), sums / np.maximum(there.sum(axis=1), 1), np.nan)
+    known = np.isfinite(ratios)
+    counts = known.sum(axis=0)
+    is_rival = counts >= FEWEST_UNITS
+    if not is_rival.any() or counts.max() < np.isfinite(logs[..., member]).any(axis=int(num_series > 1)).sum():
+        return np.zeros(num_series, dtype=np.bool_)
+    means = np.where(known, ratios, 0.0).sum(axis=0) / np.maximum(counts, 1)
+    spread = np.sqrt((np.where(known, ratios - means, 0.0) ** 2).sum(axis=0) / np.maximum(counts - 1, 1))
+    limit = np.array([_T_LIMITS.get(int(count), _T_LIMIT_OF_MANY) for count in counts])
+    is_beaten = means < -limit * spread / np.sqrt(np.maximum(counts, 1))
+    return np.full(num_series, bool((is_beaten & (means < 0))[is_rival].all()))
 
 
 def member_weights(

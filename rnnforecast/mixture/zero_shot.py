@@ -18,10 +18,10 @@ from rnnforecast.data.calendar.infer_frequency import default_season_length
 from rnnforecast.mixture.covariates import Covariate, screened
 from rnnforecast.mixture.histories import Task, causal_windows
 from rnnforecast.mixture.members import forecast_members
-from rnnforecast.mixture.question import BASE, Question
+from rnnforecast.mixture.question import BASE, SEASONAL_NAIVE, Question
 from rnnforecast.mixture.seasons import plan_seasons
 from rnnforecast.mixture.shifts import at_one_level
-from rnnforecast.mixture.weights import log_ratios, member_weights, pinball, prune
+from rnnforecast.mixture.weights import is_clearly_best, log_ratios, member_weights, pinball, prune
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -99,6 +99,11 @@ def choose_weights(question: Question, *, num_series: int, sampled: Int64Array) 
         kept[:, names.index(BASE)] = True
     ratios, counts = log_ratios(losses), np.isfinite(losses[..., names.index(BASE)]).sum(axis=1)
     of_sampled, of_panel = member_weights(ratios, counts, prior)
+    if all(window.is_apart for window in windows):
+        alone = np.eye(len(names))[names.index(SEASONAL_NAIVE)]
+        is_best = is_clearly_best(losses, names.index(SEASONAL_NAIVE))
+        of_sampled[is_best] = alone
+        of_panel = alone if len(is_best) > 1 and is_best.all() else of_panel
     if num_series > LARGE_PANEL:
         is_base = np.array(names) == BASE
         others = np.where(is_base, 0.0, of_panel)

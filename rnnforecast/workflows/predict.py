@@ -18,6 +18,7 @@ from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding, plural
 from rnnforecast.json_values import timestamp_to_json
 from rnnforecast.members import ENSEMBLE
+from rnnforecast.mixture.question import SEASONAL_NAIVE
 from rnnforecast.model_io.base import BASE
 from rnnforecast.store.ledger import LEDGER_LEVELS
 from rnnforecast.store.registry import default_store
@@ -292,6 +293,10 @@ def _notes(loaded: LoadedModel, horizon: int, forecast: Forecast) -> list[str]:
     notes, method = _bounds_note(loaded, forecast), forecast.method
     if forecast.weights:
         notes.append(_weights_note(forecast.weights))
+        if forecast.weights.get(SEASONAL_NAIVE, 0.0) > 1 - SHOWN_WEIGHT:
+            notes.append(
+                "on past windows the seasonal naive forecast was clearly better than every other member: it is served"
+            )
     trained = loaded.manifest.horizon
     if horizon > trained and method != BASE:
         notes.append(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rnnforecast.mixture.weights import log_ratios, member_weights, pinball, prune
+from rnnforecast.mixture.weights import is_clearly_best, log_ratios, member_weights, pinball, prune
 
 PRIOR = np.array([0.5, 0.3, 0.2])
 
@@ -35,6 +35,41 @@ def test_equal_losses_leave_the_prior() -> None:
 
     np.testing.assert_allclose(weights, np.tile(PRIOR, (3, 1)))
     np.testing.assert_allclose(panel, PRIOR)
+
+
+def _losses(seed: int, *, skill: float, shape: tuple[int, int] = (1, 6)) -> np.ndarray:
+    """Return losses of three members, the last of which is better by `skill`."""
+    drawn = np.random.default_rng(seed).gamma(20, size=(*shape, 3))
+    drawn[..., 2] *= 1 - skill
+    return drawn
+
+
+def test_a_member_far_better_on_all_windows_is_clearly_best() -> None:
+    assert is_clearly_best(_losses(0, skill=0.8), 2).tolist() == [True]
+    assert is_clearly_best(_losses(0, skill=0.8), 1).tolist() == [False]
+
+
+def test_equal_members_are_rarely_clearly_best() -> None:
+    found = [bool(is_clearly_best(_losses(seed, skill=0.0), 2)[0]) for seed in range(300)]
+    assert np.mean(found) < 0.05
+
+
+def test_few_windows_make_no_member_clearly_best() -> None:
+    assert not is_clearly_best(_losses(0, skill=0.8, shape=(1, 4)), 2).any()
+    assert not is_clearly_best(np.full((1, 6, 3), np.nan), 2).any()
+
+
+def test_a_panel_is_decided_as_a_whole_and_by_its_series() -> None:
+    assert is_clearly_best(_losses(1, skill=0.5, shape=(20, 3)), 2).all()
+    assert not is_clearly_best(_losses(1, skill=0.5, shape=(4, 3)), 2).any()
+
+
+def test_a_member_that_was_scored_on_fewer_windows_is_no_rival_alone() -> None:
+    losses = _losses(0, skill=0.8)
+    losses[:, :3, 1] = np.nan
+    assert is_clearly_best(losses, 2).tolist() == [True]
+    losses[:, :3, 0] = np.nan
+    assert is_clearly_best(losses, 2).tolist() == [False]
 
 
 def test_one_lucky_window_counts_for_little_in_a_panel() -> None:
