@@ -206,7 +206,7 @@ def result_page(result: Document, *, command: str) -> Page:
 @page_of.register(EvaluateResult)
 def _backtest_page(result: EvaluateResult) -> Page:
     page = Page(title=f"Backtest of {result.model}", eyebrow=_eyebrow())
-    verdict_header(page, result.verdict, result.metrics)
+    verdict_header(page, result.verdict, result.metrics, is_calibrated=result.num_calibrated > 0)
     page.tiles.append(("Windows", number_words(result.num_windows), f"of each series, {len(result.cutoffs)} cutoffs"))
     warning = next((each for each in result.notes if "flatter" in each), "")
     errors_section(page, result.metrics, words="On the past windows below.")

@@ -368,9 +368,11 @@ def verdict_words(verdict: Mapping[str, object] | None) -> str:
         return "No verdict: there are too few rows for a test"
     method, against, skill = str(verdict.get("method", ENSEMBLE)), verdict.get("against"), verdict.get("skill")
     name = f"The {method}" if method == ENSEMBLE else method
+    if verdict.get("test") == "none":
+        return f"Whether {name[0].lower()}{name[1:]} beats {against} cannot be tested yet: {verdict.get('reason')}"
     if not isinstance(skill, int | float) or not math.isfinite(skill):
         return f"{name} does not beat {against}, which makes no error here"
-    size = f"{abs(skill):.0f} % {'smaller' if skill > 0 else 'larger'}"
+    size = f"typically {abs(skill):.0f} % {'smaller' if skill > 0 else 'larger'}"
     return {
         "win": f"{name} beats {against}: its error is {size}",
         "loss": f"{name} loses to {against}: its error is {size}",

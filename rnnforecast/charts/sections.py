@@ -69,25 +69,34 @@ _ORDERS = (("largest", "largest first"), ("worst", "worst error first"), ("best"
            ("file", "as in the file"))  # fmt: skip
 
 
-def verdict_header(page: Page, verdict: Mapping[str, object] | None, metrics: Metrics) -> None:
-    """Put the verdict at the top of a page, with its main numbers."""
+def verdict_header(
+    page: Page, verdict: Mapping[str, object] | None, metrics: Metrics, *, is_calibrated: bool = False
+) -> None:
+    """Put the verdict at the top of a page, with its main numbers; `is_calibrated`: the intervals, on these windows."""
     outcome = "none" if verdict is None else str(verdict["outcome"])
-    page.outcome = (outcome, _OUTCOMES.get(outcome, "No verdict"))
+    untested = verdict is not None and verdict.get("test") == "none"
+    page.outcome = (outcome, "Untested" if untested else _OUTCOMES.get(outcome, "No verdict"))
     page.verdict = verdict_words(verdict) + "."
     ours = metrics.get(ENSEMBLE, metrics.get(BASE, {}))
     mase = metric_value(ours, "mase") if ours else None
     if mase is not None:
         page.tiles.append(("MASE", f"{mase:.3g}", "error relative to the naive forecast in training"))
     skill = None if verdict is None else verdict.get("skill")
-    if verdict is not None and isinstance(skill, int | float) and math.isfinite(skill):
+    if verdict is not None and not untested and isinstance(skill, int | float) and math.isfinite(skill):
         interval = verdict.get("skill_interval")
-        more = f"smaller error than {verdict.get('against')}"
+        more = f"smaller error than {verdict.get('against')}, typically"
         if isinstance(interval, list | tuple) and all(isinstance(end, int | float) for end in interval):
-            more += f"; 95 % interval {interval[0]:+.0f} to {interval[1]:+.0f} %"
+            level = 100 * float(str(verdict.get("skill_level", 0.95)))
+            more += f"; {level:.3g} % interval {interval[0]:+.0f} to {interval[1]:+.0f} %"
         page.tiles.append(("Skill", f"{skill:+.0f} %", more))
     coverage = metric_value(ours, "coverage_80") if ours else None
     if coverage is not None:
-        page.tiles.append(("In the 80 % interval", f"{100 * coverage:.0f} %", "of the actuals; 80 % is right"))
+        more = (
+            "of the actuals; flattered: calibrated on these windows"
+            if is_calibrated
+            else "of the actuals; 80 % is right"
+        )
+        page.tiles.append(("In the 80 % interval", f"{100 * coverage:.0f} %", more))
 
 
 def forecast_section(page: Page, series: SeriesSet, forecast: Forecast, *, errors: Mapping[str, float]) -> None:

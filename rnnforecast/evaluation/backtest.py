@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 #: Windows and number of steps in, quantiles [W, steps, Q] out; reads nothing at or after a window's cutoff.
 Forecaster = Callable[[Windows, int], Float64Array]
 
-#: Default limits: test windows of a series, and the fraction of its rows that they cover.
+#: Default limits: test windows of a series, and the fraction of its rows that they cover, more where nothing is fitted.
 MAX_WINDOWS = 20
-TEST_FRACTION = 0.3
+TEST_FRACTION, UNFITTED_TEST_FRACTION = 0.3, 0.7
 #: From this many series on, the test compares series, and two windows of each are enough.
 MANY_SERIES = 50
 
@@ -115,14 +115,15 @@ def mean_of_rows(errors: Float64Array) -> Float64Array:
     return found
 
 
-def default_num_windows(lengths: Int64Array, *, horizon: int) -> int:
+def default_num_windows(lengths: Int64Array, *, horizon: int, is_fitted: bool = True) -> int:
     """Return the number of test windows: as many as fit in the last 30 % of the median series, 1 to 20.
 
-    With `MANY_SERIES` series or more, at most 2.
+    Where nothing is fitted, 70 %: no training row is lost to them. With `MANY_SERIES` series or more, at most 2.
     """
     if not len(lengths):
         return 1
-    fitting = int(TEST_FRACTION * float(np.median(lengths)) / horizon)
+    fraction = TEST_FRACTION if is_fitted else UNFITTED_TEST_FRACTION
+    fitting = int(fraction * float(np.median(lengths)) / horizon)
     most = 2 if len(lengths) >= MANY_SERIES else MAX_WINDOWS
     return int(np.clip(fitting, 1, most))
 

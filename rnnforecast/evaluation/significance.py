@@ -1,12 +1,13 @@
 """Significance tests for the difference of two forecasts, and the uncertainty of a skill.
 
 A unit is one observation of the test: a window of one series, or a series of a panel.
-Axis legend: U units, R resamples.
+Axis legend: U units.
 """
 
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,11 +24,12 @@ ROUNDING = 1e-9
 #: Lags of the changes that are tested for correlation, and the changes that a series needs for it.
 CHANGE_LAGS, FEWEST_CHANGES = 10, 30
 
-_CONFIDENCE = 0.95
-_MAX_RESAMPLES = 2_000
-_MIN_RESAMPLES = 200
-_DRAWS = 20_000_000  # bounds the time on panels of 100,000 series
-_CHUNK_DRAWS = 1_000_000  # bounds the memory
+#: Smallest loss before logarithms are taken, as a part of the mean loss.
+_LOG_FLOOR = 0.01
+#: Halvings that place the end of an interval: to a billionth of the range of the differences.
+_HALVINGS = 30
+#: Pairs up to which the signed-rank test is exact.
+EXACT_PAIRS = 50
 
 
 def diebold_mariano(losses_a: Float64Array, losses_b: Float64Array, *, lag: int) -> tuple[float, float]:
@@ -44,7 +46,57 @@ def diebold_mariano(losses_a: Float64Array, losses_b: Float64Array, *, lag: int)
     differences = loss_differences(losses_a, losses_b)
     lag = min(lag, len(differences) - 1)
     variance = max(_mean_variance(differences, lag), _mean_variance(differences, 0))
-    return _student(differences, variance, lag=lag, degrees=max(len(differences) / (lag + 1) - 1, 0.5))
+    return _student(differences, variance, lag=lag, degrees=_degrees(len(differences), lag))
+
+
+def log_losses(losses_a: Float64Array, losses_b: Float64Array) -> tuple[Float64Array, Float64Array]:
+    """Return logarithms of paired losses [U], whose differences are log ratios: no single unit decides their mean.
+
+    A loss counts as a hundredth of the mean loss at least, so that a unit without any error has a ratio.
+    """
+    losses_a, losses_b = np.asarray(losses_a, dtype=np.float64), np.asarray(losses_b, dtype=np.float64)
+    equal = loss_differences(losses_a, losses_b) == 0
+    floor = _LOG_FLOOR * float(losses_a.mean() + losses_b.mean()) / 2 or 1.0
+    log_b = np.log(np.maximum(losses_b, floor))
+    return np.where(equal, log_b, np.log(np.maximum(losses_a, floor))), log_b
+
+
+def mean_interval(losses_a: Float64Array, losses_b: Float64Array, *, lag: int, level: float) -> tuple[float, float]:
+    """Return the interval of the mean difference that excludes 0 exactly where `diebold_mariano` has p < 1 - level."""
+    from scipy import stats
+
+    differences = loss_differences(losses_a, losses_b)
+    statistic, _ = diebold_mariano(losses_a, losses_b, lag=lag)
+    mean = float(differences.mean())
+    if not np.isfinite(statistic) or statistic == 0:
+        return mean, mean
+    half = float(stats.t.ppf((1 + level) / 2, _degrees(len(differences), lag))) * abs(mean / statistic)
+    return mean - half, mean + half
+
+
+def median_interval(losses_a: Float64Array, losses_b: Float64Array, *, level: float) -> tuple[float, float, float]:
+    """Return the median difference by Hodges and Lehmann (1963), and the ends of its interval; equal pairs are left out.
+
+    Both invert the signed-rank test: the estimate is the shift at which the rank sums are equal, the ends are the shifts
+    at which the test has p = 1 - level. So the interval excludes 0 exactly where `wilcoxon_signed_rank` has p < 1 - level.
+    """
+    differences = loss_differences(losses_a, losses_b)
+    differences = differences[differences != 0]
+    if not len(differences):
+        return 0.0, 0.0, 0.0
+    lowest, highest = float(differences.min()), float(differences.max())
+
+    def crossing(tail: float) -> float:
+        low, high = lowest, highest
+        for _ in range(_HALVINGS):
+            shift = (low + high) / 2
+            rank_sum = _rank_sum(differences - shift)
+            half = _rank_sum_p_value(rank_sum, len(differences)) / 2
+            exceeds = rank_sum > 0 if tail == 0.5 else (half if rank_sum >= 0 else 1 - half) < tail
+            low, high = (shift, high) if exceeds else (low, shift)
+        return (low + high) / 2
+
+    return crossing(0.5), crossing((1 - level) / 2), crossing((1 + level) / 2)
 
 
 def mean_ranks(losses: Float64Array) -> Float64Array:
@@ -71,23 +123,48 @@ def critical_difference(num_methods: int, num_units: int) -> float:
 
     if num_methods < 2 or num_units < 2:
         return math.nan
-    quantile = float(stats.studentized_range.ppf(_CONFIDENCE, num_methods, np.inf)) / math.sqrt(2)
+    quantile = float(stats.studentized_range.ppf(0.95, num_methods, np.inf)) / math.sqrt(2)
     return quantile * math.sqrt(num_methods * (num_methods + 1) / (6 * num_units))
 
 
 def wilcoxon_signed_rank(losses_a: Float64Array, losses_b: Float64Array) -> tuple[float, float]:
     """Test whether paired losses differ (Wilcoxon 1945): (difference of the rank sums, two-sided p-value).
 
-    Equal pairs are left out. Below zero: the first forecast is better.
+    Equal pairs are left out. The p-value is exact up to `EXACT_PAIRS` pairs, normal above. Below zero: the first forecast
+    is better.
     """
-    from scipy import stats
-
     differences = loss_differences(losses_a, losses_b)
     differences = differences[differences != 0]
     if not len(differences):
         return 0.0, 1.0
-    ranks = stats.rankdata(np.abs(differences))
-    return float((np.sign(differences) * ranks).sum()), float(stats.wilcoxon(differences).pvalue)
+    rank_sum = _rank_sum(differences)
+    return rank_sum, _rank_sum_p_value(rank_sum, len(differences))
+
+
+def _rank_sum(differences: Float64Array) -> float:
+    """Return the sum of the ranks of positive differences less that of negative ones."""
+    from scipy import stats
+
+    return float((np.sign(differences) * stats.rankdata(np.abs(differences))).sum())
+
+
+def _rank_sum_p_value(rank_sum: float, count: int) -> float:
+    """Return the two-sided p-value; ties make it slightly too large."""
+    if count > EXACT_PAIRS:
+        variance = count * (count + 1) * (2 * count + 1) / 6
+        return math.erfc(abs(rank_sum) / math.sqrt(2 * variance))
+    of_positive = int((count * (count + 1) / 2 + abs(rank_sum)) / 2)
+    return min(2 * float(_rank_sum_tail(count)[of_positive]), 1.0)
+
+
+@cache
+def _rank_sum_tail(count: int) -> Float64Array:
+    """Return the probability that the positive ranks of so many pairs sum to w or more, for every w."""
+    probability: Float64Array = np.ones(1)
+    for rank in range(1, count + 1):
+        none: Float64Array = np.zeros(rank)
+        probability = (np.r_[probability, none] + np.r_[none, probability]) / 2
+    return np.cumsum(probability[::-1])[::-1]
 
 
 def change_correlation(series: Iterable[Float64Array]) -> float:
@@ -123,35 +200,15 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(value) for value in adjusted]
 
 
-def skill_interval(losses: Float64Array, reference: Float64Array, *, lag: int = 0) -> tuple[float, float]:
-    """Return the 95 % bootstrap interval of 100 (1 - mean loss / mean reference loss), in per cent.
-
-    Units that overlap with `lag` later ones are drawn in blocks of neighbours. The percentiles are those widened
-    for small samples (Hesterberg 2015): plain bootstrap intervals are too narrow there. The draw is the same at every
-    call.
-    """
-    from scipy import stats
-
-    block_length = lag + 1
-    independent = len(losses) / block_length
-    if independent < 2:
-        return (float("nan"), float("nan"))
-    quantile = stats.t.ppf((1 - _CONFIDENCE) / 2, independent - 1)
-    # blocks give the lag k the weight 1 - k / block_length; evenly overlapping windows lose this much variance by it
-    lost = 3 * block_length**2 / (2 * block_length**2 + 1)
-    tail = float(stats.norm.cdf(np.sqrt(lost * independent / (independent - 1)) * quantile))
-    skills = _resampled_skills(losses, reference, block_length=block_length)
-    skills = skills[np.isfinite(skills)]
-    if not len(skills):
-        return (float("nan"), float("nan"))
-    low, high = np.quantile(skills, [tail, 1 - tail])
-    return (float(low), float(high))
-
-
 def loss_differences(losses_a: Float64Array, losses_b: Float64Array) -> Float64Array:
     """Return the differences of paired losses, exactly 0 where they differ by rounding alone: [U]."""
     differences = np.asarray(losses_a, dtype=np.float64) - losses_b
     return np.where(np.abs(differences) <= ROUNDING * (np.abs(losses_a) + np.abs(losses_b)), 0.0, differences)
+
+
+def _degrees(count: int, lag: int) -> float:
+    """Return the degrees of freedom: of the windows that do not overlap."""
+    return max(count / (min(lag, count - 1) + 1) - 1, 0.5)
 
 
 def _mean_variance(differences: Float64Array, lag: int) -> float:
@@ -173,20 +230,3 @@ def _student(differences: Float64Array, variance: float, *, lag: int, degrees: f
     shrinking = max((count + 1 - 2 * steps + steps * (steps - 1) / count) / count, 0.0)
     statistic = float(np.sqrt(shrinking) * mean / np.sqrt(variance))
     return statistic, float(2 * stats.t.sf(abs(statistic), degrees))
-
-
-def _resampled_skills(losses: Float64Array, reference: Float64Array, *, block_length: int) -> Float64Array:
-    """Return the skills of resamples in circular blocks of units: [R]."""
-    generator = np.random.default_rng(20_240_229)
-    num_units = len(losses)
-    num_resamples = int(np.clip(_DRAWS // num_units, _MIN_RESAMPLES, _MAX_RESAMPLES))
-    num_blocks = -(-num_units // block_length)
-    parts: list[Float64Array] = []
-    for part in np.array_split(np.arange(num_resamples), max(1, num_resamples * num_units // _CHUNK_DRAWS)):
-        begins = generator.integers(num_units, size=(len(part), num_blocks, 1))
-        drawn = (begins + np.arange(block_length)) % num_units
-        drawn = drawn.reshape(len(part), -1)[:, :num_units]  # [R, U]
-        total = reference[drawn].sum(axis=1)
-        ratio = np.divide(losses[drawn].sum(axis=1), total, out=np.full(len(part), np.nan), where=total > 0)
-        parts.append(100 * (1 - ratio))
-    return np.concatenate(parts)

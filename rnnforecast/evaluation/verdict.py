@@ -16,8 +16,10 @@ from rnnforecast.evaluation.baselines import BASELINES
 from rnnforecast.evaluation.significance import (
     diebold_mariano,
     holm,
+    log_losses,
     loss_differences,
-    skill_interval,
+    mean_interval,
+    median_interval,
     wilcoxon_signed_rank,
 )
 from rnnforecast.json_values import Document
@@ -37,17 +39,20 @@ SIGNIFICANCE = 0.05
 MIN_PANEL = 10
 #: Windows without overlap that a test needs.
 MIN_CUTOFFS = 5
-#: Series that a test needs where there are too few windows: fewer cannot be significant.
+#: Series that a test needs where there are too few windows: one more, as a shock may hit all of them.
 MIN_SERIES = 6
 
 
 @dataclass(frozen=True)
 class Comparison(Document):
-    """One network against one naive forecast; `p_adjusted` is corrected for the number of comparisons."""
+    """One network against one naive forecast; `p_value` is one-sided, towards the better of the two.
+
+    `p_adjusted` is corrected for the number of comparisons, but for a rival that was chosen beforehand.
+    """
 
     method: str
     against: str
-    skill: float  # per cent
+    skill: float  # per cent, of a typical window or series; NaN where nothing could be tested
     statistic: float  # below 0: the network is better
     p_value: float
     p_adjusted: float
@@ -55,10 +60,12 @@ class Comparison(Document):
 
 @dataclass(frozen=True)
 class Verdict(Document):
-    """The result of the test: a win or a loss is a significant difference of the mean loss, all else is a tie.
+    """The result of the test: a win or a loss is a significant ratio of losses, all else is a tie.
 
-    `skill` is how much smaller the network's mean loss is than that of `against`, the best naive forecast, in per
-    cent; `p_value` is Holm-adjusted, 1 where nothing could be tested; `reason` names the test and its p-value.
+    `skill` is how much smaller the network's loss is than that of `against` in a typical window or series, in per cent,
+    NaN where nothing could be tested. `skill_interval` is its 90 % interval, of a higher `skill_level` where Holm's
+    correction applies; it excludes 0 exactly where the outcome is a win or a loss. `p_value` is one-sided, 1 where nothing
+    could be tested. `reason` names the test and its p-value, or what would make a test possible.
     """
 
     outcome: Outcome
@@ -67,11 +74,17 @@ class Verdict(Document):
     p_value: float
     skill: float
     skill_interval: tuple[float, float]
+    skill_level: float  # of the interval
     test: Test
     num_windows: int
     num_series: int
     comparisons: tuple[Comparison, ...]
     reason: str
+
+    @property
+    def comparison(self) -> Comparison:
+        """The comparison that decided."""
+        return next(each for each in self.comparisons if (each.method, each.against) == (self.method, self.against))
 
 
 def judge(
@@ -81,41 +94,58 @@ def judge(
     methods: str | Sequence[str] = ENSEMBLE,
     against: Sequence[str] = BASELINES,
     overlap: int = 0,
+    rival: str | None = None,
+    remedy: str = "",
 ) -> Verdict:
-    """Compare a network with every naive forecast among `losses`, and return the verdict against the best of them.
+    """Compare a network with every naive forecast among `losses`, and return the verdict against one of them.
 
-    `against` names other methods to compare with, such as the model that is to be replaced.
+    That is `rival` where other windows chose it, else the best here, which Holm's correction pays for. A win is one over
+    all of them: no naive forecast may have a smaller mean loss. Of several networks the best one is judged.
 
     `losses` [W, H] are scaled absolute errors, NaN where nothing was observed; `series` [W] is the series of each
-    window, windows of one series are in order of time. `overlap` is the number of later windows of a series that
-    overlap with one (`overlap_of`). Of several networks the best one is judged.
+    window, windows of one series are in order of time. `against` names the methods to compare with, `overlap` is the
+    number of later windows of a series that overlap with one (`overlap_of`), `remedy` says what would make a test
+    possible.
 
-    One series: Diebold-Mariano over its windows. From `MIN_PANEL` series on: Wilcoxon signed-rank over series, which
-    assumes that series are independent. Between: Diebold-Mariano over windows, the k-th last windows of all series
-    averaged into one, so that shocks common to all series count once; with fewer than `MIN_CUTOFFS`, Wilcoxon over
-    series. Holm's correction covers all comparisons, and so the choice of the best.
+    All tests are of log ratios of losses. One series: Diebold-Mariano over its windows. From `MIN_PANEL` series on:
+    Wilcoxon signed-rank over series, which assumes that series are independent. Between: Diebold-Mariano over windows,
+    the k-th last windows of all series averaged into one, so that shocks common to all series count once; with fewer
+    than `MIN_CUTOFFS`, Wilcoxon over series.
     """
     networks = (methods,) if isinstance(methods, str) else tuple(methods)
     baselines = tuple(name for name in against if name in losses)
     if not baselines or not networks:
         raise ValueError(f"nothing to compare: networks {networks}, baselines {baselines}")
     units, test = _units({name: losses[name] for name in networks + baselines}, series, overlap=overlap)
-    comparisons = _compare(units, networks, baselines, test=test, overlap=overlap)
-    best = min(networks, key=lambda name: float(units[name].mean()))
-    rival = min(baselines, key=lambda name: float(units[name].mean()))
-    decisive = next(c for c in comparisons if (c.method, c.against) == (best, rival))
+    chosen = rival if rival in baselines else None
+    comparisons = _compare(units, networks, baselines, rival=chosen, test=test, overlap=overlap)
+    means = {name: float(unit.mean()) for name, unit in units.items()}
+    best, leader = min(networks, key=means.__getitem__), min(baselines, key=means.__getitem__)
+    opponent = chosen or leader
+    decisive = next(c for c in comparisons if (c.method, c.against) == (best, opponent))
+    outcome = _outcome(decisive, means[best], means[opponent], means[leader])
+    counted = len(networks) if chosen else len(comparisons)
+    level = 1 - 2 * SIGNIFICANCE * (decisive.p_value / decisive.p_adjusted if decisive.p_adjusted else 1 / counted)
     return Verdict(
-        outcome=_outcome(decisive, units[best], units[rival]),
+        outcome=outcome,
         method=best,
-        against=rival,
+        against=opponent,
         p_value=decisive.p_adjusted,
         skill=decisive.skill,
-        skill_interval=_interval(units[best], units[rival], test=test, overlap=overlap),
+        skill_interval=_interval(
+            units[best], units[opponent], outcome=outcome, test=test, overlap=overlap, level=level
+        ),
+        skill_level=level,
         test=test,
         num_windows=len(series),
         num_series=len(np.unique(series)),
         comparisons=comparisons,
-        reason=_reason(decisive, test, num_units=len(units[best]), series=series, num_comparisons=len(comparisons)),
+        reason=(
+            _too_few(len(units[best]), remedy)
+            if test == "none"
+            else _reason(decisive, test, num_units=len(units[best]), series=series, num_comparisons=counted)
+            + _why_no_win(decisive, outcome, test, leader=leader if means[leader] < means[best] else None)
+        ),
     )
 
 
@@ -169,60 +199,107 @@ def _means(values: Float64Array, groups: Int64Array) -> Float64Array:
 
 
 def _compare(
-    units: Mapping[str, Float64Array], networks: Sequence[str], baselines: Sequence[str], *, test: Test, overlap: int
+    units: Mapping[str, Float64Array],
+    networks: Sequence[str],
+    baselines: Sequence[str],
+    *,
+    rival: str | None,
+    test: Test,
+    overlap: int,
 ) -> tuple[Comparison, ...]:
     pairs = [(network, baseline) for network in networks for baseline in baselines]
     results = [_test(units[network], units[baseline], test=test, overlap=overlap) for network, baseline in pairs]
-    adjusted = holm([p_value for _, p_value in results])
+    adjusted = dict(zip(pairs, holm([p_value for _, p_value in results]), strict=True))
+    if rival is not None:
+        # nothing on these windows chose the rival: only the choice of the network is paid for
+        chosen = [pair for pair in pairs if pair[1] == rival]
+        p_values = holm([results[pairs.index(pair)][1] for pair in chosen])
+        adjusted |= dict(zip(chosen, p_values, strict=True))
     return tuple(
-        Comparison(network, baseline, _skill(units[network], units[baseline]), statistic, p_value, p_adjusted)
-        for (network, baseline), (statistic, p_value), p_adjusted in zip(pairs, results, adjusted, strict=True)
+        Comparison(
+            network, baseline, _skill(units[network], units[baseline], test=test), *result, adjusted[network, baseline]
+        )
+        for (network, baseline), result in zip(pairs, results, strict=True)
     )
 
 
 def _test(losses: Float64Array, reference: Float64Array, *, test: Test, overlap: int) -> tuple[float, float]:
-    if test == "Diebold-Mariano":
-        return diebold_mariano(losses, reference, lag=overlap)
-    if test == "Wilcoxon signed-rank":
-        return wilcoxon_signed_rank(losses, reference)
-    return float(np.sign(loss_differences(losses, reference).mean())), 1.0
-
-
-def _interval(losses: Float64Array, reference: Float64Array, *, test: Test, overlap: int) -> tuple[float, float]:
-    """Return the interval of the skill, NaN where nothing could be tested."""
+    """Return the statistic of log ratios and its one-sided p-value, towards the better of the two."""
     if test == "none":
+        return float(np.sign(loss_differences(losses, reference).mean())), 1.0
+    logs = log_losses(losses, reference)
+    found = diebold_mariano(*logs, lag=overlap) if test == "Diebold-Mariano" else wilcoxon_signed_rank(*logs)
+    statistic, two_sided = found
+    return statistic, two_sided / 2 if statistic else 1.0
+
+
+def _interval(
+    losses: Float64Array,
+    reference: Float64Array,
+    *,
+    outcome: Outcome,
+    test: Test,
+    overlap: int,
+    level: float,
+) -> tuple[float, float]:
+    """Return the interval of the skill that inverts the test; NaN without a test or where the reference has no error."""
+    if test == "none" or not reference.mean() > 0:
         return (math.nan, math.nan)
-    return skill_interval(losses, reference, lag=overlap if test == "Diebold-Mariano" else 0)
+    logs = log_losses(losses, reference)
+    if test == "Diebold-Mariano":
+        low, high = mean_interval(*logs, lag=overlap, level=level)
+    else:
+        _, low, high = median_interval(*logs, level=level)
+    if outcome == "tie":  # also where the test is significant and the means disagree with it
+        low, high = min(low, 0.0), max(high, 0.0)
+    return (-100 * math.expm1(high), -100 * math.expm1(low))
 
 
-def _skill(losses: Float64Array, reference: Float64Array) -> float:
-    """Return how much smaller the mean loss is than that of the reference, in per cent."""
-    mean, reference_mean = float(losses.mean()), float(reference.mean())
-    if reference_mean == 0:
-        return 0.0 if mean == 0 else -math.inf
-    return 100 * (1 - mean / reference_mean)
+def _skill(losses: Float64Array, reference: Float64Array, *, test: Test) -> float:
+    """Return how much smaller the loss is than the reference's in a typical unit, in per cent; NaN without a test."""
+    if test == "none":
+        return math.nan
+    if reference.mean() == 0:
+        return 0.0 if losses.mean() == 0 else -math.inf
+    logs = log_losses(losses, reference)
+    if test == "Wilcoxon signed-rank":
+        return -100 * math.expm1(median_interval(*logs, level=0.5)[0])
+    return -100 * math.expm1(float((logs[0] - logs[1]).mean()))
 
 
-def _outcome(comparison: Comparison, losses: Float64Array, reference: Float64Array) -> Outcome:
-    """Return a win or a loss only where the mean and the test agree in sign."""
+def _outcome(comparison: Comparison, mean: float, of_opponent: float, of_leader: float) -> Outcome:
+    """Return a win or a loss only where the mean losses and the test agree; a win is one over all."""
     if comparison.p_adjusted >= SIGNIFICANCE:
         return "tie"
-    mean_difference = float(losses.mean() - reference.mean())
-    if mean_difference < 0 and comparison.statistic < 0:
+    if comparison.statistic < 0 and mean < of_opponent and mean < of_leader:
         return "win"
-    return "loss" if mean_difference > 0 and comparison.statistic > 0 else "tie"
+    return "loss" if comparison.statistic > 0 and mean > of_opponent else "tie"
+
+
+def _too_few(num_windows: int, remedy: str) -> str:
+    counted = "1 window is" if num_windows == 1 else f"{num_windows} windows are"
+    needed = f"{counted} too few to test: at least {MIN_CUTOFFS} without overlap are needed"
+    return f"{needed} ({remedy})" if remedy else needed
 
 
 def _reason(comparison: Comparison, test: Test, *, num_units: int, series: Int64Array, num_comparisons: int) -> str:
     num_series = len(np.unique(series))
-    kind = "windows" if test != "Wilcoxon signed-rank" else "series"
-    if test == "none":
-        counted = "1 window is" if num_units == 1 else f"{num_units} windows are"
-        return f"{counted} too few to test; at least {MIN_CUTOFFS} without overlap are needed"
+    kind = _unit_words(test)
     averaged = f", each averaged over up to {num_series} series" if kind == "windows" and num_series > 1 else ""
     shown = "p < 0.001" if comparison.p_adjusted < 0.001 else f"p = {comparison.p_adjusted:.3f}"
     corrected = f" after Holm's correction for {num_comparisons} comparisons" if num_comparisons > 1 else ""
-    reason = f"{test} over {num_units} {kind}{averaged}: {shown}{corrected}"
-    if comparison.p_adjusted < SIGNIFICANCE and comparison.skill * comparison.statistic > 0:
-        reason += "; most series and the mean over series disagree"
-    return reason
+    return f"{test} over {num_units} {kind}{averaged}: {shown}, one-sided{corrected}"
+
+
+def _why_no_win(comparison: Comparison, outcome: Outcome, test: Test, *, leader: str | None) -> str:
+    """Say why a significant test is a tie: another naive forecast is better, or the mean loss disagrees."""
+    if outcome != "tie" or comparison.p_adjusted >= SIGNIFICANCE:
+        return ""
+    if comparison.statistic < 0 and leader not in (None, comparison.against):
+        return f"; but {leader} has the smallest mean error on these windows"
+    kind = _unit_words(test)
+    return f"; most {kind} and the mean over {kind} disagree"
+
+
+def _unit_words(test: Test) -> str:
+    return "series" if test == "Wilcoxon signed-rank" else "windows"

@@ -24,7 +24,7 @@ from rnnforecast.json_values import plain, timestamp_to_json
 from rnnforecast.members import ENSEMBLE, PretrainedSettings
 from rnnforecast.model_io.train_stats import statistics_tensors
 from rnnforecast.store.context import SeriesContext
-from rnnforecast.store.manifest import InputRecord, Manifest, Roles
+from rnnforecast.store.manifest import InputRecord, Manifest, Roles, TestRecord
 from rnnforecast.store.model_file import ModelFile
 from rnnforecast.store.record import FitCurve, LeadRecord
 
@@ -62,6 +62,7 @@ class Record:
     fitted_lengths: np.ndarray  # [S] rows of each series that the stored weights were fitted on
     by_lead: LeadRecord
     curves: tuple[FitCurve, ...]
+    test: TestRecord
 
 
 def pack_model(
@@ -92,6 +93,7 @@ def pack_model(
         zero_shot_group=ensemble.zero_shot_group,
         metrics={method: plain(scores) for method, scores in record.metrics.items()},
         verdict=None if record.verdict is None else {key: plain(value) for key, value in record.verdict.items()},
+        test=record.test,
         served=record.served,
         by_lead=record.by_lead,
         curves=record.curves,
@@ -278,7 +280,15 @@ def fitted_members(model: Manifest | Ensemble) -> tuple[int, ...]:
 
 def last_fitted(manifest: Manifest, freq: Frequency) -> int | None:
     """Return the ordinal of the last row that a model was fitted on, on the grid of `freq`; None where it is not kept."""
-    until = manifest.input.fitted_until
+    return _ordinal(manifest.input.fitted_until, freq)
+
+
+def last_read(manifest: Manifest, freq: Frequency) -> int | None:
+    """Return the ordinal of the last row that a model was trained and calibrated on, as `last_fitted`."""
+    return _ordinal(manifest.input.last_timestamp, freq)
+
+
+def _ordinal(until: str | int | None, freq: Frequency) -> int | None:
     if until is None or isinstance(until, int) == freq.is_calendar:
         return None
     timestamp = np.array([until]) if isinstance(until, int) else np.array([np.datetime64(until, "us")])

@@ -69,6 +69,13 @@ class InputRecord(_Frozen):
     fitted_until: str | int | None = None
 
 
+class TestRecord(_Frozen):
+    """The test windows of a training; neither number is known of models stored before they were recorded."""
+
+    num_windows: int | None = Field(None, ge=0)
+    window_step: int | None = Field(None, ge=1)
+
+
 class Manifest(_Frozen):
     """Description of a model: its data, settings, members, test metrics, and what it serves.
 
@@ -101,6 +108,7 @@ class Manifest(_Frozen):
     by_lead: LeadRecord = LeadRecord()
     #: one for each network that was fitted, also of those that got no weight
     curves: tuple[FitCurve, ...] = Field((), max_length=64)
+    test: TestRecord = TestRecord()
     served: str = ENSEMBLE
     findings: tuple[dict[str, JsonValue], ...] = ()
     seed: int = 0

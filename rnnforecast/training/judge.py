@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.config import TRAINED_QUANTILE_LEVELS
-from rnnforecast.data.windows import FlatSeries, Windows, gather
+from rnnforecast.data.windows import FlatSeries, Windows, gather, min_past
 from rnnforecast.evaluation.backtest import Backtest, Forecaster, Spacing, make_backtest, mean_of_rows
 from rnnforecast.evaluation.baselines import (
+    BASELINES,
     INTERMITTENT_BASELINES,
     STATISTICAL_BASELINES,
     available_baselines,
@@ -19,7 +20,7 @@ from rnnforecast.evaluation.baselines import (
 from rnnforecast.evaluation.calibration import PRETRAINED_PRIOR_SPREAD, PRIOR_SPREAD, fit_calibration
 from rnnforecast.evaluation.intermittent import is_intermittent
 from rnnforecast.evaluation.scales import seasonal_scales
-from rnnforecast.evaluation.verdict import Verdict, judge, overlap_of
+from rnnforecast.evaluation.verdict import MIN_CUTOFFS, Verdict, judge, overlap_of
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.mixture.trained import TrainedForecaster
 from rnnforecast.mixture.zero_shot import ZeroShot, zero_shot_season
@@ -153,15 +154,17 @@ def judge_methods(
     series: SeriesSet,
     windows: Windows,
     *,
-    num_past_rows: np.ndarray,
     spacing: Spacing,
     bounds: SeriesBounds,
     networks: Sequence[str] = (ENSEMBLE,),
+    rival: str | None = None,
+    remedy: str = "",
 ) -> Judgement:
     """Forecast the same windows with every method and test the best of `networks` against the naive ones.
 
-    `theta` is scored but not tested, as is `base` unless it is one of `networks`: neither is a naive forecast.
-    Error scales come from the first `num_past_rows` [S] of each series, the rows before every test step.
+    `theta` is scored but not tested, as is `base` unless it is one of `networks`: neither is a naive forecast. `rival` is
+    the naive forecast to beat where other windows chose it (`choose_rival`), `remedy` what would make a test possible
+    (`how_to_test`). Error scales come from the rows before every test step.
     """
     if not len(windows):
         return Judgement(backtest=None, verdict=None)
@@ -169,7 +172,7 @@ def judge_methods(
         series,
         windows,
         forecasters,
-        scales=seasonal_scales(series.head(num_past_rows)),
+        scales=seasonal_scales(series.head(rows_before_windows(series, windows))),
         quantile_levels=TRAINED_QUANTILE_LEVELS,
         horizon=spacing.horizon,
         gap=spacing.gap,
@@ -180,12 +183,53 @@ def judge_methods(
     owners = backtest.windows.series
     shown = {BASE, NETWORKS, *STATISTICAL_BASELINES, *INTERMITTENT_BASELINES} - set(networks)
     losses = {method: loss for method, loss in backtest.scaled_errors().items() if method not in shown}
-    verdict = (
-        judge(losses, owners, methods=networks, overlap=overlap_of(spacing.horizon, spacing.window_step))
-        if networks
-        else None
-    )
+    overlap = overlap_of(spacing.horizon, spacing.window_step)
+    verdict = judge(losses, owners, methods=networks, overlap=overlap, rival=rival, remedy=remedy) if networks else None
     return Judgement(backtest=backtest, verdict=verdict)
+
+
+def rows_before_windows(series: SeriesSet, windows: Windows) -> np.ndarray:
+    """Return the rows of each series before its first window, all of them where it has none: [S]."""
+    rows = series.lengths.copy()
+    np.minimum.at(rows, windows.series, windows.cutoffs)
+    return rows
+
+
+def choose_rival(series: SeriesSet, windows: Windows, *, horizon: int) -> str | None:
+    """Return the naive forecast with the smallest error on windows before the test; None without a scored one."""
+    names = [name for name in available_baselines(series.season_length) if name in BASELINES]
+    if not len(windows):
+        return None
+    backtest = make_backtest(
+        series,
+        windows,
+        {name: baseline_forecaster(name, series) for name in names},
+        scales=seasonal_scales(series.head(rows_before_windows(series, windows))),
+        quantile_levels=TRAINED_QUANTILE_LEVELS,
+        horizon=horizon,
+    )
+    if not len(backtest.windows):
+        return None
+    errors = {name: float(np.nanmean(loss)) for name, loss in backtest.scaled_errors().items()}
+    return min(errors, key=errors.__getitem__)
+
+
+def how_to_test(series: SeriesSet, spacing: Spacing, *, num_kept: int, is_horizon_open: bool = True) -> str:
+    """Return what would leave enough windows for a test: options, or rows.
+
+    `num_kept` is the number of horizons that are kept before the first window.
+    """
+    horizon, step = spacing.horizon, spacing.window_step
+    wanted = MIN_CUTOFFS * (overlap_of(horizon, step) + 1)
+    rows, fixed = int(series.lengths.max(initial=0)), min_past(series.season_length) + spacing.gap
+    if rows >= fixed + (num_kept + 1) * horizon + (wanted - 1) * step:
+        return f"`--num-windows {wanted}`"
+    missing = fixed + (num_kept + MIN_CUTOFFS) * horizon - rows
+    if missing <= 0:
+        return f"`--num-windows {MIN_CUTOFFS} --window-step {horizon}`"
+    shorter = (rows - fixed) // (num_kept + MIN_CUTOFFS)
+    by_rows = f"{missing:,} more row{'s' if missing > 1 else ''}"
+    return f"{by_rows}, or `--horizon {shorter}`" if is_horizon_open and shorter >= 1 else by_rows
 
 
 def calibrate(ensemble: Ensemble, series: SeriesSet, unseen: Sequence[Windows], *, horizon: int) -> Ensemble:

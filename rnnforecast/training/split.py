@@ -10,10 +10,12 @@ import numpy as np
 from rnnforecast.data.windows import Windows, min_past
 from rnnforecast.errors import DataError
 from rnnforecast.evaluation.backtest import default_num_windows, place_windows
+from rnnforecast.training.initial_weights import choose_plan
+from rnnforecast.training.recipe import gather_facts
 
 if TYPE_CHECKING:
     from rnnforecast.arrays import Int64Array
-    from rnnforecast.config import DataSettings, EvaluationSettings
+    from rnnforecast.config import DataSettings, EvaluationSettings, Settings
     from rnnforecast.data.read import Assumptions, ReadResult
     from rnnforecast.data.series import SeriesSet
 
@@ -40,6 +42,7 @@ class Split:
     num_windows: int
     window_step: int
     num_tested_series: int
+    num_kept: int = 2  # horizons kept before the first test window: for training and validation
 
 
 def split_rows(
@@ -48,25 +51,25 @@ def split_rows(
     horizon: int,
     evaluation: EvaluationSettings,
     must_test: bool = False,
+    is_fitted: bool = True,
     num_seen: Int64Array | None = None,
 ) -> Split:
     """Cut test windows off the end of each series, and validation windows right before them.
 
-    Series too short for test rows are trained on whole. Where no series leaves a season of history before one training, one
-    validation and one test horizon, two rows of history are enough; where not even those, there are no test windows, and
-    validation windows only where they fit. With a warm start no window has a step among the first `num_seen` [S] rows,
-    which the weights were fitted on, and one of two windows or more is left for validation. Raises DataError for fewer than
-    `FEWEST_ROWS` rows, and where there are no test windows if `must_test`.
+    By default there are more where nothing `is_fitted`. Series too short for test rows are trained on whole. Where none leaves
+    a season before its horizons, two rows of history are enough, or there are no test windows. With a warm start no window has
+    a step among the first `num_seen` [S] rows, which the weights were fitted on, and one of two windows or more is left for
+    validation. Raises DataError for fewer than `FEWEST_ROWS` rows, or no test windows if `must_test`.
     """
-    lengths = series.lengths
+    lengths, num_kept = series.lengths, 2 if is_fitted else 1
     longest = int(lengths.max(initial=0))
     step, span = evaluation.window_step or horizon, evaluation.gap + horizon
     history = min_past(series.season_length)
     if longest < FEWEST_ROWS:
         raise _too_few_rows(series)
-    if longest < history + 2 * horizon + span:
+    if longest < history + num_kept * horizon + span:
         history = min_past(1)
-    num_windows = evaluation.num_windows or default_num_windows(lengths, horizon=horizon)
+    num_windows = evaluation.num_windows or default_num_windows(lengths, horizon=horizon, is_fitted=is_fitted)
     seen = np.zeros_like(lengths) if num_seen is None else num_seen
     if num_seen is not None:
         num_windows = min(num_windows, max(1, num_unseen_windows(lengths - seen, horizon=span, window_step=step) - 1))
@@ -76,13 +79,12 @@ def split_rows(
         num_windows=num_windows,
         window_step=step,
         gap=evaluation.gap,
-        min_past=history + 2 * horizon,
+        min_past=history + num_kept * horizon,
     )
     test = _after(test, seen)
     if must_test and not len(test):
-        raise _too_few_to_test(
-            longest, need=history + 2 * horizon + span, fitting=(longest - history - evaluation.gap) // 3
-        )
+        fitting = (longest - history - evaluation.gap) // (num_kept + 1)
+        raise _too_few_to_test(longest, need=history + num_kept * horizon + span, fitting=fitting)
     num_past_rows = lengths.copy()
     np.minimum.at(num_past_rows, test.series, test.cutoffs)
     has_test = np.zeros(len(lengths), dtype=bool)
@@ -101,7 +103,19 @@ def split_rows(
         num_windows=num_windows if len(tested) else 0,
         window_step=step,
         num_tested_series=int(has_test.sum()),
+        num_kept=num_kept,
     )
+
+
+def split_for(series: SeriesSet, settings: Settings, *, horizon: int, num_seen: Int64Array | None = None) -> Split:
+    """Cut the windows of a training by these settings; whether anything is fitted is decided without looking at values."""
+    split = split_rows(series, horizon=horizon, evaluation=settings.evaluation, num_seen=num_seen)
+    if num_seen is not None:
+        return split
+    facts = gather_facts(series.head(split.num_past_rows), horizon=horizon, look_at_values=False)
+    if choose_plan(facts, settings)[0] != "zero-shot":
+        return split
+    return split_rows(series, horizon=horizon, evaluation=settings.evaluation, is_fitted=False)
 
 
 def num_unseen_windows(num_rows: Int64Array, *, horizon: int, window_step: int) -> int:

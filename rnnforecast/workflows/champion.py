@@ -202,7 +202,7 @@ def _by_test(verdict: Verdict, num_steps: int, label: str) -> Activation:
     size = f"{abs(verdict.skill):.1f} % {'smaller' if verdict.skill >= 0 else 'larger'}"
     words = {"win": "significantly", "loss": "significantly", "tie": "not significantly"}[verdict.outcome]
     reason = (
-        f"on the {num_steps} held-out steps that neither was fitted on its error is {size} than that of {label}, "
+        f"on the {num_steps} held-out steps that neither was fitted on its error is typically {size} than that of {label}, "
         f"{words} ({verdict.reason})"
     )
     return Activation(

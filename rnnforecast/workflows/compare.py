@@ -28,7 +28,9 @@ from rnnforecast.training.fit import fit_train_rows
 from rnnforecast.training.judge import (
     Judgement,
     baseline_forecaster,
+    choose_rival,
     ensemble_forecaster,
+    how_to_test,
     judge_methods,
     pretrained_forecaster,
     statistical_forecasters,
@@ -76,27 +78,28 @@ def compare(
 
     Raises UsageError for an unknown method, InputError, DataError, ResourceError.
     """
-    started = time.monotonic()
-    settings = settings or Settings()
+    started, settings = time.monotonic(), settings or Settings()
     chosen = tuple(methods or DEFAULT_NETWORKS)
     check_methods(chosen)
     grid = network_grid(chosen, settings, mappings=mappings, sizes=sizes)
     read = read_series(data, settings.data)
     assumptions = fit_horizon(read, settings.data)
-    series, horizon = read.series, assumptions.horizon
-    split = split_rows(series, horizon=horizon, evaluation=settings.evaluation, must_test=True)
+    series, horizon, evaluation = read.series, assumptions.horizon, settings.evaluation
+    split = split_rows(series, horizon=horizon, evaluation=evaluation, must_test=True, is_fitted=bool(grid))
     networks = _fit_networks(grid, series, split, settings, horizon=horizon, progress=progress or NoProgress())
     if BASE in chosen:
         networks[BASE] = _base(series, bounds=settings.data.bounds)
     timed = networks | _baselines(chosen, series)
+    spacing = Spacing(horizon, evaluation.gap, split.window_step)
     judgement = judge_methods(
         timed,
         series,
         split.test,
-        num_past_rows=split.num_past_rows,
-        spacing=Spacing(horizon, settings.evaluation.gap, split.window_step),
+        spacing=spacing,
         bounds=SeriesBounds.of(series, settings.data),
         networks=tuple(networks),
+        rival=choose_rival(series, split.validation, horizon=horizon),
+        remedy=how_to_test(series, spacing, num_kept=split.num_kept),
     )
     return CompareResult(
         assumptions=assumptions.to_dict(),
@@ -105,7 +108,7 @@ def compare(
         settings=settings.to_flat(),
         num_windows=split.num_windows,
         window_step=split.window_step,
-        gap=settings.evaluation.gap,
+        gap=evaluation.gap,
         cutoffs=cutoff_timestamps(series, split.test),
         metrics=judgement.metrics(),
         per_lead=judgement.per_lead(),

@@ -10,19 +10,25 @@ import numpy as np
 from rnnforecast.config import Settings
 from rnnforecast.errors import DataError, UsageError
 from rnnforecast.evaluation.backtest import Forecaster, Spacing, default_num_windows, place_windows
+from rnnforecast.evaluation.verdict import MIN_CUTOFFS
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.mixture.gains import gains_note
 from rnnforecast.model_io.base import BASE
-from rnnforecast.model_io.pack import is_zero_shot, last_fitted
+from rnnforecast.model_io.pack import is_zero_shot, last_fitted, last_read
 from rnnforecast.progress import NoProgress
 from rnnforecast.training.initial_weights import names_model
 from rnnforecast.training.judge import (
+    Judgement,
     baseline_forecasters,
+    choose_rival,
     ensemble_forecaster,
+    how_to_test,
     judge_methods,
+    rows_before_windows,
     squared_error_note,
     statistical_forecasters,
 )
+from rnnforecast.training.split import MAX_TESTED_SERIES
 from rnnforecast.workflows.forecasts.explain import gains_of
 from rnnforecast.workflows.model_rows import Files, LoadedModel, load
 from rnnforecast.workflows.results import EvaluateResult
@@ -62,16 +68,12 @@ def evaluate(
     if refit:
         _check_refit(loaded)
     series, horizon = loaded.series, loaded.manifest.horizon
-    step, count = window_step or horizon, num_windows or default_num_windows(series.lengths, horizon=horizon)
+    step, count = _windows_of(loaded, num_windows=num_windows, window_step=window_step, refit=refit)
     windows = _past_windows(series, horizon=horizon, num_windows=count, window_step=step, gap=gap)
-    known = series.lengths.copy()
-    np.minimum.at(known, windows.series, windows.cutoffs)
     trained: Forecaster = loaded.zero_shot or ensemble_forecaster(loaded.ensemble, series)
     network = _refitting(loaded, progress or NoProgress()) if refit else trained
     methods = {ENSEMBLE: network, **baseline_forecasters(series), **statistical_forecasters(series)}
-    judgement = judge_methods(
-        methods, series, windows, num_past_rows=known, spacing=Spacing(horizon, gap, step), bounds=loaded.bounds
-    )
+    judgement = _judge(loaded, methods, windows, Spacing(horizon, gap, step))
     gains = gains_of(loaded, horizon)
     said = gains_note(gains)
     return EvaluateResult(
@@ -88,6 +90,7 @@ def evaluate(
         per_series=judgement.per_series(series),
         verdict=judgement.verdict_dict(),
         gains=gains,
+        num_calibrated=0 if refit else _num_calibrated(loaded, windows, gap=gap),
         notes=(*loaded.notes, *squared_error_note(judgement, series), *_notes(loaded, windows, refit=refit), *said),
         seconds=time.monotonic() - started,
         series=series,
@@ -134,6 +137,46 @@ def _past_windows(series: SeriesSet, *, horizon: int, num_windows: int, window_s
     return windows
 
 
+def _judge(loaded: LoadedModel, methods: dict[str, Forecaster], windows: Windows, spacing: Spacing) -> Judgement:
+    """Judge the methods on the windows; the rival is chosen on those before."""
+    series = loaded.series
+    before = _windows_before(series, windows, horizon=spacing.horizon)
+    return judge_methods(
+        methods,
+        series,
+        windows,
+        spacing=spacing,
+        bounds=loaded.bounds,
+        rival=choose_rival(series, before, horizon=spacing.horizon),
+        remedy=how_to_test(series, spacing, num_kept=0, is_horizon_open=False),
+    )
+
+
+def _windows_of(
+    loaded: LoadedModel, *, num_windows: int | None, window_step: int | None, refit: bool
+) -> tuple[int, int]:
+    """Return the step and the number of windows: those asked for, else those of the training."""
+    test, horizon = loaded.manifest.test, loaded.manifest.horizon
+    step = window_step or test.window_step or horizon
+    is_fitted = refit or not (loaded.zero_shot is not None or is_zero_shot(loaded.ensemble))
+    default = default_num_windows(loaded.series.lengths, horizon=horizon, is_fitted=is_fitted)
+    return step, num_windows or test.num_windows or default
+
+
+def _windows_before(series: SeriesSet, windows: Windows, *, horizon: int) -> Windows:
+    """Place windows before the first of these, to choose the rival on: up to `MIN_CUTOFFS` of each series."""
+    tested = np.unique(windows.series)
+    known = np.zeros_like(series.lengths)
+    spread = tested[:: -(-len(tested) // MAX_TESTED_SERIES)]
+    known[spread] = rows_before_windows(series, windows)[spread]
+    return place_windows(
+        known,
+        horizon=horizon,
+        num_windows=MIN_CUTOFFS,
+        min_past=series.season_length + 1,
+    )
+
+
 def _refitting(loaded: LoadedModel, progress: Progress) -> Forecaster:
     """Return a forecaster that trains the model's recipe on the rows before each distinct cutoff."""
     from rnnforecast.training.refit import refitting_forecaster
@@ -143,6 +186,15 @@ def _refitting(loaded: LoadedModel, progress: Progress) -> Forecaster:
 
 def _settings(loaded: LoadedModel) -> Settings:
     return Settings.from_flat(loaded.manifest.settings, source=f"the settings of {loaded.manifest.label}")
+
+
+def _num_calibrated(loaded: LoadedModel, windows: Windows, *, gap: int) -> int:
+    """Count windows within the rows of the training: it calibrated the intervals on the newest of them."""
+    last = last_read(loaded.manifest, loaded.series.freq)
+    if last is None or loaded.zero_shot is not None or loaded.ensemble.calibration is None:
+        return 0
+    first_scored = loaded.series.first_ordinals[windows.series] + windows.cutoffs + gap
+    return int((first_scored <= last).sum())
 
 
 def _notes(loaded: LoadedModel, windows: Windows, *, refit: bool) -> list[str]:

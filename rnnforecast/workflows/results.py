@@ -5,7 +5,7 @@ Fields of several results:
     reasons       key of the assumptions -> why it was chosen, and the flag that overrides it
     metrics       method -> the names of `evaluation.metrics.METRICS` (`coverage` and `width` by interval),
                   `coverage_uncertainty` and `num_scored` (steps); the served forecast is `ensemble`
-    verdict       outcome ("win", "tie", "loss"), method, against, p_value, skill (percent), skill_interval
+    verdict       outcome ("win", "tie", "loss"), method, against, p_value, skill (percent), skill_interval, skill_level
                   ([low, high]), test, num_windows, num_series; None when there are no test rows
     notes         complete sentences for people
 """
@@ -167,6 +167,7 @@ class EvaluateResult(Document):
     per_lead: tuple[Mapping[str, object], ...]  # method, lead (1 ... horizon), mase, mae, coverage
     per_series: tuple[Mapping[str, object], ...]  # method, item_id, mase, smape, mae, wql, coverage
     verdict: Mapping[str, object] | None
+    num_calibrated: int  # windows within the rows that the intervals were calibrated on
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
     gains: tuple[CovariateGain, ...] = ()  # of each covariate: the change of the error on past windows

@@ -23,6 +23,7 @@ from rnnforecast.mixture.gains import covariate_gains, gains_note
 from rnnforecast.model_io.base import BASE, reject_base_name
 from rnnforecast.model_io.pack import Record, pack_model
 from rnnforecast.progress import NoProgress, Progress
+from rnnforecast.store.manifest import TestRecord
 from rnnforecast.store.names import name_from_stem
 from rnnforecast.store.registry import Registry
 from rnnforecast.training.initial_weights import names_model
@@ -32,13 +33,15 @@ from rnnforecast.training.judge import (
     alone,
     baseline_forecasters,
     calibrate,
+    choose_rival,
     ensemble_forecaster,
+    how_to_test,
     judge_methods,
     pretrained_forecaster,
     squared_error_note,
     statistical_forecasters,
 )
-from rnnforecast.training.split import Split, fit_horizon, split_rows
+from rnnforecast.training.split import Split, fit_horizon, split_for
 from rnnforecast.training.usable_rows import check_logarithms, leave_out_short
 from rnnforecast.workflows.champion import Challenger, decide
 from rnnforecast.workflows.forecasts.parts import zero_shot_of
@@ -148,6 +151,7 @@ def _record(series: SeriesSet, trained: Trained, settings: Settings, *, served: 
         fitted_lengths=series.lengths if settings.training.refit else trained.split.num_past_rows,
         by_lead=trained.judgement.lead_record(),
         curves=trained.fitted.curves,
+        test=TestRecord(num_windows=trained.split.num_windows, window_step=trained.split.window_step),
     )
 
 
@@ -164,8 +168,7 @@ def train_series(
     from rnnforecast.training.fit import fit_again, fit_further, fit_train_rows
 
     started = time.monotonic()
-    seen = None if warm is None else warm.num_seen
-    split = split_rows(series, horizon=horizon, evaluation=settings.evaluation, num_seen=seen)
+    split = split_for(series, settings, horizon=horizon, num_seen=None if warm is None else warm.num_seen)
     rounds = 2 if settings.training.refit else 1
     fit = fit_train_rows if warm is None else partial(fit_further, warm)
     fitted, budget = fit(
@@ -225,7 +228,7 @@ def served_method(judgement: Judgement, settings: Settings) -> str:
     verdict = judgement.verdict
     if verdict is None or settings.evaluation.on_loss != "serve-baseline":
         return ENSEMBLE
-    lost = verdict.outcome == "loss" or (verdict.test == "none" and verdict.skill < 0)
+    lost = verdict.outcome == "loss" or (verdict.test == "none" and verdict.comparison.statistic > 0)
     return verdict.against if lost else ENSEMBLE
 
 
@@ -235,13 +238,15 @@ def _judge(ensemble: Ensemble, series: SeriesSet, split: Split, settings: Settin
         shown[BASE] = pretrained_forecaster(series, bounds=settings.data.bounds)
     shown |= statistical_forecasters(series)
     methods = {ENSEMBLE: ensemble_forecaster(ensemble, series), **shown, **baseline_forecasters(series)}
+    spacing = Spacing(horizon, settings.evaluation.gap, split.window_step)
     return judge_methods(
         methods,
         series,
         split.test,
-        num_past_rows=split.num_past_rows,
-        spacing=Spacing(horizon, settings.evaluation.gap, split.window_step),
+        spacing=spacing,
         bounds=SeriesBounds.of(series, settings.data),
+        rival=choose_rival(series, split.validation, horizon=horizon),
+        remedy=how_to_test(series, spacing, num_kept=split.num_kept),
     )
 
 

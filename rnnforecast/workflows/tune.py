@@ -228,7 +228,6 @@ def _judge(
         {**forecasters, **baseline_forecasters(series)},
         series,
         split.test,
-        num_past_rows=split.num_past_rows,
         spacing=Spacing(horizon, settings.evaluation.gap, split.window_step),
         bounds=SeriesBounds.of(series, settings.data),
         networks=(TUNED, DEFAULT),

@@ -177,8 +177,8 @@ def test_a_long_line_is_cut_into_parts() -> None:
 @pytest.mark.parametrize(
     ("outcome", "skill", "words"),
     [
-        ("win", 21.3, "The ensemble beats drift: its error is 21 % smaller"),
-        ("loss", -21.3, "The ensemble loses to drift: its error is 21 % larger"),
+        ("win", 21.3, "The ensemble beats drift: its error is typically 21 % smaller"),
+        ("loss", -21.3, "The ensemble loses to drift: its error is typically 21 % larger"),
         ("tie", -0.4, "The ensemble and drift are level: 0.4 % may be chance"),
     ],
 )
@@ -188,6 +188,8 @@ def test_the_headline_is_the_verdict(outcome: str, skill: float, words: str) -> 
 
 def test_no_verdict_and_no_skill_are_said() -> None:
     assert verdict_words(None) == "No verdict: there are too few rows for a test"
+    untested = verdict_words(examples.untested())
+    assert untested.startswith("Whether the ensemble beats drift cannot be tested yet: 3 windows are too few to test")
     assert "which makes no error here" in verdict_words({**examples.verdict("loss"), "skill": None})
 
 

@@ -93,12 +93,20 @@ def verdict(outcome: str = "win", *, skill: float = 21.3) -> dict[str, object]:
         "p_value": 0.012,
         "skill": skill,
         "skill_interval": [skill - 12.0, skill + 11.5],
+        "skill_level": 0.9,
         "test": "Diebold-Mariano",
         "num_windows": 10,
         "num_series": 1,
         "comparisons": [],
-        "reason": "Diebold-Mariano over 10 windows: p = 0.012 after Holm's correction for 3 comparisons",
+        "reason": "Diebold-Mariano over 10 windows: p = 0.012, one-sided",
     }
+
+
+def untested() -> dict[str, object]:
+    """Return a verdict for want of windows."""
+    reason = "3 windows are too few to test: at least 5 without overlap are needed (`--num-windows 5`)"
+    nothing = {"p_value": 1.0, "skill": None, "skill_interval": [None, None], "test": "none", "num_windows": 3}
+    return {**verdict("tie"), **nothing, "reason": reason}
 
 
 MEMBER: dict[str, JSONValue] = {
@@ -211,6 +219,7 @@ def evaluate_result() -> EvaluateResult:
         refit=False,
         cutoffs=(np.datetime64("2023-01-02", "us"), np.datetime64("2023-01-16", "us")),
         metrics=metrics(),
+        num_calibrated=2,
         per_lead=tuple(
             {"method": name, "lead": lead, "mase": value + lead / 10, "mae": 1.0, "coverage": {"80": 0.8, "95": 0.9}}
             for name, value in rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ SCREENS: dict[str, Callable[[], Document]] = {
     "train-win": examples.train_result,
     "train-blend": examples.blend_result,
     "train-tie": lambda: examples.train_result("tie"),
+    "train-untested": lambda: replace(examples.train_result("tie"), verdict=examples.untested()),
     "train-loss": lambda: examples.train_result("loss"),
     "train-loss-served": lambda: examples.train_result("loss", served="drift"),
     "train-unjudged": lambda: examples.train_result(None),

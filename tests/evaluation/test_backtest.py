@@ -72,6 +72,11 @@ def test_one_series_holds_out_what_fits_in_30_per_cent_of_its_rows(rows: int, ho
     assert default_num_windows(lengths(rows), horizon=horizon) == expected
 
 
+def test_where_nothing_is_fitted_windows_cover_70_per_cent_of_the_rows() -> None:
+    assert default_num_windows(lengths(144), horizon=12, is_fitted=False) == 8
+    assert default_num_windows(lengths(1000), horizon=10, is_fitted=False) == 20
+
+
 def test_no_series_still_mean_one_window() -> None:
     assert default_num_windows(lengths(), horizon=10) == 1
 

@@ -11,8 +11,10 @@ from rnnforecast.evaluation.significance import (
     critical_difference,
     diebold_mariano,
     holm,
+    log_losses,
+    mean_interval,
     mean_ranks,
-    skill_interval,
+    median_interval,
     wilcoxon_signed_rank,
 )
 
@@ -125,30 +127,46 @@ def test_holm_never_exceeds_one_and_leaves_a_single_comparison_alone() -> None:
     assert holm([0.04]) == [0.04]
 
 
-def test_the_skill_interval_is_the_same_at_every_call() -> None:
-    rng = np.random.default_rng(0)
-    losses, reference = rng.gamma(4, size=30), rng.gamma(5, size=30)
-    assert skill_interval(losses, reference) == skill_interval(losses, reference)
+@pytest.mark.parametrize(("count", "lag", "seed"), [(5, 0, 0), (8, 0, 1), (20, 3, 2), (20, 0, 3), (60, 5, 4)])
+def test_the_interval_of_the_mean_excludes_zero_where_the_test_rejects(count: int, lag: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    for shift in np.linspace(-1, 1, 21):
+        losses = shift + rng.normal(size=count)
+        low, high = mean_interval(losses, np.zeros(count), lag=lag, level=0.9)
+        assert low < losses.mean() < high
+        assert (low > 0 or high < 0) == (diebold_mariano(losses, np.zeros(count), lag=lag)[1] < 0.1)
+
+
+@pytest.mark.parametrize("count", [6, 12, 49, 200])
+def test_the_interval_of_the_median_excludes_zero_where_the_test_rejects(count: int) -> None:
+    rng = np.random.default_rng(count)
+    for shift in np.linspace(-1, 1, 9):
+        losses = shift + rng.normal(size=count)
+        middle, low, high = median_interval(losses, np.zeros(count), level=0.9)
+        assert low < middle < high
+        assert (low > 0 or high < 0) == (wilcoxon_signed_rank(losses, np.zeros(count))[1] < 0.1)
+
+
+def test_the_median_is_that_of_all_means_of_pairs() -> None:
+    losses = np.random.default_rng(0).normal(size=25)
+    first, second = np.triu_indices(25)
+    expected = np.median((losses[first] + losses[second]) / 2)
+    assert median_interval(losses, np.zeros(25), level=0.9)[0] == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize(("count", "lag"), [(8, 0), (25, 0), (40, 3)])
-def test_the_skill_interval_holds_the_true_skill(count: int, lag: int) -> None:
+def test_the_interval_of_the_mean_holds_it_as_often_as_it_says(count: int, lag: int) -> None:
     rng = np.random.default_rng(3)
     held = 0
-    for _ in range(150):
-        shared = rng.gamma(9, size=count)
-        noise = moving_sums(rng, count=count, lag=lag)
-        low, high = skill_interval(0.8 * shared + 0.3 * noise, shared, lag=lag)
-        held += low <= 20 <= high
-    assert held / 150 >= 0.88
+    for _ in range(300):
+        low, high = mean_interval(1 + moving_sums(rng, count=count, lag=lag), np.zeros(count), lag=lag, level=0.9)
+        held += low <= 1 <= high
+    assert held / 300 >= 0.86
 
 
-def test_one_unit_has_no_skill_interval() -> None:
-    assert np.isnan(skill_interval(np.ones(1), np.ones(1))).all()
-
-
-def test_a_faultless_reference_has_no_skill_interval() -> None:
-    assert np.isnan(skill_interval(np.ones(5), np.zeros(5))).all()
+def test_equal_differences_have_an_interval_of_one_point() -> None:
+    assert mean_interval(np.full(6, 1.5), np.ones(6), lag=0, level=0.9) == (0.5, 0.5)
+    assert median_interval(np.full(6, 1.5), np.ones(6), level=0.9) == (0.5, 0.5, 0.5)
 
 
 @pytest.mark.parametrize(("num_methods", "published"), [(2, 1.960), (5, 2.728), (10, 3.164)])
@@ -164,3 +182,17 @@ def test_ranks_are_means_over_units_and_equal_losses_have_equal_ranks() -> None:
     assert mean_ranks(losses).tolist() == [1.25, 1.75, 3.0]
     assert np.isnan(mean_ranks(losses[2:])).all()
     assert math.isnan(critical_difference(3, 1))
+
+
+def test_log_losses_give_log_ratios_and_equal_pairs_none() -> None:
+    first, second = log_losses(np.array([1.0, 2.0, 0.0, 3.0]), np.array([2.0, 1.0, 0.0, 3.0 * (1 + 1e-12)]))
+    assert first[0] - second[0] == pytest.approx(-np.log(2), abs=0.01)
+    assert (first - second)[2:].tolist() == [0.0, 0.0]
+
+
+def test_one_large_loss_decides_no_mean_of_log_ratios() -> None:
+    losses, reference = np.full(10, 0.8), np.ones(10)
+    losses[0] = 20.0
+    assert losses.mean() > reference.mean()
+    first, second = log_losses(losses, reference)
+    assert first.mean() - second.mean() == pytest.approx(0.9 * np.log(0.8) + 0.1 * np.log(20), abs=0.05)

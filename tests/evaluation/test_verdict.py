@@ -84,8 +84,81 @@ def test_too_few_windows_are_a_tie_with_its_reason(num_windows: int, overlap: in
     }
     verdict = judge(losses, one_series(num_windows), overlap=overlap)
     assert (verdict.outcome, verdict.p_value, verdict.test) == ("tie", 1.0, "none")
-    assert "too few to test; at least 5 without overlap are needed" in verdict.reason
-    assert json.loads(json.dumps(verdict.to_dict()))["skill_interval"] == [None, None]
+    assert "too few to test: at least 5 without overlap are needed" in verdict.reason
+    document = json.loads(json.dumps(verdict.to_dict()))
+    assert (document["skill"], document["skill_interval"]) == (None, [None, None])
+    assert {comparison["skill"] for comparison in document["comparisons"]} == {None}
+
+
+def test_what_would_make_a_test_possible_is_in_the_reason() -> None:
+    losses = {"ensemble": np.ones((3, 2)), "naive": np.ones((3, 2))}
+    verdict = judge(losses, one_series(3), remedy="`--num-windows 5`")
+    assert verdict.reason.endswith("at least 5 without overlap are needed (`--num-windows 5`)")
+
+
+def test_a_rival_that_other_windows_chose_needs_no_correction() -> None:
+    names = ("naive", "drift", "window-mean")
+    losses = {name: noisy_losses(1.05, num_windows=8, seed=index) for index, name in enumerate(names, start=1)}
+    losses["ensemble"] = noisy_losses(1.0, num_windows=8, seed=9)
+    verdict = judge(losses, one_series(8), rival="drift")
+    assert (verdict.against, verdict.skill_level) == ("drift", 0.9)
+    assert verdict.p_value == verdict.comparison.p_value
+    assert "Holm" not in verdict.reason
+    late = judge(losses, one_series(8))
+    assert late.p_value >= late.comparison.p_value
+    assert late.skill_level == pytest.approx(1 - 0.1 * late.comparison.p_value / late.p_value)
+    assert "after Holm's correction for 3 comparisons" in late.reason
+
+
+def test_a_rival_that_is_not_among_the_losses_is_replaced_by_the_best() -> None:
+    losses = {"ensemble": noisy_losses(0.5, num_windows=8, seed=0), "naive": noisy_losses(1, num_windows=8, seed=1)}
+    assert judge(losses, one_series(8), rival="seasonal-naive").against == "naive"
+
+
+def test_a_win_is_one_over_every_naive_forecast() -> None:
+    losses = {
+        "ensemble": noisy_losses(0.8, num_windows=8, seed=0),
+        "naive": noisy_losses(1, num_windows=8, seed=1),
+        "drift": noisy_losses(0.6, num_windows=8, seed=2),
+    }
+    verdict = judge(losses, one_series(8), rival="naive")
+    assert (verdict.outcome, verdict.against) == ("tie", "naive")
+    assert verdict.reason.endswith("; but drift has the smallest mean error on these windows")
+    assert verdict.skill_interval[0] <= 0 <= verdict.skill_interval[1]
+
+
+@pytest.mark.parametrize("rival", ["naive", None])
+@pytest.mark.parametrize("num_series", [1, 8, 15])
+def test_word_and_interval_never_disagree(num_series: int, rival: str | None) -> None:
+    outcomes = Counter[str]()
+    for seed in range(0, 60, 2):
+        rng = np.random.default_rng(seed)
+        count = num_series * (6 if num_series == 1 else 2)
+        losses = {"ensemble": (0.6 + 0.01 * seed) * rng.gamma(6, size=(count, 1))}
+        losses |= {name: rng.gamma(6, size=(count, 1)) for name in ("naive", "drift")}
+        verdict = judge(losses, np.repeat(np.arange(num_series), count // num_series), rival=rival)
+        low, high = verdict.skill_interval
+        outcomes[verdict.outcome] += 1
+        assert (low > 0) == (verdict.outcome == "win")
+        assert (high < 0) == (verdict.outcome == "loss")
+        assert low <= verdict.skill <= high
+    assert outcomes["win"]
+    assert outcomes["tie"]
+
+
+@pytest.mark.parametrize(
+    ("num_windows", "skill", "least", "most"), [(5, 0.2, 0.40, 1), (8, 0.2, 0.60, 1), (8, 0, 0, 0.05)]
+)
+def test_power(num_windows: int, skill: float, least: float, most: float) -> None:
+    # losses of windows are log-normal, with a coefficient of variation of 0.35 and a correlation of 0.7
+    rng = np.random.default_rng(num_windows)
+    spread, covariance = np.sqrt(np.log(1 + 0.35**2)), 0.7 + 0.3 * np.eye(3)
+    wins = 0
+    for _ in range(300):
+        drawn = np.exp(spread * rng.multivariate_normal(np.zeros(3), covariance, num_windows))
+        losses = {"ensemble": (1 - skill) * drawn[:, :1], "naive": drawn[:, 1:2], "drift": 1.1 * drawn[:, 2:]}
+        wins += judge(losses, one_series(num_windows), rival="naive").outcome == "win"
+    assert least <= wins / 300 <= most
 
 
 def test_a_panel_is_compared_series_by_series() -> None:

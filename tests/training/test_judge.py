@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from rnnforecast.config import TRAINED_QUANTILE_LEVELS, DataSettings
 from rnnforecast.data.bounds import SeriesBounds
@@ -8,7 +9,14 @@ from rnnforecast.data.windows import Windows
 from rnnforecast.evaluation.backtest import Spacing
 from rnnforecast.forecasting import Ensemble
 from rnnforecast.members import ENSEMBLE
-from rnnforecast.training.judge import Judgement, baseline_forecasters, calibrate, judge_methods
+from rnnforecast.training.judge import (
+    Judgement,
+    baseline_forecasters,
+    calibrate,
+    choose_rival,
+    how_to_test,
+    judge_methods,
+)
 from tests.inference.samples import make_member, make_network, tensors_of
 from tests.training.toy import make_series, wave
 
@@ -16,7 +24,6 @@ HORIZON = 7
 SERIES = make_series(wave(80), wave(60, seed=2))
 HELD_OUT = Windows(series=np.array([0, 0, 1]), cutoffs=np.array([66, 73, 53]))
 NO_WINDOWS = Windows(series=np.array([], dtype=np.int64), cutoffs=np.array([], dtype=np.int64))
-KNOWN = np.array([66, 53])
 
 
 def _oracle(windows: Windows, horizon: int) -> np.ndarray:
@@ -30,7 +37,6 @@ def _judge(*, gap: int = 0, windows: Windows = HELD_OUT) -> Judgement:
         {ENSEMBLE: _oracle, **baseline_forecasters(SERIES)},
         SERIES,
         windows,
-        num_past_rows=KNOWN,
         spacing=Spacing(7 - gap, gap, 7),
         bounds=SeriesBounds.of(SERIES, DataSettings()),
     )
@@ -53,6 +59,43 @@ def test_the_verdict_is_against_the_best_baseline() -> None:
     metrics = judgement.metrics()
     best = min((name for name in metrics if name != ENSEMBLE), key=lambda name: float(str(metrics[name]["mase"])))
     assert judgement.verdict.against == best
+
+
+def test_the_rival_is_the_best_naive_forecast_on_the_windows_before() -> None:
+    flat = make_series(np.r_[np.tile([1.0, 5, 9, 5, 1, 9, 2], 8), np.full(20, 4.0)], season_length=7)
+    before = Windows(series=np.zeros(3, dtype=np.int64), cutoffs=np.array([28, 35, 42]))
+    assert choose_rival(flat, before, horizon=7) == "seasonal-naive"
+    assert choose_rival(flat, NO_WINDOWS, horizon=7) is None
+    judged = judge_methods(
+        {ENSEMBLE: baseline_forecasters(flat)["drift"], **baseline_forecasters(flat)},
+        flat,
+        Windows(series=np.zeros(1, dtype=np.int64), cutoffs=np.array([65])),
+        spacing=Spacing(7, 0, 7),
+        bounds=SeriesBounds.of(flat, DataSettings()),
+        rival="seasonal-naive",
+        remedy="`--num-windows 5`",
+    )
+    assert judged.verdict is not None
+    assert judged.verdict.against == "seasonal-naive"
+    assert judged.verdict.reason.endswith("(`--num-windows 5`)")
+
+
+@pytest.mark.parametrize(
+    ("rows", "spacing", "num_kept", "words"),
+    [
+        (144, Spacing(12, 0, 12), 2, "`--num-windows 5`"),
+        (60, Spacing(12, 0, 12), 2, "32 more rows, or `--horizon 7`"),
+        (91, Spacing(12, 0, 12), 2, "1 more row, or `--horizon 11`"),
+        (100, Spacing(12, 0, 24), 2, "`--num-windows 5 --window-step 12`"),
+        (144, Spacing(12, 0, 6), 2, "`--num-windows 10`"),
+    ],
+)
+def test_what_would_leave_windows_for_a_test(rows: int, spacing: Spacing, num_kept: int, words: str) -> None:
+    series = make_series(wave(rows), season_length=7)
+    assert how_to_test(series, spacing, num_kept=num_kept) == words
+    if "--horizon" in words:
+        fixed = how_to_test(series, spacing, num_kept=num_kept, is_horizon_open=False)
+        assert fixed == words.partition(",")[0]
 
 
 def test_nothing_held_out_gives_no_scores_and_no_verdict() -> None:

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnforecast.config import DataSettings, EvaluationSettings
+from rnnforecast.config import DataSettings, EvaluationSettings, Settings
 from rnnforecast.data.read import read_series
 from rnnforecast.errors import DataError
 from rnnforecast.training import split as splitting
-from rnnforecast.training.split import fit_horizon, split_rows
+from rnnforecast.training.split import fit_horizon, split_for, split_rows
 from tests.training.toy import make_series
 from tests.workflows.toy import write_days
 
@@ -65,6 +65,22 @@ def test_few_rows_train_with_the_windows_that_fit(rows: int, test: int, validati
     split = split_rows(series, horizon=12, evaluation=EvaluationSettings())
     assert (len(split.test), len(split.validation)) == (test, validation)
     assert split.num_past_rows.tolist() == [rows - 12 * test]
+
+
+def test_where_nothing_is_fitted_there_are_more_windows() -> None:
+    series = make_series(np.arange(1.0, 145.0), season_length=12)
+    assert len(split_rows(series, horizon=12, evaluation=EvaluationSettings()).test) == 3
+    split = split_for(series, Settings(), horizon=12)
+    assert (len(split.test), len(split.validation), split.num_past_rows.tolist()) == (8, 1, [48])
+    trained = split_for(series, Settings.from_flat({"from": "scratch"}), horizon=12)
+    assert len(trained.test) == 3
+
+
+def test_whether_anything_is_fitted_does_not_depend_on_values() -> None:
+    walk = 100 + np.cumsum(np.random.default_rng(0).normal(size=900))
+    flat = np.ones(900)
+    splits = [split_for(make_series(values, season_length=1), Settings(), horizon=30) for values in (walk, flat)]
+    assert [len(split.test) for split in splits] == [9, 9]
 
 
 def test_fewer_than_four_rows_and_no_test_rows_where_they_are_needed_are_errors() -> None:

@@ -116,6 +116,7 @@ def test_a_stand_in_is_compared_on_every_held_out_row(path: Path) -> None:
     promote(Registry(store_of(path)), "days@1", stand_in="seasonal-naive")
     found = activation(trained(path, POOR))
     assert (found["activated"], found["basis"], found["num_steps"]) == (False, "held-out", 42)
+    promote(Registry(store_of(path)), "days@1", stand_in="naive")
     again = activation(trained(path, {**GOOD, "seed": 3}))
     assert (again["activated"], again["active"]) == (True, "days@3")
     assert Registry(store_of(path)).resolve("days").stand_in is None

@@ -53,6 +53,32 @@ def test_theta_is_scored_too_and_left_out_of_the_verdict(trained: Path) -> None:
     assert "theta" not in {comparison["against"] for comparison in result.verdict["comparisons"]}  # type: ignore[attr-defined]
 
 
+def test_step_and_number_of_windows_are_those_of_the_training(tmp_path: Path) -> None:
+    path = write_days(tmp_path)
+    trained = fit(path, num_windows=3, window_step=2)
+    found = _evaluate(path)
+    assert (found.num_windows, found.window_step) == (3, 2)
+    assert {name: scores["mase"] for name, scores in found.metrics.items() if name == "naive"} == {
+        "naive": trained.metrics["naive"]["mase"]
+    }
+    other = _evaluate(path, num_windows=2, window_step=7)
+    assert (other.num_windows, other.window_step) == (2, 7)
+
+
+def test_windows_that_the_intervals_were_calibrated_on_are_counted(trained: Path) -> None:
+    assert _evaluate(trained, num_windows=2).num_calibrated == 2
+    assert _evaluate(trained, num_windows=1, refit=True).num_calibrated == 0
+    write_days(trained.parent, 97)
+    assert _evaluate(trained, num_windows=1).num_calibrated == 0
+
+
+def test_too_few_windows_say_how_many_rows_are_missing(trained: Path) -> None:
+    verdict = _evaluate(trained, num_windows=2).verdict
+    assert verdict is not None
+    assert (verdict["test"], verdict["skill"]) == ("none", None)
+    assert str(verdict["reason"]).endswith("(`--num-windows 5`)")
+
+
 def test_origins_within_the_fitted_rows_are_said_to_flatter(trained: Path) -> None:
     notes = _evaluate(trained, num_windows=2).notes
     assert any("2 of 2 windows are within the rows the model was fitted on" in note for note in notes)

@@ -31,6 +31,7 @@ from rnnforecast.cli.render.reading import assumptions_block
 from rnnforecast.cli.render.store import describe_member
 from rnnforecast.escaping import visible
 from rnnforecast.findings import plural
+from rnnforecast.members import ENSEMBLE
 from rnnforecast.workflows.results import CompareResult, EvaluateResult, TrainResult
 
 if TYPE_CHECKING:
@@ -74,7 +75,16 @@ def _evaluate_screen(result: EvaluateResult, space: Space) -> list[RenderableTyp
     methods = order_methods(result.metrics)
     refit = ", refitted for each" if result.refit else ""
     title = heading(result.model, f"{_windows(result)}{refit}")
-    table = metrics_block(result.metrics, title=title, width=space.width, methods=methods)
+    count = result.num_calibrated
+    starred = Text(f"* flattered: the intervals were calibrated on {count:,} of these windows", style="dim")
+    table = metrics_block(
+        result.metrics,
+        title=title,
+        width=space.width,
+        methods=methods,
+        last=starred if count else None,
+        calibrated=ENSEMBLE if count else None,
+    )
     return [table, verdict_block(result.verdict), *_details(result, methods, space)]
 
 

@@ -23,17 +23,26 @@ _OUTCOME_STYLES = {"win": "bold green", "tie": "bold yellow", "loss": "bold red"
 
 
 def metrics_block(
-    metrics: Metrics, *, title: Text, width: int, methods: Sequence[str], last: Text | None = None
+    metrics: Metrics,
+    *,
+    title: Text,
+    width: int,
+    methods: Sequence[str],
+    last: Text | None = None,
+    calibrated: str | None = None,
 ) -> RenderableType:
     """Return the metrics of methods, in this order, with the best of a column in bold; `last` is a line below.
 
-    Columns without a value are left out, and on a narrow screen those with the smallest `drop`.
+    The coverage of the method `calibrated` has a star: its intervals were calibrated on these windows. Columns without a
+    value are left out, and on a narrow screen those with the smallest `drop`.
     """
     columns: dict[str, list[Text]] = {}
     for metric in METRICS:
         values = [metric_value(metrics[method], metric.name) for method in methods]
         if metric.label and any(value is not None for value in values):
             columns[metric.label] = _cells(metric, values, [metrics[method] for method in methods])
+            if metric.name.startswith("coverage") and calibrated is not None:
+                columns[metric.label][list(methods).index(calibrated)].append("*")
     names = [safe(method, "bold" if method == ENSEMBLE else "") for method in methods]
     droppable = [metric.label for metric in sorted(METRICS, key=lambda metric: metric.drop) if metric.drop]
     for label in (left_out := fit_columns({"": names, **columns}, width=width, dispensable=droppable)):
@@ -74,7 +83,8 @@ def verdict_block(verdict: Mapping[str, object] | None, *, advice: str = "") -> 
         table.add_row(Text("No verdict", style="bold"), "there are too few rows for a test")
         return table
     outcome = str(verdict["outcome"])
-    table.add_row(Text(outcome.capitalize(), style=_OUTCOME_STYLES.get(outcome, "bold")), safe(_sentence(verdict)))
+    word = "Untested" if verdict.get("test") == "none" else outcome.capitalize()
+    table.add_row(Text(word, style=_OUTCOME_STYLES.get(outcome, "bold")), safe(_sentence(verdict)))
     for line in _evidence(verdict):
         table.add_row("", safe(line, "dim"))
     if advice:
@@ -96,17 +106,18 @@ def serving_advice(verdict: Mapping[str, object] | None, served: str) -> str:
 def _sentence(verdict: Mapping[str, object]) -> str:
     name, against, skill = str(verdict.get("method", ENSEMBLE)), verdict.get("against"), verdict.get("skill")
     subject = f"the {name}" if name == ENSEMBLE or " " in name else name
+    if verdict.get("test") == "none":
+        return f"whether {subject} beats {against} cannot be tested yet"
     if not isinstance(skill, int | float):  # no ratio to an error of zero
         lost = "loses to" if verdict["outcome"] == "loss" else "does not beat"
         return f"{subject} {lost} {against}, which makes no error here"
     percents = f"{abs(skill):.1f} %"
     if verdict["outcome"] == "win":
-        return f"{subject} beats {against}: its error is {percents} smaller"
+        return f"{subject} beats {against}: its error is typically {percents} smaller"
     if verdict["outcome"] == "loss":
-        return f"{subject} loses to {against}: its error is {percents} larger"
+        return f"{subject} loses to {against}: its error is typically {percents} larger"
     size = "smaller" if skill > 0 else "larger"
-    chance = "not tested" if verdict.get("test") == "none" else "which may be chance"
-    return f"the error of {subject} is {percents} {size} than that of {against}, {chance}"
+    return f"the error of {subject} is typically {percents} {size} than that of {against}, which may be chance"
 
 
 def _evidence(verdict: Mapping[str, object]) -> list[str]:
@@ -116,7 +127,8 @@ def _evidence(verdict: Mapping[str, object]) -> list[str]:
     if isinstance(interval, list | tuple) and len(interval) == 2 and all(_is_finite(end) for end in interval):
         low, high = (f"{float(end):+.1f}" for end in interval)
         shown = f"{skill:+.1f}" if isinstance(skill, int | float) else NOTHING
-        lines.append(f"skill {shown} %, 95 % interval {low} to {high} %")
+        level = 100 * float(str(verdict.get("skill_level", 0.95)))
+        lines.append(f"skill {shown} %, {level:.3g} % interval {low} to {high} %")
     if verdict.get("reason"):
         lines.append(str(verdict["reason"]))
     return lines
