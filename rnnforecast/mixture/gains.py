@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from rnnforecast.mixture.zero_shot import ZeroShot
 
 #: Windows of a series, series of a panel, and covariates that are measured.
-NUM_WINDOWS, MAX_SERIES, MAX_COVARIATES = 8, 20, 12
+NUM_WINDOWS, MAX_SERIES, MAX_COVARIATES = 8, 10, 12
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class CovariateGain(Document):
     num_series: int
 
 
-def gains_note(gains: Sequence[CovariateGain]) -> list[str]:
-    """Say in one sentence what each covariate gains; nothing where nothing was measured."""
+def gains_note(gains: Sequence[CovariateGain], *, num_covariates: int) -> list[str]:
+    """Say in one sentence what each of so many covariates gains; nothing where nothing was measured."""
     if not gains:
         return []
     windows = {gain.num_windows for gain in gains}
@@ -49,7 +49,8 @@ def gains_note(gains: Sequence[CovariateGain]) -> list[str]:
     each = ", ".join(f"{gain.name} {gain.error_change:+.0f} %" for gain in gains)
     of = f" of {gains[0].num_series} series" if gains[0].num_series > 1 else ""
     compared = f"with each covariate, compared with leaving it out, on {count} past windows{of}"
-    return [f"error of a forecast without training {compared}: {each}"]
+    some = f" ({len(gains)} of {num_covariates} covariates)" if len(gains) < num_covariates else ""
+    return [f"error of a forecast without training {compared}{some}: {each}"]
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ def evaluate(
     methods = {ENSEMBLE: network, **baseline_forecasters(series), **statistical_forecasters(series)}
     judgement = _judge(loaded, methods, windows, Spacing(horizon, gap, step))
     gains = gains_of(loaded, horizon)
-    said = gains_note(gains)
+    said = gains_note(gains, num_covariates=len(series.future_names))
     return EvaluateResult(
         model=loaded.manifest.label,
         assumptions=loaded.manifest.assumptions,

@@ -276,7 +276,7 @@ def _report(
         gains=gains,
         notes=(
             *_notes(trained, settings, read.series),
-            *gains_note(gains),
+            *gains_note(gains, num_covariates=len(read.series.future_names)),
             *_unread(read.series, trained.ensemble),
             *squared_error_note(trained.judgement, read.series),
             *_zero_shot_note(trained.judgement, read.paths[0]),

@@ -94,7 +94,7 @@ def explain(asked: Asked, loaded: LoadedModel, forecast: Forecast) -> Explanatio
     """Measure gains and make what else the request asks for. Raises UsageError, InputError and DataError."""
     horizon = forecast.median.shape[1]
     gains = gains_of(loaded, horizon)
-    said = (*gains_note(gains), *_left_out(loaded, horizon))
+    said = (*gains_note(gains, num_covariates=len(loaded.series.future_names)), *_left_out(loaded, horizon))
     parts = None
     if asked.components:
         parts = forecast_parts(loaded, forecast, horizon=horizon, engine=asked.engine)
