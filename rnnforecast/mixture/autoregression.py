@@ -20,7 +20,7 @@ MAX_LAGS = 8
 FEWEST_ROWS = 4
 #: Impulse response beyond which an order is left out; that of a random walk is 1.
 LARGEST_RESPONSE = 1.2
-#: Rows for which the normal distribution counts beside the observed one.
+#: The normal distribution counts as so many rows next to those observed.
 NORMAL_ROWS = 20.0
 _RIDGE = 1e-6
 
@@ -107,8 +107,8 @@ def _scores(
     near, far = _standardised(residual, there, levels), _standardised(values, observed, levels)
     whole = np.square(values).sum(axis=1) / np.maximum(observed.sum(axis=1), 1)
     first = np.square(spread[:, 0])
-    room = np.maximum(whole - first, 1e-12 * whole + 1e-300)[:, None]
-    away = np.clip((np.square(spread) - first[:, None]) / room, 0.0, 1.0)  # 0 one step ahead, 1 far ahead
+    reach = np.maximum(whole - first, 1e-12 * whole + 1e-300)[:, None]
+    away = np.clip((np.square(spread) - first[:, None]) / reach, 0.0, 1.0)  # 0 one step ahead, 1 far ahead
     return np.asarray(near[:, None] + away[:, :, None] * (far - near)[:, None])
 
 

@@ -28,7 +28,7 @@ MEASURED = 3
 def at_one_level(history: Float64Array, season_length: int) -> Float64Array:
     """Return a history [N], NaN where missing, with the rows before its last level shift moved to the level after it.
 
-    A history without a shift is returned as it is, and so is one that would fall below zero where it never was.
+    A history without a shift is returned unchanged, and so is one that would fall below zero where it never was.
     """
     lag = season_length * -(-FEWEST_COMPARED // season_length)
     width = max(FEWEST_ROWS, (season_length + 1) // 2)
