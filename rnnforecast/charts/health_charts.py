@@ -77,3 +77,35 @@ def occlusion_chart(result: DiagnoseResult) -> Chart:
         columns={"t": "from lag", "effect": "effect"},
         height=220,
     )
+
+
+def attention_chart(result: DiagnoseResult) -> Chart | None:
+    """Return the attention of each forecast segment to each segment of the window as a map; None without attention."""
+    if not result.attention:
+        return None
+    rows = tuple({"t": row["lag"], "step": row["step"], "weight": value(row["weight"])} for row in result.attention)
+    order: Spec = {"type": "ordinal", "axis": {"labelOverlap": True, "ticks": False, "domain": False}}
+    cells: Spec = {
+        "mark": {"type": "rect"},
+        "encoding": {
+            "x": {"field": "t", "title": "steps before the last row", "sort": "descending", **order},
+            "y": {"field": "step", "title": "forecast step", **order},
+            "color": {"field": "weight", "type": "quantitative", "scale": {"range": ["@wide", "@forecast"], "zero": True},
+                      "legend": {"title": "attention", "format": ".2~f"}},
+            "tooltip": [
+                {"field": "step", "title": "forecast step"},
+                {"field": "t", "title": "steps before the last row"},
+                {"field": "weight", "title": "attention", "type": "quantitative", "format": ".3~f"},
+            ],
+        },
+    }  # fmt: skip
+    most = max(rows, key=lambda row: float(str(row["weight"] or 0)))
+    return Chart(
+        title="What the decoder attends to",
+        subtitle="attention of each forecast step to the steps of the window; each row of the map adds up to 1",
+        summary=f"The strongest attention is that of step {most['step']} to {most['t']} steps before the last row.",
+        rows=rows,
+        layers=(cells,),
+        columns={"step": "forecast step", "t": "steps before the last row", "weight": "attention"},
+        height=min(max(22 * len({row["step"] for row in rows}), 90), 320),
+    )

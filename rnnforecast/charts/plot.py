@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rnnforecast.charts.alarm_charts import alarm_chart
 from rnnforecast.charts.forecast_charts import forecast_chart
-from rnnforecast.charts.health_charts import memory_chart, occlusion_chart
+from rnnforecast.charts.health_charts import attention_chart, memory_chart, occlusion_chart
 from rnnforecast.charts.picture import check_picture, write_picture
 from rnnforecast.charts.profile_charts import profile_charts
 from rnnforecast.charts.score_charts import error_chart, lead_chart, time_chart, verdict_words
@@ -66,7 +66,8 @@ def _of_comparison(result: CompareResult) -> tuple[str, list[Chart]]:
 
 @charts_of.register(DiagnoseResult)
 def _of_health(result: DiagnoseResult) -> tuple[str, list[Chart]]:
-    return "", [memory_chart(result), occlusion_chart(result)]
+    found = [memory_chart(result), occlusion_chart(result), attention_chart(result)]
+    return "", [chart for chart in found if chart is not None]
 
 
 @charts_of.register(DetectResult)

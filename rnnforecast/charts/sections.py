@@ -9,7 +9,7 @@ import numpy as np
 
 from rnnforecast.charts.alarm_charts import alarm_chart
 from rnnforecast.charts.forecast_charts import timestamp_words
-from rnnforecast.charts.health_charts import memory_chart, occlusion_chart
+from rnnforecast.charts.health_charts import attention_chart, memory_chart, occlusion_chart
 from rnnforecast.charts.page import (
     Page,
     card,
@@ -77,14 +77,15 @@ def verdict_header(
     untested = verdict is not None and verdict.get("test") == "none"
     page.outcome = (outcome, "Untested" if untested else _OUTCOMES.get(outcome, "No verdict"))
     page.verdict = verdict_words(verdict) + "."
-    ours = metrics.get(ENSEMBLE, metrics.get(BASE, {}))
+    method = ENSEMBLE if verdict is None else str(verdict.get("method", ENSEMBLE))
+    ours = metrics.get(method, metrics.get(ENSEMBLE, metrics.get(BASE, {})))
     mase = metric_value(ours, "mase") if ours else None
     if mase is not None:
         page.tiles.append(("MASE", f"{mase:.3g}", "error relative to the naive forecast in training"))
     skill = None if verdict is None else verdict.get("skill")
     if verdict is not None and not untested and isinstance(skill, int | float) and math.isfinite(skill):
         interval = verdict.get("skill_interval")
-        more = f"smaller error than {verdict.get('against')}, typically"
+        more = f"{'smaller' if skill >= 0 else 'larger'} error than {verdict.get('against')}, typically"
         if isinstance(interval, list | tuple) and all(isinstance(end, int | float) for end in interval):
             level = 100 * float(str(verdict.get("skill_level", 0.95)))
             more += f"; {level:.3g} % interval {interval[0]:+.0f} to {interval[1]:+.0f} %"
@@ -211,6 +212,7 @@ def memory_section(page: Page, result: DiagnoseResult) -> None:
     figures = [page.figure("memory", memory_chart(result), is_half=True)]
     if result.occlusion:
         figures.append(page.figure("occlusion", occlusion_chart(result), is_half=True))
+    figures.append(page.figure("attention", attention_chart(result)))
     heads = ["network", "units", "reads", "remembers", "gradient", "clipped", "gates full", "units full"]
     rows = [
         [row["name"], row["hidden_size"], row["context_length"], row["memory"], number_words(row["gradient_norm"], digits=3),

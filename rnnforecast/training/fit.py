@@ -237,9 +237,9 @@ def _curves(fits: Sequence[tuple[Member, Fit]], used: Sequence[Fit]) -> tuple[Fi
 
 
 def _name(member: Member) -> str:
-    """Return a network in a few words: `gru, reads 48 steps`."""
+    """Return a network in a few words: `gru, 48 steps`, those that it reads."""
     kind = "base, fine-tuned" if isinstance(member, PretrainedSettings) else member.cell
-    return f"{kind}, reads {member.context_length} steps"
+    return f"{kind}, {member.context_length} steps"
 
 
 def _is_tuned(member: Member, fit: Fit) -> bool:

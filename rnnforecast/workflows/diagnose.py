@@ -13,6 +13,7 @@ import numpy as np
 
 from rnnforecast.config import MemberSettings
 from rnnforecast.progress import NoProgress
+from rnnforecast.workflows.forecasts.attention import attention_of
 from rnnforecast.workflows.forecasts.panel import forecast_series
 from rnnforecast.workflows.model_rows import load
 from rnnforecast.workflows.profile import autocorrelations, total_of
@@ -84,6 +85,7 @@ def diagnose(
         memory=tuple(_curve(name, health) for name, health in found.items()),
         occlusion=occlusion,
         correlation_lag=correlation,
+        attention=_attention(loaded, series),
         advice=tuple(_advice(found, occlusion, correlation)),
         findings=loaded.findings,
         notes=loaded.notes,
@@ -149,6 +151,18 @@ def _occlusion(loaded: LoadedModel, series: SeriesSet) -> tuple[dict[str, JSONVa
     return tuple(
         {"first_lag": first, "last_lag": last, "effect": float(f"{effect:.4g}")}
         for (first, last), effect in zip(blocks, effects, strict=True)
+    )
+
+
+def _attention(loaded: LoadedModel, series: SeriesSet) -> tuple[dict[str, JSONValue], ...]:
+    """Return how much each forecast segment attends to each segment of the window, as a mean over the series."""
+    if not any(getattr(member, "attention", None) for member in loaded.ensemble.members):
+        return ()
+    weights, steps, lags = attention_of(loaded.ensemble, series)
+    return tuple(
+        {"step": int(step), "lag": int(lag), "weight": float(f"{weight:.4g}")}
+        for step, row in zip(steps.tolist(), weights.mean(axis=0).tolist(), strict=True)
+        for lag, weight in zip(lags.tolist(), row, strict=True)
     )
 
 

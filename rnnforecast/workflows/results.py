@@ -214,6 +214,7 @@ class DiagnoseResult(Document):
     memory: tuple[Mapping[str, JSONValue], ...]  # name, lags, norms of d h_t / d h_(t-lag)
     occlusion: tuple[Mapping[str, JSONValue], ...]  # first_lag, last_lag, effect (move of the forecast, in spreads)
     correlation_lag: int | None
+    attention: tuple[Mapping[str, JSONValue], ...]  # step, lag, weight (mean over series); empty without attention
     advice: tuple[str, ...]
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()

@@ -21,7 +21,7 @@ from tests.cli.conftest import RunCommand
 from tests.cli.detect_examples import detect_result
 
 CURVE = FitCurve(
-    name="gru, reads 48 steps",
+    name="gru, 48 steps",
     steps=(10, 20),
     losses=(0.9, 0.4),
     norms=(2.0, 0.5),
@@ -34,11 +34,11 @@ CURVE = FitCurve(
 def test_the_curves_of_a_training_are_drawn_with_both_kinds_of_windows() -> None:
     chart = loss_chart([CURVE, CURVE])
     assert [(row["network"], row["windows"], row["t"], row["loss"]) for row in chart.rows[:3]] == [
-        ("gru, reads 48 steps", "training", 10, 0.9),
-        ("gru, reads 48 steps", "training", 20, 0.4),
-        ("gru, reads 48 steps", "validation", 10, 0.8),
+        ("gru, 48 steps", "training", 10, 0.9),
+        ("gru, 48 steps", "training", 20, 0.4),
+        ("gru, 48 steps", "validation", 10, 0.8),
     ]
-    assert "gru, reads 48 steps #2 0.8 at step 10" in chart.summary
+    assert "gru, 48 steps #2 0.8 at step 10" in chart.summary
     gradients = gradient_chart([CURVE], clip=1.0)
     assert "at most 2 on average over a few steps; it is clipped above 1." in gradients.summary
 

@@ -269,6 +269,9 @@ def diagnose_result() -> DiagnoseResult:
             {"first_lag": 2, "last_lag": 5, "effect": 0.1},
         ),
         correlation_lag=12,
+        attention=tuple(
+            {"step": step, "lag": lag, "weight": 0.7 if lag == step else 0.1} for step in (1, 3) for lag in (3, 2, 1, 0)
+        ),
         advice=("gates help here: a GRU remembers 17 steps where a vanilla RNN of its size remembers 4",),
         seconds=12.0,
     )

@@ -12,14 +12,16 @@ import numpy as np
 import pytest
 
 import rnnforecast
-from rnnforecast.charts.health_charts import memory_chart, occlusion_chart
+from rnnforecast.charts.health_charts import attention_chart, memory_chart, occlusion_chart
 from rnnforecast.charts.picture import write_picture
 from rnnforecast.cli.main import main
 from rnnforecast.cli.render import render
+from rnnforecast.config import Settings
 from rnnforecast.training import diagnosis
 from rnnforecast.training.diagnosis import Health
 from rnnforecast.workflows.diagnose import _advice, effective_memory, lag_blocks
 from tests.cli import examples
+from tests.workflows.toy import TINY, write_days
 
 
 def _health(norms: list[float], **given: object) -> Health:
@@ -97,7 +99,7 @@ def test_the_screen_shows_curves_bars_and_advice() -> None:
         "40 %",
         "What the forecast looks at",
         "2 to 5",
-        "- gates help",
+        "-  gates help",
     ):
         assert words in shown
     assert max(map(len, shown.splitlines())) <= 80
@@ -108,3 +110,27 @@ def test_a_norm_of_zero_and_no_effect_are_drawn(tmp_path: Path) -> None:
     flat = replace(result, occlusion=tuple({**block, "effect": 0.0} for block in result.occlusion))
     write_picture([memory_chart(result), occlusion_chart(flat)], tmp_path / "flat.svg")
     assert "rnn 4 steps" in memory_chart(result).summary
+
+
+def test_where_there_is_attention_its_map_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(diagnosis, "NUM_STEPS", 2)
+    settings = Settings.from_flat({
+        **TINY, "from": "scratch", "mapping": "encoder-decoder", "attention": "dot", "theta_weight": 0.0
+    })  # fmt: skip
+    trained = rnnforecast.train([write_days(tmp_path)], settings, store=tmp_path / "store")
+    result = rnnforecast.diagnose(trained.model, store=tmp_path / "store")
+    sums: dict[object, float] = {}
+    for row in result.attention:
+        sums[row["step"]] = sums.get(row["step"], 0.0) + float(str(row["weight"]))
+    assert list(sums.values()) == pytest.approx([1.0] * len(sums), abs=0.01)
+    assert min(float(str(row["lag"])) for row in result.attention) == 0
+    chart = attention_chart(result)
+    assert chart is not None
+    assert len(chart.rows) == len(result.attention)
+    assert "What the decoder attends to" in render(result, stream=io.StringIO(), width=80)
+
+
+def test_without_attention_there_is_no_map() -> None:
+    result = replace(examples.diagnose_result(), attention=())
+    assert attention_chart(result) is None
+    assert "attends" not in render(result, stream=io.StringIO(), width=80)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
 from rich.text import Text
 
 from rnnforecast.cli.render.blocks import NOTHING, Space, duration, heading, number, quiet_table, safe, screen, under
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 _BARS, _BAR_WIDTH = "▁▂▃▄▅▆▇█", 32
+_MAX_STEPS = 10
 _LEAST = 1e-8  # a norm below this is drawn as nothing
 
 
@@ -26,6 +28,8 @@ def _diagnose_screen(result: DiagnoseResult, space: Space) -> list[RenderableTyp
     blocks: list[RenderableType] = [_memory_block(result, braille=space.braille), _gradients_block(result)]
     if result.occlusion:
         blocks.append(_occlusion_block(result, space))
+    if result.attention:
+        blocks.append(_attention_block(result, space))
     advice = quiet_table([("", "left"), ("", "fold")], header=False)
     for words in result.advice:
         advice.add_row("-", safe(words))
@@ -85,6 +89,23 @@ def _occlusion_block(result: DiagnoseResult, space: Space) -> RenderableType:
     return under(
         heading("What the forecast looks at", plural(len(result.occlusion), "block")), Text(words, style="dim"), table
     )
+
+
+def _attention_block(result: DiagnoseResult, space: Space) -> RenderableType:
+    """Return the attention of some forecast steps to the window, oldest steps first, each row as shades."""
+    table = quiet_table([("forecast step", "right"), ("most on lag", "right"), ("oldest to newest", "left")])
+    by_step: dict[int, list[tuple[int, float]]] = {}
+    for row in result.attention:
+        by_step.setdefault(int(str(row["step"])), []).append((int(str(row["lag"])), float(str(row["weight"]))))
+    shades = " ░▒▓█" if space.braille else " .:+#"
+    for step in list(by_step)[:: max(1, -(-len(by_step) // _MAX_STEPS))]:
+        pairs = sorted(by_step[step], reverse=True)
+        largest = max(weight for _, weight in pairs) or 1.0
+        parts = np.array_split(np.array([weight for _, weight in pairs]), min(len(pairs), _BAR_WIDTH))
+        drawn = "".join(shades[min(int(part.max() / largest * len(shades)), len(shades) - 1)] for part in parts)
+        table.add_row(str(step), str(max(pairs, key=lambda pair: pair[1])[0]), drawn)
+    words = "each row adds up to 1; the darkest cell of a row is its largest"
+    return under(heading("What the decoder attends to", "mean over series"), Text(words, style="dim"), table)
 
 
 def _span(block: Mapping[str, object]) -> str:

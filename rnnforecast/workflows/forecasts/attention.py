@@ -14,6 +14,9 @@ from rnnforecast.forecasting import export_attention, last_windows
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from rnnforecast.arrays import Float64Array, Int64Array
+    from rnnforecast.data.series import SeriesSet
+    from rnnforecast.forecasting import Ensemble
     from rnnforecast.workflows.model_rows import LoadedModel
 
 
@@ -25,16 +28,23 @@ def write_attention(loaded: LoadedModel, output: str | Path) -> None:
     Raises UsageError when the model has no attention.
     """
     series = loaded.series
-    weights = export_attention(loaded.ensemble, FlatSeries.from_series(series), last_windows(series))
+    weights, steps, lags = attention_of(loaded.ensemble, series)
     num_series, num_outputs, num_inputs = weights.shape
-    segment = next(m.segment_length for m in loaded.ensemble.members if m.attention is not None)
     columns: dict[str, object] = {
         name: np.repeat(series.id_values[:, place], num_outputs * num_inputs)
         for place, name in enumerate(series.id_columns)
     }
-    steps = 1 + segment * np.arange(num_outputs)
-    lags = segment * np.arange(num_inputs - 1, -1, -1)
     columns["horizon_step"] = np.tile(np.repeat(steps, num_inputs), num_series)
     columns["lag"] = np.tile(lags, num_series * num_outputs)
     columns["weight"] = weights.ravel()
     write_table(pd.DataFrame(columns), output)
+
+
+def attention_of(ensemble: Ensemble, series: SeriesSet) -> tuple[Float64Array, Int64Array, Int64Array]:
+    """Return the attention after the last rows [S, K, T], and the step of each of K and the lag of each of T segments.
+
+    Raises UsageError when no member has attention.
+    """
+    weights = export_attention(ensemble, FlatSeries.from_series(series), last_windows(series))
+    segment = next(member.segment_length for member in ensemble.members if member.attention is not None)
+    return weights, 1 + segment * np.arange(weights.shape[1]), segment * np.arange(weights.shape[2] - 1, -1, -1)
