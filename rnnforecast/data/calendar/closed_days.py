@@ -314,9 +314,10 @@ def _sessions_of(freq: Frequency, timestamps: TimestampArray, *, phase: int) -> 
     opens, closes = int(first.min()), int(last.max())
     num_slots = closes - opens + 1
     typical = min((first == opens).mean(), (last == closes).mean())
-    filled = len(np.unique(timestamps)) / (len(distinct) * num_slots)
     if len(distinct) < MIN_SESSIONS:
         return freq, 1.0
+    is_sorted = bool((timestamps[1:] > timestamps[:-1]).all())
+    filled = (len(timestamps) if is_sorted else len(np.unique(timestamps))) / (len(distinct) * num_slots)
     weekmask = open_weekdays(distinct) if distinct[-1] - distinct[0] >= 13 else EVERY_DAY_MASK
     is_short = 2 <= num_slots <= 0.9 * every_day or (begin > 0 and num_slots < every_day)
     if is_short and typical >= MIN_FULL_SESSIONS and seen >= MIN_FULL_SESSIONS * num_slots:

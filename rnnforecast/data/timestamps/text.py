@@ -185,10 +185,7 @@ def _parse_present(column: _Column, ref: ColumnRef, how: DataSettings | None) ->
     empty = np.array([text in _EMPTY for text in column.distinct], dtype=np.bool_)
     if not empty.any():
         return _parse(column, how)
-    fix = "write the timestamp, or remove the row"
-    is_text = "://" not in (ref.path or "") and not (ref.path or "").lower().endswith((".parquet", ".pq"))
-    if is_text and np.flatnonzero(empty[column.codes]).tolist() == [len(column.codes) - 1]:
-        fix = "write the timestamp, or leave the last line out if it is a total: --footer 1"
+    fix = fix_of_missing(np.flatnonzero(empty[column.codes]), ref, num_rows=len(column.codes))
     problems = [column.problem("E_TIME_MISSING", empty, "missing timestamp", fix)]
     present = np.flatnonzero(~empty[column.codes])
     if len(present):
@@ -198,6 +195,15 @@ def _parse_present(column: _Column, ref: ColumnRef, how: DataSettings | None) ->
         except DataError as error:
             problems += error.findings
     raise data_error(problems)
+
+
+def fix_of_missing(rows: Int64Array, ref: ColumnRef, *, num_rows: int) -> str:
+    """Return the fix of missing timestamps: of the last line of a text alone, which may be a total, also its flag."""
+    path = (ref.path or "").lower()
+    is_text = "://" not in path and not path.endswith((".parquet", ".pq"))
+    if is_text and rows.tolist() == [num_rows - 1]:
+        return "write the timestamp, or leave the last line out if it is a total: --footer 1"
+    return "write the timestamp, or remove the row"
 
 
 def _some_rows(ref: ColumnRef, rows: Int64Array) -> ColumnRef:

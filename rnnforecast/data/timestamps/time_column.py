@@ -12,7 +12,7 @@ from rnnforecast.data.errors import ColumnRef
 from rnnforecast.data.timestamps.formats import format_of, is_time_of_day
 from rnnforecast.data.timestamps.numeric import holds_years, parse_floats, parse_integers
 from rnnforecast.data.timestamps.split_columns import Parts, join_numbers, join_times, not_parts, part_of
-from rnnforecast.data.timestamps.text import Timestamps, parse_timestamps
+from rnnforecast.data.timestamps.text import Timestamps, fix_of_missing, parse_timestamps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -132,4 +132,5 @@ def _integers(column: pd.Series[Any]) -> Int64Array:
 def _check_present(column: pd.Series[Any], ref: ColumnRef) -> None:
     rows = np.flatnonzero(column.isna().to_numpy())
     if len(rows):
-        raise ref.reject("E_TIME_MISSING", rows, "missing timestamp", fix="write the timestamp, or remove the row")
+        fix = fix_of_missing(rows, ref, num_rows=len(column))
+        raise ref.reject("E_TIME_MISSING", rows, "missing timestamp", fix=fix)
