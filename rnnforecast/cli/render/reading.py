@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from rnnforecast.cli.render.blocks import Space, heading, quiet_table, safe, screen, timestamp_text, under
+from rnnforecast.cli.render.blocks import Space, heading, quiet_table, safe, screen, shortened, timestamp_text, under
 from rnnforecast.findings import plural
 from rnnforecast.workflows.results import InspectResult
 from rnnforecast.workflows.value_profile import profile_words
@@ -29,6 +29,8 @@ _FIELDS = {
 }
 _ROLES = ("time", "target", "id", "past", "future", "static")  # unused columns come last
 _MAX_NAMES = 6
+#: Columns of the screen for the text of a finding, at least, and for its place, at most.
+_MIN_TEXT, _MAX_WHERE = 30, 26
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _OPEN = re.compile(r"(?P<step>[^\[]+)\[(?P<days>[01]{7})(?: (?P<first>[\d:.]+)-(?P<last>[\d:.]+))?\]")
 _SEVERITY_STYLES = {"note": "dim", "warning": "yellow", "error": "red"}
@@ -84,6 +86,7 @@ def findings_block(findings: Sequence[Finding]) -> RenderableType:
     has_fix = any(finding.fix for finding in findings)
     columns = [("", "left"), ("where", "left"), ("finding", "fold"), ("fix", "fold")]
     table = quiet_table(columns if has_fix else columns[:-1])
+    table.columns[2].min_width = _MIN_TEXT
     for finding in findings:
         table.add_row(
             Text(finding.severity, style=_SEVERITY_STYLES[finding.severity]),
@@ -97,7 +100,8 @@ def findings_block(findings: Sequence[Finding]) -> RenderableType:
 def _where(finding: Finding) -> str:
     rows = f"row {finding.rows[0]}" if finding.rows else ""
     more = f" +{finding.count - 1:,}" if finding.rows and finding.count > 1 else ""
-    return ", ".join(part for part in (finding.column or "", rows + more) if part)
+    name = shortened(finding.column or "", _MAX_WHERE - len(rows + more))
+    return ", ".join(part for part in (name, rows + more) if part)
 
 
 def _columns_block(columns: Mapping[str, str]) -> RenderableType:
