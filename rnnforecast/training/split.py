@@ -100,7 +100,7 @@ def split_rows(
         num_past_rows=num_past_rows,
         validation=_of_series(_after(validation, seen), tested) if len(tested) else _after(validation, seen),
         test=_of_series(test, tested),
-        num_windows=num_windows if len(tested) else 0,
+        num_windows=int(np.bincount(test.series).max()) if len(tested) else 0,
         window_step=step,
         num_tested_series=int(has_test.sum()),
         num_kept=num_kept,

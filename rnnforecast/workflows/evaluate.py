@@ -80,7 +80,7 @@ def evaluate(
         model=loaded.manifest.label,
         assumptions=loaded.manifest.assumptions,
         findings=loaded.findings,
-        num_windows=count,
+        num_windows=int(np.bincount(windows.series).max()),
         window_step=step,
         gap=gap,
         refit=refit,

@@ -65,6 +65,8 @@ def test_few_rows_train_with_the_windows_that_fit(rows: int, test: int, validati
     split = split_rows(series, horizon=12, evaluation=EvaluationSettings())
     assert (len(split.test), len(split.validation)) == (test, validation)
     assert split.num_past_rows.tolist() == [rows - 12 * test]
+    asked = split_rows(series, horizon=12, evaluation=EvaluationSettings(num_windows=9))
+    assert asked.num_windows == len(asked.test) <= 2
 
 
 def test_where_nothing_is_fitted_there_are_more_windows() -> None:
