@@ -13,13 +13,15 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from rnnforecast.errors import ExitCode
 from rnnforecast.store.ledger import Ledger, ledger_names
 from rnnforecast.store.model_file import read_model
 from tests.faults.scenes import SMALL, STORE, Stage
 from tests.faults.tally import Tally
 from tests.house import ROOT
 
-#: Commands by program, in their order: each must end with 0 whatever the other program left in the store.
+#: Commands by program, in their order: each must end with 0 whatever the other program left in the store; the old one
+#: may also reject files of a newer format.
 _TURNS: tuple[tuple[str, Sequence[str]], ...] = (
     ("old", ["train", "good.csv", *SMALL, "--name", "shared"]),
     ("new", ["predict", "shared", "--output", "new.csv"]),
@@ -63,7 +65,11 @@ def share_a_store(stage: Stage, *, commits_before: int) -> Tally:
             tally.num_runs += 1
             tally.codes[ended.returncode] += 1
             where = f"{who}: {' '.join(words[:3])}"
-            tally.note(where, [f"ended with {ended.returncode}: {ended.stderr[-300:]}"] if ended.returncode else [])
+            told = ended.stdout + ended.stderr
+            # an earlier program may say that it does not know the format of a file, and must touch nothing
+            is_newer = who == "old" and ended.returncode == ExitCode.MODEL_FILE and "reads formats up to" in told
+            is_right = ended.returncode == 0 or is_newer
+            tally.note(where, [] if is_right else [f"ended with {ended.returncode}: {told[-300:]}"])
         tally.note("the store", _damage(place))
         shutil.rmtree(place)
     return tally
