@@ -68,8 +68,8 @@ class SavedState:
             keys, last = list(map(str, header["keys"])), list(header["last"])
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(
-                f"the state file {path} cannot be read: {str(error)[:200] or type(error).__name__}",
-                hint="remove it to start anew: the stream is then read from its start",
+                f"{path} is not a state file of `stream`, or it is damaged ({type(error).__name__})",
+                hint="name another file with `--state`; without one, the stream is read from its start",
                 code="E_STATE_DAMAGED",
             ) from error
         if header.get("format") != FORMAT or header.get("digest") != digest:

@@ -145,7 +145,7 @@ def test_a_state_of_another_model_or_a_damaged_one_is_named(tmp_path: Path) -> N
     with pytest.raises(ModelFileError, match="belongs to pump@1, or to other options"):
         run_stream(request, served(digest="b"))
     (tmp_path / "state").write_bytes((tmp_path / "state").read_bytes()[:-200])
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="is not a state file of `stream`, or it is damaged"):
         run_stream(request)
 
 

@@ -164,7 +164,7 @@ def _reaches(known: Frequency, days: DatetimeArray) -> bool:
         return False
     first, last = (np.datetime64(day, "D").astype("datetime64[Y]") for day in (known.closed[0], known.closed[-1]))
     years = days.astype("datetime64[Y]")
-    return bool(first <= years.min() and years.max() + 20 <= last)
+    return bool(first <= years.min() and years.max() + np.timedelta64(20, "Y") <= last)
 
 
 def _years(days: DatetimeArray) -> tuple[int, int]:
@@ -194,7 +194,7 @@ def _learned(days: DatetimeArray) -> _Days:
             code="E_TIME_SPARSE",
         )
     weekmask = open_weekdays(distinct)
-    every = np.arange(distinct[0], distinct[-1] + 1)
+    every = np.arange(distinct[0], distinct[-1] + np.timedelta64(1, "D"))
     return _Days("learned", weekmask, np.setdiff1d(every[np.is_busday(every, weekmask=weekmask)], distinct))
 
 
@@ -210,7 +210,7 @@ def _recognised(freq: Frequency, rows: Rows, days: DatetimeArray, findings: list
     distinct = np.unique(days)
     if int((distinct[-1] - distinct[0]).astype(np.int64)) > MAX_DAYS:
         return freq
-    every = np.arange(distinct[0], distinct[-1] + 1)
+    every = np.arange(distinct[0], distinct[-1] + np.timedelta64(1, "D"))
     empty = np.setdiff1d(every[np.is_busday(every, weekmask=freq.weekmask)], distinct)
     if len(empty) < MIN_HOLIDAYS or freq.weekmask != WEEKDAY_MASK:
         return freq
@@ -318,11 +318,11 @@ def _sessions_of(freq: Frequency, timestamps: TimestampArray, *, phase: int) -> 
         return freq, 1.0
     is_sorted = bool((timestamps[1:] > timestamps[:-1]).all())
     filled = (len(timestamps) if is_sorted else len(np.unique(timestamps))) / (len(distinct) * num_slots)
-    weekmask = open_weekdays(distinct) if distinct[-1] - distinct[0] >= 13 else EVERY_DAY_MASK
+    weekmask = open_weekdays(distinct) if distinct[-1] - distinct[0] >= np.timedelta64(13, "D") else EVERY_DAY_MASK
     is_short = 2 <= num_slots <= 0.9 * every_day or (begin > 0 and num_slots < every_day)
     if is_short and typical >= MIN_FULL_SESSIONS and seen >= MIN_FULL_SESSIONS * num_slots:
         return replace(freq, phase=phase + opens * step, slots=num_slots, weekmask=weekmask), filled
-    num_open = np.busday_count(distinct[0], distinct[-1] + 1, weekmask=weekmask)
+    num_open = np.busday_count(distinct[0], distinct[-1] + np.timedelta64(1, "D"), weekmask=weekmask)
     if weekmask == EVERY_DAY_MASK or len(distinct) < MIN_OPEN_DAYS * num_open or seen < MIN_FULL_SESSIONS * every_day:
         return freq, filled
     return replace(freq, phase=phase, slots=every_day, weekmask=weekmask), filled

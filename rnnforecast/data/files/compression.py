@@ -54,8 +54,8 @@ def unpack(path: str, raw: bytes, *, cap: int, is_asked: bool) -> tuple[bytes, l
         kind = kind_of(payload)
         if kind is None:
             break
-        if kind == "zip" and path.lower().endswith(WORKBOOK_EXTENSIONS):
-            message = f"{quoted_path(path)} is a zip archive without the parts of a workbook, or a damaged one"
+        if kind == "zip" and path.lower().endswith(WORKBOOK_EXTENSIONS) and zipfile.is_zipfile(io.BytesIO(payload)):
+            message = f"{quoted_path(path)} is a zip archive without the parts of a workbook"
             raise DataError(message, hint="save it again in a spreadsheet program", code="E_DATA_FORMAT")
         if not path.lower().endswith(_EXTENSIONS[kind]) and payload is raw and path != "-":
             message = f"the file is {kind} compressed, although its name does not say so"

@@ -141,7 +141,7 @@ def _is_year_not_turned(repeated: TimestampArray, timestamps: TimestampArray) ->
     if len(repeated) < 2 or (years != years[0]).any() or years[0] != newest.astype("datetime64[Y]"):
         return False
     begins = repeated.min() - years[0].astype(repeated.dtype)
-    ends = (years[0] + 1).astype(repeated.dtype) - newest
+    ends = (years[0] + np.timedelta64(1, "Y")).astype(repeated.dtype) - newest
     return bool(
         begins < np.timedelta64(32, "D") and ends <= np.timedelta64(32, "D") and len(repeated) < len(timestamps) / 2
     )
