@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from rnnforecast.charts.chart import Row, Spec
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.evaluation.backtest import Backtest
+    from rnnforecast.mixture.gains import CovariateGain
     from rnnforecast.workflows.results import Metrics
 
 #: Methods in a chart of lines, the best first.
@@ -322,6 +323,52 @@ def windows_chart(backtest: Backtest, series: SeriesSet, label: str, *, kind: st
         encoding={"x": time_axis(moments), "color": colours(names)},
         height=250,
         has_zoom=True,
+    )
+
+
+def gains_chart(gains: Sequence[CovariateGain]) -> Chart | None:
+    """Return bars of what each covariate changes of the error, the most helpful first; None where none was measured."""
+    if not gains:
+        return None
+    order = sorted(gains, key=lambda gain: gain.error_change)
+    rows = tuple(
+        {"covariate": shortened(gain.name), "change": value(gain.error_change),
+         "effect": "helps" if gain.error_change < 0 else "does not help",
+         "better": gain.num_better, "windows": gain.num_windows}
+        for gain in order
+    )  # fmt: skip
+    place: Spec = {"field": "covariate", "type": "nominal", "sort": [row["covariate"] for row in rows], "title": None,
+                   "axis": {"labelLimit": 190, "labelColor": "@ink"}}  # fmt: skip
+    bars: Spec = {
+        "mark": {"type": "bar", "height": {"band": 0.62}},
+        "encoding": {
+            "y": place,
+            "x": {"field": "change", "type": "quantitative", "title": "change of the error, per cent",
+                  "axis": {"grid": True, "tickCount": 5}},
+            "color": {"field": "effect", **colours({"helps": "@good", "does not help": "@quiet"}, symbol="square")},
+            "tooltip": [
+                {"field": "covariate", "title": "covariate"},
+                {"field": "change", "title": "change, per cent", "format": "+.3~g", "type": "quantitative"},
+                {"field": "better", "title": "windows with a smaller error", "type": "quantitative"},
+                {"field": "windows", "title": "windows", "type": "quantitative"},
+            ],
+        },
+    }  # fmt: skip
+    each = ", ".join(f"{row['covariate']} {row['change']:+.3g} %" for row in rows)
+    return Chart(
+        title="What covariates gain",
+        subtitle="change of the error of a forecast without training when the covariate is added to all others; "
+        "to the left of zero it helps",
+        summary=f"Change of the error with each covariate: {each}.",
+        rows=rows,
+        layers=(bars,),
+        columns={
+            "covariate": "covariate",
+            "change": "change, per cent",
+            "better": "better windows",
+            "windows": "windows",
+        },
+        height=max(34 * len(rows), 90),
     )
 
 

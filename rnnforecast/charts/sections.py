@@ -28,6 +28,7 @@ from rnnforecast.charts.score_charts import (
     coverage_chart,
     cutoff_chart,
     error_chart,
+    gains_chart,
     lead_chart,
     rank_chart,
     ranked,
@@ -271,6 +272,7 @@ def backtest_section(page: Page, result: EvaluateResult, *, warning: str = "", i
             chart = coverage_chart(backtest.quantile_levels, below, num_scored)
             parts.append(page.figure("calibration", chart, is_half=True))
     parts.append(page.figure("cutoffs", cutoff_chart(backtest, series)))
+    parts.append(page.figure("gains", gains_chart(result.gains)))
     errors = errors_by_series(result)
     scored = sorted(errors, key=lambda label: -errors[label])
     picked = dict.fromkeys(["worst", "median", "best"][: len(scored)] if len(scored) > 2 else [""] * bool(scored))

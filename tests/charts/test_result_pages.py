@@ -12,9 +12,11 @@ import pytest
 from rnnforecast.charts.alarm_charts import alarm_chart
 from rnnforecast.charts.health_charts import memory_chart
 from rnnforecast.charts.report import page_of, result_page
+from rnnforecast.charts.score_charts import gains_chart
 from rnnforecast.charts.training_charts import gradient_chart, loss_chart
 from rnnforecast.errors import UsageError
 from rnnforecast.findings import JSONValue
+from rnnforecast.mixture.gains import CovariateGain
 from rnnforecast.store.record import FitCurve, LeadRecord
 from tests.cli import examples
 from tests.cli.conftest import RunCommand
@@ -132,3 +134,14 @@ def test_a_record_whose_parts_differ_in_length_is_rejected() -> None:
         LeadRecord(leads=(1, 2), mase={"ensemble": (1.0,)})
     with pytest.raises(ValueError, match="one value for each level"):
         LeadRecord(levels=(0.1, 0.9), below=(0.5,))
+
+
+def test_what_covariates_gain_is_drawn_the_most_helpful_first() -> None:
+    chart = gains_chart([CovariateGain("holiday", 1.5, 20, 8, 1), CovariateGain("temperature", -12.0, 20, 17, 1)])
+    assert chart is not None
+    assert [(row["covariate"], row["effect"]) for row in chart.rows] == [
+        ("temperature", "helps"),
+        ("holiday", "does not help"),
+    ]
+    assert chart.summary == "Change of the error with each covariate: temperature -12 %, holiday +1.5 %."
+    assert gains_chart([]) is None
