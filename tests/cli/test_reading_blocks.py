@@ -31,11 +31,17 @@ def test_open_days_and_hours_are_shown_in_words(alias: str, words: str) -> None:
     assert "[" not in shown
 
 
-def test_findings_without_a_fix_have_no_column_for_it() -> None:
+def test_the_fix_stands_below_its_finding_and_long_names_of_columns_are_shortened() -> None:
     result = examples.inspect_result()
-    without = replace(result, findings=tuple(replace(one, fix=None) for one in result.findings))
-    assert "  fix\n" in render(result, stream=io.StringIO())
-    assert "  fix\n" not in render(without, stream=io.StringIO())
+    name = "a column with a very long name that would fill the screen"
+    found = tuple(replace(one, column=name, fix="`--freq D` keeps weekends") for one in result.findings)
+    lines = render(replace(result, findings=found), stream=io.StringIO(), width=80).splitlines()
+    start = next(place for place, line in enumerate(lines) if line.endswith("finding, and its fix"))
+    shown = lines[start + 1 :]
+    column = lines[start].index("finding")
+    assert any("\u2026" in line[:column] for line in shown)
+    assert any(line[column:] == "`--freq D` keeps weekends" and not line[:column].strip() for line in shown)
+    assert 80 - column >= 40
 
 
 @pytest.mark.parametrize(("num_leads", "num_shown"), [(9, 9), (12, 12), (13, 8)])

@@ -29,8 +29,8 @@ _FIELDS = {
 }
 _ROLES = ("time", "target", "id", "past", "future", "static")  # unused columns come last
 _MAX_NAMES = 6
-#: Columns of the screen for the text of a finding, at least, and for its place, at most.
-_MIN_TEXT, _MAX_WHERE = 30, 26
+#: Columns of the screen for the place of a finding, at most: its text keeps 40 of 80.
+_MAX_WHERE = 24
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _OPEN = re.compile(r"(?P<step>[^\[]+)\[(?P<days>[01]{7})(?: (?P<first>[\d:.]+)-(?P<last>[\d:.]+))?\]")
 _SEVERITY_STYLES = {"note": "dim", "warning": "yellow", "error": "red"}
@@ -83,17 +83,13 @@ def findings_block(findings: Sequence[Finding]) -> RenderableType:
     """Return a table of the findings."""
     if not findings:
         return heading("No findings")
-    has_fix = any(finding.fix for finding in findings)
-    columns = [("", "left"), ("where", "left"), ("finding", "fold"), ("fix", "fold")]
-    table = quiet_table(columns if has_fix else columns[:-1])
-    table.columns[2].min_width = _MIN_TEXT
+    table = quiet_table([("", "left"), ("where", "left"), ("finding, and its fix", "fold")])
     for finding in findings:
-        table.add_row(
-            Text(finding.severity, style=_SEVERITY_STYLES[finding.severity]),
-            safe(_where(finding)),
-            safe(finding.message),
-            *([safe(finding.fix or "", "dim")] if has_fix else []),
-        )
+        words = safe(finding.message)
+        if finding.fix:
+            words.append("\n").append_text(safe(finding.fix, "dim"))
+        severity = Text(finding.severity, style=_SEVERITY_STYLES[finding.severity])
+        table.add_row(severity, safe(_where(finding)), words)
     return under(heading(plural(len(findings), "finding")), table)
 
 
