@@ -106,7 +106,6 @@ def forecast_series(
     if keep_distribution:
         kept.distribution = np.empty((*shape, len(trained_levels)))
     middle = trained_levels.index(0.5)
-
     bounds = loaded.bounds.at(last_windows(series))
     alone = spreads_of_one_row(series)
 
