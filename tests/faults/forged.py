@@ -397,6 +397,8 @@ def _child(home: Path, commands: Commands, report: io.TextIOBase) -> None:
         if event.startswith(_FORBIDDEN) and not is_probe:
             events.append(f"{event} {arguments!r}"[:200])
         is_change = event.startswith(_CHANGES) and any(map(is_outside, arguments[:2]))
+        if event == "open" and str(arguments[0]).endswith("/oom_score_adj"):
+            return  # a run of `batch` offers its jobs to the kernel first
         is_written = event == "open" and int(arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR) and is_outside(arguments[0])
         if is_change or is_written:
             events.append(f"{event} {arguments!r}"[:200])

@@ -12,7 +12,7 @@ from rnnforecast.data.read import ReadResult, read_series
 from rnnforecast.errors import UsageError
 
 HOURS = pd.date_range("2024-03-04", "2024-04-28 23:00", freq="h")  # from a Monday on, eight weeks
-WORKING = np.asarray(HOURS.weekday < 5)
+WORKING = np.asarray(HOURS.day_of_week < 5)
 OFFICE = WORKING & np.asarray((HOURS.hour >= 8) & (HOURS.hour < 17))
 
 
