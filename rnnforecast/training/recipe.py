@@ -35,8 +35,8 @@ LONGEST_WEEK = 2_016
 #: Gradient steps by effort, in those of `normal`, and how often each view of the window is taken.
 STEPS_OF_EFFORT = {"quick": 0.5, "normal": 1.0, "best": 3.0}
 #: Rows with a larger p-value count as random walks; so many series are tested at most. On the rows before the test windows
-#: of 35 public files p is 0.13 or more for prices, exchange rates and one file of page views, and below 0.001 for all others
-#: without a season: any limit between treats them alike, and this one takes 95 % of true walks for walks.
+#: of public files without a season that are long enough to train on, p is 0.13 or more or below 0.001 (one share price is
+#: among the latter): any limit between treats them alike, and this one takes 95 % of true walks for walks.
 SMALLEST_WALK_P_VALUE, MAX_TESTED_FOR_WALKS = 0.05, 200
 QUICK_MEMBERS, BEST_REPEATS = 2, 2
 #: Of ten validations of a fit, so many in a row without a better score end it, except with `--effort best` or given
