@@ -137,7 +137,7 @@ def _trend(
     level = _moving_mean(total, width)
     known = level[np.isfinite(level)]
     mean = float(np.nanmean(np.abs(total)))
-    change = 100 * float(known[-1] - known[0]) / mean if mean > 0 else None
+    change = 100 * float(known[-1] - known[0]) / mean if len(known) and mean > 0 else None
     return {"strength": _short(strength), "change_percent": _short(change)}
 
 
