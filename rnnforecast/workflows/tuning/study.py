@@ -85,7 +85,7 @@ class Study:
         with _quiet(), _readable(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._study = self._optuna.create_study(
-                storage=f"sqlite:///{path.absolute()}",
+                storage=self._storage(),
                 study_name="tune",
                 load_if_exists=True,
                 sampler=self._optuna.samplers.TPESampler(seed=seed, n_startup_trials=_FREE_TRIALS),
@@ -131,6 +131,12 @@ class Study:
                 self._study.tell(trial, state=states.FAIL)
             else:
                 self._study.tell(trial, loss)
+
+    def _storage(self) -> Any:
+        from sqlalchemy.pool import NullPool  # optuna needs it
+
+        # without a pool, no connection to the file stays open after a call
+        return self._optuna.storages.RDBStorage(f"sqlite:///{self.path.absolute()}", {"poolclass": NullPool})
 
     def _suggest(self, trial: Any) -> dict[str, JSONValue]:
         settings: dict[str, JSONValue] = {
