@@ -142,7 +142,7 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
     flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
         descriptor = os.open(path, flags)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
         raise _unreadable(path, error) from error
     try:
         state = os.fstat(descriptor)
@@ -157,7 +157,10 @@ def _opened(path: Path) -> Iterator[tuple[BinaryIO, int]]:
 
 
 def _unreadable(path: Path, error: OSError | ValueError) -> ModelFileError:
-    cause = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    if isinstance(error, ValueError):
+        cause = "its path has a null byte"  # Python words it differently from version to version
+    else:
+        cause = error.strerror or str(error)
     return ModelFileError(
         f"`{path}` cannot be read: {cause.lower()}",
         hint="`rnnforecast models list` shows the models of the store",

@@ -101,7 +101,9 @@ ZONES: tuple[Case, ...] = (
 def _events() -> list[str]:
     """Return the moments of a log."""
     minutes = np.sort(np.random.default_rng(5).choice(60 * 24 * 30, 400, replace=False))
-    return [str(np.datetime64("2024-01-01T00:00") + minute).replace("T", " ") for minute in minutes]
+    return [
+        str(moment).replace("T", " ") for moment in np.datetime64("2024-01-01T00:00") + minutes.astype("timedelta64[m]")
+    ]
 
 
 def _panel(calendars: dict[str, pd.DatetimeIndex]) -> str:

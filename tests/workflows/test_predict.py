@@ -94,6 +94,7 @@ def test_data_of_another_frequency_are_refused(trained: Path, timestamps: list[o
         forecast(trained, model="days", data=[other])
 
 
+@pytest.mark.filterwarnings("ignore:The 'float_precision' argument:DeprecationWarning")
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_a_file_holds_the_rows_of_the_result(trained: Path, suffix: str) -> None:
     output = trained.parent / f"forecasts.{suffix}"

@@ -56,7 +56,7 @@ def test_ordinals_of_overnight_sessions_count_every_step_once() -> None:
     ordinals = np.arange(-300, 300, dtype=np.int64)
     moments = freq.to_timestamps(ordinals)
     np.testing.assert_array_equal(freq.to_ordinals(moments), ordinals)
-    assert (np.diff(moments) > np.timedelta64(0)).all()
+    assert (np.diff(moments) > np.timedelta64(0, "us")).all()
     assert freq.goes_overnight
 
 

@@ -74,7 +74,9 @@ def test_days_resampled_from_instants_begin_at_midnights_of_the_zone(write: Writ
 
 def test_events_are_refused_with_a_histogram_and_read_when_they_are_resampled(write: Write) -> None:
     rng = np.random.default_rng(0)
-    events = np.datetime64("2024-01-01", "m") + np.sort(rng.choice(60 * 24 * 20, 900, replace=False))
+    events = np.datetime64("2024-01-01", "m") + np.sort(rng.choice(60 * 24 * 20, 900, replace=False)).astype(
+        "timedelta64[m]"
+    )
     path = write(text_of(events))
     with pytest.raises(DataError, match=r"the timestamps are irregular; .* up to 1 hour, \d+ up to 1 day") as caught:
         read(path)
