@@ -73,10 +73,11 @@ def test_a_picture_never_overwrites_the_data(workplace: Path, run: RunCommand) -
     assert (workplace / "good.png").read_bytes() == before
 
 
-def test_a_folder_that_is_missing_is_reported_before_the_work(workplace: Path, run: RunCommand) -> None:
-    ended = run("inspect", "good.csv", "--plot", "none/picture.png")
+@pytest.mark.usefixtures("workplace")
+def test_a_picture_below_a_file_is_reported_before_the_work(run: RunCommand) -> None:
+    ended = run("inspect", "good.csv", "--plot", "good.csv/picture.png")
     assert (ended.code, ended.out) == (14, "")
-    assert not (workplace / "none").exists()
+    assert "`good.csv` is a file" in ended.err
 
 
 @pytest.mark.usefixtures("workplace")

@@ -180,7 +180,7 @@ def test_require_win_shows_the_result_and_ends_with_code_20_unless_it_is_a_win(r
         (("predict", "unknown"), 12, "no model named `unknown`"),
         (("evaluate", "unknown"), 12, "no model named `unknown`"),
         (("compare", "sales.csv", "--methods", "gruu"), 2, "unknown method `gruu`"),
-        (("predict", "sales", "--output", "no/such/folder/f.csv"), 14, "no/such/folder"),
+        (("predict", "sales", "--output", "sales.csv/f.csv"), 14, "sales.csv"),
         (("predict", "sales", "--output", "forecast.pdf"), 2, "forecast.pdf"),
         (("train", "sales.csv", "--target", "profit"), 13, "profit"),
     ],

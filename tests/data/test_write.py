@@ -38,9 +38,12 @@ def test_an_unknown_ending_is_refused_before_anything_is_written(tmp_path: Path)
         check_output(tmp_path / "out.json")
 
 
-def test_a_missing_folder_is_refused_beforehand(tmp_path: Path) -> None:
-    with pytest.raises(OutputError):
-        check_output(tmp_path / "nowhere" / "out.csv")
+def test_a_missing_folder_is_made_beforehand_unless_a_file_has_its_name(tmp_path: Path) -> None:
+    check_output(tmp_path / "new" / "out.csv")
+    assert [path.name for path in tmp_path.rglob("*")] == ["new"]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="is a file"):
+        check_output(tmp_path / "file" / "out.csv")
 
 
 def test_a_good_place_passes_the_check_and_stays_as_it_was(tmp_path: Path) -> None:
