@@ -21,8 +21,12 @@ if TYPE_CHECKING:
 
     from rnnforecast.options import LineFormat
 
-_INFLUX = re.compile(r"^((?:\\.|[^ \\])+) ((?:\\.|\"(?:\\.|[^\"\\])*\"|[^ \"\\])+)(?: (-?\d+))?$")
-_FIELD = re.compile(r"((?:\\.|[^=,\\])+)=(\"(?:\\.|[^\"\\])*\"|[^,]*)")
+_NAME = r"(?:\\.|[^ ,=\\])+"
+_VALUE = r'(?:"(?:\\.|[^"\\])*"|[^ ,="\\]+)'
+_MEASUREMENT = rf"(?:\\.|[^ ,\\])+(?:,{_NAME}={_NAME})*"
+_INFLUX = re.compile(rf"({_MEASUREMENT}) ({_NAME}={_VALUE}(?:,{_NAME}={_VALUE})*)(?: (-?\d+))?", re.ASCII)
+_FIELD = re.compile(rf"({_NAME})=({_VALUE})")
+_INFLUX_NUMBER = re.compile(r"[+-]?\d+[iu]|[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 MAX_LINE = 1_000_000
 #: The numbers of an answer, besides its alarm and the forecast.
 NUMBERS = ("expected", "lower", "upper", "score")
@@ -76,8 +80,8 @@ class LineReader:
             if self.kind == "csv":
                 return self._csv(line)
             return self._json(line) if self.kind == "json" else self._influx(line)
-        except (ValueError, TypeError, OverflowError, RecursionError) as error:
-            return Row(problem=" ".join(str(error).split())[:200] or "cannot be read")
+        except (ValueError, TypeError, OverflowError, RecursionError, csv.Error) as error:
+            return Row(problem=_problem_of(error))
 
     def _csv(self, line: str) -> Row:
         fields = next(csv.reader([line]), []) if '"' in line else line.split(",")
@@ -106,7 +110,7 @@ class LineReader:
         self._places = (time, fields.index(self._columns.target), [fields.index(name) for name in self._columns.ids])
 
     def _json(self, line: str) -> Row:
-        record = json.loads(line)
+        record = json.loads(line, object_pairs_hook=_unique)
         if not isinstance(record, dict):
             raise ValueError("not a JSON object")
         return self._record(record)
@@ -123,20 +127,24 @@ class LineReader:
         found = _INFLUX.fullmatch(line.strip())
         if found is None:
             raise ValueError("not a line of the Influx protocol")
-        fields = {_unescape(name): value for name, value in _FIELD.findall(found[2])}
+        fields = _unique([(_unescape(name), value) for name, value in _FIELD.findall(found[2])])
         if self._columns.target not in fields:
             raise ValueError(f"field `{self._columns.target}` is missing")
-        number = fields[self._columns.target].rstrip("iu")
+        number = str(fields[self._columns.target])
+        if not _INFLUX_NUMBER.fullmatch(number):
+            raise ValueError(f"value `{number[:40]}` is not a number")
         time = None if found[3] is None else int(found[3]) // 1_000
         if time is None and self._columns.time is not None:
             raise ValueError("a timestamp is missing")
-        return Row(found[1], time, found[3] or "", _number(number))
+        return Row(
+            found[1], None if time is None else _within(time, _LAST), found[3] or "", _number(number.rstrip("iu"))
+        )
 
     def _row(self, key: str, time: object, value: object) -> Row:
         if self._columns.time is None:
             return Row(key, None, "", _number(value))
         if not self._columns.is_calendar:
-            return Row(key, int(str(time)), str(time), _number(value))
+            return Row(key, _step(str(time)), str(time), _number(value))
         return Row(key, self._microseconds(time), str(time), _number(value))
 
     def _microseconds(self, time: object) -> int:
@@ -145,7 +153,7 @@ class LineReader:
             raise ValueError("the timestamp is missing")
         if isinstance(time, int | float):
             unit = next((unit for limit, unit in _SECONDS_BELOW.items() if abs(time) < limit), 1e9)
-            return round(time / unit * 1e6)
+            return _within(time / unit * 1e6, _LAST)
         moment = _moment(str(time))
         if (moment.tzinfo is not None) != self._columns.has_zone:
             raise ValueError(
@@ -163,8 +171,46 @@ def _moment(text: str) -> datetime:
         raise ValueError(f"timestamp `{text[:40]}` is not written like 2024-01-31 or 2024-01-31T13:45:00") from None
 
 
+def _step(text: str) -> int:
+    """Return the number of a step."""
+    if not _INTEGER.fullmatch(text.strip()):
+        raise ValueError(f"step `{text[:40]}` is not a whole number")
+    return _within(int(text), _MOST_STEPS)
+
+
+def _within(time: float, most: int) -> int:
+    """Return a time as a whole number: later arithmetic has 64 bits."""
+    if not -most <= time <= most:
+        raise ValueError("the timestamp is out of range")
+    return round(time)
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key is there twice")
+    return found
+
+
+def _problem_of(error: Exception) -> str:
+    """Return why a line cannot be read, in words that say nothing of Python."""
+    text = str(error)
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    if isinstance(error, OverflowError):
+        return "a number is out of range"
+    if "set_int_max_str_digits" in text:
+        return "a number has too many digits"
+    if isinstance(error, csv.Error):
+        return "a quoted field is too long" if "limit" in text else "a quoted field is followed by text, or never ends"
+    return " ".join(text.split())[:200] or "cannot be read"
+
+
 _MONTH = re.compile(r"\d{4}-\d{2}", re.ASCII)
+_INTEGER = re.compile(r"[+-]?\d{1,19}", re.ASCII)
+_MOST_STEPS = 2**60
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST = 253_402_300_800_000_000  # microseconds until the year 10000
 
 
 def _number(value: object) -> float:

@@ -66,6 +66,46 @@ def test_a_line_that_cannot_be_read_says_why(kind: LineFormat, line: str, proble
     assert problem in LineReader(kind, COLUMNS, ["pump", "time", "heat"]).read(line).problem
 
 
+@pytest.mark.parametrize(
+    ("kind", "line", "problem"),
+    [
+        ("csv", '"a"\rb,2024-01-01,1', "a quoted field is followed by text, or never ends"),
+        ("csv", f'"{"a" * 9_000_000}",2024-01-01,1', "longer than 1,000,000 characters"),
+        ("json", "[" * 100_000, "nested too deeply"),
+        ("json", '{"heat": ' + "9" * 6_000 + "}", "a number has too many digits"),
+        ("json", '{"heat": 1, "time": NaN, "pump": "a"}', "the timestamp is out of range"),
+        ("json", '{"heat": 1, "time": 1e300, "pump": "a"}', "the timestamp is out of range"),
+        ("json", '{"heat": 1, "heat": 2, "time": "2024-01-01", "pump": "a"}', "a key is there twice"),
+        ("json", '{"time": "2024-01-01", "pump": "a", "heat": 1' + "0" * 400 + "}", "a number is out of range"),
+        ("influx", "m heat=1,heat=2 1", "a key is there twice"),
+        ("influx", "pump heat=1 " + "9" * 40, "the timestamp is out of range"),
+        ("influx", "pump heat=NaN 1704240000000000000", "value `NaN` is not a number"),
+        ("influx", "pump heat=1iu 1704240000000000000", "value `1iu` is not a number"),
+        ("influx", "pump heat=1_0 1704240000000000000", "value `1_0` is not a number"),
+        ("influx", "m,=,, heat=1 1", "not a line of the Influx protocol"),
+        ("influx", "m heat=1,,cold=2 1", "not a line of the Influx protocol"),
+        ("influx", "m heat= 1", "not a line of the Influx protocol"),
+    ],
+)
+def test_whatever_a_line_holds_is_answered_in_plain_words(kind: LineFormat, line: str, problem: str) -> None:
+    assert LineReader(kind, COLUMNS, ["pump", "time", "heat"]).read(line).problem == problem
+
+
+def test_a_quoted_field_beyond_the_limit_of_the_reader_is_answered() -> None:
+    before = csv.field_size_limit(131_072)
+    try:
+        row = LineReader("csv", COLUMNS, ["pump", "time", "heat"]).read(f'"{"a" * 140_000}",2024-01-01,1')
+    finally:
+        csv.field_size_limit(before)
+    assert row.problem == "a quoted field is too long"
+
+
+@pytest.mark.parametrize(("step", "problem"), [("9" * 30, "step"), ("1.5", "step `1.5` is not a whole number")])
+def test_a_step_that_is_no_number_of_64_bits_is_malformed(step: str, problem: str) -> None:
+    columns = Columns("time", "heat", (), is_calendar=False)
+    assert problem in LineReader("csv", columns, ["time", "heat"]).read(f"{step},1").problem
+
+
 def test_a_month_is_its_first_day_as_train_reads_it() -> None:
     reader = LineReader("csv", COLUMNS, ["pump", "time", "heat"])
     assert reader.read("a,2024-02,1").time == reader.read("a,2024-02-01,1").time is not None
