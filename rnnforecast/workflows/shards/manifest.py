@@ -14,12 +14,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rnnforecast.data.databases.address import is_database
 from rnnforecast.data.errors import quoted_path
+from rnnforecast.data.files.local import STDIN
 from rnnforecast.data.files.remote import is_url, state_of
+from rnnforecast.data.sources import expand, public_path
 from rnnforecast.errors import InputError, UsageError
 from rnnforecast.store.files import make_folder, replace_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rnnforecast.options import ShardBy
     from rnnforecast.workflows.shards.plan import Part
 
@@ -114,6 +119,28 @@ def inputs_of(part: Part) -> list[str]:
     Machines may see one folder under several paths, so the folder does not count.
     """
     return [f"{Path(path).name}: {state_of(path) if is_url(path) else _local_state(path)}" for path in part.paths]
+
+
+def contents_of(data: Sequence[str | Path], *, option: str) -> list[str]:
+    """Return for each file that all parts read its name and a digest of its content, or the state of an address.
+
+    Raises InputError where it cannot be read, UsageError for what is not a file.
+    """
+    found = []
+    for path in expand(data, dataset=True)[0] if data else ():
+        if path == STDIN or is_database(path):
+            raise UsageError(
+                f"{option} `{public_path(path)}` is no file: a shard cannot tell whether it changed",
+                hint="write its rows to a file that all workers reach",
+                code="E_INPUT_KIND",
+            )
+        try:
+            state = state_of(path) if is_url(path) else file_digest(Path(path))
+        except OSError as error:
+            message = f"{option} {quoted_path(path)} cannot be read: {error.strerror}"
+            raise InputError(message, hint="check the path and its permissions", code="E_INPUT_READ") from error
+        found.append(f"{Path(path).name}: {state}")
+    return found
 
 
 def file_digest(path: Path) -> str:

@@ -18,14 +18,15 @@ from rnnforecast.model_io.base import BASE
 from rnnforecast.progress import NoProgress
 from rnnforecast.store.files import lock, sweep_temporaries
 from rnnforecast.store.registry import Registry
-from rnnforecast.workflows.model_rows import Files
+from rnnforecast.workflows.model_rows import Files, load
+from rnnforecast.workflows.monitoring.freshness import check_age, parse_age
 from rnnforecast.workflows.predict import ForecastRequest, forecast_request
-from rnnforecast.workflows.shards.manifest import Done, Manifest, file_digest, inputs_of
+from rnnforecast.workflows.shards.manifest import Done, Manifest, contents_of, file_digest, inputs_of
 from rnnforecast.workflows.shards.plan import Part, Shard, plan_parts
 from rnnforecast.workflows.shards.results import PartResult, ShardResult
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from rnnforecast.options import ShardBy
     from rnnforecast.progress import Progress
@@ -60,12 +61,13 @@ def predict_shard(
 ) -> ShardResult:
     """Forecast the part of one worker of a folder of Parquet files; `request.output` is the folder of the forecasts.
 
-    What an earlier run has done is not done again: same inputs, model and options, and an output as it was written. A part
-    that fails affects no other. Raises UsageError, ModelFileError, InputError and DataError before the first part, and
-    LockedError while another run works on the same shard.
+    What an earlier run has done is not done again: same inputs, model and options, and an output as it was written; with
+    `max_age` its rows are read again, and a part whose rows became too old fails. A part that fails affects no other.
+    Raises UsageError, ModelFileError, InputError and DataError before the first part, and LockedError while another run
+    works on the same shard.
     """
     started = time.monotonic()
-    label, digest, id_columns = _identify(request, model, by=by, store=store)
+    label, digest, id_columns = _identify(request, model, by=by, store=store, known_ahead=data.known_ahead)
     output = _output_folder(request, data)
     workers = plan_parts(data.rows, shard, by=by, id_columns=id_columns)
     manifest = Manifest(output)
@@ -104,6 +106,7 @@ def _forecast_part(part: Part, work: _Work) -> PartResult:
     try:
         done = work.look(part)
         if done is not None:
+            _check_age(part, work)
             return PartResult(part.name, "unchanged", done.num_rows, done.num_series, done.num_warnings, done.seconds)
         # before the rows are read: a file that is written meanwhile is another one the next time
         inputs = inputs_of(part)
@@ -125,6 +128,20 @@ def _forecast_part(part: Part, work: _Work) -> PartResult:
             message=error.message,
             hint=error.hint,
         )
+
+
+def _check_age(part: Part, work: _Work) -> None:
+    """Raise StaleError where the rows of a part became older than the request allows, though they did not change."""
+    if work.request.max_age is None:
+        return
+    age = parse_age(work.request.max_age)
+    with tempfile.TemporaryDirectory() as folder:
+        rows = _rows_of(part, work, Path(folder))
+        if rows is not None:
+            files = Files((rows,), work.files.known_ahead)
+            reading = work.request.reading
+            loaded = load(work.model, data=files, store=work.store, reading=reading, horizon=work.request.horizon)
+            check_age(loaded.series, age)
 
 
 def _rows_of(part: Part, work: _Work, folder: Path) -> str | None:
@@ -151,9 +168,17 @@ def _write_part(part: Part, work: _Work, rows: str) -> tuple[int, int, int]:
 
 
 def _identify(
-    request: ForecastRequest, model: str, *, by: ShardBy, store: str | Path | None
+    request: ForecastRequest,
+    model: str,
+    *,
+    by: ShardBy,
+    store: str | Path | None,
+    known_ahead: Sequence[str | Path],
 ) -> tuple[str, str, tuple[str, ...]]:
-    """Return the version that all parts are forecast with, the digest of model and options, and the id columns."""
+    """Return the version that all parts are forecast with, the digest of model and options, and the id columns.
+
+    Files that all parts read count by their content, whatever path names them.
+    """
     reading = request.reading
     if model == BASE:
         label, weights = BASE, ""
@@ -168,9 +193,13 @@ def _identify(
             hint="name it with `--id COLUMN`" if model == BASE else "train a model on a panel, or forecast with `base`",
             code="E_RUN_CONFIG",
         )
-    options = {**asdict(replace(request, output=None, reading=None, max_age=None)), "by": by, "weights": weights}
-    options |= {"model": label, "rnnforecast": metadata.version("rnnforecast")}
-    options["reading"] = None if reading is None else reading.model_dump(mode="json", exclude={"wait", "max_bytes"})
+    options = {**asdict(replace(request, output=None, reading=None, max_age=None, what_if=None)), "by": by}
+    options |= {"model": label, "weights": weights, "rnnforecast": metadata.version("rnnforecast")}
+    left_out = {"wait", "max_bytes", "future_data"}
+    options["reading"] = None if reading is None else reading.model_dump(mode="json", exclude=left_out)
+    ahead = known_ahead or (() if reading is None else reading.future_data)
+    options["known_ahead"] = contents_of(ahead, option="--future-data")
+    options["what_if"] = contents_of(() if request.what_if is None else (request.what_if,), option="--what-if")
     text = json.dumps(options, sort_keys=True, default=str)
     return label, hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(), tuple(ids)
 
