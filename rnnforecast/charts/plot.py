@@ -10,7 +10,7 @@ from rnnforecast.charts.forecast_charts import forecast_chart
 from rnnforecast.charts.health_charts import attention_chart, memory_chart, occlusion_chart
 from rnnforecast.charts.picture import check_picture, write_picture
 from rnnforecast.charts.profile_charts import profile_charts
-from rnnforecast.charts.score_charts import error_chart, lead_chart, time_chart, verdict_words
+from rnnforecast.charts.score_charts import error_chart, lead_chart, rival_of, time_chart, verdict_words
 from rnnforecast.errors import UsageError
 from rnnforecast.json_values import Document
 from rnnforecast.workflows.monitoring.detect_result import DetectResult
@@ -51,14 +51,15 @@ def _of_forecast(result: PredictResult) -> tuple[str, list[Chart]]:
 
 @charts_of.register(EvaluateResult)
 def _of_backtest(result: EvaluateResult) -> tuple[str, list[Chart]]:
-    found = [error_chart(result.metrics), lead_chart(result.per_lead, result.metrics)]
+    rival = rival_of(result.verdict)
+    found = [error_chart(result.metrics, rival=rival), lead_chart(result.per_lead, result.metrics, rival=rival)]
     return verdict_words(result.verdict), [chart for chart in found if chart is not None]
 
 
 @charts_of.register(CompareResult)
 def _of_comparison(result: CompareResult) -> tuple[str, list[Chart]]:
     found = [
-        error_chart(result.metrics, networks=result.networks),
+        error_chart(result.metrics, networks=result.networks, rival=rival_of(result.verdict)),
         time_chart(result.metrics, result.seconds_per_method, networks=result.networks),
     ]
     return verdict_words(result.verdict), [chart for chart in found if chart is not None]

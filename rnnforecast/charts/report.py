@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from rnnforecast.charts.page import Page, number_words, text
 from rnnforecast.charts.picture import drawing_package
+from rnnforecast.charts.score_charts import rival_of
 from rnnforecast.charts.sections import (
     alarms_section,
     backtest_section,
@@ -161,17 +162,19 @@ def model_page(
     page = _page_of(result.model, result.num_series, loaded, horizon=result.horizon)
     is_tested = bool(manifest.metrics)
     metrics = manifest.metrics if is_tested else backtest.metrics if backtest is not None else {}
-    verdict_header(page, _verdict(loaded, backtest), metrics)  # type: ignore[arg-type]
+    verdict = _verdict(loaded, backtest)
+    rival = rival_of(verdict)
+    verdict_header(page, verdict, metrics)  # type: ignore[arg-type]
     page.tiles.append(("Horizon", number_words(result.horizon), f"steps of {result.freq}"))
     page.tiles.append(("Series", number_words(result.num_series), f"{loaded.series.num_rows:,} rows"))
     forecast_section(page, loaded.series, forecast, errors={} if backtest is None else errors_by_series(backtest))
     if is_tested:
-        test_section(page, metrics, manifest.by_lead)  # type: ignore[arg-type]
+        test_section(page, metrics, manifest.by_lead, rival=rival)  # type: ignore[arg-type]
     else:
-        errors_section(page, metrics, words="On the past windows below.")  # type: ignore[arg-type]
+        errors_section(page, metrics, words="On the past windows below.", rival=rival)  # type: ignore[arg-type]
     if backtest is not None:
         has_leads = is_tested and len(manifest.by_lead.leads) > 0
-        backtest_section(page, backtest, warning=_warning(loaded, backtest), is_tested=has_leads)
+        backtest_section(page, backtest, warning=_warning(loaded, backtest), is_tested=has_leads, rival=rival)
     training_section(page, manifest)
     if health is not None:
         memory_section(page, health)
@@ -209,8 +212,8 @@ def _backtest_page(result: EvaluateResult) -> Page:
     verdict_header(page, result.verdict, result.metrics, is_calibrated=result.num_calibrated > 0)
     page.tiles.append(("Windows", number_words(result.num_windows), f"of each series, {len(result.cutoffs)} cutoffs"))
     warning = next((each for each in result.notes if "flatter" in each), "")
-    errors_section(page, result.metrics, words="On the past windows below.")
-    backtest_section(page, result, warning=warning)
+    errors_section(page, result.metrics, words="On the past windows below.", rival=rival_of(result.verdict))
+    backtest_section(page, result, warning=warning, rival=rival_of(result.verdict))
     gains_section(page, result.gains)
     if result.series is not None:
         data_section(page, result.series, result.findings, result.assumptions, [])

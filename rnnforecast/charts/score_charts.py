@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 #: Methods in a chart of lines, the best first.
 MAX_LINES = 4
+_RIVAL = "rival of the verdict"
 _MASE = "MASE (error relative to the naive forecast in training; smaller is better)"
 
 
@@ -47,16 +48,17 @@ def ranked(metrics: Metrics, metric: str = "mase") -> list[str]:
     return sorted(metrics, key=lambda method: _order(metric_value(metrics[method], metric)))
 
 
-def error_chart(metrics: Metrics, *, networks: Sequence[str] = (ENSEMBLE,)) -> Chart:
-    """Return bars of MASE by method, best first; networks are in colour."""
+def error_chart(metrics: Metrics, *, networks: Sequence[str] = (ENSEMBLE,), rival: str = "") -> Chart:
+    """Return bars of MASE by method, best first; networks and the rival of the verdict are in colour."""
     methods = ranked(metrics)
     rows = tuple(
-        {"method": method, "mase": value(metric_value(metrics[method], "mase")), "kind": _kind(method, networks)}
+        {"method": method, "mase": value(metric_value(metrics[method], "mase")),
+         "kind": _RIVAL if method == rival else _kind(method, networks)}
         for method in methods
-    )
+    )  # fmt: skip
     order = {"field": "method", "type": "nominal", "sort": methods, "title": None, "axis": {"labelLimit": 190, "ticks": False,
              "domain": False, "labelColor": "@ink"}}  # fmt: skip
-    kinds = {"network": "@forecast", "simple method": "@quiet"}
+    kinds = {"network": "@forecast", "simple method": "@quiet"} | ({_RIVAL: "@other"} if rival in metrics else {})
     bars: Spec = {
         "mark": {"type": "bar", "height": {"band": 0.62}, "cornerRadiusEnd": 3},
         "encoding": {
@@ -88,13 +90,17 @@ def error_chart(metrics: Metrics, *, networks: Sequence[str] = (ENSEMBLE,)) -> C
 
 
 def lead_chart(
-    per_lead: Sequence[Mapping[str, object]], metrics: Metrics, *, networks: Sequence[str] = (ENSEMBLE,)
+    per_lead: Sequence[Mapping[str, object]],
+    metrics: Metrics,
+    *,
+    networks: Sequence[str] = (ENSEMBLE,),
+    rival: str = "",
 ) -> Chart | None:
-    """Return the error by lead time of the best methods, None where there is one lead time alone."""
+    """Return the error by lead time of the best methods and the rival; None where there is one lead time alone."""
     leads = sorted({int(str(row["lead"])) for row in per_lead})
     if len(leads) < 2:
         return None
-    shown = _lines(metrics, networks)
+    shown = _lines(metrics, networks, rival)
     table: dict[int, Row] = {lead: {"t": lead} for lead in leads}
     for row in per_lead:
         if str(row["method"]) in shown:
@@ -248,8 +254,8 @@ def rank_chart(ranks: Mapping[str, float], difference: float | None, *, networks
     )
 
 
-def cutoff_chart(backtest: Backtest, series: SeriesSet, *, most: int = 3) -> Chart | None:
-    """Return the mean error by cutoff of the best methods; None where there are fewer than three cutoffs."""
+def cutoff_chart(backtest: Backtest, series: SeriesSet, *, most: int = 3, rival: str = "") -> Chart | None:
+    """Return the mean error by cutoff of the best methods and the rival; None where there are fewer than three cutoffs."""
     windows = backtest.windows
     ordinals = series.first_ordinals[windows.series] + windows.cutoffs - 1
     distinct, owner = np.unique(ordinals, return_inverse=True)
@@ -257,7 +263,9 @@ def cutoff_chart(backtest: Backtest, series: SeriesSet, *, most: int = 3) -> Cha
         return None
     errors = {method: _by_group(values, owner, len(distinct)) for method, values in backtest.scaled_errors().items()}
     means = {method: np.nanmean(values) if np.isfinite(values).any() else math.inf for method, values in errors.items()}
-    others = sorted((method for method in errors if method != ENSEMBLE), key=lambda method: means[method])
+    others = sorted(
+        (method for method in errors if method != ENSEMBLE), key=lambda method: (method != rival, means[method])
+    )
     shown = [ENSEMBLE, *others[: most - 1]]
     moments = series.freq.to_timestamps(distinct)
     rows: list[Row] = [{"t": t} for t in times(moments)]
@@ -286,9 +294,10 @@ def cutoff_chart(backtest: Backtest, series: SeriesSet, *, most: int = 3) -> Cha
 def windows_chart(backtest: Backtest, series: SeriesSet, label: str, *, kind: str = "") -> Chart:
     """Return the past forecasts of one series against the actuals, with the 80 % intervals."""
     number = series.item_ids.index(label)
-    chosen = np.flatnonzero(backtest.windows.series == number)
-    cutoffs = backtest.windows.cutoffs[chosen]
     horizon = backtest.actuals.values.shape[1]
+    every = np.flatnonzero(backtest.windows.series == number)
+    chosen = _apart(every, backtest.windows.cutoffs, horizon)
+    cutoffs = backtest.windows.cutoffs[chosen]
     first = max(int(cutoffs.min()) - horizon, 0)
     stop = min(int(cutoffs.max()) + backtest.gap + horizon, int(series.lengths[number]))
     start = int(series.offsets[number])
@@ -305,6 +314,7 @@ def windows_chart(backtest: Backtest, series: SeriesSet, label: str, *, kind: st
             place = cutoff + backtest.gap + lead - first
             if 0 <= place < len(rows):
                 rows[place] |= {name: value(float(quantiles[window, lead, at])) for name, at in fields.items()}
+                rows[place]["window"] = window
     heads = {"actual": "actual", "forecast": "forecast", "low": "80 % from", "high": "80 % to"}
     names = {"actual": "@history", "forecast": "@forecast", "80 % interval": "@narrow"}
     layers = [
@@ -312,10 +322,15 @@ def windows_chart(backtest: Backtest, series: SeriesSet, label: str, *, kind: st
         line("actual", "actual", width=1.6),
         line("forecast", "forecast", width=2.2),
     ]
+    if horizon > 1:  # forecasts of one step each are one line: a line of one point is not seen
+        for layer in (layers[0], layers[2]):
+            layer["encoding"]["detail"] = {"field": "window", "type": "nominal"}
+    left_out = f" ({len(every) - len(chosen)} that overlap with them are left out)" if len(every) > len(chosen) else ""
     title = f"Past forecasts: {shortened(label)}" + (f" ({kind} of all series)" if kind else "")
     return Chart(
         title=title,
-        subtitle=f"{len(chosen)} forecasts of {horizon} steps, each from the rows before it alone, against the actual values",
+        subtitle=f"{len(chosen)} forecasts of {horizon} steps{left_out}, each from the rows before it alone, "
+        "against the actual values",
         summary=f"{title}: {len(chosen)} forecasts of {horizon} steps against the actual values.",
         rows=tuple(rows),
         layers=(*layers, hover(time_format(moments), heads)),
@@ -409,6 +424,11 @@ def weights_chart(weights: Mapping[str, float]) -> Chart:
     )
 
 
+def rival_of(verdict: Mapping[str, object] | None) -> str:
+    """Return the method that the verdict compares with, "" without a verdict."""
+    return "" if verdict is None else str(verdict.get("against") or "")
+
+
 def verdict_words(verdict: Mapping[str, object] | None) -> str:
     """Return the verdict as a headline."""
     if verdict is None:
@@ -426,11 +446,21 @@ def verdict_words(verdict: Mapping[str, object] | None) -> str:
     }.get(str(verdict["outcome"]), f"{name} and {against} are level: {abs(skill):.1f} % may be chance")
 
 
-def _lines(metrics: Metrics, networks: Sequence[str]) -> list[str]:
-    """Return the methods of a chart of lines: the networks first, then the best others."""
+def _lines(metrics: Metrics, networks: Sequence[str], rival: str) -> list[str]:
+    """Return the methods of a chart of lines: the networks first, then the rival of the verdict, then the best others."""
     best = ranked(metrics)
-    chosen = [method for method in best if method in networks][: MAX_LINES - 1]
-    return chosen + [method for method in best if method not in networks][: MAX_LINES - len(chosen)]
+    chosen = [method for method in best if method in networks and method != rival][: MAX_LINES - 1]
+    others = [method for method in best if method not in networks or method == rival]
+    return chosen + sorted(others, key=lambda method: method != rival)[: MAX_LINES - len(chosen)]
+
+
+def _apart(windows: Int64Array, cutoffs: Int64Array, horizon: int) -> Int64Array:
+    """Return the windows of one series that do not overlap, the last among them, in order of time."""
+    kept: list[int] = []
+    for window in windows[np.argsort(-cutoffs[windows], kind="stable")].tolist():
+        if not kept or cutoffs[kept[-1]] - cutoffs[window] >= horizon:
+            kept.append(window)
+    return np.asarray(kept[::-1], dtype=np.int64)
 
 
 def _by_group(errors: Float64Array, owner: Int64Array, count: int) -> Float64Array:

@@ -32,6 +32,7 @@ from rnnforecast.charts.score_charts import (
     lead_chart,
     rank_chart,
     ranked,
+    rival_of,
     time_chart,
     verdict_words,
     weights_chart,
@@ -78,6 +79,11 @@ def verdict_header(
     untested = verdict is not None and verdict.get("test") == "none"
     page.outcome = (outcome, "Untested" if untested else _OUTCOMES.get(outcome, "No verdict"))
     page.verdict = verdict_words(verdict) + "."
+    if rival_of(verdict):
+        page.verdict += (
+            f" The rival is {rival_of(verdict)}; the test compares scaled absolute errors, as MASE does, but in a typical "
+            "window or series, so that skill is not the ratio of two means."
+        )
     method = ENSEMBLE if verdict is None else str(verdict.get("method", ENSEMBLE))
     ours = metrics.get(method, metrics.get(ENSEMBLE, metrics.get(BASE, {})))
     mase = metric_value(ours, "mase") if ours else None
@@ -137,12 +143,17 @@ def _hidden_side() -> str:
     return '<div hidden><input><select><option value="file"></option></select><ul class="list"></ul><p class="count"></p></div>'
 
 
-def errors_section(page: Page, metrics: Metrics, *figures: str, words: str) -> None:
+def errors_section(page: Page, metrics: Metrics, *figures: str, words: str, rival: str = "") -> None:
     """Add the errors of all methods, with the table of all metrics and more figures."""
     if not metrics:
         return
     numbers = card(_metrics_table(metrics))
-    page.add("errors", "Errors", grid(page.figure("errors", error_chart(metrics)), *figures, numbers), lead=words)
+    page.add(
+        "errors",
+        "Errors",
+        grid(page.figure("errors", error_chart(metrics, rival=rival)), *figures, numbers),
+        lead=words,
+    )
 
 
 def gains_section(page: Page, gains: Sequence[CovariateGain]) -> None:
@@ -173,7 +184,7 @@ def _metrics_table(metrics: Metrics) -> str:
     return table(["method", *(metric.label for metric in columns)], rows)
 
 
-def test_section(page: Page, metrics: Metrics, record: LeadRecord) -> None:
+def test_section(page: Page, metrics: Metrics, record: LeadRecord, *, rival: str) -> None:
     """Add the errors of a training's test rows: by method, by lead time, and how well the intervals hold."""
     rows = [
         {"method": method, "lead": lead, "mase": error}
@@ -181,11 +192,12 @@ def test_section(page: Page, metrics: Metrics, record: LeadRecord) -> None:
         if method in metrics
         for lead, error in zip(record.leads, errors, strict=True)
     ]
-    figures = [page.figure("test-leads", lead_chart(rows, metrics), is_half=True)]
+    figures = [page.figure("test-leads", lead_chart(rows, metrics, rival=rival), is_half=True)]
     if record.below:
         chart = coverage_chart(record.levels, record.below, record.num_scored)
         figures.append(page.figure("test-calibration", chart, is_half=True))
-    errors_section(page, metrics, *figures, words="On the test rows, which no network had seen when it was tested.")
+    words = "On the test rows, which no network had seen when it was tested."
+    errors_section(page, metrics, *figures, words=words, rival=rival)
 
 
 def training_section(page: Page, manifest: Manifest) -> None:
@@ -200,8 +212,9 @@ def training_section(page: Page, manifest: Manifest) -> None:
          "yes" if curve.is_used else "no: no weight"]
         for name, curve in zip(names_of(curves), curves, strict=True)
     ]  # fmt: skip
-    heads = ["network", "steps", "best step", "validation loss", "in the ensemble"]
-    words = "The fits that were tested. Networks are kept as they were at their best step on the validation rows."
+    heads = ["network", "steps", "best step", "validation loss in its own units", "in the ensemble"]
+    words = "The fits that were tested. Networks are kept as they were at their best step on the validation rows. "
+    words += "The loss of a network is in its own units: do not compare it between networks."
     figures = [
         page.figure(name, chart, is_half=True) for name, chart in zip(("loss", "gradients"), charts, strict=True)
     ]
@@ -228,12 +241,12 @@ def memory_section(page: Page, result: DiagnoseResult) -> None:
 
 def comparison_section(page: Page, result: CompareResult) -> None:
     """Add the errors of all methods, against time too, by lead time and by series."""
-    networks = result.networks
+    networks, rival = result.networks, rival_of(result.verdict)
     figures = [
-        page.figure("errors", error_chart(result.metrics, networks=networks), is_half=True),
+        page.figure("errors", error_chart(result.metrics, networks=networks, rival=rival), is_half=True),
         page.figure("times", time_chart(result.metrics, result.seconds_per_method, networks=networks), is_half=True),
         page.figure("ranks", rank_chart(result.ranks, result.critical_difference, networks=networks), is_half=True),
-        page.figure("leads", lead_chart(result.per_lead, result.metrics, networks=networks), is_half=True),
+        page.figure("leads", lead_chart(result.per_lead, result.metrics, networks=networks, rival=rival), is_half=True),
     ]
     page.add("methods", "Methods", grid(*figures, card(_metrics_table(result.metrics))))
 
@@ -255,7 +268,9 @@ def alarms_section(page: Page, result: DetectResult) -> None:
     page.add("alarms", "Alarms", grid(*figures, listed), lead=f"{words} A score of 1 is as rare as the budget allows.")
 
 
-def backtest_section(page: Page, result: EvaluateResult, *, warning: str = "", is_tested: bool = False) -> None:
+def backtest_section(
+    page: Page, result: EvaluateResult, *, warning: str = "", is_tested: bool = False, rival: str
+) -> None:
     """Add what past windows show: errors by lead time and cutoff, calibration, forecasts against actuals, series.
 
     With `is_tested` errors and calibration are left out: those of the test are on the page.
@@ -265,13 +280,13 @@ def backtest_section(page: Page, result: EvaluateResult, *, warning: str = "", i
     backtest, series = result.backtest, result.series
     parts = []
     if not is_tested:
-        parts.append(page.figure("leads", lead_chart(result.per_lead, result.metrics), is_half=True))
+        parts.append(page.figure("leads", lead_chart(result.per_lead, result.metrics, rival=rival), is_half=True))
         below = backtest.fractions_below(ENSEMBLE)
         if below:
             num_scored = int(backtest.actuals.observed.sum())
             chart = coverage_chart(backtest.quantile_levels, below, num_scored)
             parts.append(page.figure("calibration", chart, is_half=True))
-    parts.append(page.figure("cutoffs", cutoff_chart(backtest, series)))
+    parts.append(page.figure("cutoffs", cutoff_chart(backtest, series, rival=rival)))
     parts.append(page.figure("gains", gains_chart(result.gains)))
     errors = errors_by_series(result)
     scored = sorted(errors, key=lambda label: -errors[label])

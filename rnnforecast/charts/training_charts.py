@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from rnnforecast.charts.chart import Chart, nearest, network_colours, power_axis, shortened, value, y_axis
@@ -17,13 +18,17 @@ _X: Spec = {"field": "t", "type": "quantitative", "title": "gradient step", "axi
 
 
 def loss_chart(curves: Sequence[FitCurve]) -> Chart:
-    """Return the loss by gradient step: of the windows that the network is fitted to, and of the validation windows."""
+    """Return the loss by gradient step: of the windows that the network is fitted to, and of the validation windows.
+
+    Networks that normalise differently have losses in different units, so each is divided by its first validation loss.
+    """
     names = names_of(curves)
     rows: list[Row] = []
     for name, curve in zip(names, curves, strict=True):
-        rows += [{"t": step, "loss": value(loss), "network": name, "windows": "training"}
+        unit = _unit(curve)
+        rows += [{"t": step, "loss": value(loss / unit), "network": name, "windows": "training"}
                  for step, loss in zip(curve.steps, curve.losses, strict=True)]  # fmt: skip
-        rows += [{"t": step, "loss": value(score), "network": name, "windows": "validation"}
+        rows += [{"t": step, "loss": value(score / unit), "network": name, "windows": "validation"}
                  for step, score in zip(curve.score_steps, curve.scores, strict=True)]  # fmt: skip
     kinds = {"domain": ["training", "validation"], "range": [[1, 0], [5, 4]]}
     lines: Spec = {
@@ -39,18 +44,20 @@ def loss_chart(curves: Sequence[FitCurve]) -> Chart:
         "encoding": {"y": y_axis("loss")},
     }
     best = ", ".join(
-        f"{name} {_smallest(curve.scores)} at step {curve.best_step}"
+        f"{name} {min(curve.scores) / _unit(curve):.3g} at step {curve.best_step}"
         for name, curve in zip(names, curves, strict=True)
         if curve.scores
     )
     return Chart(
-        title="Loss while training",
+        title="Loss while training, divided by the first validation loss",
         subtitle="solid: windows that the network is fitted to; dashed with dots: validation windows, which choose the "
-        "step that is kept. Smaller is better; a dashed line that rises is overfitting",
-        summary=f"Loss by gradient step. Smallest validation loss: {best or 'not measured'}.",
+        "step that is kept. Smaller is better; a dashed line that rises is overfitting. "
+        "Each network is in its own units: do not compare between networks",
+        summary="Loss by gradient step, divided by the first validation loss. "
+        f"Smallest validation loss: {best or 'not measured'}.",
         rows=tuple(rows),
         layers=(lines, dots, nearest("loss", "loss", "step")),
-        columns={"network": "network", "windows": "windows", "t": "step", "loss": "loss"},
+        columns={"network": "network", "windows": "windows", "t": "step", "loss": "loss in its own units"},
         encoding={"x": _X, "color": network_colours(names)},
         height=280,
     )
@@ -97,5 +104,7 @@ def names_of(curves: Sequence[FitCurve]) -> list[str]:
     return names
 
 
-def _smallest(scores: Sequence[float]) -> str:
-    return f"{min(scores):.3g}"
+def _unit(curve: FitCurve) -> float:
+    """Return the first validation loss of a network, its first loss where none was validated; 1 where that is no unit."""
+    first = next(iter((*curve.scores, *curve.losses)), 1.0)
+    return float(first) if math.isfinite(first) and first > 0 else 1.0

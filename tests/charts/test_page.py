@@ -110,6 +110,14 @@ def test_predict_and_evaluate_write_pages_of_their_results(workplace: Path, run:
     assert (ended.code, "page written to backtest.html" in ended.err) == (0, True)
     page = (workplace / "backtest.html").read_text(encoding="utf-8")
     assert {"leads", "calibration", "cutoffs", "windows0"} <= _numbers(page)["charts"].keys()
+    windows = _numbers(page)["charts"]["windows0"]["spec"]
+    assert [layer["encoding"].get("detail", {}).get("field") for layer in windows["layer"][:3]] == [
+        "window",
+        None,
+        "window",
+    ]
+    assert len({row["window"] for row in windows["data"]["values"] if "window" in row}) == 4
+    assert "The rival is " in page
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from rnnforecast.charts.chart import COLOURS, themed, thinned, value
 from rnnforecast.charts.forecast_charts import forecast_chart, intervals
 from rnnforecast.charts.picture import slide, write_picture
 from rnnforecast.charts.plot import charts_of
-from rnnforecast.charts.score_charts import coverage_chart, lead_chart, verdict_words
+from rnnforecast.charts.score_charts import coverage_chart, error_chart, lead_chart, verdict_words
 from rnnforecast.errors import OutputError, UsageError
 from tests.cli import examples
 from tests.cli.conftest import RunCommand
@@ -197,6 +197,16 @@ def test_no_verdict_and_no_skill_are_said() -> None:
 def test_one_lead_time_has_no_chart_and_calibration_names_the_worst_quantile() -> None:
     assert lead_chart([{"method": "ensemble", "lead": 1, "mase": 1.0}], examples.metrics()) is None
     assert "quantile 0.9, below which 70 % of the actuals were" in coverage_chart((0.1, 0.9), (0.1, 0.7), 20).summary
+
+
+def test_the_rival_of_the_verdict_is_drawn_even_if_others_are_better() -> None:
+    metrics = examples.metrics() | {"theta": examples.scores(1.0), "mean": examples.scores(1.1)}
+    rows = [{"method": name, "lead": lead, "mase": 1.0} for name in metrics for lead in (1, 2)]
+    chart = lead_chart(rows, metrics, rival="seasonal-naive")
+    assert chart is not None
+    assert list(chart.columns.values()) == ["lead", "ensemble", "seasonal-naive", "theta", "mean"]
+    kinds = {row["method"]: row["kind"] for row in error_chart(metrics, rival="seasonal-naive").rows}
+    assert (kinds["seasonal-naive"], kinds["drift"]) == ("rival of the verdict", "simple method")
 
 
 def test_every_picture_of_the_pages_is_made_by_a_command_that_they_show() -> None:

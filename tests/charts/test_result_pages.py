@@ -36,11 +36,12 @@ CURVE = FitCurve(
 def test_the_curves_of_a_training_are_drawn_with_both_kinds_of_windows() -> None:
     chart = loss_chart([CURVE, CURVE])
     assert [(row["network"], row["windows"], row["t"], row["loss"]) for row in chart.rows[:3]] == [
-        ("gru, 48 steps", "training", 10, 0.9),
-        ("gru, 48 steps", "training", 20, 0.4),
-        ("gru, 48 steps", "validation", 10, 0.8),
+        ("gru, 48 steps", "training", 10, 1.125),
+        ("gru, 48 steps", "training", 20, 0.5),
+        ("gru, 48 steps", "validation", 10, 1.0),
     ]
-    assert "gru, 48 steps #2 0.8 at step 10" in chart.summary
+    assert "gru, 48 steps #2 1 at step 10" in chart.summary
+    assert "do not compare between networks" in chart.subtitle
     gradients = gradient_chart([CURVE], clip=1.0)
     assert "at most 2 on average over a few steps; it is clipped above 1." in gradients.summary
 
