@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 FOLDER = "_shards"
 _BY_ID = re.compile(r"part-\d+-of-\d+")
 _FORMAT = 1
+_MAX_COUNT = 2**53
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,22 @@ class Done:
     seconds: float
     finished: str = ""
     format: int = _FORMAT
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the values can be those of a record, which may be read from a damaged file."""
+        texts = (self.part, self.request, self.output, self.sha256, self.finished)
+        counts = (self.num_rows, self.num_series, self.num_warnings)
+        return (
+            self.format == _FORMAT
+            and all(type(text) is str for text in texts)
+            and all(type(count) is int and 0 <= count <= _MAX_COUNT for count in counts)
+            and type(self.seconds) in (int, float)
+            and 0 <= self.seconds <= _MAX_COUNT
+            and type(self.inputs) is list
+            and all(type(name) is str for name in self.inputs)
+            and bool(self.num_rows) == bool(self.sha256)
+        )
 
 
 @dataclass(frozen=True)
@@ -75,7 +92,7 @@ class Manifest:
 
     def look(self, part: Part, *, inputs: list[str], request: str) -> Done | None:
         """Return the record of a part that is done: inputs, request and output are those of the record."""
-        found = self._read(part)
+        found = self._read(part.name)
         if found is None or (found.inputs, found.request) != (inputs, request):
             return None
         if not found.num_rows:
@@ -85,32 +102,47 @@ class Manifest:
         except OSError:
             return None
 
-    def check_parts(self, planned: set[str], *, by: ShardBy) -> tuple[str, ...]:
-        """Note the outputs of files that are gone. Raises UsageError where outputs are of another number of workers."""
-        left = sorted(path.stem for path in self.folder.glob("*.json") if path.stem not in planned)
-        other = next((name for name in left if by == "id" or _BY_ID.fullmatch(name)), None)
+    def check_parts(self, planned: Sequence[Part], *, by: ShardBy) -> tuple[str, ...]:
+        """Note the outputs of files that are gone.
+
+        Raises UsageError where outputs are of another number of workers, or of the same files under another name.
+        """
+        names = {part.name for part in planned}
+        left = {path.stem for path in self.folder.glob("*.json")} - names
+        # a worker that died before its record leaves an output alone
+        alone = {path.stem for path in self.output.glob("*.parquet") if not path.name.startswith(".")} - names - left
+        other = min((name for name in left | alone if _BY_ID.fullmatch(name) or by == "id"), default=None)
+        other = other or self._renamed(sorted(left), planned)
         if other is not None:
             raise UsageError(
-                f"the output `{self.output}` holds `{other}`, of other workers or another `--shard-by`: series would be "
-                "there twice",
+                f"the output `{self.output}` holds `{other}`, of other workers, another `--shard-by` or another `--data`: "
+                "series would be there twice",
                 hint="name another folder with `--output`, or empty this one",
                 code="E_SHARD_OUTPUT",
             )
-        return (f"the output holds {', '.join(left[:3])} of files that are gone",) if left else ()
+        return (f"the output holds {', '.join(sorted(left)[:3])} of files that are gone",) if left else ()
+
+    def _renamed(self, left: Sequence[str], planned: Sequence[Part]) -> str | None:
+        """Return the first of these records that is of a file which now has another name, None where there is none."""
+        records = {name: done.inputs for name in left if (done := self._read(name)) is not None}
+        if not records:
+            return None
+        present = {tuple(inputs_of(part)) for part in planned}
+        return next((name for name, inputs in records.items() if tuple(inputs) in present), None)
 
     def add(self, done: Done) -> None:
         """Keep the record of a part whose output is on the disk. Raises OutputError."""
         stamped = {**asdict(done), "finished": datetime.now(UTC).isoformat(timespec="seconds")}
         replace_bytes(self.folder / f"{done.part}.json", json.dumps(stamped, indent=1, ensure_ascii=False).encode())
 
-    def _read(self, part: Part) -> Done | None:
+    def _read(self, name: str) -> Done | None:
         """Return the record of a part, None where there is none or it is damaged."""
         try:
-            content = json.loads((self.folder / f"{part.name}.json").read_bytes())
+            content = json.loads((self.folder / f"{name}.json").read_bytes())
             done = Done(**content)
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, RecursionError):
             return None
-        return done if done.format == _FORMAT and done.part == part.name else None
+        return done if done.is_sound and done.part == name else None
 
 
 def inputs_of(part: Part) -> list[str]:
@@ -130,7 +162,7 @@ def contents_of(data: Sequence[str | Path], *, option: str) -> list[str]:
     for path in expand(data, dataset=True)[0] if data else ():
         if path == STDIN or is_database(path):
             raise UsageError(
-                f"{option} `{public_path(path)}` is no file: a shard cannot tell whether it changed",
+                f"{option} `{public_path(path)}` is not a file: a shard cannot tell whether it changed",
                 hint="write its rows to a file that all workers reach",
                 code="E_INPUT_KIND",
             )

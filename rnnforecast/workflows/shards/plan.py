@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
+import os
 import re
 import zlib
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 
 _SHARD = re.compile(r"\s*(\d{1,6})\s*/\s*(\d{1,6})\s*")
 MAX_SHARDS = 100_000
+_EXTENSIONS = (".parquet", ".pq")
 
 
 @dataclass(frozen=True)
@@ -75,13 +79,15 @@ class Part:
         """Return the rows of the series that the part takes. Raises InputError and DataError."""
         import pyarrow as pa
 
-        tables = []
+        tables: list[pa.Table] = []
         for path in self.paths:
-            with open_parquet(path) as file:
+            with open_parquet(path) as file, _damage_of(path):
+                _check_columns(file, id_columns, path)
                 table = file.read()
-            if self.shard is not None:
-                table = table.filter(pa.array(_belongs(table, id_columns, self.shard)))
+                if self.shard is not None:
+                    table = table.filter(pa.array(_belongs(table, id_columns, self.shard)))
             tables.append(table)
+            _check_types(self.paths[0], tables[0].schema, path, table.schema)
         return pa.concat_tables(tables, promote_options="default")
 
 
@@ -92,7 +98,7 @@ def plan_parts(data: Sequence[str | Path], shard: Shard, *, by: ShardBy, id_colu
     series lies in several files that are forecast one by one.
     """
     paths, _ = expand(data, dataset=True)
-    other = next((path for path in paths if not path.lower().endswith((".parquet", ".pq"))), None)
+    other = next((path for path in paths if not path.lower().endswith(_EXTENSIONS)), None)
     if other is not None:
         raise InputError(
             f"shards are read from Parquet files, {quoted_path(public_path(other))} is not one",
@@ -105,22 +111,28 @@ def plan_parts(data: Sequence[str | Path], shard: Shard, *, by: ShardBy, id_colu
         return [[Part(f"part-{each.number:0{width}}-of-{each.count}", tuple(paths), each)] for each in workers]
     check_whole(paths, id_columns)
     sizes = {path: size_of(path) for path in paths}
-    names = _distinct_names(paths)
+    names = _distinct_names(paths, data)
     ordered = sorted(paths, key=lambda path: (-sizes[path], names[path]))
     return [[Part(names[path], (path,)) for path in ordered[number :: shard.count]] for number in range(shard.count)]
 
 
 def check_whole(paths: Sequence[str], id_columns: Sequence[str]) -> None:
-    """Raise DataError that names a series whose rows lie in several files, and two of them."""
-    ranges = {path: _range_of(path, id_columns) for path in paths} if len(id_columns) == 1 else {}
+    """Raise DataError that names a series whose rows lie in several files, and two of them.
+
+    A file that cannot be read is left out: it fails alone, once it is to be forecast.
+    """
+    ranges: dict[str, tuple[object, object] | None] = {}
+    for path in paths:
+        with contextlib.suppress(DataError):
+            ranges[path] = _range_of(path, id_columns)
     if len(paths) > 1 and not _overlaps(ranges):
         return
     owners: dict[tuple[object, ...], str] = {}
-    for path in paths:
-        with open_parquet(path) as file:
-            _check_columns(file, id_columns, path)
-            table = file.read(columns=list(id_columns))
-        for ids in _distinct(table, id_columns):
+    for path in ranges:
+        found: list[tuple[object, ...]] = []
+        with contextlib.suppress(DataError), open_parquet(path) as file, _damage_of(path):
+            found += _distinct(file.read(columns=list(id_columns)), id_columns)
+        for ids in found:
             other = owners.setdefault(ids, path)
             if other != path:
                 raise DataError(
@@ -133,21 +145,30 @@ def check_whole(paths: Sequence[str], id_columns: Sequence[str]) -> None:
 
 def open_parquet(path: str) -> AbstractContextManager[pq.ParquetFile]:
     """Open a Parquet file of this machine or behind a URL. Raises InputError and DataError."""
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
+    with _damage_of(path):
         file: AbstractContextManager[pq.ParquetFile] = pq.ParquetFile(open_url(path) if is_url(path) else path)
+    return file
+
+
+@contextlib.contextmanager
+def _damage_of(path: str) -> Iterator[None]:
+    """Raise DataError for what pyarrow raises where the bytes of a file are not sound, InputError where it is gone."""
+    import pyarrow as pa
+
+    try:
+        yield
     except FileNotFoundError as error:
         message = f"{quoted_path(public_path(path))} does not exist"
         raise InputError(message, hint="check the folder and the pattern", code="E_INPUT_MISSING") from error
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+        words = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise DataError(
-            f"{quoted_path(public_path(path))} is not a readable Parquet file: {str(error).splitlines()[0]}",
+            f"{quoted_path(public_path(path))} is not a readable Parquet file: {words}",
             hint="write the file again, or remove it from the folder",
             code="E_DATA_PARQUET",
         ) from error
-    return file
 
 
 def size_of(path: str) -> int:
@@ -162,21 +183,51 @@ def size_of(path: str) -> int:
         raise InputError(message, hint="check the folder and the pattern", code="E_INPUT_MISSING") from error
 
 
-def _distinct_names(paths: Sequence[str]) -> dict[str, str]:
-    """Return a name for the output of each file: its own, with a digest of its path where several have it."""
-    stems = {path: stem_of(path) for path in paths}
-    counted = list(stems.values())
-    return {
-        path: stem if counted.count(stem) == 1 else f"{stem}-{hashlib.sha256(path.encode()).hexdigest()[:8]}"
-        for path, stem in stems.items()
-    }
+def _distinct_names(paths: Sequence[str], data: Sequence[str | Path]) -> dict[str, str]:
+    """Return a name for the output of each file, whatever other files there are and however the folder is spelled.
+
+    It is the file's own, and below the named folder, or with an unusual extension, that with a digest of where it lies.
+    """
+    common = os.path.commonpath([_folder_of(str(item)) for item in data])
+    names = {}
+    for path in paths:
+        place = os.path.relpath(_resolved(path), common)
+        digest = hashlib.sha256(place.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+        is_plain = place == f"{stem_of(path)}.parquet"
+        names[path] = stem_of(path) if is_plain else f"{stem_of(path)}-{digest}"
+    return names
+
+
+def _folder_of(item: str) -> str:
+    """Return the folder that an input of the user names: of a pattern that above the first sign, of a file its own."""
+    sign = None if not is_url(item) and os.path.lexists(item) else re.search(r"[*?[]", item)
+    if sign is not None:
+        return _resolved(item[: sign.start()], only_folder=True)
+    is_file = item.lower().endswith(_EXTENSIONS) and (is_url(item) or not os.path.isdir(item))
+    return _resolved(item if is_file else f"{item}/x", only_folder=True)
+
+
+def _resolved(path: str, *, only_folder: bool = False) -> str:
+    """Return one spelling for all paths of a file, whose folder is resolved; of an address without its protocol."""
+    parts = urlsplit(path) if is_url(path) else None
+    if parts is not None and parts.scheme not in ("file", "local"):
+        folder, _, name = f"/{parts.netloc}{parts.path}".rpartition("/")
+    else:
+        folder, name = os.path.split(path if parts is None else unquote(parts.path))
+        folder = os.path.realpath(folder)
+    return folder if only_folder else os.path.join(folder, name)
 
 
 def _belongs(table: pa.Table, id_columns: Sequence[str], shard: Shard) -> BoolArray:
     """Say for each row whether its series belongs to the shard, by a hash of its ids that is the same everywhere."""
+    import pyarrow as pa
+
     codes, words = np.zeros(table.num_rows, dtype=np.int64), [()]
     for name in id_columns:
-        column = table.column(name).combine_chunks().dictionary_encode(null_encoding="encode")
+        column = table.column(name)
+        if pa.types.is_dictionary(column.type):  # its missing ids have no number
+            column = column.cast(column.type.value_type)
+        column = column.combine_chunks().dictionary_encode(null_encoding="encode")
         values = [str(value) for value in column.dictionary.to_pylist()]
         # one number for each combination of ids that there is
         mixed = codes * len(values) + column.indices.to_numpy()
@@ -192,7 +243,23 @@ def _distinct(table: pa.Table, id_columns: Sequence[str]) -> Iterator[tuple[obje
 
 
 def _check_columns(file: pq.ParquetFile, id_columns: Sequence[str], path: str) -> None:
-    missing = [name for name in id_columns if name not in file.schema_arrow.names]
+    import pyarrow as pa
+
+    names = file.schema_arrow.names
+    for name in id_columns:
+        if names.count(name) > 1:
+            raise DataError(
+                f"{quoted_path(public_path(path))} has the column `{name}` {names.count(name)} times",
+                hint="give each column another name",
+                code="E_COLUMN_TWICE",
+            )
+        if name in names and pa.types.is_nested(file.schema_arrow.field(name).type):
+            raise DataError(
+                f"column `{name}` of {quoted_path(public_path(path))} contains lists or records, not plain values",
+                hint="write the ids as text or whole numbers",
+                code="E_COLUMN_TYPE",
+            )
+    missing = [name for name in id_columns if name not in names]
     if missing:
         raise DataError(
             f"{quoted_path(public_path(path))} has no column `{missing[0]}`, which identifies the series",
@@ -201,16 +268,33 @@ def _check_columns(file: pq.ParquetFile, id_columns: Sequence[str], path: str) -
         )
 
 
+def _check_types(first: str, expected: pa.Schema, path: str, schema: pa.Schema) -> None:
+    """Raise DataError where the tables of two files cannot be one: a column has two types, or a name twice."""
+    import pyarrow as pa
+
+    try:
+        pa.unify_schemas([expected, schema])
+    except (pa.ArrowException, ValueError) as error:
+        words = str(error).splitlines()[0][:200]
+        raise DataError(
+            f"{quoted_path(public_path(first))} and {quoted_path(public_path(path))} cannot be read as one table: {words}",
+            hint="write each column with one type in all files",
+            code="E_COLUMN_TYPE",
+        ) from error
+
+
 def _range_of(path: str, id_columns: Sequence[str]) -> tuple[object, object] | None:
     """Return the smallest and the largest id of a file by its statistics, None where they are not kept."""
-    with open_parquet(path) as file:
+    with open_parquet(path) as file, _damage_of(path):
         _check_columns(file, id_columns, path)
+        if len(id_columns) > 1:
+            return None
         groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
-    chunks = [group.column(place) for group in groups for place in range(group.num_columns)]
-    kept = [chunk.statistics for chunk in chunks if chunk.path_in_schema == id_columns[0]]
-    if not kept or not all(each is not None and each.has_min_max and not each.null_count for each in kept):
-        return None
-    return min(each.min for each in kept), max(each.max for each in kept)
+        chunks = [group.column(place) for group in groups for place in range(group.num_columns)]
+        kept = [chunk.statistics for chunk in chunks if chunk.path_in_schema == id_columns[0]]
+        if not kept or not all(each is not None and each.has_min_max and not each.null_count for each in kept):
+            return None
+        return min(each.min for each in kept), max(each.max for each in kept)
 
 
 def _overlaps(ranges: dict[str, tuple[object, object] | None]) -> bool:
@@ -220,5 +304,5 @@ def _overlaps(ranges: dict[str, tuple[object, object] | None]) -> bool:
         return True
     if len({type(end) for each in known for end in each}) > 1:
         return True
-    ordered = sorted(known)  # type: ignore[type-var]  # of one type that Parquet orders
+    ordered = sorted(known)  # of one type that Parquet orders
     return any(high >= low for (_, high), (low, _) in pairwise(ordered))  # type: ignore[operator]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import tempfile
 import time
 from contextlib import ExitStack, contextmanager
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rnnforecast.data.files.overwrite import check_outputs
+from rnnforecast.data.files.remote import is_url
 from rnnforecast.errors import LockedError, OutputError, RnnForecastError, UsageError
 from rnnforecast.model_io.base import BASE
 from rnnforecast.progress import NoProgress
@@ -70,8 +72,9 @@ def predict_shard(
     label, digest, id_columns = _identify(request, model, by=by, store=store, known_ahead=data.known_ahead)
     output = _output_folder(request, data)
     workers = plan_parts(data.rows, shard, by=by, id_columns=id_columns)
+    _check_apart(output, data, workers)
     manifest = Manifest(output)
-    notes = manifest.check_parts({part.name for parts in workers for part in parts}, by=by)
+    notes = manifest.check_parts([part for each in workers for part in each], by=by)
     work = _Work(request, label, data, store, id_columns, manifest, digest)
     parts, results = workers[shard.number - 1], []
     progress = progress or NoProgress()
@@ -219,6 +222,21 @@ def _output_folder(request: ForecastRequest, data: Files) -> Path:
         )
     check_outputs({"--output": output}, [("the data", path) for path in (*data.rows, *data.known_ahead)])
     return output
+
+
+def _check_apart(output: Path, data: Files, workers: Sequence[Sequence[Part]]) -> None:
+    """Raise UsageError where outputs would lie among the rows, or match a pattern that names them."""
+    folder = os.path.realpath(output)
+    parts = [part for each in workers for part in each]
+    paths = {path for part in parts for path in part.paths if not is_url(path)}
+    among = next((path for path in sorted(paths) if os.path.realpath(os.path.dirname(path)) == folder), None)
+    if among is not None:
+        raise UsageError(
+            f"--output `{output}` is the folder of the data: `{among}`",
+            hint="name another folder for the output",
+            code="E_OUT_IS_INPUT",
+        )
+    check_outputs({"--output": output / f"{parts[0].name}.parquet"}, [("the data", item) for item in data.rows])
 
 
 @contextmanager

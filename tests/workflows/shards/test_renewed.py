@@ -69,8 +69,8 @@ def test_another_content_of_a_what_if_file_is_forecast_again(place: Path) -> Non
     assert statuses(run(place, ahead=(plan,), future="price", what_if=other)) == ["done", "done"]
 
 
-def test_covariates_that_are_no_file_are_rejected(place: Path) -> None:
-    with pytest.raises(UsageError, match="--future-data `-` is no file"):
+def test_covariates_that_are_not_a_file_are_rejected(place: Path) -> None:
+    with pytest.raises(UsageError, match="--future-data `-` is not a file"):
         run(place, ahead=(Path("-"),), future="price")
 
 

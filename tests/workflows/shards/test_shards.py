@@ -236,10 +236,12 @@ def test_files_that_are_not_parquet_are_rejected(place: Path) -> None:
         run(place, "1/2")
 
 
-def test_a_damaged_file_is_named(place: Path) -> None:
+def test_a_damaged_file_fails_alone_and_is_named(place: Path) -> None:
     (place / "rows" / "f1.parquet").write_bytes(b"PAR1 nothing PAR1")
-    with pytest.raises(DataError, match=r"f1\.parquet.* is not a readable Parquet file"):
-        run(place, "1/2")
+    result = run(place, "1/1")
+    failed = next(part for part in result.parts if part.status == "failed")
+    assert (result.exit_code, result.num_done, failed.part, failed.exit_code) == (3, 3, "f1", 13)
+    assert "f1.parquet" in str(failed.message)
 
 
 def test_base_needs_the_column_of_the_ids(place: Path) -> None:
