@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,10 +26,13 @@ from rnnforecast.charts.profile_charts import ranges
 from rnnforecast.findings import plural
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rnnforecast.charts.chart import Row, Spec
     from rnnforecast.workflows.monitoring.detect_result import DetectResult
     from rnnforecast.workflows.results import Preview
 
+_ROW = "row above the threshold"
 _WIDE = 8  # the expected range may make the axis so many times as long as the rows do
 
 
@@ -47,14 +51,25 @@ def alarm_chart(result: DetectResult, preview: Preview) -> Chart:
         {"t": t, "alarm": value(number)}
         for t, number in zip(times(moments[marked]), preview.median[marked].tolist(), strict=True)
     ]
+    spans = _spans(result, preview)
     x = time_axis(moments)
+    shades: Spec = {
+        "data": {"values": spans},
+        "mark": {"type": "rect", "opacity": 0.18, "clip": True, "color": "@bad"},
+        "encoding": {"x": {**x, "field": "t"}, "x2": {"field": "end"}, "color": {"value": "@bad"}},
+    }
+    edges: Spec = {**shades, "mark": {"type": "rule", "opacity": 0.5, "clip": True},
+                   "encoding": {"x": {**x, "field": "t"}, "color": {"value": "@bad"}}}  # fmt: skip
     marks: Spec = {
         "data": {"values": alarms},
-        "mark": {"type": "point", "filled": True, "size": 90, "opacity": 1, "clip": True},
+        "mark": {"type": "point", "filled": True, "size": 25, "opacity": 1, "clip": True},
         "encoding": {
             "y": y_axis("alarm"),
-            "color": {"datum": "alarm"},
-            "tooltip": [time_format(moments), {"field": "alarm", "title": "alarm at", "type": "quantitative"}],
+            "color": {"datum": _ROW},
+            "tooltip": [
+                time_format(moments),
+                {"field": "alarm", "title": "row above the threshold", "type": "quantitative"},
+            ],
         },
     }
     heads = {"actual": "mean" if is_thinned else "value"}
@@ -64,13 +79,16 @@ def alarm_chart(result: DetectResult, preview: Preview) -> Chart:
         heads |= {"low": "expected from", "high": "expected to"}
     area = "range" if is_thinned else "expected range"
     layers: list[Spec] = [band(area, "low", "high")] if is_thinned or has_bounds else []
+    layers += [shades, edges] if spans else []
     layers += [line("value", "actual", width=1.4), hover(time_format(moments), heads), marks]
-    names = {"value": "@history", "alarm": "@bad"} | ({area: "@narrow"} if len(layers) > 3 else {})
+    names = {"value": "@history", _ROW: "@bad"} | ({area: "@narrow"} if is_thinned or has_bounds else {})
+    found = f"{plural(len(spans), 'alarm')}, {plural(len(marked), 'row')} above the threshold"
     label = shortened(" ".join(dict.fromkeys(part for part in (preview.label, preview.target) if part)))
     return Chart(
-        title=f"{label}: {plural(len(marked), 'row')} with an alarm",
-        subtitle=f"{len(target):,} steps of {result.freq}; alarm budget {result.budget} over all series",
-        summary=_summary(label, len(marked), moments[marked]),
+        title=f"{label}: {found}",
+        subtitle=f"{len(target):,} steps of {result.freq}; alarm budget {result.budget} over all series; "
+        "an alarm is shaded from start to end",
+        summary=_summary(label, found, spans),
         rows=tuple(rows),
         layers=tuple(layers),
         columns={"t": "time", **heads},
@@ -86,8 +104,32 @@ def _are_readable(preview: Preview) -> bool:
     return bool(len(known) and len(ends) and np.ptp(ends) <= _WIDE * max(float(np.ptp(known)), 1e-300))
 
 
-def _summary(label: str, count: int, moments: np.ndarray) -> str:
-    if not count:
-        return f"Rows of {label}, none with an alarm."
-    first, last = (str(moments[place])[:16].replace("T", " ") for place in (0, -1))
-    return f"Rows of {label}; {plural(count, 'row')} with an alarm, the first at {first}, the last at {last}."
+def _spans(result: DetectResult, preview: Preview) -> list[Row]:
+    """Return start and end of each alarm of the column in the rows that are shown, the first first."""
+    first, last = (
+        (preview.past_timestamps[place] for place in (0, -1)) if len(preview.past_timestamps) else (None, None)
+    )
+    return [
+        {"t": start, "end": end, "words": str(np.asarray(alarm["start"]))[:16].replace("T", " ")}
+        for alarm in result.alarms
+        if alarm["id"] in ("", None, preview.label) and alarm["column"] == preview.target
+        if first is not None and first <= alarm["end"] and alarm["start"] <= last
+        for start, end in [times(np.array([alarm["start"], alarm["end"]]))]
+    ]
+
+
+def _summary(label: str, found: str, spans: list[Row]) -> str:
+    if not spans:
+        return f"Rows of {label}: {found}."
+    first, last = (end(span["words"] for span in spans) for end in (min, max))
+    return f"Rows of {label}: {found}; the first alarm begins at {first}, the last at {last}."
+
+
+def is_readable(alarm: Mapping[str, object]) -> bool:
+    """Tell whether the expected range at an alarm says something: after a fault it may be far wider than the change."""
+    low, high, found, expected = (_number(alarm[key]) for key in ("lower", "upper", "value", "expected"))
+    return not low <= found <= high or high - low <= _WIDE / 2 * max(abs(expected), abs(found))
+
+
+def _number(number: object) -> float:
+    return float(number) if isinstance(number, int | float) and math.isfinite(number) else 0.0

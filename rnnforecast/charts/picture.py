@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import textwrap
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ WIDTH, HEIGHT = 1280, 720
 PIXELS_PER_POINT = 2.0
 _MARGIN = 44
 _TEXT = 1.15
+_HEADLINE = 80  # characters of a line; a longer headline is wrapped
 _LOW = 120  # points; a lower chart has fewer numbers at its axis
 
 
@@ -71,7 +73,8 @@ def slide(charts: Sequence[Chart], *, headline: str = "") -> Spec:
     if len(charts) > 1:
         whole["resolve"] = {"scale": {"color": "independent"}}
     if headline:
-        whole["title"] = {"text": headline, "fontSize": 26, "offset": 26}
+        lines = textwrap.wrap(headline.replace("`", ""), width=_HEADLINE)
+        whole["title"] = {"text": lines if len(lines) > 1 else lines[0], "fontSize": 26, "offset": 26}
     whole |= {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "config": {**config(scale=_TEXT), "background": COLOURS["@ground"][0], "font": FONT, "aria": False},

@@ -218,7 +218,7 @@ def rank_chart(ranks: Mapping[str, float], difference: float | None, *, networks
     rows = tuple({"method": name, "rank": value(ranks[name]), "kind": _kind(name, networks)} for name in order)
     y: Spec = {"field": "method", "type": "nominal", "sort": order, "title": None,
                "axis": {"labelLimit": 190, "ticks": False, "domain": False, "labelColor": "@ink"}}  # fmt: skip
-    x: Spec = {"field": "rank", "type": "quantitative", "title": "mean rank", "scale": {"zero": False, "nice": True},
+    x: Spec = {"field": "rank", "type": "quantitative", "title": "mean rank", "scale": {"domain": [1, len(order)]},
                "axis": {"grid": True, "tickCount": 6}}  # fmt: skip
     best = ranks[order[0]]
     span: list[Spec] = []
@@ -352,6 +352,7 @@ def gains_chart(gains: Sequence[CovariateGain]) -> Chart | None:
          "better": gain.num_better, "windows": gain.num_windows}
         for gain in order
     )  # fmt: skip
+    most = max(10.0, *(abs(row["change"] or 0.0) * 1.2 for row in rows))
     place: Spec = {"field": "covariate", "type": "nominal", "sort": [row["covariate"] for row in rows], "title": None,
                    "axis": {"labelLimit": 190, "labelColor": "@ink"}}  # fmt: skip
     bars: Spec = {
@@ -359,6 +360,7 @@ def gains_chart(gains: Sequence[CovariateGain]) -> Chart | None:
         "encoding": {
             "y": place,
             "x": {"field": "change", "type": "quantitative", "title": "change of the error, per cent",
+                  "scale": {"domain": [-most, most], "nice": True},
                   "axis": {"grid": True, "tickCount": 5}},
             "color": {"field": "effect", **colours({"helps": "@good", "does not help": "@quiet"}, symbol="square")},
             "tooltip": [
@@ -369,6 +371,12 @@ def gains_chart(gains: Sequence[CovariateGain]) -> Chart | None:
             ],
         },
     }  # fmt: skip
+    labels: Spec = {
+        "transform": [{"calculate": "max(datum.change, 0)", "as": "at"}],
+        "mark": {"type": "text", "align": "left", "dx": 6},
+        "encoding": {"y": place, "x": {"field": "at", "type": "quantitative"}, "color": {"value": "@ink"},
+                     "text": {"field": "change", "type": "quantitative", "format": "+.2~f"}},
+    }  # fmt: skip
     each = ", ".join(f"{row['covariate']} {row['change']:+.3g} %" for row in rows)
     return Chart(
         title="What covariates gain",
@@ -376,7 +384,7 @@ def gains_chart(gains: Sequence[CovariateGain]) -> Chart | None:
         "to the left of zero it helps",
         summary=f"Change of the error with each covariate: {each}.",
         rows=rows,
-        layers=(bars,),
+        layers=(bars, labels),
         columns={
             "covariate": "covariate",
             "change": "change, per cent",

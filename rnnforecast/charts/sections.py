@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnforecast.charts.alarm_charts import alarm_chart
+from rnnforecast.charts.alarm_charts import alarm_chart, is_readable
 from rnnforecast.charts.forecast_charts import timestamp_words
 from rnnforecast.charts.health_charts import attention_chart, memory_chart, occlusion_chart
 from rnnforecast.charts.page import (
@@ -257,8 +257,9 @@ def alarms_section(page: Page, result: DetectResult) -> None:
     shown = result.alarms[: -_MAX_ALARMS - 1 : -1]
     rows = [
         [timestamp_words(alarm["start"], result.freq), alarm["id"] or "–", alarm["column"],
-         " ".join(str(alarm[key]) for key in ("kind", "direction") if alarm[key]),
-         *(number_words(alarm[key]) for key in ("num_rows", "score", "value", "expected", "lower", "upper")), alarm["member"]]
+         _alarm_kind(alarm),
+         *(number_words(alarm[key]) for key in ("num_rows", "score", "value", "expected")),
+         *(number_words(alarm[key]) if is_readable(alarm) else "–" for key in ("lower", "upper")), alarm["member"]]
         for alarm in shown
     ]  # fmt: skip
     heads = ["start", "series", "column", "kind", "rows", "score", "value", "expected", "from", "to", "found by"]
@@ -266,6 +267,12 @@ def alarms_section(page: Page, result: DetectResult) -> None:
     words = f"The newest first; {more:,} older ones are left out." if more else "The newest first."
     listed = card(table(heads, rows, numeric=False)) if rows else card("No row is as rare as the budget allows.")
     page.add("alarms", "Alarms", grid(*figures, listed), lead=f"{words} A score of 1 is as rare as the budget allows.")
+
+
+def _alarm_kind(alarm: Mapping[str, object]) -> str:
+    """Return kind and direction; a shape that is unusual lies neither above nor below."""
+    keys = ("kind",) if alarm["kind"] == "shape" else ("kind", "direction")
+    return " ".join(str(alarm[key]) for key in keys if alarm[key])
 
 
 def backtest_section(

@@ -105,6 +105,6 @@ def names_of(curves: Sequence[FitCurve]) -> list[str]:
 
 
 def _unit(curve: FitCurve) -> float:
-    """Return the first validation loss of a network, its first loss where none was validated; 1 where that is no unit."""
+    """Return the first validation loss of a network, its first loss where none was validated; 1 where that cannot divide."""
     first = next(iter((*curve.scores, *curve.losses)), 1.0)
     return float(first) if math.isfinite(first) and first > 0 else 1.0

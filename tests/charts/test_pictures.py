@@ -209,6 +209,12 @@ def test_the_rival_of_the_verdict_is_drawn_even_if_others_are_better() -> None:
     assert (kinds["seasonal-naive"], kinds["drift"]) == ("rival of the verdict", "simple method")
 
 
+def test_a_long_headline_is_wrapped_and_has_no_backticks() -> None:
+    drawn = slide(charts_of(examples.compare_result())[1], headline="try `--num-windows 5` " * 10)
+    assert len(drawn["title"]["text"]) > 1
+    assert "`" not in "".join(drawn["title"]["text"])
+
+
 def test_every_picture_of_the_pages_is_made_by_a_command_that_they_show() -> None:
     folder = ROOT / "docs" / "pictures"
     pages = "".join(page.read_text(encoding="utf-8") for page in ROOT.glob("docs/*.md"))

@@ -62,7 +62,17 @@ def test_alarms_are_marks_on_the_rows() -> None:
     chart = alarm_chart(result, result.previews[0])
     marks = next(layer for layer in chart.layers if layer["mark"]["type"] == "point")
     assert len(marks["data"]["values"]) == np.isfinite(result.previews[0].median).sum()
-    assert chart.title == "vibration: 12 rows with an alarm"
+    assert chart.title == "vibration: 3 alarms, 12 rows above the threshold"
+    spans = next(layer for layer in chart.layers if layer["mark"]["type"] == "rect")
+    assert len(spans["data"]["values"]) == len(result.alarms)
+
+
+def test_bounds_and_a_direction_that_say_nothing_are_left_out() -> None:
+    result = detect_result(num_alarms=1)
+    absurd = {**result.alarms[0], "kind": "shape", "lower": -98_765.0, "upper": 98_765.0}
+    page = result_page(replace(result, alarms=(absurd,)), command="").to_html()
+    assert "98,76" not in page
+    assert "<td>shape</td>" in page
 
 
 def test_every_alarm_of_a_long_history_is_marked() -> None:
