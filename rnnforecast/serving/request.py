@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, NoReturn
 from rnnforecast.config import Settings
 from rnnforecast.errors import DataError, UsageError
 from rnnforecast.options import FORECAST_OPTIONS
+from rnnforecast.serving.arrow_body import check_size, read_arrow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,6 +34,8 @@ CLOSED = ("future_data", "query", "wait", "max_bytes", "dataset", "sample")
 #: Options of a request besides its model.
 OPEN_OPTIONS = {option.word: option for option in FORECAST_OPTIONS if option.name not in CLOSED}
 MAX_COLUMNS = 10_000
+#: Bytes that a value of a JSON row takes at least.
+_CELL_BYTES = 8
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,8 @@ class Asked:
         return Settings.from_flat({**flat, "max_bytes": f"{max_bytes}"}, source="the request")
 
 
-def parse_request(kind: Kind, query: Mapping[str, Sequence[str]], body: bytes) -> Asked:
-    """Return what is asked for. Options are in the query, those of JSON in the document.
+def parse_request(kind: Kind, query: Mapping[str, Sequence[str]], body: bytes, *, cap: int) -> Asked:
+    """Return what is asked for. Options are in the query, those of JSON in the document; rows unpack to `cap` bytes.
 
     Raises UsageError for options, DataError for rows that are not a table.
     """
@@ -59,7 +62,7 @@ def parse_request(kind: Kind, query: Mapping[str, Sequence[str]], body: bytes) -
             raise UsageError(
                 "the options of a JSON request are in the document, not in the query", code="E_SERVE_OPTION"
             )
-        return _from_document(_parse_json(body))
+        return _from_document(_parse_json(body), cap)
     options: dict[str, object] = {}
     for word, values in query.items():
         if len(values) > 1 and not _is_repeated(word):
@@ -67,13 +70,15 @@ def parse_request(kind: Kind, query: Mapping[str, Sequence[str]], body: bytes) -
         options[word] = list(values) if _is_repeated(word) else values[0]
     model = options.pop("model", None)
     if kind == "arrow":
-        body = _to_parquet(_read_arrow(body))
+        body = _to_parquet(read_arrow(body, cap), cap)
     return Asked(body, None if model is None else str(model), _checked(options))
 
 
-def _from_document(document: object) -> Asked:
+def _from_document(document: object, cap: int) -> Asked:
     if not isinstance(document, dict):
         raise UsageError('the document is not an object such as {"rows": [...]}', code="E_SERVE_BODY")
+    if isinstance(document, _Doubled):
+        raise UsageError(f"the option `{document.name}` was given twice", code="E_SERVE_OPTION")
     options = dict(document)
     rows, columns, model = (options.pop(name, None) for name in ("rows", "columns", "model"))
     if (rows is None) == (columns is None):
@@ -81,8 +86,8 @@ def _from_document(document: object) -> Asked:
     if not isinstance(model, str | None):
         raise UsageError("`model` is not text", hint='such as "base" or "prices@3"', code="E_SERVE_OPTION")
     options = _checked(options)
-    table = _to_columns(rows) if columns is None else columns
-    return Asked(_to_parquet(_to_arrow(table)), model, options)
+    table = _to_columns(rows, cap) if columns is None else columns
+    return Asked(_to_parquet(_to_arrow(table), cap), model, options)
 
 
 _EXAMPLE = '{"columns": {"date": ["2024-01-01", ...], "value": [1.5, ...]}, "horizon": 14}'
@@ -107,29 +112,63 @@ def _checked(options: Mapping[str, object]) -> dict[str, object]:
         raise UsageError(
             f"unknown option `{unknown[0][:100]}`", hint="GET /docs lists all options", code="E_SERVE_OPTION"
         )
+    for word, value in found.items():
+        values = value if isinstance(value, list) else [value]
+        if OPEN_OPTIONS[word].kind is not bool and any(isinstance(each, bool) for each in values):
+            raise UsageError(f"the option `{word}` is neither true nor false", code="E_SERVE_OPTION")
     return found
 
 
 def _parse_json(body: bytes) -> object:
     try:
-        found: object = json.loads(body, parse_constant=_reject_constant)
+        found: object = json.loads(body, parse_constant=_reject_constant, object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:  # also bytes that are not UTF-8, and integers of 5,000 digits
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        if "set_int_max_str_digits" in reason:
+            reason = "a number has too many digits"
         raise UsageError(f"the body is not valid JSON: {reason}", hint=_EXAMPLE, code="E_SERVE_BODY") from error
     return found
+
+
+class _Doubled(dict[str, object]):
+    """An object of a JSON document with a key that occurs twice."""
+
+    name = ""
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    doubled, seen = _Doubled(found), set[str]()
+    doubled.name = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+    return doubled
+
+
+def _check_once(found: object, what: str) -> None:
+    """Raise DataError for an object with a column that occurs twice: one of them would be dropped."""
+    if isinstance(found, _Doubled):
+        raise DataError(
+            f"the column `{found.name}` occurs twice in {what}",
+            hint="give each column a unique name",
+            code="E_COLUMN_TWICE",
+        )
 
 
 def _reject_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON, a missing value is null")
 
 
-def _to_columns(rows: object) -> dict[str, list[object]]:
+def _to_columns(rows: object, cap: int) -> dict[str, list[object]]:
     """Return rows of a JSON document, objects with the same keys, as columns; a key that is absent is a missing value."""
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise UsageError("`rows` is not a list of objects", hint=_EXAMPLE, code="E_SERVE_BODY")
+    for place, row in enumerate(rows):
+        _check_once(row, f"row {place + 1}")
     names = list(dict.fromkeys(name for row in rows for name in row))
     if len(names) > MAX_COLUMNS:
         raise DataError(f"the rows have {len(names):,} columns, at most {MAX_COLUMNS:,}", code="E_SERVE_BODY")
+    check_size(_CELL_BYTES * len(names) * len(rows), cap)
     return {name: [row.get(name) for row in rows] for name in names}
 
 
@@ -139,6 +178,7 @@ def _to_arrow(columns: object) -> pa.Table:
 
     if not isinstance(columns, dict) or not all(isinstance(values, list) for values in columns.values()):
         raise UsageError("`columns` is not an object of lists", hint=_EXAMPLE, code="E_SERVE_BODY")
+    _check_once(columns, "`columns`")
     lengths = {name: len(values) for name, values in columns.items()}
     if len(set(lengths.values())) > 1:
         first = next(iter(lengths))
@@ -152,6 +192,12 @@ def _to_arrow(columns: object) -> pa.Table:
         if nested is not None:
             message = f"row {nested + 1} of the column `{name}` is a list or an object"
             raise DataError(message, hint="values are numbers, texts or null", code="E_SERVE_BODY")
+        if _is_broken(name):
+            raise DataError(
+                f"the name of the column {name!a} is not valid Unicode",
+                hint="send the name as UTF-8",
+                code="E_SERVE_BODY",
+            )
         try:
             arrays[name] = pa.array(values)
         except (pa.ArrowException, ValueError, TypeError, OverflowError) as error:
@@ -163,19 +209,12 @@ def _to_arrow(columns: object) -> pa.Table:
     return pa.table(arrays)
 
 
-def _read_arrow(body: bytes) -> pa.Table:
-    import pyarrow as pa
-
-    try:
-        with pa.ipc.open_stream(pa.BufferReader(body)) as reader:
-            table = reader.read_all()
-        table.validate(full=True)
-    except (pa.ArrowException, ValueError, OSError) as error:
-        raise DataError(f"the body is not an Arrow stream: {_first_line(error)}", code="E_SERVE_BODY") from error
-    return table
+def _is_broken(name: str) -> bool:
+    """Return whether a text has half of a surrogate pair, which no encoding holds."""
+    return any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
-def _to_parquet(table: pa.Table) -> bytes:
+def _to_parquet(table: pa.Table, cap: int) -> bytes:
     """Return a table as a Parquet file, which is read and checked as every other."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -185,7 +224,9 @@ def _to_parquet(table: pa.Table) -> bytes:
         pq.write_table(table, sink, compression="none", write_statistics=False)
     except (pa.ArrowException, ValueError, OSError) as error:
         raise DataError(f"the rows cannot be read as a table: {_first_line(error)}", code="E_SERVE_BODY") from error
-    return bytes(sink.getvalue())
+    rows = sink.getvalue()
+    check_size(rows.size, cap)
+    return bytes(rows)
 
 
 def _first_line(error: BaseException) -> str:

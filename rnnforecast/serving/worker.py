@@ -87,8 +87,9 @@ def answer(header: Mapping[str, object], body: bytes, settings: WorkerSettings) 
 
 def _forecast(header: Mapping[str, object], body: bytes, settings: WorkerSettings) -> PredictResult:
     query = cast("Mapping[str, list[str]]", header["query"])
-    asked = parse_request(cast("Kind", header["kind"]), query, body)
-    chosen = asked.settings(max_bytes=max(UNPACKED * settings.max_body, len(asked.rows)))
+    cap = UNPACKED * settings.max_body
+    asked = parse_request(cast("Kind", header["kind"]), query, body, cap=cap)
+    chosen = asked.settings(max_bytes=cap)
     model = asked.model or settings.model
     check_model(model, store=settings.store)
     request = ForecastRequest(
