@@ -31,6 +31,9 @@ _MIN_PAGE = 2**20
 _PROBE_MEMORY = 2**31
 #: The problem of a column whose key is not known.
 ENCRYPTED = "encrypted values"
+_UNREAD = "data that cannot be read: "
+#: Begin the problem of a column whose bytes are not sound: no other limit would help.
+DAMAGED = (f"{_UNREAD}OSError", f"{_UNREAD}Deserializing page header failed")
 _PROBE_SECONDS = 60
 _PROBE_CODE = f"""
 import json, resource, sys
@@ -110,7 +113,7 @@ class ColumnLimits:
         problem = self._probes[name]
         if problem is not None and "decrypt" in problem.lower():
             return ENCRYPTED
-        return None if problem is None else f"data that cannot be read: {problem}"
+        return None if problem is None else f"{_UNREAD}{problem}"
 
 
 def probe_in_subprocess(payload: bytes, columns: Sequence[str], *, memory: int) -> str | None:

@@ -15,7 +15,7 @@ from rnnforecast.data.errors import data_error, quoted_path
 from rnnforecast.data.files.local import free_memory, in_words, too_large
 from rnnforecast.data.tables.csv_dialect import MAX_CELL_BYTES
 from rnnforecast.data.tables.formats import SAMPLE_ROWS, sample_note
-from rnnforecast.data.tables.parquet_limits import BATCH_ROWS, ENCRYPTED, ColumnLimits, probe_in_subprocess
+from rnnforecast.data.tables.parquet_limits import BATCH_ROWS, DAMAGED, ENCRYPTED, ColumnLimits, probe_in_subprocess
 from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding
 
@@ -194,6 +194,8 @@ class ParquetColumns:
         if problem == ENCRYPTED:
             fix = "decrypt the file first; keys are never asked for"
             return Finding("E_DATA_ENCRYPTED", message, self.path, column=name, count=1, fix=fix)
+        if problem.startswith(DAMAGED):
+            return Finding("E_DATA_DAMAGED", message, self.path, column=name, count=1, fix="write the file again")
         fix = (
             "write the column without it, or, if it is right, name the size that the file may reach: --max-bytes 20GiB"
         )

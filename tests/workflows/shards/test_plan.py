@@ -114,7 +114,7 @@ def test_by_id_every_worker_names_the_file_that_is_not_sound(place: Path, damage
     assert "south.parquet" in str(result.parts[0].message)
 
 
-@pytest.mark.parametrize("damage", [repeated, cut, listed])
+@pytest.mark.parametrize("damage", [repeated, cut, listed, scrambled])
 def test_by_file_a_file_that_is_not_sound_fails_alone(place: Path, damage: object) -> None:
     damage(place / "rows" / "south.parquet")  # type: ignore[operator]
     result = run(place, place / "rows")
@@ -122,6 +122,9 @@ def test_by_file_a_file_that_is_not_sound_fails_alone(place: Path, damage: objec
         3,
         {"north": "done", "south": "failed"},
     )
+    if damage is scrambled:
+        failed = next(part for part in result.parts if part.status == "failed")
+        assert (failed.error, "--max-bytes" in str(failed.hint)) == ("E_DATA_DAMAGED", False)
 
 
 @pytest.mark.parametrize("damage", UNSOUND)
