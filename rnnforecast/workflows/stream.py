@@ -26,14 +26,14 @@ from rnnforecast.model_io.pack import frequency_of, unpack_ensemble
 from rnnforecast.store.files import check_writable
 from rnnforecast.store.registry import Registry, default_store
 from rnnforecast.streaming.engines import engine_of
-from rnnforecast.streaming.lines import Columns, LineReader, LineWriter, guess_format
+from rnnforecast.streaming.lines import MAX_LINE, Columns, LineReader, LineWriter, guess_format
 from rnnforecast.streaming.state import Position, SavedState
 from rnnforecast.streaming.stream import HEADER, MALFORMED, RESTART, Stream, StreamOptions
 from rnnforecast.workflows.choose_model import open_model
 from rnnforecast.workflows.monitoring.alarm_process import AlarmProcess
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from rnnforecast.forecasting import Ensemble
     from rnnforecast.options import LineFormat
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 #: Bytes that are read at once; whole lines among them are answered together.
 CHUNK_BYTES = 2**17
+#: Bytes of a line that are kept: more characters than a line may have, whatever they are; the rest is dropped unread.
+LONGEST_LINE_BYTES = 4 * (MAX_LINE + 1)
 #: Lines that are answered together where windows are read again, which takes memory.
 LINES_OF_WINDOWS = 256
 SECONDS_TO_FOLLOW = 0.2
@@ -294,21 +296,17 @@ class Run:
     def _chunks(self) -> Iterator[tuple[list[str], int]]:
         """Yield whole lines as they arrive, and the bytes they took."""
         most = CHUNK_BYTES if self.engine.keeps_hidden_state else LINES_OF_WINDOWS
-        rest = b""
-        for block in _blocks(self._request, self.position.read):
-            content = rest + block
-            whole, newline, rest = content.rpartition(b"\n")
-            if block == b"":  # the end: a last line without its end counts
-                whole, newline, rest = content, b"", b""
-            pieces = (whole + newline).splitlines(keepends=True) if b"\r" not in whole else _split(whole + newline)
+        for whole, dropped in whole_lines(_blocks(self._request, self.position.read)):
+            pieces = whole.splitlines(keepends=True) if b"\r" not in whole else _split(whole)
             for start in range(0, len(pieces), most):
                 part = pieces[start : start + most]
-                yield [piece.decode("utf-8", "replace").rstrip("\r\n") for piece in part], sum(map(len, part))
+                num_bytes = sum(map(len, part)) + (dropped if start == 0 else 0)
+                yield [piece.decode("utf-8", "replace").rstrip("\r\n") for piece in part], num_bytes
 
     def _answer(self, lines: Sequence[str]) -> bytes:
         """Return the lines that answer lines."""
         if self._reader is None or self._writer is None:
-            kind = self._request.line_format or guess_format(lines[0])
+            kind = self._request.line_format or guess_format(lines[0][:MAX_LINE])
             if self.position.header is not None:
                 kind = "csv"
             columns = self._served.columns
@@ -335,6 +333,29 @@ def _step_seconds(freq: Frequency) -> float | None:
         return None
     first, later = freq.to_timestamps(np.array([0, 365], dtype=np.int64)).astype("datetime64[us]")
     return float((later - first).astype(np.int64)) / 365e6
+
+
+def whole_lines(blocks: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
+    """Yield whole lines, and how many bytes of the first of them were dropped: those beyond `LONGEST_LINE_BYTES`.
+
+    An empty block is the end: a last line without its end counts.
+    """
+    rest, dropped = b"", 0
+    for block in blocks:
+        new = block
+        if block and len(rest) >= LONGEST_LINE_BYTES:
+            end = block.find(b"\n")
+            dropped += end if end >= 0 else len(block)
+            new = block[end:] if end >= 0 else b""
+            if not new:
+                continue
+        content = rest + new
+        whole, newline, rest = content.rpartition(b"\n")
+        if block == b"":
+            whole, newline, rest = content, b"", b""
+        if whole or newline:
+            yield whole + newline, dropped
+            dropped = 0
 
 
 def _split(content: bytes) -> list[bytes]:

@@ -14,7 +14,7 @@ import pytest
 
 import rnnforecast
 from rnnforecast.errors import DataError, InputError, ModelFileError, OutputError, RnnForecastError, UsageError
-from rnnforecast.workflows.stream import StreamRequest, stream
+from rnnforecast.workflows.stream import LONGEST_LINE_BYTES, StreamRequest, stream, whole_lines
 from tests.house import ROOT
 from tests.streaming.kills import kill_often
 from tests.streaming.streams import assert_same, read_answers, run_stream, served, write_rows
@@ -54,6 +54,26 @@ def test_late_doubled_missing_and_malformed_rows_have_a_rule_each(tmp_path: Path
     assert statuses == ["ok", "ok", "duplicate", "late", "gap", "malformed", "ok", "restart", "malformed"]
     assert found[2]["q0.5"] == found[3]["q0.5"] == ""
     assert found[6]["q0.5"] != ""  # a missing value is read as missing
+
+
+@pytest.mark.parametrize("end", [b"\n2024-01-01 01:00,51\n", b""])
+def test_a_line_without_an_end_is_kept_in_part_and_answered_once(tmp_path: Path, end: bytes) -> None:
+    start = b"time,heat\n2024-01-01 00:00,50\n"
+    (tmp_path / "rows.csv").write_bytes(start + b"1" * (3 * LONGEST_LINE_BYTES) + end)
+    run, _ = run_stream(_request(tmp_path, state=str(tmp_path / "state")))
+    statuses = [row["status"] for row in read_answers(tmp_path / "out.csv")]
+    assert statuses == ["ok", "malformed: longer than 1,000,000 characters", *(["ok"] if end else [])]
+    assert run.position.read == (tmp_path / "rows.csv").stat().st_size
+    again, _ = run_stream(_request(tmp_path, state=str(tmp_path / "state")))
+    assert again.position.lines == run.position.lines
+
+
+def test_the_bytes_of_a_long_line_are_counted_but_not_kept() -> None:
+    blocks = [b"a\n", *[b"1" * 2**17] * 100, b"1\nb\nc", b"\n", b""]
+    found = list(whole_lines(blocks))
+    assert max(len(whole) for whole, _ in found) < LONGEST_LINE_BYTES + 2**18
+    assert sum(len(whole) + dropped for whole, dropped in found) == sum(map(len, blocks))
+    assert b"".join(whole for whole, _ in found).count(b"\n") == 4
 
 
 def test_a_gap_is_the_same_as_rows_with_missing_values(tmp_path: Path) -> None:
