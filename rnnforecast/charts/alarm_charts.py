@@ -106,16 +106,14 @@ def _are_readable(preview: Preview) -> bool:
 
 def _spans(result: DetectResult, preview: Preview) -> list[Row]:
     """Return start and end of each alarm of the column in the rows that are shown, the first first."""
-    first, last = (
-        (preview.past_timestamps[place] for place in (0, -1)) if len(preview.past_timestamps) else (None, None)
-    )
-    return [
-        {"t": start, "end": end, "words": str(np.asarray(alarm["start"]))[:16].replace("T", " ")}
-        for alarm in result.alarms
-        if alarm["id"] in ("", None, preview.label) and alarm["column"] == preview.target
-        if first is not None and first <= alarm["end"] and alarm["start"] <= last
-        for start, end in [times(np.array([alarm["start"], alarm["end"]]))]
-    ]
+    shown = times(preview.past_timestamps)
+    spans: list[Row] = []
+    for alarm in result.alarms:
+        start, end = times(np.array([alarm["start"], alarm["end"]]))
+        is_here = (alarm["id"] or "", alarm["column"]) == (preview.label, preview.target)
+        if is_here and shown and shown[0] <= end and start <= shown[-1]:
+            spans.append({"t": start, "end": end, "words": str(np.asarray(alarm["start"]))[:16].replace("T", " ")})
+    return spans
 
 
 def _summary(label: str, found: str, spans: list[Row]) -> str:

@@ -352,7 +352,7 @@ def gains_chart(gains: Sequence[CovariateGain]) -> Chart | None:
          "better": gain.num_better, "windows": gain.num_windows}
         for gain in order
     )  # fmt: skip
-    most = max(10.0, *(abs(row["change"] or 0.0) * 1.2 for row in rows))
+    most = max(10.0, *(1.2 * abs(gain.error_change) for gain in order if math.isfinite(gain.error_change)))
     place: Spec = {"field": "covariate", "type": "nominal", "sort": [row["covariate"] for row in rows], "title": None,
                    "axis": {"labelLimit": 190, "labelColor": "@ink"}}  # fmt: skip
     bars: Spec = {
