@@ -204,7 +204,11 @@ _READING = _panel(
     _choice("duplicates", "how to combine rows with the same timestamp", Duplicates, "ACTION", "refuse"),
     _flag("align", "forecast all series from the latest timestamp of the panel, also series that end earlier"),
     _choice(
-        "short", "treatment of series too short to train on; pad: use them with their gaps", Short, "ACTION", "refuse"
+        "short",
+        "treatment of series too short for a window; pad: use the rows they have; refuse: leave them out",
+        Short,
+        "ACTION",
+        "pad",
     ),
     Option("floor", "no forecast below this (default: 0 where the history never was below)", "NUMBER", float),
     Option(
@@ -440,6 +444,7 @@ SET = _in(
 WHAT_IF = _in(
     EVALUATION,
     Option("what_if", "what if: a second file of future covariates; its forecast is shown next to the first", "FILE"),
+    is_common=False,
 )
 REFIT_WINDOWS = _in(EVALUATION, _flag("refit", "train again for every window"))
 ACTIVATE = _in(
@@ -532,10 +537,12 @@ WINDOWS_OUTPUT = _in(
 SCRIPT_OUTPUT = _in(OUTPUT, Option("output", "the .py file to write (default: standard output)", "FILE"))
 PAGE_OUTPUT = _in(OUTPUT, Option("output", "the .html file to write (default: report.html, if there is none)", "FILE"))
 PAGE_MEMORY = _in(EVALUATION, _switch("diagnose", "show how far back networks remember, as `diagnose` does"))
-REPORT = _in(OUTPUT, Option("report", "write a page about the result: one .html file", "FILE"))
+REPORT = _in(OUTPUT, Option("report", "write a page about the result: one .html file", "FILE"), is_common=False)
 PLOT = _in(OUTPUT, Option("plot", "draw the result: a .png or .svg file, fit for a slide", "FILE"))
 SHOWN_SERIES = _in(
-    OUTPUT, Option("series", "id of a series to show and draw (`north/bread` of two id columns)", "ID", repeated=True)
+    OUTPUT,
+    Option("series", "id of a series to show and draw (`north/bread` of two id columns)", "ID", repeated=True),
+    is_common=False,
 )
 ROUND = _in(
     OUTPUT, Option("round", "decimals of numbers in the file of --output", "DECIMALS", int, minimum=0), is_common=False
@@ -558,6 +565,7 @@ SCORED_ROWS = _in(
 LEDGER = _in(
     OUTPUT,
     _flag("ledger", "keep the forecasts for `score` (default: if the store is writable)", default=None),
+    is_common=False,
 )
 ON_ALARM = _in(
     OUTPUT,

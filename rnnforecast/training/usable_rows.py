@@ -20,28 +20,30 @@ MAX_NAMED_VALUES = 5
 
 
 def leave_out_short(series: SeriesSet, *, horizon: int, short: Short) -> tuple[SeriesSet, tuple[Finding, ...]]:
-    """Return the series that are long enough, and a finding that names the others; all series where `short` pads.
+    """Return the series to use, and a finding that names those that are too short: left out, or used where `short` pads.
 
     A series needs one season of history and a step, and `horizon` more rows to train on (0 to forecast). Where no
     series has that many, all are kept: the caller reports what is needed.
     """
     need = min_past(series.season_length) + horizon
     fits = series.lengths >= need
-    if short == "pad" or fits.all() or not fits.any():
+    if fits.all() or not fits.any():
         return series, ()
-    left_out = np.flatnonzero(~fits)
+    too_short = np.flatnonzero(~fits)
     labels = series.item_ids
-    names = ", ".join(f"`{labels[index]}` ({int(series.lengths[index])})" for index in left_out[:MAX_NAMED_SERIES])
-    more = f" and {len(left_out) - MAX_NAMED_SERIES} more" if len(left_out) > MAX_NAMED_SERIES else ""
-    noun = "series is" if len(left_out) == 1 else "series are"
-    finding = Finding(
-        "E_SERIES_SHORT",
-        f"{len(left_out)} {noun} too short and left out, {need} rows are needed: {names}{more}",
-        value=str(labels[int(left_out[0])]),
-        count=len(left_out),
-        fix="bring more rows, or use the rows they have: --short pad",
-    )
-    return series.select(np.flatnonzero(fits)), (finding,)
+    names = ", ".join(f"`{labels[index]}` ({int(series.lengths[index])})" for index in too_short[:MAX_NAMED_SERIES])
+    more = f" and {len(too_short) - MAX_NAMED_SERIES} more" if len(too_short) > MAX_NAMED_SERIES else ""
+    count, value = len(too_short), str(labels[int(too_short[0])])
+    if short == "pad":
+        noun = "series has" if count == 1 else "series have"
+        message = f"{count} {noun} fewer than {need} rows: used as they are: {names}{more}"
+        fix = "`--short refuse` leaves them out"
+        return series, (Finding("N_SERIES_FEW_ROWS", message, value=value, count=count, fix=fix),)
+    noun = "series is" if count == 1 else "series are"
+    message = f"{count} {noun} too short and left out, {need} rows are needed: {names}{more}"
+    fix = "bring more rows, or use the rows they have: --short pad"
+    kept = series.select(np.flatnonzero(fits))
+    return kept, (Finding("E_SERIES_SHORT", message, value=value, count=count, fix=fix),)
 
 
 def check_logarithms(series: SeriesSet, *, log: bool | None) -> None:

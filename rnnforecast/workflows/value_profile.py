@@ -174,6 +174,8 @@ def _changes(rest: Float64Array, ordinals: Int64Array, series: SeriesSet, *, is_
 def _level_changes(values: Float64Array, place: Int64Array, *, is_log: bool) -> list[int]:
     """Return the borders of the segments of block means [n] at `place`: [0, ..., n]."""
     where = place / place[-1]
+    if not is_log:  # squares of the largest numbers have no float
+        values = values / max(float(np.abs(values).max()), 1e-300)
     trends = [np.zeros(len(values)), _line(where, values)]
     if is_log:  # a line in the units of the rows
         grown = _line(where, np.exp(values))

@@ -105,13 +105,14 @@ def test_a_large_level_does_not_drown_small_changes(tmp_path: Path) -> None:
     np.testing.assert_allclose(medians, 1e9, atol=0.1)
 
 
-def test_a_series_that_is_too_short_is_refused_by_name_and_taken_when_asked(tmp_path: Path) -> None:
+def test_a_series_that_is_too_short_is_used_and_named_and_left_out_when_asked(tmp_path: Path) -> None:
     path = write(tmp_path / "panel.csv", [*rows_of(["long"]), *rows_of(["brief"], days=DAYS[-2:])])
-    ended = train(path)
+    padded = train(path)
+    assert (padded.code, padded.document["assumptions"]["num_series"]) == (0, 2)
+    assert "1 series has fewer than 4 rows: used as they are: `brief` (2)" in padded.err
+    ended = train(path, "--short", "refuse")
     assert ended.code == ExitCode.PARTIAL
     assert "1 series is too short and left out, 4 rows are needed: `brief` (2)" in ended.err
-    padded = train(path, "--short", "pad")
-    assert (padded.code, padded.document["assumptions"]["num_series"]) == (0, 2)
 
 
 def test_values_of_any_size_are_forecast_finitely_or_refused(tmp_path: Path) -> None:
@@ -246,13 +247,13 @@ def test_every_series_is_forecast_from_the_newest_row_of_all_where_that_is_asked
     assert "10 missing rows" in refused.err
 
 
-def test_a_history_that_is_too_short_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_history_of_one_row_is_forecast_and_named(tmp_path: Path) -> None:
     assert train(write(tmp_path / "panel.csv", rows_of(["a", "b"]))).code == 0
     rows = [*rows_of(["a"]), *rows_of(["b"], days=DAYS[-1:])]
     ended = run("predict", "panel", "--data", write(tmp_path / "new.csv", rows), "--format", "json")
-    assert ended.code == ExitCode.PARTIAL
-    assert "left out, 2 rows are needed: `b` (1)" in ended.err
-    assert {row[0] for row in ended.document["rows"]} == {"a"}
+    assert ended.code == 0
+    assert "1 series has fewer than 2 rows: used as they are: `b` (1)" in ended.err
+    assert {row[0] for row in ended.document["rows"]} == {"a", "b"}
 
 
 def test_a_longer_horizon_than_trained_is_said_to_be_recursive(tmp_path: Path) -> None:

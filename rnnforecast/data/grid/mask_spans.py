@@ -78,7 +78,7 @@ def _ordinals(span: Span, series: SeriesSet) -> tuple[int, int]:
         first = int(freq.floor(_instant(np.datetime64(span.first), freq) - np.timedelta64(1, "us"))[0]) + 1
     if span.last is not None:
         end = np.datetime64(span.last)
-        end += np.timedelta64(1, np.datetime_data(end)[0])  # the whole of the last year, month, day or minute
+        end = end + 1  # the whole of the last year, month, day or minute
         last = int(freq.floor(_instant(end, freq) - np.timedelta64(1, "us"))[0])
     return first, last
 

@@ -11,7 +11,7 @@ import zlib
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
@@ -297,7 +297,7 @@ def _range_of(path: str, id_columns: Sequence[str]) -> tuple[object, object] | N
         return min(each.min for each in kept), max(each.max for each in kept)
 
 
-def _overlaps(ranges: dict[str, tuple[object, object] | None]) -> bool:
+def _overlaps(ranges: dict[str, tuple[Any, Any] | None]) -> bool:
     """Whether the ids of two files may be the same, by their ranges."""
     known = [each for each in ranges.values() if each is not None]
     if len(known) < len(ranges) or not known:
@@ -305,4 +305,4 @@ def _overlaps(ranges: dict[str, tuple[object, object] | None]) -> bool:
     if len({type(end) for each in known for end in each}) > 1:
         return True
     ordered = sorted(known)  # of one type that Parquet orders
-    return any(high >= low for (_, high), (low, _) in pairwise(ordered))  # type: ignore[operator]
+    return any(high >= low for (_, high), (low, _) in pairwise(ordered))

@@ -23,7 +23,7 @@ def _is_open(moment: pd.Timestamp, *, opens: int, closes: int) -> bool:
 def _read(tmp_path: Path, moments: list[pd.Timestamp], **settings: object) -> ReadResult:
     rows = "".join(f"{moment:%Y-%m-%d %H:%M},{100 + place % 7}\n" for place, moment in enumerate(moments))
     (tmp_path / "market.csv").write_text(f"time,price\n{rows}", encoding="utf-8")
-    return read_series(tmp_path / "market.csv", DataSettings(**settings))  # type: ignore[arg-type]
+    return read_series(tmp_path / "market.csv", DataSettings(**settings))
 
 
 @pytest.mark.parametrize(

@@ -440,7 +440,7 @@ def test_series_left_out_by_name_make_a_job_partial_and_the_others_are_written(w
     rows = (workplace / "good.csv").read_text().splitlines()[1:]
     panel = ["shop,date,value", *(f"long,{row}" for row in rows), *(f"short,{row}" for row in rows[:2])]
     (workplace / "panel.csv").write_text("\n".join(panel) + "\n")
-    job = f'[[job]]\nname = "panel"\ndata = "panel.csv"\noutput = "p.csv"\n{TINY}'
+    job = f'[[job]]\nname = "panel"\ndata = "panel.csv"\noutput = "p.csv"\nshort = "refuse"\n{TINY}'
     result = batch(_write(workplace, job))
     done = result.jobs[0]
     assert (done.status, done.exit_code, result.exit_code) == ("partial", 3, 3)
