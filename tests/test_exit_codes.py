@@ -199,23 +199,23 @@ def test_a_mistake_is_one_json_document_where_json_is_wanted(
     assert error["hint"]
 
 
-def test_unsorted_rows_are_sorted_aloud(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unsorted_rows_are_sorted_with_a_message(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _write({"bad.csv": [HEADER, *GOOD_ROWS[50:], *GOOD_ROWS[:50]]}, workplace)
     assert _findings("bad.csv", capsys) == [("note", 1)]
 
 
-def test_an_exact_duplicate_is_dropped_aloud(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_exact_duplicate_is_dropped_with_a_message(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _write({"bad.csv": [HEADER, *GOOD_ROWS[:10], GOOD_ROWS[9], *GOOD_ROWS[10:]]}, workplace)
     assert _findings("bad.csv", capsys) == [("warning", 1)]
 
 
-def test_gaps_are_masked_aloud(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_gaps_are_masked_with_a_message(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _write({"bad.csv": [HEADER, *GOOD_ROWS[:10], *GOOD_ROWS[15:]]}, workplace)
     assert [count for _, count in _findings("bad.csv", capsys)] == [5]
 
 
 @pytest.mark.parametrize("place", [20, 2_000, -20], ids=["header", "middle", "end"])
-def test_a_damaged_model_file_is_refused(place: int, workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_model_file_is_rejected(place: int, workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = workplace / MODEL
     content = bytearray(path.read_bytes())
     content[place] ^= 1
@@ -227,14 +227,14 @@ def test_a_damaged_model_file_is_refused(place: int, workplace: Path, capsys: py
     assert main(["models", "verify"]) == ExitCode.MODEL_FILE
 
 
-def test_a_model_file_cut_short_is_refused(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_model_file_cut_short_is_rejected(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = workplace / MODEL
     path.write_bytes(path.read_bytes()[:1_000])
     assert main(["predict"]) == ExitCode.MODEL_FILE
     assert "cut short" in capsys.readouterr().err
 
 
-def test_a_pickle_is_no_model_file(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_pickle_is_not_a_model_file(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (workplace / MODEL).write_bytes(b"\x80\x04\x95\x10\x00\x00\x00\x00\x00\x00\x00\x8c\x02os\x94.")
     assert main(["predict"]) == ExitCode.MODEL_FILE
     assert MODEL in capsys.readouterr().err
@@ -252,12 +252,12 @@ def test_a_store_that_another_run_holds_is_left_alone(
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_a_device_that_is_not_there_is_refused(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_device_that_is_not_there_is_rejected(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", str(workplace / "good.csv"), "--device", "cuda"]) == ExitCode.RESOURCES
     assert "`cuda`" in capsys.readouterr().err
 
 
-def test_a_bug_is_said_to_be_one_and_its_traceback_is_kept_in_a_file(
+def test_a_bug_is_reported_as_one_and_its_traceback_is_kept_in_a_file(
     workplace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object, **__: object) -> None:

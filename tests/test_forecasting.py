@@ -67,7 +67,7 @@ def test_a_member_that_is_not_finite_is_left_out() -> None:
     np.testing.assert_array_equal(forecast[..., 1], 2.0)
 
 
-def test_each_group_has_one_voice_however_many_members_it_has() -> None:
+def test_each_group_has_one_member_however_many_members_it_has() -> None:
     ensemble = replace(_ensemble(1.0, 2.0, 9.0, 12.0), groups=(0, 0, 0, 1))
     forecast = ensemble.forecast(FLAT, WINDOWS, horizon=3)
     # the mean of the median of three and of the only one
@@ -80,12 +80,12 @@ def test_members_of_one_group_are_an_ensemble_without_groups(groups: tuple[int, 
     np.testing.assert_array_equal(ensemble.forecast(FLAT, WINDOWS, horizon=3)[..., 1], 5.0)
 
 
-def test_a_group_without_a_finite_member_leaves_the_other_its_voice() -> None:
+def test_a_group_without_a_finite_member_leaves_the_other_its_member() -> None:
     ensemble = replace(_ensemble(np.nan, np.nan, 12.0), groups=(0, 0, 1))
     np.testing.assert_array_equal(ensemble.forecast(FLAT, WINDOWS, horizon=3)[..., 1], 12.0)
 
 
-def test_voices_are_weighed_by_their_shares() -> None:
+def test_members_are_weighed_by_their_shares() -> None:
     ensemble = replace(_ensemble(1.0, 2.0, 9.0, 12.0), groups=(0, 0, 0, 1), group_weights=(0.75, 0.25))
     np.testing.assert_allclose(ensemble.forecast(FLAT, WINDOWS, horizon=3)[0, 0], [3.5, 4.5, 5.5])
 
@@ -95,12 +95,12 @@ def test_shares_stand_in_the_order_of_the_numbers_of_the_groups() -> None:
     np.testing.assert_allclose(ensemble.forecast(FLAT, WINDOWS, horizon=3)[..., 1], 3.0)
 
 
-def test_a_voice_that_is_not_finite_leaves_its_share_to_the_others() -> None:
+def test_a_member_that_is_not_finite_leaves_its_share_to_the_others() -> None:
     ensemble = replace(_ensemble(np.nan, 4.0, 12.0), groups=(0, 1, 2), group_weights=(0.5, 0.3, 0.1))
     np.testing.assert_allclose(ensemble.forecast(FLAT, WINDOWS, horizon=3)[..., 1], 6.0)
 
 
-def test_an_ensemble_is_split_into_its_voices_each_alone() -> None:
+def test_an_ensemble_is_split_into_its_members_each_alone() -> None:
     ensemble = replace(_ensemble(1.0, 2.0, 3.0), groups=(1, 0, 1), group_weights=(0.4, 0.6), theta_weight=0.2)
     voices = split_groups(ensemble)
     assert [[float(weights["level"]) for weights in voice.weights] for voice in voices] == [[2.0], [1.0, 3.0]]
@@ -108,11 +108,11 @@ def test_an_ensemble_is_split_into_its_voices_each_alone() -> None:
     assert [len(voice.members) for voice in voices] == [1, 2]
 
 
-def test_an_ensemble_without_groups_is_one_voice() -> None:
+def test_an_ensemble_without_groups_is_one_member() -> None:
     assert split_groups(_ensemble(1.0, 2.0)) == [_ensemble(1.0, 2.0)]
 
 
-# the Theta method beside the networks
+# the Theta method next to the networks
 
 
 def test_the_theta_method_has_its_share_of_every_quantile() -> None:
@@ -127,7 +127,7 @@ def test_without_a_share_the_theta_method_is_not_asked(monkeypatch: pytest.Monke
     assert np.isfinite(_ensemble(1.0).forecast(FLAT, WINDOWS, horizon=3)).all()
 
 
-def test_beside_networks_that_read_all_rows_the_theta_method_is_that_of_the_baselines() -> None:
+def test_next_to_networks_that_read_all_rows_the_theta_method_is_that_of_the_baselines() -> None:
     member = make_member(context_length=60, segment_length=4)
     ensemble = Ensemble(members=(member,), weights=(_constant(1.0),), engine=_constant_engine)
     expected = forecast_theta_windows(SERIES, WINDOWS, horizon=5, quantile_levels=LEVELS)
@@ -244,7 +244,7 @@ def test_attention_is_that_of_the_first_member_that_has_any() -> None:
     np.testing.assert_allclose(weights.sum(axis=-1), 1.0, rtol=1e-6)
 
 
-def test_attention_of_an_ensemble_without_any_is_refused_with_the_way_to_it() -> None:
+def test_attention_of_an_ensemble_without_any_is_rejected_with_the_way_to_it() -> None:
     with pytest.raises(UsageError, match="this model has no attention to export") as caught:
         export_attention(_ensemble(1.0), FLAT, WINDOWS)
     assert "--mapping encoder-decoder --attention additive" in str(caught.value.hint)

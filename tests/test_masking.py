@@ -42,7 +42,7 @@ def test_a_password_is_masked_wherever_it_stands_in_a_text(text: str) -> None:
         f"`https://host/rows.csv?X-Signature={CANARY}` cannot be read",
     ],
 )
-def test_other_secrets_are_masked_but_are_no_error_of_a_query(text: str) -> None:
+def test_other_secrets_are_masked_but_are_not_error_of_a_query(text: str) -> None:
     assert CANARY not in masked(text)
     assert not holds_secret(text)
 

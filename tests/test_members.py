@@ -30,13 +30,13 @@ def test_a_model_file_keeps_networks_of_both_kinds_apart(season_length: int) -> 
     assert read.groups == (0, 1)
 
 
-def test_a_model_file_keeps_how_much_each_voice_counts() -> None:
+def test_a_model_file_keeps_how_much_each_member_counts() -> None:
     manifest = _manifest(RECURRENT, WEEK).model_copy(update={"group_weights": (0.25, 0.75), "theta_weight": 0.125})
     read = Manifest.from_json(manifest.to_json(), source="a file")
     assert (read.group_weights, read.theta_weight) == ((0.25, 0.75), 0.125)
 
 
-def test_a_model_file_without_shares_has_voices_that_count_the_same_and_no_theta_method() -> None:
+def test_a_model_file_without_shares_has_members_that_count_the_same_and_no_theta_method() -> None:
     written = _manifest(RECURRENT, WEEK).to_dict()
     del written["group_weights"], written["theta_weight"]
     read = Manifest.from_json(json.dumps(written), source="a file")
@@ -47,7 +47,7 @@ def test_a_model_file_without_shares_has_voices_that_count_the_same_and_no_theta
     "change",
     [{"season_class": "decade"}, {"num_segments": 0}, {"horizon": 0}, {"hidden_size": 10**9}, {"cell": "gru"}],
 )
-def test_settings_that_no_network_has_are_refused(change: dict[str, object]) -> None:
+def test_settings_that_no_network_has_are_rejected(change: dict[str, object]) -> None:
     with pytest.raises(ValidationError, match=next(iter(change))):
         PretrainedSettings.model_validate({**WEEK.model_dump(), **change})
 
@@ -61,13 +61,13 @@ def test_settings_that_no_network_has_are_refused(change: dict[str, object]) -> 
         ({"num_segments": 1_000, "recent_length": 10_000}, "ask for 20112000 numbers of each series"),
     ],
 )
-def test_sizes_that_are_fine_one_by_one_and_absurd_together_are_refused(change: dict[str, int], words: str) -> None:
+def test_sizes_that_are_fine_one_by_one_and_absurd_together_are_rejected(change: dict[str, int], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         PretrainedSettings.model_validate({**WEEK.model_dump(), **change})
 
 
 @pytest.mark.parametrize("season_length", [1, 24, 1440, 100_000])
-def test_no_season_of_the_shipped_network_is_too_long_to_be_read(season_length: int) -> None:
+def test_no_season_of_the_pretrained_network_is_too_long_to_be_read(season_length: int) -> None:
     assert pretrained_settings(season_length, hidden_size=192, num_layers=2).season_length == season_length
 
 

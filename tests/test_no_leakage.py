@@ -142,7 +142,7 @@ def test_scales_and_recipe_are_those_of_the_rows_before_the_held_out_ones() -> N
     assert recipes[0] == recipes[1]
 
 
-def test_the_theta_method_beside_a_network_sees_nothing_after_its_cutoff() -> None:
+def test_the_theta_method_next_to_a_network_sees_nothing_after_its_cutoff() -> None:
     ensemble = replace(make_ensemble({}), theta_weight=0.5)
     before, after = (
         ensemble.forecast(FlatSeries.from_series(fit_covariates(series, ensemble)), WINDOWS, horizon=2 * HORIZON)
@@ -151,7 +151,7 @@ def test_the_theta_method_beside_a_network_sees_nothing_after_its_cutoff() -> No
     np.testing.assert_array_equal(before, after)
 
 
-def test_shares_of_voices_are_chosen_without_the_held_out_rows() -> None:
+def test_shares_of_members_are_chosen_without_the_held_out_rows() -> None:
     settings = Settings.from_flat({"num_steps": 2, "num_members": 1, "batch_size": 4})
     split = split_rows(make_series(), horizon=HORIZON, evaluation=settings.evaluation)
     first, second = (

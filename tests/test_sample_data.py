@@ -48,7 +48,7 @@ def maker() -> ModuleType:
         ("machine_sensor.csv", ["timestamp", "load", "vibration", "temperature"], 4_024),
     ],
 )
-def test_a_sample_file_has_the_promised_columns_and_rows(name: str, columns: list[str], num_rows: int) -> None:
+def test_a_sample_file_has_the_guaranteed_columns_and_rows(name: str, columns: list[str], num_rows: int) -> None:
     frame = read(name)
     assert list(frame.columns) == columns
     assert len(frame) == num_rows

@@ -30,9 +30,9 @@ Make = Callable[[Path], Path | Sequence[Path]]
 class Case:
     """One bad input and its outcome.
 
-    `says` are words that the findings or the refusal must hold, whatever their case. `row` and `column` must stand in
+    `says` are words that the findings or the rejection must hold, whatever their case. `row` and `column` must stand in
     a finding. `values` are what the flat series must hold, NaN where they are masked; `reads` is what the document
-    of `inspect` must say under `assumptions`. `fix` are flags (or an edit of the folder) with which a refused input
+    of `inspect` must say under `assumptions`. `fix` are flags (or an edit of the folder) with which a rejected input
     is accepted or repaired, and `fixed_values` what is read then.
     """
 
@@ -48,7 +48,7 @@ class Case:
     reads: Mapping[str, object] = field(default_factory=dict)
     fix: Flags | Make | None = None
     fixed_values: Sequence[float] | None = None
-    code: ExitCode = ExitCode.DATA  # of a refusal
+    code: ExitCode = ExitCode.DATA  # of a rejection
 
     @property
     def test_id(self) -> str:
@@ -66,19 +66,19 @@ class Ended:
 
     @property
     def document(self) -> dict[str, Any]:
-        """The document of `inspect`, or the `error` object of a refusal."""
+        """The document of `inspect`, or the `error` object of a rejection."""
         loaded: dict[str, Any] = json.loads(self.out) if self.code == 0 else json.loads(self.err)["error"]
         return loaded
 
     @property
     def findings(self) -> list[dict[str, Any]]:
-        """All findings, of a reading or of a refusal."""
+        """All findings, of a reading or of a rejection."""
         found: list[dict[str, Any]] = self.document["findings"]
         return found
 
     @property
     def text(self) -> str:
-        """All that is said of the input: message, hint and findings."""
+        """All that is reported of the input: message, hint and findings."""
         document = self.document
         parts = [document.get("message") or "", document.get("hint") or ""]
         for finding in self.findings:

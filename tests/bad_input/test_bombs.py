@@ -37,7 +37,7 @@ def _pages_of_zeros(folder: Path) -> Path:
     return _write(folder, {"shop": pa.array(["0" * 3_000_000] * 30)}, use_dictionary=False)
 
 
-def test_a_text_of_a_dictionary_longer_than_any_cell_is_refused_where_its_column_is_used(tmp_path: Path) -> None:
+def test_a_text_of_a_dictionary_longer_than_any_cell_is_rejected_where_its_column_is_used(tmp_path: Path) -> None:
     path = _write(tmp_path, {"shop": _one_text(LONG)}, dictionary_pagesize_limit=2**30)
     assert path.stat().st_size < 3_000
     ended = inspect([path], {"id": ("shop",)})
@@ -47,7 +47,7 @@ def test_a_text_of_a_dictionary_longer_than_any_cell_is_refused_where_its_column
     assert inspect([path], {"id": ("shop",), "max_bytes": "1GiB"}).code == 0
 
 
-def test_pages_that_unpack_to_far_more_than_they_are_in_the_file_are_refused_before_they_are_unpacked(
+def test_pages_that_unpack_to_far_more_than_they_are_in_the_file_are_rejected_before_they_are_unpacked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = _pages_of_zeros(tmp_path)
@@ -78,7 +78,7 @@ def test_a_column_that_would_be_a_bomb_is_not_read_where_nobody_uses_it(
     assert read_series([path]).series.values.tolist() == VALUES
 
 
-def test_a_page_of_numbers_larger_than_its_rows_is_refused_whatever_the_metadata_announce(tmp_path: Path) -> None:
+def test_a_page_of_numbers_larger_than_its_rows_is_rejected_whatever_the_metadata_announce(tmp_path: Path) -> None:
     path = tmp_path / "rows.parquet"
     pq.write_table(pa.table({"y": pa.array([0.0] * 300_000)}), path, use_dictionary=False, write_statistics=False,
                    compression="zstd", store_schema=False)  # fmt: skip

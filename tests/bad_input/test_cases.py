@@ -12,7 +12,9 @@ CASES = [case for module in MODULES for case in module.CASES]
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.test_id for case in CASES])
-def test_a_bad_input_is_read_right_repaired_aloud_or_refused_with_a_fix_that_works(case: Case, tmp_path: Path) -> None:
+def test_a_bad_input_is_read_right_repaired_with_a_message_or_rejected_with_a_fix_that_works(
+    case: Case, tmp_path: Path
+) -> None:
     check(case, tmp_path)
 
 

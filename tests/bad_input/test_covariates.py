@@ -61,7 +61,7 @@ def messages(ended: Ended, severity: str) -> list[str]:
     return [one["message"] for one in ended.document["findings"] if one["severity"] == severity]
 
 
-def test_what_is_not_known_for_the_horizon_is_refused_with_column_ids_and_first_timestamp() -> None:
+def test_what_is_not_known_for_the_horizon_is_rejected_with_column_ids_and_first_timestamp() -> None:
     assert trained().code == 0
     ended = predict("--data", panel("short.csv", ahead=1))
     assert ended.code == ExitCode.DATA
@@ -96,14 +96,14 @@ def test_rows_of_a_second_file_give_the_same_forecast_as_rows_of_the_same_one() 
 
 
 @pytest.mark.parametrize("days", [DAYS[:5], DAYS[NUM_DAYS + 3 : NUM_DAYS + 5]], ids=["past", "too late"])
-def test_a_plan_of_other_dates_is_refused_with_both(days: Sequence[str]) -> None:
+def test_a_plan_of_other_dates_is_rejected_with_both(days: Sequence[str]) -> None:
     assert trained(ahead=0).code == 0
     ended = predict("--future-data", plan("plan.csv", days))
     assert ended.code == ExitCode.DATA
     assert f"its rows are from {days[0]} to {days[-1]}, rows from {DAYS[NUM_DAYS]} on are needed" in ended.err
 
 
-def test_a_plan_off_the_grid_is_refused_with_its_rows() -> None:
+def test_a_plan_off_the_grid_is_rejected_with_its_rows() -> None:
     assert trained(ahead=0).code == 0
     ended = predict("--future-data", plan("plan.csv", [f"{DAYS[NUM_DAYS]}T07:30:00"], shops=("a",)))
     assert ended.code == ExitCode.DATA
@@ -132,7 +132,7 @@ def test_an_extra_column_is_counted_and_not_used() -> None:
 
 
 @pytest.mark.parametrize("column", ["promo", "sky", "size"])
-def test_a_missing_column_is_refused_by_name(column: str) -> None:
+def test_a_missing_column_is_rejected_by_name(column: str) -> None:
     assert trained().code == 0
     frame = pd.read_csv(panel("same.csv"), dtype=str, keep_default_na=False)
     frame.drop(columns=column).to_csv("narrow.csv", index=False)
@@ -142,7 +142,7 @@ def test_a_missing_column_is_refused_by_name(column: str) -> None:
 
 
 @pytest.mark.parametrize(("column", "cell", "words"), [("promo", "high", "numbers"), ("sky", "7", "words")])
-def test_a_column_of_another_kind_is_refused_by_name(column: str, cell: str, words: str) -> None:
+def test_a_column_of_another_kind_is_rejected_by_name(column: str, cell: str, words: str) -> None:
     assert trained().code == 0
     frame = pd.read_csv(panel("same.csv"), dtype=str, keep_default_na=False)
     frame.assign(**{column: cell}).to_csv("other.csv", index=False)
@@ -166,14 +166,14 @@ def test_a_new_category_is_counted_and_read_as_the_mean_of_the_known_ones() -> N
 
 
 @pytest.mark.parametrize("column", ["promo", "sky"])
-def test_an_empty_cell_in_the_horizon_is_refused_by_row(column: str) -> None:
+def test_an_empty_cell_in_the_horizon_is_rejected_by_row(column: str) -> None:
     assert trained().code == 0
     ended = predict("--data", panel("hole.csv", **{f"{column}_41": ""}))  # type: ignore[arg-type]
     assert ended.code == ExitCode.DATA
     assert f"covariate `{column}`, row 43: missing value" in ended.err
 
 
-def test_rows_of_another_frequency_are_refused_with_both_and_resampled_when_asked() -> None:
+def test_rows_of_another_frequency_are_rejected_with_both_and_resampled_when_asked() -> None:
     hours = [f"{day}T{hour:02d}:00:00,{number % 7}" for number, day in enumerate(DAYS) for hour in range(24)]
     Path("daily.csv").write_text("date,y\n" + "\n".join(f"{day},{n % 7}" for n, day in enumerate(DAYS)) + "\n")
     Path("hourly.csv").write_text("date,y\n" + "\n".join(hours) + "\n")
@@ -187,7 +187,7 @@ def test_rows_of_another_frequency_are_refused_with_both_and_resampled_when_aske
     assert fixed.document["rows"][0][1] == predict("--data", "daily.csv").document["rows"][0][1]
 
 
-def test_timestamps_without_a_zone_are_refused_where_the_model_has_one() -> None:
+def test_timestamps_without_a_zone_are_rejected_where_the_model_has_one() -> None:
     plain = "\n".join(f"{DAYS[n // 24]}T{n % 24:02d}:00:00,{n % 7}" for n in range(60))
     Path("zoned.csv").write_text("date,y\n" + plain.replace(":00:00,", ":00:00Z,") + "\n")
     Path("plain.csv").write_text("date,y\n" + plain + "\n")
@@ -197,7 +197,7 @@ def test_timestamps_without_a_zone_are_refused_where_the_model_has_one() -> None
     assert "are without a zone, the model panel@1 was trained on timestamps in UTC" in ended.err
 
 
-def test_a_static_word_that_changes_is_refused_with_ids_and_rows() -> None:
+def test_a_static_word_that_changes_is_rejected_with_ids_and_rows() -> None:
     ended = trained(size_7="big", size_9="big")
     assert ended.code == ExitCode.DATA
     lines = [

@@ -29,7 +29,7 @@ def _repeated(folder: Path, num_rows: int) -> Path:
     return path
 
 
-def test_a_parquet_file_that_announces_more_cells_than_are_read_is_refused_from_its_metadata(
+def test_a_parquet_file_that_announces_more_cells_than_are_read_is_rejected_from_its_metadata(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = _repeated(tmp_path, 1_000_000)
@@ -41,7 +41,7 @@ def test_a_parquet_file_that_announces_more_cells_than_are_read_is_refused_from_
     assert inspect([path], {"max_bytes": "1GiB"}).code == 0
 
 
-def test_a_file_that_promises_far_more_than_its_size_is_tried_in_a_child_of_little_memory(
+def test_a_file_that_guarantees_far_more_than_its_size_is_tried_in_a_child_of_little_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = _repeated(tmp_path, 3_000_000)
@@ -64,7 +64,7 @@ def test_rows_that_unpack_to_more_than_the_named_cap_are_rejected_before_they_ar
     assert "contains more than 1MiB (8MiB so far or announced)" in ended.text
 
 
-def test_a_child_that_runs_out_of_memory_is_a_refusal_not_an_end(tmp_path: Path) -> None:
+def test_a_child_that_runs_out_of_memory_is_a_rejection_not_an_end(tmp_path: Path) -> None:
     from rnnforecast.data.tables.parquet_limits import probe_in_subprocess
 
     payload = _repeated(tmp_path, 1_000_000).read_bytes()
@@ -74,7 +74,7 @@ def test_a_child_that_runs_out_of_memory_is_a_refusal_not_an_end(tmp_path: Path)
 
 
 @pytest.mark.parametrize("announced", [-19, -1, 29, 31])
-def test_a_parquet_file_whose_row_groups_hold_another_number_of_rows_than_it_announces_is_refused(
+def test_a_parquet_file_whose_row_groups_hold_another_number_of_rows_than_it_announces_is_rejected(
     announced: int, tmp_path: Path
 ) -> None:
     path = tmp_path / "rows.parquet"
@@ -90,7 +90,7 @@ def test_a_parquet_file_whose_row_groups_hold_another_number_of_rows_than_it_ann
 
 
 @pytest.mark.parametrize("place", range(20))
-def test_a_parquet_file_with_any_byte_flipped_is_read_or_refused_never_worse(place: int, tmp_path: Path) -> None:
+def test_a_parquet_file_with_any_byte_flipped_is_read_or_rejected_never_worse(place: int, tmp_path: Path) -> None:
     path = tmp_path / "rows.parquet"
     frame = pd.DataFrame({"date": pd.date_range("2024-01-01", periods=30), "y": VALUES})
     frame.to_parquet(path, index=False)
@@ -103,7 +103,7 @@ def test_a_parquet_file_with_any_byte_flipped_is_read_or_refused_never_worse(pla
 
 
 @pytest.mark.parametrize("place", range(10))
-def test_a_zip_with_any_byte_changed_or_lost_is_read_or_refused_never_worse(place: int, tmp_path: Path) -> None:
+def test_a_zip_with_any_byte_changed_or_lost_is_read_or_rejected_never_worse(place: int, tmp_path: Path) -> None:
     path = tmp_path / "rows.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("rows.csv", ROWS)
@@ -136,7 +136,7 @@ def test_a_named_pipe_is_read(tmp_path: Path) -> None:
     assert read.series.values.tolist() == VALUES
 
 
-def test_a_named_pipe_that_nobody_writes_to_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_named_pipe_that_nobody_writes_to_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "pipe"
     os.mkfifo(path)
     monkeypatch.setattr(opening, "PIPE_WAIT_SECONDS", 0.05)
@@ -160,7 +160,7 @@ def test_a_file_that_changes_once_while_it_is_read_is_read_again(
     assert len(seen) == 4
 
 
-def test_a_file_that_keeps_changing_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_keeps_changing_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "rows.csv"
     path.write_text(ROWS)
     count = iter(range(10))
@@ -180,7 +180,7 @@ def test_of_thousands_of_columns_only_the_used_ones_are_read(kind: str, tmp_path
     assert read.series.values.tolist() == list(range(12))
 
 
-def test_rows_that_do_not_fit_into_memory_are_refused_with_an_estimate_and_the_flag_that_reads_some(
+def test_rows_that_do_not_fit_into_memory_are_rejected_with_an_estimate_and_the_flag_that_reads_some(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "rows.parquet"
@@ -217,7 +217,7 @@ def test_very_many_series_are_arrays_not_objects(tmp_path: Path) -> None:
     assert series.values[-3:].tolist() == [99_999.0] * 3
 
 
-def test_a_terminal_is_no_input(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_terminal_is_not_an_input(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = io.TextIOWrapper(io.BytesIO())
     monkeypatch.setattr(terminal, "isatty", lambda: True)
     monkeypatch.setattr("sys.stdin", terminal)
@@ -225,7 +225,7 @@ def test_a_terminal_is_no_input(monkeypatch: pytest.MonkeyPatch) -> None:
         read_series(["-"])
 
 
-def test_a_cut_parquet_file_is_refused_by_the_number_of_its_rows(tmp_path: Path) -> None:
+def test_a_cut_parquet_file_is_rejected_by_the_number_of_its_rows(tmp_path: Path) -> None:
     path = tmp_path / "rows.parquet"
     pd.DataFrame({"date": pd.date_range("2024-01-01", periods=30), "y": VALUES}).to_parquet(path)
     path.write_bytes(path.read_bytes()[:-100])

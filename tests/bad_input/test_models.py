@@ -75,13 +75,13 @@ def train(path: str, *flags: str) -> Ended:
     return run("train", path, *FAST, *flags, "--format", "json")
 
 
-def test_one_row_is_refused_with_what_is_needed(tmp_path: Path) -> None:
+def test_one_row_is_rejected_with_what_is_needed(tmp_path: Path) -> None:
     ended = train(write(tmp_path / "one.csv", ["2024-01-01,5"], header="date,y"), "--freq", "D")
     assert ended.code == ExitCode.DATA
     assert "the series has 1, a training needs 4" in ended.err
 
 
-def test_one_series_without_values_is_refused_and_the_rest_is_done(tmp_path: Path) -> None:
+def test_one_series_without_values_is_rejected_and_the_rest_is_done(tmp_path: Path) -> None:
     rows = [*rows_of(["a", "b"]), *rows_of(["empty"], value=lambda _: "")]
     ended = train(write(tmp_path / "panel.csv", rows))
     assert ended.code == ExitCode.PARTIAL
@@ -115,7 +115,7 @@ def test_a_series_that_is_too_short_is_used_and_named_and_left_out_when_asked(tm
     assert "1 series is too short and left out, 4 rows are needed: `brief` (2)" in ended.err
 
 
-def test_values_of_any_size_are_forecast_finitely_or_refused(tmp_path: Path) -> None:
+def test_values_of_any_size_are_forecast_finitely_or_rejected(tmp_path: Path) -> None:
     sizes = (1e308, 1e-308, 1e300)
     for place, size in enumerate(sizes):
         rows = rows_of(["a"], value=lambda number, size=size: size * (1 + number % 3 / 10))  # type: ignore[misc]
@@ -128,7 +128,7 @@ def test_values_of_any_size_are_forecast_finitely_or_refused(tmp_path: Path) -> 
             assert np.isfinite(numbers).all()
 
 
-def test_values_without_logarithm_are_refused_where_logarithms_were_asked_for(tmp_path: Path) -> None:
+def test_values_without_logarithm_are_rejected_where_logarithms_were_asked_for(tmp_path: Path) -> None:
     path = write(tmp_path / "panel.csv", rows_of(["a"], value=lambda number: number - 1))
     ended = train(path, "--log")
     assert ended.code == ExitCode.DATA
@@ -178,7 +178,7 @@ def test_a_packed_file_gives_its_stem_to_the_model(tmp_path: Path) -> None:
     assert train("sales.csv.bz2").document["model"] == "sales@1"
 
 
-def test_a_target_that_is_there_but_empty_is_refused_by_predict(tmp_path: Path) -> None:
+def test_a_target_that_is_there_but_empty_is_rejected_by_predict(tmp_path: Path) -> None:
     assert train(write(tmp_path / "panel.csv", rows_of(["a", "b"]))).code == 0
     ended = run("predict", "panel", "--data", write(tmp_path / "new.csv", rows_of(["a", "b"], value=lambda _: "")))
     assert ended.code == ExitCode.DATA
@@ -256,7 +256,7 @@ def test_a_history_of_one_row_is_forecast_and_named(tmp_path: Path) -> None:
     assert {row[0] for row in ended.document["rows"]} == {"a", "b"}
 
 
-def test_a_longer_horizon_than_trained_is_said_to_be_recursive(tmp_path: Path) -> None:
+def test_a_longer_horizon_than_trained_is_reported_as_recursive(tmp_path: Path) -> None:
     assert train(write(tmp_path / "panel.csv", rows_of(["a"]))).code == 0
     ended = run("predict", "panel", "--horizon", "9")
     assert ended.code == 0

@@ -187,7 +187,7 @@ def test_the_headline_is_the_verdict(outcome: str, skill: float, words: str) -> 
     assert verdict_words(examples.verdict(outcome, skill=skill)) == words
 
 
-def test_no_verdict_and_no_skill_are_said() -> None:
+def test_no_verdict_and_no_skill_are_reported() -> None:
     assert verdict_words(None) == "No verdict: there are too few rows for a test"
     untested = verdict_words(examples.untested())
     assert untested.startswith("Whether the ensemble beats drift cannot be tested yet: 3 windows are too few to test")

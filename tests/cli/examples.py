@@ -305,7 +305,7 @@ def report_result() -> ReportResult:
 
 
 def compare_result() -> CompareResult:
-    """Return two cells beside two baselines."""
+    """Return two cells next to two baselines."""
     return CompareResult(
         assumptions=ASSUMPTIONS,
         reasons=REASONS,

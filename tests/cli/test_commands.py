@@ -185,7 +185,7 @@ def test_require_win_shows_the_result_and_ends_with_code_20_unless_it_is_a_win(r
         (("train", "sales.csv", "--target", "profit"), 13, "profit"),
     ],
 )
-def test_a_refusal_has_its_code_names_its_cause_and_leaves_stdout_empty(
+def test_a_rejection_has_its_code_names_its_cause_and_leaves_stdout_empty(
     run: RunCommand, words: tuple[str, ...], code: int, message: str
 ) -> None:
     ended = run(*words)

@@ -93,7 +93,7 @@ def test_inspect_and_fresh_rows_take_a_query(days: str, run: RunCommand) -> None
     assert json.loads(fresh.out)["cutoffs"] == ["2024-03-20"]
 
 
-def test_the_shipped_network_is_told_apart_by_the_rows_it_forecasts(days: str, run: RunCommand) -> None:
+def test_the_pretrained_network_is_distinguished_by_the_rows_it_forecasts(days: str, run: RunCommand) -> None:
     assert run("predict", "base", "--data", f"{days}#days", "--output", f"{days}#f").code == 0
     assert run("predict", "base", "--data", "good.csv", "--output", f"{days}#f").code == 0
     assert ask(days, "SELECT DISTINCT model FROM f ORDER BY model") == [("base:days",), ("base:good",)]

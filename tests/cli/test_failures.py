@@ -41,7 +41,7 @@ def _fail_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
         errors.LostToBaselineError,
     ],
 )
-def test_a_refusal_ends_with_the_code_of_its_class(
+def test_a_rejection_ends_with_the_code_of_its_class(
     run: RunCommand, monkeypatch: pytest.MonkeyPatch, kind: type[RnnForecastError]
 ) -> None:
     _fail_with(monkeypatch, kind("it is so", hint="do that"))
@@ -68,7 +68,7 @@ def test_a_single_finding_that_the_message_tells_is_not_told_twice(
     assert run("inspect", "x.csv").err == "error: x.csv: row 3 is odd\n"
 
 
-def test_beside_what_the_message_tells_only_other_findings_are_listed(
+def test_next_to_what_the_message_tells_only_other_findings_are_listed(
     run: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     findings = [
@@ -97,7 +97,7 @@ def test_problems_that_the_message_lists_are_not_listed_again(run: RunCommand, m
     ]
 
 
-def test_a_problem_is_listed_without_the_places_and_the_fix_that_are_said_already(
+def test_a_problem_is_listed_without_the_places_and_the_fix_that_are_reported_already(
     run: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     odd = Finding("E_F", "column `y`, rows 7, 9: odd", "x.csv", (7, 9), "y", fix="mend it")
@@ -259,7 +259,7 @@ def test_a_signal_unwinds_the_stack_and_ends_with_a_code_of_its_own(
     assert signal.getsignal(number) is before
 
 
-def test_a_run_that_nohup_started_goes_on_when_its_terminal_goes(
+def test_a_run_that_nohup_started_continues_when_its_terminal_goes(
     run: RunCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def hung_up(*_: object) -> None:
@@ -275,7 +275,7 @@ def test_a_run_that_nohup_started_goes_on_when_its_terminal_goes(
         signal.signal(signal.SIGHUP, before)
 
 
-def test_a_reader_that_leaves_early_is_no_error() -> None:
+def test_a_reader_that_leaves_early_is_not_an_error() -> None:
     command = f"{sys.executable} -m rnnforecast train --help | head -n 1; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
     assert done.stderr == ""
@@ -317,7 +317,7 @@ def test_a_stderr_that_is_full_changes_no_exit_code(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is always full")
-def test_a_note_that_finds_no_room_on_stderr_does_not_end_the_run(workplace: Path) -> None:
+def test_a_note_that_finds_no_space_on_stderr_does_not_end_the_run(workplace: Path) -> None:
     with open("/dev/full", "w") as full:
         command = [sys.executable, "-m", "rnnforecast", "models", "promote", "good@1"]
         done = subprocess.run(command, stderr=full, stdout=subprocess.PIPE, text=True, check=False, cwd=workplace)
@@ -327,7 +327,7 @@ def test_a_note_that_finds_no_room_on_stderr_does_not_end_the_run(workplace: Pat
 
 @pytest.mark.parametrize(("closed", "code"), [(">&-", ExitCode.OUTPUT), ("2>&-", 0)])
 @pytest.mark.parametrize("words", ["models list", "--version", "predict --help"])
-def test_a_stream_that_the_caller_closed_is_no_bug(tmp_path: Path, words: str, closed: str, code: int) -> None:
+def test_a_stream_that_the_caller_closed_is_not_a_bug(tmp_path: Path, words: str, closed: str, code: int) -> None:
     command = f"RNNFORECAST_STORE={tmp_path} {sys.executable} -m rnnforecast {words} {closed}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert done.returncode == code

@@ -87,7 +87,7 @@ def test_a_duration_reads_as_people_say_it(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
-def test_one_row_is_no_rows() -> None:
+def test_one_row_is_not_rows() -> None:
     assert (plural(1, "row"), plural(1258, "row"), plural(2, "series", "series")) == ("1 row", "1,258 rows", "2 series")
 
 
@@ -234,7 +234,7 @@ def test_no_number_of_a_table_of_metrics_is_cut(width: int) -> None:
     assert "`--format json` also has" in table
 
 
-def test_a_naive_forecast_without_error_is_said_to_make_none() -> None:
+def test_a_naive_forecast_without_error_is_reported_to_make_none() -> None:
     verdict = {**examples.verdict("tie"), "skill": None, "skill_interval": [None, None]}
     screen = _screen(replace(examples.train_result(), verdict=verdict), 100)
     assert "the ensemble does not beat" in screen

@@ -87,7 +87,7 @@ def test_quiet_is_not_silent_about_an_alarm(run: RunCommand, workplace: Path) ->
     assert loud.out.startswith("Alarm  ")
 
 
-def test_the_command_of_an_alarm_is_run_and_its_failure_is_said(run: RunCommand, workplace: Path) -> None:
+def test_the_command_of_an_alarm_is_run_and_its_failure_is_reported(run: RunCommand, workplace: Path) -> None:
     _drift(workplace)
     program = "import os; open('alarm.txt', 'w').write(os.environ['RNNFORECAST_EXIT_CODE'])"
     (workplace / "tell.py").write_text(program)

@@ -159,7 +159,7 @@ def test_doctor_ends_with_code_1_when_a_check_fails(run: RunCommand, tmp_path: P
     assert (ended.code, ended.out.startswith("Some checks failed")) == (1, True)
 
 
-def test_a_sound_file_that_is_another_than_expected_is_refused_by_its_digest(run: RunCommand, store: Path) -> None:
+def test_a_sound_file_that_is_another_than_expected_is_rejected_by_its_digest(run: RunCommand, store: Path) -> None:
     path = Registry(store).resolve("prices@1").path
     right = hashlib.sha256(path.read_bytes()).hexdigest()
     assert run("models", "verify", "prices@1", "--expect-digest", right.upper()).code == 0

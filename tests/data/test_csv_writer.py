@@ -65,7 +65,7 @@ def test_text_that_a_spreadsheet_would_run_gets_an_apostrophe(cell: str) -> None
     assert _text(pd.DataFrame({cell: ["a"], "y": [-1.5]})) == f"'{cell},y\na,-1.5\n"
 
 
-def test_bytes_that_are_no_text_stay_what_they_were() -> None:
+def test_bytes_that_are_not_text_stay_what_they_were() -> None:
     assert (
         b"".join(csv_blocks(pd.DataFrame({"id": pd.Series(["\udcff"], dtype=object), "y": [1]}))) == b"id,y\n\xff,1\n"
     )

@@ -61,7 +61,7 @@ def test_ids_keep_their_text(write: Write) -> None:
     assert read(write(text), id=("item",)).series.item_ids == ["007", "1e5", "NA"]
 
 
-def test_several_targets_are_series_beside_each_other(write: Write) -> None:
+def test_several_targets_are_series_next_to_each_other(write: Write) -> None:
     text = "item,date,p,q\na,2024-01-01,1,5\na,2024-01-02,2,6\nb,2024-01-01,3,7\nb,2024-01-02,4,8\n"
     series = read(write(text), target=("p", "q")).series
     assert series.item_ids == ["a/p", "a/q", "b/p", "b/q"]
@@ -95,7 +95,7 @@ def test_repeated_rows_with_equal_values_are_dropped_and_counted(write: Write) -
     assert (repeated.count, repeated.rows) == (2, (4, 6))
 
 
-def test_repeated_timestamps_with_other_values_are_refused_with_rows_and_values(write: Write) -> None:
+def test_repeated_timestamps_with_other_values_are_rejected_with_rows_and_values(write: Write) -> None:
     with pytest.raises(DataError) as caught:
         read(write("date,y\n2024-01-01,1\n2024-01-02,2\n2024-01-02,5\n"))
     assert "timestamp 2024-01-02 occurs in rows 3, 4 with different values, 2 and 5" in caught.value.message
@@ -103,7 +103,7 @@ def test_repeated_timestamps_with_other_values_are_refused_with_rows_and_values(
     assert caught.value.code == "E_TIME_DUPLICATE"
 
 
-def test_a_repeated_timestamp_of_a_panel_is_refused_with_its_series(write: Write) -> None:
+def test_a_repeated_timestamp_of_a_panel_is_rejected_with_its_series(write: Write) -> None:
     with pytest.raises(DataError, match="series `a`: timestamp 2024-01-03"):
         read(write(PANEL + "a,2024-01-03,31\n"), id=("item",))
 
@@ -137,12 +137,12 @@ def test_missing_values_at_either_end_are_noted_and_kept(write: Write) -> None:
     assert "at 2024-01-04" in found.findings[2].message
 
 
-def test_a_target_without_any_value_is_refused(write: Write) -> None:
+def test_a_target_without_any_value_is_rejected(write: Write) -> None:
     with pytest.raises(DataError, match="target `y`: every target value is missing"):
         read(write(daily("", "", "")))
 
 
-def test_a_series_without_any_value_is_left_out_and_listed_as_refused(write: Write) -> None:
+def test_a_series_without_any_value_is_left_out_and_listed_as_rejected(write: Write) -> None:
     found = read(write(PANEL.replace(",1\n", ",\n").replace(",2\n", ",\n")))
     assert found.series.item_ids == ["a"]
     assert [finding.code for finding in found.findings if finding.severity == "error"] == ["E_TARGET_MISSING"]
@@ -152,7 +152,7 @@ def test_constant_series_are_noted(write: Write) -> None:
     assert read(write(daily(5, 5, 5))).findings[0].message == "constant series: `y` never changes"
 
 
-def test_text_in_the_target_is_refused_with_file_row_column_and_value(write: Write) -> None:
+def test_text_in_the_target_is_rejected_with_file_row_column_and_value(write: Write) -> None:
     path = write(daily(1, "12 kg", 3))
     with pytest.raises(DataError) as caught:
         read(path)
@@ -166,7 +166,7 @@ def test_all_problems_of_a_file_are_found_in_one_pass(write: Write) -> None:
     assert [finding.code for finding in caught.value.findings] == ["E_TIME_TEXT", "E_VALUE_TEXT", "E_VALUE_INFINITE"]
 
 
-def test_a_blank_id_is_refused_with_its_rows(write: Write) -> None:
+def test_a_blank_id_is_rejected_with_its_rows(write: Write) -> None:
     with pytest.raises(DataError, match=r"id column `item`, row 3: missing id"):
         read(write(PANEL.replace("a,2024-01-01", ",2024-01-01")), id=("item",))
 
@@ -215,7 +215,7 @@ def test_the_parts_of_a_date_are_one_timestamp_and_can_be_named(write: Write) ->
     assert read(write(text), time="year+month+day+hour").assumptions.freq == "h"
 
 
-def test_parts_that_make_no_date_are_refused(write: Write) -> None:
+def test_parts_that_make_no_date_are_rejected(write: Write) -> None:
     with pytest.raises(DataError, match="name days that do not exist"):
         read(write("year,month,day,y\n2023,2,29,1\n2023,3,1,2\n"))
     with pytest.raises(DataError, match="`0` is not a valid month"):
@@ -253,12 +253,12 @@ def test_a_problem_in_the_second_file_names_that_file(write: Write) -> None:
         read_series([write(daily(1, 2), "north.csv"), second])
 
 
-def test_a_file_that_lacks_a_column_of_the_first_is_refused(write: Write) -> None:
+def test_a_file_that_lacks_a_column_of_the_first_is_rejected(write: Write) -> None:
     with pytest.raises(DataError, match=r"south.csv lacks column `y`"):
         read_series([write(daily(1, 2), "north.csv"), write("date,z\n2024-01-01,1\n", "south.csv")])
 
 
-def test_files_that_write_time_differently_are_refused(write: Write) -> None:
+def test_files_that_write_time_differently_are_rejected(write: Write) -> None:
     with pytest.raises(DataError, match="write time in different ways"):
         read_series([write(daily(1, 2), "a.csv"), write("date,y\n1,2\n2,3\n", "b.csv")])
 
@@ -333,7 +333,7 @@ def test_a_covariate_in_a_gap_holds_the_value_before_it(write: Write) -> None:
     assert read(write(text), past=("p",)).series.past_covariates[:, 0].tolist() == [7, 8, 8, 9]
 
 
-def test_a_static_covariate_that_changes_is_refused_with_rows_and_series(write: Write) -> None:
+def test_a_static_covariate_that_changes_is_rejected_with_rows_and_series(write: Write) -> None:
     text = "item,date,y,c\na,2024-01-01,1,1\na,2024-01-02,2,2\n"
     with pytest.raises(DataError, match=r"static covariate `c`, row 3: missing or changes in series `a`"):
         read(write(text), static=("c",), id=("item",))
@@ -367,7 +367,7 @@ def test_a_comma_parts_columns_in_every_role(write: Write, role: str, words: obj
     assert names[role] == ("a", "b")
 
 
-def test_ids_and_static_covariates_are_parted_by_commas_too(write: Write) -> None:
+def test_ids_and_static_covariates_are_separated_by_commas_too(write: Write) -> None:
     rows = "".join(f"2024-01-{day:02d},{shop},x,3,4,{day}\n" for shop in "pq" for day in range(1, 9))
     series = read(write("date,shop,city,s,t,y\n" + rows), id=("shop,city",), static=("s,t",), target="y").series
     assert series.id_columns == ("shop", "city")

@@ -38,7 +38,7 @@ def test_series_that_end_apart_are_named_with_their_ends(tmp_path: Path) -> None
     assert "N_SERIES_ENDS" not in findings_of(tmp_path, panel, align=True)
 
 
-def test_short_series_beside_long_ones_are_named_with_their_rows(tmp_path: Path) -> None:
+def test_short_series_next_to_long_ones_are_named_with_their_rows(tmp_path: Path) -> None:
     panel = {name: (50 + NOISE[:length]).tolist() for name, length in (("a", 90), ("b", 3), ("c", 1))}
     found = findings_of(tmp_path, panel)["N_SERIES_SHORT"]
     assert found.message == "2 of 3 series have fewer than 8 rows, the longest has 90: `c` 1 row, `b` 3 rows"

@@ -15,7 +15,7 @@ from tests.data.conftest import Write
 ROWS = "t,y\n1,2\n"
 
 
-def test_a_missing_file_is_refused_with_a_file_of_nearly_that_name(write: Write) -> None:
+def test_a_missing_file_is_rejected_with_a_file_of_nearly_that_name(write: Write) -> None:
     path = Path(write(ROWS, "prices.csv"))
     with pytest.raises(InputError, match=r"price.csv does not exist") as caught:
         open_source(str(path.with_name("price.csv")))
@@ -28,7 +28,7 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     assert "nowhere does not exist either" in str(caught.value.hint)
 
 
-def test_a_folder_is_refused_with_the_glob_that_reads_it(tmp_path: Path) -> None:
+def test_a_folder_is_rejected_with_the_glob_that_reads_it(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is an empty folder"):
         open_source(str(tmp_path))
     (tmp_path / "rows.csv").write_text("t,y\n1,2\n")
@@ -37,7 +37,7 @@ def test_a_folder_is_refused_with_the_glob_that_reads_it(tmp_path: Path) -> None
     assert "*.csv" in str(caught.value.hint)
 
 
-def test_a_file_without_permission_is_refused(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_without_permission_is_rejected(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     def denied(path: str, cap: int) -> bytes:
         raise PermissionError(13, "Permission denied", path, cap)
 
@@ -47,13 +47,13 @@ def test_a_file_without_permission_is_refused(write: Write, monkeypatch: pytest.
     assert "chmod u+r" in str(caught.value.hint)
 
 
-def test_a_device_is_refused() -> None:
+def test_a_device_is_rejected() -> None:
     with pytest.raises(InputError, match="is a device, not a file"):
         open_source("/dev/zero")
 
 
 @pytest.mark.parametrize("content", [b"", b"  \n\n", b"\xef\xbb\xbf"])
-def test_an_empty_file_is_refused(write: Write, content: bytes) -> None:
+def test_an_empty_file_is_rejected(write: Write, content: bytes) -> None:
     with pytest.raises(DataError, match=r"rows\.csv is empty"):
         open_source(write(content))
 
@@ -79,19 +79,19 @@ def test_utf_16_is_read_and_noted(write: Write) -> None:
 
 
 @pytest.mark.parametrize("cut", [12, -4])
-def test_a_cut_gzip_file_is_refused(write: Write, cut: int) -> None:
+def test_a_cut_gzip_file_is_rejected(write: Write, cut: int) -> None:
     with pytest.raises(DataError, match="damaged or truncated gzip"):
         open_source(write(gzip.compress(ROWS.encode() * 50)[:cut]))
 
 
-def test_a_gzip_file_with_a_wrong_checksum_is_refused(write: Write) -> None:
+def test_a_gzip_file_with_a_wrong_checksum_is_rejected(write: Write) -> None:
     content = bytearray(gzip.compress(ROWS.encode() * 50))
     content[-6] ^= 255
     with pytest.raises(DataError, match="damaged or truncated gzip"):
         open_source(write(bytes(content)))
 
 
-def test_a_gzip_bomb_is_refused_before_it_fills_the_memory(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gzip_bomb_is_rejected_before_it_fills_the_memory(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BOMB_BYTES", 1_000_000)
     monkeypatch.setattr(module, "_CHUNK", 100_000)
     with pytest.raises(DataError, match=r"times its own .* bytes: it looks like a bomb"):
@@ -111,12 +111,12 @@ def test_other_kinds_of_files_are_named(write: Write, content: bytes, words: str
         open_source(write(content))
 
 
-def test_a_nul_byte_is_refused_with_offset_and_row(write: Write) -> None:
+def test_a_nul_byte_is_rejected_with_offset_and_row(write: Write) -> None:
     with pytest.raises(DataError, match="NUL byte at offset 7, row 2"):
         open_source(write(b"t,y\n1,2\0\n"))
 
 
-def test_bytes_that_are_no_utf_8_are_refused_with_offset_row_and_a_command(write: Write) -> None:
+def test_bytes_that_are_not_utf_8_are_rejected_with_offset_row_and_a_command(write: Write) -> None:
     with pytest.raises(DataError, match="not UTF-8: byte 0xe9 at offset 10, row 2") as caught:
         open_source(write("name,y\nCaf\xe9,2\n".encode("cp1252")))
     assert "iconv -f cp1252" in str(caught.value.hint)
@@ -136,7 +136,7 @@ def test_a_glob_is_expanded_in_order_of_names(write: Write, tmp_path: Path) -> N
     assert expand([str(tmp_path / "*.csv")])[0] == paths
 
 
-def test_a_glob_without_files_is_refused(tmp_path: Path) -> None:
+def test_a_glob_without_files_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"no file matches .*\*\.parquet"):
         expand([str(tmp_path / "*.parquet")])
 
@@ -153,7 +153,7 @@ def test_a_file_named_twice_is_read_once_and_said(write: Write) -> None:
     assert [finding.severity for finding in findings] == ["warning"]
 
 
-def test_nothing_to_read_is_refused() -> None:
+def test_nothing_to_read_is_rejected() -> None:
     with pytest.raises(InputError, match="no input was named"):
         expand([])
 

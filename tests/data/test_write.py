@@ -31,7 +31,7 @@ def test_a_dash_writes_csv_to_standard_output(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().out == "step\n1\n2\n3\n"
 
 
-def test_an_unknown_ending_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+def test_an_unknown_ending_is_rejected_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"out\.ods ends with none of \.csv, \.xlsx and \.parquet"):
         write_table(FRAME, tmp_path / "out.ods")
     with pytest.raises(UsageError, match="ends with none of"):

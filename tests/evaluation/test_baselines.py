@@ -119,7 +119,7 @@ def test_a_constant_series_has_no_spread_and_no_nan() -> None:
 
 
 @pytest.mark.parametrize("name", BASELINES)
-def test_intervals_on_random_walks_or_noise_cover_about_what_they_promise(name: str) -> None:
+def test_intervals_on_random_walks_or_noise_cover_about_what_they_guarantee(name: str) -> None:
     rng = np.random.default_rng(5)
     noise = rng.normal(size=(300, 66))
     values = noise if name == "window-mean" else noise.cumsum(axis=1)
@@ -194,13 +194,13 @@ def test_no_windows_have_no_forecasts() -> None:
         assert found.shape == (0, 2, len(LEVELS))
 
 
-def test_a_past_without_any_value_is_refused_by_name() -> None:
+def test_a_past_without_any_value_is_rejected_by_name() -> None:
     series = make_series([1, 2], [NAN, NAN, 3])
     with pytest.raises(DataError, match="series `s1` has no observed value in its first 2 rows"):
         forecast_baseline("naive", series, windows_of((0, 2), (1, 2)), horizon=1, quantile_levels=LEVELS)
 
 
-def test_an_unknown_baseline_is_refused_with_the_known_ones() -> None:
+def test_an_unknown_baseline_is_rejected_with_the_known_ones() -> None:
     with pytest.raises(UsageError, match=r"unknown baseline `magic`(.|\n)*one of naive, seasonal-naive"):
         forecast_baseline("magic", make_series([1, 2]), windows_of((0, 2)), horizon=1, quantile_levels=LEVELS)
 

@@ -128,7 +128,7 @@ def test_calibrated_quantiles_never_cross() -> None:
     assert (np.diff(calibrated, axis=-1) >= 0).all()
 
 
-def test_unobserved_steps_teach_nothing() -> None:
+def test_unobserved_steps_train_nothing() -> None:
     quantiles, actual, observed = forecasts(100, width=1, seed=0)
     plain = fit_calibration(quantiles[:80], actual[:80], observed[:80], quantile_levels=LEVELS)
     actual[80:], observed[80:] = np.nan, False
@@ -157,7 +157,7 @@ def test_levels_need_not_be_symmetric() -> None:
     assert apply_calibration(quantiles, factors, quantile_levels=(0.5, 0.8, 0.9)).tolist() == [[0, 2, 4]]
 
 
-def test_many_series_at_one_origin_are_believed_less_than_as_many_origins() -> None:
+def test_many_series_at_one_cutoff_are_trusted_less_than_as_many_cutoffs() -> None:
     sample = forecasts(500, width=0.5, seed=0)
     as_windows = fit_calibration(*sample, quantile_levels=LEVELS).factors
     at_one_origin = fit_calibration(*sample, quantile_levels=LEVELS, num_cutoffs=1).factors

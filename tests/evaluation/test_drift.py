@@ -85,12 +85,12 @@ def test_a_change_is_found_however_long_all_was_well_before(test: Test, make: Ma
     assert _alarms(test, make) >= 0.95 * NUM_MODELS
 
 
-def test_smaller_losses_are_no_alarm() -> None:
+def test_smaller_losses_are_not_alarm() -> None:
     generator = np.random.default_rng(0)
     assert watch_losses(np.r_[generator.normal(size=60), generator.normal(-3.0, size=60)]).state == "ok"
 
 
-def test_an_interval_that_covers_more_than_it_promises_is_no_alarm() -> None:
+def test_an_interval_that_covers_more_than_it_guarantees_is_not_an_alarm() -> None:
     assert watch_coverage(np.ones(300), level=80).state == "ok"
 
 

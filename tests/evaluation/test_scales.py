@@ -46,7 +46,7 @@ def test_a_constant_series_is_scaled_by_its_size() -> None:
     assert (scales.mase[0], scales.rmsse[0], scales.fallback[0]) == (5, 5, 2)
 
 
-def test_rounding_noise_on_a_constant_is_no_movement() -> None:
+def test_rounding_noise_on_a_constant_is_not_a_movement() -> None:
     noisy = [0.1 + 1e-15 * step for step in range(10)]
     assert seasonal_scales(make_series(noisy)).fallback[0] == 2
 
@@ -57,7 +57,7 @@ def test_nothing_but_zeros_is_scaled_by_one() -> None:
     assert scales.fallback.tolist() == [3, 3]
 
 
-def test_a_small_series_beside_a_huge_one_keeps_its_digits() -> None:
+def test_a_small_series_next_to_a_huge_one_keeps_its_digits() -> None:
     alone = seasonal_scales(make_series([0.001, 0.002, 0.004]))
     beside = seasonal_scales(make_series([1e15, 3e15, 2e15], [0.001, 0.002, 0.004]))
     assert beside.mase[1] == alone.mase[0]

@@ -71,7 +71,7 @@ def test_a_negative_variance_estimate_is_replaced_by_that_without_lags() -> None
 
 
 @pytest.mark.parametrize("lag", [0, 2, 50])
-def test_equal_losses_are_no_evidence(lag: int) -> None:
+def test_equal_losses_are_not_evidence(lag: int) -> None:
     losses = np.array([0.1, 0.2, 0.7, 0.3])
     assert diebold_mariano(losses, losses * (1 + 1e-12), lag=lag) == (0.0, 1.0)
 

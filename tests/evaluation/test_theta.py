@@ -169,11 +169,11 @@ def test_a_single_value_is_repeated_with_a_spread_of_its_size() -> None:
     assert spreads([7.0], horizon=1, season_length=12)[0] == pytest.approx(7)
 
 
-def test_two_values_go_on_with_half_their_slope() -> None:
+def test_two_values_continue_with_half_their_slope() -> None:
     assert points([4.0, 6.0], horizon=3)[0] == pytest.approx([7, 8, 9])
 
 
-def test_a_straight_line_goes_on_with_half_its_slope() -> None:
+def test_a_straight_line_continues_with_half_its_slope() -> None:
     # the curve of a line is the line, of which smoothing keeps the last value
     assert points(np.arange(30.0), horizon=2)[0] == pytest.approx([29.5, 30])
 
@@ -229,7 +229,7 @@ def test_quantiles_ascend_around_a_median_that_does_not_depend_on_the_levels() -
     assert many.dtype == np.float64
 
 
-def test_intervals_on_local_levels_cover_about_what_they_promise() -> None:
+def test_intervals_on_local_levels_cover_about_what_they_guarantee() -> None:
     runs = np.stack([walk_run(106, seed=seed) for seed in range(300)])
     values, observed = padded(*runs[:, :100])
     found = forecast_theta(values, observed, horizon=6, season_length=1, quantile_levels=(0.1, 0.5, 0.9))
@@ -300,7 +300,7 @@ def test_no_windows_of_series_have_no_forecasts() -> None:
     assert found.shape == (0, 2, len(LEVELS))
 
 
-def test_theta_is_shown_but_is_no_naive_forecast() -> None:
+def test_theta_is_shown_but_is_not_a_naive_forecast() -> None:
     assert STATISTICAL_BASELINES == ("theta",)
     assert set(BASELINES).isdisjoint(STATISTICAL_BASELINES)
     assert "theta" not in available_baselines(12)

@@ -169,7 +169,7 @@ def test_a_panel_is_compared_series_by_series() -> None:
     assert "over 20 series" in verdict.reason
 
 
-def test_a_gain_on_most_series_that_is_a_loss_on_average_is_no_win() -> None:
+def test_a_gain_on_most_series_that_is_a_loss_on_average_is_not_a_win() -> None:
     network, naive = np.full((30, 1), 0.9), np.ones((30, 1))
     network += 1e-3 * np.arange(30)[:, None]
     network[:3] = 20.0

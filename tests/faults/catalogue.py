@@ -7,7 +7,7 @@ ACCIDENTS: dict[str, tuple[str, ...]] = {
     "killed-command": ("a_kill_at_any_call_leaves_old_or_new_and_the_next_run_succeeds",),
     "killed-training": (
         "trainings_killed_at_random_moments_store_what_they_would_have_stored",
-        "all_that_is_random_in_a_network_goes_on_where_it_was",
+        "all_that_is_random_in_a_network_resumes_where_it_was",
     ),
     "killed-batch-run": (
         "a_killed_run_is_resumed",
@@ -15,15 +15,15 @@ ACCIDENTS: dict[str, tuple[str, ...]] = {
         "complete_lines_before_any_cut_are_still_read",
     ),
     "termination-signal": (
-        "a_signal_saves_the_training_and_the_same_command_goes_on",
+        "a_signal_saves_the_training_and_the_same_command_continues",
         "a_signal_keeps_finished_work_and_leaves_no_process_or_temporary_file",
-        "a_run_that_nohup_started_goes_on_when_its_terminal_goes",
+        "a_run_that_nohup_started_continues_when_its_terminal_goes",
     ),
     "ctrl-c": ("an_interrupt_ends_with_130_and_no_traceback", "a_second_interrupt_does_not_wait"),
     "closed-pipe": (
         "a_forecast_is_complete_if_nobody_reads_stdout_or_stderr",
-        "a_reader_that_leaves_early_is_no_error",
-        "a_stream_that_the_caller_closed_is_no_bug",
+        "a_reader_that_leaves_early_is_not_an_error",
+        "a_stream_that_the_caller_closed_is_not_a_bug",
     ),
     "stopped-process": ("a_suspended_job_is_killed_at_its_timeout", "timeouts_do_not_depend_on_the_system_clock"),
     "full-disk": (
@@ -39,14 +39,14 @@ ACCIDENTS: dict[str, tuple[str, ...]] = {
     "failed-flush": ("a_failed_flush_is_reported", "a_disk_that_cannot_flush_the_folder_is_reported"),
     "read-only-output": (
         "an_unwritable_output_is_found_before_anything_runs",
-        "a_read_only_disk_is_refused",
-        "a_read_only_file_is_refused",
-        "a_store_below_a_file_is_refused_before_training",
+        "a_read_only_disk_is_rejected",
+        "a_read_only_file_is_rejected",
+        "a_store_below_a_file_is_rejected_before_training",
     ),
     "wrong-output-target": (
-        "a_missing_folder_is_refused_with_the_command_that_makes_it",
-        "a_folder_is_no_target",
-        "a_pipe_is_no_target",
+        "a_missing_folder_is_rejected_with_the_command_that_makes_it",
+        "a_folder_is_not_a_target",
+        "a_pipe_is_not_a_target",
         "a_symbolic_link_is_not_written_through",
     ),
     "no-temporary-folder": ("a_forecast_has_the_same_bytes_in_any_environment",),
@@ -58,8 +58,8 @@ ACCIDENTS: dict[str, tuple[str, ...]] = {
     "reader-during-write": ("two_runs_at_once_and_readers_in_between_see_whole_files",),
     "dead-lock-holder": ("a_lock_is_free_after_its_holder_was_killed", "a_lock_is_free_after_its_holder_failed"),
     "no-file-locks": (
-        "a_disk_without_locks_is_refused_and_the_work_never_runs",
-        "a_lock_that_is_a_symbolic_link_is_refused",
+        "a_disk_without_locks_is_rejected_and_the_work_never_runs",
+        "a_lock_that_is_a_symbolic_link_is_rejected",
         "on_a_disk_without_locks_a_leftover_goes_after_a_day",
     ),
     "less-memory": (
@@ -100,10 +100,10 @@ ACCIDENTS: dict[str, tuple[str, ...]] = {
         "a_second_run_of_the_same_file_is_rejected_or_waits",
         "the_cron_line_runs_the_file_by_absolute_paths_in_a_bare_shell",
     ),
-    "cut-model-file": ("every_damaged_and_every_hostile_model_is_refused", "a_file_cut_at_any_length_is_refused"),
+    "cut-model-file": ("every_damaged_and_every_hostile_model_is_rejected", "a_file_cut_at_any_length_is_rejected"),
     "flipped-bits": ("any_changed_byte_of_the_header_is_found", "any_changed_byte_of_the_payload_is_found"),
-    "swapped-parts": ("files_that_changed_places_are_refused", "a_payload_of_another_valid_model_is_refused"),
-    "newer-format": ("a_newer_format_is_refused_by_the_version_it_needs", "an_unknown_key_is_ignored"),
+    "swapped-parts": ("files_that_changed_places_are_rejected", "a_payload_of_another_valid_model_is_rejected"),
+    "newer-format": ("a_newer_format_is_rejected_by_the_version_it_needs", "an_unknown_key_is_ignored"),
     "other-machine": (
         "a_model_of_another_version_or_machine_forecasts_what_it_forecast_there",
         "the_numbers_of_a_model_are_little_endian_on_every_machine",
@@ -133,7 +133,7 @@ ACCIDENTS: dict[str, tuple[str, ...]] = {
         "a_gpu_that_was_named_and_vanishes_is_a_lack_of_resources",
         "auto_takes_a_gpu_where_there_is_one",
     ),
-    "gpu-out-of-memory": ("memory_that_runs_out_is_a_refusal_that_names_the_batch_size",),
+    "gpu-out-of-memory": ("memory_that_runs_out_is_a_rejection_that_names_the_batch_size",),
     "job-timeout": (
         "a_job_that_exceeds_its_timeout_is_stopped_and_its_error_says_so",
         "a_job_that_ignores_sigterm_is_killed",
@@ -158,25 +158,25 @@ ACCIDENTS: dict[str, tuple[str, ...]] = {
 }
 ATTACKS: dict[str, tuple[str, ...]] = {
     "code-in-a-model": ("no_code_is_loaded_from_a_file", "hostile_files_run_nothing_open_nothing_and_stay_small"),
-    "pickle": ("a_pickle_is_refused_by_name_and_not_opened", "a_pickle_behind_a_model_is_refused"),
+    "pickle": ("a_pickle_is_rejected_by_name_and_not_opened", "a_pickle_behind_a_model_is_rejected"),
     "forged-header": (
         "the_load_path_calls_nothing_that_runs_code_or_sets_attributes_by_name",
-        "a_forged_header_is_refused",
+        "a_forged_header_is_rejected",
     ),
     "exhausting-model": (
         "hostile_files_run_nothing_open_nothing_and_stay_small",
-        "a_header_beyond_the_limit_is_refused_before_it_is_read",
-        "weights_that_are_not_finite_are_refused",
+        "a_header_beyond_the_limit_is_rejected_before_it_is_read",
+        "weights_that_are_not_finite_are_rejected",
     ),
     "hostile-model-name": (
         "a_hostile_name_is_stored_found_and_removed_inside_the_store",
-        "a_path_with_a_zero_byte_is_refused",
+        "a_path_with_a_zero_byte_is_rejected",
     ),
     "hostile-series-id": (
         "a_hostile_name_stays_inside_the_store",
         "hostile_ids_come_back_unchanged_and_name_no_file",
     ),
-    "swapped-model": ("a_model_that_was_replaced_after_it_was_found_is_refused",),
+    "swapped-model": ("a_model_that_was_replaced_after_it_was_found_is_rejected",),
     "spreadsheet-formula": ("ids_that_are_formulas_are_written_so_that_no_spreadsheet_runs_them",),
     "html": ("only_the_charts_write_what_a_browser_would_run",),
     "terminal-escape": (
@@ -193,7 +193,7 @@ ATTACKS: dict[str, tuple[str, ...]] = {
     "secret-file": (
         "no_line_of_a_key_that_was_given_as_data_is_told",
         "no_content_of_a_file_without_a_table_is_told",
-        "other_secrets_are_masked_but_are_no_error_of_a_query",
+        "other_secrets_are_masked_but_are_not_error_of_a_query",
     ),
     "planted-link": (
         "a_link_planted_under_the_temporary_name_is_not_followed",
@@ -205,16 +205,16 @@ ATTACKS: dict[str, tuple[str, ...]] = {
         "only_its_owner_may_read_a_ledger",
     ),
     "foreign-store": (
-        "a_store_of_another_user_that_everyone_may_write_is_refused_with_the_fix",
-        "a_lock_that_is_a_symbolic_link_is_refused",
+        "a_store_of_another_user_that_everyone_may_write_is_rejected_with_the_fix",
+        "a_lock_that_is_a_symbolic_link_is_rejected",
     ),
     "planted-module": ("a_module_in_the_folder_of_the_data_is_not_imported",),
     "decompression-bomb": (
-        "a_file_that_promises_far_more_than_its_size_is_tried_in_a_child_of_little_memory",
-        "a_child_that_runs_out_of_memory_is_a_refusal_not_an_end",
+        "a_file_that_guarantees_far_more_than_its_size_is_tried_in_a_child_of_little_memory",
+        "a_child_that_runs_out_of_memory_is_a_rejection_not_an_end",
     ),
-    "huge-cell": ("a_cell_of_any_length_is_refused_before_it_costs_time_and_is_not_printed",),
+    "huge-cell": ("a_cell_of_any_length_is_rejected_before_it_costs_time_and_is_not_printed",),
     "network-access": ("a_forecast_needs_no_network", "hostile_files_run_nothing_open_nothing_and_stay_small"),
     "unpinned-dependency": ("constraints_pin_every_dependency",),
-    "replaced-model": ("a_sound_file_that_is_another_than_expected_is_refused_by_its_digest",),
+    "replaced-model": ("a_sound_file_that_is_another_than_expected_is_rejected_by_its_digest",),
 }

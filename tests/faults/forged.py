@@ -250,7 +250,7 @@ def _model_commands(content: bytes, home: Path) -> Commands:
 
 
 def _table_commands(name: str, content: bytes, home: Path) -> Commands:
-    """Place a hostile file beside a sound model, and return the commands that read it."""
+    """Place a hostile file next to a sound model, and return the commands that read it."""
     (home / name).write_bytes(content)
     Registry(home / "store").add(sound_model("m"))
     _write_rows(home / ROWS)

@@ -63,7 +63,7 @@ def _rows(*, timestamp: str = DAYS[-1], value: str = "28") -> str:
 
 
 @pytest.mark.parametrize("role", ["value", "timestamp"])
-def test_a_cell_of_any_length_is_refused_before_it_costs_time_and_is_not_printed(tmp_path: Path, role: str) -> None:
+def test_a_cell_of_any_length_is_rejected_before_it_costs_time_and_is_not_printed(tmp_path: Path, role: str) -> None:
     paths = []
     for kind, piece in LONG_CELLS.items():
         for length in LENGTHS:

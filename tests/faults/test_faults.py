@@ -76,7 +76,7 @@ def test_two_runs_at_once_and_readers_in_between_see_whole_files(stage: Stage) -
     assert [problem for tally in races(stage, SAMPLE) for problem in tally.problems] == []
 
 
-def test_every_damaged_and_every_hostile_model_is_refused(stage: Stage) -> None:
+def test_every_damaged_and_every_hostile_model_is_rejected(stage: Stage) -> None:
     found = list(models(stage, SAMPLE))
     assert [problem for tally in found for problem in tally.problems] == []
     assert [tally.num_runs for tally in found] == [700, found[1].codes[12]]

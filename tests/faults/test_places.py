@@ -56,7 +56,7 @@ def test_memory_that_is_taken_away_in_the_middle_of_a_training_is_a_matter_of_re
     assert (ended.code, "Traceback" in ended.output) == (ExitCode.RESOURCES, False)
     assert "memory ran out" in ended.output
     assert stage.problems(SCENES[0], place) == []
-    # the same training goes on from its checkpoint, without its limit and to an earlier end
+    # the same training resumes from its checkpoint, without its limit and to an earlier end
     assert stage.zygote.run(["models", "verify"], place).code == 0
     assert stage.zygote.run(SCENES[0].words, place, every_step=True).code == 0
 

@@ -1,7 +1,7 @@
 """Fuzzing as a script: `python -m tests.fuzz csv --seconds 60`; it needs the extra `fuzz`.
 
-What makes a door let out anything but a refusal, hang for a minute or take 4 GB ends the run with an exit code that is
-not 0 and is kept beside the corpus; `--again FILE` runs that one input.
+What makes a door let out anything but a rejection, hang for a minute or take 4 GB ends the run with an exit code that is
+not 0 and is kept next to the corpus; `--again FILE` runs that one input.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The doors that take bytes of strangers: each eats one input and lets nothing out but the refusals of the package."""
+"""The doors that take bytes of strangers: each eats one input and lets nothing out but the rejections of the package."""
 
 from __future__ import annotations
 

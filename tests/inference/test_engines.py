@@ -144,7 +144,7 @@ def test_attention_weights_agree_and_sum_to_one(attention: str) -> None:
     np.testing.assert_allclose(weights, network.attention_weights(as_tensors(batch)).numpy(), atol=1e-6)
 
 
-def test_attention_weights_of_a_network_without_attention_are_refused() -> None:
+def test_attention_weights_of_a_network_without_attention_are_rejected() -> None:
     member = make_member()
     with pytest.raises(ValueError, match="without attention has no attention weights"):
         attention_weights(member, tensors_of(make_network(member)), make_batch(member))

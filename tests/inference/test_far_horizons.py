@@ -44,7 +44,7 @@ def test_a_horizon_of_one_pass_is_that_pass() -> None:
     np.testing.assert_array_equal(_extend(first, np.zeros((1, 30)), horizon=5), first[:, :5])
 
 
-def test_a_season_goes_on_in_step() -> None:
+def test_a_season_continues_in_step() -> None:
     wave = np.tile([1.0, 5.0, 3.0, 7.0], 20)
     extended = _extend(_first(wave[:6]), wave[None, :40], horizon=30, season_length=4)
     np.testing.assert_allclose(extended[0, :, 1], wave[:30], atol=1e-9)
@@ -56,7 +56,7 @@ def test_a_season_longer_than_one_pass_is_read_from_the_history() -> None:
     np.testing.assert_allclose(extended[0, :, 1], wave[:40], atol=1e-9)
 
 
-def test_a_line_goes_on_to_a_thousand_steps() -> None:
+def test_a_line_continues_to_a_thousand_steps() -> None:
     line = np.arange(1100.0)
     extended = _extend(_first(line[100:110]), line[None, :100], horizon=1000)
     np.testing.assert_allclose(extended[0, :, 1], line[100:], atol=1e-6)

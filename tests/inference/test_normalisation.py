@@ -170,7 +170,7 @@ def test_torch_and_numpy_give_the_same_numbers(kind: str, log: bool) -> None:
             np.testing.assert_allclose(other.numpy(), one, rtol=1e-6, atol=1e-7, err_msg=name)
 
 
-def test_global_without_its_two_numbers_is_refused() -> None:
+def test_global_without_its_two_numbers_is_rejected() -> None:
     normaliser = WindowNormaliser.of(make_member(context_length=2, normalisation="global"))
     with pytest.raises(ValueError, match="needs `global_scaling`"):
         normaliser.normalise(np, np.zeros((1, 2)), np.ones((1, 2), dtype=bool))

@@ -87,7 +87,7 @@ def test_engines_agree_for_short_histories(season_length: int, left: int) -> Non
 
 
 @pytest.mark.parametrize("season_length", USUAL)
-def test_series_of_different_lengths_are_forecast_beside_each_other_as_alone(season_length: int) -> None:
+def test_series_of_different_lengths_are_forecast_next_to_each_other_as_alone(season_length: int) -> None:
     member = make_pretrained(season_length)
     length = member.context_length
     batch = make_pretrained_batch(member, seasonal(length + member.horizon, season_length, num_windows=6))

@@ -41,7 +41,7 @@ def test_missing_rows_stay_missing() -> None:
     np.testing.assert_allclose(np.nanmean(moved[:150] - history[:150]), 40, atol=8)
 
 
-def test_a_level_that_came_back_is_no_shift() -> None:
+def test_a_level_that_came_back_is_not_a_shift() -> None:
     history = with_shift(age=20)
     history[-10:] -= 40
 

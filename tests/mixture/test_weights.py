@@ -64,7 +64,7 @@ def test_a_panel_is_decided_as_a_whole_and_by_its_series() -> None:
     assert not is_clearly_best(_losses(1, skill=0.5, shape=(4, 3)), 2).any()
 
 
-def test_a_member_that_was_scored_on_fewer_windows_is_no_rival_alone() -> None:
+def test_a_member_that_was_scored_on_fewer_windows_is_not_a_rival_alone() -> None:
     losses = _losses(0, skill=0.8)
     losses[:, :3, 1] = np.nan
     assert is_clearly_best(losses, 2).tolist() == [True]

@@ -1,4 +1,4 @@
-"""The network that comes with the tool, in every command: as it is, fitted further, and only where it may be."""
+"""The network that comes with the tool, in every command: as it is, fine-tuned, and only where it may be."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_base_forecasts_every_season_length(tmp_path: Path, season_length: int) 
     assert len(frame) == 12
 
 
-def test_base_without_a_file_is_refused(tmp_path: Path) -> None:
+def test_base_without_a_file_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="`base` was not trained on a file of yours") as caught:
         rnnforecast.predict("base", store=tmp_path / "store")
     assert "`rnnforecast predict base --data FILE`, `rnnforecast evaluate base FILE`" in str(caught.value.hint)
@@ -94,7 +94,7 @@ def test_base_says_which_members_carry_the_forecast(tmp_path: Path) -> None:
     assert [note for note in result.notes if note.startswith("weights: ") and note.endswith(" %")]
 
 
-def test_columns_for_a_stored_model_are_refused_with_the_fix(tmp_path: Path) -> None:
+def test_columns_for_a_stored_model_are_rejected_with_the_fix(tmp_path: Path) -> None:
     path = write_days(tmp_path)
     _train(path)
     reading = DataSettings(target=("value",), season_length=7)
@@ -171,7 +171,7 @@ def test_no_model_may_take_its_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("entry", SEASON_CLASSES, ids=lambda entry: entry.name)
-def test_the_shipped_file_serves_every_season_class_with_finite_numbers(entry: SeasonClass) -> None:
+def test_the_pretrained_file_serves_every_season_class_with_finite_numbers(entry: SeasonClass) -> None:
     for season_length in (entry.shortest, min(entry.longest, 2_000)):
         weights = read_base().weights(season_length)
         assert {array.dtype for array in weights.values()} == {np.dtype(np.float32)}
@@ -199,7 +199,7 @@ def test_the_command_forecasts_by_base(tmp_path: Path) -> None:
     assert "pretrained" in done.stdout
 
 
-def test_the_command_refuses_columns_for_a_stored_model(tmp_path: Path) -> None:
+def test_the_command_rejects_columns_for_a_stored_model(tmp_path: Path) -> None:
     path = write_days(tmp_path)
     _train(path)
     done = run_cli("predict", "days", "--data", "days.csv", "--target", "value", "--store", "store", cwd=tmp_path)

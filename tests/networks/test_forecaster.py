@@ -116,7 +116,7 @@ def test_one_to_many_forecasts_series_without_history_from_their_static_values()
     assert not torch.allclose(forecast[0], forecast[1])
 
 
-def test_one_to_many_without_global_normalisation_is_refused() -> None:
+def test_one_to_many_without_global_normalisation_is_rejected() -> None:
     with pytest.raises(ValueError, match="needs normalisation `global`"):
         make_member(mapping="one-to-many", normalisation="window")
 

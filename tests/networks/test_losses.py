@@ -66,7 +66,7 @@ def test_mase_in_logarithms_is_in_the_units_of_the_series() -> None:
     assert loss == pytest.approx(0.5 * 1 / 2, rel=0.01)
 
 
-def test_unit_measures_errors_as_learnt() -> None:
+def test_unit_measures_errors_as_learned() -> None:
     assert _loss(torch.zeros(1, 3), [3.2], loss_scale="unit", log=True, level=3.0, scale=0.4) == pytest.approx(0.1)
 
 

@@ -155,7 +155,7 @@ def test_positions_with_nothing_to_learn_from_count_nothing(reading: Reading) ->
 
 
 @pytest.mark.parametrize("level", [1e6, 1e9, 1e12])
-def test_a_large_total_that_moves_little_teaches_as_much_as_a_small_one(level: float) -> None:
+def test_a_large_total_that_moves_little_trains_as_much_as_a_small_one(level: float) -> None:
     """Values stay in double precision until the level is gone: a thousand in 1e9 is far from its rounding."""
     outputs, target = _draws()
     wanted = _loss(outputs, 1e3 * (target - 2) / 0.5, reading=_reading(level=0.0, scale=1e3))
@@ -177,7 +177,7 @@ def test_a_fit_learns_from_a_large_total_that_moves_little(season_length: int) -
 
 
 @pytest.mark.parametrize("level", [3.0, 0.1, 1e9 / 3])
-def test_a_constant_series_teaches_nothing(level: float) -> None:
+def test_a_constant_series_trains_nothing(level: float) -> None:
     member = make_pretrained(12)
     values = np.full((2, member.context_length + member.horizon), level)
     assert float(_window_loss(make_pretrained_network(member), make_pretrained_batch(member, values)).detach()) == 0
@@ -312,7 +312,7 @@ def test_a_position_is_forecast_from_the_state_after_its_segment(season_length: 
     assert (last.abs() > 1e-3).any()
 
 
-def test_windows_before_the_first_value_of_a_series_teach_nothing() -> None:
+def test_windows_before_the_first_value_of_a_series_train_nothing() -> None:
     member = make_pretrained(12)
     network = make_pretrained_network(member)
     batch = unobserved_before(make_pretrained_batch(member), member.context_length)
@@ -342,7 +342,7 @@ def test_width_factors_move_forecasts_and_no_loss() -> None:
     assert ((wider - median[..., None]).abs().amin(-1) <= 1e-9 * median.abs()).all()
 
 
-def test_width_factors_are_no_weights() -> None:
+def test_width_factors_are_not_weights() -> None:
     names = dict(make_pretrained_network(make_pretrained(12)).named_parameters())
     assert "head.width" not in names
 

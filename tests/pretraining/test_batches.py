@@ -72,7 +72,7 @@ def test_clocks_are_drawn_by_their_share_and_season_lengths_evenly() -> None:
     assert drawn[3] / 120 == pytest.approx(0.375, abs=0.14)
 
 
-def test_a_stream_goes_on_where_it_is_told_to_and_ends_with_the_run() -> None:
+def test_a_stream_resumes_where_it_is_told_to_and_ends_with_the_run() -> None:
     settings = tiny_settings()
     batches = list(stream(settings, start=2, num_workers=0))
     assert len(batches) == 4

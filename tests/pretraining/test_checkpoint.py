@@ -58,7 +58,7 @@ def test_no_object_is_loaded_from_a_checkpoint(tmp_path: Path) -> None:
         read_checkpoint(tmp_path / "c.npz")
 
 
-def test_a_missing_checkpoint_is_refused_by_its_path(tmp_path: Path) -> None:
+def test_a_missing_checkpoint_is_rejected_by_its_path(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no checkpoint can be read at .*c.npz: No such file") as caught:
         read_checkpoint(tmp_path / "c.npz")
     assert caught.value.hint == "name the folder that `train` wrote"
@@ -79,7 +79,7 @@ def _foreign(path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["text", "nothing", "half", "array", "other arrays", "no step"])
-def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path, kind: str) -> None:
+def test_a_file_that_is_not_a_checkpoint_is_rejected(tmp_path: Path, kind: str) -> None:
     _foreign(tmp_path / "c.npz", kind)
     with pytest.raises(UsageError, match=r"c.npz is no checkpoint of a pretraining run: .+"):
         read_checkpoint(tmp_path / "c.npz")

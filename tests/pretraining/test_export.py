@@ -81,7 +81,7 @@ def test_width_factors_given_are_stored_with_their_class(tmp_path: Path) -> None
     assert (base.weights(4)["head.width"] == 1).all()
 
 
-def test_width_factors_of_a_wrong_shape_are_refused(tmp_path: Path) -> None:
+def test_width_factors_of_a_wrong_shape_are_rejected(tmp_path: Path) -> None:
     settings = tiny_settings()
     with pytest.raises(ModelFileError, match=r"`members\.3\.head\.width` has shape"):
         export_base(
@@ -90,7 +90,7 @@ def test_width_factors_of_a_wrong_shape_are_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "base.safetensors").exists()
 
 
-def test_weights_that_do_not_fit_in_half_precision_are_refused(tmp_path: Path) -> None:
+def test_weights_that_do_not_fit_in_half_precision_are_rejected(tmp_path: Path) -> None:
     settings = tiny_settings()
     networks = build_networks(settings)
     with torch.no_grad():
@@ -99,7 +99,7 @@ def test_weights_that_do_not_fit_in_half_precision_are_refused(tmp_path: Path) -
         export_base(networks, settings, tmp_path / "base.safetensors")
 
 
-def test_a_tensor_of_a_wrong_shape_in_a_file_is_refused_as_a_model_that_does_not_fit(
+def test_a_tensor_of_a_wrong_shape_in_a_file_is_rejected_as_a_model_that_does_not_fit(
     tmp_path: Path, exported: BaseNetwork
 ) -> None:
     tensors = dict(exported.file.tensors)
@@ -110,7 +110,7 @@ def test_a_tensor_of_a_wrong_shape_in_a_file_is_refused_as_a_model_that_does_not
     assert (caught.value.exit_code, caught.value.code) == (12, "E_MODEL_SHAPE")
 
 
-def test_a_missing_and_a_foreign_tensor_are_refused(tmp_path: Path, exported: BaseNetwork) -> None:
+def test_a_missing_and_a_foreign_tensor_are_rejected(tmp_path: Path, exported: BaseNetwork) -> None:
     for change in ("shared.trunk.norm.bias", "members.0.more"):
         tensors = dict(exported.file.tensors)
         if tensors.pop(change, None) is None:
@@ -126,13 +126,13 @@ def test_every_class_is_a_member_of_the_file(exported: BaseNetwork) -> None:
     assert [getattr(member, "season_class", None) for member in members] == [entry.name for entry in SEASON_CLASSES]
 
 
-def test_the_shipped_sizes_stay_below_five_megabytes(tmp_path: Path) -> None:
+def test_the_pretrained_sizes_stay_below_five_megabytes(tmp_path: Path) -> None:
     shipped: PretrainingSettings = read_settings()
     export_base(build_networks(shipped), shipped, tmp_path / "base.safetensors")
     assert (tmp_path / "base.safetensors").stat().st_size < 5_000_000
 
 
-def test_a_file_of_another_network_is_no_base(exported: BaseNetwork) -> None:
+def test_a_file_of_another_network_is_not_a_base(exported: BaseNetwork) -> None:
     manifest = exported.file.manifest.model_copy(update={"members": (make_member(),)})
     with pytest.raises(TypeError, match="holds no pretrained network"):
         BaseNetwork(ModelFile(manifest, exported.file.tensors)).member(7)

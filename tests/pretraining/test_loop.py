@@ -160,7 +160,7 @@ def test_the_average_of_a_run_is_read_back_with_its_step(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("size", [{"hidden_size": 16}, {"num_layers": 2}])
-def test_a_run_of_another_size_is_neither_read_nor_gone_on_with(tmp_path: Path, size: dict[str, object]) -> None:
+def test_a_run_of_another_size_is_neither_read_nor_continued_with(tmp_path: Path, size: dict[str, object]) -> None:
     run(tiny_settings(), tmp_path)
     other = tiny_settings(**size)
     with pytest.raises(UsageError, match=r"checkpoint.npz holds networks of other settings than these"):

@@ -60,7 +60,7 @@ def test_a_run_is_exported_as_a_model_file(trained: Path) -> None:
 
 
 def _refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
-    """Return the one line that a refused call prints; exit code 2, nothing on stdout."""
+    """Return the one line that a rejected call prints; exit code 2, nothing on stdout."""
     with pytest.raises(SystemExit) as end:
         main([str(argument) for argument in arguments])
     printed = capsys.readouterr()
@@ -72,20 +72,20 @@ def _refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
 
 
 @pytest.mark.parametrize("command", [("score",), ("export", "out.safetensors"), ("history",)], ids=lambda c: str(c[0]))
-def test_a_folder_without_a_run_is_refused_in_one_line_with_the_fix(
+def test_a_folder_without_a_run_is_rejected_in_one_line_with_the_fix(
     tmp_path: Path, command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     line = _refused(capsys, command[0], tmp_path / "nowhere", *command[1:])
     assert "No such file or directory (name the folder that `train` wrote)" in line
 
 
-def test_a_history_that_is_no_log_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_history_that_is_not_a_log_is_rejected(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "log.jsonl").write_text("half of a li", encoding="utf-8")
     assert f"no log of a run in {tmp_path}: Expecting value" in _refused(capsys, "history", tmp_path)
 
 
 @pytest.mark.parametrize("command", [("train",), ("score",), ("export", "out.safetensors")], ids=lambda c: str(c[0]))
-def test_a_bad_panel_and_bad_settings_are_refused_before_anything_is_done(
+def test_a_bad_panel_and_bad_settings_are_rejected_before_anything_is_done(
     tmp_path: Path, command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = (command[0], tmp_path / "run", *command[1:])
@@ -96,7 +96,7 @@ def test_a_bad_panel_and_bad_settings_are_refused_before_anything_is_done(
 
 
 @pytest.mark.parametrize("command", [("train",), ("score",), ("export", "out.safetensors")], ids=lambda c: str(c[0]))
-def test_a_run_of_other_settings_is_refused(
+def test_a_run_of_other_settings_is_rejected(
     trained: Path, command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = trained / "run.toml"
@@ -105,7 +105,7 @@ def test_a_run_of_other_settings_is_refused(
     assert "holds networks of other settings than these (give the settings of that run" in line
 
 
-def test_training_refuses_a_file_for_a_folder_and_a_device_that_is_not_there(
+def test_training_rejects_a_file_for_a_folder_and_a_device_that_is_not_there(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "run").touch()

@@ -16,7 +16,7 @@ def test_a_file_is_read_back_as_what_it_says(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("line", ["hiden_size = 8", "batch_size = 256"])
-def test_an_unknown_key_is_refused(tmp_path: Path, line: str) -> None:
+def test_an_unknown_key_is_rejected(tmp_path: Path, line: str) -> None:
     path = write_toml(tmp_path / "run.toml")
     path.write_text(f"{line}\n{path.read_text(encoding='utf-8')}", encoding="utf-8")
     with pytest.raises(UsageError, match=rf"run.toml: `{line.split()[0]}`: extra inputs are not permitted") as caught:
@@ -34,7 +34,7 @@ def test_an_unknown_key_is_refused(tmp_path: Path, line: str) -> None:
         (b"num_steps = 3\nclocks = []", "`clocks`: tuple should have at least 1 item"),
     ],
 )
-def test_a_file_that_holds_no_settings_is_refused_with_the_reason(
+def test_a_file_that_holds_no_settings_is_rejected_with_the_reason(
     tmp_path: Path, content: bytes | None, reason: str
 ) -> None:
     path = tmp_path / "run.toml"
@@ -50,7 +50,7 @@ def test_a_member_has_the_size_of_the_settings_and_the_season_asked_for(season_l
     assert (member.hidden_size, member.num_layers, member.season_length) == (16, 3, season_length)
 
 
-def test_an_unknown_key_of_a_clock_is_refused() -> None:
+def test_an_unknown_key_of_a_clock_is_rejected() -> None:
     clock = {"season_class": "none", "season_length": [1], "domain": "yearly", "share": 1, "season": 4}
     with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
         tiny_settings(clocks=[clock])
@@ -60,12 +60,12 @@ def test_an_unknown_key_of_a_clock_is_refused() -> None:
     "changes",
     [{"num_steps": 0}, {"learning_rate": 0}, {"decay_share": 1.5}, {"average_decay": 1}, {"precision": "float16"}],
 )
-def test_a_value_out_of_bounds_is_refused(changes: dict[str, object]) -> None:
+def test_a_value_out_of_bounds_is_rejected(changes: dict[str, object]) -> None:
     with pytest.raises(ValidationError, match=next(iter(changes))):
         tiny_settings(**changes)
 
 
-def test_the_shipped_settings_train_every_season_class_and_name_it_rightly() -> None:
+def test_the_pretrained_settings_train_every_season_class_and_name_it_rightly() -> None:
     clocks = read_settings(SHIPPED_SETTINGS).clocks
     assert {clock.season_class for clock in clocks} == {entry.name for entry in SEASON_CLASSES}
     for clock in clocks:

@@ -105,7 +105,7 @@ def test_a_panel_is_read_in_order_and_cut_before_its_last_horizon(tmp_path: Path
     np.testing.assert_array_equal(panel.scale, [1, 2])
 
 
-def test_series_without_room_for_the_horizon_are_left_out(tmp_path: Path) -> None:
+def test_series_too_short_for_the_horizon_are_left_out(tmp_path: Path) -> None:
     path = _write(tmp_path / "train.parquet", a=[1.0, 3, 2, 4, 3, 5, 4], short=[1.0, 2, 3, 4, 5])
     assert len(read_panel(path, season_length=2, horizon=3).past) == 1
 
@@ -125,7 +125,7 @@ def test_a_text_of_another_form_names_no_panel(text: str) -> None:
     assert caught.value.hint == "for example `--panel m3_monthly/train.parquet:12:18`"
 
 
-def test_a_file_that_is_no_panel_is_refused_with_what_a_panel_is(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_panel_is_rejected_with_what_a_panel_is(tmp_path: Path) -> None:
     (tmp_path / "text.parquet").write_text("unique_id,ds,y\n")
     pd.DataFrame({"unique_id": ["a"], "ds": [1]}).to_parquet(tmp_path / "no_target.parquet")
     pd.DataFrame({"unique_id": ["a"], "ds": [1], "y": ["high"]}).to_parquet(tmp_path / "words.parquet")
@@ -140,13 +140,13 @@ def test_a_file_that_is_no_panel_is_refused_with_what_a_panel_is(tmp_path: Path)
         assert caught.value.hint == "a panel is a Parquet file with the columns unique_id, ds and y"
 
 
-def test_a_panel_of_short_series_alone_is_refused(tmp_path: Path) -> None:
+def test_a_panel_of_short_series_alone_is_rejected(tmp_path: Path) -> None:
     path = _write(tmp_path / "train.parquet", a=[1.0, 2, 3, 4])
     with pytest.raises(UsageError, match="no series is long enough for a season of 2 and a horizon of 3"):
         read_panel(path, season_length=2, horizon=3)
 
 
-def test_several_origins_lie_a_horizon_apart(tmp_path: Path) -> None:
+def test_several_cutoffs_lie_a_horizon_apart(tmp_path: Path) -> None:
     path = _write(tmp_path / "train.parquet", a=[float(step**2) for step in range(20)])
     panel = read_panel(path, season_length=2, horizon=3, num_origins=3)
     assert [len(past) for past in panel.past] == [17, 14, 11]
@@ -178,7 +178,7 @@ def test_forecasts_reach_any_horizon_in_order_of_level(horizon: int) -> None:
     np.testing.assert_array_equal(forecast[:, :3], first)
 
 
-def test_a_missing_value_of_the_past_is_no_forecast_of_nan() -> None:
+def test_a_missing_value_of_the_past_is_not_a_forecast_of_nan() -> None:
     settings = tiny_settings()
     past = (np.array([1.0, np.nan, 2.0, 5.0, 3.0, 6.0]), PANEL.past[1])
     assert np.isfinite(forecast_panel(build_networks(settings), replace(PANEL, past=past), settings)).all()

@@ -194,7 +194,7 @@ def test_a_request_cannot_make_the_server_look_at_a_path(client: Client, folder:
         (csv_of(ROWS), "", 415),
     ],
 )
-def test_a_body_that_is_no_table_is_rejected(client: Client, body: bytes, kind: str, status: int) -> None:
+def test_a_body_that_is_not_a_table_is_rejected(client: Client, body: bytes, kind: str, status: int) -> None:
     answer = client.post(body, kind=kind)
     assert answer.status == status
     assert answer.document["error"]["message"]

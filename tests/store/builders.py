@@ -51,7 +51,7 @@ def make_model(
     return ModelFile(manifest, make_tensors(seed))
 
 
-#: A model of an earlier release, whose forecasts are kept beside it.
+#: A model of an earlier release, whose forecasts are kept next to it.
 KEPT = Path(__file__).parent / "kept" / "gru.safetensors"
 
 

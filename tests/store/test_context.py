@@ -90,7 +90,7 @@ def test_series_without_id_columns_come_back() -> None:
         ("id_shape", np.array([6]), "`context.id_offsets`"),
     ],
 )
-def test_arrays_that_do_not_fit_each_other_are_refused(name: str, array: np.ndarray, reason: str) -> None:
+def test_arrays_that_do_not_fit_each_other_are_rejected(name: str, array: np.ndarray, reason: str) -> None:
     with pytest.raises(ModelFileError, match=reason):
         read({**make_context().to_tensors(), f"context.{name}": array})
 

@@ -198,20 +198,20 @@ def test_a_file_system_that_cannot_flush_folders_at_all_is_accepted(
 
 @pytest.mark.parametrize("write", [lambda path: replace_file(path, writer(b"")), check_writable])
 class TestTargetsThatAreRefused:
-    """The check before the work and the write after it refuse the same targets."""
+    """The check before the work and the write after it reject the same targets."""
 
-    def test_a_missing_folder_is_refused_with_the_command_that_makes_it(
+    def test_a_missing_folder_is_rejected_with_the_command_that_makes_it(
         self, tmp_path: Path, write: Callable[[Path], None]
     ) -> None:
         with pytest.raises(OutputError, match=r"the folder `.*nowhere` does not exist") as caught:
             write(tmp_path / "nowhere" / "out.csv")
         assert caught.value.hint == f"create it: `mkdir -p {tmp_path / 'nowhere'}`"
 
-    def test_a_folder_is_no_target(self, tmp_path: Path, write: Callable[[Path], None]) -> None:
+    def test_a_folder_is_not_a_target(self, tmp_path: Path, write: Callable[[Path], None]) -> None:
         with pytest.raises(OutputError, match="is a folder, not a file"):
             write(tmp_path)
 
-    def test_a_path_below_a_file_is_refused(self, tmp_path: Path, write: Callable[[Path], None]) -> None:
+    def test_a_path_below_a_file_is_rejected(self, tmp_path: Path, write: Callable[[Path], None]) -> None:
         (tmp_path / "file").touch()
         with pytest.raises(OutputError, match="was not written: not a directory"):
             write(tmp_path / "file" / "out.csv")
@@ -224,12 +224,12 @@ class TestTargetsThatAreRefused:
         assert str(tmp_path / "real.csv") in (caught.value.hint or "")
         assert (tmp_path / "real.csv").read_bytes() == b"old"
 
-    def test_a_pipe_is_no_target(self, tmp_path: Path, write: Callable[[Path], None]) -> None:
+    def test_a_pipe_is_not_a_target(self, tmp_path: Path, write: Callable[[Path], None]) -> None:
         os.mkfifo(tmp_path / "pipe")
         with pytest.raises(OutputError, match="is a device, pipe or socket"):
             write(tmp_path / "pipe")
 
-    def test_a_read_only_file_is_refused(
+    def test_a_read_only_file_is_rejected(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path], None]
     ) -> None:
         (tmp_path / "out.csv").write_bytes(b"old")
@@ -237,7 +237,7 @@ class TestTargetsThatAreRefused:
         with pytest.raises(OutputError, match="is read-only"):
             write(tmp_path / "out.csv")
 
-    def test_a_read_only_disk_is_refused(
+    def test_a_read_only_disk_is_rejected(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path], None]
     ) -> None:
         def fail(*_: object) -> NoReturn:
@@ -248,7 +248,7 @@ class TestTargetsThatAreRefused:
             write(tmp_path / "out.csv")
         assert caught.value.code == "E_OUT_READ_ONLY"
 
-    def test_a_name_that_is_too_long_is_refused(self, tmp_path: Path, write: Callable[[Path], None]) -> None:
+    def test_a_name_that_is_too_long_is_rejected(self, tmp_path: Path, write: Callable[[Path], None]) -> None:
         with pytest.raises(OutputError, match="file name too long"):
             write(tmp_path / ("x" * 300))
 
@@ -321,7 +321,7 @@ replace_file(sys.argv[1], write)
     assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
 
 
-def test_a_held_lock_refuses_the_next_run(tmp_path: Path) -> None:
+def test_a_held_lock_rejects_the_next_run(tmp_path: Path) -> None:
     with (
         lock(tmp_path / "store.lock"),
         pytest.raises(LockedError, match=r"another run holds the lock `.*store.lock`") as caught,
@@ -359,7 +359,7 @@ with lock(sys.argv[1]):
         pass
 
 
-def test_a_lock_that_is_a_symbolic_link_is_refused(tmp_path: Path) -> None:
+def test_a_lock_that_is_a_symbolic_link_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "victim").touch()
     (tmp_path / "store.lock").symlink_to(tmp_path / "victim")
     with (
@@ -370,7 +370,7 @@ def test_a_lock_that_is_a_symbolic_link_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK])
-def test_a_disk_without_locks_is_refused_and_the_work_never_runs(
+def test_a_disk_without_locks_is_rejected_and_the_work_never_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     fcntl = pytest.importorskip("fcntl")

@@ -115,7 +115,7 @@ def test_issuing_another_forecast_for_the_same_steps_replaces_it(ledger: Ledger)
     assert sorted(zip(found.lead.tolist(), found.forecast.tolist(), strict=True)) == [(1, 5.0), (2, 5.0), (3, 1.0)]
 
 
-def test_series_of_a_second_run_stand_beside_those_of_the_first(ledger: Ledger) -> None:
+def test_series_of_a_second_run_stand_next_to_those_of_the_first(ledger: Ledger) -> None:
     ledger.append(make_issued(ids=('["a"]',)))
     ledger.append(make_issued(ids=('["b"]',), hour=1))
     found = read(ledger)
@@ -196,7 +196,7 @@ def test_a_damaged_part_is_named_and_not_passed_over(ledger: Ledger, place: int)
     assert "move it away" in str(caught.value.hint)
 
 
-def test_a_part_cut_short_is_refused(ledger: Ledger) -> None:
+def test_a_part_cut_short_is_rejected(ledger: Ledger) -> None:
     path = ledger.append(make_issued())
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(ModelFileError, match="is not a readable ledger file"):
@@ -221,7 +221,7 @@ def _rewrite(path: Path, table: pa.Table) -> None:
         ),
     ],
 )
-def test_a_table_that_is_none_of_ours_is_refused_by_what_differs(ledger: Ledger, change: object, words: str) -> None:
+def test_a_table_that_is_none_of_ours_is_rejected_by_what_differs(ledger: Ledger, change: object, words: str) -> None:
     path = ledger.append(make_issued())
     _rewrite(path, change(pq.read_table(path)))  # type: ignore[operator]
     with pytest.raises(ModelFileError, match=words):
@@ -236,7 +236,7 @@ def test_a_disk_that_loses_rows_is_found_out(ledger: Ledger, monkeypatch: pytest
     assert ledger.parts() == []
 
 
-def test_a_ledger_that_another_run_holds_is_waited_for_and_then_refused(
+def test_a_ledger_that_another_run_holds_is_waited_for_and_then_rejected(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ledger_module, "_WAIT_SECONDS", 0.05)

@@ -34,7 +34,7 @@ def outside(store: Registry, tmp_path: Path) -> Path:
     return folder
 
 
-def test_pruning_every_name_skips_a_link_aloud(store: Registry, outside: Path) -> None:
+def test_pruning_every_name_skips_a_link_with_a_message(store: Registry, outside: Path) -> None:
     before = contents(outside)
     result = prune_models(keep=1, store=store.store)
     assert [row["model"] for row in result.models] == ["prices@1"]

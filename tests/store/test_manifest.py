@@ -1,4 +1,4 @@
-"""Specification of the manifest: what is refused, what is ignored, what is kept."""
+"""Specification of the manifest: what is rejected, what is ignored, what is kept."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_an_unknown_key_is_ignored() -> None:
     assert read(changed(colour="blue")) == make_model().manifest
 
 
-def test_a_newer_format_is_refused_by_the_version_it_needs() -> None:
+def test_a_newer_format_is_rejected_by_the_version_it_needs() -> None:
     with pytest.raises(
         ModelFileError, match=rf"has format {FORMAT + 1}, .* it needs rnnforecast 9.1 or newer"
     ) as caught:
@@ -54,7 +54,7 @@ def test_a_newer_format_is_refused_by_the_version_it_needs() -> None:
     assert caught.value.code == "E_MODEL_TOO_NEW"
 
 
-def test_a_newer_format_is_refused_in_a_whole_file(tmp_path: Path) -> None:
+def test_a_newer_format_is_rejected_in_a_whole_file(tmp_path: Path) -> None:
     (tmp_path / "m.safetensors").write_bytes(forge_file("", manifest=changed(format=99)))
     with pytest.raises(ModelFileError, match=r"needs rnnforecast 0.1.0 or newer"):
         read_model(tmp_path / "m.safetensors")
@@ -98,6 +98,6 @@ def test_a_newer_format_is_refused_in_a_whole_file(tmp_path: Path) -> None:
         (changed(shares=[0.01] * 65), "`group_weights`"),
     ],
 )
-def test_what_is_no_manifest_is_refused_with_the_reason(text: str, reason: str) -> None:
+def test_what_is_not_a_manifest_is_rejected_with_the_reason(text: str, reason: str) -> None:
     with pytest.raises(ModelFileError, match=rf"`m.safetensors` holds no manifest .*{reason}"):
         read(text)

@@ -113,7 +113,7 @@ def test_a_model_without_last_rows_has_no_context(tmp_path: Path) -> None:
 # ---- damage ----
 
 
-def test_a_file_cut_at_any_length_is_refused(path: Path) -> None:
+def test_a_file_cut_at_any_length_is_rejected(path: Path) -> None:
     content = path.read_bytes()
     lengths = sorted({*range(0, len(content), 9), *range(120), len(content) - 1})
     assert len(lengths) > 300
@@ -148,12 +148,12 @@ def test_any_changed_byte_of_the_payload_is_found(path: Path) -> None:
         assert "tensors do not match their digest" in refuse(path, bytes(changed)).message
 
 
-def test_a_byte_too_many_is_refused(path: Path) -> None:
+def test_a_byte_too_many_is_rejected(path: Path) -> None:
     content = path.read_bytes()
     assert f"{len(content) + 1:,} bytes where {len(content):,} belong" in refuse(path, content + b"\0").message
 
 
-def test_a_payload_of_another_valid_model_is_refused(tmp_path: Path, path: Path) -> None:
+def test_a_payload_of_another_valid_model_is_rejected(tmp_path: Path, path: Path) -> None:
     write_model(tmp_path / "other", make_model(seed=1))
     ours, other = path.read_bytes(), (tmp_path / "other").read_bytes()
     assert "digest" in refuse(path, ours[: header_size(ours)] + other[header_size(other) :]).message
@@ -173,7 +173,7 @@ def test_an_empty_file_is_called_empty(path: Path) -> None:
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_a_pickle_is_refused_by_name_and_not_opened(path: Path, protocol: int) -> None:
+def test_a_pickle_is_rejected_by_name_and_not_opened(path: Path, protocol: int) -> None:
     problem = refuse(path, pickle.dumps({"weights": [1.0, 2.0]}, protocol))
     if protocol >= 2:
         assert "is a pickle, and a file like that can run code" in problem.message
@@ -205,27 +205,27 @@ def test_a_foreign_file_is_named_by_its_first_bytes(path: Path, content: bytes, 
     assert kind in refuse(path, content).message
 
 
-def test_a_pickle_behind_a_model_is_refused(path: Path) -> None:
+def test_a_pickle_behind_a_model_is_rejected(path: Path) -> None:
     assert "bytes where" in refuse(path, path.read_bytes() + pickle.dumps([1])).message
 
 
-def test_a_missing_file_is_refused_by_its_path(tmp_path: Path) -> None:
+def test_a_missing_file_is_rejected_by_its_path(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match=r"nothing.safetensors` cannot be read: no such file"):
         read_model(tmp_path / "nothing.safetensors")
 
 
-def test_a_folder_is_no_model(tmp_path: Path) -> None:
+def test_a_folder_is_not_a_model(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match="cannot be read: not a regular file"):
         read_model(tmp_path)
 
 
-def test_a_pipe_is_refused_without_waiting_for_it(tmp_path: Path) -> None:
+def test_a_pipe_is_rejected_without_waiting_for_it(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ModelFileError, match="cannot be read: not a regular file"):
         read_model(tmp_path / "pipe")
 
 
-def test_a_path_with_a_zero_byte_is_refused() -> None:
+def test_a_path_with_a_zero_byte_is_rejected() -> None:
     with pytest.raises(ModelFileError, match="null byte"):
         read_model("model\0.safetensors")
 
@@ -279,37 +279,37 @@ def test_the_forger_of_these_tests_can_write_a_file_that_is_read(path: Path) -> 
         ("".join(entry(f"t{i}", "U8", [0], 0, 0) for i in range(5_001)), "it names 5,001 tensors"),
     ],
 )
-def test_a_forged_header_is_refused(path: Path, tensors: str, reason: str) -> None:
+def test_a_forged_header_is_rejected(path: Path, tensors: str, reason: str) -> None:
     assert reason in refuse(path, forge_file(tensors, payload=WEIGHT_BYTES)).message
 
 
 @pytest.mark.parametrize("length", [2**22 + 8, 10**9, 2**40, 2**63, 2**64 - 1])
-def test_a_header_beyond_the_limit_is_refused_before_it_is_read(path: Path, length: int) -> None:
+def test_a_header_beyond_the_limit_is_rejected_before_it_is_read(path: Path, length: int) -> None:
     problem = refuse(path, length.to_bytes(8, "little") + path.read_bytes()[8:])
     assert f"claims a header of {length:,} bytes" in problem.message
     assert problem.code == "E_MODEL_LIMITS"
 
 
-def test_a_file_beyond_the_limit_is_refused_before_it_is_read(path: Path) -> None:
+def test_a_file_beyond_the_limit_is_rejected_before_it_is_read(path: Path) -> None:
     os.truncate(path, 2**30 + 1)  # sparse: takes no space on the disk
     with pytest.raises(ModelFileError, match="in a file of 1,073,741,825"):
         read_model(path)
 
 
 @pytest.mark.parametrize("rest", ["}", ',"manifest":7}}', ',"manifest":["a"]}}'])
-def test_a_header_without_a_manifest_is_refused(path: Path, rest: str) -> None:
+def test_a_header_without_a_manifest_is_rejected(path: Path, rest: str) -> None:
     path.write_bytes(forge_header(rest if rest.endswith("}}") else rest + "}"))
     with pytest.raises(ModelFileError, match="it holds no manifest"):
         read_model(path)
 
 
-def test_weights_that_are_not_finite_are_refused(path: Path) -> None:
+def test_weights_that_are_not_finite_are_rejected(path: Path) -> None:
     payload = np.array([1.0, np.nan], np.float32).tobytes()
     problem = refuse(path, forge_file(entry("members.0.w", "F32", [2], 0, 8), payload=payload))
     assert "holds values in `members.0.w` that no training of rnnforecast writes" in problem.message
 
 
-def test_a_bool_that_is_neither_true_nor_false_is_refused(path: Path) -> None:
+def test_a_bool_that_is_neither_true_nor_false_is_rejected(path: Path) -> None:
     problem = refuse(path, forge_file(entry("context.observed", "BOOL", [2], 0, 2), payload=b"\x01\x02"))
     assert problem.code == "E_MODEL_VALUES"
 

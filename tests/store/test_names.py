@@ -71,7 +71,7 @@ def test_a_name_that_can_be_typed_is_accepted(name: str) -> None:
         ("m.safetensors", "no suffix `.safetensors`"),
     ],
 )
-def test_a_name_that_cannot_be_typed_back_is_refused(name: str, reason: str) -> None:
+def test_a_name_that_cannot_be_typed_back_is_rejected(name: str, reason: str) -> None:
     with pytest.raises(UsageError, match=reason) as caught:
         check_name(name)
     assert "`--name`" in (caught.value.hint or "")

@@ -28,7 +28,7 @@ def stranger(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("stranger")
-def test_a_store_of_another_user_that_everyone_may_write_is_refused_with_the_fix(tmp_path: Path) -> None:
+def test_a_store_of_another_user_that_everyone_may_write_is_rejected_with_the_fix(tmp_path: Path) -> None:
     tmp_path.chmod(0o777)
     with pytest.raises(ModelFileError, match="belongs to user 4321 and everyone may write it") as caught:
         Registry(tmp_path)
@@ -46,7 +46,7 @@ def test_ones_own_store_may_be_open_to_everyone(tmp_path: Path) -> None:
     assert Registry(tmp_path).list() == []
 
 
-def test_a_model_file_of_another_user_that_everyone_may_write_is_refused(
+def test_a_model_file_of_another_user_that_everyone_may_write_is_rejected(
     tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     path = tmp_path / "m.safetensors"

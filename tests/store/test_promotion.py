@@ -62,7 +62,7 @@ def test_keeping_aside_in_a_store_without_a_pointer_keeps_serving_what_was_newes
      b'{"version":1,"previous":[0]}', b'{"version":1,"previous":3}', b'{"version":1,"served":"../x"}',
      b'{"version":1,"served":7}', b"\xff\xfe", b"[" * 50_000, b"x" * 70_000],
 )  # fmt: skip
-def test_a_damaged_pointer_is_refused_with_the_command_that_writes_it_anew(store: Registry, content: bytes) -> None:
+def test_a_damaged_pointer_is_rejected_with_the_command_that_writes_it_anew(store: Registry, content: bytes) -> None:
     _fill(store, 2)
     (_folder(store) / "active").write_bytes(content)
     for spec in ("prices", None):
@@ -78,7 +78,7 @@ def test_a_damaged_pointer_is_refused_with_the_command_that_writes_it_anew(store
     assert store.resolve("prices").label == "prices@1"
 
 
-def test_a_pointer_to_a_version_that_is_gone_is_refused_with_the_fix(store: Registry) -> None:
+def test_a_pointer_to_a_version_that_is_gone_is_rejected_with_the_fix(store: Registry) -> None:
     _fill(store, 2)
     (_folder(store) / "2.safetensors").unlink()
     with pytest.raises(ModelFileError, match="version 2 of `prices` is the active one, and its file is gone") as caught:
@@ -88,7 +88,7 @@ def test_a_pointer_to_a_version_that_is_gone_is_refused_with_the_fix(store: Regi
     assert store.resolve("prices").label == "prices@1"
 
 
-def test_a_pointer_that_cannot_be_read_is_refused(store: Registry) -> None:
+def test_a_pointer_that_cannot_be_read_is_rejected(store: Registry) -> None:
     _fill(store, 1)
     (_folder(store) / "active").unlink()
     (_folder(store) / "active").mkdir()
@@ -203,7 +203,7 @@ def test_pruning_looks_at_every_name_unless_some_are_named(store: Registry) -> N
     assert prune(store, keep=1) == []
 
 
-def test_pruning_everything_is_refused(store: Registry) -> None:
+def test_pruning_everything_is_rejected(store: Registry) -> None:
     with pytest.raises(UsageError, match="`--keep 0` would leave nothing"):
         prune(store, keep=0)
 

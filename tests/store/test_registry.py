@@ -52,14 +52,16 @@ def test_a_version_removed_by_hand_is_never_given_again(store: Registry) -> None
     assert store.add(make_model()).label == "prices@2"
 
 
-def test_a_store_copied_without_its_counter_goes_on_after_the_highest_version(store: Registry) -> None:
+def test_a_store_copied_without_its_counter_continues_after_the_highest_version(store: Registry) -> None:
     stored = store.add(make_model())
     (stored.path.parent / "last-version").unlink()
     assert store.add(make_model()).label == "prices@2"
 
 
 @pytest.mark.parametrize("content", ["many", "", "-3", "999999999", "1000000000", "9" * 5_000, "7\n8", "\x00"])
-def test_a_damaged_counter_is_repaired_aloud_and_gives_a_readable_version(store: Registry, content: str) -> None:
+def test_a_damaged_counter_is_repaired_with_a_message_and_gives_a_readable_version(
+    store: Registry, content: str
+) -> None:
     for seed in range(3):
         store.add(make_model(seed=seed))
     store.remove("prices@3")
@@ -92,7 +94,7 @@ def test_without_a_number_left_training_is_rejected_before_it_begins(store: Regi
     assert [path.name for path in stored.path.parent.glob("*.safetensors")] == ["999999999.safetensors"]
 
 
-def test_a_counter_that_cannot_be_read_is_refused_by_its_path(store: Registry) -> None:
+def test_a_counter_that_cannot_be_read_is_rejected_by_its_path(store: Registry) -> None:
     stored = store.add(make_model())
     (stored.path.parent / "last-version").unlink()
     (stored.path.parent / "last-version").mkdir()
@@ -110,7 +112,7 @@ def test_a_hostile_name_is_stored_found_and_removed_inside_the_store(store: Regi
 
 
 @pytest.mark.parametrize("name", ["", "a@3", "a\nb"])
-def test_a_name_that_cannot_be_typed_is_refused_before_anything_is_made(store: Registry, name: str) -> None:
+def test_a_name_that_cannot_be_typed_is_rejected_before_anything_is_made(store: Registry, name: str) -> None:
     with pytest.raises(UsageError):
         store.add(make_model(name))
     assert not store.store.exists()
@@ -145,7 +147,7 @@ def test_a_path_is_a_model_too(store: Registry, tmp_path: Path) -> None:
     assert stored.load().manifest.name == "elsewhere"
 
 
-def test_a_path_that_is_not_there_is_refused(store: Registry) -> None:
+def test_a_path_that_is_not_there_is_rejected(store: Registry) -> None:
     with pytest.raises(ModelFileError, match=r"gone.safetensors` cannot be read"):
         store.resolve("gone.safetensors")
 
@@ -207,7 +209,7 @@ def test_an_empty_store_is_answered_with_the_command_that_fills_it(store: Regist
     assert not store.store.exists()
 
 
-def test_names_and_files_of_others_are_no_models(store: Registry) -> None:
+def test_names_and_files_of_others_are_not_models(store: Registry) -> None:
     stored = store.add(make_model())
     for name in ("notes.txt", "01.safetensors", "x.safetensors", "2.safetensors.bak", ".rnnforecast-0.tmp"):
         (stored.path.parent / name).touch()

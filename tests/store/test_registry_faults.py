@@ -1,4 +1,4 @@
-"""Specification of the store in trouble: damaged files, removals, refusing disks, locks, two writers at once."""
+"""Specification of the store in trouble: damaged files, removals, rejecting disks, locks, two writers at once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_a_damaged_file_stands_in_the_list_as_damaged(store: Registry) -> None:
     assert problems == {"a@1": False, "b@1": True}
 
 
-def test_a_damaged_newest_version_is_refused_and_no_older_one_takes_its_place(store: Registry) -> None:
+def test_a_damaged_newest_version_is_rejected_and_no_older_one_takes_its_place(store: Registry) -> None:
     store.add(make_model())
     damage(store.add(make_model()).path)
     for spec in (None, "prices", "prices@2"):
@@ -37,7 +37,7 @@ def test_a_damaged_newest_version_is_refused_and_no_older_one_takes_its_place(st
     assert store.resolve("prices@1").label == "prices@1"
 
 
-def test_files_that_changed_places_are_refused(store: Registry) -> None:
+def test_files_that_changed_places_are_rejected(store: Registry) -> None:
     first, second = store.add(make_model("a")).path, store.add(make_model("b")).path
     first.write_bytes(second.read_bytes())
     with pytest.raises(ModelFileError, match="holds the model `b@1`: files of the store were swapped"):
@@ -51,7 +51,7 @@ def test_a_damaged_model_with_a_long_name_is_listed_under_the_name_of_its_sound_
     assert [stored.name for stored in store.list()] == [name.strip()] * 2
 
 
-def test_a_model_that_was_replaced_after_it_was_found_is_refused(store: Registry) -> None:
+def test_a_model_that_was_replaced_after_it_was_found_is_rejected(store: Registry) -> None:
     stored = store.add(make_model())
     write_model(stored.path, make_model(seed=1))
     with pytest.raises(ModelFileError, match="changed while it was read"):
@@ -96,13 +96,13 @@ def test_removing_a_damaged_model_works(store: Registry) -> None:
     assert store.list() == []
 
 
-def test_removing_what_is_not_there_is_refused(store: Registry) -> None:
+def test_removing_what_is_not_there_is_rejected(store: Registry) -> None:
     store.add(make_model())
     with pytest.raises(ModelFileError, match="has no version 2"):
         store.remove("prices@2")
 
 
-def test_removing_a_path_is_refused(store: Registry) -> None:
+def test_removing_a_path_is_rejected(store: Registry) -> None:
     path = store.add(make_model()).path
     with pytest.raises(UsageError, match="is a file, models are removed by name"):
         store.remove(str(path))
@@ -128,7 +128,7 @@ def test_a_file_that_cannot_be_removed_is_named(store: Registry, monkeypatch: py
     assert path.exists()
 
 
-def test_a_store_that_may_not_be_read_is_refused(store: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_may_not_be_read_is_rejected(store: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     store.add(make_model())
     monkeypatch.setattr(Path, "iterdir", refuse_permission)
     with pytest.raises(ModelFileError, match=r"the store `.*` cannot be read: permission denied"):
@@ -165,7 +165,7 @@ def test_what_a_killed_writer_left_is_swept_by_the_next(store: Registry) -> None
     assert list(folder.glob(".*")) == []
 
 
-def test_a_locked_store_is_refused_and_still_readable(store: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_locked_store_is_rejected_and_still_readable(store: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     store.add(make_model())
     monkeypatch.setattr(registry_module, "_WAIT_SECONDS", 0.0)
     with lock(store.store / "models.lock"):
@@ -176,13 +176,13 @@ def test_a_locked_store_is_refused_and_still_readable(store: Registry, monkeypat
         assert store.resolve().load().manifest.label == "prices@1"
 
 
-def test_a_store_below_a_file_is_refused_before_training(tmp_path: Path) -> None:
+def test_a_store_below_a_file_is_rejected_before_training(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="not a directory"):
         Registry(tmp_path / "file" / "store").check_writable("prices")
 
 
-def test_a_store_that_is_a_file_is_refused_before_training(tmp_path: Path) -> None:
+def test_a_store_that_is_a_file_is_rejected_before_training(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="not a directory"):
         Registry(tmp_path / "file").check_writable("prices")

@@ -67,7 +67,7 @@ def far_reaching_member() -> dict[str, object]:
     return {**sound, "num_segments": 1_000, "segment_length": 100_000}
 
 
-def test_settings_that_would_fill_the_memory_are_refused_by_what_they_ask_for(tmp_path: Path) -> None:
+def test_settings_that_would_fill_the_memory_are_rejected_by_what_they_ask_for(tmp_path: Path) -> None:
     manifest = {**make_model().manifest.to_dict(), "members": [far_reaching_member()]}
     path = tmp_path / "reach.safetensors"
     path.write_bytes(forge_file("", manifest=json.dumps(manifest)))

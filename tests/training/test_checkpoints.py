@@ -86,7 +86,7 @@ def two_threads() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("killed_after", [1, 7, NUM_STEPS, NUM_STEPS + 5])
-def test_a_fit_that_was_killed_goes_on_and_ends_with_the_same_bytes(tmp_path: Path, killed_after: int) -> None:
+def test_a_fit_that_was_killed_continues_and_ends_with_the_same_bytes(tmp_path: Path, killed_after: int) -> None:
     with pytest.raises(KilledError):
         _fit(_open(tmp_path), progress=DiesAfter(killed_after))
     again = _open(tmp_path)
@@ -110,7 +110,7 @@ def test_a_fit_killed_again_and_again_ends_with_the_same_bytes(tmp_path: Path) -
         {"cell": "mingru", "normalisation": "global"},
     ],
 )
-def test_all_that_is_random_in_a_network_goes_on_where_it_was(tmp_path: Path, flags: dict[str, object]) -> None:
+def test_all_that_is_random_in_a_network_resumes_where_it_was(tmp_path: Path, flags: dict[str, object]) -> None:
     with pytest.raises(KilledError):
         _fit(_open(tmp_path), progress=DiesAfter(5), **flags)
     _assert_same(_fit(_open(tmp_path), **flags), _fit(None, **flags))  # type: ignore[arg-type]
@@ -179,7 +179,7 @@ def test_a_short_fit_writes_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_checkpoint_of_other_data_is_not_used_and_that_is_said(tmp_path: Path) -> None:
+def test_a_checkpoint_of_other_data_is_not_used_and_that_is_reported(tmp_path: Path) -> None:
     with pytest.raises(KilledError):
         _fit(_open(tmp_path), progress=DiesAfter(5))
     for run, what in (
@@ -193,7 +193,7 @@ def test_a_checkpoint_of_other_data_is_not_used_and_that_is_said(tmp_path: Path)
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "empty", "foreign", "other fit", "other tensors", "other facts"])
-def test_a_checkpoint_that_is_damaged_is_not_used_and_that_is_said(tmp_path: Path, damage: str) -> None:
+def test_a_checkpoint_that_is_damaged_is_not_used_and_that_is_reported(tmp_path: Path, damage: str) -> None:
     with pytest.raises(KilledError):
         _fit(_open(tmp_path), progress=DiesAfter(5))
     (path,) = tmp_path.rglob("*.checkpoint")
@@ -247,6 +247,6 @@ def test_checkpoints_go_when_the_training_is_done_and_with_them_old_ones_of_the_
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_end_of_the_other_fits_is_no_end_of_the_training_itself(tmp_path: Path) -> None:
+def test_the_end_of_the_other_fits_is_not_an_end_of_the_training_itself(tmp_path: Path) -> None:
     with pytest.raises(CancelledError), _open(tmp_path).interruptible():
         raise CancelledError

@@ -88,13 +88,13 @@ def test_the_global_random_state_is_left_alone() -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_a_series_too_short_for_one_window_is_refused_with_the_numbers() -> None:
+def test_a_series_too_short_for_one_window_is_rejected_with_the_numbers() -> None:
     with pytest.raises(DataError, match="the longest series leaves 4 rows, needs 6") as caught:
         _fit(make_series(wave(4)), validation=None)
     assert "--horizon" in str(caught.value.hint)
 
 
-def test_a_device_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_device_that_is_not_there_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ResourceError, match="device `cuda` is not available"):
         choose_device("cuda")
@@ -107,7 +107,7 @@ def test_auto_takes_a_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatch) ->
     assert choose_device("auto").type == "cpu"
 
 
-def test_memory_that_runs_out_is_a_refusal_that_names_the_batch_size(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_that_runs_out_is_a_rejection_that_names_the_batch_size(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise torch.OutOfMemoryError("full")
 

@@ -1,4 +1,4 @@
-"""How much each voice counts: more where it erred less on held-out rows, the more surely the more rows there are."""
+"""How much each member counts: more where it erred less on held-out rows, the more surely the more rows there are."""
 
 from __future__ import annotations
 
@@ -74,11 +74,11 @@ def test_weights_sum_to_one_whatever_the_losses(seed: int, theta_weight: float |
     assert min(found.weights.values()) >= 0
 
 
-def test_voices_of_one_loss_keep_their_usual_weights() -> None:
+def test_members_of_one_loss_keep_their_usual_weights() -> None:
     assert _choose(dict.fromkeys(USUAL, 2.0)).weights == pytest.approx(USUAL)
 
 
-def test_a_voice_with_half_the_loss_gets_more() -> None:
+def test_a_member_with_half_the_loss_gets_more() -> None:
     weights = _choose({SCRATCH: 2.0, FINE_TUNED: 1.0}, usual=TWO).weights
     assert weights[FINE_TUNED] > 0.7
     assert weights[SCRATCH] > 0
@@ -124,7 +124,7 @@ def test_a_given_share_leaves_the_networks_the_ratio_that_their_losses_give_them
     assert given[SCRATCH] / given[FINE_TUNED] == pytest.approx(free[SCRATCH] / free[FINE_TUNED])
 
 
-def test_a_voice_next_to_nothing_is_dropped_and_the_others_speak_for_it() -> None:
+def test_a_member_next_to_nothing_is_dropped_and_the_others_speak_for_it() -> None:
     weights = _choose({SCRATCH: 50.0, FINE_TUNED: 1.0, ZERO_SHOT: 1.0, THETA: 1.0}).weights
     assert weights[SCRATCH] == 0.0
     assert weights[FINE_TUNED] == pytest.approx(0.3 / 0.8)
@@ -143,7 +143,7 @@ def test_a_theta_method_without_any_error_leaves_the_networks_a_share(
     assert 0.1 < weights[THETA] <= 0.9
 
 
-def test_voices_without_any_error_keep_their_usual_weights() -> None:
+def test_members_without_any_error_keep_their_usual_weights() -> None:
     found = _choose(dict.fromkeys(USUAL, 0.0))
     assert found.weights == pytest.approx(USUAL)
     assert found.combined_loss == 0.0
@@ -157,7 +157,7 @@ def test_no_held_out_value_leaves_the_usual_weights_and_says_so() -> None:
     assert found.sentence() == words
 
 
-def test_no_origin_at_all_leaves_the_usual_weights() -> None:
+def test_no_cutoff_at_all_leaves_the_usual_weights() -> None:
     assert _choose({SCRATCH: 1.0, FINE_TUNED: 5.0}, usual=TWO, num_windows=0).weights == TWO
     assert len(subsample(_origins(0))) == 0
 
@@ -173,7 +173,7 @@ def test_missing_values_count_nothing() -> None:
     assert found == _choose(errors, usual=TWO, num_windows=5)
 
 
-def test_windows_that_one_voice_has_no_forecast_for_count_for_none() -> None:
+def test_windows_that_one_member_has_no_forecast_for_count_for_none() -> None:
     voices = {SCRATCH: _constant(6, error=1.0), FINE_TUNED: _constant(6, error=2.0)}
     voices[SCRATCH][3] = np.nan
     voices[FINE_TUNED][3] = LEVEL + 1e6
@@ -197,7 +197,7 @@ def test_a_loss_is_the_mean_pinball_loss_in_seasonal_naive_errors() -> None:
     np.testing.assert_allclose(held_out.losses(quantiles, LEVELS), pinball / scale)
 
 
-def test_what_came_true_is_read_off_the_rows_after_each_origin() -> None:
+def test_what_actuals_is_read_off_the_rows_after_each_cutoff() -> None:
     series, windows = _series(), _origins(3)
     held_out = ValidationActuals.of(series, windows, horizon=HORIZON)
     np.testing.assert_allclose(held_out.actual, series.values[-3 * HORIZON :].reshape(3, HORIZON))

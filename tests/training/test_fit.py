@@ -78,7 +78,7 @@ def test_a_stored_network_forecasts_as_base_does_but_for_its_calibration(tmp_pat
     assert not np.allclose(stored["q0.9"], base["q0.9"])
 
 
-def test_training_shows_the_network_zero_shot_beside_the_others_and_judges_against_naive_ones(tmp_path: Path) -> None:
+def test_training_shows_the_network_zero_shot_next_to_the_others_and_judges_against_naive_ones(tmp_path: Path) -> None:
     result = train_fast(write_days(tmp_path), num_windows=5, theta_weight=0.2)
     assert set(result.metrics) == {"ensemble", "networks", "base", "theta"} | NAIVE
     scores = [result.metrics[method]["mase"] for method in ("ensemble", "networks", "base")]
@@ -148,7 +148,7 @@ def test_cells_that_are_compared_speak_alone(tmp_path: Path, monkeypatch: pytest
     assert np.isfinite(float(str(result.metrics["gru"]["mase"])))
 
 
-def test_covariates_of_few_rows_are_learnt_from_scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_covariates_of_few_rows_are_learned_from_scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _without_base(monkeypatch)
     path = write_csv(tmp_path / "more.csv", date=days(90), value=wave(90), weather=wave(90, seed=3))
     result = train_fast(path, past=("weather",), target=("value",))
@@ -172,7 +172,7 @@ def _with_weather(folder: Path) -> Path:
     return write_csv(folder / "more.csv", date=days(rows), value=wave(rows), weather=wave(rows, seed=3))
 
 
-def test_networks_that_read_covariates_speak_beside_the_pretrained_one(
+def test_networks_that_read_covariates_speak_next_to_the_pretrained_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     give_weights(monkeypatch, from_scratch=0.5, zero_shot=0.5)
@@ -181,7 +181,9 @@ def test_networks_that_read_covariates_speak_beside_the_pretrained_one(
     assert forecast(tmp_path / "more.csv", model="more").frame["forecast"].notna().all()
 
 
-def test_it_is_said_where_no_forecast_depends_on_a_covariate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_reported_where_no_forecast_depends_on_a_covariate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     give_weights(monkeypatch, zero_shot=1.0)
     result = train_fast(_with_weather(tmp_path), past=("weather",), target=("value",))
     assert kinds_of(stored_ensemble(result)) == ["pretrained", "pretrained"]
@@ -261,7 +263,7 @@ def test_what_is_judged_saw_no_held_out_row() -> None:
         assert_same_weights(first, second)
 
 
-def test_the_second_fit_on_all_rows_starts_from_the_shipped_weights_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_second_fit_on_all_rows_starts_from_the_pretrained_weights_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(BestWeights, "validate_start", lambda _: None)  # fine-tuning counts as an improvement
     give_weights(monkeypatch, fine_tuned=1.0)
     series, settings = _long_series(), Settings.from_flat(FAST)
@@ -317,7 +319,7 @@ def test_the_second_fit_leaves_the_network_zero_shot_and_every_share(monkeypatch
     assert any(changed)
 
 
-def test_fine_tuning_that_improves_nothing_is_left_out_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fine_tuning_that_improves_nothing_is_left_out_and_that_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     def perfect(best: BestWeights) -> None:
         best.score = 0.0
 

@@ -1,4 +1,4 @@
-"""Where training starts, and how much each voice counts before held-out rows are asked."""
+"""Where training starts, and how much each member counts before held-out rows are asked."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_covariates_known_ahead_are_read_by_the_zero_shot_ensemble(flags: dict[s
 
 
 @pytest.mark.parametrize("kind", COVARIATES)
-def test_networks_that_read_covariates_stand_beside_the_pretrained_one_where_there_are_steps(kind: str) -> None:
+def test_networks_that_read_covariates_stand_next_to_the_pretrained_one_where_there_are_steps(kind: str) -> None:
     plan, reason = _plan(DataFacts(**{**vars(ENOUGH), kind: 1}))
     assert plan == "both"
     assert "trained others from scratch, with the zero-shot ensemble as third group (" in reason
@@ -116,21 +116,21 @@ def test_a_network_that_the_user_described_starts_from_scratch_and_says_why(flag
 
 @pytest.mark.parametrize("kind", NOT_KNOWN_AHEAD)
 @pytest.mark.parametrize("facts", [SHORT, ENOUGH])
-def test_a_pretrained_start_refuses_covariates_rather_than_ignore_them(facts: DataFacts, kind: str) -> None:
+def test_a_pretrained_start_rejects_covariates_rather_than_ignore_them(facts: DataFacts, kind: str) -> None:
     with pytest.raises(UsageError, match=r"`--from pretrained` would ignore covariates that are not known") as caught:
         _plan(DataFacts(**{**vars(facts), kind: 1}), **{"from": "pretrained"})
     assert str(caught.value.hint) == "name them `--future`, or leave them out, or train with `--from scratch`"
 
 
 @pytest.mark.parametrize("flag", [{"cell": "lstm"}, {"hidden_size": 9}])
-def test_a_pretrained_start_refuses_another_shape_rather_than_ignore_it(flag: dict[str, object]) -> None:
+def test_a_pretrained_start_rejects_another_shape_rather_than_ignore_it(flag: dict[str, object]) -> None:
     with pytest.raises(UsageError, match=r"would ignore the network flags: .* has its own shape") as caught:
         _plan(ENOUGH, **flag, **{"from": "pretrained"})
     assert "--from scratch" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize("facts", [SHORT, ENOUGH])
-def test_a_pretrained_start_refuses_a_number_of_networks_rather_than_ignore_it(facts: DataFacts) -> None:
+def test_a_pretrained_start_rejects_a_number_of_networks_rather_than_ignore_it(facts: DataFacts) -> None:
     with pytest.raises(
         UsageError, match=r"`--from pretrained` would ignore --num-members: .* is a single one"
     ) as caught:
@@ -167,7 +167,7 @@ def test_the_best_training_fits_networks_to_few_steps_too() -> None:
     assert _plan(SHORT, effort="best")[0] == "both"
 
 
-def test_an_unknown_start_is_refused_with_those_there_are() -> None:
+def test_an_unknown_start_is_rejected_with_those_there_are() -> None:
     with pytest.raises(UsageError, match=r"`from` = 'zero': input should be 'pretrained' or 'scratch'"):
         _plan(ENOUGH, **{"from": "zero"})
 
@@ -181,7 +181,7 @@ def test_both_starts_are_two_groups_the_pretrained_network_the_last_member() -> 
 
 
 @pytest.mark.parametrize("plan", ["zero-shot", "fine-tuned"])
-def test_the_pretrained_network_alone_is_one_group(plan: Plan) -> None:
+def test_the_pretrained_single_network_is_one_group(plan: Plan) -> None:
     alone = with_pretrained(choose_recipe(FACTS, Settings()), PRETRAINED, plan)
     assert (alone.members, alone.groups) == ((PRETRAINED,), ())
 
@@ -229,7 +229,7 @@ def test_more_effort_tunes_for_longer_unless_steps_were_given(plan: Plan) -> Non
 @pytest.mark.parametrize("length", [LONG_SERIES_LENGTH - 1, LONG_SERIES_LENGTH])
 @pytest.mark.parametrize("season_length", [1, 12, 24])
 @pytest.mark.parametrize("flags", [{}, {"theta_weight": 0.3}, {"hidden_size": 9}])
-def test_usual_weights_sum_to_one_in_the_order_of_the_voices(
+def test_usual_weights_sum_to_one_in_the_order_of_the_members(
     plan: Plan, length: int, season_length: int, flags: dict[str, object]
 ) -> None:
     facts = replace(FACTS, median_length=length, season_length=season_length)
@@ -265,7 +265,7 @@ def test_a_given_share_of_the_theta_method_stands(given: float, season_length: i
 
 
 @pytest.mark.parametrize("season_length", [12, 24])
-def test_the_theta_method_stands_beside_networks_from_scratch_and_else_within_the_zero_shot_ensemble(
+def test_the_theta_method_stands_next_to_networks_from_scratch_and_else_within_the_zero_shot_ensemble(
     season_length: int,
 ) -> None:
     facts = replace(FACTS, season_length=season_length)
@@ -279,6 +279,6 @@ def test_a_network_that_the_user_described_speaks_alone(flag: dict[str, object])
 
 
 @pytest.mark.parametrize("share", [-0.1, 0.91, 1.5])
-def test_a_share_that_leaves_the_networks_next_to_nothing_is_refused(share: float) -> None:
+def test_a_share_that_leaves_the_networks_next_to_nothing_is_rejected(share: float) -> None:
     with pytest.raises(UsageError, match=r"`theta_weight`"):
         Settings.from_flat({"theta_weight": share})

@@ -47,7 +47,7 @@ def _ensemble() -> Ensemble:
     return Ensemble(members=(member,), weights=(tensors_of(make_network(member)),))
 
 
-def test_a_forecast_of_what_came_true_scores_zero_and_beats_every_baseline() -> None:
+def test_a_forecast_of_what_actuals_scores_zero_and_beats_every_baseline() -> None:
     metrics = _judge().metrics()
     assert metrics[ENSEMBLE]["mase"] == 0.0
     assert {method for method, scores in metrics.items() if scores["mase"] == 0.0} == {ENSEMBLE}
@@ -115,11 +115,11 @@ def test_every_series_with_a_window_has_a_row_by_its_name() -> None:
     assert rows == ["s1"]
 
 
-def test_calibration_on_no_origin_leaves_the_ensemble_as_it_is() -> None:
+def test_calibration_on_no_cutoff_leaves_the_ensemble_as_it_is() -> None:
     assert calibrate(_ensemble(), SERIES, [NO_WINDOWS], horizon=HORIZON).calibration is None
 
 
-def test_calibration_learns_from_all_origins_given() -> None:
+def test_calibration_learns_from_all_cutoffs_given() -> None:
     ensemble = _ensemble()
     parts = [HELD_OUT.select(np.array([0])), HELD_OUT.select(np.array([1, 2]))]
     first, whole = (calibrate(ensemble, SERIES, chosen, horizon=HORIZON).calibration for chosen in (parts, [HELD_OUT]))

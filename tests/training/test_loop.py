@@ -112,7 +112,7 @@ def test_a_gradient_that_is_not_finite_is_survived_too() -> None:
     assert all(math.isfinite(loss) for loss in fit.losses)
 
 
-def test_after_a_fault_the_run_goes_on_from_the_last_good_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_a_fault_the_run_resumes_from_the_last_good_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     network = small_network()
     faults = Faults(network, {3: NAN})
     seen: list[dict[str, np.ndarray]] = []
@@ -234,7 +234,7 @@ def test_a_time_budget_holds_where_the_machine_slows_down_midway(monkeypatch: py
     assert clock[0] < 75
 
 
-def test_a_time_budget_with_room_leaves_the_steps_alone() -> None:
+def test_a_time_budget_with_space_leaves_the_steps_alone() -> None:
     assert _fit(small_network(), fit_settings(num_steps=12), budget_seconds=1e6).num_steps == 12
 
 

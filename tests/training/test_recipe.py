@@ -71,7 +71,7 @@ def test_as_many_networks_as_asked_for_are_fitted(number: int) -> None:
     assert len(_choose(num_members=number).members) == number
 
 
-def test_a_given_flag_is_said_to_be_given_and_a_choice_names_its_flag() -> None:
+def test_a_given_flag_is_reported_as_given_and_a_choice_names_its_flag() -> None:
     reasons = _choose(hidden_size=9).reasons
     assert reasons["hidden_size"] == "given (--hidden-size)"
     assert reasons["num_steps"] == "1,000 observed steps (medium data), effort normal (--num-steps)"
@@ -91,14 +91,14 @@ def test_a_given_flag_is_said_to_be_given_and_a_choice_names_its_flag() -> None:
         ({"mapping": "one-to-many", "segment_length": 4}, "`segment_length` 4 is longer than the one step"),
     ],
 )
-def test_flags_that_exclude_each_other_are_refused_by_both_names(flags: dict[str, object], words: str) -> None:
+def test_flags_that_exclude_each_other_are_rejected_by_both_names(flags: dict[str, object], words: str) -> None:
     with pytest.raises(UsageError) as caught:
         _choose(**flags)
     assert words in caught.value.message
     assert caught.value.hint is not None
 
 
-def test_logarithms_of_values_at_or_below_zero_are_refused() -> None:
+def test_logarithms_of_values_at_or_below_zero_are_rejected() -> None:
     with pytest.raises(UsageError, match="`log` needs positive data: some observed values are zero or below"):
         _choose(replace(FACTS, positive=False), log=True)
 
@@ -196,7 +196,7 @@ def test_facts_count_observed_values_and_look_at_their_sign_alone() -> None:
         (1, 9_000, {"context_length": 6_000}, 94),
     ],
 )
-def test_a_long_look_back_is_read_in_longer_segments_not_in_more_of_them(
+def test_a_long_context_length_is_read_in_longer_segments_not_in_more_of_them(
     season_length: int, num_rows: int, flags: dict[str, object], segment_length: int
 ) -> None:
     facts = replace(FACTS, num_steps=num_rows, median_length=num_rows, longest=num_rows, season_length=season_length)

@@ -102,7 +102,7 @@ def test_a_training_of_other_data_or_settings_begins_anew_and_says_so(tmp_path: 
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
-def test_a_signal_saves_the_training_and_the_same_command_goes_on(
+def test_a_signal_saves_the_training_and_the_same_command_continues(
     workplace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, number: int, code: int
 ) -> None:
     command = ["train", "good.csv", "--horizon", "7", "--num-steps", "6", "--num-members", "1", "--hidden-size", "4"]

@@ -28,17 +28,17 @@ def test_no_window_has_a_target_past_the_rows_it_may_learn_from(
     windows = sampler.draw(64, _generator(seed))
     rows = torch.tensor(lengths)[windows.series]
     need = min(8, min_past(season_length))
-    steps = torch.where(rows >= need + horizon, horizon, 1)  # a short series teaches the steps it has
+    steps = torch.where(rows >= need + horizon, horizon, 1)  # a short series trains the steps it has
     assert bool((windows.cutoffs >= need).all())
     assert bool((windows.cutoffs + steps <= rows).all())
 
 
-def test_a_series_without_room_for_a_horizon_teaches_the_steps_it_has() -> None:
+def test_a_series_too_short_for_a_horizon_trains_the_steps_it_has() -> None:
     sampler = make_sampler(np.array([8]), make_member(horizon=7, season_length=4))
     assert (sampler.first.tolist(), sampler.last.tolist()) == ([5], [7])
 
 
-def test_a_series_with_room_for_a_horizon_is_drawn_with_whole_horizons() -> None:
+def test_a_series_long_enough_for_a_horizon_is_drawn_with_whole_horizons() -> None:
     sampler = make_sampler(np.array([20]), make_member(horizon=7, season_length=4))
     assert (sampler.first.tolist(), sampler.last.tolist()) == ([5], [13])
 

@@ -36,7 +36,7 @@ def keep_forecasts(
 ) -> Ledger:
     """Keep a forecast of three days after each cutoff (a row number): so far off, its interval so wide.
 
-    `errors` may be one for each cutoff. Steps beyond the values are forecast at 100. The store lies beside the file
+    `errors` may be one for each cutoff. Steps beyond the values are forecast at 100. The store lies next to the file
     unless one is named.
     """
     ledger = Ledger(store or store_of(path), model)

@@ -75,7 +75,7 @@ def test_retraining_makes_a_version_that_has_to_win_its_place(path: Path) -> Non
     assert "days@2 was trained on" in result.notes[-1]
 
 
-def test_a_policy_that_cannot_be_carried_out_is_said_and_the_alarm_stays(path: Path) -> None:
+def test_a_policy_that_cannot_be_carried_out_is_reported_and_the_alarm_stays(path: Path) -> None:
     result = scored(path)
     (store_of(path) / "models" / "days" / "1.safetensors").unlink()
     answer = apply_policy(result, policy="serve-baseline", store=store_of(path))
@@ -128,16 +128,16 @@ def test_a_command_that_fails_is_a_finding_and_not_the_end(monkeypatch: pytest.M
     assert "took longer than 0.2 s and was ended" in slow.message
 
 
-def test_a_fact_with_a_nul_is_no_way_into_the_environment(path: Path) -> None:
+def test_a_fact_with_a_nul_is_not_a_way_into_the_environment(path: Path) -> None:
     facts = alarm_facts(scored(path), ExitCode.DRIFT)
     assert all("\0" not in value for value in facts.values())
 
 
 @pytest.mark.parametrize(("command", "words"), [("'open", "cannot be split into words"), ("  ", "names no command")])
-def test_a_command_that_is_none_is_refused_before_anything_is_scored(command: str, words: str) -> None:
+def test_a_command_that_is_none_is_rejected_before_anything_is_scored(command: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         split_command(command)
 
 
-def test_no_command_is_no_words() -> None:
+def test_no_command_is_not_a_words() -> None:
     assert split_command(None) == []

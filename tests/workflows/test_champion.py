@@ -62,7 +62,7 @@ def test_a_challenger_as_good_on_rows_neither_saw_becomes_active(path: Path) -> 
 
 
 def test_only_steps_after_the_rows_the_champion_was_fitted_on_are_compared(path: Path) -> None:
-    write_days(path.parent, 160)  # six origins of seven days: 42 steps are held out, 40 of them are new
+    write_days(path.parent, 160)  # six cutoffs of seven days: 42 steps are held out, 40 of them are new
     assert activation(trained(path, GOOD))["num_steps"] == 40
 
 
@@ -73,7 +73,7 @@ def test_on_the_same_rows_the_records_decide_against_a_loss(path: Path) -> None:
     assert "it loses to" in str(found["reason"])
 
 
-def test_on_the_same_rows_a_record_that_is_no_worse_becomes_active(path: Path) -> None:
+def test_on_the_same_rows_a_record_that_is_not_a_worse_becomes_active(path: Path) -> None:
     found = activation(trained(path, {**GOOD, "seed": 7}))
     assert (found["activated"], found["basis"], found["active"]) == (True, "records", "days@2")
     assert "is not clearly worse than before" in str(found["reason"])
@@ -104,7 +104,7 @@ def test_a_champion_of_another_frequency_is_not_compared(path: Path) -> None:
     assert "its frequency is D, theirs W-MON" in str(activation(trained(path, POOR))["reason"])
 
 
-def test_a_damaged_champion_is_replaced_aloud(path: Path) -> None:
+def test_a_damaged_champion_is_replaced_with_a_message(path: Path) -> None:
     file = Registry(store_of(path)).resolve("days@1").path
     file.write_bytes(file.read_bytes()[:-1] + b"?")
     found = activation(trained(path, POOR))
@@ -122,7 +122,7 @@ def test_a_stand_in_is_compared_on_every_held_out_row(path: Path) -> None:
     assert Registry(store_of(path)).resolve("days").stand_in is None
 
 
-def test_a_pointer_nobody_can_read_is_refused_before_the_training(path: Path) -> None:
+def test_a_pointer_nobody_can_read_is_rejected_before_the_training(path: Path) -> None:
     (store_of(path) / "models" / "days" / "active").write_text("?")
     with pytest.raises(ModelFileError, match="the active version is unknown"):
         trained(path, GOOD)

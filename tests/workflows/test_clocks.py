@@ -65,7 +65,7 @@ def test_hours_of_a_zone_pass_over_the_hour_that_clocks_leave_out(tmp_path: Path
     assert json.loads(json.dumps(result.to_dict()))["rows"][2][0] == "2025-03-30T03:00:00+02:00"
 
 
-def test_opening_hours_go_on_with_the_next_opening(tmp_path: Path) -> None:
+def test_opening_hours_continue_with_the_next_opening(tmp_path: Path) -> None:
     days = pd.bdate_range("2024-01-01", "2024-02-02")
     timestamps = pd.DatetimeIndex([day + pd.Timedelta(hours=hour) for day in days for hour in range(9, 17)])
     path = write_timestamps(tmp_path, timestamps, "%Y-%m-%d %H:%M")
@@ -94,7 +94,7 @@ def test_ends_of_months_stay_ends_of_months(tmp_path: Path, alias: str, first: s
     assert timestamps_of(path)[0][:10] == first
 
 
-def test_a_model_of_days_refuses_rows_of_hours_with_both_frequencies(tmp_path: Path) -> None:
+def test_a_model_of_days_rejects_rows_of_hours_with_both_frequencies(tmp_path: Path) -> None:
     path = write_timestamps(tmp_path, pd.date_range("2024-01-01", periods=90, freq="D"), "%Y-%m-%d")
     fit(path)
     hourly = tmp_path / "hours.csv"

@@ -25,7 +25,7 @@ def _compare(path: Path, *methods: str, **changes: object) -> CompareResult:
     return rnnforecast.compare([path], settings, methods=methods or None)
 
 
-def test_networks_and_baselines_stand_on_the_same_origins(tmp_path: Path) -> None:
+def test_networks_and_baselines_stand_on_the_same_cutoffs(tmp_path: Path) -> None:
     result = _compare(write_days(tmp_path), "gru", "encoder-decoder")
     assert set(result.metrics) == BASELINES | {"theta", "gru", "encoder-decoder"}
     assert {scores["num_scored"] for scores in result.metrics.values()} == {14}
@@ -94,7 +94,7 @@ def test_the_time_budget_is_that_of_all_networks_together(tmp_path: Path, monkey
     assert result.settings["time_budget"] == "1h"
 
 
-def test_unknown_methods_are_refused_all_at_once(tmp_path: Path) -> None:
+def test_unknown_methods_are_rejected_all_at_once(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="unknown method `gruu`, `best`") as caught:
         _compare(write_days(tmp_path), "gruu", "naive", "best")
     assert "encoder-decoder" in str(caught.value.hint)

@@ -60,7 +60,7 @@ def test_a_static_value_tells_two_equal_series_apart(tmp_path: Path) -> None:
     assert not np.allclose(frame["forecast"].head(7), frame["forecast"].tail(7), rtol=1e-9)
 
 
-def test_a_row_known_ahead_that_is_missing_is_refused_by_column_series_and_timestamp(tmp_path: Path) -> None:
+def test_a_row_known_ahead_that_is_missing_is_rejected_by_column_series_and_timestamp(tmp_path: Path) -> None:
     path = _write(tmp_path)
     _fit(path)
     short = _write(tmp_path, ahead=4, name="short.csv")
@@ -72,7 +72,7 @@ def test_a_row_known_ahead_that_is_missing_is_refused_by_column_series_and_times
     assert len(forecast(path, model="c", data=[short], horizon=4).frame) == 8
 
 
-def test_a_horizon_beyond_the_rows_known_ahead_is_refused(tmp_path: Path) -> None:
+def test_a_horizon_beyond_the_rows_known_ahead_is_rejected(tmp_path: Path) -> None:
     path = _write(tmp_path)
     _fit(path)
     with pytest.raises(DataError, match="end before the horizon of 8 steps"):

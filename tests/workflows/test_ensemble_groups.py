@@ -1,4 +1,4 @@
-"""Which groups a model file has: those with a weight, the networks beside the Theta method, as the effort allows."""
+"""Which groups a model file has: those with a weight, the networks next to the Theta method, as the effort allows."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_the_groups_with_a_weight_are_stored_and_no_other(
     assert np.isfinite(forecast(path).frame["forecast"]).all()
 
 
-def test_the_theta_method_has_its_share_beside_those_of_the_networks(
+def test_the_theta_method_has_its_share_next_to_those_of_the_networks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     give_weights(monkeypatch, from_scratch=0.2, zero_shot=0.6, theta=0.2)
@@ -127,7 +127,7 @@ def test_the_settings_reported_are_those_of_the_fit_that_is_kept(
     assert (found["num_steps"], found["batch_size"], found["learning_rate"]) == (num_steps, 64, 5e-4)
 
 
-def test_several_networks_of_one_start_have_one_voice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_networks_of_one_start_have_one_member(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     give_weights(monkeypatch, from_scratch=0.75, fine_tuned=0.25)
     stored = replace(stored_ensemble(train_fast(write_panel(tmp_path), num_members=3)), calibration=None)
     assert stored.groups == (0, 0, 0, 1)
@@ -158,7 +158,7 @@ def test_a_given_share_of_the_theta_method_is_stored(tmp_path: Path, weight: flo
     assert ("networks" in result.metrics) == (weight > 0)
 
 
-def test_a_described_network_has_the_theta_method_beside_it_where_that_was_asked_for(tmp_path: Path) -> None:
+def test_a_described_network_has_the_theta_method_next_to_it_where_that_was_asked_for(tmp_path: Path) -> None:
     assert stored_ensemble(train_fast(write_days(tmp_path), hidden_size=4, theta_weight=0.3)).theta_weight == 0.3
 
 

@@ -28,7 +28,7 @@ def _timestamps(result: EvaluateResult) -> list[str]:
     return [str(cutoff)[:10] for cutoff in result.cutoffs]
 
 
-def test_origins_lie_a_horizon_apart_and_the_newest_ends_with_the_last_row(trained: Path) -> None:
+def test_cutoffs_lie_a_horizon_apart_and_the_newest_ends_with_the_last_row(trained: Path) -> None:
     assert _timestamps(_evaluate(trained, num_windows=3)) == ["2024-03-09", "2024-03-16", "2024-03-23"]
 
 
@@ -41,7 +41,7 @@ def test_a_gap_moves_the_scored_steps(trained: Path) -> None:
     assert {row["lead"] for row in result.per_lead} == set(range(4, 11))
 
 
-def test_the_network_is_scored_beside_every_baseline(trained: Path) -> None:
+def test_the_network_is_scored_next_to_every_baseline(trained: Path) -> None:
     methods = {"ensemble", "naive", "seasonal-naive", "drift", "seasonal-drift", "window-mean", "theta"}
     assert set(_evaluate(trained).metrics) == methods
 
@@ -79,12 +79,12 @@ def test_too_few_windows_say_how_many_rows_are_missing(trained: Path) -> None:
     assert str(verdict["reason"]).endswith("(`--num-windows 5`)")
 
 
-def test_origins_within_the_fitted_rows_are_said_to_flatter(trained: Path) -> None:
+def test_cutoffs_within_the_fitted_rows_are_reported_to_flatter(trained: Path) -> None:
     notes = _evaluate(trained, num_windows=2).notes
     assert any("2 of 2 windows are within the rows the model was fitted on" in note for note in notes)
 
 
-def test_origins_after_the_fitted_rows_are_not(trained: Path) -> None:
+def test_cutoffs_after_the_fitted_rows_are_not(trained: Path) -> None:
     write_days(trained.parent, 97)
     notes = _evaluate(trained, num_windows=1).notes
     assert not any("fitted on" in note for note in notes)
@@ -133,7 +133,7 @@ def test_series_of_a_panel_are_scored_by_name(tmp_path: Path) -> None:
     assert [row["item_id"] for row in rows] == ["a", "b"]
 
 
-def test_rows_without_room_for_one_origin_are_refused_with_the_numbers(trained: Path) -> None:
+def test_rows_too_short_for_one_cutoff_are_rejected_with_the_numbers(trained: Path) -> None:
     with pytest.raises(DataError, match="the longest has 90 rows, needs 115"):
         _evaluate(trained, gap=100)
 
@@ -142,7 +142,7 @@ def test_rows_without_room_for_one_origin_are_refused_with_the_numbers(trained: 
     ("arguments", "words"),
     [({"num_windows": 0}, "`num_windows` = 0"), ({"gap": -1}, "`gap` = -1"), ({"window_step": 0}, "`window_step` = 0")],
 )
-def test_counts_out_of_bounds_are_refused(trained: Path, arguments: dict[str, int], words: str) -> None:
+def test_counts_out_of_bounds_are_rejected(trained: Path, arguments: dict[str, int], words: str) -> None:
     with pytest.raises(UsageError) as caught:
         _evaluate(trained, **arguments)
     assert words in caught.value.message

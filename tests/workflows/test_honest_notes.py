@@ -1,4 +1,4 @@
-"""What a run says about itself: notes and refusals that must not mislead."""
+"""What a run says about itself: notes and rejections that must not mislead."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_held_out_origins_of_a_model_without_refit_are_not_said_to_flatter(tmp_path: Path) -> None:
+def test_held_out_cutoffs_of_a_model_without_refit_are_not_reported_to_flatter(tmp_path: Path) -> None:
     path = write_days(tmp_path)
     fit(path, refit=False, num_windows=2)
     result = rnnforecast.evaluate(num_windows=2, store=store_of(path))
     assert not [note for note in result.notes if "flatter" in note]
 
 
-def test_origins_of_a_model_that_fitted_no_network_are_said_to_have_set_shares_and_intervals(tmp_path: Path) -> None:
+def test_cutoffs_of_a_model_that_fitted_no_network_are_reported_to_have_set_shares_and_intervals(
+    tmp_path: Path,
+) -> None:
     path = write_days(tmp_path)
     settings = rnnforecast.Settings.from_flat({"horizon": 7, "effort": "quick"})
     rnnforecast.train([path], settings, store=store_of(path))
@@ -32,7 +34,7 @@ def test_origins_of_a_model_that_fitted_no_network_are_said_to_have_set_shares_a
     ]
 
 
-def test_earlier_origins_of_a_model_without_refit_are_said_to_flatter(tmp_path: Path) -> None:
+def test_earlier_cutoffs_of_a_model_without_refit_are_reported_to_flatter(tmp_path: Path) -> None:
     path = write_days(tmp_path)
     fit(path, refit=False, num_windows=2)
     result = rnnforecast.evaluate(num_windows=5, store=store_of(path))
@@ -56,7 +58,7 @@ def test_a_file_name_no_model_may_have_still_names_its_model(tmp_path: Path) -> 
     assert fit(write_days(tmp_path, name="sales@home.csv")).model == "sales-home@1"
 
 
-def test_a_window_longer_than_the_rows_is_refused(tmp_path: Path) -> None:
+def test_a_window_longer_than_the_rows_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="`context_length` 5000 is longer than the longest series to train on"):
         fit(write_days(tmp_path), context_length=5_000)
 
@@ -82,14 +84,14 @@ def test_rows_needed_ahead_are_named_when_the_file_has_none(tmp_path: Path) -> N
     assert [note for note in notes if "rows after the last target with `plan`" in note and "the file has 0" in note]
 
 
-def test_a_window_of_gaps_is_said_to_be_little_to_go_by(tmp_path: Path) -> None:
+def test_a_window_of_gaps_is_reported_as_little_to_go_by(tmp_path: Path) -> None:
     path = write_days(tmp_path)
     fit(path)
     write_csv(path, date=[*days(90), "2025-03-01"], value=[*wave(90), 100.0])
     assert [note for note in forecast(path).notes if "do not trust their intervals" in note]
 
 
-def test_a_training_file_that_is_gone_is_refused_with_the_flag_that_names_another(tmp_path: Path) -> None:
+def test_a_training_file_that_is_gone_is_rejected_with_the_flag_that_names_another(tmp_path: Path) -> None:
     path = write_days(tmp_path)
     fit(path)
     path.unlink()
@@ -104,7 +106,7 @@ def test_a_store_that_is_a_file_is_named_as_one(tmp_path: Path) -> None:
         rnnforecast.predict(store=store)
 
 
-def test_a_name_that_would_be_read_as_a_flag_is_refused(tmp_path: Path) -> None:
+def test_a_name_that_would_be_read_as_a_flag_is_rejected(tmp_path: Path) -> None:
     path = write_days(tmp_path)
     with pytest.raises(UsageError, match="it marks a flag"):
         rnnforecast.train([path], name="-x", store=store_of(path))

@@ -84,7 +84,7 @@ def test_compare_reads_the_second_file(beside: Path) -> None:
     assert np.isfinite(float(str(dict(result.metrics["gru"])["mase"])))
 
 
-def test_a_second_file_for_a_model_without_covariates_ahead_is_refused(tmp_path: Path) -> None:
+def test_a_second_file_for_a_model_without_covariates_ahead_is_rejected(tmp_path: Path) -> None:
     path, ahead = write_rows(tmp_path), write_plan(tmp_path)
     fit(path)
     with pytest.raises(UsageError, match="has no `future` covariates"):
@@ -124,7 +124,7 @@ def test_the_calendar_is_known_for_any_horizon(horizon: int, tmp_path: Path) -> 
     assert (roles.future, len(roles.generated)) == ((), 5)
 
 
-def test_the_calendar_stands_beside_columns_known_ahead(tmp_path: Path) -> None:
+def test_the_calendar_stands_next_to_columns_known_ahead(tmp_path: Path) -> None:
     path, ahead = write_rows(tmp_path), write_plan(tmp_path)
     fit(path, future="sky", future_data=str(ahead), calendar_features="season", num_windows=1)
     assert len(forecast(path).frame) == 7
@@ -150,7 +150,7 @@ def test_rows_are_brought_to_the_steps_of_a_model_when_asked(tmp_path: Path) -> 
     np.testing.assert_allclose(result.frame["forecast"], forecast(path).frame["forecast"])
 
 
-def test_what_a_word_means_is_learnt(tmp_path: Path) -> None:
+def test_what_a_word_means_is_learned(tmp_path: Path) -> None:
     draw = np.random.default_rng(0).integers(0, 3, 150)
     high = {"clear": 0.0, "rain": 40.0, "snow": -40.0}
     skies = [SKIES[number] for number in draw]

@@ -73,7 +73,7 @@ def test_attention_is_written_with_weights_that_sum_to_one(tmp_path: Path) -> No
     np.testing.assert_allclose(weights.groupby("horizon_step")["weight"].sum(), 1.0, rtol=1e-5)
 
 
-def test_attention_of_a_model_without_any_is_refused(tmp_path: Path) -> None:
+def test_attention_of_a_model_without_any_is_rejected(tmp_path: Path) -> None:
     path = write_days(tmp_path)
     fit(path)
     with pytest.raises(UsageError, match="this model has no attention to export") as caught:

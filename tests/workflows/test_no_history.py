@@ -59,7 +59,7 @@ def test_series_without_history_are_kept_with_a_note_when_asked_for(launches: Pa
     assert "N_TARGET_NO_HISTORY" in {finding.code for finding in read.findings}
 
 
-def test_networks_that_read_a_window_refuse_rows_without_history(launches: Path) -> None:
+def test_networks_that_read_a_window_reject_rows_without_history(launches: Path) -> None:
     model = train(launches)
     with pytest.raises(DataError, match="every target value is missing"):
         rnnforecast.predict(model, data=[launches / "new.csv"], store=launches / "store")

@@ -17,7 +17,7 @@ from tests.workflows.toy import days, fit, forecast, wave, write_csv, write_days
 
 @pytest.fixture
 def trained(tmp_path: Path) -> Path:
-    """Return a file with a model of horizon 7 beside it."""
+    """Return a file with a model of horizon 7 next to it."""
     path = write_days(tmp_path)
     fit(path, num_members=2)
     return path
@@ -33,14 +33,14 @@ def test_a_shorter_horizon_is_the_first_steps_of_the_whole_one(trained: Path) ->
     pd.testing.assert_frame_equal(short, whole.head(3))
 
 
-def test_a_longer_horizon_starts_with_the_trained_one_and_says_how_it_goes_on(trained: Path) -> None:
+def test_a_longer_horizon_starts_with_the_trained_one_and_says_how_it_continues(trained: Path) -> None:
     whole, long = forecast(trained), forecast(trained, horizon=20)
     pd.testing.assert_frame_equal(long.frame.head(7), whole.frame)
     assert any("trained for 7 steps, forecast for 20" in note for note in long.notes)
     assert not any("recursively" in note for note in whole.notes)
 
 
-def test_intervals_beyond_the_horizon_are_no_narrower_than_a_season_before(trained: Path) -> None:
+def test_intervals_beyond_the_horizon_are_not_narrower_than_a_season_before(trained: Path) -> None:
     widths = _widths(forecast(trained, horizon=28).frame)
     for start in (7, 14, 21):
         assert (widths[start : start + 7] >= widths[start - 7 : start] * (1 - 1e-9)).all()
@@ -66,7 +66,7 @@ def test_a_data_file_that_is_gone_is_an_input_error(trained: Path) -> None:
         forecast(trained)
 
 
-def test_data_with_other_columns_are_refused(trained: Path) -> None:
+def test_data_with_other_columns_are_rejected(trained: Path) -> None:
     other = write_csv(trained.parent / "other.csv", date=days(90), sales=wave(90))
     with pytest.raises(DataError, match="there is no column `value`"):
         forecast(trained, model="days", data=[other])
@@ -88,7 +88,7 @@ def test_data_of_no_model_are_forecast_by_the_network_that_comes_with_the_tool(t
         pytest.param(list(range(60)), id="steps"),
     ],
 )
-def test_data_of_another_frequency_are_refused(trained: Path, timestamps: list[object]) -> None:
+def test_data_of_another_frequency_are_rejected(trained: Path, timestamps: list[object]) -> None:
     other = write_csv(trained.parent / "other.csv", date=timestamps, value=wave(60))
     with pytest.raises(DataError):
         forecast(trained, model="days", data=[other])
@@ -134,7 +134,7 @@ def test_quantiles_chosen_in_training_are_forecast_unless_others_are_named(tmp_p
         ({"quantiles": [1.5]}, "`quantiles` = 1.5"),
     ],
 )
-def test_a_horizon_or_level_out_of_bounds_is_refused(trained: Path, arguments: dict[str, object], words: str) -> None:
+def test_a_horizon_or_level_out_of_bounds_is_rejected(trained: Path, arguments: dict[str, object], words: str) -> None:
     with pytest.raises(UsageError) as caught:
         forecast(trained, **arguments)
     assert words in caught.value.message
@@ -158,7 +158,7 @@ def test_rows_without_a_time_column_are_steps_from_zero(tmp_path: Path) -> None:
     assert set(frame["cutoff"]) == {89}
 
 
-def test_several_targets_are_forecast_beside_each_other_and_told_apart(tmp_path: Path) -> None:
+def test_several_targets_are_forecast_next_to_each_other_and_distinguished(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "two.csv", date=days(90), north=wave(90), south=[9 * v for v in wave(90)])
     fit(path, target=("north", "south"))
     frame = forecast(path).frame

@@ -51,7 +51,7 @@ def test_the_ledger_keeps_what_was_shown(path: Path) -> None:
     assert result.ledger == str(Ledger(store_of(path), "days").parts()[0])
 
 
-def test_the_naive_forecast_and_the_scale_are_kept_beside_it(path: Path) -> None:
+def test_the_naive_forecast_and_the_scale_are_kept_next_to_it(path: Path) -> None:
     issued(path)
     rows, series = kept(path), read_series([path]).series
     np.testing.assert_allclose(rows.baseline, series.values[-7:])
@@ -90,7 +90,7 @@ def test_python_forecasts_are_not_issued(path: Path) -> None:
     assert not (store_of(path) / "ledger").exists()
 
 
-def test_a_ledger_that_cannot_be_written_is_said_and_the_forecast_stands(path: Path) -> None:
+def test_a_ledger_that_cannot_be_written_is_reported_and_the_forecast_stands(path: Path) -> None:
     (store_of(path) / "ledger").write_text("a file where a folder should be")
     result = issued(path, output=path.parent / "out.csv")
     assert result.ledger is None

@@ -63,7 +63,7 @@ def test_coverage_comes_with_its_uncertainty(tmp_path: Path) -> None:
     assert 0.1 < halves["80"] < 0.25
 
 
-def test_scores_by_lead_time_stand_beside_those_of_the_naive_forecast(tmp_path: Path) -> None:
+def test_scores_by_lead_time_stand_next_to_those_of_the_naive_forecast(tmp_path: Path) -> None:
     path, values = write_walk(tmp_path, 40)
     keep_forecasts(path, values, cutoffs=range(10, 20))
     rows = scored(path).per_lead
@@ -133,7 +133,7 @@ def test_intervals_that_miss_too_often_are_broken_coverage(tmp_path: Path) -> No
     assert caught.value.exit_code == 23
 
 
-def test_drift_is_said_before_coverage_and_decides_the_exit_code(tmp_path: Path) -> None:
+def test_drift_is_reported_before_coverage_and_decides_the_exit_code(tmp_path: Path) -> None:
     path, values = write_walk(tmp_path, 120)
     keep_forecasts(path, values, cutoffs=range(10, 110), errors=0.9, naive_error=0.3, half_width=0.1)
     result = scored(path)
@@ -226,7 +226,7 @@ def test_a_value_that_stands_still_is_foreign(tmp_path: Path) -> None:
     assert any("it is constant at 105.5" in note for note in result.notes)
 
 
-def test_history_that_was_revised_since_is_said(tmp_path: Path) -> None:
+def test_history_that_was_revised_since_is_reported(tmp_path: Path) -> None:
     path, values = write_walk(tmp_path, 40)
     keep_forecasts(path, values + 1.0, cutoffs=range(10, 12))
     assert any("6 of 6 scored steps were forecast from a last value that has changed" in n for n in scored(path).notes)
@@ -272,7 +272,7 @@ def test_a_store_without_forecasts_says_how_they_come_about(tmp_path: Path) -> N
         scored(path, "dys")
 
 
-def test_data_of_another_frequency_are_refused(tmp_path: Path) -> None:
+def test_data_of_another_frequency_are_rejected(tmp_path: Path) -> None:
     path, values = write_walk(tmp_path, 40)
     keep_forecasts(path, values, cutoffs=range(10, 12))
     hours = write_csv(tmp_path / "hours.csv", date=[f"2024-01-01 {hour:02}:00:00" for hour in range(9)], value=range(9))
@@ -280,7 +280,7 @@ def test_data_of_another_frequency_are_refused(tmp_path: Path) -> None:
         scored(path, data=[hours])
 
 
-def test_stale_actuals_are_refused_before_anything_is_scored(tmp_path: Path) -> None:
+def test_stale_actuals_are_rejected_before_anything_is_scored(tmp_path: Path) -> None:
     path, values = write_walk(tmp_path, 40)
     keep_forecasts(path, values, cutoffs=range(10, 12))
     with pytest.raises(StaleError, match="the newest value is from 2024-02-09"):

@@ -139,7 +139,7 @@ def forecast_of_file(path: Path) -> pd.DataFrame:
     return forecast(path).frame
 
 
-def test_weights_that_do_not_fit_their_settings_are_refused_by_name(tmp_path: Path) -> None:
+def test_weights_that_do_not_fit_their_settings_are_rejected_by_name(tmp_path: Path) -> None:
     file = read_model(fit(write_days(tmp_path)).path)
     shapes = {name: array.shape for name, array in file.tensors.items()}
     check_shapes(file.manifest, shapes)

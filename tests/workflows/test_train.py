@@ -55,13 +55,13 @@ def test_settings_of_the_result_leave_nothing_open_that_the_recipe_chose(tmp_pat
     assert [name for name in chosen if settings[name] is None] == []
 
 
-def test_a_time_budget_cuts_the_steps_and_is_said(tmp_path: Path) -> None:
+def test_a_time_budget_cuts_the_steps_and_is_reported(tmp_path: Path) -> None:
     result = fit(write_days(tmp_path), num_steps=900_000, time_budget="0.2s")
     assert int(str(result.members[0]["num_steps"])) < 900_000
     assert any("the time budget 0.2s cut the training from 900000 to" in note for note in result.notes)
 
 
-def test_a_time_budget_that_is_no_duration_is_refused(tmp_path: Path) -> None:
+def test_a_time_budget_that_is_not_a_duration_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="`time_budget`: invalid duration `soon`"):
         fit(write_days(tmp_path), time_budget="soon")
 
@@ -123,7 +123,7 @@ def test_what_ends_one_fit_is_what_the_user_sees_and_nothing_is_stored(
     assert Registry(store_of(path)).list() == []
 
 
-def test_a_series_too_short_to_hold_rows_out_is_learnt_from_and_named(tmp_path: Path) -> None:
+def test_a_series_too_short_to_hold_rows_out_is_learned_from_and_named(tmp_path: Path) -> None:
     path = write_csv(
         tmp_path / "panel.csv",
         id=["long"] * 80 + ["short"] * 12,
@@ -135,7 +135,7 @@ def test_a_series_too_short_to_hold_rows_out_is_learnt_from_and_named(tmp_path: 
     assert sorted(set(forecast(path).frame["id"])) == ["long", "short"]
 
 
-def test_fits_that_left_the_finite_numbers_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fits_that_left_the_finite_numbers_are_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "rnnforecast.training.ensemble.fit_network",
         lambda *a, **k: replace(fit_network(*a, **k), num_rollbacks=2),

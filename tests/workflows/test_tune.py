@@ -113,7 +113,7 @@ def test_a_trial_that_was_interrupted_counts_as_failed_in_the_next_run(tmp_path:
     assert study.num_before == 1
 
 
-def test_a_file_that_is_no_study_is_named_and_left_alone(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_study_is_named_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "study.db"
     path.write_bytes(b"x" * 5_000)
     with pytest.raises(OutputError, match=r"cannot be used: .*not a database"):

@@ -38,17 +38,17 @@ def write_days(folder: Path, num_rows: int = 90, *, name: str = "days.csv", seed
 
 
 def fit(*paths: Path, **changes: object) -> TrainResult:
-    """Train on files with few steps; the store lies beside the first."""
+    """Train on files with few steps; the store lies next to the first."""
     require_win = bool(changes.pop("require_win", False))
     settings = rnnforecast.Settings.from_flat({**TINY, **changes})
     return rnnforecast.train(list(paths), settings, store=store_of(paths[0]), require_win=require_win)
 
 
 def forecast(path: Path, **arguments: object) -> PredictResult:
-    """Forecast with the newest model beside a file."""
+    """Forecast with the newest model next to a file."""
     return rnnforecast.predict(store=store_of(path), **arguments)  # type: ignore[arg-type]
 
 
 def store_of(path: Path) -> Path:
-    """Return the store beside a file."""
+    """Return the store next to a file."""
     return path.parent / "store"

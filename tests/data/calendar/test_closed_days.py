@@ -70,7 +70,7 @@ def test_rows_on_a_holiday_belong_to_no_market() -> None:
     assert (freq.calendar, findings) == (None, [])
 
 
-def test_random_gaps_are_no_calendar() -> None:
+def test_random_gaps_are_not_calendar() -> None:
     timestamps = days("2022-01-03", "2022-12-30")
     kept = np.random.default_rng(0).random(len(timestamps)) > 0.1
     assert set_days(timestamps[kept])[0].calendar is None
@@ -90,14 +90,14 @@ def test_a_part_of_a_country_has_its_own_holidays() -> None:
     assert following(set_days(timestamps, "DE-BE")[0], timestamps, 1) == ["2025-01-06"]
 
 
-def test_rows_on_closed_days_of_a_named_calendar_are_refused() -> None:
+def test_rows_on_closed_days_of_a_named_calendar_are_rejected() -> None:
     timestamps = days("2024-12-16", "2024-12-31")
     with pytest.raises(DataError, match=r"row 9: 2024-12-25 is a closed day of the calendar `XNYS`") as caught:
         set_days(timestamps, "XNYS")
     assert "--calendar" in str(caught.value.hint)
 
 
-def test_learned_days_are_no_gaps_of_the_past() -> None:
+def test_learned_days_are_not_gaps_of_the_past() -> None:
     timestamps = days("2024-01-01", "2024-03-29", without=("2024-01-24", "2024-02-14"))
     freq, findings = set_days(timestamps, "learned")
     assert np.array_equal(np.diff(freq.to_ordinals(timestamps)), np.ones(len(timestamps) - 1))
@@ -139,7 +139,7 @@ def hours(first: str, last: str, *, opens: int = 9, closes: int = 17, step: int 
     return np.asarray(days(first, last)[:, None] + times[None, :]).ravel()
 
 
-def test_nights_and_weekends_of_opening_hours_are_no_gaps() -> None:
+def test_nights_and_weekends_of_opening_hours_are_not_gaps() -> None:
     timestamps = hours("2024-01-01", "2024-02-02")
     freq, findings = set_days(timestamps)
     assert freq.alias == "15min[1111100 09:00-16:45]"
@@ -178,7 +178,7 @@ def test_the_days_of_a_stored_model_are_taken_without_looking_them_up(monkeypatc
     assert freq.closed == stored.closed
 
 
-def test_a_calendar_without_its_package_is_refused_and_never_needed_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_calendar_without_its_package_is_rejected_and_never_needed_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
     timestamps = days("2022-01-03", "2023-12-22", without=NEW_YORK)
     _forbid_holidays(monkeypatch)
     assert set_days(timestamps)[0].calendar is None
@@ -198,7 +198,7 @@ def _forbid_holidays(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("name", "near"), [("nyse", "NYSE"), ("DE-XX", None), ("weekday", "weekdays")])
-def test_an_unknown_calendar_is_refused(name: str, near: str | None) -> None:
+def test_an_unknown_calendar_is_rejected(name: str, near: str | None) -> None:
     with pytest.raises(UsageError, match=f"unknown calendar `{name}`") as caught:
         named_days(name, 2024, 2025)
     assert near is None or f"did you mean `{near}`" in caught.value.message
@@ -219,7 +219,7 @@ def test_the_setting_takes_any_name() -> None:
     assert DataSettings(calendar="DE-BY").calendar == "DE-BY"
 
 
-def test_closed_days_are_not_learnt_over_thousands_of_years() -> None:
+def test_closed_days_are_not_learned_over_thousands_of_years() -> None:
     timestamps = np.append(days("2024-01-01", "2024-03-01"), np.datetime64("9024-03-04", "us"))
     with pytest.raises(DataError, match="from 2024-01-01 to 9024-03-04: too far for closed days to be learned"):
         set_open_days(

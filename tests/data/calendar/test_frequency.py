@@ -75,12 +75,12 @@ def test_common_words_for_frequencies_are_understood(text: str, alias: str) -> N
 
 
 @pytest.mark.parametrize("text", ["fortnight", "", "12", "W-JAN", "QS-MON", "D-SUN", "0D", "2B"])
-def test_a_word_that_names_no_frequency_is_refused(text: str) -> None:
+def test_a_word_that_names_no_frequency_is_rejected(text: str) -> None:
     with pytest.raises(UsageError, match=r"frequency|multiple"):
         parse_frequency(text)
 
 
-def test_a_refused_frequency_lists_what_can_be_written() -> None:
+def test_a_rejected_frequency_lists_what_can_be_written() -> None:
     with pytest.raises(UsageError, match="unknown frequency `fortnight`") as caught:
         parse_frequency("fortnight")
     assert "15min" in str(caught.value.hint)
@@ -125,7 +125,7 @@ def test_dates_have_no_place_on_a_grid_of_steps() -> None:
         Frequency("step").to_ordinals(timestamps("2024-01-05"))
 
 
-def test_a_damaged_specification_is_refused() -> None:
+def test_a_damaged_specification_is_rejected() -> None:
     with pytest.raises(UsageError, match="not a frequency specification"):
         Frequency.from_dict({"unit": "day", "multiple": "many"})
     with pytest.raises(UsageError, match="unknown frequency unit `lustrum`"):
@@ -140,7 +140,7 @@ def test_timestamps_outside_the_range_of_nanoseconds_are_counted_too() -> None:
 
 
 @pytest.mark.parametrize("text", ["step", "5step"])
-def test_steps_are_refused_where_the_timestamps_are_dates(text: str) -> None:
+def test_steps_are_rejected_where_the_timestamps_are_dates(text: str) -> None:
     with pytest.raises(UsageError, match="counts rows, but the time column holds dates") as caught:
         parse_frequency(text, timestamps("2020-01-01", "2020-01-02"))
     assert "`--time none`" in str(caught.value.hint)
@@ -190,11 +190,11 @@ def test_a_frequency_without_open_days_is_written_as_it_always_was() -> None:
     "fields",
     [{"weekmask": 5}, {"closed": ["x"]}, {"closed": 3}, {"calendar": 1}, {"slots": "7"}, {"weekmask": "0000000"}],
 )
-def test_a_damaged_calendar_is_refused(fields: dict[str, object]) -> None:
+def test_a_damaged_calendar_is_rejected(fields: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         Frequency.from_dict({"unit": "business-day", **fields})
 
 
-def test_more_steps_than_a_day_holds_are_refused() -> None:
+def test_more_steps_than_a_day_holds_are_rejected() -> None:
     with pytest.raises(UsageError, match="25 steps of 1 hour do not fit into a day"):
         Frequency("hour", slots=25)

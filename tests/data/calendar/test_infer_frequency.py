@@ -69,14 +69,14 @@ def test_integer_steps_keep_their_distance_and_their_start() -> None:
     assert (freq.alias, freq.phase) == ("5step", 3)
 
 
-def test_irregular_timestamps_are_refused_with_the_steps_that_were_counted() -> None:
+def test_irregular_timestamps_are_rejected_with_the_steps_that_were_counted() -> None:
     with pytest.raises(DataError, match=r"irregular; .*: 1 day \(2 times\), 36 hours \(1 times\)") as caught:
         infer_frequency(*one("2024-01-01", "2024-01-02", "2024-01-03", "2024-01-04T12:00"))
     assert caught.value.code == "E_TIME_IRREGULAR"
     assert "--time none" in str(caught.value.hint)
 
 
-def test_integer_steps_without_a_common_distance_are_refused() -> None:
+def test_integer_steps_without_a_common_distance_are_rejected() -> None:
     with pytest.raises(DataError, match=r"irregular; .*: 2 \(3 times\), 3 \(1 times\)"):
         infer_frequency(np.array([0, 2, 4, 6, 9]), np.array([0, 5]))
 

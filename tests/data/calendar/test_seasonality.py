@@ -104,7 +104,7 @@ def test_the_evidence_says_what_was_tested() -> None:
         (np.arange(20.0), 1, "this frequency has no usual season"),
     ],
 )
-def test_the_evidence_against_a_season_is_said(values: np.ndarray, default: int, evidence: str) -> None:
+def test_the_evidence_against_a_season_is_reported(values: np.ndarray, default: int, evidence: str) -> None:
     offsets = np.array([0, len(values)])
     choice = choose_season_length(values, ~np.isnan(values), offsets, default=default)
     assert choice.length == 1

@@ -29,13 +29,13 @@ def test_a_target_that_only_its_place_speaks_for_is_noted_as_a_guess() -> None:
 
 
 @pytest.mark.parametrize("chosen", [("b",), ("c",)])
-def test_a_named_target_is_no_guess(chosen: tuple[str, ...]) -> None:
+def test_a_named_target_is_not_a_guess(chosen: tuple[str, ...]) -> None:
     assert (
         note_guess(choose({"date": DATES} | dict.fromkeys("abc", NUMBERS), target=chosen), "note", path="a.csv") == []
     )
 
 
-def test_a_target_that_is_named_like_one_is_no_guess() -> None:
+def test_a_target_that_is_named_like_one_is_not_a_guess() -> None:
     assert note_guess(choose({"date": DATES} | dict.fromkeys(("a", "sales", "c"), NUMBERS)), "note", path="a.csv") == []
 
 
@@ -68,7 +68,7 @@ def test_a_target_that_was_named_is_taken() -> None:
     assert roles.reasons["target"] == "named by --target"
 
 
-def test_a_covariate_is_no_target() -> None:
+def test_a_covariate_is_not_a_target() -> None:
     assert choose({"date": DATES, "a": NUMBERS, "y": NUMBERS}, past=("y",)).target == ("a",)
 
 
@@ -78,7 +78,7 @@ def test_truth_values_are_a_target_only_where_nothing_else_is_numeric() -> None:
     assert choose({"date": DATES, "flag": flags}).target == ("flag",)
 
 
-def test_numbers_of_stores_are_no_target() -> None:
+def test_numbers_of_stores_are_not_target() -> None:
     assert choose({"date": DATES, "amount_x": NUMBERS, "store": ["1", "2", "3"]}).target == ("amount_x",)
 
 
@@ -110,7 +110,7 @@ def test_dates_that_do_not_repeat_need_no_time_of_day() -> None:
     assert choose({"date": DATES, "time": ["16:00", "13:00", "16:00"], "y": NUMBERS}).time == ("date",)
 
 
-def test_numbers_with_units_are_a_target_whose_rows_are_refused_later() -> None:
+def test_numbers_with_units_are_a_target_whose_rows_are_rejected_later() -> None:
     assert choose({"date": DATES, "y": ["12%", "13%", "14 kg"]}).target == ("y",)
 
 
@@ -124,7 +124,7 @@ def test_whole_numbers_are_time_where_the_name_says_so(name: str) -> None:
     assert choose({name: ["1", "2", "3"], "y": NUMBERS}).time == (name,)
 
 
-def test_whole_numbers_of_another_name_are_no_time() -> None:
+def test_whole_numbers_of_another_name_are_not_time() -> None:
     roles = choose({"visitors": ["1", "2", "3"], "y": NUMBERS})
     assert roles.time == ()
     assert "steps in file order" in roles.reasons["time"]
@@ -144,7 +144,7 @@ def test_a_nameless_column_of_dates_is_the_time() -> None:
 
 
 @pytest.mark.parametrize(("wrong", "right"), [("Sales", "sales"), ("slaes", "sales"), (" sales", "sales")])
-def test_an_unknown_column_is_refused_with_the_one_that_is_meant(wrong: str, right: str) -> None:
+def test_an_unknown_column_is_rejected_with_the_one_that_is_meant(wrong: str, right: str) -> None:
     with pytest.raises(DataError, match=f"there is no column `{wrong}`, did you mean `{right}`?") as caught:
         choose({"date": DATES, "sales": NUMBERS}, target=(wrong,))
     assert caught.value.hint == "the columns are `date`, `sales`"
@@ -155,31 +155,31 @@ def test_all_unknown_columns_are_named_at_once() -> None:
         choose({"date": DATES, "sales": NUMBERS}, target=("q",), id=("r",))
 
 
-def test_a_column_that_stands_there_twice_is_refused_with_both_positions() -> None:
+def test_a_column_that_stands_there_twice_is_rejected_with_both_positions() -> None:
     frame = pd.DataFrame([["2024-01-01", "1", "2"]], columns=["date", "y", "y"], dtype=object)
     with pytest.raises(DataError, match="column `y` occurs 2 times, at positions 2, 3"):
         choose_columns(frame, DataSettings(), path="a.csv")
 
 
 @pytest.mark.parametrize("names", [["when", "when", "y"], ["date", "date", "y"], ["y"] * 3])
-def test_names_that_stand_twice_are_refused_where_they_are_used(names: list[str]) -> None:
+def test_names_that_stand_twice_are_rejected_where_they_are_used(names: list[str]) -> None:
     cells = {"date": DATES, "when": ["Q-x1", "Q-x2", "Q-x3"], "y": ["4", "9", "5"]}
     frame = pd.DataFrame(np.array([cells[name][:3] for name in names], dtype=object).T, columns=names)
     with pytest.raises(DataError, match=r"occurs \d times|named like a time"):
         choose_columns(frame, DataSettings(), path="a.csv")
 
 
-def test_a_column_in_two_roles_is_refused() -> None:
+def test_a_column_in_two_roles_is_rejected() -> None:
     with pytest.raises(DataError, match="`y` cannot have two roles"):
         choose({"date": DATES, "y": NUMBERS}, target=("y",), past=("y",))
 
 
-def test_a_file_without_numbers_is_refused_with_what_it_holds() -> None:
+def test_a_file_without_numbers_is_rejected_with_what_it_holds() -> None:
     with pytest.raises(DataError, match="no numeric column to forecast: `date` holds dates; `name` holds text"):
         choose({"date": DATES, "name": ["a", "b", "c"]})
 
 
-def test_a_target_of_text_is_refused_with_the_numeric_columns() -> None:
+def test_a_target_of_text_is_rejected_with_the_numeric_columns() -> None:
     with pytest.raises(DataError, match="target `name` holds text, not numbers") as caught:
         choose({"date": DATES, "name": ["a", "b", "c"], "y": NUMBERS}, target=("name",))
     assert caught.value.hint == "numeric columns: `y`"
@@ -190,7 +190,7 @@ def test_a_covariate_of_words_holds_categories() -> None:
     assert roles.categorical == ("weather",)
 
 
-def test_a_covariate_of_dates_is_refused() -> None:
+def test_a_covariate_of_dates_is_rejected() -> None:
     with pytest.raises(DataError, match="covariate `due` holds dates, neither numbers nor words") as caught:
         choose({"date": DATES, "due": DATES, "y": NUMBERS}, time="date", past=("due",))
     assert "as numbers" in str(caught.value.hint)
@@ -201,6 +201,6 @@ def test_columns_that_may_be_ids_are_those_of_text_and_those_named_so() -> None:
     assert choose(columns).id_candidates == ("store", "note")
 
 
-def test_a_column_of_numbers_that_another_flag_takes_is_not_said_to_lack_numbers() -> None:
+def test_a_column_of_numbers_that_another_flag_takes_is_not_reported_to_lack_numbers() -> None:
     with pytest.raises(DataError, match=r"no numeric column to forecast.*`y` is taken by another flag"):
         choose({"date": DATES, "y": NUMBERS}, past=("y",))

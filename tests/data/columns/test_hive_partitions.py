@@ -38,7 +38,7 @@ def test_names_of_folders_are_columns(path: str, columns: dict[str, str]) -> Non
     assert partitions_of(path) == columns
 
 
-def test_what_the_folders_of_a_table_tell_apart_tells_series_apart_where_timestamps_repeat(tmp_path: Path) -> None:
+def test_what_the_folders_of_a_table_distinguish_tells_series_apart_where_timestamps_repeat(tmp_path: Path) -> None:
     read = read_series([lay_out(tmp_path, "shop", "a", "b%20c")], TABLE)
     assert (read.series.id_columns, read.series.id_values.tolist()) == (("shop",), [["a"], ["b c"]])
 
@@ -53,7 +53,7 @@ def test_it_is_noted_where_timestamps_do_not_repeat_and_an_id_where_it_is_named(
     assert [finding.code for finding in named.findings] == ["N_SERIES_ENDS"]  # one part ends twelve days earlier
 
 
-def test_times_that_only_folders_hold_are_refused(tmp_path: Path) -> None:
+def test_times_that_only_folders_hold_are_rejected(tmp_path: Path) -> None:
     folder = lay_out(tmp_path, "date", "2024-01-01", "2024-01-02", timestamps=False)
     with pytest.raises(DataError, match=r"the names of folders \(`date=2024-01-01`\) and in no column of the files"):
         read_series([folder], TABLE)

@@ -29,14 +29,14 @@ def test_the_shortest_list_of_columns_is_taken() -> None:
     assert choose(columns, [1, 1, 1, 1]) == ("series id",)
 
 
-def test_a_column_that_merely_differs_where_timestamps_repeat_is_no_id() -> None:
+def test_a_column_that_merely_differs_where_timestamps_repeat_is_not_an_id() -> None:
     # an hourly series with ten kinds of weather, two of them noted in some hours
     hours = sorted([*range(200), *range(0, 200, 10)])
     weather = [str(number % 10) for number in range(220)]
     assert choose({"weather": weather}, hours) == ()
 
 
-def test_unique_timestamps_are_one_series_whatever_text_stands_beside_them() -> None:
+def test_unique_timestamps_are_one_series_whatever_text_stands_next_to_them() -> None:
     assert choose({"weekday": list("abcab")}, [1, 2, 3, 4, 5]) == ()
 
 

@@ -71,7 +71,7 @@ def test_codes_that_are_nearly_all_digits_identify_series_and_keep_their_zeros(
     assert found.series.id_values[:, 0].tolist() == sorted(ids)
 
 
-def test_damaged_numbers_that_repeat_are_no_codes(tmp_path: Path) -> None:
+def test_damaged_numbers_that_repeat_are_not_codes(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text(
         "day,y\n" + "".join(f"2024-02-{day:02d},{'err' if day % 9 == 0 else 3 + day % 4}\n" for day in range(1, 29))

@@ -95,7 +95,7 @@ def test_a_part_of_a_country_has_its_own_holidays(tmp_path: Path) -> None:
         ({"calendar_features": "moon"}, "unknown calendar feature `moon`; use season or holidays"),
     ],
 )
-def test_features_that_the_rows_cannot_have_are_refused(
+def test_features_that_the_rows_cannot_have_are_rejected(
     settings: dict[str, object], words: str, tmp_path: Path
 ) -> None:
     with pytest.raises(UsageError) as caught:
@@ -103,7 +103,7 @@ def test_features_that_the_rows_cannot_have_are_refused(
     assert words in caught.value.message
 
 
-def test_a_column_with_the_name_of_a_feature_is_refused(tmp_path: Path) -> None:
+def test_a_column_with_the_name_of_a_feature_is_rejected(tmp_path: Path) -> None:
     frame = pd.DataFrame({"date": pd.date_range("2024-01-01", periods=9), "calendar:holiday": 1, "y": range(9)})
     frame.to_csv(tmp_path / "rows.csv", index=False)
     asked = DataSettings(future=("calendar:holiday",), target=("y",), calendar_features=("season",))

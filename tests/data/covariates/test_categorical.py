@@ -31,7 +31,7 @@ def test_the_words_of_parquet_are_the_same_as_those_of_csv(tmp_path: Path) -> No
     assert typed.series.digest() == text.series.digest()
 
 
-def test_of_very_many_categories_those_in_most_rows_are_told_apart(
+def test_of_very_many_categories_those_in_most_rows_are_distinguished(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("rnnforecast.data.covariates.categorical.MAX_CATEGORIES", 2)

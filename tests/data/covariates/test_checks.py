@@ -45,7 +45,7 @@ def test_columns_that_no_role_uses_are_named_with_the_flags_that_use_them(tmp_pa
     assert "--past price" in message
 
 
-def test_nothing_is_said_where_every_column_has_a_role(tmp_path: Path) -> None:
+def test_nothing_is_reported_where_every_column_has_a_role(tmp_path: Path) -> None:
     assert not messages(read(tmp_path, "price", price=np.arange(NUM_ROWS + AHEAD) % 7), "N_COLUMN_UNUSED")
 
 

@@ -70,13 +70,13 @@ def test_a_plan_reaches_as_far_as_no_step_is_missing(tmp_path: Path) -> None:
     assert [(one.count, one.rows) for one in extra] == [(1, (4,))]
 
 
-def test_a_past_that_the_plan_does_not_cover_is_refused_with_its_first_timestamp(tmp_path: Path) -> None:
+def test_a_past_that_the_plan_does_not_cover_is_rejected_with_its_first_timestamp(tmp_path: Path) -> None:
     ahead = plan(tmp_path, date=[*DAYS[:5], *DAYS[6:]], temp=np.arange(11))
     with pytest.raises(DataError, match="`temp` have no row for `a`, `b`; the first missing timestamp is 2024-01-06"):
         read(rows(tmp_path), ahead)
 
 
-def test_steps_to_come_on_which_both_files_differ_are_refused(tmp_path: Path) -> None:
+def test_steps_to_come_on_which_both_files_differ_are_rejected(tmp_path: Path) -> None:
     frame = pd.read_csv(rows(tmp_path, shops="a", temp=0))
     more = pd.DataFrame({"shop": "a", "date": ["2024-01-09"], "y": [None], "temp": [5]})
     pd.concat([frame, more]).to_csv(tmp_path / "rows.csv", index=False)
@@ -86,7 +86,7 @@ def test_steps_to_come_on_which_both_files_differ_are_refused(tmp_path: Path) ->
         read(tmp_path / "rows.csv", plan(tmp_path, date=DAYS[8:10], temp=[7, 6]))
 
 
-def test_two_rows_of_one_timestamp_are_one_where_they_agree_and_refused_where_they_differ(tmp_path: Path) -> None:
+def test_two_rows_of_one_timestamp_are_one_where_they_agree_and_rejected_where_they_differ(tmp_path: Path) -> None:
     path = rows(tmp_path, temp=0)
     same = plan(tmp_path, date=[*DAYS[8:10], DAYS[8]], temp=[5, 6, 5])
     assert values(read(path, same), 0) == [0] * 8 + [5, 6]
@@ -94,13 +94,13 @@ def test_two_rows_of_one_timestamp_are_one_where_they_agree_and_refused_where_th
         read(path, plan(tmp_path, date=[*DAYS[8:10], DAYS[8]], temp=[5, 6, 7]))
 
 
-def test_a_plan_of_other_ids_is_refused(tmp_path: Path) -> None:
+def test_a_plan_of_other_ids_is_rejected(tmp_path: Path) -> None:
     ahead = plan(tmp_path, shop="z", date=DAYS[8:], temp=1)
     with pytest.raises(DataError, match="it has other ids than the series"):
         read(rows(tmp_path, temp=0), ahead)
 
 
-def test_a_plan_without_the_column_or_the_clock_is_refused(tmp_path: Path) -> None:
+def test_a_plan_without_the_column_or_the_clock_is_rejected(tmp_path: Path) -> None:
     path = rows(tmp_path, temp=0)
     with pytest.raises(DataError, match="there is no column `temp` in the file of future covariates"):
         read(path, plan(tmp_path, date=DAYS[8:], wind=1))

@@ -50,7 +50,7 @@ def test_the_shown_form_has_no_password_and_can_be_read_again() -> None:
 @pytest.mark.parametrize(
     "url", ["postgresql://u:can@ary/x@h/d", "postgresql://u:can#ary@h/d", "postgresql://u:can?ary@h/d#t"]
 )
-def test_a_password_that_tears_the_url_apart_is_refused_without_being_said(url: str) -> None:
+def test_a_password_that_tears_the_url_apart_is_rejected_without_being_said(url: str) -> None:
     with pytest.raises(UsageError, match="holds an `@` behind the name of the server") as caught:
         parse_address(url)
     assert "can" not in caught.value.message
@@ -71,7 +71,7 @@ def test_a_password_that_tears_the_url_apart_is_refused_without_being_said(url: 
         ("postgresql://u:canary@[h/d#t", "is not a URL"),
     ],
 )
-def test_a_url_that_names_no_table_is_refused(url: str, words: str) -> None:
+def test_a_url_that_names_no_table_is_rejected(url: str, words: str) -> None:
     with pytest.raises(UsageError, match=words) as caught:
         parse_address(url)
     assert caught.value.hint

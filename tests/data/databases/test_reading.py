@@ -109,17 +109,17 @@ def test_timestamps_of_a_server_arrive_as_timestamps(server: str) -> None:
     assert found["b"].cast(pa.timestamp("us"))[0].as_py() == datetime(2024, 1, 2, 2, 4)
 
 
-def test_a_timestamp_that_no_calendar_holds_is_refused(server: str) -> None:
+def test_a_timestamp_that_no_calendar_holds_is_rejected(server: str) -> None:
     with pytest.raises(InputError, match="timestamp too large"):
         _table(server, "select 'infinity'::timestamp as a")
 
 
-def test_columns_of_one_name_are_refused(sales: str) -> None:
+def test_columns_of_one_name_are_rejected(sales: str) -> None:
     with pytest.raises(DataError, match="two columns named `a`"):
         _table(sales, "select 1 as a, 2 as a")
 
 
-def test_no_row_is_refused_as_in_a_file(sales: str) -> None:
+def test_no_row_is_rejected_as_in_a_file(sales: str) -> None:
     with pytest.raises(DataError, match="0 data rows"):
         read_series([sales], DataSettings(query="select * from sales where 1 = 0"))
 
@@ -130,13 +130,13 @@ def test_what_is_not_there_is_named(sales: str) -> None:
     assert caught.value.exit_code == 10
 
 
-def test_more_than_the_cap_is_refused(sales: str) -> None:
+def test_more_than_the_cap_is_rejected(sales: str) -> None:
     with pytest.raises(DataError, match="contains more than 64B"):
         read_query(f"{sales}#sales", query=None, wait=5.0, cap=64)
     assert ask(sales, "SELECT count(*) FROM sales") == [(24,)]  # and it is closed: another may open it
 
 
-def test_neither_table_nor_query_is_refused_and_both_are(tmp_path: Path) -> None:
+def test_neither_table_nor_query_is_rejected_and_both_are(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/x.db"
     with pytest.raises(UsageError, match="names no rows") as caught:
         read_series([url])
@@ -153,7 +153,7 @@ def test_a_query_put_to_a_file_is_noted_and_the_file_is_read_whole(tmp_path: Pat
     assert [finding.code for finding in read.findings] == ["N_INPUT_QUERY"]
 
 
-def test_text_of_sqlite_that_is_no_number_is_refused_with_its_row(tmp_path: Path) -> None:
+def test_text_of_sqlite_that_is_not_a_number_is_rejected_with_its_row(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/x.db"
     ask(url, "CREATE TABLE t (day TEXT, y);; INSERT INTO t VALUES ('2024-01-01', 1), ('2024-01-02', 'n.k.');; SELECT 1")
     with pytest.raises(DataError, match=r"n\.k\."):

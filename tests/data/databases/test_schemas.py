@@ -16,20 +16,20 @@ def _kind(name: str) -> type[Session]:
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "duckdb"])
-def test_names_that_differ_in_capitals_alone_are_refused_where_they_are_one(engine: str) -> None:
+def test_names_that_differ_in_capitals_alone_are_rejected_where_they_are_one(engine: str) -> None:
     with pytest.raises(OutputError, match="`Forecast` and `forecast` are the same column there"):
         check_names(("Forecast", "forecast"), _kind(engine), parse_address(URLS[engine]))
     check_names(("Forecast", "forecast"), _kind("postgresql"), parse_address(URLS["postgresql"]))
 
 
 @pytest.mark.parametrize("name", ["", "a\0b", "ä" * 32])
-def test_a_name_that_the_server_would_cut_is_refused(name: str) -> None:
+def test_a_name_that_the_server_would_cut_is_rejected(name: str) -> None:
     with pytest.raises(OutputError, match="is not a valid column name there") as caught:
         check_names((name,), _kind("postgresql"), parse_address(URLS["postgresql"]))
     assert caught.value.hint
 
 
-def test_a_table_whose_name_the_server_would_cut_is_refused_before_the_work() -> None:
+def test_a_table_whose_name_the_server_would_cut_is_rejected_before_the_work() -> None:
     with pytest.raises(OutputError, match="the name of the table has more than 63 bytes"):
         check_output(f"postgresql://h/d#{'t' * 64}")
 

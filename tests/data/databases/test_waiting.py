@@ -1,4 +1,4 @@
-"""A database that is busy or out of reach: waited for, then exit 75; one that refuses: exit 14 or 10 at once."""
+"""A database that is busy or out of reach: waited for, then exit 75; one that rejects: exit 14 or 10 at once."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_server_that_does_not_answer_is_a_matter_of_time(server: str) -> None:
         read_series([server], DataSettings(query="select 1", wait="0.1s"))
 
 
-def test_a_wrong_password_is_no_matter_of_time_and_is_not_said(server: str) -> None:
+def test_a_wrong_password_is_not_a_matter_of_time_and_is_not_reported(server: str) -> None:
     wrong = server.replace("tester@", "tester:canary-0@") + "#f"
     with pytest.raises(OutputError, match="password authentication failed") as caught:
         check_output(wrong, wait=30.0)
@@ -108,7 +108,7 @@ def test_the_password_may_stand_in_a_file_of_passwords(
     check_output(f"{server}#f")
 
 
-def test_a_database_or_schema_that_is_not_there_is_refused_at_once(server: str) -> None:
+def test_a_database_or_schema_that_is_not_there_is_rejected_at_once(server: str) -> None:
     nowhere = parse_address(server)
     with pytest.raises(OutputError, match="does not exist"):
         check_output(nowhere.shown.replace(nowhere.stem, "nodb") + "#f")
@@ -129,7 +129,7 @@ def test_a_user_without_rights_is_told_which_to_grant(server: str, monkeypatch: 
     assert "INSERT" in str(caught.value.hint)
 
 
-def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_rejected(tmp_path: Path) -> None:
     for engine, words in (("sqlite", "not a database"), ("duckdb", "not a DuckDB database")):
         path = tmp_path / f"x.{engine}"
         path.write_text("day,units\n" * 500)
@@ -140,7 +140,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "duckdb"])
-def test_a_database_in_a_folder_that_is_not_there_is_refused_before_the_work(engine: str, tmp_path: Path) -> None:
+def test_a_database_in_a_folder_that_is_not_there_is_rejected_before_the_work(engine: str, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="does not exist"):
         check_output(f"{engine}:///{tmp_path}/none/x.db#f")
     with pytest.raises(InputError, match="there is no such file"):

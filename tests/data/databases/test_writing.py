@@ -71,7 +71,7 @@ def test_models_and_cutoffs_stand_side_by_side(database: str) -> None:
     assert ask(database, "SELECT count(*) FROM f") == [(9,)]
 
 
-def test_several_targets_are_told_apart(database: str) -> None:
+def test_several_targets_are_distinguished(database: str) -> None:
     both = pd.concat([forecasts(2, target="a"), forecasts(2, level=5.0, target="b")], ignore_index=True)
     _write(database, both, key=("shop", "target", "day", "cutoff"))
     _write(database, both, key=("shop", "target", "day", "cutoff"))
@@ -104,7 +104,7 @@ def test_names_and_values_made_to_break_out_are_names_and_values(database: str) 
     assert ask(database, "SELECT count(*) FROM f") == [(3,)]
 
 
-def test_an_id_that_is_no_text_in_utf_8_is_refused_and_nothing_is_written(database: str) -> None:
+def test_an_id_that_is_not_text_in_utf_8_is_rejected_and_nothing_is_written(database: str) -> None:
     _write(database)
     with pytest.raises(OutputError, match="a text cannot be written as UTF-8") as caught:
         _write(database, forecasts().assign(shop=pd.Series(["a", "\ud800", "c"], dtype=object)))
@@ -123,7 +123,7 @@ def test_the_column_of_the_model_makes_way_for_one_of_the_user(database: str) ->
     assert _rows(database, "_model, model") == [("m@1", "T-800")] * 3
 
 
-def test_a_table_that_lacks_a_column_is_refused_with_the_statement_that_adds_it(database: str) -> None:
+def test_a_table_that_lacks_a_column_is_rejected_with_the_statement_that_adds_it(database: str) -> None:
     _write(database)
     with pytest.raises(OutputError, match=r"the table lacks column `q0\.9`") as caught:
         _write(database, forecasts().assign(**{"q0.9": 9.0}))
@@ -131,7 +131,7 @@ def test_a_table_that_lacks_a_column_is_refused_with_the_statement_that_adds_it(
     assert ask(database, "SELECT count(*) FROM f") == [(3,)]
 
 
-def test_a_table_with_a_column_too_many_is_refused_unless_it_fills_itself(database: str) -> None:
+def test_a_table_with_a_column_too_many_is_rejected_unless_it_fills_itself(database: str) -> None:
     _write(database)
     with pytest.raises(OutputError, match=r"has a column `q0\.1` that the forecasts do not have") as caught:
         _write(database, forecasts().drop(columns="q0.1"))
@@ -141,28 +141,28 @@ def test_a_table_with_a_column_too_many_is_refused_unless_it_fills_itself(databa
     assert set(_rows(database, "note, model")) == {("nightly", "m@1"), ("nightly", "m@2")}
 
 
-def test_a_column_of_another_type_is_refused_by_name(database: str) -> None:
+def test_a_column_of_another_type_is_rejected_by_name(database: str) -> None:
     types = 'model VARCHAR(50), shop VARCHAR(50), day VARCHAR(30), cutoff VARCHAR(30), forecast VARCHAR(9), "q0.1" REAL'
     ask(database, f"CREATE TABLE f ({types}, method VARCHAR(50));; SELECT 1")
     with pytest.raises(OutputError, match=r"column `(forecast|day)` is .* there, the forecasts need"):
         _write(database)
 
 
-def test_a_table_without_the_key_is_refused(database: str) -> None:
+def test_a_table_without_the_key_is_rejected(database: str) -> None:
     _write(database)
     ask(database, "CREATE TABLE g AS SELECT * FROM f;; SELECT 1")
     with pytest.raises(OutputError, match="no unique key of `model`, `shop`, `day`, `cutoff`"):
         write_forecasts(forecasts(), f"{database}#g", model="m", key=KEY)
 
 
-def test_a_table_of_something_else_is_refused_before_the_work(database: str) -> None:
+def test_a_table_of_something_else_is_rejected_before_the_work(database: str) -> None:
     ask(database, "CREATE TABLE f (day VARCHAR(30), units INTEGER);; INSERT INTO f VALUES ('2024-01-01', 3);; SELECT 1")
     with pytest.raises(OutputError, match="contains no forecasts: it lacks `model`"):
         check_output(f"{database}#f")
     assert ask(database, "SELECT units FROM f") == [(3,)]
 
 
-def test_a_view_is_no_table(database: str) -> None:
+def test_a_view_is_not_a_table(database: str) -> None:
     _write(database)
     ask(database, "CREATE VIEW v AS SELECT * FROM f;; SELECT 1")
     with pytest.raises(OutputError, match="a view, not a table"):

@@ -54,14 +54,14 @@ def test_a_local_url_of_parquet_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("memory")
-def test_a_url_without_a_file_is_refused() -> None:
+def test_a_url_without_a_file_is_rejected() -> None:
     with pytest.raises(InputError, match=r"memory://bucket/none\.csv does not exist"):
         read_series(["memory://bucket/none.csv"])
     with pytest.raises(InputError, match="no file matches"):
         read_series(["memory://bucket/*.csv"])
 
 
-def test_a_url_above_the_cap_is_refused_before_it_is_read(memory: Any) -> None:
+def test_a_url_above_the_cap_is_rejected_before_it_is_read(memory: Any) -> None:
     memory.pipe("/bucket/rows.csv", ROWS * 100)
     with pytest.raises(DataError, match="contains more than 100B"):
         read_series(["memory://bucket/rows.csv"], DataSettings(max_bytes="100B"))
@@ -125,7 +125,7 @@ def test_protocols_are_not_chained() -> None:
         read_series(["simplecache::memory://bucket/rows.csv"])
 
 
-def test_an_unknown_protocol_is_refused() -> None:
+def test_an_unknown_protocol_is_rejected() -> None:
     with pytest.raises(InputError, match="the protocol `nonsense` is not read"):
         read_series(["nonsense://bucket/rows.csv"])
 

@@ -19,7 +19,7 @@ def read(folder: Path, **settings: object) -> ReadResult:
     return read_series([path], DataSettings(target=("y",), **settings))
 
 
-def test_series_that_end_early_go_on_without_values_to_the_newest_timestamp(tmp_path: Path) -> None:
+def test_series_that_end_early_continue_without_values_to_the_newest_timestamp(tmp_path: Path) -> None:
     series = read(tmp_path, align=True).series
     assert series.lengths.tolist() == [6, 6]
     np.testing.assert_array_equal(series.values[6:], [10, 20, 30, np.nan, np.nan, np.nan])
@@ -50,7 +50,9 @@ def test_series_of_one_end_are_left_as_they_are(tmp_path: Path) -> None:
     assert read_series([path], DataSettings(align=True)).findings == ()
 
 
-def test_a_series_that_ended_long_before_the_others_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_series_that_ended_long_before_the_others_is_rejected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("rnnforecast.data.grid.align_ends.MAX_GRID_ROWS", 5)
     monkeypatch.setattr("rnnforecast.data.grid.align_ends.MAX_ROWS_PER_ROW", 1)
     with pytest.raises(DataError, match="--align would add 3 missing rows to 9, 3 of them to `b`"):

@@ -32,7 +32,7 @@ def night(write: Write) -> str:
     return write(text_of(instants + np.where(put_back, 60, 120).astype("timedelta64[m]")))
 
 
-def test_a_clock_that_was_put_back_is_refused_with_the_zone_as_fix(night: str) -> None:
+def test_a_clock_that_was_put_back_is_rejected_with_the_zone_as_fix(night: str) -> None:
     with pytest.raises(
         DataError, match="the timestamps repeat as they do at the end of daylight saving time"
     ) as caught:
@@ -72,7 +72,7 @@ def test_days_resampled_from_instants_begin_at_midnights_of_the_zone(write: Writ
     assert str(result.series.timestamps(0)[0])[:10] == "2024-01-02"
 
 
-def test_events_are_refused_with_a_histogram_and_read_when_they_are_resampled(write: Write) -> None:
+def test_events_are_rejected_with_a_histogram_and_read_when_they_are_resampled(write: Write) -> None:
     rng = np.random.default_rng(0)
     events = np.datetime64("2024-01-01", "m") + np.sort(rng.choice(60 * 24 * 20, 900, replace=False)).astype(
         "timedelta64[m]"
@@ -104,12 +104,12 @@ def test_timestamps_in_the_future_are_noted_with_their_rows(write: Write) -> Non
     assert "timestamps in the future, such as 2926-01-01" in note.message
 
 
-def test_rows_of_a_known_future_are_no_timestamps_in_the_future(write: Write) -> None:
+def test_rows_of_a_known_future_are_not_timestamps_in_the_future(write: Write) -> None:
     result = read(write("time,y,x\n2024-01-01,1,1\n2025-01-01,2,1\n2926-01-01,,1\n"), freq="YS", future=("x",))
     assert "N_TIME_FUTURE" not in codes(result)
 
 
-def test_a_horizon_past_the_last_year_is_refused_before_anything_is_trained(write: Write) -> None:
+def test_a_horizon_past_the_last_year_is_rejected_before_anything_is_trained(write: Write) -> None:
     path = write("time,y\n9990-01-01,1\n9991-01-01,2\n9992-01-01,3\n")
     with pytest.raises(DataError, match="8 steps of YS-JAN after 9992-01-01 would lead to year 10000") as caught:
         read(path, horizon=8)
@@ -117,7 +117,7 @@ def test_a_horizon_past_the_last_year_is_refused_before_anything_is_trained(writ
     assert read(path, horizon=7).assumptions.horizon == 7
 
 
-def test_dates_whose_day_and_month_are_exchanged_in_some_rows_are_refused_as_such(write: Write) -> None:
+def test_dates_whose_day_and_month_are_exchanged_in_some_rows_are_rejected_as_such(write: Write) -> None:
     days = np.arange(np.datetime64("2024-01-01"), np.datetime64("2024-07-01"))
     rows = []
     for row, day in enumerate(days):

@@ -25,7 +25,7 @@ def test_rows_that_repeat_exactly_are_dropped_unless_they_are_to_be_joined(write
     assert read_series([write(rows)], DataSettings(duplicates="sum")).series.values.tolist() == [1, 4, 14]
 
 
-def test_without_a_word_of_the_user_two_values_are_refused_with_the_flag(write: Write) -> None:
+def test_without_a_word_of_the_user_two_values_are_rejected_with_the_flag(write: Write) -> None:
     with pytest.raises(DataError, match=r"occurs in rows 3, 4 with different values, 2 and 6\n") as caught:
         read_series([write(ROWS)])
     assert "--duplicates sum|mean|first|last" in str(caught.value.hint)
@@ -38,7 +38,7 @@ def test_covariates_of_joined_rows_are_not_added_up(write: Write) -> None:
     assert read.series.past_covariates[:, 0].tolist() == [10, 20, 30]
 
 
-def test_a_missing_value_beside_a_known_one_leaves_the_known_one(write: Write) -> None:
+def test_a_missing_value_next_to_a_known_one_leaves_the_known_one(write: Write) -> None:
     rows = "date,y\n2024-01-01,1\n2024-01-02,\n2024-01-02,6\n2024-01-03,7\n"
     for how in ("sum", "mean", "first", "last"):
         assert read_series([write(rows)], DataSettings(duplicates=how)).series.values.tolist() == [1, 6, 7]

@@ -44,13 +44,13 @@ def test_a_clock_that_wanders_by_seconds_is_set_right(write: Write) -> None:
     assert "by at most 3 seconds" in found.findings[0].message
 
 
-def test_timestamps_far_from_every_grid_are_refused(write: Write) -> None:
+def test_timestamps_far_from_every_grid_are_rejected(write: Write) -> None:
     text = "time,y\n" + rows("2024-01-01 00:00", "2024-01-01 00:10", "2024-01-01 00:17", "2024-01-01 00:30")
     with pytest.raises(DataError, match=r"rows.csv, time column `time`: the timestamps are irregular"):
         read(write(text))
 
 
-def test_a_frequency_that_does_not_fit_is_refused_with_the_first_row_off_it(write: Write) -> None:
+def test_a_frequency_that_does_not_fit_is_rejected_with_the_first_row_off_it(write: Write) -> None:
     text = "date,y\n" + rows("2024-01-05", "2024-01-06", "2024-01-07", "2024-01-08")
     with pytest.raises(DataError, match="rows 3, 4: timestamp 2024-01-06 is not on the grid of frequency B") as caught:
         read(write(text), freq="B")
@@ -67,7 +67,7 @@ def test_nearly_regular_timestamps_fit_a_named_frequency_too(write: Write) -> No
     assert read(write(text), freq="D").assumptions.freq == "D"
 
 
-def test_a_monthly_series_in_a_panel_of_days_is_refused_by_name(write: Write) -> None:
+def test_a_monthly_series_in_a_panel_of_days_is_rejected_by_name(write: Write) -> None:
     text = (
         "item,date,y\n"
         + rows(*(f"2024-01-{day:02d}" for day in range(1, 15)), item="a")
@@ -86,7 +86,7 @@ def test_a_series_with_many_gaps_is_not_taken_for_a_coarser_calendar(write: Writ
     assert read(write(text)).assumptions.freq == "D"
 
 
-def test_series_on_different_phases_of_one_clock_are_refused_by_name(write: Write) -> None:
+def test_series_on_different_phases_of_one_clock_are_rejected_by_name(write: Write) -> None:
     text = (
         "item,time,y\n"
         + rows("2024-01-01 00:00", "2024-01-01 01:00", "2024-01-01 02:00", item="a")
@@ -96,7 +96,7 @@ def test_series_on_different_phases_of_one_clock_are_refused_by_name(write: Writ
         read(write(text), id=("item",))
 
 
-def test_a_timestamp_far_from_all_others_is_refused_before_it_fills_the_memory(write: Write) -> None:
+def test_a_timestamp_far_from_all_others_is_rejected_before_it_fills_the_memory(write: Write) -> None:
     timestamps = [f"2024-01-01 00:00:{second:02d}" for second in range(50)]
     with pytest.raises(DataError, match=r"the grid of frequency s would hold \d+ rows for 51 rows") as caught:
         read(write("time,y\n" + rows(*timestamps, "2054-01-01 00:00:00")))

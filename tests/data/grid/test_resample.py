@@ -92,7 +92,7 @@ def test_weeks_begin_on_mondays_and_months_on_their_first_day() -> None:
     assert months.timestamps.astype("datetime64[D]").astype(str).tolist() == ["2024-01-01", "2024-02-01"]
 
 
-def test_a_grid_far_too_fine_is_refused() -> None:
+def test_a_grid_far_too_fine_is_rejected() -> None:
     with pytest.raises(DataError, match="resampling would make 315576001 rows of 2"):
         resampled(rows_of(["2014-01-01", "2024-01-01T12:00"], [[1.0], [2.0]]), "1s", "count")
 

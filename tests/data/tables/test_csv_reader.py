@@ -60,20 +60,20 @@ def test_any_pieces_read_the_same_series(text: str, write: Write, monkeypatch: p
 
 
 @pytest.mark.usefixtures("small")
-def test_a_word_in_the_last_piece_is_refused_by_its_row(write: Write) -> None:
+def test_a_word_in_the_last_piece_is_rejected_by_its_row(write: Write) -> None:
     with pytest.raises(DataError, match="column `y`, row 170: `abc` is not a number"):
         read_series(write("id,t,y\n" + ROWS + "item 5,2024-01-29,abc\n"))
 
 
 @pytest.mark.usefixtures("small")
-def test_a_step_that_is_missing_in_a_later_piece_is_refused_by_its_row(write: Write) -> None:
+def test_a_step_that_is_missing_in_a_later_piece_is_rejected_by_its_row(write: Write) -> None:
     rows = "".join(f"{step},{step}.5,7\n" for step in range(1, 60))
     with pytest.raises(DataError, match="time column `step`, row 61: missing timestamp"):
         read_series(write("step,y,n\n" + rows + ",1,1\n"), DataSettings(time="step", target=("y",)))
 
 
 @pytest.mark.usefixtures("small")
-def test_a_ragged_row_in_a_later_piece_is_refused_by_its_row(write: Write) -> None:
+def test_a_ragged_row_in_a_later_piece_is_rejected_by_its_row(write: Write) -> None:
     with pytest.raises(DataError, match="row 170"):
         read_series(write("id,t,y\n" + ROWS + "item 5,2024-01-29\n"))
 

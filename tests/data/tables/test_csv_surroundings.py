@@ -79,7 +79,7 @@ def test_more_lines_than_the_file_has_are_rejected(tmp_path: Path, name: str) ->
         read(tmp_path, f"day,load\n{ROWS}", **{name: 500})
 
 
-def test_a_series_called_total_is_no_footer(tmp_path: Path) -> None:
+def test_a_series_called_total_is_not_a_footer(tmp_path: Path) -> None:
     rows = "".join(f"{name},{day},{row}\n" for name in ("north", "total") for row, day in enumerate(DAYS))
     assert read(tmp_path, f"region,day,load\n{rows}").series.item_ids == ["north", "total"]
 

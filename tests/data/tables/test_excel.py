@@ -144,7 +144,7 @@ def _encrypted(folder: Path) -> Path:
     ],
     ids=["macros", "bomb", "merged", "damaged", "document", "encrypted", "empty"],
 )
-def test_what_is_no_plain_workbook_is_rejected(
+def test_what_is_not_a_plain_workbook_is_rejected(
     tmp_path: Path, make: Callable[[Path], Path], code: str, hint: str
 ) -> None:
     with pytest.raises(DataError, match=r"a\.xlsx") as caught:

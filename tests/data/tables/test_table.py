@@ -43,7 +43,7 @@ def test_a_decimal_comma_does_not_pass_for_a_delimiter(write: Write) -> None:
     assert read_table(write("t;y\n1;2,5\n2;3,5\n")).names == ("t", "y")
 
 
-def test_two_delimiters_that_fit_equally_are_refused(write: Write) -> None:
+def test_two_delimiters_that_fit_equally_are_rejected(write: Write) -> None:
     with pytest.raises(DataError, match=r"`,` and `;` split the rows equally well"):
         read_table(write("a,b;c\n1,2;3\n4,5;6\n"))
 
@@ -77,12 +77,12 @@ def test_words_for_missing_are_left_to_the_parser_of_numbers(write: Write) -> No
     assert table.read(numeric=["y"])["y"].tolist()[:-1] == tokens
 
 
-def test_header_only_is_refused_with_the_count(write: Write) -> None:
+def test_header_only_is_rejected_with_the_count(write: Write) -> None:
     with pytest.raises(DataError, match="has a header but 0 data rows"):
         read_table(write("t,y\n"))
 
 
-def test_a_missing_header_is_refused(write: Write) -> None:
+def test_a_missing_header_is_rejected(write: Write) -> None:
     with pytest.raises(DataError, match=r"has no header: row 1 begins with `2024-01-01`"):
         read_table(write("2024-01-01,5\n2024-01-02,6\n"))
 
@@ -101,18 +101,18 @@ def test_a_long_row_does_not_make_up_for_a_short_one(write: Write) -> None:
     assert "rows 2, 3" in table.problems[0].message
 
 
-def test_a_last_row_that_is_cut_is_refused(write: Write) -> None:
+def test_a_last_row_that_is_cut_is_rejected(write: Write) -> None:
     table = read_table(write("t,y\n1,2\n2"))
     table.read(numeric=["y"])
     assert "row 3: the last row is incomplete, 1 cells" in table.problems[0].message
     assert "--drop-last-partial" in str(table.problems[0].fix)
 
 
-def test_delimiters_behind_the_last_column_are_no_cells(write: Write) -> None:
+def test_delimiters_behind_the_last_column_are_not_cells(write: Write) -> None:
     assert read_table(write("t,y\n1,2,\n3,4,,\n")).read(numeric=["y"])["y"].tolist() == [2, 4]
 
 
-def test_a_quote_that_is_never_closed_is_refused_near_its_row(write: Write) -> None:
+def test_a_quote_that_is_never_closed_is_rejected_near_its_row(write: Write) -> None:
     with pytest.raises(DataError, match="row 3: a quote opens there, and the quotes do not pair up"):
         read_table(write('t,name\n1,a\n2,"b\n3,c\n')).read(text=["name"])
 
@@ -156,19 +156,19 @@ def test_a_nested_column_that_is_not_used_does_no_harm(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cut", [40, -10])
-def test_a_cut_parquet_file_is_refused(tmp_path: Path, cut: int) -> None:
+def test_a_cut_parquet_file_is_rejected(tmp_path: Path, cut: int) -> None:
     path = Path(parquet(pd.DataFrame({"y": range(100)}), tmp_path))
     path.write_bytes(path.read_bytes()[:cut])
     with pytest.raises(DataError, match="damaged Parquet file"):
         read_table(str(path))
 
 
-def test_a_parquet_file_without_rows_is_refused(tmp_path: Path) -> None:
+def test_a_parquet_file_without_rows_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="columns but 0 data rows"):
         read_table(parquet(pd.DataFrame({"y": pd.Series([], dtype=float)}), tmp_path))
 
 
-def test_a_parquet_file_that_announces_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_parquet_file_that_announces_too_much_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_CELLS", 50)
     with pytest.raises(DataError, match="announces 100 cells"):
         read_table(parquet(pd.DataFrame({"y": range(100)}), tmp_path))
@@ -178,7 +178,7 @@ def test_a_text_file_named_parquet_is_read_as_text(write: Write) -> None:
     assert read_table(write("t,y\n1,2\n", "rows.parquet")).names == ("t", "y")
 
 
-def test_a_binary_file_named_parquet_is_refused(write: Write) -> None:
+def test_a_binary_file_named_parquet_is_rejected(write: Write) -> None:
     with pytest.raises(DataError, match="does not begin with PAR1"):
         read_table(write(b"XXXX\0\0\0", "rows.parquet"))
 
@@ -188,7 +188,7 @@ def test_a_nameless_index_of_pandas_is_a_column_of_the_sample_too(tmp_path: Path
     assert list(table.sample.columns) == list(table.names)
 
 
-def test_comments_before_the_header_are_refused_with_the_command_that_removes_them(write: Write) -> None:
+def test_comments_before_the_header_are_rejected_with_the_command_that_removes_them(write: Write) -> None:
     with pytest.raises(DataError, match="row 1 is a comment, not a header") as caught:
         read_table(write("# made by me\nt,y\n1,2\n"))
     assert "grep -v '^#'" in str(caught.value.hint)
@@ -198,7 +198,7 @@ def test_a_header_may_begin_with_a_hash(write: Write) -> None:
     assert read_table(write("#t,y\n1,2\n")).names == ("#t", "y")
 
 
-def test_an_open_quote_that_leaves_the_sample_no_row_is_refused_by_the_file(write: Write) -> None:
+def test_an_open_quote_that_leaves_the_sample_no_row_is_rejected_by_the_file(write: Write) -> None:
     path = write('shop\n"a",1\n"",2\n"3,4\n')
     with pytest.raises(DataError, match="cannot be read as a table: Could not skip initial 1 rows") as caught:
         read_table(path, DataSettings(sample=7))

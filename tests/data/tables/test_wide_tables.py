@@ -63,7 +63,7 @@ def test_half_hours_as_columns_are_half_hourly_rows(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.series.values, np.arange(100.0, 100 + 5 * 48))
 
 
-def test_months_beside_years_are_one_monthly_series_up_to_the_last_filled_month(tmp_path: Path) -> None:
+def test_months_next_to_years_are_one_monthly_series_up_to_the_last_filled_month(tmp_path: Path) -> None:
     rows = [[year, *_numbers(12, 12 * year), 99] for year in range(2010, 2016)]
     rows[-1][6:13] = [""] * 7  # June on is to come
     found = _read(tmp_path, _table(["Year", *MONTHS, "Annual"], rows))
@@ -71,7 +71,7 @@ def test_months_beside_years_are_one_monthly_series_up_to_the_last_filled_month(
     np.testing.assert_array_equal(found.series.values, np.arange(12.0 * 2010, 12 * 2015 + 5))
 
 
-def test_quarters_beside_years_are_one_quarterly_series(tmp_path: Path) -> None:
+def test_quarters_next_to_years_are_one_quarterly_series(tmp_path: Path) -> None:
     rows = [[year, *_numbers(4, 4 * year)] for year in range(2010, 2020)]
     found = _read(tmp_path, _table(["Year", "Q1", "Q2", "Q3", "Q4"], rows))
     assert found.assumptions.freq == "QS-JAN"

@@ -48,7 +48,7 @@ def parse(*texts: str, locale: str | None = None) -> list[str]:
     return [str(timestamp) for timestamp in timestamps.values.astype("datetime64[D]")]
 
 
-def test_months_of_another_language_are_refused_with_the_flag_that_reads_them() -> None:
+def test_months_of_another_language_are_rejected_with_the_flag_that_reads_them() -> None:
     with pytest.raises(DataError, match=r"row 2: `12. Dezember 2024` names a month in another language") as caught:
         parse("12. Dezember 2024", "13. Dezember 2024")
     assert "--locale de" in str(caught.value.hint)

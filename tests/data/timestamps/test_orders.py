@@ -56,7 +56,7 @@ def test_dates_are_read_with_a_note(tmp_path: Path, stamps: Iterable[str], freq:
     assert code in {one.code for one in found.findings}
 
 
-def test_the_order_that_alone_makes_a_regular_grid_is_said(tmp_path: Path) -> None:
+def test_the_order_that_alone_makes_a_regular_grid_is_reported(tmp_path: Path) -> None:
     (found,) = read(tmp_path, MONTHS.strftime("%m/%d/%Y")).findings
     assert found.message.endswith("is read as month/day/year: in no other order do the rows make a regular grid")
 
@@ -75,7 +75,7 @@ def test_hours_called_by_their_end_are_held_by_their_start(tmp_path: Path, name:
     assert str(found.series.timestamps(0)[0]) == "2024-01-01T00:00:00.000000"
 
 
-def test_intervals_of_a_day_beside_its_date_are_the_time_of_day(tmp_path: Path) -> None:
+def test_intervals_of_a_day_next_to_its_date_are_the_time_of_day(tmp_path: Path) -> None:
     stamps = [f"{day:%Y-%m-%d},{hour:02d}:00 - {hour:02d}:30" for day in DAYS[:4] for hour in range(24)]
     assert read(tmp_path, stamps, names="Datum,Uhrzeit").assumptions.freq == "h"
 

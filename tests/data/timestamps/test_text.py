@@ -101,7 +101,7 @@ def test_the_whole_column_decides_between_day_and_month() -> None:
     assert "read as day/month/year" in timestamps.findings[0].message
 
 
-def test_dates_with_two_readings_are_refused_with_both() -> None:
+def test_dates_with_two_readings_are_rejected_with_both() -> None:
     with pytest.raises(DataError, match="`01/02/2024` may be 2024-02-01 or 2024-01-02, and no row decides") as caught:
         parse("01/02/2024", "02/02/2024")
     assert caught.value.hint == "name the order with `--dayfirst` or `--monthfirst`, or write the dates as YYYY-MM-DD"
@@ -111,38 +111,38 @@ def test_dates_that_read_the_same_either_way_need_no_decision() -> None:
     assert shown(parse("01/01/2023", "02/02/2024")) == ["2023-01-01", "2024-02-02"]
 
 
-def test_day_first_and_month_first_in_one_column_are_refused_with_two_rows() -> None:
+def test_day_first_and_month_first_in_one_column_are_rejected_with_two_rows() -> None:
     with pytest.raises(DataError, match=r"row 2: day first as in `13/02/2024` cannot be meant in row 3, `02/14/2024`"):
         parse("13/02/2024", "02/14/2024")
 
 
-def test_years_of_two_digits_in_an_order_that_no_row_decides_are_refused() -> None:
+def test_years_of_two_digits_in_an_order_that_no_row_decides_are_rejected() -> None:
     with pytest.raises(DataError, match="`01/02/24` may be 2024-02-01 or 2024-01-02, and no row decides"):
         parse("01/02/24")
 
 
-def test_a_month_by_name_with_a_year_of_two_digits_is_refused_with_its_format() -> None:
+def test_a_month_by_name_with_a_year_of_two_digits_is_rejected_with_its_format() -> None:
     with pytest.raises(DataError, match="`Apr/82` has a year of two digits") as caught:
         parse("Apr/82")
     assert "--date-format %b/%y" in str(caught.value.hint)
 
 
-def test_two_formats_in_one_column_are_refused_with_two_rows() -> None:
+def test_two_formats_in_one_column_are_rejected_with_two_rows() -> None:
     with pytest.raises(DataError, match=r"row 4: `03/01/2024` is written in another format than `2024-01-01` in row 2"):
         parse("2024-01-01", "2024-01-02", "03/01/2024")
 
 
-def test_a_footer_row_is_refused_by_value() -> None:
+def test_a_footer_row_is_rejected_by_value() -> None:
     with pytest.raises(DataError, match=r"row 3: `Total` is not a date or time"):
         parse("2024-01-01", "Total")
 
 
-def test_a_day_that_does_not_exist_is_refused_with_its_row() -> None:
+def test_a_day_that_does_not_exist_is_rejected_with_its_row() -> None:
     with pytest.raises(DataError, match=r"row 3: `2024-02-30` is not a date or time"):
         parse("2024-02-28", "2024-02-30")
 
 
-def test_empty_timestamps_are_refused_with_all_their_rows() -> None:
+def test_empty_timestamps_are_rejected_with_all_their_rows() -> None:
     with pytest.raises(DataError, match=r"rows 3, 5: missing timestamp") as caught:
         parse("2024-01-01", "", "2024-01-03", "NaT")
     assert caught.value.findings[0].count == 2
@@ -195,18 +195,18 @@ def test_the_named_order_of_day_and_month_settles_what_no_row_decides() -> None:
     assert shown(parse_with(how(dayfirst=False), "01/02/2024", "02/02/2024")) == ["2024-01-02", "2024-02-02"]
 
 
-def test_a_row_that_contradicts_the_named_order_is_refused() -> None:
+def test_a_row_that_contradicts_the_named_order_is_rejected() -> None:
     with pytest.raises(DataError, match=r"row 3: `13/02/2024` cannot be read with the month first"):
         parse_with(how(dayfirst=False), "01/02/2024", "13/02/2024")
 
 
-def test_a_named_format_reads_what_is_refused_without() -> None:
+def test_a_named_format_reads_what_is_rejected_without() -> None:
     with pytest.raises(DataError, match="no row decides"):
         parse("01/02/24", "02/02/24")
     assert shown(parse_with(how(date_format="%d/%m/%y"), "01/02/24", "02/02/24")) == ["2024-02-01", "2024-02-02"]
 
 
-def test_a_row_without_the_named_format_is_refused_with_text_and_format() -> None:
+def test_a_row_without_the_named_format_is_rejected_with_text_and_format() -> None:
     with pytest.raises(DataError, match=r"row 3: `2024-02-02` is not written as `%d/%m/%Y`"):
         parse_with(how(date_format="%d/%m/%Y"), "01/02/2024", "2024-02-02")
 
@@ -219,7 +219,7 @@ def test_24_o_clock_is_midnight_of_the_next_day_and_counted() -> None:
     ]
 
 
-def test_25_o_clock_is_no_time() -> None:
+def test_25_o_clock_is_not_time() -> None:
     with pytest.raises(DataError, match="`2024-01-31 25:00` is not a date or time"):
         parse("2024-01-31 23:00", "2024-01-31 25:00")
 
@@ -230,7 +230,7 @@ def test_a_leap_second_is_the_second_after_it_and_counted() -> None:
     assert timestamps.findings[0].code == "W_TIME_LEAP"
 
 
-def test_timestamps_with_and_without_zone_are_refused_with_two_rows() -> None:
+def test_timestamps_with_and_without_zone_are_rejected_with_two_rows() -> None:
     with pytest.raises(
         DataError, match=r"row 3: `2024-01-01 11:00\+01:00` has the zone that `2024-01-01 10:00` in row 2"
     ):
@@ -261,7 +261,7 @@ def test_long_columns_are_read_like_short_ones(write: str, monkeypatch: pytest.M
     assert np.array_equal(parse(*texts).values, moments.astype("datetime64[us]"))
 
 
-def test_an_odd_row_of_a_long_column_is_refused_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_odd_row_of_a_long_column_is_rejected_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (formats, timestamps_module):
         monkeypatch.setattr(module, "MANY", 100)
     days = (np.datetime64("2024-01-01") + np.arange(500) * np.timedelta64(1, "D")).astype(str).astype(object)
@@ -270,6 +270,6 @@ def test_an_odd_row_of_a_long_column_is_refused_by_row(monkeypatch: pytest.Monke
         parse(*days)
 
 
-def test_an_exponent_without_end_is_no_number_and_ends_no_process() -> None:
+def test_an_exponent_without_end_is_not_a_number_and_ends_no_process() -> None:
     texts = pd.Series(["1700000000", "1e9991700001500000", "1E-99999999999999", "x"], dtype=object)
     assert to_number(texts).fillna(-1.0).tolist() == [1.7e9, -1.0, -1.0, -1.0]

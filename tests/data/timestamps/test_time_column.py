@@ -39,7 +39,7 @@ def test_midnights_of_a_zone_stay_dates() -> None:
 
 
 @pytest.mark.parametrize("zone", [None, "UTC"])
-def test_missing_dates_are_refused_with_their_rows(zone: str | None) -> None:
+def test_missing_dates_are_rejected_with_their_rows(zone: str | None) -> None:
     with pytest.raises(DataError, match=r"^a.parquet: time column `t`, row 2: missing timestamp"):
         read(t=pd.to_datetime(["2024-01-01", "NaT"]).tz_localize(zone))
 
@@ -63,11 +63,11 @@ def test_years_months_and_days_are_one_timestamp() -> None:
     assert shown(read(year=[2024], month=[2], day=[29], hour=[3], minute=[4])) == ["2024-02-29T03:04"]
 
 
-def test_months_beside_years_may_have_names() -> None:
+def test_months_next_to_years_may_have_names() -> None:
     assert shown(read(year=["2024", "2024"], month=["Feb", "March"])) == ["2024-02-01T00:00", "2024-03-01T00:00"]
 
 
-def test_parts_of_a_date_out_of_range_are_refused_with_row_and_value() -> None:
+def test_parts_of_a_date_out_of_range_are_rejected_with_row_and_value() -> None:
     with pytest.raises(DataError, match=r"time column `month`, row 2: `13` is not a valid month \(1 to 12\)"):
         read(year=[2024, 2024], month=[12, 13])
     with pytest.raises(DataError, match=r"time column `month`, row 1: `Smarch` is not a valid month"):
@@ -102,7 +102,7 @@ def test_times_of_day_as_one_number_are_hours_and_minutes() -> None:
     assert shown(read(date=["2024-01-01", "2024-01-01"], hhmm=[30, 2330])) == ["2024-01-01T00:30", "2024-01-01T23:30"]
 
 
-def test_a_cell_that_is_no_time_of_day_is_refused_with_its_row() -> None:
+def test_a_cell_that_is_not_time_of_day_is_rejected_with_its_row() -> None:
     with pytest.raises(DataError, match=r"time column `time`, row 2: `noon` is not a time of day"):
         read(date=["2024-01-01", "2024-01-02"], time=["10:30", "noon"])
 
@@ -120,7 +120,7 @@ def test_timestamps_are_kept_to_the_microsecond() -> None:
     assert read(t=pd.to_datetime(["2024-01-01 00:00:00.000001"])).values.dtype == np.dtype("datetime64[us]")
 
 
-def test_a_column_of_numbers_up_to_24_named_beside_dates_holds_hours_and_is_noted() -> None:
+def test_a_column_of_numbers_up_to_24_named_next_to_dates_holds_hours_and_is_noted() -> None:
     timestamps = read(date=["2024-01-01", "2024-01-01"], slot=[0, 5])
     assert shown(timestamps) == ["2024-01-01T00:00", "2024-01-01T05:00"]
     assert "column `slot` is read as the hour" in timestamps.findings[0].message
@@ -131,17 +131,17 @@ EXCEL = DataSettings(excel_dates=True)
 
 @pytest.mark.parametrize("how", [None, EXCEL, DataSettings(epoch_unit="s")])
 @pytest.mark.parametrize("odd", ["inf", "n.a.", "1e999", "1e9991700001500000"])
-def test_a_text_among_numbers_is_refused_in_its_own_row(how: DataSettings | None, odd: str) -> None:
+def test_a_text_among_numbers_is_rejected_in_its_own_row(how: DataSettings | None, odd: str) -> None:
     with pytest.raises(DataError, match=f"row 3: `{odd}` is not a date or time"):
         read_texts("1700000000", "1700000060", odd, "1700000180", how=how)
 
 
-def test_a_date_among_days_of_a_spreadsheet_is_refused_beside_one_of_them() -> None:
+def test_a_date_among_days_of_a_spreadsheet_is_rejected_next_to_one_of_them() -> None:
     with pytest.raises(DataError, match=r"row 2: `2024-01-02` is written in another format than `45292\.5` in row 1"):
         read_texts("45292.5", "2024-01-02", "45294.5", how=EXCEL)
 
 
-def test_an_infinite_day_of_a_spreadsheet_among_whole_ones_is_refused_as_what_it_is() -> None:
+def test_an_infinite_day_of_a_spreadsheet_among_whole_ones_is_rejected_as_what_it_is() -> None:
     frame = pd.DataFrame({"t": [45292.0, 45293.0, np.inf]})
     with pytest.raises(DataError, match=r"row 3: day inf of a spreadsheet is not in the years 1 to 9999"):
         read_timestamps(frame, ["t"], path="a.parquet", lines_of=lambda rows: [row + 1 for row in rows], how=EXCEL)

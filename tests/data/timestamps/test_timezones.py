@@ -71,7 +71,7 @@ def test_a_year_has_one_day_of_23_hours_and_one_of_25() -> None:
     assert days[hours == 25].astype(str).tolist() == ["2024-10-27"]
 
 
-def test_a_repeated_hour_is_refused_with_rows_zone_and_flag() -> None:
+def test_a_repeated_hour_is_rejected_with_rows_zone_and_flag() -> None:
     with pytest.raises(DataError, match=r"2024-10-27 02:00:00 is ambiguous in zone Europe/Berlin") as caught:
         to_utc(autumn(15))
     assert caught.value.findings[0].rows == (6, 7, 8, 9, 10, 11, 12, 13)
@@ -113,7 +113,7 @@ def test_one_row_in_a_repeated_hour_cannot_be_inferred() -> None:
     assert to_utc(night, ambiguous="latest")[0][1] == "2024-10-27T01:30"
 
 
-def test_a_left_out_hour_is_refused_with_row_and_zone_and_shifted_when_asked() -> None:
+def test_a_left_out_hour_is_rejected_with_row_and_zone_and_shifted_when_asked() -> None:
     night = timestamps_of("2024-03-31T01:00", "2024-03-31T02:30", "2024-03-31T04:00")
     with pytest.raises(DataError, match=r"row 3: 2024-03-31 02:30:00 does not exist in zone Europe/Berlin") as caught:
         to_utc(night)
@@ -140,7 +140,7 @@ def test_an_offset_is_a_zone_without_summer_time() -> None:
 @pytest.mark.parametrize(
     ("name", "near"), [("Europe/Berln", "Europe/Berlin"), ("berlin", "Europe/Berlin"), ("new york", "America/New_York")]
 )
-def test_an_unknown_zone_is_refused_with_the_nearest_one(name: str, near: str) -> None:
+def test_an_unknown_zone_is_rejected_with_the_nearest_one(name: str, near: str) -> None:
     with pytest.raises(UsageError, match=f"unknown time zone `{name}`, did you mean `{near}`"):
         read_zone(name, timestamps_of("2024-01-01"))
 

@@ -35,7 +35,7 @@ def test_truth_values_are_one_and_zero() -> None:
     assert parse("TRUE", "False")[0] == [1.0, 0.0]
 
 
-def test_missing_tokens_are_missing_not_refused_and_counted() -> None:
+def test_missing_tokens_are_missing_not_rejected_and_counted() -> None:
     values, findings = parse("1", "NA", None, "-", "", "NA", "#DIV/0!")
     assert np.isnan(values).tolist() == [False, True, True, True, True, True, True]
     assert [(finding.severity, finding.count) for finding in findings] == [("warning", 4)]
@@ -48,29 +48,29 @@ def test_a_decimal_comma_is_read_where_nothing_else_can_be_meant() -> None:
     assert findings[0].message == "column `y` is read with decimal commas"
 
 
-def test_a_comma_that_may_be_a_thousands_mark_is_refused_with_both_readings() -> None:
+def test_a_comma_that_may_be_a_thousands_mark_is_rejected_with_both_readings() -> None:
     finding = data_error("1,234", "5,678")
     assert finding.message == "column `y`, rows 2, 3: `1,234` may mean 1234 or 1.234"
     assert finding.fix == "say which: --thousands , reads 1234, --decimal , reads 1.234"
 
 
-def test_decimal_commas_and_points_in_one_column_are_refused() -> None:
+def test_decimal_commas_and_points_in_one_column_are_rejected() -> None:
     assert data_error("1,5", "2.5").rows == (2,)
 
 
-def test_a_number_with_a_unit_is_refused_with_its_row() -> None:
+def test_a_number_with_a_unit_is_rejected_with_its_row() -> None:
     finding = data_error("11", "12 kg", "13")
     assert finding.message == "column `y`, row 3: `12 kg` is a number with a unit or a sign"
     assert finding.value == "12 kg"
 
 
 @pytest.mark.parametrize("cell", ["$5", "12%", "€1.2"])
-def test_currencies_and_percentages_are_no_plain_numbers(cell: str) -> None:
+def test_currencies_and_percentages_are_not_plain_numbers(cell: str) -> None:
     assert "unit or a sign" in data_error(cell, "1").message
 
 
 @pytest.mark.parametrize("cell", ["abc", "0x1F", "1_000", "1.2.3", "#DIV/1"])
-def test_other_text_is_refused_by_value(cell: str) -> None:
+def test_other_text_is_rejected_by_value(cell: str) -> None:
     assert cell in data_error("1", cell).message
 
 
@@ -78,7 +78,7 @@ def test_a_repeated_header_is_called_one() -> None:
     assert data_error("1", "y", "2").message == "column `y`, row 3: the header is repeated there"
 
 
-def test_infinities_are_refused_with_their_rows() -> None:
+def test_infinities_are_rejected_with_their_rows() -> None:
     finding = data_error("1", "inf", "-Infinity", "1e999")
     assert finding.message == "column `y`, rows 3, 4, 5: infinite value"
 

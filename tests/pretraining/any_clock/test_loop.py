@@ -32,7 +32,7 @@ def _settings(**changes: object) -> RunSettings:
     return RunSettings.model_validate({**plain, **changes})
 
 
-def test_the_shipped_settings_are_read() -> None:
+def test_the_pretrained_settings_are_read() -> None:
     assert len(read_settings().clocks) > 5
 
 
@@ -117,7 +117,7 @@ def test_the_loss_falls(tmp_path: Path) -> None:
     assert float(batch_loss(run.network, batch, CPU).detach()) < first
 
 
-def test_a_run_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+def test_a_run_resumes_where_it_was_stopped(tmp_path: Path) -> None:
     whole = Run(_settings(), tmp_path / "whole", CPU)
     for number in range(6):
         whole.learn(make_batch(whole.settings, number))
@@ -142,7 +142,7 @@ def test_training_stops_by_the_clock_and_leaves_checkpoint_and_log(tmp_path: Pat
     assert run.rate() == pytest.approx(0, abs=1e-6)
 
 
-def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
+def test_a_checkpoint_of_other_settings_is_rejected(tmp_path: Path) -> None:
     Run(_settings(), tmp_path, CPU).save()
     with pytest.raises(UsageError, match="other settings"):
         Run(_settings(hidden_size=8), tmp_path, CPU)
@@ -168,7 +168,7 @@ def test_exported_weights_begin_another_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"no weights", b"\x08\x00\x00\x00\x00\x00\x00\x00{}      "])
-def test_a_file_without_weights_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_file_without_weights_is_rejected(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "weights.safetensors"
     path.write_bytes(content)
     with pytest.raises(UsageError):

@@ -78,7 +78,7 @@ def test_a_geometric_mean_is_that_of_ratios() -> None:
     assert geometric_mean([2, 0.5]) == pytest.approx(1)
 
 
-def test_a_file_that_is_no_panel_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_panel_is_named(tmp_path: Path) -> None:
     pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "x.parquet")
     with pytest.raises(UsageError, match=r"x\.parquet"):
         read_series(tmp_path / "x.parquet")

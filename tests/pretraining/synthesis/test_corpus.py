@@ -83,7 +83,7 @@ def test_series_have_scales_of_many_orders_of_magnitude() -> None:
     assert np.quantile(sizes, 0.95) - np.quantile(sizes, 0.05) > 4
 
 
-def test_an_unknown_domain_is_refused_by_name() -> None:
+def test_an_unknown_domain_is_rejected_by_name() -> None:
     with pytest.raises(ValueError, match="'lunar' is none of yearly, quarterly"):
         synthesise(1, 10, season_length=1, domain="lunar", seed=0)
 

@@ -60,7 +60,7 @@ def test_rows_that_are_young_enough_pass(tmp_path: Path, monkeypatch: pytest.Mon
     assert check_age(series, None) == []
 
 
-def test_rows_that_are_too_old_are_refused_with_their_age(tmp_path: Path) -> None:
+def test_rows_that_are_too_old_are_rejected_with_their_age(tmp_path: Path) -> None:
     series = read_series([write_days(tmp_path, 60)]).series  # ends on 2024-02-29
     with pytest.raises(
         StaleError, match="the newest value is from 2024-02-29 \\(31 d 12 h ago\\), older than `--max-age 2d`"
@@ -178,7 +178,7 @@ def test_a_file_that_shrank_is_named(tmp_path: Path) -> None:
     assert forecast_request(ForecastRequest(refuse_stale="none"), store=store_of(path)).horizon == 7
 
 
-def test_every_difference_from_the_rows_that_were_meant_is_refused_where_that_is_asked(tmp_path: Path) -> None:
+def test_every_difference_from_the_rows_that_were_meant_is_rejected_where_that_is_asked(tmp_path: Path) -> None:
     path = write_panel(tmp_path, {"a": 90, "b": 90, "c": 90})
     fit(path)
     lines = [line for line in path.read_text().splitlines() if ",c," not in line]
@@ -195,7 +195,7 @@ def test_every_difference_from_the_rows_that_were_meant_is_refused_where_that_is
     assert not (tmp_path / "out.csv").exists()
 
 
-def test_a_window_of_rows_that_moves_on_is_no_finding(tmp_path: Path) -> None:
+def test_a_window_of_rows_that_moves_on_is_not_a_finding(tmp_path: Path) -> None:
     path = write_days(tmp_path, 90)
     fit(path)
     write_days(tmp_path, 100)
@@ -273,14 +273,14 @@ def test_a_model_from_before_statistics_were_kept_still_forecasts(tmp_path: Path
     assert "W_HISTORY_REVISED" in findings_of(path)
 
 
-def test_train_refuses_stale_rows_before_it_trains(tmp_path: Path) -> None:
+def test_train_rejects_stale_rows_before_it_trains(tmp_path: Path) -> None:
     path = write_days(tmp_path, 90)
     with pytest.raises(StaleError):
         rnnforecast.train([path], Settings.from_flat(TINY), store=store_of(path), max_age="2d")
     assert not (store_of(path) / "models").exists()
 
 
-def test_predict_refuses_stale_rows_before_it_writes(tmp_path: Path) -> None:
+def test_predict_rejects_stale_rows_before_it_writes(tmp_path: Path) -> None:
     path = write_days(tmp_path, 90)
     fit(path)
     with pytest.raises(StaleError):
@@ -291,7 +291,7 @@ def test_predict_refuses_stale_rows_before_it_writes(tmp_path: Path) -> None:
     assert forecast_request(ForecastRequest(max_age="2d"), store=store_of(path)).horizon == 7
 
 
-def test_statistics_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+def test_statistics_that_do_not_fit_are_rejected(tmp_path: Path) -> None:
     path = write_days(tmp_path, 90)
     model = read_model(fit(path).path)
     for name, array in (("scale", np.zeros(1)), ("scale", np.ones(2)), ("digest", np.ones(1))):

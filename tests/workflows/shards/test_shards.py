@@ -85,7 +85,7 @@ def test_a_number_outside_is_rejected(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["2", "2 of 8", "-1/4", "a/b", "1/2/3", ""])
-def test_what_is_no_shard_is_rejected(text: str) -> None:
+def test_what_is_not_a_shard_is_rejected(text: str) -> None:
     with pytest.raises(UsageError, match="invalid shard"):
         Shard.parse(text)
 

@@ -64,6 +64,6 @@ def test_warm_alone_is_due_when_as_many_steps_as_the_horizon_are_new() -> None:
 
 
 @pytest.mark.parametrize("text", ["warm never", "warm weekly", "warm warm", "warmly"])
-def test_what_is_no_warm_rule_is_rejected(text: str) -> None:
+def test_what_is_not_a_warm_rule_is_rejected(text: str) -> None:
     with pytest.raises(ValueError, match="is not one of"):
         parse_rule(text)
