@@ -205,7 +205,7 @@ _READING = _panel(
     _flag("align", "forecast all series from the latest timestamp of the panel, also series that end earlier"),
     _choice(
         "short",
-        "treatment of series too short for a window; pad: use the rows they have; refuse: leave them out",
+        "treatment of series too short for a window; pad: use the rows they have, else leave them out",
         Short,
         "ACTION",
         "pad",

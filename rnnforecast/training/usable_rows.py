@@ -36,7 +36,7 @@ def leave_out_short(series: SeriesSet, *, horizon: int, short: Short) -> tuple[S
     count, value = len(too_short), str(labels[int(too_short[0])])
     if short == "pad":
         noun = "series has" if count == 1 else "series have"
-        message = f"{count} {noun} fewer than {need} rows: used as they are: {names}{more}"
+        message = f"{count} {noun} fewer than {need} rows: used nevertheless: {names}{more}"
         fix = "`--short refuse` leaves them out"
         return series, (Finding("N_SERIES_FEW_ROWS", message, value=value, count=count, fix=fix),)
     noun = "series is" if count == 1 else "series are"

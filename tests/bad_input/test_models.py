@@ -109,7 +109,7 @@ def test_a_series_that_is_too_short_is_used_and_named_and_left_out_when_asked(tm
     path = write(tmp_path / "panel.csv", [*rows_of(["long"]), *rows_of(["brief"], days=DAYS[-2:])])
     padded = train(path)
     assert (padded.code, padded.document["assumptions"]["num_series"]) == (0, 2)
-    assert "1 series has fewer than 4 rows: used as they are: `brief` (2)" in padded.err
+    assert "1 series has fewer than 4 rows: used nevertheless: `brief` (2)" in padded.err
     ended = train(path, "--short", "refuse")
     assert ended.code == ExitCode.PARTIAL
     assert "1 series is too short and left out, 4 rows are needed: `brief` (2)" in ended.err
@@ -252,7 +252,7 @@ def test_a_history_of_one_row_is_forecast_and_named(tmp_path: Path) -> None:
     rows = [*rows_of(["a"]), *rows_of(["b"], days=DAYS[-1:])]
     ended = run("predict", "panel", "--data", write(tmp_path / "new.csv", rows), "--format", "json")
     assert ended.code == 0
-    assert "1 series has fewer than 2 rows: used as they are: `b` (1)" in ended.err
+    assert "1 series has fewer than 2 rows: used nevertheless: `b` (1)" in ended.err
     assert {row[0] for row in ended.document["rows"]} == {"a", "b"}
 
 

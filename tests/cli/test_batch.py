@@ -87,7 +87,7 @@ def test_check_names_every_error_of_file_and_disk_and_exits_with_2(workplace: Pa
         '[[job]]\nname = "glob"\ndata = "no*.csv"\noutput = "2.csv"\n',
         '[[job]]\nname = "folder"\ndata = "folder"\noutput = "3.csv"\n',
         '[[job]]\nname = "model"\nmodel = "god"\ndata = "good.csv"\noutput = "4.csv"\n',
-        '[[job]]\nname = "output"\nmodel = "good"\noutput = "no/5.csv"\n',
+        '[[job]]\nname = "output"\nmodel = "good"\noutput = "good.csv/5.csv"\n',
         '[[job]]\nname = "loop"\nmodel = "good"\ndata = "good.csv"\noutput = "good.csv"\n',
     ]
     shown = run("batch", _write(workplace, "".join(jobs)), "--check")
@@ -99,7 +99,7 @@ def test_check_names_every_error_of_file_and_disk_and_exits_with_2(workplace: Pa
         "no file matches",
         "folder is a folder",
         "did you mean `good`?",
-        "no/5.csv",
+        "is a file, a folder is needed there",
         "the `output` of job `loop`",
         "would overwrite the data of job `model`",
     ):
@@ -109,7 +109,7 @@ def test_check_names_every_error_of_file_and_disk_and_exits_with_2(workplace: Pa
 def test_check_names_the_errors_of_file_and_disk_together_and_none_twice(workplace: Path, run: RunCommand) -> None:
     text = (
         '[[job]]\nname = "a"\ndata = "no.csv"\noutput = "a.pdf"\n'
-        '[[job]]\nname = "b"\nmodel = "god"\noutput = "no/b.csv"\nhorizon = 0\non_alarm = ["no-such-program-here"]\n'
+        '[[job]]\nname = "b"\nmodel = "god"\noutput = "good.csv/b.csv"\nhorizon = 0\non_alarm = ["no-such-program-here"]\n'
     )
     shown = run("batch", _write(workplace, text), "--check")
     lines = [line for line in shown.err.splitlines() if line.startswith("  line ")]
