@@ -167,11 +167,6 @@ def test_the_best_training_fits_networks_to_few_steps_too() -> None:
     assert _plan(SHORT, effort="best")[0] == "both"
 
 
-def test_an_unknown_start_is_rejected_with_those_there_are() -> None:
-    with pytest.raises(UsageError, match=r"`from` = 'zero': input should be 'pretrained' or 'scratch'"):
-        _plan(ENOUGH, **{"from": "zero"})
-
-
 def test_both_starts_are_two_groups_the_pretrained_network_the_last_member() -> None:
     recipe = choose_recipe(FACTS, Settings())
     both = with_pretrained(recipe, PRETRAINED, "both")
