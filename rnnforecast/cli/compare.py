@@ -51,8 +51,7 @@ def compare(
             sizes=_sizes(hidden_size),
             progress=progress,
         )
-    view.plot(result, plot)
-    view.report(result, report)
+    view.draw(result, plot=plot, report=report)
     view.show(result)
 
 

@@ -61,8 +61,7 @@ def detect(
     if command and result.alarms:
         finding = call_on_alarm(command, facts=in_environment(result.facts()))
         result = result if finding is None else replace(result, findings=(*result.findings, finding))
-    view.plot(result, plot)
-    view.report(result, report)
+    view.draw(result, plot=plot, report=report)
     view.show(result, if_quiet=bool(result.alarms) and output != "-")
     result.raise_alarm()
 

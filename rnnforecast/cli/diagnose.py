@@ -31,8 +31,7 @@ def diagnose(
     files = rnnforecast.Files(tuple(data or ()), tuple(future_data or ()), load_settings(flags).data)
     with view.progress() as progress:
         result = rnnforecast.diagnose(model, files, store=store, progress=progress)
-    view.plot(result, plot)
-    view.report(result, report)
+    view.draw(result, plot=plot, report=report)
     view.show(result)
 
 

@@ -64,8 +64,7 @@ def evaluate(
         frame = rnnforecast.windows_frame(result)
         write_table(frame, output)
         view.say(f"{len(frame):,} rows written to {output}")
-    view.plot(result, plot)
-    view.report(result, report)
+    view.draw(result, plot=plot, report=report)
     view.show(result)
 
 

@@ -24,8 +24,7 @@ def inspect(
     settings = load_settings(flags, config=config)
     check_drawings(plot, report, inputs=data)
     result = rnnforecast.inspect(data, settings)
-    view.plot(result, plot)
-    view.report(result, report)
+    view.draw(result, plot=plot, report=report)
     view.show(result)
 
 

@@ -129,7 +129,7 @@ def _forecast(
             progress=progress,
             observer=lambda *pair: seen.append(pair),
         )
-    view.plot(result, plot)
+    view.draw(result, plot=plot)
     if report is not None:
         _write_page(view, result, *seen[0], path=report)
     view.show(result, if_quiet=request.output is None)

@@ -59,20 +59,17 @@ class View:
         if any(finding.severity == "error" for finding in getattr(result, "findings", ())):
             raise typer.Exit(ExitCode.PARTIAL)
 
-    def plot(self, result: Document, path: str | None) -> None:
-        """Draw a result where `--plot` names a file. Raises OutputError."""
-        if path is not None:
-            from rnnforecast.charts.plot import plot
+    def draw(self, result: Document, *, plot: str | None, report: str | None = None) -> None:
+        """Draw a result and write its page, where `--plot` and `--report` name a file. Raises OutputError."""
+        if plot is not None:
+            from rnnforecast.charts.plot import plot as draw
 
-            plot(result, path)
-            self.say(f"picture written to {path}")
-
-    def report(self, result: Document, path: str | None) -> None:
-        """Write the page of a result where `--report` names a file. Raises OutputError."""
-        if path is not None:
+            draw(result, plot)
+            self.say(f"picture written to {plot}")
+        if report is not None:
             from rnnforecast.charts.report import result_page
 
-            self.page(result_page(result, command=self.command), path)
+            self.page(result_page(result, command=self.command), report)
 
     def page(self, page: Page, path: str) -> None:
         """Write a page. Raises OutputError."""

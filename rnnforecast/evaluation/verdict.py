@@ -143,7 +143,7 @@ def judge(
         reason=(
             _too_few(len(units[best]), remedy)
             if test == "none"
-            else _reason(decisive, test, num_units=len(units[best]), series=series, num_comparisons=counted)
+            else _reason(decisive, test, len(units[best]), series, num_comparisons=counted, leader=leader)
             + _why_no_win(decisive, outcome, test, leader=leader if means[leader] < means[best] else None)
         ),
     )
@@ -282,13 +282,17 @@ def _too_few(num_windows: int, remedy: str) -> str:
     return f"{needed} ({remedy})" if remedy else needed
 
 
-def _reason(comparison: Comparison, test: Test, *, num_units: int, series: Int64Array, num_comparisons: int) -> str:
+def _reason(
+    comparison: Comparison, test: Test, num_units: int, series: Int64Array, *, num_comparisons: int, leader: str
+) -> str:
     num_series = len(np.unique(series))
     kind = _unit_words(test)
     averaged = f", each averaged over up to {num_series} series" if kind == "windows" and num_series > 1 else ""
     shown = "p < 0.001" if comparison.p_adjusted < 0.001 else f"p = {comparison.p_adjusted:.3f}"
     corrected = f" after Holm's correction for {num_comparisons} comparisons" if num_comparisons > 1 else ""
-    return f"{test} over {num_units} {kind}{averaged}: {shown}, one-sided{corrected}"
+    rival = comparison.against
+    chosen = "" if rival == leader else f"; {rival} was the best naive forecast on the windows before"
+    return f"{test} over {num_units} {kind}{averaged}: {shown}, one-sided{corrected}{chosen}"
 
 
 def _why_no_win(comparison: Comparison, outcome: Outcome, test: Test, *, leader: str | None) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rnnforecast.grammars import Duration
     from rnnforecast.progress import Progress
     from rnnforecast.training.checkpoints import Checkpoints
 
@@ -18,6 +19,11 @@ class TimeBudget:
     seconds: float | None
     num_rounds: int = 1
     _started: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def of(cls, limit: Duration | None, num_rounds: int) -> TimeBudget:
+        """Return the budget of `--time-budget` for so many rounds, from now on."""
+        return cls(None if limit is None else limit.seconds, num_rounds)
 
     def part_of_round(self, part: float = 1.0) -> float | None:
         """Return the seconds for `part` of the next round: those left, divided evenly over the rounds left."""

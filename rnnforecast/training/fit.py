@@ -94,8 +94,7 @@ def fit_further(
 def _budget(settings: Settings, rounds: int) -> TimeBudget:
     """Return the time budget of so many fits. Raises ResourceError for a missing device, even where nothing is fitted."""
     choose_device(settings.training.device)
-    limit = settings.training.time_budget
-    return TimeBudget(None if limit is None else limit.seconds, rounds)
+    return TimeBudget.of(settings.training.time_budget, rounds)
 
 
 def _complete(

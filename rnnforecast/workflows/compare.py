@@ -259,8 +259,7 @@ def _fit_networks(
     progress: Progress,
 ) -> dict[str, _Timed]:
     """Fit every network of a grid; the time budget is split, and unused time goes to the next one."""
-    limit = settings.training.time_budget
-    budget = TimeBudget(None if limit is None else limit.seconds, len(grid))
+    budget = TimeBudget.of(settings.training.time_budget, len(grid))
     networks: dict[str, _Timed] = {}
     for name, changes in grid.items():
         own = _with_network(settings, name, changes, seconds=budget.part_of_round())

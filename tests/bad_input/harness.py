@@ -51,7 +51,7 @@ class Case:
     code: ExitCode = ExitCode.DATA  # of a rejection
 
     @property
-    def test_id(self) -> str:
+    def case_id(self) -> str:
         """The id of the test: `delimiter:two-delimiters`."""
         return f"{self.topic}:{self.name}".replace(" ", "-")
 

@@ -11,7 +11,7 @@ MODULES = (files, paths, parquet_files, numbers, ids, columns, clock, misread, e
 CASES = [case for module in MODULES for case in module.CASES]
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case.test_id for case in CASES])
+@pytest.mark.parametrize("case", CASES, ids=[case.case_id for case in CASES])
 def test_a_bad_input_is_read_right_repaired_with_a_message_or_rejected_with_a_fix_that_works(
     case: Case, tmp_path: Path
 ) -> None:
@@ -19,5 +19,5 @@ def test_a_bad_input_is_read_right_repaired_with_a_message_or_rejected_with_a_fi
 
 
 def test_no_two_cases_have_the_same_name() -> None:
-    names = [case.test_id for case in CASES]
+    names = [case.case_id for case in CASES]
     assert sorted(set(names)) == sorted(names)

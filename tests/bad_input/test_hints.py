@@ -53,10 +53,10 @@ def flags_of(hint: str) -> list[str]:
     return words
 
 
-@pytest.mark.parametrize("case", [one for one in CASES if one.outcome == "refused"], ids=lambda case: case.test_id)
+@pytest.mark.parametrize("case", [one for one in CASES if one.outcome == "refused"], ids=lambda case: case.case_id)
 def test_hints_are_followed_until_the_input_is_read(case: Case, tmp_path: Path) -> None:
-    if case.test_id in OPEN:
-        pytest.skip(OPEN[case.test_id])
+    if case.case_id in OPEN:
+        pytest.skip(OPEN[case.case_id])
     made = case.make(tmp_path)
     paths = [made] if isinstance(made, Path) else list(made)
     used: list[str] = []

@@ -101,6 +101,7 @@ def test_a_rival_that_other_windows_chose_needs_no_correction() -> None:
     losses = {name: noisy_losses(1.05, num_windows=8, seed=index) for index, name in enumerate(names, start=1)}
     losses["ensemble"] = noisy_losses(1.0, num_windows=8, seed=9)
     verdict = judge(losses, one_series(8), rival="drift")
+    assert "; drift was the best naive forecast on the windows before" in verdict.reason
     assert (verdict.against, verdict.skill_level) == ("drift", 0.9)
     assert verdict.p_value == verdict.comparison.p_value
     assert "Holm" not in verdict.reason
