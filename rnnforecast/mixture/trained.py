@@ -42,7 +42,7 @@ class TrainedForecaster:
 
     def prepared(self, windows: Windows, horizon: int) -> Batch:
         """Return the forecasts of windows, one a series, batch by batch: what all have in common is chosen once."""
-        companion = self.zero_shot.prepared(windows, horizon) if self.zero_shot is not None else None
+        companion = self.zero_shot.prepared(windows, horizon)[0] if self.zero_shot is not None else None
 
         def batch(numbers: Int64Array) -> Float64Array:
             part = windows.select(numbers)

@@ -8,6 +8,7 @@ Axis legend: S series, K windows, M members, H horizon, Q quantiles.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ import numpy as np
 from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
 from rnnforecast.data.calendar.infer_frequency import default_season_length
 from rnnforecast.mixture.covariates import Covariate, screened
-from rnnforecast.mixture.histories import Task, causal_windows
+from rnnforecast.mixture.histories import CausalWindows, Task, causal_windows
 from rnnforecast.mixture.members import forecast_members
 from rnnforecast.mixture.question import BASE, SEASONAL_NAIVE, Question
 from rnnforecast.mixture.seasons import plan_seasons
@@ -24,8 +25,6 @@ from rnnforecast.mixture.shifts import at_one_level
 from rnnforecast.mixture.weights import is_clearly_best, log_ratios, member_weights, pinball, prune
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.data.windows import Windows
     from rnnforecast.forecasting import Ensemble
@@ -38,6 +37,12 @@ MAX_SAMPLED = 200
 #: Series from which on only `base` and the heaviest other member are computed for those outside the sample.
 LARGE_PANEL = 5_000
 SERIES_A_BATCH = 256
+#: So few series have all members computed at once for all their windows and their forecast: one pass of small steps costs
+#: less than three with fewer rows each.
+FEW_SERIES = 2
+
+#: Returns forecasts of members, as `forecast_members` does.
+Members = Callable[[Question, Sequence[Task], Mapping[str, BoolArray]], dict[str, Float64Array]]
 #: The season of a calendar is used from so many rows on beyond one of it.
 FEWEST_ROWS_BEYOND_SEASON = 2
 
@@ -69,16 +74,39 @@ class MemberWeights:
         return {self.names[index]: float(mean[index]) for index in order if mean[index] > 0}
 
 
-def choose_weights(question: Question, *, num_series: int, sampled: Int64Array) -> MemberWeights:
+def computed_at_once(question: Question) -> Members:
+    """Compute all members for every window and after every history, and return what looks them up."""
+    windows = [_windows_of(question, len(history), NUM_WINDOWS) for history in question.histories]
+    cutoffs = [(*window.cutoffs, len(history)) for window, history in zip(windows, question.histories, strict=True)]
+    tasks = [Task(series, cutoff) for series, each in enumerate(cutoffs) for cutoff in each]
+    every = np.ones(len(question.histories), dtype=np.bool_)
+    found = forecast_members(question, tasks, dict.fromkeys(question.priors, every))
+    places = {task: place for place, task in enumerate(tasks)}
+
+    def look_up(_: Question, tasks: Sequence[Task], wanted: Mapping[str, BoolArray]) -> dict[str, Float64Array]:
+        rows, series = [places[task] for task in tasks], [task.series for task in tasks]
+        return {
+            name: np.where(mask[series][:, None, None], found[name][rows], np.nan)
+            for name, mask in wanted.items()
+            if name in found
+        }
+
+    return look_up
+
+
+def _windows_of(question: Question, num_rows: int, num_windows: int) -> CausalWindows:
+    return causal_windows(num_rows, question.season_length, question.horizon, num_windows=num_windows)
+
+
+def choose_weights(
+    question: Question, *, num_series: int, sampled: Int64Array, members: Members = forecast_members
+) -> MemberWeights:
     """Score the members on the windows of the sampled series, whose histories `question` holds, and weigh them.
 
     The newest windows decide which members are worth scoring on the older ones.
     """
     num_windows = NUM_WINDOWS if num_series <= MAX_SAMPLED else NUM_FIRST_WINDOWS
-    windows = [
-        causal_windows(len(history), question.season_length, question.horizon, num_windows=num_windows)
-        for history in question.histories
-    ]
+    windows = [_windows_of(question, len(history), num_windows) for history in question.histories]
     names, prior = tuple(question.priors), np.array(list(question.priors.values()))
     shape = (len(question.histories), num_windows, len(names))
     losses = np.full(shape, np.nan)
@@ -93,7 +121,7 @@ def choose_weights(question: Question, *, num_series: int, sampled: Int64Array) 
         ]
         if not tasks:
             break
-        _score(question, tasks, {name: kept[:, place] for place, name in enumerate(names)}, losses)
+        _score(question, tasks, {name: kept[:, place] for place, name in enumerate(names)}, losses, members)
         ratios, counts = log_ratios(losses), np.isfinite(losses[..., names.index(BASE)]).sum(axis=1)
         kept = member_weights(ratios, counts, prior, smallest=SMALLEST_PROMISING)[0] > 0
         kept[:, names.index(BASE)] = True
@@ -116,28 +144,31 @@ def _score(
     tasks: Sequence[tuple[Task, int, int]],
     wanted: Mapping[str, BoolArray],
     losses: Float64Array,
+    members: Members,
 ) -> None:
     """Note the losses [S, K, M] of the wanted members at tasks, each with the rank of its window and its leads."""
     levels = np.array(question.base(question.season_length).quantile_levels)
     inner = np.flatnonzero((levels > 0.09) & (levels < 0.91))
-    forecasts = forecast_members(question, [task for task, _, _ in tasks], wanted)
+    forecasts = members(question, [task for task, _, _ in tasks], wanted)
+    actual = np.full((len(tasks), question.horizon), np.nan)
+    for row, (task, _, leads) in zip(actual, tasks, strict=True):
+        row[:leads] = question.histories[task.series][task.cutoff : task.cutoff + leads]
+    series, ranks = [task.series for task, _, _ in tasks], [rank for _, rank, _ in tasks]
     for place, name in enumerate(wanted):
-        if name not in forecasts:
-            continue
-        for number, (task, rank, leads) in enumerate(tasks):
-            actual = question.histories[task.series][task.cutoff : task.cutoff + leads]
-            quantiles = forecasts[name][number, :leads][:, inner]
-            losses[task.series, rank, place] = pinball(actual, quantiles, levels[inner])
+        if name in forecasts:
+            losses[series, ranks, place] = pinball(actual, forecasts[name][..., inner], levels[inner])
 
 
-def forecast_weighted(question: Question, weights: Float64Array, names: Sequence[str]) -> Float64Array:
+def forecast_weighted(
+    question: Question, weights: Float64Array, names: Sequence[str], *, members: Members = forecast_members
+) -> Float64Array:
     """Forecast after each history by its members' weights [S, M]: [S, H, Q], ascending along Q.
 
     A member that has no forecast for a series leaves its weight to the others, and all of them to `base`.
     """
     tasks = [Task(series, len(history)) for series, history in enumerate(question.histories)]
     used = {name: weights[:, place] > 0 for place, name in enumerate(names)}
-    forecasts = forecast_members(question, tasks, {name: mask for name, mask in used.items() if mask.any()})
+    forecasts = members(question, tasks, {name: mask for name, mask in used.items() if mask.any()})
     num_levels = len(question.base(question.season_length).quantile_levels)
     total = np.zeros((len(tasks), question.horizon, num_levels))
     sum_of_weights: Float64Array = np.zeros(len(tasks))
@@ -150,7 +181,7 @@ def forecast_weighted(question: Question, weights: Float64Array, names: Sequence
         sum_of_weights += weight
     lost = np.asarray(sum_of_weights <= 0)
     if lost.any():
-        total[lost] = forecast_members(question, tasks, {BASE: lost})[BASE][lost]
+        total[lost] = members(question, tasks, {BASE: lost})[BASE][lost]
         sum_of_weights[lost] = 1.0
     return np.sort(total / sum_of_weights[:, None, None], axis=-1)
 
@@ -176,10 +207,17 @@ class ZeroShot:
         question = self.question(windows.select(numbers), horizon)
         return forecast_weighted(question, weights.of(numbers), weights.names)
 
-    def prepared(self, windows: Windows, horizon: int) -> Callable[[Int64Array], Float64Array]:
-        """Return the forecasts of windows, one a series, by their numbers; weights are chosen now, for all of them."""
-        weights = self.choose(windows, horizon)
-        return lambda numbers: self.forecast(windows, numbers, weights, horizon)
+    def prepared(
+        self, windows: Windows, horizon: int, weights: MemberWeights | None = None
+    ) -> tuple[Callable[[Int64Array], Float64Array], MemberWeights]:
+        """Return the forecasts of windows, one a series, by their numbers, and weights: those given, or chosen for all."""
+        if weights is not None or len(windows) > FEW_SERIES:
+            found = self.choose(windows, horizon) if weights is None else weights
+            return lambda numbers: self.forecast(windows, numbers, found, horizon), found
+        question, sampled = self.question(windows, horizon), np.arange(len(windows))
+        members = computed_at_once(question)
+        chosen = choose_weights(question, num_series=len(windows), sampled=sampled, members=members)
+        return forecast_weighted(question, chosen.of_sampled, chosen.names, members=members).__getitem__, chosen
 
     def __call__(self, windows: Windows, horizon: int) -> Float64Array:
         """Forecast after each cutoff: [W, H, Q]; weights of the n-th window of each series are chosen together."""
@@ -192,10 +230,10 @@ class ZeroShot:
         for number in np.unique(rank):
             chosen = np.flatnonzero(rank == number)
             part = windows.select(chosen)
-            weights = self.choose(part, horizon)
+            forecast, _ = self.prepared(part, horizon)
             for start in range(0, len(chosen), SERIES_A_BATCH):
                 batch = np.arange(start, min(start + SERIES_A_BATCH, len(chosen)))
-                result[chosen[batch]] = self.forecast(part, batch, weights, horizon)
+                result[chosen[batch]] = forecast(batch)
         return result
 
     def left_out(self, windows: Windows, horizon: int) -> tuple[str, ...]:

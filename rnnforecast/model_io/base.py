@@ -77,6 +77,12 @@ def base_ensemble(season_length: int) -> Ensemble:
     return read_base().ensemble(season_length)
 
 
+@cache
+def _own_version() -> str:
+    """Return the version of this package, which is looked up in files."""
+    return metadata.version("rnnforecast")
+
+
 def reject_base_name(name: str) -> None:
     """Raise UsageError for a model that would be stored under the name of the pretrained one."""
     if name == BASE:
@@ -93,7 +99,7 @@ def base_manifest(read: ReadResult, *, horizon: int, paths: tuple[str, ...] = ()
     member = base.member(series.season_length)
     return Manifest(
         name=BASE,
-        rnnforecast=metadata.version("rnnforecast"),
+        rnnforecast=_own_version(),
         assumptions=replace(read.assumptions, horizon=horizon).to_dict(),
         roles=roles_of(series),
         freq=series.freq.to_dict(),

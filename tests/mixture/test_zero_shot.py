@@ -12,7 +12,7 @@ from rnnforecast.mixture.histories import Task, causal_windows
 from rnnforecast.mixture.members import forecast_members
 from rnnforecast.mixture.question import AUTOREGRESSION, BASE, FOURIER, FOURIER_LOG, Question
 from rnnforecast.mixture.seasons import plan_seasons
-from rnnforecast.mixture.zero_shot import MemberWeights, choose_weights, forecast_weighted
+from rnnforecast.mixture.zero_shot import MemberWeights, choose_weights, computed_at_once, forecast_weighted
 from rnnforecast.model_io.base import read_base
 
 
@@ -133,6 +133,19 @@ def test_nothing_is_forecast_below_zero_where_nothing_was() -> None:
     forecast, _ = answer(ask([counts], freq="D", season=7, horizon=30))
 
     assert forecast.min() >= 0
+
+
+@pytest.mark.parametrize("length", [30, 90, 400])
+def test_members_computed_at_once_give_the_forecast_of_three_passes(length: int) -> None:
+    values = 10 + np.sin(2 * np.pi * np.arange(length) / 7) + np.random.default_rng(6).normal(size=length)
+    question = ask([values], freq="D", season=7, horizon=14)
+    members = computed_at_once(question)
+
+    weights = choose_weights(question, num_series=1, sampled=np.arange(1), members=members)
+    at_once = forecast_weighted(question, weights.of_sampled, weights.names, members=members)
+
+    np.testing.assert_allclose(at_once, answer(question)[0], rtol=1e-5)
+    np.testing.assert_allclose(weights.of_sampled, answer(question)[1].of_sampled, rtol=1e-4)
 
 
 def test_a_series_outside_the_sample_takes_the_weights_of_the_panel() -> None:

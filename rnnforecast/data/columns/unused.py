@@ -23,7 +23,8 @@ def note_unused_columns(table: Table, roles: Roles, settings: DataSettings, *, i
     if is_trained or settings.wide:  # a stored model noted it when it was trained
         return []
     used = {*roles.time, *roles.target, *roles.id, *roles.covariates}
-    names = [one.name for one in profile_columns(table.sample) if one.name not in used and _could_explain(one)]
+    others = table.sample.loc[:, [str(name) not in used for name in table.sample.columns]]
+    names = [one.name for one in profile_columns(others) if _could_explain(one)]
     if not names:
         return []
     message = f"{'column' if len(names) == 1 else f'{len(names)} columns'} not used: {listed(names)}"

@@ -29,6 +29,13 @@ _MAGNITUDE = re.compile(r"(?P<number>[-+]?[\d.,]*\d) ?(?P<size>k|m|mn|mio|b|bn|m
 _SIZES = {"k": 1e3, "m": 1e6, "mn": 1e6, "mio": 1e6, "b": 1e9, "bn": 1e9, "mrd": 1e9}
 _BELOW = re.compile(r"[<>\u2264\u2265] ?[\d.,]+", re.ASCII)
 POINT_GROUPED = re.compile(r"[-+]?\d{1,3}(\.\d{3}){2,}", re.ASCII)
+#: A text of any of these spellings.
+_NUMERIC = re.compile(
+    "|".join(
+        f"(?:{spelling.pattern})" for spelling in (PLAIN, INFINITE, DECIMAL_COMMA, GROUPED, INDIAN, POINT_GROUPED)
+    ),
+    re.IGNORECASE | re.ASCII,
+)
 _SMALL_GROUPS = re.compile(r"[-+]?(0|[1-9]\d{0,2}(\.\d{3})?)", re.ASCII)
 _WITH_UNIT = re.compile(r"[-+]?[\d.,]+ ?[%€$£°].*|[€$£] ?[-+]?[\d.,]+|[-+]?[\d.,]+ [a-zA-Z]+", re.ASCII)
 _UNIT = re.compile(r"[-+]?[\d.,]+\s*[^\d\s.,]+.*|[^\d\s.,+-]+\s*[-+]?[\d.,]+", re.DOTALL)
@@ -168,8 +175,7 @@ def doubtful_point(texts: Iterable[str]) -> tuple[str, str] | None:
 
 def is_numeric(text: str) -> bool:
     """Whether a text is a number in any of the formats that are read or rejected by name."""
-    spellings = (PLAIN, INFINITE, DECIMAL_COMMA, GROUPED, INDIAN, POINT_GROUPED)
-    return any(one.fullmatch(text) for one in spellings)
+    return _NUMERIC.fullmatch(text) is not None
 
 
 def has_unit(text: str) -> bool:

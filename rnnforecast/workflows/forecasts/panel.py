@@ -162,9 +162,7 @@ def _by_network(
     windows = last_windows(series)
     if loaded.zero_shot is None:
         return TrainedForecaster(_on_engine(loaded.ensemble, engine), series).prepared(windows, horizon), None
-    zero_shot = _zero_shot_on_engine(loaded.zero_shot, engine)
-    found = weights or zero_shot.choose(windows, horizon)
-    return lambda chosen: zero_shot.forecast(windows, chosen, found, horizon), found
+    return _zero_shot_on_engine(loaded.zero_shot, engine).prepared(windows, horizon, weights)
 
 
 def _in_batches(work: Callable[[np.ndarray], int], lengths: np.ndarray, *, num_workers: int) -> Iterator[int]:
