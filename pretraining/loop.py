@@ -1,22 +1,27 @@
-"""The pretraining loop: batches of synthetic series, a flat rate that falls to zero at the end, averaged weights.
+"""The pretraining loop: batches of synthetic series, a rate that falls to zero at the end, averaged weights.
 
-It can be stopped at any moment and goes on from its last checkpoint; a longer `num_steps` prolongs a run whose rate
-has not begun to fall.
+It can be stopped at any moment and goes on from its last checkpoint; a longer run prolongs one whose rate has not begun
+to fall.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
+import warnings
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from pretraining.batches import TrainingBatch, stream
 from pretraining.checkpoint import State, read_checkpoint, write_checkpoint
 from pretraining.scales import season_scale
 from rnnforecast.errors import DivergedError, UsageError
+from rnnforecast.inference.pretrained_inputs import Reading, read_series
 from rnnforecast.inference.season_classes import SEASON_CLASSES
 from rnnforecast.networks.pretrained import PretrainedForecaster, Trunk
 from rnnforecast.networks.pretrained_loss import dense_pinball
@@ -29,6 +34,8 @@ if TYPE_CHECKING:
 
 CHECKPOINT = "checkpoint.npz"
 LOG = "log.jsonl"
+#: Steps after which a device is asked whether its gradients are finite.
+CHECK_EVERY = 50
 #: Called with the averaged networks; what it returns is written into the log.
 Watcher: TypeAlias = "Callable[[nn.ModuleDict], dict[str, float]]"
 
@@ -53,6 +60,138 @@ def read_average(folder: Path, settings: PretrainingSettings) -> tuple[nn.Module
     return networks, step
 
 
+@dataclass(frozen=True)
+class Question:
+    """A batch as every network of these season classes reads it, whatever its width."""
+
+    season_class: str
+    reading: Reading
+    positions: Tensor
+    target: Tensor  # [B, L, H]
+    observed: Tensor  # bool [B, L, H]
+    loss_scale: Tensor  # [B]
+
+
+class Run:
+    """A run in a folder: networks, optimiser, and how far it has come."""
+
+    def __init__(self, settings: PretrainingSettings, folder: Path, device: torch.device) -> None:
+        self.settings, self.folder, self.device = settings, folder, device
+        folder.mkdir(parents=True, exist_ok=True)
+        self.networks = build_networks(settings).to(device)
+        self.average = build_networks(settings).to(device).requires_grad_(False)
+        self.parameters = list(self.networks.parameters())
+        self.optimiser = torch.optim.AdamW(
+            self.parameters,
+            lr=settings.learning_rate,
+            betas=(0.9, 0.99),
+            weight_decay=settings.weight_decay,
+            fused=True,
+        )
+        self.step, self.series, self.seconds = 0, 0, 0.0
+        self.losses: dict[str, list[Tensor]] = {}
+        if (folder / CHECKPOINT).exists():
+            self._resume(folder / CHECKPOINT)
+
+    @property
+    def ended(self) -> bool:
+        """Tell whether the steps or the minutes of the settings are used up."""
+        return self._done() >= 1
+
+    def _done(self) -> float:
+        settings = self.settings
+        steps = self.step / settings.num_steps
+        return steps if settings.minutes is None else self.seconds / (60 * settings.minutes)
+
+    def rate(self) -> float:
+        """Return the learning rate: linear warm-up, flat, linear to zero over the last share of the run."""
+        settings = self.settings
+        if self.step < settings.warm_up_steps:
+            factor = (self.step + 1) / settings.warm_up_steps
+        else:
+            factor = 1.0 if not settings.decay_share else min(1.0, (1 - self._done()) / settings.decay_share)
+        return settings.learning_rate * max(factor, 0.0)
+
+    def learn(self, question: Question) -> None:
+        """Take one step.
+
+        A gradient that is not finite changes nothing. Raises DivergedError for it, on a device some steps later, so that
+        the host need not wait for every step.
+        """
+        settings = self.settings
+        network = self.networks[question.season_class]
+        assert isinstance(network, PretrainedForecaster)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=settings.precision == "bfloat16"):
+            outputs = network.answer(question.reading, question.positions)
+        loss = dense_pinball(
+            outputs,
+            question.reading,
+            question.target,
+            question.observed,
+            loss_scale=question.loss_scale,
+            quantile_levels=network.member.quantile_levels,
+            lead_time_power=settings.lead_time_power,
+        )
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.rate()
+        norm = nn.utils.clip_grad_norm_(self.parameters, settings.gradient_clip)
+        # the fused optimiser leaves out a step so marked, as for gradients that were scaled too far
+        self.optimiser.found_inf = (~torch.isfinite(norm)).float()  # type: ignore[attr-defined]
+        self.optimiser.step()
+        if (self.device.type == "cpu" or self.step % CHECK_EVERY == 0) and not bool(torch.isfinite(norm)):
+            raise DivergedError(
+                f"step {self.step}: the gradient is not finite",
+                hint="lower `learning_rate` in the settings; the run goes on from its last checkpoint",
+            )
+        self.step += 1
+        self.series += len(question.target)
+        decay = min(settings.average_decay, (1 + self.step) / (10 + self.step))
+        average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        average(list(self.average.parameters()), self.parameters, 0)
+        self.losses.setdefault(question.season_class, []).append(loss.detach())
+
+    def log_losses(self) -> None:
+        """Add the mean losses since the last time to the log."""
+        means = {name: round(float(torch.stack(values).mean()), 5) for name, values in sorted(self.losses.items())}
+        pace = {"step": self.step, "series": self.series, "rate": self.rate(), "seconds": round(self.seconds, 1)}
+        self.log({**pace, "loss": means})
+        self.losses = {}
+
+    def log(self, record: Mapping[str, object]) -> None:
+        """Add one line to the log of the run."""
+        with (self.folder / LOG).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record) + "\n")
+
+    def save(self) -> None:
+        """Replace the checkpoint; a crash leaves the old one or the new one."""
+        state: State = {
+            f"{index}.{name}": value
+            for index, entry in self.optimiser.state_dict()["state"].items()
+            for name, value in entry.items()
+        }
+        groups = {
+            "network": self.networks.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": state,
+            "progress": {"seconds": torch.tensor(self.seconds), "series": torch.tensor(self.series)},
+        }
+        write_checkpoint(self.folder / CHECKPOINT, groups, step=self.step)
+
+    def _resume(self, path: Path) -> None:
+        groups, self.step = read_checkpoint(path)
+        _load(self.networks, groups, "network", path)
+        _load(self.average, groups, "average", path)
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, value in groups["optimiser"].items():
+            index, name = key.split(".", 1)
+            state.setdefault(int(index), {})[name] = value
+        self.optimiser.load_state_dict({"state": state, "param_groups": self.optimiser.state_dict()["param_groups"]})
+        progress = groups.get("progress", {})
+        self.seconds, self.series = float(progress.get("seconds", 0.0)), int(progress.get("series", 0))
+
+
 def pretrain(
     settings: PretrainingSettings,
     folder: Path,
@@ -68,109 +207,50 @@ def pretrain(
 
     Raises UsageError where the folder holds a run of other settings, DivergedError where a gradient is not finite.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    networks = build_networks(settings).to(device)
-    average = build_networks(settings).to(device).requires_grad_(False)
-    parameters = list(networks.parameters())
-    optimiser = torch.optim.AdamW(
-        parameters, lr=settings.learning_rate, betas=(0.9, 0.99), weight_decay=settings.weight_decay, fused=True
-    )
-    step = _resume(folder / CHECKPOINT, networks, average, optimiser)
-    started = time.monotonic()
-    losses: dict[str, list[float]] = {entry.name: [] for entry in SEASON_CLASSES}
-    pairs = list(zip(average.parameters(), networks.parameters(), strict=True))
-    for batch in stream(settings, start=step, num_workers=num_workers):
-        rate = settings.learning_rate * _schedule(settings, step)
-        for group in optimiser.param_groups:
-            group["lr"] = rate
-        loss = _batch_loss(networks[batch.member.season_class], batch, settings, device)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(parameters, settings.gradient_clip)
-        if not bool(torch.isfinite(norm)):
-            raise DivergedError(
-                f"step {step}: the gradient is not finite",
-                hint="lower `learning_rate` in the settings; the run goes on from its last checkpoint",
-            )
-        optimiser.step()
-        step += 1
-        decay = min(settings.average_decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_([a for a, _ in pairs], [b.detach() for _, b in pairs], 1 - decay)
-        losses[batch.member.season_class].append(float(loss.detach()))
-        if step % log_every == 0:
-            record = {name: round(sum(values) / len(values), 5) for name, values in losses.items() if values}
-            _log(folder, {"step": step, "rate": rate, "seconds": round(time.monotonic() - started, 1), "loss": record})
-            losses = {name: [] for name in losses}
-        if step % save_every == 0 or step == settings.num_steps:
-            _save(folder / CHECKPOINT, networks, average, optimiser, step)
-        if watcher is not None and (step % watch_every == 0 or step == settings.num_steps):
-            _log(folder, {"step": step, "scores": watcher(average)})
-    return average
+    run = Run(settings, folder, device)
+    # the library copies the weights of the recurrence into one piece at every call, which costs nothing here
+    warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
+    started, before = time.monotonic(), run.seconds
+    numbers = range(run.step, settings.num_steps) if settings.minutes is None else itertools.count(run.step)
+    for batch in stream(settings, numbers, num_workers=num_workers, pinned=device.type == "cuda"):
+        if run.ended:
+            break
+        run.learn(ask(batch, device))
+        run.seconds = before + time.monotonic() - started
+        if run.step % log_every == 0:
+            run.log_losses()
+        if run.step % save_every == 0 or run.ended:
+            run.save()
+        if watcher is not None and (run.step % watch_every == 0 or run.ended):
+            run.log({"step": run.step, "scores": watcher(run.average)})
+    return run.average
 
 
-def _batch_loss(
-    network: nn.Module, batch: TrainingBatch, settings: PretrainingSettings, device: torch.device
-) -> torch.Tensor:
-    member = batch.member
-    values = torch.from_numpy(batch.series.values).to(device)
-    observed = torch.from_numpy(batch.series.observed).to(device)
-    positions = torch.from_numpy(batch.positions).to(device)
+def ask(batch: TrainingBatch, device: torch.device) -> Question:
+    """Read a batch on a device, with the steps after each of its positions."""
+    batch, member = batch.to(device), batch.member
+    values, observed, positions = batch.values, batch.observed, batch.positions
     split = values.shape[1] - member.horizon
-    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=settings.precision == "bfloat16"):
-        past = _at_least(values[:, :split], member.num_segments * member.segment_length)
-        seen = _at_least(observed[:, :split], member.num_segments * member.segment_length)
-        outputs, reading = network(past, seen, member=member, positions=positions)
-    ends = split - (member.num_segments - 1 - positions) * member.segment_length
-    index = (ends[:, None] + torch.arange(member.horizon, device=device)).clamp(min=0)
-    return dense_pinball(
-        outputs,
-        reading,
-        values[:, index],
-        observed[:, index] & (ends[:, None] >= 0),
-        loss_scale=season_scale(values, observed, member.season_length),
-        quantile_levels=member.quantile_levels,
-        lead_time_power=settings.lead_time_power,
-    )
+    read_steps = member.num_segments * member.segment_length
+    with torch.no_grad():
+        past, seen = _at_least(values[:, :split], read_steps), _at_least(observed[:, :split], read_steps)
+        reading = read_series(torch, past, seen, member, positions=positions)
+        ends = split - (member.num_segments - 1 - positions) * member.segment_length
+        index = (ends[:, None] + torch.arange(member.horizon, device=device)).clamp(min=0)
+        return Question(
+            season_class=member.season_class,
+            reading=reading,
+            positions=positions,
+            target=values[:, index],
+            observed=observed[:, index] & (ends[:, None] >= 0),
+            loss_scale=season_scale(values, observed, member.season_length),
+        )
 
 
-def _at_least(array: torch.Tensor, length: int) -> torch.Tensor:
+def _at_least(array: Tensor, length: int) -> Tensor:
     """Pad in front to `length` steps."""
     missing = length - array.shape[1]
     return array if missing <= 0 else nn.functional.pad(array, (missing, 0))
-
-
-def _schedule(settings: PretrainingSettings, step: int) -> float:
-    """Factor of the rate: linear warm-up, flat, linear to zero over the last share of the steps."""
-    if step < settings.warm_up_steps:
-        return (step + 1) / settings.warm_up_steps
-    falling = settings.decay_share * settings.num_steps
-    left = settings.num_steps - step
-    return min(1.0, left / falling) if falling else 1.0
-
-
-def _save(path: Path, networks: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer, step: int) -> None:
-    state: State = {
-        f"{index}.{name}": value
-        for index, entry in optimiser.state_dict()["state"].items()
-        for name, value in entry.items()
-    }
-    groups = {"network": networks.state_dict(), "average": average.state_dict(), "optimiser": state}
-    write_checkpoint(path, groups, step=step)
-
-
-def _resume(path: Path, networks: nn.Module, average: nn.Module, optimiser: torch.optim.Optimizer) -> int:
-    """Load the checkpoint, where there is one; returns the step to go on from."""
-    if not path.exists():
-        return 0
-    groups, step = read_checkpoint(path)
-    _load(networks, groups, "network", path)
-    _load(average, groups, "average", path)
-    state: dict[int, dict[str, torch.Tensor]] = {}
-    for key, value in groups["optimiser"].items():
-        index, name = key.split(".", 1)
-        state.setdefault(int(index), {})[name] = value
-    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
-    return step
 
 
 def _load(networks: nn.Module, groups: Mapping[str, State], group: str, path: Path) -> None:
@@ -181,8 +261,3 @@ def _load(networks: nn.Module, groups: Mapping[str, State], group: str, path: Pa
             f"{path} holds networks of other settings than these",
             hint="give the settings of that run with `--settings`, or name another folder",
         ) from error
-
-
-def _log(folder: Path, record: dict[str, object]) -> None:
-    with (folder / LOG).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(record) + "\n")

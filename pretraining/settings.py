@@ -31,6 +31,8 @@ class Clock(_Frozen):
     #: Steps of history drawn for it, where that is fewer than the network can read.
     history_length: int | None = Field(None, ge=1)
     batch_size: int = Field(256, ge=1)
+    #: Share of the corpus of people's records; the rest are families with laws of their own.
+    corpus_share: float = Field(1.0, ge=0, le=1)
 
 
 class PretrainingSettings(_Frozen):
@@ -39,7 +41,9 @@ class PretrainingSettings(_Frozen):
     hidden_size: int = Field(192, ge=1)
     num_layers: int = Field(2, ge=1)
     num_steps: int = Field(ge=1)
-    #: The rate falls to zero over this last share of the steps; before it is flat, so that a run can be prolonged.
+    #: The run ends after so many minutes of training instead, and the rate follows them.
+    minutes: float | None = Field(None, gt=0)
+    #: The rate falls to zero over this last share of the run; before it is flat, so that a run can be prolonged.
     decay_share: float = Field(0.2, ge=0, le=1)
     learning_rate: float = Field(2e-3, gt=0)
     warm_up_steps: int = Field(200, ge=1)
@@ -47,6 +51,8 @@ class PretrainingSettings(_Frozen):
     gradient_clip: float = Field(1.0, gt=0)
     average_decay: float = Field(0.999, ge=0, lt=1)
     num_positions: int = Field(8, ge=1)
+    #: Batches are so many times as large as those of their clocks: a device wants larger ones than a core.
+    batch_factor: int = Field(1, ge=1)
     lead_time_power: float = Field(0.2, ge=0)
     precision: Literal["float32", "bfloat16"] = "bfloat16"
     seed: int = Field(0, ge=0)

@@ -36,6 +36,8 @@ class Wish:
     shortest: int
     domain: str
     corpus_share: float = 0.5
+    #: Second season of the older corpus; None: a week of days, where the seasons are one.
+    long_season_length: int | None = None
 
 
 def draw_batch(wish: Wish, num_series: int, seed: int) -> Drawn:
@@ -50,7 +52,7 @@ def draw_batch(wish: Wish, num_series: int, seed: int) -> Drawn:
             old,
             wish.length,
             season_length=main,
-            long_season_length=7 * main if weeks and main >= 16 else 1,
+            long_season_length=wish.long_season_length or (7 * main if weeks and main >= 16 else 1),
             domain=wish.domain,
             seed=int(rng.integers(2**62)),
         )

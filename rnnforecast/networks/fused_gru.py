@@ -81,6 +81,21 @@ class FusedGRU(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map [B, T, d_in] to hidden states [B, T, d] float32."""
+        if inputs.is_cuda:  # a few launches for all steps
+            weights: list[Tensor] = [self.weight_ih_l0, self.weight_hh_l0, self.bias_ih_l0, self.bias_hh_l0]
+            start = inputs.new_zeros(1, len(inputs), self.weight_hh_l0.shape[1])
+            states, _ = torch.gru(
+                inputs,
+                start,
+                weights,
+                has_biases=True,
+                num_layers=1,
+                dropout=0.0,
+                train=self.training,
+                bidirectional=False,
+                batch_first=True,
+            )
+            return states.float()
         gates = nn.functional.linear(inputs.transpose(0, 1), self.weight_ih_l0, self.bias_ih_l0)
         weight = self.weight_hh_l0.to(gates.dtype)
         hidden: Tensor = _Scan.apply(gates, weight, self.bias_hh_l0)  # type: ignore[no-untyped-call]

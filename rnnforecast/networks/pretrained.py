@@ -149,9 +149,14 @@ class PretrainedForecaster(nn.Module):
         """
         with torch.no_grad():
             reading = read_series(torch, past, observed, member or self.member, positions=positions)
+        return self.answer(reading, positions), reading
+
+    def answer(self, reading: Reading, positions: Tensor | None = None) -> Tensor:
+        """Return quantiles [B, L, H, Q] for what was read at `positions` [L], in scales around the level."""
         states = self.trunk(self.input(reading.inputs))
         chosen = states[:, -1:] if positions is None else states[:, positions]
-        return self.head(chosen, reading), reading
+        outputs: Tensor = self.head(chosen, reading)
+        return outputs
 
     def loss(
         self,

@@ -11,8 +11,8 @@ from tests.pretraining.toy import tiny_settings
 
 def _assert_same(first: TrainingBatch, second: TrainingBatch) -> None:
     assert first.member == second.member
-    np.testing.assert_array_equal(first.series.values, second.series.values)
-    np.testing.assert_array_equal(first.series.observed, second.series.observed)
+    np.testing.assert_array_equal(first.values, second.values)
+    np.testing.assert_array_equal(first.observed, second.observed)
     np.testing.assert_array_equal(first.positions, second.positions)
 
 
@@ -25,10 +25,23 @@ def test_a_batch_is_a_function_of_seed_and_number() -> None:
 @pytest.mark.parametrize(("seed", "number"), [(0, 2), (1, 1)])
 def test_another_seed_or_number_is_another_batch(seed: int, number: int) -> None:
     one_clock = {"clocks": tiny_settings().clocks[:1]}
-    first = make_batch(tiny_settings(seed=0, **one_clock), 1).series.values
-    other = make_batch(tiny_settings(seed=seed, **one_clock), number).series.values
+    first = make_batch(tiny_settings(seed=0, **one_clock), 1).values
+    other = make_batch(tiny_settings(seed=seed, **one_clock), number).values
     assert first.shape == other.shape
     assert not np.array_equal(first, other)
+
+
+def test_families_take_the_share_of_rows_that_the_corpus_leaves() -> None:
+    clock = {"season_class": "quarter", "season_length": [4], "domain": "quarterly", "share": 1, "batch_size": 64}
+    corpus = make_batch(tiny_settings(clocks=[clock]), 0)
+    for share in (0.0, 0.5):
+        mixed = make_batch(tiny_settings(clocks=[{**clock, "corpus_share": share}]), 0)
+        assert mixed.values.shape == corpus.values.shape
+        assert not np.array_equal(mixed.values, corpus.values)
+
+
+def test_a_batch_factor_makes_larger_batches() -> None:
+    assert len(make_batch(tiny_settings(batch_factor=3), 0).values) == 12
 
 
 def test_how_long_the_run_is_changes_no_batch() -> None:
@@ -37,14 +50,14 @@ def test_how_long_the_run_is_changes_no_batch() -> None:
 
 def test_series_hold_the_past_and_the_horizon_of_the_network() -> None:
     batch = make_batch(tiny_settings(), 0)
-    assert batch.series.values.shape == (4, batch.member.context_length + batch.member.horizon)
-    assert np.isfinite(batch.series.values).all()
+    assert batch.values.shape == (4, batch.member.context_length + batch.member.horizon)
+    assert np.isfinite(batch.values.numpy()).all()
 
 
 def test_a_shorter_history_is_drawn_where_a_clock_asks_for_it() -> None:
     clock = {"season_class": "none", "season_length": [1], "domain": "any", "share": 1, "batch_size": 3}
     batch = make_batch(tiny_settings(clocks=[{**clock, "history_length": 30}]), 0)
-    assert batch.series.values.shape == (3, 30 + batch.member.horizon)
+    assert batch.values.shape == (3, 30 + batch.member.horizon)
 
 
 def test_positions_are_distinct_segments_in_order_and_the_last_is_one() -> None:
@@ -74,7 +87,7 @@ def test_clocks_are_drawn_by_their_share_and_season_lengths_evenly() -> None:
 
 def test_a_stream_resumes_where_it_is_told_to_and_ends_with_the_run() -> None:
     settings = tiny_settings()
-    batches = list(stream(settings, start=2, num_workers=0))
+    batches = list(stream(settings, range(2, settings.num_steps), num_workers=0))
     assert len(batches) == 4
     for number, batch in enumerate(batches, start=2):
         _assert_same(batch, make_batch(settings, number))
@@ -82,7 +95,7 @@ def test_a_stream_resumes_where_it_is_told_to_and_ends_with_the_run() -> None:
 
 def test_worker_processes_change_no_batch_and_no_order() -> None:
     settings = tiny_settings(num_steps=5)
-    batches = list(stream(settings, start=0, num_workers=1, ahead=2))
+    batches = list(stream(settings, range(settings.num_steps), num_workers=1))
     assert len(batches) == 5
     for number, batch in enumerate(batches):
         _assert_same(batch, make_batch(settings, number))

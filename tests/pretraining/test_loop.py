@@ -6,7 +6,6 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -15,7 +14,6 @@ from pretraining import loop
 from pretraining.batches import make_batch
 from pretraining.checkpoint import read_checkpoint
 from pretraining.loop import CHECKPOINT, LOG, build_networks
-from pretraining.synthesis.corpus import SyntheticBatch
 from rnnforecast.errors import DivergedError, UsageError
 from rnnforecast.inference.season_classes import SEASON_CLASSES
 from rnnforecast.networks.pretrained_loss import dense_pinball
@@ -122,17 +120,48 @@ def test_the_log_holds_steps_rates_and_losses_of_the_classes_drawn(tmp_path: Pat
     assert [record["scores"] for record in records if "scores" in record] == [{"score": 7.0}] * 6
 
 
-def test_the_rate_rises_stays_and_falls_to_nearly_zero() -> None:
-    settings = tiny_settings(num_steps=100, warm_up_steps=10, decay_share=0.2)
-    rates = [loop._schedule(settings, step) for step in range(100)]
+def test_the_rate_rises_stays_and_falls_to_nearly_zero(tmp_path: Path) -> None:
+    rates = _rates(tmp_path, num_steps=100, warm_up_steps=10, decay_share=0.2)
     assert rates[:10] == pytest.approx([(step + 1) / 10 for step in range(10)])
     assert rates[10:80] == [1.0] * 70
     assert rates[80:] == pytest.approx([(100 - step) / 20 for step in range(80, 100)])
 
 
-def test_a_run_without_a_fall_keeps_its_rate() -> None:
-    settings = tiny_settings(num_steps=10, warm_up_steps=1, decay_share=0.0)
-    assert [loop._schedule(settings, step) for step in range(10)] == [1.0] * 10
+def test_a_run_without_a_fall_keeps_its_rate(tmp_path: Path) -> None:
+    assert _rates(tmp_path, num_steps=10, warm_up_steps=1, decay_share=0.0) == [1.0] * 10
+
+
+def _rates(folder: Path, **changes: object) -> list[float]:
+    """Return the rate of each step of a run."""
+    kept = loop.Run(tiny_settings(learning_rate=1.0, **changes), folder, CPU)
+    rates = []
+    for step in range(kept.settings.num_steps):
+        kept.step = step
+        rates.append(kept.rate())
+    return rates
+
+
+def test_a_run_of_minutes_ends_with_them_and_its_rate_follows_them(tmp_path: Path) -> None:
+    kept = loop.Run(tiny_settings(minutes=2.0, learning_rate=1.0, decay_share=0.5), tmp_path, CPU)
+    kept.step, found = 1_000, []
+    for seconds in (0.0, 60.0, 90.0, 120.0):
+        kept.seconds = seconds
+        found.append((kept.rate(), kept.ended))
+    assert found == [(1.0, False), (1.0, False), (0.5, False), (0.0, True)]
+
+
+@pytest.mark.filterwarnings("ignore:RNN module weights")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_device_computes_the_loss_and_gradients_of_the_cpu(tmp_path: Path) -> None:
+    losses, gradients = [], []
+    for device in (CPU, torch.device("cuda")):
+        kept = loop.Run(tiny_settings(hidden_size=32, learning_rate=1e-9), tmp_path / device.type, device)
+        kept.learn(loop.ask(make_batch(kept.settings, 1), device))
+        losses.append(next(iter(kept.losses.values()))[0].cpu())
+        found = [weight.grad for weight in kept.parameters if weight.grad is not None]
+        gradients.append(torch.cat([gradient.cpu().flatten() for gradient in found]))
+    torch.testing.assert_close(losses[0], losses[1], rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(gradients[0], gradients[1], rtol=2e-2, atol=1e-3)
 
 
 def test_a_gradient_that_is_not_finite_stops_the_run_and_names_the_step(
@@ -176,35 +205,25 @@ def test_half_precision_products_train_too(tmp_path: Path) -> None:
         assert torch.isfinite(tensor).all(), name
 
 
-def test_a_history_shorter_than_the_segments_is_padded_in_front() -> None:
+def test_a_history_shorter_than_the_segments_is_padded_in_front(tmp_path: Path) -> None:
     clock = {"season_class": "quarter", "season_length": [4], "domain": "any", "share": 1, "batch_size": 3}
     settings = tiny_settings(clocks=[{**clock, "history_length": 20}], num_positions=24)
-    networks, batch = build_networks(settings), make_batch(settings, 0)
-    loss = loop._batch_loss(networks["quarter"], batch, settings, CPU)
+    kept = loop.Run(settings, tmp_path, CPU)
+    kept.learn(loop.ask(make_batch(settings, 0), CPU))
+    loss = kept.losses["quarter"][0]
     assert torch.isfinite(loss)
-    assert float(loss.detach()) > 0
+    assert float(loss) > 0
 
 
 @pytest.mark.parametrize("history", [None, 20])
-def test_targets_of_a_position_are_the_steps_after_its_segment(
-    monkeypatch: pytest.MonkeyPatch, history: int | None
-) -> None:
+def test_targets_of_a_position_are_the_steps_after_its_segment(history: int | None) -> None:
     clock = {"season_class": "quarter", "season_length": [4], "domain": "any", "share": 1, "batch_size": 1}
     settings = tiny_settings(clocks=[{**clock, "history_length": history}], num_positions=24)
     batch = make_batch(settings, 0)
-    length = batch.series.values.shape[1]
-    series = SyntheticBatch(np.arange(length, dtype=np.float32)[None], np.ones((1, length), dtype=bool))
-    seen: list[torch.Tensor] = []
-
-    def watch(outputs: torch.Tensor, _: object, target: torch.Tensor, observed: torch.Tensor, **__: object) -> object:
-        seen.extend((target[0], observed[0]))
-        return outputs.sum()
-
-    monkeypatch.setattr(loop, "dense_pinball", watch)
-    loop._batch_loss(build_networks(settings)["quarter"], replace(batch, series=series), settings, CPU)
-    target, observed = seen
-    split, horizon = length - batch.member.horizon, batch.member.horizon
-    ends = [split - 4 * behind for behind in range(23, -1, -1)]
-    for end, found, usable in zip(ends, target.tolist(), observed.tolist(), strict=True):
+    length, horizon = batch.values.shape[1], batch.member.horizon
+    values, observed = torch.arange(float(length))[None], torch.ones(1, length, dtype=torch.bool)
+    question = loop.ask(replace(batch, values=values, observed=observed), CPU)
+    ends = [length - horizon - 4 * behind for behind in range(23, -1, -1)]
+    for end, found, usable in zip(ends, question.target[0].tolist(), question.observed[0].tolist(), strict=True):
         assert usable == [end >= 0] * horizon
         assert end < 0 or found == list(range(end, end + horizon))

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import pytest
 import torch
@@ -145,16 +143,3 @@ def test_seasons_of_a_clock_have_their_longer_companions() -> None:
     assert seasons_of(24) == (24.0, 168.0)
     assert seasons_of(52) == (52.1775,)
     assert seasons_of(17) == (17.0,)
-
-
-def test_a_thousand_steps_are_forecast_in_milliseconds() -> None:
-    torch.manual_seed(0)
-    network = BaseNetwork(BaseSizes(hidden_size=192, head_size=128))
-    tensors = {name: tensor.detach().numpy() for name, tensor in network.state_dict().items()}
-    tensors["head.width"] = np.ones(13)
-    past = _series(1, 1000)
-    forecast_series(tensors, list(past), (24.0, 168.0), 48)
-    started = time.process_time()
-    for _ in range(5):
-        forecast_series(tensors, list(past), (24.0, 168.0), 48)
-    assert (time.process_time() - started) / 5 < 0.05  # of one core; it takes about five milliseconds
