@@ -97,7 +97,7 @@ def series_of(values: Float64Array, season_length: int, *, network: bool = True,
         )
         ensemble = base_ensemble(season_length)
         plan = Plan(max(-(-count // max_windows), 1), ensemble.members[0].horizon)
-        statistics = [*residuals(ensemble, flat, 0, plan, num_workers=2).statistics, *statistics]
+        statistics = [*residuals(ensemble, flat, 0, plan).statistics, *statistics]
     return Series(values, statistics, timing)
 
 

@@ -19,6 +19,7 @@ from rnnforecast.errors import DivergedError, UsageError
 from rnnforecast.inference.engine import forecast_windows
 from rnnforecast.inference.far_horizons import extend_forecast
 from rnnforecast.inference.forecaster import attention_weights
+from rnnforecast.inference.threads import in_threads
 from rnnforecast.members import PretrainedSettings
 
 if TYPE_CHECKING:
@@ -85,7 +86,11 @@ class Ensemble:
         if self.zero_shot_group is not None:
             raise ValueError("an ensemble with a zero-shot group forecasts by `TrainedForecaster`")
         longest = THETA_CONTEXTS * self.context_length if self.theta_weight else self.context_length
-        parts = [self._forecast_part(flat, part, horizon, series) for part in _batches(windows, longest + horizon)]
+        batches = list(_batches(windows, longest + horizon))
+        is_alone = self.engine is not forecast_windows
+        parts = list(
+            in_threads(lambda part: self._forecast_part(flat, part, horizon, series), batches, is_alone=is_alone)
+        )
         if not parts:
             return np.empty((0, horizon, len(self.quantile_levels)))
         quantiles = np.concatenate(parts)

@@ -34,7 +34,7 @@ from rnnforecast.model_io.pack import is_zero_shot
 from rnnforecast.store.files import check_writable, make_folder, replace_bytes
 from rnnforecast.store.registry import default_store
 from rnnforecast.workflows.diagnose import diagnose as diagnose_model
-from rnnforecast.workflows.evaluate import evaluate
+from rnnforecast.workflows.evaluate import evaluate_loaded
 from rnnforecast.workflows.model_rows import Files
 from rnnforecast.workflows.monitoring.detect_result import DetectResult
 from rnnforecast.workflows.predict import ForecastRequest, forecast_request
@@ -94,7 +94,7 @@ def report(
     backtest: EvaluateResult | None = None
     why_not: tuple[str, ...] = ()
     try:
-        backtest = evaluate(model, files, refit=refit, store=store, progress=progress)
+        backtest = evaluate_loaded(loaded, refit=refit, progress=progress)
     except DataError as error:
         if error.code != "E_SERIES_SHORT":
             raise

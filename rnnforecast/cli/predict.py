@@ -30,6 +30,7 @@ from rnnforecast.options import (
     SHOWN_SERIES,
     STORE,
     SUM,
+    TOTAL,
     WHAT_IF,
     Engine,
     ShardBy,
@@ -51,6 +52,7 @@ def predict(
     data: list[str] | None,
     engine: Engine,
     sum: SumOver | None,
+    total: list[str] | None,
     shard: str | None,
     shard_by: ShardBy | None,
     components: bool,
@@ -71,18 +73,16 @@ def predict(
     """Forecast the steps after the last row, with intervals.
 
     Without MODEL, the newest model reads its training file again and forecasts from its last row; nothing is retrained.
-    Forecasts are kept in the store, so that `rnnforecast score` can compare them with actuals. Without a trained model,
-    MODEL `base`, the pretrained model, forecasts any file given by --data.
+    Forecasts are kept for `rnnforecast score`. MODEL `base`, the pretrained model, forecasts any file given by --data.
     """
-    from rnnforecast.workflows.model_rows import Files
-    from rnnforecast.workflows.predict import ForecastRequest
+    import rnnforecast
 
-    _check_together(view, output, sum, drawn=plot or report)
-    unused = {"--plot": plot, "--report": report, "--attention-output": attention_output, "--ledger": ledger}
-    _check_shard(shard, shard_by, model, unused)
+    _check_together(view, output, sum or total, drawn=report or (plot if sum else None))
+    unused = {"--total": total, "--plot": plot, "--report": report, "--attention-output": attention_output}
+    _check_shard(shard, shard_by, model, {**unused, "--ledger": ledger})
     chosen = load_settings(flags)
     check_drawings(plot, report, inputs=data or ())
-    request = ForecastRequest(
+    request = rnnforecast.ForecastRequest(
         horizon=chosen.data.horizon,
         quantiles=chosen.evaluation.quantiles if "quantiles" in chosen.evaluation.model_fields_set else None,
         engine=engine,
@@ -94,16 +94,17 @@ def predict(
         max_age=max_age,
         refuse_stale=refuse_stale,
         sum=sum,
+        totals=tuple(total or ()),
         components=components,
         changes=tuple(set or ()),
         what_if=what_if,
         series=tuple(series or ()),
     )
-    files = Files(tuple(data or ()), chosen.data.future_data)
-    if shard is not None:
+    files = rnnforecast.Files(tuple(data or ()), chosen.data.future_data)
+    if shard is None:
+        _forecast(view, request, model, files, store, ledger, plot, report)
+    else:
         _predict_shard(view, request, str(model), files, shard, shard_by or "file", store)
-        return
-    _forecast(view, request, model, files, store, ledger, plot, report)
 
 
 def _forecast(
@@ -170,11 +171,12 @@ def _write_page(view: View, result: PredictResult, loaded: LoadedModel, forecast
     view.page(forecast_page(result, loaded, forecast, command=view.command), path)
 
 
-def _check_together(view: View, output: str | None, over: SumOver | None, *, drawn: str | None) -> None:
+def _check_together(view: View, output: str | None, added_up: object, *, drawn: str | None) -> None:
     if output == "-" and view.format != "table":
         raise UsageError(f"--output - and --format {view.format} both use stdout", hint="use only one of them")
-    if over is not None and drawn is not None:
-        raise UsageError("--plot and --report draw steps, not sums", hint="leave out --sum, or draw in a second call")
+    if added_up and drawn is not None:
+        hint = "leave out --sum and --total, or draw in a second call"
+        raise UsageError("--report draws steps of series, as --plot does of --sum: neither draws their sums", hint=hint)
 
 
 command = build_command(
@@ -184,6 +186,7 @@ command = build_command(
         FRESH_DATA,
         ENGINE,
         SUM,
+        TOTAL,
         SHARD,
         SHARD_BY,
         COMPONENTS,

@@ -8,7 +8,6 @@ Axis legend: N rows, W windows, H horizon, Q quantile levels.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ import numpy as np
 
 from rnnforecast.data.windows import Windows
 from rnnforecast.detection.members import Statistic
+from rnnforecast.inference.threads import in_threads
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,7 +90,7 @@ class Residuals:
         return Residuals(quantiles, self.levels, tuple(statistics))
 
 
-def residuals(ensemble: Ensemble, flat: FlatSeries, series: int, plan: Plan, *, num_workers: int = 1) -> Residuals:
+def residuals(ensemble: Ensemble, flat: FlatSeries, series: int, plan: Plan) -> Residuals:
     """Forecast all rows of one series and return what its values say. Raises DivergedError."""
     start, length = int(flat.offsets[series]), int(flat.lengths[series])
     values = np.where(flat.observed[start : start + length], flat.filled[start : start + length], np.nan)
@@ -110,8 +110,7 @@ def residuals(ensemble: Ensemble, flat: FlatSeries, series: int, plan: Plan, *, 
                     target[(chosen + first)[inside]] = forecast[inside, first]
 
     batches = [cutoffs[at : at + WINDOWS_A_BATCH] for at in range(0, len(cutoffs), WINDOWS_A_BATCH)]
-    with ThreadPoolExecutor(max(1, min(num_workers, len(batches)))) as pool:
-        list(pool.map(work, batches))
+    list(in_threads(work, batches))
     statistics = [Statistic("network", _normal_score(values, early, levels), two_sided=True)]
     if plan.uses_late_leads:
         ahead = _normal_score(values, late, levels)

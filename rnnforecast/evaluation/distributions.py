@@ -54,8 +54,14 @@ NUM_DRAWS = 4_000
 def std_of(quantiles: Float64Array, levels: Sequence[float]) -> Float64Array:
     """Return the standard deviation of the distribution behind quantiles: [..., Q] to [...]."""
     scores = np.array([_NORMAL.inv_cdf((number + 0.5) / 200) for number in range(200)])
-    spread: Float64Array = (quantiles @ _read_weights(tuple(levels), scores).T).std(axis=-1)
+    spread: Float64Array = values_at(quantiles, levels, scores).std(axis=-1)
     return spread
+
+
+def values_at(quantiles: Float64Array, levels: Sequence[float], scores: Float64Array) -> Float64Array:
+    """Return the values of distributions given by quantiles at normal scores [D]: [..., Q] to [..., D]."""
+    values: Float64Array = quantiles @ _read_weights(tuple(levels), scores).T
+    return values
 
 
 def sum_quantiles(
@@ -72,7 +78,7 @@ def sum_quantiles(
     total = np.zeros((len(quantiles), NUM_DRAWS))
     for step in range(quantiles.shape[1]):
         score = np.sqrt(correlation) * common + np.sqrt(1 - correlation) * random.standard_normal(half)
-        total += quantiles[:, step] @ _read_weights(tuple(levels), np.concatenate([score, -score])).T
+        total += values_at(quantiles[:, step], levels, np.concatenate([score, -score]))
     found: Float64Array = np.quantile(total, np.asarray(wanted), axis=1).T
     return found
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
 from rnnforecast.data.calendar.infer_frequency import default_season_length
+from rnnforecast.inference.threads import in_threads
 from rnnforecast.mixture.covariates import Covariate, screened
 from rnnforecast.mixture.histories import CausalWindows, Task, causal_windows
 from rnnforecast.mixture.members import forecast_members
@@ -229,11 +230,10 @@ class ZeroShot:
         result = np.empty((len(windows), horizon, len(levels)))
         for number in np.unique(rank):
             chosen = np.flatnonzero(rank == number)
-            part = windows.select(chosen)
-            forecast, _ = self.prepared(part, horizon)
-            for start in range(0, len(chosen), SERIES_A_BATCH):
-                batch = np.arange(start, min(start + SERIES_A_BATCH, len(chosen)))
-                result[chosen[batch]] = forecast(batch)
+            forecast, _ = self.prepared(windows.select(chosen), horizon)
+            batches = np.split(np.arange(len(chosen)), list(range(SERIES_A_BATCH, len(chosen), SERIES_A_BATCH)))
+            for batch, quantiles in zip(batches, in_threads(forecast, batches), strict=True):
+                result[chosen[batch]] = quantiles
         return result
 
     def left_out(self, windows: Windows, horizon: int) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from rnnforecast.errors import OutputError, ResourceError, UsageError, missing_extra
 from rnnforecast.grammars import Duration, parse_size
+from rnnforecast.inference.threads import num_cores
 from rnnforecast.model_io.base import BASE
 from rnnforecast.serving.pool import Pool
 from rnnforecast.serving.worker import WorkerSettings, check_model
@@ -57,7 +58,7 @@ def serve(
     )
     check_model(settings.model, store=settings.store)
     timeout = Duration.parse(options.request_timeout, option="--request-timeout").seconds
-    pool = Pool(settings, size=options.workers or _num_processors(), timeout=timeout)
+    pool = Pool(settings, size=options.workers or num_cores(), timeout=timeout)
     with _listen(options) as listener:
         return _run(pool, token, listener, is_local=is_local, ready=ready)
 
@@ -142,7 +143,3 @@ def _listen(options: ServeOptions) -> socket.socket:
 def _url(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
-
-
-def _num_processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,7 +43,6 @@ if TYPE_CHECKING:
 
 #: Rows that a series needs at least.
 FEWEST_ROWS = 120
-MAX_WORKERS = 8
 #: Items in a picture; the terminal draws the first.
 MAX_PREVIEWS = 3
 _MICROSECOND = 1e-6
@@ -202,12 +200,11 @@ def _detect_items(
     flat = FlatSeries.from_series(series)
     horizon = min(member.horizon for member in ensemble.members)
     plan = Plan.of(series.num_rows, max(horizon, 1))
-    workers = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1, MAX_WORKERS)
     found = []
     progress.start("detect", len(items))
     for count, item in enumerate(items, start=1):
         timing = Timing.of(series.season_length, item.values.shape[1])
-        by_column = [residuals(ensemble, flat, int(number), plan, num_workers=workers) for number in item.series]
+        by_column = [residuals(ensemble, flat, int(number), plan) for number in item.series]
         found.append(_detect_item(item, timing, by_column, series, alarms_a_row=alarms_a_row))
         progress.update(count)
     progress.finish()

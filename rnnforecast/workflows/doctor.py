@@ -9,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 from rnnforecast.errors import RnnForecastError
+from rnnforecast.inference.threads import num_cores
 from rnnforecast.workflows.results import Check, DoctorResult
 
 _PACKAGES = ("torch", "numpy", "pandas", "pyarrow", "scipy", "pydantic", "filelock", "typer", "rich")
@@ -61,7 +62,7 @@ def _check_torch() -> Check:
 
 
 def _check_threads() -> Check:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = num_cores()
     limit = os.environ.get("OMP_NUM_THREADS")
     return Check("threads", True, f"{cores} cores" + (f", OMP_NUM_THREADS={limit}" if limit else ""))
 

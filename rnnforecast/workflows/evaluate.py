@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -61,10 +62,24 @@ def evaluate(
 
     Raises UsageError, ModelFileError, InputError, DataError.
     """
-    started = time.monotonic()
     asked = {"num_windows": num_windows, "window_step": window_step, "gap": gap}
     Settings.from_flat(asked, source="the arguments of evaluate")
+    started = time.monotonic()
     loaded = load(model, data=data, store=store)
+    found = evaluate_loaded(loaded, num_windows, window_step, gap=gap, refit=refit, progress=progress)
+    return replace(found, seconds=time.monotonic() - started)
+
+
+def evaluate_loaded(
+    loaded: LoadedModel,
+    num_windows: int | None = None,
+    window_step: int | None = None,
+    *,
+    gap: int = 0,
+    refit: bool = False,
+    progress: Progress | None = None,
+) -> EvaluateResult:
+    """Score a model and its rows as `evaluate` does. Raises UsageError, DataError."""
     if refit:
         _check_refit(loaded)
     series, horizon = loaded.series, loaded.manifest.horizon
@@ -92,7 +107,6 @@ def evaluate(
         gains=gains,
         num_calibrated=0 if refit else _num_calibrated(loaded, windows, gap=gap),
         notes=(*loaded.notes, *squared_error_note(judgement, series), *_notes(loaded, windows, refit=refit), *said),
-        seconds=time.monotonic() - started,
         series=series,
         backtest=judgement.backtest,
     )

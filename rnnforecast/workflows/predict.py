@@ -28,6 +28,13 @@ from rnnforecast.workflows.forecasts.output_shape import check_shape, shaped
 from rnnforecast.workflows.forecasts.panel import forecast_series
 from rnnforecast.workflows.forecasts.sums import check_sum, sum_forecasts, sums_frame, sums_preview
 from rnnforecast.workflows.forecasts.table import forecast_frame, make_overview, make_previews, numbers_of
+from rnnforecast.workflows.forecasts.totals import (
+    check_totals,
+    total_forecasts,
+    total_previews,
+    totals_frame,
+    with_levels,
+)
 from rnnforecast.workflows.model_rows import Files, LoadedModel, load
 from rnnforecast.workflows.monitoring.freshness import check_age, parse_age, reject_stale
 from rnnforecast.workflows.results import PredictResult
@@ -54,11 +61,11 @@ SHOWN_WEIGHT = 0.1
 class ForecastRequest:
     """All options of a forecast; `predict` has the common ones.
 
-    `sum` asks for sums over calendar weeks, months or the horizon; `reading` chooses columns and frequency for `base`;
-    `max_age` rejects older rows, `refuse_stale` rows that differ from those of the training (default: reject a training
-    file that became shorter). `series` are the ids that are shown and drawn. `components` adds the parts of the forecast,
-    `changes` (`price=1.1x`) and `what_if`, a file of `future` covariates, a second forecast. `decimals` and `columns`
-    shape the table that is written to `output`.
+    `sum` asks for sums over calendar weeks, months or the horizon, `totals` for sums of series by columns; `reading` chooses
+    columns and frequency for `base`; `max_age` rejects older rows, `refuse_stale` rows that differ from those of the
+    training (default: reject a training file that became shorter). `series` are the ids that are shown and drawn.
+    `components` adds the parts of the forecast, `changes` (`price=1.1x`) and `what_if`, a file of `future` covariates, a
+    second forecast. `decimals` and `columns` shape the table that is written to `output`.
     """
 
     horizon: int | None = None
@@ -72,6 +79,7 @@ class ForecastRequest:
     max_age: str | None = None
     refuse_stale: StaleRows | None = None
     sum: SumOver | None = None
+    totals: tuple[str, ...] = ()
     series: tuple[str, ...] = ()
     components: bool = False
     changes: tuple[str, ...] = ()
@@ -85,7 +93,7 @@ class ForecastRequest:
     @property
     def needs_overview(self) -> bool:
         """Whether a screen begins with an overview of the panel: of steps, where no series was chosen."""
-        return self.sum is None and self.output is None and not self.series
+        return self.sum is None and self.output is None and not (self.series or self.totals)
 
     @property
     def wait(self) -> float:
@@ -142,9 +150,7 @@ def forecast_request(
     reject_stale((*loaded.findings, *stale), request.refuse_stale or ("none" if Files.of(data).rows else "shrunk"))
     steps = wanted.data.horizon or loaded.manifest.horizon
     levels = wanted.evaluation.quantiles or trained_quantiles(loaded)
-    check_known_future(loaded.series, steps)
-    check_sum(loaded.series, request.sum)
-    numbers_of(loaded.series, request.series)
+    loaded = _checked(loaded, request, steps, Files.of(data))
     forecast = forecast_series(
         loaded,
         loaded.series,
@@ -152,7 +158,7 @@ def forecast_request(
         quantile_levels=(*levels, *LEDGER_LEVELS),
         engine=request.engine,
         progress=progress,
-        keep_distribution=request.sum is not None or request.components,
+        keep_distribution=request.sum is not None or request.components or bool(request.totals),
     )
     explanation = explain(request.asked, loaded, forecast)
     frame, previews = _tables(loaded, forecast.at(levels), request, explanation)
@@ -171,19 +177,31 @@ def forecast_request(
         previews=previews,
         overview=make_overview(series, forecast.at(levels)) if request.needs_overview else (),
         sum=request.sum,
+        totals=request.totals,
         gains=explanation.gains,
         what_if=explanation.label,
         output=None if request.output is None else shown_output(request.output),
         attention_output=None if request.attention_output is None else str(request.attention_output),
         findings=(*loaded.findings, *stale, *explanation.findings, *_cut_off(loaded, forecast)),
-        notes=(*loaded.notes, *_notes(loaded, steps, forecast), *explanation.notes),
+        notes=(*loaded.notes, *_notes(loaded, steps, forecast, totals=bool(request.totals)), *explanation.notes),
         seconds=time.monotonic() - started,
     )
 
 
+def _checked(loaded: LoadedModel, request: ForecastRequest, horizon: int, files: Files) -> LoadedModel:
+    """Return the model and its rows, with what totals need. Raises UsageError and DataError for what cannot be asked."""
+    if loaded.manifest.name == BASE:
+        loaded = with_levels(loaded, request.totals, files, request.reading)
+    check_known_future(loaded.series, horizon)
+    check_sum(loaded.series, request.sum)
+    check_totals(loaded.series, request.totals, {"--sum": request.sum, "--series": request.series})
+    numbers_of(loaded.series, request.series)
+    return loaded
+
+
 def _check_writable(request: ForecastRequest) -> None:
     """Check before the work that outputs can be written. Raises UsageError, OutputError."""
-    check_asked(request.asked, sums=request.sum is not None)
+    check_asked(request.asked, sums=request.sum is not None or bool(request.totals))
     check_shape(request.output, decimals=request.decimals, columns=request.columns)
     if request.output is not None:
         check_output(request.output, wait=request.wait)
@@ -199,6 +217,9 @@ def _tables(
     series = loaded.series
     numbers = numbers_of(series, request.series) or None
     previews = make_previews(series, shown, numbers)
+    if request.totals:
+        totals = total_forecasts(loaded, shown, request.totals, levels=shown.quantile_levels)
+        return totals_frame(series, totals, shown), total_previews(series, totals, shown)
     if request.sum is None:
         frame = explanation.in_frame(forecast_frame(series, shown), shown)
         return frame, explanation.in_previews(previews, numbers)
@@ -213,7 +234,8 @@ def _write(request: ForecastRequest, loaded: LoadedModel, frame: pd.DataFrame, *
     if request.output is not None:
         model = written_model(loaded, rows)
         frame = shaped(frame, decimals=request.decimals, columns=request.columns)
-        write_forecasts(frame, request.output, model=model, key=key_columns(loaded, frame), wait=request.wait)
+        key = key_columns(loaded, frame, is_total=bool(request.totals))
+        write_forecasts(frame, request.output, model=model, key=key, wait=request.wait)
     if request.attention_output is not None:
         write_attention(loaded, request.attention_output)
 
@@ -241,10 +263,10 @@ def _counted_cuts(forecast: Forecast) -> str:
     return f"{forecast.num_cut_off:,} of {plural(forecast.median.size, 'forecast')} or interval limits {verb}"
 
 
-def key_columns(loaded: LoadedModel, frame: pd.DataFrame) -> list[str]:
+def key_columns(loaded: LoadedModel, frame: pd.DataFrame, *, is_total: bool = False) -> list[str]:
     """Return the columns that identify a forecast of a model: ids, target (of several), timestamp and cutoff."""
-    several = len(loaded.series.target_names) > 1
-    return [str(name) for name in frame.columns[: len(loaded.series.id_columns) + several + 2]]
+    count = (2 if is_total else len(loaded.series.id_columns)) + (len(loaded.series.target_names) > 1) + 2
+    return [str(name) for name in frame.columns[:count]]
 
 
 def written_model(loaded: LoadedModel, rows: Sequence[str | Path]) -> str:
@@ -289,7 +311,7 @@ def check_known_future(series: SeriesSet, horizon: int) -> None:
     )
 
 
-def _notes(loaded: LoadedModel, horizon: int, forecast: Forecast) -> list[str]:
+def _notes(loaded: LoadedModel, horizon: int, forecast: Forecast, *, totals: bool) -> list[str]:
     notes, method = _bounds_note(loaded, forecast), forecast.method
     if forecast.weights:
         notes.append(_weights_note(forecast.weights))
@@ -297,6 +319,10 @@ def _notes(loaded: LoadedModel, horizon: int, forecast: Forecast) -> list[str]:
             notes.append(
                 "on past windows the seasonal naive forecast was clearly better than every other member: it is served"
             )
+    if totals:
+        notes.append(
+            "the mean of a total is the sum of the means of its series; its median and intervals are its own, and do not add up"
+        )
     trained = loaded.manifest.horizon
     if horizon > trained and method != BASE:
         notes.append(

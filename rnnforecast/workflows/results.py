@@ -115,7 +115,7 @@ class PredictResult(Document):
     quantile_levels: tuple[float, ...]
     cutoffs: tuple[object, ...]  # distinct last timestamps seen, in order
     num_series: int
-    previews: tuple[Preview, ...]  # the first few series
+    previews: tuple[Preview, ...]  # the first few series, or all totals
     overview: tuple[tuple[str, Preview], ...] = ()  # of a panel: total, largest, extreme changes, each with its kind
     output: str | None = None  # where the frame was written; None: nowhere
     attention_output: str | None = None
@@ -124,6 +124,7 @@ class PredictResult(Document):
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
     sum: str | None = None  # the rows are sums over these: `week`, `month` or `horizon`
+    totals: tuple[str, ...] = ()  # the rows are sums of series by these columns
     gains: tuple[CovariateGain, ...] = ()  # of each covariate: the change of the error on past windows
     what_if: str | None = None  # what differs in the column `what_if`
 

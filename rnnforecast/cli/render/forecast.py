@@ -93,11 +93,13 @@ def _overview(result: PredictResult, *, width: int, braille: bool) -> Renderable
         table.add_row(
             *[Text(kind, style="dim")] * has_kinds, safe(shortened(_label(preview, result), named)), *cells, lines
         )
-    more = result.num_series - sum(kind != "total" for kind, _ in shown)
+    count = len(result.previews) if result.totals else result.num_series
+    more = count - sum(kind != "total" for kind, _ in shown)
     hidden = [Text(f"and {more:,} more; `--output FILE` writes all of them", style="dim")] if more > 0 else []
-    title = heading(
-        result.model, f"{plural(result.horizon, 'step')} of {plural(result.num_series, 'series', 'series')}"
-    )
+    what = plural(result.num_series, "series", "series")
+    if result.totals:
+        what = f"totals by {', '.join(result.totals)} of {what}"
+    title = heading(result.model, f"{plural(result.horizon, 'step')} of {what}")
     return under(title, table, *hidden)
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from rnnforecast.data.files.overwrite import check_outputs
 from rnnforecast.errors import ExitCode, OutputError
+from rnnforecast.inference.threads import num_cores
 from rnnforecast.progress import NoProgress, Progress
 from rnnforecast.store.files import check_writable, lock, make_folder, sweep_temporaries
 from rnnforecast.store.names import encode_name
@@ -233,7 +234,7 @@ def _record_result(result: JobResult, recorder: Recorder, history: History) -> J
 
 def _choose_num_workers(num_jobs: int) -> int:
     """Return a number of processes for the cores, the free memory and the jobs."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = num_cores()
     try:
         memory = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError, AttributeError):  # not on every system

@@ -85,7 +85,11 @@ def check_asked(asked: Asked, *, sums: bool) -> None:
     flags = {"--components": asked.components, "--set": bool(asked.changes), "--what-if": asked.what_if is not None}
     named = [flag for flag, is_given in flags.items() if is_given]
     if sums and named:
-        raise UsageError(f"{' and '.join(named)} explain steps, not sums", hint="leave out --sum", code="E_RUN_CONFIG")
+        raise UsageError(
+            f"{' and '.join(named)} explain steps of series, not sums",
+            hint="leave out --sum and --total",
+            code="E_RUN_CONFIG",
+        )
     for text in asked.changes:
         parse_change(text)
 

@@ -9,8 +9,6 @@ Axis legend: S series, H horizon, L requested levels, B series of a batch.
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -20,6 +18,7 @@ from rnnforecast.errors import DivergedError
 from rnnforecast.evaluation.baselines import forecast_baseline
 from rnnforecast.evaluation.distributions import mean_of
 from rnnforecast.forecasting import interpolate_quantiles, last_windows
+from rnnforecast.inference.threads import in_threads
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.mixture.trained import Batch, TrainedForecaster
 from rnnforecast.model_io.base import BASE
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
 
 #: Series in one batch: enough for full matrix products, few enough for their numbers to stay near the processor.
 SERIES_A_BATCH = 256
-MAX_WORKERS = 8
 
 
 @dataclass(frozen=True)
@@ -126,7 +124,7 @@ def forecast_series(
     if loaded.zero_shot is not None or served == ENSEMBLE:
         batch, weights = _by_network(loaded, series, horizon, engine, weights)
         lengths = np.minimum(series.lengths, loaded.ensemble.context_length)
-        steps = _in_batches(lambda chosen: keep(chosen, batch(chosen)), lengths, num_workers=_workers(engine))
+        steps = _in_batches(lambda chosen: keep(chosen, batch(chosen)), lengths, engine)
     else:
         steps = _by_baseline(served, series, horizon, keep, quantile_levels=trained_levels)
     _watch(steps, series.num_series, progress or NoProgress())
@@ -165,22 +163,14 @@ def _by_network(
     return _zero_shot_on_engine(loaded.zero_shot, engine).prepared(windows, horizon, weights)
 
 
-def _in_batches(work: Callable[[np.ndarray], int], lengths: np.ndarray, *, num_workers: int) -> Iterator[int]:
+def _in_batches(work: Callable[[np.ndarray], int], lengths: np.ndarray, engine: Engine) -> Iterator[int]:
     """Call `work` with batches of series numbers; series of one length are in one batch.
 
     The pretrained network reads what is missing before them once for all.
     """
     order = np.argsort(lengths, kind="stable")
     batches = [order[start : start + SERIES_A_BATCH] for start in range(0, len(order), SERIES_A_BATCH)]
-    if min(num_workers, len(batches)) < 2:
-        yield from map(work, batches)
-        return
-    pool = ThreadPoolExecutor(min(num_workers, len(batches)), thread_name_prefix="forecast")
-    try:
-        yield from pool.map(work, batches)
-    finally:
-        # an error or Ctrl-C ends the work with the batches under way
-        pool.shutdown(cancel_futures=True)
+    return in_threads(work, batches, is_alone=engine != "numpy")  # torch spreads one batch over the cores by itself
 
 
 def _by_baseline(
@@ -217,14 +207,6 @@ def _check_finite(series: SeriesSet, chosen: np.ndarray, forecast: Float64Array)
             f"the forecast of `{series.part(number, number + 1).item_ids[0]}` is not finite",
             hint="look for values of an absurd size with `rnnforecast inspect`, then train again",
         )
-
-
-def _workers(engine: Engine) -> int:
-    """Return how many batches are computed at once; torch spreads one over the cores by itself."""
-    if engine != "numpy":
-        return 1
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(usable, MAX_WORKERS)
 
 
 def _on_engine(ensemble: Ensemble, engine: Engine) -> Ensemble:

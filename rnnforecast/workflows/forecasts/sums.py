@@ -159,7 +159,7 @@ def _correlations(loaded: LoadedModel, horizon: int, lengths: Int64Array) -> dic
     series = loaded.series
     count = series.num_series
     sampled = np.unique(np.linspace(0, count - 1, min(count, MAX_SAMPLED)).astype(np.int64))
-    errors = _window_errors(loaded, sampled, horizon)
+    errors = window_errors(loaded, sampled, horizon)
     result = {}
     for length in lengths.tolist():
         found = [_ratio_of(*each, length) for each in errors.values()]
@@ -199,7 +199,7 @@ def _shrunk(found: Sequence[tuple[float, int]], usual: float) -> Float64Array:
     return np.append(own * ratios + (1 - own) * pooled, pooled)
 
 
-def _window_errors(
+def window_errors(
     loaded: LoadedModel, sampled: Int64Array, horizon: int
 ) -> dict[int, tuple[Float64Array, Float64Array]]:
     """Return errors of the mean and spreads of the forecasts of each sampled series: [K, leads] each."""

@@ -111,7 +111,7 @@ def test_a_change_that_cannot_be_made_is_an_error(tmp_path: Path, change: str, m
 
 
 def test_sums_are_not_explained(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--components explain steps, not sums"):
+    with pytest.raises(UsageError, match="--components explain steps of series, not sums"):
         ask(write(tmp_path), components=True, sum="week")
 
 

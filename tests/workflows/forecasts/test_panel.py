@@ -9,6 +9,7 @@ import pytest
 from rnnforecast import forecasting
 from rnnforecast.data.windows import Windows
 from rnnforecast.errors import DivergedError
+from rnnforecast.inference import threads
 from rnnforecast.workflows.forecasts import panel as module
 from rnnforecast.workflows.forecasts.panel import Forecast, forecast_series
 from rnnforecast.workflows.model_rows import LoadedModel, load
@@ -56,7 +57,7 @@ def test_neither_batches_nor_cores_change_a_forecast(
 ) -> None:
     whole = _forecast(panel)
     monkeypatch.setattr(module, "SERIES_A_BATCH", 2)
-    monkeypatch.setattr(module, "_workers", lambda _: num_workers)
+    monkeypatch.setattr(threads, "num_cores", lambda: num_workers)
     parts = _forecast(panel)
     np.testing.assert_allclose(parts.median, whole.median, rtol=1e-5)
     np.testing.assert_allclose(parts.quantiles, whole.quantiles, rtol=1e-5)
