@@ -35,9 +35,9 @@ def forecast_autoregression(
     """
     level = target.sum(axis=1) / np.maximum(observed.sum(axis=1), 1)
     values = np.where(observed, target - level[:, None], 0.0)
-    num_lags = int(np.clip(values.shape[1] // 4, 1, MAX_LAGS))
-    lagged = np.stack([_delayed(values, lag) for lag in range(num_lags + 1)])  # [P + 1, B, N]
-    there = np.logical_and.reduce([_delayed(observed, lag) for lag in range(num_lags + 1)])
+    count = num_lags(values.shape[1])
+    lagged = np.stack([_delayed(values, lag) for lag in range(count + 1)])  # [P + 1, B, N]
+    there = np.logical_and.reduce([_delayed(observed, lag) for lag in range(count + 1)])
     columns = np.concatenate([there[None].astype(np.float64), np.where(there, lagged, 0.0)])
     moments = np.einsum("ibn,jbn->bij", columns, columns)  # the constant, the values, their lags
     solutions, sigmas, criteria = _fit_orders(moments)
@@ -45,17 +45,22 @@ def forecast_autoregression(
     while True:
         best = np.argmin(criteria, axis=0)
         solution, sigma = solutions[best, rows], sigmas[best, rows]
-        path, response = _iterated(solution, lagged[:num_lags, :, -1], horizon)
+        path, response = _iterated(solution, lagged[:count, :, -1], horizon)
         explodes = (np.abs(response).max(axis=1) > LARGEST_RESPONSE) & np.isfinite(criteria[best, rows])
         if not explodes.any():
             break
         criteria[best[explodes], rows[explodes]] = np.inf
     spread = sigma[:, None] * np.sqrt(np.cumsum(np.square(response), axis=1))
-    residual = columns[1] - np.einsum("bp,pbn->bn", solution, columns[[0, *range(2, num_lags + 2)]])
+    residual = columns[1] - np.einsum("bp,pbn->bn", solution, columns[[0, *range(2, count + 2)]])
     scores = _scores(residual, values, there, observed, spread, levels)
     quantiles = level[:, None, None] + path[:, :, None] + spread[:, :, None] * scores
     quantiles[(there.sum(axis=1) < FEWEST_ROWS) | ~np.isfinite(criteria[best, rows])] = np.nan
     return np.asarray(quantiles)
+
+
+def num_lags(num_rows: int) -> int:
+    """Return the highest order that is tried for a history of so many rows."""
+    return min(max(num_rows // 4, 1), MAX_LAGS)
 
 
 def _fit_orders(moments: Float64Array) -> tuple[Float64Array, Float64Array, Float64Array]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from rnnforecast.arrays import BoolArray, Float64Array
 from rnnforecast.errors import DivergedError
-from rnnforecast.mixture.autoregression import MAX_ROWS, forecast_autoregression
+from rnnforecast.mixture.autoregression import MAX_ROWS, forecast_autoregression, num_lags
 from rnnforecast.mixture.histories import Task, flat_series, right_aligned
 from rnnforecast.mixture.question import (
     AUTOREGRESSION,
@@ -105,8 +105,14 @@ def _forecast_remainders(
 
 
 def _by_autoregression(pasts: Sequence[Float64Array], horizon: int, levels: tuple[float, ...]) -> Float64Array:
-    target, observed = right_aligned(pasts, max(len(past) for past in pasts))
-    return forecast_autoregression(target, observed, horizon=horizon, levels=levels)
+    quantiles = np.empty((len(pasts), horizon, len(levels)))
+    lags = np.array([num_lags(len(past)) for past in pasts])
+    for count in np.unique(lags):  # a history has as many lags next to longer ones as alone
+        rows = np.flatnonzero(lags == count)
+        chosen = [pasts[row] for row in rows]
+        target, observed = right_aligned(chosen, max(len(past) for past in chosen))
+        quantiles[rows] = forecast_autoregression(target, observed, horizon=horizon, levels=levels)
+    return quantiles
 
 
 def _by_network(ensemble: Ensemble, pasts: Sequence[Float64Array], horizon: int) -> Float64Array:
