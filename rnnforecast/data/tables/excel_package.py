@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from rnnforecast.errors import OutputError, missing_extra
@@ -19,10 +20,14 @@ SHEET = "forecasts"
 
 def load_openpyxl() -> Any:
     """Return the package openpyxl. Raises ResourceError where the extra `excel` is not installed."""
-    try:
-        return importlib.import_module("openpyxl")
-    except ImportError as error:
-        raise missing_extra("workbooks need", "openpyxl", "excel", otherwise="; or use CSV") from error
+    check_openpyxl()
+    return importlib.import_module("openpyxl")
+
+
+def check_openpyxl() -> None:
+    """Raise ResourceError where the extra `excel` is not installed."""
+    if importlib.util.find_spec("openpyxl") is None:
+        raise missing_extra("workbooks need", "openpyxl", "excel", otherwise="; or use CSV")
 
 
 def write_sheet(frame: pd.DataFrame, stream: BinaryIO) -> None:

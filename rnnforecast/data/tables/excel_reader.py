@@ -1,48 +1,46 @@
 """Excel workbooks as columns: one sheet becomes delimited text, which is read as any other.
 
-Row numbers are those of the sheet. Formulas count by their stored results; macros are never run.
+Row numbers are those of the sheet. Formulas count by their stored results; macros are never run. The package openpyxl
+reads in a child process with limited memory and time (`excel_child`): objects of a small file can take gigabytes.
 """
 
 from __future__ import annotations
 
 import csv
-import datetime
 import io
+import json
+import subprocess
+import sys
 import zipfile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rnnforecast.data.errors import listed, quoted, quoted_path
-from rnnforecast.data.files.compression import check_ratio
+from rnnforecast.data.files.compression import BOMB_BYTES, BOMB_RATIO, check_ratio
 from rnnforecast.data.files.local import too_large
-from rnnforecast.data.tables import csv_reader
+from rnnforecast.data.tables import csv_reader, excel_child
 from rnnforecast.data.tables.csv_dialect import fix_of_two_headers
-from rnnforecast.data.tables.excel_package import load_openpyxl
+from rnnforecast.data.tables.excel_package import check_openpyxl
 from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from rnnforecast.config import DataSettings
     from rnnforecast.data.sources import Source
 
-#: Columns of a sheet, more than Excel has.
-_MAX_COLUMNS = 20_000
-#: Empty rows after which a sheet has ended: formats reach down to row 1,048,576 in many.
-_MAX_EMPTY = 5_000
+#: Memory of the child process besides a multiple of the file; its time, and bytes of the file for one second more.
+_MEMORY, _SECONDS, _BYTES_A_SECOND = 2**30, 60, 2**17
 
 
 def open_columns(source: Source, settings: DataSettings) -> csv_reader.CsvTable:
     """Return a sheet of a workbook as a table. Raises DataError for what is not a plain workbook, within the byte cap."""
+    check_openpyxl()
     _check_archive(source)
-    workbook = _load(source)
-    try:
-        name, findings = _choose_sheet(workbook, source.path, settings.sheet)
-        text = _as_text(workbook[name], source, name)
-    finally:
-        workbook.close()
+    names, sheet, text = _read_in_child(source, settings.sheet)
+    findings = _check_sheet(names, sheet, source.path, settings.sheet)
     plain = settings.model_copy(update={"delimiter": ",", "comment": None})
-    columns = csv_reader.open_columns(source.with_payload(text), plain)
+    columns = csv_reader.open_columns(source.with_payload(_as_table(text, source, str(sheet))), plain)
     columns.findings[:0] = findings
     return columns
 
@@ -73,18 +71,34 @@ def _check_archive(source: Source) -> None:
         )
 
 
-def _load(source: Source) -> Any:
+def _read_in_child(source: Source, wanted: str | None) -> tuple[list[str], str | None, bytes]:
+    """Return the names of all sheets, the one that is read, and its rows. Raises DataError where the child process fails."""
+    packed = len(source.payload)
+    most = source.cap if source.is_trusted else min(source.cap, max(BOMB_BYTES, BOMB_RATIO * packed))
+    memory = _MEMORY + 16 * packed + (4 * source.cap if source.is_trusted else 0)
+    seconds = _SECONDS + packed // _BYTES_A_SECOND
+    asked = json.dumps({"memory": min(memory, 2**62), "seconds": seconds, "most": most, "sheet": wanted})
+    command = [sys.executable, "-P", excel_child.__file__, asked]
     try:
-        return load_openpyxl().load_workbook(io.BytesIO(source.payload), read_only=True, data_only=True)
-    except Exception as error:  # of many kinds, by whatever is damaged
-        if isinstance(error, DataError) or type(error).__module__.startswith("rnnforecast"):
-            raise
-        raise _damaged(source.path) from error
+        done = subprocess.run(command, input=source.payload, capture_output=True, timeout=2 * seconds, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise _needs_too_much(source.path) from error
+    problem = done.stderr.decode(errors="replace").strip()
+    if problem == "size" and most < source.cap:
+        check_ratio(source.path, max(most, BOMB_RATIO * packed) + 1, packed, is_asked=False)
+    if problem == "size":
+        raise too_large(source.path, most + 1, source.cap)
+    if problem.endswith("memory") or "MemoryError" in problem or done.returncode < 0:
+        raise _needs_too_much(source.path)
+    if done.returncode:
+        raise _damaged(source.path)
+    head, _, text = done.stdout.partition(b"\n")
+    found = json.loads(head)
+    return found["names"], found["sheet"], text
 
 
-def _choose_sheet(workbook: Any, path: str, wanted: str | None) -> tuple[str, list[Finding]]:
-    """Return the sheet that the user names, else the first one that is visible and holds cells."""
-    names = [sheet.title for sheet in workbook.worksheets]
+def _check_sheet(names: Sequence[str], sheet: str | None, path: str, wanted: str | None) -> list[Finding]:
+    """Note which of several sheets is read. Raises DataError where there is none, or none of the name that is wanted."""
     if wanted is not None:
         if wanted not in names:
             raise DataError(
@@ -94,88 +108,74 @@ def _choose_sheet(workbook: Any, path: str, wanted: str | None) -> tuple[str, li
                 else "it has none",
                 code="E_DATA_SHEET",
             )
-        return wanted, []
-    visible = [sheet.title for sheet in workbook.worksheets if sheet.sheet_state == "visible"] or names
-    if not visible:
+        return []
+    if sheet is None:
         raise DataError(f"{quoted_path(path)} has no sheet with cells", hint="name another file", code="E_DATA_SHEET")
     if len(names) == 1:
-        return visible[0], []
-    message = f"sheet {quoted(visible[0])} of {len(names)} is read"
-    return visible[0], [Finding("N_DATA_SHEET", message, path, value=visible[0], fix="--sheet names another")]
+        return []
+    message = f"sheet {quoted(sheet)} of {len(names)} is read"
+    return [Finding("N_DATA_SHEET", message, path, value=sheet, fix="--sheet names another")]
 
 
-def _as_text(sheet: Any, source: Source, name: str) -> bytes:
-    """Return the cells of a sheet as delimited text, a line for each row. Raises DataError above the cap."""
-    rows, size = [], 0
-    try:
-        for cells in _filled_rows(sheet):
-            rows.append(cells)
-            size += sum(map(len, cells)) + len(cells)
-            if size > source.cap:
-                raise too_large(source.path, size, source.cap)
-    except (KeyError, ValueError, TypeError, zipfile.BadZipFile, EOFError, SyntaxError) as error:
-        raise _damaged(source.path) from error
-    width = max(map(len, rows), default=0)
+def _as_table(text: bytes, source: Source, name: str) -> bytes:
+    """Return the rows of a sheet with as many fields in each from the header on. Raises DataError above the cap."""
+    lines = text.split(b"\n")[:-1]
+    widths = [len(_fields(line)) for line in lines]
+    width = max(widths, default=0)
     if not width:
         raise DataError(
             f"{quoted_path(source.path)}: sheet {quoted(name)} is empty",
             hint="name another one: --sheet",
             code="E_DATA_EMPTY",
         )
-    header = next((place for place, row in enumerate(rows) if sum(map(bool, row)) >= max(width - 1, 1)), 0)
-    _check_merged(rows, header, width, path=source.path)
-    padded = [row if place < header else row + [""] * (width - len(row)) for place, row in enumerate(rows)]
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(padded)
-    return text.getvalue().encode()
+    least = max(width - 1, 1)
+    header = next(
+        (
+            place
+            for place, line in enumerate(lines)
+            if widths[place] >= least and sum(map(bool, _fields(line))) >= least
+        ),
+        0,
+    )
+    _check_merged(list(map(_fields, lines[header : header + 20])), header, width, path=source.path)
+    size = len(text) + sum(width - each for each in widths[header:])
+    if size > source.cap:
+        raise too_large(source.path, size, source.cap)
+    check_ratio(source.path, size, len(source.payload), is_asked=source.is_trusted)
+    padded = (line + b"," * (width - fields) for line, fields in zip(lines[header:], widths[header:], strict=True))
+    return b"\n".join([*lines[:header], *padded, b""])
 
 
-def _filled_rows(sheet: Any) -> Iterator[list[str]]:
-    """Yield the rows of a sheet as text up to the last filled one, without empty cells at their ends."""
-    sheet.reset_dimensions()  # what the file says about its size may be wrong
-    empty = 0
-    for values in sheet.iter_rows(values_only=True, max_col=_MAX_COLUMNS):
-        cells = [_as_cell(value) for value in values]
-        while cells and not cells[-1]:
-            cells.pop()
-        if not cells:
-            empty += 1
-            if empty > _MAX_EMPTY:
-                return
-            continue
-        for _ in range(empty):
-            yield []
-        empty = 0
-        yield cells
-
-
-def _as_cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, datetime.datetime):
-        is_day = value.time() == datetime.time()
-        return value.date().isoformat() if is_day else value.isoformat(sep=" ", timespec="auto")
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return str(int(value))
-    return " ".join(str(value).split())
+def _fields(line: bytes) -> list[str]:
+    """Return the fields of a line, whose cells hold no line break."""
+    text = line.decode()
+    return next(csv.reader([text]), []) if '"' in text else text.split(",") if text else []
 
 
 def _check_merged(rows: Sequence[Sequence[str]], header: int, width: int, *, path: str) -> None:
-    """Raise DataError for a header of merged cells: names are missing above columns with values."""
-    names = [*rows[header], *[""] * (width - len(rows[header]))]
-    below = rows[header + 1 : header + 20]
+    """Raise DataError for a header of merged cells: names are missing above columns with values.
+
+    `rows` begin with the header, which is row `header` of the sheet.
+    """
+    names, below = [*rows[0], *[""] * (width - len(rows[0]))], rows[1:]
     lacking = [
         place for place in range(width) if not names[place] and any(place < len(row) and row[place] for row in below)
     ]
-    if not lacking or header + 1 >= len(rows):
+    if not lacking or not below:
         return
     words = f"row {header + 1} has no name above column {lacking[0] + 1}"
     fix = "write a name into each cell of the header, without merged cells"
-    if all(cell and not cell[0].isdigit() for cell in rows[header + 1]) and len(rows[header + 1]) == width:
-        fix = fix_of_two_headers(rows[header + 1], line=header + 1)
+    if all(cell and not cell[0].isdigit() for cell in below[0]) and len(below[0]) == width:
+        fix = fix_of_two_headers(below[0], line=header + 1)
     raise DataError(f"{quoted_path(path)}: {words}: its cells may be merged", hint=fix, code="E_DATA_MERGED")
+
+
+def _needs_too_much(path: str) -> DataError:
+    return DataError(
+        f"{quoted_path(path)} needs too much memory or time to be read as a workbook",
+        hint="export the sheet as CSV; a workbook that is sound may name the size it reaches: --max-bytes 2GiB",
+        code="E_DATA_BOMB",
+    )
 
 
 def _damaged(path: str) -> DataError:

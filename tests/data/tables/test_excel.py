@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import io
+import resource
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -204,3 +205,79 @@ def test_junk_under_the_name_of_a_workbook_is_named_as_such(tmp_path: Path, cont
     (tmp_path / "junk.xlsx").write_bytes(content)
     with pytest.raises(DataError, match=says):
         read_series([tmp_path / "junk.xlsx"])
+
+
+_MAIN = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+
+
+def raw_workbook(path: Path, rows: str, *, shared: str = "", styles: str = "", before: str = "") -> Path:
+    """Write a workbook from the text of its rows, shared strings and styles, as no spreadsheet program would."""
+    book = io.BytesIO()
+    openpyxl.Workbook().save(book)
+    sheet = f"{before}<worksheet {_MAIN}><sheetData>{rows}</sheetData></worksheet>"
+    parts = {"xl/worksheets/sheet1.xml": sheet}
+    parts |= {"xl/styles.xml": f"<styleSheet {_MAIN}>{styles}</styleSheet>"} if styles else {}
+    with zipfile.ZipFile(book) as source, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in source.namelist():
+            content = source.read(name).decode()
+            if shared and name == "[Content_Types].xml":
+                kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
+                part = f'<Override PartName="/xl/sharedStrings.xml" ContentType="{kind}"/>'
+                content = content.replace("</Types>", f"{part}</Types>")
+            if name != "xl/sharedStrings.xml":
+                archive.writestr(name, parts.get(name, content))
+        if shared:
+            archive.writestr("xl/sharedStrings.xml", f"<sst {_MAIN}>{shared}</sst>")
+    return path
+
+
+def _cell(at: str, value: object, kind: str = "n") -> str:
+    return f'<c r="{at}" t="{kind}"><v>{value}</v></c>'
+
+
+_TABLE = "".join(f'<row r="{row}">{_cell(f"A{row}", row)}{_cell(f"B{row}", row % 7)}</row>' for row in range(2, 60))
+_HEAD = '<row r="1"><c r="A1" t="inlineStr"><is><t>step</t></is></c><c r="B1" t="inlineStr"><is><t>y</t></is></c></row>'
+_LAUGHS = "".join(f'<!ENTITY a{level} "{f"&a{level - 1};" * 10}">' for level in range(1, 10))
+_ENTITIES = f'<!DOCTYPE x [<!ENTITY a0 "{"x" * 1_000}">{_LAUGHS}]>'
+_ENTITY = "<row><c><v>&a9;</v></c></row>"
+
+
+@pytest.mark.parametrize(
+    ("parts", "code"),
+    [
+        ({"rows": _HEAD + _TABLE + '<row r="60">' + _cell("ZZZZZZ60", 1) + "</row>"}, "E_DATA_DAMAGED"),
+        ({"rows": _HEAD + _TABLE + '<row r="60">' + _cell("ALM60", 1) + "</row>" + "<row><c/></row>" * 9}, None),
+        ({"rows": "<row>" + "<c/>" * 3_000_000 + "</row>"}, "E_DATA_BOMB"),
+        ({"rows": _HEAD + _TABLE, "styles": "<cellXfs>" + "<xf/>" * 3_000_000 + "</cellXfs>"}, "E_DATA_BOMB"),
+        (
+            {
+                "rows": _HEAD + "".join(f'<row>{_cell(f"A{row}", 0, "s")}</row>' for row in range(2, 2_000)),
+                "shared": f"<si><t>{'x' * 1_000_000}</t></si>",
+            },
+            "E_DATA_BOMB",
+        ),
+        (
+            {
+                "rows": "".join(f'<row><c r="A{row}"><v>1</v></c></row>' for row in range(1, 40_000))
+                + '<row r="40001">' + _cell("XFD40001", 1) + "</row>",
+            },
+            "E_DATA_BOMB",
+        ),
+        ({"before": _ENTITIES, "rows": _HEAD + _ENTITY}, "E_DATA_DAMAGED"),
+        ({"before": '<!DOCTYPE x [<!ENTITY a9 SYSTEM "file:///etc/passwd">]>', "rows": _ENTITY}, "E_DATA_DAMAGED"),
+    ],
+    ids=["far column", "wide row", "cells", "styles", "shared text", "wide and long", "entities", "external entity"],
+)  # fmt: skip
+def test_a_workbook_that_unpacks_to_gigabytes_is_rejected_in_little_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parts: dict[str, str], code: str | None
+) -> None:
+    monkeypatch.setattr("rnnforecast.data.tables.excel_reader._MEMORY", 2**28)
+    path = raw_workbook(tmp_path / "a.xlsx", **parts)
+    assert path.stat().st_size < 2_000_000
+    if code is None:
+        assert read(path, target=("y",)).series.num_rows >= 58
+        return
+    with pytest.raises(DataError, match=r"a\.xlsx") as caught:
+        read(path)
+    assert caught.value.code == code
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 2**20  # kilobytes
