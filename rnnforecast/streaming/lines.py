@@ -11,7 +11,7 @@ import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from rnnforecast.data.csv_writer import csv_line
 from rnnforecast.errors import DataError
@@ -28,6 +28,8 @@ _INFLUX = re.compile(rf"({_MEASUREMENT}) ({_NAME}={_VALUE}(?:,{_NAME}={_VALUE})*
 _FIELD = re.compile(rf"({_NAME})=({_VALUE})")
 _INFLUX_NUMBER = re.compile(r"[+-]?\d+[iu]|[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 MAX_LINE = 1_000_000
+#: Characters of the ids of a series: each series is kept in memory and in the state.
+MAX_KEY = 1_000
 #: The numbers of an answer, besides its alarm and the forecast.
 NUMBERS = ("expected", "lower", "upper", "score")
 _SECONDS_BELOW = {1e11: 1.0, 1e14: 1e3, 1e17: 1e6}
@@ -43,6 +45,7 @@ class Row:
     value: float = math.nan
     problem: str = ""
     is_header: bool = False
+    ids: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -93,16 +96,17 @@ class LineReader:
         if fields == self.header:
             return Row(is_header=True)
         time, target, ids = self._places
-        key = "/".join([fields[place] for place in ids]) if ids else ""
-        return self._row(key, None if time is None else fields[time], fields[target])
+        return self._row([fields[place] for place in ids], None if time is None else fields[time], fields[target])
 
     def _set_header(self, fields: list[str]) -> None:
         self.header = fields
         wanted = [name for name in (self._columns.time, self._columns.target, *self._columns.ids) if name is not None]
         missing = [name for name in wanted if name not in fields]
         if missing:
+            # a line without any of the columns may be of a file that holds secrets
+            shown = ", ".join(fields)[:300] if len(missing) < len(wanted) else f"{len(fields)} other fields"
             raise DataError(
-                f"the header of the stream lacks {', '.join(missing)}; it has: {', '.join(fields)[:300]}",
+                f"the header of the stream lacks {', '.join(missing)}; it has: {shown}",
                 hint="send the columns that the model was trained on, in any order",
                 code="E_COLUMN_UNKNOWN",
             )
@@ -110,7 +114,7 @@ class LineReader:
         self._places = (time, fields.index(self._columns.target), [fields.index(name) for name in self._columns.ids])
 
     def _json(self, line: str) -> Row:
-        record = json.loads(line, object_pairs_hook=_unique)
+        record = json.loads(line, object_pairs_hook=_unique, parse_constant=_reject_constant)
         if not isinstance(record, dict):
             raise ValueError("not a JSON object")
         return self._record(record)
@@ -120,8 +124,8 @@ class LineReader:
         for name in (columns.time, columns.target, *columns.ids):
             if name is not None and name not in record:
                 raise ValueError(f"`{name}` is missing")
-        key = "/".join([str(record[name]) for name in columns.ids]) if columns.ids else ""
-        return self._row(key, None if columns.time is None else record[columns.time], record[columns.target])
+        ids = [str(record[name]) for name in columns.ids]
+        return self._row(ids, None if columns.time is None else record[columns.time], record[columns.target])
 
     def _influx(self, line: str) -> Row:
         found = _INFLUX.fullmatch(line.strip())
@@ -136,16 +140,15 @@ class LineReader:
         time = None if found[3] is None else int(found[3]) // 1_000
         if time is None and self._columns.time is not None:
             raise ValueError("a timestamp is missing")
-        return Row(
-            found[1], None if time is None else _within(time, _LAST), found[3] or "", _number(number.rstrip("iu"))
-        )
+        at = None if time is None else _within(time, _LAST)
+        return Row(_key_of([found[1]]), at, found[3] or "", _number(number.rstrip("iu")))
 
-    def _row(self, key: str, time: object, value: object) -> Row:
+    def _row(self, ids: Sequence[str], time: object, value: object) -> Row:
+        key = _key_of(ids)
         if self._columns.time is None:
-            return Row(key, None, "", _number(value))
-        if not self._columns.is_calendar:
-            return Row(key, _step(str(time)), str(time), _number(value))
-        return Row(key, self._microseconds(time), str(time), _number(value))
+            return Row(key, None, "", _number(value), ids=ids)
+        at = self._microseconds(time) if self._columns.is_calendar else _step(str(time))
+        return Row(key, at, str(time), _number(value), ids=ids)
 
     def _microseconds(self, time: object) -> int:
         """Return microseconds since 1970, UTC where the model has a zone."""
@@ -185,6 +188,20 @@ def _within(time: float, most: int) -> int:
     return round(time)
 
 
+def _key_of(ids: Sequence[str]) -> str:
+    """Return the ids of a series as one text, which no other series has: with several, a slash in one is escaped."""
+    key = "/".join(ids)
+    if len(key) > MAX_KEY:
+        raise ValueError(f"the ids of its series have over {MAX_KEY:,} characters")
+    if len(ids) < 2 or (key.count("/") < len(ids) and "\\" not in key):
+        return key
+    return "/".join(part.replace("\\", "\\\\").replace("/", "\\/") for part in ids)
+
+
+def _reject_constant(word: str) -> NoReturn:
+    raise ValueError(f"`{word}` is not JSON: a missing value is null")
+
+
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) < len(pairs):
@@ -217,10 +234,10 @@ def _number(value: object) -> float:
     """Return a number, NaN for an empty field or null. Raises ValueError for text, infinities and truth values."""
     if value is None or value == "":
         return math.nan
-    if isinstance(value, bool):
-        raise ValueError(f"value `{value}` is not a number")
     try:
-        number = float(value)  # type: ignore[arg-type]
+        # Python reads `1_000` and digits of other scripts too, which no other reader of numbers does
+        is_odd = isinstance(value, bool) or (isinstance(value, str) and ("_" in value or not value.isascii()))
+        number = float("x" if is_odd else value)  # type: ignore[arg-type]
     except (ValueError, TypeError):
         raise ValueError(f"value `{str(value)[:40]}` is not a number") from None
     if math.isinf(number):
@@ -230,11 +247,10 @@ def _number(value: object) -> float:
 
 def _cell(text: str) -> str:
     """Return text as a cell of CSV, quoted where it must be; numbers are written without this."""
-    return (
-        text
-        if text.isascii() and text.replace(":", "").replace(" ", "").replace("-", "").isalnum()
-        else csv_line([text])[:-1]
+    is_plain = (
+        text.isascii() and text[:1].isalnum() and text.replace(":", "").replace(" ", "").replace("-", "").isalnum()
     )
+    return text if is_plain else csv_line([text])[:-1]
 
 
 def _unescape(text: str) -> str:
@@ -262,7 +278,7 @@ class LineWriter:
         texts = ["" if each is None or each != each else f"{each:.6g}" for each in numbers]
         quantiles = [f"{each:.6g}" for each in forecast]
         if self._kind == "csv":
-            ids = row.key.split("/") if self._columns.ids and row.key else [""] * len(self._columns.ids)
+            ids = row.ids or [""] * len(self._columns.ids)
             value = "" if math.isnan(row.value) else f"{row.value:.10g}"
             quantiles = quantiles or [""] * len(self._names)
             cells = [*texts, "true" if alarm else "false", *quantiles]

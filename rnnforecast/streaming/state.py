@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 _HEADER = "header"
+#: Times are ordinals of fewer bits.
+_MAX_ORDINAL = 2**62
 
 
 @dataclass
@@ -30,6 +32,18 @@ class Position:
     lines: int = 0
     counts: dict[str, int] = field(default_factory=dict)  # status -> lines
     header: list[str] | None = None  # of a CSV stream
+    start: str = ""  # digest of the first bytes of the input, by which another file under its name is noticed
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the values can be those of a stream: they may come from a damaged file."""
+        numbers = (self.read, self.written, self.lines, *self.counts.values())
+        header = self.header or ()
+        return (
+            all(type(number) is int and 0 <= number < _MAX_ORDINAL for number in numbers)
+            and isinstance(header, list | tuple)
+            and all(isinstance(text, str) for text in (self.start, *self.counts, *header))
+        )
 
 
 @dataclass
@@ -61,12 +75,21 @@ class SavedState:
         if not path.exists():
             return None
         try:
-            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
+            content = io.BytesIO(path.read_bytes())
+            if any(part.compress_type != zipfile.ZIP_STORED for part in zipfile.ZipFile(content).infolist()):
+                raise ValueError("compressed")  # may be a bomb, and is never written here
+            with np.load(content, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
             header: dict[str, Any] = json.loads(arrays.pop(_HEADER).tobytes())
             position = Position(**header["position"])
             keys, last = list(map(str, header["keys"])), list(header["last"])
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+            is_sound = position.is_sound and all(
+                each is None or (type(each) is int and abs(each) < _MAX_ORDINAL) for each in last
+            )
+            if not is_sound:
+                raise ValueError("values that no stream has")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, MemoryError, RecursionError,
+                zipfile.BadZipFile) as error:  # fmt: skip
             raise InputError(
                 f"{path} is not a state file of `stream`, or it is damaged ({type(error).__name__})",
                 hint="name another file with `--state`; without one, the stream is read from its start",
@@ -79,7 +102,8 @@ class SavedState:
                 code="E_STATE_MISMATCH",
             )
         fits = all(
-            name in arrays and arrays[name].shape == (len(keys), *array.shape[1:]) for name, array in like.items()
+            name in arrays and arrays[name].shape == (len(keys), *array.shape[1:]) and arrays[name].dtype == array.dtype
+            for name, array in like.items()
         )
         if not fits or len(last) != len(keys):
             raise InputError(

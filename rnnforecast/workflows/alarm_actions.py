@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from rnnforecast.config import Settings
 from rnnforecast.data.sources import remembered
@@ -89,25 +91,40 @@ def call_on_alarm(words: Sequence[str], *, facts: Mapping[str, str]) -> Finding 
     It gets no shell and no standard input, and what it prints goes to stderr: stdout carries the result.
     """
     program = os.path.basename(words[0])
+    reason = ""
     try:
         sys.stderr.flush()
-        ended = subprocess.run(
-            list(words),
-            env={**os.environ, **facts},
-            stdin=subprocess.DEVNULL,
-            stdout=sys.stderr if _is_file(sys.stderr) else subprocess.DEVNULL,
-            timeout=COMMAND_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        reason = f"it took longer than {COMMAND_SECONDS} s and was ended"
+        process = start_command(words, facts, stdout=sys.stderr if _is_file(sys.stderr) else subprocess.DEVNULL)
     except (OSError, ValueError) as error:
         reason = str(getattr(error, "strerror", None) or error).lower()
     else:
-        if ended.returncode == 0:
-            return None
-        reason = f"it ended with {ended.returncode}"
+        try:
+            code = process.wait(timeout=COMMAND_SECONDS)
+            reason = f"it ended with {code}" if code else ""
+        except subprocess.TimeoutExpired:
+            reason = f"it took longer than {COMMAND_SECONDS} s and was ended"
+        finally:
+            if process.returncode is None:  # too slow, or this command itself is to end
+                end_command(process)
+    if not reason:
+        return None
     return Finding("W_ALARM_COMMAND", f"the command `{program}` of the alarm failed: {reason}", value=program)
+
+
+def start_command(
+    words: Sequence[str], facts: Mapping[str, str], *, stdout: int | TextIO = subprocess.DEVNULL
+) -> subprocess.Popen[bytes]:
+    """Start the command of an alarm without a shell, in a group of processes that `end_command` ends whole."""
+    return subprocess.Popen(
+        list(words), env={**os.environ, **facts}, stdin=subprocess.DEVNULL, stdout=stdout, start_new_session=True
+    )
+
+
+def end_command(process: subprocess.Popen[bytes]) -> None:
+    """Kill the command of an alarm and all that it started."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def alarm_facts(result: ScoreResult, exit_code: ExitCode, *, store: str | Path | None = None) -> dict[str, str]:

@@ -20,6 +20,7 @@ from rnnforecast.data.files.overwrite import Owned, check_outputs
 from rnnforecast.data.write import STDOUT
 from rnnforecast.detection.budget import AlarmBudget
 from rnnforecast.errors import DataError, InputError, OutputError, UsageError
+from rnnforecast.escaping import visible
 from rnnforecast.json_values import Document
 from rnnforecast.model_io.base import BASE, base_ensemble
 from rnnforecast.model_io.pack import frequency_of, unpack_ensemble
@@ -46,6 +47,8 @@ LONGEST_LINE_BYTES = 4 * (MAX_LINE + 1)
 #: Lines that are answered together where windows are read again, which takes memory.
 LINES_OF_WINDOWS = 256
 SECONDS_TO_FOLLOW = 0.2
+#: Bytes at the start of the input by which another file under its name is noticed.
+_START_BYTES = 4_096
 
 
 @dataclass(frozen=True)
@@ -229,6 +232,8 @@ class Run:
         self._writer: LineWriter | None = None
         self._since_saved = 0
         self._is_restored = False
+        self._input_start = b""
+        self._is_replaced = False  # the input, by another file under its name
 
     def restore(self) -> None:
         """Continue from the state file, where there is one. Raises InputError, ModelFileError."""
@@ -254,6 +259,8 @@ class Run:
             return
         count = len(self.stream.last)
         self.position.counts = dict(self.stream.counts)
+        if self._input_start:
+            self.position.start = _digest(self._input_start[: self.position.read])
         if self._reader is not None:
             self.position.header = self._reader.header
         arrays = {name: array[:count] for name, array in self.stream.arrays.items()}
@@ -263,29 +270,41 @@ class Run:
         state.save(Path(self._request.state))
 
     def loop(self) -> None:
-        """Answer everything; the state is saved whenever it and the output agree."""
+        """Answer everything; the state is saved whenever it and the output agree.
+
+        A file that is followed may be replaced (log rotation): it is read to its end, then the new one from its start.
+        """
         with _open_output(self._request.output, self.position if self._is_restored else None) as output:
-            self.save()  # before the first answer: without a state nobody could say where answers are from
-            consistent = True
-            try:
-                for lines, num_bytes in self._chunks():
-                    consistent = False
-                    text = self._answer(lines)
-                    output.write(text)
-                    output.flush()
-                    self.position.read += num_bytes
-                    self.position.written += len(text)
-                    self.position.lines += len(lines)
-                    consistent = True
-                    self._since_saved += len(lines)
-                    if self._since_saved >= self._request.save_every:
-                        self._sync(output)
-            except BaseException:
-                if consistent and self._since_saved:
-                    self._sync(output)
-                raise
-            self._sync(output)
+            self._answer_all(output)
+            while self._is_replaced:
+                self._say(f"{self._request.input} was replaced: the new file is read from its start")
+                self.position.read, self.position.start, self._input_start = 0, "", b""
+                self._answer_all(output)
         self._alarm.wait()
+
+    def _answer_all(self, output: BinaryIO) -> None:
+        """Answer what follows the position, to the end of the input."""
+        self.save()  # before the first answer: without a state nobody could say where answers are from
+        consistent = True
+        try:
+            for lines, num_bytes in self._chunks():
+                consistent = False
+                text = self._answer(lines)
+                output.write(text)
+                output.flush()
+                self.position.read += num_bytes
+                self.position.written += len(text)
+                self.position.lines += len(lines)
+                consistent = True
+                self._since_saved += len(lines)
+                if self._since_saved >= self._request.save_every:
+                    self._sync(output)
+        except BaseException:
+            self._alarm.end()
+            if consistent and self._since_saved:
+                self._sync(output)
+            raise
+        self._sync(output)
 
     def _sync(self, output: BinaryIO) -> None:
         """Bring the output to the disk before the state that says how much of it there is."""
@@ -296,12 +315,43 @@ class Run:
     def _chunks(self) -> Iterator[tuple[list[str], int]]:
         """Yield whole lines as they arrive, and the bytes they took."""
         most = CHUNK_BYTES if self.engine.keeps_hidden_state else LINES_OF_WINDOWS
-        for whole, dropped in whole_lines(_blocks(self._request, self.position.read)):
+        for whole, dropped in whole_lines(self._blocks()):
             pieces = whole.splitlines(keepends=True) if b"\r" not in whole else _split(whole)
             for start in range(0, len(pieces), most):
                 part = pieces[start : start + most]
                 num_bytes = sum(map(len, part)) + (dropped if start == 0 else 0)
                 yield [piece.decode("utf-8", "replace").rstrip("\r\n") for piece in part], num_bytes
+
+    def _blocks(self) -> Iterator[bytes]:
+        """Yield bytes as they arrive, and an empty block at the end. Raises InputError."""
+        if self._request.input == STDOUT:
+            while block := os.read(sys.stdin.fileno(), CHUNK_BYTES):
+                yield block
+            yield b""
+            return
+        path, self._is_replaced = Path(self._request.input), False
+        try:
+            with path.open("rb") as file:
+                self._input_start = file.read(_START_BYTES)
+                _check_same(path, file, self.position, self._input_start)
+                file.seek(self.position.read)
+                while True:
+                    is_current = _is_current(path, file)  # before the read, which so finds all that was written to it
+                    block = file.read(CHUNK_BYTES)
+                    if block and len(self._input_start) < _START_BYTES:
+                        self._input_start = os.pread(file.fileno(), _START_BYTES, 0)
+                    if block:
+                        yield block
+                    elif self._request.follow and is_current:
+                        _wait_for_more(path, file)
+                    else:
+                        self._is_replaced = self._request.follow
+                        yield b""
+                        return
+        except OSError as error:
+            raise InputError(
+                f"{path} cannot be read: {(error.strerror or str(error)).lower()}", hint="check the path"
+            ) from error
 
     def _answer(self, lines: Sequence[str]) -> bytes:
         """Return the lines that answer lines."""
@@ -313,7 +363,10 @@ class Run:
             self._reader = LineReader(kind, columns, self.position.header)
             self._writer = LineWriter(kind, columns, self._request.quantiles, self._request.horizon)
         answers = self.stream.answer([self._reader.read(line) for line in lines])
-        return "".join([self._text(answer) for answer in answers]).encode("utf-8", "backslashreplace")
+        text = "".join([self._text(answer) for answer in answers])
+        if self._request.output == STDOUT:
+            text = visible(text, keep="\n\t")  # a terminal may show it
+        return text.encode("utf-8", "backslashreplace")
 
     def _text(self, answer: Answer) -> str:
         writer = self._writer
@@ -363,36 +416,29 @@ def _split(content: bytes) -> list[bytes]:
     return list(io.BytesIO(content))
 
 
-def _blocks(request: StreamRequest, offset: int) -> Iterator[bytes]:
-    """Yield bytes as they arrive, and an empty block at the end. Raises InputError."""
-    if request.input == STDOUT:
-        while block := os.read(sys.stdin.fileno(), CHUNK_BYTES):
-            yield block
-        yield b""
-        return
-    path = Path(request.input)
+def _is_current(path: Path, file: BinaryIO) -> bool:
+    """Tell whether the file at a path is still the one that is open; while there is none, it may come back."""
     try:
-        with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_size < offset:
-                raise InputError(
-                    f"{path} is shorter than the {offset:,} bytes that were already read: it is another file",
-                    hint="name the file that was read before, or remove the state file to start anew",
-                    code="E_INPUT_SHRANK",
-                )
-            file.seek(offset)
-            while True:
-                block = file.read(CHUNK_BYTES)
-                if block:
-                    yield block
-                elif not request.follow:
-                    yield b""
-                    return
-                else:
-                    _wait_for_more(path, file)
-    except OSError as error:
-        raise InputError(
-            f"{path} cannot be read: {(error.strerror or str(error)).lower()}", hint="check the path"
-        ) from error
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return True
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _check_same(path: Path, file: BinaryIO, position: Position, start: bytes) -> None:
+    """Raise InputError where a file is not the one that was read before."""
+    size = os.fstat(file.fileno()).st_size
+    if size >= position.read and position.start in ("", _digest(start[: position.read])):
+        return
+    reason = f"is shorter than the {position.read:,} bytes" if size < position.read else "does not begin as the file"
+    raise InputError(
+        f"{path} {reason} that {'were' if size < position.read else 'was'} already read: it is another file",
+        hint="name the file that was read before, or remove the state file to start anew",
+        code="E_INPUT_SHRANK",
+    )
 
 
 def _wait_for_more(path: Path, file: BinaryIO) -> None:
@@ -400,7 +446,7 @@ def _wait_for_more(path: Path, file: BinaryIO) -> None:
     if os.fstat(file.fileno()).st_size < file.tell():
         raise InputError(
             f"{path} became shorter while it was followed",
-            hint="append rows to it; start anew without the state file after it was replaced",
+            hint="append rows to it, or replace it by a new file, which is then read from its start",
             code="E_INPUT_SHRANK",
         )
 

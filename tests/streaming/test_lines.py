@@ -73,7 +73,12 @@ def test_a_line_that_cannot_be_read_says_why(kind: LineFormat, line: str, proble
         ("csv", f'"{"a" * 9_000_000}",2024-01-01,1', "longer than 1,000,000 characters"),
         ("json", "[" * 100_000, "nested too deeply"),
         ("json", '{"heat": ' + "9" * 6_000 + "}", "a number has too many digits"),
-        ("json", '{"heat": 1, "time": NaN, "pump": "a"}', "the timestamp is out of range"),
+        ("json", '{"heat": 1, "time": NaN, "pump": "a"}', "`NaN` is not JSON: a missing value is null"),
+        ("json", '{"heat": NaN, "time": "2024-01-01", "pump": "a"}', "`NaN` is not JSON: a missing value is null"),
+        ("json", '{"heat": "1_000", "time": "2024-01-01", "pump": "a"}', "value `1_000` is not a number"),
+        ("csv", "a,2024-01-01,1_000", "value `1_000` is not a number"),
+        ("csv", "a,2024-01-01,\u0661", "value `\u0661` is not a number"),
+        ("csv", f"{'a' * 1_001},2024-01-01,1", "the ids of its series have over 1,000 characters"),
         ("json", '{"heat": 1, "time": 1e300, "pump": "a"}', "the timestamp is out of range"),
         ("json", '{"heat": 1, "heat": 2, "time": "2024-01-01", "pump": "a"}', "a key is there twice"),
         ("json", '{"time": "2024-01-01", "pump": "a", "heat": 1' + "0" * 400 + "}", "a number is out of range"),
@@ -123,6 +128,39 @@ def test_an_empty_field_is_a_missing_value() -> None:
     assert row.problem == ""
 
 
+@pytest.mark.parametrize("kind", ["csv", "json"])
+def test_ids_with_slashes_are_separate_series_and_come_back_unchanged(kind: LineFormat) -> None:
+    columns = Columns("time", "heat", ("site", "pump"))
+    reader = LineReader(kind, columns, ["site", "pump", "time", "heat"])
+    writer = LineWriter(kind, columns, (0.5,), 1)
+    pairs = [("a/b", "c"), ("a", "b/c"), ("a\\", "b/c"), ("a\\/b", "c"), ("a", "b")]
+    lines = [
+        json.dumps({"site": site, "pump": pump, "time": "2024-01-01", "heat": 1})
+        if kind == "json"
+        else f"{site},{pump},2024-01-01,1"
+        for site, pump in pairs
+    ]
+    rows = [reader.read(line) for line in lines]
+    assert len({row.key for row in rows}) == len(pairs)
+    if kind == "csv":
+        answers = [next(csv.reader([writer.line(row, "ok", (None,) * 4, (1.0,))])) for row in rows]
+        assert [tuple(cells[:2]) for cells in answers] == pairs
+        assert {len(cells) for cells in answers} == {len(next(csv.reader([writer.header()])))}
+
+
+def test_an_id_that_a_spreadsheet_would_run_is_written_as_text() -> None:
+    for text in ("=1+1", "-A1", "+A1", "@A1"):
+        line = LineWriter("csv", COLUMNS, (0.5,), 1).line(
+            Row(text, 0, "2024-01-01", 1.0, ids=[text]), "ok", (None,) * 4, ()
+        )
+        assert next(csv.reader([line]))[0] == f"'{text}"
+
+
+def test_a_line_of_a_file_without_the_columns_is_not_printed() -> None:
+    with pytest.raises(DataError, match=r"lacks time, heat, pump; it has: 1 other fields"):
+        LineReader("csv", COLUMNS).read("root:hunter2:20228:0:99999:7:::")
+
+
 def test_a_header_without_a_column_of_the_model_is_an_error() -> None:
     with pytest.raises(DataError, match="lacks heat; it has: pump, time"):
         LineReader("csv", COLUMNS).read("pump,time")
@@ -138,7 +176,7 @@ def test_a_repeated_header_is_a_header_and_another_one_is_malformed() -> None:
 @pytest.mark.parametrize("kind", ["csv", "json", "influx"])
 def test_an_answer_reads_back(kind: LineFormat) -> None:
     writer = LineWriter(kind, COLUMNS, (0.1, 0.9), 1)
-    row = Row("a", NEW_YEAR, "2024-01-01", -1.5)
+    row = Row("a", NEW_YEAR, "2024-01-01", -1.5, ids=("a",))
     line = writer.line(row, "ok", (-2.0, None, -1.0, 1.5), (3.25, -4.0))
     assert line.endswith("\n")
     assert line.count("\n") == 1

@@ -9,12 +9,18 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, BinaryIO
 
+import numpy as np
 import pytest
 
 import rnnforecast
 from rnnforecast.errors import DataError, InputError, ModelFileError, OutputError, RnnForecastError, UsageError
-from rnnforecast.workflows.stream import LONGEST_LINE_BYTES, StreamRequest, stream, whole_lines
+from rnnforecast.streaming.lines import Row
+from rnnforecast.streaming.stream import Answer
+from rnnforecast.workflows.alarm_actions import call_on_alarm
+from rnnforecast.workflows.monitoring.alarm_process import AlarmProcess
+from rnnforecast.workflows.stream import LONGEST_LINE_BYTES, Run, StreamRequest, stream, whole_lines
 from tests.house import ROOT
 from tests.streaming.kills import kill_often
 from tests.streaming.streams import assert_same, read_answers, run_stream, served, write_rows
@@ -239,3 +245,122 @@ def test_json_lines_are_answered_as_json(tmp_path: Path) -> None:
     found = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert [answer["status"].partition(":")[0] for answer in found] == ["ok"] * 5 + ["malformed"]
     assert found[3]["expected"] == found[2]["q0.5"]
+
+
+def test_a_followed_file_that_is_replaced_is_read_to_its_end_and_the_new_one_from_its_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [f"2024-01-01 {hour:02}:00,{50 + hour}" for hour in range(9)]
+    path = tmp_path / "rows.csv"
+    path.write_text("\n".join(["time,heat", *rows[:3]]) + "\n")
+    parts = iter([rows[3:5], rows[5:7], rows[7:]])
+
+    def say(line: str) -> None:
+        said.append(line)
+
+    class RotatedError(Exception):
+        """The file was replaced as often as it was to be."""
+
+    def wait(_: Path, file: BinaryIO) -> None:
+        part = next(parts, None)
+        if part is None:
+            raise RotatedError
+        with open(f"/proc/self/fd/{file.fileno()}", "a") as old:  # whoever writes closes the old one late
+            old.write(part[0] + "\n")
+        new = path.with_suffix(".new")
+        new.write_text("\n".join(["time,heat", *part[1:]]) + "\n")
+        new.rename(path)
+
+    said: list[str] = []
+    monkeypatch.setattr("rnnforecast.workflows.stream._wait_for_more", wait)
+    run = Run(_request(tmp_path, follow=True, state=str(tmp_path / "state")), served(), AlarmProcess([], say), say)
+    with pytest.raises(RotatedError):
+        run.loop()
+    answers = [row for row in read_answers(tmp_path / "out.csv") if row["status"] != "status"]
+    assert [row["time"] for row in answers] == [row.partition(",")[0] for row in rows]
+    assert said == [f"{path} was replaced: the new file is read from its start"] * 3
+    path.write_text("time,heat\n" + "2024-01-01 09:00,50\n" * 99)
+    with pytest.raises(InputError, match="does not begin as the file that was already read"):
+        run_stream(_request(tmp_path, state=str(tmp_path / "state")))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"position": {"read": -1}},
+        {"position": {"read": "x"}},
+        {"position": {"written": 2**70}},
+        {"position": {"header": [1]}},
+        {"position": {"counts": {"ok": "many"}}},
+        {"last": ["soon"]},
+        {"last": [2**70]},
+        {"keys": 3},
+    ],
+    ids=str,
+)
+def test_a_state_with_values_that_no_stream_has_is_damaged(tmp_path: Path, change: dict[str, Any]) -> None:
+    write_rows(tmp_path / "rows.csv", 20)
+    request = _request(tmp_path, state=str(tmp_path / "state"))
+    run_stream(request)
+    with np.load(tmp_path / "state") as file:
+        arrays = dict(file)
+    header = json.loads(arrays.pop("header").tobytes())
+    changed = {**header, **change, "position": {**header["position"], **change.get("position", {})}}
+    with (tmp_path / "state").open("wb") as stream:
+        np.savez(stream, header=np.frombuffer(json.dumps(changed).encode(), np.uint8), **arrays)
+    with pytest.raises(InputError, match="is not a state file of `stream`, or it is damaged"):
+        run_stream(request)
+
+
+def test_a_state_that_unpacks_to_more_than_the_file_is_not_unpacked(tmp_path: Path) -> None:
+    write_rows(tmp_path / "rows.csv", 20)
+    with (tmp_path / "state").open("wb") as stream:
+        np.savez_compressed(stream, header=np.zeros(2**26, np.uint8))
+    with pytest.raises(InputError, match="is not a state file"):
+        run_stream(_request(tmp_path, state=str(tmp_path / "state")))
+
+
+def test_nothing_in_an_answer_on_stdout_controls_a_terminal(tmp_path: Path, capfdbinary: Any) -> None:
+    (tmp_path / "rows.csv").write_text(
+        "time,pump,heat\n2024-01-01 00:00,\x1b]0;pwn\x07,50\n2024-01-01 01:00,a,\x1b[31m\n"
+    )
+    run_stream(StreamRequest("pump", input=str(tmp_path / "rows.csv")), served(ids=("pump",)))
+    told = capfdbinary.readouterr().out
+    assert b"\\x1b]0;pwn\\x07" in told
+    assert b"\x1b" not in told
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a group of processes")
+def test_a_command_that_hangs_is_ended_with_all_that_it_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = tmp_path / "started"
+    code = f"import subprocess; p = subprocess.Popen(['sleep', '60']); print(p.pid, file=open({str(started)!r}, 'w')); p.wait()"
+    monkeypatch.setattr("rnnforecast.workflows.alarm_actions.COMMAND_SECONDS", 2)
+    finding = call_on_alarm([sys.executable, "-c", code], facts={})
+    assert finding is not None
+    assert "took longer than 2 s" in finding.message
+    state = Path(f"/proc/{started.read_text().strip()}/stat")
+    deadline = time.monotonic() + 5
+    while (
+        state.exists() and state.read_text().rpartition(")")[2].split()[0] not in "ZX" and time.monotonic() < deadline
+    ):
+        time.sleep(0.05)
+    assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] in "ZX"
+
+
+def test_a_stream_that_fails_ends_the_command_of_its_alarm(tmp_path: Path) -> None:
+    write_rows(tmp_path / "rows.csv", 20)
+    alarm = AlarmProcess([sys.executable, "-c", "import time; time.sleep(60)"], lambda _: None)
+    run = Run(_request(tmp_path), served(), alarm, lambda _: None)
+    row = Row("", 0, "2024-01-01", 1.0)
+    alarm.start(Answer(row, "ok", (1.0, 0.0, 2.0, 3.0), (1.0,)))
+
+    def fail(_: list[str]) -> bytes:
+        raise KeyboardInterrupt
+
+    run._answer = fail  # type: ignore[assignment, method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        run.loop()
+    assert alarm._process is not None
+    assert alarm._process.returncode == -9

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
 from typing import TYPE_CHECKING
 
-from rnnforecast.workflows.alarm_actions import COMMAND_SECONDS, in_environment
+from rnnforecast.workflows.alarm_actions import COMMAND_SECONDS, end_command, in_environment, start_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,13 +38,7 @@ class AlarmProcess:
             "SCORE": score,
         }
         try:
-            self._process = subprocess.Popen(
-                self._words,
-                env={**os.environ, **in_environment(facts)},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                start_new_session=True,
-            )
+            self._process = start_command(self._words, in_environment(facts))
             self._deadline = time.monotonic() + self._seconds
         except (OSError, ValueError) as error:
             self._say(f"the command of the alarm failed: {str(error).lower()}")
@@ -59,9 +52,13 @@ class AlarmProcess:
         except subprocess.TimeoutExpired:
             self._stop(self._process)
 
+    def end(self) -> None:
+        """End the last command at once: the stream ends before its time."""
+        if self._process is not None and self._process.poll() is None:
+            end_command(self._process)
+
     def _stop(self, process: subprocess.Popen[bytes]) -> None:
-        process.kill()
-        process.wait()
+        end_command(process)
         self._say(f"the command of the alarm took longer than {self._seconds:g} s and was stopped")
 
     def _is_running(self) -> bool:
