@@ -12,7 +12,7 @@ from rnnforecast.data.files.overwrite import check_outputs
 from rnnforecast.errors import UsageError
 from rnnforecast.model_io.base import BASE
 from rnnforecast.store.files import check_writable, replace_bytes
-from rnnforecast.store.registry import default_store
+from rnnforecast.store.registry import default_store, is_path
 from rnnforecast.workflows.models import load_model
 from rnnforecast.workflows.results import ScriptResult
 
@@ -58,10 +58,12 @@ def script(
     text = script_text(manifest)
     if output is not None:
         replace_bytes(output, text.encode("utf-8"))
-    notes = (
-        ("--time-budget cut the training by the clock: a second one may end elsewhere",) if _is_cut(manifest) else ()
-    )
-    return ScriptResult(manifest.label, text, None if output is None else str(output), notes)
+    notes = []
+    if _is_cut(manifest):
+        notes.append("--time-budget cut the training by the clock: a second one may end elsewhere")
+    if model is not None and is_path(model):
+        notes.append(f"the script opens what {model} names, a model from outside the store: read it before you run it")
+    return ScriptResult(manifest.label, text, None if output is None else str(output), tuple(notes))
 
 
 def script_text(manifest: Manifest) -> str:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnnforecast.config import Settings
 from rnnforecast.data.bounds import SeriesBounds
-from rnnforecast.data.files.overwrite import check_outputs
+from rnnforecast.data.files.overwrite import Owned, check_outputs
 from rnnforecast.data.read import read_series
 from rnnforecast.data.windows import FlatSeries
-from rnnforecast.errors import DataError
+from rnnforecast.errors import DataError, UsageError
 from rnnforecast.evaluation.backtest import Spacing
 from rnnforecast.evaluation.scales import seasonal_scales
 from rnnforecast.evaluation.verdict import judge, overlap_of
@@ -36,7 +37,6 @@ from rnnforecast.workflows.tuning.study import Space, Study, Trial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.data.windows import Windows
@@ -73,13 +73,12 @@ def tune(
     """
     started = time.monotonic()
     settings, progress = settings or Settings(), progress or NoProgress()
-    check_outputs({"--output": output}, [("the data", each) for each in data])
-    if output is not None:
-        check_writable(output)
+    registry = Registry(store)
+    owned: list[Owned] = [("the data", each) for each in (*data, *settings.data.future_data)]
+    _check_output(output, [*owned, ("the store", registry.store)])
     read = read_series(data, settings.data)
     name = name or default_name(data, read.paths)
     reject_base_name(name)
-    registry = Registry(store)
     registry.check_writable(name)
     assumptions = fit_horizon(read, settings.data)
     series, horizon = read.series, assumptions.horizon
@@ -114,6 +113,17 @@ def tune(
         num_windows=split.num_windows,
         seconds=time.monotonic() - started,
     )
+
+
+def _check_output(output: str | Path | None, owned: list[Owned]) -> None:
+    """Check that the settings can be written and overwrite nothing. Raises UsageError, OutputError."""
+    check_outputs({"--output": output}, owned)
+    if output is not None and Path(output).suffix != ".toml":
+        raise UsageError(
+            f"settings file {output} does not end with .toml", hint="name it so: `tuned.toml`", code="E_RUN_OUTPUT"
+        )
+    if output is not None:
+        check_writable(output)
 
 
 def _open_study(path: Path, series: SeriesSet, rolling: _Rolling, settings: Settings) -> Study:

@@ -20,7 +20,7 @@ from rnnforecast.training.split import num_unseen_windows
 from rnnforecast.training.warm_start import WarmStart, seen_rows
 from rnnforecast.workflows.champion import difference
 from rnnforecast.workflows.choose_model import open_model
-from rnnforecast.workflows.model_rows import data_settings
+from rnnforecast.workflows.model_rows import SOURCE_SETTINGS, data_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -137,7 +137,8 @@ def open_start(spec: str, settings: Settings, registry: Registry) -> StoredStart
         raise
     merged = merge_settings(file.manifest, settings)
     given = frozenset(settings.data.model_fields_set)
-    stored = Settings.from_flat(file.manifest.settings, source=f"the settings of {file.manifest.label}").data
+    known = {key: value for key, value in file.manifest.settings.items() if key not in SOURCE_SETTINGS}
+    stored = Settings.from_flat(known, source=f"the settings of {file.manifest.label}").data
     record = stored.model_copy(update={name: getattr(settings.data, name) for name in given})
     start = StoredStart(file, merged, merged.model_copy(update={"data": record}), given)
     if not fitted_members(file.manifest):

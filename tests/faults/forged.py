@@ -244,6 +244,11 @@ def _model_commands(content: bytes, home: Path) -> Commands:
         "evaluate stored": ("evaluate", "m", *store, "--num-windows", "1"),
         "predict newest": ("predict", *rows, *store),
         "score": ("score", "m", *rows, *store),
+        "detect": ("detect", ROWS, "--model", "forged.safetensors"),
+        "stream": ("stream", "forged.safetensors", "--input", ROWS, "--output", "answers.csv"),
+        "script": ("script", "forged.safetensors"),
+        "train from": ("train", ROWS, "--from", "forged.safetensors", "--name", "t", "--num-steps", "1", *store),
+        "report": ("report", "m", ROWS, "--output", "page.html", *store),
         "batch": ("batch", "jobs.toml", "--workers", "1", *store),
         "prune": ("models", "prune", "--keep", "1", *store),
     }
@@ -290,6 +295,10 @@ _MODEL_ALSO = {
     "predict stored": {2, 10},
     "evaluate stored": {2, 10},
     "predict newest": {10},
+    "detect": {24},
+    "stream": {2},  # a model with covariates
+    "script": {2},
+    "train from": {2},
 }
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import builtins
+import sqlite3
 import tomllib
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import rnnforecast
+from rnnforecast.cli.main import main
 from rnnforecast.config import Settings
-from rnnforecast.errors import DataError, OutputError, ResourceError, UsageError
+from rnnforecast.errors import DataError, ModelFileError, OutputError, ResourceError, RnnForecastError, UsageError
 from rnnforecast.training.recipe import choose_recipe, gather_facts
 from rnnforecast.workflows.results import TuneResult
 from rnnforecast.workflows.tuning.study import CHOICES, Space, Study
@@ -121,10 +124,62 @@ def test_a_file_that_is_not_a_study_is_named_and_left_alone(tmp_path: Path) -> N
     assert path.read_bytes() == b"x" * 5_000
 
 
-def test_the_result_is_not_written_over_the_data(tmp_path: Path) -> None:
+def test_the_result_is_not_written_over_what_is_read_or_stored(tmp_path: Path) -> None:
     path = write_days(tmp_path)
     with pytest.raises(UsageError, match="would overwrite the data"):
         _tune(path, output=path)
+    (tmp_path / "store").mkdir()
+    with pytest.raises(UsageError, match="would overwrite the store"):
+        _tune(path, output=tmp_path / "store" / "models" / "days" / "active")
+    with pytest.raises(UsageError, match=r"does not end with \.toml"):
+        _tune(path, output=tmp_path / "notes.txt")
+    (tmp_path / "c.toml").write_text("num_steps = 2\n")
+    assert main(["tune", str(path), "--config", str(tmp_path / "c.toml"), "--output", str(tmp_path / "c.toml")]) == 2
+    assert (tmp_path / "c.toml").read_text() == "num_steps = 2\n"
+
+
+def _run_sql(path: Path, *statements: str) -> None:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+@pytest.mark.parametrize(
+    ("statements", "reason"),
+    [
+        (["create trigger t after insert on trials begin select 1; end"], "triggers or views"),
+        (["update trial_params set param_name = 'future_data' where param_name = 'cell'"], "that is not searched"),
+        (["update trial_params set param_value = 99"], "cannot be used"),
+        (["update trial_params set distribution_json = '{{'"], "cannot be used"),
+        (["update trials set state = 'SOON'"], "cannot be used"),
+        (["delete from study_user_attributes"], "was made with other data"),
+        (["update study_user_attributes set value_json = '[[['"], "cannot be used"),
+    ],
+)
+def test_a_forged_study_is_rejected_and_none_of_its_settings_is_taken(
+    tmp_path: Path, statements: list[str], reason: str
+) -> None:
+    path = write_days(tmp_path)
+    _tune(path, trials=1)
+    _run_sql(tmp_path / "store" / "tuning" / "days.db", *statements)
+    with pytest.raises(RnnForecastError, match=reason):
+        _tune(path, trials=1, output=tmp_path / "tuned.toml")
+    assert not (tmp_path / "tuned.toml").exists()
+
+
+def test_a_study_behind_a_link_is_not_written(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere.db").write_bytes(b"")
+    (tmp_path / "study.db").symlink_to("elsewhere.db")
+    with pytest.raises(ModelFileError, match="is a symbolic link"):
+        _study(tmp_path / "study.db")
+    assert (tmp_path / "elsewhere.db").read_bytes() == b""
+
+
+@pytest.mark.parametrize("folder", ["a?b", "a#b", "{x}", "a%20b"])
+def test_any_name_of_a_store_is_the_place_of_the_study(tmp_path: Path, folder: str) -> None:
+    _study(tmp_path / folder / "study.db")
+    assert (tmp_path / folder / "study.db").stat().st_size > 0
+    assert [path.name for path in tmp_path.iterdir()] == [folder]
 
 
 def test_rows_without_a_window_before_the_test_rows_are_too_few(tmp_path: Path) -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import sqlite3
 import warnings
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rnnforecast.errors import OutputError, UsageError, missing_extra
+from rnnforecast.errors import OutputError, RnnForecastError, UsageError, missing_extra
+from rnnforecast.store.files import check_no_link
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -82,8 +83,10 @@ class Study:
         self._optuna = _import_optuna()
         self._space = space
         self.path = path
+        check_no_link(path)
         with _quiet(), _readable(path):
             path.parent.mkdir(parents=True, exist_ok=True)
+            _check_plain(path)
             self._study = self._optuna.create_study(
                 storage=self._storage(),
                 study_name="tune",
@@ -92,7 +95,7 @@ class Study:
                 pruner=self._optuna.pruners.MedianPruner(n_startup_trials=_FREE_TRIALS),
             )
             known = self._study.user_attrs.get("data")
-            if known not in (None, data):
+            if known != data and (known is not None or self._study.trials):
                 raise UsageError(
                     f"the study {path} was made with other data, options or versions",
                     hint="name another study with --name, or remove the file to start again",
@@ -113,30 +116,36 @@ class Study:
 
         states = self._optuna.trial.TrialState
         with _quiet():
-            trial = self._study.ask()
-            settings = self._suggest(trial)
+            with _readable(self.path):
+                trial = self._study.ask()
+                settings = self._suggest(trial)
 
             def report(window: int, loss: float) -> None:
-                trial.report(loss, window)
-                if trial.should_prune():
-                    raise PrunedError
+                with _readable(self.path):
+                    trial.report(loss, window)
+                    if trial.should_prune():
+                        raise PrunedError
 
+            loss, state = None, states.COMPLETE
             try:
                 loss = measure(settings, report)
             except PrunedError:
-                self._study.tell(trial, state=states.PRUNED)
+                state = states.PRUNED
             except (DivergedError, Impossible):
                 if trial.number == 0:
                     raise
-                self._study.tell(trial, state=states.FAIL)
-            else:
-                self._study.tell(trial, loss)
+                state = states.FAIL
+            with _readable(self.path):
+                self._study.tell(trial, loss, state=state)
 
     def _storage(self) -> Any:
         from sqlalchemy.pool import NullPool  # optuna needs it
 
+        def connect() -> sqlite3.Connection:
+            return sqlite3.connect(self.path)  # in a URL, `?` or `{` in the path of the store would have a meaning
+
         # without a pool, no connection to the file stays open after a call
-        return self._optuna.storages.RDBStorage(f"sqlite:///{self.path.absolute()}", {"poolclass": NullPool})
+        return self._optuna.storages.RDBStorage("sqlite://", {"poolclass": NullPool, "creator": connect})
 
     def _suggest(self, trial: Any) -> dict[str, JSONValue]:
         settings: dict[str, JSONValue] = {
@@ -149,17 +158,25 @@ class Study:
     def trials(self) -> tuple[Trial, ...]:
         """Return all trials, the best first; those without a loss come last."""
         names = {"COMPLETE": "complete", "PRUNED": "pruned"}
-        with _quiet():
+        with _quiet(), _readable(self.path):
             found = [
                 Trial(
                     number=trial.number + 1,
                     state=names.get(trial.state.name, "failed"),
                     loss=trial.value if trial.state.name == "COMPLETE" else None,
-                    settings=dict(trial.params),
+                    settings=self._checked(trial.params),
                 )
                 for trial in self._study.get_trials(deepcopy=False)
             ]
         return tuple(sorted(found, key=lambda trial: (trial.loss is None, trial.loss or 0.0, trial.number)))
+
+    def _checked(self, settings: Mapping[str, JSONValue]) -> dict[str, JSONValue]:
+        """Return the settings of a trial; what is not searched here, such as a path, is not taken from a file."""
+        for name, value in settings.items():
+            is_rate = name == "learning_rate" and isinstance(value, float) and 0 < value < 1
+            if not is_rate and value not in self._space.choices.get(name, ()):
+                raise ValueError(f"a trial has a setting `{name}` that is not searched")
+        return dict(settings)
 
     def importance(self) -> dict[str, float]:
         """Return the fraction of the differences in loss that each setting explains; empty with few trials.
@@ -169,10 +186,19 @@ class Study:
         losses = [trial.loss for trial in self.trials() if trial.loss is not None]
         if len(losses) < _FEWEST_FOR_IMPORTANCE or max(losses) == min(losses):
             return {}
-        with _quiet():
+        with _quiet(), _readable(self.path):
             evaluator = self._optuna.importance.PedAnovaImportanceEvaluator()
             found = self._optuna.importance.get_param_importances(self._study, evaluator=evaluator)
         return {str(name): float(value) for name, value in found.items()}
+
+
+def _check_plain(path: Path) -> None:
+    """Raise ValueError for a database with triggers or views, which would run statements of its author."""
+    if path.exists():
+        with closing(sqlite3.connect(path)) as connection:
+            kinds = {kind for (kind,) in connection.execute("select type from sqlite_master")}
+        if not kinds <= {"table", "index"}:
+            raise ValueError("it has triggers or views, which no study has")
 
 
 def _import_optuna() -> Any:
@@ -196,15 +222,18 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """Raise OutputError for a study that cannot be opened or written."""
+    """Raise OutputError for a study that cannot be opened, written, or understood."""
     try:
         yield
     except (OSError, sqlite3.Error) as error:
         reason = str(error)
+    except (RnnForecastError, PrunedError):
+        raise
     except Exception as error:
-        if not type(error).__module__.startswith("sqlalchemy"):
+        is_theirs = type(error).__module__.partition(".")[0] in ("sqlalchemy", "optuna", "alembic")
+        if not is_theirs and not isinstance(error, ValueError | LookupError | TypeError | AttributeError):
             raise
-        reason = str(error).partition("\n")[0]
+        reason = str(error).partition("\n")[0][:200]
     else:
         return
     raise OutputError(
