@@ -80,7 +80,12 @@ def report(
     started = time.monotonic()
     files = Files.of(data)
     output = output or _unused(DEFAULT_OUTPUT)
-    check_page(output, inputs=files.rows, store=store)
+    owned = [
+        *(("the data", path) for path in (*files.rows, *files.known_ahead)),
+        ("the store", store or default_store()),
+    ]
+    check_outputs({"the page": output}, owned)
+    check_page(output)
     seen: list[tuple[LoadedModel, Forecast]] = []
     result = forecast_request(
         ForecastRequest(reading=files.reading),
@@ -127,16 +132,13 @@ def _unused(path: str) -> str:
     return path
 
 
-def check_page(output: str | Path, *, inputs: Sequence[str | Path], store: str | Path | None = None) -> None:
+def check_page(output: str | Path) -> None:
     """Check before the work that a page can be written. Raises UsageError, ResourceError or OutputError."""
     if Path(output).suffix.lower() not in (".html", ".htm"):
         raise UsageError(
             f"page {output} does not end with .html", hint="name it so: `report.html`", code="E_RUN_OUTPUT"
         )
     drawing_package()
-    check_outputs(
-        {"the page": output}, [*(("the data", path) for path in inputs), ("the store", store or default_store())]
-    )
     make_folder(Path(output).parent)
     check_writable(Path(output))
 

@@ -41,7 +41,7 @@ def compare(
     import rnnforecast
 
     settings = load_settings(flags, config=config)
-    check_drawings(plot, report, inputs=data)
+    check_drawings(plot, report, inputs=[*data, *settings.data.future_data], config=config)
     with view.progress() as progress:
         result = rnnforecast.compare(
             data,

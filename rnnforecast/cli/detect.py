@@ -52,7 +52,7 @@ def detect(
             f"`--output -` writes CSV to stdout, and `--format {view.format}` the result", hint="leave out one"
         )
     command = split_command(on_alarm)
-    check_drawings(plot, report, inputs=data)
+    check_drawings(plot, report, inputs=data, config=config)
     reading = load_settings(flags, config=config, allowed=DETECT_OPTIONS).data
     with view.progress() as progress:
         result = rnnforecast.detect(

@@ -27,7 +27,7 @@ def diagnose(
     """
     import rnnforecast
 
-    check_drawings(plot, report, inputs=data or ())
+    check_drawings(plot, report, inputs=[*(data or ()), *(future_data or ())])
     files = rnnforecast.Files(tuple(data or ()), tuple(future_data or ()), load_settings(flags).data)
     with view.progress() as progress:
         result = rnnforecast.diagnose(model, files, store=store, progress=progress)

@@ -41,12 +41,12 @@ def evaluate(
 
     chosen = load_settings(flags)
     windows = chosen.evaluation
-    check_drawings(plot, report, inputs=data or ())
+    check_drawings(plot, report, inputs=[*(data or ()), *(future_data or ())])
     files = rnnforecast.Files(tuple(data or ()), tuple(future_data or ()), chosen.data)
     if output is not None:
         from rnnforecast.workflows.forecasts.windows_table import check_windows_output
 
-        check_windows_output(output, files, store=store)
+        check_windows_output(output, files, model=model, store=store)
     with view.progress() as progress:
         result = rnnforecast.evaluate(
             model,

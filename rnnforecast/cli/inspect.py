@@ -22,7 +22,7 @@ def inspect(
     import rnnforecast
 
     settings = load_settings(flags, config=config)
-    check_drawings(plot, report, inputs=data)
+    check_drawings(plot, report, inputs=[*data, *settings.data.future_data], config=config)
     result = rnnforecast.inspect(data, settings)
     view.draw(result, plot=plot, report=report)
     view.show(result)

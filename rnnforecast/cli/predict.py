@@ -81,7 +81,7 @@ def predict(
     unused = {"--total": total, "--plot": plot, "--report": report, "--attention-output": attention_output}
     _check_shard(shard, shard_by, model, {**unused, "--ledger": ledger})
     chosen = load_settings(flags)
-    check_drawings(plot, report, inputs=data or ())
+    check_drawings(plot, report, inputs=[*(data or ()), *chosen.data.future_data, *([what_if] if what_if else [])])
     request = rnnforecast.ForecastRequest(
         horizon=chosen.data.horizon,
         quantiles=chosen.evaluation.quantiles if "quantiles" in chosen.evaluation.model_fields_set else None,

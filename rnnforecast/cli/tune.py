@@ -26,7 +26,9 @@ def tune(
     store: the same command continues them. The best settings are then compared with the default on the test rows.
     """
     import rnnforecast
+    from rnnforecast.data.files.overwrite import check_outputs
 
+    check_outputs({"--output": output}, [("the settings", config or "")])
     settings = load_settings(flags, config=config, allowed=TUNE_OPTIONS)
     with view.progress() as progress:
         result = rnnforecast.tune(

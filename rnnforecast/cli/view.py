@@ -135,28 +135,30 @@ class View:
             bar.finish()
 
 
-def check_report(path: str | None, *, inputs: Sequence[str]) -> None:
-    """Check before the work starts that `--report` can be written. Raises UsageError, ResourceError or OutputError."""
-    if path is not None:
+def check_drawings(plot: str | None, report: str | None, *, inputs: Sequence[str], config: str | None = None) -> None:
+    """Check before the work starts that `--plot` and `--report` can be written, and overwrite nothing that is read.
+
+    Raises UsageError, ResourceError or OutputError.
+    """
+    if plot is None and report is None:
+        return
+    from rnnforecast.data.files.overwrite import Owned, check_outputs
+    from rnnforecast.store.registry import default_store
+
+    owned: list[Owned] = [
+        *(("the data", each) for each in inputs),
+        ("the settings", config or ""),
+        ("the store", default_store()),
+    ]
+    check_outputs({"--plot": plot, "--report": report}, owned)
+    if plot is not None:
+        from rnnforecast.charts.picture import check_picture
+
+        check_picture(plot)
+    if report is not None:
         from rnnforecast.charts.report import check_page
 
-        check_page(path, inputs=inputs)
-
-
-def check_plot(path: str | None, *, inputs: Sequence[str]) -> None:
-    """Check before the work starts that `--plot` can be written. Raises UsageError, ResourceError or OutputError."""
-    if path is not None:
-        from rnnforecast.charts.picture import check_picture
-        from rnnforecast.data.files.overwrite import check_outputs
-
-        check_picture(path)
-        check_outputs({"--plot": path}, [("the data", each) for each in inputs])
-
-
-def check_drawings(plot: str | None, report: str | None, *, inputs: Sequence[str]) -> None:
-    """Check `--plot` and `--report` together, as each is checked."""
-    check_plot(plot, inputs=inputs)
-    check_report(report, inputs=inputs)
+        check_page(report)
 
 
 class LateProgress:

@@ -343,7 +343,7 @@ def _check_outputs(
     stored = loaded.manifest.input
     owned: list[Owned] = [("the data", path) for path in files.rows or stored.paths]
     owned += [("the covariates known ahead", path) for path in files.known_ahead or stored.future_paths]
-    owned.append(("the store", store or default_store()))
+    owned += [("the covariates of --what-if", request.what_if or ""), ("the store", store or default_store())]
     if model is not None and Path(model).is_file():
         owned.append(("the model", model))
     check_outputs({"--output": request.output, "--attention-output": request.attention_output}, owned)

@@ -67,7 +67,7 @@ def _lies_in(path: Path, folder: Path) -> bool:
 def _local(item: str | Path | None) -> Path | None:
     """Return the local file that an input or an output names: the file of an embedded database too; None for others."""
     text = "" if item is None else str(item)
-    if text in ("", STDIN):
+    if text in ("", STDIN) or "\0" in text:  # a NUL from a forged record names no file
         return None
     if is_database(text):
         address = parse_address(text)

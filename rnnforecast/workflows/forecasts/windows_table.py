@@ -14,7 +14,8 @@ import pandas as pd
 from rnnforecast.data.files.overwrite import Owned, check_outputs
 from rnnforecast.data.write import check_output, shown_output
 from rnnforecast.errors import UsageError
-from rnnforecast.store.registry import default_store
+from rnnforecast.model_io.base import BASE
+from rnnforecast.store.registry import Registry, default_store, is_path
 from rnnforecast.workflows.forecasts.table import free_name, zoned
 
 if TYPE_CHECKING:
@@ -58,7 +59,9 @@ def windows_frame(result: EvaluateResult) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def check_windows_output(output: str | Path, files: Files, *, store: str | Path | None) -> None:
+def check_windows_output(
+    output: str | Path, files: Files, *, model: str | None = None, store: str | Path | None = None
+) -> None:
     """Check before the work that the windows can be written to a file. Raises UsageError or OutputError."""
     if Path(output).suffix.lower() not in (".csv", ".parquet", ".pq"):
         raise UsageError(
@@ -67,5 +70,8 @@ def check_windows_output(output: str | Path, files: Files, *, store: str | Path 
             code="E_RUN_OUTPUT",
         )
     check_output(output)
-    owned: list[Owned] = [("the data", path) for path in (*files.rows, *files.known_ahead)]
+    is_read = not files.rows and model != BASE and not (model is not None and is_path(model))
+    stored = Registry(store).resolve(model).manifest if is_read else None
+    read = () if stored is None else (*stored.input.paths, *stored.input.future_paths)
+    owned: list[Owned] = [("the data", path) for path in (*files.rows, *files.known_ahead, *read)]
     check_outputs({"--output": output}, [*owned, ("the store", store or default_store())])

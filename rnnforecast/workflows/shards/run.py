@@ -13,13 +13,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rnnforecast.data.files.overwrite import check_outputs
+from rnnforecast.data.files.overwrite import Owned, check_outputs
 from rnnforecast.data.files.remote import is_url
 from rnnforecast.errors import LockedError, OutputError, RnnForecastError, UsageError
 from rnnforecast.model_io.base import BASE
 from rnnforecast.progress import NoProgress
 from rnnforecast.store.files import lock, sweep_temporaries
-from rnnforecast.store.registry import Registry
+from rnnforecast.store.registry import Registry, default_store
 from rnnforecast.workflows.model_rows import Files, load
 from rnnforecast.workflows.monitoring.freshness import check_age, parse_age
 from rnnforecast.workflows.predict import ForecastRequest, forecast_request
@@ -70,9 +70,9 @@ def predict_shard(
     """
     started = time.monotonic()
     label, digest, id_columns = _identify(request, model, by=by, store=store, known_ahead=data.known_ahead)
-    output = _output_folder(request, data)
+    output = _output_folder(request, data, store)
     workers = plan_parts(data.rows, shard, by=by, id_columns=id_columns)
-    _check_apart(output, data, workers)
+    _check_apart(output, data, request.what_if, workers)
     manifest = Manifest(output)
     notes = manifest.check_parts([part for each in workers for part in each], by=by)
     work = _Work(request, label, data, store, id_columns, manifest, digest)
@@ -207,7 +207,7 @@ def _identify(
     return label, hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest(), tuple(ids)
 
 
-def _output_folder(request: ForecastRequest, data: Files) -> Path:
+def _output_folder(request: ForecastRequest, data: Files, store: str | Path | None) -> Path:
     """Return the folder of the forecasts. Raises UsageError where there is none, or where it is that of the rows."""
     if not data.rows or request.output is None:
         missing = "--data" if not data.rows else "--output"
@@ -220,15 +220,17 @@ def _output_folder(request: ForecastRequest, data: Files) -> Path:
             f"the output `{output}` of a shard is a file, not a folder",
             hint="name a folder: each part is a Parquet file in it",
         )
-    check_outputs({"--output": output}, [("the data", path) for path in (*data.rows, *data.known_ahead)])
+    owned: list[Owned] = [("the data", path) for path in (*data.rows, *data.known_ahead)]
+    check_outputs({"--output": output}, [*owned, ("the store", store or default_store())])
     return output
 
 
-def _check_apart(output: Path, data: Files, workers: Sequence[Sequence[Part]]) -> None:
+def _check_apart(output: Path, data: Files, what_if: str | Path | None, workers: Sequence[Sequence[Part]]) -> None:
     """Raise UsageError where outputs would lie among the rows, or match a pattern that names them."""
     folder = os.path.realpath(output)
     parts = [part for each in workers for part in each]
-    paths = {path for part in parts for path in part.paths if not is_url(path)}
+    others = map(str, (*data.known_ahead, what_if or ""))
+    paths = {path for path in (*(path for part in parts for path in part.paths), *others) if path and not is_url(path)}
     among = next((path for path in sorted(paths) if os.path.realpath(os.path.dirname(path)) == folder), None)
     if among is not None:
         raise UsageError(

@@ -289,3 +289,21 @@ def test_the_command_prints_a_document_and_ends_with_the_code_of_the_parts(place
 def test_flags_without_effect_are_rejected(trained: Path, words: tuple[str, ...], told: str) -> None:
     found = command(trained, "shops", "--data", str(trained / "rows"), *words)
     assert (found.returncode, told in found.stderr) == (2, True), found.stderr
+
+
+@pytest.mark.parametrize("option", ["known_ahead", "what_if"])
+def test_a_folder_with_what_every_part_reads_is_not_an_output(place: Path, option: str) -> None:
+    (place / "out").mkdir()
+    path = place / "out" / "f0.parquet"
+    panel(range(1)).to_parquet(path)
+    before = path.read_bytes()
+    request = ForecastRequest(output=place / "out", what_if=path if option == "what_if" else None)
+    files = Files((place / "rows",), (path,) if option == "known_ahead" else ())
+    with pytest.raises(UsageError, match="is the folder of the data"):
+        predict_shard(request, "shops", data=files, shard=Shard(1, 1), store=place / "store")
+    assert path.read_bytes() == before
+    with pytest.raises(UsageError, match="would overwrite the store"):
+        predict_shard(
+            ForecastRequest(output=place / "store" / "out"), "shops", data=Files((place / "rows",)), shard=Shard(1, 1),
+            store=place / "store",
+        )  # fmt: skip

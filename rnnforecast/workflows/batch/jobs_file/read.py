@@ -108,6 +108,7 @@ def owned_files(job_file: JobFile) -> list[Owned]:
         owned += [(f"the data of job `{job.name}`", item) for item in job.data]
         future_data = Settings.from_flat(job.settings).data.future_data
         owned += [(f"the covariates known ahead of job `{job.name}`", item) for item in future_data]
+        owned.append((f"the `what_if` of job `{job.name}`", job.what_if or ""))
     return owned
 
 
