@@ -109,7 +109,7 @@ def _by_autoregression(pasts: Sequence[Float64Array], horizon: int, levels: tupl
     lags = np.array([num_lags(len(past)) for past in pasts])
     for count in np.unique(lags):  # a history has as many lags next to longer ones as alone
         rows = np.flatnonzero(lags == count)
-        chosen = [pasts[row] for row in rows]
+        chosen = [pasts[row] for row in rows.tolist()]
         target, observed = right_aligned(chosen, max(len(past) for past in chosen))
         quantiles[rows] = forecast_autoregression(target, observed, horizon=horizon, levels=levels)
     return quantiles

@@ -21,6 +21,7 @@ import pytest
 
 from rnnforecast.cli.main import main
 from rnnforecast.errors import ModelFileError, OutputError, ResourceError, UsageError
+from rnnforecast.serving import worker
 from rnnforecast.serving.run import ServeOptions, serve
 from tests.serving.conftest import MAX_BODY, Client, start
 
@@ -65,6 +66,23 @@ def test_a_json_answer_is_the_document_of_the_command_line_but_for_its_time(
     printed = on_command_line(monkeypatch, capsys, csv_of(ROWS), "base", "--format", "json")
     seconds = [f'"seconds": {json.loads(text)["seconds"]}'.encode() for text in (answer.body, printed)]
     assert answer.body.replace(seconds[0], b"") == printed.encode().replace(seconds[1], b"")
+
+
+def test_the_same_request_again_has_the_same_bytes_and_another_one_has_not(client: Client) -> None:
+    first, again, other = (client.post(csv_of(ROWS), query) for query in ("?horizon=3", "?horizon=3", "?horizon=4"))
+    assert (first.status, again.status, other.status) == (200, 200, 200)
+    assert first.document["rows"] == again.document["rows"]
+    assert (len(again.document["rows"]), len(other.document["rows"])) == (3, 4)
+
+
+def test_a_process_answers_the_same_request_again_from_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = worker.WorkerSettings(store=None, model="base", max_body=2**20)
+    header = {"kind": "csv", "answer": "json", "query": {"horizon": ["3"]}}
+    first = worker.answer(header, csv_of(ROWS), settings)
+    monkeypatch.setattr(worker, "_forecast", None)
+
+    assert worker.answer(dict(reversed(header.items())), csv_of(ROWS), settings) == first
+    assert worker.answer({**header, "query": {"horizon": ["4"]}}, csv_of(ROWS), settings)[0]["status"] == 500
 
 
 def test_json_rows_json_columns_arrow_and_parquet_give_the_forecast_of_the_csv(client: Client) -> None:
