@@ -518,6 +518,11 @@ REQUEST_TIMEOUT = _in(
 )
 MAX_BODY = _in(RUN, Option("max_body", "largest body of a request", "SIZE", default="16MiB"))
 CHECK = _in(RUN, _switch("check", "list every error of the file with its line; run nothing"))
+READ = _in(
+    RUN,
+    Option("read", "with --check: read the data of each job as `inspect` does", kind=bool, default=True),
+    is_common=False,
+)
 JOB_SHARD = _in(RUN, Option("shard", "run the jobs of worker I of N, e.g. 2/8", "I/N"), is_common=False)
 RESUME = _in(RUN, _switch("resume", "skip jobs that the last run finished and whose inputs are unchanged"))
 WAIT = _in(RUN, Option("wait", "how long to wait for another run of the file, e.g. 10m", "DURATION"))

@@ -84,7 +84,7 @@ def test_predict_imports_neither_torch_nor_scipy(workplace: Path) -> None:
     assert (workplace / ".rnnforecast").is_dir()
 
 
-@pytest.mark.parametrize("flags", [["--quiet"], ["--check", "--format", "json"], ["--print-cron"]])
+@pytest.mark.parametrize("flags", [["--quiet"], ["--check", "--no-read", "--format", "json"], ["--print-cron"]])
 def test_a_batch_computes_in_its_jobs_alone_and_loads_no_pandas(workplace: Path, flags: list[str]) -> None:
     job = '[[job]]\nname = "a"\nmodel = "good"\ndata = "good.csv"\noutput = "a.csv"\n'
     (workplace / "nightly.toml").write_text(job, encoding="utf-8")

@@ -19,6 +19,7 @@ from rnnforecast.options import (
     METRICS_FILE,
     PRINT_CRON,
     PRINT_SYSTEMD,
+    READ,
     RESUME,
     STORE,
     WAIT,
@@ -37,6 +38,7 @@ def batch(
     resume: bool,
     wait: str | None,
     check: bool,
+    read: bool,
     print_cron: bool,
     print_systemd: bool,
     events: str | None,
@@ -51,6 +53,8 @@ def batch(
     """
     if sum((check, print_cron, print_systemd)) > 1:
         raise UsageError("--check, --print-cron and --print-systemd exclude each other", hint="give one of them")
+    if not read and not check:
+        raise UsageError("--no-read has no effect without --check", hint="leave it out")
     if shard is not None and (check or print_cron or print_systemd or metrics_file):
         raise UsageError(
             "--shard runs a part of the jobs: --check, --print-cron, --print-systemd and --metrics-file are of all",
@@ -59,7 +63,7 @@ def batch(
     if check:
         from rnnforecast.workflows.batch.check import check_jobs
 
-        view.show(check_jobs(jobs, store=store))
+        view.show(check_jobs(jobs, store=store, read=read))
     elif print_cron or print_systemd:
         from rnnforecast.workflows.batch.scheduler_units import cron_line, systemd_units
 
@@ -87,6 +91,6 @@ def _run(view: View, jobs: str, store: str | None, options: Options) -> None:
 
 command = build_command(
     batch,
-    *(JOBS_FILE, WORKERS, JOB_SHARD, RESUME, WAIT, CHECK, PRINT_CRON, PRINT_SYSTEMD, EVENTS, METRICS_FILE, STORE),
+    *(JOBS_FILE, WORKERS, JOB_SHARD, RESUME, WAIT, CHECK, READ, PRINT_CRON, PRINT_SYSTEMD, EVENTS, METRICS_FILE, STORE),
     example="rnnforecast batch nightly.toml --workers 4",
 )

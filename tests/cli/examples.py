@@ -512,6 +512,8 @@ def batch_plan() -> BatchPlan:
     shared = {
         "data": ["/srv/shops/*.csv"],
         "num_files": 12,
+        "num_series": 12,
+        "num_rows": 8_760,
         "output": "/srv/out/shops.csv",
         "settings": {"horizon": 14},
     }
@@ -522,6 +524,8 @@ def batch_plan() -> BatchPlan:
             **shared,
             "data": [],
             "num_files": 0,
+            "num_series": None,
+            "num_rows": None,
             "model": "shops",
             "retrain": None,
             "output": "/tmp/x.csv",

@@ -136,6 +136,26 @@ def test_more_than_five_errors_are_all_shown(workplace: Path, run: RunCommand) -
     assert as_json["findings"][0]["column"] == "wrong0"
 
 
+def test_check_reads_the_rows_of_each_job_and_names_what_it_would_reject_or_warn_of(
+    workplace: Path, run: RunCommand
+) -> None:
+    good = (workplace / "good.csv").read_text().splitlines(keepends=True)
+    cells = good[5].split(",")
+    (workplace / "bad.csv").write_text("".join([*good[:5], ",".join([cells[0], "oops\n"]), *good[6:]]))
+    (workplace / "gap.csv").write_text("".join([*good[:-4], ",\n", *good[-4:]]))
+    jobs = '[[job]]\nname = "gap"\ndata = "gap.csv"\noutput = "1.csv"\n'
+    bad = '[[job]]\nname = "bad"\ndata = "bad.csv"\noutput = "2.csv"\n'
+    shown = run("batch", _write(workplace, jobs + bad), "--check")
+    assert shown.code == 2
+    assert re.search(r"line 7: job `bad`: .*row 6.*`oops` is not a number", shown.err)
+    assert run("batch", "nightly.toml", "--check", "--no-read").code == 0
+    shown = run("batch", _write(workplace, jobs), "--check", "--format", "json")
+    plan = json.loads(shown.out)
+    assert plan["jobs"][0]["num_rows"] == len(good) - 1
+    assert "job `gap`: " in plan["findings"][0]["message"]
+    assert run("batch", "nightly.toml", "--no-read").code == 2
+
+
 def test_a_job_may_wait_for_a_model_that_another_job_will_train(workplace: Path, run: RunCommand) -> None:
     text = '[[job]]\nname = "new"\ndata = "good.csv"\n' + GOOD.replace('"good"', '"new"')
     assert run("batch", _write(workplace, text), "--check").code == 0

@@ -71,15 +71,17 @@ def _plan_screen(plan: BatchPlan, space: Space) -> list[RenderableType]:
     columns = {
         "job": [safe(shortened(str(job["job"]))) for job in plan.jobs],
         "files": [Text(str(job["num_files"] or NOTHING)) for job in plan.jobs],
+        "series": [Text(NOTHING if job["num_series"] is None else f"{job['num_series']:,}") for job in plan.jobs],
+        "rows": [Text(NOTHING if job["num_rows"] is None else f"{job['num_rows']:,}") for job in plan.jobs],
         "model": [safe(job["model"] or "trained here") for job in plan.jobs],
         "retrain": [safe(job["retrain"] or NOTHING) for job in plan.jobs],
         "output": [
             safe(_relative(str(job["output"]), plan.jobs_file)) if job["output"] else Text(NOTHING) for job in plan.jobs
         ],
     }
-    for name in fit_columns(columns, width=space.width, dispensable=("files", "model")):
+    for name in fit_columns(columns, width=space.width, dispensable=("files", "series", "rows", "model")):
         del columns[name]
-    kinds = {"files": "right", "output": "fold"}
+    kinds = {"files": "right", "series": "right", "rows": "right", "output": "fold"}
     table = quiet_table([(name, kinds.get(name, "left")) for name in columns])
     for cells in zip(*columns.values(), strict=True):
         table.add_row(*cells)

@@ -11,7 +11,7 @@ from rnnforecast.json_values import Document
 from rnnforecast.masking import masked
 
 if TYPE_CHECKING:
-    from rnnforecast.findings import JSONValue
+    from rnnforecast.findings import Finding, JSONValue
 
 #: done: everything was written; partial: everything but named series that were left out; unchanged: nothing to do;
 #: stopped: the run ended before the job did.
@@ -111,12 +111,13 @@ class BatchResult(Document):
 class BatchPlan(Document):
     """A valid jobs file, as `batch --check` found it.
 
-    Keys of a job: job, data, num_files, model, output, retrain, settings.
+    Keys of a job: job, data, num_files, num_series, num_rows (None: not read), model, output, retrain, settings.
     """
 
     jobs_file: str
     store: str
     jobs: tuple[Mapping[str, object], ...]
+    findings: tuple[Finding, ...] = ()  # warnings about the data, each with the name of its job
 
 
 @dataclass(frozen=True)

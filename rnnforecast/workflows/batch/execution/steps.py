@@ -55,7 +55,7 @@ _SETTINGS_CHANGED = "settings changed"
 #: Why a training cannot start from a stored model: too few rows are new, or it has no fitted network.
 _NO_WARM_START = ("E_SERIES_SHORT", "E_RUN_CONFIG")
 #: Nobody reads the note about a target that was guessed, unless the job says so.
-_UNATTENDED = {"guess": "reject"}
+UNATTENDED = {"guess": "reject"}
 
 
 @dataclass(frozen=True)
@@ -338,7 +338,7 @@ def _train_command(job: Job, context: JobContext, *start: str) -> Command:
 def _predict_command(job: Job, context: JobContext) -> Command:
     words = ["predict", job.model or job.name, "--store", str(context.store), "--output", str(job.output)]
     words += _row_words(job)
-    words += ["--guess", _UNATTENDED["guess"]] if job.model == BASE else []
+    words += ["--guess", UNATTENDED["guess"]] if job.model == BASE else []
     words += ["--components"] if job.components else []
     words += [word for change in job.set for word in ("--set", change)]
     words += ["--what-if", job.what_if] if job.what_if is not None else []
@@ -398,7 +398,7 @@ def _write_settings(job: Job, context: JobContext) -> Path:
     make_folder(context.logs)
     path = context.logs / f"{encode_name(job.name)}.toml"
     # private as the log: a query may tell what others should not know
-    replace_bytes(path, to_toml(_UNATTENDED | dict(job.settings)).encode(), is_private=True)
+    replace_bytes(path, to_toml(UNATTENDED | dict(job.settings)).encode(), is_private=True)
     return path
 
 
