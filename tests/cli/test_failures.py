@@ -360,3 +360,15 @@ def test_matrix_products_have_one_thread_unless_the_user_says_otherwise(given: s
     ended = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
     # not too late, since NumPy is not loaded yet; torch counts its threads by the last of them
     assert ended.stdout.splitlines()[-1].split() == ["False", threads, "2"]
+
+
+def test_a_log_of_both_streams_has_their_lines_in_the_order_they_were_written(tmp_path: Path) -> None:
+    """Standard output to a file is written in blocks: what follows on standard error must not overtake it."""
+    code = (
+        "import sys; from rnnforecast.cli import main as cli; from rnnforecast.errors import DataError\n"
+        "def work(words):\n    print('the result'); raise DataError('the error', hint='the hint')\n"
+        "cli._invoke = work; sys.exit(cli.main(['inspect', 'x.csv']))"
+    )
+    with (tmp_path / "log").open("wb") as log:
+        subprocess.run([sys.executable, "-c", code], stdout=log, stderr=subprocess.STDOUT, check=False)
+    assert (tmp_path / "log").read_text().splitlines() == ["the result", "error: the error", "hint: the hint"]
