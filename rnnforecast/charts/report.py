@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from datetime import UTC, datetime
 from functools import singledispatch
@@ -126,7 +127,7 @@ def _unused(path: str) -> str:
     if Path(path).exists():
         raise UsageError(
             f"{path} exists, and no `--output` names it",
-            hint=f"name another file, or `--output {path}` to replace it",
+            hint=f"name another file, or `--output {shlex.quote(path)}` to replace it",
             code="E_OUT_EXISTS",
         )
     return path

@@ -12,6 +12,7 @@ import errno
 import os
 import re
 import secrets
+import shlex
 import stat
 import sys
 import time
@@ -231,7 +232,9 @@ def _inspect_target(target: Path) -> os.stat_result | None:
         )
     if not os.access(target, os.W_OK):
         raise OutputError(
-            f"`{target}` is read-only", hint=f"`chmod u+w {target}` or name another file", code="E_OUT_READ_ONLY"
+            f"`{target}` is read-only",
+            hint=f"`chmod u+w {shlex.quote(str(target))}` or name another file",
+            code="E_OUT_READ_ONLY",
         )
     return existing
 
@@ -348,7 +351,7 @@ def check_owner(path: Path) -> None:
     kind = "folder" if stat.S_ISDIR(state.st_mode) else "file"
     raise ModelFileError(
         f"the {kind} `{path}` belongs to user {state.st_uid} and everyone may write it: its models are not trusted",
-        hint=f"`chmod o-w {path}`, or name a store of your own with `--store`",
+        hint=f"`chmod o-w {shlex.quote(str(path))}`, or name a store of your own with `--store`",
         code="E_MODEL_OWNER",
     )
 
@@ -356,7 +359,7 @@ def check_owner(path: Path) -> None:
 def _missing_folder(target: Path) -> OutputError:
     return OutputError(
         f"`{target}` was not written: the folder `{target.parent}` does not exist",
-        hint=f"create it: `mkdir -p {target.parent}`",
+        hint=f"create it: `mkdir -p {shlex.quote(str(target.parent))}`",
         code="E_OUT_FOLDER",
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -120,7 +121,7 @@ def _check_refit(loaded: LoadedModel) -> None:
     if names_model(start):
         raise UsageError(
             f"{label} started from {start}, which was fitted on rows of the windows: trainings before each would too",
-            hint=f"leave `--refit` out; `rnnforecast models show {label}` shows the test after those rows",
+            hint=f"leave `--refit` out; `rnnforecast models show {shlex.quote(label)}` shows the test after those rows",
         )
 
 

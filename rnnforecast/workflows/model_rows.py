@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -100,7 +101,7 @@ def load(
     if stored.stand_in:
         label = file.manifest.label
         note = f"`{stored.stand_in}` is served in place of the networks of {label}"
-        why = (*why, f"{note}; `rnnforecast models promote {label}` ends that")
+        why = (*why, f"{note}; `rnnforecast models promote {shlex.quote(label)}` ends that")
     return _load_stored(file, given, reading=reading, horizon=horizon, why=why)
 
 
@@ -279,7 +280,7 @@ def _load_base(given: Files, *, reading: DataSettings | None, why: tuple[str, ..
         raise UsageError(
             f"`{BASE}` reads covariates that are known ahead alone: {', '.join(f'--{name}' for name in ignored)} would be "
             "ignored",
-            hint=f"leave them out, or train a network that reads them: `rnnforecast train {data[0]}`",
+            hint=f"leave them out, or train a network that reads them: `rnnforecast train {shlex.quote(str(data[0]))}`",
         )
     if given.known_ahead:
         reading = reading.model_copy(update={"future_data": tuple(map(str, given.known_ahead))})

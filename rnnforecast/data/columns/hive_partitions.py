@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -51,8 +52,8 @@ def note_unused(partitions: Mapping[str, Sequence[str]], used: Collection[str]) 
     return [
         Finding(
             "N_DATA_PARTITION",
-            f"partition column `{name}` ({len(set(values))} values, such as `{values[0]}`) is not used: --id {name} makes each "
-            "value a series",
+            f"partition column `{name}` ({len(set(values))} values, such as `{values[0]}`) is not used: "
+            f"--id {shlex.quote(name)} makes each value a series",
             column=name,
         )
         for name, values in partitions.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from rnnforecast.data.columns.profiles import named_like_id, named_like_time, profile_columns
@@ -28,7 +29,8 @@ def note_unused_columns(table: Table, roles: Roles, settings: DataSettings, *, i
     if not names:
         return []
     message = f"{'column' if len(names) == 1 else f'{len(names)} columns'} not used: {listed(names)}"
-    fix = f"if known ahead: --future {names[0]}; if not: --past {names[0]}; of each series: --static {names[0]}"
+    name = shlex.quote(names[0])
+    fix = f"if known ahead: --future {name}; if not: --past {name}; of each series: --static {name}"
     return [Finding("N_COLUMN_UNUSED", message, table.path, column=names[0], count=len(names), fix=fix)]
 
 

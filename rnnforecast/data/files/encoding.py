@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+import shlex
 
 from rnnforecast.data.errors import quoted, quoted_path
 from rnnforecast.errors import DataError, UsageError
@@ -100,7 +101,7 @@ def _check_utf8(path: str, payload: bytes) -> None:
             ) from error
         raise DataError(
             f"{quoted_path(path)} is not UTF-8: {byte}; it is probably cp1252 (Western European text of Windows)",
-            hint=f"--encoding cp1252, or convert it: iconv -f cp1252 -t utf-8 {quoted_path(path)} > utf8.csv",
+            hint=f"--encoding cp1252, or convert it: iconv -f cp1252 -t utf-8 {shlex.quote(path)} > utf8.csv",
             code="E_DATA_ENCODING",
         ) from error
 

@@ -7,6 +7,7 @@ import io
 import os
 import re
 import select
+import shlex
 import stat
 import sys
 from collections.abc import Iterator
@@ -96,7 +97,7 @@ def read_bytes(path: str, *, cap: int) -> bytes:
     except FileNotFoundError as error:
         raise _missing(path) from error
     except PermissionError as error:
-        hint = f"allow reading it: chmod u+r {quoted_path(path)}"
+        hint = f"allow reading it: chmod u+r {shlex.quote(path)}"
         message = f"{quoted_path(path)} may not be read: permission denied"
         raise InputError(message, hint=hint, code="E_INPUT_DENIED") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
@@ -111,7 +112,7 @@ def _check_kind(path: str, mode: int) -> None:
             raise InputError(f"{quoted_path(path)} is an empty folder", hint="name a file", code="E_INPUT_FOLDER")
         raise InputError(
             f"{quoted_path(path)} is a folder",
-            hint=f"--dataset reads its files as one table; for a series each: '{quoted_path(path)}/*.csv'",
+            hint=f"--dataset reads its files as one table; for a series each: {shlex.quote(f'{path}/*.csv')}",
             code="E_INPUT_FOLDER",
         )
     if not stat.S_ISREG(mode):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import shlex
 import unicodedata
 from dataclasses import dataclass
 from itertools import islice
@@ -226,7 +227,7 @@ def _check_comments(path: str, lines: list[str], *, skipped: int, delimiter: str
         return  # a header whose first name begins with `#`
     raise DataError(
         f"{quoted_path(path)}, row {skipped + 1} is a comment, not a header",
-        hint=f"leave such lines out: --comment '#'; or remove them: grep -v '^#' {quoted_path(path)} > rows.csv",
+        hint=f"leave such lines out: --comment '#'; or remove them: grep -v '^#' {shlex.quote(path)} > rows.csv",
         code="E_DATA_COMMENT",
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -134,9 +135,9 @@ def _check_readable(file: str, *, is_dataset: bool) -> None:
     if not path.exists():
         raise InputError(f"{file} does not exist", hint="check the path; relative ones start at the jobs file")
     if path.is_dir() and not is_dataset:
-        raise InputError(f"{file} is a folder", hint=f"name the files in it: '{file}/*.csv'")
+        raise InputError(f"{file} is a folder", hint=f"name the files in it: {shlex.quote(f'{file}/*.csv')}")
     if not os.access(path, os.R_OK):
-        raise InputError(f"{file} may not be read by this user", hint=f"chmod u+r {file}")
+        raise InputError(f"{file} may not be read by this user", hint=f"chmod u+r {shlex.quote(file)}")
 
 
 def _row(job: Job, num_files: int, series: SeriesSet | None) -> dict[str, object]:

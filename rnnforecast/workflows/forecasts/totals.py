@@ -9,6 +9,7 @@ Axis legend: S series, G totals, H horizon, L requested levels, K factors, D dra
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -91,7 +92,7 @@ def check_totals(series: SeriesSet, levels: Sequence[str], others: Mapping[str, 
     unknown = _unknown(series, levels)
     if unknown:
         known = listed([ALL, *series.id_columns, *series.static_names])
-        hint = f"name one of {known}, or train with `--static {unknown[0]}`"
+        hint = f"name one of {known}, or train with `--static {shlex.quote(unknown[0])}`"
         raise UsageError(
             f"--total: no series has an id or static column {listed(unknown)}", hint=hint, code="E_RUN_SERIES"
         )

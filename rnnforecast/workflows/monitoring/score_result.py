@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -68,7 +69,7 @@ class ScoreResult(Document):
             return None
         reasons = "; ".join(SENTENCES[name] for name in self.alarms)
         kind = DriftError if self.alarms[0] in DRIFT else CoverageError
-        hint = f"`rnnforecast train {' '.join(self.paths)} --name {self.name}`, or let `--policy retrain` do it"
+        hint = f"`rnnforecast train {shlex.join(self.paths)} --name {shlex.quote(self.name)}`, or let `--policy retrain` do it"
         if self.policy != "warn" and self.action is not None:
             hint = str(self.action.get("message"))
         code = "E_DRIFT" if kind is DriftError else "E_COVERAGE"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -61,7 +62,7 @@ class FileErrors:
         listed = "\n".join(f"  {each.message}{f' ({each.fix})' if each.fix else ''}" for each in found)
         raise UsageError(
             f"{counted} in {self.file}, nothing was run:\n{listed}",
-            hint=f"fix them and check again: `rnnforecast batch {self.file} --check`",
+            hint=f"fix them and check again: `rnnforecast batch {shlex.quote(self.file)} --check`",
             code="E_RUN_CONFIG",
             findings=found,
         )
