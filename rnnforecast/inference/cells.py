@@ -32,13 +32,15 @@ InputGates: TypeAlias = Callable[[ModuleType, Array], tuple[Array, Array]]
 class CellSpec:
     """One kind of cell: how many gates it has, and its equations.
 
-    `input_gates` is set for cells whose gates see the input alone: they have no recurrent weights.
+    `input_gates` is set for cells whose gates see the input alone: they have no recurrent weights. `sigmoid_gates` are
+    the gates between 0 and 1, which `diagnose` looks at.
     """
 
     num_gates: int
     step: Step
     input_gates: InputGates | None = None
     num_states: int = 1
+    sigmoid_gates: tuple[int, ...] = ()
 
     @property
     def is_input_gated(self) -> bool:
@@ -115,8 +117,8 @@ def _input_gated(num_gates: int, input_gates: InputGates) -> CellSpec:
 CELLS: dict[Cell, CellSpec] = {
     "rnn": CellSpec(1, rnn_step),
     "rnn-relu": CellSpec(1, rnn_relu_step),
-    "lstm": CellSpec(4, lstm_step, num_states=2),
-    "gru": CellSpec(3, gru_step),
+    "lstm": CellSpec(4, lstm_step, num_states=2, sigmoid_gates=(0, 1, 3)),
+    "gru": CellSpec(3, gru_step, sigmoid_gates=(0, 1)),
     "mingru": _input_gated(2, mingru_gates),
     "minlstm": _input_gated(3, minlstm_gates),
 }

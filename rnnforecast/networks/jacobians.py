@@ -3,7 +3,8 @@
 Back-propagation through time multiplies a gradient by the Jacobian of each step that it passes. Where the product shrinks
 with k, gradients vanish, and the weights cannot be fitted to what lies further back; where it grows, they explode
 (Bengio et al. 1994; Pascanu et al. 2013). The state s is h, for the LSTM h and c together. Jacobians are written out here
-from the equations of `inference.cells`; tests compare them with automatic differentiation.
+from the equations of `inference.cells`; tests compare them with automatic differentiation, which gives those of a cell
+that is not written out.
 
 Axis legend: B batch, T steps, d hidden_size, n size of the state (2 d for the LSTM), g gates.
 """
@@ -74,22 +75,33 @@ def step_jacobian(cell: Cell, gates: Tensor, recurrent: Tensor, weights: CellWei
             raise ValueError(f"`{cell}` has no recurrent weights")
         decay: Tensor = torch.diag_embed(torch.sigmoid(-input_gates(torch, gates)[0]))
         return decay
-    return _JACOBIANS[cell](gates, recurrent, weights.weight_hh, state)
+    written = _JACOBIANS.get(cell)
+    if written is None:
+        return differentiated_jacobian(cell, gates, weights, state)
+    return written(gates, recurrent, weights.weight_hh, state)
+
+
+def differentiated_jacobian(cell: Cell, gates: Tensor, weights: CellWeights, state: State) -> Tensor:
+    """Return d s_t / d s_(t-1) of one step [B, n, n] by automatic differentiation, for any cell."""
+    spec = CELLS[cell]
+
+    def after(gate: Tensor, flat: Tensor) -> Tensor:
+        return torch.cat(weights.step(spec, gate, flat.chunk(spec.num_states, -1)), dim=-1)
+
+    found: Tensor = torch.func.vmap(torch.func.jacrev(after, argnums=1))(gates, torch.cat(state, dim=-1))
+    return found
 
 
 def gate_activations(cell: Cell, gates: Tensor, recurrent: Tensor) -> Tensor | None:
     """Return the activations of the gates of one step between 0 and 1: [B, gates * d]; None for a cell without."""
-    input_gates = CELLS[cell].input_gates
-    if input_gates is not None:
-        taken: Tensor = torch.sigmoid(input_gates(torch, gates)[0])
+    spec = CELLS[cell]
+    if spec.input_gates is not None:
+        taken: Tensor = torch.sigmoid(spec.input_gates(torch, gates)[0])
         return taken
-    if cell == "gru":
-        two = 2 * gates.shape[-1] // 3
-        return torch.sigmoid(gates[:, :two] + recurrent[:, :two])
-    if cell == "lstm":
-        write, forget, _, read = torch.chunk(gates + recurrent, 4, -1)
-        return torch.sigmoid(torch.cat([write, forget, read], dim=-1))
-    return None
+    if not spec.sigmoid_gates:
+        return None
+    total = torch.chunk(gates + recurrent, spec.num_gates, -1)
+    return torch.sigmoid(torch.cat([total[gate] for gate in spec.sigmoid_gates], dim=-1))
 
 
 def _recurrent(weights: CellWeights, state: State) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 
 from rnnforecast.inference.cells import CELLS
 from rnnforecast.networks.cells import CellWeights, Recurrence
-from rnnforecast.networks.jacobians import gate_activations, measure_memory, step_jacobian
+from rnnforecast.networks.jacobians import differentiated_jacobian, gate_activations, measure_memory, step_jacobian
 from rnnforecast.options import Cell
 
 jacobian: Any = torch.autograd.functional.jacobian
@@ -64,6 +64,19 @@ def test_one_step_equals_automatic_differentiation(cell: Cell) -> None:
         recurrent = torch.nn.functional.linear(state[0], weights.weight_hh, weights.bias_hh)
     exact = jacobian(run, flat)[0, :, 0]
     torch.testing.assert_close(step_jacobian(cell, gates, recurrent, weights, state)[0], exact, rtol=1e-4, atol=1e-10)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "rnn-relu", "gru", "lstm"])
+def test_a_cell_that_is_not_written_out_is_differentiated(cell: Cell) -> None:
+    weights, spec = _weights(cell), CELLS[cell]
+    generator = torch.Generator().manual_seed(2)
+    gates = weights.input_gates(torch.randn(BATCH, WIDTH, dtype=torch.float64, generator=generator))
+    flat = torch.randn(BATCH, WIDTH * spec.num_states, dtype=torch.float64, generator=generator)
+    state = tuple(flat.chunk(spec.num_states, -1))
+    assert weights.weight_hh is not None
+    recurrent = torch.nn.functional.linear(state[0], weights.weight_hh, weights.bias_hh)
+    written = step_jacobian(cell, gates, recurrent, weights, state)
+    torch.testing.assert_close(differentiated_jacobian(cell, gates, weights, state), written)
 
 
 def test_small_weights_make_gradients_vanish_and_large_ones_of_a_rectifier_explode() -> None:
