@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from rnnforecast.config import MAX_HIDDEN_SIZE, MAX_HORIZON, MAX_NUM_LAYERS, TRAINED_QUANTILE_LEVELS, MemberSettings
-from rnnforecast.options import Attention, Mapping_
+from rnnforecast.options import Attention, Cell, Mapping_
 
 #: Steps of the past that one season of the pretrained network may read, and numbers that its segments may bring in:
 #: memory for it is reserved before a forecast, so the claim of a file must be bounded. The longest season takes half of it.
@@ -79,6 +79,40 @@ class PretrainedSettings(BaseModel):
             self.num_seasons * self.season_length,
             self.num_long_seasons * self.long_season_length,
         )
+
+
+#: Categories of a target, steps of the horizon, and numbers of a network over them that a file may claim.
+MAX_TARGET_CATEGORIES, MAX_CATEGORICAL_HORIZON, MAX_CATEGORICAL_NUMBERS = 64, 1_000, 4_000_000
+
+
+class CategoricalSettings(BaseModel):
+    """A network over sequences of categories, complete: each step of the horizon has a probability for each category."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    num_categories: int = Field(ge=2, le=MAX_TARGET_CATEGORIES)
+    cell: Cell = "gru"
+    hidden_size: int = Field(64, ge=1, le=512)
+    num_layers: int = Field(1, ge=1, le=4)
+    residual: bool = True
+    context_length: int = Field(ge=1, le=10_000)
+    horizon: int = Field(ge=1, le=MAX_CATEGORICAL_HORIZON)
+
+    @model_validator(mode="after")
+    def _check_sizes(self) -> Self:
+        if (
+            self.horizon * self.num_categories * max(self.num_categories + 1, self.hidden_size)
+            > MAX_CATEGORICAL_NUMBERS
+        ):
+            raise ValueError(
+                f"horizon {self.horizon} with {self.num_categories} categories and {self.hidden_size} units is too large"
+            )
+        return self
+
+    @property
+    def bidirectional(self) -> bool:
+        """The sequence is read in order of time alone."""
+        return False
 
 
 #: Name of the served forecast, all members together, as a method in scores, verdicts and forecasts.

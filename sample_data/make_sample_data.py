@@ -108,6 +108,26 @@ def make_machine_sensor() -> pd.DataFrame:
     return frame[~offline].reset_index(drop=True)
 
 
+def make_machine_states() -> pd.DataFrame:
+    """States of a simulated packaging machine every 10 minutes for two weeks.
+
+    It runs a batch for 80 to 100 minutes, is set up for the next one in 20, and after every third batch it is cleaned
+    for 40. Now and then it has a fault for 10 to 30 minutes, and continues with what it did.
+    """
+    generator = np.random.default_rng(SENSOR_SEED)
+    states: list[str] = []
+    for batch in range(1_000):
+        work = ["run"] * int(generator.integers(8, 11)) + (["clean"] * 4 if batch % 3 == 2 else ["setup"] * 2)
+        for state in work:
+            if generator.random() < 0.015:
+                states += ["fault"] * int(generator.integers(1, 4))
+            states.append(state)
+    num_rows = 14 * 24 * 6
+    return pd.DataFrame(
+        {"timestamp": pd.date_range("2024-03-04", periods=num_rows, freq="10min"), "state": states[:num_rows]}
+    )
+
+
 def make_shop_sales() -> str:
     """Daily sales of a shop as a German spreadsheet exports them: one value missing, one day entered twice."""
     noise = np.random.default_rng(SENSOR_SEED)
@@ -132,6 +152,7 @@ def main() -> None:
     write_csv(make_airline_passengers(), FOLDER / "airline_passengers.csv")
     write_csv(make_electricity(), FOLDER / "electricity.csv")
     write_csv(make_machine_sensor(), FOLDER / "machine_sensor.csv")
+    write_csv(make_machine_states(), FOLDER / "machine_states.csv")
     (FOLDER / "shop_sales.csv").write_text(make_shop_sales(), encoding="utf-8")
     make_retail().to_parquet(FOLDER / "retail.parquet", index=False, compression="zstd")
     for path in sorted(FOLDER.iterdir()):

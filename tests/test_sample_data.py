@@ -46,6 +46,7 @@ def maker() -> ModuleType:
         ("electricity.csv", ["Time", "Demand", "Temperature", "Holiday"], 4_418),
         ("retail.parquet", ["state", "industry", "month", "turnover"], 3_600),
         ("machine_sensor.csv", ["timestamp", "load", "vibration", "temperature"], 4_024),
+        ("machine_states.csv", ["timestamp", "state"], 2_016),
     ],
 )
 def test_a_sample_file_has_the_guaranteed_columns_and_rows(name: str, columns: list[str], num_rows: int) -> None:
@@ -109,5 +110,6 @@ def test_every_sample_file_is_in_the_readme_with_its_rows_and_a_licence() -> Non
 def test_files_that_need_no_package_are_rebuilt_byte_for_byte(maker: ModuleType, tmp_path: Path) -> None:
     maker.write_csv(maker.make_airline_passengers(), tmp_path / "airline_passengers.csv")
     maker.write_csv(maker.make_machine_sensor(), tmp_path / "machine_sensor.csv")
+    maker.write_csv(maker.make_machine_states(), tmp_path / "machine_states.csv")
     for path in tmp_path.iterdir():
         assert path.read_bytes() == (FOLDER / path.name).read_bytes()

@@ -87,16 +87,7 @@ def report(
     ]
     check_outputs({"the page": output}, owned)
     check_page(output)
-    seen: list[tuple[LoadedModel, Forecast]] = []
-    result = forecast_request(
-        ForecastRequest(reading=files.reading),
-        model,
-        data=files,
-        store=store,
-        progress=progress,
-        observer=lambda *pair: seen.append(pair),
-    )
-    loaded, forecast = seen[0]
+    result, loaded, forecast = _forecast(model, files, store, progress)
     backtest: EvaluateResult | None = None
     why_not: tuple[str, ...] = ()
     try:
@@ -120,6 +111,28 @@ def report(
         notes=(*result.notes, *why_not),
         seconds=time.monotonic() - started,
     )
+
+
+def _forecast(
+    model: str | None, files: Files, store: str | Path | None, progress: Progress | None
+) -> tuple[PredictResult, LoadedModel, Forecast]:
+    """Return the forecast of a page with its model and rows. Raises UsageError for a model of categories."""
+    seen: list[tuple[LoadedModel, Forecast]] = []
+    result = forecast_request(
+        ForecastRequest(reading=files.reading),
+        model,
+        data=files,
+        store=store,
+        progress=progress,
+        observer=lambda *pair: seen.append(pair),
+    )
+    if not seen:
+        raise UsageError(
+            f"{result.model} forecasts categories, of which there is no page",
+            hint="`rnnforecast evaluate` shows its scores",
+            code="E_RUN_CATEGORIES",
+        )
+    return result, *seen[0]
 
 
 def _unused(path: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rnnforecast.cli.command import build_command
 from rnnforecast.cli.settings import load_settings
-from rnnforecast.cli.view import View, check_drawings
+from rnnforecast.cli.view import View, check_drawable, check_drawings
 from rnnforecast.errors import UsageError
 from rnnforecast.options import (
     ATTENTION_OUTPUT,
@@ -132,6 +132,7 @@ def _forecast(
         )
     view.draw(result, plot=plot)
     if report is not None:
+        check_drawable(result)
         _write_page(view, result, *seen[0], path=report)
     view.show(result, if_quiet=request.output is None)
 

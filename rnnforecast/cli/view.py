@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 import typer
 
 from rnnforecast.cli.text import best_effort, output_error
-from rnnforecast.errors import ExitCode
+from rnnforecast.errors import ExitCode, UsageError
 from rnnforecast.escaping import json_text, visible
 from rnnforecast.masking import masked
 from rnnforecast.progress import NoProgress
@@ -60,7 +60,9 @@ class View:
             raise typer.Exit(ExitCode.PARTIAL)
 
     def draw(self, result: Document, *, plot: str | None, report: str | None = None) -> None:
-        """Draw a result and write its page, where `--plot` and `--report` name a file. Raises OutputError."""
+        """Draw a result and write its page, where `--plot` and `--report` name a file. Raises OutputError, UsageError."""
+        if plot or report:
+            check_drawable(result)
         if plot is not None:
             from rnnforecast.charts.plot import plot as draw
 
@@ -159,6 +161,16 @@ def check_drawings(plot: str | None, report: str | None, *, inputs: Sequence[str
         from rnnforecast.charts.report import check_page
 
         check_page(report)
+
+
+def check_drawable(result: Document) -> None:
+    """Raise UsageError for a forecast or a test of categories, of which there is no picture and no page."""
+    if getattr(result, "categories", ()):
+        raise UsageError(
+            "there are no pictures and pages of categories",
+            hint="leave --plot and --report out",
+            code="E_RUN_CATEGORIES",
+        )
 
 
 class LateProgress:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -97,6 +98,7 @@ class _Model:
 
     freq: Frequency | None = None
     categories: Vocabularies | None = None
+    allow_words: bool = False  # a target may hold categories
 
 
 def read_series(
@@ -106,18 +108,20 @@ def read_series(
     keep_unobserved: bool = False,
     known: Frequency | None = None,
     categories: Vocabularies | None = None,
+    allow_words: bool = False,
 ) -> ReadResult:
     """Read files, globs, URLs or `-` as series on one regular grid.
 
     Several files are one panel where their columns identify the series, else each file is a series. Series without
     observed targets are left out with a finding, or kept with `keep_unobserved`. `known` is the frequency of a stored
-    model, whose closed days are used, and `categories` are the categories of its covariates. Raises InputError for a
+    model, whose closed days are used, and `categories` are the categories of its columns. With `allow_words` a named target
+    may hold categories: its values are their numbers, from 1 on. Raises InputError for a
     file that cannot be read, and DataError, with every problem, for content that is rejected.
     """
     settings = settings or DataSettings()
     findings: list[Finding] = []
     try:
-        model = _Model(known, categories)
+        model = _Model(known, categories, allow_words)
         read = _read(data, settings, findings, keep_unobserved=keep_unobserved, model=model)
         if settings.strict:
             check_strict(read.findings)
@@ -144,7 +148,7 @@ def _read(
     plan = open_plan(settings)
     settings = split_names(settings, {*tables[0].names, *(plan.names if plan is not None else ())})
     here = _in_rows(settings, tables[0].names, plan)
-    roles = _choose(tables[0], here, categories=model.categories)
+    roles = _choose(tables[0], here, model)
     findings += note_guess(roles, settings.guess, path=tables[0].path)
     _check_tables(tables, roles, settings)
     files = [parse_file(table, roles, here) for table in tables]
@@ -153,14 +157,14 @@ def _read(
     problems = [finding for one in files for finding in one.problems]
     if problems and any(one.timestamps is None for one in files) and roles.time:
         raise data_error(problems)
-    together, words = encode_categories(join_files(files), roles, findings, known=model.categories)
+    joined, markers = join_files(files), settings.missing_values
+    together, words = encode_categories(joined, roles, findings, known=model.categories, missing=markers)
     roles = _with_ids(roles, together, here)
     findings += note_unused(together.partitions, roles.id)
     findings += note_unused_columns(tables[0], roles, settings, is_trained=model.freq is not None)
+    lay_out = partial(_lay_out, words=words, known=model.freq, keep_unobserved=keep_unobserved)
     try:
-        series = _lay_out(
-            together, roles, here, findings, words=words, known=model.freq, keep_unobserved=keep_unobserved
-        )
+        series = lay_out(together, roles, here, findings)
     except DataError as cause:
         error = with_named_fix(cause, tables[0], roles, opened) if len(tables) == 1 else cause
         findings[:] = without_rejected_cells(findings, problems)
@@ -170,12 +174,11 @@ def _read(
         findings[:] = without_rejected_cells(findings, problems)
         raise data_error(problems)
     num_rows = len(together.values)
-    del together, files  # millions of rows
+    del together, joined, files  # millions of rows
     release_unused()
     series, assumptions = _assume(series, roles, settings, num_rows=num_rows)
     check_horizon(series.freq, int((series.first_ordinals + series.lengths).max()) - 1, assumptions.horizon)
-    findings += series_findings(series)
-    series = filled(series, settings.fill, findings)
+    series = series if series.target_categories else _looked_at(series, settings, findings)
     series = _with_ahead(series, plan, settings, findings, time=roles.time, model=model, horizon=assumptions.horizon)
     return ReadResult(
         series=series,
@@ -187,6 +190,12 @@ def _read(
         roles=_roles_of(tables[0].names, roles, series),
         future_paths=() if plan is None else plan.paths,
     )
+
+
+def _looked_at(series: SeriesSet, settings: DataSettings, findings: list[Finding]) -> SeriesSet:
+    """Note what values look like, and fill the missing ones where that is asked for."""
+    findings += series_findings(series)
+    return filled(series, settings.fill, findings)
 
 
 def _check_tables(tables: Sequence[Table], roles: Roles, settings: DataSettings) -> None:
@@ -280,14 +289,16 @@ def _with_ahead(
     return with_calendar(series, settings.calendar_features, country=settings.country, horizon=horizon)
 
 
-def _choose(table: Table, settings: DataSettings, *, categories: Vocabularies | None) -> Roles:
+def _choose(table: Table, settings: DataSettings, model: _Model) -> Roles:
     """Return the roles of the columns; raises DataError for named columns that cannot be used."""
     named = [*settings.target, *settings.id, *settings.past, *settings.future, *settings.static, settings.time or ""]
     problems = table.columns.unusable([name for name in named if name])
     if problems:
         raise data_error(problems)
     try:
-        roles = choose_columns(table.sample, settings, path=table.path, categories=categories)
+        roles = choose_columns(
+            table.sample, settings, path=table.path, categories=model.categories, allow_words=model.allow_words
+        )
     except DataError as error:
         unusable = table.columns.unusable(table.names)
         if error.findings or not unusable:
@@ -361,8 +372,8 @@ def _assume(series: SeriesSet, roles: Roles, settings: DataSettings, *, num_rows
     """Choose season and horizon where nobody did, and collect what was assumed."""
     freq, reasons = series.freq, dict(roles.reasons)
     reasons["freq"] = "named by --freq" if settings.freq else "the step between timestamps; --freq names another"
-    season = settings.season_length
-    reasons["season_length"] = "named by --season-length"
+    season = 1 if series.target_categories else settings.season_length
+    reasons["season_length"] = "categories have none" if series.target_categories else "named by --season-length"
     if season is None:
         natural = default_season_length(freq)
         early = series.head(np.ceil(SEASON_FRACTION * series.lengths).astype(np.int64))

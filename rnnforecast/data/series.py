@@ -52,7 +52,7 @@ class SeriesSet:
     past_names: tuple[str, ...] = ()
     future_names: tuple[str, ...] = ()
     static_names: tuple[str, ...] = ()
-    #: covariates that hold codes: 1 for the first of their categories, 0 for one that is not among them
+    #: columns that hold codes: 1 for the first of their categories, 0 for one that is not among them
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     #: which future covariates the files have, [Nf, Ff]; the others were filled. None: all of them
     covariates_observed: BoolArray | None = None
@@ -71,6 +71,11 @@ class SeriesSet:
     def lengths(self) -> Int64Array:
         """Number of rows of each series: [S]."""
         return np.diff(self.offsets)
+
+    @property
+    def target_categories(self) -> tuple[str, ...]:
+        """The words that values of the target number, from 1 on; () where it holds numbers."""
+        return tuple(self.categories.get(self.target_names[0], ())) if self.target_names else ()
 
     @property
     def item_ids(self) -> list[str]:

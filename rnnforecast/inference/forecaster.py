@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from rnnforecast.arrays import FloatArray
     from rnnforecast.config import MemberSettings
     from rnnforecast.data.windows import WindowBatch
+    from rnnforecast.members import CategoricalSettings
 
 __all__ = [
     "Encoded",
@@ -89,7 +90,9 @@ def encode(member: MemberSettings, tensors: Tensors, batch: WindowBatch) -> Enco
     return Encoded(states=states, final=final, normalised=normalised)
 
 
-def read_segments(member: MemberSettings, tensors: Tensors, inputs: FloatArray) -> tuple[FloatArray, FloatArray]:
+def read_segments(
+    member: MemberSettings | CategoricalSettings, tensors: Tensors, inputs: FloatArray
+) -> tuple[FloatArray, FloatArray]:
     """Run the stacked cells over segments [B, T, features]: states [B, T, d] and final state [B, d].
 
     h^0_t = W_in x_t + b; h^l = cell^l(h^{l-1}), plus h^{l-1} where layers are residual. Bidirectional: a second
@@ -113,7 +116,9 @@ def attention_weights(member: MemberSettings, tensors: Tensors, batch: WindowBat
     return _decode(member, tensors, batch, encode(member, tensors, batch))[1]
 
 
-def _stack(member: MemberSettings, tensors: Tensors, inputs: FloatArray, *, direction: str) -> FloatArray:
+def _stack(
+    member: MemberSettings | CategoricalSettings, tensors: Tensors, inputs: FloatArray, *, direction: str
+) -> FloatArray:
     for layer in range(member.num_layers):
         weights = CellWeights.read(tensors, f"encoder.{direction}_layers.{layer}.", "_l0")
         outputs = scan(member.cell, weights, inputs)

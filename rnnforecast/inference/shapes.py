@@ -14,6 +14,7 @@ from rnnforecast.inference.cells import CELLS
 
 if TYPE_CHECKING:
     from rnnforecast.config import MemberSettings
+    from rnnforecast.members import CategoricalSettings
     from rnnforecast.options import Cell
 
 Shape = tuple[int, ...]
@@ -115,7 +116,7 @@ def expected_shapes(member: MemberSettings) -> dict[str, Shape]:
     """Return the shape of every tensor of a network by name: what a model file must hold, no more and no less."""
     sizes = Sizes.of(member)
     shapes = _buffers(member)
-    shapes |= _encoder(member, sizes)
+    shapes |= encoder_shapes(member, sizes.input_size)
     shapes |= _decoder(member) if uses_decoder(member) else _head(member, sizes)
     if member.skip:
         shapes["skip.weight"] = (sizes.block_horizon, sizes.recent_length)
@@ -134,9 +135,10 @@ def _buffers(member: MemberSettings) -> dict[str, Shape]:
     return shapes
 
 
-def _encoder(member: MemberSettings, sizes: Sizes) -> dict[str, Shape]:
+def encoder_shapes(member: MemberSettings | CategoricalSettings, input_size: int) -> dict[str, Shape]:
+    """Return the shapes of an encoder that reads so many numbers a step."""
     width = member.hidden_size
-    shapes = _linear("encoder.input", width, sizes.input_size)
+    shapes = _linear("encoder.input", width, input_size)
     for direction in ("forward", "backward")[: 2 if member.bidirectional else 1]:
         for layer in range(member.num_layers):
             shapes |= _cell(f"encoder.{direction}_layers.{layer}.", "_l0", member.cell, width)

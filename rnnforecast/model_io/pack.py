@@ -17,11 +17,13 @@ from rnnforecast.data.sources import lasting_path
 from rnnforecast.errors import ModelFileError, UsageError
 from rnnforecast.evaluation.baselines import BASELINES, EXTRA_BASELINES, STATISTICAL_BASELINES
 from rnnforecast.evaluation.calibration import Calibration
+from rnnforecast.evaluation.categorical import CATEGORICAL_BASELINES
 from rnnforecast.forecasting import THETA_CONTEXTS, Ensemble
 from rnnforecast.grammars import find_zone
+from rnnforecast.inference.categorical import categorical_shapes
 from rnnforecast.inference.engine import expected_shapes
 from rnnforecast.json_values import plain, timestamp_to_json
-from rnnforecast.members import ENSEMBLE, PretrainedSettings
+from rnnforecast.members import ENSEMBLE, CategoricalSettings, PretrainedSettings
 from rnnforecast.model_io.train_stats import statistics_tensors
 from rnnforecast.store.context import SeriesContext
 from rnnforecast.store.manifest import InputRecord, Manifest, Roles, TestRecord
@@ -49,6 +51,9 @@ _MAX_MULTIPLE, _MAX_DAY, _MAX_PHASE = 1_000_000, 10_000_000, 2**60
 _COUNTS = ("season_length", "horizon", "num_series", "num_rows")
 #: Where a file keeps tensors that all its networks have in common.
 SHARED = "shared."
+#: Where a file keeps the network over categories; and where it keeps networks of any kind.
+CATEGORICAL = "categorical"
+NETWORKS = ("members.", SHARED, f"{CATEGORICAL}.")
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,56 @@ def pack_model(
     record: Record,
 ) -> ModelFile:
     """Pack an ensemble with all that a forecast from fresh rows needs, and the record of how it came about."""
-    manifest = Manifest(
+    manifest = _manifest_of(read, assumptions=assumptions, settings=settings, name=name, record=record).model_copy(
+        update={
+            "quantile_levels": ensemble.quantile_levels,
+            "members": ensemble.members,
+            "groups": ensemble.groups,
+            "group_weights": ensemble.group_weights,
+            "theta_weight": ensemble.theta_weight,
+            "zero_shot_group": ensemble.zero_shot_group,
+        }
+    )
+    tensors: dict[str, np.ndarray] = {}
+    for index, weights in enumerate(ensemble.weights):
+        tensors |= {f"members.{index}.{key}": _compact(array) for key, array in weights.items()}
+    if ensemble.calibration is not None:
+        tensors["calibration.factors"] = np.ascontiguousarray(ensemble.calibration.factors)
+    kept = CONTEXT_WINDOWS * ensemble.context_length
+    if ensemble.zero_shot_group is not None:
+        kept = max(kept, ZERO_SHOT_ROWS)
+    return ModelFile(manifest=manifest, tensors=tensors | _rows_of(read.series, kept))
+
+
+def pack_categorical(
+    read: ReadResult,
+    network: CategoricalSettings,
+    tensors: Mapping[str, np.ndarray],
+    *,
+    assumptions: Assumptions,
+    settings: Settings,
+    name: str,
+    record: Record,
+) -> ModelFile:
+    """Pack a network over categories, as `pack_model` packs an ensemble."""
+    manifest = _manifest_of(read, assumptions=assumptions, settings=settings, name=name, record=record)
+    packed = {f"{CATEGORICAL}.{key}": np.ascontiguousarray(array) for key, array in tensors.items()}
+    return ModelFile(
+        manifest=manifest.model_copy(update={"categorical": network}),
+        tensors=packed | _rows_of(read.series, network.context_length),
+    )
+
+
+def _rows_of(series: SeriesSet, kept: int) -> dict[str, np.ndarray]:
+    """Return the last rows of all series and their statistics as tensors."""
+    return _context(series, kept).to_tensors() | statistics_tensors(series)
+
+
+def _manifest_of(
+    read: ReadResult, *, assumptions: Assumptions, settings: Settings, name: str, record: Record
+) -> Manifest:
+    """Return the manifest of a training, without its networks."""
+    return Manifest(
         name=name,
         rnnforecast=metadata.version("rnnforecast"),
         settings=settings.to_flat(),
@@ -85,12 +139,7 @@ def pack_model(
         categories=dict(read.series.categories),
         season_length=read.series.season_length,
         horizon=assumptions.horizon,
-        quantile_levels=ensemble.quantile_levels,
-        members=ensemble.members,
-        groups=ensemble.groups,
-        group_weights=ensemble.group_weights,
-        theta_weight=ensemble.theta_weight,
-        zero_shot_group=ensemble.zero_shot_group,
+        quantile_levels=(),
         metrics={method: plain(scores) for method, scores in record.metrics.items()},
         verdict=None if record.verdict is None else {key: plain(value) for key, value in record.verdict.items()},
         test=record.test,
@@ -103,17 +152,6 @@ def pack_model(
         input=_input_record(read, record.fitted_lengths),
         seconds=record.seconds,
     )
-    tensors: dict[str, np.ndarray] = {}
-    for index, weights in enumerate(ensemble.weights):
-        tensors |= {f"members.{index}.{key}": _compact(array) for key, array in weights.items()}
-    if ensemble.calibration is not None:
-        tensors["calibration.factors"] = np.ascontiguousarray(ensemble.calibration.factors)
-    kept = CONTEXT_WINDOWS * ensemble.context_length
-    if ensemble.zero_shot_group is not None:
-        kept = max(kept, ZERO_SHOT_ROWS)
-    tensors |= _context(read.series, kept).to_tensors()
-    tensors |= statistics_tensors(read.series)
-    return ModelFile(manifest=manifest, tensors=tensors)
 
 
 def _compact(array: np.ndarray) -> np.ndarray:
@@ -162,18 +200,26 @@ def unpack_ensemble(model: ModelFile) -> Ensemble:
     )
 
 
+def unpack_categorical(model: ModelFile) -> tuple[CategoricalSettings, dict[str, np.ndarray]] | None:
+    """Return the network over categories and its tensors, None where a model forecasts numbers."""
+    network = model.manifest.categorical
+    return None if network is None else (network, model.group(CATEGORICAL))
+
+
 def check_shapes(manifest: Manifest, shapes: Mapping[str, tuple[int, ...]]) -> None:
     """Compare tensors with what the settings ask for. Raises ModelFileError naming the first that differs."""
-    if not manifest.members:
+    if not manifest.members and manifest.categorical is None:
         raise _shape_error(manifest, "it has no network")
     check_cost(manifest)
     wanted: dict[str, tuple[int, ...]] = {}
+    if manifest.categorical is not None:
+        wanted = {f"{CATEGORICAL}.{name}": shape for name, shape in categorical_shapes(manifest.categorical).items()}
     for index, member in enumerate(manifest.members):
         for name, shape in expected_shapes(member).items():
             # networks of one file may have tensors in common, which it holds once
             common = f"{SHARED}{name}"
             wanted[common if common in shapes else f"members.{index}.{name}"] = shape
-    found = {name: shape for name, shape in shapes.items() if name.startswith(("members.", SHARED))}
+    found = {name: shape for name, shape in shapes.items() if name.startswith(NETWORKS)}
     for name in sorted(wanted.keys() | found.keys()):
         if wanted.get(name) != found.get(name):
             raise _shape_error(manifest, f"`{name}` has shape {found.get(name)}, its settings need {wanted.get(name)}")
@@ -217,15 +263,17 @@ def check_values(model: ModelFile) -> None:
     if factors is not None and (not len(factors) or factors.dtype.kind != "f" or not (factors > 0).all()):
         raise _value_error(manifest, "`calibration.factors` are not positive numbers for each step")
     for name, tensor in model.tensors.items():
-        if name.startswith(("members.", SHARED)) and tensor.dtype.kind != "f":
+        if name.startswith(NETWORKS) and tensor.dtype.kind != "f":
             raise _value_error(manifest, f"`{name}` is {tensor.dtype}, not a floating-point number")
 
 
 def check_manifest(manifest: Manifest) -> None:
     """Check the values of a manifest that commands use: networks, frequency, settings, method. Raises ModelFileError."""
-    if not manifest.members:
+    if not manifest.members and manifest.categorical is None:
         raise _shape_error(manifest, "it has no network")
     check_cost(manifest)
+    if manifest.categorical is not None:
+        _check_categories(manifest, manifest.categorical)
     frequency_of(manifest)
     if _zero_shot_group(manifest) != manifest.zero_shot_group:
         raise _value_error(manifest, "its zero-shot group is not the pretrained network for a season and for none")
@@ -238,8 +286,14 @@ def check_manifest(manifest: Manifest) -> None:
     problems = Settings.problems({key: value for key, value in manifest.settings.items() if key in _SETTINGS})
     if problems:
         raise _value_error(manifest, problems[0][1])
-    if manifest.served not in (ENSEMBLE, *BASELINES, *STATISTICAL_BASELINES, *EXTRA_BASELINES):
+    if manifest.served not in (ENSEMBLE, *CATEGORICAL_BASELINES, *BASELINES, *STATISTICAL_BASELINES, *EXTRA_BASELINES):
         raise _value_error(manifest, f"`{manifest.served[:40]}` is not a method that can be served")
+
+
+def _check_categories(manifest: Manifest, network: CategoricalSettings) -> None:
+    words = manifest.categories.get(manifest.roles.target[0], ()) if len(manifest.roles.target) == 1 else ()
+    if len(words) != network.num_categories or len(set(words)) != len(words) or manifest.horizon != network.horizon:
+        raise _value_error(manifest, "its categories or its horizon are not those of its network")
 
 
 #: Settings and those of older versions.

@@ -10,6 +10,7 @@ import torch
 
 from rnnforecast.data.windows import WindowBatch
 from rnnforecast.members import PretrainedSettings
+from rnnforecast.networks.categorical import CategoricalForecaster
 from rnnforecast.networks.forecaster import RecurrentForecaster, build_network
 from rnnforecast.networks.pretrained import PretrainedForecaster
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from rnnforecast.members import Member
 
 Network = RecurrentForecaster | PretrainedForecaster
+#: A network of any kind that a training loop fits.
+Trainable = Network | CategoricalForecaster
 
 
 def forecast_windows(member: Member, tensors: Mapping[str, np.ndarray], batch: WindowBatch) -> np.ndarray:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, m
 
 from rnnforecast.config import MAX_CATEGORIES, MAX_HORIZON
 from rnnforecast.errors import ModelFileError
-from rnnforecast.members import ENSEMBLE, PRETRAINED, RECURRENT, WrittenMember
+from rnnforecast.members import ENSEMBLE, PRETRAINED, RECURRENT, CategoricalSettings, WrittenMember
 from rnnforecast.store.record import FitCurve, LeadRecord
 
 #: Written into every file; readers reject higher numbers and read all lower ones.
@@ -92,12 +92,14 @@ class Manifest(_Frozen):
     assumptions: dict[str, JsonValue] = {}
     roles: Roles = Roles()
     freq: dict[str, JsonValue] = {}
-    #: the words of each covariate that holds categories, in the order of their codes from 1 on
+    #: the words of each column that holds categories, in the order of their codes from 1 on
     categories: dict[str, Annotated[tuple[str, ...], Field(max_length=MAX_CATEGORIES)]] = {}
     season_length: int = Field(1, ge=1, le=100_000)
     horizon: int = Field(ge=1, le=MAX_HORIZON)
     quantile_levels: tuple[float, ...]
     members: tuple[WrittenMember, ...] = Field((), max_length=64)
+    #: the network over the categories of the target; then there are no members
+    categorical: CategoricalSettings | None = None
     groups: tuple[int, ...] = Field((), max_length=64)
     group_weights: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field((), max_length=64)
     theta_weight: float = Field(0.0, ge=0, lt=1)
@@ -168,6 +170,10 @@ class Manifest(_Frozen):
 
 def _problem_of_levels(manifest: Manifest) -> str:
     """Return what is wrong with the quantile levels, empty where nothing is; all networks have the same levels."""
+    if manifest.categorical is not None:
+        return (
+            "" if not manifest.quantile_levels and not manifest.members else "`categorical`: it has no other networks"
+        )
     named = [("quantile_levels", manifest.quantile_levels)]
     named += [(f"members.{index}", member.quantile_levels) for index, member in enumerate(manifest.members)]
     for name, levels in named:

@@ -18,7 +18,7 @@ from rnnforecast.training.state import Fit, Run, ValidationWindows
 
 if TYPE_CHECKING:
     from rnnforecast.data.windows import FlatSeries, WindowBatch
-    from rnnforecast.networks.engine import Network
+    from rnnforecast.networks.engine import Trainable
     from rnnforecast.progress import Progress
     from rnnforecast.training.checkpoints import FitCheckpoint
     from rnnforecast.training.processes import Team
@@ -39,7 +39,7 @@ class TrainWindows:
     sampler: WindowSampler
     team: Team | None = None  # the processes that divide each batch
 
-    def draw(self, network: Network, batch_size: int, generator: torch.Generator) -> WindowBatch:
+    def draw(self, network: Trainable, batch_size: int, generator: torch.Generator) -> WindowBatch:
         """Draw the windows of one gradient step and gather what the network reads of them; in a team, of its part."""
         windows = self.sampler.draw(batch_size, generator)
         if self.team is not None:
@@ -49,7 +49,7 @@ class TrainWindows:
 
 
 def fit_network(
-    network: Network,
+    network: Trainable,
     train_windows: TrainWindows,
     fit: FitSettings,
     *,

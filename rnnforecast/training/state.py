@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rnnforecast.data.windows import FlatSeries
-    from rnnforecast.networks.engine import Network
+    from rnnforecast.networks.engine import Trainable
     from rnnforecast.training.checkpoints import FitCheckpoint
     from rnnforecast.training.processes import Team
     from rnnforecast.training.recipe import FitSettings
@@ -105,7 +105,7 @@ class Run:
 
     def __init__(
         self,
-        network: Network,
+        network: Trainable,
         fit: FitSettings,
         *,
         validation_windows: ValidationWindows | None,
@@ -264,7 +264,7 @@ class BestWeights:
     """The best weights of a run on validation, and the last good ones; without validation the last are the best."""
 
     def __init__(
-        self, network: Network, validation_windows: ValidationWindows | None, team: Team | None = None
+        self, network: Trainable, validation_windows: ValidationWindows | None, team: Team | None = None
     ) -> None:
         self._network = network
         self._validation = validation_windows
@@ -327,7 +327,7 @@ class BestWeights:
 
 
 @torch.no_grad()
-def validation_score(network: Network, flat: FlatSeries, windows: Windows) -> float:
+def validation_score(network: Trainable, flat: FlatSeries, windows: Windows) -> float:
     """Return the loss over fixed windows, computed as in forecasting: no dropout, no teacher forcing."""
     network.eval()
     batch = gather(flat, windows, context_length=network.context_length, horizon=network.training_horizon, xp=torch)
@@ -347,7 +347,7 @@ def diverged(step: int, loss: float, norm: float, rate: float) -> DivergedError:
     )
 
 
-def _copy_weights(network: Network) -> Weights:
+def _copy_weights(network: Trainable) -> Weights:
     return {name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()}
 
 

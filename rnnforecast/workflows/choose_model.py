@@ -57,11 +57,19 @@ def choose_model(
     )
 
 
-def open_model(stored: StoredModel, *, reading: DataSettings | None) -> ModelFile:
+def open_model(stored: StoredModel, *, reading: DataSettings | None, allow_categories: bool = False) -> ModelFile:
     """Read and verify a stored model; its manifest names the naive stand-in, where one is served.
 
-    Raises ModelFileError, and UsageError for reading settings that the model already fixes.
+    Raises ModelFileError, and UsageError for reading settings that the model already fixes, and for a model of categories
+    unless those are allowed.
     """
+    if stored.manifest is not None and stored.manifest.categorical is not None and not allow_categories:
+        raise UsageError(
+            f"{stored.label} forecasts the categories of `{', '.join(stored.manifest.roles.target)}`, and this command "
+            "takes numbers",
+            hint="`predict`, `evaluate` and `models` take it",
+            code="E_RUN_CATEGORIES",
+        )
     _check_reading(reading, stored)
     if stored.manifest is not None and not stored.manifest.freq:
         raise ModelFileError(

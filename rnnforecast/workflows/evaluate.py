@@ -66,7 +66,7 @@ def evaluate(
     asked = {"num_windows": num_windows, "window_step": window_step, "gap": gap}
     Settings.from_flat(asked, source="the arguments of evaluate")
     started = time.monotonic()
-    loaded = load(model, data=data, store=store)
+    loaded = load(model, data=data, store=store, allow_categories=True)
     found = evaluate_loaded(loaded, num_windows, window_step, gap=gap, refit=refit, progress=progress)
     return replace(found, seconds=time.monotonic() - started)
 
@@ -81,6 +81,10 @@ def evaluate_loaded(
     progress: Progress | None = None,
 ) -> EvaluateResult:
     """Score a model and its rows as `evaluate` does. Raises UsageError, DataError."""
+    if loaded.categorical is not None:
+        from rnnforecast.workflows.categorical import evaluate_categories
+
+        return evaluate_categories(loaded, num_windows=num_windows, window_step=window_step, gap=gap, refit=refit)
     if refit:
         _check_refit(loaded)
     series, horizon = loaded.series, loaded.manifest.horizon

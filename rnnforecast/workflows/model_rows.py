@@ -19,7 +19,7 @@ from rnnforecast.errors import DataError, InputError, ModelFileError, UsageError
 from rnnforecast.findings import Finding
 from rnnforecast.mixture.zero_shot import ZeroShot, zero_shot_season
 from rnnforecast.model_io.base import BASE, base_ensemble, base_manifest
-from rnnforecast.model_io.pack import frequency_of, unpack_ensemble
+from rnnforecast.model_io.pack import frequency_of, unpack_categorical, unpack_ensemble
 from rnnforecast.model_io.train_stats import Memory, recall
 from rnnforecast.store.registry import is_path
 from rnnforecast.training.usable_rows import leave_out_short
@@ -27,10 +27,11 @@ from rnnforecast.workflows.choose_model import choose_model, open_model
 from rnnforecast.workflows.monitoring.freshness import history_findings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rnnforecast.data.read import ReadResult
     from rnnforecast.forecasting import Ensemble
+    from rnnforecast.members import CategoricalSettings
     from rnnforecast.store.context import SeriesContext
     from rnnforecast.store.manifest import Manifest
     from rnnforecast.store.model_file import ModelFile
@@ -74,6 +75,8 @@ class LoadedModel:
     bounds: SeriesBounds  # of its forecasts
     memory: Memory = field(default_factory=Memory)
     zero_shot: ZeroShot | None = None  # what forecasts in place of a trained ensemble
+    #: the network over the categories of the target and its tensors, in place of an ensemble
+    categorical: tuple[CategoricalSettings, Mapping[str, np.ndarray]] | None = None
 
 
 def load(
@@ -83,19 +86,20 @@ def load(
     store: str | Path | None,
     reading: DataSettings | None = None,
     horizon: int | None = None,
+    allow_categories: bool = False,
 ) -> LoadedModel:
     """Choose and verify a model, and read its rows.
 
     `base` takes columns and frequency from `reading`; a stored model fixes them, and takes only the settings that a
     forecast may set again. `horizon` replaces that of the training. Raises ModelFileError, InputError, DataError or
-    UsageError.
+    UsageError, also for a model of categories unless those are allowed.
     """
     given = Files.of(data)
     reading = reading or given.reading
     stored, why = choose_model(model, data=given.rows, store=store, reading=reading)
     if stored is None:
         return _load_base(given, reading=reading, why=why)
-    file = open_model(stored, reading=reading)
+    file = open_model(stored, reading=reading, allow_categories=allow_categories)
     if model is not None and is_path(model):
         file = _without_sources(file, given, path=model)
     if stored.stand_in:
@@ -148,6 +152,7 @@ def _load_stored(
         notes=(*notes, *_sparse_windows(series, manifest)),
         bounds=SeriesBounds.of(series, _with_bounds(data_settings(manifest), reading)),
         memory=memory,
+        categorical=unpack_categorical(file),
     )
 
 
@@ -155,7 +160,7 @@ def _fresh_rows(
     paths: Sequence[str | Path], settings: DataSettings, manifest: Manifest, memory: Memory, *, is_given: bool
 ) -> tuple[SeriesSet, tuple[Finding, ...]]:
     """Read the rows with the settings of the training, and compare them with its rows."""
-    no_history = all(member.mapping == "one-to-many" for member in manifest.members)
+    no_history = bool(manifest.members) and all(member.mapping == "one-to-many" for member in manifest.members)
     read = _read(paths, settings, manifest, keep_unobserved=no_history, is_given=is_given)
     series, findings = read.series, read.findings + tuple(_extra_columns(read, manifest))
     _check_frequency(series, manifest, paths)
@@ -337,6 +342,8 @@ def _unseen_ids(series: SeriesSet, context: SeriesContext) -> list[str]:
 
 def _sparse_windows(series: SeriesSet, manifest: Manifest) -> list[str]:
     """Note series whose context window is mostly missing values."""
+    if manifest.categorical is not None:
+        return []
     longest = max(member.context_length for member in manifest.members)
     seen = np.concatenate([[0], np.cumsum(series.observed)])
     starts = np.maximum(series.offsets[1:] - longest, series.offsets[:-1])

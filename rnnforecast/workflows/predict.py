@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from rnnforecast.options import Engine, StaleRows, SumOver
     from rnnforecast.progress import Progress
     from rnnforecast.workflows.forecasts.panel import Forecast
-    from rnnforecast.workflows.results import Preview
+    from rnnforecast.workflows.results import CategoricalForecast, Preview
 
     Observer = Callable[[LoadedModel, Forecast], None]
 
@@ -140,17 +140,18 @@ def forecast_request(
 
     Raises what `predict` raises, and StaleError for rows older than the request allows.
     """
-    started = time.monotonic()
-    wanted = _check_arguments(request.horizon, request.quantiles)
+    started, wanted = time.monotonic(), _check_arguments(request.horizon, request.quantiles)
     age = parse_age(request.max_age) if request.max_age is not None else None
     _check_writable(request)
-    loaded = load(model, data=data, store=store, reading=request.reading, horizon=wanted.data.horizon)
-    _check_outputs(request, Files.of(data), loaded, model=model, store=store)
+    steps, files = wanted.data.horizon, Files.of(data)
+    loaded = load(model, data=data, store=store, reading=request.reading, horizon=steps, allow_categories=True)
+    _check_outputs(request, files, loaded, model=model, store=store)
     stale = check_age(loaded.series, age)
-    reject_stale((*loaded.findings, *stale), request.refuse_stale or ("none" if Files.of(data).rows else "shrunk"))
-    steps = wanted.data.horizon or loaded.manifest.horizon
-    levels = wanted.evaluation.quantiles or trained_quantiles(loaded)
-    loaded = _checked(loaded, request, steps, Files.of(data))
+    reject_stale((*loaded.findings, *stale), request.refuse_stale or ("none" if files.rows else "shrunk"))
+    if loaded.categorical is not None:
+        return _predict_categories(request, loaded, stale, files, started=started)
+    steps, levels = steps or loaded.manifest.horizon, wanted.evaluation.quantiles or trained_quantiles(loaded)
+    loaded = _checked(loaded, request, steps, files)
     forecast = forecast_series(
         loaded,
         loaded.series,
@@ -162,7 +163,7 @@ def forecast_request(
     )
     explanation = explain(request.asked, loaded, forecast)
     frame, previews = _tables(loaded, forecast.at(levels), request, explanation)
-    _write(request, loaded, frame, rows=Files.of(data).rows)
+    _write(request, loaded, frame, rows=files.rows)
     if observer is not None:
         observer(loaded, forecast)
     series = loaded.series
@@ -197,6 +198,30 @@ def _checked(loaded: LoadedModel, request: ForecastRequest, horizon: int, files:
     check_totals(loaded.series, request.totals, {"--sum": request.sum, "--series": request.series})
     numbers_of(loaded.series, request.series)
     return loaded
+
+
+def _predict_categories(
+    request: ForecastRequest, loaded: LoadedModel, stale: Sequence[Finding], files: Files, *, started: float
+) -> CategoricalForecast:
+    from rnnforecast.workflows.categorical import predict_categories
+
+    reading = request.reading.model_fields_set if request.reading is not None else frozenset()
+    unused = {
+        "--quantiles": request.quantiles, "--sum": request.sum, "--components": request.components,
+        "--set": request.changes, "--what-if": request.what_if, "--attention-output": request.attention_output,
+        "--total": request.totals, "--engine torch": request.engine != "numpy",
+        **{f"--{name}": name in reading for name in ("floor", "cap", "bounds")},
+    }  # fmt: skip
+    result = predict_categories(
+        loaded,
+        horizon=request.horizon,
+        shown=request.series,
+        output=request.output,
+        unused=unused,
+        findings=stale,
+    )
+    _write(request, loaded, result.frame, rows=files.rows)
+    return replace(result, seconds=time.monotonic() - started)
 
 
 def _check_writable(request: ForecastRequest) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnforecast.errors import LockedError, ModelFileError, OutputError
+from rnnforecast.errors import LockedError, ModelFileError, OutputError, UsageError
 from rnnforecast.findings import Finding
 from rnnforecast.json_values import plain
 from rnnforecast.store.ledger import LEDGER_LEVELS, Issued, Ledger
@@ -22,6 +22,7 @@ from rnnforecast.workflows.forecasts.panel import point_baseline
 from rnnforecast.workflows.model_rows import SOURCE_SETTINGS
 from rnnforecast.workflows.monitoring.choose_ledger import ledger_name
 from rnnforecast.workflows.predict import forecast_request
+from rnnforecast.workflows.results import CategoricalForecast
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,8 +71,10 @@ def predict_and_log(
         observer=observe,
         progress=progress,
     )
-    if ledger is False:
+    if ledger is False or (isinstance(result, CategoricalForecast) and ledger is None):
         return result
+    if not seen:
+        raise UsageError("forecasts of categories are not logged", hint="leave --ledger out", code="E_RUN_CATEGORIES")
     loaded, forecast = seen[0]
     issued = issued_of(
         loaded, median=forecast.median, quantiles=forecast.quantiles, method=forecast.method, reading=request.reading

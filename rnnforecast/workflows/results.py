@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from rnnforecast.errors import LostToBaselineError
 from rnnforecast.findings import Finding, JSONValue
@@ -73,6 +73,12 @@ class TrainResult(Document):
     activation: Mapping[str, JSONValue] | None = None  # whether it is active, and the version it was compared with
     gains: tuple[CovariateGain, ...] = ()  # of each covariate: the change of the error on past windows
 
+    def checked(self, *, require_win: bool) -> Self:
+        """Return the result; with `require_win` only where the verdict is a win. Raises LostToBaselineError."""
+        if require_win:
+            self.require_win()
+        return self
+
     def require_win(self) -> None:
         """Raise LostToBaselineError unless the verdict is a win; the model is stored in any case."""
         if self.verdict is None or self.verdict["outcome"] != "win":
@@ -128,7 +134,7 @@ class PredictResult(Document):
     gains: tuple[CovariateGain, ...] = ()  # of each covariate: the change of the error on past windows
     what_if: str | None = None  # what differs in the column `what_if`
 
-    HIDDEN: ClassVar = ("frame", "quantile_levels", "previews", "overview")
+    HIDDEN: ClassVar[tuple[str, ...]] = ("frame", "quantile_levels", "previews", "overview")
 
     @property
     def columns(self) -> list[str]:
@@ -176,6 +182,35 @@ class EvaluateResult(Document):
     backtest: Backtest | None = None  # of `series`
 
     HIDDEN: ClassVar = ("series", "backtest")
+
+
+@dataclass(frozen=True)
+class CategoricalTrainResult(TrainResult):
+    """A stored network over the categories of a target; its metrics are `log_loss`, `accuracy` and `num_scored`."""
+
+    categories: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CategoricalEvaluateResult(EvaluateResult):
+    """A backtest of a network over categories; its metrics are `log_loss`, `accuracy` and `num_scored`."""
+
+    categories: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CategoricalForecast(PredictResult):
+    """The probability of each category after the last row of every series.
+
+    `frame` keeps the user's names for id and time, then `cutoff`, `forecast` (the most probable category),
+    `probability`, `p_CATEGORY` of each category, `method`.
+    """
+
+    target: str = ""
+    categories: tuple[str, ...] = ()
+    shown: tuple[int, ...] = (0,)  # numbers of the series that are shown
+
+    HIDDEN: ClassVar[tuple[str, ...]] = (*PredictResult.HIDDEN, "shown")
 
 
 @dataclass(frozen=True)

@@ -98,16 +98,21 @@ def train(
     that was stopped resumes when it is started again with the same data and settings.
     """
     settings = settings or Settings()
-    age = parse_age(max_age) if max_age is not None else None
-    registry = Registry(store)
+    age, registry = parse_age(max_age) if max_age is not None else None, Registry(store)
     start = open_start(spec, settings, registry) if names_model(spec := settings.training.from_) else None
     settings = settings if start is None else start.settings
-    read = read_series(data, settings.data) if start is None else start.read(data)
+    read = read_series(data, settings.data, allow_words=True) if start is None else start.read(data)
     read = replace(read, findings=(*read.findings, *check_age(read.series, age)))
     name = name or (default_name(data, read.paths) if start is None else start.manifest.name)
     reject_base_name(name)
     registry.check_writable(name)
-    assumptions = fit_horizon(read, settings.data)
+    read = replace(read, assumptions=fit_horizon(read, settings.data))
+    assumptions, progress = read.assumptions, progress or NoProgress()
+    if read.series.target_categories:
+        from rnnforecast.workflows.categorical import train_categories
+
+        found = train_categories(read, settings, name=name, registry=registry, progress=progress, activate=activate)
+        return found.checked(require_win=require_win)
     read = _usable(read, settings, horizon=assumptions.horizon)
     from rnnforecast.training.resume import open_checkpoints  # imports torch: after the data has been checked
 
@@ -116,7 +121,7 @@ def train(
         read.series,
         settings,
         horizon=assumptions.horizon,
-        progress=progress or NoProgress(),
+        progress=progress,
         checkpoints=checkpoints,
         warm=None if start is None else start.start_on(read.series),
     )
@@ -130,9 +135,7 @@ def train(
     report = _report(read, trained, settings, assumptions=assumptions, stored=stored, served=served)
     activation = decision.to_dict(model=stored.label, is_active=stored.is_active)
     result = replace(report, activation=activation, notes=(*report.notes, *registry.repairs, *checkpoints.notes()))
-    if require_win:
-        result.require_win()
-    return result
+    return result.checked(require_win=require_win)
 
 
 def _usable(read: ReadResult, settings: Settings, *, horizon: int) -> ReadResult:

@@ -11,6 +11,9 @@ from rnnforecast.workflows.batch.results import BatchPlan, BatchResult, UnitsRes
 from rnnforecast.workflows.monitoring.detect_result import DetectResult
 from rnnforecast.workflows.monitoring.score_result import ScoreResult
 from rnnforecast.workflows.results import (
+    CategoricalEvaluateResult,
+    CategoricalForecast,
+    CategoricalTrainResult,
     CompareResult,
     DiagnoseResult,
     DoctorResult,
@@ -34,6 +37,9 @@ SCREENS: dict[type[Document], str] = {
     CompareResult: "backtest",
     TuneResult: "tune",
     PredictResult: "forecast",
+    CategoricalTrainResult: "categorical",
+    CategoricalEvaluateResult: "categorical",
+    CategoricalForecast: "categorical",
     ScoreResult: "score",
     DetectResult: "detect",
     ModelsResult: "store",

@@ -67,7 +67,7 @@ def _train_screen(result: TrainResult, space: Space) -> list[RenderableType]:
             )
         )
     blocks = [verdict, *blocks] if lost else [*blocks, verdict]
-    return [*blocks, _stored(result)]
+    return [*blocks, stored_block(result)]
 
 
 @screen.register(EvaluateResult)
@@ -128,7 +128,8 @@ def _ranks_block(result: CompareResult) -> RenderableType:
     return under(heading("Ranks"), table, *(Text(line, style="dim") for line in lines))
 
 
-def _stored(result: TrainResult) -> RenderableType:
+def stored_block(result: TrainResult) -> RenderableType:
+    """Return what was stored where, and the command that forecasts with it."""
     table = quiet_table([("", "left"), ("", "fold")], header=False)
     for words, count in Counter(describe_member(member) for member in result.members).items():
         table.add_row(Text("network", style="dim"), safe(words if count == 1 else f"{count} × {words}"))

@@ -14,6 +14,8 @@ from rnnforecast.workflows.batch.results import BatchPlan, BatchResult, UnitsRes
 from rnnforecast.workflows.monitoring.detect_result import DetectResult
 from rnnforecast.workflows.monitoring.score_result import ScoreResult
 from rnnforecast.workflows.results import (
+    CategoricalEvaluateResult,
+    CategoricalTrainResult,
     CompareResult,
     DiagnoseResult,
     DoctorResult,
@@ -74,6 +76,12 @@ def _scores(result: TrainResult | EvaluateResult | CompareResult) -> Table:
     names = [metric.name for metric in METRICS]
     rows = [(method, *(metric_value(scores, name) for name in names)) for method, scores in result.metrics.items()]
     return ("method", *names), rows
+
+
+@main_table.register(CategoricalTrainResult)
+@main_table.register(CategoricalEvaluateResult)
+def _category_scores(result: CategoricalTrainResult | CategoricalEvaluateResult) -> Table:
+    return _records([{"method": method, **scores} for method, scores in result.metrics.items()], first="method")
 
 
 @main_table.register

@@ -45,9 +45,13 @@ def check_roles(
     kinds = {one.name: one for one in profiles}
     numeric = listed([one.name for one in profiles if one.is_numeric]) or "none"
     for name in roles.target:
+        if name in roles.categorical:
+            continue
         if not kinds[name].is_numeric:
             message = f"target `{name}` holds {in_words(kinds[name])}, not numbers{_counts(sample[name])}"
             fix = f"numeric columns: {numeric}"
+            if kinds[name].kind == "text" and not _counts(sample[name]):
+                fix += f"; `rnnforecast train {shlex.quote(path)} --target {shlex.quote(name)}` forecasts categories"
             problems.append(Finding("E_TARGET_TEXT", message, path, column=name, fix=fix))
         elif name.startswith(UNNAMED) and name not in settings.target:
             problems.append(_unnamed(name, names, path))
@@ -81,6 +85,34 @@ def separated_by(names: Sequence[str], sample: pd.DataFrame) -> str | None:
             return "--delimiter space" if sign == " " else f"--delimiter {sign!r}"
     words = {len(text.split()) for text in texts}
     return "--delimiter space" if len(words) == 1 and words != {1} else None
+
+
+def target_of_words(
+    sample: pd.DataFrame,
+    profiles: Sequence[Profile],
+    target: Sequence[str],
+    *,
+    path: str,
+    known: Mapping[str, Sequence[str]] | None,
+    is_open: bool,
+) -> tuple[str, ...]:
+    """Return the target where it holds categories: as in the stored model of `known`, or words alone where `is_open`.
+
+    Raises DataError for numbers where the model was trained on words.
+    """
+    kinds = {one.name: one for one in profiles}
+    if known is not None:
+        words = tuple(name for name in target if name in known)
+        odd = [name for name in words if kinds[name].is_numeric and kinds[name].kind != "empty"]
+        if odd:
+            message = f"target `{odd[0]}` holds {in_words(kinds[odd[0]])}, where the model was trained on words"
+            fix = f"write `{odd[0]}` as it was written for the training, or train again on these rows"
+            raise data_error([Finding("E_TARGET_TYPE", message, path, column=odd[0], fix=fix)])
+        return words
+    if not is_open or len(target) != 1 or kinds[target[0]].kind != "text":
+        return ()
+    cells = sample[target[0]].dropna().astype(str).str.strip().to_numpy(dtype=object)
+    return () if looks_numeric(cells).any() else (target[0],)
 
 
 def categorical_of(

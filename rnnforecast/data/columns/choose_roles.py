@@ -10,7 +10,14 @@ import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from rnnforecast.data.columns.check_roles import categorical_of, check_not_wide, check_roles, in_words, separated_by
+from rnnforecast.data.columns.check_roles import (
+    categorical_of,
+    check_not_wide,
+    check_roles,
+    in_words,
+    separated_by,
+    target_of_words,
+)
 from rnnforecast.data.columns.hive_partitions import partitions_of
 from rnnforecast.data.columns.id_columns import FILE_ID
 from rnnforecast.data.columns.profiles import Profile, named_like_id, numbers_rows, profile_columns
@@ -41,10 +48,12 @@ def choose_columns(
     *,
     path: str,
     categories: Mapping[str, Sequence[str]] | None = None,
+    allow_words: bool = False,
 ) -> Roles:
     """Choose time, target and covariates from a sample of rows; ids that nobody named are candidates only.
 
-    `categories` are those of a stored model: each covariate must then hold words where it did in the training.
+    `categories` are those of a stored model: each covariate must then hold words where it did in the training. With
+    `allow_words` a target that the user names may hold categories.
     Raises DataError for an unknown name, a column in two roles, and where no column can be a target.
     """
     profiles = profile_columns(sample)
@@ -56,8 +65,12 @@ def choose_columns(
     sign = separated_by([one.name for one in profiles], sample)
     target = _choose_target(profiles, settings, taken, reasons, sample=sample, path=path, sign=sign)
     roles = Roles(time, target, settings.id, settings.past, settings.future, settings.static, reasons=reasons)
+    is_open = allow_words and bool(settings.target)
+    words = target_of_words(sample, profiles, target, path=path, known=categories, is_open=is_open)
+    roles = replace(roles, categorical=words)
     check_roles(sample, profiles, roles, settings, path=path)
-    roles = replace(roles, categorical=categorical_of(sample, profiles, roles.covariates, path=path, known=categories))
+    words += categorical_of(sample, profiles, roles.covariates, path=path, known=categories)
+    roles = replace(roles, categorical=words)
     if settings.id:
         reasons["id"] = "named by --id"
         return roles

@@ -15,7 +15,7 @@ class Roles:
     past: tuple[str, ...] = ()
     future: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
-    categorical: tuple[str, ...] = ()  # covariates among them that hold words
+    categorical: tuple[str, ...] = ()  # covariates and target that hold words
     id_candidates: tuple[str, ...] = ()
     reasons: dict[str, str] = field(default_factory=dict)
 

@@ -52,7 +52,7 @@ def resample(
     columns = []
     for place in range(values.shape[1]):
         kind = (
-            how if place < num_targets else "last" if place in labels else "mean" if how in _OVER_NOTHING_ZERO else how
+            "last" if place in labels else how if place < num_targets else "mean" if how in _OVER_NOTHING_ZERO else how
         )
         columns.append(_aggregate(values[:, place], begins, kind))
     brought = np.stack(columns, axis=1) if columns else np.empty((len(begins), 0))

@@ -32,6 +32,17 @@ def forecast_frame(series: SeriesSet, forecast: Forecast) -> pd.DataFrame:
     A column `target` names the target where there are several. Data without a time column get a column `step`.
     """
     num_series, horizon = forecast.median.shape
+    columns = start_columns(series, horizon)
+    columns[free_name("forecast", columns)] = forecast.median.ravel()
+    columns[free_name("mean", columns)] = forecast.mean.ravel()
+    for place, level in enumerate(forecast.quantile_levels):
+        columns[f"q{level:g}"] = forecast.quantiles[..., place].ravel()
+    columns[free_name("method", columns)] = np.full(num_series * horizon, forecast.method, dtype=object)
+    return pd.DataFrame(columns, copy=False)
+
+
+def start_columns(series: SeriesSet, horizon: int) -> dict[str, object]:
+    """Return the columns that say what is forecast: ids, target (of several), time and cutoff of each step."""
     columns: dict[str, object] = {
         name: np.repeat(series.id_values[:, place], horizon) for place, name in enumerate(series.id_columns)
     }
@@ -42,12 +53,7 @@ def forecast_frame(series: SeriesSet, forecast: Forecast) -> pd.DataFrame:
     columns[time_name] = zoned(series, series.future_timestamps(horizon).ravel())
     last = series.freq.to_timestamps(series.first_ordinals + series.lengths - 1)
     columns[free_name("cutoff", columns)] = zoned(series, np.repeat(last, horizon))
-    columns[free_name("forecast", columns)] = forecast.median.ravel()
-    columns[free_name("mean", columns)] = forecast.mean.ravel()
-    for place, level in enumerate(forecast.quantile_levels):
-        columns[f"q{level:g}"] = forecast.quantiles[..., place].ravel()
-    columns[free_name("method", columns)] = np.full(num_series * horizon, forecast.method, dtype=object)
-    return pd.DataFrame(columns, copy=False)
+    return columns
 
 
 def make_overview(series: SeriesSet, forecast: Forecast) -> tuple[tuple[str, Preview], ...]:

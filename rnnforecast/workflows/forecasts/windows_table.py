@@ -31,7 +31,9 @@ def windows_frame(result: EvaluateResult) -> pd.DataFrame:
     """
     series, backtest = result.series, result.backtest
     if series is None or backtest is None:
-        raise UsageError("this result holds no windows", hint="call `evaluate` again")
+        raise UsageError(
+            "this result holds no windows of numbers", hint="call `evaluate` again; for categories leave --output out"
+        )
     windows = backtest.windows
     num_windows, horizon = backtest.actuals.values.shape
     count = num_windows * horizon

@@ -182,7 +182,7 @@ def test_a_file_without_numbers_is_rejected_with_what_it_holds() -> None:
 def test_a_target_of_text_is_rejected_with_the_numeric_columns() -> None:
     with pytest.raises(DataError, match="target `name` holds text, not numbers") as caught:
         choose({"date": DATES, "name": ["a", "b", "c"], "y": NUMBERS}, target=("name",))
-    assert caught.value.hint == "numeric columns: `y`"
+    assert caught.value.hint == "numeric columns: `y`; `rnnforecast train a.csv --target name` forecasts categories"
 
 
 def test_a_covariate_of_words_holds_categories() -> None:

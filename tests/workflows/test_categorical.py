@@ -1,0 +1,215 @@
+"""Targets of categories: what is learned, what is served, and what is rejected."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import rnnforecast
+from rnnforecast.config import Settings
+from rnnforecast.data.windows import WindowBatch
+from rnnforecast.errors import DataError, ModelFileError, UsageError
+from rnnforecast.inference.categorical import categorical_shapes, forecast_categories
+from rnnforecast.members import CategoricalSettings
+from rnnforecast.networks.categorical import CategoricalForecaster
+from rnnforecast.options import Cell
+from rnnforecast.workflows.results import CategoricalEvaluateResult, CategoricalForecast, CategoricalTrainResult
+
+CYCLE = ("run", "run", "run", "run", "clean", "clean")
+
+
+def write(path: Path, states: list[str], **columns: object) -> Path:
+    times = pd.date_range("2024-01-01", periods=len(states), freq="h")
+    pd.DataFrame({"time": times, "state": states, **columns}).to_csv(path, index=False)
+    return path
+
+
+def settings(**values: object) -> Settings:
+    return Settings.from_flat(
+        {"target": ["state"], "horizon": 6, "num_steps": 80, "hidden_size": 12, "context_length": 12, **values}
+    )
+
+
+@pytest.fixture(scope="module")
+def cycle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("cycle") / "machine.csv", list(CYCLE) * 60)
+
+
+@pytest.fixture(scope="module")
+def trained(cycle: Path) -> CategoricalTrainResult:
+    result = rnnforecast.train([cycle], settings(), store=cycle.parent / "store")
+    assert isinstance(result, CategoricalTrainResult)
+    return result
+
+
+def test_a_cycle_that_transitions_cannot_tell_is_learned(trained: CategoricalTrainResult) -> None:
+    assert trained.categories == ("clean", "run")
+    assert trained.verdict is not None
+    assert trained.verdict["outcome"] == "win"
+    assert float(str(trained.metrics["ensemble"]["accuracy"])) > 0.95
+    assert float(str(trained.metrics["ensemble"]["log_loss"])) < 0.5 * float(str(trained.metrics["markov"]["log_loss"]))
+
+
+def test_the_forecast_continues_the_cycle_with_probabilities_that_add_up(
+    trained: CategoricalTrainResult, cycle: Path
+) -> None:
+    result = rnnforecast.predict(trained.model, store=cycle.parent / "store")
+
+    assert isinstance(result, CategoricalForecast)
+    assert result.frame["forecast"].tolist() == list(CYCLE)
+    np.testing.assert_allclose(result.frame[["p_clean", "p_run"]].sum(axis=1), 1.0)
+    assert result.frame["time"].iloc[0] == pd.Timestamp("2024-01-16")
+
+
+def test_fewer_steps_are_the_first_of_all_and_more_are_rejected(trained: CategoricalTrainResult, cycle: Path) -> None:
+    whole = rnnforecast.predict(trained.model, store=cycle.parent / "store").frame
+    some = rnnforecast.predict(trained.model, horizon=2, store=cycle.parent / "store").frame
+
+    pd.testing.assert_frame_equal(some, whole.iloc[:2])
+    with pytest.raises(UsageError, match=r"machine@1 was trained for 6 steps, 7 were asked for"):
+        rnnforecast.predict(trained.model, horizon=7, store=cycle.parent / "store")
+
+
+def test_a_stored_network_is_scored_on_past_windows(trained: CategoricalTrainResult, cycle: Path) -> None:
+    result = rnnforecast.evaluate(trained.model, num_windows=8, store=cycle.parent / "store")
+
+    assert isinstance(result, CategoricalEvaluateResult)
+    assert set(result.metrics) == {"ensemble", "markov", "most-frequent"}
+    assert {row["lead"] for row in result.per_lead} == set(range(1, 7))
+    assert any("8 of 8 windows are within the rows" in note for note in result.notes)
+
+
+def test_states_without_memory_are_no_win(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    states = ["a"]
+    for _ in range(500):
+        states.append(states[-1] if generator.random() < 0.7 else str(generator.choice(["a", "b", "c"])))
+
+    result = rnnforecast.train([write(tmp_path / "chain.csv", states)], settings(), store=tmp_path / "store")
+
+    assert result.verdict is not None
+    assert result.verdict["outcome"] != "win"
+
+
+def test_rows_after_a_cutoff_change_no_score_of_it(tmp_path: Path) -> None:
+    states = list(CYCLE) * 30
+    other = [*states[:-6], *(["run"] * 6)]
+    found = [
+        rnnforecast.train(
+            [write(tmp_path / f"{name}.csv", rows)],
+            settings(num_windows=1, num_steps=20, refit=False),
+            store=tmp_path / name,
+        )
+        for name, rows in (("one", states), ("two", other))
+    ]
+
+    weights = [
+        rnnforecast.load_model(result.model, store=tmp_path / name)
+        for name, result in zip(("one", "two"), found, strict=True)
+    ]
+    for name in ("output.weight", "transitions"):
+        first, second = (each.tensors[f"categorical.{name}"] for each in weights)
+        np.testing.assert_array_equal(first, second)
+
+
+def test_an_unknown_category_counts_as_missing(trained: CategoricalTrainResult, cycle: Path, tmp_path: Path) -> None:
+    path = write(tmp_path / "new.csv", [*CYCLE * 3, "jam"])
+
+    result = rnnforecast.predict(trained.model, data=[path], store=cycle.parent / "store")
+
+    found = {finding.code: finding.message for finding in result.findings}
+    assert "the model has not learned `jam`; read as missing" in found["W_CATEGORY_UNKNOWN"]
+    assert np.isfinite(result.frame["probability"]).all()
+
+
+def test_a_panel_has_one_network(tmp_path: Path) -> None:
+    first, second = list(CYCLE) * 20, list(CYCLE[::-1]) * 20
+    frame = pd.DataFrame(
+        {
+            "machine": np.repeat(["m1", "m2"], 120),
+            "time": np.tile(pd.date_range("2024-01-01", periods=120, freq="h"), 2),
+            "state": first + second,
+        }
+    )
+    frame.to_csv(tmp_path / "panel.csv", index=False)
+
+    model = rnnforecast.train([tmp_path / "panel.csv"], settings(id=["machine"]), store=tmp_path / "store")
+    result = rnnforecast.predict(model.model, store=tmp_path / "store")
+
+    assert result.frame["machine"].tolist() == ["m1"] * 6 + ["m2"] * 6
+
+
+@pytest.mark.parametrize(
+    ("states", "message"),
+    [
+        (["idle"] * 40, "target `state` holds one category, `idle`: there is nothing to forecast"),
+        ([f"s{number}" for number in range(65)], "holds 65 categories, at most 64 are forecast"),
+        (["run", "12", "clean", "7"] * 10, r"holds text, not numbers \(20 numbers and 20 texts in its first rows\)"),
+    ],
+)
+def test_a_column_that_is_no_target_of_categories_is_rejected(states: list[str], message: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=message):
+        rnnforecast.train([write(tmp_path / "x.csv", states)], settings(), store=tmp_path / "store")
+
+
+@pytest.mark.parametrize(
+    ("values", "flag"),
+    [
+        ({"floor": 0.0}, "--floor"),
+        ({"mapping": "many-to-one"}, "--mapping"),
+        ({"from": "scratch"}, "--from"),
+        ({"quantiles": [0.1]}, "--quantiles"),
+        ({"resample": "2h", "aggregate": "mean"}, "--aggregate mean"),
+    ],
+)
+def test_a_setting_about_numbers_is_rejected(values: dict[str, object], flag: str, cycle: Path) -> None:
+    with pytest.raises(UsageError, match=f"the target holds categories: `{flag}` would have no effect"):
+        rnnforecast.train([cycle], settings(**values), store=cycle.parent / "other")
+
+
+def test_a_command_for_numbers_names_those_that_take_categories(trained: CategoricalTrainResult, cycle: Path) -> None:
+    with pytest.raises(UsageError, match="machine@1 forecasts the categories of `state`") as raised:
+        rnnforecast.diagnose(trained.model, store=cycle.parent / "store")
+    assert raised.value.hint == "`predict`, `evaluate` and `models` take it"
+
+
+def test_a_column_of_numbers_is_rejected_by_a_model_of_words(
+    trained: CategoricalTrainResult, cycle: Path, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "numbers.csv", [str(number) for number in range(40)])
+    with pytest.raises(DataError, match="target `state` holds integer, where the model was trained on words"):
+        rnnforecast.predict(trained.model, data=[path], store=cycle.parent / "store")
+
+
+def test_a_model_file_with_other_categories_is_rejected(trained: CategoricalTrainResult, cycle: Path) -> None:
+    from rnnforecast.model_io.pack import check_values
+
+    model = rnnforecast.load_model(trained.model, store=cycle.parent / "store")
+    manifest = model.manifest.model_copy(update={"categories": {"state": ("run",)}})
+    with pytest.raises(ModelFileError, match="its categories or its horizon are not those of its network"):
+        check_values(replace(model, manifest=manifest))
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm", "mingru"])
+def test_both_engines_give_the_same_probabilities(cell: Cell) -> None:
+    network = CategoricalSettings(num_categories=3, cell=cell, hidden_size=5, num_layers=2, context_length=7, horizon=4)
+    torch.manual_seed(1)
+    module = CategoricalForecaster(network, torch.randn(4, 4, 3), dropout=0.0)
+    torch.nn.init.normal_(module.output.weight)
+    tensors = {name: tensor.numpy() for name, tensor in module.state_dict().items()}
+    assert {name: tensor.shape for name, tensor in tensors.items()} == categorical_shapes(network)
+    generator = np.random.default_rng(2)
+    past, observed = generator.integers(1, 4, (6, 7)).astype(float), generator.random((6, 7)) < 0.8
+    nothing = np.zeros((6, 0))
+    batch = WindowBatch(past, observed, nothing, nothing, nothing, nothing, nothing, nothing)
+
+    codes = torch.from_numpy(np.where(observed, past - 1, 3).astype(np.int64))
+    with torch.no_grad():
+        theirs = torch.softmax(module.eval()(codes, torch.tensor([6]))[:, 0].double(), dim=-1)
+
+    np.testing.assert_allclose(forecast_categories(network, tensors, batch), theirs.numpy(), atol=1e-6)
