@@ -17,7 +17,6 @@ from rnnforecast.arrays import BoolArray, Float64Array
 
 #: Penalties tried, in units of the number of rows; columns have unit variance.
 PENALTIES = np.logspace(-6, 2, 17)
-MAX_TREND_PIECES = 8
 _SMALLEST_SPREAD = 1e-9
 
 

@@ -17,7 +17,6 @@ MEMORY, WARM_UP = 20_000, 200
 TAIL_FRACTION = 0.02
 PRIOR_SHAPE, PRIOR_EXCESSES, SHAPE_BOUNDS = 0.1, 20.0, (-0.3, 0.45)
 #: Of a tail: values seen, threshold, excesses seen, their mean and mean square, mean distance.
-NUM_NUMBERS = 6
 START = (0.0, 2.0, 0.0, 0.0, 0.0, 0.8)
 MAX_SCORE = 100.0
 #: Clean values with a larger score are too rare to matter for the tail.

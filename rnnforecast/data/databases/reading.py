@@ -6,15 +6,13 @@ import hashlib
 import re
 from typing import TYPE_CHECKING, Any
 
-from rnnforecast.data.databases.address import Address, is_database, parse_address
+from rnnforecast.data.databases.address import Address, parse_address
 from rnnforecast.data.databases.cells import joined
 from rnnforecast.data.databases.session import use_session
 from rnnforecast.data.files.local import too_large
 from rnnforecast.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pyarrow as pa
 
     from rnnforecast.data.databases.session import Session
@@ -66,12 +64,6 @@ def read_query(url: str, *, query: str | None, wait: float, cap: int) -> tuple[s
         raise DataError(message, hint="rename one: `select a.x as first_x, b.x as second_x`", code="E_DATA_QUERY")
     payload = _as_parquet(table)
     return address.shown, payload, hashlib.sha256(payload).hexdigest()
-
-
-def without_query(paths: Sequence[object], query: str | None) -> str | None:
-    """Return the query where any of the paths is a database without a table, to which it applies."""
-    asked = [parse_address(path).table is None for path in paths if isinstance(path, str) and is_database(path)]
-    return query if any(asked) else None
 
 
 def _fetch(address: Address, statement: str, *, wait: float, cap: int) -> pa.Table:
