@@ -546,6 +546,7 @@ WINDOWS_OUTPUT = _in(
 )
 SCRIPT_OUTPUT = _in(OUTPUT, Option("output", "the .py file to write (default: standard output)", "FILE"))
 PAGE_OUTPUT = _in(OUTPUT, Option("output", "the .html file to write (default: report.html, if there is none)", "FILE"))
+PAGE_OVERWRITE = _in(OUTPUT, _switch("overwrite", "replace report.html, where no --output names a file"))
 PAGE_MEMORY = _in(EVALUATION, _switch("diagnose", "show how far back networks remember, as `diagnose` does"))
 REPORT = _in(OUTPUT, Option("report", "write a page about the result: one .html file", "FILE"), is_common=False)
 PLOT = _in(OUTPUT, Option("plot", "draw the result: a .png or .svg file, fit for a slide", "FILE"))

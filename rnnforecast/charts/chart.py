@@ -31,8 +31,8 @@ COLOURS = {
     "@grid": ("#e6e9ed", "#2a3038"),
     "@history": ("#3c444f", "#c3cad3"),
     "@forecast": ("#1667d9", "#6ab0ff"),
-    "@wide": ("#dfeafa", "#1c2c42"),
-    "@narrow": ("#aac8f3", "#2a4a75"),
+    "@wide": ("#cfdff7", "#20344f"),
+    "@narrow": ("#9dbff0", "#33598c"),
     "@other": ("#d9641a", "#ff9d5c"),
     "@third": ("#0e8a6d", "#4fd1ae"),
     "@fourth": ("#8a4bc4", "#c79bf2"),
@@ -50,6 +50,8 @@ MAX_POINTS = 5_000
 #: Characters of a name in a chart.
 MAX_LABEL = 60
 
+#: Roles of areas.
+_AREAS = frozenset({"@wide", "@narrow"})
 _HALF_DAY = 43_200_000  # milliseconds
 
 
@@ -238,6 +240,8 @@ def colours(names: Mapping[str, str], *, has_legend: bool = True, symbol: str = 
     """Return the encoding of colour: name -> role, in the order of the legend, with its symbol."""
     scale = {"domain": list(names), "range": list(names.values())}
     legend: Spec | None = {"title": None, "symbolType": symbol, "symbolOpacity": 1} if has_legend else None
+    if legend is not None and _AREAS & set(names.values()):  # an area is pale: its key must be as large as one
+        legend["symbolType"] = "square"
     return {"type": "nominal", "scale": scale, "legend": legend}
 
 

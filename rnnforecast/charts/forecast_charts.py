@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.charts.chart import (
+    SERIES_ROLES,
     Chart,
     band,
     colours,
@@ -91,6 +92,30 @@ def forecast_chart(
         columns={"t": "time", **heads},
         height=height,
         has_zoom=True,
+    )
+
+
+def parts_chart(result: PredictResult, preview: Preview) -> Chart:
+    """Return the parts of the forecast of one series, each as its distance from zero; they add up to the forecast."""
+    shown = list(preview.parts)[: len(SERIES_ROLES)]
+    columns = [times(preview.timestamps), *(values(preview.parts[name]) for name in shown)]
+    fields = ["t", *(f"p{place}" for place in range(len(shown)))]
+    heads = dict(zip(fields[1:], (shortened(name) for name in shown), strict=True))
+    layers = [line(heads[field], field, zero=True) for field in fields[1:]]
+    layers.append(hover(time_format(preview.timestamps), heads))
+    means = ", ".join(f"{name} {float(np.mean(preview.parts[name])):,.4g}" for name in shown)
+    return Chart(
+        title=f"Parts: {_label(result, preview)}",
+        subtitle="what moves each step of the forecast; the parts add up to it",
+        summary=f"Parts of the forecast of {_label(result, preview)}, on average: {means}.",
+        rows=tuple(dict(zip(fields, row, strict=True)) for row in zip(*columns, strict=True)),
+        layers=tuple(layers),
+        encoding={
+            "x": time_axis(preview.timestamps),
+            "color": colours(dict(zip(heads.values(), SERIES_ROLES, strict=False))),
+        },
+        columns={"t": "time", **heads},
+        height=260,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import TYPE_CHECKING
 
@@ -23,14 +24,21 @@ from rnnforecast.charts.chart import (
     values,
     y_axis,
 )
+from rnnforecast.workflows.forecasts.table import on_the_wall
 from rnnforecast.workflows.profile import autocorrelations, season_shape, total_of
 
 if TYPE_CHECKING:
-    from rnnforecast.arrays import Float64Array, Int64Array
+    from collections.abc import Callable
+
+    from rnnforecast.arrays import Float64Array, Int64Array, TimestampArray
     from rnnforecast.charts.chart import Row, Spec
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.workflows.results import InspectResult
 
+_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+#: Fraction of rows whose position has one name on the clock; summer time moves some.
+_NEARLY_ALL = 0.9
 #: Parts of the history in the chart of missing rows.
 _MAX_PARTS = 120
 
@@ -120,32 +128,75 @@ def season_chart(series: SeriesSet, ordinals: Int64Array, total: Float64Array) -
     """Return the usual course of one season: median and the middle 80 % at each position."""
     length = series.season_length
     shape = season_shape(total, ordinals, season_length=length)
+    order, names = clock_names(on_the_wall(series, series.freq.to_timestamps(ordinals)), ordinals % length, length)
+    shape = shape[order]
     rows = tuple(
-        {"t": place + 1, "low": value(low), "middle": value(middle), "high": value(high)}
-        for place, (low, middle, high) in enumerate(shape.tolist())
+        {"t": place + 1, "name": name, "low": value(low), "middle": value(middle), "high": value(high)}
+        for place, (name, (low, middle, high)) in enumerate(zip(names, shape.tolist(), strict=True))
     )
-    x: Spec = {"field": "t", "type": "quantitative", "title": f"position in the season of {length} steps",
-               "axis": {"tickMinStep": 1, "format": "d"}, "scale": {"nice": False, "domain": [1, length]}}  # fmt: skip
+    what = "position" if names[0] == "1" else "time"
+    first = [
+        place + 1 for place, name in enumerate(names) if not place or name.split()[0] != names[place - 1].split()[0]
+    ]
+    ticks = first if len(first) <= 12 else first[:: -(-len(first) // 8)]
+    axis = {"values": ticks, "labelExpr": f"{json.dumps([name.split()[0] for name in names])}[datum.value - 1]"}
+    x: Spec = {"field": "t", "type": "quantitative", "title": f"position in the season of {length} steps" if what == "position"
+               else None, "axis": axis, "scale": {"nice": False, "domain": [1, length]}}  # fmt: skip
     heads = {"middle": "median", "low": "10 %", "high": "90 %"}
     layers = (
         band("middle 80 %", "low", "high"),
         line("median", "middle"),
-        hover({"field": "t", "type": "quantitative", "title": "position"}, heads),
+        hover({"field": "name", "type": "nominal", "title": what}, heads),
     )
     medians = shape[:, 1]
     known = np.isfinite(medians)
-    peak = int(np.nanargmax(medians)) + 1 if known.any() else 0
-    trough = int(np.nanargmin(medians)) + 1 if known.any() else 0
+    peak = names[int(np.nanargmax(medians))] if known.any() else "–"
+    trough = names[int(np.nanargmin(medians))] if known.any() else "–"
     return Chart(
         title="Usual course of a season",
-        subtitle=f"values by position in the season of {length} steps: median, and the middle 80 %",
-        summary=f"Usual course of a season of {length} steps: highest at position {peak}, lowest at position {trough}.",
+        subtitle=f"values by {what} in the season of {length} steps: median, and the middle 80 %",
+        summary=f"Usual course of a season of {length} steps: highest at {what} {peak}, lowest at {what} {trough}.",
         rows=rows,
         layers=layers,
         encoding={"x": x, "color": colours({"median": "@forecast", "middle 80 %": "@narrow"})},
-        columns={"t": "position", **heads},
+        columns={"name": what, **heads},
         height=220,
     )
+
+
+def clock_names(moments: TimestampArray, position: Int64Array, length: int) -> tuple[Int64Array, list[str]]:
+    """Return positions of a season in the order of the clock, and the name of each: `06:30`, `Mon 06:30`, `Mon`, `Mar`.
+
+    A clock names them where nearly all rows of a position have one name, and each position another; else they are
+    numbered from 1. `moments` and `position` are those of rows [N].
+    """
+    numbered = np.arange(length, dtype=np.int64), [str(place + 1) for place in range(length)]
+    if moments.dtype.kind != "M" or length < 2:
+        return numbered
+    days = moments.astype("datetime64[D]")
+    minute = ((moments - days) // np.timedelta64(1, "m")).astype(np.int64)
+    weekday = (days.astype(np.int64) + 3) % 7
+    kinds: tuple[tuple[Int64Array, Callable[[int], str]], ...] = (
+        (minute, _clock),
+        (
+            weekday * 1_440 + minute,
+            lambda code: _WEEKDAYS[code // 1_440] + f" {_clock(code % 1_440)}" * bool(minute.any()),
+        ),
+        (moments.astype("datetime64[M]").astype(np.int64) % 12, lambda code: _MONTHS[code]),
+    )
+    for codes, name in kinds:
+        pairs, counts = np.unique(np.stack([position, codes]), axis=1, return_counts=True)
+        pairs = pairs[:, np.argsort(counts, kind="stable")]
+        of_position = np.zeros(length, dtype=np.int64)
+        of_position[pairs[0]] = pairs[1]  # the commonest code of a position is written last
+        if len(np.unique(of_position)) == length and (of_position[position] == codes).mean() > _NEARLY_ALL:
+            order = np.argsort(of_position, kind="stable")
+            return order, [name(code) for code in of_position[order].tolist()]
+    return numbered
+
+
+def _clock(minutes: int) -> str:
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"
 
 
 def lag_chart(total: Float64Array, *, season_length: int) -> Chart:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import shlex
+import itertools
 import time
 from datetime import UTC, datetime
 from functools import singledispatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rnnforecast.charts.page import Page, number_words, text
+from rnnforecast.charts.forecast_charts import parts_chart
+from rnnforecast.charts.page import Page, grid, number_words, text
 from rnnforecast.charts.picture import drawing_package
 from rnnforecast.charts.score_charts import rival_of
 from rnnforecast.charts.sections import (
@@ -138,9 +139,10 @@ def _forecast(
 def _unused(path: str) -> str:
     """Return a path that was not named by the user, so that nothing may be there yet. Raises UsageError."""
     if Path(path).exists():
+        free = next(name for number in itertools.count(2) if not Path(name := f"report-{number}.html").exists())
         raise UsageError(
             f"{path} exists, and no `--output` names it",
-            hint=f"name another file, or `--output {shlex.quote(path)}` to replace it",
+            hint=f"`--overwrite` replaces it, `--output {free}` writes next to it",
             code="E_OUT_EXISTS",
         )
     return path
@@ -184,6 +186,9 @@ def model_page(
     page.tiles.append(("Horizon", number_words(result.horizon), f"steps of {result.freq}"))
     page.tiles.append(("Series", number_words(result.num_series), f"{loaded.series.num_rows:,} rows"))
     forecast_section(page, loaded.series, forecast, errors={} if backtest is None else errors_by_series(backtest))
+    parts = [parts_chart(result, each) for each in result.previews if each.parts]
+    drawn = [page.figure(f"parts{place}", chart) for place, chart in enumerate(parts)]
+    page.add("parts", "Parts of the forecast", grid(*drawn))
     if is_tested:
         test_section(page, metrics, manifest.by_lead, rival=rival)  # type: ignore[arg-type]
     else:

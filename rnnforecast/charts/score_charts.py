@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 #: Methods in a chart of lines, the best first.
 MAX_LINES = 4
+#: Size of the smallest plot that labels are placed in, and width of a letter: points of a page of 400 pixels.
+_PLOT, _LETTER = (290.0, 290.0), 6.6
 _RIVAL = "rival of the verdict"
 _MASE = "MASE (error relative to the naive forecast in training; smaller is better)"
 
@@ -175,9 +177,11 @@ def time_chart(metrics: Metrics, seconds: Mapping[str, float], *, networks: Sequ
     )
     if len(rows) < 2:
         return None
+    ends = {name: _log_domain([row[name] for row in rows]) for name in ("t", "mase")}
     x: Spec = {"field": "t", "type": "quantitative", "title": "seconds to train and forecast (logarithmic)",
-               "scale": {"type": "log"}, "axis": {"grid": True, "format": "~g", "tickCount": 4}}  # fmt: skip
-    y = {**y_axis("mase"), "scale": {"type": "log", "nice": True}}
+               "scale": {"type": "log", "nice": False, "domain": ends["t"]},
+               "axis": {"grid": True, "format": "~g", "tickCount": 4}}  # fmt: skip
+    y = {**y_axis("mase"), "scale": {"type": "log", "nice": False, "domain": ends["mase"]}}
     kinds = {"network": "@forecast", "simple method": "@muted"}
     points: Spec = {
         "mark": {"type": "point", "filled": True, "size": 130, "opacity": 1},
@@ -191,10 +195,14 @@ def time_chart(metrics: Metrics, seconds: Mapping[str, float], *, networks: Sequ
             ],
         },
     }
-    labels: Spec = {
-        "mark": {"type": "text", "align": "left", "dx": 9, "dy": -1, "limit": 140},
-        "encoding": {"y": y, "text": {"field": "method"}, "color": {"value": "@ink"}},
-    }
+    labels: list[Spec] = [
+        {
+            "data": {"values": [row]},
+            "mark": {"type": "text", "limit": 140, **place},
+            "encoding": {"y": y, "text": {"field": "method"}, "color": {"value": "@ink"}},
+        }
+        for row, place in zip(rows, _label_places(rows, ends), strict=True)
+    ]
     best = min(rows, key=lambda row: row["mase"])
     quick = min(rows, key=lambda row: row["t"])
     return Chart(
@@ -203,11 +211,42 @@ def time_chart(metrics: Metrics, seconds: Mapping[str, float], *, networks: Sequ
         summary=f"Error against time: {best['method']} has the smallest error (MASE {best['mase']:.3g} in "
         f"{best['t']:.3g} s), {quick['method']} is the fastest (MASE {quick['mase']:.3g} in {quick['t']:.3g} s).",
         rows=rows,
-        layers=(points, labels),
+        layers=(points, *labels),
         columns={"method": "method", "mase": "MASE", "t": "seconds"},
         encoding={"x": x},
         height=320,
     )
+
+
+def _log_domain(numbers: Sequence[float]) -> list[float]:
+    """Return the ends of a logarithmic axis, with space for points and labels."""
+    margin = max(0.12 * math.log(max(numbers) / min(numbers)), 0.1)
+    return [min(numbers) * math.exp(-margin), max(numbers) * math.exp(margin)]
+
+
+def _label_places(rows: Sequence[Row], ends: Mapping[str, Sequence[float]]) -> list[Spec]:
+    """Return the place of the label of each point, next to it: where it meets no point and no label before it."""
+
+    def place(name: str, number: float, size: float) -> float:
+        low, high = ends[name]
+        return size * math.log(number / low) / math.log(high / low)
+
+    centres = [(place("t", row["t"], _PLOT[0]), _PLOT[1] - place("mase", row["mase"], _PLOT[1])) for row in rows]
+    taken = [(x - 6.0, y - 6.0, x + 6.0, y + 6.0) for x, y in centres]
+    found: list[Spec] = []
+    for row, (x, y) in zip(rows, centres, strict=True):
+        width = _LETTER * len(str(row["method"]))
+        boxes = []
+        for dy in (0, -14, 14, -28, 28, -42, 42):
+            for align, left in (("left", x + 9), ("right", x - 9 - width)):
+                box = (left, y + dy - 7, left + width, y + dy + 7)
+                over = sum(box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in taken)
+                outside = left < 0 or box[2] > _PLOT[0] or box[1] < 0 or box[3] > _PLOT[1]
+                boxes.append((over + outside, {"align": align, "dx": 9 if align == "left" else -9, "dy": dy}, box))
+        _, mark, box = min(boxes, key=lambda each: each[0])
+        taken.append(box)
+        found.append(mark)
+    return found
 
 
 def rank_chart(ranks: Mapping[str, float], difference: float | None, *, networks: Sequence[str]) -> Chart | None:

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from rnnforecast.cli.command import build_command
 from rnnforecast.cli.settings import load_settings
 from rnnforecast.cli.view import View
+from rnnforecast.errors import UsageError
 from rnnforecast.options import (
     FUTURE_DATA,
     MODEL,
     PAGE_MEMORY,
     PAGE_OUTPUT,
+    PAGE_OVERWRITE,
     REFIT_WINDOWS,
     SOURCE_OPTIONS,
     STORE,
@@ -28,6 +30,7 @@ def report(
     refit: bool,
     diagnose: bool,
     output: str | None,
+    overwrite: bool,
     store: str | None,
 ) -> None:
     """Write a page about a model: verdict, forecasts of every series, errors on past windows, data and settings.
@@ -37,11 +40,13 @@ def report(
     """
     import rnnforecast
 
+    if overwrite and output is not None:
+        raise UsageError("--overwrite has no effect: --output replaces the file it names", hint="leave it out")
     with view.progress() as progress:
         result = rnnforecast.report(
             model,
             rnnforecast.Files(tuple(data or ()), tuple(future_data or ()), load_settings(flags).data),
-            output=output,
+            output="report.html" if overwrite else output,
             refit=refit,
             diagnose=diagnose,
             store=store,
@@ -53,7 +58,7 @@ def report(
 
 command = build_command(
     report,
-    *(MODEL, TEST_FILES, FUTURE_DATA, REFIT_WINDOWS, PAGE_MEMORY, PAGE_OUTPUT, STORE),
+    *(MODEL, TEST_FILES, FUTURE_DATA, REFIT_WINDOWS, PAGE_MEMORY, PAGE_OUTPUT, PAGE_OVERWRITE, STORE),
     settings=SOURCE_OPTIONS,
     example="rnnforecast report prices --output prices.html",
 )

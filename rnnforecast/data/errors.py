@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     #: Row numbers of a frame -> lines of its file.
     LinesOf: TypeAlias = Callable[[Sequence[int]], list[int]]
+    #: Row numbers of a frame -> the columns of the file that they were.
+    NamesOf: TypeAlias = Callable[[Sequence[int] | Int64Array], list[str]]
     #: Row numbers of all files -> the file of the first of them, and the lines in that file.
     Locate: TypeAlias = Callable[[Sequence[int]], tuple[str, tuple[int, ...]]]
 
@@ -29,11 +31,14 @@ class ColumnRef:
     locate: Locate
     noun: str = "column"  # what messages call it: `column`, `time column`
     path: str | None = None  # of a column of one file
+    names_of: NamesOf | None = None  # of the columns of a wide table in which rows stand
 
     @classmethod
-    def in_file(cls, name: str, path: str, lines_of: LinesOf, *, noun: str = "column") -> ColumnRef:
+    def in_file(
+        cls, name: str, path: str, lines_of: LinesOf, *, noun: str = "column", names_of: NamesOf | None = None
+    ) -> ColumnRef:
         """Return the column of one file."""
-        return cls(name, lambda rows: (path, tuple(lines_of(rows))), noun, path)
+        return cls(name, lambda rows: (path, tuple(lines_of(rows))), noun, path, names_of)
 
     def __str__(self) -> str:
         return f"{self.noun} `{self.name}`"
@@ -51,14 +56,18 @@ class ColumnRef:
         """Return a finding about the column, or about some of its rows; `count` is their number unless it is given."""
         file, lines = self._where(rows) if len(rows) else (self.path, ())
         count = len(rows) if count is None else count
-        return Finding(code, message, file, lines, self.name, value, count, fix)
+        name = self.name if self.names_of is None or not len(rows) else self.names_of(rows[:1])[0]
+        return Finding(code, message, file, lines, name, value, count, fix)
 
     def problem(
         self, code: str, rows: Int64Array | Sequence[int], words: str, *, value: str = "", fix: str | None = None
     ) -> Finding:
         """Return a finding whose message names the column and its rows: `column x, rows 3, 7: words`."""
         _, lines = self._where(rows)
-        message = f"{self}, {rows_in_words(lines, len(rows))}: {words}"
+        names = [self.name] if self.names_of is None else list(dict.fromkeys(self.names_of(rows[:MAX_LISTED_ROWS])))
+        columns = f"{self.noun}{'s' * (len(names) > 1)} {listed(names, limit=3)}"
+        count = len(rows) if self.names_of is None or len(rows) > MAX_LISTED_ROWS else len(lines)
+        message = f"{columns}, {rows_in_words(lines, count)}: {words}"
         return self.finding(code, message, rows=rows, value=value, fix=fix)
 
     def reject(
@@ -68,7 +77,8 @@ class ColumnRef:
         return data_error([self.problem(code, rows, words, value=value, fix=fix)])
 
     def _where(self, rows: Int64Array | Sequence[int]) -> tuple[str, tuple[int, ...]]:
-        return self.locate(sorted(int(row) for row in rows[:MAX_LISTED_ROWS]))
+        file, lines = self.locate(sorted(int(row) for row in rows[:MAX_LISTED_ROWS]))
+        return file, lines if self.names_of is None else tuple(dict.fromkeys(lines))  # of several cells of a row
 
 
 def data_error(findings: Sequence[Finding]) -> DataError:

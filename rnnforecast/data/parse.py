@@ -18,7 +18,7 @@ from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy.typing as npt
 
@@ -76,7 +76,12 @@ def parse_file(table: Table, roles: Roles, settings: DataSettings | None = None)
     def lines_of(chosen: Sequence[int]) -> list[int]:
         return table.lines_of(list(chosen) if rows is None else [int(rows[row]) for row in chosen])
 
-    columns, noticed = _parse_numeric(frame, roles, path=table.path, lines_of=lines_of, settings=settings)
+    def ref_of(name: str) -> ColumnRef:
+        of_table = table.names_of(name)
+        names_of = of_table and (lambda chosen: of_table(chosen if rows is None else rows[np.asarray(chosen)]))
+        return ColumnRef.in_file(name, table.path, lines_of, names_of=names_of)
+
+    columns, noticed = _parse_numeric(frame, roles, ref_of, settings)
     timestamps, clock = _parse_timestamps(frame, roles, path=table.path, lines_of=lines_of, settings=settings)
     noticed = [*clock, *noticed]
     problems = [*table.problems, *(finding for finding in noticed if finding.severity == "error")]
@@ -87,7 +92,7 @@ def parse_file(table: Table, roles: Roles, settings: DataSettings | None = None)
 
 
 def _parse_numeric(
-    frame: pd.DataFrame, roles: Roles, *, path: str, lines_of: LinesOf, settings: DataSettings
+    frame: pd.DataFrame, roles: Roles, ref_of: Callable[[str], ColumnRef], settings: DataSettings
 ) -> tuple[Float64Array, list[Finding]]:
     names = [*roles.target, *roles.covariates]
     is_lone = len(names) == 1 and not roles.categorical  # then the column is the array, without a copy
@@ -96,7 +101,7 @@ def _parse_numeric(
     for place, name in enumerate(names):
         if name in roles.categorical:  # codes follow when the words of all files are known
             continue
-        ref = ColumnRef.in_file(name, path, lines_of)
+        ref = ref_of(name)
         values, noticed = parse_numbers(frame[name], ref, settings=settings)
         if is_lone:
             columns = np.ascontiguousarray(values)[:, None]

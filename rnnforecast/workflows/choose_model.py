@@ -12,6 +12,7 @@ from rnnforecast.data.sources import expand, public_path
 from rnnforecast.errors import ModelFileError, UsageError
 from rnnforecast.model_io.base import BASE
 from rnnforecast.model_io.pack import check_shapes, check_values
+from rnnforecast.options import SETTINGS
 from rnnforecast.store.registry import Registry
 
 if TYPE_CHECKING:
@@ -53,8 +54,21 @@ def choose_model(
         return fitting, (why,)
     return None, (
         f"no stored model fits `{Path(first).name}`: the pretrained `{BASE}` forecasts",
-        f"`rnnforecast train {shlex.quote(first)}{' --dataset' if is_table else ''}` trains a model on its rows",
+        f"`rnnforecast train {shlex.join([first, *_flags(reading)])}` trains a model on its rows",
     )
+
+
+def _flags(reading: DataSettings | None) -> list[str]:
+    """Return the words of the command line that read rows as here."""
+    words: list[str] = []
+    for name, value in ({} if reading is None else reading.model_dump(mode="json", exclude_unset=True)).items():
+        option = SETTINGS[name]
+        if option.kind is bool:
+            words.append(option.flags.split("/")[0 if value else -1])
+            continue
+        for one in value if isinstance(value, list) and option.repeated else [value]:
+            words += [f"--{option.word}", ",".join(map(str, one)) if isinstance(one, list) else str(one)]
+    return words
 
 
 def open_model(stored: StoredModel, *, reading: DataSettings | None, allow_categories: bool = False) -> ModelFile:

@@ -10,14 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import rnnforecast
-from rnnforecast.charts.chart import COLOURS, themed, thinned, value
+from rnnforecast.charts.chart import COLOURS, colours, themed, thinned, value
 from rnnforecast.charts.forecast_charts import forecast_chart, intervals
 from rnnforecast.charts.picture import slide, write_picture
 from rnnforecast.charts.plot import charts_of
-from rnnforecast.charts.score_charts import coverage_chart, error_chart, lead_chart, verdict_words
+from rnnforecast.charts.profile_charts import clock_names
+from rnnforecast.charts.score_charts import coverage_chart, error_chart, lead_chart, time_chart, verdict_words
 from rnnforecast.errors import OutputError, UsageError
 from tests.cli import examples
 from tests.cli.conftest import RunCommand
@@ -222,3 +224,38 @@ def test_every_picture_of_the_pages_is_made_by_a_command_that_they_show() -> Non
     drawn = {path.name for path in folder.iterdir() if not path.name.startswith("synthetic-")}  # by `pretraining`
     assert drawn == made
     assert max(path.stat().st_size for path in folder.iterdir()) < 200_000
+
+
+@pytest.mark.parametrize(
+    ("freq", "length", "first", "last"),
+    [
+        ("30min", 48, "00:00", "23:30"),
+        ("h", 168, "Mon 00:00", "Sun 23:00"),
+        ("D", 7, "Mon", "Sun"),
+        ("MS", 12, "Jan", "Dec"),
+        ("D", 5, "1", "5"),
+    ],
+)
+def test_the_axis_of_a_season_has_the_names_of_the_clock(freq: str, length: int, first: str, last: str) -> None:
+    moments = pd.date_range(
+        "2024-03-06 05:00" if freq in ("h", "30min") else "2024-03-06", periods=4 * length, freq=freq
+    )
+    position = (np.arange(4 * length) + 3) % length
+    order, names = clock_names(moments.to_numpy().astype("datetime64[us]"), position, length)
+    assert (names[0], names[-1], len(set(names))) == (first, last, length)
+    assert sorted(order) == list(range(length))
+
+
+def test_labels_of_methods_that_are_alike_do_not_overlap() -> None:
+    metrics = {
+        name: {"mase": mase} for name, mase in {"gru": 0.65, "lstm": 0.66, "transformer": 0.67, "naive": 2.4}.items()
+    }
+    chart = time_chart(metrics, {"gru": 0.5, "lstm": 0.55, "transformer": 0.52, "naive": 0.001}, networks=["gru"])
+    assert chart is not None
+    places = [(layer["mark"]["align"], layer["mark"]["dy"]) for layer in chart.layers[1:]]
+    assert len(set(places[:3])) == 3
+
+
+def test_the_keys_of_areas_are_as_large_as_squares() -> None:
+    assert colours({"forecast": "@forecast", "95 % interval": "@wide"})["legend"]["symbolType"] == "square"
+    assert colours({"gru": "@forecast"})["legend"]["symbolType"] == "stroke"

@@ -118,7 +118,7 @@ def test_inspect_and_detect_write_pages(run: RunCommand, workplace: Path) -> Non
     page = (workplace / "read.html").read_text(encoding="utf-8")
     assert "How the data were read" in page
     ended = run("detect", "good.csv", "--report", "good.csv")
-    assert (ended.code, "does not end with .html" in ended.err) == (2, True)
+    assert (ended.code, "would overwrite the data" in ended.err) == (2, True)
 
 
 def test_a_report_replaces_a_page_only_when_it_is_named(workplace: Path, run: RunCommand) -> None:
@@ -126,7 +126,9 @@ def test_a_report_replaces_a_page_only_when_it_is_named(workplace: Path, run: Ru
     ended = run("report")
     assert (ended.code, "report.html exists, and no `--output` names it" in ended.err) == (2, True)
     assert (workplace / "report.html").read_text(encoding="utf-8") == "mine"
-    assert run("report", "--output", "report.html").code == 0
+    assert "`--overwrite` replaces it, `--output report-2.html` writes next to it" in ended.err
+    assert run("report", "--output", "report.html", "--overwrite").code == 2
+    assert run("report", "--overwrite").code == 0
     assert "good@1" in (workplace / "report.html").read_text(encoding="utf-8")
 
 

@@ -245,7 +245,13 @@ def irregular(steps: Int64Array, *, is_calendar: bool = True) -> DataError:
     more = f" and {len(sizes) - len(order)} other lengths" if len(sizes) > len(order) else ""
     message = f"the timestamps are irregular; steps between neighbours: {shown}{more}"
     in_order = "read the rows as steps in file order with `--time none`"
-    if is_calendar and set((sizes // DAY).tolist()) <= {28, 35}:
+    days = set((sizes // DAY).tolist())
+    if is_calendar and days <= set(range(12, 18)):
+        message += "; they look like half months"
+        hint = (
+            f"{in_order} (24 steps are a year: `--season-length 24`), or add them up: `--resample 1MS --aggregate sum`"
+        )
+    elif is_calendar and days <= {28, 35}:
         message += "; they look like fiscal months of 4, 4 and 5 weeks"
         hint = f"{in_order} (12 steps are a year: `--season-length 12`); calendar months would hold none or two of them"
     elif is_calendar:

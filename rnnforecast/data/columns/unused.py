@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
 
 from rnnforecast.data.columns.profiles import named_like_id, named_like_time, profile_columns
 from rnnforecast.data.errors import listed
@@ -25,13 +28,23 @@ def note_unused_columns(table: Table, roles: Roles, settings: DataSettings, *, i
         return []
     used = {*roles.time, *roles.target, *roles.id, *roles.covariates}
     others = table.sample.loc[:, [str(name) not in used for name in table.sample.columns]]
-    names = [one.name for one in profile_columns(others) if _could_explain(one)]
+    names = [
+        one.name
+        for place, one in enumerate(profile_columns(others))
+        if _could_explain(one) and not _counts_rows(others.iloc[:, place])
+    ]
     if not names:
         return []
     message = f"{'column' if len(names) == 1 else f'{len(names)} columns'} not used: {listed(names)}"
     name = shlex.quote(names[0])
     fix = f"if known ahead: --future {name}; if not: --past {name}; of each series: --static {name}"
     return [Finding("N_COLUMN_UNUSED", message, table.path, column=names[0], count=len(names), fix=fix)]
+
+
+def _counts_rows(column: pd.Series[Any]) -> bool:
+    """Whether a column numbers the rows, whatever its name: each number is the one before it and 1."""
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
+    return len(numbers) > 2 and bool((np.diff(numbers) == 1).all())
 
 
 def _could_explain(profile: Profile) -> bool:

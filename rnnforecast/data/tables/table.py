@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from rnnforecast.data.errors import NamesOf
     from rnnforecast.data.tables.formats import ColumnSource
 
 
@@ -51,6 +52,13 @@ class Table:
     def is_unpivoted(self) -> bool:
         """Whether timestamps of its header were made rows (`--wide`)."""
         return isinstance(self.columns, UnpivotedColumns)
+
+    def names_of(self, name: str) -> NamesOf | None:
+        """Return what finds the columns of the file that rows of a column were; None for a column of the file itself."""
+        columns = self.columns
+        if isinstance(columns, UnpivotedColumns) and name == columns.header.names[1]:
+            return columns.names_of
+        return None
 
     @property
     def findings(self) -> tuple[Finding, ...]:

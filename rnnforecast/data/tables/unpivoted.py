@@ -108,6 +108,12 @@ class UnpivotedColumns:
         cells = rows if self._kept is None else [int(self._kept[row]) for row in rows]
         return self.columns.lines_of([int(cell) // count for cell in cells])
 
+    def names_of(self, rows: Sequence[int] | Int64Array) -> list[str]:
+        """Return the columns of the file in which rows stand."""
+        count = len(self.header.places)
+        cells = rows if self._kept is None else [int(self._kept[row]) for row in rows]
+        return [self._wide[int(cell) % count] for cell in cells]
+
     def release(self) -> None:
         """Free the bytes of the file."""
         self.columns.release()

@@ -66,7 +66,7 @@ def test_a_folder_and_a_pattern_are_forecast_without_a_model(tmp_path: Path) -> 
     store = tmp_path / "store"
     result = predict(data=[folder], store=store, reading=reading)
     assert result.frame["shop"].tolist() == ["a", "a", "b", "b"]
-    assert f"`rnnforecast train {folder} --dataset` trains a model on its rows" in result.notes
+    assert f"`rnnforecast train {folder} --horizon 2 --dataset` trains a model on its rows" in result.notes
     pattern = f"{folder}/shop=*/*.parquet"
     assert predict(data=[pattern], store=store, reading=DataSettings(horizon=2)).num_series == 2
 

@@ -37,6 +37,7 @@ def test_columns_that_no_role_uses_are_named_with_the_flags_that_use_them(tmp_pa
         sky=["clear", "rain"] * (NUM_ROWS // 2),
         comment=[f"text {number}" for number in range(NUM_ROWS)],
         always=np.ones(NUM_ROWS),
+        No=np.arange(NUM_ROWS) + 1,
     )
 
     (message,) = messages(result, "N_COLUMN_UNUSED")

@@ -105,10 +105,14 @@ def test_titles_above_a_header_of_years_are_left_out(tmp_path: Path) -> None:
     assert (found.assumptions.freq, found.assumptions.num_series) == ("YS-JAN", 3)
 
 
-def test_errors_in_cells_name_the_line_of_the_file(tmp_path: Path) -> None:
-    rows = [["A", *_numbers(12)], ["B", *_numbers(11), "broken"]]
-    with pytest.raises(DataError, match=r"column `value`, row 3: `broken` is not a number"):
-        _read(tmp_path, _table(["store", *[f"2024-{month:02d}" for month in range(1, 13)]], rows))
+def test_errors_in_cells_name_the_columns_and_the_line_of_the_file_once(tmp_path: Path) -> None:
+    header = ["store", *[f"2024-{month:02d}" for month in range(1, 13)]]
+    with pytest.raises(DataError, match=r"column `2024-12`, row 3: `broken` is not a number") as caught:
+        _read(tmp_path, _table(header, [["A", *_numbers(12)], ["B", *_numbers(11), "broken"]]))
+    assert caught.value.findings[0].column == "2024-12"
+    with pytest.raises(DataError, match=r"columns `2024-11`, `2024-12`, row 3: `broken` is not a number") as caught:
+        _read(tmp_path, _table(header, [["A", *_numbers(12)], ["B", *_numbers(10), "broken", "broken"]]))
+    assert caught.value.findings[0].rows == (3,)
 
 
 def test_numbers_with_marks_are_read_as_in_any_column(tmp_path: Path) -> None:

@@ -99,9 +99,12 @@ def test_a_year_not_turned_in_january_is_named_with_its_rows(tmp_path: Path) -> 
 
 def test_half_months_are_rejected_with_a_frequency_that_holds_them(tmp_path: Path) -> None:
     stamps = [f"{month:%Y-%m}-{day}" for month in MONTHS for day in ("01", "15")]
-    with pytest.raises(DataError, match="irregular") as caught:
+    with pytest.raises(DataError, match="they look like half months") as caught:
         read(tmp_path, stamps)
     assert "`--resample 1MS --aggregate sum`" in str(caught.value.hint)
+    assert "`--time none` (24 steps are a year: `--season-length 24`)" in str(caught.value.hint)
+    steps = read(tmp_path, stamps, time="none", season_length=24).series
+    assert (steps.num_rows, steps.season_length) == (72, 24)
     found = read(tmp_path, stamps, resample="1MS", aggregate="sum").series
     assert found.values.sum() == sum(7 + row % 11 for row in range(72))  # nothing counts twice
 
