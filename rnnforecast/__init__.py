@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from rnnforecast.workflows.diagnose import diagnose
     from rnnforecast.workflows.doctor import doctor
     from rnnforecast.workflows.evaluate import evaluate
+    from rnnforecast.workflows.export import export_model
     from rnnforecast.workflows.forecasts.windows_table import windows_frame
     from rnnforecast.workflows.inspect import inspect
     from rnnforecast.workflows.model_rows import Files
@@ -95,6 +96,7 @@ __all__ = [
     "diagnose",
     "doctor",
     "evaluate",
+    "export_model",
     "inspect",
     "list_models",
     "load_model",
@@ -151,6 +153,7 @@ _MODULES = {
     "diagnose": "rnnforecast.workflows.diagnose",
     "doctor": "rnnforecast.workflows.doctor",
     "evaluate": "rnnforecast.workflows.evaluate",
+    "export_model": "rnnforecast.workflows.export",
     "inspect": "rnnforecast.workflows.inspect",
     "list_models": "rnnforecast.workflows.models",
     "load_model": "rnnforecast.workflows.models",

@@ -544,6 +544,7 @@ OUTPUT_FILE = _in(
 WINDOWS_OUTPUT = _in(
     OUTPUT, Option("output", "write the forecasts of all windows, with the actuals, to a .csv or .parquet file", "FILE")
 )
+ONNX = _in(OUTPUT, Option("onnx", "the .onnx file to write", "FILE", required=True))
 SCRIPT_OUTPUT = _in(OUTPUT, Option("output", "the .py file to write (default: standard output)", "FILE"))
 PAGE_OUTPUT = _in(OUTPUT, Option("output", "the .html file to write (default: report.html, if there is none)", "FILE"))
 PAGE_OVERWRITE = _in(OUTPUT, _switch("overwrite", "replace report.html, where no --output names a file"))

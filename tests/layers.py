@@ -55,7 +55,7 @@ OUTSIDE = {
     "training": {"numpy", "pydantic", "torch"},
     "mixture": {"numpy"},
     "model_io": {"numpy"},
-    "workflows": {"numpy", "optuna", "pandas", "pyarrow", "pydantic", "pydantic_core", "sqlalchemy"},
+    "workflows": {"numpy", "onnxruntime", "optuna", "pandas", "pyarrow", "pydantic", "pydantic_core", "sqlalchemy"},
     "charts": {"numpy"},
     "serving": {"pyarrow", "starlette", "uvicorn"},
     "cli": {"numpy", "typer", "rich"},

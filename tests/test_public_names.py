@@ -41,6 +41,7 @@ PUBLIC = [
     "diagnose",
     "doctor",
     "evaluate",
+    "export_model",
     "inspect",
     "list_models",
     "load_model",

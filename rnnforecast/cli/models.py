@@ -1,4 +1,4 @@
-"""`rnnforecast models`: list, show, verify, promote, roll back, prune and remove stored models."""
+"""`rnnforecast models`: list, show, verify, export, promote, roll back, prune and remove stored models."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from rnnforecast.options import (
     MODEL,
     MODEL_NAME,
     MODEL_VERSION,
+    ONNX,
     SOME_MODELS,
     STORE,
     YES,
@@ -52,6 +53,17 @@ def verify(view: View, models: list[str] | None, expect_digest: str | None, stor
     view.show(result)
     if not all(model["ok"] for model in result.models):
         raise typer.Exit(int(ExitCode.MODEL_FILE))
+
+
+def export(view: View, model: str | None, onnx: str, store: str | None) -> None:
+    """Write the networks of a model as an ONNX file, for programs without this package.
+
+    The file is compared with the forecasts of this package before it is written. A model with members that are not networks,
+    such as the Theta method, is rejected.
+    """
+    from rnnforecast.workflows.export import export_model
+
+    view.show(export_model(model, onnx=onnx, store=store))
 
 
 def promote(view: View, model: str, store: str | None) -> None:
@@ -103,6 +115,7 @@ class ModelCommands(LazyGroup):
         "list": "list all stored models",
         "show": "show how a model was trained and evaluated",
         "verify": "check stored models for damage",
+        "export": "write the networks of a model as an ONNX file",
         "promote": "activate a version",
         "rollback": "activate the previously active version",
         "prune": "remove old versions",
@@ -116,6 +129,9 @@ class ModelCommands(LazyGroup):
             "show": lambda: build_command(show, MODEL, STORE, example="rnnforecast models show prices@2"),
             "verify": lambda: build_command(
                 verify, ALL_MODELS, EXPECT_DIGEST, STORE, example="rnnforecast models verify"
+            ),
+            "export": lambda: build_command(
+                export, MODEL, ONNX, STORE, example="rnnforecast models export prices --onnx prices.onnx"
             ),
             "promote": lambda: build_command(
                 promote, MODEL_VERSION, STORE, example="rnnforecast models promote prices@2"
@@ -135,6 +151,6 @@ class ModelCommands(LazyGroup):
 
 command = ModelCommands.build(
     "models",
-    help="List, show, verify, promote, roll back, prune and remove stored models.",
+    help="List, show, verify, export, promote, roll back, prune and remove stored models.",
     example="rnnforecast models list",
 )

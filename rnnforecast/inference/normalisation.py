@@ -293,8 +293,20 @@ def last_seen(xp: ModuleType, observed: Array, period: int) -> Array:
     padded = pad_front(xp, observed, padding)
     columns = integers(xp, arange_like(xp, padded, length + padding))
     marked = xp.where(padded, columns[None, :], -1 - padding).reshape(batch, -1, period)
-    newest = np.maximum.accumulate(marked, 1) if xp is np else xp.cummax(marked, 1).values
-    return newest.reshape(batch, -1)[:, padding:] - padding
+    return _running_maximum(xp, marked).reshape(batch, -1)[:, padding:] - padding
+
+
+def _running_maximum(xp: ModuleType, array: Array) -> Array:
+    """Return the largest value so far along the second axis."""
+    if xp is np:
+        return np.maximum.accumulate(array, 1)
+    if not xp.jit.is_tracing():
+        return xp.cummax(array, 1).values
+    shift = 1
+    while shift < array.shape[1]:  # ONNX has no such operation
+        array = xp.concatenate([array[:, :shift], xp.maximum(array[:, shift:], array[:, :-shift])], 1)
+        shift *= 2
+    return array
 
 
 def pad_front(xp: ModuleType, array: Array, padding: int) -> Array:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def list_models(store: str | Path | None = None) -> ModelsResult:
     """Return every stored version, oldest version of a name first; a damaged file is listed with its problem."""
     registry = Registry(store)
-    rows = tuple(_row(_with_problem(stored)) for stored in registry.list())
+    rows = tuple(row_of(_with_problem(stored)) for stored in registry.list())
     notes = (*_skipped_links(registry), *_pointer_problems(registry))
     return ModelsResult(str(registry.store), "list", rows, notes=notes)
 
@@ -57,7 +57,7 @@ def verify_models(
     found = [stored for spec in (specs or (None,)) for stored in registry.verify(spec, read=_read)]
     if expect_digest is not None:
         found = [_expect(found, expect_digest.strip().lower())]
-    return ModelsResult(str(registry.store), "verify", tuple(_row(stored) for stored in found))
+    return ModelsResult(str(registry.store), "verify", tuple(row_of(stored) for stored in found))
 
 
 def promote_model(spec: str, *, store: str | Path | None = None) -> ModelsResult:
@@ -83,7 +83,7 @@ def prune_models(
     left = promotion.unproven(registry, names)
     notes += [f"`{stored.path}` was left: {stored.problem.message}" for stored in left if stored.problem is not None]
     return ModelsResult(
-        str(registry.store), "prune", tuple(_row(stored) for stored in gone), notes=(*notes, *registry.repairs)
+        str(registry.store), "prune", tuple(row_of(stored) for stored in gone), notes=(*notes, *registry.repairs)
     )
 
 
@@ -108,7 +108,7 @@ def find_models(specs: Sequence[str], *, store: str | Path | None = None) -> Mod
         found.update({str(each.path): each for each in matching})
     for each in found.values():
         check_removable(each)
-    return ModelsResult(str(registry.store), "list", tuple(_row(stored) for stored in found.values()))
+    return ModelsResult(str(registry.store), "list", tuple(row_of(stored) for stored in found.values()))
 
 
 def _with_problem(stored: StoredModel) -> StoredModel:
@@ -163,7 +163,7 @@ def _changed(registry: Registry, action: str, change: promotion.Change) -> Model
     before = f", before it was {active.name}@{change.before}" if change.before is not None else ""
     same = change.before == active.version
     note = f"{active.label} was active already" if same else f"`{active.name}` now means {active.label}{before}"
-    return ModelsResult(str(registry.store), action, (_row(active),), notes=(note, *registry.repairs))
+    return ModelsResult(str(registry.store), action, (row_of(active),), notes=(note, *registry.repairs))
 
 
 def _skipped_links(registry: Registry) -> list[str]:
@@ -179,7 +179,8 @@ def _pointer_problems(registry: Registry) -> Iterator[str]:
             yield f"{problem.message} ({problem.hint})"
 
 
-def _row(stored: StoredModel) -> dict[str, object]:
+def row_of(stored: StoredModel) -> dict[str, object]:
+    """Return what is shown of a stored model."""
     problem = stored.problem
     return {
         "model": stored.label,

@@ -315,7 +315,7 @@ class ModelsResult(Document):
     """
 
     store: str
-    action: str  # list, verify, promote, rollback, prune or remove
+    action: str  # list, verify, export, promote, rollback, prune or remove
     models: tuple[Mapping[str, object], ...]
     notes: tuple[str, ...] = ()
 

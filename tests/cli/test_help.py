@@ -22,6 +22,7 @@ COMMANDS = [
     ("models", "list"),
     ("models", "show"),
     ("models", "verify"),
+    ("models", "export"),
     ("models", "remove"),
 ]
 GROUPS: list[tuple[str, ...]] = [(), ("models",)]

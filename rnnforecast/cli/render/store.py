@@ -33,6 +33,7 @@ _DISPENSABLE = ("target", "freq", "series", "horizon", "trained")
 _TITLES = {
     "list": "stored",
     "verify": "verified",
+    "export": "exported",
     "remove": "removed",
     "prune": "pruned",
     "promote": "promoted",
