@@ -179,6 +179,13 @@ def test_a_file_without_numbers_is_rejected_with_what_it_holds() -> None:
         choose({"date": DATES, "name": ["a", "b", "c"]})
 
 
+def test_a_file_without_numbers_whose_words_repeat_is_for_a_target_of_categories() -> None:
+    dates = [f"2024-01-{day:02d}" for day in range(1, 13)]
+    with pytest.raises(DataError, match="no numeric column to forecast") as caught:
+        choose({"date": dates, "state": ["run", "idle", "run"] * 4})
+    assert "--target state`" in str(caught.value.hint)
+
+
 def test_a_target_of_text_is_rejected_with_the_numeric_columns() -> None:
     with pytest.raises(DataError, match="target `name` holds text, not numbers") as caught:
         choose({"date": DATES, "name": ["a", "b", "c"], "y": NUMBERS}, target=("name",))
