@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 #: Longest time the command of an alarm may take, in seconds.
 COMMAND_SECONDS = 300
+#: Bytes of one fact in the environment; Linux takes 128 KiB.
+_LONGEST_FACT = 2**15
 
 
 def split_command(command: str | None) -> list[str]:
@@ -198,8 +200,13 @@ def _retrain(
 
 
 def _plain(value: object) -> str:
-    """Return a fact as text without a NUL, which no environment can hold."""
-    return (f"{value:.6g}" if isinstance(value, float) else str(value)).replace("\0", "")
+    """Return a fact as text that an environment can hold, without a NUL and cut: a long id must not stop an alarm."""
+    text = (f"{value:.6g}" if isinstance(value, float) else str(value)).replace("\0", "")
+    try:
+        content = os.fsencode(text)
+    except UnicodeEncodeError:
+        content = text.encode("utf-8", "backslashreplace")
+    return os.fsdecode(content[:_LONGEST_FACT])
 
 
 def _is_file(stream: object) -> bool:

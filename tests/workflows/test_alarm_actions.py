@@ -13,7 +13,7 @@ from rnnforecast.errors import ExitCode, UsageError
 from rnnforecast.options import Policy
 from rnnforecast.store.registry import Registry
 from rnnforecast.workflows import alarm_actions as alarms
-from rnnforecast.workflows.alarm_actions import alarm_facts, apply_policy, call_on_alarm, split_command
+from rnnforecast.workflows.alarm_actions import alarm_facts, apply_policy, call_on_alarm, in_environment, split_command
 from rnnforecast.workflows.monitoring.score_result import ScoreResult
 from tests.workflows.ledgers import keep_forecasts
 from tests.workflows.toy import fit, store_of, write_days
@@ -141,3 +141,10 @@ def test_a_command_that_is_none_is_rejected_before_anything_is_scored(command: s
 
 def test_no_command_is_not_a_words() -> None:
     assert split_command(None) == []
+
+
+def test_no_text_in_the_rows_keeps_the_command_of_an_alarm_from_running(tmp_path: Path) -> None:
+    code = f"import os, pathlib; pathlib.Path({str(tmp_path / 'ran')!r}).write_text(os.environ['RNNFORECAST_VALUE'])"
+    facts = in_environment({"ID": "x" * 2_000_000, "MESSAGE": "a\0b\ud800", "DATA": "\udcff/x" * 90_000, "VALUE": 1.5})
+    assert call_on_alarm([sys.executable, "-c", code], facts=facts) is None
+    assert (tmp_path / "ran").read_text() == "1.5"

@@ -18,8 +18,12 @@ from typing import Any, BinaryIO
 
 #: Columns of a sheet, more than Excel has; rows, as many as Excel has.
 MAX_COLUMNS, MAX_ROWS = 20_000, 2**20
-#: Empty rows after which a sheet has ended: formats reach down to row 1,048,576 in many.
-MAX_EMPTY = 5_000
+#: Empty rows after which a sheet has ended: formats reach down to row 1,048,576 in many. So many more are looked at.
+MAX_EMPTY, MAX_LOOKED_AT = 5_000, 200_000
+
+
+class GapError(Exception):
+    """A row far below the others."""
 
 
 def main() -> None:
@@ -32,6 +36,8 @@ def main() -> None:
         problem = _copy(io.BytesIO(sys.stdin.buffer.read()), asked, sys.stdout.buffer)
     except MemoryError:
         problem = "memory"
+    except GapError as error:
+        problem = f"gap {error}"
     except Exception as error:  # of many kinds, by whatever is damaged
         problem = f"{type(error).__name__}: {error}"[:200]
     sys.stdout.flush()
@@ -70,7 +76,10 @@ def _copy(content: BinaryIO, asked: dict[str, Any], out: BinaryIO) -> str | None
 
 
 def _filled_rows(sheet: Any) -> Iterator[list[str]]:
-    """Yield the rows of a sheet as text up to the last filled one, without empty cells at their ends."""
+    """Yield the rows of a sheet as text up to the last filled one, without empty cells at their ends.
+
+    Raises GapError for a row below `MAX_EMPTY` empty ones: such a sheet would be read in part.
+    """
     sheet.reset_dimensions()  # what the file says about its size may be wrong
     sheet._get_row = _cells_of  # the width of a row is what the file says too
     empty = 0
@@ -82,9 +91,11 @@ def _filled_rows(sheet: Any) -> Iterator[list[str]]:
             cells.pop()
         if not cells:
             empty += 1
-            if empty > MAX_EMPTY:
+            if empty > MAX_LOOKED_AT:
                 return
             continue
+        if empty > MAX_EMPTY:
+            raise GapError(number)
         for _ in range(empty):
             yield []
         empty = 0

@@ -90,6 +90,12 @@ def _read_in_child(source: Source, wanted: str | None) -> tuple[list[str], str |
         raise too_large(source.path, most + 1, source.cap)
     if problem.endswith("memory") or "MemoryError" in problem or done.returncode < 0:
         raise _needs_too_much(source.path)
+    if problem.startswith("gap "):
+        raise DataError(
+            f"{quoted_path(source.path)}: row {problem[4:]} lies below more than {excel_child.MAX_EMPTY:,} empty rows",
+            hint="remove those rows, or what is below them; or export the table as CSV",
+            code="E_DATA_GAP",
+        )
     if done.returncode:
         raise _damaged(source.path)
     head, _, text = done.stdout.partition(b"\n")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from rnnforecast.data.databases.address import is_database
 from rnnforecast.data.errors import listed
 from rnnforecast.errors import UsageError
@@ -13,6 +15,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas as pd
+
+    from rnnforecast.arrays import Float64Array
+
+#: Decimals that the smallest numbers have; a power of ten with more is infinite.
+_MOST_DECIMALS = 308
 
 
 def check_shape(output: str | Path | None, *, decimals: int | None, columns: Sequence[str]) -> None:
@@ -45,5 +52,12 @@ def shaped(frame: pd.DataFrame, *, decimals: int | None, columns: Sequence[str])
     chosen = frame[list(dict.fromkeys(columns))] if columns else frame
     if decimals is None:
         return chosen
-    numbers = {name: chosen[name].round(decimals) for name in chosen.columns if chosen[name].dtype.kind == "f"}
-    return chosen.assign(**numbers)
+    numbers = {name: chosen[name].to_numpy() for name in chosen.columns if chosen[name].dtype.kind == "f"}
+    return chosen.assign(**{name: _rounded(values, decimals) for name, values in numbers.items()})
+
+
+def _rounded(values: Float64Array, decimals: int) -> Float64Array:
+    """Round numbers; those that have no decimals left to round, where rounding would overflow, stay."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        rounded = np.round(values, min(decimals, _MOST_DECIMALS))
+    return np.where(np.isfinite(rounded), rounded, values)

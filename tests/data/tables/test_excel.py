@@ -92,6 +92,17 @@ def test_formats_far_below_the_table_are_not_rows(tmp_path: Path) -> None:
     assert read(tmp_path / "a.xlsx").series.num_rows == 20
 
 
+def test_rows_far_below_the_table_are_not_left_out_in_silence(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for row in ROWS:
+        book.active.append(row)
+    book.active.cell(row=7_000, column=2).value = 1
+    book.save(tmp_path / "a.xlsx")
+    with pytest.raises(DataError, match="row 7000 lies below more than 5,000 empty rows") as caught:
+        read(tmp_path / "a.xlsx")
+    assert caught.value.code == "E_DATA_GAP"
+
+
 def _with_part(folder: Path, name: str, content: bytes) -> Path:
     path = workbook(folder / "a.xlsx", Data=ROWS)
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -39,3 +40,11 @@ def test_a_shape_without_effect_is_rejected(
 ) -> None:
     with pytest.raises(UsageError, match=words):
         check_shape(output, decimals=decimals, columns=columns)
+
+
+@pytest.mark.parametrize("decimals", [15, 300, 400, 10**9])
+def test_more_decimals_than_numbers_have_change_none(decimals: int) -> None:
+    frame = pd.DataFrame({"forecast": [1.5, 1e12, -1e300, 1e-320, np.nan]})
+    found = shaped(frame, decimals=decimals, columns=())
+    assert found["forecast"].tolist()[:3] == [1.5, 1e12, -1e300]
+    assert np.isnan(found["forecast"][4])
