@@ -254,7 +254,7 @@ def measure_nab(folder: Path) -> tuple[list[list[object]], list[list[object]]]:
         read = read_series([folder / name], DataSettings(duplicates="first")).series
         seconds_apart = np.diff(frame["timestamp"].to_numpy().astype("datetime64[s]").astype(np.int64))
         steps.append(float(np.median(seconds_apart)))
-        series.append(series_of(values, zero_shot_season(read, given=None)))
+        series.append(series_of(values, zero_shot_season(read)))
     rows: list[list[object]] = []
     for member in [None, *(each.name for each in series[0].statistics)]:
         scores = [each.score(step / 604_800, member) for each, step in zip(series, steps, strict=True)]

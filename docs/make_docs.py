@@ -150,7 +150,10 @@ def _values(field: FieldInfo) -> str:
     if get_origin(kind) is Literal:
         return ", ".join(f"`{value}`" for value in get_args(kind))
     if get_origin(kind) is tuple:
-        return "name or list of names" if get_args(kind)[0] is str else "list of numbers"
+        part = get_args(kind)[0]
+        if part is str:
+            return "name or list of names"
+        return "integer ≥ 1, or list of them" if int in get_args(part) else "list of numbers"
     signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
     bounds = [
         f"{sign} {getattr(rule, key):,}".replace(",", " ")

@@ -75,6 +75,20 @@ def _as_one(value: object) -> object:
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
+def _as_seasons(value: object) -> object:
+    """Accept one season length as a list."""
+    return () if value is None else (value,) if isinstance(value, int | float) else _as_tuple(value)
+
+
+def _in_order(lengths: tuple[int, ...]) -> tuple[int, ...]:
+    ordered = tuple(sorted(set(lengths)))
+    if len(ordered) > 1 and ordered[0] == 1:
+        raise ValueError("1 means no season: name it alone, or leave it out")
+    if len(ordered) > MAX_SEASONS:
+        raise ValueError(f"at most {MAX_SEASONS} season lengths")
+    return ordered
+
+
 def _as_features(words: tuple[str, ...]) -> tuple[str, ...]:
     """Split texts at commas, and reject unknown calendar covariates."""
     parts = tuple(dict.fromkeys(part.strip() for word in words for part in word.split(",") if part.strip()))
@@ -87,11 +101,20 @@ def _as_features(words: tuple[str, ...]) -> tuple[str, ...]:
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
 #: Names of columns: `a,b` are two, unless a column has that name, which is known when the file is read.
 Columns = Annotated[tuple[str, ...], BeforeValidator(_as_words)]
+#: Steps in each season, the shortest first; one is written as a number, none as null.
+Seasons = Annotated[
+    tuple[Annotated[int, Field(ge=1, le=100_000)], ...],
+    BeforeValidator(_as_seasons),
+    AfterValidator(_in_order),
+    PlainSerializer(lambda lengths: list(lengths) if len(lengths) > 1 else lengths[0] if lengths else None),
+]
 Features = Annotated[tuple[str, ...], BeforeValidator(_as_tuple), AfterValidator(_as_features)]
 #: Number of categories of one column with a separate embedding; the others use the unknown bucket.
 MAX_CATEGORIES = 1_000
 #: A number as large as values of a target may be.
 Number = Annotated[float, Field(ge=-1e300, le=1e300)]
+#: Season lengths of one series at most.
+MAX_SEASONS = 4
 Categories = tuple[Annotated[int, Field(ge=0, le=MAX_CATEGORIES)], ...]
 Levels = Annotated[tuple[Annotated[float, Field(ge=0.01, le=0.99)], ...], BeforeValidator(_as_tuple)]
 
@@ -157,7 +180,7 @@ class DataSettings(_Frozen):
     guess: options.Guess = _setting("guess")
     id: Columns = _setting("id")
     freq: FrequencyName | None = _setting("freq")
-    season_length: int | None = _setting("season_length", ge=1, le=100_000)
+    season_length: Seasons = _setting("season_length")
     horizon: int | None = _setting("horizon", ge=1, le=MAX_HORIZON)
     past: Columns = _setting("past")
     future: Columns = _setting("future")
@@ -214,6 +237,16 @@ class DataSettings(_Frozen):
         if self.floor is not None and self.cap is not None and self.floor >= self.cap:
             raise ValueError(f"`floor` {self.floor:g} must be below `cap` {self.cap:g}")
         return self
+
+    def reject_longer_seasons(self, reader: str) -> None:
+        """Raise UsageError where several seasons were named and `reader` has only one."""
+        if len(self.season_length) > 1:
+            longer = ", ".join(map(str, self.season_length[1:]))
+            raise UsageError(
+                f"`--season-length {longer}` would have no effect: {reader} has one season, here {self.season_length[0]}",
+                hint="name one season length; regressions of `base` and of `train` read several",
+                code="E_RUN_CONFIG",
+            )
 
 
 class NetworkSettings(_Frozen):

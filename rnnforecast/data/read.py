@@ -41,7 +41,7 @@ from rnnforecast.data.grid.mask_spans import without_spans
 from rnnforecast.data.grid.regular_grid import to_grid
 from rnnforecast.data.parse import ParsedFiles, codes_of, join_files, missing_ids, parse_file
 from rnnforecast.data.rows import Rows
-from rnnforecast.data.series_findings import series_findings
+from rnnforecast.data.series_findings import differing_seasons, series_findings
 from rnnforecast.data.sources import expand, public_path
 from rnnforecast.data.tables.table import Table, read_table, release_unused
 from rnnforecast.errors import DataError, RnnForecastError, UsageError
@@ -176,7 +176,7 @@ def _read(
     num_rows = len(together.values)
     del together, joined, files  # millions of rows
     release_unused()
-    series, assumptions = _assume(series, roles, settings, num_rows=num_rows)
+    series, assumptions = _assume(series, roles, settings, findings, num_rows=num_rows)
     check_horizon(series.freq, int((series.first_ordinals + series.lengths).max()) - 1, assumptions.horizon)
     series = series if series.target_categories else _looked_at(series, settings, findings)
     series = _with_ahead(series, plan, settings, findings, time=roles.time, model=model, horizon=assumptions.horizon)
@@ -247,6 +247,8 @@ def _lay_out(
         keep_unobserved=keep_unobserved,
         categories=words,
     )
+    if known is None:
+        _check_seasons(series, settings)
     if settings.mask:
         series = without_spans(series, settings.mask, findings, may_miss=known is not None)
     return with_common_end(series, findings) if settings.align else series
@@ -368,19 +370,23 @@ def _steps_in_file_order(items: Int64Array) -> Int64Array:
     return np.asarray(pd.Series(items).groupby(items).cumcount(), dtype=np.int64)
 
 
-def _assume(series: SeriesSet, roles: Roles, settings: DataSettings, *, num_rows: int) -> tuple[SeriesSet, Assumptions]:
+def _assume(
+    series: SeriesSet, roles: Roles, settings: DataSettings, findings: list[Finding], *, num_rows: int
+) -> tuple[SeriesSet, Assumptions]:
     """Choose season and horizon where nobody did, and collect what was assumed."""
     freq, reasons = series.freq, dict(roles.reasons)
     reasons["freq"] = "named by --freq" if settings.freq else "the step between timestamps; --freq names another"
-    season = 1 if series.target_categories else settings.season_length
-    reasons["season_length"] = "categories have none" if series.target_categories else "named by --season-length"
-    if season is None:
+    season, *longer = (1,) if series.target_categories else settings.season_length or (0,)
+    named = "named by --season-length" + "".join(f", with {length}" for length in longer)
+    reasons["season_length"] = "categories have none" if series.target_categories else named
+    if not season:
         natural = default_season_length(freq)
         early = series.head(np.ceil(SEASON_FRACTION * series.lengths).astype(np.int64))
         choice = choose_season_length(
             early.values, early.observed, early.offsets, default=natural, search=not freq.is_calendar
         )
         season = choice.length
+        findings += differing_seasons(series, season, choice.differing)
         reasons["season_length"] = f"{choice.evidence}; --season-length sets another"
     horizon = settings.horizon
     reasons["horizon"] = "named by --horizon"
@@ -400,7 +406,20 @@ def _assume(series: SeriesSet, roles: Roles, settings: DataSettings, *, num_rows
         num_rows=num_rows,
         reasons=reasons,
     )
-    return with_season(series, season), assumptions
+    return with_season(series, season, tuple(longer)), assumptions
+
+
+def _check_seasons(series: SeriesSet, settings: DataSettings) -> None:
+    """Raise UsageError for one of several seasons that no series has two periods of."""
+    longest = int(series.lengths.max(initial=0))
+    for length in settings.season_length[1:]:
+        if 2 * length > longest:
+            raise UsageError(
+                f"`--season-length {length}` would have no effect: two periods are {2 * length:,} rows, the longest series has "
+                f"{longest:,}",
+                hint="leave it out, or give more rows",
+                code="E_RUN_CONFIG",
+            )
 
 
 def _digest(tables: Sequence[Table]) -> str:

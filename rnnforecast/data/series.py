@@ -56,6 +56,7 @@ class SeriesSet:
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     #: which future covariates the files have, [Nf, Ff]; the others were filled. None: all of them
     covariates_observed: BoolArray | None = None
+    longer_seasons: tuple[int, ...] = ()  # more season lengths that were named, ascending
 
     @property
     def num_series(self) -> int:

@@ -15,7 +15,7 @@ from rnnforecast.data.timestamps.timezones import read_zone
 from rnnforecast.findings import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from rnnforecast.arrays import Float64Array, Int64Array
     from rnnforecast.data.series import SeriesSet
@@ -87,6 +87,20 @@ def _different_ends(series: SeriesSet) -> list[Finding]:
     )
     fix = "`--align` forecasts all from the latest timestamp; or leave out series that are over"
     return [Finding("N_SERIES_ENDS", message, column=series.time_column, value=own[0], count=len(early), fix=fix)]
+
+
+def differing_seasons(series: SeriesSet, season_length: int, own: Mapping[int, int]) -> list[Finding]:
+    """Return the note about series, by number, that repeat after other steps than the panel."""
+    if not own or series.num_series == 1:
+        return []
+    labels = series.item_ids
+    named = _listed(
+        [f"{quoted(labels[one])} {length} steps" for one, length in list(own.items())[:MAX_NAMED]], len(own)
+    )
+    panel = f"{plural(season_length, 'step')}, the season of the panel" if season_length > 1 else "none for the panel"
+    fix = f"forecast them apart, with `--season-length {next(iter(own.values()))}`"
+    message = f"{len(own)} of {series.num_series} series have another season ({panel}): {named}"
+    return [Finding("N_SERIES_SEASON", message, count=len(own), fix=fix)]
 
 
 def _short(series: SeriesSet) -> list[Finding]:

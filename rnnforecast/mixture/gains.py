@@ -17,7 +17,7 @@ from rnnforecast.arrays import BoolArray, Float64Array
 from rnnforecast.json_values import Document
 from rnnforecast.mixture.histories import Task, causal_windows
 from rnnforecast.mixture.members import forecast_members
-from rnnforecast.mixture.question import COVARIATE_PRIORS, PRIORS, Question
+from rnnforecast.mixture.question import PRIORS, READERS, Question
 from rnnforecast.mixture.weights import log_ratios, member_weights, pinball
 
 if TYPE_CHECKING:
@@ -74,12 +74,11 @@ def covariate_gains(zero_shot: ZeroShot, horizon: int) -> tuple[CovariateGain, .
         return ()
     names = tuple(dict.fromkeys(covariate.name for covariate in question.covariates[0]))
     shared = _forecasts(replace(question, covariates=()), windows, PRIORS)
-    own = [name for name in COVARIATE_PRIORS if name not in PRIORS]
-    having = _errors(question, windows, shared | _forecasts(question, windows, own))
+    having = _errors(question, windows, shared | _forecasts(question, windows, READERS))
     gains = []
     for name in names[:MAX_COVARIATES]:
         without = _without(question, name)
-        others = _forecasts(without, windows, own) if without.covariates else {}
+        others = _forecasts(without, windows, READERS) if without.covariates else {}
         gains.append(_gain(name, having, _errors(without, windows, shared | others)))
     return tuple(gains)
 

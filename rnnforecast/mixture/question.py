@@ -56,6 +56,8 @@ COVARIATE_PRIORS = {
 }
 
 
+#: Members that read covariates.
+READERS = tuple(name for name in COVARIATE_PRIORS if name not in PRIORS)
 #: Members that forecast logarithms.
 LOGARITHMIC = (FOURIER_LOG, COVARIATES_LOG)
 #: Members whose remainder is forecast by an autoregression instead of `base`.

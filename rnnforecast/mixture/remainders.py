@@ -108,9 +108,9 @@ def season_design(plan: SeasonPlan, *, num_rows: int, horizon: int) -> Design:
     """Return pieces of trend and the seasons of a plan over history and horizon."""
     pieces = int(np.clip(num_rows / plan.longest_period, 1, 8))
     design = trend_pieces(num_rows + horizon, history=num_rows, num_pieces=pieces)
-    for season, kind in ((plan.short, "short"), (plan.long, "long")):
-        if season is not None:
-            design = design.with_columns(fourier(num_rows + horizon, season.period, season.harmonics, kind=kind))
+    seasons = [] if plan.short is None else [(plan.short, "short")]
+    for season, kind in (*seasons, *((season, "long") for season in plan.longer)):
+        design = design.with_columns(fourier(num_rows + horizon, season.period, season.harmonics, kind=kind))
     return design
 
 

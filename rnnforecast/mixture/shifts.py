@@ -1,4 +1,4 @@
-"""Level shifts: rows before the last one are moved to the level after it, so that all members see one level.
+"""Level shifts and turns of the trend: rows before the last one are moved to what came after it, for all members.
 
 A shift is a difference to the rows some seasons before that is twice as large as any other one, and lasts.
 
@@ -7,9 +7,11 @@ Axis legend: N rows.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
-from rnnforecast.arrays import Float64Array
+from rnnforecast.arrays import Float64Array, Int64Array
 
 #: Rows that a shift lasts at least, or half a season.
 FEWEST_ROWS = 4
@@ -23,6 +25,12 @@ RECENT, EARLIER = 6, 6
 LASTING = 0.5
 #: Seasons before and after a shift that measure it.
 MEASURED = 3
+#: Newest rows that a turn of the trend is looked for in, rows after it at least, and rows in all, in units of these.
+TURN_ROWS, FEWEST_AFTER_TURN, TURN_WIDTHS = 300, 8, 8
+#: How many times as much one line leaves as two, and the autocorrelation that is still noise.
+TURN_GAIN, WHITE = 3.0, 0.25
+#: The least autocorrelation of what one line leaves next to a turn.
+SLOW = 0.5
 
 
 def at_one_level(history: Float64Array, season_length: int) -> Float64Array:
@@ -81,3 +89,49 @@ def _size(history: Float64Array, start: int, lag: int, *, newest: bool = False) 
     differences = after - usual[(first + np.arange(len(after))) % lag]
     differences = differences[np.isfinite(differences)]
     return float(differences.mean()) if len(differences) else float("nan")
+
+
+def at_one_slope(history: Float64Array, season_length: int) -> Float64Array:
+    """Return a history [N], NaN where missing, whose trend turned lately, with the rows before the turn on the newer line.
+
+    A turn counts where two straight lines leave white noise, and one line much more: a random walk has no turns. A history
+    without a turn is returned unchanged, and so is one that would fall below zero where it never was.
+    """
+    recent = history[-TURN_ROWS:]
+    count = len(recent)
+    width = max(FEWEST_AFTER_TURN, season_length)
+    if count < TURN_WIDTHS * width or not np.isfinite(recent).all():
+        return history
+    basis, hinges, starts, lengths = _hinges(count, season_length, width)
+    rest = recent - recent.mean()
+    rest = rest - basis @ (basis.T @ rest)
+    if float(rest[1:] @ rest[:-1]) <= SLOW * float(rest @ rest):  # no turn would explain enough
+        return history
+    slopes = hinges.T @ rest
+    best = int(np.argmax(np.square(slopes)))
+    left = rest - slopes[best] * hinges[:, best]
+    total, power = float(rest @ rest), float(left @ left)
+    is_turn = total > max(TURN_GAIN * power, 1e-18 * float(recent @ recent))
+    is_white = float(left[1:] @ left[:-1]) <= WHITE * power or power < 1e-9 * total
+    if not (is_turn and is_white):
+        return history
+    start = len(history) - count + int(starts[best])
+    slope = slopes[best] / lengths[best]
+    moved = history.copy()
+    moved[:start] += slope * (np.arange(start) - start)
+    if np.nanmin(history) >= 0 > np.nanmin(moved):
+        return history
+    return moved
+
+
+@lru_cache(maxsize=8)
+def _hinges(count: int, season_length: int, width: int) -> tuple[Float64Array, Float64Array, Int64Array, Float64Array]:
+    """Return what a line and a season span [N, P], and hinges without it, of unit length [N, C], their starts and lengths."""
+    step = np.arange(count)
+    season = np.eye(season_length)[step % season_length]
+    basis = np.linalg.qr(np.column_stack([season, step / count]))[0]
+    starts = np.arange(max(count - TURN_WIDTHS * width, width), count - width)
+    hinges = np.maximum(step[:, None] - starts, 0).astype(np.float64)
+    hinges -= basis @ (basis.T @ hinges)
+    lengths = np.sqrt(np.square(hinges).sum(axis=0))
+    return basis, hinges / lengths, starts, lengths

@@ -20,10 +20,10 @@ from rnnforecast.inference.threads import in_threads
 from rnnforecast.mixture.covariates import Covariate, screened
 from rnnforecast.mixture.histories import CausalWindows, Task, causal_windows
 from rnnforecast.mixture.members import forecast_members
-from rnnforecast.mixture.question import BASE, SEASONAL_NAIVE, Question
+from rnnforecast.mixture.question import BASE, READERS, SEASONAL_NAIVE, Question
 from rnnforecast.mixture.seasons import plan_seasons
-from rnnforecast.mixture.shifts import at_one_level
-from rnnforecast.mixture.weights import is_clearly_best, log_ratios, member_weights, pinball, prune
+from rnnforecast.mixture.shifts import at_one_level, at_one_slope
+from rnnforecast.mixture.weights import gain_of, is_clearly_best, log_ratios, member_weights, pinball, prune
 
 if TYPE_CHECKING:
     from rnnforecast.data.series import SeriesSet
@@ -35,6 +35,8 @@ NUM_WINDOWS, NUM_FIRST_WINDOWS = 6, 3
 #: A member that the newest windows give less is not scored on the others.
 SMALLEST_PROMISING = 0.02
 MAX_SAMPLED = 200
+#: Members that read covariates are left out where their losses are not so much smaller than the others', in logarithms.
+LEAST_GAIN = 0.02
 #: Series from which on only `base` and the heaviest other member are computed for those outside the sample.
 LARGE_PANEL = 5_000
 SERIES_A_BATCH = 256
@@ -127,6 +129,9 @@ def choose_weights(
         kept = member_weights(ratios, counts, prior, smallest=SMALLEST_PROMISING)[0] > 0
         kept[:, names.index(BASE)] = True
     ratios, counts = log_ratios(losses), np.isfinite(losses[..., names.index(BASE)]).sum(axis=1)
+    readers = np.array([name in READERS for name in names])
+    if readers.any() and gain_of(readers, ratios, prior) < LEAST_GAIN:
+        prior = np.where(readers, 0.0, prior)  # covariates that tell nothing
     of_sampled, of_panel = member_weights(ratios, counts, prior)
     if all(window.is_apart for window in windows):
         alone = np.eye(len(names))[names.index(SEASONAL_NAIVE)]
@@ -247,7 +252,10 @@ class ZeroShot:
         series = self.series
         starts = series.offsets[windows.series]
         histories = [series.values[start : start + end] for start, end in zip(starts, windows.cutoffs, strict=True)]
-        plans = [plan_seasons(series.freq, self.season_length, num_rows=len(history)) for history in histories]
+        longer = series.longer_seasons
+        plans = [
+            plan_seasons(series.freq, self.season_length, num_rows=len(history), longer=longer) for history in histories
+        ]
         covariates: list[list[Covariate]] = []
         if series.future_names:
             numbers = windows.series.tolist()
@@ -255,7 +263,8 @@ class ZeroShot:
                 self._covariates(number, history, horizon) for number, history in zip(numbers, histories, strict=True)
             ]
         else:  # a covariate may explain a shift
-            histories = [at_one_level(history, self.season_length) for history in histories]
+            season = self.season_length
+            histories = [at_one_slope(at_one_level(history, season), season) for history in histories]
         return Question(histories, plans, horizon, self.base, covariates, self.keep_non_negative)
 
     def _covariates(self, number: int, history: Float64Array, horizon: int) -> list[Covariate]:
@@ -281,14 +290,14 @@ class ZeroShot:
         return screened(found, history, before=before, lag=lag)
 
 
-def zero_shot_season(series: SeriesSet, *, given: int | None) -> int:
-    """Return the season length that `base` is told: the given one, else the natural one of the frequency.
+def zero_shot_season(series: SeriesSet, *, is_given: bool = False) -> int:
+    """Return the season length that `base` is told: the one a user gave, else the natural one of the frequency.
 
     A season that no test finds does little harm when one member has none, and a missed season much. Steps without a
     calendar have the season that was found in them, and so have business days: prices have no week.
     """
     natural = default_season_length(series.freq)
-    if given is not None or series.season_length > 1 or natural <= 1 or series.freq.unit == "business-day":
+    if is_given or series.season_length > 1 or natural <= 1 or series.freq.unit == "business-day":
         return series.season_length
     longest = int(series.lengths.max(initial=0))
     return natural if longest >= natural + FEWEST_ROWS_BEYOND_SEASON else 1

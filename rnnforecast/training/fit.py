@@ -142,13 +142,15 @@ def _fit_anew(
 ) -> tuple[Fitted, _Found]:
     """Fit from random and pretrained weights."""
     plan, reason = choose_plan(facts, settings)
+    if plan == "scratch":
+        settings.data.reject_longer_seasons("a network from scratch")
     recipe = choose_recipe(facts, settings)
     pretrained: Ensemble | None = None
     if plan != "scratch":
         pretrained = read_base().ensemble(series.season_length)
         member = read_base().member(series.season_length)
         recipe = with_pretrained(recipe, member, plan, training=settings.training)
-    season = zero_shot_season(series, given=settings.data.season_length)
+    season = zero_shot_season(series, is_given=bool(settings.data.season_length))
     fits: list[tuple[Member, Fit]] = []
     if pretrained is not None and plan == "zero-shot":
         fitted = _add_zero_shot(None, recipe, season)

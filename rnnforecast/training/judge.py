@@ -127,7 +127,7 @@ def alone(ensemble: Ensemble) -> Ensemble:
 
 def pretrained_forecaster(series: SeriesSet, *, bounds: bool = True) -> Forecaster:
     """Wrap the pretrained network, zero-shot, as a forecaster of windows of `series`."""
-    return ZeroShot(series, base_ensemble, zero_shot_season(series, given=None), keep_non_negative=bounds)
+    return ZeroShot(series, base_ensemble, zero_shot_season(series), keep_non_negative=bounds)
 
 
 def baseline_forecasters(series: SeriesSet) -> dict[str, Forecaster]:

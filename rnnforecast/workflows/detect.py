@@ -99,7 +99,7 @@ def detect(
     files = Files.of(data)
     _check_output(output, [*(("the data", path) for path in files.rows), ("the store", store or default_store())])
     loaded = load(model or BASE, data=files, store=store, reading=reading)
-    ensemble, series = _network(loaded)
+    ensemble, series = _network(loaded, reading)
     items, short = _items(series)
     step = step_seconds(series)
     chosen = asked or AlarmBudget.usual(step)
@@ -151,7 +151,7 @@ def step_seconds(series: SeriesSet) -> float | None:
     return float((timestamps[1] - timestamps[0]).astype(np.int64)) * _MICROSECOND / 365
 
 
-def _network(loaded: LoadedModel) -> tuple[Ensemble, SeriesSet]:
+def _network(loaded: LoadedModel, reading: DataSettings | None) -> tuple[Ensemble, SeriesSet]:
     """Return the networks whose residuals count, and the rows with their season.
 
     The Theta method is left out: it is fitted anew for every window.
@@ -159,6 +159,8 @@ def _network(loaded: LoadedModel) -> tuple[Ensemble, SeriesSet]:
     series = loaded.series
     if loaded.zero_shot is None:
         return networks_alone(loaded.ensemble), series
+    if reading is not None:
+        reading.reject_longer_seasons("`detect`")
     season = loaded.zero_shot.season_length
     return loaded.zero_shot.base(season), replace(series, season_length=season)
 

@@ -261,7 +261,7 @@ def data_settings(manifest: Manifest) -> DataSettings:
         "wide": stored.wide and len(roles.target) == 1,  # of a table of many targets these are named
         "id": roles.id,
         "freq": freq.alias,
-        "season_length": manifest.season_length,
+        "season_length": (manifest.season_length, *stored.season_length[1:]),
         "horizon": manifest.horizon,
         "past": roles.past,
         "future": roles.future,
@@ -305,7 +305,7 @@ def _load_base(given: Files, *, reading: DataSettings | None, why: tuple[str, ..
         zero_shot=ZeroShot(
             read.series,
             base_ensemble,
-            zero_shot_season(read.series, given=reading.season_length),
+            zero_shot_season(read.series, is_given=bool(reading.season_length)),
             keep_non_negative=reading.bounds,
         ),
     )

@@ -18,7 +18,7 @@ from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding, plural
 from rnnforecast.json_values import timestamp_to_json
 from rnnforecast.members import ENSEMBLE
-from rnnforecast.mixture.question import SEASONAL_NAIVE
+from rnnforecast.mixture.question import READERS, SEASONAL_NAIVE
 from rnnforecast.model_io.base import BASE
 from rnnforecast.store.ledger import LEDGER_LEVELS
 from rnnforecast.store.registry import default_store
@@ -340,6 +340,8 @@ def _notes(loaded: LoadedModel, horizon: int, forecast: Forecast, *, totals: boo
     notes, method = _bounds_note(loaded, forecast), forecast.method
     if forecast.weights:
         notes.append(_weights_note(forecast.weights))
+        if loaded.series.future_names and not any(forecast.weights.get(name) for name in READERS):
+            notes.append("the covariates are not used: with them past windows were forecast no better")
         if forecast.weights.get(SEASONAL_NAIVE, 0.0) > 1 - SHOWN_WEIGHT:
             notes.append(
                 "on past windows the seasonal naive forecast was clearly better than every other member: it is served"

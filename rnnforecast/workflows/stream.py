@@ -186,7 +186,8 @@ def _serve_base(reading: DataSettings) -> Served:
             hint=f"`rnnforecast stream {BASE} --target value --time time --freq 5min`",
         )
     freq = parse_frequency(str(reading.freq))
-    season = reading.season_length or default_season_length(freq)
+    reading.reject_longer_seasons("`stream`")
+    season = (*reading.season_length, default_season_length(freq))[0]
     columns = Columns(reading.time, reading.target[0], tuple(reading.id), is_calendar=freq.is_calendar)
     digest = hashlib.sha256(repr((columns, freq, season)).encode()).hexdigest()
     return Served(BASE, digest, base_ensemble(season), columns, freq)

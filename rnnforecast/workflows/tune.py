@@ -128,6 +128,7 @@ def _check_output(output: str | Path | None, owned: list[Owned]) -> None:
 
 def _open_study(path: Path, series: SeriesSet, rolling: _Rolling, settings: Settings) -> Study:
     """Open the study of these rows and settings, whatever the time budget, which may differ from run to run."""
+    settings.data.reject_longer_seasons("a network from scratch")
     training = settings.training.model_copy(update={"time_budget": None})
     digests = digest_run(series, settings.model_copy(update={"training": training}), horizon=rolling.horizon)
     recipe = choose_recipe(gather_facts(rolling.past, horizon=rolling.horizon), settings)

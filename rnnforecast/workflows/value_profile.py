@@ -86,6 +86,7 @@ def _gaps(series: SeriesSet) -> dict[str, JSONValue]:
 def season_candidates(series: SeriesSet) -> dict[int, str]:
     """Return season lengths to look at, in steps, with their names: day, week and year, and the one that was chosen."""
     found = {series.season_length: "chosen"} if series.season_length > 1 else {}
+    found |= dict.fromkeys(series.longer_seasons, "named")
     if series.freq.is_calendar:
         moments = (
             series.freq.to_timestamps(np.array([0, 1_000], dtype=np.int64)).astype("datetime64[s]").astype(np.int64)

@@ -162,8 +162,8 @@ def merge_settings(manifest: Manifest, settings: Settings) -> Settings:
         if name in settings.network.model_fields_set
         and getattr(settings.network, name) != getattr(stored.network, name)
     ]
-    fixed = {"horizon": manifest.horizon, "season_length": manifest.season_length}
-    differing += [name for name, value in fixed.items() if getattr(settings.data, name) not in (None, value)]
+    fixed = {"horizon": manifest.horizon, "season_length": data_settings(manifest).season_length}
+    differing += [name for name, value in fixed.items() if getattr(settings.data, name) not in (None, (), value)]
     asked = settings.training.num_members
     differing += ["num_members"] if asked not in (None, stored.training.num_members) else []
     if differing:

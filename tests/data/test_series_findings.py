@@ -110,3 +110,20 @@ def test_zeros_are_counted(tmp_path: Path) -> None:
 def test_ordinary_histories_have_no_such_finding(tmp_path: Path, values: np.ndarray) -> None:
     codes = findings_of(tmp_path, {"a": np.asarray(values).tolist()})
     assert not {code for code in codes if code.startswith(("N_VALUE_S", "W_VALUE_S", "N_SERIES", "N_TARGET_I"))}
+
+
+def test_series_of_plain_steps_with_another_season_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "panel.csv"
+    step = np.arange(240)
+    noise = np.random.default_rng(2)
+    lines = [
+        f"{name},{one},{value:.6g}"
+        for name, season in (("a", 12), ("b", 12), ("c", 20))
+        for one, value in zip(step, 50 + 9 * np.sin(2 * np.pi * step / season) + noise.normal(size=240), strict=True)
+    ]
+    path.write_text("item,step,y\n" + "\n".join(lines) + "\n")
+    read = read_series(path, DataSettings(time="step", target=("y",), id=("item",)))
+    found = {one.code: one for one in read.findings}["N_SERIES_SEASON"]
+    assert read.series.season_length == 12
+    assert found.message == "1 of 3 series have another season (12 steps, the season of the panel): `c` 20 steps"
+    assert found.fix == "forecast them apart, with `--season-length 20`"

@@ -25,7 +25,18 @@ def test_a_second_season_is_used_where_it_was_seen_often_enough(
 ) -> None:
     plan = plan_seasons(parse_frequency(freq), season, num_rows=num_rows)
 
-    assert (plan.long.period if plan.long else None) == long
+    assert next((season.period for season in plan.longer), None) == long
+
+
+def test_named_seasons_replace_those_of_the_calendar_and_repeat_no_harmonic() -> None:
+    hours, plain = parse_frequency("h"), parse_frequency("step")
+    usual = plan_seasons(hours, 24, num_rows=1_000)
+
+    assert plan_seasons(hours, 24, num_rows=1_000, longer=(168,)).longer == usual.longer
+    plan = plan_seasons(plain, 10, num_rows=700, longer=(70, 100, 400))
+    assert [season.period for season in plan.longer] == [70.0, 100.0]
+    assert not [one for one in plan.longer[0].harmonics if one % 7 == 0]
+    assert plan.max_rows >= 700
 
 
 def test_no_season_means_no_plan() -> None:
@@ -33,7 +44,7 @@ def test_no_season_means_no_plan() -> None:
 
 
 def test_a_week_that_was_seen_eight_times_has_more_harmonics() -> None:
-    few, many = (plan_seasons(parse_frequency("h"), 24, num_rows=7 * 24 * weeks).long for weeks in (7, 8))
+    few, many = (plan_seasons(parse_frequency("h"), 24, num_rows=7 * 24 * weeks).longer[0] for weeks in (7, 8))
 
     assert few is not None
     assert many is not None

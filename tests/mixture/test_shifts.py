@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from rnnforecast.mixture.shifts import at_one_level
+from rnnforecast.mixture.shifts import at_one_level, at_one_slope
 
 WEEK = np.array([0.0, 3, 5, 4, 8, 14, 9])
 
@@ -87,3 +87,34 @@ def test_short_histories_are_left_alone() -> None:
     history = with_shift(age=7, rows=60)
 
     assert at_one_level(history, 7) is history
+
+
+def turned(seed: int, *, age: int = 20, season: float = 0.0) -> np.ndarray:
+    step = np.arange(120, dtype=float)
+    line = np.where(step < 120 - age, step, 2 * (120 - age) - step)
+    return 200 + line + season * np.sin(2 * np.pi * step / 7) + 3 * np.random.default_rng(seed).normal(size=120)
+
+
+@pytest.mark.parametrize(("age", "season"), [(15, 0.0), (20, 0.0), (40, 0.0), (20, 8.0)])
+def test_rows_before_a_turn_are_moved_to_the_newer_line(age: int, season: float) -> None:
+    values = turned(1, age=age, season=season)
+    moved = at_one_slope(values, 7)
+    assert np.polyfit(np.arange(120), moved, 1)[0] == pytest.approx(-1.0, abs=0.3)
+    np.testing.assert_array_equal(moved[-age + 4 :], values[-age + 4 :])
+
+
+@pytest.mark.parametrize("law", ["walk", "memory", "wave", "line", "constant", "short", "gap", "below zero"])
+def test_a_history_without_a_clear_turn_is_unchanged(law: str) -> None:
+    generator = np.random.default_rng(2)
+    step = np.arange(200.0)
+    histories = {
+        "walk": generator.normal(size=200).cumsum(),
+        "memory": np.convolve(generator.normal(size=260), 0.9 ** np.arange(60), "valid")[:200],
+        "wave": 10 * np.sin(2 * np.pi * step / 60) + generator.normal(size=200),
+        "line": step + 3 * generator.normal(size=200),
+        "constant": np.full(200, 3.0),
+        "short": turned(3)[-50:],
+        "gap": np.where(np.arange(120) == 100, np.nan, turned(3)),
+        "below zero": np.maximum(turned(4) - 200 - 60, 0),
+    }
+    assert at_one_slope(histories[law], 7) is histories[law]

@@ -8,7 +8,7 @@ needs many seasons to tell it from a swing. Any of the three is enough.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from rnnforecast.data.calendar.season_tests import SIGNIFICANCE, SeasonTest, find_season_length, seasonal_f_test
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
 
@@ -49,6 +49,7 @@ class SeasonChoice:
 
     length: int
     evidence: str
+    differing: Mapping[int, int] = field(default_factory=dict)  # series with another season, by number
 
 
 def choose_season_length(
@@ -59,14 +60,14 @@ def choose_season_length(
     With `search` (integer steps: no calendar names a season) the length is searched for.
     """
     if search:
-        length = _search(values, observed, offsets)
+        length, differing = _search(values, observed, offsets)
         found = f"repeats every {length} steps" if length > 1 else "no season found"
-        return SeasonChoice(length, f"{found} by periodogram and F-test")
+        return SeasonChoice(length, f"{found} by periodogram and F-test", differing)
     if default <= 1:
         return SeasonChoice(1, "this frequency has no usual season")
     tests = [
         seasonal_f_test(np.where(seen, recent, np.nan), default)
-        for recent, seen in _samples(values, observed, offsets, shortest=2 * default, longest=MAX_SEASONS * default)
+        for _, recent, seen in _samples(values, observed, offsets, shortest=2 * default, longest=MAX_SEASONS * default)
     ]
     if not tests:
         return SeasonChoice(1, f"fewer than 2 periods of {default} steps")
@@ -88,12 +89,12 @@ def _in_words(tests: Sequence[SeasonTest], passed: float) -> str:
 
 def _samples(
     values: Float64Array, observed: BoolArray, offsets: Int64Array, *, shortest: int, longest: int
-) -> Iterator[tuple[Float64Array, BoolArray]]:
-    """Yield newest values and mask of sampled series of at least `shortest` rows, a quarter of them observed."""
+) -> Iterator[tuple[int, Float64Array, BoolArray]]:
+    """Yield number, newest values and mask of sampled series of at least `shortest` rows, a quarter of them observed."""
     for series in _sampled(offsets, shortest):
         recent, seen = _recent(values, observed, offsets, series, num_rows=longest)
         if seen.mean() >= MIN_OBSERVED:
-            yield recent, seen
+            yield int(series), recent, seen
 
 
 def _repeats(values: Float64Array, observed: BoolArray, offsets: Int64Array, default: int) -> bool:
@@ -104,7 +105,7 @@ def _repeats(values: Float64Array, observed: BoolArray, offsets: Int64Array, def
     longest = default + default // 2 + 2
     of_changes, of_rest, num_rows = [], [], 0
     most = MAX_SEASONS * max(default, 24)
-    for recent, seen in _samples(values, observed, offsets, shortest=int(MIN_SEASONS * default), longest=most):
+    for _, recent, seen in _samples(values, observed, offsets, shortest=int(MIN_SEASONS * default), longest=most):
         changes = autocorrelation(_changes(recent, seen), seen, longest=longest)
         rest = autocorrelation(_detrended(recent, seen, window=default), seen, longest=longest)
         if changes is not None and rest is not None:
@@ -198,14 +199,18 @@ def _is_season(correlation: Float64Array, season: int, *, needed: float) -> bool
     return bool(peak > needed and (season <= 3 or peak > np.median(away) + needed / 2))
 
 
-def _search(values: Float64Array, observed: BoolArray, offsets: Int64Array) -> int:
-    """Return the season length that most of the series with one agree on, 1 where fewer than `MIN_PASSED` do."""
-    lengths = [
-        find_season_length(np.where(seen, recent, np.nan))
-        for recent, seen in _samples(values, observed, offsets, shortest=8, longest=MAX_SEARCHED_ROWS)
-    ]
-    counts = Counter(length for length in lengths if length > 1)
+def _search(values: Float64Array, observed: BoolArray, offsets: Int64Array) -> tuple[int, dict[int, int]]:
+    """Return the season length that most of the series with one agree on, 1 where fewer than `MIN_PASSED` do.
+
+    Second are the series whose season that one does not contain, with their own.
+    """
+    found = {
+        number: find_season_length(np.where(seen, recent, np.nan))
+        for number, recent, seen in _samples(values, observed, offsets, shortest=8, longest=MAX_SEARCHED_ROWS)
+    }
+    counts = Counter(length for length in found.values() if length > 1)
     if not counts:
-        return 1
+        return 1, {}
     length, count = max(counts.items(), key=lambda item: (item[1], -item[0]))
-    return length if count >= MIN_PASSED * len(lengths) else 1
+    length = length if count >= MIN_PASSED * len(found) else 1
+    return length, {number: own for number, own in found.items() if length % own}

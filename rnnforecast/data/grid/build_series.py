@@ -306,6 +306,6 @@ def _note_missing(series: SeriesSet, lengths: Int64Array, findings: list[Finding
             findings.append(Finding(code, message, value=at, count=len(chosen)))
 
 
-def with_season(series: SeriesSet, season_length: int) -> SeriesSet:
-    """Return the series with their season."""
-    return replace(series, season_length=season_length)
+def with_season(series: SeriesSet, season_length: int, longer: tuple[int, ...] = ()) -> SeriesSet:
+    """Return the series with their season, and longer ones."""
+    return replace(series, season_length=season_length, longer_seasons=longer)

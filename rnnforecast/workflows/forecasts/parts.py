@@ -67,7 +67,7 @@ def forecast_again(
 
 def zero_shot_of(series: SeriesSet) -> ZeroShot:
     """Return the zero-shot ensemble for the series of a stored model."""
-    return ZeroShot(series, base_ensemble, zero_shot_season(series, given=None))
+    return ZeroShot(series, base_ensemble, zero_shot_season(series))
 
 
 def forecast_parts(loaded: LoadedModel, forecast: Forecast, *, horizon: int, engine: Engine) -> Parts:
