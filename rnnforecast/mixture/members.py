@@ -31,7 +31,7 @@ from rnnforecast.mixture.question import (
 from rnnforecast.mixture.remainders import Remainders, regress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from rnnforecast.forecasting import Ensemble
 
@@ -77,7 +77,7 @@ def forecast_members(
     alone(THETA, lambda pasts: _theta(pasts, question, levels))
     alone(SEASONAL_NAIVE, lambda pasts: _seasonal_naive(pasts, question, levels))
     if question.keep_non_negative:
-        _keep_non_negative(found, pasts)
+        keep_non_negative(found.values(), pasts)
     return found
 
 
@@ -136,10 +136,10 @@ def _distance(past: Float64Array) -> float:
     return max(low - nearest, 0.0) + min(high + nearest, 0.0)
 
 
-def _keep_non_negative(found: dict[str, Float64Array], pasts: Sequence[Float64Array]) -> None:
-    """Cut quantiles below zero off where the history never was."""
+def keep_non_negative(found: Iterable[Float64Array], pasts: Sequence[Float64Array]) -> None:
+    """Cut quantiles [T, H, Q] below zero off where the history never was."""
     rows = [number for number, past in enumerate(pasts) if np.nanmin(past, initial=np.inf) >= 0]
-    for quantiles in found.values():
+    for quantiles in found:
         quantiles[rows] = np.maximum(quantiles[rows], 0.0)
 
 

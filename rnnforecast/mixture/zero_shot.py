@@ -19,11 +19,12 @@ from rnnforecast.data.calendar.infer_frequency import default_season_length
 from rnnforecast.inference.threads import in_threads
 from rnnforecast.mixture.covariates import Covariate, screened
 from rnnforecast.mixture.histories import CausalWindows, Task, causal_windows
-from rnnforecast.mixture.members import forecast_members
+from rnnforecast.mixture.members import forecast_members, keep_non_negative
 from rnnforecast.mixture.question import BASE, READERS, SEASONAL_NAIVE, Question
 from rnnforecast.mixture.seasons import plan_seasons
 from rnnforecast.mixture.shifts import at_one_level, at_one_slope
 from rnnforecast.mixture.weights import gain_of, is_clearly_best, log_ratios, member_weights, pinball, prune
+from rnnforecast.mixture.widths import error_ratios, widened, width_factor
 
 if TYPE_CHECKING:
     from rnnforecast.data.series import SeriesSet
@@ -60,6 +61,7 @@ class MemberWeights:
     of_panel: Float64Array  # [M], of every other series
     log_ratios: Float64Array  # [len(sampled), M] of the loss to that of `base`, NaN without a window
     num_windows: int  # of all sampled series
+    width: float = 1.0  # factor of the distance of quantiles from the median
 
     def of(self, numbers: Int64Array) -> Float64Array:
         """Return the weights of series: [len(numbers), M]."""
@@ -101,6 +103,16 @@ def _windows_of(question: Question, num_rows: int, num_windows: int) -> CausalWi
     return causal_windows(num_rows, question.season_length, question.horizon, num_windows=num_windows)
 
 
+@dataclass(frozen=True)
+class _Scored:
+    """Forecasts of members at some windows, with what followed."""
+
+    series: list[int]  # [T]
+    ranks: list[int]  # [T] windows counted from the newest
+    actual: Float64Array  # [T, H], NaN beyond what is scored
+    forecasts: Mapping[str, Float64Array]  # [T, H, Q] each
+
+
 def choose_weights(
     question: Question, *, num_series: int, sampled: Int64Array, members: Members = forecast_members
 ) -> MemberWeights:
@@ -114,6 +126,7 @@ def choose_weights(
     shape = (len(question.histories), num_windows, len(names))
     losses = np.full(shape, np.nan)
     kept: BoolArray = np.ones((shape[0], shape[2]), dtype=np.bool_)
+    scored = []
     for ranks in (range(NUM_FIRST_WINDOWS), range(NUM_FIRST_WINDOWS, num_windows)):
         # ranks count from the newest window back
         tasks = [
@@ -124,7 +137,8 @@ def choose_weights(
         ]
         if not tasks:
             break
-        _score(question, tasks, {name: kept[:, place] for place, name in enumerate(names)}, losses, members)
+        wanted = {name: kept[:, place] for place, name in enumerate(names)}
+        scored.append(_score(question, tasks, wanted, losses, members))
         ratios, counts = log_ratios(losses), np.isfinite(losses[..., names.index(BASE)]).sum(axis=1)
         kept = member_weights(ratios, counts, prior, smallest=SMALLEST_PROMISING)[0] > 0
         kept[:, names.index(BASE)] = True
@@ -138,11 +152,12 @@ def choose_weights(
         is_best = is_clearly_best(losses, names.index(SEASONAL_NAIVE))
         of_sampled[is_best] = alone
         of_panel = alone if len(is_best) > 1 and is_best.all() else of_panel
+    width = _width(question, scored, of_sampled, names, num_windows)
     if num_series > LARGE_PANEL:
         is_base = np.array(names) == BASE
         others = np.where(is_base, 0.0, of_panel)
         of_panel = prune(np.where(is_base | (others == others.max()), of_panel, 0.0))
-    return MemberWeights(names, sampled, of_sampled, of_panel, ratios, int(counts.sum()))
+    return MemberWeights(names, sampled, of_sampled, of_panel, ratios, int(counts.sum()), width)
 
 
 def _score(
@@ -151,7 +166,7 @@ def _score(
     wanted: Mapping[str, BoolArray],
     losses: Float64Array,
     members: Members,
-) -> None:
+) -> _Scored:
     """Note the losses [S, K, M] of the wanted members at tasks, each with the rank of its window and its leads."""
     levels = np.array(question.base(question.season_length).quantile_levels)
     inner = np.flatnonzero((levels > 0.09) & (levels < 0.91))
@@ -163,21 +178,28 @@ def _score(
     for place, name in enumerate(wanted):
         if name in forecasts:
             losses[series, ranks, place] = pinball(actual, forecasts[name][..., inner], levels[inner])
+    return _Scored(series, ranks, actual, forecasts)
 
 
-def forecast_weighted(
-    question: Question, weights: Float64Array, names: Sequence[str], *, members: Members = forecast_members
-) -> Float64Array:
-    """Forecast after each history by its members' weights [S, M]: [S, H, Q], ascending along Q.
+def _width(
+    question: Question, scored: Sequence[_Scored], weights: Float64Array, names: Sequence[str], num_windows: int
+) -> float:
+    """Return the factor of all widths, from the windows that were scored; `weights` are [S, M]."""
+    levels = question.base(question.season_length).quantile_levels
+    ratios = np.full((len(weights), num_windows), np.nan)
+    for one in scored:
+        mean, weight = _mixed(one.forecasts, weights[one.series], names, (question.horizon, len(levels)))
+        found = error_ratios(one.actual, np.sort(mean, axis=-1), levels)
+        ratios[one.series, one.ranks] = np.where(weight > 0, found, np.nan)
+    return width_factor(ratios)
 
-    A member that has no forecast for a series leaves its weight to the others, and all of them to `base`.
-    """
-    tasks = [Task(series, len(history)) for series, history in enumerate(question.histories)]
-    used = {name: weights[:, place] > 0 for place, name in enumerate(names)}
-    forecasts = members(question, tasks, {name: mask for name, mask in used.items() if mask.any()})
-    num_levels = len(question.base(question.season_length).quantile_levels)
-    total = np.zeros((len(tasks), question.horizon, num_levels))
-    sum_of_weights: Float64Array = np.zeros(len(tasks))
+
+def _mixed(
+    forecasts: Mapping[str, Float64Array], weights: Float64Array, names: Sequence[str], shape: tuple[int, int]
+) -> tuple[Float64Array, Float64Array]:
+    """Return the mean [T, H, Q] of the members' forecasts by weights [T, M], and the sum of those that have one [T]."""
+    total: Float64Array = np.zeros((len(weights), *shape))
+    sum_of_weights: Float64Array = np.zeros(len(weights))
     for place, name in enumerate(names):
         if name not in forecasts:
             continue
@@ -185,11 +207,35 @@ def forecast_weighted(
         weight = np.where(there, weights[:, place], 0.0)
         total += weight[:, None, None] * np.where(there[:, None, None], forecasts[name], 0.0)
         sum_of_weights += weight
+    return total / np.where(sum_of_weights > 0, sum_of_weights, 1.0)[:, None, None], sum_of_weights
+
+
+def forecast_weighted(
+    question: Question,
+    weights: Float64Array,
+    names: Sequence[str],
+    *,
+    width: float = 1.0,
+    members: Members = forecast_members,
+) -> Float64Array:
+    """Forecast after each history by its members' weights [S, M]: [S, H, Q], ascending along Q.
+
+    Distances from the median are multiplied by `width`. A member that has no forecast for a series leaves its weight to the
+    others, and all of them to `base`.
+    """
+    tasks = [Task(series, len(history)) for series, history in enumerate(question.histories)]
+    used = {name: weights[:, place] > 0 for place, name in enumerate(names)}
+    forecasts = members(question, tasks, {name: mask for name, mask in used.items() if mask.any()})
+    levels = question.base(question.season_length).quantile_levels
+    mean, sum_of_weights = _mixed(forecasts, weights, names, (question.horizon, len(levels)))
     lost = np.asarray(sum_of_weights <= 0)
     if lost.any():
-        total[lost] = members(question, tasks, {BASE: lost})[BASE][lost]
-        sum_of_weights[lost] = 1.0
-    return np.sort(total / sum_of_weights[:, None, None], axis=-1)
+        mean[lost] = members(question, tasks, {BASE: lost})[BASE][lost]
+    if width != 1.0:
+        mean = widened(mean, width, levels)
+        if question.keep_non_negative:
+            keep_non_negative([mean], question.histories)
+    return np.sort(mean, axis=-1)
 
 
 @dataclass(frozen=True)
@@ -211,7 +257,7 @@ class ZeroShot:
     def forecast(self, windows: Windows, numbers: Int64Array, weights: MemberWeights, horizon: int) -> Float64Array:
         """Forecast the windows of these numbers by weights chosen for all of them: [len(numbers), H, Q]."""
         question = self.question(windows.select(numbers), horizon)
-        return forecast_weighted(question, weights.of(numbers), weights.names)
+        return forecast_weighted(question, weights.of(numbers), weights.names, width=weights.width)
 
     def prepared(
         self, windows: Windows, horizon: int, weights: MemberWeights | None = None
@@ -223,7 +269,9 @@ class ZeroShot:
         question, sampled = self.question(windows, horizon), np.arange(len(windows))
         members = computed_at_once(question)
         chosen = choose_weights(question, num_series=len(windows), sampled=sampled, members=members)
-        return forecast_weighted(question, chosen.of_sampled, chosen.names, members=members).__getitem__, chosen
+        return forecast_weighted(
+            question, chosen.of_sampled, chosen.names, width=chosen.width, members=members
+        ).__getitem__, chosen
 
     def __call__(self, windows: Windows, horizon: int) -> Float64Array:
         """Forecast after each cutoff: [W, H, Q]; weights of the n-th window of each series are chosen together."""
