@@ -203,6 +203,8 @@ def _check_files(request: StreamRequest, store: str | Path | None) -> None:
     owned.append(("the store", store or default_store()))
     outputs = {"--output": None if request.output == STDOUT else request.output, "--state": request.state}
     check_outputs(outputs, owned)
+    if request.output != STDOUT:
+        check_writable(request.output)  # no link, which could lead to a file that is then cut
     if request.state is not None:
         if request.state == request.output:
             raise UsageError("`--state` and `--output` are the same file", hint="name two files")

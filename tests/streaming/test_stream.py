@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import rnnforecast
+from rnnforecast.config import DataSettings
 from rnnforecast.errors import DataError, InputError, ModelFileError, OutputError, RnnForecastError, UsageError
 from rnnforecast.streaming.lines import Row
 from rnnforecast.streaming.stream import Answer
@@ -27,7 +28,8 @@ from tests.streaming.streams import assert_same, read_answers, run_stream, serve
 
 
 def _request(folder: Path, **changes: object) -> StreamRequest:
-    return StreamRequest("pump", input=str(folder / "rows.csv"), output=str(folder / "out.csv"), **changes)  # type: ignore[arg-type]
+    files = {"input": str(folder / "rows.csv"), "output": str(folder / "out.csv")}
+    return StreamRequest(**{"model": "pump", **files, **changes})  # type: ignore[arg-type]
 
 
 def _answers(folder: Path, rows: list[str], **changes: object) -> list[dict[str, str]]:
@@ -184,6 +186,16 @@ def test_files_that_do_not_belong_together_are_rejected(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("time,heat\n")
     with pytest.raises(InputError, match="shorter than the"):
         run_stream(request)
+
+
+def test_an_output_behind_a_link_is_neither_written_nor_cut(tmp_path: Path) -> None:
+    write_rows(tmp_path / "rows.csv", 5)
+    (tmp_path / "precious").write_text("x" * 9_000)
+    (tmp_path / "out.csv").symlink_to("precious")
+    reading = DataSettings(target=("heat",), time="time", freq="h")
+    with pytest.raises(OutputError, match="is a symbolic link"):
+        stream(_request(tmp_path, model="base", reading=reading), store=tmp_path / "store")
+    assert (tmp_path / "precious").read_text() == "x" * 9_000
 
 
 def test_a_command_that_hangs_does_not_hold_up_the_stream(tmp_path: Path) -> None:
