@@ -54,10 +54,12 @@ def series_findings(series: SeriesSet) -> list[Finding]:
             continue
         places = seen + rows.start
         spikes += [(number, int(places[place])) for place in _spikes(values)]
-        border = _new_scale(values)
+        blocks, is_positive = _blocks(values), float(values.min()) >= 0
+        sizes = values if is_positive else np.abs(values)
+        border = _new_scale(sizes, blocks if is_positive else _blocks(sizes))
         if border:
             scales.append((number, int(places[border])))
-        elif border := _shift(values):
+        elif border := _shift(values, *blocks):
             shifts.append((number, int(places[border])))
         if float((values == 0).mean()) >= MIN_ZEROS and values.any():
             zeros.append((number, int(places[-1])))
@@ -127,10 +129,12 @@ def _spikes(values: Float64Array) -> Int64Array:
     """Return values far from both neighbours and from all others: measured in the spread of such distances."""
     if len(values) < 3:
         return np.zeros(0, dtype=np.int64)
-    before, after = values[1:-1] - values[:-2], values[1:-1] - values[2:]
-    alone = before * after > 0
-    distance = np.where(alone, np.minimum(np.abs(before), np.abs(after)), 0.0)
-    spread = float(np.median(np.abs(np.diff(values))))
+    changes = np.diff(values)
+    sizes = np.abs(changes)
+    distance, spread = np.minimum(sizes[:-1], sizes[1:]), float(np.median(sizes))
+    if not distance.max() > SPIKE_SPREADS * spread:
+        return np.zeros(0, dtype=np.int64)
+    distance = np.where(changes[:-1] * changes[1:] < 0, distance, 0.0)
     low, high = np.quantile(values, (0.01, 0.99))
     inner = values[1:-1]
     outside = (inner > high + (high - low)) | (inner < low - (high - low))
@@ -138,12 +142,11 @@ def _spikes(values: Float64Array) -> Int64Array:
     return found if spread > 0 and len(found) <= max(MAX_SPIKES * len(values), 1) else found[:0]
 
 
-def _blocks(values: Float64Array) -> tuple[Float64Array, Float64Array, int]:
-    """Return the medians of blocks of rows, the spread of each, and the rows of a block."""
+def _blocks(values: Float64Array) -> tuple[Float64Array, Float64Array]:
+    """Return blocks of rows and the median of each: [B, rows of a block], [B]."""
     size = max(len(values) // NUM_BLOCKS, MIN_BLOCK)
     whole = values[len(values) % size :].reshape(-1, size)
-    medians = np.median(whole, axis=1)
-    return medians, np.median(np.abs(whole - medians[:, None]), axis=1), size
+    return whole, np.median(whole, axis=1)
 
 
 def _border(low_side: Float64Array, high_side: Float64Array) -> tuple[int, float, float]:
@@ -153,10 +156,10 @@ def _border(low_side: Float64Array, high_side: Float64Array) -> tuple[int, float
     return place + 1, float(before[place]), float(after[place])
 
 
-def _new_scale(values: Float64Array) -> int | None:
+def _new_scale(sizes: Float64Array, blocks: tuple[Float64Array, Float64Array]) -> int | None:
     """Return the row from which on all blocks are many times as large, or as small, as all before it."""
-    medians, _, size = _blocks(np.abs(values))
-    if len(medians) < 4 or float(medians.min()) <= 0:
+    (_, size), medians = blocks[0].shape, blocks[1]
+    if len(medians) < 4 or not 0 < SCALE_FACTOR * float(medians.min()) < float(medians.max()):
         return None
     levels = np.log(medians)
     for sign in (1.0, -1.0):
@@ -167,22 +170,22 @@ def _new_scale(values: Float64Array) -> int | None:
             and after - before > SHIFT_JUMPS * usual
             and 2 <= block <= len(levels) - 2
         ):
-            return _sharpest(sign * np.log(np.maximum(np.abs(values), 1e-300)), block, size, (before + after) / 2)
+            return _sharpest(sign * np.log(np.maximum(sizes, 1e-300)), block, size, (before + after) / 2)
     return None
 
 
-def _shift(values: Float64Array) -> int | None:
+def _shift(values: Float64Array, blocks: Float64Array, medians: Float64Array) -> int | None:
     """Return the row from which on all blocks lie above, or below, all before it by more than they spread."""
-    medians, spreads, size = _blocks(values)
     if len(medians) < 8:
         return None
-    spread = float(np.median(spreads))
     usual = float(np.median(np.abs(np.diff(medians))))
     for sign in (1.0, -1.0):
         block, before, after = _border(sign * medians, sign * medians)
-        far = after - before > max(SHIFT_SPREADS * spread, SHIFT_JUMPS * usual)
-        if far and after > before and 2 <= block <= len(medians) - 2:
-            return _sharpest(sign * values, block, size, (before + after) / 2)
+        if not after - before > SHIFT_JUMPS * usual or not after > before or not 2 <= block <= len(medians) - 2:
+            continue
+        spread = float(np.median(np.median(np.abs(blocks - medians[:, None]), axis=1)))  # of few series: it takes long
+        if after - before > SHIFT_SPREADS * spread:
+            return _sharpest(sign * values, block, blocks.shape[1], (before + after) / 2)
     return None
 
 

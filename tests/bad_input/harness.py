@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
@@ -18,12 +20,20 @@ from rnnforecast.cli.main import main
 from rnnforecast.config import Settings
 from rnnforecast.data.read import read_series
 from rnnforecast.errors import ExitCode
+from rnnforecast.options import SETTINGS
 
 Outcome = Literal["accepted", "repaired", "refused"]
 #: Flags by their word in TOML and Python: `{"dayfirst": True}` is `--dayfirst`.
 Flags = Mapping[str, object]
 #: Writes the input into a folder and returns its path, or several; an edit gets the folder once more.
 Make = Callable[[Path], Path | Sequence[Path]]
+
+_FLAG = re.compile(r"--([a-z][a-z-]*[a-z])")
+_VALUE = re.compile(r" ('[^']*'|\"[^\"]*\"|[^\s`]+)")
+#: Words after a flag that are no value, and values that the user has to choose.
+_WORDS = {"or", "and", "to", "for", "reads", "calls", "allows", "names", "says", "which", "if", "another"}
+_CHOSEN = re.compile(r"[A-Z]{3,}$|.*\|")
+_OPTIONS = {flag.removeprefix("--"): one for one in SETTINGS.values() for flag in one.flags.split("/")}
 
 
 @dataclass(frozen=True)
@@ -92,6 +102,8 @@ def check(case: Case, folder: Path) -> None:
     paths = [made] if isinstance(made, Path) else list(made)
     ended = inspect(paths, case.flags)
     _check_outcome(case, ended)
+    if ended.code == 0:
+        _check_fixes(paths, case.flags, ended)
     if case.values is not None:
         _check_values(paths, case.flags, case.values)
     if case.fix is None:
@@ -106,6 +118,42 @@ def check(case: Case, folder: Path) -> None:
     assert fixed.code == 0, f"the fix does not work: {fixed.err}"
     if case.fixed_values is not None:
         _check_values(paths, flags, case.fixed_values)
+
+
+def _check_fixes(paths: Sequence[Path], flags: Flags, ended: Ended) -> None:
+    """Follow every fix of a finding that names a flag with its value: the input is read with it, too."""
+    for finding in ended.findings:
+        for part in re.split(r"; | or ", finding["fix"] or ""):
+            words = flags_of(part)
+            if words:
+                followed = inspect(paths, flags, words=words)
+                assert followed.code == 0, f"{finding['code']}: {words}: {followed.err}"
+
+
+def flags_of(hint: str) -> list[str]:
+    """Return the words of the first flags of a hint that can be used as they stand."""
+    words: list[str] = []
+    last = 0
+    for found in _FLAG.finditer(hint):
+        option = _OPTIONS.get(found[1])
+        if option is None:
+            continue
+        if words and hint[last : found.start()] != " ":
+            break
+        if option.kind is bool:
+            words.append(found[0])
+            last = found.end()
+            continue
+        value = _VALUE.match(hint, found.end())
+        text = value[1] if value is not None else ""
+        text = text if text in (",", ".") else text.rstrip(";.,:)")
+        if not text or text in _WORDS or _CHOSEN.match(text):
+            if words:
+                break
+            continue
+        words += [found[0], *shlex.split(text)]
+        last = found.end() + 1 + len(text)
+    return words
 
 
 def inspect(paths: Sequence[Path], flags: Flags, *, words: Sequence[str] = ()) -> Ended:

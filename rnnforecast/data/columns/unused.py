@@ -37,7 +37,11 @@ def note_unused_columns(table: Table, roles: Roles, settings: DataSettings, *, i
         return []
     message = f"{'column' if len(names) == 1 else f'{len(names)} columns'} not used: {listed(names)}"
     name = shlex.quote(names[0])
-    fix = f"if known ahead: --future {name}; if not: --past {name}; of each series: --static {name}"
+    fix = f"if known ahead: --future {name}; if not: --past {name}"
+    ids = [column for column in roles.id if column in table.sample]
+    is_plain = bool(ids) and table.sample.columns.is_unique
+    if is_plain and table.sample.groupby(ids, observed=True)[names[0]].nunique().max() == 1:
+        fix = f"one value for each series: --static {name}"
     return [Finding("N_COLUMN_UNUSED", message, table.path, column=names[0], count=len(names), fix=fix)]
 
 

@@ -86,7 +86,8 @@ def _read_dialect(source: Source, settings: DataSettings) -> Dialect:
     num_units, index = (int(settings.units_row), None) if settings.units_row is not None else units_rows(rows)
     if num_units:
         _check_one_header(source.path, rows, line=skipped)
-        flag = "`--no-units-row` reads it as a row" if settings.units_row is None else "named by --units-row"
+        is_plain = settings.units_row is None and num_units == 1 and index is None
+        flag = "`--units-row` confirms it" if is_plain else "named by --units-row" if settings.units_row else None
         left_out = [delimiter.join(row) for row in rows[1 : 1 + num_units]]
         findings += (skipped_note(source.path, "W_DATA_UNITS", "of units", left_out, first=skipped + 1, flag=flag),)
     names = names if index is None else (index, *names[1:])
@@ -211,7 +212,7 @@ def _skip_titles(path: str, lines: list[str], settings: DataSettings) -> tuple[i
         return skipped, told, ()
     titles = lines[:count]
     del lines[:count]
-    flag = "`--skip-rows 0` takes the first of them for the header"
+    flag = f"`--skip-rows {count}` confirms it"
     note = skipped_note(path, "W_DATA_TITLE", "above the header", titles, first=skipped + 1, flag=flag)
     return skipped + count, told, (note,)
 

@@ -105,10 +105,9 @@ def _without_footer(
         payload = without_last_lines(text.payload.rstrip(b"\n") + b"\n", settings.footer)
     else:
         payload, lines = split_footer(text.payload, delimiter=dialect.delimiter, width=len(dialect.names))
-    if payload.count(b"\n") < dialect.skipped_lines or not lines:
+    if not lines or (first := payload.count(b"\n") + 1) <= dialect.skipped_lines:
         return text
-    first = payload.count(b"\n") + 1
-    flag = "`--footer 0` reads them as rows" if settings.footer is None else "named by --footer"
+    flag = f"`--footer {len(lines)}` confirms it" if settings.footer is None else "named by --footer"
     findings.append(skipped_note(path, "W_DATA_FOOTER", "at the foot", lines, first=first, flag=flag))
     return Text(payload, None if text.lines is None else text.lines[: first - 1])
 

@@ -143,8 +143,8 @@ def collapsed_blanks(payload: bytes) -> bytes:
     return b"\n".join(line.strip() for line in _BLANKS.sub(b" ", payload).split(b"\n"))
 
 
-def skipped_note(path: str, code: str, what: str, lines: Sequence[str], *, first: int, flag: str) -> Finding:
-    """Return the warning about lines that were left out, with the flag that names them."""
+def skipped_note(path: str, code: str, what: str, lines: Sequence[str], *, first: int, flag: str | None) -> Finding:
+    """Return the warning about lines that were left out, with the flag that names them, if there is one."""
     numbers = tuple(range(first, first + len(lines)))
     shown = next((line.strip() for line in lines if line.strip()), "")
     message = f"{plural(len(lines), 'line')} {what} left out: {quoted(shown)}"

@@ -44,6 +44,7 @@ def test_columns_that_no_role_uses_are_named_with_the_flags_that_use_them(tmp_pa
     assert message.startswith("2 columns not used: `price`, `sky`")
     assert "--future price" in message
     assert "--past price" in message
+    assert "--static" not in message
 
 
 def test_nothing_is_reported_where_every_column_has_a_role(tmp_path: Path) -> None:
