@@ -435,11 +435,8 @@ SUM = _in(
     EVALUATION,
     _choice("sum", "forecast sums over calendar weeks, months or the horizon, with intervals", SumOver, "OVER"),
 )
-TOTAL = _in(
-    EVALUATION,
-    _columns("total", "forecast sums of series by an id or static column, or of `all`, with intervals; repeatable"),
-    is_common=False,
-)
+_TOTAL = _columns("total", "forecast sums of series by an id or static column, or of `all`, with intervals; repeatable")
+TOTAL = _in(EVALUATION, _TOTAL, is_common=False)
 COMPONENTS = _in(
     EVALUATION, _switch("components", "show what moves the forecast: trend, seasons, each covariate, remainder")
 )
@@ -525,9 +522,7 @@ REQUEST_TIMEOUT = _in(
 MAX_BODY = _in(RUN, Option("max_body", "largest body of a request", "SIZE", default="16MiB"))
 CHECK = _in(RUN, _switch("check", "list every error of the file with its line; run nothing"))
 READ = _in(
-    RUN,
-    Option("read", "with --check: read the data of each job as `inspect` does", kind=bool, default=True),
-    is_common=False,
+    RUN, _flag("read", "with --check: read the data of each job as `inspect` does", default=True), is_common=False
 )
 JOB_SHARD = _in(RUN, Option("shard", "run the jobs of worker I of N, e.g. 2/8", "I/N"), is_common=False)
 RESUME = _in(RUN, _switch("resume", "skip jobs that the last run finished and whose inputs are unchanged"))
