@@ -103,7 +103,7 @@ def check_totals(series: SeriesSet, levels: Sequence[str], others: Mapping[str, 
         raise DataError(
             f"--total needs series that end together: {int((~there).sum())} of {series.num_series} do not end at {when}, "
             f"such as `{series.item_ids[early]}`",
-            hint="`--align` leads all series to the newest timestamp; a stored model has it from `train --align`",
+            hint="`--align` leads all series to the newest timestamp",
             code="E_TIME_ENDS",
         )
 
