@@ -31,7 +31,7 @@ COLOURS = {
     "@grid": ("#e6e9ed", "#2a3038"),
     "@history": ("#3c444f", "#c3cad3"),
     "@forecast": ("#1667d9", "#6ab0ff"),
-    "@wide": ("#cfdff7", "#20344f"),
+    "@wide": ("#cfdff7", "#25405f"),
     "@narrow": ("#9dbff0", "#33598c"),
     "@other": ("#d9641a", "#ff9d5c"),
     "@third": ("#0e8a6d", "#4fd1ae"),

@@ -158,3 +158,14 @@ def test_what_covariates_gain_is_drawn_the_most_helpful_first() -> None:
     ]
     assert chart.summary == "Change of the error with each covariate: temperature -12 %, holiday +1.5 %."
     assert gains_chart([]) is None
+
+
+def test_the_parts_of_a_forecast_are_drawn_and_totals_have_no_page(workplace: Path, run: RunCommand) -> None:
+    asked = ("predict", "base", "--data", "good.csv", "--no-ledger")
+    assert run(*asked, "--components", "--report", "parts.html").code == 0
+    page = (workplace / "parts.html").read_text(encoding="utf-8")
+    assert "Parts of the forecast" in page
+    assert "the parts add up to it" in page
+    ended = run(*asked, "--total", "all", "--report", "total.html")
+    assert (ended.code, "neither draws their sums" in ended.err) == (2, True)
+    assert not (workplace / "total.html").exists()

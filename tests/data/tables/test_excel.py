@@ -114,6 +114,15 @@ def _merged(folder: Path) -> Path:
     return workbook(folder / "a.xlsx", Data=[*header, *([day, 1, 2] for day in DAYS)])
 
 
+def _merged_cells(folder: Path) -> Path:
+    book = openpyxl.Workbook()
+    for row in [["day", "load", None], *([day, 1, 2] for day in DAYS)]:
+        book.active.append(row)
+    book.active.merge_cells("B1:C1")
+    book.save(folder / "a.xlsx")
+    return folder / "a.xlsx"
+
+
 def _damaged(folder: Path) -> Path:
     path = workbook(folder / "a.xlsx", Data=ROWS)
     path.write_bytes(path.read_bytes()[:2_000])
@@ -148,12 +157,13 @@ def _encrypted(folder: Path) -> Path:
             "--max-bytes",
         ),
         (_merged, "E_DATA_MERGED", "without merged cells"),
+        (_merged_cells, "E_DATA_MERGED", "without merged cells"),
         (_damaged, "E_DATA_DAMAGED", "again"),
         (_document, "E_DATA_FORMAT", "CSV"),
         (_encrypted, "E_DATA_ENCRYPTED", "without a password"),
         (lambda folder: workbook(folder / "a.xlsx", Empty=[]), "E_DATA_EMPTY", "--sheet"),
     ],
-    ids=["macros", "bomb", "merged", "damaged", "document", "encrypted", "empty"],
+    ids=["macros", "bomb", "merged", "merged cells", "damaged", "document", "encrypted", "empty"],
 )
 def test_what_is_not_a_plain_workbook_is_rejected(
     tmp_path: Path, make: Callable[[Path], Path], code: str, hint: str
