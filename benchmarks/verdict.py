@@ -45,7 +45,9 @@ def main() -> None:
         list(false_wins(options)),
         notes=[
             f"{ROWS} rows, horizon {HORIZON}, judged by `evaluate base`; at most 5 % may be wins. "
-            f"{time.monotonic() - started:.0f} s for all."
+            f"{time.monotonic() - started:.0f} s for all.",
+            "On white noise `base` does have smaller errors than the mean of the last 8 rows, its usual rival there, which "
+            "varies more than the mean of all rows: those wins are not all false.",
         ],
         dry_run=options.dry_run,
     )

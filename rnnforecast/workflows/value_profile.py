@@ -282,8 +282,9 @@ def suggestions(profile: Mapping[str, JSONValue], series: SeriesSet) -> list[str
     found = []
     seasons = [season for season in _rows(profile["seasons"]) if _strength(season) >= _STRONG]
     best = max(seasons, key=_strength, default=None)
+    known = (series.season_length, *series.longer_seasons)
     chosen = max((_strength(season) for season in seasons if season["length"] == series.season_length), default=0.0)
-    if best is not None and best["length"] != series.season_length and _strength(best) > chosen + _STRONG:
+    if best is not None and best["length"] not in known and _strength(best) > chosen + _STRONG:
         found.append(
             f"`--season-length {best['length']}`: the season of a {best['name']} is the strongest ({best['strength']:.2f})"
         )

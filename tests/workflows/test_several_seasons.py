@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -65,6 +65,16 @@ def test_a_stored_model_keeps_its_seasons(tmp_path: Path) -> None:
     )
     alone = rnnforecast.predict(one.model, data=[path], store=store_of(path)).frame
     assert not np.allclose(again["q0.5"], alone["q0.5"])
+
+
+def test_inspect_shows_all_seasons_and_suggests_none_of_them(tmp_path: Path) -> None:
+    settings = rnnforecast.Settings(data=read_as(10, 70))
+
+    result = rnnforecast.inspect([write(tmp_path, shifts(400))], settings)
+
+    seasons: Any = result.profile["seasons"]
+    assert [(season["length"], season["name"]) for season in seasons] == [(10, "chosen"), (70, "named")]
+    assert not [text for text in result.suggestions if "--season-length" in text]
 
 
 def test_a_season_without_two_periods_is_an_error(tmp_path: Path) -> None:
