@@ -105,20 +105,6 @@ def member_weights(
     return of_series, of_panel
 
 
-def gain_of(readers: BoolArray, ratios: Float64Array, prior: Float64Array) -> float:
-    """Return how much smaller the log losses of some members [M] are than those of the others, each by its weight.
-
-    `ratios` [S, M] are NaN where unknown; infinite where none of the members, or of the others, has any.
-    """
-    known = np.isfinite(ratios)
-    pooled = np.where(known, ratios, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    weights = np.where(known.any(axis=0), prior * np.exp(-SHARPNESS * pooled), 0.0)
-    if not (weights[readers].any() and weights[~readers].any()):
-        return float("inf")
-    theirs, ours = (float(weights[one] @ pooled[one] / weights[one].sum()) for one in (~readers, readers))
-    return theirs - ours
-
-
 def prune(weights: Float64Array, smallest: float = SMALLEST_WEIGHT) -> Float64Array:
     """Return weights that sum to 1 without those too small to matter."""
     weights = weights / weights.sum(axis=-1, keepdims=True)

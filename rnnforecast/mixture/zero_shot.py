@@ -20,10 +20,10 @@ from rnnforecast.inference.threads import in_threads
 from rnnforecast.mixture.covariates import Covariate, screened
 from rnnforecast.mixture.histories import CausalWindows, Task, causal_windows
 from rnnforecast.mixture.members import forecast_members, keep_non_negative
-from rnnforecast.mixture.question import BASE, READERS, SEASONAL_NAIVE, Question
+from rnnforecast.mixture.question import BASE, SEASONAL_NAIVE, Question
 from rnnforecast.mixture.seasons import plan_seasons
 from rnnforecast.mixture.shifts import at_one_level, at_one_slope
-from rnnforecast.mixture.weights import gain_of, is_clearly_best, log_ratios, member_weights, pinball, prune
+from rnnforecast.mixture.weights import is_clearly_best, log_ratios, member_weights, pinball, prune
 from rnnforecast.mixture.widths import error_ratios, widened, width_factor
 
 if TYPE_CHECKING:
@@ -36,8 +36,6 @@ NUM_WINDOWS, NUM_FIRST_WINDOWS = 6, 3
 #: A member that the newest windows give less is not scored on the others.
 SMALLEST_PROMISING = 0.02
 MAX_SAMPLED = 200
-#: Members that read covariates are left out where their losses are not so much smaller than the others', in logarithms.
-LEAST_GAIN = 0.02
 #: Series from which on only `base` and the heaviest other member are computed for those outside the sample.
 LARGE_PANEL = 5_000
 SERIES_A_BATCH = 256
@@ -143,9 +141,6 @@ def choose_weights(
         kept = member_weights(ratios, counts, prior, smallest=SMALLEST_PROMISING)[0] > 0
         kept[:, names.index(BASE)] = True
     ratios, counts = log_ratios(losses), np.isfinite(losses[..., names.index(BASE)]).sum(axis=1)
-    readers = np.array([name in READERS for name in names])
-    if readers.any() and gain_of(readers, ratios, prior) < LEAST_GAIN:
-        prior = np.where(readers, 0.0, prior)  # covariates that tell nothing
     of_sampled, of_panel = member_weights(ratios, counts, prior)
     if all(window.is_apart for window in windows):
         alone = np.eye(len(names))[names.index(SEASONAL_NAIVE)]

@@ -10,7 +10,7 @@ from rnnforecast.forecasting import Ensemble
 from rnnforecast.mixture.covariates import Covariate
 from rnnforecast.mixture.histories import Task, causal_windows
 from rnnforecast.mixture.members import forecast_members
-from rnnforecast.mixture.question import AUTOREGRESSION, BASE, FOURIER, FOURIER_LOG, READERS, Question
+from rnnforecast.mixture.question import AUTOREGRESSION, BASE, FOURIER, FOURIER_LOG, Question
 from rnnforecast.mixture.seasons import plan_seasons
 from rnnforecast.mixture.zero_shot import MemberWeights, choose_weights, computed_at_once, forecast_weighted
 from rnnforecast.model_io.base import read_base
@@ -219,15 +219,3 @@ def test_a_constant_that_is_added_changes_nothing_far_from_zero() -> None:
     near, far = (answer(ask([values + offset], freq="D", season=7, horizon=12))[0] for offset in (1e4, 1e6))
 
     np.testing.assert_allclose(far - 1e6, near - 1e4, atol=0.02)
-
-
-def test_covariates_that_made_no_window_better_have_no_weight() -> None:
-    generator = np.random.default_rng(9)
-    values = 10 + 3 * np.sin(2 * np.pi * np.arange(300) / 7) + generator.normal(size=300)
-    walks = [[Covariate(name, generator.normal(size=314).cumsum()) for name in ("first", "second")]]
-
-    forecast, weights = answer(ask([values], freq="D", season=7, horizon=14, covariates=walks))
-    without, _ = answer(ask([values], freq="D", season=7, horizon=14))
-
-    assert not [name for name in weights.mean(1) if name in READERS]
-    assert np.abs(forecast[0, :, MEDIAN] - without[0, :, MEDIAN]).mean() < 0.1
