@@ -19,7 +19,7 @@ from rnnforecast.data.calendar.infer_frequency import default_season_length
 from rnnforecast.data.files.overwrite import Owned, check_outputs
 from rnnforecast.data.write import STDOUT
 from rnnforecast.detection.budget import AlarmBudget
-from rnnforecast.errors import DataError, InputError, OutputError, UsageError
+from rnnforecast.errors import DataError, InputError, ModelFileError, OutputError, UsageError
 from rnnforecast.escaping import visible
 from rnnforecast.json_values import Document
 from rnnforecast.model_io.base import BASE, base_ensemble
@@ -167,6 +167,8 @@ def _serve(request: StreamRequest, store: str | Path | None) -> Served:
     manifest = file.manifest
     roles, freq = manifest.roles, frequency_of(manifest)
     unread = [*roles.past, *roles.future, *roles.static, *roles.generated]
+    if not roles.target:
+        raise ModelFileError(f"{manifest.label} names no target", hint="train it again", code="E_MODEL_FORMAT")
     if unread or len(roles.target) > 1:
         what = f"covariates ({', '.join(unread)})" if unread else "several targets"
         raise UsageError(
@@ -174,7 +176,11 @@ def _serve(request: StreamRequest, store: str | Path | None) -> Served:
             hint="train a model of one target without covariates",
         )
     columns = Columns(roles.time, roles.target[0], roles.id, freq.timezone is not None, freq.is_calendar)
-    digest = hashlib.sha256(manifest.model_dump_json().encode())
+    try:
+        text = manifest.model_dump_json()
+    except ValueError:  # a lone surrogate, which no training writes
+        text = repr(manifest)
+    digest = hashlib.sha256(text.encode())
     return Served(manifest.label, digest.hexdigest(), unpack_ensemble(file), columns, freq)
 
 

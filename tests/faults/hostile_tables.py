@@ -8,14 +8,19 @@ import io
 import json
 import lzma
 import random
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from tests.data.tables.workbooks import raw_workbook
 
 File = tuple[str, bytes]
 
@@ -91,6 +96,7 @@ def hostile_tables(seed: int, count: int, *, canary: str) -> Iterator[tuple[str,
         *(_compressed,) * 3,
         *(_no_table,) * 3,
         *(_large,) * 2,
+        *(_workbook,) * 2,
     )
     for number in range(count):
         maker = makers[number % len(makers)]
@@ -276,3 +282,39 @@ def _large(generator: random.Random, _canary: str) -> File:
     else:
         return "l.csv", ("\n".join(rows) + "\n" + "," * 2_000_000).encode()
     return "l.csv", "\n".join(rows).encode()
+
+
+def _workbook(generator: random.Random, _canary: str) -> File:
+    """Return a workbook with hostile texts, or one that unpacks to far more than it is, or a damaged one."""
+    kind, rows = generator.randrange(9), _lines(generator)
+    for _ in range(3 * (kind == 0)):
+        fields = generator.choice(rows)
+        fields[generator.randrange(len(fields))] = generator.choice(_WORDS)
+    cells = [[f'<c t="inlineStr"><is><t>{_xml(field)}</t></is></c>' for field in row] for row in rows]
+    text = "".join(f"<row>{''.join(row)}</row>" for row in cells)
+    parts = {
+        1: {"styles": f"<cellXfs>{'<xf/>' * 3_000_000}</cellXfs>"},
+        2: {"shared": f"<si><t>{'x' * 1_000_000}</t></si>", "rows": '<row><c t="s"><v>0</v></c></row>' * 3_000},
+        3: {"rows": f"<row>{'<c/>' * 3_000_000}</row>"},
+        4: {"rows": f'{text}<row r="{generator.choice((100, 7_000, 900_000, 10**12))}"><c><v>1</v></c></row>'},
+        5: {
+            "rows": "".join(
+                f'<row r="{5_000 * row}"><c r="XFD{5_000 * row}"><v>1</v></c></row>' for row in range(1, 200)
+            )
+        },
+        6: {
+            "before": '<!DOCTYPE x [<!ENTITY a "x"><!ENTITY b SYSTEM "file:///etc/passwd">]>',
+            "rows": f"{text}<row>&b;</row>",
+        },
+        7: {"rows": text.replace("<c t", f'<c s="{generator.choice((1, 99, 10**9))}" t')},
+    }.get(kind, {})
+    with tempfile.TemporaryDirectory() as folder:
+        content = bytearray(raw_workbook(Path(folder) / "w.xlsx", **{"rows": text, **parts}).read_bytes())
+    for _ in range(generator.choice((1, 3, 20)) * (kind == 8)):
+        content[generator.randrange(len(content))] = generator.randrange(256)
+    return "w.xlsx", bytes(content)
+
+
+def _xml(text: str) -> str:
+    """Return text as XML holds it; a control character cannot be in a workbook at all."""
+    return escape("".join(sign for sign in text if sign in "\t\n\r" or ord(sign) >= 0x20)[:5_000])

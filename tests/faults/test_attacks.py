@@ -188,6 +188,18 @@ def test_a_forged_manifest_ends_with_the_code_of_a_model_file(kind: str, capsys:
     assert "\x1b" not in "".join(capsys.readouterr())
 
 
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [({"roles": {}}, ExitCode.MODEL_FILE), ({"seed": 0, "rnnforecast": "\ud800"}, ExitCode.OK)],
+    ids=["no target", "surrogate"],
+)
+@pytest.mark.usefixtures("_here")
+def test_a_stream_of_a_forged_model_is_answered_or_ends_with_its_code(changes: dict[str, object], code: int) -> None:
+    Path("rows.csv").write_text(_rows().replace("date,value", _header()), encoding="utf-8")
+    _forge(Path("forged.safetensors"), changes)
+    assert main(["stream", "forged.safetensors", "--input", "rows.csv", "--output", "out.csv"]) == code
+
+
 @pytest.mark.usefixtures("_here")
 def test_hostile_models_end_with_their_code_in_every_command_that_opens_them() -> None:
     for number, (kind, content) in enumerate(_forged_manifests()):

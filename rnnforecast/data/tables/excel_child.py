@@ -56,6 +56,8 @@ def _limit(memory: int, seconds: int) -> None:
 
 def _copy(content: BinaryIO, asked: dict[str, Any], out: BinaryIO) -> str | None:
     """Write the names of the sheets and the rows of one; returns why not all of it was written."""
+    # openpyxl does without it, and its threads reserve memory for each core, which counts for the limit
+    sys.modules["numpy"] = None  # type: ignore[assignment]
     import openpyxl
 
     workbook = openpyxl.load_workbook(content, read_only=True, data_only=True, keep_links=False)

@@ -145,9 +145,9 @@ def _as_table(text: bytes, source: Source, name: str) -> bytes:
     )
     _check_merged(list(map(_fields, lines[header : header + 20])), header, width, path=source.path)
     size = len(text) + sum(width - each for each in widths[header:])
+    check_ratio(source.path, size, len(source.payload), is_asked=source.is_trusted)
     if size > source.cap:
         raise too_large(source.path, size, source.cap)
-    check_ratio(source.path, size, len(source.payload), is_asked=source.is_trusted)
     padded = (line + b"," * (width - fields) for line, fields in zip(lines[header:], widths[header:], strict=True))
     return b"\n".join([*lines[:header], *padded, b""])
 

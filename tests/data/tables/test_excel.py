@@ -18,6 +18,7 @@ from rnnforecast.config import DataSettings
 from rnnforecast.data.read import ReadResult, read_series
 from rnnforecast.data.write import write_table
 from rnnforecast.errors import DataError, UsageError
+from tests.data.tables.workbooks import raw_workbook
 
 DAYS = [datetime.datetime(2024, 3, 1) + datetime.timedelta(days=row) for row in range(20)]
 VALUES = [row + 0.5 for row in range(20)]
@@ -225,30 +226,6 @@ def test_junk_under_the_name_of_a_workbook_is_named_as_such(tmp_path: Path, cont
     (tmp_path / "junk.xlsx").write_bytes(content)
     with pytest.raises(DataError, match=says):
         read_series([tmp_path / "junk.xlsx"])
-
-
-_MAIN = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
-
-
-def raw_workbook(path: Path, rows: str, *, shared: str = "", styles: str = "", before: str = "") -> Path:
-    """Write a workbook from the text of its rows, shared strings and styles, as no spreadsheet program would."""
-    book = io.BytesIO()
-    openpyxl.Workbook().save(book)
-    sheet = f"{before}<worksheet {_MAIN}><sheetData>{rows}</sheetData></worksheet>"
-    parts = {"xl/worksheets/sheet1.xml": sheet}
-    parts |= {"xl/styles.xml": f"<styleSheet {_MAIN}>{styles}</styleSheet>"} if styles else {}
-    with zipfile.ZipFile(book) as source, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in source.namelist():
-            content = source.read(name).decode()
-            if shared and name == "[Content_Types].xml":
-                kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
-                part = f'<Override PartName="/xl/sharedStrings.xml" ContentType="{kind}"/>'
-                content = content.replace("</Types>", f"{part}</Types>")
-            if name != "xl/sharedStrings.xml":
-                archive.writestr(name, parts.get(name, content))
-        if shared:
-            archive.writestr("xl/sharedStrings.xml", f"<sst {_MAIN}>{shared}</sst>")
-    return path
 
 
 def _cell(at: str, value: object, kind: str = "n") -> str:
