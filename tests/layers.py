@@ -55,7 +55,9 @@ OUTSIDE = {
     "training": {"numpy", "pydantic", "torch"},
     "mixture": {"numpy"},
     "model_io": {"numpy"},
-    "workflows": {"numpy", "onnxruntime", "optuna", "pandas", "pyarrow", "pydantic", "pydantic_core", "sqlalchemy"},
+    "workflows": {
+        *("numpy", "onnxruntime", "optuna", "pandas", "pyarrow", "pydantic", "pydantic_core", "ray", "sqlalchemy"),
+    },
     "charts": {"numpy"},
     "serving": {"pyarrow", "starlette", "uvicorn"},
     "cli": {"numpy", "typer", "rich"},

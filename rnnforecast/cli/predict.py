@@ -19,8 +19,10 @@ from rnnforecast.options import (
     LEDGER,
     MAX_AGE,
     MODEL,
+    ON,
     OUTPUT_FILE,
     PLOT,
+    RAY_ADDRESS,
     REFUSE_STALE,
     REPORT,
     ROUND,
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from rnnforecast.workflows.model_rows import Files, LoadedModel
     from rnnforecast.workflows.predict import ForecastRequest
     from rnnforecast.workflows.results import PredictResult
+    from rnnforecast.workflows.shards.run import Runner
 
 
 def predict(
@@ -55,6 +58,8 @@ def predict(
     total: list[str] | None,
     shard: str | None,
     shard_by: ShardBy | None,
+    on: str | None,
+    ray_address: str | None,
     components: bool,
     set: list[str] | None,
     what_if: str | None,
@@ -79,32 +84,22 @@ def predict(
 
     _check_together(view, output, sum or total, drawn=report or (plot if sum else None))
     unused = {"--total": total, "--plot": plot, "--report": report, "--attention-output": attention_output}
-    _check_shard(shard, shard_by, model, {**unused, "--ledger": ledger})
+    shard = _check_shard(_shard_of(shard, on, ray_address), shard_by, model, {**unused, "--ledger": ledger})
     chosen = load_settings(flags)
     check_drawings(plot, report, inputs=[*(data or ()), *chosen.data.future_data, *([what_if] if what_if else [])])
     request = rnnforecast.ForecastRequest(
         horizon=chosen.data.horizon,
         quantiles=chosen.evaluation.quantiles if "quantiles" in chosen.evaluation.model_fields_set else None,
-        engine=engine,
-        output=output,
-        decimals=round,
         columns=tuple(name.strip() for name in columns.split(",")) if columns else (),
-        attention_output=attention_output,
-        reading=chosen.data,
-        max_age=max_age,
-        refuse_stale=refuse_stale,
-        sum=sum,
-        totals=tuple(total or ()),
-        components=components,
-        changes=tuple(set or ()),
-        what_if=what_if,
-        series=tuple(series or ()),
-    )
+        engine=engine, output=output, decimals=round, attention_output=attention_output, reading=chosen.data,
+        max_age=max_age, refuse_stale=refuse_stale, sum=sum, totals=tuple(total or ()), components=components,
+        changes=tuple(set or ()), what_if=what_if, series=tuple(series or ()),
+    )  # fmt: skip
     files = rnnforecast.Files(tuple(data or ()), chosen.data.future_data)
     if shard is None:
         _forecast(view, request, model, files, store, ledger, plot, report)
     else:
-        _predict_shard(view, request, str(model), files, shard, shard_by or "file", store)
+        _predict_shard(view, request, str(model), files, shard, shard_by or "file", store, _runner(on, ray_address))
 
 
 def _forecast(
@@ -138,7 +133,14 @@ def _forecast(
 
 
 def _predict_shard(
-    view: View, request: ForecastRequest, model: str, files: Files, shard: str, by: ShardBy, store: str | None
+    view: View,
+    request: ForecastRequest,
+    model: str,
+    files: Files,
+    shard: str,
+    by: ShardBy,
+    store: str | None,
+    on: Runner | None,
 ) -> None:
     import typer
 
@@ -147,23 +149,44 @@ def _predict_shard(
 
     with view.progress(patience=1.0) as progress:
         result = predict_shard(
-            request, model, data=files, shard=Shard.parse(shard), by=by, store=store, progress=progress
+            request, model, data=files, shard=Shard.parse(shard), by=by, store=store, progress=progress, on=on
         )
     view.show(result, if_quiet=bool(result.exit_code))
     if result.exit_code:
         raise typer.Exit(result.exit_code)
 
 
-def _check_shard(shard: str | None, by: str | None, model: str | None, unused: Mapping[str, object]) -> None:
+def _shard_of(shard: str | None, on: str | None, ray_address: str | None) -> str | None:
+    """Return the shard: the whole of a folder with `--on`. Raises UsageError for flags that do not fit."""
+    if ray_address is not None and on is None:
+        raise UsageError("--ray-address has no effect without --on", hint="add `--on ray`, or leave it out")
+    if on is not None and shard is not None:
+        raise UsageError(
+            "--on and --shard both divide the folder", hint="leave --shard out: the cluster divides it by itself"
+        )
+    return "1/1" if on is not None else shard
+
+
+def _runner(on: str | None, ray_address: str | None) -> Runner | None:
+    if on is None:
+        return None
+    from rnnforecast.workflows.shards.on_ray import ray_runner
+
+    return ray_runner(ray_address)
+
+
+def _check_shard(shard: str | None, by: str | None, model: str | None, unused: Mapping[str, object]) -> str | None:
+    """Return the shard. Raises UsageError for flags that do not fit."""
     if shard is None and by is not None:
         raise UsageError("--shard-by has no effect without --shard", hint="add `--shard I/N`, or leave it out")
     if shard is None:
-        return
+        return None
     if model is None:
         raise UsageError("--shard needs the name of a model", hint="`rnnforecast predict MODEL --shard 2/8 ...`")
     given = next((flag for flag, value in unused.items() if value), None)
     if given is not None:
         raise UsageError(f"{given} is not available with --shard", hint=f"leave {given} out")
+    return shard
 
 
 def _write_page(view: View, result: PredictResult, loaded: LoadedModel, forecast: Forecast, *, path: str) -> None:
@@ -190,6 +213,8 @@ command = build_command(
         TOTAL,
         SHARD,
         SHARD_BY,
+        ON,
+        RAY_ADDRESS,
         COMPONENTS,
         SET,
         WHAT_IF,

@@ -1,7 +1,7 @@
 """Write the networks of an ensemble as an ONNX graph that forecasts one window, for programs without this package.
 
 torch traces the networks step by step; nothing of their equations is written a second time. The batch is one window, as
-a trace knows its size.
+a trace fixes its size.
 
 Axis legend: C longest context_length, H horizon, Q quantiles, M members, F features.
 """
@@ -49,12 +49,13 @@ def write_graph(ensemble: Ensemble, *, horizon: int) -> bytes:
     inputs = {name: torch.rand(shape, generator=generator) for name, shape in shapes.items()}
     inputs["past_target"] = inputs["past_target"].double() + 1.0
     inputs["past_observed"] = inputs["past_observed"] > 0.1
-    torch.onnx.register_custom_op_symbolic("aten::addmv", _addmv, OPSET)
+    torch.onnx.register_custom_op_symbolic("aten::addmv", _addmv, OPSET)  # type: ignore[attr-defined]
     file = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the trace fixes sizes, as it should
         torch.onnx.export(
-            module, tuple(inputs.values()), file, input_names=list(shapes), output_names=["quantiles"],
+            module, tuple(inputs.values()), file,  # type: ignore[arg-type]
+            input_names=list(shapes), output_names=["quantiles"],
             opset_version=OPSET, dynamo=False,
         )  # fmt: skip
     return file.getvalue()
@@ -65,8 +66,9 @@ class _Graph(nn.Module):
 
     def __init__(self, ensemble: Ensemble, horizon: int, names: tuple[str, ...]) -> None:
         super().__init__()
-        self.networks = nn.ModuleList(make_network(member) for member in ensemble.members)
-        for network, weights in zip(self.networks, ensemble.weights, strict=True):
+        self.members = [make_network(member) for member in ensemble.members]
+        self.networks = nn.ModuleList(self.members)
+        for network, weights in zip(self.members, ensemble.weights, strict=True):
             network.load_state_dict({name: torch.from_numpy(np.array(tensor)) for name, tensor in weights.items()})
         for layer in self.modules():
             if isinstance(layer, Recurrence):
@@ -84,7 +86,7 @@ class _Graph(nn.Module):
     def forward(self, *inputs: Tensor) -> Tensor:
         """Map the inputs in the order of `graph_inputs` to quantiles [1, H, Q], ascending."""
         given = dict(zip(self.names, inputs, strict=True))
-        found = [network.forecast(self._batch(given, network.context_length)) for network in self.networks]
+        found = [network.forecast(self._batch(given, network.context_length)) for network in self.members]
         quantiles = torch.zeros_like(found[0][:, : self.horizon])
         for number, weight in zip(sorted(set(self.groups)), self.group_weights, strict=True):
             inside = [one[:, : self.horizon] for one, group in zip(found, self.groups, strict=True) if group == number]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -65,7 +65,11 @@ def export_model(spec: str | None = None, *, onnx: str | Path, store: str | Path
             hint="install another version of onnxruntime",
             code="E_EXPORT_DIFFERS",
         )
-    replace_file(Path(onnx), lambda stream: stream.write(graph) and None)
+
+    def write(stream: BinaryIO) -> None:
+        stream.write(graph)
+
+    replace_file(Path(onnx), write)
     inputs = ", ".join(f"{name} {list(shape)}" for name, shape in shapes.items())
     levels = ", ".join(f"{level:g}" for level in ensemble.quantile_levels)
     return ModelsResult(

@@ -7,11 +7,12 @@ import json
 import os
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from rnnforecast.data.files.overwrite import Owned, check_outputs
 from rnnforecast.data.files.remote import is_url
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class _Work:
+class Work:
     """What the parts of a shard have in common."""
 
     request: ForecastRequest
@@ -51,6 +52,10 @@ class _Work:
         return self.manifest.look(part, inputs=inputs_of(part), request=self.digest)
 
 
+#: Forecasts parts somewhere, and yields the number of each part with its result, in any order.
+Runner: TypeAlias = Callable[["Sequence[Part]", Work], "Iterator[tuple[int, PartResult]]"]
+
+
 def predict_shard(
     request: ForecastRequest,
     model: str,
@@ -60,8 +65,11 @@ def predict_shard(
     by: ShardBy = "file",
     store: str | Path | None = None,
     progress: Progress | None = None,
+    on: Runner | None = None,
 ) -> ShardResult:
     """Forecast the part of one worker of a folder of Parquet files; `request.output` is the folder of the forecasts.
+
+    The parts are forecast one after the other in this process, or by `on`.
 
     What an earlier run has done is not done again: same inputs, model and options, and an output as it was written; with
     `max_age` its rows are read again, and a part whose rows became too old fails. A part that fails affects no other.
@@ -75,19 +83,19 @@ def predict_shard(
     _check_apart(output, data, request.what_if, workers)
     manifest = Manifest(output)
     notes = manifest.check_parts([part for each in workers for part in each], by=by)
-    work = _Work(request, label, data, store, id_columns, manifest, digest)
-    parts, results = workers[shard.number - 1], []
+    work = Work(request, label, data, store, id_columns, manifest, digest)
+    parts, results = workers[shard.number - 1], dict[int, PartResult]()
     progress = progress or NoProgress()
     manifest.prepare()
     with _only_one(manifest, shard):
         sweep_temporaries(output)
         progress.start("parts", len(parts))
-        for number, part in enumerate(parts, 1):
-            results.append(_forecast_part(part, work))
-            progress.update(number)
+        for number, result in (on or one_by_one)(parts, work):
+            results[number] = result
+            progress.update(len(results))
         progress.finish()
     others = [part for number, each in enumerate(workers) if number != shard.number - 1 for part in each]
-    num_done = sum(result.status != "failed" for result in results) + sum(
+    num_done = sum(result.status != "failed" for result in results.values()) + sum(
         work.look(part) is not None for part in others
     )
     return ShardResult(
@@ -95,7 +103,7 @@ def predict_shard(
         shard=str(shard),
         by=by,
         output=str(output),
-        parts=tuple(results),
+        parts=tuple(results[number] for number in range(len(parts))),
         num_parts=len(parts) + len(others),
         num_done=num_done,
         seconds=time.monotonic() - started,
@@ -103,7 +111,13 @@ def predict_shard(
     )
 
 
-def _forecast_part(part: Part, work: _Work) -> PartResult:
+def one_by_one(parts: Sequence[Part], work: Work) -> Iterator[tuple[int, PartResult]]:
+    """Forecast parts in this process; yields the number of each, and its result."""
+    for number, part in enumerate(parts):
+        yield number, forecast_part(part, work)
+
+
+def forecast_part(part: Part, work: Work) -> PartResult:
     """Forecast one part, unless it is done, and keep its record."""
     started = time.monotonic()
     try:
@@ -133,7 +147,7 @@ def _forecast_part(part: Part, work: _Work) -> PartResult:
         )
 
 
-def _check_age(part: Part, work: _Work) -> None:
+def _check_age(part: Part, work: Work) -> None:
     """Raise StaleError where the rows of a part became older than the request allows, though they did not change."""
     if work.request.max_age is None:
         return
@@ -147,7 +161,7 @@ def _check_age(part: Part, work: _Work) -> None:
             check_age(loaded.series, age)
 
 
-def _rows_of(part: Part, work: _Work, folder: Path) -> str | None:
+def _rows_of(part: Part, work: Work, folder: Path) -> str | None:
     """Return the file with the rows of a part, None for a part without any series."""
     if part.shard is None:
         return part.paths[0]
@@ -161,7 +175,7 @@ def _rows_of(part: Part, work: _Work, folder: Path) -> str | None:
     return str(path)
 
 
-def _write_part(part: Part, work: _Work, rows: str) -> tuple[int, int, int]:
+def _write_part(part: Part, work: Work, rows: str) -> tuple[int, int, int]:
     """Write the forecasts of a part; return the numbers of rows, series and warnings."""
     request = replace(work.request, output=work.manifest.output_of(part))
     files = Files((rows,), work.files.known_ahead)
