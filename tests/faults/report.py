@@ -27,6 +27,8 @@ FAULTS = {
     "readers": "reads of a file that is being replaced",
     "damaged models": "model files with flipped, cut or swapped bytes",
     "hostile models": "hostile model files",
+    "forged models": "forged models through 19 commands each",
+    "hostile data files": "hostile data files through 13 commands each",
     "resumed trainings": "trainings killed at random moments, then resumed",
     " bad jobs of ": "jobs next to failing ones of fourteen kinds",
     "runs in a row": "forecasts in a row in one process",
