@@ -432,9 +432,7 @@ SHARD_BY = _in(
     is_common=False,
 )
 ON = _in(RUN, _choice("on", "forecast a folder by tasks of a Ray cluster", Literal["ray"], "WHERE"), is_common=False)
-RAY_ADDRESS = _in(
-    RUN, Option("ray_address", "the Ray cluster, e.g. head:6379 (default: a Ray here)", "ADDRESS"), is_common=False
-)
+RAY_ADDRESS = _in(RUN, Option("ray_address", "Ray cluster, e.g. head:6379 (default: a local Ray)"), is_common=False)
 SUM = _in(
     EVALUATION,
     _choice("sum", "forecast sums over calendar weeks, months or the horizon, with intervals", SumOver, "OVER"),
