@@ -95,7 +95,7 @@ def test_the_commands_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.Monk
 def test_the_commands_of_the_sample_data_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = (ROOT / "sample_data" / "README.md").read_text(encoding="utf-8")
     commands = re.findall(r"`rnnforecast ([^`]+)`", page)
-    assert len(commands) == 6
+    assert len(commands) == 7
     monkeypatch.chdir(ROOT)
     store = str(tmp_path / "store")
     for words in commands:
