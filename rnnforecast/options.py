@@ -437,8 +437,11 @@ SUM = _in(
     EVALUATION,
     _choice("sum", "forecast sums over calendar weeks, months or the horizon, with intervals", SumOver, "OVER"),
 )
-_TOTAL = _columns("total", "forecast sums of series by an id or static column, or of `all`, with intervals; repeatable")
-TOTAL = _in(EVALUATION, _TOTAL, is_common=False)
+TOTAL = _in(
+    EVALUATION,
+    _columns("total", "forecast sums of series by an id or static column, or of `all`, with intervals; repeatable"),
+    is_common=False,
+)
 COMPONENTS = _in(
     EVALUATION, _switch("components", "show what moves the forecast: trend, seasons, each covariate, remainder")
 )

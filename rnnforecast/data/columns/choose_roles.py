@@ -161,7 +161,7 @@ def _choose_target(
         )
         hint = "name a file with a column of numbers, or correct the column and name it with --target"
         words = [one for one in profiles if one.kind == "text" and 2 <= one.num_distinct <= min(64, len(sample) // 4)]
-        if len(words) == 1:  # states of a machine, kinds of days
+        if len(words) == 1 and _is_table(profiles):  # states of a machine, kinds of days
             hint = f"forecast its categories: `rnnforecast train {shlex.quote(path)} --target {shlex.quote(words[0].name)}`"
         if not _is_table(profiles):
             shown = f"{'its column holds' if len(profiles) == 1 else f'its {len(profiles)} columns hold'} neither numbers nor "
