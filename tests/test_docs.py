@@ -204,7 +204,9 @@ def _commands(page: str) -> list[str]:
 def _quickly(words: str) -> list[str]:
     """Return the arguments of a command, with few training steps where it trains."""
     arguments = shlex.split(words)
-    return [*arguments, *QUICK] if arguments[0] in ("train", "compare") else arguments
+    if arguments[0] not in ("train", "compare"):
+        return arguments
+    return [*arguments, *(QUICK[:2] if "state" in arguments else QUICK)]  # a target of categories has one network
 
 
 def _between(page: str, section: str) -> str:

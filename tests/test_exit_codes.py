@@ -52,10 +52,10 @@ BAD_DATA = [
         {"bad.csv": ["date,name", *(f"{day},pump" for day in DAYS)]},
     ),
     Mistake(
-        "a target of text",
+        "a target of one word",
         "train bad.csv --target name",
         ExitCode.DATA,
-        ["bad.csv", "`name`", "text", "`value`"],
+        ["target `name`", "one category", "`pump`", "--target"],
         {"bad.csv": ["date,name,value", *(f"{day},pump,{number}" for number, day in enumerate(DAYS))]},
     ),
     Mistake(
