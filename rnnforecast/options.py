@@ -437,11 +437,7 @@ SUM = _in(
     EVALUATION,
     _choice("sum", "forecast sums over calendar weeks, months or the horizon, with intervals", SumOver, "OVER"),
 )
-TOTAL = _in(
-    EVALUATION,
-    _columns("total", "forecast sums of series by an id or static column, or of `all`, with intervals; repeatable"),
-    is_common=False,
-)
+TOTAL = _in(EVALUATION, _columns("total", "sums of series by an id or static column, or of `all`"), is_common=False)
 COMPONENTS = _in(
     EVALUATION, _switch("components", "show what moves the forecast: trend, seasons, each covariate, remainder")
 )

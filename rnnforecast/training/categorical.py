@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 #: Steps that a network reads at most unless the user sets more, gradient steps of a normal training, and their rate.
 CONTEXT_LENGTH, NUM_STEPS, LEARNING_RATE = 64, 300, 1e-2
+#: Fraction of the rows before the last validation window that choose the weights at least, and windows at most: a few windows
+#: without overlap hold too few changes of category to tell one step from another.
+VALIDATION_FRACTION, MAX_VALIDATION = 0.1, 512
 #: Observations that the frequencies of all categories count for, after each of them.
 PRIOR_STEPS = 1.0
 
@@ -61,6 +64,7 @@ def fit_categories(
     `num_steps` replaces the gradient steps of the settings; without any the transitions alone are the forecast.
     """
     asked = settings.training
+    validation = None if validation is None else _overlapping(validation)
     rows = series.lengths if validation is None else rows_before_windows(series, validation)
     transitions = log_transitions(series.head(rows), num_categories=network.num_categories, horizon=network.horizon)
     with torch.random.fork_rng(devices=[]):
@@ -149,6 +153,21 @@ def log_transitions(series: SeriesSet, *, num_categories: int, horizon: int) -> 
         power = power @ moves
         ahead[lead, :-1], ahead[lead, -1] = power, frequencies
     return np.asarray(np.log(ahead))
+
+
+def _overlapping(windows: Windows) -> Windows:
+    """Return a window for each row of the span that these windows cover, or of the newest tenth of the rows before them."""
+    parts = []
+    for one in np.unique(windows.series).tolist():
+        cutoffs = windows.cutoffs[windows.series == one]
+        last = int(cutoffs.max())
+        parts.append(
+            (one, np.arange(min(int(cutoffs.min()), max(round((1 - VALIDATION_FRACTION) * last), 1)), last + 1))
+        )
+    owner = np.concatenate([np.full(len(cutoffs), one, dtype=np.int64) for one, cutoffs in parts])
+    found = np.concatenate([cutoffs for _, cutoffs in parts]).astype(np.int64)
+    kept = np.unique(np.linspace(0, len(found) - 1, min(len(found), MAX_VALIDATION)).astype(np.int64))
+    return type(windows)(owner[kept], found[kept])
 
 
 def _as_tensors(windows: Windows) -> Windows:

@@ -392,6 +392,7 @@ def _child(home: Path, commands: Commands, report: io.TextIOBase) -> None:
     # Python's own watch over a search without end; the hard limit is for native code
     resource.setrlimit(resource.RLIMIT_CPU, (MAX_SECONDS, MAX_SECONDS + 5))
     events: list[str] = []
+    sys.dont_write_bytecode = True  # Python keeps that of the package outside
     inside = str(home.resolve())
 
     def is_outside(path: object) -> bool:

@@ -265,6 +265,7 @@ def main() -> None:
     read_model(folder / "warm.model")  # imports what reading needs
     _reject(folder / "none.safetensors")
     events: list[str] = []
+    sys.dont_write_bytecode = True  # Python keeps that of the package elsewhere
 
     def watch(event: str, arguments: tuple[Any, ...]) -> None:
         writes = event == "open" and len(arguments) > 2 and bool(int(arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR))
