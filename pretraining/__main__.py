@@ -96,7 +96,7 @@ def history(folder: Folder) -> None:
     """Print the scores of a run as a table: each panel's error over that of the seasonal naive forecast."""
     import json
 
-    from pretraining.loop import LOG
+    from pretraining.run import LOG
 
     try:
         records = [json.loads(line) for line in (folder / LOG).read_text(encoding="utf-8").splitlines()]

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from pretraining.any_clock.corpus import Wish, draw_batch
 from pretraining.synthesis.corpus import synthesise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable
 
     from pretraining.settings import Clock, PretrainingSettings
     from rnnforecast.members import PretrainedSettings
@@ -85,37 +84,3 @@ def _draw(
     wish = Wish(tuple(lengths), length, SHORTEST, clock.domain, clock.corpus_share, member.long_season_length)
     mixed = draw_batch(wish, num_series, seed)
     return mixed.values, mixed.observed
-
-
-class _Batches(Dataset[TrainingBatch]):
-    """The batches of a run by their numbers."""
-
-    def __init__(self, settings: PretrainingSettings) -> None:
-        self.settings = settings
-
-    def __getitem__(self, number: int) -> TrainingBatch:
-        return make_batch(self.settings, number)
-
-
-def _unchanged(batch: Any) -> Any:
-    return batch
-
-
-def stream(
-    settings: PretrainingSettings, numbers: Iterable[int], *, num_workers: int = 1, pinned: bool = False
-) -> Iterator[TrainingBatch]:
-    """Yield the batches of these numbers in order, made ahead of time by other processes.
-
-    With no worker each is made here, when it is asked for.
-    """
-    loader = DataLoader(
-        _Batches(settings),
-        batch_size=None,
-        sampler=numbers,
-        num_workers=num_workers,
-        collate_fn=_unchanged,
-        pin_memory=pinned,
-        multiprocessing_context="spawn" if num_workers else None,
-        prefetch_factor=4 if num_workers else None,
-    )
-    return iter(loader)

@@ -7,35 +7,31 @@ to fall.
 from __future__ import annotations
 
 import itertools
-import json
 import time
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from pretraining.batches import TrainingBatch, stream
-from pretraining.checkpoint import State, read_checkpoint, write_checkpoint
+from pretraining.batches import TrainingBatch, make_batch
+from pretraining.checkpoint import read_checkpoint
+from pretraining.feed import feed
+from pretraining.run import CHECKPOINT, Descent, load
 from pretraining.scales import season_scale
-from rnnforecast.errors import DivergedError, UsageError
 from rnnforecast.inference.pretrained_inputs import Reading, read_series
 from rnnforecast.inference.season_classes import SEASON_CLASSES
 from rnnforecast.networks.pretrained import PretrainedForecaster, Trunk
 from rnnforecast.networks.pretrained_loss import dense_pinball
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
     from pretraining.settings import PretrainingSettings
 
-CHECKPOINT = "checkpoint.npz"
-LOG = "log.jsonl"
-#: Steps after which a device is asked whether its gradients are finite.
-CHECK_EVERY = 50
 #: Called with the averaged networks; what it returns is written into the log.
 Watcher: TypeAlias = "Callable[[nn.ModuleDict], dict[str, float]]"
 
@@ -56,7 +52,7 @@ def read_average(folder: Path, settings: PretrainingSettings) -> tuple[nn.Module
     """
     groups, step = read_checkpoint(folder / CHECKPOINT)
     networks = build_networks(settings)
-    _load(networks, groups, "average", folder / CHECKPOINT)
+    load(networks, groups, "average", folder / CHECKPOINT)
     return networks, step
 
 
@@ -72,54 +68,23 @@ class Question:
     loss_scale: Tensor  # [B]
 
 
-class Run:
-    """A run in a folder: networks, optimiser, and how far it has come."""
+class Run(Descent[nn.ModuleDict]):
+    """A run of the network that the package ships."""
 
     def __init__(self, settings: PretrainingSettings, folder: Path, device: torch.device) -> None:
-        self.settings, self.folder, self.device = settings, folder, device
-        folder.mkdir(parents=True, exist_ok=True)
-        self.networks = build_networks(settings).to(device)
-        self.average = build_networks(settings).to(device).requires_grad_(False)
-        self.parameters = list(self.networks.parameters())
-        self.optimiser = torch.optim.AdamW(
-            self.parameters,
-            lr=settings.learning_rate,
-            betas=(0.9, 0.99),
-            weight_decay=settings.weight_decay,
-            fused=True,
-        )
-        self.step, self.series, self.seconds = 0, 0, 0.0
-        self.losses: dict[str, list[Tensor]] = {}
-        if (folder / CHECKPOINT).exists():
-            self._resume(folder / CHECKPOINT)
+        self.settings = settings
+        super().__init__(settings, folder, device, network=build_networks(settings), average=build_networks(settings))
 
     @property
-    def ended(self) -> bool:
-        """Tell whether the steps or the minutes of the settings are used up."""
-        return self._done() >= 1
-
-    def _done(self) -> float:
+    def done(self) -> float:
+        """Fraction of the run that is over: of its minutes where it has any, else of its steps."""
         settings = self.settings
-        steps = self.step / settings.num_steps
-        return steps if settings.minutes is None else self.seconds / (60 * settings.minutes)
-
-    def rate(self) -> float:
-        """Return the learning rate: linear warm-up, flat, linear to zero over the last share of the run."""
-        settings = self.settings
-        if self.step < settings.warm_up_steps:
-            factor = (self.step + 1) / settings.warm_up_steps
-        else:
-            factor = 1.0 if not settings.decay_share else min(1.0, (1 - self._done()) / settings.decay_share)
-        return settings.learning_rate * max(factor, 0.0)
+        return self.step / settings.num_steps if settings.minutes is None else self.seconds / (60 * settings.minutes)
 
     def learn(self, question: Question) -> None:
-        """Take one step.
-
-        A gradient that is not finite changes nothing. Raises DivergedError for it, on a device some steps later, so that
-        the host need not wait for every step.
-        """
+        """Take one step. Raises DivergedError."""
         settings = self.settings
-        network = self.networks[question.season_class]
+        network = self.network[question.season_class]
         assert isinstance(network, PretrainedForecaster)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=settings.precision == "bfloat16"):
             outputs = network.answer(question.reading, question.positions)
@@ -132,64 +97,7 @@ class Run:
             quantile_levels=network.member.quantile_levels,
             lead_time_power=settings.lead_time_power,
         )
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.rate()
-        norm = nn.utils.clip_grad_norm_(self.parameters, settings.gradient_clip)
-        # the fused optimiser leaves out a step so marked, as for gradients that were scaled too far
-        self.optimiser.found_inf = (~torch.isfinite(norm)).float()  # type: ignore[attr-defined]
-        self.optimiser.step()
-        if (self.device.type == "cpu" or self.step % CHECK_EVERY == 0) and not bool(torch.isfinite(norm)):
-            raise DivergedError(
-                f"step {self.step}: the gradient is not finite",
-                hint="lower `learning_rate` in the settings; the run goes on from its last checkpoint",
-            )
-        self.step += 1
-        self.series += len(question.target)
-        decay = min(settings.average_decay, (1 + self.step) / (10 + self.step))
-        average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
-        average(list(self.average.parameters()), self.parameters, 0)
-        self.losses.setdefault(question.season_class, []).append(loss.detach())
-
-    def log_losses(self) -> None:
-        """Add the mean losses since the last time to the log."""
-        means = {name: round(float(torch.stack(values).mean()), 5) for name, values in sorted(self.losses.items())}
-        pace = {"step": self.step, "series": self.series, "rate": self.rate(), "seconds": round(self.seconds, 1)}
-        self.log({**pace, "loss": means})
-        self.losses = {}
-
-    def log(self, record: Mapping[str, object]) -> None:
-        """Add one line to the log of the run."""
-        with (self.folder / LOG).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
-
-    def save(self) -> None:
-        """Replace the checkpoint; a crash leaves the old one or the new one."""
-        state: State = {
-            f"{index}.{name}": value
-            for index, entry in self.optimiser.state_dict()["state"].items()
-            for name, value in entry.items()
-        }
-        groups = {
-            "network": self.networks.state_dict(),
-            "average": self.average.state_dict(),
-            "optimiser": state,
-            "progress": {"seconds": torch.tensor(self.seconds), "series": torch.tensor(self.series)},
-        }
-        write_checkpoint(self.folder / CHECKPOINT, groups, step=self.step)
-
-    def _resume(self, path: Path) -> None:
-        groups, self.step = read_checkpoint(path)
-        _load(self.networks, groups, "network", path)
-        _load(self.average, groups, "average", path)
-        state: dict[int, dict[str, Tensor]] = {}
-        for key, value in groups["optimiser"].items():
-            index, name = key.split(".", 1)
-            state.setdefault(int(index), {})[name] = value
-        self.optimiser.load_state_dict({"state": state, "param_groups": self.optimiser.state_dict()["param_groups"]})
-        progress = groups.get("progress", {})
-        self.seconds, self.series = float(progress.get("seconds", 0.0)), int(progress.get("series", 0))
+        self.descend(loss, name=question.season_class, num_series=len(question.target))
 
 
 def pretrain(
@@ -212,16 +120,17 @@ def pretrain(
     warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
     started, before = time.monotonic(), run.seconds
     numbers = range(run.step, settings.num_steps) if settings.minutes is None else itertools.count(run.step)
-    for batch in stream(settings, numbers, num_workers=num_workers, pinned=device.type == "cuda"):
-        if run.ended:
+    make = partial(make_batch, settings)
+    for batch in feed(make, numbers, num_workers=num_workers, pinned=device.type == "cuda"):
+        if run.done >= 1:
             break
         run.learn(ask(batch, device))
         run.seconds = before + time.monotonic() - started
         if run.step % log_every == 0:
             run.log_losses()
-        if run.step % save_every == 0 or run.ended:
+        if run.step % save_every == 0 or run.done >= 1:
             run.save()
-        if watcher is not None and (run.step % watch_every == 0 or run.ended):
+        if watcher is not None and (run.step % watch_every == 0 or run.done >= 1):
             run.log({"step": run.step, "scores": watcher(run.average)})
     return run.average
 
@@ -251,13 +160,3 @@ def _at_least(array: Tensor, length: int) -> Tensor:
     """Pad in front to `length` steps."""
     missing = length - array.shape[1]
     return array if missing <= 0 else nn.functional.pad(array, (missing, 0))
-
-
-def _load(networks: nn.Module, groups: Mapping[str, State], group: str, path: Path) -> None:
-    try:
-        networks.load_state_dict(groups.get(group, {}))
-    except RuntimeError as error:
-        raise UsageError(
-            f"{path} holds networks of other settings than these",
-            hint="give the settings of that run with `--settings`, or name another folder",
-        ) from error

@@ -79,8 +79,9 @@ def export(
     import torch
 
     from pretraining.any_clock.export import as_tensors, write_weights
-    from pretraining.any_clock.loop import CHECKPOINT, Run
+    from pretraining.any_clock.loop import Run
     from pretraining.checkpoint import read_checkpoint
+    from pretraining.run import CHECKPOINT
 
     read_checkpoint(folder / CHECKPOINT)  # refuse a folder without one before another is made
     run = Run(_settings(settings), folder, torch.device("cpu"))

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from pretraining.any_clock.clock import Clock, choose_clock
 from pretraining.any_clock.corpus import Wish, draw_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from pretraining.any_clock.settings import ClockSettings, RunSettings
 
@@ -141,35 +139,3 @@ def _questions(
     furthest = np.minimum(left, max(horizon, near))[:, None]
     spread = np.exp(rng.random((len(positions), settings.num_far)) * np.log(furthest))
     return positions, np.concatenate([leads, np.ceil(spread)], axis=1).astype(np.int64)
-
-
-class _Batches(Dataset[TrainingBatch]):
-    """The batches of a run by their numbers."""
-
-    def __init__(self, settings: RunSettings) -> None:
-        self.settings = settings
-
-    def __getitem__(self, number: int) -> TrainingBatch:
-        return make_batch(self.settings, number)
-
-
-def _unchanged(batch: Any) -> Any:
-    return batch
-
-
-def stream(settings: RunSettings, *, start: int, num_workers: int = 0, pinned: bool = False) -> Iterator[TrainingBatch]:
-    """Yield batches `start`, `start + 1`, ... without end.
-
-    With no worker each is made here, when it is asked for. Where a device computes, `num_workers` processes feed it.
-    """
-    loader = DataLoader(
-        _Batches(settings),
-        batch_size=None,
-        sampler=itertools.count(start),
-        num_workers=num_workers,
-        collate_fn=_unchanged,
-        pin_memory=pinned,
-        multiprocessing_context="spawn" if num_workers else None,
-        prefetch_factor=4 if num_workers else None,
-    )
-    return iter(loader)

@@ -30,7 +30,7 @@ from pretraining.any_clock.leads import (
     LeadReading,
 )
 from rnnforecast.config import TRAINED_QUANTILE_LEVELS
-from rnnforecast.networks.fused_gru import _Scan
+from rnnforecast.networks.fused_gru import _Scan, library_gru
 
 #: Width of the layers between recurrences, in units of the hidden size.
 EXPANSION = 2
@@ -93,19 +93,7 @@ class GatedLayer(nn.Module):
         opens[width : 2 * width, 0] = 1
         held = nn.functional.pad(hold.to(inputs.dtype), (0, NUM_HOLDS - 1))
         weights = [torch.cat([self.weight_ih, opens], 1), self.weight_hh, self.bias_ih, self.bias_hh]
-        start = inputs.new_zeros(1, inputs.shape[1], width)
-        hidden, _ = torch.gru(
-            torch.cat([inputs, held], -1),
-            start,
-            weights,
-            has_biases=True,
-            num_layers=1,
-            dropout=0.0,
-            train=self.training,
-            bidirectional=False,
-            batch_first=False,
-        )
-        return hidden
+        return library_gru(torch.cat([inputs, held], -1), weights, training=self.training)
 
 
 class LeadHead(nn.Module):

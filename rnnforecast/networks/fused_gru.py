@@ -9,10 +9,13 @@ Axis legend: T steps, B batch, d hidden_size.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class _Scan(torch.autograd.Function):
@@ -68,6 +71,26 @@ class _Scan(torch.autograd.Function):
         return grad_gates.to(weight.dtype), grad_weight, grad_bias
 
 
+def library_gru(inputs: Tensor, weights: Sequence[Tensor], *, training: bool) -> Tensor:
+    """Return the hidden states [T, B, d] of the GRU of the device's library over [T, B, d_in]: few launches for all steps.
+
+    `weights` are those of `torch.nn.GRU` in its order: input, hidden, and the bias of each.
+    """
+    start = inputs.new_zeros(1, inputs.shape[1], weights[1].shape[1])
+    hidden, _ = torch.gru(
+        inputs,
+        start,
+        list(weights),
+        has_biases=True,
+        num_layers=1,
+        dropout=0.0,
+        train=training,
+        bidirectional=False,
+        batch_first=False,
+    )
+    return hidden
+
+
 class FusedGRU(nn.Module):
     """One GRU layer, `torch.nn.GRU` in names of weights, order of gates (r, z, n) and results."""
 
@@ -81,21 +104,9 @@ class FusedGRU(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map [B, T, d_in] to hidden states [B, T, d] float32."""
-        if inputs.is_cuda:  # a few launches for all steps
-            weights: list[Tensor] = [self.weight_ih_l0, self.weight_hh_l0, self.bias_ih_l0, self.bias_hh_l0]
-            start = inputs.new_zeros(1, len(inputs), self.weight_hh_l0.shape[1])
-            states, _ = torch.gru(
-                inputs,
-                start,
-                weights,
-                has_biases=True,
-                num_layers=1,
-                dropout=0.0,
-                train=self.training,
-                bidirectional=False,
-                batch_first=True,
-            )
-            return states.float()
+        if inputs.is_cuda:
+            weights = (self.weight_ih_l0, self.weight_hh_l0, self.bias_ih_l0, self.bias_hh_l0)
+            return library_gru(inputs.transpose(0, 1), weights, training=self.training).transpose(0, 1).float()
         gates = nn.functional.linear(inputs.transpose(0, 1), self.weight_ih_l0, self.bias_ih_l0)
         weight = self.weight_hh_l0.to(gates.dtype)
         hidden: Tensor = _Scan.apply(gates, weight, self.bias_hh_l0)  # type: ignore[no-untyped-call]

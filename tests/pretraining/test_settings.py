@@ -21,7 +21,7 @@ def test_an_unknown_key_is_rejected(tmp_path: Path, line: str) -> None:
     path.write_text(f"{line}\n{path.read_text(encoding='utf-8')}", encoding="utf-8")
     with pytest.raises(UsageError, match=rf"run.toml: `{line.split()[0]}`: extra inputs are not permitted") as caught:
         read_settings(path)
-    assert caught.value.hint == "`--settings` takes a file of the form of rnnforecast/pretraining/base.toml"
+    assert caught.value.hint == "`--settings` takes a file of the form of pretraining/base.toml"
 
 
 @pytest.mark.parametrize(

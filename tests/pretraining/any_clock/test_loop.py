@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from pretraining.any_clock.batches import make_batch, stream, use_again
+from pretraining.any_clock.batches import make_batch, use_again
 from pretraining.any_clock.export import as_tensors, read_arrays, read_weights, write_weights
-from pretraining.any_clock.loop import CHECKPOINT, LOG, Run, batch_loss, train
+from pretraining.any_clock.loop import Run, batch_loss, train
 from pretraining.any_clock.network import HOLD, GatedLayer
 from pretraining.any_clock.settings import ClockSettings, RunSettings, read_settings
+from pretraining.feed import feed
+from pretraining.run import CHECKPOINT, LOG
 from rnnforecast.errors import DivergedError, UsageError
 
 CPU = torch.device("cpu")
@@ -59,7 +62,8 @@ def test_every_lead_lies_inside_the_series() -> None:
 
 
 def test_workers_make_the_same_batches_in_order() -> None:
-    own, made = stream(_settings(), start=5), stream(_settings(), start=5, num_workers=1)
+    make, numbers = partial(make_batch, _settings()), range(5, 9)
+    own, made = feed(make, numbers), feed(make, numbers, num_workers=1)
     for _ in range(3):
         np.testing.assert_array_equal(next(own).values, next(made).values)
     del made  # ends its worker
