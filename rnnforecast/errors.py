@@ -181,3 +181,8 @@ def missing_extra(purpose: str, package: str, extra: str, *, otherwise: str = ""
         hint=f"pip install 'rnnforecast[{extra}]'{otherwise}",
         code="E_EXTRA_MISSING",
     )
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error of a library, at most 200 characters; without one the name of its class."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -22,6 +22,7 @@ from rnnforecast.networks import engine
 from rnnforecast.options import Cell, Normalisation
 from rnnforecast.progress import NoProgress
 from rnnforecast.store.model_file import read_model
+from rnnforecast.training.context import FitContext
 from rnnforecast.training.fit import fit_train_rows
 from rnnforecast.training.recipe import choose_recipe, gather_facts
 from rnnforecast.training.refit import refitting_forecaster
@@ -160,8 +161,8 @@ def test_shares_of_members_are_chosen_without_the_held_out_rows() -> None:
             settings,
             horizon=HORIZON,
             validation=split.validation,
-            progress=NoProgress(),
-        )[0]
+            context=FitContext.of(settings, NoProgress()),
+        )
         for series in (make_series(), make_series(changed_from=split.num_past_rows))
     )
     assert first.recipe.reasons["theta_weight"] == second.recipe.reasons["theta_weight"]
@@ -189,13 +190,13 @@ def test_weights_do_not_learn_from_the_validation_rows() -> None:
     np.minimum.at(starts, split.validation.series, split.validation.cutoffs)
     losses = []
     for series in (make_series(), make_series(changed_from=starts)):
-        fitted, _ = fit_train_rows(
+        fitted = fit_train_rows(
             # positive like the rest: the recipe may look at the sign of all rows before the held-out ones
             replace(series.head(split.num_past_rows), values=np.abs(series.head(split.num_past_rows).values)),
             settings,
             horizon=HORIZON,
             validation=split.validation,
-            progress=NoProgress(),
+            context=FitContext.of(settings, NoProgress()),
         )
         losses.append([fit.losses for fit in fitted.fits])
     assert losses[0] == losses[1]

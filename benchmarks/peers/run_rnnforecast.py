@@ -20,6 +20,7 @@ from common import HIDDEN_SIZE, Task, figures
 import rnnforecast
 from rnnforecast.config import DataSettings
 from rnnforecast.progress import NoProgress
+from rnnforecast.training.context import FitContext
 from rnnforecast.training.fit import fit_train_rows
 from rnnforecast.training.split import split_rows
 
@@ -72,7 +73,9 @@ def fit_matched(task: Task, *, cell: str) -> dict[str, float]:
     started = time.perf_counter()
     split = split_rows(series, horizon=task.horizon, evaluation=settings.evaluation)
     known, validation = series.head(split.num_past_rows), split.validation
-    fit_train_rows(known, settings, horizon=task.horizon, validation=validation, progress=NoProgress())
+    fit_train_rows(
+        known, settings, horizon=task.horizon, validation=validation, context=FitContext.of(settings, NoProgress())
+    )
     return figures(time.perf_counter() - started, 0.0)
 
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from rnnforecast.data.read import Assumptions, ReadResult
     from rnnforecast.data.series import SeriesSet
+    from rnnforecast.data.windows import Windows
     from rnnforecast.findings import JSONValue
 
 RECORDED_PACKAGES = ("numpy", "pandas", "pyarrow", "torch")
@@ -335,6 +336,13 @@ def fitted_members(model: Manifest | Ensemble) -> tuple[int, ...]:
 def last_fitted(manifest: Manifest, freq: Frequency) -> int | None:
     """Return the ordinal of the last row that a model was fitted on, on the grid of `freq`; None where it is not kept."""
     return _ordinal(manifest.input.fitted_until, freq)
+
+
+def num_fitted(manifest: Manifest, series: SeriesSet, windows: Windows) -> int:
+    """Return how many windows forecast from within the rows that a model was fitted on; 0 where they are not kept."""
+    until = last_fitted(manifest, series.freq)
+    last = series.first_ordinals[windows.series] + windows.cutoffs - 1
+    return 0 if until is None else int((last < until).sum())
 
 
 def last_read(manifest: Manifest, freq: Frequency) -> int | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NoReturn
 
 from rnnforecast.config import Settings
-from rnnforecast.errors import DataError, UsageError
+from rnnforecast.errors import DataError, UsageError, first_line
 from rnnforecast.options import FORECAST_OPTIONS
 from rnnforecast.serving.arrow_body import check_size, read_arrow
 
@@ -223,11 +223,7 @@ def _to_parquet(table: pa.Table, cap: int) -> bytes:
     try:
         pq.write_table(table, sink, compression="none", write_statistics=False)
     except (pa.ArrowException, ValueError, OSError) as error:
-        raise DataError(f"the rows cannot be read as a table: {_first_line(error)}", code="E_SERVE_BODY") from error
+        raise DataError(f"the rows cannot be read as a table: {first_line(error)}", code="E_SERVE_BODY") from error
     rows = sink.getvalue()
     check_size(rows.size, cap)
     return bytes(rows)
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).partition("\n")[0][:300]

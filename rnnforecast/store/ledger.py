@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from rnnforecast.errors import ModelFileError, OutputError
+from rnnforecast.errors import ModelFileError, OutputError, first_line
 from rnnforecast.store.files import (
     check_no_link,
     entries_of,
@@ -326,7 +326,7 @@ def _read_part(path: Path) -> pa.Table:
         facts = _facts(table)
         written = facts.get("format")
     except (OSError, pa.ArrowException, KeyError, ValueError, RecursionError) as error:
-        raise _damaged(path, str(error).splitlines()[0][:200] if str(error) else type(error).__name__) from error
+        raise _damaged(path, first_line(error)) from error
     if isinstance(written, int) and written > _FORMAT:
         raise _damaged(path, f"it has format {written}, this rnnforecast reads formats up to {_FORMAT}")
     problem = _misfit(table)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rnnforecast.config import Settings
     from rnnforecast.grammars import Duration
     from rnnforecast.progress import Progress
     from rnnforecast.training.checkpoints import Checkpoints
@@ -48,3 +49,17 @@ class FitContext:
     progress: Progress
     checkpoints: Checkpoints | None = None
     transformer: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        settings: Settings,
+        progress: Progress,
+        *,
+        rounds: int = 1,
+        checkpoints: Checkpoints | None = None,
+        transformer: bool = False,
+    ) -> FitContext:
+        """Return the context of so many fits of a whole recipe, which share the time budget of the settings."""
+        budget = TimeBudget.of(settings.training.time_budget, rounds)
+        return cls(budget, progress, checkpoints, transformer)

@@ -14,7 +14,6 @@ from rnnforecast.members import PretrainedSettings
 from rnnforecast.mixture.trained import TrainedForecaster
 from rnnforecast.mixture.zero_shot import zero_shot_season
 from rnnforecast.model_io.base import read_base
-from rnnforecast.training.context import FitContext, TimeBudget
 from rnnforecast.training.ensemble import choose_device, fit_ensemble
 from rnnforecast.training.ensemble_weights import EnsembleWeights, ValidationActuals, choose_weights, subsample
 from rnnforecast.training.initial_weights import SCRATCH, THETA, ZERO_SHOT, choose_plan, usual_weights, with_pretrained
@@ -29,9 +28,8 @@ if TYPE_CHECKING:
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.data.windows import Windows
     from rnnforecast.members import Member
-    from rnnforecast.progress import Progress
     from rnnforecast.store.record import FitCurve
-    from rnnforecast.training.checkpoints import Checkpoints
+    from rnnforecast.training.context import FitContext
     from rnnforecast.training.recipe import DataFacts
     from rnnforecast.training.warm_start import WarmStart
 
@@ -56,45 +54,21 @@ def fit_train_rows(
     *,
     horizon: int,
     validation: Windows,
-    progress: Progress,
-    rounds: int = 1,
-    checkpoints: Checkpoints | None = None,
-    transformer: bool = False,
-) -> tuple[Fitted, TimeBudget]:
+    context: FitContext,
+    warm: WarmStart | None = None,
+) -> Fitted:
     """Choose and fit a recipe on the rows before the `validation` windows, and choose weights and intervals on those.
 
-    `rounds` is the number of fits of the whole recipe that the time budget covers; the rest of it is returned. With
-    `checkpoints` every fit resumes where it was saved, and is saved there. With `transformer` the recurrent layers are
-    replaced by a Transformer encoder.
+    `warm` takes recipe and weights from a stored model. Raises ResourceError for a missing device, even where nothing is
+    fitted.
     """
-    facts = gather_facts(train_series, horizon=horizon)
-    context = FitContext(_budget(settings, rounds), progress, checkpoints, transformer)
-    fitted, found = _fit_anew(train_series, facts, settings, context=context, validation=validation)
-    return _complete(fitted, found, train_series, facts, settings, validation=validation), context.budget
-
-
-def fit_further(
-    warm: WarmStart,
-    train_series: SeriesSet,
-    settings: Settings,
-    *,
-    horizon: int,
-    validation: Windows,
-    progress: Progress,
-    rounds: int = 1,
-    checkpoints: Checkpoints | None = None,
-) -> tuple[Fitted, TimeBudget]:
-    """Do what `fit_train_rows` does, with the recipe and the weights of a stored model."""
-    facts = gather_facts(train_series, horizon=horizon)
-    context = FitContext(_budget(settings, rounds), progress, checkpoints)
-    fitted, found = _fit_from(warm, train_series, facts, settings, context=context, validation=validation)
-    return _complete(fitted, found, train_series, facts, settings, validation=validation), context.budget
-
-
-def _budget(settings: Settings, rounds: int) -> TimeBudget:
-    """Return the time budget of so many fits. Raises ResourceError for a missing device, even where nothing is fitted."""
     choose_device(settings.training.device)
-    return TimeBudget.of(settings.training.time_budget, rounds)
+    facts = gather_facts(train_series, horizon=horizon)
+    if warm is None:
+        fitted, found = _fit_anew(train_series, facts, settings, context=context, validation=validation)
+    else:
+        fitted, found = _fit_from(warm, train_series, facts, settings, context=context, validation=validation)
+    return _complete(fitted, found, train_series, facts, settings, validation=validation)
 
 
 def _complete(
@@ -348,15 +322,7 @@ def _with_weights(fitted: Fitted, chosen: EnsembleWeights) -> Fitted:
     return replace(fitted, recipe=replace(fitted.recipe, fit=fit), ensemble=ensemble)
 
 
-def fit_again(
-    series: SeriesSet,
-    fitted: Fitted,
-    settings: Settings,
-    *,
-    budget: TimeBudget,
-    progress: Progress,
-    checkpoints: Checkpoints | None = None,
-) -> Fitted:
+def fit_again(series: SeriesSet, fitted: Fitted, settings: Settings, *, context: FitContext) -> Fitted:
     """Fit the same recipe on more rows, each network for the number of steps that was best before.
 
     Zero-shot networks do not change, and every group keeps its weight.
@@ -368,7 +334,6 @@ def fit_again(
     start = None
     if any(isinstance(member, PretrainedSettings) for member in recipe.members):
         start = read_base().weights(series.season_length)
-    context = FitContext(budget, progress, checkpoints)
     steps = [fitted.fits[i].best_step for i in index]
     again = _fit(series, recipe, settings, context=context, num_steps=steps, start=start)
     weights, fits = list(fitted.ensemble.weights), list(fitted.fits)

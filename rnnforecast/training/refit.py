@@ -8,6 +8,7 @@ import numpy as np
 
 from rnnforecast.data.windows import Windows
 from rnnforecast.mixture.trained import TrainedForecaster
+from rnnforecast.training.context import FitContext
 from rnnforecast.training.fit import fit_train_rows
 from rnnforecast.training.split import cut_validation_windows
 
@@ -42,8 +43,8 @@ def refitting_forecaster(series: SeriesSet, settings: Settings, *, horizon: int,
 def fit_before(past: SeriesSet, settings: Settings, *, horizon: int, progress: Progress) -> Ensemble:
     """Choose, fit and calibrate on `past` alone, validated on its last horizon."""
     validation = cut_validation_windows(past.lengths, horizon=horizon, season_length=past.season_length, num_windows=1)
-    fitted, _ = fit_train_rows(past, settings, horizon=horizon, validation=validation, progress=progress)
-    return fitted.ensemble
+    context = FitContext.of(settings, progress)
+    return fit_train_rows(past, settings, horizon=horizon, validation=validation, context=context).ensemble
 
 
 def rows_before(series: SeriesSet, windows: Windows) -> np.ndarray:

@@ -27,7 +27,7 @@ from rnnforecast.evaluation.verdict import overlap_of
 from rnnforecast.forecasting import last_windows
 from rnnforecast.inference.categorical import forecast_categories
 from rnnforecast.members import ENSEMBLE
-from rnnforecast.model_io.pack import Record, last_fitted, pack_categorical
+from rnnforecast.model_io.pack import Record, num_fitted, pack_categorical
 from rnnforecast.store.manifest import TestRecord
 from rnnforecast.store.record import LeadRecord
 from rnnforecast.training.judge import how_to_test, rows_before_windows
@@ -185,11 +185,8 @@ def evaluate_categories(
     before = _score(network, series, earlier, counted)
     verdict = _verdict(scores, series, Spacing(horizon, 0, step), before=before, num_kept=0)
     ordinals = np.unique(series.first_ordinals[windows.series] + windows.cutoffs - 1)
-    until = last_fitted(loaded.manifest, series.freq)
-    inside = 0 if until is None else int((series.first_ordinals[windows.series] + windows.cutoffs - 1 < until).sum())
-    flattered = (
-        f"{inside} of {len(windows)} windows are within the rows the model was fitted on: their scores flatter it"
-    )
+    inside = num_fitted(loaded.manifest, series, windows)
+    within = f"{inside} of {len(windows)} windows are within the rows the model was fitted on: their scores flatter it"
     return CategoricalEvaluateResult(
         model=loaded.manifest.label,
         assumptions=loaded.manifest.assumptions,
@@ -204,7 +201,7 @@ def evaluate_categories(
         per_series=(),
         verdict=None if verdict is None else verdict.to_dict(),
         num_calibrated=0,
-        notes=(*loaded.notes, *([flattered] if inside else [])),
+        notes=(*loaded.notes, *([within] if inside else [])),
         seconds=time.monotonic() - started,
         categories=series.target_categories,
     )
@@ -231,12 +228,12 @@ def predict_categories(
             code="E_RUN_CONFIG",
         )
     served = loaded.manifest.served
-    windows = last_windows(series)
+    flat, windows = FlatSeries.from_series(series), last_windows(series)
     if served == ENSEMBLE:
-        probabilities = _forecast(network, series, windows)
+        probabilities = _forecast(network, flat, windows)
     else:
         transitions = np.asarray(network[1]["transitions"], dtype=np.float64)
-        probabilities = baseline_probabilities(served, transitions, _batch(network[0], series, windows))
+        probabilities = baseline_probabilities(served, transitions, _batch(network[0], flat, windows))
     note = [f"`{served}` is served: the network lost to it on the test windows"] if served != ENSEMBLE else []
     return CategoricalForecast(
         model=loaded.manifest.label,
@@ -268,15 +265,14 @@ def _frame(series: SeriesSet, probabilities: Float64Array, *, method: str) -> pd
     return pd.DataFrame(columns, copy=False)
 
 
-def _batch(network: CategoricalSettings, series: SeriesSet, windows: Windows) -> WindowBatch:
-    flat = FlatSeries.from_series(series)
+def _batch(network: CategoricalSettings, flat: FlatSeries, windows: Windows) -> WindowBatch:
     return gather(flat, windows, context_length=network.context_length, horizon=network.horizon)
 
 
-def _forecast(network: Network, series: SeriesSet, windows: Windows) -> Float64Array:
+def _forecast(network: Network, flat: FlatSeries, windows: Windows) -> Float64Array:
     """Return probabilities [W, H, K], in batches of bounded memory."""
     found = [
-        forecast_categories(*network, _batch(network[0], series, windows.select(slice(start, start + _BATCH_WINDOWS))))
+        forecast_categories(*network, _batch(network[0], flat, windows.select(slice(start, start + _BATCH_WINDOWS))))
         for start in range(0, len(windows), _BATCH_WINDOWS)
     ]
     return np.concatenate(found)
@@ -286,8 +282,9 @@ def _score(network: Network, series: SeriesSet, windows: Windows, counted: Float
     """Score a network and both baselines, whose transitions were `counted` before the windows; None without a window."""
     if not len(windows):
         return None
-    batch = _batch(network[0], series, windows)
-    found = {ENSEMBLE: _forecast(network, series, windows)}
+    flat = FlatSeries.from_series(series)
+    batch = _batch(network[0], flat, windows)
+    found = {ENSEMBLE: _forecast(network, flat, windows)}
     found |= {name: baseline_probabilities(name, counted, batch) for name in CATEGORICAL_BASELINES}
     return score_categories(found, batch, windows.series)
 

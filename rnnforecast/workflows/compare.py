@@ -23,7 +23,7 @@ from rnnforecast.evaluation.significance import critical_difference, mean_ranks
 from rnnforecast.model_io.base import BASE, read_base
 from rnnforecast.options import Cell, Mapping_
 from rnnforecast.progress import NoProgress
-from rnnforecast.training.context import TimeBudget
+from rnnforecast.training.context import FitContext, TimeBudget
 from rnnforecast.training.fit import fit_train_rows
 from rnnforecast.training.judge import (
     Judgement,
@@ -264,13 +264,12 @@ def _fit_networks(
     for name, changes in grid.items():
         own = _with_network(settings, name, changes, seconds=budget.part_of_round())
         started = time.monotonic()
-        fitted, _ = fit_train_rows(
+        fitted = fit_train_rows(
             series.head(split.num_past_rows),
             own,
             horizon=horizon,
             validation=split.validation,
-            progress=progress,
-            transformer=name.partition("-")[0] == TRANSFORMER,
+            context=FitContext.of(own, progress, transformer=name.partition("-")[0] == TRANSFORMER),
         )
         networks[name] = _Timed(
             ensemble_forecaster(fitted.ensemble, series), time.monotonic() - started, _count(fitted.ensemble.weights)

@@ -16,7 +16,7 @@ from rnnforecast.evaluation.verdict import MIN_CUTOFFS
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.mixture.gains import gains_note
 from rnnforecast.model_io.base import BASE
-from rnnforecast.model_io.pack import is_zero_shot, last_fitted, last_read
+from rnnforecast.model_io.pack import is_zero_shot, last_read, num_fitted
 from rnnforecast.progress import NoProgress
 from rnnforecast.training.initial_weights import names_model
 from rnnforecast.training.judge import (
@@ -219,12 +219,7 @@ def _num_calibrated(loaded: LoadedModel, windows: Windows, *, gap: int) -> int:
 def _notes(loaded: LoadedModel, windows: Windows, *, refit: bool) -> list[str]:
     if refit:
         return []
-    series = loaded.series
-    until = last_fitted(loaded.manifest, series.freq)
-    if until is None:
-        return []
-    last = series.first_ordinals[windows.series] + windows.cutoffs - 1
-    inside = int((last < until).sum())
+    inside = num_fitted(loaded.manifest, loaded.series, windows)
     if not inside:
         return []
     where = f"{inside} of {len(windows)} windows are within the rows"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import time
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +25,7 @@ from rnnforecast.progress import NoProgress, Progress
 from rnnforecast.store.manifest import TestRecord
 from rnnforecast.store.names import name_from_stem
 from rnnforecast.store.registry import Registry
+from rnnforecast.training.context import FitContext
 from rnnforecast.training.initial_weights import names_model
 from rnnforecast.training.judge import (
     NETWORKS,
@@ -168,20 +168,19 @@ def train_series(
     warm: WarmStart | None = None,
 ) -> Trained:
     """Fit, test, and fit again on all rows; only the second fit sees the test rows. `warm` starts from a stored model."""
-    from rnnforecast.training.fit import fit_again, fit_further, fit_train_rows
+    from rnnforecast.training.fit import fit_again, fit_train_rows
 
     started = time.monotonic()
     split = split_for(series, settings, horizon=horizon, num_seen=None if warm is None else warm.num_seen)
     rounds = 2 if settings.training.refit else 1
-    fit = fit_train_rows if warm is None else partial(fit_further, warm)
-    fitted, budget = fit(
+    context = FitContext.of(settings, progress, rounds=rounds, checkpoints=checkpoints)
+    fitted = fit_train_rows(
         series.head(split.num_past_rows),  # not bound to a name, so that its memory can be freed
         settings,
         horizon=horizon,
         validation=split.validation,
-        progress=progress,
-        rounds=rounds,
-        checkpoints=checkpoints,
+        context=context,
+        warm=warm,
     )
     judgement = _judge(fitted.ensemble, series, split, settings, horizon=horizon)
     # intervals are calibrated on all windows that the tested networks were not trained on
@@ -189,7 +188,7 @@ def train_series(
     calibration = calibrate(fitted.ensemble, series, unseen, horizon=horizon).calibration
     final = fitted
     if rounds == 2:
-        final = fit_again(series, fitted, settings, budget=budget, progress=progress, checkpoints=checkpoints)
+        final = fit_again(series, fitted, settings, context=context)
     return Trained(
         ensemble=replace(final.ensemble, calibration=calibration),
         fitted=fitted,

@@ -24,6 +24,7 @@ from rnnforecast.progress import NoProgress
 from rnnforecast.store.files import check_writable, replace_bytes
 from rnnforecast.store.names import encode_name
 from rnnforecast.store.registry import Registry
+from rnnforecast.training.context import FitContext
 from rnnforecast.training.ensemble_weights import ValidationActuals, subsample
 from rnnforecast.training.fit import fit_train_rows
 from rnnforecast.training.judge import baseline_forecasters, ensemble_forecaster, judge_methods
@@ -225,12 +226,12 @@ def _judge(
     """Fit with each settings on the rows before the test windows, and forecast those."""
     fitted: dict[str, Ensemble] = {}
     for name, settings in both.items():
-        found, _ = fit_train_rows(
+        found = fit_train_rows(
             series.head(split.num_past_rows),
             settings,
             horizon=horizon,
             validation=split.validation,
-            progress=progress,
+            context=FitContext.of(settings, progress),
         )
         fitted[name] = found.ensemble
     forecasters = {name: ensemble_forecaster(ensemble, series) for name, ensemble in fitted.items()}

@@ -248,8 +248,9 @@ def test_what_is_judged_saw_no_held_out_row() -> None:
     split = split_rows(_long_series(), horizon=7, evaluation=settings.evaluation)
     found: list[Fitted] = []
     for series in (_long_series(), _long_series(changed_from=split.num_past_rows)):
-        fitted, _ = fit_train_rows(
-            series.head(split.num_past_rows), settings, horizon=7, validation=split.validation, progress=NoProgress()
+        context = FitContext.of(settings, NoProgress())
+        fitted = fit_train_rows(
+            series.head(split.num_past_rows), settings, horizon=7, validation=split.validation, context=context
         )
         found.append(fitted)
     before, after = (each.ensemble for each in found)
@@ -276,8 +277,9 @@ def test_the_second_fit_on_all_rows_starts_from_the_pretrained_weights_again(mon
 
     monkeypatch.setattr(fitting, "fit_ensemble", watch)
     known = series.head(split.num_past_rows)
-    fitted, budget = fit_train_rows(known, settings, horizon=7, validation=split.validation, progress=NoProgress())
-    again = fit_again(series, fitted, settings, budget=budget, progress=NoProgress())
+    context = FitContext.of(settings, NoProgress())
+    fitted = fit_train_rows(known, settings, horizon=7, validation=split.validation, context=context)
+    again = fit_again(series, fitted, settings, context=context)
     assert [(rows, steps) for rows, steps, _ in calls] == [
         (known.num_rows, None),
         (series.num_rows, [fitted.fits[0].best_step]),
@@ -294,8 +296,9 @@ def test_the_network_zero_shot_is_not_fitted_again(monkeypatch: pytest.MonkeyPat
     split = split_rows(series, horizon=7, evaluation=settings.evaluation)
     monkeypatch.setattr(fitting, "fit_ensemble", None)
     known = series.head(split.num_past_rows)
-    fitted, budget = fit_train_rows(known, settings, horizon=7, validation=split.validation, progress=NoProgress())
-    assert fit_again(series, fitted, settings, budget=budget, progress=NoProgress()) is fitted
+    context = FitContext.of(settings, NoProgress())
+    fitted = fit_train_rows(known, settings, horizon=7, validation=split.validation, context=context)
+    assert fit_again(series, fitted, settings, context=context) is fitted
 
 
 def test_the_second_fit_leaves_the_network_zero_shot_and_every_share(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -304,8 +307,9 @@ def test_the_second_fit_leaves_the_network_zero_shot_and_every_share(monkeypatch
     series, settings = _long_series(), Settings.from_flat({**FAST, "theta_weight": 0.1})
     split = split_rows(series, horizon=7, evaluation=settings.evaluation)
     known = series.head(split.num_past_rows)
-    fitted, budget = fit_train_rows(known, settings, horizon=7, validation=split.validation, progress=NoProgress())
-    again = fit_again(series, fitted, settings, budget=budget, progress=NoProgress())
+    context = FitContext.of(settings, NoProgress())
+    fitted = fit_train_rows(known, settings, horizon=7, validation=split.validation, context=context)
+    again = fit_again(series, fitted, settings, context=context)
     before, after = fitted.ensemble, again.ensemble
     assert (after.members, after.groups, after.group_weights) == (before.members, before.groups, before.group_weights)
     assert after.theta_weight == before.theta_weight == pytest.approx(0.1)
@@ -327,14 +331,15 @@ def test_fine_tuning_that_improves_nothing_is_left_out_and_that_is_reported(monk
     series, settings = _long_series(), Settings.from_flat({**FAST, "from": "pretrained"})
     split = split_rows(series, horizon=7, evaluation=settings.evaluation)
     known = series.head(split.num_past_rows)
-    fitted, budget = fit_train_rows(known, settings, horizon=7, validation=split.validation, progress=NoProgress())
+    context = FitContext.of(settings, NoProgress())
+    fitted = fit_train_rows(known, settings, horizon=7, validation=split.validation, context=context)
     weekly, plain = fitted.ensemble.weights  # the zero-shot ensemble reads the season, and none
     assert_same_weights(weekly, read_base().weights(7))
     assert_same_weights(plain, read_base().weights(1))
     assert fitted.notes == (
         "fine-tuning did not improve the pretrained network on the validation rows: it is used without training",
     )
-    assert fit_again(series, fitted, settings, budget=budget, progress=NoProgress()) is fitted
+    assert fit_again(series, fitted, settings, context=context) is fitted
 
 
 def test_fits_that_stop_early_are_counted_in_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -344,7 +349,8 @@ def test_fits_that_stop_early_are_counted_in_a_note(monkeypatch: pytest.MonkeyPa
     series, settings = make_series(np.array(wave(90)), season_length=7), Settings.from_flat(flags)
     split = split_rows(series, horizon=7, evaluation=settings.evaluation)
     known = series.head(split.num_past_rows)
-    fitted, _ = fit_train_rows(known, settings, horizon=7, validation=split.validation, progress=NoProgress())
+    context = FitContext.of(settings, NoProgress())
+    fitted = fit_train_rows(known, settings, horizon=7, validation=split.validation, context=context)
     (fit,) = fitted.fits
     assert (fit.is_stopped, fit.best_step, fit.num_steps) == (True, 18, 72)
     assert fitted.notes == (

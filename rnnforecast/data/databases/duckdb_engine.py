@@ -17,7 +17,7 @@ from rnnforecast.data.databases.session import (
     Row,
     TableColumn,
     TableSchema,
-    first_line,
+    first_paragraph,
 )
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class DuckdbSession:
     @staticmethod
     def translate(error: Any) -> Exception:
         """Return our error for one of the library."""
-        words = first_line(error)
+        words = first_paragraph(error)
         if isinstance(error, duckdb.TransactionException) or any(sign in words.lower() for sign in _BUSY_WORDS):
             return BusyError("another program has it open")
         if "not a valid DuckDB database" in words:

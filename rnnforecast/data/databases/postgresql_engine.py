@@ -18,7 +18,7 @@ from rnnforecast.data.databases.session import (
     TableColumn,
     TableSchema,
     create_table,
-    first_line,
+    first_paragraph,
 )
 from rnnforecast.masking import masked
 
@@ -86,7 +86,7 @@ class PostgresqlSession:
     @staticmethod
     def translate(error: Any) -> Exception:
         """Return our error for one of the library."""
-        words, state = masked(first_line(error)), error.sqlstate
+        words, state = masked(first_paragraph(error)), error.sqlstate
         if state is not None:
             if state.startswith(_BUSY_STATES):
                 return BusyError(words)

@@ -187,8 +187,8 @@ def retry_while_busy(action: Callable[[float], Result], *, seconds: float) -> Re
         pause = min(2 * pause, _LONGEST_PAUSE)
 
 
-def first_line(error: BaseException) -> str:
-    """Return the message of a library on one line, without the name of its error class."""
+def first_paragraph(error: BaseException) -> str:
+    """Return the first paragraph of a library's message on one line, without the name of its error class."""
     words = " ".join(str(error).split("\n\n")[0].split()) or type(error).__name__
     return words[:300]
 

@@ -17,7 +17,7 @@ from rnnforecast.data.databases.session import (
     TableColumn,
     TableSchema,
     create_table,
-    first_line,
+    first_paragraph,
 )
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class SqliteSession:
         if code in _BUSY:
             return BusyError("another program is writing it")
         hint, name = _HINTS.get(code, ("check the query and the tables it names", "DB"))
-        return FailedError(first_line(error), hint=hint, code=name)
+        return FailedError(first_paragraph(error), hint=hint, code=name)
 
     def begin(self, lock: str) -> None:  # noqa: ARG002
         """Begin as the one writer."""

@@ -7,7 +7,7 @@ import socket
 from typing import Any, BinaryIO
 
 from rnnforecast.data.files.local import too_large
-from rnnforecast.errors import DataError, InputError, ResourceError, RnnForecastError, TryLaterError
+from rnnforecast.errors import DataError, InputError, ResourceError, RnnForecastError, TryLaterError, first_line
 from rnnforecast.masking import masked
 
 _URL = re.compile(r"[a-z][a-z0-9+.:-]+://", re.IGNORECASE)
@@ -140,7 +140,7 @@ def _open_system(url: str) -> tuple[Any, str]:
 
 
 def _unreadable(url: str, error: Exception) -> RnnForecastError:
-    words = masked(str(error).splitlines()[0] if str(error) else type(error).__name__)
+    words = masked(first_line(error))
     if _may_pass(error):
         message = f"{masked(url)} cannot be read for the moment: {words}"
         return TryLaterError(message, hint="run it again later, or check the network", code="E_INPUT_BUSY")

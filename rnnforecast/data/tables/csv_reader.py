@@ -38,7 +38,7 @@ from rnnforecast.data.tables.csv_surroundings import (
 from rnnforecast.data.tables.formats import SAMPLE_ROWS, sample_note
 from rnnforecast.data.values.number_formats import cleaned, doubtful_point
 from rnnforecast.data.values.numbers import EXACT, LARGEST_INTEGER
-from rnnforecast.errors import DataError
+from rnnforecast.errors import DataError, first_line
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 
 if TYPE_CHECKING:
@@ -419,7 +419,7 @@ class CsvTable:
             self.problems.append(Finding(f"E_{code}", message, self.path, lines, count=count, fix=fix))
 
     def _unreadable(self, error: Exception) -> DataError:
-        words = str(error).splitlines()[0][:200]
+        words = first_line(error)
         if words.startswith("Could not skip") and len(self.names) == 1 and self.settings.sample is None:
             return DataError(
                 f"{quoted_path(self.path)}: row 1 is not the header of the rows below it",

@@ -16,7 +16,7 @@ from rnnforecast.data.files.local import free_memory, in_words, too_large
 from rnnforecast.data.tables.csv_dialect import MAX_CELL_BYTES
 from rnnforecast.data.tables.formats import SAMPLE_ROWS, sample_note
 from rnnforecast.data.tables.parquet_limits import BATCH_ROWS, DAMAGED, ENCRYPTED, ColumnLimits, probe_in_subprocess
-from rnnforecast.errors import DataError
+from rnnforecast.errors import DataError, first_line
 from rnnforecast.findings import Finding
 
 if TYPE_CHECKING:
@@ -348,7 +348,7 @@ def _as_timestamps(column: pa.Array) -> pa.Array:
 
 
 def _damaged(path: str, error: BaseException) -> DataError:
-    words = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+    words = first_line(error)
     if "out of range" in words:
         message = f"{quoted_path(path)} holds a date that is not on the calendar: {words}"
         return DataError(message, hint="correct the date, or leave its column out", code="E_TIME_RANGE")

@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rnnforecast.errors import ExitCode, ResourceError, missing_extra
+from rnnforecast.errors import ExitCode, ResourceError, first_line, missing_extra
 from rnnforecast.model_io.base import BASE
 from rnnforecast.store.registry import Registry, is_path
 from rnnforecast.workflows.shards.results import PartResult
@@ -68,9 +68,8 @@ def _connect(address: str | None) -> None:
         ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
     except (ConnectionError, RuntimeError, ValueError, TimeoutError, OSError) as error:
         where = "a Ray of this machine" if address is None else f"the Ray cluster at `{address}`"
-        words = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise ResourceError(
-            f"{where} cannot be used: {words}",
+            f"{where} cannot be used: {first_line(error)}",
             hint="`ray status` shows whether it runs; every machine needs the same versions of ray, Python and rnnforecast",
             code="E_RAY_ADDRESS",
         ) from error
@@ -100,12 +99,11 @@ def _kept(weights: bytes) -> str:
 
 def _lost(part: Part, error: Exception) -> PartResult:
     """Return the failure of a part whose processes were lost again and again."""
-    words = (str(error).splitlines() or [type(error).__name__])[0][:200]
     return PartResult(
         part.name,
         "failed",
         exit_code=int(ExitCode.RESOURCES),
         error="E_RAY_LOST",
-        message=f"its processes were lost {MAX_RETRIES + 1} times: {words}",
+        message=f"its processes were lost {MAX_RETRIES + 1} times: {first_line(error)}",
         hint="run the same command again; `ray status` shows the machines",
     )

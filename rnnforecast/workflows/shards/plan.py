@@ -19,7 +19,7 @@ import numpy as np
 from rnnforecast.data.errors import quoted_path
 from rnnforecast.data.files.remote import is_url, open_url
 from rnnforecast.data.sources import expand, public_path, stem_of
-from rnnforecast.errors import DataError, InputError, UsageError
+from rnnforecast.errors import DataError, InputError, UsageError, first_line
 from rnnforecast.options import ShardBy
 
 if TYPE_CHECKING:
@@ -163,9 +163,8 @@ def _damage_of(path: str) -> Iterator[None]:
         message = f"{quoted_path(public_path(path))} does not exist"
         raise InputError(message, hint="check the folder and the pattern", code="E_INPUT_MISSING") from error
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
-        words = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise DataError(
-            f"{quoted_path(public_path(path))} is not a readable Parquet file: {words}",
+            f"{quoted_path(public_path(path))} is not a readable Parquet file: {first_line(error)}",
             hint="write the file again, or remove it from the folder",
             code="E_DATA_PARQUET",
         ) from error
@@ -275,9 +274,9 @@ def _check_types(first: str, expected: pa.Schema, path: str, schema: pa.Schema) 
     try:
         pa.unify_schemas([expected, schema])
     except (pa.ArrowException, ValueError) as error:
-        words = str(error).splitlines()[0][:200]
         raise DataError(
-            f"{quoted_path(public_path(first))} and {quoted_path(public_path(path))} cannot be read as one table: {words}",
+            f"{quoted_path(public_path(first))} and {quoted_path(public_path(path))} cannot be read as one table: "
+            f"{first_line(error)}",
             hint="write each column with one type in all files",
             code="E_COLUMN_TYPE",
         ) from error
