@@ -22,6 +22,8 @@ from rnnforecast.networks.cells import Recurrence, run_steps
 from rnnforecast.networks.engine import make_network
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rnnforecast.forecasting import Ensemble
 
 OPSET = 17
@@ -86,7 +88,9 @@ class _Graph(nn.Module):
     def forward(self, *inputs: Tensor) -> Tensor:
         """Map the inputs in the order of `graph_inputs` to quantiles [1, H, Q], ascending."""
         given = dict(zip(self.names, inputs, strict=True))
-        found = [network.forecast(self._batch(given, network.context_length)) for network in self.members]
+        found = [
+            network.forecast(window_of(torch, given, network.context_length, self.horizon)) for network in self.members
+        ]
         quantiles = torch.zeros_like(found[0][:, : self.horizon])
         for number, weight in zip(sorted(set(self.groups)), self.group_weights, strict=True):
             inside = [one[:, : self.horizon] for one, group in zip(found, self.groups, strict=True) if group == number]
@@ -99,20 +103,21 @@ class _Graph(nn.Module):
         centre = quantiles[..., self.median : self.median + 1]
         return torch.sort(centre + self.factors * (quantiles - centre), dim=-1).values
 
-    def _batch(self, given: dict[str, Tensor], length: int) -> WindowBatch:
-        """Return the newest `length` steps of the window as a network reads them."""
-        past = given["past_target"][:, -length:]
-        nothing = torch.zeros(1, length + self.horizon, 0)
-        return WindowBatch(
-            past_target=past,
-            past_observed=given["past_observed"][:, -length:],
-            future_target=past[:, :0],
-            future_observed=given["past_observed"][:, :0],
-            past_covariates=given.get("past_covariates", nothing)[:, -length - self.horizon :][:, -length:],
-            future_covariates=given.get("future_covariates", nothing)[:, -length - self.horizon :],
-            static_covariates=given.get("static_covariates", nothing[:, 0]),
-            loss_scale=past[:, 0],
-        )
+
+def window_of(xp: Any, given: Mapping[str, Any], length: int, horizon: int) -> WindowBatch:
+    """Return the newest `length` steps of inputs as a network reads them; `xp` is numpy or torch, of which they are."""
+    past, observed = given["past_target"][:, -length:], given["past_observed"][:, -length:]
+    nothing = xp.zeros((1, length + horizon, 0), dtype=xp.float32)
+    return WindowBatch(
+        past_target=past,
+        past_observed=observed,
+        future_target=past[:, :0],
+        future_observed=observed[:, :0],
+        past_covariates=given.get("past_covariates", nothing)[:, -length:],
+        future_covariates=given.get("future_covariates", nothing)[:, -length - horizon :],
+        static_covariates=given.get("static_covariates", nothing[:, 0]),
+        loss_scale=past[:, 0],
+    )
 
 
 def _addmv(graph: Any, bias: Any, matrix: Any, vector: Any, *_: Any) -> Any:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnnforecast.data.files.overwrite import check_outputs
-from rnnforecast.data.windows import WindowBatch
-from rnnforecast.errors import ResourceError, UsageError, missing_extra
+from rnnforecast.errors import ResourceError, UsageError, first_line, missing_extra
 from rnnforecast.forecasting import combine_members
-from rnnforecast.members import PretrainedSettings
+from rnnforecast.members import ENSEMBLE, PretrainedSettings
 from rnnforecast.model_io.base import BASE
 from rnnforecast.model_io.pack import unpack_ensemble
-from rnnforecast.store.files import replace_file
+from rnnforecast.store.files import replace_bytes
 from rnnforecast.store.registry import Registry
 from rnnforecast.workflows.choose_model import open_model
 from rnnforecast.workflows.models import row_of
@@ -56,7 +55,7 @@ def export_model(spec: str | None = None, *, onnx: str | Path, store: str | Path
     try:
         graph = write_graph(ensemble, horizon=horizon)
     except RuntimeError as error:
-        raise _not_expressible(stored.label, str(error).partition("\n")[0][:200]) from error
+        raise _not_expressible(stored.label, first_line(error)) from error
     difference = largest_difference(ensemble, graph, shapes, horizon)
     if not difference <= MAX_DIFFERENCE:
         raise ResourceError(
@@ -66,10 +65,7 @@ def export_model(spec: str | None = None, *, onnx: str | Path, store: str | Path
             code="E_EXPORT_DIFFERS",
         )
 
-    def write(stream: BinaryIO) -> None:
-        stream.write(graph)
-
-    replace_file(Path(onnx), write)
+    replace_bytes(Path(onnx), graph)
     inputs = ", ".join(f"{name} {list(shape)}" for name, shape in shapes.items())
     levels = ", ".join(f"{level:g}" for level in ensemble.quantile_levels)
     return ModelsResult(
@@ -93,7 +89,7 @@ def _check_extra() -> None:
 def _check_expressible(ensemble: Ensemble, manifest: Manifest) -> None:
     """Raise UsageError for a model that has other members than networks over one window of numbers."""
     label, members = manifest.label, ensemble.members
-    if manifest.served != "ensemble":
+    if manifest.served != ENSEMBLE:
         raise _not_expressible(label, f"`{manifest.served}` is served in place of its networks")
     if ensemble.zero_shot_group is not None:
         raise _not_expressible(
@@ -139,20 +135,11 @@ def largest_difference(ensemble: Ensemble, graph: bytes, shapes: dict[str, tuple
 
 def _forecast(ensemble: Ensemble, given: dict[str, np.ndarray], horizon: int) -> Float64Array:
     """Return the quantiles of the NumPy engine for one window."""
+    from rnnforecast.training.onnx_graph import window_of
+
     found = []
     for member, weights in zip(ensemble.members, ensemble.weights, strict=True):
-        length = member.context_length
-        nothing = np.zeros((1, length + horizon, 0), dtype=np.float32)
-        batch = WindowBatch(
-            past_target=given["past_target"][:, -length:],
-            past_observed=given["past_observed"][:, -length:],
-            future_target=given["past_target"][:, :0],
-            future_observed=given["past_observed"][:, :0],
-            past_covariates=given.get("past_covariates", nothing)[:, -length - horizon :][:, -length:],
-            future_covariates=given.get("future_covariates", nothing)[:, -length - horizon :],
-            static_covariates=given.get("static_covariates", nothing[:, 0]),
-            loss_scale=np.ones(1),
-        )
+        batch = window_of(np, given, member.context_length, horizon)
         found.append(ensemble.engine(member, weights, batch)[:, :horizon])
     quantiles = np.sort(combine_members(np.stack(found), ensemble.groups, ensemble.group_weights), axis=-1)
     return quantiles if ensemble.calibration is None else ensemble.calibration.apply(quantiles)
