@@ -10,7 +10,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from rnnforecast.data.files.local import in_words
-from rnnforecast.errors import DataError
+from rnnforecast.errors import DataError, first_line
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,8 +29,7 @@ def read_arrow(body: bytes, cap: int) -> pa.Table:
             table = reader.read_all()
         table.validate(full=True)
     except (pa.ArrowException, ValueError, TypeError, OSError, struct.error) as error:
-        reason = str(error).partition("\n")[0][:300]
-        raise DataError(f"the body is not an Arrow stream: {reason}", code="E_SERVE_BODY") from error
+        raise DataError(f"the body is not an Arrow stream: {first_line(error)}", code="E_SERVE_BODY") from error
     check_size(sum(_written(column) for column in table.columns), cap)
     return table
 

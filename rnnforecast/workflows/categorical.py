@@ -336,7 +336,7 @@ def _check_settings(settings: Settings) -> None:
     if unused:
         raise UsageError(
             f"the target holds categories: {listed(unused)} would have no effect",
-            hint="leave it out; steps are resampled by `--aggregate last`",
+            hint="leave it out" + ("; `--aggregate last` resamples words" if "--aggregate" in unused[-1] else ""),
             code="E_RUN_CATEGORIES",
         )
 

@@ -213,3 +213,13 @@ def test_both_engines_give_the_same_probabilities(cell: Cell) -> None:
         theirs = torch.softmax(module.eval()(codes, torch.tensor([6]))[:, 0].double(), dim=-1)
 
     np.testing.assert_allclose(forecast_categories(network, tensors, batch), theirs.numpy(), atol=1e-6)
+
+
+def test_a_column_beside_the_target_is_named_without_a_flag_that_would_be_rejected(tmp_path: Path) -> None:
+    path = tmp_path / "both.csv"
+    days = [f"2024-01-{day:02d}" for day in range(1, 29)]
+    path.write_text("date,state,heat\n" + "".join(f"{day},{'ab'[i % 2]},{i * i}\n" for i, day in enumerate(days)))
+    result = rnnforecast.train([path], settings(num_steps=1, horizon=2), store=tmp_path / "store")
+    (note,) = (finding for finding in result.findings if finding.code == "N_COLUMN_UNUSED")
+    assert "`heat`; a forecast of categories reads its target alone" in note.message
+    assert note.fix is None

@@ -36,6 +36,9 @@ def note_unused_columns(table: Table, roles: Roles, settings: DataSettings, *, i
     if not names:
         return []
     message = f"{'column' if len(names) == 1 else f'{len(names)} columns'} not used: {listed(names)}"
+    if {*roles.target} & {*roles.categorical}:
+        message += "; a forecast of categories reads its target alone"
+        return [Finding("N_COLUMN_UNUSED", message, table.path, column=names[0], count=len(names))]
     name = shlex.quote(names[0])
     fix = f"if known ahead: --future {name}; if not: --past {name}"
     ids = [column for column in roles.id if column in table.sample]

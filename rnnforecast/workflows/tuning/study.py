@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rnnforecast.errors import OutputError, RnnForecastError, UsageError, missing_extra
+from rnnforecast.errors import OutputError, RnnForecastError, UsageError, first_line, missing_extra
 from rnnforecast.store.files import check_no_link
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ def _readable(path: Path) -> Iterator[None]:
         is_theirs = type(error).__module__.partition(".")[0] in ("sqlalchemy", "optuna", "alembic")
         if not is_theirs and not isinstance(error, ValueError | LookupError | TypeError | AttributeError):
             raise
-        reason = str(error).partition("\n")[0][:200]
+        reason = first_line(error)
     else:
         return
     raise OutputError(
