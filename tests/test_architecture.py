@@ -84,6 +84,16 @@ def test_predict_imports_neither_torch_nor_scipy(workplace: Path) -> None:
     assert (workplace / ".rnnforecast").is_dir()
 
 
+@pytest.mark.parametrize("model", ["good", "base"])
+def test_a_stream_of_rows_imports_neither_torch_nor_scipy(workplace: Path, model: str) -> None:
+    (workplace / "rows.csv").write_bytes((workplace / "good.csv").read_bytes())
+    reading = ["--target", "value", "--time", "date", "--freq", "D"] if model == "base" else []
+    command = ["stream", model, "--input", "rows.csv", "--output", "answers.csv", "--state", "rows.state", *reading]
+    loaded = _imported_by(f"from rnnforecast.cli.main import main; assert main({command!r}) == 0")
+    assert {"torch", "scipy"}.isdisjoint(loaded)
+    assert len((workplace / "answers.csv").read_text().splitlines()) > 1
+
+
 @pytest.mark.parametrize("flags", [["--quiet"], ["--check", "--no-read", "--format", "json"], ["--print-cron"]])
 def test_a_batch_computes_in_its_jobs_alone_and_loads_no_pandas(workplace: Path, flags: list[str]) -> None:
     job = '[[job]]\nname = "a"\nmodel = "good"\ndata = "good.csv"\noutput = "a.csv"\n'
