@@ -160,9 +160,14 @@ def _scores(networks: nn.ModuleDict, panels: list[Panel], settings: PretrainingS
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; a refusal is one line with its fix and the exit code of its kind."""
+    """Run the command line."""
+    run(app, arguments)
+
+
+def run(commands: typer.Typer, arguments: Sequence[str] | None) -> None:
+    """Run commands; an error of the tool is one line with its fix and the exit code of its kind."""
     try:
-        app(arguments)
+        commands(arguments)
     except RnnForecastError as error:
         typer.echo(f"error: {error.message}" + (f" ({error.hint})" if error.hint else ""), err=True)
         sys.exit(int(error.exit_code))

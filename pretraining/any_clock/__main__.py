@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from rnnforecast.errors import RnnForecastError, UsageError
+from pretraining.__main__ import run
+from rnnforecast.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -143,12 +143,8 @@ def _settings(path: Path | None) -> RunSettings:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; a refusal is one line with its fix and the exit code of its kind."""
-    try:
-        app(arguments)
-    except RnnForecastError as error:
-        typer.echo(f"error: {error.message}" + (f" ({error.hint})" if error.hint else ""), err=True)
-        sys.exit(int(error.exit_code))
+    """Run the command line."""
+    run(app, arguments)
 
 
 if __name__ == "__main__":
