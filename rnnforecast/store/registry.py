@@ -54,10 +54,9 @@ DEFAULT_STORE = ".rnnforecast"
 
 _WAIT_SECONDS = 60.0
 _MAX_LISTED = 8
+_PACKED = frozenset({".gz", ".bz2", ".xz", ".zst", ".zip"})
 #: Suffixes of data files; an unknown model name with one of them is meant as a file.
-DATA_SUFFIXES = frozenset(
-    {".csv", ".tsv", ".txt", ".parquet", ".pq", ".feather", ".gz", ".bz2", ".xz", ".zst", ".zip", ".xlsx", ".json"}
-)
+DATA_SUFFIXES = _PACKED | {".csv", ".tsv", ".txt", ".dat", ".parquet", ".pq", ".feather", ".xlsx", ".json"}
 
 
 def default_store() -> Path:

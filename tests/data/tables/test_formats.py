@@ -10,9 +10,12 @@ import pytest
 
 from rnnforecast.config import DataSettings
 from rnnforecast.data.read import read_series
+from rnnforecast.data.sources import expand
 from rnnforecast.data.tables import csv_reader, formats
 from rnnforecast.data.tables.table import read_table
-from rnnforecast.errors import DataError
+from rnnforecast.errors import DataError, InputError
+from rnnforecast.options import TRAINING_FILES
+from rnnforecast.store.registry import DATA_SUFFIXES
 from tests.data.conftest import Write
 
 if TYPE_CHECKING:
@@ -43,6 +46,17 @@ def test_a_format_is_added_by_one_module_and_one_entry(write: Write, monkeypatch
 def test_every_format_has_a_reader(known: formats.FileFormat) -> None:
     __import__(known.reader)
     assert callable(sys.modules[known.reader].open_columns)
+
+
+@pytest.mark.parametrize("known", formats.FORMATS, ids=lambda known: known.title)
+def test_every_format_is_named_in_the_help_and_the_hint_and_none_of_its_files_is_taken_for_a_model(
+    known: formats.FileFormat,
+) -> None:
+    assert known.title in TRAINING_FILES.help
+    with pytest.raises(InputError, match="no input was named") as caught:
+        expand([])
+    assert known.title in str(caught.value.hint)
+    assert set(known.extensions) <= DATA_SUFFIXES
 
 
 def test_formats_are_identified_by_content_before_extension() -> None:
