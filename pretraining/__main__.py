@@ -36,17 +36,24 @@ def train(
     device: Annotated[Literal["cpu", "cuda"], typer.Option(help="where the network is trained")] = "cpu",
     workers: Annotated[int, typer.Option(help="processes that make series (0: none beside this one)", min=0)] = 1,
     watch_every: Annotated[int, typer.Option(help="steps between two scores on the panels", min=1)] = 1_000,
+    start: Annotated[
+        str | None, typer.Option(help="weights to begin with: `base` or a file that `export` wrote (default: drawn)")
+    ] = None,
 ) -> None:
     """Train, or go on from the checkpoint in FOLDER."""
     import torch
 
+    from pretraining.export import read_weights
     from pretraining.loop import pretrain
+    from rnnforecast.model_io.base import BASE
 
     chosen, panels = _settings(settings), _panels(panel)
     if device == "cuda" and not torch.cuda.is_available():
         raise UsageError("`--device cuda`: no such device is available here", hint="leave it out to train on the CPU")
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is no folder", hint="name the folder to keep checkpoint and log in")
+    weights = None if start is None else read_weights(None if start == BASE else Path(start))
+    torch.set_float32_matmul_precision("high")  # on a device products of rounded numbers, several times faster
     pretrain(
         chosen,
         folder,
@@ -54,6 +61,7 @@ def train(
         watch_every=watch_every,
         watcher=(lambda networks: _scores(networks, panels, chosen)) if panels else None,
         num_workers=workers,
+        start=weights,
     )
 
 
@@ -96,7 +104,7 @@ def history(folder: Folder) -> None:
     """Print the scores of a run as a table: each panel's error over that of the seasonal naive forecast."""
     import json
 
-    from pretraining.run import LOG
+    from pretraining.loop import LOG
 
     try:
         records = [json.loads(line) for line in (folder / LOG).read_text(encoding="utf-8").splitlines()]
@@ -160,14 +168,9 @@ def _scores(networks: nn.ModuleDict, panels: list[Panel], settings: PretrainingS
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line."""
-    run(app, arguments)
-
-
-def run(commands: typer.Typer, arguments: Sequence[str] | None) -> None:
-    """Run commands; an error of the tool is one line with its fix and the exit code of its kind."""
+    """Run the command line; an error of the tool is one line with its fix and the exit code of its kind."""
     try:
-        commands(arguments)
+        app(arguments)
     except RnnForecastError as error:
         typer.echo(f"error: {error.message}" + (f" ({error.hint})" if error.hint else ""), err=True)
         sys.exit(int(error.exit_code))

@@ -6,12 +6,14 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
+from rnnforecast.errors import UsageError
 from rnnforecast.inference.season_classes import SEASON_CLASSES
-from rnnforecast.model_io.base import BASE
+from rnnforecast.model_io.base import BASE, read_base
 from rnnforecast.model_io.pack import SHARED, check_shapes
 from rnnforecast.store.manifest import Manifest
-from rnnforecast.store.model_file import ModelFile, write_model
+from rnnforecast.store.model_file import ModelFile, read_model, write_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,3 +56,21 @@ def export_base(
     )
     check_shapes(manifest, {name: tensor.shape for name, tensor in tensors.items()})
     return write_model(path, ModelFile(manifest=manifest, tensors=tensors))
+
+
+def read_weights(path: Path | None) -> dict[str, torch.Tensor]:
+    """Read what `export_base` wrote as weights to begin a run with; those of the package for no path.
+
+    Raises UsageError for a file that holds no network of every season class, ModelFileError for one that is no model.
+    """
+    model = read_base().file if path is None else read_model(path)
+    if len(model.manifest.members) != len(SEASON_CLASSES):
+        raise UsageError(f"{path} is not a file like `base`", hint="name one that `python -m pretraining export` wrote")
+    weights: dict[str, torch.Tensor] = {}
+    for index, entry in enumerate(SEASON_CLASSES):
+        tensors = model.group(SHARED.removesuffix(".")) | model.member(index)
+        tensors["head.width"] = np.ones_like(tensors["head.width"])  # of forecasts, not of training
+        weights |= {
+            f"{entry.name}.{name}": torch.from_numpy(tensor.astype(np.float32)) for name, tensor in tensors.items()
+        }
+    return weights

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -13,7 +13,6 @@ from rnnforecast.inference.season_classes import pretrained_settings
 from rnnforecast.members import PretrainedSettings, SeasonClassName
 
 Domain = Literal["yearly", "quarterly", "monthly", "weekly", "daily", "sub-daily", "any"]
-Kind = TypeVar("Kind", bound=BaseModel)
 #: The settings that the shipped weights were trained with.
 SHIPPED_SETTINGS = Path(__file__).with_name("base.toml")
 
@@ -38,23 +37,7 @@ class Clock(Frozen):
     corpus_share: float = Field(1.0, ge=0, le=1)
 
 
-class DescentSettings(Frozen):
-    """How weights are fitted."""
-
-    #: The rate falls to zero over this last share of the run; before it is flat, so that a run can be prolonged.
-    decay_share: float = Field(0.2, ge=0, le=1)
-    learning_rate: float = Field(2e-3, gt=0)
-    warm_up_steps: int = Field(200, ge=1)
-    weight_decay: float = Field(0.01, ge=0)
-    gradient_clip: float = Field(1.0, gt=0)
-    average_decay: float = Field(0.999, ge=0, lt=1)
-    num_positions: int = Field(8, ge=1)
-    #: Batches are so many times as large as those of their clocks: a device wants larger ones than a core.
-    batch_factor: int = Field(1, ge=1)
-    seed: int = Field(0, ge=0)
-
-
-class PretrainingSettings(DescentSettings):
+class PretrainingSettings(Frozen):
     """The network, the series it sees, and how it is fitted."""
 
     hidden_size: int = Field(192, ge=1)
@@ -66,6 +49,17 @@ class PretrainingSettings(DescentSettings):
     precision: Literal["float32", "bfloat16"] = "bfloat16"
     #: Steady growth beneath trends is drawn from this step on.
     growth_from_step: int = Field(0, ge=0)
+    #: The rate falls to zero over this last share of the run; before it is flat, so that a run can be prolonged.
+    decay_share: float = Field(0.2, ge=0, le=1)
+    learning_rate: float = Field(2e-3, gt=0)
+    warm_up_steps: int = Field(200, ge=1)
+    weight_decay: float = Field(0.01, ge=0)
+    gradient_clip: float = Field(1.0, gt=0)
+    average_decay: float = Field(0.999, ge=0, lt=1)
+    num_positions: int = Field(8, ge=1)
+    #: Batches are so many times as large as those of their clocks: a device wants larger ones than a core.
+    batch_factor: int = Field(1, ge=1)
+    seed: int = Field(0, ge=0)
     clocks: tuple[Clock, ...] = Field(min_length=1)
 
     def member(self, season_length: int) -> PretrainedSettings:
@@ -75,14 +69,9 @@ class PretrainingSettings(DescentSettings):
 
 def read_settings(path: Path = SHIPPED_SETTINGS) -> PretrainingSettings:
     """Read settings from a TOML file. Raises UsageError for no such file, an unknown key or a bad value."""
-    return read_toml(path, PretrainingSettings, form="pretraining/base.toml")
-
-
-def read_toml(path: Path, kind: type[Kind], *, form: str) -> Kind:
-    """Read settings of a kind from a TOML file; an error points to one of its form. Raises UsageError as above."""
     try:
         with path.open("rb") as file:
-            return kind.model_validate(tomllib.load(file))
+            return PretrainingSettings.model_validate(tomllib.load(file))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
@@ -91,4 +80,6 @@ def read_toml(path: Path, kind: type[Kind], *, form: str) -> Kind:
         reason = f"no TOML: {str(error)[:1].lower()}{str(error)[1:]}"
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "no text in UTF-8"
-    raise UsageError(f"settings {path}: {reason}", hint=f"`--settings` takes a file of the form of {form}")
+    raise UsageError(
+        f"settings {path}: {reason}", hint="`--settings` takes a file of the form of pretraining/base.toml"
+    )

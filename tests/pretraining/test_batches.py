@@ -1,13 +1,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from functools import partial
 
 import numpy as np
 import pytest
 
-from pretraining.batches import TrainingBatch, make_batch
-from pretraining.feed import feed
+from pretraining.batches import TrainingBatch, make_batch, stream
 from tests.pretraining.toy import tiny_settings
 
 
@@ -89,7 +87,7 @@ def test_clocks_are_drawn_by_their_share_and_season_lengths_evenly() -> None:
 
 def test_a_stream_resumes_where_it_is_told_to_and_ends_with_the_run() -> None:
     settings = tiny_settings()
-    batches = list(feed(partial(make_batch, settings), range(2, settings.num_steps)))
+    batches = list(stream(settings, range(2, settings.num_steps)))
     assert len(batches) == 4
     for number, batch in enumerate(batches, start=2):
         _assert_same(batch, make_batch(settings, number))
@@ -97,7 +95,7 @@ def test_a_stream_resumes_where_it_is_told_to_and_ends_with_the_run() -> None:
 
 def test_worker_processes_change_no_batch_and_no_order() -> None:
     settings = tiny_settings(num_steps=5)
-    batches = list(feed(partial(make_batch, settings), range(settings.num_steps), num_workers=1))
+    batches = list(stream(settings, range(settings.num_steps), num_workers=1))
     assert len(batches) == 5
     for number, batch in enumerate(batches):
         _assert_same(batch, make_batch(settings, number))

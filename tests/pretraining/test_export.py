@@ -9,9 +9,10 @@ import pytest
 import torch
 from safetensors.numpy import load_file
 
-from pretraining.export import export_base
+from pretraining.export import export_base, read_weights
 from pretraining.loop import build_networks
 from pretraining.settings import PretrainingSettings, read_settings
+from pretraining.widths import as_tables
 from rnnforecast.errors import DivergedError, ModelFileError
 from rnnforecast.inference.engine import forecast_windows
 from rnnforecast.inference.season_classes import SEASON_CLASSES, pretrained_settings
@@ -32,6 +33,18 @@ def exported(tmp_path: Path) -> BaseNetwork:
     settings = tiny_settings()
     export_base(build_networks(settings), settings, tmp_path / "base.safetensors")
     return BaseNetwork(read_model(tmp_path / "base.safetensors", check_shapes=check_shapes))
+
+
+def test_exported_weights_are_read_back_to_begin_a_run_with(tmp_path: Path) -> None:
+    settings = tiny_settings()
+    networks = build_networks(settings)
+    export_base(networks, settings, tmp_path / "base.safetensors", widths=as_tables({"year": 1.3}))
+    for name, tensor in read_weights(tmp_path / "base.safetensors").items():
+        torch.testing.assert_close(tensor, networks.state_dict()[name], rtol=1e-3, atol=1e-3)
+
+
+def test_the_weights_of_the_package_are_those_of_its_settings() -> None:
+    build_networks(read_settings()).load_state_dict(read_weights(None))
 
 
 def test_every_weight_is_stored_in_half_precision(exported: BaseNetwork) -> None:

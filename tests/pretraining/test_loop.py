@@ -13,8 +13,7 @@ from torch import nn
 from pretraining import loop
 from pretraining.batches import make_batch
 from pretraining.checkpoint import read_checkpoint
-from pretraining.loop import build_networks
-from pretraining.run import CHECKPOINT, LOG
+from pretraining.loop import CHECKPOINT, LOG, build_networks, season_scale
 from rnnforecast.errors import DivergedError, UsageError
 from rnnforecast.inference.season_classes import SEASON_CLASSES
 from rnnforecast.networks.pretrained_loss import dense_pinball
@@ -228,3 +227,20 @@ def test_targets_of_a_position_are_the_steps_after_its_segment(history: int | No
     for end, found, usable in zip(ends, question.target[0].tolist(), question.observed[0].tolist(), strict=True):
         assert usable == [end >= 0] * horizon
         assert end < 0 or found == list(range(end, end + horizon))
+
+
+def test_the_scale_is_the_mean_absolute_seasonal_difference() -> None:
+    values = torch.tensor([[1.0, 5.0, 2.0, 3.0, 4.0, 7.0]])
+    # 2 - 1, 3 - 5, 4 - 2, 7 - 3
+    assert season_scale(values, torch.ones_like(values, dtype=torch.bool), 2).tolist() == [(1 + 2 + 2 + 4) / 4]
+
+
+def test_pairs_with_a_missing_step_count_nothing() -> None:
+    values = torch.tensor([[1.0, 5.0, 1e9, 3.0, 4.0, 7.0]])
+    observed = torch.tensor([[True, True, False, True, True, True]])
+    assert season_scale(values, observed, 2).tolist() == [(2 + 4) / 2]
+
+
+def test_a_series_without_a_pair_has_no_scale() -> None:
+    values = torch.tensor([[1.0, 5.0, 2.0]])
+    assert season_scale(values, torch.tensor([[True, False, False]]), 1).tolist() == [0.0]

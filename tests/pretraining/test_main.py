@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from pretraining.__main__ import app, main
+from pretraining.loop import read_average
+from pretraining.settings import read_settings
 from rnnforecast.store.model_file import read_model
 from tests.house import run
 from tests.pretraining.toy import write_toml
@@ -57,6 +60,23 @@ def test_a_run_is_exported_as_a_model_file(trained: Path) -> None:
     output = _call("export", trained / "run", trained / "base.safetensors", "--settings", trained / "run.toml")
     assert "step 6" in output
     assert read_model(trained / "base.safetensors").manifest.name == "base"
+
+
+def test_a_run_begins_with_the_weights_of_another(trained: Path) -> None:
+    settings = trained / "run.toml"
+    _call("export", trained / "run", trained / "base.safetensors", "--settings", settings)
+    settings.write_text(
+        settings.read_text(encoding="utf-8").replace("num_steps = 6", "num_steps = 1\nlearning_rate = 1e-9")
+    )
+    _call("train", trained / "on", "--settings", settings, "--workers", 0, "--start", trained / "base.safetensors")
+    before, after = (read_average(trained / name, read_settings(settings))[0] for name in ("run", "on"))
+    for name, tensor in after.state_dict().items():
+        torch.testing.assert_close(tensor, before.state_dict()[name], rtol=1e-2, atol=1e-3)
+
+
+def test_weights_of_another_size_are_rejected(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = _refused(capsys, "train", trained / "on", "--settings", trained / "run.toml", "--start", "base")
+    assert "another size than the settings (give the settings that they were trained with)" in line
 
 
 def _refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:

@@ -1,7 +1,7 @@
-"""Batches of synthetic series for one clock: the older corpus and the families in equal parts, then augmented.
+"""Series of one clock: rows of the corpus of people's records, the rest of families with laws of their own.
 
-Every batch is drawn afresh by its seed alone. Series of the older corpus keep their units and signs as they are;
-the families are turned over, run backwards, mixed, moved by large constants, cut short and given gaps.
+Rows of the corpus keep their units and signs as they are; those of the families are turned over, run backwards, mixed,
+moved by large constants, cut short and given gaps.
 """
 
 from __future__ import annotations
@@ -10,63 +10,57 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pretraining.synthesis.corpus import synthesise
+from pretraining.synthesis.corpus import SyntheticBatch, synthesise
 from pretraining.synthesis.families import COUNTED, FAMILIES, Draft
 from pretraining.synthesis.frames import Mask, Paths
 
 #: Rows of one family in a batch: few enough for variety, many enough for vectors.
 GROUP = 16
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """Series `[num_series, length]`, which steps are seen, and how many of the first rows are of the older corpus."""
-
-    values: Paths
-    observed: Mask
-    num_records: int
+#: Rows of a family are at least this long, where a series begins late.
+SHORTEST = 8
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What a batch should hold: its clock, its length, which domain the older corpus draws it from, and how much."""
+    """What a batch should hold: its seasons and its length, and which domain of the corpus how many rows are of."""
 
-    seasons: tuple[float, ...]
+    season_length: int
+    long_season_length: int
     length: int
-    shortest: int
     domain: str
-    corpus_share: float = 0.5
-    #: Second season of the older corpus; None: a week of days, where the seasons are one.
-    long_season_length: int | None = None
+    corpus_share: float
+
+    @property
+    def seasons(self) -> tuple[float, ...]:
+        """Seasons in steps, the main one first; none of one step."""
+        return tuple(float(steps) for steps in (self.season_length, self.long_season_length) if steps > 1)
 
 
-def draw_batch(wish: Wish, num_series: int, seed: int) -> Drawn:
+def draw_batch(wish: Wish, num_series: int, seed: int) -> SyntheticBatch:
     """Draw series `[num_series, length]`; what is not finite is replaced by zeros and never observed."""
     rng = np.random.default_rng(seed)
-    old = int(rng.binomial(num_series, wish.corpus_share))
+    of_corpus = int(rng.binomial(num_series, wish.corpus_share))
     parts, masks = [], []
-    if old:
-        main = max(1, round(wish.seasons[0])) if wish.seasons else 1
-        weeks = len(wish.seasons) > 1 and abs(wish.seasons[1] - 7 * main) < 0.5
+    if of_corpus:
         drawn = synthesise(
-            old,
+            of_corpus,
             wish.length,
-            season_length=main,
-            long_season_length=wish.long_season_length or (7 * main if weeks and main >= 16 else 1),
+            season_length=wish.season_length,
+            long_season_length=wish.long_season_length,
             domain=wish.domain,
             seed=int(rng.integers(2**62)),
         )
         parts.append(drawn.values)
         masks.append(drawn.observed)
     names = list(FAMILIES)
-    while sum(map(len, parts)) < num_series:
-        count = min(GROUP, num_series - sum(map(len, parts)))
-        values, observed = _family(wish, names[int(rng.integers(len(names)))], count, rng)
+    for start in range(of_corpus, num_series, GROUP):
+        name = names[int(rng.integers(len(names)))]
+        values, observed = _family(wish, name, min(GROUP, num_series - start), rng)
         parts.append(values)
         masks.append(observed)
     values, observed = np.concatenate(parts), np.concatenate(masks)
     finite = np.isfinite(values) & (np.abs(values) < 1e30)
-    return Drawn(np.where(finite, values, 0).astype(np.float32), observed & finite, old)
+    return SyntheticBatch(np.where(finite, values, 0).astype(np.float32), observed & finite)
 
 
 def _family(wish: Wish, name: str, count: int, rng: np.random.Generator) -> tuple[Paths, Mask]:
@@ -101,7 +95,7 @@ def _augment(paths: Paths, rng: np.random.Generator) -> Paths:
 
 def _observe(wish: Wish, count: int, rng: np.random.Generator) -> Mask:
     """Return which steps are seen: half the rows begin late, some have gaps."""
-    low = min(max(6, wish.shortest // 2), wish.length)
+    low = min(SHORTEST, wish.length)
     span = np.exp(rng.uniform(np.log(low), np.log(wish.length), (count, 1)))
     span = np.where(rng.random((count, 1)) < 0.35, span, wish.length)
     steps = np.arange(wish.length)[None, :]

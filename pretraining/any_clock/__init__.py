@@ -1,1 +1,0 @@
-"""Pretraining of the next network `base`, one for all clocks: its series, loss, loop, validation and export."""
