@@ -25,9 +25,9 @@ _NUM_YEARS = 120
 def _weekdays_by_month() -> Paths:
     """How often each weekday falls in each month, `[months, 7]`, beside the mean."""
     first = np.datetime64(f"{_FIRST_YEAR}-01", "M")
-    days = np.arange(first, first + 12 * _NUM_YEARS).astype("datetime64[M]")
-    start = np.arange(days[0].astype("datetime64[D]"), (days[-1] + 1).astype("datetime64[D]"))
-    month = (start.astype("datetime64[M]") - days[0]).astype(np.int64)
+    after = first + np.timedelta64(12 * _NUM_YEARS, "M")
+    start = np.arange(first.astype("datetime64[D]"), after.astype("datetime64[D]"))
+    month = (start.astype("datetime64[M]") - first).astype(np.int64)
     weekday = (start.astype(np.int64) + 3) % 7
     counts = np.zeros((12 * _NUM_YEARS, 7), dtype=np.float32)
     np.add.at(counts, (month, weekday), 1)

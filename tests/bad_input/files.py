@@ -8,6 +8,7 @@ import io
 import lzma
 import sqlite3
 import zipfile
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
@@ -39,7 +40,7 @@ def _zstd(content: bytes) -> bytes:
 
 def _sqlite(folder: Path) -> Path:
     path = folder / "rows.csv"
-    with sqlite3.connect(path) as database:
+    with closing(sqlite3.connect(path)) as database, database:
         database.execute("create table t (y)")
     return path
 
