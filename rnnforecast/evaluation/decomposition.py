@@ -140,15 +140,10 @@ def _filled(values: Float64Array, observed: BoolArray, *, season_length: int) ->
     shape = (num_windows, (num_columns + missing) // season_length, season_length)
     filled = np.pad(values, ((0, 0), (missing, 0))).reshape(shape)  # [W, K, m]
     known = np.pad(observed, ((0, 0), (missing, 0))).reshape(shape)
-    num_seasons = filled.shape[1]
-    for season, source in (
-        *((season, season - 1) for season in range(1, num_seasons)),
-        *((season, season + 1) for season in range(num_seasons - 2, -1, -1)),
-    ):
-        filled[:, season] = np.where(known[:, season], filled[:, season], filled[:, source])
-        known[:, season] |= known[:, source]
+    newest = np.maximum.accumulate(np.where(known, np.arange(filled.shape[1])[:, None], -1), axis=1)
+    source = np.where(newest < 0, known.argmax(axis=1)[:, None], newest)
     means = values.sum(axis=1) / np.maximum(observed.sum(axis=1), 1)
-    filled = np.where(known, filled, means[:, None, None])
+    filled = np.where(known.any(axis=1)[:, None], np.take_along_axis(filled, source, axis=1), means[:, None, None])
     return filled.reshape(num_windows, num_columns + missing)[:, missing:]
 
 

@@ -10,6 +10,8 @@ Axis legend: W windows, N columns, H horizon, Q quantiles, T observed values, G 
 
 from __future__ import annotations
 
+import itertools
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,6 +40,8 @@ _NUM_COARSE, _NUM_FINE = 12, 7
 _MIN_ESTIMATED = 10
 # after as many values the start level has no effect: 0.9^400 is less than the last digit
 _FORGOTTEN = 400
+# so few sums over time are taken in blocks of steps: a step of them costs little more than a step of one
+_FEW_SUMS = 300
 # estimated from the residuals: slope, smoothing parameter, start level
 _NUM_PARAMETERS = 3
 # windows, and values of them, that are worked on at once: arrays of these times the parameters are kept
@@ -193,12 +197,15 @@ def _try_alphas(values: Float64Array, counts: Int64Array, alpha: Float64Array) -
     v + d they are `e_t - (1 - alpha)^t d`, t from 0; the best d is a regression of one on the other.
     """
     alpha = np.broadcast_to(alpha, (len(alpha), values.shape[1]))
-    levels = alpha * values[:, None]  # [T, G, W], the only array of this size
-    levels[0] = values[0]
-    decay, change = 1 - alpha, np.empty_like(levels[0])
-    for step in range(1, len(values)):
-        np.multiply(decay, levels[step - 1], out=change)
-        levels[step] += change
+    length = size = len(values)
+    if alpha.size <= _FEW_SUMS:
+        alpha, size = alpha.copy(), math.isqrt(length - 1) + 1
+    decay = 1 - alpha
+    blocks = np.empty((-(-length // size), size, *alpha.shape))  # the only array of this size
+    rows = blocks.reshape(-1, *alpha.shape)
+    levels = np.multiply(alpha, values[:, None], out=rows[:length])  # [T, G, W]
+    levels[0], rows[length:] = values[0], 0.0
+    _sum_decayed(blocks, decay)
     level = np.take_along_axis(levels, (counts - 1)[None, None], axis=0)[0]
     inside = np.arange(1, len(values))[:, None] < counts  # [T - 1, W]
     errors = np.subtract(values[1:, None], levels[:-1], out=levels[:-1])
@@ -207,10 +214,36 @@ def _try_alphas(values: Float64Array, counts: Int64Array, alpha: Float64Array) -
     # after so many steps no window remembers its start
     known = np.minimum(counts, _FORGOTTEN)
     weight_squares = (1 - decay ** (2 * known)) / (1 - np.square(decay))
-    products = np.zeros_like(level)
-    for step in reversed(range(min(len(errors), _FORGOTTEN - 1))):
-        np.add(products, errors[step], out=products)
-        np.multiply(products, decay, out=products)
+    rows[length - 1 :] = 0.0
+    products = _sum_back(blocks[: -(-_FORGOTTEN // size), :_FORGOTTEN], decay)
     start = np.where(counts >= _MIN_ESTIMATED, products / weight_squares, 0.0)
     squares = np.maximum(squares - start * products, 0.0)
     return squares, level + (1 - alpha) ** counts * start
+
+
+def _sum_decayed(blocks: Float64Array, decay: Float64Array) -> None:
+    """Replace steps x_t by `s_t = x_t + decay * s_{t-1}`: [K, T, G, W], [G, W]; each block follows the one before.
+
+    The steps of all blocks are taken at once, then what is left of each is added to the next one.
+    """
+    change = np.empty_like(blocks[:, 0])
+    for step in range(1, blocks.shape[1]):
+        np.multiply(decay, blocks[:, step - 1], out=change)
+        blocks[:, step] += change
+    if len(blocks) == 1:
+        return
+    powers = np.multiply.accumulate(np.broadcast_to(decay, (blocks.shape[1], *decay.shape)), axis=0)
+    for before, block in itertools.pairwise(blocks):
+        block += powers * before[-1]
+
+
+def _sum_back(blocks: Float64Array, decay: Float64Array) -> Float64Array:
+    """Return the sum over t from 0 of `decay^(t + 1) * x_t`: [K, T, G, W], [G, W] to [G, W]."""
+    sums = np.zeros_like(blocks[:, 0])
+    for step in reversed(range(blocks.shape[1])):
+        sums += blocks[:, step]
+        sums *= decay
+    total, past_block = np.zeros_like(decay), decay ** blocks.shape[1]
+    for of_block in reversed(sums):
+        total = total * past_block + of_block
+    return total
