@@ -16,6 +16,7 @@ import numpy as np
 from rnnforecast.arrays import Float64Array
 from rnnforecast.data.windows import WindowBatch, Windows, gather
 from rnnforecast.errors import DivergedError, UsageError
+from rnnforecast.inference import pretrained
 from rnnforecast.inference.engine import forecast_windows
 from rnnforecast.inference.far_horizons import extend_forecast
 from rnnforecast.inference.forecaster import attention_weights
@@ -36,6 +37,8 @@ Engine = Callable[["Member", Mapping[str, np.ndarray], WindowBatch], Float64Arra
 # windows in one NumPy batch: enough for full matrix products, few enough to stay in memory whatever they read
 MOST_WINDOWS, FEWEST_WINDOWS = 2_048, 32
 BATCH_STEPS = 2**18
+#: So few windows of several networks are forecast in one pass.
+FEW_WINDOWS = 64
 #: The Theta method reads this many times the context length of the networks.
 THETA_CONTEXTS = 2
 
@@ -131,7 +134,40 @@ def forecast_blocks(
 ) -> Float64Array:
     """Forecast any horizon with one network in one pass: [W, H, Q]; what lies beyond it is never fed back to it."""
     batch = gather(flat, windows, context_length=member.context_length, horizon=member.horizon)
-    first = engine(member, tensors, batch)  # [W, H, Q]
+    return _beyond(engine(member, tensors, batch), member, flat, windows, horizon=horizon)
+
+
+def forecast_together(asked: Sequence[tuple[Ensemble, FlatSeries, Windows]], *, horizon: int) -> list[Float64Array]:
+    """Forecast as each ensemble would forecast its own windows: [W, H, Q] each.
+
+    Networks with one trunk take few windows in one pass: steps of few rows cost nearly what steps of many do.
+    """
+    few = sum(len(windows) for _, _, windows in asked) <= FEW_WINDOWS
+    passes = [
+        (member, ensemble.weights[0], gather(flat, windows, context_length=member.context_length, horizon=1))
+        for ensemble, flat, windows in asked
+        if few and isinstance(member := ensemble.members[0], PretrainedSettings) and _is_plain(ensemble)
+    ]
+    one_trunk = len({id(tensors["trunk.norm.weight"]) for _, tensors, _ in passes}) == 1
+    if one_trunk and len(passes) == len(asked):
+        found = [
+            np.sort(_beyond(first, member, flat, windows, horizon=horizon), axis=-1)
+            for first, (member, _, _), (_, flat, windows) in zip(
+                pretrained.forecast_together(passes), passes, asked, strict=True
+            )
+        ]
+        if all(np.isfinite(quantiles).all() for quantiles in found):
+            return found
+    return [each.forecast(flat, windows, horizon=horizon) for each, flat, windows in asked]
+
+
+def _is_plain(ensemble: Ensemble) -> bool:
+    """Return whether an ensemble is one network on the NumPy engine and no more."""
+    return len(ensemble.members) == 1 and ensemble.engine is forecast_windows and ensemble.calibration is None
+
+
+def _beyond(first: Float64Array, member: Member, flat: FlatSeries, windows: Windows, *, horizon: int) -> Float64Array:
+    """Return `horizon` steps from one pass of a network [W, H, Q], cut or continued."""
     if horizon <= member.horizon:
         return first[:, :horizon]
     # a model file keeps so many rows of each series: a forecast is the same with and without the data file

@@ -143,7 +143,8 @@ def _filled(values: Float64Array, observed: BoolArray, *, season_length: int) ->
     newest = np.maximum.accumulate(np.where(known, np.arange(filled.shape[1])[:, None], -1), axis=1)
     source = np.where(newest < 0, known.argmax(axis=1)[:, None], newest)
     means = values.sum(axis=1) / np.maximum(observed.sum(axis=1), 1)
-    filled = np.where(known.any(axis=1)[:, None], np.take_along_axis(filled, source, axis=1), means[:, None, None])
+    usable: BoolArray = np.logical_or.reduce(known, axis=1, keepdims=True)
+    filled = np.where(usable, np.take_along_axis(filled, source, axis=1), means[:, None, None])
     return filled.reshape(num_windows, num_columns + missing)[:, missing:]
 
 

@@ -25,17 +25,6 @@ Tensors = Mapping[str, np.ndarray]
 SMALL_PRODUCT, MOST_PIECES = 1_000_000, 4
 
 
-class FixedTensors(dict[str, np.ndarray]):
-    """Tensors that never change: their recurrent weights are laid out once, and states after no input are kept."""
-
-    def __init__(self, tensors: Tensors) -> None:
-        """Take the tensors of one network."""
-        super().__init__(
-            {name: np.asfortranarray(tensor) if ".weight_hh" in name else tensor for name, tensor in tensors.items()}
-        )
-        self.after_nothing: dict[int, list[FloatArray]] = {}
-
-
 @dataclass(frozen=True)
 class CellWeights:
     """The weights of one cell; cells whose gates see the input alone have no recurrent ones."""

@@ -9,52 +9,71 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnforecast.inference.equations import CellWeights, FixedTensors, Tensors, linear, scan, softmax
+from rnnforecast.inference.equations import Tensors, linear, softmax
 from rnnforecast.inference.normalisation import Array
 from rnnforecast.inference.pretrained_inputs import Reading, SeasonBlocks, input_size, read_series
+from rnnforecast.inference.trunk import FixedTensors, Packing, run_trunk
 
 if TYPE_CHECKING:
-    from rnnforecast.arrays import FloatArray
+    from collections.abc import Sequence
+
+    from rnnforecast.arrays import FloatArray, Int64Array
     from rnnforecast.data.windows import WindowBatch
     from rnnforecast.inference.shapes import Shape
     from rnnforecast.members import PretrainedSettings
 
-NORM_EPSILON = 1e-5
 #: Width of the layers between recurrences, in units of the hidden size.
 EXPANSION = 2
 SMALLEST_WEIGHT = 1e-6
-#: Series that are read together though some begin later: a step of few rows costs nearly what a step of one does.
-FEW_ROWS = 32
 
 
 def forecast_pretrained(member: PretrainedSettings, tensors: Tensors, batch: WindowBatch) -> np.ndarray:
-    """Forecast the horizon after each window: [B, H, Q] float64 in original units, ascending along Q.
+    """Forecast the horizon after each window: [B, H, Q] float64 in original units, ascending along Q."""
+    return forecast_together([(member, tensors, batch)])[0]
 
-    Segments before a series began look the same to the network, whatever comes after: they are read once for all
-    series that have as many; a few series are read together. Quantiles that cross are sorted (monotone rearrangement,
-    Chernozhukov et al. 2010).
+
+def forecast_together(asked: Sequence[tuple[PretrainedSettings, Tensors, WindowBatch]]) -> list[np.ndarray]:
+    """Forecast by networks with one trunk in one pass, each its own windows: [B, H, Q] each.
+
+    Segments before a series began look the same to the network, whatever comes after: they are read once. Quantiles that
+    cross are sorted (monotone rearrangement, Chernozhukov et al. 2010).
     """
-    past, observed = batch.past_target, batch.past_observed
-    empty = _empty_segments(member, observed)
-    forecast = np.empty((len(past), member.horizon, len(member.quantile_levels)))
-    for rows in _alike(empty):
-        count = int(empty[rows].min())
-        begun = member.model_copy(update={"num_segments": member.num_segments - count})
-        reading = read_series(np, past[rows], observed[rows], begun)
-        state = _trunk(member, tensors, reading.inputs, start=_after_nothing(member, tensors, count))[0]
-        outputs = widen(_head(member, tensors, state, reading), tensors["head.width"], member)
-        forecast[rows] = reading.level[:, :, None] + reading.scale[:, :, None] * outputs
-    return np.sort(forecast, axis=-1)
+    readings, lengths, segments, starts = [], [], [], []
+    for member, tensors, batch in asked:
+        empty = _empty_segments(member, batch.past_observed)
+        lengths.append(member.num_segments - empty)
+        begun = member.model_copy(update={"num_segments": int(lengths[-1].max(initial=1))})
+        reading = read_series(np, batch.past_target, batch.past_observed, begun)
+        readings.append(reading)
+        segments.append(linear(reading.inputs, tensors["input.weight"], tensors["input.bias"]))
+        starts.append([after[empty] for after in _after_nothing(member, tensors)])
+    states = _last_states(asked[0][1], segments, np.concatenate(lengths), starts)
+    forecasts, end = [], 0
+    for (member, tensors, batch), reading in zip(asked, readings, strict=True):
+        begin, end = end, end + len(batch.past_target)
+        outputs = widen(_head(member, tensors, states[begin:end], reading), tensors["head.width"], member)
+        forecast = reading.level[:, :, None] + reading.scale[:, :, None] * outputs
+        forecasts.append(np.sort(forecast, axis=-1))
+    return forecasts
 
 
-def _alike(empty: np.ndarray) -> list[np.ndarray]:
-    """Return the rows that are read together: all of a few, else those with as many empty segments."""
-    if len(empty) <= FEW_ROWS:
-        return [np.arange(len(empty))] if len(empty) else []
-    return [np.flatnonzero(empty == count) for count in np.unique(empty)]
+def _last_states(
+    tensors: Tensors, segments: Sequence[FloatArray], lengths: Int64Array, starts: Sequence[Sequence[FloatArray]]
+) -> FloatArray:
+    """Return the state after the last segment of every series [B, d]; `segments` are [B, T, d] of each network."""
+    if not len(lengths):
+        return np.concatenate(segments)[:, 0]
+    longest = max(each.shape[1] for each in segments)
+    padded = np.concatenate([np.pad(each, ((0, 0), (longest - each.shape[1], 0), (0, 0))) for each in segments])
+    packing = Packing.of(lengths)
+    start = [np.concatenate(layer)[packing.order] for layer in zip(*starts, strict=True)]
+    packed, _ = run_trunk(tensors, packing.pack(padded), packing.sizes, start)
+    states = np.empty_like(packed)
+    states[packing.order] = packed
+    return states
 
 
-def _empty_segments(member: PretrainedSettings, observed: np.ndarray) -> np.ndarray:
+def _empty_segments(member: PretrainedSettings, observed: np.ndarray) -> Int64Array:
     """Return how many segments end before the first observed step: [B], never all of them."""
     length = observed.shape[1]
     first = np.where(observed.any(axis=1), observed.argmax(axis=1), length)
@@ -62,21 +81,17 @@ def _empty_segments(member: PretrainedSettings, observed: np.ndarray) -> np.ndar
     return np.asarray(np.clip(before // member.segment_length, 0, member.num_segments - 1))
 
 
-def _after_nothing(member: PretrainedSettings, tensors: Tensors, count: int) -> list[FloatArray] | None:
-    """Return the state of each layer after `count` segments without a value: [1, d] each; None after none."""
-    if count == 0:
-        return None
-    known = tensors.after_nothing if isinstance(tensors, FixedTensors) else {}
-    if count not in known:
-        known[count] = _read_nothing(member, tensors, count)
-    return known[count]
-
-
-def _read_nothing(member: PretrainedSettings, tensors: Tensors, count: int) -> list[FloatArray]:
-    begun = member.model_copy(update={"num_segments": count})
-    nothing = np.zeros((1, count * member.segment_length))
-    reading = read_series(np, nothing, nothing > 0, begun)
-    return _trunk(member, tensors, reading.inputs, start=None)[1]
+def _after_nothing(member: PretrainedSettings, tensors: Tensors) -> list[FloatArray]:
+    """Return the states of each layer after 0, 1, 2 ... segments without a value: [T, d] each."""
+    fixed = tensors if isinstance(tensors, FixedTensors) else FixedTensors(tensors)
+    if fixed.after_nothing is None:
+        nothing = np.zeros((1, member.num_segments * member.segment_length))
+        reading = read_series(np, nothing, nothing > 0, member)
+        segments = linear(reading.inputs[0], tensors["input.weight"], tensors["input.bias"])
+        zero = np.zeros_like(segments[:1])
+        _, ends = run_trunk(tensors, segments, [1] * len(segments), [zero] * member.num_layers)
+        fixed.after_nothing = [np.concatenate([zero, end[:-1]]) for end in ends]
+    return fixed.after_nothing
 
 
 def widen(quantiles: Array, width: Array, member: PretrainedSettings) -> Array:
@@ -113,40 +128,6 @@ def _linear_shapes(name: str, outputs: int, inputs: int) -> dict[str, Shape]:
 
 def _norm_shapes(name: str, width: int) -> dict[str, Shape]:
     return {f"{name}.weight": (width,), f"{name}.bias": (width,)}
-
-
-def _trunk(
-    member: PretrainedSettings, tensors: Tensors, inputs: FloatArray, *, start: list[FloatArray] | None
-) -> tuple[FloatArray, list[FloatArray]]:
-    """Read segments [B, T, input_size]: return the last state [B, d] and the recurrent state of each layer.
-
-    Per layer h + GRU(norm(h)), then h + W_2 relu(W_1 norm(h)).
-    """
-    states = linear(inputs, tensors["input.weight"], tensors["input.bias"])
-    ends = []
-    for layer in range(member.num_layers):
-        prefix = f"trunk.layers.{layer}."
-        weights = CellWeights.read(tensors, f"{prefix}recurrent.", "_l0")
-        before = None if start is None else start[layer]
-        hidden = scan("gru", weights, _norm(tensors, f"{prefix}recurrent_norm", states), start=before)
-        ends.append(hidden[:, -1])
-        states = states + hidden
-        if layer == member.num_layers - 1:
-            states = states[:, -1:]  # no later layer reads the others
-        normed = _norm(tensors, f"{prefix}forward_norm", states)
-        wide = np.maximum(linear(normed, tensors[f"{prefix}widen.weight"], tensors[f"{prefix}widen.bias"]), 0)
-        states = states + linear(wide, tensors[f"{prefix}narrow.weight"], tensors[f"{prefix}narrow.bias"])
-    return _norm(tensors, "trunk.norm", states[:, -1]), ends
-
-
-def _norm(tensors: Tensors, name: str, values: FloatArray) -> FloatArray:
-    """Layer normalisation (Ba et al. 2016) over the last axis."""
-    normed: FloatArray = values - values.mean(axis=-1, keepdims=True)
-    variance = np.einsum("...d,...d->...", normed, normed)[..., None] / values.shape[-1]
-    normed *= 1 / np.sqrt(variance + NORM_EPSILON)
-    normed *= tensors[f"{name}.weight"]
-    normed += tensors[f"{name}.bias"]
-    return normed
 
 
 def _head(member: PretrainedSettings, tensors: Tensors, state: FloatArray, reading: Reading) -> FloatArray:

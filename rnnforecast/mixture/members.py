@@ -15,6 +15,7 @@ import numpy as np
 
 from rnnforecast.arrays import BoolArray, Float64Array
 from rnnforecast.errors import DivergedError
+from rnnforecast.forecasting import forecast_together
 from rnnforecast.mixture.autoregression import MAX_ROWS, forecast_autoregression, num_lags
 from rnnforecast.mixture.histories import Task, flat_series, right_aligned
 from rnnforecast.mixture.question import (
@@ -61,16 +62,17 @@ def forecast_members(
             found[name][chosen[name]] = forecast([pasts[number] for number in chosen[name]])
 
     remainders = Remainders()
-    for number in chosen[BASE].tolist() if BASE in chosen else ():
-        recent = pasts[number][-ensemble.context_length :]
-        remainders.add(BASE, number, recent, np.zeros(len(recent) + horizon))
+    networks = {BASE: ensemble}
+    if season > 1:
+        networks[BASE_NO_SEASON] = question.base(1)
+    for name, network in networks.items():
+        for number in chosen[name].tolist() if name in chosen else ():
+            recent = pasts[number][-network.context_length :]
+            remainders.add(name, number, recent, np.zeros(len(recent) + horizon))
     if season > 1 or question.covariates:
         regress(question, tasks, wanted, ensemble.context_length, remainders)
-    _forecast_remainders(remainders, ensemble, found, shape)
+    _forecast_remainders(remainders, networks, found, shape)
     if season > 1:
-        without = question.base(1)
-        length = without.context_length
-        alone(BASE_NO_SEASON, lambda pasts: _by_network(without, [past[-length:] for past in pasts], horizon))
         alone(SEASONAL_MEAN, lambda pasts: _seasonal_mean(pasts, question, levels, num_seasons=MEAN_SEASONS))
     else:
         alone(AUTOREGRESSION, lambda pasts: _by_autoregression([past[-MAX_ROWS:] for past in pasts], horizon, levels))
@@ -82,26 +84,33 @@ def forecast_members(
 
 
 def _forecast_remainders(
-    remainders: Remainders, ensemble: Ensemble, found: dict[str, Float64Array], shape: tuple[int, int, int]
+    remainders: Remainders,
+    networks: Mapping[str, Ensemble],
+    found: dict[str, Float64Array],
+    shape: tuple[int, int, int],
 ) -> None:
     """Forecast what regressions left, by `base` or an autoregression, and put the parts of the horizon back."""
     _, horizon, _ = shape
-    linear = np.array([name in AUTOREGRESSIVE for name in remainders.names], dtype=np.bool_)
-    for places in map(np.flatnonzero, (linear, ~linear)):
-        if not len(places):
-            continue
-        pasts = [remainders.pasts[place] for place in places]
-        if linear[places[0]]:
-            quantiles = _by_autoregression(pasts, horizon, ensemble.quantile_levels)
-        else:
-            quantiles = _by_network(ensemble, pasts, horizon)
-        for place, forecast in zip(places, quantiles, strict=True):
+    kinds = np.array([_remainder_forecaster(name) for name in remainders.names])
+    groups = [(kind, np.flatnonzero(kinds == kind)) for kind in np.unique(kinds).tolist()]
+    pasts = [[remainders.pasts[place] for place in places] for _, places in groups]
+    of_networks = [(networks[kind], past) for (kind, _), past in zip(groups, pasts, strict=True) if kind in networks]
+    by_network = iter(_by_networks(of_networks, horizon))
+    for (kind, places), past in zip(groups, pasts, strict=True):
+        levels = networks[BASE].quantile_levels
+        forecasts = next(by_network) if kind in networks else _by_autoregression(past, horizon, levels)
+        for place, forecast in zip(places, forecasts, strict=True):
             name = remainders.names[place]
             forecast = forecast + remainders.parts[place][:, None]
             of_member = found.setdefault(name, np.full(shape, np.nan))
             of_member[remainders.tasks[place]] = (
                 np.exp(np.minimum(forecast, 700.0)) if name in LOGARITHMIC else forecast
             )
+
+
+def _remainder_forecaster(name: str) -> str:
+    """Return what forecasts the remainder of a member."""
+    return AUTOREGRESSION if name in AUTOREGRESSIVE else name if name == BASE_NO_SEASON else BASE
 
 
 def _by_autoregression(pasts: Sequence[Float64Array], horizon: int, levels: tuple[float, ...]) -> Float64Array:
@@ -115,16 +124,24 @@ def _by_autoregression(pasts: Sequence[Float64Array], horizon: int, levels: tupl
     return quantiles
 
 
-def _by_network(ensemble: Ensemble, pasts: Sequence[Float64Array], horizon: int) -> Float64Array:
-    """Forecast after each past; one that overflows has NaN."""
-    offsets = np.array([_distance(past) for past in pasts])
-    flat, windows = flat_series([past - offset for past, offset in zip(pasts, offsets, strict=True)])
+def _by_networks(asked: Sequence[tuple[Ensemble, Sequence[Float64Array]]], horizon: int) -> list[Float64Array]:
+    """Forecast after each past of each network; one that overflows has NaN."""
+    offsets = [np.array([_distance(past) for past in pasts]) for _, pasts in asked]
+    flat = [
+        flat_series([past - offset for past, offset in zip(pasts, off, strict=True)])
+        for (_, pasts), off in zip(asked, offsets, strict=True)
+    ]
     try:
-        return np.asarray(ensemble.forecast(flat, windows, horizon=horizon) + offsets[:, None, None])
+        networks = [(ensemble, *each) for (ensemble, _), each in zip(asked, flat, strict=True)]
+        found = forecast_together(networks, horizon=horizon)
+        return [each + off[:, None, None] for each, off in zip(found, offsets, strict=True)]
     except DivergedError:
-        if len(pasts) == 1:
-            return np.full((1, horizon, len(ensemble.quantile_levels)), np.nan)
-        return np.concatenate([_by_network(ensemble, [past], horizon) for past in pasts])
+        if len(asked) == 1 and len(asked[0][1]) == 1:
+            return [np.full((1, horizon, len(asked[0][0].quantile_levels)), np.nan)]
+        return [
+            np.concatenate([_by_networks([(ensemble, [past])], horizon)[0] for past in pasts])
+            for ensemble, pasts in asked
+        ]
 
 
 def _distance(past: Float64Array) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from importlib import metadata, resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,8 +12,8 @@ import numpy as np
 
 from rnnforecast.errors import UsageError
 from rnnforecast.forecasting import Ensemble
-from rnnforecast.inference.equations import FixedTensors
 from rnnforecast.inference.season_classes import pretrained_settings, season_class
+from rnnforecast.inference.trunk import FixedTensors
 from rnnforecast.members import PretrainedSettings
 from rnnforecast.model_io.pack import check_shapes, roles_of
 from rnnforecast.store.manifest import InputRecord, Manifest
@@ -46,9 +46,12 @@ class BaseNetwork:
 
     def weights(self, season_length: int) -> dict[str, np.ndarray]:
         """Return the tensors of that network, float32."""
-        index = self._index(season_length)
-        tensors = self.file.group("shared") | self.file.member(index)
-        return {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
+        return self._shared | _float32(self.file.member(self._index(season_length)))
+
+    @cached_property
+    def _shared(self) -> dict[str, np.ndarray]:
+        """The trunk, the same arrays for all season lengths."""
+        return _float32(self.file.group("shared"))
 
     def ensemble(self, season_length: int) -> Ensemble:
         """Return the network of a season length, ready to forecast."""
@@ -62,6 +65,10 @@ class BaseNetwork:
             for index, member in enumerate(members)
             if isinstance(member, PretrainedSettings) and member.season_class == name
         )
+
+
+def _float32(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,14 +12,16 @@ import torch
 
 from rnnforecast.arrays import FloatArray
 from rnnforecast.data.windows import FlatSeries, WindowBatch
-from rnnforecast.forecasting import Ensemble, last_windows
-from rnnforecast.inference import pretrained
+from rnnforecast.forecasting import Ensemble, forecast_together, last_windows
 from rnnforecast.inference.engine import expected_shapes, forecast_windows
-from rnnforecast.inference.equations import CellWeights, FixedTensors, Tensors
+from rnnforecast.inference.equations import CellWeights
 from rnnforecast.inference.pretrained import widen
 from rnnforecast.inference.pretrained_inputs import Reading, input_size, read_series
 from rnnforecast.inference.season_classes import SEASON_CLASSES, SeasonClass, pretrained_settings, season_class
+from rnnforecast.inference.trunk import FixedTensors, run_trunk
 from rnnforecast.members import PretrainedSettings
+from rnnforecast.mixture.histories import flat_series
+from rnnforecast.model_io.base import base_ensemble
 from rnnforecast.networks import engine
 from tests.inference.pretrained_samples import (
     UNUSUAL,
@@ -338,21 +341,34 @@ def test_what_no_input_leaves_is_computed_once_and_changes_nothing(monkeypatch: 
     batch = unobserved_before(make_pretrained_batch(member), member.context_length - 70)
     expected = forecast_windows(member, tensors, batch)
     fixed = FixedTensors(tensors)
-    counts: list[int] = []
-    read_nothing = pretrained._read_nothing
+    passes: list[int] = []
 
-    def counted(member: PretrainedSettings, tensors: Tensors, count: int) -> list[FloatArray]:
-        counts.append(count)
-        return read_nothing(member, tensors, count)
+    def counted(*arguments: Any) -> tuple[FloatArray, list[FloatArray]]:
+        passes.append(len(arguments[2]))
+        return run_trunk(*arguments)
 
-    monkeypatch.setattr(pretrained, "_read_nothing", counted)
+    monkeypatch.setattr("rnnforecast.inference.pretrained.run_trunk", counted)
 
     found = [forecast_windows(member, fixed, batch) for _ in range(2)]
 
-    assert counts
-    assert len(counts) == len(set(counts))
+    assert passes == [member.num_segments, 10, 10]
     for forecast in found:
         np.testing.assert_array_equal(forecast, expected)
+
+
+def test_networks_of_one_trunk_forecast_together_as_alone() -> None:
+    ensembles = [base_ensemble(7), base_ensemble(1)]
+    asked = []
+    for ensemble, lengths in zip(ensembles, ([300, 90, 41, 8], [200, 30, 5]), strict=True):
+        histories = [seasonal(length, 7, num_windows=1)[0] for length in lengths]
+        asked.append((ensemble, *flat_series(histories)))
+
+    together = forecast_together(asked, horizon=70)
+
+    for found, (ensemble, flat, windows) in zip(together, asked, strict=True):
+        alone = ensemble.forecast(flat, windows, horizon=70)
+        assert found.shape == alone.shape == (len(windows), 70, len(ensemble.quantile_levels))
+        np.testing.assert_allclose(found, alone, rtol=1e-5)
 
 
 @pytest.mark.parametrize("num_rows", [1, 9, 10, 18, 36, 37])
