@@ -139,13 +139,15 @@ def _columns(name: str, help: str, *, is_common: bool = False) -> Option:
 
 # Settings, in the order of the fields in `config`.
 
-_FUTURE_DATA = Option("future_data", "file with the future covariates; repeatable", "FILE", repeated=True, panel=DATA)
+_FUTURE_DATA = Option(
+    "future_data", "file with future values of covariates; repeatable", "FILE", repeated=True, panel=DATA
+)
 _ROLES = _panel(
     DATA,
     Option("time", "time column; several: date,hour; `none`: rows are steps in file order", "COLUMN", is_common=True),
     _columns("target", "target column; repeatable", is_common=True),
-    _flag("wide", "a wide table: numeric columns are series, columns named after timestamps are rows"),
-    _choice("guess", "what to do where no name says which column is the target", Guess, "ACTION", "note"),
+    _flag("wide", "read a wide table: numeric columns become series, timestamps in the header become rows"),
+    _choice("guess", "what to do if no column is named like a target", Guess, "ACTION", "note"),
     _columns("id", "column that identifies the series of a panel; repeatable", is_common=True),
     Option("freq", "frequency, e.g. 15min, h, D, B, W-SUN, MS, ME, QS-JAN, YS-JAN, step", is_common=True),
     Option(
@@ -161,81 +163,69 @@ _ROLES = _panel(
     _columns("static", "covariate with one value per series; repeatable"),
     _FUTURE_DATA,
     Option("calendar_features", "calendar covariates: season, holidays (needs --country)", "NAMES", repeated=True),
-    Option("country", "country or region of the holidays: DE, DE-BY", "CODE"),
+    Option("country", "country or region of the holidays, e.g. DE, DE-BY", "CODE"),
 )
 _CLOCK = _panel(
     CLOCK,
     Option("date_format", "strptime format of timestamps, e.g. %d.%m.%Y %H:%M"),
-    _flag("dayfirst", "01/02/2024 is 1 February; monthfirst: 2 January", default=None, opposite="monthfirst"),
+    _flag("dayfirst", "read 01/02/2024 as 1 February; monthfirst: as 2 January", default=None, opposite="monthfirst"),
     _choice("locale", "language of month names", Locale, "CODE"),
-    _choice("epoch_unit", "whole numbers are timestamps: this unit since 1970-01-01 UTC", EpochUnit),
-    _flag("excel_dates", "numbers are spreadsheet dates: 45292.5"),
+    _choice("epoch_unit", "read whole numbers as timestamps: this unit since 1970-01-01 UTC", EpochUnit),
+    _flag("excel_dates", "read numbers as spreadsheet dates, e.g. 45292.5"),
     Option("tz", "time zone of local timestamps, e.g. Europe/Berlin", "ZONE"),
     _choice("ambiguous", "how to resolve ambiguous local times (end of DST)", Ambiguous, "WHICH"),
     _choice("nonexistent", "how to handle nonexistent local times (start of DST)", Nonexistent, "ACTION"),
     Option("calendar", "closed days: a market (XNYS), a country (DE, DE-BY), weekdays, learned, every-day", "NAME"),
     Option("resample", "aggregate rows to this frequency, e.g. 1h; needs --aggregate", "FREQ"),
-    _choice("aggregate", "aggregation of the rows of one step", Aggregate, "KIND"),
+    _choice("aggregate", "how to aggregate the rows of a step", Aggregate, "KIND"),
 )
 _READING = _panel(
     READING,
     Option("encoding", "text encoding, e.g. cp1252, latin-1, utf-16", "NAME"),
     Option("delimiter", "field delimiter: one character, or tab", "CHAR"),
-    _flag(
-        "header",
-        "the first row contains column names; otherwise they are column_1, column_2, ... in order",
-        default=True,
-    ),
+    _flag("header", "the first row has the column names; without it: column_1, column_2, ... in order", default=True),
     Option("sheet", "sheet of a workbook (default: the first)", "NAME"),
-    Option("skip_rows", "lines above the header (default: found)", "LINES", int),
-    _flag("units_row", "the row below the header holds units (default: found)", default=None),
-    Option("footer", "lines at the foot that are not rows: totals, notes (default: found)", "LINES", int),
-    Option("comment", "skip lines that start with this", "PREFIX"),
+    Option("skip_rows", "lines above the header (default: detected)", "LINES", int),
+    _flag("units_row", "the row below the header has units (default: detected)", default=None),
+    Option("footer", "lines at the end that are not rows, such as totals and notes (default: detected)", "LINES", int),
+    Option("comment", "skip lines that start with this prefix", "PREFIX"),
     _choice("decimal", "decimal mark", DecimalMark, "MARK"),
     _choice("thousands", "thousands separator", ThousandsMark, "MARK"),
     _choice(
         "number_format", "financial: allow currency signs, (123), 123- and wide digits", NumberFormat, "KIND", "plain"
     ),
     _flag("percent", "read 12% as 0.12"),
-    Option("strip_units", "unit after numbers to remove; repeatable for spellings of one unit", "UNIT", repeated=True),
-    Option("missing_values", "additional marker of a missing value; repeatable", "WORD", repeated=True),
-    _choice("inf", "treatment of infinite numbers", Infinities, "ACTION", "refuse"),
-    _choice("fill", "imputation of missing targets; none: masked in the loss", Fill, "KIND", "none"),
+    Option("strip_units", "unit to remove after numbers; repeatable for spellings of one unit", "UNIT", repeated=True),
+    Option("missing_values", "another marker of a missing value; repeatable", "WORD", repeated=True),
+    _choice("inf", "how to treat infinite numbers", Infinities, "ACTION", "refuse"),
+    _choice("fill", "how to fill missing targets; none: mask them", Fill, "KIND", "none"),
     Option(
-        "mask",
-        "leave targets of a span out of everything; repeatable, e.g. 2020-03..2021-06",
-        "FROM..TO",
-        repeated=True,
+        "mask", "treat the targets of a span as missing, e.g. 2020-03..2021-06; repeatable", "FROM..TO", repeated=True
     ),
     _choice("duplicates", "how to combine rows with the same timestamp", Duplicates, "ACTION", "refuse"),
-    _flag("align", "forecast all series from the latest timestamp of the panel, also series that end earlier"),
+    _flag("align", "forecast all series from the latest timestamp of the panel, even those that end earlier"),
     _choice(
         "short",
-        "treatment of series too short for a window; pad: use the rows they have, else leave them out",
+        "how to treat series too short for a window; pad: use the rows they have, else leave them out",
         Short,
         "ACTION",
         "pad",
     ),
-    Option("floor", "no forecast below this (default: 0 where the history never was below)", "NUMBER", float),
-    Option(
-        "cap",
-        "no forecast above this (default: 1 or 100 for fractions and percentages)",
-        "NUMBER",
-        float,
-    ),
+    Option("floor", "lower bound of forecasts (default: 0 if the history was never negative)", "NUMBER", float),
+    Option("cap", "upper bound of forecasts (default: 1 or 100 for fractions and percentages)", "NUMBER", float),
     _flag(
         "bounds",
-        "keep forecasts to what the history was: not below zero, whole numbers, fractions up to 1 or 100",
+        "bound and round forecasts like the history: never negative, whole numbers, fractions up to 1 or 100",
         default=True,
     ),
     _flag("skip_bad_rows", "skip rows with too many or too few fields, and count them"),
     _flag("drop_last_partial", "drop an incomplete last row"),
-    _flag("dataset", "a folder is one table in several files"),
+    _flag("dataset", "read a folder as one table in several files"),
     Option("sample", "read only about this many rows, the last of each file", "ROWS", int),
-    Option("max_bytes", "size limit of an input, decompressed; unset: 8GiB or half of the free memory", "SIZE"),
+    Option("max_bytes", "size limit of an input, decompressed (default: 8GiB or half of the free memory)", "SIZE"),
     Option("query", "SQL query for a database input, e.g. 'select * from x'", "SELECT"),
     Option("wait", "how long to wait for a busy database", "DURATION", default="30s"),
-    _flag("strict", "reject data that would need repairs"),
+    _flag("strict", "reject data that need repairs"),
     _flag("redact_values", "hide data values in findings and messages"),
 )
 _NETWORK = _panel(
@@ -261,7 +251,7 @@ _TRAINING = _panel(
     TRAINING,
     Option(
         "from_",
-        "weights to start from: pretrained, scratch (random ones), or a stored model, NAME or NAME@VERSION",
+        "weights to start from: pretrained, scratch (random), or a stored model (NAME or NAME@VERSION)",
         "START",
     ),
     Option("num_steps", "gradient steps per network", "COUNT", int),
@@ -271,15 +261,15 @@ _TRAINING = _panel(
     Option("gradient_clip", "maximum gradient norm", "NORM", float, 1.0),
     Option("teacher_forcing", "initial fraction of true decoder inputs; decreases to 0", "FRACTION", float, 1.0),
     Option("num_members", "networks in the ensemble; the forecast is their median", "COUNT", int),
-    _flag("refit", "train again on all rows after the evaluation on test rows", default=True),
+    _flag("refit", "train again on all rows after the test", default=True),
     Option("seed", "seed of all random choices", kind=int, default=0),
     _choice("device", "device to train on", Device, default="auto"),
     replace(
-        _choice("effort", "how much to train; quick: no training where `base` is enough", Effort, default="normal"),
+        _choice("effort", "how much to train; quick: no training if `base` is enough", Effort, default="normal"),
         is_common=True,
     ),
     Option("time_budget", "maximum training time, e.g. 90s, 10m, 1h", "DURATION", is_common=True),
-    Option("theta_weight", "weight of the Theta method; unset: chosen on validation rows", "WEIGHT", float),
+    Option("theta_weight", "weight of the Theta method (default: chosen on validation rows)", "WEIGHT", float),
 )
 QUANTILES = Option(
     "quantiles",
@@ -308,7 +298,7 @@ SETTINGS = {option.name: option for option in (*DATA_OPTIONS, *_NETWORK, *_TRAIN
 FORECAST_OPTIONS = (
     replace(
         SETTINGS["horizon"],
-        help="steps to forecast; beyond those trained the last season is continued (default: as trained)",
+        help="steps to forecast; beyond those trained, the last season continues (default: as trained)",
         panel=EVALUATION,
     ),
     QUANTILES,
@@ -341,7 +331,7 @@ def _argument(name: str, metavar: str, help: str, *, required: bool = False, rep
 
 _DATA_HELP = "CSV, Excel or Parquet files, a quoted glob, or - for CSV on stdin"
 TRAINING_FILES = _argument("data", "DATA", _DATA_HELP, required=True, repeated=True)
-TEST_FILES = _argument("data", "DATA", "files to score on (default: the training file)", repeated=True)
+TEST_FILES = _argument("data", "DATA", "files to read (default: the training file)", repeated=True)
 MODEL = _argument("model", "MODEL", "NAME or NAME@VERSION (default: the newest)")
 SERVED_MODEL = _argument("model", "MODEL", "NAME or NAME@VERSION for requests that name none (default: base)")
 SCORED_MODEL = _argument("model", "MODEL", "NAME or NAME@VERSION (default: the name with the newest forecasts)")
@@ -384,8 +374,8 @@ REFUSE_STALE = _in(
     DATA,
     _choice(
         "refuse_stale",
-        "exit 22 if the data changed unexpectedly: shrunk (fewer rows than at training) or any (default: shrunk where "
-        "the training file is read again)",
+        "exit 22 if the data changed unexpectedly; shrunk: fewer rows than in training (default: shrunk if the "
+        "training file is read again)",
         StaleRows,
         "KIND",
     ),
@@ -398,16 +388,16 @@ REQUIRE = _in(
 METHODS = _in(
     EVALUATION,
     Option(
-        "methods", "e.g. gru,transformer,auto-ets (default: base and three cells); naive forecasts always run", "NAMES"
+        "methods",
+        "methods to compare, e.g. gru,transformer,auto-ets (default: base and three cells); naive forecasts always run",
+        "NAMES",
     ),
 )
 MAPPINGS = _in(
     NETWORK,
-    Option("mapping", "mappings from inputs to outputs, each with each cell: many-to-many,one-to-many", "NAMES"),
+    Option("mapping", "mappings to try with each cell, e.g. many-to-many,one-to-many", "NAMES"),
 )
-HIDDEN_SIZES = _in(
-    NETWORK, Option("hidden_size", "units per layer; several: each network once with each, e.g. 32,64", "UNITS")
-)
+HIDDEN_SIZES = _in(NETWORK, Option("hidden_size", "units per layer, or several to try: 32,64", "UNITS"))
 #: The settings that `compare` takes: `--mapping` and `--hidden-size` are lists there.
 COMPARE_OPTIONS = tuple(option for option in SETTINGS.values() if option.name not in ("mapping", "hidden_size"))
 ENGINE = _in(
@@ -417,42 +407,40 @@ ENGINE = _in(
 )
 SHARD = _in(
     RUN,
-    Option(
-        "shard",
-        "forecast the part of worker I of N of a folder of Parquet files, e.g. 2/8; --output is a folder",
-        "I/N",
-    ),
+    Option("shard", "forecast part I of N of a folder of Parquet files, e.g. 2/8; --output is a folder", "I/N"),
     is_common=False,
 )
 SHARD_BY = _in(
     RUN,
-    _choice(
-        "shard_by", "what a worker takes: whole files, or the series with its hash from all files", ShardBy, "KIND"
-    ),
+    _choice("shard_by", "how to divide the folder: by file, or by a hash of the ids of each series", ShardBy, "KIND"),
     is_common=False,
 )
-ON = _in(RUN, _choice("on", "forecast a folder by tasks of a Ray cluster", Literal["ray"], "WHERE"), is_common=False)
+ON = _in(RUN, _choice("on", "forecast a folder on a Ray cluster", Literal["ray"], "WHERE"), is_common=False)
 RAY_ADDRESS = _in(RUN, Option("ray_address", "Ray cluster, e.g. head:6379 (default: a local Ray)"), is_common=False)
 SUM = _in(
     EVALUATION,
     _choice("sum", "forecast sums over calendar weeks, months or the horizon, with intervals", SumOver, "OVER"),
 )
-TOTAL = _in(EVALUATION, _columns("total", "sums of series by an id or static column, or of `all`"), is_common=False)
+TOTAL = _in(
+    EVALUATION,
+    _columns("total", "forecast sums of series by an id or static column, or over `all`; repeatable"),
+    is_common=False,
+)
 COMPONENTS = _in(
-    EVALUATION, _switch("components", "show what moves the forecast: trend, seasons, each covariate, remainder")
+    EVALUATION, _switch("components", "split the forecast into trend, seasons, each covariate and remainder")
 )
 SET = _in(
     EVALUATION,
     Option(
         "set",
-        "what if: forecast with a covariate changed ahead, next to the forecast; repeatable: price=1.1x, temp=+2, promo=1",
+        "what if: also forecast with a covariate changed; repeatable: price=1.1x, temp=+2, promo=1",
         "CHANGE",
         repeated=True,
     ),
 )
 WHAT_IF = _in(
     EVALUATION,
-    Option("what_if", "what if: a second file of future covariates; its forecast is shown next to the first", "FILE"),
+    Option("what_if", "what if: also forecast with the future covariates of a second file", "FILE"),
     is_common=False,
 )
 REFIT_WINDOWS = _in(EVALUATION, _flag("refit", "train again for every window"))
@@ -468,17 +456,19 @@ ACTIVATE = _in(
     is_common=False,
 )
 LAST = _in(EVALUATION, Option("last", "score only the latest cutoffs (default: all)", "COUNT", int))
-ALL_VERSIONS = _in(EVALUATION, _switch("all_versions", "test forecasts of all versions for drift, not only the active"))
+ALL_VERSIONS = _in(
+    EVALUATION, _switch("all_versions", "test forecasts of all versions for drift, not only of the active one")
+)
 POLICY = _in(
     EVALUATION,
     _choice("policy", "response to an alarm", Policy, "ACTION", "warn"),
 )
 DETECTOR = _in(
     EVALUATION,
-    Option("model", "whose forecasts the rows are compared with: NAME or NAME@VERSION", "MODEL", default="base"),
+    Option("model", "model whose forecasts the rows are compared with: NAME or NAME@VERSION", "MODEL", default="base"),
 )
 LAST_ROWS = _in(
-    EVALUATION, Option("last", "alarms of the newest rows alone, e.g. 1d or '3 steps' (default: all)", "AGE")
+    EVALUATION, Option("last", "alarms of the newest rows only, e.g. 1d or '3 steps' (default: all)", "AGE")
 )
 BUDGET = _in(
     EVALUATION,
@@ -488,7 +478,7 @@ BUDGET = _in(
         "RATE",
     ),
 )
-STEPS_AHEAD = _in(EVALUATION, Option("horizon", "steps that each line forecasts", "STEPS", int, 1, minimum=1))
+STEPS_AHEAD = _in(EVALUATION, Option("horizon", "steps to forecast from each line", "STEPS", int, 1, minimum=1))
 STREAM_LEVELS = _in(
     EVALUATION,
     Option("quantiles", "quantile levels of each forecast", "LEVELS", default="0.1,0.5,0.9"),
@@ -496,43 +486,39 @@ STREAM_LEVELS = _in(
 )
 MAX_SERIES = _in(
     EVALUATION,
-    Option("max_series", "series that are accepted; others are answered, not read", "COUNT", int, 10_000, minimum=1),
+    Option(
+        "max_series", "maximum number of series; rows of others are answered, not read", "COUNT", int, 10_000, minimum=1
+    ),
 )
-STREAM_INPUT = _in(DATA, Option("input", "read this file (default: standard input)", "FILE", default="-"))
+STREAM_INPUT = _in(DATA, Option("input", "file to read; -: standard input", "FILE", default="-"))
 FOLLOW = _in(DATA, _switch("follow", "wait for more rows at the end of --input"))
-LINE_FORMAT = _in(
-    DATA, _choice("line_format", "format of the lines (default: that of the first line)", LineFormat, "FORMAT")
-)
-STREAM_OUTPUT = _in(
-    OUTPUT, Option("output", "append the answers to this file (default: standard output)", "FILE", default="-")
-)
-STATE = _in(OUTPUT, Option("state", "keep the state of the stream in this file, and continue from it", "FILE"))
-SAVE_EVERY = _in(OUTPUT, Option("save_every", "lines after which the state is saved", "LINES", int, 10_000, minimum=1))
+LINE_FORMAT = _in(DATA, _choice("line_format", "format of the lines; unset: as the first line", LineFormat, "FORMAT"))
+STREAM_OUTPUT = _in(OUTPUT, Option("output", "file to append the answers to; -: standard output", "FILE", default="-"))
+STATE = _in(OUTPUT, Option("state", "keep the state of the stream in this file, and resume from it", "FILE"))
+SAVE_EVERY = _in(OUTPUT, Option("save_every", "save the state after so many lines", "LINES", int, 10_000, minimum=1))
 WORKERS = _in(
     RUN,
-    Option("workers", "jobs in parallel (default: as cores and memory allow)", "COUNT", int, minimum=1),
+    Option("workers", "parallel jobs (default: as cores and memory allow)", "COUNT", int, minimum=1),
 )
 SERVE_WORKERS = _in(
-    RUN, Option("workers", "processes that forecast (default: one for each processor)", "COUNT", int, minimum=1)
+    RUN, Option("workers", "forecasting processes (default: one for each processor)", "COUNT", int, minimum=1)
 )
-HOST = _in(RUN, Option("host", "address to listen on; others can reach it only with a token", default="127.0.0.1"))
+HOST = _in(RUN, Option("host", "address to listen on; any but this machine needs a token", default="127.0.0.1"))
 PORT = _in(RUN, Option("port", "port to listen on; 0: a free one", kind=int, default=8000, minimum=0))
 REQUEST_TIMEOUT = _in(
     RUN, Option("request_timeout", "maximum time of a request, waiting included", "DURATION", default="30s")
 )
-MAX_BODY = _in(RUN, Option("max_body", "largest body of a request", "SIZE", default="16MiB"))
+MAX_BODY = _in(RUN, Option("max_body", "maximum size of a request body", "SIZE", default="16MiB"))
 CHECK = _in(RUN, _switch("check", "list every error of the file with its line; run nothing"))
 READ = _in(
     RUN, _flag("read", "with --check: read the data of each job as `inspect` does", default=True), is_common=False
 )
-JOB_SHARD = _in(RUN, Option("shard", "run the jobs of worker I of N, e.g. 2/8", "I/N"), is_common=False)
-RESUME = _in(RUN, _switch("resume", "skip jobs that the last run finished and whose inputs are unchanged"))
-WAIT = _in(RUN, Option("wait", "how long to wait for another run of the file, e.g. 10m", "DURATION"))
+JOB_SHARD = _in(RUN, Option("shard", "run part I of N of the jobs, e.g. 2/8", "I/N"), is_common=False)
+RESUME = _in(RUN, _switch("resume", "skip jobs that the last run finished, if their inputs are unchanged"))
+WAIT = _in(RUN, Option("wait", "how long to wait for another run of this file, e.g. 10m", "DURATION"))
 PRINT_CRON = _in(RUN, _switch("print_cron", "print a crontab entry for the file; run nothing"))
 PRINT_SYSTEMD = _in(RUN, _switch("print_systemd", "print a systemd service and timer; run nothing"))
-TIMEOUT = _in(
-    RUN, Option("timeout", "maximum run time, e.g. 10m; exits with code 15 when exceeded", "DURATION"), is_common=False
-)
+TIMEOUT = _in(RUN, Option("timeout", "maximum run time, e.g. 10m; exit 15 beyond it", "DURATION"), is_common=False)
 STORE = _in(OUTPUT, Option("store", "folder of the models (default: RNNFORECAST_STORE, else .rnnforecast)", "DIR"))
 NAME = _in(OUTPUT, Option("name", "name of the model (default: the file name without suffix)", "NAME"))
 OUTPUT_FILE = _in(
@@ -548,18 +534,22 @@ WINDOWS_OUTPUT = _in(
 )
 ONNX = _in(OUTPUT, Option("onnx", "the .onnx file to write", "FILE", required=True))
 SCRIPT_OUTPUT = _in(OUTPUT, Option("output", "the .py file to write (default: standard output)", "FILE"))
-PAGE_OUTPUT = _in(OUTPUT, Option("output", "the .html file to write (default: report.html, if there is none)", "FILE"))
-PAGE_OVERWRITE = _in(OUTPUT, _switch("overwrite", "replace report.html, where no --output names a file"))
+PAGE_OUTPUT = _in(
+    OUTPUT, Option("output", "the .html file to write (default: report.html, if it does not exist)", "FILE")
+)
+PAGE_OVERWRITE = _in(OUTPUT, _switch("overwrite", "replace an existing report.html, without --output"))
 PAGE_MEMORY = _in(EVALUATION, _switch("diagnose", "show how far back networks remember, as `diagnose` does"))
-REPORT = _in(OUTPUT, Option("report", "write a page about the result: one .html file", "FILE"), is_common=False)
-PLOT = _in(OUTPUT, Option("plot", "draw the result: a .png or .svg file, fit for a slide", "FILE"))
+REPORT = _in(OUTPUT, Option("report", "write the result as one .html page", "FILE"), is_common=False)
+PLOT = _in(OUTPUT, Option("plot", "draw the result for a slide, as .png or .svg", "FILE"))
 SHOWN_SERIES = _in(
     OUTPUT,
-    Option("series", "id of a series to show and draw (`north/bread` of two id columns)", "ID", repeated=True),
+    Option("series", "series to show and draw, by id (two id columns: `north/bread`); repeatable", "ID", repeated=True),
     is_common=False,
 )
 ROUND = _in(
-    OUTPUT, Option("round", "decimals of numbers in the file of --output", "DECIMALS", int, minimum=0), is_common=False
+    OUTPUT,
+    Option("round", "decimals of the numbers in the file of --output", "DECIMALS", int, minimum=0),
+    is_common=False,
 )
 COLUMNS = _in(
     OUTPUT,
@@ -569,8 +559,8 @@ COLUMNS = _in(
 ATTENTION_OUTPUT = _in(
     OUTPUT, Option("attention_output", "write attention weights to .csv or .parquet", "FILE"), is_common=False
 )
-TRIALS = _in(TRAINING, Option("trials", "end after so many trials, before the time is up", "COUNT", int, minimum=1))
-STUDY = _in(OUTPUT, Option("name", "name of the study, which a second run continues (default: the file name)", "NAME"))
+TRIALS = _in(TRAINING, Option("trials", "stop after so many trials, even if time is left", "COUNT", int, minimum=1))
+STUDY = _in(OUTPUT, Option("name", "name of the study; the same name resumes it (default: the file name)", "NAME"))
 TUNED_SETTINGS = _in(OUTPUT, Option("output", "write the best settings as a TOML file for --config", "FILE"))
 SCORED_ROWS = _in(
     OUTPUT,
@@ -578,7 +568,7 @@ SCORED_ROWS = _in(
 )
 LEDGER = _in(
     OUTPUT,
-    _flag("ledger", "keep the forecasts for `score` (default: if the store is writable)", default=None),
+    _flag("ledger", "log the forecasts for `score` (default: if the store is writable)", default=None),
     is_common=False,
 )
 ON_ALARM = _in(
@@ -588,9 +578,7 @@ ON_ALARM = _in(
 EVENTS = _in(OUTPUT, Option("events", "append events as JSON lines", "FILE"))
 METRICS_FILE = _in(OUTPUT, Option("metrics_file", "write Prometheus metrics after the run", "FILE"))
 YES = _in(OUTPUT, _switch("yes", "remove without asking"))
-EXPECT_DIGEST = _in(
-    OUTPUT, Option("expect_digest", "expected SHA-256 of the file of the named model, as from `sha256sum`", "HEX")
-)
+EXPECT_DIGEST = _in(OUTPUT, Option("expect_digest", "expected SHA-256 of the model file, as from `sha256sum`", "HEX"))
 KEEP = _in(OUTPUT, Option("keep", "newest versions to keep per name", "COUNT", int, required=True))
 DRY_RUN = _in(OUTPUT, _switch("dry_run", "list what would be removed; remove nothing"))
 FORMAT = _in(OUTPUT, _choice("format", "format of stdout", Format, "FORMAT", "table"))

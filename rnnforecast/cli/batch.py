@@ -48,8 +48,8 @@ def batch(
     """Run all jobs of a file, each in a separate process: train and forecast.
 
     A failed job does not stop the others. Jobs unchanged since their last successful run are skipped. With --quiet,
-    nothing is printed if all jobs succeed. The store is .rnnforecast in the folder of JOBS, unless the file or --store
-    names one.
+    nothing is printed if all jobs succeed. The store is .rnnforecast in the folder of JOBS, unless JOBS or --store names
+    another.
     """
     if sum((check, print_cron, print_systemd)) > 1:
         raise UsageError("--check, --print-cron and --print-systemd exclude each other", hint="give one of them")

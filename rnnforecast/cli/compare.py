@@ -33,10 +33,10 @@ def compare(
     plot: str | None,
     report: str | None,
 ) -> None:
-    """Compare networks, a Transformer and simple methods on the same backtest windows; nothing is stored.
+    """Compare networks, a Transformer and simple methods on the same backtest windows; store nothing.
 
-    Every cell is trained with every --mapping and every --hidden-size. The table has errors, ranks and skill, seconds and
-    parameters. With the extra `baselines` the methods auto-ets, auto-theta and auto-arima run too.
+    Each cell is trained with each --mapping and each --hidden-size. The tables show errors, ranks, skill, seconds and
+    parameters. The extra `baselines` adds the methods auto-ets, auto-theta and auto-arima.
     """
     import rnnforecast
 

@@ -39,9 +39,9 @@ def detect(
 ) -> None:
     """Find abnormal rows; exit 24 if there are any.
 
-    Every row is scored by the rows before it: 1 is as rare as the budget of false alarms allows. The members are residuals
-    of the network, differences, variance, sub-PCA, the nearest window, and missing or stuck values. Several --target
-    columns are sensors of one machine.
+    Each row is scored by the rows before it: 1 is as rare as the budget of false alarms allows, above 1 is an alarm. The
+    members are residuals of the network, differences, variance, sub-PCA, the nearest window, and missing or stuck values.
+    Several --target columns are sensors of one machine.
     """
     import rnnforecast
     from rnnforecast.errors import UsageError

@@ -20,10 +20,10 @@ def diagnose(
     report: str | None,
     store: str | None,
 ) -> None:
-    """Measure how far back recurrent networks can be fitted on your rows, and how far back the model looks.
+    """Measure how far back recurrent networks remember on your rows, and how far back the model looks.
 
-    A vanilla RNN, an LSTM and a GRU are fitted for a short while beforehand; the model is not changed. Gradients through
-    time, saturated gates, clipped steps and the effect of hidden rows are shown with advice.
+    Fit a vanilla RNN, an LSTM and a GRU briefly, without changing the model. Show gradients through time, saturated gates,
+    clipped steps and the effect of hidden rows, with advice.
     """
     import rnnforecast
 

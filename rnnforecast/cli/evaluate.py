@@ -33,7 +33,7 @@ def evaluate(
     report: str | None,
     store: str | None,
 ) -> None:
-    """Backtest a stored model, and compare it with naive forecasts.
+    """Backtest a stored model and compare it with naive forecasts.
 
     Each window uses only rows up to its cutoff. Without DATA, the training file is read again.
     """

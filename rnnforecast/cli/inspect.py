@@ -18,7 +18,7 @@ def inspect(
     plot: str | None,
     report: str | None,
 ) -> None:
-    """Show how a file is read, with every finding; nothing is trained."""
+    """Show how a file is read, with every finding; train nothing."""
     import rnnforecast
 
     settings = load_settings(flags, config=config)

@@ -29,7 +29,7 @@ from rnnforecast.options import (
 
 
 def list_(view: View, store: str | None) -> None:
-    """List every stored model, with its horizon, its score and its verdict."""
+    """List all stored models, with horizon, score and verdict."""
     from rnnforecast.workflows.models import list_models
 
     view.show(list_models(store))
@@ -58,8 +58,8 @@ def verify(view: View, models: list[str] | None, expect_digest: str | None, stor
 def export(view: View, model: str | None, onnx: str, store: str | None) -> None:
     """Write the networks of a model as an ONNX file, for programs without this package.
 
-    The file is compared with the forecasts of this package before it is written. A model with members that are not networks,
-    such as the Theta method, is rejected.
+    The graph is compared with the forecasts of this package before it is written. A model with members that are not
+    networks, such as the Theta method, is rejected.
     """
     from rnnforecast.workflows.export import export_model
 
@@ -67,28 +67,28 @@ def export(view: View, model: str | None, onnx: str, store: str | None) -> None:
 
 
 def promote(view: View, model: str, store: str | None) -> None:
-    """Activate a version: `predict`, `evaluate` and `score` use it for NAME."""
+    """Make a version active: `predict`, `evaluate` and `score` use it for NAME."""
     from rnnforecast.workflows.models import promote_model
 
     view.show(promote_model(model, store=store))
 
 
 def rollback(view: View, model: str, store: str | None) -> None:
-    """Activate the previously active version; run it twice to go back two steps."""
+    """Make the previously active version active again; run it twice to go back two steps."""
     from rnnforecast.workflows.models import rollback_model
 
     view.show(rollback_model(model, store=store))
 
 
 def prune(view: View, keep: int, models: list[str] | None, dry_run: bool, store: str | None) -> None:
-    """Remove old versions of each name, but never the active one."""
+    """Remove old versions of each name, never the active one."""
     from rnnforecast.workflows.models import prune_models
 
     view.show(prune_models(models or (), keep=keep, dry_run=dry_run, store=store))
 
 
 def remove(view: View, models: list[str], yes: bool, store: str | None) -> None:
-    """Remove a version, or all versions of a name; asks first, and needs --yes without a terminal."""
+    """Remove a version, or all versions of a name; ask first (without a terminal, --yes is required)."""
     from rnnforecast.workflows.models import find_models, remove_models
 
     found = [str(model["model"]) for model in find_models(models, store=store).models]
@@ -116,8 +116,8 @@ class ModelCommands(LazyGroup):
         "show": "show how a model was trained and evaluated",
         "verify": "check stored models for damage",
         "export": "write the networks of a model as an ONNX file",
-        "promote": "activate a version",
-        "rollback": "activate the previously active version",
+        "promote": "make a version active",
+        "rollback": "make the previously active version active again",
         "prune": "remove old versions",
         "remove": "remove a version, or all versions of a name",
     }

@@ -77,8 +77,8 @@ def predict(
 ) -> None:
     """Forecast the steps after the last row, with intervals.
 
-    Without MODEL, the newest model reads its training file again and forecasts from its last row; nothing is retrained.
-    Forecasts are kept for `rnnforecast score`. MODEL `base`, the pretrained model, forecasts any file given by --data.
+    Without MODEL, the newest model reads its training file again and forecasts from the last row, without training.
+    MODEL `base`, the pretrained model, forecasts any file given by --data. Forecasts are logged for `rnnforecast score`.
     """
     import rnnforecast
 

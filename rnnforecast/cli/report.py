@@ -33,10 +33,10 @@ def report(
     overwrite: bool,
     store: str | None,
 ) -> None:
-    """Write a page about a model: verdict, forecasts of every series, errors on past windows, data and settings.
+    """Write one HTML page about a model: verdict, forecasts of every series, errors on past windows, data and settings.
 
-    The page is one HTML file: it holds its charts, asks for nothing from anywhere, and can be sent on. Without MODEL the
-    newest is reported, without DATA the training file is read again.
+    The page contains its charts, loads nothing from anywhere, and can be sent on. Without MODEL, the newest model is
+    reported; without DATA, its training file is read again.
     """
     import rnnforecast
 

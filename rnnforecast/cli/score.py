@@ -41,8 +41,8 @@ def score(
 ) -> None:
     """Compare past forecasts with actuals; exit 21 for drift, 23 for broken coverage.
 
-    Shows accuracy and coverage by lead time, and the seasonal naive forecast for the same cutoffs. The tests control
-    the false-alarm rate when they are repeated after every forecast.
+    Show accuracy and coverage by lead time, next to the seasonal naive forecast for the same cutoffs. The tests for drift
+    keep their false-alarm rate when they are repeated after every forecast.
     """
     import rnnforecast
     from rnnforecast.workflows.alarm_actions import apply_policy, split_command

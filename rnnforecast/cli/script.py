@@ -10,8 +10,8 @@ from rnnforecast.options import MODEL, SCRIPT_OUTPUT, STORE
 def script(view: View, model: str | None, output: str | None, store: str | None) -> None:
     """Write a short Python script that trains and forecasts as the command of MODEL did.
 
-    It uses the public functions (`import rnnforecast`), reads the same files with the same settings, and writes the same
-    forecast. Without MODEL the newest is taken.
+    The script uses the public functions (`import rnnforecast`), reads the same files with the same settings, and writes
+    the same forecast.
     """
     import rnnforecast
 

@@ -21,7 +21,7 @@ def serve(
 ) -> None:
     """Answer requests for forecasts over HTTP: POST /forecast, GET /health, /metrics and /docs.
 
-    The body of a request is its rows (JSON, CSV, Arrow, Parquet); the answer has the bytes that `predict` prints. If
+    A request sends rows (JSON, CSV, Arrow or Parquet); the answer has the bytes that `predict` prints. If
     RNNFORECAST_TOKEN is set, requests must send it. Needs the extra `serve`.
     """
     from rnnforecast.serving.run import ServeOptions

@@ -45,8 +45,8 @@ def stream(
 ) -> None:
     """Answer rows as they arrive: forecast, bounds, score and alarm, one line out for each line in.
 
-    Lines are CSV with a header, JSON or the Influx line protocol. The network keeps its hidden state, in --state after a
-    restart too; from --input to --output each row is answered exactly once, wherever the process is killed.
+    Lines are CSV with a header, JSON or the Influx line protocol. The network keeps its hidden state, with --state across
+    restarts too. From --input to --output each row is answered exactly once, wherever the process is killed.
     """
     import rnnforecast
     from rnnforecast.errors import UsageError

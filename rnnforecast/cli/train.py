@@ -23,9 +23,9 @@ def train(
 ) -> None:
     """Train a model on a file, compare it with naive forecasts, and store it.
 
-    Columns, frequency, season and horizon are detected and printed with the flag that overrides each. An option without
-    a default is chosen from the data. If the name exists, the model becomes a new version, active unless it is
-    significantly worse than the previous one.
+    Columns, frequency, season and horizon are detected and printed, with the flag that overrides each. Options without a
+    default are chosen from the data. If the name exists, the model becomes its next version, and active unless it is
+    significantly worse than the active one.
     """
     import rnnforecast
 

@@ -20,10 +20,11 @@ def tune(
     output: str | None,
     store: str | None,
 ) -> None:
-    """Search cell, mapping, sizes, context, normalisation and rate within a time budget, and test the best.
+    """Search the settings of a network within a time budget, and test the best.
 
-    Options that are given are not searched. Trials are measured on rolling windows before the test rows and kept in the
-    store: the same command continues them. The best settings are then compared with the default on the test rows.
+    The search covers cell, mapping, sizes, context, normalisation and learning rate; options that you give are fixed.
+    Trials are scored on rolling windows before the test rows and stored: the same command resumes them. Then the best
+    settings are compared with the default on the test rows.
     """
     import rnnforecast
     from rnnforecast.data.files.overwrite import check_outputs
