@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from rnnforecast.workflows.doctor import doctor
     from rnnforecast.workflows.evaluate import evaluate
     from rnnforecast.workflows.export import export_model
+    from rnnforecast.workflows.forecasts.predict_result import PredictResult
     from rnnforecast.workflows.forecasts.windows_table import windows_frame
     from rnnforecast.workflows.inspect import inspect
     from rnnforecast.workflows.model_rows import Files
@@ -50,7 +51,6 @@ if TYPE_CHECKING:
         InspectResult,
         ModelResult,
         ModelsResult,
-        PredictResult,
         ReportResult,
         TrainResult,
         TuneResult,
@@ -133,7 +133,7 @@ _MODULES = {
     "InspectResult": "rnnforecast.workflows.results",
     "ModelResult": "rnnforecast.workflows.results",
     "ModelsResult": "rnnforecast.workflows.results",
-    "PredictResult": "rnnforecast.workflows.results",
+    "PredictResult": "rnnforecast.workflows.forecasts.predict_result",
     "ReportResult": "rnnforecast.workflows.results",
     "RnnForecastError": "rnnforecast.errors",
     "ScoreResult": "rnnforecast.workflows.monitoring.score_result",

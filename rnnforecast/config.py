@@ -162,7 +162,7 @@ ByteSize = Annotated[str, _grammar(parse_size)]
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 def _setting(name: str, **bounds: Any) -> Any:
@@ -302,10 +302,10 @@ class EvaluationSettings(_Frozen):
 class Settings(_Frozen):
     """All settings, in four groups; users write them flat: `horizon`, not `data.horizon`."""
 
-    data: DataSettings = DataSettings()
-    network: NetworkSettings = NetworkSettings()
-    training: TrainingSettings = TrainingSettings()
-    evaluation: EvaluationSettings = EvaluationSettings()
+    data: DataSettings = Field(default_factory=DataSettings)
+    network: NetworkSettings = Field(default_factory=NetworkSettings)
+    training: TrainingSettings = Field(default_factory=TrainingSettings)
+    evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
 
     @classmethod
     def from_flat(cls, values: Mapping[str, object], *, source: str = "settings") -> Settings:

@@ -19,6 +19,7 @@ class Document:
     """Base of dataclasses with a JSON form: their fields, without `HIDDEN`, and what `_computed` adds."""
 
     HIDDEN: ClassVar[tuple[str, ...]] = ()
+    SHOWS_FINDINGS: ClassVar[bool] = False  # its screen does, so that they are not written before it
 
     def to_dict(self) -> dict[str, JSONValue]:
         """Return the JSON document; its schema is in `docs/json.md`."""

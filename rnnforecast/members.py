@@ -24,7 +24,7 @@ class PretrainedSettings(BaseModel):
     steps `num_seasons` seasons (and `num_long_seasons` long seasons) before the horizon.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     season_class: SeasonClassName
     season_length: int = Field(1, ge=1, le=100_000)
@@ -88,7 +88,7 @@ MAX_TARGET_CATEGORIES, MAX_CATEGORICAL_HORIZON, MAX_CATEGORICAL_NUMBERS = 64, 1_
 class CategoricalSettings(BaseModel):
     """A network over sequences of categories, complete: each step of the horizon has a probability for each category."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     num_categories: int = Field(ge=2, le=MAX_TARGET_CATEGORIES)
     cell: Cell = "gru"

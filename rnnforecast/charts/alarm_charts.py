@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rnnforecast.charts.chart import Row, Spec
+    from rnnforecast.workflows.forecasts.predict_result import Preview
     from rnnforecast.workflows.monitoring.detect_result import DetectResult
-    from rnnforecast.workflows.results import Preview
 
 _ROW = "row above the threshold"
 _WIDE = 8  # the expected range may make the axis so many times as long as the rows do

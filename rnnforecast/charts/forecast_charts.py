@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from rnnforecast.arrays import Float64Array, TimestampArray
     from rnnforecast.charts.chart import Row, Spec
-    from rnnforecast.workflows.results import PredictResult, Preview
+    from rnnforecast.workflows.forecasts.predict_result import PredictResult, Preview
 
 #: Names in the legend -> colours.
 NAMES = {"history": "@history", "forecast": "@forecast"}

@@ -13,8 +13,9 @@ from rnnforecast.charts.profile_charts import profile_charts
 from rnnforecast.charts.score_charts import error_chart, lead_chart, rival_of, time_chart, verdict_words
 from rnnforecast.errors import UsageError
 from rnnforecast.json_values import Document
+from rnnforecast.workflows.forecasts.predict_result import PredictResult
 from rnnforecast.workflows.monitoring.detect_result import DetectResult
-from rnnforecast.workflows.results import CompareResult, DiagnoseResult, EvaluateResult, InspectResult, PredictResult
+from rnnforecast.workflows.results import CompareResult, DiagnoseResult, EvaluateResult, InspectResult
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -54,8 +54,8 @@ if TYPE_CHECKING:
     from rnnforecast.json_values import Document
     from rnnforecast.progress import Progress
     from rnnforecast.workflows.forecasts.panel import Forecast
+    from rnnforecast.workflows.forecasts.predict_result import PredictResult
     from rnnforecast.workflows.model_rows import LoadedModel
-    from rnnforecast.workflows.results import PredictResult
 
 #: Where a page goes unless another file is named.
 DEFAULT_OUTPUT = "report.html"

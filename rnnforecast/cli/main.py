@@ -95,7 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # NumPy reads this when it is imported. Batches of forecasts already use all cores; threads inside matrix products
     # doubled the processor time. torch uses OMP_NUM_THREADS instead.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    with _signals(), _rare_garbage_collection(), warnings.catch_warnings():
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # it would look for them in every installed package
+    with _signals(), warnings.catch_warnings():
         if not debug and not sys.warnoptions:
             warnings.simplefilter("ignore")
         try:
@@ -129,25 +130,16 @@ def _replace_closed_streams() -> None:
 def run() -> NoReturn:
     """Run the command line, then exit without tearing modules down, which took a fifth of the time of a forecast.
 
-    Exit functions run, and both streams are flushed.
+    Exit functions run, and both streams are flushed. Garbage is collected rarely: imports leave none, and looking for it
+    took a tenth of the start-up.
     """
+    gc.set_threshold(2_000_000, *gc.get_threshold()[1:])
     code = main()
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):  # the reader is gone; the exit code tells it
             stream.flush()
     os._exit(code)
-
-
-@contextmanager
-def _rare_garbage_collection() -> Iterator[None]:
-    """Collect garbage rarely: imports leave none, and looking for it took a tenth of the start-up."""
-    thresholds = gc.get_threshold()
-    gc.set_threshold(2_000_000, *thresholds[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*thresholds)
 
 
 def _run(words: list[str], *, as_json: bool, debug: bool) -> int:

@@ -42,9 +42,9 @@ from rnnforecast.options import (
 
 if TYPE_CHECKING:
     from rnnforecast.workflows.forecasts.panel import Forecast
+    from rnnforecast.workflows.forecasts.predict_result import PredictResult
     from rnnforecast.workflows.model_rows import Files, LoadedModel
     from rnnforecast.workflows.predict import ForecastRequest
-    from rnnforecast.workflows.results import PredictResult
     from rnnforecast.workflows.shards.run import Runner
 
 

@@ -111,10 +111,9 @@ class View:
             if not findings:
                 return
         from rnnforecast.cli.render.notices import write_notices
-        from rnnforecast.workflows.results import InspectResult
 
-        if self.format == "table" and isinstance(result, InspectResult):
-            findings = ()  # they are what its screen is about
+        if self.format == "table" and result.SHOWS_FINDINGS:
+            findings = ()
         with best_effort(self.err):
             write_notices(findings, notes=() if self.quiet else getattr(result, "notes", ()), stream=self.err)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.evaluation.verdict import Verdict, judge
-from rnnforecast.inference.categorical import follow, to_codes
+from rnnforecast.inference.categorical import CATEGORICAL_BASELINES, MARKOV, follow, to_codes
 from rnnforecast.members import ENSEMBLE
 
 if TYPE_CHECKING:
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from rnnforecast.data.windows import WindowBatch
     from rnnforecast.findings import JSONValue
 
-#: The most frequent transition (a Markov chain of first order), and the frequencies of all categories.
-MARKOV, MOST_FREQUENT = "markov", "most-frequent"
-CATEGORICAL_BASELINES = (MARKOV, MOST_FREQUENT)
 #: Probabilities count as this at least.
 SMALLEST_PROBABILITY = 1e-12
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from rnnforecast.data.windows import WindowBatch
     from rnnforecast.inference.shapes import Shape
     from rnnforecast.members import CategoricalSettings
+#: The most frequent transition (a Markov chain of first order), and the frequencies of all categories.
+MARKOV, MOST_FREQUENT = "markov", "most-frequent"
+CATEGORICAL_BASELINES = (MARKOV, MOST_FREQUENT)
 
 
 def categorical_shapes(settings: CategoricalSettings) -> dict[str, Shape]:

@@ -17,10 +17,9 @@ from rnnforecast.data.sources import lasting_path
 from rnnforecast.errors import ModelFileError, UsageError
 from rnnforecast.evaluation.baselines import BASELINES, EXTRA_BASELINES, STATISTICAL_BASELINES
 from rnnforecast.evaluation.calibration import Calibration
-from rnnforecast.evaluation.categorical import CATEGORICAL_BASELINES
 from rnnforecast.forecasting import THETA_CONTEXTS, Ensemble
 from rnnforecast.grammars import find_zone
-from rnnforecast.inference.categorical import categorical_shapes
+from rnnforecast.inference.categorical import CATEGORICAL_BASELINES, categorical_shapes
 from rnnforecast.inference.engine import expected_shapes
 from rnnforecast.json_values import plain, timestamp_to_json
 from rnnforecast.members import ENSEMBLE, CategoricalSettings, PretrainedSettings

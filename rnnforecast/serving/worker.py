@@ -30,7 +30,7 @@ from rnnforecast.workflows.predict import ForecastRequest, forecast_request
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from rnnforecast.workflows.results import PredictResult
+    from rnnforecast.workflows.forecasts.predict_result import PredictResult
 
 LENGTHS = struct.Struct(">QQ")
 #: Memory of a process that forecasts; a request that needs more is answered with an error.

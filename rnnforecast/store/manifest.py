@@ -37,7 +37,7 @@ _MAX_BRACKETS = 200_000
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
 
 class Roles(_Frozen):
@@ -90,7 +90,7 @@ class Manifest(_Frozen):
     rnnforecast: str = ""
     settings: dict[str, JsonValue] = {}
     assumptions: dict[str, JsonValue] = {}
-    roles: Roles = Roles()
+    roles: Roles = Field(default_factory=Roles)
     freq: dict[str, JsonValue] = {}
     #: the words of each column that holds categories, in the order of their codes from 1 on
     categories: dict[str, Annotated[tuple[str, ...], Field(max_length=MAX_CATEGORIES)]] = {}
@@ -107,15 +107,15 @@ class Manifest(_Frozen):
     zero_shot_group: int | None = Field(None, ge=0, lt=64)
     metrics: dict[str, JsonValue] = {}
     verdict: dict[str, JsonValue] | None = None
-    by_lead: LeadRecord = LeadRecord()
+    by_lead: LeadRecord = Field(default_factory=LeadRecord)
     #: one for each network that was fitted, also of those that got no weight
     curves: tuple[FitCurve, ...] = Field((), max_length=64)
-    test: TestRecord = TestRecord()
+    test: TestRecord = Field(default_factory=TestRecord)
     served: str = ENSEMBLE
     findings: tuple[dict[str, JsonValue], ...] = ()
     seed: int = 0
     versions: dict[str, str] = {}
-    input: InputRecord = InputRecord()
+    input: InputRecord = Field(default_factory=InputRecord)
     seconds: float = Field(0.0, ge=0.0)
     payload_sha256: str = ""
 

@@ -19,7 +19,7 @@ _Errors = Annotated[tuple[FiniteFloat | None, ...], Field(max_length=MAX_LEADS)]
 
 
 class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
 
 class FitCurve(_Record):

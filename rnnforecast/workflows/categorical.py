@@ -18,22 +18,22 @@ from rnnforecast.data.write import shown_output
 from rnnforecast.errors import DataError, UsageError
 from rnnforecast.evaluation.backtest import Spacing, default_num_windows, place_windows
 from rnnforecast.evaluation.categorical import (
-    CATEGORICAL_BASELINES,
     CategoryScores,
     baseline_probabilities,
     score_categories,
 )
 from rnnforecast.evaluation.verdict import overlap_of
 from rnnforecast.forecasting import last_windows
-from rnnforecast.inference.categorical import forecast_categories
+from rnnforecast.inference.categorical import CATEGORICAL_BASELINES, forecast_categories
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.model_io.pack import Record, num_fitted, pack_categorical
 from rnnforecast.store.manifest import TestRecord
 from rnnforecast.store.record import LeadRecord
 from rnnforecast.training.judge import how_to_test, rows_before_windows
 from rnnforecast.training.split import split_rows
+from rnnforecast.workflows.forecasts.predict_result import CategoricalForecast
 from rnnforecast.workflows.forecasts.table import free_name, numbers_of, start_columns
-from rnnforecast.workflows.results import CategoricalEvaluateResult, CategoricalForecast, CategoricalTrainResult
+from rnnforecast.workflows.results import CategoricalEvaluateResult, CategoricalTrainResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -24,11 +24,11 @@ from rnnforecast.mixture.trained import networks_alone
 from rnnforecast.model_io.base import BASE
 from rnnforecast.progress import NoProgress
 from rnnforecast.store.registry import default_store
+from rnnforecast.workflows.forecasts.predict_result import Preview
 from rnnforecast.workflows.forecasts.table import free_name, on_the_wall, zoned
 from rnnforecast.workflows.model_rows import Files, LoadedModel, load
 from rnnforecast.workflows.monitoring.detect_result import DetectResult
 from rnnforecast.workflows.monitoring.freshness import parse_age
-from rnnforecast.workflows.results import Preview
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -26,6 +26,7 @@ from rnnforecast.workflows.forecasts.attention import write_attention
 from rnnforecast.workflows.forecasts.explain import Asked, Explanation, check_asked, explain
 from rnnforecast.workflows.forecasts.output_shape import check_shape, shaped
 from rnnforecast.workflows.forecasts.panel import forecast_series
+from rnnforecast.workflows.forecasts.predict_result import PredictResult
 from rnnforecast.workflows.forecasts.sums import check_sum, sum_forecasts, sums_frame, sums_preview
 from rnnforecast.workflows.forecasts.table import forecast_frame, make_overview, make_previews, numbers_of
 from rnnforecast.workflows.forecasts.totals import (
@@ -37,7 +38,6 @@ from rnnforecast.workflows.forecasts.totals import (
 )
 from rnnforecast.workflows.model_rows import Files, LoadedModel, load
 from rnnforecast.workflows.monitoring.freshness import check_age, parse_age, reject_stale
-from rnnforecast.workflows.results import PredictResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from rnnforecast.options import Engine, StaleRows, SumOver
     from rnnforecast.progress import Progress
     from rnnforecast.workflows.forecasts.panel import Forecast
-    from rnnforecast.workflows.results import CategoricalForecast, Preview
+    from rnnforecast.workflows.forecasts.predict_result import CategoricalForecast, Preview
 
     Observer = Callable[[LoadedModel, Forecast], None]
 

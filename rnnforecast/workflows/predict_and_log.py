@@ -19,10 +19,10 @@ from rnnforecast.json_values import plain
 from rnnforecast.store.ledger import LEDGER_LEVELS, Issued, Ledger
 from rnnforecast.store.registry import default_store
 from rnnforecast.workflows.forecasts.panel import point_baseline
+from rnnforecast.workflows.forecasts.predict_result import CategoricalForecast
 from rnnforecast.workflows.model_rows import SOURCE_SETTINGS
 from rnnforecast.workflows.monitoring.choose_ledger import ledger_name
 from rnnforecast.workflows.predict import forecast_request
-from rnnforecast.workflows.results import CategoricalForecast
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from rnnforecast.progress import Progress
     from rnnforecast.store.manifest import Manifest
     from rnnforecast.workflows.forecasts.panel import Forecast
+    from rnnforecast.workflows.forecasts.predict_result import PredictResult
     from rnnforecast.workflows.model_rows import Files, LoadedModel
     from rnnforecast.workflows.predict import ForecastRequest, Observer
-    from rnnforecast.workflows.results import PredictResult
 
 #: The baseline of live scores, and the forecast that is served in place of a model that drifted.
 SEASONAL_NAIVE = "seasonal-naive"

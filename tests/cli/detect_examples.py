@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from rnnforecast.workflows.forecasts.predict_result import Preview
 from rnnforecast.workflows.monitoring.detect_result import DetectResult
-from rnnforecast.workflows.results import Preview
 from tests.cli.examples import FINDING
 
 KINDS = (("point", "above"), ("missing signal", None), ("drift", "below"))

@@ -10,6 +10,7 @@ import pandas as pd
 
 from rnnforecast.findings import Finding, JSONValue
 from rnnforecast.workflows.batch.results import BatchPlan, BatchResult, JobError, JobResult, UnitsResult
+from rnnforecast.workflows.forecasts.predict_result import PredictResult, Preview
 from rnnforecast.workflows.results import (
     Check,
     CompareResult,
@@ -19,8 +20,6 @@ from rnnforecast.workflows.results import (
     InspectResult,
     ModelResult,
     ModelsResult,
-    PredictResult,
-    Preview,
     ReportResult,
     ScriptResult,
     TrainResult,

@@ -10,7 +10,8 @@ import pytest
 
 import rnnforecast
 from rnnforecast.config import DataSettings
-from rnnforecast.workflows.results import EvaluateResult, PredictResult
+from rnnforecast.workflows.forecasts.predict_result import PredictResult
+from rnnforecast.workflows.results import EvaluateResult
 
 NUM_ROWS, HORIZON = 120, 7
 GENERATOR = np.random.default_rng(5)

@@ -18,7 +18,8 @@ from rnnforecast.inference.categorical import categorical_shapes, forecast_categ
 from rnnforecast.members import CategoricalSettings
 from rnnforecast.networks.categorical import CategoricalForecaster
 from rnnforecast.options import Cell
-from rnnforecast.workflows.results import CategoricalEvaluateResult, CategoricalForecast, CategoricalTrainResult
+from rnnforecast.workflows.forecasts.predict_result import CategoricalForecast
+from rnnforecast.workflows.results import CategoricalEvaluateResult, CategoricalTrainResult
 
 CYCLE = ("run", "run", "run", "run", "clean", "clean")
 

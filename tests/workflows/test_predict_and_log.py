@@ -15,10 +15,10 @@ from rnnforecast.errors import OutputError
 from rnnforecast.evaluation.scales import seasonal_scales
 from rnnforecast.store.ledger import Issued, Ledger
 from rnnforecast.store.manifest import InputRecord, Manifest, Roles
+from rnnforecast.workflows.forecasts.predict_result import PredictResult
 from rnnforecast.workflows.monitoring.choose_ledger import ledger_name
 from rnnforecast.workflows.predict import ForecastRequest
 from rnnforecast.workflows.predict_and_log import baseline_name, predict_and_log
-from rnnforecast.workflows.results import PredictResult
 from tests.workflows.toy import days, fit, store_of, wave, write_csv, write_days
 
 

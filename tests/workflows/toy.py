@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 import rnnforecast
-from rnnforecast.workflows.results import PredictResult, TrainResult
+from rnnforecast.workflows.forecasts.predict_result import PredictResult
+from rnnforecast.workflows.results import TrainResult
 
 TINY: dict[str, object] = {"num_steps": 5, "num_members": 1, "hidden_size": 4, "batch_size": 8, "horizon": 7}
 

@@ -7,49 +7,28 @@ from typing import TextIO
 
 from rnnforecast.cli.text import supports_unicode
 from rnnforecast.json_values import Document
-from rnnforecast.workflows.batch.results import BatchPlan, BatchResult, UnitsResult
-from rnnforecast.workflows.monitoring.detect_result import DetectResult
-from rnnforecast.workflows.monitoring.score_result import ScoreResult
-from rnnforecast.workflows.results import (
-    CategoricalEvaluateResult,
-    CategoricalForecast,
-    CategoricalTrainResult,
-    CompareResult,
-    DiagnoseResult,
-    DoctorResult,
-    EvaluateResult,
-    InspectResult,
-    ModelResult,
-    ModelsResult,
-    PredictResult,
-    ReportResult,
-    ScriptResult,
-    TrainResult,
-    TuneResult,
-)
-from rnnforecast.workflows.shards.results import ShardResult
 
-#: Type of a result -> the module of this package that registers its screen; it is imported when it is needed.
-SCREENS: dict[type[Document], str] = {
-    InspectResult: "reading",
-    TrainResult: "backtest",
-    EvaluateResult: "backtest",
-    CompareResult: "backtest",
-    TuneResult: "tune",
-    PredictResult: "forecast",
-    CategoricalTrainResult: "categorical",
-    CategoricalEvaluateResult: "categorical",
-    CategoricalForecast: "categorical",
-    ScoreResult: "score",
-    DetectResult: "detect",
-    ModelsResult: "store",
-    ModelResult: "store",
-    DoctorResult: "store",
-    BatchResult: "batch",
-    BatchPlan: "batch",
-    ReportResult: "store",
-    DiagnoseResult: "health",
-    ShardResult: "shards",
+#: Name of a result -> the module of this package that registers its screen. Neither is imported before it is needed.
+SCREENS = {
+    "InspectResult": "reading",
+    "TrainResult": "backtest",
+    "EvaluateResult": "backtest",
+    "CompareResult": "backtest",
+    "TuneResult": "tune",
+    "PredictResult": "forecast",
+    "CategoricalTrainResult": "categorical",
+    "CategoricalEvaluateResult": "categorical",
+    "CategoricalForecast": "categorical",
+    "ScoreResult": "score",
+    "DetectResult": "detect",
+    "ModelsResult": "store",
+    "ModelResult": "store",
+    "DoctorResult": "store",
+    "BatchResult": "batch",
+    "BatchPlan": "batch",
+    "ReportResult": "store",
+    "DiagnoseResult": "health",
+    "ShardResult": "shards",
 }
 
 
@@ -58,21 +37,19 @@ def render(result: Document, *, stream: TextIO, width: int | None = None) -> str
 
     Raises TypeError for a type of result without a screen.
     """
-    if isinstance(result, UnitsResult | ScriptResult):
-        return result.text  # for a file, not for the width of a screen
+    text = getattr(result, "text", None)
+    if isinstance(text, str):
+        return text  # of a file: the width of the screen does not matter
     from rnnforecast.cli.render.blocks import Space, draw, open_console, screen
 
-    if type(result) not in SCREENS:
-        raise TypeError(f"no screen for {type(result).__name__}: add it to SCREENS")
-    import_module(f"{__name__}.{SCREENS[type(result)]}")
+    name = type(result).__name__
+    if name not in SCREENS:
+        raise TypeError(f"no screen for {name}: add it to SCREENS")
+    module = import_module(f"{__name__}.{SCREENS[name]}")
     console = open_console(stream)
     if width is not None:
         console.width = width
     space = Space(width=console.width, braille=supports_unicode(getattr(stream, "encoding", None)))
     blocks = screen(result, space)
     drawn = draw(blocks, console) if blocks else ""
-    if isinstance(result, BatchResult):
-        from rnnforecast.cli.render.batch import after_batch
-
-        drawn += after_batch(result, stream=stream)
-    return drawn
+    return drawn + module.after_batch(result, stream=stream) if name == "BatchResult" else drawn

@@ -21,7 +21,8 @@ from rnnforecast.cli.render.metrics import percent, serving_advice, verdict_bloc
 from rnnforecast.cli.render.reading import assumptions_block
 from rnnforecast.findings import plural
 from rnnforecast.members import ENSEMBLE
-from rnnforecast.workflows.results import CategoricalEvaluateResult, CategoricalForecast, CategoricalTrainResult
+from rnnforecast.workflows.forecasts.predict_result import CategoricalForecast
+from rnnforecast.workflows.results import CategoricalEvaluateResult, CategoricalTrainResult
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

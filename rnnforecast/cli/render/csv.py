@@ -11,6 +11,7 @@ from rnnforecast.escaping import json_text, visible
 from rnnforecast.evaluation.metrics import INTERVALS, METRICS, metric_value
 from rnnforecast.json_values import Document, plain
 from rnnforecast.workflows.batch.results import BatchPlan, BatchResult, UnitsResult
+from rnnforecast.workflows.forecasts.predict_result import PredictResult
 from rnnforecast.workflows.monitoring.detect_result import DetectResult
 from rnnforecast.workflows.monitoring.score_result import ScoreResult
 from rnnforecast.workflows.results import (
@@ -23,7 +24,6 @@ from rnnforecast.workflows.results import (
     InspectResult,
     ModelResult,
     ModelsResult,
-    PredictResult,
     ReportResult,
     ScriptResult,
     TrainResult,

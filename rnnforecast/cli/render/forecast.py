@@ -27,14 +27,14 @@ from rnnforecast.escaping import visible
 from rnnforecast.findings import plural
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.model_io.base import BASE
-from rnnforecast.workflows.results import PredictResult
+from rnnforecast.workflows.forecasts.predict_result import PredictResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rich.console import RenderableType
 
-    from rnnforecast.workflows.results import Preview
+    from rnnforecast.workflows.forecasts.predict_result import Preview
 
 _MAX_ROWS = 20  # of one table; longer ones show their first and last rows
 _FIRST_ROWS, _LAST_ROWS = 12, 5

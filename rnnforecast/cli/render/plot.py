@@ -14,7 +14,7 @@ import numpy as np
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from rnnforecast.workflows.results import Preview
+    from rnnforecast.workflows.forecasts.predict_result import Preview
 
 _BRAILLE = 0x2800
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # [row][column] of one cell

@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,10 +46,15 @@ _WEEKDAY = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,? +)?"
 
 @dataclass(frozen=True)
 class DateFormat:
-    """One way to write a date: its name, and a pattern whose groups are year, month, day, quarter, week or weekday."""
+    """One way to write a date: its name, and a grammar whose groups are year, month, day, quarter, week or weekday."""
 
     name: str
-    pattern: re.Pattern[str]
+    grammar: str
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        """The compiled grammar; few formats are needed in a run."""
+        return re.compile(self.grammar, re.IGNORECASE | re.ASCII)
 
     @property
     def has_short_year(self) -> bool:
@@ -90,7 +96,7 @@ def _format(name: str, pattern: str) -> DateFormat:
     """Return the format of a pattern in which %Y, %m, %d and %b are year, month, day and the name of a month."""
     for sign, group in _GROUPS.items():
         pattern = pattern.replace(sign, group)
-    return DateFormat(name, re.compile(pattern, re.IGNORECASE | re.ASCII))
+    return DateFormat(name, pattern)
 
 
 ISO = _format("YYYY-MM-DD", "%Y-%m-%d")

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from rnnforecast.findings import Finding
     from rnnforecast.options import Engine
     from rnnforecast.workflows.forecasts.panel import Forecast
+    from rnnforecast.workflows.forecasts.predict_result import Preview
     from rnnforecast.workflows.model_rows import LoadedModel
-    from rnnforecast.workflows.results import Preview
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ from rnnforecast.evaluation.distributions import log_variance_ratio, mean_of, st
 from rnnforecast.forecasting import last_windows
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.mixture.histories import causal_windows
+from rnnforecast.workflows.forecasts.predict_result import Preview
 from rnnforecast.workflows.forecasts.table import free_name, on_the_wall, zoned
-from rnnforecast.workflows.results import Preview
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,8 +11,8 @@ import pandas as pd
 
 from rnnforecast.data.errors import listed
 from rnnforecast.errors import UsageError
+from rnnforecast.workflows.forecasts.predict_result import Preview
 from rnnforecast.workflows.profile import common_end, last_rows_total
-from rnnforecast.workflows.results import Preview
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

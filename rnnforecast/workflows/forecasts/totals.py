@@ -25,10 +25,10 @@ from rnnforecast.errors import DataError, UsageError
 from rnnforecast.evaluation.distributions import NUM_DRAWS, values_at
 from rnnforecast.forecasting import last_windows
 from rnnforecast.mixture.histories import causal_windows
+from rnnforecast.workflows.forecasts.predict_result import Preview
 from rnnforecast.workflows.forecasts.sums import NUM_WINDOWS, window_errors
 from rnnforecast.workflows.forecasts.table import PREVIEW_HORIZONS, free_name, on_the_wall, zoned
 from rnnforecast.workflows.profile import common_end, last_rows_total
-from rnnforecast.workflows.results import Preview
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from rnnforecast.findings import Finding
-    from rnnforecast.workflows.results import Preview
+    from rnnforecast.workflows.forecasts.predict_result import Preview
 
 
 @dataclass(frozen=True)

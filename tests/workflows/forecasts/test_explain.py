@@ -11,8 +11,8 @@ import pytest
 import rnnforecast
 from rnnforecast.config import DataSettings
 from rnnforecast.errors import DataError, UsageError
+from rnnforecast.workflows.forecasts.predict_result import PredictResult
 from rnnforecast.workflows.predict import ForecastRequest, forecast_request
-from rnnforecast.workflows.results import PredictResult
 from tests.workflows.toy import fit, store_of, write_csv
 
 NUM_ROWS, HORIZON = 200, 7

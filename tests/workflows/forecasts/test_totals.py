@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from rnnforecast.errors import DataError, UsageError
+from rnnforecast.workflows.forecasts.predict_result import PredictResult
 from rnnforecast.workflows.predict import ForecastRequest, forecast_request
-from rnnforecast.workflows.results import PredictResult
 
 HORIZON, LEVELS = 5, (0.1, 0.5, 0.9)
 
