@@ -206,6 +206,22 @@ def _block_means(past: Past, chosen: Int64Array, *, num_blocks: int, length: int
     return point, np.where(num_errors > 1, (errors**2).sum(axis=(1, 2)) / np.maximum(num_errors, 1), variance)
 
 
+def _historic_mean(past: Past, horizon: int) -> tuple[Float64Array, Float64Array]:
+    """Forecast the mean of all rows before the cutoff (the mean method of the same book, section 5.2)."""
+    series = past.series
+    rows = np.flatnonzero(series.observed)
+    first = rows[np.minimum(np.searchsorted(rows, series.offsets[:-1]), len(rows) - 1)]
+    # far from zero, squares keep the digits of the spread only around a value of the series
+    pivot = series.values[first]
+    away = np.where(series.observed, series.values - np.repeat(pivot, series.lengths), 0.0)
+    count, total, squares = (past.totals(array) for array in (series.observed.astype(np.float64), away, away**2))
+    point = pivot[past.windows.series] + total / count
+    variance = np.maximum(squares - total**2 / count, 0.0) / np.maximum(count - 1, 1) * (1 + 1 / count)
+    # a single value has no spread: it is taken to be as large as the value
+    variance = np.where(count > 1, variance, point**2)
+    return np.repeat(point[:, None], horizon, axis=1), np.repeat(variance[:, None], horizon, axis=1)
+
+
 #: Name -> point forecast and variance of each step: [W, H] each.
 METHODS: dict[str, Callable[[Past, int], tuple[Float64Array, Float64Array]]] = {
     "naive": _naive,
@@ -213,4 +229,5 @@ METHODS: dict[str, Callable[[Past, int], tuple[Float64Array, Float64Array]]] = {
     "drift": _drift,
     "seasonal-drift": _seasonal_drift,
     "window-mean": _window_mean,
+    "historic-mean": _historic_mean,
 }

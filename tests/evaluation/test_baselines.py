@@ -84,6 +84,16 @@ def test_window_mean_without_a_season_looks_back_as_far_as_it_forecasts() -> Non
     assert points("window-mean", values, horizon=1)[0] == pytest.approx(np.mean(values[-4:]))
 
 
+def test_historic_mean_is_the_mean_of_all_observed_rows() -> None:
+    assert points("historic-mean", [NAN, 1, 2, NAN, 6, NAN], horizon=2) == [3, 3]
+
+
+def test_historic_mean_has_the_spread_of_hyndman_and_athanasopoulos_also_far_from_zero() -> None:
+    values = [1e9 + value for value in (0, 1, 3, 0, 1)]
+    sigma = np.std(values, ddof=1) * np.sqrt(1 + 1 / 5)
+    np.testing.assert_allclose(spreads("historic-mean", values, horizon=3), sigma, rtol=1e-6)
+
+
 def test_naive_spread_grows_with_the_root_of_the_steps() -> None:
     found = spreads("naive", [0, 1, 0, 2], horizon=4)
     sigma = np.sqrt((1 + 1 + 4) / 3)
@@ -122,7 +132,7 @@ def test_a_constant_series_has_no_spread_and_no_nan() -> None:
 def test_intervals_on_random_walks_or_noise_cover_about_what_they_guarantee(name: str) -> None:
     rng = np.random.default_rng(5)
     noise = rng.normal(size=(300, 66))
-    values = noise if name == "window-mean" else noise.cumsum(axis=1)
+    values = noise if name.endswith("-mean") else noise.cumsum(axis=1)
     horizon, season_length = 6, (1 if "seasonal" not in name else 3)
     if season_length > 1:  # a random walk of seasons
         values = noise.reshape(300, 22, 3).cumsum(axis=1).reshape(300, 66)
@@ -179,7 +189,7 @@ def test_windows_forecast_together_as_they_do_alone(name: str) -> None:
 
 
 def test_without_a_season_the_seasonal_baselines_are_left_out() -> None:
-    assert available_baselines(1) == ("naive", "drift", "window-mean")
+    assert available_baselines(1) == ("naive", "drift", "window-mean", "historic-mean")
     assert available_baselines(12) == BASELINES
 
 

@@ -11,6 +11,7 @@ import pytest
 import rnnforecast
 from rnnforecast.config import DataSettings, Settings
 from rnnforecast.errors import UsageError
+from rnnforecast.evaluation.baselines import BASELINES
 from rnnforecast.inference.season_classes import SEASON_CLASSES, SeasonClass
 from rnnforecast.model_io.base import read_base
 from rnnforecast.workflows.predict import ForecastRequest, forecast_request
@@ -18,7 +19,7 @@ from rnnforecast.workflows.results import TrainResult
 from tests.house import run_cli, run_python
 from tests.workflows.toy import days, forecast, store_of, wave, write_csv, write_days
 
-NAIVE = {"naive", "seasonal-naive", "drift", "seasonal-drift", "window-mean"}
+NAIVE = set(BASELINES)
 FAST: dict[str, object] = {"horizon": 7, "num_steps": 2, "num_members": 1, "batch_size": 4}
 
 

@@ -14,6 +14,7 @@ import pytest
 import rnnforecast
 from rnnforecast.config import Settings
 from rnnforecast.data.series import SeriesSet
+from rnnforecast.evaluation.baselines import BASELINES
 from rnnforecast.model_io.base import read_base
 from rnnforecast.progress import NoProgress
 from rnnforecast.training import fit as fitting
@@ -37,7 +38,7 @@ from tests.workflows.ensembles import (
 )
 from tests.workflows.toy import days, forecast, wave, write_csv, write_days
 
-NAIVE = {"naive", "seasonal-naive", "drift", "seasonal-drift", "window-mean"}
+NAIVE = set(BASELINES)
 
 
 def _without_base(monkeypatch: pytest.MonkeyPatch) -> None:

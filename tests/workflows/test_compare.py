@@ -11,13 +11,13 @@ from rnnforecast.cli.main import main
 from rnnforecast.config import Settings
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.errors import UsageError
+from rnnforecast.evaluation.baselines import BASELINES
 from rnnforecast.workflows.compare import network_grid
 from rnnforecast.workflows.results import CompareResult
 from tests.workflows.toy import TINY, write_days
 
 #: The module, which the function of the same name hides in the package.
 compare_module = importlib.import_module("rnnforecast.workflows.compare")
-BASELINES = {"naive", "seasonal-naive", "drift", "seasonal-drift", "window-mean"}
 
 
 def _compare(path: Path, *methods: str, **changes: object) -> CompareResult:
@@ -27,7 +27,7 @@ def _compare(path: Path, *methods: str, **changes: object) -> CompareResult:
 
 def test_networks_and_baselines_stand_on_the_same_cutoffs(tmp_path: Path) -> None:
     result = _compare(write_days(tmp_path), "gru", "encoder-decoder")
-    assert set(result.metrics) == BASELINES | {"theta", "gru", "encoder-decoder"}
+    assert set(result.metrics) == {*BASELINES, "theta", "gru", "encoder-decoder"}
     assert {scores["num_scored"] for scores in result.metrics.values()} == {14}
     assert result.networks == ("gru", "encoder-decoder")
 
@@ -51,12 +51,12 @@ def test_baselines_alone_have_no_verdict(tmp_path: Path) -> None:
 def test_the_verdict_does_not_ask_for_theta(tmp_path: Path) -> None:
     verdict = _compare(write_days(tmp_path), "gru").verdict
     assert verdict is not None
-    assert {comparison["against"] for comparison in verdict["comparisons"]} == BASELINES  # type: ignore[attr-defined]
+    assert {comparison["against"] for comparison in verdict["comparisons"]} == set(BASELINES)  # type: ignore[attr-defined]
 
 
 def test_theta_may_be_named_among_the_methods(tmp_path: Path) -> None:
     result = _compare(write_days(tmp_path), "theta")
-    assert set(result.metrics) == BASELINES | {"theta"}
+    assert set(result.metrics) == {*BASELINES, "theta"}
 
 
 def test_nothing_is_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

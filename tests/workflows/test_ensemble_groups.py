@@ -15,6 +15,7 @@ import rnnforecast
 from rnnforecast.config import Settings
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.windows import FlatSeries
+from rnnforecast.evaluation.baselines import BASELINES
 from rnnforecast.forecasting import last_windows, split_groups
 from rnnforecast.members import PretrainedSettings
 from rnnforecast.mixture.trained import TrainedForecaster, networks_alone
@@ -37,7 +38,7 @@ from tests.workflows.ensembles import (
 )
 from tests.workflows.toy import forecast, store_of, wave, write_days
 
-NAIVE = {"naive", "seasonal-naive", "drift", "seasonal-drift", "window-mean"}
+NAIVE = set(BASELINES)
 
 
 @pytest.mark.parametrize(

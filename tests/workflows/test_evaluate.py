@@ -7,6 +7,7 @@ import pytest
 
 import rnnforecast
 from rnnforecast.errors import DataError, UsageError
+from rnnforecast.evaluation.baselines import BASELINES
 from rnnforecast.training import refit as refitting
 from rnnforecast.training.refit import refitting_forecaster
 from rnnforecast.workflows.results import EvaluateResult
@@ -42,7 +43,7 @@ def test_a_gap_moves_the_scored_steps(trained: Path) -> None:
 
 
 def test_the_network_is_scored_next_to_every_baseline(trained: Path) -> None:
-    methods = {"ensemble", "naive", "seasonal-naive", "drift", "seasonal-drift", "window-mean", "theta"}
+    methods = {"ensemble", *BASELINES, "theta"}
     assert set(_evaluate(trained).metrics) == methods
 
 
