@@ -49,8 +49,9 @@ from rnnforecast.workflows.results import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
+    from rnnforecast.data.tables.in_memory import Data
     from rnnforecast.json_values import Document
     from rnnforecast.progress import Progress
     from rnnforecast.workflows.forecasts.panel import Forecast
@@ -63,7 +64,7 @@ DEFAULT_OUTPUT = "report.html"
 
 def report(
     model: str | None = None,
-    data: Sequence[str | Path] | Files | None = None,
+    data: Data | Files | None = None,
     *,
     output: str | Path | None = None,
     refit: bool = False,

@@ -94,6 +94,7 @@ def predict(
         engine=engine, output=output, decimals=round, attention_output=attention_output, reading=chosen.data,
         max_age=max_age, refuse_stale=refuse_stale, sum=sum, totals=tuple(total or ()), components=components,
         changes=tuple(set or ()), what_if=what_if, series=tuple(series or ()),
+        gains=report is not None or view.format == "json" or not view.quiet,
     )  # fmt: skip
     files = rnnforecast.Files(tuple(data or ()), chosen.data.future_data)
     if shard is None:

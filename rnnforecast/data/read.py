@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -54,6 +53,7 @@ if TYPE_CHECKING:
     from rnnforecast.data.calendar.frequency import Frequency
     from rnnforecast.data.covariates.categorical import Vocabularies
     from rnnforecast.data.series import SeriesSet
+    from rnnforecast.data.tables.in_memory import Data
     from rnnforecast.findings import Finding
 
 
@@ -102,7 +102,7 @@ class _Model:
 
 
 def read_series(
-    data: str | Path | Sequence[str | Path],
+    data: Data,
     settings: DataSettings | None = None,
     *,
     keep_unobserved: bool = False,
@@ -110,7 +110,7 @@ def read_series(
     categories: Vocabularies | None = None,
     allow_words: bool = False,
 ) -> ReadResult:
-    """Read files, globs, URLs or `-` as series on one regular grid.
+    """Read files, globs, URLs, `-` or a table in memory as series on one regular grid.
 
     Several files are one panel where their columns identify the series, else each file is a series. Series without
     observed targets are left out with a finding, or kept with `keep_unobserved`. `known` is the frequency of a stored
@@ -132,14 +132,14 @@ def read_series(
 
 
 def _read(
-    data: str | Path | Sequence[str | Path],
+    data: Data,
     settings: DataSettings,
     findings: list[Finding],
     *,
     keep_unobserved: bool,
     model: _Model,
 ) -> ReadResult:
-    paths, noticed = expand([data] if isinstance(data, str | Path) else data, dataset=settings.dataset)
+    paths, noticed = expand(data, dataset=settings.dataset)
     findings += noticed
     tables = [read_table(path, settings) for path in paths]
     opened = settings
@@ -312,9 +312,9 @@ def _choose(table: Table, settings: DataSettings, model: _Model) -> Roles:
     return roles
 
 
-def read_columns(path: str | Path, settings: DataSettings | None = None) -> tuple[str, ...]:
+def read_columns(path: str, settings: DataSettings | None = None) -> tuple[str, ...]:
     """Return the names of all columns of a file."""
-    return read_table(str(path), settings).names
+    return read_table(path, settings).names
 
 
 def _with_ids(roles: Roles, joined: ParsedFiles, settings: DataSettings) -> Roles:

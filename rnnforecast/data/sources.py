@@ -21,6 +21,7 @@ from rnnforecast.data.files.encoding import to_utf8
 from rnnforecast.data.files.local import STDIN, cap_of, note_input, read_bytes
 from rnnforecast.data.files.remote import expand_url, is_url, list_url, read_url
 from rnnforecast.data.tables.formats import PARQUET, FileFormat, extensions, format_named, format_of
+from rnnforecast.data.tables.in_memory import IN_MEMORY, inputs_of
 from rnnforecast.errors import DataError, InputError, UsageError
 from rnnforecast.findings import Finding
 from rnnforecast.grammars import parse_size
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rnnforecast.config import DataSettings
+    from rnnforecast.data.tables.in_memory import Data
+
+#: Inputs that cannot be read again, in words.
+_WITHOUT_FILE = {STDIN: "standard input", IN_MEMORY: "a DataFrame"}
 
 
 @dataclass(frozen=True)
@@ -64,15 +69,17 @@ def stem_of(path: str) -> str:
     return name.rsplit(".", 1)[0] if "." in name.strip(".") else name
 
 
-def expand(data: Sequence[str | Path], *, dataset: bool = False) -> tuple[list[str], list[Finding]]:
+def expand(data: Data, *, dataset: bool = False) -> tuple[list[str], list[Finding]]:
     """Return the paths of all inputs: globs expanded in order of name, a file named twice read once.
 
-    With `dataset` a folder means all tables below it. Raises InputError for a glob or a folder without files.
+    A table in memory passes as a path. With `dataset` a folder means all tables below it.
+
+    Raises InputError for a glob or a folder without files.
     """
     paths: list[str] = []
     seen: dict[str, str] = {}
     findings: list[Finding] = []
-    for item in map(str, data):
+    for item in inputs_of(data):
         for path in _paths_of(item, dataset=dataset):
             same = path if is_url(path) else os.path.realpath(path)
             if same in seen:
@@ -110,6 +117,8 @@ def _paths_of(item: str, *, dataset: bool) -> list[str]:
 
 def public_path(path: str) -> str:
     """Return an input for display: a URL without its secrets."""
+    if path == IN_MEMORY:
+        return IN_MEMORY
     if is_database(path):
         return parse_address(path).shown
     return masked(path) if is_url(path) else path
@@ -117,9 +126,14 @@ def public_path(path: str) -> str:
 
 def lasting_path(path: str) -> str:
     """Return an input for a record: valid from any working folder, and without secrets."""
-    if path == "-" or (is_url(path) and not is_database(path)):
+    if path in _WITHOUT_FILE or (is_url(path) and not is_database(path)):
         return public_path(path)
     return absolute(path, folder=Path.cwd()) if is_database(path) else str(Path(path).resolve())
+
+
+def without_file(paths: Sequence[str]) -> str | None:
+    """Return in words what rows came from that cannot be read again; None where files hold them."""
+    return next((words for path, words in _WITHOUT_FILE.items() if path in paths), None)
 
 
 def remembered(paths: Sequence[str], *, label: str, flag: str = "--data") -> list[str]:
@@ -128,7 +142,7 @@ def remembered(paths: Sequence[str], *, label: str, flag: str = "--data") -> lis
     They may be regular files of this machine alone: an address is opened, and a query run, only where the user names it.
     Raises UsageError for an address, InputError for a path that is not a file.
     """
-    files = [path for path in paths if path != STDIN]
+    files = [path for path in paths if path not in _WITHOUT_FILE]
     for path in files:
         if is_url(path) or not os.path.isabs(path):
             raise UsageError(

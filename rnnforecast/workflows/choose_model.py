@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rnnforecast.data.read import read_columns
 from rnnforecast.data.sources import expand, public_path
+from rnnforecast.data.tables.in_memory import IN_MEMORY
 from rnnforecast.errors import ModelFileError, UsageError
 from rnnforecast.model_io.base import BASE
 from rnnforecast.model_io.pack import check_shapes, check_values
@@ -52,10 +53,10 @@ def choose_model(
     if fitting is not None:
         why = f"model {fitting.label}, the newest trained on a file `{Path(file).name}` with these columns"
         return fitting, (why,)
-    return None, (
-        f"no stored model fits `{Path(first).name}`: the pretrained `{BASE}` forecasts",
-        f"`rnnforecast train {shlex.join([first, *_flags(reading)])}` trains a model on its rows",
-    )
+    why = f"no stored model fits `{Path(first).name}`: the pretrained `{BASE}` forecasts"
+    if first == IN_MEMORY:
+        return None, (why,)
+    return None, (why, f"`rnnforecast train {shlex.join([first, *_flags(reading)])}` trains a model on its rows")
 
 
 def _flags(reading: DataSettings | None) -> list[str]:

@@ -41,9 +41,9 @@ from rnnforecast.workflows.results import CompareResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from rnnforecast.data.series import SeriesSet
+    from rnnforecast.data.tables.in_memory import Data
     from rnnforecast.data.windows import Windows
     from rnnforecast.findings import JSONValue
     from rnnforecast.progress import Progress
@@ -61,7 +61,7 @@ MAX_NETWORKS = 36
 
 
 def compare(
-    data: Sequence[str | Path],
+    data: Data,
     settings: Settings | None = None,
     *,
     methods: Sequence[str] | None = None,

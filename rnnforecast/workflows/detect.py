@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from rnnforecast.arrays import Float64Array, Int64Array
     from rnnforecast.config import DataSettings
     from rnnforecast.data.series import SeriesSet
+    from rnnforecast.data.tables.in_memory import Data
     from rnnforecast.detection.events import Alarm
     from rnnforecast.forecasting import Ensemble
     from rnnforecast.progress import Progress
@@ -75,7 +76,7 @@ class _Found:
 
 
 def detect(
-    data: Sequence[str | Path] | Files,
+    data: Data | Files,
     *,
     model: str | None = None,
     last: str | None = None,

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from rnnforecast.arrays import Float64Array, Int64Array
     from rnnforecast.data.series import SeriesSet
+    from rnnforecast.data.tables.in_memory import Data
     from rnnforecast.findings import JSONValue
     from rnnforecast.progress import Progress
     from rnnforecast.training.diagnosis import Health
@@ -42,7 +43,7 @@ DEFAULT_SIZE, DEFAULT_CONTEXT = 32, 96
 
 def diagnose(
     model: str | None = None,
-    data: Sequence[str | Path] | Files | None = None,
+    data: Data | Files | None = None,
     *,
     store: str | Path | None = None,
     progress: Progress | None = None,

@@ -36,17 +36,17 @@ from rnnforecast.workflows.model_rows import Files, LoadedModel, load
 from rnnforecast.workflows.results import EvaluateResult
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from rnnforecast.data.series import SeriesSet
+    from rnnforecast.data.tables.in_memory import Data
     from rnnforecast.data.windows import Windows
     from rnnforecast.progress import Progress
 
 
 def evaluate(
     model: str | None = None,
-    data: Sequence[str | Path] | Files | None = None,
+    data: Data | Files | None = None,
     *,
     num_windows: int | None = None,
     window_step: int | None = None,

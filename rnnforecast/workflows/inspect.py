@@ -14,11 +14,10 @@ from rnnforecast.workflows.results import InspectResult
 from rnnforecast.workflows.value_profile import profile_of, suggestions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from rnnforecast.data.tables.in_memory import Data
 
 
-def inspect(data: Sequence[str | Path], settings: Settings | None = None) -> InspectResult:
+def inspect(data: Data, settings: Settings | None = None) -> InspectResult:
     """Read files as `train` would, and report the choices and the profile of the values. Raises InputError or DataError."""
     started = time.monotonic()
     settings = settings or Settings()

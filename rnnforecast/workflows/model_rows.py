@@ -14,7 +14,8 @@ from rnnforecast.data.bounds import SeriesBounds
 from rnnforecast.data.errors import listed
 from rnnforecast.data.read import read_series
 from rnnforecast.data.series import SeriesSet
-from rnnforecast.data.sources import lasting_path, public_path, remembered
+from rnnforecast.data.sources import lasting_path, public_path, remembered, without_file
+from rnnforecast.data.tables.in_memory import inputs_of
 from rnnforecast.errors import DataError, InputError, ModelFileError, UsageError
 from rnnforecast.findings import Finding
 from rnnforecast.mixture.zero_shot import ZeroShot, zero_shot_season
@@ -30,13 +31,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from rnnforecast.data.read import ReadResult
+    from rnnforecast.data.tables.in_memory import Data
     from rnnforecast.forecasting import Ensemble
     from rnnforecast.members import CategoricalSettings
     from rnnforecast.store.context import SeriesContext
     from rnnforecast.store.manifest import Manifest
     from rnnforecast.store.model_file import ModelFile
 
-STDIN = "-"
 #: Errors of rows whose frequency differs from the model's.
 FREQUENCY_ERRORS = ("E_TIME_FREQ_MIXED", "E_TIME_OFF_GRID")
 #: Settings that come from the command line or the jobs file alone: what a model says of them is a record, not an order.
@@ -58,9 +59,11 @@ class Files:
     reading: DataSettings | None = None
 
     @classmethod
-    def of(cls, data: Sequence[str | Path] | Files | None) -> Files:
+    def of(cls, data: Data | Files | None) -> Files:
         """Return `data` as `Files`."""
-        return data if isinstance(data, Files) else cls(rows=tuple(data or ()))
+        if not isinstance(data, Files):
+            return cls(rows=inputs_of(data))
+        return replace(data, rows=inputs_of(data.rows), known_ahead=inputs_of(data.known_ahead))
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ class LoadedModel:
 def load(
     model: str | None,
     *,
-    data: Sequence[str | Path] | Files | None,
+    data: Data | Files | None,
     store: str | Path | None,
     reading: DataSettings | None = None,
     horizon: int | None = None,
@@ -133,11 +136,12 @@ def _load_stored(
     context = memory.context
     notes = list(why)
     findings: tuple[Finding, ...] = ()
-    if not given.rows and STDIN in manifest.input.paths:
+    trained_on = without_file(manifest.input.paths)
+    if not given.rows and trained_on:
         if context is None:
-            raise InputError("the model was trained on standard input", hint="name the rows with `--data FILE`")
+            raise InputError(f"the model was trained on {trained_on}", hint="name the rows with `--data FILE`")
         series = _restore(manifest, context)
-        notes.append("the model was trained on standard input: its own last rows are used")
+        notes.append(f"the model was trained on {trained_on}: its own last rows are used")
     else:
         paths = list(given.rows) or remembered(manifest.input.paths, label=manifest.label)
         settings = _settings_for(manifest, given, reading=reading, horizon=horizon)
@@ -186,7 +190,7 @@ def _settings_for(
     if not given.rows and not ahead:
         paths = manifest.input.future_paths
         ahead = tuple(remembered(paths, label=manifest.label, flag="--future-data"))
-    changes: dict[str, object] = {"future_data": tuple(map(str, ahead))}
+    changes: dict[str, object] = {"future_data": ahead}
     if horizon is not None:
         changes["horizon"] = horizon
     if reading is not None:
@@ -288,7 +292,7 @@ def _load_base(given: Files, *, reading: DataSettings | None, why: tuple[str, ..
             hint=f"leave them out, or train a network that reads them: `rnnforecast train {shlex.quote(str(data[0]))}`",
         )
     if given.known_ahead:
-        reading = reading.model_copy(update={"future_data": tuple(map(str, given.known_ahead))})
+        reading = reading.model_copy(update={"future_data": given.known_ahead})
     read = read_series(data, reading)
     manifest = base_manifest(
         read,

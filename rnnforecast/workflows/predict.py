@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
     from rnnforecast.config import DataSettings
     from rnnforecast.data.series import SeriesSet
+    from rnnforecast.data.tables.in_memory import Data
     from rnnforecast.options import Engine, StaleRows, SumOver
     from rnnforecast.progress import Progress
     from rnnforecast.workflows.forecasts.panel import Forecast
@@ -65,7 +66,8 @@ class ForecastRequest:
     columns and frequency for `base`; `max_age` rejects older rows, `refuse_stale` rows that differ from those of the
     training (default: reject a training file that became shorter). `series` are the ids that are shown and drawn.
     `components` adds the parts of the forecast, `changes` (`price=1.1x`) and `what_if`, a file of `future` covariates, a
-    second forecast. `decimals` and `columns` shape the table that is written to `output`.
+    second forecast; without `gains` what each covariate gains is not measured, which takes longer than the forecast.
+    `decimals` and `columns` shape the table that is written to `output`.
     """
 
     horizon: int | None = None
@@ -84,11 +86,12 @@ class ForecastRequest:
     components: bool = False
     changes: tuple[str, ...] = ()
     what_if: str | Path | None = None
+    gains: bool = True
 
     @property
     def asked(self) -> Asked:
         """What is to be explained."""
-        return Asked(self.components, self.changes, self.what_if, self.engine, self.reading)
+        return Asked(self.components, self.changes, self.what_if, self.engine, self.reading, self.gains)
 
     @property
     def needs_overview(self) -> bool:
@@ -104,7 +107,7 @@ class ForecastRequest:
 def predict(
     model: str | None = None,
     *,
-    data: Sequence[str | Path] | Files | None = None,
+    data: Data | Files | None = None,
     horizon: int | None = None,
     quantiles: Sequence[float] | None = None,
     store: str | Path | None = None,
@@ -131,7 +134,7 @@ def forecast_request(
     request: ForecastRequest,
     model: str | None = None,
     *,
-    data: Sequence[str | Path] | Files | None = None,
+    data: Data | Files | None = None,
     store: str | Path | None = None,
     observer: Observer | None = None,
     progress: Progress | None = None,

@@ -25,10 +25,9 @@ from rnnforecast.workflows.monitoring.choose_ledger import ledger_name
 from rnnforecast.workflows.predict import forecast_request
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from rnnforecast.config import DataSettings
     from rnnforecast.data.series import SeriesSet
+    from rnnforecast.data.tables.in_memory import Data
     from rnnforecast.findings import JSONValue
     from rnnforecast.progress import Progress
     from rnnforecast.store.manifest import Manifest
@@ -45,7 +44,7 @@ def predict_and_log(
     request: ForecastRequest,
     model: str | None = None,
     *,
-    data: Sequence[str | Path] | Files | None = None,
+    data: Data | Files | None = None,
     store: str | Path | None = None,
     ledger: bool | None = None,
     progress: Progress | None = None,

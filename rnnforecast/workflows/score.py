@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnnforecast.data.read import read_series
-from rnnforecast.data.sources import remembered
+from rnnforecast.data.sources import remembered, without_file
+from rnnforecast.data.tables.in_memory import inputs_of
 from rnnforecast.errors import ModelFileError, UsageError
 from rnnforecast.evaluation.metrics import score as score_windows
 from rnnforecast.evaluation.metrics import score_per_lead
@@ -17,7 +18,7 @@ from rnnforecast.evaluation.verdict import judge, overlap_of
 from rnnforecast.store.ledger import LEDGER_LEVELS, Issued, Ledger
 from rnnforecast.store.manifest import InputRecord, Manifest, Roles
 from rnnforecast.store.registry import Registry, default_store
-from rnnforecast.workflows.model_rows import RENEWED_SETTINGS, STDIN, data_settings
+from rnnforecast.workflows.model_rows import RENEWED_SETTINGS, data_settings
 from rnnforecast.workflows.monitoring.choose_ledger import Selection, choose_ledger, nothing_logged
 from rnnforecast.workflows.monitoring.drift_checks import watch_forecasts, watch_inputs
 from rnnforecast.workflows.monitoring.freshness import Age, check_age, parse_age
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from rnnforecast.config import DataSettings
     from rnnforecast.data.read import ReadResult
+    from rnnforecast.data.tables.in_memory import Data
 
 FORECAST = "forecast"
 _LEVELS = (*LEDGER_LEVELS[:2], 0.5, *LEDGER_LEVELS[2:])
@@ -38,7 +40,7 @@ _LEVELS = (*LEDGER_LEVELS[:2], 0.5, *LEDGER_LEVELS[2:])
 def score(
     model: str | None = None,
     *,
-    data: Sequence[str | Path] | None = None,
+    data: Data | None = None,
     last: int | None = None,
     all_versions: bool = False,
     max_age: str | None = None,
@@ -60,7 +62,7 @@ def score(
     age = parse_age(max_age) if max_age is not None else None
     if last is not None and last < 1:
         raise UsageError(f"`--last {last}` leaves nothing to score", hint="name at least 1 cutoff")
-    place = Path(store) if store is not None else default_store()
+    place, data = Path(store) if store is not None else default_store(), inputs_of(data)
     selection = choose_ledger(place, model, data)
     issued = Ledger(place, selection.name).read(version=selection.version)
     if issued is None:
@@ -118,12 +120,13 @@ def _served_by(issued: Issued, store: Path, selection: Selection, version: int) 
 
 
 def _read_actuals(
-    issued: Issued, data: Sequence[str | Path] | None, age: Age | None, reading: DataSettings | None
+    issued: Issued, data: Sequence[str | Path], age: Age | None, reading: DataSettings | None
 ) -> tuple[ReadResult, list[Any]]:
     """Read the rows in the roles of the forecasts. Raises UsageError, InputError, DataError, StaleError."""
     manifest = _manifest_of(issued.facts)
-    if not data and (not manifest.input.paths or STDIN in manifest.input.paths):
-        why = "come from standard input" if manifest.input.paths else "are tied to no file"
+    lost = without_file(manifest.input.paths)
+    if not data and (lost or not manifest.input.paths):
+        why = f"come from {lost}" if lost else "are tied to no file"
         raise UsageError(
             f"the forecasts of `{manifest.name}` {why}: the file with the actuals is unknown",
             hint="name it: `--data FILE`",

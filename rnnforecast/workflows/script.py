@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rnnforecast.config import Settings
-from rnnforecast.data.files.local import STDIN
 from rnnforecast.data.files.overwrite import check_outputs
+from rnnforecast.data.sources import without_file
 from rnnforecast.errors import UsageError
 from rnnforecast.model_io.base import BASE
 from rnnforecast.store.files import check_writable, replace_bytes
@@ -49,9 +49,10 @@ def script(
         check_outputs({"--output": output}, [("the store", store or default_store())])
         check_writable(Path(output))
     manifest = load_model(model, store=store).manifest
-    if STDIN in manifest.input.paths:
+    lost = without_file(manifest.input.paths)
+    if lost:
         raise UsageError(
-            f"`{manifest.label}` was trained on standard input, which a script cannot read again",
+            f"`{manifest.label}` was trained on {lost}, which a script cannot read again",
             hint="save the rows in a file and train on it",
             code="E_RUN_CONFIG",
         )

@@ -14,8 +14,10 @@ from rnnforecast.config import Settings
 from rnnforecast.data.bounds import SeriesBounds
 from rnnforecast.data.covariates.calendar import is_generated
 from rnnforecast.data.errors import listed
+from rnnforecast.data.files.local import STDIN
 from rnnforecast.data.read import read_series
 from rnnforecast.data.sources import stem_of
+from rnnforecast.data.tables.in_memory import IN_MEMORY, inputs_of
 from rnnforecast.evaluation.backtest import Spacing
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.mixture.gains import covariate_gains, gains_note
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
 
     from rnnforecast.data.read import Assumptions, ReadResult
     from rnnforecast.data.series import SeriesSet
+    from rnnforecast.data.tables.in_memory import Data
     from rnnforecast.findings import JSONValue
     from rnnforecast.forecasting import Ensemble
     from rnnforecast.options import Activate
@@ -77,7 +80,7 @@ class Trained:
 
 
 def train(
-    data: Sequence[str | Path],
+    data: Data,
     settings: Settings | None = None,
     *,
     name: str | None = None,
@@ -97,7 +100,7 @@ def train(
     LostToBaselineError, after storing, unless the verdict is a win. A failure leaves stored models unchanged. A training
     that was stopped resumes when it is started again with the same data and settings.
     """
-    settings = settings or Settings()
+    settings, data = settings or Settings(), inputs_of(data)
     age, registry = parse_age(max_age) if max_age is not None else None, Registry(store)
     start = open_start(spec, settings, registry) if names_model(spec := settings.training.from_) else None
     settings = settings if start is None else start.settings
@@ -219,7 +222,7 @@ def default_name(data: Sequence[str | Path], paths: Sequence[str]) -> str:
     """
     if len(data) == 1 and Path(data[0]).is_dir():
         return name_from_stem(Path(data[0]).resolve().name)
-    return "stdin" if paths[0] == "-" else name_from_stem(stem_of(paths[0]))
+    return {STDIN: "stdin", IN_MEMORY: "dataframe"}.get(paths[0]) or name_from_stem(stem_of(paths[0]))
 
 
 def served_method(judgement: Judgement, settings: Settings) -> str:

@@ -14,6 +14,7 @@ from rnnforecast.config import Settings
 from rnnforecast.data.bounds import SeriesBounds
 from rnnforecast.data.files.overwrite import Owned, check_outputs
 from rnnforecast.data.read import read_series
+from rnnforecast.data.tables.in_memory import inputs_of
 from rnnforecast.data.windows import FlatSeries
 from rnnforecast.errors import DataError, UsageError
 from rnnforecast.evaluation.backtest import Spacing
@@ -37,9 +38,10 @@ from rnnforecast.workflows.train import default_name
 from rnnforecast.workflows.tuning.study import Space, Study, Trial
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from rnnforecast.data.series import SeriesSet
+    from rnnforecast.data.tables.in_memory import Data
     from rnnforecast.data.windows import Windows
     from rnnforecast.findings import JSONValue
     from rnnforecast.forecasting import Ensemble
@@ -56,7 +58,7 @@ TUNED, DEFAULT = "tuned", "default"
 
 
 def tune(
-    data: Sequence[str | Path],
+    data: Data,
     settings: Settings | None = None,
     *,
     name: str | None = None,
@@ -74,7 +76,7 @@ def tune(
     """
     started = time.monotonic()
     settings, progress = settings or Settings(), progress or NoProgress()
-    registry = Registry(store)
+    registry, data = Registry(store), inputs_of(data)
     owned: list[Owned] = [("the data", each) for each in (*data, *settings.data.future_data)]
     _check_output(output, [*owned, ("the store", registry.store)])
     read = read_series(data, settings.data)

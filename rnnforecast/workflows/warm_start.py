@@ -23,11 +23,9 @@ from rnnforecast.workflows.choose_model import open_model
 from rnnforecast.workflows.model_rows import SOURCE_SETTINGS, data_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     from rnnforecast.data.read import ReadResult
     from rnnforecast.data.series import SeriesSet
+    from rnnforecast.data.tables.in_memory import Data
     from rnnforecast.store.manifest import Manifest
     from rnnforecast.store.model_file import ModelFile
     from rnnforecast.store.registry import Registry
@@ -50,7 +48,7 @@ class StoredStart:
         """What the model says of itself."""
         return self.file.manifest
 
-    def read(self, data: Sequence[str | Path]) -> ReadResult:
+    def read(self, data: Data) -> ReadResult:
         """Read the rows as the model did, with its categories, frequency and season."""
         manifest = self.manifest
         read = read_series(data, self.settings.data, known=frequency_of(manifest), categories=dict(manifest.categories))

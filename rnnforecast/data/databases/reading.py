@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rnnforecast.data.databases.address import Address, parse_address
 from rnnforecast.data.databases.cells import joined
 from rnnforecast.data.databases.session import use_session
 from rnnforecast.data.files.local import too_large
+from rnnforecast.data.tables.in_memory import as_parquet
 from rnnforecast.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def read_query(url: str, *, query: str | None, wait: float, cap: int) -> tuple[s
     if twice is not None or not names:
         message = f"{address.shown}: the query returns {'two columns' if names else 'no column'} named `{twice}`"
         raise DataError(message, hint="rename one: `select a.x as first_x, b.x as second_x`", code="E_DATA_QUERY")
-    payload = _as_parquet(table)
+    payload = as_parquet(table)
     return address.shown, payload, hashlib.sha256(payload).hexdigest()
 
 
@@ -81,17 +82,6 @@ def _fetch(address: Address, statement: str, *, wait: float, cap: int) -> pa.Tab
         return joined(batches)
 
     return use_session(address, fetch, writes=False, wait=wait)
-
-
-def _as_parquet(table: pa.Table) -> bytes:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    stream: Any = pa.BufferOutputStream()
-    # as large as the rows themselves, so that it does not look like a bomb
-    pq.write_table(table, stream, compression="none", use_dictionary=False)
-    payload: bytes = stream.getvalue().to_pybytes()
-    return payload
 
 
 def _first_word(query: str) -> str:

@@ -10,7 +10,8 @@ from rnnforecast.config import DataSettings
 from rnnforecast.data.databases.address import is_database
 from rnnforecast.data.errors import quoted_path
 from rnnforecast.data.sources import Source, open_database, open_source, stem_of
-from rnnforecast.data.tables.formats import EXCEL
+from rnnforecast.data.tables.formats import EXCEL, PARQUET
+from rnnforecast.data.tables.in_memory import IN_MEMORY, InMemory
 from rnnforecast.data.tables.unpivoted import UnpivotedColumns
 from rnnforecast.data.tables.wide_header import wide_header
 from rnnforecast.errors import UsageError
@@ -111,6 +112,8 @@ def _as_rows(table: Table) -> Table:
 
 
 def _open(path: str, settings: DataSettings) -> Source:
+    if isinstance(path, InMemory):
+        return Source(IN_MEMORY, PARQUET, path.payload, path.digest, is_trusted=True)
     if is_database(path):
         return open_database(path, settings)
     source = open_source(path, encoding=settings.encoding, max_bytes=settings.max_bytes)

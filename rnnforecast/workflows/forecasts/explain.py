@@ -46,6 +46,7 @@ class Asked:
     what_if: str | Path | None
     engine: Engine
     reading: DataSettings | None
+    gains: bool = True
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def check_asked(asked: Asked, *, sums: bool) -> None:
 def explain(asked: Asked, loaded: LoadedModel, forecast: Forecast) -> Explanation:
     """Measure gains and make what else the request asks for. Raises UsageError, InputError and DataError."""
     horizon = forecast.median.shape[1]
-    gains = gains_of(loaded, horizon)
+    gains = gains_of(loaded, horizon) if asked.gains else ()
     said = (*gains_note(gains, num_covariates=len(loaded.series.future_names)), *_left_out(loaded, horizon))
     parts = None
     if asked.components:

@@ -177,7 +177,7 @@ def _rows_of(part: Part, work: Work, folder: Path) -> str | None:
 
 def _write_part(part: Part, work: Work, rows: str) -> tuple[int, int, int]:
     """Write the forecasts of a part; return the numbers of rows, series and warnings."""
-    request = replace(work.request, output=work.manifest.output_of(part))
+    request = replace(work.request, output=work.manifest.output_of(part), gains=False)
     files = Files((rows,), work.files.known_ahead)
     result = forecast_request(request, work.model, data=files, store=work.store)
     warnings = sum(finding.severity == "warning" for finding in result.findings)
@@ -210,7 +210,7 @@ def _identify(
             hint="name it with `--id COLUMN`" if model == BASE else "train a model on a panel, or forecast with `base`",
             code="E_RUN_CONFIG",
         )
-    options = {**asdict(replace(request, output=None, reading=None, max_age=None, what_if=None)), "by": by}
+    options = {**asdict(replace(request, output=None, reading=None, max_age=None, what_if=None, gains=True)), "by": by}
     options |= {"model": label, "weights": weights, "rnnforecast": metadata.version("rnnforecast")}
     left_out = {"wait", "max_bytes", "future_data"}
     options["reading"] = None if reading is None else reading.model_dump(mode="json", exclude=left_out)

@@ -11,6 +11,7 @@ import pytest
 import rnnforecast
 from rnnforecast.config import DataSettings
 from rnnforecast.errors import DataError, UsageError
+from rnnforecast.workflows.forecasts import explain
 from rnnforecast.workflows.forecasts.predict_result import PredictResult
 from rnnforecast.workflows.predict import ForecastRequest, forecast_request
 from tests.workflows.toy import fit, store_of, write_csv
@@ -124,6 +125,11 @@ def test_a_covariate_that_tells_something_gains_and_noise_does_not(tmp_path: Pat
     assert gains["price"].num_better > 0.7 * gains["price"].num_windows
     assert any("past windows: price -" in note for note in result.notes)
     assert result.to_dict()["gains"][0]["name"] == "price"  # type: ignore[index,call-overload]
+
+
+def test_gains_that_are_not_shown_are_not_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(explain, "gains_of", None)
+    assert ask(write(tmp_path), gains=False).gains == ()
 
 
 def test_a_trained_model_explains_its_forecasts_too(tmp_path: Path) -> None:
