@@ -65,7 +65,7 @@ def test_all_sample_files_together_are_small() -> None:
 
 def test_prices_have_no_row_on_days_without_trading() -> None:
     days = pd.to_datetime(read("prices.csv")["Date"])
-    assert days.dt.dayofweek.max() == 4
+    assert days.dt.day_of_week.max() == 4
     business_days = pd.bdate_range(days.iloc[0], days.iloc[-1])
     assert len(business_days.difference(pd.DatetimeIndex(days))) == 36  # holidays of the exchange, on weekdays
 
