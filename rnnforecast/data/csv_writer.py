@@ -5,6 +5,7 @@ Text is quoted where it must be. Text that a spreadsheet would run as a formula 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Rows of a block: its text takes some megabytes, whatever the table takes.
 BLOCK_ROWS = 2**16
+#: So few numbers are written by Python itself.
+FEW_ROWS = 500
 
 #: Magnitudes between which pyarrow writes numbers as Python does, unless they are whole.
 _PLAIN = (1e-4, 1e10)
@@ -40,7 +43,7 @@ def csv_blocks(frame: pd.DataFrame) -> Iterator[bytes]:
     yield (
         ",".join(_quoted(without_formula(str(name)), alone=len(frame.columns) == 1) for name in frame.columns) + "\n"
     ).encode("utf-8", "surrogateescape")
-    columns = [_cells_of(frame.iloc[:, place], alone=len(frame.columns) == 1) for place in range(frame.shape[1])]
+    columns = [_cells_of(column, alone=len(frame.columns) == 1) for _, column in frame.items()]
     for start in range(0, len(frame), BLOCK_ROWS):
         rows = slice(start, min(start + BLOCK_ROWS, len(frame)))
         cells = [column(rows) for column in columns]
@@ -69,6 +72,9 @@ def _numbers(values: np.ndarray) -> pa.Array:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if len(values) <= FEW_ROWS and values.dtype == np.float64:
+        exactly = [None if math.isnan(number) else repr(number).encode() for number in values.tolist()]
+        return pa.array(exactly, pa.large_binary())
     texts = pa.array(values, from_pandas=True).cast(pa.string()).cast(pa.large_binary())
     if values.dtype.kind != "f":
         return texts
@@ -87,8 +93,7 @@ def _texts_of(distinct: pd.Series[Any]) -> list[str]:
     import pandas as pd
 
     if distinct.dtype.kind == "M" or isinstance(distinct.dtype, pd.DatetimeTZDtype):
-        written = distinct.to_frame().to_csv(index=False, header=False, lineterminator="\n")
-        return ["" if row == '""' else row for row in written.split("\n")[:-1]]
+        return ["" if text == "NaT" else text for text in pd.DatetimeIndex(distinct).astype(str)]
     return ["" if missing else str(cell) for cell, missing in zip(distinct, distinct.isna(), strict=True)]
 
 

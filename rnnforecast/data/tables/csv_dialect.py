@@ -269,7 +269,7 @@ def _header_lines(lines: list[str], delimiter: str) -> int:
 def _sniff(path: str, lines: list[str]) -> str:
     """Return the delimiter that splits header and rows into equally many cells, more than one."""
     fits: dict[str, int] = {}
-    for delimiter in DELIMITERS:
+    for delimiter in (sign for sign in DELIMITERS if any(sign in line for line in lines)):
         counts = [len(row) for row in islice(csv.reader(lines, delimiter=delimiter), SNIFFED_ROWS) if row]
         same = sum(abs(count - counts[0]) <= 1 for count in counts[1:])
         if counts and counts[0] > 1 and same >= 0.8 * (len(counts) - 1):

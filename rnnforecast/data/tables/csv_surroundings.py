@@ -42,7 +42,7 @@ def num_titles(lines: Sequence[str], delimiters: Sequence[str]) -> int:
     if lines and lines[0].lstrip('"').startswith("TOA5"):
         return 1  # a data logger of Campbell names itself in as many cells as it likes
     found: list[tuple[int, int]] = []
-    for delimiter in delimiters:
+    for delimiter in (sign for sign in delimiters if any(sign in line for line in lines)):
         rows = _rows(lines, delimiter)
         widths = Counter(len(row) for _, row in rows[-len(rows) // 2 :])
         width, count = max(widths.items(), key=lambda pair: pair[1], default=(0, 0))
@@ -109,7 +109,10 @@ def split_footer(payload: bytes, *, delimiter: str, width: int) -> tuple[bytes, 
     """
     begin = max(payload.rfind(b"\n", 0, max(len(payload) - 2**16, 0)), 0)
     lines = payload[begin:].decode(errors="replace").split("\n")
-    rows = [[cell.strip() for cell in next(iter(csv.reader([line], delimiter=delimiter)), [])] for line in lines]
+    last = next((row for row in (_cells(line, delimiter) for line in lines[:0:-1][:MAX_FOOTER]) if any(row)), None)
+    if last is None or not _is_foot(last, width=width):
+        return payload, []
+    rows = [_cells(line, delimiter) for line in lines]
     kept = len(rows)
     for place in range(len(rows) - 1, max(len(rows) - 1 - MAX_FOOTER, 0), -1):
         if not any(rows[place]):
@@ -160,6 +163,10 @@ def _rows(lines: Sequence[str], delimiter: str) -> list[tuple[int, list[str]]]:
             rows.append((before, row))
         before = reader.line_num
     return rows
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    return [cell.strip() for cell in next(iter(csv.reader([line], delimiter=delimiter)), [])]
 
 
 def _is_value(cell: str) -> bool:
