@@ -1,4 +1,4 @@
-"""The page: one HTML file with everything in it, which asks for nothing from anywhere.
+"""The page: one HTML file with everything in it, which loads nothing from anywhere.
 
 Names and values of users get into it in two ways only: escaped (`html.escape`) as text of elements, or as JSON inside a
 compressed block that the script of the page reads as data. The policy in its head allows the two scripts by their digests.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def plot(result: Document, path: str | Path) -> None:
-    """Draw the result of a command that takes `--plot` as a .png or .svg file, fit for a slide.
+    """Draw the result of a command that takes `--plot` for a slide, as a .png or .svg file.
 
     Raises UsageError for another extension, ResourceError without the extra `report`, OutputError where the file cannot
     be written.

@@ -73,7 +73,7 @@ def report(
     progress: Progress | None = None,
     command: str = "",
 ) -> ReportResult:
-    """Write a page about a stored model, or `base`, and its rows: one HTML file that asks for nothing from anywhere.
+    """Write a page about a stored model, or `base`, and its rows: one HTML file that loads nothing from anywhere.
 
     Past windows are forecast with the stored weights; with `refit` the networks are trained again before each window. With
     `diagnose` the page shows how far back networks remember. Without an `output` the page is `report.html`, which must not

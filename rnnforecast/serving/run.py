@@ -43,7 +43,7 @@ def serve(
     options: ServeOptions | None = None,
     ready: Callable[[str], None] | None = None,
 ) -> int:
-    """Serve forecasts over HTTP until the process is told to stop; returns how many requests for forecasts there were.
+    """Serve forecasts over HTTP until the process is stopped; returns the number of requests for forecasts.
 
     `model` answers requests that name none (default: `base`). `ready` is called with the address. Raises UsageError for
     an address that others can reach without a token in RNNFORECAST_TOKEN, ResourceError where the extra `serve` is not

@@ -62,7 +62,7 @@ def apply_policy(
     store: str | Path | None = None,
     progress: Progress | None = None,
 ) -> ScoreResult:
-    """Carry out the policy where a test gives an alarm, and record the action in the result.
+    """Carry out the policy if a test gives an alarm, and record the action in the result.
 
     `serve-baseline` serves the seasonal naive forecast in place of the active version until another is promoted;
     `retrain` trains on the scored files with the settings of the active version, which stays active where the new one

@@ -69,7 +69,7 @@ def compare(
     sizes: Sequence[int] = (),
     progress: Progress | None = None,
 ) -> CompareResult:
-    """Train each named network, and forecast the same test windows with it and with every named baseline.
+    """Train each named network, and forecast the same test windows with each of them and each named baseline.
 
     A method is a cell (`gru`), `transformer` (an encoder of the same size), a mapping (`encoder-decoder`), `base` (the
     pretrained model, zero-shot) or a baseline (`seasonal-naive`, `theta`, `auto-ets`). Each cell and the transformer are

@@ -48,7 +48,7 @@ def diagnose(
     store: str | Path | None = None,
     progress: Progress | None = None,
 ) -> DiagnoseResult:
-    """Measure the memory of a model's networks, and of a vanilla RNN, an LSTM and a GRU of its size on the same rows.
+    """Measure the memory of a model's networks, and of a vanilla RNN, an LSTM and a GRU of its size, on the same rows.
 
     The three are fitted for a short while; the model is not changed. Memory is where the norm of d h_t / d h_(t-k)
     falls below 1 %. What the model looks at is found by hiding rows: how far its forecast moves.

@@ -129,7 +129,7 @@ class CategoricalEvaluateResult(EvaluateResult):
 
 @dataclass(frozen=True)
 class ReportResult(Document):
-    """A page that was written: what it is about, and how large it is."""
+    """A written page: its subject and its size."""
 
     model: str
     output: str
@@ -144,7 +144,7 @@ class ReportResult(Document):
 
 @dataclass(frozen=True)
 class ScriptResult(Document):
-    """A Python script that trains and forecasts as a stored model was made."""
+    """A Python script that trains and forecasts like a stored model."""
 
     model: str
     text: str
@@ -154,7 +154,7 @@ class ScriptResult(Document):
 
 @dataclass(frozen=True)
 class DiagnoseResult(Document):
-    """How far back recurrent networks can be fitted on some rows, how far back the model looks, and advice."""
+    """How far back recurrent networks remember on some rows, how far back the model looks, and advice."""
 
     model: str
     freq: str
@@ -201,7 +201,7 @@ class CompareResult(Document):
 
 @dataclass(frozen=True)
 class TuneResult(Document):
-    """The settings that a search found best, compared with the default on the test windows."""
+    """The best settings of a search, compared with the default on the test windows."""
 
     study: str  # path of the trials, which another run continues
     assumptions: Mapping[str, JSONValue]

@@ -74,7 +74,7 @@ class StreamRequest:
 
 @dataclass(frozen=True)
 class StreamResult(Document):
-    """What a stream ended with: lines by status, series and alarms."""
+    """The counts of a stream at its end: lines by status, series and alarms."""
 
     model: str
     keeps_hidden_state: bool

@@ -59,7 +59,7 @@ def batch(
     options: Options | None = None,
     progress: Progress | None = None,
 ) -> BatchResult:
-    """Run every job of a file; a job that fails affects no other, and the result has the outcome of each.
+    """Run every job of a file; a failed job affects no other, and the result has the outcome of each.
 
     Raises only before the first job: UsageError for errors in the file, LockedError while another run of the same
     file is active, OutputError if the record of the run cannot be written.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DetectResult(Document):
-    """Abnormal rows of a file, under an alarm budget.
+    """Abnormal rows of a file, within a budget of false alarms.
 
     Keys of an alarm: id, start, end, peak (timestamps), num_rows, score (1 is as rare as the budget allows), kind, direction,
     member (which statistic led it), column, value, expected, lower, upper (of the column at the start), contributions.

@@ -28,7 +28,7 @@ DRIFT = ("loss", "naive", "inputs")
 
 @dataclass(frozen=True)
 class ScoreResult(Document):
-    """Logged forecasts compared with the actuals that have arrived.
+    """Logged forecasts, compared with the actuals that have arrived.
 
     `metrics` has the methods `forecast` (the logged one) and the naive forecast for the same cutoffs; `watches` are
     the tests for drift and coverage: name, state (`ok`, `alarm`, `too few`), value, limit, num_units, since.

@@ -26,7 +26,7 @@ class PartResult(Document):
 
 @dataclass(frozen=True)
 class ShardResult(Document):
-    """What one worker forecast of a folder of Parquet files, and how much of all is done."""
+    """The part of a folder of Parquet files that one worker forecast, and how much of all is done."""
 
     model: str
     shard: str

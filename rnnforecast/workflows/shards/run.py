@@ -67,7 +67,7 @@ def predict_shard(
     progress: Progress | None = None,
     on: Runner | None = None,
 ) -> ShardResult:
-    """Forecast the part of one worker of a folder of Parquet files; `request.output` is the folder of the forecasts.
+    """Forecast one worker's part of a folder of Parquet files; `request.output` is the folder of the forecasts.
 
     The parts are forecast one after the other in this process, or by `on`.
 
