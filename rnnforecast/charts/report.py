@@ -34,10 +34,9 @@ from rnnforecast.findings import plural
 from rnnforecast.model_io.base import BASE
 from rnnforecast.model_io.pack import is_zero_shot
 from rnnforecast.store.files import check_writable, make_folder, replace_bytes
-from rnnforecast.store.registry import default_store
 from rnnforecast.workflows.diagnose import diagnose as diagnose_model
 from rnnforecast.workflows.evaluate import evaluate_loaded
-from rnnforecast.workflows.model_rows import Files
+from rnnforecast.workflows.model_rows import Files, owned_files
 from rnnforecast.workflows.monitoring.detect_result import DetectResult
 from rnnforecast.workflows.predict import ForecastRequest, forecast_request
 from rnnforecast.workflows.results import (
@@ -83,11 +82,7 @@ def report(
     started = time.monotonic()
     files = Files.of(data)
     output = output or _unused(DEFAULT_OUTPUT)
-    owned = [
-        *(("the data", path) for path in (*files.rows, *files.known_ahead)),
-        ("the store", store or default_store()),
-    ]
-    check_outputs({"the page": output}, owned)
+    check_outputs({"the page": output}, owned_files(model, files, store=store))
     check_page(output)
     result, loaded, forecast = _forecast(model, files, store, progress)
     backtest: EvaluateResult | None = None

@@ -41,7 +41,8 @@ def compare(
     import rnnforecast
 
     settings = load_settings(flags, config=config)
-    check_drawings(plot, report, inputs=[*data, *settings.data.future_data], config=config)
+    files = rnnforecast.Files(tuple(data), settings.data.future_data)
+    check_drawings(plot, report, files=files, others=[("the settings", config or "")])
     with view.progress() as progress:
         result = rnnforecast.compare(
             data,

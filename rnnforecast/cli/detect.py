@@ -44,6 +44,7 @@ def detect(
     Several --target columns are sensors of one machine.
     """
     import rnnforecast
+    from rnnforecast.data.files.overwrite import check_outputs
     from rnnforecast.errors import UsageError
     from rnnforecast.workflows.alarm_actions import call_on_alarm, in_environment, split_command
 
@@ -52,7 +53,12 @@ def detect(
             f"`--output -` writes CSV to stdout, and `--format {view.format}` the result", hint="leave out one"
         )
     command = split_command(on_alarm)
-    check_drawings(plot, report, inputs=data, config=config)
+    settings = ("the settings", config or "")
+    check_outputs({"--output": output}, [settings])
+    others = [settings, ("the table of --output", output or "")]
+    check_drawings(
+        plot, report, files=rnnforecast.Files(tuple(data)), model=model or "base", store=store, others=others
+    )
     reading = load_settings(flags, config=config, allowed=DETECT_OPTIONS).data
     with view.progress() as progress:
         result = rnnforecast.detect(

@@ -27,8 +27,8 @@ def diagnose(
     """
     import rnnforecast
 
-    check_drawings(plot, report, inputs=[*(data or ()), *(future_data or ())])
     files = rnnforecast.Files(tuple(data or ()), tuple(future_data or ()), load_settings(flags).data)
+    check_drawings(plot, report, files=files, model=model, store=store)
     with view.progress() as progress:
         result = rnnforecast.diagnose(model, files, store=store, progress=progress)
     view.draw(result, plot=plot, report=report)

@@ -41,8 +41,8 @@ def evaluate(
 
     chosen = load_settings(flags)
     windows = chosen.evaluation
-    check_drawings(plot, report, inputs=[*(data or ()), *(future_data or ())])
     files = rnnforecast.Files(tuple(data or ()), tuple(future_data or ()), chosen.data)
+    check_drawings(plot, report, files=files, model=model, store=store)
     if output is not None:
         from rnnforecast.workflows.forecasts.windows_table import check_windows_output
 

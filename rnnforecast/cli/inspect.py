@@ -22,7 +22,8 @@ def inspect(
     import rnnforecast
 
     settings = load_settings(flags, config=config)
-    check_drawings(plot, report, inputs=[*data, *settings.data.future_data], config=config)
+    files = rnnforecast.Files(tuple(data), settings.data.future_data)
+    check_drawings(plot, report, files=files, others=[("the settings", config or "")])
     result = rnnforecast.inspect(data, settings)
     view.draw(result, plot=plot, report=report)
     view.show(result)

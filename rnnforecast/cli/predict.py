@@ -86,7 +86,9 @@ def predict(
     unused = {"--total": total, "--plot": plot, "--report": report, "--attention-output": attention_output}
     shard = _check_shard(_shard_of(shard, on, ray_address), shard_by, model, {**unused, "--ledger": ledger})
     chosen = load_settings(flags)
-    check_drawings(plot, report, inputs=[*(data or ()), *chosen.data.future_data, *([what_if] if what_if else [])])
+    files = rnnforecast.Files(tuple(data or ()), chosen.data.future_data)
+    others = [("the covariates of --what-if", what_if or ""), ("the table of --output", output or "")]
+    check_drawings(plot, report, files=files, model=model, store=store, others=others)
     request = rnnforecast.ForecastRequest(
         horizon=chosen.data.horizon,
         quantiles=chosen.evaluation.quantiles if "quantiles" in chosen.evaluation.model_fields_set else None,
@@ -96,7 +98,6 @@ def predict(
         changes=tuple(set or ()), what_if=what_if, series=tuple(series or ()),
         gains=report is not None or view.format == "json" or not view.quiet,
     )  # fmt: skip
-    files = rnnforecast.Files(tuple(data or ()), chosen.data.future_data)
     if shard is None:
         _forecast(view, request, model, files, store, ledger, plot, report)
     else:

@@ -18,13 +18,15 @@ from rnnforecast.masking import masked
 from rnnforecast.progress import NoProgress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from rnnforecast.charts.page import Page
+    from rnnforecast.data.files.overwrite import Owned
     from rnnforecast.findings import Finding
     from rnnforecast.json_values import Document
     from rnnforecast.options import Format
     from rnnforecast.progress import Progress
+    from rnnforecast.workflows.model_rows import Files
 
 
 @dataclass(frozen=True)
@@ -136,22 +138,26 @@ class View:
             bar.finish()
 
 
-def check_drawings(plot: str | None, report: str | None, *, inputs: Sequence[str], config: str | None = None) -> None:
+def check_drawings(
+    plot: str | None,
+    report: str | None,
+    *,
+    files: Files,
+    model: str | None = "base",
+    store: str | None = None,
+    others: Iterable[Owned] = (),
+) -> None:
     """Check before the work starts that `--plot` and `--report` can be written, and overwrite nothing that is read.
 
-    Raises UsageError, ResourceError or OutputError.
+    `others` are further files that the command reads or writes. Raises UsageError, ResourceError, OutputError or
+    ModelFileError.
     """
     if plot is None and report is None:
         return
-    from rnnforecast.data.files.overwrite import Owned, check_outputs
-    from rnnforecast.store.registry import default_store
+    from rnnforecast.data.files.overwrite import check_outputs
+    from rnnforecast.workflows.model_rows import owned_files
 
-    owned: list[Owned] = [
-        *(("the data", each) for each in inputs),
-        ("the settings", config or ""),
-        ("the store", default_store()),
-    ]
-    check_outputs({"--plot": plot, "--report": report}, owned)
+    check_outputs({"--plot": plot, "--report": report}, [*owned_files(model, files, store=store), *others])
     if plot is not None:
         from rnnforecast.charts.picture import check_picture
 

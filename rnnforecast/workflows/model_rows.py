@@ -22,7 +22,7 @@ from rnnforecast.mixture.zero_shot import ZeroShot, zero_shot_season
 from rnnforecast.model_io.base import BASE, base_ensemble, base_manifest
 from rnnforecast.model_io.pack import frequency_of, unpack_categorical, unpack_ensemble
 from rnnforecast.model_io.train_stats import Memory, recall
-from rnnforecast.store.registry import is_path
+from rnnforecast.store.registry import Registry, default_store, is_path
 from rnnforecast.training.usable_rows import leave_out_short
 from rnnforecast.workflows.choose_model import choose_model, open_model
 from rnnforecast.workflows.monitoring.freshness import history_findings
@@ -30,6 +30,7 @@ from rnnforecast.workflows.monitoring.freshness import history_findings
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from rnnforecast.data.files.overwrite import Owned
     from rnnforecast.data.read import ReadResult
     from rnnforecast.data.tables.in_memory import Data
     from rnnforecast.forecasting import Ensemble
@@ -80,6 +81,19 @@ class LoadedModel:
     zero_shot: ZeroShot | None = None  # what forecasts in place of a trained ensemble
     #: the network over the categories of the target and its tensors, in place of an ensemble
     categorical: tuple[CategoricalSettings, Mapping[str, np.ndarray]] | None = None
+
+
+def owned_files(model: str | None, files: Files, *, store: str | Path | None) -> list[Owned]:
+    """Return what a command on a model reads or owns: its files, without rows those of the training, and the store.
+
+    Raises ModelFileError for an unknown model.
+    """
+    read = [*files.rows, *files.known_ahead]
+    outside = model if model is not None and is_path(model) else ""
+    if not files.rows and model != BASE and not outside:
+        stored = Registry(store).resolve(model).manifest
+        read += () if stored is None else (*stored.input.paths, *stored.input.future_paths)
+    return [*(("the data", path) for path in read), ("the model", outside), ("the store", store or default_store())]
 
 
 def load(

@@ -45,15 +45,24 @@ output = "plan.csv"
         (["inspect", "good.csv", "--config", "c.html", "--report", "c.html"], "c.html", "the settings"),
         (["evaluate", "good", "good.csv", "--future-data", "f.html", "--report", "f.html"], "f.html", "the data"),
         (["report", "good", "good.csv", "--future-data", "f.html", "--output", "f.html"], "f.html", "the data"),
+        (["predict", "good", "--report", "stored.html"], "stored.html", "the data"),
+        (["evaluate", "good", "--plot", "stored.png"], "stored.png", "the data"),
+        (["report", "good", "--output", "stored.html"], "stored.html", "the data"),
+        (["evaluate", "good", "good.csv", "--store", "s", "--plot", "s/a.png"], "s/a.png", "the store"),
+        (["predict", "good", "--output", "sqlite:///f.html#t", "--report", "f.html"], "f.html", "the table of --output"),
+        (["detect", "good.csv", "--config", "c.csv", "--output", "c.csv"], "c.csv", "the settings"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )  # fmt: skip
 def test_no_output_is_written_over_what_the_command_reads(
     workplace: Path, run: RunCommand, words: list[str], victim: str, what: str
 ) -> None:
-    os.link(rnnforecast.load_model("good").manifest.input.paths[0], workplace / "stored.csv")
+    for name in ("stored.csv", "stored.html", "stored.png"):
+        os.link(rnnforecast.load_model("good").manifest.input.paths[0], workplace / name)
+    (workplace / "s").mkdir()
+    (workplace / "s" / "a.png").write_bytes(b"a picture")
     (workplace / "jobs.toml").write_text(JOBS)
-    for name in ("c.toml", "c.svg", "c.html"):
+    for name in ("c.toml", "c.svg", "c.html", "c.csv"):
         (workplace / name).write_text("horizon = 3\n")
     rows = (workplace / "good.csv").read_text().replace("value", "x")
     for name in ("plan.csv", "known.csv", "f.html"):

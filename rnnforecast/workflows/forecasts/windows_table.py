@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from rnnforecast.data.files.overwrite import Owned, check_outputs
+from rnnforecast.data.files.overwrite import check_outputs
 from rnnforecast.data.write import check_output, shown_output
 from rnnforecast.errors import UsageError
-from rnnforecast.model_io.base import BASE
-from rnnforecast.store.registry import Registry, default_store, is_path
 from rnnforecast.workflows.forecasts.table import free_name, zoned
+from rnnforecast.workflows.model_rows import Files, owned_files
 
 if TYPE_CHECKING:
-    from rnnforecast.workflows.model_rows import Files
     from rnnforecast.workflows.results import EvaluateResult
 
 
@@ -72,8 +70,4 @@ def check_windows_output(
             code="E_RUN_OUTPUT",
         )
     check_output(output)
-    is_read = not files.rows and model != BASE and not (model is not None and is_path(model))
-    stored = Registry(store).resolve(model).manifest if is_read else None
-    read = () if stored is None else (*stored.input.paths, *stored.input.future_paths)
-    owned: list[Owned] = [("the data", path) for path in (*files.rows, *files.known_ahead, *read)]
-    check_outputs({"--output": output}, [*owned, ("the store", store or default_store())])
+    check_outputs({"--output": output}, owned_files(model, files, store=store))
