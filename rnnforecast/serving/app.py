@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 LOCAL_NAMES = ("127.0.0.1", "localhost", "[::1]")
 _MEDIA = {kind: media for media, kind in ANSWERS.items()}
 _OPEN = ("/health",)
+#: Bodies of the largest size whose bytes are held at once; requests beyond are told to come again.
+MAX_HELD = 16
 
 
 class Rejected(Exception):  # noqa: N818 - an answer, not a failure of the program
@@ -58,6 +60,7 @@ class Server:
     token: str | None
     is_local: bool
     metrics: Metrics = field(default_factory=Metrics)
+    held: int = 0  # bytes of the bodies of all requests
 
     def app(self) -> Starlette:
         """Return the ASGI application."""
@@ -93,10 +96,13 @@ class Server:
 
     async def _forecast(self, request: Request) -> Response:
         kind, wanted = _kind_of(request), _answer_of(request)
-        query = {name: request.query_params.getlist(name) for name in request.query_params}
-        body = await self._read(request)
+        query: dict[str, list[str]] = {}
+        for name, value in request.query_params.multi_items():  # `getlist` for each name would read all of them again
+            query.setdefault(name, []).append(value)
+        body = bytearray()
         try:
-            header, text = await self.pool.ask({"kind": kind, "answer": wanted, "query": query}, body)
+            await self._read(request, body)
+            header, text = await self.pool.ask({"kind": kind, "answer": wanted, "query": query}, bytes(body))
         except BusyError:
             hint = "try again later, or start the server with more --workers"
             raise Rejected(503, "too many requests are waiting", hint, code="E_SERVE_BUSY") from None
@@ -107,34 +113,43 @@ class Server:
             message = f"the forecast took longer than {self.pool.timeout:g} s"
             hint = "send fewer series, or start the server with a longer --request-timeout"
             raise Rejected(504, message, hint, code="E_RUN_TIMEOUT") from None
+        finally:
+            self.held -= len(body)
         if header["status"] != 200:
             return Response(text, header["status"], media_type="application/json")
         return Response(text, headers={"x-num-series": str(header["num_series"])}, media_type=_MEDIA[wanted])
 
-    async def _read(self, request: Request) -> bytes:
-        """Return the body. Raises Rejected for one that is too large, or does not arrive in time."""
+    async def _read(self, request: Request, body: bytearray) -> None:
+        """Read the body. Raises Rejected for one that is too large or too slow, BusyError where all take too much memory."""
         cap = self.pool.settings.max_body
         announced = request.headers.get("content-length", "0")
         if not announced.isdecimal() or int(announced[:20]) > cap:
             raise _too_large(cap)
-        chunks = bytearray()
         try:
             async with asyncio.timeout(self.pool.timeout):
                 async for chunk in request.stream():
-                    chunks += chunk
-                    if len(chunks) > cap:
+                    body += chunk
+                    self.held += len(chunk)
+                    if len(body) > cap:
                         raise _too_large(cap)
+                    if self.held > MAX_HELD * cap:
+                        raise BusyError
         except TimeoutError:
             raise Rejected(408, f"the body did not arrive within {self.pool.timeout:g} s") from None
         except ClientDisconnect:
             raise Rejected(400, "the client left before its request was complete") from None
-        return bytes(chunks)
 
-    async def health(self, _: Request) -> Response:
-        """Answer with the models; status 503 while no process can forecast."""
+    def knows(self, authorization: bytes) -> bool:
+        """Whether a request has the token, where there is one."""
+        return self.token is None or hmac.compare_digest(authorization, f"Bearer {self.token}".encode())
+
+    async def health(self, request: Request) -> Response:
+        """Answer with the models, to those who have the token; status 503 while no process can forecast."""
         ready = self.pool.num_ready
-        names = await asyncio.to_thread(Registry(self.pool.settings.store).names)
-        found = {"ok": ready > 0, "workers": ready, "models": [BASE, *names], "default": self.pool.settings.model}
+        found: dict[str, object] = {"ok": ready > 0, "workers": ready}
+        if self.knows(request.headers.get("authorization", "").encode("latin-1")):
+            names = await asyncio.to_thread(Registry(self.pool.settings.store).names)
+            found |= {"models": [BASE, *names], "default": self.pool.settings.model}
         return JSONResponse(found, 200 if ready else 503)
 
     async def show_metrics(self, _: Request) -> Response:
@@ -182,8 +197,7 @@ class Guard:
                     403, "the request names another machine", "call the server as 127.0.0.1, or set a token"
                 )
             return None
-        sent = headers.get(b"authorization", b"")
-        if scope["path"] in _OPEN or hmac.compare_digest(sent, f"Bearer {server.token}".encode()):
+        if scope["path"] in _OPEN or server.knows(headers.get(b"authorization", b"")):
             return None
         return Rejected(
             401, "the token is missing or wrong", "send `Authorization: Bearer TOKEN`", code="E_SERVE_TOKEN"
@@ -192,7 +206,7 @@ class Guard:
 
 def _error(rejected: Rejected) -> Response:
     headers = {"retry-after": "1"} if rejected.status == 503 else {}
-    if rejected.status in (408, 413):
+    if rejected.status in (408, 413, 503):
         headers["connection"] = "close"  # the rest of the body is not read
     return Response(error_body(rejected.error), rejected.status, headers, media_type="application/json")
 

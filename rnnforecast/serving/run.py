@@ -17,12 +17,15 @@ from rnnforecast.serving.pool import Pool
 from rnnforecast.serving.worker import WorkerSettings, check_model
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
     from pathlib import Path
 
 TOKEN_VARIABLE = "RNNFORECAST_TOKEN"
 _PACKAGES = ("starlette", "uvicorn")
 _STOP_SECONDS = 10
+#: Seconds in which a connection must ask something.
+_IDLE_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -67,13 +70,27 @@ def _run(
     pool: Pool, token: str | None, listener: socket.socket, *, is_local: bool, ready: Callable[[str], None] | None
 ) -> int:
     import uvicorn
+    from uvicorn.protocols.http.h11_impl import H11Protocol
 
     from rnnforecast.serving.app import Server
 
+    class Prompt(H11Protocol):
+        """A connection that is closed where no head of a request arrives: idle ones would use up the files of the process."""
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self.loop.call_later(self.timeout_keep_alive, self._watch, None)
+
+        def _watch(self, last: object) -> None:
+            if self.cycle is last and (last is None or self.cycle.response_complete):
+                self.transport.close()
+            elif not self.transport.is_closing():
+                self.loop.call_later(self.timeout_keep_alive, self._watch, self.cycle)
+
     server = Server(pool, token, is_local)
     config = uvicorn.Config(
-        server.app(), log_level="error", access_log=False, lifespan="on", server_header=False,
-        timeout_graceful_shutdown=_STOP_SECONDS, timeout_keep_alive=30,
+        server.app(), log_level="error", access_log=False, lifespan="on", server_header=False, http=Prompt,
+        timeout_graceful_shutdown=_STOP_SECONDS, timeout_keep_alive=_IDLE_SECONDS,
     )  # fmt: skip
 
     class Announced(uvicorn.Server):

@@ -124,7 +124,7 @@ class LineReader:
         for name in (columns.time, columns.target, *columns.ids):
             if name is not None and name not in record:
                 raise ValueError(f"`{name}` is missing")
-        ids = [str(record[name]) for name in columns.ids]
+        ids = ["" if record[name] is None else str(record[name]) for name in columns.ids]
         return self._row(ids, None if columns.time is None else record[columns.time], record[columns.target])
 
     def _influx(self, line: str) -> Row:

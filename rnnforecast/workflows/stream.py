@@ -7,6 +7,7 @@ import io
 import os
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -24,7 +25,7 @@ from rnnforecast.escaping import visible
 from rnnforecast.json_values import Document
 from rnnforecast.model_io.base import BASE, base_ensemble
 from rnnforecast.model_io.pack import frequency_of, unpack_ensemble
-from rnnforecast.store.files import check_writable
+from rnnforecast.store.files import check_writable, lock
 from rnnforecast.store.registry import Registry, default_store
 from rnnforecast.streaming.engines import engine_of
 from rnnforecast.streaming.lines import MAX_LINE, Columns, LineReader, LineWriter, guess_format
@@ -111,14 +112,16 @@ def stream(
     each row is answered exactly once, wherever the process is killed: what was written after the last saved state is
     cut off, and those rows are read again. `say` is called with what happened meanwhile.
 
-    Raises DataError at the end where no line could be read, UsageError, ModelFileError, InputError and OutputError.
+    Raises DataError at the end where no line could be read, UsageError, ModelFileError, InputError, OutputError, and
+    LockedError while another stream keeps its state in the same file.
     """
     started = time.monotonic()
     served = _serve(request, store)
     run = Run(request, served, AlarmProcess(on_alarm, say), say)
     _check_files(request, store)
-    run.restore()
-    run.loop()
+    with nullcontext() if request.state is None else lock(f"{request.state}.lock"):
+        run.restore()
+        run.loop()
     _check_readable(run.stream.counts)
     notes = [] if run.engine.keeps_hidden_state else [_window_note(served.label)]
     if served.ensemble.zero_shot_group is not None:

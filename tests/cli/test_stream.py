@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from rnnforecast.store.files import lock
 from tests.cli.conftest import RunCommand
 
 
@@ -29,3 +30,10 @@ def test_what_makes_no_sense_is_rejected(
     (tmp_path / "a.csv").write_text("time,x\n")
     ended = run("stream", *words)
     assert (ended.code, message in ended.err) == (code, True)
+
+
+def test_a_second_stream_on_the_same_state_is_rejected(run: RunCommand, tmp_path: Path) -> None:
+    state = tmp_path / "x.state"
+    with lock(f"{state}.lock"):
+        ended = run("stream", "base", "--target", "x", "--freq", "h", "--state", str(state))
+    assert (ended.code, "another run holds the lock" in ended.err, state.exists()) == (11, True, False)

@@ -283,9 +283,32 @@ def test_a_forecast_over_the_time_limit_and_a_killed_process_do_not_stop_the_ser
     assert "rnnforecast_serve_workers_replaced_total 1\n" in client("GET", "/metrics").body.decode()
 
 
+def test_connections_that_end_no_request_are_closed_and_take_bounded_memory(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rnnforecast.serving.run._IDLE_SECONDS", 0.5)
+    monkeypatch.setattr("rnnforecast.serving.app.MAX_HELD", 1)
+    client = start(monkeypatch, folder / ".rnnforecast", ServeOptions(port=0, workers=1, max_body="64KiB"))
+    head = b"POST /forecast HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/csv\r\nContent-Length: 65536\r\n\r\n"
+    with contextlib.ExitStack() as stack:
+        sent = [b"", b"GET /hea", head + bytes(40_000), head + bytes(40_000)]
+        silent, cut, first, second = (
+            stack.enter_context(socket.create_connection(("127.0.0.1", client.port), timeout=20)) for _ in sent
+        )
+        for connection, content in zip((silent, cut, first, second), sent, strict=True):
+            connection.sendall(content)
+            time.sleep(0.1)
+        assert second.recv(12) == b"HTTP/1.1 503"
+        assert silent.recv(1) == cut.recv(1) == b""
+        first.sendall(bytes(25_536))
+        assert first.recv(9) == b"HTTP/1.1 "
+    assert client.ask({"columns": ROWS, "horizon": 1}).status == 200
+
+
 def test_a_token_is_needed_where_there_is_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     client = start(monkeypatch, folder / ".rnnforecast", ServeOptions(port=0, workers=1), token="a long secret")
-    assert client("GET", "/health").status == 200
+    assert client("GET", "/health").document == {"ok": True, "workers": 1}
+    assert "models" in client("GET", "/health", Authorization="Bearer a long secret").document
     for sent in ("", "Bearer wrong", "a long secret"):
         answer = client.ask({"columns": ROWS}, Authorization=sent)
         assert (answer.status, answer.code, answer.headers["www-authenticate"]) == (401, "E_SERVE_TOKEN", "Bearer")

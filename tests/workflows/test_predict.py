@@ -175,6 +175,21 @@ def test_a_panel_keeps_its_ids_and_is_written_in_their_order(tmp_path: Path) -> 
     assert frame["shop"].tolist() == ["a"] * 7 + ["b"] * 7
 
 
+def test_an_id_column_keeps_its_values_whatever_its_name(tmp_path: Path) -> None:
+    ids = ("q0.1", "part_level", "what_if")
+    shops = ["a"] * 40 + ["b"] * 40
+    path = write_csv(tmp_path / "panel.csv", **dict.fromkeys(ids, shops), date=days(40) * 2, value=wave(80),
+                     price=[1, 2] * 40)  # fmt: skip
+    reading = Settings.from_flat({"id": ids, "target": "value", "future": "price"}).data
+    plan = pd.DataFrame({"q0.1": ["a", "b"], "part_level": ["a", "b"], "what_if": ["a", "b"], "price": 1})
+    plan.assign(date=days(41)[-1]).to_csv(tmp_path / "plan.csv", index=False)
+    files = rnnforecast.Files((path,), (tmp_path / "plan.csv",))
+    request = ForecastRequest(1, (0.1, 0.9), reading=reading, components=True, changes=("price=2",))
+    frame = forecast_request(request, "base", data=files).frame
+    assert frame[list(ids)].to_numpy().tolist() == [["a"] * 3, ["b"] * 3]
+    assert frame["_q0.1"].dtype == frame["_what_if"].dtype == np.float64
+
+
 def test_several_files_are_series_named_by_their_stems(tmp_path: Path) -> None:
     paths = [write_days(tmp_path, 60, name=f"{name}.csv", seed=seed) for seed, name in enumerate(["pump", "fan"])]
     fit(*paths)

@@ -21,6 +21,7 @@ from rnnforecast.members import ENSEMBLE
 from rnnforecast.mixture.gains import CovariateGain, covariate_gains, gains_note
 from rnnforecast.model_io.base import BASE
 from rnnforecast.workflows.forecasts.parts import Parts, forecast_again, forecast_parts, zero_shot_of
+from rnnforecast.workflows.forecasts.table import free_name
 from rnnforecast.workflows.model_rows import data_settings
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Explanation:
         if self.what_if is not None:
             other = self.what_if.median.ravel()
             added |= {"what_if": other, "difference": other - forecast.median.ravel()}
-        return frame.assign(**added) if added else frame
+        return frame.assign(**{free_name(name, frame.columns): values for name, values in added.items()})
 
     def in_previews(self, previews: Sequence[Preview], numbers: Sequence[int] | None = None) -> tuple[Preview, ...]:
         """Return the first few series with the same, or those of the numbers."""

@@ -112,7 +112,7 @@ def sums_frame(series: SeriesSet, sums: Sums, forecast: Forecast) -> pd.DataFram
     columns[free_name("forecast", columns)] = sums.median
     columns[free_name("mean", columns)] = sums.mean
     for place, level in enumerate(forecast.quantile_levels):
-        columns[f"q{level:g}"] = sums.quantiles[:, place]
+        columns[free_name(f"q{level:g}", columns)] = sums.quantiles[:, place]
     columns[free_name("method", columns)] = np.full(len(sums.series), forecast.method, dtype=object)
     return pd.DataFrame(columns, copy=False)
 

@@ -15,7 +15,7 @@ from rnnforecast.workflows.forecasts.predict_result import Preview
 from rnnforecast.workflows.profile import common_end, last_rows_total
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from rnnforecast.arrays import Float64Array, TimestampArray
     from rnnforecast.data.series import SeriesSet
@@ -36,7 +36,7 @@ def forecast_frame(series: SeriesSet, forecast: Forecast) -> pd.DataFrame:
     columns[free_name("forecast", columns)] = forecast.median.ravel()
     columns[free_name("mean", columns)] = forecast.mean.ravel()
     for place, level in enumerate(forecast.quantile_levels):
-        columns[f"q{level:g}"] = forecast.quantiles[..., place].ravel()
+        columns[free_name(f"q{level:g}", columns)] = forecast.quantiles[..., place].ravel()
     columns[free_name("method", columns)] = np.full(num_series * horizon, forecast.method, dtype=object)
     return pd.DataFrame(columns, copy=False)
 
@@ -164,7 +164,7 @@ def on_the_wall(series: SeriesSet, timestamps: TimestampArray) -> TimestampArray
     return np.asarray(local.to_numpy().astype("datetime64[us]"))
 
 
-def free_name(name: str, taken: dict[str, object]) -> str:
+def free_name(name: str, taken: Container[str]) -> str:
     """Return the name, with underscores before it when the user's own columns use it already."""
     while name in taken:
         name = f"_{name}"

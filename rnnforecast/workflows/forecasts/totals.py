@@ -154,7 +154,7 @@ def totals_frame(series: SeriesSet, totals: Sequence[Total], forecast: Forecast)
     columns[free_name("forecast", columns)] = np.concatenate([one.median for one in totals])
     columns["mean"] = np.concatenate([one.mean for one in totals])
     for place, level in enumerate(forecast.quantile_levels):
-        columns[f"q{level:g}"] = np.concatenate([one.quantiles[:, place] for one in totals])
+        columns[free_name(f"q{level:g}", columns)] = np.concatenate([one.quantiles[:, place] for one in totals])
     columns["method"] = np.full(horizon * len(totals), forecast.method, dtype=object)
     return pd.DataFrame(columns, copy=False)
 

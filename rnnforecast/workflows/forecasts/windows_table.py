@@ -53,7 +53,8 @@ def windows_frame(result: EvaluateResult) -> pd.DataFrame:
     for method, quantiles in backtest.quantiles.items():
         forecast = {free_name("forecast", columns): quantiles[..., middle].ravel()}
         forecast[free_name("mean", columns)] = backtest.means[method].ravel()
-        forecast |= {f"q{level:g}": quantiles[..., at].ravel() for at, level in enumerate(backtest.quantile_levels)}
+        for at, level in enumerate(backtest.quantile_levels):
+            forecast[free_name(f"q{level:g}", columns)] = quantiles[..., at].ravel()
         names = np.full(count, method, dtype=object)
         parts.append(common.assign(**forecast, **{free_name("method", columns): names}))
     return pd.concat(parts, ignore_index=True)
