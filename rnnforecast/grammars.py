@@ -303,3 +303,26 @@ def check_step_length(text: str) -> None:
 
 def _invalid_frequency(text: str, reason: str) -> UsageError:
     return UsageError(f"invalid frequency `{text}`: {reason}", code="E_RUN_FREQ")
+
+
+def read_toml(path: Path, *, what: str, hint: str) -> tuple[dict[str, Any], str]:
+    """Return a TOML file as values and as text. Raises UsageError, which calls the file `what`."""
+    import tomllib
+
+    try:
+        text = path.read_bytes().decode()
+        reason = "it holds a NUL character" if re.search(r"\\(u0000|U00000000)", text) else ""
+        document = {} if reason else tomllib.loads(text)
+    except OSError as error:
+        reason = "it is a folder" if path.is_dir() else (error.strerror or str(error)).lower()
+        raise UsageError(f"{what} {path} cannot be read: {reason}", hint=hint, code="E_RUN_CONFIG") from error
+    except UnicodeDecodeError as error:
+        reason = f"it is not UTF-8: byte 0x{error.object[error.start]:02x} at offset {error.start}"
+    except RecursionError:
+        reason = "it is nested too deeply"
+    except ValueError as error:
+        reason = "a number has too many digits" if "set_int_max_str_digits" in str(error) else str(error)
+    if reason:
+        reason = f"{reason[:1].lower()}{reason[1:]}"
+        raise UsageError(f"{what} {path} is not valid TOML: {reason}", hint=hint, code="E_RUN_CONFIG")
+    return document, text

@@ -10,6 +10,7 @@ Vega-Lite: Satyanarayan et al. (2017), "Vega-Lite: A Grammar of Interactive Grap
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,11 @@ MAX_POINTS = 5_000
 
 #: Characters of a name in a chart.
 MAX_LABEL = 60
+
+#: What every object of JavaScript has.
+_OWN_WORDS = re.compile(
+    r"constructor|valueOf|hasOwnProperty|isPrototypeOf|propertyIsEnumerable|to(Locale)?String|__\w+__"
+)
 
 #: Roles of areas.
 _AREAS = frozenset({"@wide", "@narrow"})
@@ -125,8 +131,14 @@ def config(*, scale: float = 1.0) -> Spec:
 
 
 def shortened(text: str, length: int = MAX_LABEL) -> str:
-    """Return text from a file for a chart: cut in its middle, control characters and direction marks as blanks."""
+    """Return text from a file for a chart: cut in its middle, control characters and direction marks as blanks.
+
+    The library that draws mistakes words such as `constructor`, which its objects have, and `themed` those of `COLOURS`: an
+    invisible sign makes them other words.
+    """
     clean = "".join(sign if sign.isprintable() else " " for sign in text)
+    if clean in COLOURS or _OWN_WORDS.fullmatch(clean):
+        return f"{clean}\u200b"
     return clean if len(clean) <= length else f"{clean[: length // 2]}…{clean[-(length // 2 - 1) :]}"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rnnforecast.charts.chart import COLOURS, FONT, Chart, Spec, config, shortened, themed
-from rnnforecast.errors import UsageError, missing_extra
+from rnnforecast.errors import OutputError, UsageError, first_line, missing_extra
 from rnnforecast.store.files import check_writable, make_folder, replace_bytes
 
 if TYPE_CHECKING:
@@ -52,10 +52,14 @@ def write_picture(charts: Sequence[Chart], path: str | Path, *, headline: str = 
     """Draw charts below each other, or side by side where there are two, and write them. Raises OutputError."""
     spec = json.dumps(slide(charts, headline=headline), allow_nan=False)
     package = drawing_package()
-    if Path(path).suffix.lower() == ".svg":
-        drawn = str(package.vegalite_to_svg(spec, allowed_base_urls=[])).encode("utf-8")
-    else:
-        drawn = bytes(package.vegalite_to_png(spec, scale=PIXELS_PER_POINT, allowed_base_urls=[]))
+    try:
+        if Path(path).suffix.lower() == ".svg":
+            drawn = str(package.vegalite_to_svg(spec, allowed_base_urls=[])).encode("utf-8")
+        else:
+            drawn = bytes(package.vegalite_to_png(spec, scale=PIXELS_PER_POINT, allowed_base_urls=[]))
+    except ValueError as error:
+        message = f"picture {path} cannot be drawn: {first_line(error)}"
+        raise OutputError(message, hint="look for values of an absurd size, or leave the picture out") from error
     replace_bytes(path, drawn)
 
 

@@ -23,10 +23,12 @@ def load_settings(
     not `allowed` (default: all) because they would have no effect.
     """
     from rnnforecast.config import Settings
+    from rnnforecast.grammars import read_toml
 
     chosen: dict[str, object] = {}
     if config is not None:
-        chosen = _read_toml(Path(config))
+        hint = 'write one `key = value` per line, e.g. `horizon = 12` or `target = "close"`'
+        chosen, _ = read_toml(Path(config), what="configuration file", hint=f"{hint}, or omit --config")
         Settings.from_flat(chosen, source=config)
         ignored = sorted(chosen.keys() - {option.name for option in allowed}) if allowed is not None else []
         if ignored:
@@ -37,23 +39,3 @@ def load_settings(
             )
     given = {key: value for key, value in flags.items() if value is not None}
     return Settings.from_flat({**chosen, **given}, source="the settings")
-
-
-def _read_toml(path: Path) -> dict[str, object]:
-    import tomllib
-
-    try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
-    except OSError as error:
-        raise UsageError(
-            f"configuration file {path} cannot be read: {error.strerror or error}",
-            hint="name a TOML file with --config, or omit the flag",
-            code="E_RUN_CONFIG",
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"configuration file {path} is not valid TOML: {error}",
-            hint='write one `key = value` per line, e.g. `horizon = 12` or `target = "close"`',
-            code="E_RUN_CONFIG",
-        ) from error

@@ -139,7 +139,7 @@ class Server:
         except ClientDisconnect:
             raise Rejected(400, "the client left before its request was complete") from None
 
-    def knows(self, authorization: bytes) -> bool:
+    def trusts(self, authorization: bytes) -> bool:
         """Whether a request has the token, where there is one."""
         return self.token is None or hmac.compare_digest(authorization, f"Bearer {self.token}".encode())
 
@@ -147,7 +147,7 @@ class Server:
         """Answer with the models, to those who have the token; status 503 while no process can forecast."""
         ready = self.pool.num_ready
         found: dict[str, object] = {"ok": ready > 0, "workers": ready}
-        if self.knows(request.headers.get("authorization", "").encode("latin-1")):
+        if self.trusts(request.headers.get("authorization", "").encode("latin-1")):
             names = await asyncio.to_thread(Registry(self.pool.settings.store).names)
             found |= {"models": [BASE, *names], "default": self.pool.settings.model}
         return JSONResponse(found, 200 if ready else 503)
@@ -197,7 +197,7 @@ class Guard:
                     403, "the request names another machine", "call the server as 127.0.0.1, or set a token"
                 )
             return None
-        if scope["path"] in _OPEN or server.knows(headers.get(b"authorization", b"")):
+        if scope["path"] in _OPEN or server.trusts(headers.get(b"authorization", b"")):
             return None
         return Rejected(
             401, "the token is missing or wrong", "send `Authorization: Bearer TOKEN`", code="E_SERVE_TOKEN"

@@ -131,6 +131,21 @@ def test_odd_series_are_drawn(tmp_path: Path, past: list[float]) -> None:
     assert ("no observed value" in chart.summary) == (not np.isfinite(past).any())
 
 
+@pytest.mark.parametrize("name", ["constructor", "toString", "__proto__", "@bad"])
+def test_a_name_that_means_something_to_the_library_is_drawn_as_a_name(tmp_path: Path, name: str) -> None:
+    result = examples.predict_result()
+    chart = forecast_chart(result, replace(result.previews[0], label=name, target=name))
+    write_picture([chart], tmp_path / "name.svg")
+    assert name in (tmp_path / "name.svg").read_text(encoding="utf-8")
+
+
+def test_what_the_library_cannot_draw_is_an_error_of_the_output(tmp_path: Path) -> None:
+    result = examples.predict_result()
+    chart = replace(forecast_chart(result, result.previews[0]), layers=({"mark": "nothing"},))
+    with pytest.raises(OutputError, match=r"picture .* cannot be drawn"):
+        write_picture([chart], tmp_path / "none.svg")
+
+
 @pytest.mark.parametrize(
     "lines", [["date,a", "2024-01-01,1"], ["date,a", *(f"2024-01-{d:02d},7" for d in range(1, 29))]]
 )

@@ -42,7 +42,7 @@ def test_unknown_keys_are_named_all_at_once_with_the_file(tmp_path: Path) -> Non
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"none\.toml cannot be read: No such file"):
+    with pytest.raises(UsageError, match=r"none\.toml cannot be read: no such file"):
         load_settings({}, config=str(tmp_path / "none.toml"))
 
 

@@ -53,6 +53,10 @@ class DuckdbSession:
     def connect(cls, address: Address, *, writes: bool, seconds: float) -> DuckdbSession:  # noqa: ARG003
         """Open the file."""
         session = cls(duckdb.connect(str(address.path), read_only=not writes, config=dict(_CONFIG)))
+        # it opens a CSV, JSON or Parquet file too: as a view of a database in memory, which ends with the process
+        if session.run("SELECT path FROM duckdb_databases() WHERE database_name = current_database()") == [(None,)]:
+            session.end()
+            raise _foreign()
         session.run("SET TimeZone = 'UTC'")
         return session
 
@@ -62,8 +66,8 @@ class DuckdbSession:
         words = first_paragraph(error)
         if isinstance(error, duckdb.TransactionException) or any(sign in words.lower() for sign in _BUSY_WORDS):
             return BusyError("another program has it open")
-        if "not a valid DuckDB database" in words:
-            return FailedError("the file is not a DuckDB database", hint="name another file", code="KIND")
+        if "not a valid DuckDB database" in words or "in-memory database in read-only" in words:
+            return _foreign()
         return FailedError(words, hint="check the query, the tables and the file", code="DB")
 
     def begin(self, lock: str) -> None:  # noqa: ARG002
@@ -137,6 +141,10 @@ class DuckdbSession:
             self.run("ROLLBACK")
         with contextlib.suppress(duckdb.Error):
             self._connection.close()
+
+
+def _foreign() -> FailedError:
+    return FailedError("the file is not a DuckDB database", hint="name another file", code="KIND")
 
 
 def _without_intervals(batch: Any) -> Any:

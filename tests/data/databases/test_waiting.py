@@ -130,8 +130,11 @@ def test_a_user_without_rights_is_told_which_to_grant(server: str, monkeypatch: 
 
 
 def test_a_file_that_is_not_a_database_is_rejected(tmp_path: Path) -> None:
-    for engine, words in (("sqlite", "not a database"), ("duckdb", "not a DuckDB database")):
-        path = tmp_path / f"x.{engine}"
+    no_duckdb = "not a DuckDB database"
+    for engine, name, words in (
+        ("sqlite", "x.db", "not a database"), ("duckdb", "x.duckdb", no_duckdb), ("duckdb", "x.csv", no_duckdb),
+    ):  # fmt: skip
+        path = tmp_path / name
         path.write_text("day,units\n" * 500)
         with pytest.raises(OutputError, match=words):
             check_output(f"{engine}:///{path}#f")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -13,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from rnnforecast.config import Settings, current_keys
 from rnnforecast.data.files.overwrite import Owned, overwritten
-from rnnforecast.errors import UsageError
+from rnnforecast.grammars import read_toml
 from rnnforecast.masking import holds_secret, masked
 from rnnforecast.model_io.base import BASE
 from rnnforecast.store.registry import DEFAULT_STORE, STORE_VARIABLE, default_store, is_path
@@ -70,15 +69,8 @@ def read_jobs(path: str | Path, *, store: str | Path | None = None) -> JobFile:
 def parse_jobs(path: str | Path, *, store: str | Path | None = None) -> tuple[JobFile, FileErrors]:
     """Read a jobs file and all its errors; an invalid key has its default. Raises UsageError unless it is TOML."""
     path = Path(path)
-    text = _read_text(path)
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(
-            f"{path} is not TOML: {str(error)[:1].lower()}{str(error)[1:]}",
-            hint='write `key = value` lines under `[defaults]` and `[[job]]`, texts in quotes: `name = "shops"`',
-            code="E_RUN_CONFIG",
-        ) from error
+    hint = 'write `key = value` lines under `[defaults]` and `[[job]]`, texts in quotes: `name = "shops"`'
+    document, text = read_toml(path, what="the jobs file", hint=hint)
     errors = FileErrors(str(path), locate_keys(text))
     folder = path.absolute().parent
     for key in document.keys() - set(HEAD_KEYS):
@@ -119,24 +111,6 @@ def _check_outputs(job_file: JobFile, errors: FileErrors) -> None:
         message = overwritten({f"the `output` of job `{job.name}`": job.output}, owned)
         if message is not None:
             errors.add(("job", number, "output"), message, fix="write forecasts where no job reads")
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_bytes().decode()
-    except OSError as error:
-        reason = "it is a folder" if path.is_dir() else (error.strerror or str(error)).lower()
-        raise UsageError(
-            f"the jobs file {path} cannot be read: {reason}",
-            hint="name a TOML file with `[[job]]` tables",
-            code="E_RUN_CONFIG",
-        ) from error
-    except UnicodeDecodeError as error:
-        raise UsageError(
-            f"the jobs file {path} is not UTF-8: byte 0x{error.object[error.start]:02x} at offset {error.start}",
-            hint="save it as UTF-8, as TOML files are",
-            code="E_RUN_CONFIG",
-        ) from error
 
 
 def _store(named: str | None, folder: Path, given: str | Path | None) -> Path:

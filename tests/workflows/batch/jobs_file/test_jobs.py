@@ -222,13 +222,27 @@ def test_one_bracket_too_few_is_explained(tmp_path: Path) -> None:
 
 
 def test_invalid_toml_is_rejected_with_its_line(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"nightly.toml is not TOML: .*line 2") as caught:
+    with pytest.raises(UsageError, match=r"nightly.toml is not valid TOML: .*line 2") as caught:
         _read(tmp_path, "[[job]]\nname: a\n")
     assert 'name = "shops"' in str(caught.value.hint)
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("x = " + "[" * 3000 + "]" * 3000, "it is nested too deeply"),
+        (GOOD + f"horizon = {'9' * 5000}\n", "a number has too many digits"),
+        (GOOD + 'what_if = "a\\u0000.csv"\n', "it holds a NUL character"),
+    ],
+    ids=["nested", "digits", "NUL"],
+)
+def test_toml_that_python_cannot_hold_is_rejected(tmp_path: Path, text: str, reason: str) -> None:
+    with pytest.raises(UsageError, match=f"nightly.toml is not valid TOML: {reason}"):
+        _read(tmp_path, text)
+
+
 def test_a_duplicate_key_is_rejected(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"not TOML: .*line 5"):
+    with pytest.raises(UsageError, match=r"not valid TOML: .*line 5"):
         _read(tmp_path, GOOD + 'data = "b.csv"\n')
 
 
@@ -238,7 +252,7 @@ def test_a_missing_file_a_folder_and_bytes_that_are_not_utf8_are_rejected(tmp_pa
     with pytest.raises(UsageError, match="cannot be read: it is a folder"):
         read_jobs(tmp_path)
     (tmp_path / "x.toml").write_bytes(b"# \xff\n")
-    with pytest.raises(UsageError, match="is not UTF-8: byte 0xff at offset 2"):
+    with pytest.raises(UsageError, match="not UTF-8: byte 0xff at offset 2"):
         read_jobs(tmp_path / "x.toml")
 
 
