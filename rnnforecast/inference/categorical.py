@@ -54,6 +54,25 @@ def forecast_categories(settings: CategoricalSettings, tensors: Tensors, batch: 
     )
 
 
+def lengthened(transitions: Array, horizon: int) -> Float64Array:
+    """Return log transitions [H, K + 1, K] for so many steps, those beyond H as of a Markov chain."""
+    ahead = list(np.exp(np.asarray(transitions[:horizon], dtype=np.float64)))
+    moves = np.exp(np.asarray(transitions[0, :-1], dtype=np.float64))
+    moves /= moves.sum(axis=1, keepdims=True)
+    while len(ahead) < horizon:
+        ahead.append(np.concatenate([ahead[-1][:-1] @ moves, ahead[-1][-1:]]))
+    return np.asarray(np.log(ahead))
+
+
+def continued(probabilities: Float64Array, transitions: Array, horizon: int) -> Float64Array:
+    """Return `horizon` steps of probabilities [B, H, K]: the first ones, or more by the transitions after the last one."""
+    missing = horizon - probabilities.shape[1]
+    if missing <= 0:
+        return probabilities[:, :horizon]
+    moves = np.exp(lengthened(transitions, missing)[:, :-1])
+    return np.concatenate([probabilities, np.einsum("bk,lkj->blj", probabilities[:, -1], moves)], axis=1)
+
+
 def follow(transitions: Array, codes: Array, num_categories: int) -> Float64Array:
     """Return the log probabilities that transitions [H, K + 1, K] give after codes [B, C]: [B, H, K] float64."""
     newest = last_known(np, codes, num_categories)[:, -1]

@@ -6,6 +6,7 @@ Axis legend: S series, W windows, H horizon, K categories.
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,13 @@ from rnnforecast.evaluation.categorical import (
 )
 from rnnforecast.evaluation.verdict import overlap_of
 from rnnforecast.forecasting import last_windows
-from rnnforecast.inference.categorical import CATEGORICAL_BASELINES, forecast_categories
+from rnnforecast.inference.categorical import (
+    CATEGORICAL_BASELINES,
+    MOST_FREQUENT,
+    continued,
+    forecast_categories,
+    lengthened,
+)
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.model_io.pack import Record, num_fitted, pack_categorical
 from rnnforecast.store.manifest import TestRecord
@@ -163,27 +170,29 @@ def evaluate_categories(
 
     network = _network_of(loaded)
     started, series, horizon = time.monotonic(), loaded.series, loaded.manifest.horizon
-    _reject({"--gap": gap, "--refit": refit}, loaded)
+    _reject({"--refit": refit}, loaded)
     step = window_step or loaded.manifest.test.window_step or horizon
     count = num_windows or loaded.manifest.test.num_windows or default_num_windows(series.lengths, horizon=horizon)
-    windows = place_windows(series.lengths, horizon=horizon, num_windows=count, window_step=step, min_past=2)
+    place = partial(place_windows, horizon=horizon, gap=gap, num_windows=count, min_past=2)
+    windows = place(series.lengths, window_step=step)
     rows = rows_before_windows(series, windows)
     counted = log_transitions(series.head(rows), num_categories=network[0].num_categories, horizon=horizon)
-    scores = _score(network, series, windows, counted)
+    scores = _score(network, series, windows, counted, gap=gap)
     if scores is None:
         raise DataError(
-            f"no window of {horizon} steps with a known category: the longest series has {int(series.lengths.max())} rows",
+            f"no window of {gap + horizon} steps with a known category: "
+            f"the longest series has {int(series.lengths.max())} rows",
             hint="bring more rows",
             code="E_SERIES_SHORT",
         )
     known = np.zeros_like(series.lengths)
     tested = np.unique(windows.series)
     known[tested] = rows[tested]
-    earlier = place_windows(known, horizon=horizon, num_windows=count, min_past=2)
+    earlier = place(known)
     first = rows_before_windows(series, earlier) if len(earlier) else known
     counted = log_transitions(series.head(first), num_categories=network[0].num_categories, horizon=horizon)
-    before = _score(network, series, earlier, counted)
-    verdict = _verdict(scores, series, Spacing(horizon, 0, step), before=before, num_kept=0)
+    before = _score(network, series, earlier, counted, gap=gap)
+    verdict = _verdict(scores, series, Spacing(horizon, gap, step), before=before, num_kept=0)
     ordinals = np.unique(series.first_ordinals[windows.series] + windows.cutoffs - 1)
     inside = num_fitted(loaded.manifest, series, windows)
     within = f"{inside} of {len(windows)} windows are within the rows the model was fitted on: their scores flatter it"
@@ -193,7 +202,7 @@ def evaluate_categories(
         findings=loaded.findings,
         num_windows=int(np.bincount(windows.series).max()),
         window_step=step,
-        gap=0,
+        gap=gap,
         refit=False,
         cutoffs=tuple(series.freq.to_timestamps(ordinals)),
         metrics=scores.metrics(),
@@ -221,23 +230,19 @@ def predict_categories(
     _reject(unused, loaded)
     trained = network[0].horizon
     steps = horizon or trained
-    if steps > trained:
-        raise UsageError(
-            f"{loaded.manifest.label} was trained for {trained} steps, {steps} were asked for",
-            hint=f"`--horizon {trained}`, or train again with `--horizon {steps}`",
-            code="E_RUN_CONFIG",
-        )
     served = loaded.manifest.served
     flat, windows = FlatSeries.from_series(series), last_windows(series)
     if served == ENSEMBLE:
-        probabilities = _forecast(network, flat, windows)
+        probabilities = _forecast(network, flat, windows, steps)
     else:
-        transitions = np.asarray(network[1]["transitions"], dtype=np.float64)
+        transitions = lengthened(network[1]["transitions"], steps)
         probabilities = baseline_probabilities(served, transitions, _batch(network[0], flat, windows))
     note = [f"`{served}` is served: the network lost to it on the test windows"] if served != ENSEMBLE else []
+    if steps > trained and served != MOST_FREQUENT:
+        note.append(f"steps after {trained}, the horizon of the training, continue as a Markov chain")
     return CategoricalForecast(
         model=loaded.manifest.label,
-        frame=_frame(series, probabilities[:, :steps], method=served),
+        frame=_frame(series, probabilities, method=served),
         freq=series.freq.alias,
         horizon=steps,
         quantile_levels=(),
@@ -265,27 +270,32 @@ def _frame(series: SeriesSet, probabilities: Float64Array, *, method: str) -> pd
     return pd.DataFrame(columns, copy=False)
 
 
-def _batch(network: CategoricalSettings, flat: FlatSeries, windows: Windows) -> WindowBatch:
-    return gather(flat, windows, context_length=network.context_length, horizon=network.horizon)
+def _batch(network: CategoricalSettings, flat: FlatSeries, windows: Windows, *, gap: int = 0) -> WindowBatch:
+    """Gather windows; their future begins `gap` steps after the cutoff."""
+    batch = gather(flat, windows, context_length=network.context_length, horizon=gap + network.horizon)
+    return replace(batch, future_target=batch.future_target[:, gap:], future_observed=batch.future_observed[:, gap:])
 
 
-def _forecast(network: Network, flat: FlatSeries, windows: Windows) -> Float64Array:
+def _forecast(network: Network, flat: FlatSeries, windows: Windows, horizon: int) -> Float64Array:
     """Return probabilities [W, H, K], in batches of bounded memory."""
     found = [
         forecast_categories(*network, _batch(network[0], flat, windows.select(slice(start, start + _BATCH_WINDOWS))))
         for start in range(0, len(windows), _BATCH_WINDOWS)
     ]
-    return np.concatenate(found)
+    return continued(np.concatenate(found), network[1]["transitions"], horizon)
 
 
-def _score(network: Network, series: SeriesSet, windows: Windows, counted: Float64Array) -> CategoryScores | None:
+def _score(
+    network: Network, series: SeriesSet, windows: Windows, counted: Float64Array, *, gap: int = 0
+) -> CategoryScores | None:
     """Score a network and both baselines, whose transitions were `counted` before the windows; None without a window."""
     if not len(windows):
         return None
-    flat = FlatSeries.from_series(series)
-    batch = _batch(network[0], flat, windows)
-    found = {ENSEMBLE: _forecast(network, flat, windows)}
-    found |= {name: baseline_probabilities(name, counted, batch) for name in CATEGORICAL_BASELINES}
+    flat, steps = FlatSeries.from_series(series), gap + network[0].horizon
+    batch = _batch(network[0], flat, windows, gap=gap)
+    found = {ENSEMBLE: _forecast(network, flat, windows, steps)[:, gap:]}
+    ahead = lengthened(counted, steps)[gap:]
+    found |= {name: baseline_probabilities(name, ahead, batch) for name in CATEGORICAL_BASELINES}
     return score_categories(found, batch, windows.series)
 
 

@@ -14,7 +14,7 @@ import rnnforecast
 from rnnforecast.config import Settings
 from rnnforecast.data.windows import WindowBatch
 from rnnforecast.errors import DataError, ModelFileError, UsageError
-from rnnforecast.inference.categorical import categorical_shapes, forecast_categories
+from rnnforecast.inference.categorical import categorical_shapes, forecast_categories, lengthened
 from rnnforecast.members import CategoricalSettings
 from rnnforecast.networks.categorical import CategoricalForecaster
 from rnnforecast.options import Cell
@@ -67,13 +67,59 @@ def test_the_forecast_continues_the_cycle_with_probabilities_that_add_up(
     assert result.frame["time"].iloc[0] == pd.Timestamp("2024-01-16")
 
 
-def test_fewer_steps_are_the_first_of_all_and_more_are_rejected(trained: CategoricalTrainResult, cycle: Path) -> None:
+def test_fewer_steps_are_the_first_of_all(trained: CategoricalTrainResult, cycle: Path) -> None:
     whole = rnnforecast.predict(trained.model, store=cycle.parent / "store").frame
     some = rnnforecast.predict(trained.model, horizon=2, store=cycle.parent / "store").frame
 
     pd.testing.assert_frame_equal(some, whole.iloc[:2])
-    with pytest.raises(UsageError, match=r"machine@1 was trained for 6 steps, 7 were asked for"):
-        rnnforecast.predict(trained.model, horizon=7, store=cycle.parent / "store")
+
+
+def test_steps_beyond_the_horizon_of_the_training_continue_as_a_markov_chain(
+    trained: CategoricalTrainResult, cycle: Path
+) -> None:
+    store = cycle.parent / "store"
+    whole, result = (
+        rnnforecast.predict(trained.model, store=store),
+        rnnforecast.predict(trained.model, horizon=9, store=store),
+    )
+    words = ["p_clean", "p_run"]
+    given = pd.read_csv(cycle)["state"]
+    moves = pd.crosstab(given, given.shift(-1))
+    frequencies = given.value_counts()[moves.columns] + 0.5
+    moves = moves + frequencies / frequencies.sum()
+    moves = moves.div(moves.sum(axis=1), axis=0)
+
+    pd.testing.assert_frame_equal(result.frame.iloc[:6], whole.frame)
+    path = result.frame[words].to_numpy()
+    for lead in (6, 7, 8):
+        np.testing.assert_allclose(path[lead], path[lead - 1] @ moves.to_numpy(), rtol=1e-5)
+    assert any(
+        "steps after 6, the horizon of the training, continue as a Markov chain" in note for note in result.notes
+    )
+
+
+def test_transitions_are_lengthened_by_those_of_one_step() -> None:
+    moves = np.array([[0.9, 0.1], [0.3, 0.7]])
+    ahead = np.stack([np.vstack([np.linalg.matrix_power(moves, lead), [0.75, 0.25]]) for lead in (1, 2, 3, 4)])
+
+    np.testing.assert_allclose(np.exp(lengthened(np.log(ahead[:2]), 4)), ahead)
+    np.testing.assert_allclose(np.exp(lengthened(np.log(ahead), 1)), ahead[:1])
+
+
+def test_after_a_gap_each_lead_is_scored_as_one_that_much_later(
+    trained: CategoricalTrainResult, cycle: Path, tmp_path: Path
+) -> None:
+    store, shorter = cycle.parent / "store", tmp_path / "machine.csv"
+    pd.read_csv(cycle).iloc[:-3].to_csv(shorter, index=False)
+    far = rnnforecast.evaluate(trained.model, num_windows=8, window_step=3, gap=3, store=store)
+    near = rnnforecast.evaluate(trained.model, data=[shorter], num_windows=8, window_step=3, store=store)
+
+    assert (far.gap, far.cutoffs) == (3, near.cutoffs)
+    found, same = ({(row["method"], row["lead"]): row["log_loss"] for row in each.per_lead} for each in (far, near))
+    assert {lead for _, lead in found} == set(range(1, 7))
+    for method in ("ensemble", "markov", "most-frequent"):
+        for lead in (1, 2, 3):
+            assert found[method, lead] == pytest.approx(same[method, lead + 3])
 
 
 def test_a_stored_network_is_scored_on_past_windows(trained: CategoricalTrainResult, cycle: Path) -> None:
