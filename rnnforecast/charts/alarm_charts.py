@@ -15,6 +15,7 @@ from rnnforecast.charts.chart import (
     hover,
     line,
     shortened,
+    step_words,
     thinned,
     time_axis,
     time_format,
@@ -86,7 +87,7 @@ def alarm_chart(result: DetectResult, preview: Preview) -> Chart:
     label = shortened(" ".join(dict.fromkeys(part for part in (preview.label, preview.target) if part)))
     return Chart(
         title=f"{label}: {found}",
-        subtitle=f"{len(target):,} steps of {result.freq}; alarm budget {result.budget} over all series; "
+        subtitle=f"{len(target):,} steps of one {step_words(result.freq)}; alarm budget {result.budget} over all series; "
         "an alarm is shaded from start to end",
         summary=_summary(label, found, spans),
         rows=tuple(rows),

@@ -56,6 +56,9 @@ _OWN_WORDS = re.compile(
     r"constructor|valueOf|hasOwnProperty|isPrototypeOf|propertyIsEnumerable|to(Locale)?String|__\w+__"
 )
 
+#: Alias of a frequency -> its step in words.
+_UNITS = {"YS": "year", "YE": "year", "QS": "quarter", "QE": "quarter", "MS": "month", "ME": "month", "W": "week", "D": "day",
+          "B": "working day", "h": "h", "min": "min", "s": "s"}  # fmt: skip
 #: Roles of areas.
 _AREAS = frozenset({"@wide", "@narrow"})
 _HALF_DAY = 43_200_000  # milliseconds
@@ -161,6 +164,15 @@ def values(numbers: Float64Array) -> list[float | None]:
     return [value(number) for number in numbers.tolist()]
 
 
+def step_words(alias: str) -> str:
+    """Return the step of a frequency for people: `month` for MS, `30 min`; the alias where it has open days or hours."""
+    found = re.fullmatch(r"(\d*)([A-Za-z]+)(-[A-Z]{3})?", alias)
+    unit = _UNITS.get(found[2]) if found else None
+    if found is None or unit is None:
+        return alias
+    return f"{found[1]} {unit}" if found[1] not in ("", "1") else unit
+
+
 def time_axis(timestamps: TimestampArray) -> Spec:
     """Return the encoding of `t`: dates, hours where there are any, or steps."""
     if timestamps.dtype.kind != "M":
@@ -223,7 +235,8 @@ def power_axis(field_: str, shown: Sequence[float]) -> Spec:
     positive = [number for number in shown if number > 0] or [1.0]
     first, last = math.floor(math.log10(min(positive))), math.ceil(math.log10(max(positive)))
     ticks = [float(f"1e{power}") for power in range(first, last + 1, max(1, -(-(last - first) // 4)))]
-    axis = {"values": ticks, "format": "~g" if first >= -4 else ".0e"}
+    label = "datum.value >= 1e-4 && datum.value < 1e6 ? format(datum.value, '~g') : format(datum.value, '.0e')"
+    axis = {"values": ticks, "labelExpr": label}
     return {**y_axis(field_), "scale": {"type": "log", "nice": True}, "axis": axis}
 
 

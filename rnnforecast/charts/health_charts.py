@@ -35,7 +35,8 @@ def memory_chart(result: DiagnoseResult) -> Chart:
     memories = ", ".join(f"{row['name']} {row['memory']} steps" for row in result.networks)
     return Chart(
         title="How far back a gradient reaches",
-        subtitle="norm of d h(t) / d h(t-k) by k; below the dashed line (1 %) a gradient has vanished",
+        subtitle="what is left of a change k steps back, the norm of d h(t) / d h(t-k): 1 is all of it; "
+        "below the dashed line (1 %) it is forgotten",
         summary=f"Steps until a gradient through time has shrunk below 1 %: {memories}.",
         rows=tuple(rows),
         layers=(lines, limit, nearest("norm", "norm", "steps back", form=".2e")),

@@ -32,7 +32,10 @@
 
   function sized(chart, place, domain) {
     const spec = { ...chart.spec, width: "container", height: chart.height, autosize: { type: "fit", contains: "padding" } };
-    if (place.clientWidth < 520) spec.config = { axisX: { tickCount: 4 }, legend: { columns: 2 } };
+    if (place.clientWidth < 520) {
+      const names = (spec.encoding && spec.encoding.color && spec.encoding.color.scale && spec.encoding.color.scale.domain) || [];
+      spec.config = { axisX: { tickCount: 4 }, legend: { columns: names.some((name) => name.length > 18) ? 1 : 2 } };
+    }
     if (chart.zoom) {
       const zoom = { name: "zoom", bind: "scales",
         select: { type: "interval", encodings: ["x"], zoom: "wheel![event.ctrlKey || event.metaKey]" } };
@@ -147,6 +150,7 @@
       for (const [low, high, name] of panel.pairs) {
         if (last[low] !== undefined) line += `; ${name} at the end from ${number.format(last[low])} to ${number.format(last[high])}`;
       }
+      if (panel.pairs.length && !Object.keys(panel.ends).some((name) => one[name])) line += "; a sum has no intervals here: choose a series";
       return `${line}.${one.mase === null || one.mase === undefined ? "" : ` MASE on past windows ${number.format(one.mase)}.`}`;
     }
 
@@ -206,6 +210,7 @@
       }));
       count.textContent = places.length > shown
         ? `${shown} of ${places.length.toLocaleString("en")} series: search to find the others` : `${places.length.toLocaleString("en")} series`;
+      count.textContent += ["worst", "best"].includes(order.value) ? ", each with its MASE" : ", each with its mean size";
     }
 
     function move(by) {

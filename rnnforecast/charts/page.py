@@ -12,6 +12,7 @@ import gzip
 import hashlib
 import html
 import json
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -69,7 +70,7 @@ class Page:
 
     def to_html(self) -> str:
         """Return the whole page. Raises ResourceError without the extra `report`."""
-        library, script, style = _library(), _asset("page.js"), _asset("page.css")
+        library, script, style = chart_script().result(), _asset("page.js"), _asset("page.css")
         policy = (
             f"default-src 'none'; script-src '{_digest(library)}' '{_digest(script)}'; style-src 'unsafe-inline'; "
             "img-src data:; base-uri 'none'; form-action 'none'"
@@ -205,9 +206,12 @@ def _numbers(chart: Chart) -> str:
 
 
 @functools.cache
-def _library() -> str:
-    """Return the chart script, bundled by the installed package."""
-    return str(drawing_package().javascript_bundle(_SNIPPET))
+def chart_script() -> Future[str]:
+    """Begin to bundle the chart script of the installed package, which takes a second of another core."""
+    pool = ThreadPoolExecutor(1)
+    script = pool.submit(lambda: str(drawing_package().javascript_bundle(_SNIPPET)))
+    pool.shutdown(wait=False)
+    return script
 
 
 def _asset(name: str) -> str:

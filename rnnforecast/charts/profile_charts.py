@@ -16,6 +16,7 @@ from rnnforecast.charts.chart import (
     hover,
     line,
     shortened,
+    step_words,
     thinned,
     time_axis,
     time_format,
@@ -114,7 +115,7 @@ def history_chart(series: SeriesSet, ordinals: Int64Array, total: Float64Array) 
     title = name if series.num_series == 1 else f"{name}: total of {series.num_series:,} series"
     return Chart(
         title=title,
-        subtitle=f"{len(total):,} steps of {series.freq.alias}{parts}; {missing:,} missing",
+        subtitle=f"{len(total):,} steps of one {step_words(series.freq.alias)}{parts}; {missing:,} missing",
         summary=f"{title}, {len(total):,} steps: {span}; {missing:,} missing.",
         rows=tuple(rows),
         layers=tuple(layers),

@@ -9,8 +9,9 @@ from functools import singledispatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rnnforecast.charts.chart import step_words
 from rnnforecast.charts.forecast_charts import parts_chart
-from rnnforecast.charts.page import Page, grid, number_words, text
+from rnnforecast.charts.page import Page, chart_script, grid, number_words, text
 from rnnforecast.charts.picture import drawing_package
 from rnnforecast.charts.score_charts import rival_of
 from rnnforecast.charts.sections import (
@@ -57,6 +58,8 @@ if TYPE_CHECKING:
     from rnnforecast.workflows.forecasts.predict_result import PredictResult
     from rnnforecast.workflows.model_rows import LoadedModel
 
+#: Series of a panel from which on a page has one past window of each without training: so many errors say enough.
+LARGE_PANEL = 1_000
 #: Where a page goes unless another file is named.
 DEFAULT_OUTPUT = "report.html"
 
@@ -74,9 +77,10 @@ def report(
 ) -> ReportResult:
     """Write a page about a stored model, or `base`, and its rows: one HTML file that loads nothing from anywhere.
 
-    Past windows are forecast with the stored weights; with `refit` the networks are trained again before each window. With
-    `diagnose` the page shows how far back networks remember. Without an `output` the page is `report.html`, which must not
-    exist yet. Raises what `predict`, `evaluate` and `diagnose` raise, UsageError for a name that does not end with .html,
+    Past windows are forecast with the stored weights; with `refit` the networks are trained again before each window.
+    Without training a panel of `LARGE_PANEL` series has one window of each. With `diagnose` the page shows how far back
+    networks remember. Without an `output` the page is `report.html`, which must not exist yet. Raises what `predict`,
+    `evaluate` and `diagnose` raise, UsageError for a name that does not end with .html,
     ResourceError without the extra `report`.
     """
     started = time.monotonic()
@@ -84,11 +88,15 @@ def report(
     output = output or _unused(DEFAULT_OUTPUT)
     check_outputs({"the page": output}, owned_files(model, files, store=store))
     check_page(output)
+    if not (refit or diagnose):  # trainings fork, which is not safe next to a thread
+        chart_script()
     result, loaded, forecast = _forecast(model, files, store, progress)
     backtest: EvaluateResult | None = None
     why_not: tuple[str, ...] = ()
     try:
-        backtest = evaluate_loaded(loaded, refit=refit, progress=progress)
+        # weights of a zero-shot forecast are chosen again for every window, which takes most of the time of a large panel
+        is_large = loaded.zero_shot is not None and loaded.series.num_series >= LARGE_PANEL
+        backtest = evaluate_loaded(loaded, 1 if is_large else None, refit=refit, progress=progress)
     except DataError as error:
         if error.code != "E_SERIES_SHORT":
             raise
@@ -179,7 +187,7 @@ def model_page(
     verdict = _verdict(loaded, backtest)
     rival = rival_of(verdict)
     verdict_header(page, verdict, metrics)  # type: ignore[arg-type]
-    page.tiles.append(("Horizon", number_words(result.horizon), f"steps of {result.freq}"))
+    page.tiles.append(("Horizon", number_words(result.horizon), f"steps, each one {step_words(result.freq)}"))
     page.tiles.append(("Series", number_words(result.num_series), f"{loaded.series.num_rows:,} rows"))
     forecast_section(page, loaded.series, forecast, errors={} if backtest is None else errors_by_series(backtest))
     parts = [parts_chart(result, each) for each in result.previews if each.parts]

@@ -42,7 +42,9 @@ MAX_LINES = 4
 #: Size of the smallest plot that labels are placed in, and width of a letter: points of a page of 400 pixels.
 _PLOT, _LETTER = (290.0, 290.0), 6.6
 _RIVAL = "rival of the verdict"
-_MASE = "MASE (error relative to the naive forecast in training; smaller is better)"
+_MASE = "MASE: the mean error, where 1 is that of the naive forecast in the training rows; smaller is better"
+#: Lines that differ less than this everywhere, as a fraction of the larger one, are drawn as one.
+_ALIKE = 0.03
 
 
 def ranked(metrics: Metrics, metric: str = "mase") -> list[str]:
@@ -115,15 +117,15 @@ def lead_chart(
         for place, method in reversed(list(enumerate(shown)))
         for is_ours in (method in networks,)
     ]
-    heads = {f"m{place}": method for place, method in enumerate(shown)}
+    heads, rows = {f"m{place}": method for place, method in enumerate(shown)}, tuple(table.values())
     layers.append(hover({"field": "t", "type": "quantitative", "title": "lead"}, heads, form=".3~g"))
     first, last = (table[lead].get("m0") for lead in (leads[0], leads[-1]))
     ends = f" {shown[0]}: {first:.3g} one step ahead, {last:.3g} after {leads[-1]}." if first and last else ""
     return Chart(
         title="Error by lead time",
-        subtitle="MASE of each step ahead, over all windows; smaller is better",
+        subtitle=f"MASE of each step ahead, over all windows; smaller is better{_hidden(rows, heads)}",
         summary=f"Error (MASE) by lead time of {', '.join(shown)}.{ends}",
-        rows=tuple(table.values()),
+        rows=rows,
         layers=tuple(layers),
         columns={"t": "lead", **heads},
         encoding={"x": x, "color": colours(names)},
@@ -320,7 +322,7 @@ def cutoff_chart(backtest: Backtest, series: SeriesSet, *, most: int = 3, rival:
     when = str(moments[worst])[:16].replace("T", " ")
     return Chart(
         title="Error over time",
-        subtitle="MASE of the windows of each cutoff; a rise at the end is a warning",
+        subtitle=f"MASE of the forecasts made at each date; a rise at the end is a warning{_hidden(rows, heads)}",
         summary=f"Error by cutoff of {', '.join(shown)}; the ensemble has its largest error at {when}.",
         rows=tuple(rows),
         layers=(*layers, hover(time_format(moments), heads, form=".3~g")),
@@ -491,6 +493,19 @@ def verdict_words(verdict: Mapping[str, object] | None) -> str:
         "win": f"{name} beats {against}: its error is {size}",
         "loss": f"{name} loses to {against}: its error is {size}",
     }.get(str(verdict["outcome"]), f"{name} and {against} are level: {abs(skill):.1f} % may be chance")
+
+
+def _hidden(rows: Sequence[Row], heads: Mapping[str, str]) -> str:
+    """Say which lines lie below others: nearly the same numbers at every place, by field -> name."""
+    words = []
+    for place, (field, name) in enumerate(heads.items()):
+        for above in list(heads)[:place]:
+            pairs = [(row.get(field), row.get(above)) for row in rows]
+            known = [(one, other) for one, other in pairs if one is not None and other is not None]
+            if known and all(abs(one - other) <= _ALIKE * max(abs(one), abs(other)) for one, other in known):
+                words.append(f"{name} lies below {heads[above]}")
+                break
+    return "".join(f"; {each}" for each in words)
 
 
 def _lines(metrics: Metrics, networks: Sequence[str], rival: str) -> list[str]:

@@ -66,6 +66,14 @@ _LICENCE = (
     "weights trained on your rows are yours"
 )
 _MAX_ALARMS = 100
+#: What the simple methods forecast.
+_SIMPLE = {
+    "naive": "which repeats the last value",
+    "seasonal-naive": "which repeats the last season",
+    "drift": "which continues the line from the first row to the last",
+    "seasonal-drift": "which repeats the last season with its change over a season",
+    "window-mean": "which repeats the mean of the last rows",
+}
 _OUTCOMES = {"win": "Win", "loss": "Loss", "tie": "Tie"}
 _ORDERS = (("largest", "largest first"), ("worst", "worst error first"), ("best", "best error first"), ("name", "by name"),
            ("file", "as in the file"))  # fmt: skip
@@ -80,19 +88,18 @@ def verdict_header(
     page.outcome = (outcome, "Untested" if untested else _OUTCOMES.get(outcome, "No verdict"))
     page.verdict = verdict_words(verdict) + "."
     if rival_of(verdict):
-        page.verdict += (
-            f" The rival is {rival_of(verdict)}; the test compares scaled absolute errors, as MASE does, but in a typical "
-            "window or series, so that skill is not the ratio of two means."
-        )
+        page.verdict += f" The rival is {rival_of(verdict)}, {_SIMPLE.get(rival_of(verdict), 'a simple method')}."
     method = ENSEMBLE if verdict is None else str(verdict.get("method", ENSEMBLE))
     ours = metrics.get(method, metrics.get(ENSEMBLE, metrics.get(BASE, {})))
     mase = metric_value(ours, "mase") if ours else None
     if mase is not None:
-        page.tiles.append(("MASE", f"{mase:.3g}", "error relative to the naive forecast in training"))
+        page.tiles.append(("MASE", f"{mase:.3g}", "mean error; 1 is that of the naive forecast in the training rows"))
     skill = None if verdict is None else verdict.get("skill")
     if verdict is not None and not untested and isinstance(skill, int | float) and math.isfinite(skill):
         interval = verdict.get("skill_interval")
-        more = f"{'smaller' if skill >= 0 else 'larger'} error than {verdict.get('against')}, typically"
+        more = (
+            f"{'smaller' if skill >= 0 else 'larger'} error than {verdict.get('against')} in a typical window or series"
+        )
         if isinstance(interval, list | tuple) and all(isinstance(end, int | float) for end in interval):
             level = 100 * float(str(verdict.get("skill_level", 0.95)))
             more += f"; {level:.3g} % interval {interval[0]:+.0f} to {interval[1]:+.0f} %"
@@ -181,7 +188,8 @@ def _metrics_table(metrics: Metrics) -> str:
         if metric.label and any(metric_value(metrics[m], metric.name) is not None for m in methods)
     ]
     rows = [[method, *(_metric(metrics[method], metric.name) for metric in columns)] for method in methods]
-    return table(["method", *(metric.label for metric in columns)], rows)
+    words = "Errors of the median forecast (WQL: of all quantiles), smaller is better. In 80 % and in 95 %: actuals within it."
+    return table(["method", *(metric.label for metric in columns)], rows) + f"<p>{text(words)}</p>"
 
 
 def test_section(page: Page, metrics: Metrics, record: LeadRecord, *, rival: str) -> None:
@@ -303,7 +311,8 @@ def backtest_section(
         parts.append(page.figure(f"windows{number}", windows_chart(backtest, series, label, kind=kind)))
     if len(scored) > 1:
         parts.append(_series_table(result, scored))
-    words = f"{result.num_windows} windows of each series, {result.window_step} steps apart"
+    words = "A window is a past forecast that is compared with what happened: "
+    words += f"{result.num_windows} of each series" + f", {result.window_step} steps apart" * (result.num_windows > 1)
     words += f", the network trained again before each of {len(result.cutoffs)} cutoffs." if result.refit else "."
     page.add("backtest", "Past windows", note(warning) if warning else "", grid(*parts), lead=words)
 
@@ -348,7 +357,11 @@ def data_section(
     parts.append(page.figure("gaps", gaps_chart(series)))
     if np.isfinite(total).sum() > 2:
         parts.append(page.figure("lags", lag_chart(total, season_length=length), is_half=length > 1))
-    listed = {key.replace("_", " "): _words(value) for key, value in assumptions.items() if value not in (None, [], "")}
+    listed = {
+        key.removeprefix("num_").replace("_", " "): _words(value)
+        for key, value in assumptions.items()
+        if value not in (None, [], "")
+    }
     read = {"files": ", ".join(paths[:5]) + (f" and {len(paths) - 5} more" if len(paths) > 5 else ""), **listed}
     found = findings_list(findings) or card("No findings: nothing in the data needed attention.")
     reading = f'<h3 class="sub">How the data were read</h3>{facts(read)}<h3 class="sub">Findings</h3>{found}'
@@ -364,7 +377,7 @@ def model_section(page: Page, manifest: Manifest, weights: Mapping[str, float]) 
         for member in manifest.members
     ]
     settings = {key: value for key, value in manifest.settings.items() if value not in (None, [], "", False)}
-    about: dict[str, object] = {"model": manifest.label, "trained": manifest.created or "not on these rows"}
+    about: dict[str, object] = {"model": manifest.label, "trained": _moment(manifest.created) or "not on these rows"}
     about["networks"] = "; ".join(dict.fromkeys(members)) or "none"
     about["seed"] = manifest.seed
     about["versions"] = ", ".join(
@@ -377,6 +390,11 @@ def model_section(page: Page, manifest: Manifest, weights: Mapping[str, float]) 
     known = facts({name: words for name, words in about.items() if words not in ("", None)})
     all_settings = f"<details><summary>All settings of the training</summary>{chosen}</details>" if chosen else ""
     page.add("model", "Model", grid(page.figure("weights", chart)), known, all_settings)
+
+
+def _moment(created: str | None) -> str:
+    """Return the time of a training, to the minute."""
+    return f"{created[:16].replace('T', ' ')} UTC" if created else ""
 
 
 def _metric(scores: Mapping[str, object], name: str) -> str:

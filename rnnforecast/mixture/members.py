@@ -91,6 +91,7 @@ def _forecast_remainders(
 ) -> None:
     """Forecast what regressions left, by `base` or an autoregression, and put the parts of the horizon back."""
     _, horizon, _ = shape
+    names = np.array(remainders.names, dtype=np.str_)
     kinds = np.array([_remainder_forecaster(name) for name in remainders.names])
     groups = [(kind, np.flatnonzero(kinds == kind)) for kind in np.unique(kinds).tolist()]
     pasts = [[remainders.pasts[place] for place in places] for _, places in groups]
@@ -98,12 +99,13 @@ def _forecast_remainders(
     by_network = iter(_by_networks(of_networks, horizon))
     for (kind, places), past in zip(groups, pasts, strict=True):
         levels = networks[BASE].quantile_levels
-        forecasts = next(by_network) if kind in networks else _by_autoregression(past, horizon, levels)
-        for place, forecast in zip(places, forecasts, strict=True):
-            name = remainders.names[place]
-            forecast = forecast + remainders.parts[place][:, None]
-            of_member = found.setdefault(name, np.full(shape, np.nan))
-            of_member[remainders.tasks[place]] = (
+        quantiles = next(by_network) if kind in networks else _by_autoregression(past, horizon, levels)
+        for name in np.unique(names[places]):
+            rows = np.flatnonzero(names[places] == name)
+            chosen = places[rows].tolist()
+            forecast = quantiles[rows] + np.stack([remainders.parts[place] for place in chosen])[..., None]
+            found[str(name)] = of_member = np.full(shape, np.nan)
+            of_member[[remainders.tasks[place] for place in chosen]] = (
                 np.exp(np.minimum(forecast, 700.0)) if name in LOGARITHMIC else forecast
             )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -9,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import rnnforecast
 from rnnforecast.charts.alarm_charts import alarm_chart
+from rnnforecast.charts.chart import step_words
 from rnnforecast.charts.health_charts import memory_chart
 from rnnforecast.charts.report import page_of, result_page
-from rnnforecast.charts.score_charts import gains_chart
+from rnnforecast.charts.score_charts import gains_chart, lead_chart
 from rnnforecast.charts.training_charts import gradient_chart, loss_chart
 from rnnforecast.errors import UsageError
 from rnnforecast.findings import JSONValue
@@ -140,6 +143,22 @@ def test_a_report_has_the_test_by_lead_time_without_a_second_fit(workplace: Path
     assert 'data-chart="leads"' not in page
 
 
+def test_a_page_of_a_large_panel_has_one_past_window_of_each_series(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = np.arange("2024-01-01", "2024-03-01", dtype="datetime64[D]")
+    rows = [f"{day},{name},{place % 7 + number}" for number, name in enumerate("abc") for place, day in enumerate(days)]
+    (tmp_path / "panel.csv").write_text("\n".join(["day,shop,sales", *rows]), encoding="utf-8")
+    found = []
+    for large in (4, 3):
+        monkeypatch.setattr("rnnforecast.charts.report.LARGE_PANEL", large)
+        rnnforecast.report("base", [tmp_path / "panel.csv"], output=tmp_path / "page.html")
+        found += re.findall(
+            r"what happened: (\d+) of each series", (tmp_path / "page.html").read_text(encoding="utf-8")
+        )
+    assert (int(found[0]) > 1, found[1]) == (True, "1")
+
+
 def test_a_record_whose_parts_differ_in_length_is_rejected() -> None:
     with pytest.raises(ValueError, match="as many values as steps"):
         FitCurve(steps=(1,), losses=(1.0, 2.0), norms=(1.0,))
@@ -147,6 +166,18 @@ def test_a_record_whose_parts_differ_in_length_is_rejected() -> None:
         LeadRecord(leads=(1, 2), mase={"ensemble": (1.0,)})
     with pytest.raises(ValueError, match="one value for each level"):
         LeadRecord(levels=(0.1, 0.9), below=(0.5,))
+
+
+def test_a_step_has_words_and_a_hidden_line_is_named() -> None:
+    assert [step_words(alias) for alias in ("MS", "30min", "W-MON", "1D", "5min@Mon-Fri")] == [
+        "month", "30 min", "week", "day", "5min@Mon-Fri"]  # fmt: skip
+    rows = [{"method": name, "lead": lead, "mase": error + lead} for lead in (1, 2) for name, error in
+            (("ensemble", 1.0), ("base", 1.001), ("naive", 3.0))]  # fmt: skip
+    chart = lead_chart(
+        rows, {name: {"mase": error} for name, error in (("ensemble", 1.0), ("base", 1.1), ("naive", 3.0))}
+    )
+    assert chart is not None
+    assert chart.subtitle.endswith("smaller is better; base lies below ensemble")
 
 
 def test_what_covariates_gain_is_drawn_the_most_helpful_first() -> None:
