@@ -85,7 +85,7 @@ def choose_plan(facts: DataFacts, settings: Settings) -> tuple[Plan, str]:
     if asked == "pretrained":
         return "fine-tuned", "given (--from)"
     if facts.is_random_walk and not facts.num_covariates and _leaves_training_open(settings):
-        walk = "the changes of the series tell nothing about later ones (a random walk): training would win nothing"
+        walk = "past changes say nothing about later ones (a random walk), so training would not help"
         return "zero-shot", f"{walk}; the zero-shot ensemble is used without training (--effort best trains, --from)"
     fitted = (
         "fine-tuned the pretrained network and trained others from scratch, with the zero-shot ensemble as third group"
