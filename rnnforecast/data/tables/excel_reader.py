@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 #: Memory of the child process besides a multiple of the file; its time, and bytes of the file for one second more.
 _MEMORY, _SECONDS, _BYTES_A_SECOND = 2**30, 60, 2**17
+#: Cells right of a table that are left out with a warning; more are columns without names.
+_MAX_STRAY = 3
 
 
 def open_columns(source: Source, settings: DataSettings) -> csv_reader.CsvTable:
@@ -39,8 +41,10 @@ def open_columns(source: Source, settings: DataSettings) -> csv_reader.CsvTable:
     _check_archive(source)
     names, sheet, text = _read_in_child(source, settings.sheet)
     findings = _check_sheet(names, sheet, source.path, settings.sheet)
+    table, outside = _as_table(text, source, str(sheet))
+    findings += outside
     plain = settings.model_copy(update={"delimiter": ",", "comment": None})
-    columns = csv_reader.open_columns(source.with_payload(_as_table(text, source, str(sheet))), plain)
+    columns = csv_reader.open_columns(source.with_payload(table), plain)
     columns.findings[:0] = findings
     return columns
 
@@ -123,33 +127,58 @@ def _check_sheet(names: Sequence[str], sheet: str | None, path: str, wanted: str
     return [Finding("N_DATA_SHEET", message, path, value=sheet, fix="--sheet names another")]
 
 
-def _as_table(text: bytes, source: Source, name: str) -> bytes:
-    """Return the rows of a sheet with as many fields in each from the header on. Raises DataError above the cap."""
+def _as_table(text: bytes, source: Source, name: str) -> tuple[bytes, list[Finding]]:
+    """Return the rows of a sheet, with as many fields in each from the header on, and a warning about stray cells.
+
+    Raises DataError above the cap.
+    """
     lines = text.split(b"\n")[:-1]
-    widths = [len(_fields(line)) for line in lines]
-    width = max(widths, default=0)
-    if not width:
+    sizes = [(len(row), sum(map(bool, row))) for row in map(_fields, lines)]  # fields, and how many hold something
+    if not any(length for length, _ in sizes):
         raise DataError(
             f"{quoted_path(source.path)}: sheet {quoted(name)} is empty",
             hint="name another one: --sheet",
             code="E_DATA_EMPTY",
         )
+    width, findings = _cut_stray_cells(lines, sizes, source.path)
     least = max(width - 1, 1)
-    header = next(
-        (
-            place
-            for place, line in enumerate(lines)
-            if widths[place] >= least and sum(map(bool, _fields(line))) >= least
-        ),
-        0,
-    )
+    header = next((place for place, size in enumerate(sizes) if min(size) >= least), 0)
     _check_merged(list(map(_fields, lines[header : header + 20])), header, width, path=source.path)
-    size = len(text) + sum(width - each for each in widths[header:])
+    missing = [max(width - max(length, 1), 0) for length, _ in sizes]
+    size = len(text) + sum(missing[header:])
     check_ratio(source.path, size, len(source.payload), is_asked=source.is_trusted)
     if size > source.cap:
         raise too_large(source.path, size, source.cap)
-    padded = (line + b"," * (width - fields) for line, fields in zip(lines[header:], widths[header:], strict=True))
-    return b"\n".join([*lines[:header], *padded, b""])
+    padded = (line + b"," * count for line, count in zip(lines[header:], missing[header:], strict=True))
+    return b"\n".join([*lines[:header], *padded, b""]), findings
+
+
+def _cut_stray_cells(lines: list[bytes], sizes: Sequence[tuple[int, int]], path: str) -> tuple[int, list[Finding]]:
+    """Return the number of columns: those of the widest row without gaps, where only a few cells lie right of it.
+
+    Those few are cut from their lines, with a warning.
+    """
+    widest = max(length for length, _ in sizes)
+    width = max((length for length, filled in sizes if filled >= length - 1), default=widest)
+    stray = [(place, _fields(lines[place])) for place, (length, _) in enumerate(sizes) if length > width]
+    count = sum(sum(map(bool, row[width:])) for _, row in stray)
+    if not 0 < count <= _MAX_STRAY:
+        return widest, []
+    for place, row in stray:
+        lines[place] = _line(row[:width])
+    place, row = stray[0]
+    column = next(at for at in range(width, len(row)) if row[at])
+    cells = "1 cell lies" if count == 1 else f"{count} cells lie"
+    message = (
+        f"{cells} right of the table and {'is' if count == 1 else 'are'} left out: the first in column {column + 1}"
+    )
+    return width, [Finding("W_CELL_STRAY", message, path, (place + 1,), value=row[column][:60], count=count)]
+
+
+def _line(fields: Sequence[str]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(fields)
+    return text.getvalue().encode()
 
 
 def _fields(line: bytes) -> list[str]:

@@ -92,6 +92,16 @@ def test_formats_far_below_the_table_are_not_rows(tmp_path: Path) -> None:
     assert read(tmp_path / "a.xlsx").series.num_rows == 20
 
 
+@pytest.mark.parametrize("column", ["D", "XFD"])
+def test_a_cell_beside_the_table_is_left_out_with_a_warning(tmp_path: Path, column: str) -> None:
+    row = f'<row r="62">{_cell(f"{column}62", 7)}</row>'
+    found = read(raw_workbook(tmp_path / "a.xlsx", rows=_HEAD + _TABLE + row), target=("y",))
+    assert found.series.values.tolist() == [row % 7 for row in range(2, 60)]
+    stray = next(finding for finding in found.findings if finding.code == "W_CELL_STRAY")
+    assert (stray.rows, stray.value, stray.count) == ((62,), "7", 1)
+    assert not any("delimiters" in finding.message for finding in found.findings)
+
+
 def test_rows_far_below_the_table_are_not_left_out_in_silence(tmp_path: Path) -> None:
     book = openpyxl.Workbook()
     for row in ROWS:
@@ -256,7 +266,7 @@ _ENTITY = "<row><c><v>&a9;</v></c></row>"
         (
             {
                 "rows": "".join(f'<row><c r="A{row}"><v>1</v></c></row>' for row in range(1, 40_000))
-                + '<row r="40001">' + _cell("XFD40001", 1) + "</row>",
+                + "".join(f'<row r="{row}">{_cell(f"XFD{row}", 1)}</row>' for row in range(40_001, 40_005)),
             },
             "E_DATA_BOMB",
         ),
