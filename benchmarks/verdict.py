@@ -46,8 +46,7 @@ def main() -> None:
         notes=[
             f"{ROWS} rows, horizon {HORIZON}, judged by `evaluate base`; at most 5 % may be wins. "
             f"{time.monotonic() - started:.0f} s for all.",
-            "On white noise `base` does have smaller errors than the mean of the last 8 rows, its usual rival there, which "
-            "varies more than the mean of all rows: those wins are not all false.",
+            "On white noise the mean of all rows is the best forecast: without it among the rivals 7 and 17 % were wins.",
         ],
         dry_run=options.dry_run,
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ import numpy as np
 from rnnforecast.arrays import Float64Array
 from rnnforecast.data.windows import WindowBatch, Windows, gather
 from rnnforecast.errors import DivergedError, UsageError
+from rnnforecast.frozen import dataclass
 from rnnforecast.inference import pretrained
 from rnnforecast.inference.engine import forecast_windows
 from rnnforecast.inference.far_horizons import extend_forecast

@@ -10,11 +10,11 @@ import importlib.util
 import re
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from rnnforecast.errors import ResourceError, UsageError
+from rnnforecast.frozen import dataclass
 
 if TYPE_CHECKING:
     from datetime import tzinfo

@@ -5,8 +5,10 @@ It imports neither pydantic nor numpy, so that `--help` is quick. The types and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal, get_args
+
+from rnnforecast.frozen import dataclass
 
 Cell = Literal["rnn", "rnn-relu", "lstm", "gru", "mingru", "minlstm"]
 Mapping_ = Literal["one-to-one", "one-to-many", "many-to-one", "many-to-many", "encoder-decoder"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 LAYERS = {
     "arrays": 0,
     "errors": 0,
+    "frozen": 0,
     "escaping": 0,
     "findings": 0,
     "grammars": 0,

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from rnnforecast.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +21,7 @@ from rnnforecast.charts.chart import (
     value,
     values,
 )
+from rnnforecast.frozen import dataclass
 from rnnforecast.json_values import timestamp_to_json
 
 if TYPE_CHECKING:

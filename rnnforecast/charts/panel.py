@@ -5,7 +5,6 @@ S series, H horizon, P past rows shown.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from rnnforecast.charts.chart import (
     times,
 )
 from rnnforecast.charts.forecast_charts import LEAST_PAST, NAMES, PAST_PER_STEP, intervals
+from rnnforecast.frozen import dataclass
 from rnnforecast.workflows.profile import common_end, last_rows_total
 
 if TYPE_CHECKING:

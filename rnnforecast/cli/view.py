@@ -6,7 +6,6 @@ import shlex
 import sys
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 import typer
@@ -14,6 +13,7 @@ import typer
 from rnnforecast.cli.text import best_effort, output_error
 from rnnforecast.errors import ExitCode, UsageError
 from rnnforecast.escaping import json_text, visible
+from rnnforecast.frozen import dataclass
 from rnnforecast.masking import masked
 from rnnforecast.progress import NoProgress
 

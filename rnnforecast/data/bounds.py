@@ -8,12 +8,12 @@ Axis legend: S series, N rows of all series, W windows, H horizon, Q quantiles.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
+from rnnforecast.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from rnnforecast.errors import DataError
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
+from rnnforecast.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

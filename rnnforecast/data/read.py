@@ -7,7 +7,7 @@ The modules in the order that rows pass them: `sources` and `tables/` (bytes, co
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -44,6 +44,7 @@ from rnnforecast.data.series_findings import differing_seasons, series_findings
 from rnnforecast.data.sources import expand, public_path
 from rnnforecast.data.tables.table import Table, read_table, release_unused
 from rnnforecast.errors import DataError, RnnForecastError, UsageError
+from rnnforecast.frozen import dataclass
 from rnnforecast.json_values import Document
 
 if TYPE_CHECKING:

@@ -6,13 +6,14 @@ S series, N rows of all series laid end to end, Nf rows of covariates known ahea
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnnforecast.data.calendar.infer_frequency import check_horizon
 from rnnforecast.data.ragged import last_true_before, offsets_of, positions, rows_of
+from rnnforecast.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

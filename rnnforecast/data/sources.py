@@ -10,7 +10,7 @@ import hashlib
 import io
 import os
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from rnnforecast.data.tables.formats import PARQUET, FileFormat, extensions, for
 from rnnforecast.data.tables.in_memory import IN_MEMORY, inputs_of
 from rnnforecast.errors import DataError, InputError, UsageError
 from rnnforecast.findings import Finding
+from rnnforecast.frozen import dataclass
 from rnnforecast.grammars import parse_size
 from rnnforecast.masking import masked
 

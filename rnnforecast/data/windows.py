@@ -6,7 +6,7 @@ Arrays are NumPy arrays or torch tensors of one device; this file imports NumPy 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from rnnforecast.arrays import Array as Array
 from rnnforecast.data.ragged import positions
 from rnnforecast.data.series import first_observed
+from rnnforecast.frozen import dataclass
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -7,13 +7,13 @@ largest surprise of each cluster of high rows (peaks over threshold with runs de
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnnforecast.detection.tails import ParetoTail, first_of_runs
 from rnnforecast.errors import UsageError
+from rnnforecast.frozen import dataclass
 from rnnforecast.grammars import Duration
 
 if TYPE_CHECKING:

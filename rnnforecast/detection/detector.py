@@ -10,13 +10,13 @@ Axis legend: N rows, T columns of an item, M members.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnnforecast.detection.budget import ClusterTail
 from rnnforecast.detection.tails import MEMORY_ROWS, TwoTails, blocks
+from rnnforecast.frozen import dataclass
 from rnnforecast.inference.season_classes import long_season_length
 
 if TYPE_CHECKING:

@@ -5,12 +5,12 @@ Axis legend: N rows, T columns of an item.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
 from rnnforecast.detection.tails import first_of_runs
+from rnnforecast.frozen import dataclass
 
 if TYPE_CHECKING:
     from rnnforecast.arrays import Float64Array, Int64Array

@@ -7,12 +7,12 @@ Axis legend: N rows, w steps of a window, d numbers that a window is reduced to,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnnforecast.detection.tails import MEMORY_ROWS
+from rnnforecast.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

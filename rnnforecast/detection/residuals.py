@@ -8,7 +8,7 @@ Axis legend: N rows, W windows, H horizon, Q quantile levels.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from rnnforecast.data.windows import Windows
 from rnnforecast.detection.members import Statistic
+from rnnforecast.frozen import dataclass
 from rnnforecast.inference.threads import in_threads
 
 if TYPE_CHECKING:

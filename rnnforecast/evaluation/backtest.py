@@ -6,7 +6,6 @@ Axis legend: S series, W windows, H horizon, G steps between cutoff and first sc
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +22,7 @@ from rnnforecast.evaluation.metrics import (
     score_per_lead,
     score_per_series,
 )
+from rnnforecast.frozen import dataclass
 
 if TYPE_CHECKING:
     from rnnforecast.data.bounds import SeriesBounds

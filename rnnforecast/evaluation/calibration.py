@@ -8,11 +8,12 @@ Axis legend: W windows, H horizon, Q quantiles, P lead times pooled into one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from rnnforecast.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

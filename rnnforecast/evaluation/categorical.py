@@ -5,12 +5,12 @@ Axis legend: W windows, H horizon, K categories.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnnforecast.evaluation.verdict import Verdict, judge
+from rnnforecast.frozen import dataclass
 from rnnforecast.inference.categorical import CATEGORICAL_BASELINES, MARKOV, follow, to_codes
 from rnnforecast.members import ENSEMBLE
 

@@ -8,11 +8,10 @@ Axis legend: W windows, N columns, K seasons, m season_length.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
+from rnnforecast.frozen import dataclass
 
 #: Full seasons between the first observed row and the end, below which no season is looked for.
 MIN_SEASONS = 2

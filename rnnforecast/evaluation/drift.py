@@ -11,12 +11,12 @@ Axis legend: U units.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from rnnforecast.frozen import dataclass
 from rnnforecast.json_values import Document
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ Axis legend: N rows of all series, W windows, H steps ahead. Flat rows count thr
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from rnnforecast.data.ragged import last_true_before, offsets_of, positions, rows_of
 from rnnforecast.data.windows import Windows
+from rnnforecast.frozen import dataclass
 
 if TYPE_CHECKING:
     from rnnforecast.arrays import Float64Array, Int64Array

@@ -11,7 +11,6 @@ Axis legend: W windows, N rows before a cutoff, H horizon, Q quantiles.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ import numpy as np
 from rnnforecast.arrays import BoolArray, Float64Array
 from rnnforecast.evaluation.distributions import mean_of
 from rnnforecast.evaluation.naive import observed_past
+from rnnforecast.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

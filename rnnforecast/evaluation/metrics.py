@@ -7,12 +7,13 @@ Axis legend: W windows, H horizon, Q quantiles, G groups (series or lead times).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from rnnforecast.evaluation.distributions import mean_of
+from rnnforecast.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -9,7 +9,6 @@ Axis legend: N rows of all series, W windows, H horizon, Q quantiles, K rows of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ import numpy as np
 
 from rnnforecast.errors import DataError
 from rnnforecast.evaluation.history import Past
+from rnnforecast.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

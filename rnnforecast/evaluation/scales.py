@@ -5,12 +5,12 @@ Axis legend: S series, B rows of a block.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnnforecast.data.ragged import row_blocks
+from rnnforecast.frozen import dataclass
 
 if TYPE_CHECKING:
     from rnnforecast.arrays import Float64Array, Int64Array

@@ -6,7 +6,6 @@ Axis legend: W windows, H horizon, U units (windows of one series, or series of 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -22,6 +21,7 @@ from rnnforecast.evaluation.significance import (
     median_interval,
     wilcoxon_signed_rank,
 )
+from rnnforecast.frozen import dataclass
 from rnnforecast.json_values import Document
 from rnnforecast.members import ENSEMBLE
 

@@ -9,7 +9,6 @@ Axis legend: d hidden_size, g gates of a cell.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from types import ModuleType
 from typing import TypeAlias
@@ -17,6 +16,7 @@ from typing import TypeAlias
 import numpy as np
 
 from rnnforecast.arrays import Array
+from rnnforecast.frozen import dataclass
 from rnnforecast.options import Cell
 
 #: (h,) or, for the LSTM, (h, c); each [..., d].

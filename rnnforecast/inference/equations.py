@@ -8,12 +8,12 @@ Axis legend: B batch, T steps, d hidden_size, g gates of a cell.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnnforecast.arrays import FloatArray
+from rnnforecast.frozen import dataclass
 from rnnforecast.inference.cells import CELLS, State
 
 if TYPE_CHECKING:

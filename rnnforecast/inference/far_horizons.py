@@ -10,11 +10,10 @@ K stretches of the history.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from rnnforecast.arrays import BoolArray, Float64Array
+from rnnforecast.frozen import dataclass
 
 #: Over this many passes the median moves from the last season of the first pass to the mean of the history.
 PASSES_TO_MEAN = 4

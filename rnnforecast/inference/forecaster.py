@@ -6,11 +6,11 @@ of the horizon, F features, Q quantiles, d hidden_size.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.frozen import dataclass
 from rnnforecast.inference.cells import CELLS
 from rnnforecast.inference.equations import (
     CellWeights,

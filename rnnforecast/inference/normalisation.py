@@ -9,12 +9,12 @@ from (1, or several segments of `causal`), H steps of one pass, R steps the line
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rnnforecast.arrays import Array as Array
+from rnnforecast.frozen import dataclass
 from rnnforecast.inference.shapes import Sizes
 
 if TYPE_CHECKING:

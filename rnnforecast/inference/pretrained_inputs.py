@@ -11,9 +11,9 @@ K seasons looked back, H steps of one pass, F features.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rnnforecast.frozen import dataclass
 from rnnforecast.inference.normalisation import (
     Array,
     CausalTrack,

@@ -5,9 +5,8 @@ Season lengths of one class share weights. A segment is a season, or a part of o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rnnforecast.config import TRAINED_QUANTILE_LEVELS
+from rnnforecast.frozen import dataclass
 from rnnforecast.members import PretrainedSettings, SeasonClassName
 
 

@@ -7,9 +7,9 @@ R steps the linear path reads, Q quantiles, d hidden_size.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rnnforecast.frozen import dataclass
 from rnnforecast.inference.cells import CELLS
 
 if TYPE_CHECKING:

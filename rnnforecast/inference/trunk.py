@@ -8,11 +8,11 @@ Axis legend: B series, T segments, N segments of all series, d hidden_size.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.frozen import dataclass
 from rnnforecast.inference.equations import MOST_PIECES, SMALL_PRODUCT, linear
 
 if TYPE_CHECKING:

@@ -5,12 +5,12 @@ Axis legend: N rows, H horizon, P columns.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnnforecast.arrays import Float64Array
+from rnnforecast.frozen import dataclass
 from rnnforecast.mixture.regression import Design
 
 if TYPE_CHECKING:

@@ -8,12 +8,13 @@ Axis legend: S series, K windows, M members, H horizon, Q quantiles.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnnforecast.arrays import BoolArray, Float64Array
+from rnnforecast.frozen import dataclass
 from rnnforecast.json_values import Document
 from rnnforecast.mixture.histories import Task, causal_windows
 from rnnforecast.mixture.members import forecast_members

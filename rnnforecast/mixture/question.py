@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rnnforecast.arrays import Float64Array
+from rnnforecast.frozen import dataclass
 from rnnforecast.mixture.covariates import Covariate
 from rnnforecast.mixture.seasons import SeasonPlan
 

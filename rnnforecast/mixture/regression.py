@@ -9,11 +9,10 @@ Axis legend: N rows, H horizon, P columns, S series, K cutoffs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from rnnforecast.arrays import BoolArray, Float64Array
+from rnnforecast.frozen import dataclass
 
 #: Penalties tried, in units of the number of rows; columns have unit variance.
 PENALTIES = np.logspace(-6, 2, 17)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rnnforecast.data.calendar.frequency import FIXED_UNITS
 from rnnforecast.data.calendar.infer_frequency import default_season_length
+from rnnforecast.frozen import dataclass
 
 if TYPE_CHECKING:
     from rnnforecast.data.calendar.frequency import Frequency

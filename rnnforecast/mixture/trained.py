@@ -9,7 +9,7 @@ Axis legend: W windows, H horizon, Q quantiles.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ import numpy as np
 from rnnforecast.arrays import Float64Array, Int64Array
 from rnnforecast.data.windows import FlatSeries
 from rnnforecast.forecasting import Ensemble, forecast_theta_in_context
+from rnnforecast.frozen import dataclass
 from rnnforecast.mixture.zero_shot import ZeroShot
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ Axis legend: S series, K windows, M members, H horizon, Q quantiles.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
 from rnnforecast.data.calendar.infer_frequency import default_season_length
+from rnnforecast.frozen import dataclass
 from rnnforecast.inference.threads import in_threads
 from rnnforecast.mixture.covariates import Covariate, screened
 from rnnforecast.mixture.histories import CausalWindows, Task, causal_windows

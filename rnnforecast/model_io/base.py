@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, cached_property
 from importlib import metadata, resources
 from pathlib import Path
@@ -12,6 +12,7 @@ import numpy as np
 
 from rnnforecast.errors import UsageError
 from rnnforecast.forecasting import Ensemble
+from rnnforecast.frozen import dataclass
 from rnnforecast.inference.season_classes import pretrained_settings, season_class
 from rnnforecast.inference.trunk import FixedTensors
 from rnnforecast.members import PretrainedSettings

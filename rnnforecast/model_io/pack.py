@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from rnnforecast.errors import ModelFileError, UsageError
 from rnnforecast.evaluation.baselines import BASELINES, EXTRA_BASELINES, STATISTICAL_BASELINES
 from rnnforecast.evaluation.calibration import Calibration
 from rnnforecast.forecasting import THETA_CONTEXTS, Ensemble
+from rnnforecast.frozen import dataclass
 from rnnforecast.grammars import find_zone
 from rnnforecast.inference.categorical import CATEGORICAL_BASELINES, categorical_shapes
 from rnnforecast.inference.engine import expected_shapes

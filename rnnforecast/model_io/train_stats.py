@@ -5,7 +5,6 @@ Axis legend: S series of the memory, D series of fresh data.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy as np
 from rnnforecast.data.ragged import row_blocks
 from rnnforecast.errors import ModelFileError
 from rnnforecast.evaluation.scales import seasonal_scales
+from rnnforecast.frozen import dataclass
 
 if TYPE_CHECKING:
     from rnnforecast.data.series import SeriesSet

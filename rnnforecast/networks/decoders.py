@@ -6,12 +6,12 @@ covariates, Q quantiles, d hidden_size.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
+from rnnforecast.frozen import dataclass
 from rnnforecast.inference.inputs import in_blocks
 from rnnforecast.inference.shapes import median_index
 from rnnforecast.networks.cells import StepCell

@@ -6,12 +6,12 @@ F features, Q quantiles, d hidden_size.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
+from rnnforecast.frozen import dataclass
 from rnnforecast.inference.inputs import encode_covariates, future_inputs, one_step_window, segment_inputs
 from rnnforecast.inference.normalisation import Normalised, WindowNormaliser, arange_like, pad_front
 from rnnforecast.inference.shapes import (

@@ -12,12 +12,12 @@ Axis legend: B batch, T steps, d hidden_size, n size of the state (2 d for the L
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
+from rnnforecast.frozen import dataclass
 from rnnforecast.inference.cells import CELLS, State
 from rnnforecast.networks.cells import CellWeights
 from rnnforecast.options import Cell

@@ -5,12 +5,12 @@ Axis legend: B batch, L positions forecast from, H steps of one pass, Q quantile
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from rnnforecast.frozen import dataclass
 from rnnforecast.inference.shapes import median_index
 
 if TYPE_CHECKING:

@@ -6,11 +6,12 @@ A request names options and models of the store, never a path, an address or a q
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal, NoReturn
 
 from rnnforecast.config import Settings
 from rnnforecast.errors import DataError, UsageError, first_line
+from rnnforecast.frozen import dataclass
 from rnnforecast.options import FORECAST_OPTIONS
 from rnnforecast.serving.arrow_body import check_size, read_arrow
 

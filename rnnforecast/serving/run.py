@@ -6,10 +6,10 @@ import importlib.util
 import ipaddress
 import os
 import socket
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rnnforecast.errors import OutputError, ResourceError, UsageError, missing_extra
+from rnnforecast.frozen import dataclass
 from rnnforecast.grammars import Duration, parse_size
 from rnnforecast.inference.threads import num_cores
 from rnnforecast.model_io.base import BASE

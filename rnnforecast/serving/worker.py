@@ -14,12 +14,13 @@ import struct
 import sys
 import warnings
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from rnnforecast.data.csv_writer import csv_blocks
 from rnnforecast.errors import ExitCode, ModelFileError, ResourceError, RnnForecastError
 from rnnforecast.escaping import json_text
+from rnnforecast.frozen import dataclass
 from rnnforecast.model_io.base import BASE, base_ensemble
 from rnnforecast.serving.request import Kind, parse_request
 from rnnforecast.store.names import split_spec

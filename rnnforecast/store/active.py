@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, BinaryIO, TypeGuard
 
 from rnnforecast.errors import ModelFileError
+from rnnforecast.frozen import dataclass
 from rnnforecast.store.files import replace_file
 
 if TYPE_CHECKING:

@@ -17,13 +17,13 @@ import hashlib
 import json
 import re
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
 from rnnforecast.errors import ModelFileError
+from rnnforecast.frozen import dataclass
 from rnnforecast.store.files import entries_of, make_folder, replace_file, sweep_temporaries
 from rnnforecast.store.layout import (
     LENGTH,

@@ -15,12 +15,12 @@ import hashlib
 import json
 import math
 import struct
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnnforecast.errors import ModelFileError
+from rnnforecast.frozen import dataclass
 from rnnforecast.store.manifest import parse_json
 
 if TYPE_CHECKING:

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from rnnforecast.errors import ModelFileError, OutputError, first_line
+from rnnforecast.frozen import dataclass
 from rnnforecast.store.files import (
     check_no_link,
     entries_of,

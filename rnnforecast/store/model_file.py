@@ -12,13 +12,13 @@ import hashlib
 import os
 import stat
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
 from rnnforecast.errors import DivergedError, ModelFileError, OutputError
+from rnnforecast.frozen import dataclass
 from rnnforecast.store import context as series_context
 from rnnforecast.store.context import SeriesContext
 from rnnforecast.store.files import replace_file

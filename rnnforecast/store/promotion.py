@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from rnnforecast.errors import ModelFileError, UsageError
+from rnnforecast.frozen import dataclass
 from rnnforecast.store.active import Active, write_active
 from rnnforecast.store.files import sweep_temporaries
 from rnnforecast.store.names import split_spec

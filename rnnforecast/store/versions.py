@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from rnnforecast.errors import ModelFileError, OutputError
+from rnnforecast.frozen import dataclass
 from rnnforecast.store.active import MAX_VERSION, POINTER, Active, read_active, write_active
 from rnnforecast.store.files import check_no_link, entries_of, flush_folder, replace_file
 from rnnforecast.store.model_file import ModelFile, read_manifest, read_model

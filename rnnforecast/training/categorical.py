@@ -5,7 +5,6 @@ Axis legend: S series, H horizon, K categories.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +13,7 @@ from pydantic import ValidationError
 
 from rnnforecast.data.windows import FlatSeries
 from rnnforecast.errors import UsageError
+from rnnforecast.frozen import dataclass
 from rnnforecast.members import CategoricalSettings
 from rnnforecast.networks.categorical import CategoricalForecaster
 from rnnforecast.training.judge import rows_before_windows

@@ -5,7 +5,7 @@ T segments of a window, B windows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import torch
 from rnnforecast.config import MemberSettings
 from rnnforecast.data.windows import FlatSeries, Windows, gather
 from rnnforecast.evaluation.scales import seasonal_scales
+from rnnforecast.frozen import dataclass
 from rnnforecast.networks.cells import CellWeights, Recurrence
 from rnnforecast.networks.forecaster import RecurrentForecaster, build_network
 from rnnforecast.networks.jacobians import LayerMemory, measure_memory

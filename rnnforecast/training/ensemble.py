@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from rnnforecast.data.windows import FlatSeries, Windows
 from rnnforecast.errors import DataError, ResourceError
 from rnnforecast.evaluation.scales import seasonal_scales
 from rnnforecast.forecasting import Ensemble
+from rnnforecast.frozen import dataclass
 from rnnforecast.members import PretrainedSettings
 from rnnforecast.networks import transformer
 from rnnforecast.networks.engine import Network, make_network

@@ -10,7 +10,6 @@ Axis legend: W windows, H horizon, Q quantiles.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +17,7 @@ import numpy as np
 from rnnforecast.data.windows import FlatSeries, Windows, gather
 from rnnforecast.evaluation.metrics import mean_pinball
 from rnnforecast.evaluation.scales import seasonal_scales
+from rnnforecast.frozen import dataclass
 from rnnforecast.training.initial_weights import SMALLEST_PANEL, THETA
 
 if TYPE_CHECKING:

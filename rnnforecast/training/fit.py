@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from rnnforecast.data.windows import FlatSeries
 from rnnforecast.findings import plural
 from rnnforecast.forecasting import Ensemble, forecast_theta_in_context, split_groups
+from rnnforecast.frozen import dataclass
 from rnnforecast.members import PretrainedSettings
 from rnnforecast.mixture.trained import TrainedForecaster
 from rnnforecast.mixture.zero_shot import zero_shot_season

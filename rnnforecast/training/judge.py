@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +21,7 @@ from rnnforecast.evaluation.calibration import PRETRAINED_PRIOR_SPREAD, PRIOR_SP
 from rnnforecast.evaluation.intermittent import is_intermittent
 from rnnforecast.evaluation.scales import seasonal_scales
 from rnnforecast.evaluation.verdict import MIN_CUTOFFS, Verdict, judge, overlap_of
+from rnnforecast.frozen import dataclass
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.mixture.trained import TrainedForecaster
 from rnnforecast.mixture.zero_shot import ZeroShot, zero_shot_season

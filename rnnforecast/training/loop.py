@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 
 from rnnforecast.data.windows import gather
+from rnnforecast.frozen import dataclass
 from rnnforecast.training.allocator import keep_freed_memory, return_freed_memory
 from rnnforecast.training.state import Fit, Run, ValidationWindows
 

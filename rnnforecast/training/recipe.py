@@ -5,7 +5,7 @@ The rules are measured ones: `benchmarks/README.md` lists the runs behind them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from rnnforecast.config import MemberSettings
 from rnnforecast.errors import UsageError
 from rnnforecast.evaluation.significance import change_correlation
+from rnnforecast.frozen import dataclass
 from rnnforecast.members import PretrainedSettings
 
 if TYPE_CHECKING:

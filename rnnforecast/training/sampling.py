@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +9,7 @@ import torch
 
 from rnnforecast.data.windows import Windows
 from rnnforecast.data.windows import min_past as min_past
+from rnnforecast.frozen import dataclass
 from rnnforecast.members import PretrainedSettings
 
 if TYPE_CHECKING:

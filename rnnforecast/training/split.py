@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from rnnforecast.data.windows import Windows, min_past
 from rnnforecast.errors import DataError
 from rnnforecast.evaluation.backtest import default_num_windows, place_windows
+from rnnforecast.frozen import dataclass
 from rnnforecast.training.initial_weights import choose_plan
 from rnnforecast.training.recipe import gather_facts
 

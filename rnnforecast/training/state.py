@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from rnnforecast.data.windows import Windows, gather
 from rnnforecast.errors import DivergedError
+from rnnforecast.frozen import dataclass
 from rnnforecast.store.checkpoint import Checkpoint
 from rnnforecast.store.record import MAX_POINTS, FitCurve
 from rnnforecast.training.optimiser import AdamW

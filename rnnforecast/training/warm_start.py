@@ -7,12 +7,13 @@ groups stay those of the stored model. What scales the inputs of a network stays
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnnforecast.config import MemberSettings
+from rnnforecast.frozen import dataclass
 from rnnforecast.model_io.pack import fitted_members
 from rnnforecast.training.initial_weights import FINE_TUNED, SCRATCH, THETA, ZERO_SHOT, choose_tuning
 from rnnforecast.training.recipe import Recipe, choose_fit

@@ -10,7 +10,6 @@ Axis legend: W windows, H horizon.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -20,6 +19,7 @@ from rnnforecast.errors import DataError, DivergedError, ModelFileError
 from rnnforecast.evaluation.baselines import forecast_baseline
 from rnnforecast.evaluation.metrics import scaled_errors
 from rnnforecast.evaluation.verdict import judge, overlap_of
+from rnnforecast.frozen import dataclass
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.mixture.trained import TrainedForecaster
 from rnnforecast.model_io.pack import check_shapes, frequency_of, last_fitted, unpack_ensemble

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from rnnforecast.detection.members import without_network
 from rnnforecast.detection.residuals import Plan, Residuals, residuals
 from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding
+from rnnforecast.frozen import dataclass
 from rnnforecast.mixture.trained import networks_alone
 from rnnforecast.model_io.base import BASE
 from rnnforecast.progress import NoProgress

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from rnnforecast.data.sources import stem_of
 from rnnforecast.data.write import DEFAULT_WAIT, check_output, output_kind, shown_output, write_forecasts
 from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding, plural
+from rnnforecast.frozen import dataclass
 from rnnforecast.json_values import timestamp_to_json
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.mixture.question import READERS, SEASONAL_NAIVE

@@ -13,11 +13,12 @@ Fields of several results:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from rnnforecast.errors import LostToBaselineError
 from rnnforecast.findings import Finding, JSONValue
+from rnnforecast.frozen import dataclass
 from rnnforecast.json_values import Document
 from rnnforecast.progress import Progress as Progress
 

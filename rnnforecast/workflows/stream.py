@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -22,6 +22,7 @@ from rnnforecast.data.write import STDOUT
 from rnnforecast.detection.budget import AlarmBudget
 from rnnforecast.errors import DataError, InputError, ModelFileError, OutputError, UsageError
 from rnnforecast.escaping import visible
+from rnnforecast.frozen import dataclass
 from rnnforecast.json_values import Document
 from rnnforecast.model_io.base import BASE, base_ensemble
 from rnnforecast.model_io.pack import frequency_of, unpack_ensemble

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from rnnforecast.data.read import read_series
 from rnnforecast.data.sources import stem_of
 from rnnforecast.data.tables.in_memory import IN_MEMORY, inputs_of
 from rnnforecast.evaluation.backtest import Spacing
+from rnnforecast.frozen import dataclass
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.mixture.gains import covariate_gains, gains_note
 from rnnforecast.model_io.base import BASE, reject_base_name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from rnnforecast.errors import DataError, UsageError
 from rnnforecast.evaluation.backtest import Spacing
 from rnnforecast.evaluation.scales import seasonal_scales
 from rnnforecast.evaluation.verdict import judge, overlap_of
+from rnnforecast.frozen import dataclass
 from rnnforecast.model_io.base import reject_base_name
 from rnnforecast.progress import NoProgress
 from rnnforecast.store.files import check_writable, replace_bytes

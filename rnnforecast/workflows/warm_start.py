@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +11,7 @@ from rnnforecast.config import MemberSettings, NetworkSettings, Settings
 from rnnforecast.data.read import read_series
 from rnnforecast.errors import DataError, ModelFileError, UsageError
 from rnnforecast.findings import Finding, plural
+from rnnforecast.frozen import dataclass
 from rnnforecast.inference.shapes import covariate_layouts
 from rnnforecast.model_io.base import BASE
 from rnnforecast.model_io.pack import fitted_members, frequency_of, last_fitted, unpack_ensemble

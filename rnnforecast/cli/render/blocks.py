@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import singledispatch
 from typing import TYPE_CHECKING, TextIO
 
@@ -16,6 +15,7 @@ from rich.text import Text
 
 from rnnforecast.cli.text import MIN_WIDTH, USUAL_WIDTH, supports_unicode
 from rnnforecast.escaping import visible
+from rnnforecast.frozen import dataclass
 from rnnforecast.json_values import Document, timestamp_to_json
 
 if TYPE_CHECKING:

@@ -7,11 +7,12 @@ A cell of the terminal holds 2 x 4 dots. Where braille cannot be written, dots b
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.text import Text
+
+from rnnforecast.frozen import dataclass
 
 if TYPE_CHECKING:
     from rnnforecast.workflows.forecasts.predict_result import Preview

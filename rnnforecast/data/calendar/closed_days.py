@@ -6,7 +6,7 @@ The closed days are part of the frequency, so that a model file needs no other s
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +22,7 @@ from rnnforecast.data.calendar.frequency import (
 from rnnforecast.data.errors import plural
 from rnnforecast.data.ragged import ROWS_A_BLOCK
 from rnnforecast.errors import DataError, ResourceError, UsageError
+from rnnforecast.frozen import dataclass
 from rnnforecast.grammars import WEEKDAYS, load_calendar
 
 if TYPE_CHECKING:

@@ -7,12 +7,13 @@ depends on the frequency strings of another library, so a stored model means the
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 import numpy as np
 
 from rnnforecast.errors import DataError, UsageError
+from rnnforecast.frozen import dataclass
 from rnnforecast.grammars import LAST_DAY, MONTHS, WEEKDAYS, FrequencyText, Unit
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from rnnforecast.data.calendar.frequency import (
 from rnnforecast.data.errors import data_error
 from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding
+from rnnforecast.frozen import dataclass
 from rnnforecast.grammars import Unit
 
 if TYPE_CHECKING:

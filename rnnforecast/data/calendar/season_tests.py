@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import exp, lgamma, log, log1p
 
 import numpy as np
 
 from rnnforecast.arrays import Float64Array
+from rnnforecast.frozen import dataclass
 
 SIGNIFICANCE = 0.01
 #: Seasons up to this length are tested with all their harmonics, longer ones with six.

@@ -8,12 +8,13 @@ needs many seasons to tell it from a swing. Any of the three is enough.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnnforecast.data.calendar.season_tests import SIGNIFICANCE, SeasonTest, find_season_length, seasonal_f_test
+from rnnforecast.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -6,7 +6,6 @@ working day get the day they were meant for; a clock that wanders by seconds is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
 import numpy as np
@@ -22,6 +21,7 @@ from rnnforecast.data.calendar.frequency import (
 from rnnforecast.data.calendar.infer_frequency import describe_step, infer_frequency, same_series
 from rnnforecast.data.errors import listed
 from rnnforecast.errors import DataError
+from rnnforecast.frozen import dataclass
 from rnnforecast.grammars import LAST_DAY, Unit
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -11,6 +10,7 @@ import pandas as pd
 
 from rnnforecast.data.timestamps.formats import format_of
 from rnnforecast.data.values.numbers import MISSING_TOKENS, has_unit, looks_numeric
+from rnnforecast.frozen import dataclass
 
 if TYPE_CHECKING:
     from rnnforecast.arrays import BoolArray, TextArray

@@ -6,7 +6,7 @@ The rows before the forecast do not change. S series, Nf rows of `future` covari
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -15,6 +15,7 @@ from rnnforecast.data.covariates.calendar import is_generated
 from rnnforecast.data.errors import listed
 from rnnforecast.data.ragged import rows_of
 from rnnforecast.errors import UsageError
+from rnnforecast.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

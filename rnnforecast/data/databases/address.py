@@ -6,12 +6,13 @@ Costs nothing to import: whether a word names a database is asked of every input
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from rnnforecast.errors import UsageError
+from rnnforecast.frozen import dataclass
 from rnnforecast.masking import masked
 
 Engine = Literal["sqlite", "duckdb", "postgresql"]

@@ -9,11 +9,11 @@ import importlib
 import random
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
 from rnnforecast.data.databases.address import quoted
 from rnnforecast.errors import InputError, OutputError, ResourceError, TryLaterError
+from rnnforecast.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -5,7 +5,7 @@ K items, N rows of the grid, T targets, S = K x T series.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +18,7 @@ from rnnforecast.data.ragged import in_order, last_true_before, offsets_of, rows
 from rnnforecast.data.rows import Grid, Rows
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.findings import Finding
+from rnnforecast.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,7 +6,6 @@ import csv
 import re
 import shlex
 import unicodedata
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from rnnforecast.data.sources import text_of
 from rnnforecast.data.tables.csv_surroundings import num_titles, skipped_note, units_rows
 from rnnforecast.errors import DataError, UsageError
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
+from rnnforecast.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

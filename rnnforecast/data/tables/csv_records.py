@@ -9,13 +9,13 @@ from __future__ import annotations
 import csv
 import io
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnnforecast.data.errors import quoted, rows_in_words
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
+from rnnforecast.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,12 +6,12 @@ The module is imported when the first file of the format is opened, so it may im
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from rnnforecast.data.errors import quoted_path
 from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding
+from rnnforecast.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

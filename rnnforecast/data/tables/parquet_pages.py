@@ -7,8 +7,9 @@ headers, and its accessors for column chunks end the process for some damaged fi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from rnnforecast.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

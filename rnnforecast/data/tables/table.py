@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from rnnforecast.data.tables.unpivoted import UnpivotedColumns
 from rnnforecast.data.tables.wide_header import wide_header
 from rnnforecast.errors import UsageError
 from rnnforecast.findings import Finding
+from rnnforecast.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

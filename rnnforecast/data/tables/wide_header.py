@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rnnforecast.data.timestamps.formats import format_of, interval_start, is_time_of_day
 from rnnforecast.data.timestamps.month_names import ENGLISH_MONTH
 from rnnforecast.data.timestamps.split_columns import part_of
 from rnnforecast.data.values.number_formats import is_numeric
+from rnnforecast.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime
 import re
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from rnnforecast.data.timestamps.month_names import ENGLISH_MONTH, is_foreign_date, month_number
+from rnnforecast.frozen import dataclass
 
 if TYPE_CHECKING:
     from rnnforecast.arrays import BoolArray, Int64Array, TextArray, TimestampArray

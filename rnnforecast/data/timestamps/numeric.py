@@ -7,7 +7,6 @@ in two ways is rejected with both.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +15,7 @@ import pandas as pd
 from rnnforecast.data.errors import data_error
 from rnnforecast.data.timestamps.formats import compose, iso_weeks, to_number
 from rnnforecast.data.timestamps.text import Timestamps
+from rnnforecast.frozen import dataclass
 
 if TYPE_CHECKING:
     from rnnforecast.arrays import BoolArray, Float64Array, Int64Array, TimestampArray

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from rnnforecast.data.timestamps.formats import (
 from rnnforecast.data.timestamps.month_names import ENGLISH_MONTH, month_number
 from rnnforecast.data.timestamps.text import THIRTEEN_FIX, Timestamps
 from rnnforecast.errors import DataError
+from rnnforecast.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,6 +35,7 @@ from rnnforecast.data.timestamps.formats import (
 )
 from rnnforecast.data.timestamps.month_names import ENGLISH_MONTH, languages_of, to_english
 from rnnforecast.errors import DataError
+from rnnforecast.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import numpy as np
 
 from rnnforecast.data.calendar.frequency import in_words
 from rnnforecast.data.errors import data_error, plural
+from rnnforecast.frozen import dataclass
 from rnnforecast.grammars import find_zone
 
 if TYPE_CHECKING:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from rnnforecast.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal, get_args
 
 from rnnforecast.errors import ExitCode, RnnForecastError
+from rnnforecast.frozen import dataclass
 from rnnforecast.json_values import Document
 from rnnforecast.masking import masked
 

@@ -10,12 +10,13 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rnnforecast.data.files.overwrite import check_outputs
 from rnnforecast.errors import ExitCode, OutputError
+from rnnforecast.frozen import dataclass
 from rnnforecast.inference.threads import num_cores
 from rnnforecast.progress import NoProgress, Progress
 from rnnforecast.store.files import check_writable, lock, make_folder, sweep_temporaries

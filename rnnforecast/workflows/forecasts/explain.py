@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +17,7 @@ from rnnforecast.data.errors import listed
 from rnnforecast.data.sources import public_path
 from rnnforecast.errors import UsageError
 from rnnforecast.forecasting import last_windows
+from rnnforecast.frozen import dataclass
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.mixture.gains import CovariateGain, covariate_gains, gains_note
 from rnnforecast.model_io.base import BASE

@@ -10,7 +10,7 @@ Axis legend: S series, H horizon, P parts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +18,7 @@ import numpy as np
 from rnnforecast.data.covariates.calendar import is_generated
 from rnnforecast.data.covariates.scenario import with_usual
 from rnnforecast.forecasting import last_windows
+from rnnforecast.frozen import dataclass
 from rnnforecast.mixture.remainders import seasonal_part
 from rnnforecast.mixture.zero_shot import ZeroShot, zero_shot_season
 from rnnforecast.model_io.base import base_ensemble

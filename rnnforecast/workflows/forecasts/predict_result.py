@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, ClassVar
 
 from rnnforecast.findings import Finding, JSONValue
+from rnnforecast.frozen import dataclass
 from rnnforecast.json_values import Document, plain, timestamp_to_json
 from rnnforecast.members import ENSEMBLE
 

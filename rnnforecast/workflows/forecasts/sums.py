@@ -9,7 +9,6 @@ Axis legend: S series, W windows, H horizon, Q quantiles, L requested levels, B 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +19,7 @@ from rnnforecast.errors import UsageError
 from rnnforecast.evaluation.baselines import forecast_baseline
 from rnnforecast.evaluation.distributions import log_variance_ratio, mean_of, std_of, sum_quantiles
 from rnnforecast.forecasting import last_windows
+from rnnforecast.frozen import dataclass
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.mixture.histories import causal_windows
 from rnnforecast.workflows.forecasts.predict_result import Preview

@@ -10,7 +10,7 @@ Axis legend: S series, G totals, H horizon, L requested levels, K factors, D dra
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,6 +24,7 @@ from rnnforecast.data.read import read_series
 from rnnforecast.errors import DataError, UsageError
 from rnnforecast.evaluation.distributions import NUM_DRAWS, values_at
 from rnnforecast.forecasting import last_windows
+from rnnforecast.frozen import dataclass
 from rnnforecast.mixture.histories import causal_windows
 from rnnforecast.workflows.forecasts.predict_result import Preview
 from rnnforecast.workflows.forecasts.sums import NUM_WINDOWS, window_errors

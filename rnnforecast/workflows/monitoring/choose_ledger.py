@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rnnforecast.data.errors import quoted_path
 from rnnforecast.data.sources import lasting_path
 from rnnforecast.errors import ModelFileError
+from rnnforecast.frozen import dataclass
 from rnnforecast.model_io.base import BASE
 from rnnforecast.store.ledger import Ledger, ledger_names
 from rnnforecast.store.names import name_from_stem, split_spec

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, ClassVar
 
 from rnnforecast.detection.budget import AlarmBudget
 from rnnforecast.errors import AbnormalError, ExitCode
 from rnnforecast.findings import plural
+from rnnforecast.frozen import dataclass
 from rnnforecast.json_values import Document, timestamp_to_json
 
 if TYPE_CHECKING:

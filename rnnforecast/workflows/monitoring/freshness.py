@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, get_args
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from rnnforecast.errors import StaleError, UsageError
 from rnnforecast.findings import Finding
+from rnnforecast.frozen import dataclass
 from rnnforecast.grammars import Duration
 from rnnforecast.json_values import timestamp_to_json
 from rnnforecast.model_io.train_stats import digests

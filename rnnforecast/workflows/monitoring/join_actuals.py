@@ -5,13 +5,14 @@ Axis legend: N issued steps, W windows (a series and a cutoff), H lead times, L 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnnforecast.evaluation.metrics import Actuals
+from rnnforecast.frozen import dataclass
 from rnnforecast.workflows.monitoring.freshness import last_observed
 from rnnforecast.workflows.predict_and_log import distinct_ids
 

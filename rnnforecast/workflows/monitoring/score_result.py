@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rnnforecast.errors import CoverageError, DriftError
+from rnnforecast.frozen import dataclass
 from rnnforecast.json_values import Document
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from rnnforecast.data.files.local import STDIN
 from rnnforecast.data.files.remote import is_url, state_of
 from rnnforecast.data.sources import expand, public_path
 from rnnforecast.errors import InputError, UsageError
+from rnnforecast.frozen import dataclass
 from rnnforecast.store.files import make_folder, replace_bytes
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ import io
 import os
 import re
 import zlib
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from rnnforecast.data.errors import quoted_path
 from rnnforecast.data.files.remote import is_url, open_url
 from rnnforecast.data.sources import expand, public_path, stem_of
 from rnnforecast.errors import DataError, InputError, UsageError, first_line
+from rnnforecast.frozen import dataclass
 from rnnforecast.options import ShardBy
 
 if TYPE_CHECKING:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from rnnforecast.errors import ExitCode
+from rnnforecast.frozen import dataclass
 from rnnforecast.json_values import Document
 
 

@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from rnnforecast.data.files.overwrite import Owned, check_outputs
 from rnnforecast.data.files.remote import is_url
 from rnnforecast.errors import LockedError, OutputError, RnnForecastError, UsageError
+from rnnforecast.frozen import dataclass
 from rnnforecast.model_io.base import BASE
 from rnnforecast.progress import NoProgress
 from rnnforecast.store.files import lock, sweep_temporaries

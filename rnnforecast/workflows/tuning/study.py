@@ -9,10 +9,10 @@ from __future__ import annotations
 import sqlite3
 import warnings
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rnnforecast.errors import OutputError, RnnForecastError, UsageError, first_line, missing_extra
+from rnnforecast.frozen import dataclass
 from rnnforecast.store.files import check_no_link
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from rnnforecast.frozen import dataclass
 from rnnforecast.masking import masked
 
 #: Output after which a process is killed: documents of our commands are far smaller.

@@ -6,11 +6,11 @@ import selectors
 import signal
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rnnforecast.errors import ExitCode
+from rnnforecast.frozen import dataclass
 from rnnforecast.workflows.batch.execution.outcomes import FailedError, StoppedError, stopped_before
 from rnnforecast.workflows.batch.execution.process import Command, JobProcess, as_shell_line, describe_exit
 from rnnforecast.workflows.batch.results import JobError, JobResult

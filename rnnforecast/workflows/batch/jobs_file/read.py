@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from rnnforecast.config import Settings, current_keys
 from rnnforecast.data.files.overwrite import Owned, overwritten
+from rnnforecast.frozen import dataclass
 from rnnforecast.grammars import read_toml
 from rnnforecast.masking import holds_secret, masked
 from rnnforecast.model_io.base import BASE

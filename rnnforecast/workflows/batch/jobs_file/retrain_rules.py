@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from rnnforecast.errors import UsageError
+from rnnforecast.frozen import dataclass
 from rnnforecast.grammars import Duration
 
 _STEPS = re.compile(r"on new data(?: of (\d+) steps?)?")
