@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from rnnforecast.config import DataSettings
-from rnnforecast.data.columns.hive_partitions import common_partitions, partitions_of
+from rnnforecast.data.columns.hive_partitions import common_partitions, note_contradictions, partitions_of
 from rnnforecast.data.columns.id_columns import FILE_ID
 from rnnforecast.data.errors import ColumnRef, listed, plural, quoted_path
 from rnnforecast.data.timestamps.time_column import read_timestamps
@@ -87,6 +87,8 @@ def parse_file(table: Table, roles: Roles, settings: DataSettings | None = None)
     problems = [*table.problems, *(finding for finding in noticed if finding.severity == "error")]
     findings += [finding for finding in noticed if finding.severity != "error"]
     problems += _missing_ids(frame, roles, path=table.path, lines_of=lines_of)
+    ids = {name: list(codes_of(frame[name])[1]) for name in roles.id if name in elsewhere and name in frame}
+    findings += note_contradictions(table.path, ids)
     table.release()
     return ParsedFile(table, frame[labels], timestamps, columns, rows, tuple(findings), tuple(problems))
 

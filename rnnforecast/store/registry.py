@@ -71,7 +71,7 @@ class Registry:
     """
 
     def __init__(self, store: str | Path | None = None) -> None:
-        self.store = Path(store) if store is not None else default_store()
+        self.store = Path(store or default_store())
         self.repairs: list[str] = []  # of this registry, in words for the user
         check_owner(self.store)
         self._models = self.store / "models"

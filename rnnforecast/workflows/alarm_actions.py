@@ -146,7 +146,7 @@ def alarm_facts(result: ScoreResult, exit_code: ExitCode, *, store: str | Path |
         "SKILL": verdict.get("skill"),
         "COVERAGE_80": coverages.get("80"),
         "COVERAGE_95": coverages.get("95"),
-        "STORE": os.path.abspath(store if store is not None else default_store()),
+        "STORE": os.path.abspath(store or default_store()),
     }
     error = result.alarm()
     facts["MESSAGE"] = error.message if error is not None else ""

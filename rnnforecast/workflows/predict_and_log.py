@@ -142,7 +142,7 @@ def keep(issued: Issued, *, store: str | Path | None, required: bool) -> tuple[s
 
     With `required` a failure raises the error.
     """
-    place = Path(store) if store is not None else default_store()
+    place = Path(store or default_store())
     try:
         return str(Ledger(place, str(issued.facts["name"])).append(issued)), []
     except (OutputError, LockedError, ModelFileError) as error:

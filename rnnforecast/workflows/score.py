@@ -62,7 +62,7 @@ def score(
     age = parse_age(max_age) if max_age is not None else None
     if last is not None and last < 1:
         raise UsageError(f"`--last {last}` leaves nothing to score", hint="name at least 1 cutoff")
-    place, data = Path(store) if store is not None else default_store(), inputs_of(data)
+    place, data = Path(store or default_store()), inputs_of(data)
     selection = choose_ledger(place, model, data)
     issued = Ledger(place, selection.name).read(version=selection.version)
     if issued is None:

@@ -265,3 +265,8 @@ def test_a_damaged_newer_version_is_not_passed_over_in_silence(store: Registry) 
     damage(store.add(make_model()).path)
     with pytest.raises(ModelFileError, match=r"2.safetensors` is damaged"):
         store.find_for_data("prices.csv", columns=COLUMNS, freq=FREQ)
+
+
+def test_an_empty_name_of_a_store_is_the_usual_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RNNFORECAST_STORE", raising=False)
+    assert Registry("").store == Path(".rnnforecast")

@@ -45,6 +45,21 @@ def check_times(paths: Sequence[str], *, columns: Collection[str]) -> None:
         raise data_error([Finding("E_TIME_FOLDER", words, paths[0], column=names[0], fix=fix)])
 
 
+def note_contradictions(path: str, ids: Mapping[str, Sequence[str]]) -> list[Finding]:
+    """Return a warning for each id column whose values (`ids`, distinct) are not that of the folder of the file."""
+    return [
+        Finding(
+            "W_DATA_PARTITION",
+            f"the folder `{name}={value}` and the column `{name}` of its file, which holds `{other}`, disagree",
+            path,
+            column=name,
+            fix=f"the column was used: check that files of different `{name}` are not mixed",
+        )
+        for name, value in partitions_of(path).items()
+        if (other := next((text for text in ids.get(name, ()) if text != value), None)) is not None
+    ]
+
+
 def note_unused(partitions: Mapping[str, Sequence[str]], used: Collection[str]) -> list[Finding]:
     """Return a note for every partition column that is not used as an id."""
     if FILE_ID in used:

@@ -87,3 +87,12 @@ def test_a_column_of_the_files_stands_before_the_folder_of_its_name(tmp_path: Pa
         frame.to_parquet(below / "part-0.parquet")
     read = read_series([str(tmp_path)], TABLE)
     assert (read.series.id_columns, read.findings) == (("shop",), ())
+
+
+def test_a_folder_that_contradicts_the_ids_of_its_file_is_named(tmp_path: Path) -> None:
+    folder = lay_out(tmp_path, "shop", "a", "b")
+    for shop, other in (("a", "a"), ("b", "c")):
+        path = tmp_path / f"shop={shop}" / "part-0.parquet"
+        pd.read_parquet(path).assign(shop=other).to_parquet(path)
+    read = read_series([folder], TABLE.model_copy(update={"id": ("shop",)}))
+    assert [(each.code, "`shop=b`" in each.message) for each in read.findings] == [("W_DATA_PARTITION", True)]

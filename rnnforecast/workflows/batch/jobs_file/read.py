@@ -114,7 +114,7 @@ def _check_outputs(job_file: JobFile, errors: FileErrors) -> None:
 
 
 def _store(named: str | None, folder: Path, given: str | Path | None) -> Path:
-    if given is not None:
+    if given:
         return Path(given).absolute()
     if named is not None:
         return folder / named
