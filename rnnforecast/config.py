@@ -98,6 +98,16 @@ def _as_features(words: tuple[str, ...]) -> tuple[str, ...]:
     return parts
 
 
+def _as_levels(levels: tuple[float, ...]) -> tuple[float, ...]:
+    """Return each level once: those whose columns have one name are one."""
+    distinct: dict[str, float] = {}
+    for level in levels:
+        distinct.setdefault(f"{level:g}", level)
+    if len(distinct) > MAX_LEVELS:
+        raise ValueError(f"{len(distinct):,} levels, at most {MAX_LEVELS}")
+    return tuple(distinct.values())
+
+
 Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
 #: Names of columns: `a,b` are two, unless a column has that name, which is known when the file is read.
 Columns = Annotated[tuple[str, ...], BeforeValidator(_as_words)]
@@ -116,7 +126,11 @@ Number = Annotated[float, Field(ge=-1e300, le=1e300)]
 #: Season lengths of one series at most.
 MAX_SEASONS = 4
 Categories = tuple[Annotated[int, Field(ge=0, le=MAX_CATEGORIES)], ...]
-Levels = Annotated[tuple[Annotated[float, Field(ge=0.01, le=0.99)], ...], BeforeValidator(_as_tuple)]
+#: Quantile levels: each is a column.
+MAX_LEVELS = 99
+Levels = Annotated[
+    tuple[Annotated[float, Field(ge=0.01, le=0.99)], ...], BeforeValidator(_as_tuple), AfterValidator(_as_levels)
+]
 
 
 def _as_duration(value: object, *, allow_zero: bool = False) -> object:

@@ -14,7 +14,7 @@ from typing import Annotated, Any, NoReturn
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
-from rnnforecast.config import MAX_CATEGORIES, MAX_HORIZON
+from rnnforecast.config import MAX_CATEGORIES, MAX_HORIZON, MAX_LEVELS
 from rnnforecast.errors import ModelFileError
 from rnnforecast.members import ENSEMBLE, PRETRAINED, RECURRENT, CategoricalSettings, WrittenMember
 from rnnforecast.store.record import FitCurve, LeadRecord
@@ -30,7 +30,7 @@ _RENAMED = {"network": ENSEMBLE, "network-alone": "networks", "pretrained": "bas
 #: Outcomes of a verdict.
 OUTCOMES = ("win", "tie", "loss")
 _METHOD = re.compile(r"[A-Za-z0-9]+([_-][A-Za-z0-9]+){0,5}")
-_MAX_METHODS, _MAX_LEVELS = 200, 99
+_MAX_METHODS = 200
 
 #: An empty pair of brackets is two bytes in a file and a hundred in memory.
 _MAX_BRACKETS = 200_000
@@ -178,8 +178,8 @@ def _problem_of_levels(manifest: Manifest) -> str:
     named += [(f"members.{index}", member.quantile_levels) for index, member in enumerate(manifest.members)]
     for name, levels in named:
         is_ascending = all(low < high for low, high in pairwise(levels))
-        if not 1 <= len(levels) <= _MAX_LEVELS or not is_ascending or not 0 < levels[0] <= levels[-1] < 1:
-            return f"`{name}`: quantile levels ascend between 0 and 1, 1 to {_MAX_LEVELS} of them"
+        if not 1 <= len(levels) <= MAX_LEVELS or not is_ascending or not 0 < levels[0] <= levels[-1] < 1:
+            return f"`{name}`: quantile levels ascend between 0 and 1, 1 to {MAX_LEVELS} of them"
     for name, levels in named[1:]:
         if 0.5 not in levels or levels != manifest.members[0].quantile_levels:
             return f"`{name}`: all networks have the same quantile levels, 0.5 among them"

@@ -142,6 +142,15 @@ CASES: tuple[Case, ...] = (
         says=("invalid delimiter",),
         code=ExitCode.USAGE,
     ),
+    Case(
+        "delimiter",
+        "a NUL character",
+        text_file(BOTH_ROWS),
+        "refused",
+        flags={"delimiter": "\0"},
+        says=("invalid delimiter",),
+        code=ExitCode.USAGE,
+    ),
     Case("quotes", "cells with line ends", text_file(QUOTED), "accepted", values=[float(day) for day in range(1, 31)]),
     Case(
         "quotes",

@@ -55,6 +55,12 @@ def test_quantiles_are_one_text_of_levels() -> None:
     assert load_settings({"quantiles": "0.1, 0.5,0.9"}).evaluation.quantiles == (0.1, 0.5, 0.9)
 
 
+def test_a_level_that_is_named_twice_is_one_and_levels_are_counted() -> None:
+    assert load_settings({"quantiles": "0.9,0.5,0.9000000001,0.5"}).evaluation.quantiles == (0.9, 0.5)
+    with pytest.raises(UsageError, match="181 levels, at most 99"):
+        load_settings({"quantiles": ",".join(str(place / 200) for place in range(10, 191))})
+
+
 def test_a_horizon_of_zero_is_rejected_with_its_value() -> None:
     with pytest.raises(UsageError, match="`horizon` = 0: input should be greater than or equal to 1"):
         load_settings({"horizon": 0})

@@ -115,7 +115,7 @@ def delimiter_of(word: str | None) -> str | None:
     """Return the delimiter that the user names. Raises UsageError for more than one character."""
     meant = {"tab": "\t", "\\t": "\t", "space": " ", "comma": ",", "semicolon": ";", "pipe": "|"}
     sign = None if word is None else meant.get(word.lower(), word)
-    if sign is not None and (len(sign) != 1 or not sign.isascii() or sign in '"\r\n'):
+    if sign is not None and (len(sign) != 1 or not sign.isascii() or sign in '"\r\n\0'):
         raise UsageError(
             f"invalid delimiter {quoted(word)}: it must be one ASCII character, or `tab`",
             hint="such as --delimiter ';' or --delimiter tab",
