@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
@@ -17,6 +18,8 @@ from rnnforecast.training.allocator import keep_freed_memory, return_freed_memor
 from rnnforecast.training.state import Fit, Run, ValidationWindows
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rnnforecast.data.windows import FlatSeries, WindowBatch
     from rnnforecast.networks.engine import Trainable
     from rnnforecast.progress import Progress
@@ -48,6 +51,17 @@ class TrainWindows:
         return gather(self.flat, windows, **lengths, xp=torch)
 
 
+@contextmanager
+def _without_denormals() -> Iterator[None]:
+    """Count numbers too small for full precision as 0: gradients that vanish over 300 steps would take eight times as long."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+
+
+@_without_denormals()
 def fit_network(
     network: Trainable,
     train_windows: TrainWindows,

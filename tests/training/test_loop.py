@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -143,6 +144,27 @@ def test_a_gradient_that_stays_infinite_is_named_as_the_cause() -> None:
     _hook_first_gradient(network, lambda gradient: gradient * math.nan)
     with pytest.raises(DivergedError, match="diverged at step 1: the gradient norm was nan"):
         _fit(network)
+
+
+def _halved_smallest() -> float:
+    return float(torch.tensor(torch.finfo(torch.float32).tiny) / 2)
+
+
+def test_numbers_too_small_for_full_precision_count_as_0_in_a_fit_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[float] = []
+    loss = RecurrentForecaster.loss
+
+    def watched(network: RecurrentForecaster, *arguments: Any, **more: Any) -> torch.Tensor:
+        seen.append(_halved_smallest())
+        return loss(network, *arguments, **more)
+
+    monkeypatch.setattr(RecurrentForecaster, "loss", watched)
+
+    _fit(small_network(), fit_settings(num_steps=3))
+
+    assert seen
+    assert set(seen) == {0.0}
+    assert _halved_smallest() > 0
 
 
 def test_each_fault_halves_the_learning_rate(monkeypatch: pytest.MonkeyPatch) -> None:
