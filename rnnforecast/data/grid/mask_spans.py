@@ -78,8 +78,8 @@ def _ordinals(span: Span, series: SeriesSet) -> tuple[int, int]:
         first = int(freq.floor(_instant(np.datetime64(span.first), freq) - np.timedelta64(1, "us"))[0]) + 1
     if span.last is not None:
         end = np.datetime64(span.last)
-        whole = np.timedelta64(1, np.datetime_data(end.dtype)[0])  # the last year, month, day or minute counts whole
-        last = int(freq.floor(_instant(end + whole, freq) - np.timedelta64(1, "us"))[0])
+        end = (end.astype(np.int64) + 1).astype(end.dtype)  # the whole of the last year, month, day or minute
+        last = int(freq.floor(_instant(end, freq) - np.timedelta64(1, "us"))[0])
     return first, last
 
 
