@@ -84,16 +84,22 @@ def export(
     *,
     settings: SettingsFile = None,
     panel: Panels = None,
+    widths_of: Annotated[
+        Path | None, typer.Option(help="take the width factors of this model file instead of those of panels")
+    ] = None,
 ) -> None:
     """Write the averaged weights of a run as the model file that the package ships, widths found on the panels."""
-    from pretraining.export import export_base
+    from pretraining.export import export_base, read_widths
     from pretraining.loop import read_average
     from pretraining.widths import as_tables, find_widths
 
+    if panel and widths_of:
+        raise UsageError("`--widths-of` and `--panel` both give width factors", hint="leave one of them out")
     chosen, panels = _settings(settings), _panels(panel)
     networks, step = read_average(folder, chosen)
     widths = find_widths(networks, panels, chosen)
-    export_base(networks, chosen, output, widths=as_tables(widths))
+    tables = as_tables(widths) if widths_of is None else read_widths(widths_of)
+    export_base(networks, chosen, output, widths=tables)
     typer.echo(f"{output}: step {step}, {output.stat().st_size / 1e6:.2f} MB")
     for name, factor in widths.items():
         typer.echo(f"width {name} {factor:.3f}")

@@ -63,9 +63,7 @@ def read_weights(path: Path | None) -> dict[str, torch.Tensor]:
 
     Raises UsageError for a file that holds no network of every season class, ModelFileError for one that is no model.
     """
-    model = read_base().file if path is None else read_model(path)
-    if len(model.manifest.members) != len(SEASON_CLASSES):
-        raise UsageError(f"{path} is not a file like `base`", hint="name one that `python -m pretraining export` wrote")
+    model = _read(path)
     weights: dict[str, torch.Tensor] = {}
     for index, entry in enumerate(SEASON_CLASSES):
         tensors = model.group(SHARED.removesuffix(".")) | model.member(index)
@@ -74,3 +72,16 @@ def read_weights(path: Path | None) -> dict[str, torch.Tensor]:
             f"{entry.name}.{name}": torch.from_numpy(tensor.astype(np.float32)) for name, tensor in tensors.items()
         }
     return weights
+
+
+def read_widths(path: Path) -> dict[str, np.ndarray]:
+    """Read the width factors [H, Q] of each season class. Raises as `read_weights`."""
+    model = _read(path)
+    return {entry.name: model.member(index)["head.width"] for index, entry in enumerate(SEASON_CLASSES)}
+
+
+def _read(path: Path | None) -> ModelFile:
+    model = read_base().file if path is None else read_model(path)
+    if len(model.manifest.members) != len(SEASON_CLASSES):
+        raise UsageError(f"{path} is not a file like `base`", hint="name one that `python -m pretraining export` wrote")
+    return model

@@ -12,6 +12,7 @@ import torch
 from typer.testing import CliRunner
 
 from pretraining.__main__ import app, main
+from pretraining.export import read_widths
 from pretraining.loop import read_average
 from pretraining.settings import read_settings
 from rnnforecast.store.model_file import read_model
@@ -72,6 +73,17 @@ def test_a_run_begins_with_the_weights_of_another(trained: Path) -> None:
     before, after = (read_average(trained / name, read_settings(settings))[0] for name in ("run", "on"))
     for name, tensor in after.state_dict().items():
         torch.testing.assert_close(tensor, before.state_dict()[name], rtol=1e-2, atol=1e-3)
+
+
+def test_width_factors_are_taken_from_another_file(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings, panel = ("--settings", trained / "run.toml"), ("--panel", f"{trained / 'panel.parquet'}:4:3:2")
+    _call("export", trained / "run", trained / "one.safetensors", *settings, *panel)
+    _call("export", trained / "run", trained / "two.safetensors", *settings, "--widths-of", trained / "one.safetensors")
+    one, two = (read_widths(trained / f"{name}.safetensors")["quarter"] for name in ("one", "two"))
+    assert (one != 1).any()
+    assert (one == two).all()
+    words = ("export", trained / "run", trained / "two.safetensors", *settings, *panel)
+    assert "leave one of them out" in _refused(capsys, *words, "--widths-of", trained / "one.safetensors")
 
 
 def test_weights_of_another_size_are_rejected(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:

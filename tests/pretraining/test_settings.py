@@ -65,8 +65,9 @@ def test_a_value_out_of_bounds_is_rejected(changes: dict[str, object]) -> None:
         tiny_settings(**changes)
 
 
-def test_the_pretrained_settings_train_every_season_class_and_name_it_rightly() -> None:
-    clocks = read_settings(SHIPPED_SETTINGS).clocks
+@pytest.mark.parametrize("name", ["base.toml", "continued.toml"])
+def test_the_pretrained_settings_train_every_season_class_and_name_it_rightly(name: str) -> None:
+    clocks = read_settings(SHIPPED_SETTINGS.with_name(name)).clocks
     assert {clock.season_class for clock in clocks} == {entry.name for entry in SEASON_CLASSES}
     for clock in clocks:
         assert {season_class(length).name for length in clock.season_length} == {clock.season_class}
