@@ -22,6 +22,8 @@ MAX_EVENT_VALUES = 3
 MAX_LEVELS = 24
 #: A regression has one column of covariates for so many rows at most, and may have the fewest in any case.
 ROWS_A_COLUMN, FEWEST_COLUMNS = 4, 5
+#: A covariate is left out if a larger part of the shifts of a series is explained as well; rows and shifts of that test.
+LARGEST_CHANCE, TESTED_ROWS, FEWEST_TESTED, NUM_SHIFTS = 0.05, 2_000, 30, 39
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,31 @@ def screened(covariates: Sequence[Covariate], history: Float64Array, *, before: 
             kept.add(place)
             total += sizes[place]
     return [one for place, one in enumerate(covariates) if place in kept]
+
+
+def tells(covariate: Covariate, history: Float64Array, *, lag: int) -> bool:
+    """Return whether a number explains changes of a history better than it explains those of the rows shifted in a circle.
+
+    Events and categories always may. Changes are those from row to row, of the changes over a season of `lag` rows if
+    there is one: levels of two random walks are alike for long by chance.
+    """
+    start = max(0, len(history) - TESTED_ROWS)
+    recent = Covariate(covariate.name, covariate.values[start : len(history)], covariate.is_category)
+    columns = covariate_columns(recent, history=len(history) - start).columns
+    changes = history[start:]
+    for step in {lag, 1}:
+        changes, columns = changes[step:] - changes[:-step], columns[step:] - columns[:-step]
+    count, seen = len(changes), np.isfinite(changes)
+    is_number = not covariate.is_category and len(np.unique(recent.values)) > MAX_EVENT_VALUES
+    if not is_number or count < FEWEST_TESTED or not seen.any() or not columns.shape[1]:
+        return True
+    changes = np.where(seen, changes - changes[seen].mean(), 0.0)
+    basis, triangle = np.linalg.qr(columns - columns.mean(axis=0))
+    size = np.abs(np.diag(triangle))
+    shifts = np.linspace(0.1 * count, 0.9 * count, NUM_SHIFTS).astype(np.int64)
+    shifted = np.stack([np.roll(changes, shift) for shift in (0, *shifts)])
+    explained = np.square(shifted @ basis[:, size > 1e-8 * size.max()]).sum(axis=1)
+    return bool((explained[1:] >= explained[0]).mean() <= LARGEST_CHANCE)
 
 
 def _explained(changes: Float64Array, columns: Float64Array) -> float:

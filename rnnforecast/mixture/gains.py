@@ -71,7 +71,7 @@ def covariate_gains(zero_shot: ZeroShot, horizon: int) -> tuple[CovariateGain, .
     numbers = np.unique(np.linspace(0, series.num_series - 1, min(series.num_series, MAX_SERIES)).astype(np.int64))
     question = zero_shot.question(last_windows(series).select(numbers), horizon)
     windows = _windows(question)
-    if not windows.tasks:
+    if not windows.tasks or not question.covariates:
         return ()
     names = tuple(dict.fromkeys(covariate.name for covariate in question.covariates[0]))
     shared = _forecasts(replace(question, covariates=()), windows, PRIORS)

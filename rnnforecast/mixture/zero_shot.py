@@ -17,7 +17,7 @@ from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
 from rnnforecast.data.calendar.infer_frequency import default_season_length
 from rnnforecast.frozen import dataclass
 from rnnforecast.inference.threads import in_threads
-from rnnforecast.mixture.covariates import Covariate, screened
+from rnnforecast.mixture.covariates import Covariate, screened, tells
 from rnnforecast.mixture.histories import CausalWindows, Task, causal_windows
 from rnnforecast.mixture.members import forecast_members, keep_non_negative
 from rnnforecast.mixture.question import BASE, SEASONAL_NAIVE, Question
@@ -285,7 +285,7 @@ class ZeroShot:
         return result
 
     def left_out(self, windows: Windows, horizon: int) -> tuple[str, ...]:
-        """Return the covariates that the regression of the first window does without: too many for its rows."""
+        """Return the covariates that the regression of the first window does without: chance, or too many for its rows."""
         first = self.question(windows.select(np.array([0])), horizon)
         kept = {one.name for one in first.covariates[0]} if first.covariates else set()
         return tuple(name for name in self.series.future_names if name not in kept)
@@ -305,7 +305,9 @@ class ZeroShot:
             covariates = [
                 self._covariates(number, history, horizon) for number, history in zip(numbers, histories, strict=True)
             ]
-        else:  # a covariate may explain a shift
+        if not any(covariates):
+            covariates = []
+        if not covariates:  # a covariate may explain a shift
             season = self.season_length
             histories = [at_one_slope(at_one_level(history, season), season) for history in histories]
         return Question(histories, plans, horizon, self.base, covariates, self.keep_non_negative)
@@ -313,7 +315,8 @@ class ZeroShot:
     def _covariates(self, number: int, history: Float64Array, horizon: int) -> list[Covariate]:
         """Return the covariates of one series up to the end of the horizon; the last known row is repeated.
 
-        Of many covariates and few rows those that explain most are taken.
+        Of many covariates and few rows those that explain most are taken, and for a single series those that tell something:
+        the weights of a panel are pooled, so that chance decides less.
         """
         series = self.series
         start, end = int(series.future_offsets[number]), int(series.future_offsets[number + 1])
@@ -330,6 +333,8 @@ class ZeroShot:
         windows = causal_windows(len(history), self.season_length, horizon, num_windows=NUM_WINDOWS)
         before = windows.cutoffs[0] if windows.cutoffs else len(history)
         lag = self.season_length if before > 2 * self.season_length + 5 else 1
+        if self.series.num_series == 1:
+            found = [one for one in found if tells(one, history, lag=lag)]
         return screened(found, history, before=before, lag=lag)
 
 

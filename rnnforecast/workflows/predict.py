@@ -345,7 +345,7 @@ def _notes(loaded: LoadedModel, horizon: int, forecast: Forecast, *, totals: boo
     if forecast.weights:
         notes.append(_weights_note(forecast.weights))
         if loaded.series.future_names and not any(forecast.weights.get(name) for name in READERS):
-            notes.append("the covariates are not used: with them past windows were forecast no better")
+            notes.append("the covariates are not used: they explain no more than chance, or improve no past windows")
         if forecast.weights.get(SEASONAL_NAIVE, 0.0) > 1 - SHOWN_WEIGHT:
             notes.append(
                 "on past windows the seasonal naive forecast was clearly better than every other member: it is served"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rnnforecast.mixture.covariates import Covariate, covariate_columns
+from rnnforecast.mixture.covariates import Covariate, covariate_columns, tells
 
 
 def test_a_number_becomes_itself_and_four_hinges() -> None:
@@ -64,3 +64,27 @@ def test_huge_numbers_stay_finite() -> None:
 
     assert np.isfinite(columns).all()
     assert np.abs(columns).max() < 100
+
+
+def test_random_walks_tell_nothing_of_each_other_and_a_cause_tells() -> None:
+    generator = np.random.default_rng(3)
+    target = generator.normal(size=(60, 200)).cumsum(axis=1)
+    walks = generator.normal(size=(60, 208)).cumsum(axis=1)
+    caused = target + 0.5 * walks[:, :200]
+
+    found = [tells(Covariate("walk", walk), own, lag=7) for own, walk in zip(target, walks, strict=True)]
+    causes = [tells(Covariate("walk", walk), own, lag=7) for own, walk in zip(caused, walks, strict=True)]
+
+    assert np.mean(found) < 0.15
+    assert np.mean(causes) > 0.9
+
+
+def test_a_number_tells_with_missing_rows_and_a_rare_event_is_kept() -> None:
+    generator = np.random.default_rng(4)
+    price = generator.normal(size=128)
+    sales = 20.0 + price[:120] + generator.normal(size=120)
+    sales[40:44] = np.nan
+
+    assert tells(Covariate("price", price), sales, lag=1)
+    assert not tells(Covariate("price", np.roll(price, 50)), sales, lag=1)
+    assert tells(Covariate("event", np.where(np.arange(128) == 90, 1.0, 0.0)), sales, lag=1)

@@ -123,14 +123,15 @@ def explain(asked: Asked, loaded: LoadedModel, forecast: Forecast) -> Explanatio
 
 
 def _left_out(loaded: LoadedModel, horizon: int) -> list[str]:
-    """Name the covariates that a forecast without training does without, because there are few rows."""
+    """Name the covariates that a forecast without training does without, where it does not do without all."""
     if loaded.zero_shot is None or not loaded.series.future_names:
         return []
     names = loaded.zero_shot.left_out(last_windows(loaded.series), horizon)
-    if not names:
-        return []
     total, rows = len(loaded.series.future_names), int(loaded.series.lengths[0])
-    return [f"{len(names)} of {total} covariates not used, too many for {rows:,} rows: {listed(names)}"]
+    if not 0 < len(names) < total:
+        return []
+    why = f"they explain no more than chance, or are too many for {rows:,} rows"
+    return [f"{len(names)} of {total} covariates not used ({why}): {listed(names)}"]
 
 
 def gains_of(loaded: LoadedModel, horizon: int) -> tuple[CovariateGain, ...]:
