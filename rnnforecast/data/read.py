@@ -43,6 +43,7 @@ from rnnforecast.data.rows import Rows
 from rnnforecast.data.series_findings import differing_seasons, series_findings
 from rnnforecast.data.sources import expand, public_path
 from rnnforecast.data.tables.table import Table, read_table, release_unused
+from rnnforecast.data.tried_hints import with_tried_hints
 from rnnforecast.errors import DataError, RnnForecastError, UsageError
 from rnnforecast.frozen import dataclass
 from rnnforecast.json_values import Document
@@ -127,6 +128,9 @@ def read_series(
         if settings.strict:
             check_strict(read.findings)
     except RnnForecastError as error:
+        if known is None and categories is None:
+            again = partial(_read, data, findings=[], keep_unobserved=keep_unobserved, model=model)
+            with_tried_hints(error, data, settings, again)
         # the cause would show withheld values
         raise with_noticed(error, findings, redact=settings.redact_values) from None
     return replace(read, findings=redacted(read.findings)) if settings.redact_values else read
@@ -303,6 +307,7 @@ def _choose(table: Table, settings: DataSettings, model: _Model) -> Roles:
             table.sample, settings, path=table.path, categories=model.categories, allow_words=model.allow_words
         )
     except DataError as error:
+        error.findings = (*error.findings, *(one for one in table.findings if one.code == "N_DATA_SHEET"))
         unusable = table.columns.unusable(table.names)
         if error.findings or not unusable:
             raise

@@ -114,17 +114,17 @@ def choose_target(numeric: Sequence[Profile]) -> tuple[str, str] | None:
     return equal[0], f"one of {len(numeric)} numeric columns, named like a target; --target names another"
 
 
-def _rank(name: str) -> tuple[int, int] | None:
+def _rank(name: str) -> tuple[int, int, int] | None:
     """Return how surely a name is one of a target, smaller is surer; None where it is not."""
     words = words_without_unit(name)
     if not words or words[0] in ("adj", "adjusted"):
         return None
     if len(words) == 1:
-        return (0 if words[0] == name.lower() else 1, _PLACES[words[0]]) if words[0] in _PLACES else None
+        return (0, _PLACES[words[0]], int(words[0] != name.lower())) if words[0] in _PLACES else None
     if words[-1] in _PLACES:
-        return 2, _PLACES[words[-1]]
+        return 1, _PLACES[words[-1]], 0
     places = [_PLACES[word] for word in words if word in _PLACES]
-    return (3, min(places)) if places else None
+    return (2, min(places), 0) if places else None
 
 
 _PLACES = {name: place for place, name in enumerate(TARGET_NAMES)}

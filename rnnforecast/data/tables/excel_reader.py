@@ -124,7 +124,7 @@ def _check_sheet(names: Sequence[str], sheet: str | None, path: str, wanted: str
     if len(names) == 1:
         return []
     message = f"sheet {quoted(sheet)} of {len(names)} is read"
-    return [Finding("N_DATA_SHEET", message, path, value=sheet, fix="--sheet names another")]
+    return [Finding("N_DATA_SHEET", message, path, value=sheet, fix=f"--sheet names another of {listed(names)}")]
 
 
 def _as_table(text: bytes, source: Source, name: str) -> tuple[bytes, list[Finding]]:
