@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from rnnforecast.data.sources import Source
 
 #: Memory of the child process besides a multiple of the file; its time, and bytes of the file for one second more.
-_MEMORY, _SECONDS, _BYTES_A_SECOND = 2**30, 60, 2**17
+_MEMORY, _SECONDS, _BYTES_A_SECOND = 2**30, 15, 2**16
 #: Cells right of a table that are left out with a warning; more are columns without names.
 _MAX_STRAY = 3
 
