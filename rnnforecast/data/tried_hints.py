@@ -11,8 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
 from rnnforecast.config import DataSettings
 from rnnforecast.data.errors import data_error
 from rnnforecast.errors import DataError, InputError, RnnForecastError
@@ -50,9 +48,11 @@ def with_tried_hints(error: RnnForecastError, data: object, settings: DataSettin
         if not changes or part in known or len(known) >= MOST_ATTEMPTS:
             return known.get(part, True)
         try:
-            attempt(_changed(settings, changes))
-        except ValidationError:
-            known[part] = False
+            changed = _changed(settings, changes)
+        except ValueError:
+            return known.setdefault(part, False)
+        try:
+            attempt(changed)
         except RnnForecastError as other:
             known[part] = isinstance(other, DataError | InputError) and not before & _codes(other)
         else:
@@ -116,6 +116,6 @@ def _flags_of(part: str) -> dict[str, object]:
 
 
 def _changed(settings: DataSettings, changes: dict[str, object]) -> DataSettings:
-    """Return the settings with these changes. Raises ValidationError."""
+    """Return the settings with these changes. Raises ValueError for a value that is none of the option."""
     own = {name: getattr(settings, name) for name in settings.model_fields_set}
     return DataSettings.model_validate({**own, **changes})
