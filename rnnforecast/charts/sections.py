@@ -73,6 +73,7 @@ _SIMPLE = {
     "drift": "which continues the line from the first row to the last",
     "seasonal-drift": "which repeats the last season with its change over a season",
     "window-mean": "which repeats the mean of the last rows",
+    "historic-mean": "which repeats the mean of all rows",
 }
 _OUTCOMES = {"win": "Win", "loss": "Loss", "tie": "Tie"}
 _ORDERS = (("largest", "largest first"), ("worst", "worst error first"), ("best", "best error first"), ("name", "by name"),

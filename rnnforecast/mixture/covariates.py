@@ -103,8 +103,8 @@ def screened(covariates: Sequence[Covariate], history: Float64Array, *, before: 
     return [one for place, one in enumerate(covariates) if place in kept]
 
 
-def tells(covariate: Covariate, history: Float64Array, *, lag: int) -> bool:
-    """Return whether a number explains changes of a history better than it explains those of the rows shifted in a circle.
+def explains_changes(covariate: Covariate, history: Float64Array, *, lag: int) -> bool:
+    """Return whether a numeric covariate explains the changes of a history better than those of circularly shifted rows.
 
     Events and categories always may. Changes are those from row to row, of the changes over a season of `lag` rows if
     there is one: levels of two random walks are alike for long by chance.

@@ -17,7 +17,7 @@ from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
 from rnnforecast.data.calendar.infer_frequency import default_season_length
 from rnnforecast.frozen import dataclass
 from rnnforecast.inference.threads import in_threads
-from rnnforecast.mixture.covariates import Covariate, screened, tells
+from rnnforecast.mixture.covariates import Covariate, explains_changes, screened
 from rnnforecast.mixture.histories import CausalWindows, Task, causal_windows
 from rnnforecast.mixture.members import forecast_members, keep_non_negative
 from rnnforecast.mixture.question import BASE, SEASONAL_NAIVE, Question
@@ -334,7 +334,7 @@ class ZeroShot:
         before = windows.cutoffs[0] if windows.cutoffs else len(history)
         lag = self.season_length if before > 2 * self.season_length + 5 else 1
         if self.series.num_series == 1:
-            found = [one for one in found if tells(one, history, lag=lag)]
+            found = [one for one in found if explains_changes(one, history, lag=lag)]
         return screened(found, history, before=before, lag=lag)
 
 

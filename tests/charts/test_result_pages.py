@@ -16,8 +16,10 @@ from rnnforecast.charts.chart import step_words
 from rnnforecast.charts.health_charts import memory_chart
 from rnnforecast.charts.report import page_of, result_page
 from rnnforecast.charts.score_charts import gains_chart, lead_chart
+from rnnforecast.charts.sections import _SIMPLE
 from rnnforecast.charts.training_charts import gradient_chart, loss_chart
 from rnnforecast.errors import UsageError
+from rnnforecast.evaluation.naive import METHODS
 from rnnforecast.findings import JSONValue
 from rnnforecast.mixture.gains import CovariateGain
 from rnnforecast.store.record import FitCurve, LeadRecord
@@ -200,3 +202,7 @@ def test_the_parts_of_a_forecast_are_drawn_and_totals_have_no_page(workplace: Pa
     ended = run(*asked, "--total", "all", "--report", "total.html")
     assert (ended.code, "neither draws their sums" in ended.err) == (2, True)
     assert not (workplace / "total.html").exists()
+
+
+def test_the_verdict_says_what_each_naive_forecast_is() -> None:
+    assert set(_SIMPLE) == set(METHODS)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rnnforecast.mixture.covariates import Covariate, covariate_columns, tells
+from rnnforecast.mixture.covariates import Covariate, covariate_columns, explains_changes
 
 
 def test_a_number_becomes_itself_and_four_hinges() -> None:
@@ -72,8 +72,8 @@ def test_random_walks_tell_nothing_of_each_other_and_a_cause_tells() -> None:
     walks = generator.normal(size=(60, 208)).cumsum(axis=1)
     caused = target + 0.5 * walks[:, :200]
 
-    found = [tells(Covariate("walk", walk), own, lag=7) for own, walk in zip(target, walks, strict=True)]
-    causes = [tells(Covariate("walk", walk), own, lag=7) for own, walk in zip(caused, walks, strict=True)]
+    found = [explains_changes(Covariate("walk", walk), own, lag=7) for own, walk in zip(target, walks, strict=True)]
+    causes = [explains_changes(Covariate("walk", walk), own, lag=7) for own, walk in zip(caused, walks, strict=True)]
 
     assert np.mean(found) < 0.15
     assert np.mean(causes) > 0.9
@@ -85,6 +85,6 @@ def test_a_number_tells_with_missing_rows_and_a_rare_event_is_kept() -> None:
     sales = 20.0 + price[:120] + generator.normal(size=120)
     sales[40:44] = np.nan
 
-    assert tells(Covariate("price", price), sales, lag=1)
-    assert not tells(Covariate("price", np.roll(price, 50)), sales, lag=1)
-    assert tells(Covariate("event", np.where(np.arange(128) == 90, 1.0, 0.0)), sales, lag=1)
+    assert explains_changes(Covariate("price", price), sales, lag=1)
+    assert not explains_changes(Covariate("price", np.roll(price, 50)), sales, lag=1)
+    assert explains_changes(Covariate("event", np.where(np.arange(128) == 90, 1.0, 0.0)), sales, lag=1)
