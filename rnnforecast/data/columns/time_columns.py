@@ -168,9 +168,14 @@ def _numbers_of_time(free: Sequence[Profile], sample: pd.DataFrame) -> _Choice |
 
 
 def _is_unread(profile: Profile, sample: pd.DataFrame) -> bool:
-    """Whether a column of text holds dates in no known format: by their look, or by its name and the digits in it."""
+    """Whether a column of text holds dates in no known format.
+
+    By their look, or by a name of time over digits, or over a text of its own in each row.
+    """
     if profile.kind != "text":
         return False
+    if profile.named_like_time and len(sample) > 1 and profile.num_distinct == len(sample):
+        return True
     cells: pd.Series[Any] = sample[profile.name].astype(str)
     sign = re.compile(r"\d") if profile.named_like_time else _DATED
     return float(cells.iloc[:200].str.contains(sign, regex=True).mean()) > _MOSTLY
@@ -181,7 +186,7 @@ def _check_unread(free: Sequence[Profile], sample: pd.DataFrame, *, path: str) -
     if unread is None:
         return
     cells = sample[unread.name].astype(str)
-    value = str(cells[cells.str.contains(r"\d", regex=True)].iloc[0])
+    value = str(next((text for text in cells if re.search(r"\d", text)), cells.iloc[0]))
     looks = "is named like a time" if unread.named_like_time else "holds dates"
     words = f"column `{unread.name}` {looks}, but the format of {quoted(value)} is unknown"
     form = _likely_format(value)

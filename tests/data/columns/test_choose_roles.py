@@ -134,6 +134,13 @@ def test_time_none_reads_rows_as_steps() -> None:
     assert choose({"date": DATES, "y": NUMBERS}, time="none").time_column is None
 
 
+def test_a_column_named_like_a_time_with_words_in_each_row_is_not_passed_over() -> None:
+    weeks = [f"week {word}" for word in ("one", "two", "three", "four")]
+    with pytest.raises(DataError, match="`date` is named like a time, but the format of `week one` is unknown"):
+        choose({"date": weeks, "y": ["1", "2", "3", "5"]})
+    assert choose({"week": ["calm", "calm", "busy", "calm"], "y": ["1", "2", "3", "5"]}).time == ()
+
+
 def test_an_exported_index_is_neither_time_nor_target() -> None:
     roles = choose({"Unnamed: 0": ["2701", "2702", "2703"], "Date": DATES, "size": NUMBERS})
     assert (roles.time, roles.target) == (("Date",), ("size",))
