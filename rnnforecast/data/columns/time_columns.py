@@ -170,7 +170,7 @@ def _numbers_of_time(free: Sequence[Profile], sample: pd.DataFrame) -> _Choice |
 def _is_unread(profile: Profile, sample: pd.DataFrame) -> bool:
     """Whether a column of text holds dates in no known format.
 
-    By their look, or by a name of time over digits, or over a text of its own in each row.
+    By their look; or, under the name of a time, by digits in them or because no two rows have the same text.
     """
     if profile.kind != "text":
         return False
