@@ -92,7 +92,7 @@ def predict(
     request = rnnforecast.ForecastRequest(
         horizon=chosen.data.horizon,
         quantiles=chosen.evaluation.quantiles if "quantiles" in chosen.evaluation.model_fields_set else None,
-        columns=tuple(name.strip() for name in columns.split(",")) if columns else (),
+        columns=(columns,) if columns else (),
         engine=engine, output=output, decimals=round, attention_output=attention_output, reading=chosen.data,
         max_age=max_age, refuse_stale=refuse_stale, sum=sum, totals=tuple(total or ()), components=components,
         changes=tuple(set or ()), what_if=what_if, series=tuple(series or ()),

@@ -180,7 +180,7 @@ def _without_rows(rows: Rows, timestamps: TimestampArray, chosen: _Days) -> tupl
         days = np.unique(timestamps[~open_rows].astype("datetime64[D]"))
         bad = np.flatnonzero(np.isin(rows.timestamps.astype("datetime64[D]"), days))
         words = f"{days[0]} is a closed day of the calendar `{chosen.name}`"
-        fix = "leave `--calendar` out, name the calendar of these rows, or `--calendar learned`"
+        fix = "leave `--calendar` out, or name the calendar of these rows, such as `--calendar learned`"
         raise rows.time.reject("E_TIME_CLOSED", bad, words, value=str(days[0]), fix=fix)
     return tuple(chosen.closed.astype(np.int64).tolist())
 

@@ -21,7 +21,7 @@ from rnnforecast.data.columns.check_roles import (
 from rnnforecast.data.columns.hive_partitions import partitions_of
 from rnnforecast.data.columns.id_columns import FILE_ID
 from rnnforecast.data.columns.profiles import Profile, named_like_id, numbers_rows, profile_columns
-from rnnforecast.data.columns.roles import Roles
+from rnnforecast.data.columns.roles import Roles, single_names
 from rnnforecast.data.columns.target_names import GUESSES, choose_target, may_explain
 from rnnforecast.data.columns.time_columns import choose_time, time_parts
 from rnnforecast.data.errors import data_error, listed
@@ -122,8 +122,7 @@ def split_names(settings: DataSettings, names: Collection[str]) -> DataSettings:
     for role in ("target", "id", "past", "future", "static"):
         words: tuple[str, ...] = getattr(settings, role)
         if any("," in word for word in words):
-            parts = [part for word in words for part in ([word] if word in names else word.split(","))]
-            single[role] = tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
+            single[role] = single_names(words, names)
     return settings.model_copy(update=single) if single else settings
 
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import field
+from typing import TYPE_CHECKING
 
 from rnnforecast.frozen import dataclass
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
 
 
 @dataclass(frozen=True)
@@ -30,3 +34,17 @@ class Roles:
     def covariates(self) -> tuple[str, ...]:
         """All covariates, those known up to the cutoff first."""
         return self.past + self.future + self.static
+
+
+def single_names(words: Iterable[str], names: Collection[str], *, mark: str = ",") -> tuple[str, ...]:
+    """Return each column that words name: `a,b` are two, unless columns have the mark in their names."""
+    most = max((name.count(mark) for name in names), default=0)
+    found: dict[str, None] = {}
+    for word in words:
+        parts = word.split(mark)
+        while parts:
+            joined = ((size, mark.join(parts[:size]).strip()) for size in range(min(most + 1, len(parts)), 1, -1))
+            size, name = next((pair for pair in joined if pair[1] in names), (1, parts[0].strip()))
+            found.update({name: None} if name else {})
+            parts = parts[size:]
+    return tuple(found)

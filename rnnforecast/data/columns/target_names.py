@@ -19,45 +19,28 @@ TARGET_NAMES = (
     "turnover", "revenue", "quantity", "qty", "volume", "amount", "calls", "arrivals", "visits", "views", "orders",
     "units", "usage", "production", "total", "power", "energy", "generation", "output", "traffic", "admissions",
     "bookings", "tickets", "trips", "rides", "rentals", "requests", "transactions", "shipments", "sold", "flow",
+    "wert", "valeur", "valor", "valore", "waarde", "umsatz", "absatz", "ventes", "ventas", "vendite", "omzet",
+    "nachfrage", "demanda", "verbrauch", "consommation", "consumo", "verbruik", "last", "leistung", "erzeugung",
+    "preis", "prix", "precio", "prezzo", "prijs", "menge", "anzahl", "nombre", "cantidad", "betrag", "montant", "importe",
 )  # fmt: skip
 #: The median in a file of forecasts, next to its mean and its quantiles.
 FORECAST = "forecast"
 #: Words of columns that explain a target and rarely are one.
-COVARIATE_WORDS = frozenset(
-    {"temp", "temps", "temperature", "temperatures", "humidity", "wind", "windspeed", "pressure", "rain", "rainfall"}
-    | {
-        "precipitation",
-        "precip",
-        "snow",
-        "snowfall",
-        "dewpoint",
-        "cloud",
-        "clouds",
-        "weather",
-        "irradiance",
-        "radiation",
-    }
-    | {
-        "holiday",
-        "holidays",
-        "promo",
-        "promos",
-        "promotion",
-        "promotions",
-        "onpromotion",
-        "discount",
-        "event",
-        "events",
-    }
-    | {"forecast", "forecasted", "predicted", "prediction", "planned", "budget", "scheduled"}
-    | {"index", "idx", "weekday", "weekend", "dow", "doy", "is", "has", "flag", "latitude", "longitude", "lat", "lon"}
-)
-_UNITS = frozenset(
-    {"w", "kw", "mw", "gw", "wh", "kwh", "mwh", "gwh", "kva", "kvar", "v", "kv", "ka", "hz", "j", "kj", "mj", "btu"}
-    | {"eur", "usd", "gbp", "chf", "jpy", "cny", "inr", "aud", "cad", "dollar", "dollars", "euro", "euros", "pct"}
-    | {"percent", "kg", "g", "t", "ton", "tons", "tonnes", "lb", "lbs", "l", "litre", "litres", "liter", "liters"}
-    | {"gal", "gallons", "m3", "m", "km", "miles", "celsius", "fahrenheit", "degc", "degf", "ms", "pcs", "pieces"}
-)
+COVARIATE_WORDS = frozenset({
+    "temp", "temps", "temperature", "temperatures", "humidity", "wind", "windspeed", "pressure", "rain", "rainfall",
+    "precipitation", "precip", "snow", "snowfall", "dewpoint", "cloud", "clouds", "weather", "irradiance", "radiation",
+    "holiday", "holidays", "promo", "promos", "promotion", "promotions", "onpromotion", "discount", "event", "events",
+    "forecast", "forecasted", "predicted", "prediction", "planned", "budget", "scheduled", "index", "idx", "weekday",
+    "weekend", "dow", "doy", "is", "has", "flag", "latitude", "longitude", "lat", "lon",
+})  # fmt: skip
+_UNITS = frozenset({
+    "w", "kw", "mw", "gw", "wh", "kwh", "mwh", "gwh", "kva", "kvar", "v", "kv", "ka", "hz", "j", "kj", "mj", "btu", "eur",
+    "usd", "gbp", "chf", "jpy", "cny", "inr", "aud", "cad", "dollar", "dollars", "euro", "euros", "pct", "percent", "kg",
+    "g", "t", "ton", "tons", "tonnes", "lb", "lbs", "l", "litre", "litres", "liter", "liters", "gal", "gallons", "m3",
+    "m", "km", "miles", "celsius", "fahrenheit", "degc", "degf", "ms", "pcs", "pieces", "net", "gross",
+})  # fmt: skip
+#: Words that may be joined with a name of a target.
+_QUALIFIERS = ("total", "net", "actual", "gross", "avg", "average", "daily", "spot")
 _BRACKETS = re.compile(r"[(\[{][^)\]}]*[)\]}]")
 #: How the reason of a target starts that was chosen by its place alone.
 GUESSES = ("the last of", "the first of")
@@ -75,16 +58,7 @@ def words_without_unit(name: str) -> tuple[str, ...]:
 def _halves(word: str) -> tuple[str, ...]:
     """Return the two words that a word is joined from: TOTALDEMAND is total, demand; itself for any other."""
     for end in ("demand", "sales", "load", "price", "consumption", "production", "generation"):
-        if word.endswith(end) and word[: -len(end)] in (
-            "total",
-            "net",
-            "actual",
-            "gross",
-            "avg",
-            "average",
-            "daily",
-            "spot",
-        ):
+        if word.endswith(end) and word[: -len(end)] in _QUALIFIERS:
             return word[: -len(end)], end
     return (word,)
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from rnnforecast.data.columns.roles import single_names
 from rnnforecast.data.errors import data_error, quoted
 from rnnforecast.data.timestamps.month_names import ENGLISH_MONTH, languages_of, to_english
 from rnnforecast.data.timestamps.numeric import holds_timestamps, holds_year_months, holds_years, rises_like_epochs
@@ -41,6 +42,7 @@ _DATED = re.compile(
     r"(?<!\d)(?:\d{4}\s*[-/.]\s*\d{1,2}\s*[-/.]\s*\d{1,2}|\d{1,2}\s*[-/.]\s*\d{1,2}\s*[-/.]\s*(?:\d{4}|\d\d))(?!\d)"
     rf"|\b\d{{1,2}}[-/ .]+{ENGLISH_MONTH}[-/ ,.]+\d{{2,4}}|\b{ENGLISH_MONTH}[-/ ,.]+\d{{2,4}}\b"
     r"|(?<!\d)(?:19|20)\d\d[- /]?[A-Za-z]{1,7}[- ]?\d{1,2}(?!\d)"
+    rf"|(?<!\d)(?:\d{{1,2}}_)?(?:\d{{4}}|{ENGLISH_MONTH})_(?:\d{{1,2}}|{ENGLISH_MONTH})(?:_\d{{1,4}})?(?![A-Za-z\d])"
     r"|\b[A-Za-z]{1,7}[- ]?\d{1,2}[- /]+(?:FY ?)?(?:19|20)?\d\d(?!\d)",
     re.IGNORECASE,
 )
@@ -59,6 +61,7 @@ _TRIED = (
         "%d%b%Y:%H:%M:%S",
         "%d-%b-%y %H:%M",
     ),
+    *("%Y_%m_%d", "%d_%m_%Y", "%m_%d_%Y", "%Y_%b_%d", "%Y_%d_%b", "%d_%b_%Y", "%Y_%m_%d_%H_%M", "%Y_%m_%d_%H_%M_%S"),
     *("%Y-%j", "%Y/%j", "%Y %j", "%Y%j", "%Y-%m-%d_%H:%M:%S", "%Y-%m-%d_%H-%M-%S", "%Y-%m-%d-%H", "%Y-%m-%d %H"),
     *("%Y-%m-%d-%H.%M.%S", "%Y%m%d %H:%M", "%Y%m%d %H:%M:%S", "%Y%m%d-%H%M", "%Y%m%d_%H%M%S", "%Y:%m:%d %H:%M:%S"),
     *("%d.%m.%Y-%H:%M", "%d.%m.%Y, %H.%M", "%d/%b/%Y:%H:%M:%S %z", "%d/%b/%Y", "%d-%m-%Y_%H:%M", "%m/%d/%Y-%H:%M"),
@@ -72,8 +75,7 @@ def time_parts(text: str, names: Sequence[str]) -> tuple[str, ...]:
     """Return the time columns that a user names: one, or several such as `date,hour` or `date+hour`."""
     if text in names:
         return (text,)
-    mark = "," if "," in text else "+"
-    return tuple(part.strip() for part in text.split(mark) if part.strip()) or (text,)
+    return single_names([text], names, mark="," if "," in text else "+") or (text,)
 
 
 def choose_time(
@@ -91,7 +93,7 @@ def choose_time(
         return time_parts(settings.time, [one.name for one in profiles])
     named = (*settings.target, *settings.id, *settings.past, *settings.future, *settings.static)
     free = [one for one in profiles if one.name not in named]
-    chosen, reason = _of_timestamps(free, len(sample)) or _of_parts(free, sample) or _of_numbers(free, settings, sample)
+    chosen, reason = _of_timestamps(free, sample) or _of_parts(free, sample) or _of_numbers(free, settings, sample)
     if not chosen and len(profiles) > 1:  # a single column of text is rejected for its lack of a target
         _check_unread(free, sample, path=path)
     reasons["time"] = reason
@@ -101,24 +103,25 @@ def choose_time(
 _Choice = tuple[tuple[str, ...], str]
 
 
-def _of_timestamps(free: Sequence[Profile], num_rows: int) -> _Choice | None:
+def _of_timestamps(free: Sequence[Profile], sample: pd.DataFrame) -> _Choice | None:
     """Return the column of dates, and the column of times of day where the dates repeat."""
     timestamps = [one for one in free if one.kind == "timestamp"]
     if not timestamps:
         return None
     named = [one for one in timestamps if one.named_like_time]
     best = max(named or timestamps, key=lambda one: one.num_distinct)  # the first of equals
-    clock = next((one for one in free if _adds_to_dates(one)), None)
-    if clock is not None and best.num_distinct < 0.75 * num_rows:
+    clock = next((one for one in free if _adds_to_dates(one, sample[one.name])), None)
+    if clock is not None and best.num_distinct < 0.75 * len(sample):
         reason = "a column of dates and one of times of day; --time names another, or `none`"
         return (best.name, clock.name), reason
     words = "named like a time and holds dates" if named else "the first column that holds dates"
     return (best.name,), f"{words}; --time names another, or `none`"
 
 
-def _adds_to_dates(profile: Profile) -> bool:
+def _adds_to_dates(profile: Profile, column: pd.Series[Any]) -> bool:
     """Whether a column holds changing times of day or hours, which dates that repeat lack."""
-    is_hour = profile.kind == "integer" and part_of(profile.name) in ("hour", "part of a day")
+    part = part_of(profile.name)
+    is_hour = part in ("hour", "part of a day") and (profile.kind == "integer" or holds_part(column, part))
     return profile.num_distinct > 1 and (is_hour or (profile.kind == "clock" and profile.named_like_time))
 
 

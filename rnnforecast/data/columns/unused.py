@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 
 from rnnforecast.data.columns.profiles import named_like_id, named_like_time, profile_columns
-from rnnforecast.data.errors import listed
+from rnnforecast.data.errors import listed, quoted
 from rnnforecast.findings import Finding
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rnnforecast.config import DataSettings
     from rnnforecast.data.columns.profiles import Profile
     from rnnforecast.data.columns.roles import Roles
@@ -23,29 +25,51 @@ MOST_CATEGORIES = 30
 
 
 def note_unused_columns(table: Table, roles: Roles, settings: DataSettings, *, is_trained: bool) -> list[Finding]:
-    """Return one note about all columns that change, have no role, and could explain the target."""
+    """Return one note about all columns that change, have no role, and could explain the target.
+
+    Where rows are steps in file order, another one names the text that differs in each row: it may hold timestamps.
+    """
     if is_trained or settings.wide:  # a stored model noted it when it was trained
         return []
     used = {*roles.time, *roles.target, *roles.id, *roles.covariates}
     others = table.sample.loc[:, [str(name) not in used for name in table.sample.columns]]
+    profiles = profile_columns(others)
+    notes = [] if roles.time or settings.time == "none" else _note_texts(others, profiles, path=table.path)
     names = [
         one.name
-        for place, one in enumerate(profile_columns(others))
-        if _could_explain(one) and not _counts_rows(others.iloc[:, place])
+        for place, one in enumerate(profiles)
+        if _could_explain(one)
+        and not _counts_rows(others.iloc[:, place])
+        and one.name not in {note.column for note in notes}
     ]
     if not names:
-        return []
+        return notes
     message = f"{'column' if len(names) == 1 else f'{len(names)} columns'} not used: {listed(names)}"
     if {*roles.target} & {*roles.categorical}:
         message += "; a forecast of categories reads its target alone"
-        return [Finding("N_COLUMN_UNUSED", message, table.path, column=names[0], count=len(names))]
+        return [*notes, Finding("N_COLUMN_UNUSED", message, table.path, column=names[0], count=len(names))]
     name = shlex.quote(names[0])
     fix = f"if known ahead: --future {name}; if not: --past {name}"
     ids = [column for column in roles.id if column in table.sample]
     is_plain = bool(ids) and table.sample.columns.is_unique
     if is_plain and table.sample.groupby(ids, observed=True)[names[0]].nunique().max() == 1:
         fix = f"one value for each series: --static {name}"
-    return [Finding("N_COLUMN_UNUSED", message, table.path, column=names[0], count=len(names), fix=fix)]
+    return [*notes, Finding("N_COLUMN_UNUSED", message, table.path, column=names[0], count=len(names), fix=fix)]
+
+
+def _note_texts(sample: pd.DataFrame, profiles: Sequence[Profile], *, path: str) -> list[Finding]:
+    """Return a note about the first column that has another text with a digit in each row."""
+    for place, one in enumerate(profiles):
+        if one.kind != "text" or one.num_distinct < len(sample) or len(sample) < 2:
+            continue
+        cells = sample.iloc[:, place].astype(str)
+        if cells.str.contains(r"\d", regex=True).all():
+            message = (
+                f"column `{one.name}` not used: texts such as {quoted(cells.iloc[0])} are in no known format of dates"
+            )
+            fix = f"if they are timestamps, name their format: --time {shlex.quote(one.name)} --date-format FORMAT"
+            return [Finding("N_COLUMN_UNUSED", message, path, column=one.name, value=cells.iloc[0], count=1, fix=fix)]
+    return []
 
 
 def _counts_rows(column: pd.Series[Any]) -> bool:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from rnnforecast.data.rows import Rows
     from rnnforecast.options import Duplicates
 
+#: The longest month: a year that was not turned begins and ends within one.
+MONTH = np.timedelta64(31, "D")
+YEAR_WORDS = "as rows of {} they would continue the others: the year may not have been turned in January"
+
 
 def without_duplicates(
     rows: Rows, order: Int64Array, *, how: Duplicates, num_targets: int, findings: list[Finding]
@@ -117,10 +121,8 @@ def _likely_cause(repeated: TimestampArray, timestamps: TimestampArray) -> tuple
         shown = ", ".join(in_words(day) for day in exchanged[:3])
         words = f"with day and month exchanged they would fill gaps ({shown}): some rows may be written month first"
         return "E_TIME_ORDER_MIXED", words, "rewrite the column as YYYY-MM-DD"
-    if _is_year_not_turned(repeated, timestamps):
-        year = int(str(repeated.max())[:4])
-        words = f"as rows of {year + 1} they would continue the others: the year may not have been turned in January"
-        return "E_TIME_YEAR", words, f"write {year + 1} in these rows"
+    if len(repeated) > 1 and (year := year_not_turned(repeated, timestamps)) is not None:
+        return "E_TIME_YEAR", YEAR_WORDS.format(year + 1), f"write {year + 1} in these rows"
     if is_clock_put_back(repeated):
         words = "the timestamps repeat as they do at the end of daylight saving time"
         fix = "name the zone of the clock as `--tz Europe/Berlin --ambiguous infer`, or merge rows with --duplicates"
@@ -134,14 +136,12 @@ def _likely_cause(repeated: TimestampArray, timestamps: TimestampArray) -> tuple
     return None
 
 
-def _is_year_not_turned(repeated: TimestampArray, timestamps: TimestampArray) -> bool:
-    """Whether repeated dates are the first of the last year and, one year later, would follow the newest ones."""
-    years = repeated.astype("datetime64[Y]")
+def year_not_turned(late: TimestampArray, timestamps: TimestampArray) -> int | None:
+    """Return the year of dates in January that, one year later, would follow the newest of all; None for others."""
+    years = late.astype("datetime64[Y]")
     newest = timestamps.max()
-    if len(repeated) < 2 or (years != years[0]).any() or years[0] != newest.astype("datetime64[Y]"):
-        return False
-    begins = repeated.min() - years[0].astype(repeated.dtype)
-    ends = (years[0] + np.timedelta64(1, "Y")).astype(repeated.dtype) - newest
-    return bool(
-        begins < np.timedelta64(32, "D") and ends <= np.timedelta64(32, "D") and len(repeated) < len(timestamps) / 2
-    )
+    if (years != years[0]).any() or years[0] != newest.astype("datetime64[Y]") or 2 * len(late) >= len(timestamps):
+        return None
+    begins = late.min() - years[0].astype(late.dtype)
+    ends = (years[0] + np.timedelta64(1, "Y")).astype(late.dtype) - newest
+    return int(str(years[0])) if max(begins, ends) <= MONTH else None

@@ -6,6 +6,7 @@ n rows of the file, K items (combinations of ids), N rows of the grid, T columns
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +23,7 @@ from rnnforecast.data.calendar.snap import (
 )
 from rnnforecast.data.errors import data_error, plural, quoted
 from rnnforecast.data.grid.closed_rows import without_closed_rows
-from rnnforecast.data.grid.duplicates import without_duplicates
+from rnnforecast.data.grid.duplicates import MONTH, YEAR_WORDS, without_duplicates, year_not_turned
 from rnnforecast.data.ragged import in_order, offsets_of
 from rnnforecast.data.rows import Grid
 from rnnforecast.errors import DataError
@@ -95,6 +96,7 @@ def _sorted(rows: Rows, findings: list[Finding]) -> Int64Array:
     timestamps, items = in_order(rows.timestamps, order), in_order(rows.items, order)
     too_late = (timestamps[1:] < timestamps[:-1]) & (items[1:] == items[:-1])
     if too_late.any():
+        _check_years(rows, order, timestamps, items, np.flatnonzero(too_late) + 1)
         late = order[1:][too_late]
         were = "was" if len(late) == 1 else "were"
         message = (
@@ -103,6 +105,27 @@ def _sorted(rows: Rows, findings: list[Finding]) -> Int64Array:
         findings.append(rows.time.finding("N_TIME_UNSORTED", message, rows=np.sort(late)))
         order = np.lexsort((rows.timestamps, rows.items))
     return order.astype(np.int64)
+
+
+def _check_years(
+    rows: Rows, order: Int64Array, timestamps: TimestampArray, items: Int64Array, late: Int64Array
+) -> None:
+    """Raise DataError for rows at the end of a series whose year was not turned: they would lie far before all others."""
+    if timestamps.dtype.kind != "M":
+        return
+    found: dict[int, list[Int64Array]] = {}
+    for place in late[:MAX_CALENDARS]:
+        begin, end = np.searchsorted(items, [items[place], items[place] + 1])
+        before, after = timestamps[begin:place], timestamps[place:end]
+        year = year_not_turned(after, before)
+        if year is not None and before.min() - after.max() > MONTH:
+            found.setdefault(year + 1, []).append(order[place:end])
+    if found:
+        fixes = {year: f"write {year} in these rows" for year in found}
+        problem = partial(rows.time.problem, "E_TIME_YEAR")
+        raise data_error(
+            [problem(np.concatenate(late), YEAR_WORDS.format(year), fix=fixes[year]) for year, late in found.items()]
+        )
 
 
 def _frequency(

@@ -97,7 +97,7 @@ def _read_dialect(source: Source, settings: DataSettings) -> Dialect:
 def _check_one_header(path: str, rows: Sequence[Sequence[str]], *, line: int) -> None:
     """Raise DataError where the row below the header has the names that lack in it: a header of two rows."""
     lacking = [place for place, name in enumerate(rows[0]) if not name.strip() and rows[1][place].strip()]
-    if not lacking or not rows[1][0].strip():
+    if not lacking:
         return
     message = f"{quoted_path(path)}: row {line} has no name above column {lacking[0] + 1}: its cells may be merged"
     raise DataError(message, hint=fix_of_two_headers(rows[1], line=line), code="E_DATA_MERGED")

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from rnnforecast.data.columns.profiles import named_like_time
 from rnnforecast.data.errors import plural, quoted
 from rnnforecast.data.timestamps.formats import format_of
 from rnnforecast.data.values.number_formats import has_unit, is_numeric
@@ -37,7 +38,7 @@ _BLANKS = re.compile(rb"[ \t]+")
 def num_titles(lines: Sequence[str], delimiters: Sequence[str]) -> int:
     """Return the number of lines above the header: 0 where the first line may be the header itself.
 
-    The header is the first line as wide as nearly all others; lines above it are narrower, and it holds no numbers.
+    The header is the first line as wide as nearly all others, most of its cells filled, and it holds no numbers.
     """
     if lines and lines[0].lstrip('"').startswith("TOA5"):
         return 1  # a data logger of Campbell names itself in as many cells as it likes
@@ -48,7 +49,13 @@ def num_titles(lines: Sequence[str], delimiters: Sequence[str]) -> int:
         width, count = max(widths.items(), key=lambda pair: pair[1], default=(0, 0))
         if width < 2 or count < _MOSTLY * sum(widths.values()):
             continue
-        place = next((place for place, (_, row) in enumerate(rows) if len(row) == width), 0)
+        wide = [place for place, (_, row) in enumerate(rows) if len(row) == width and not _is_title(row)]
+        place = next(iter(wide), 0)
+        if not any(map(named_like_time, rows[place][1])):  # pairs of words may come above a header too
+            named = (at for at in wide if at + 1 < len(rows) and _names_dates(rows[at][1], rows[at + 1][1]))
+            place = next(named, place)
+        if any(len(row) == width and not row[0].strip() for _, row in rows[: place + 1]):
+            place = 0  # a header of several lines, its cells merged
         if place == 0:
             found.append((width, 0))
         if not 0 < place <= MAX_TITLES or place + 1 >= len(rows):
@@ -60,6 +67,19 @@ def num_titles(lines: Sequence[str], delimiters: Sequence[str]) -> int:
             found.append((width, rows[place][0]))
     widest = max(found, default=(0, 0))[0]
     return min((count for width, count in found if width == widest), default=0)
+
+
+def _is_title(row: Sequence[str]) -> bool:
+    """Whether a line as wide as the table is a title all the same: words in its first cells, and most cells empty."""
+    filled = [place for place, cell in enumerate(row) if cell.strip()]
+    return bool(filled) and 2 * len(filled) <= len(row) and filled[-1] == len(filled) - 1 and len(row) > 1
+
+
+def _names_dates(header: Sequence[str], below: Sequence[str]) -> bool:
+    """Whether a line of names has one of a time, and a date is below it."""
+    return not any(map(_is_value, header)) and any(
+        named_like_time(name) and format_of(cell.strip()) is not None for name, cell in zip(header, below, strict=False)
+    )
 
 
 def _holds_times(header: Sequence[str]) -> bool:
@@ -122,7 +142,8 @@ def split_footer(payload: bytes, *, delimiter: str, width: int) -> tuple[bytes, 
         kept = place
     while kept > 1 and not any(rows[kept - 1]):
         kept -= 1
-    foot = [line for line, row in zip(lines[kept:], rows[kept:], strict=True) if any(row)]
+    first = next((place for place in range(kept, len(rows)) if any(rows[place])), len(rows))
+    foot = lines[first : len("\n".join(lines).rstrip("\n").split("\n"))]  # as many as --footer counts
     begins = {row[0] for row in rows[:kept] if row}
     if not foot or kept == len(rows) or begins & {row[0] for row in rows[kept:] if any(row)} - {""}:
         return payload, []
@@ -149,7 +170,7 @@ def collapsed_blanks(payload: bytes) -> bytes:
 def skipped_note(path: str, code: str, what: str, lines: Sequence[str], *, first: int, flag: str | None) -> Finding:
     """Return the warning about lines that were left out, with the flag that names them, if there is one."""
     numbers = tuple(range(first, first + len(lines)))
-    shown = next((line.strip() for line in lines if line.strip()), "")
+    shown = next((line.strip() for line in lines if line.strip(" ,;|\t")), "")
     message = f"{plural(len(lines), 'line')} {what} left out: {quoted(shown)}"
     return Finding(code, message, path, numbers[:20], value=shown, count=len(lines), fix=flag)
 

@@ -7,6 +7,7 @@ reads in a child process with limited memory and time (`excel_child`): objects o
 from __future__ import annotations
 
 import csv
+import difflib
 import io
 import json
 import subprocess
@@ -111,9 +112,10 @@ def _check_sheet(names: Sequence[str], sheet: str | None, path: str, wanted: str
     """Note which of several sheets is read. Raises DataError where there is none, or none of the name that is wanted."""
     if wanted is not None:
         if wanted not in names:
+            near = difflib.get_close_matches(wanted, names, n=1) or names
             raise DataError(
                 f"{quoted_path(path)} has no sheet {quoted(wanted)}",
-                hint=f"its sheets are {listed(names)}: --sheet {quoted(names[0]).strip('`')!r}"
+                hint=f"its sheets are {listed(names)}: --sheet {quoted(near[0]).strip('`')!r}"
                 if names
                 else "it has none",
                 code="E_DATA_SHEET",
@@ -143,6 +145,8 @@ def _as_table(text: bytes, source: Source, name: str) -> tuple[bytes, list[Findi
     width, findings = _cut_stray_cells(lines, sizes, source.path)
     least = max(width - 1, 1)
     header = next((place for place, size in enumerate(sizes) if min(size) >= least), 0)
+    above = [_fields(line) for line in lines[:header]]  # a title begins in the first cell, merged names do not
+    header = next((place for place, row in enumerate(above) if sum(map(bool, row)) > 1 and not row[0]), header)
     _check_merged(list(map(_fields, lines[header : header + 20])), header, width, path=source.path)
     missing = [max(width - max(length, 1), 0) for length, _ in sizes]
     size = len(text) + sum(missing[header:])

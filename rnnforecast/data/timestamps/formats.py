@@ -80,7 +80,7 @@ class DateFormat:
         parts = found.groupdict()
         try:
             year = int(parts["year"])
-            if len(parts["year"]) == 2 and self.has_short_year:
+            if len(parts["year"]) == 2 and (self.has_short_year or "FY" in self.name):
                 year += 2000 if year < FIRST_SHORT_YEAR else 1900
             if "week" in parts:
                 start = datetime.date.fromisocalendar(year, int(parts["week"]), int(parts.get("weekday") or 1))
@@ -121,12 +121,12 @@ FORMATS: tuple[DateFormat, ...] = (
     _format("QQ YYYY", r"(?P<quarter>[1-4])[ -]?q(?:tr)?[ /'-]?%Y"),
     _format("Q YY", r"q(?P<quarter>[1-4])[ /'-]*(?P<year>\d\d)"),
     _format("QQ YY", r"(?P<quarter>[1-4])q[ /'-]?(?P<year>\d\d)"),
-    _format("Q FY", r"q(?:tr)?(?P<quarter>[1-4])[ ,/-]*fy ?%Y"),
-    _format("FY Q", r"fy ?%Y[ ,/-]*q(?:tr)?(?P<quarter>[1-4])"),
+    _format("Q FY", r"q(?:tr)?(?P<quarter>[1-4])[ ,/-]*fy ?'?(?P<year>\d{4}|\d\d)"),
+    _format("FY Q", r"fy ?'?(?P<year>\d{4}|\d\d)[ ,/-]*q(?:tr)?(?P<quarter>[1-4])"),
     _format("D Mon YY", r"%d[ -]%b[ -](?P<year>\d\d)"),
     _format("YYYY-W", rf"%Y[ ,/-]*{_WEEK}(?:-(?P<weekday>[1-7]))?"),
     _format("W YYYY", rf"{_WEEK}[ ,/-]+%Y"),
-    _format("FY P", r"(?:fy ?)?%Y[ /-]?p(?:er(?:iod)?)?[ .]?(?P<month>0?[1-9]|1[012])"),
+    _format("FY P", r"(?:fy ?)?(?P<year>\d{4}|(?<=fy)\d\d)[ /-]?p(?:er(?:iod)?)?[ .]?(?P<month>0?[1-9]|1[012])"),
     _format("P YYYY", r"p(?:er(?:iod)?)?[ .]?(?P<month>0?[1-9]|1[012])[ ,/-]+(?:fy ?)?%Y"),
 )
 YEAR = _format("YYYY", "%Y")
@@ -145,6 +145,9 @@ _PREFIX = re.compile(
 _BLANKS_IN_DATE = re.compile(r"(?<=\d)\s*([-/.])\s*(?=\d)")
 #: What separates the start of an interval from its end.
 _BETWEEN = re.compile(r"\s+(?:-|to|bis|until)\s+|\s*(?:\u2013|\u2014|\.\.)\s*|/(?=\d{4}-)", re.IGNORECASE)
+#: A time of day and, after a hyphen, either an offset or the end of an interval; offsets of one column at most.
+_HYPHENED = re.compile(r"(.*\d:\d\d)-(\d\d:\d\d)")
+_MAX_OFFSETS = 4
 
 
 def orders_of(separator: str, *, has_short_year: bool) -> dict[str, DateFormat]:
@@ -227,10 +230,18 @@ def interval_start(text: str) -> str | None:
 
 
 def starts_of(texts: TextArray) -> TextArray | None:
-    """Return the starts of a column of intervals, None where the first text is not one; other texts stay unchanged."""
-    if not len(texts) or interval_start(str(texts[0])) is None:
+    """Return the starts of a column of intervals, None where the first text is not one; other texts stay unchanged.
+
+    `01:00-02:00` is an interval where its end changes from row to row more than an offset does.
+    """
+    if len(texts) and interval_start(str(texts[0])) is not None:
+        return np.array([interval_start(str(text)) or text for text in texts], dtype=object)
+    if not len(texts) or _HYPHENED.fullmatch(str(texts[0])) is None:
         return None
-    return np.array([interval_start(str(text)) or text for text in texts], dtype=object)
+    found = [_HYPHENED.fullmatch(str(text)) for text in texts]
+    if len({one[2] for one in found if one is not None}) <= _MAX_OFFSETS:
+        return None
+    return np.array([text if one is None else one[1] for text, one in zip(texts, found, strict=True)], dtype=object)
 
 
 @dataclass(frozen=True)

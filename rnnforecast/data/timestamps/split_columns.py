@@ -60,12 +60,13 @@ _RANGES = {
     "quarter": (1, 4), "week": (1, 53), "month": (1, 12), "day": (1, 31), "day of year": (1, 366),
     "hour": (0, 24), "minute": (0, 59), "second": (0, 59), "period": (1, 13), "part of a day": (1, 100),
 }  # fmt: skip
-#: A quarter as text: `Q1`, `1`, `1st quarter`; a month `M01`, a week `W01`.
+#: A quarter as text: `Q1`, `1`, `1st quarter`; a month `M01`, a week `W01`, an hour `HE01`.
 _LETTERED = {
     "quarter": r"(?:q|qtr|quarter)?[ .]?0?([1-4])(?:q|st|nd|rd|th)?(?: ?(?:quarter|qtr))?",
     "month": r"m?(\d{1,2})",
     "period": r"[mp]?(\d{1,2})",
     "week": r"(?:w|wk|week|kw)?[ .]?(\d{1,2})",
+    "hour": r"(?:he|hour|hr|h)?[ .]?(\d{1,2})",
 }
 
 
@@ -95,7 +96,7 @@ def part_of(name: str) -> str | None:
 
 
 def holds_part(column: pd.Series[Any], part: str | None) -> bool:
-    """Whether every text of a sample is a quarter such as `Q1`, a month such as `Jan` or `M01`, or a week `W01`."""
+    """Whether every text of a sample is a part of a date with letters, as in `_LETTERED`, or the name of a month."""
     if part not in _LETTERED or column.dtype.kind in "iufbM":
         return False
     texts = pd.Series(pd.unique(column.to_numpy(dtype=object)), dtype=object).astype(str)
@@ -207,7 +208,7 @@ def _with_times(
     for part in ("hour", "minute", "second"):
         if part in numbers:
             values = values + numbers[part] * np.timedelta64(FIXED_UNITS[part], "us")
-    if "hour" in numbers and by_part["hour"].strip().lower().replace(" ", "_") in _NAMED_BY_END:
+    if "hour" in numbers and _is_named_by_end(parts.frame[by_part["hour"]]):
         values = values - np.timedelta64(FIXED_UNITS["hour"], "us")
         ref = parts.ref(by_part["hour"])
         findings.append(ref.finding("N_TIME_PARTS", f"{ref} holds ends of hours: the timestamps are their starts"))
@@ -216,6 +217,12 @@ def _with_times(
         words = "hour 24 is midnight at the end of the day"
         findings.append(parts.ref(by_part["hour"]).problem("W_TIME_24", rows, words, value="24"))
     return replace(timestamps, values=values, findings=tuple(findings))
+
+
+def _is_named_by_end(hours: pd.Series[Any]) -> bool:
+    """Whether hours are called by their end, by the name of their column or as in `HE01`."""
+    name = str(hours.name).strip().lower().replace(" ", "_")
+    return name in _NAMED_BY_END or str(hours.iloc[0]).strip().lower().startswith("he")
 
 
 def _numbers(parts: Parts, name: str, part: str) -> Int64Array:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.data.columns.roles import single_names
 from rnnforecast.data.databases.address import is_database
 from rnnforecast.data.errors import listed
 from rnnforecast.errors import UsageError
@@ -42,6 +43,7 @@ def check_shape(output: str | Path | None, *, decimals: int | None, columns: Seq
 def shaped(frame: pd.DataFrame, *, decimals: int | None, columns: Sequence[str]) -> pd.DataFrame:
     """Return the named columns in their order, numbers rounded. Raises UsageError for a column that is not there."""
     names = [str(name) for name in frame.columns]
+    columns = single_names(columns, names)
     unknown = [name for name in columns if name not in names]
     if unknown:
         raise UsageError(
@@ -49,7 +51,7 @@ def shaped(frame: pd.DataFrame, *, decimals: int | None, columns: Sequence[str])
             hint=f"its columns are {listed(names, limit=30)}",
             code="E_RUN_OUTPUT",
         )
-    chosen = frame[list(dict.fromkeys(columns))] if columns else frame
+    chosen = frame[list(columns)] if columns else frame
     if decimals is None:
         return chosen
     numbers = {name: chosen[name].to_numpy() for name in chosen.columns if chosen[name].dtype.kind == "f"}

@@ -38,6 +38,8 @@ def test_a_unit_belongs_to_no_name(name: str, words: tuple[str, ...]) -> None:
     ("names", "target"),
     [
         (["load_kw", "Outdoor_Temperature"], "load_kw"),
+        (["Sales, net", "Price, EUR"], "Sales, net"),
+        (["Kunden", "Umsatz"], "Umsatz"),
         (["Turnover (EUR)", "visitors"], "Turnover (EUR)"),
         (["stock", "units_sold", "promo"], "units_sold"),
         (["power_index", "feed"], "feed"),

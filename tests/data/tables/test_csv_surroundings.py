@@ -28,12 +28,14 @@ def read(folder: Path, text: str, **settings: object) -> ReadResult:
         (f"Category: all\n\nday,visits: (Here)\n{ROWS}", "W_DATA_TITLE", 2),
         (f"Report of the plant\nmade on Monday\nday,load\n{ROWS}", "W_DATA_TITLE", 2),
         (f"\n\nReport\n\nday,load\n{ROWS}", "W_DATA_TITLE", 2),
+        (f"Report,\n,\nUnit,kW\n,\nday,load\n{ROWS}", "W_DATA_TITLE", 4),
         (f"day,load\n,kW\n{ROWS}", "W_DATA_UNITS", 1),
         (f"day,load\ndate,[MWh]\n{ROWS}", "W_DATA_UNITS", 1),
         (f"day,load\n{ROWS}Total,390\n", "W_DATA_FOOTER", 1),
         (f"day,load\n{ROWS}Total,390", "W_DATA_FOOTER", 1),
         (f"day,load\n{ROWS}\nSource: the plant\n* preliminary\n\n", "W_DATA_FOOTER", 2),
         (f"day,load\n{ROWS},\nGrand total,390\nNote: in kW\n", "W_DATA_FOOTER", 2),
+        (f"day,load\n{ROWS}Total,390\n,\n* preliminary,\n\n", "W_DATA_FOOTER", 3),
     ],
 )
 def test_lines_around_a_table_are_found_left_out_and_said(tmp_path: Path, text: str, code: str, count: int) -> None:
@@ -128,3 +130,17 @@ def test_they_are_rejected_with_the_flag_that_reads_them(tmp_path: Path, text: s
 def test_aligned_columns_are_read_with_any_number_of_blanks(tmp_path: Path) -> None:
     rows = "".join(f"{day}   {row + 10:>6}\n" for row, day in enumerate(DAYS))
     assert read(tmp_path, f"  day        load\n{rows}", delimiter="space").series.values.tolist() == VALUES
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "day,load,\n,north,south\n" + "".join(f"{day},1,{row}\n" for row, day in enumerate(DAYS)),
+        ",north,,south,\nday,sold,price,left,cost\n" + "".join(f"{day},1,2,3,{row}\n" for row, day in enumerate(DAYS)),
+    ],
+)
+def test_a_header_of_two_lines_is_rejected_with_the_flag_that_reads_it(tmp_path: Path, text: str) -> None:
+    with pytest.raises(DataError, match="its cells may be merged") as caught:
+        read(tmp_path, text)
+    assert "--skip-rows 1" in str(caught.value.hint)
+    assert read(tmp_path, text, skip_rows=1).series.num_rows == len(DAYS)

@@ -45,6 +45,18 @@ def read(folder: Path, stamps: Iterable[str], *, names: str = "t", **settings: o
             "2019-10-01",
             "N_TIME_FISCAL",
         ),
+        (
+            [f"Q{q} FY{year}" for year in range(14, 20) for q in range(1, 5)],
+            "QS-JAN",
+            "2019-10-01",
+            "N_TIME_FISCAL",
+        ),
+        (
+            [f"13.02.2024 {hour:02d}:00-{hour + 1:02d}:00" for hour in range(23)],
+            "h",
+            "2024-02-13",
+            "N_TIME_INTERVAL",
+        ),
         ([f"{day:%d.%m.%Y %H:%M} - {day:%H:59}" for day in DAYS], "D", "2024-02-29", "N_TIME_INTERVAL"),
         ([f"{day:%Y-%m-%d}/{day + pd.Timedelta('1D'):%Y-%m-%d}" for day in DAYS], "D", "2024-02-29", "N_TIME_INTERVAL"),
     ],
@@ -95,6 +107,36 @@ def test_a_year_not_turned_in_january_is_named_with_its_rows(tmp_path: Path) -> 
         read(tmp_path, stamps)
     (found,) = caught.value.findings[:1]
     assert (found.code, found.rows, found.count) == ("E_TIME_YEAR", (367, 368), 2)
+
+
+def test_a_january_of_the_old_year_at_the_end_is_named_with_its_rows(tmp_path: Path) -> None:
+    stamps = [*DAYS.strftime("2023-%m-%d")[:19]]
+    with pytest.raises(DataError, match="as rows of 2024 they would continue the others") as caught:
+        read(tmp_path, [*pd.date_range("2023-11-01", "2023-12-31").strftime("%Y-%m-%d"), *stamps])
+    (found,) = caught.value.findings
+    assert (found.code, found.rows[0], found.count) == ("E_TIME_YEAR", 63, 19)
+
+
+def test_a_january_before_the_rows_of_its_year_is_only_out_of_order(tmp_path: Path) -> None:
+    found = read(
+        tmp_path, [*pd.date_range("2023-02-01", "2023-12-31").strftime("%Y-%m-%d"), "2023-01-30", "2023-01-31"]
+    )
+    assert [one.code for one in found.findings] == ["N_TIME_UNSORTED"]
+
+
+def test_hours_with_letters_are_hours_called_by_their_end(tmp_path: Path) -> None:
+    stamps = [f"{day:%Y-%m-%d},HE{hour:02d}" for day in DAYS[:5] for hour in range(1, 25)]
+    found = read(tmp_path, stamps, names="day,hour")
+    assert (found.assumptions.freq, str(found.series.timestamps(0)[0])[:16]) == ("h", "2024-01-01T00:00")
+    assert "ends of hours" in found.findings[-1].message
+
+
+def test_texts_that_may_be_timestamps_are_said_whatever_their_name(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="the format of `2024_01_01` is unknown") as caught:
+        read(tmp_path, DAYS.strftime("%Y_%m_%d"), names="label")
+    assert "--date-format '%Y_%m_%d'" in str(caught.value.hint)
+    (found,) = read(tmp_path, [f"shift {row}" for row in range(20)], names="label").findings
+    assert (found.code, found.column) == ("N_COLUMN_UNUSED", "label")
 
 
 def test_half_months_are_rejected_with_a_frequency_that_holds_them(tmp_path: Path) -> None:

@@ -10,6 +10,12 @@ from rnnforecast.workflows.forecasts.output_shape import check_shape, shaped
 FRAME = pd.DataFrame({"day": ["a", "b"], "forecast": [1.2345, 2.5], "q0.9": [3.14159, 4.0], "method": ["m", "m"]})
 
 
+def test_a_column_with_a_comma_in_its_name_is_one() -> None:
+    frame = FRAME.assign(**{"sales, net": 1.0})
+    found = shaped(frame, decimals=None, columns=("day,sales, net,q0.9",))
+    assert list(found.columns) == ["day", "sales, net", "q0.9"]
+
+
 def test_columns_are_written_in_the_order_they_are_named() -> None:
     found = shaped(FRAME, decimals=None, columns=("q0.9", "day"))
     assert found.to_dict("list") == {"q0.9": [3.14159, 4.0], "day": ["a", "b"]}
