@@ -134,4 +134,4 @@ class ClusterTail:
 
     def surprise_at(self, score: float) -> float:
         """Return the surprise that has this score."""
-        return self.pareto.value_at(score * self.log_budget)
+        return float(self.pareto.value_at(np.array(score * self.log_budget)))

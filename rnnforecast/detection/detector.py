@@ -36,6 +36,8 @@ FEWEST_WINDOWS = 16
 COLUMN_NORM, MEMBER_NORM = 8.0, 0.75
 #: A row is left out of later comparisons if clean rows would not contain one like it in so many memories.
 RARER_THAN_MEMORY = 10.0
+#: The surprise of the narrowest bounds: those of the 95 % interval.
+NARROWEST = -float(np.log10(0.05))
 #: Length of a window of the members: a season, within these bounds; the second one where there is none.
 SHORTEST_WINDOW, USUAL_WINDOW, LONGEST_WINDOW = 8, 32, 96
 
@@ -68,7 +70,7 @@ class Detection:
     score: Float64Array  # [N] above 1: an alarm
     surprises: Float64Array  # [T, M, N]
     sides: Float64Array  # [T, M, N] 1: larger than usual, -1: smaller
-    reach: Float64Array  # [T, 2, N] the low and high value of the first member that would be an alarm
+    reach: Float64Array  # [T, 2, N] the low and high value of the first member that would be an alarm, given the other members
 
     def leading(self, row: int) -> tuple[int, int]:
         """Return the column and the member with the largest surprise in a row."""
@@ -98,9 +100,10 @@ def detect_rows(columns: Sequence[Sequence[Statistic]], timing: Timing, *, alarm
         if clusters is None or end <= timing.scores:
             continue
         found.score[start:end] = clusters.score(memory[start:end])
+        needed = _needed(found.surprises[:, :, start:end], clusters.surprise_at(1.0))
         for column, tail in enumerate(tails):
             if tail is not None:
-                found.reach[column, :, start:end] = np.array(tail.values_at(clusters.surprise_at(1.0)))[:, None]
+                found.reach[column, :, start:end] = tail.values_at(needed[column])
         never = max(1.0, -np.log10(RARER_THAN_MEMORY * (start - oldest)) / log_budget)
         _leave_out(usable, start + np.flatnonzero(found.score[start:end] > never), timing.window)
     found.score[: timing.scores] = np.nan
@@ -141,6 +144,19 @@ def _combine(surprises: Float64Array) -> Float64Array:
     known = np.isfinite(surprises).any(axis=(0, 1))
     by_column = (np.nan_to_num(surprises, nan=0.0) ** MEMBER_NORM).sum(axis=1) ** (1.0 / MEMBER_NORM)
     return np.where(known, (by_column**COLUMN_NORM).sum(axis=0) ** (1.0 / COLUMN_NORM), np.nan)
+
+
+def _needed(surprises: Float64Array, limit: float) -> Float64Array:
+    """Return the surprise of the first member at which `_combine` would give the limit, given the others: [T, n].
+
+    It is at least that of the 95 % interval: where the others reach the limit without the first, it would be 0.
+    """
+    members = np.nan_to_num(surprises, nan=0.0) ** MEMBER_NORM
+    columns = members.sum(axis=1) ** (COLUMN_NORM / MEMBER_NORM)
+    others = columns.sum(axis=0) - columns
+    column = np.maximum(limit**COLUMN_NORM - others, 0.0) ** (MEMBER_NORM / COLUMN_NORM)
+    first = np.maximum(column - members[:, 1:].sum(axis=1), 0.0) ** (1.0 / MEMBER_NORM)
+    return np.asarray(np.maximum(first, NARROWEST))
 
 
 def _leave_out(usable: BoolArray, rows: Int64Array, window: int) -> None:

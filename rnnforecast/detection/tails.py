@@ -63,12 +63,12 @@ class ParetoTail:
         inside = np.maximum(1.0 + self.shape * excess, 1e-300)
         return np.asarray(np.maximum(np.log10(self.rate) - np.log10(inside) / self.shape, SMALLEST_LOG_RATE))
 
-    def value_at(self, log_rate: float) -> float:
-        """Return the value that is exceeded at this rate (decimal logarithm), at least the threshold."""
-        steps = max(np.log(self.rate) - log_rate * np.log(10.0), 0.0)
+    def value_at(self, log_rate: Float64Array) -> Float64Array:
+        """Return the values that are exceeded at these rates (decimal logarithms), at least the threshold."""
+        steps = np.maximum(np.log(self.rate) - log_rate * np.log(10.0), 0.0)
         if abs(self.shape) < 1e-6:
-            return float(self.threshold + self.scale * steps)
-        return float(self.threshold + self.scale * np.expm1(min(self.shape * steps, 700.0)) / self.shape)
+            return np.asarray(self.threshold + self.scale * steps)
+        return np.asarray(self.threshold + self.scale * np.expm1(np.minimum(self.shape * steps, 700.0)) / self.shape)
 
 
 @dataclass(frozen=True)
@@ -101,11 +101,10 @@ class Tail:
         log_rate = np.where(values > self.pareto.threshold, self.pareto.log_rate(values), below)
         return np.where(np.isfinite(values), np.clip(-log_rate, 0.0, MAX_SURPRISE), np.nan)
 
-    def value_at(self, surprise: float) -> float:
-        """Return the value whose surprise this is."""
-        if -surprise < np.log10(self.pareto.rate):
-            return self.pareto.value_at(-surprise)
-        return float(np.quantile(self.ordered, 1.0 - 10.0**-surprise))
+    def value_at(self, surprise: Float64Array) -> Float64Array:
+        """Return the values whose surprise this is: [N]."""
+        inside = np.quantile(self.ordered, 1.0 - 10.0**-surprise)
+        return np.where(-surprise < np.log10(self.pareto.rate), self.pareto.value_at(-surprise), inside)
 
 
 def blocks(num_rows: int, warm_up: int) -> Iterator[tuple[int, int]]:
@@ -138,11 +137,12 @@ class TwoTails:
         low = self.lower.surprise(-rows)
         return np.maximum(np.maximum(found, low) - np.log10(2.0), 0.0), np.where(found >= low, 1.0, -1.0)
 
-    def values_at(self, surprise: float) -> tuple[float, float]:
-        """Return the low and the high value of this surprise; the low one is -infinity for a single tail."""
+    def values_at(self, surprise: Float64Array) -> Float64Array:
+        """Return the low and the high values of surprises [N]: [2, N]; low ones are -infinity for a single tail."""
         if self.lower is None:
-            return -np.inf, self.upper.value_at(surprise)
-        return -self.lower.value_at(surprise + np.log10(2.0)), self.upper.value_at(surprise + np.log10(2.0))
+            return np.stack([np.full(len(surprise), -np.inf), self.upper.value_at(surprise)])
+        both = surprise + np.log10(2.0)
+        return np.stack([-self.lower.value_at(both), self.upper.value_at(both)])
 
 
 def first_of_runs(positions: Int64Array, gap: int) -> Int64Array:
