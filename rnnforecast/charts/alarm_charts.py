@@ -87,8 +87,8 @@ def alarm_chart(result: DetectResult, preview: Preview) -> Chart:
     label = shortened(" ".join(dict.fromkeys(part for part in (preview.label, preview.target) if part)))
     return Chart(
         title=f"{label}: {found}",
-        subtitle=f"{len(target):,} steps of one {step_words(result.freq)}; alarm budget {result.budget} over all series; "
-        "an alarm is shaded from start to end",
+        subtitle=f"{len(target):,} steps of {step_words(result.freq)}; red: rows so rare that they are alarms under the budget "
+        f"of {result.budget} over all series; an alarm is shaded from start to end",
         summary=_summary(label, found, spans),
         rows=tuple(rows),
         layers=tuple(layers),

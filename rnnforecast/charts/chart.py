@@ -60,7 +60,7 @@ _OWN_WORDS = re.compile(
 
 #: Alias of a frequency -> its step in words.
 _UNITS = {"YS": "year", "YE": "year", "QS": "quarter", "QE": "quarter", "MS": "month", "ME": "month", "W": "week", "D": "day",
-          "B": "working day", "h": "h", "min": "min", "s": "s"}  # fmt: skip
+          "B": "working day", "h": "hour", "min": "minute", "s": "second"}  # fmt: skip
 #: Roles of areas.
 _AREAS = frozenset({"@wide", "@narrow"})
 _HALF_DAY = 43_200_000  # milliseconds
@@ -115,7 +115,8 @@ def config(*, scale: float = 1.0) -> Spec:
         "font": FONT,
         "view": {"stroke": None},
         "axis": axis,
-        "axisX": {"grid": False, "ticks": True, "tickSize": 4, "domain": True, "labelFlush": True, "labelOverlap": True},
+        "axisX": {"grid": False, "ticks": True, "tickSize": 4, "domain": True, "labelFlush": True, "labelOverlap": True,
+                  "labelSeparation": 8},
         "axisY": {"titleAngle": 0, "titleAlign": "left", "titleAnchor": "end", "titleX": 0, "titleY": -10,
                   "titleBaseline": "bottom", "tickCount": 5},
         "legend": {"labelColor": "@ink", "titleColor": "@muted", "labelFontSize": usual, "symbolSize": 90 * scale,
@@ -167,12 +168,12 @@ def values(numbers: Float64Array) -> list[float | None]:
 
 
 def step_words(alias: str) -> str:
-    """Return the step of a frequency for people: `month` for MS, `30 min`; the alias where it has open days or hours."""
+    """Return the step of a frequency for people: `one month`, `30 minutes`; the alias where it has open days or hours."""
     found = re.fullmatch(r"(\d*)([A-Za-z]+)(-[A-Z]{3})?", alias)
     unit = _UNITS.get(found[2]) if found else None
     if found is None or unit is None:
         return alias
-    return f"{found[1]} {unit}" if found[1] not in ("", "1") else unit
+    return f"{found[1]} {unit}s" if found[1] not in ("", "1") else f"one {unit}"
 
 
 def time_axis(timestamps: TimestampArray) -> Spec:
@@ -270,6 +271,17 @@ def colours(names: Mapping[str, str], *, has_legend: bool = True, symbol: str = 
     if legend is not None and _AREAS & set(names.values()):  # an area is pale: its key must be as large as one
         legend["symbolType"] = "square"
     return {"type": "nominal", "scale": scale, "legend": legend}
+
+
+def bars_height(count: int) -> int:
+    """Return the height of a chart of so many bars, with its axis and its legend."""
+    return 90 + 30 * count
+
+
+def bars_scale(numbers: Sequence[object]) -> Spec:
+    """Return the scale of bars from zero, with space for the number at the end of the longest."""
+    most = max((number for number in numbers if isinstance(number, float)), default=0.0)
+    return {"domain": [0, 1.12 * most if most > 0 else 1.0]}
 
 
 def mark_at(t: object, words: str, *, role: str = "@muted") -> list[Spec]:

@@ -22,6 +22,7 @@ def memory_chart(result: DiagnoseResult) -> Chart:
         {"t": lag, "norm": value(max(norm, _LEAST)), "network": name}
         for name, curve in zip(names, result.memory, strict=True)
         for lag, norm in zip(cast("Sequence[int]", curve["lags"]), cast("Sequence[float]", curve["norms"]), strict=True)
+        if norm >= _LEAST or lag == cast("Sequence[int]", curve["lags"])[0]
     ]
     x: Spec = {"field": "t", "type": "quantitative", "title": "steps back (k)", "axis": {"tickMinStep": 1, "format": "d"},
                "scale": {"nice": False}}  # fmt: skip
@@ -36,7 +37,7 @@ def memory_chart(result: DiagnoseResult) -> Chart:
     return Chart(
         title="How far back a gradient reaches",
         subtitle="what is left of a change k steps back, the norm of d h(t) / d h(t-k): 1 is all of it; "
-        "below the dashed line (1 %) it is forgotten",
+        "below the dashed line (1 %) it is forgotten; what is less than 1e-12 is not drawn",
         summary=f"Steps until a gradient through time has shrunk below 1 %: {memories}.",
         rows=tuple(rows),
         layers=(lines, limit, nearest("norm", "norm", "steps back", form=".2e")),

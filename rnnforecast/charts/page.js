@@ -19,6 +19,8 @@
   document.head.append(element);
   const { charts, palette, config, panel } = JSON.parse(text);
   const views = new Map(); // figure -> view
+  const PRINTED = 640; // pixels: the width of a chart on paper
+  let isPrinting = false;
   const isDark = () => root.dataset.theme === "dark";
 
   function themed(value) {
@@ -31,10 +33,14 @@
   }
 
   function sized(chart, place, domain) {
-    const spec = { ...chart.spec, width: "container", height: chart.height, autosize: { type: "fit", contains: "padding" } };
-    if (place.clientWidth < 520) {
-      const names = (spec.encoding && spec.encoding.color && spec.encoding.color.scale && spec.encoding.color.scale.domain) || [];
-      spec.config = { axisX: { tickCount: 4 }, legend: { columns: names.some((name) => name.length > 18) ? 1 : 2 } };
+    const spec = { ...chart.spec, width: isPrinting ? PRINTED : "container", height: chart.height, autosize: { type: "fit", contains: "padding" } };
+    const room = isPrinting ? PRINTED : place.clientWidth;
+    const colour = [spec, ...spec.layer].map((part) => part.encoding && part.encoding.color).find((each) => each && each.scale);
+    const names = (colour && colour.legend && colour.scale.domain) || [];
+    const widths = names.map((name) => 38 + 6.2 * name.length); // of the keys of the legend, in pixels
+    spec.config = room < 520 ? { axisX: { tickCount: 4 } } : {};
+    if (widths.reduce((sum, each) => sum + each, 0) > room - 70) { // the axis takes some
+      spec.config.legend = { columns: Math.max(1, Math.floor((room - 70) / Math.max(...widths))) };
     }
     if (chart.zoom) {
       const zoom = { name: "zoom", bind: "scales",
@@ -45,7 +51,7 @@
         spec.encoding = { ...spec.encoding, x: { ...x, scale: { ...x.scale, domain } } };
       }
     }
-    spec.config = { ...config, ...(spec.config || {}) };
+    spec.config = { ...config, ...spec.config };
     for (const key of Object.keys(config)) {
       if (spec.config[key] !== config[key]) spec.config[key] = { ...config[key], ...spec.config[key] };
     }
@@ -88,8 +94,8 @@
     timer = setTimeout(redraw, 150);
   });
   let before;
-  addEventListener("beforeprint", () => { before = root.dataset.theme; setTheme("light"); figures.forEach(draw); });
-  addEventListener("afterprint", () => { setTheme(before); redraw(); });
+  addEventListener("beforeprint", () => { before = root.dataset.theme; isPrinting = true; setTheme("light"); figures.forEach(draw); });
+  addEventListener("afterprint", () => { isPrinting = false; setTheme(before); redraw(); });
 
   // Zoom by buttons, for the keyboard and for fingers; dragging moves, Ctrl and the wheel zoom.
   function zoom(figure, action) {
@@ -146,7 +152,7 @@
       const steps = rows.filter((row) => row.forecast !== undefined && row.forecast !== null);
       const last = steps[steps.length - 1], first = steps[1] || steps[0];
       if (!last) return `${one.name}: no forecast.`;
-      let line = `Forecast from ${number.format(first.forecast)} to ${number.format(last.forecast)}`;
+      let line = `${panel.target}: forecast from ${number.format(first.forecast)} to ${number.format(last.forecast)}`;
       for (const [low, high, name] of panel.pairs) {
         if (last[low] !== undefined) line += `; ${name} at the end from ${number.format(last[low])} to ${number.format(last[high])}`;
       }
@@ -164,6 +170,12 @@
       template.spec.layer.forEach((layer) => {
         if (layer.data && cut) layer.data.values.forEach((item) => { item.t = cut.t; });
       });
+      if (one.forecast && !panel.pairs.some(([low]) => one[low])) { // a sum: no intervals, and no keys of them
+        const colour = template.spec.encoding.color;
+        for (const part of ["domain", "range"]) colour.scale[part] = colour.scale[part].slice(0, 2);
+        colour.legend.symbolType = "stroke";
+        template.spec.layer = template.spec.layer.slice(panel.pairs.length);
+      }
       figure.chart = template;
       figure.domain = null;
       figure.querySelector("h3").textContent = one.name;
@@ -208,9 +220,9 @@
         item.append(name, figureText);
         return item;
       }));
-      count.textContent = places.length > shown
-        ? `${shown} of ${places.length.toLocaleString("en")} series: search to find the others` : `${places.length.toLocaleString("en")} series`;
-      count.textContent += ["worst", "best"].includes(order.value) ? ", each with its MASE" : ", each with its mean size";
+      const many = places.filter((place) => !panel.series[place].sum).length.toLocaleString("en");
+      count.textContent = places.length > shown ? `${shown} of ${many} series: search to find the others` : `${many} series`;
+      count.textContent += ["worst", "best"].includes(order.value) ? ", each with its MASE" : ", each with the mean of its values";
     }
 
     function move(by) {

@@ -12,6 +12,7 @@ import gzip
 import hashlib
 import html
 import json
+import re
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib import resources
@@ -110,7 +111,7 @@ class Page:
         if self.outcome is None:
             return ""
         word = f'<span class="chip {self.outcome[0]}">{text(self.outcome[1])}</span>'
-        return f'<p class="verdict">{word} {text(self.verdict)}</p>'
+        return f'<p class="verdict">{word} {code_text(self.verdict)}</p>'
 
     def _tiles(self) -> str:
         tiles = "".join(
@@ -126,6 +127,11 @@ def text(words: object) -> str:
     return html.escape(clean, quote=True)
 
 
+def code_text(words: object) -> str:
+    """Return words as `text` does, with words between backticks as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", text(words))
+
+
 def grid(*parts: str) -> str:
     """Return cards in a grid; nothing without any."""
     return f'<div class="grid">{"".join(parts)}</div>' if any(parts) else ""
@@ -133,7 +139,7 @@ def grid(*parts: str) -> str:
 
 def note(words: str) -> str:
     """Return a remark that a reader must not miss."""
-    return f'<p class="note">{text(words)}</p>'
+    return f'<p class="note">{code_text(words)}</p>'
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]], *, numeric: bool = True) -> str:
@@ -162,8 +168,8 @@ def findings_list(findings: Sequence[Finding]) -> str:
     """Return findings as a card, errors first."""
     order = ("error", "warning", "note")
     items = "".join(
-        f'<li class="{finding.severity}"><b>{finding.severity}</b>{text(finding.message)}'
-        + (f"<span>{text(finding.fix)}</span>" if finding.fix else "")
+        f'<li class="{finding.severity}"><b>{finding.severity}</b>{code_text(finding.message)}'
+        + (f"<span>{code_text(finding.fix)}</span>" if finding.fix else "")
         + "</li>"
         for finding in sorted(findings, key=lambda finding: order.index(finding.severity))
     )

@@ -82,6 +82,7 @@ def panel_of(series: SeriesSet, forecast: Forecast, *, errors: Mapping[str, floa
     template = _template(series, ordinals, shown)
     return {
         "series": entries,
+        "target": _target(series),
         "start": 0,
         "horizon": horizon,
         "times": times(moments),
@@ -148,6 +149,7 @@ def _total(series: SeriesSet, forecast: Forecast, ordinals: Int64Array, sizes: F
     history = last_rows_total(series, is_shown, num_rows=int((ordinals <= end).sum()))
     return {
         "name": f"{_TOTAL} ({int(is_shown.sum()):,})",
+        "sum": True,
         "at": 0,
         "size": _rounded(float(sizes.sum())),
         "mase": None,
@@ -159,10 +161,7 @@ def _total(series: SeriesSet, forecast: Forecast, ordinals: Int64Array, sizes: F
 def _template(series: SeriesSet, ordinals: Int64Array, shown: Shown) -> Chart:
     """Return the chart that the page fills with the rows of the chosen series."""
     moments = series.freq.to_timestamps(ordinals[-2000:])
-    heads = {
-        "actual": shortened(series.target_names[0]) if len(series.target_names) == 1 else "value",
-        "forecast": "forecast",
-    }
+    heads = {"actual": _target(series), "forecast": "forecast"}
     for place, each in reversed(list(enumerate(shown.intervals))):
         heads |= {f"low{place}": f"{each.level:g} % from", f"high{place}": f"{each.level:g} % to"}
     roles = ("@wide", "@narrow")[-len(shown.intervals) :] if shown.intervals else ()
@@ -171,6 +170,11 @@ def _template(series: SeriesSet, ordinals: Int64Array, shown: Shown) -> Chart:
     layers += [line("history", "actual", width=1.6), line("forecast", "forecast", width=2.4), *mark_at(0, "last row")]
     layers.append(hover(time_format(moments), heads))
     return Chart("", "", "", (), tuple(layers), encoding={"x": time_axis(moments), "color": colours(names)}, height=340)
+
+
+def _target(series: SeriesSet) -> str:
+    """Return what the charts show: the target, `value` where series have different ones."""
+    return shortened(series.target_names[0]) if len(series.target_names) == 1 else "value"
 
 
 def _has_hours(moments: TimestampArray) -> bool:

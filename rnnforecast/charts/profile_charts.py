@@ -27,6 +27,7 @@ from rnnforecast.charts.chart import (
 )
 from rnnforecast.workflows.forecasts.table import on_the_wall
 from rnnforecast.workflows.profile import autocorrelations, season_shape, total_of
+from rnnforecast.workflows.value_profile import season_candidates
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,7 +116,7 @@ def history_chart(series: SeriesSet, ordinals: Int64Array, total: Float64Array) 
     title = name if series.num_series == 1 else f"{name}: total of {series.num_series:,} series"
     return Chart(
         title=title,
-        subtitle=f"{len(total):,} steps of one {step_words(series.freq.alias)}{parts}; {missing:,} missing",
+        subtitle=f"{len(total):,} steps of {step_words(series.freq.alias)}{parts}; {missing:,} missing",
         summary=f"{title}, {len(total):,} steps: {span}; {missing:,} missing.",
         rows=tuple(rows),
         layers=tuple(layers),
@@ -149,14 +150,15 @@ def season_chart(series: SeriesSet, ordinals: Int64Array, total: Float64Array) -
         line("median", "middle"),
         hover({"field": "name", "type": "nominal", "title": what}, heads),
     )
+    word = {name: name for name in ("day", "week", "year")}.get(season_candidates(series)[length], "season")
     medians = shape[:, 1]
     known = np.isfinite(medians)
     peak = names[int(np.nanargmax(medians))] if known.any() else "–"
     trough = names[int(np.nanargmin(medians))] if known.any() else "–"
     return Chart(
-        title="Usual course of a season",
-        subtitle=f"values by {what} in the season of {length} steps: median, and the middle 80 %",
-        summary=f"Usual course of a season of {length} steps: highest at {what} {peak}, lowest at {what} {trough}.",
+        title=f"Usual course of a {word}",
+        subtitle=f"{shortened(series.target_names[0])} by {what} in the season of {length} steps: median, and the middle 80 %",
+        summary=f"Usual course of a {word} ({length} steps): highest at {what} {peak}, lowest at {what} {trough}.",
         rows=rows,
         layers=layers,
         encoding={"x": x, "color": colours({"median": "@forecast", "middle 80 %": "@narrow"})},
@@ -223,7 +225,8 @@ def lag_chart(total: Float64Array, *, season_length: int) -> Chart:
     words = f"largest at lag {best['t']} ({best['r']:.2f})" if best and best["r"] is not None else "undefined: constant"
     return Chart(
         title="Autocorrelation",
-        subtitle="how alike values are that are so many steps apart: 1 moves together, 0 is unrelated",
+        subtitle="how alike values are that are so many steps apart: 1 moves together, 0 is unrelated, "
+        "between the dashed lines it may be chance",
         summary=f"Autocorrelation by lag, {words}; beyond {noise:.2f} it is hardly chance.",
         rows=tuple(rows[:MAX_POINTS]),
         layers=(bars, limits),

@@ -187,7 +187,7 @@ def model_page(
     verdict = _verdict(loaded, backtest)
     rival = rival_of(verdict)
     verdict_header(page, verdict, metrics)  # type: ignore[arg-type]
-    page.tiles.append(("Horizon", number_words(result.horizon), f"steps, each one {step_words(result.freq)}"))
+    page.tiles.append(("Horizon", number_words(result.horizon), f"steps of {step_words(result.freq)} each"))
     page.tiles.append(("Series", number_words(result.num_series), f"{loaded.series.num_rows:,} rows"))
     forecast_section(page, loaded.series, forecast, errors={} if backtest is None else errors_by_series(backtest))
     parts = [parts_chart(result, each) for each in result.previews if each.parts]
@@ -213,7 +213,11 @@ def model_page(
 
 def forecast_page(result: PredictResult, loaded: LoadedModel, forecast: Forecast, *, command: str) -> Page:
     """Return the page of `predict --report`: the forecasts, and the test of the training where there was one."""
-    return model_page(result, loaded, forecast, None, command=command)
+    page = model_page(result, loaded, forecast, None, command=command)
+    if loaded.zero_shot is not None:
+        page.outcome = ("none", "Not tested")
+        page.verdict = "This page forecasts without a test: `rnnforecast report base FILE` forecasts past rows too."
+    return page
 
 
 @singledispatch

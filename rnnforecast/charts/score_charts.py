@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from rnnforecast.charts.chart import (
     SERIES_ROLES,
     Chart,
     band,
+    bars_height,
+    bars_scale,
     colours,
     hover,
     line,
@@ -39,8 +42,12 @@ if TYPE_CHECKING:
 
 #: Methods in a chart of lines, the best first.
 MAX_LINES = 4
-#: Size of the smallest plot that labels are placed in, and width of a letter: points of a page of 400 pixels.
-_PLOT, _LETTER = (290.0, 290.0), 6.6
+#: Sizes of the plots that labels are placed in (a page of 400 pixels, one of 1,400, a slide), and the width of a letter.
+_PLOTS, _LETTER = ((290.0, 250.0), (480.0, 250.0), (560.0, 420.0)), 6.6
+#: Half the height of a label, and of a point.
+_RADIUS = 7.0
+#: A label may leave the plot by so much.
+_SPARE = 8.0
 _RIVAL = "rival of the verdict"
 _MASE = "MASE: the mean error, where 1 is that of the naive forecast in the training rows; smaller is better"
 #: Lines that differ less than this everywhere, as a fraction of the larger one, are drawn as one.
@@ -67,7 +74,13 @@ def error_chart(metrics: Metrics, *, networks: Sequence[str] = (ENSEMBLE,), riva
         "mark": {"type": "bar", "height": {"band": 0.62}, "cornerRadiusEnd": 3},
         "encoding": {
             "y": order,
-            "x": {"field": "mase", "type": "quantitative", "title": "MASE", "axis": {"grid": True, "tickCount": 5}},
+            "x": {
+                "field": "mase",
+                "type": "quantitative",
+                "title": "MASE",
+                "axis": {"grid": True, "tickCount": 5},
+                "scale": bars_scale([row["mase"] for row in rows]),
+            },
             "color": {"field": "kind", **colours(kinds, symbol="square")},
             "tooltip": [
                 {"field": "method", "title": "method"},
@@ -89,7 +102,7 @@ def error_chart(metrics: Metrics, *, networks: Sequence[str] = (ENSEMBLE,), riva
         rows=rows,
         layers=(bars, labels),
         columns={"method": "method", "mase": "MASE"},
-        height=max(34 * len(rows), 120),
+        height=bars_height(len(rows)),
     )
 
 
@@ -137,7 +150,13 @@ def coverage_chart(nominal: Sequence[float], observed: Sequence[float], num_scor
     """Return how often actuals were below each quantile, against how often they should be; fractions."""
     rows = tuple({"t": value(100 * n), "seen": value(100 * o)} for n, o in zip(nominal, observed, strict=True))
     domain = {"domain": [0, 100]}
-    x: Spec = {"field": "t", "type": "quantitative", "title": "quantile, per cent", "scale": domain}
+    x: Spec = {
+        "field": "t",
+        "type": "quantitative",
+        "title": "quantile, per cent",
+        "scale": domain,
+        "axis": {"tickCount": 5},
+    }
     y: Spec = {"field": "seen", "type": "quantitative", "title": None, "scale": domain}
     ideal: Spec = {
         "data": {"values": [{"t": 0, "seen": 0}, {"t": 100, "seen": 100}]},
@@ -179,11 +198,12 @@ def time_chart(metrics: Metrics, seconds: Mapping[str, float], *, networks: Sequ
     )
     if len(rows) < 2:
         return None
-    ends = {name: _log_domain([row[name] for row in rows]) for name in ("t", "mase")}
+    ends = {name: _log_domain([row[name] for row in rows], after) for name, after in (("t", 0.2), ("mase", 0.12))}
     x: Spec = {"field": "t", "type": "quantitative", "title": "seconds to train and forecast (logarithmic)",
                "scale": {"type": "log", "nice": False, "domain": ends["t"]},
-               "axis": {"grid": True, "format": "~g", "tickCount": 4}}  # fmt: skip
-    y = {**y_axis("mase"), "scale": {"type": "log", "nice": False, "domain": ends["mase"]}}
+               "axis": {"grid": True, "format": "~g", "values": _ticks(ends["t"], (1,))}}  # fmt: skip
+    y = {**y_axis("mase"), "scale": {"type": "log", "nice": False, "domain": ends["mase"]},
+         "axis": {"values": _ticks(ends["mase"], (1, 2, 5))}}  # fmt: skip
     kinds = {"network": "@forecast", "simple method": "@muted"}
     points: Spec = {
         "mark": {"type": "point", "filled": True, "size": 130, "opacity": 1},
@@ -220,33 +240,45 @@ def time_chart(metrics: Metrics, seconds: Mapping[str, float], *, networks: Sequ
     )
 
 
-def _log_domain(numbers: Sequence[float]) -> list[float]:
-    """Return the ends of a logarithmic axis, with space for points and labels."""
-    margin = max(0.12 * math.log(max(numbers) / min(numbers)), 0.1)
-    return [min(numbers) * math.exp(-margin), max(numbers) * math.exp(margin)]
+def _log_domain(numbers: Sequence[float], after: float) -> list[float]:
+    """Return the ends of a logarithmic axis, with space for points, and for labels after this part of the span."""
+    span = max(math.log(max(numbers) / min(numbers)), 0.8)
+    return [min(numbers) * math.exp(-0.12 * span), max(numbers) * math.exp(after * span)]
+
+
+def _ticks(ends: Sequence[float], steps: Sequence[int]) -> list[float]:
+    """Return the numbers of a logarithmic axis: these steps of each power of ten between its ends, at least one."""
+    powers = range(math.floor(math.log10(ends[0])), math.ceil(math.log10(ends[1])) + 1)
+    found = [step * 10.0**power for power in powers for step in steps]
+    return [value(tick) or tick for tick in found if ends[0] <= tick <= ends[1]] or [value(ends[0]) or ends[0]]
 
 
 def _label_places(rows: Sequence[Row], ends: Mapping[str, Sequence[float]]) -> list[Spec]:
-    """Return the place of the label of each point, next to it: where it meets no point and no label before it."""
+    """Return the place of the label of each point, next to it: where it meets no point and no label before it.
 
-    def place(name: str, number: float, size: float) -> float:
+    It is chosen for all sizes of plots: points move apart in a larger one, labels do not.
+    """
+    sizes = np.array(_PLOTS)
+
+    def place(name: str, number: float) -> float:
         low, high = ends[name]
-        return size * math.log(number / low) / math.log(high / low)
+        return math.log(number / low) / math.log(high / low)
 
-    centres = [(place("t", row["t"], _PLOT[0]), _PLOT[1] - place("mase", row["mase"], _PLOT[1])) for row in rows]
-    taken = [(x - 6.0, y - 6.0, x + 6.0, y + 6.0) for x, y in centres]
+    centres = np.array([(place("t", row["t"]), 1 - place("mase", row["mase"])) for row in rows])[:, None] * sizes
+    lows, highs = centres - _RADIUS, centres + _RADIUS  # of all that is taken: [points and labels, plots, 2]
     found: list[Spec] = []
-    for row, (x, y) in zip(rows, centres, strict=True):
-        width = _LETTER * len(str(row["method"]))
-        boxes = []
-        for dy in (0, -14, 14, -28, 28, -42, 42):
-            for align, left in (("left", x + 9), ("right", x - 9 - width)):
-                box = (left, y + dy - 7, left + width, y + dy + 7)
-                over = sum(box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in taken)
-                outside = left < 0 or box[2] > _PLOT[0] or box[1] < 0 or box[3] > _PLOT[1]
-                boxes.append((over + outside, {"align": align, "dx": 9 if align == "left" else -9, "dy": dy}, box))
-        _, mark, box = min(boxes, key=lambda each: each[0])
-        taken.append(box)
+    for row, centre in zip(rows, centres, strict=True):
+        width, tried = _LETTER * len(str(row["method"])), []
+        for dy, dx in itertools.product((0, -14, 14, -28, 28, -42, 42), (9, -9)):
+            low = centre + np.array([dx if dx > 0 else dx - width, dy - _RADIUS])
+            high = low + np.array([width, 2 * _RADIUS])
+            over = ((low < highs) & (lows < high)).all(axis=2).sum()
+            over += ((low < -_SPARE) | (high > sizes + _SPARE)).any(axis=1).sum()
+            tried.append(
+                (float(over) + abs(dy) / 40, {"align": "left" if dx > 0 else "right", "dx": dx, "dy": dy}, low, high)
+            )
+        _, mark, low, high = min(tried, key=lambda each: each[0])
+        lows, highs = np.append(lows, low[None], axis=0), np.append(highs, high[None], axis=0)
         found.append(mark)
     return found
 
@@ -291,7 +323,7 @@ def rank_chart(ranks: Mapping[str, float], difference: float | None, *, networks
         rows=rows,
         layers=(*span, dots),
         columns={"method": "method", "rank": "mean rank"},
-        height=max(30 * len(rows), 120),
+        height=bars_height(len(rows)),
     )
 
 
@@ -367,11 +399,12 @@ def windows_chart(backtest: Backtest, series: SeriesSet, label: str, *, kind: st
         for layer in (layers[0], layers[2]):
             layer["encoding"]["detail"] = {"field": "window", "type": "nominal"}
     left_out = f" ({len(every) - len(chosen)} that overlap with them are left out)" if len(every) > len(chosen) else ""
+    target = series.target_names[int(series.target_index[number])]
     title = f"Past forecasts: {shortened(label)}" + (f" ({kind} of all series)" if kind else "")
     return Chart(
         title=title,
-        subtitle=f"{len(chosen)} forecasts of {horizon} steps{left_out}, each from the rows before it alone, "
-        "against the actual values",
+        subtitle=f"{shortened(target)}: {len(chosen)} forecasts of {horizon} steps{left_out}, "
+        "each from the rows before it alone, against the actual values",
         summary=f"{title}: {len(chosen)} forecasts of {horizon} steps against the actual values.",
         rows=tuple(rows),
         layers=(*layers, hover(time_format(moments), heads)),
@@ -416,7 +449,7 @@ def gains_chart(gains: Sequence[CovariateGain]) -> Chart | None:
         "transform": [{"calculate": "max(datum.change, 0)", "as": "at"}],
         "mark": {"type": "text", "align": "left", "dx": 6},
         "encoding": {"y": place, "x": {"field": "at", "type": "quantitative"}, "color": {"value": "@ink"},
-                     "text": {"field": "change", "type": "quantitative", "format": "+.2~f"}},
+                     "text": {"field": "change", "type": "quantitative", "format": "+.0f"}},
     }  # fmt: skip
     each = ", ".join(f"{row['covariate']} {row['change']:+.3g} %" for row in rows)
     return Chart(
@@ -432,7 +465,7 @@ def gains_chart(gains: Sequence[CovariateGain]) -> Chart | None:
             "better": "better windows",
             "windows": "windows",
         },
-        height=max(34 * len(rows), 90),
+        height=bars_height(len(rows)),
     )
 
 
@@ -452,6 +485,7 @@ def weights_chart(weights: Mapping[str, float]) -> Chart:
         "type": "quantitative",
         "title": "weight, per cent",
         "axis": {"grid": True, "tickCount": 5},
+        "scale": bars_scale([row["weight"] for row in rows]),
     }
     bars: Spec = {
         "mark": {"type": "bar", "height": {"band": 0.62}, "cornerRadiusEnd": 3, "color": "@forecast"},
@@ -469,7 +503,7 @@ def weights_chart(weights: Mapping[str, float]) -> Chart:
         rows=rows,
         layers=(bars, labels),
         columns={"member": "member", "weight": "weight, per cent"},
-        height=max(34 * len(rows), 90),
+        height=bars_height(len(rows)),
     )
 
 

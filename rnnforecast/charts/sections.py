@@ -166,18 +166,7 @@ def errors_section(page: Page, metrics: Metrics, *figures: str, words: str, riva
 
 def gains_section(page: Page, gains: Sequence[CovariateGain]) -> None:
     """Add what each covariate gains, the largest gain first."""
-    if not gains:
-        return
-    rows = [
-        [gain.name, f"{gain.error_change:+.0f} %", f"{gain.num_better} of {gain.num_windows * gain.num_series}"]
-        for gain in sorted(gains, key=lambda gain: gain.error_change)
-    ]
-    lead = (
-        "The error of the forecast without training with each covariate, compared with leaving it out. Less is better."
-    )
-    page.add(
-        "covariates", "Covariates", card(table(["covariate", "error", "windows with a smaller error"], rows)), lead=lead
-    )
+    page.add("covariates", "Covariates", grid(page.figure("gains", gains_chart(gains))))
 
 
 def _metrics_table(metrics: Metrics) -> str:
@@ -303,7 +292,6 @@ def backtest_section(
             chart = coverage_chart(backtest.quantile_levels, below, num_scored)
             parts.append(page.figure("calibration", chart, is_half=True))
     parts.append(page.figure("cutoffs", cutoff_chart(backtest, series, rival=rival)))
-    parts.append(page.figure("gains", gains_chart(result.gains)))
     errors = errors_by_series(result)
     scored = sorted(errors, key=lambda label: -errors[label])
     picked = dict.fromkeys(["worst", "median", "best"][: len(scored)] if len(scored) > 2 else [""] * bool(scored))
@@ -363,9 +351,11 @@ def data_section(
         for key, value in assumptions.items()
         if value not in (None, [], "")
     }
-    read = {"files": ", ".join(paths[:5]) + (f" and {len(paths) - 5} more" if len(paths) > 5 else ""), **listed}
+    files = {"files": ", ".join(paths[:5]) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")} if paths else {}
     found = findings_list(findings) or card("No findings: nothing in the data needed attention.")
-    reading = f'<h3 class="sub">How the data were read</h3>{facts(read)}<h3 class="sub">Findings</h3>{found}'
+    reading = (
+        f'<h3 class="sub">How the data were read</h3>{facts({**files, **listed})}<h3 class="sub">Findings</h3>{found}'
+    )
     values = f'<h3 class="sub">Values</h3>{facts(shown)}'
     page.add("data", "Data", grid(*parts), values, reading)
 

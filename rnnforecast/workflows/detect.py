@@ -128,7 +128,7 @@ def detect(
         members={name: sum(alarm["member"] == name for alarm in alarms) for name in found[0].members},
         alarms=tuple(alarms),
         frame=frame,
-        previews=tuple(_preview(each, series, since) for each in _newest_alarm_first(found)[:MAX_PREVIEWS]),
+        previews=tuple(_preview(*each, series, since) for each in _newest_alarm_first(found)[:MAX_PREVIEWS]),
         output=None if output is None else shown_output(output),
         findings=(*loaded.findings, *short),
         notes=(*loaded.notes, *_notes(loaded, asked, chosen, series)),
@@ -330,15 +330,19 @@ def _frame(found: Sequence[_Found], series: SeriesSet, since: int | None) -> pd.
     return pd.concat(parts, ignore_index=True)
 
 
-def _newest_alarm_first(found: Sequence[_Found]) -> list[_Found]:
-    """Return the items with an alarm, that with the newest one first; the first item where there is no alarm."""
-    alarmed = [each for each in found if each.alarms]
-    return sorted(alarmed, key=lambda each: -(each.item.first + each.alarms[-1].start)) or list(found[:1])
+def _newest_alarm_first(found: Sequence[_Found]) -> list[tuple[_Found, int]]:
+    """Return the columns with an alarm, that with the newest one first; the first column where there is no alarm."""
+    newest = {
+        (place, alarm.column): each.item.first + alarm.start
+        for place, each in enumerate(found)
+        for alarm in each.alarms
+    }
+    ordered = sorted(newest, key=lambda key: -newest[key]) or [(0, 0)]
+    return [(found[place], column) for place, column in ordered]
 
 
-def _preview(found: _Found, series: SeriesSet, since: int | None) -> Preview:
-    """Return the rows of the column with the newest alarm, for a chart."""
-    column = found.alarms[-1].column if found.alarms else 0
+def _preview(found: _Found, column: int, series: SeriesSet, since: int | None) -> Preview:
+    """Return the rows of a column, for a chart."""
     rows = np.flatnonzero(_is_last(found.item, since))
     number = int(found.item.series[column])
     times = series.freq.to_timestamps(found.item.first + rows)

@@ -146,7 +146,9 @@ def test_little_data_gives_a_page_that_says_so(tmp_path: Path, values: list[floa
 
     words = ["predict", "base", "--data", str(tmp_path / "rows.csv"), "--report", str(output), "--no-ledger", *reading]
     assert main(words) == 0
-    assert "a: the next 2 steps" in output.read_text(encoding="utf-8")
+    page = output.read_text(encoding="utf-8")
+    assert "a: the next 2 steps" in page
+    assert "This page forecasts without a test" in page
 
 
 def test_a_large_panel_stays_small() -> None:
@@ -234,10 +236,12 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 def test_in_a_browser_the_page_is_quick_quiet_and_follows_the_picker(panel: Path, browser: Browser) -> None:
     browser.open(panel)
-    browser.wait_for("document.querySelectorAll('#picker svg .mark-area path').length > 0")
+    browser.wait_for("document.querySelectorAll('#picker svg .mark-line path').length > 1")
     title = "document.querySelector('#picker h3').textContent"
     drawn = "document.querySelector('#picker svg').outerHTML"
     assert browser.value(title) == "All series together (32)"
+    assert "95 %" not in browser.value("document.querySelector('#picker svg').textContent")
+    assert browser.value("document.querySelector('#picker .count').textContent").startswith("32 series")
     before = browser.value(drawn)
     browser.value("document.querySelector('#search').value = 'ITEM 007'")
     browser.value("document.querySelector('#search').dispatchEvent(new Event('input'))")
@@ -245,6 +249,8 @@ def test_in_a_browser_the_page_is_quick_quiet_and_follows_the_picker(panel: Path
     browser.value("document.querySelector('#picker li').click()")
     assert browser.value(title) == "item 007"
     browser.wait_for(f"{drawn} !== {json.dumps(before)}")
+    assert browser.value("document.querySelectorAll('#picker svg .mark-area path').length") == 2
+    assert "95 %" in browser.value("document.querySelector('#picker svg').textContent")
     browser.value("document.querySelector('#picker [data-zoom=in]').click()")
     browser.value("document.querySelector('#theme').click()")
     assert browser.value("document.documentElement.dataset.theme") == "dark"

@@ -47,7 +47,7 @@ def test_predict_draws_a_slide_as_png(workplace: Path, run: RunCommand) -> None:
     ("words", "texts"),
     [
         (["evaluate"], ["Error by method", "Error by lead time", "seasonal-naive"]),
-        (["inspect", "good.csv"], ["Usual course of a season", "Autocorrelation"]),
+        (["inspect", "good.csv"], ["Usual course of a week", "Autocorrelation"]),
         (["compare", "good.csv", "--methods", "base"], ["Accuracy against time", "base"]),
         (["predict"], ["value", "7 steps ahead by good@1: 2024-03-31 to 2024-04-06", "80 % interval", "last row"]),
     ],
@@ -269,6 +269,7 @@ def test_labels_of_methods_that_are_alike_do_not_overlap() -> None:
     assert chart is not None
     places = [(layer["mark"]["align"], layer["mark"]["dy"]) for layer in chart.layers[1:]]
     assert len(set(places[:3])) == 3
+    assert chart.encoding["x"]["axis"]["values"] == [0.001, 0.01, 0.1, 1.0]
 
 
 def test_the_keys_of_areas_are_as_large_as_squares() -> None:

@@ -14,10 +14,12 @@ import rnnforecast
 from rnnforecast.charts.alarm_charts import alarm_chart
 from rnnforecast.charts.chart import step_words
 from rnnforecast.charts.health_charts import memory_chart
+from rnnforecast.charts.page import code_text
 from rnnforecast.charts.report import page_of, result_page
 from rnnforecast.charts.score_charts import gains_chart, lead_chart
 from rnnforecast.charts.sections import _SIMPLE
 from rnnforecast.charts.training_charts import gradient_chart, loss_chart
+from rnnforecast.config import DataSettings
 from rnnforecast.errors import UsageError
 from rnnforecast.evaluation.naive import METHODS
 from rnnforecast.findings import JSONValue
@@ -59,7 +61,7 @@ def test_a_network_that_reads_segments_has_an_unbroken_line() -> None:
     )
     chart = memory_chart(replace(result, memory=curves))
     assert all(row["norm"] > 0 for row in chart.rows)
-    assert [(row["network"], row["t"]) for row in chart.rows] == [("gru", 48), ("gru", 96), ("rnn", 1), ("rnn", 2)]
+    assert [(row["network"], row["t"]) for row in chart.rows] == [("gru", 48), ("gru", 96), ("rnn", 1)]
 
 
 def test_alarms_are_marks_on_the_rows() -> None:
@@ -78,6 +80,18 @@ def test_bounds_and_a_direction_that_say_nothing_are_left_out() -> None:
     page = result_page(replace(result, alarms=(absurd,)), command="").to_html()
     assert "98,76" not in page
     assert "<td>shape</td>" in page
+
+
+def test_every_column_with_an_alarm_is_drawn(tmp_path: Path) -> None:
+    generator = np.random.default_rng(1)
+    a, b = generator.normal(size=(2, 700))
+    a[600], b[650] = 40, 40
+    days = np.datetime64("2022-01-01") + np.arange(700)
+    rows = [f"{day},{one:.3f},{other:.3f}" for day, one, other in zip(days, a, b, strict=True)]
+    (tmp_path / "m.csv").write_text("\n".join(["day,a,b", *rows]), encoding="utf-8")
+    reading = DataSettings(target=("a", "b"))
+    found = rnnforecast.detect([tmp_path / "m.csv"], last="150 steps", reading=reading, store=tmp_path / "store")
+    assert {preview.target for preview in found.previews} == {"a", "b"}
 
 
 def test_every_alarm_of_a_long_history_is_marked() -> None:
@@ -172,7 +186,7 @@ def test_a_record_whose_parts_differ_in_length_is_rejected() -> None:
 
 def test_a_step_has_words_and_a_hidden_line_is_named() -> None:
     assert [step_words(alias) for alias in ("MS", "30min", "W-MON", "1D", "5min@Mon-Fri")] == [
-        "month", "30 min", "week", "day", "5min@Mon-Fri"]  # fmt: skip
+        "one month", "30 minutes", "one week", "one day", "5min@Mon-Fri"]  # fmt: skip
     rows = [{"method": name, "lead": lead, "mase": error + lead} for lead in (1, 2) for name, error in
             (("ensemble", 1.0), ("base", 1.001), ("naive", 3.0))]  # fmt: skip
     chart = lead_chart(
@@ -202,6 +216,10 @@ def test_the_parts_of_a_forecast_are_drawn_and_totals_have_no_page(workplace: Pa
     ended = run(*asked, "--total", "all", "--report", "total.html")
     assert (ended.code, "neither draws their sums" in ended.err) == (2, True)
     assert not (workplace / "total.html").exists()
+
+
+def test_what_stands_between_backticks_is_code_and_its_markup_text() -> None:
+    assert code_text("use `--refit <b>`") == "use <code>--refit &lt;b&gt;</code>"
 
 
 def test_the_verdict_says_what_each_naive_forecast_is() -> None:
