@@ -7,8 +7,9 @@ The name of a field in the four groups is also its flag, its TOML key and its ke
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -24,6 +25,7 @@ from pydantic import (
 
 from rnnforecast import options
 from rnnforecast.errors import UsageError
+from rnnforecast.findings import JSONValue
 from rnnforecast.grammars import (
     Duration,
     check_calendar,
@@ -36,11 +38,6 @@ from rnnforecast.grammars import (
     parse_size,
 )
 from rnnforecast.masking import masked
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from rnnforecast.findings import JSONValue
 
 LossScale = Literal["unit", "mase", "mix"]
 

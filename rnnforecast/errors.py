@@ -21,15 +21,11 @@ RnnForecastError
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import IntEnum
-from typing import TYPE_CHECKING
 
+from rnnforecast.findings import Finding
 from rnnforecast.masking import masked
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rnnforecast.findings import Finding
 
 
 class ExitCode(IntEnum):

@@ -6,7 +6,7 @@ Axis legend: W windows, C context, H horizon, Q quantiles, M members.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import NormalDist
 from typing import TYPE_CHECKING
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.arrays import Float64Array
-from rnnforecast.data.windows import WindowBatch, Windows, gather
+from rnnforecast.data.series import SeriesSet
+from rnnforecast.data.windows import FlatSeries, WindowBatch, Windows, gather
 from rnnforecast.errors import DivergedError, UsageError
 from rnnforecast.frozen import dataclass
 from rnnforecast.inference import pretrained
@@ -22,15 +23,10 @@ from rnnforecast.inference.engine import forecast_windows
 from rnnforecast.inference.far_horizons import extend_forecast
 from rnnforecast.inference.forecaster import attention_weights
 from rnnforecast.inference.threads import in_threads
-from rnnforecast.members import PretrainedSettings
+from rnnforecast.members import Member, PretrainedSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from rnnforecast.data.series import SeriesSet
-    from rnnforecast.data.windows import FlatSeries
     from rnnforecast.evaluation.calibration import Calibration
-    from rnnforecast.members import Member
 
 #: One network, its tensors and a batch of windows in; quantiles [B, H, Q] in original units out.
 Engine = Callable[["Member", Mapping[str, np.ndarray], WindowBatch], Float64Array]

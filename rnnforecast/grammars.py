@@ -10,14 +10,12 @@ import importlib.util
 import re
 import sys
 from contextlib import suppress
+from datetime import tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from rnnforecast.errors import ResourceError, UsageError
 from rnnforecast.frozen import dataclass
-
-if TYPE_CHECKING:
-    from datetime import tzinfo
 
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*(s|m|min|h|d|w)", re.IGNORECASE)
 _SECONDS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0}

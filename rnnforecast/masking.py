@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from rnnforecast.findings import JSONValue
+from rnnforecast.findings import JSONValue
 
 #: Replaces a secret.
 MASK = "***"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal
 
 import typer
 
@@ -11,12 +12,7 @@ from rnnforecast.cli.deadline import deadline
 from rnnforecast.cli.help import MAX_HELP_WIDTH, PanelCommand, PanelGroup
 from rnnforecast.cli.view import View
 from rnnforecast.errors import UsageError
-from rnnforecast.options import ARGUMENTS, DEBUG, FORMAT, QUIET, TIMEOUT
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from rnnforecast.options import Option
+from rnnforecast.options import ARGUMENTS, DEBUG, FORMAT, QUIET, TIMEOUT, Option
 
 
 class LazyGroup(PanelGroup):

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from rnnforecast.errors import ResourceError, UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class TimedOut(BaseException):

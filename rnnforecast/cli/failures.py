@@ -7,15 +7,13 @@ import os
 import re
 import signal
 import sys
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from rnnforecast.cli.text import best_effort, folded, give_up, styled
 from rnnforecast.errors import RnnForecastError
 from rnnforecast.escaping import json_text, visible
+from rnnforecast.findings import Finding
 from rnnforecast.masking import masked
-
-if TYPE_CHECKING:
-    from rnnforecast.findings import Finding
 
 MAX_LISTED = 5
 INTERRUPTED = 130  # 128 + SIGINT

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import itertools
 import textwrap
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
-from rnnforecast.options import ARGUMENTS, OUTPUT, PANELS
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rnnforecast.options import Option
+from rnnforecast.options import ARGUMENTS, OUTPUT, PANELS, Option
 
 MAX_HELP_WIDTH = 100
 

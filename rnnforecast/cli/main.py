@@ -12,8 +12,9 @@ import signal
 import sys
 import threading
 import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import typer
 
@@ -27,9 +28,6 @@ from rnnforecast.cli.failures import (
 )
 from rnnforecast.cli.text import give_up, output_error
 from rnnforecast.errors import OutputError, ResourceError, RnnForecastError, UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
 
 #: The usage error of the command line parser, which Typer carries inside itself and does not export by name.
 ParserError: type[Exception] = typer.BadParameter.__mro__[1]

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rnnforecast.errors import UsageError
+from rnnforecast.options import Option
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from rnnforecast.config import Settings
-    from rnnforecast.options import Option
 
 
 def load_settings(

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from rnnforecast.errors import OutputError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 #: Terminals and COLUMNS that report less than this have an unknown width.
 MIN_WIDTH = 20

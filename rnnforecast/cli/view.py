@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
@@ -13,19 +14,16 @@ import typer
 from rnnforecast.cli.text import best_effort, output_error
 from rnnforecast.errors import ExitCode, UsageError
 from rnnforecast.escaping import json_text, visible
+from rnnforecast.findings import Finding
 from rnnforecast.frozen import dataclass
 from rnnforecast.masking import masked
-from rnnforecast.progress import NoProgress
+from rnnforecast.options import Format
+from rnnforecast.progress import NoProgress, Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from rnnforecast.charts.page import Page
     from rnnforecast.data.files.overwrite import Owned
-    from rnnforecast.findings import Finding
     from rnnforecast.json_values import Document
-    from rnnforecast.options import Format
-    from rnnforecast.progress import Progress
     from rnnforecast.workflows.model_rows import Files
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.windows import Windows, make_windows
 from rnnforecast.evaluation.distributions import mean_of
 from rnnforecast.evaluation.history import Past
@@ -26,7 +27,6 @@ from rnnforecast.frozen import dataclass
 
 if TYPE_CHECKING:
     from rnnforecast.data.bounds import SeriesBounds
-    from rnnforecast.data.series import SeriesSet
     from rnnforecast.evaluation.scales import Scales
 
 

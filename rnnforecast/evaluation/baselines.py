@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
+from rnnforecast.arrays import Float64Array
+from rnnforecast.data.series import SeriesSet
+from rnnforecast.data.windows import Windows
 from rnnforecast.errors import UsageError
 from rnnforecast.evaluation.intermittent import INTERMITTENT_METHODS, forecast_intermittent
 from rnnforecast.evaluation.naive import METHODS, forecast_naive, observed_past
 from rnnforecast.evaluation.statistical import MODELS, forecast_statistical
 from rnnforecast.evaluation.theta import forecast_theta_windows
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rnnforecast.arrays import Float64Array
-    from rnnforecast.data.series import SeriesSet
-    from rnnforecast.data.windows import Windows
 
 #: The naive forecasts that a verdict tests against, in the order they are shown.
 BASELINES = tuple(METHODS)

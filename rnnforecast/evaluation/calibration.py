@@ -8,18 +8,13 @@ Axis legend: W windows, H horizon, Q quantiles, P lead times pooled into one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from statistics import NormalDist
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
 from rnnforecast.frozen import dataclass
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
-
 
 #: Limits of the factors: a few windows cannot narrow or widen an interval more than this.
 FACTOR_BOUNDS = (0.25, 5.0)

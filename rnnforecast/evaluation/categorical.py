@@ -5,21 +5,17 @@ Axis legend: W windows, H horizon, K categories.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 
+from rnnforecast.arrays import Float64Array, Int64Array
+from rnnforecast.data.windows import WindowBatch
 from rnnforecast.evaluation.verdict import Verdict, judge
+from rnnforecast.findings import JSONValue
 from rnnforecast.frozen import dataclass
 from rnnforecast.inference.categorical import CATEGORICAL_BASELINES, MARKOV, follow, to_codes
 from rnnforecast.members import ENSEMBLE
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from rnnforecast.arrays import Float64Array, Int64Array
-    from rnnforecast.data.windows import WindowBatch
-    from rnnforecast.findings import JSONValue
 
 #: Probabilities count as this at least.
 SMALLEST_PROBABILITY = 1e-12

@@ -8,17 +8,14 @@ Axis legend: W windows, H horizon, Q quantiles, D draws.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise
 from statistics import NormalDist
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnnforecast.arrays import Float64Array
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _NORMAL = NormalDist()
 

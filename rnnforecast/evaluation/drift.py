@@ -11,18 +11,15 @@ Axis legend: U units.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
+from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
 from rnnforecast.frozen import dataclass
 from rnnforecast.json_values import Document
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
 
 State = Literal["ok", "alarm", "too few"]
 

@@ -7,18 +7,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.arrays import Float64Array, Int64Array
 from rnnforecast.data.ragged import last_true_before, offsets_of, positions, rows_of
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.windows import Windows
 from rnnforecast.frozen import dataclass
-
-if TYPE_CHECKING:
-    from rnnforecast.arrays import Float64Array, Int64Array
-    from rnnforecast.data.series import SeriesSet
-
 
 #: Rows before the first cutoff of a series that are looked at: more say nothing new, and each costs 80 bytes.
 MAX_PAST = 100_000

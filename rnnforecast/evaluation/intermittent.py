@@ -11,21 +11,17 @@ Axis legend: W windows, N rows before a cutoff, H horizon, Q quantiles.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from statistics import NormalDist
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnnforecast.arrays import BoolArray, Float64Array
+from rnnforecast.data.series import SeriesSet
+from rnnforecast.data.windows import Windows
 from rnnforecast.evaluation.distributions import mean_of
 from rnnforecast.evaluation.naive import observed_past
 from rnnforecast.frozen import dataclass
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from rnnforecast.data.series import SeriesSet
-    from rnnforecast.data.windows import Windows
 
 #: Smoothing parameter of sizes, intervals and probabilities.
 ALPHA = 0.1

@@ -7,19 +7,16 @@ Axis legend: W windows, H horizon, Q quantiles, G groups (series or lead times).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
+from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
 from rnnforecast.evaluation.distributions import mean_of
+from rnnforecast.findings import JSONValue
 from rnnforecast.frozen import dataclass
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
-    from rnnforecast.findings import JSONValue
 
 #: Levels whose pinball losses make the weighted quantile loss.
 DECILES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)

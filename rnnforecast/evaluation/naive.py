@@ -9,22 +9,17 @@ Axis legend: N rows of all series, W windows, H horizon, Q quantiles, K rows of 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from statistics import NormalDist
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.arrays import Float64Array, Int64Array
+from rnnforecast.data.series import SeriesSet
+from rnnforecast.data.windows import Windows
 from rnnforecast.errors import DataError
 from rnnforecast.evaluation.history import Past
 from rnnforecast.frozen import dataclass
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from rnnforecast.arrays import Float64Array, Int64Array
-    from rnnforecast.data.series import SeriesSet
-    from rnnforecast.data.windows import Windows
-
 
 # without a season, the window mean looks back as far as it forecasts, within these bounds
 _SHORTEST_MEAN, _LONGEST_MEAN = 4, 30

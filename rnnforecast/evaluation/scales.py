@@ -5,17 +5,12 @@ Axis legend: S series, B rows of a block.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from rnnforecast.arrays import Float64Array, Int64Array
 from rnnforecast.data.ragged import row_blocks
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.frozen import dataclass
-
-if TYPE_CHECKING:
-    from rnnforecast.arrays import Float64Array, Int64Array
-    from rnnforecast.data.series import SeriesSet
-
 
 #: Differences below this fraction of the series' size are rounding, not movement.
 ROUNDING = 1e-10

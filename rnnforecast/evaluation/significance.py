@@ -7,16 +7,12 @@ Axis legend: U units.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from rnnforecast.arrays import Float64Array
-
+from rnnforecast.arrays import Float64Array
 
 #: Losses whose difference is below this fraction of their size are equal but for rounding.
 ROUNDING = 1e-9

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from rnnforecast.arrays import BoolArray, Float64Array
 from rnnforecast.data.ragged import last_true_before
+from rnnforecast.data.series import SeriesSet
+from rnnforecast.data.windows import Windows
 from rnnforecast.errors import missing_extra
 from rnnforecast.evaluation.naive import forecast_naive
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rnnforecast.arrays import BoolArray, Float64Array
-    from rnnforecast.data.series import SeriesSet
-    from rnnforecast.data.windows import Windows
 
 #: Models of statsforecast that are offered.
 MODELS = ("auto-ets", "auto-theta", "auto-arima")

@@ -12,20 +12,15 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 
+from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
+from rnnforecast.data.series import SeriesSet
+from rnnforecast.data.windows import Windows
 from rnnforecast.evaluation.decomposition import decompose
 from rnnforecast.evaluation.naive import forecast_naive, normal_quantiles
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
-    from rnnforecast.data.series import SeriesSet
-    from rnnforecast.data.windows import Windows
-
 
 #: Most rows used, or as many seasons where those are longer: a line through more fits the last ones badly.
 MAX_ROWS, MAX_SEASONS = 2_000, 6

@@ -6,10 +6,12 @@ Axis legend: W windows, H horizon, U units (windows of one series, or series of 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 
+from rnnforecast.arrays import Float64Array, Int64Array
 from rnnforecast.errors import DivergedError
 from rnnforecast.evaluation.baselines import BASELINES
 from rnnforecast.evaluation.significance import (
@@ -24,11 +26,6 @@ from rnnforecast.evaluation.significance import (
 from rnnforecast.frozen import dataclass
 from rnnforecast.json_values import Document
 from rnnforecast.members import ENSEMBLE
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from rnnforecast.arrays import Float64Array, Int64Array
 
 Outcome = Literal["win", "tie", "loss"]
 Test = Literal["Diebold-Mariano", "Wilcoxon signed-rank", "none"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,10 +13,13 @@ import numpy as np
 from rnnforecast.config import RENAMED_KEYS, Settings
 from rnnforecast.data.calendar.frequency import Frequency
 from rnnforecast.data.covariates.calendar import is_generated
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.sources import lasting_path
+from rnnforecast.data.windows import Windows
 from rnnforecast.errors import ModelFileError, UsageError
 from rnnforecast.evaluation.baselines import BASELINES, EXTRA_BASELINES, STATISTICAL_BASELINES
 from rnnforecast.evaluation.calibration import Calibration
+from rnnforecast.findings import JSONValue
 from rnnforecast.forecasting import THETA_CONTEXTS, Ensemble
 from rnnforecast.frozen import dataclass
 from rnnforecast.grammars import find_zone
@@ -30,12 +34,7 @@ from rnnforecast.store.model_file import ModelFile
 from rnnforecast.store.record import FitCurve, LeadRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from rnnforecast.data.read import Assumptions, ReadResult
-    from rnnforecast.data.series import SeriesSet
-    from rnnforecast.data.windows import Windows
-    from rnnforecast.findings import JSONValue
 
 RECORDED_PACKAGES = ("numpy", "pandas", "pyarrow", "torch")
 # the rows kept in the file reach back over this many windows, for horizons forecast without the data file

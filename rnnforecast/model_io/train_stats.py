@@ -5,19 +5,15 @@ Axis legend: S series of the memory, D series of fresh data.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from rnnforecast.data.ragged import row_blocks
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.errors import ModelFileError
 from rnnforecast.evaluation.scales import seasonal_scales
 from rnnforecast.frozen import dataclass
-
-if TYPE_CHECKING:
-    from rnnforecast.data.series import SeriesSet
-    from rnnforecast.store.context import SeriesContext
-    from rnnforecast.store.model_file import ModelFile
+from rnnforecast.store.context import SeriesContext
+from rnnforecast.store.model_file import ModelFile
 
 PREFIX = "training."
 _DTYPES: dict[str, type[np.generic]] = {

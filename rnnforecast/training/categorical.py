@@ -5,31 +5,26 @@ Axis legend: S series, H horizon, K categories.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 import torch
 from pydantic import ValidationError
 
-from rnnforecast.data.windows import FlatSeries
+from rnnforecast.arrays import Float64Array
+from rnnforecast.config import Settings
+from rnnforecast.data.series import SeriesSet
+from rnnforecast.data.windows import FlatSeries, Windows
 from rnnforecast.errors import UsageError
 from rnnforecast.frozen import dataclass
 from rnnforecast.members import CategoricalSettings
 from rnnforecast.networks.categorical import CategoricalForecaster
+from rnnforecast.progress import Progress
 from rnnforecast.training.judge import rows_before_windows
 from rnnforecast.training.loop import TrainWindows, fit_network
 from rnnforecast.training.recipe import PATIENCE, STEPS_OF_EFFORT, FitSettings
 from rnnforecast.training.sampling import WindowSampler
 from rnnforecast.training.state import Fit, ValidationWindows
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from rnnforecast.arrays import Float64Array
-    from rnnforecast.config import Settings
-    from rnnforecast.data.series import SeriesSet
-    from rnnforecast.data.windows import Windows
-    from rnnforecast.progress import Progress
 
 #: Steps that a network reads at most unless the user sets more, gradient steps of a normal training, and their rate.
 CONTEXT_LENGTH, NUM_STEPS, LEARNING_RATE = 64, 300, 1e-2

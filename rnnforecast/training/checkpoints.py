@@ -5,17 +5,15 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from types import FrameType
+from typing import Any
 
 from rnnforecast.errors import ModelFileError, OutputError
 from rnnforecast.store.checkpoint import Checkpoint, CheckpointFolder, read_checkpoint, write_checkpoint
 from rnnforecast.training.parallel import CancelledError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from types import FrameType
 
 INTERVAL_SECONDS = 30.0
 

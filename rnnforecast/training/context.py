@@ -6,10 +6,11 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from rnnforecast.config import Settings
+from rnnforecast.grammars import Duration
+from rnnforecast.progress import Progress
+
 if TYPE_CHECKING:
-    from rnnforecast.config import Settings
-    from rnnforecast.grammars import Duration
-    from rnnforecast.progress import Progress
     from rnnforecast.training.checkpoints import Checkpoints
 
 

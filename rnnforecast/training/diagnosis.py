@@ -5,31 +5,28 @@ T segments of a window, B windows.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
+from rnnforecast.arrays import Float64Array
 from rnnforecast.config import MemberSettings
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.windows import FlatSeries, Windows, gather
 from rnnforecast.evaluation.scales import seasonal_scales
 from rnnforecast.frozen import dataclass
 from rnnforecast.networks.cells import CellWeights, Recurrence
 from rnnforecast.networks.forecaster import RecurrentForecaster, build_network
 from rnnforecast.networks.jacobians import LayerMemory, measure_memory
+from rnnforecast.options import Cell
+from rnnforecast.progress import Progress
 from rnnforecast.training.ensemble import move_to_device
 from rnnforecast.training.loop import TrainWindows, fit_network
 from rnnforecast.training.recipe import FitSettings
 from rnnforecast.training.sampling import make_sampler
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from rnnforecast.arrays import Float64Array
-    from rnnforecast.data.series import SeriesSet
-    from rnnforecast.options import Cell
-    from rnnforecast.progress import Progress
 
 #: The cells that are fitted for comparison, the oldest first.
 REFERENCE_CELLS: tuple[Cell, ...] = ("rnn", "lstm", "gru")

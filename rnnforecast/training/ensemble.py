@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
@@ -11,33 +12,29 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from rnnforecast.config import MemberSettings
+from rnnforecast.config import MemberSettings, TrainingSettings
 from rnnforecast.data.ragged import rows_of
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.windows import FlatSeries, Windows
 from rnnforecast.errors import DataError, ResourceError
 from rnnforecast.evaluation.scales import seasonal_scales
 from rnnforecast.forecasting import Ensemble
 from rnnforecast.frozen import dataclass
-from rnnforecast.members import PretrainedSettings
+from rnnforecast.members import Member, PretrainedSettings
 from rnnforecast.networks import transformer
 from rnnforecast.networks.engine import Network, make_network
 from rnnforecast.networks.forecaster import RecurrentForecaster
+from rnnforecast.options import Device
 from rnnforecast.training.loop import TrainWindows, fit_network
 from rnnforecast.training.parallel import JointProgress, run_in_threads
 from rnnforecast.training.processes import FEWEST_WINDOWS_OF_PART, Task, can_fork, make_team, run_in_processes
+from rnnforecast.training.recipe import FitSettings, Recipe
 from rnnforecast.training.sampling import make_sampler, min_past
 from rnnforecast.training.state import Fit, ValidationWindows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from rnnforecast.config import TrainingSettings
-    from rnnforecast.data.series import SeriesSet
-    from rnnforecast.members import Member
-    from rnnforecast.options import Device
     from rnnforecast.training.checkpoints import Checkpoints
     from rnnforecast.training.context import FitContext
-    from rnnforecast.training.recipe import FitSettings, Recipe
 
 # validation uses this many windows at most; more take time and hardly change the score
 MAX_VALIDATION_WINDOWS = 512

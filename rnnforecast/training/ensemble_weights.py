@@ -10,21 +10,17 @@ Axis legend: W windows, H horizon, Q quantiles.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 
+from rnnforecast.arrays import BoolArray, Float64Array
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.windows import FlatSeries, Windows, gather
 from rnnforecast.evaluation.metrics import mean_pinball
 from rnnforecast.evaluation.scales import seasonal_scales
 from rnnforecast.frozen import dataclass
 from rnnforecast.training.initial_weights import SMALLEST_PANEL, THETA
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from rnnforecast.arrays import BoolArray, Float64Array
-    from rnnforecast.data.series import SeriesSet
 
 MAX_WINDOWS = 1_000
 # power of the inverse loss with many windows, and the number of windows at which it is half of that. The windows of one

@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnforecast.data.windows import FlatSeries
+from rnnforecast.config import Settings
+from rnnforecast.data.series import SeriesSet
+from rnnforecast.data.windows import FlatSeries, Windows
 from rnnforecast.findings import plural
 from rnnforecast.forecasting import Ensemble, forecast_theta_in_context, split_groups
 from rnnforecast.frozen import dataclass
-from rnnforecast.members import PretrainedSettings
+from rnnforecast.members import Member, PretrainedSettings
 from rnnforecast.mixture.trained import TrainedForecaster
 from rnnforecast.mixture.zero_shot import zero_shot_season
 from rnnforecast.model_io.base import read_base
+from rnnforecast.store.record import FitCurve
 from rnnforecast.training.ensemble import choose_device, fit_ensemble
 from rnnforecast.training.ensemble_weights import EnsembleWeights, ValidationActuals, choose_weights, subsample
 from rnnforecast.training.initial_weights import SCRATCH, THETA, ZERO_SHOT, choose_plan, usual_weights, with_pretrained
 from rnnforecast.training.judge import calibrate
-from rnnforecast.training.recipe import Recipe, choose_recipe, gather_facts
+from rnnforecast.training.recipe import DataFacts, Recipe, choose_recipe, gather_facts
 from rnnforecast.training.state import Fit, curve_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from rnnforecast.config import Settings
-    from rnnforecast.data.series import SeriesSet
-    from rnnforecast.data.windows import Windows
-    from rnnforecast.members import Member
-    from rnnforecast.store.record import FitCurve
     from rnnforecast.training.context import FitContext
-    from rnnforecast.training.recipe import DataFacts
     from rnnforecast.training.warm_start import WarmStart
 
 

@@ -11,13 +11,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, TypeGuard
 
-from rnnforecast.config import NetworkSettings, TrainingSettings
+from rnnforecast.config import NetworkSettings, Settings, TrainingSettings
 from rnnforecast.errors import UsageError
+from rnnforecast.members import PretrainedSettings
 from rnnforecast.options import STARTS
 
 if TYPE_CHECKING:
-    from rnnforecast.config import Settings
-    from rnnforecast.members import PretrainedSettings
     from rnnforecast.training.recipe import DataFacts, FitSettings, Recipe
 
 #: `scratch`: random weights only; `zero-shot`: the zero-shot ensemble without training; `fine-tuned`: the pretrained

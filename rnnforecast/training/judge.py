@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnnforecast.config import TRAINED_QUANTILE_LEVELS
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.windows import FlatSeries, Windows, gather, min_past
 from rnnforecast.evaluation.backtest import Backtest, Forecaster, Spacing, make_backtest, mean_of_rows
 from rnnforecast.evaluation.baselines import (
@@ -21,6 +23,8 @@ from rnnforecast.evaluation.calibration import PRETRAINED_PRIOR_SPREAD, PRIOR_SP
 from rnnforecast.evaluation.intermittent import is_intermittent
 from rnnforecast.evaluation.scales import seasonal_scales
 from rnnforecast.evaluation.verdict import MIN_CUTOFFS, Verdict, judge, overlap_of
+from rnnforecast.findings import JSONValue
+from rnnforecast.forecasting import Ensemble
 from rnnforecast.frozen import dataclass
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.mixture.trained import TrainedForecaster
@@ -29,12 +33,7 @@ from rnnforecast.model_io.base import BASE, base_ensemble
 from rnnforecast.store.record import MAX_LEADS, LeadRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from rnnforecast.data.bounds import SeriesBounds
-    from rnnforecast.data.series import SeriesSet
-    from rnnforecast.findings import JSONValue
-    from rnnforecast.forecasting import Ensemble
 
 #: The ensemble without the Theta method.
 NETWORKS = "networks"

@@ -7,26 +7,24 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
 
-from rnnforecast.data.windows import gather
+from rnnforecast.data.windows import FlatSeries, WindowBatch, gather
 from rnnforecast.frozen import dataclass
+from rnnforecast.progress import Progress
 from rnnforecast.training.allocator import keep_freed_memory, return_freed_memory
+from rnnforecast.training.recipe import FitSettings
+from rnnforecast.training.sampling import WindowSampler
 from rnnforecast.training.state import Fit, Run, ValidationWindows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from rnnforecast.data.windows import FlatSeries, WindowBatch
     from rnnforecast.networks.engine import Trainable
-    from rnnforecast.progress import Progress
     from rnnforecast.training.checkpoints import FitCheckpoint
     from rnnforecast.training.processes import Team
-    from rnnforecast.training.recipe import FitSettings
-    from rnnforecast.training.sampling import WindowSampler
 
 WARM_UP_FRACTION = 0.1
 # the pace is measured every so many steps and the rest planned by it; the first step does not count, as torch loads

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,8 +23,6 @@ from rnnforecast.networks.cells import Recurrence, run_steps
 from rnnforecast.networks.engine import make_network
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from rnnforecast.forecasting import Ensemble
 
 OPSET = 17

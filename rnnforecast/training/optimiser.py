@@ -5,13 +5,10 @@ The class `torch.optim.AdamW` loads torch's compiler on first use, which costs s
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch.optim.adamw import adamw
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 # the second moment of short runs must warm up within tens of steps, hence 0.99 instead of the usual 0.999
 BETAS = (0.9, 0.99)

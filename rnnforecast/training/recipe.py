@@ -5,24 +5,18 @@ The rules are measured ones: `benchmarks/README.md` lists the runs behind them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import ValidationError
 
-from rnnforecast.config import MemberSettings
+from rnnforecast.config import MemberSettings, NetworkSettings, Settings
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.errors import UsageError
 from rnnforecast.evaluation.significance import change_correlation
 from rnnforecast.frozen import dataclass
-from rnnforecast.members import PretrainedSettings
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from rnnforecast.config import NetworkSettings, Settings
-    from rnnforecast.data.series import SeriesSet
-    from rnnforecast.members import Member
+from rnnforecast.members import Member, PretrainedSettings
 
 # beyond this many observed steps a panel feeds a wider network and more gradient steps
 LARGE_PANEL_STEPS = 200_000

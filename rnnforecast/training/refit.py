@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from rnnforecast.config import Settings
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.windows import Windows
+from rnnforecast.evaluation.backtest import Forecaster
+from rnnforecast.forecasting import Ensemble
 from rnnforecast.mixture.trained import TrainedForecaster
+from rnnforecast.progress import Progress
 from rnnforecast.training.context import FitContext
 from rnnforecast.training.fit import fit_train_rows
 from rnnforecast.training.split import cut_validation_windows
-
-if TYPE_CHECKING:
-    from rnnforecast.config import Settings
-    from rnnforecast.data.series import SeriesSet
-    from rnnforecast.evaluation.backtest import Forecaster
-    from rnnforecast.forecasting import Ensemble
-    from rnnforecast.progress import Progress
 
 
 def refitting_forecaster(series: SeriesSet, settings: Settings, *, horizon: int, progress: Progress) -> Forecaster:

@@ -7,18 +7,17 @@ import json
 import platform
 from dataclasses import fields
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
+from rnnforecast.config import Settings
 from rnnforecast.store.checkpoint import CheckpointFolder, RunDigests
 from rnnforecast.training.checkpoints import Checkpoints
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from rnnforecast.config import Settings
     from rnnforecast.data.series import SeriesSet
 
 _PACKAGES = ("rnnforecast", "numpy", "torch")

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import torch
 
 from rnnforecast.data.windows import Windows
 from rnnforecast.data.windows import min_past as min_past
 from rnnforecast.frozen import dataclass
-from rnnforecast.members import PretrainedSettings
-
-if TYPE_CHECKING:
-    from rnnforecast.members import Member
+from rnnforecast.members import Member, PretrainedSettings
 
 # older cutoffs improve the next horizon little: the latest 300 beat 150 and all in our trials on hourly panels
 MAX_RECENT_CUTOFFS = 300

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.arrays import Int64Array
+from rnnforecast.config import DataSettings, EvaluationSettings, Settings
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.windows import Windows, min_past
 from rnnforecast.errors import DataError
 from rnnforecast.evaluation.backtest import default_num_windows, place_windows
@@ -15,10 +18,7 @@ from rnnforecast.training.initial_weights import choose_plan
 from rnnforecast.training.recipe import gather_facts
 
 if TYPE_CHECKING:
-    from rnnforecast.arrays import Int64Array
-    from rnnforecast.config import DataSettings, EvaluationSettings, Settings
     from rnnforecast.data.read import Assumptions, ReadResult
-    from rnnforecast.data.series import SeriesSet
 
 # on one long series several validation windows steady the choice of steps and the width of the intervals
 MAX_VALIDATION_WINDOWS_PER_SERIES = 5

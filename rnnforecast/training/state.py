@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from rnnforecast.data.windows import Windows, gather
+from rnnforecast.data.windows import FlatSeries, Windows, gather
 from rnnforecast.errors import DivergedError
 from rnnforecast.frozen import dataclass
 from rnnforecast.store.checkpoint import Checkpoint
 from rnnforecast.store.record import MAX_POINTS, FitCurve
 from rnnforecast.training.optimiser import AdamW
+from rnnforecast.training.recipe import FitSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from rnnforecast.data.windows import FlatSeries
     from rnnforecast.networks.engine import Trainable
     from rnnforecast.training.checkpoints import FitCheckpoint
     from rnnforecast.training.processes import Team
-    from rnnforecast.training.recipe import FitSettings
 
 MAX_ROLLBACKS = 2
 NUM_VALIDATIONS = 10

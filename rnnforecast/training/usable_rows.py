@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.windows import min_past
 from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding
 from rnnforecast.json_values import timestamp_to_json
-
-if TYPE_CHECKING:
-    from rnnforecast.data.series import SeriesSet
-    from rnnforecast.options import Short
+from rnnforecast.options import Short
 
 MAX_NAMED_SERIES = 20
 MAX_NAMED_VALUES = 5

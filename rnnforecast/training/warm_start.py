@@ -8,22 +8,17 @@ groups stay those of the stored model. What scales the inputs of a network stays
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnforecast.config import MemberSettings
+from rnnforecast.config import MemberSettings, Settings
+from rnnforecast.data.series import SeriesSet
+from rnnforecast.forecasting import Ensemble
 from rnnforecast.frozen import dataclass
 from rnnforecast.model_io.pack import fitted_members
+from rnnforecast.model_io.train_stats import Memory
 from rnnforecast.training.initial_weights import FINE_TUNED, SCRATCH, THETA, ZERO_SHOT, choose_tuning
-from rnnforecast.training.recipe import Recipe, choose_fit
-
-if TYPE_CHECKING:
-    from rnnforecast.config import Settings
-    from rnnforecast.data.series import SeriesSet
-    from rnnforecast.forecasting import Ensemble
-    from rnnforecast.model_io.train_stats import Memory
-    from rnnforecast.training.recipe import DataFacts
+from rnnforecast.training.recipe import DataFacts, Recipe, choose_fit
 
 #: Gradient steps and learning rate, in those of a training from random weights.
 STEPS_FRACTION, RATE_FRACTION = 0.5, 0.2

@@ -8,26 +8,23 @@ import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from rnnforecast.config import Settings
+from rnnforecast.config import DataSettings, Settings
 from rnnforecast.data.sources import remembered
-from rnnforecast.errors import ModelFileError, RnnForecastError, UsageError
+from rnnforecast.errors import ExitCode, ModelFileError, RnnForecastError, UsageError
 from rnnforecast.findings import Finding
+from rnnforecast.options import Policy
+from rnnforecast.progress import Progress
+from rnnforecast.store.manifest import Manifest
 from rnnforecast.store.promotion import promote
 from rnnforecast.store.registry import Registry, default_store
 from rnnforecast.workflows.model_rows import RENEWED_SETTINGS, SOURCE_SETTINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from rnnforecast.config import DataSettings
-    from rnnforecast.errors import ExitCode
-    from rnnforecast.options import Policy
-    from rnnforecast.progress import Progress
-    from rnnforecast.store.manifest import Manifest
     from rnnforecast.workflows.monitoring.score_result import ScoreResult
 
 

@@ -6,15 +6,20 @@ Axis legend: S series, W windows, H horizon, K categories.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from rnnforecast.arrays import Float64Array
+from rnnforecast.config import Settings
 from rnnforecast.data.errors import listed
-from rnnforecast.data.windows import FlatSeries, Windows, gather
+from rnnforecast.data.series import SeriesSet
+from rnnforecast.data.windows import FlatSeries, WindowBatch, Windows, gather
 from rnnforecast.data.write import shown_output
 from rnnforecast.errors import DataError, UsageError
 from rnnforecast.evaluation.backtest import Spacing, default_num_windows, place_windows
@@ -23,7 +28,8 @@ from rnnforecast.evaluation.categorical import (
     baseline_probabilities,
     score_categories,
 )
-from rnnforecast.evaluation.verdict import overlap_of
+from rnnforecast.evaluation.verdict import Verdict, overlap_of
+from rnnforecast.findings import Finding
 from rnnforecast.forecasting import last_windows
 from rnnforecast.inference.categorical import (
     CATEGORICAL_BASELINES,
@@ -32,33 +38,22 @@ from rnnforecast.inference.categorical import (
     forecast_categories,
     lengthened,
 )
-from rnnforecast.members import ENSEMBLE
+from rnnforecast.members import ENSEMBLE, CategoricalSettings
 from rnnforecast.model_io.pack import Record, num_fitted, pack_categorical
+from rnnforecast.options import Activate
+from rnnforecast.progress import Progress
 from rnnforecast.store.manifest import TestRecord
 from rnnforecast.store.record import LeadRecord
 from rnnforecast.training.judge import how_to_test, rows_before_windows
-from rnnforecast.training.split import split_rows
+from rnnforecast.training.split import Split, split_rows
 from rnnforecast.workflows.forecasts.predict_result import CategoricalForecast
 from rnnforecast.workflows.forecasts.table import free_name, numbers_of, start_columns
 from rnnforecast.workflows.results import CategoricalEvaluateResult, CategoricalTrainResult
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from rnnforecast.arrays import Float64Array
-    from rnnforecast.config import Settings
     from rnnforecast.data.read import ReadResult
-    from rnnforecast.data.series import SeriesSet
-    from rnnforecast.data.windows import WindowBatch
-    from rnnforecast.evaluation.verdict import Verdict
-    from rnnforecast.findings import Finding
-    from rnnforecast.members import CategoricalSettings
-    from rnnforecast.options import Activate
-    from rnnforecast.progress import Progress
     from rnnforecast.store.registry import Registry
     from rnnforecast.training.categorical import CategoricalFit
-    from rnnforecast.training.split import Split
     from rnnforecast.workflows.model_rows import LoadedModel
 
     Network = tuple[CategoricalSettings, Mapping[str, np.ndarray]]

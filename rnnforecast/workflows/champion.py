@@ -10,35 +10,31 @@ Axis legend: W windows, H horizon.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 
 from rnnforecast.data.bounds import SeriesBounds
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.errors import DataError, DivergedError, ModelFileError
+from rnnforecast.evaluation.backtest import Backtest
 from rnnforecast.evaluation.baselines import forecast_baseline
 from rnnforecast.evaluation.metrics import scaled_errors
-from rnnforecast.evaluation.verdict import judge, overlap_of
+from rnnforecast.evaluation.verdict import Verdict, judge, overlap_of
+from rnnforecast.findings import JSONValue
 from rnnforecast.frozen import dataclass
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.mixture.trained import TrainedForecaster
 from rnnforecast.model_io.pack import check_shapes, frequency_of, last_fitted, unpack_ensemble
+from rnnforecast.options import Activate
+from rnnforecast.store.manifest import Manifest
+from rnnforecast.store.model_file import ModelFile
+from rnnforecast.store.registry import Registry
+from rnnforecast.store.versions import StoredModel
+from rnnforecast.training.judge import Judgement
 from rnnforecast.workflows.choose_model import served_manifest
 from rnnforecast.workflows.model_rows import data_settings
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from rnnforecast.data.series import SeriesSet
-    from rnnforecast.evaluation.backtest import Backtest
-    from rnnforecast.evaluation.verdict import Verdict
-    from rnnforecast.findings import JSONValue
-    from rnnforecast.options import Activate
-    from rnnforecast.store.manifest import Manifest
-    from rnnforecast.store.model_file import ModelFile
-    from rnnforecast.store.registry import Registry
-    from rnnforecast.store.versions import StoredModel
-    from rnnforecast.training.judge import Judgement
 
 Basis = Literal["first", "asked", "held-out", "records", "not comparable"]
 

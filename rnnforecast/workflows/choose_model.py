@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from rnnforecast.config import DataSettings
 from rnnforecast.data.read import read_columns
 from rnnforecast.data.sources import expand, public_path
 from rnnforecast.data.tables.in_memory import IN_MEMORY
@@ -14,15 +15,10 @@ from rnnforecast.errors import ModelFileError, UsageError
 from rnnforecast.model_io.base import BASE
 from rnnforecast.model_io.pack import check_shapes, check_values
 from rnnforecast.options import SETTINGS
+from rnnforecast.store.manifest import Manifest
+from rnnforecast.store.model_file import ModelFile
 from rnnforecast.store.registry import Registry
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rnnforecast.config import DataSettings
-    from rnnforecast.store.manifest import Manifest
-    from rnnforecast.store.model_file import ModelFile
-    from rnnforecast.store.versions import StoredModel
+from rnnforecast.store.versions import StoredModel
 
 BASE_NOTE = f"`{BASE}` forecasts zero-shot: pretrained on synthetic series, not trained on these rows"
 #: Reading settings that a forecast may set again; all others are those of the training.

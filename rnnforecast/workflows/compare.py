@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -11,6 +12,8 @@ import numpy as np
 from rnnforecast.config import Settings
 from rnnforecast.data.bounds import SeriesBounds
 from rnnforecast.data.read import read_series
+from rnnforecast.data.series import SeriesSet
+from rnnforecast.data.windows import Windows
 from rnnforecast.errors import UsageError
 from rnnforecast.evaluation.backtest import Forecaster, Spacing
 from rnnforecast.evaluation.baselines import (
@@ -20,9 +23,10 @@ from rnnforecast.evaluation.baselines import (
     available_baselines,
 )
 from rnnforecast.evaluation.significance import critical_difference, mean_ranks
+from rnnforecast.findings import JSONValue
 from rnnforecast.model_io.base import BASE, read_base
 from rnnforecast.options import Cell, Mapping_
-from rnnforecast.progress import NoProgress
+from rnnforecast.progress import NoProgress, Progress
 from rnnforecast.training.context import FitContext, TimeBudget
 from rnnforecast.training.fit import fit_train_rows
 from rnnforecast.training.judge import (
@@ -35,19 +39,12 @@ from rnnforecast.training.judge import (
     pretrained_forecaster,
     statistical_forecasters,
 )
-from rnnforecast.training.split import fit_horizon, split_rows
+from rnnforecast.training.split import Split, fit_horizon, split_rows
 from rnnforecast.workflows.evaluate import cutoff_timestamps
 from rnnforecast.workflows.results import CompareResult
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from rnnforecast.data.series import SeriesSet
     from rnnforecast.data.tables.in_memory import Data
-    from rnnforecast.data.windows import Windows
-    from rnnforecast.findings import JSONValue
-    from rnnforecast.progress import Progress
-    from rnnforecast.training.split import Split
 
 CELLS: tuple[str, ...] = get_args(Cell)
 MAPPINGS: tuple[str, ...] = get_args(Mapping_)

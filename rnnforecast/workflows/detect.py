@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,38 +11,33 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from rnnforecast.arrays import Float64Array, Int64Array
+from rnnforecast.config import DataSettings
 from rnnforecast.data.files.overwrite import Owned, check_outputs
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.windows import FlatSeries
 from rnnforecast.data.write import check_output, shown_output, write_forecasts
 from rnnforecast.detection.budget import AlarmBudget
 from rnnforecast.detection.detector import Detection, Timing, detect_rows
-from rnnforecast.detection.events import find_alarms
+from rnnforecast.detection.events import Alarm, find_alarms
 from rnnforecast.detection.members import without_network
 from rnnforecast.detection.residuals import Plan, Residuals, residuals
 from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding
+from rnnforecast.forecasting import Ensemble
 from rnnforecast.frozen import dataclass
 from rnnforecast.mixture.trained import networks_alone
 from rnnforecast.model_io.base import BASE
-from rnnforecast.progress import NoProgress
+from rnnforecast.progress import NoProgress, Progress
 from rnnforecast.store.registry import default_store
 from rnnforecast.workflows.forecasts.predict_result import Preview
 from rnnforecast.workflows.forecasts.table import free_name, on_the_wall, zoned
 from rnnforecast.workflows.model_rows import Files, LoadedModel, load
 from rnnforecast.workflows.monitoring.detect_result import DetectResult
-from rnnforecast.workflows.monitoring.freshness import parse_age
+from rnnforecast.workflows.monitoring.freshness import Age, parse_age
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rnnforecast.arrays import Float64Array, Int64Array
-    from rnnforecast.config import DataSettings
-    from rnnforecast.data.series import SeriesSet
     from rnnforecast.data.tables.in_memory import Data
-    from rnnforecast.detection.events import Alarm
-    from rnnforecast.forecasting import Ensemble
-    from rnnforecast.progress import Progress
-    from rnnforecast.workflows.monitoring.freshness import Age
 
 #: Rows that a series needs at least.
 FEWEST_ROWS = 120

@@ -6,30 +6,27 @@ S series, N rows, K blocks of lags.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.arrays import Float64Array, Int64Array
 from rnnforecast.config import MemberSettings
-from rnnforecast.progress import NoProgress
+from rnnforecast.data.series import SeriesSet
+from rnnforecast.findings import JSONValue
+from rnnforecast.progress import NoProgress, Progress
 from rnnforecast.workflows.forecasts.attention import attention_of
 from rnnforecast.workflows.forecasts.panel import forecast_series
-from rnnforecast.workflows.model_rows import load
+from rnnforecast.workflows.model_rows import Files, LoadedModel, load
 from rnnforecast.workflows.profile import autocorrelations, total_of
 from rnnforecast.workflows.results import DiagnoseResult
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    from rnnforecast.arrays import Float64Array, Int64Array
-    from rnnforecast.data.series import SeriesSet
     from rnnforecast.data.tables.in_memory import Data
-    from rnnforecast.findings import JSONValue
-    from rnnforecast.progress import Progress
     from rnnforecast.training.diagnosis import Health
-    from rnnforecast.workflows.model_rows import Files, LoadedModel
 
 #: A gradient that shrank to less than this reaches no further.
 VANISHED = 0.01

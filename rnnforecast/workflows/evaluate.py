@@ -5,11 +5,14 @@ from __future__ import annotations
 import shlex
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnnforecast.config import Settings
+from rnnforecast.data.series import SeriesSet
+from rnnforecast.data.windows import Windows
 from rnnforecast.errors import DataError, UsageError
 from rnnforecast.evaluation.backtest import Forecaster, Spacing, default_num_windows, place_windows
 from rnnforecast.evaluation.verdict import MIN_CUTOFFS
@@ -17,7 +20,7 @@ from rnnforecast.members import ENSEMBLE
 from rnnforecast.mixture.gains import gains_note
 from rnnforecast.model_io.base import BASE
 from rnnforecast.model_io.pack import is_zero_shot, last_read, num_fitted
-from rnnforecast.progress import NoProgress
+from rnnforecast.progress import NoProgress, Progress
 from rnnforecast.training.initial_weights import names_model
 from rnnforecast.training.judge import (
     Judgement,
@@ -36,12 +39,7 @@ from rnnforecast.workflows.model_rows import Files, LoadedModel, load
 from rnnforecast.workflows.results import EvaluateResult
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from rnnforecast.data.series import SeriesSet
     from rnnforecast.data.tables.in_memory import Data
-    from rnnforecast.data.windows import Windows
-    from rnnforecast.progress import Progress
 
 
 def evaluate(

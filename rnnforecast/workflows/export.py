@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.arrays import Float64Array
 from rnnforecast.data.files.overwrite import check_outputs
 from rnnforecast.errors import ResourceError, UsageError, first_line, missing_extra
-from rnnforecast.forecasting import combine_members
+from rnnforecast.forecasting import Ensemble, combine_members
 from rnnforecast.members import ENSEMBLE, PretrainedSettings
 from rnnforecast.model_io.base import BASE
 from rnnforecast.model_io.pack import unpack_ensemble
 from rnnforecast.store.files import replace_bytes
+from rnnforecast.store.manifest import Manifest
 from rnnforecast.store.registry import Registry
 from rnnforecast.workflows.choose_model import open_model
 from rnnforecast.workflows.models import row_of
 from rnnforecast.workflows.results import ModelsResult
-
-if TYPE_CHECKING:
-    from rnnforecast.arrays import Float64Array
-    from rnnforecast.forecasting import Ensemble
-    from rnnforecast.store.manifest import Manifest
 
 #: Windows that both are asked for, and the largest difference between them, relative to the size of the forecasts.
 NUM_WINDOWS, MAX_DIFFERENCE = 8, 1e-5

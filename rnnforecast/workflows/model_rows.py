@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,33 +13,30 @@ import numpy as np
 from rnnforecast.config import DataSettings, Settings
 from rnnforecast.data.bounds import SeriesBounds
 from rnnforecast.data.errors import listed
-from rnnforecast.data.read import read_series
+from rnnforecast.data.read import ReadResult, read_series
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.sources import lasting_path, public_path, remembered, without_file
 from rnnforecast.data.tables.in_memory import inputs_of
 from rnnforecast.errors import DataError, InputError, ModelFileError, UsageError
 from rnnforecast.findings import Finding
+from rnnforecast.forecasting import Ensemble
 from rnnforecast.frozen import dataclass
+from rnnforecast.members import CategoricalSettings
 from rnnforecast.mixture.zero_shot import ZeroShot, zero_shot_season
 from rnnforecast.model_io.base import BASE, base_ensemble, base_manifest
 from rnnforecast.model_io.pack import frequency_of, unpack_categorical, unpack_ensemble
 from rnnforecast.model_io.train_stats import Memory, recall
+from rnnforecast.store.context import SeriesContext
+from rnnforecast.store.manifest import Manifest
+from rnnforecast.store.model_file import ModelFile
 from rnnforecast.store.registry import Registry, default_store, is_path
 from rnnforecast.training.usable_rows import leave_out_short
 from rnnforecast.workflows.choose_model import choose_model, open_model
 from rnnforecast.workflows.monitoring.freshness import history_findings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from rnnforecast.data.files.overwrite import Owned
-    from rnnforecast.data.read import ReadResult
     from rnnforecast.data.tables.in_memory import Data
-    from rnnforecast.forecasting import Ensemble
-    from rnnforecast.members import CategoricalSettings
-    from rnnforecast.store.context import SeriesContext
-    from rnnforecast.store.manifest import Manifest
-    from rnnforecast.store.model_file import ModelFile
 
 #: Errors of rows whose frequency differs from the model's.
 FREQUENCY_ERRORS = ("E_TIME_FREQ_MIXED", "E_TIME_OFF_GRID")

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import string
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from rnnforecast.errors import ModelFileError, UsageError
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.model_io.pack import check_manifest, check_shapes, check_values
 from rnnforecast.model_io.train_stats import recall
 from rnnforecast.store import promotion
+from rnnforecast.store.manifest import Manifest
+from rnnforecast.store.model_file import ModelFile
 from rnnforecast.store.registry import Registry
-from rnnforecast.store.versions import check_removable
+from rnnforecast.store.versions import StoredModel, check_removable
 from rnnforecast.workflows.results import ModelResult, ModelsResult
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
-
-    from rnnforecast.store.manifest import Manifest
-    from rnnforecast.store.model_file import ModelFile
-    from rnnforecast.store.versions import StoredModel
 
 
 def list_models(store: str | Path | None = None) -> ModelsResult:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
-from rnnforecast.config import Settings
+from rnnforecast.config import DataSettings, Settings
 from rnnforecast.data.covariates.calendar import is_generated
 from rnnforecast.data.files.overwrite import Owned, check_outputs
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.sources import stem_of
 from rnnforecast.data.write import DEFAULT_WAIT, check_output, output_kind, shown_output, write_forecasts
 from rnnforecast.errors import DataError
@@ -21,13 +24,15 @@ from rnnforecast.json_values import timestamp_to_json
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.mixture.question import READERS, SEASONAL_NAIVE
 from rnnforecast.model_io.base import BASE
+from rnnforecast.options import Engine, StaleRows, SumOver
+from rnnforecast.progress import Progress
 from rnnforecast.store.ledger import LEDGER_LEVELS
 from rnnforecast.store.registry import default_store
 from rnnforecast.workflows.forecasts.attention import write_attention
 from rnnforecast.workflows.forecasts.explain import Asked, Explanation, check_asked, explain
 from rnnforecast.workflows.forecasts.output_shape import check_shape, shaped
-from rnnforecast.workflows.forecasts.panel import forecast_series
-from rnnforecast.workflows.forecasts.predict_result import PredictResult
+from rnnforecast.workflows.forecasts.panel import Forecast, forecast_series
+from rnnforecast.workflows.forecasts.predict_result import CategoricalForecast, PredictResult, Preview
 from rnnforecast.workflows.forecasts.sums import check_sum, sum_forecasts, sums_frame, sums_preview
 from rnnforecast.workflows.forecasts.table import forecast_frame, make_overview, make_previews, numbers_of
 from rnnforecast.workflows.forecasts.totals import (
@@ -41,17 +46,7 @@ from rnnforecast.workflows.model_rows import Files, LoadedModel, load
 from rnnforecast.workflows.monitoring.freshness import check_age, parse_age, reject_stale
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    import pandas as pd
-
-    from rnnforecast.config import DataSettings
-    from rnnforecast.data.series import SeriesSet
     from rnnforecast.data.tables.in_memory import Data
-    from rnnforecast.options import Engine, StaleRows, SumOver
-    from rnnforecast.progress import Progress
-    from rnnforecast.workflows.forecasts.panel import Forecast
-    from rnnforecast.workflows.forecasts.predict_result import CategoricalForecast, Preview
 
     Observer = Callable[[LoadedModel, Forecast], None]
 

@@ -13,27 +13,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.config import DataSettings
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.errors import LockedError, ModelFileError, OutputError, UsageError
-from rnnforecast.findings import Finding
+from rnnforecast.findings import Finding, JSONValue
 from rnnforecast.json_values import plain
+from rnnforecast.progress import Progress
 from rnnforecast.store.ledger import LEDGER_LEVELS, Issued, Ledger
+from rnnforecast.store.manifest import Manifest
 from rnnforecast.store.registry import default_store
-from rnnforecast.workflows.forecasts.panel import point_baseline
-from rnnforecast.workflows.forecasts.predict_result import CategoricalForecast
-from rnnforecast.workflows.model_rows import SOURCE_SETTINGS
+from rnnforecast.workflows.forecasts.panel import Forecast, point_baseline
+from rnnforecast.workflows.forecasts.predict_result import CategoricalForecast, PredictResult
+from rnnforecast.workflows.model_rows import SOURCE_SETTINGS, Files, LoadedModel
 from rnnforecast.workflows.monitoring.choose_ledger import ledger_name
 from rnnforecast.workflows.predict import forecast_request
 
 if TYPE_CHECKING:
-    from rnnforecast.config import DataSettings
-    from rnnforecast.data.series import SeriesSet
     from rnnforecast.data.tables.in_memory import Data
-    from rnnforecast.findings import JSONValue
-    from rnnforecast.progress import Progress
-    from rnnforecast.store.manifest import Manifest
-    from rnnforecast.workflows.forecasts.panel import Forecast
-    from rnnforecast.workflows.forecasts.predict_result import PredictResult
-    from rnnforecast.workflows.model_rows import Files, LoadedModel
     from rnnforecast.workflows.predict import ForecastRequest, Observer
 
 #: The baseline of live scores, and the forecast that is served in place of a model that drifted.

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
 from rnnforecast.data.calendar.seasonality import autocorrelation
 
 if TYPE_CHECKING:
-    from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
     from rnnforecast.data.series import SeriesSet
 
 #: Longest lag of an autocorrelation, in seasons and in steps.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnnforecast.data.read import read_series
+from rnnforecast.config import DataSettings
+from rnnforecast.data.read import ReadResult, read_series
 from rnnforecast.data.sources import remembered, without_file
 from rnnforecast.data.tables.in_memory import inputs_of
 from rnnforecast.errors import ModelFileError, UsageError
@@ -27,10 +29,6 @@ from rnnforecast.workflows.monitoring.score_result import ScoreResult
 from rnnforecast.workflows.predict_and_log import baseline_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from rnnforecast.config import DataSettings
-    from rnnforecast.data.read import ReadResult
     from rnnforecast.data.tables.in_memory import Data
 
 FORECAST = "forecast"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rnnforecast.config import Settings
 from rnnforecast.data.files.overwrite import check_outputs
@@ -12,14 +12,10 @@ from rnnforecast.data.sources import without_file
 from rnnforecast.errors import UsageError
 from rnnforecast.model_io.base import BASE
 from rnnforecast.store.files import check_writable, replace_bytes
+from rnnforecast.store.manifest import Manifest
 from rnnforecast.store.registry import default_store, is_path
 from rnnforecast.workflows.models import load_model
 from rnnforecast.workflows.results import ScriptResult
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from rnnforecast.store.manifest import Manifest
 
 _FOLDER, _FORECAST = "script-store", "forecast.csv"
 

@@ -7,10 +7,11 @@ import io
 import os
 import sys
 import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import field
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
@@ -22,25 +23,20 @@ from rnnforecast.data.write import STDOUT
 from rnnforecast.detection.budget import AlarmBudget
 from rnnforecast.errors import DataError, InputError, ModelFileError, OutputError, UsageError
 from rnnforecast.escaping import visible
+from rnnforecast.forecasting import Ensemble
 from rnnforecast.frozen import dataclass
 from rnnforecast.json_values import Document
 from rnnforecast.model_io.base import BASE, base_ensemble
 from rnnforecast.model_io.pack import frequency_of, unpack_ensemble
+from rnnforecast.options import LineFormat
 from rnnforecast.store.files import check_writable, lock
 from rnnforecast.store.registry import Registry, default_store
 from rnnforecast.streaming.engines import engine_of
 from rnnforecast.streaming.lines import MAX_LINE, Columns, LineReader, LineWriter, guess_format
 from rnnforecast.streaming.state import Position, SavedState
-from rnnforecast.streaming.stream import HEADER, MALFORMED, RESTART, Stream, StreamOptions
+from rnnforecast.streaming.stream import HEADER, MALFORMED, RESTART, Answer, Stream, StreamOptions
 from rnnforecast.workflows.choose_model import open_model
 from rnnforecast.workflows.monitoring.alarm_process import AlarmProcess
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-
-    from rnnforecast.forecasting import Ensemble
-    from rnnforecast.options import LineFormat
-    from rnnforecast.streaming.stream import Answer
 
 #: Bytes that are read at once; whole lines among them are answered together.
 CHUNK_BYTES = 2**17

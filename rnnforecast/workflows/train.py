@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,19 +16,24 @@ from rnnforecast.data.bounds import SeriesBounds
 from rnnforecast.data.covariates.calendar import is_generated
 from rnnforecast.data.errors import listed
 from rnnforecast.data.files.local import STDIN
-from rnnforecast.data.read import read_series
+from rnnforecast.data.read import Assumptions, ReadResult, read_series
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.sources import stem_of
 from rnnforecast.data.tables.in_memory import IN_MEMORY, inputs_of
 from rnnforecast.evaluation.backtest import Spacing
+from rnnforecast.findings import JSONValue
+from rnnforecast.forecasting import Ensemble
 from rnnforecast.frozen import dataclass
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.mixture.gains import covariate_gains, gains_note
 from rnnforecast.model_io.base import BASE, reject_base_name
 from rnnforecast.model_io.pack import Record, pack_model
+from rnnforecast.options import Activate
 from rnnforecast.progress import NoProgress, Progress
 from rnnforecast.store.manifest import TestRecord
 from rnnforecast.store.names import name_from_stem
 from rnnforecast.store.registry import Registry
+from rnnforecast.store.versions import StoredModel
 from rnnforecast.training.context import FitContext
 from rnnforecast.training.initial_weights import names_model
 from rnnforecast.training.judge import (
@@ -46,6 +52,7 @@ from rnnforecast.training.judge import (
 )
 from rnnforecast.training.split import Split, fit_horizon, split_for
 from rnnforecast.training.usable_rows import check_logarithms, leave_out_short
+from rnnforecast.training.warm_start import WarmStart
 from rnnforecast.workflows.champion import Challenger, decide
 from rnnforecast.workflows.forecasts.parts import zero_shot_of
 from rnnforecast.workflows.monitoring.freshness import check_age, parse_age
@@ -53,18 +60,9 @@ from rnnforecast.workflows.results import TrainResult
 from rnnforecast.workflows.warm_start import open_start
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rnnforecast.data.read import Assumptions, ReadResult
-    from rnnforecast.data.series import SeriesSet
     from rnnforecast.data.tables.in_memory import Data
-    from rnnforecast.findings import JSONValue
-    from rnnforecast.forecasting import Ensemble
-    from rnnforecast.options import Activate
-    from rnnforecast.store.versions import StoredModel
     from rnnforecast.training.checkpoints import Checkpoints
     from rnnforecast.training.fit import Fitted
-    from rnnforecast.training.warm_start import WarmStart
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,41 +15,35 @@ from rnnforecast.config import Settings
 from rnnforecast.data.bounds import SeriesBounds
 from rnnforecast.data.files.overwrite import Owned, check_outputs
 from rnnforecast.data.read import read_series
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.tables.in_memory import inputs_of
-from rnnforecast.data.windows import FlatSeries
+from rnnforecast.data.windows import FlatSeries, Windows
 from rnnforecast.errors import DataError, UsageError
 from rnnforecast.evaluation.backtest import Spacing
 from rnnforecast.evaluation.scales import seasonal_scales
 from rnnforecast.evaluation.verdict import judge, overlap_of
+from rnnforecast.findings import JSONValue
+from rnnforecast.forecasting import Ensemble
 from rnnforecast.frozen import dataclass
 from rnnforecast.model_io.base import reject_base_name
-from rnnforecast.progress import NoProgress
+from rnnforecast.progress import NoProgress, Progress
 from rnnforecast.store.files import check_writable, replace_bytes
 from rnnforecast.store.names import encode_name
 from rnnforecast.store.registry import Registry
 from rnnforecast.training.context import FitContext
 from rnnforecast.training.ensemble_weights import ValidationActuals, subsample
 from rnnforecast.training.fit import fit_train_rows
-from rnnforecast.training.judge import baseline_forecasters, ensemble_forecaster, judge_methods
+from rnnforecast.training.judge import Judgement, baseline_forecasters, ensemble_forecaster, judge_methods
 from rnnforecast.training.recipe import choose_recipe, gather_facts
 from rnnforecast.training.refit import fit_before, rounds_of, rows_before
 from rnnforecast.training.resume import digest_run
-from rnnforecast.training.split import cut_validation_windows, fit_horizon, split_rows
+from rnnforecast.training.split import Split, cut_validation_windows, fit_horizon, split_rows
 from rnnforecast.workflows.results import TuneResult
 from rnnforecast.workflows.train import default_name
 from rnnforecast.workflows.tuning.study import Space, Study, Trial
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from rnnforecast.data.series import SeriesSet
     from rnnforecast.data.tables.in_memory import Data
-    from rnnforecast.data.windows import Windows
-    from rnnforecast.findings import JSONValue
-    from rnnforecast.forecasting import Ensemble
-    from rnnforecast.progress import Progress
-    from rnnforecast.training.judge import Judgement
-    from rnnforecast.training.split import Split
 
 #: Rolling windows, before the test rows, that a trial is measured on.
 NUM_WINDOWS = 3

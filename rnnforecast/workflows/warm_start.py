@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.config import MemberSettings, NetworkSettings, Settings
-from rnnforecast.data.read import read_series
+from rnnforecast.data.read import ReadResult, read_series
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.errors import DataError, ModelFileError, UsageError
 from rnnforecast.findings import Finding, plural
 from rnnforecast.frozen import dataclass
@@ -17,6 +18,9 @@ from rnnforecast.model_io.base import BASE
 from rnnforecast.model_io.pack import fitted_members, frequency_of, last_fitted, unpack_ensemble
 from rnnforecast.model_io.train_stats import recall
 from rnnforecast.options import STARTS
+from rnnforecast.store.manifest import Manifest
+from rnnforecast.store.model_file import ModelFile
+from rnnforecast.store.registry import Registry
 from rnnforecast.training.split import num_unseen_windows
 from rnnforecast.training.warm_start import WarmStart, seen_rows
 from rnnforecast.workflows.champion import difference
@@ -24,12 +28,7 @@ from rnnforecast.workflows.choose_model import open_model
 from rnnforecast.workflows.model_rows import SOURCE_SETTINGS, data_settings
 
 if TYPE_CHECKING:
-    from rnnforecast.data.read import ReadResult
-    from rnnforecast.data.series import SeriesSet
     from rnnforecast.data.tables.in_memory import Data
-    from rnnforecast.store.manifest import Manifest
-    from rnnforecast.store.model_file import ModelFile
-    from rnnforecast.store.registry import Registry
 
 #: Rows further than this many standard deviations from those that scale the inputs are reported.
 LARGE_SHIFT = 10.0

@@ -6,10 +6,12 @@ import math
 import os
 import shlex
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from rich.console import RenderableType
 from rich.text import Text
 
 from rnnforecast.cli.render.blocks import (
@@ -35,10 +37,6 @@ from rnnforecast.members import ENSEMBLE
 from rnnforecast.workflows.results import CompareResult, EvaluateResult, TrainResult
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from rich.console import RenderableType
-
     from rnnforecast.data.series import SeriesSet
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
+from rich.console import RenderableType
 from rich.text import Text
 
 from rnnforecast.cli.render.blocks import (
@@ -22,12 +23,7 @@ from rnnforecast.cli.render.blocks import (
 from rnnforecast.cli.text import folded, styled
 from rnnforecast.escaping import visible
 from rnnforecast.findings import plural
-from rnnforecast.workflows.batch.results import STATUSES, BatchPlan, BatchResult
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-    from rnnforecast.workflows.batch.results import JobError, JobResult
+from rnnforecast.workflows.batch.results import STATUSES, BatchPlan, BatchResult, JobError, JobResult
 
 _STYLES = {"done": "green", "partial": "yellow", "unchanged": "dim", "failed": "bold red", "stopped": "yellow"}
 _WHY_WIDTH = 24  # characters a reason needs; less breaks every word

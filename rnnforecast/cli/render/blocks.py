@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping, Sequence
 from functools import singledispatch
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from rich.cells import cell_len
-from rich.console import Console, Group
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.padding import Padding
 from rich.segment import Segment
 from rich.table import Table
@@ -17,11 +18,6 @@ from rnnforecast.cli.text import MIN_WIDTH, USUAL_WIDTH, supports_unicode
 from rnnforecast.escaping import visible
 from rnnforecast.frozen import dataclass
 from rnnforecast.json_values import Document, timestamp_to_json
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from rich.console import ConsoleOptions, RenderableType
 
 NOTHING = "–"
 _ASCII = str.maketrans({"–": "-", "±": "+-", "×": "x", "…": "...", "│": "|", "┤": "+", "└": "+", "─": "-", "→": "->"})

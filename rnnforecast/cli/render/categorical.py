@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from rich.console import RenderableType
 from rich.text import Text
 
 from rnnforecast.cli.render.backtest import stored_block
@@ -22,12 +21,7 @@ from rnnforecast.cli.render.reading import assumptions_block
 from rnnforecast.findings import plural
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.workflows.forecasts.predict_result import CategoricalForecast
-from rnnforecast.workflows.results import CategoricalEvaluateResult, CategoricalTrainResult
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-    from rnnforecast.workflows.results import Metrics
+from rnnforecast.workflows.results import CategoricalEvaluateResult, CategoricalTrainResult, Metrics
 
 _LEGEND = "log loss: minus the logarithm of the probability of what happened, smaller is better"
 _MAX_ROWS, _LAST_ROWS = 20, 5

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import singledispatch
-from typing import TYPE_CHECKING, TextIO, TypeAlias
+from typing import TextIO, TypeAlias
 
 from rnnforecast.data.csv_writer import csv_line
 from rnnforecast.escaping import json_text, visible
 from rnnforecast.evaluation.metrics import INTERVALS, METRICS, metric_value
 from rnnforecast.json_values import Document, plain
-from rnnforecast.workflows.batch.results import BatchPlan, BatchResult, UnitsResult
+from rnnforecast.workflows.batch.results import BatchPlan, BatchResult, JobResult, UnitsResult
 from rnnforecast.workflows.forecasts.predict_result import PredictResult
 from rnnforecast.workflows.monitoring.detect_result import DetectResult
 from rnnforecast.workflows.monitoring.score_result import ScoreResult
@@ -30,11 +30,6 @@ from rnnforecast.workflows.results import (
     TuneResult,
 )
 from rnnforecast.workflows.shards.results import ShardResult
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from rnnforecast.workflows.batch.results import JobResult
 
 Table: TypeAlias = tuple[Sequence[str], Iterable[Sequence[object]]]  # columns and rows
 

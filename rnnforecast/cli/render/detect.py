@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from rnnforecast.cli.render.blocks import (
@@ -23,11 +23,6 @@ from rnnforecast.cli.render.blocks import (
 from rnnforecast.cli.render.plot import FORECAST_STYLE, mark_sign, plot_marks
 from rnnforecast.findings import plural
 from rnnforecast.workflows.monitoring.detect_result import DetectResult
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from rich.console import RenderableType
 
 _MAX_ALARMS = 20
 _PLOT_WIDTH = 100

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.text import Text
 
@@ -27,14 +27,7 @@ from rnnforecast.escaping import visible
 from rnnforecast.findings import plural
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.model_io.base import BASE
-from rnnforecast.workflows.forecasts.predict_result import PredictResult
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from rich.console import RenderableType
-
-    from rnnforecast.workflows.forecasts.predict_result import Preview
+from rnnforecast.workflows.forecasts.predict_result import PredictResult, Preview
 
 _MAX_ROWS = 20  # of one table; longer ones show their first and last rows
 _FIRST_ROWS, _LAST_ROWS = 12, 5

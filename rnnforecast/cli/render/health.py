@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from rich.console import RenderableType
 from rich.text import Text
 
 from rnnforecast.cli.render.blocks import NOTHING, Space, duration, heading, number, quiet_table, safe, screen, under
 from rnnforecast.cli.render.metrics import percent
 from rnnforecast.findings import plural
 from rnnforecast.workflows.results import DiagnoseResult
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from rich.console import RenderableType
 
 _BARS, _BAR_WIDTH = "▁▂▃▄▅▆▇█", 32
 _MAX_STEPS = 10

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from rich.console import RenderableType
 from rich.text import Text
 
 from rnnforecast.cli.render.blocks import NOTHING, errors, fit_columns, quiet_table, safe, under
-from rnnforecast.evaluation.metrics import METRICS, metric_value
+from rnnforecast.evaluation.metrics import METRICS, Metric, metric_value
 from rnnforecast.members import ENSEMBLE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from rich.console import RenderableType
-
-    from rnnforecast.evaluation.metrics import Metric
     from rnnforecast.workflows.results import Metrics
 
 _OUTCOME_STYLES = {"win": "bold green", "tie": "bold yellow", "loss": "bold red"}

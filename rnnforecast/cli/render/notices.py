@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Sequence
+from typing import TextIO
 
 from rnnforecast.cli.text import folded, styled
 from rnnforecast.escaping import visible
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rnnforecast.findings import Finding
+from rnnforecast.findings import Finding
 
 MAX_LISTED = 5
 

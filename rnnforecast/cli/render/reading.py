@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
+from rich.console import RenderableType
 from rich.text import Text
 
 from rnnforecast.cli.render.blocks import Space, heading, quiet_table, safe, screen, shortened, timestamp_text, under
-from rnnforecast.findings import plural
+from rnnforecast.findings import Finding, JSONValue, plural
 from rnnforecast.workflows.results import InspectResult
 from rnnforecast.workflows.value_profile import profile_words
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from rich.console import RenderableType
-
-    from rnnforecast.findings import Finding, JSONValue
 
 _FIELDS = {
     "time": "time",

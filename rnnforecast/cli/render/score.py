@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
+from rich.console import RenderableType
 from rich.text import Text
 
 from rnnforecast.cli.render.blocks import (
@@ -23,11 +24,6 @@ from rnnforecast.evaluation.drift import MIN_UNITS
 from rnnforecast.evaluation.metrics import INTERVALS, metric_value
 from rnnforecast.findings import plural
 from rnnforecast.workflows.monitoring.score_result import SENTENCES, ScoreResult
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from rich.console import RenderableType
 
 _MAX_LEADS = 8
 _WORDS = {

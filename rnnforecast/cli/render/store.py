@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
+from rich.console import RenderableType
 from rich.text import Text
 
 from rnnforecast.cli.render.blocks import (
@@ -24,9 +24,6 @@ from rnnforecast.cli.render.reading import assumptions_block
 from rnnforecast.findings import plural
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.workflows.results import DoctorResult, ModelResult, ModelsResult, ReportResult
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 #: Columns that a narrow screen leaves out, in this order.
 _DISPENSABLE = ("target", "freq", "series", "horizon", "trained")

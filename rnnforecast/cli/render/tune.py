@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from rich.console import RenderableType
 
 from rnnforecast.cli.render.blocks import Space, duration, heading, number, numbers, quiet_table, safe, screen, under
 from rnnforecast.cli.render.metrics import metrics_block, order_methods, verdict_block
 from rnnforecast.cli.render.reading import assumptions_block
 from rnnforecast.findings import plural
 from rnnforecast.workflows.results import TuneResult
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 _SHOWN_TRIALS = 5
 

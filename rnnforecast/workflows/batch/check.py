@@ -6,28 +6,25 @@ import os
 import shlex
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rnnforecast.config import Settings
 from rnnforecast.data.databases.address import is_database, parse_address
 from rnnforecast.data.databases.reading import query_of
 from rnnforecast.data.files.remote import is_url
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.sources import expand, remembered
 from rnnforecast.data.write import check_output
 from rnnforecast.errors import InputError, RnnForecastError, UsageError
+from rnnforecast.findings import Finding
 from rnnforecast.masking import masked, masked_values
 from rnnforecast.model_io.base import BASE
 from rnnforecast.workflows.batch.execution.steps import UNATTENDED, find_model
+from rnnforecast.workflows.batch.jobs_file.errors import FileErrors
+from rnnforecast.workflows.batch.jobs_file.job import Job
 from rnnforecast.workflows.batch.jobs_file.read import JobFile, parse_jobs
 from rnnforecast.workflows.batch.results import BatchPlan
 
-if TYPE_CHECKING:
-    from rnnforecast.data.series import SeriesSet
-    from rnnforecast.findings import Finding
-    from rnnforecast.workflows.batch.jobs_file.errors import FileErrors
-    from rnnforecast.workflows.batch.jobs_file.job import Job
-
-    _Read = tuple[SeriesSet, tuple[Finding, ...]]
+_Read = tuple[SeriesSet, tuple[Finding, ...]]
 
 #: Seconds to wait for a busy database while a person watches.
 CHECK_WAIT = 5.0

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import field
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 from rnnforecast.errors import ExitCode, RnnForecastError
+from rnnforecast.findings import Finding, JSONValue
 from rnnforecast.frozen import dataclass
 from rnnforecast.json_values import Document
 from rnnforecast.masking import masked
-
-if TYPE_CHECKING:
-    from rnnforecast.findings import Finding, JSONValue
 
 #: done: everything was written; partial: everything but named series that were left out; unchanged: nothing to do;
 #: stopped: the run ended before the job did.

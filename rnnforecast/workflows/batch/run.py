@@ -8,7 +8,7 @@ import hashlib
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +25,7 @@ from rnnforecast.workflows.batch.execution.outcomes import stopped_during
 from rnnforecast.workflows.batch.execution.scheduler import Scheduler, Task
 from rnnforecast.workflows.batch.execution.signals import SignalHandler
 from rnnforecast.workflows.batch.execution.steps import JobContext, run_job
+from rnnforecast.workflows.batch.jobs_file.job import Job
 from rnnforecast.workflows.batch.jobs_file.read import JobFile, owned_files, read_jobs
 from rnnforecast.workflows.batch.records.ledger import LEDGER, History, Ledger, rotate
 from rnnforecast.workflows.batch.records.prometheus import write_metrics
@@ -32,9 +33,6 @@ from rnnforecast.workflows.batch.records.recorder import Recorder, new_run_id, r
 from rnnforecast.workflows.batch.results import BatchResult, JobResult, exit_code_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from rnnforecast.workflows.batch.jobs_file.job import Job
     from rnnforecast.workflows.shards.plan import Shard
 
 #: Memory a job may need (a process with torch and a small network), which limits the number of workers.

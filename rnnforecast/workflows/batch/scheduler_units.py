@@ -8,14 +8,10 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rnnforecast.errors import UsageError
-from rnnforecast.workflows.batch.jobs_file.read import read_jobs
+from rnnforecast.workflows.batch.jobs_file.read import JobFile, read_jobs
 from rnnforecast.workflows.batch.results import UnitsResult
-
-if TYPE_CHECKING:
-    from rnnforecast.workflows.batch.jobs_file.read import JobFile
 
 #: Folders that are searched for programs without a path.
 _CRON_PATH = "/usr/bin:/bin"

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from rnnforecast.arrays import Float64Array, Int64Array
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.windows import FlatSeries
 from rnnforecast.data.write import write_table
-from rnnforecast.forecasting import export_attention, last_windows
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from rnnforecast.arrays import Float64Array, Int64Array
-    from rnnforecast.data.series import SeriesSet
-    from rnnforecast.forecasting import Ensemble
-    from rnnforecast.workflows.model_rows import LoadedModel
+from rnnforecast.forecasting import Ensemble, export_attention, last_windows
+from rnnforecast.workflows.model_rows import LoadedModel
 
 
 def write_attention(loaded: LoadedModel, output: str | Path) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from rnnforecast.config import DataSettings
 from rnnforecast.data.covariates.calendar import is_generated
@@ -14,29 +16,21 @@ from rnnforecast.data.covariates.future import with_other_future
 from rnnforecast.data.covariates.future_files import open_plan, read_plan
 from rnnforecast.data.covariates.scenario import parse_change, with_changes
 from rnnforecast.data.errors import listed
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.sources import public_path
 from rnnforecast.errors import UsageError
+from rnnforecast.findings import Finding
 from rnnforecast.forecasting import last_windows
 from rnnforecast.frozen import dataclass
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.mixture.gains import CovariateGain, covariate_gains, gains_note
 from rnnforecast.model_io.base import BASE
+from rnnforecast.options import Engine
+from rnnforecast.workflows.forecasts.panel import Forecast
 from rnnforecast.workflows.forecasts.parts import Parts, forecast_again, forecast_parts, zero_shot_of
+from rnnforecast.workflows.forecasts.predict_result import Preview
 from rnnforecast.workflows.forecasts.table import free_name
-from rnnforecast.workflows.model_rows import data_settings
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
-    import pandas as pd
-
-    from rnnforecast.data.series import SeriesSet
-    from rnnforecast.findings import Finding
-    from rnnforecast.options import Engine
-    from rnnforecast.workflows.forecasts.panel import Forecast
-    from rnnforecast.workflows.forecasts.predict_result import Preview
-    from rnnforecast.workflows.model_rows import LoadedModel
+from rnnforecast.workflows.model_rows import LoadedModel, data_settings
 
 
 @dataclass(frozen=True)

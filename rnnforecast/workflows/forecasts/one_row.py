@@ -5,16 +5,13 @@ Axis legend: S series, H horizon, L levels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from statistics import NormalDist
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rnnforecast.arrays import Float64Array
-    from rnnforecast.data.series import SeriesSet
+from rnnforecast.arrays import Float64Array
+from rnnforecast.data.series import SeriesSet
 
 #: Standard deviation relative to the value where no other series shows one.
 ALONE = 0.5

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.arrays import Float64Array
 from rnnforecast.data.columns.roles import single_names
 from rnnforecast.data.databases.address import is_database
 from rnnforecast.data.errors import listed
 from rnnforecast.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     import pandas as pd
 
-    from rnnforecast.arrays import Float64Array
 
 #: Decimals that the smallest numbers have; a power of ten with more is infinite.
 _MOST_DECIMALS = 308

@@ -9,33 +9,26 @@ Axis legend: S series, H horizon, L requested levels, B series of a batch.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.arrays import Float64Array
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.errors import DivergedError
 from rnnforecast.evaluation.baselines import forecast_baseline
 from rnnforecast.evaluation.distributions import mean_of
-from rnnforecast.forecasting import interpolate_quantiles, last_windows
+from rnnforecast.forecasting import Ensemble, interpolate_quantiles, last_windows
 from rnnforecast.inference.threads import in_threads
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.mixture.trained import Batch, TrainedForecaster
+from rnnforecast.mixture.zero_shot import MemberWeights, ZeroShot
 from rnnforecast.model_io.base import BASE
-from rnnforecast.progress import NoProgress
+from rnnforecast.options import Engine
+from rnnforecast.progress import NoProgress, Progress
 from rnnforecast.workflows.forecasts.one_row import spread_out, spreads_of_one_row
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-
-    from rnnforecast.arrays import Float64Array
-    from rnnforecast.data.series import SeriesSet
-    from rnnforecast.forecasting import Ensemble
-    from rnnforecast.mixture.zero_shot import MemberWeights, ZeroShot
-    from rnnforecast.options import Engine
-    from rnnforecast.progress import Progress
-    from rnnforecast.workflows.model_rows import LoadedModel
-
+from rnnforecast.workflows.model_rows import LoadedModel
 
 #: Series in one batch: enough for full matrix products, few enough for their numbers to stay near the processor.
 SERIES_A_BATCH = 256

@@ -10,28 +10,23 @@ Axis legend: S series, H horizon, P parts.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.arrays import Float64Array
 from rnnforecast.data.covariates.calendar import is_generated
 from rnnforecast.data.covariates.scenario import with_usual
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.forecasting import last_windows
 from rnnforecast.frozen import dataclass
 from rnnforecast.mixture.remainders import seasonal_part
 from rnnforecast.mixture.zero_shot import ZeroShot, zero_shot_season
 from rnnforecast.model_io.base import base_ensemble
-from rnnforecast.workflows.forecasts.panel import forecast_series
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from rnnforecast.arrays import Float64Array
-    from rnnforecast.data.series import SeriesSet
-    from rnnforecast.options import Engine
-    from rnnforecast.workflows.forecasts.panel import Forecast
-    from rnnforecast.workflows.model_rows import LoadedModel
+from rnnforecast.options import Engine
+from rnnforecast.workflows.forecasts.panel import Forecast, forecast_series
+from rnnforecast.workflows.model_rows import LoadedModel
 
 TREND, SEASON, LONG_SEASON, CALENDAR, REMAINDER = "trend", "season", "long season", "calendar", "remainder"
 #: Steps from which on a trend has a slope.

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
+
 from rnnforecast.findings import Finding, JSONValue
 from rnnforecast.frozen import dataclass
 from rnnforecast.json_values import Document, plain, timestamp_to_json
 from rnnforecast.members import ENSEMBLE
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
     from rnnforecast.mixture.gains import CovariateGain

@@ -9,11 +9,14 @@ Axis legend: S series, W windows, H horizon, Q quantiles, L requested levels, B 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from rnnforecast.arrays import Float64Array, Int64Array
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.windows import FlatSeries, Windows
 from rnnforecast.errors import UsageError
 from rnnforecast.evaluation.baselines import forecast_baseline
@@ -22,18 +25,14 @@ from rnnforecast.forecasting import last_windows
 from rnnforecast.frozen import dataclass
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.mixture.histories import causal_windows
+from rnnforecast.options import SumOver
+from rnnforecast.workflows.forecasts.panel import Forecast
 from rnnforecast.workflows.forecasts.predict_result import Preview
 from rnnforecast.workflows.forecasts.table import free_name, on_the_wall, zoned
+from rnnforecast.workflows.model_rows import LoadedModel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rnnforecast.arrays import Float64Array, Int64Array
-    from rnnforecast.data.series import SeriesSet
     from rnnforecast.evaluation.backtest import Forecaster
-    from rnnforecast.options import SumOver
-    from rnnforecast.workflows.forecasts.panel import Forecast
-    from rnnforecast.workflows.model_rows import LoadedModel
 
 #: Windows of a series, and series of a panel, that correlations are measured on.
 NUM_WINDOWS, MAX_SAMPLED = 8, 100

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import difflib
 import shlex
+from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from rnnforecast.arrays import Float64Array, TimestampArray
 from rnnforecast.data.errors import listed
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.errors import UsageError
 from rnnforecast.workflows.forecasts.predict_result import Preview
 from rnnforecast.workflows.profile import common_end, last_rows_total
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
-
-    from rnnforecast.arrays import Float64Array, TimestampArray
-    from rnnforecast.data.series import SeriesSet
     from rnnforecast.workflows.forecasts.panel import Forecast
 
 MAX_PREVIEWS = 3

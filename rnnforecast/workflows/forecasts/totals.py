@@ -10,34 +10,30 @@ Axis legend: S series, G totals, H horizon, L requested levels, K factors, D dra
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from rnnforecast.arrays import Float64Array, Int64Array
 from rnnforecast.config import DataSettings
 from rnnforecast.data.calendar.frequency import in_words
 from rnnforecast.data.columns.id_columns import FILE_ID
 from rnnforecast.data.errors import listed
 from rnnforecast.data.read import read_series
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.errors import DataError, UsageError
 from rnnforecast.evaluation.distributions import NUM_DRAWS, values_at
 from rnnforecast.forecasting import last_windows
 from rnnforecast.frozen import dataclass
 from rnnforecast.mixture.histories import causal_windows
+from rnnforecast.workflows.forecasts.panel import Forecast
 from rnnforecast.workflows.forecasts.predict_result import Preview
 from rnnforecast.workflows.forecasts.sums import NUM_WINDOWS, window_errors
 from rnnforecast.workflows.forecasts.table import PREVIEW_HORIZONS, free_name, on_the_wall, zoned
+from rnnforecast.workflows.model_rows import Files, LoadedModel
 from rnnforecast.workflows.profile import common_end, last_rows_total
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from rnnforecast.arrays import Float64Array, Int64Array
-    from rnnforecast.data.series import SeriesSet
-    from rnnforecast.workflows.forecasts.panel import Forecast
-    from rnnforecast.workflows.model_rows import Files, LoadedModel
 
 #: The level of all series together.
 ALL = "all"

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
+from rnnforecast.streaming.stream import Answer
 from rnnforecast.workflows.alarm_actions import COMMAND_SECONDS, end_command, in_environment, start_command
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from rnnforecast.streaming.stream import Answer
 
 
 class AlarmProcess:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rnnforecast.data.errors import quoted_path
 from rnnforecast.data.sources import lasting_path
@@ -13,12 +13,8 @@ from rnnforecast.errors import ModelFileError
 from rnnforecast.frozen import dataclass
 from rnnforecast.model_io.base import BASE
 from rnnforecast.store.ledger import Ledger, ledger_names
+from rnnforecast.store.manifest import Manifest
 from rnnforecast.store.names import name_from_stem, split_spec
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rnnforecast.store.manifest import Manifest
 
 #: No name of a model has an `@`, so no ledger of a file takes the name of a model.
 _OF_BASE = f"{BASE}@"

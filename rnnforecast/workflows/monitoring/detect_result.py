@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rnnforecast.detection.budget import AlarmBudget
 from rnnforecast.errors import AbnormalError, ExitCode
-from rnnforecast.findings import plural
+from rnnforecast.findings import Finding, plural
 from rnnforecast.frozen import dataclass
 from rnnforecast.json_values import Document, timestamp_to_json
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from rnnforecast.findings import Finding
     from rnnforecast.workflows.forecasts.predict_result import Preview
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 
+from rnnforecast.data.calendar.frequency import Frequency
 from rnnforecast.data.ragged import offsets_of, rows_of
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.errors import ModelFileError
 from rnnforecast.evaluation.drift import (
     OUTSIDE_FRACTION,
@@ -25,14 +28,6 @@ from rnnforecast.evaluation.scales import seasonal_scales
 from rnnforecast.model_io.pack import check_shapes
 from rnnforecast.model_io.train_stats import Memory, recall
 from rnnforecast.store.registry import Registry
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
-    from rnnforecast.data.calendar.frequency import Frequency
-    from rnnforecast.data.series import SeriesSet
-    from rnnforecast.workflows.monitoring.choose_ledger import is_of_base
 from rnnforecast.workflows.monitoring.choose_ledger import is_of_base
 from rnnforecast.workflows.monitoring.join_actuals import Joined
 

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 import numpy as np
 
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.errors import StaleError, UsageError
 from rnnforecast.findings import Finding
 from rnnforecast.frozen import dataclass
 from rnnforecast.grammars import Duration
 from rnnforecast.json_values import timestamp_to_json
-from rnnforecast.model_io.train_stats import digests
+from rnnforecast.model_io.train_stats import Memory, digests
 from rnnforecast.options import StaleRows
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from rnnforecast.data.series import SeriesSet
-    from rnnforecast.model_io.train_stats import Memory
-    from rnnforecast.store.context import SeriesContext
-    from rnnforecast.store.manifest import Manifest
+from rnnforecast.store.context import SeriesContext
+from rnnforecast.store.manifest import Manifest
 
 _STEPS = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*steps?", re.IGNORECASE)
 _MAX_NAMED = 5

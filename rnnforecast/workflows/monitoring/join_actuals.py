@@ -7,18 +7,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.evaluation.metrics import Actuals
 from rnnforecast.frozen import dataclass
+from rnnforecast.store.ledger import Issued
 from rnnforecast.workflows.monitoring.freshness import last_observed
 from rnnforecast.workflows.predict_and_log import distinct_ids
-
-if TYPE_CHECKING:
-    from rnnforecast.data.series import SeriesSet
-    from rnnforecast.store.ledger import Issued
 
 
 @dataclass(frozen=True)

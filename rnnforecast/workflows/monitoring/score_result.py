@@ -6,13 +6,12 @@ import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from rnnforecast.errors import CoverageError, DriftError
+from rnnforecast.errors import CoverageError, DriftError, RnnForecastError
+from rnnforecast.findings import Finding
 from rnnforecast.frozen import dataclass
 from rnnforecast.json_values import Document
 
 if TYPE_CHECKING:
-    from rnnforecast.errors import RnnForecastError
-    from rnnforecast.findings import Finding
     from rnnforecast.workflows.results import Metrics
 
 #: The message of each test's alarm.

@@ -5,15 +5,11 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from rnnforecast.errors import ExitCode
-from rnnforecast.workflows.batch.execution.process import describe_exit
+from rnnforecast.findings import JSONValue
+from rnnforecast.workflows.batch.execution.process import Completed, describe_exit
 from rnnforecast.workflows.batch.results import JobError
-
-if TYPE_CHECKING:
-    from rnnforecast.findings import JSONValue
-    from rnnforecast.workflows.batch.execution.process import Completed
 
 Document = Mapping[str, "JSONValue"]
 

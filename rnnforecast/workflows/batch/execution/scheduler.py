@@ -7,17 +7,14 @@ import signal
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rnnforecast.errors import ExitCode
 from rnnforecast.frozen import dataclass
 from rnnforecast.workflows.batch.execution.outcomes import FailedError, StoppedError, stopped_before
 from rnnforecast.workflows.batch.execution.process import Command, JobProcess, as_shell_line, describe_exit
+from rnnforecast.workflows.batch.execution.signals import SignalHandler
+from rnnforecast.workflows.batch.execution.steps import Steps
 from rnnforecast.workflows.batch.results import JobError, JobResult
-
-if TYPE_CHECKING:
-    from rnnforecast.workflows.batch.execution.signals import SignalHandler
-    from rnnforecast.workflows.batch.execution.steps import Steps
 
 #: Time a process has to stop before it is killed.
 GRACE_SECONDS = 8.0

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,26 +21,29 @@ from rnnforecast.config import Settings
 from rnnforecast.data.calendar.frequency import Frequency
 from rnnforecast.data.write import check_output
 from rnnforecast.errors import ExitCode, ModelFileError, OutputError, RnnForecastError, TryLaterError
+from rnnforecast.findings import JSONValue
 from rnnforecast.masking import masked
 from rnnforecast.model_io.base import BASE
 from rnnforecast.options import SOURCE_OPTIONS
 from rnnforecast.store.files import make_folder, replace_bytes
+from rnnforecast.store.manifest import Manifest
 from rnnforecast.store.names import encode_name
 from rnnforecast.store.registry import Registry
 from rnnforecast.store.versions import StoredModel
 from rnnforecast.training.initial_weights import names_model
-from rnnforecast.workflows.batch.execution.outcomes import FailedError, StoppedError, read_document, stopped_during
+from rnnforecast.workflows.batch.execution.outcomes import (
+    Document,
+    FailedError,
+    StoppedError,
+    read_document,
+    stopped_during,
+)
 from rnnforecast.workflows.batch.execution.process import Command, Completed, describe_exit, rnnforecast_command
+from rnnforecast.workflows.batch.jobs_file.job import Job
 from rnnforecast.workflows.batch.jobs_file.retrain_rules import is_in_future
 from rnnforecast.workflows.batch.records.digests import digest_data, digest_file, digest_settings
 from rnnforecast.workflows.batch.records.ledger import to_line
 from rnnforecast.workflows.batch.results import JobError, JobResult, Status
-
-if TYPE_CHECKING:
-    from rnnforecast.findings import JSONValue
-    from rnnforecast.store.manifest import Manifest
-    from rnnforecast.workflows.batch.execution.outcomes import Document
-    from rnnforecast.workflows.batch.jobs_file.job import Job
 
 Steps = Generator[Command, Completed, JobResult]
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import difflib
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from rnnforecast.errors import UsageError
 from rnnforecast.findings import Finding
 from rnnforecast.masking import masked
 from rnnforecast.workflows.batch.jobs_file.toml_lines import KeyPath, line_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _MAX_VALUE_LENGTH = 40
 

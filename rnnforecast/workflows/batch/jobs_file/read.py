@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -34,10 +35,7 @@ from rnnforecast.workflows.batch.jobs_file.job import (
 )
 from rnnforecast.workflows.batch.jobs_file.toml_lines import locate_keys
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    Report = Callable[[str, str, object, str | None], None]  # key, message, value, fix
+Report = Callable[[str, str, object, str | None], None]  # key, message, value, fix
 
 Table = TypeVar("Table", bound=BaseModel)
 

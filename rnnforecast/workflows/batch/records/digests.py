@@ -6,17 +6,14 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rnnforecast.config import Settings
 from rnnforecast.data.files.overwrite import check_outputs
 from rnnforecast.data.files.remote import is_url
 from rnnforecast.data.sources import expand, remembered
 from rnnforecast.errors import InputError
-
-if TYPE_CHECKING:
-    from rnnforecast.store.versions import StoredModel
-    from rnnforecast.workflows.batch.jobs_file.job import Job
+from rnnforecast.store.versions import StoredModel
+from rnnforecast.workflows.batch.jobs_file.job import Job
 
 _CHUNK = 2**22
 

@@ -10,17 +10,13 @@ import contextlib
 import errno
 import json
 import os
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rnnforecast.errors import OutputError
+from rnnforecast.findings import JSONValue
 from rnnforecast.store.files import flush_folder, replace_bytes
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from rnnforecast.findings import JSONValue
 
 Event = dict[str, "JSONValue"]
 

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rnnforecast.store.files import replace_bytes
-from rnnforecast.workflows.batch.results import STATUSES
+from rnnforecast.workflows.batch.results import STATUSES, BatchResult
 
 if TYPE_CHECKING:
     from rnnforecast.workflows.batch.records.ledger import History
-    from rnnforecast.workflows.batch.results import BatchResult
 
 Samples = list[tuple[dict[str, str], float]]  # labels and value
 

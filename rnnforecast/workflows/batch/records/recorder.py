@@ -10,17 +10,14 @@ import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rnnforecast.errors import OutputError
 from rnnforecast.escaping import visible
+from rnnforecast.findings import JSONValue
 from rnnforecast.masking import masked
 from rnnforecast.store.files import make_folder
 from rnnforecast.store.names import encode_name
 from rnnforecast.workflows.batch.records.ledger import Event, Ledger, to_line
-
-if TYPE_CHECKING:
-    from rnnforecast.findings import JSONValue
 
 #: Runs whose logs are kept.
 KEPT_RUNS = 20
