@@ -8,19 +8,15 @@ Axis legend: S series, N rows of all series, W windows, H horizon, Q quantiles.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 
 from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
+from rnnforecast.config import DataSettings
+from rnnforecast.data.series import SeriesSet
+from rnnforecast.data.windows import Windows
 from rnnforecast.frozen import dataclass
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rnnforecast.config import DataSettings
-    from rnnforecast.data.series import SeriesSet
-    from rnnforecast.data.windows import Windows
 
 #: Highest values of fractions and of percentages.
 CAPS = (1.0, 100.0)

@@ -6,6 +6,7 @@ Text is quoted where it must be. Text that a spreadsheet would run as a formula 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +14,6 @@ import numpy as np
 from rnnforecast.escaping import without_formula
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
     import pandas as pd
     import pyarrow as pa
 

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
+from rnnforecast.arrays import Int64Array
 from rnnforecast.errors import DataError
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 from rnnforecast.frozen import dataclass
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from rnnforecast.arrays import Int64Array
-
-    #: Row numbers of a frame -> lines of its file.
-    LinesOf: TypeAlias = Callable[[Sequence[int]], list[int]]
-    #: Row numbers of a frame -> the columns of the file that they were.
-    NamesOf: TypeAlias = Callable[[Sequence[int] | Int64Array], list[str]]
-    #: Row numbers of all files -> the file of the first of them, and the lines in that file.
-    Locate: TypeAlias = Callable[[Sequence[int]], tuple[str, tuple[int, ...]]]
+#: Row numbers of a frame -> lines of its file.
+LinesOf: TypeAlias = Callable[[Sequence[int]], list[int]]
+#: Row numbers of a frame -> the columns of the file that they were.
+NamesOf: TypeAlias = Callable[[Sequence[int] | Int64Array], list[str]]
+#: Row numbers of all files -> the file of the first of them, and the lines in that file.
+Locate: TypeAlias = Callable[[Sequence[int]], tuple[str, tuple[int, ...]]]
 
 MAX_SHOWN = 5
 

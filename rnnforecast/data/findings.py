@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from rnnforecast.data.errors import data_error, plural, rows_in_words
 from rnnforecast.errors import DataError, RnnForecastError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from rnnforecast.findings import Finding
+from rnnforecast.findings import Finding
 
 _FLAG = re.compile(r"--[a-z][a-z-]+")
 

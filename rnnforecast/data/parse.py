@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from rnnforecast.arrays import Float64Array, Int64Array, TextArray, TimestampArray
 from rnnforecast.config import DataSettings
 from rnnforecast.data.columns.hive_partitions import common_partitions, note_contradictions, partitions_of
 from rnnforecast.data.columns.id_columns import FILE_ID
-from rnnforecast.data.errors import ColumnRef, listed, plural, quoted_path
+from rnnforecast.data.columns.roles import Roles
+from rnnforecast.data.errors import ColumnRef, LinesOf, listed, plural, quoted_path
+from rnnforecast.data.tables.table import Table
+from rnnforecast.data.timestamps.text import Timestamps
 from rnnforecast.data.timestamps.time_column import read_timestamps
 from rnnforecast.data.values.numbers import note_sentinels, parse_numbers
 from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding
 from rnnforecast.frozen import dataclass
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    import numpy.typing as npt
-
-    from rnnforecast.arrays import Float64Array, Int64Array, TextArray, TimestampArray
-    from rnnforecast.data.columns.roles import Roles
-    from rnnforecast.data.errors import LinesOf
-    from rnnforecast.data.tables.table import Table
-    from rnnforecast.data.timestamps.text import Timestamps
 
 
 @dataclass(frozen=True)

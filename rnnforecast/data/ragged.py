@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import numpy.typing as npt
-
-    from rnnforecast.arrays import BoolArray, Int64Array
-
+from rnnforecast.arrays import BoolArray, Int64Array
 
 #: Rows that are looked at in one go where an array as long as all rows would be made for nothing.
 ROWS_A_BLOCK = 2**19

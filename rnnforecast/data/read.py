@@ -7,6 +7,7 @@ The modules in the order that rows pass them: `sources` and `tables/` (bytes, co
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import field, replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
@@ -14,8 +15,10 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import pandas as pd
 
+from rnnforecast.arrays import Int64Array, TextArray
 from rnnforecast.config import DataSettings
 from rnnforecast.data.calendar.closed_days import OpenDays
+from rnnforecast.data.calendar.frequency import Frequency
 from rnnforecast.data.calendar.infer_frequency import check_horizon, default_horizon, default_season_length
 from rnnforecast.data.calendar.seasonality import choose_season_length
 from rnnforecast.data.columns.choose_roles import choose_columns, note_guess, split_names
@@ -40,23 +43,19 @@ from rnnforecast.data.grid.mask_spans import without_spans
 from rnnforecast.data.grid.regular_grid import to_grid
 from rnnforecast.data.parse import ParsedFiles, codes_of, join_files, missing_ids, parse_file
 from rnnforecast.data.rows import Rows
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.series_findings import differing_seasons, series_findings
 from rnnforecast.data.sources import expand, public_path
 from rnnforecast.data.tables.table import Table, read_table, release_unused
 from rnnforecast.data.tried_hints import with_tried_hints
 from rnnforecast.errors import DataError, RnnForecastError, UsageError
+from rnnforecast.findings import Finding
 from rnnforecast.frozen import dataclass
 from rnnforecast.json_values import Document
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rnnforecast.arrays import Int64Array, TextArray
-    from rnnforecast.data.calendar.frequency import Frequency
     from rnnforecast.data.covariates.categorical import Vocabularies
-    from rnnforecast.data.series import SeriesSet
     from rnnforecast.data.tables.in_memory import Data
-    from rnnforecast.findings import Finding
 
 
 #: The season length is chosen on this first fraction of the rows: forecasts are scored on the rows after them.

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-from rnnforecast.data.errors import ColumnRef
+from rnnforecast.arrays import Float64Array, Int64Array, TimestampArray
+from rnnforecast.data.calendar.frequency import Frequency
+from rnnforecast.data.errors import ColumnRef, Locate
 from rnnforecast.frozen import dataclass
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from rnnforecast.arrays import Float64Array, Int64Array, TimestampArray
-    from rnnforecast.data.calendar.frequency import Frequency
-    from rnnforecast.data.errors import Locate
 
 
 @dataclass(frozen=True)

@@ -6,21 +6,16 @@ S series, N rows of all series laid end to end, Nf rows of covariates known ahea
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Mapping
 from dataclasses import field, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.arrays import BoolArray, Float32Array, Float64Array, Int64Array, TextArray, TimestampArray
+from rnnforecast.data.calendar.frequency import Frequency
 from rnnforecast.data.calendar.infer_frequency import check_horizon
 from rnnforecast.data.ragged import last_true_before, offsets_of, positions, rows_of
 from rnnforecast.frozen import dataclass
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from rnnforecast.arrays import BoolArray, Float32Array, Float64Array, Int64Array, TextArray, TimestampArray
-    from rnnforecast.data.calendar.frequency import Frequency
-
 
 #: Rows of a part: what is worked out of them takes tens of megabytes, whatever the panel takes.
 ROWS_A_PART = 2**19

@@ -5,20 +5,16 @@ Nothing is changed. Long panels are sampled: reading must not take longer for it
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from rnnforecast.arrays import Float64Array, Int64Array
 from rnnforecast.data.calendar.frequency import in_words
 from rnnforecast.data.errors import plural, quoted
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.timestamps.timezones import read_zone
 from rnnforecast.findings import Finding
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from rnnforecast.arrays import Float64Array, Int64Array
-    from rnnforecast.data.series import SeriesSet
 
 #: Series that a finding names.
 MAX_NAMED = 3

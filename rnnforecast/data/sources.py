@@ -10,10 +10,12 @@ import hashlib
 import io
 import os
 import shlex
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rnnforecast.config import DataSettings
 from rnnforecast.data.databases.address import absolute, is_database, parse_address
 from rnnforecast.data.errors import quoted_path
 from rnnforecast.data.files.compression import PACKED_EXTENSIONS, unpack
@@ -29,9 +31,6 @@ from rnnforecast.grammars import parse_size
 from rnnforecast.masking import masked
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rnnforecast.config import DataSettings
     from rnnforecast.data.tables.in_memory import Data
 
 #: Inputs that cannot be read again, in words.

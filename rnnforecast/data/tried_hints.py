@@ -7,20 +7,17 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rnnforecast.config import DataSettings
 from rnnforecast.data.errors import data_error
 from rnnforecast.errors import DataError, InputError, RnnForecastError
 from rnnforecast.options import DATA_OPTIONS
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    #: Reads the input with other settings. Raises RnnForecastError.
-    Attempt = Callable[[DataSettings], object]
+#: Reads the input with other settings. Raises RnnForecastError.
+Attempt = Callable[[DataSettings], object]
 
 #: Bytes of an input that is read again, and attempts for one error.
 MOST_BYTES, MOST_ATTEMPTS = 20_000_000, 6

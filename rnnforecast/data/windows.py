@@ -7,20 +7,16 @@ Arrays are NumPy arrays or torch tensors of one device; this file imports NumPy 
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
 from rnnforecast.arrays import Array as Array
+from rnnforecast.arrays import Float64Array, Int64Array
 from rnnforecast.data.ragged import positions
-from rnnforecast.data.series import first_observed
+from rnnforecast.data.series import SeriesSet, first_observed
 from rnnforecast.frozen import dataclass
-
-if TYPE_CHECKING:
-    from types import ModuleType
-
-    from rnnforecast.arrays import Float64Array, Int64Array
-    from rnnforecast.data.series import SeriesSet
 
 
 @dataclass(frozen=True)

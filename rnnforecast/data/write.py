@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
@@ -124,7 +125,7 @@ def _to_stdout(frame: pd.DataFrame) -> None:
         raise OutputError(f"standard output cannot be written: {error.strerror or error}") from error
 
 
-def _checker(frame: pd.DataFrame, output: str | Path, kind: Kind) -> Checker:
+def _checker(frame: pd.DataFrame, output: str | Path, kind: Kind) -> Callable[[Path], None]:
     """Return the check of the finished temporary file: as many rows and columns as were meant."""
 
     def check(path: Path) -> None:
@@ -170,9 +171,3 @@ def _rows_of_csv(path: Path) -> tuple[int, int]:
         ),
     )
     return sum(batch.num_rows for batch in reader) - 1, len(names)
-
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    Checker = Callable[[Path], None]

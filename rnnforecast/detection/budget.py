@@ -7,17 +7,14 @@ largest surprise of each cluster of high rows (peaks over threshold with runs de
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.arrays import Float64Array
 from rnnforecast.detection.tails import ParetoTail, first_of_runs
 from rnnforecast.errors import UsageError
 from rnnforecast.frozen import dataclass
 from rnnforecast.grammars import Duration
-
-if TYPE_CHECKING:
-    from rnnforecast.arrays import Float64Array
 
 #: Fractions of rows above the threshold that are tried, highest threshold first, and the clusters it must leave.
 FRACTIONS = (0.003, 0.01, 0.02, 0.05, 0.1)

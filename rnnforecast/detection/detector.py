@@ -10,20 +10,16 @@ Axis legend: N rows, T columns of an item, M members.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 
+from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
 from rnnforecast.detection.budget import ClusterTail
+from rnnforecast.detection.members import Statistic
 from rnnforecast.detection.tails import MEMORY_ROWS, TwoTails, blocks
 from rnnforecast.frozen import dataclass
 from rnnforecast.inference.season_classes import long_season_length
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
-    from rnnforecast.detection.members import Statistic
 
 #: A change that lasts longer than so many windows counts as usual from then on.
 WINDOWS_TO_ADAPT = 4

@@ -5,16 +5,14 @@ Axis legend: N rows, T columns of an item.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 
+from rnnforecast.arrays import Float64Array, Int64Array
+from rnnforecast.detection.detector import Detection
 from rnnforecast.detection.tails import first_of_runs
 from rnnforecast.frozen import dataclass
-
-if TYPE_CHECKING:
-    from rnnforecast.arrays import Float64Array, Int64Array
-    from rnnforecast.detection.detector import Detection
 
 Kind: TypeAlias = Literal["point", "shift", "drift", "missing signal", "shape"]
 Direction: TypeAlias = Literal["above", "below"]

@@ -7,17 +7,13 @@ Axis legend: N rows, w steps of a window, d numbers that a window is reduced to,
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import numpy as np
 
+from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
 from rnnforecast.detection.tails import MEMORY_ROWS
 from rnnforecast.frozen import dataclass
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
 
 #: Windows are reduced to so many means of neighbours at most.
 MOST_DIMENSIONS = 32

@@ -8,23 +8,18 @@ Axis legend: N rows, W windows, H horizon, Q quantile levels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from statistics import NormalDist
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnforecast.data.windows import Windows
+from rnnforecast.arrays import Float64Array
+from rnnforecast.data.windows import FlatSeries, Windows
 from rnnforecast.detection.members import Statistic
+from rnnforecast.forecasting import Ensemble
 from rnnforecast.frozen import dataclass
 from rnnforecast.inference.threads import in_threads
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rnnforecast.arrays import Float64Array
-    from rnnforecast.data.windows import FlatSeries
-    from rnnforecast.forecasting import Ensemble
 
 #: Windows that a file is forecast from, about: the distance between them follows from its rows.
 NUM_WINDOWS = 5_000

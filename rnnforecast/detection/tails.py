@@ -9,16 +9,12 @@ Axis legend: N rows, n rows of the memory.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import numpy as np
 
+from rnnforecast.arrays import Float64Array, Int64Array
 from rnnforecast.frozen import dataclass
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from rnnforecast.arrays import Float64Array, Int64Array
 
 #: Rows that a tail remembers: older ones are forgotten, so that the tail follows slow change.
 MEMORY_ROWS = 20_000

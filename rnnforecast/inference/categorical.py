@@ -7,22 +7,18 @@ Axis legend: B windows, C context_length, H horizon, K categories, d hidden_size
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from types import ModuleType
 
 import numpy as np
 
+from rnnforecast.arrays import Float64Array
+from rnnforecast.data.windows import WindowBatch
 from rnnforecast.inference.equations import Tensors, linear, softmax
 from rnnforecast.inference.forecaster import read_segments
 from rnnforecast.inference.normalisation import Array, arange_like, integers, last_seen
-from rnnforecast.inference.shapes import encoder_shapes
+from rnnforecast.inference.shapes import Shape, encoder_shapes
+from rnnforecast.members import CategoricalSettings
 
-if TYPE_CHECKING:
-    from types import ModuleType
-
-    from rnnforecast.arrays import Float64Array
-    from rnnforecast.data.windows import WindowBatch
-    from rnnforecast.inference.shapes import Shape
-    from rnnforecast.members import CategoricalSettings
 #: The most frequent transition (a Markov chain of first order), and the frequencies of all categories.
 MARKOV, MOST_FREQUENT = "markov", "most-frequent"
 CATEGORICAL_BASELINES = (MARKOV, MOST_FREQUENT)

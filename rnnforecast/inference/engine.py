@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import numpy as np
 
+from rnnforecast.data.windows import WindowBatch
 from rnnforecast.inference import forecaster
+from rnnforecast.inference.equations import Tensors
 from rnnforecast.inference.pretrained import forecast_pretrained, pretrained_shapes
-from rnnforecast.members import PretrainedSettings
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from rnnforecast.data.windows import WindowBatch
-    from rnnforecast.inference.equations import Tensors
-    from rnnforecast.inference.shapes import Shape
-    from rnnforecast.members import Member
+from rnnforecast.inference.shapes import Shape
+from rnnforecast.members import Member, PretrainedSettings
 
 
 def forecast_windows(member: Member, tensors: Tensors, batch: WindowBatch) -> np.ndarray:

@@ -8,16 +8,13 @@ Axis legend: B batch, T steps, d hidden_size, g gates of a cell.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnnforecast.arrays import FloatArray
 from rnnforecast.frozen import dataclass
 from rnnforecast.inference.cells import CELLS, State
-
-if TYPE_CHECKING:
-    from rnnforecast.options import Cell
+from rnnforecast.options import Cell
 
 Tensors = Mapping[str, np.ndarray]
 

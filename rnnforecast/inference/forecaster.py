@@ -6,10 +6,11 @@ of the horizon, F features, Q quantiles, d hidden_size.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from rnnforecast.arrays import FloatArray
+from rnnforecast.config import MemberSettings
+from rnnforecast.data.windows import WindowBatch
 from rnnforecast.frozen import dataclass
 from rnnforecast.inference.cells import CELLS
 from rnnforecast.inference.equations import (
@@ -38,12 +39,7 @@ from rnnforecast.inference.shapes import (
     uses_decoder,
     uses_segment_head,
 )
-
-if TYPE_CHECKING:
-    from rnnforecast.arrays import FloatArray
-    from rnnforecast.config import MemberSettings
-    from rnnforecast.data.windows import WindowBatch
-    from rnnforecast.members import CategoricalSettings
+from rnnforecast.members import CategoricalSettings
 
 __all__ = [
     "Encoded",

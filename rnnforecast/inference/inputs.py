@@ -8,17 +8,13 @@ K segments of the horizon, F features.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from types import ModuleType
 
+from rnnforecast.data.windows import WindowBatch
 from rnnforecast.inference.normalisation import Array, Normalised, arange_like, integers, pad_front
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from types import ModuleType
-
-    from rnnforecast.data.windows import WindowBatch
-    from rnnforecast.inference.shapes import CovariateLayout
+from rnnforecast.inference.shapes import CovariateLayout
 
 COVARIATE_LIMIT = 30.0
 

@@ -9,19 +9,16 @@ from (1, or several segments of `causal`), H steps of one pass, R steps the line
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
 from rnnforecast.arrays import Array as Array
+from rnnforecast.config import MemberSettings
 from rnnforecast.frozen import dataclass
 from rnnforecast.inference.shapes import Sizes
-
-if TYPE_CHECKING:
-    from types import ModuleType
-
-    from rnnforecast.config import MemberSettings
-    from rnnforecast.options import Base, Normalisation
+from rnnforecast.options import Base, Normalisation
 
 # a scale below this fraction of the level is rounding noise of a constant window
 SMALLEST_RELATIVE_SCALE = 1e-14

@@ -5,22 +5,18 @@ Axis legend: B batch, T segments, K seasons looked back, H steps of one pass, Q 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 
+from rnnforecast.arrays import FloatArray, Int64Array
+from rnnforecast.data.windows import WindowBatch
 from rnnforecast.inference.equations import Tensors, linear, softmax
 from rnnforecast.inference.normalisation import Array
 from rnnforecast.inference.pretrained_inputs import Reading, SeasonBlocks, input_size, read_series
+from rnnforecast.inference.shapes import Shape
 from rnnforecast.inference.trunk import FixedTensors, Packing, run_trunk
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rnnforecast.arrays import FloatArray, Int64Array
-    from rnnforecast.data.windows import WindowBatch
-    from rnnforecast.inference.shapes import Shape
-    from rnnforecast.members import PretrainedSettings
+from rnnforecast.members import PretrainedSettings
 
 #: Width of the layers between recurrences, in units of the hidden size.
 EXPANSION = 2

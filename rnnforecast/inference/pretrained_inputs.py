@@ -11,7 +11,8 @@ K seasons looked back, H steps of one pass, F features.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import Any
 
 from rnnforecast.frozen import dataclass
 from rnnforecast.inference.normalisation import (
@@ -25,11 +26,7 @@ from rnnforecast.inference.normalisation import (
     pad_front,
 )
 from rnnforecast.inference.season_classes import SEASON_CLASSES
-
-if TYPE_CHECKING:
-    from types import ModuleType
-
-    from rnnforecast.members import PretrainedSettings
+from rnnforecast.members import PretrainedSettings
 
 #: Features of each segment: four of `causal_features`, and six of `_features`.
 NUM_FEATURES = 10

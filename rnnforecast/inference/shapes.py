@@ -7,15 +7,12 @@ R steps the linear path reads, Q quantiles, d hidden_size.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
+from rnnforecast.config import MemberSettings
 from rnnforecast.frozen import dataclass
 from rnnforecast.inference.cells import CELLS
-
-if TYPE_CHECKING:
-    from rnnforecast.config import MemberSettings
-    from rnnforecast.members import CategoricalSettings
-    from rnnforecast.options import Cell
+from rnnforecast.members import CategoricalSettings
+from rnnforecast.options import Cell
 
 Shape = tuple[int, ...]
 

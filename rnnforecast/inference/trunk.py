@@ -8,18 +8,13 @@ Axis legend: B series, T segments, N segments of all series, d hidden_size.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 
+from rnnforecast.arrays import BoolArray, FloatArray, Int64Array
 from rnnforecast.frozen import dataclass
-from rnnforecast.inference.equations import MOST_PIECES, SMALL_PRODUCT, linear
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rnnforecast.arrays import BoolArray, FloatArray, Int64Array
-    from rnnforecast.inference.equations import Tensors
+from rnnforecast.inference.equations import MOST_PIECES, SMALL_PRODUCT, Tensors, linear
 
 NORM_EPSILON = 1e-5
 

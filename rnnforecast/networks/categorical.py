@@ -5,19 +5,15 @@ Axis legend: B windows, C context_length, L positions forecast from, H horizon, 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from rnnforecast.data.windows import WindowBatch
 from rnnforecast.inference.categorical import last_known, to_codes
+from rnnforecast.members import CategoricalSettings
 from rnnforecast.networks.encoders import Encoder
 from rnnforecast.networks.forecaster import MAX_TRAINED_POSITIONS
-
-if TYPE_CHECKING:
-    from rnnforecast.data.windows import WindowBatch
-    from rnnforecast.members import CategoricalSettings
 
 
 class CategoricalForecaster(nn.Module):

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -21,9 +21,7 @@ from torch.nn import functional
 
 from rnnforecast.inference.cells import CELLS, CellSpec, State
 from rnnforecast.networks.gru_scan import scan_gru
-
-if TYPE_CHECKING:
-    from rnnforecast.options import Cell
+from rnnforecast.options import Cell
 
 
 class CellWeights(NamedTuple):

@@ -6,7 +6,7 @@ covariates, Q quantiles, d hidden_size.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -16,11 +16,7 @@ from rnnforecast.inference.inputs import in_blocks
 from rnnforecast.inference.shapes import median_index
 from rnnforecast.networks.cells import StepCell
 from rnnforecast.networks.heads import make_output
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rnnforecast.options import Attention, Cell
+from rnnforecast.options import Attention, Cell
 
 
 class AdditiveAttention(nn.Module):

@@ -5,15 +5,11 @@ Axis legend: B batch, T segments, d hidden_size.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor, nn
 
 from rnnforecast.networks.cells import Recurrence
-
-if TYPE_CHECKING:
-    from rnnforecast.options import Cell
+from rnnforecast.options import Cell
 
 
 class Encoder(nn.Module):

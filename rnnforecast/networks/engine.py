@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from rnnforecast.data.windows import WindowBatch
-from rnnforecast.members import PretrainedSettings
+from rnnforecast.members import Member, PretrainedSettings
 from rnnforecast.networks.categorical import CategoricalForecaster
 from rnnforecast.networks.forecaster import RecurrentForecaster, build_network
 from rnnforecast.networks.pretrained import PretrainedForecaster
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from rnnforecast.members import Member
 
 Network = RecurrentForecaster | PretrainedForecaster
 #: A network of any kind that a training loop fits.

@@ -6,11 +6,13 @@ F features, Q quantiles, d hidden_size.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
+from rnnforecast.config import MemberSettings
+from rnnforecast.data.windows import WindowBatch
 from rnnforecast.frozen import dataclass
 from rnnforecast.inference.inputs import encode_covariates, future_inputs, one_step_window, segment_inputs
 from rnnforecast.inference.normalisation import Normalised, WindowNormaliser, arange_like, pad_front
@@ -28,12 +30,6 @@ from rnnforecast.networks.decoders import Decoder, Truth
 from rnnforecast.networks.encoders import Encoder
 from rnnforecast.networks.heads import LinearHead, SegmentHead
 from rnnforecast.networks.losses import PinballLoss
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from rnnforecast.config import MemberSettings
-    from rnnforecast.data.windows import WindowBatch
 
 # a synchronous network of many segments is trained at this many of them a step, drawn anew each time
 MAX_TRAINED_POSITIONS = 32

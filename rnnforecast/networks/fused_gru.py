@@ -9,13 +9,11 @@ Axis legend: T steps, B batch, d hidden_size.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 class _Scan(torch.autograd.Function):

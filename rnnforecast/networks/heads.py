@@ -6,19 +6,15 @@ F future covariates, Q quantiles, d hidden_size.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from statistics import NormalDist
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from rnnforecast.inference.inputs import in_blocks
 from rnnforecast.networks.cells import StepCell
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rnnforecast.options import Cell
+from rnnforecast.options import Cell
 
 # a head starts near the base it corrects, so early steps do not have to unlearn random output
 OUTPUT_START = 0.1

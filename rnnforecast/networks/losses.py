@@ -5,16 +5,12 @@ Axis legend: B batch, L positions forecast from, H steps of one pass, Q quantile
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
+from rnnforecast.config import LossScale
 from rnnforecast.frozen import dataclass
 from rnnforecast.inference.shapes import median_index
-
-if TYPE_CHECKING:
-    from rnnforecast.config import LossScale
 
 # a window that swings more than this many loss scales must not drown the others
 LARGEST_WEIGHT = 6.0

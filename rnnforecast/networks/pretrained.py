@@ -8,19 +8,15 @@ linear path reads, Q quantiles, d hidden_size.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor, nn
 
+from rnnforecast.data.windows import WindowBatch
 from rnnforecast.inference.pretrained import EXPANSION, SMALLEST_WEIGHT, widen
 from rnnforecast.inference.pretrained_inputs import Reading, SeasonBlocks, input_size, read_series
+from rnnforecast.members import PretrainedSettings
 from rnnforecast.networks.fused_gru import FusedGRU
 from rnnforecast.networks.pretrained_loss import dense_pinball
-
-if TYPE_CHECKING:
-    from rnnforecast.data.windows import WindowBatch
-    from rnnforecast.members import PretrainedSettings
 
 # a fit looks at this many positions of each window a step, drawn anew each time
 NUM_TRAINED_POSITIONS = 8

@@ -5,15 +5,13 @@ Axis legend: B batch, L positions forecast from, H steps of one pass, Q quantile
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rnnforecast.inference.pretrained_inputs import Reading
+from rnnforecast.inference.pretrained_inputs import Reading
 
 # one series may count neither for nothing nor for many
 WEIGHT_RANGE = (0.15, 6.0)

@@ -8,23 +8,19 @@ Axis legend: B batch, T segments, d hidden_size.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from rnnforecast.config import MemberSettings
+from rnnforecast.data.windows import WindowBatch
 from rnnforecast.inference.shapes import Sizes
+from rnnforecast.members import Member
 from rnnforecast.networks.encoders import drop
 from rnnforecast.networks.engine import to_tensors
 from rnnforecast.networks.forecaster import RecurrentForecaster, build_network
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from rnnforecast.config import MemberSettings
-    from rnnforecast.data.windows import WindowBatch
-    from rnnforecast.members import Member
 
 _HEADS = 4
 

@@ -9,14 +9,12 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import asdict
-from typing import TYPE_CHECKING, BinaryIO, TypeGuard
+from pathlib import Path
+from typing import BinaryIO, TypeGuard
 
 from rnnforecast.errors import ModelFileError
 from rnnforecast.frozen import dataclass
 from rnnforecast.store.files import replace_file
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 POINTER = "active"
 

@@ -17,12 +17,14 @@ import hashlib
 import json
 import re
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
 from rnnforecast.errors import ModelFileError
+from rnnforecast.findings import JSONValue
 from rnnforecast.frozen import dataclass
 from rnnforecast.store.files import entries_of, make_folder, replace_file, sweep_temporaries
 from rnnforecast.store.layout import (
@@ -37,11 +39,6 @@ from rnnforecast.store.layout import (
 )
 from rnnforecast.store.manifest import parse_json
 from rnnforecast.store.names import encode_name
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from rnnforecast.findings import JSONValue
 
 FORMAT = 1
 SUFFIX = ".checkpoint"

@@ -5,17 +5,15 @@ Axis legend: S series, N rows (all series flat), K id columns, F features.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from rnnforecast.errors import ModelFileError
 from rnnforecast.frozen import dataclass
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 PREFIX = "context."
 

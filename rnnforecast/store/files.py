@@ -16,14 +16,12 @@ import shlex
 import stat
 import sys
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from rnnforecast.errors import LockedError, ModelFileError, OutputError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 TEMPORARY_PREFIX = ".rnnforecast-"
 TEMPORARY_SUFFIX = ".tmp"

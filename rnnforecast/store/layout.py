@@ -15,18 +15,14 @@ import hashlib
 import json
 import math
 import struct
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from rnnforecast.errors import ModelFileError
+from rnnforecast.findings import JSONValue
 from rnnforecast.frozen import dataclass
 from rnnforecast.store.manifest import parse_json
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from rnnforecast.findings import JSONValue
 
 MAX_HEADER_BYTES = 4 * 2**20
 MAX_FILE_BYTES = 2**30

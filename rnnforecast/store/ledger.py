@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from rnnforecast.errors import ModelFileError, OutputError, first_line
+from rnnforecast.findings import JSONValue
 from rnnforecast.frozen import dataclass
 from rnnforecast.store.files import (
     check_no_link,
@@ -31,11 +33,8 @@ from rnnforecast.store.files import (
 from rnnforecast.store.names import decode_name, encode_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     import pyarrow as pa
 
-    from rnnforecast.findings import JSONValue
 
 #: Quantiles that are kept with the median: the ends of the 80 and the 95 % interval.
 LEDGER_LEVELS = (0.025, 0.1, 0.9, 0.975)

@@ -11,9 +11,10 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
@@ -36,11 +37,7 @@ from rnnforecast.store.layout import (
 )
 from rnnforecast.store.manifest import Manifest
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    ShapeCheck = Callable[[Manifest, Mapping[str, tuple[int, ...]]], None]
-
+ShapeCheck = Callable[[Manifest, Mapping[str, tuple[int, ...]]], None]
 
 _CHUNK_BYTES = 2**22
 

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from rnnforecast.errors import ModelFileError, UsageError
 from rnnforecast.frozen import dataclass
 from rnnforecast.store.active import Active, write_active
 from rnnforecast.store.files import sweep_temporaries
 from rnnforecast.store.names import split_spec
-from rnnforecast.store.registry import checked, is_path, verify_stored
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rnnforecast.store.registry import Registry
-    from rnnforecast.store.versions import ModelVersions, StoredModel
+from rnnforecast.store.registry import Registry, checked, is_path, verify_stored
+from rnnforecast.store.versions import ModelVersions, StoredModel
 
 
 @dataclass(frozen=True)

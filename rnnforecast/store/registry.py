@@ -16,12 +16,14 @@ from __future__ import annotations
 import difflib
 import os
 import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rnnforecast.errors import ModelFileError, UsageError
+from rnnforecast.findings import JSONValue
 from rnnforecast.store.active import Active, read_active, write_active
 from rnnforecast.store.files import (
     check_no_link,
@@ -32,17 +34,10 @@ from rnnforecast.store.files import (
     make_folder,
     sweep_temporaries,
 )
-from rnnforecast.store.model_file import read_manifest, write_model
+from rnnforecast.store.manifest import Manifest
+from rnnforecast.store.model_file import ModelFile, read_manifest, write_model
 from rnnforecast.store.names import check_name, encode_name, split_spec
 from rnnforecast.store.versions import COUNTER, SUFFIX, ModelVersions, StoredModel
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from contextlib import AbstractContextManager
-
-    from rnnforecast.findings import JSONValue
-    from rnnforecast.store.manifest import Manifest
-    from rnnforecast.store.model_file import ModelFile
 
 # The class has a method `list`, which hides the type of that name from its annotations.
 Models = list[StoredModel]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -11,13 +12,11 @@ from rnnforecast.errors import ModelFileError, OutputError
 from rnnforecast.frozen import dataclass
 from rnnforecast.store.active import MAX_VERSION, POINTER, Active, read_active, write_active
 from rnnforecast.store.files import check_no_link, entries_of, flush_folder, replace_file
+from rnnforecast.store.manifest import Manifest
 from rnnforecast.store.model_file import ModelFile, read_manifest, read_model
 from rnnforecast.store.names import decode_name, encode_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from rnnforecast.store.manifest import Manifest
     from rnnforecast.store.model_file import ShapeCheck
 
 SUFFIX = ".safetensors"

@@ -5,22 +5,18 @@ Axis legend: S series, B series of a call, T new rows of each, C rows kept, H ho
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 
+from rnnforecast.arrays import Float64Array, Int64Array
 from rnnforecast.data.windows import FlatSeries, Windows
 from rnnforecast.detection.members import fill_previous
-from rnnforecast.forecasting import combine_members
+from rnnforecast.forecasting import Ensemble, combine_members
 from rnnforecast.members import PretrainedSettings
 from rnnforecast.streaming.stepper import Stepper, StepState, can_step
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from rnnforecast.arrays import Float64Array, Int64Array
-    from rnnforecast.forecasting import Ensemble
 
 
 class StreamEngine(Protocol):

@@ -9,17 +9,14 @@ import csv
 import json
 import math
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from rnnforecast.data.csv_writer import csv_line
 from rnnforecast.errors import DataError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from rnnforecast.options import LineFormat
+from rnnforecast.options import LineFormat
 
 _NAME = r"(?:\\.|[^ ,=\\])+"
 _VALUE = r'(?:"(?:\\.|[^"\\])*"|[^ ,="\\]+)'

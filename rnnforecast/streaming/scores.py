@@ -7,10 +7,7 @@ The distance of a value from its forecast, in normal scores, has a threshold tha
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import MutableSequence
+from collections.abc import MutableSequence
 
 #: Values that a tail remembers, about, and those before it gives a score.
 MEMORY, WARM_UP = 20_000, 200

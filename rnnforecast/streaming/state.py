@@ -5,17 +5,15 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from rnnforecast.errors import InputError, ModelFileError
 from rnnforecast.store.files import replace_bytes
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 FORMAT = 1
 _HEADER = "header"

@@ -9,11 +9,13 @@ P steps of a season, H horizon, Q quantiles.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.arrays import BoolArray, Float64Array, FloatArray, Int64Array
+from rnnforecast.config import MemberSettings
 from rnnforecast.data.windows import WindowBatch
 from rnnforecast.inference.cells import CELLS
 from rnnforecast.inference.equations import CellWeights, linear, step
@@ -29,14 +31,7 @@ from rnnforecast.inference.normalisation import (
     clamp_scale,
 )
 from rnnforecast.inference.shapes import Sizes, uses_segment_head
-from rnnforecast.members import PretrainedSettings
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from rnnforecast.arrays import BoolArray, Float64Array, FloatArray, Int64Array
-    from rnnforecast.config import MemberSettings
-    from rnnforecast.members import Member
+from rnnforecast.members import Member, PretrainedSettings
 
 
 def can_step(member: Member) -> bool:

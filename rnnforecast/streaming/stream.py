@@ -6,22 +6,18 @@ Axis legend: S series, B series of a batch, T rows of each, H horizon, Q quantil
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.arrays import Float64Array
+from rnnforecast.data.calendar.frequency import Frequency
 from rnnforecast.detection.residuals import normal_scores
 from rnnforecast.forecasting import interpolate_quantiles
+from rnnforecast.streaming.engines import StreamEngine
+from rnnforecast.streaming.lines import Row
 from rnnforecast.streaming.scores import START, score_value
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rnnforecast.arrays import Float64Array
-    from rnnforecast.data.calendar.frequency import Frequency
-    from rnnforecast.streaming.engines import StreamEngine
-    from rnnforecast.streaming.lines import Row
 
 #: Missing rows that are read as missing; a longer gap starts the series anew.
 LONGEST_GAP = 1_000

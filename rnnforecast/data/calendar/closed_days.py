@@ -7,10 +7,10 @@ The closed days are part of the frequency, so that a model file needs no other s
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.arrays import DatetimeArray, Int64Array, TimestampArray
 from rnnforecast.data.calendar.frequency import (
     DAY,
     EVERY_DAY_MASK,
@@ -21,15 +21,11 @@ from rnnforecast.data.calendar.frequency import (
 )
 from rnnforecast.data.errors import plural
 from rnnforecast.data.ragged import ROWS_A_BLOCK
+from rnnforecast.data.rows import Rows
 from rnnforecast.errors import DataError, ResourceError, UsageError
+from rnnforecast.findings import Finding
 from rnnforecast.frozen import dataclass
 from rnnforecast.grammars import WEEKDAYS, load_calendar
-
-if TYPE_CHECKING:
-    from rnnforecast.arrays import DatetimeArray, Int64Array, TimestampArray
-    from rnnforecast.data.rows import Rows
-    from rnnforecast.findings import Finding
-
 
 #: Years after the last row for which closed days are written into the frequency.
 YEARS_AHEAD = 50

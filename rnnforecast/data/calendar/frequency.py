@@ -7,21 +7,17 @@ depends on the frequency strings of another library, so a stored model means the
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import Any, cast, get_args
 
 import numpy as np
 
+from rnnforecast.arrays import DatetimeArray, Int64Array, TimestampArray
 from rnnforecast.errors import DataError, UsageError
+from rnnforecast.findings import JSONValue
 from rnnforecast.frozen import dataclass
 from rnnforecast.grammars import LAST_DAY, MONTHS, WEEKDAYS, FrequencyText, Unit
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from rnnforecast.arrays import DatetimeArray, Int64Array, TimestampArray
-    from rnnforecast.findings import JSONValue
-
 
 SECOND = 1_000_000  # microseconds
 DAY = 86_400 * SECOND

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from rnnforecast.arrays import BoolArray, Int64Array, TimestampArray
 from rnnforecast.data.calendar.frequency import (
     DAY,
     FIXED_UNITS,
@@ -21,12 +23,6 @@ from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding
 from rnnforecast.frozen import dataclass
 from rnnforecast.grammars import Unit
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from rnnforecast.arrays import BoolArray, Int64Array, TimestampArray
-
 
 #: Timestamps that show whether they mix ends of months and first days.
 MIN_EDGES = 4

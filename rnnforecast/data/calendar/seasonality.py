@@ -8,18 +8,14 @@ needs many seasons to tell it from a swing. Any of the three is enough.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
 from rnnforecast.data.calendar.season_tests import SIGNIFICANCE, SeasonTest, find_season_length, seasonal_f_test
 from rnnforecast.frozen import dataclass
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
 
 MAX_SERIES = 200
 #: Rows read of each series, as a multiple of the season: enough to judge, few enough for the longest series.

@@ -6,10 +6,12 @@ working day get the day they were meant for; a clock that wanders by seconds is 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from collections.abc import Callable, Mapping
+from typing import get_args
 
 import numpy as np
 
+from rnnforecast.arrays import Int64Array, TimestampArray
 from rnnforecast.data.calendar.frequency import (
     DAY,
     SECOND,
@@ -23,12 +25,6 @@ from rnnforecast.data.errors import listed
 from rnnforecast.errors import DataError
 from rnnforecast.frozen import dataclass
 from rnnforecast.grammars import LAST_DAY, Unit
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from rnnforecast.arrays import Int64Array, TimestampArray
-
 
 #: Largest shift of a timestamp as a fraction of its step.
 MAX_SHIFT = 0.1

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.config import DataSettings
+from rnnforecast.data.columns.profiles import Profile
+from rnnforecast.data.columns.roles import Roles
 from rnnforecast.data.errors import data_error, listed, plural
 from rnnforecast.data.tables.wide_header import wide_header
 from rnnforecast.data.timestamps.month_names import ENGLISH_MONTH
@@ -15,13 +19,8 @@ from rnnforecast.data.values.numbers import looks_numeric
 from rnnforecast.findings import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     import pandas as pd
 
-    from rnnforecast.config import DataSettings
-    from rnnforecast.data.columns.profiles import Profile
-    from rnnforecast.data.columns.roles import Roles
 
 _WORDS = {"timestamp": "dates", "clock": "times", "empty": "nothing", "nested": "lists"}
 UNNAMED = "Unnamed: "

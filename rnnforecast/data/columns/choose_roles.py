@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import difflib
 import shlex
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from rnnforecast.config import DataSettings
 from rnnforecast.data.columns.check_roles import (
     categorical_of,
     check_not_wide,
@@ -28,14 +30,10 @@ from rnnforecast.data.errors import data_error, listed
 from rnnforecast.data.tables.csv_dialect import folded
 from rnnforecast.errors import DataError, UsageError
 from rnnforecast.findings import Finding
+from rnnforecast.options import Guess
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
-
     import pandas as pd
-
-    from rnnforecast.config import DataSettings
-    from rnnforecast.options import Guess
 
 
 #: Rows that show events, each with another number.

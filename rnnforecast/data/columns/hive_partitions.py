@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Mapping, Sequence
 from urllib.parse import unquote
 
 from rnnforecast.data.columns.id_columns import FILE_ID
 from rnnforecast.data.columns.profiles import named_like_time
 from rnnforecast.data.errors import data_error
 from rnnforecast.findings import Finding
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
 
 _FOLDER = re.compile(r"([^=/\\]+)=([^/\\]*)")
 #: A missing value in the name of a folder.

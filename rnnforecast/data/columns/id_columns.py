@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
+from rnnforecast.arrays import Int64Array, TextArray, TimestampArray
 from rnnforecast.data.columns.profiles import named_like_id, words_of
 from rnnforecast.data.errors import plural, quoted
 from rnnforecast.escaping import FORMULA_STARTS
 from rnnforecast.findings import Finding
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rnnforecast.arrays import Int64Array, TextArray, TimestampArray
-
 
 _CERTAIN_WORDS = frozenset({"id", "ids", "series", "item", "sku"})
 #: Fraction of its time span that a series must fill: groups within one series fill little of theirs.

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from rnnforecast.arrays import BoolArray, TextArray
 from rnnforecast.data.timestamps.formats import format_of
 from rnnforecast.data.values.numbers import MISSING_TOKENS, has_unit, looks_numeric
 from rnnforecast.frozen import dataclass
-
-if TYPE_CHECKING:
-    from rnnforecast.arrays import BoolArray, TextArray
 
 Kind = Literal["integer", "number", "boolean", "timestamp", "clock", "text", "empty", "nested"]
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from rnnforecast.config import DataSettings
 from rnnforecast.data.columns.profiles import named_like_id, profile_columns
+from rnnforecast.data.columns.roles import Roles
 from rnnforecast.data.errors import data_error
 from rnnforecast.data.files.remote import is_url
 from rnnforecast.data.tables.table import Table, read_table
@@ -14,12 +17,8 @@ from rnnforecast.data.timestamps.split_columns import part_of
 from rnnforecast.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
 
-    from rnnforecast.config import DataSettings
-    from rnnforecast.data.columns.roles import Roles
 
 #: Neighbouring hours that a column must hold to be one of hours.
 _MIN_HOURS = 12

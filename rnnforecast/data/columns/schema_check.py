@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from rnnforecast.data.columns.profiles import profile_columns
+from rnnforecast.data.columns.roles import Roles
 from rnnforecast.data.errors import data_error, listed
+from rnnforecast.data.tables.table import Table
 from rnnforecast.findings import Finding
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rnnforecast.data.columns.roles import Roles
-    from rnnforecast.data.tables.table import Table
 
 _NUMERIC = ("integer", "number", "boolean", "empty")
 

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-from rnnforecast.data.columns.profiles import words_of
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rnnforecast.data.columns.profiles import Profile
+from rnnforecast.data.columns.profiles import Profile, words_of
 
 #: Names of targets, the likeliest first.
 TARGET_NAMES = (

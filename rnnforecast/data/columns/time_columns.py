@@ -7,23 +7,20 @@ from __future__ import annotations
 
 import itertools
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from rnnforecast.config import DataSettings
+from rnnforecast.data.columns.profiles import Profile
 from rnnforecast.data.columns.roles import single_names
 from rnnforecast.data.errors import data_error, quoted
 from rnnforecast.data.timestamps.month_names import ENGLISH_MONTH, languages_of, to_english
 from rnnforecast.data.timestamps.numeric import holds_timestamps, holds_year_months, holds_years, rises_like_epochs
 from rnnforecast.data.timestamps.split_columns import holds_part, part_of
 from rnnforecast.findings import Finding
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rnnforecast.config import DataSettings
-    from rnnforecast.data.columns.profiles import Profile
 
 #: Names under which whole numbers are steps of time.
 STEP_NAMES = frozenset(

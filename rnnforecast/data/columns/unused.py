@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from rnnforecast.data.columns.profiles import named_like_id, named_like_time, profile_columns
+from rnnforecast.config import DataSettings
+from rnnforecast.data.columns.profiles import Profile, named_like_id, named_like_time, profile_columns
+from rnnforecast.data.columns.roles import Roles
 from rnnforecast.data.errors import listed, quoted
+from rnnforecast.data.tables.table import Table
 from rnnforecast.findings import Finding
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rnnforecast.config import DataSettings
-    from rnnforecast.data.columns.profiles import Profile
-    from rnnforecast.data.columns.roles import Roles
-    from rnnforecast.data.tables.table import Table
 
 #: Text with more distinct values in the sample is free text or a key, not a category.
 MOST_CATEGORIES = 30

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
 
 import duckdb
 import pyarrow as pa
 
-from rnnforecast.data.databases.address import quoted
+from rnnforecast.data.databases.address import Address, quoted
 from rnnforecast.data.databases.session import (
     BusyError,
     Cells,
@@ -19,11 +20,6 @@ from rnnforecast.data.databases.session import (
     TableSchema,
     first_paragraph,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from rnnforecast.data.databases.address import Address
 
 _FETCHED_ROWS = 100_000
 #: Extensions are not downloaded silently.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
 
 import psycopg
 
-from rnnforecast.data.databases.address import quoted
+from rnnforecast.data.databases.address import Address, quoted
 from rnnforecast.data.databases.cells import batches_of
 from rnnforecast.data.databases.session import (
     BusyError,
@@ -21,11 +22,6 @@ from rnnforecast.data.databases.session import (
     first_paragraph,
 )
 from rnnforecast.masking import masked
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from rnnforecast.data.databases.address import Address
 
 _FETCHED_ROWS = 50_000
 _LEAST_CONNECT_SECONDS, _LONGEST_CONNECT_SECONDS = 2, 30

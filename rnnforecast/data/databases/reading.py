@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rnnforecast.data.databases.address import Address, parse_address
 from rnnforecast.data.databases.cells import joined
-from rnnforecast.data.databases.session import use_session
+from rnnforecast.data.databases.session import Session, use_session
 from rnnforecast.data.files.local import too_large
 from rnnforecast.data.tables.in_memory import as_parquet
 from rnnforecast.errors import DataError, UsageError
@@ -16,7 +16,6 @@ from rnnforecast.errors import DataError, UsageError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from rnnforecast.data.databases.session import Session
 
 _NOISE = re.compile(r"\s+|--[^\n]*(?:\n|$)|/\*.*?\*/|\(", re.DOTALL)
 _READING_WORDS = ("select", "with", "values", "table", "from", "summarize", "pivot", "unpivot")

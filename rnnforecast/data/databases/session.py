@@ -8,17 +8,13 @@ from __future__ import annotations
 import importlib
 import random
 import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
-from rnnforecast.data.databases.address import quoted
+from rnnforecast.data.databases.address import Address, quoted
 from rnnforecast.errors import InputError, OutputError, ResourceError, TryLaterError
 from rnnforecast.frozen import dataclass
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from rnnforecast.data.databases.address import Address
 
 Kind = Literal["text", "integer", "number", "timestamp", "zoned"]
 Row = tuple[Any, ...]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
 
-from rnnforecast.data.databases.address import quoted
+from rnnforecast.data.databases.address import Address, quoted
 from rnnforecast.data.databases.cells import batches_of
 from rnnforecast.data.databases.session import (
     BusyError,
@@ -19,11 +20,6 @@ from rnnforecast.data.databases.session import (
     create_table,
     first_paragraph,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from rnnforecast.data.databases.address import Address
 
 _FETCHED_ROWS = 50_000
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL)

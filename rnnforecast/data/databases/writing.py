@@ -6,21 +6,19 @@ counts how many rows of the target equal them. Only then is it committed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rnnforecast.data.databases.address import Address, parse_address, quoted
 from rnnforecast.data.databases.cells import cells_of
-from rnnforecast.data.databases.session import create_table, session_class, use_session
+from rnnforecast.data.databases.session import Cells, Session, TableSchema, create_table, session_class, use_session
 from rnnforecast.errors import OutputError
 from rnnforecast.frozen import dataclass
 from rnnforecast.store.files import check_writable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
 
-    from rnnforecast.data.databases.session import Cells, Session, TableSchema
 
 STAGE = "rnnforecast_rows"
 ANOTHER = "or name another table behind the `#`"

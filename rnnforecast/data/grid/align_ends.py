@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.arrays import BoolArray, Int64Array
 from rnnforecast.data.calendar.frequency import in_words
 from rnnforecast.data.errors import plural, quoted
 from rnnforecast.data.grid.regular_grid import MAX_GRID_ROWS, MAX_ROWS_PER_ROW
 from rnnforecast.data.ragged import offsets_of, positions
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding
-
-if TYPE_CHECKING:
-    from rnnforecast.arrays import BoolArray, Int64Array
-    from rnnforecast.data.series import SeriesSet
 
 
 def with_common_end(series: SeriesSet, findings: list[Finding]) -> SeriesSet:

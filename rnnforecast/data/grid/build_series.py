@@ -5,12 +5,14 @@ K items, N rows of the grid, T targets, S = K x T series.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.arrays import BoolArray, Float64Array, Int64Array, TextArray
 from rnnforecast.data.calendar.frequency import in_words
+from rnnforecast.data.columns.roles import Roles
 from rnnforecast.data.covariates.checks import single_precision
 from rnnforecast.data.errors import ColumnRef, data_error, listed, plural, quoted
 from rnnforecast.data.findings import missing_values
@@ -19,13 +21,6 @@ from rnnforecast.data.rows import Grid, Rows
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.findings import Finding
 from rnnforecast.frozen import dataclass
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from rnnforecast.arrays import BoolArray, Float64Array, Int64Array, TextArray
-    from rnnforecast.data.columns.roles import Roles
-
 
 #: Series that an error names.
 MAX_LISTED_IDS = 5

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.arrays import Int64Array, TimestampArray
+from rnnforecast.config import DataSettings
 from rnnforecast.data.calendar.frequency import in_words
 from rnnforecast.data.calendar.infer_frequency import infer_frequency
 from rnnforecast.data.grid.resample import is_daily_or_longer, resample
 from rnnforecast.data.ragged import offsets_of
+from rnnforecast.data.rows import Rows
 from rnnforecast.data.timestamps.timezones import localise, read_zone
 from rnnforecast.errors import DataError, UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from rnnforecast.arrays import Int64Array, TimestampArray
-    from rnnforecast.config import DataSettings
-    from rnnforecast.data.rows import Rows
-    from rnnforecast.findings import Finding
-
+from rnnforecast.findings import Finding
 
 #: Steps of a day that a machine's clock may be behind the one that wrote the file.
 _SLACK = np.timedelta64(1, "D")

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from rnnforecast.arrays import Int64Array
 from rnnforecast.data.calendar.closed_days import closed_hours
-from rnnforecast.data.calendar.frequency import parse_frequency
+from rnnforecast.data.calendar.frequency import Frequency, parse_frequency
 from rnnforecast.data.calendar.infer_frequency import infer_frequency
 from rnnforecast.data.ragged import offsets_of
+from rnnforecast.data.rows import Rows
 from rnnforecast.errors import DataError
-
-if TYPE_CHECKING:
-    from rnnforecast.arrays import Int64Array
-    from rnnforecast.data.calendar.frequency import Frequency
-    from rnnforecast.data.rows import Rows
-    from rnnforecast.findings import Finding
+from rnnforecast.findings import Finding
 
 #: Fraction of rows without a target from which on they may mark closed days and hours.
 MIN_MISSING = 0.05

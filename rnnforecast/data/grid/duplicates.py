@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.arrays import BoolArray, Float64Array, Int64Array, TimestampArray
 from rnnforecast.data.calendar.frequency import in_words
 from rnnforecast.data.calendar.snap import exchanged_days
 from rnnforecast.data.errors import data_error, quoted, rows_in_words
 from rnnforecast.data.ragged import in_order
+from rnnforecast.data.rows import Rows
 from rnnforecast.data.timestamps.timezones import is_clock_put_back
 from rnnforecast.findings import Finding
-
-if TYPE_CHECKING:
-    from rnnforecast.arrays import BoolArray, Float64Array, Int64Array, TimestampArray
-    from rnnforecast.data.rows import Rows
-    from rnnforecast.options import Duplicates
+from rnnforecast.options import Duplicates
 
 #: The longest month: a year that was not turned begins and ends within one.
 MONTH = np.timedelta64(31, "D")

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
 from rnnforecast.data.errors import plural
 from rnnforecast.data.ragged import last_true_before
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.findings import Finding
-
-if TYPE_CHECKING:
-    from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
-    from rnnforecast.data.series import SeriesSet
-    from rnnforecast.options import Fill
+from rnnforecast.options import Fill
 
 
 def filled(series: SeriesSet, how: Fill, findings: list[Finding]) -> SeriesSet:

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnforecast.data.calendar.frequency import in_words
+from rnnforecast.arrays import Int64Array, TimestampArray
+from rnnforecast.data.calendar.frequency import Frequency, in_words
 from rnnforecast.data.errors import data_error, plural
 from rnnforecast.data.ragged import rows_of
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.timestamps.timezones import read_zone
 from rnnforecast.errors import UsageError
 from rnnforecast.findings import Finding
 from rnnforecast.grammars import Span
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rnnforecast.arrays import Int64Array, TimestampArray
-    from rnnforecast.data.calendar.frequency import Frequency
-    from rnnforecast.data.series import SeriesSet
 
 
 def without_spans(

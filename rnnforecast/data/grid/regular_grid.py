@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.arrays import BoolArray, Int64Array, TimestampArray
 from rnnforecast.data.calendar.closed_days import OpenDays, set_open_days
-from rnnforecast.data.calendar.frequency import in_words, parse_frequency
+from rnnforecast.data.calendar.frequency import Frequency, in_words, parse_frequency
 from rnnforecast.data.calendar.infer_frequency import DistinctTimestamps, infer_frequency, same_series
 from rnnforecast.data.calendar.snap import (
     are_midnights_elsewhere,
@@ -25,15 +25,10 @@ from rnnforecast.data.errors import data_error, plural, quoted
 from rnnforecast.data.grid.closed_rows import without_closed_rows
 from rnnforecast.data.grid.duplicates import MONTH, YEAR_WORDS, without_duplicates, year_not_turned
 from rnnforecast.data.ragged import in_order, offsets_of
-from rnnforecast.data.rows import Grid
+from rnnforecast.data.rows import Grid, Rows
 from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding
-
-if TYPE_CHECKING:
-    from rnnforecast.arrays import BoolArray, Int64Array, TimestampArray
-    from rnnforecast.data.calendar.frequency import Frequency
-    from rnnforecast.data.rows import Rows
-    from rnnforecast.options import Duplicates
+from rnnforecast.options import Duplicates
 
 #: Grid rows for one row of the file above which gaps are taken for a wrong timestamp or frequency.
 MAX_GRID_ROWS = 1_000_000

@@ -5,23 +5,18 @@ n rows of the file, m steps that hold rows, M rows afterwards (steps without row
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.arrays import Float64Array, Int64Array
 from rnnforecast.data.calendar.frequency import FIXED_UNITS, Frequency, in_words, parse_frequency
 from rnnforecast.data.errors import plural
 from rnnforecast.data.ragged import offsets_of, rows_of
+from rnnforecast.data.rows import Rows
 from rnnforecast.errors import DataError, UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from rnnforecast.arrays import Float64Array, Int64Array
-    from rnnforecast.data.rows import Rows
-    from rnnforecast.findings import Finding
-
+from rnnforecast.findings import Finding
 
 #: Most steps of a resampled grid: more show a frequency too fine for the span of the rows.
 MAX_STEPS = 100_000_000

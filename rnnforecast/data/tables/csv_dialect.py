@@ -6,21 +6,16 @@ import csv
 import re
 import shlex
 import unicodedata
+from collections.abc import Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from rnnforecast.config import DataSettings
 from rnnforecast.data.errors import data_error, listed, quoted, quoted_path, rows_in_words
-from rnnforecast.data.sources import text_of
+from rnnforecast.data.sources import Source, text_of
 from rnnforecast.data.tables.csv_surroundings import num_titles, skipped_note, units_rows
 from rnnforecast.errors import DataError, UsageError
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 from rnnforecast.frozen import dataclass
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rnnforecast.data.sources import Source
 
 DELIMITERS = (",", ";", "\t", "|")
 SNIFFED_ROWS = 50

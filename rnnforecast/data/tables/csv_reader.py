@@ -6,15 +6,20 @@ Columns are numbered while they are parsed, since names may repeat.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 from pyarrow import csv
 
+from rnnforecast.arrays import BoolArray, Int64Array
+from rnnforecast.config import DataSettings
 from rnnforecast.data.errors import data_error, quoted_path, rows_in_words
+from rnnforecast.data.sources import Source
 from rnnforecast.data.tables.csv_dialect import Dialect, delimiter_of, read_dialect
 from rnnforecast.data.tables.csv_records import (
     Records,
@@ -40,16 +45,6 @@ from rnnforecast.data.values.number_formats import cleaned, doubtful_point
 from rnnforecast.data.values.numbers import EXACT, LARGEST_INTEGER
 from rnnforecast.errors import DataError, first_line
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    import numpy.typing as npt
-
-    from rnnforecast.arrays import BoolArray, Int64Array
-    from rnnforecast.config import DataSettings
-    from rnnforecast.data.sources import Source
-
 
 SAMPLE_BYTES = 2**22
 #: Bytes parsed in one piece: the parser needs a few times as much memory besides the arrays.

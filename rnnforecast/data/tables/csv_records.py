@@ -9,20 +9,15 @@ from __future__ import annotations
 import csv
 import io
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import numpy as np
 
+from rnnforecast.arrays import BoolArray, Int64Array
 from rnnforecast.data.errors import quoted, rows_in_words
+from rnnforecast.data.tables.csv_dialect import Dialect
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 from rnnforecast.frozen import dataclass
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from rnnforecast.arrays import BoolArray, Int64Array
-    from rnnforecast.data.tables.csv_dialect import Dialect
-
 
 #: A quoted cell with more line breaks is taken for a quote that never closes.
 MAX_CELL_LINES = 100

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from rnnforecast.data.columns.profiles import named_like_time
 from rnnforecast.data.errors import plural, quoted
@@ -13,9 +13,6 @@ from rnnforecast.data.timestamps.formats import format_of
 from rnnforecast.data.values.number_formats import has_unit, is_numeric
 from rnnforecast.errors import UsageError
 from rnnforecast.findings import Finding
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 #: Lines above a header, and lines at the foot, that are looked for.
 MAX_TITLES, MAX_FOOTER = 30, 10

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from rnnforecast.errors import OutputError, missing_extra
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pandas as pd
 
 #: Rows that a sheet can hold below its header.

@@ -13,22 +13,18 @@ import json
 import subprocess
 import sys
 import zipfile
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
+from rnnforecast.config import DataSettings
 from rnnforecast.data.errors import listed, quoted, quoted_path
 from rnnforecast.data.files.compression import BOMB_BYTES, BOMB_RATIO, check_ratio
 from rnnforecast.data.files.local import too_large
+from rnnforecast.data.sources import Source
 from rnnforecast.data.tables import csv_reader, excel_child
 from rnnforecast.data.tables.csv_dialect import fix_of_two_headers
 from rnnforecast.data.tables.excel_package import check_openpyxl
 from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rnnforecast.config import DataSettings
-    from rnnforecast.data.sources import Source
 
 #: Memory of the child process besides a multiple of the file; its time, and bytes of the file for one second more.
 _MEMORY, _SECONDS, _BYTES_A_SECOND = 2**30, 15, 2**16

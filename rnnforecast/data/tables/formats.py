@@ -6,6 +6,7 @@ The module is imported when the first file of the format is opened, so it may im
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from rnnforecast.data.errors import quoted_path
@@ -14,8 +15,6 @@ from rnnforecast.findings import Finding
 from rnnforecast.frozen import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
 
 

@@ -8,18 +8,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rnnforecast.data.files.compression import BOMB_BYTES, BOMB_RATIO
 from rnnforecast.data.files.local import in_words
+from rnnforecast.data.sources import Source
 from rnnforecast.data.tables.parquet_pages import Chunk, Pages, chunks_of, pages_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pyarrow.parquet as pq
 
-    from rnnforecast.data.sources import Source
 
 #: Rows that are read at once.
 BATCH_ROWS = 2**16

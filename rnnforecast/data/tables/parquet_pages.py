@@ -7,12 +7,10 @@ headers, and its accessors for column chunks end the process for some damaged fi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from rnnforecast.frozen import dataclass
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 #: Page types and encodings of the Parquet format.
 _DATA, _DATA_V2 = 0, 3

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,20 +12,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from rnnforecast.arrays import Float64Array
+from rnnforecast.config import DataSettings
 from rnnforecast.data.errors import data_error, quoted_path
 from rnnforecast.data.files.local import free_memory, in_words, too_large
+from rnnforecast.data.sources import Source
 from rnnforecast.data.tables.csv_dialect import MAX_CELL_BYTES
 from rnnforecast.data.tables.formats import SAMPLE_ROWS, sample_note
 from rnnforecast.data.tables.parquet_limits import BATCH_ROWS, DAMAGED, ENCRYPTED, ColumnLimits, probe_in_subprocess
 from rnnforecast.errors import DataError, first_line
 from rnnforecast.findings import Finding
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from rnnforecast.arrays import Float64Array
-    from rnnforecast.config import DataSettings
-    from rnnforecast.data.sources import Source
 
 #: Cells above which a file is rejected: a few kilobytes can announce any number of rows.
 MAX_CELLS = 4 * 10**9

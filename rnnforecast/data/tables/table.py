@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from rnnforecast.config import DataSettings
 from rnnforecast.data.databases.address import is_database
-from rnnforecast.data.errors import quoted_path
+from rnnforecast.data.errors import NamesOf, quoted_path
 from rnnforecast.data.sources import Source, open_database, open_source, stem_of
-from rnnforecast.data.tables.formats import EXCEL, PARQUET
+from rnnforecast.data.tables.formats import EXCEL, PARQUET, ColumnSource
 from rnnforecast.data.tables.in_memory import IN_MEMORY, InMemory
 from rnnforecast.data.tables.unpivoted import UnpivotedColumns
 from rnnforecast.data.tables.wide_header import wide_header
@@ -19,12 +20,7 @@ from rnnforecast.findings import Finding
 from rnnforecast.frozen import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
-
-    from rnnforecast.data.errors import NamesOf
-    from rnnforecast.data.tables.formats import ColumnSource
 
 
 @dataclass(frozen=True)

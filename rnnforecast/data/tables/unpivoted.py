@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from rnnforecast.arrays import Int64Array, TextArray
 from rnnforecast.data.errors import listed
-from rnnforecast.data.tables.formats import SAMPLE_ROWS
+from rnnforecast.data.tables.formats import SAMPLE_ROWS, ColumnSource
+from rnnforecast.data.tables.wide_header import WideHeader
 from rnnforecast.findings import Finding
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rnnforecast.arrays import Int64Array, TextArray
-    from rnnforecast.data.tables.formats import ColumnSource
-    from rnnforecast.data.tables.wide_header import WideHeader
 
 _ISO = re.compile(r"\d{4}-\d\d-\d\d")
 

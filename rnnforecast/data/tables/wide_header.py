@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rnnforecast.data.timestamps.formats import format_of, interval_start, is_time_of_day
@@ -12,8 +13,6 @@ from rnnforecast.data.values.number_formats import is_numeric
 from rnnforecast.frozen import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
 
 #: Columns named after timestamps from which on a table is wide; of steps, which other columns may be numbered like too.

@@ -8,16 +8,14 @@ from __future__ import annotations
 import datetime
 import re
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from rnnforecast.arrays import BoolArray, Int64Array, TextArray, TimestampArray
 from rnnforecast.data.timestamps.month_names import ENGLISH_MONTH, is_foreign_date, month_number
 from rnnforecast.frozen import dataclass
-
-if TYPE_CHECKING:
-    from rnnforecast.arrays import BoolArray, Int64Array, TextArray, TimestampArray
 
 #: Texts from which on pyarrow parses ISO timestamps: its import takes longer than a few of them.
 MANY = 20_000

@@ -7,23 +7,19 @@ in two ways is rejected with both.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from rnnforecast.data.errors import data_error
+from rnnforecast.arrays import BoolArray, Float64Array, Int64Array, TimestampArray
+from rnnforecast.config import DataSettings
+from rnnforecast.data.errors import ColumnRef, data_error
 from rnnforecast.data.timestamps.formats import compose, iso_weeks, to_number
 from rnnforecast.data.timestamps.text import Timestamps
+from rnnforecast.errors import DataError
+from rnnforecast.findings import Finding
 from rnnforecast.frozen import dataclass
-
-if TYPE_CHECKING:
-    from rnnforecast.arrays import BoolArray, Float64Array, Int64Array, TimestampArray
-    from rnnforecast.config import DataSettings
-    from rnnforecast.data.errors import ColumnRef
-    from rnnforecast.errors import DataError
-    from rnnforecast.findings import Finding
-
 
 #: Unit -> lowest and highest plausible number (1973 to 2286), microseconds in one unit as a fraction.
 _UNITS: dict[str, tuple[int, int, int, int]] = {

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from rnnforecast.arrays import BoolArray, Int64Array
 from rnnforecast.data.calendar.frequency import FIXED_UNITS
-from rnnforecast.data.errors import ColumnRef, listed, quoted
+from rnnforecast.data.errors import ColumnRef, LinesOf, listed, quoted
 from rnnforecast.data.timestamps.formats import (
     compose,
     interval_start,
@@ -22,15 +25,6 @@ from rnnforecast.data.timestamps.month_names import ENGLISH_MONTH, month_number
 from rnnforecast.data.timestamps.text import THIRTEEN_FIX, Timestamps
 from rnnforecast.errors import DataError
 from rnnforecast.frozen import dataclass
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import numpy.typing as npt
-
-    from rnnforecast.arrays import BoolArray, Int64Array
-    from rnnforecast.data.errors import LinesOf
-
 
 #: Hours that are called by their end: 1 is the first hour of the day, 24 the last.
 _NAMED_BY_END = ("hour_ending", "hourending", "hour_end", "he", "hrending", "hr_ending")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from rnnforecast.arrays import BoolArray, Int64Array, TextArray, TimestampArray
+from rnnforecast.config import DataSettings
 from rnnforecast.data.calendar.infer_frequency import infer_frequency
-from rnnforecast.data.errors import data_error, quoted
+from rnnforecast.data.errors import ColumnRef, data_error, quoted
 from rnnforecast.data.timestamps.formats import (
     CLOCK,
     DAY_AND_MONTH,
@@ -35,15 +37,8 @@ from rnnforecast.data.timestamps.formats import (
 )
 from rnnforecast.data.timestamps.month_names import ENGLISH_MONTH, languages_of, to_english
 from rnnforecast.errors import DataError
+from rnnforecast.findings import Finding
 from rnnforecast.frozen import dataclass
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rnnforecast.arrays import BoolArray, Int64Array, TextArray, TimestampArray
-    from rnnforecast.config import DataSettings
-    from rnnforecast.data.errors import ColumnRef
-    from rnnforecast.findings import Finding
 
 #: What to do with thirteen periods of four weeks.
 THIRTEEN_FIX = (

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from rnnforecast.data.errors import ColumnRef
+from rnnforecast.arrays import Float64Array, Int64Array
+from rnnforecast.config import DataSettings
+from rnnforecast.data.errors import ColumnRef, LinesOf
 from rnnforecast.data.timestamps.formats import format_of, is_time_of_day
 from rnnforecast.data.timestamps.numeric import holds_years, parse_floats, parse_integers
 from rnnforecast.data.timestamps.split_columns import Parts, join_numbers, join_times, not_parts, part_of
 from rnnforecast.data.timestamps.text import Timestamps, fix_of_missing, parse_timestamps
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rnnforecast.arrays import Float64Array, Int64Array
-    from rnnforecast.config import DataSettings
-    from rnnforecast.data.errors import LinesOf
 
 _INTEGER = re.compile(r"[-+]?\d{1,19}(\.0*)?")
 #: What a month of a year with decimals looks like, and no month by its number: 1949.083, 1950.25, 1950.5.

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.arrays import BoolArray, Int64Array, TimestampArray
 from rnnforecast.data.calendar.frequency import in_words
 from rnnforecast.data.errors import data_error, plural
+from rnnforecast.data.rows import Rows
+from rnnforecast.findings import Finding
 from rnnforecast.frozen import dataclass
 from rnnforecast.grammars import find_zone
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from datetime import tzinfo
-
-    from rnnforecast.arrays import BoolArray, Int64Array, TimestampArray
-    from rnnforecast.data.rows import Rows
-    from rnnforecast.findings import Finding
-
 
 _HOUR = 3_600_000_000  # microseconds
 #: Years outside which no zone has rules.

@@ -7,15 +7,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from rnnforecast.config import DataSettings
 from rnnforecast.frozen import dataclass
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from rnnforecast.config import DataSettings
 
 #: Each digit has one place in the pattern: a million of them are read once, not once for each.
 PLAIN = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)(e[-+]?\d+)?", re.IGNORECASE | re.ASCII)

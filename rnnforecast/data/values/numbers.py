@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from rnnforecast.arrays import BoolArray, Float64Array, Int64Array, TextArray
 from rnnforecast.config import DataSettings
-from rnnforecast.data.errors import quoted
+from rnnforecast.data.errors import ColumnRef, quoted
 from rnnforecast.data.values.number_formats import (
     PLAIN_RE2,
     are_sizes,
@@ -19,12 +20,7 @@ from rnnforecast.data.values.number_formats import (
     why_not,
 )
 from rnnforecast.data.values.number_formats import has_unit as has_unit
-
-if TYPE_CHECKING:
-    from rnnforecast.arrays import BoolArray, Float64Array, Int64Array, TextArray
-    from rnnforecast.data.errors import ColumnRef
-    from rnnforecast.findings import Finding
-
+from rnnforecast.findings import Finding
 
 #: Texts that mark a missing number.
 MISSING_TOKENS = (
