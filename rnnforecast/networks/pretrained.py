@@ -15,7 +15,7 @@ from rnnforecast.data.windows import WindowBatch
 from rnnforecast.inference.pretrained import EXPANSION, SMALLEST_WEIGHT, widen
 from rnnforecast.inference.pretrained_inputs import Reading, SeasonBlocks, input_size, read_series
 from rnnforecast.members import PretrainedSettings
-from rnnforecast.networks.fused_gru import FusedGRU
+from rnnforecast.networks.cells import Recurrence
 from rnnforecast.networks.pretrained_loss import dense_pinball
 
 # a fit looks at this many positions of each window a step, drawn anew each time
@@ -30,14 +30,14 @@ class TrunkLayer(nn.Module):
     def __init__(self, hidden_size: int) -> None:
         super().__init__()
         self.recurrent_norm = nn.LayerNorm(hidden_size)
-        self.recurrent = FusedGRU(hidden_size, hidden_size)
+        self.recurrent = Recurrence("gru", hidden_size)
         self.forward_norm = nn.LayerNorm(hidden_size)
         self.widen = nn.Linear(hidden_size, EXPANSION * hidden_size)
         self.narrow = nn.Linear(EXPANSION * hidden_size, hidden_size)
 
     def forward(self, states: Tensor) -> Tensor:
         """Map [B, T, d] to [B, T, d]."""
-        states = states + self.recurrent(self.recurrent_norm(states))
+        states = states + self.recurrent(self.recurrent_norm(states).float())[0]  # in full precision on a CPU
         wide: Tensor = self.narrow(torch.relu(self.widen(self.forward_norm(states))))
         return states + wide
 
