@@ -419,12 +419,11 @@ def _check_seasons(series: SeriesSet, settings: DataSettings) -> None:
     longest = int(series.lengths.max(initial=0))
     for length in settings.season_length[1:]:
         if 2 * length > longest:
-            raise UsageError(
+            message = (
                 f"`--season-length {length}` would have no effect: two periods are {2 * length:,} rows, the longest series has "
-                f"{longest:,}",
-                hint="leave it out, or give more rows",
-                code="E_RUN_CONFIG",
+                f"{longest:,}"
             )
+            raise UsageError(message, hint="leave it out, or give more rows", code="E_RUN_CONFIG")
 
 
 def _digest(tables: Sequence[Table]) -> str:

@@ -183,11 +183,8 @@ def _tables(paths: Sequence[str], folder: str) -> list[str]:
         if path.lower().endswith(known + PACKED_EXTENSIONS) and not Path(path).name.startswith(("_", "."))
     ]
     if not tables:
-        raise InputError(
-            f"the folder {quoted_path(folder)} contains no table",
-            hint=f"tables end in {', '.join(known)}, compressed or not",
-            code="E_INPUT_MISSING",
-        )
+        message = f"the folder {quoted_path(folder)} contains no table"
+        raise InputError(message, hint=f"tables end in {', '.join(known)}, compressed or not", code="E_INPUT_MISSING")
     return tables
 
 

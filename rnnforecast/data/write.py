@@ -131,12 +131,11 @@ def _checker(frame: pd.DataFrame, output: str | Path, kind: Kind) -> Callable[[P
     def check(path: Path) -> None:
         rows, columns = _read_back(path, kind)
         if (rows, columns) != (len(frame), len(frame.columns)):
-            raise OutputError(
+            message = (
                 f"{output} was written with {len(frame)} rows of {len(frame.columns)} columns "
-                f"but read back with {rows} of {columns}",
-                hint="check the disk; the earlier file is untouched",
-                code="E_OUT_READ_BACK",
+                f"but read back with {rows} of {columns}"
             )
+            raise OutputError(message, hint="check the disk; the earlier file is untouched", code="E_OUT_READ_BACK")
 
     return check
 

@@ -56,11 +56,9 @@ class AlarmBudget:
                 return cls(text.strip(), count, seconds=Duration.parse(period).seconds)
         except UsageError:
             pass
-        raise UsageError(
-            f"invalid alarm budget `{text}`",
-            hint="use a number of alarms and a period, e.g. `1/week`, `2/day`, `1/36h`, `1/1000 steps`",
-            code="E_RUN_CONFIG",
-        )
+        message = f"invalid alarm budget `{text}`"
+        hint = "use a number of alarms and a period, e.g. `1/week`, `2/day`, `1/36h`, `1/1000 steps`"
+        raise UsageError(message, hint=hint, code="E_RUN_CONFIG")
 
     @classmethod
     def usual(cls, step_seconds: float | None) -> AlarmBudget:
@@ -80,11 +78,9 @@ class AlarmBudget:
     def alarms_a_row(self, step_seconds: float | None) -> float:
         """Return the budget for one row of all series together. Raises UsageError where it makes no sense."""
         if self.rows is None and step_seconds is None:
-            raise UsageError(
-                f"the alarm budget `{self.text}` needs dates, these rows count steps",
-                hint="name a number of steps, e.g. `--budget '1/1000 steps'`",
-                code="E_RUN_CONFIG",
-            )
+            message = f"the alarm budget `{self.text}` needs dates, these rows count steps"
+            hint = "name a number of steps, e.g. `--budget '1/1000 steps'`"
+            raise UsageError(message, hint=hint, code="E_RUN_CONFIG")
         rows = self.rows if self.rows is not None else (self.seconds or 0.0) / (step_seconds or 1.0)
         rate = self.count / max(rows, 1e-12)
         if rate > MOST_ALARMS_A_ROW:

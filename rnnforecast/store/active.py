@@ -92,8 +92,6 @@ def _is_version(value: object) -> TypeGuard[int]:
 
 
 def _damaged(path: Path, reason: str) -> ModelFileError:
-    return ModelFileError(
-        f"`{path}` is damaged, so the active version is unknown: {reason}",
-        hint="`rnnforecast models promote NAME@VERSION` rewrites it; `rnnforecast models list` shows the versions",
-        code="E_MODEL_ACTIVE",
-    )
+    message = f"`{path}` is damaged, so the active version is unknown: {reason}"
+    hint = "`rnnforecast models promote NAME@VERSION` rewrites it; `rnnforecast models list` shows the versions"
+    return ModelFileError(message, hint=hint, code="E_MODEL_ACTIVE")

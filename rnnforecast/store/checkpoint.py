@@ -176,8 +176,6 @@ def _from_bytes(payload: bytes, spec: TensorSpec) -> np.ndarray:
 
 
 def _unusable(source: str, reason: str) -> ModelFileError:
-    return ModelFileError(
-        f"the checkpoint `{source}` cannot be used: {reason}",
-        hint="training starts from the beginning; nothing has to be removed by hand",
-        code="E_MODEL_CHECKPOINT",
-    )
+    message = f"the checkpoint `{source}` cannot be used: {reason}"
+    hint = "training starts from the beginning; nothing has to be removed by hand"
+    return ModelFileError(message, hint=hint, code="E_MODEL_CHECKPOINT")

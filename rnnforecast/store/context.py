@@ -128,8 +128,6 @@ def _cuts_are_sound(cuts: np.ndarray, end: int) -> bool:
 
 
 def _inconsistent(source: str, reason: str) -> ModelFileError:
-    return ModelFileError(
-        f"the last rows stored in `{source}` are inconsistent: {reason}",
-        hint="train again to replace this model; `rnnforecast models list` shows the others",
-        code="E_MODEL_FORMAT",
-    )
+    message = f"the last rows stored in `{source}` are inconsistent: {reason}"
+    hint = "train again to replace this model; `rnnforecast models list` shows the others"
+    return ModelFileError(message, hint=hint, code="E_MODEL_FORMAT")

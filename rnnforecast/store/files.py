@@ -128,11 +128,8 @@ def make_folder(path: str | Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:
-        raise OutputError(
-            f"`{folder}` is a file, a folder is needed there",
-            hint="move the file away or name another folder",
-            code="E_OUT_KIND",
-        ) from error
+        message = f"`{folder}` is a file, a folder is needed there"
+        raise OutputError(message, hint="move the file away or name another folder", code="E_OUT_KIND") from error
     except OSError as error:
         raise _output_error(folder, error) from error
     for each in missing:
@@ -155,11 +152,9 @@ def flush_folder(folder: Path) -> None:
     except OSError as error:
         if error.errno in _FLUSH_UNSUPPORTED:
             return
-        raise OutputError(
-            f"the disk failed to flush the folder `{folder}`: {(error.strerror or str(error)).lower()}",
-            hint="check the disk: what was just written there may be lost in a power cut",
-            code="E_OUT_DEVICE",
-        ) from error
+        message = f"the disk failed to flush the folder `{folder}`: {(error.strerror or str(error)).lower()}"
+        hint = "check the disk: what was just written there may be lost in a power cut"
+        raise OutputError(message, hint=hint, code="E_OUT_DEVICE") from error
 
 
 def sweep_temporaries(folder: Path) -> int:
@@ -191,11 +186,9 @@ def lock(path: str | Path, *, wait_seconds: float = 0) -> Iterator[None]:
     try:
         held.acquire()
     except Timeout as error:
-        raise LockedError(
-            f"another run holds the lock `{path}`" + (f" (waited {wait_seconds:g} s)" if wait_seconds else ""),
-            hint="let it end and try again; the lock vanishes with the run that holds it",
-            code="E_RUN_LOCKED",
-        ) from error
+        message = f"another run holds the lock `{path}`" + (f" (waited {wait_seconds:g} s)" if wait_seconds else "")
+        hint = "let it end and try again; the lock vanishes with the run that holds it"
+        raise LockedError(message, hint=hint, code="E_RUN_LOCKED") from error
     except (OSError, NotImplementedError) as error:
         cause = OSError(errno.ENOLCK, "no locks on this file system")
         if isinstance(error, OSError) and error.errno != errno.ENOSYS:
@@ -218,22 +211,17 @@ def _inspect_target(target: Path) -> os.stat_result | None:
     except OSError as error:
         raise _output_error(target, error) from error
     if stat.S_ISLNK(existing.st_mode):
-        raise OutputError(
-            f"`{target}` is a symbolic link and is not written through",
-            hint=f"name the file itself: `{os.path.realpath(target)}`",
-            code="E_OUT_KIND",
-        )
+        message = f"`{target}` is a symbolic link and is not written through"
+        raise OutputError(message, hint=f"name the file itself: `{os.path.realpath(target)}`", code="E_OUT_KIND")
     if not stat.S_ISREG(existing.st_mode):
         kind = "a folder" if stat.S_ISDIR(existing.st_mode) else "a device, pipe or socket"
         raise OutputError(
             f"`{target}` is {kind}, not a file", hint="name a file, such as `forecasts.csv`", code="E_OUT_KIND"
         )
     if not os.access(target, os.W_OK):
-        raise OutputError(
-            f"`{target}` is read-only",
-            hint=f"`chmod u+w {shlex.quote(str(target))}` or name another file",
-            code="E_OUT_READ_ONLY",
-        )
+        message = f"`{target}` is read-only"
+        hint = f"`chmod u+w {shlex.quote(str(target))}` or name another file"
+        raise OutputError(message, hint=hint, code="E_OUT_READ_ONLY")
     return existing
 
 
@@ -320,17 +308,13 @@ def check_no_link(folder: Path) -> None:
         try:
             is_link = each.is_symlink()
         except PermissionError as error:
-            raise ModelFileError(
-                f"`{each}` cannot be read: permission denied",
-                hint="allow this user to read the store, or name another with `--store`",
-                code="E_MODEL_MISSING",
-            ) from error
+            message = f"`{each}` cannot be read: permission denied"
+            hint = "allow this user to read the store, or name another with `--store`"
+            raise ModelFileError(message, hint=hint, code="E_MODEL_MISSING") from error
         if is_link:
-            raise ModelFileError(
-                f"`{each}` is a symbolic link, and no link inside a store is followed",
-                hint="move the folder behind it to this place, or name the store it belongs to with `--store`",
-                code="E_MODEL_LINK",
-            )
+            message = f"`{each}` is a symbolic link, and no link inside a store is followed"
+            hint = "move the folder behind it to this place, or name the store it belongs to with `--store`"
+            raise ModelFileError(message, hint=hint, code="E_MODEL_LINK")
 
 
 def check_owner(path: Path) -> None:
@@ -355,11 +339,8 @@ def check_owner(path: Path) -> None:
 
 
 def _missing_folder(target: Path) -> OutputError:
-    return OutputError(
-        f"`{target}` was not written: the folder `{target.parent}` does not exist",
-        hint=f"create it: `mkdir -p {shlex.quote(str(target.parent))}`",
-        code="E_OUT_FOLDER",
-    )
+    message = f"`{target}` was not written: the folder `{target.parent}` does not exist"
+    return OutputError(message, hint=f"create it: `mkdir -p {shlex.quote(str(target.parent))}`", code="E_OUT_FOLDER")
 
 
 def _output_error(target: Path, error: OSError, *, num_bytes: int = 0) -> OutputError:

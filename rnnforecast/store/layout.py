@@ -217,24 +217,17 @@ def _foreign(source: str, start: bytes) -> ModelFileError:
             hint="rnnforecast reads its own safetensors files only; convert it by training again",
             code="E_MODEL_PICKLE",
         )
-    return ModelFileError(
-        f"`{source}` is {kind or 'no model file'}, not a model of rnnforecast",
-        hint="`rnnforecast models list` shows the models of the store; `--data` names a file of data",
-        code="E_MODEL_FORMAT",
-    )
+    message = f"`{source}` is {kind or 'no model file'}, not a model of rnnforecast"
+    hint = "`rnnforecast models list` shows the models of the store; `--data` names a file of data"
+    return ModelFileError(message, hint=hint, code="E_MODEL_FORMAT")
 
 
 def _damaged(source: str, reason: str, *, code: str = "E_MODEL_DAMAGED") -> ModelFileError:
-    return ModelFileError(
-        f"`{source}` is damaged: {reason}",
-        hint="`rnnforecast models list` shows the models that are whole; restore this one from a backup or train again",
-        code=code,
-    )
+    message = f"`{source}` is damaged: {reason}"
+    hint = "`rnnforecast models list` shows the models that are whole; restore this one from a backup or train again"
+    return ModelFileError(message, hint=hint, code=code)
 
 
 def _forged(source: str, reason: str) -> ModelFileError:
-    return ModelFileError(
-        f"`{source}` was not written by rnnforecast: {reason}",
-        hint="do not trust this file; train again to replace it",
-        code="E_MODEL_FORMAT",
-    )
+    message = f"`{source}` was not written by rnnforecast: {reason}"
+    return ModelFileError(message, hint="do not trust this file; train again to replace it", code="E_MODEL_FORMAT")

@@ -117,11 +117,8 @@ class Ledger:
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
-            raise ModelFileError(
-                f"the ledger `{self.folder}` cannot be read: {(error.strerror or str(error)).lower()}",
-                hint="allow this user to read it",
-                code="E_LEDGER_READ",
-            ) from error
+            message = f"the ledger `{self.folder}` cannot be read: {(error.strerror or str(error)).lower()}"
+            raise ModelFileError(message, hint="allow this user to read it", code="E_LEDGER_READ") from error
         return [entry for match, entry in sorted(found, key=lambda pair: (int(pair[0][2]), int(pair[0][1])))]
 
     def read(self, *, version: int | None = None) -> Issued | None:
@@ -166,11 +163,9 @@ class Ledger:
             try:
                 part.unlink()
             except OSError as error:
-                raise OutputError(
-                    f"`{part}` was not removed: {(error.strerror or str(error)).lower()}",
-                    hint=f"allow this user to write in `{self.folder}`",
-                    code="E_OUT_PERMISSION",
-                ) from error
+                message = f"`{part}` was not removed: {(error.strerror or str(error)).lower()}"
+                hint = f"allow this user to write in `{self.folder}`"
+                raise OutputError(message, hint=hint, code="E_OUT_PERMISSION") from error
         if gone:
             flush_folder(self.folder)
 
@@ -305,11 +300,8 @@ def _write_part(path: Path, table: pa.Table) -> None:
 
     def check(temporary: Path) -> None:
         if len(_read_part(temporary)) != len(table):
-            raise OutputError(
-                f"`{path}` was not written: verification failed, the file differs from what was written",
-                hint="check the disk; the previous file is untouched",
-                code="E_OUT_VERIFY",
-            )
+            message = f"`{path}` was not written: verification failed, the file differs from what was written"
+            raise OutputError(message, hint="check the disk; the previous file is untouched", code="E_OUT_VERIFY")
 
     replace_file(path, write, check=check)
 
@@ -353,8 +345,6 @@ def _misfit(table: pa.Table) -> str | None:
 
 
 def _damaged(path: Path, reason: str) -> ModelFileError:
-    return ModelFileError(
-        f"`{path}` is not a readable ledger file: {reason}",
-        hint="restore it from a backup, or move it away: the forecasts in it are then not scored",
-        code="E_LEDGER_DAMAGED",
-    )
+    message = f"`{path}` is not a readable ledger file: {reason}"
+    hint = "restore it from a backup, or move it away: the forecasts in it are then not scored"
+    return ModelFileError(message, hint=hint, code="E_LEDGER_DAMAGED")

@@ -259,16 +259,12 @@ def _finite(value: Any) -> Any:
 
 def _too_new(source: str, written: int, needed: object) -> ModelFileError:
     version = f"rnnforecast {needed} or newer" if isinstance(needed, str) and needed else "a newer rnnforecast"
-    return ModelFileError(
-        f"`{source}` has format {written}, this rnnforecast reads formats up to {FORMAT}: it needs {version}",
-        hint="upgrade with `pip install --upgrade rnnforecast`, or train again",
-        code="E_MODEL_TOO_NEW",
-    )
+    message = f"`{source}` has format {written}, this rnnforecast reads formats up to {FORMAT}: it needs {version}"
+    hint = "upgrade with `pip install --upgrade rnnforecast`, or train again"
+    return ModelFileError(message, hint=hint, code="E_MODEL_TOO_NEW")
 
 
 def _not_a_manifest(source: str, reason: str) -> ModelFileError:
-    return ModelFileError(
-        f"`{source}` holds no manifest that rnnforecast reads: {reason}",
-        hint="`rnnforecast models list` shows the models that are whole; train again to replace this one",
-        code="E_MODEL_FORMAT",
-    )
+    message = f"`{source}` holds no manifest that rnnforecast reads: {reason}"
+    hint = "`rnnforecast models list` shows the models that are whole; train again to replace this one"
+    return ModelFileError(message, hint=hint, code="E_MODEL_FORMAT")

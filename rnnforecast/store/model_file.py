@@ -74,10 +74,9 @@ def write_model(path: str | Path, model: ModelFile) -> Manifest:
     target = Path(path)
     for name, tensor in model.tensors.items():
         if not _is_valid(name, tensor):
-            raise DivergedError(
-                f"`{name}` is not finite and was not stored",
-                hint="train again with a lower `--learning-rate` or a tighter `--gradient-clip`",
-            )
+            message = f"`{name}` is not finite and was not stored"
+            hint = "train again with a lower `--learning-rate` or a tighter `--gradient-clip`"
+            raise DivergedError(message, hint=hint)
     specs = plan_layout(model.tensors)
     chunks = [_to_bytes(model.tensors[spec.name], spec) for spec in specs]
     payload = hashlib.sha256()
@@ -111,19 +110,15 @@ def read_model(path: str | Path, *, check_shapes: ShapeCheck | None = None) -> M
         payload = np.empty(specs[-1].end if specs else 0, np.uint8)
         num_read = _read_into(stream, payload)
     if num_read != payload.size or hashlib.sha256(payload.data).hexdigest() != manifest.payload_sha256:
-        raise ModelFileError(
-            f"`{source}` is damaged: its tensors do not match their digest",
-            hint="`rnnforecast models list` shows the others; restore this one from a backup or train again",
-            code="E_MODEL_DIGEST",
-        )
+        message = f"`{source}` is damaged: its tensors do not match their digest"
+        hint = "`rnnforecast models list` shows the others; restore this one from a backup or train again"
+        raise ModelFileError(message, hint=hint, code="E_MODEL_DIGEST")
     tensors = {spec.name: payload[spec.begin : spec.end].view(spec.dtype).reshape(spec.shape) for spec in specs}
     for name, tensor in tensors.items():
         if not _is_valid(name, tensor):
-            raise ModelFileError(
-                f"`{source}` holds values in `{name}` that no training of rnnforecast writes",
-                hint="do not trust this file; train again to replace it",
-                code="E_MODEL_VALUES",
-            )
+            message = f"`{source}` holds values in `{name}` that no training of rnnforecast writes"
+            hint = "do not trust this file; train again to replace it"
+            raise ModelFileError(message, hint=hint, code="E_MODEL_VALUES")
     return ModelFile(manifest, tensors)
 
 
@@ -158,11 +153,9 @@ def _unreadable(path: Path, error: OSError | ValueError) -> ModelFileError:
         cause = "its path has a null byte"  # Python words it differently from version to version
     else:
         cause = error.strerror or str(error)
-    return ModelFileError(
-        f"`{path}` cannot be read: {cause.lower()}",
-        hint="`rnnforecast models list` shows the models of the store",
-        code="E_MODEL_MISSING",
-    )
+    message = f"`{path}` cannot be read: {cause.lower()}"
+    hint = "`rnnforecast models list` shows the models of the store"
+    return ModelFileError(message, hint=hint, code="E_MODEL_MISSING")
 
 
 def _read_header(stream: BinaryIO, size: int, source: str) -> tuple[Manifest, tuple[TensorSpec, ...]]:
@@ -186,11 +179,9 @@ def _read_back(temporary: Path, target: Path) -> Manifest:
     try:
         return read_model(temporary).manifest
     except ModelFileError as error:
-        raise OutputError(
-            f"`{target}` was not written: verification failed, the file differs from what was written",
-            hint="check the disk; the previous file is untouched",
-            code="E_OUT_VERIFY",
-        ) from error
+        message = f"`{target}` was not written: verification failed, the file differs from what was written"
+        hint = "check the disk; the previous file is untouched"
+        raise OutputError(message, hint=hint, code="E_OUT_VERIFY") from error
 
 
 def _check_limits(target: Path, header_size: int, specs: tuple[TensorSpec, ...]) -> None:

@@ -41,10 +41,8 @@ def check_name(name: str) -> None:
     if not name.strip():
         raise UsageError("the model name is empty", hint="give it one with `--name`")
     if len(name) > MAX_NAME_LENGTH:
-        raise UsageError(
-            f"the name `{name[:40]}...` has {len(name)} characters; the limit is {MAX_NAME_LENGTH}",
-            hint="give it a shorter one with `--name`",
-        )
+        message = f"the name `{name[:40]}...` has {len(name)} characters; the limit is {MAX_NAME_LENGTH}"
+        raise UsageError(message, hint="give it a shorter one with `--name`")
     if not name.isprintable() or "@" in name or name.startswith("-") or name.endswith(".safetensors"):
         raise UsageError(
             f"invalid model name {name!a}: no line breaks or control characters, no `@` (it separates the "

@@ -58,11 +58,9 @@ def rollback(registry: Registry, name: str) -> Change:
         earlier = [version for version in active.previous if version in versions and version != active.version]
         earlier = earlier or [version for version in versions if version < active.version]
         if not earlier:
-            raise ModelFileError(
-                f"there is no earlier version of `{name}` to go back to: only version {active.version} was active",
-                hint="`rnnforecast models list` shows all; `rnnforecast models promote NAME@VERSION` takes any",
-                code="E_MODEL_UNKNOWN",
-            )
+            message = f"there is no earlier version of `{name}` to go back to: only version {active.version} was active"
+            hint = "`rnnforecast models list` shows all; `rnnforecast models promote NAME@VERSION` takes any"
+            raise ModelFileError(message, hint=hint, code="E_MODEL_UNKNOWN")
         target = checked(verify_stored(entry.look(earlier[-1])))
         write_active(
             entry.folder, Active(target.version, tuple(earlier[:-1]), None, f"rolled back from {active.version}")

@@ -219,17 +219,12 @@ class Registry:
         except FileNotFoundError:
             return []
         except NotADirectoryError as error:
-            raise ModelFileError(
-                f"the store `{self.store}` is a file, not a folder",
-                hint="name a folder with `--store`",
-                code="E_MODEL_MISSING",
-            ) from error
+            message = f"the store `{self.store}` is a file, not a folder"
+            raise ModelFileError(message, hint="name a folder with `--store`", code="E_MODEL_MISSING") from error
         except OSError as error:
-            raise ModelFileError(
-                f"the store `{self.store}` cannot be read: {(error.strerror or str(error)).lower()}",
-                hint="allow this user to read it or name another with `--store`",
-                code="E_MODEL_MISSING",
-            ) from error
+            message = f"the store `{self.store}` cannot be read: {(error.strerror or str(error)).lower()}"
+            hint = "allow this user to read it or name another with `--store`"
+            raise ModelFileError(message, hint=hint, code="E_MODEL_MISSING") from error
 
     def select(self, spec: str) -> tuple[ModelVersions, Sequence[int]]:
         """Return the entry and the versions of a spec, ascending and never empty. Raises ModelFileError."""
@@ -241,11 +236,9 @@ class Registry:
         if version is None:
             return entry, versions
         if version not in versions:
-            raise ModelFileError(
-                f"model `{name}` has no version {version}; there are: {_enumerate(map(str, versions))}",
-                hint=f"`rnnforecast models show {name}` shows the newest",
-                code="E_MODEL_UNKNOWN",
-            )
+            message = f"model `{name}` has no version {version}; there are: {_enumerate(map(str, versions))}"
+            hint = f"`rnnforecast models show {name}` shows the newest"
+            raise ModelFileError(message, hint=hint, code="E_MODEL_UNKNOWN")
         return entry, [version]
 
     def _unknown(self, name: str) -> ModelFileError:
@@ -261,11 +254,9 @@ class Registry:
             return self._empty(name)
         near = difflib.get_close_matches(name, names, n=1)
         guess = f", did you mean `{near[0]}`?" if near else ";"
-        return ModelFileError(
-            f"no model named `{name}` in the store `{self.store}`{guess} there are: {_enumerate(names)}",
-            hint="`rnnforecast models list` shows all models with their versions",
-            code="E_MODEL_UNKNOWN",
-        )
+        message = f"no model named `{name}` in the store `{self.store}`{guess} there are: {_enumerate(names)}"
+        hint = "`rnnforecast models list` shows all models with their versions"
+        return ModelFileError(message, hint=hint, code="E_MODEL_UNKNOWN")
 
     def _empty(self, name: str | None = None) -> ModelFileError:
         wanted = f"no model named `{name}`: " if name else ""

@@ -98,11 +98,8 @@ class ModelVersions:
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
-            raise ModelFileError(
-                f"`{self.folder}` cannot be read: {(error.strerror or str(error)).lower()}",
-                hint="allow this user to read the store",
-                code="E_MODEL_MISSING",
-            ) from error
+            message = f"`{self.folder}` cannot be read: {(error.strerror or str(error)).lower()}"
+            raise ModelFileError(message, hint="allow this user to read the store", code="E_MODEL_MISSING") from error
         return sorted(int(match[1]) for match in found if match)
 
     def look(self, version: int) -> StoredModel:
@@ -132,11 +129,9 @@ class ModelVersions:
         if pointer is None:
             return Active(versions[-1]) if versions else None
         if pointer.version not in versions:
-            raise ModelFileError(
-                f"version {pointer.version} of `{self.name}` is the active one, and its file is gone",
-                hint=f"`rnnforecast models promote {self.name}@{versions[-1]}` makes the newest one active",
-                code="E_MODEL_ACTIVE",
-            )
+            message = f"version {pointer.version} of `{self.name}` is the active one, and its file is gone"
+            hint = f"`rnnforecast models promote {self.name}@{versions[-1]}` makes the newest one active"
+            raise ModelFileError(message, hint=hint, code="E_MODEL_ACTIVE")
         return pointer
 
     def look_active(self) -> StoredModel:
@@ -205,11 +200,9 @@ class ModelVersions:
         except (FileNotFoundError, NotADirectoryError):
             text = b"0"
         except OSError as error:
-            raise ModelFileError(
-                f"`{path}` does not hold the number of the last version: {(error.strerror or str(error)).lower()}",
-                hint="move it away: the next training writes it anew",
-                code="E_MODEL_COUNTER",
-            ) from error
+            message = f"`{path}` does not hold the number of the last version: {(error.strerror or str(error)).lower()}"
+            hint = "move it away: the next training writes it anew"
+            raise ModelFileError(message, hint=hint, code="E_MODEL_COUNTER") from error
         found = _COUNTER.fullmatch(text)
         known = self.versions()
         if found is not None and int(found[1]) < MAX_VERSION:
@@ -220,11 +213,9 @@ class ModelVersions:
             if note not in self.repairs:
                 self.repairs.append(note)
         if last >= MAX_VERSION:
-            raise ModelFileError(
-                f"`{self.name}` has no version number left after {last}",
-                hint=f"move `{self.path(last)}` away, or train under another name with `--name`",
-                code="E_MODEL_COUNTER",
-            )
+            message = f"`{self.name}` has no version number left after {last}"
+            hint = f"move `{self.path(last)}` away, or train under another name with `--name`"
+            raise ModelFileError(message, hint=hint, code="E_MODEL_COUNTER")
         return last
 
     def _versions_on_record(self) -> list[int]:
@@ -254,19 +245,14 @@ def check_removable(stored: StoredModel) -> None:
     """
     problem = stored.problem
     if problem is not None and problem.code not in _DAMAGED:
-        raise ModelFileError(
-            f"`{stored.path}` is not removed, it is not a version of `{stored.name}`: {problem.message}",
-            hint="look at the file, and move or delete it by hand",
-            code="E_MODEL_NOT_OURS",
-        )
+        message = f"`{stored.path}` is not removed, it is not a version of `{stored.name}`: {problem.message}"
+        raise ModelFileError(message, hint="look at the file, and move or delete it by hand", code="E_MODEL_NOT_OURS")
 
 
 def _unlink(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError as error:
-        raise OutputError(
-            f"`{path}` was not removed: {(error.strerror or str(error)).lower()}",
-            hint=f"allow this user to write in `{path.parent}`",
-            code="E_OUT_PERMISSION",
-        ) from error
+        message = f"`{path}` was not removed: {(error.strerror or str(error)).lower()}"
+        hint = f"allow this user to write in `{path.parent}`"
+        raise OutputError(message, hint=hint, code="E_OUT_PERMISSION") from error

@@ -102,11 +102,9 @@ class LineReader:
         if missing:
             # a line without any of the columns may be of a file that holds secrets
             shown = ", ".join(fields)[:300] if len(missing) < len(wanted) else f"{len(fields)} other fields"
-            raise DataError(
-                f"the header of the stream lacks {', '.join(missing)}; it has: {shown}",
-                hint="send the columns that the model was trained on, in any order",
-                code="E_COLUMN_UNKNOWN",
-            )
+            message = f"the header of the stream lacks {', '.join(missing)}; it has: {shown}"
+            hint = "send the columns that the model was trained on, in any order"
+            raise DataError(message, hint=hint, code="E_COLUMN_UNKNOWN")
         time = None if self._columns.time is None else fields.index(self._columns.time)
         self._places = (time, fields.index(self._columns.target), [fields.index(name) for name in self._columns.ids])
 

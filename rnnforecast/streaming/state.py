@@ -88,11 +88,9 @@ class SavedState:
                 raise ValueError("values that no stream has")
         except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, MemoryError, RecursionError,
                 zipfile.BadZipFile) as error:  # fmt: skip
-            raise InputError(
-                f"{path} is not a state file of `stream`, or it is damaged ({type(error).__name__})",
-                hint="name another file with `--state`; without one, the stream is read from its start",
-                code="E_STATE_DAMAGED",
-            ) from error
+            message = f"{path} is not a state file of `stream`, or it is damaged ({type(error).__name__})"
+            hint = "name another file with `--state`; without one, the stream is read from its start"
+            raise InputError(message, hint=hint, code="E_STATE_DAMAGED") from error
         if header.get("format") != FORMAT or header.get("digest") != digest:
             raise ModelFileError(
                 f"the state file {path} belongs to {header.get('model')}, or to other options, not to the present {model}",
@@ -104,9 +102,6 @@ class SavedState:
             for name, array in like.items()
         )
         if not fits or len(last) != len(keys):
-            raise InputError(
-                f"the state file {path} holds arrays of another shape",
-                hint="remove it to start anew",
-                code="E_STATE_DAMAGED",
-            )
+            message = f"the state file {path} holds arrays of another shape"
+            raise InputError(message, hint="remove it to start anew", code="E_STATE_DAMAGED")
         return cls(model, digest, keys, last, arrays, position)

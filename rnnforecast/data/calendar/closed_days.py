@@ -113,11 +113,8 @@ def set_open_days(
     if days is None or (freq.unit not in ("day", "business-day") and not _is_within_day(freq)):
         if calendar in (None, "learned"):
             return freq
-        raise UsageError(
-            f"the calendar `{calendar}` closes days, but the rows come in steps of {freq.alias}",
-            hint="leave `--calendar` out",
-            code="E_RUN_CALENDAR",
-        )
+        message = f"the calendar `{calendar}` closes days, but the rows come in steps of {freq.alias}"
+        raise UsageError(message, hint="leave `--calendar` out", code="E_RUN_CALENDAR")
     within = _is_within_day(freq)
     if within and calendar is None and not freq.slots:
         return _with_hours(freq, rows, distinct, findings)
@@ -185,11 +182,9 @@ def _learned(days: DatetimeArray) -> _Days:
     """Return the weekdays and days on which no series has a row. Raises DataError where those are centuries."""
     distinct = np.unique(days)
     if int((distinct[-1] - distinct[0]).astype(np.int64)) > MAX_DAYS:
-        raise DataError(
-            f"the rows reach from {distinct[0]} to {distinct[-1]}: too far for closed days to be learned",
-            hint="look for a wrong timestamp far from the others, or leave `--calendar` out",
-            code="E_TIME_SPARSE",
-        )
+        message = f"the rows reach from {distinct[0]} to {distinct[-1]}: too far for closed days to be learned"
+        hint = "look for a wrong timestamp far from the others, or leave `--calendar` out"
+        raise DataError(message, hint=hint, code="E_TIME_SPARSE")
     weekmask = open_weekdays(distinct)
     every = np.arange(distinct[0], distinct[-1] + np.timedelta64(1, "D"))
     return _Days("learned", weekmask, np.setdiff1d(every[np.is_busday(every, weekmask=weekmask)], distinct))
@@ -259,11 +254,8 @@ def _around_the_clock(freq: Frequency, calendar: str) -> Frequency:
     """Return the frequency with all steps of a day on its open days. Raises UsageError for steps that fill no day."""
     step = FIXED_UNITS[freq.unit] * freq.multiple
     if DAY % step:
-        raise UsageError(
-            f"the calendar `{calendar}` closes days, but steps of {freq.alias} do not fill a day",
-            hint="leave `--calendar` out",
-            code="E_RUN_CALENDAR",
-        )
+        message = f"the calendar `{calendar}` closes days, but steps of {freq.alias} do not fill a day"
+        raise UsageError(message, hint="leave `--calendar` out", code="E_RUN_CALENDAR")
     return replace(freq, phase=freq.phase % step, slots=DAY // step)
 
 

@@ -284,11 +284,9 @@ def align(freq: Frequency, timestamps: TimestampArray, *, keep_day: bool = False
     step = freq.multiple
     if freq.unit == "step":
         if first.dtype.kind == "M":
-            raise UsageError(
-                f"frequency `{freq.alias}` counts rows, but the time column holds dates",
-                hint="leave `--freq` out, or read the rows as steps in file order with `--time none`",
-                code="E_RUN_FREQ",
-            )
+            message = f"frequency `{freq.alias}` counts rows, but the time column holds dates"
+            hint = "leave `--freq` out, or read the rows as steps in file order with `--time none`"
+            raise UsageError(message, hint=hint, code="E_RUN_FREQ")
         return Frequency("step", multiple=step, phase=int(first[0]) % step)
     microseconds = int(first.astype("datetime64[us]").astype(np.int64)[0])
     if freq.unit in FIXED_UNITS:

@@ -77,11 +77,8 @@ def infer_frequency(timestamps: TimestampArray, offsets: Int64Array) -> Frequenc
     if not len(steps):
         if timestamps.dtype.kind in "iu":
             return align(Frequency("step"), timestamps[:1])
-        raise DataError(
-            "no series has two timestamps, so the frequency is unknown",
-            hint="name it with `--freq`, such as `--freq D`",
-            code="E_TIME_FREQ",
-        )
+        message = "no series has two timestamps, so the frequency is unknown"
+        raise DataError(message, hint="name it with `--freq`, such as `--freq D`", code="E_TIME_FREQ")
     if timestamps.dtype.kind in "iu":
         return _integer_steps(timestamps, steps)
     distinct = DistinctTimestamps.of(timestamps, offsets)
@@ -357,8 +354,5 @@ def check_horizon(freq: Frequency, last_ordinal: int, horizon: int) -> None:
     limit = f"the calendar {freq.calendar} is known until {known_until}" if known_until < LAST_YEAR else (
         f"dates end with year {LAST_YEAR}"
     )  # fmt: skip
-    raise DataError(
-        f"{horizon} steps of {freq.alias} after {in_words(ahead[0])} would lead to year {years[1]}, but {limit}",
-        hint="use a smaller --horizon",
-        code="E_TIME_LIMIT",
-    )
+    message = f"{horizon} steps of {freq.alias} after {in_words(ahead[0])} would lead to year {years[1]}, but {limit}"
+    raise DataError(message, hint="use a smaller --horizon", code="E_TIME_LIMIT")

@@ -136,11 +136,8 @@ def _choose_target(
 ) -> tuple[str, ...]:
     if settings.target:
         if settings.wide:
-            raise UsageError(
-                "`--wide` forecasts every numeric column, and `--target` names one",
-                hint="leave out one of them",
-                code="E_RUN_WIDE",
-            )
+            message = "`--wide` forecasts every numeric column, and `--target` names one"
+            raise UsageError(message, hint="leave out one of them", code="E_RUN_WIDE")
         reasons["target"] = "named by --target"
         return settings.target
     numeric = [one for one in profiles if one.is_numeric and one.name not in taken]
@@ -199,11 +196,8 @@ def _check_not_events(likely: Sequence[Profile], sample: pd.DataFrame, *, path: 
 def _all_columns(names: Sequence[str], reasons: dict[str, str]) -> tuple[str, ...]:
     """Return all numeric columns of a wide table. Raises UsageError where there is one."""
     if len(names) == 1:
-        raise UsageError(
-            f"`--wide` makes a series of each numeric column, but `{names[0]}` is the only one",
-            hint="leave `--wide` out",
-            code="E_RUN_WIDE",
-        )
+        message = f"`--wide` makes a series of each numeric column, but `{names[0]}` is the only one"
+        raise UsageError(message, hint="leave `--wide` out", code="E_RUN_WIDE")
     reasons["target"] = f"--wide: all {len(names)} numeric columns"
     return tuple(names)
 

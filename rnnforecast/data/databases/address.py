@@ -92,11 +92,8 @@ def parse_address(url: str) -> Address:
         why = "options behind `?` are not taken" if parts.query else "the path of a file follows three slashes"
         raise UsageError(f"{masked(url)}: {why}", hint=f"write {FORMS}; `#` and `?` in a path as %23, %3F")
     if engine == "sqlite" and schema is not None:
-        raise UsageError(
-            f"{url}: a table of SQLite has no schema",
-            hint="write the dot of a name as %2E",
-            code="E_RUN_OUTPUT",
-        )
+        message = f"{url}: a table of SQLite has no schema"
+        raise UsageError(message, hint="write the dot of a name as %2E", code="E_RUN_OUTPUT")
     return Address(engine, url, path, schema, table)
 
 
@@ -118,11 +115,9 @@ def _split_table(fragment: str, url: str) -> tuple[str | None, str | None]:
         return None, None
     names = [unquote(part) for part in fragment.split(".")]
     if len(names) > 2 or not all(names) or any("\0" in name for name in names):
-        raise UsageError(
-            f"{masked(url)}: `{fragment}` names no table",
-            hint="write `#table` or `#schema.table`, a dot within a name as %2E",
-            code="E_RUN_OUTPUT",
-        )
+        message = f"{masked(url)}: `{fragment}` names no table"
+        hint = "write `#table` or `#schema.table`, a dot within a name as %2E"
+        raise UsageError(message, hint=hint, code="E_RUN_OUTPUT")
     return (names[0], names[1]) if len(names) == 2 else (None, names[0])
 
 

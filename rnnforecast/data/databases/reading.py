@@ -29,18 +29,13 @@ def query_of(address: Address, query: str | None) -> str:
     """
     if query is None:
         if address.table is None:
-            raise UsageError(
-                f"{address.shown} names no rows",
-                hint='give a query, `--query "select ..."`, or a table behind a `#`',
-                code="E_INPUT_QUERY",
-            )
+            message = f"{address.shown} names no rows"
+            hint = 'give a query, `--query "select ..."`, or a table behind a `#`'
+            raise UsageError(message, hint=hint, code="E_INPUT_QUERY")
         return f"SELECT * FROM {address.table_name}"
     if address.table is not None:
-        raise UsageError(
-            f"{address.shown} names a table, and there is a query too",
-            hint="leave out `#...` or `--query`",
-            code="E_INPUT_QUERY",
-        )
+        message = f"{address.shown} names a table, and there is a query too"
+        raise UsageError(message, hint="leave out `#...` or `--query`", code="E_INPUT_QUERY")
     if _first_word(query) not in _READING_WORDS:
         raise UsageError(
             f"`{_cut(query)}` is not a statement that reads", hint="write one SELECT", code="E_INPUT_QUERY"

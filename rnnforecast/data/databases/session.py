@@ -111,11 +111,8 @@ def session_class(address: Address) -> type[Session]:
     try:
         module = importlib.import_module(f"rnnforecast.data.databases.{address.engine}_engine")
     except ImportError as error:
-        raise ResourceError(
-            f"{address.shown} needs the package `{error.name}`, which is not installed",
-            hint=EXTRA,
-            code="E_RUN_PACKAGE",
-        ) from error
+        message = f"{address.shown} needs the package `{error.name}`, which is not installed"
+        raise ResourceError(message, hint=EXTRA, code="E_RUN_PACKAGE") from error
     kind: type[Session] = module.ENGINE
     return kind
 
@@ -135,11 +132,9 @@ def use_session(address: Address, action: Callable[[Session], Result], *, writes
     try:
         return retry_while_busy(attempt, seconds=wait)
     except BusyError as error:
-        raise TryLaterError(
-            f"{address.shown} {verb}: {error} (waited {wait:g} s)",
-            hint="run it again later, or wait longer, such as `--wait 10m`" + "; nothing was changed" * writes,
-            code="E_OUT_BUSY" if writes else "E_INPUT_BUSY",
-        ) from None
+        message = f"{address.shown} {verb}: {error} (waited {wait:g} s)"
+        hint = "run it again later, or wait longer, such as `--wait 10m`" + "; nothing was changed" * writes
+        raise TryLaterError(message, hint=hint, code="E_OUT_BUSY" if writes else "E_INPUT_BUSY") from None
     except FailedError as error:
         message = f"{address.shown} {verb}: {error}"
         if writes:

@@ -99,11 +99,9 @@ def _put(session: Session, address: Address, cells: Cells, key: list[str]) -> No
     )
     found = _count(session, table, key=key, others=others)
     if found != len(cells):
-        raise OutputError(
-            f"{address.shown} was written with {len(cells)} rows but {found} of them read back as they were meant",
-            hint="see whether a trigger or a rule of the table changes them; the table is as it was before",
-            code="E_OUT_READ_BACK",
-        )
+        message = f"{address.shown} was written with {len(cells)} rows but {found} of them read back as they were meant"
+        hint = "see whether a trigger or a rule of the table changes them; the table is as it was before"
+        raise OutputError(message, hint=hint, code="E_OUT_READ_BACK")
 
 
 def _count(session: Session, table: str, *, key: Sequence[str], others: Sequence[str]) -> int:

@@ -153,11 +153,8 @@ def _zip(path: str, raw: bytes) -> Iterator[bytes]:
         members = [member for member in archive.infolist() if not member.is_dir()]
         if len(members) != 1:
             names = listed([member.filename for member in members]) or "none"
-            raise DataError(
-                f"{quoted_path(path)} is a zip archive of {len(members)} files, not of one: {names}",
-                hint="unpack it and name the files to read",
-                code="E_DATA_ARCHIVE",
-            )
+            message = f"{quoted_path(path)} is a zip archive of {len(members)} files, not of one: {names}"
+            raise DataError(message, hint="unpack it and name the files to read", code="E_DATA_ARCHIVE")
         if members[0].flag_bits & 1:
             message = f"{quoted_path(path)} is an encrypted zip archive"
             raise DataError(message, hint="unpack it with its password first", code="E_DATA_ENCRYPTED")
@@ -187,8 +184,5 @@ def _bomb(path: str, size: int, packed: int) -> DataError:
 
 
 def _damaged(path: str, kind: str) -> DataError:
-    return DataError(
-        f"{quoted_path(path)} is a damaged or truncated {kind} file",
-        hint="fetch or compress the file again",
-        code="E_DATA_DAMAGED",
-    )
+    message = f"{quoted_path(path)} is a damaged or truncated {kind} file"
+    return DataError(message, hint="fetch or compress the file again", code="E_DATA_DAMAGED")

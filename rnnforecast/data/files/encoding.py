@@ -51,11 +51,9 @@ def _known(encoding: str) -> str:
         name = codecs.lookup(encoding).name
         "".encode(name)  # a codec from bytes to bytes, such as zlib, does not encode text
     except (LookupError, ValueError) as error:
-        raise UsageError(
-            f"unknown encoding {quoted(encoding)}",
-            hint="usual ones are utf-8, cp1252 (Windows, Western Europe), latin-1, utf-16, shift_jis, gb18030",
-            code="E_RUN_CONFIG",
-        ) from error
+        message = f"unknown encoding {quoted(encoding)}"
+        hint = "usual ones are utf-8, cp1252 (Windows, Western Europe), latin-1, utf-16, shift_jis, gb18030"
+        raise UsageError(message, hint=hint, code="E_RUN_CONFIG") from error
     return "utf-8-sig" if name == "utf-8" else name
 
 
@@ -65,11 +63,9 @@ def _decoded(path: str, payload: bytes, encoding: str) -> bytes:
         return text.removeprefix("\ufeff").encode()
     except UnicodeError as error:
         start = getattr(error, "start", 0)
-        raise DataError(
-            f"{quoted_path(path)} is not {encoding}: it is damaged at offset {start}, row {_row(payload, start)}",
-            hint="name the encoding it was written in: --encoding utf-8, or export it again in UTF-8",
-            code="E_DATA_ENCODING",
-        ) from error
+        message = f"{quoted_path(path)} is not {encoding}: it is damaged at offset {start}, row {_row(payload, start)}"
+        hint = "name the encoding it was written in: --encoding utf-8, or export it again in UTF-8"
+        raise DataError(message, hint=hint, code="E_DATA_ENCODING") from error
 
 
 def _check_binary(path: str, payload: bytes) -> None:
@@ -79,11 +75,9 @@ def _check_binary(path: str, payload: bytes) -> None:
     head = payload[:1000]
     wide = head[1::2].count(0) > len(head) / 4 or head[::2].count(0) > len(head) / 4
     utf16 = "utf-16-le" if head[1::2].count(0) >= head[::2].count(0) else "utf-16-be"
-    raise DataError(
-        f"{quoted_path(path)} has a NUL byte at offset {nul}, row {_row(payload, nul)}: it is binary or damaged",
-        hint=f"every other byte is NUL: try --encoding {utf16}" if wide else "export the table again as CSV in UTF-8",
-        code="E_DATA_BINARY",
-    )
+    message = f"{quoted_path(path)} has a NUL byte at offset {nul}, row {_row(payload, nul)}: it is binary or damaged"
+    hint = f"every other byte is NUL: try --encoding {utf16}" if wide else "export the table again as CSV in UTF-8"
+    raise DataError(message, hint=hint, code="E_DATA_BINARY")
 
 
 def _check_utf8(path: str, payload: bytes) -> None:
@@ -94,16 +88,12 @@ def _check_utf8(path: str, payload: bytes) -> None:
         byte = f"byte 0x{payload[offset]:02x} at offset {offset}, row {row}"
         good = _UTF8_LETTER.search(payload)
         if good is not None:
-            raise DataError(
-                f"{quoted_path(path)} mixes encodings: row {_row(payload, good.start())} is UTF-8, {byte} is not",
-                hint="export it again in one encoding; --encoding cp1252 reads the UTF-8 letters as two signs each",
-                code="E_DATA_ENCODING",
-            ) from error
-        raise DataError(
-            f"{quoted_path(path)} is not UTF-8: {byte}; it is probably cp1252 (Western European text of Windows)",
-            hint=f"--encoding cp1252, or convert it: iconv -f cp1252 -t utf-8 {shlex.quote(path)} > utf8.csv",
-            code="E_DATA_ENCODING",
-        ) from error
+            message = f"{quoted_path(path)} mixes encodings: row {_row(payload, good.start())} is UTF-8, {byte} is not"
+            hint = "export it again in one encoding; --encoding cp1252 reads the UTF-8 letters as two signs each"
+            raise DataError(message, hint=hint, code="E_DATA_ENCODING") from error
+        message = f"{quoted_path(path)} is not UTF-8: {byte}; it is probably cp1252 (Western European text of Windows)"
+        hint = f"--encoding cp1252, or convert it: iconv -f cp1252 -t utf-8 {shlex.quote(path)} > utf8.csv"
+        raise DataError(message, hint=hint, code="E_DATA_ENCODING") from error
 
 
 def _row(payload: bytes, offset: int) -> int:

@@ -47,11 +47,9 @@ def free_memory() -> int | None:
 
 def too_large(path: str, size: int, cap: int) -> DataError:
     """Return the error of an input above the cap."""
-    return DataError(
-        f"{quoted_path(path)} contains more than {in_words(cap)} ({in_words(size)} so far or announced)",
-        hint=f"if that is right, allow it: --max-bytes {in_words(2 * max(size, cap))}; or split the file",
-        code="E_DATA_SIZE",
-    )
+    message = f"{quoted_path(path)} contains more than {in_words(cap)} ({in_words(size)} so far or announced)"
+    hint = f"if that is right, allow it: --max-bytes {in_words(2 * max(size, cap))}; or split the file"
+    return DataError(message, hint=hint, code="E_DATA_SIZE")
 
 
 def in_words(size: int) -> str:
@@ -65,11 +63,8 @@ def in_words(size: int) -> str:
 def check_not_blank(path: str, first: bytes) -> None:
     """Raise DataError for an input whose first block holds zeros alone: what follows need not be read."""
     if len(first) >= _BLANK_BYTES and not first.strip(b"\0"):
-        raise DataError(
-            f"{quoted_path(path)} begins with {in_words(len(first))} of NUL bytes: it is binary or damaged",
-            hint="export the table again as CSV in UTF-8",
-            code="E_DATA_BINARY",
-        )
+        message = f"{quoted_path(path)} begins with {in_words(len(first))} of NUL bytes: it is binary or damaged"
+        raise DataError(message, hint="export the table again as CSV in UTF-8", code="E_DATA_BINARY")
 
 
 @contextmanager
@@ -110,11 +105,9 @@ def _check_kind(path: str, mode: int) -> None:
     if stat.S_ISDIR(mode):
         if not any(Path(path).iterdir()):
             raise InputError(f"{quoted_path(path)} is an empty folder", hint="name a file", code="E_INPUT_FOLDER")
-        raise InputError(
-            f"{quoted_path(path)} is a folder",
-            hint=f"--dataset reads its files as one table; for a series each: {shlex.quote(f'{path}/*.csv')}",
-            code="E_INPUT_FOLDER",
-        )
+        message = f"{quoted_path(path)} is a folder"
+        hint = f"--dataset reads its files as one table; for a series each: {shlex.quote(f'{path}/*.csv')}"
+        raise InputError(message, hint=hint, code="E_INPUT_FOLDER")
     if not stat.S_ISREG(mode):
         kind = "a socket" if stat.S_ISSOCK(mode) else "a device"
         message = f"{quoted_path(path)} is {kind}, not a file: a device or a socket has no end to read to"
@@ -148,11 +141,9 @@ def _read_unchanged(path: str, cap: int) -> bytes:
             content = file.read(before[0] + 1) if before[0] else b""  # a file of the kernel has no size, maybe no end
         if before == fingerprint(path) and len(content) == before[0]:
             return content
-    raise InputError(
-        f"{quoted_path(path)} changed while it was read, twice",
-        hint="wait until its producer is done, or let it write to another name and rename the file at the end",
-        code="E_INPUT_CHANGED",
-    )
+    message = f"{quoted_path(path)} changed while it was read, twice"
+    hint = "wait until its producer is done, or let it write to another name and rename the file at the end"
+    raise InputError(message, hint=hint, code="E_INPUT_CHANGED")
 
 
 def fingerprint(file: int | str) -> tuple[int, int, int]:
@@ -186,11 +177,9 @@ def _read_pipe(path: str, cap: int) -> bytes:
         poll = select.poll()
         poll.register(number, select.POLLIN)
         if not poll.poll(PIPE_WAIT_SECONDS * 1000):
-            raise InputError(
-                f"{quoted_path(path)} is a named pipe that nobody wrote to for {PIPE_WAIT_SECONDS:g} seconds",
-                hint="start the program that writes to it first, or name a file",
-                code="E_INPUT_PIPE",
-            )
+            message = f"{quoted_path(path)} is a named pipe that nobody wrote to for {PIPE_WAIT_SECONDS:g} seconds"
+            hint = "start the program that writes to it first, or name a file"
+            raise InputError(message, hint=hint, code="E_INPUT_PIPE")
         os.set_blocking(number, True)
         with os.fdopen(os.dup(number), "rb") as stream:
             return _read_all(stream, path, cap)

@@ -82,11 +82,8 @@ def read_url(url: str, *, cap: int) -> bytes:
             raise too_large(masked(url), len(content), cap)
         if _version(before) == _version(after):
             return content
-    raise InputError(
-        f"{masked(url)} changed while it was read, twice",
-        hint="wait until its producer is done",
-        code="E_INPUT_CHANGED",
-    )
+    message = f"{masked(url)} changed while it was read, twice"
+    raise InputError(message, hint="wait until its producer is done", code="E_INPUT_CHANGED")
 
 
 def open_url(url: str) -> BinaryIO:

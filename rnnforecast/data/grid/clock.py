@@ -101,17 +101,12 @@ def _is_regular(timestamps: TimestampArray, offsets: Int64Array) -> bool:
 def _check(how: DataSettings) -> None:
     if (how.resample is None) != (how.aggregate is None):
         lacking = "--aggregate" if how.aggregate is None else "--resample"
-        raise UsageError(
-            "`--resample` and `--aggregate` belong together",
-            hint=f"add {lacking}, such as `--resample 1h --aggregate mean`",
-            code="E_RUN_RESAMPLE",
-        )
+        message = "`--resample` and `--aggregate` belong together"
+        hint = f"add {lacking}, such as `--resample 1h --aggregate mean`"
+        raise UsageError(message, hint=hint, code="E_RUN_RESAMPLE")
     if how.tz is None and (how.ambiguous is not None or how.nonexistent is not None):
-        raise UsageError(
-            "`--ambiguous` and `--nonexistent` need the time zone of the timestamps",
-            hint="add it, such as `--tz Europe/Berlin`",
-            code="E_RUN_TZ",
-        )
+        message = "`--ambiguous` and `--nonexistent` need the time zone of the timestamps"
+        raise UsageError(message, hint="add it, such as `--tz Europe/Berlin`", code="E_RUN_TZ")
 
 
 def _note_future(rows: Rows, num_targets: int, findings: list[Finding]) -> None:

@@ -37,11 +37,8 @@ def without_spans(
             message = f"{plural(count, 'target')} masked: --mask {text}"
             findings.append(Finding("W_VALUE_MASKED", message, column=series.target_names[0], value=text, count=count))
         elif not may_miss:
-            raise UsageError(
-                f"`--mask {text}` covers no observed target; the rows reach from {_reach(series)}",
-                hint="name a span of these rows, or leave `--mask` out",
-                code="E_RUN_MASK",
-            )
+            message = f"`--mask {text}` covers no observed target; the rows reach from {_reach(series)}"
+            raise UsageError(message, hint="name a span of these rows, or leave `--mask` out", code="E_RUN_MASK")
     if not observed.any() and len(spans):
         words = f"every target is masked: {', '.join(f'--mask {text}' for text in spans)}"
         raise data_error([Finding("E_TARGET_MISSING", words, column=series.target_names[0], fix="mask shorter spans")])
@@ -54,21 +51,16 @@ def _ordinals(span: Span, series: SeriesSet) -> tuple[int, int]:
     lowest, highest = int(series.first_ordinals.min()), int((series.first_ordinals + series.lengths).max())
     if not freq.is_calendar:
         if not all(end is None or end.lstrip("-").isdecimal() for end in (span.first, span.last)):
-            raise UsageError(
-                f"`--mask {span.text}` names dates, but the rows are steps",
-                hint=f"name steps, such as `--mask {_reach(series).replace(' to ', '..')}`",
-                code="E_RUN_MASK",
-            )
+            message = f"`--mask {span.text}` names dates, but the rows are steps"
+            hint = f"name steps, such as `--mask {_reach(series).replace(' to ', '..')}`"
+            raise UsageError(message, hint=hint, code="E_RUN_MASK")
         first = lowest if span.first is None else -(-(int(span.first) - freq.phase) // freq.multiple)
         last = highest if span.last is None else (int(span.last) - freq.phase) // freq.multiple
         return first, last
     first, last = lowest, highest
     if any(end is not None and end.lstrip("-").isdecimal() and len(end) != 4 for end in (span.first, span.last)):
-        raise UsageError(
-            f"`--mask {span.text}` names steps, but the rows have dates",
-            hint="name dates, such as `--mask 2020-03..2021-06`",
-            code="E_RUN_MASK",
-        )
+        message = f"`--mask {span.text}` names steps, but the rows have dates"
+        raise UsageError(message, hint="name dates, such as `--mask 2020-03..2021-06`", code="E_RUN_MASK")
     if span.first is not None:
         first = int(freq.floor(_instant(np.datetime64(span.first), freq) - np.timedelta64(1, "us"))[0]) + 1
     if span.last is not None:

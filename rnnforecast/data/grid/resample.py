@@ -33,11 +33,9 @@ def resample(
     last value is taken.
     """
     if rows.timestamps.dtype.kind != "M":
-        raise UsageError(
-            "`--resample` needs dates and times; these rows have step numbers",
-            hint="leave `--resample` out, or name the time column with --time",
-            code="E_RUN_RESAMPLE",
-        )
+        message = "`--resample` needs dates and times; these rows have step numbers"
+        hint = "leave `--resample` out, or name the time column with --time"
+        raise UsageError(message, hint=hint, code="E_RUN_RESAMPLE")
     grid = _grid(freq)
     ordinals = grid.floor(rows.timestamps)
     order = np.lexsort((rows.timestamps, ordinals, rows.items))
@@ -121,11 +119,8 @@ def _with_empty_steps(
     lengths = steps[ends] - steps[begins] + 1
     total = int(lengths.sum())
     if total > MAX_STEPS:
-        raise DataError(
-            f"resampling would make {total} rows of {len(items)}",
-            hint="name a coarser frequency with --resample",
-            code="E_TIME_SPARSE",
-        )
+        message = f"resampling would make {total} rows of {len(items)}"
+        raise DataError(message, hint="name a coarser frequency with --resample", code="E_TIME_SPARSE")
     if total == len(items):
         return items, steps, sources, values
     place = offsets_of(lengths)[:-1].repeat(ends - begins + 1) + steps - steps[begins].repeat(ends - begins + 1)

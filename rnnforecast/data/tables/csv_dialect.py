@@ -111,11 +111,8 @@ def delimiter_of(word: str | None) -> str | None:
     meant = {"tab": "\t", "\\t": "\t", "space": " ", "comma": ",", "semicolon": ";", "pipe": "|"}
     sign = None if word is None else meant.get(word.lower(), word)
     if sign is not None and (len(sign) != 1 or not sign.isascii() or sign in '"\r\n\0'):
-        raise UsageError(
-            f"invalid delimiter {quoted(word)}: it must be one ASCII character, or `tab`",
-            hint="such as --delimiter ';' or --delimiter tab",
-            code="E_RUN_CONFIG",
-        )
+        message = f"invalid delimiter {quoted(word)}: it must be one ASCII character, or `tab`"
+        raise UsageError(message, hint="such as --delimiter ';' or --delimiter tab", code="E_RUN_CONFIG")
     return sign
 
 
@@ -138,11 +135,9 @@ def check_lines(source: Source) -> None:
         end = payload.rfind(b"\n", position, position + MAX_LINE_BYTES)
         if end < 0:
             line = payload.count(b"\n", 0, position) + 1
-            raise DataError(
-                f"{quoted_path(source.path)}, row {line} is longer than {MAX_LINE_BYTES} bytes",
-                hint="write one row per line; if the file is one line of numbers, put each number on a separate line",
-                code="E_DATA_LINE",
-            )
+            message = f"{quoted_path(source.path)}, row {line} is longer than {MAX_LINE_BYTES} bytes"
+            hint = "write one row per line; if the file is one line of numbers, put each number on a separate line"
+            raise DataError(message, hint=hint, code="E_DATA_LINE")
         position = end + 1
     lines = _long_cells(payload)
     if lines:
@@ -187,11 +182,8 @@ def _skip_titles(path: str, lines: list[str], settings: DataSettings) -> tuple[i
     """
     if settings.skip_rows is not None:
         if settings.skip_rows >= len(lines):
-            raise UsageError(
-                f"--skip-rows {settings.skip_rows} leaves nothing of {quoted_path(path)}",
-                hint="name the number of lines above the header",
-                code="E_RUN_CONFIG",
-            )
+            message = f"--skip-rows {settings.skip_rows} leaves nothing of {quoted_path(path)}"
+            raise UsageError(message, hint="name the number of lines above the header", code="E_RUN_CONFIG")
         titles = lines[: settings.skip_rows]
         del lines[: settings.skip_rows]
         skipped, told = _skip_head(lines)
@@ -221,11 +213,9 @@ def _check_comments(path: str, lines: list[str], *, skipped: int, delimiter: str
     width, rest = (len(next(csv.reader([line], delimiter=sign), [])) for line in (lines[0], after[0]))
     if width == rest and not lines[1:2][0].startswith("#"):
         return  # a header whose first name begins with `#`
-    raise DataError(
-        f"{quoted_path(path)}, row {skipped + 1} is a comment, not a header",
-        hint=f"leave such lines out: --comment '#'; or remove them: grep -v '^#' {shlex.quote(path)} > rows.csv",
-        code="E_DATA_COMMENT",
-    )
+    message = f"{quoted_path(path)}, row {skipped + 1} is a comment, not a header"
+    hint = f"leave such lines out: --comment '#'; or remove them: grep -v '^#' {shlex.quote(path)} > rows.csv"
+    raise DataError(message, hint=hint, code="E_DATA_COMMENT")
 
 
 def _check_header(path: str, rows: Sequence[Sequence[str]], *, line: int) -> None:
@@ -276,11 +266,9 @@ def _sniff(path: str, lines: list[str]) -> str:
     best = between_quotes if len(between_quotes) == 1 else best
     if len(best) > 1:
         signs = " and ".join(quoted(delimiter) for delimiter in best)
-        raise DataError(
-            f"{quoted_path(path)}: {signs} split the rows equally well",
-            hint=f"choose one: --delimiter '{best[0]}' or --delimiter '{best[1]}'",
-            code="E_DATA_DELIMITER",
-        )
+        message = f"{quoted_path(path)}: {signs} split the rows equally well"
+        hint = f"choose one: --delimiter '{best[0]}' or --delimiter '{best[1]}'"
+        raise DataError(message, hint=hint, code="E_DATA_DELIMITER")
     return best[0]
 
 

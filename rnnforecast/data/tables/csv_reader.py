@@ -416,16 +416,12 @@ class CsvTable:
     def _unreadable(self, error: Exception) -> DataError:
         words = first_line(error)
         if words.startswith("Could not skip") and len(self.names) == 1 and self.settings.sample is None:
-            return DataError(
-                f"{quoted_path(self.path)}: row 1 is not the header of the rows below it",
-                hint="leave out the lines above the header: --skip-rows 1, or as many as there are",
-                code="E_DATA_RAGGED",
-            )
-        return DataError(
-            f"{quoted_path(self.path)} cannot be read as a table: {words}",
-            hint="open it in an editor and look for a row unlike the others",
-            code="E_DATA_RAGGED",
-        )
+            message = f"{quoted_path(self.path)}: row 1 is not the header of the rows below it"
+            hint = "leave out the lines above the header: --skip-rows 1, or as many as there are"
+            return DataError(message, hint=hint, code="E_DATA_RAGGED")
+        message = f"{quoted_path(self.path)} cannot be read as a table: {words}"
+        hint = "open it in an editor and look for a row unlike the others"
+        return DataError(message, hint=hint, code="E_DATA_RAGGED")
 
 
 def pieces_of(payload: bytes, *, size: int) -> Iterator[tuple[int, int]]:

@@ -35,11 +35,8 @@ def write_sheet(frame: pd.DataFrame, stream: BinaryIO) -> None:
     Raises OutputError for more rows than a sheet holds.
     """
     if len(frame) > MAX_ROWS:
-        raise OutputError(
-            f"a sheet holds {MAX_ROWS:,} rows, the table has {len(frame):,}",
-            hint="write .csv or .parquet",
-            code="E_OUT_ROWS",
-        )
+        message = f"a sheet holds {MAX_ROWS:,} rows, the table has {len(frame):,}"
+        raise OutputError(message, hint="write .csv or .parquet", code="E_OUT_ROWS")
     workbook = load_openpyxl().Workbook(write_only=True)
     sheet = workbook.create_sheet(SHEET)
     sheet.append([_as_text_cell(sheet, str(name)) for name in frame.columns])

@@ -59,17 +59,11 @@ def _check_archive(source: Source) -> None:
     check_ratio(source.path, size, len(source.payload), is_asked=source.is_trusted)
     names = [member.filename.lower() for member in members]
     if any(name.endswith("vbaproject.bin") for name in names):
-        raise DataError(
-            f"{quoted_path(source.path)} is a workbook with macros",
-            hint="save it as .xlsx, without macros",
-            code="E_DATA_MACROS",
-        )
+        message = f"{quoted_path(source.path)} is a workbook with macros"
+        raise DataError(message, hint="save it as .xlsx, without macros", code="E_DATA_MACROS")
     if "xl/workbook.xml" not in names:
-        raise DataError(
-            f"{quoted_path(source.path)} is an Office document without sheets",
-            hint="name a workbook, or export the table as CSV",
-            code="E_DATA_FORMAT",
-        )
+        message = f"{quoted_path(source.path)} is an Office document without sheets"
+        raise DataError(message, hint="name a workbook, or export the table as CSV", code="E_DATA_FORMAT")
 
 
 def _read_in_child(source: Source, wanted: str | None) -> tuple[list[str], str | None, bytes]:
@@ -133,11 +127,8 @@ def _as_table(text: bytes, source: Source, name: str) -> tuple[bytes, list[Findi
     lines = text.split(b"\n")[:-1]
     sizes = [(len(row), sum(map(bool, row))) for row in map(_fields, lines)]  # fields, and how many hold something
     if not any(length for length, _ in sizes):
-        raise DataError(
-            f"{quoted_path(source.path)}: sheet {quoted(name)} is empty",
-            hint="name another one: --sheet",
-            code="E_DATA_EMPTY",
-        )
+        message = f"{quoted_path(source.path)}: sheet {quoted(name)} is empty"
+        raise DataError(message, hint="name another one: --sheet", code="E_DATA_EMPTY")
     width, findings = _cut_stray_cells(lines, sizes, source.path)
     least = max(width - 1, 1)
     header = next((place for place, size in enumerate(sizes) if min(size) >= least), 0)
@@ -206,16 +197,12 @@ def _check_merged(rows: Sequence[Sequence[str]], header: int, width: int, *, pat
 
 
 def _needs_too_much(path: str) -> DataError:
-    return DataError(
-        f"{quoted_path(path)} needs too much memory or time to be read as a workbook",
-        hint="export the sheet as CSV; a workbook that is sound may name the size it reaches: --max-bytes 2GiB",
-        code="E_DATA_BOMB",
-    )
+    message = f"{quoted_path(path)} needs too much memory or time to be read as a workbook"
+    hint = "export the sheet as CSV; a workbook that is sound may name the size it reaches: --max-bytes 2GiB"
+    return DataError(message, hint=hint, code="E_DATA_BOMB")
 
 
 def _damaged(path: str) -> DataError:
-    return DataError(
-        f"{quoted_path(path)} is a damaged or truncated workbook",
-        hint="open and save it in a spreadsheet program, or export the table as CSV",
-        code="E_DATA_DAMAGED",
-    )
+    message = f"{quoted_path(path)} is a damaged or truncated workbook"
+    hint = "open and save it in a spreadsheet program, or export the table as CSV"
+    return DataError(message, hint=hint, code="E_DATA_DAMAGED")

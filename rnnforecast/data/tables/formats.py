@@ -138,9 +138,8 @@ def _check_supported(path: str, payload: bytes) -> None:
     named = format_named(path)
     if named is not None and named.magic and b"\0" in payload[:4096]:
         article = "an" if named.title[0] in "AEIOU" else "a"
-        raise DataError(
+        message = (
             f"{quoted_path(path)} is not {article} {named.title} file: "
-            f"it does not begin with {named.magic.rstrip(_CONTROL).decode()}",
-            hint="write the file again; it may be truncated or damaged",
-            code="E_DATA_FORMAT",
+            f"it does not begin with {named.magic.rstrip(_CONTROL).decode()}"
         )
+        raise DataError(message, hint="write the file again; it may be truncated or damaged", code="E_DATA_FORMAT")

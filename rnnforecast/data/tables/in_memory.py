@@ -39,11 +39,9 @@ class InMemory(str):
         try:
             rows = _rows_of(table) if isinstance(table, pd.DataFrame) else pa.table(table)
         except (pa.ArrowException, TypeError, ValueError) as error:
-            raise DataError(
-                f"`{IN_MEMORY}` cannot be read: {'; '.join(map(str, error.args))}",
-                hint="give each column a name and one type, such as `frame.astype({'column': 'float64'})`",
-                code="E_DATA_FORMAT",
-            ) from error
+            message = f"`{IN_MEMORY}` cannot be read: {'; '.join(map(str, error.args))}"
+            hint = "give each column a name and one type, such as `frame.astype({'column': 'float64'})`"
+            raise DataError(message, hint=hint, code="E_DATA_FORMAT") from error
         named = cls(IN_MEMORY)
         named.payload = as_parquet(rows.replace_schema_metadata(None))
         return named
@@ -81,11 +79,9 @@ def _named(item: object) -> str:
     import pandas as pd
 
     if not isinstance(item, pd.DataFrame | pd.Series) and not hasattr(item, "__arrow_c_stream__"):
-        raise UsageError(
-            f"`data` is of type {type(item).__name__}, which is neither a path nor a table",
-            hint="give paths of files, such as `['prices.csv']`, or a pandas DataFrame",
-            code="E_RUN_CONFIG",
-        )
+        message = f"`data` is of type {type(item).__name__}, which is neither a path nor a table"
+        hint = "give paths of files, such as `['prices.csv']`, or a pandas DataFrame"
+        raise UsageError(message, hint=hint, code="E_RUN_CONFIG")
     return InMemory.of(item)
 
 

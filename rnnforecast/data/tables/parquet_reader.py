@@ -215,12 +215,11 @@ class ParquetColumns:
         free = free_memory()
         if free is not None and wanted > free:
             fitting = int(self.num_rows * 0.5 * free / wanted)
-            raise DataError(
+            message = (
                 f"{quoted_path(self.path)} has {self.num_rows} rows: reading {len(names)} columns needs about "
-                f"{in_words(wanted)} of memory, {in_words(free)} are free",
-                hint=f"read a part of it: --sample {fitting}",
-                code="E_DATA_MEMORY",
+                f"{in_words(wanted)} of memory, {in_words(free)} are free"
             )
+            raise DataError(message, hint=f"read a part of it: --sample {fitting}", code="E_DATA_MEMORY")
         size = len(self.source.payload)
         if wanted > _PROBE_BYTES and wanted > PROBE_RATIO * size and not self.source.is_trusted:
             problem = probe_in_subprocess(self.source.payload, names, memory=4 * wanted + 2**30)

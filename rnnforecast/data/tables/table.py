@@ -89,11 +89,8 @@ def read_table(path: str, settings: DataSettings | None = None) -> Table:
     settings = settings or DataSettings()
     source = _open(path, settings)
     if settings.sheet is not None and source.format is not EXCEL:
-        raise UsageError(
-            f"`--sheet` names a sheet, but {quoted_path(source.path)} is not a workbook",
-            hint="leave `--sheet` out",
-            code="E_RUN_SHEET",
-        )
+        message = f"`--sheet` names a sheet, but {quoted_path(source.path)} is not a workbook"
+        raise UsageError(message, hint="leave `--sheet` out", code="E_RUN_SHEET")
     columns: ColumnSource = import_module(source.format.reader).open_columns(source, settings)
     table = Table(source.path, source.digest, columns.sample(), columns, source.findings)
     return _as_rows(table) if settings.wide else table

@@ -188,11 +188,9 @@ def _parts_of_days(timestamps: Timestamps, parts: Parts, name: str) -> Timestamp
 
 def not_parts(names: Sequence[str], path: str) -> DataError:
     """Return the error for columns that do not make up timestamps."""
-    return DataError(
-        f"{path}: {listed(names)} do not make up timestamps",
-        hint="name a column of dates and one of times or hours, as `--time date,hour`, or `--time year,month,day`",
-        code="E_TIME_PARTS",
-    )
+    message = f"{path}: {listed(names)} do not make up timestamps"
+    hint = "name a column of dates and one of times or hours, as `--time date,hour`, or `--time year,month,day`"
+    return DataError(message, hint=hint, code="E_TIME_PARTS")
 
 
 def _with_times(
