@@ -10,11 +10,11 @@ import json
 import re
 from dataclasses import asdict
 from pathlib import Path
-from typing import BinaryIO, TypeGuard
+from typing import TypeGuard
 
 from rnnforecast.errors import ModelFileError
 from rnnforecast.frozen import dataclass
-from rnnforecast.store.files import replace_file
+from rnnforecast.store.files import replace_bytes
 
 POINTER = "active"
 
@@ -65,12 +65,7 @@ def read_active(folder: Path) -> Active | None:
 
 def write_active(folder: Path, active: Active) -> None:
     """Replace the pointer of one name, whole or not at all. Raises OutputError."""
-    text = json.dumps(asdict(active), ensure_ascii=True).encode("ascii") + b"\n"
-
-    def write(stream: BinaryIO) -> None:
-        stream.write(text)
-
-    replace_file(folder / POINTER, write)
+    replace_bytes(folder / POINTER, json.dumps(asdict(active), ensure_ascii=True).encode("ascii") + b"\n")
 
 
 def _to_active(fields: object, path: Path) -> Active:

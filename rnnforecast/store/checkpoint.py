@@ -19,7 +19,6 @@ import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
@@ -36,6 +35,7 @@ from rnnforecast.store.layout import (
     decode_header,
     encode_header,
     plan_layout,
+    to_payload,
 )
 from rnnforecast.store.manifest import parse_json
 from rnnforecast.store.names import encode_name
@@ -117,20 +117,11 @@ class CheckpointFolder:
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Replace a checkpoint atomically. Raises OutputError."""
     specs = plan_layout(checkpoint.tensors)
-    chunks = [_to_bytes(checkpoint.tensors[spec.name], spec) for spec in specs]
-    payload = hashlib.sha256()
-    for chunk in chunks:
-        payload.update(chunk)
-    facts = {"format": FORMAT, "payload_sha256": payload.hexdigest(), "facts": dict(checkpoint.facts)}
+    chunks, digest = to_payload(checkpoint.tensors, specs)
+    facts = {"format": FORMAT, "payload_sha256": digest, "facts": dict(checkpoint.facts)}
     header = encode_header(json.dumps(facts, separators=(",", ":"), allow_nan=False), specs)
-
-    def write(stream: BinaryIO) -> None:
-        stream.write(header)
-        for chunk in chunks:
-            stream.write(chunk)
-
     make_folder(path.parent)
-    replace_file(path, write)
+    replace_file(path, lambda stream: stream.writelines((header, *chunks)))
 
 
 def read_checkpoint(path: Path) -> Checkpoint | None:
@@ -164,10 +155,6 @@ def _remove_run(folder: Path) -> None:
     for path in folder.glob(f"*{SUFFIX}"):
         path.unlink()
     folder.rmdir()
-
-
-def _to_bytes(tensor: np.ndarray, spec: TensorSpec) -> memoryview:
-    return np.asarray(tensor, spec.dtype, order="C").reshape(-1).view(np.uint8).data
 
 
 def _from_bytes(payload: bytes, spec: TensorSpec) -> np.ndarray:

@@ -76,17 +76,21 @@ def plan_layout(tensors: Mapping[str, np.ndarray]) -> tuple[TensorSpec, ...]:
     return tuple(specs)
 
 
+def to_payload(tensors: Mapping[str, np.ndarray], specs: Sequence[TensorSpec]) -> tuple[list[memoryview], str]:
+    """Return the bytes of each tensor in the order of the payload, and the digest of all."""
+    chunks = [np.asarray(tensors[spec.name], spec.dtype, order="C").reshape(-1).view(np.uint8).data for spec in specs]
+    digest = hashlib.sha256()
+    for chunk in chunks:
+        digest.update(chunk)
+    return chunks, digest.hexdigest()
+
+
 def encode_header(manifest_json: str, specs: Sequence[TensorSpec]) -> bytes:
     """Return length and header, digest filled in: the one spelling of these contents."""
-    table: dict[str, JSONValue] = {
-        "__metadata__": {"header_sha256": _NO_DIGEST.decode(), "manifest": manifest_json},
-    }
+    table: dict[str, JSONValue] = {"__metadata__": {"header_sha256": _NO_DIGEST.decode(), "manifest": manifest_json}}
     for spec in specs:
-        table[spec.name] = {
-            "dtype": _CODES[spec.dtype],
-            "shape": list(spec.shape),
-            "data_offsets": [spec.begin, spec.end],
-        }
+        offsets: list[JSONValue] = [spec.begin, spec.end]
+        table[spec.name] = {"dtype": _CODES[spec.dtype], "shape": list(spec.shape), "data_offsets": offsets}
     text = json.dumps(table, separators=(",", ":")).encode("ascii")
     text += b" " * (-len(text) % 8)
     blank = LENGTH.pack(len(text)) + text
@@ -136,7 +140,7 @@ def decode_header(header: bytes, *, size: int, source: str) -> tuple[str, tuple[
     if not isinstance(table, dict) or not isinstance(manifest, str):
         raise _forged(source, "it holds no manifest")
     specs = _read_specs(table, source)
-    if not _is_ascii(manifest) or encode_header(manifest, specs) != header:
+    if not manifest.isascii() or encode_header(manifest, specs) != header:
         raise _forged(source, "its header is spelled in another way than rnnforecast spells it")
     payload = specs[-1].end if specs else 0
     if len(header) + payload != size:
@@ -183,11 +187,7 @@ def _lengths(value: JSONValue) -> tuple[int, ...] | None:
 
 
 def _is_tensor_name(name: str) -> bool:
-    return 0 < len(name) <= _MAX_NAME_LENGTH and name.isprintable() and _is_ascii(name) and not name.startswith("__")
-
-
-def _is_ascii(text: str) -> bool:
-    return text.isascii()
+    return 0 < len(name) <= _MAX_NAME_LENGTH and name.isprintable() and name.isascii() and not name.startswith("__")
 
 
 _FOREIGN = (

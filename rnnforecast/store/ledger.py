@@ -188,23 +188,22 @@ def _token(timestamp: Any) -> int:
 def _to_table(issued: Issued) -> pa.Table:
     import pyarrow as pa
 
+    def named(places: np.ndarray, names: Sequence[str]) -> pa.DictionaryArray:
+        return pa.DictionaryArray.from_arrays(pa.array(places, pa.int32()), pa.array(names, pa.string()))
+
     columns = {
-        "id": pa.DictionaryArray.from_arrays(pa.array(issued.item, pa.int32()), pa.array(issued.ids, pa.string())),
-        "target": pa.DictionaryArray.from_arrays(
-            pa.array(issued.target, pa.int32()), pa.array(issued.targets, pa.string())
-        ),
+        "id": named(issued.item, issued.ids),
+        "target": named(issued.target, issued.targets),
         "version": pa.array(issued.version, pa.int32()),
         "cutoff": pa.array(issued.cutoff),
         "timestamp": pa.array(issued.timestamp),
         "lead": pa.array(issued.lead, pa.int32()),
         "forecast": pa.array(issued.forecast, pa.float64()),
     }
-    for place, level in enumerate(LEDGER_LEVELS):
-        columns[f"q{level:g}"] = pa.array(np.ascontiguousarray(issued.quantiles[:, place]), pa.float64())
+    for level, quantile in zip(LEDGER_LEVELS, issued.quantiles.T, strict=True):
+        columns[f"q{level:g}"] = pa.array(np.ascontiguousarray(quantile), pa.float64())
     columns |= {name: pa.array(getattr(issued, name), pa.float64()) for name in ("baseline", "scale", "last_value")}
-    columns["method"] = pa.DictionaryArray.from_arrays(
-        pa.array(issued.served, pa.int32()), pa.array(issued.method, pa.string())
-    )
+    columns["method"] = named(issued.served, issued.method)
     columns["issued_at"] = pa.array(issued.issued_at.astype("datetime64[us]"))
     facts = json.dumps({"format": _FORMAT, **issued.facts}, ensure_ascii=True)
     return pa.table(columns).replace_schema_metadata({_METADATA: facts.encode("ascii")})
@@ -215,25 +214,17 @@ def _from_table(table: pa.Table) -> Issued:
     ids, item = _decoded(table["id"])
     targets, target = _decoded(table["target"])
     method, served = _decoded(table["method"])
-    numbers = {name: table[name].to_numpy() for name in _NUMBERS}
+    plain = ("version", "cutoff", "timestamp", "lead", "forecast", "baseline", "scale", "last_value", "issued_at")
     return Issued(
         ids=ids,
         targets=targets,
         item=item,
         target=target,
-        version=table["version"].to_numpy(),
-        cutoff=table["cutoff"].to_numpy(),
-        timestamp=table["timestamp"].to_numpy(),
-        lead=table["lead"].to_numpy(),
-        forecast=numbers["forecast"],
-        quantiles=np.stack([numbers[f"q{level:g}"] for level in LEDGER_LEVELS], axis=1),
-        baseline=numbers["baseline"],
-        scale=numbers["scale"],
-        last_value=numbers["last_value"],
         method=method,
         served=served,
-        issued_at=table["issued_at"].to_numpy(),
+        quantiles=np.stack([table[f"q{level:g}"].to_numpy() for level in LEDGER_LEVELS], axis=1),
         facts=_facts(table),
+        **{name: table[name].to_numpy() for name in plain},
     )
 
 

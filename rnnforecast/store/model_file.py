@@ -34,6 +34,7 @@ from rnnforecast.store.layout import (
     decode_header,
     encode_header,
     plan_layout,
+    to_payload,
 )
 from rnnforecast.store.manifest import Manifest
 
@@ -78,21 +79,16 @@ def write_model(path: str | Path, model: ModelFile) -> Manifest:
             hint = "train again with a lower `--learning-rate` or a tighter `--gradient-clip`"
             raise DivergedError(message, hint=hint)
     specs = plan_layout(model.tensors)
-    chunks = [_to_bytes(model.tensors[spec.name], spec) for spec in specs]
-    payload = hashlib.sha256()
-    for chunk in chunks:
-        payload.update(chunk)
-    manifest = model.manifest.model_copy(update={"payload_sha256": payload.hexdigest()})
+    chunks, digest = to_payload(model.tensors, specs)
+    manifest = model.manifest.model_copy(update={"payload_sha256": digest})
     header = encode_header(manifest.to_json(), specs)
     _check_limits(target, len(header), specs)
-
-    def write(stream: BinaryIO) -> None:
-        stream.write(header)
-        for chunk in chunks:
-            stream.write(chunk)
-
     written: list[Manifest] = []
-    replace_file(target, write, check=lambda temporary: written.append(_read_back(temporary, target)))
+    replace_file(
+        target,
+        lambda stream: stream.writelines((header, *chunks)),
+        check=lambda temporary: written.append(_read_back(temporary, target)),
+    )
     return written[0]
 
 
@@ -202,7 +198,3 @@ def _is_valid(name: str, tensor: np.ndarray) -> bool:
     if tensor.dtype.kind != "f" or name.startswith(series_context.PREFIX):
         return True
     return bool(np.isfinite(tensor).all())
-
-
-def _to_bytes(tensor: np.ndarray, spec: TensorSpec) -> memoryview:
-    return np.asarray(tensor, spec.dtype, order="C").reshape(-1).view(np.uint8).data

@@ -6,18 +6,14 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
 
 from rnnforecast.errors import ModelFileError, OutputError
 from rnnforecast.frozen import dataclass
 from rnnforecast.store.active import MAX_VERSION, POINTER, Active, read_active, write_active
-from rnnforecast.store.files import check_no_link, entries_of, flush_folder, replace_file
+from rnnforecast.store.files import check_no_link, entries_of, flush_folder, replace_bytes
 from rnnforecast.store.manifest import Manifest
-from rnnforecast.store.model_file import ModelFile, read_manifest, read_model
+from rnnforecast.store.model_file import ModelFile, ShapeCheck, read_manifest, read_model
 from rnnforecast.store.names import decode_name, encode_name
-
-if TYPE_CHECKING:
-    from rnnforecast.store.model_file import ShapeCheck
 
 SUFFIX = ".safetensors"
 COUNTER = "last-version"
@@ -230,12 +226,7 @@ class ModelVersions:
 
     def note_version(self, version: int) -> None:
         """Remember that this version was given. Raises OutputError."""
-        text = f"{version}\n".encode("ascii")
-
-        def write(stream: BinaryIO) -> None:
-            stream.write(text)
-
-        replace_file(self.folder / COUNTER, write)
+        replace_bytes(self.folder / COUNTER, f"{version}\n".encode("ascii"))
 
 
 def check_removable(stored: StoredModel) -> None:

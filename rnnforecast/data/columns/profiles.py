@@ -19,28 +19,14 @@ Kind = Literal["integer", "number", "boolean", "timestamp", "clock", "text", "em
 MAX_TEXTS = 400
 #: The same over all columns of a very wide file.
 _MAX_ALL_TEXTS = 200_000
-_TIME_WORDS = frozenset(
-    {"time", "times", "date", "dates", "ds", "timestamp", "datetime", "stamp", "yearmonth", "moment", "when"}
-    | {"year", "quarter", "month", "week", "day", "period", "hour", "minute"}
-    | {"ts", "epoch", "unix", "unixtime", "utc", "datum", "fecha", "zeit", "zeitstempel", "heure", "hora"}
-    | {"uhrzeit", "stunde", "tid", "ora", "godzina", "klokkeslett", "mtu", "interval", "payday"}
-    | {
-        "mois",
-        "mes",
-        "monat",
-        "mese",
-        "maand",
-        "jahr",
-        "semaine",
-        "woche",
-        "kw",
-        "jour",
-        "giorno",
-        "quartal",
-        "periode",
-    }
-    | {"yearweek", "yyyymm", "yyyyww", "isoweek", "ym", "von", "start", "begin", "beginn", "from", "fy"}
-)
+_TIME_WORDS = frozenset((
+    "time", "times", "date", "dates", "ds", "timestamp", "datetime", "stamp", "yearmonth", "moment", "when", "year",
+    "quarter", "month", "week", "day", "period", "hour", "minute", "ts", "epoch", "unix", "unixtime", "utc", "datum",
+    "fecha", "zeit", "zeitstempel", "heure", "hora", "uhrzeit", "stunde", "tid", "ora", "godzina", "klokkeslett",
+    "mtu", "interval", "payday", "mois", "mes", "monat", "mese", "maand", "jahr", "semaine", "woche", "kw", "jour",
+    "giorno", "quartal", "periode", "yearweek", "yyyymm", "yyyyww", "isoweek", "ym", "von", "start", "begin",
+    "beginn", "from", "fy",
+))  # fmt: skip
 #: Words in the names of columns that identify series, also when they hold whole numbers.
 ID_WORDS = frozenset(
     {"id", "ids", "key", "name", "series", "store", "shop", "item", "sku", "symbol", "ticker", "product", "category"}

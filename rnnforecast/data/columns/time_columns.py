@@ -45,24 +45,13 @@ _DATED = re.compile(
 )
 #: Formats that are tried on a column before a hint names one, those with fewer readings first.
 _TRIED = (
-    *("%a %b %d %H:%M:%S %Y", "%a, %d %b %Y %H:%M:%S %z", "%a %b %d %Y", "%H:%M %d/%m/%Y"),
-    *(
-        "%b-%y",
-        "%b %y",
-        "%b'%y",
-        "%b/%y",
-        "%y-%b",
-        "%d-%b-%y",
-        "%d %b %y",
-        "%d%b%y",
-        "%d%b%Y:%H:%M:%S",
-        "%d-%b-%y %H:%M",
-    ),
-    *("%Y_%m_%d", "%d_%m_%Y", "%m_%d_%Y", "%Y_%b_%d", "%Y_%d_%b", "%d_%b_%Y", "%Y_%m_%d_%H_%M", "%Y_%m_%d_%H_%M_%S"),
-    *("%Y-%j", "%Y/%j", "%Y %j", "%Y%j", "%Y-%m-%d_%H:%M:%S", "%Y-%m-%d_%H-%M-%S", "%Y-%m-%d-%H", "%Y-%m-%d %H"),
-    *("%Y-%m-%d-%H.%M.%S", "%Y%m%d %H:%M", "%Y%m%d %H:%M:%S", "%Y%m%d-%H%M", "%Y%m%d_%H%M%S", "%Y:%m:%d %H:%M:%S"),
-    *("%d.%m.%Y-%H:%M", "%d.%m.%Y, %H.%M", "%d/%b/%Y:%H:%M:%S %z", "%d/%b/%Y", "%d-%m-%Y_%H:%M", "%m/%d/%Y-%H:%M"),
-)
+    "%a %b %d %H:%M:%S %Y", "%a, %d %b %Y %H:%M:%S %z", "%a %b %d %Y", "%H:%M %d/%m/%Y", "%b-%y", "%b %y", "%b'%y",
+    "%b/%y", "%y-%b", "%d-%b-%y", "%d %b %y", "%d%b%y", "%d%b%Y:%H:%M:%S", "%d-%b-%y %H:%M", "%Y_%m_%d", "%d_%m_%Y",
+    "%m_%d_%Y", "%Y_%b_%d", "%Y_%d_%b", "%d_%b_%Y", "%Y_%m_%d_%H_%M", "%Y_%m_%d_%H_%M_%S", "%Y-%j", "%Y/%j", "%Y %j",
+    "%Y%j", "%Y-%m-%d_%H:%M:%S", "%Y-%m-%d_%H-%M-%S", "%Y-%m-%d-%H", "%Y-%m-%d %H", "%Y-%m-%d-%H.%M.%S",
+    "%Y%m%d %H:%M", "%Y%m%d %H:%M:%S", "%Y%m%d-%H%M", "%Y%m%d_%H%M%S", "%Y:%m:%d %H:%M:%S", "%d.%m.%Y-%H:%M",
+    "%d.%m.%Y, %H.%M", "%d/%b/%Y:%H:%M:%S %z", "%d/%b/%Y", "%d-%m-%Y_%H:%M", "%m/%d/%Y-%H:%M",
+)  # fmt: skip
 _MAX_TRIED = 400
 #: Fraction of the cells with a digit above which a text column with the name of a time holds timestamps of some kind.
 _MOSTLY = 0.5

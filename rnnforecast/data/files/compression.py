@@ -9,6 +9,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from rnnforecast.data.errors import listed, quoted_path
@@ -83,7 +84,7 @@ def _join(path: str, kind: str, payload: bytes, *, cap: int, num_packed: int, is
     parts: list[bytes] = []
     size = 0
     try:
-        for part in _OPENERS[kind](path, payload):
+        for part in _zip(path, payload) if kind == "zip" else _OPENERS[kind](payload):
             if not parts:
                 check_not_blank(path, part)
             parts.append(part)
@@ -102,7 +103,7 @@ def check_ratio(path: str, size: int, packed: int, *, is_asked: bool) -> None:
         raise _bomb(path, size, packed)
 
 
-def _gzip(path: str, raw: bytes) -> Iterator[bytes]:  # noqa: ARG001
+def _gzip(raw: bytes) -> Iterator[bytes]:
     rest = raw
     while rest[:2] == b"\x1f\x8b":
         inflater = zlib.decompressobj(wbits=31)
@@ -132,15 +133,7 @@ def _frames(new: Callable[[], bz2.BZ2Decompressor | lzma.LZMADecompressor], raw:
         rest = packer.unused_data
 
 
-def _bzip2(path: str, raw: bytes) -> Iterator[bytes]:  # noqa: ARG001
-    return _frames(bz2.BZ2Decompressor, raw)
-
-
-def _xz(path: str, raw: bytes) -> Iterator[bytes]:  # noqa: ARG001
-    return _frames(lambda: lzma.LZMADecompressor(memlimit=_LZMA_MEMORY), raw)
-
-
-def _zstd(path: str, raw: bytes) -> Iterator[bytes]:  # noqa: ARG001
+def _zstd(raw: bytes) -> Iterator[bytes]:
     import pyarrow as pa
 
     with pa.CompressedInputStream(pa.BufferReader(raw), "zstd") as stream:
@@ -166,12 +159,11 @@ def _zip(path: str, raw: bytes) -> Iterator[bytes]:
             raise ValueError(str(error)) from error
 
 
-_OPENERS: dict[str, Callable[[str, bytes], Iterator[bytes]]] = {
+_OPENERS: dict[str, Callable[[bytes], Iterator[bytes]]] = {
     "gzip": _gzip,
-    "bzip2": _bzip2,
-    "xz": _xz,
+    "bzip2": partial(_frames, bz2.BZ2Decompressor),
+    "xz": partial(_frames, partial(lzma.LZMADecompressor, memlimit=_LZMA_MEMORY)),
     "zstd": _zstd,
-    "zip": _zip,
 }
 
 

@@ -40,12 +40,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "second": ("second", "sec", "ss", "seconds"),
     "period": ("period", "fiscal_period", "fiscalperiod", "fiscal_month", "posting_period", "per"),
     "part of a day": (
-        "settlement_period",
-        "settlementperiod",
-        "trading_period",
-        "tradingperiod",
-        "half_hour",
-        "halfhour",
+        *("settlement_period", "settlementperiod", "trading_period", "tradingperiod", "half_hour", "halfhour"),
     ),
 }
 _PART_OF = {name: part for part, names in _NAMES.items() for name in names}
