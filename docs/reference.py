@@ -18,6 +18,7 @@ _CODE = re.compile(r"[ENW]_[A-Z0-9]+(?:_[A-Z0-9]+)*")
 _FLAG = re.compile(r"--[a-z][a-z-]+")
 #: Messages of codes that are built in steps, for a reader.
 MEANINGS = {
+    "N_VALUE_MISSING": "column `…`: … missing values; masked, not filled in",
     "E_SERVE_REQUEST": "a request over HTTP has wrong headers, is too large, or does not arrive",
     "E_COVERAGE": "live intervals cover too little (`score`)",
     "E_DATA_CELL": "a field is longer than a CSV field may be",
@@ -134,21 +135,21 @@ def codes() -> list[Code]:
 
 def _uses(tree: ast.Module) -> Iterator[tuple[str, list[str]]]:
     """Yield each code with the texts of the call that has it: the message first."""
-    for function in ast.walk(tree):
-        if not isinstance(function, ast.FunctionDef | ast.Module):
-            continue
-        assigned = {
-            target.id: node.value
-            for node in ast.walk(function)
-            if isinstance(node, ast.Assign)
-            for target in node.targets
-            if isinstance(target, ast.Name)
-        }
-        for node in ast.walk(function):
-            if isinstance(node, ast.Call):
-                values = [*node.args, *(keyword.value for keyword in node.keywords)]
-                for name in _codes_of(values):
-                    yield name, [text for value in values for text in _texts(value, assigned)]
+    names = [
+        (node.lineno, target.id, node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    ]
+    names.sort(key=lambda each: each[0])
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            values = [*node.args, *(keyword.value for keyword in node.keywords)]
+            for code in _codes_of(values):
+                # of several assignments the last one above the call counts
+                assigned = {name: value for line, name, value in names if line < node.lineno}
+                yield code, [text for value in values for text in _texts(value, assigned)]
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and _CODE.fullmatch(node.value):
             yield node.value, []

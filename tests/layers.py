@@ -73,7 +73,6 @@ SHORT_FILES = {
     "cli.script": "one file for each command",
     "cli.inspect": "one file for each command",
     "cli.render.notices": "without Rich, so that `predict` starts quickly",
-    "data.columns.roles": "a type that several modules of data share",
     "data.rows": "two types that several modules of data share",
     "inference.threads": "how all forecasts use the cores",
     "inference.engine": "a protocol that both engines implement",
