@@ -51,6 +51,37 @@ def long_season_length(season_length: int) -> int:
     return LONG_SEASON_LENGTHS.get(season_length, 1)
 
 
+SECONDS_A_DAY = 86_400
+
+
+@dataclass(frozen=True)
+class Means:
+    """What rows are averaged to before the network reads them: blocks of so many steps, whose season has so many blocks."""
+
+    block: int
+    season_length: int
+
+
+def day_means(season_length: int) -> Means | None:
+    """Return means of days, of which seven repeat, where a season is a day."""
+    return Means(season_length, 7) if _is_a_day(season_length) else None
+
+
+def hour_means(season_length: int) -> Means | None:
+    """Return means of hours where a day has more steps than those."""
+    return Means(season_length // 24, 24) if season_length > 24 and _is_a_day(season_length) else None
+
+
+def _is_a_day(season_length: int) -> bool:
+    return season_length % 24 == 0 and SECONDS_A_DAY % season_length == 0
+
+
+def network_seasons(season_length: int) -> tuple[int, ...]:
+    """Return the season lengths that the members ask the pretrained network for, the given one first, 1 last."""
+    means = (day_means(season_length), hour_means(season_length))
+    return tuple(dict.fromkeys((season_length, *(one.season_length for one in means if one), 1)))
+
+
 def pretrained_settings(
     season_length: int,
     *,

@@ -8,6 +8,7 @@ Axis legend: T tasks, N rows of one history, H horizon, P columns, Q quantiles.
 
 from __future__ import annotations
 
+from functools import partial
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ import numpy as np
 from rnnforecast.arrays import BoolArray, Float64Array
 from rnnforecast.errors import DivergedError
 from rnnforecast.forecasting import forecast_together
+from rnnforecast.inference.season_classes import Means, day_means, hour_means
+from rnnforecast.mixture.aggregation import block_means, is_long_enough, with_profile
 from rnnforecast.mixture.autoregression import MAX_ROWS, forecast_autoregression, num_lags
 from rnnforecast.mixture.histories import Task, flat_series, right_aligned
 from rnnforecast.mixture.question import (
@@ -23,6 +26,8 @@ from rnnforecast.mixture.question import (
     AUTOREGRESSIVE,
     BASE,
     BASE_NO_SEASON,
+    DAY_MEANS,
+    HOUR_MEANS,
     LOGARITHMIC,
     SEASONAL_MEAN,
     SEASONAL_NAIVE,
@@ -76,6 +81,10 @@ def forecast_members(
         alone(SEASONAL_MEAN, lambda pasts: _seasonal_mean(pasts, question, levels, num_seasons=MEAN_SEASONS))
     else:
         alone(AUTOREGRESSION, lambda pasts: _by_autoregression([past[-MAX_ROWS:] for past in pasts], horizon, levels))
+    for name, means in ((DAY_MEANS, day_means(season)), (HOUR_MEANS, hour_means(season))):
+        if means is not None and name in chosen:
+            chosen[name] = chosen[name][[is_long_enough(pasts[number], means) for number in chosen[name]]]
+            alone(name, partial(_by_means, question=question, means=means, levels=levels))
     alone(THETA, lambda pasts: _theta(pasts, question, levels))
     alone(SEASONAL_NAIVE, lambda pasts: _seasonal_naive(pasts, question, levels))
     if question.keep_non_negative:
@@ -160,6 +169,16 @@ def keep_non_negative(found: Iterable[Float64Array], pasts: Sequence[Float64Arra
     rows = [number for number, past in enumerate(pasts) if np.nanmin(past, initial=np.inf) >= 0]
     for quantiles in found:
         quantiles[rows] = np.maximum(quantiles[rows], 0.0)
+
+
+def _by_means(
+    pasts: Sequence[Float64Array], question: Question, means: Means, levels: tuple[float, ...]
+) -> Float64Array:
+    network, block = question.base(means.season_length), means.block
+    averaged = [block_means(past[-network.context_length * block :], block) for past in pasts]
+    [found] = _by_networks([(network, averaged)], -(-question.horizon // block))
+    season = question.season_length
+    return with_profile(found, pasts, block=block, season_length=season, horizon=question.horizon, levels=levels)
 
 
 def _theta(pasts: Sequence[Float64Array], question: Question, levels: tuple[float, ...]) -> Float64Array:

@@ -24,17 +24,21 @@ COVARIATES_WEEK = "covariates-week"
 AUTOREGRESSION = "autoregression"
 COVARIATES_LOG = "covariates-log"
 COVARIATES_AUTOREGRESSION = "covariates-autoregression"
+DAY_MEANS = "day-means"
+HOUR_MEANS = "hour-means"
 THETA = "theta"
 SEASONAL_MEAN = "seasonal-mean"
 SEASONAL_NAIVE = "seasonal-naive"
 
 #: Prior weight of each member without and with covariates; the first is the reference of all losses.
 PRIORS = {
-    BASE: 0.40,
+    BASE: 0.30,
     BASE_NO_SEASON: 0.10,
-    FOURIER: 0.20,
+    FOURIER: 0.10,
     FOURIER_LOG: 0.10,
     AUTOREGRESSION: 0.15,
+    DAY_MEANS: 0.60,
+    HOUR_MEANS: 0.15,
     THETA: 0.10,
     SEASONAL_MEAN: 0.05,
     SEASONAL_NAIVE: 0.02,

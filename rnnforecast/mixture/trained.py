@@ -1,7 +1,7 @@
 """Forecasts of a trained ensemble: its networks, and the zero-shot ensemble that was weighted together with them.
 
-The members of the zero-shot group are `base` for the season and for none; what they and their companions weigh is
-chosen in context, for every window anew.
+The members of the zero-shot group are `base` for the season, for the means of seasons and for none; what they and their
+companions weigh is chosen in context, for every window anew.
 
 Axis legend: W windows, H horizon, Q quantiles.
 """
@@ -67,7 +67,8 @@ class TrainedForecaster:
             for member, weights, group in zip(ensemble.members, ensemble.weights, groups, strict=True)
             if group == number
         }
-        return ZeroShot(self.series, of_season.__getitem__, next(iter(of_season)))
+        # models of earlier versions have no network for the means of seasons: the one without a season reads them
+        return ZeroShot(self.series, lambda length: of_season.get(length, of_season[1]), next(iter(of_season)))
 
     @cached_property
     def _networks(self) -> tuple[Ensemble | None, float]:

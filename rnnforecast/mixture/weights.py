@@ -17,7 +17,7 @@ SHARPNESS = 10.0
 FEWEST_UNITS = 5
 _T_LIMITS, _T_LIMIT_OF_MANY = {5: 2.132, 6: 2.015, 7: 1.943, 8: 1.895, 9: 1.860}, 1.833
 #: Windows that the mean over all series counts for when it is pooled with a series' windows.
-POOLED_WINDOWS = 12.0
+POOLED_WINDOWS = 8.0
 MAX_LOG_RATIO = 1.5
 #: A member that would weigh less is left out: it would lift quantiles of counts off an exact zero.
 SMALLEST_WEIGHT = 0.05

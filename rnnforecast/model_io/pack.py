@@ -25,6 +25,7 @@ from rnnforecast.frozen import dataclass
 from rnnforecast.grammars import find_zone
 from rnnforecast.inference.categorical import CATEGORICAL_BASELINES, categorical_shapes
 from rnnforecast.inference.engine import expected_shapes
+from rnnforecast.inference.season_classes import network_seasons
 from rnnforecast.json_values import plain, timestamp_to_json
 from rnnforecast.members import ENSEMBLE, CategoricalSettings, PretrainedSettings
 from rnnforecast.model_io.train_stats import statistics_tensors
@@ -90,8 +91,11 @@ def pack_model(
         }
     )
     tensors: dict[str, np.ndarray] = {}
+    shared = _shared(ensemble)
     for index, weights in enumerate(ensemble.weights):
-        tensors |= {f"members.{index}.{key}": _compact(array) for key, array in weights.items()}
+        for key, array in weights.items():
+            group = SHARED if array is shared.get(key) else f"members.{index}."
+            tensors[group + key] = _compact(array)
     if ensemble.calibration is not None:
         tensors["calibration.factors"] = np.ascontiguousarray(ensemble.calibration.factors)
     kept = CONTEXT_WINDOWS * ensemble.context_length
@@ -153,6 +157,15 @@ def _manifest_of(
     )
 
 
+def _shared(ensemble: Ensemble) -> dict[str, np.ndarray]:
+    """Return the tensors that the networks of the zero-shot group have in common: the trunk of `base`."""
+    groups = ensemble.groups or (0,) * len(ensemble.members)
+    found = [one for one, group in zip(ensemble.weights, groups, strict=True) if group == ensemble.zero_shot_group]
+    if len(found) < 2:
+        return {}
+    return {key: array for key, array in found[0].items() if all(other.get(key) is array for other in found)}
+
+
 def _compact(array: np.ndarray) -> np.ndarray:
     """Return weights in half precision where that is exact, as for the pretrained ones."""
     if array.dtype == np.float32:
@@ -183,12 +196,13 @@ def _as_float32(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 def unpack_ensemble(model: ModelFile) -> Ensemble:
     """Rebuild the ensemble; weights were checked against the shapes their settings ask for (`check_shapes`)."""
     manifest, members = model.manifest, model.manifest.members
+    shared = _as_float32(model.group(SHARED.removesuffix(".")))
     groups = manifest.groups if len(manifest.groups) == len(members) else ()
     calibration = model.group("calibration")
     factors = calibration.get("factors")
     return Ensemble(
         members=members,
-        weights=tuple(_as_float32(model.member(index)) for index in range(len(members))),
+        weights=tuple(_weights(model, index, shared) for index in range(len(members))),
         groups=groups,
         group_weights=manifest.group_weights if len(manifest.group_weights) == len(set(groups)) else (),
         theta_weight=manifest.theta_weight,
@@ -197,6 +211,12 @@ def unpack_ensemble(model: ModelFile) -> Ensemble:
         if factors is None
         else Calibration(factors=factors, quantile_levels=members[0].quantile_levels),
     )
+
+
+def _weights(model: ModelFile, index: int, shared: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    own = _as_float32(model.member(index))
+    common = {name: shared[name] for name in expected_shapes(model.manifest.members[index]) if name in shared}
+    return common | own
 
 
 def unpack_categorical(model: ModelFile) -> tuple[CategoricalSettings, dict[str, np.ndarray]] | None:
@@ -216,8 +236,8 @@ def check_shapes(manifest: Manifest, shapes: Mapping[str, tuple[int, ...]]) -> N
     for index, member in enumerate(manifest.members):
         for name, shape in expected_shapes(member).items():
             # networks of one file may have tensors in common, which it holds once
-            common = f"{SHARED}{name}"
-            wanted[common if common in shapes else f"members.{index}.{name}"] = shape
+            own, common = f"members.{index}.{name}", f"{SHARED}{name}"
+            wanted[common if own not in shapes and common in shapes else own] = shape
     found = {name: shape for name, shape in shapes.items() if name.startswith(NETWORKS)}
     for name in sorted(wanted.keys() | found.keys()):
         if wanted.get(name) != found.get(name):
@@ -275,7 +295,9 @@ def check_manifest(manifest: Manifest) -> None:
         _check_categories(manifest, manifest.categorical)
     frequency_of(manifest)
     if _zero_shot_group(manifest) != manifest.zero_shot_group:
-        raise _value_error(manifest, "its zero-shot group is not the pretrained network for a season and for none")
+        raise _value_error(
+            manifest, "its zero-shot group is not the pretrained network for a season, its means and none"
+        )
     assumed = manifest.assumptions
     if any(not isinstance(assumed.get(key, 1), int) or isinstance(assumed.get(key), bool) for key in _COUNTS):
         raise _value_error(manifest, "`assumptions`: season length and horizon are numbers of steps")
@@ -300,15 +322,14 @@ _SETTINGS = {*Settings().to_flat(), *RENAMED_KEYS}
 
 
 def _zero_shot_group(manifest: Manifest) -> int | None:
-    """Return the zero-shot group, None where there is none or it is not the pretrained network for a season and none."""
+    """Return the zero-shot group, None where there is none or it is not the pretrained network for its seasons."""
     number, members = manifest.zero_shot_group, manifest.members
     groups = manifest.groups if len(manifest.groups) == len(members) else (0,) * len(members)
     found = [member for member, group in zip(members, groups, strict=True) if group == number]
     seasons = [member.season_length for member in found if isinstance(member, PretrainedSettings)]
-    is_whole = (
-        len(seasons) == len(found) and len(seasons) in (1, 2) and seasons[-1] == 1 and len(set(seasons)) == len(seasons)
-    )
-    return number if is_whole else None
+    usual = len(seasons) == len(found) and bool(seasons) and network_seasons(seasons[0])
+    # models of versions without the means of seasons lack the network that reads them
+    return number if usual and tuple(seasons) in (usual, (usual[0], 1)[: len(usual)]) else None
 
 
 def frequency_of(manifest: Manifest) -> Frequency:

@@ -14,6 +14,7 @@ from rnnforecast.data.windows import FlatSeries, Windows
 from rnnforecast.findings import plural
 from rnnforecast.forecasting import Ensemble, forecast_theta_in_context, split_groups
 from rnnforecast.frozen import dataclass
+from rnnforecast.inference.season_classes import network_seasons
 from rnnforecast.members import Member, PretrainedSettings
 from rnnforecast.mixture.trained import TrainedForecaster
 from rnnforecast.mixture.zero_shot import zero_shot_season
@@ -173,8 +174,8 @@ def _zero_shot_fit(pretrained: Ensemble) -> Fit:
 
 
 def _add_zero_shot(fitted: Fitted | None, recipe: Recipe, season: int) -> Fitted:
-    """Return a fitted recipe, or none, with the zero-shot ensemble as one more group: `base` for the season and none."""
-    added = [read_base().ensemble(length) for length in dict.fromkeys((season, 1))]
+    """Return a fitted recipe, or none, with the zero-shot ensemble as one more group: `base` for all its seasons."""
+    added = [read_base().ensemble(length) for length in network_seasons(season)]
     members = tuple(each.members[0] for each in added)
     weights = tuple(each.weights[0] for each in added)
     fits = tuple(_zero_shot_fit(each) for each in added)

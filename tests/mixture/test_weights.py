@@ -79,7 +79,7 @@ def test_one_lucky_window_counts_for_little_in_a_panel() -> None:
 
     weights, panel = member_weights(log_ratios(losses), np.array([1] + [6] * 49), np.array([0.5, 0.5]))
 
-    assert weights[0, 1] < 0.8  # 0.99 on its own
+    assert weights[0, 1] < 0.85  # 0.99 on its own
     assert panel[1] < 0.6
 
 
