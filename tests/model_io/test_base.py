@@ -14,6 +14,8 @@ from rnnforecast.errors import UsageError
 from rnnforecast.evaluation.baselines import BASELINES
 from rnnforecast.inference.season_classes import SEASON_CLASSES, SeasonClass
 from rnnforecast.model_io.base import read_base
+from rnnforecast.model_io.pack import check_shapes, unpack_ensemble
+from rnnforecast.store.model_file import read_model
 from rnnforecast.workflows.predict import ForecastRequest, forecast_request
 from rnnforecast.workflows.results import TrainResult
 from tests.house import run_cli, run_python
@@ -215,3 +217,25 @@ def test_the_command_trains_from_where_it_is_told_to(tmp_path: Path) -> None:
     done = run_cli("train", "days.csv", *flags, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert '"from": "given (--from)"' in done.stdout
+
+
+def test_a_stored_model_holds_the_trunk_of_its_zero_shot_networks_once(tmp_path: Path) -> None:
+    hours = pd.date_range("2024-01-01", periods=600, freq="h")
+    values = np.sin(np.arange(600) * np.pi / 12) + np.random.default_rng(1).normal(0, 0.3, 600)
+    path = write_csv(tmp_path / "hours.csv", time=list(hours.astype(str)), value=values.tolist())
+    model = read_model(_train(path, horizon=24).path, check_shapes=check_shapes)
+    restored = unpack_ensemble(model)
+    seasons = {
+        member.season_length: weights
+        for member, weights, group in zip(
+            restored.members, restored.weights, restored.groups or (0,) * len(restored.members), strict=True
+        )
+        if group == restored.zero_shot_group
+    }
+    assert tuple(seasons) == (24, 7, 1)
+    for length, weights in seasons.items():
+        expected = read_base().weights(length)
+        assert weights.keys() == expected.keys()
+        assert all(np.array_equal(weights[name], expected[name]) for name in expected)
+    assert len({id(weights["trunk.norm.weight"]) for weights in seasons.values()}) == 1
+    assert sum(name.endswith("trunk.norm.weight") for name in model.tensors) == len(restored.members) - 2
