@@ -418,6 +418,7 @@ SHARD_BY = _in(
     is_common=False,
 )
 ON = _in(RUN, _choice("on", "forecast a folder on a Ray cluster", Literal["ray"], "WHERE"), is_common=False)
+TRAIN_ON = replace(ON, help="fit networks on a Ray cluster, one task each")
 RAY_ADDRESS = _in(RUN, Option("ray_address", "Ray cluster, e.g. head:6379 (default: a local Ray)"), is_common=False)
 SUM = _in(
     EVALUATION,

@@ -53,11 +53,11 @@ OUTSIDE = {
     "forecasting": {"numpy"},
     "detection": {"numpy"},
     "streaming": {"numpy"},
-    "training": {"numpy", "pydantic", "torch"},
+    "training": {"numpy", "pydantic", "ray", "torch"},
     "mixture": {"numpy"},
     "model_io": {"numpy"},
     "workflows": {
-        *("numpy", "onnxruntime", "optuna", "pandas", "pyarrow", "pydantic", "pydantic_core", "ray", "sqlalchemy"),
+        *("numpy", "onnxruntime", "optuna", "pandas", "pyarrow", "pydantic", "pydantic_core", "sqlalchemy"),
     },
     "charts": {"numpy"},
     "serving": {"pyarrow", "starlette", "uvicorn"},

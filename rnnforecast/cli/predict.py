@@ -84,7 +84,7 @@ def predict(
 
     _check_together(view, output, sum or total, drawn=report or (plot if sum else None))
     unused = {"--total": total, "--plot": plot, "--report": report, "--attention-output": attention_output}
-    shard = _check_shard(_shard_of(shard, on, ray_address), shard_by, model, {**unused, "--ledger": ledger})
+    shard = _check_shard(_shard_of(shard, on), shard_by, model, {**unused, "--ledger": ledger})
     chosen = load_settings(flags)
     files = rnnforecast.Files(tuple(data or ()), chosen.data.future_data)
     others = [("the covariates of --what-if", what_if or ""), ("the table of --output", output or "")]
@@ -98,10 +98,11 @@ def predict(
         changes=tuple(set or ()), what_if=what_if, series=tuple(series or ()),
         gains=report is not None or view.format == "json" or not view.quiet,
     )  # fmt: skip
+    runner = _runner(on, ray_address)
     if shard is None:
         _forecast(view, request, model, files, store, ledger, plot, report)
     else:
-        _predict_shard(view, request, str(model), files, shard, shard_by or "file", store, _runner(on, ray_address))
+        _predict_shard(view, request, str(model), files, shard, shard_by or "file", store, runner)
 
 
 def _forecast(
@@ -158,10 +159,8 @@ def _predict_shard(
         raise typer.Exit(result.exit_code)
 
 
-def _shard_of(shard: str | None, on: str | None, ray_address: str | None) -> str | None:
+def _shard_of(shard: str | None, on: str | None) -> str | None:
     """Return the shard: the whole of a folder with `--on`. Raises UsageError for flags that do not fit."""
-    if ray_address is not None and on is None:
-        raise UsageError("--ray-address has no effect without --on", hint="add `--on ray`, or leave it out")
     if on is not None and shard is not None:
         raise UsageError(
             "--on and --shard both divide the folder", hint="leave --shard out: the cluster divides it by itself"
@@ -170,11 +169,13 @@ def _shard_of(shard: str | None, on: str | None, ray_address: str | None) -> str
 
 
 def _runner(on: str | None, ray_address: str | None) -> Runner | None:
-    if on is None:
+    if on is None and ray_address is None:
         return None
+    from rnnforecast.training.cluster import Cluster
     from rnnforecast.workflows.shards.on_ray import ray_runner
 
-    return ray_runner(ray_address)
+    cluster = Cluster.named(on, ray_address)
+    return None if cluster is None else ray_runner(cluster)
 
 
 def _check_shard(shard: str | None, by: str | None, model: str | None, unused: Mapping[str, object]) -> str | None:

@@ -7,7 +7,19 @@ from collections.abc import Mapping
 from rnnforecast.cli.command import build_command
 from rnnforecast.cli.settings import load_settings
 from rnnforecast.cli.view import View
-from rnnforecast.options import ACTIVATE, CONFIG, MAX_AGE, NAME, REQUIRE, SETTINGS, STORE, TRAINING_FILES, Activate
+from rnnforecast.options import (
+    ACTIVATE,
+    CONFIG,
+    MAX_AGE,
+    NAME,
+    RAY_ADDRESS,
+    REQUIRE,
+    SETTINGS,
+    STORE,
+    TRAIN_ON,
+    TRAINING_FILES,
+    Activate,
+)
 
 
 def train(
@@ -20,6 +32,8 @@ def train(
     activate: Activate,
     max_age: str | None,
     store: str | None,
+    on: str | None,
+    ray_address: str | None,
 ) -> None:
     """Train a model on a file, compare it with naive forecasts, and store it.
 
@@ -28,9 +42,10 @@ def train(
     significantly worse than the active one.
     """
     import rnnforecast
+    from rnnforecast.training.cluster import Cluster, use_cluster
 
     settings = load_settings(flags, config=config)
-    with view.progress() as progress:
+    with use_cluster(Cluster.named(on, ray_address)), view.progress() as progress:
         result = rnnforecast.train(
             data, settings, name=name, store=store, progress=progress, activate=activate, max_age=max_age
         )
@@ -41,7 +56,7 @@ def train(
 
 command = build_command(
     train,
-    *(TRAINING_FILES, CONFIG, REQUIRE, NAME, ACTIVATE, MAX_AGE, STORE),
+    *(TRAINING_FILES, CONFIG, REQUIRE, NAME, ACTIVATE, MAX_AGE, STORE, TRAIN_ON, RAY_ADDRESS),
     settings=tuple(SETTINGS.values()),
     example="rnnforecast train prices.csv --horizon 30",
 )

@@ -7,7 +7,17 @@ from collections.abc import Mapping
 from rnnforecast.cli.command import build_command
 from rnnforecast.cli.settings import load_settings
 from rnnforecast.cli.view import View
-from rnnforecast.options import CONFIG, STORE, STUDY, TRAINING_FILES, TRIALS, TUNE_OPTIONS, TUNED_SETTINGS
+from rnnforecast.options import (
+    CONFIG,
+    RAY_ADDRESS,
+    STORE,
+    STUDY,
+    TRAIN_ON,
+    TRAINING_FILES,
+    TRIALS,
+    TUNE_OPTIONS,
+    TUNED_SETTINGS,
+)
 
 
 def tune(
@@ -19,6 +29,8 @@ def tune(
     name: str | None,
     output: str | None,
     store: str | None,
+    on: str | None,
+    ray_address: str | None,
 ) -> None:
     """Search the settings of a network within a time budget, and test the best.
 
@@ -28,10 +40,11 @@ def tune(
     """
     import rnnforecast
     from rnnforecast.data.files.overwrite import check_outputs
+    from rnnforecast.training.cluster import Cluster, use_cluster
 
     check_outputs({"--output": output}, [("the settings", config or "")])
     settings = load_settings(flags, config=config, allowed=TUNE_OPTIONS)
-    with view.progress() as progress:
+    with use_cluster(Cluster.named(on, ray_address)), view.progress() as progress:
         result = rnnforecast.tune(
             data, settings, name=name, store=store, output=output, num_trials=trials, progress=progress
         )
@@ -40,7 +53,7 @@ def tune(
 
 command = build_command(
     tune,
-    *(TRAINING_FILES, CONFIG, TRIALS, STUDY, TUNED_SETTINGS, STORE),
+    *(TRAINING_FILES, CONFIG, TRIALS, STUDY, TUNED_SETTINGS, STORE, TRAIN_ON, RAY_ADDRESS),
     settings=TUNE_OPTIONS,
     example="rnnforecast tune prices.csv --time-budget 10m --output tuned.toml",
 )

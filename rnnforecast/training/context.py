@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rnnforecast.config import Settings
+from rnnforecast.errors import UsageError
 from rnnforecast.grammars import Duration
 from rnnforecast.progress import Progress
+from rnnforecast.training.cluster import Cluster, active_cluster
 
 if TYPE_CHECKING:
     from rnnforecast.training.checkpoints import Checkpoints
@@ -41,7 +43,7 @@ class TimeBudget:
 
 @dataclass(frozen=True)
 class FitContext:
-    """The time budget of a training, its progress, and its checkpoints (None: fits are not saved).
+    """The time budget of a training, its progress, its checkpoints (None: fits are not saved), and a Ray cluster for fits.
 
     With `transformer` networks have a Transformer encoder for their recurrent layers; such a model cannot be stored.
     """
@@ -50,6 +52,7 @@ class FitContext:
     progress: Progress
     checkpoints: Checkpoints | None = None
     transformer: bool = False
+    cluster: Cluster | None = None
 
     @classmethod
     def of(
@@ -61,6 +64,14 @@ class FitContext:
         checkpoints: Checkpoints | None = None,
         transformer: bool = False,
     ) -> FitContext:
-        """Return the context of so many fits of a whole recipe, which share the time budget of the settings."""
-        budget = TimeBudget.of(settings.training.time_budget, rounds)
-        return cls(budget, progress, checkpoints, transformer)
+        """Return the context of so many fits of a whole recipe, which share the time budget of the settings.
+
+        Raises UsageError for a cluster and a device that exclude each other.
+        """
+        budget, cluster = TimeBudget.of(settings.training.time_budget, rounds), active_cluster()
+        if cluster is not None and settings.training.device not in ("auto", "cpu"):
+            raise UsageError(
+                f"--device {settings.training.device} and --on ray exclude each other: the cluster fits on processors",
+                hint="leave one of them out",
+            )
+        return cls(budget, progress, checkpoints, transformer, cluster)

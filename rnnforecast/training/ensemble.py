@@ -25,16 +25,25 @@ from rnnforecast.networks import transformer
 from rnnforecast.networks.engine import Network, make_network
 from rnnforecast.networks.forecaster import RecurrentForecaster
 from rnnforecast.options import Device
+from rnnforecast.progress import NoProgress, Progress
+from rnnforecast.training.cluster import Cluster
 from rnnforecast.training.loop import TrainWindows, fit_network
-from rnnforecast.training.parallel import JointProgress, run_in_threads
-from rnnforecast.training.processes import FEWEST_WINDOWS_OF_PART, Task, can_fork, make_team, run_in_processes
+from rnnforecast.training.parallel import CancelledError, JointProgress, run_in_threads
+from rnnforecast.training.processes import (
+    FEWEST_WINDOWS_OF_PART,
+    Task,
+    can_fork,
+    make_team,
+    run_apart,
+    run_in_processes,
+)
 from rnnforecast.training.recipe import FitSettings, Recipe
 from rnnforecast.training.sampling import make_sampler, min_past
 from rnnforecast.training.state import Fit, ValidationWindows
 
 if TYPE_CHECKING:
     from rnnforecast.training.checkpoints import Checkpoints
-    from rnnforecast.training.context import FitContext
+    from rnnforecast.training.context import FitContext, TimeBudget
 
 # validation uses this many windows at most; more take time and hardly change the score
 MAX_VALIDATION_WINDOWS = 512
@@ -61,7 +70,7 @@ def fit_ensemble(
     Raises DataError when no series is long enough for one training window, ResourceError for a lack of memory and for
     a lost device that the user has named.
     """
-    device = choose_device(training.device)
+    device = torch.device("cpu") if context.cluster else choose_device(training.device)
     fit_on = partial(
         _fit_on,
         series=series,
@@ -127,7 +136,7 @@ def _fit_on(
     num_workers = torch.get_num_threads() if device.type == "cpu" else 1
     try:
         with nullcontext() if context.checkpoints is None else context.checkpoints.interruptible():
-            if num_workers > 1 and can_fork():
+            if context.cluster is not None or (num_workers > 1 and can_fork()):
                 return _run_in_processes(fits, joint, context, num_workers=num_workers)
             num_workers = min(num_workers, len(recipe.members))
             seconds = context.budget.part_of_round(num_workers / len(recipe.members))
@@ -138,7 +147,10 @@ def _fit_on(
 
 
 def _run_in_processes(fits: _Fits, joint: JointProgress, context: FitContext, *, num_workers: int) -> list[Fit]:
-    """Fit the networks from scratch side by side, then the pretrained one, far larger, by all processes together."""
+    """Fit the networks from scratch side by side, then the pretrained one, far larger, by all processes together.
+
+    A cluster fits those from scratch.
+    """
     members = fits.recipe.members
     large = [index for index, member in enumerate(members) if isinstance(member, PretrainedSettings)]
     small = [index for index in range(len(members)) if index not in large]
@@ -148,12 +160,49 @@ def _run_in_processes(fits: _Fits, joint: JointProgress, context: FitContext, *,
             continue
         # both kinds get half of the time, and the second what the first has left
         part = 0.5 if large and not is_team else 1.0
+        if context.cluster is not None and not is_team:
+            found |= _fit_on_cluster(context.cluster, fits, chosen, joint, context.budget, part)
+            continue
         workers = 1 if is_team else min(num_workers, len(chosen))
         seconds = context.budget.part_of_round(part * workers / len(chosen))
         tasks = [fits.task(index, seconds, team_size=num_workers if is_team else 1) for index in chosen]
-        results = run_in_processes(tasks, joint, num_workers=num_workers, checkpoints=context.checkpoints)
+        if num_workers > 1 and can_fork():
+            results = run_in_processes(tasks, joint, num_workers=num_workers, checkpoints=context.checkpoints)
+        else:
+            results = [task.run(joint.part(task.index)) for task in tasks]
         found |= dict(zip(chosen, results, strict=True))
     return [found[index] for index in range(len(members))]
+
+
+def _fit_on_cluster(
+    cluster: Cluster, fits: _Fits, chosen: Sequence[int], joint: JointProgress, budget: TimeBudget, part: float
+) -> dict[int, Fit]:
+    """Fit members as tasks of a cluster, each with one thread, to the bytes that a process of this machine gives.
+
+    A task that is lost begins again: its checkpoints would lie on the lost machine.
+    """
+
+    def look() -> None:
+        if fits.checkpoints is not None and fits.checkpoints.is_interrupted:
+            raise CancelledError
+
+    def run(progress: Progress) -> dict[int, Fit]:
+        found: dict[int, Fit] = {}
+        with cluster.connected() as workers:
+            seconds = budget.part_of_round(part * min(workers.count, len(chosen)) / len(chosen))
+            shared = (replace(fits, checkpoints=None), seconds)
+            for number, result in workers.each(_fit_member, shared, chosen, look=look):
+                found[chosen[number]] = result()
+                progress.update(sum(fits.steps[index] for index in found))
+        return found
+
+    return run_apart(Task(chosen[0], run), joint, fits.checkpoints)
+
+
+def _fit_member(shared: tuple[_Fits, float | None], index: int) -> Fit:
+    """Fit one member in a process of a cluster."""
+    fits, seconds = shared
+    return fits.task(index, seconds).run(NoProgress())
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,11 @@ def can_fork() -> bool:
     return sys.platform == "linux" and alone and not torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
 
 
+def num_processes() -> int:
+    """Return how many processes of one thread each use the processors that torch may use."""
+    return torch.get_num_threads() if can_fork() else 1
+
+
 class Team:
     """Processes that fit one network together, each on a part of every batch; all hold the same weights.
 
@@ -136,6 +141,13 @@ def run_in_processes(
     if len(pool.results) < len(tasks):
         raise CancelledError
     return [pool.results[task.index] for task in tasks]
+
+
+def run_apart(task: Task[Result], joint: JointProgress, checkpoints: Checkpoints | None = None) -> Result:
+    """Run a task that starts threads in a separate process where that is possible, so that this one can be forked later."""
+    if can_fork():
+        return run_in_processes([task], joint, num_workers=1, checkpoints=checkpoints)[0]
+    return task.run(joint.part(task.index))
 
 
 @dataclass

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from rnnforecast.data.read import read_series
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.tables.in_memory import inputs_of
 from rnnforecast.data.windows import FlatSeries, Windows
-from rnnforecast.errors import DataError, UsageError
+from rnnforecast.errors import DataError, DivergedError, RnnForecastError, UsageError
 from rnnforecast.evaluation.backtest import Spacing
 from rnnforecast.evaluation.scales import seasonal_scales
 from rnnforecast.evaluation.verdict import judge, overlap_of
@@ -30,10 +31,13 @@ from rnnforecast.progress import NoProgress, Progress
 from rnnforecast.store.files import check_writable, replace_bytes
 from rnnforecast.store.names import encode_name
 from rnnforecast.store.registry import Registry
+from rnnforecast.training.cluster import Cluster, active_cluster
 from rnnforecast.training.context import FitContext
 from rnnforecast.training.ensemble_weights import ValidationActuals, subsample
 from rnnforecast.training.fit import fit_train_rows
 from rnnforecast.training.judge import Judgement, baseline_forecasters, ensemble_forecaster, judge_methods
+from rnnforecast.training.parallel import JointProgress
+from rnnforecast.training.processes import Task, num_processes, run_apart, run_in_processes
 from rnnforecast.training.recipe import choose_recipe, gather_facts
 from rnnforecast.training.refit import fit_before, rounds_of, rows_before
 from rnnforecast.training.resume import digest_run
@@ -51,6 +55,8 @@ DEFAULT_SECONDS = 600.0
 #: Part of the time that is kept for the last fits, of the winner and of the default.
 KEPT_FRACTION = 0.3
 TUNED, DEFAULT = "tuned", "default"
+#: What settings lose in a window: None where nothing is known there, an error where the fit fails.
+_Loss = float | RnnForecastError | None
 
 
 def tune(
@@ -88,7 +94,7 @@ def tune(
     limit = settings.training.time_budget
     seconds = DEFAULT_SECONDS if limit is None else limit.seconds
     until = started + (1 - KEPT_FRACTION) * seconds
-    _search(study, rolling, settings, until=until, num_trials=num_trials, progress=progress)
+    _Search(study, rolling, settings, until, num_trials).run(progress)
     trials = study.trials()
     chosen = {"from": "scratch", **trials[0].settings}
     both = {TUNED: _with(settings, chosen, seconds=seconds), DEFAULT: _with(settings, {}, seconds=seconds)}
@@ -169,47 +175,94 @@ class _Rolling:
         """Rows of the longest series before the oldest windows: no network may read more."""
         return min(int(rows_before(self.past, windows).max()) for windows in self.rounds)
 
-    def measure(self, settings: Settings, report: Callable[[int, float], None], *, progress: Progress) -> float:
-        """Return the mean pinball loss in seasonal naive errors; each window is forecast by networks fitted before it."""
+    def measure(self, settings: Settings, number: int) -> float | None:
+        """Return the mean pinball loss of a window in seasonal naive errors, by a network fitted before it.
+
+        None where nothing is known there.
+        """
+        windows = self.rounds[number]
+        known = self.past.head(rows_before(self.past, windows))
+        ensemble = fit_before(known, settings, horizon=self.horizon, progress=NoProgress())
         flat = FlatSeries.from_series(self.past)
-        losses: list[float] = []
-        for number, windows in enumerate(self.rounds):
-            known = self.past.head(rows_before(self.past, windows))
-            ensemble = fit_before(known, settings, horizon=self.horizon, progress=progress)
-            forecast = ensemble.forecast(flat, windows, horizon=self.horizon, series=self.past)
-            actuals = replace(
-                ValidationActuals.of(self.past, windows, horizon=self.horizon),
-                scale=seasonal_scales(known).mase[windows.series],
-            )
-            found = actuals.losses(forecast, np.array(ensemble.quantile_levels))
-            if np.isfinite(found).any():
-                losses.append(float(np.nanmean(found)))
-                report(number, float(np.mean(losses)))
-        return float(np.mean(losses)) if losses else 0.0
-
-
-def _search(
-    study: Study,
-    rolling: _Rolling,
-    settings: Settings,
-    *,
-    until: float,
-    num_trials: int | None,
-    progress: Progress,
-) -> None:
-    """Run trials until the time is up or `num_trials` are done; none is started that would probably end too late."""
-    longest, done = 0.0, 0
-    while (num_trials is None or done < num_trials) and (done == 0 or time.monotonic() + longest < until):
-        began = time.monotonic()
-        study.run(
-            lambda values, report: rolling.measure(
-                _with(settings, {"from": "scratch", "num_members": 1, "theta_weight": 0.0, **values}, seconds=None),
-                report,
-                progress=progress,
-            )
+        forecast = ensemble.forecast(flat, windows, horizon=self.horizon, series=self.past)
+        actuals = replace(
+            ValidationActuals.of(self.past, windows, horizon=self.horizon),
+            scale=seasonal_scales(known).mase[windows.series],
         )
-        longest = max(longest, time.monotonic() - began)
-        done += 1
+        found = actuals.losses(forecast, np.array(ensemble.quantile_levels))
+        return float(np.nanmean(found)) if np.isfinite(found).any() else None
+
+
+@dataclass(frozen=True)
+class _Search:
+    """Trials until the time is up or `num_trials` are done; none is started that would probably end too late.
+
+    One trial runs on each processor, of this machine or of a cluster; their number decides which settings come next.
+    """
+
+    study: Study
+    rolling: _Rolling
+    settings: Settings
+    until: float
+    num_trials: int | None
+
+    def run(self, progress: Progress) -> None:
+        """Run trials on the cluster in use, else in processes of this machine."""
+        joint = JointProgress(progress, "searching", [max(1, round(self.until - time.monotonic()))])
+        cluster = active_cluster()
+        if cluster is None:
+            self._run(self._in_processes, num_processes(), joint.part(0))
+        else:
+            run_apart(Task(0, partial(self._run_on, cluster)), joint)
+        progress.finish()
+
+    def _run_on(self, cluster: Cluster, progress: Progress) -> None:
+        with cluster.connected() as workers:
+
+            def on_cluster(settings: Sequence[Settings], window: int) -> list[_Loss]:
+                tasks = workers.each(_measure, (self.rolling, window), settings)
+                found = {number: result() for number, result in tasks}
+                return [found[number] for number in range(len(settings))]
+
+            self._run(on_cluster, workers.count, progress)
+
+    def _in_processes(self, settings: Sequence[Settings], window: int) -> list[_Loss]:
+        if num_processes() == 1:
+            return [_measure((self.rolling, window), each) for each in settings]
+        joint = JointProgress(NoProgress(), "searching", [1] * len(settings))
+        runs = [partial(_measure, (self.rolling, window), each) for each in settings]
+        tasks = [Task(number, lambda _, run=run: run()) for number, run in enumerate(runs)]  # type: ignore[misc]
+        return run_in_processes(tasks, joint, num_workers=len(tasks))
+
+    def _run(
+        self, measure: Callable[[Sequence[Settings], int], list[_Loss]], num_at_once: int, progress: Progress
+    ) -> None:
+        fixed: dict[str, JSONValue] = {"from": "scratch", "num_members": 1, "theta_weight": 0.0}
+        began, longest, done = time.monotonic(), 0.0, 0
+        while (self.num_trials is None or done < self.num_trials) and (
+            done == 0 or time.monotonic() + longest < self.until
+        ):
+            started = time.monotonic()
+            size = num_at_once if self.num_trials is None else min(num_at_once, self.num_trials - done)
+            self.study.run(
+                lambda found, window: measure(
+                    [_with(self.settings, {**fixed, **values}, seconds=None) for values in found], window
+                ),
+                num_windows=len(self.rolling.rounds),
+                size=size,
+            )
+            longest = max(longest, time.monotonic() - started)
+            done += size
+            progress.update(round(min(time.monotonic(), self.until) - began))
+
+
+def _measure(shared: tuple[_Rolling, int], settings: Settings) -> _Loss:
+    """Return the loss of settings in a window; a fit that fails says how settings do."""
+    rolling, window = shared
+    try:
+        return rolling.measure(settings, window)
+    except (DivergedError, UsageError) as error:
+        return error
 
 
 def _with(settings: Settings, changes: Mapping[str, JSONValue], *, seconds: float | None) -> Settings:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import sqlite3
 import tomllib
-from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -84,16 +83,8 @@ def test_options_that_are_given_are_not_searched() -> None:
 def test_a_trial_behind_the_median_after_a_window_is_pruned(tmp_path: Path) -> None:
     study = _study(tmp_path / "study.db")
 
-    def measure(loss: float) -> Callable[[Mapping[str, object], Callable[[int, float], None]], float]:
-        def run(_: Mapping[str, object], report: Callable[[int, float], None]) -> float:
-            report(0, loss)
-            report(1, loss)
-            return loss
-
-        return run
-
     for loss in (1.0, 1.1, 0.9, 1.2, 5.0, 0.5):
-        study.run(measure(loss))
+        study.run(lambda settings, _, loss=loss: [loss] * len(settings), num_windows=2)  # type: ignore[misc]
     assert [(trial.number, trial.state, trial.loss) for trial in study.trials()] == [
         (6, "complete", 0.5),
         (3, "complete", 0.9),
@@ -106,11 +97,11 @@ def test_a_trial_behind_the_median_after_a_window_is_pruned(tmp_path: Path) -> N
 
 
 def test_a_trial_that_was_interrupted_counts_as_failed_in_the_next_run(tmp_path: Path) -> None:
-    def interrupted(*_: object) -> float:
+    def interrupted(*_: object) -> list[float]:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        _study(tmp_path / "study.db").run(interrupted)
+        _study(tmp_path / "study.db").run(interrupted, num_windows=1)
     study = _study(tmp_path / "study.db")
     assert [(trial.state, trial.loss) for trial in study.trials()] == [("failed", None)]
     assert study.num_before == 1

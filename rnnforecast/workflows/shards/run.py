@@ -137,15 +137,20 @@ def forecast_part(part: Part, work: Work) -> PartResult:
         work.manifest.add(Done(part.name, inputs, work.digest, target.name, sha256, *counts, seconds))
         return PartResult(part.name, "done", *counts, seconds)
     except RnnForecastError as error:
-        return PartResult(
-            part.name,
-            "failed",
-            seconds=time.monotonic() - started,
-            exit_code=int(error.exit_code),
-            error=error.code,
-            message=error.message,
-            hint=error.hint,
-        )
+        return failure(part, error, seconds=time.monotonic() - started)
+
+
+def failure(part: Part, error: RnnForecastError, *, seconds: float = 0.0) -> PartResult:
+    """Return the result of a part that could not be forecast."""
+    return PartResult(
+        part.name,
+        "failed",
+        seconds=seconds,
+        exit_code=int(error.exit_code),
+        error=error.code,
+        message=error.message,
+        hint=error.hint,
+    )
 
 
 def _check_age(part: Part, work: Work) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import warnings
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from rnnforecast.frozen import dataclass
 from rnnforecast.store.files import check_no_link
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
     from rnnforecast.config import NetworkSettings, TrainingSettings
@@ -72,12 +73,12 @@ class Space:
         return cls(choices, searches_rate, first)
 
 
-class PrunedError(Exception):
-    """A trial is behind the others and not worth its remaining windows."""
+#: Returns what several settings lose in one window: None where nothing can be measured, an error where the fit fails.
+Measure = Callable[[Sequence[Mapping[str, "JSONValue"]], int], "Sequence[float | RnnForecastError | None]"]
 
 
 class Study:
-    """The trials so far; `run` makes the next."""
+    """The trials so far; `run` makes the next ones."""
 
     def __init__(self, path: Path, space: Space, *, data: str, seed: int) -> None:
         self._optuna = _import_optuna()
@@ -109,34 +110,35 @@ class Study:
             if not self.num_before:
                 self._study.enqueue_trial(dict(space.first))
 
-    def run(self, measure: Callable[[Mapping[str, JSONValue], Callable[[int, float], None]], float]) -> None:
-        """Measure the next settings; `measure` reports its loss after each window, and may fail as a fit does."""
-        from rnnforecast.errors import DivergedError
-        from rnnforecast.errors import UsageError as Impossible
+    def run(self, measure: Measure, *, num_windows: int, size: int = 1) -> None:
+        """Measure the next `size` settings side by side; after each window those behind the other trials end.
 
+        A trial whose fit fails counts as failed, but the error of the first trial, with the usual settings, is raised.
+        """
         states = self._optuna.trial.TrialState
-        with _quiet():
-            with _readable(self.path):
-                trial = self._study.ask()
-                settings = self._suggest(trial)
-
-            def report(window: int, loss: float) -> None:
-                with _readable(self.path):
-                    trial.report(loss, window)
-                    if trial.should_prune():
-                        raise PrunedError
-
-            loss, state = None, states.COMPLETE
-            try:
-                loss = measure(settings, report)
-            except PrunedError:
-                state = states.PRUNED
-            except (DivergedError, Impossible):
-                if trial.number == 0:
-                    raise
-                state = states.FAIL
-            with _readable(self.path):
-                self._study.tell(trial, loss, state=state)
+        with _quiet(), _readable(self.path):
+            trials = {each.number: each for each in (self._study.ask() for _ in range(size))}
+            running = {number: self._suggest(trial) for number, trial in trials.items()}
+        losses: dict[int, list[float]] = {number: [] for number in trials}
+        for window in range(num_windows):
+            found = dict(zip(running, measure(list(running.values()), window), strict=True))
+            with _quiet(), _readable(self.path):
+                for number, loss in found.items():
+                    state = None
+                    if isinstance(loss, RnnForecastError):
+                        if number == 0:
+                            raise loss
+                        state = states.FAIL
+                    elif loss is not None:
+                        losses[number].append(loss)
+                        trials[number].report(_mean(losses[number]), window)
+                        state = states.PRUNED if trials[number].should_prune() else None
+                    if state is not None:
+                        del running[number]
+                        self._study.tell(number, state=state)
+        with _quiet(), _readable(self.path):
+            for number in running:
+                self._study.tell(number, _mean(losses[number]))
 
     def _storage(self) -> Any:
         from sqlalchemy.pool import NullPool  # optuna needs it
@@ -192,6 +194,10 @@ class Study:
         return {str(name): float(value) for name, value in found.items()}
 
 
+def _mean(losses: Sequence[float]) -> float:
+    return sum(losses) / len(losses) if losses else 0.0
+
+
 def _check_plain(path: Path) -> None:
     """Raise ValueError for a database with triggers or views, which would run statements of its author."""
     if path.exists():
@@ -227,7 +233,7 @@ def _readable(path: Path) -> Iterator[None]:
         yield
     except (OSError, sqlite3.Error) as error:
         reason = str(error)
-    except (RnnForecastError, PrunedError):
+    except RnnForecastError:
         raise
     except Exception as error:
         is_theirs = type(error).__module__.partition(".")[0] in ("sqlalchemy", "optuna", "alembic")

@@ -7,18 +7,25 @@ import secrets
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rnnforecast.cli.main import main
 from rnnforecast.config import DataSettings
 from rnnforecast.errors import ResourceError
+from rnnforecast.store.registry import Registry
+from rnnforecast.training import cluster as cluster_module
+from rnnforecast.training.cluster import Cluster
+from rnnforecast.workflows import tune
 from rnnforecast.workflows.model_rows import Files
 from rnnforecast.workflows.predict import ForecastRequest
 from rnnforecast.workflows.shards import on_ray
@@ -26,6 +33,7 @@ from rnnforecast.workflows.shards.plan import Shard
 from rnnforecast.workflows.shards.run import predict_shard
 from tests.house import ROOT
 from tests.workflows.shards.test_renewed import write_panel
+from tests.workflows.toy import write_days
 
 pytest.importorskip("ray")
 
@@ -124,6 +132,34 @@ def test_a_machine_that_is_lost_midway_changes_no_byte(
     ]
 
 
+def test_members_and_trials_have_the_bytes_of_this_machine(
+    cluster: tuple[str, subprocess.Popen[bytes]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = str(write_days(tmp_path))
+    monkeypatch.setattr(tune, "num_processes", lambda: 2)  # as many as the cluster has
+    small = ["--num-steps", "3", "--hidden-size", "4", "--context-length", "14", "--horizon", "7", "--num-windows", "1"]
+    fit = ["train", data, *small, "--from", "scratch", "--num-members", "2", "--no-refit", "--quiet"]
+    search = ["tune", data, *small, "--trials", "4", "--quiet"]
+    for words in (fit, search):
+        where = ["--on", "ray", "--ray-address", cluster[0], "--store", str(tmp_path / "ray-store")]
+        subprocess.run([sys.executable, "-m", "rnnforecast", *words, *where], env=ENVIRONMENT, check=True, timeout=120)
+        assert main([*words, "--store", str(tmp_path / "store")]) == 0
+    mine, theirs = (Registry(tmp_path / store).resolve("days").load().tensors for store in ("store", "ray-store"))
+    assert mine.keys() == theirs.keys()
+    assert all(np.array_equal(mine[name], theirs[name]) for name in mine)
+    local, on_cluster = (_trials(tmp_path / store / "tuning" / "days.db") for store in ("store", "ray-store"))
+    assert local == on_cluster
+    assert {row[0] for row in local} == {0, 1, 2, 3}
+
+
+def _trials(study: Path) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(study)) as connection:
+        return connection.execute(
+            "select number, state, value, param_name, param_value from trials left join trial_values using (trial_id) "
+            "left join trial_params using (trial_id) order by number, param_name"
+        ).fetchall()
+
+
 def test_an_address_that_does_not_answer_is_named(rows: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import ray
 
@@ -132,15 +168,29 @@ def test_an_address_that_does_not_answer_is_named(rows: Path, tmp_path: Path, mo
 
     monkeypatch.setattr(ray, "init", refuse)
     request = ForecastRequest(output=tmp_path / "out", reading=DataSettings(id=("shop",), horizon=5))
-    runner = on_ray.ray_runner("10.0.0.1:1")
+    runner = on_ray.ray_runner(Cluster("10.0.0.1:1"))
     with pytest.raises(ResourceError, match=r"cluster at `10\.0\.0\.1:1` cannot be used: Failed to connect to GCS"):
         predict_shard(request, "base", data=Files((rows,)), shard=Shard(1, 1), on=runner)
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(on_ray, "find_spec", lambda _: None)
+    monkeypatch.setattr(cluster_module, "find_spec", lambda _: None)
     with pytest.raises(ResourceError, match="--on ray needs the package ray, which is not installed"):
-        on_ray.ray_runner(None)
+        Cluster.named("ray", None)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--ray-address", "auto"], "--ray-address has no effect without --on"),
+        (["--on", "ray", "--device", "cuda"], "--device cuda and --on ray exclude each other"),
+    ],
+)
+def test_flags_of_training_that_do_not_fit_are_rejected(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    assert main(["train", str(write_days(tmp_path)), "--store", str(tmp_path / "store"), "--horizon", "7", *words]) == 2
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
