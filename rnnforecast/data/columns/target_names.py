@@ -14,6 +14,7 @@ TARGET_NAMES = (
     "turnover", "revenue", "quantity", "qty", "volume", "amount", "calls", "arrivals", "visits", "views", "orders",
     "units", "usage", "production", "total", "power", "energy", "generation", "output", "traffic", "admissions",
     "bookings", "tickets", "trips", "rides", "rentals", "requests", "transactions", "shipments", "sold", "flow",
+    "pm2", "pm25", "pm10",
     "wert", "valeur", "valor", "valore", "waarde", "umsatz", "absatz", "ventes", "ventas", "vendite", "omzet",
     "nachfrage", "demanda", "verbrauch", "consommation", "consumo", "verbruik", "last", "leistung", "erzeugung",
     "preis", "prix", "precio", "prezzo", "prijs", "menge", "anzahl", "nombre", "cantidad", "betrag", "montant", "importe",
