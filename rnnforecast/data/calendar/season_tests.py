@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import exp, lgamma, log, log1p
 
 import numpy as np
 
-from rnnforecast.arrays import Float64Array
+from rnnforecast.arrays import BoolArray, Float64Array
 from rnnforecast.frozen import dataclass
 
 SIGNIFICANCE = 0.01
@@ -31,19 +32,36 @@ def seasonal_f_test(values: Float64Array, season_length: int) -> SeasonTest:
     seasons = num_rows / max(season_length, 1)
     previous = values[:-1]
     known = np.isfinite(values[1:]) & np.isfinite(previous)
+    if season_length < 2 or seasons < 2:
+        return SeasonTest(season_length, seasons, 1.0)
+    bases = _whole_bases(num_rows, season_length) if known.all() else _bases(num_rows, season_length, known)
+    line, terms, num_terms = bases
+    target, previous = values[1:][known], previous[known]
+    freedom = len(target) - 3 - num_terms
+    if freedom < 2:
+        return SeasonTest(season_length, seasons, 1.0)
+    without = _residual(line, previous, target)
+    if without <= 1e-24 * float(target @ target):
+        return SeasonTest(season_length, seasons, 1.0)  # a constant or a straight line, up to rounding
+    with_season = _residual(terms, previous, target)
+    if with_season <= 1e-12 * max(without, 1e-300):
+        return SeasonTest(season_length, seasons, 0.0)
+    statistic = (without - with_season) / num_terms / (with_season / freedom)
+    return SeasonTest(season_length, seasons, f_survival(statistic, num_terms, freedom))
+
+
+@lru_cache(maxsize=2)
+def _whole_bases(num_rows: int, season_length: int) -> tuple[Float64Array, Float64Array, int]:
+    """Return the bases of a history without gaps, once for all series of one length."""
+    return _bases(num_rows, season_length, np.ones(num_rows - 1, dtype=np.bool_))
+
+
+def _bases(num_rows: int, season_length: int, known: BoolArray) -> tuple[Float64Array, Float64Array, int]:
+    """Return orthonormal columns of a straight line, of it and the seasonal terms, and the number of these terms."""
     terms = _seasonal_terms(num_rows, season_length)[1:][known]
     steps = np.arange(1, num_rows, dtype=np.float64)[known] / max(num_rows, 1)
-    small = np.column_stack([np.ones(len(steps)), steps, previous[known]])
-    freedom = len(steps) - small.shape[1] - terms.shape[1]
-    if season_length < 2 or seasons < 2 or freedom < 2:
-        return SeasonTest(season_length, seasons, 1.0)
-    target = values[1:][known]
-    without = _residual(small, target)
-    with_season = _residual(np.column_stack([small, terms]), target)
-    if with_season <= 1e-12 * max(without, 1e-300):
-        return SeasonTest(season_length, seasons, 0.0 if without > 0 else 1.0)
-    statistic = (without - with_season) / terms.shape[1] / (with_season / freedom)
-    return SeasonTest(season_length, seasons, f_survival(statistic, terms.shape[1], freedom))
+    line = np.column_stack([np.ones(len(steps)), steps])
+    return _orthonormal(line), _orthonormal(np.column_stack([line, terms])), terms.shape[1]
 
 
 def find_season_length(values: Float64Array) -> int:
@@ -113,9 +131,21 @@ def _incomplete_beta(a: float, b: float, x: float) -> float:
     return front * result
 
 
-def _residual(columns: Float64Array, target: Float64Array) -> float:
-    solution = np.linalg.lstsq(columns, target, rcond=None)[0]
-    return float(np.square(target - columns @ solution).sum())
+def _orthonormal(columns: Float64Array) -> Float64Array:
+    if not len(columns):
+        return columns
+    basis, sizes, _ = np.linalg.svd(columns, full_matrices=False)
+    return np.asarray(basis[:, sizes > sizes[0] * max(columns.shape) * np.finfo(np.float64).eps])
+
+
+def _residual(basis: Float64Array, previous: Float64Array, target: Float64Array) -> float:
+    """Return the sum of squares that a regression on orthonormal columns and the value before leaves of a target."""
+    rest = target - basis @ (basis.T @ target)
+    before = previous - basis @ (basis.T @ previous)
+    power = float(before @ before)
+    if power > 1e-24 * float(previous @ previous):
+        rest = rest - float(before @ rest) / power * before
+    return float(rest @ rest)
 
 
 def _seasonal_terms(num_rows: int, season_length: int) -> Float64Array:

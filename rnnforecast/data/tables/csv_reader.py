@@ -81,7 +81,7 @@ def open_columns(source: Source, settings: DataSettings) -> CsvTable:
         if left_out:
             findings.append(sample_note(source.path, settings.sample, left_out))
     spaced = f'{dialect.delimiter} "'.encode()
-    if spaced in text.payload:
+    if b'"' in text.payload and spaced in text.payload:  # one sign is found faster than three
         text = Text(text.payload.replace(spaced, spaced.replace(b" ", b"", 1)), text.lines)
     findings += dialect.findings
     if dialect.delimiter != ",":
@@ -201,7 +201,7 @@ class CsvTable:
                 else:
                     raise self._unreadable(error) from error
                 continue
-            is_one_line_a_row = gathered.num_rows == self._num_lines() - self.dialect.skipped_lines
+            is_one_line_a_row = gathered.num_rows == self.text.num_lines - self.dialect.skipped_lines
             if not self._is_mended and (is_ragged or (not is_one_line_a_row and b'"' in self.text.payload)):
                 self._mend()
                 continue
@@ -279,7 +279,7 @@ class CsvTable:
     def _gather(self, types: Mapping[int, pa.DataType]) -> tuple[ColumnBuffers, bool]:
         """Return the columns that have a type, and whether rows of another width were skipped."""
         payload = self.text.payload
-        gathered = ColumnBuffers({str(place): kind for place, kind in types.items()}, limit=self._num_lines())
+        gathered = ColumnBuffers({str(place): kind for place, kind in types.items()}, limit=self.text.num_lines)
         # line ends inside quoted cells must not split them, and a single column may have empty rows
         is_whole = len(self.names) == 1 or (self._is_mended and b'"' in payload)
         is_ragged = False
@@ -290,9 +290,6 @@ class CsvTable:
             pa.default_memory_pool().release_unused()
             is_ragged = is_ragged or skipped
         return gathered, is_ragged
-
-    def _num_lines(self) -> int:
-        return self.text.payload.count(b"\n") + (not self.text.payload.endswith(b"\n"))
 
     def _parse(
         self, types: Mapping[int, pa.DataType], *, begin: int = 0, end: int | None = None, block: int | None = None

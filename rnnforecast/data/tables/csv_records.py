@@ -10,6 +10,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator
+from functools import cached_property
 
 import numpy as np
 
@@ -21,6 +22,8 @@ from rnnforecast.frozen import dataclass
 
 #: A quoted cell with more line breaks is taken for a quote that never closes.
 MAX_CELL_LINES = 100
+_LINE_FEED = ord("\n")
+_COUNTED = 2**18  # bytes of a block whose lines are counted
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,13 @@ class Text:
     payload: bytes
     lines: Int64Array | None = None  # None: as in the file
 
+    @cached_property
+    def num_lines(self) -> int:
+        """The number of lines, a last one without a line end too; counted block by block, which stays in the cache."""
+        signs = np.frombuffer(self.payload, dtype=np.uint8)
+        ends = (np.count_nonzero(signs[at : at + _COUNTED] == _LINE_FEED) for at in range(0, len(signs), _COUNTED))
+        return sum(ends) + (not self.payload.endswith(b"\n"))
+
     def line_of(self, line: int) -> int:
         """Return the line of the file, from 1, of a line of this text."""
         return (line if self.lines is None else int(self.lines[line])) + 1
@@ -49,7 +59,7 @@ class Text:
 
 def line_bounds(payload: bytes) -> tuple[Int64Array, Int64Array]:
     """Return where each line begins and where its line feed (or the end of the text) is."""
-    ends = np.flatnonzero(np.frombuffer(payload, dtype=np.uint8) == ord("\n"))
+    ends = np.flatnonzero(np.frombuffer(payload, dtype=np.uint8) == _LINE_FEED)
     if payload and not payload.endswith(b"\n"):
         ends = np.append(ends, len(payload))
     starts = np.concatenate([[0], ends[:-1] + 1]) if len(ends) else ends
