@@ -114,6 +114,10 @@ def _nearest(name: str, names: Sequence[str]) -> str | None:
     return alike[near[0]] if near else None
 
 
+#: Columns at the end of a table with a column for each month.
+_SUMS = ("total", "sum", "year", "annual", "average", "avg", "mean")
+
+
 def split_names(settings: DataSettings, names: Collection[str]) -> DataSettings:
     """Return the settings with every role as single columns: `a,b` are two, unless a column has that name."""
     single = {}
@@ -169,10 +173,11 @@ def _choose_target(
         reasons["target"] = "the one numeric column"
         return (likely[0].name,)
     found = choose_target(likely)
+    if found is None or found[0].strip().lower() in _SUMS:
+        check_not_wide(sample, path=path)
     if found is not None:
         reasons["target"] = found[1]
         return (found[0],)
-    check_not_wide(sample, path=path)
     others = [one for one in likely if not may_explain(one.name)] or likely
     if len(others) == 1:
         reasons["target"] = "the one numeric column that is not named like a covariate; --target names another"

@@ -29,6 +29,7 @@ def with_named_fix(error: DataError, table: Table, roles: Roles, settings: DataS
     """Return the error of repeated timestamps with a fix that was tried: a column of this file that distinguishes them."""
     if not roles.time or not any(one.code == "E_TIME_DUPLICATE" for one in error.findings):
         return error
+    sparse = None
     used = {*roles.time, *roles.target, *roles.covariates, *roles.id}
     free = [name for name in dict.fromkeys(table.names) if name not in used and table.names.count(name) == 1]
     keys = [*roles.time, *roles.id]
@@ -37,7 +38,10 @@ def with_named_fix(error: DataError, table: Table, roles: Roles, settings: DataS
         # series that lie one below the other repeat no timestamp among the first rows
         whole = read_table(table.path, settings).read(text=[*keys, *free])
         found = distinguishing(whole, keys, free)
+        sparse = _only_in_first(whole, keys, free) if found is None else None
     fix = f"{_MERGE}, or keep one row for each timestamp"
+    if sparse is not None:
+        fix = f"write the id into every row: `{sparse}` has it only in the first one of each series; or {_MERGE}"
     if found is not None:
         name, role = found
         words = ",".join([*roles.time, name]) if role == "time" else name
@@ -65,6 +69,18 @@ def distinguishing(frame: pd.DataFrame, keys: Sequence[str], free: Sequence[str]
         return None
     best = min(likeliest, key=lambda name: (left[name], frame[name].nunique()))
     return best, "time" if best in clocks else "id"
+
+
+def _only_in_first(frame: pd.DataFrame, keys: Sequence[str], free: Sequence[str]) -> str | None:
+    """Return a column of ids that are empty below the first row of each series, as a spreadsheet merges such cells."""
+    before = int(frame.duplicated([*keys]).sum())
+    for name in free:
+        cells = frame[name].astype(str)
+        if cells.iloc[0] and cells.nunique() > 2 and bool((cells == "").any()):
+            below = cells.mask(cells == "").ffill()
+            if 2 * int(frame[[*keys]].assign(**{name: below}).duplicated().sum()) < before:
+                return name
+    return None
 
 
 def _holds_hours(column: pd.Series[Any], kind: str) -> bool:

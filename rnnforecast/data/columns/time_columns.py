@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from rnnforecast.config import DataSettings
+from rnnforecast.data.columns.check_roles import check_not_wide
 from rnnforecast.data.columns.profiles import Profile
 from rnnforecast.data.columns.roles import single_names
 from rnnforecast.data.errors import data_error, quoted
@@ -81,7 +82,7 @@ def choose_time(
     free = [one for one in profiles if one.name not in named]
     chosen, reason = _of_timestamps(free, sample) or _of_parts(free, sample) or _of_numbers(free, settings, sample)
     if not chosen and len(profiles) > 1:  # a single column of text is rejected for its lack of a target
-        _check_unread(free, sample, path=path)
+        _check_unread(free, sample, path=path, is_named=bool(settings.target))
     reasons["time"] = reason
     return chosen
 
@@ -170,10 +171,13 @@ def _is_unread(profile: Profile, sample: pd.DataFrame) -> bool:
     return float(cells.iloc[:200].str.contains(sign, regex=True).mean()) > _MOSTLY
 
 
-def _check_unread(free: Sequence[Profile], sample: pd.DataFrame, *, path: str) -> None:
+def _check_unread(free: Sequence[Profile], sample: pd.DataFrame, *, path: str, is_named: bool) -> None:
+    """Raise DataError for a column of dates in no known format; `is_named` tells whether the user names the target."""
     unread = next((one for one in free if _is_unread(one, sample)), None)
     if unread is None:
         return
+    if not is_named:
+        check_not_wide(sample, path=path)  # its rows have names, its columns timestamps
     cells = sample[unread.name].astype(str)
     value = str(next((text for text in cells if re.search(r"\d", text)), cells.iloc[0]))
     looks = "is named like a time" if unread.named_like_time else "holds dates"
@@ -196,7 +200,8 @@ def _tried(cells: pd.Series[Any]) -> str | None:
     common = set.intersection(*(set(languages_of(str(text))) for text in texts))
     for locale in (None, *sorted(common)):
         known = pd.Series(texts if locale is None else to_english(texts, locale), dtype=object)
-        for form in _TRIED:
+        is_day_of_year = all(re.search(r"\d{3}$", str(text)) for text in known)
+        for form in (one for one in _TRIED if is_day_of_year or "%j" not in one):
             if pd.to_datetime(known, format=form, errors="coerce", utc=True).notna().all():
                 flag = f"--date-format '{form}'" if "'" not in form else f'--date-format "{form}"'
                 return flag if locale is None else f"--locale {locale} {flag}"

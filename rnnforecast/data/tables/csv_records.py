@@ -49,7 +49,7 @@ class Text:
     def num_lines(self) -> int:
         """The number of lines, a last one without a line end too; counted block by block, which stays in the cache."""
         signs = np.frombuffer(self.payload, dtype=np.uint8)
-        ends = (np.count_nonzero(signs[at : at + _COUNTED] == _LINE_FEED) for at in range(0, len(signs), _COUNTED))
+        ends = (int(np.count_nonzero(signs[at : at + _COUNTED] == _LINE_FEED)) for at in range(0, len(signs), _COUNTED))
         return sum(ends) + (not self.payload.endswith(b"\n"))
 
     def line_of(self, line: int) -> int:

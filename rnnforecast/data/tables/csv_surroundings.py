@@ -59,7 +59,7 @@ def num_titles(lines: Sequence[str], delimiters: Sequence[str]) -> int:
             continue
         header, below = rows[place][1], rows[place + 1][1]
         is_named = sum(bool(cell.strip()) for cell in header) >= width - 1
-        is_header = is_named and (not any(map(_is_value, header)) or _holds_times(header))
+        is_header = is_named and (not any(map(is_value, header)) or _holds_times(header))
         if is_header and len(below) == width:
             found.append((width, rows[place][0]))
     widest = max(found, default=(0, 0))[0]
@@ -74,22 +74,22 @@ def _is_title(row: Sequence[str]) -> bool:
 
 def _names_dates(header: Sequence[str], below: Sequence[str]) -> bool:
     """Whether a line of names has one of a time, and a date is below it."""
-    return not any(map(_is_value, header)) and any(
+    return not any(map(is_value, header)) and any(
         named_like_time(name) and format_of(cell.strip()) is not None for name, cell in zip(header, below, strict=False)
     )
 
 
 def _holds_times(header: Sequence[str]) -> bool:
     """Whether the values among the names of a header are years or dates that ascend: a wide table."""
-    values = [cell.strip() for cell in header if _is_value(cell)]
+    values = [cell.strip() for cell in header if is_value(cell)]
     kinds = {"YYYY" if _YEAR.fullmatch(value) else format_of(value) for value in values}
-    is_first = bool(header[0].strip()) and not _is_value(header[0])
+    is_first = bool(header[0].strip()) and not is_value(header[0])
     return is_first and len(values) >= 4 and len(kinds) == 1 and None not in kinds and len(set(values)) == len(values)
 
 
 def is_units_row(header: Sequence[str], first: Sequence[str], after: Sequence[Sequence[str]]) -> bool:
     """Whether the row below a header holds units: short words above columns of numbers, no numbers or dates."""
-    if len(first) != len(header) or any(map(_is_value, first)) or len(after) < 2:
+    if len(first) != len(header) or any(map(is_value, first)) or len(after) < 2:
         return False
     numeric = [
         place
@@ -104,13 +104,18 @@ def units_rows(rows: Sequence[Sequence[str]]) -> tuple[int, str | None]:
     """Return the number of rows of units below the header in `rows[0]`, and the name of the first column in the last.
 
     Data loggers write units, then how values were aggregated; pandas writes the levels of a header, then the name of
-    the index alone.
+    the index alone. Statistical offices describe each column in several lines, above the first date.
     """
+    dated = [place for place, row in enumerate(rows[: MAX_TITLES + 3]) if row and format_of(row[0].strip()) is not None]
+    if len(dated) > 2 and dated[:3] == [*range(dated[0], dated[0] + 3)] and dated[0] > 1:
+        described = rows[1 : dated[0]]
+        if not any(is_numeric(cell.strip()) for row in described for cell in row):
+            return len(described), None
     count = 0
     while count < MAX_UNITS and len(rows) > count + 3:
         first, after = rows[count + 1], rows[count + 2 : count + 8]
         cells = [cell.strip() for cell in first]
-        if count and cells and cells[0] and not any(cells[1:]) and not _is_value(cells[0]):
+        if count and cells and cells[0] and not any(cells[1:]) and not is_value(cells[0]):
             return count + 1, cells[0]
         is_formats = len(first) == len(rows[0]) and all(map(_FORMAT.fullmatch, cells))
         if not is_formats and not is_units_row(rows[0], first, after):
@@ -187,7 +192,8 @@ def _cells(line: str, delimiter: str) -> list[str]:
     return [cell.strip() for cell in next(iter(csv.reader([line], delimiter=delimiter)), [])]
 
 
-def _is_value(cell: str) -> bool:
+def is_value(cell: str) -> bool:
+    """Whether a cell holds a number, a date or a number with a unit."""
     text = cell.strip()
     return bool(text) and (is_numeric(text) or format_of(text) is not None or (has_unit(text) and text[0].isdigit()))
 

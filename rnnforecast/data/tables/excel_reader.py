@@ -22,6 +22,7 @@ from rnnforecast.data.files.local import too_large
 from rnnforecast.data.sources import Source
 from rnnforecast.data.tables import csv_reader, excel_child
 from rnnforecast.data.tables.csv_dialect import fix_of_two_headers
+from rnnforecast.data.tables.csv_surroundings import MAX_TITLES, is_value
 from rnnforecast.data.tables.excel_package import check_openpyxl
 from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding
@@ -131,7 +132,9 @@ def _as_table(text: bytes, source: Source, name: str) -> tuple[bytes, list[Findi
         raise DataError(message, hint="name another one: --sheet", code="E_DATA_EMPTY")
     width, findings = _cut_stray_cells(lines, sizes, source.path)
     least = max(width - 1, 1)
-    header = next((place for place, size in enumerate(sizes) if min(size) >= least), 0)
+    wide = [place for place, size in enumerate(sizes[:MAX_TITLES]) if min(size) >= least]
+    named = (place for place in wide if not any(map(is_value, _fields(lines[place]))))
+    header = next(named, next(iter(wide), 0))  # `Generated, 2024-06-01` above a narrow table has values
     above = [_fields(line) for line in lines[:header]]  # a title begins in the first cell, merged names do not
     header = next((place for place, row in enumerate(above) if sum(map(bool, row)) > 1 and not row[0]), header)
     _check_merged(list(map(_fields, lines[header : header + 20])), header, width, path=source.path)

@@ -104,6 +104,7 @@ FORMATS: tuple[DateFormat, ...] = (
     _format("YYYY/MM/DD", "%Y/%m/%d"),
     _format("YYYY.MM.DD", r"%Y\.%m\.%d"),
     _format("YYYYMMDD", r"(?P<year>(?:19|20)\d\d)(?P<month>0[1-9]|1[012])(?P<day>0[1-9]|[12]\d|3[01])"),
+    _format("YYYY-WW", r"%Y[-/](?P<week>1[3-9]|[2-4]\d|5[0-3])"),
     _format("YYYY-MM", r"(?P<year>\d{1,4})[-/](?P<month>0?[1-9]|1[012])"),
     _format("YYYY.MM", r"%Y\.(?P<month>0[1-9]|1[012])"),
     _format("YYYYMmm", r"%YM(?P<month>0[1-9]|1[012])"),
@@ -143,6 +144,8 @@ _PREFIX = re.compile(
 _BLANKS_IN_DATE = re.compile(r"(?<=\d)\s*([-/.])\s*(?=\d)")
 #: What separates the start of an interval from its end.
 _BETWEEN = re.compile(r"\s+(?:-|to|bis|until)\s+|\s*(?:\u2013|\u2014|\.\.)\s*|/(?=\d{4}-)", re.IGNORECASE)
+_YEAR_AND_NUMBER = re.compile(r"((?:19|20)\d\d)[-/](\d\d)")
+_WEEKS = 53
 #: A time of day and, after a hyphen, either an offset or the end of an interval; offsets of one column at most.
 _HYPHENED = re.compile(r"(.*\d:\d\d)-(\d\d:\d\d)")
 _MAX_OFFSETS = 4
@@ -240,6 +243,19 @@ def starts_of(texts: TextArray) -> TextArray | None:
     if len({one[2] for one in found if one is not None}) <= _MAX_OFFSETS:
         return None
     return np.array([text if one is None else one[1] for text, one in zip(texts, found, strict=True)], dtype=object)
+
+
+def weeks_of(texts: TextArray) -> TextArray | None:
+    """Return years and weeks such as `2022-01` to `2022-52` as `2022-W01`, None for months and for seasons (`2022-23`)."""
+    if not len(texts) or _YEAR_AND_NUMBER.fullmatch(str(texts[0])) is None:
+        return None
+    found = [_YEAR_AND_NUMBER.fullmatch(str(text)) for text in texts]
+    pairs = [(int(one[1]), int(one[2])) for one in found if one is not None]
+    if len(pairs) < len(texts) or not 12 < max(number for _, number in pairs) <= _WEEKS:
+        return None
+    if all((year + 1) % 100 == number for year, number in pairs):
+        return None
+    return np.array([f"{year}-W{number:02d}" for year, number in pairs], dtype=object)
 
 
 @dataclass(frozen=True)

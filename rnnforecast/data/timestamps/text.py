@@ -32,6 +32,7 @@ from rnnforecast.data.timestamps.formats import (
     split_time,
     starts_of,
     time_of_day,
+    weeks_of,
     without_blanks,
     without_prefix,
 )
@@ -155,6 +156,11 @@ def parse_timestamps(texts: TextArray, ref: ColumnRef, how: DataSettings | None 
     column = _Column.of(texts, ref)
     if how is not None and how.locale is not None:
         column = replace(column, distinct=to_english(column.distinct, how.locale))
+    weeks = weeks_of(column.distinct)
+    if weeks is not None:
+        parsed = _parse_present(replace(column, distinct=weeks), ref, how)
+        note = column.note("N_TIME_ORDER", "is read as year and ISO week, by its Monday: months end with 12")
+        return replace(parsed, findings=(note, *parsed.findings))
     starts = starts_of(column.distinct)
     if starts is not None:
         words = f"holds intervals such as {quoted(column.distinct[0])}: their starts are the timestamps"

@@ -34,6 +34,7 @@ _NUMERIC = re.compile(
     ),
     re.IGNORECASE | re.ASCII,
 )
+_BELOW_ONE = re.compile(r"[-+]?0,")
 _SMALL_GROUPS = re.compile(r"[-+]?(0|[1-9]\d{0,2}(\.\d{3})?)", re.ASCII)
 _WITH_UNIT = re.compile(r"[-+]?[\d.,]+ ?[%€$£°].*|[€$£] ?[-+]?[\d.,]+|[-+]?[\d.,]+ [a-zA-Z]+", re.ASCII)
 _UNIT = re.compile(r"[-+]?[\d.,]+\s*[^\d\s.,]+.*|[^\d\s.,+-]+\s*[-+]?[\d.,]+", re.DOTALL)
@@ -143,12 +144,13 @@ def _found_out(texts: list[str], given: Convention) -> Convention:
     """Return what only one reading of the marks allows; the convention as given where two readings are left."""
     with_comma = [text for text in texts if "," in text]
     points = [text for text in texts if "." in text and "," not in text]
-    if with_comma and all(GROUPED.fullmatch(text) for text in with_comma):
+    may_group = with_comma and not any(_BELOW_ONE.match(text) for text in with_comma)  # no thousands begin with 0
+    if may_group and all(GROUPED.fullmatch(text) for text in with_comma):
         certain = any(text.count(",") > 1 or "." in text for text in with_comma)
         if certain:
             return replace(given, thousands=",", note="with commas between thousands")
         return given
-    if with_comma and all(GROUPED.fullmatch(text) or INDIAN.fullmatch(text) for text in with_comma):
+    if may_group and all(GROUPED.fullmatch(text) or INDIAN.fullmatch(text) for text in with_comma):
         return replace(given, thousands=",", note="with commas between lakhs and thousands")
     if with_comma and not points and all(DECIMAL_COMMA.fullmatch(text) for text in with_comma):
         return replace(given, decimal=",", thousands=".", note="with decimal commas")

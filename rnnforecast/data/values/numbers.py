@@ -25,6 +25,7 @@ from rnnforecast.findings import Finding
 #: Texts that mark a missing number.
 MISSING_TOKENS = (
     *("", "NA", "N/A", "n/a", "NaN", "nan", "NAN", "null", "NULL", "Null", "None", "-", "<NA>", "NaT"),
+    *(".", "..", ":", "n/e", "N/E"),  # of FRED, the World Bank, Eurostat and ENTSO-E
     *("#N/A", "#DIV/0!", "#VALUE!", "#REF!", "#NUM!", "#NAME?", "#NULL!"),
 )
 #: Whole numbers above it do not all fit a float64.

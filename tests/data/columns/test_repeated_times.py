@@ -78,3 +78,12 @@ def test_damaged_numbers_that_repeat_are_not_codes(tmp_path: Path) -> None:
     )
     with pytest.raises(DataError, match="`err` is not a number"):
         read_series(path)
+
+
+def test_ids_in_the_first_row_of_each_series_alone_are_named(tmp_path: Path) -> None:
+    text = "".join(
+        f"{'' if day > 1 else shop},2024-02-{day:02d},{day + place}\n"
+        for place, shop in enumerate(("north", "south"))
+        for day in range(1, 29)
+    )
+    assert "`shop` has it only in the first one" in hint_of(tmp_path, "shop,day,load\n" + text)

@@ -31,6 +31,7 @@ def read(folder: Path, text: str, **settings: object) -> ReadResult:
         (f"Report,\n,\nUnit,kW\n,\nday,load\n{ROWS}", "W_DATA_TITLE", 4),
         (f"day,load\n,kW\n{ROWS}", "W_DATA_UNITS", 1),
         (f"day,load\ndate,[MWh]\n{ROWS}", "W_DATA_UNITS", 1),
+        (f",load\n,Load of the plant\nUnit,kW\nAs of,2024-05-01 15:00\n{ROWS}", "W_DATA_UNITS", 3),
         (f"day,load\n{ROWS}Total,390\n", "W_DATA_FOOTER", 1),
         (f"day,load\n{ROWS}Total,390", "W_DATA_FOOTER", 1),
         (f"day,load\n{ROWS}\nSource: the plant\n* preliminary\n\n", "W_DATA_FOOTER", 2),

@@ -77,6 +77,12 @@ def test_titles_text_ids_and_cells_without_values(tmp_path: Path) -> None:
     assert found.findings[0].code == "W_DATA_TITLE"
 
 
+def test_a_date_above_a_narrow_table_is_no_header(tmp_path: Path) -> None:
+    rows: list[list[object]] = [["Report"], [], ["Generated", DAYS[0]], ["day", "load", "price"]]
+    found = read(workbook(tmp_path / "a.xlsx", Data=[*rows, *([day, row, 1] for row, day in enumerate(DAYS))]))
+    assert (found.assumptions.time, found.assumptions.target) == ("day", ("load",))
+
+
 def test_a_wrong_cell_is_named_with_its_row_of_the_sheet(tmp_path: Path) -> None:
     rows: list[list[object]] = [*ROWS[:6], [DAYS[5], "abc"], *ROWS[7:]]
     with pytest.raises(DataError, match="row 7: `abc` is not a number"):
@@ -125,6 +131,11 @@ def _merged(folder: Path) -> Path:
     return workbook(folder / "a.xlsx", Data=[*header, *([day, 1, 2] for day in DAYS)])
 
 
+def _two_lines(folder: Path) -> Path:
+    header: list[list[object]] = [["", "north", None, "south", None], ["day", "load", "price", "load", "price"]]
+    return workbook(folder / "a.xlsx", Data=[*header, *([day, 1, 2, 3, 4] for day in DAYS)])
+
+
 def _merged_cells(folder: Path) -> Path:
     book = openpyxl.Workbook()
     for row in [["day", "load", None], *([day, 1, 2] for day in DAYS)]:
@@ -168,13 +179,14 @@ def _encrypted(folder: Path) -> Path:
             "--max-bytes",
         ),
         (_merged, "E_DATA_MERGED", "without merged cells"),
+        (_two_lines, "E_DATA_MERGED", "--no-header --skip-rows 2"),
         (_merged_cells, "E_DATA_MERGED", "without merged cells"),
         (_damaged, "E_DATA_DAMAGED", "again"),
         (_document, "E_DATA_FORMAT", "CSV"),
         (_encrypted, "E_DATA_ENCRYPTED", "without a password"),
         (lambda folder: workbook(folder / "a.xlsx", Empty=[]), "E_DATA_EMPTY", "--sheet"),
     ],
-    ids=["macros", "bomb", "merged", "merged cells", "damaged", "document", "encrypted", "empty"],
+    ids=["macros", "bomb", "merged", "two lines", "merged cells", "damaged", "document", "encrypted", "empty"],
 )
 def test_what_is_not_a_plain_workbook_is_rejected(
     tmp_path: Path, make: Callable[[Path], Path], code: str, hint: str

@@ -169,3 +169,13 @@ def test_a_model_of_a_wide_table_reads_it_again(tmp_path: Path) -> None:
     fit(tmp_path / "wide.csv", wide=True)
     found = forecast(tmp_path / "wide.csv")
     assert [str(row)[:7] for row in found.frame["Year+month"][:2]] == ["2012-01", "2012-02"]
+
+
+def test_a_total_or_names_of_rows_do_not_hide_that_a_table_is_wide(tmp_path: Path) -> None:
+    years = _table(["Year", *MONTHS, "Total"], [[year, *_numbers(12), 99] for year in range(2010, 2016)])
+    places = ["unit,geo\\TIME", *[f"2024-{month:02d}" for month in range(1, 13)]]
+    names = _table(places, [[f"kg,{place}", *_numbers(12)] for place in ("DE", "FR")], sign="\t")
+    for text in (years, names):
+        (tmp_path / "rows.csv").write_text(text)
+        with pytest.raises(DataError, match="the table is wide: 12 columns"):
+            read_series(tmp_path / "rows.csv")

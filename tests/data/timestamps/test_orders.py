@@ -57,6 +57,7 @@ def read(folder: Path, stamps: Iterable[str], *, names: str = "t", **settings: o
             "2024-02-13",
             "N_TIME_INTERVAL",
         ),
+        ([f"2023-{week:02d}" for week in range(1, 53)], "W-MON", "2023-12-25", "N_TIME_ORDER"),
         ([f"{day:%d.%m.%Y %H:%M} - {day:%H:59}" for day in DAYS], "D", "2024-02-29", "N_TIME_INTERVAL"),
         ([f"{day:%Y-%m-%d}/{day + pd.Timedelta('1D'):%Y-%m-%d}" for day in DAYS], "D", "2024-02-29", "N_TIME_INTERVAL"),
     ],
@@ -137,6 +138,11 @@ def test_texts_that_may_be_timestamps_are_said_whatever_their_name(tmp_path: Pat
     assert "--date-format '%Y_%m_%d'" in str(caught.value.hint)
     (found,) = read(tmp_path, [f"shift {row}" for row in range(20)], names="label").findings
     assert (found.code, found.column) == ("N_COLUMN_UNUSED", "label")
+
+
+def test_seasons_are_no_weeks(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is written in another format"):
+        read(tmp_path, [f"{year}-{(year + 1) % 100:02d}" for year in range(2001, 2023)])
 
 
 def test_half_months_are_rejected_with_a_frequency_that_holds_them(tmp_path: Path) -> None:

@@ -48,6 +48,18 @@ def test_a_decimal_comma_is_read_where_nothing_else_can_be_meant() -> None:
     assert findings[0].message == "column `y` is read with decimal commas"
 
 
+def test_a_comma_behind_a_zero_is_decimal() -> None:
+    values, findings = parse("0,598", "1,023")
+    assert values == [0.598, 1.023]
+    assert findings[0].message == "column `y` is read with decimal commas"
+
+
+def test_missing_values_of_statistical_offices_are_missing() -> None:
+    values, findings = parse("1.5", ".", "..", ":", "n/e")
+    assert np.isnan(values).tolist() == [False, True, True, True, True]
+    assert [(finding.code, finding.count) for finding in findings] == [("W_VALUE_TOKENS", 4)]
+
+
 def test_a_comma_that_may_be_a_thousands_mark_is_rejected_with_both_readings() -> None:
     finding = data_error("1,234", "5,678")
     assert finding.message == "column `y`, rows 2, 3: `1,234` may mean 1234 or 1.234"
