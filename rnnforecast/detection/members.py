@@ -162,4 +162,5 @@ def runs(event: BoolArray) -> Float64Array:
     began = np.maximum(last_outside, 0)
     fraction = (again[began] + SMALLEST_REPEAT) / (before[began] + event[began] + 1.0)
     each = -np.log10(np.clip(fraction, SMALLEST_REPEAT, 1.0 - 1e-3))
-    return np.asarray(length * each, dtype=np.float64)
+    # a run that began with the first rows is all that is known of the series: no surprise
+    return np.asarray(np.where(last_outside > 0, length * each, 0.0), dtype=np.float64)

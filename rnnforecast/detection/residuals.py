@@ -30,6 +30,8 @@ FIRST_CUTOFF = 8
 NARROWEST, FIRST_WIDTHS = 1e-3, 100
 #: The largest normal score.
 MAX_SCORE = 1e4
+#: A value so close to its forecast, relative to it, differs by rounding alone.
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,8 @@ def _normal_score(values: Float64Array, quantiles: Float64Array, levels: tuple[f
     above = known[-1] * (values - median) / np.maximum(quantiles[:, -1] - median, spread)
     below = known[-1] * (values - median) / np.maximum(median - quantiles[:, 0], spread)
     score = np.where(values > quantiles[:, -1], above, np.where(values < quantiles[:, 0], below, inside))
-    return np.asarray(np.clip(score, -MAX_SCORE, MAX_SCORE))
+    is_rounding = np.abs(values - median) <= ROUNDING * np.abs(median)  # a constant series has no other difference
+    return np.asarray(np.where(is_rounding, 0.0, np.clip(score, -MAX_SCORE, MAX_SCORE)))
 
 
 def _spread(quantiles: Float64Array) -> float:

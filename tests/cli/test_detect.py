@@ -47,6 +47,12 @@ def test_a_spike_is_an_alarm_with_its_column_and_exit_code_24(run: RunCommand) -
     assert json.loads(ended.err.splitlines()[-1])["error"]["code"] == "E_ABNORMAL"
 
 
+def test_a_constant_series_has_no_alarm(run: RunCommand, tmp_path: Path) -> None:
+    rows = [f"{datetime(2024, 1, 1) + timedelta(days=row)},7.1" for row in range(200)]
+    (tmp_path / "constant.csv").write_text("\n".join(["time,load", *rows]), encoding="utf-8")
+    assert run("detect", str(tmp_path / "constant.csv")).code == 0
+
+
 @pytest.mark.usefixtures("machine")
 def test_only_the_newest_rows_matter_with_last(run: RunCommand) -> None:
     words = ("detect", "machine.csv", "--target", "heat", "--budget", "1/300 steps")
