@@ -63,12 +63,10 @@ def intervals(quantiles: Float64Array, levels: Sequence[float], *, most: int = 2
     return (usual or found)[:most]
 
 
-def forecast_chart(
-    result: PredictResult, preview: Preview, *, title: str | None = None, height: int = 320, past: int | None = None
-) -> Chart:
+def forecast_chart(result: PredictResult, preview: Preview) -> Chart:
     """Return the chart of one series: history, forecast, intervals and the cutoff."""
     horizon = len(preview.timestamps)
-    shown = past or max(PAST_PER_STEP * horizon, LEAST_PAST)
+    shown = max(PAST_PER_STEP * horizon, LEAST_PAST)
     history, past_timestamps = preview.past_target[-shown:], preview.past_timestamps[-shown:]
     bands = intervals(preview.quantiles, result.quantile_levels)
     rows = _rows(past_timestamps, history, preview, bands)
@@ -83,14 +81,13 @@ def forecast_chart(
     layers.append(hover(time_format(moments), heads))
     names = NAMES | dict(zip((each.name for each in bands), ("@wide", "@narrow")[-len(bands) :], strict=False))
     return Chart(
-        title=title or _label(result, preview),
+        title=f"{_label(result, preview)}: forecast",
         subtitle=_subtitle(result, preview),
         summary=summary_of(result, preview, bands),
         rows=tuple(rows),
         layers=tuple(layers),
         encoding={"x": time_axis(moments), "color": colours(names)},
         columns={"t": "time", **heads},
-        height=height,
         has_zoom=True,
     )
 
@@ -144,7 +141,8 @@ def _label(result: PredictResult, preview: Preview) -> str:
 
 def _subtitle(result: PredictResult, preview: Preview) -> str:
     first, last = (timestamp_words(preview.timestamps[place], result.freq) for place in (0, -1))
-    return f"{len(preview.timestamps)} steps ahead by {result.model}: {first} to {last}"
+    target = f"{shortened(preview.target)}: " if preview.label else ""
+    return f"{target}{len(preview.timestamps)} steps ahead by {result.model}: {first} to {last}"
 
 
 def timestamp_words(timestamp: object, freq: object) -> str:

@@ -24,6 +24,7 @@ PIXELS_PER_POINT = 2.0
 _MARGIN = 44
 _TEXT = 1.15
 _HEADLINE = 80  # characters of a line; a longer headline is wrapped
+_LETTER, _TITLE_LETTER = 8.4, 13.5  # points of a letter of a subtitle and of a title, in a wide font
 _LOW = 120  # points; a lower chart has fewer numbers at its axis
 
 
@@ -92,7 +93,8 @@ def slide(charts: Sequence[Chart], *, headline: str = "") -> Spec:
 def _sized(chart: Chart, *, width: int, height: int) -> Spec:
     still = tuple(layer for layer in chart.layers if "params" not in layer)  # a picture follows no pointer
     chart = replace(chart, layers=tuple(map(_with_few_ticks, still)) if height < _LOW else still)
-    title = {"text": shortened(chart.title), "subtitle": shortened(chart.subtitle, 160)}
+    lines = textwrap.wrap(shortened(chart.subtitle, 300), width=int(width / _LETTER))
+    title = {"text": shortened(chart.title, int(width / _TITLE_LETTER)), "subtitle": lines}
     return {**chart.spec(), "width": width, "height": height, "title": title}
 
 

@@ -118,7 +118,7 @@ def test_a_name_of_ten_thousand_characters_is_shortened() -> None:
     result = examples.predict_result()
     preview = replace(result.previews[0], label="x" * 10_000)
     drawn = slide([forecast_chart(result, preview)])
-    assert len(drawn["title"]["text"]) <= 60
+    assert len(drawn["title"]["text"]) <= 90
 
 
 @pytest.mark.parametrize("past", [[], [np.nan] * 8, [5.0], [5.0] * 8], ids=["none", "missing", "one row", "constant"])
@@ -270,6 +270,11 @@ def test_labels_of_methods_that_are_alike_do_not_overlap() -> None:
     places = [(layer["mark"]["align"], layer["mark"]["dy"]) for layer in chart.layers[1:]]
     assert len(set(places[:3])) == 3
     assert chart.encoding["x"]["axis"]["values"] == [0.001, 0.01, 0.1, 1.0]
+
+
+def test_methods_without_an_error_have_no_place_on_a_logarithmic_axis() -> None:
+    metrics = {name: {"mase": mase} for name, mase in {"gru": 0.0, "naive": 2.4}.items()}
+    assert time_chart(metrics, {"gru": 0.5, "naive": 0.001}, networks=["gru"]) is None
 
 
 def test_the_keys_of_areas_are_as_large_as_squares() -> None:
