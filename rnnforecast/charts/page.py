@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rnnforecast.charts.chart import COLOURS, Chart, config
+from rnnforecast.charts.chart import COLOURS, Chart, config, shortened
 from rnnforecast.charts.picture import drawing_package
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 #: Rows of the table below a chart; of more, as many evenly spread.
 MAX_TABLE = 60
+#: Signs of a word without a blank.
+MAX_WORD = 200
+_LONG_WORD = re.compile(rf"\S{{{MAX_WORD},}}")
 _SNIPPET = "window.vegaEmbed = vegaEmbed;"
 _ZOOM = (("in", "Zoom in"), ("out", "Zoom out"), ("earlier", "Earlier"), ("later", "Later"), ("all", "All"))
 
@@ -121,10 +124,13 @@ class Page:
         return f'<dl class="tiles">{tiles}</dl>' if tiles else ""
 
 
-def text(words: object) -> str:
-    """Return words as text of HTML: markup is escaped, control characters and direction marks are blanks."""
+def text(words: object, *, is_whole: bool = False) -> str:
+    """Return words as text of HTML: markup is escaped, control characters and direction marks are blanks.
+
+    A word of `MAX_WORD` signs is cut in its middle, unless the text must be whole, as a command.
+    """
     clean = "".join(sign if sign.isprintable() or sign == "\n" else " " for sign in str(words))
-    return html.escape(clean, quote=True)
+    return html.escape(clean if is_whole else _LONG_WORD.sub(lambda found: shortened(found[0]), clean), quote=True)
 
 
 def code_text(words: object) -> str:

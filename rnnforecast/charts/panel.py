@@ -146,11 +146,14 @@ def _entry(history: Float64Array, number: int, forecast: Forecast, shown: Shown)
 def _total(series: SeriesSet, forecast: Forecast, ordinals: Int64Array, sizes: Float64Array) -> dict[str, Any]:
     """Return the sum of all series with the sum of the means; quantiles of a sum are not known."""
     end, is_shown = common_end(series)
-    history = last_rows_total(series, is_shown, num_rows=int((ordinals <= end).sum()))
+    place = int(np.searchsorted(ordinals, end))
+    gaps = np.flatnonzero(np.diff(ordinals[: place + 1]) > 1)  # series that ended long before
+    first = int(gaps[-1]) + 1 if len(gaps) else 0
+    history = last_rows_total(series, is_shown, num_rows=place - first + 1)
     return {
         "name": f"{_TOTAL} ({int(is_shown.sum()):,})",
         "sum": True,
-        "at": 0,
+        "at": first,
         "size": _rounded(float(sizes.sum())),
         "mase": None,
         "history": [_rounded(value) for value in history.tolist()],

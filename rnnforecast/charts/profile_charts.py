@@ -25,6 +25,7 @@ from rnnforecast.charts.chart import (
     values,
     y_axis,
 )
+from rnnforecast.findings import plural
 from rnnforecast.workflows.forecasts.table import on_the_wall
 from rnnforecast.workflows.profile import autocorrelations, season_shape, total_of
 from rnnforecast.workflows.value_profile import season_candidates
@@ -108,6 +109,8 @@ def history_chart(series: SeriesSet, ordinals: Int64Array, total: Float64Array) 
     }
     layers: list[Spec] = [band("range", "low", "high")] if is_thinned else []
     layers += [line("value", "actual", width=1.4), hover(time_format(moments), heads)]
+    if len(rows) == 1:  # a line of one point is not seen
+        layers[-2]["mark"]["point"] = {"size": 80, "filled": True, "color": "@history"}
     names = {"value": "@history"} | ({"range": "@narrow"} if is_thinned else {})
     parts = f" as {len(starts):,} parts, each with its mean and range" if is_thinned else ""
     seen = total[np.isfinite(total)]
@@ -116,7 +119,7 @@ def history_chart(series: SeriesSet, ordinals: Int64Array, total: Float64Array) 
     title = name if series.num_series == 1 else f"{name}: total of {series.num_series:,} series"
     return Chart(
         title=title,
-        subtitle=f"{len(total):,} steps of {step_words(series.freq.alias)}{parts}; {missing:,} missing",
+        subtitle=f"{plural(len(total), 'step')} of {step_words(series.freq.alias)}{parts}; {missing:,} missing",
         summary=f"{title}, {len(total):,} steps: {span}; {missing:,} missing.",
         rows=tuple(rows),
         layers=tuple(layers),

@@ -187,8 +187,14 @@ def model_page(
     verdict = _verdict(loaded, backtest)
     rival = rival_of(verdict)
     verdict_header(page, verdict, metrics)  # type: ignore[arg-type]
-    page.tiles.append(("Horizon", number_words(result.horizon), f"steps of {step_words(result.freq)} each"))
-    page.tiles.append(("Series", number_words(result.num_series), f"{loaded.series.num_rows:,} rows"))
+    page.tiles.append(
+        (
+            "Horizon",
+            number_words(result.horizon),
+            f"{'steps' if result.horizon > 1 else 'step'} of {step_words(result.freq)}",
+        )
+    )
+    page.tiles.append(("Series", number_words(result.num_series), plural(loaded.series.num_rows, "row")))
     forecast_section(page, loaded.series, forecast, errors={} if backtest is None else errors_by_series(backtest))
     parts = [parts_chart(result, each) for each in result.previews if each.parts]
     drawn = [page.figure(f"parts{place}", chart) for place, chart in enumerate(parts)]
@@ -273,7 +279,7 @@ def _alarms_page(result: DetectResult) -> Page:
         ("Alarms", number_words(len(result.alarms)), f"budget {result.budget} allows {result.allowed:.2g}")
     )
     page.tiles.append(
-        ("Series", number_words(result.num_series), f"{result.num_rows:,} rows, {result.num_scored:,} scored")
+        ("Series", number_words(result.num_series), f"{plural(result.num_rows, 'row')}, {result.num_scored:,} scored")
     )
     alarms_section(page, result)
     return page
@@ -299,7 +305,7 @@ def _eyebrow() -> str:
 
 def _footer(command: str) -> str:
     words = "One file: it holds its charts and numbers and asks for nothing from anywhere."
-    return f"<h2>Make it again</h2><pre>{text(command)}</pre><p>{words}</p>"
+    return f"<h2>Make it again</h2><pre>{text(command, is_whole=True)}</pre><p>{words}</p>"
 
 
 def _verdict(loaded: LoadedModel, backtest: EvaluateResult | None) -> Mapping[str, object] | None:

@@ -189,12 +189,12 @@ def coverage_chart(nominal: Sequence[float], observed: Sequence[float], num_scor
 
 
 def time_chart(metrics: Metrics, seconds: Mapping[str, float], *, networks: Sequence[str]) -> Chart | None:
-    """Return error against time of each method; None without at least two times."""
+    """Return error against time of each method; None without at least two that have an error and a time."""
     methods = [method for method in ranked(metrics) if seconds.get(method, 0) > 0]
     rows: tuple[Row, ...] = tuple(
         {"method": method, "t": value(seconds[method]), "mase": mase, "kind": _kind(method, networks)}
         for method in methods
-        if (mase := value(metric_value(metrics[method], "mase"))) is not None
+        if (mase := value(metric_value(metrics[method], "mase")) or 0.0) > 0  # logarithmic
     )
     if len(rows) < 2:
         return None

@@ -181,10 +181,23 @@ def test_a_large_panel_stays_small() -> None:
     assert len(gzip.compress(json.dumps(found).encode())) < 2_500_000
 
 
+def test_the_sum_has_the_dates_of_its_rows_next_to_a_series_that_ended_long_before(tmp_path: Path) -> None:
+    days = pd.date_range("2024-01-01", periods=200).astype(str)
+    rows = [f"old,{days[0]},5", *(f"{name},{day},{place}" for name in "ab" for place, day in enumerate(days))]
+    (tmp_path / "panel.csv").write_text("\n".join(["item,day,x", *rows]), encoding="utf-8")
+    rnnforecast.report("base", [tmp_path / "panel.csv"], output=tmp_path / "page.html", store=tmp_path / "store")
+    panel = _numbers((tmp_path / "page.html").read_text(encoding="utf-8"))["panel"]
+    total = panel["series"][0]
+    moments = np.array(panel["times"][total["at"] :][: len(total["history"])], dtype="datetime64[ms]")
+    place = (moments - np.datetime64(days[0])) // np.timedelta64(1, "D")
+    assert (total["name"], total["history"]) == ("All series together (2)", (2.0 * place).tolist())
+
+
 def test_words_of_a_page_are_text() -> None:
     assert text("<b>&\u202e\x07") == "&lt;b&gt;&amp;  "
     assert [number_words(each) for each in (None, 12345, 0.12345, "a", True)] == ["–", "12,345", "0.1235", "a", "–"]
     assert (time_words(0), time_words(45_000_000)) == ("1970-01-01", "1970-01-01 12:30")
+    assert (len(text(LONG)), text(LONG, is_whole=True)) == (60, LONG)
     assert findings_list(()) == ""
     assert findings_list([examples.FINDING]).startswith('<ul class="card findings"><li class="warning">')
 
