@@ -98,6 +98,12 @@ def data_error(findings: Sequence[Finding]) -> DataError:
     return DataError(message, hint=hint, code=first.code, findings=findings)
 
 
+def no_rows(path: str) -> DataError:
+    """Return the error of a file with names of columns and nothing below them."""
+    message = f"{quoted_path(path)} has a header but 0 data rows"
+    return DataError(message, hint="name a file with rows", code="E_DATA_NO_ROWS")
+
+
 def quoted(value: object, *, limit: int = 60) -> str:
     """Return a value of a file as a message shows it: printable, in backticks, cut when it is long."""
     text = repr(str(value))[1:-1]

@@ -14,7 +14,7 @@ from rnnforecast.config import DataSettings
 from rnnforecast.data.columns.hive_partitions import common_partitions, note_contradictions, partitions_of
 from rnnforecast.data.columns.id_columns import FILE_ID
 from rnnforecast.data.columns.roles import Roles
-from rnnforecast.data.errors import ColumnRef, LinesOf, listed, plural, quoted_path
+from rnnforecast.data.errors import ColumnRef, LinesOf, listed, no_rows, plural, quoted_path
 from rnnforecast.data.tables.table import Table
 from rnnforecast.data.timestamps.text import Timestamps
 from rnnforecast.data.timestamps.time_column import read_timestamps
@@ -65,8 +65,7 @@ def parse_file(table: Table, roles: Roles, settings: DataSettings | None = None)
         findings.append(Finding("W_DATA_BLANK", message, table.path, count=count))
         frame = frame.iloc[rows].reset_index(drop=True)
     if frame.empty:
-        message = f"{quoted_path(table.path)} has a header but 0 data rows"
-        raise DataError(message, hint="name a file with rows", code="E_DATA_NO_ROWS")
+        raise no_rows(table.path)
 
     def lines_of(chosen: Sequence[int]) -> list[int]:
         return table.lines_of(list(chosen) if rows is None else [int(rows[row]) for row in chosen])

@@ -40,10 +40,8 @@ def series_findings(series: SeriesSet) -> list[Finding]:
     spikes, shifts, scales, zeros = [], [], [], []
     step = -(-series.num_series // MAX_SERIES)
     for number in range(0, series.num_series, step):
-        rows = slice(
-            max(int(series.offsets[number]), int(series.offsets[number + 1]) - MAX_ROWS),
-            int(series.offsets[number + 1]),
-        )
+        begin, end = map(int, series.offsets[number : number + 2])
+        rows = slice(max(begin, end - MAX_ROWS), end)
         seen = np.flatnonzero(series.observed[rows])
         values = series.values[rows][seen]
         if len(values) < NUM_BLOCKS:
@@ -59,13 +57,8 @@ def series_findings(series: SeriesSet) -> list[Finding]:
             shifts.append((number, int(places[border])))
         if float((values == 0).mean()) >= MIN_ZEROS and values.any():
             zeros.append((number, int(places[-1])))
-    return [
-        *found,
-        *_of_scales(series, scales),
-        *_of_shifts(series, shifts),
-        *_of_spikes(series, spikes),
-        *_of_zeros(series, zeros),
-    ]
+    kinds = ((_rescaled, scales), (_shifted, shifts), (_spiked, spikes), (_intermittent, zeros))
+    return [*found, *(note(series, *places[0], len(places)) for note, places in kinds if places)]
 
 
 def _different_ends(series: SeriesSet) -> list[Finding]:
@@ -195,58 +188,43 @@ def _sharpest(values: Float64Array, block: int, size: int, middle: float) -> int
     return start + int(np.argmax(ahead))
 
 
-def _of_spikes(series: SeriesSet, places: Sequence[tuple[int, int]]) -> list[Finding]:
-    if not places:
-        return []
-    number, row = places[0]
+def _spiked(series: SeriesSet, number: int, row: int, count: int) -> Finding:
     when = _when(series, number, row)
     message = (
-        f"{plural(len(places), 'value')} more than {SPIKE_SPREADS:g} spreads from both neighbours, such as "
+        f"{plural(count, 'value')} more than {SPIKE_SPREADS:g} spreads from both neighbours, such as "
         f"{series.values[row]:g} at {when}{_of(series, number)}"
     )
-    return [
-        _noted(series, "N_VALUE_SPIKE", message, when, len(places), f"if it is wrong: `--mask {_span(when, when)}`")
-    ]
+    return _noted(series, "N_VALUE_SPIKE", message, when, count, f"if it is wrong: `--mask {_span(when, when)}`")
 
 
-def _of_shifts(series: SeriesSet, places: Sequence[tuple[int, int]]) -> list[Finding]:
-    if not places:
-        return []
-    number, row = places[0]
-    when = _when(series, number, row)
-    levels = _levels(series, number, row)
-    more = f"; {len(places)} such series" if len(places) > 1 else ""
-    message = f"the level shifts at {when}{_of(series, number)}, from about {levels}{more}"
+def _shifted(series: SeriesSet, number: int, row: int, count: int) -> Finding:
+    when, levels = _when(series, number, row), _levels(series, number, row)
+    message = f"the level shifts at {when}{_of(series, number)}, from about {levels}{_more(count)}"
     fix = f"if the rows before it tell nothing: `--mask {_span('', _when(series, number, row - 1))}`"
-    return [_noted(series, "N_VALUE_SHIFT", message, when, len(places), fix)]
+    return _noted(series, "N_VALUE_SHIFT", message, when, count, fix)
 
 
-def _of_scales(series: SeriesSet, places: Sequence[tuple[int, int]]) -> list[Finding]:
-    if not places:
-        return []
-    number, row = places[0]
-    when = _when(series, number, row)
-    more = f"; {len(places)} such series" if len(places) > 1 else ""
-    levels = _levels(series, number, row)
-    message = f"the scale changes at {when}{_of(series, number)}, from about {levels}: another unit?{more}"
+def _rescaled(series: SeriesSet, number: int, row: int, count: int) -> Finding:
+    when, levels = _when(series, number, row), _levels(series, number, row)
+    message = f"the scale changes at {when}{_of(series, number)}, from about {levels}: another unit?{_more(count)}"
     fix = f"convert the rows to one unit, or leave those before it out: `--mask {_span('', _when(series, number, row - 1))}`"
-    return [_noted(series, "W_VALUE_SCALE", message, when, len(places), fix)]
+    return _noted(series, "W_VALUE_SCALE", message, when, count, fix)
 
 
-def _of_zeros(series: SeriesSet, places: Sequence[tuple[int, int]]) -> list[Finding]:
-    if not places:
-        return []
-    number = places[0][0]
+def _intermittent(series: SeriesSet, number: int, _: int, count: int) -> Finding:
     rows = slice(int(series.offsets[number]), int(series.offsets[number + 1]))
     fraction = float((series.values[rows][series.observed[rows]] == 0).mean())
-    more = f"; {len(places)} such series" if len(places) > 1 else ""
-    message = f"intermittent: {100 * fraction:.0f} % of the values are 0{_of(series, number)}{more}"
+    message = f"intermittent: {100 * fraction:.0f} % of the values are 0{_of(series, number)}{_more(count)}"
     fix = "the median of such a series is near 0 at each step: plan by means or by sums over the horizon"
-    return [_noted(series, "N_TARGET_INTERMITTENT", message, "0", len(places), fix)]
+    return _noted(series, "N_TARGET_INTERMITTENT", message, "0", count, fix)
 
 
 def _noted(series: SeriesSet, code: str, message: str, value: str, count: int, fix: str) -> Finding:
     return Finding(code, message, column=series.target_names[0], value=value, count=count, fix=fix)
+
+
+def _more(count: int) -> str:
+    return f"; {count} such series" if count > 1 else ""
 
 
 def _levels(series: SeriesSet, number: int, row: int) -> str:

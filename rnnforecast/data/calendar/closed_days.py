@@ -145,7 +145,7 @@ def set_open_days(
 
 
 def _is_within_day(freq: Frequency) -> bool:
-    return freq.unit in FIXED_UNITS and FIXED_UNITS[freq.unit] * freq.multiple < DAY
+    return freq.unit in FIXED_UNITS and freq.step < DAY
 
 
 def _daily(freq: Frequency, timestamps: TimestampArray) -> Frequency:
@@ -252,11 +252,10 @@ def _sessions(
 
 def _around_the_clock(freq: Frequency, calendar: str) -> Frequency:
     """Return the frequency with all steps of a day on its open days. Raises UsageError for steps that fill no day."""
-    step = FIXED_UNITS[freq.unit] * freq.multiple
-    if DAY % step:
+    if DAY % freq.step:
         message = f"the calendar `{calendar}` closes days, but steps of {freq.alias} do not fill a day"
         raise UsageError(message, hint="leave `--calendar` out", code="E_RUN_CALENDAR")
-    return replace(freq, phase=freq.phase % step, slots=DAY // step)
+    return replace(freq, phase=freq.phase % freq.step, slots=DAY // freq.step)
 
 
 def _without_effect(calendar: str, why: str) -> UsageError:
@@ -269,7 +268,7 @@ def _hours(freq: Frequency, timestamps: TimestampArray) -> Frequency:
     """Return the frequency with the open days and hours that timestamps show, itself where they come at all hours."""
     if timestamps.dtype.kind != "M" or not _is_within_day(freq):
         return freq
-    step = FIXED_UNITS[freq.unit] * freq.multiple
+    step = freq.step
     if DAY % step or not len(timestamps):
         return freq
     found, filled = _sessions_of(freq, timestamps, phase=freq.phase % step)
@@ -296,7 +295,7 @@ def _sessions_of(freq: Frequency, timestamps: TimestampArray, *, phase: int) -> 
 
     Where no sessions show, the frequency itself, as full as a grid around the clock.
     """
-    step = FIXED_UNITS[freq.unit] * freq.multiple
+    step = freq.step
     every_day = DAY // step
     begin = phase - phase % step
     distinct, first, last, seen = _sessions(timestamps - np.timedelta64(begin, "us"), step=step, phase=phase % step)
@@ -330,7 +329,7 @@ def _with_hours(
     if not found.slots:
         return freq
     hours = found.alias.partition(" ")[2].rstrip("]")
-    is_whole = found.slots * FIXED_UNITS[freq.unit] * freq.multiple == DAY
+    is_whole = found.slots * freq.step == DAY
     if is_whole and not names_days:
         return found
     when = "" if is_whole else f" from {hours.replace('-', ' to ')}"

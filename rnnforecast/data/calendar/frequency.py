@@ -76,7 +76,7 @@ class Frequency:
             raise UsageError("business days come one by one: no multiple of B is known", hint="use `--freq D`")
         if re.fullmatch("[01]{7}", self.weekmask) is None or "1" not in self.weekmask:
             raise UsageError(f"a week of open days is seven digits 1 or 0, Monday first, not `{self.weekmask}`")
-        if self.slots < 0 or (self.slots and not 0 < self.slots * self._step <= DAY):
+        if self.slots < 0 or (self.slots and not 0 < self.slots * self.step <= DAY):
             raise UsageError(f"{self.slots} steps of {self.multiple} {self.unit} do not fit into a day")
 
     @property
@@ -106,20 +106,20 @@ class Frequency:
     def _hours(self) -> str:
         """Return open days and hours where they are not the usual ones: `[1111110]`, `[1111100 07:00-21:00]`."""
         if self.slots:
-            ends = (self.phase, (self.phase + (self.slots - 1) * self._step) % DAY)
+            ends = (self.phase, (self.phase + (self.slots - 1) * self.step) % DAY)
             first, last = (str(np.datetime64(end, "us"))[11:19].removesuffix(":00") for end in ends)
             return f"[{self.weekmask} {first}-{last}]"
         return "" if self.unit != "business-day" or self.weekmask == WEEKDAY_MASK else f"[{self.weekmask}]"
 
     @property
-    def _step(self) -> int:
+    def step(self) -> int:
         """Microseconds between neighbours of a fixed unit, 0 for other units."""
         return FIXED_UNITS.get(self.unit, 0) * self.multiple
 
     @property
     def goes_overnight(self) -> bool:
         """Whether sessions end on the day after the one they begin on: Sunday 17:00 to Monday 16:00."""
-        return self.phase + (self.slots - 1) * self._step >= DAY
+        return self.phase + (self.slots - 1) * self.step >= DAY
 
     @property
     def has_closed_days(self) -> bool:
@@ -162,7 +162,7 @@ class Frequency:
         if self.has_closed_days:
             return self._floor_open(native)
         if self.unit in FIXED_UNITS:
-            return (native.astype(np.int64) - self.phase) // self._step
+            return (native.astype(np.int64) - self.phase) // self.step
         shifted = native - np.timedelta64(self.phase, "us")
         months = shifted.astype("datetime64[M]").astype(np.int64)
         return (months - self.anchor) // (MONTHS_IN[self.unit] * self.multiple)
@@ -178,10 +178,10 @@ class Frequency:
             days_before = np.busday_count(_LONG_AGO, _EPOCH, busdaycal=calendar)
             days = np.busday_offset(_LONG_AGO, days_before + day_ordinals, roll="forward", busdaycal=calendar)
             return np.asarray(
-                days.astype("datetime64[us]") + (slots * self._step + self.phase).astype("timedelta64[us]")
+                days.astype("datetime64[us]") + (slots * self.step + self.phase).astype("timedelta64[us]")
             )
         if self.unit in FIXED_UNITS:
-            return (ordinals * self._step + self.phase).astype("datetime64[us]")
+            return (ordinals * self.step + self.phase).astype("datetime64[us]")
         days = day_of_month(ordinals * (MONTHS_IN[self.unit] * self.multiple) + self.anchor, self.day)
         return np.asarray(days.astype("datetime64[us]") + np.timedelta64(self.phase, "us"))
 
@@ -196,7 +196,7 @@ class Frequency:
         if not self.slots:
             return ordinals
         since = (shifted - days.astype("datetime64[us]")).astype(np.int64)
-        slots = np.where(opened == days, np.minimum(since // self._step, self.slots - 1), self.slots - 1)
+        slots = np.where(opened == days, np.minimum(since // self.step, self.slots - 1), self.slots - 1)
         return ordinals * self.slots + slots
 
     def _native(self, timestamps: TimestampArray) -> TimestampArray:
@@ -271,7 +271,7 @@ def _with_hours(freq: Frequency, told: FrequencyText) -> Frequency:
     first, last = (
         int(np.timedelta64(np.datetime64(f"1970-01-01T{time}") - _EPOCH, "us").astype(np.int64)) for time in told.hours
     )
-    slots = (last - first) % DAY // (FIXED_UNITS[freq.unit] * freq.multiple) + 1
+    slots = (last - first) % DAY // freq.step + 1
     return replace(freq, phase=first, slots=slots)
 
 
@@ -281,29 +281,21 @@ def align(freq: Frequency, timestamps: TimestampArray, *, keep_day: bool = False
     Raises UsageError for steps where the timestamps are dates.
     """
     first = np.asarray(timestamps)[:1]
-    step = freq.multiple
     if freq.unit == "step":
         if first.dtype.kind == "M":
             message = f"frequency `{freq.alias}` counts rows, but the time column holds dates"
             hint = "leave `--freq` out, or read the rows as steps in file order with `--time none`"
             raise UsageError(message, hint=hint, code="E_RUN_FREQ")
-        return Frequency("step", multiple=step, phase=int(first[0]) % step)
+        return replace(freq, phase=int(first[0]) % freq.multiple)
     microseconds = int(first.astype("datetime64[us]").astype(np.int64)[0])
     if freq.unit in FIXED_UNITS:
-        phase = microseconds % (FIXED_UNITS[freq.unit] * step)
-        return Frequency(freq.unit, multiple=step, phase=phase, timezone=freq.timezone)
+        return replace(freq, phase=microseconds % freq.step)
     phase = microseconds % DAY
     if freq.unit == "business-day":
         return replace(freq, phase=phase)
     months = int(first.astype("datetime64[M]").astype(np.int64)[0])
-    return Frequency(
-        freq.unit,
-        multiple=step,
-        phase=phase,
-        anchor=months % (MONTHS_IN[freq.unit] * step),
-        day=freq.day if keep_day else common_day(timestamps),
-        timezone=freq.timezone,
-    )
+    anchor = months % (MONTHS_IN[freq.unit] * freq.multiple)
+    return replace(freq, phase=phase, anchor=anchor, day=freq.day if keep_day else common_day(timestamps))
 
 
 def common_day(timestamps: TimestampArray) -> int:
@@ -326,10 +318,9 @@ def _with_anchor(freq: Frequency, number: int) -> Frequency:
     if freq.unit == "week":
         weekday = (freq.phase // DAY - _MONDAY) % 7
         phase = (freq.phase + (number - weekday) * DAY) % (freq.multiple * 7 * DAY)
-        return Frequency("week", multiple=freq.multiple, phase=phase, timezone=freq.timezone)
+        return replace(freq, phase=phase)
     cycle = MONTHS_IN[freq.unit]
-    anchor = freq.anchor - freq.anchor % cycle + number % cycle
-    return Frequency(freq.unit, freq.multiple, freq.phase, anchor, freq.day, freq.timezone)
+    return replace(freq, anchor=freq.anchor - freq.anchor % cycle + number % cycle)
 
 
 def in_words(timestamp: object) -> str:

@@ -311,7 +311,7 @@ def default_season_length(freq: Frequency) -> int:
         return season // freq.multiple if season % freq.multiple == 0 else 1
     if freq.unit not in FIXED_UNITS:
         return 1
-    step = FIXED_UNITS[freq.unit] * freq.multiple
+    step = freq.step
     if step % DAY == 0:
         return 7 if step == DAY else 1
     for cycle in (DAY, FIXED_UNITS["hour"], FIXED_UNITS["minute"]):
@@ -325,7 +325,7 @@ def default_horizon(freq: Frequency, *, length: int | None = None) -> int:
     if freq.unit in _HORIZONS:
         horizon = max(_HORIZONS[freq.unit] // freq.multiple, 1)
     else:
-        minutes = FIXED_UNITS[freq.unit] * freq.multiple // FIXED_UNITS["minute"]
+        minutes = freq.step // FIXED_UNITS["minute"]
         if minutes < 15:
             horizon = 60
         elif minutes < 30:

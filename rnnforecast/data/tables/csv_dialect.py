@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from itertools import islice
 
 from rnnforecast.config import DataSettings
-from rnnforecast.data.errors import data_error, listed, quoted, quoted_path, rows_in_words
+from rnnforecast.data.errors import data_error, listed, no_rows, quoted, quoted_path, rows_in_words
 from rnnforecast.data.sources import Source, text_of
 from rnnforecast.data.tables.csv_surroundings import num_titles, skipped_note, units_rows
 from rnnforecast.errors import DataError, UsageError
@@ -64,12 +64,12 @@ def _read_dialect(source: Source, settings: DataSettings) -> Dialect:
     reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
     rows = [row for row in islice(reader, SNIFFED_ROWS) if row]
     if not rows:
-        raise _no_rows(source.path)
+        raise no_rows(source.path)
     if not settings.header:
         width = max(len(row) for row in rows)
         return Dialect(delimiter, tuple(f"column_{place + 1}" for place in range(width)), skipped)
     if len(rows) == 1:
-        raise _no_rows(source.path)
+        raise no_rows(source.path)
     if len(rows[0]) > MAX_COLUMNS:
         message = f"{quoted_path(source.path)} has {len(rows[0]):,} columns, at most {MAX_COLUMNS:,} are read"
         hint = "write series below each other, with a column that identifies them; or keep the columns that are used"
@@ -270,8 +270,3 @@ def _sniff(path: str, lines: list[str]) -> str:
         hint = f"choose one: --delimiter '{best[0]}' or --delimiter '{best[1]}'"
         raise DataError(message, hint=hint, code="E_DATA_DELIMITER")
     return best[0]
-
-
-def _no_rows(path: str) -> DataError:
-    message = f"{quoted_path(path)} has a header but 0 data rows"
-    return DataError(message, hint="name a file with rows", code="E_DATA_NO_ROWS")

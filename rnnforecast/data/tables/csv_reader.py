@@ -18,7 +18,7 @@ from pyarrow import csv
 
 from rnnforecast.arrays import BoolArray, Int64Array
 from rnnforecast.config import DataSettings
-from rnnforecast.data.errors import data_error, quoted_path, rows_in_words
+from rnnforecast.data.errors import data_error, no_rows, quoted_path, rows_in_words
 from rnnforecast.data.sources import Source
 from rnnforecast.data.tables.csv_dialect import Dialect, delimiter_of, read_dialect
 from rnnforecast.data.tables.csv_records import (
@@ -141,8 +141,7 @@ class CsvTable:
                 raise data_error(self.problems)
             self._sample = self._first_rows()
         if self._sample.empty:
-            message = f"{quoted_path(self.path)} has a header but 0 data rows"
-            raise DataError(message, hint="name a file with rows", code="E_DATA_NO_ROWS")
+            raise no_rows(self.path)
         return self._sample
 
     def _first_rows(self) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -92,6 +92,10 @@ class _Column:
         """The choice of all distinct texts."""
         return np.ones(len(self.distinct), dtype=np.bool_)
 
+    def changed(self, change: Callable[[str], str]) -> _Column:
+        """Return the column with each distinct text changed."""
+        return replace(self, distinct=np.array([change(str(text)) for text in self.distinct], dtype=object))
+
     def first(self, chosen: BoolArray) -> tuple[int, str]:
         """Return the file row and the text of the first row whose distinct text is chosen."""
         row = int(np.argmax(chosen[self.codes]))
@@ -156,30 +160,26 @@ def parse_timestamps(texts: TextArray, ref: ColumnRef, how: DataSettings | None 
     column = _Column.of(texts, ref)
     if how is not None and how.locale is not None:
         column = replace(column, distinct=to_english(column.distinct, how.locale))
-    weeks = weeks_of(column.distinct)
-    if weeks is not None:
-        parsed = _parse_present(replace(column, distinct=weeks), ref, how)
-        note = column.note("N_TIME_ORDER", "is read as year and ISO week, by its Monday: months end with 12")
-        return replace(parsed, findings=(note, *parsed.findings))
-    starts = starts_of(column.distinct)
-    if starts is not None:
-        words = f"holds intervals such as {quoted(column.distinct[0])}: their starts are the timestamps"
-        parsed = _parse_present(replace(column, distinct=starts), ref, how)
-        return replace(parsed, findings=(column.note("N_TIME_INTERVAL", words), *parsed.findings))
     first = str(column.distinct[0])
-    short = without_prefix(first) if how is None or how.date_format is None else first
-    if short != first and not any(one.fits(*split_time(first)) for one in FORMATS):
-        column = replace(
-            column, distinct=np.array([without_prefix(str(text)) for text in column.distinct], dtype=object)
-        )
-        first = short
-    bare = without_blanks(first)
-    if bare != first and format_of(bare) is not None and split_time(first)[0] != split_time(bare)[0]:
-        texts_of = np.array([without_blanks(str(text)) for text in column.distinct], dtype=object)
-        parsed = _parse_present(replace(column, distinct=texts_of), ref, how)
-        words = f"has blanks inside dates such as {quoted(first)}"
-        return replace(parsed, findings=(column.note("N_TIME_BLANKS", words), *parsed.findings))
-    return _parse_present(column, ref, how)
+    notes: tuple[Finding, ...] = ()
+    weeks = weeks_of(column.distinct)
+    starts = starts_of(column.distinct)
+    if weeks is not None:
+        words = "is read as year and ISO week, by its Monday: months end with 12"
+        notes, column = (column.note("N_TIME_ORDER", words),), replace(column, distinct=weeks)
+    elif starts is not None:
+        words = f"holds intervals such as {quoted(first)}: their starts are the timestamps"
+        notes, column = (column.note("N_TIME_INTERVAL", words),), replace(column, distinct=starts)
+    else:
+        short = without_prefix(first) if how is None or how.date_format is None else first
+        if short != first and not any(one.fits(*split_time(first)) for one in FORMATS):
+            column, first = column.changed(without_prefix), short
+        bare = without_blanks(first)
+        if bare != first and format_of(bare) is not None and split_time(first)[0] != split_time(bare)[0]:
+            notes = (column.note("N_TIME_BLANKS", f"has blanks inside dates such as {quoted(first)}"),)
+            column = column.changed(without_blanks)
+    parsed = _parse_present(column, ref, how)
+    return replace(parsed, findings=(*notes, *parsed.findings))
 
 
 def _parse_present(column: _Column, ref: ColumnRef, how: DataSettings | None) -> Timestamps:
