@@ -119,38 +119,37 @@ class SeriesSet:
         rows = rows_of(self.offsets[index], self.lengths[index])
         future_lengths = np.diff(self.future_offsets)[index]
         future_rows = rows_of(self.future_offsets[index], future_lengths)
-        return replace(
-            self,
-            id_values=self.id_values[index],
-            target_index=self.target_index[index],
-            values=self.values[rows],
-            observed=self.observed[rows],
-            offsets=offsets_of(self.lengths[index]),
-            first_ordinals=self.first_ordinals[index],
-            past_covariates=self.past_covariates[rows],
-            future_covariates=self.future_covariates[future_rows],
-            covariates_observed=None if self.covariates_observed is None else self.covariates_observed[future_rows],
-            future_offsets=offsets_of(future_lengths),
-            static_covariates=self.static_covariates[index],
-        )
+        return self._cut(index, rows, future_rows, offsets_of(self.lengths[index]), offsets_of(future_lengths))
 
     def part(self, start: int, stop: int) -> SeriesSet:
         """Return the series from number `start` to before `stop`; their rows are looked at, not copied."""
         rows = slice(int(self.offsets[start]), int(self.offsets[stop]))
         future = slice(int(self.future_offsets[start]), int(self.future_offsets[stop]))
+        offsets = self.offsets[start : stop + 1] - self.offsets[start]
+        future_offsets = self.future_offsets[start : stop + 1] - self.future_offsets[start]
+        return self._cut(slice(start, stop), rows, future, offsets, future_offsets)
+
+    def _cut(
+        self,
+        series: Int64Array | slice,
+        rows: Int64Array | slice,
+        future_rows: Int64Array | slice,
+        offsets: Int64Array,
+        future_offsets: Int64Array,
+    ) -> SeriesSet:
         return replace(
             self,
-            id_values=self.id_values[start:stop],
-            target_index=self.target_index[start:stop],
+            id_values=self.id_values[series],
+            target_index=self.target_index[series],
             values=self.values[rows],
             observed=self.observed[rows],
-            offsets=self.offsets[start : stop + 1] - self.offsets[start],
-            first_ordinals=self.first_ordinals[start:stop],
+            offsets=offsets,
+            first_ordinals=self.first_ordinals[series],
             past_covariates=self.past_covariates[rows],
-            future_covariates=self.future_covariates[future],
-            covariates_observed=None if self.covariates_observed is None else self.covariates_observed[future],
-            future_offsets=self.future_offsets[start : stop + 1] - self.future_offsets[start],
-            static_covariates=self.static_covariates[start:stop],
+            future_covariates=self.future_covariates[future_rows],
+            covariates_observed=None if self.covariates_observed is None else self.covariates_observed[future_rows],
+            future_offsets=future_offsets,
+            static_covariates=self.static_covariates[series],
         )
 
     def parts(self) -> Iterator[SeriesSet]:

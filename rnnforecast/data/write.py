@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 STDOUT = "-"
 Kind = Literal["csv", "xlsx", "parquet"]
+_KINDS: dict[str, Kind] = {".csv": "csv", ".xlsx": "xlsx", ".parquet": "parquet", ".pq": "parquet"}
 #: Wait for a busy database, unless the user names another.
 DEFAULT_WAIT = 30.0  # seconds
 
@@ -84,15 +85,9 @@ def shown_output(output: str | Path) -> str:
 
 def output_kind(output: str | Path) -> Kind:
     """Return the format of an extension. Raises UsageError for an unknown one."""
-    if str(output) == STDOUT:
-        return "csv"
-    suffix = Path(output).suffix.lower()
-    if suffix in (".parquet", ".pq"):
-        return "parquet"
-    if suffix == ".xlsx":
-        return "xlsx"
-    if suffix == ".csv":
-        return "csv"
+    kind = "csv" if str(output) == STDOUT else _KINDS.get(Path(output).suffix.lower())
+    if kind is not None:
+        return kind
     raise UsageError(
         f"output {output} ends with none of .csv, .xlsx and .parquet",
         hint="use one of these extensions, write `-` for CSV on standard output, or name a table: "

@@ -139,30 +139,21 @@ def _missing_covariates(
             missing &= is_past if names is roles.past else True
             if not missing.any():
                 continue
+            chosen = np.sort(grid.sources[missing])  # rows of the file
             known = ~np.isnan(columns[:, place])
             ref = ColumnRef(name, rows.locate, "covariate")
             if not known.any():
-                fix = f"write its values, or leave `{name}` out"
-                findings.append(
-                    ref.problem(
-                        "W_COVARIATE_EMPTY",
-                        np.sort(grid.sources[missing]),
-                        "every value is missing: no effect",
-                        fix=fix,
-                    )
-                )
+                words, fix = "every value is missing: no effect", f"write its values, or leave `{name}` out"
+                findings.append(ref.problem("W_COVARIATE_EMPTY", chosen, words, fix=fix))
                 continue
             has_value = np.add.reduceat(known, grid.offsets[:-1]) > 0
             bad = np.flatnonzero(missing & ~is_past & np.repeat(has_value, np.diff(grid.offsets)))
             if len(bad):
-                fix = f"write the value, or leave `{name}` out"
-                problems.append(
-                    ref.problem("E_COVARIATE_MISSING", np.sort(grid.sources[bad]), "missing value", fix=fix)
-                )
+                chosen, fix = np.sort(grid.sources[bad]), f"write the value, or leave `{name}` out"
+                problems.append(ref.problem("E_COVARIATE_MISSING", chosen, "missing value", fix=fix))
                 continue
-            filled = np.sort(grid.sources[missing])
             words = "missing value: left out of regressions; networks read the value before it, else the first one"
-            findings.append(ref.problem("W_COVARIATE_FILLED", filled, words))
+            findings.append(ref.problem("W_COVARIATE_FILLED", chosen, words))
     return problems
 
 
@@ -194,15 +185,10 @@ def _static_values(
         code = column[wrong[0]]
         words = ("another category", *categories.get(name, ()))
         value = words[int(code)] if name in categories and code >= 0 else str(code)
-        findings.append(
-            ColumnRef(name, rows.locate, "static covariate").problem(
-                "E_COVARIATE_STATIC",
-                np.sort(grid.sources[wrong]),
-                f"missing or changes in series {label}",
-                value=value,
-                fix=f"correct these rows, or name `{name}` with --past or --future",
-            )
-        )
+        ref, chosen = ColumnRef(name, rows.locate, "static covariate"), np.sort(grid.sources[wrong])
+        fix = f"correct these rows, or name `{name}` with --past or --future"
+        message = f"missing or changes in series {label}"
+        findings.append(ref.problem("E_COVARIATE_STATIC", chosen, message, value=value, fix=fix))
     return first, findings
 
 
