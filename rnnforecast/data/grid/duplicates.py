@@ -10,6 +10,7 @@ from rnnforecast.arrays import BoolArray, Float64Array, Int64Array, TimestampArr
 from rnnforecast.data.calendar.frequency import in_words
 from rnnforecast.data.calendar.snap import exchanged_days
 from rnnforecast.data.errors import data_error, quoted, rows_in_words
+from rnnforecast.data.grid.resample import aggregate
 from rnnforecast.data.ragged import in_order
 from rnnforecast.data.rows import Rows
 from rnnforecast.data.timestamps.timezones import is_clock_put_back
@@ -63,21 +64,11 @@ def _merged(
 ) -> tuple[Rows, Int64Array]:
     """Return one row for each timestamp of a series."""
     firsts = np.flatnonzero(~again)
-    known = ~np.isnan(values)
-    position = np.arange(len(values), dtype=np.int64)[:, None]
-    if how in ("first", "last"):
-        pick = np.minimum if how == "first" else np.maximum
-        places = np.where(known, position, len(values) if how == "first" else -1)
-        chosen = pick.reduceat(places, firsts, axis=0)
-        there = (chosen >= 0) & (chosen < len(values))
-        merged = np.where(there, np.take_along_axis(values, np.where(there, chosen, 0), axis=0), np.nan)
-    else:
-        totals = np.add.reduceat(np.where(known, values, 0.0), firsts, axis=0)
-        counts = np.add.reduceat(known, firsts, axis=0, dtype=np.int64)
-        merged = totals if how == "sum" else totals / np.maximum(counts, 1)
-        merged[counts == 0] = np.nan
-        covariates = slice(num_targets, None)  # a temperature given twice is not twice as warm
-        merged[:, covariates] = values[firsts][:, covariates]
+    # a temperature given twice is not twice as warm
+    num_merged = values.shape[1] if how in ("first", "last") else num_targets
+    merged = values[firsts]
+    for place in range(num_merged):
+        merged[:, place] = aggregate(values[:, place], firsts, how)
     kept = order[firsts]
     result = rows.values.copy()
     result[kept] = merged

@@ -47,7 +47,7 @@ def resample(
         kind = (
             "last" if place in labels else how if place < num_targets else "mean" if how in _OVER_NOTHING_ZERO else how
         )
-        columns.append(_aggregate(values[:, place], begins, kind))
+        columns.append(aggregate(values[:, place], begins, kind))
     brought = np.stack(columns, axis=1) if columns else np.empty((len(begins), 0))
     items, steps, sources = items[begins], steps[begins], order[begins]
     last, newest = in_words(grid.to_timestamps(steps.max(keepdims=True))[0]), in_words(rows.timestamps.max())
@@ -82,7 +82,7 @@ def is_daily_or_longer(text: str) -> bool:
     return freq.unit not in FIXED_UNITS or FIXED_UNITS[freq.unit] >= FIXED_UNITS["day"]
 
 
-def _aggregate(values: Float64Array, begins: Int64Array, how: str) -> Float64Array:
+def aggregate(values: Float64Array, begins: Int64Array, how: str) -> Float64Array:
     """Return one value for each run of rows; missing values are left out, and a run of them only is missing."""
     seen = ~np.isnan(values)
     counts = np.add.reduceat(seen.astype(np.int64), begins)
