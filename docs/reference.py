@@ -136,10 +136,10 @@ def codes() -> list[Code]:
 def _uses(tree: ast.Module) -> Iterator[tuple[str, list[str]]]:
     """Yield each code with the texts of the call that has it: the message first."""
     names = [
-        (node.lineno, target.id, node.value)
+        (node.lineno, target.id, value)
         for node in ast.walk(tree)
         if isinstance(node, ast.Assign)
-        for target in node.targets
+        for target, value in _pairs(node.targets[0], node.value)
         if isinstance(target, ast.Name)
     ]
     names.sort(key=lambda each: each[0])
@@ -153,6 +153,13 @@ def _uses(tree: ast.Module) -> Iterator[tuple[str, list[str]]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and _CODE.fullmatch(node.value):
             yield node.value, []
+
+
+def _pairs(target: ast.expr, value: ast.expr) -> list[tuple[ast.expr, ast.expr]]:
+    """Return each name of an assignment with its value: `words, fix = "...", "..."` has two."""
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) and len(target.elts) == len(value.elts):
+        return list(zip(target.elts, value.elts, strict=True))
+    return [(target, value)]
 
 
 def _codes_of(values: list[ast.expr]) -> list[str]:

@@ -104,6 +104,16 @@ def replace_bytes(path: str | Path, content: bytes, *, is_private: bool = False)
     replace_file(path, write, is_private=is_private)
 
 
+def remove_file(path: Path) -> None:
+    """Remove a file, if it is there. Raises OutputError."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        message = f"`{path}` was not removed: {(error.strerror or str(error)).lower()}"
+        hint = f"allow this user to write in `{path.parent}`"
+        raise OutputError(message, hint=hint, code="E_OUT_PERMISSION") from error
+
+
 def check_writable(path: str | Path) -> None:
     """Check before the work starts that `path` can be written at its end; leaves nothing behind.
 

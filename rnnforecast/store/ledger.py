@@ -27,6 +27,7 @@ from rnnforecast.store.files import (
     flush_folder,
     lock,
     make_folder,
+    remove_file,
     replace_file,
     sweep_temporaries,
 )
@@ -160,12 +161,7 @@ class Ledger:
             surplus += 1
         gone = [part for part in parts[:surplus] if part != but]
         for part in gone:
-            try:
-                part.unlink()
-            except OSError as error:
-                message = f"`{part}` was not removed: {(error.strerror or str(error)).lower()}"
-                hint = f"allow this user to write in `{self.folder}`"
-                raise OutputError(message, hint=hint, code="E_OUT_PERMISSION") from error
+            remove_file(part)
         if gone:
             flush_folder(self.folder)
 

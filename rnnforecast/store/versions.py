@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 
-from rnnforecast.errors import ModelFileError, OutputError
+from rnnforecast.errors import ModelFileError
 from rnnforecast.frozen import dataclass
 from rnnforecast.store.active import MAX_VERSION, POINTER, Active, read_active, write_active
-from rnnforecast.store.files import check_no_link, entries_of, flush_folder, replace_bytes
+from rnnforecast.store.files import check_no_link, entries_of, flush_folder, remove_file, replace_bytes
 from rnnforecast.store.manifest import Manifest
 from rnnforecast.store.model_file import ModelFile, ShapeCheck, read_manifest, read_model
 from rnnforecast.store.names import decode_name, encode_name
@@ -176,10 +176,10 @@ class ModelVersions:
             target = earlier[-1] if earlier else left[-1]
             write_active(self.folder, Active(target, earlier[:-1], None, f"version {pointer.version} was removed"))
         elif not left:
-            _unlink(self.folder / POINTER)
+            remove_file(self.folder / POINTER)
         paths = [self.path(version) for version in versions]
         for path in paths:
-            _unlink(path)
+            remove_file(path)
         flush_folder(self.folder)
         return paths
 
@@ -238,12 +238,3 @@ def check_removable(stored: StoredModel) -> None:
     if problem is not None and problem.code not in _DAMAGED:
         message = f"`{stored.path}` is not removed, it is not a version of `{stored.name}`: {problem.message}"
         raise ModelFileError(message, hint="look at the file, and move or delete it by hand", code="E_MODEL_NOT_OURS")
-
-
-def _unlink(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        message = f"`{path}` was not removed: {(error.strerror or str(error)).lower()}"
-        hint = f"allow this user to write in `{path.parent}`"
-        raise OutputError(message, hint=hint, code="E_OUT_PERMISSION") from error
