@@ -2,7 +2,7 @@
 
 Four simulated series follow a known law; the bar is that law, fitted on the rows before each window, with the lag-1
 correlation of its errors. Three public files have the bars of the table they were compared in. The last rows add
-columns that tell nothing to series of the same files.
+columns that tell nothing to series of the same files; past covariates are known up to the cutoff alone.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class Case:
     law: Matrix | None = None  # [N, P] columns of the law that made the series
     is_log: bool = False
     reach: float | None = None
+    is_past: bool = False  # whether the covariates are known up to the cutoff alone
 
 
 def main() -> None:
@@ -82,6 +83,15 @@ def all_cases(folder: Path) -> list[tuple[str, list[Case]]]:
     plain = [make(np.random.default_rng(9)) for make in simulated.values()] + [*energy.values(), victoria]
     for name, walks in (("two columns of noise", False), ("two random walks", True)):
         found.append((name, [with_noise(case, walks=walks) for case in plain]))
+    leads = {
+        "noise that leads by 3 days": (3, 0.6),
+        "noise that leads by 20 days": (20, 0.5),
+        "a walk that leads by 7 days": (7, 1.0),
+    }
+    for name, (lag, memory) in leads.items():
+        found.append((f"past: {name}, 500 days", [leading(np.random.default_rng(seed), lag, memory) for seed in SEEDS]))
+    past = [replace(with_noise(case, walks=True), is_past=True) for case in plain]
+    found.append(("past: two random walks", past))
     return found
 
 
@@ -97,7 +107,8 @@ def measure(case: Case) -> tuple[float, float, float]:
 
 def score(case: Case, path: Path, names: tuple[str, ...]) -> float:
     """Return the MASE of `evaluate base` on the last windows, on a scale of the rows before them."""
-    reading = DataSettings(horizon=case.horizon, future=names, **case.reading)
+    role = "past" if case.is_past else "future"
+    reading = DataSettings(horizon=case.horizon, **{role: names}, **case.reading)
     result = rnnforecast.evaluate(
         "base", rnnforecast.Files((path,), (), reading), num_windows=case.num_windows, window_step=case.horizon
     )
@@ -197,6 +208,16 @@ def weekly_promotion(generator: np.random.Generator) -> Case:
     frame = pd.DataFrame({"date": dates, "value": value, "promotion": promotion})
     law = np.column_stack([np.ones(count), np.sin(angle), np.cos(angle), promotion])
     return Case(frame, ("promotion",), 8, 1, 8, {}, law, is_log=True)
+
+
+def leading(generator: np.random.Generator, lag: int, memory: float) -> Case:
+    """Return daily rows that follow a covariate after `lag` days; a memory of 1 makes it a random walk."""
+    count = 500
+    values = generator.normal(size=count).cumsum() if memory == 1 else noise(generator, count, 2, memory)
+    followed = np.concatenate([np.full(lag, values[0]), values[:-lag]])
+    value = 150 + WEEK[np.arange(count) % 7] + 2 * followed + noise(generator, count, 2)
+    frame = pd.DataFrame({"date": days(count), "value": value, "visits": 20 + values})
+    return Case(frame, ("visits",), 14, 7, 10, {"target": ("value",)}, is_past=True)
 
 
 # Public files.

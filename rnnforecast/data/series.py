@@ -70,6 +70,11 @@ class SeriesSet:
         return np.diff(self.offsets)
 
     @property
+    def covariate_names(self) -> tuple[str, ...]:
+        """Covariates that change over time: those known ahead, then those known up to the cutoff."""
+        return (*self.future_names, *self.past_names)
+
+    @property
     def target_categories(self) -> tuple[str, ...]:
         """The words that values of the target number, from 1 on; () where it holds numbers."""
         return tuple(self.categories.get(self.target_names[0], ())) if self.target_names else ()

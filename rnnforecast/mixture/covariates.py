@@ -33,6 +33,7 @@ class Covariate:
     name: str
     values: Float64Array  # [N + H], NaN where missing
     is_category: bool = False
+    delay: int | None = None  # of a past covariate: its values are known so many steps ahead
 
 
 def covariate_columns(covariate: Covariate, *, history: int) -> Design:
@@ -53,7 +54,8 @@ def covariate_columns(covariate: Covariate, *, history: int) -> Design:
     if missing.any():
         # the mean of each column: a missing value moves no forecast and no coefficient
         columns[missing] = columns[:history][~missing[:history]].mean(axis=0)
-    return Design(columns, (covariate.name,) * columns.shape[1])
+    delays = () if covariate.delay is None else (covariate.delay,) * columns.shape[1]
+    return Design(columns, (covariate.name,) * columns.shape[1], delays)
 
 
 def _dummies(values: Float64Array, levels: Float64Array) -> Float64Array:

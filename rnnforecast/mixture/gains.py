@@ -66,7 +66,7 @@ def covariate_gains(zero_shot: ZeroShot, horizon: int) -> tuple[CovariateGain, .
     from rnnforecast.forecasting import last_windows
 
     series = zero_shot.series
-    if not series.future_names or not series.num_series:
+    if not series.covariate_names or not series.num_series:
         return ()
     numbers = np.unique(np.linspace(0, series.num_series - 1, min(series.num_series, MAX_SERIES)).astype(np.int64))
     question = zero_shot.question(last_windows(series).select(numbers), horizon)

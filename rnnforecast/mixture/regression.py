@@ -25,6 +25,7 @@ class Design:
 
     columns: Float64Array  # [N + H, P]
     kinds: tuple[str, ...]  # of each column: "trend", "short", "long" or the name of a covariate
+    delays: tuple[int, ...] = ()  # steps ahead that the columns of past covariates, the last ones, are known for
 
     def of_kind(self, *kinds: str) -> BoolArray:
         """Return which columns are of these kinds: [P]."""
@@ -32,7 +33,23 @@ class Design:
 
     def with_columns(self, other: Design) -> Design:
         """Return a design with the columns of both."""
-        return Design(np.concatenate([self.columns, other.columns], axis=1), self.kinds + other.kinds)
+        columns = np.concatenate([self.columns, other.columns], axis=1)
+        return Design(columns, self.kinds + other.kinds, self.delays + other.delays)
+
+    def known_at(self, cutoff: int, horizon: int) -> Float64Array:
+        """Return the columns up to the horizon of a cutoff; those of past covariates return to their mean by lag 1."""
+        columns = self.columns[: cutoff + horizon]
+        if not any(delay < horizon for delay in self.delays):
+            return columns
+        columns = columns.copy()
+        for column, delay in zip(columns.T[-len(self.delays) :], self.delays, strict=True):
+            known = column[: cutoff + delay]
+            mean = known.mean()
+            away = known - mean
+            memory = float(away[1:] @ away[:-1]) / max(float(away @ away), 1e-300)
+            unknown = column[cutoff + delay :]
+            unknown[:] = mean + away[-1] * memory ** np.arange(1, len(unknown) + 1)
+        return columns
 
 
 def fourier(num_rows: int, period: float, harmonics: tuple[int, ...], *, kind: str) -> Design:

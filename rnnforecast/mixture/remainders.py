@@ -8,7 +8,7 @@ Axis legend: N rows of one history, H horizon, P columns, G series of a group, K
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -139,7 +139,7 @@ _kept_design = lru_cache(maxsize=NUM_KEPT)(season_design)
 def _effects(covariates: Sequence[Covariate], *, start: int, history: int, horizon: int) -> Design:
     effects = Design(np.zeros((history + horizon, 0)), ())
     for covariate in covariates:
-        recent = Covariate(covariate.name, covariate.values[start : start + history + horizon], covariate.is_category)
+        recent = replace(covariate, values=covariate.values[start : start + history + horizon])
         effects = effects.with_columns(covariate_columns(recent, history=history))
     return effects
 
@@ -235,7 +235,8 @@ class _Fits:
         needed = self._of(name)
         for place, (coefficients, cutoff) in enumerate(zip(fitted, self.cutoffs, strict=True)):
             first = max(0, cutoff - self.context)
-            parts = design.columns[first : cutoff + self.horizon, chosen] @ coefficients[chosen]
+            columns = design.known_at(cutoff, self.horizon)
+            parts = columns[first:, chosen] @ coefficients[chosen]
             for column, row in enumerate(rows):
                 if needed[row]:
                     self.remainders.add(name, self.numbers[row][place], values[first:cutoff, column], parts[:, column])

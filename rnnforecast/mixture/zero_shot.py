@@ -9,6 +9,7 @@ Axis legend: S series, K windows, M members, H horizon, Q quantiles.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,7 @@ from rnnforecast.inference.threads import in_threads
 from rnnforecast.mixture.covariates import Covariate, explains_changes, screened
 from rnnforecast.mixture.histories import CausalWindows, Task, causal_windows
 from rnnforecast.mixture.members import forecast_members, keep_non_negative
+from rnnforecast.mixture.past_covariates import leading
 from rnnforecast.mixture.question import BASE, SEASONAL_NAIVE, Question
 from rnnforecast.mixture.seasons import plan_seasons
 from rnnforecast.mixture.shifts import at_one_level, at_one_slope
@@ -43,6 +45,9 @@ SERIES_A_BATCH = 256
 #: less than three with fewer rows each.
 FEW_SERIES = 2
 
+#: Series whose covariates are looked at to name those that are used.
+MAX_LOOKED_AT = 10
+
 #: Returns forecasts of members, as `forecast_members` does.
 Members = Callable[[Question, Sequence[Task], Mapping[str, BoolArray]], dict[str, Float64Array]]
 #: The season of a calendar is used from so many rows on beyond one of it.
@@ -60,6 +65,7 @@ class MemberWeights:
     log_ratios: Float64Array  # [len(sampled), M] of the loss to that of `base`, NaN without a window
     num_windows: int  # of all sampled series
     width: float = 1.0  # factor of the distance of quantiles from the median
+    of_groups: tuple[MemberWeights, ...] = ()  # of series with one season each, where seasons differ
 
     def of(self, numbers: Int64Array) -> Float64Array:
         """Return the weights of series: [len(numbers), M]."""
@@ -241,6 +247,19 @@ class ZeroShot:
     base: Callable[[int], Ensemble]
     season_length: int
     keep_non_negative: bool = True  # where the history never was below zero
+    own_seasons: Mapping[int, int] | None = None  # of series, by number, that repeat after other steps
+
+    def groups(self, windows: Windows) -> list[tuple[Int64Array, ZeroShot]]:
+        """Return the windows of each season, by number, with the forecaster of it."""
+        if not self.own_seasons:
+            return [(np.arange(len(windows)), self)]
+        season = np.full(self.series.num_series, self.season_length)
+        season[list(self.own_seasons)] = list(self.own_seasons.values())
+        of_windows = season[windows.series]
+        return [
+            (np.flatnonzero(of_windows == length), replace(self, season_length=int(length), own_seasons=None))
+            for length in np.unique(of_windows)
+        ]
 
     def choose(self, windows: Windows, horizon: int) -> MemberWeights:
         """Weigh the members for the series of windows, each on its rows before the cutoff alone."""
@@ -258,6 +277,12 @@ class ZeroShot:
         self, windows: Windows, horizon: int, weights: MemberWeights | None = None
     ) -> tuple[Callable[[Int64Array], Float64Array], MemberWeights]:
         """Return the forecasts of windows, one a series, by their numbers, and weights: those given, or chosen for all."""
+        groups = self.groups(windows)
+        if len(groups) > 1:
+            return _by_season(groups, windows, horizon, weights)
+        [(_, own)] = groups
+        if own is not self:
+            return own.prepared(windows, horizon, weights)
         if weights is not None or len(windows) > FEW_SERIES:
             found = self.choose(windows, horizon) if weights is None else weights
             return lambda numbers: self.forecast(windows, numbers, found, horizon), found
@@ -284,11 +309,10 @@ class ZeroShot:
                 result[chosen[batch]] = quantiles
         return result
 
-    def left_out(self, windows: Windows, horizon: int) -> tuple[str, ...]:
-        """Return the covariates that the regression of the first window does without: chance, or too many for its rows."""
-        first = self.question(windows.select(np.array([0])), horizon)
-        kept = {one.name for one in first.covariates[0]} if first.covariates else set()
-        return tuple(name for name in self.series.future_names if name not in kept)
+    def regressed(self, windows: Windows, horizon: int) -> tuple[Covariate, ...]:
+        """Return the covariates that regressions of the first few windows read, each once: not chance, not too many."""
+        first = self.question(windows.select(np.arange(min(len(windows), MAX_LOOKED_AT))), horizon)
+        return tuple({one.name: one for each in first.covariates for one in each}.values())
 
     def question(self, windows: Windows, horizon: int) -> Question:
         """Return what is asked for the windows: their rows before the cutoff, and covariates up to the horizon."""
@@ -300,7 +324,7 @@ class ZeroShot:
             plan_seasons(series.freq, self.season_length, num_rows=len(history), longer=longer) for history in histories
         ]
         covariates: list[list[Covariate]] = []
-        if series.future_names:
+        if series.covariate_names:
             numbers = windows.series.tolist()
             covariates = [
                 self._covariates(number, history, horizon) for number, history in zip(numbers, histories, strict=True)
@@ -318,7 +342,28 @@ class ZeroShot:
         Of many covariates and few rows those that explain most are taken, and for a single series those that tell something:
         the weights of a panel are pooled, so that chance decides less.
         """
+        found = [*self._known_ahead(number, history, horizon), *self._leading(number, history, horizon)]
+        windows = causal_windows(len(history), self.season_length, horizon, num_windows=NUM_WINDOWS)
+        before = windows.cutoffs[0] if windows.cutoffs else len(history)
+        lag = self.season_length if before > 2 * self.season_length + 5 else 1
+        if self.series.num_series == 1:
+            found = [one for one in found if one.delay is not None or explains_changes(one, history, lag=lag)]
+        return screened(found, history, before=before, lag=lag)
+
+    def _leading(self, number: int, history: Float64Array, horizon: int) -> list[Covariate]:
+        """Return the past covariates that lead one series, over its history and the horizon."""
+        series, start = self.series, int(self.series.offsets[number])
+        values = series.past_covariates[start : start + len(history)].astype(np.float64).T
+        named = zip(series.past_names, values, strict=True)
+        numbers = (Covariate(name, own) for name, own in named if name not in series.categories)
+        found = (leading(one, history, horizon=horizon, season=self.season_length) for one in numbers)
+        return [one for one in found if one is not None]
+
+    def _known_ahead(self, number: int, history: Float64Array, horizon: int) -> list[Covariate]:
+        """Return the covariates known ahead of one series."""
         series = self.series
+        if not series.future_names:
+            return []
         start, end = int(series.future_offsets[number]), int(series.future_offsets[number + 1])
         rows = np.minimum(start + np.arange(len(history) + horizon), end - 1)
         values = series.future_covariates[rows].astype(np.float64)
@@ -326,16 +371,51 @@ class ZeroShot:
             values[~series.covariates_observed[rows]] = (
                 np.nan
             )  # what was filled for networks tells a regression nothing
-        found = [
+        return [
             Covariate(name, values[:, column], is_category=name in series.categories)
             for column, name in enumerate(series.future_names)
         ]
-        windows = causal_windows(len(history), self.season_length, horizon, num_windows=NUM_WINDOWS)
-        before = windows.cutoffs[0] if windows.cutoffs else len(history)
-        lag = self.season_length if before > 2 * self.season_length + 5 else 1
-        if self.series.num_series == 1:
-            found = [one for one in found if explains_changes(one, history, lag=lag)]
-        return screened(found, history, before=before, lag=lag)
+
+
+def _by_season(
+    groups: Sequence[tuple[Int64Array, ZeroShot]], windows: Windows, horizon: int, weights: MemberWeights | None
+) -> tuple[Callable[[Int64Array], Float64Array], MemberWeights]:
+    """Return the forecasts of windows whose series have different seasons, by their numbers, and all weights."""
+    given = (None,) * len(groups) if weights is None else weights.of_groups
+    pairs = [
+        own.prepared(windows.select(numbers), horizon, one) for (numbers, own), one in zip(groups, given, strict=True)
+    ]
+    group, place = np.empty((2, len(windows)), dtype=np.int64)
+    for number, (numbers, _) in enumerate(groups):
+        group[numbers], place[numbers] = number, np.arange(len(numbers))
+
+    def forecast(numbers: Int64Array) -> Float64Array:
+        parts = [(np.flatnonzero(group[numbers] == one), batch) for one, (batch, _) in enumerate(pairs)]
+        order = np.argsort(np.concatenate([rows for rows, _ in parts]))
+        return np.concatenate([batch(place[numbers[rows]]) for rows, batch in parts if len(rows)])[order]
+
+    found = tuple(own for _, own in pairs)
+    names = tuple(dict.fromkeys(name for own in found for name in own.names))
+    places = [[own.names.index(name) if name in own.names else -1 for name in names] for own in found]
+
+    def together(parts: Sequence[Float64Array], missing: float) -> Float64Array:
+        """Return members in the order of all names; a group may lack some."""
+        return np.concatenate(
+            [np.where(np.array(at) >= 0, part[:, at], missing) for part, at in zip(parts, places, strict=True)]
+        )
+
+    sampled = np.concatenate([numbers[own.sampled] for (numbers, _), own in zip(groups, found, strict=True)])
+    order = np.argsort(sampled)
+    proportions = np.array([len(numbers) for numbers, _ in groups]) / len(windows)
+    return forecast, MemberWeights(
+        names,
+        sampled[order],
+        together([own.of_sampled for own in found], 0.0)[order],
+        np.asarray(proportions @ together([own.of_panel[None] for own in found], 0.0)),
+        together([own.log_ratios for own in found], np.nan)[order],
+        sum(own.num_windows for own in found),
+        of_groups=found,
+    )
 
 
 def zero_shot_season(series: SeriesSet, *, is_given: bool = False) -> int:

@@ -34,7 +34,7 @@ from rnnforecast.training.judge import (
     statistical_forecasters,
 )
 from rnnforecast.training.split import MAX_TESTED_SERIES
-from rnnforecast.workflows.forecasts.explain import gains_of
+from rnnforecast.workflows.forecasts.explain import gains_of, regression_notes
 from rnnforecast.workflows.model_rows import Files, LoadedModel, load
 from rnnforecast.workflows.results import EvaluateResult
 
@@ -93,7 +93,7 @@ def evaluate_loaded(
     methods = {ENSEMBLE: network, **baseline_forecasters(series), **statistical_forecasters(series)}
     judgement = _judge(loaded, methods, windows, Spacing(horizon, gap, step))
     gains = gains_of(loaded, horizon)
-    said = gains_note(gains, num_covariates=len(series.future_names))
+    said = (*gains_note(gains, num_covariates=len(series.covariate_names)), *regression_notes(loaded, horizon))
     return EvaluateResult(
         model=loaded.manifest.label,
         assumptions=loaded.manifest.assumptions,

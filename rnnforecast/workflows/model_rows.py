@@ -297,12 +297,10 @@ def _load_base(given: Files, *, reading: DataSettings | None, why: tuple[str, ..
             hint=f"name the rows: `rnnforecast predict {BASE} --data FILE`, `rnnforecast evaluate {BASE} FILE`",
         )
     reading = reading or DataSettings()
-    ignored = [name for name in ("past", "static") if getattr(reading, name)]
-    if ignored:
+    if reading.static:
         raise UsageError(
-            f"`{BASE}` reads covariates that are known ahead alone: {', '.join(f'--{name}' for name in ignored)} would be "
-            "ignored",
-            hint=f"leave them out, or train a network that reads them: `rnnforecast train {shlex.quote(str(data[0]))}`",
+            f"`{BASE}` forecasts each series by its own rows: --static would be ignored",
+            hint=f"leave it out, or train a network that reads them: `rnnforecast train {shlex.quote(str(data[0]))}`",
         )
     if given.known_ahead:
         reading = reading.model_copy(update={"future_data": given.known_ahead})
@@ -324,6 +322,7 @@ def _load_base(given: Files, *, reading: DataSettings | None, why: tuple[str, ..
             base_ensemble,
             zero_shot_season(read.series, is_given=bool(reading.season_length)),
             keep_non_negative=reading.bounds,
+            own_seasons=read.own_seasons,
         ),
     )
 

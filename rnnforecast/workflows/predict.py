@@ -339,7 +339,7 @@ def _notes(loaded: LoadedModel, horizon: int, forecast: Forecast, *, totals: boo
     notes, method = _bounds_note(loaded, forecast), forecast.method
     if forecast.weights:
         notes.append(_weights_note(forecast.weights))
-        if loaded.series.future_names and not any(forecast.weights.get(name) for name in READERS):
+        if loaded.series.covariate_names and not any(forecast.weights.get(name) for name in READERS):
             notes.append("the covariates are not used: they explain no more than chance, or improve no past windows")
         if forecast.weights.get(SEASONAL_NAIVE, 0.0) > 1 - SHOWN_WEIGHT:
             notes.append(

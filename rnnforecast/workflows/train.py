@@ -280,7 +280,7 @@ def _report(
         gains=gains,
         notes=(
             *_notes(trained, settings, read.series),
-            *gains_note(gains, num_covariates=len(read.series.future_names)),
+            *gains_note(gains, num_covariates=len(read.series.covariate_names)),
             *_unread(read.series, trained.ensemble),
             *squared_error_note(trained.judgement, read.series),
             *_zero_shot_note(trained.judgement, read.paths[0]),
@@ -290,12 +290,10 @@ def _report(
 
 def _unread(series: SeriesSet, ensemble: Ensemble) -> list[str]:
     """Say which covariates the forecasts without training do not read."""
-    names = [*series.past_names, *series.static_names]
+    names = [*(name for name in series.past_names if name in series.categories), *series.static_names]
     if ensemble.zero_shot_group is None or not names:
         return []
-    return [
-        f"only networks from scratch read {listed(names)}: regressions use what is known ahead and changes (--future)"
-    ]
+    return [f"only networks from scratch read {listed(names)}: regressions use numbers that change over time"]
 
 
 def chosen_settings(settings: Settings, assumptions: Assumptions, fitted: Fitted) -> dict[str, JSONValue]:

@@ -84,10 +84,10 @@ def test_base_without_a_file_is_rejected(tmp_path: Path) -> None:
     assert "`rnnforecast predict base --data FILE`, `rnnforecast evaluate base FILE`" in str(caught.value.hint)
 
 
-def test_base_rejects_past_covariates_and_says_what_reads_them(tmp_path: Path) -> None:
+def test_base_rejects_static_covariates_and_says_what_reads_them(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "more.csv", date=days(90), value=wave(90), weather=wave(90, seed=3))
-    reading = DataSettings(target=("value",), past=("weather",))
-    with pytest.raises(UsageError, match="--past would be ignored") as caught:
+    reading = DataSettings(target=("value",), static=("weather",))
+    with pytest.raises(UsageError, match="--static would be ignored") as caught:
         forecast_request(ForecastRequest(reading=reading), "base", data=[path], store=store_of(path))
     assert f"rnnforecast train {path}" in str(caught.value.hint)
 

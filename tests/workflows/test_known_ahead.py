@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import rnnforecast
@@ -107,10 +108,26 @@ def test_base_forecasts_with_features_of_the_calendar(tmp_path: Path) -> None:
     assert np.isfinite(result.frame["forecast"]).all()
 
 
-@pytest.mark.parametrize("role", ["past", "static"])
-def test_base_rejects_covariates_that_it_would_ignore(role: str, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=f"--{role} would be ignored"):
-        load("base", data=[write_rows(tmp_path)], store=tmp_path, reading=DataSettings.model_validate({role: ("x",)}))
+def test_base_rejects_covariates_that_it_would_ignore(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--static would be ignored"):
+        load("base", data=[write_rows(tmp_path)], store=tmp_path, reading=DataSettings(static=("x",)))
+
+
+def test_base_forecasts_by_a_past_covariate_that_leads_and_says_so(tmp_path: Path) -> None:
+    generator = np.random.default_rng(4)
+    visits, rain = generator.normal(50, 10, (2, 300)).round(1)
+    sales = 20 + np.roll(visits, 5) + generator.normal(0, 3, 300).round(1)
+    frame = pd.DataFrame({"day": pd.date_range("2024-01-01", periods=300), "sales": sales, "visits": visits})
+    path = tmp_path / "shop.csv"
+    frame.assign(rain=rain, mood=np.where(rain > 50, "good", "bad")).to_csv(path, index=False)
+    reading = DataSettings(target=("sales",), past=("visits", "rain", "mood"), horizon=5)
+    result = rnnforecast.predict("base", data=[path], reading=reading, store=tmp_path)
+    np.testing.assert_allclose(result.frame["forecast"], 20 + visits[-5:], atol=6)
+    said = "\n".join(result.notes)
+    assert "past covariates lead the target: `visits` by 5 steps" in said
+    assert "numbers alone, not `mood`" in said
+    assert "1 of 3 covariates not used (they explain no more than chance, or are too many for 300 rows): `rain`" in said
+    assert [gain.name for gain in result.gains] == ["visits"]
 
 
 @pytest.mark.parametrize("horizon", [3, 7, 20])

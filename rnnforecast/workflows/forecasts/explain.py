@@ -19,7 +19,7 @@ from rnnforecast.data.errors import listed
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.sources import public_path
 from rnnforecast.errors import UsageError
-from rnnforecast.findings import Finding
+from rnnforecast.findings import Finding, plural
 from rnnforecast.forecasting import last_windows
 from rnnforecast.frozen import dataclass
 from rnnforecast.members import ENSEMBLE
@@ -95,7 +95,7 @@ def explain(asked: Asked, loaded: LoadedModel, forecast: Forecast) -> Explanatio
     """Measure gains and make what else the request asks for. Raises UsageError, InputError and DataError."""
     horizon = forecast.median.shape[1]
     gains = gains_of(loaded, horizon) if asked.gains else ()
-    said = (*gains_note(gains, num_covariates=len(loaded.series.future_names)), *_left_out(loaded, horizon))
+    said = (*gains_note(gains, num_covariates=len(loaded.series.covariate_names)), *regression_notes(loaded, horizon))
     parts = None
     if asked.components:
         parts = forecast_parts(loaded, forecast, horizon=horizon, engine=asked.engine)
@@ -116,16 +116,22 @@ def explain(asked: Asked, loaded: LoadedModel, forecast: Forecast) -> Explanatio
     return Explanation(gains, parts, other, ", ".join(labels), (*found, *far), notes)
 
 
-def _left_out(loaded: LoadedModel, horizon: int) -> list[str]:
-    """Name the covariates that a forecast without training does without, where it does not do without all."""
-    if loaded.zero_shot is None or not loaded.series.future_names:
+def regression_notes(loaded: LoadedModel, horizon: int) -> list[str]:
+    """Say by how much past covariates lead, and which covariates a forecast without training leaves out, if not all."""
+    series = loaded.series
+    if loaded.zero_shot is None or not series.covariate_names:
         return []
-    names = loaded.zero_shot.left_out(last_windows(loaded.series), horizon)
-    total, rows = len(loaded.series.future_names), int(loaded.series.lengths[0])
+    used = loaded.zero_shot.regressed(last_windows(series), horizon)
+    words = [name for name in series.past_names if name in series.categories]
+    leads = [f"`{one.name}` by {plural(one.delay, 'step')}" for one in used if one.delay is not None]
+    said = [f"past covariates lead the target: {', '.join(leads)}"] if leads and series.num_series == 1 else []
+    said += [f"regressions read past covariates of numbers alone, not {listed(words)}"] if words else []
+    names = [name for name in series.covariate_names if name not in {*words, *(one.name for one in used)}]
+    total, rows = len(series.covariate_names), int(series.lengths[0])
     if not 0 < len(names) < total:
-        return []
+        return said
     why = f"they explain no more than chance, or are too many for {rows:,} rows"
-    return [f"{len(names)} of {total} covariates not used ({why}): {listed(names)}"]
+    return [*said, f"{len(names)} of {total} covariates not used ({why}): {listed(names)}"]
 
 
 def gains_of(loaded: LoadedModel, horizon: int) -> tuple[CovariateGain, ...]:
