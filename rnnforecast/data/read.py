@@ -7,7 +7,7 @@ The modules in the order that rows pass them: `sources` and `tables/` (bytes, co
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
@@ -91,6 +91,7 @@ class ReadResult:
     columns: tuple[str, ...]  # all columns of the first file
     roles: dict[str, str]  # column -> time, target, id, past, future, static or unused
     future_paths: tuple[str, ...] = ()  # files of future covariates
+    own_seasons: Mapping[int, int] = field(default_factory=dict)  # of series, by number, that repeat after other steps
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,7 @@ def _read(
     num_rows = len(together.values)
     del together, joined, files  # millions of rows
     release_unused()
-    series, assumptions = _assume(series, roles, settings, findings, num_rows=num_rows)
+    series, assumptions, own_seasons = _assume(series, roles, settings, findings, num_rows=num_rows)
     check_horizon(series.freq, int((series.first_ordinals + series.lengths).max()) - 1, assumptions.horizon)
     series = series if series.target_categories else _looked_at(series, settings, findings)
     series = _with_ahead(series, plan, settings, findings, time=roles.time, model=model, horizon=assumptions.horizon)
@@ -193,6 +194,7 @@ def _read(
         columns=tables[0].names,
         roles=_roles_of(tables[0].names, roles, series),
         future_paths=() if plan is None else plan.paths,
+        own_seasons=own_seasons,
     )
 
 
@@ -377,9 +379,10 @@ def _steps_in_file_order(items: Int64Array) -> Int64Array:
 
 def _assume(
     series: SeriesSet, roles: Roles, settings: DataSettings, findings: list[Finding], *, num_rows: int
-) -> tuple[SeriesSet, Assumptions]:
-    """Choose season and horizon where nobody did, and collect what was assumed."""
+) -> tuple[SeriesSet, Assumptions, Mapping[int, int]]:
+    """Choose season and horizon where nobody did, and collect what was assumed; seasons of series that differ are last."""
     freq, reasons = series.freq, dict(roles.reasons)
+    own_seasons: Mapping[int, int] = {}
     reasons["freq"] = "named by --freq" if settings.freq else "the step between timestamps; --freq names another"
     season, *longer = (1,) if series.target_categories else settings.season_length or (0,)
     named = "named by --season-length" + "".join(f", with {length}" for length in longer)
@@ -390,8 +393,8 @@ def _assume(
         choice = choose_season_length(
             early.values, early.observed, early.offsets, default=natural, search=not freq.is_calendar
         )
-        season = choice.length
-        findings += differing_seasons(series, season, choice.differing)
+        season, own_seasons = choice.length, choice.differing
+        findings += differing_seasons(series, season, own_seasons)
         reasons["season_length"] = f"{choice.evidence}; --season-length sets another"
     horizon = settings.horizon
     reasons["horizon"] = "named by --horizon"
@@ -411,7 +414,7 @@ def _assume(
         num_rows=num_rows,
         reasons=reasons,
     )
-    return with_season(series, season, tuple(longer)), assumptions
+    return with_season(series, season, tuple(longer)), assumptions, own_seasons
 
 
 def _check_seasons(series: SeriesSet, settings: DataSettings) -> None:

@@ -89,8 +89,11 @@ def differing_seasons(series: SeriesSet, season_length: int, own: Mapping[int, i
         [f"{quoted(labels[one])} {length} steps" for one, length in list(own.items())[:MAX_NAMED]], len(own)
     )
     panel = f"{plural(season_length, 'step')}, the season of the panel" if season_length > 1 else "none for the panel"
-    fix = f"forecast them apart, with `--season-length {next(iter(own.values()))}`"
-    message = f"{len(own)} of {series.num_series} series have another season ({panel}): {named}"
+    fix = f"train on them apart, with `--season-length {next(iter(own.values()))}`"
+    message = (
+        f"{len(own)} of {series.num_series} series have another season ({panel}): {named}; forecasts without a model use "
+        "the own season of each, trained networks that of the panel"
+    )
     return [Finding("N_SERIES_SEASON", message, count=len(own), fix=fix)]
 
 

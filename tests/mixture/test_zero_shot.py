@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 
 from rnnforecast.data.calendar.frequency import parse_frequency
-from rnnforecast.forecasting import Ensemble
+from rnnforecast.forecasting import Ensemble, last_windows
 from rnnforecast.mixture.covariates import Covariate
 from rnnforecast.mixture.histories import Task, causal_windows
 from rnnforecast.mixture.members import forecast_members
 from rnnforecast.mixture.question import AUTOREGRESSION, BASE, FOURIER, FOURIER_LOG, Question
 from rnnforecast.mixture.seasons import plan_seasons
-from rnnforecast.mixture.zero_shot import MemberWeights, choose_weights, computed_at_once, forecast_weighted
+from rnnforecast.mixture.zero_shot import MemberWeights, ZeroShot, choose_weights, computed_at_once, forecast_weighted
 from rnnforecast.model_io.base import read_base
+from tests.evaluation.toy import make_series
 
 
 @cache
@@ -219,3 +220,26 @@ def test_a_constant_that_is_added_changes_nothing_far_from_zero() -> None:
     near, far = (answer(ask([values + offset], freq="D", season=7, horizon=12))[0] for offset in (1e4, 1e6))
 
     np.testing.assert_allclose(far - 1e6, near - 1e4, atol=0.02)
+
+
+def test_series_of_one_panel_are_forecast_with_the_season_of_each() -> None:
+    generator = np.random.default_rng(5)
+    seasons = [12, 20, 12, 20]
+    shapes = {length: 9 * np.sin(2 * np.pi * np.arange(120) / length) for length in (12, 20)}
+    histories = [50 + shapes[length] + generator.normal(0, 1, 120) for length in seasons]
+    panel = make_series(*histories, season_length=12)
+    both = ZeroShot(panel, base, 12, own_seasons={1: 20, 3: 20})
+    forecast, weights = both.prepared(last_windows(panel), 20)
+
+    found = forecast(np.array([3, 0, 1, 2]))
+
+    again, _ = both.prepared(last_windows(panel), 20, weights)
+    np.testing.assert_allclose(again(np.array([3, 0, 1, 2])), found, rtol=1e-6)
+    for length, numbers in ((12, [0, 2]), (20, [1, 3])):
+        own = panel.select(np.array(numbers))
+        alone = ZeroShot(own, base, length)(last_windows(own), 20)
+        np.testing.assert_allclose(found[[[3, 0, 1, 2].index(number) for number in numbers]], alone, rtol=1e-4)
+        ahead = 50 + 9 * np.sin(2 * np.pi * np.arange(120, 140) / length)
+        assert np.abs(alone[..., MEDIAN] - ahead).mean() < 1.5
+    assert sum(weights.mean(4).values()) == pytest.approx(1.0)
+    assert weights.of(np.array([1, 2])).sum(axis=1) == pytest.approx([1.0, 1.0])

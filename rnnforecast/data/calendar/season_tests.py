@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from math import exp, lgamma, log, log1p
 
 import numpy as np
 
-from rnnforecast.arrays import BoolArray, Float64Array
+from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
 from rnnforecast.frozen import dataclass
 
 SIGNIFICANCE = 0.01
@@ -96,6 +97,47 @@ def find_season_length(values: Float64Array) -> int:
     scores = np.log([max(test.p_value, 1e-300) for test in clear])
     near = max(5.0, 0.03 * float(-scores.min()))
     return min(test.season_length for test, score in zip(clear, scores, strict=True) if score <= scores.min() + near)
+
+
+def clearest_seasons(values: Float64Array, lengths: Sequence[int]) -> Int64Array:
+    """Return which of some season lengths each history [N, S] without gaps shows by `seasonal_f_test`, 1 where none: [S].
+
+    Of several that pass, the one with the smallest information criterion of Schwarz (1978) is taken.
+    """
+    num_rows, num_series = values.shape
+    best, lowest = np.ones(num_series, dtype=np.int64), np.full(num_series, np.inf)
+    line = np.column_stack([np.ones(num_rows - 1), np.arange(1, num_rows) / num_rows])
+    without = _residuals(line, values)
+    for length in lengths:
+        terms = _seasonal_terms(num_rows, length)[1:]
+        freedom = num_rows - 4 - terms.shape[1]
+        if length < 2 or num_rows < 2 * length or freedom < 2:
+            continue
+        rest = np.maximum(_residuals(np.column_stack([line, terms]), values), 1e-12 * without + 1e-300)
+        statistic = (without - rest) / terms.shape[1] / (rest / freedom)
+        criterion = num_rows * np.log(rest) + terms.shape[1] * np.log(num_rows)
+        limit = _f_limit(SIGNIFICANCE / (num_rows / 2), terms.shape[1], freedom)
+        chosen = (statistic > limit) & (criterion < lowest)
+        best[chosen], lowest[chosen] = length, criterion[chosen]
+    return best
+
+
+def _residuals(columns: Float64Array, values: Float64Array) -> Float64Array:
+    """Return the sum of squares that columns and the value before leave of each history [N, S]: [S]."""
+    basis, _ = np.linalg.qr(columns)
+    previous, target = (each - basis @ (basis.T @ each) for each in (values[:-1], values[1:]))
+    power = np.square(previous).sum(axis=0)
+    shared = np.where(power > 0, np.square((previous * target).sum(axis=0)) / np.where(power > 0, power, 1.0), 0.0)
+    return np.asarray(np.maximum(np.square(target).sum(axis=0) - shared, 0.0))
+
+
+def _f_limit(chance: float, numerator: int, denominator: int) -> float:
+    """Return the statistic that chance exceeds so often, by bisection."""
+    low, high = 0.0, 1e6
+    for _ in range(60):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if f_survival(middle, numerator, denominator) > chance else (low, middle)
+    return high
 
 
 def f_survival(statistic: float, numerator: int, denominator: int) -> float:

@@ -14,7 +14,13 @@ from dataclasses import field
 import numpy as np
 
 from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
-from rnnforecast.data.calendar.season_tests import SIGNIFICANCE, SeasonTest, find_season_length, seasonal_f_test
+from rnnforecast.data.calendar.season_tests import (
+    SIGNIFICANCE,
+    SeasonTest,
+    clearest_seasons,
+    find_season_length,
+    seasonal_f_test,
+)
 from rnnforecast.frozen import dataclass
 
 MAX_SERIES = 200
@@ -38,6 +44,8 @@ SEASONAL_ERROR = 0.45
 MIN_PASSED = 0.3
 #: Newest rows of a series in which a season of plain steps is searched.
 MAX_SEARCHED_ROWS = 4_000
+#: Seasons of the sample that the other series of a large panel are tested for, and rows that are tested at once.
+MAX_USUAL, ROWS_AT_ONCE = 5, 1_000_000
 
 
 @dataclass(frozen=True)
@@ -210,4 +218,25 @@ def _search(values: Float64Array, observed: BoolArray, offsets: Int64Array) -> t
         return 1, {}
     length, count = max(counts.items(), key=lambda item: (item[1], -item[0]))
     length = length if count >= MIN_PASSED * len(found) else 1
-    return length, {number: own for number, own in found.items() if length % own}
+    if len(offsets) - 1 > MAX_SERIES and any(length % own for own in found.values()):
+        usual = [own for own, times in counts.most_common(MAX_USUAL) if times > 1]
+        found |= _of_others(values, observed, offsets, set(found), usual)
+    return length, {number: own for number, own in sorted(found.items()) if length % own}
+
+
+def _of_others(
+    values: Float64Array, observed: BoolArray, offsets: Int64Array, known: set[int], lengths: Sequence[int]
+) -> dict[int, int]:
+    """Return which season, of those that several sampled series have, each other series of a large panel has."""
+    of_length: dict[int, list[int]] = {}
+    for number, rows in enumerate(np.minimum(np.diff(offsets), MAX_SEARCHED_ROWS).tolist()):
+        if number not in known and rows >= 8:
+            of_length.setdefault(rows, []).append(number)
+    found: dict[int, int] = {}
+    for rows, numbers in of_length.items():
+        size = max(ROWS_AT_ONCE // rows, 1)
+        for part in (numbers[start : start + size] for start in range(0, len(numbers), size)):
+            recent = [_recent(values, observed, offsets, number, num_rows=rows)[0] for number in part]
+            own = clearest_seasons(np.nan_to_num(np.stack(recent, axis=1)), lengths)
+            found |= dict(zip(part, own.tolist(), strict=True))
+    return found

@@ -103,9 +103,10 @@ def _seasons(loaded: LoadedModel, horizon: int) -> dict[str, Float64Array]:
     """Return the seasonal parts of a regression on each history: [S, H] each; none where there is no season."""
     series = loaded.series
     zero_shot = loaded.zero_shot or zero_shot_of(series)
-    question = zero_shot.question(last_windows(series), horizon)
+    windows = last_windows(series)
     found = {SEASON: np.zeros((series.num_series, horizon)), LONG_SEASON: np.zeros((series.num_series, horizon))}
-    for number in range(series.num_series):
-        short, long = seasonal_part(question, number)
-        found[SEASON][number], found[LONG_SEASON][number] = short, long
+    for numbers, own in zero_shot.groups(windows):
+        question = own.question(windows.select(numbers), horizon)
+        for place, number in enumerate(numbers.tolist()):
+            found[SEASON][number], found[LONG_SEASON][number] = seasonal_part(question, place)
     return {name: values for name, values in found.items() if values.any()}

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from scipy.stats import f as f_distribution
 
-from rnnforecast.data.calendar.season_tests import f_survival, find_season_length, seasonal_f_test
+from rnnforecast.data.calendar.season_tests import (
+    SIGNIFICANCE,
+    clearest_seasons,
+    f_survival,
+    find_season_length,
+    seasonal_f_test,
+)
 
 
 def seasonal(num_rows: int, season: int, *, amplitude: float, seed: int) -> np.ndarray:
@@ -72,3 +78,21 @@ def test_plain_steps_without_a_season_rarely_show_one() -> None:
 @pytest.mark.parametrize("values", [np.zeros(50), np.full(50, 7.0), np.arange(50.0), np.full(50, np.nan)])
 def test_constants_and_lines_have_no_season(values: np.ndarray) -> None:
     assert find_season_length(values) == 1
+
+
+def test_many_histories_are_tested_for_given_seasons_as_each_alone() -> None:
+    generator, step = np.random.default_rng(7), np.arange(140)
+    true = np.array([7, 12, 20, 1] * 10)
+    season = np.where(true > 1, np.sin(2 * np.pi * step[:, None] / np.maximum(true, 2)), 0.0)
+    values = 3 * season + generator.normal(size=(140, 40))
+
+    found = clearest_seasons(values, [7, 12, 20])
+
+    assert (found == true).mean() > 0.95
+    alone = [seasonal_f_test(column, 7).p_value < SIGNIFICANCE / 70 for column in values.T]
+    np.testing.assert_array_equal(clearest_seasons(values, [7]) == 7, alone)
+
+
+def test_constants_and_short_histories_have_no_season() -> None:
+    assert clearest_seasons(np.ones((40, 3)), [7]).tolist() == [1, 1, 1]
+    assert clearest_seasons(np.ones((8, 2)), [7, 12]).tolist() == [1, 1]
