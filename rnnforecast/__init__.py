@@ -10,173 +10,102 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rnnforecast.charts.plot import plot
-    from rnnforecast.charts.report import report
-    from rnnforecast.config import Settings
-    from rnnforecast.data.read import read_series
-    from rnnforecast.errors import RnnForecastError
-    from rnnforecast.serving.run import ServeOptions, serve
-    from rnnforecast.workflows.alarm_actions import apply_policy
-    from rnnforecast.workflows.batch.results import BatchResult
-    from rnnforecast.workflows.batch.run import batch
-    from rnnforecast.workflows.compare import compare
-    from rnnforecast.workflows.detect import detect
-    from rnnforecast.workflows.diagnose import diagnose
-    from rnnforecast.workflows.doctor import doctor
-    from rnnforecast.workflows.evaluate import evaluate
-    from rnnforecast.workflows.export import export_model
-    from rnnforecast.workflows.forecasts.predict_result import PredictResult
-    from rnnforecast.workflows.forecasts.windows_table import windows_frame
-    from rnnforecast.workflows.inspect import inspect
-    from rnnforecast.workflows.model_rows import Files
-    from rnnforecast.workflows.models import (
-        list_models,
-        load_model,
-        promote_model,
-        prune_models,
-        remove_models,
-        rollback_model,
-        show_model,
-        verify_models,
-    )
-    from rnnforecast.workflows.monitoring.detect_result import DetectResult
-    from rnnforecast.workflows.monitoring.score_result import ScoreResult
-    from rnnforecast.workflows.predict import ForecastRequest, predict
-    from rnnforecast.workflows.predict_and_log import predict_and_log
-    from rnnforecast.workflows.results import (
-        CompareResult,
-        DiagnoseResult,
-        DoctorResult,
-        EvaluateResult,
-        InspectResult,
-        ModelResult,
-        ModelsResult,
-        ReportResult,
-        TrainResult,
-        TuneResult,
-    )
-    from rnnforecast.workflows.score import score
-    from rnnforecast.workflows.script import script
-    from rnnforecast.workflows.shards.plan import Shard
-    from rnnforecast.workflows.shards.results import ShardResult
-    from rnnforecast.workflows.shards.run import predict_shard
-    from rnnforecast.workflows.stream import StreamRequest, StreamResult, stream
-    from rnnforecast.workflows.train import train
-    from rnnforecast.workflows.tune import tune
+    from rnnforecast.charts.plot import plot as plot
+    from rnnforecast.charts.report import report as report
+    from rnnforecast.config import Settings as Settings
+    from rnnforecast.data.read import read_series as read_series
+    from rnnforecast.errors import RnnForecastError as RnnForecastError
+    from rnnforecast.serving.run import ServeOptions as ServeOptions
+    from rnnforecast.serving.run import serve as serve
+    from rnnforecast.workflows.alarm_actions import apply_policy as apply_policy
+    from rnnforecast.workflows.batch.results import BatchResult as BatchResult
+    from rnnforecast.workflows.batch.run import batch as batch
+    from rnnforecast.workflows.compare import compare as compare
+    from rnnforecast.workflows.detect import detect as detect
+    from rnnforecast.workflows.diagnose import diagnose as diagnose
+    from rnnforecast.workflows.doctor import doctor as doctor
+    from rnnforecast.workflows.evaluate import evaluate as evaluate
+    from rnnforecast.workflows.export import export_model as export_model
+    from rnnforecast.workflows.forecasts.predict_result import PredictResult as PredictResult
+    from rnnforecast.workflows.forecasts.windows_table import windows_frame as windows_frame
+    from rnnforecast.workflows.inspect import inspect as inspect
+    from rnnforecast.workflows.model_rows import Files as Files
+    from rnnforecast.workflows.models import list_models as list_models
+    from rnnforecast.workflows.models import load_model as load_model
+    from rnnforecast.workflows.models import promote_model as promote_model
+    from rnnforecast.workflows.models import prune_models as prune_models
+    from rnnforecast.workflows.models import remove_models as remove_models
+    from rnnforecast.workflows.models import rollback_model as rollback_model
+    from rnnforecast.workflows.models import show_model as show_model
+    from rnnforecast.workflows.models import verify_models as verify_models
+    from rnnforecast.workflows.monitoring.detect_result import DetectResult as DetectResult
+    from rnnforecast.workflows.monitoring.score_result import ScoreResult as ScoreResult
+    from rnnforecast.workflows.predict import ForecastRequest as ForecastRequest
+    from rnnforecast.workflows.predict import predict as predict
+    from rnnforecast.workflows.predict_and_log import predict_and_log as predict_and_log
+    from rnnforecast.workflows.results import CompareResult as CompareResult
+    from rnnforecast.workflows.results import DiagnoseResult as DiagnoseResult
+    from rnnforecast.workflows.results import DoctorResult as DoctorResult
+    from rnnforecast.workflows.results import EvaluateResult as EvaluateResult
+    from rnnforecast.workflows.results import InspectResult as InspectResult
+    from rnnforecast.workflows.results import ModelResult as ModelResult
+    from rnnforecast.workflows.results import ModelsResult as ModelsResult
+    from rnnforecast.workflows.results import ReportResult as ReportResult
+    from rnnforecast.workflows.results import ScriptResult as ScriptResult
+    from rnnforecast.workflows.results import TrainResult as TrainResult
+    from rnnforecast.workflows.results import TuneResult as TuneResult
+    from rnnforecast.workflows.score import score as score
+    from rnnforecast.workflows.script import script as script
+    from rnnforecast.workflows.shards.plan import Shard as Shard
+    from rnnforecast.workflows.shards.results import ShardResult as ShardResult
+    from rnnforecast.workflows.shards.run import predict_shard as predict_shard
+    from rnnforecast.workflows.stream import StreamRequest as StreamRequest
+    from rnnforecast.workflows.stream import StreamResult as StreamResult
+    from rnnforecast.workflows.stream import stream as stream
+    from rnnforecast.workflows.train import train as train
+    from rnnforecast.workflows.tune import tune as tune
 
-__all__ = [
-    "BatchResult",
-    "CompareResult",
-    "DetectResult",
-    "DiagnoseResult",
-    "DoctorResult",
-    "EvaluateResult",
-    "Files",
-    "ForecastRequest",
-    "InspectResult",
-    "ModelResult",
-    "ModelsResult",
-    "PredictResult",
-    "ReportResult",
-    "RnnForecastError",
-    "ScoreResult",
-    "ScriptResult",
-    "ServeOptions",
-    "Settings",
-    "Shard",
-    "ShardResult",
-    "StreamRequest",
-    "StreamResult",
-    "TrainResult",
-    "TuneResult",
-    "apply_policy",
-    "batch",
-    "compare",
-    "detect",
-    "diagnose",
-    "doctor",
-    "evaluate",
-    "export_model",
-    "inspect",
-    "list_models",
-    "load_model",
-    "plot",
-    "predict",
-    "predict_and_log",
-    "predict_shard",
-    "promote_model",
-    "prune_models",
-    "read_series",
-    "remove_models",
-    "report",
-    "rollback_model",
-    "score",
-    "script",
-    "serve",
-    "show_model",
-    "stream",
-    "train",
-    "tune",
-    "verify_models",
-    "windows_frame",
-]
-
-_MODULES = {
-    "BatchResult": "rnnforecast.workflows.batch.results",
-    "CompareResult": "rnnforecast.workflows.results",
-    "DiagnoseResult": "rnnforecast.workflows.results",
-    "DetectResult": "rnnforecast.workflows.monitoring.detect_result",
-    "DoctorResult": "rnnforecast.workflows.results",
-    "EvaluateResult": "rnnforecast.workflows.results",
-    "Files": "rnnforecast.workflows.model_rows",
-    "ForecastRequest": "rnnforecast.workflows.predict",
-    "InspectResult": "rnnforecast.workflows.results",
-    "ModelResult": "rnnforecast.workflows.results",
-    "ModelsResult": "rnnforecast.workflows.results",
-    "PredictResult": "rnnforecast.workflows.forecasts.predict_result",
-    "ReportResult": "rnnforecast.workflows.results",
-    "RnnForecastError": "rnnforecast.errors",
-    "ScoreResult": "rnnforecast.workflows.monitoring.score_result",
-    "ScriptResult": "rnnforecast.workflows.results",
-    "ServeOptions": "rnnforecast.serving.run",
-    "Settings": "rnnforecast.config",
-    "Shard": "rnnforecast.workflows.shards.plan",
-    "ShardResult": "rnnforecast.workflows.shards.results",
-    "StreamRequest": "rnnforecast.workflows.stream",
-    "StreamResult": "rnnforecast.workflows.stream",
-    "TrainResult": "rnnforecast.workflows.results",
-    "TuneResult": "rnnforecast.workflows.results",
-    "apply_policy": "rnnforecast.workflows.alarm_actions",
-    "batch": "rnnforecast.workflows.batch.run",
-    "compare": "rnnforecast.workflows.compare",
-    "detect": "rnnforecast.workflows.detect",
-    "diagnose": "rnnforecast.workflows.diagnose",
-    "doctor": "rnnforecast.workflows.doctor",
-    "evaluate": "rnnforecast.workflows.evaluate",
-    "export_model": "rnnforecast.workflows.export",
-    "inspect": "rnnforecast.workflows.inspect",
-    "list_models": "rnnforecast.workflows.models",
-    "load_model": "rnnforecast.workflows.models",
-    "plot": "rnnforecast.charts.plot",
-    "predict": "rnnforecast.workflows.predict",
-    "predict_and_log": "rnnforecast.workflows.predict_and_log",
-    "predict_shard": "rnnforecast.workflows.shards.run",
-    "promote_model": "rnnforecast.workflows.models",
-    "prune_models": "rnnforecast.workflows.models",
-    "read_series": "rnnforecast.data.read",
-    "remove_models": "rnnforecast.workflows.models",
-    "report": "rnnforecast.charts.report",
-    "rollback_model": "rnnforecast.workflows.models",
-    "score": "rnnforecast.workflows.score",
-    "script": "rnnforecast.workflows.script",
-    "serve": "rnnforecast.serving.run",
-    "show_model": "rnnforecast.workflows.models",
-    "stream": "rnnforecast.workflows.stream",
-    "train": "rnnforecast.workflows.train",
-    "tune": "rnnforecast.workflows.tune",
-    "verify_models": "rnnforecast.workflows.models",
-    "windows_frame": "rnnforecast.workflows.forecasts.windows_table",
+#: Module below the package -> its public names; the type checker reads the imports above.
+_NAMES = {
+    "charts.plot": "plot",
+    "charts.report": "report",
+    "config": "Settings",
+    "data.read": "read_series",
+    "errors": "RnnForecastError",
+    "serving.run": "ServeOptions serve",
+    "workflows.alarm_actions": "apply_policy",
+    "workflows.batch.results": "BatchResult",
+    "workflows.batch.run": "batch",
+    "workflows.compare": "compare",
+    "workflows.detect": "detect",
+    "workflows.diagnose": "diagnose",
+    "workflows.doctor": "doctor",
+    "workflows.evaluate": "evaluate",
+    "workflows.export": "export_model",
+    "workflows.forecasts.predict_result": "PredictResult",
+    "workflows.forecasts.windows_table": "windows_frame",
+    "workflows.inspect": "inspect",
+    "workflows.model_rows": "Files",
+    "workflows.models": "list_models load_model promote_model prune_models "
+    "remove_models rollback_model show_model verify_models",
+    "workflows.monitoring.detect_result": "DetectResult",
+    "workflows.monitoring.score_result": "ScoreResult",
+    "workflows.predict": "ForecastRequest predict",
+    "workflows.predict_and_log": "predict_and_log",
+    "workflows.results": "CompareResult DiagnoseResult DoctorResult EvaluateResult InspectResult "
+    "ModelResult ModelsResult ReportResult ScriptResult TrainResult TuneResult",
+    "workflows.score": "score",
+    "workflows.script": "script",
+    "workflows.shards.plan": "Shard",
+    "workflows.shards.results": "ShardResult",
+    "workflows.shards.run": "predict_shard",
+    "workflows.stream": "StreamRequest StreamResult stream",
+    "workflows.train": "train",
+    "workflows.tune": "tune",
 }
+_MODULES = {name: f"{__name__}.{module}" for module, names in _NAMES.items() for name in names.split()}
+
+__all__ = sorted(_MODULES)
 
 
 def __getattr__(name: str) -> object:

@@ -131,7 +131,6 @@ Levels = Annotated[
 
 
 def _as_duration(value: object, *, allow_zero: bool = False) -> object:
-    """Return the duration of a text."""
     if isinstance(value, Duration):
         return value
     try:
@@ -177,7 +176,6 @@ class _Frozen(BaseModel):
 
 
 def _setting(name: str, **bounds: Any) -> Any:
-    """Return the field of a setting, with the default and the help of its option."""
     option = options.SETTINGS[name]
     return Field(() if option.repeated else option.default, description=option.help, validate_default=True, **bounds)
 

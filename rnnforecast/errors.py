@@ -1,23 +1,4 @@
-"""The errors of the tool, each with an exit code that a job can branch on.
-
-```text
-RnnForecastError
-├── UsageError            2   a flag, a setting or a configuration file is wrong
-├── InputError           10   the input is missing or cannot be opened
-├── LockedError          11   another live run holds the lock
-├── ModelFileError       12   the model file is damaged, foreign or too new
-├── DataError            13   the data were read and rejected
-├── OutputError          14   an output was not written
-├── ResourceError        15   memory, device or time ran out
-├── DivergedError        16   training became non-finite
-├── LostToBaselineError  20   the network lost to a naive forecast and `--require win` was given
-├── DriftError           21   live errors or inputs differ from those of the training
-├── StaleError           22   rows are older than `--max-age`, or differ from those of the training
-├── CoverageError        23   live intervals cover too little
-├── AbnormalError        24   `detect` found abnormal rows
-└── TryLaterError        75   a database or a server is busy or out of reach for the moment
-```
-"""
+"""The errors of the tool, each with an exit code that a job can branch on."""
 
 from __future__ import annotations
 

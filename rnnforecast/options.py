@@ -587,3 +587,6 @@ DRY_RUN = _in(OUTPUT, _switch("dry_run", "list what would be removed; remove not
 FORMAT = _in(OUTPUT, _choice("format", "format of stdout", Format, "FORMAT", "table"))
 QUIET = _in(OUTPUT, _switch("quiet", "print only results and failures"))
 DEBUG = _in(OUTPUT, _switch("debug", "print tracebacks"), is_common=False)
+
+#: A parameter of a command is the option whose constant has its name, unless the command names another.
+BY_NAME = {key.lower(): option for key, option in list(globals().items()) if isinstance(option, Option)}

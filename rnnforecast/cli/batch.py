@@ -11,20 +11,7 @@ from rnnforecast.cli.command import build_command
 from rnnforecast.cli.view import View
 from rnnforecast.errors import OutputError, UsageError
 from rnnforecast.grammars import Duration
-from rnnforecast.options import (
-    CHECK,
-    EVENTS,
-    JOB_SHARD,
-    JOBS_FILE,
-    METRICS_FILE,
-    PRINT_CRON,
-    PRINT_SYSTEMD,
-    READ,
-    RESUME,
-    STORE,
-    WAIT,
-    WORKERS,
-)
+from rnnforecast.options import JOB_SHARD, JOBS_FILE
 
 if TYPE_CHECKING:
     from rnnforecast.workflows.batch.run import Options
@@ -89,8 +76,4 @@ def _run(view: View, jobs: str, store: str | None, options: Options) -> None:
         raise typer.Exit(result.exit_code)
 
 
-command = build_command(
-    batch,
-    *(JOBS_FILE, WORKERS, JOB_SHARD, RESUME, WAIT, CHECK, READ, PRINT_CRON, PRINT_SYSTEMD, EVENTS, METRICS_FILE, STORE),
-    example="rnnforecast batch nightly.toml --workers 4",
-)
+command = build_command(batch, JOBS_FILE, JOB_SHARD, example="rnnforecast batch nightly.toml --workers 4")

@@ -12,7 +12,7 @@ from rnnforecast.cli.deadline import deadline
 from rnnforecast.cli.help import MAX_HELP_WIDTH, PanelCommand, PanelGroup
 from rnnforecast.cli.view import View
 from rnnforecast.errors import UsageError
-from rnnforecast.options import ARGUMENTS, DEBUG, FORMAT, QUIET, TIMEOUT, Option
+from rnnforecast.options import ARGUMENTS, BY_NAME, DEBUG, FORMAT, QUIET, TIMEOUT, Option
 
 
 class LazyGroup(PanelGroup):
@@ -73,14 +73,16 @@ def build_command(
     *options: Option,
     settings: Sequence[Option] = (),
     example: str,
-    name: str | None = None,
 ) -> Any:
-    """Return the command of a function that takes a `View`, its options, and the `settings` that were given.
+    """Return the command of a function that takes a `View`, the `settings` that were given, and one parameter an option.
 
-    The docstring of the function is its help.
+    A parameter is the constant of `rnnforecast.options` with its name, or the one of `options`. The docstring of the
+    function is its help.
     """
+    known = BY_NAME | {option.name: option for option in options}
+    names = list(inspect.signature(function).parameters)[2 if settings else 1 :]
     with_timeout = (TIMEOUT,) if settings else ()  # a command with settings reads data
-    shown = (*options, *settings, *with_timeout, FORMAT, QUIET, DEBUG)
+    shown = (*(known[name] for name in names), *settings, *with_timeout, FORMAT, QUIET, DEBUG)
 
     def run(**values: Any) -> None:
         del values["debug"]  # `main` reads it, to report errors
@@ -95,7 +97,7 @@ def build_command(
     run.__doc__ = function.__doc__
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     context = {"help_option_names": ["--help", "-h"], "max_content_width": MAX_HELP_WIDTH}
-    app.command(name or function.__name__, cls=PanelCommand, epilog=example, context_settings=context)(run)
+    app.command(function.__name__.removesuffix("_"), cls=PanelCommand, epilog=example, context_settings=context)(run)
     command: Any = typer.main.get_command(app)
     for parameter in command.params:
         parameter._runtime_param = _OnlyGiven

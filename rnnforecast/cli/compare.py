@@ -9,17 +9,7 @@ from rnnforecast.cli.command import build_command
 from rnnforecast.cli.settings import load_settings
 from rnnforecast.cli.view import View, check_drawings
 from rnnforecast.errors import UsageError
-from rnnforecast.options import (
-    COMPARE_OPTIONS,
-    CONFIG,
-    HIDDEN_SIZES,
-    MAPPINGS,
-    METHODS,
-    PLOT,
-    REPORT,
-    TRAINING_FILES,
-    Mapping_,
-)
+from rnnforecast.options import COMPARE_OPTIONS, HIDDEN_SIZES, MAPPINGS, TRAINING_FILES, Mapping_
 
 
 def compare(
@@ -80,7 +70,9 @@ def _sizes(text: str | None) -> tuple[int, ...]:
 
 command = build_command(
     compare,
-    *(TRAINING_FILES, CONFIG, METHODS, MAPPINGS, HIDDEN_SIZES, PLOT, REPORT),
+    TRAINING_FILES,
+    MAPPINGS,
+    HIDDEN_SIZES,
     settings=COMPARE_OPTIONS,
     example="rnnforecast compare sales.csv --methods gru,lstm --hidden-size 32,64",
 )

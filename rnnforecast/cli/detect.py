@@ -8,19 +8,7 @@ from dataclasses import replace
 from rnnforecast.cli.command import build_command
 from rnnforecast.cli.settings import load_settings
 from rnnforecast.cli.view import View, check_drawings
-from rnnforecast.options import (
-    BUDGET,
-    CONFIG,
-    DETECT_OPTIONS,
-    DETECTOR,
-    LAST_ROWS,
-    ON_ALARM,
-    PLOT,
-    REPORT,
-    SCORED_ROWS,
-    STORE,
-    TRAINING_FILES,
-)
+from rnnforecast.options import DETECT_OPTIONS, DETECTOR, LAST_ROWS, SCORED_ROWS, TRAINING_FILES
 
 
 def detect(
@@ -74,7 +62,10 @@ def detect(
 
 command = build_command(
     detect,
-    *(TRAINING_FILES, CONFIG, DETECTOR, LAST_ROWS, BUDGET, SCORED_ROWS, ON_ALARM, PLOT, REPORT, STORE),
+    TRAINING_FILES,
+    DETECTOR,
+    LAST_ROWS,
+    SCORED_ROWS,
     settings=DETECT_OPTIONS,
     example="rnnforecast detect machine.csv --last 1d --on-alarm 'notify-team --now'",
 )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from rnnforecast.cli.command import build_command
 from rnnforecast.cli.settings import load_settings
 from rnnforecast.cli.view import View, check_drawings
-from rnnforecast.options import FUTURE_DATA, MODEL, PLOT, REPORT, SOURCE_OPTIONS, STORE, TEST_FILES
+from rnnforecast.options import SOURCE_OPTIONS, TEST_FILES
 
 
 def diagnose(
@@ -35,9 +35,4 @@ def diagnose(
     view.show(result)
 
 
-command = build_command(
-    diagnose,
-    *(MODEL, TEST_FILES, FUTURE_DATA, PLOT, REPORT, STORE),
-    settings=SOURCE_OPTIONS,
-    example="rnnforecast diagnose prices",
-)
+command = build_command(diagnose, TEST_FILES, settings=SOURCE_OPTIONS, example="rnnforecast diagnose prices")

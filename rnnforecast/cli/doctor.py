@@ -6,7 +6,6 @@ import typer
 
 from rnnforecast.cli.command import build_command
 from rnnforecast.cli.view import View
-from rnnforecast.options import STORE
 
 
 def doctor(view: View, store: str | None) -> None:
@@ -19,4 +18,4 @@ def doctor(view: View, store: str | None) -> None:
         raise typer.Exit(1)
 
 
-command = build_command(doctor, STORE, example="rnnforecast doctor")
+command = build_command(doctor, example="rnnforecast doctor")

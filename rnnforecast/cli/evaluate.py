@@ -7,18 +7,7 @@ from collections.abc import Mapping
 from rnnforecast.cli.command import build_command
 from rnnforecast.cli.settings import load_settings
 from rnnforecast.cli.view import View, check_drawings
-from rnnforecast.options import (
-    FUTURE_DATA,
-    MODEL,
-    PLOT,
-    REFIT_WINDOWS,
-    REPORT,
-    SOURCE_OPTIONS,
-    STORE,
-    TEST_FILES,
-    WINDOW_OPTIONS,
-    WINDOWS_OUTPUT,
-)
+from rnnforecast.options import REFIT_WINDOWS, SOURCE_OPTIONS, TEST_FILES, WINDOW_OPTIONS, WINDOWS_OUTPUT
 
 
 def evaluate(
@@ -70,7 +59,9 @@ def evaluate(
 
 command = build_command(
     evaluate,
-    *(MODEL, TEST_FILES, FUTURE_DATA, REFIT_WINDOWS, WINDOWS_OUTPUT, PLOT, REPORT, STORE),
+    TEST_FILES,
+    REFIT_WINDOWS,
+    WINDOWS_OUTPUT,
     settings=(*WINDOW_OPTIONS, *SOURCE_OPTIONS),
     example="rnnforecast evaluate prices --num-windows 12",
 )

@@ -44,7 +44,6 @@ def _as_json(error: RnnForecastError) -> str:
 
 
 def _as_text(error: RnnForecastError, stream: TextIO) -> str:
-    """Return message, further findings and hint."""
     lines = [_labelled("error:", "red", error.message, stream)]
     others = [finding for finding in error.findings if not _is_told(finding, error.message)]
     lines += [f"  {_one_line(finding, hint=error.hint)}" for finding in others[:MAX_LISTED]]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from rnnforecast.cli.command import build_command
 from rnnforecast.cli.settings import load_settings
 from rnnforecast.cli.view import View, check_drawings
-from rnnforecast.options import CONFIG, DATA_OPTIONS, PLOT, REPORT, TRAINING_FILES
+from rnnforecast.options import DATA_OPTIONS, TRAINING_FILES
 
 
 def inspect(
@@ -30,8 +30,5 @@ def inspect(
 
 
 command = build_command(
-    inspect,
-    *(TRAINING_FILES, CONFIG, PLOT, REPORT),
-    settings=DATA_OPTIONS,
-    example="rnnforecast inspect prices.csv --target close",
+    inspect, TRAINING_FILES, settings=DATA_OPTIONS, example="rnnforecast inspect prices.csv --target close"
 )

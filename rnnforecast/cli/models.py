@@ -12,20 +12,7 @@ from rnnforecast.cli.command import LazyGroup, build_command
 from rnnforecast.cli.view import View
 from rnnforecast.errors import ExitCode, UsageError
 from rnnforecast.escaping import visible
-from rnnforecast.options import (
-    ALL_MODELS,
-    ALL_NAMES,
-    DRY_RUN,
-    EXPECT_DIGEST,
-    KEEP,
-    MODEL,
-    MODEL_NAME,
-    MODEL_VERSION,
-    ONNX,
-    SOME_MODELS,
-    STORE,
-    YES,
-)
+from rnnforecast.options import ALL_MODELS, ALL_NAMES, MODEL_NAME, MODEL_VERSION, SOME_MODELS
 
 
 def list_(view: View, store: str | None) -> None:
@@ -125,26 +112,16 @@ class ModelCommands(LazyGroup):
     def load(self, name: str) -> Any:
         """Build one of the commands."""
         build = {
-            "list": lambda: build_command(list_, STORE, name="list", example="rnnforecast models list"),
-            "show": lambda: build_command(show, MODEL, STORE, example="rnnforecast models show prices@2"),
-            "verify": lambda: build_command(
-                verify, ALL_MODELS, EXPECT_DIGEST, STORE, example="rnnforecast models verify"
-            ),
-            "export": lambda: build_command(
-                export, MODEL, ONNX, STORE, example="rnnforecast models export prices --onnx prices.onnx"
-            ),
-            "promote": lambda: build_command(
-                promote, MODEL_VERSION, STORE, example="rnnforecast models promote prices@2"
-            ),
-            "rollback": lambda: build_command(
-                rollback, MODEL_NAME, STORE, example="rnnforecast models rollback prices"
-            ),
+            "list": lambda: build_command(list_, example="rnnforecast models list"),
+            "show": lambda: build_command(show, example="rnnforecast models show prices@2"),
+            "verify": lambda: build_command(verify, ALL_MODELS, example="rnnforecast models verify"),
+            "export": lambda: build_command(export, example="rnnforecast models export prices --onnx prices.onnx"),
+            "promote": lambda: build_command(promote, MODEL_VERSION, example="rnnforecast models promote prices@2"),
+            "rollback": lambda: build_command(rollback, MODEL_NAME, example="rnnforecast models rollback prices"),
             "prune": lambda: build_command(
-                prune, KEEP, ALL_NAMES, DRY_RUN, STORE, example="rnnforecast models prune prices --keep 5 --dry-run"
+                prune, ALL_NAMES, example="rnnforecast models prune prices --keep 5 --dry-run"
             ),
-            "remove": lambda: build_command(
-                remove, SOME_MODELS, YES, STORE, example="rnnforecast models remove prices@1 --yes"
-            ),
+            "remove": lambda: build_command(remove, SOME_MODELS, example="rnnforecast models remove prices@1 --yes"),
         }
         return build[name]()
 

@@ -10,30 +10,10 @@ from rnnforecast.cli.settings import load_settings
 from rnnforecast.cli.view import View, check_drawable, check_drawings
 from rnnforecast.errors import UsageError
 from rnnforecast.options import (
-    ATTENTION_OUTPUT,
-    COLUMNS,
-    COMPONENTS,
-    ENGINE,
     FORECAST_OPTIONS,
     FRESH_DATA,
-    LEDGER,
-    MAX_AGE,
-    MODEL,
-    ON,
     OUTPUT_FILE,
-    PLOT,
-    RAY_ADDRESS,
-    REFUSE_STALE,
-    REPORT,
-    ROUND,
-    SET,
-    SHARD,
-    SHARD_BY,
     SHOWN_SERIES,
-    STORE,
-    SUM,
-    TOTAL,
-    WHAT_IF,
     Engine,
     ShardBy,
     StaleRows,
@@ -179,7 +159,6 @@ def _runner(on: str | None, ray_address: str | None) -> Runner | None:
 
 
 def _check_shard(shard: str | None, by: str | None, model: str | None, unused: Mapping[str, object]) -> str | None:
-    """Return the shard. Raises UsageError for flags that do not fit."""
     if shard is None and by is not None:
         raise UsageError("--shard-by has no effect without --shard", hint="add `--shard I/N`, or leave it out")
     if shard is None:
@@ -208,31 +187,9 @@ def _check_together(view: View, output: str | None, added_up: object, *, drawn: 
 
 command = build_command(
     predict,
-    *(
-        MODEL,
-        FRESH_DATA,
-        ENGINE,
-        SUM,
-        TOTAL,
-        SHARD,
-        SHARD_BY,
-        ON,
-        RAY_ADDRESS,
-        COMPONENTS,
-        SET,
-        WHAT_IF,
-        SHOWN_SERIES,
-        OUTPUT_FILE,
-        ROUND,
-        COLUMNS,
-        ATTENTION_OUTPUT,
-        PLOT,
-        REPORT,
-        MAX_AGE,
-        REFUSE_STALE,
-        LEDGER,
-        STORE,
-    ),
+    FRESH_DATA,
+    SHOWN_SERIES,
+    OUTPUT_FILE,
     settings=FORECAST_OPTIONS,
     example="rnnforecast predict prices --horizon 14 --output forecasts.csv",
 )

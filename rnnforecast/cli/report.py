@@ -8,17 +8,7 @@ from rnnforecast.cli.command import build_command
 from rnnforecast.cli.settings import load_settings
 from rnnforecast.cli.view import View
 from rnnforecast.errors import UsageError
-from rnnforecast.options import (
-    FUTURE_DATA,
-    MODEL,
-    PAGE_MEMORY,
-    PAGE_OUTPUT,
-    PAGE_OVERWRITE,
-    REFIT_WINDOWS,
-    SOURCE_OPTIONS,
-    STORE,
-    TEST_FILES,
-)
+from rnnforecast.options import PAGE_MEMORY, PAGE_OUTPUT, PAGE_OVERWRITE, REFIT_WINDOWS, SOURCE_OPTIONS, TEST_FILES
 
 
 def report(
@@ -58,7 +48,11 @@ def report(
 
 command = build_command(
     report,
-    *(MODEL, TEST_FILES, FUTURE_DATA, REFIT_WINDOWS, PAGE_MEMORY, PAGE_OUTPUT, PAGE_OVERWRITE, STORE),
+    TEST_FILES,
+    REFIT_WINDOWS,
+    PAGE_MEMORY,
+    PAGE_OUTPUT,
+    PAGE_OVERWRITE,
     settings=SOURCE_OPTIONS,
     example="rnnforecast report prices --output prices.html",
 )

@@ -9,18 +9,7 @@ from typing import TYPE_CHECKING
 from rnnforecast.cli.command import build_command
 from rnnforecast.cli.settings import load_settings
 from rnnforecast.cli.view import View
-from rnnforecast.options import (
-    ACTUALS,
-    ALL_VERSIONS,
-    LAST,
-    MAX_AGE,
-    ON_ALARM,
-    POLICY,
-    SCORED_MODEL,
-    SOURCE_OPTIONS,
-    STORE,
-    Policy,
-)
+from rnnforecast.options import ACTUALS, SCORED_MODEL, SOURCE_OPTIONS, Policy
 
 if TYPE_CHECKING:
     from rnnforecast.workflows.monitoring.score_result import ScoreResult
@@ -60,7 +49,6 @@ def score(
 
 
 def _call(result: ScoreResult, command: Sequence[str], *, store: str | None) -> ScoreResult:
-    """Run the command of the user if there is an alarm."""
     from rnnforecast.workflows.alarm_actions import alarm_facts, call_on_alarm
 
     error = result.alarm()
@@ -72,7 +60,8 @@ def _call(result: ScoreResult, command: Sequence[str], *, store: str | None) -> 
 
 command = build_command(
     score,
-    *(SCORED_MODEL, ACTUALS, LAST, ALL_VERSIONS, POLICY, ON_ALARM, MAX_AGE, STORE),
+    SCORED_MODEL,
+    ACTUALS,
     settings=SOURCE_OPTIONS,
     example="rnnforecast score prices --data prices.csv --on-alarm 'notify-team --now'",
 )

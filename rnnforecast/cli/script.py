@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rnnforecast.cli.command import build_command
 from rnnforecast.cli.view import View
-from rnnforecast.options import MODEL, SCRIPT_OUTPUT, STORE
+from rnnforecast.options import SCRIPT_OUTPUT
 
 
 def script(view: View, model: str | None, output: str | None, store: str | None) -> None:
@@ -21,4 +21,4 @@ def script(view: View, model: str | None, output: str | None, store: str | None)
     view.show(result, if_quiet=output is None)
 
 
-command = build_command(script, MODEL, SCRIPT_OUTPUT, STORE, example="rnnforecast script prices --output train.py")
+command = build_command(script, SCRIPT_OUTPUT, example="rnnforecast script prices --output train.py")

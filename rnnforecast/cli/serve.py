@@ -6,7 +6,7 @@ from rnnforecast.cli.command import build_command
 from rnnforecast.cli.view import View
 from rnnforecast.errors import UsageError
 from rnnforecast.findings import plural
-from rnnforecast.options import HOST, MAX_BODY, PORT, REQUEST_TIMEOUT, SERVE_WORKERS, SERVED_MODEL, STORE
+from rnnforecast.options import SERVE_WORKERS, SERVED_MODEL
 
 
 def serve(
@@ -38,8 +38,4 @@ def serve(
     view.say(f"stopped after {plural(num_requests, 'request')}")
 
 
-command = build_command(
-    serve,
-    *(SERVED_MODEL, HOST, PORT, SERVE_WORKERS, REQUEST_TIMEOUT, MAX_BODY, STORE),
-    example="rnnforecast serve --port 8000",
-)
+command = build_command(serve, SERVED_MODEL, SERVE_WORKERS, example="rnnforecast serve --port 8000")

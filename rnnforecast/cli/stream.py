@@ -8,15 +8,7 @@ from rnnforecast.cli.command import build_command
 from rnnforecast.cli.settings import load_settings
 from rnnforecast.cli.view import View
 from rnnforecast.options import (
-    BUDGET,
-    FOLLOW,
-    LINE_FORMAT,
-    MAX_SERIES,
-    ON_ALARM,
-    SAVE_EVERY,
-    STATE,
     STEPS_AHEAD,
-    STORE,
     STREAM_INPUT,
     STREAM_LEVELS,
     STREAM_MODEL,
@@ -78,8 +70,11 @@ def stream(
 
 command = build_command(
     stream,
-    *(STREAM_MODEL, STREAM_INPUT, FOLLOW, LINE_FORMAT, STEPS_AHEAD, STREAM_LEVELS, BUDGET, MAX_SERIES),
-    *(STREAM_OUTPUT, STATE, SAVE_EVERY, ON_ALARM, STORE),
+    STREAM_MODEL,
+    STREAM_INPUT,
+    STEPS_AHEAD,
+    STREAM_LEVELS,
+    STREAM_OUTPUT,
     settings=STREAM_OPTIONS,
     example="tail -f pump.csv | rnnforecast stream pump --state pump.state",
 )

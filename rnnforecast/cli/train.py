@@ -7,19 +7,7 @@ from collections.abc import Mapping
 from rnnforecast.cli.command import build_command
 from rnnforecast.cli.settings import load_settings
 from rnnforecast.cli.view import View
-from rnnforecast.options import (
-    ACTIVATE,
-    CONFIG,
-    MAX_AGE,
-    NAME,
-    RAY_ADDRESS,
-    REQUIRE,
-    SETTINGS,
-    STORE,
-    TRAIN_ON,
-    TRAINING_FILES,
-    Activate,
-)
+from rnnforecast.options import SETTINGS, TRAIN_ON, TRAINING_FILES, Activate
 
 
 def train(
@@ -56,7 +44,8 @@ def train(
 
 command = build_command(
     train,
-    *(TRAINING_FILES, CONFIG, REQUIRE, NAME, ACTIVATE, MAX_AGE, STORE, TRAIN_ON, RAY_ADDRESS),
+    TRAINING_FILES,
+    TRAIN_ON,
     settings=tuple(SETTINGS.values()),
     example="rnnforecast train prices.csv --horizon 30",
 )

@@ -7,17 +7,7 @@ from collections.abc import Mapping
 from rnnforecast.cli.command import build_command
 from rnnforecast.cli.settings import load_settings
 from rnnforecast.cli.view import View
-from rnnforecast.options import (
-    CONFIG,
-    RAY_ADDRESS,
-    STORE,
-    STUDY,
-    TRAIN_ON,
-    TRAINING_FILES,
-    TRIALS,
-    TUNE_OPTIONS,
-    TUNED_SETTINGS,
-)
+from rnnforecast.options import STUDY, TRAIN_ON, TRAINING_FILES, TUNE_OPTIONS, TUNED_SETTINGS
 
 
 def tune(
@@ -53,7 +43,10 @@ def tune(
 
 command = build_command(
     tune,
-    *(TRAINING_FILES, CONFIG, TRIALS, STUDY, TUNED_SETTINGS, STORE, TRAIN_ON, RAY_ADDRESS),
+    TRAINING_FILES,
+    STUDY,
+    TUNED_SETTINGS,
+    TRAIN_ON,
     settings=TUNE_OPTIONS,
     example="rnnforecast tune prices.csv --time-budget 10m --output tuned.toml",
 )

@@ -87,7 +87,6 @@ def base_ensemble(season_length: int) -> Ensemble:
 
 @cache
 def _own_version() -> str:
-    """Return the version of this package, which is looked up in files."""
     return metadata.version("rnnforecast")
 
 

@@ -124,14 +124,12 @@ def pack_categorical(
 
 
 def _rows_of(series: SeriesSet, kept: int) -> dict[str, np.ndarray]:
-    """Return the last rows of all series and their statistics as tensors."""
     return _context(series, kept).to_tensors() | statistics_tensors(series)
 
 
 def _manifest_of(
     read: ReadResult, *, assumptions: Assumptions, settings: Settings, name: str, record: Record
 ) -> Manifest:
-    """Return the manifest of a training, without its networks."""
     return Manifest(
         name=name,
         rnnforecast=metadata.version("rnnforecast"),
@@ -187,7 +185,6 @@ def is_zero_shot(ensemble: Ensemble) -> bool:
 
 
 def _as_float32(tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return weights as the engines compute with them."""
     return {
         name: tensor.astype(np.float32) if tensor.dtype == np.float16 else tensor for name, tensor in tensors.items()
     }
@@ -429,7 +426,6 @@ def _timestamp(timestamp: object, series: SeriesSet) -> str | int | None:
 
 
 def _context(series: SeriesSet, length: int) -> SeriesContext:
-    """Keep the last `length` rows of every series."""
     kept = np.minimum(series.lengths, length)
     dropped = series.lengths - kept
     rows = np.arange(kept.sum()) + np.repeat(series.offsets[1:] - np.cumsum(kept), kept)

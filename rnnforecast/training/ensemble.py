@@ -111,7 +111,6 @@ def _fit_on(
     num_steps: Sequence[int] | None,
     start: Mapping[str, np.ndarray] | None,
 ) -> list[Fit]:
-    """Fit the networks on one device; on the CPU several at once."""
     lengths = series.lengths.copy()
     if validation is not None and len(validation):
         np.minimum.at(lengths, validation.series, validation.cutoffs)

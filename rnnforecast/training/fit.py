@@ -78,7 +78,6 @@ def _complete(
     *,
     validation: Windows,
 ) -> Fitted:
-    """Weight the groups and calibrate the intervals on the validation windows."""
     horizon = facts.horizon
     chosen = _choose_weights(
         fitted.ensemble,
@@ -112,7 +111,6 @@ class _Found:
 def _fit_anew(
     series: SeriesSet, facts: DataFacts, settings: Settings, *, context: FitContext, validation: Windows
 ) -> tuple[Fitted, _Found]:
-    """Fit from random and pretrained weights."""
     plan, reason = choose_plan(facts, settings)
     if plan == "scratch":
         settings.data.reject_longer_seasons("a network from scratch")
@@ -146,7 +144,6 @@ def _fit_from(
     context: FitContext,
     validation: Windows,
 ) -> tuple[Fitted, _Found]:
-    """Fit the networks of a stored model again, from its weights."""
     fitted = _fit(series, warm.recipe(facts, settings), settings, context=context, validation=validation)
     notes, fits = _stopped(fitted), _pairs(fitted)
     season = warm.zero_shot_season
@@ -205,7 +202,6 @@ def _pairs(fitted: Fitted) -> list[tuple[Member, Fit]]:
 
 
 def _curves(fits: Sequence[tuple[Member, Fit]], used: Sequence[Fit]) -> tuple[FitCurve, ...]:
-    """Return the curves of all fits, and which of them are still used."""
     return tuple(curve_of(fit, name=_name(member), is_used=any(fit is other for other in used)) for member, fit in fits)
 
 

@@ -46,8 +46,6 @@ class JointProgress:
 
 
 class _Part(NoProgress):
-    """The progress of one fit among several."""
-
     def __init__(self, joint: JointProgress, index: int) -> None:
         self._joint = joint
         self._index = index

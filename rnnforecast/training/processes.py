@@ -152,16 +152,12 @@ def run_apart(task: Task[Result], joint: JointProgress, checkpoints: Checkpoints
 
 @dataclass
 class _Child:
-    """A process and what it works on."""
-
     process: ForkProcess
     index: int
     rank: int
 
 
 class _Pool(Generic[Result]):
-    """The processes that run at the moment, and the results so far."""
-
     def __init__(self, joint: JointProgress, checkpoints: Checkpoints | None) -> None:
         self._joint = joint
         self._checkpoints = checkpoints
@@ -260,8 +256,6 @@ def _work(
 
 
 class _Reports(NoProgress):
-    """Sends the progress of a fit to the parent."""
-
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
         self._sent = 0.0

@@ -346,7 +346,6 @@ def choose_fit(facts: DataFacts, settings: Settings) -> FitSettings:
 
 
 def _reasons(facts: DataFacts, members: tuple[MemberSettings, ...], settings: Settings) -> dict[str, str]:
-    """Return the reason for each choice, and the flag that changes it."""
     network = settings.network
     first = members[0]
     size = "large panel" if facts.is_large else "short data" if facts.is_short else "medium data"

@@ -231,7 +231,6 @@ class Run:
         self._started = time.monotonic() - state.seconds
 
     def _misfit(self, tensors: Mapping[str, np.ndarray], state: TrainingState) -> str | None:
-        """Return why a state does not belong to this fit, None where it does."""
         wanted = {name: (tuple(tensor.shape), str(tensor.dtype)) for name, tensor in self._tensors().items()}
         found = {
             name: (tensor.shape, f"torch.{tensor.dtype}") for name, tensor in tensors.items() if name not in _CURVES

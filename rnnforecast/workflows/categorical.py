@@ -275,7 +275,6 @@ def _batch(network: CategoricalSettings, flat: FlatSeries, windows: Windows, *, 
 
 
 def _forecast(network: Network, flat: FlatSeries, windows: Windows, horizon: int) -> Float64Array:
-    """Return probabilities [W, H, K], in batches of bounded memory."""
     found = [
         forecast_categories(*network, _batch(network[0], flat, windows.select(slice(start, start + _BATCH_WINDOWS))))
         for start in range(0, len(windows), _BATCH_WINDOWS)
@@ -350,7 +349,6 @@ def _check_settings(settings: Settings) -> None:
 
 
 def _reject(options: Mapping[str, object], loaded: LoadedModel) -> None:
-    """Raise UsageError for an option that is set and about numbers."""
     given = [name for name, value in options.items() if value]
     if given:
         raise UsageError(

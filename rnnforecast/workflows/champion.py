@@ -181,7 +181,6 @@ def _unseen(manifest: Manifest, challenger: Challenger, backtest: Backtest) -> n
 
 
 def _forecast(file: ModelFile, manifest: Manifest, challenger: Challenger, backtest: Backtest) -> np.ndarray:
-    """Return the champion's forecasts of the test windows: [W, H, Q]."""
     steps, series = challenger.gap + challenger.horizon, challenger.series
     if manifest.served == ENSEMBLE:
         forecast = TrainedForecaster(unpack_ensemble(file), series)(backtest.windows, steps)

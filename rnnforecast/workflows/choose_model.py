@@ -56,7 +56,6 @@ def choose_model(
 
 
 def _flags(reading: DataSettings | None) -> list[str]:
-    """Return the words of the command line that read rows as here."""
     words: list[str] = []
     for name, value in ({} if reading is None else reading.model_dump(mode="json", exclude_unset=True)).items():
         option = SETTINGS[name]
@@ -100,7 +99,6 @@ def served_manifest(manifest: Manifest, stored: StoredModel) -> Manifest:
 
 
 def _check_reading(reading: DataSettings | None, stored: StoredModel) -> None:
-    """Raise UsageError for columns or frequency settings: a stored model fixes them."""
     given = [name for name in reading.model_fields_set if name not in FREE_SETTINGS] if reading is not None else []
     if given:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(given))

@@ -125,7 +125,6 @@ def _base(series: SeriesSet, *, bounds: bool) -> _Timed:
 
 
 def _baselines(chosen: Sequence[str], series: SeriesSet) -> dict[str, _Timed]:
-    """Return the baselines that always run, and those that were chosen."""
     own = (*CELLS, *MAPPINGS, TRANSFORMER, BASE)
     free = (*available_baselines(series.season_length), *statistical_forecasters(series))
     names = dict.fromkeys((*free, *(name for name in chosen if name not in own)))
@@ -242,7 +241,6 @@ def _finite(number: float) -> float | None:
 
 
 def _count(weights: Iterable[Mapping[str, np.ndarray]]) -> int:
-    """Return how many numbers the networks of a method have."""
     return sum(int(array.size) for tensors in weights for array in tensors.values())
 
 

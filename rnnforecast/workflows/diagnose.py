@@ -180,7 +180,6 @@ def lag_blocks(length: int) -> list[tuple[int, int]]:
 
 
 def _hide(series: SeriesSet, first: int, last: int) -> SeriesSet:
-    """Return the series with the rows of these lags (1 is the last row) missing."""
     lag = np.repeat(series.offsets[1:], series.lengths) - np.arange(series.num_rows)
     hidden = (lag >= first) & (lag <= last)
     return replace(series, observed=series.observed & ~hidden, values=np.where(hidden, np.nan, series.values))
@@ -195,7 +194,6 @@ def _last_correlation(series: SeriesSet) -> int | None:
 
 
 def _advice(found: dict[str, Health], occlusion: Sequence[dict[str, JSONValue]], correlation: int | None) -> list[str]:
-    """Return what the figures suggest, in plain sentences."""
     advice = []
     own = next(((name, health) for name, health in found.items() if name not in ("rnn", "lstm", "gru")), None)
     if own is not None:

@@ -116,7 +116,6 @@ def evaluate_loaded(
 
 
 def _check_refit(loaded: LoadedModel) -> None:
-    """Raise UsageError for a model that cannot be trained again before each window."""
     label, start = loaded.manifest.label, _settings(loaded).training.from_
     if label == BASE:
         raise UsageError(f"`{BASE}` is fitted to nothing", hint="leave `--refit` out")
@@ -134,7 +133,6 @@ def cutoff_timestamps(series: SeriesSet, windows: Windows) -> tuple[object, ...]
 
 
 def _past_windows(series: SeriesSet, *, horizon: int, num_windows: int, window_step: int, gap: int) -> Windows:
-    """Place the windows, each after at least a season and a row. Raises DataError if none fits."""
     min_past = series.season_length + 1
     windows = place_windows(
         series.lengths,

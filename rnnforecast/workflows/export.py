@@ -130,7 +130,6 @@ def largest_difference(ensemble: Ensemble, graph: bytes, shapes: dict[str, tuple
 
 
 def _forecast(ensemble: Ensemble, given: dict[str, np.ndarray], horizon: int) -> Float64Array:
-    """Return the quantiles of the NumPy engine for one window."""
     from rnnforecast.training.onnx_graph import window_of
 
     found = []

@@ -144,7 +144,6 @@ def _without_sources(file: ModelFile, given: Files, *, path: str) -> ModelFile:
 def _load_stored(
     file: ModelFile, given: Files, *, reading: DataSettings | None, horizon: int | None, why: tuple[str, ...]
 ) -> LoadedModel:
-    """Read the rows of a stored model: the given files, else those of the training, else its own last rows."""
     manifest, memory = file.manifest, recall(file)
     context = memory.context
     notes = list(why)
@@ -176,7 +175,6 @@ def _load_stored(
 def _fresh_rows(
     paths: Sequence[str | Path], settings: DataSettings, manifest: Manifest, memory: Memory, *, is_given: bool
 ) -> tuple[SeriesSet, tuple[Finding, ...]]:
-    """Read the rows with the settings of the training, and compare them with its rows."""
     no_history = bool(manifest.members) and all(member.mapping == "one-to-many" for member in manifest.members)
     read = _read(paths, settings, manifest, keep_unobserved=no_history, is_given=is_given)
     series, findings = read.series, read.findings + tuple(_extra_columns(read, manifest))
@@ -377,7 +375,6 @@ def _sparse_windows(series: SeriesSet, manifest: Manifest) -> list[str]:
 
 
 def _restore(manifest: Manifest, context: SeriesContext) -> SeriesSet:
-    """Rebuild the series from the last rows in the model file."""
     roles = manifest.roles
     known = context.values[context.observed]
     widths = (len(roles.id), len(roles.past), len(roles.future) + len(roles.generated), len(roles.static))

@@ -106,7 +106,6 @@ def find_models(specs: Sequence[str], *, store: str | Path | None = None) -> Mod
 
 
 def _with_problem(stored: StoredModel) -> StoredModel:
-    """Return a stored model with what is wrong with the values of its manifest, where something is."""
     if stored.manifest is None or _is_base(stored.manifest):
         return stored
     try:

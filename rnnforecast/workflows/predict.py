@@ -224,7 +224,6 @@ def _predict_categories(
 
 
 def _check_writable(request: ForecastRequest) -> None:
-    """Check before the work that outputs can be written. Raises UsageError, OutputError."""
     check_asked(request.asked, sums=request.sum is not None or bool(request.totals))
     check_shape(request.output, decimals=request.decimals, columns=request.columns)
     if request.output is not None:
@@ -237,7 +236,6 @@ def _check_writable(request: ForecastRequest) -> None:
 def _tables(
     loaded: LoadedModel, shown: Forecast, request: ForecastRequest, explanation: Explanation
 ) -> tuple[pd.DataFrame, tuple[Preview, ...]]:
-    """Return the table of all forecasts, or of their sums, and the series that are shown."""
     series = loaded.series
     numbers = numbers_of(series, request.series) or None
     previews = make_previews(series, shown, numbers)
@@ -365,7 +363,6 @@ def _notes(loaded: LoadedModel, horizon: int, forecast: Forecast, *, totals: boo
 def _check_outputs(
     request: ForecastRequest, files: Files, loaded: LoadedModel, *, model: str | None, store: str | Path | None
 ) -> None:
-    """Check that no output is a file that is read or owned here. Raises UsageError."""
     stored = loaded.manifest.input
     owned: list[Owned] = [("the data", path) for path in files.rows or stored.paths]
     owned += [("the covariates known ahead", path) for path in files.known_ahead or stored.future_paths]

@@ -120,7 +120,6 @@ def _served_by(issued: Issued, store: Path, selection: Selection, version: int) 
 def _read_actuals(
     issued: Issued, data: Sequence[str | Path], age: Age | None, reading: DataSettings | None
 ) -> tuple[ReadResult, list[Any]]:
-    """Read the rows in the roles of the forecasts. Raises UsageError, InputError, DataError, StaleError."""
     manifest = _manifest_of(issued.facts)
     lost = without_file(manifest.input.paths)
     if not data and (lost or not manifest.input.paths):

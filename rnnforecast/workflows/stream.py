@@ -154,7 +154,6 @@ def _window_note(label: str) -> str:
 
 
 def _serve(request: StreamRequest, store: str | Path | None) -> Served:
-    """Open the model. Raises ModelFileError, UsageError."""
     if request.model == BASE:
         return _serve_base(request.reading)
     if request.reading.model_fields_set:
@@ -363,7 +362,6 @@ class Run:
             ) from error
 
     def _answer(self, lines: Sequence[str]) -> bytes:
-        """Return the lines that answer lines."""
         if self._reader is None or self._writer is None:
             kind = self._request.line_format or guess_format(lines[0][:MAX_LINE])
             if self.position.header is not None:
@@ -438,7 +436,6 @@ def _digest(content: bytes) -> str:
 
 
 def _check_same(path: Path, file: BinaryIO, position: Position, start: bytes) -> None:
-    """Raise InputError where a file is not the one that was read before."""
     size = os.fstat(file.fileno()).st_size
     if size >= position.read and position.start in ("", _digest(start[: position.read])):
         return

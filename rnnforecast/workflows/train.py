@@ -141,7 +141,6 @@ def train(
 
 
 def _usable(read: ReadResult, settings: Settings, *, horizon: int) -> ReadResult:
-    """Return the series that are long enough. Raises DataError for values without the logarithm that was asked for."""
     check_logarithms(read.series, log=settings.network.log)
     series, short = leave_out_short(read.series, horizon=horizon, short=settings.data.short)
     return replace(read, series=series, findings=(*read.findings, *short))
@@ -312,7 +311,6 @@ def chosen_settings(settings: Settings, assumptions: Assumptions, fitted: Fitted
 
 
 def _describe(trained: Trained) -> list[dict[str, JSONValue]]:
-    """Describe each network: its settings, its best step, and the numerical health of its fit."""
     return [
         {
             **member.model_dump(mode="json", exclude={"quantile_levels"}),

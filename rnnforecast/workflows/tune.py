@@ -274,7 +274,6 @@ def _with(settings: Settings, changes: Mapping[str, JSONValue], *, seconds: floa
 def _judge(
     both: Mapping[str, Settings], series: SeriesSet, split: Split, *, horizon: int, progress: Progress
 ) -> Judgement:
-    """Fit with each settings on the rows before the test windows, and forecast those."""
     fitted: dict[str, Ensemble] = {}
     for name, settings in both.items():
         found = fit_train_rows(

@@ -210,7 +210,6 @@ def _without_levels(values: Float64Array, borders: Sequence[int]) -> Float64Arra
 
 
 def _correlation(values: Float64Array) -> float:
-    """Return the autocorrelation of neighbours, at least 0."""
     size = float((values**2).sum())
     return max(float((values[1:] * values[:-1]).sum()) / size, 0.0) if size > 0 else 0.0
 

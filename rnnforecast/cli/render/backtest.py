@@ -204,7 +204,6 @@ def _series_block(result: EvaluateResult | CompareResult, methods: Sequence[str]
 
 
 def _drawn(series: SeriesSet | None, labels: Sequence[str]) -> dict[str, str]:
-    """Return the last rows of each named series as a row of blocks."""
     if series is None:
         return {}
     places = {label: place for place, label in enumerate(series.item_ids)}

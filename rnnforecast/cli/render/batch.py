@@ -126,6 +126,5 @@ def _near(path: str) -> str:
 
 
 def _relative(path: str, jobs_file: str) -> str:
-    """Return a path as the jobs file names it."""
     below = os.path.relpath(path, os.path.dirname(jobs_file))
     return path if below.startswith("..") else below

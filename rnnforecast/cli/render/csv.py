@@ -10,7 +10,7 @@ from rnnforecast.data.csv_writer import csv_line
 from rnnforecast.escaping import json_text, visible
 from rnnforecast.evaluation.metrics import INTERVALS, METRICS, metric_value
 from rnnforecast.json_values import Document, plain
-from rnnforecast.workflows.batch.results import BatchPlan, BatchResult, JobResult, UnitsResult
+from rnnforecast.workflows.batch.results import BatchResult, JobResult, UnitsResult
 from rnnforecast.workflows.forecasts.predict_result import PredictResult
 from rnnforecast.workflows.monitoring.detect_result import DetectResult
 from rnnforecast.workflows.monitoring.score_result import ScoreResult
@@ -18,20 +18,25 @@ from rnnforecast.workflows.results import (
     CategoricalEvaluateResult,
     CategoricalTrainResult,
     CompareResult,
-    DiagnoseResult,
-    DoctorResult,
     EvaluateResult,
     InspectResult,
     ModelResult,
-    ModelsResult,
     ReportResult,
     ScriptResult,
     TrainResult,
-    TuneResult,
 )
-from rnnforecast.workflows.shards.results import ShardResult
 
 Table: TypeAlias = tuple[Sequence[str], Iterable[Sequence[object]]]  # columns and rows
+
+#: Results whose main table is one of their lists: its field, and the first column where it is empty.
+LISTS = {
+    "BatchPlan": ("jobs", "job"),
+    "DiagnoseResult": ("networks", "name"),
+    "DoctorResult": ("checks", "name"),
+    "ModelsResult": ("models", "model"),
+    "ShardResult": ("parts", "part"),
+    "TuneResult": ("trials", "trial"),
+}
 
 
 def write_csv(result: Document, stream: TextIO) -> None:
@@ -44,18 +49,17 @@ def write_csv(result: Document, stream: TextIO) -> None:
 @singledispatch
 def main_table(result: Document) -> Table:
     """Return columns and rows of the main table of a result: forecasts, metrics, assumptions, models or checks."""
-    raise TypeError(f"no CSV table for {type(result).__name__}")
+    name = type(result).__name__
+    if name not in LISTS:
+        raise TypeError(f"no CSV table for {name}")
+    field, first = LISTS[name]
+    records = [each.to_dict() if isinstance(each, Document) else each for each in getattr(result, field)]
+    return _records(records, first=first)
 
 
 @main_table.register
 def _forecasts(result: PredictResult) -> Table:
     return result.columns, result.rows
-
-
-@main_table.register
-def _health(result: DiagnoseResult) -> Table:
-    names = list(result.networks[0])
-    return names, [[row[name] for name in names] for row in result.networks]
 
 
 @main_table.register
@@ -77,16 +81,6 @@ def _scores(result: TrainResult | EvaluateResult | CompareResult) -> Table:
 @main_table.register(CategoricalEvaluateResult)
 def _category_scores(result: CategoricalTrainResult | CategoricalEvaluateResult) -> Table:
     return _records([{"method": method, **scores} for method, scores in result.metrics.items()], first="method")
-
-
-@main_table.register
-def _trials(result: TuneResult) -> Table:
-    return _records(result.trials, first="trial")
-
-
-@main_table.register
-def _parts(result: ShardResult) -> Table:
-    return _records([part.to_dict() for part in result.parts], first="part")
 
 
 @main_table.register
@@ -113,16 +107,6 @@ def _assumptions(result: InspectResult) -> Table:
 
 
 @main_table.register
-def _checks(result: DoctorResult) -> Table:
-    return ("name", "ok", "detail", "hint"), [(c.name, c.ok, c.detail, c.hint) for c in result.checks]
-
-
-@main_table.register
-def _models(result: ModelsResult) -> Table:
-    return _records(result.models, first="model")
-
-
-@main_table.register
 def _manifest(result: ModelResult) -> Table:
     return ("field", "value"), list(result.manifest.items())
 
@@ -135,11 +119,6 @@ def _units(result: UnitsResult) -> Table:
 @main_table.register
 def _script(result: ScriptResult) -> Table:
     return ("model", "text"), [[result.model, result.text]]
-
-
-@main_table.register
-def _plan(result: BatchPlan) -> Table:
-    return _records(result.jobs, first="job")
 
 
 @main_table.register
@@ -157,7 +136,6 @@ def _records(records: Sequence[Mapping[str, object]], *, first: str) -> Table:
 
 
 def _error_cells(job: JobResult) -> dict[str, object]:
-    """Return the error of a job as plain cells in place of the nested one."""
     error = job.error
     return {"error": error and error.code, "message": error and error.message, "hint": error and error.hint}
 

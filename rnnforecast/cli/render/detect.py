@@ -79,7 +79,6 @@ def _contributions(alarm: Mapping[str, object]) -> Mapping[str, float]:
 
 
 def _named(alarm: Mapping[str, object]) -> str:
-    """Return the column that contributes most, and how much."""
     name, part = max(_contributions(alarm).items(), key=lambda pair: pair[1])
     return f"{shortened(name, 16)} {100 * part:.0f} %"
 

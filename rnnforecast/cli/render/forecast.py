@@ -131,12 +131,10 @@ def _columns(result: PredictResult, preview: Preview) -> dict[str, list[str]]:
 
 
 def _parts(result: PredictResult, preview: Preview, *, width: int) -> RenderableType:
-    """Return the parts of each step, the forecast first: they add up to it."""
     return _steps(result, preview, {"forecast": preview.median, **preview.parts}, "add up to the forecast", width=width)
 
 
 def _what_if(result: PredictResult, preview: Preview, *, width: int) -> RenderableType:
-    """Return the forecast, the one by other covariates, and the difference, with their totals."""
     other = preview.median if preview.what_if is None else preview.what_if
     columns = {"forecast": preview.median, "what if": other, "difference": other - preview.median}
     ours, theirs = float(preview.median.sum()), float(other.sum())

@@ -60,7 +60,6 @@ def _inspect_screen(result: InspectResult, _space: Space) -> list[RenderableType
 
 
 def _profile_block(result: InspectResult) -> RenderableType:
-    """Return what the values look like, and settings worth a try."""
     table = quiet_table([("", "left"), ("", "fold")], header=False)
     for name, words in profile_words(result.profile).items():
         table.add_row(Text(name, style="dim"), safe(words))

@@ -59,7 +59,6 @@ def _listed(result: ModelsResult, *, width: int) -> RenderableType:
 
 
 def _row(model: Mapping[str, object]) -> dict[str, Text]:
-    """Return the cells of a stored model by the names of their columns."""
     row = {
         "model": safe(shortened(str(model["model"])), "bold" if model.get("active") else ""),
         "": Text("active" if model.get("active") else "", style="green"),

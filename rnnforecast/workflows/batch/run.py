@@ -102,7 +102,6 @@ def state_folder(job_file: JobFile) -> Path:
 
 
 def _run(job_file: JobFile, state: Path, options: Options, progress: Progress) -> BatchResult:
-    """Run the jobs while holding the lock."""
     started = time.monotonic()
     history = History.read(state / LEDGER)
     rotate(state / LEDGER, keep=history.essential_events())

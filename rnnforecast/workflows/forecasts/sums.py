@@ -224,7 +224,6 @@ def window_errors(
 
 
 def _forecaster(loaded: LoadedModel) -> Forecaster:
-    """Return what is served as a forecaster of any windows."""
     series, served = loaded.series, loaded.manifest.served
     if loaded.zero_shot is not None:
         return loaded.zero_shot

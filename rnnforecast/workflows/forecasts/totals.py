@@ -73,7 +73,6 @@ def with_levels(loaded: LoadedModel, levels: Sequence[str], files: Files, readin
 
 
 def _unknown(series: SeriesSet, levels: Sequence[str]) -> tuple[str, ...]:
-    """Return the levels that are neither ids nor static covariates of the series."""
     return tuple(name for name in levels if name not in (*series.id_columns, *series.static_names, ALL))
 
 
@@ -183,7 +182,6 @@ def total_previews(series: SeriesSet, totals: Sequence[Total], forecast: Forecas
 
 
 def _groups(series: SeriesSet, column: str) -> list[tuple[str, str, Int64Array]]:
-    """Return name, target and members of each total of a column."""
     if column == ALL:
         labels = np.full(series.num_series, "", dtype=object)
     elif column in series.id_columns:

@@ -91,6 +91,5 @@ def _of_other_files(store: Path, names: Sequence[str], data: Sequence[str | Path
 
 
 def _paths(store: Path, name: str) -> list[str]:
-    """Return the files that the forecasts of a ledger were made from; none where it does not say."""
     paths = Ledger(store, name).facts().get("paths")
     return [str(path) for path in paths] if isinstance(paths, list) else []

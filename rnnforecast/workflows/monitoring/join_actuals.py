@@ -154,7 +154,6 @@ def select_issued(issued: Issued, chosen: np.ndarray) -> Issued:
 
 
 def _numbers(issued: Issued, series: SeriesSet) -> np.ndarray:
-    """Return which series of the data each issued step belongs to, -1 for none: [N]."""
     ids, item = distinct_ids(series)
     known = {
         (ids[place], series.target_names[target]): number
@@ -165,7 +164,6 @@ def _numbers(issued: Issued, series: SeriesSet) -> np.ndarray:
 
 
 def _values(series: SeriesSet, number: np.ndarray, ordinals: np.ndarray) -> np.ndarray:
-    """Return the observed value at each place, NaN where there is none: [N]."""
     if not series.num_rows:
         return np.full(len(number), np.nan)
     owner = np.maximum(number, 0)

@@ -213,7 +213,6 @@ def _check_output(job: Job) -> None:
 
 
 def _is_unchanged(job: Job, stored: StoredModel | None, context: JobContext, report: Report) -> bool:
-    """Return whether data, settings, model and output are those of the last success."""
     last = context.last or {}
     before = last.get("digests")
     if last.get("status") not in ("done", "unchanged") or not isinstance(before, dict) or stored is None:
@@ -299,7 +298,6 @@ def _reject_stale_rows(job: Job, context: JobContext) -> Generator[Command, Comp
 
 
 def _new_steps(job: Job, context: JobContext, manifest: Manifest) -> Generator[Command, Completed, str]:
-    """Return the number of new steps in the data if there are enough, else an empty string."""
     config = _write_settings(job, context)
     document = yield from _call(_json_command("inspect", *job.data, "--config", str(config)), Report())
     freq = Frequency.from_dict(manifest.freq)
@@ -320,7 +318,6 @@ def _ordinal(freq: Frequency, timestamp: object) -> int:
 def _train(
     job: Job, stored: StoredModel | None, context: JobContext, report: Report
 ) -> Generator[Command, Completed, Document]:
-    """Train, from the weights of the stored model where the job says so and they can be used."""
     if stored is not None and job.retrain.is_warm and not report.reason.startswith(_SETTINGS_CHANGED):
         try:
             return (yield from _call(_train_command(job, context, "--from", stored.label), report))
@@ -440,7 +437,6 @@ def _left_out(report: Report) -> JobError:
 
 
 def _unchanged_since(last: Document) -> str:
-    """Return since when nothing has changed: the last time the job was done."""
     if last.get("status") == "unchanged":
         return str(last.get("reason"))
     return f"unchanged since {str(last.get('time'))[:16].replace('T', ' ')} UTC"

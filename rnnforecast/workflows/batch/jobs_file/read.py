@@ -182,7 +182,6 @@ class _JobReader:
         return job
 
     def _settings(self, known: set[str]) -> dict[str, object]:
-        """Return the valid settings of `train` that were given."""
         given = {key: value for key, value in self._values.items() if key in known and key not in JOB_KEYS}
         if "model" in self._values:
             self._reject_training_keys(sorted(given.keys() - set(self._model_keys())))
@@ -200,7 +199,6 @@ class _JobReader:
         return settings
 
     def _check_needs(self, job: Job) -> None:
-        """Check that keys which depend on each other fit together."""
         given = self._values
         if "name" not in given:
             self._report("name", "the job has no `name`", fix='add `name = "..."`, different from every other job')
@@ -233,7 +231,6 @@ class _JobReader:
             self._reject_training_keys([key for key in TRAINING_KEYS if key in self._table])
 
     def _model_keys(self) -> tuple[str, ...]:
-        """Return the settings that apply without a training."""
         return DETECT_KEYS if self._kind == "detect" else FORECAST_KEYS
 
     def _reject_training_keys(self, keys: list[str]) -> None:

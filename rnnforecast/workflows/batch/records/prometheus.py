@@ -38,7 +38,6 @@ def metric_lines(name: str, description: str, samples: Samples, *, kind: str = "
 
 
 def _metrics(result: BatchResult, history: History, now: float) -> dict[str, tuple[str, Samples]]:
-    """Return description and samples of every metric."""
     file = {"jobs_file": result.jobs_file}
     jobs = [({**file, "job": job.job}, job) for job in result.jobs]
     successes: Samples = [
