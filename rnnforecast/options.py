@@ -354,8 +354,13 @@ def _switch(name: str, help: str) -> Option:
     return Option(name, help, kind=bool, default=False, has_opposite=False)
 
 
-def _in(panel: str, option: Option, *, is_common: bool = True) -> Option:
-    return replace(option, panel=panel, is_common=is_common)
+def _in(panel: str, option: Option) -> Option:
+    return replace(option, panel=panel, is_common=True)
+
+
+def _rare(panel: str, option: Option) -> Option:
+    """Return an option that the short help of a command with many options leaves out."""
+    return replace(option, panel=panel)
 
 
 CONFIG = _in(DATA, Option("config", "TOML file with the same keys; flags override it", "FILE"))
@@ -367,12 +372,8 @@ ACTUALS = _in(
     Option("data", "rows with the actuals; repeatable (default: the training file, read again)", "FILE", repeated=True),
 )
 FUTURE_DATA = _in(DATA, _FUTURE_DATA)
-MAX_AGE = _in(
-    DATA,
-    Option("max_age", "exit 22 if the latest observation is older, e.g. 36h, 2d or '3 steps'", "AGE"),
-    is_common=False,
-)
-REFUSE_STALE = _in(
+MAX_AGE = _rare(DATA, Option("max_age", "exit 22 if the latest observation is older, e.g. 36h, 2d or '3 steps'", "AGE"))
+REFUSE_STALE = _rare(
     DATA,
     _choice(
         "refuse_stale",
@@ -381,11 +382,9 @@ REFUSE_STALE = _in(
         StaleRows,
         "KIND",
     ),
-    is_common=False,
 )
 REQUIRE = _in(
-    EVALUATION,
-    _choice("require", "exit 20 unless the network beats every naive forecast", Literal["win"], "OUTCOME"),
+    EVALUATION, _choice("require", "exit 20 unless the network beats every naive forecast", Literal["win"], "OUTCOME")
 )
 METHODS = _in(
     EVALUATION,
@@ -395,39 +394,29 @@ METHODS = _in(
         "NAMES",
     ),
 )
-MAPPINGS = _in(
-    NETWORK,
-    Option("mapping", "mappings to try with each cell, e.g. many-to-many,one-to-many", "NAMES"),
-)
+MAPPINGS = _in(NETWORK, Option("mapping", "mappings to try with each cell, e.g. many-to-many,one-to-many", "NAMES"))
 HIDDEN_SIZES = _in(NETWORK, Option("hidden_size", "units per layer, or several to try: 32,64", "UNITS"))
 #: The settings that `compare` takes: `--mapping` and `--hidden-size` are lists there.
 COMPARE_OPTIONS = tuple(option for option in SETTINGS.values() if option.name not in ("mapping", "hidden_size"))
-ENGINE = _in(
-    EVALUATION,
-    _choice("engine", "numpy starts faster; torch suits very many series", Engine, None, "numpy"),
-    is_common=False,
+ENGINE = _rare(
+    EVALUATION, _choice("engine", "numpy starts faster; torch suits very many series", Engine, None, "numpy")
 )
-SHARD = _in(
-    RUN,
-    Option("shard", "forecast part I of N of a folder of Parquet files, e.g. 2/8; --output is a folder", "I/N"),
-    is_common=False,
+SHARD = _rare(
+    RUN, Option("shard", "forecast part I of N of a folder of Parquet files, e.g. 2/8; --output is a folder", "I/N")
 )
-SHARD_BY = _in(
+SHARD_BY = _rare(
     RUN,
     _choice("shard_by", "how to divide the folder: by file, or by a hash of the ids of each series", ShardBy, "KIND"),
-    is_common=False,
 )
-ON = _in(RUN, _choice("on", "forecast a folder on a Ray cluster", Literal["ray"], "WHERE"), is_common=False)
+ON = _rare(RUN, _choice("on", "forecast a folder on a Ray cluster", Literal["ray"], "WHERE"))
 TRAIN_ON = replace(ON, help="fit networks on a Ray cluster, one task each")
-RAY_ADDRESS = _in(RUN, Option("ray_address", "Ray cluster, e.g. head:6379 (default: a local Ray)"), is_common=False)
+RAY_ADDRESS = _rare(RUN, Option("ray_address", "Ray cluster, e.g. head:6379 (default: a local Ray)"))
 SUM = _in(
     EVALUATION,
     _choice("sum", "forecast sums over calendar weeks, months or the horizon, with intervals", SumOver, "OVER"),
 )
-TOTAL = _in(
-    EVALUATION,
-    _columns("total", "forecast sums of series by an id or static column, or over `all`; repeatable"),
-    is_common=False,
+TOTAL = _rare(
+    EVALUATION, _columns("total", "forecast sums of series by an id or static column, or over `all`; repeatable")
 )
 COMPONENTS = _in(
     EVALUATION, _switch("components", "split the forecast into trend, seasons, each covariate and remainder")
@@ -441,13 +430,11 @@ SET = _in(
         repeated=True,
     ),
 )
-WHAT_IF = _in(
-    EVALUATION,
-    Option("what_if", "what if: also forecast with the future covariates of a second file", "FILE"),
-    is_common=False,
+WHAT_IF = _rare(
+    EVALUATION, Option("what_if", "what if: also forecast with the future covariates of a second file", "FILE")
 )
 REFIT_WINDOWS = _in(EVALUATION, _flag("refit", "train again for every window"))
-ACTIVATE = _in(
+ACTIVATE = _rare(
     EVALUATION,
     _choice(
         "activate",
@@ -456,16 +443,12 @@ ACTIVATE = _in(
         "WHEN",
         "auto",
     ),
-    is_common=False,
 )
 LAST = _in(EVALUATION, Option("last", "score only the latest cutoffs (default: all)", "COUNT", int))
 ALL_VERSIONS = _in(
     EVALUATION, _switch("all_versions", "test forecasts of all versions for drift, not only of the active one")
 )
-POLICY = _in(
-    EVALUATION,
-    _choice("policy", "response to an alarm", Policy, "ACTION", "warn"),
-)
+POLICY = _in(EVALUATION, _choice("policy", "response to an alarm", Policy, "ACTION", "warn"))
 DETECTOR = _in(
     EVALUATION,
     Option("model", "model whose forecasts the rows are compared with: NAME or NAME@VERSION", "MODEL", default="base"),
@@ -482,10 +465,8 @@ BUDGET = _in(
     ),
 )
 STEPS_AHEAD = _in(EVALUATION, Option("horizon", "steps to forecast from each line", "STEPS", int, 1, minimum=1))
-STREAM_LEVELS = _in(
-    EVALUATION,
-    Option("quantiles", "quantile levels of each forecast", "LEVELS", default="0.1,0.5,0.9"),
-    is_common=False,
+STREAM_LEVELS = _rare(
+    EVALUATION, Option("quantiles", "quantile levels of each forecast", "LEVELS", default="0.1,0.5,0.9")
 )
 MAX_SERIES = _in(
     EVALUATION,
@@ -499,10 +480,7 @@ LINE_FORMAT = _in(DATA, _choice("line_format", "format of the lines; unset: as t
 STREAM_OUTPUT = _in(OUTPUT, Option("output", "file to append the answers to; -: standard output", "FILE", default="-"))
 STATE = _in(OUTPUT, Option("state", "keep the state of the stream in this file, and resume from it", "FILE"))
 SAVE_EVERY = _in(OUTPUT, Option("save_every", "save the state after so many lines", "LINES", int, 10_000, minimum=1))
-WORKERS = _in(
-    RUN,
-    Option("workers", "parallel jobs (default: as cores and memory allow)", "COUNT", int, minimum=1),
-)
+WORKERS = _in(RUN, Option("workers", "parallel jobs (default: as cores and memory allow)", "COUNT", int, minimum=1))
 SERVE_WORKERS = _in(
     RUN, Option("workers", "forecasting processes (default: one for each processor)", "COUNT", int, minimum=1)
 )
@@ -513,15 +491,13 @@ REQUEST_TIMEOUT = _in(
 )
 MAX_BODY = _in(RUN, Option("max_body", "maximum size of a request body", "SIZE", default="16MiB"))
 CHECK = _in(RUN, _switch("check", "list every error of the file with its line; run nothing"))
-READ = _in(
-    RUN, _flag("read", "with --check: read the data of each job as `inspect` does", default=True), is_common=False
-)
-JOB_SHARD = _in(RUN, Option("shard", "run part I of N of the jobs, e.g. 2/8", "I/N"), is_common=False)
+READ = _rare(RUN, _flag("read", "with --check: read the data of each job as `inspect` does", default=True))
+JOB_SHARD = _rare(RUN, Option("shard", "run part I of N of the jobs, e.g. 2/8", "I/N"))
 RESUME = _in(RUN, _switch("resume", "skip jobs that the last run finished, if their inputs are unchanged"))
 WAIT = _in(RUN, Option("wait", "how long to wait for another run of this file, e.g. 10m", "DURATION"))
 PRINT_CRON = _in(RUN, _switch("print_cron", "print a crontab entry for the file; run nothing"))
 PRINT_SYSTEMD = _in(RUN, _switch("print_systemd", "print a systemd service and timer; run nothing"))
-TIMEOUT = _in(RUN, Option("timeout", "maximum run time, e.g. 10m; exit 15 beyond it", "DURATION"), is_common=False)
+TIMEOUT = _rare(RUN, Option("timeout", "maximum run time, e.g. 10m; exit 15 beyond it", "DURATION"))
 STORE = _in(OUTPUT, Option("store", "folder of the models (default: RNNFORECAST_STORE, else .rnnforecast)", "DIR"))
 NAME = _in(OUTPUT, Option("name", "name of the model (default: the file name without suffix)", "NAME"))
 OUTPUT_FILE = _in(
@@ -542,37 +518,25 @@ PAGE_OUTPUT = _in(
 )
 PAGE_OVERWRITE = _in(OUTPUT, _switch("overwrite", "replace an existing report.html, without --output"))
 PAGE_MEMORY = _in(EVALUATION, _switch("diagnose", "show how far back networks remember, as `diagnose` does"))
-REPORT = _in(OUTPUT, Option("report", "write the result as one .html page", "FILE"), is_common=False)
+REPORT = _rare(OUTPUT, Option("report", "write the result as one .html page", "FILE"))
 PLOT = _in(OUTPUT, Option("plot", "draw the result for a slide, as .png or .svg", "FILE"))
-SHOWN_SERIES = _in(
+SHOWN_SERIES = _rare(
     OUTPUT,
     Option("series", "series to show and draw, by id (two id columns: `north/bread`); repeatable", "ID", repeated=True),
-    is_common=False,
 )
-ROUND = _in(
-    OUTPUT,
-    Option("round", "decimals of the numbers in the file of --output", "DECIMALS", int, minimum=0),
-    is_common=False,
+ROUND = _rare(OUTPUT, Option("round", "decimals of the numbers in the file of --output", "DECIMALS", int, minimum=0))
+COLUMNS = _rare(
+    OUTPUT, Option("columns", "columns of the file of --output, in order, e.g. date,forecast,q0.9", "NAMES")
 )
-COLUMNS = _in(
-    OUTPUT,
-    Option("columns", "columns of the file of --output, in order, e.g. date,forecast,q0.9", "NAMES"),
-    is_common=False,
-)
-ATTENTION_OUTPUT = _in(
-    OUTPUT, Option("attention_output", "write attention weights to .csv or .parquet", "FILE"), is_common=False
-)
+ATTENTION_OUTPUT = _rare(OUTPUT, Option("attention_output", "write attention weights to .csv or .parquet", "FILE"))
 TRIALS = _in(TRAINING, Option("trials", "stop after so many trials, even if time is left", "COUNT", int, minimum=1))
 STUDY = _in(OUTPUT, Option("name", "name of the study; the same name resumes it (default: the file name)", "NAME"))
 TUNED_SETTINGS = _in(OUTPUT, Option("output", "write the best settings as a TOML file for --config", "FILE"))
 SCORED_ROWS = _in(
-    OUTPUT,
-    Option("output", "write every row with score and bounds to a .csv or .parquet file, or a table", "FILE"),
+    OUTPUT, Option("output", "write every row with score and bounds to a .csv or .parquet file, or a table", "FILE")
 )
-LEDGER = _in(
-    OUTPUT,
-    _flag("ledger", "log the forecasts for `score` (default: if the store is writable)", default=None),
-    is_common=False,
+LEDGER = _rare(
+    OUTPUT, _flag("ledger", "log the forecasts for `score` (default: if the store is writable)", default=None)
 )
 ON_ALARM = _in(
     OUTPUT,
@@ -586,7 +550,7 @@ KEEP = _in(OUTPUT, Option("keep", "newest versions to keep per name", "COUNT", i
 DRY_RUN = _in(OUTPUT, _switch("dry_run", "list what would be removed; remove nothing"))
 FORMAT = _in(OUTPUT, _choice("format", "format of stdout", Format, "FORMAT", "table"))
 QUIET = _in(OUTPUT, _switch("quiet", "print only results and failures"))
-DEBUG = _in(OUTPUT, _switch("debug", "print tracebacks"), is_common=False)
+DEBUG = _rare(OUTPUT, _switch("debug", "print tracebacks"))
 
 #: A parameter of a command is the option whose constant has its name, unless the command names another.
 BY_NAME = {key.lower(): option for key, option in list(globals().items()) if isinstance(option, Option)}

@@ -69,6 +69,7 @@ SHORT_FILES = {
     "__main__": "`python -m rnnforecast`",
     "arrays": "array types for all layers",
     "progress": "a protocol that training and the command line share",
+    "cli.diagnose": "one file for each command",
     "cli.doctor": "one file for each command",
     "cli.script": "one file for each command",
     "cli.inspect": "one file for each command",

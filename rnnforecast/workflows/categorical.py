@@ -48,7 +48,7 @@ from rnnforecast.training.cluster import active_cluster
 from rnnforecast.training.judge import how_to_test, rows_before_windows
 from rnnforecast.training.split import Split, split_rows
 from rnnforecast.workflows.forecasts.predict_result import CategoricalForecast
-from rnnforecast.workflows.forecasts.table import free_name, numbers_of, start_columns
+from rnnforecast.workflows.forecasts.table import free_name, numbers_of, step_columns
 from rnnforecast.workflows.results import CategoricalEvaluateResult, CategoricalTrainResult
 
 if TYPE_CHECKING:
@@ -259,7 +259,7 @@ def predict_categories(
 def _frame(series: SeriesSet, probabilities: Float64Array, *, method: str) -> pd.DataFrame:
     """Lay out probabilities [S, H, K] as one row a series and step."""
     words, horizon = np.array(series.target_categories, dtype=object), probabilities.shape[1]
-    columns = start_columns(series, horizon)
+    columns = step_columns(series, horizon)
     columns[free_name("forecast", columns)] = words[probabilities.argmax(axis=-1)].ravel()
     columns[free_name("probability", columns)] = probabilities.max(axis=-1).ravel()
     for place, word in enumerate(words):

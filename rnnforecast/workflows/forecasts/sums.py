@@ -10,6 +10,7 @@ Axis legend: S series, W windows, H horizon, Q quantiles, L requested levels, B 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,7 +29,7 @@ from rnnforecast.mixture.histories import causal_windows
 from rnnforecast.options import SumOver
 from rnnforecast.workflows.forecasts.panel import Forecast
 from rnnforecast.workflows.forecasts.predict_result import Preview
-from rnnforecast.workflows.forecasts.table import free_name, on_the_wall, zoned
+from rnnforecast.workflows.forecasts.table import free_name, on_the_wall, start_columns, with_forecasts
 from rnnforecast.workflows.model_rows import LoadedModel
 
 if TYPE_CHECKING:
@@ -96,24 +97,11 @@ def sum_forecasts(loaded: LoadedModel, forecast: Forecast, over: SumOver, *, lev
 
 def sums_frame(series: SeriesSet, sums: Sums, forecast: Forecast) -> pd.DataFrame:
     """Lay sums out in long form: ids, first timestamp, cutoff, number of steps, median, mean, quantiles, method."""
-    columns: dict[str, object] = {
-        name: series.id_values[sums.series, place] for place, name in enumerate(series.id_columns)
-    }
-    if len(series.target_names) > 1:
-        names = np.array(series.target_names, dtype=object)[series.target_index]
-        columns[free_name("target", columns)] = names[sums.series]
-    horizon = forecast.median.shape[1]
-    timestamps = series.future_timestamps(horizon)[sums.series, sums.first]
-    columns[series.time_column or free_name("step", columns)] = zoned(series, timestamps)
-    last = series.freq.to_timestamps(series.first_ordinals + series.lengths - 1)
-    columns[free_name("cutoff", columns)] = zoned(series, last[sums.series])
+    timestamps = series.future_timestamps(forecast.median.shape[1])[sums.series, sums.first]
+    columns = start_columns(series, sums.series, timestamps)
     columns[free_name("num_steps", columns)] = sums.num_steps
-    columns[free_name("forecast", columns)] = sums.median
-    columns[free_name("mean", columns)] = sums.mean
-    for place, level in enumerate(forecast.quantile_levels):
-        columns[free_name(f"q{level:g}", columns)] = sums.quantiles[:, place]
-    columns[free_name("method", columns)] = np.full(len(sums.series), forecast.method, dtype=object)
-    return pd.DataFrame(columns, copy=False)
+    levels = forecast.quantile_levels
+    return with_forecasts(columns, sums.median, sums.mean, sums.quantiles, levels=levels, method=forecast.method)
 
 
 def sums_preview(series: SeriesSet, sums: Sums, preview: Preview, number: int) -> Preview:
@@ -121,15 +109,11 @@ def sums_preview(series: SeriesSet, sums: Sums, preview: Preview, number: int) -
     mine = np.flatnonzero(sums.series == number)
     horizon = int(sums.first[mine[-1]] + sums.num_steps[mine[-1]])
     timestamps = series.select(np.array([number])).future_timestamps(horizon)[0]
-    return Preview(
-        label=preview.label,
-        target=preview.target,
-        past_timestamps=preview.past_timestamps,
-        past_target=preview.past_target,
+    return replace(
+        preview,
         timestamps=on_the_wall(series, timestamps[sums.first[mine]]),
         median=sums.median[mine],
         quantiles=sums.quantiles[mine],
-        method=preview.method,
         mean=sums.mean[mine],
     )
 

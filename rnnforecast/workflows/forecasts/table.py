@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 import shlex
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from rnnforecast.arrays import Float64Array, TimestampArray
+from rnnforecast.arrays import Float64Array, Int64Array, TimestampArray
 from rnnforecast.data.errors import listed
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.errors import UsageError
@@ -30,29 +30,46 @@ def forecast_frame(series: SeriesSet, forecast: Forecast) -> pd.DataFrame:
 
     A column `target` names the target where there are several. Data without a time column get a column `step`.
     """
-    num_series, horizon = forecast.median.shape
-    columns = start_columns(series, horizon)
-    columns[free_name("forecast", columns)] = forecast.median.ravel()
-    columns[free_name("mean", columns)] = forecast.mean.ravel()
-    for place, level in enumerate(forecast.quantile_levels):
-        columns[free_name(f"q{level:g}", columns)] = forecast.quantiles[..., place].ravel()
-    columns[free_name("method", columns)] = np.full(num_series * horizon, forecast.method, dtype=object)
-    return pd.DataFrame(columns, copy=False)
+    columns = step_columns(series, forecast.median.shape[1])
+    levels, quantiles = forecast.quantile_levels, forecast.quantiles
+    return with_forecasts(columns, forecast.median, forecast.mean, quantiles, levels=levels, method=forecast.method)
 
 
-def start_columns(series: SeriesSet, horizon: int) -> dict[str, object]:
-    """Return the columns that say what is forecast: ids, target (of several), time and cutoff of each step."""
-    columns: dict[str, object] = {
-        name: np.repeat(series.id_values[:, place], horizon) for place, name in enumerate(series.id_columns)
-    }
+def step_columns(series: SeriesSet, horizon: int) -> dict[str, object]:
+    """Return the columns that say what is forecast, one row a series and step."""
+    owner = np.repeat(np.arange(series.num_series), horizon)
+    return start_columns(series, owner, series.future_timestamps(horizon).ravel())
+
+
+def start_columns(
+    series: SeriesSet, owner: Int64Array, timestamps: TimestampArray, cutoffs: TimestampArray | None = None
+) -> dict[str, object]:
+    """Return ids, target (of several), time and cutoff of rows [N] of the series `owner` [N], whose ends are the cutoffs."""
+    columns: dict[str, object] = {name: series.id_values[owner, place] for place, name in enumerate(series.id_columns)}
     if len(series.target_names) > 1:
-        names = np.array(series.target_names, dtype=object)[series.target_index]
-        columns[free_name("target", columns)] = np.repeat(names, horizon)
-    time_name = series.time_column or free_name("step", columns)
-    columns[time_name] = zoned(series, series.future_timestamps(horizon).ravel())
+        columns[free_name("target", columns)] = np.array(series.target_names, dtype=object)[series.target_index[owner]]
+    columns[series.time_column or free_name("step", columns)] = zoned(series, timestamps)
     last = series.freq.to_timestamps(series.first_ordinals + series.lengths - 1)
-    columns[free_name("cutoff", columns)] = zoned(series, np.repeat(last, horizon))
+    columns[free_name("cutoff", columns)] = zoned(series, last[owner] if cutoffs is None else cutoffs)
     return columns
+
+
+def with_forecasts(
+    columns: Mapping[str, object],
+    median: Float64Array,
+    mean: Float64Array,
+    quantiles: Float64Array,
+    *,
+    levels: Sequence[float],
+    method: str,
+) -> pd.DataFrame:
+    """Return a table of columns [N], then median, mean, quantiles [N, L] at their levels, and method."""
+    named = {"forecast": median.ravel(), "mean": mean.ravel()}
+    named |= {f"q{level:g}": quantiles[..., place].ravel() for place, level in enumerate(levels)}
+    columns = dict(columns)
+    for name, values in (*named.items(), ("method", np.full(median.size, method, dtype=object))):
+        columns[free_name(name, columns)] = values
+    return pd.DataFrame(columns, copy=False)
 
 
 def make_overview(series: SeriesSet, forecast: Forecast) -> tuple[tuple[str, Preview], ...]:

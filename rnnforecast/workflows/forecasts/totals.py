@@ -31,7 +31,7 @@ from rnnforecast.mixture.histories import causal_windows
 from rnnforecast.workflows.forecasts.panel import Forecast
 from rnnforecast.workflows.forecasts.predict_result import Preview
 from rnnforecast.workflows.forecasts.sums import NUM_WINDOWS, window_errors
-from rnnforecast.workflows.forecasts.table import PREVIEW_HORIZONS, free_name, on_the_wall, zoned
+from rnnforecast.workflows.forecasts.table import PREVIEW_HORIZONS, free_name, on_the_wall, with_forecasts, zoned
 from rnnforecast.workflows.model_rows import Files, LoadedModel
 from rnnforecast.workflows.profile import common_end, last_rows_total
 
@@ -147,12 +147,10 @@ def totals_frame(series: SeriesSet, totals: Sequence[Total], forecast: Forecast)
     last = series.freq.to_timestamps(series.first_ordinals[:1] + series.lengths[:1] - 1)
     columns[free_name("cutoff", columns)] = zoned(series, np.repeat(last, horizon * len(totals)))
     columns["num_series"] = np.repeat([len(one.members) for one in totals], horizon)
-    columns[free_name("forecast", columns)] = np.concatenate([one.median for one in totals])
-    columns["mean"] = np.concatenate([one.mean for one in totals])
-    for place, level in enumerate(forecast.quantile_levels):
-        columns[free_name(f"q{level:g}", columns)] = np.concatenate([one.quantiles[:, place] for one in totals])
-    columns["method"] = np.full(horizon * len(totals), forecast.method, dtype=object)
-    return pd.DataFrame(columns, copy=False)
+    median, mean, quantiles = (
+        np.concatenate([getattr(one, name) for one in totals]) for name in ("median", "mean", "quantiles")
+    )
+    return with_forecasts(columns, median, mean, quantiles, levels=forecast.quantile_levels, method=forecast.method)
 
 
 def total_previews(series: SeriesSet, totals: Sequence[Total], forecast: Forecast) -> tuple[Preview, ...]:

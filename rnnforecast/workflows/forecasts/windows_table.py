@@ -14,7 +14,7 @@ import pandas as pd
 from rnnforecast.data.files.overwrite import check_outputs
 from rnnforecast.data.write import check_output, shown_output
 from rnnforecast.errors import UsageError
-from rnnforecast.workflows.forecasts.table import free_name, zoned
+from rnnforecast.workflows.forecasts.table import free_name, start_columns, with_forecasts
 from rnnforecast.workflows.model_rows import Files, owned_files
 
 if TYPE_CHECKING:
@@ -34,29 +34,19 @@ def windows_frame(result: EvaluateResult) -> pd.DataFrame:
         )
     windows = backtest.windows
     num_windows, horizon = backtest.actuals.values.shape
-    count = num_windows * horizon
     owner = np.repeat(windows.series, horizon)
-    columns: dict[str, object] = {name: series.id_values[owner, place] for place, name in enumerate(series.id_columns)}
-    if len(series.target_names) > 1:
-        columns[free_name("target", columns)] = np.array(series.target_names, dtype=object)[series.target_index[owner]]
     lead = np.tile(np.arange(backtest.gap + 1, backtest.gap + horizon + 1, dtype=np.int64), num_windows)
     cutoff = np.repeat(series.first_ordinals[windows.series] + windows.cutoffs - 1, horizon)
-    time_name = series.time_column or free_name("step", columns)
-    columns[time_name] = zoned(series, series.freq.to_timestamps(cutoff + lead))
-    columns[free_name("cutoff", columns)] = zoned(series, series.freq.to_timestamps(cutoff))
+    columns = start_columns(series, owner, series.freq.to_timestamps(cutoff + lead), series.freq.to_timestamps(cutoff))
     columns[free_name("lead", columns)] = lead
     seen = backtest.actuals.observed.ravel()
     columns[free_name("actual", columns)] = np.where(seen, backtest.actuals.values.ravel(), np.nan)
-    common = pd.DataFrame(columns, copy=False)
-    middle = backtest.quantile_levels.index(0.5)
-    parts = []
-    for method, quantiles in backtest.quantiles.items():
-        forecast = {free_name("forecast", columns): quantiles[..., middle].ravel()}
-        forecast[free_name("mean", columns)] = backtest.means[method].ravel()
-        for at, level in enumerate(backtest.quantile_levels):
-            forecast[free_name(f"q{level:g}", columns)] = quantiles[..., at].ravel()
-        names = np.full(count, method, dtype=object)
-        parts.append(common.assign(**forecast, **{free_name("method", columns): names}))
+    levels = backtest.quantile_levels
+    middle = levels.index(0.5)
+    parts = [
+        with_forecasts(columns, quantiles[..., middle], backtest.means[method], quantiles, levels=levels, method=method)
+        for method, quantiles in backtest.quantiles.items()
+    ]
     return pd.concat(parts, ignore_index=True)
 
 
