@@ -28,11 +28,11 @@ from rnnforecast.errors import UsageError
 from rnnforecast.findings import JSONValue
 from rnnforecast.grammars import (
     Duration,
+    FrequencyText,
+    Span,
     check_calendar,
     check_country,
     check_date_format,
-    check_frequency,
-    check_span,
     check_step_length,
     find_zone,
     parse_size,
@@ -161,13 +161,13 @@ PositiveDuration = Annotated[Duration, PlainValidator(_as_duration), PlainSerial
 WaitDuration = Annotated[Duration, PlainValidator(partial(_as_duration, allow_zero=True)), PlainSerializer(str)]
 
 
-FrequencyName = Annotated[str, _grammar(check_frequency)]
+FrequencyName = Annotated[str, _grammar(FrequencyText.parse)]
 StepLength = Annotated[str, _grammar(check_step_length)]
 ZoneName = Annotated[str, _grammar(find_zone)]
 DateFormat = Annotated[str, _grammar(check_date_format)]
 CalendarName = Annotated[str, _grammar(check_calendar)]
 CountryName = Annotated[str, _grammar(check_country)]
-Spans = Annotated[tuple[Annotated[str, _grammar(check_span)], ...], BeforeValidator(_as_tuple)]
+Spans = Annotated[tuple[Annotated[str, _grammar(Span.parse)], ...], BeforeValidator(_as_tuple)]
 ByteSize = Annotated[str, _grammar(parse_size)]
 
 

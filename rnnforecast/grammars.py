@@ -106,11 +106,6 @@ class Span:
         return cls(text.strip(), *ends)
 
 
-def check_span(text: str) -> None:
-    """Check a span such as `2020-03..2021-06`."""
-    Span.parse(text)
-
-
 def check_date_format(text: str) -> None:
     """Check that every directive of a date format exists."""
     from datetime import datetime
@@ -285,11 +280,6 @@ class FrequencyText:
         if match[5] and "1" not in match[5]:
             raise _invalid_frequency(text, "no day of the week is open")
         return cls(unit, multiple, day, anchor, match[5], (match[6], match[7]) if match[6] else None)
-
-
-def check_frequency(text: str) -> None:
-    """Check that a text names a frequency."""
-    FrequencyText.parse(text)
 
 
 def check_step_length(text: str) -> None:

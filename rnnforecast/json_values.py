@@ -59,6 +59,11 @@ def plain(value: object, *, freq: object = None) -> JSONValue:
     return str(value)
 
 
+def finite(number: float) -> float | None:
+    """Return a number, None where it is not finite."""
+    return float(number) if math.isfinite(number) else None
+
+
 def timestamp_to_json(timestamp: object, freq: object) -> JSONValue:
     """Return a timestamp as ISO text, a bare date on calendars of days and longer; an integer step stays an integer."""
     if timestamp is None or isinstance(timestamp, int | np.integer):

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 import typer
+from typer.core import TyperGroup
 
 from rnnforecast.cli.deadline import deadline
-from rnnforecast.cli.help import MAX_HELP_WIDTH, PanelCommand, PanelGroup
+from rnnforecast.cli.help import MAX_HELP_WIDTH, PanelCommand, write_epilog
 from rnnforecast.cli.view import View
 from rnnforecast.errors import UsageError
 from rnnforecast.options import ARGUMENTS, BY_NAME, DEBUG, FORMAT, QUIET, TIMEOUT, Option
 
 
-class LazyGroup(PanelGroup):
+class LazyGroup(TyperGroup):
     """A group that imports only the command that is used.
 
     It has no parameter, not even `--help` (see `parse_args`): Typer would import pydantic for it.
@@ -37,9 +39,14 @@ class LazyGroup(PanelGroup):
             context_settings={"max_content_width": MAX_HELP_WIDTH},
         )
 
-    def summarise(self) -> Sequence[tuple[str, str]]:
-        """Return name and one line of every command."""
-        return list(self.summaries.items())
+    def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        """Write the commands, of which none is loaded."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(self.summaries.items()))
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        """Write the example and the exit codes."""
+        write_epilog(formatter, str(self.epilog))
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
         """Return a command, or None for an unknown name."""
@@ -86,7 +93,7 @@ def build_command(
 
     def run(**values: Any) -> None:
         del values["debug"]  # `main` reads it, to report errors
-        view = View.on_terminal(format=values.pop("format"), quiet=values.pop("quiet"))
+        view = View(values.pop("format"), values.pop("quiet"), out=sys.stdout, err=sys.stderr)
         given = {option.name: values.pop(option.name) for option in settings}
         with deadline(values.pop("timeout", None)):
             function(view, given, **values) if settings else function(view, **values)

@@ -30,17 +30,13 @@ class Terminated(BaseException):
 
 def report(error: RnnForecastError, *, as_json: bool, debug: bool, stream: TextIO) -> int:
     """Write an error to a stream, as text or as one JSON document, and return its exit code."""
-    text = _as_json(error) if as_json else _as_text(error, stream)
+    text = json_text({"error": error.to_dict()}) + "\n" if as_json else _as_text(error, stream)
     with contextlib.suppress(OSError, ValueError):  # in a log of both streams, what was written before comes first
         sys.stdout.flush()
     with best_effort(stream):
         stream.write((_traceback(error) if debug else "") + text)
         stream.flush()
     return int(error.exit_code)
-
-
-def _as_json(error: RnnForecastError) -> str:
-    return json_text({"error": error.to_dict()}) + "\n"
 
 
 def _as_text(error: RnnForecastError, stream: TextIO) -> str:

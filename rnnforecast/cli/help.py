@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand
 
 from rnnforecast.options import ARGUMENTS, OUTPUT, PANELS, Option
 
@@ -83,23 +83,6 @@ class PanelCommand(TyperCommand):
         if hidden:
             with formatter.section(f"More options ({ctx.command_path} --help PANEL)"):
                 _write_records(formatter, [*hidden, (_EVERYTHING, "every option")])
-
-    def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
-        """Write the example and the exit codes."""
-        write_epilog(formatter, str(self.epilog))
-
-
-class PanelGroup(TyperGroup):
-    """A group whose help lists its commands without loading any of them."""
-
-    def summarise(self) -> Sequence[tuple[str, str]]:
-        """Return name and one line of every command."""
-        return ()
-
-    def format_options(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
-        """Write the commands."""
-        with formatter.section("Commands"):
-            formatter.write_dl(self.summarise())
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
         """Write the example and the exit codes."""

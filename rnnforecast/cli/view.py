@@ -36,11 +36,6 @@ class View:
     out: TextIO
     err: TextIO
 
-    @classmethod
-    def on_terminal(cls, *, format: Format, quiet: bool) -> View:
-        """Return a view of the streams of this process."""
-        return cls(format=format, quiet=quiet, out=sys.stdout, err=sys.stderr)
-
     def show(self, result: Document, *, if_quiet: bool = True) -> None:
         """Write a result to stdout in the chosen format, after its findings and notes on stderr.
 

@@ -6,6 +6,7 @@ Axis legend: S series, W windows, H horizon, G steps between cutoff and first sc
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,35 +64,21 @@ class Backtest:
 
     def table(self) -> dict[str, Scores]:
         """Return the metrics of each method over all windows."""
-        return {
-            name: score(q, self.actuals, quantile_levels=self.quantile_levels, means=self.means[name])
-            for name, q in self._methods()
-        }
+        return self._scored(score)
 
     def per_series(self) -> dict[str, Scores]:
         """Return the metrics of each method for each series [S]; NaN for series that have no window."""
-        return {
-            name: score_per_series(
-                q,
-                self.actuals,
-                quantile_levels=self.quantile_levels,
-                num_series=self.num_series,
-                means=self.means[name],
-            )
-            for name, q in self._methods()
-        }
+        return self._scored(partial(score_per_series, num_series=self.num_series))
 
     def per_lead(self) -> dict[str, Scores]:
         """Return the metrics of each method for each lead time [H]; the first lead time follows the gap."""
-        return {
-            name: score_per_lead(q, self.actuals, quantile_levels=self.quantile_levels, means=self.means[name])
-            for name, q in self._methods()
-        }
+        return self._scored(score_per_lead)
 
     def scaled_errors(self) -> dict[str, Float64Array]:
         """Return the scaled absolute errors of each method, NaN where nothing was observed: [W, H]."""
+        levels = self.quantile_levels
         return {
-            name: scaled_errors(q, self.actuals, quantile_levels=self.quantile_levels) for name, q in self._methods()
+            name: scaled_errors(each, self.actuals, quantile_levels=levels) for name, each in self.quantiles.items()
         }
 
     def fractions_below(self, method: str) -> tuple[float, ...]:
@@ -102,8 +89,12 @@ class Backtest:
         below = self.actuals.values[seen][:, None] <= self.quantiles[method][seen]
         return tuple(float(f"{fraction:.6g}") for fraction in below.mean(axis=0).tolist())
 
-    def _methods(self) -> list[tuple[str, Float64Array]]:
-        return list(self.quantiles.items())
+    def _scored(self, scorer: Callable[..., Scores]) -> dict[str, Scores]:
+        levels = self.quantile_levels
+        return {
+            name: scorer(each, self.actuals, quantile_levels=levels, means=self.means[name])
+            for name, each in self.quantiles.items()
+        }
 
 
 def mean_of_rows(errors: Float64Array) -> Float64Array:

@@ -17,6 +17,7 @@ from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
 from rnnforecast.evaluation.distributions import mean_of
 from rnnforecast.findings import JSONValue
 from rnnforecast.frozen import dataclass
+from rnnforecast.json_values import finite
 
 #: Levels whose pinball losses make the weighted quantile loss.
 DECILES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -180,7 +181,7 @@ class Scores:
         row: dict[str, JSONValue] = {}
         nested: dict[str, dict[str, JSONValue]] = {}
         for metric in METRICS:
-            value = _plain(self.values[metric.name][group])
+            value = finite(self.values[metric.name][group])
             name, _, level = metric.name.partition("_")
             if level:
                 row[name] = nested.setdefault(name, {})
@@ -189,7 +190,7 @@ class Scores:
                 row[name] = value
         if self.effective:
             ends = {level: self.coverage_interval(level) for level in self.effective}
-            row["coverage_uncertainty"] = {str(level): _plain((high - low) / 2) for level, (low, high) in ends.items()}
+            row["coverage_uncertainty"] = {str(level): finite((high - low) / 2) for level, (low, high) in ends.items()}
         return {**row, "num_scored": int(self.num_scored[group])}
 
 
@@ -340,7 +341,3 @@ def _ratio(numerator: Float64Array, denominator: Float64Array | Int64Array) -> F
 def _nan_mean(values: Float64Array) -> float:
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else float("nan")
-
-
-def _plain(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

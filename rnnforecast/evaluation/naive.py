@@ -10,6 +10,7 @@ Axis legend: N rows of all series, W windows, H horizon, Q quantiles, K rows of 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from statistics import NormalDist
 
 import numpy as np
@@ -153,14 +154,6 @@ def _seasonal(past: Past, horizon: int, *, with_drift: bool) -> tuple[Float64Arr
     return np.where(known, point, naive_point), np.where(known, variance[:, None] * growth, naive_variance)
 
 
-def _seasonal_naive(past: Past, horizon: int) -> tuple[Float64Array, Float64Array]:
-    return _seasonal(past, horizon, with_drift=False)
-
-
-def _seasonal_drift(past: Past, horizon: int) -> tuple[Float64Array, Float64Array]:
-    return _seasonal(past, horizon, with_drift=True)
-
-
 def _window_mean(past: Past, horizon: int) -> tuple[Float64Array, Float64Array]:
     """Forecast the mean of the last season, or of the last few rows without one."""
     season_length = past.series.season_length
@@ -220,9 +213,9 @@ def _historic_mean(past: Past, horizon: int) -> tuple[Float64Array, Float64Array
 #: Name -> point forecast and variance of each step: [W, H] each.
 METHODS: dict[str, Callable[[Past, int], tuple[Float64Array, Float64Array]]] = {
     "naive": _naive,
-    "seasonal-naive": _seasonal_naive,
+    "seasonal-naive": partial(_seasonal, with_drift=False),
     "drift": _drift,
-    "seasonal-drift": _seasonal_drift,
+    "seasonal-drift": partial(_seasonal, with_drift=True),
     "window-mean": _window_mean,
     "historic-mean": _historic_mean,
 }

@@ -180,9 +180,9 @@ def _units(
     return by_time, "Diebold-Mariano" if enough_cutoffs else "none"
 
 
-def rounds_of(series: Int64Array) -> Int64Array:
-    """Number the windows of each series from the newest (0) back, given in order of time: [W]."""
-    order = np.argsort(series, kind="stable")[::-1]
+def rounds_of(series: Int64Array, cutoffs: Int64Array | None = None) -> Int64Array:
+    """Number the windows of each series from the newest (0) back, by their cutoffs, else as given in order of time: [W]."""
+    order = np.lexsort((np.arange(len(series)) if cutoffs is None else cutoffs, series))[::-1]
     ordered = series[order]
     starts = np.r_[True, ordered[1:] != ordered[:-1]][: len(ordered)]
     place = np.arange(len(ordered))

@@ -84,7 +84,8 @@ def fit_ensemble(
     try:
         fits = fit_on(device)
     except torch.OutOfMemoryError as error:
-        raise _out_of_memory(device, recipe.fit.batch_size) from error
+        message = f"{device} ran out of memory at batch size {recipe.fit.batch_size}"
+        raise ResourceError(message, hint="lower `--batch-size` or `--hidden-size`", code="E_RUN_MEMORY") from error
     except torch.AcceleratorError as error:
         if training.device != "auto":
             raise _lost(device, error) from error
@@ -254,14 +255,6 @@ class _Fits:
         if self.transformer and isinstance(member, MemberSettings):
             return transformer.build_transformer(member, seed=seed)
         return make_network(member, seed=seed)
-
-
-def _out_of_memory(device: torch.device, batch_size: int) -> ResourceError:
-    return ResourceError(
-        f"{device} ran out of memory at batch size {batch_size}",
-        hint="lower `--batch-size` or `--hidden-size`",
-        code="E_RUN_MEMORY",
-    )
 
 
 def _lost(device: torch.device, error: torch.AcceleratorError) -> ResourceError:

@@ -115,16 +115,6 @@ def squared_error_note(judgement: Judgement, series: SeriesSet) -> list[str]:
     ]
 
 
-def ensemble_forecaster(ensemble: Ensemble, series: SeriesSet) -> Forecaster:
-    """Wrap an ensemble as a forecaster of windows of `series`."""
-    return TrainedForecaster(ensemble, series)
-
-
-def alone(ensemble: Ensemble) -> Ensemble:
-    """Return the ensemble without the Theta method."""
-    return replace(ensemble, theta_weight=0.0)
-
-
 def pretrained_forecaster(series: SeriesSet, *, bounds: bool = True) -> Forecaster:
     """Wrap the pretrained network, zero-shot, as a forecaster of windows of `series`."""
     return ZeroShot(series, base_ensemble, zero_shot_season(series), keep_non_negative=bounds)

@@ -8,6 +8,7 @@ from rnnforecast.config import Settings
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.windows import Windows
 from rnnforecast.evaluation.backtest import Forecaster
+from rnnforecast.evaluation.verdict import rounds_of
 from rnnforecast.forecasting import Ensemble
 from rnnforecast.mixture.trained import TrainedForecaster
 from rnnforecast.progress import Progress
@@ -20,7 +21,7 @@ def refitting_forecaster(series: SeriesSet, settings: Settings, *, horizon: int,
     """Return a forecaster that trains once for each round of windows (the k-th from the end of every series)."""
 
     def forecast(windows: Windows, steps: int) -> np.ndarray:
-        rounds = rounds_of(windows)
+        rounds = rounds_of(windows.series, windows.cutoffs)
         parts: list[np.ndarray] = []
         places: list[np.ndarray] = []
         for number in range(int(rounds.max(initial=-1)) + 1):
@@ -49,14 +50,3 @@ def rows_before(series: SeriesSet, windows: Windows) -> np.ndarray:
     known = np.clip(latest - series.first_ordinals, 0, series.lengths)
     known[windows.series] = windows.cutoffs
     return known
-
-
-def rounds_of(windows: Windows) -> np.ndarray:
-    """Number the windows of each series from the newest (0) backwards: [W]."""
-    order = np.lexsort((-windows.cutoffs, windows.series))
-    ordered = windows.series[order]
-    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-    numbers = np.arange(len(ordered)) - np.repeat(starts, np.diff(np.r_[starts, len(ordered)]))
-    rounds = np.empty(len(ordered), dtype=np.int64)
-    rounds[order] = numbers
-    return rounds

@@ -24,6 +24,8 @@ from rnnforecast.evaluation.baselines import (
 )
 from rnnforecast.evaluation.significance import critical_difference, mean_ranks
 from rnnforecast.findings import JSONValue
+from rnnforecast.json_values import finite
+from rnnforecast.mixture.trained import TrainedForecaster
 from rnnforecast.model_io.base import BASE, read_base
 from rnnforecast.options import Cell, Mapping_
 from rnnforecast.progress import NoProgress, Progress
@@ -33,7 +35,6 @@ from rnnforecast.training.judge import (
     Judgement,
     baseline_forecaster,
     choose_rival,
-    ensemble_forecaster,
     how_to_test,
     judge_methods,
     pretrained_forecaster,
@@ -221,8 +222,8 @@ def _ranks(judgement: Judgement) -> dict[str, Any]:
     return {
         "ranks": ranks,
         "num_ranked": count,
-        "critical_difference": _finite(critical_difference(len(ranks), count)),
-        "skills": {name: None if skill is None else _finite(skill) for name, skill in skills.items()},
+        "critical_difference": finite(critical_difference(len(ranks), count)),
+        "skills": {name: None if skill is None else finite(skill) for name, skill in skills.items()},
         "skill_against": against,
     }
 
@@ -234,10 +235,6 @@ def mean_by_unit(errors: np.ndarray, units: np.ndarray) -> np.ndarray:
     sums = np.bincount(place, weights=np.where(known, errors, 0.0).sum(axis=1))
     counts = np.bincount(place, weights=known.sum(axis=1))
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
-
-
-def _finite(number: float) -> float | None:
-    return number if np.isfinite(number) else None
 
 
 def _count(weights: Iterable[Mapping[str, np.ndarray]]) -> int:
@@ -267,7 +264,7 @@ def _fit_networks(
             context=FitContext.of(own, progress, transformer=name.partition("-")[0] == TRANSFORMER),
         )
         networks[name] = _Timed(
-            ensemble_forecaster(fitted.ensemble, series), time.monotonic() - started, _count(fitted.ensemble.weights)
+            TrainedForecaster(fitted.ensemble, series), time.monotonic() - started, _count(fitted.ensemble.weights)
         )
         budget.close_round()
     return networks

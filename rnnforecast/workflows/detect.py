@@ -34,7 +34,7 @@ from rnnforecast.workflows.forecasts.predict_result import Preview
 from rnnforecast.workflows.forecasts.table import free_name, on_the_wall, zoned
 from rnnforecast.workflows.model_rows import Files, LoadedModel, load
 from rnnforecast.workflows.monitoring.detect_result import DetectResult
-from rnnforecast.workflows.monitoring.freshness import Age, parse_age
+from rnnforecast.workflows.monitoring.freshness import Age, parse_age, step_seconds
 
 if TYPE_CHECKING:
     from rnnforecast.data.tables.in_memory import Data
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 FEWEST_ROWS = 120
 #: Items in a picture; the terminal draws the first.
 MAX_PREVIEWS = 3
-_MICROSECOND = 1e-6
 _SCORE, _ALARM, _MEMBER = "score", "alarm", "member"
 
 
@@ -95,11 +94,14 @@ def detect(
     age = parse_age(last, option="--last") if last is not None else None
     asked = AlarmBudget.parse(budget) if budget is not None else None
     files = Files.of(data)
-    _check_output(output, [*(("the data", path) for path in files.rows), ("the store", store or default_store())])
+    if output is not None:
+        check_output(output)
+        owned: list[Owned] = [("the data", path) for path in files.rows]
+        check_outputs({"--output": output}, [*owned, ("the store", store or default_store())])
     loaded = load(model or BASE, data=files, store=store, reading=reading)
     ensemble, series = _network(loaded, reading)
     items, short = _items(series)
-    step = step_seconds(series)
+    step = step_seconds(series.freq, int(series.first_ordinals.min()))
     chosen = asked or AlarmBudget.usual(step)
     alarms_a_row = chosen.alarms_a_row(step) / len(items)
     since = _since(series, age, step)
@@ -131,22 +133,6 @@ def detect(
         seconds=time.monotonic() - started,
         allowed=scored * alarms_a_row,
     )
-
-
-def _check_output(output: str | Path | None, owned: list[Owned]) -> None:
-    """Check before the work that the output can be written and overwrites nothing. Raises UsageError, OutputError."""
-    if output is not None:
-        check_output(output)
-        check_outputs({"--output": output}, owned)
-
-
-def step_seconds(series: SeriesSet) -> float | None:
-    """Return the usual seconds between two rows; None where rows count steps."""
-    if not series.freq.is_calendar:
-        return None
-    first = int(series.first_ordinals.min())
-    timestamps = series.freq.to_timestamps(first + np.array([0, 365], dtype=np.int64)).astype("datetime64[us]")
-    return float((timestamps[1] - timestamps[0]).astype(np.int64)) * _MICROSECOND / 365
 
 
 def _network(loaded: LoadedModel, reading: DataSettings | None) -> tuple[Ensemble, SeriesSet]:

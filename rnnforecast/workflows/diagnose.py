@@ -17,6 +17,7 @@ from rnnforecast.arrays import Float64Array, Int64Array
 from rnnforecast.config import MemberSettings
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.findings import JSONValue
+from rnnforecast.json_values import finite
 from rnnforecast.progress import NoProgress, Progress
 from rnnforecast.workflows.forecasts.attention import attention_of
 from rnnforecast.workflows.forecasts.panel import forecast_series
@@ -57,7 +58,8 @@ def diagnose(
     started = time.monotonic()
     progress = progress or NoProgress()
     loaded = load(model, data=data, store=store)
-    series = _longest(loaded.series)
+    longest = np.argsort(-loaded.series.lengths, kind="stable")[:MAX_SERIES]
+    series = loaded.series.select(np.sort(longest))
     own = [
         (f"{member.cell} of {loaded.manifest.label}", member_health(series, member, weights))
         for member, weights in zip(loaded.ensemble.members, loaded.ensemble.weights, strict=True)
@@ -107,8 +109,8 @@ def _row(name: str, health: Health, *, is_own: bool) -> dict[str, JSONValue]:
         "context_length": health.context_length,
         "memory": effective_memory(health),
         "norm_at_season": _at(health, health.context_length),
-        "gradient_norm": _number(float(np.median(gradients))),
-        "largest_gradient_norm": _number(float(gradients.max())),
+        "gradient_norm": finite(float(np.median(gradients))),
+        "largest_gradient_norm": finite(float(gradients.max())),
         "clipped_fraction": health.clipped_fraction,
         "saturated_gates": health.saturated_gates,
         "saturated_units": health.saturated_units,
@@ -119,20 +121,12 @@ def _row(name: str, health: Health, *, is_own: bool) -> dict[str, JSONValue]:
 
 def _at(health: Health, steps: int) -> float | None:
     place = min(steps // health.segment_length, len(health.norms)) - 1
-    return _number(float(health.norms[place])) if place >= 0 else None
+    return finite(float(health.norms[place])) if place >= 0 else None
 
 
 def _curve(name: str, health: Health) -> dict[str, JSONValue]:
     lags = [(place + 1) * health.segment_length for place in range(len(health.norms))]
     return {"name": name, "lags": list(lags), "norms": [float(f"{norm:.4g}") for norm in health.norms.tolist()]}
-
-
-def _number(value: float) -> float | None:
-    return value if np.isfinite(value) else None
-
-
-def _longest(series: SeriesSet) -> SeriesSet:
-    return series.select(np.sort(np.argsort(-series.lengths, kind="stable")[:MAX_SERIES]))
 
 
 def _occlusion(loaded: LoadedModel, series: SeriesSet) -> tuple[dict[str, JSONValue], ...]:

@@ -19,12 +19,9 @@ _OLDEST_PYTHON = (3, 11)
 
 def doctor(store: str | Path | None = None) -> DoctorResult:
     """Check Python, packages, devices, threads, the store and the terminal; nothing is left behind."""
-    checks = [_check_self(), _check_python(), _check_packages(), _check_extras(), _check_torch()]
+    own = f"{metadata.version('rnnforecast')} in {Path(__file__).resolve().parents[1]}"
+    checks = [Check("rnnforecast", True, own), _check_python(), _check_packages(), _check_extras(), _check_torch()]
     return DoctorResult((*checks, _check_threads(), _check_store(store), _check_terminal()))
-
-
-def _check_self() -> Check:
-    return Check("rnnforecast", True, f"{metadata.version('rnnforecast')} in {Path(__file__).resolve().parents[1]}")
 
 
 def _check_python() -> Check:

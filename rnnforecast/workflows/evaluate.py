@@ -18,6 +18,7 @@ from rnnforecast.evaluation.backtest import Forecaster, Spacing, default_num_win
 from rnnforecast.evaluation.verdict import MIN_CUTOFFS
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.mixture.gains import gains_note
+from rnnforecast.mixture.trained import TrainedForecaster
 from rnnforecast.model_io.base import BASE
 from rnnforecast.model_io.pack import is_zero_shot, last_read, num_fitted
 from rnnforecast.progress import NoProgress, Progress
@@ -26,7 +27,6 @@ from rnnforecast.training.judge import (
     Judgement,
     baseline_forecasters,
     choose_rival,
-    ensemble_forecaster,
     how_to_test,
     judge_methods,
     rows_before_windows,
@@ -88,7 +88,7 @@ def evaluate_loaded(
     series, horizon = loaded.series, loaded.manifest.horizon
     step, count = _windows_of(loaded, num_windows=num_windows, window_step=window_step, refit=refit)
     windows = _past_windows(series, horizon=horizon, num_windows=count, window_step=step, gap=gap)
-    trained: Forecaster = loaded.zero_shot or ensemble_forecaster(loaded.ensemble, series)
+    trained: Forecaster = loaded.zero_shot or TrainedForecaster(loaded.ensemble, series)
     network = _refitting(loaded, progress or NoProgress()) if refit else trained
     methods = {ENSEMBLE: network, **baseline_forecasters(series), **statistical_forecasters(series)}
     judgement = _judge(loaded, methods, windows, Spacing(horizon, gap, step))

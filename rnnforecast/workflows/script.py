@@ -56,7 +56,7 @@ def script(
     if output is not None:
         replace_bytes(output, text.encode("utf-8"))
     notes = []
-    if _is_cut(manifest):
+    if manifest.settings.get("time_budget") is not None:
         notes.append("--time-budget cut the training by the clock: a second one may end elsewhere")
     if model is not None and is_path(model):
         notes.append(f"the script opens what {model} names, a model from outside the store: read it before you run it")
@@ -82,7 +82,3 @@ def _given(manifest: Manifest) -> Mapping[str, object]:
     """Return the settings that differ from the defaults of this version."""
     usual = json.loads(json.dumps(Settings().to_flat()))
     return {key: value for key, value in manifest.settings.items() if key in usual and value != usual[key]}
-
-
-def _is_cut(manifest: Manifest) -> bool:
-    return manifest.settings.get("time_budget") is not None

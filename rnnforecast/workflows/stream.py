@@ -37,6 +37,7 @@ from rnnforecast.streaming.state import Position, SavedState
 from rnnforecast.streaming.stream import HEADER, MALFORMED, RESTART, Answer, Stream, StreamOptions
 from rnnforecast.workflows.choose_model import open_model
 from rnnforecast.workflows.monitoring.alarm_process import AlarmProcess
+from rnnforecast.workflows.monitoring.freshness import step_seconds
 
 #: Bytes that are read at once; whole lines among them are answered together.
 CHUNK_BYTES = 2**17
@@ -222,7 +223,7 @@ class Run:
     def __init__(self, request: StreamRequest, served: Served, alarm: AlarmProcess, say: Callable[[str], None]) -> None:
         self._request, self._served, self._alarm, self._say = request, served, alarm, say
         self._freq = served.freq
-        step = _step_seconds(served.freq)
+        step = step_seconds(served.freq)
         budget = AlarmBudget.parse(request.budget) if request.budget is not None else AlarmBudget.usual(step)
         most = min(member.horizon for member in served.ensemble.members)
         if not 1 <= request.horizon <= most:
@@ -324,7 +325,7 @@ class Run:
         """Yield whole lines as they arrive, and the bytes they took."""
         most = CHUNK_BYTES if self.engine.keeps_hidden_state else LINES_OF_WINDOWS
         for whole, dropped in whole_lines(self._blocks()):
-            pieces = whole.splitlines(keepends=True) if b"\r" not in whole else _split(whole)
+            pieces = list(io.BytesIO(whole))  # cut at line feeds alone: a carriage return within a line does not end it
             for start in range(0, len(pieces), most):
                 part = pieces[start : start + most]
                 num_bytes = sum(map(len, part)) + (dropped if start == 0 else 0)
@@ -388,13 +389,6 @@ class Run:
         return writer.line(answer.row, answer.status, answer.numbers, answer.forecast)
 
 
-def _step_seconds(freq: Frequency) -> float | None:
-    if not freq.is_calendar:
-        return None
-    first, later = freq.to_timestamps(np.array([0, 365], dtype=np.int64)).astype("datetime64[us]")
-    return float((later - first).astype(np.int64)) / 365e6
-
-
 def whole_lines(blocks: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
     """Yield whole lines, and how many bytes of the first of them were dropped: those beyond `LONGEST_LINE_BYTES`.
 
@@ -416,11 +410,6 @@ def whole_lines(blocks: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
         if whole or newline:
             yield whole + newline, dropped
             dropped = 0
-
-
-def _split(content: bytes) -> list[bytes]:
-    """Cut at line feeds alone: a carriage return within a line does not end it."""
-    return list(io.BytesIO(content))
 
 
 def _is_current(path: Path, file: BinaryIO) -> bool:

@@ -20,12 +20,13 @@ from rnnforecast.data.read import Assumptions, ReadResult, read_series
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.sources import stem_of
 from rnnforecast.data.tables.in_memory import IN_MEMORY, inputs_of
-from rnnforecast.evaluation.backtest import Spacing
+from rnnforecast.evaluation.backtest import Forecaster, Spacing
 from rnnforecast.findings import JSONValue
 from rnnforecast.forecasting import Ensemble
 from rnnforecast.frozen import dataclass
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.mixture.gains import covariate_gains, gains_note
+from rnnforecast.mixture.trained import TrainedForecaster
 from rnnforecast.model_io.base import BASE, reject_base_name
 from rnnforecast.model_io.pack import Record, pack_model
 from rnnforecast.options import Activate
@@ -39,11 +40,9 @@ from rnnforecast.training.initial_weights import names_model
 from rnnforecast.training.judge import (
     NETWORKS,
     Judgement,
-    alone,
     baseline_forecasters,
     calibrate,
     choose_rival,
-    ensemble_forecaster,
     how_to_test,
     judge_methods,
     pretrained_forecaster,
@@ -236,11 +235,17 @@ def served_method(judgement: Judgement, settings: Settings) -> str:
 
 
 def _judge(ensemble: Ensemble, series: SeriesSet, split: Split, settings: Settings, *, horizon: int) -> Judgement:
-    shown = {NETWORKS: ensemble_forecaster(alone(ensemble), series)} if ensemble.theta_weight else {}
+    shown: dict[str, Forecaster] = {}
+    if ensemble.theta_weight:
+        shown[NETWORKS] = TrainedForecaster(replace(ensemble, theta_weight=0.0), series)
     if ensemble.uses_pretrained:
         shown[BASE] = pretrained_forecaster(series, bounds=settings.data.bounds)
     shown |= statistical_forecasters(series)
-    methods = {ENSEMBLE: ensemble_forecaster(ensemble, series), **shown, **baseline_forecasters(series)}
+    methods: dict[str, Forecaster] = {
+        ENSEMBLE: TrainedForecaster(ensemble, series),
+        **shown,
+        **baseline_forecasters(series),
+    }
     spacing = Spacing(horizon, settings.evaluation.gap, split.window_step)
     return judge_methods(
         methods,

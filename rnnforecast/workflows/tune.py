@@ -22,10 +22,11 @@ from rnnforecast.data.windows import FlatSeries, Windows
 from rnnforecast.errors import DataError, DivergedError, RnnForecastError, UsageError
 from rnnforecast.evaluation.backtest import Spacing
 from rnnforecast.evaluation.scales import seasonal_scales
-from rnnforecast.evaluation.verdict import judge, overlap_of
+from rnnforecast.evaluation.verdict import judge, overlap_of, rounds_of
 from rnnforecast.findings import JSONValue
 from rnnforecast.forecasting import Ensemble
 from rnnforecast.frozen import dataclass
+from rnnforecast.mixture.trained import TrainedForecaster
 from rnnforecast.model_io.base import reject_base_name
 from rnnforecast.progress import NoProgress, Progress
 from rnnforecast.store.files import check_writable, replace_bytes
@@ -35,16 +36,16 @@ from rnnforecast.training.cluster import Cluster, active_cluster
 from rnnforecast.training.context import FitContext
 from rnnforecast.training.ensemble_weights import ValidationActuals, subsample
 from rnnforecast.training.fit import fit_train_rows
-from rnnforecast.training.judge import Judgement, baseline_forecasters, ensemble_forecaster, judge_methods
+from rnnforecast.training.judge import Judgement, baseline_forecasters, judge_methods
 from rnnforecast.training.parallel import JointProgress
 from rnnforecast.training.processes import Task, num_processes, run_apart, run_in_processes
 from rnnforecast.training.recipe import choose_recipe, gather_facts
-from rnnforecast.training.refit import fit_before, rounds_of, rows_before
+from rnnforecast.training.refit import fit_before, rows_before
 from rnnforecast.training.resume import digest_run
 from rnnforecast.training.split import Split, cut_validation_windows, fit_horizon, split_rows
 from rnnforecast.workflows.results import TuneResult
 from rnnforecast.workflows.train import default_name
-from rnnforecast.workflows.tuning.study import Space, Study, Trial
+from rnnforecast.workflows.tuning.study import Space, Study
 
 if TYPE_CHECKING:
     from rnnforecast.data.tables.in_memory import Data
@@ -110,7 +111,9 @@ def tune(
         settings=chosen,
         toml=text,
         output=None if output is None else str(output),
-        trials=tuple(_describe(trial) for trial in trials),
+        trials=tuple(
+            {"trial": each.number, "state": each.state, "loss": each.loss, **each.settings} for each in trials
+        ),
         num_trials_before=study.num_before,
         importance=study.importance(),
         metrics=judgement.metrics(),
@@ -164,7 +167,7 @@ class _Rolling:
                 hint="lower `--horizon` or `--num-windows`, or bring more rows",
                 code="E_SERIES_SHORT",
             )
-        numbers = rounds_of(windows)
+        numbers = rounds_of(windows.series, windows.cutoffs)
         newest_last = range(int(numbers.max()), -1, -1)
         return cls(
             past, tuple(subsample(windows.select(np.flatnonzero(numbers == each))) for each in newest_last), horizon
@@ -284,7 +287,7 @@ def _judge(
             context=FitContext.of(settings, progress),
         )
         fitted[name] = found.ensemble
-    forecasters = {name: ensemble_forecaster(ensemble, series) for name, ensemble in fitted.items()}
+    forecasters = {name: TrainedForecaster(ensemble, series) for name, ensemble in fitted.items()}
     settings = both[TUNED]
     return judge_methods(
         {**forecasters, **baseline_forecasters(series)},
@@ -303,10 +306,6 @@ def _verdict(judgement: Judgement, *, overlap: int) -> dict[str, JSONValue] | No
         return None
     losses = backtest.scaled_errors()
     return judge(losses, backtest.windows.series, methods=TUNED, against=(DEFAULT,), overlap=overlap).to_dict()
-
-
-def _describe(trial: Trial) -> dict[str, JSONValue]:
-    return {"trial": trial.number, "state": trial.state, "loss": trial.loss, **trial.settings}
 
 
 def _toml(settings: Mapping[str, JSONValue], *, name: str, num_trials: int) -> str:

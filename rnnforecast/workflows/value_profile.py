@@ -274,25 +274,22 @@ def _demand(series: SeriesSet) -> dict[str, JSONValue]:
     return {"zero_fraction": _short(zeros), **{name: int(found.sum()) for name, found in kinds.items()}}
 
 
-def suggestions(profile: Mapping[str, JSONValue], series: SeriesSet) -> list[str]:
+def suggestions(profile: Mapping[str, Any], series: SeriesSet) -> list[str]:
     """Return settings worth a try, each with its reason, in plain sentences."""
     found = []
-    seasons = [season for season in _rows(profile["seasons"]) if _strength(season) >= _STRONG]
-    best = max(seasons, key=_strength, default=None)
+    strengths = {season["length"]: season["strength"] or 0.0 for season in profile["seasons"]}
+    strong = [season for season in profile["seasons"] if strengths[season["length"]] >= _STRONG]
+    best = max(strong, key=lambda season: float(season["strength"]), default=None)
     known = (series.season_length, *series.longer_seasons)
-    chosen = max((_strength(season) for season in seasons if season["length"] == series.season_length), default=0.0)
-    if best is not None and best["length"] not in known and _strength(best) > chosen + _STRONG:
+    chosen = strengths.get(series.season_length, 0.0)
+    chosen = chosen if chosen >= _STRONG else 0.0
+    if best is not None and best["length"] not in known and best["strength"] > chosen + _STRONG:
         found.append(
             f"`--season-length {best['length']}`: the season of a {best['name']} is the strongest ({best['strength']:.2f})"
         )
-    demand = profile["demand"]
-    if (
-        isinstance(demand, dict)
-        and int(str(demand["intermittent"])) + int(str(demand["lumpy"])) > series.num_series / 2
-    ):
+    if profile["demand"]["intermittent"] + profile["demand"]["lumpy"] > series.num_series / 2:
         found.append("`--resample` to longer steps, or judge by RMSSE: demand is intermittent")
-    gaps = profile["gaps"]
-    if isinstance(gaps, dict) and int(str(gaps["num_missing"])) > series.num_rows / 10:
+    if profile["gaps"]["num_missing"] > series.num_rows / 10:
         found.append("`--fill` or a coarser `--resample`: more than a tenth of the rows are missing")
     return found
 
@@ -336,14 +333,6 @@ def profile_words(profile: Mapping[str, Any]) -> dict[str, str]:
 
 def _day(timestamp: object) -> str:
     return str(timestamp).replace("T", " ").removesuffix(":00").removesuffix(" 00:00")
-
-
-def _strength(season: Mapping[str, JSONValue]) -> float:
-    return float(str(season["strength"] or 0))
-
-
-def _rows(value: JSONValue) -> list[dict[str, JSONValue]]:
-    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
 
 
 def _when(series: SeriesSet, ordinal: int) -> JSONValue:

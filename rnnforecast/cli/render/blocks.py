@@ -20,6 +20,7 @@ from rnnforecast.frozen import dataclass
 from rnnforecast.json_values import Document, timestamp_to_json
 
 NOTHING = "–"
+#: Our own special characters on streams with an ASCII encoding.
 _ASCII = str.maketrans({"–": "-", "±": "+-", "×": "x", "…": "...", "│": "|", "┤": "+", "└": "+", "─": "-", "→": "->"})
 _INDENT = 2
 _EXPONENT_FROM, _MAX_DECIMALS = 10, 8  # powers of ten, decimals: beyond them an exponent is shown
@@ -70,12 +71,7 @@ def draw(blocks: Sequence[RenderableType], console: Console) -> str:
                 console.print()
             console.print(_Visible(block))
     drawn = "\n".join(line.rstrip() for line in capture.get().split("\n"))
-    return drawn if supports_unicode(console.encoding) else to_ascii(drawn)
-
-
-def to_ascii(drawn: str) -> str:
-    """Replace our own special characters by ASCII ones, for streams with an ASCII encoding."""
-    return drawn.translate(_ASCII)
+    return drawn if supports_unicode(console.encoding) else drawn.translate(_ASCII)
 
 
 def safe(value: object, style: str = "") -> Text:

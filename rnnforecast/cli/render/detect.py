@@ -50,7 +50,7 @@ def _alarms(result: DetectResult, *, width: int) -> RenderableType:
         "start": [timestamp_text(alarm["start"], result.freq) for alarm in shown],
         "rows": [f"{alarm['num_rows']:,}" for alarm in shown],
         "score": [number(alarm["score"], digits=3) for alarm in shown],
-        "kind": [Text(_kind(alarm), style="bold") for alarm in shown],
+        "kind": [Text(" ".join(str(a[key]) for key in ("kind", "direction") if a[key]), style="bold") for a in shown],
         "value": [number(alarm["value"]) for alarm in shown],
         "expected": [number(alarm["expected"]) for alarm in shown],
         "led by": [safe(alarm["member"]) for alarm in shown],
@@ -67,10 +67,6 @@ def _alarms(result: DetectResult, *, width: int) -> RenderableType:
     earlier = len(result.alarms) - len(shown)
     more = [Text(f"and {earlier:,} earlier; `--format csv` has all of them", style="dim")] if earlier else []
     return under(title, table, *more)
-
-
-def _kind(alarm: Mapping[str, object]) -> str:
-    return " ".join(str(alarm[key]) for key in ("kind", "direction") if alarm[key])
 
 
 def _contributions(alarm: Mapping[str, object]) -> Mapping[str, float]:

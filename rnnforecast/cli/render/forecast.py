@@ -56,7 +56,8 @@ def _predict_screen(result: PredictResult, space: Space) -> list[RenderableType]
         if result.previews[0].what_if is not None:
             blocks += [_what_if(result, result.previews[0], width=width)]
         if result.previews[0].parts:
-            blocks += [_parts(result, result.previews[0], width=width)]
+            parts = {"forecast": result.previews[0].median, **result.previews[0].parts}
+            blocks += [_steps(result, result.previews[0], parts, "add up to the forecast", width=width)]
     return blocks
 
 
@@ -128,10 +129,6 @@ def _columns(result: PredictResult, preview: Preview) -> dict[str, list[str]]:
         return {"forecast": median, **texts_by_name, **mean}
     names = [f"q{result.quantile_levels[place]:g}" for place in single]
     return {"forecast": median, **dict(zip(names, others, strict=True)), **mean}
-
-
-def _parts(result: PredictResult, preview: Preview, *, width: int) -> RenderableType:
-    return _steps(result, preview, {"forecast": preview.median, **preview.parts}, "add up to the forecast", width=width)
 
 
 def _what_if(result: PredictResult, preview: Preview, *, width: int) -> RenderableType:

@@ -121,8 +121,9 @@ def _evidence(verdict: Mapping[str, object]) -> list[str]:
     """Return the evidence for the outcome: the skill with its interval, and the test."""
     lines = []
     interval, skill = verdict.get("skill_interval"), verdict.get("skill")
-    if isinstance(interval, list | tuple) and len(interval) == 2 and all(_is_finite(end) for end in interval):
-        low, high = (f"{float(end):+.1f}" for end in interval)
+    ends = [end for end in interval if isinstance(end, int | float)] if isinstance(interval, list | tuple) else []
+    if len(ends) == 2 and all(map(math.isfinite, ends)):
+        low, high = (f"{end:+.1f}" for end in ends)
         shown = f"{skill:+.1f}" if isinstance(skill, int | float) else NOTHING
         level = 100 * float(str(verdict.get("skill_level", 0.95)))
         lines.append(f"skill {shown} %, {level:.3g} % interval {low} to {high} %")
@@ -133,7 +134,3 @@ def _evidence(verdict: Mapping[str, object]) -> list[str]:
 
 def _sortable(value: object) -> float:
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else math.inf
-
-
-def _is_finite(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)

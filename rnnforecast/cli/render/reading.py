@@ -65,11 +65,8 @@ def _profile_block(result: InspectResult) -> RenderableType:
         table.add_row(Text(name, style="dim"), safe(words))
     for place, words in enumerate(result.suggestions):
         table.add_row(Text("" if place else "try", style="dim"), safe(words, "bold"))
-    return under(heading("Values", "of the sum of all series" if _is_panel(result) else ""), table)
-
-
-def _is_panel(result: InspectResult) -> bool:
-    return result.assumptions.get("num_series") not in (None, 1)
+    is_panel = result.assumptions.get("num_series") not in (None, 1)
+    return under(heading("Values", "of the sum of all series" if is_panel else ""), table)
 
 
 def findings_block(findings: Sequence[Finding]) -> RenderableType:

@@ -21,7 +21,7 @@ from rnnforecast.inference.threads import num_cores
 from rnnforecast.progress import NoProgress, Progress
 from rnnforecast.store.files import check_writable, lock, make_folder, sweep_temporaries
 from rnnforecast.store.names import encode_name
-from rnnforecast.workflows.batch.execution.outcomes import stopped_during
+from rnnforecast.workflows.batch.execution.outcomes import stopped_job
 from rnnforecast.workflows.batch.execution.scheduler import Scheduler, Task
 from rnnforecast.workflows.batch.execution.signals import SignalHandler
 from rnnforecast.workflows.batch.execution.steps import JobContext, run_job
@@ -159,7 +159,7 @@ def _finished(
     number: int | None,
 ) -> BatchResult:
     """Return a run with the results of all jobs; signal `number` stopped those that have none."""
-    error = None if number is None else stopped_during(number)
+    error = None if number is None else stopped_job(number, "during the job")
     stopped = functools.partial(JobResult, status="stopped", exit_code=128 + (number or 0), error=error)
     jobs = tuple(results[name] if name in results else stopped(name) for name in names)
     code = exit_code_of(jobs) if number is None else 128 + number

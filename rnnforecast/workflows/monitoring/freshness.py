@@ -10,6 +10,7 @@ from typing import get_args
 
 import numpy as np
 
+from rnnforecast.data.calendar.frequency import Frequency
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.errors import StaleError, UsageError
 from rnnforecast.findings import Finding
@@ -60,6 +61,14 @@ def parse_age(text: str, *, option: str = "--max-age") -> Age:
         hint = "use e.g. `36h`, `2d`, `3 steps`"
         raise UsageError(error.message, hint=hint, code=error.code) from None
     return Age(duration.text, duration.seconds, None)
+
+
+def step_seconds(freq: Frequency, first: int = 0) -> float | None:
+    """Return the usual seconds between two rows, from the ordinal `first` on; None where rows count steps."""
+    if not freq.is_calendar:
+        return None
+    start, end = freq.to_timestamps(first + np.array([0, 365], dtype=np.int64)).astype("datetime64[us]")
+    return float((end - start).astype(np.int64)) * 1e-6 / 365
 
 
 def check_age(series: SeriesSet, max_age: Age | None, *, now: datetime | None = None) -> list[Finding]:
@@ -279,7 +288,12 @@ def _words(age: float, limit: Age) -> str:
         return "infinitely"
     if limit.steps is not None:
         return f"{age:g} steps"
-    span = timedelta(seconds=int(age))
+    return age_text(age)
+
+
+def age_text(seconds: float) -> str:
+    """Return an age in words: `3 d 5 h` or `5 h 12 min`."""
+    span = timedelta(seconds=int(seconds))
     if span.days:
         return f"{span.days} d {span.seconds // 3_600} h"
     return f"{span.seconds // 3_600} h {span.seconds % 3_600 // 60} min"

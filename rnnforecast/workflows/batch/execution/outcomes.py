@@ -14,7 +14,6 @@ from rnnforecast.workflows.batch.results import JobError
 Document = Mapping[str, "JSONValue"]
 
 _SEE_LOG = "the log of the job contains its output"
-_RESUME = "continue with `--resume`"
 _MAX_LINE = 300
 
 
@@ -66,19 +65,10 @@ def _killed(returncode: int, command: str) -> FailedError:
     return FailedError(128 - returncode, JobError("E_RUN_CRASHED", message, _SEE_LOG))
 
 
-def stopped_before(number: int) -> JobError:
-    """Return why a job did not start."""
-    return JobError("E_RUN_STOPPED", f"{signal_name(number)} stopped the run before the job started", _RESUME)
-
-
-def stopped_during(number: int) -> JobError:
-    """Return why a job did not finish."""
-    return JobError("E_RUN_STOPPED", f"{signal_name(number)} stopped the run during the job", _RESUME)
-
-
-def signal_name(number: int) -> str:
-    """Return SIGTERM for 15, and so on."""
-    return signal.Signals(number).name
+def stopped_job(number: int, when: str) -> JobError:
+    """Return why a job did not start or did not finish: a signal came before it or during it."""
+    message = f"{signal.Signals(number).name} stopped the run {when}"
+    return JobError("E_RUN_STOPPED", message, "continue with `--resume`")
 
 
 def _own_error(completed: Completed) -> JobError | None:

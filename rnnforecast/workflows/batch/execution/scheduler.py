@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rnnforecast.errors import ExitCode
 from rnnforecast.frozen import dataclass
-from rnnforecast.workflows.batch.execution.outcomes import FailedError, StoppedError, stopped_before
+from rnnforecast.workflows.batch.execution.outcomes import FailedError, StoppedError, stopped_job
 from rnnforecast.workflows.batch.execution.process import Command, JobProcess, as_shell_line, describe_exit
 from rnnforecast.workflows.batch.execution.signals import SignalHandler
 from rnnforecast.workflows.batch.execution.steps import Steps
@@ -83,7 +83,8 @@ class Scheduler:
 
     def _start(self, waiting: list[Task], on_start: Callable[[str], object]) -> Iterator[JobResult]:
         if self._signals.received is not None:
-            code, reason = 128 + self._signals.received, stopped_before(self._signals.received)
+            code = 128 + self._signals.received
+            reason = stopped_job(self._signals.received, "before the job started")
             yield from (JobResult(task.name, "stopped", code, error=reason) for task in waiting)
             waiting.clear()
         while len(self._slots) < self._num_workers and self._signals.received is None:

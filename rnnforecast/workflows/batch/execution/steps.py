@@ -36,7 +36,7 @@ from rnnforecast.workflows.batch.execution.outcomes import (
     FailedError,
     StoppedError,
     read_document,
-    stopped_during,
+    stopped_job,
 )
 from rnnforecast.workflows.batch.execution.process import Command, Completed, describe_exit, rnnforecast_command
 from rnnforecast.workflows.batch.jobs_file.job import Job
@@ -44,6 +44,7 @@ from rnnforecast.workflows.batch.jobs_file.retrain_rules import is_in_future
 from rnnforecast.workflows.batch.records.digests import digest_data, digest_file, digest_settings
 from rnnforecast.workflows.batch.records.ledger import to_line
 from rnnforecast.workflows.batch.results import JobError, JobResult, Status
+from rnnforecast.workflows.monitoring.freshness import age_text
 
 Steps = Generator[Command, Completed, JobResult]
 
@@ -108,7 +109,7 @@ def run_job(job: Job, context: JobContext) -> Steps:
         elif report.left_out:
             status, exit_code, error = "partial", int(ExitCode.PARTIAL), _left_out(report)
     except StoppedError as stopped:
-        status, exit_code, error = "stopped", 128 + stopped.number, stopped_during(stopped.number)
+        status, exit_code, error = "stopped", 128 + stopped.number, stopped_job(stopped.number, "during the job")
     except FailedError as failure:
         status, exit_code, error = "failed", failure.exit_code, failure.error
     except RnnForecastError as own:
@@ -245,10 +246,10 @@ def _reason_to_train(job: Job, stored: StoredModel | None, context: JobContext, 
         return ""
     age = context.now() - (datetime.fromisoformat(newest.created).timestamp() - newest.seconds)
     if is_in_future(age):
-        ahead = f"the model was created {_age_text(-age)} in the future: the clock of this machine is or was wrong"
+        ahead = f"the model was created {age_text(-age)} in the future: the clock of this machine is or was wrong"
         report.notes.append(f"{ahead}, `{newest.created[:16]}` UTC")
         return ahead if job.retrain.is_due_at_age(age) else ""
-    return f"the model was {_age_text(age)} old" if job.retrain.is_due_at_age(age) else ""
+    return f"the model was {age_text(max(age, 0.0))} old" if job.retrain.is_due_at_age(age) else ""
 
 
 def _changed_settings(job: Job, manifest: Manifest) -> list[str]:
@@ -440,8 +441,3 @@ def _unchanged_since(last: Document) -> str:
     if last.get("status") == "unchanged":
         return str(last.get("reason"))
     return f"unchanged since {str(last.get('time'))[:16].replace('T', ' ')} UTC"
-
-
-def _age_text(seconds: float) -> str:
-    days, rest = divmod(max(seconds, 0.0), 86_400.0)
-    return f"{int(days)} d {int(rest // 3_600)} h" if days else f"{int(rest // 3_600)} h {int(rest % 3_600 // 60)} min"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -115,18 +116,16 @@ def _command(words: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
     return words
 
 
-def _age(text: str) -> str:
-    try:
-        return parse_age(text).text
-    except UsageError as error:
-        raise ValueError(error.message) from None
+def _parsed(parse: Callable[[str], str]) -> AfterValidator:
+    """Return a validator of a text with a grammar: where it has no meaning, the description of the key says what has."""
 
+    def read(text: str) -> str:
+        try:
+            return parse(text)
+        except UsageError as error:
+            raise ValueError(error.message) from None
 
-def _last(text: str) -> str:
-    try:
-        return parse_age(text, option="last").text
-    except UsageError as error:
-        raise ValueError(error.message) from None
+    return AfterValidator(read)
 
 
 def _change(text: str) -> str:
@@ -135,13 +134,6 @@ def _change(text: str) -> str:
     except UsageError as error:
         raise explained(error.message, error.hint) from None
     return text
-
-
-def _budget(text: str) -> str:
-    try:
-        return AlarmBudget.parse(text).text
-    except UsageError as error:
-        raise ValueError(error.message) from None
 
 
 def _one_or_several(value: object) -> object:
@@ -178,7 +170,7 @@ class Job(BaseModel):
     keep: Annotated[StrictInt, Field(ge=1)] | None = Field(
         None, description="the number of versions of the model to keep, at least 1"
     )
-    max_age: Annotated[str, AfterValidator(_age)] | None = Field(
+    max_age: Annotated[str, _parsed(lambda text: parse_age(text).text)] | None = Field(
         None, description="an age in quotes, such as `36h`, `2d` or `3 steps`"
     )
     refuse_stale: StaleRows = Field("shrunk", description=f"one of {', '.join(f'`{kind}`' for kind in REFUSE_STALE)}")
@@ -190,10 +182,10 @@ class Job(BaseModel):
     on_alarm: Annotated[tuple[str, ...], AfterValidator(_command)] = Field(
         (), description='a list of a program and its arguments, such as ["notify", "--urgent"]'
     )
-    last: Annotated[str, AfterValidator(_last)] | None = Field(
+    last: Annotated[str, _parsed(lambda text: parse_age(text).text)] | None = Field(
         None, description="an age in quotes, such as `1d` or `3 steps`"
     )
-    budget: Annotated[str, AfterValidator(_budget)] | None = Field(
+    budget: Annotated[str, _parsed(lambda text: AlarmBudget.parse(text).text)] | None = Field(
         None, description="alarms and a period in quotes, such as `1/week` or `1/1000 steps`"
     )
     timeout: PositiveDuration | None = Field(

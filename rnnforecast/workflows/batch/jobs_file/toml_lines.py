@@ -37,7 +37,7 @@ def locate_keys(text: str) -> dict[KeyPath, int]:
         if text[place] == "#" or key is None:
             place = _end_of_line(text, place)
             continue
-        parts = tuple(_unquoted(part) for part in _PART.findall(key.group()))
+        parts = tuple(part[1:-1] if part[:1] in "\"'" else part for part in _PART.findall(key.group()))
         if header:
             table = _numbered(parts, counts) if header[1] == "[[" else parts
             lines[table] = line
@@ -62,10 +62,6 @@ def _numbered(parts: tuple[str, ...], counts: dict[str, int]) -> KeyPath:
     number = counts.get(name, 0)
     counts[name] = number + 1
     return (*parts, number)
-
-
-def _unquoted(part: str) -> str:
-    return part[1:-1] if part[:1] in "\"'" else part
 
 
 def _end_of_line(text: str, place: int) -> int:
