@@ -325,11 +325,9 @@ class Settings(_Frozen):
         shown = "\n".join(f"  {problem}" for _, problem in problems[:5])
         more = f"\n  and {len(problems) - 5} more" if len(problems) > 5 else ""
         counted = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        raise UsageError(
-            f"{counted} in {source}:\n{shown}{more}",
-            hint="`rnnforecast train --help all` lists every setting with its values",
-            code="E_RUN_CONFIG",
-        )
+        message = f"{counted} in {source}:\n{shown}{more}"
+        hint = "`rnnforecast train --help all` lists every setting with its values"
+        raise UsageError(message, hint=hint, code="E_RUN_CONFIG")
 
     @classmethod
     def problems(cls, values: Mapping[str, object]) -> list[tuple[str, str]]:

@@ -153,11 +153,8 @@ class TryLaterError(RnnForecastError):
 
 def missing_extra(purpose: str, package: str, extra: str, *, otherwise: str = "") -> ResourceError:
     """Return the error of a package of an extra that is not installed, with the line that installs it."""
-    return ResourceError(
-        f"{purpose} the package {package}, which is not installed",
-        hint=f"pip install 'rnnforecast[{extra}]'{otherwise}",
-        code="E_EXTRA_MISSING",
-    )
+    message = f"{purpose} the package {package}, which is not installed"
+    return ResourceError(message, hint=f"pip install 'rnnforecast[{extra}]'{otherwise}", code="E_EXTRA_MISSING")
 
 
 def first_line(error: BaseException) -> str:

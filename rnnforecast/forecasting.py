@@ -233,10 +233,8 @@ def interpolate_quantiles(quantiles: Float64Array, levels: Sequence[float], want
 
 def _no_forecast(number: int, series: SeriesSet | None, *, num_lost: int, num_windows: int) -> DivergedError:
     named = f"series number {number}" if series is None else f"`{series.part(number, number + 1).item_ids[0]}`"
-    return DivergedError(
-        f"the network has no finite forecast for {named} ({num_lost} of {num_windows} windows)",
-        hint="look for values of an absurd size with `rnnforecast inspect`, then train again",
-    )
+    message = f"the network has no finite forecast for {named} ({num_lost} of {num_windows} windows)"
+    return DivergedError(message, hint="look for values of an absurd size with `rnnforecast inspect`, then train again")
 
 
 def combine_members(members: Float64Array, groups: tuple[int, ...], group_weights: tuple[float, ...]) -> Float64Array:
@@ -265,10 +263,8 @@ def export_attention(ensemble: Ensemble, flat: FlatSeries, windows: Windows) -> 
         if not isinstance(member, PretrainedSettings) and member.attention is not None:
             batch = gather(flat, windows, context_length=member.context_length, horizon=member.horizon)
             return np.asarray(attention_weights(member, tensors, batch))
-    raise UsageError(
-        "this model has no attention to export",
-        hint="train one with `--mapping encoder-decoder --attention additive`",
-    )
+    message = "this model has no attention to export"
+    raise UsageError(message, hint="train one with `--mapping encoder-decoder --attention additive`")
 
 
 def last_windows(series: SeriesSet) -> Windows:

@@ -92,17 +92,12 @@ class Span:
             days[0] > days[1] if len(days) == 2 else both and not days and int(str(ends[0])) > int(str(ends[1]))
         )
         if is_backwards:
-            raise UsageError(
-                f"span `{text[:40]}` ends before it begins",
-                hint=f"swap its ends: `{ends[1]}..{ends[0]}`",
-                code="E_RUN_MASK",
-            )
+            message = f"span `{text[:40]}` ends before it begins"
+            raise UsageError(message, hint=f"swap its ends: `{ends[1]}..{ends[0]}`", code="E_RUN_MASK")
         if ends == (None, None):
-            raise UsageError(
-                f"invalid span `{text[:40]}`",
-                hint="use FROM..TO, such as `2020-03..2021-06`, `2024-01-05..2024-01-05`, `..2019` or `100..120`",
-                code="E_RUN_MASK",
-            )
+            message = f"invalid span `{text[:40]}`"
+            hint = "use FROM..TO, such as `2020-03..2021-06`, `2024-01-05..2024-01-05`, `..2019` or `100..120`"
+            raise UsageError(message, hint=hint, code="E_RUN_MASK")
         return cls(text.strip(), *ends)
 
 
@@ -118,11 +113,9 @@ def check_date_format(text: str) -> None:
     except ValueError as error:
         problem = str(error) if "bad directive" in str(error) or "stray" in str(error) else problem
     if problem:
-        raise UsageError(
-            f"invalid date format `{text}`: {problem}",
-            hint="use %Y %m %d %H %M %S for the parts, e.g. `%d.%m.%Y %H:%M`",
-            code="E_RUN_DATE_FORMAT",
-        )
+        message = f"invalid date format `{text}`: {problem}"
+        hint = "use %Y %m %d %H %M %S for the parts, e.g. `%d.%m.%Y %H:%M`"
+        raise UsageError(message, hint=hint, code="E_RUN_DATE_FORMAT")
 
 
 def find_zone(name: str) -> tuple[tzinfo, str]:
@@ -143,11 +136,9 @@ def find_zone(name: str) -> tuple[tzinfo, str]:
         lowered = name.strip().lower().replace(" ", "_")
         near = [ends[lowered]] if lowered in ends else []
         near = near or [{**ends, **zones}[one] for one in difflib.get_close_matches(lowered, [*zones, *ends], n=1)]
-        raise UsageError(
-            f"unknown time zone `{name}`" + (f", did you mean `{near[0]}`?" if near else ""),
-            hint="use a name such as Europe/Berlin, or a fixed offset such as +01:00",
-            code="E_RUN_TZ",
-        ) from None
+        message = f"unknown time zone `{name}`" + (f", did you mean `{near[0]}`?" if near else "")
+        hint = "use a name such as Europe/Berlin, or a fixed offset such as +01:00"
+        raise UsageError(message, hint=hint, code="E_RUN_TZ") from None
 
 
 #: Calendars that are neither a market nor a country.
@@ -163,11 +154,9 @@ def load_calendar(name: str, years: range) -> Any:
     try:
         import holidays
     except ImportError as error:
-        raise ResourceError(
-            f"the calendar `{name}` needs the package `holidays`, which is not installed",
-            hint="install it with `pip install holidays`, or name weekdays, learned or every-day",
-            code="E_ENV_HOLIDAYS",
-        ) from error
+        message = f"the calendar `{name}` needs the package `holidays`, which is not installed"
+        hint = "install it with `pip install holidays`, or name weekdays, learned or every-day"
+        raise ResourceError(message, hint=hint, code="E_ENV_HOLIDAYS") from error
     code, _, part = name.partition("-")
     # one calendar is loaded so; the lists of names below load all of them, ten times slower
     calendar = getattr(holidays, code, None) if _CALENDAR_CODE.fullmatch(code) else None
@@ -180,11 +169,9 @@ def load_calendar(name: str, years: range) -> Any:
     if part and code in countries:
         known = [f"{code}-{one}" for one in countries[code]]
     near = [one for one in known if one.lower() == name.lower()] or difflib.get_close_matches(name, known, n=1)
-    raise UsageError(
-        f"unknown calendar `{name}`" + (f", did you mean `{near[0]}`?" if near else ""),
-        hint="use the code of a market (XNYS, XLON, XETR) or a country (US, DE, DE-BY), or weekdays, learned, every-day",
-        code="E_RUN_CALENDAR",
-    )
+    message = f"unknown calendar `{name}`" + (f", did you mean `{near[0]}`?" if near else "")
+    hint = "use the code of a market (XNYS, XLON, XETR) or a country (US, DE, DE-BY), or weekdays, learned, every-day"
+    raise UsageError(message, hint=hint, code="E_RUN_CALENDAR")
 
 
 def check_calendar(name: str) -> None:

@@ -34,11 +34,9 @@ def deadline(span: str | None) -> Iterator[None]:
         yield
     except TimedOut as error:
         where = "".join(f": {note}" for note in getattr(error, "__notes__", ()))
-        raise ResourceError(
-            f"the command took longer than `--timeout {span}`{where}",
-            hint="allow more time, or find out what it waits for; stored models are unchanged",
-            code="E_RUN_TIMEOUT",
-        ) from None
+        message = f"the command took longer than `--timeout {span}`{where}"
+        hint = "allow more time, or find out what it waits for; stored models are unchanged"
+        raise ResourceError(message, hint=hint, code="E_RUN_TIMEOUT") from None
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)

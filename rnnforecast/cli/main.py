@@ -19,13 +19,7 @@ from typing import Any, ClassVar, NoReturn
 import typer
 
 from rnnforecast.cli.command import LazyGroup
-from rnnforecast.cli.failures import (
-    Terminated,
-    report,
-    report_bug,
-    report_stop,
-    silence_broken_pipe,
-)
+from rnnforecast.cli.failures import Terminated, report, report_bug, report_stop, silence_broken_pipe
 from rnnforecast.cli.text import give_up, output_error
 from rnnforecast.errors import OutputError, ResourceError, RnnForecastError, UsageError
 

@@ -87,10 +87,8 @@ def remove(view: View, models: list[str], yes: bool, store: str | None) -> None:
 
 def _is_confirmed(found: list[str]) -> bool:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise UsageError(
-            f"{', '.join(found)}: cannot ask for confirmation without a terminal, nothing was removed",
-            hint="add --yes",
-        )
+        message = f"{', '.join(found)}: cannot ask for confirmation without a terminal, nothing was removed"
+        raise UsageError(message, hint="add --yes")
     return typer.confirm(visible(f"remove {', '.join(found)}?"), err=True)
 
 

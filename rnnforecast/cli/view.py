@@ -164,11 +164,8 @@ def check_drawings(
 def check_drawable(result: Document) -> None:
     """Raise UsageError for a forecast or a test of categories, of which there is no picture and no page."""
     if getattr(result, "categories", ()):
-        raise UsageError(
-            "there are no pictures and pages of categories",
-            hint="leave --plot and --report out",
-            code="E_RUN_CATEGORIES",
-        )
+        message = "there are no pictures and pages of categories"
+        raise UsageError(message, hint="leave --plot and --report out", code="E_RUN_CATEGORIES")
 
 
 class LateProgress:

@@ -16,14 +16,7 @@ from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.windows import Windows, make_windows
 from rnnforecast.evaluation.distributions import mean_of
 from rnnforecast.evaluation.history import Past
-from rnnforecast.evaluation.metrics import (
-    Actuals,
-    Scores,
-    scaled_errors,
-    score,
-    score_per_lead,
-    score_per_series,
-)
+from rnnforecast.evaluation.metrics import Actuals, Scores, scaled_errors, score, score_per_lead, score_per_series
 from rnnforecast.frozen import dataclass
 
 if TYPE_CHECKING:

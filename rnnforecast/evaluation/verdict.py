@@ -158,11 +158,8 @@ def _units(
     scored = ~np.isnan(next(iter(losses.values())))
     for name, loss in losses.items():
         if np.isinf(loss).any() or (np.isnan(loss) & scored).any():
-            raise DivergedError(
-                f"errors of `{name}` are beyond floating-point numbers: values of this size cannot be scored",
-                hint="divide the values by a power of ten",
-                code="E_VALUE_RANGE",
-            )
+            message = f"errors of `{name}` are beyond floating-point numbers: values of this size cannot be scored"
+            raise DivergedError(message, hint="divide the values by a power of ten", code="E_VALUE_RANGE")
         if not np.array_equal(~np.isnan(loss), scored):
             raise ValueError(f"`{name}` has losses at other steps than the other methods")
     kept = scored.any(axis=1)

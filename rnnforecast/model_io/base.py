@@ -93,11 +93,8 @@ def _own_version() -> str:
 def reject_base_name(name: str) -> None:
     """Raise UsageError for a model that would be stored under the name of the pretrained one."""
     if name == BASE:
-        raise UsageError(
-            f"`{BASE}` is the name of the pretrained model in the package",
-            hint="give the model another one with `--name`",
-            code="E_RUN_CONFIG",
-        )
+        message = f"`{BASE}` is the name of the pretrained model in the package"
+        raise UsageError(message, hint="give the model another one with `--name`", code="E_RUN_CONFIG")
 
 
 def base_manifest(read: ReadResult, *, horizon: int, paths: tuple[str, ...] = ()) -> Manifest:

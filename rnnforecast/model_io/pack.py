@@ -374,19 +374,14 @@ def _ordinal(until: str | int | None, freq: Frequency) -> int | None:
 
 
 def _value_error(manifest: Manifest, reason: str) -> ModelFileError:
-    return ModelFileError(
-        f"the model `{manifest.label}` holds a value that no training of rnnforecast writes: {reason}",
-        hint="do not trust this file; train again to replace it",
-        code="E_MODEL_VALUES",
-    )
+    message = f"the model `{manifest.label}` holds a value that no training of rnnforecast writes: {reason}"
+    return ModelFileError(message, hint="do not trust this file; train again to replace it", code="E_MODEL_VALUES")
 
 
 def _shape_error(manifest: Manifest, reason: str) -> ModelFileError:
-    return ModelFileError(
-        f"the weights of `{manifest.label}` do not fit its settings: {reason}",
-        hint="train again to replace this model; `rnnforecast models list` shows the others",
-        code="E_MODEL_SHAPE",
-    )
+    message = f"the weights of `{manifest.label}` do not fit its settings: {reason}"
+    hint = "train again to replace this model; `rnnforecast models list` shows the others"
+    return ModelFileError(message, hint=hint, code="E_MODEL_SHAPE")
 
 
 def roles_of(series: SeriesSet) -> Roles:

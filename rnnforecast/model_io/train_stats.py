@@ -133,8 +133,6 @@ def recall(file: ModelFile) -> Memory:
 
 
 def _format_error(file: ModelFile, reason: str) -> ModelFileError:
-    return ModelFileError(
-        f"what `{file.manifest.label}` remembers of its training rows does not fit: {reason}",
-        hint="train again to replace this model; `rnnforecast models list` shows the others",
-        code="E_MODEL_FORMAT",
-    )
+    message = f"what `{file.manifest.label}` remembers of its training rows does not fit: {reason}"
+    hint = "train again to replace this model; `rnnforecast models list` shows the others"
+    return ModelFileError(message, hint=hint, code="E_MODEL_FORMAT")

@@ -122,11 +122,9 @@ def choose_network(series: SeriesSet, settings: Settings, *, num_categories: int
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = "".join(f"`{part}`: " for part in first["loc"])
-        raise UsageError(
-            f"a network over categories cannot be that large: {where}{first['msg'].removeprefix('Value error, ')}",
-            hint="lower `--horizon`, `--hidden-size`, `--num-layers` or `--context-length`",
-            code="E_RUN_CONFIG",
-        ) from error
+        message = f"a network over categories cannot be that large: {where}{first['msg'].removeprefix('Value error, ')}"
+        hint = "lower `--horizon`, `--hidden-size`, `--num-layers` or `--context-length`"
+        raise UsageError(message, hint=hint, code="E_RUN_CONFIG") from error
 
 
 def log_transitions(series: SeriesSet, *, num_categories: int, horizon: int) -> Float64Array:

@@ -328,11 +328,9 @@ def choose_device(device: Device) -> torch.device:
         # levels and scales need double precision, which mps lacks: it is used only on request
         return torch.device("cuda" if available["cuda"] else "cpu")
     if not available[device]:
-        raise ResourceError(
-            f"device `{device}` is not available",
-            hint="use `--device auto` or `--device cpu`; `rnnforecast doctor` lists the devices that torch finds",
-            code="E_RUN_GPU",
-        )
+        message = f"device `{device}` is not available"
+        hint = "use `--device auto` or `--device cpu`; `rnnforecast doctor` lists the devices that torch finds"
+        raise ResourceError(message, hint=hint, code="E_RUN_GPU")
     return torch.device(device)
 
 
@@ -359,11 +357,9 @@ def _to_tensor(array: np.ndarray) -> torch.Tensor:
 def _too_short(series: SeriesSet, member: Member) -> DataError:
     need, found = min_past(member.season_length) + 1, int(series.lengths.max(initial=0))
     season = f"`--season-length` ({member.season_length}), " if member.season_length >= found else ""
-    return DataError(
-        f"too few rows to train on: the longest series leaves {found} rows, needs {need}",
-        hint=f"lower {season}`--horizon` or `--num-windows`, or bring more rows",
-        code="E_SERIES_SHORT",
-    )
+    message = f"too few rows to train on: the longest series leaves {found} rows, needs {need}"
+    hint = f"lower {season}`--horizon` or `--num-windows`, or bring more rows"
+    return DataError(message, hint=hint, code="E_SERIES_SHORT")
 
 
 def _global_statistics(series: SeriesSet, *, log: bool) -> tuple[float, float]:

@@ -118,11 +118,8 @@ def usual_weights(facts: DataFacts, plan: Plan, settings: Settings, *, is_tuned:
 
 
 def _ignored(setting: str, reason: str, *, fix: str) -> UsageError:
-    return UsageError(
-        f"`--from pretrained` would ignore {setting}: the pretrained network {reason}",
-        hint=f"{fix}, or train with `--from scratch`",
-        code="E_RUN_CONFIG",
-    )
+    message = f"`--from pretrained` would ignore {setting}: the pretrained network {reason}"
+    return UsageError(message, hint=f"{fix}, or train with `--from scratch`", code="E_RUN_CONFIG")
 
 
 def choose_tuning(fit: FitSettings, training: TrainingSettings) -> FitSettings:

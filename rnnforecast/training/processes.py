@@ -275,8 +275,6 @@ def _count(tensors: Sequence[torch.Tensor]) -> int:
 
 def _killed(code: int | None) -> ResourceError:
     how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
-    return ResourceError(
-        f"a process that fitted a network was ended from outside ({how})",
-        hint="where memory ran out, lower `--batch-size` or `--hidden-size`, or set OMP_NUM_THREADS=1 for one process",
-        code="E_RUN_MEMORY",
-    )
+    message = f"a process that fitted a network was ended from outside ({how})"
+    hint = "where memory ran out, lower `--batch-size` or `--hidden-size`, or set OMP_NUM_THREADS=1 for one process"
+    return ResourceError(message, hint=hint, code="E_RUN_MEMORY")

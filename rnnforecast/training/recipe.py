@@ -175,21 +175,15 @@ def _check_lengths(network: NetworkSettings, facts: DataFacts) -> None:
     for flag in ("context_length", "segment_length"):
         length = getattr(network, flag)
         if length is not None and length > facts.longest:
-            raise UsageError(
-                f"`{flag}` {length} is longer than the longest series to train on: {facts.longest} rows",
-                hint=f"lower `--{flag.replace('_', '-')}` or leave it out",
-                code="E_RUN_CONFIG",
-            )
+            message = f"`{flag}` {length} is longer than the longest series to train on: {facts.longest} rows"
+            raise UsageError(message, hint=f"lower `--{flag.replace('_', '-')}` or leave it out", code="E_RUN_CONFIG")
     single = network.mapping in ("one-to-one", "one-to-many")
     context_length = network.context_length or (1 if single else None)
     if network.segment_length is None or context_length is None or network.segment_length <= context_length:
         return
     window = f"the one step that `{network.mapping}` reads" if single else f"`context_length` {context_length}"
-    raise UsageError(
-        f"`segment_length` {network.segment_length} is longer than {window}",
-        hint="lower `--segment-length` or leave it out",
-        code="E_RUN_CONFIG",
-    )
+    message = f"`segment_length` {network.segment_length} is longer than {window}"
+    raise UsageError(message, hint="lower `--segment-length` or leave it out", code="E_RUN_CONFIG")
 
 
 @dataclass(frozen=True)
@@ -280,11 +274,8 @@ def _member(
     normalisation = "causal" if synchronous else "global" if single else style.normalisation
     log = style.log if network.log is None else network.log
     if log and not facts.positive:
-        raise UsageError(
-            "`log` needs positive data: some observed values are zero or below",
-            hint="leave out `--log`",
-            code="E_RUN_CONFIG",
-        )
+        message = "`log` needs positive data: some observed values are zero or below"
+        raise UsageError(message, hint="leave out `--log`", code="E_RUN_CONFIG")
     defaults: dict[str, object] = {
         "cell": "gru",
         "mapping": mapping,

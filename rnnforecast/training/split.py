@@ -170,11 +170,9 @@ def fit_horizon(read: ReadResult, settings: DataSettings) -> Assumptions:
 
 
 def _too_few_to_test(found: int, *, need: int, fitting: int) -> DataError:
-    return DataError(
-        f"too few rows for a test: the longest series has {found}, needs {need}",
-        hint=f"`--horizon {fitting}` fits, or bring more rows" if fitting >= 1 else "bring more rows",
-        code="E_SERIES_SHORT",
-    )
+    message = f"too few rows for a test: the longest series has {found}, needs {need}"
+    hint = f"`--horizon {fitting}` fits, or bring more rows" if fitting >= 1 else "bring more rows"
+    return DataError(message, hint=hint, code="E_SERIES_SHORT")
 
 
 def _fitting(horizon: int, usable: int, *, season_length: int) -> int:
@@ -191,8 +189,6 @@ def _too_few_rows(series: SeriesSet) -> DataError:
     longest = int(np.argmax(series.lengths)) if series.num_series else 0
     found = int(series.lengths[longest]) if series.num_series else 0
     label = f"series `{series.item_ids[longest]}`, the longest," if series.num_series > 1 else "the series"
-    return DataError(
-        f"too few rows: {label} has {found}, a training needs {FEWEST_ROWS}",
-        hint="bring more rows, or forecast without training: `rnnforecast predict base --data FILE`",
-        code="E_SERIES_SHORT",
-    )
+    message = f"too few rows: {label} has {found}, a training needs {FEWEST_ROWS}"
+    hint = "bring more rows, or forecast without training: `rnnforecast predict base --data FILE`"
+    return DataError(message, hint=hint, code="E_SERIES_SHORT")

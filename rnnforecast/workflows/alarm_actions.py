@@ -41,11 +41,9 @@ def split_command(command: str | None) -> list[str]:
     try:
         words = shlex.split(command)
     except ValueError as error:
-        raise UsageError(
-            f"`--on-alarm {command}` cannot be split into words: {str(error).lower()}",
-            hint="close every quote; write a script for anything longer",
-            code="E_RUN_CONFIG",
-        ) from error
+        message = f"`--on-alarm {command}` cannot be split into words: {str(error).lower()}"
+        hint = "close every quote; write a script for anything longer"
+        raise UsageError(message, hint=hint, code="E_RUN_CONFIG") from error
     if not words:
         raise UsageError("`--on-alarm` names no command", hint="name a program and its arguments", code="E_RUN_CONFIG")
     return words

@@ -23,11 +23,7 @@ from rnnforecast.data.windows import FlatSeries, WindowBatch, Windows, gather
 from rnnforecast.data.write import shown_output
 from rnnforecast.errors import DataError, UsageError
 from rnnforecast.evaluation.backtest import Spacing, default_num_windows, place_windows
-from rnnforecast.evaluation.categorical import (
-    CategoryScores,
-    baseline_probabilities,
-    score_categories,
-)
+from rnnforecast.evaluation.categorical import CategoryScores, baseline_probabilities, score_categories
 from rnnforecast.evaluation.verdict import Verdict, overlap_of
 from rnnforecast.findings import Finding
 from rnnforecast.forecasting import last_windows
@@ -341,18 +337,13 @@ def _check_settings(settings: Settings) -> None:
     unused += [f"--aggregate {data.aggregate}"] if data.aggregate not in (None, "last") else []
     unused += [f"--duplicates {data.duplicates}"] if data.duplicates in ("sum", "mean") else []
     if unused:
-        raise UsageError(
-            f"the target holds categories: {listed(unused)} would have no effect",
-            hint="leave it out" + ("; `--aggregate last` resamples words" if "--aggregate" in unused[-1] else ""),
-            code="E_RUN_CATEGORIES",
-        )
+        message = f"the target holds categories: {listed(unused)} would have no effect"
+        hint = "leave it out" + ("; `--aggregate last` resamples words" if "--aggregate" in unused[-1] else "")
+        raise UsageError(message, hint=hint, code="E_RUN_CATEGORIES")
 
 
 def _reject(options: Mapping[str, object], loaded: LoadedModel) -> None:
     given = [name for name, value in options.items() if value]
     if given:
-        raise UsageError(
-            f"{loaded.manifest.label} forecasts categories: {listed(given)} is for numbers",
-            hint="leave it out",
-            code="E_RUN_CATEGORIES",
-        )
+        message = f"{loaded.manifest.label} forecasts categories: {listed(given)} is for numbers"
+        raise UsageError(message, hint="leave it out", code="E_RUN_CATEGORIES")

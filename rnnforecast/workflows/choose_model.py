@@ -82,11 +82,9 @@ def open_model(stored: StoredModel, *, reading: DataSettings | None, allow_categ
         )
     _check_reading(reading, stored)
     if stored.manifest is not None and not stored.manifest.freq:
-        raise ModelFileError(
-            f"{stored.path} is the pretrained model of the package, which was trained on no data of yours",
-            hint=f"call it by its name: `rnnforecast predict {BASE} --data FILE`",
-            code="E_MODEL_UNKNOWN",
-        )
+        message = f"{stored.path} is the pretrained model of the package, which was trained on no data of yours"
+        hint = f"call it by its name: `rnnforecast predict {BASE} --data FILE`"
+        raise ModelFileError(message, hint=hint, code="E_MODEL_UNKNOWN")
     file = stored.load(check_shapes=check_shapes)
     file = replace(file, manifest=served_manifest(file.manifest, stored))
     check_values(file)

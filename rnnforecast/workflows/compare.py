@@ -146,11 +146,8 @@ def check_methods(methods: Sequence[str]) -> None:
     )
     unknown = [name for name in methods if name not in known]
     if unknown:
-        raise UsageError(
-            f"unknown method {', '.join(f'`{name}`' for name in unknown)}",
-            hint=f"methods are: {', '.join(known)}",
-            code="E_RUN_CONFIG",
-        )
+        message = f"unknown method {', '.join(f'`{name}`' for name in unknown)}"
+        raise UsageError(message, hint=f"methods are: {', '.join(known)}", code="E_RUN_CONFIG")
 
 
 @dataclass
@@ -178,11 +175,9 @@ def network_grid(
     names = [name for name in dict.fromkeys(chosen) if name in (*CELLS, TRANSFORMER, *MAPPINGS)]
     alone = [name for name in names if name in MAPPINGS]
     if mappings and alone:
-        raise UsageError(
-            f"`{alone[0]}` is among the methods, and `--mapping` names mappings too",
-            hint="name cells as methods, and their mappings with `--mapping`",
-            code="E_RUN_CONFIG",
-        )
+        message = f"`{alone[0]}` is among the methods, and `--mapping` names mappings too"
+        hint = "name cells as methods, and their mappings with `--mapping`"
+        raise UsageError(message, hint=hint, code="E_RUN_CONFIG")
     grid: dict[str, dict[str, JSONValue]] = {}
     for size in sizes or (None,):
         end = f"-{size}" if len(sizes) > 1 else ""
@@ -194,11 +189,8 @@ def network_grid(
                 kind: dict[str, JSONValue] = {} if name in alone else {"cell": cell}
                 grid[f"{name}{middle}{end}"] = {**kind, **({"mapping": mapping} if mapping else {}), **own}
     if len(grid) > MAX_NETWORKS:
-        raise UsageError(
-            f"{len(grid)} networks, at most {MAX_NETWORKS} are compared",
-            hint="name fewer methods, mappings or sizes",
-            code="E_RUN_CONFIG",
-        )
+        message = f"{len(grid)} networks, at most {MAX_NETWORKS} are compared"
+        raise UsageError(message, hint="name fewer methods, mappings or sizes", code="E_RUN_CONFIG")
     return grid
 
 

@@ -94,10 +94,7 @@ def detect(
     age = parse_age(last, option="--last") if last is not None else None
     asked = AlarmBudget.parse(budget) if budget is not None else None
     files = Files.of(data)
-    if output is not None:
-        check_output(output)
-        owned: list[Owned] = [("the data", path) for path in files.rows]
-        check_outputs({"--output": output}, [*owned, ("the store", store or default_store())])
+    _check_output(output, [*(("the data", path) for path in files.rows), ("the store", store or default_store())])
     loaded = load(model or BASE, data=files, store=store, reading=reading)
     ensemble, series = _network(loaded, reading)
     items, short = _items(series)
@@ -133,6 +130,12 @@ def detect(
         seconds=time.monotonic() - started,
         allowed=scored * alarms_a_row,
     )
+
+
+def _check_output(output: str | Path | None, owned: list[Owned]) -> None:
+    if output is not None:
+        check_output(output)
+        check_outputs({"--output": output}, owned)
 
 
 def _network(loaded: LoadedModel, reading: DataSettings | None) -> tuple[Ensemble, SeriesSet]:
@@ -232,11 +235,8 @@ def _since(series: SeriesSet, age: Age | None, step: float | None) -> int | None
     if age.steps is not None:
         return newest - max(int(np.ceil(age.steps)), 1) + 1
     if step is None:
-        raise DataError(
-            f"`--last {age.text}` needs dates, these rows count steps",
-            hint="name a number of steps: `--last '24 steps'`",
-            code="E_RUN_CONFIG",
-        )
+        message = f"`--last {age.text}` needs dates, these rows count steps"
+        raise DataError(message, hint="name a number of steps: `--last '24 steps'`", code="E_RUN_CONFIG")
     end = series.freq.to_timestamps(np.array([newest])).astype("datetime64[us]")[0]
     limit = end - np.timedelta64(int((age.seconds or 0.0) * 1e6), "us")
     return int(series.freq.floor(np.array([limit]))[0]) + 1

@@ -102,11 +102,9 @@ def _check_expressible(ensemble: Ensemble, manifest: Manifest) -> None:
 
 
 def _not_expressible(label: str, why: str) -> UsageError:
-    return UsageError(
-        f"{label} cannot be an ONNX file: {why}",
-        hint="train networks alone: `rnnforecast train DATA --from scratch --theta-weight 0`",
-        code="E_EXPORT_MODEL",
-    )
+    message = f"{label} cannot be an ONNX file: {why}"
+    hint = "train networks alone: `rnnforecast train DATA --from scratch --theta-weight 0`"
+    return UsageError(message, hint=hint, code="E_EXPORT_MODEL")
 
 
 def largest_difference(ensemble: Ensemble, graph: bytes, shapes: dict[str, tuple[int, ...]], horizon: int) -> float:

@@ -131,11 +131,8 @@ def _without_sources(file: ModelFile, given: Files, *, path: str) -> ModelFile:
     Raises UsageError where no rows are named.
     """
     if not given.rows:
-        raise UsageError(
-            f"`{path}` is a model outside the store: the files and addresses that it names are not opened",
-            hint="name the rows with `--data FILE`",
-            code="E_RUN_CONFIG",
-        )
+        message = f"`{path}` is a model outside the store: the files and addresses that it names are not opened"
+        raise UsageError(message, hint="name the rows with `--data FILE`", code="E_RUN_CONFIG")
     rows = tuple(lasting_path(str(row)) for row in given.rows)
     record = file.manifest.input.model_copy(update={"paths": rows, "future_paths": ()})
     return replace(file, manifest=file.manifest.model_copy(update={"input": record}))
@@ -192,11 +189,8 @@ def _settings_for(
 ) -> DataSettings:
     """Return the reading settings of the training, with the settings that a forecast may set again."""
     if given.known_ahead and not manifest.roles.future:
-        raise UsageError(
-            f"{manifest.label} has no `future` covariates: --future-data would be ignored",
-            hint="leave it out, or train with `--future COLUMN`",
-            code="E_RUN_CONFIG",
-        )
+        message = f"{manifest.label} has no `future` covariates: --future-data would be ignored"
+        raise UsageError(message, hint="leave it out, or train with `--future COLUMN`", code="E_RUN_CONFIG")
     ahead = given.known_ahead
     if not given.rows and not ahead:
         paths = manifest.input.future_paths
@@ -254,11 +248,9 @@ def _read(
     except InputError as error:
         if is_given:
             raise
-        raise InputError(
-            f"the file {manifest.label} was trained on cannot be read: {error.message}",
-            hint="name the file that holds the rows now: `--data FILE`",
-            code=error.code,
-        ) from error
+        message = f"the file {manifest.label} was trained on cannot be read: {error.message}"
+        hint = "name the file that holds the rows now: `--data FILE`"
+        raise InputError(message, hint=hint, code=error.code) from error
 
 
 def data_settings(manifest: Manifest) -> DataSettings:
@@ -290,10 +282,9 @@ def _load_base(given: Files, *, reading: DataSettings | None, why: tuple[str, ..
     """Read rows as `train` does, to be forecast by `base`. Raises UsageError."""
     data = given.rows
     if not data:
-        raise UsageError(
-            f"`{BASE}` was not trained on a file of yours",
-            hint=f"name the rows: `rnnforecast predict {BASE} --data FILE`, `rnnforecast evaluate {BASE} FILE`",
-        )
+        message = f"`{BASE}` was not trained on a file of yours"
+        hint = f"name the rows: `rnnforecast predict {BASE} --data FILE`, `rnnforecast evaluate {BASE} FILE`"
+        raise UsageError(message, hint=hint)
     reading = reading or DataSettings()
     if reading.static:
         raise UsageError(
@@ -387,11 +378,8 @@ def _restore(manifest: Manifest, context: SeriesContext) -> SeriesSet:
         or not (np.abs(context.first_ordinals) < _MAX_ORDINAL).all()
         or widths != tuple(array.shape[1] for array in found)
     ):
-        raise ModelFileError(
-            f"the last rows stored in `{manifest.label}` are not rows of its training",
-            hint="do not trust this file; train again to replace it",
-            code="E_MODEL_VALUES",
-        )
+        message = f"the last rows stored in `{manifest.label}` are not rows of its training"
+        raise ModelFileError(message, hint="do not trust this file; train again to replace it", code="E_MODEL_VALUES")
     return SeriesSet(
         id_columns=roles.id,
         id_values=context.id_values,

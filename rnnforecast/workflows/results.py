@@ -81,11 +81,9 @@ class TrainResult(Document):
         """Raise LostToBaselineError unless the verdict is a win; the model is stored in any case."""
         if self.verdict is None or self.verdict["outcome"] != "win":
             found = "there are no test rows" if self.verdict is None else f"the verdict is a {self.verdict['outcome']}"
-            raise LostToBaselineError(
-                f"`--require win` was set, but {found} ({self.model} is stored)",
-                hint="leave out `--require win`, or serve the naive forecast with `--on-loss serve-baseline`",
-                code="E_LOST",
-            )
+            message = f"`--require win` was set, but {found} ({self.model} is stored)"
+            hint = "leave out `--require win`, or serve the naive forecast with `--on-loss serve-baseline`"
+            raise LostToBaselineError(message, hint=hint, code="E_LOST")
 
 
 @dataclass(frozen=True)

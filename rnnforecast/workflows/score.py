@@ -124,10 +124,8 @@ def _read_actuals(
     lost = without_file(manifest.input.paths)
     if not data and (lost or not manifest.input.paths):
         why = f"come from {lost}" if lost else "are tied to no file"
-        raise UsageError(
-            f"the forecasts of `{manifest.name}` {why}: the file with the actuals is unknown",
-            hint="name it: `--data FILE`",
-        )
+        message = f"the forecasts of `{manifest.name}` {why}: the file with the actuals is unknown"
+        raise UsageError(message, hint="name it: `--data FILE`")
     paths = (
         list(data) if data else remembered(manifest.input.paths, label=f"the model of the forecasts, {manifest.name},")
     )
@@ -152,11 +150,9 @@ def _manifest_of(facts: Mapping[str, Any]) -> Manifest:
             input=InputRecord(paths=tuple(facts.get("paths", ()))),
         )
     except (KeyError, ValueError, TypeError) as error:
-        raise ModelFileError(
-            f"the ledger of `{facts.get('name')}` lacks the facts for reading its rows",
-            hint="move its newest part away: the forecasts in it are then not scored",
-            code="E_LEDGER_DAMAGED",
-        ) from error
+        message = f"the ledger of `{facts.get('name')}` lacks the facts for reading its rows"
+        hint = "move its newest part away: the forecasts in it are then not scored"
+        raise ModelFileError(message, hint=hint, code="E_LEDGER_DAMAGED") from error
 
 
 def _newest_cutoffs(joined: Joined, count: int) -> np.ndarray:

@@ -32,11 +32,9 @@ def script(
     not a .py file.
     """
     if model == BASE:
-        raise UsageError(
-            f"`{BASE}` was not trained by a command",
-            hint=f'name a model of `rnnforecast models list`; `rnnforecast.predict("{BASE}", data=[FILE])` forecasts',
-            code="E_RUN_CONFIG",
-        )
+        message = f"`{BASE}` was not trained by a command"
+        hint = f'name a model of `rnnforecast models list`; `rnnforecast.predict("{BASE}", data=[FILE])` forecasts'
+        raise UsageError(message, hint=hint, code="E_RUN_CONFIG")
     if output is not None:
         if Path(output).suffix != ".py":
             raise UsageError(
@@ -47,11 +45,8 @@ def script(
     manifest = load_model(model, store=store).manifest
     lost = without_file(manifest.input.paths)
     if lost:
-        raise UsageError(
-            f"`{manifest.label}` was trained on {lost}, which a script cannot read again",
-            hint="save the rows in a file and train on it",
-            code="E_RUN_CONFIG",
-        )
+        message = f"`{manifest.label}` was trained on {lost}, which a script cannot read again"
+        raise UsageError(message, hint="save the rows in a file and train on it", code="E_RUN_CONFIG")
     text = script_text(manifest)
     if output is not None:
         replace_bytes(output, text.encode("utf-8"))

@@ -141,10 +141,9 @@ def _check_readable(counts: Mapping[str, int]) -> None:
     """Raise DataError where every row was malformed: a job that nobody watches must not end well."""
     rows = sum(number for status, number in counts.items() if status not in (HEADER, RESTART))
     if rows and counts.get(MALFORMED) == rows:
-        raise DataError(
-            f"none of {rows:,} rows could be read",
-            hint="each answer says why; compare its words with the columns that the model was trained on",
-        )
+        message = f"none of {rows:,} rows could be read"
+        hint = "each answer says why; compare its words with the columns that the model was trained on"
+        raise DataError(message, hint=hint)
 
 
 def _window_note(label: str) -> str:
@@ -171,10 +170,8 @@ def _serve(request: StreamRequest, store: str | Path | None) -> Served:
         raise ModelFileError(f"{manifest.label} names no target", hint="train it again", code="E_MODEL_FORMAT")
     if unread or len(roles.target) > 1:
         what = f"covariates ({', '.join(unread)})" if unread else "several targets"
-        raise UsageError(
-            f"{manifest.label} reads {what}: `stream` reads one target and nothing else",
-            hint="train a model of one target without covariates",
-        )
+        message = f"{manifest.label} reads {what}: `stream` reads one target and nothing else"
+        raise UsageError(message, hint="train a model of one target without covariates")
     columns = Columns(roles.time, roles.target[0], roles.id, freq.timezone is not None, freq.is_calendar)
     try:
         text = manifest.model_dump_json()
@@ -429,21 +426,17 @@ def _check_same(path: Path, file: BinaryIO, position: Position, start: bytes) ->
     if size >= position.read and position.start in ("", _digest(start[: position.read])):
         return
     reason = f"is shorter than the {position.read:,} bytes" if size < position.read else "does not begin as the file"
-    raise InputError(
-        f"{path} {reason} that {'were' if size < position.read else 'was'} already read: it is another file",
-        hint="name the file that was read before, or remove the state file to start anew",
-        code="E_INPUT_SHRANK",
-    )
+    message = f"{path} {reason} that {'were' if size < position.read else 'was'} already read: it is another file"
+    hint = "name the file that was read before, or remove the state file to start anew"
+    raise InputError(message, hint=hint, code="E_INPUT_SHRANK")
 
 
 def _wait_for_more(path: Path, file: BinaryIO) -> None:
     time.sleep(SECONDS_TO_FOLLOW)
     if os.fstat(file.fileno()).st_size < file.tell():
-        raise InputError(
-            f"{path} became shorter while it was followed",
-            hint="append rows to it, or replace it by a new file, which is then read from its start",
-            code="E_INPUT_SHRANK",
-        )
+        message = f"{path} became shorter while it was followed"
+        hint = "append rows to it, or replace it by a new file, which is then read from its start"
+        raise InputError(message, hint=hint, code="E_INPUT_SHRANK")
 
 
 def _open_output(output: str, position: Position | None) -> BinaryIO:
@@ -458,11 +451,9 @@ def _open_output(output: str, position: Position | None) -> BinaryIO:
             stream.close()
             known = f"fewer than the {written:,} that were written"
             foreign = "and no state says where they are from"
-            raise OutputError(
-                f"{output} holds {size:,} bytes, {known if size < written else foreign}",
-                hint="restore the file, or move it and the state file away to start anew",
-                code="E_OUT_FOREIGN",
-            )
+            message = f"{output} holds {size:,} bytes, {known if size < written else foreign}"
+            hint = "restore the file, or move it and the state file away to start anew"
+            raise OutputError(message, hint=hint, code="E_OUT_FOREIGN")
         stream.truncate(written)
         stream.seek(written)
     except OSError as error:

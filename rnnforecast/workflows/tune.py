@@ -103,6 +103,7 @@ def tune(
     text = _toml(chosen, name=name, num_trials=len(trials))
     if output is not None:
         replace_bytes(output, text.encode())
+    rows = ({"trial": each.number, "state": each.state, "loss": each.loss, **each.settings} for each in trials)
     return TuneResult(
         study=str(study.path),
         assumptions=assumptions.to_dict(),
@@ -111,9 +112,7 @@ def tune(
         settings=chosen,
         toml=text,
         output=None if output is None else str(output),
-        trials=tuple(
-            {"trial": each.number, "state": each.state, "loss": each.loss, **each.settings} for each in trials
-        ),
+        trials=tuple(rows),
         num_trials_before=study.num_before,
         importance=study.importance(),
         metrics=judgement.metrics(),
@@ -162,11 +161,9 @@ class _Rolling:
             lengths, horizon=horizon, season_length=past.season_length, num_windows=NUM_WINDOWS
         )
         if not len(windows):
-            raise DataError(
-                f"too few rows to tune: none are left for a window of {horizon} steps before the test rows",
-                hint="lower `--horizon` or `--num-windows`, or bring more rows",
-                code="E_SERIES_SHORT",
-            )
+            message = f"too few rows to tune: none are left for a window of {horizon} steps before the test rows"
+            hint = "lower `--horizon` or `--num-windows`, or bring more rows"
+            raise DataError(message, hint=hint, code="E_SERIES_SHORT")
         numbers = rounds_of(windows.series, windows.cutoffs)
         newest_last = range(int(numbers.max()), -1, -1)
         return cls(

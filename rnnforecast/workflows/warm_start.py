@@ -140,11 +140,8 @@ def open_start(spec: str, settings: Settings, registry: Registry) -> StoredStart
     record = stored.model_copy(update={name: getattr(settings.data, name) for name in given})
     start = StoredStart(file, merged, merged.model_copy(update={"data": record}), given)
     if not fitted_members(file.manifest):
-        raise UsageError(
-            f"{file.manifest.label} holds no network that was fitted: there are no weights to start from",
-            hint="train without `--from`",
-            code="E_RUN_CONFIG",
-        )
+        message = f"{file.manifest.label} holds no network that was fitted: there are no weights to start from"
+        raise UsageError(message, hint="train without `--from`", code="E_RUN_CONFIG")
     return start
 
 
@@ -166,11 +163,9 @@ def merge_settings(manifest: Manifest, settings: Settings) -> Settings:
     differing += ["num_members"] if asked not in (None, stored.training.num_members) else []
     if differing:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in differing)
-        raise UsageError(
-            f"{flags}: a training that starts from {manifest.label} has its networks, season and horizon",
-            hint=f"leave {'it' if len(differing) == 1 else 'them'} out, or train without `--from`",
-            code="E_RUN_CONFIG",
-        )
+        message = f"{flags}: a training that starts from {manifest.label} has its networks, season and horizon"
+        hint = f"leave {'it' if len(differing) == 1 else 'them'} out, or train without `--from`"
+        raise UsageError(message, hint=hint, code="E_RUN_CONFIG")
     given = {name: getattr(settings.data, name) for name in settings.data.model_fields_set if name not in fixed}
     data = data_settings(manifest).model_copy(update=given)
     training = settings.training.model_copy(

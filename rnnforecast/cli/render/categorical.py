@@ -6,16 +6,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from rnnforecast.cli.render.backtest import stored_block
-from rnnforecast.cli.render.blocks import (
-    Space,
-    fit_columns,
-    heading,
-    quiet_table,
-    safe,
-    screen,
-    timestamp_text,
-    under,
-)
+from rnnforecast.cli.render.blocks import Space, fit_columns, heading, quiet_table, safe, screen, timestamp_text, under
 from rnnforecast.cli.render.metrics import percent, serving_advice, verdict_block
 from rnnforecast.cli.render.reading import assumptions_block
 from rnnforecast.findings import plural

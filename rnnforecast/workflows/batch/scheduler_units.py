@@ -112,8 +112,6 @@ def _systemd_word(word: str) -> str:
 
 def _printable(command: str) -> str:
     if not command.isprintable():
-        raise UsageError(
-            "a path with a line break or a control character cannot be part of a crontab or a unit file",
-            hint="move the jobs file to a folder with a plain name",
-        )
+        message = "a path with a line break or a control character cannot be part of a crontab or a unit file"
+        raise UsageError(message, hint="move the jobs file to a folder with a plain name")
     return command

@@ -82,11 +82,8 @@ def check_asked(asked: Asked, *, sums: bool) -> None:
     flags = {"--components": asked.components, "--set": bool(asked.changes), "--what-if": asked.what_if is not None}
     named = [flag for flag, is_given in flags.items() if is_given]
     if sums and named:
-        raise UsageError(
-            f"{' and '.join(named)} explain steps of series, not sums",
-            hint="leave out --sum and --total",
-            code="E_RUN_CONFIG",
-        )
+        message = f"{' and '.join(named)} explain steps of series, not sums"
+        raise UsageError(message, hint="leave out --sum and --total", code="E_RUN_CONFIG")
     for text in asked.changes:
         parse_change(text)
 
@@ -147,11 +144,9 @@ def _with_file(asked: Asked, loaded: LoadedModel, findings: list[Finding], *, ho
     files = open_plan(settings.model_copy(update={"future_data": (path,)}))
     known = [name for name in series.future_names if not is_generated(name)]
     if files is None or not set(known) & set(files.names):
-        raise UsageError(
-            f"`{public_path(path)}` has no covariate of this forecast: --what-if would have no effect",
-            hint=f"its columns must be among {listed(known)}" if known else "name covariates with --future COLUMN",
-            code="E_RUN_CONFIG",
-        )
+        message = f"`{public_path(path)}` has no covariate of this forecast: --what-if would have no effect"
+        hint = f"its columns must be among {listed(known)}" if known else "name covariates with --future COLUMN"
+        raise UsageError(message, hint=hint, code="E_RUN_CONFIG")
     names = tuple(name for name in known if name in files.names)
     settings = settings.model_copy(update={"future": names, "future_data": (path,)})
     time = tuple((series.time_column or "").split("+")) if series.time_column else ()

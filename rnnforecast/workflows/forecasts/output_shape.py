@@ -26,17 +26,11 @@ def check_shape(output: str | Path | None, *, decimals: int | None, columns: Seq
     """Raise UsageError where no file is written whose shape is named; tables of databases keep their keys."""
     named = [flag for flag, is_named in (("--round", decimals is not None), ("--columns", bool(columns))) if is_named]
     if named and output is None:
-        raise UsageError(
-            f"{' and '.join(named)} without effect: no file is written",
-            hint="name it: `--output forecasts.csv`",
-            code="E_RUN_OUTPUT",
-        )
+        message = f"{' and '.join(named)} without effect: no file is written"
+        raise UsageError(message, hint="name it: `--output forecasts.csv`", code="E_RUN_OUTPUT")
     if columns and is_database(str(output)):
-        raise UsageError(
-            "--columns without effect: a table of a database has all columns of a forecast",
-            hint="write a file, or choose the columns by a view",
-            code="E_RUN_OUTPUT",
-        )
+        message = "--columns without effect: a table of a database has all columns of a forecast"
+        raise UsageError(message, hint="write a file, or choose the columns by a view", code="E_RUN_OUTPUT")
 
 
 def shaped(frame: pd.DataFrame, *, decimals: int | None, columns: Sequence[str]) -> pd.DataFrame:
@@ -45,11 +39,8 @@ def shaped(frame: pd.DataFrame, *, decimals: int | None, columns: Sequence[str])
     columns = single_names(columns, names)
     unknown = [name for name in columns if name not in names]
     if unknown:
-        raise UsageError(
-            f"a forecast has no column {listed(unknown)}",
-            hint=f"its columns are {listed(names, limit=30)}",
-            code="E_RUN_OUTPUT",
-        )
+        message = f"a forecast has no column {listed(unknown)}"
+        raise UsageError(message, hint=f"its columns are {listed(names, limit=30)}", code="E_RUN_OUTPUT")
     chosen = frame[list(columns)] if columns else frame
     if decimals is None:
         return chosen

@@ -196,10 +196,9 @@ def _check_finite(series: SeriesSet, chosen: np.ndarray, forecast: Float64Array)
     odd = np.flatnonzero(~np.isfinite(forecast).all(axis=(1, 2)))
     if len(odd):
         number = int(chosen[odd[0]])
-        raise DivergedError(
-            f"the forecast of `{series.part(number, number + 1).item_ids[0]}` is not finite",
-            hint="look for values of an absurd size with `rnnforecast inspect`, then train again",
-        )
+        message = f"the forecast of `{series.part(number, number + 1).item_ids[0]}` is not finite"
+        hint = "look for values of an absurd size with `rnnforecast inspect`, then train again"
+        raise DivergedError(message, hint=hint)
 
 
 def _on_engine(ensemble: Ensemble, engine: Engine) -> Ensemble:

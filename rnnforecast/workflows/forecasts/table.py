@@ -155,11 +155,9 @@ def numbers_of(series: SeriesSet, chosen: Sequence[str]) -> list[int]:
         if not numbers:
             near = difflib.get_close_matches(name, labels, n=1)
             shown = f"did you mean `{near[0]}`?" if near else f"they are {listed(labels, limit=5)}"
-            raise UsageError(
-                f"--series: there is no series `{name}`; {shown}",
-                hint=f"name one: --series {shlex.quote(near[0] if near else labels[0])}",
-                code="E_RUN_SERIES",
-            )
+            message = f"--series: there is no series `{name}`; {shown}"
+            hint = f"name one: --series {shlex.quote(near[0] if near else labels[0])}"
+            raise UsageError(message, hint=hint, code="E_RUN_SERIES")
         found += numbers
     return list(dict.fromkeys(found))
 

@@ -55,10 +55,7 @@ def check_windows_output(
 ) -> None:
     """Check before the work that the windows can be written to a file. Raises UsageError or OutputError."""
     if Path(output).suffix.lower() not in (".csv", ".parquet", ".pq"):
-        raise UsageError(
-            f"the windows are written to a .csv or .parquet file, not to {shown_output(output)}",
-            hint="`--output windows.parquet`",
-            code="E_RUN_OUTPUT",
-        )
+        message = f"the windows are written to a .csv or .parquet file, not to {shown_output(output)}"
+        raise UsageError(message, hint="`--output windows.parquet`", code="E_RUN_OUTPUT")
     check_output(output)
     check_outputs({"--output": output}, owned_files(model, files, store=store))

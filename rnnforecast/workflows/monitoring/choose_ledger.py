@@ -73,11 +73,9 @@ def nothing_logged(store: Path, model: str | None) -> ModelFileError:
     names = ledger_names(store)
     wanted = f" of `{model}`" if model else ""
     there = f"; there are forecasts of: {', '.join(f'`{name}`' for name in names[:8])}" if names else ""
-    return ModelFileError(
-        f"no logged forecast{wanted} in `{store}`{there}",
-        hint="`rnnforecast predict` logs its forecasts; name the store with `--store`",
-        code="E_LEDGER_EMPTY",
-    )
+    message = f"no logged forecast{wanted} in `{store}`{there}"
+    hint = "`rnnforecast predict` logs its forecasts; name the store with `--store`"
+    return ModelFileError(message, hint=hint, code="E_LEDGER_EMPTY")
 
 
 def _of_other_files(store: Path, names: Sequence[str], data: Sequence[str | Path]) -> ModelFileError:

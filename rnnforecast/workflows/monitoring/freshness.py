@@ -80,11 +80,9 @@ def check_age(series: SeriesSet, max_age: Age | None, *, now: datetime | None = 
     if max_age is None:
         return []
     if not series.freq.is_calendar:
-        raise UsageError(
-            "`--max-age` needs dates, these rows count steps",
-            hint="leave the flag out, or name the time column with `--time` in training",
-            code="E_RUN_CONFIG",
-        )
+        message = "`--max-age` needs dates, these rows count steps"
+        hint = "leave the flag out, or name the time column with `--time` in training"
+        raise UsageError(message, hint=hint, code="E_RUN_CONFIG")
     clock = _clock(series, now)
     last = last_observed(series)
     ages, limit = _ages(series, last, clock, max_age)
@@ -95,11 +93,9 @@ def check_age(series: SeriesSet, max_age: Age | None, *, now: datetime | None = 
             if len(known)
             else "no series has a value within"
         )
-        raise StaleError(
-            f"{newest} `--max-age {max_age.text}`",
-            hint="check why no newer rows arrived, or allow a larger `--max-age`",
-            code="E_TIME_STALE",
-        )
+        message = f"{newest} `--max-age {max_age.text}`"
+        hint = "check why no newer rows arrived, or allow a larger `--max-age`"
+        raise StaleError(message, hint=hint, code="E_TIME_STALE")
     stale = np.flatnonzero((ages > limit) & (last > NOTHING))
     if not len(stale):
         return []

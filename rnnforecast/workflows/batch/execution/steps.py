@@ -425,11 +425,9 @@ def _digest_output(output: Path) -> str:
     try:
         return digest_file(output)
     except RnnForecastError as error:
-        raise OutputError(
-            f"`{output}` does not exist although the forecast succeeded",
-            hint="check whether something else removes it; the log contains the output of the command",
-            code="E_OUT_VERIFY",
-        ) from error
+        message = f"`{output}` does not exist although the forecast succeeded"
+        hint = "check whether something else removes it; the log contains the output of the command"
+        raise OutputError(message, hint=hint, code="E_OUT_VERIFY") from error
 
 
 def _left_out(report: Report) -> JobError:

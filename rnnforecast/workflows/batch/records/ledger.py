@@ -138,8 +138,6 @@ def rotate(path: Path, *, keep: Iterable[Event]) -> None:
 
 
 def _output_error(path: Path, error: OSError) -> OutputError:
-    return OutputError(
-        f"the ledger `{path}` was not written: {(error.strerror or str(error)).lower()}",
-        hint=f"free space and allow writing in `{path.parent}`, or name another store with `--store`",
-        code="E_OUT_LEDGER",
-    )
+    message = f"the ledger `{path}` was not written: {(error.strerror or str(error)).lower()}"
+    hint = f"free space and allow writing in `{path.parent}`, or name another store with `--store`"
+    return OutputError(message, hint=hint, code="E_OUT_LEDGER")

@@ -116,11 +116,9 @@ def _open_events(path: Path) -> int:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
         return os.open(path, flags, 0o666)
     except OSError as error:
-        raise OutputError(
-            f"the events file `{path}` cannot be written: {(error.strerror or str(error)).lower()}",
-            hint="name a file in a folder that exists and may be written",
-            code="E_OUT_EVENTS",
-        ) from error
+        message = f"the events file `{path}` cannot be written: {(error.strerror or str(error)).lower()}"
+        hint = "name a file in a folder that exists and may be written"
+        raise OutputError(message, hint=hint, code="E_OUT_EVENTS") from error
 
 
 def _write_all(descriptor: int, content: bytes) -> None:
