@@ -34,7 +34,7 @@ SEASONAL_NAIVE = "seasonal-naive"
 PRIORS = {
     BASE: 0.30,
     BASE_NO_SEASON: 0.10,
-    FOURIER: 0.10,
+    FOURIER: 0.15,
     FOURIER_LOG: 0.10,
     AUTOREGRESSION: 0.15,
     DAY_MEANS: 0.60,
