@@ -157,21 +157,29 @@ def _record(
 
 
 def evaluate_categories(
-    loaded: LoadedModel, *, num_windows: int | None, window_step: int | None, gap: int, refit: bool
+    loaded: LoadedModel,
+    *,
+    num_windows: int | None,
+    window_step: int | None,
+    gap: int,
+    refit: bool,
+    progress: Progress,
 ) -> CategoricalEvaluateResult:
-    """Score a stored network over categories on past windows. Raises UsageError, and DataError without a window."""
-    from rnnforecast.training.categorical import log_transitions
-
+    """Score a network over categories on past windows, with `refit` fitted before each. Raises DataError without a window."""
     network = _network_of(loaded)
     started, series, horizon = time.monotonic(), loaded.series, loaded.manifest.horizon
-    _reject({"--refit": refit}, loaded)
     step = window_step or loaded.manifest.test.window_step or horizon
     count = num_windows or loaded.manifest.test.num_windows or default_num_windows(series.lengths, horizon=horizon)
     place = partial(place_windows, horizon=horizon, gap=gap, num_windows=count, min_past=2)
     windows = place(series.lengths, window_step=step)
     rows = rows_before_windows(series, windows)
-    counted = log_transitions(series.head(rows), num_categories=network[0].num_categories, horizon=horizon)
-    scores = _score(network, series, windows, counted, gap=gap)
+    if refit and len(windows):
+        found = refitted_probabilities(loaded, windows, gap=gap, progress=progress)
+        scores = score_categories(
+            found, _batch(network[0], FlatSeries.from_series(series), windows, gap=gap), windows.series
+        )
+    else:
+        scores = _score(network, series, windows, _transitions(network, series.head(rows)), gap=gap)
     if scores is None:
         raise DataError(
             f"no window of {gap + horizon} steps with a known category: "
@@ -184,11 +192,10 @@ def evaluate_categories(
     known[tested] = rows[tested]
     earlier = place(known)
     first = rows_before_windows(series, earlier) if len(earlier) else known
-    counted = log_transitions(series.head(first), num_categories=network[0].num_categories, horizon=horizon)
-    before = _score(network, series, earlier, counted, gap=gap)
+    before = _score(network, series, earlier, _transitions(network, series.head(first)), gap=gap)
     verdict = _verdict(scores, series, Spacing(horizon, gap, step), before=before, num_kept=0)
     ordinals = np.unique(series.first_ordinals[windows.series] + windows.cutoffs - 1)
-    inside = num_fitted(loaded.manifest, series, windows)
+    inside = 0 if refit else num_fitted(loaded.manifest, series, windows)
     within = f"{inside} of {len(windows)} windows are within the rows the model was fitted on: their scores flatter it"
     return CategoricalEvaluateResult(
         model=loaded.manifest.label,
@@ -197,7 +204,7 @@ def evaluate_categories(
         num_windows=int(np.bincount(windows.series).max()),
         window_step=step,
         gap=gap,
-        refit=False,
+        refit=refit,
         cutoffs=tuple(series.freq.to_timestamps(ordinals)),
         metrics=scores.metrics(),
         per_lead=scores.per_lead(),
@@ -208,6 +215,40 @@ def evaluate_categories(
         seconds=time.monotonic() - started,
         categories=series.target_categories,
     )
+
+
+def _transitions(network: Network, series: SeriesSet) -> Float64Array:
+    from rnnforecast.training.categorical import log_transitions
+
+    return log_transitions(series, num_categories=network[0].num_categories, horizon=network[0].horizon)
+
+
+def refitted_probabilities(
+    loaded: LoadedModel, windows: Windows, *, gap: int, progress: Progress
+) -> dict[str, Float64Array]:
+    """Return probabilities [W, H, K] of each method, all fitted or counted on the rows before each round of windows."""
+    from rnnforecast.training.categorical import fit_categories
+    from rnnforecast.training.refit import rounds_of, rows_before
+    from rnnforecast.training.split import cut_validation_windows
+
+    network, series, rounds = _network_of(loaded)[0], loaded.series, rounds_of(windows)
+    settings = Settings.from_flat(loaded.manifest.settings, source=f"the settings of {loaded.manifest.label}")
+    found: dict[str, Float64Array] = {}
+    for number in np.unique(rounds):
+        chosen = np.flatnonzero(rounds == number)
+        part = windows.select(chosen)
+        past = series.head(rows_before(series, part))
+        validation = cut_validation_windows(
+            past.lengths, horizon=network.horizon, season_length=past.season_length, num_windows=1
+        )
+        fitted = fit_categories(
+            past, settings, network, validation=validation if len(validation) else None, progress=progress
+        )
+        counted = _transitions((network, {}), past)
+        tensors = {**fitted.tensors, "transitions": counted.astype(np.float32)}
+        for name, each in _probabilities((network, tensors), series, part, counted, gap=gap).items():
+            found.setdefault(name, np.empty((len(windows), *each.shape[1:])))[chosen] = each
+    return found
 
 
 def predict_categories(
@@ -284,12 +325,21 @@ def _score(
     """Score a network and both baselines, whose transitions were `counted` before the windows; None without a window."""
     if not len(windows):
         return None
+    batch = _batch(network[0], FlatSeries.from_series(series), windows, gap=gap)
+    return score_categories(_probabilities(network, series, windows, counted, gap=gap), batch, windows.series)
+
+
+def _probabilities(
+    network: Network, series: SeriesSet, windows: Windows, counted: Float64Array, *, gap: int
+) -> dict[str, Float64Array]:
+    """Return probabilities [W, H, K] of the network and of both baselines, from `gap` steps after the cutoffs on."""
     flat, steps = FlatSeries.from_series(series), gap + network[0].horizon
     batch = _batch(network[0], flat, windows, gap=gap)
-    found = {ENSEMBLE: _forecast(network, flat, windows, steps)[:, gap:]}
     ahead = lengthened(counted, steps)[gap:]
-    found |= {name: baseline_probabilities(name, ahead, batch) for name in CATEGORICAL_BASELINES}
-    return score_categories(found, batch, windows.series)
+    return {
+        ENSEMBLE: _forecast(network, flat, windows, steps)[:, gap:],
+        **{name: baseline_probabilities(name, ahead, batch) for name in CATEGORICAL_BASELINES},
+    }
 
 
 def _verdict(

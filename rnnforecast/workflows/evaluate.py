@@ -82,7 +82,14 @@ def evaluate_loaded(
     if loaded.categorical is not None:
         from rnnforecast.workflows.categorical import evaluate_categories
 
-        return evaluate_categories(loaded, num_windows=num_windows, window_step=window_step, gap=gap, refit=refit)
+        return evaluate_categories(
+            loaded,
+            num_windows=num_windows,
+            window_step=window_step,
+            gap=gap,
+            refit=refit,
+            progress=progress or NoProgress(),
+        )
     if refit:
         _check_refit(loaded)
     series, horizon = loaded.series, loaded.manifest.horizon

@@ -12,13 +12,16 @@ import torch
 
 import rnnforecast
 from rnnforecast.config import Settings
-from rnnforecast.data.windows import WindowBatch
+from rnnforecast.data.windows import WindowBatch, Windows
 from rnnforecast.errors import DataError, ModelFileError, UsageError
 from rnnforecast.inference.categorical import categorical_shapes, forecast_categories, lengthened
 from rnnforecast.members import CategoricalSettings
 from rnnforecast.networks.categorical import CategoricalForecaster
 from rnnforecast.options import Cell
+from rnnforecast.progress import NoProgress
+from rnnforecast.workflows.categorical import refitted_probabilities
 from rnnforecast.workflows.forecasts.predict_result import CategoricalForecast
+from rnnforecast.workflows.model_rows import load
 from rnnforecast.workflows.results import CategoricalEvaluateResult, CategoricalTrainResult
 
 CYCLE = ("run", "run", "run", "run", "clean", "clean")
@@ -120,6 +123,31 @@ def test_after_a_gap_each_lead_is_scored_as_one_that_much_later(
     for method in ("ensemble", "markov", "most-frequent"):
         for lead in (1, 2, 3):
             assert found[method, lead] == pytest.approx(same[method, lead + 3])
+
+
+def test_refitted_networks_see_no_row_after_their_cutoff(
+    trained: CategoricalTrainResult, cycle: Path, tmp_path: Path
+) -> None:
+    store, other = cycle.parent / "store", tmp_path / "machine.csv"
+    frame = pd.read_csv(cycle)
+    frame.loc[frame.index[-6:], "state"] = "run"
+    frame.to_csv(other, index=False)
+    windows = Windows(np.zeros(2, dtype=np.int64), len(frame) - np.array([6, 12]))
+    found, changed = (
+        refitted_probabilities(
+            load(trained.model, data=[path], store=store, allow_categories=True), windows, gap=0, progress=NoProgress()
+        )
+        for path in (cycle, other)
+    )
+    assert set(found) == {"ensemble", "markov", "most-frequent"}
+    for name, probabilities in found.items():
+        np.testing.assert_array_equal(probabilities, changed[name])
+        np.testing.assert_allclose(probabilities.sum(axis=-1), 1.0)
+        assert not np.array_equal(probabilities[0], probabilities[1])
+
+    result = rnnforecast.evaluate(trained.model, num_windows=2, refit=True, store=store)
+    assert result.refit
+    assert not any("flatter" in note for note in result.notes)
 
 
 def test_a_stored_network_is_scored_on_past_windows(trained: CategoricalTrainResult, cycle: Path) -> None:
