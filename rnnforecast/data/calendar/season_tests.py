@@ -106,29 +106,30 @@ def clearest_seasons(values: Float64Array, lengths: Sequence[int]) -> Int64Array
     """
     num_rows, num_series = values.shape
     best, lowest = np.ones(num_series, dtype=np.int64), np.full(num_series, np.inf)
-    line = np.column_stack([np.ones(num_rows - 1), np.arange(1, num_rows) / num_rows])
-    without = _residuals(line, values)
     for length in lengths:
-        terms = _seasonal_terms(num_rows, length)[1:]
-        freedom = num_rows - 4 - terms.shape[1]
-        if length < 2 or num_rows < 2 * length or freedom < 2:
+        if not 2 <= length <= num_rows // 2:
             continue
-        rest = np.maximum(_residuals(np.column_stack([line, terms]), values), 1e-12 * without + 1e-300)
-        statistic = (without - rest) / terms.shape[1] / (rest / freedom)
-        criterion = num_rows * np.log(rest) + terms.shape[1] * np.log(num_rows)
-        limit = _f_limit(SIGNIFICANCE / (num_rows / 2), terms.shape[1], freedom)
-        chosen = (statistic > limit) & (criterion < lowest)
+        line, terms, num_terms = _whole_bases(num_rows, length)
+        freedom = num_rows - 4 - num_terms
+        if freedom < 2:
+            continue
+        without = _residuals(line, values)
+        rest = np.maximum(_residuals(terms, values), 1e-12 * without + 1e-300)
+        statistic = (without - rest) / num_terms / (rest / freedom)
+        criterion = num_rows * np.log(rest) + num_terms * np.log(num_rows)
+        limit = _f_limit(SIGNIFICANCE / (num_rows / 2), num_terms, freedom)
+        chosen = (statistic > limit) & (criterion < lowest) & (without > 1e-24 * np.square(values[1:]).sum(axis=0))
         best[chosen], lowest[chosen] = length, criterion[chosen]
     return best
 
 
-def _residuals(columns: Float64Array, values: Float64Array) -> Float64Array:
-    """Return the sum of squares that columns and the value before leave of each history [N, S]: [S]."""
-    basis, _ = np.linalg.qr(columns)
+def _residuals(basis: Float64Array, values: Float64Array) -> Float64Array:
+    """Return what `_residual` does, of many histories [N, S]: [S]."""
     previous, target = (each - basis @ (basis.T @ each) for each in (values[:-1], values[1:]))
     power = np.square(previous).sum(axis=0)
-    shared = np.where(power > 0, np.square((previous * target).sum(axis=0)) / np.where(power > 0, power, 1.0), 0.0)
-    return np.asarray(np.maximum(np.square(target).sum(axis=0) - shared, 0.0))
+    is_new = power > 1e-24 * np.square(values[:-1]).sum(axis=0)
+    explained = np.square((previous * target).sum(axis=0)) / np.where(is_new, power, 1.0)
+    return np.asarray(np.maximum(np.square(target).sum(axis=0) - np.where(is_new, explained, 0.0), 0.0))
 
 
 def _f_limit(chance: float, numerator: int, denominator: int) -> float:
