@@ -16,6 +16,8 @@ DAYS_A_YEAR = 365.25
 BUSINESS_DAYS_A_YEAR = 260.9
 #: A year is estimated from so many of them, a week of days from so many weeks.
 FEWEST_YEARS, FEWEST_WEEKS = 2, 3
+#: A year of weeks has three harmonics where fewer years were seen, six from so many on.
+FEW_YEARS = 4
 #: Seasons up to this length have a harmonic for every shape they can take; longer ones are smooth.
 MAX_EXACT_SEASON = 12
 SMOOTH_HARMONICS = 8
@@ -80,7 +82,10 @@ def _of_calendar(freq: Frequency, season_length: int, *, num_rows: int) -> Seaso
         has_weeks = num_rows >= 7 * FEWEST_WEEKS * season_length
         return SeasonPlan(season_length, short, (week,) if has_weeks else (), MAX_DAYS * season_length)
     if is_natural and freq.unit == "week":
-        return SeasonPlan(season_length, Season(DAYS_A_YEAR / 7 / freq.multiple, (1, 2, 3, 4, 5, 6)), max_rows=520)
+        year = DAYS_A_YEAR / 7 / freq.multiple
+        return SeasonPlan(
+            season_length, Season(year, tuple(range(1, 4 if num_rows < FEW_YEARS * year else 7))), max_rows=520
+        )
     return SeasonPlan(season_length, short)
 
 

@@ -50,3 +50,11 @@ def test_a_week_that_was_seen_eight_times_has_more_harmonics() -> None:
     assert many is not None
     assert few.harmonics == many.harmonics[: len(few.harmonics)]
     assert (max(few.harmonics), max(many.harmonics)) == (20, 41)
+
+
+def test_a_year_of_weeks_is_smooth_until_it_was_seen_four_times() -> None:
+    short, long = (plan_seasons(parse_frequency("W"), 52, num_rows=rows).short for rows in (160, 260))
+
+    assert short is not None
+    assert long is not None
+    assert (short.harmonics, long.harmonics) == ((1, 2, 3), (1, 2, 3, 4, 5, 6))
