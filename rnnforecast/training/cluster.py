@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ Result = TypeVar("Result")
 MAX_RETRIES = 5
 #: Seconds between two looks for a signal to stop.
 _SECONDS_BETWEEN_LOOKS = 0.2
+_SECONDS_TO_CONNECT = 10.0
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,9 @@ class Cluster:
         try:
             # without an address Ray looks for a cluster that was once started here, and waits minutes for one that is gone
             address = self.address or "local"
+            host, _, port = address.rpartition(":")
+            if host and "/" not in host and port.isdecimal():  # Ray itself tries for minutes
+                socket.create_connection((host.strip("[]"), int(port)), _SECONDS_TO_CONNECT).close()
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
         except (ConnectionError, RuntimeError, ValueError, TimeoutError, OSError) as error:
             where = "a Ray of this machine" if self.address is None else f"the Ray cluster at `{self.address}`"
@@ -109,7 +114,10 @@ class Workers:
         }
         while left:
             look()
-            ready, _ = ray.wait(list(left), num_returns=1, timeout=_SECONDS_BETWEEN_LOOKS)
+            try:
+                ready, _ = ray.wait(list(left), num_returns=1, timeout=_SECONDS_BETWEEN_LOOKS)
+            except SystemError as error:  # Ray hides what the handler of a signal raised
+                raise error.__cause__ or error from None
             for done in ready:
                 yield left.pop(done), lambda done=done: _result(done)  # type: ignore[misc]
 

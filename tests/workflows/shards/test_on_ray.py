@@ -164,13 +164,21 @@ def test_an_address_that_does_not_answer_is_named(rows: Path, tmp_path: Path, mo
     import ray
 
     def refuse(**_: object) -> None:
-        raise ConnectionError("Failed to connect to GCS\nat 10.0.0.1")
+        raise ConnectionError("Failed to connect to GCS\nat head")
 
     monkeypatch.setattr(ray, "init", refuse)
     request = ForecastRequest(output=tmp_path / "out", reading=DataSettings(id=("shop",), horizon=5))
-    runner = on_ray.ray_runner(Cluster("10.0.0.1:1"))
-    with pytest.raises(ResourceError, match=r"cluster at `10\.0\.0\.1:1` cannot be used: Failed to connect to GCS"):
+    runner = on_ray.ray_runner(Cluster("ray://head:1"))
+    with pytest.raises(ResourceError, match=r"cluster at `ray://head:1` cannot be used: Failed to connect to GCS"):
         predict_shard(request, "base", data=Files((rows,)), shard=Shard(1, 1), on=runner)
+
+
+def test_an_address_where_nothing_listens_is_named_at_once() -> None:
+    with (
+        pytest.raises(ResourceError, match=r"cluster at `127\.0\.0\.1:1` cannot be used: .*refused"),
+        Cluster("127.0.0.1:1").connected(),
+    ):
+        pass
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
