@@ -74,14 +74,8 @@ class Cluster:
         if on_main:
             signal.signal(signal.SIGTERM, handler)  # Ray has set another
         try:
-            yield Workers(
-                max(
-                    1,
-                    int(
-                        ray.cluster_resources().get("CPU", 1)  # type: ignore[no-untyped-call]
-                    ),
-                )
-            )
+            untyped: Any = ray
+            yield Workers(max(1, int(untyped.cluster_resources().get("CPU", 1))))
         finally:
             ray.shutdown()
 

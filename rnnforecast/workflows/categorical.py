@@ -24,7 +24,7 @@ from rnnforecast.data.write import shown_output
 from rnnforecast.errors import DataError, UsageError
 from rnnforecast.evaluation.backtest import Spacing, default_num_windows, place_windows
 from rnnforecast.evaluation.categorical import CategoryScores, baseline_probabilities, score_categories
-from rnnforecast.evaluation.verdict import Verdict, overlap_of
+from rnnforecast.evaluation.verdict import Verdict, overlap_of, rounds_of
 from rnnforecast.findings import Finding
 from rnnforecast.forecasting import last_windows
 from rnnforecast.inference.categorical import (
@@ -228,10 +228,10 @@ def refitted_probabilities(
 ) -> dict[str, Float64Array]:
     """Return probabilities [W, H, K] of each method, all fitted or counted on the rows before each round of windows."""
     from rnnforecast.training.categorical import fit_categories
-    from rnnforecast.training.refit import rounds_of, rows_before
+    from rnnforecast.training.refit import rows_before
     from rnnforecast.training.split import cut_validation_windows
 
-    network, series, rounds = _network_of(loaded)[0], loaded.series, rounds_of(windows)
+    network, series, rounds = _network_of(loaded)[0], loaded.series, rounds_of(windows.series, windows.cutoffs)
     settings = Settings.from_flat(loaded.manifest.settings, source=f"the settings of {loaded.manifest.label}")
     found: dict[str, Float64Array] = {}
     for number in np.unique(rounds):
