@@ -83,9 +83,8 @@ def _of_calendar(freq: Frequency, season_length: int, *, num_rows: int) -> Seaso
         return SeasonPlan(season_length, short, (week,) if has_weeks else (), MAX_DAYS * season_length)
     if is_natural and freq.unit == "week":
         year = DAYS_A_YEAR / 7 / freq.multiple
-        return SeasonPlan(
-            season_length, Season(year, tuple(range(1, 4 if num_rows < FEW_YEARS * year else 7))), max_rows=520
-        )
+        harmonics = (1, 2, 3) if num_rows < FEW_YEARS * year else (1, 2, 3, 4, 5, 6)
+        return SeasonPlan(season_length, Season(year, harmonics), max_rows=520)
     return SeasonPlan(season_length, short)
 
 

@@ -368,9 +368,8 @@ class ZeroShot:
         rows = np.minimum(start + np.arange(len(history) + horizon), end - 1)
         values = series.future_covariates[rows].astype(np.float64)
         if series.covariates_observed is not None:
-            values[~series.covariates_observed[rows]] = (
-                np.nan
-            )  # what was filled for networks tells a regression nothing
+            # what was filled for networks tells a regression nothing
+            values[~series.covariates_observed[rows]] = np.nan
         return [
             Covariate(name, values[:, column], is_category=name in series.categories)
             for column, name in enumerate(series.future_names)

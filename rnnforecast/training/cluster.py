@@ -119,10 +119,9 @@ class Workers:
 def _in_folder(function: Callable[[Any, Any], Result], shared: object, item: object, folder: str) -> Result:
     """Run a function in a process of the cluster; relative paths are those of the folder of the command."""
     os.chdir(folder)
-    if (
-        "torch" in sys.modules
-    ):  # loaded with the function; with one thread, results do not depend on the machine's processors
-        sys.modules["torch"].set_num_threads(1)
+    torch = sys.modules.get("torch")  # loaded with the function, if at all
+    if torch is not None:
+        torch.set_num_threads(1)  # results do not depend on the processors of the machine
     return function(shared, item)
 
 
