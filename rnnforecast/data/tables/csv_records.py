@@ -17,7 +17,7 @@ import numpy as np
 from rnnforecast.arrays import BoolArray, Int64Array
 from rnnforecast.data.errors import quoted, rows_in_words
 from rnnforecast.data.tables.csv_dialect import Dialect
-from rnnforecast.findings import MAX_LISTED_ROWS, Finding
+from rnnforecast.findings import MAX_LISTED_ROWS, Finding, plural
 from rnnforecast.frozen import dataclass
 
 #: A quoted cell with more line breaks is taken for a quote that never closes.
@@ -195,6 +195,7 @@ def ragged_finding(path: str, text: Text, dialect: Dialect, records: Records, ba
     lines = tuple(text.line_of(int(records.first[row])) for row in bad[:MAX_LISTED_ROWS])
     cells = int(records.cells[bad[0]])
     width = len(dialect.names)
+    counts = f"{plural(cells, 'cell')} where the header has {plural(width, 'column')}"
     where = rows_in_words(lines, len(bad))
     starts, ends = line_bounds(text.payload)
     firsts = [text.payload[starts[line] : ends[line]][:60].decode(errors="replace") for line in records.first[bad[:5]]]
@@ -203,12 +204,10 @@ def ragged_finding(path: str, text: Text, dialect: Dialect, records: Records, ba
     if all(cell.lstrip().startswith("#") for cell in firsts):
         message, fix = f"{where}: comments{shown}", "leave such lines out: --comment '#'"
     elif len(bad) == 1 and bad[0] == len(records.cells) - 1 and cells < width and not text.payload.endswith(b"\n"):
-        message = (
-            f"{where}: the last row is incomplete, {cells} cells where the header has {width} columns, no line end"
-        )
+        message = f"{where}: the last row is incomplete, {counts}, no line end"
         fix = "wait until the file is written, or leave that row out: --drop-last-partial"
     else:
-        message = f"{where}: {cells} cells where the header has {width} columns{shown}"
+        message = f"{where}: {counts}{shown}"
         fix = (
             "correct these rows (a comma inside a number needs quotes), or leave them out: --skip-bad-rows; "
             "lines above the header: --skip-rows, at the foot: --footer"

@@ -104,7 +104,7 @@ def test_a_long_row_does_not_make_up_for_a_short_one(write: Write) -> None:
 def test_a_last_row_that_is_cut_is_rejected(write: Write) -> None:
     table = read_table(write("t,y\n1,2\n2"))
     table.read(numeric=["y"])
-    assert "row 3: the last row is incomplete, 1 cells" in table.problems[0].message
+    assert "row 3: the last row is incomplete, 1 cell where the header has 2 columns" in table.problems[0].message
     assert "--drop-last-partial" in str(table.problems[0].fix)
 
 
