@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 import typer
@@ -13,8 +14,8 @@ from typer.core import TyperGroup
 from rnnforecast.cli.deadline import deadline
 from rnnforecast.cli.help import MAX_HELP_WIDTH, PanelCommand, write_epilog
 from rnnforecast.cli.view import View
-from rnnforecast.errors import UsageError
-from rnnforecast.options import ARGUMENTS, BY_NAME, DEBUG, FORMAT, QUIET, TIMEOUT, Option
+from rnnforecast.errors import DataError, InputError, UsageError
+from rnnforecast.options import ARGUMENTS, BY_NAME, DATA_OPTIONS, DEBUG, FORMAT, QUIET, TIMEOUT, Option
 
 
 class LazyGroup(TyperGroup):
@@ -96,7 +97,11 @@ def build_command(
         view = View(values.pop("format"), values.pop("quiet"), out=sys.stdout, err=sys.stderr)
         given = {option.name: values.pop(option.name) for option in settings}
         with deadline(values.pop("timeout", None)):
-            function(view, given, **values) if settings else function(view, **values)
+            try:
+                function(view, given, **values) if settings else function(view, **values)
+            except (DataError, InputError) as error:
+                error.hint = _with_missing_flags(error.hint, command.name, {option.word for option in shown})
+                raise
 
     parameters = [_parameter(option, is_setting=option in settings) for option in shown]
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -110,6 +115,15 @@ def build_command(
         parameter._runtime_param = _OnlyGiven
     command.options = shown
     return command
+
+
+def _with_missing_flags(hint: str | None, command: str, flags: Collection[str]) -> str | None:
+    """Return a hint that says where the flags can be given that it names and the command lacks."""
+    named = dict.fromkeys(re.findall(r"--([a-z-]*[a-z])", hint or ""))
+    lacking = [f"`--{word}`" for word in named if word not in flags and any(word == one.word for one in DATA_OPTIONS)]
+    if not hint or not lacking or "`rnnforecast " in hint:
+        return hint
+    return f"{hint}; `{command}` has no {' or '.join(lacking)}: give it to `train`, and name that model"
 
 
 class _OnlyGiven:

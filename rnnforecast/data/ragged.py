@@ -40,6 +40,17 @@ def row_blocks(offsets: Int64Array) -> Iterator[tuple[slice, Int64Array, Int64Ar
         yield slice(start, start + len(rows)), runs, rows - offsets[runs]
 
 
+def spread_sample(count: int, most: int) -> Int64Array:
+    """Return up to `most` of the numbers below `count`, ascending: one drawn from each of as many equal parts.
+
+    Every k-th number would miss kinds that alternate. The draw is the same each time.
+    """
+    if count <= most:
+        return np.arange(count, dtype=np.int64)
+    edges = np.arange(most + 1) * count // most
+    return np.asarray(np.random.default_rng(0).integers(edges[:-1], edges[1:]), dtype=np.int64)
+
+
 def in_order(values: npt.NDArray[Any], order: Int64Array) -> npt.NDArray[Any]:
     """Return rows in an order; the rows themselves, looked at and not copied, where they have that order already."""
     has_it = len(order) == len(values) and bool((order[1:] > order[:-1]).all())

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnforecast.arrays import BoolArray, Float64Array
+from rnnforecast.data.ragged import spread_sample
 from rnnforecast.frozen import dataclass
 from rnnforecast.json_values import Document
 from rnnforecast.mixture.histories import Task, causal_windows
@@ -68,7 +69,7 @@ def covariate_gains(zero_shot: ZeroShot, horizon: int) -> tuple[CovariateGain, .
     series = zero_shot.series
     if not series.covariate_names or not series.num_series:
         return ()
-    numbers = np.unique(np.linspace(0, series.num_series - 1, min(series.num_series, MAX_SERIES)).astype(np.int64))
+    numbers = spread_sample(series.num_series, MAX_SERIES)
     question = zero_shot.question(last_windows(series).select(numbers), horizon)
     windows = _windows(question)
     if not windows.tasks or not question.covariates:

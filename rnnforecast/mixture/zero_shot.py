@@ -16,6 +16,7 @@ import numpy as np
 
 from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
 from rnnforecast.data.calendar.infer_frequency import default_season_length
+from rnnforecast.data.ragged import spread_sample
 from rnnforecast.frozen import dataclass
 from rnnforecast.inference.threads import in_threads
 from rnnforecast.mixture.covariates import Covariate, explains_changes, screened
@@ -264,7 +265,7 @@ class ZeroShot:
     def choose(self, windows: Windows, horizon: int) -> MemberWeights:
         """Weigh the members for the series of windows, each on its rows before the cutoff alone."""
         count = len(windows)
-        sampled = np.unique(np.linspace(0, count - 1, min(count, MAX_SAMPLED)).astype(np.int64))
+        sampled = spread_sample(count, MAX_SAMPLED)
         question = self.question(windows.select(sampled), horizon)
         return choose_weights(question, num_series=count, sampled=sampled)
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from rnnforecast.arrays import Float64Array
 from rnnforecast.config import Settings
+from rnnforecast.data.ragged import spread_sample
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.windows import FlatSeries, Windows
 from rnnforecast.errors import UsageError
@@ -159,7 +160,7 @@ def _overlapping(windows: Windows) -> Windows:
         )
     owner = np.concatenate([np.full(len(cutoffs), one, dtype=np.int64) for one, cutoffs in parts])
     found = np.concatenate([cutoffs for _, cutoffs in parts]).astype(np.int64)
-    kept = np.unique(np.linspace(0, len(found) - 1, min(len(found), MAX_VALIDATION)).astype(np.int64))
+    kept = spread_sample(len(found), MAX_VALIDATION)
     return type(windows)(owner[kept], found[kept])
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from rnnforecast.arrays import Int64Array
 from rnnforecast.config import DataSettings, EvaluationSettings, Settings
+from rnnforecast.data.ragged import spread_sample
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.windows import Windows, min_past
 from rnnforecast.errors import DataError
@@ -96,7 +97,7 @@ def split_rows(
         season_length=history - 1,
         num_windows=min(num_windows, MAX_VALIDATION_WINDOWS_PER_SERIES),
     )
-    tested = _spread(np.flatnonzero(has_test))
+    tested = np.flatnonzero(has_test)[spread_sample(int(has_test.sum()), MAX_TESTED_SERIES)]
     return Split(
         num_past_rows=num_past_rows,
         validation=_of_series(_after(validation, seen), tested) if len(tested) else _after(validation, seen),
@@ -128,13 +129,6 @@ def num_unseen_windows(num_rows: Int64Array, *, horizon: int, window_step: int) 
 def _after(windows: Windows, seen: Int64Array) -> Windows:
     """Return the windows without a step among the first `seen` [S] rows of their series."""
     return windows.select(windows.cutoffs >= seen[windows.series])
-
-
-def _spread(tested: Int64Array) -> Int64Array:
-    """Return at most `MAX_TESTED_SERIES` of the series, evenly spread."""
-    if len(tested) <= MAX_TESTED_SERIES:
-        return tested
-    return tested[np.linspace(0, len(tested) - 1, MAX_TESTED_SERIES).astype(np.int64)]
 
 
 def _of_series(windows: Windows, series: np.ndarray) -> Windows:

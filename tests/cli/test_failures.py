@@ -372,3 +372,17 @@ def test_a_log_of_both_streams_has_their_lines_in_the_order_they_were_written(tm
     with (tmp_path / "log").open("wb") as log:
         subprocess.run([sys.executable, "-c", code], stdout=log, stderr=subprocess.STDOUT, check=False)
     assert (tmp_path / "log").read_text().splitlines() == ["the result", "error: the error", "hint: the hint"]
+
+
+@pytest.mark.parametrize(
+    ("command", "ending"), [("evaluate", "give it to `train`, and name that model"), ("predict", "such as `--freq D`")]
+)
+def test_a_flag_that_a_command_lacks_is_said_to_belong_to_another(
+    command: str, ending: str, tmp_path: Path, run: RunCommand
+) -> None:
+    path = tmp_path / "one.csv"
+    path.write_text("date,sales\n2024-01-01,3\n")
+    words = [command, "base", *(["--data"] if command == "predict" else []), str(path)]
+    ended = run(*words, "--store", str(tmp_path / "store"))
+    assert ended.code == ExitCode.DATA
+    assert " ".join(ended.err.split()).endswith(ending)

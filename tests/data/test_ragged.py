@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rnnforecast.data import ragged
-from rnnforecast.data.ragged import offsets_of, positions, row_blocks
+from rnnforecast.data.ragged import offsets_of, positions, row_blocks, spread_sample
 
 
 @pytest.mark.parametrize("lengths", [[3, 0, 5, 1], [0], [20], [1, 1, 1, 1, 1, 1, 1, 1, 0]])
@@ -19,3 +19,12 @@ def test_blocks_hold_every_row_once_with_its_run_and_place(lengths: list[int], m
     places = np.concatenate([np.zeros(0, dtype=np.int64), *(place for _, _, place in blocks)])
     np.testing.assert_array_equal(runs, np.repeat(np.arange(len(sizes)), sizes))
     np.testing.assert_array_equal(places, positions(sizes))
+
+
+def test_a_spread_sample_is_even_and_meets_kinds_that_alternate() -> None:
+    drawn = spread_sample(399, 200)  # every second number would be even
+    assert len(np.unique(drawn)) == 200
+    assert 0.4 < (drawn % 2).mean() < 0.6
+    assert np.abs(drawn - np.linspace(0, 398, 200)).max() <= 2
+    np.testing.assert_array_equal(drawn, spread_sample(399, 200))
+    np.testing.assert_array_equal(spread_sample(3, 200), np.arange(3))

@@ -16,6 +16,8 @@ SIGNIFICANCE = 0.01
 MAX_EXACT_SEASON = 12
 _TEST_HARMONICS = 6
 _MAX_PEAKS = 5
+#: How much lower the information criterion of a longer season must be.
+CLEARLY_LOWER = 10.0
 
 
 @dataclass(frozen=True)
@@ -102,11 +104,12 @@ def find_season_length(values: Float64Array) -> int:
 def clearest_seasons(values: Float64Array, lengths: Sequence[int]) -> Int64Array:
     """Return which of some season lengths each history [N, S] without gaps shows by `seasonal_f_test`, 1 where none: [S].
 
-    Of several that pass, the one with the smallest information criterion of Schwarz (1978) is taken.
+    Of several that pass, the one with the smallest information criterion of Schwarz (1978) is taken, the shorter one unless
+    the longer is clearly better: its terms hold those of a part of it.
     """
     num_rows, num_series = values.shape
     best, lowest = np.ones(num_series, dtype=np.int64), np.full(num_series, np.inf)
-    for length in lengths:
+    for length in sorted(lengths):
         if not 2 <= length <= num_rows // 2:
             continue
         line, terms, num_terms = _whole_bases(num_rows, length)
@@ -118,7 +121,11 @@ def clearest_seasons(values: Float64Array, lengths: Sequence[int]) -> Int64Array
         statistic = (without - rest) / num_terms / (rest / freedom)
         criterion = num_rows * np.log(rest) + num_terms * np.log(num_rows)
         limit = _f_limit(SIGNIFICANCE / (num_rows / 2), num_terms, freedom)
-        chosen = (statistic > limit) & (criterion < lowest) & (without > 1e-24 * np.square(values[1:]).sum(axis=0))
+        chosen = (
+            (statistic > limit)
+            & (criterion < lowest - CLEARLY_LOWER)
+            & (without > 1e-24 * np.square(values[1:]).sum(axis=0))
+        )
         best[chosen], lowest[chosen] = length, criterion[chosen]
     return best
 

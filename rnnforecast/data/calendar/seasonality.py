@@ -21,6 +21,7 @@ from rnnforecast.data.calendar.season_tests import (
     find_season_length,
     seasonal_f_test,
 )
+from rnnforecast.data.ragged import spread_sample
 from rnnforecast.frozen import dataclass
 
 MAX_SERIES = 200
@@ -129,11 +130,9 @@ def _repeats(values: Float64Array, observed: BoolArray, offsets: Int64Array, def
 
 
 def _sampled(offsets: Int64Array, shortest: int) -> Int64Array:
-    """Return at most `MAX_SERIES` series, evenly spread over those of at least `shortest` rows."""
+    """Return at most `MAX_SERIES` series, spread over those of at least `shortest` rows."""
     enough = np.flatnonzero(np.diff(offsets) >= max(shortest, 6))
-    if len(enough) <= MAX_SERIES:
-        return enough
-    return enough[np.linspace(0, len(enough) - 1, MAX_SERIES).astype(np.int64)]
+    return enough[spread_sample(len(enough), MAX_SERIES)]
 
 
 def _recent(

@@ -88,8 +88,8 @@ def with_plan(series: SeriesSet, plan: Plan, findings: list[Finding], *, names: 
     )
 
 
-def with_other_future(series: SeriesSet, plan: Plan, *, horizon: int) -> SeriesSet:
-    """Return the series with the values of a plan for the next `horizon` steps.
+def with_other_future(series: SeriesSet, plan: Plan, findings: list[Finding], *, horizon: int) -> SeriesSet:
+    """Return the series with the values of a plan for the next `horizon` steps; appends a finding about other rows.
 
     Raises DataError for a step that the plan lacks, and for an empty cell.
     """
@@ -106,6 +106,9 @@ def with_other_future(series: SeriesSet, plan: Plan, *, horizon: int) -> SeriesS
             [Finding("E_COVARIATE_DATES", message, plan.files.paths[0], (), plan.names[0], timestamp, len(lost), fix)]
         )
     _check_cells(plan, found)
+    used = np.zeros(len(plan.ordinals), dtype=np.bool_)
+    used[found] = True
+    _note_extra(plan, used, findings, after="the horizon")
     values = series.future_covariates.copy()
     for place, name in enumerate(plan.names):
         values[rows, series.future_names.index(name)] = plan.values[found, place]
@@ -226,15 +229,13 @@ def _unused(series: SeriesSet, plan: Plan, own: Int64Array) -> Exception:
     return data_error([Finding("E_COVARIATE_DATES", message, plan.files.paths[0], (), column, timestamps[0], fix=fix)])
 
 
-def _note_extra(plan: Plan, used: BoolArray, findings: list[Finding]) -> None:
+def _note_extra(plan: Plan, used: BoolArray, findings: list[Finding], *, after: str = "a missing one") -> None:
     """Count the rows that no series uses: other ids, past steps, steps after a missing one."""
     extra = np.flatnonzero(~used)
     if not len(extra):
         return
     file, lines = plan.locate(np.sort(plan.sources[extra])[:MAX_LISTED_ROWS].tolist())
-    message = (
-        f"{rows_in_words(lines, len(extra))}: not used: past steps, steps after a missing one, or ids without series"
-    )
+    message = f"{rows_in_words(lines, len(extra))}: not used: past steps, steps after {after}, or ids without series"
     findings.append(Finding("W_COVARIATE_EXTRA", message, file, lines, count=len(extra)))
 
 

@@ -108,8 +108,8 @@ def explain(asked: Asked, loaded: LoadedModel, forecast: Forecast) -> Explanatio
     labels += [change.text for change in changes]
     far = [one for one in covariate_findings(changed) if one.code == "W_COVARIATE_RANGE"]
     other = forecast_again(loaded, changed, forecast, horizon=horizon, engine=asked.engine)
-    same = np.array_equal(other.median, forecast.median)
-    notes = (*said, *([_no_effect(loaded)] if same else []))
+    same = np.allclose(other.median, forecast.median, rtol=1e-6)  # batches of another size round differently
+    notes = (*said, *([_no_effect(loaded, changed)] if same else []))
     return Explanation(gains, parts, other, ", ".join(labels), (*found, *far), notes)
 
 
@@ -151,12 +151,14 @@ def _with_file(asked: Asked, loaded: LoadedModel, findings: list[Finding], *, ho
     settings = settings.model_copy(update={"future": names, "future_data": (path,)})
     time = tuple((series.time_column or "").split("+")) if series.time_column else ()
     plan = read_plan(files, series, settings, findings, time=time, known=series.categories)
-    return with_other_future(series, plan, horizon=horizon)
+    return with_other_future(series, plan, findings, horizon=horizon)
 
 
-def _no_effect(loaded: LoadedModel) -> str:
+def _no_effect(loaded: LoadedModel, changed: SeriesSet) -> str:
     served = loaded.manifest.served
     why = "nothing that reads covariates has a weight in it"
+    if np.array_equal(changed.future_covariates, loaded.series.future_covariates, equal_nan=True):
+        why = "the covariates of its steps are the same"
     if loaded.zero_shot is None and served != ENSEMBLE:
         why = f"`{served}` is served, which reads no covariates"
     return f"the forecast does not change: {why}"

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from rnnforecast.arrays import Float64Array, Int64Array
+from rnnforecast.data.ragged import spread_sample
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.windows import FlatSeries, Windows
 from rnnforecast.errors import UsageError
@@ -141,7 +142,7 @@ def _correlations(loaded: LoadedModel, horizon: int, lengths: Int64Array) -> dic
     """Return the correlation of errors within sums of each length, of every series: length -> [S]."""
     series = loaded.series
     count = series.num_series
-    sampled = np.unique(np.linspace(0, count - 1, min(count, MAX_SAMPLED)).astype(np.int64))
+    sampled = spread_sample(count, MAX_SAMPLED)
     errors = window_errors(loaded, sampled, horizon)
     result = {}
     for length in lengths.tolist():

@@ -21,6 +21,7 @@ from rnnforecast.config import DataSettings
 from rnnforecast.data.calendar.frequency import in_words
 from rnnforecast.data.columns.id_columns import FILE_ID
 from rnnforecast.data.errors import listed
+from rnnforecast.data.ragged import spread_sample
 from rnnforecast.data.read import read_series
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.errors import DataError, UsageError
@@ -205,7 +206,7 @@ def _loadings(loaded: LoadedModel, groups: Sequence[Int64Array], *, horizon: int
     """
     series = loaded.series
     count = series.num_series
-    sampled = np.unique(np.linspace(0, count - 1, min(count, MAX_SAMPLED)).astype(np.int64))
+    sampled = spread_sample(count, MAX_SAMPLED)
     places: dict[int, int] = {}
     rows: dict[int, list[tuple[int, Float64Array]]] = {}
     for one, (errors, spreads) in window_errors(loaded, sampled, horizon).items():

@@ -109,3 +109,15 @@ def test_the_evidence_against_a_season_is_reported(values: np.ndarray, default: 
     choice = choose_season_length(values, ~np.isnan(values), offsets, default=default)
     assert choice.length == 1
     assert choice.evidence.startswith(evidence)
+
+
+def test_seasons_that_alternate_in_a_large_panel_are_both_found() -> None:
+    rng = np.random.default_rng(7)
+    rows, steps = 399, np.arange(60)
+    values = [3 * np.sin(2 * np.pi * steps / (12, 10)[row % 2]) + rng.normal(size=60) for row in range(rows)]
+    flat, offsets = np.concatenate(values), np.arange(rows + 1) * 60
+    choice = choose_season_length(flat, np.ones(len(flat), dtype=np.bool_), offsets, default=1, search=True)
+    [other] = {12, 10} - {choice.length}
+    own = np.array(list(choice.differing.values()))
+    assert (own % other == 0).sum() >= 190
+    assert len(own) <= 210

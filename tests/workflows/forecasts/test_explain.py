@@ -85,6 +85,19 @@ def test_a_second_file_gives_the_same_as_the_change_it_holds(tmp_path: Path) -> 
     assert str(result.what_if).endswith("plan.csv")
 
 
+def test_rows_of_a_second_file_outside_the_horizon_are_counted(tmp_path: Path) -> None:
+    dates = [str(one.date()) for one in pd.date_range("2024-01-01", periods=NUM_ROWS + HORIZON + 2)][NUM_ROWS - 1 :]
+    price = [99, *PRICE[NUM_ROWS:].tolist(), 99, 99]
+    plan = write_csv(tmp_path / "plan.csv", date=dates, price=price)
+
+    result = ask(write(tmp_path), what_if=plan)
+
+    [extra] = [one for one in result.findings if one.code == "W_COVARIATE_EXTRA"]
+    assert extra.count == 3
+    assert "steps after the horizon" in extra.message
+    assert "the forecast does not change: the covariates of its steps are the same" in result.notes
+
+
 def test_a_second_file_without_all_steps_is_an_error(tmp_path: Path) -> None:
     plan = write_csv(tmp_path / "plan.csv", date=["2024-07-19", "2024-07-20"], price=[9, 9])
     with pytest.raises(DataError, match="steps ahead of `sales`"):
