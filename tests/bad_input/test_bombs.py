@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from rnnforecast.config import DataSettings
 from rnnforecast.data.read import read_series
-from rnnforecast.data.tables import parquet_limits as limits
 from rnnforecast.data.tables.table import read_table
 from rnnforecast.errors import ExitCode
 from tests.bad_input.harness import inspect
@@ -47,90 +47,35 @@ def test_a_text_of_a_dictionary_longer_than_any_cell_is_rejected_where_its_colum
     assert inspect([path], {"id": ("shop",), "max_bytes": "1GiB"}).code == 0
 
 
-def test_pages_that_unpack_to_far_more_than_they_are_in_the_file_are_rejected_before_they_are_unpacked(
+def test_columns_that_unpack_to_far_more_than_the_file_are_rejected_before_they_are_unpacked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = _pages_of_zeros(tmp_path)
     assert path.stat().st_size < 20_000
-    monkeypatch.setattr(pq.ParquetFile, "iter_batches", _never_with("shop", pq.ParquetFile.iter_batches))
+    monkeypatch.delattr(pq.ParquetFile, "iter_batches")
     ended = inspect([path], {"id": ("shop",)})
     assert ended.code == ExitCode.DATA
-    assert "column `shop` contains 86MiB" in ended.text
+    assert "times its own" in ended.text
     assert "looks like a bomb" in ended.text
     assert "--max-bytes" in ended.text
 
 
-def _never_with(name: str, read):  # type: ignore[no-untyped-def]
-    """Return the reading of batches, which fails the test where a column is among those read."""
-
-    def iter_batches(file, *args, **options):  # type: ignore[no-untyped-def]
-        assert name not in options["columns"]
-        return read(file, *args, **options)
-
-    return iter_batches
+@pytest.mark.parametrize("encoding", ["DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY"])
+def test_texts_of_which_no_dictionary_can_be_read_are_read(encoding: str, tmp_path: Path) -> None:
+    texts = [f"{number:05d}" for number in range(30)]
+    path = _write(tmp_path, {"shop": pa.array(texts)}, use_dictionary=False, column_encoding={"shop": encoding})
+    assert read_table(str(path)).read(text=["shop"])["shop"].tolist() == texts
 
 
-def test_a_column_that_would_be_a_bomb_is_not_read_where_nobody_uses_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = _pages_of_zeros(tmp_path)
-    monkeypatch.setattr(pq.ParquetFile, "iter_batches", _never_with("shop", pq.ParquetFile.iter_batches))
-    assert read_series([path]).series.values.tolist() == VALUES
-
-
-def test_a_page_of_numbers_larger_than_its_rows_is_rejected_whatever_the_metadata_announce(tmp_path: Path) -> None:
-    path = tmp_path / "rows.parquet"
-    pq.write_table(pa.table({"y": pa.array([0.0] * 300_000)}), path, use_dictionary=False, write_statistics=False,
-                   compression="zstd", store_schema=False)  # fmt: skip
+def test_a_damaged_column_is_an_error_only_where_it_is_used(tmp_path: Path) -> None:
+    path = _write(tmp_path, {"x": pa.array([0.5] * 30)}, use_dictionary=False, compression="none")
     content = path.read_bytes()
-    many, few = b"\xc0\xcf\x24", b"\xbc\x80\x00"  # 300,000 and 30 as footers write them, in three bytes
-    start = content.rindex(b"schema") - 40
-    path.write_bytes(content[:start] + content[start:].replace(many, few))
-    assert pq.read_metadata(path).num_rows == 30
-    ended = inspect([path], {})
-    assert ended.code == ExitCode.DATA
-    assert "looks like a bomb" in ended.text
-
-
-@pytest.mark.parametrize("is_known", [True, False], ids=["texts that share their beginnings", "unknown pages"])
-def test_a_column_that_its_headers_do_not_bound_is_tried_in_a_child_process_first(
-    is_known: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    texts = {"shop": pa.array([f"{number:05d}" for number in range(30)])}
-    coded = {"shop": "DELTA_BYTE_ARRAY"}
-    path = _write(tmp_path, texts, use_dictionary=False, column_encoding=coded)
-    tried: list[list[str]] = []
-
-    def refuses(payload: bytes, columns: list[str], *, memory: int) -> str:
-        assert payload == path.read_bytes()
-        assert memory < 2**33
-        tried.append(columns)
-        return "it ended with signal 9"
-
-    monkeypatch.setattr(limits, "probe_in_subprocess", refuses)
-    monkeypatch.setattr(limits, "_PREFIX_BYTES", 1_000) if is_known else _hide_pages(monkeypatch)
-    ended = inspect([path], {"id": ("shop",), "target": ("y",)})
-    assert ended.code == ExitCode.DATA
-    assert ["shop"] in tried
-    assert "data that cannot be read: it ended with signal 9" in ended.text
-
-
-def _hide_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rnnforecast.data.tables.parquet_pages._headers", lambda *_: iter([{}]))
-
-
-def test_a_column_that_a_child_process_can_read_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = _write(tmp_path, {})
-    _hide_pages(monkeypatch)
-    tried: list[str] = []
-
-    def can_read_all(payload: bytes, columns: list[str], *, memory: int) -> None:
-        assert memory < 2**33, len(payload)
-        tried.extend(columns)
-
-    monkeypatch.setattr(limits, "probe_in_subprocess", can_read_all)
-    assert read_series([path]).series.values.tolist() == VALUES
-    assert sorted(tried) == ["date", "y"]
+    assert content.count(30 * np.float64(0.5).tobytes()) == 1
+    start = content.index(30 * np.float64(0.5).tobytes()) - 9
+    path.write_bytes(content[:start] + b"\xff" * 9 + content[start + 9 :])
+    assert read_series([path], DataSettings(target=("y",))).series.values.tolist() == VALUES
+    ended = inspect([path], {"target": ("x",)})
+    assert (ended.code, "column `x` cannot be read" in ended.text) == (ExitCode.DATA, True)
 
 
 def test_a_long_text_of_a_dictionary_takes_memory_once_and_not_in_each_row(tmp_path: Path) -> None:
@@ -153,7 +98,7 @@ _LIMITED = """
 import resource, sys
 from pathlib import Path
 resource.setrlimit(resource.RLIMIT_AS, (2**33, 2**33))
-from rnnforecast.data.tables.parquet_limits import probe_in_subprocess
+from rnnforecast.data.tables.parquet_reader import probe_in_subprocess
 print(probe_in_subprocess(Path(sys.argv[1]).read_bytes(), ["y"], memory=2**34))
 """
 

@@ -65,7 +65,7 @@ def test_rows_that_unpack_to_more_than_the_named_cap_are_rejected_before_they_ar
 
 
 def test_a_child_that_runs_out_of_memory_is_a_rejection_not_an_end(tmp_path: Path) -> None:
-    from rnnforecast.data.tables.parquet_limits import probe_in_subprocess
+    from rnnforecast.data.tables.parquet_reader import probe_in_subprocess
 
     payload = _repeated(tmp_path, 1_000_000).read_bytes()
     assert probe_in_subprocess(payload, ["y"], memory=2**26) is not None

@@ -1,8 +1,14 @@
-"""Parquet as columns, read batch by batch into arrays of their final size; announced sizes are checked first."""
+"""Parquet as columns, read batch by batch into arrays of their final size; announced sizes are checked first.
+
+Where a file announces far more than it holds, a child process with limited memory and time reads it first.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -15,11 +21,11 @@ import pyarrow.parquet as pq
 from rnnforecast.arrays import Float64Array
 from rnnforecast.config import DataSettings
 from rnnforecast.data.errors import data_error, quoted_path
+from rnnforecast.data.files.compression import check_ratio
 from rnnforecast.data.files.local import free_memory, in_words, too_large
 from rnnforecast.data.sources import Source
 from rnnforecast.data.tables.csv_dialect import MAX_CELL_BYTES
 from rnnforecast.data.tables.formats import SAMPLE_ROWS, sample_note
-from rnnforecast.data.tables.parquet_limits import BATCH_ROWS, DAMAGED, ENCRYPTED, ColumnLimits, probe_in_subprocess
 from rnnforecast.errors import DataError, first_line
 from rnnforecast.findings import Finding
 
@@ -28,10 +34,29 @@ MAX_CELLS = 4 * 10**9
 #: Bytes in memory for one byte of the file above which a child process reads the file first.
 PROBE_RATIO = 500
 _PROBE_BYTES = 2**26
+#: Rows that are read at once.
+_BATCH_ROWS = 2**16
+_PROBE_SECONDS = 60
+_PROBE_CODE = f"""
+import json, resource, sys
+asked = json.loads(sys.argv[1])
+for kind, limit in ((resource.RLIMIT_AS, asked["memory"]), (resource.RLIMIT_CPU, asked["seconds"])):
+    hard = resource.getrlimit(kind)[1]  # a job may have less than is asked for
+    limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+    resource.setrlimit(kind, (limit, limit))
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+import pyarrow as pa
+import pyarrow.parquet as pq
+file = pq.ParquetFile(pa.BufferReader(sys.stdin.buffer.read()), page_checksum_verification=True)
+for batch in file.iter_batches(batch_size={_BATCH_ROWS}, columns=asked["columns"], use_threads=False):
+    batch.validate(full=True)
+"""
 #: Cells of a sample, and columns that are decompressed at once for it.
 _SAMPLE_CELLS, _SAMPLE_COLUMNS = 2**22, 64
 _BYTES_PER_CELL = 8
 _EXACT_DIGITS = 15
+#: What pyarrow says of texts that are encoded by their lengths or shared prefixes: no dictionary can be read from them.
+_NO_DICTIONARY = "DictAccumulator"
 #: Raised by pyarrow for damaged files.
 _DAMAGE = (pa.ArrowException, OSError, UnicodeDecodeError, ValueError, OverflowError, StopIteration, MemoryError)
 
@@ -49,7 +74,7 @@ class ParquetColumns:
         self.path = source.path
         self.file = self._open()
         self._check_metadata()
-        self.limits = ColumnLimits(self.file, source)
+        self._unread: dict[str, DataError] = {}  # columns that the sample could not read, and why
         self.fields = {known.name: known for known in reversed(list(self.file.schema_arrow))}
         self.names = tuple(known.name for known in self.file.schema_arrow)
         self.num_rows = min(self.file.metadata.num_rows, sample or self.file.metadata.num_rows)
@@ -85,30 +110,49 @@ class ParquetColumns:
             message = f"{quoted_path(self.path)} announces {cells} cells, more than {MAX_CELLS} are not read"
             hint = "split the file, keep only the columns that are used, or name its size: --max-bytes 64GiB"
             raise DataError(message, hint=hint, code="E_DATA_SIZE")
+        size = sum(metadata.row_group(group).total_byte_size for group in range(metadata.num_row_groups))
+        if size > self.source.cap:
+            raise too_large(self.path, size, self.source.cap)
+        check_ratio(self.path, size, len(self.source.payload), is_asked=self.source.is_trusted)
 
     def sample(self) -> pd.DataFrame:
-        """Return the first rows of the columns with plain values and of usual size. Raises DataError without rows."""
+        """Return the first rows of the columns with plain values that can be read. Raises DataError without rows."""
         if not self.file.metadata.num_rows:
             message = f"{quoted_path(self.path)} has columns but 0 data rows"
             raise DataError(message, hint="name a file with rows", code="E_DATA_NO_ROWS")
         names = list(dict.fromkeys(known.name for known in self.file.schema_arrow if _type_problem(known) is None))
-        problems = {name: self.limits.problem_of(name, only_first=True) for name in names}
-        self.findings += [self._unread(name) for name, problem in problems.items() if problem == ENCRYPTED]
-        names = [name for name, problem in problems.items() if problem is None]
         num_rows = max(min(SAMPLE_ROWS, _SAMPLE_CELLS // max(len(names), 1)), 20)
-        texts = self.limits.with_dictionary(names, only_first=True)
-        file = self._open(metadata=self.file.metadata, dictionaries=texts)
-        frames = []
-        try:
-            for start in range(0, len(names), _SAMPLE_COLUMNS):
-                chosen = names[start : start + _SAMPLE_COLUMNS]
-                batch = next(file.iter_batches(batch_size=num_rows, columns=chosen, use_threads=False))
+        chunks = [names[start : start + _SAMPLE_COLUMNS] for start in range(0, len(names), _SAMPLE_COLUMNS)]
+        frames = [frame for chunk in chunks for frame in self._first_rows(chunk, num_rows)]
+        for name in filter(self._is_locked, self._unread):
+            message, fix = f"column `{name}` is encrypted: it is not read", "decrypt the file to use it"
+            self.findings.append(Finding("W_DATA_ENCRYPTED", message, self.path, column=name, count=1, fix=fix))
+        return pd.concat(frames, axis=1) if frames else pd.DataFrame(index=range(min(num_rows, self.num_rows)))
+
+    def _first_rows(self, names: Sequence[str], num_rows: int) -> list[pd.DataFrame]:
+        """Return the first rows of columns; one that cannot be read is left out."""
+        texts = self._texts(names)
+        for dictionaries in [texts, []] if texts else [[]]:
+            try:
+                file = self._open(metadata=self.file.metadata, dictionaries=dictionaries)
+                batch = next(file.iter_batches(batch_size=num_rows, columns=list(names), use_threads=False))
                 batch.validate(full=True)
                 frame = pa.Table.from_batches([batch]).to_pandas(ignore_metadata=True)
-                frames.append(frame.astype({name: object for name in texts if name in chosen}))
-        except _DAMAGE as error:
-            raise _damaged(self.path, error) from error
-        return pd.concat(frames, axis=1) if frames else pd.DataFrame(index=range(min(num_rows, self.num_rows)))
+                return [frame.astype(dict.fromkeys(dictionaries, object))]
+            except _DAMAGE as error:
+                if dictionaries and _NO_DICTIONARY in str(error):
+                    continue
+                if len(names) > 1:
+                    break
+                self._unread[names[0]] = _damaged(self.path, error)
+        return [frame for name in names for frame in self._first_rows([name], num_rows)] if len(names) > 1 else []
+
+    def _texts(self, names: Sequence[str]) -> list[str]:
+        """Return the columns to read as a dictionary: a text then takes memory once, not in each row."""
+        return [name for name in names if _is_text(self.fields[name].type)]
+
+    def _is_locked(self, name: str) -> bool:
+        return name in self._unread and "decrypt" in self._unread[name].message.lower()
 
     def read(self, *, text: Sequence[str] = (), numeric: Sequence[str] = (), time: Sequence[str] = ()) -> pd.DataFrame:
         """Return columns by name: text categorical, "" where it is null; numbers float64, or text as in the file.
@@ -120,18 +164,13 @@ class ParquetColumns:
         if problems:
             raise data_error(problems)
         self._check_size([*kinds])
-        columns = {name: _Column(name, kind, self.fields[name].type, self.num_rows) for name, kind in kinds.items()}
         try:
-            start = 0
-            for batch in self._batches([*kinds]):
-                batch.validate(full=True)
-                if start + batch.num_rows > self.num_rows:
-                    raise pa.ArrowInvalid("there are more rows than announced")
-                for name, column in columns.items():
-                    column.add(batch.column(batch.schema.get_field_index(name)), start)
-                start += batch.num_rows
-            if start != self.num_rows:
-                raise pa.ArrowInvalid(f"{start} rows where {self.num_rows} are announced")
+            try:
+                columns = self._columns(kinds, self._texts([*kinds]))
+            except OSError as error:
+                if _NO_DICTIONARY not in str(error):
+                    raise
+                columns = self._columns(kinds, [])
             order = dict.fromkeys([*time, *text, *numeric])
             frame = pd.DataFrame({name: columns[name].finish() for name in order}, copy=False)
         except _DAMAGE as error:
@@ -144,15 +183,29 @@ class ParquetColumns:
                 self.findings.append(Finding("W_VALUE_DIGITS", message, self.path, column=name, count=count))
         return frame
 
-    def _batches(self, names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        file = self._open(metadata=self.file.metadata, dictionaries=self.limits.with_dictionary(names))
+    def _columns(self, kinds: Mapping[str, str], dictionaries: Sequence[str]) -> dict[str, _Column]:
+        columns = {name: _Column(name, kind, self.fields[name].type, self.num_rows) for name, kind in kinds.items()}
+        start = 0
+        for batch in self._batches([*kinds], dictionaries):
+            batch.validate(full=True)
+            if start + batch.num_rows > self.num_rows:
+                raise pa.ArrowInvalid("there are more rows than announced")
+            for name, column in columns.items():
+                column.add(batch.column(batch.schema.get_field_index(name)), start)
+            start += batch.num_rows
+        if start != self.num_rows:
+            raise pa.ArrowInvalid(f"{start} rows where {self.num_rows} are announced")
+        return columns
+
+    def _batches(self, names: Sequence[str], dictionaries: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        file = self._open(metadata=self.file.metadata, dictionaries=dictionaries)
         position = 0
         for group in range(file.metadata.num_row_groups):
             before, position = position, position + file.metadata.row_group(group).num_rows
             if position <= self.num_left_out:
                 continue  # not even examined
             skip = max(self.num_left_out - before, 0)
-            for batch in file.iter_batches(batch_size=BATCH_ROWS, row_groups=[group], columns=list(names)):
+            for batch in file.iter_batches(batch_size=_BATCH_ROWS, row_groups=[group], columns=list(names)):
                 yield batch.slice(min(skip, batch.num_rows))
                 skip = max(skip - batch.num_rows, 0)
 
@@ -163,14 +216,14 @@ class ParquetColumns:
     def release(self) -> None:
         """Free the bytes of the file."""
         self.file.close()
-        self.source = self.limits.source = self.source.with_payload(b"")
+        self.source = self.source.with_payload(b"")
 
     def ambiguous_numbers(self, names: Sequence[str]) -> list[Finding]:  # noqa: ARG002
         """Return nothing: numbers have their own type here."""
         return []
 
     def unusable(self, names: Sequence[str]) -> list[Finding]:
-        """Return the errors of columns without plain values, or of far more values than the file has bytes."""
+        """Return the errors of columns without plain values, or that cannot be read."""
         found = []
         for name in names:
             problem = _type_problem(self.fields[name]) if name in self.fields else None
@@ -178,33 +231,24 @@ class ParquetColumns:
                 message = f"column `{name}` contains {problem}, not plain values"
                 fix = "write it as a column of numbers, timestamps or text, or use another column"
                 found.append(Finding("E_COLUMN_TYPE", message, self.path, column=name, fix=fix))
-            elif (problem := self.limits.problem_of(name)) is not None:
-                found.append(self._bomb(name, problem))
+            elif self._is_locked(name):
+                message, fix = f"column `{name}` is encrypted", "decrypt the file first; keys are never asked for"
+                found.append(Finding("E_DATA_ENCRYPTED", message, self.path, column=name, count=1, fix=fix))
+            elif (error := self._unread.get(name)) is not None:
+                message = f"column `{name}` cannot be read: {error.message}"
+                found.append(Finding(error.code, message, self.path, column=name, count=1, fix=error.hint))
         return found
-
-    def _unread(self, name: str) -> Finding:
-        message = f"column `{name}` is encrypted: it is not read"
-        return Finding("W_DATA_ENCRYPTED", message, self.path, column=name, count=1, fix="decrypt the file to use it")
-
-    def _bomb(self, name: str, problem: str) -> Finding:
-        message = f"column `{name}` contains {problem}"
-        if problem == ENCRYPTED:
-            fix = "decrypt the file first; keys are never asked for"
-            return Finding("E_DATA_ENCRYPTED", message, self.path, column=name, count=1, fix=fix)
-        if problem.startswith(DAMAGED):
-            return Finding("E_DATA_DAMAGED", message, self.path, column=name, count=1, fix="write the file again")
-        fix = (
-            "write the column without it, or, if it is right, name the size that the file may reach: --max-bytes 20GiB"
-        )
-        return Finding("E_DATA_BOMB", message, self.path, column=name, count=1, fix=fix)
 
     def _check_texts(self, columns: dict[str, _Column]) -> None:
         """Raise DataError for a text longer than any cell may be."""
-        found = [(name, column.longest) for name, column in columns.items() if column.longest > MAX_CELL_BYTES]
-        if found and not self.source.is_trusted:
-            raise data_error(
-                [self._bomb(name, f"a text of {in_words(size)}, more than 128KiB") for name, size in found]
-            )
+        found = []
+        for name, column in columns.items():
+            if column.longest > MAX_CELL_BYTES and not self.source.is_trusted:
+                message = f"column `{name}` contains a text of {in_words(column.longest)}, more than 128KiB"
+                fix = "shorten it, or, if it is right, name the size that the file may reach: --max-bytes 20GiB"
+                found.append(Finding("E_DATA_BOMB", message, self.path, column=name, count=1, fix=fix))
+        if found:
+            raise data_error(found)
 
     def _check_size(self, names: Sequence[str]) -> None:
         """Raise DataError where the columns do not fit into the cap or into memory, or a child process cannot read them."""
@@ -225,6 +269,23 @@ class ParquetColumns:
             problem = probe_in_subprocess(self.source.payload, names, memory=4 * wanted + 2**30)
             if problem is not None:
                 raise _damaged(self.path, ValueError(problem))
+
+
+def probe_in_subprocess(payload: bytes, columns: Sequence[str], *, memory: int) -> str | None:
+    """Return None where a child process can read these columns with limited memory and time, else its error."""
+    memory += 4 * len(payload)  # the child has a copy of it
+    asked = json.dumps({"memory": memory, "seconds": _PROBE_SECONDS, "columns": list(columns)})
+    command = [sys.executable, "-P", "-c", _PROBE_CODE, asked]
+    try:
+        done = subprocess.run(command, input=payload, capture_output=True, timeout=2 * _PROBE_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        return f"reading it took more than {2 * _PROBE_SECONDS} seconds"
+    if done.returncode == 0:
+        return None
+    if done.returncode < 0:
+        return f"reading it ended with signal {-done.returncode}: it needs too much memory or is damaged"
+    lines = done.stderr.decode(errors="replace").strip().splitlines()
+    return lines[-1][:200] if lines else "it cannot be read"
 
 
 def _type_problem(known: pa.Field) -> str | None:
