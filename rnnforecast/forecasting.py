@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import NormalDist
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from rnnforecast.arrays import Float64Array
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.windows import FlatSeries, WindowBatch, Windows, gather
 from rnnforecast.errors import DivergedError, UsageError
+from rnnforecast.evaluation.calibration import Calibration
 from rnnforecast.frozen import dataclass
 from rnnforecast.inference import pretrained
 from rnnforecast.inference.engine import forecast_windows
@@ -24,9 +24,6 @@ from rnnforecast.inference.far_horizons import extend_forecast
 from rnnforecast.inference.forecaster import attention_weights
 from rnnforecast.inference.threads import in_threads
 from rnnforecast.members import Member, PretrainedSettings
-
-if TYPE_CHECKING:
-    from rnnforecast.evaluation.calibration import Calibration
 
 #: One network, its tensors and a batch of windows in; quantiles [B, H, Q] in original units out.
 Engine = Callable[["Member", Mapping[str, np.ndarray], WindowBatch], Float64Array]

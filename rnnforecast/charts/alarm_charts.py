@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import numpy as np
 
 from rnnforecast.charts.chart import (
     MAX_POINTS,
     Chart,
+    Row,
+    Spec,
     band,
     colours,
     hover,
@@ -25,13 +27,8 @@ from rnnforecast.charts.chart import (
 )
 from rnnforecast.charts.profile_charts import ranges
 from rnnforecast.findings import plural
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from rnnforecast.charts.chart import Row, Spec
-    from rnnforecast.workflows.forecasts.predict_result import Preview
-    from rnnforecast.workflows.monitoring.detect_result import DetectResult
+from rnnforecast.workflows.forecasts.predict_result import Preview
+from rnnforecast.workflows.monitoring.detect_result import DetectResult
 
 _ROW = "row above the threshold"
 _WIDE = 8  # the expected range may make the axis so many times as long as the rows do

@@ -11,17 +11,14 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from rnnforecast.arrays import Float64Array, Int64Array, TimestampArray
 from rnnforecast.frozen import dataclass
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from rnnforecast.arrays import Float64Array, Int64Array, TimestampArray
 
 Spec = dict[str, Any]
 Row = dict[str, Any]

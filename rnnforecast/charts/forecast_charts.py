@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 
+from rnnforecast.arrays import Float64Array, TimestampArray
 from rnnforecast.charts.chart import (
     SERIES_ROLES,
     Chart,
+    Row,
+    Spec,
     band,
     colours,
     hover,
@@ -23,13 +26,7 @@ from rnnforecast.charts.chart import (
 )
 from rnnforecast.frozen import dataclass
 from rnnforecast.json_values import timestamp_to_json
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rnnforecast.arrays import Float64Array, TimestampArray
-    from rnnforecast.charts.chart import Row, Spec
-    from rnnforecast.workflows.forecasts.predict_result import PredictResult, Preview
+from rnnforecast.workflows.forecasts.predict_result import PredictResult, Preview
 
 #: Names in the legend -> colours.
 NAMES = {"history": "@history", "forecast": "@forecast"}

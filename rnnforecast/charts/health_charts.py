@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from collections.abc import Sequence
+from typing import cast
 
-from rnnforecast.charts.chart import Chart, nearest, network_colours, power_axis, shortened, value
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rnnforecast.charts.chart import Row, Spec
-    from rnnforecast.workflows.results import DiagnoseResult
+from rnnforecast.charts.chart import Chart, Row, Spec, nearest, network_colours, power_axis, shortened, value
+from rnnforecast.workflows.results import DiagnoseResult
 
 _LEAST = 1e-12  # logarithms need positive numbers
 

@@ -13,20 +13,17 @@ import hashlib
 import html
 import json
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from rnnforecast.charts.chart import COLOURS, Chart, config, shortened
 from rnnforecast.charts.picture import drawing_package
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from rnnforecast.findings import Finding
+from rnnforecast.findings import Finding
 
 #: Rows of the table below a chart; of more, as many evenly spread.
 MAX_TABLE = 60

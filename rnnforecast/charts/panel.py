@@ -5,10 +5,12 @@ S series, H horizon, P past rows shown.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
+from rnnforecast.arrays import Float64Array, Int64Array, TimestampArray
 from rnnforecast.charts.chart import (
     Chart,
     band,
@@ -21,17 +23,11 @@ from rnnforecast.charts.chart import (
     time_format,
     times,
 )
-from rnnforecast.charts.forecast_charts import LEAST_PAST, NAMES, PAST_PER_STEP, intervals
+from rnnforecast.charts.forecast_charts import LEAST_PAST, NAMES, PAST_PER_STEP, Interval, intervals
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.frozen import dataclass
+from rnnforecast.workflows.forecasts.panel import Forecast
 from rnnforecast.workflows.profile import common_end, last_rows_total
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from rnnforecast.arrays import Float64Array, Int64Array, TimestampArray
-    from rnnforecast.charts.forecast_charts import Interval
-    from rnnforecast.data.series import SeriesSet
-    from rnnforecast.workflows.forecasts.panel import Forecast
 
 #: Numbers in a page: of more series, fewer past rows are shown, then fewer intervals, then fewer series.
 MAX_NUMBERS = 1_500_000

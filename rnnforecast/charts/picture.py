@@ -5,16 +5,14 @@ from __future__ import annotations
 import importlib
 import json
 import textwrap
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rnnforecast.charts.chart import COLOURS, FONT, Chart, Spec, config, shortened, themed
 from rnnforecast.errors import OutputError, UsageError, first_line, missing_extra
 from rnnforecast.store.files import check_writable, make_folder, replace_bytes
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 #: What a picture can be.
 PICTURES = (".png", ".svg")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from functools import singledispatch
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from rnnforecast.charts.alarm_charts import alarm_chart
+from rnnforecast.charts.chart import Chart
 from rnnforecast.charts.forecast_charts import forecast_chart
 from rnnforecast.charts.health_charts import attention_chart, memory_chart, occlusion_chart
 from rnnforecast.charts.picture import check_picture, write_picture
@@ -16,11 +17,6 @@ from rnnforecast.json_values import Document
 from rnnforecast.workflows.forecasts.predict_result import PredictResult
 from rnnforecast.workflows.monitoring.detect_result import DetectResult
 from rnnforecast.workflows.results import CompareResult, DiagnoseResult, EvaluateResult, InspectResult
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from rnnforecast.charts.chart import Chart
 
 
 def plot(result: Document, path: str | Path) -> None:

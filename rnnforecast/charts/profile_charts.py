@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import numpy as np
 
+from rnnforecast.arrays import Float64Array, Int64Array, TimestampArray
 from rnnforecast.charts.chart import (
     MAX_POINTS,
     Chart,
+    Row,
+    Spec,
     band,
     colours,
     hover,
@@ -25,18 +28,12 @@ from rnnforecast.charts.chart import (
     values,
     y_axis,
 )
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.findings import plural
 from rnnforecast.workflows.forecasts.table import on_the_wall
 from rnnforecast.workflows.profile import autocorrelations, season_shape, total_of
+from rnnforecast.workflows.results import InspectResult
 from rnnforecast.workflows.value_profile import season_candidates
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from rnnforecast.arrays import Float64Array, Int64Array, TimestampArray
-    from rnnforecast.charts.chart import Row, Spec
-    from rnnforecast.data.series import SeriesSet
-    from rnnforecast.workflows.results import InspectResult
 
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

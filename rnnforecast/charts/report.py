@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import singledispatch
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rnnforecast.charts.chart import step_words
 from rnnforecast.charts.forecast_charts import parts_chart
@@ -30,14 +30,19 @@ from rnnforecast.charts.sections import (
     verdict_header,
 )
 from rnnforecast.data.files.overwrite import check_outputs
+from rnnforecast.data.tables.in_memory import Data
 from rnnforecast.errors import DataError, UsageError
 from rnnforecast.findings import plural
+from rnnforecast.json_values import Document
 from rnnforecast.model_io.base import BASE
 from rnnforecast.model_io.pack import is_zero_shot
+from rnnforecast.progress import Progress
 from rnnforecast.store.files import check_writable, make_folder, replace_bytes
 from rnnforecast.workflows.diagnose import diagnose as diagnose_model
 from rnnforecast.workflows.evaluate import evaluate_loaded
-from rnnforecast.workflows.model_rows import Files, owned_files
+from rnnforecast.workflows.forecasts.panel import Forecast
+from rnnforecast.workflows.forecasts.predict_result import PredictResult
+from rnnforecast.workflows.model_rows import Files, LoadedModel, owned_files
 from rnnforecast.workflows.monitoring.detect_result import DetectResult
 from rnnforecast.workflows.predict import ForecastRequest, forecast_request
 from rnnforecast.workflows.results import (
@@ -47,16 +52,6 @@ from rnnforecast.workflows.results import (
     InspectResult,
     ReportResult,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from rnnforecast.data.tables.in_memory import Data
-    from rnnforecast.json_values import Document
-    from rnnforecast.progress import Progress
-    from rnnforecast.workflows.forecasts.panel import Forecast
-    from rnnforecast.workflows.forecasts.predict_result import PredictResult
-    from rnnforecast.workflows.model_rows import LoadedModel
 
 #: Series of a panel from which on a page has one past window of each without training: so many errors say enough.
 LARGE_PANEL = 1_000

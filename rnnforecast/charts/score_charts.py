@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from rnnforecast.arrays import Float64Array, Int64Array
 from rnnforecast.charts.chart import (
     SERIES_ROLES,
     Chart,
+    Row,
+    Spec,
     band,
     bars_height,
     bars_scale,
@@ -25,20 +28,14 @@ from rnnforecast.charts.chart import (
     values,
     y_axis,
 )
+from rnnforecast.data.series import SeriesSet
+from rnnforecast.evaluation.backtest import Backtest
 from rnnforecast.evaluation.metrics import metric_value
 from rnnforecast.members import ENSEMBLE
+from rnnforecast.mixture.gains import CovariateGain
 from rnnforecast.model_io.base import BASE
 from rnnforecast.training.judge import NETWORKS
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from rnnforecast.arrays import Float64Array, Int64Array
-    from rnnforecast.charts.chart import Row, Spec
-    from rnnforecast.data.series import SeriesSet
-    from rnnforecast.evaluation.backtest import Backtest
-    from rnnforecast.mixture.gains import CovariateGain
-    from rnnforecast.workflows.results import Metrics
+from rnnforecast.workflows.results import Metrics
 
 #: Methods in a chart of lines, the best first.
 MAX_LINES = 4

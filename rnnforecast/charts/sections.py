@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -39,23 +39,19 @@ from rnnforecast.charts.score_charts import (
     windows_chart,
 )
 from rnnforecast.charts.training_charts import gradient_chart, loss_chart, names_of
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.evaluation.metrics import METRICS, metric_value
+from rnnforecast.findings import Finding
 from rnnforecast.members import ENSEMBLE, PretrainedSettings
+from rnnforecast.mixture.gains import CovariateGain
 from rnnforecast.model_io.base import BASE
+from rnnforecast.store.manifest import Manifest
+from rnnforecast.store.record import LeadRecord
+from rnnforecast.workflows.forecasts.panel import Forecast
+from rnnforecast.workflows.monitoring.detect_result import DetectResult
 from rnnforecast.workflows.profile import total_of
+from rnnforecast.workflows.results import CompareResult, DiagnoseResult, EvaluateResult, Metrics
 from rnnforecast.workflows.value_profile import profile_of, profile_words, suggestions
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from rnnforecast.data.series import SeriesSet
-    from rnnforecast.findings import Finding
-    from rnnforecast.mixture.gains import CovariateGain
-    from rnnforecast.store.manifest import Manifest
-    from rnnforecast.store.record import LeadRecord
-    from rnnforecast.workflows.forecasts.panel import Forecast
-    from rnnforecast.workflows.monitoring.detect_result import DetectResult
-    from rnnforecast.workflows.results import CompareResult, DiagnoseResult, EvaluateResult, Metrics
 
 _HOW_TO_READ = (
     "The thin line is the history, the thick one the forecast. The true value lies in the inner area with a probability "

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-from rnnforecast.charts.chart import Chart, nearest, network_colours, power_axis, shortened, value, y_axis
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rnnforecast.charts.chart import Row, Spec
-    from rnnforecast.store.record import FitCurve
+from rnnforecast.charts.chart import Chart, Row, Spec, nearest, network_colours, power_axis, shortened, value, y_axis
+from rnnforecast.store.record import FitCurve
 
 _X: Spec = {"field": "t", "type": "quantitative", "title": "gradient step", "axis": {"tickMinStep": 1, "format": "d"},
               "scale": {"nice": False, "zero": True}}  # fmt: skip

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -29,7 +29,7 @@ from rnnforecast.data.columns.roles import Roles
 from rnnforecast.data.columns.schema_check import check_schemas
 from rnnforecast.data.columns.unused import note_unused_columns
 from rnnforecast.data.covariates.calendar import is_generated, with_calendar
-from rnnforecast.data.covariates.categorical import encode_categories
+from rnnforecast.data.covariates.categorical import Vocabularies, encode_categories
 from rnnforecast.data.covariates.checks import covariate_findings
 from rnnforecast.data.covariates.future import with_plan
 from rnnforecast.data.covariates.future_files import PlanFiles, open_plan, read_plan
@@ -46,17 +46,13 @@ from rnnforecast.data.rows import Rows
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.series_findings import differing_seasons, series_findings
 from rnnforecast.data.sources import expand, public_path
+from rnnforecast.data.tables.in_memory import Data
 from rnnforecast.data.tables.table import Table, read_table, release_unused
 from rnnforecast.data.tried_hints import with_tried_hints
 from rnnforecast.errors import DataError, RnnForecastError, UsageError
 from rnnforecast.findings import Finding
 from rnnforecast.frozen import dataclass
 from rnnforecast.json_values import Document
-
-if TYPE_CHECKING:
-    from rnnforecast.data.covariates.categorical import Vocabularies
-    from rnnforecast.data.tables.in_memory import Data
-
 
 #: The season length is chosen on this first fraction of the rows: forecasts are scored on the rows after them.
 SEASON_FRACTION = 0.7

@@ -13,7 +13,6 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rnnforecast.config import DataSettings
 from rnnforecast.data.databases.address import absolute, is_database, parse_address
@@ -23,15 +22,12 @@ from rnnforecast.data.files.encoding import to_utf8
 from rnnforecast.data.files.local import STDIN, cap_of, note_input, read_bytes
 from rnnforecast.data.files.remote import expand_url, is_url, list_url, read_url
 from rnnforecast.data.tables.formats import PARQUET, FileFormat, extensions, format_named, format_of
-from rnnforecast.data.tables.in_memory import IN_MEMORY, inputs_of
+from rnnforecast.data.tables.in_memory import IN_MEMORY, Data, inputs_of
 from rnnforecast.errors import DataError, InputError, UsageError
 from rnnforecast.findings import Finding
 from rnnforecast.frozen import dataclass
 from rnnforecast.grammars import parse_size
 from rnnforecast.masking import masked
-
-if TYPE_CHECKING:
-    from rnnforecast.data.tables.in_memory import Data
 
 #: Inputs that cannot be read again, in words.
 _WITHOUT_FILE = {STDIN: "standard input", IN_MEMORY: "a DataFrame"}

@@ -7,22 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
+from rnnforecast.data.bounds import SeriesBounds
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.windows import Windows, make_windows
 from rnnforecast.evaluation.distributions import mean_of
 from rnnforecast.evaluation.history import Past
 from rnnforecast.evaluation.metrics import Actuals, Scores, scaled_errors, score, score_per_lead, score_per_series
+from rnnforecast.evaluation.scales import Scales
 from rnnforecast.frozen import dataclass
-
-if TYPE_CHECKING:
-    from rnnforecast.data.bounds import SeriesBounds
-    from rnnforecast.evaluation.scales import Scales
-
 
 #: Windows and number of steps in, quantiles [W, steps, Q] out; reads nothing at or after a window's cutoff.
 Forecaster = Callable[[Windows, int], Float64Array]

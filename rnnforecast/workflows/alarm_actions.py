@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from rnnforecast.config import DataSettings, Settings
 from rnnforecast.data.sources import remembered
@@ -23,10 +23,7 @@ from rnnforecast.store.manifest import Manifest
 from rnnforecast.store.promotion import promote
 from rnnforecast.store.registry import Registry, default_store
 from rnnforecast.workflows.model_rows import RENEWED_SETTINGS, SOURCE_SETTINGS
-
-if TYPE_CHECKING:
-    from rnnforecast.workflows.monitoring.score_result import ScoreResult
-
+from rnnforecast.workflows.monitoring.score_result import ScoreResult
 
 #: Longest time the command of an alarm may take, in seconds.
 COMMAND_SECONDS = 300

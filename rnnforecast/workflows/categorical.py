@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ import pandas as pd
 from rnnforecast.arrays import Float64Array
 from rnnforecast.config import Settings
 from rnnforecast.data.errors import listed
+from rnnforecast.data.read import ReadResult
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.windows import FlatSeries, WindowBatch, Windows, gather
 from rnnforecast.data.write import shown_output
@@ -40,20 +41,19 @@ from rnnforecast.options import Activate
 from rnnforecast.progress import Progress
 from rnnforecast.store.manifest import TestRecord
 from rnnforecast.store.record import LeadRecord
+from rnnforecast.store.registry import Registry
 from rnnforecast.training.cluster import active_cluster
 from rnnforecast.training.judge import how_to_test, rows_before_windows
 from rnnforecast.training.split import Split, split_rows
 from rnnforecast.workflows.forecasts.predict_result import CategoricalForecast
 from rnnforecast.workflows.forecasts.table import free_name, numbers_of, step_columns
+from rnnforecast.workflows.model_rows import LoadedModel
 from rnnforecast.workflows.results import CategoricalEvaluateResult, CategoricalTrainResult
 
 if TYPE_CHECKING:
-    from rnnforecast.data.read import ReadResult
-    from rnnforecast.store.registry import Registry
-    from rnnforecast.training.categorical import CategoricalFit
-    from rnnforecast.workflows.model_rows import LoadedModel
+    from rnnforecast.training.categorical import CategoricalFit  # imports torch
 
-    Network = tuple[CategoricalSettings, Mapping[str, np.ndarray]]
+Network: TypeAlias = tuple[CategoricalSettings, Mapping[str, np.ndarray]]
 
 #: Settings that are about numbers, or about networks that forecast them, and have no effect on categories.
 NUMERIC_SETTINGS = {

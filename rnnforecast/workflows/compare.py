@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from rnnforecast.config import Settings
 from rnnforecast.data.bounds import SeriesBounds
 from rnnforecast.data.read import read_series
 from rnnforecast.data.series import SeriesSet
+from rnnforecast.data.tables.in_memory import Data
 from rnnforecast.data.windows import Windows
 from rnnforecast.errors import UsageError
 from rnnforecast.evaluation.backtest import Forecaster, Spacing
@@ -43,9 +44,6 @@ from rnnforecast.training.judge import (
 from rnnforecast.training.split import Split, fit_horizon, split_rows
 from rnnforecast.workflows.evaluate import cutoff_timestamps
 from rnnforecast.workflows.results import CompareResult
-
-if TYPE_CHECKING:
-    from rnnforecast.data.tables.in_memory import Data
 
 CELLS: tuple[str, ...] = get_args(Cell)
 MAPPINGS: tuple[str, ...] = get_args(Mapping_)

@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,7 @@ from rnnforecast.arrays import Float64Array, Int64Array
 from rnnforecast.config import DataSettings
 from rnnforecast.data.files.overwrite import Owned, check_outputs
 from rnnforecast.data.series import SeriesSet
+from rnnforecast.data.tables.in_memory import Data
 from rnnforecast.data.windows import FlatSeries
 from rnnforecast.data.write import check_output, shown_output, write_forecasts
 from rnnforecast.detection.budget import AlarmBudget
@@ -35,9 +35,6 @@ from rnnforecast.workflows.forecasts.table import free_name, on_the_wall, zoned
 from rnnforecast.workflows.model_rows import Files, LoadedModel, load
 from rnnforecast.workflows.monitoring.detect_result import DetectResult
 from rnnforecast.workflows.monitoring.freshness import Age, parse_age, step_seconds
-
-if TYPE_CHECKING:
-    from rnnforecast.data.tables.in_memory import Data
 
 #: Rows that a series needs at least.
 FEWEST_ROWS = 120

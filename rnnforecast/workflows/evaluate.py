@@ -6,12 +6,12 @@ import shlex
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnnforecast.config import Settings
 from rnnforecast.data.series import SeriesSet
+from rnnforecast.data.tables.in_memory import Data
 from rnnforecast.data.windows import Windows
 from rnnforecast.errors import DataError, UsageError
 from rnnforecast.evaluation.backtest import Forecaster, Spacing, default_num_windows, place_windows
@@ -37,9 +37,6 @@ from rnnforecast.training.split import MAX_TESTED_SERIES
 from rnnforecast.workflows.forecasts.explain import gains_of, regression_notes
 from rnnforecast.workflows.model_rows import Files, LoadedModel, load
 from rnnforecast.workflows.results import EvaluateResult
-
-if TYPE_CHECKING:
-    from rnnforecast.data.tables.in_memory import Data
 
 
 def evaluate(

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnnforecast.config import Settings
 from rnnforecast.data.read import read_series
+from rnnforecast.data.tables.in_memory import Data
 from rnnforecast.training.split import fit_horizon
 from rnnforecast.workflows.results import InspectResult
 from rnnforecast.workflows.value_profile import profile_of, suggestions
-
-if TYPE_CHECKING:
-    from rnnforecast.data.tables.in_memory import Data
 
 
 def inspect(data: Data, settings: Settings | None = None) -> InspectResult:

@@ -6,17 +6,17 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnnforecast.config import DataSettings, Settings
 from rnnforecast.data.bounds import SeriesBounds
 from rnnforecast.data.errors import listed
+from rnnforecast.data.files.overwrite import Owned
 from rnnforecast.data.read import ReadResult, read_series
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.sources import lasting_path, public_path, remembered, without_file
-from rnnforecast.data.tables.in_memory import inputs_of
+from rnnforecast.data.tables.in_memory import Data, inputs_of
 from rnnforecast.errors import DataError, InputError, ModelFileError, UsageError
 from rnnforecast.findings import Finding
 from rnnforecast.forecasting import Ensemble
@@ -33,10 +33,6 @@ from rnnforecast.store.registry import Registry, default_store, is_path
 from rnnforecast.training.usable_rows import leave_out_short
 from rnnforecast.workflows.choose_model import choose_model, open_model
 from rnnforecast.workflows.monitoring.freshness import history_findings
-
-if TYPE_CHECKING:
-    from rnnforecast.data.files.overwrite import Owned
-    from rnnforecast.data.tables.in_memory import Data
 
 #: Errors of rows whose frequency differs from the model's.
 FREQUENCY_ERRORS = ("E_TIME_FREQ_MIXED", "E_TIME_OFF_GRID")

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ from rnnforecast.data.covariates.calendar import is_generated
 from rnnforecast.data.files.overwrite import Owned, check_outputs
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.sources import stem_of
+from rnnforecast.data.tables.in_memory import Data
 from rnnforecast.data.write import DEFAULT_WAIT, check_output, output_kind, shown_output, write_forecasts
 from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding, plural
@@ -45,10 +46,7 @@ from rnnforecast.workflows.forecasts.totals import (
 from rnnforecast.workflows.model_rows import Files, LoadedModel, load
 from rnnforecast.workflows.monitoring.freshness import check_age, parse_age, reject_stale
 
-if TYPE_CHECKING:
-    from rnnforecast.data.tables.in_memory import Data
-
-    Observer = Callable[[LoadedModel, Forecast], None]
+Observer: TypeAlias = Callable[[LoadedModel, Forecast], None]
 
 #: Members of a zero-shot forecast with a smaller weight are not named.
 SHOWN_WEIGHT = 0.1

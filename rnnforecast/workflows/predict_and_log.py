@@ -9,12 +9,12 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnnforecast.config import DataSettings
 from rnnforecast.data.series import SeriesSet
+from rnnforecast.data.tables.in_memory import Data
 from rnnforecast.errors import LockedError, ModelFileError, OutputError, UsageError
 from rnnforecast.findings import Finding, JSONValue
 from rnnforecast.json_values import plain
@@ -26,11 +26,7 @@ from rnnforecast.workflows.forecasts.panel import Forecast, point_baseline
 from rnnforecast.workflows.forecasts.predict_result import CategoricalForecast, PredictResult
 from rnnforecast.workflows.model_rows import SOURCE_SETTINGS, Files, LoadedModel
 from rnnforecast.workflows.monitoring.choose_ledger import ledger_name
-from rnnforecast.workflows.predict import forecast_request
-
-if TYPE_CHECKING:
-    from rnnforecast.data.tables.in_memory import Data
-    from rnnforecast.workflows.predict import ForecastRequest, Observer
+from rnnforecast.workflows.predict import ForecastRequest, Observer, forecast_request
 
 #: The baseline of live scores, and the forecast that is served in place of a model that drifted.
 SEASONAL_NAIVE = "seasonal-naive"

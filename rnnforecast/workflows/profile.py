@@ -6,15 +6,12 @@ N rows of one series, m season length.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
 from rnnforecast.data.calendar.seasonality import autocorrelation
-
-if TYPE_CHECKING:
-    from rnnforecast.data.series import SeriesSet
+from rnnforecast.data.series import SeriesSet
 
 #: Longest lag of an autocorrelation, in seasons and in steps.
 SEASONS_OF_LAGS, MAX_LAG = 3, 400

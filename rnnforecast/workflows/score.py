@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from rnnforecast.config import DataSettings
 from rnnforecast.data.read import ReadResult, read_series
 from rnnforecast.data.sources import remembered, without_file
-from rnnforecast.data.tables.in_memory import inputs_of
+from rnnforecast.data.tables.in_memory import Data, inputs_of
 from rnnforecast.errors import ModelFileError, UsageError
 from rnnforecast.evaluation.metrics import score as score_windows
 from rnnforecast.evaluation.metrics import score_per_lead
@@ -27,9 +27,6 @@ from rnnforecast.workflows.monitoring.freshness import Age, check_age, parse_age
 from rnnforecast.workflows.monitoring.join_actuals import Joined, join_actuals
 from rnnforecast.workflows.monitoring.score_result import ScoreResult
 from rnnforecast.workflows.predict_and_log import baseline_name
-
-if TYPE_CHECKING:
-    from rnnforecast.data.tables.in_memory import Data
 
 FORECAST = "forecast"
 _LEVELS = (*LEDGER_LEVELS[:2], 0.5, *LEDGER_LEVELS[2:])

@@ -9,17 +9,15 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from rnnforecast.arrays import Float64Array, Int64Array
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.findings import JSONValue, plural
 from rnnforecast.json_values import timestamp_to_json
 from rnnforecast.workflows.profile import autocorrelations, total_of
-
-if TYPE_CHECKING:
-    from rnnforecast.data.series import SeriesSet
 
 MAX_LISTED = 20
 #: A residual of so many robust standard deviations is an outlier.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnnforecast.config import MemberSettings, NetworkSettings, Settings
 from rnnforecast.data.read import ReadResult, read_series
 from rnnforecast.data.series import SeriesSet
+from rnnforecast.data.tables.in_memory import Data
 from rnnforecast.errors import DataError, ModelFileError, UsageError
 from rnnforecast.findings import Finding, plural
 from rnnforecast.frozen import dataclass
@@ -26,9 +26,6 @@ from rnnforecast.training.warm_start import WarmStart, seen_rows
 from rnnforecast.workflows.champion import difference
 from rnnforecast.workflows.choose_model import open_model
 from rnnforecast.workflows.model_rows import SOURCE_SETTINGS, data_settings
-
-if TYPE_CHECKING:
-    from rnnforecast.data.tables.in_memory import Data
 
 #: Rows further than this many standard deviations from those that scale the inputs are reported.
 LARGE_SHIFT = 10.0

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from rnnforecast.config import DataSettings
 from rnnforecast.data.columns.profiles import Profile
@@ -17,10 +17,6 @@ from rnnforecast.data.tables.wide_header import wide_header
 from rnnforecast.data.timestamps.month_names import ENGLISH_MONTH
 from rnnforecast.data.values.numbers import looks_numeric
 from rnnforecast.findings import Finding
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 _WORDS = {"timestamp": "dates", "clock": "times", "empty": "nothing", "nested": "lists"}
 UNNAMED = "Unnamed: "

@@ -9,7 +9,8 @@ import difflib
 import shlex
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from rnnforecast.config import DataSettings
 from rnnforecast.data.columns.check_roles import (
@@ -31,10 +32,6 @@ from rnnforecast.data.tables.csv_dialect import folded
 from rnnforecast.errors import DataError, UsageError
 from rnnforecast.findings import Finding
 from rnnforecast.options import Guess
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 #: Rows that show events, each with another number.
 _MIN_EVENTS = 8

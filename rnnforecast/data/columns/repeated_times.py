@@ -5,7 +5,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from rnnforecast.config import DataSettings
 from rnnforecast.data.columns.profiles import named_like_id, profile_columns
@@ -15,10 +17,6 @@ from rnnforecast.data.files.remote import is_url
 from rnnforecast.data.tables.table import Table, read_table
 from rnnforecast.data.timestamps.split_columns import part_of
 from rnnforecast.errors import DataError
-
-if TYPE_CHECKING:
-    import pandas as pd
-
 
 #: Neighbouring hours that a column must hold to be one of hours.
 _MIN_HOURS = 12

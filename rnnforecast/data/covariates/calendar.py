@@ -5,25 +5,19 @@ They are known for every future step, so that no file needs them. S series, Nf r
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.arrays import Float64Array, Int64Array, TimestampArray
 from rnnforecast.data.calendar.closed_days import holidays_of
-from rnnforecast.data.calendar.frequency import DAY, FIXED_UNITS, MONTHS_IN
+from rnnforecast.data.calendar.frequency import DAY, FIXED_UNITS, MONTHS_IN, Frequency
 from rnnforecast.data.ragged import offsets_of, positions
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.timestamps.timezones import read_zone
 from rnnforecast.errors import UsageError
 from rnnforecast.grammars import LAST_DAY
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rnnforecast.arrays import Float64Array, Int64Array, TimestampArray
-    from rnnforecast.data.calendar.frequency import Frequency
-    from rnnforecast.data.series import SeriesSet
-
 
 #: Prefix of generated covariates; no column of a file may have it.
 PREFIX = "calendar:"

@@ -5,27 +5,23 @@ Code 0 is every category outside the vocabulary, codes 1 to V are those of the v
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 import numpy as np
 
+from rnnforecast.arrays import BoolArray, Int64Array, TextArray
 from rnnforecast.config import MAX_CATEGORIES
+from rnnforecast.data.columns.roles import Roles
 from rnnforecast.data.errors import quoted, rows_in_words
-from rnnforecast.data.parse import codes_of
+from rnnforecast.data.parse import ParsedFiles, codes_of
 from rnnforecast.data.values.numbers import MISSING_TOKENS
 from rnnforecast.errors import DataError
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 from rnnforecast.members import MAX_TARGET_CATEGORIES
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from rnnforecast.arrays import BoolArray, Int64Array, TextArray
-    from rnnforecast.data.columns.roles import Roles
-    from rnnforecast.data.parse import ParsedFiles
-
-    Vocabularies = Mapping[str, tuple[str, ...]]
+Vocabularies: TypeAlias = Mapping[str, tuple[str, ...]]
 
 #: Categories that a finding names.
 MAX_NAMED = 5

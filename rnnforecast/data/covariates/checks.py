@@ -5,19 +5,15 @@ Nothing is changed. Long panels are sampled, as for the findings about targets.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import numpy as np
 
+from rnnforecast.arrays import Float32Array, Float64Array
 from rnnforecast.data.covariates.calendar import is_generated
 from rnnforecast.data.errors import listed
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.findings import Finding, plural
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from rnnforecast.arrays import Float32Array, Float64Array
-    from rnnforecast.data.series import SeriesSet
 
 #: Series whose values are looked at, chosen evenly.
 MAX_SERIES = 100

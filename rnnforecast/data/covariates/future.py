@@ -6,22 +6,18 @@ S series, n rows of the second file, F future covariates, Nf rows of them in the
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.arrays import BoolArray, Float32Array, Int64Array
 from rnnforecast.data.calendar.frequency import in_words
 from rnnforecast.data.covariates.checks import single_precision
+from rnnforecast.data.covariates.future_files import Plan
 from rnnforecast.data.covariates.scenario import rows_ahead
 from rnnforecast.data.errors import data_error, listed, rows_in_words
 from rnnforecast.data.ragged import offsets_of, positions, rows_of
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
-
-if TYPE_CHECKING:
-    from rnnforecast.arrays import BoolArray, Float32Array, Int64Array
-    from rnnforecast.data.covariates.future_files import Plan
-    from rnnforecast.data.series import SeriesSet
-
 
 #: Series that an error names.
 _MAX_IDS = 5

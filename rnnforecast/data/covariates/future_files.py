@@ -5,37 +5,30 @@ A file without id columns applies to every series. S series, n rows of the files
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from rnnforecast.arrays import Float64Array, Int64Array
 from rnnforecast.config import DataSettings
-from rnnforecast.data.calendar.frequency import in_words
+from rnnforecast.data.calendar.frequency import Frequency, in_words
 from rnnforecast.data.columns.check_roles import categorical_of
 from rnnforecast.data.columns.choose_roles import choose_columns
 from rnnforecast.data.columns.id_columns import number_items
 from rnnforecast.data.columns.profiles import profile_columns
 from rnnforecast.data.columns.roles import Roles
 from rnnforecast.data.columns.schema_check import check_schemas
-from rnnforecast.data.covariates.categorical import encode_categories
+from rnnforecast.data.covariates.categorical import Vocabularies, encode_categories
 from rnnforecast.data.errors import data_error, listed, quoted_path, rows_in_words
 from rnnforecast.data.grid.clock import set_clock
 from rnnforecast.data.parse import codes_of, join_files, parse_file
 from rnnforecast.data.rows import Rows
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.sources import expand
-from rnnforecast.data.tables.table import read_table
+from rnnforecast.data.tables.table import Table, read_table
 from rnnforecast.errors import DataError
 from rnnforecast.findings import MAX_LISTED_ROWS, Finding
 from rnnforecast.frozen import dataclass
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from rnnforecast.arrays import Float64Array, Int64Array
-    from rnnforecast.data.calendar.frequency import Frequency
-    from rnnforecast.data.covariates.categorical import Vocabularies
-    from rnnforecast.data.series import SeriesSet
-    from rnnforecast.data.tables.table import Table
 
 
 @dataclass(frozen=True)

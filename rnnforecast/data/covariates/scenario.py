@@ -6,22 +6,19 @@ The rows before the forecast do not change. S series, Nf rows of `future` covari
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
+from rnnforecast.arrays import Float64Array, Int64Array
 from rnnforecast.data.covariates.calendar import is_generated
 from rnnforecast.data.errors import listed
 from rnnforecast.data.ragged import rows_of
+from rnnforecast.data.series import SeriesSet
 from rnnforecast.errors import UsageError
 from rnnforecast.frozen import dataclass
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rnnforecast.arrays import Float64Array, Int64Array
-    from rnnforecast.data.series import SeriesSet
 
 _NUMBER = r"\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
 Kind = Literal["set", "add", "times", "percent"]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    Data: TypeAlias = str | Path | pd.DataFrame | Sequence[str | Path | pd.DataFrame]
+Data: TypeAlias = "str | Path | pd.DataFrame | Sequence[str | Path | pd.DataFrame]"
 
 #: What messages and stored models call a table in memory.
 IN_MEMORY = "<DataFrame>"

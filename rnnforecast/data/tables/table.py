@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from rnnforecast.config import DataSettings
 from rnnforecast.data.databases.address import is_database
@@ -18,9 +19,6 @@ from rnnforecast.data.tables.wide_header import wide_header
 from rnnforecast.errors import UsageError
 from rnnforecast.findings import Finding
 from rnnforecast.frozen import dataclass
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True)

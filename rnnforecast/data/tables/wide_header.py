@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from rnnforecast.data.timestamps.formats import format_of, interval_start, is_time_of_day
 from rnnforecast.data.timestamps.month_names import ENGLISH_MONTH
 from rnnforecast.data.timestamps.split_columns import part_of
 from rnnforecast.data.values.number_formats import is_numeric
 from rnnforecast.frozen import dataclass
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 #: Columns named after timestamps from which on a table is wide; of steps, which other columns may be numbered like too.
 _MIN_WIDE = 4

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rnnforecast.data.files.overwrite import check_outputs
 from rnnforecast.errors import ExitCode, OutputError
@@ -31,9 +30,7 @@ from rnnforecast.workflows.batch.records.ledger import LEDGER, History, Ledger, 
 from rnnforecast.workflows.batch.records.prometheus import write_metrics
 from rnnforecast.workflows.batch.records.recorder import Recorder, new_run_id, remove_old_logs
 from rnnforecast.workflows.batch.results import BatchResult, JobResult, exit_code_of
-
-if TYPE_CHECKING:
-    from rnnforecast.workflows.shards.plan import Shard
+from rnnforecast.workflows.shards.plan import Shard
 
 #: Memory a job may need (a process with torch and a small network), which limits the number of workers.
 _JOB_BYTES = 2**30

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -21,6 +20,7 @@ from rnnforecast.data.ragged import spread_sample
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.windows import FlatSeries, Windows
 from rnnforecast.errors import UsageError
+from rnnforecast.evaluation.backtest import Forecaster
 from rnnforecast.evaluation.baselines import forecast_baseline
 from rnnforecast.evaluation.distributions import log_variance_ratio, mean_of, std_of, sum_quantiles
 from rnnforecast.forecasting import last_windows
@@ -32,9 +32,6 @@ from rnnforecast.workflows.forecasts.panel import Forecast
 from rnnforecast.workflows.forecasts.predict_result import Preview
 from rnnforecast.workflows.forecasts.table import free_name, on_the_wall, start_columns, with_forecasts
 from rnnforecast.workflows.model_rows import LoadedModel
-
-if TYPE_CHECKING:
-    from rnnforecast.evaluation.backtest import Forecaster
 
 #: Windows of a series, and series of a panel, that correlations are measured on.
 NUM_WINDOWS, MAX_SAMPLED = 8, 100

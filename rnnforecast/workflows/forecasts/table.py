@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import shlex
 from collections.abc import Container, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,11 +13,9 @@ from rnnforecast.arrays import Float64Array, Int64Array, TimestampArray
 from rnnforecast.data.errors import listed
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.errors import UsageError
+from rnnforecast.workflows.forecasts.panel import Forecast
 from rnnforecast.workflows.forecasts.predict_result import Preview
 from rnnforecast.workflows.profile import common_end, last_rows_total
-
-if TYPE_CHECKING:
-    from rnnforecast.workflows.forecasts.panel import Forecast
 
 MAX_PREVIEWS = 3
 PREVIEW_HORIZONS = 4

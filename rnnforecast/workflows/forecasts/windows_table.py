@@ -6,7 +6,6 @@ W windows, H horizon, Q quantile levels.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -16,9 +15,7 @@ from rnnforecast.data.write import check_output, shown_output
 from rnnforecast.errors import UsageError
 from rnnforecast.workflows.forecasts.table import free_name, start_columns, with_forecasts
 from rnnforecast.workflows.model_rows import Files, owned_files
-
-if TYPE_CHECKING:
-    from rnnforecast.workflows.results import EvaluateResult
+from rnnforecast.workflows.results import EvaluateResult
 
 
 def windows_frame(result: EvaluateResult) -> pd.DataFrame:

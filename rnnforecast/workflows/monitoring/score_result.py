@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from rnnforecast.errors import CoverageError, DriftError, RnnForecastError
 from rnnforecast.findings import Finding
 from rnnforecast.frozen import dataclass
 from rnnforecast.json_values import Document
-
-if TYPE_CHECKING:
-    from rnnforecast.workflows.results import Metrics
+from rnnforecast.workflows.results import Metrics
 
 #: The message of each test's alarm.
 SENTENCES = {

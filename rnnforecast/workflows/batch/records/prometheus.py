@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rnnforecast.store.files import replace_bytes
+from rnnforecast.workflows.batch.records.ledger import History
 from rnnforecast.workflows.batch.results import STATUSES, BatchResult
-
-if TYPE_CHECKING:
-    from rnnforecast.workflows.batch.records.ledger import History
 
 Samples = list[tuple[dict[str, str], float]]  # labels and value
 
