@@ -19,7 +19,7 @@ from rnnforecast.data.calendar.frequency import parse_frequency
 from rnnforecast.forecasting import Ensemble
 from rnnforecast.inference.forecaster import expected_shapes
 from rnnforecast.streaming.lines import Columns
-from rnnforecast.workflows.monitoring.alarm_process import AlarmProcess
+from rnnforecast.workflows.alarm_actions import AlarmProcess
 from rnnforecast.workflows.stream import Run, Served, StreamRequest
 
 #: Limits: rows a second of one series and of 10,000 interleaved ones, growth of the memory in MB, seconds of a restart.

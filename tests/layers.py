@@ -73,6 +73,7 @@ SHORT_FILES = {
     "cli.doctor": "one file for each command",
     "cli.script": "one file for each command",
     "cli.inspect": "one file for each command",
+    "workflows.inspect": "one file for each command",
     "cli.render.notices": "without Rich, so that `predict` starts quickly",
     "data.rows": "two types that several modules of data share",
     "inference.threads": "how all forecasts use the cores",

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from rnnforecast.charts.chart import COLOURS, Chart, config, shortened
-from rnnforecast.charts.picture import drawing_package
+from rnnforecast.charts.plot import drawing_package
 from rnnforecast.findings import Finding
 
 #: Rows of the table below a chart; of more, as many evenly spread.

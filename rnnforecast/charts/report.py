@@ -12,7 +12,7 @@ from pathlib import Path
 from rnnforecast.charts.chart import step_words
 from rnnforecast.charts.forecast_charts import parts_chart
 from rnnforecast.charts.page import Page, chart_script, grid, number_words, text
-from rnnforecast.charts.picture import drawing_package
+from rnnforecast.charts.plot import drawing_package
 from rnnforecast.charts.score_charts import rival_of
 from rnnforecast.charts.sections import (
     alarms_section,

@@ -152,7 +152,7 @@ def check_drawings(
 
     check_outputs({"--plot": plot, "--report": report}, [*owned_files(model, files, store=store), *others])
     if plot is not None:
-        from rnnforecast.charts.picture import check_picture
+        from rnnforecast.charts.plot import check_picture
 
         check_picture(plot)
     if report is not None:

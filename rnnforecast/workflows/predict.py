@@ -31,11 +31,17 @@ from rnnforecast.store.ledger import LEDGER_LEVELS
 from rnnforecast.store.registry import default_store
 from rnnforecast.workflows.forecasts.attention import write_attention
 from rnnforecast.workflows.forecasts.explain import Asked, Explanation, check_asked, explain
-from rnnforecast.workflows.forecasts.output_shape import check_shape, shaped
 from rnnforecast.workflows.forecasts.panel import Forecast, forecast_series
 from rnnforecast.workflows.forecasts.predict_result import CategoricalForecast, PredictResult, Preview
 from rnnforecast.workflows.forecasts.sums import check_sum, sum_forecasts, sums_frame, sums_preview
-from rnnforecast.workflows.forecasts.table import forecast_frame, make_overview, make_previews, numbers_of
+from rnnforecast.workflows.forecasts.table import (
+    check_shape,
+    forecast_frame,
+    make_overview,
+    make_previews,
+    numbers_of,
+    shaped,
+)
 from rnnforecast.workflows.forecasts.totals import (
     check_totals,
     total_forecasts,

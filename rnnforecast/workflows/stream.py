@@ -35,8 +35,8 @@ from rnnforecast.streaming.engines import engine_of
 from rnnforecast.streaming.lines import MAX_LINE, Columns, LineReader, LineWriter, guess_format
 from rnnforecast.streaming.state import Position, SavedState
 from rnnforecast.streaming.stream import HEADER, MALFORMED, RESTART, Answer, Stream, StreamOptions
+from rnnforecast.workflows.alarm_actions import AlarmProcess
 from rnnforecast.workflows.choose_model import open_model
-from rnnforecast.workflows.monitoring.alarm_process import AlarmProcess
 from rnnforecast.workflows.monitoring.freshness import step_seconds
 
 #: Bytes that are read at once; whole lines among them are answered together.

@@ -16,8 +16,7 @@ import pytest
 import rnnforecast
 from rnnforecast.charts.chart import COLOURS, colours, themed, thinned, value
 from rnnforecast.charts.forecast_charts import forecast_chart, intervals
-from rnnforecast.charts.picture import slide, write_picture
-from rnnforecast.charts.plot import charts_of
+from rnnforecast.charts.plot import charts_of, slide, write_picture
 from rnnforecast.charts.profile_charts import clock_names
 from rnnforecast.charts.score_charts import coverage_chart, error_chart, lead_chart, time_chart, verdict_words
 from rnnforecast.errors import OutputError, UsageError
@@ -96,7 +95,7 @@ def test_a_full_disk_leaves_no_picture(workplace: Path, monkeypatch: pytest.Monk
     def full(*_: object) -> None:
         raise OutputError("no space left")
 
-    monkeypatch.setattr("rnnforecast.charts.picture.replace_bytes", full)
+    monkeypatch.setattr("rnnforecast.charts.plot.replace_bytes", full)
     with pytest.raises(OutputError, match="no space left"):
         rnnforecast.plot(rnnforecast.predict("good"), "forecast.png")
     assert not (workplace / "forecast.png").exists()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rnnforecast.cli.deadline import deadline
+from rnnforecast.cli.command import deadline
 from rnnforecast.data.sources import open_source
 from rnnforecast.errors import ExitCode, ResourceError, UsageError
 from tests.cli.conftest import RunCommand

@@ -12,7 +12,7 @@ from rnnforecast.data.calendar.frequency import parse_frequency
 from rnnforecast.forecasting import Ensemble
 from rnnforecast.inference.forecaster import expected_shapes
 from rnnforecast.streaming.lines import Columns
-from rnnforecast.workflows.monitoring.alarm_process import AlarmProcess
+from rnnforecast.workflows.alarm_actions import AlarmProcess
 from rnnforecast.workflows.stream import Run, Served, StreamRequest
 from tests.streaming.test_stepper import _member
 

@@ -19,8 +19,7 @@ from rnnforecast.config import DataSettings
 from rnnforecast.errors import DataError, InputError, ModelFileError, OutputError, RnnForecastError, UsageError
 from rnnforecast.streaming.lines import Row
 from rnnforecast.streaming.stream import Answer
-from rnnforecast.workflows.alarm_actions import call_on_alarm
-from rnnforecast.workflows.monitoring.alarm_process import AlarmProcess
+from rnnforecast.workflows.alarm_actions import AlarmProcess, call_on_alarm
 from rnnforecast.workflows.stream import LONGEST_LINE_BYTES, Run, StreamRequest, stream, whole_lines
 from tests.house import ROOT
 from tests.streaming.kills import kill_often

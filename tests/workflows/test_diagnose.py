@@ -13,7 +13,7 @@ import pytest
 
 import rnnforecast
 from rnnforecast.charts.health_charts import attention_chart, memory_chart, occlusion_chart
-from rnnforecast.charts.picture import write_picture
+from rnnforecast.charts.plot import write_picture
 from rnnforecast.cli.main import main
 from rnnforecast.cli.render import render
 from rnnforecast.config import Settings

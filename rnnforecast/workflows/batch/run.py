@@ -21,8 +21,7 @@ from rnnforecast.progress import NoProgress, Progress
 from rnnforecast.store.files import check_writable, lock, make_folder, sweep_temporaries
 from rnnforecast.store.names import encode_name
 from rnnforecast.workflows.batch.execution.outcomes import stopped_job
-from rnnforecast.workflows.batch.execution.scheduler import Scheduler, Task
-from rnnforecast.workflows.batch.execution.signals import SignalHandler
+from rnnforecast.workflows.batch.execution.scheduler import Scheduler, SignalHandler, Task
 from rnnforecast.workflows.batch.execution.steps import JobContext, run_job
 from rnnforecast.workflows.batch.jobs_file.job import Job
 from rnnforecast.workflows.batch.jobs_file.read import JobFile, owned_files, read_jobs

@@ -7,7 +7,7 @@ import pytest
 
 from rnnforecast.config import DataSettings
 from rnnforecast.data.read import read_series
-from rnnforecast.workflows.forecasts.one_row import ALONE, spread_out, spreads_of_one_row
+from rnnforecast.workflows.forecasts.panel import ALONE, spread_out, spreads_of_one_row
 from rnnforecast.workflows.predict import ForecastRequest, forecast_request
 
 

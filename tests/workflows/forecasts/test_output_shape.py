@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from rnnforecast.errors import UsageError
-from rnnforecast.workflows.forecasts.output_shape import check_shape, shaped
+from rnnforecast.workflows.forecasts.table import check_shape, shaped
 
 FRAME = pd.DataFrame({"day": ["a", "b"], "forecast": [1.2345, 2.5], "q0.9": [3.14159, 4.0], "method": ["m", "m"]})
 

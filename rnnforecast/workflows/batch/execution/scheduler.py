@@ -1,18 +1,24 @@
-"""Run several jobs at once, each in its own processes: one loop, no threads, one job per worker."""
+"""Run several jobs at once, each in its own processes: one loop, no threads, one job per worker.
+
+The first signal stops the run in order, a second Ctrl-C at once.
+"""
 
 from __future__ import annotations
 
+import os
 import selectors
 import signal
+import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 from rnnforecast.errors import ExitCode
 from rnnforecast.frozen import dataclass
 from rnnforecast.workflows.batch.execution.outcomes import FailedError, StoppedError, stopped_job
 from rnnforecast.workflows.batch.execution.process import Command, JobProcess, as_shell_line, describe_exit
-from rnnforecast.workflows.batch.execution.signals import SignalHandler
 from rnnforecast.workflows.batch.execution.steps import Steps
 from rnnforecast.workflows.batch.results import JobError, JobResult
 
@@ -191,3 +197,45 @@ def _not_started(command: Command, error: OSError) -> FailedError:
     message = f"no process could be started for `{command.arguments[0]}`: {(error.strerror or str(error)).lower()}"
     hint = "use fewer `--workers`, or check the limits of this user with `ulimit -a`"
     return FailedError(int(ExitCode.RESOURCES), JobError("E_RUN_PROCESS", message, hint))
+
+
+_STOPPING = tuple(
+    number for name in ("SIGINT", "SIGTERM", "SIGHUP") if (number := getattr(signal, name, None)) is not None
+)
+
+
+class SignalHandler:
+    """Keeps the signal that stopped a run in `received`, else None; its descriptor is readable after a signal.
+
+    A signal that was ignored when the run began (`nohup`) stays ignored. Outside the main thread nothing is handled.
+    """
+
+    def __init__(self) -> None:
+        self.received: int | None = None
+        self._before: dict[int, Any] = {}
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._write, False)
+
+    def fileno(self) -> int:
+        """Return the descriptor that wakes a waiting loop."""
+        return self._read
+
+    def __enter__(self) -> SignalHandler:
+        if threading.current_thread() is threading.main_thread():
+            for number in _STOPPING:
+                if signal.getsignal(number) != signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        os.close(self._read)
+        os.close(self._write)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        if self.received is None:
+            self.received = number
+            os.write(self._write, b"!")
+        elif number == signal.SIGINT:
+            raise KeyboardInterrupt

@@ -39,8 +39,7 @@ from rnnforecast.workflows.batch.execution.outcomes import (
     stopped_job,
 )
 from rnnforecast.workflows.batch.execution.process import Command, Completed, describe_exit, rnnforecast_command
-from rnnforecast.workflows.batch.jobs_file.job import Job
-from rnnforecast.workflows.batch.jobs_file.retrain_rules import is_in_future
+from rnnforecast.workflows.batch.jobs_file.job import Job, is_in_future
 from rnnforecast.workflows.batch.records.digests import digest_data, digest_file, digest_settings
 from rnnforecast.workflows.batch.records.ledger import to_line
 from rnnforecast.workflows.batch.results import JobError, JobResult, Status

@@ -17,7 +17,7 @@ from rnnforecast.grammars import read_toml
 from rnnforecast.masking import holds_secret, masked
 from rnnforecast.model_io.base import BASE
 from rnnforecast.store.registry import DEFAULT_STORE, STORE_VARIABLE, default_store, is_path
-from rnnforecast.workflows.batch.jobs_file.errors import FileErrors, suggest
+from rnnforecast.workflows.batch.jobs_file.errors import FileErrors, locate_keys, suggest
 from rnnforecast.workflows.batch.jobs_file.job import (
     DETECT_KEYS,
     EXPLAINED,
@@ -33,7 +33,6 @@ from rnnforecast.workflows.batch.jobs_file.job import (
     Job,
     absolute_input,
 )
-from rnnforecast.workflows.batch.jobs_file.toml_lines import locate_keys
 
 Report = Callable[[str, str, object, str | None], None]  # key, message, value, fix
 

@@ -19,8 +19,7 @@ from rnnforecast.workflows.batch.execution.process import (
     child_environment,
     rnnforecast_command,
 )
-from rnnforecast.workflows.batch.execution.scheduler import Scheduler, Task
-from rnnforecast.workflows.batch.execution.signals import SignalHandler
+from rnnforecast.workflows.batch.execution.scheduler import Scheduler, SignalHandler, Task
 from rnnforecast.workflows.batch.execution.steps import Steps
 from rnnforecast.workflows.batch.results import JobResult
 

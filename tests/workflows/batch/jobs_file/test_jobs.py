@@ -7,8 +7,8 @@ import pytest
 from rnnforecast.errors import UsageError
 from rnnforecast.findings import Finding
 from rnnforecast.grammars import Duration
+from rnnforecast.workflows.batch.jobs_file.job import RetrainRule
 from rnnforecast.workflows.batch.jobs_file.read import JobFile, read_jobs
-from rnnforecast.workflows.batch.jobs_file.retrain_rules import RetrainRule
 
 OTHER = '[[job]]\nname = "b"\ndata = "a.csv"\noutput = "b-out.csv"\n'
 GOOD = '[[job]]\nname = "a"\ndata = "a.csv"\noutput = "a-out.csv"\n'

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from rnnforecast.workflows.batch.jobs_file.retrain_rules import RetrainRule, parse_rule
+from rnnforecast.workflows.batch.jobs_file.job import RetrainRule, parse_rule
 
 DAY = 86_400.0
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import tomllib
 
-from rnnforecast.workflows.batch.jobs_file.toml_lines import line_of, locate_keys
+from rnnforecast.workflows.batch.jobs_file.errors import line_of, locate_keys
 
 TEXT = '''# a comment with [brackets] = "and signs"
 store = "x"  # store = 3
