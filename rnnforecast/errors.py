@@ -40,12 +40,7 @@ class RnnForecastError(Exception):
     exit_code: ExitCode = ExitCode.INTERNAL
 
     def __init__(
-        self,
-        message: str,
-        *,
-        hint: str | None = None,
-        code: str | None = None,
-        findings: Sequence[Finding] = (),
+        self, message: str, *, hint: str | None = None, code: str | None = None, findings: Sequence[Finding] = ()
     ) -> None:
         super().__init__(masked(message))
         self.message = masked(message)  # without passwords of URLs

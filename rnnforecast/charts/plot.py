@@ -127,10 +127,7 @@ def plot(result: Document, path: str | Path) -> None:
 @singledispatch
 def charts_of(result: Document) -> tuple[str, list[Chart]]:
     """Return the headline of a picture and its charts."""
-    raise UsageError(
-        f"a {type(result).__name__} cannot be drawn",
-        hint="plot what a command with `--plot` returns",
-    )
+    raise UsageError(f"a {type(result).__name__} cannot be drawn", hint="plot what a command with `--plot` returns")
 
 
 @charts_of.register(PredictResult)

@@ -45,13 +45,7 @@ from rnnforecast.workflows.forecasts.predict_result import PredictResult
 from rnnforecast.workflows.model_rows import Files, LoadedModel, owned_files
 from rnnforecast.workflows.monitoring.detect_result import DetectResult
 from rnnforecast.workflows.predict import ForecastRequest, forecast_request
-from rnnforecast.workflows.results import (
-    CompareResult,
-    DiagnoseResult,
-    EvaluateResult,
-    InspectResult,
-    ReportResult,
-)
+from rnnforecast.workflows.results import CompareResult, DiagnoseResult, EvaluateResult, InspectResult, ReportResult
 
 #: Series of a panel from which on a page has one past window of each without training: so many errors say enough.
 LARGE_PANEL = 1_000

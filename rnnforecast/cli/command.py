@@ -115,10 +115,7 @@ class LazyGroup(TyperGroup):
 
 
 def build_command(
-    function: Callable[..., None],
-    *options: Option,
-    settings: Sequence[Option] = (),
-    example: str,
+    function: Callable[..., None], *options: Option, settings: Sequence[Option] = (), example: str
 ) -> Any:
     """Return the command of a function that takes a `View`, the `settings` that were given, and one parameter an option.
 

@@ -11,12 +11,7 @@ from rnnforecast.options import DATA_OPTIONS, TRAINING_FILES
 
 
 def inspect(
-    view: View,
-    flags: Mapping[str, object],
-    data: list[str],
-    config: str | None,
-    plot: str | None,
-    report: str | None,
+    view: View, flags: Mapping[str, object], data: list[str], config: str | None, plot: str | None, report: str | None
 ) -> None:
     """Show how a file is read, with every finding; train nothing."""
     import rnnforecast

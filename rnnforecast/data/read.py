@@ -133,12 +133,7 @@ def read_series(
 
 
 def _read(
-    data: Data,
-    settings: DataSettings,
-    findings: list[Finding],
-    *,
-    keep_unobserved: bool,
-    model: _Model,
+    data: Data, settings: DataSettings, findings: list[Finding], *, keep_unobserved: bool, model: _Model
 ) -> ReadResult:
     paths, noticed = expand(data, dataset=settings.dataset)
     findings += noticed

@@ -195,11 +195,7 @@ class Scores:
 
 
 def score(
-    quantiles: Float64Array,
-    actuals: Actuals,
-    *,
-    quantile_levels: Sequence[float],
-    means: Float64Array | None = None,
+    quantiles: Float64Array, actuals: Actuals, *, quantile_levels: Sequence[float], means: Float64Array | None = None
 ) -> Scores:
     """Return the metrics of one method's forecasts [W, H, Q] over all windows: one group."""
     _, owner = np.unique(actuals.series, return_inverse=True)
@@ -231,11 +227,7 @@ def score_per_series(
 
 
 def score_per_lead(
-    quantiles: Float64Array,
-    actuals: Actuals,
-    *,
-    quantile_levels: Sequence[float],
-    means: Float64Array | None = None,
+    quantiles: Float64Array, actuals: Actuals, *, quantile_levels: Sequence[float], means: Float64Array | None = None
 ) -> Scores:
     """Return the metrics of each lead time over all windows: a group for each lead time."""
     steps = Steps.of(quantiles, actuals, quantile_levels, means)

@@ -51,12 +51,7 @@ def context_length(season_length: int) -> int:
 
 
 def forecast_theta(
-    values: Float64Array,
-    observed: BoolArray,
-    *,
-    horizon: int,
-    season_length: int,
-    quantile_levels: Sequence[float],
+    values: Float64Array, observed: BoolArray, *, horizon: int, season_length: int, quantile_levels: Sequence[float]
 ) -> Float64Array:
     """Forecast the steps after the last column: [W, N], [W, N] to [W, H, Q], ascending along Q.
 

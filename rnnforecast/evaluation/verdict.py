@@ -228,13 +228,7 @@ def _test(losses: Float64Array, reference: Float64Array, *, test: Test, overlap:
 
 
 def _interval(
-    losses: Float64Array,
-    reference: Float64Array,
-    *,
-    outcome: Outcome,
-    test: Test,
-    overlap: int,
-    level: float,
+    losses: Float64Array, reference: Float64Array, *, outcome: Outcome, test: Test, overlap: int, level: float
 ) -> tuple[float, float]:
     """Return the interval of the skill that inverts the test; NaN without a test or where the reference has no error."""
     if test == "none" or not reference.mean() > 0:

@@ -23,13 +23,7 @@ from rnnforecast.inference.equations import (
     scan,
     step,
 )
-from rnnforecast.inference.inputs import (
-    encode_covariates,
-    future_inputs,
-    in_blocks,
-    one_step_window,
-    segment_inputs,
-)
+from rnnforecast.inference.inputs import encode_covariates, future_inputs, in_blocks, one_step_window, segment_inputs
 from rnnforecast.inference.normalisation import Normalised, WindowNormaliser
 from rnnforecast.inference.shapes import (
     covariate_layouts,

@@ -71,13 +71,7 @@ class Record:
 
 
 def pack_model(
-    read: ReadResult,
-    ensemble: Ensemble,
-    *,
-    assumptions: Assumptions,
-    settings: Settings,
-    name: str,
-    record: Record,
+    read: ReadResult, ensemble: Ensemble, *, assumptions: Assumptions, settings: Settings, name: str, record: Record
 ) -> ModelFile:
     """Pack an ensemble with all that a forecast from fresh rows needs, and the record of how it came about."""
     manifest = _manifest_of(read, assumptions=assumptions, settings=settings, name=name, record=record).model_copy(

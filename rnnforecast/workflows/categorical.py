@@ -157,13 +157,7 @@ def _record(
 
 
 def evaluate_categories(
-    loaded: LoadedModel,
-    *,
-    num_windows: int | None,
-    window_step: int | None,
-    gap: int,
-    refit: bool,
-    progress: Progress,
+    loaded: LoadedModel, *, num_windows: int | None, window_step: int | None, gap: int, refit: bool, progress: Progress
 ) -> CategoricalEvaluateResult:
     """Score a network over categories on past windows, with `refit` fitted before each. Raises DataError without a window."""
     network = _network_of(loaded)
@@ -343,12 +337,7 @@ def _probabilities(
 
 
 def _verdict(
-    scores: CategoryScores | None,
-    series: SeriesSet,
-    spacing: Spacing,
-    *,
-    before: CategoryScores | None,
-    num_kept: int,
+    scores: CategoryScores | None, series: SeriesSet, spacing: Spacing, *, before: CategoryScores | None, num_kept: int
 ) -> Verdict | None:
     if scores is None:
         return None

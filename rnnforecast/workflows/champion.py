@@ -150,17 +150,12 @@ def _on_held_out(
         return None
     try:
         theirs = scaled_errors(
-            _forecast(file, manifest, challenger, backtest),
-            backtest.actuals,
-            quantile_levels=manifest.quantile_levels,
+            _forecast(file, manifest, challenger, backtest), backtest.actuals, quantile_levels=manifest.quantile_levels
         )
     except (DataError, DivergedError):  # the champion cannot forecast here: the records decide
         return None
     ours = backtest.scaled_errors()[challenger.served]
-    losses = {
-        _CHALLENGER: np.where(unseen, ours, np.nan),
-        _CHAMPION: np.where(unseen, theirs, np.nan),
-    }
+    losses = {_CHALLENGER: np.where(unseen, ours, np.nan), _CHAMPION: np.where(unseen, theirs, np.nan)}
     scored = ~np.isnan(losses[_CHALLENGER])
     if not scored.any():
         return None

@@ -29,11 +29,7 @@ FREE_SETTINGS = (
 
 
 def choose_model(
-    model: str | None,
-    *,
-    data: Sequence[str | Path] | None,
-    store: str | Path | None,
-    reading: DataSettings | None,
+    model: str | None, *, data: Sequence[str | Path] | None, store: str | Path | None, reading: DataSettings | None
 ) -> tuple[StoredModel | None, tuple[str, ...]]:
     """Return the stored model, or None for `base`, and notes that explain the choice. Raises ModelFileError."""
     if model == BASE:

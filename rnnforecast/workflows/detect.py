@@ -214,12 +214,7 @@ def _detect_item(
     expected = np.stack([each.median for each in placed])
     ends = np.stack([each.values_at(reach) for each, reach in zip(placed, detection.reach, strict=True)])
     alarms = find_alarms(
-        detection,
-        item.values,
-        expected,
-        members=members,
-        window=timing.window,
-        season_length=series.season_length,
+        detection, item.values, expected, members=members, window=timing.window, season_length=series.season_length
     )
     return _Found(item, timing, detection, expected, ends[:, 0], ends[:, 1], alarms, members)
 

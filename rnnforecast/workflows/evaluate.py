@@ -139,12 +139,7 @@ def cutoff_timestamps(series: SeriesSet, windows: Windows) -> tuple[object, ...]
 def _past_windows(series: SeriesSet, *, horizon: int, num_windows: int, window_step: int, gap: int) -> Windows:
     min_past = series.season_length + 1
     windows = place_windows(
-        series.lengths,
-        horizon=horizon,
-        num_windows=num_windows,
-        window_step=window_step,
-        gap=gap,
-        min_past=min_past,
+        series.lengths, horizon=horizon, num_windows=num_windows, window_step=window_step, gap=gap, min_past=min_past
     )
     if not len(windows):
         raise DataError(
@@ -188,12 +183,7 @@ def _windows_before(series: SeriesSet, windows: Windows, *, horizon: int) -> Win
     known = np.zeros_like(series.lengths)
     spread = tested[:: -(-len(tested) // MAX_TESTED_SERIES)]
     known[spread] = rows_before_windows(series, windows)[spread]
-    return place_windows(
-        known,
-        horizon=horizon,
-        num_windows=MIN_CUTOFFS,
-        min_past=series.season_length + 1,
-    )
+    return place_windows(known, horizon=horizon, num_windows=MIN_CUTOFFS, min_past=series.season_length + 1)
 
 
 def _refitting(loaded: LoadedModel, progress: Progress) -> Forecaster:

@@ -291,9 +291,7 @@ def _load_base(given: Files, *, reading: DataSettings | None, why: tuple[str, ..
         reading = reading.model_copy(update={"future_data": given.known_ahead})
     read = read_series(data, reading)
     manifest = base_manifest(
-        read,
-        horizon=reading.horizon or read.assumptions.horizon,
-        paths=tuple(lasting_path(str(path)) for path in data),
+        read, horizon=reading.horizon or read.assumptions.horizon, paths=tuple(lasting_path(str(path)) for path in data)
     )
     return LoadedModel(
         manifest=manifest,

@@ -216,12 +216,7 @@ def _predict_categories(
         **{f"--{name}": name in reading for name in ("floor", "cap", "bounds")},
     }  # fmt: skip
     result = predict_categories(
-        loaded,
-        horizon=request.horizon,
-        shown=request.series,
-        output=request.output,
-        unused=unused,
-        findings=stale,
+        loaded, horizon=request.horizon, shown=request.series, output=request.output, unused=unused, findings=stale
     )
     _write(request, loaded, result.frame, rows=files.rows)
     return replace(result, seconds=time.monotonic() - started)

@@ -54,14 +54,7 @@ def predict_and_log(
         if observer is not None:
             observer(loaded, forecast)
 
-    result = forecast_request(
-        request,
-        model,
-        data=data,
-        store=store,
-        observer=observe,
-        progress=progress,
-    )
+    result = forecast_request(request, model, data=data, store=store, observer=observe, progress=progress)
     if ledger is False or (isinstance(result, CategoricalForecast) and ledger is None):
         return result
     if not seen:
@@ -80,12 +73,7 @@ def baseline_name(season_length: int) -> str:
 
 
 def issued_of(
-    loaded: LoadedModel,
-    *,
-    median: np.ndarray,
-    quantiles: np.ndarray,
-    method: str,
-    reading: DataSettings | None = None,
+    loaded: LoadedModel, *, median: np.ndarray, quantiles: np.ndarray, method: str, reading: DataSettings | None = None
 ) -> Issued:
     """Return the forecasts of each series in the form of the ledger.
 

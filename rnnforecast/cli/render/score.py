@@ -64,11 +64,7 @@ def _live(result: ScoreResult, *, width: int) -> RenderableType:
 
 def _counts(result: ScoreResult) -> Text:
     parts = [f"{result.num_scored:,} of {plural(result.num_issued, 'logged step')} scored"]
-    others = {
-        "pending": result.num_pending,
-        "missing": result.num_missing,
-        "of unknown series": result.num_unknown,
-    }
+    others = {"pending": result.num_pending, "missing": result.num_missing, "of unknown series": result.num_unknown}
     parts += [f"{count:,} {words}" for words, count in others.items() if count]
     return Text(", ".join(parts), style="dim")
 

@@ -11,14 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from rnnforecast.arrays import DatetimeArray, Int64Array, TimestampArray
-from rnnforecast.data.calendar.frequency import (
-    DAY,
-    EVERY_DAY_MASK,
-    FIXED_UNITS,
-    WEEKDAY_MASK,
-    Frequency,
-    align,
-)
+from rnnforecast.data.calendar.frequency import DAY, EVERY_DAY_MASK, FIXED_UNITS, WEEKDAY_MASK, Frequency, align
 from rnnforecast.data.errors import plural
 from rnnforecast.data.ragged import ROWS_A_BLOCK
 from rnnforecast.data.rows import Rows

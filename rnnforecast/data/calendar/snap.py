@@ -12,14 +12,7 @@ from typing import get_args
 import numpy as np
 
 from rnnforecast.arrays import Int64Array, TimestampArray
-from rnnforecast.data.calendar.frequency import (
-    DAY,
-    SECOND,
-    Frequency,
-    day_of_month,
-    in_words,
-    parse_frequency,
-)
+from rnnforecast.data.calendar.frequency import DAY, SECOND, Frequency, day_of_month, in_words, parse_frequency
 from rnnforecast.data.calendar.infer_frequency import describe_step, infer_frequency, same_series
 from rnnforecast.data.errors import listed
 from rnnforecast.errors import DataError

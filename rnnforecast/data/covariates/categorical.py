@@ -72,11 +72,7 @@ def encode_categories(
 
 
 def _vocabulary(
-    name: str,
-    words: TextArray,
-    filled: BoolArray,
-    codes: Int64Array,
-    findings: list[Finding],
+    name: str, words: TextArray, filled: BoolArray, codes: Int64Array, findings: list[Finding]
 ) -> tuple[str, ...]:
     """Return the sorted categories of a column, the most frequent ones where there are too many."""
     counts = np.bincount(codes[codes >= 0], minlength=len(words))

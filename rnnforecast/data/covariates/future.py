@@ -154,18 +154,7 @@ def _check_past(series: SeriesSet, plan: Plan, lengths: Int64Array) -> None:
     message = f"covariates {listed(lacking)} have no row for {ids}; the first missing timestamp is {timestamp}"
     fix = "write a row for every timestamp of the series, and for the future steps"
     raise data_error(
-        [
-            Finding(
-                "E_COVARIATE_MISSING",
-                message,
-                plan.files.paths[0],
-                (),
-                lacking[0],
-                timestamp,
-                len(short),
-                fix,
-            )
-        ]
+        [Finding("E_COVARIATE_MISSING", message, plan.files.paths[0], (), lacking[0], timestamp, len(short), fix)]
     )
 
 

@@ -54,13 +54,7 @@ def without_duplicates(
 
 
 def _merged(
-    rows: Rows,
-    order: Int64Array,
-    again: BoolArray,
-    values: Float64Array,
-    *,
-    how: Duplicates,
-    num_targets: int,
+    rows: Rows, order: Int64Array, again: BoolArray, values: Float64Array, *, how: Duplicates, num_targets: int
 ) -> tuple[Rows, Int64Array]:
     """Return one row for each timestamp of a series."""
     firsts = np.flatnonzero(~again)

@@ -34,12 +34,7 @@ from rnnforecast.data.tables.csv_records import (
     without_comments,
     without_frame,
 )
-from rnnforecast.data.tables.csv_surroundings import (
-    collapsed_blanks,
-    skipped_note,
-    split_footer,
-    without_last_lines,
-)
+from rnnforecast.data.tables.csv_surroundings import collapsed_blanks, skipped_note, split_footer, without_last_lines
 from rnnforecast.data.tables.formats import SAMPLE_ROWS, sample_note
 from rnnforecast.data.values.number_formats import cleaned, doubtful_point
 from rnnforecast.data.values.numbers import EXACT, LARGEST_INTEGER

@@ -81,9 +81,7 @@ def _plain(text: str) -> str:
     return "".join(part for part in parts if not unicodedata.combining(part)).replace("\0", "й")
 
 
-_DATED = re.compile(
-    r"(?:\d{1,2}\W+)?(?:de\W+)?[^\W\d]{3,}\W+(?:de\W+)?\d{4}|\d{4}\W+[^\W\d]{3,}\W?",
-)
+_DATED = re.compile(r"(?:\d{1,2}\W+)?(?:de\W+)?[^\W\d]{3,}\W+(?:de\W+)?\d{4}|\d{4}\W+[^\W\d]{3,}\W?")
 
 
 def is_foreign_date(text: str) -> bool:

@@ -147,12 +147,7 @@ def _run(job_file: JobFile, state: Path, options: Options, progress: Progress) -
 
 
 def _finished(
-    run: BatchResult,
-    names: Iterable[str],
-    results: Mapping[str, JobResult],
-    *,
-    started: float,
-    number: int | None,
+    run: BatchResult, names: Iterable[str], results: Mapping[str, JobResult], *, started: float, number: int | None
 ) -> BatchResult:
     """Return a run with the results of all jobs; signal `number` stopped those that have none."""
     error = None if number is None else stopped_job(number, "during the job")

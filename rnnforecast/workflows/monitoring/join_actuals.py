@@ -68,9 +68,7 @@ class Joined:
         """Return the chosen steps alone; `chosen` is a mask [N]."""
         arrays = ("cutoffs", "ordinals", "number", "actual", "last_actual", "scored", "pending", "missing")
         return replace(
-            self,
-            issued=select_issued(self.issued, chosen),
-            **{name: getattr(self, name)[chosen] for name in arrays},
+            self, issued=select_issued(self.issued, chosen), **{name: getattr(self, name)[chosen] for name in arrays}
         )
 
     @cached_property

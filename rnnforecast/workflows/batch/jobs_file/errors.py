@@ -23,10 +23,7 @@ _KEY = re.compile(rf"(?:[A-Za-z0-9_-]+|{_QUOTED})(?:[ \t]*\.[ \t]*(?:[A-Za-z0-9_
 _PART = re.compile(rf"[A-Za-z0-9_-]+|{_QUOTED}")
 _HEADER = re.compile(r"(\[\[?)[ \t]*")
 #: What may not be taken for the end of a value: strings of four kinds and comments; brackets open and close.
-_TOKEN = re.compile(
-    r'"""(?:[^\\]|\\.)*?"""+|' + r"'''.*?'''+|" + rf"{_QUOTED}|#[^\n]*|[\[\]{{}}]|\n",
-    re.DOTALL,
-)
+_TOKEN = re.compile(r'"""(?:[^\\]|\\.)*?"""+|' + r"'''.*?'''+|" + rf"{_QUOTED}|#[^\n]*|[\[\]{{}}]|\n", re.DOTALL)
 
 
 def locate_keys(text: str) -> dict[KeyPath, int]:

@@ -147,12 +147,7 @@ class _JobReader:
     """One table `[[job]]`, over the keys of `[defaults]`."""
 
     def __init__(
-        self,
-        number: int,
-        table: Mapping[str, object],
-        defaults: Mapping[str, object],
-        folder: Path,
-        errors: FileErrors,
+        self, number: int, table: Mapping[str, object], defaults: Mapping[str, object], folder: Path, errors: FileErrors
     ) -> None:
         self._kind = table.get("kind", defaults.get("kind", "forecast"))
         if self._kind == "detect":
