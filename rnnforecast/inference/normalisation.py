@@ -147,6 +147,8 @@ class WindowNormaliser:
         mean = masked_mean(target, weights)
         if self.kind == "last":
             level, scale = _last_value(xp, target, observed), 3.0 * _mean_step(xp, target, observed)
+        elif self.kind not in ("window", "season"):
+            raise ValueError(f"unknown normalisation `{self.kind}`")
         else:
             level = mean
             scale = xp.sqrt(masked_mean((target - mean) ** 2 * weights, weights))

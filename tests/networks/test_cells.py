@@ -75,7 +75,7 @@ def _draw(*shape: int) -> torch.Tensor:
 
 
 def test_the_table_holds_every_cell_and_no_other() -> None:
-    assert tuple(CELLS) == NAMES
+    assert CELLS.keys() == set(NAMES)
 
 
 @pytest.mark.parametrize("build", [Recurrence, StepCell, lambda cell, _: make_member(cell=cell)])

@@ -43,8 +43,8 @@ class Change:
     @property
     def text(self) -> str:
         """The change as it was asked for."""
-        number = {"set": f"{self.value:g}", "add": f"{self.value:+g}", "times": f"{self.value:g}x"}
-        return f"{self.name}={self.word or number.get(self.kind, f'{self.value:+g}%')}"
+        form = {"set": "{:g}", "add": "{:+g}", "times": "{:g}x", "percent": "{:+g}%"}[self.kind]
+        return f"{self.name}={self.word or form.format(self.value)}"
 
 
 def parse_change(text: str) -> Change:
@@ -93,7 +93,7 @@ def _changed(series: SeriesSet, change: Change, values: Float64Array) -> Float64
         return np.full(len(values), change.value)
     if change.kind == "add":
         return values + change.value
-    return values * (change.value if change.kind == "times" else 1 + change.value / 100)
+    return values * {"times": change.value, "percent": 1 + change.value / 100}[change.kind]
 
 
 def rows_ahead(series: SeriesSet, *, horizon: int | None = None) -> tuple[Int64Array, Int64Array]:

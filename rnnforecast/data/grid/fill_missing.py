@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -22,14 +23,7 @@ def filled(series: SeriesSet, how: Fill, findings: list[Finding]) -> SeriesSet:
     if how == "none" or series.observed.all():
         return series
     starts = np.repeat(series.offsets[:-1], series.lengths)
-    if how == "zero":
-        values = np.where(series.observed, series.values, 0.0)
-    elif how == "previous":
-        values = _before(series.values, series.observed, starts)
-    elif how == "season":
-        values = _season_before(series, starts)
-    else:
-        values = _line(series.values, series.observed, series.offsets)
+    values = _FILLERS[how](series, starts)
     known = ~np.isnan(values)
     count = int((known & ~series.observed).sum())
     if count:
@@ -57,8 +51,9 @@ def _season_before(series: SeriesSet, starts: Int64Array) -> Float64Array:
     return values
 
 
-def _line(values: Float64Array, observed: BoolArray, offsets: Int64Array) -> Float64Array:
+def _line(series: SeriesSet, _: Int64Array) -> Float64Array:
     """Return missing values on the line between the observed ones around them in the same series."""
+    values, observed, offsets = series.values, series.observed, series.offsets
     known = np.flatnonzero(observed)
     filled_in = values.copy()
     if not len(known):
@@ -72,3 +67,11 @@ def _line(values: Float64Array, observed: BoolArray, offsets: Int64Array) -> Flo
     fraction = (chosen - left) / (right - left)
     filled_in[chosen] = values[left] * (1 - fraction) + values[right] * fraction
     return filled_in
+
+
+_FILLERS: dict[str, Callable[[SeriesSet, Int64Array], Float64Array]] = {
+    "zero": lambda series, _: np.where(series.observed, series.values, 0.0),
+    "previous": lambda series, starts: _before(series.values, series.observed, starts),
+    "season": _season_before,
+    "linear": _line,
+}

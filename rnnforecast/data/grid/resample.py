@@ -97,10 +97,8 @@ def aggregate(values: Float64Array, begins: Int64Array, how: str) -> Float64Arra
         extremes = reduce.reduceat(np.where(seen, values, beyond), begins)
         return np.where(counts > 0, extremes, np.nan)
     places = np.arange(len(values), dtype=np.int64)
-    if how == "last":
-        chosen = np.maximum.reduceat(np.where(seen, places, -1), begins)
-    else:
-        chosen = np.minimum.reduceat(np.where(seen, places, len(values)), begins)
+    reduce, beyond = {"last": (np.maximum, -1), "first": (np.minimum, len(values))}[how]
+    chosen = reduce.reduceat(np.where(seen, places, beyond), begins)
     return np.where(counts > 0, values[np.clip(chosen, 0, len(values) - 1)], np.nan)
 
 
