@@ -125,11 +125,6 @@ def rows_in_words(rows: Sequence[int], count: int) -> str:
     return f"rows {shown}" + (f" and {hidden:,} more" if hidden > 0 else "")
 
 
-def plural(count: int, noun: str, many: str | None = None) -> str:
-    """Return a count with its noun: `1 row`, `1,200 rows`."""
-    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
-
-
 def quoted_path(path: str) -> str:
     """Return a path as a message shows it, its unprintable characters escaped."""
     return path if path.isprintable() and len(path) < 300 else quoted(path, limit=300)

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from rnnforecast.data.errors import data_error, plural, rows_in_words
+from rnnforecast.data.errors import data_error, rows_in_words
 from rnnforecast.errors import DataError, RnnForecastError
-from rnnforecast.findings import Finding
+from rnnforecast.findings import Finding, plural
 
 _FLAG = re.compile(r"--[a-z][a-z-]+")
 

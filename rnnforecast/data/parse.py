@@ -14,13 +14,13 @@ from rnnforecast.config import DataSettings
 from rnnforecast.data.columns.hive_partitions import common_partitions, note_contradictions, partitions_of
 from rnnforecast.data.columns.id_columns import FILE_ID
 from rnnforecast.data.columns.roles import Roles
-from rnnforecast.data.errors import ColumnRef, LinesOf, listed, no_rows, plural, quoted_path
+from rnnforecast.data.errors import ColumnRef, LinesOf, listed, no_rows, quoted_path
 from rnnforecast.data.tables.table import Table
 from rnnforecast.data.timestamps.text import Timestamps
 from rnnforecast.data.timestamps.time_column import read_timestamps
 from rnnforecast.data.values.numbers import note_sentinels, parse_numbers
 from rnnforecast.errors import DataError
-from rnnforecast.findings import Finding
+from rnnforecast.findings import Finding, plural
 from rnnforecast.frozen import dataclass
 
 

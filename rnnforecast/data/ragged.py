@@ -57,6 +57,18 @@ def in_order(values: npt.NDArray[Any], order: Int64Array) -> npt.NDArray[Any]:
     return values if has_it else np.asarray(values[order])
 
 
+def newest_of_season(observed: BoolArray, lengths: Int64Array, *, season_length: int) -> Int64Array:
+    """Return for each row the newest observed row up to and with it, of its run and its position in the season; else -1."""
+    owner = np.repeat(np.arange(len(lengths), dtype=np.int64), lengths)
+    season = owner * season_length + positions(lengths) % season_length
+    order = np.argsort(season, kind="stable")  # rows of one run and position side by side, oldest first
+    ordered = season[order]
+    newest = last_true_before(observed[order], np.searchsorted(ordered, ordered, side="left"))
+    rows = np.empty(len(order), dtype=np.int64)
+    rows[order] = np.where(newest >= 0, order[newest], -1)
+    return rows
+
+
 def last_true_before(mask: BoolArray, run_starts: Int64Array) -> Int64Array:
     """Return for each row the newest row up to it whose mask is true, or -1 where its run has none so far.
 

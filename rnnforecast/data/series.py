@@ -14,7 +14,7 @@ import numpy as np
 from rnnforecast.arrays import BoolArray, Float32Array, Float64Array, Int64Array, TextArray, TimestampArray
 from rnnforecast.data.calendar.frequency import Frequency
 from rnnforecast.data.calendar.infer_frequency import check_horizon
-from rnnforecast.data.ragged import last_true_before, offsets_of, positions, rows_of
+from rnnforecast.data.ragged import last_true_before, newest_of_season, offsets_of, positions, rows_of
 from rnnforecast.frozen import dataclass
 
 #: Rows of a part: what is worked out of them takes tens of megabytes, whatever the panel takes.
@@ -202,19 +202,11 @@ def _seasonal_fill(series: SeriesSet) -> tuple[Int64Array, Float64Array]:
     chosen = np.flatnonzero(np.diff(missing_before) > 0)
     lengths = series.lengths[chosen]
     rows = rows_of(series.offsets[chosen], lengths)  # [n] flat rows of the chosen series
-    observed, values, place = series.observed[rows], series.values[rows], positions(lengths)
-    starts = np.arange(len(rows), dtype=np.int64) - place
+    observed, values = series.observed[rows], series.values[rows]
+    starts = np.arange(len(rows), dtype=np.int64) - positions(lengths)
 
-    # rows of one series and one position of the season side by side, oldest first
     owner = np.repeat(np.arange(len(chosen), dtype=np.int64), lengths)
-    season = owner * series.season_length + place % series.season_length
-    order = np.argsort(season, kind="stable")
-    sorted_season = season[order]
-    run_starts = np.searchsorted(sorted_season, sorted_season, side="left")
-    newest = last_true_before(observed[order], run_starts)
-    source = np.empty(len(rows), dtype=np.int64)
-    source[order] = np.where(newest >= 0, order[newest], -1)
-
+    source = newest_of_season(observed, lengths, season_length=series.season_length)
     last = last_true_before(observed, starts)
     first = _first_true(observed, offsets_of(lengths))[owner]
     source = np.where(source >= 0, source, np.where(last >= 0, last, first))

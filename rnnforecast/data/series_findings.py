@@ -11,10 +11,10 @@ import numpy as np
 
 from rnnforecast.arrays import Float64Array, Int64Array
 from rnnforecast.data.calendar.frequency import in_words
-from rnnforecast.data.errors import plural, quoted
+from rnnforecast.data.errors import quoted
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.timestamps.timezones import read_zone
-from rnnforecast.findings import Finding
+from rnnforecast.findings import Finding, plural
 
 #: Series that a finding names.
 MAX_NAMED = 3

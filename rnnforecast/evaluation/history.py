@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from rnnforecast.arrays import Float64Array, Int64Array
-from rnnforecast.data.ragged import last_true_before, offsets_of, positions, rows_of
+from rnnforecast.data.ragged import last_true_before, newest_of_season, offsets_of, positions, rows_of
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.windows import Windows
 from rnnforecast.frozen import dataclass
@@ -79,7 +79,10 @@ class Past:
     @cached_property
     def newest_of_season(self) -> Int64Array:
         """Newest observed flat row up to and with each row, of the same position in the season: [N]."""
-        return newest_at_lag(self.series, self.place, season_length=self.series.season_length)
+        series = self.series
+        if series.observed.all():
+            return np.arange(series.num_rows, dtype=np.int64)
+        return newest_of_season(series.observed, series.lengths, season_length=series.season_length)
 
     @cached_property
     def last_rows(self) -> Int64Array:
@@ -122,18 +125,3 @@ class Past:
         totals = np.empty(len(order))
         totals[order] = sums
         return totals
-
-
-def newest_at_lag(series: SeriesSet, place: Int64Array, *, season_length: int) -> Int64Array:
-    """Return the newest observed flat row up to and with each row, of the same position in the season: [N]."""
-    if series.observed.all():
-        return np.arange(series.num_rows, dtype=np.int64)
-    # rows of one series and one position in the season side by side, oldest first
-    owner = np.repeat(np.arange(series.num_series, dtype=np.int64), series.lengths)
-    season = owner * season_length + place % season_length
-    order = np.argsort(season, kind="stable")
-    ordered = season[order]
-    newest = last_true_before(series.observed[order], np.searchsorted(ordered, ordered, side="left"))
-    rows = np.empty(len(order), dtype=np.int64)
-    rows[order] = np.where(newest >= 0, order[newest], -1)
-    return rows

@@ -12,11 +12,10 @@ import numpy as np
 
 from rnnforecast.arrays import DatetimeArray, Int64Array, TimestampArray
 from rnnforecast.data.calendar.frequency import DAY, EVERY_DAY_MASK, FIXED_UNITS, WEEKDAY_MASK, Frequency, align
-from rnnforecast.data.errors import plural
 from rnnforecast.data.ragged import ROWS_A_BLOCK
 from rnnforecast.data.rows import Rows
 from rnnforecast.errors import DataError, ResourceError, UsageError
-from rnnforecast.findings import Finding
+from rnnforecast.findings import Finding, plural
 from rnnforecast.frozen import dataclass
 from rnnforecast.grammars import WEEKDAYS, load_calendar
 

@@ -12,11 +12,11 @@ import pandas as pd
 from rnnforecast.config import DataSettings
 from rnnforecast.data.columns.profiles import Profile
 from rnnforecast.data.columns.roles import Roles
-from rnnforecast.data.errors import data_error, listed, plural
+from rnnforecast.data.errors import data_error, listed
 from rnnforecast.data.tables.wide_header import wide_header
 from rnnforecast.data.timestamps.month_names import ENGLISH_MONTH
 from rnnforecast.data.values.numbers import looks_numeric
-from rnnforecast.findings import Finding
+from rnnforecast.findings import Finding, plural
 
 _WORDS = {"timestamp": "dates", "clock": "times", "empty": "nothing", "nested": "lists"}
 UNNAMED = "Unnamed: "

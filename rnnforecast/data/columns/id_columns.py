@@ -10,9 +10,9 @@ import pandas as pd
 
 from rnnforecast.arrays import Int64Array, TextArray, TimestampArray
 from rnnforecast.data.columns.profiles import named_like_id, words_of
-from rnnforecast.data.errors import plural, quoted
+from rnnforecast.data.errors import quoted
 from rnnforecast.escaping import FORMULA_STARTS
-from rnnforecast.findings import Finding
+from rnnforecast.findings import Finding, plural
 
 _CERTAIN_WORDS = frozenset({"id", "ids", "series", "item", "sku"})
 #: Fraction of its time span that a series must fill: groups within one series fill little of theirs.

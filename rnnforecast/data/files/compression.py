@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import gzip
 import io
 import lzma
 import struct
@@ -11,6 +12,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rnnforecast.data.errors import listed, quoted_path
 from rnnforecast.data.files.local import check_not_blank, too_large
@@ -104,18 +106,13 @@ def check_ratio(path: str, size: int, packed: int, *, is_asked: bool) -> None:
 
 
 def _gzip(raw: bytes) -> Iterator[bytes]:
-    rest = raw
-    while rest[:2] == b"\x1f\x8b":
-        inflater = zlib.decompressobj(wbits=31)
-        data = rest
-        while data and not inflater.eof:
-            yield inflater.decompress(data, _CHUNK)
-            data = inflater.unconsumed_tail
-        if not inflater.eof:
-            raise EOFError
-        rest = inflater.unused_data
-    if rest.strip(b"\0"):  # tapes are padded with zeros; anything else may be lost rows
-        raise EOFError
+    with gzip.GzipFile(fileobj=io.BytesIO(raw)) as stream:  # of several members, padded with zeros or not
+        yield from _parts(stream)
+
+
+def _parts(stream: Any) -> Iterator[bytes]:
+    while part := stream.read(_CHUNK):
+        yield part
 
 
 def _frames(new: Callable[[], bz2.BZ2Decompressor | lzma.LZMADecompressor], raw: bytes) -> Iterator[bytes]:
@@ -137,8 +134,7 @@ def _zstd(raw: bytes) -> Iterator[bytes]:
     import pyarrow as pa
 
     with pa.CompressedInputStream(pa.BufferReader(raw), "zstd") as stream:
-        while part := stream.read(_CHUNK):
-            yield part
+        yield from _parts(stream)
 
 
 def _zip(path: str, raw: bytes) -> Iterator[bytes]:
@@ -153,8 +149,7 @@ def _zip(path: str, raw: bytes) -> Iterator[bytes]:
             raise DataError(message, hint="unpack it with its password first", code="E_DATA_ENCRYPTED")
         try:
             with archive.open(members[0]) as stream:
-                while part := stream.read(_CHUNK):
-                    yield part
+                yield from _parts(stream)
         except NotImplementedError as error:
             raise ValueError(str(error)) from error
 

@@ -8,12 +8,12 @@ import numpy as np
 
 from rnnforecast.arrays import BoolArray, Int64Array
 from rnnforecast.data.calendar.frequency import in_words
-from rnnforecast.data.errors import plural, quoted
+from rnnforecast.data.errors import quoted
 from rnnforecast.data.grid.regular_grid import MAX_GRID_ROWS, MAX_ROWS_PER_ROW
 from rnnforecast.data.ragged import offsets_of, positions
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.errors import DataError
-from rnnforecast.findings import Finding
+from rnnforecast.findings import Finding, plural
 
 
 def with_common_end(series: SeriesSet, findings: list[Finding]) -> SeriesSet:

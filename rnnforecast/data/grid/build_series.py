@@ -14,12 +14,12 @@ from rnnforecast.arrays import BoolArray, Float64Array, Int64Array, TextArray
 from rnnforecast.data.calendar.frequency import in_words
 from rnnforecast.data.columns.roles import Roles
 from rnnforecast.data.covariates.checks import single_precision
-from rnnforecast.data.errors import ColumnRef, data_error, listed, plural, quoted
+from rnnforecast.data.errors import ColumnRef, data_error, listed, quoted
 from rnnforecast.data.findings import missing_values
 from rnnforecast.data.ragged import in_order, last_true_before, offsets_of, rows_of
 from rnnforecast.data.rows import Grid, Rows
 from rnnforecast.data.series import SeriesSet
-from rnnforecast.findings import Finding
+from rnnforecast.findings import Finding, plural
 from rnnforecast.frozen import dataclass
 
 #: Series that an error names.

@@ -7,11 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
-from rnnforecast.data.errors import plural
-from rnnforecast.data.ragged import last_true_before
+from rnnforecast.arrays import Float64Array
+from rnnforecast.data.ragged import newest_of_season
 from rnnforecast.data.series import SeriesSet
-from rnnforecast.findings import Finding
+from rnnforecast.findings import Finding, plural
 from rnnforecast.options import Fill
 
 
@@ -22,8 +21,7 @@ def filled(series: SeriesSet, how: Fill, findings: list[Finding]) -> SeriesSet:
     """
     if how == "none" or series.observed.all():
         return series
-    starts = np.repeat(series.offsets[:-1], series.lengths)
-    values = _FILLERS[how](series, starts)
+    values = _FILLERS[how](series)
     known = ~np.isnan(values)
     count = int((known & ~series.observed).sum())
     if count:
@@ -33,25 +31,13 @@ def filled(series: SeriesSet, how: Fill, findings: list[Finding]) -> SeriesSet:
     return replace(series, values=values, observed=known)
 
 
-def _before(values: Float64Array, observed: BoolArray, starts: Int64Array) -> Float64Array:
-    newest = last_true_before(observed, starts)
-    return np.where(newest >= 0, values[newest], np.nan)
-
-
-def _season_before(series: SeriesSet, starts: Int64Array) -> Float64Array:
+def _newest(series: SeriesSet, season_length: int) -> Float64Array:
     """Return each missing value as the newest one before it at the same place of the season."""
-    season = series.season_length
-    step = np.arange(len(series.values), dtype=np.int64) - starts
-    phase = starts * season + step % season  # distinct for each series and place in the season
-    order = np.argsort(phase, kind="stable")
-    firsts = np.flatnonzero(np.diff(phase[order], prepend=-1))
-    group_starts = np.repeat(firsts, np.diff(np.append(firsts, len(order))))
-    values = np.empty_like(series.values)
-    values[order] = _before(series.values[order], series.observed[order], group_starts)
-    return values
+    newest = newest_of_season(series.observed, series.lengths, season_length=season_length)
+    return np.where(newest >= 0, series.values[newest], np.nan)
 
 
-def _line(series: SeriesSet, _: Int64Array) -> Float64Array:
+def _line(series: SeriesSet) -> Float64Array:
     """Return missing values on the line between the observed ones around them in the same series."""
     values, observed, offsets = series.values, series.observed, series.offsets
     known = np.flatnonzero(observed)
@@ -69,9 +55,9 @@ def _line(series: SeriesSet, _: Int64Array) -> Float64Array:
     return filled_in
 
 
-_FILLERS: dict[str, Callable[[SeriesSet, Int64Array], Float64Array]] = {
-    "zero": lambda series, _: np.where(series.observed, series.values, 0.0),
-    "previous": lambda series, starts: _before(series.values, series.observed, starts),
-    "season": _season_before,
+_FILLERS: dict[str, Callable[[SeriesSet], Float64Array]] = {
+    "zero": lambda series: np.where(series.observed, series.values, 0.0),
+    "previous": lambda series: _newest(series, 1),
+    "season": lambda series: _newest(series, series.season_length),
     "linear": _line,
 }

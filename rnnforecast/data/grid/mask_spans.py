@@ -9,12 +9,12 @@ import numpy as np
 
 from rnnforecast.arrays import Int64Array, TimestampArray
 from rnnforecast.data.calendar.frequency import Frequency, in_words
-from rnnforecast.data.errors import data_error, plural
+from rnnforecast.data.errors import data_error
 from rnnforecast.data.ragged import rows_of
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.timestamps.timezones import read_zone
 from rnnforecast.errors import UsageError
-from rnnforecast.findings import Finding
+from rnnforecast.findings import Finding, plural
 from rnnforecast.grammars import Span
 
 

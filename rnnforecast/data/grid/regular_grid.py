@@ -21,12 +21,12 @@ from rnnforecast.data.calendar.snap import (
     one_calendar_fix,
     snap,
 )
-from rnnforecast.data.errors import data_error, plural, quoted
+from rnnforecast.data.errors import data_error, quoted
 from rnnforecast.data.grid.duplicates import MONTH, YEAR_WORDS, without_duplicates, year_not_turned
 from rnnforecast.data.ragged import in_order, offsets_of
 from rnnforecast.data.rows import Grid, Rows
 from rnnforecast.errors import DataError
-from rnnforecast.findings import Finding
+from rnnforecast.findings import Finding, plural
 from rnnforecast.options import Duplicates
 
 #: Grid rows for one row of the file above which gaps are taken for a wrong timestamp or frequency.

@@ -12,11 +12,10 @@ import numpy as np
 
 from rnnforecast.arrays import Float64Array, Int64Array
 from rnnforecast.data.calendar.frequency import FIXED_UNITS, Frequency, in_words, parse_frequency
-from rnnforecast.data.errors import plural
 from rnnforecast.data.ragged import offsets_of, rows_of
 from rnnforecast.data.rows import Rows
 from rnnforecast.errors import DataError, UsageError
-from rnnforecast.findings import Finding
+from rnnforecast.findings import Finding, plural
 
 #: Most steps of a resampled grid: more show a frequency too fine for the span of the rows.
 MAX_STEPS = 100_000_000
@@ -97,8 +96,8 @@ def aggregate(values: Float64Array, begins: Int64Array, how: str) -> Float64Arra
         extremes = reduce.reduceat(np.where(seen, values, beyond), begins)
         return np.where(counts > 0, extremes, np.nan)
     places = np.arange(len(values), dtype=np.int64)
-    reduce, beyond = {"last": (np.maximum, -1), "first": (np.minimum, len(values))}[how]
-    chosen = reduce.reduceat(np.where(seen, places, beyond), begins)
+    pick, outside = {"last": (np.maximum, -1), "first": (np.minimum, len(values))}[how]
+    chosen = pick.reduceat(np.where(seen, places, outside), begins)
     return np.where(counts > 0, values[np.clip(chosen, 0, len(values) - 1)], np.nan)
 
 

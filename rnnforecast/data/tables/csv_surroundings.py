@@ -8,11 +8,11 @@ from collections import Counter
 from collections.abc import Sequence
 
 from rnnforecast.data.columns.profiles import named_like_time
-from rnnforecast.data.errors import plural, quoted
+from rnnforecast.data.errors import quoted
 from rnnforecast.data.timestamps.formats import format_of
 from rnnforecast.data.values.number_formats import has_unit, is_numeric
 from rnnforecast.errors import UsageError
-from rnnforecast.findings import Finding
+from rnnforecast.findings import Finding, plural
 
 #: Lines above a header, and lines at the foot, that are looked for.
 MAX_TITLES, MAX_FOOTER = 30, 10

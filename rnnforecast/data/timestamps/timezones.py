@@ -11,9 +11,9 @@ import numpy as np
 
 from rnnforecast.arrays import BoolArray, Int64Array, TimestampArray
 from rnnforecast.data.calendar.frequency import in_words
-from rnnforecast.data.errors import data_error, plural
+from rnnforecast.data.errors import data_error
 from rnnforecast.data.rows import Rows
-from rnnforecast.findings import Finding
+from rnnforecast.findings import Finding, plural
 from rnnforecast.frozen import dataclass
 from rnnforecast.grammars import find_zone
 
