@@ -75,8 +75,8 @@ def main() -> None:
         f"Last {options.num_windows} origins of each series, a horizon apart (48 half-hours, 24 hours); "
         "settings as the tool chooses them"
         + (f", but {options.num_members} network(s)" if options.num_members else "")
-        + ". The whole forecast has the network that comes with the tool in it, which reads no covariates, and weighs "
-        "the others by held-out rows; `--from scratch` has networks from random weights alone, which read them.",
+        + ". The whole forecast also has the zero-shot ensemble in it, whose regressions read covariates, all weighted on "
+        "held-out rows; `--from scratch` has networks from random weights alone, which read them.",
         "Temperatures are those that came true: with forecasts of them the gain is smaller. Generation and load are "
         "the forecasts the operators published the day before.",
     ]
