@@ -1,8 +1,9 @@
 """Forecasts without training on series with covariates known ahead, next to the same forecasts without them.
 
 Four simulated series follow a known law; the bar is that law, fitted on the rows before each window, with the lag-1
-correlation of its errors. Three public files have the bars of the table they were compared in. The last rows add
-columns that tell nothing to series of the same files; past covariates are known up to the cutoff alone.
+correlation of its errors. Three public files have the bars of the table they were compared in. More rows add
+columns that tell nothing to series of the same files, past covariates, known up to the cutoff alone, and static ones, which
+short series of a panel share with long ones.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Case:
     law: Matrix | None = None  # [N, P] columns of the law that made the series
     is_log: bool = False
     reach: float | None = None
-    is_past: bool = False  # whether the covariates are known up to the cutoff alone
+    role: str = "future"  # of the covariates
 
 
 def main() -> None:
@@ -90,8 +91,14 @@ def all_cases(folder: Path) -> list[tuple[str, list[Case]]]:
     }
     for name, (lag, memory) in leads.items():
         found.append((f"past: {name}, 500 days", [leading(np.random.default_rng(seed), lag, memory) for seed in SEEDS]))
-    past = [replace(with_noise(case, walks=True), is_past=True) for case in plain]
+    past = [replace(with_noise(case, walks=True), role="past") for case in plain]
     found.append(("past: two random walks", past))
+    for name, has_prices in (("seasons", False), ("seasons and effects of the price", True)):
+        cases = [shops(np.random.default_rng(seed), has_prices=has_prices) for seed in SEEDS]
+        found.append((f"static: region, with {name} of its own, 40 shops", cases))
+    cases = [shops(np.random.default_rng(seed), has_prices=False, tells=False) for seed in SEEDS]
+    found.append(("static: region that tells nothing, 40 shops", cases))
+    found.append(("static: industry, Australian retail, every other series short", [australian_retail(folder)]))
     return found
 
 
@@ -107,8 +114,7 @@ def measure(case: Case) -> tuple[float, float, float]:
 
 def score(case: Case, path: Path, names: tuple[str, ...]) -> float:
     """Return the MASE of `evaluate base` on the last windows, on a scale of the rows before them."""
-    role = "past" if case.is_past else "future"
-    reading = DataSettings(horizon=case.horizon, **{role: names}, **case.reading)
+    reading = DataSettings(horizon=case.horizon, **{case.role: names}, **case.reading)
     result = rnnforecast.evaluate(
         "base", rnnforecast.Files((path,), (), reading), num_windows=case.num_windows, window_step=case.horizon
     )
@@ -217,7 +223,28 @@ def leading(generator: np.random.Generator, lag: int, memory: float) -> Case:
     followed = np.concatenate([np.full(lag, values[0]), values[:-lag]])
     value = 150 + WEEK[np.arange(count) % 7] + 2 * followed + noise(generator, count, 2)
     frame = pd.DataFrame({"date": days(count), "value": value, "visits": 20 + values})
-    return Case(frame, ("visits",), 14, 7, 10, {"target": ("value",)}, is_past=True)
+    return Case(frame, ("visits",), 14, 7, 10, {"target": ("value",)}, role="past")
+
+
+def shops(generator: np.random.Generator, *, has_prices: bool, tells: bool = True) -> Case:
+    """Return months of shops of four regions, half of them open for 14 to 22 months before the window."""
+    profile = 0.25 * generator.normal(size=(4, 12))
+    elasticity = np.linspace(-3, -0.3, 4)
+    parts = []
+    for shop in range(40):
+        count = 12 + (72 if shop % 2 else int(generator.integers(14, 23)))
+        kind = shop % 20 // 5 if tells else int(generator.integers(4))
+        months = pd.date_range(end="2023-12-01", periods=count, freq="MS")
+        price = 10 * (1 + 0.15 * generator.choice([0, 0, -1, -2, 1], count))
+        level = generator.normal(4, 1) + profile[kind][months.month - 1]
+        level = level + (elasticity[kind] * np.log(price / 10) if has_prices else 0)
+        value = np.exp(level + noise(generator, count, 0.1))
+        region = f"r{shop % 20 // 5}"
+        parts.append(
+            pd.DataFrame({"shop": f"s{shop}", "month": months, "value": value, "price": price, "region": region})
+        )
+    reading = {"id": ("shop",), "target": ("value",), "future": ("price",) if has_prices else ()}
+    return Case(pd.concat(parts), ("region",), 12, 1, 1, reading, role="static")
 
 
 # Public files.
@@ -263,6 +290,16 @@ def walmart(folder: Path) -> Case:
     frame = frame[["Store", "Dept", "Date", "Weekly_Sales", *names]]
     reading = {"time": "Date", "target": ("Weekly_Sales",), "id": ("Store", "Dept")}
     return Case(frame, names, 8, 52, 5, reading, reach=1.05)
+
+
+def australian_retail(folder: Path) -> Case:
+    frame = pd.read_csv(folder / "retail" / "aus_retail.csv")
+    frame["Month"] = pd.to_datetime(frame["Month"], format="%Y %b")
+    series = [rows.sort_values("Month") for _, rows in frame.groupby("Series ID")]
+    lengths = np.where(np.arange(len(series)) % 2, 108, np.random.default_rng(0).integers(26, 35, len(series)))
+    kept = pd.concat([rows.tail(length) for rows, length in zip(series, lengths.tolist(), strict=True)])
+    reading = {"time": "Month", "target": ("Turnover",), "id": ("Series ID",)}
+    return Case(kept[["Series ID", "Month", "Turnover", "Industry"]], ("Industry",), 12, 1, 1, reading, role="static")
 
 
 def with_noise(case: Case, *, walks: bool) -> Case:

@@ -304,7 +304,7 @@ FORECAST_OPTIONS = (
         panel=EVALUATION,
     ),
     QUANTILES,
-    *(option for option in DATA_OPTIONS if option.name not in ("horizon", "static")),
+    *(option for option in DATA_OPTIONS if option.name != "horizon"),
 )
 
 #: The settings that `tune` takes: those of networks from scratch, of which none is stored.

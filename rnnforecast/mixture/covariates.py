@@ -47,7 +47,7 @@ def covariate_columns(covariate: Covariate, *, history: int) -> Design:
         # the commonest value is the reference
         rarer = np.delete(levels, int(np.argmax(counts)))
         order = np.argsort(-np.delete(counts, int(np.argmax(counts))), kind="stable")
-        columns = _dummies(values, rarer[order][:MAX_LEVELS])
+        columns = dummies(values, rarer[order][:MAX_LEVELS])
     else:
         columns = _hinges(values, seen)
     missing = ~np.isfinite(values)
@@ -58,7 +58,7 @@ def covariate_columns(covariate: Covariate, *, history: int) -> Design:
     return Design(columns, (covariate.name,) * columns.shape[1], delays)
 
 
-def _dummies(values: Float64Array, levels: Float64Array) -> Float64Array:
+def dummies(values: Float64Array, levels: Float64Array) -> Float64Array:
     """Return one column a level, one step earlier and one step later too: [N + H, 3 x levels]."""
     hit = (values[:, None] == levels).astype(np.float64)
     lead, lag = np.zeros_like(hit), np.zeros_like(hit)

@@ -25,6 +25,7 @@ from rnnforecast.mixture.weights import log_ratios, member_weights, pinball
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from rnnforecast.mixture.like_series import LikeSeries
     from rnnforecast.mixture.zero_shot import ZeroShot
 
 #: Windows of a series, series of a panel, and covariates that are measured.
@@ -70,24 +71,26 @@ def covariate_gains(zero_shot: ZeroShot, horizon: int) -> tuple[CovariateGain, .
     if not series.covariate_names or not series.num_series:
         return ()
     numbers = spread_sample(series.num_series, MAX_SERIES)
-    question = zero_shot.question(last_windows(series).select(numbers), horizon)
+    last = last_windows(series)
+    question = zero_shot.with_like_series(last, horizon).question(last.select(numbers), horizon)
     windows = _windows(question)
-    if not windows.tasks or not question.covariates:
+    read = [*question.covariates[:1], *(question.known_ahead[:1] if question.like_series is not None else ())]
+    names = tuple(dict.fromkeys(one.name for covariates in read for one in covariates))
+    if not windows.tasks:
         return ()
-    names = tuple(dict.fromkeys(covariate.name for covariate in question.covariates[0]))
     shared = _forecasts(replace(question, covariates=()), windows, PRIORS)
     having = _errors(question, windows, shared | _forecasts(question, windows, READERS))
     gains = []
     for name in names[:MAX_COVARIATES]:
-        without = _without(question, name)
-        others = _forecasts(without, windows, READERS) if without.covariates else {}
+        without = _without(question, name, zero_shot.with_like_series(last, horizon, left_out=name).like_series)
+        others = _forecasts(without, windows, [one for one in without.priors if one in READERS])
         gains.append(_gain(name, having, _errors(without, windows, shared | others)))
     return tuple(gains)
 
 
-def _without(question: Question, name: str) -> Question:
+def _without(question: Question, name: str, like: LikeSeries | None) -> Question:
     kept = [[one for one in covariates if one.name != name] for covariates in question.covariates]
-    return replace(question, covariates=kept if any(kept) else ())
+    return replace(question, covariates=kept if any(kept) else (), like_series=like)
 
 
 def _windows(question: Question) -> _Windows:

@@ -31,14 +31,22 @@ class CausalWindows:
     is_apart: bool = True  # no step is scored by two windows
 
 
-def causal_windows(num_rows: int, season_length: int, horizon: int, *, num_windows: int) -> CausalWindows:
-    """Return up to `num_windows` windows; they overlap where rows are few, and have fewer leads than the horizon."""
+def causal_windows(
+    num_rows: int, season_length: int, horizon: int, *, num_windows: int, without_season: bool = False
+) -> CausalWindows:
+    """Return up to `num_windows` windows; they overlap where rows are few, and have fewer leads than the horizon.
+
+    With `without_season`, a history that is too short for two windows after a season has those of one without a season.
+    """
     fewest = 2 * season_length + 3 if num_rows > 3 * season_length + 3 else max(season_length + 2, 5)
     leads = min(horizon, max(1, (num_rows - fewest) // 2))
     fits = num_rows - num_windows * horizon >= fewest
     step = horizon if fits else max(1, min(leads, (num_rows - leads - fewest) // max(num_windows - 1, 1)))
     cutoffs = (num_rows - leads - window * step for window in range(num_windows))
-    return CausalWindows(tuple(sorted(cutoff for cutoff in cutoffs if cutoff >= fewest)), leads, step >= leads)
+    found = tuple(sorted(cutoff for cutoff in cutoffs if cutoff >= fewest))
+    if without_season and len(found) < 2 and season_length > 1:
+        return causal_windows(num_rows, 1, horizon, num_windows=num_windows)
+    return CausalWindows(found, leads, step >= leads)
 
 
 def flat_series(histories: Sequence[Float64Array]) -> tuple[FlatSeries, Windows]:

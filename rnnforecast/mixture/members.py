@@ -34,7 +34,7 @@ from rnnforecast.mixture.question import (
     THETA,
     Question,
 )
-from rnnforecast.mixture.remainders import Remainders, regress
+from rnnforecast.mixture.remainders import Remainders, regress, regress_like_series
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -76,6 +76,7 @@ def forecast_members(
             remainders.add(name, number, recent, np.zeros(len(recent) + horizon))
     if season > 1 or question.covariates:
         regress(question, tasks, wanted, ensemble.context_length, remainders)
+    regress_like_series(question, tasks, wanted, ensemble.context_length, remainders)
     _forecast_remainders(remainders, networks, found, shape)
     if season > 1:
         alone(SEASONAL_MEAN, lambda pasts: _seasonal_mean(pasts, question, levels, num_seasons=MEAN_SEASONS))

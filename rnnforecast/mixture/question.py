@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rnnforecast.arrays import Float64Array
 from rnnforecast.frozen import dataclass
 from rnnforecast.mixture.covariates import Covariate
+from rnnforecast.mixture.like_series import LIKE_SERIES, LIKE_SERIES_LOG, LikeSeries
 from rnnforecast.mixture.seasons import SeasonPlan
 
 if TYPE_CHECKING:
@@ -61,9 +62,11 @@ COVARIATE_PRIORS = {
 
 
 #: Members that read covariates.
-READERS = tuple(name for name in COVARIATE_PRIORS if name not in PRIORS)
+READERS = (*(name for name in COVARIATE_PRIORS if name not in PRIORS), LIKE_SERIES, LIKE_SERIES_LOG)
+#: Prior weight of the regression on series with like static covariates.
+LIKE_SERIES_PRIOR = 0.25
 #: Members that forecast logarithms.
-LOGARITHMIC = (FOURIER_LOG, COVARIATES_LOG)
+LOGARITHMIC = (FOURIER_LOG, COVARIATES_LOG, LIKE_SERIES_LOG)
 #: Members whose remainder is forecast by an autoregression instead of `base`.
 AUTOREGRESSIVE = (AUTOREGRESSION, COVARIATES_AUTOREGRESSION)
 
@@ -78,6 +81,9 @@ class Question:
     base: Callable[[int], Ensemble]  # `base` for a season length
     covariates: Sequence[Sequence[Covariate]] = ()  # of each history
     keep_non_negative: bool = True  # where the history never was below zero
+    numbers: Sequence[int] = ()  # of each history in the panel
+    known_ahead: Sequence[Sequence[Covariate]] = ()  # of each history, before some are left out of its regressions
+    like_series: LikeSeries | None = None
 
     @property
     def season_length(self) -> int:
@@ -87,4 +93,5 @@ class Question:
     @property
     def priors(self) -> dict[str, float]:
         """Members in order, with their prior weights."""
-        return COVARIATE_PRIORS if self.covariates else PRIORS
+        priors = COVARIATE_PRIORS if self.covariates else PRIORS
+        return priors if self.like_series is None else {**priors, self.like_series.member: LIKE_SERIES_PRIOR}

@@ -95,7 +95,7 @@ def fit_each_before(
         rows = slice(start, cutoff)
         gram += known[rows].T @ columns[rows]
         start = cutoff
-        ridge = _Ridge.of(gram)
+        ridge = Ridge.of(gram)
         for number, target in enumerate(targets):
             cross[number] += known[rows].T @ target[rows]
             square[number] += observed[rows] @ np.square(target[rows])
@@ -104,7 +104,7 @@ def fit_each_before(
 
 
 @dataclass(frozen=True)
-class _Ridge:
+class Ridge:
     """A factorised matrix of moments, which any target is regressed by."""
 
     count: float
@@ -114,7 +114,7 @@ class _Ridge:
     vectors: Float64Array  # [P, P]
 
     @classmethod
-    def of(cls, gram: Float64Array) -> _Ridge:
+    def of(cls, gram: Float64Array) -> Ridge:
         """Factorise moments [P + 1, P + 1] with the constant first."""
         count, size = gram[0, 0], len(gram) - 1
         if count < 2:

@@ -104,6 +104,25 @@ def regress(
             fits.covariates(designs[key], effects, plan)
 
 
+def regress_like_series(
+    question: Question, tasks: Sequence[Task], wanted: Mapping[str, BoolArray], context: int, remainders: Remainders
+) -> None:
+    """Note what `base` is to forecast after the regression on series with like static covariates."""
+    like = question.like_series
+    if like is None or like.member not in wanted:
+        return
+    for number, task in enumerate(tasks):
+        history, known = question.histories[task.series], question.known_ahead[task.series]
+        past = history[: task.cutoff]
+        if wanted[like.member][task.series] and like.reads(past):
+            values, scale = like.scaled(past)
+            is_last = task.cutoff == len(history)
+            owner = question.numbers[task.series]
+            part = like.part(owner, known, cutoff=task.cutoff, horizon=question.horizon, is_last=is_last)
+            first = max(0, task.cutoff - context)
+            remainders.add(like.member, number, scale * values[first:], scale * part[first:])
+
+
 def season_design(plan: SeasonPlan, *, num_rows: int, horizon: int) -> Design:
     """Return pieces of trend and the seasons of a plan over history and horizon."""
     pieces = int(np.clip(num_rows / plan.longest_period, 1, 8))

@@ -21,6 +21,7 @@ from rnnforecast.frozen import dataclass
 from rnnforecast.inference.threads import in_threads
 from rnnforecast.mixture.covariates import Covariate, explains_changes, screened
 from rnnforecast.mixture.histories import CausalWindows, Task, causal_windows
+from rnnforecast.mixture.like_series import LikeSeries, fit_like_series
 from rnnforecast.mixture.members import forecast_members, keep_non_negative
 from rnnforecast.mixture.past_covariates import leading
 from rnnforecast.mixture.question import BASE, SEASONAL_NAIVE, Question
@@ -39,6 +40,8 @@ NUM_WINDOWS, NUM_FIRST_WINDOWS = 6, 3
 #: A member that the newest windows give less is not scored on the others.
 SMALLEST_PROMISING = 0.02
 MAX_SAMPLED = 200
+#: Series that a regression on series with like static covariates is fitted to.
+MAX_FITTED = 500
 #: Series from which on only `base` and the heaviest other member are computed for those outside the sample.
 LARGE_PANEL = 5_000
 SERIES_A_BATCH = 256
@@ -105,7 +108,9 @@ def computed_at_once(question: Question) -> Members:
 
 
 def _windows_of(question: Question, num_rows: int, num_windows: int) -> CausalWindows:
-    return causal_windows(num_rows, question.season_length, question.horizon, num_windows=num_windows)
+    shorter = question.like_series is not None
+    season, horizon = question.season_length, question.horizon
+    return causal_windows(num_rows, season, horizon, num_windows=num_windows, without_season=shorter)
 
 
 @dataclass(frozen=True)
@@ -249,6 +254,20 @@ class ZeroShot:
     season_length: int
     keep_non_negative: bool = True  # where the history never was below zero
     own_seasons: Mapping[int, int] | None = None  # of series, by number, that repeat after other steps
+    like_series: LikeSeries | None = None
+
+    def with_like_series(self, windows: Windows, horizon: int, *, left_out: str | None = None) -> ZeroShot:
+        """Return the forecaster with what series of like static covariates have in common, before the cutoffs of windows."""
+        if not self.series.static_names or len(windows) < 2:
+            return self
+        sampled = windows.select(spread_sample(len(windows), MAX_FITTED))
+        asked = self.question(sampled, horizon)
+        plan = asked.plans[int(np.argmax(sampled.cutoffs))]
+        known = [[one for one in covariates if one.name != left_out] for covariates in asked.known_ahead]
+        found = fit_like_series(
+            self.series, asked.numbers, asked.histories, known, plan, horizon=horizon, num_windows=NUM_WINDOWS
+        )
+        return replace(self, like_series=found)
 
     def groups(self, windows: Windows) -> list[tuple[Int64Array, ZeroShot]]:
         """Return the windows of each season, by number, with the forecaster of it."""
@@ -282,12 +301,11 @@ class ZeroShot:
         if len(groups) > 1:
             return _by_season(groups, windows, horizon, weights)
         [(_, own)] = groups
-        if own is not self:
-            return own.prepared(windows, horizon, weights)
+        own = own.with_like_series(windows, horizon)
         if weights is not None or len(windows) > FEW_SERIES:
-            found = self.choose(windows, horizon) if weights is None else weights
-            return lambda numbers: self.forecast(windows, numbers, found, horizon), found
-        question, sampled = self.question(windows, horizon), np.arange(len(windows))
+            found = own.choose(windows, horizon) if weights is None else weights
+            return lambda numbers: own.forecast(windows, numbers, found, horizon), found
+        question, sampled = own.question(windows, horizon), np.arange(len(windows))
         members = computed_at_once(question)
         chosen = choose_weights(question, num_series=len(windows), sampled=sampled, members=members)
         return forecast_weighted(
@@ -325,25 +343,32 @@ class ZeroShot:
             plan_seasons(series.freq, self.season_length, num_rows=len(history), longer=longer) for history in histories
         ]
         covariates: list[list[Covariate]] = []
+        numbers = windows.series.tolist()
+        pairs = list(zip(numbers, histories, strict=True))
+        known = [self._known_ahead(number, history, horizon) for number, history in pairs]
         if series.covariate_names:
-            numbers = windows.series.tolist()
             covariates = [
-                self._covariates(number, history, horizon) for number, history in zip(numbers, histories, strict=True)
+                self._covariates(number, history, horizon, one)
+                for (number, history), one in zip(pairs, known, strict=True)
             ]
         if not any(covariates):
             covariates = []
         if not covariates:  # a covariate may explain a shift
             season = self.season_length
             histories = [at_one_slope(at_one_level(history, season), season) for history in histories]
-        return Question(histories, plans, horizon, self.base, covariates, self.keep_non_negative)
+        return Question(
+            histories, plans, horizon, self.base, covariates, self.keep_non_negative, numbers, known, self.like_series
+        )
 
-    def _covariates(self, number: int, history: Float64Array, horizon: int) -> list[Covariate]:
+    def _covariates(
+        self, number: int, history: Float64Array, horizon: int, known: Sequence[Covariate]
+    ) -> list[Covariate]:
         """Return the covariates of one series up to the end of the horizon; the last known row is repeated.
 
         Of many covariates and few rows those that explain most are taken, and for a single series those that tell something:
         the weights of a panel are pooled, so that chance decides less.
         """
-        found = [*self._known_ahead(number, history, horizon), *self._leading(number, history, horizon)]
+        found = [*known, *self._leading(number, history, horizon)]
         windows = causal_windows(len(history), self.season_length, horizon, num_windows=NUM_WINDOWS)
         before = windows.cutoffs[0] if windows.cutoffs else len(history)
         lag = self.season_length if before > 2 * self.season_length + 5 else 1

@@ -282,11 +282,6 @@ def _load_base(given: Files, *, reading: DataSettings | None, why: tuple[str, ..
         hint = f"name the rows: `rnnforecast predict {BASE} --data FILE`, `rnnforecast evaluate {BASE} FILE`"
         raise UsageError(message, hint=hint)
     reading = reading or DataSettings()
-    if reading.static:
-        raise UsageError(
-            f"`{BASE}` forecasts each series by its own rows: --static would be ignored",
-            hint=f"leave it out, or train a network that reads them: `rnnforecast train {shlex.quote(str(data[0]))}`",
-        )
     if given.known_ahead:
         reading = reading.model_copy(update={"future_data": given.known_ahead})
     read = read_series(data, reading)

@@ -53,6 +53,7 @@ from rnnforecast.training.split import Split, fit_horizon, split_for
 from rnnforecast.training.usable_rows import check_logarithms, leave_out_short
 from rnnforecast.training.warm_start import WarmStart
 from rnnforecast.workflows.champion import Challenger, decide
+from rnnforecast.workflows.forecasts.explain import static_notes
 from rnnforecast.workflows.forecasts.parts import zero_shot_of
 from rnnforecast.workflows.monitoring.freshness import check_age, parse_age
 from rnnforecast.workflows.results import TrainResult
@@ -285,19 +286,21 @@ def _report(
         notes=(
             *_notes(trained, settings, read.series),
             *gains_note(gains, num_covariates=len(read.series.covariate_names)),
-            *_unread(read.series, trained.ensemble),
+            *_unread(read.series, trained.ensemble, trained.horizon),
             *squared_error_note(trained.judgement, read.series),
             *_zero_shot_note(trained.judgement, read.paths[0]),
         ),
     )
 
 
-def _unread(series: SeriesSet, ensemble: Ensemble) -> list[str]:
+def _unread(series: SeriesSet, ensemble: Ensemble, horizon: int) -> list[str]:
     """Say which covariates the forecasts without training do not read."""
-    names = [*(name for name in series.past_names if name in series.categories), *series.static_names]
-    if ensemble.zero_shot_group is None or not names:
+    zero_shot = TrainedForecaster(ensemble, series).zero_shot
+    if zero_shot is None:
         return []
-    return [f"only networks from scratch read {listed(names)}: regressions use numbers that change over time"]
+    names = [name for name in series.past_names if name in series.categories]
+    said = [f"only networks from scratch read {listed(names)}: regressions read numbers"] if names else []
+    return [*said, *static_notes(zero_shot, horizon)]
 
 
 def chosen_settings(settings: Settings, assumptions: Assumptions, fitted: Fitted) -> dict[str, JSONValue]:

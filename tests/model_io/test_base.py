@@ -84,14 +84,6 @@ def test_base_without_a_file_is_rejected(tmp_path: Path) -> None:
     assert "`rnnforecast predict base --data FILE`, `rnnforecast evaluate base FILE`" in str(caught.value.hint)
 
 
-def test_base_rejects_static_covariates_and_says_what_reads_them(tmp_path: Path) -> None:
-    path = write_csv(tmp_path / "more.csv", date=days(90), value=wave(90), weather=wave(90, seed=3))
-    reading = DataSettings(target=("value",), static=("weather",))
-    with pytest.raises(UsageError, match="--static would be ignored") as caught:
-        forecast_request(ForecastRequest(reading=reading), "base", data=[path], store=store_of(path))
-    assert f"rnnforecast train {path}" in str(caught.value.hint)
-
-
 def test_base_says_which_members_carry_the_forecast(tmp_path: Path) -> None:
     result = rnnforecast.predict("base", data=[write_days(tmp_path)], store=tmp_path)
     assert [note for note in result.notes if note.startswith("weights: ") and note.endswith(" %")]

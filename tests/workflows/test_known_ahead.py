@@ -108,11 +108,6 @@ def test_base_forecasts_with_features_of_the_calendar(tmp_path: Path) -> None:
     assert np.isfinite(result.frame["forecast"]).all()
 
 
-def test_base_rejects_covariates_that_it_would_ignore(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--static would be ignored"):
-        load("base", data=[write_rows(tmp_path)], store=tmp_path, reading=DataSettings(static=("x",)))
-
-
 def test_base_forecasts_by_a_past_covariate_that_leads_and_says_so(tmp_path: Path) -> None:
     generator = np.random.default_rng(4)
     visits, rain = generator.normal(50, 10, (2, 300)).round(1)

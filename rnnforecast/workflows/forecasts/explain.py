@@ -24,6 +24,7 @@ from rnnforecast.forecasting import last_windows
 from rnnforecast.frozen import dataclass
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.mixture.gains import CovariateGain, covariate_gains, gains_note
+from rnnforecast.mixture.zero_shot import ZeroShot
 from rnnforecast.model_io.base import BASE
 from rnnforecast.options import Engine
 from rnnforecast.workflows.forecasts.panel import Forecast
@@ -116,12 +117,16 @@ def explain(asked: Asked, loaded: LoadedModel, forecast: Forecast) -> Explanatio
 def regression_notes(loaded: LoadedModel, horizon: int) -> list[str]:
     """Say by how much past covariates lead, and which covariates a forecast without training leaves out, if not all."""
     series = loaded.series
-    if loaded.zero_shot is None or not series.covariate_names:
+    if loaded.zero_shot is None:
         return []
+    statics = static_notes(loaded.zero_shot, horizon)
+    if not series.covariate_names:
+        return statics
     used = loaded.zero_shot.regressed(last_windows(series), horizon)
     words = [name for name in series.past_names if name in series.categories]
     leads = [f"`{one.name}` by {plural(one.delay, 'step')}" for one in used if one.delay is not None]
     said = [f"past covariates lead the target: {', '.join(leads)}"] if leads and series.num_series == 1 else []
+    said += statics
     said += [f"regressions read past covariates of numbers alone, not {listed(words)}"] if words else []
     names = [name for name in series.covariate_names if name not in {*words, *(one.name for one in used)}]
     total, rows = len(series.covariate_names), int(series.lengths[0])
@@ -129,6 +134,15 @@ def regression_notes(loaded: LoadedModel, horizon: int) -> list[str]:
         return said
     why = f"they explain no more than chance, or are too many for {rows:,} rows"
     return [*said, f"{len(names)} of {total} covariates not used ({why}): {listed(names)}"]
+
+
+def static_notes(zero_shot: ZeroShot, horizon: int) -> list[str]:
+    """Say which static covariates no regression reads."""
+    series = zero_shot.series
+    found = zero_shot.with_like_series(last_windows(series), horizon).like_series if series.static_names else None
+    names = [name for name in series.static_names if found is None or name not in found.names]
+    why = "some series need the same value, and a season or covariates known ahead"
+    return [f"regressions do not read {listed(names)}: {why}"] if names else []
 
 
 def gains_of(loaded: LoadedModel, horizon: int) -> tuple[CovariateGain, ...]:

@@ -60,7 +60,7 @@ class Total:
 
 
 def with_levels(loaded: LoadedModel, levels: Sequence[str], files: Files, reading: DataSettings | None) -> LoadedModel:
-    """Return `base` with other columns of totals as static covariates, which it does not read by itself.
+    """Return `base` with other columns of totals as static covariates; its forecasts are made already.
 
     Raises what `read_series` raises.
     """
@@ -68,7 +68,7 @@ def with_levels(loaded: LoadedModel, levels: Sequence[str], files: Files, readin
     if not other or loaded.series.num_series < 2:
         return loaded
     ids = loaded.series.id_columns
-    changes = {"static": other, **({} if ids == (FILE_ID,) else {"id": ids})}
+    changes = {"static": (*loaded.series.static_names, *other), **({} if ids == (FILE_ID,) else {"id": ids})}
     settings = (reading or DataSettings()).model_copy(update=changes)
     return replace(loaded, series=read_series(files.rows, settings).series)
 
@@ -89,7 +89,7 @@ def check_totals(series: SeriesSet, levels: Sequence[str], others: Mapping[str, 
     unknown = _unknown(series, levels)
     if unknown:
         known = listed([ALL, *series.id_columns, *series.static_names])
-        hint = f"name one of {known}, or train with `--static {shlex.quote(unknown[0])}`"
+        hint = f"name one of {known}, or `--static {shlex.quote(unknown[0])}` too"
         raise UsageError(
             f"--total: no series has an id or static column {listed(unknown)}", hint=hint, code="E_RUN_SERIES"
         )
