@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 torch.set_num_threads(1)
 MATCHED: dict[str, object] = {
     "from": "scratch",
-    "mapping": "many-to-one",
+    "mapping": "many-to-many",  # the whole horizon from the last state, as neuralforecast and darts have it
+    "synchronous": False,
+    "head": "linear",
     "num_layers": 1,
     "hidden_size": HIDDEN_SIZE,
     "segment_length": 1,

@@ -133,37 +133,41 @@ def gather(
     lengths = flat.lengths[series][:, None]
     steps = cutoffs[:, None] + xp.arange(-context_length, horizon, **_like(flat.offsets))  # [B, C + H]
     inside = (steps >= 0) & (steps < lengths)
-    rows = _bounded(xp, starts + _bounded(xp, steps, lengths - 1), len(flat.filled) - 1)
+    rows = _bounded(starts + _bounded(steps, lengths - 1), len(flat.filled) - 1)
     target = flat.filled[rows]  # [B, C + H]
     observed = flat.observed[rows] & inside
     # before the first observed value all fillings come from the future: the network must see a plain 0
     known = (cutoffs > flat.first_observed[series])[:, None]
-    past = xp.where(known, target[:, :context_length], 0.0 * target[:, :context_length])
+    past = xp.where(known, target[:, :context_length], 0.0)
     return WindowBatch(
         past_target=past,
         past_observed=observed[:, :context_length],
         future_target=target[:, context_length:],
         future_observed=observed[:, context_length:],
-        past_covariates=flat.past_covariates[rows[:, :context_length]],
+        past_covariates=_taken(xp, flat.past_covariates, rows[:, :context_length]),
         future_covariates=_future_covariates(xp, flat, series, steps),
-        static_covariates=flat.static_covariates[series],
+        static_covariates=_taken(xp, flat.static_covariates, series),
         loss_scale=flat.loss_scale[series],
     )
 
 
 def _future_covariates(xp: ModuleType, flat: FlatSeries, series: Array, steps: Array) -> Array:
     """Return covariates known ahead for each step: [B, C + H, Ff]; the nearest known row outside their range."""
-    if flat.future_covariates.shape[1] == 0:
-        return xp.zeros((*steps.shape, 0), **_like(flat.future_covariates))
-    starts = flat.future_offsets[series][:, None]
-    last = flat.future_offsets[series + 1][:, None] - starts - 1
-    return flat.future_covariates[starts + _bounded(xp, steps, last)]
+    if flat.future_covariates.shape[1]:
+        starts = flat.future_offsets[series][:, None]
+        last = flat.future_offsets[series + 1][:, None] - starts - 1
+        steps = starts + _bounded(steps, last)
+    return _taken(xp, flat.future_covariates, steps)
 
 
-def _bounded(xp: ModuleType, index: Array, highest: Array | int) -> Array:
+def _taken(xp: ModuleType, covariates: Array, index: Array) -> Array:
+    """Return rows of covariates; most data have none, and an empty gather takes as long as one of a column."""
+    return covariates[index] if covariates.shape[1] else xp.zeros((*index.shape, 0), **_like(covariates))
+
+
+def _bounded(index: Array, highest: Array | int) -> Array:
     """Return the index held between 0 and `highest`, which may be below 0 for an empty series."""
-    below = xp.where(index < highest, index, highest)
-    return xp.where(below > 0, below, 0 * below)
+    return index.clip(max=highest).clip(min=0)
 
 
 def _like(array: Array) -> dict[str, Any]:

@@ -38,8 +38,8 @@ class WindowSampler:
         """Draw `batch_size` windows with replacement."""
         picks = torch.randint(len(self.series), (batch_size,), generator=generator)
         fraction = torch.rand(batch_size, generator=generator, dtype=torch.float64)
-        span = (self.last - self.first + 1)[picks]
-        cutoffs = self.first[picks] + (fraction * span).to(torch.int64)
+        first = self.first[picks]
+        cutoffs = first + (fraction * (self.last[picks] - first + 1)).to(torch.int64)
         if self.includes_no_history:
             # half of the paths start before the first row, where nothing has been observed yet
             cutoffs = torch.where(torch.rand(batch_size, generator=generator) < 0.5, 0, cutoffs)
