@@ -28,7 +28,7 @@ from rnnforecast.mixture.question import BASE, SEASONAL_NAIVE, Question
 from rnnforecast.mixture.seasons import plan_seasons
 from rnnforecast.mixture.shifts import at_one_level, at_one_slope
 from rnnforecast.mixture.weights import is_clearly_best, log_ratios, member_weights, pinball, prune
-from rnnforecast.mixture.widths import error_ratios, widened, width_factor
+from rnnforecast.mixture.widths import relative_errors, widened, width_factors
 
 if TYPE_CHECKING:
     from rnnforecast.data.series import SeriesSet
@@ -68,7 +68,7 @@ class MemberWeights:
     of_panel: Float64Array  # [M], of every other series
     log_ratios: Float64Array  # [len(sampled), M] of the loss to that of `base`, NaN without a window
     num_windows: int  # of all sampled series
-    width: float = 1.0  # factor of the distance of quantiles from the median
+    widths: Float64Array | None = None  # [H] factors of the distance of quantiles from the median
     of_groups: tuple[MemberWeights, ...] = ()  # of series with one season each, where seasons differ
 
     def of(self, numbers: Int64Array) -> Float64Array:
@@ -159,12 +159,12 @@ def choose_weights(
         is_best = is_clearly_best(losses, names.index(SEASONAL_NAIVE))
         of_sampled[is_best] = alone
         of_panel = alone if len(is_best) > 1 and is_best.all() else of_panel
-    width = _width(question, scored, of_sampled, names, num_windows)
+    widths = _widths(question, scored, of_sampled, names, num_windows)
     if num_series > LARGE_PANEL:
         is_base = np.array(names) == BASE
         others = np.where(is_base, 0.0, of_panel)
         of_panel = prune(np.where(is_base | (others == others.max()), of_panel, 0.0))
-    return MemberWeights(names, sampled, of_sampled, of_panel, ratios, int(counts.sum()), width)
+    return MemberWeights(names, sampled, of_sampled, of_panel, ratios, int(counts.sum()), widths)
 
 
 def _score(
@@ -188,17 +188,17 @@ def _score(
     return _Scored(series, ranks, actual, forecasts)
 
 
-def _width(
+def _widths(
     question: Question, scored: Sequence[_Scored], weights: Float64Array, names: Sequence[str], num_windows: int
-) -> float:
-    """Return the factor of all widths, from the windows that were scored; `weights` are [S, M]."""
+) -> Float64Array:
+    """Return the factor of the widths at each lead [H], from the windows that were scored; `weights` are [S, M]."""
     levels = question.base(question.season_length).quantile_levels
-    ratios = np.full((len(weights), num_windows), np.nan)
+    errors = np.full((len(weights), num_windows, question.horizon), np.nan)
     for one in scored:
         mean, weight = _mixed(one.forecasts, weights[one.series], names, (question.horizon, len(levels)))
-        found = error_ratios(one.actual, np.sort(mean, axis=-1), levels)
-        ratios[one.series, one.ranks] = np.where(weight > 0, found, np.nan)
-    return width_factor(ratios)
+        found = relative_errors(one.actual, np.sort(mean, axis=-1), levels)
+        errors[one.series, one.ranks] = np.where(weight[:, None] > 0, found, np.nan)
+    return width_factors(errors)
 
 
 def _mixed(
@@ -222,13 +222,13 @@ def forecast_weighted(
     weights: Float64Array,
     names: Sequence[str],
     *,
-    width: float = 1.0,
+    widths: Float64Array | None = None,
     members: Members = forecast_members,
 ) -> Float64Array:
     """Forecast after each history by its members' weights [S, M]: [S, H, Q], ascending along Q.
 
-    Distances from the median are multiplied by `width`. A member that has no forecast for a series leaves its weight to the
-    others, and all of them to `base`.
+    Distances from the median are multiplied by `widths` [H]. A member that has no forecast for a series leaves its weight
+    to the others, and all of them to `base`.
     """
     tasks = [Task(series, len(history)) for series, history in enumerate(question.histories)]
     used = {name: weights[:, place] > 0 for place, name in enumerate(names)}
@@ -238,8 +238,8 @@ def forecast_weighted(
     lost = np.asarray(sum_of_weights <= 0)
     if lost.any():
         mean[lost] = members(question, tasks, {BASE: lost})[BASE][lost]
-    if width != 1.0:
-        mean = widened(mean, width, levels)
+    if widths is not None:
+        mean = widened(mean, widths, levels)
         if question.keep_non_negative:
             keep_non_negative([mean], question.histories)
     return np.sort(mean, axis=-1)
@@ -291,7 +291,7 @@ class ZeroShot:
     def forecast(self, windows: Windows, numbers: Int64Array, weights: MemberWeights, horizon: int) -> Float64Array:
         """Forecast the windows of these numbers by weights chosen for all of them: [len(numbers), H, Q]."""
         question = self.question(windows.select(numbers), horizon)
-        return forecast_weighted(question, weights.of(numbers), weights.names, width=weights.width)
+        return forecast_weighted(question, weights.of(numbers), weights.names, widths=weights.widths)
 
     def prepared(
         self, windows: Windows, horizon: int, weights: MemberWeights | None = None
@@ -309,7 +309,7 @@ class ZeroShot:
         members = computed_at_once(question)
         chosen = choose_weights(question, num_series=len(windows), sampled=sampled, members=members)
         return forecast_weighted(
-            question, chosen.of_sampled, chosen.names, width=chosen.width, members=members
+            question, chosen.of_sampled, chosen.names, widths=chosen.widths, members=members
         ).__getitem__, chosen
 
     def __call__(self, windows: Windows, horizon: int) -> Float64Array:
