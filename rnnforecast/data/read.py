@@ -20,7 +20,7 @@ from rnnforecast.config import DataSettings
 from rnnforecast.data.calendar.closed_days import OpenDays
 from rnnforecast.data.calendar.frequency import Frequency
 from rnnforecast.data.calendar.infer_frequency import check_horizon, default_horizon, default_season_length
-from rnnforecast.data.calendar.seasonality import choose_season_length
+from rnnforecast.data.calendar.seasonality import FIRST_ROWS, SeasonChoice, choose_season_length
 from rnnforecast.data.columns.choose_roles import choose_columns, note_guess, split_names
 from rnnforecast.data.columns.hive_partitions import check_times, note_unused
 from rnnforecast.data.columns.id_columns import FILE_ID, choose_ids, near_twins, number_items
@@ -36,7 +36,7 @@ from rnnforecast.data.covariates.future_files import PlanFiles, open_plan, read_
 from rnnforecast.data.errors import ColumnRef, data_error, listed
 from rnnforecast.data.findings import check_strict, redacted, with_noticed, without_rejected_cells
 from rnnforecast.data.grid.align_ends import with_common_end
-from rnnforecast.data.grid.build_series import build_series, note_missing_cells, with_season
+from rnnforecast.data.grid.build_series import build_series, note_missing_cells
 from rnnforecast.data.grid.clock import set_clock
 from rnnforecast.data.grid.fill_missing import filled
 from rnnforecast.data.grid.mask_spans import without_spans
@@ -53,9 +53,6 @@ from rnnforecast.errors import DataError, RnnForecastError, UsageError
 from rnnforecast.findings import Finding
 from rnnforecast.frozen import dataclass
 from rnnforecast.json_values import Document
-
-#: The season length is chosen on this first fraction of the rows: forecasts are scored on the rows after them.
-SEASON_FRACTION = 0.7
 
 
 @dataclass(frozen=True)
@@ -373,19 +370,19 @@ def _assume(
 ) -> tuple[SeriesSet, Assumptions, Mapping[int, int]]:
     """Choose season and horizon where nobody did, and collect what was assumed; seasons of series that differ are last."""
     freq, reasons = series.freq, dict(roles.reasons)
-    own_seasons: Mapping[int, int] = {}
+    choice = SeasonChoice(1, "")
     reasons["freq"] = "named by --freq" if settings.freq else "the step between timestamps; --freq names another"
     season, *longer = (1,) if series.target_categories else settings.season_length or (0,)
     named = "named by --season-length" + "".join(f", with {length}" for length in longer)
     reasons["season_length"] = "categories have none" if series.target_categories else named
     if not season:
         natural = default_season_length(freq)
-        early = series.head(np.ceil(SEASON_FRACTION * series.lengths).astype(np.int64))
+        early = series.head(np.ceil(FIRST_ROWS * series.lengths).astype(np.int64))
         choice = choose_season_length(
             early.values, early.observed, early.offsets, default=natural, search=not freq.is_calendar
         )
-        season, own_seasons = choice.length, choice.differing
-        findings += differing_seasons(series, season, own_seasons)
+        season = choice.length
+        findings += differing_seasons(series, season, choice.differing)
         reasons["season_length"] = f"{choice.evidence}; --season-length sets another"
     horizon = settings.horizon
     reasons["horizon"] = "named by --horizon"
@@ -405,7 +402,9 @@ def _assume(
         num_rows=num_rows,
         reasons=reasons,
     )
-    return with_season(series, season, tuple(longer)), assumptions, own_seasons
+    others = choice.usual_others
+    series = replace(series, season_length=season, longer_seasons=tuple(longer), other_seasons=others)
+    return series, assumptions, choice.differing
 
 
 def _check_seasons(series: SeriesSet, settings: DataSettings) -> None:

@@ -53,6 +53,7 @@ class SeriesSet:
     #: which future covariates the files have, [Nf, Ff]; the others were filled. None: all of them
     covariates_observed: BoolArray | None = None
     longer_seasons: tuple[int, ...] = ()  # more season lengths that were named, ascending
+    other_seasons: tuple[int, ...] = ()  # seasons of plain steps that several series have instead
 
     @property
     def num_series(self) -> int:

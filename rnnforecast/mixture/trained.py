@@ -19,7 +19,8 @@ from rnnforecast.arrays import Float64Array, Int64Array
 from rnnforecast.data.windows import FlatSeries
 from rnnforecast.forecasting import Ensemble, forecast_theta_in_context
 from rnnforecast.frozen import dataclass
-from rnnforecast.mixture.zero_shot import ZeroShot
+from rnnforecast.inference.season_classes import network_seasons
+from rnnforecast.mixture.zero_shot import ZeroShot, own_seasons
 
 if TYPE_CHECKING:
     from rnnforecast.data.series import SeriesSet
@@ -68,7 +69,10 @@ class TrainedForecaster:
             if group == number
         }
         # models of earlier versions have no network for the means of seasons: the one without a season reads them
-        return ZeroShot(self.series, lambda length: of_season.get(length, of_season[1]), next(iter(of_season)))
+        season = next(iter(of_season))
+        others = [length for length in of_season if length not in network_seasons(season)]
+        own = own_seasons(self.series, season, others)
+        return ZeroShot(self.series, lambda length: of_season.get(length, of_season[1]), season, own_seasons=own)
 
     @cached_property
     def _networks(self) -> tuple[Ensemble | None, float]:

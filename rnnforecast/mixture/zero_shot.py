@@ -16,6 +16,7 @@ import numpy as np
 
 from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
 from rnnforecast.data.calendar.infer_frequency import default_season_length
+from rnnforecast.data.calendar.seasonality import FIRST_ROWS, seasons_among
 from rnnforecast.data.ragged import spread_sample
 from rnnforecast.frozen import dataclass
 from rnnforecast.inference.threads import in_threads
@@ -441,6 +442,15 @@ def _by_season(
         sum(own.num_windows for own in found),
         of_groups=found,
     )
+
+
+def own_seasons(series: SeriesSet, season_length: int, others: Sequence[int]) -> dict[int, int]:
+    """Return which of some other seasons each series has whose season is not that of the panel, by number."""
+    if not others:
+        return {}
+    early = series.head(np.ceil(FIRST_ROWS * series.lengths).astype(np.int64))
+    found = seasons_among(early.values, early.observed, early.offsets, (*others, season_length))
+    return {number: own for number, own in found.items() if season_length % own}
 
 
 def zero_shot_season(series: SeriesSet, *, is_given: bool = False) -> int:

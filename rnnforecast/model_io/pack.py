@@ -318,9 +318,12 @@ def _zero_shot_group(manifest: Manifest) -> int | None:
     groups = manifest.groups if len(manifest.groups) == len(members) else (0,) * len(members)
     found = [member for member, group in zip(members, groups, strict=True) if group == number]
     seasons = [member.season_length for member in found if isinstance(member, PretrainedSettings)]
-    usual = len(seasons) == len(found) and bool(seasons) and network_seasons(seasons[0])
-    # models of versions without the means of seasons lack the network that reads them
-    return number if usual and tuple(seasons) in (usual, (usual[0], 1)[: len(usual)]) else None
+    if len(seasons) != len(found) or not seasons or len(set(seasons)) < len(seasons):
+        return None
+    usual = network_seasons(seasons[0])
+    # models of versions without the means of seasons lack the network that reads them; others follow those of the panel
+    is_usual = tuple(seasons[: len(usual)]) == usual or tuple(seasons) == (usual[0], 1)[: len(usual)]
+    return number if is_usual else None
 
 
 def frequency_of(manifest: Manifest) -> Frequency:

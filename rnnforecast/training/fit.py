@@ -123,13 +123,13 @@ def _fit_anew(
     season = zero_shot_season(series, is_given=bool(settings.data.season_length))
     fits: list[tuple[Member, Fit]] = []
     if pretrained is not None and plan == "zero-shot":
-        fitted = _add_zero_shot(None, recipe, season)
+        fitted = _add_zero_shot(None, recipe, season, series.other_seasons)
     else:
         start = None if pretrained is None else pretrained.weights[0]
         fitted = _fit(series, recipe, settings, context=context, validation=validation, start=start)
         notes, fits = _stopped(fitted), _pairs(fitted)
         if pretrained is not None:
-            fitted = _add_zero_shot(fitted, fitted.recipe, season)
+            fitted = _add_zero_shot(fitted, fitted.recipe, season, series.other_seasons)
         fitted = replace(_without_unchanged(fitted), notes=notes)
     usual = usual_weights(facts, plan, settings, is_tuned=any(_is_tuned(*pair) for pair in _pairs(fitted)))
     return fitted, _Found(usual, reason, fits)
@@ -148,7 +148,7 @@ def _fit_from(
     notes, fits = _stopped(fitted), _pairs(fitted)
     season = warm.zero_shot_season
     if season is not None:
-        fitted = _add_zero_shot(fitted, fitted.recipe, season)
+        fitted = _add_zero_shot(fitted, fitted.recipe, season, series.other_seasons)
     if warm.ensemble.calibration is not None:
         # where no window is left to calibrate on, intervals stay as wide as they were
         fitted = replace(fitted, ensemble=replace(fitted.ensemble, calibration=warm.ensemble.calibration))
@@ -170,9 +170,13 @@ def _zero_shot_fit(pretrained: Ensemble) -> Fit:
     )
 
 
-def _add_zero_shot(fitted: Fitted | None, recipe: Recipe, season: int) -> Fitted:
-    """Return a fitted recipe, or none, with the zero-shot ensemble as one more group: `base` for all its seasons."""
-    added = [read_base().ensemble(length) for length in network_seasons(season)]
+def _add_zero_shot(fitted: Fitted | None, recipe: Recipe, season: int, others: Sequence[int]) -> Fitted:
+    """Return a fitted recipe, or none, with the zero-shot ensemble as one more group: `base` for all its seasons.
+
+    These are the season of the panel, those that its members ask for, and `others` that some series have instead.
+    """
+    lengths = dict.fromkeys((*network_seasons(season), *others))
+    added = [read_base().ensemble(length) for length in lengths]
     members = tuple(each.members[0] for each in added)
     weights = tuple(each.weights[0] for each in added)
     fits = tuple(_zero_shot_fit(each) for each in added)

@@ -28,7 +28,7 @@ from rnnforecast.forecasting import Ensemble
 from rnnforecast.frozen import dataclass
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.mixture.trained import TrainedForecaster
-from rnnforecast.mixture.zero_shot import ZeroShot, zero_shot_season
+from rnnforecast.mixture.zero_shot import ZeroShot, own_seasons, zero_shot_season
 from rnnforecast.model_io.base import BASE, base_ensemble
 from rnnforecast.store.record import MAX_LEADS, LeadRecord
 
@@ -117,7 +117,9 @@ def squared_error_note(judgement: Judgement, series: SeriesSet) -> list[str]:
 
 def pretrained_forecaster(series: SeriesSet, *, bounds: bool = True) -> Forecaster:
     """Wrap the pretrained network, zero-shot, as a forecaster of windows of `series`."""
-    return ZeroShot(series, base_ensemble, zero_shot_season(series), keep_non_negative=bounds)
+    season = zero_shot_season(series)
+    own = own_seasons(series, season, series.other_seasons)
+    return ZeroShot(series, base_ensemble, season, keep_non_negative=bounds, own_seasons=own)
 
 
 def baseline_forecasters(series: SeriesSet) -> dict[str, Forecaster]:

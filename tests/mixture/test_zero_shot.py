@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
+import rnnforecast
+from rnnforecast.config import DataSettings
 from rnnforecast.data.calendar.frequency import parse_frequency
 from rnnforecast.forecasting import Ensemble, last_windows
 from rnnforecast.mixture.covariates import Covariate
@@ -243,3 +247,22 @@ def test_series_of_one_panel_are_forecast_with_the_season_of_each() -> None:
         assert np.abs(alone[..., MEDIAN] - ahead).mean() < 1.5
     assert sum(weights.mean(4).values()) == pytest.approx(1.0)
     assert weights.of(np.array([1, 2])).sum(axis=1) == pytest.approx([1.0, 1.0])
+
+
+def test_a_stored_model_of_plain_steps_forecasts_each_series_with_its_season(tmp_path: Path) -> None:
+    generator, steps = np.random.default_rng(6), np.arange(80)
+    seasons = (12, 20, 12, 20)
+    rows = [
+        pd.DataFrame({"id": f"s{number}", "step": steps, "value": 50 + 9 * np.sin(2 * np.pi * steps / length)})
+        for number, length in enumerate(seasons)
+    ]
+    frame = pd.concat(rows)
+    frame["value"] = (frame["value"] + generator.normal(0, 1, len(frame))).round(2)
+    frame.to_csv(tmp_path / "steps.csv", index=False)
+    settings, store = rnnforecast.Settings(data=DataSettings(id=("id",), horizon=10)), tmp_path / "store"
+    trained = rnnforecast.train([tmp_path / "steps.csv"], settings, name="m", store=store)
+
+    assert {*seasons, 1} == {member["season_length"] for member in trained.members}
+    ahead = 50 + 9 * np.sin(2 * np.pi * np.arange(80, 90) / np.array(seasons)[:, None])
+    stored = rnnforecast.predict("m", store=store).frame["forecast"].to_numpy().reshape(4, 10)
+    assert np.abs(stored - ahead).mean() < 1

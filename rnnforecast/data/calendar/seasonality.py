@@ -8,7 +8,7 @@ needs many seasons to tell it from a swing. Any of the three is enough.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import field
 
 import numpy as np
@@ -25,6 +25,8 @@ from rnnforecast.data.ragged import spread_sample
 from rnnforecast.frozen import dataclass
 
 MAX_SERIES = 200
+#: The season length is chosen on this first fraction of the rows: forecasts are scored on the rows after them.
+FIRST_ROWS = 0.7
 #: Rows read of each series, as a multiple of the season: enough to judge, few enough for the longest series.
 MAX_SEASONS = 60
 #: Seasons from which on the autocorrelation is asked; with fewer the F-test alone, which has fewer false alarms there.
@@ -56,6 +58,11 @@ class SeasonChoice:
     length: int
     evidence: str
     differing: Mapping[int, int] = field(default_factory=dict)  # series with another season, by number
+
+    @property
+    def usual_others(self) -> tuple[int, ...]:
+        """The seasons that several of these series have, the commonest first."""
+        return tuple(length for length, count in Counter(self.differing.values()).most_common(MAX_USUAL) if count > 1)
 
 
 def choose_season_length(
@@ -219,14 +226,19 @@ def _search(values: Float64Array, observed: BoolArray, offsets: Int64Array) -> t
     length = length if count >= MIN_PASSED * len(found) else 1
     if len(offsets) - 1 > MAX_SERIES and any(length % own for own in found.values()):
         usual = [own for own, times in counts.most_common(MAX_USUAL) if times > 1]
-        found |= _of_others(values, observed, offsets, set(found), usual)
+        found |= seasons_among(values, observed, offsets, usual, known=set(found))
     return length, {number: own for number, own in sorted(found.items()) if length % own}
 
 
-def _of_others(
-    values: Float64Array, observed: BoolArray, offsets: Int64Array, known: set[int], lengths: Sequence[int]
+def seasons_among(
+    values: Float64Array,
+    observed: BoolArray,
+    offsets: Int64Array,
+    lengths: Sequence[int],
+    *,
+    known: Collection[int] = (),
 ) -> dict[int, int]:
-    """Return which season, of those that several sampled series have, each other series of a large panel has."""
+    """Return which of some seasons each series has, by number, 1 for none; those that are known are left out."""
     of_length: dict[int, list[int]] = {}
     for number, rows in enumerate(np.minimum(np.diff(offsets), MAX_SEARCHED_ROWS).tolist()):
         if number not in known and rows >= 8:

@@ -6,7 +6,6 @@ K items, N rows of the grid, T targets, S = K x T series.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 
@@ -286,8 +285,3 @@ def _note_missing(series: SeriesSet, lengths: Int64Array, findings: list[Finding
             at = in_words(timestamps[0 if known is first else 1])
             message = f"{len(chosen)} of {series.num_series} series {words}, such as {quoted(label)} at {at}"
             findings.append(Finding(code, message, value=at, count=len(chosen)))
-
-
-def with_season(series: SeriesSet, season_length: int, longer: tuple[int, ...] = ()) -> SeriesSet:
-    """Return the series with their season, and longer ones."""
-    return replace(series, season_length=season_length, longer_seasons=longer)

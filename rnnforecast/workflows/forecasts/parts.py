@@ -22,7 +22,7 @@ from rnnforecast.data.series import SeriesSet
 from rnnforecast.forecasting import last_windows
 from rnnforecast.frozen import dataclass
 from rnnforecast.mixture.remainders import seasonal_part
-from rnnforecast.mixture.zero_shot import ZeroShot, zero_shot_season
+from rnnforecast.mixture.zero_shot import ZeroShot, own_seasons, zero_shot_season
 from rnnforecast.model_io.base import base_ensemble
 from rnnforecast.options import Engine
 from rnnforecast.workflows.forecasts.panel import Forecast, forecast_series
@@ -63,7 +63,8 @@ def forecast_again(
 
 def zero_shot_of(series: SeriesSet) -> ZeroShot:
     """Return the zero-shot ensemble for the series of a stored model."""
-    return ZeroShot(series, base_ensemble, zero_shot_season(series))
+    season = zero_shot_season(series)
+    return ZeroShot(series, base_ensemble, season, own_seasons=own_seasons(series, season, series.other_seasons))
 
 
 def forecast_parts(loaded: LoadedModel, forecast: Forecast, *, horizon: int, engine: Engine) -> Parts:
