@@ -23,6 +23,7 @@ COVARIATES_LEVEL = "covariates-level"
 COVARIATES_SEASON = "covariates-season"
 COVARIATES_WEEK = "covariates-week"
 AUTOREGRESSION = "autoregression"
+AUTOREGRESSION_LOG = "autoregression-log"
 COVARIATES_LOG = "covariates-log"
 COVARIATES_AUTOREGRESSION = "covariates-autoregression"
 DAY_MEANS = "day-means"
@@ -38,9 +39,10 @@ PRIORS = {
     FOURIER: 0.15,
     FOURIER_LOG: 0.10,
     AUTOREGRESSION: 0.20,
+    AUTOREGRESSION_LOG: 0.10,
     DAY_MEANS: 0.60,
     HOUR_MEANS: 0.15,
-    THETA: 0.10,
+    THETA: 0.15,
     SEASONAL_MEAN: 0.05,
     SEASONAL_NAIVE: 0.02,
 }
@@ -66,9 +68,9 @@ READERS = (*(name for name in COVARIATE_PRIORS if name not in PRIORS), LIKE_SERI
 #: Prior weight of the regression on series with like static covariates.
 LIKE_SERIES_PRIOR = 0.25
 #: Members that forecast logarithms.
-LOGARITHMIC = (FOURIER_LOG, COVARIATES_LOG, LIKE_SERIES_LOG)
+LOGARITHMIC = (FOURIER_LOG, AUTOREGRESSION_LOG, COVARIATES_LOG, LIKE_SERIES_LOG)
 #: Members whose remainder is forecast by an autoregression instead of `base`.
-AUTOREGRESSIVE = (AUTOREGRESSION, COVARIATES_AUTOREGRESSION)
+AUTOREGRESSIVE = (AUTOREGRESSION, AUTOREGRESSION_LOG, COVARIATES_AUTOREGRESSION)
 
 
 @dataclass(frozen=True)

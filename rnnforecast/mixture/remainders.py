@@ -19,6 +19,7 @@ from rnnforecast.mixture.covariates import Covariate, covariate_columns
 from rnnforecast.mixture.histories import Task
 from rnnforecast.mixture.question import (
     AUTOREGRESSION,
+    AUTOREGRESSION_LOG,
     COVARIATES_AUTOREGRESSION,
     COVARIATES_LEVEL,
     COVARIATES_LOG,
@@ -191,7 +192,7 @@ class _Fits:
         """Take the seasons off the history, in levels and in logarithms."""
         seasons = design.of_kind("short", "long")
         rows = np.flatnonzero(self._of(FOURIER, AUTOREGRESSION))
-        log_rows, logs = self._logs(FOURIER_LOG)
+        log_rows, logs = self._logs(FOURIER_LOG, AUTOREGRESSION_LOG)
         if not len(rows) and not len(log_rows):
             return
         # levels and logarithms have the same design: one factorisation for both
@@ -201,12 +202,13 @@ class _Fits:
         self._note(AUTOREGRESSION, design, levels, seasons, rows)
         if len(log_rows):
             self._note(FOURIER_LOG, design, of_logs, seasons, log_rows, values=logs)
+            self._note(AUTOREGRESSION_LOG, design, of_logs, seasons, log_rows, values=logs)
 
-    def _logs(self, member: str) -> tuple[np.ndarray, Float64Array]:
+    def _logs(self, *members: str) -> tuple[np.ndarray, Float64Array]:
         """Return which series are fitted in logarithms [R], and these, NaN where missing: [N, R]."""
         lowest = np.nanmin(self.values, axis=0, initial=np.inf)
         is_positive = (lowest > 0) & (np.nanmax(self.values, axis=0, initial=0.0) > LOG_RANGE * lowest)
-        rows = np.flatnonzero(self._of(member) & is_positive)
+        rows = np.flatnonzero(self._of(*members) & is_positive)
         seen = self.observed[:, None]
         return rows, np.where(seen, np.log(np.where(seen, self.values[:, rows], 1.0)), np.nan)
 

@@ -14,7 +14,14 @@ from rnnforecast.forecasting import Ensemble, last_windows
 from rnnforecast.mixture.covariates import Covariate
 from rnnforecast.mixture.histories import Task, causal_windows
 from rnnforecast.mixture.members import forecast_members
-from rnnforecast.mixture.question import AUTOREGRESSION, BASE, FOURIER, FOURIER_LOG, Question
+from rnnforecast.mixture.question import (
+    AUTOREGRESSION,
+    AUTOREGRESSION_LOG,
+    BASE,
+    FOURIER,
+    FOURIER_LOG,
+    Question,
+)
 from rnnforecast.mixture.seasons import plan_seasons
 from rnnforecast.mixture.zero_shot import MemberWeights, ZeroShot, choose_weights, computed_at_once, forecast_weighted
 from rnnforecast.model_io.base import read_base
@@ -166,6 +173,21 @@ def test_a_series_outside_the_sample_takes_the_weights_of_the_panel() -> None:
     assert BASE in weights.mean(20)
 
 
+def test_growth_by_a_rate_with_a_season_is_continued() -> None:
+    """The rival knows that logarithms follow a line and a season."""
+    generator = np.random.default_rng(9)
+    step, errors, rivals = np.arange(72), [], []
+    for _ in range(30):
+        season = 0.1 * np.sin(2 * np.pi * step / 12 + generator.uniform(0, 6))
+        values = 50 * np.exp(generator.uniform(0.02, 0.04) * step + season + 0.03 * generator.normal(size=72))
+        forecast, _ = answer(ask([values[:60]], freq="MS", season=12, horizon=12))
+        columns = np.column_stack([np.eye(12)[step % 12], step])
+        known = np.exp(columns @ np.linalg.lstsq(columns[:60], np.log(values[:60]), rcond=None)[0])
+        errors.append(np.abs(forecast[0, :, MEDIAN] - values[60:]).mean())
+        rivals.append(np.abs(known - values)[60:].mean())
+    assert np.mean(errors) < 1.2 * np.mean(rivals)
+
+
 @pytest.mark.parametrize(
     ("num_rows", "season", "horizon", "cutoffs", "leads"),
     [
@@ -188,7 +210,7 @@ def test_series_of_one_length_share_a_fit_and_forecast_as_alone() -> None:
     step = np.arange(96)
     histories = [50 + 15 * np.sin(2 * np.pi * step / 12) + generator.normal(size=96) for _ in range(3)]
     histories[1][[10, 40]] = np.nan
-    names = [FOURIER, FOURIER_LOG, AUTOREGRESSION]
+    names = [FOURIER, FOURIER_LOG, AUTOREGRESSION, AUTOREGRESSION_LOG]
     tasks = [Task(series, cutoff) for series in range(3) for cutoff in (72, 84, 96)]
     every = dict.fromkeys(names, np.ones(3, dtype=bool))
 
