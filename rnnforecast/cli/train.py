@@ -30,12 +30,20 @@ def train(
     significantly worse than the active one.
     """
     import rnnforecast
-    from rnnforecast.training.cluster import Cluster, use_cluster
+    from rnnforecast.training.cluster import Cluster
 
     settings = load_settings(flags, config=config)
-    with use_cluster(Cluster.named(on, ray_address)), view.progress() as progress:
+    cluster = Cluster.named(on, ray_address)
+    with view.progress() as progress:
         result = rnnforecast.train(
-            data, settings, name=name, store=store, progress=progress, activate=activate, max_age=max_age
+            data,
+            settings,
+            name=name,
+            store=store,
+            progress=progress,
+            activate=activate,
+            max_age=max_age,
+            cluster=cluster,
         )
     view.show(result)
     if require == "win":

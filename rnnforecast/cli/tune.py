@@ -30,13 +30,21 @@ def tune(
     """
     import rnnforecast
     from rnnforecast.data.files.overwrite import check_outputs
-    from rnnforecast.training.cluster import Cluster, use_cluster
+    from rnnforecast.training.cluster import Cluster
 
     check_outputs({"--output": output}, [("the settings", config or "")])
     settings = load_settings(flags, config=config, allowed=TUNE_OPTIONS)
-    with use_cluster(Cluster.named(on, ray_address)), view.progress() as progress:
+    cluster = Cluster.named(on, ray_address)
+    with view.progress() as progress:
         result = rnnforecast.tune(
-            data, settings, name=name, store=store, output=output, num_trials=trials, progress=progress
+            data,
+            settings,
+            name=name,
+            store=store,
+            output=output,
+            num_trials=trials,
+            progress=progress,
+            cluster=cluster,
         )
     view.show(result)
 

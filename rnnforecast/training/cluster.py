@@ -12,7 +12,6 @@ import socket
 import sys
 import threading
 from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -140,21 +139,3 @@ def _result(done: Any) -> Any:
             hint="run the same command again; `ray status` shows the machines",
             code="E_RAY_LOST",
         ) from error
-
-
-_active: ContextVar[Cluster | None] = ContextVar("cluster", default=None)
-
-
-@contextmanager
-def use_cluster(cluster: Cluster | None) -> Iterator[None]:
-    """Let trainings and searches inside the `with` block use a cluster; None: this machine alone."""
-    token = _active.set(cluster)
-    try:
-        yield
-    finally:
-        _active.reset(token)
-
-
-def active_cluster() -> Cluster | None:
-    """Return the cluster of the enclosing `use_cluster`."""
-    return _active.get()

@@ -10,10 +10,10 @@ from rnnforecast.config import Settings
 from rnnforecast.errors import UsageError
 from rnnforecast.grammars import Duration
 from rnnforecast.progress import Progress
-from rnnforecast.training.cluster import Cluster, active_cluster
 
 if TYPE_CHECKING:
     from rnnforecast.training.checkpoints import Checkpoints
+    from rnnforecast.training.cluster import Cluster
 
 
 @dataclass
@@ -63,15 +63,16 @@ class FitContext:
         rounds: int = 1,
         checkpoints: Checkpoints | None = None,
         transformer: bool = False,
+        cluster: Cluster | None = None,
     ) -> FitContext:
         """Return the context of so many fits of a whole recipe, which share the time budget of the settings.
 
         Raises UsageError for a cluster and a device that exclude each other.
         """
-        budget, cluster = TimeBudget.of(settings.training.time_budget, rounds), active_cluster()
         if cluster is not None and settings.training.device not in ("auto", "cpu"):
             raise UsageError(
                 f"--device {settings.training.device} and --on ray exclude each other: the cluster fits on processors",
                 hint="leave one of them out",
             )
+        budget = TimeBudget.of(settings.training.time_budget, rounds)
         return cls(budget, progress, checkpoints, transformer, cluster)

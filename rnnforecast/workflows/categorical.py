@@ -42,7 +42,6 @@ from rnnforecast.progress import Progress
 from rnnforecast.store.manifest import TestRecord
 from rnnforecast.store.record import LeadRecord
 from rnnforecast.store.registry import Registry
-from rnnforecast.training.cluster import active_cluster
 from rnnforecast.training.judge import how_to_test, rows_before_windows
 from rnnforecast.training.split import Split, split_rows
 from rnnforecast.workflows.forecasts.predict_result import CategoricalForecast
@@ -82,8 +81,6 @@ def train_categories(
     from rnnforecast.training.categorical import choose_network, fit_categories, log_transitions
 
     _check_settings(settings)
-    if active_cluster() is not None:
-        raise UsageError("--on has no effect on a target of categories: one network is trained", hint="leave --on out")
     started = time.monotonic()
     series, horizon = read.series, read.assumptions.horizon
     count, budget = len(series.target_categories), settings.training.time_budget

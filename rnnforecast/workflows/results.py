@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar
 
 from rnnforecast.errors import LostToBaselineError
 from rnnforecast.findings import Finding, JSONValue
@@ -70,12 +70,6 @@ class TrainResult(Document):
     notes: tuple[str, ...] = ()
     activation: Mapping[str, JSONValue] | None = None  # whether it is active, and the version it was compared with
     gains: tuple[CovariateGain, ...] = ()  # of each covariate: the change of the error on past windows
-
-    def checked(self, *, require_win: bool) -> Self:
-        """Return the result; with `require_win` only where the verdict is a win. Raises LostToBaselineError."""
-        if require_win:
-            self.require_win()
-        return self
 
     def require_win(self) -> None:
         """Raise LostToBaselineError unless the verdict is a win; the model is stored in any case."""

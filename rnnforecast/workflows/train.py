@@ -20,6 +20,7 @@ from rnnforecast.data.read import Assumptions, ReadResult, read_series
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.sources import stem_of
 from rnnforecast.data.tables.in_memory import IN_MEMORY, inputs_of
+from rnnforecast.errors import UsageError
 from rnnforecast.evaluation.backtest import Forecaster, Spacing
 from rnnforecast.findings import JSONValue
 from rnnforecast.forecasting import Ensemble
@@ -62,6 +63,7 @@ from rnnforecast.workflows.warm_start import open_start
 if TYPE_CHECKING:
     from rnnforecast.data.tables.in_memory import Data
     from rnnforecast.training.checkpoints import Checkpoints
+    from rnnforecast.training.cluster import Cluster
     from rnnforecast.training.fit import Fitted
 
 
@@ -85,19 +87,18 @@ def train(
     name: str | None = None,
     store: str | Path | None = None,
     progress: Progress | None = None,
-    require_win: bool = False,
     activate: Activate = "auto",
     max_age: str | None = None,
+    cluster: Cluster | None = None,
 ) -> TrainResult:
     """Train on files, test on held-out windows, and store the model under `name` (default: the file's stem).
 
-    A name that has a model gets a new version; with `activate` left at `auto` it becomes the active one unless it is
-    significantly worse than the version that is active now. `max_age` rejects older rows, e.g. `36h`. Where `from` in the
-    settings names a stored model, the training starts from its weights, and by default becomes its next version.
+    A name that has a model gets a new version, which with `activate` left at `auto` becomes the active one unless it is
+    significantly worse than that. `max_age` rejects older rows, e.g. `36h`. Where `from` in the settings names a stored
+    model, the training starts from its weights, by default as its next version. A Ray `cluster` fits the networks.
 
-    Raises InputError, DataError, StaleError, UsageError, OutputError, ResourceError, DivergedError; with `require_win`
-    LostToBaselineError, after storing, unless the verdict is a win. A failure leaves stored models unchanged. A training
-    that was stopped resumes when it is started again with the same data and settings.
+    Raises InputError, DataError, StaleError, UsageError, OutputError, ResourceError, DivergedError. A failure leaves stored
+    models unchanged. A training that was stopped resumes when it is started again with the same data and settings.
     """
     settings, data = settings or Settings(), inputs_of(data)
     age, registry = parse_age(max_age) if max_age is not None else None, Registry(store)
@@ -113,8 +114,9 @@ def train(
     if read.series.target_categories:
         from rnnforecast.workflows.categorical import train_categories
 
-        found = train_categories(read, settings, name=name, registry=registry, progress=progress, activate=activate)
-        return found.checked(require_win=require_win)
+        if cluster is not None:
+            raise UsageError("--on has no effect on categories: one network is trained", hint="leave it out")
+        return train_categories(read, settings, name=name, registry=registry, progress=progress, activate=activate)
     read = _usable(read, settings, horizon=assumptions.horizon)
     from rnnforecast.training.resume import open_checkpoints  # imports torch: after the data has been checked
 
@@ -126,6 +128,7 @@ def train(
         progress=progress,
         checkpoints=checkpoints,
         warm=None if start is None else start.start_on(read.series),
+        cluster=cluster,
     )
     served = served_method(trained.judgement, settings)
     decision = decide(registry, name, _challenger(read.series, trained, settings, served=served), activate=activate)
@@ -136,8 +139,7 @@ def train(
     checkpoints.remove()
     report = _report(read, trained, settings, assumptions=assumptions, stored=stored, served=served)
     activation = decision.to_dict(model=stored.label, is_active=stored.is_active)
-    result = replace(report, activation=activation, notes=(*report.notes, *registry.repairs, *checkpoints.notes()))
-    return result.checked(require_win=require_win)
+    return replace(report, activation=activation, notes=(*report.notes, *registry.repairs, *checkpoints.notes()))
 
 
 def _usable(read: ReadResult, settings: Settings, *, horizon: int) -> ReadResult:
@@ -167,6 +169,7 @@ def train_series(
     progress: Progress,
     checkpoints: Checkpoints | None = None,
     warm: WarmStart | None = None,
+    cluster: Cluster | None = None,
 ) -> Trained:
     """Fit, test, and fit again on all rows; only the second fit sees the test rows. `warm` starts from a stored model."""
     from rnnforecast.training.fit import fit_again, fit_train_rows
@@ -174,7 +177,7 @@ def train_series(
     started = time.monotonic()
     split = split_for(series, settings, horizon=horizon, num_seen=None if warm is None else warm.num_seen)
     rounds = 2 if settings.training.refit else 1
-    context = FitContext.of(settings, progress, rounds=rounds, checkpoints=checkpoints)
+    context = FitContext.of(settings, progress, rounds=rounds, checkpoints=checkpoints, cluster=cluster)
     fitted = fit_train_rows(
         series.head(split.num_past_rows),  # not bound to a name, so that its memory can be freed
         settings,

@@ -32,7 +32,6 @@ from rnnforecast.progress import NoProgress, Progress
 from rnnforecast.store.files import check_writable, replace_bytes
 from rnnforecast.store.names import encode_name
 from rnnforecast.store.registry import Registry
-from rnnforecast.training.cluster import Cluster, active_cluster
 from rnnforecast.training.context import FitContext
 from rnnforecast.training.ensemble_weights import ValidationActuals, subsample
 from rnnforecast.training.fit import fit_train_rows
@@ -49,6 +48,7 @@ from rnnforecast.workflows.tuning.study import Space, Study
 
 if TYPE_CHECKING:
     from rnnforecast.data.tables.in_memory import Data
+    from rnnforecast.training.cluster import Cluster
 
 #: Rolling windows, before the test rows, that a trial is measured on.
 NUM_WINDOWS = 3
@@ -69,11 +69,13 @@ def tune(
     output: str | Path | None = None,
     num_trials: int | None = None,
     progress: Progress | None = None,
+    cluster: Cluster | None = None,
 ) -> TuneResult:
     """Search the settings of a network for the time budget (default 10 minutes), each trial on rolling windows.
 
-    The best and the default are then fitted as by `train` and compared on test windows that no trial saw. The trials are
-    kept as a study `name` (default: the file's stem), which another run continues. `output` is a file for `--config`.
+    The best and the default are then fitted as by `train` and compared on test windows that no trial saw. The trials run
+    on a Ray `cluster`, or else in processes of this machine, and are kept as a study `name` (default: the file's stem),
+    which another run continues. `output` is a file for `--config`.
 
     Raises InputError, DataError, UsageError, OutputError, ResourceError.
     """
@@ -89,13 +91,11 @@ def tune(
     assumptions = fit_horizon(read, settings.data)
     series, horizon = read.series, assumptions.horizon
     split = split_rows(series, horizon=horizon, evaluation=settings.evaluation, must_test=True)
-    past = series.head(split.num_past_rows)
-    rolling = _Rolling.of(past, split, horizon=horizon)
+    rolling = _Rolling.of(series.head(split.num_past_rows), split, horizon=horizon)
     study = _open_study(registry.store / "tuning" / f"{encode_name(name)}.db", series, rolling, settings)
-    limit = settings.training.time_budget
-    seconds = DEFAULT_SECONDS if limit is None else limit.seconds
+    seconds = DEFAULT_SECONDS if (limit := settings.training.time_budget) is None else limit.seconds
     until = started + (1 - KEPT_FRACTION) * seconds
-    _Search(study, rolling, settings, until, num_trials).run(progress)
+    _Search(study, rolling, settings, until, num_trials, cluster).run(progress)
     trials = study.trials()
     chosen = {"from": "scratch", **trials[0].settings}
     both = {TUNED: _with(settings, chosen, seconds=seconds), DEFAULT: _with(settings, {}, seconds=seconds)}
@@ -205,15 +205,15 @@ class _Search:
     settings: Settings
     until: float
     num_trials: int | None
+    cluster: Cluster | None
 
     def run(self, progress: Progress) -> None:
-        """Run trials on the cluster in use, else in processes of this machine."""
+        """Run trials on the cluster, or in processes of this machine."""
         joint = JointProgress(progress, "searching", [max(1, round(self.until - time.monotonic()))])
-        cluster = active_cluster()
-        if cluster is None:
+        if self.cluster is None:
             self._run(self._in_processes, num_processes(), joint.part(0))
         else:
-            run_apart(Task(0, partial(self._run_on, cluster)), joint)
+            run_apart(Task(0, partial(self._run_on, self.cluster)), joint)
         progress.finish()
 
     def _run_on(self, cluster: Cluster, progress: Progress) -> None:

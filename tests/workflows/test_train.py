@@ -82,7 +82,7 @@ def test_a_win_that_is_required_and_missed_is_an_error_of_its_own_after_storing(
     _lose(monkeypatch)
     path = write_days(tmp_path)
     with pytest.raises(LostToBaselineError, match="`--require win` was set, but the verdict is a loss") as caught:
-        fit(path, require_win=True)
+        fit(path).require_win()
     assert caught.value.exit_code == ExitCode.LOST
     assert "days@1 is stored" in caught.value.message
     assert [each.label for each in Registry(store_of(path)).list()] == ["days@1"]

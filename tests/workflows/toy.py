@@ -40,9 +40,8 @@ def write_days(folder: Path, num_rows: int = 90, *, name: str = "days.csv", seed
 
 def fit(*paths: Path, **changes: object) -> TrainResult:
     """Train on files with few steps; the store lies next to the first."""
-    require_win = bool(changes.pop("require_win", False))
     settings = rnnforecast.Settings.from_flat({**TINY, **changes})
-    return rnnforecast.train(list(paths), settings, store=store_of(paths[0]), require_win=require_win)
+    return rnnforecast.train(list(paths), settings, store=store_of(paths[0]))
 
 
 def forecast(path: Path, **arguments: object) -> PredictResult:
