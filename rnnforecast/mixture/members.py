@@ -113,11 +113,22 @@ def _forecast_remainders(
         for name in np.unique(names[places]):
             rows = np.flatnonzero(names[places] == name)
             chosen = places[rows].tolist()
-            forecast = quantiles[rows] + np.stack([remainders.parts[place] for place in chosen])[..., None]
+            parts = np.stack([remainders.parts[place] for place in chosen])[..., None]
+            if name in LOGARITHMIC:
+                forecast = np.exp(_bounded(quantiles[rows], [past[row] for row in rows.tolist()]) + parts)
+            else:
+                forecast = quantiles[rows] + parts
             found[str(name)] = of_member = np.full(shape, np.nan)
-            of_member[[remainders.tasks[place] for place in chosen]] = (
-                np.exp(np.minimum(forecast, 700.0)) if name in LOGARITHMIC else forecast
-            )
+            of_member[[remainders.tasks[place] for place in chosen]] = forecast
+
+
+def _bounded(logs: Float64Array, pasts: Sequence[Float64Array]) -> Float64Array:
+    """Return logarithms [B, H, Q] within the range of each past and as much again to both sides.
+
+    So a history grows or falls ahead by no more than it did so far: far ahead, exponentials of a chance drift have no end.
+    """
+    low, high = (np.array([find(past) for past in pasts])[:, None, None] for find in (np.fmin.reduce, np.fmax.reduce))
+    return np.clip(logs, 2 * low - high, 2 * high - low)
 
 
 def _remainder_forecaster(name: str) -> str:

@@ -188,6 +188,17 @@ def test_growth_by_a_rate_with_a_season_is_continued() -> None:
     assert np.mean(errors) < 1.2 * np.mean(rivals)
 
 
+@pytest.mark.parametrize("horizon", [120, 1_000])
+def test_no_far_forecast_grows_by_more_than_the_history_did(horizon: int) -> None:
+    """Logarithms of a walk drift by chance: 1,000 steps ahead that was 1e37 times the largest value."""
+    walks = np.exp(np.cumsum(0.3 * np.random.default_rng(10).normal(size=(20, 120)), axis=1))
+
+    forecast, _ = answer(ask(list(walks), freq="MS", season=12, horizon=horizon))
+
+    growth = walks.max(axis=1) / walks.min(axis=1)
+    assert (forecast.max(axis=(1, 2)) <= 2 * growth * walks.max(axis=1)).all()  # twice: what the season adds
+
+
 @pytest.mark.parametrize(
     ("num_rows", "season", "horizon", "cutoffs", "leads"),
     [
