@@ -34,8 +34,8 @@ MAX_CELLS = 4 * 10**9
 #: Bytes in memory for one byte of the file above which a child process reads the file first.
 PROBE_RATIO = 500
 _PROBE_BYTES = 2**26
-#: Rows that are read at once.
-_BATCH_ROWS = 2**16
+#: Rows that are read at once; few of texts without a dictionary, each of which may be as long as a cell.
+_BATCH_ROWS, _FEW_ROWS = 2**16, 2**10
 _PROBE_SECONDS = 60
 _PROBE_CODE = f"""
 import json, resource, sys
@@ -199,13 +199,14 @@ class ParquetColumns:
 
     def _batches(self, names: Sequence[str], dictionaries: Sequence[str]) -> Iterator[pa.RecordBatch]:
         file = self._open(metadata=self.file.metadata, dictionaries=dictionaries)
+        size = _BATCH_ROWS if len(dictionaries) == len(self._texts(names)) else _FEW_ROWS
         position = 0
         for group in range(file.metadata.num_row_groups):
             before, position = position, position + file.metadata.row_group(group).num_rows
             if position <= self.num_left_out:
                 continue  # not even examined
             skip = max(self.num_left_out - before, 0)
-            for batch in file.iter_batches(batch_size=_BATCH_ROWS, row_groups=[group], columns=list(names)):
+            for batch in file.iter_batches(batch_size=size, row_groups=[group], columns=list(names)):
                 yield batch.slice(min(skip, batch.num_rows))
                 skip = max(skip - batch.num_rows, 0)
 
