@@ -22,6 +22,7 @@ from rnnforecast.charts.chart import (
     time_axis,
     time_format,
     times,
+    tip,
     value,
     y_axis,
 )
@@ -64,10 +65,7 @@ def alarm_chart(result: DetectResult, preview: Preview) -> Chart:
         "encoding": {
             "y": y_axis("alarm"),
             "color": {"datum": _ROW},
-            "tooltip": [
-                time_format(moments),
-                {"field": "alarm", "title": "row above the threshold", "type": "quantitative"},
-            ],
+            "tooltip": [time_format(moments), tip("alarm", _ROW, "")],
         },
     }
     heads = {"actual": "mean" if is_thinned else "value"}

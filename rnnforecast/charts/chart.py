@@ -176,7 +176,7 @@ def step_words(alias: str) -> str:
 def time_axis(timestamps: TimestampArray) -> Spec:
     """Return the encoding of `t`: dates, hours where there are any, or steps."""
     if timestamps.dtype.kind != "M":
-        return {"field": "t", "type": "quantitative", "title": "step", "scale": {"nice": False, "zero": False}}
+        return quantity("t", title="step", scale={"nice": False, "zero": False})
     formats = {
         "year": "%Y", "quarter": "%b %Y", "month": "%b %Y", "week": "%d %b", "date": "%d %b", "day": "%d %b",
         "hours": "%H:%M", "minutes": "%H:%M", "seconds": "%H:%M:%S", "milliseconds": "%H:%M:%S",
@@ -188,17 +188,11 @@ def time_axis(timestamps: TimestampArray) -> Spec:
 def time_format(timestamps: TimestampArray) -> Spec:
     """Return how a tooltip writes `t`."""
     if timestamps.dtype.kind != "M":
-        return {"field": "t", "type": "quantitative", "title": "step"}
+        return quantity("t", title="step")
     whole = np.asarray(times(timestamps[:2000])) % (2 * _HALF_DAY)
     form = "%a %d %b %Y" if not len(whole) or bool((whole == 0).all()) else "%a %d %b %Y, %H:%M"
-    return {
-        "field": "t",
-        "type": "temporal",
-        "title": "time",
-        "format": form,
-        "scale": {"type": "utc"},
-        "formatType": "utc",
-    }
+    kind = {"type": "temporal", "scale": {"type": "utc"}, "formatType": "utc"}
+    return {"field": "t", "title": "time", "format": form, **kind}
 
 
 def thinned(length: int, *, most: int = MAX_POINTS) -> Int64Array:
@@ -225,9 +219,29 @@ def band(name: str, low: str, high: str) -> Spec:
     return {"mark": mark, "encoding": {"y": y_axis(low), "y2": {"field": high}, "color": {"datum": name}}}
 
 
+def quantity(field_: str, **more: Any) -> Spec:
+    """Return the encoding of a field of numbers; a `title` of None leaves its axis without one."""
+    return {"field": field_, "type": "quantitative", **more}
+
+
+def tip(field_: str, title: str, form: str | None = None) -> Spec:
+    """Return a line of a tooltip; `form` is the format of a number, "" the usual one."""
+    number = {} if form is None else {"type": "quantitative"} | ({"format": form} if form else {})
+    return {"field": field_, "title": title, **number}
+
+
+def dashed(field_: str, *numbers: float, y: Spec, colour: Spec) -> Spec:
+    """Return dashed horizontal lines at some numbers."""
+    return {
+        "data": {"values": [{field_: number} for number in numbers]},
+        "mark": {"type": "rule", "strokeDash": [4, 4]},
+        "encoding": {"x": None, "y": y, "color": colour},
+    }
+
+
 def y_axis(field_: str, *, zero: bool = False) -> Spec:
     """Return a vertical axis; it starts at zero where the length of a mark counts. What it shows is in the subtitle."""
-    return {"field": field_, "type": "quantitative", "title": None, "scale": {"zero": zero, "nice": True}}
+    return quantity(field_, title=None, scale={"zero": zero, "nice": True})
 
 
 def power_axis(field_: str, shown: Sequence[float]) -> Spec:
@@ -251,12 +265,8 @@ def nearest(field_: str, words: str, x_words: str, *, form: str = ".4~g") -> Spe
     return {
         "mark": {"type": "point", "size": 160, "opacity": 0, "filled": True, "clip": True},
         "encoding": {
-            "y": {"field": field_, "type": "quantitative"},
-            "tooltip": [
-                {"field": "network", "title": "network"},
-                {"field": "t", "title": x_words, "type": "quantitative"},
-                {"field": field_, "title": words, "type": "quantitative", "format": form},
-            ],
+            "y": quantity(field_),
+            "tooltip": [tip("network", "network"), tip("t", x_words, ""), tip(field_, words, form)],
         },
     }
 
@@ -268,6 +278,32 @@ def colours(names: Mapping[str, str], *, has_legend: bool = True, symbol: str = 
     if legend is not None and _AREAS & set(names.values()):  # an area is pale: its key must be as large as one
         legend["symbolType"] = "square"
     return {"type": "nominal", "scale": scale, "legend": legend}
+
+
+def names_axis(field_: str, order: Sequence[object]) -> Spec:
+    """Return a vertical axis of names in an order."""
+    axis = {"labelLimit": 190, "labelColor": "@ink"}
+    return {"field": field_, "type": "nominal", "sort": list(order), "title": None, "axis": axis}
+
+
+def bars(y: Spec, x: Spec, *, colour: Spec, tips: Sequence[Spec], form: str) -> list[Spec]:
+    """Return horizontal bars with the number at the end of each, in a format."""
+    mark = {"type": "bar", "height": {"band": 0.62}, "cornerRadiusEnd": 3}
+    ends = {"y": y, "x": quantity("end"), "text": quantity(x["field"], format=form), "color": {"value": "@ink"}}
+    return [
+        {"mark": mark, "encoding": {"y": y, "x": x, "color": colour, "tooltip": list(tips)}},
+        {
+            "transform": [{"calculate": f"max(datum.{x['field']}, 0)", "as": "end"}],
+            "mark": {"type": "text", "align": "left", "dx": 6},
+            "encoding": ends,
+        },
+    ]
+
+
+def dots(y: Spec, *, colour: Spec, tips: Sequence[Spec], **encoding: Spec) -> Spec:
+    """Return large points."""
+    mark = {"type": "point", "filled": True, "size": 130, "opacity": 1}
+    return {"mark": mark, "encoding": {**encoding, "y": y, "color": colour, "tooltip": list(tips)}}
 
 
 def bars_height(count: int) -> int:
@@ -298,13 +334,12 @@ def hover(x: Spec, fields: Mapping[str, str], *, form: str = ",.5~g") -> Spec:
     """Return a vertical line that follows the pointer and shows fields (field -> words) of the nearest row."""
     pointer = {"name": "pointer", "select": {"type": "point", "on": "pointerover", "nearest": True, "encodings": ["x"],
                                              "clear": "pointerout"}}  # fmt: skip
-    shown = [{"field": name, "type": "quantitative", "title": words, "format": form} for name, words in fields.items()]
     return {
         "params": [pointer],
         "mark": {"type": "rule", "color": "@muted", "strokeWidth": 1, "clip": True},
         "encoding": {
             "color": {"value": "@muted"},
             "opacity": {"condition": {"param": "pointer", "empty": False, "value": 0.8}, "value": 0},
-            "tooltip": [x, *shown],
+            "tooltip": [x, *(tip(name, words, form) for name, words in fields.items())],
         },
     }

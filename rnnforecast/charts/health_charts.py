@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-from rnnforecast.charts.chart import Chart, Row, Spec, nearest, network_colours, power_axis, shortened, value
+from rnnforecast.charts.chart import (
+    Chart,
+    Row,
+    Spec,
+    dashed,
+    nearest,
+    network_colours,
+    power_axis,
+    quantity,
+    shortened,
+    tip,
+    value,
+)
 from rnnforecast.workflows.results import DiagnoseResult
 
 _LEAST = 1e-12  # logarithms need positive numbers
@@ -20,15 +32,10 @@ def memory_chart(result: DiagnoseResult) -> Chart:
         for lag, norm in zip(cast("Sequence[int]", curve["lags"]), cast("Sequence[float]", curve["norms"]), strict=True)
         if norm >= _LEAST or lag == cast("Sequence[int]", curve["lags"])[0]
     ]
-    x: Spec = {"field": "t", "type": "quantitative", "title": "steps back (k)", "axis": {"tickMinStep": 1, "format": "d"},
-               "scale": {"nice": False}}  # fmt: skip
+    x = quantity("t", title="steps back (k)", axis={"tickMinStep": 1, "format": "d"}, scale={"nice": False})
     y = power_axis("norm", [float(row["norm"] or _LEAST) for row in rows])
     lines: Spec = {"mark": {"type": "line", "strokeWidth": 2.2, "clip": True}, "encoding": {"y": y}}
-    limit: Spec = {
-        "data": {"values": [{"norm": 0.01}]},
-        "mark": {"type": "rule", "strokeDash": [4, 4]},
-        "encoding": {"x": None, "y": y, "color": {"value": "@muted"}},
-    }
+    limit = dashed("norm", 0.01, y=y, colour={"value": "@muted"})
     memories = ", ".join(f"{row['name']} {row['memory']} steps" for row in result.networks)
     return Chart(
         title="How far back a gradient reaches",
@@ -49,20 +56,17 @@ def occlusion_chart(result: DiagnoseResult) -> Chart:
         {"t": block["first_lag"], "end": float(str(block["last_lag"])) + 1, "effect": value(block["effect"])}
         for block in result.occlusion
     )
-    x: Spec = {"field": "t", "type": "quantitative", "title": "hidden rows: steps before the end (logarithmic)",
-               "scale": {"type": "log", "nice": False}, "axis": {"format": "~s", "tickCount": 6}}  # fmt: skip
-    bars: Spec = {
+    scale, axis = {"type": "log", "nice": False}, {"format": "~s", "tickCount": 6}
+    x = quantity("t", title="hidden rows: steps before the end (logarithmic)", scale=scale, axis=axis)
+    blocks: Spec = {
         "mark": {"type": "rect", "stroke": "@ground", "strokeWidth": 1, "color": "@forecast"},
         "encoding": {
             "x": x,
             "x2": {"field": "end"},
-            "y": {"field": "effect", "type": "quantitative", "title": None},
+            "y": quantity("effect", title=None),
             "y2": {"datum": 0},
             "color": {"value": "@forecast"},
-            "tooltip": [
-                {"field": "t", "title": "from", "type": "quantitative"},
-                {"field": "effect", "title": "moves", "type": "quantitative", "format": ".3f"},
-            ],
+            "tooltip": [tip("t", "from", ""), tip("effect", "moves", ".3f")],
         },
     }
     strongest = max(result.occlusion, key=lambda block: float(str(block["effect"])))
@@ -71,7 +75,7 @@ def occlusion_chart(result: DiagnoseResult) -> Chart:
         subtitle="how far the forecast moves when these rows are hidden, in standard deviations of the data",
         summary=f"Hiding rows {strongest['first_lag']} to {strongest['last_lag']} before the end moves the forecast most.",
         rows=rows,
-        layers=(bars,),
+        layers=(blocks,),
         columns={"t": "from lag", "effect": "effect"},
         height=220,
     )
@@ -83,17 +87,15 @@ def attention_chart(result: DiagnoseResult) -> Chart | None:
         return None
     rows = tuple({"t": row["lag"], "step": row["step"], "weight": value(row["weight"])} for row in result.attention)
     order: Spec = {"type": "ordinal", "axis": {"labelOverlap": True, "ticks": False, "domain": False}}
+    scale = {"range": ["@wide", "@forecast"], "zero": True}
     cells: Spec = {
         "mark": {"type": "rect"},
         "encoding": {
             "x": {"field": "t", "title": "steps before the last row", "sort": "descending", **order},
             "y": {"field": "step", "title": "forecast step", **order},
-            "color": {"field": "weight", "type": "quantitative", "scale": {"range": ["@wide", "@forecast"], "zero": True},
-                      "legend": {"title": "attention", "format": ".2~f"}},
+            "color": quantity("weight", scale=scale, legend={"title": "attention", "format": ".2~f"}),
             "tooltip": [
-                {"field": "step", "title": "forecast step"},
-                {"field": "t", "title": "steps before the last row"},
-                {"field": "weight", "title": "attention", "type": "quantitative", "format": ".3~f"},
+                tip("step", "forecast step"), tip("t", "steps before the last row"), tip("weight", "attention", ".3~f"),
             ],
         },
     }  # fmt: skip

@@ -16,14 +16,17 @@ from rnnforecast.charts.chart import (
     Spec,
     band,
     colours,
+    dashed,
     hover,
     line,
+    quantity,
     shortened,
     step_words,
     thinned,
     time_axis,
     time_format,
     times,
+    tip,
     value,
     values,
     y_axis,
@@ -78,7 +81,7 @@ def gaps_chart(series: SeriesSet) -> Chart | None:
         "mark": {"type": "rect"},
         "encoding": {
             "x": x, "x2": {"field": "end"}, "y": y_axis("missing", zero=True), "y2": {"datum": 0}, "color": {"value": "@bad"},
-            "tooltip": [time_format(moments), {"field": "missing", "title": "missing, per cent", "type": "quantitative"}],
+            "tooltip": [time_format(moments), tip("missing", "missing, per cent", "")],
         },
     }  # fmt: skip
     worst = max(rows, key=lambda row: row["missing"] or 0.0)
@@ -142,8 +145,8 @@ def season_chart(series: SeriesSet, ordinals: Int64Array, total: Float64Array) -
     ]
     ticks = first if len(first) <= 12 else first[:: -(-len(first) // 8)]
     axis = {"values": ticks, "labelExpr": f"{json.dumps([name.split()[0] for name in names])}[datum.value - 1]"}
-    x: Spec = {"field": "t", "type": "quantitative", "title": f"position in the season of {length} steps" if what == "position"
-               else None, "axis": axis, "scale": {"nice": False, "domain": [1, length]}}  # fmt: skip
+    heading = f"position in the season of {length} steps" if what == "position" else None
+    x = quantity("t", title=heading, axis=axis, scale={"nice": False, "domain": [1, length]})
     heads = {"middle": "median", "low": "10 %", "high": "90 %"}
     layers = (
         band("middle 80 %", "low", "high"),
@@ -207,20 +210,18 @@ def lag_chart(total: Float64Array, *, season_length: int) -> Chart:
     found = autocorrelations(total, season_length=season_length)
     rows: list[Row] = [{"t": lag, "r": value(number)} for lag, number in enumerate(found.tolist()) if lag]
     noise = 1.96 / math.sqrt(max(int(np.isfinite(total).sum()), 1))
-    x: Spec = {"field": "t", "type": "quantitative", "title": "lag in steps", "axis": {"tickMinStep": 1, "format": "d"},
-               "scale": {"nice": False, "domain": [0, max(len(rows), 1)]}}  # fmt: skip
+    scale = {"nice": False, "domain": [0, max(len(rows), 1)]}
+    x = quantity("t", title="lag in steps", axis={"tickMinStep": 1, "format": "d"}, scale=scale)
     y = y_axis("r", zero=True)
     bars: Spec = {
         "mark": {"type": "bar", "width": max(1.0, min(6.0, 700 / max(len(rows), 1)))},
-        "encoding": {"y": y, "color": {"datum": "autocorrelation"},
-                     "tooltip": [{"field": "t", "title": "lag", "type": "quantitative"},
-                                 {"field": "r", "title": "autocorrelation", "format": ".2f", "type": "quantitative"}]},
-    }  # fmt: skip
-    limits: Spec = {
-        "data": {"values": [{"r": noise}, {"r": -noise}]},
-        "mark": {"type": "rule", "strokeDash": [4, 4]},
-        "encoding": {"x": None, "y": y, "color": {"datum": "chance"}},
+        "encoding": {
+            "y": y,
+            "color": {"datum": "autocorrelation"},
+            "tooltip": [tip("t", "lag", ""), tip("r", "autocorrelation", ".2f")],
+        },
     }
+    limits = dashed("r", noise, -noise, y=y, colour={"datum": "chance"})
     best = max(rows, key=lambda row: abs(row["r"] or 0), default=None)
     words = f"largest at lag {best['t']} ({best['r']:.2f})" if best and best["r"] is not None else "undefined: constant"
     return Chart(

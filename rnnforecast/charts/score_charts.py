@@ -15,22 +15,27 @@ from rnnforecast.charts.chart import (
     Row,
     Spec,
     band,
+    bars,
     bars_height,
     bars_scale,
     colours,
+    dots,
     hover,
     line,
+    names_axis,
+    quantity,
     shortened,
     time_axis,
     time_format,
     times,
+    tip,
     value,
     values,
-    y_axis,
 )
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.evaluation.backtest import Backtest
 from rnnforecast.evaluation.metrics import metric_value
+from rnnforecast.evaluation.verdict import verdict_sentence
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.mixture.gains import CovariateGain
 from rnnforecast.model_io.base import BASE
@@ -49,6 +54,8 @@ _RIVAL = "rival of the verdict"
 _MASE = "MASE: the mean error, where 1 is that of the naive forecast in the training rows; smaller is better"
 #: Lines that differ less than this everywhere, as a fraction of the larger one, are drawn as one.
 _ALIKE = 0.03
+_AXIS = {"grid": True, "tickCount": 5}
+_KINDS: Spec = {"field": "kind", **colours({"network": "@forecast", "simple method": "@muted"}, symbol="circle")}
 
 
 def ranked(metrics: Metrics, metric: str = "mase") -> list[str]:
@@ -64,32 +71,14 @@ def error_chart(metrics: Metrics, *, networks: Sequence[str] = (ENSEMBLE,), riva
          "kind": _RIVAL if method == rival else _kind(method, networks)}
         for method in methods
     )  # fmt: skip
-    order = {"field": "method", "type": "nominal", "sort": methods, "title": None, "axis": {"labelLimit": 190, "ticks": False,
-             "domain": False, "labelColor": "@ink"}}  # fmt: skip
     kinds = {"network": "@forecast", "simple method": "@quiet"} | ({_RIVAL: "@other"} if rival in metrics else {})
-    bars: Spec = {
-        "mark": {"type": "bar", "height": {"band": 0.62}, "cornerRadiusEnd": 3},
-        "encoding": {
-            "y": order,
-            "x": {
-                "field": "mase",
-                "type": "quantitative",
-                "title": "MASE",
-                "axis": {"grid": True, "tickCount": 5},
-                "scale": bars_scale([row["mase"] for row in rows]),
-            },
-            "color": {"field": "kind", **colours(kinds, symbol="square")},
-            "tooltip": [
-                {"field": "method", "title": "method"},
-                {"field": "mase", "title": "MASE", "format": ".4~g", "type": "quantitative"},
-            ],
-        },
-    }
-    labels: Spec = {
-        "mark": {"type": "text", "align": "left", "dx": 6},
-        "encoding": {"y": order, "x": {"field": "mase", "type": "quantitative"},
-                     "text": {"field": "mase", "type": "quantitative", "format": ".3~g"}, "color": {"value": "@ink"}},
-    }  # fmt: skip
+    layers = bars(
+        names_axis("method", methods),
+        quantity("mase", title="MASE", axis=_AXIS, scale=bars_scale([row["mase"] for row in rows])),
+        colour={"field": "kind", **colours(kinds, symbol="square")},
+        tips=[tip("method", "method"), tip("mase", "MASE", ".4~g")],
+        form=".3~g",
+    )
     scored = [row for row in rows if row["mase"] is not None]
     summary = "Error (MASE) by method, best first: " + ", ".join(f"{row['method']} {row['mase']:.3g}" for row in scored)
     return Chart(
@@ -97,7 +86,7 @@ def error_chart(metrics: Metrics, *, networks: Sequence[str] = (ENSEMBLE,), riva
         subtitle=_MASE,
         summary=summary + ".",
         rows=rows,
-        layers=(bars, labels),
+        layers=tuple(layers),
         columns={"method": "method", "mase": "MASE"},
         height=bars_height(len(rows)),
     )
@@ -119,16 +108,8 @@ def lead_chart(
     for row in per_lead:
         if str(row["method"]) in shown:
             table[int(str(row["lead"]))][f"m{shown.index(str(row['method']))}"] = value(row.get("mase"))
-    names = dict(zip(shown, SERIES_ROLES, strict=False))
-    x: Spec = {"field": "t", "type": "quantitative", "title": "lead time in steps", "axis": {"tickMinStep": 1, "format": "d",
-               "tickCount": 8}, "scale": {"domain": [leads[0], leads[-1]], "nice": False}}  # fmt: skip
-    layers = [
-        line(method, f"m{place}", width=(1.6, 2.6)[is_ours], dash=((5, 3), ())[is_ours], zero=True)
-        for place, method in reversed(list(enumerate(shown)))
-        for is_ours in (method in networks,)
-    ]
+    axis, scale = {"tickMinStep": 1, "format": "d", "tickCount": 8}, {"domain": [leads[0], leads[-1]], "nice": False}
     heads, rows = {f"m{place}": method for place, method in enumerate(shown)}, tuple(table.values())
-    layers.append(hover({"field": "t", "type": "quantitative", "title": "lead"}, heads, form=".3~g"))
     first, last = (table[lead].get("m0") for lead in (leads[0], leads[-1]))
     ends = f" {shown[0]}: {first:.3g} one step ahead, {last:.3g} after {leads[-1]}." if first and last else ""
     return Chart(
@@ -136,9 +117,12 @@ def lead_chart(
         subtitle=f"MASE of each step ahead, over all windows; smaller is better{_hidden(rows, heads)}",
         summary=f"Error (MASE) by lead time of {', '.join(shown)}.{ends}",
         rows=rows,
-        layers=tuple(layers),
+        layers=_method_lines(heads, networks, quantity("t", title="lead")),
         columns={"t": "lead", **heads},
-        encoding={"x": x, "color": colours(names)},
+        encoding={
+            "x": quantity("t", title="lead time in steps", axis=axis, scale=scale),
+            "color": _method_colours(shown),
+        },
         height=280,
     )
 
@@ -146,30 +130,20 @@ def lead_chart(
 def coverage_chart(nominal: Sequence[float], observed: Sequence[float], num_scored: int) -> Chart:
     """Return how often actuals were below each quantile, against how often they should be; fractions."""
     rows = tuple({"t": value(100 * n), "seen": value(100 * o)} for n, o in zip(nominal, observed, strict=True))
-    domain = {"domain": [0, 100]}
-    x: Spec = {
-        "field": "t",
-        "type": "quantitative",
-        "title": "quantile, per cent",
-        "scale": domain,
-        "axis": {"tickCount": 5},
-    }
-    y: Spec = {"field": "seen", "type": "quantitative", "title": None, "scale": domain}
+    scale = {"domain": [0, 100]}
+    x, y = (
+        quantity("t", title="quantile, per cent", scale=scale, axis={"tickCount": 5}),
+        quantity("seen", title=None, scale=scale),
+    )
     ideal: Spec = {
         "data": {"values": [{"t": 0, "seen": 0}, {"t": 100, "seen": 100}]},
         "mark": {"type": "line", "strokeDash": [4, 4], "strokeWidth": 1.5},
         "encoding": {"y": y, "color": {"datum": "perfect"}},
     }
-    dots: Spec = {
+    tips = [tip("t", "quantile, per cent", ".3~g"), tip("seen", "actuals below it, per cent", ".3~g")]
+    observations: Spec = {
         "mark": {"type": "line", "strokeWidth": 2.4, "point": {"filled": True, "size": 60}},
-        "encoding": {
-            "y": y,
-            "color": {"datum": "observed"},
-            "tooltip": [
-                {"field": "t", "title": "quantile, per cent", "format": ".3~g", "type": "quantitative"},
-                {"field": "seen", "title": "actuals below it, per cent", "format": ".3~g", "type": "quantitative"},
-            ],
-        },
+        "encoding": {"y": y, "color": {"datum": "observed"}, "tooltip": tips},
     }
     worst = max(zip(nominal, observed, strict=True), key=lambda pair: abs(pair[0] - pair[1]), default=(0.5, 0.5))
     return Chart(
@@ -178,7 +152,7 @@ def coverage_chart(nominal: Sequence[float], observed: Sequence[float], num_scor
         summary=f"Calibration: the largest difference is at the quantile {worst[0]:g}, "
         f"below which {100 * worst[1]:.0f} % of the actuals were.",
         rows=rows,
-        layers=(ideal, dots),
+        layers=(ideal, observations),
         columns={"t": "quantile, per cent", "seen": "actuals below it, per cent"},
         encoding={"x": x, "color": colours({"observed": "@forecast", "perfect": "@muted"})},
         height=280,
@@ -196,24 +170,15 @@ def time_chart(metrics: Metrics, seconds: Mapping[str, float], *, networks: Sequ
     if len(rows) < 2:
         return None
     ends = {name: _log_domain([row[name] for row in rows], after) for name, after in (("t", 0.2), ("mase", 0.12))}
-    x: Spec = {"field": "t", "type": "quantitative", "title": "seconds to train and forecast (logarithmic)",
-               "scale": {"type": "log", "nice": False, "domain": ends["t"]},
-               "axis": {"grid": True, "format": "~g", "values": _ticks(ends["t"], (1,))}}  # fmt: skip
-    y = {**y_axis("mase"), "scale": {"type": "log", "nice": False, "domain": ends["mase"]},
-         "axis": {"values": _ticks(ends["mase"], (1, 2, 5))}}  # fmt: skip
-    kinds = {"network": "@forecast", "simple method": "@muted"}
-    points: Spec = {
-        "mark": {"type": "point", "filled": True, "size": 130, "opacity": 1},
-        "encoding": {
-            "y": y,
-            "color": {"field": "kind", **colours(kinds, symbol="circle")},
-            "tooltip": [
-                {"field": "method", "title": "method"},
-                {"field": "mase", "title": "MASE", "format": ".4~g", "type": "quantitative"},
-                {"field": "t", "title": "seconds", "format": ".3~g", "type": "quantitative"},
-            ],
-        },
-    }
+    log = {"type": "log", "nice": False}
+    axis = {"grid": True, "format": "~g", "values": _ticks(ends["t"], (1,))}
+    x = quantity(
+        "t", title="seconds to train and forecast (logarithmic)", scale={**log, "domain": ends["t"]}, axis=axis
+    )
+    y = quantity(
+        "mase", title=None, scale={**log, "domain": ends["mase"]}, axis={"values": _ticks(ends["mase"], (1, 2, 5))}
+    )
+    tips = [tip("method", "method"), tip("mase", "MASE", ".4~g"), tip("t", "seconds", ".3~g")]
     labels: list[Spec] = [
         {
             "data": {"values": [row]},
@@ -230,7 +195,7 @@ def time_chart(metrics: Metrics, seconds: Mapping[str, float], *, networks: Sequ
         summary=f"Error against time: {best['method']} has the smallest error (MASE {best['mase']:.3g} in "
         f"{best['t']:.3g} s), {quick['method']} is the fastest (MASE {quick['mase']:.3g} in {quick['t']:.3g} s).",
         rows=rows,
-        layers=(points, *labels),
+        layers=(dots(y, colour=_KINDS, tips=tips), *labels),
         columns={"method": "method", "mase": "MASE", "t": "seconds"},
         encoding={"x": x},
         height=320,
@@ -286,30 +251,17 @@ def rank_chart(ranks: Mapping[str, float], difference: float | None, *, networks
     if len(order) < 2:
         return None
     rows = tuple({"method": name, "rank": value(ranks[name]), "kind": _kind(name, networks)} for name in order)
-    y: Spec = {"field": "method", "type": "nominal", "sort": order, "title": None,
-               "axis": {"labelLimit": 190, "ticks": False, "domain": False, "labelColor": "@ink"}}  # fmt: skip
-    x: Spec = {"field": "rank", "type": "quantitative", "title": "mean rank", "scale": {"domain": [1, len(order)]},
-               "axis": {"grid": True, "tickCount": 6}}  # fmt: skip
+    axis = {"grid": True, "tickCount": 6}
+    x = quantity("rank", title="mean rank", scale={"domain": [1, len(order)]}, axis=axis)
     best = ranks[order[0]]
     span: list[Spec] = []
     if difference is not None:
         span.append({
             "data": {"values": [{"rank": best, "end": best + difference}]},
             "mark": {"type": "rect", "opacity": 1, "clip": True},
-            "encoding": {"x": {**x, "field": "rank"}, "x2": {"field": "end"}, "color": {"value": "@wide"}},
+            "encoding": {"x": x, "x2": {"field": "end"}, "color": {"value": "@wide"}},
         })  # fmt: skip
-    dots: Spec = {
-        "mark": {"type": "point", "filled": True, "size": 130, "opacity": 1},
-        "encoding": {
-            "x": x,
-            "y": y,
-            "color": {"field": "kind", **colours({"network": "@forecast", "simple method": "@muted"}, symbol="circle")},
-            "tooltip": [
-                {"field": "method", "title": "method"},
-                {"field": "rank", "title": "mean rank", "format": ".3~g", "type": "quantitative"},
-            ],
-        },
-    }
+    tips = [tip("method", "method"), tip("rank", "mean rank", ".3~g")]
     level = [] if difference is None else [name for name in order[1:] if ranks[name] - best < difference]
     words = "1 would be the best everywhere" + ("; methods on the area may be level with the best" if span else "")
     return Chart(
@@ -318,7 +270,7 @@ def rank_chart(ranks: Mapping[str, float], difference: float | None, *, networks
         summary=f"Mean ranks: {', '.join(f'{name} {ranks[name]:.2f}' for name in order)}."
         + (f" Level with the best: {', '.join(level)}." if level else ""),
         rows=rows,
-        layers=(*span, dots),
+        layers=(*span, dots(names_axis("method", order), x=x, colour=_KINDS, tips=tips)),
         columns={"method": "method", "rank": "mean rank"},
         height=bars_height(len(rows)),
     )
@@ -343,10 +295,6 @@ def cutoff_chart(backtest: Backtest, series: SeriesSet, *, most: int = 3, rival:
         for row, number in zip(rows, values(errors[method]), strict=True):
             row[f"m{place}"] = number
     heads = {f"m{place}": method for place, method in enumerate(shown)}
-    layers = [
-        line(method, f"m{place}", width=1.6 if place else 2.6, dash=(5, 3) if place else (), zero=True)
-        for place, method in reversed(list(enumerate(shown)))
-    ]
     worst = int(np.nanargmax(errors[ENSEMBLE])) if np.isfinite(errors[ENSEMBLE]).any() else 0
     when = str(moments[worst])[:16].replace("T", " ")
     return Chart(
@@ -354,9 +302,9 @@ def cutoff_chart(backtest: Backtest, series: SeriesSet, *, most: int = 3, rival:
         subtitle=f"MASE of the forecasts made at each date; a rise at the end is a warning{_hidden(rows, heads)}",
         summary=f"Error by cutoff of {', '.join(shown)}; the ensemble has its largest error at {when}.",
         rows=tuple(rows),
-        layers=(*layers, hover(time_format(moments), heads, form=".3~g")),
+        layers=_method_lines(heads, (ENSEMBLE,), time_format(moments)),
         columns={"t": "cutoff", **heads},
-        encoding={"x": time_axis(moments), "color": colours(dict(zip(shown, SERIES_ROLES, strict=False)))},
+        encoding={"x": time_axis(moments), "color": _method_colours(shown)},
         height=220,
     )
 
@@ -424,30 +372,19 @@ def gains_chart(gains: Sequence[CovariateGain]) -> Chart | None:
         for gain in order
     )  # fmt: skip
     most = max(10.0, *(1.2 * abs(gain.error_change) for gain in order if math.isfinite(gain.error_change)))
-    place: Spec = {"field": "covariate", "type": "nominal", "sort": [row["covariate"] for row in rows], "title": None,
-                   "axis": {"labelLimit": 190, "labelColor": "@ink"}}  # fmt: skip
-    bars: Spec = {
-        "mark": {"type": "bar", "height": {"band": 0.62}},
-        "encoding": {
-            "y": place,
-            "x": {"field": "change", "type": "quantitative", "title": "change of the error, per cent",
-                  "scale": {"domain": [-most, most], "nice": True},
-                  "axis": {"grid": True, "tickCount": 5}},
-            "color": {"field": "effect", **colours({"helps": "@good", "does not help": "@quiet"}, symbol="square")},
-            "tooltip": [
-                {"field": "covariate", "title": "covariate"},
-                {"field": "change", "title": "change, per cent", "format": "+.3~g", "type": "quantitative"},
-                {"field": "better", "title": "windows with a smaller error", "type": "quantitative"},
-                {"field": "windows", "title": "windows", "type": "quantitative"},
-            ],
-        },
-    }  # fmt: skip
-    labels: Spec = {
-        "transform": [{"calculate": "max(datum.change, 0)", "as": "at"}],
-        "mark": {"type": "text", "align": "left", "dx": 6},
-        "encoding": {"y": place, "x": {"field": "at", "type": "quantitative"}, "color": {"value": "@ink"},
-                     "text": {"field": "change", "type": "quantitative", "format": "+.0f"}},
-    }  # fmt: skip
+    effects = colours({"helps": "@good", "does not help": "@quiet"}, symbol="square")
+    layers = bars(
+        names_axis("covariate", [row["covariate"] for row in rows]),
+        quantity(
+            "change", title="change of the error, per cent", axis=_AXIS, scale={"domain": [-most, most], "nice": True}
+        ),
+        colour={"field": "effect", **effects},
+        tips=[
+            tip("covariate", "covariate"), tip("change", "change, per cent", "+.3~g"),
+            tip("better", "windows with a smaller error", ""), tip("windows", "windows", ""),
+        ],
+        form="+.0f",
+    )  # fmt: skip
     each = ", ".join(f"{row['covariate']} {row['change']:+.3g} %" for row in rows)
     return Chart(
         title="What covariates gain",
@@ -455,7 +392,7 @@ def gains_chart(gains: Sequence[CovariateGain]) -> Chart | None:
         "to the left of zero it helps",
         summary=f"Change of the error with each covariate: {each}.",
         rows=rows,
-        layers=(bars, labels),
+        layers=tuple(layers),
         columns={
             "covariate": "covariate",
             "change": "change, per cent",
@@ -470,35 +407,20 @@ def weights_chart(weights: Mapping[str, float]) -> Chart:
     """Return bars of the weights of an ensemble, heaviest first."""
     names = sorted(weights, key=lambda name: -weights[name])
     rows = tuple({"member": name, "weight": value(100 * weights[name])} for name in names)
-    place = {
-        "field": "member",
-        "type": "nominal",
-        "sort": names,
-        "title": None,
-        "axis": {"labelLimit": 190, "labelColor": "@ink"},
-    }
-    x: Spec = {
-        "field": "weight",
-        "type": "quantitative",
-        "title": "weight, per cent",
-        "axis": {"grid": True, "tickCount": 5},
-        "scale": bars_scale([row["weight"] for row in rows]),
-    }
-    bars: Spec = {
-        "mark": {"type": "bar", "height": {"band": 0.62}, "cornerRadiusEnd": 3, "color": "@forecast"},
-        "encoding": {"y": place, "x": x, "color": {"value": "@forecast"}},
-    }
-    labels: Spec = {
-        "mark": {"type": "text", "align": "left", "dx": 6},
-        "encoding": {"y": place, "x": x, "text": {"field": "weight", "type": "quantitative", "format": ".0f"}},
-    }
+    layers = bars(
+        names_axis("member", names),
+        quantity("weight", title="weight, per cent", axis=_AXIS, scale=bars_scale([row["weight"] for row in rows])),
+        colour={"value": "@forecast"},
+        tips=[tip("member", "member"), tip("weight", "weight, per cent", ".0f")],
+        form=".0f",
+    )
     shown = ", ".join(f"{name} {100 * weights[name]:.0f} %" for name in names)
     return Chart(
         title="Weights of the ensemble",
         subtitle="what each part counts in the forecast; chosen by the errors on validation rows",
         summary=f"Weights of the ensemble: {shown}.",
         rows=rows,
-        layers=(bars, labels),
+        layers=tuple(layers),
         columns={"member": "member", "weight": "weight, per cent"},
         height=bars_height(len(rows)),
     )
@@ -513,17 +435,27 @@ def verdict_words(verdict: Mapping[str, object] | None) -> str:
     """Return the verdict as a headline."""
     if verdict is None:
         return "No verdict: there are too few rows for a test"
-    method, against, skill = str(verdict.get("method", ENSEMBLE)), verdict.get("against"), verdict.get("skill")
-    name = f"The {method}" if method == ENSEMBLE else method
+    words, skill = verdict_sentence(verdict, digits=0), verdict.get("skill")
     if verdict.get("test") == "none":
-        return f"Whether {name[0].lower()}{name[1:]} beats {against} cannot be tested yet: {verdict.get('reason')}"
-    if not isinstance(skill, int | float) or not math.isfinite(skill):
-        return f"{name} does not beat {against}, which makes no error here"
-    size = f"typically {abs(skill):.0f} % {'smaller' if skill > 0 else 'larger'}"
-    return {
-        "win": f"{name} beats {against}: its error is {size}",
-        "loss": f"{name} loses to {against}: its error is {size}",
-    }.get(str(verdict["outcome"]), f"{name} and {against} are level: {abs(skill):.1f} % may be chance")
+        words += f": {verdict.get('reason')}"
+    elif verdict["outcome"] == "tie" and isinstance(skill, int | float) and math.isfinite(skill):
+        method = str(verdict.get("method", ENSEMBLE))
+        name = f"the {method}" if method == ENSEMBLE else method
+        words = f"{name} and {verdict.get('against')} are level: {abs(skill):.1f} % may be chance"
+    return f"{words[0].upper()}{words[1:]}" if words.startswith(("the ", "whether ")) else words
+
+
+def _method_lines(heads: Mapping[str, str], networks: Sequence[str], x: Spec) -> tuple[Spec, ...]:
+    """Return a line for each method, by field -> name: networks in front, wide; and the pointer that shows their numbers."""
+    lines = [
+        line(name, field, width=(1.6, 2.6)[name in networks], dash=((5, 3), ())[name in networks], zero=True)
+        for field, name in reversed([*heads.items()])
+    ]
+    return *lines, hover(x, heads, form=".3~g")
+
+
+def _method_colours(methods: Sequence[str]) -> Spec:
+    return colours(dict(zip(methods, SERIES_ROLES, strict=False)))
 
 
 def _hidden(rows: Sequence[Row], heads: Mapping[str, str]) -> str:

@@ -5,11 +5,22 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from rnnforecast.charts.chart import Chart, Row, Spec, nearest, network_colours, power_axis, shortened, value, y_axis
+from rnnforecast.charts.chart import (
+    Chart,
+    Row,
+    Spec,
+    dashed,
+    nearest,
+    network_colours,
+    power_axis,
+    quantity,
+    shortened,
+    value,
+    y_axis,
+)
 from rnnforecast.store.record import FitCurve
 
-_X: Spec = {"field": "t", "type": "quantitative", "title": "gradient step", "axis": {"tickMinStep": 1, "format": "d"},
-              "scale": {"nice": False, "zero": True}}  # fmt: skip
+_X = quantity("t", title="gradient step", axis={"tickMinStep": 1, "format": "d"}, scale={"nice": False, "zero": True})
 
 
 def loss_chart(curves: Sequence[FitCurve]) -> Chart:
@@ -69,11 +80,7 @@ def gradient_chart(curves: Sequence[FitCurve], *, clip: float | None) -> Chart:
     y = power_axis("norm", [float(row["norm"] or 1.0) for row in rows] + ([] if clip is None else [clip]))
     layers: list[Spec] = [{"mark": {"type": "line", "strokeWidth": 2}, "encoding": {"y": y}}]
     if clip is not None:
-        layers.append({
-            "data": {"values": [{"norm": clip}]},
-            "mark": {"type": "rule", "strokeDash": [4, 4]},
-            "encoding": {"x": None, "y": y, "color": {"value": "@muted"}},
-        })  # fmt: skip
+        layers.append(dashed("norm", clip, y=y, colour={"value": "@muted"}))
     largest = max((norm for curve in curves for norm in curve.norms), default=0.0)
     return Chart(
         title="Gradients while training",

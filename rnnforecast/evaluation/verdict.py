@@ -295,3 +295,21 @@ def _why_no_win(comparison: Comparison, outcome: Outcome, test: Test, *, leader:
 
 def _unit_words(test: Test) -> str:
     return "series" if test == "Wilcoxon signed-rank" else "windows"
+
+
+def verdict_sentence(verdict: Mapping[str, object], *, digits: int = 1) -> str:
+    """Return a verdict, as JSON documents have it, in words; the per cent of a win or a loss have so many decimals."""
+    name, against, skill = str(verdict.get("method", ENSEMBLE)), verdict.get("against"), verdict.get("skill")
+    subject = f"the {name}" if name == ENSEMBLE or " " in name else name
+    if verdict.get("test") == "none":
+        return f"whether {subject} beats {against} cannot be tested yet"
+    if not isinstance(skill, int | float) or not math.isfinite(skill):  # no ratio to an error of zero
+        lost = "loses to" if verdict["outcome"] == "loss" else "does not beat"
+        return f"{subject} {lost} {against}, which makes no error here"
+    side = "smaller" if skill > 0 else "larger"
+    if verdict["outcome"] == "tie":
+        return (
+            f"the error of {subject} is typically {abs(skill):.1f} % {side} than that of {against}, which may be chance"
+        )
+    beats = "beats" if verdict["outcome"] == "win" else "loses to"
+    return f"{subject} {beats} {against}: its error is typically {abs(skill):.{digits}f} % {side}"

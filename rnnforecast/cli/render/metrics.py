@@ -11,6 +11,7 @@ from rich.text import Text
 
 from rnnforecast.cli.render.blocks import NOTHING, errors, fit_columns, quiet_table, safe, under
 from rnnforecast.evaluation.metrics import METRICS, Metric, metric_value
+from rnnforecast.evaluation.verdict import verdict_sentence
 from rnnforecast.members import ENSEMBLE
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def verdict_block(verdict: Mapping[str, object] | None, *, advice: str = "") -> 
         return table
     outcome = str(verdict["outcome"])
     word = "Untested" if verdict.get("test") == "none" else outcome.capitalize()
-    table.add_row(Text(word, style=_OUTCOME_STYLES.get(outcome, "bold")), safe(_sentence(verdict)))
+    table.add_row(Text(word, style=_OUTCOME_STYLES.get(outcome, "bold")), safe(verdict_sentence(verdict)))
     for line in _evidence(verdict):
         table.add_row("", safe(line, "dim"))
     if advice:
@@ -98,23 +99,6 @@ def serving_advice(verdict: Mapping[str, object] | None, served: str) -> str:
     if verdict["outcome"] != "loss":
         return ""
     return f"`--on-loss serve-baseline` would store a model that serves {verdict.get('against')} instead"
-
-
-def _sentence(verdict: Mapping[str, object]) -> str:
-    name, against, skill = str(verdict.get("method", ENSEMBLE)), verdict.get("against"), verdict.get("skill")
-    subject = f"the {name}" if name == ENSEMBLE or " " in name else name
-    if verdict.get("test") == "none":
-        return f"whether {subject} beats {against} cannot be tested yet"
-    if not isinstance(skill, int | float):  # no ratio to an error of zero
-        lost = "loses to" if verdict["outcome"] == "loss" else "does not beat"
-        return f"{subject} {lost} {against}, which makes no error here"
-    percents = f"{abs(skill):.1f} %"
-    if verdict["outcome"] == "win":
-        return f"{subject} beats {against}: its error is typically {percents} smaller"
-    if verdict["outcome"] == "loss":
-        return f"{subject} loses to {against}: its error is typically {percents} larger"
-    size = "smaller" if skill > 0 else "larger"
-    return f"the error of {subject} is typically {percents} {size} than that of {against}, which may be chance"
 
 
 def _evidence(verdict: Mapping[str, object]) -> list[str]:
