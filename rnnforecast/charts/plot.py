@@ -14,7 +14,7 @@ from typing import Any
 from rnnforecast.charts.alarm_charts import alarm_chart
 from rnnforecast.charts.chart import COLOURS, FONT, Chart, Spec, config, shortened, themed
 from rnnforecast.charts.forecast_charts import forecast_chart
-from rnnforecast.charts.health_charts import attention_chart, memory_chart, occlusion_chart
+from rnnforecast.charts.network_charts import attention_chart, memory_chart, occlusion_chart
 from rnnforecast.charts.profile_charts import profile_charts
 from rnnforecast.charts.score_charts import error_chart, lead_chart, rival_of, time_chart, verdict_words
 from rnnforecast.errors import OutputError, UsageError, first_line, missing_extra

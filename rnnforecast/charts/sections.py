@@ -9,7 +9,14 @@ import numpy as np
 
 from rnnforecast.charts.alarm_charts import alarm_chart, is_readable
 from rnnforecast.charts.forecast_charts import timestamp_words
-from rnnforecast.charts.health_charts import attention_chart, memory_chart, occlusion_chart
+from rnnforecast.charts.network_charts import (
+    attention_chart,
+    gradient_chart,
+    loss_chart,
+    memory_chart,
+    names_of,
+    occlusion_chart,
+)
 from rnnforecast.charts.page import (
     Page,
     card,
@@ -38,7 +45,6 @@ from rnnforecast.charts.score_charts import (
     weights_chart,
     windows_chart,
 )
-from rnnforecast.charts.training_charts import gradient_chart, loss_chart, names_of
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.evaluation.metrics import METRICS, metric_value
 from rnnforecast.findings import Finding

@@ -38,8 +38,7 @@ from rnnforecast.data.findings import check_strict, redacted, with_noticed, with
 from rnnforecast.data.grid.align_ends import with_common_end
 from rnnforecast.data.grid.build_series import build_series, note_missing_cells
 from rnnforecast.data.grid.clock import set_clock
-from rnnforecast.data.grid.fill_missing import filled
-from rnnforecast.data.grid.mask_spans import without_spans
+from rnnforecast.data.grid.fill_missing import filled, without_spans
 from rnnforecast.data.grid.regular_grid import to_grid
 from rnnforecast.data.parse import ParsedFiles, codes_of, join_files, missing_ids, parse_file
 from rnnforecast.data.rows import Rows

@@ -19,7 +19,7 @@ from rnnforecast.data.series import SeriesSet
 from rnnforecast.findings import JSONValue
 from rnnforecast.json_values import finite
 from rnnforecast.progress import NoProgress, Progress
-from rnnforecast.workflows.forecasts.attention import attention_of
+from rnnforecast.workflows.forecasts.explain import attention_of
 from rnnforecast.workflows.forecasts.panel import forecast_series
 from rnnforecast.workflows.model_rows import Files, LoadedModel, load
 from rnnforecast.workflows.profile import autocorrelations, total_of

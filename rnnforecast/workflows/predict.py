@@ -30,8 +30,7 @@ from rnnforecast.options import Engine, StaleRows, SumOver
 from rnnforecast.progress import Progress
 from rnnforecast.store.ledger import LEDGER_LEVELS
 from rnnforecast.store.registry import default_store
-from rnnforecast.workflows.forecasts.attention import write_attention
-from rnnforecast.workflows.forecasts.explain import Asked, Explanation, check_asked, explain
+from rnnforecast.workflows.forecasts.explain import Asked, Explanation, check_asked, explain, write_attention
 from rnnforecast.workflows.forecasts.panel import Forecast, forecast_series
 from rnnforecast.workflows.forecasts.predict_result import CategoricalForecast, PredictResult, Preview
 from rnnforecast.workflows.forecasts.sums import check_sum, sum_forecasts, sums_frame, sums_preview

@@ -13,12 +13,11 @@ import pytest
 import rnnforecast
 from rnnforecast.charts.alarm_charts import alarm_chart
 from rnnforecast.charts.chart import step_words
-from rnnforecast.charts.health_charts import memory_chart
+from rnnforecast.charts.network_charts import gradient_chart, loss_chart, memory_chart
 from rnnforecast.charts.page import code_text
 from rnnforecast.charts.report import page_of, result_page
 from rnnforecast.charts.score_charts import gains_chart, lead_chart
 from rnnforecast.charts.sections import _SIMPLE
-from rnnforecast.charts.training_charts import gradient_chart, loss_chart
 from rnnforecast.config import DataSettings
 from rnnforecast.errors import UsageError
 from rnnforecast.evaluation.naive import METHODS

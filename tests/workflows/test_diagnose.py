@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import rnnforecast
-from rnnforecast.charts.health_charts import attention_chart, memory_chart, occlusion_chart
+from rnnforecast.charts.network_charts import attention_chart, memory_chart, occlusion_chart
 from rnnforecast.charts.plot import write_picture
 from rnnforecast.cli.main import main
 from rnnforecast.cli.render import render
