@@ -48,20 +48,20 @@ class Class:
 def weekly_and_yearly(rng: np.random.Generator, length: int, *, week: float) -> np.ndarray:
     year = 5 * harmonics(rng, length, 365.25, 2)
     days = week * rng.normal(size=7)[np.arange(length) % 7]
-    return 100 + year + days + 2 * autoregression(rng, length, 0.5)
+    return np.asarray(100 + year + days + 2 * autoregression(rng, length, 0.5))
 
 
 def christmas(rng: np.random.Generator, length: int) -> np.ndarray:
     steps = np.arange(length)
     peak = np.exp(-0.5 * (((steps - 50) % 52 - 26) / 1.2) ** 2)
-    return 100 + 5 * harmonics(rng, length, 52) + 40 * np.roll(peak, 26) + 3 * rng.normal(size=length)
+    return np.asarray(100 + 5 * harmonics(rng, length, 52) + 40 * np.roll(peak, 26) + 3 * rng.normal(size=length))
 
 
 def day_and_week(rng: np.random.Generator, length: int, *, day: int) -> np.ndarray:
     steps = np.arange(length)
     hours = 10 * harmonics(rng, day, day)[steps % day]
     weekend = 1 - 0.5 * (steps // day % 7 >= 5)
-    return 100 + hours * weekend + 20 * weekend + 2 * autoregression(rng, length, 0.7)
+    return np.asarray(100 + hours * weekend + 20 * weekend + 2 * autoregression(rng, length, 0.7))
 
 
 def shop(rng: np.random.Generator, length: int) -> np.ndarray:
@@ -122,11 +122,11 @@ def damped(rng: np.random.Generator, length: int) -> np.ndarray:
 
 def logistic(rng: np.random.Generator, length: int) -> np.ndarray:
     middle = rng.uniform(0.5, 0.9) * length
-    return 100 / (1 + np.exp(-(np.arange(length) - middle) / (0.08 * length))) + rng.normal(size=length) + 5
+    return np.asarray(100 / (1 + np.exp(-(np.arange(length) - middle) / (0.08 * length))) + rng.normal(size=length) + 5)
 
 
 def weekdays(rng: np.random.Generator, length: int) -> np.ndarray:
-    return 100 + 5 * rng.normal(size=5)[np.arange(length) % 5] + 3 * autoregression(rng, length, 0.6)
+    return np.asarray(100 + 5 * rng.normal(size=5)[np.arange(length) % 5] + 3 * autoregression(rng, length, 0.6))
 
 
 CLASSES = [
@@ -221,7 +221,7 @@ def _smoothed(values: np.ndarray, season: int, horizon: int) -> np.ndarray:
             error += (value - level) ** 2
             level += weight * (value - level)
         best = min(best, (error, level))
-    return best[1] + pattern[steps[len(values) :] % season]
+    return np.asarray(best[1] + pattern[steps[len(values) :] % season])
 
 
 def _dummies(count: int, season: int) -> np.ndarray:
@@ -245,7 +245,7 @@ def _regressed(values: np.ndarray, columns: np.ndarray, horizon: int) -> np.ndar
     fitted = design @ np.linalg.lstsq(design[: len(values)], values, rcond=None)[0]
     rest = values - fitted[: len(values)]
     memory = float(rest[1:] @ rest[:-1] / max(rest[:-1] @ rest[:-1], 1e-12))
-    return fitted[len(values) :] + rest[-1] * memory ** np.arange(1, horizon + 1)
+    return np.asarray(fitted[len(values) :] + rest[-1] * memory ** np.arange(1, horizon + 1))
 
 
 def _statistical(values: np.ndarray, season: int, horizon: int) -> Iterator[tuple[str, np.ndarray]]:
