@@ -46,7 +46,8 @@ _FORMAT = 1
 _METADATA = b"rnnforecast"
 _PART = re.compile(r"(\d{1,9})_(-?\d{1,19})\.parquet")
 _WAIT_SECONDS = 60.0
-_NUMBERS = ("forecast", *(f"q{level:g}" for level in LEDGER_LEVELS), "baseline", "scale", "last_value")
+_QUANTILES = tuple(f"q{level:g}" for level in LEDGER_LEVELS)
+_NUMBERS = ("forecast", *_QUANTILES, "baseline", "scale", "last_value")
 
 
 @dataclass(frozen=True)
@@ -181,28 +182,29 @@ def _token(timestamp: Any) -> int:
     return int(timestamp.astype("datetime64[s]").astype(np.int64)) if timestamp.dtype.kind == "M" else int(timestamp)
 
 
+def _schema(time: pa.DataType) -> pa.Schema:
+    """Return names and types of the columns; `time` is that of cutoffs and timestamps."""
+    import pyarrow as pa
+
+    text, whole = pa.dictionary(pa.int32(), pa.string()), pa.int32()
+    fields = {"id": text, "target": text, "version": whole, "cutoff": time, "timestamp": time, "lead": whole}
+    fields |= {name: pa.float64() for name in _NUMBERS} | {"method": text, "issued_at": pa.timestamp("us")}
+    return pa.schema(list(fields.items()))
+
+
 def _to_table(issued: Issued) -> pa.Table:
     import pyarrow as pa
 
     def named(places: np.ndarray, names: Sequence[str]) -> pa.DictionaryArray:
         return pa.DictionaryArray.from_arrays(pa.array(places, pa.int32()), pa.array(names, pa.string()))
 
-    columns = {
-        "id": named(issued.item, issued.ids),
-        "target": named(issued.target, issued.targets),
-        "version": pa.array(issued.version, pa.int32()),
-        "cutoff": pa.array(issued.cutoff),
-        "timestamp": pa.array(issued.timestamp),
-        "lead": pa.array(issued.lead, pa.int32()),
-        "forecast": pa.array(issued.forecast, pa.float64()),
-    }
-    for level, quantile in zip(LEDGER_LEVELS, issued.quantiles.T, strict=True):
-        columns[f"q{level:g}"] = pa.array(np.ascontiguousarray(quantile), pa.float64())
-    columns |= {name: pa.array(getattr(issued, name), pa.float64()) for name in ("baseline", "scale", "last_value")}
+    columns = {"id": named(issued.item, issued.ids), "target": named(issued.target, issued.targets)}
     columns["method"] = named(issued.served, issued.method)
-    columns["issued_at"] = pa.array(issued.issued_at.astype("datetime64[us]"))
+    plain = vars(issued) | dict(zip(_QUANTILES, map(np.ascontiguousarray, issued.quantiles.T), strict=True))
+    schema = _schema(pa.array(issued.timestamp).type)
+    columns |= {field.name: pa.array(plain[field.name], field.type) for field in schema if field.name not in columns}
     facts = json.dumps({"format": _FORMAT, **issued.facts}, ensure_ascii=True)
-    return pa.table(columns).replace_schema_metadata({_METADATA: facts.encode("ascii")})
+    return pa.table(columns, schema=schema).replace_schema_metadata({_METADATA: facts.encode("ascii")})
 
 
 def _from_table(table: pa.Table) -> Issued:
@@ -218,7 +220,7 @@ def _from_table(table: pa.Table) -> Issued:
         target=target,
         method=method,
         served=served,
-        quantiles=np.stack([table[f"q{level:g}"].to_numpy() for level in LEDGER_LEVELS], axis=1),
+        quantiles=np.stack([table[name].to_numpy() for name in _QUANTILES], axis=1),
         facts=_facts(table),
         **{name: table[name].to_numpy() for name in plain},
     )
@@ -317,17 +319,13 @@ def _misfit(table: pa.Table) -> str | None:
     """Say which column is missing or of another type than ours, None where all fit."""
     import pyarrow as pa
 
-    text, whole = pa.dictionary(pa.int32(), pa.string()), pa.int32()
-    wanted = {"id": text, "target": text, "method": text, "version": whole, "lead": whole}
-    wanted |= {name: pa.float64() for name in _NUMBERS} | {"issued_at": pa.timestamp("us")}
-    for name, kind in wanted.items():
-        if name not in table.column_names:
-            return f"the column `{name}` is missing"
-        if table.schema.field(name).type != kind:
-            return f"the column `{name}` is {table.schema.field(name).type}, not {kind}"
-    timestamps = [table.schema.field(name).type for name in ("cutoff", "timestamp") if name in table.column_names]
-    if len(timestamps) < 2 or timestamps[0] != timestamps[1] or timestamps[0] not in (pa.timestamp("us"), pa.int64()):
-        return "`cutoff` and `timestamp` are not timestamps"
+    found = {field.name: field.type for field in table.schema}
+    time = pa.int64() if found.get("timestamp") == pa.int64() else pa.timestamp("us")
+    for field in _schema(time):
+        if field.name not in found:
+            return f"the column `{field.name}` is missing"
+        if found[field.name] != field.type:
+            return f"the column `{field.name}` is {found[field.name]}, not {field.type}"
     return "a value is missing" if any(column.null_count for column in table.columns) else None
 
 

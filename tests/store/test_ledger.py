@@ -212,7 +212,7 @@ def _rewrite(path: Path, table: pa.Table) -> None:
     [
         (lambda table: table.drop_columns(["scale"]), "the column `scale` is missing"),
         (lambda table: table.set_column(5, "lead", pa.array(["x"] * 3)), "the column `lead` is string, not int32"),
-        (lambda table: table.set_column(3, "cutoff", pa.array([1, 2, 3])), "are not timestamps"),
+        (lambda table: table.set_column(3, "cutoff", pa.array([1, 2, 3])), "`cutoff` is int64, not timestamp"),
         (lambda table: table.set_column(6, "forecast", pa.array([None, 1.0, 2.0])), "a value is missing"),
         (lambda table: table.replace_schema_metadata(None), "is not a readable ledger file"),
         (
