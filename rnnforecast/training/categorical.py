@@ -22,7 +22,7 @@ from rnnforecast.members import CategoricalSettings
 from rnnforecast.networks.categorical import CategoricalForecaster
 from rnnforecast.progress import Progress
 from rnnforecast.training.judge import rows_before_windows
-from rnnforecast.training.loop import TrainWindows, fit_network
+from rnnforecast.training.loop import TrainWindows, fit_network, one_thread
 from rnnforecast.training.recipe import PATIENCE, STEPS_OF_EFFORT, FitSettings
 from rnnforecast.training.sampling import WindowSampler
 from rnnforecast.training.state import Fit, ValidationWindows
@@ -45,6 +45,7 @@ class CategoricalFit:
     fit: Fit | None
 
 
+@one_thread()
 def fit_categories(
     series: SeriesSet,
     settings: Settings,

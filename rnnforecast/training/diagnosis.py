@@ -24,7 +24,7 @@ from rnnforecast.networks.jacobians import LayerMemory, measure_memory
 from rnnforecast.options import Cell
 from rnnforecast.progress import Progress
 from rnnforecast.training.ensemble import move_to_device
-from rnnforecast.training.loop import TrainWindows, fit_network
+from rnnforecast.training.loop import TrainWindows, fit_network, one_thread
 from rnnforecast.training.recipe import FitSettings
 from rnnforecast.training.sampling import make_sampler
 
@@ -58,6 +58,7 @@ class Health:
         return float((np.array(self.gradient_norms) > GRADIENT_CLIP).mean()) if self.gradient_norms else None
 
 
+@one_thread()
 def reference_health(
     series: SeriesSet, cell: Cell, *, hidden_size: int, context_length: int, progress: Progress
 ) -> Health:

@@ -50,6 +50,17 @@ class TrainWindows:
 
 
 @contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep torch to one thread in a fit in this process: between small operations others spin, in the way of other work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
 def _without_denormals() -> Iterator[None]:
     """Count numbers too small for full precision as 0: gradients that vanish over 300 steps would take eight times as long."""
     torch.set_flush_denormal(True)
