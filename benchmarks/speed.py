@@ -2,8 +2,8 @@
 
 Every library runs in an environment of its own (`--prepare` makes them under `--envs`), every measurement in a process
 of its own, with one thread on one core, in turn. Look-back, batch and steps of a task are the same for all; the network
-is one layer of 64 units. Windows a second are batch x steps over the whole fit, ours with choosing, validation and
-calibration in it. Time to accuracy is that of the command as it is, under growing time budgets.
+is one layer of 64 units. Windows a second are batch x steps over the processor time of the whole fit, ours with choosing,
+validation and calibration in it. Time to accuracy is that of the command as it is, under growing time budgets.
 """
 
 from __future__ import annotations
@@ -132,9 +132,10 @@ def measure_task(table: Table, work: Work, peers: list[str], options: argparse.N
     table.notes.append(
         f"{work.plan.words}: look-back {work.plan.context_length}, horizon {work.plan.horizon}, batch "
         f"{work.plan.batch_size}, {work.num_steps} steps; medians of {options.runs} runs in turn, one thread on one "
-        f"core. `ours, GRU` and `ours, LSTM`: how many times as many windows a second. Error: {work.plan.metric} "
-        f"of the test part. Peak: {max(peaks):.0f} GFLOP/s, float32 matrix products in the same run; % of it by the "
-        "recurrent layer alone. Ours has 13 quantiles for each step; gluonts samples 100 paths and reads lags too."
+        f"core; seconds of processor. `ours, GRU` and `ours, LSTM`: how many times as many windows a second. "
+        f"Error: {work.plan.metric} of the test part. Peak: {max(peaks):.0f} GFLOP/s, float32 matrix products in the same "
+        "run; % of it by the recurrent layer alone. Ours has 13 quantiles for each step; gluonts samples 100 paths and "
+        "reads lags too."
     )
 
 
