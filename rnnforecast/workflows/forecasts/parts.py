@@ -1,7 +1,8 @@
 """What a forecast is made of: trend, seasons, the effect of each covariate, and the remainder; they add up to it.
 
 The effect of a covariate is the difference between the forecast and the one with the usual value of this covariate in
-all steps ahead: its mean, or for events and categories the commonest value. Seasons are those of a regression on the
+all steps ahead: its mean, or for events and categories the commonest value; of a past covariate, with the usual values of
+its season in the rows that lead these steps. Seasons are those of a regression on the
 history, with the covariates in it. The trend, with the level, is a straight line through what is left, and the remainder
 is the rest: what members see beyond that, and what covariates do together.
 
@@ -10,7 +11,7 @@ Axis legend: S series, H horizon, P parts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -21,6 +22,8 @@ from rnnforecast.data.covariates.scenario import with_usual
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.forecasting import last_windows
 from rnnforecast.frozen import dataclass
+from rnnforecast.mixture.past_covariates import without_season
+from rnnforecast.mixture.question import Question
 from rnnforecast.mixture.remainders import seasonal_part
 from rnnforecast.mixture.zero_shot import ZeroShot, own_seasons, zero_shot_season
 from rnnforecast.model_io.base import base_ensemble
@@ -80,8 +83,12 @@ def forecast_parts(loaded: LoadedModel, forecast: Forecast, *, horizon: int, eng
     for label, names in groups.items():
         usual = forecast_again(loaded, with_usual(series, names), forecast, horizon=horizon, engine=engine)
         effects[label] = median - usual.distribution[..., middle]
+    questions = _questions(loaded, horizon)
+    for name, usual_series in _with_usual_past(series, questions):
+        usual = forecast_again(loaded, usual_series, forecast, horizon=horizon, engine=engine)
+        effects[name] = median - usual.distribution[..., middle]
     rest = median - sum(effects.values(), np.zeros_like(median))
-    seasons = _seasons(loaded, horizon)
+    seasons = _seasons(questions, series.num_series, horizon)
     for values in seasons.values():
         rest = rest - values
     trend = _line(rest)
@@ -100,14 +107,33 @@ def _line(values: Float64Array) -> Float64Array:
     return np.asarray(values.mean(axis=1)[:, None] + slope[:, None] * step)
 
 
-def _seasons(loaded: LoadedModel, horizon: int) -> dict[str, Float64Array]:
+def _questions(loaded: LoadedModel, horizon: int) -> list[Question]:
+    """Return what is asked after the last row of every series, one question for each season."""
+    zero_shot = loaded.zero_shot or zero_shot_of(loaded.series)
+    windows = last_windows(loaded.series)
+    return [own.question(windows.select(numbers), horizon) for numbers, own in zero_shot.groups(windows)]
+
+
+def _with_usual_past(series: SeriesSet, questions: Sequence[Question]) -> Iterator[tuple[str, SeriesSet]]:
+    """Yield each past covariate that leads, and the series with its usual values in the rows that lead the steps ahead."""
+    for column, name in enumerate(series.past_names):
+        values, leads = series.past_covariates.copy(), False
+        for question in questions:
+            for number, covariates in zip(question.numbers, question.covariates, strict=False):
+                delay = next((one.delay for one in covariates if one.name == name), None)
+                rows = slice(int(series.offsets[number]), int(series.offsets[number + 1]))
+                if delay:
+                    own, leads = values[rows, column], True
+                    usual = own - without_season(own.astype(np.float64), question.season_length) + np.nanmean(own)
+                    own[-delay:] = usual[-delay:]
+        if leads:
+            yield name, replace(series, past_covariates=values)
+
+
+def _seasons(questions: Sequence[Question], num_series: int, horizon: int) -> dict[str, Float64Array]:
     """Return the seasonal parts of a regression on each history: [S, H] each; none where there is no season."""
-    series = loaded.series
-    zero_shot = loaded.zero_shot or zero_shot_of(series)
-    windows = last_windows(series)
-    found = {SEASON: np.zeros((series.num_series, horizon)), LONG_SEASON: np.zeros((series.num_series, horizon))}
-    for numbers, own in zero_shot.groups(windows):
-        question = own.question(windows.select(numbers), horizon)
-        for place, number in enumerate(numbers.tolist()):
+    found = {SEASON: np.zeros((num_series, horizon)), LONG_SEASON: np.zeros((num_series, horizon))}
+    for question in questions:
+        for place, number in enumerate(question.numbers):
             found[SEASON][number], found[LONG_SEASON][number] = seasonal_part(question, place)
     return {name: values for name, values in found.items() if values.any()}

@@ -61,6 +61,21 @@ def test_the_parts_add_up_to_the_forecast_and_follow_the_covariates(tmp_path: Pa
     assert result.previews[0].parts.keys() == {"trend", "season", "price", "sky", "remainder"}
 
 
+def test_a_past_covariate_has_its_part_as_far_as_it_leads(tmp_path: Path) -> None:
+    visits = np.round(50 + 10 * np.random.default_rng(2).normal(size=NUM_ROWS), 1)
+    sales = np.round(80 + 0.5 * np.roll(visits, 2) + 0.3 * NOISE[:NUM_ROWS], 2)
+    dates = [str(one.date()) for one in pd.date_range("2024-01-01", periods=NUM_ROWS)]
+    path = write_csv(tmp_path / "s.csv", date=dates, sales=sales.tolist(), visits=visits.tolist())
+    request = ForecastRequest(4, reading=DataSettings(target=("sales",), past=("visits",)), components=True)
+
+    frame = forecast_request(request, "base", data=[path], store=store_of(path)).frame
+
+    parts = frame[[name for name in frame.columns if name.startswith("part_")]]
+    np.testing.assert_allclose(parts.sum(axis=1), frame["forecast"], rtol=1e-12)
+    expected = [*(0.5 * (visits[-2:] - visits.mean())), 0, 0]
+    np.testing.assert_allclose(parts["part_visits"], expected, atol=1.5)
+
+
 def test_a_changed_price_is_forecast_next_to_the_price_of_the_file(tmp_path: Path) -> None:
     path = write(tmp_path)
 
