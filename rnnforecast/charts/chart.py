@@ -1,6 +1,6 @@
 """A chart: what it shows in words, and its marks as a Vega-Lite specification, without size, colours or theme.
 
-The same `Chart` is drawn as PNG or SVG (`charts.picture`) and in the page (`charts.page`). Colours in a specification are
+The same `Chart` is drawn as PNG or SVG (`charts.plot`) and in the page (`charts.page`). Colours in a specification are
 roles such as `@forecast`; `themed` replaces them by the colours of light or dark. To add a mark to a chart, append a layer
 to `Chart.layers`; layers read the rows of the chart unless they bring `data`.
 
