@@ -125,6 +125,14 @@ def _joined(
     step, owner = positions(lengths), np.repeat(np.arange(series.num_series), lengths)
     behind = step - begins[owner]
     source = np.where(behind >= 0, first[owner] + behind, -1)  # row of the plan
+    # a covariate without any past value has no effect, and a finding says so: its future values may be missing too
+    has_past = np.ones(len(series.future_names), dtype=np.bool_)
+    if series.covariates_observed is not None:
+        has_past = np.asarray(series.covariates_observed.any(axis=0))
+    without = [plan.names.index(name) for name, has in zip(series.future_names, has_past, strict=True) if not has]
+    values = plan.values.copy()
+    values[:, without] = np.nan_to_num(values[:, without])
+    plan = replace(plan, values=values)
     _check_cells(plan, source[source >= 0])
     own_lengths = np.diff(series.future_offsets)
     own_row = np.where(step < own_lengths[owner], series.future_offsets[owner] + step, -1)
@@ -136,7 +144,7 @@ def _joined(
             place = series.future_names.index(name)
             theirs = np.where(own_row >= 0, series.future_covariates[own_row, place], theirs)
             if series.covariates_observed is not None:
-                known = np.where(own_row >= 0, series.covariates_observed[own_row, place], known)
+                known = np.where(own_row >= 0, series.covariates_observed[own_row, place], has_past[place])
         columns.append(theirs)
         seen.append(known)
     return single_precision(np.stack(columns, axis=1)), np.stack(seen, axis=1)

@@ -48,6 +48,16 @@ def test_rows_of_the_plan_follow_those_of_the_series(tmp_path: Path) -> None:
     assert read_together.future_paths == (str(ahead),)
 
 
+def test_a_column_that_is_empty_in_both_files_is_named_and_has_no_effect(tmp_path: Path) -> None:
+    path = rows(tmp_path, temp=np.arange(8), empty="")
+    ahead = plan(tmp_path, date=DAYS[8:11], temp=[1, 2, 3], empty="")
+    found = read(path, ahead, future=["temp", "empty"])
+    assert values(found, 0, "empty") == [0.0] * 11
+    assert found.series.covariates_observed is not None
+    assert not found.series.covariates_observed[:, 1].any()
+    assert "W_COVARIATE_EMPTY" in [one.code for one in found.findings]
+
+
 def test_a_column_that_only_the_plan_has_is_joined_to_the_past_too(tmp_path: Path) -> None:
     together = read(rows(tmp_path), plan(tmp_path, date=DAYS, temp=np.arange(12)))
     assert values(together, 0) == values(together, 1) == list(range(12))
