@@ -114,10 +114,13 @@ def _forecast_remainders(
             rows = np.flatnonzero(names[places] == name)
             chosen = places[rows].tolist()
             parts = np.stack([remainders.parts[place] for place in chosen])[..., None]
+            width = np.array([remainders.widths[place] for place in chosen])[:, None, None]
+            middle = quantiles[rows][..., [levels.index(0.5)]]
+            forecast = middle + width * (quantiles[rows] - middle)
             if name in LOGARITHMIC:
-                forecast = np.exp(_bounded(quantiles[rows], [past[row] for row in rows.tolist()]) + parts)
+                forecast = np.exp(_bounded(forecast, [past[row] for row in rows.tolist()]) + parts)
             else:
-                forecast = quantiles[rows] + parts
+                forecast = forecast + parts
             found[str(name)] = of_member = np.full(shape, np.nan)
             of_member[[remainders.tasks[place] for place in chosen]] = forecast
 

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 #: Logarithms are taken where the largest value is so many times the smallest.
 LOG_RANGE = 1.3
+#: Terms that a column of a penalised regression counts for.
+TERMS_A_COLUMN = 0.5
 #: Designs of up to so many rows are kept from one call to the next, which has the same for the other windows.
 MOST_KEPT_ROWS, NUM_KEPT = 10_000, 4
 
@@ -49,13 +51,21 @@ class Remainders:
     tasks: list[int] = field(default_factory=list)
     pasts: list[Float64Array] = field(default_factory=list)
     parts: list[Float64Array] = field(default_factory=list)
+    widths: list[float] = field(default_factory=list)
 
-    def add(self, name: str, task: int, past: Float64Array, part: Float64Array) -> None:
-        """Note one forecast to make; `part` covers the past and the horizon."""
+    def add(self, name: str, task: int, past: Float64Array, part: Float64Array, *, width: float = 1.0) -> None:
+        """Note one forecast to make; `part` covers the past and the horizon, `width` is the factor of intervals."""
         self.names.append(name)
+        self.widths.append(width)
         self.tasks.append(task)
         self.pasts.append(past - part[: len(past)])
         self.parts.append(part[len(past) :])
+
+
+def _width_of_fit(num_rows: float, num_columns: float) -> float:
+    """Return how much wider errors ahead are than what a fit leaves of its own rows; a penalty halves its columns."""
+    used = min(TERMS_A_COLUMN * num_columns, 0.6 * num_rows)
+    return float(np.sqrt((num_rows + used) / (num_rows - used))) if num_rows > 0 else 1.0
 
 
 def regress(
@@ -258,6 +268,8 @@ class _Fits:
             first = max(0, cutoff - self.context)
             columns = design.known_at(cutoff, self.horizon)
             parts = columns[first:, chosen] @ coefficients[chosen]
+            width = _width_of_fit(float(self.observed[:cutoff].sum()), float(chosen.sum()))
             for column, row in enumerate(rows):
                 if needed[row]:
-                    self.remainders.add(name, self.numbers[row][place], values[first:cutoff, column], parts[:, column])
+                    number, past = self.numbers[row][place], values[first:cutoff, column]
+                    self.remainders.add(name, number, past, parts[:, column], width=width)
