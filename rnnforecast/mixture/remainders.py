@@ -63,7 +63,7 @@ class Remainders:
 
 
 def _width_of_fit(num_rows: float, num_columns: float) -> float:
-    """Return how much wider errors ahead are than what a fit leaves of its own rows; a penalty halves its columns."""
+    """Return how much wider errors ahead are than what a fit leaves of the rows it saw; a penalty halves its columns."""
     used = min(TERMS_A_COLUMN * num_columns, 0.6 * num_rows)
     return float(np.sqrt((num_rows + used) / (num_rows - used))) if num_rows > 0 else 1.0
 
