@@ -9,8 +9,10 @@ python docs/make_docs.py --check       exit 1 when a page is stale; writes nothi
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 import sys
+from collections import Counter
 from pathlib import Path
 from types import NoneType
 from typing import TYPE_CHECKING, Annotated, Literal, get_args, get_origin
@@ -26,7 +28,7 @@ from rnnforecast.grammars import Duration
 from rnnforecast.options import ARGUMENTS, PANELS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from pydantic import BaseModel
     from pydantic.fields import FieldInfo
@@ -85,9 +87,13 @@ def commands_page() -> str:
         MADE,
         "The output of `--help`. JSON documents: [json.md](json.md); settings: [settings.md](settings.md).",
     ]
-    for words in commands():
-        shown, _, codes = run([*words, "--help"]).partition("\n\nExit codes:\n")
-        parts.append(f"## {' '.join(['rnnforecast', *words])}\n\n```text\n{shown}\n```")
+    helps = {" ".join(["rnnforecast", *words]): run([*words, "--help"]) for words in commands()}
+    common = common_options(helps.values())
+    for name, text in helps.items():
+        shown, _, codes = text.partition("\n\nExit codes:\n")
+        parts.append(f"## {name}\n\n```text\n{without(shown, common)}\n```")
+    options = "\n".join(common)
+    parts.append(f"## Common options\n\n`--help` of most commands ends with these.\n\n```text\n{options}\n```")
     parts.append(f"## Exit codes\n\n```text\n{codes}\n```")
     parts.append("## Options by panel\n\n`--help` of a command with many options shows the common ones. These are all.")
     for panel in PANELS:
@@ -95,6 +101,18 @@ def commands_page() -> str:
             shown = run(["train", "--help", panel.lower()]).partition("\n\n")[2]
             parts.append(f"### {panel}\n\n```text\n{shown}\n```")
     return "\n\n".join(parts) + "\n"
+
+
+def common_options(helps: Collection[str]) -> list[str]:
+    """Return the lines of options that half of the commands share."""
+    counts = Counter(line for text in helps for line in text.splitlines() if line.startswith("  -"))
+    return [line for line, count in counts.items() if count >= len(helps) / 2]
+
+
+def without(text: str, common: Collection[str]) -> str:
+    """Return a text of `--help` without common options, and without a panel that holds nothing else."""
+    lines = "\n".join(line for line in text.splitlines() if line not in common)
+    return re.sub(r"\n[A-Z][a-z]+:\n(?=\n|$)", "", lines)
 
 
 def commands() -> Iterator[list[str]]:
