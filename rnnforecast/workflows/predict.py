@@ -23,7 +23,6 @@ from rnnforecast.findings import Finding, plural
 from rnnforecast.frozen import dataclass
 from rnnforecast.json_values import timestamp_to_json
 from rnnforecast.members import ENSEMBLE
-from rnnforecast.mixture.like_series import LIKE_SERIES, LIKE_SERIES_LOG
 from rnnforecast.mixture.question import READERS, SEASONAL_NAIVE
 from rnnforecast.model_io.base import BASE
 from rnnforecast.options import Engine, StaleRows, SumOver
@@ -338,8 +337,6 @@ def _notes(loaded: LoadedModel, horizon: int, forecast: Forecast, *, totals: boo
         notes.append(_weights_note(forecast.weights))
         if loaded.series.covariate_names and not any(forecast.weights.get(name) for name in READERS):
             notes.append("the covariates are not used: they explain no more than chance, or improve no past windows")
-        if loaded.series.static_names and not any(map(forecast.weights.get, (LIKE_SERIES, LIKE_SERIES_LOG))):
-            notes.append("the static covariates are not used: they improve no past windows")
         if forecast.weights.get(SEASONAL_NAIVE, 0.0) > 1 - SHOWN_WEIGHT:
             notes.append(
                 "on past windows the seasonal naive forecast was clearly better than every other member: it is served"

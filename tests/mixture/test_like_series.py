@@ -107,5 +107,6 @@ def test_a_static_covariate_that_is_not_read_is_said(tmp_path: Path, static: str
     frame.to_csv(tmp_path / "shops.csv", index=False)
     reading = DataSettings(id=("shop",), target=("sales",), static=(static,), horizon=HORIZON)
     result = rnnforecast.predict("base", data=[tmp_path / "shops.csv"], reading=reading, store=tmp_path)
-    said = [one for one in result.notes if "static" in one or "regressions do not read" in one]
-    assert any(one.startswith(note) for one in said) if note else not said or "improve no past windows" in said[0]
+    said = [one for one in result.notes if "regressions do not read" in one or "`region` not used" in one]
+    is_used = any("like-series" in one for one in result.notes)
+    assert [one[: len(note)] for one in said] == [note] if note else bool(said) != is_used

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -96,7 +96,10 @@ def explain(asked: Asked, loaded: LoadedModel, forecast: Forecast) -> Explanatio
     """Measure gains and make what else the request asks for. Raises UsageError, InputError and DataError."""
     horizon = forecast.median.shape[1]
     gains = gains_of(loaded, horizon) if asked.gains else ()
-    said = (*gains_note(gains, num_covariates=len(loaded.series.covariate_names)), *regression_notes(loaded, horizon))
+    said = (
+        *gains_note(gains, num_covariates=len(loaded.series.covariate_names)),
+        *regression_notes(loaded, horizon, forecast.weights),
+    )
     parts = None
     if asked.components:
         parts = forecast_parts(loaded, forecast, horizon=horizon, engine=asked.engine)
@@ -117,12 +120,12 @@ def explain(asked: Asked, loaded: LoadedModel, forecast: Forecast) -> Explanatio
     return Explanation(gains, parts, other, ", ".join(labels), (*found, *far), notes)
 
 
-def regression_notes(loaded: LoadedModel, horizon: int) -> list[str]:
+def regression_notes(loaded: LoadedModel, horizon: int, weights: Mapping[str, float] | None = None) -> list[str]:
     """Say by how much past covariates lead, and which covariates a forecast without training leaves out, if not all."""
     series = loaded.series
     if loaded.zero_shot is None:
         return []
-    statics = static_notes(loaded.zero_shot, horizon)
+    statics = static_notes(loaded.zero_shot, horizon, weights)
     if not series.covariate_names:
         return statics
     used = loaded.zero_shot.regressed(last_windows(series), horizon)
@@ -139,13 +142,16 @@ def regression_notes(loaded: LoadedModel, horizon: int) -> list[str]:
     return [*said, f"{len(names)} of {total} covariates not used ({why}): {listed(names)}"]
 
 
-def static_notes(zero_shot: ZeroShot, horizon: int) -> list[str]:
-    """Say which static covariates no regression reads."""
+def static_notes(zero_shot: ZeroShot, horizon: int, weights: Mapping[str, float] | None = None) -> list[str]:
+    """Say which static covariates no regression reads, and where the one that does has none of the `weights`."""
     series = zero_shot.series
     found = zero_shot.with_like_series(last_windows(series), horizon).like_series if series.static_names else None
     names = [name for name in series.static_names if found is None or name not in found.names]
     why = "some series need the same value, and a season or covariates known ahead"
-    return [f"regressions do not read {listed(names)}: {why}"] if names else []
+    said = [f"regressions do not read {listed(names)}: {why}"] if names else []
+    if found is not None and weights and not weights.get(found.member):
+        said.append(f"{listed(found.names)} not used: no past window is forecast better by it")
+    return said
 
 
 def gains_of(loaded: LoadedModel, horizon: int) -> tuple[CovariateGain, ...]:
