@@ -104,7 +104,7 @@ def commands_page() -> str:
 
 
 def common_options(helps: Collection[str]) -> list[str]:
-    """Return the lines of options that half of the commands share."""
+    """Return the lines of options that half of the commands have."""
     counts = Counter(line for text in helps for line in text.splitlines() if line.startswith("  -"))
     return [line for line, count in counts.items() if count >= len(helps) / 2]
 

@@ -30,6 +30,8 @@ _FIXED: tuple[tuple[int, ...], ...] = ((), (0,), (0,), (0, 1))
 #: The normal distribution counts as so many rows next to those observed.
 NORMAL_ROWS = 20.0
 _RIDGE = 1e-6
+#: Paths and responses that explode stop here, until their order is left out.
+_OVERFLOW = 1e100
 
 
 def forecast_autoregression(
@@ -191,6 +193,7 @@ def _iterated(
         values[0, :, lead] += fixed[:, lead - order]
         if lead == order:
             values[1, :, lead] = 1.0
+        np.clip(values[:, :, lead], -_OVERFLOW, _OVERFLOW, out=values[:, :, lead])
     return values[0, :, order:], values[1, :, order:]
 
 

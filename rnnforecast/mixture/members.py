@@ -78,6 +78,8 @@ def forecast_members(
         regress(question, tasks, wanted, ensemble.context_length, remainders)
     regress_like_series(question, tasks, wanted, ensemble.context_length, remainders)
     _forecast_remainders(remainders, networks, found, shape)
+    for name in found.keys() & set(LOGARITHMIC):
+        _keep_in_reach(found[name], pasts)
     if season > 1:
         alone(SEASONAL_MEAN, lambda pasts: _seasonal_mean(pasts, question, levels, num_seasons=MEAN_SEASONS))
     else:
@@ -118,20 +120,22 @@ def _forecast_remainders(
             middle = quantiles[rows][..., [levels.index(0.5)]]
             forecast = middle + width * (quantiles[rows] - middle)
             if name in LOGARITHMIC:
-                forecast = np.exp(_bounded(forecast, [past[row] for row in rows.tolist()]) + parts)
+                forecast = np.exp(np.minimum(forecast + parts, 700.0))
             else:
                 forecast = forecast + parts
             found[str(name)] = of_member = np.full(shape, np.nan)
             of_member[[remainders.tasks[place] for place in chosen]] = forecast
 
 
-def _bounded(logs: Float64Array, pasts: Sequence[Float64Array]) -> Float64Array:
-    """Return logarithms [B, H, Q] within the range of each past and as much again to both sides.
+def _keep_in_reach(quantiles: Float64Array, pasts: Sequence[Float64Array]) -> None:
+    """Cut quantiles [T, H, Q] that leave the range of a history by more than its size, and twice that for each length ahead.
 
-    So a history grows or falls ahead by no more than it did so far: far ahead, exponentials of a chance drift have no end.
+    Far ahead, the exponential of a drift by chance has no end.
     """
     low, high = (np.array([find(past) for past in pasts])[:, None, None] for find in (np.fmin.reduce, np.fmax.reduce))
-    return np.clip(logs, 2 * low - high, 2 * high - low)
+    lengths = np.array([len(past) for past in pasts])[:, None, None]
+    ahead = np.arange(1.0, quantiles.shape[1] + 1)[:, None] / lengths
+    np.minimum(quantiles, high + (high - low) * (1 + 2 * ahead), out=quantiles)
 
 
 def _remainder_forecaster(name: str) -> str:
