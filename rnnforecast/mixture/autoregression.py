@@ -29,6 +29,8 @@ WALK, DRIFT, LEVEL, LINE = range(4)
 _FIXED: tuple[tuple[int, ...], ...] = ((), (0,), (0,), (0, 1))
 #: The normal distribution counts as so many rows next to those observed.
 NORMAL_ROWS = 20.0
+#: Usual changes that a spike is at least away from both of its neighbours.
+SPIKE = 20.0
 _RIDGE = 1e-6
 #: Paths and responses that explode stop here, until their order is left out.
 _OVERFLOW = 1e100
@@ -43,7 +45,7 @@ def forecast_autoregression(
     as its values where it keeps to a level. Intervals include the error of the level, the drift or the line.
     """
     level = target.sum(axis=1) / np.maximum(observed.sum(axis=1), 1)
-    values = np.where(observed, target - level[:, None], 0.0)
+    values = _without_spikes(np.where(observed, target - level[:, None], 0.0), observed)
     count = num_lags(values.shape[1])
     lagged = np.stack([_delayed(values, lag) for lag in range(count + 1)])  # [P + 1, B, N]
     there = np.logical_and.reduce([_delayed(observed, lag) for lag in range(count + 1)])
@@ -75,6 +77,24 @@ def forecast_autoregression(
     quantiles = level[:, None, None] + path[:, :, None] + spread[:, :, None] * scores
     quantiles[(there.sum(axis=1) < FEWEST_ROWS) | ~np.isfinite(criteria[best, rows])] = np.nan
     return np.asarray(quantiles)
+
+
+def _without_spikes(values: Float64Array, observed: BoolArray) -> Float64Array:
+    """Return values [B, N] with the mean of their neighbours for each that leaps away from both and back.
+
+    A spike among the newest lags would be taken for a movement.
+    """
+    if values.shape[1] < FEWEST_ROWS:
+        return values
+    changes = np.where(observed[:, 1:] & observed[:, :-1], np.diff(values, axis=1), 0.0)
+    leap = SPIKE * np.median(np.abs(changes), axis=1, keepdims=True)
+    there, back = changes[:, :-1], changes[:, 1:]
+    is_spike = (
+        (np.minimum(np.abs(there), np.abs(back)) > leap) & (np.abs(there + back) < 0.25 * np.abs(there)) & (leap > 0)
+    )
+    result = values.copy()
+    result[:, 1:-1] = np.where(is_spike, 0.5 * (values[:, :-2] + values[:, 2:]), values[:, 1:-1])
+    return result
 
 
 def _carried_on(values: Float64Array, observed: BoolArray) -> Float64Array:

@@ -79,7 +79,7 @@ def forecast_members(
     regress_like_series(question, tasks, wanted, ensemble.context_length, remainders)
     _forecast_remainders(remainders, networks, found, shape)
     for name in found.keys() & set(LOGARITHMIC):
-        _keep_in_reach(found[name], pasts)
+        _keep_in_reach(found[name], pasts, levels.index(0.5))
     if season > 1:
         alone(SEASONAL_MEAN, lambda pasts: _seasonal_mean(pasts, question, levels, num_seasons=MEAN_SEASONS))
     else:
@@ -117,8 +117,10 @@ def _forecast_remainders(
             chosen = places[rows].tolist()
             parts = np.stack([remainders.parts[place] for place in chosen])[..., None]
             width = np.array([remainders.widths[place] for place in chosen])[:, None, None]
+            spread = np.stack([remainders.spreads[place] for place in chosen])[..., None] * _normal_scores(levels)
             middle = quantiles[rows][..., [levels.index(0.5)]]
-            forecast = middle + width * (quantiles[rows] - middle)
+            away = width * (quantiles[rows] - middle)
+            forecast = middle + np.copysign(np.hypot(away, spread), spread) if spread.any() else middle + away
             if name in LOGARITHMIC:
                 forecast = np.exp(np.minimum(forecast + parts, 700.0))
             else:
@@ -127,15 +129,21 @@ def _forecast_remainders(
             of_member[[remainders.tasks[place] for place in chosen]] = forecast
 
 
-def _keep_in_reach(quantiles: Float64Array, pasts: Sequence[Float64Array]) -> None:
-    """Cut quantiles [T, H, Q] that leave the range of a history by more than its size, and twice that for each length ahead.
+def _keep_in_reach(quantiles: Float64Array, pasts: Sequence[Float64Array], median: int) -> None:
+    """Move quantiles [T, H, Q] of positive histories down where their median, a column, grows by more than these did.
 
-    Far ahead, the exponential of a drift by chance has no end.
+    A history may leave its range by its size, and twice that for each of its lengths ahead, or grow once more as it did
+    within as many newest rows, half of them at most. Far ahead, the exponential of a drift by chance has no end.
     """
-    low, high = (np.array([find(past) for past in pasts])[:, None, None] for find in (np.fmin.reduce, np.fmax.reduce))
-    lengths = np.array([len(past) for past in pasts])[:, None, None]
-    ahead = np.arange(1.0, quantiles.shape[1] + 1)[:, None] / lengths
-    np.minimum(quantiles, high + (high - low) * (1 + 2 * ahead), out=quantiles)
+    ahead = np.arange(1, quantiles.shape[1] + 1)
+    for own, past in zip(quantiles, pasts, strict=True):
+        highest = np.fmax.accumulate(past)
+        high, size = highest[-1], highest[-1] - np.fmin.reduce(past)
+        before = highest[len(past) - 1 - np.minimum(ahead, len(past) // 2)]
+        reach = np.fmax(high + size * (1 + 2 * ahead / len(past)), high * high / before)
+        with np.errstate(invalid="ignore"):
+            own *= np.minimum(reach / own[:, median], 1.0)[:, None]
+        np.minimum(own, 4 * reach[:, None], out=own)
 
 
 def _remainder_forecaster(name: str) -> str:

@@ -52,6 +52,24 @@ class Design:
         return columns
 
 
+def spread_of_unknown(design: Design, coefficients: Float64Array, cutoff: int, horizon: int) -> Float64Array:
+    """Return the spread of what past covariates add to each lead beyond those that they are known for: [H, S].
+
+    `coefficients` are [P, S]. What each of them adds is taken for an autoregression of one lag, as in `Design.known_at`.
+    """
+    variance = np.zeros((horizon, coefficients.shape[1]))
+    delays = np.array(design.delays, dtype=np.int64)
+    for delay in np.unique(delays[delays < horizon]).tolist():
+        place = np.flatnonzero(delays == delay) - len(delays)
+        added = design.columns[: cutoff + delay, place] @ coefficients[place]
+        away = added - added.mean(axis=0)
+        power = np.square(away).sum(axis=0)
+        memory = (away[1:] * away[:-1]).sum(axis=0) / np.maximum(power, 1e-300)
+        beyond = np.maximum(np.arange(1, horizon + 1) - delay, 0)[:, None]
+        variance += power / len(away) * (1 - np.abs(memory) ** (2 * beyond))
+    return np.asarray(np.sqrt(variance))
+
+
 def fourier(num_rows: int, period: float, harmonics: tuple[int, ...], *, kind: str) -> Design:
     """Return sines and cosines of a period in steps; a sine that is zero at every step is left out."""
     angle = 2 * np.pi * np.arange(num_rows)[:, None] * np.array(harmonics, dtype=np.float64) / period

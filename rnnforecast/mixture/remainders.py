@@ -29,7 +29,14 @@ from rnnforecast.mixture.question import (
     FOURIER_LOG,
     Question,
 )
-from rnnforecast.mixture.regression import Design, fit_before, fit_each_before, fourier, trend_pieces
+from rnnforecast.mixture.regression import (
+    Design,
+    fit_before,
+    fit_each_before,
+    fourier,
+    spread_of_unknown,
+    trend_pieces,
+)
 from rnnforecast.mixture.seasons import SeasonPlan
 
 if TYPE_CHECKING:
@@ -52,11 +59,25 @@ class Remainders:
     pasts: list[Float64Array] = field(default_factory=list)
     parts: list[Float64Array] = field(default_factory=list)
     widths: list[float] = field(default_factory=list)
+    spreads: list[Float64Array] = field(default_factory=list)
 
-    def add(self, name: str, task: int, past: Float64Array, part: Float64Array, *, width: float = 1.0) -> None:
-        """Note one forecast to make; `part` covers the past and the horizon, `width` is the factor of intervals."""
+    def add(
+        self,
+        name: str,
+        task: int,
+        past: Float64Array,
+        part: Float64Array,
+        *,
+        width: float = 1.0,
+        spread: Float64Array | None = None,
+    ) -> None:
+        """Note one forecast to make; `part` covers the past and the horizon.
+
+        Intervals are multiplied by `width`; `spread` [H] is that of unknown covariates.
+        """
         self.names.append(name)
         self.widths.append(width)
+        self.spreads.append(np.zeros(len(part) - len(past)) if spread is None else spread)
         self.tasks.append(task)
         self.pasts.append(past - part[: len(past)])
         self.parts.append(part[len(past) :])
@@ -269,7 +290,8 @@ class _Fits:
             columns = design.known_at(cutoff, self.horizon)
             parts = columns[first:, chosen] @ coefficients[chosen]
             width = _width_of_fit(float(self.observed[:cutoff].sum()), float(chosen.sum()))
+            spread = spread_of_unknown(design, coefficients, cutoff, self.horizon)
             for column, row in enumerate(rows):
                 if needed[row]:
                     number, past = self.numbers[row][place], values[first:cutoff, column]
-                    self.remainders.add(name, number, past, parts[:, column], width=width)
+                    self.remainders.add(name, number, past, parts[:, column], width=width, spread=spread[:, column])

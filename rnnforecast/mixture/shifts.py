@@ -57,6 +57,8 @@ def at_one_level(history: Float64Array, season_length: int) -> Float64Array:
     if means[middle] <= UNUSUAL * usual or float(np.median(others)) <= 0:
         return history
     start = lag + first
+    if len(history) - start < width:
+        return history  # one bad row at the end does not make a level
     size, left = _size(history, start, lag), _size(history, start, lag, newest=True)
     if not np.isfinite([size, left]).all() or abs(size) <= UNUSUAL * usual or left / size < LASTING:
         return history
@@ -76,7 +78,7 @@ def _first_row(sums: Float64Array, middle: int, width: int, lag: int) -> int:
 
 
 def _size(history: Float64Array, start: int, lag: int, *, newest: bool = False) -> float:
-    """Return how far the rows from `start` on are from those of the same phase before it; NaN where unknown."""
+    """Return how far the rows from `start` on are from those of the same phase before it; NaN where unknown or a spike."""
     before = history[start - MEASURED * lag : start].reshape(MEASURED, lag)
     known = np.isfinite(before)
     usual = np.where(known, before, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
@@ -88,7 +90,9 @@ def _size(history: Float64Array, start: int, lag: int, *, newest: bool = False) 
         after = history[start + first :]
     differences = after - usual[(first + np.arange(len(after))) % lag]
     differences = differences[np.isfinite(differences)]
-    return float(differences.mean()) if len(differences) else float("nan")
+    if not len(differences) or abs(float(np.median(differences))) < LASTING * abs(float(differences.mean())):
+        return float("nan")
+    return float(differences.mean())
 
 
 def at_one_slope(history: Float64Array, season_length: int) -> Float64Array:

@@ -240,9 +240,12 @@ def forecast_weighted(
     if lost.any():
         mean[lost] = members(question, tasks, {BASE: lost})[BASE][lost]
     if widths is not None:
-        mean = widened(mean, widths, levels)
+        wider = widened(mean, widths, levels)
         if question.keep_non_negative:
-            keep_non_negative([mean], question.histories)
+            # what was cut at zero stays there where intervals become narrower
+            wider = np.where(mean == 0.0, 0.0, wider)
+            keep_non_negative([wider], question.histories)
+        mean = wider
     return np.sort(mean, axis=-1)
 
 

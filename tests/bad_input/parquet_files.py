@@ -45,6 +45,19 @@ def _flipped(content: bytes) -> bytes:
     return content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :]
 
 
+def _damaged_dates(content: bytes) -> bytes:
+    """Spoil the pages of the column `date` alone."""
+    metadata = pq.read_metadata(pa.BufferReader(content))
+    column = next(
+        metadata.row_group(0).column(number)
+        for number in range(metadata.num_columns)
+        if metadata.row_group(0).column(number).path_in_schema == "date"
+    )
+    place = column.dictionary_page_offset or column.data_page_offset
+    end = place + column.total_compressed_size
+    return content[: place + 20] + bytes(byte ^ 0xFF for byte in content[place + 20 : end]) + content[end:]
+
+
 def _invalid_text(content: bytes) -> bytes:
     return content.replace(b"series-a", b"series-\xff")
 
@@ -100,6 +113,14 @@ CASES: tuple[Case, ...] = (
         "damaged parquet",
         "cut",
         spoiled(GOOD, lambda content: content[:-20]),
+        "refused",
+        says=("damaged Parquet",),
+        fix=GOOD,
+    ),
+    Case(
+        "damaged parquet",
+        "damaged dates",
+        spoiled(GOOD, _damaged_dates),
         "refused",
         says=("damaged Parquet",),
         fix=GOOD,

@@ -123,3 +123,13 @@ def test_after_missing_rows_a_walk_goes_on_from_its_last_value_and_a_line_from_i
 
     assert found[0] == pytest.approx(walk[-4], abs=1.0)
     assert found[1] == pytest.approx(400.0, abs=8.0)
+
+
+def test_a_spike_among_the_newest_rows_is_no_movement() -> None:
+    """The forecast of a line went 884, 148, 842, 170."""
+    line = 3.0 * np.arange(60) + np.random.default_rng(9).normal(size=60)
+    line[-2] = 1_000.0
+
+    found = forecast(line[None])[0, :, 1]
+
+    np.testing.assert_allclose(found[:6], 3.0 * np.arange(60, 66), atol=12)

@@ -5,7 +5,7 @@ import pytest
 
 from rnnforecast.mixture.covariates import Covariate
 from rnnforecast.mixture.past_covariates import leading, leading_lag
-from rnnforecast.mixture.regression import Design
+from rnnforecast.mixture.regression import Design, spread_of_unknown
 
 
 def led(lag: int, *, seed: int = 0, rows: int = 300) -> tuple[np.ndarray, np.ndarray]:
@@ -70,3 +70,16 @@ def test_nothing_after_a_cutoff_is_seen_beyond_the_lead() -> None:
     np.testing.assert_array_equal(before[:, 0], columns[:94, 0])
     np.testing.assert_array_equal(before[:90, 2], columns[:90, 2])
     assert np.abs(before[83:, 1] - 5).max() < 2
+
+
+def test_the_spread_of_what_is_not_known_ahead_is_that_of_its_effect() -> None:
+    """95 % intervals held 30 % beyond the lead: they were those of known values."""
+    generator = np.random.default_rng(3)
+    columns = np.column_stack([np.arange(320.0), generator.normal(size=320)])
+    design = Design(columns, ("trend", "visits"), (3,))
+
+    found = spread_of_unknown(design, np.array([[5.0, 5.0], [2.0, -4.0]]), 300, 14)
+
+    np.testing.assert_array_equal(found[:3], 0.0)
+    np.testing.assert_allclose(found[3:, 0], 2.0, rtol=0.1)
+    np.testing.assert_allclose(found[3:, 1], 4.0, rtol=0.1)

@@ -31,6 +31,15 @@ def test_rows_before_a_shift_move_to_the_level_after_it(age: int, size: float) -
     np.testing.assert_allclose(offsets[0], size, atol=8)
 
 
+@pytest.mark.parametrize("place", [-1, -2, -3])
+def test_one_bad_row_near_the_end_is_no_level(place: int) -> None:
+    """All rows before a last value of 1,000 were moved to it."""
+    history = with_shift(age=0)
+    history[place] = 1_000.0
+
+    np.testing.assert_array_equal(at_one_level(history, 7), history)
+
+
 def test_missing_rows_stay_missing() -> None:
     history = with_shift(age=10)
     history[[5, 100, 175]] = np.nan

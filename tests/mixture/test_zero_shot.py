@@ -201,6 +201,30 @@ def test_intervals_count_what_a_regression_took_from_few_rows() -> None:
     assert 0.7 < ((noise[:, 18:] >= low) & (noise[:, 18:] <= high)).mean() < 0.85
 
 
+def test_fast_growth_keeps_an_interval_as_far_as_it_is_continued() -> None:
+    """All quantiles were cut at one value from lead 37 on."""
+    growth = 100 * np.exp(0.03 * np.arange(100) + 0.05 * np.random.default_rng(12).normal(size=100))
+
+    forecast, _ = answer(ask([growth], freq="MS", season=12, horizon=52))
+
+    low, high = (forecast[0, :, base(12).quantile_levels.index(level)] for level in (0.1, 0.9))
+    assert (high > 1.05 * low).all()
+    assert forecast[0, -1, MEDIAN] > 3 * growth[-1]
+
+
+def test_a_limit_that_was_cut_at_zero_stays_there_where_widths_shrink() -> None:
+    question = ask([np.arange(60.0) % 3], freq="D", season=7, horizon=5)
+    member = np.zeros((1, 5, len(base(7).quantile_levels)))
+    member[..., MEDIAN:] = 2.0
+    members = {BASE: member}
+
+    found = forecast_weighted(
+        question, np.ones((1, 1)), [BASE], widths=np.full(5, 0.7), members=lambda *_: dict(members)
+    )
+
+    assert (found[..., :MEDIAN] == 0).all()
+
+
 @pytest.mark.parametrize(("freq", "season", "length"), [("QS", 4, 60), ("D", 7, 150), ("MS", 12, 120), ("h", 24, 300)])
 def test_no_far_forecast_leaves_the_range_by_more_than_trends_allow(freq: str, season: int, length: int) -> None:
     """The exponential of a drift by chance was 600 times as far away as allowed, 1e37 after a walk of logarithms."""

@@ -124,6 +124,9 @@ class ParquetColumns:
         num_rows = max(min(SAMPLE_ROWS, _SAMPLE_CELLS // max(len(names), 1)), 20)
         chunks = [names[start : start + _SAMPLE_COLUMNS] for start in range(0, len(names), _SAMPLE_COLUMNS)]
         frames = [frame for chunk in chunks for frame in self._first_rows(chunk, num_rows)]
+        for name, error in self._unread.items():
+            if pa.types.is_temporal(self.fields[name].type) and not self._is_locked(name):
+                raise error  # it may be the time: without it rows would be numbered in silence
         for name in filter(self._is_locked, self._unread):
             message, fix = f"column `{name}` is encrypted: it is not read", "decrypt the file to use it"
             self.findings.append(Finding("W_DATA_ENCRYPTED", message, self.path, column=name, count=1, fix=fix))
