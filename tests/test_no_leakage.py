@@ -153,7 +153,7 @@ def test_the_theta_method_next_to_a_network_sees_nothing_after_its_cutoff() -> N
 
 
 def test_shares_of_members_are_chosen_without_the_held_out_rows() -> None:
-    settings = Settings.from_flat({"num_steps": 2, "num_members": 1, "batch_size": 4})
+    settings = Settings.from_flat({"from": "scratch", "num_steps": 2, "num_members": 1, "batch_size": 4})
     split = split_rows(make_series(), horizon=HORIZON, evaluation=settings.evaluation)
     first, second = (
         fit_train_rows(

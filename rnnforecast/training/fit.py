@@ -88,7 +88,7 @@ def _complete(
         theta_weight=settings.training.theta_weight,
     )
     fitted, reason = _with_weights(fitted, chosen), found.reason
-    readers = (SCRATCH, ZERO_SHOT) if facts.num_future_covariates else (SCRATCH,)
+    readers = (SCRATCH, ZERO_SHOT) if facts.num_covariates > facts.num_past_texts else (SCRATCH,)
     if facts.num_covariates and not any(chosen.weights.get(name) for name in readers):
         reason += "; what reads the covariates got no weight, so no forecast depends on them"
     reasons = {**fitted.recipe.reasons, "from": reason}

@@ -68,8 +68,10 @@ def choose_plan(facts: DataFacts, settings: Settings) -> tuple[Plan, str]:
             raise _ignored(
                 "covariates that are not known ahead", "reads none", fix="name them `--future`, or leave them out"
             )
-        if settings.training.effort == "quick" or facts.num_steps < FEWEST_STEPS_TO_FINE_TUNE:
-            return "scratch", "only networks from scratch read covariates that are not known ahead (--from)"
+        if facts.num_past_texts and (
+            settings.training.effort == "quick" or facts.num_steps < FEWEST_STEPS_TO_FINE_TUNE
+        ):
+            return "scratch", "only networks from scratch read `--past` columns of text (--from)"
     if settings.network != NetworkSettings():
         if asked == "pretrained":
             raise _ignored("the network flags", "has its own shape", fix="leave them out")

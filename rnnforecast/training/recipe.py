@@ -59,6 +59,11 @@ class DataFacts:
     is_random_walk: bool = False
 
     @property
+    def num_past_texts(self) -> int:
+        """Past covariates of text, which only networks from scratch read."""
+        return sum(count > 0 for count in self.categories.get("past", ()))
+
+    @property
     def num_covariates(self) -> int:
         """Covariates of every kind."""
         return self.num_past_covariates + self.num_future_covariates + self.num_static_covariates

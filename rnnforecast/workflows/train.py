@@ -23,7 +23,7 @@ from rnnforecast.data.tables.in_memory import IN_MEMORY, inputs_of
 from rnnforecast.errors import UsageError
 from rnnforecast.evaluation.backtest import Forecaster, Spacing
 from rnnforecast.findings import JSONValue
-from rnnforecast.forecasting import Ensemble
+from rnnforecast.forecasting import Ensemble, last_windows
 from rnnforecast.frozen import dataclass
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.mixture.gains import covariate_gains, gains_note
@@ -303,6 +303,14 @@ def _unread(series: SeriesSet, ensemble: Ensemble, horizon: int) -> list[str]:
         return []
     names = [name for name in series.past_names if name in series.categories]
     said = [f"only networks from scratch read {listed(names)}: regressions read numbers"] if names else []
+    if series.past_names:
+        used = {one.name for one in zero_shot.regressed(last_windows(series), horizon)}
+        rest = [name for name in series.past_names if name not in used and name not in series.categories]
+        said += (
+            [f"regressions do not read {listed(rest)}: past changes lead the target no more than by chance"]
+            if rest
+            else []
+        )
     return [*said, *static_notes(zero_shot, horizon)]
 
 

@@ -149,12 +149,25 @@ def test_cells_that_are_compared_speak_alone(tmp_path: Path, monkeypatch: pytest
     assert np.isfinite(float(str(result.metrics["gru"]["mase"])))
 
 
-def test_covariates_of_few_rows_are_learned_from_scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_past_covariates_of_text_and_few_rows_are_learned_from_scratch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _without_base(monkeypatch)
-    path = write_csv(tmp_path / "more.csv", date=days(90), value=wave(90), weather=wave(90, seed=3))
+    words = ["wet" if value > 0 else "dry" for value in wave(90, seed=3)]
+    path = write_csv(tmp_path / "more.csv", date=days(90), value=wave(90), weather=words)
     result = train_fast(path, past=("weather",), target=("value",))
     assert kinds_of(stored_ensemble(result)) == ["scratch"]
-    assert "read covariates that are not known ahead" in result.reasons["from"]
+    assert "read `--past` columns of text" in result.reasons["from"]
+
+
+def test_a_past_covariate_that_leads_few_rows_reaches_the_forecast_without_training(tmp_path: Path) -> None:
+    visits = np.random.default_rng(7).normal(size=163)
+    values = 100 + 20 * np.roll(visits, 3)
+    path = write_csv(tmp_path / "led.csv", date=days(160), value=values[:160].tolist(), visits=visits[:160].tolist())
+    result = train_fast(path, past=("visits",), target=("value",))
+    assert set(kinds_of(stored_ensemble(result))) == {"pretrained"}
+    found = forecast(path, model="led").frame["forecast"]
+    np.testing.assert_allclose(found[:3], values[160:], atol=6)
 
 
 def test_covariates_known_ahead_reach_the_forecast_without_a_network_from_scratch(tmp_path: Path) -> None:
@@ -170,7 +183,8 @@ def test_covariates_known_ahead_reach_the_forecast_without_a_network_from_scratc
 
 def _with_weather(folder: Path) -> Path:
     rows = 900
-    return write_csv(folder / "more.csv", date=days(rows), value=wave(rows), weather=wave(rows, seed=3))
+    words = ["wet" if value > 0 else "dry" for value in wave(rows, seed=3)]
+    return write_csv(folder / "more.csv", date=days(rows), value=wave(rows), weather=words)
 
 
 def test_networks_that_read_covariates_speak_next_to_the_pretrained_one(
