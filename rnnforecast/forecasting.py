@@ -213,14 +213,17 @@ def forecast_theta_in_context(ensemble: Ensemble, flat: FlatSeries, windows: Win
     )
 
 
+def normal_scores(levels: Sequence[float]) -> Float64Array:
+    """Return the quantiles of the standard normal distribution at these levels: [Q]."""
+    return np.array([NormalDist().inv_cdf(level) for level in levels])
+
+
 def interpolate_quantiles(quantiles: Float64Array, levels: Sequence[float], wanted: Sequence[float]) -> Float64Array:
     """Read other quantile levels off trained ones: [..., Q] to [..., len(wanted)].
 
     Linear in normal scores, so that a normal distribution is met exactly, beyond the outermost levels too.
     """
-    normal = NormalDist()
-    known = np.array([normal.inv_cdf(level) for level in levels])
-    asked = np.array([normal.inv_cdf(level) for level in wanted])
+    known, asked = normal_scores(levels), normal_scores(wanted)
     upper = np.clip(np.searchsorted(known, asked), 1, len(known) - 1)
     fraction = (asked - known[upper - 1]) / (known[upper] - known[upper - 1])
     low, high = quantiles[..., upper - 1], quantiles[..., upper]

@@ -8,16 +8,14 @@ Axis legend: N rows, W windows, H horizon, Q quantile levels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from statistics import NormalDist
 
 import numpy as np
 
 from rnnforecast.arrays import Float64Array
 from rnnforecast.data.windows import FlatSeries, Windows
 from rnnforecast.detection.members import Statistic
-from rnnforecast.forecasting import Ensemble
+from rnnforecast.forecasting import Ensemble, normal_scores
 from rnnforecast.frozen import dataclass
 from rnnforecast.inference.threads import in_threads
 
@@ -114,11 +112,6 @@ def residuals(ensemble: Ensemble, flat: FlatSeries, series: int, plan: Plan) -> 
         ahead = _normal_score(values, late, levels)
         statistics.append(Statistic("network-leads", _trailing_mean(ahead, plan.horizon), two_sided=True))
     return Residuals(early, levels, tuple(statistics))
-
-
-def normal_scores(levels: Sequence[float]) -> Float64Array:
-    """Return the normal score of each level: [Q]."""
-    return np.array([NormalDist().inv_cdf(level) for level in levels])
 
 
 def _normal_score(values: Float64Array, quantiles: Float64Array, levels: tuple[float, ...]) -> Float64Array:

@@ -8,10 +8,11 @@ Axis legend: T tasks, N blocks, S steps of a season, H horizon, Q quantiles.
 
 from __future__ import annotations
 
-from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from rnnforecast.forecasting import normal_scores
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +49,7 @@ def with_profile(
     """
     lead = np.arange(horizon)
     ahead, phase = lead // block, lead % season_length
-    scores = np.array([NormalDist().inv_cdf(level) for level in levels])
+    scores = normal_scores(levels)
     found = np.empty((len(histories), horizon, len(levels)))
     for row, quantiles, history in zip(found, forecast, histories, strict=True):
         profile, spread = _profile(history[-PROFILE_SEASONS * season_length :], block, season_length)

@@ -10,11 +10,11 @@ Axis legend: B histories, N rows, P lags, H horizon, Q quantiles.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import NormalDist
 
 import numpy as np
 
 from rnnforecast.arrays import BoolArray, Float64Array, Int64Array
+from rnnforecast.forecasting import normal_scores
 
 #: Newest rows that are read where no network sets how many.
 MAX_ROWS = 500
@@ -239,7 +239,7 @@ def _standardised(values: Float64Array, known: BoolArray, levels: tuple[float, .
 
     They are averaged with those of the normal distribution, which counts as `NORMAL_ROWS` rows.
     """
-    normal = np.array([NormalDist().inv_cdf(level) for level in levels])
+    normal = normal_scores(levels)
     count = known.sum(axis=1)[:, None]
     ordered = np.sort(np.where(known, values, np.inf), axis=1)
     place = np.array(levels) * np.maximum(count - 1, 0)

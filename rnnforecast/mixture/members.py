@@ -9,14 +9,13 @@ Axis legend: T tasks, N rows of one history, H horizon, P columns, Q quantiles.
 from __future__ import annotations
 
 from functools import partial
-from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnnforecast.arrays import BoolArray, Float64Array
 from rnnforecast.errors import DivergedError
-from rnnforecast.forecasting import forecast_together
+from rnnforecast.forecasting import forecast_together, normal_scores
 from rnnforecast.inference.season_classes import Means, day_means, hour_means
 from rnnforecast.mixture.aggregation import block_means, is_long_enough, with_profile
 from rnnforecast.mixture.autoregression import MAX_ROWS, forecast_autoregression, num_lags
@@ -117,7 +116,7 @@ def _forecast_remainders(
             chosen = places[rows].tolist()
             parts = np.stack([remainders.parts[place] for place in chosen])[..., None]
             width = np.array([remainders.widths[place] for place in chosen])[:, None, None]
-            spread = np.stack([remainders.spreads[place] for place in chosen])[..., None] * _normal_scores(levels)
+            spread = np.stack([remainders.spreads[place] for place in chosen])[..., None] * normal_scores(levels)
             middle = quantiles[rows][..., [levels.index(0.5)]]
             away = width * (quantiles[rows] - middle)
             forecast = middle + np.copysign(np.hypot(away, spread), spread) if spread.any() else middle + away
@@ -229,7 +228,7 @@ def _seasonal_mean(
 ) -> Float64Array:
     """Forecast the mean of each phase over the newest seasons, with the spread around it."""
     season, phase = question.season_length, np.arange(question.horizon) % question.season_length
-    scores = _normal_scores(levels)
+    scores = normal_scores(levels)
     result = np.full((len(pasts), question.horizon, len(levels)), np.nan)
     for number, past in enumerate(pasts):
         count = min(num_seasons, len(past) // season)
@@ -246,7 +245,7 @@ def _seasonal_mean(
 def _seasonal_naive(pasts: Sequence[Float64Array], question: Question, levels: tuple[float, ...]) -> Float64Array:
     """Repeat the last season; its spread grows with the square root of the seasons ahead."""
     season, lead = question.season_length, np.arange(question.horizon)
-    scores = _normal_scores(levels)
+    scores = normal_scores(levels)
     result = np.full((len(pasts), question.horizon, len(levels)), np.nan)
     for number, past in enumerate(pasts):
         last = past[-season:]
@@ -258,7 +257,3 @@ def _seasonal_naive(pasts: Sequence[Float64Array], question: Question, levels: t
         spread = float(np.sqrt(np.nanmean(np.square(changes)))) * np.sqrt(lead // season + 1)
         result[number] = last[lead % season][:, None] + spread[:, None] * scores
     return result
-
-
-def _normal_scores(levels: tuple[float, ...]) -> Float64Array:
-    return np.array([NormalDist().inv_cdf(level) for level in levels])

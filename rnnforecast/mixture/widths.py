@@ -8,11 +8,10 @@ Axis legend: S series, K windows, T tasks, H horizon, Q quantiles.
 
 from __future__ import annotations
 
-from statistics import NormalDist
-
 import numpy as np
 
 from rnnforecast.arrays import Float64Array
+from rnnforecast.forecasting import normal_scores
 
 #: Variance of one absolute error relative to its squared mean, of a normal distribution.
 VARIANCE_OF_ONE = float(np.pi / 2 - 1)
@@ -40,7 +39,7 @@ def relative_errors(actual: Float64Array, quantiles: Float64Array, levels: tuple
     `actual` is [T, H], NaN where unknown; `quantiles` are [T, H, Q].
     """
     middle = quantiles[..., levels.index(0.5)]
-    normal = _mean_distance(np.array([NormalDist().inv_cdf(level) for level in levels]), levels)
+    normal = _mean_distance(normal_scores(levels), levels)
     expected = _mean_distance(quantiles, levels) * np.sqrt(2 / np.pi) / normal  # exact for a normal distribution
     known = np.isfinite(actual) & np.isfinite(expected) & (expected > _ROUNDING * np.abs(middle))
     return np.where(known, (actual - middle) / np.where(known, expected, 1.0), np.nan)

@@ -13,8 +13,7 @@ import numpy as np
 
 from rnnforecast.arrays import Float64Array
 from rnnforecast.data.calendar.frequency import Frequency
-from rnnforecast.detection.residuals import normal_scores
-from rnnforecast.forecasting import interpolate_quantiles
+from rnnforecast.forecasting import interpolate_quantiles, normal_scores
 from rnnforecast.streaming.engines import StreamEngine
 from rnnforecast.streaming.lines import Row
 from rnnforecast.streaming.scores import START, score_value

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from statistics import NormalDist
 
 import numpy as np
 
@@ -20,7 +19,7 @@ from rnnforecast.data.series import SeriesSet
 from rnnforecast.errors import DivergedError
 from rnnforecast.evaluation.baselines import forecast_baseline
 from rnnforecast.evaluation.distributions import mean_of
-from rnnforecast.forecasting import Ensemble, interpolate_quantiles, last_windows
+from rnnforecast.forecasting import Ensemble, interpolate_quantiles, last_windows, normal_scores
 from rnnforecast.inference.threads import in_threads
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.mixture.trained import Batch, TrainedForecaster
@@ -242,7 +241,7 @@ def spreads_of_one_row(series: SeriesSet) -> Float64Array | None:
 def spread_out(forecast: Float64Array, deviations: Float64Array, levels: Sequence[float]) -> Float64Array:
     """Return quantiles [S, H, L] of which those of series with a deviation are normal around their median."""
     chosen = deviations > 0
-    distances = np.array([NormalDist().inv_cdf(level) for level in levels])
+    distances = normal_scores(levels)
     middle = forecast[chosen][..., [list(levels).index(0.5)]]
     spread = forecast.copy()
     spread[chosen] = middle + deviations[chosen, None, None] * distances
