@@ -306,6 +306,8 @@ FORECAST_OPTIONS = (
     QUANTILES,
     *(option for option in DATA_OPTIONS if option.name != "horizon"),
 )
+#: How a model reads rows and bounds its forecasts: for each command that reads the rows of a stored model or of `base`.
+MODEL_OPTIONS = tuple(option for option in FORECAST_OPTIONS if option is not QUANTILES)
 
 #: The settings that `tune` takes: those of networks from scratch, of which none is stored.
 TUNE_OPTIONS = tuple(
@@ -321,7 +323,10 @@ DETECT_OPTIONS = tuple(
     option
     for option in DATA_OPTIONS
     if option.name
-    not in ("horizon", "past", "static", "future", "future_data", "calendar_features", "country", "short", "fill")
+    not in (
+        *("horizon", "past", "static", "future", "future_data", "calendar_features", "country", "short", "fill"),
+        *("floor", "cap", "bounds"),
+    )
 )
 
 # Arguments.

@@ -113,7 +113,7 @@ def _forecast(
     """Return the forecast of a page with its model and rows. Raises UsageError for a model of categories."""
     seen: list[tuple[LoadedModel, Forecast]] = []
     result = forecast_request(
-        ForecastRequest(reading=files.reading),
+        ForecastRequest(None if files.reading is None else files.reading.horizon, reading=files.reading),
         model,
         data=files,
         store=store,

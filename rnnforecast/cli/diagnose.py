@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from rnnforecast.cli.command import build_command
 from rnnforecast.cli.settings import load_settings
 from rnnforecast.cli.view import View, check_drawings
-from rnnforecast.options import SOURCE_OPTIONS, TEST_FILES
+from rnnforecast.options import MODEL_OPTIONS, TEST_FILES
 
 
 def diagnose(
@@ -15,7 +15,6 @@ def diagnose(
     flags: Mapping[str, object],
     model: str | None,
     data: list[str] | None,
-    future_data: list[str] | None,
     plot: str | None,
     report: str | None,
     store: str | None,
@@ -27,7 +26,8 @@ def diagnose(
     """
     import rnnforecast
 
-    files = rnnforecast.Files(tuple(data or ()), tuple(future_data or ()), load_settings(flags).data)
+    reading = load_settings(flags).data
+    files = rnnforecast.Files(tuple(data or ()), reading.future_data, reading)
     check_drawings(plot, report, files=files, model=model, store=store)
     with view.progress() as progress:
         result = rnnforecast.diagnose(model, files, store=store, progress=progress)
@@ -35,4 +35,4 @@ def diagnose(
     view.show(result)
 
 
-command = build_command(diagnose, TEST_FILES, settings=SOURCE_OPTIONS, example="rnnforecast diagnose prices")
+command = build_command(diagnose, TEST_FILES, settings=MODEL_OPTIONS, example="rnnforecast diagnose prices")

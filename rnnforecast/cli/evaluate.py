@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from rnnforecast.cli.command import build_command
 from rnnforecast.cli.settings import load_settings
 from rnnforecast.cli.view import View, check_drawings
-from rnnforecast.options import REFIT_WINDOWS, SOURCE_OPTIONS, TEST_FILES, WINDOW_OPTIONS, WINDOWS_OUTPUT
+from rnnforecast.options import MODEL_OPTIONS, REFIT_WINDOWS, TEST_FILES, WINDOW_OPTIONS, WINDOWS_OUTPUT
 
 
 def evaluate(
@@ -15,7 +15,6 @@ def evaluate(
     flags: Mapping[str, object],
     model: str | None,
     data: list[str] | None,
-    future_data: list[str] | None,
     refit: bool,
     output: str | None,
     plot: str | None,
@@ -30,7 +29,7 @@ def evaluate(
 
     chosen = load_settings(flags)
     windows = chosen.evaluation
-    files = rnnforecast.Files(tuple(data or ()), tuple(future_data or ()), chosen.data)
+    files = rnnforecast.Files(tuple(data or ()), chosen.data.future_data, chosen.data)
     check_drawings(plot, report, files=files, model=model, store=store)
     if output is not None:
         from rnnforecast.workflows.forecasts.windows_table import check_windows_output
@@ -62,6 +61,6 @@ command = build_command(
     TEST_FILES,
     REFIT_WINDOWS,
     WINDOWS_OUTPUT,
-    settings=(*WINDOW_OPTIONS, *SOURCE_OPTIONS),
+    settings=(*MODEL_OPTIONS, *WINDOW_OPTIONS),
     example="rnnforecast evaluate prices --num-windows 12",
 )

@@ -8,7 +8,7 @@ from rnnforecast.cli.command import build_command
 from rnnforecast.cli.settings import load_settings
 from rnnforecast.cli.view import View
 from rnnforecast.errors import UsageError
-from rnnforecast.options import PAGE_MEMORY, PAGE_OUTPUT, PAGE_OVERWRITE, REFIT_WINDOWS, SOURCE_OPTIONS, TEST_FILES
+from rnnforecast.options import MODEL_OPTIONS, PAGE_MEMORY, PAGE_OUTPUT, PAGE_OVERWRITE, REFIT_WINDOWS, TEST_FILES
 
 
 def report(
@@ -16,7 +16,6 @@ def report(
     flags: Mapping[str, object],
     model: str | None,
     data: list[str] | None,
-    future_data: list[str] | None,
     refit: bool,
     diagnose: bool,
     output: str | None,
@@ -32,10 +31,11 @@ def report(
 
     if overwrite and output is not None:
         raise UsageError("--overwrite has no effect: --output replaces the file it names", hint="leave it out")
+    reading = load_settings(flags).data
     with view.progress() as progress:
         result = rnnforecast.report(
             model,
-            rnnforecast.Files(tuple(data or ()), tuple(future_data or ()), load_settings(flags).data),
+            rnnforecast.Files(tuple(data or ()), reading.future_data, reading),
             output="report.html" if overwrite else output,
             refit=refit,
             diagnose=diagnose,
@@ -53,6 +53,6 @@ command = build_command(
     PAGE_MEMORY,
     PAGE_OUTPUT,
     PAGE_OVERWRITE,
-    settings=SOURCE_OPTIONS,
+    settings=MODEL_OPTIONS,
     example="rnnforecast report prices --output prices.html",
 )

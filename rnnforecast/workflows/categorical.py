@@ -158,6 +158,9 @@ def evaluate_categories(
 ) -> CategoricalEvaluateResult:
     """Score a network over categories on past windows, with `refit` fitted before each. Raises DataError without a window."""
     network = _network_of(loaded)
+    if loaded.horizon != loaded.manifest.horizon:
+        message = f"{loaded.manifest.label} forecasts categories, which are scored on the horizon of the training"
+        raise UsageError(message, hint="leave `--horizon` out", code="E_RUN_CATEGORIES")
     started, series, horizon = time.monotonic(), loaded.series, loaded.manifest.horizon
     step = window_step or loaded.manifest.test.window_step or horizon
     count = num_windows or loaded.manifest.test.num_windows or default_num_windows(series.lengths, horizon=horizon)

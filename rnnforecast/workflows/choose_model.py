@@ -48,10 +48,11 @@ def choose_model(
     why = f"no stored model fits `{Path(first).name}`: the pretrained `{BASE}` forecasts"
     if first == IN_MEMORY:
         return None, (why,)
-    return None, (why, f"`rnnforecast train {shlex.join([first, *_flags(reading)])}` trains a model on its rows")
+    return None, (why, f"`rnnforecast train {shlex.join([first, *reading_flags(reading)])}` trains a model on its rows")
 
 
-def _flags(reading: DataSettings | None) -> list[str]:
+def reading_flags(reading: DataSettings | None) -> list[str]:
+    """Return the settings that were given as flags, each with its value in one word where it has one."""
     words: list[str] = []
     for name, value in ({} if reading is None else reading.model_dump(mode="json", exclude_unset=True)).items():
         option = SETTINGS[name]
@@ -59,7 +60,7 @@ def _flags(reading: DataSettings | None) -> list[str]:
             words.append(option.flags.split("/")[0 if value else -1])
             continue
         for one in value if isinstance(value, list) and option.repeated else [value]:
-            words += [f"--{option.word}", ",".join(map(str, one)) if isinstance(one, list) else str(one)]
+            words.append(f"--{option.word}={','.join(map(str, one)) if isinstance(one, list) else one}")
     return words
 
 
@@ -93,7 +94,12 @@ def served_manifest(manifest: Manifest, stored: StoredModel) -> Manifest:
 
 
 def _check_reading(reading: DataSettings | None, stored: StoredModel) -> None:
-    given = [name for name in reading.model_fields_set if name not in FREE_SETTINGS] if reading is not None else []
+    named = reading.model_fields_set if reading is not None else frozenset()
+    given = [name for name in named if name not in FREE_SETTINGS]
+    bounds = [f"--{name}" for name in ("floor", "cap", "bounds") if name in named]
+    if bounds and stored.manifest is not None and stored.manifest.categorical is not None:
+        message = f"{stored.label} forecasts categories: {', '.join(bounds)} is for numbers"
+        raise UsageError(message, hint="leave it out", code="E_RUN_CATEGORIES")
     if given:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(given))
         raise UsageError(

@@ -132,7 +132,7 @@ def _curve(name: str, health: Health) -> dict[str, JSONValue]:
 def _occlusion(loaded: LoadedModel, series: SeriesSet) -> tuple[dict[str, JSONValue], ...]:
     """Hide one block of lags after the other and return how far the forecast moves, in parts of the largest move."""
     blocks = lag_blocks(int(series.lengths.max()))
-    horizon = loaded.manifest.horizon
+    horizon = loaded.horizon
     plain = _median(loaded, series, horizon=horizon)
     spread = np.nanstd(np.where(series.observed, series.values, np.nan)) or 1.0
     effects = []

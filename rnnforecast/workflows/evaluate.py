@@ -22,6 +22,7 @@ from rnnforecast.mixture.trained import TrainedForecaster
 from rnnforecast.model_io.base import BASE
 from rnnforecast.model_io.pack import is_zero_shot, last_read, num_fitted
 from rnnforecast.progress import NoProgress, Progress
+from rnnforecast.store.manifest import TestRecord
 from rnnforecast.training.initial_weights import names_model
 from rnnforecast.training.judge import (
     Judgement,
@@ -89,7 +90,7 @@ def evaluate_loaded(
         )
     if refit:
         _check_refit(loaded)
-    series, horizon = loaded.series, loaded.manifest.horizon
+    series, horizon = loaded.series, loaded.horizon
     step, count = _windows_of(loaded, num_windows=num_windows, window_step=window_step, refit=refit)
     windows = _past_windows(series, horizon=horizon, num_windows=count, window_step=step, gap=gap)
     trained: Forecaster = loaded.zero_shot or TrainedForecaster(loaded.ensemble, series)
@@ -170,7 +171,8 @@ def _windows_of(
     loaded: LoadedModel, *, num_windows: int | None, window_step: int | None, refit: bool
 ) -> tuple[int, int]:
     """Return the step and the number of windows: those asked for, else those of the training."""
-    test, horizon = loaded.manifest.test, loaded.manifest.horizon
+    horizon = loaded.horizon
+    test = loaded.manifest.test if horizon == loaded.manifest.horizon else TestRecord()
     step = window_step or test.window_step or horizon
     is_fitted = refit or not (loaded.zero_shot is not None or is_zero_shot(loaded.ensemble))
     default = default_num_windows(loaded.series.lengths, horizon=horizon, is_fitted=is_fitted)
@@ -190,7 +192,7 @@ def _refitting(loaded: LoadedModel, progress: Progress) -> Forecaster:
     """Return a forecaster that trains the model's recipe on the rows before each distinct cutoff."""
     from rnnforecast.training.refit import refitting_forecaster
 
-    return refitting_forecaster(loaded.series, _settings(loaded), horizon=loaded.manifest.horizon, progress=progress)
+    return refitting_forecaster(loaded.series, _settings(loaded), horizon=loaded.horizon, progress=progress)
 
 
 def _settings(loaded: LoadedModel) -> Settings:
@@ -209,6 +211,10 @@ def _num_calibrated(loaded: LoadedModel, windows: Windows, *, gap: int) -> int:
 def _notes(loaded: LoadedModel, windows: Windows, *, refit: bool) -> list[str]:
     if refit:
         return []
+    return [*loaded.horizon_notes(), *_flattering(loaded, windows)]
+
+
+def _flattering(loaded: LoadedModel, windows: Windows) -> list[str]:
     inside = num_fitted(loaded.manifest, loaded.series, windows)
     if not inside:
         return []

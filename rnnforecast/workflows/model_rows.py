@@ -74,8 +74,23 @@ class LoadedModel:
     bounds: SeriesBounds  # of its forecasts
     memory: Memory = field(default_factory=Memory)
     zero_shot: ZeroShot | None = None  # what forecasts in place of a trained ensemble
+    asked_horizon: int | None = None
     #: the network over the categories of the target and its tensors, in place of an ensemble
     categorical: tuple[CategoricalSettings, Mapping[str, np.ndarray]] | None = None
+
+    @property
+    def horizon(self) -> int:
+        """Steps to forecast: as asked for, else as trained."""
+        return self.asked_horizon or self.manifest.horizon
+
+    def horizon_notes(self) -> list[str]:
+        """Say that steps were asked for beyond those of the training."""
+        if self.horizon <= self.manifest.horizon:
+            return []
+        return [
+            f"trained for {self.manifest.horizon} steps, forecast for {self.horizon}: the last season is continued "
+            "beyond them, with intervals widened as differences grow in the history"
+        ]
 
 
 def owned_files(model: str | None, files: Files, *, store: str | Path | None) -> list[Owned]:
@@ -103,11 +118,13 @@ def load(
     """Choose and verify a model, and read its rows.
 
     `base` takes columns and frequency from `reading`; a stored model fixes them, and takes only the settings that a
-    forecast may set again. `horizon` replaces that of the training. Raises ModelFileError, InputError, DataError or
-    UsageError, also for a model of categories unless those are allowed.
+    forecast may set again. `horizon` (default: that of `reading`) replaces that of the training.
+
+    Raises ModelFileError, InputError, DataError or UsageError, also for a model of categories unless those are allowed.
     """
     given = Files.of(data)
     reading = reading or given.reading
+    horizon = horizon or (None if reading is None else reading.horizon)
     stored, why = choose_model(model, data=given.rows, store=store, reading=reading)
     if stored is None:
         return _load_base(given, reading=reading, why=why)
@@ -162,6 +179,7 @@ def _load_stored(
         bounds=SeriesBounds.of(series, _with_bounds(data_settings(manifest), reading)),
         memory=memory,
         categorical=unpack_categorical(file),
+        asked_horizon=horizon,
     )
 
 

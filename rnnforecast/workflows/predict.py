@@ -186,7 +186,7 @@ def forecast_request(
         output=None if request.output is None else shown_output(request.output),
         attention_output=None if request.attention_output is None else str(request.attention_output),
         findings=(*loaded.findings, *stale, *explanation.findings, *_cut_off(loaded, forecast)),
-        notes=(*loaded.notes, *_notes(loaded, steps, forecast, totals=bool(request.totals)), *explanation.notes),
+        notes=(*loaded.notes, *_notes(loaded, forecast, totals=bool(request.totals)), *explanation.notes),
         seconds=time.monotonic() - started,
     )
 
@@ -207,12 +207,10 @@ def _predict_categories(
 ) -> CategoricalForecast:
     from rnnforecast.workflows.categorical import predict_categories
 
-    reading = request.reading.model_fields_set if request.reading is not None else frozenset()
     unused = {
         "--quantiles": request.quantiles, "--sum": request.sum, "--components": request.components,
         "--set": request.changes, "--what-if": request.what_if, "--attention-output": request.attention_output,
         "--total": request.totals, "--engine torch": request.engine != "numpy",
-        **{f"--{name}": name in reading for name in ("floor", "cap", "bounds")},
     }  # fmt: skip
     result = predict_categories(
         loaded, horizon=request.horizon, shown=request.series, output=request.output, unused=unused, findings=stale
@@ -331,7 +329,7 @@ def check_known_future(series: SeriesSet, horizon: int) -> None:
     )
 
 
-def _notes(loaded: LoadedModel, horizon: int, forecast: Forecast, *, totals: bool) -> list[str]:
+def _notes(loaded: LoadedModel, forecast: Forecast, *, totals: bool) -> list[str]:
     notes, method = _bounds_note(loaded, forecast), forecast.method
     if forecast.weights:
         notes.append(_weights_note(forecast.weights))
@@ -345,12 +343,7 @@ def _notes(loaded: LoadedModel, horizon: int, forecast: Forecast, *, totals: boo
         notes.append(
             "the mean of a total is the sum of the means of its series; its median and intervals are its own, and do not add up"
         )
-    trained = loaded.manifest.horizon
-    if horizon > trained and method != BASE:
-        notes.append(
-            f"trained for {trained} steps, forecast for {horizon}: the last season is continued beyond them, "
-            "with intervals widened as differences grow in the history"
-        )
+    notes += loaded.horizon_notes()
     if method not in (ENSEMBLE, BASE) and not any(
         note.startswith(f"`{method}` is served in place of") for note in loaded.notes
     ):

@@ -107,6 +107,21 @@ def test_every_command_writes_csv_with_as_many_cells_in_each_row(run: RunCommand
     assert {len(row) for row in rows} == {len(rows[0])}
 
 
+@pytest.mark.parametrize("command", ["evaluate", "report", "diagnose"])
+def test_a_command_reads_rows_for_the_pretrained_model_as_predict_does(
+    run: RunCommand, command: str, tmp_path: Path
+) -> None:
+    lines = [f"2024-02-{day:02d};{shop};{'ns'[shop]};{day % 7 + shop},5" for shop in (0, 1) for day in range(1, 30)]
+    path = tmp_path / "shops.csv"
+    path.write_text("\n".join(["day;shop;region;sold", *lines]) + "\n", encoding="utf-8")
+    page = ("--output", str(tmp_path / "page.html")) if command == "report" else ()
+    words = ("--target", "sold", "--id", "shop", "--static", "region", "--decimal", ",", "--horizon", "3")
+    ended = run(command, "base", str(path), *words, *page, "--format", "json")
+    found = json.loads(ended.out)
+    assert (ended.code, found["model"]) == (0, "base")
+    assert command != "evaluate" or {row["lead"] for row in found["per_lead"]} == {1, 2, 3}
+
+
 def test_predict_without_a_word_takes_the_newest_model_and_says_so(run: RunCommand) -> None:
     ended = run("predict")
     assert ended.code == 0

@@ -8,7 +8,7 @@ import pytest
 
 from rnnforecast.cli.help import EXIT_CODES
 from rnnforecast.errors import ExitCode
-from rnnforecast.options import DATA_OPTIONS, FORECAST_OPTIONS, PANELS, SETTINGS, WINDOW_OPTIONS, Option
+from rnnforecast.options import DATA_OPTIONS, FORECAST_OPTIONS, MODEL_OPTIONS, PANELS, SETTINGS, WINDOW_OPTIONS, Option
 from tests.cli.conftest import RunCommand
 
 COMMANDS = [
@@ -55,7 +55,9 @@ def test_exit_codes_of_the_help_are_those_of_the_errors() -> None:
         ("compare", tuple(SETTINGS.values())),
         ("predict", FORECAST_OPTIONS),
         ("inspect", DATA_OPTIONS),
-        ("evaluate", WINDOW_OPTIONS),
+        ("evaluate", (*MODEL_OPTIONS, *WINDOW_OPTIONS)),
+        ("report", MODEL_OPTIONS),
+        ("diagnose", MODEL_OPTIONS),
     ],
 )
 def test_help_all_lists_every_setting(run: RunCommand, command: str, options: tuple[Option, ...]) -> None:
@@ -73,7 +75,7 @@ def test_help_all_lists_the_panels_in_order(run: RunCommand) -> None:
     assert _headings(run("train", "--help", "all").out) == [*PANELS, "Example", "Exit codes"]
 
 
-@pytest.mark.parametrize("command", ["train", "predict", "compare", "inspect"])
+@pytest.mark.parametrize("command", ["train", "predict", "evaluate", "compare", "inspect"])
 def test_the_help_of_a_command_with_many_options_lists_the_common_ones_and_names_the_other_panels(
     run: RunCommand, command: str
 ) -> None:
@@ -87,8 +89,8 @@ def test_the_help_of_a_command_with_many_options_lists_the_common_ones_and_names
 
 
 def test_a_command_with_few_options_lists_them_all(run: RunCommand) -> None:
-    shown = run("evaluate", "--help").out
-    assert all(word in shown for word in ("--window-step", "--timeout", "--debug"))
+    shown = run("score", "--help").out
+    assert all(word in shown for word in ("--max-bytes", "--timeout", "--debug"))
     assert "More options" not in shown
 
 

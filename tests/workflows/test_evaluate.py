@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import rnnforecast
+from rnnforecast.config import DataSettings
 from rnnforecast.errors import DataError, UsageError
 from rnnforecast.evaluation.baselines import BASELINES
 from rnnforecast.training import refit as refitting
@@ -147,3 +148,10 @@ def test_counts_out_of_bounds_are_rejected(trained: Path, arguments: dict[str, i
     with pytest.raises(UsageError) as caught:
         _evaluate(trained, **arguments)
     assert words in caught.value.message
+
+
+def test_a_horizon_that_was_asked_for_takes_the_place_of_that_of_the_training(trained: Path) -> None:
+    found = _evaluate(trained, data=rnnforecast.Files(reading=DataSettings(horizon=9)), num_windows=2)
+    assert {row["lead"] for row in found.per_lead} == set(range(1, 10))
+    assert _timestamps(found) == ["2024-03-12", "2024-03-21"]
+    assert any(note.startswith("trained for 7 steps, forecast for 9") for note in found.notes)

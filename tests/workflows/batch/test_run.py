@@ -26,6 +26,7 @@ from rnnforecast.workflows.batch.records.ledger import Ledger
 from rnnforecast.workflows.batch.results import BatchResult, JobResult
 from rnnforecast.workflows.batch.run import Options, batch, state_folder
 from rnnforecast.workflows.shards.plan import Shard
+from tests.workflows.toy import days
 
 #: Settings of a training that takes no longer than its imports.
 TINY = "horizon = 7\nnum_steps = 3\nnum_members = 1\nhidden_size = 4\n"
@@ -67,6 +68,17 @@ def test_a_job_forecasts_with_the_pretrained_model(workplace: Path) -> None:
     rnnforecast.predict("base", data=["good.csv"], horizon=3, output="solo.csv")
     assert (workplace / "a.csv").read_bytes() == (workplace / "solo.csv").read_bytes()
     assert _statuses(batch(path)) == {"a": "unchanged"}
+
+
+def test_a_job_of_the_pretrained_model_reads_columns_as_it_says(workplace: Path) -> None:
+    lines = [f"{date};{shop};{number % 7},5" for shop in ("a", "b") for number, date in enumerate(days(40))]
+    (workplace / "shops.csv").write_text("\n".join(["day;shop;sold", *lines]) + "\n")
+    keys = 'horizon = 3\ntarget = "sold"\nid = ["shop"]\ndecimal = ","\nseason_length = 7'
+    result = batch(_write(workplace, _forecast("a", model="base", data="shops.csv", more=keys)))
+    assert (result.exit_code, result.jobs[0].error, result.jobs[0].num_rows) == (0, None, 6)
+    stored = _write(workplace, _forecast("a", more='decimal = ","'))
+    with pytest.raises(UsageError, match="only for training"):
+        batch(stored)
 
 
 def test_failing_jobs_leave_the_outputs_of_others_byte_equal_to_runs_without_them(workplace: Path) -> None:

@@ -39,10 +39,11 @@ from rnnforecast.workflows.batch.execution.outcomes import (
     stopped_job,
 )
 from rnnforecast.workflows.batch.execution.process import Command, Completed, describe_exit, rnnforecast_command
-from rnnforecast.workflows.batch.jobs_file.job import Job, is_in_future
+from rnnforecast.workflows.batch.jobs_file.job import Job, forecast_keys, is_in_future
 from rnnforecast.workflows.batch.records.digests import digest_data, digest_file, digest_settings
 from rnnforecast.workflows.batch.records.ledger import to_line
 from rnnforecast.workflows.batch.results import JobError, JobResult, Status
+from rnnforecast.workflows.choose_model import reading_flags
 from rnnforecast.workflows.monitoring.freshness import age_text
 
 Steps = Generator[Command, Completed, JobResult]
@@ -337,17 +338,14 @@ def _train_command(job: Job, context: JobContext, *start: str) -> Command:
 def _predict_command(job: Job, context: JobContext) -> Command:
     words = ["predict", job.model or job.name, "--store", str(context.store), "--output", str(job.output)]
     words += _row_words(job)
-    words += ["--guess", UNATTENDED["guess"]] if job.model == BASE else []
     words += ["--components"] if job.components else []
     words += [word for change in job.set for word in ("--set", change)]
     words += ["--what-if", job.what_if] if job.what_if is not None else []
     words += [] if job.round is None else ["--round", str(job.round)]
     words += ["--columns", ",".join(job.columns)] if job.columns else []
-    settings = Settings.from_flat(job.settings)
-    if "horizon" in job.settings:
-        words += ["--horizon", str(settings.data.horizon)]
     if "quantiles" in job.settings:
-        words += ["--quantiles", ",".join(f"{level:g}" for level in settings.evaluation.quantiles)]
+        levels = Settings.from_flat(job.settings).evaluation.quantiles
+        words += ["--quantiles", ",".join(f"{level:g}" for level in levels)]
     return _json_command(*words)
 
 
@@ -371,13 +369,11 @@ def _source_words(job: Job) -> list[str]:
 
 def _row_words(job: Job) -> list[str]:
     """Return the flags that say which rows a forecast reads, and how fresh they must be."""
-    reading = Settings.from_flat(job.settings).data
     words = [*_data_words(job), "--refuse-stale", job.refuse_stale]
     words += [] if job.max_age is None else ["--max-age", job.max_age]
-    words += _source_words(job)
-    words += [word for path in reading.future_data for word in ("--future-data", path)]
-    words += [f"--{key}={getattr(reading, key)!r}" for key in ("floor", "cap") if getattr(reading, key) is not None]
-    return words + ["--no-bounds"] * (not reading.bounds) + ["--align"] * reading.align
+    settings = {**UNATTENDED, **job.settings} if job.model == BASE else job.settings
+    given = {key: value for key, value in settings.items() if key in forecast_keys(job.model) and key != "quantiles"}
+    return words + reading_flags(Settings.from_flat(given).data)
 
 
 def _json_command(*words: str) -> Command:

@@ -33,7 +33,8 @@ from rnnforecast.errors import UsageError
 from rnnforecast.frozen import dataclass
 from rnnforecast.grammars import Duration
 from rnnforecast.masking import masked
-from rnnforecast.options import DETECT_OPTIONS, JobKind, StaleRows
+from rnnforecast.model_io.base import BASE
+from rnnforecast.options import DETECT_OPTIONS, FORECAST_OPTIONS, JobKind, StaleRows
 from rnnforecast.store.names import check_name, split_spec
 from rnnforecast.workflows.monitoring.freshness import REFUSE_STALE, parse_age
 
@@ -294,6 +295,11 @@ KEYS_OF_KIND = {
 DETECT_KEYS = tuple(option.name for option in DETECT_OPTIONS)
 #: Settings that also apply to a stored model.
 FORECAST_KEYS = ("horizon", "quantiles", "query", "wait", "max_bytes", "future_data", "floor", "cap", "bounds", "align")
+
+
+def forecast_keys(model: object) -> tuple[str, ...]:
+    """Return the settings that apply to the forecasts of a stored model; `base` takes all that choose and read columns."""
+    return tuple(option.name for option in FORECAST_OPTIONS) if model == BASE else FORECAST_KEYS
 
 
 class Head(BaseModel):

@@ -21,7 +21,6 @@ from rnnforecast.workflows.batch.jobs_file.errors import FileErrors, locate_keys
 from rnnforecast.workflows.batch.jobs_file.job import (
     DETECT_KEYS,
     EXPLAINED,
-    FORECAST_KEYS,
     HEAD_KEYS,
     JOB_KEYS,
     KEYS_OF_KIND,
@@ -32,6 +31,7 @@ from rnnforecast.workflows.batch.jobs_file.job import (
     Head,
     Job,
     absolute_input,
+    forecast_keys,
 )
 
 Report = Callable[[str, str, object, str | None], None]  # key, message, value, fix
@@ -153,6 +153,7 @@ class _JobReader:
         if self._kind == "detect":
             defaults = {key: value for key, value in defaults.items() if key not in KEYS_OF_KIND["forecast"]}
             table = {"model": BASE, **table}
+        self._model = table.get("model", defaults.get("model"))
         if "model" in table:  # nothing is trained: defaults that concern training do not apply
             kept = {*JOB_KEYS, *self._model_keys()} - {*TRAINING_KEYS, "data"}
             defaults = {key: value for key, value in defaults.items() if key in kept}
@@ -225,7 +226,7 @@ class _JobReader:
             self._reject_training_keys([key for key in TRAINING_KEYS if key in self._table])
 
     def _model_keys(self) -> tuple[str, ...]:
-        return DETECT_KEYS if self._kind == "detect" else FORECAST_KEYS
+        return DETECT_KEYS if self._kind == "detect" else forecast_keys(self._model)
 
     def _reject_training_keys(self, keys: list[str]) -> None:
         for key in keys:
