@@ -207,7 +207,4 @@ def test_a_static_word_that_changes_is_rejected_with_ids_and_rows() -> None:
     Path("kinds.csv").write_text("\n".join(lines) + "\n")
     ended = run("train", "kinds.csv", *FAST, "--id", "shop", "--target", "y", "--static", "kind")
     assert ended.code == ExitCode.DATA
-    assert (
-        "static covariate `kind`, rows 32, 33, 34, 35, 36 and 35 more: missing or changes in series `a`, `b`"
-        in ended.err
-    )
+    assert "static covariate `kind`, rows 32, 33, 34, 35, 36 and 35 more: changes in series `a`, `b`" in ended.err

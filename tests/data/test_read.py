@@ -335,8 +335,37 @@ def test_a_covariate_in_a_gap_holds_the_value_before_it(write: Write) -> None:
 
 def test_a_static_covariate_that_changes_is_rejected_with_rows_and_series(write: Write) -> None:
     text = "item,date,y,c\na,2024-01-01,1,1\na,2024-01-02,2,2\n"
-    with pytest.raises(DataError, match=r"static covariate `c`, row 3: missing or changes in series `a`"):
+    with pytest.raises(DataError, match=r"static covariate `c`, row 3: changes in series `a`"):
         read(write(text), static=("c",), id=("item",))
+
+
+def test_a_series_without_a_static_value_has_the_mean_of_the_others_or_an_unknown_category(write: Write) -> None:
+    cells = {"a": ("1", "north"), "b": ("", ""), "c": ("4", "south"), "d": ("4", "south")}
+    lines = [f"{item},2024-01-0{day},{day},{size},{word}" for item, (size, word) in cells.items() for day in (1, 2)]
+    found = read(
+        write("\n".join(["item,date,y,size,place", *lines])), id=("item",), target=("y",), static=("size", "place")
+    )
+    assert found.series.static_covariates.tolist() == [[1, 1], [3, 0], [4, 2], [4, 2]]
+    said = [one.message for one in found.findings if one.code == "W_COVARIATE_UNKNOWN"]
+    assert said == [
+        "static covariate `size`: missing in 1 of 4 series, such as `b`; read as the mean of the others, 3",
+        "static covariate `place`: missing in 1 of 4 series, such as `b`; read as an unknown category",
+    ]
+
+
+def test_an_empty_cell_of_a_static_covariate_takes_the_value_of_its_series(write: Write) -> None:
+    text = "item,date,y,c\na,2024-01-01,1,\na,2024-01-02,2,7\na,2024-01-03,2,\n"
+    found = read(write(text), static=("c",), id=("item",))
+    assert found.series.static_covariates.tolist() == [[7]]
+    assert not [one for one in found.findings if one.code == "W_COVARIATE_UNKNOWN"]
+    with pytest.raises(DataError, match=r"static covariate `c`, row 4: changes in series `a`"):
+        read(write(f"{text[:-1]}8\n"), static=("c",), id=("item",))
+
+
+def test_a_static_covariate_without_any_value_is_an_error_with_the_fix(write: Write) -> None:
+    with pytest.raises(DataError, match=r"static covariate `c`: every value is missing") as raised:
+        read(write("item,date,y,c\na,2024-01-01,1,\na,2024-01-02,2,\n"), static=("c",), id=("item",), target=("y",))
+    assert raised.value.hint == "write its values, or leave `c` out"
 
 
 def test_the_parts_that_columns_play_are_listed(write: Write) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rnnforecast.config import DataSettings
 from rnnforecast.errors import DataError
 from tests.workflows.toy import days, fit, forecast, wave, write_csv
 
@@ -51,6 +52,27 @@ def test_a_covariate_moves_the_forecast(change: dict[str, float], tmp_path: Path
     before = forecast(path).frame["forecast"]
     after = forecast(path, model="c", data=[_write(tmp_path, name="d.csv", **change)]).frame["forecast"]  # type: ignore[arg-type]
     assert not np.allclose(before, after, rtol=1e-9)
+
+
+def test_a_series_without_its_static_value_is_forecast_by_train_and_predict(tmp_path: Path) -> None:
+    rows = {shop: (days(60), wave(60, seed=number)) for number, shop in enumerate("abcd")}
+    cells = [
+        (shop, day, value, {"d": ""}.get(shop, place), {"d": ""}.get(shop, "5"))
+        for shop, (dates, values) in rows.items()
+        for place in ("north" if shop < "c" else "south",)
+        for day, value in zip(dates, values, strict=True)
+    ]
+    columns = dict(zip(("shop", "date", "value", "place", "size"), zip(*cells, strict=True), strict=True))
+    path = write_csv(tmp_path / "shops.csv", **columns)
+    trained = fit(path, id="shop", target="value", static="place,size", num_steps=10, num_windows=1)
+    stored = forecast(path)
+    based = forecast(
+        path, model="base", data=[path], reading=DataSettings(id=("shop",), target=("value",), static=("place", "size"))
+    )
+    for found in (trained, stored, based):
+        said = [one for one in found.findings if one.code == "W_COVARIATE_UNKNOWN"]
+        assert [(one.column, one.count) for one in said] == [("place", 1), ("size", 1)]
+    assert np.isfinite(stored.frame["forecast"]).all()
 
 
 def test_a_static_value_tells_two_equal_series_apart(tmp_path: Path) -> None:

@@ -51,12 +51,13 @@ def build_series(
     out, or kept with `keep_unobserved`: their forecast starts after the first row where covariates are known ahead,
     else after the last row.
 
-    Raises DataError where every target value is missing, and for covariates with missing or changing values.
+    Raises DataError where every target value is missing, and for covariates with missing values ahead or static
+    ones that change or have no value at all.
     """
     values = _on_grid(rows, grid, roles)
     lengths = _target_lengths(values.targets, grid, with_future=bool(roles.future), keep_unobserved=keep_unobserved)
     problems = _missing_covariates(rows, grid, roles, values, lengths, findings)
-    static, changing = _static_values(rows, grid, roles, values.static, categories=categories or {})
+    static, changing = _static_values(rows, grid, roles, values.static, categories=categories or {}, findings=findings)
     if problems or changing:
         raise data_error(problems + changing)
     _note_known_ahead(grid, roles, lengths, findings)
@@ -167,28 +168,58 @@ def _note_known_ahead(grid: Grid, roles: Roles, lengths: Int64Array, findings: l
 
 
 def _static_values(
-    rows: Rows, grid: Grid, roles: Roles, columns: Float64Array, *, categories: Mapping[str, tuple[str, ...]]
+    rows: Rows,
+    grid: Grid,
+    roles: Roles,
+    columns: Float64Array,
+    *,
+    categories: Mapping[str, tuple[str, ...]],
+    findings: list[Finding],
 ) -> tuple[Float64Array, list[Finding]]:
-    """Return one value for each item, [K, Fs], and the findings for values that are missing or change."""
-    first = columns[grid.offsets[:-1]]  # the first row of an item is never a gap
-    findings: list[Finding] = []
-    if not roles.static:
-        return first, findings
-    items = np.repeat(np.arange(len(first), dtype=np.int64), np.diff(grid.offsets))
+    """Return one value for each item, [K, Fs], and the errors: values that change, and columns without any value.
+
+    An item without a value is read as the unknown category, or as the mean of the numbers of the others; a warning in
+    `findings` counts them.
+    """
+    starts, lengths = grid.offsets[:-1], np.diff(grid.offsets)
+    values = np.empty((len(starts), columns.shape[1]))
+    problems: list[Finding] = []
     for place, name in enumerate(roles.static):
         column = columns[:, place]
-        wrong = np.flatnonzero((column != first[items, place]) & (grid.sources >= 0))
-        if not len(wrong):
-            continue
-        label = ", ".join(quoted(rows.labels(int(item))) for item in np.unique(items[wrong])[:MAX_LISTED_IDS])
-        code = column[wrong[0]]
-        words = ("another category", *categories.get(name, ()))
-        value = words[int(code)] if name in categories and code >= 0 else str(code)
-        ref, chosen = ColumnRef(name, rows.locate, "static covariate"), np.sort(grid.sources[wrong])
-        fix = f"correct these rows, or name `{name}` with --past or --future"
-        message = f"missing or changes in series {label}"
-        findings.append(ref.problem("E_COVARIATE_STATIC", chosen, message, value=value, fix=fix))
-    return first, findings
+        values[:, place] = low = np.fmin.reduceat(column, starts)  # gaps of the grid and empty cells are NaN
+        ref = ColumnRef(name, rows.locate, "static covariate")
+        changing = np.flatnonzero(low < np.fmax.reduceat(column, starts))
+        unknown = np.flatnonzero(np.isnan(low))
+        if len(changing):
+            known = np.where(np.isnan(column), len(column), np.arange(len(column)))
+            first = np.append(column, np.nan)[np.repeat(np.minimum.reduceat(known, starts), lengths)]
+            wrong = np.flatnonzero(np.isfinite(column) & (column != first))
+            words = ("another category", *categories.get(name, ()))
+            value = words[int(column[wrong[0]])] if name in categories else str(column[wrong[0]])
+            label = ", ".join(quoted(rows.labels(int(item))) for item in changing[:MAX_LISTED_IDS])
+            fix = f"correct these rows, or name `{name}` with --past or --future"
+            message = f"changes in series {label}"
+            problems.append(
+                ref.problem("E_COVARIATE_STATIC", np.sort(grid.sources[wrong]), message, value=value, fix=fix)
+            )
+        elif len(unknown) == len(low):
+            fix = f"write its values, or leave `{name}` out"
+            message = f"static covariate `{name}`: every value is missing"
+            problems.append(Finding("E_COVARIATE_STATIC", message, column=name, count=len(low), fix=fix))
+        elif len(unknown):
+            values[unknown, place] = 0.0 if name in categories else np.nanmean(low)
+            read_as = "an unknown category" if name in categories else f"the mean of the others, {np.nanmean(low):.6g}"
+            example = quoted(rows.labels(int(unknown[0])))
+            message = (
+                f"static covariate `{name}`: missing in {len(unknown):,} of {len(low):,} series, such as {example}"
+            )
+            fix = "write the values where they are known"
+            findings.append(
+                Finding(
+                    "W_COVARIATE_UNKNOWN", f"{message}; read as {read_as}", column=name, count=len(unknown), fix=fix
+                )
+            )
+    return values, problems
 
 
 def _carried(columns: Float64Array, grid: Grid) -> Float64Array:

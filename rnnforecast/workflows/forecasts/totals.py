@@ -187,7 +187,7 @@ def _groups(series: SeriesSet, column: str) -> list[tuple[str, str, Int64Array]]
         labels = series.id_values[:, series.id_columns.index(column)]
     else:
         codes = series.static_covariates[:, series.static_names.index(column)]
-        words = ("", *series.categories.get(column, ()))
+        words = ("unknown", *series.categories.get(column, ()))
         labels = np.array([words[int(code)] if len(words) > 1 else f"{code:g}" for code in codes], dtype=object)
     found = []
     for name in sorted(set(labels.tolist())):
