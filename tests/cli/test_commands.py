@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from rnnforecast.cli.main import main
@@ -60,6 +61,16 @@ def test_train_shows_what_it_assumed_the_metrics_the_verdict_and_the_next_comman
     for words in ("Data  1 series, 72 rows", "month", "MS", "12 steps", "seasonal-naive", "Stored shown@1"):
         assert words in ended.out
     assert "rnnforecast predict shown" in ended.out.splitlines()[-1]
+
+
+def test_sums_show_how_many_steps_are_in_each(run: RunCommand, tmp_path: Path) -> None:
+    days = np.datetime64("2024-01-01") + np.arange(80)  # the next week is cut at both ends: it begins on a Thursday
+    path = tmp_path / "days.csv"
+    path.write_text("day,sales\n" + "".join(f"{day},{10 + number % 7}\n" for number, day in enumerate(days)))
+    ended = run("predict", "base", "--data", str(path), "--horizon", "14", "--sum", "week", "--quiet")
+    assert ended.code == 0
+    rows = [line.split() for line in ended.out.splitlines() if line.strip().startswith("2024-")]
+    assert [row[:2] for row in rows[:3]] == [["2024-03-21", "4"], ["2024-03-25", "7"], ["2024-04-01", "3"]]
 
 
 def test_quiet_training_writes_nothing_to_stderr(run: RunCommand) -> None:

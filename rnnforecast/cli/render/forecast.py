@@ -100,15 +100,18 @@ def _overview(result: PredictResult, *, width: int, braille: bool) -> Renderable
 def _table(result: PredictResult, preview: Preview, *, width: int) -> RenderableType:
     columns = _columns(result, preview)
     timestamps = [timestamp_text(timestamp, result.freq) for timestamp in preview.timestamps]
-    left_out = fit_columns({"": timestamps, **columns}, width=width, dispensable=tuple(columns)[:0:-1])
+    # the first and the last sum may be of part of a week or month
+    steps = {} if preview.num_steps is None else {"steps": [str(count) for count in preview.num_steps]}
+    left_out = fit_columns({"": timestamps, **steps, **columns}, width=width, dispensable=tuple(columns)[:0:-1])
     kept = {name: cells for name, cells in columns.items() if name not in left_out}
-    table = quiet_table([("", "left"), *((name, "right") for name in kept)])
+    table = quiet_table([("", "left"), *((name, "right") for name in (*steps, *kept))])
     for row in _rows(len(timestamps)):
         if row is None:
             table.add_row(Text(f"… {len(timestamps) - _FIRST_ROWS - _LAST_ROWS} more", style="dim"))
             continue
         median, *others = (cells[row] for cells in kept.values())
-        table.add_row(Text(timestamps[row]), Text(median, style="bold"), *others)
+        counted = [cells[row] for cells in steps.values()]
+        table.add_row(Text(timestamps[row]), *counted, Text(median, style="bold"), *others)
     return under(_title(result, preview), table)
 
 

@@ -34,6 +34,7 @@ class Preview:
     mean: np.ndarray | None = None  # [H], of a forecast
     parts: Mapping[str, np.ndarray] = field(default_factory=dict)  # name -> [H]; they add up to the median
     what_if: np.ndarray | None = None  # [H] the median by other covariates
+    num_steps: np.ndarray | None = None  # [H] of sums: the steps in each
 
 
 @dataclass(frozen=True)

@@ -113,6 +113,7 @@ def sums_preview(series: SeriesSet, sums: Sums, preview: Preview, number: int) -
         median=sums.median[mine],
         quantiles=sums.quantiles[mine],
         mean=sums.mean[mine],
+        num_steps=sums.num_steps[mine],
     )
 
 
