@@ -25,21 +25,55 @@ from rnnforecast.mixture.zero_shot import ZeroShot, own_seasons
 if TYPE_CHECKING:
     from rnnforecast.data.series import SeriesSet
     from rnnforecast.data.windows import Windows
+    from rnnforecast.evaluation.backtest import Forecaster
 
 #: Numbers of windows in, their forecasts [W, H, Q] out.
 Batch = Callable[[Int64Array], Float64Array]
 
 
+class KeptForecasts:
+    """Forecasts without training of one panel, kept: weights, intervals and scores ask for the same windows.
+
+    They read the rows before a cutoff alone, so they are the same with more rows after it.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[object, ...], dict[tuple[int, int], Float64Array]] = {}
+
+    def forecast(self, zero_shot: ZeroShot, windows: Windows, horizon: int) -> Float64Array:
+        """Forecast after each cutoff, those not asked for before together: [W, H, Q]."""
+        own = tuple(sorted((zero_shot.own_seasons or {}).items()))
+        key = (zero_shot.season_length, zero_shot.keep_non_negative, own, horizon)
+        kept = self._kept.setdefault(key, {})
+        pairs = list(zip(windows.series.tolist(), windows.cutoffs.tolist(), strict=True))
+        missing = np.array([place for place, pair in enumerate(pairs) if pair not in kept], dtype=np.int64)
+        if len(missing) or not pairs:
+            found = zero_shot(windows.select(missing), horizon)
+            if len(missing) == len(pairs):
+                kept.update(zip(pairs, found, strict=True))
+                return found
+            kept.update(zip((pairs[place] for place in missing.tolist()), found, strict=True))
+        return np.stack([kept[pair] for pair in pairs])
+
+    def of(self, zero_shot: ZeroShot) -> Forecaster:
+        """Return the forecaster of windows that looks here first."""
+        return lambda windows, horizon: self.forecast(zero_shot, windows, horizon)
+
+
 @dataclass(frozen=True)
 class TrainedForecaster:
-    """A trained ensemble as a forecaster of windows of `series`."""
+    """A trained ensemble as a forecaster of windows of `series`; forecasts without training may be `kept` for other calls."""
 
     ensemble: Ensemble
     series: SeriesSet
+    kept: KeptForecasts | None = None
 
     def __call__(self, windows: Windows, horizon: int) -> Float64Array:
         """Forecast after each cutoff: [W, H, Q]. Raises DivergedError where no network has finite numbers."""
-        companion = self.zero_shot(windows, horizon) if self.zero_shot is not None else None
+        companion = None
+        if self.zero_shot is not None:
+            forecast = self.zero_shot if self.kept is None else self.kept.of(self.zero_shot)
+            companion = forecast(windows, horizon)
         return self._combine(windows, horizon, companion)
 
     def prepared(self, windows: Windows, horizon: int) -> Batch:

@@ -16,7 +16,7 @@ from rnnforecast.forecasting import Ensemble, forecast_theta_in_context, split_g
 from rnnforecast.frozen import dataclass
 from rnnforecast.inference.season_classes import network_seasons
 from rnnforecast.members import Member, PretrainedSettings
-from rnnforecast.mixture.trained import TrainedForecaster
+from rnnforecast.mixture.trained import KeptForecasts, TrainedForecaster
 from rnnforecast.mixture.zero_shot import zero_shot_season
 from rnnforecast.model_io.base import read_base
 from rnnforecast.store.record import FitCurve
@@ -54,11 +54,12 @@ def fit_train_rows(
     validation: Windows,
     context: FitContext,
     warm: WarmStart | None = None,
+    kept: KeptForecasts | None = None,
 ) -> Fitted:
     """Choose and fit a recipe on the rows before the `validation` windows, and choose weights and intervals on those.
 
-    `warm` takes recipe and weights from a stored model. Raises ResourceError for a missing device, even where nothing is
-    fitted.
+    `warm` takes recipe and weights from a stored model; forecasts without training are `kept` for the caller. Raises
+    ResourceError for a missing device, even where nothing is fitted.
     """
     choose_device(settings.training.device)
     facts = gather_facts(train_series, horizon=horizon)
@@ -66,7 +67,7 @@ def fit_train_rows(
         fitted, found = _fit_anew(train_series, facts, settings, context=context, validation=validation)
     else:
         fitted, found = _fit_from(warm, train_series, facts, settings, context=context, validation=validation)
-    return _complete(fitted, found, train_series, facts, settings, validation=validation)
+    return _complete(fitted, found, train_series, facts, settings, validation=validation, kept=kept or KeptForecasts())
 
 
 def _complete(
@@ -77,6 +78,7 @@ def _complete(
     settings: Settings,
     *,
     validation: Windows,
+    kept: KeptForecasts,
 ) -> Fitted:
     horizon = facts.horizon
     chosen = _choose_weights(
@@ -86,6 +88,7 @@ def _complete(
         horizon=horizon,
         usual=found.usual,
         theta_weight=settings.training.theta_weight,
+        kept=kept,
     )
     fitted, reason = _with_weights(fitted, chosen), found.reason
     readers = (SCRATCH, ZERO_SHOT) if facts.num_covariates > facts.num_past_texts else (SCRATCH,)
@@ -94,7 +97,7 @@ def _complete(
     reasons = {**fitted.recipe.reasons, "from": reason}
     if len(chosen.weights) > 1:
         reasons["theta_weight"] = chosen.sentence()
-    ensemble = calibrate(fitted.ensemble, train_series, [validation], horizon=horizon)
+    ensemble = calibrate(fitted.ensemble, train_series, [validation], horizon=horizon, kept=kept)
     curves = _curves(found.fits, fitted.fits)
     return replace(fitted, recipe=replace(fitted.recipe, reasons=reasons), ensemble=ensemble, curves=curves)
 
@@ -277,6 +280,7 @@ def _choose_weights(
     horizon: int,
     usual: Mapping[str, float],
     theta_weight: float | None,
+    kept: KeptForecasts,
 ) -> EnsembleWeights:
     """Choose the weight of every group on the validation windows; `usual` lists the groups by their numbers."""
     if not len(validation) or len(usual) - (usual.get(THETA) == 0) < 2:
@@ -284,8 +288,11 @@ def _choose_weights(
         return EnsembleWeights(weights=weights, losses={}, combined_loss=None)
     windows = subsample(validation)
     plain = replace(ensemble, calibration=None, group_weights=(), theta_weight=0.0)
+    zero_shot = TrainedForecaster(plain, train_series).zero_shot
+    if zero_shot is not None:
+        kept.forecast(zero_shot, validation, horizon)  # all at once: intervals need those beyond the sample too
     forecasts = {
-        name: TrainedForecaster(part, train_series)(windows, horizon)
+        name: TrainedForecaster(part, train_series, kept)(windows, horizon)
         for name, part in zip((n for n in usual if n != THETA), split_groups(plain), strict=True)
     }
     if usual.get(THETA):

@@ -27,7 +27,7 @@ from rnnforecast.findings import JSONValue
 from rnnforecast.forecasting import Ensemble
 from rnnforecast.frozen import dataclass
 from rnnforecast.members import ENSEMBLE
-from rnnforecast.mixture.trained import TrainedForecaster
+from rnnforecast.mixture.trained import KeptForecasts, TrainedForecaster
 from rnnforecast.mixture.zero_shot import ZeroShot, own_seasons, zero_shot_season
 from rnnforecast.model_io.base import BASE, base_ensemble
 from rnnforecast.store.record import MAX_LEADS, LeadRecord
@@ -115,11 +115,12 @@ def squared_error_note(judgement: Judgement, series: SeriesSet) -> list[str]:
     ]
 
 
-def pretrained_forecaster(series: SeriesSet, *, bounds: bool = True) -> Forecaster:
-    """Wrap the pretrained network, zero-shot, as a forecaster of windows of `series`."""
+def pretrained_forecaster(series: SeriesSet, *, bounds: bool = True, kept: KeptForecasts | None = None) -> Forecaster:
+    """Wrap the pretrained network, zero-shot, as a forecaster of windows of `series`, which looks at those `kept` first."""
     season = zero_shot_season(series)
     own = own_seasons(series, season, series.other_seasons)
-    return ZeroShot(series, base_ensemble, season, keep_non_negative=bounds, own_seasons=own)
+    found = ZeroShot(series, base_ensemble, season, keep_non_negative=bounds, own_seasons=own)
+    return found if kept is None else kept.of(found)
 
 
 def baseline_forecasters(series: SeriesSet) -> dict[str, Forecaster]:
@@ -224,7 +225,14 @@ def how_to_test(series: SeriesSet, spacing: Spacing, *, num_kept: int, is_horizo
     return f"{by_rows}, or `--horizon {shorter}`" if is_horizon_open and shorter >= 1 else by_rows
 
 
-def calibrate(ensemble: Ensemble, series: SeriesSet, unseen: Sequence[Windows], *, horizon: int) -> Ensemble:
+def calibrate(
+    ensemble: Ensemble,
+    series: SeriesSet,
+    unseen: Sequence[Windows],
+    *,
+    horizon: int,
+    kept: KeptForecasts | None = None,
+) -> Ensemble:
     """Return the ensemble with intervals calibrated per lead time on the given windows."""
     windows = Windows(
         series=np.concatenate([part.series for part in unseen]),
@@ -236,7 +244,7 @@ def calibrate(ensemble: Ensemble, series: SeriesSet, unseen: Sequence[Windows], 
     flat = FlatSeries.from_series(series)
     future = gather(flat, windows, context_length=1, horizon=horizon)
     calibration = fit_calibration(
-        TrainedForecaster(plain, series)(windows, horizon),
+        TrainedForecaster(plain, series, kept)(windows, horizon),
         future.future_target,
         future.future_observed,
         quantile_levels=ensemble.quantile_levels,

@@ -27,7 +27,7 @@ from rnnforecast.forecasting import Ensemble, last_windows
 from rnnforecast.frozen import dataclass
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.mixture.gains import covariate_gains, gains_note
-from rnnforecast.mixture.trained import TrainedForecaster
+from rnnforecast.mixture.trained import KeptForecasts, TrainedForecaster
 from rnnforecast.model_io.base import BASE, reject_base_name
 from rnnforecast.model_io.pack import Record, pack_model
 from rnnforecast.options import Activate
@@ -178,6 +178,7 @@ def train_series(
     split = split_for(series, settings, horizon=horizon, num_seen=None if warm is None else warm.num_seen)
     rounds = 2 if settings.training.refit else 1
     context = FitContext.of(settings, progress, rounds=rounds, checkpoints=checkpoints, cluster=cluster)
+    kept = KeptForecasts()
     fitted = fit_train_rows(
         series.head(split.num_past_rows),  # not bound to a name, so that its memory can be freed
         settings,
@@ -185,11 +186,13 @@ def train_series(
         validation=split.validation,
         context=context,
         warm=warm,
+        kept=kept,
     )
-    judgement = _judge(fitted.ensemble, series, split, settings, horizon=horizon)
+    judgement = _judge(fitted.ensemble, series, split, settings, horizon=horizon, kept=kept)
     # intervals are calibrated on all windows that the tested networks were not trained on
     unseen = [split.validation, split.test]
-    calibration = calibrate(fitted.ensemble, series, unseen, horizon=horizon).calibration
+    calibration = calibrate(fitted.ensemble, series, unseen, horizon=horizon, kept=kept).calibration
+    del kept  # many forecasts
     final = fitted
     if rounds == 2:
         final = fit_again(series, fitted, settings, context=context)
@@ -238,15 +241,17 @@ def served_method(judgement: Judgement, settings: Settings) -> str:
     return verdict.against if lost else ENSEMBLE
 
 
-def _judge(ensemble: Ensemble, series: SeriesSet, split: Split, settings: Settings, *, horizon: int) -> Judgement:
+def _judge(
+    ensemble: Ensemble, series: SeriesSet, split: Split, settings: Settings, *, horizon: int, kept: KeptForecasts
+) -> Judgement:
     shown: dict[str, Forecaster] = {}
     if ensemble.theta_weight:
-        shown[NETWORKS] = TrainedForecaster(replace(ensemble, theta_weight=0.0), series)
+        shown[NETWORKS] = TrainedForecaster(replace(ensemble, theta_weight=0.0), series, kept)
     if ensemble.uses_pretrained:
-        shown[BASE] = pretrained_forecaster(series, bounds=settings.data.bounds)
+        shown[BASE] = pretrained_forecaster(series, bounds=settings.data.bounds, kept=kept)
     shown |= statistical_forecasters(series)
     methods: dict[str, Forecaster] = {
-        ENSEMBLE: TrainedForecaster(ensemble, series),
+        ENSEMBLE: TrainedForecaster(ensemble, series, kept),
         **shown,
         **baseline_forecasters(series),
     }

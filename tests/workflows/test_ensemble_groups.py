@@ -14,11 +14,12 @@ import pytest
 import rnnforecast
 from rnnforecast.config import Settings
 from rnnforecast.data.series import SeriesSet
-from rnnforecast.data.windows import FlatSeries
+from rnnforecast.data.windows import FlatSeries, Windows
 from rnnforecast.evaluation.baselines import BASELINES
 from rnnforecast.forecasting import last_windows, split_groups
 from rnnforecast.members import PretrainedSettings
 from rnnforecast.mixture.trained import TrainedForecaster, networks_alone
+from rnnforecast.mixture.zero_shot import ZeroShot
 from rnnforecast.model_io.base import read_base
 from rnnforecast.model_io.pack import unpack_ensemble
 from rnnforecast.store.manifest import Manifest
@@ -235,3 +236,19 @@ def test_detection_reads_the_networks_of_a_model_with_a_zero_shot_group(
     series = make_series(np.array(wave(90)), season_length=7)
     found = alone.forecast(FlatSeries.from_series(series), last_windows(series), horizon=7)
     assert np.isfinite(found).all()
+
+
+def test_forecasts_without_training_of_one_window_are_computed_once_in_a_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[int, int]] = []
+    forecast = ZeroShot.__call__
+
+    def count(self: ZeroShot, windows: Windows, horizon: int) -> np.ndarray:
+        asked.extend(zip(windows.series.tolist(), windows.cutoffs.tolist(), strict=True))
+        return forecast(self, windows, horizon)
+
+    monkeypatch.setattr(ZeroShot, "__call__", count)
+    result = train_fast(write_panel(tmp_path))
+    assert {"base", "ensemble"} <= set(result.metrics)
+    assert asked and len(asked) == len(set(asked))
