@@ -27,6 +27,7 @@ class SeasonTest:
     season_length: int
     num_seasons: float  # seasons that were observed
     p_value: float
+    left: float = 1.0  # part of the variance around the straight line that the season leaves
 
 
 def seasonal_f_test(values: Float64Array, season_length: int) -> SeasonTest:
@@ -47,10 +48,11 @@ def seasonal_f_test(values: Float64Array, season_length: int) -> SeasonTest:
     if without <= 1e-24 * float(target @ target):
         return SeasonTest(season_length, seasons, 1.0)  # a constant or a straight line, up to rounding
     with_season = _residual(terms, previous, target)
-    if with_season <= 1e-12 * max(without, 1e-300):
-        return SeasonTest(season_length, seasons, 0.0)
-    statistic = (without - with_season) / num_terms / (with_season / freedom)
-    return SeasonTest(season_length, seasons, f_survival(statistic, num_terms, freedom))
+    left = with_season / without
+    if left <= 1e-12:
+        return SeasonTest(season_length, seasons, 0.0, left)
+    statistic = (1 - left) / num_terms / (left / freedom)
+    return SeasonTest(season_length, seasons, f_survival(statistic, num_terms, freedom), left)
 
 
 @lru_cache(maxsize=2)
@@ -71,7 +73,8 @@ def find_season_length(values: Float64Array) -> int:
     """Return the season length that a history [N] of plain steps shows, 1 where it shows none.
 
     Candidates are the five highest peaks of the periodogram of what a straight line and the value before leave, and
-    their multiples up to four; the shortest of the clearest by `seasonal_f_test` is taken.
+    their multiples up to four; the shortest of the clearest by `seasonal_f_test` is taken. The periodogram is too coarse for
+    a long one, so that its neighbours are compared by what they leave.
     """
     values = values[np.isfinite(values)]
     num_rows = len(values)
@@ -92,13 +95,36 @@ def find_season_length(values: Float64Array) -> int:
     lengths = {
         round(multiple * size / peak) + near for peak in peaks for multiple in range(1, 5) for near in (-1, 0, 1)
     }
-    tests = [seasonal_f_test(values, length) for length in sorted(lengths) if 2 <= length <= num_rows // 2]
-    clear = [test for test in tests if test.p_value < SIGNIFICANCE / (num_rows / 2)]
+    tests = {length: seasonal_f_test(values, length) for length in sorted(lengths) if 2 <= length <= num_rows // 2}
+    chance = SIGNIFICANCE / (num_rows / 2)
+    for test in [test for test in tests.values() if test.p_value < chance and test.season_length > MAX_EXACT_SEASON]:
+        _add_clearer_neighbours(tests, test, values)
+    clear = [test for test in tests.values() if test.p_value < chance]
     if not clear:
         return 1
     scores = np.log([max(test.p_value, 1e-300) for test in clear])
-    near = max(5.0, 0.03 * float(-scores.min()))
-    return min(test.season_length for test, score in zip(clear, scores, strict=True) if score <= scores.min() + near)
+    highest = float(-scores.min())
+    near = max(5.0, min(0.1 * highest, 10.0), 0.03 * highest)
+    shortest = min(test.season_length for test, score in zip(clear, scores, strict=True) if score <= near - highest)
+    while shortest > MAX_EXACT_SEASON:  # of neighbours as good, the one that leaves least
+        best = min(range(shortest - 1, shortest + 2), key=lambda length: tests[length].left if length in tests else 1.0)
+        if best == shortest:
+            break
+        shortest = best
+    return shortest
+
+
+def _add_clearer_neighbours(tests: dict[int, SeasonTest], test: SeasonTest, values: Float64Array) -> None:
+    """Test the seasons next to a long one, and on as long as they leave less of the history."""
+    for way in (-1, 1):
+        last = test
+        while MAX_EXACT_SEASON < last.season_length + way <= len(values) // 2:
+            length = last.season_length + way
+            following = tests.get(length) or seasonal_f_test(values, length)
+            tests[length] = following
+            if following.left >= last.left:
+                break
+            last = following
 
 
 def clearest_seasons(values: Float64Array, lengths: Sequence[int]) -> Int64Array:

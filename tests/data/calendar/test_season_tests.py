@@ -63,6 +63,21 @@ def test_the_season_of_plain_steps_is_found(season: int) -> None:
     assert np.mean(np.array(found) == season) >= 0.85
 
 
+@pytest.mark.parametrize("noise", [0.0, 0.02, 0.2])
+@pytest.mark.parametrize("season", [91, 98, 107])
+def test_a_long_season_of_plain_steps_is_found_to_the_step(season: int, noise: float) -> None:
+    step = np.arange(500)
+    values = np.sin(2 * np.pi * step / season) + noise * np.random.default_rng(season).normal(size=500)
+
+    assert find_season_length(values) == season
+
+
+def test_a_multiple_that_explains_a_little_more_by_chance_is_not_the_season() -> None:
+    found = [find_season_length(seasonal(340, 17, amplitude=1.0, seed=seed)) for seed in range(60)]
+
+    assert found.count(17) >= 59
+
+
 def test_plain_steps_without_a_season_rarely_show_one() -> None:
     generator = np.random.default_rng(5)
     found = [
