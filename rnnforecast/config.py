@@ -7,7 +7,9 @@ The name of a field in the four groups is also its flag, its TOML key and its ke
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Mapping
+from decimal import Context, Decimal
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -119,7 +121,7 @@ Features = Annotated[tuple[str, ...], BeforeValidator(_as_tuple), AfterValidator
 #: Number of categories of one column with a separate embedding; the others use the unknown bucket.
 MAX_CATEGORIES = 1_000
 #: A number as large as values of a target may be.
-Number = Annotated[float, Field(ge=-1e300, le=1e300)]
+Number = Annotated[float, Field(ge=-1e300, le=1e300), AfterValidator(lambda value: value + 0.0)]  # not -0.0
 #: Season lengths of one series at most.
 MAX_SEASONS = 4
 Categories = tuple[Annotated[int, Field(ge=0, le=MAX_CATEGORIES)], ...]
@@ -172,7 +174,7 @@ ByteSize = Annotated[str, _grammar(parse_size)]
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, allow_inf_nan=False)
 
 
 def _setting(name: str, **bounds: Any) -> Any:
@@ -389,7 +391,12 @@ def _bad_value(location: tuple[int | str, ...], value: object, message: str) -> 
     if isinstance(value, dict):  # the whole group: the message names its keys
         return key, message
     place = f"`{key}`" if f"`{value}`" in message else f"`{key}` = {value!r}"
-    return key, f"{place}: {message[:1].lower()}{message[1:]}"
+    text = f"{place}: {message[:1].lower()}{message[1:]}"
+    return key, re.sub(r"\d{20,}(\.0)?", _in_few_digits, text)
+
+
+def _in_few_digits(number: re.Match[str]) -> str:
+    return f"{Decimal(number[0]).normalize(Context(prec=6)):g}"
 
 
 class MemberSettings(_Frozen):

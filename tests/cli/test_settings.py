@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 
 from rnnforecast.cli.settings import load_settings
+from rnnforecast.config import Settings
+from rnnforecast.data.covariates.scenario import parse_change
 from rnnforecast.errors import UsageError
+from rnnforecast.options import SETTINGS
 
 
 def _write(folder: Path, text: str) -> str:
@@ -70,3 +73,34 @@ def test_a_horizon_of_zero_is_rejected_with_its_value() -> None:
 def test_negative_and_huge_sizes_are_rejected(key: str, value: int) -> None:
     with pytest.raises(UsageError, match=f"`{key}` = {value}"):
         load_settings({key: value})
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), "nan", "1e400"])
+@pytest.mark.parametrize("key", [name for name, option in SETTINGS.items() if option.kind is float])
+def test_a_number_that_is_not_finite_is_rejected(key: str, value: object) -> None:
+    with pytest.raises(UsageError, match="finite number"):
+        Settings.from_flat({key: value})
+
+
+def test_not_a_number_in_a_file_is_rejected(tmp_path: Path) -> None:
+    (tmp_path / "bad.toml").write_text("floor = nan\ncap = 1e400\nquantiles = [0.5, inf]\n")
+    with pytest.raises(UsageError, match="3 problems") as raised:
+        load_settings({}, config=str(tmp_path / "bad.toml"))
+    assert str(raised.value).count("finite number") == 3
+
+
+def test_a_message_names_a_large_bound_in_few_digits() -> None:
+    with pytest.raises(UsageError, match=r"`floor` = -1e\+301: input should be greater than or equal to -1e\+300"):
+        Settings.from_flat({"floor": -1e301})
+    with pytest.raises(UsageError, match=r"`horizon` = 1e\+30: input"):
+        Settings.from_flat({"horizon": 10**30})
+
+
+def test_a_negative_zero_is_zero() -> None:
+    assert str(Settings.from_flat({"floor": "-0"}).data.floor) == "0.0"
+
+
+@pytest.mark.parametrize("text", ["price=1e400x", "price=+1e400", "price=1e400", "price=+1e30%"])
+def test_a_change_of_a_covariate_is_a_number_that_networks_read(text: str) -> None:
+    with pytest.raises(UsageError, match=r"more than 1e\+18"):
+        parse_change(text)

@@ -14,6 +14,7 @@ import numpy as np
 
 from rnnforecast.arrays import Float64Array, Int64Array
 from rnnforecast.data.covariates.calendar import is_generated
+from rnnforecast.data.covariates.checks import LARGEST, single_precision
 from rnnforecast.data.errors import listed
 from rnnforecast.data.ragged import rows_of
 from rnnforecast.data.series import SeriesSet
@@ -54,6 +55,10 @@ def parse_change(text: str) -> Change:
         raise UsageError(f"invalid change `{text}`", hint=f"write NAME=CHANGE: {EXAMPLES}", code="E_RUN_CONFIG")
     for form, kind in _FORMS:
         if found := re.fullmatch(form, value.strip()):
+            if abs(float(found[1])) > LARGEST:
+                raise UsageError(
+                    f"invalid change `{text[:40]}`: more than {LARGEST:g}", hint=EXAMPLES, code="E_RUN_CONFIG"
+                )
             return Change(name.strip(), kind, float(found[1]), word=value.strip() if kind == "set" else "")
     return Change(name.strip(), "set", np.nan, word=value.strip())
 
@@ -72,7 +77,7 @@ def with_changes(series: SeriesSet, changes: Sequence[Change]) -> SeriesSet:
                 code="E_RUN_CONFIG",
             )
         place = series.future_names.index(change.name)
-        values[rows, place] = _changed(series, change, values[rows, place].astype(np.float64))
+        values[rows, place] = single_precision(_changed(series, change, values[rows, place].astype(np.float64)))
     return replace(series, future_covariates=values)
 
 
