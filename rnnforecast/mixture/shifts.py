@@ -1,4 +1,4 @@
-"""Level shifts and turns of the trend: rows before the last one are moved to what came after it, for all members.
+"""Level shifts, turns of the trend, constant ends: rows before the last one are moved to what came after it, for all members.
 
 A shift is a difference to the rows some seasons before that is twice as large as any other one, and lasts.
 
@@ -15,6 +15,12 @@ from rnnforecast.arrays import Float64Array, Int64Array
 
 #: Rows that a shift lasts at least, or half a season.
 FEWEST_ROWS = 4
+#: Equal rows at the end that are a constant: so many at least, more than a season where rows changed before.
+FEWEST_EQUAL = 8
+#: Changes of the value that are expected within the horizon at most where equal rows are usual.
+FEW_CHANGES = 0.25
+#: Chance of as many equal rows in a history that changes as before them, and how many times the longest such run before.
+CHANCE_OF_RUN, UNUSUAL_RUN = 1e-3, 3
 #: Rows that are compared with those before them, or whole seasons.
 FEWEST_COMPARED = 7
 #: How many times the largest other difference a shift is.
@@ -67,6 +73,27 @@ def at_one_level(history: Float64Array, season_length: int) -> Float64Array:
     if np.nanmin(history) >= 0 > np.nanmin(moved):
         return history
     return moved
+
+
+def at_one_constant(history: Float64Array, season_length: int, horizon: int) -> Float64Array:
+    """Return a history [N], NaN where missing, all of whose rows have the last value where that does not change any more.
+
+    Either the value changes so seldom that no change is expected within the horizon, or it has never been equal for nearly as
+    long. A history that is constant, or does not end so, is returned unchanged.
+    """
+    seen = np.isfinite(history)
+    known = history[seen]
+    if len(known) < FEWEST_EQUAL or known[-1] != known[-FEWEST_EQUAL]:
+        return history
+    starts = np.flatnonzero(np.diff(known)) + 1
+    if not len(starts):
+        return history
+    run = len(known) - int(starts[-1])
+    is_usual = run >= FEWEST_EQUAL and len(starts) * horizon <= FEW_CHANGES * len(known)
+    longest = int(np.diff(starts, prepend=0).max())
+    unchanged = 1 - len(starts) / (len(known) - run)
+    is_new = unchanged**run < CHANCE_OF_RUN and run >= max(UNUSUAL_RUN * longest, FEWEST_EQUAL, season_length + 1)
+    return np.where(seen, known[-1], np.nan) if is_usual or is_new else history
 
 
 def _first_row(sums: Float64Array, middle: int, width: int, lag: int) -> int:

@@ -27,7 +27,7 @@ from rnnforecast.mixture.members import forecast_members, keep_non_negative
 from rnnforecast.mixture.past_covariates import leading
 from rnnforecast.mixture.question import BASE, SEASONAL_NAIVE, Question
 from rnnforecast.mixture.seasons import plan_seasons
-from rnnforecast.mixture.shifts import at_one_level, at_one_slope
+from rnnforecast.mixture.shifts import at_one_constant, at_one_level, at_one_slope
 from rnnforecast.mixture.weights import is_clearly_best, log_ratios, member_weights, pinball, prune
 from rnnforecast.mixture.widths import relative_errors, widened, width_factors
 
@@ -359,7 +359,10 @@ class ZeroShot:
             covariates = []
         if not covariates:  # a covariate may explain a shift
             season = self.season_length
-            histories = [at_one_slope(at_one_level(history, season), season) for history in histories]
+            histories = [
+                at_one_slope(at_one_level(at_one_constant(history, season, horizon), season), season)
+                for history in histories
+            ]
         return Question(
             histories, plans, horizon, self.base, covariates, self.keep_non_negative, numbers, known, self.like_series
         )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from rnnforecast.mixture.shifts import at_one_level, at_one_slope
+from rnnforecast.mixture.shifts import at_one_constant, at_one_level, at_one_slope
 
 WEEK = np.array([0.0, 3, 5, 4, 8, 14, 9])
 
@@ -127,3 +127,43 @@ def test_a_history_without_a_clear_turn_is_unchanged(law: str) -> None:
         "below zero": np.maximum(turned(4) - 200 - 60, 0),
     }
     assert at_one_slope(histories[law], 7) is histories[law]
+
+
+STEPS = np.arange(90)
+CONSTANT_ENDS = {
+    "one step": np.where(STEPS < 60, 10.0, 20.0),
+    "a late step": np.where(STEPS < 80, 10.0, 20.0),
+    "up and back": np.where((STEPS >= 40) & (STEPS < 60), 30.0, 10.0),
+    "a ramp": np.minimum(STEPS, 60.0),
+    "growth": np.minimum(1.1**STEPS, 1.1**60),
+    "noise": np.where(STEPS < 60, np.random.default_rng(0).normal(size=90), 0.25),
+    "counts": np.where(STEPS < 50, np.random.default_rng(1).poisson(3.0, size=90), 0.0),
+}
+
+
+@pytest.mark.parametrize("law", CONSTANT_ENDS)
+@pytest.mark.parametrize("season", [1, 7, 12])
+def test_a_constant_end_is_all_that_counts(law: str, season: int) -> None:
+    """60 rows of 10 and 30 of 20 were forecast with waves from 19 to 21."""
+    history = CONSTANT_ENDS[law].copy()
+    history[[3, 85]] = np.nan
+
+    moved = at_one_constant(history, season, 10)
+
+    np.testing.assert_array_equal(np.isnan(moved), np.isnan(history))
+    assert set(moved[np.isfinite(moved)]) == {history[-1]}
+
+
+CHANGING_ENDS = {
+    "rare demand": np.where(np.random.default_rng(2).random(90) < 0.1, 5.0, 0.0),
+    "prices": np.repeat([9.0, 7.0, 8.0, 9.0, 6.0], 18),
+    "nights": np.where(STEPS % 24 < 12, 0.0, 5.0 + STEPS % 24),
+    "a plateau of four rows": np.minimum(STEPS, 86.0),
+    "a constant": np.full(90, 3.0),
+    "nothing": np.full(90, np.nan),
+}
+
+
+@pytest.mark.parametrize("law", CHANGING_ENDS)
+def test_equal_rows_that_are_usual_are_no_constant_end(law: str) -> None:
+    assert at_one_constant(CHANGING_ENDS[law], 24, 10) is CHANGING_ENDS[law]
