@@ -403,7 +403,7 @@ def _assume(
     )
     others = choice.usual_others
     series = replace(series, season_length=season, longer_seasons=tuple(longer), other_seasons=others)
-    return series, assumptions, choice.differing
+    return series.with_own_seasons(choice.differing), assumptions, choice.differing
 
 
 def _check_seasons(series: SeriesSet, settings: DataSettings) -> None:

@@ -54,6 +54,7 @@ class SeriesSet:
     covariates_observed: BoolArray | None = None
     longer_seasons: tuple[int, ...] = ()  # more season lengths that were named, ascending
     other_seasons: tuple[int, ...] = ()  # seasons of plain steps that several series have instead
+    own_seasons: Int64Array | None = None  # [S] seasons of plain steps, where they differ between series
 
     @property
     def num_series(self) -> int:
@@ -69,6 +70,11 @@ class SeriesSet:
     def lengths(self) -> Int64Array:
         """Number of rows of each series: [S]."""
         return np.diff(self.offsets)
+
+    @property
+    def longest_season(self) -> int:
+        """The longest season that any series has, 1 where none has one."""
+        return self.season_length if self.own_seasons is None else int(self.own_seasons.max(initial=1))
 
     @property
     def covariate_names(self) -> tuple[str, ...]:
@@ -156,7 +162,16 @@ class SeriesSet:
             covariates_observed=None if self.covariates_observed is None else self.covariates_observed[future_rows],
             future_offsets=future_offsets,
             static_covariates=self.static_covariates[series],
+            own_seasons=None if self.own_seasons is None else self.own_seasons[series],
         )
+
+    def with_own_seasons(self, differing: Mapping[int, int]) -> SeriesSet:
+        """Return the series with the seasons that differ from that of the panel, by number."""
+        if not differing:
+            return replace(self, own_seasons=None)
+        seasons = np.full(self.num_series, self.season_length, dtype=np.int64)
+        seasons[list(differing)] = list(differing.values())
+        return replace(self, own_seasons=seasons)
 
     def parts(self) -> Iterator[SeriesSet]:
         """Yield all series in order, in parts of at most `ROWS_A_PART` rows; a longer series is one part."""

@@ -91,8 +91,8 @@ def differing_seasons(series: SeriesSet, season_length: int, own: Mapping[int, i
     panel = f"{plural(season_length, 'step')}, the season of the panel" if season_length > 1 else "none for the panel"
     fix = f"train on them apart, with `--season-length {next(iter(own.values()))}`"
     message = (
-        f"{len(own)} of {series.num_series} series have another season ({panel}): {named}; members without training use "
-        "the own season of each, trained networks that of the panel"
+        f"{len(own)} of {series.num_series} series have another season ({panel}): {named}; members without "
+        "training and seasonal naive forecasts use the own season of each, trained networks that of the panel"
     )
     return [Finding("N_SERIES_SEASON", message, count=len(own), fix=fix)]
 

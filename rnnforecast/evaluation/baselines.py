@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,19 +28,29 @@ EXTRA_BASELINES = ("auto-ets", "auto-theta", "auto-arima")
 INTERMITTENT_BASELINES = tuple(INTERMITTENT_METHODS)
 
 
-def available_baselines(season_length: int) -> tuple[str, ...]:
+def available_baselines(longest_season: int) -> tuple[str, ...]:
     """Return the naive forecasts that differ from each other: without a season the seasonal ones are left out."""
-    return tuple(name for name in BASELINES if season_length > 1 or not name.startswith("seasonal"))
+    return tuple(name for name in BASELINES if longest_season > 1 or not name.startswith("seasonal"))
 
 
 def forecast_baseline(
     name: str, series: SeriesSet, windows: Windows, *, horizon: int, quantile_levels: Sequence[float]
 ) -> Float64Array:
-    """Forecast every window with one baseline, in the season of the series: [W, H, Q], ascending along Q.
+    """Forecast every window with one baseline, in the season of its series: [W, H, Q], ascending along Q.
 
     Raises UsageError for an unknown name, DataError for a window without an observed row before its cutoff, and
     ResourceError where a statistical baseline is asked for and its package is missing.
     """
+    if series.own_seasons is not None:
+        seasons = series.own_seasons[windows.series]
+        quantiles = np.empty((len(windows), horizon, len(quantile_levels)))
+        for length in np.unique(seasons):
+            chosen = np.flatnonzero(seasons == length)
+            alike = replace(series, season_length=int(length), own_seasons=None)
+            quantiles[chosen] = forecast_baseline(
+                name, alike, windows.select(chosen), horizon=horizon, quantile_levels=quantile_levels
+            )
+        return quantiles
     if name in BASELINES:
         return forecast_naive(name, series, windows, horizon=horizon, quantile_levels=quantile_levels)
     if name in STATISTICAL_BASELINES:

@@ -54,6 +54,7 @@ class Past:
             future_covariates=series.future_covariates[:0],
             future_offsets=np.zeros(len(chosen) + 1, dtype=np.int64),
             static_covariates=series.static_covariates[chosen],
+            own_seasons=None,
         )
         past = cls(narrow, Windows(number, windows.cutoffs - begins[number]))
         return past if (past.last_rows >= 0).all() else cls(series, windows)

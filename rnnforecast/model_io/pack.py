@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections import Counter
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -30,7 +31,7 @@ from rnnforecast.json_values import plain, timestamp_to_json
 from rnnforecast.members import ENSEMBLE, CategoricalSettings, PretrainedSettings
 from rnnforecast.model_io.train_stats import statistics_tensors
 from rnnforecast.store.context import SeriesContext
-from rnnforecast.store.manifest import InputRecord, Manifest, Roles, TestRecord
+from rnnforecast.store.manifest import MAX_OWN_SEASONS, InputRecord, Manifest, Roles, TestRecord
 from rnnforecast.store.model_file import ModelFile
 from rnnforecast.store.record import FitCurve, LeadRecord
 
@@ -133,6 +134,7 @@ def _manifest_of(
         freq=read.series.freq.to_dict(),
         categories=dict(read.series.categories),
         season_length=read.series.season_length,
+        own_seasons=_own_seasons(read.series),
         horizon=assumptions.horizon,
         quantile_levels=(),
         metrics={method: plain(scores) for method, scores in record.metrics.items()},
@@ -379,6 +381,12 @@ def _shape_error(manifest: Manifest, reason: str) -> ModelFileError:
     message = f"the weights of `{manifest.label}` do not fit its settings: {reason}"
     hint = "train again to replace this model; `rnnforecast models list` shows the others"
     return ModelFileError(message, hint=hint, code="E_MODEL_SHAPE")
+
+
+def _own_seasons(series: SeriesSet) -> tuple[int, ...]:
+    """Return the seasons that series have instead of that of the panel, the commonest first."""
+    seasons = () if series.own_seasons is None else series.own_seasons[series.own_seasons != series.season_length]
+    return tuple(length for length, _ in Counter(np.asarray(seasons).tolist()).most_common(MAX_OWN_SEASONS))
 
 
 def roles_of(series: SeriesSet) -> Roles:

@@ -27,6 +27,8 @@ _RENAMED_KEYS = {"shares": "group_weights", "theta_share": "theta_weight"}
 #: Names of methods in models of format 1 that were stored before they were renamed.
 _RENAMED = {"network": ENSEMBLE, "network-alone": "networks", "pretrained": "base"}
 
+#: Seasons other than that of the panel that are stored.
+MAX_OWN_SEASONS = 20
 #: Outcomes of a verdict.
 OUTCOMES = ("win", "tie", "loss")
 _METHOD = re.compile(r"[A-Za-z0-9]+([_-][A-Za-z0-9]+){0,5}")
@@ -95,6 +97,8 @@ class Manifest(_Frozen):
     #: the words of each column that holds categories, in the order of their codes from 1 on
     categories: dict[str, Annotated[tuple[str, ...], Field(max_length=MAX_CATEGORIES)]] = {}
     season_length: int = Field(1, ge=1, le=100_000)
+    #: seasons of plain steps that some series have instead
+    own_seasons: tuple[Annotated[int, Field(ge=1, le=100_000)], ...] = Field((), max_length=MAX_OWN_SEASONS)
     horizon: int = Field(ge=1, le=MAX_HORIZON)
     quantile_levels: tuple[float, ...]
     members: tuple[WrittenMember, ...] = Field((), max_length=64)

@@ -125,7 +125,7 @@ def pretrained_forecaster(series: SeriesSet, *, bounds: bool = True, kept: KeptF
 
 def baseline_forecasters(series: SeriesSet) -> dict[str, Forecaster]:
     """Wrap every baseline that fits the season as a forecaster of windows of `series`."""
-    names = available_baselines(series.season_length)
+    names = available_baselines(series.longest_season)
     return {name: baseline_forecaster(name, series) for name in names}
 
 
@@ -190,7 +190,7 @@ def rows_before_windows(series: SeriesSet, windows: Windows) -> np.ndarray:
 
 def choose_rival(series: SeriesSet, windows: Windows, *, horizon: int) -> str | None:
     """Return the naive forecast with the smallest error on windows before the test; None without a scored one."""
-    names = [name for name in available_baselines(series.season_length) if name in BASELINES]
+    names = [name for name in available_baselines(series.longest_season) if name in BASELINES]
     if not len(windows):
         return None
     backtest = make_backtest(

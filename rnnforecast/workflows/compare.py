@@ -125,7 +125,7 @@ def _base(series: SeriesSet, *, bounds: bool) -> _Timed:
 
 def _baselines(chosen: Sequence[str], series: SeriesSet) -> dict[str, _Timed]:
     own = (*CELLS, *MAPPINGS, TRANSFORMER, BASE)
-    free = (*available_baselines(series.season_length), *statistical_forecasters(series))
+    free = (*available_baselines(series.longest_season), *statistical_forecasters(series))
     names = dict.fromkeys((*free, *(name for name in chosen if name not in own)))
     return {name: _Timed(baseline_forecaster(name, series)) for name in names}
 

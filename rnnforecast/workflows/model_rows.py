@@ -22,7 +22,7 @@ from rnnforecast.findings import Finding
 from rnnforecast.forecasting import Ensemble
 from rnnforecast.frozen import dataclass
 from rnnforecast.members import CategoricalSettings
-from rnnforecast.mixture.zero_shot import ZeroShot, zero_shot_season
+from rnnforecast.mixture.zero_shot import ZeroShot, own_seasons, zero_shot_season
 from rnnforecast.model_io.base import BASE, base_ensemble, base_manifest
 from rnnforecast.model_io.pack import frequency_of, unpack_categorical, unpack_ensemble
 from rnnforecast.model_io.train_stats import Memory, recall
@@ -170,10 +170,12 @@ def _load_stored(
         series, findings = _fresh_rows(paths, settings, manifest, memory, is_given=bool(given.rows))
     if context is not None:
         notes += _unseen_ids(series, context)
+    series = replace(series, season_length=manifest.season_length)
+    series = series.with_own_seasons(own_seasons(series, manifest.season_length, manifest.own_seasons))
     return LoadedModel(
         manifest=manifest,
         ensemble=unpack_ensemble(file),
-        series=replace(series, season_length=manifest.season_length),
+        series=series,
         findings=findings,
         notes=(*notes, *_sparse_windows(series, manifest)),
         bounds=SeriesBounds.of(series, _with_bounds(data_settings(manifest), reading)),

@@ -67,9 +67,9 @@ def predict_and_log(
     return replace(result, ledger=path, findings=(*result.findings, *findings))
 
 
-def baseline_name(season_length: int) -> str:
-    """Return the name of the seasonal naive forecast, `naive` where there is no season."""
-    return SEASONAL_NAIVE if season_length > 1 else "naive"
+def baseline_name(longest_season: int) -> str:
+    """Return the name of the seasonal naive forecast, `naive` where no series has a season."""
+    return SEASONAL_NAIVE if longest_season > 1 else "naive"
 
 
 def issued_of(
@@ -82,7 +82,7 @@ def issued_of(
     """
     series = loaded.series
     num_series, horizon = median.shape
-    naive = point_baseline(baseline_name(series.season_length), series, horizon=horizon)
+    naive = point_baseline(baseline_name(series.longest_season), series, horizon=horizon)
     rows = np.maximum(series.offsets[1:] - 1, 0)
     last_value = np.where(series.observed[rows], series.values[rows], np.nan)
     cutoffs = series.freq.to_timestamps(series.first_ordinals + series.lengths - 1)
@@ -144,6 +144,7 @@ def _facts(manifest: Manifest, series: SeriesSet, horizon: int, reading: DataSet
         "roles": manifest.roles.model_dump(mode="json"),
         "freq": series.freq.to_dict(),
         "season_length": series.season_length,
+        "baseline": baseline_name(series.longest_season),
         "horizon": horizon,
         "settings": plain(settings),
         "paths": list(manifest.input.paths),

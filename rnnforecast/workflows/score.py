@@ -70,13 +70,12 @@ def score(
     tested = joined if all_versions else joined.select(_served_by(issued, place, selection, int(tested_versions[0])))
     inputs, input_notes = watch_inputs(read.series, name=selection.name, version=selection.version, store=place)
     live = _live(scored)
-    season = int(issued.facts["season_length"])  # type: ignore[arg-type]
     return ScoreResult(
         name=selection.name,
         versions=tuple(versions.tolist()),
         paths=tuple(read.paths),
         freq=read.series.freq.alias,
-        baseline=baseline_name(season),
+        baseline=_baseline_of(issued),
         num_issued=scored.issued.num_rows,
         num_scored=int(scored.scored.sum()),
         num_pending=int(scored.pending.sum()),
@@ -112,6 +111,11 @@ def _served_by(issued: Issued, store: Path, selection: Selection, version: int) 
         return np.asarray(chosen)
     methods = np.array(issued.method, dtype=object)[issued.served]
     return np.asarray(chosen & (methods == stand_in)) if stand_in is not None else chosen
+
+
+def _baseline_of(issued: Issued) -> str:
+    """Return the name of the logged naive forecast; older ledgers have the season alone."""
+    return str(issued.facts.get("baseline") or baseline_name(int(issued.facts["season_length"])))  # type: ignore[arg-type]
 
 
 def _read_actuals(
@@ -167,7 +171,7 @@ def _live(joined: Joined) -> dict[str, Any]:
         [windows.quantiles[..., :2], windows.forecast[..., None], windows.quantiles[..., 2:]], axis=-1
     )
     naive = windows.baseline[..., None]
-    baseline = baseline_name(int(joined.issued.facts["season_length"]))  # type: ignore[arg-type]
+    baseline = _baseline_of(joined.issued)
     ours = score_windows(quantiles, actuals, quantile_levels=_LEVELS)
     theirs = score_windows(naive, actuals, quantile_levels=(0.5,))
     leads = score_per_lead(quantiles, actuals, quantile_levels=_LEVELS)

@@ -58,6 +58,21 @@ def test_seasonal_naive_is_naive_where_no_season_was_seen() -> None:
     assert points("seasonal-naive", [5, 6], horizon=4, season_length=4) == [6, 6, 5, 6]
 
 
+def test_each_series_of_a_panel_repeats_its_own_season() -> None:
+    panel = make_series([1, 2, 1, 2, 1, 2], [3, 4, 5, 3, 4, 5], [7, 8, 7, 8, 7, 8], season_length=2)
+    panel = panel.with_own_seasons({1: 3})
+    windows = windows_of((1, 6), (0, 6), (2, 6), (1, 5))
+    found = forecast_baseline("seasonal-naive", panel, windows, horizon=3, quantile_levels=(0.5,))[..., 0]
+    assert found.tolist() == [[3, 4, 5], [1, 2, 1], [7, 8, 7], [5, 3, 4]]
+    assert panel.select(np.array([1, 2])).own_seasons.tolist() == [3, 2]  # type: ignore[union-attr]
+
+
+def test_seasonal_baselines_are_there_where_some_series_have_a_season() -> None:
+    panel = make_series([1, 2, 1, 2], [3, 4, 5, 3])
+    assert "seasonal-naive" not in available_baselines(panel.longest_season)
+    assert "seasonal-naive" in available_baselines(panel.with_own_seasons({0: 2}).longest_season)
+
+
 def test_drift_continues_the_line_from_first_to_last_value() -> None:
     assert points("drift", [1, 5, 7], horizon=2) == pytest.approx([10, 13])
 

@@ -118,3 +118,30 @@ def test_season_lengths_are_read_and_written_in_any_form(given: object, expected
 
     assert written == expected
     assert rnnforecast.Settings.from_flat({"season_length": written}) == settings
+
+
+def _own_seasons(folder: Path) -> Path:
+    """Write a panel of plain steps whose series repeat every 7, 12 or 20 of them."""
+    draw = np.random.default_rng(1)
+    lines = []
+    for number in range(6):
+        pattern = draw.normal(0, 10, (7, 12, 20)[number % 3])
+        lines += [f"s{number},{50 + pattern[step % len(pattern)] + draw.normal(0, 2):.4f}" for step in range(200)]
+    path = folder / "own.csv"
+    path.write_text("\n".join(["id,value", *lines]) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("model", ["base", "own"])
+def test_the_rival_repeats_the_own_season_of_each_series(tmp_path: Path, model: str) -> None:
+    path, store = _own_seasons(tmp_path), tmp_path / "store"
+    flags = {"horizon": 7, "effort": "quick", "num_windows": 2}
+    if model != "base":
+        trained = rnnforecast.train([path], rnnforecast.Settings.from_flat(flags), store=store)
+        assert trained.metrics["seasonal-naive"]["mae"] < 4
+    found = rnnforecast.evaluate(model, [path], num_windows=2, store=store)
+    # noise of 2 and a pattern that is known: the error of repeating it is 2 * sqrt(2) * sqrt(2 / pi)
+    assert found.metrics["seasonal-naive"]["mae"] < 3.5
+    assert found.metrics["theta"]["mae"] < 3.5
+    assert found.verdict is not None
+    assert str(found.verdict["against"]).startswith("seasonal")
