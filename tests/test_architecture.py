@@ -105,9 +105,14 @@ def test_a_batch_computes_in_its_jobs_alone_and_loads_no_pandas(workplace: Path,
 
 @pytest.mark.parametrize(
     ("words", "code"),
-    [(["train", "--target", "nothing"], 13), (["inspect", "--target", "nothing"], 13), (["inspect"], 0)],
+    [
+        (["train", "--target", "nothing"], 13),
+        (["inspect", "--target", "nothing"], 13),
+        (["inspect"], 0),
+        (["train"], 0),
+    ],
 )
-def test_a_file_that_is_only_looked_at_or_rejected_costs_no_torch(
+def test_a_file_that_is_rejected_or_that_nothing_is_fitted_to_costs_no_torch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], code: int
 ) -> None:
     monkeypatch.chdir(tmp_path)

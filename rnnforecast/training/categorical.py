@@ -21,11 +21,12 @@ from rnnforecast.frozen import dataclass
 from rnnforecast.members import CategoricalSettings
 from rnnforecast.networks.categorical import CategoricalForecaster
 from rnnforecast.progress import Progress
+from rnnforecast.training.fit_result import Fit
 from rnnforecast.training.judge import rows_before_windows
 from rnnforecast.training.loop import TrainWindows, fit_network, one_thread
 from rnnforecast.training.recipe import PATIENCE, STEPS_OF_EFFORT, FitSettings
 from rnnforecast.training.sampling import WindowSampler
-from rnnforecast.training.state import Fit, ValidationWindows
+from rnnforecast.training.state import ValidationWindows
 
 #: Steps that a network reads at most unless the user sets more, gradient steps of a normal training, and their rate.
 CONTEXT_LENGTH, NUM_STEPS, LEARNING_RATE = 64, 300, 1e-2

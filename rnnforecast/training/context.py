@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from rnnforecast.config import Settings
@@ -18,22 +20,25 @@ if TYPE_CHECKING:
 
 @dataclass
 class TimeBudget:
-    """Seconds of wall-clock time for the rounds of fits still to come; `seconds` None means no limit."""
+    """Seconds of wall-clock time for the rounds of fits still to come, from the first on; `seconds` None means no limit."""
 
     seconds: float | None
     num_rounds: int = 1
-    _started: float = field(default_factory=time.monotonic)
+    _started: float | None = None
 
     @classmethod
     def of(cls, limit: Duration | None, num_rounds: int) -> TimeBudget:
-        """Return the budget of `--time-budget` for so many rounds, from now on."""
+        """Return the budget of `--time-budget` for so many rounds."""
         return cls(None if limit is None else limit.seconds, num_rounds)
 
     def part_of_round(self, part: float = 1.0) -> float | None:
         """Return the seconds for `part` of the next round: those left, divided evenly over the rounds left."""
         if self.seconds is None:
             return None
-        left = self.seconds - (time.monotonic() - self._started)
+        now = time.monotonic()
+        if self._started is None:
+            self._started = now
+        left = self.seconds - (now - self._started)
         return part * max(left, 0.0) / max(self.num_rounds, 1)
 
     def close_round(self) -> None:
@@ -43,16 +48,22 @@ class TimeBudget:
 
 @dataclass(frozen=True)
 class FitContext:
-    """The time budget of a training, its progress, its checkpoints (None: fits are not saved), and a Ray cluster for fits.
+    """The time budget of a training, its progress, what opens its checkpoints, and a Ray cluster for fits.
 
-    With `transformer` networks have a Transformer encoder for their recurrent layers; such a model cannot be stored.
+    Checkpoints are opened by the first fit, as many trainings fit nothing; without them (None) fits are not saved. With
+    `transformer` networks have a Transformer encoder for their recurrent layers; such a model cannot be stored.
     """
 
     budget: TimeBudget
     progress: Progress
-    checkpoints: Checkpoints | None = None
+    open_checkpoints: Callable[[], Checkpoints] | None = None
     transformer: bool = False
     cluster: Cluster | None = None
+
+    @cached_property
+    def checkpoints(self) -> Checkpoints | None:
+        """The checkpoints of the fits."""
+        return None if self.open_checkpoints is None else self.open_checkpoints()
 
     @classmethod
     def of(
@@ -61,7 +72,7 @@ class FitContext:
         progress: Progress,
         *,
         rounds: int = 1,
-        checkpoints: Checkpoints | None = None,
+        open_checkpoints: Callable[[], Checkpoints] | None = None,
         transformer: bool = False,
         cluster: Cluster | None = None,
     ) -> FitContext:
@@ -75,4 +86,4 @@ class FitContext:
                 hint="leave one of them out",
             )
         budget = TimeBudget.of(settings.training.time_budget, rounds)
-        return cls(budget, progress, checkpoints, transformer, cluster)
+        return cls(budget, progress, open_checkpoints, transformer, cluster)

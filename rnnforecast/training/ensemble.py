@@ -27,6 +27,7 @@ from rnnforecast.networks.forecaster import RecurrentForecaster
 from rnnforecast.options import Device
 from rnnforecast.progress import NoProgress, Progress
 from rnnforecast.training.cluster import Cluster
+from rnnforecast.training.fit_result import Fit
 from rnnforecast.training.loop import TrainWindows, fit_network
 from rnnforecast.training.parallel import CancelledError, JointProgress, run_in_threads
 from rnnforecast.training.processes import (
@@ -39,7 +40,7 @@ from rnnforecast.training.processes import (
 )
 from rnnforecast.training.recipe import FitSettings, Recipe
 from rnnforecast.training.sampling import make_sampler, min_past
-from rnnforecast.training.state import Fit, ValidationWindows
+from rnnforecast.training.state import ValidationWindows
 
 if TYPE_CHECKING:
     from rnnforecast.training.checkpoints import Checkpoints

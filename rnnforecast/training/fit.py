@@ -20,12 +20,11 @@ from rnnforecast.mixture.trained import KeptForecasts, TrainedForecaster
 from rnnforecast.mixture.zero_shot import zero_shot_season
 from rnnforecast.model_io.base import read_base
 from rnnforecast.store.record import FitCurve
-from rnnforecast.training.ensemble import choose_device, fit_ensemble
 from rnnforecast.training.ensemble_weights import EnsembleWeights, ValidationActuals, choose_weights, subsample
+from rnnforecast.training.fit_result import Fit, curve_of
 from rnnforecast.training.initial_weights import SCRATCH, THETA, ZERO_SHOT, choose_plan, usual_weights, with_pretrained
 from rnnforecast.training.judge import calibrate
 from rnnforecast.training.recipe import DataFacts, Recipe, choose_recipe, gather_facts
-from rnnforecast.training.state import Fit, curve_of
 
 if TYPE_CHECKING:
     from rnnforecast.training.context import FitContext
@@ -61,7 +60,10 @@ def fit_train_rows(
     `warm` takes recipe and weights from a stored model; forecasts without training are `kept` for the caller. Raises
     ResourceError for a missing device, even where nothing is fitted.
     """
-    choose_device(settings.training.device)
+    if settings.training.device not in ("auto", "cpu"):
+        from rnnforecast.training.ensemble import choose_device  # imports torch
+
+        choose_device(settings.training.device)
     facts = gather_facts(train_series, horizon=horizon)
     if warm is None:
         fitted, found = _fit_anew(train_series, facts, settings, context=context, validation=validation)
@@ -357,6 +359,8 @@ def _fit(
     num_steps: Sequence[int] | None = None,
     start: Mapping[str, np.ndarray] | None = None,
 ) -> Fitted:
+    from rnnforecast.training.ensemble import fit_ensemble  # imports torch
+
     ensemble, fits = fit_ensemble(
         series,
         recipe,

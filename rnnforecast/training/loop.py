@@ -17,9 +17,10 @@ from rnnforecast.data.windows import FlatSeries, WindowBatch, gather
 from rnnforecast.frozen import dataclass
 from rnnforecast.progress import Progress
 from rnnforecast.training.allocator import keep_freed_memory, return_freed_memory
+from rnnforecast.training.fit_result import Fit
 from rnnforecast.training.recipe import FitSettings
 from rnnforecast.training.sampling import WindowSampler
-from rnnforecast.training.state import Fit, Run, ValidationWindows
+from rnnforecast.training.state import Run, ValidationWindows
 
 if TYPE_CHECKING:
     from rnnforecast.networks.engine import Trainable

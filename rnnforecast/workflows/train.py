@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -118,15 +119,13 @@ def train(
             raise UsageError("--on has no effect on categories: one network is trained", hint="leave it out")
         return train_categories(read, settings, name=name, registry=registry, progress=progress, activate=activate)
     read = _usable(read, settings, horizon=assumptions.horizon)
-    from rnnforecast.training.resume import open_checkpoints  # imports torch: after the data has been checked
-
-    checkpoints = open_checkpoints(registry.store, name, read.series, settings, horizon=assumptions.horizon)
+    opened: list[Checkpoints] = []
     trained = train_series(
         read.series,
         settings,
         horizon=assumptions.horizon,
         progress=progress,
-        checkpoints=checkpoints,
+        open_checkpoints=partial(_open_checkpoints, opened, registry.store, name, read, settings),
         warm=None if start is None else start.start_on(read.series),
         cluster=cluster,
     )
@@ -136,10 +135,21 @@ def train(
     kept = settings if start is None else start.record
     model = pack_model(read, trained.ensemble, assumptions=assumptions, settings=kept, name=name, record=record)
     stored = registry.add(model, activate=decision.activate, reason=decision.reason)
-    checkpoints.remove()
+    for checkpoints in opened:
+        checkpoints.remove()
     report = _report(read, trained, settings, assumptions=assumptions, stored=stored, served=served)
     activation = decision.to_dict(model=stored.label, is_active=stored.is_active)
-    return replace(report, activation=activation, notes=(*report.notes, *registry.repairs, *checkpoints.notes()))
+    resumed = [note for checkpoints in opened for note in checkpoints.notes()]
+    return replace(report, activation=activation, notes=(*report.notes, *registry.repairs, *resumed))
+
+
+def _open_checkpoints(
+    opened: list[Checkpoints], store: Path, name: str, read: ReadResult, settings: Settings
+) -> Checkpoints:
+    from rnnforecast.training.resume import open_checkpoints  # imports torch: only where something is fitted
+
+    opened.append(open_checkpoints(store, name, read.series, settings, horizon=read.assumptions.horizon))
+    return opened[0]
 
 
 def _usable(read: ReadResult, settings: Settings, *, horizon: int) -> ReadResult:
@@ -167,7 +177,7 @@ def train_series(
     *,
     horizon: int,
     progress: Progress,
-    checkpoints: Checkpoints | None = None,
+    open_checkpoints: Callable[[], Checkpoints] | None = None,
     warm: WarmStart | None = None,
     cluster: Cluster | None = None,
 ) -> Trained:
@@ -177,7 +187,7 @@ def train_series(
     started = time.monotonic()
     split = split_for(series, settings, horizon=horizon, num_seen=None if warm is None else warm.num_seen)
     rounds = 2 if settings.training.refit else 1
-    context = FitContext.of(settings, progress, rounds=rounds, checkpoints=checkpoints, cluster=cluster)
+    context = FitContext.of(settings, progress, rounds=rounds, open_checkpoints=open_checkpoints, cluster=cluster)
     kept = KeptForecasts()
     fitted = fit_train_rows(
         series.head(split.num_past_rows),  # not bound to a name, so that its memory can be freed

@@ -19,9 +19,9 @@ from rnnforecast.store.checkpoint import Checkpoint, CheckpointFolder, RunDigest
 from rnnforecast.training.checkpoints import SAVED, Checkpoints
 from rnnforecast.training.context import FitContext, TimeBudget
 from rnnforecast.training.ensemble import fit_ensemble
+from rnnforecast.training.fit_result import Fit
 from rnnforecast.training.parallel import CancelledError
 from rnnforecast.training.recipe import choose_recipe, gather_facts
-from rnnforecast.training.state import Fit
 from tests.training.toy import make_series, wave
 
 VALIDATION = Windows(series=np.array([0, 1]), cutoffs=np.array([50, 40]))
@@ -62,7 +62,9 @@ def _fit(
         choose_recipe(gather_facts(series, horizon=4), settings),
         validation=VALIDATION,
         training=settings.training,
-        context=FitContext(TimeBudget(None), progress or NoProgress(), checkpoints),
+        context=FitContext(
+            TimeBudget(None), progress or NoProgress(), None if checkpoints is None else lambda: checkpoints
+        ),
     )
 
 

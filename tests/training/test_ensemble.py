@@ -19,9 +19,9 @@ from rnnforecast.training import ensemble as module
 from rnnforecast.training.checkpoints import Checkpoints
 from rnnforecast.training.context import FitContext, TimeBudget
 from rnnforecast.training.ensemble import choose_device, fit_ensemble
+from rnnforecast.training.fit_result import Fit
 from rnnforecast.training.loop import fit_network
 from rnnforecast.training.recipe import choose_recipe, gather_facts
-from rnnforecast.training.state import Fit
 from tests.training.toy import make_series, wave
 
 VALIDATION = Windows(series=np.array([0, 1]), cutoffs=np.array([50, 40]))
@@ -149,7 +149,7 @@ def test_a_gpu_that_vanishes_in_the_middle_leaves_the_work_to_the_cpu(
         choose_recipe(gather_facts(series, horizon=4), chosen),
         validation=VALIDATION,
         training=chosen.training,
-        context=FitContext(TimeBudget(None), NoProgress(), saved),
+        context=FitContext(TimeBudget(None), NoProgress(), lambda: saved),
     )
     assert gpu_that_vanishes
     assert saved.notes() == (

@@ -16,11 +16,12 @@ from rnnforecast.networks.forecaster import RecurrentForecaster
 from rnnforecast.progress import NoProgress
 from rnnforecast.training import loop
 from rnnforecast.training import state as standing
+from rnnforecast.training.fit_result import Fit, curve_of
 from rnnforecast.training.loop import TrainWindows, fit_network
 from rnnforecast.training.optimiser import AdamW
 from rnnforecast.training.recipe import FitSettings
 from rnnforecast.training.sampling import make_sampler
-from rnnforecast.training.state import BestWeights, Fit, ValidationWindows, curve_of, validation_score
+from rnnforecast.training.state import BestWeights, ValidationWindows, validation_score
 from tests.training.toy import SMALL, Faults, as_windows, fit_settings, make_flat, make_series, small_network, wave
 
 VALIDATION = as_windows([0, 0], [46, 53])

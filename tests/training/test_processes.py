@@ -17,11 +17,12 @@ import torch
 
 from rnnforecast.errors import DivergedError, ResourceError
 from rnnforecast.progress import NoProgress, Progress
+from rnnforecast.training.fit_result import Fit
 from rnnforecast.training.loop import TrainWindows, fit_network
 from rnnforecast.training.parallel import JointProgress
 from rnnforecast.training.processes import Task, Team, make_team, run_in_processes
 from rnnforecast.training.sampling import make_sampler
-from rnnforecast.training.state import Fit, ValidationWindows
+from rnnforecast.training.state import ValidationWindows
 from tests.house import ROOT
 from tests.training.test_parallel import Watcher
 from tests.training.toy import SMALL, as_windows, fit_settings, make_flat, make_series, small_network, wave

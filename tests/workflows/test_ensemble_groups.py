@@ -251,4 +251,5 @@ def test_forecasts_without_training_of_one_window_are_computed_once_in_a_trainin
     monkeypatch.setattr(ZeroShot, "__call__", count)
     result = train_fast(write_panel(tmp_path))
     assert {"base", "ensemble"} <= set(result.metrics)
-    assert asked and len(asked) == len(set(asked))
+    assert asked
+    assert len(asked) == len(set(asked))
