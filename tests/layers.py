@@ -47,7 +47,7 @@ OUTSIDE = {
     "members": {"pydantic"},
     "data": {"numpy", "pandas", "pyarrow", "fsspec", "holidays", "duckdb", "psycopg", "openpyxl"},
     "store": {"numpy", "pydantic", "filelock", "pyarrow"},
-    "inference": {"numpy"},
+    "inference": {"numpy", "threadpoolctl"},
     "networks": {"numpy", "torch"},
     "evaluation": {"numpy", "scipy", "statsforecast"},
     "forecasting": {"numpy"},

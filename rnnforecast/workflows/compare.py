@@ -25,6 +25,7 @@ from rnnforecast.evaluation.baselines import (
 )
 from rnnforecast.evaluation.significance import critical_difference, mean_ranks
 from rnnforecast.findings import JSONValue
+from rnnforecast.inference.threads import one_blas_thread
 from rnnforecast.json_values import finite
 from rnnforecast.mixture.trained import TrainedForecaster
 from rnnforecast.model_io.base import BASE, read_base
@@ -56,6 +57,7 @@ TRANSFORMER = "transformer"
 MAX_NETWORKS = 36
 
 
+@one_blas_thread()
 def compare(
     data: Data,
     settings: Settings | None = None,

@@ -26,6 +26,7 @@ from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding
 from rnnforecast.forecasting import Ensemble
 from rnnforecast.frozen import dataclass
+from rnnforecast.inference.threads import one_blas_thread
 from rnnforecast.mixture.trained import networks_alone
 from rnnforecast.model_io.base import BASE
 from rnnforecast.progress import NoProgress, Progress
@@ -68,6 +69,7 @@ class _Found:
     members: tuple[str, ...]
 
 
+@one_blas_thread()
 def detect(
     data: Data | Files,
     *,

@@ -16,6 +16,7 @@ from rnnforecast.data.windows import Windows
 from rnnforecast.errors import DataError, UsageError
 from rnnforecast.evaluation.backtest import Forecaster, Spacing, default_num_windows, place_windows
 from rnnforecast.evaluation.verdict import MIN_CUTOFFS
+from rnnforecast.inference.threads import one_blas_thread
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.mixture.gains import gains_note
 from rnnforecast.mixture.trained import TrainedForecaster
@@ -40,6 +41,7 @@ from rnnforecast.workflows.model_rows import Files, LoadedModel, load
 from rnnforecast.workflows.results import EvaluateResult
 
 
+@one_blas_thread()
 def evaluate(
     model: str | None = None,
     data: Data | Files | None = None,

@@ -21,6 +21,7 @@ from rnnforecast.data.write import DEFAULT_WAIT, check_output, output_kind, show
 from rnnforecast.errors import DataError
 from rnnforecast.findings import Finding, plural
 from rnnforecast.frozen import dataclass
+from rnnforecast.inference.threads import one_blas_thread
 from rnnforecast.json_values import timestamp_to_json
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.mixture.question import READERS, SEASONAL_NAIVE
@@ -103,6 +104,7 @@ class ForecastRequest:
         return self.reading.wait.seconds if self.reading is not None else DEFAULT_WAIT
 
 
+@one_blas_thread()
 def predict(
     model: str | None = None,
     *,

@@ -26,6 +26,7 @@ from rnnforecast.evaluation.backtest import Forecaster, Spacing
 from rnnforecast.findings import JSONValue
 from rnnforecast.forecasting import Ensemble, last_windows
 from rnnforecast.frozen import dataclass
+from rnnforecast.inference.threads import one_blas_thread
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.mixture.gains import covariate_gains, gains_note
 from rnnforecast.mixture.trained import KeptForecasts, TrainedForecaster
@@ -81,6 +82,7 @@ class Trained:
     seconds: float
 
 
+@one_blas_thread()
 def train(
     data: Data,
     settings: Settings | None = None,

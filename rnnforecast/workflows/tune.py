@@ -26,6 +26,7 @@ from rnnforecast.evaluation.verdict import judge, overlap_of, rounds_of
 from rnnforecast.findings import JSONValue
 from rnnforecast.forecasting import Ensemble
 from rnnforecast.frozen import dataclass
+from rnnforecast.inference.threads import one_blas_thread
 from rnnforecast.mixture.trained import TrainedForecaster
 from rnnforecast.model_io.base import reject_base_name
 from rnnforecast.progress import NoProgress, Progress
@@ -60,6 +61,7 @@ TUNED, DEFAULT = "tuned", "default"
 _Loss = float | RnnForecastError | None
 
 
+@one_blas_thread()
 def tune(
     data: Data,
     settings: Settings | None = None,
