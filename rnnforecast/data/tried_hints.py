@@ -96,8 +96,13 @@ def _tried(hint: str | None, helps: Callable[[str], bool]) -> str | None:
 
 
 def _flags_of(part: str) -> dict[str, object]:
-    """Return the settings that the flags of a part of a hint name with their values; none where the user has to choose."""
+    """Return the settings that the flags of a part of a hint name with their values.
+
+    None where the user has to choose, and where the part is a call of another command.
+    """
     found: dict[str, object] = {}
+    if "`rnnforecast " in part:
+        return found
     for name, value in _FLAG.findall(part):
         option = _OPTIONS.get(name)
         if option is None or (option.kind is bool and "leave" in part):

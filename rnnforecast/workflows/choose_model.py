@@ -21,6 +21,8 @@ from rnnforecast.store.registry import Registry
 from rnnforecast.store.versions import StoredModel
 
 BASE_NOTE = f"`{BASE}` forecasts zero-shot: pretrained on synthetic series, not trained on these rows"
+#: The commands for models of categories.
+CATEGORIES_TAKEN = "`predict`, `evaluate`, `script` and `models show`"
 #: Reading settings that a forecast may set again; all others are those of the training.
 FREE_SETTINGS = (
     *("horizon", "resample", "aggregate", "future_data", "floor", "cap", "bounds", "align"),
@@ -64,7 +66,13 @@ def reading_flags(reading: DataSettings | None) -> list[str]:
     return words
 
 
-def open_model(stored: StoredModel, *, reading: DataSettings | None, allow_categories: bool = False) -> ModelFile:
+def open_model(
+    stored: StoredModel,
+    *,
+    reading: DataSettings | None,
+    allow_categories: bool = False,
+    reader: str = "this command",
+) -> ModelFile:
     """Read and verify a stored model; its manifest names the naive stand-in, where one is served.
 
     Raises ModelFileError, and UsageError for reading settings that the model already fixes, and for a model of categories
@@ -72,9 +80,9 @@ def open_model(stored: StoredModel, *, reading: DataSettings | None, allow_categ
     """
     if stored.manifest is not None and stored.manifest.categorical is not None and not allow_categories:
         raise UsageError(
-            f"{stored.label} forecasts the categories of `{', '.join(stored.manifest.roles.target)}`, and this command "
-            "takes numbers",
-            hint="`predict`, `evaluate` and `models` take it",
+            f"{stored.label} forecasts the categories of `{', '.join(stored.manifest.roles.target)}`, and {reader} "
+            "takes models of numbers",
+            hint=f"{CATEGORIES_TAKEN} take models of categories",
             code="E_RUN_CATEGORIES",
         )
     _check_reading(reading, stored)

@@ -18,12 +18,12 @@ def inspect(data: Data, settings: Settings | None = None) -> InspectResult:
     """Read files as `train` would, and report the choices and the profile of the values. Raises InputError or DataError."""
     started = time.monotonic()
     settings = settings or Settings()
-    read = read_series(data, settings.data)
+    read = read_series(data, settings.data, allow_words=True)
     assumptions = fit_horizon(read, settings.data)
     series = read.series
     ends = np.array([series.first_ordinals.min(), (series.first_ordinals + series.lengths - 1).max()])
     first, last = series.freq.to_timestamps(ends)
-    profile = profile_of(series)
+    profile = {} if series.target_categories else profile_of(series)
     return InspectResult(
         assumptions=assumptions.to_dict(),
         reasons=assumptions.reasons,
@@ -33,7 +33,7 @@ def inspect(data: Data, settings: Settings | None = None) -> InspectResult:
         last=last,
         columns=read.roles,
         profile=profile,
-        suggestions=tuple(suggestions(profile, series)),
+        suggestions=tuple(suggestions(profile, series)) if profile else (),
         seconds=time.monotonic() - started,
         series=series,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -61,7 +62,7 @@ def score(
     selection = choose_ledger(place, model, data)
     issued = Ledger(place, selection.name).read(version=selection.version)
     if issued is None:
-        raise nothing_logged(place, model)
+        raise _of_categories(place, selection) or nothing_logged(place, model)
     read, findings = _read_actuals(issued, data, age, reading)
     joined = join_actuals(issued, read.series)
     scored = joined if last is None else joined.select(_newest_cutoffs(joined, last))
@@ -90,6 +91,19 @@ def score(
         seconds=time.monotonic() - started,
         **live,
     )
+
+
+def _of_categories(store: Path, selection: Selection) -> UsageError | None:
+    """Return the error for a model whose forecasts are never logged, None for another one."""
+    try:
+        manifest = Registry(store).resolve(selection.name).manifest
+    except ModelFileError:
+        return None
+    if manifest is None or manifest.categorical is None:
+        return None
+    message = f"{manifest.label} forecasts categories, which are not logged"
+    hint = f"`rnnforecast evaluate {shlex.quote(manifest.name)}` scores it on past windows"
+    return UsageError(message, hint=hint, code="E_RUN_CATEGORIES")
 
 
 def _tested_version(store: Path, selection: Selection, newest: int) -> int:

@@ -125,7 +125,7 @@ def open_start(spec: str, settings: Settings, registry: Registry) -> StoredStart
             f"`--from {BASE}` names no stored model", hint="`--from pretrained` starts from the pretrained network"
         )
     try:
-        file = open_model(registry.resolve(spec), reading=None)
+        file = open_model(registry.resolve(spec), reading=None, reader="`--from`")
     except ModelFileError as error:
         if error.code == "E_MODEL_UNKNOWN":
             error.hint = f"{error.hint or ''}; or start from `--from {'` or `--from '.join(STARTS)}`".removeprefix("; ")

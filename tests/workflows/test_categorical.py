@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 import torch
 
 import rnnforecast
+from rnnforecast.cli.render import render
 from rnnforecast.config import Settings
 from rnnforecast.data.windows import WindowBatch, Windows
 from rnnforecast.errors import DataError, ModelFileError, UsageError
@@ -250,7 +253,7 @@ def test_a_setting_about_numbers_is_rejected(values: dict[str, object], flag: st
 def test_a_command_for_numbers_names_those_that_take_categories(trained: CategoricalTrainResult, cycle: Path) -> None:
     with pytest.raises(UsageError, match="machine@1 forecasts the categories of `state`") as raised:
         rnnforecast.diagnose(trained.model, store=cycle.parent / "store")
-    assert raised.value.hint == "`predict`, `evaluate` and `models` take it"
+    assert raised.value.hint == "`predict`, `evaluate`, `script` and `models show` take models of categories"
 
 
 def test_a_column_of_numbers_is_rejected_by_a_model_of_words(
@@ -298,3 +301,43 @@ def test_a_column_beside_the_target_is_named_without_a_flag_that_would_be_reject
     (note,) = (finding for finding in result.findings if finding.code == "N_COLUMN_UNUSED")
     assert "`heat`; a forecast of categories reads its target alone" in note.message
     assert note.fix is None
+
+
+def test_a_model_shows_its_scores(trained: CategoricalTrainResult, cycle: Path) -> None:
+    shown = rnnforecast.show_model(trained.model, store=cycle.parent / "store")
+    words = render(shown, stream=io.StringIO(), width=100)
+    assert "log loss" in words
+    assert f"{float(str(trained.metrics['markov']['log_loss'])):.3f}" in words
+    assert "gru, 1 layer of 12 units" in words
+
+
+def test_inspect_shows_how_a_target_of_words_is_read(cycle: Path) -> None:
+    found = rnnforecast.inspect([cycle], settings())
+    assert [one.code for one in found.findings] == ["N_TARGET_CATEGORIES"]
+    assert (found.profile, found.suggestions) == ({}, ())
+
+
+@pytest.mark.parametrize("command", [rnnforecast.compare, rnnforecast.detect])
+def test_a_command_that_takes_no_words_names_the_training_that_does(
+    command: Callable[..., object], cycle: Path
+) -> None:
+    reading = {"reading": settings().data} if command is rnnforecast.detect else {"settings": settings()}
+    with pytest.raises(DataError) as raised:
+        command([cycle], **reading)
+    assert f"`rnnforecast train {cycle} --target state` forecasts categories" in str(raised.value.hint)
+
+
+@pytest.mark.usefixtures("trained")
+def test_scores_of_a_model_of_categories_are_those_of_past_windows(cycle: Path) -> None:
+    with pytest.raises(UsageError, match="forecasts categories, which are not logged") as raised:
+        rnnforecast.score("machine", store=cycle.parent / "store")
+    assert raised.value.hint == "`rnnforecast evaluate machine` scores it on past windows"
+
+
+def test_a_revised_word_is_shown_as_the_file_has_it(
+    trained: CategoricalTrainResult, cycle: Path, tmp_path: Path
+) -> None:
+    changed = write(tmp_path / "machine.csv", [*(list(CYCLE) * 60)[:-2], "run", "clean"])
+    found = rnnforecast.predict(trained.model, data=[changed], store=cycle.parent / "store")
+    [message] = [one.message for one in found.findings if one.code == "W_HISTORY_REVISED"]
+    assert message.endswith("`clean` then, `run` now")

@@ -7,14 +7,13 @@ from rich.text import Text
 
 from rnnforecast.cli.render.backtest import stored_block
 from rnnforecast.cli.render.blocks import Space, fit_columns, heading, quiet_table, safe, screen, timestamp_text, under
-from rnnforecast.cli.render.metrics import percent, serving_advice, verdict_block
+from rnnforecast.cli.render.metrics import category_scores_block, percent, serving_advice, verdict_block
 from rnnforecast.cli.render.reading import assumptions_block
 from rnnforecast.findings import plural
 from rnnforecast.members import ENSEMBLE
 from rnnforecast.workflows.forecasts.predict_result import CategoricalForecast
-from rnnforecast.workflows.results import CategoricalEvaluateResult, CategoricalTrainResult, Metrics
+from rnnforecast.workflows.results import CategoricalEvaluateResult, CategoricalTrainResult
 
-_LEGEND = "log loss: minus the logarithm of the probability of what happened, smaller is better"
 _MAX_ROWS, _LAST_ROWS = 20, 5
 
 
@@ -22,14 +21,14 @@ _MAX_ROWS, _LAST_ROWS = 20, 5
 def _train_screen(result: CategoricalTrainResult, _space: Space) -> list[RenderableType]:
     windows = f"{plural(result.num_windows, 'window')} of {_steps(result)} after the training rows"
     verdict = verdict_block(result.verdict, advice=serving_advice(result.verdict, result.served))
-    scored = [_scores_block(result.metrics, heading("Test", windows))] if result.metrics else []
+    scored = [category_scores_block(result.metrics, heading("Test", windows))] if result.metrics else []
     return [assumptions_block(result.assumptions, result.reasons), *scored, verdict, stored_block(result)]
 
 
 @screen.register(CategoricalEvaluateResult)
 def _evaluate_screen(result: CategoricalEvaluateResult, _space: Space) -> list[RenderableType]:
     windows = f"{plural(result.num_windows, 'window')} of {_steps(result)}"
-    return [_scores_block(result.metrics, heading(result.model, windows)), verdict_block(result.verdict)]
+    return [category_scores_block(result.metrics, heading(result.model, windows)), verdict_block(result.verdict)]
 
 
 @screen.register(CategoricalForecast)
@@ -71,16 +70,6 @@ def _series_block(result: CategoricalForecast, number: int, space: Space) -> Ren
     served = "" if method == ENSEMBLE else f", served by {method}"
     title = heading(label or result.target, f"{plural(result.horizon, 'step')} ahead by {result.model}{served}")
     return under(title, table, *more)
-
-
-def _scores_block(metrics: Metrics, title: Text) -> RenderableType:
-    table = quiet_table([("", "left"), ("log loss", "right"), ("accuracy", "right")])
-    best = min(float(str(scores["log_loss"])) for scores in metrics.values())
-    for method, scores in metrics.items():
-        loss = float(str(scores["log_loss"]))
-        shown = Text(f"{loss:.3f}", style="bold" if loss == best else "")
-        table.add_row(safe(method, "bold" if method == ENSEMBLE else ""), shown, percent(scores["accuracy"]))
-    return under(title, table, Text(_LEGEND, style="dim"))
 
 
 def _steps(result: CategoricalTrainResult | CategoricalEvaluateResult) -> str:

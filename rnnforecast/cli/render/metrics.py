@@ -17,6 +17,7 @@ from rnnforecast.members import ENSEMBLE
 if TYPE_CHECKING:
     from rnnforecast.workflows.results import Metrics
 
+_CATEGORY_LEGEND = "log loss: minus the logarithm of the probability of what happened, smaller is better"
 _OUTCOME_STYLES = {"win": "bold green", "tie": "bold yellow", "loss": "bold red"}
 
 
@@ -50,6 +51,17 @@ def metrics_block(
         table.add_row(name, *(column[row] for column in columns.values()))
     lines = [Text(f"`--format json` also has {', '.join(sorted(left_out))}", style="dim")] if left_out else []
     return under(title, table, *lines, *([last] if last is not None else []))
+
+
+def category_scores_block(metrics: Metrics, title: Text) -> RenderableType:
+    """Return log loss and accuracy of each method, the best log loss in bold."""
+    table = quiet_table([("", "left"), ("log loss", "right"), ("accuracy", "right")])
+    best = min(float(str(scores["log_loss"])) for scores in metrics.values())
+    for method, scores in metrics.items():
+        loss = float(str(scores["log_loss"]))
+        shown = Text(f"{loss:.3f}", style="bold" if loss == best else "")
+        table.add_row(safe(method, "bold" if method == ENSEMBLE else ""), shown, percent(scores["accuracy"]))
+    return under(title, table, Text(_CATEGORY_LEGEND, style="dim"))
 
 
 def order_methods(metrics: Metrics, networks: Sequence[str] = (ENSEMBLE,)) -> list[str]:

@@ -19,7 +19,13 @@ from rnnforecast.cli.render.blocks import (
     shortened,
     under,
 )
-from rnnforecast.cli.render.metrics import metrics_block, order_methods, serving_advice, verdict_block
+from rnnforecast.cli.render.metrics import (
+    category_scores_block,
+    metrics_block,
+    order_methods,
+    serving_advice,
+    verdict_block,
+)
 from rnnforecast.cli.render.reading import assumptions_block
 from rnnforecast.findings import plural
 from rnnforecast.members import ENSEMBLE
@@ -86,7 +92,9 @@ def _model_screen(result: ModelResult, space: Space) -> list[RenderableType]:
     if isinstance(assumptions, Mapping):
         blocks.append(assumptions_block(assumptions, {}))
     metrics, verdict = manifest.get("metrics"), manifest.get("verdict")
-    if isinstance(metrics, Mapping) and metrics:
+    if isinstance(metrics, Mapping) and metrics and manifest.get("categorical"):
+        blocks.append(category_scores_block(metrics, heading("Test")))
+    elif isinstance(metrics, Mapping) and metrics:
         blocks.append(metrics_block(metrics, title=heading("Test"), width=space.width, methods=order_methods(metrics)))
     if isinstance(verdict, Mapping):
         advice = serving_advice(verdict, str(manifest.get("served", ENSEMBLE)))
@@ -123,7 +131,7 @@ def _facts(result: ModelResult) -> RenderableType:
     table = quiet_table([("", "left"), ("", "fold")], header=False)
     members = manifest.get("members")
     if isinstance(members, list | tuple):
-        for member in members:
+        for member in [*members, *([one] if isinstance(one := manifest.get("categorical"), Mapping) else [])]:
             table.add_row(Text("network", style="dim"), safe(describe_member(member)))
     source = manifest.get("input")
     if isinstance(source, Mapping):

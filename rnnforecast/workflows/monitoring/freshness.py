@@ -212,8 +212,11 @@ def _revised(series: SeriesSet, context: SeriesContext, places: np.ndarray, sour
         return []
     first = int(changed[0])
     item = series.item_ids[int(fresh[owner[kept[first]]])]
-    now = f"{after[first]:g}" if has[first] else "missing"
-    was = f"{before[first]:g}" if had[first] else "missing"
+    words = series.target_categories
+    was, now = (
+        "missing" if not seen else f"`{words[int(value) - 1]}`" if words else f"{value:g}"
+        for value, seen in ((before[first], had[first]), (after[first], has[first]))
+    )
     of = f" of `{item}`" if series.num_series > 1 else ""
     message = (
         f"history was revised: {len(changed)} of {len(kept)} stored rows have other values now, first "
