@@ -34,6 +34,7 @@ from rnnforecast.mixture.question import (
     Question,
 )
 from rnnforecast.mixture.remainders import Remainders, regress, regress_like_series
+from rnnforecast.mixture.widths import widened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -115,11 +116,9 @@ def _forecast_remainders(
             rows = np.flatnonzero(names[places] == name)
             chosen = places[rows].tolist()
             parts = np.stack([remainders.parts[place] for place in chosen])[..., None]
-            width = np.array([remainders.widths[place] for place in chosen])[:, None, None]
-            spread = np.stack([remainders.spreads[place] for place in chosen])[..., None] * normal_scores(levels)
-            middle = quantiles[rows][..., [levels.index(0.5)]]
-            away = width * (quantiles[rows] - middle)
-            forecast = middle + np.copysign(np.hypot(away, spread), spread) if spread.any() else middle + away
+            width = np.array([remainders.widths[place] for place in chosen])[:, None]
+            spread = np.stack([remainders.spreads[place] for place in chosen])
+            forecast = widened(quantiles[rows], width, levels, spread=spread)
             if name in LOGARITHMIC:
                 forecast = np.exp(np.minimum(forecast + parts, 700.0))
             else:

@@ -65,10 +65,19 @@ def width_factors(errors: Float64Array) -> Float64Array:
     return np.clip(factor * np.interp(np.arange(horizon), middles, of_thirds), SMALLEST, LARGEST)
 
 
-def widened(quantiles: Float64Array, factors: Float64Array, levels: tuple[float, ...]) -> Float64Array:
-    """Return quantiles [..., H, Q] with their distance from the median multiplied by the factor of each lead [H]."""
+def widened(
+    quantiles: Float64Array, factors: Float64Array, levels: tuple[float, ...], *, spread: Float64Array | None = None
+) -> Float64Array:
+    """Return quantiles [..., H, Q] with their distance from the median multiplied by the factor of each lead [H].
+
+    `factors` may be of each forecast too, [..., 1]; a `spread` [..., H] adds normal uncertainty that is independent.
+    """
     middle = quantiles[..., [levels.index(0.5)]]
-    return np.asarray(middle + factors[:, None] * (quantiles - middle))
+    away = factors[..., None] * (quantiles - middle)
+    if spread is not None and spread.any():
+        added = spread[..., None] * normal_scores(levels)
+        away = np.copysign(np.hypot(away, added), added)
+    return np.asarray(middle + away)
 
 
 def _mean_sizes(errors: Float64Array) -> Float64Array:

@@ -100,7 +100,10 @@ def evaluate_loaded(
     methods = {ENSEMBLE: network, **baseline_forecasters(series), **statistical_forecasters(series)}
     judgement = _judge(loaded, methods, windows, Spacing(horizon, gap, step))
     gains = gains_of(loaded, horizon)
-    said = (*gains_note(gains, num_covariates=len(series.covariate_names)), *regression_notes(loaded, horizon))
+    said = (
+        *gains_note(gains, num_covariates=len(series.covariate_names)),
+        *regression_notes(loaded.zero_shot, horizon),
+    )
     return EvaluateResult(
         model=loaded.manifest.label,
         assumptions=loaded.manifest.assumptions,

@@ -15,7 +15,6 @@ import numpy as np
 from rnnforecast.config import Settings
 from rnnforecast.data.bounds import SeriesBounds
 from rnnforecast.data.covariates.calendar import is_generated
-from rnnforecast.data.errors import listed
 from rnnforecast.data.files.local import STDIN
 from rnnforecast.data.read import Assumptions, ReadResult, read_series
 from rnnforecast.data.series import SeriesSet
@@ -24,7 +23,7 @@ from rnnforecast.data.tables.in_memory import IN_MEMORY, inputs_of
 from rnnforecast.errors import UsageError
 from rnnforecast.evaluation.backtest import Forecaster, Spacing
 from rnnforecast.findings import JSONValue
-from rnnforecast.forecasting import Ensemble, last_windows
+from rnnforecast.forecasting import Ensemble
 from rnnforecast.frozen import dataclass
 from rnnforecast.inference.threads import one_blas_thread
 from rnnforecast.members import ENSEMBLE
@@ -56,7 +55,7 @@ from rnnforecast.training.split import Split, fit_horizon, split_for
 from rnnforecast.training.usable_rows import check_logarithms, leave_out_short
 from rnnforecast.training.warm_start import WarmStart
 from rnnforecast.workflows.champion import Challenger, decide
-from rnnforecast.workflows.forecasts.explain import static_notes
+from rnnforecast.workflows.forecasts.explain import regression_notes
 from rnnforecast.workflows.forecasts.parts import zero_shot_of
 from rnnforecast.workflows.monitoring.freshness import check_age, parse_age
 from rnnforecast.workflows.results import TrainResult
@@ -306,29 +305,11 @@ def _report(
         notes=(
             *_notes(trained, settings, read.series),
             *gains_note(gains, num_covariates=len(read.series.covariate_names)),
-            *_unread(read.series, trained.ensemble, trained.horizon),
+            *regression_notes(TrainedForecaster(trained.ensemble, read.series).zero_shot, trained.horizon),
             *squared_error_note(trained.judgement, read.series),
             *_zero_shot_note(trained.judgement, read.paths[0]),
         ),
     )
-
-
-def _unread(series: SeriesSet, ensemble: Ensemble, horizon: int) -> list[str]:
-    """Say which covariates the forecasts without training do not read."""
-    zero_shot = TrainedForecaster(ensemble, series).zero_shot
-    if zero_shot is None:
-        return []
-    names = [name for name in series.past_names if name in series.categories]
-    said = [f"only networks from scratch read {listed(names)}: regressions read numbers"] if names else []
-    if series.past_names:
-        used = {one.name for one in zero_shot.regressed(last_windows(series), horizon)}
-        rest = [name for name in series.past_names if name not in used and name not in series.categories]
-        said += (
-            [f"regressions do not read {listed(rest)}: past changes lead the target no more than by chance"]
-            if rest
-            else []
-        )
-    return [*said, *static_notes(zero_shot, horizon)]
 
 
 def chosen_settings(settings: Settings, assumptions: Assumptions, fitted: Fitted) -> dict[str, JSONValue]:

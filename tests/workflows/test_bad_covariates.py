@@ -77,9 +77,9 @@ def test_five_hundred_covariates_on_sixty_rows_are_screened_and_named(tmp_path: 
 
     result = predict(path, columns)
 
-    (note,) = [note for note in result.notes if "covariates not used" in note]
+    (note,) = [note for note in result.notes if "regressions do not read" in note]
     assert note.startswith(
-        "497 of 500 covariates not used (they explain no more than chance, or are too many for 60 rows): `x1`"
+        "regressions do not read 497 of 500 covariates (they explain no more than chance, or are too many for 60 rows): `x1`"
     )
     assert scored(path, columns) <= 1.05 * scored(path, {})
 

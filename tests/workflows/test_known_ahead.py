@@ -120,8 +120,11 @@ def test_base_forecasts_by_a_past_covariate_that_leads_and_says_so(tmp_path: Pat
     np.testing.assert_allclose(result.frame["forecast"], 20 + visits[-5:], atol=6)
     said = "\n".join(result.notes)
     assert "past covariates lead the target: `visits` by 5 steps" in said
-    assert "numbers alone, not `mood`" in said
-    assert "1 of 3 covariates not used (they explain no more than chance, or are too many for 300 rows): `rain`" in said
+    assert "only networks from scratch read `mood`: regressions read numbers" in said
+    assert (
+        "regressions do not read 1 of 3 covariates (they explain no more than chance, or are too many for 300 rows): `rain`"
+        in said
+    )
     assert [gain.name for gain in result.gains] == ["visits"]
 
 

@@ -98,7 +98,7 @@ def explain(asked: Asked, loaded: LoadedModel, forecast: Forecast) -> Explanatio
     gains = gains_of(loaded, horizon) if asked.gains else ()
     said = (
         *gains_note(gains, num_covariates=len(loaded.series.covariate_names)),
-        *regression_notes(loaded, horizon, forecast.weights),
+        *regression_notes(loaded.zero_shot, horizon, forecast.weights),
     )
     parts = None
     if asked.components:
@@ -120,29 +120,31 @@ def explain(asked: Asked, loaded: LoadedModel, forecast: Forecast) -> Explanatio
     return Explanation(gains, parts, other, ", ".join(labels), (*found, *far), notes)
 
 
-def regression_notes(loaded: LoadedModel, horizon: int, weights: Mapping[str, float] | None = None) -> list[str]:
-    """Say by how much past covariates lead, and which covariates a forecast without training leaves out, if not all."""
-    series = loaded.series
-    if loaded.zero_shot is None:
+def regression_notes(zero_shot: ZeroShot | None, horizon: int, weights: Mapping[str, float] | None = None) -> list[str]:
+    """Say by how much past covariates lead, and which covariates the forecasts without training do not read.
+
+    Where `weights` of their members are given, another note says that none is read.
+    """
+    if zero_shot is None:
         return []
-    statics = static_notes(loaded.zero_shot, horizon, weights)
+    series, statics = zero_shot.series, _static_notes(zero_shot, horizon, weights)
     if not series.covariate_names:
         return statics
-    used = loaded.zero_shot.regressed(last_windows(series), horizon)
+    used = zero_shot.regressed(last_windows(series), horizon)
     words = [name for name in series.past_names if name in series.categories]
     leads = [f"`{one.name}` by {plural(one.delay, 'step')}" for one in used if one.delay is not None]
     said = [f"past covariates lead the target: {', '.join(leads)}"] if leads and series.num_series == 1 else []
     said += statics
-    said += [f"regressions read past covariates of numbers alone, not {listed(words)}"] if words else []
+    said += [f"only networks from scratch read {listed(words)}: regressions read numbers"] if words else []
     names = [name for name in series.covariate_names if name not in {*words, *(one.name for one in used)}]
     total, rows = len(series.covariate_names), int(series.lengths[0])
-    if not 0 < len(names) < total:
+    if not names or (weights and len(names) == total):
         return said
     why = f"they explain no more than chance, or are too many for {rows:,} rows"
-    return [*said, f"{len(names)} of {total} covariates not used ({why}): {listed(names)}"]
+    return [*said, f"regressions do not read {len(names)} of {plural(total, 'covariate')} ({why}): {listed(names)}"]
 
 
-def static_notes(zero_shot: ZeroShot, horizon: int, weights: Mapping[str, float] | None = None) -> list[str]:
+def _static_notes(zero_shot: ZeroShot, horizon: int, weights: Mapping[str, float] | None = None) -> list[str]:
     """Say which static covariates no regression reads, and where the one that does has none of the `weights`."""
     series = zero_shot.series
     found = zero_shot.with_like_series(last_windows(series), horizon).like_series if series.static_names else None

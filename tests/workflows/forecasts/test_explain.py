@@ -150,7 +150,10 @@ def test_a_covariate_that_tells_something_gains_and_noise_does_not(tmp_path: Pat
     gains = {gain.name: gain for gain in result.gains}
     assert gains["price"].error_change < -30
     assert list(gains) == ["price"]
-    assert any(note.startswith("1 of 2 covariates not used") and note.endswith("`noise`") for note in result.notes)
+    assert any(
+        note.startswith("regressions do not read 1 of 2 covariates") and note.endswith("`noise`")
+        for note in result.notes
+    )
     assert gains["price"].num_better > 0.7 * gains["price"].num_windows
     assert any("past windows (1 of 2 covariates): price -" in note for note in result.notes)
     assert result.to_dict()["gains"][0]["name"] == "price"  # type: ignore[index,call-overload]
