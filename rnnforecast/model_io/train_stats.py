@@ -5,8 +5,11 @@ Axis legend: S series of the memory, D series of fresh data.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
+from rnnforecast.data.calendar.frequency import Frequency
 from rnnforecast.data.ragged import row_blocks
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.errors import ModelFileError
@@ -57,6 +60,17 @@ class Memory:
         }
         fresh = zip(series.target_index, series.id_values.tolist(), strict=True)
         return np.array([known.get((int(target), *ids), -1) for target, ids in fresh], dtype=np.int64)
+
+    def on_grid(self, freq: Frequency, trained: Frequency) -> Memory:
+        """Return the memory with the ordinals of `freq`: rows of other years have other closed days, and count from them."""
+        if freq == trained or self.context is None:
+            return self
+
+        def moved(first: np.ndarray) -> np.ndarray:
+            return freq.floor(trained.to_timestamps(first))
+
+        statistics = self.statistics and replace(self.statistics, first=moved(self.statistics.first))
+        return Memory(replace(self.context, first_ordinals=moved(self.context.first_ordinals)), statistics)
 
     def scales(self, series: SeriesSet) -> np.ndarray:
         """Return what the errors of each series of fresh data are divided by: [D], never 0.

@@ -192,6 +192,7 @@ def _fresh_rows(
     read = _read(paths, settings, manifest, keep_unobserved=no_history, is_given=is_given)
     series, findings = read.series, read.findings + tuple(_extra_columns(read, manifest))
     _check_frequency(series, manifest, paths)
+    memory = memory.on_grid(series.freq, frequency_of(manifest))
     findings += tuple(history_findings(series, manifest, memory, source=public_path(str(paths[0]))))
     if no_history:
         return series, findings

@@ -71,7 +71,8 @@ class StoredStart:
     def start_on(self, series: SeriesSet) -> WarmStart:
         """Return the start of a training on `series`. Raises DataError where too few rows are new to the model."""
         manifest, evaluation = self.manifest, self.settings.evaluation
-        seen = seen_rows(series, recall(self.file), until=last_fitted(manifest, series.freq))
+        memory = recall(self.file).on_grid(series.freq, frequency_of(manifest))
+        seen = seen_rows(series, memory, until=last_fitted(manifest, series.freq))
         new = series.lengths - seen
         need = manifest.horizon + evaluation.gap
         if not num_unseen_windows(new, horizon=need, window_step=evaluation.window_step or manifest.horizon):

@@ -204,6 +204,17 @@ def test_a_window_of_rows_that_moves_on_is_not_a_finding(tmp_path: Path) -> None
     assert findings_of(path) == {}
 
 
+def test_rows_of_earlier_years_with_other_closed_days_are_not_a_finding(tmp_path: Path) -> None:
+    lines = (Path(__file__).parents[3] / "sample_data" / "prices.csv").read_text().splitlines()
+    path = tmp_path / "prices.csv"
+    path.write_text("\n".join([lines[0], *lines[253:]]) + "\n")  # from 2016 on: holidays of 2015 are not in the model
+    fit(path, context_length=14)
+    path.write_text("\n".join(lines) + "\n")
+    assert not {code for code in findings_of(path) if code.startswith("W_")}
+    rewrite(path, 1_000, "7.5,7.5,7.5,7.5,7")
+    assert ", first 2018-12-21: 150.73 then, 7.5 now" in findings_of(path)["W_HISTORY_REVISED"].message
+
+
 def test_history_that_was_revised_is_named_with_what_it_was(tmp_path: Path) -> None:
     path = write_days(tmp_path, 90)
     fit(path)
