@@ -12,17 +12,24 @@ from pathlib import Path
 from typing import Any
 
 from rnnforecast.charts.alarm_charts import alarm_chart
+from rnnforecast.charts.category_charts import confusion_chart, probability_chart
 from rnnforecast.charts.chart import COLOURS, FONT, Chart, Spec, config, shortened, themed
 from rnnforecast.charts.forecast_charts import forecast_chart
 from rnnforecast.charts.network_charts import attention_chart, memory_chart, occlusion_chart
 from rnnforecast.charts.profile_charts import profile_charts
-from rnnforecast.charts.score_charts import error_chart, lead_chart, rival_of, time_chart, verdict_words
+from rnnforecast.charts.score_charts import error_chart, lead_chart, log_loss_chart, rival_of, time_chart, verdict_words
 from rnnforecast.errors import OutputError, UsageError, first_line, missing_extra
 from rnnforecast.json_values import Document
 from rnnforecast.store.files import check_writable, make_folder, replace_bytes
-from rnnforecast.workflows.forecasts.predict_result import PredictResult
+from rnnforecast.workflows.forecasts.predict_result import CategoricalForecast, PredictResult
 from rnnforecast.workflows.monitoring.detect_result import DetectResult
-from rnnforecast.workflows.results import CompareResult, DiagnoseResult, EvaluateResult, InspectResult
+from rnnforecast.workflows.results import (
+    CategoricalEvaluateResult,
+    CompareResult,
+    DiagnoseResult,
+    EvaluateResult,
+    InspectResult,
+)
 
 #: What a picture can be.
 PICTURES = (".png", ".svg")
@@ -135,6 +142,22 @@ def _of_forecast(result: PredictResult) -> tuple[str, list[Chart]]:
     charts = [forecast_chart(result, preview) for preview in result.previews]
     more = result.num_series - len(charts)
     return (f"The first {len(charts)} of {result.num_series:,} series" if more > 0 else ""), charts
+
+
+@charts_of.register(CategoricalForecast)
+def _of_categories(result: CategoricalForecast) -> tuple[str, list[Chart]]:
+    charts = [probability_chart(result, number) for number in result.shown]
+    more = result.num_series - len(charts)
+    return (f"{len(charts)} of {result.num_series:,} series" if more > 0 else ""), charts
+
+
+@charts_of.register(CategoricalEvaluateResult)
+def _of_category_backtest(result: CategoricalEvaluateResult) -> tuple[str, list[Chart]]:
+    found = [
+        log_loss_chart(result.metrics, rival=rival_of(result.verdict)),
+        confusion_chart(result.categories, result.confusion),
+    ]
+    return verdict_words(result.verdict), [chart for chart in found if chart is not None]
 
 
 @charts_of.register(EvaluateResult)

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from functools import singledispatch
 from pathlib import Path
 
+import numpy as np
+
 from rnnforecast.charts.chart import step_words
 from rnnforecast.charts.forecast_charts import parts_chart
 from rnnforecast.charts.page import Page, chart_script, grid, number_words, text
@@ -17,6 +19,9 @@ from rnnforecast.charts.score_charts import rival_of
 from rnnforecast.charts.sections import (
     alarms_section,
     backtest_section,
+    category_data_section,
+    category_errors_section,
+    category_forecast_section,
     comparison_section,
     data_section,
     errors_by_series,
@@ -34,6 +39,7 @@ from rnnforecast.data.tables.in_memory import Data
 from rnnforecast.errors import DataError, UsageError
 from rnnforecast.findings import plural
 from rnnforecast.json_values import Document
+from rnnforecast.members import ENSEMBLE
 from rnnforecast.model_io.base import BASE
 from rnnforecast.model_io.pack import is_zero_shot
 from rnnforecast.progress import Progress
@@ -41,11 +47,19 @@ from rnnforecast.store.files import check_writable, make_folder, replace_bytes
 from rnnforecast.workflows.diagnose import diagnose as diagnose_model
 from rnnforecast.workflows.evaluate import evaluate_loaded
 from rnnforecast.workflows.forecasts.panel import Forecast
-from rnnforecast.workflows.forecasts.predict_result import PredictResult
-from rnnforecast.workflows.model_rows import Files, LoadedModel, owned_files
+from rnnforecast.workflows.forecasts.predict_result import CategoricalForecast, PredictResult
+from rnnforecast.workflows.model_rows import Files, LoadedModel, load, owned_files
 from rnnforecast.workflows.monitoring.detect_result import DetectResult
 from rnnforecast.workflows.predict import ForecastRequest, forecast_request
-from rnnforecast.workflows.results import CompareResult, DiagnoseResult, EvaluateResult, InspectResult, ReportResult
+from rnnforecast.workflows.results import (
+    CategoricalEvaluateResult,
+    CompareResult,
+    DiagnoseResult,
+    EvaluateResult,
+    InspectResult,
+    Metrics,
+    ReportResult,
+)
 
 #: Series of a panel from which on a page has one past window of each without training: so many errors say enough.
 LARGE_PANEL = 1_000
@@ -92,7 +106,10 @@ def report(
         why_not = (f"no past windows: {error.message}",)
     health = diagnose_model(model, files, store=store, progress=progress) if diagnose else None
     command = command or f"rnnforecast report {loaded.manifest.name}"
-    page = model_page(result, loaded, forecast, backtest, command=command, health=health)
+    if forecast is None:
+        page = category_page(result, loaded, backtest, command=command)
+    else:
+        page = model_page(result, loaded, forecast, backtest, command=command, health=health)
     written = write_page(page, output)
     return ReportResult(
         model=result.model,
@@ -109,8 +126,8 @@ def report(
 
 def _forecast(
     model: str | None, files: Files, store: str | Path | None, progress: Progress | None
-) -> tuple[PredictResult, LoadedModel, Forecast]:
-    """Return the forecast of a page with its model and rows. Raises UsageError for a model of categories."""
+) -> tuple[PredictResult, LoadedModel, Forecast | None]:
+    """Return the forecast of a page with its model and rows; None in place of numbers for a model of categories."""
     seen: list[tuple[LoadedModel, Forecast]] = []
     result = forecast_request(
         ForecastRequest(None if files.reading is None else files.reading.horizon, reading=files.reading),
@@ -121,11 +138,7 @@ def _forecast(
         observer=lambda *pair: seen.append(pair),
     )
     if not seen:
-        raise UsageError(
-            f"{result.model} forecasts categories, of which there is no page",
-            hint="`rnnforecast evaluate` shows its scores",
-            code="E_RUN_CATEGORIES",
-        )
+        return result, load(model, data=files, store=store, allow_categories=True), None
     return result, *seen[0]
 
 
@@ -206,6 +219,39 @@ def model_page(
     return page
 
 
+def category_page(result: PredictResult, loaded: LoadedModel, backtest: EvaluateResult | None, *, command: str) -> Page:
+    """Return the page of a model of categories: probabilities of the next steps, errors, transitions, training."""
+    manifest = loaded.manifest
+    if not isinstance(result, CategoricalForecast) or loaded.categorical is None:
+        raise TypeError("a forecast of numbers")
+    page = _page_of(result.model, result.num_series, loaded, horizon=result.horizon)
+    is_tested = bool(manifest.metrics)
+    metrics = manifest.metrics if is_tested else backtest.metrics if backtest is not None else {}
+    _category_header(page, _verdict(loaded, backtest), metrics)  # type: ignore[arg-type]
+    category_forecast_section(page, result)
+    confusion = backtest.confusion if isinstance(backtest, CategoricalEvaluateResult) else ()
+    words = "Log losses on the test rows of the training; the map is of the past windows of the rows as they are now."
+    if backtest is not None and (warning := _warning(loaded, backtest)):
+        words += f" {warning[:1].upper()}{warning[1:]}."
+    category_errors_section(page, metrics, result.categories, confusion, words=words)  # type: ignore[arg-type]
+    training_section(page, manifest)
+    transitions = np.exp(np.asarray(loaded.categorical[1]["transitions"][0, :-1], dtype=np.float64))
+    category_data_section(page, manifest, transitions, result.findings)
+    model_section(page, manifest, {})
+    page.footer = _footer(command)
+    return page
+
+
+def _category_header(page: Page, verdict: Mapping[str, object] | None, metrics: Metrics) -> None:
+    verdict_header(page, verdict, {})
+    for name, ours in (("Log loss", "log_loss"), ("Accuracy", "accuracy")):
+        if ENSEMBLE in metrics:
+            more = (
+                "smaller is better" if ours == "log_loss" else "how often the most probable category was the actual one"
+            )
+            page.tiles.append((name, number_words(metrics[ENSEMBLE][ours], digits=3), more))
+
+
 def forecast_page(result: PredictResult, loaded: LoadedModel, forecast: Forecast, *, command: str) -> Page:
     """Return the page of `predict --report`: the forecasts, and the test of the training where there was one."""
     page = model_page(result, loaded, forecast, None, command=command)
@@ -241,6 +287,23 @@ def _backtest_page(result: EvaluateResult) -> Page:
     gains_section(page, result.gains)
     if result.series is not None:
         data_section(page, result.series, result.findings, result.assumptions, [])
+    return page
+
+
+@page_of.register(CategoricalForecast)
+def _categories_page(result: CategoricalForecast) -> Page:
+    page = Page(title=f"{result.target}: the next {plural(result.horizon, 'step')}", eyebrow=_eyebrow())
+    category_forecast_section(page, result)
+    return page
+
+
+@page_of.register(CategoricalEvaluateResult)
+def _category_backtest_page(result: CategoricalEvaluateResult) -> Page:
+    page = Page(title=f"Backtest of {result.model}", eyebrow=_eyebrow())
+    _category_header(page, result.verdict, result.metrics)
+    warning = next((f" {each}." for each in result.notes if "flatter" in each), "")
+    words = f"On {plural(result.num_windows, 'past window')} of each series.{warning}"
+    category_errors_section(page, result.metrics, result.categories, result.confusion, words=words)
     return page
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -51,6 +52,7 @@ _RADIUS = 7.0
 #: A label may leave the plot by so much.
 _SPARE = 8.0
 _RIVAL = "rival of the verdict"
+_LOG_LOSS = "minus the logarithm of the probability of what happened, averaged over steps; smaller is better"
 _MASE = "MASE: the mean error, where 1 is that of the naive forecast in the training rows; smaller is better"
 #: Lines that differ less than this everywhere, as a fraction of the larger one, are drawn as one.
 _ALIKE = 0.03
@@ -63,8 +65,22 @@ def ranked(metrics: Metrics, metric: str = "mase") -> list[str]:
     return sorted(metrics, key=lambda method: _order(metric_value(metrics[method], metric)))
 
 
-def error_chart(metrics: Metrics, *, networks: Sequence[str] = (ENSEMBLE,), rival: str = "") -> Chart:
-    """Return bars of MASE by method, best first; networks and the rival of the verdict are in colour."""
+def log_loss_chart(metrics: Metrics, *, rival: str = "") -> Chart:
+    """Return bars of the log loss of each method over categories, best first."""
+    numbers = {method: {"mase": scores["log_loss"]} for method, scores in metrics.items()}
+    chart = error_chart(numbers, rival=rival, name="log loss", words=_LOG_LOSS)
+    return replace(chart, title="Log loss by method")
+
+
+def error_chart(
+    metrics: Metrics,
+    *,
+    networks: Sequence[str] = (ENSEMBLE,),
+    rival: str = "",
+    name: str = "MASE",
+    words: str = _MASE,
+) -> Chart:
+    """Return bars of an error by method, best first; networks and the rival of the verdict are in colour."""
     methods = ranked(metrics)
     rows = tuple(
         {"method": method, "mase": value(metric_value(metrics[method], "mase")),
@@ -74,20 +90,22 @@ def error_chart(metrics: Metrics, *, networks: Sequence[str] = (ENSEMBLE,), riva
     kinds = {"network": "@forecast", "simple method": "@quiet"} | ({_RIVAL: "@other"} if rival in metrics else {})
     layers = bars(
         names_axis("method", methods),
-        quantity("mase", title="MASE", axis=_AXIS, scale=bars_scale([row["mase"] for row in rows])),
+        quantity("mase", title=name, axis=_AXIS, scale=bars_scale([row["mase"] for row in rows])),
         colour={"field": "kind", **colours(kinds, symbol="square")},
-        tips=[tip("method", "method"), tip("mase", "MASE", ".4~g")],
+        tips=[tip("method", "method"), tip("mase", name, ".4~g")],
         form=".3~g",
     )
     scored = [row for row in rows if row["mase"] is not None]
-    summary = "Error (MASE) by method, best first: " + ", ".join(f"{row['method']} {row['mase']:.3g}" for row in scored)
+    summary = f"Error ({name}) by method, best first: " + ", ".join(
+        f"{row['method']} {row['mase']:.3g}" for row in scored
+    )
     return Chart(
         title="Error by method",
-        subtitle=_MASE,
+        subtitle=words,
         summary=summary + ".",
         rows=rows,
         layers=tuple(layers),
-        columns={"method": "method", "mase": "MASE"},
+        columns={"method": "method", "mase": name},
         height=bars_height(len(rows)),
     )
 

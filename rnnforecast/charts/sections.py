@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from rnnforecast.arrays import Float64Array
 from rnnforecast.charts.alarm_charts import alarm_chart, is_readable
+from rnnforecast.charts.category_charts import confusion_chart, probability_chart, transition_chart
 from rnnforecast.charts.forecast_charts import timestamp_words
 from rnnforecast.charts.network_charts import (
     attention_chart,
@@ -37,6 +39,7 @@ from rnnforecast.charts.score_charts import (
     error_chart,
     gains_chart,
     lead_chart,
+    log_loss_chart,
     rank_chart,
     ranked,
     rival_of,
@@ -45,15 +48,17 @@ from rnnforecast.charts.score_charts import (
     weights_chart,
     windows_chart,
 )
+from rnnforecast.config import MemberSettings
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.evaluation.metrics import METRICS, metric_value
 from rnnforecast.findings import Finding
-from rnnforecast.members import ENSEMBLE, PretrainedSettings
+from rnnforecast.members import ENSEMBLE, CategoricalSettings, PretrainedSettings
 from rnnforecast.mixture.gains import CovariateGain
 from rnnforecast.model_io.base import BASE
 from rnnforecast.store.manifest import Manifest
 from rnnforecast.store.record import LeadRecord
 from rnnforecast.workflows.forecasts.panel import Forecast
+from rnnforecast.workflows.forecasts.predict_result import CategoricalForecast
 from rnnforecast.workflows.monitoring.detect_result import DetectResult
 from rnnforecast.workflows.profile import total_of
 from rnnforecast.workflows.results import CompareResult, DiagnoseResult, EvaluateResult, Metrics
@@ -76,6 +81,8 @@ _SIMPLE = {
     "seasonal-drift": "which repeats the last season with its change over a season",
     "window-mean": "which repeats the mean of the last rows",
     "historic-mean": "which repeats the mean of all rows",
+    "markov": "which follows the most frequent transitions",
+    "most-frequent": "which forecasts the frequencies of all categories",
 }
 _OUTCOMES = {"win": "Win", "loss": "Loss", "tie": "Tie"}
 _ORDERS = (("largest", "largest first"), ("worst", "worst error first"), ("best", "best error first"), ("name", "by name"),
@@ -348,6 +355,12 @@ def data_section(
     parts.append(page.figure("gaps", gaps_chart(series)))
     if np.isfinite(total).sum() > 2:
         parts.append(page.figure("lags", lag_chart(total, season_length=length), is_half=length > 1))
+    values = f'<h3 class="sub">Values</h3>{facts(shown)}'
+    page.add("data", "Data", grid(*parts), values, _reading(findings, assumptions, paths))
+
+
+def _reading(findings: Sequence[Finding], assumptions: Mapping[str, object], paths: Sequence[str]) -> str:
+    """Return how the data were read, and the findings."""
     listed = {
         key.removeprefix("num_").replace("_", " "): _words(value)
         for key, value in assumptions.items()
@@ -355,19 +368,49 @@ def data_section(
     }
     files = {"files": ", ".join(paths[:5]) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")} if paths else {}
     found = findings_list(findings) or card("No findings: nothing in the data needed attention.")
-    reading = (
+    return (
         f'<h3 class="sub">How the data were read</h3>{facts({**files, **listed})}<h3 class="sub">Findings</h3>{found}'
     )
-    values = f'<h3 class="sub">Values</h3>{facts(shown)}'
-    page.add("data", "Data", grid(*parts), values, reading)
+
+
+def category_forecast_section(page: Page, result: CategoricalForecast) -> None:
+    """Add the probabilities of the next steps of the series that are shown."""
+    figures = [page.figure(f"forecast{number}", probability_chart(result, number)) for number in result.shown]
+    hidden = result.num_series - len(figures)
+    more = f" {hidden:,} more series are in the table of `predict --output`." if hidden else ""
+    page.add("forecast", "Forecast", grid(*figures), lead=f"The darker a cell, the more probable the category.{more}")
+
+
+def category_errors_section(
+    page: Page, metrics: Metrics, categories: Sequence[str], confusion: Sequence[Sequence[int]], *, words: str
+) -> None:
+    """Add log loss and accuracy of each method, and what was forecast for each actual category."""
+    rows = [
+        [method, *(number_words(scores[name], digits=3) for name in ("log_loss", "accuracy", "num_scored"))]
+        for method, scores in metrics.items()
+    ]
+    figures = [page.figure("errors", log_loss_chart(metrics), is_half=True)] if metrics else []
+    figures.append(page.figure("confusion", confusion_chart(categories, confusion), is_half=True))
+    numbers = card(table(["method", "log loss", "accuracy", "steps"], rows)) if rows else ""
+    page.add("errors", "Errors", grid(*figures, numbers), lead=words)
+
+
+def category_data_section(
+    page: Page, manifest: Manifest, transitions: Float64Array, findings: Sequence[Finding]
+) -> None:
+    """Add which category follows which in the training rows, and how these were read."""
+    words = tuple(manifest.categories.get(manifest.roles.target[0], ()))
+    figure = page.figure("transitions", transition_chart(words, transitions))
+    page.add("data", "Data", grid(figure), _reading(findings, manifest.assumptions, manifest.input.paths))
 
 
 def model_section(page: Page, manifest: Manifest, weights: Mapping[str, float]) -> None:
     """Add what forecasts: members and their weights, settings, versions, the licence of the weights."""
+    networks = [*manifest.members, *([manifest.categorical] if manifest.categorical is not None else [])]
     members = [
-        f"{'base, the pretrained network' if isinstance(member, PretrainedSettings) else f'{member.cell}, {member.mapping}'}, "
+        f"{'base, the pretrained network' if isinstance(member, PretrainedSettings) else _kind(member)}, "
         f"{member.num_layers} × {member.hidden_size} units, reads {member.context_length} steps"
-        for member in manifest.members
+        for member in networks
     ]
     settings = {key: value for key, value in manifest.settings.items() if value not in (None, [], "", False)}
     about: dict[str, object] = {"model": manifest.label, "trained": _moment(manifest.created) or "not on these rows"}
@@ -383,6 +426,10 @@ def model_section(page: Page, manifest: Manifest, weights: Mapping[str, float]) 
     known = facts({name: words for name, words in about.items() if words not in ("", None)})
     all_settings = f"<details><summary>All settings of the training</summary>{chosen}</details>" if chosen else ""
     page.add("model", "Model", grid(page.figure("weights", chart)), known, all_settings)
+
+
+def _kind(member: MemberSettings | CategoricalSettings) -> str:
+    return f"{member.cell}, {member.mapping}" if isinstance(member, MemberSettings) else member.cell
 
 
 def _moment(created: str | None) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rnnforecast.cli.command import build_command
 from rnnforecast.cli.settings import load_settings
-from rnnforecast.cli.view import View, check_drawable, check_drawings
+from rnnforecast.cli.view import View, check_drawings
 from rnnforecast.errors import UsageError
 from rnnforecast.options import (
     FORECAST_OPTIONS,
@@ -108,9 +108,8 @@ def _forecast(
             progress=progress,
             observer=lambda *pair: seen.append(pair),
         )
-    view.draw(result, plot=plot)
-    if report is not None:
-        check_drawable(result)
+    view.draw(result, plot=plot, report=None if seen else report)  # without numbers the forecast is the page
+    if report is not None and seen:
         _write_page(view, result, *seen[0], path=report)
     view.show(result, if_quiet=request.output is None)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 import typer
 
 from rnnforecast.cli.text import best_effort, output_error
-from rnnforecast.errors import ExitCode, UsageError
+from rnnforecast.errors import ExitCode
 from rnnforecast.escaping import json_text, visible
 from rnnforecast.findings import Finding
 from rnnforecast.frozen import dataclass
@@ -56,8 +56,6 @@ class View:
 
     def draw(self, result: Document, *, plot: str | None, report: str | None = None) -> None:
         """Draw a result and write its page, where `--plot` and `--report` name a file. Raises OutputError, UsageError."""
-        if plot or report:
-            check_drawable(result)
         if plot is not None:
             from rnnforecast.charts.plot import plot as draw
 
@@ -159,13 +157,6 @@ def check_drawings(
         from rnnforecast.charts.report import check_page
 
         check_page(report)
-
-
-def check_drawable(result: Document) -> None:
-    """Raise UsageError for a forecast or a test of categories, of which there is no picture and no page."""
-    if getattr(result, "categories", ()):
-        message = "there are no pictures and pages of categories"
-        raise UsageError(message, hint="leave --plot and --report out", code="E_RUN_CATEGORIES")
 
 
 class LateProgress:

@@ -28,6 +28,7 @@ class CategoryScores:
     log_losses: Mapping[str, Float64Array]
     hits: Mapping[str, Float64Array]
     series: Int64Array  # [W]
+    confusion: Int64Array  # [K, K] steps of each actual category by the one that the network found most probable
 
     def metrics(self) -> dict[str, dict[str, JSONValue]]:
         """Return log loss and accuracy of each method over all steps."""
@@ -93,4 +94,7 @@ def score_categories(
         found = np.take_along_axis(each[kept], actual[..., None], axis=-1)[..., 0]
         losses[method] = np.where(observed, -np.log(np.maximum(found, SMALLEST_PROBABILITY)), np.nan)
         hits[method] = np.where(observed, each[kept].argmax(axis=-1) == actual, np.nan)
-    return CategoryScores(losses, hits, series[kept])
+    count = probabilities[ENSEMBLE].shape[2]
+    pairs = count * actual + probabilities[ENSEMBLE][kept].argmax(axis=-1)
+    confusion = np.bincount(pairs[observed], minlength=count**2).reshape(count, count)
+    return CategoryScores(losses, hits, series[kept], confusion)

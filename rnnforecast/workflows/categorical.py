@@ -79,6 +79,7 @@ def train_categories(
     Raises UsageError for settings without an effect, DataError for too few rows.
     """
     from rnnforecast.training.categorical import choose_network, fit_categories, log_transitions
+    from rnnforecast.training.fit_result import curve_of
 
     _check_settings(settings)
     started = time.monotonic()
@@ -108,7 +109,9 @@ def train_categories(
     if rounds == 2:
         steps = fitted.fit.best_step if fitted.fit is not None and validation is not None else None
         tensors = dict(fit(series, validation=None, num_steps=steps).tensors)
+    curves = () if fitted.fit is None else (curve_of(fitted.fit, name=network.cell, is_used=True),)
     record = _record(scores, verdict, split, settings, series=series, seconds=time.monotonic() - started)
+    record = replace(record, curves=curves)
     model = pack_categorical(
         read, network, tensors, assumptions=read.assumptions, settings=settings, name=name, record=record
     )
@@ -208,6 +211,7 @@ def evaluate_categories(
         notes=(*loaded.notes, *([within] if inside else [])),
         seconds=time.monotonic() - started,
         categories=series.target_categories,
+        confusion=tuple(map(tuple, scores.confusion.tolist())),
     )
 
 

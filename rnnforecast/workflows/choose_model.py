@@ -22,7 +22,7 @@ from rnnforecast.store.versions import StoredModel
 
 BASE_NOTE = f"`{BASE}` forecasts zero-shot: pretrained on synthetic series, not trained on these rows"
 #: The commands for models of categories.
-CATEGORIES_TAKEN = "`predict`, `evaluate`, `script` and `models show`"
+CATEGORIES_TAKEN = "`predict`, `evaluate`, `report`, `script` and `models show`"
 #: Reading settings that a forecast may set again; all others are those of the training.
 FREE_SETTINGS = (
     *("horizon", "resample", "aggregate", "future_data", "floor", "cap", "bounds", "align"),

@@ -115,9 +115,13 @@ class CategoricalTrainResult(TrainResult):
 
 @dataclass(frozen=True)
 class CategoricalEvaluateResult(EvaluateResult):
-    """A backtest of a network over categories; its metrics are `log_loss`, `accuracy` and `num_scored`."""
+    """A backtest of a network over categories; its metrics are `log_loss`, `accuracy` and `num_scored`.
+
+    `confusion` counts the steps of each actual category, a row, by the most probable one, in the order of `categories`.
+    """
 
     categories: tuple[str, ...] = ()
+    confusion: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True)

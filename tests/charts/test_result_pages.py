@@ -22,6 +22,7 @@ from rnnforecast.config import DataSettings
 from rnnforecast.errors import UsageError
 from rnnforecast.evaluation.naive import METHODS
 from rnnforecast.findings import JSONValue
+from rnnforecast.inference.categorical import CATEGORICAL_BASELINES
 from rnnforecast.mixture.gains import CovariateGain
 from rnnforecast.store.record import FitCurve, LeadRecord
 from tests.cli import examples
@@ -222,4 +223,4 @@ def test_what_stands_between_backticks_is_code_and_its_markup_text() -> None:
 
 
 def test_the_verdict_says_what_each_naive_forecast_is() -> None:
-    assert set(_SIMPLE) == set(METHODS)
+    assert set(_SIMPLE) == {*METHODS, *CATEGORICAL_BASELINES}

@@ -13,6 +13,8 @@ import pytest
 import torch
 
 import rnnforecast
+from rnnforecast.charts.category_charts import probability_chart, transition_chart
+from rnnforecast.charts.plot import plot
 from rnnforecast.cli.render import render
 from rnnforecast.config import Settings
 from rnnforecast.data.windows import WindowBatch, Windows
@@ -253,7 +255,7 @@ def test_a_setting_about_numbers_is_rejected(values: dict[str, object], flag: st
 def test_a_command_for_numbers_names_those_that_take_categories(trained: CategoricalTrainResult, cycle: Path) -> None:
     with pytest.raises(UsageError, match="machine@1 forecasts the categories of `state`") as raised:
         rnnforecast.diagnose(trained.model, store=cycle.parent / "store")
-    assert raised.value.hint == "`predict`, `evaluate`, `script` and `models show` take models of categories"
+    assert raised.value.hint == "`predict`, `evaluate`, `report`, `script` and `models show` take models of categories"
 
 
 def test_a_column_of_numbers_is_rejected_by_a_model_of_words(
@@ -341,3 +343,46 @@ def test_a_revised_word_is_shown_as_the_file_has_it(
     found = rnnforecast.predict(trained.model, data=[changed], store=cycle.parent / "store")
     [message] = [one.message for one in found.findings if one.code == "W_HISTORY_REVISED"]
     assert message.endswith("`clean` then, `run` now")
+
+
+def test_a_report_shows_probabilities_transitions_confusion_and_the_loss(
+    trained: CategoricalTrainResult, cycle: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("vl_convert")
+    written = rnnforecast.report(trained.model, store=cycle.parent / "store", output=tmp_path / "page.html")
+    page = Path(written.output).read_text()
+    for words in (
+        "state: probability of each category",
+        "Actual and forecast categories",
+        "Which category follows which",
+        "Loss while training",
+        "Log loss by method",
+        "gru, 1 × 12 units",
+    ):
+        assert words in page
+
+
+def test_the_confusion_of_a_backtest_counts_its_steps(trained: CategoricalTrainResult, cycle: Path) -> None:
+    found = rnnforecast.evaluate(trained.model, store=cycle.parent / "store", num_windows=4)
+    assert isinstance(found, CategoricalEvaluateResult)
+    confusion = np.array(found.confusion)
+    assert confusion.sum() == found.metrics["ensemble"]["num_scored"] == 24
+    assert np.trace(confusion) / 24 == found.metrics["ensemble"]["accuracy"]
+    assert confusion.sum(axis=1).tolist() == [8, 16]  # rows are what happened: a third of each cycle is `clean`
+
+
+def test_maps_of_categories_are_drawn(trained: CategoricalTrainResult, cycle: Path, tmp_path: Path) -> None:
+    pytest.importorskip("vl_convert")
+    forecast = rnnforecast.predict(trained.model, store=cycle.parent / "store")
+    assert isinstance(forecast, CategoricalForecast)
+    chart = probability_chart(forecast, 0)
+    assert [(row["x"], row["y"]) for row in chart.rows[:2]] == [
+        ("2024-01-16 00:00", "clean"),
+        ("2024-01-16 00:00", "run"),
+    ]
+    assert sum(float(str(row["p"])) for row in chart.rows[:2]) == pytest.approx(1.0, abs=1e-5)
+    plot(forecast, tmp_path / "next.svg")
+    assert "run" in (tmp_path / "next.svg").read_text()
+    many = transition_chart([f"c{number}" for number in range(40)], np.full((40, 40), 1 / 40))
+    assert len(many.rows) == 24 * 24
+    assert "24 most frequent of 40 categories" in many.subtitle
