@@ -76,7 +76,6 @@ SHORT_FILES = {
     "workflows.inspect": "one file for each command",
     "cli.render.notices": "without Rich, so that `predict` starts quickly",
     "data.rows": "two types that several modules of data share",
-    "inference.threads": "how all forecasts use the cores",
     "inference.engine": "a protocol that both engines implement",
 }
 

@@ -230,7 +230,7 @@ def category_page(result: PredictResult, loaded: LoadedModel, backtest: Evaluate
     _category_header(page, _verdict(loaded, backtest), metrics)  # type: ignore[arg-type]
     category_forecast_section(page, result)
     confusion = backtest.confusion if isinstance(backtest, CategoricalEvaluateResult) else ()
-    words = "Log losses on the test rows of the training; the map is of the past windows of the rows as they are now."
+    words = "Log losses on the test rows of the training; the map is of past windows of today's rows."
     if backtest is not None and (warning := _warning(loaded, backtest)):
         words += f" {warning[:1].upper()}{warning[1:]}."
     category_errors_section(page, metrics, result.categories, confusion, words=words)  # type: ignore[arg-type]

@@ -100,12 +100,11 @@ def train_categories(
     fitted = fit(past, validation=validation)
     # what is counted is counted on all rows before the test
     counted = log_transitions(past, num_categories=count, horizon=horizon)
-    tested = {**fitted.tensors, "transitions": counted.astype(np.float32)}
-    scores = _score((network, tested), series, split.test, counted)
+    tensors = {**fitted.tensors, "transitions": counted.astype(np.float32)}
+    scores = _score((network, tensors), series, split.test, counted)
     earlier = np.asarray(fitted.tensors["transitions"], dtype=np.float64)
     before = None if validation is None else _score((network, fitted.tensors), series, validation, earlier)
     verdict = _verdict(scores, series, Spacing(horizon, 0, split.window_step), before=before, num_kept=split.num_kept)
-    tensors = tested
     if rounds == 2:
         steps = fitted.fit.best_step if fitted.fit is not None and validation is not None else None
         tensors = dict(fit(series, validation=None, num_steps=steps).tensors)

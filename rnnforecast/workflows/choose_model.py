@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from rnnforecast.config import DataSettings
-from rnnforecast.data.read import read_columns
 from rnnforecast.data.sources import expand, public_path
 from rnnforecast.data.tables.in_memory import IN_MEMORY
 from rnnforecast.errors import ModelFileError, UsageError
@@ -40,6 +39,8 @@ def choose_model(
     if model is not None or not data:
         stored = registry.resolve(model)
         return stored, (f"model {stored.label}" + ("" if model else ", the newest"),)
+    from rnnforecast.data.read import read_columns  # imports pandas: a jobs file needs `reading_flags` alone
+
     is_table = reading is not None and reading.dataset
     file = expand(data[:1], dataset=is_table)[0][0]
     fitting = registry.find_for_data(public_path(file), columns=read_columns(file, reading))
@@ -54,7 +55,7 @@ def choose_model(
 
 
 def reading_flags(reading: DataSettings | None) -> list[str]:
-    """Return the settings that were given as flags, each with its value in one word where it has one."""
+    """Return the settings that were given as flags; a value that begins with a dash follows `=`."""
     words: list[str] = []
     for name, value in ({} if reading is None else reading.model_dump(mode="json", exclude_unset=True)).items():
         option = SETTINGS[name]
@@ -62,7 +63,8 @@ def reading_flags(reading: DataSettings | None) -> list[str]:
             words.append(option.flags.split("/")[0 if value else -1])
             continue
         for one in value if isinstance(value, list) and option.repeated else [value]:
-            words.append(f"--{option.word}={','.join(map(str, one)) if isinstance(one, list) else one}")
+            text = ",".join(map(str, one)) if isinstance(one, list) else str(one)
+            words += [f"--{option.word}={text}"] if text.startswith("-") else [f"--{option.word}", text]
     return words
 
 

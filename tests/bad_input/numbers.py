@@ -365,9 +365,9 @@ CASES: tuple[Case, ...] = (
         "text target",
         "a target of text",
         column(*"abcdefghijkl"),
-        "refused",
+        "accepted",
         flags={"target": ("y",)},
-        says=("`y`", "text"),
+        says=("`y`", "12 categories"),
         column="y",
     ),
     Case(

@@ -13,7 +13,6 @@ from tests.bad_input.test_cases import CASES
 MAX_HINTS = 4
 #: Cases whose hints name one of several ways, of which only the user knows the right one.
 OPEN = {
-    "text-target:a-target-of-text": "the hint is a command of its kind: `train` forecasts categories, `inspect` reads numbers",
     "delimiter:two-delimiters-equally-likely": "the hint names both delimiters, and the second one reads the file",
     "compression:a-bomb": "with the flag it is unpacked, and holds no rows",
 }

@@ -13,6 +13,7 @@ import pytest
 
 import rnnforecast
 from rnnforecast import errors
+from rnnforecast.cli.command import _with_missing_flags
 from rnnforecast.data.errors import data_error
 from rnnforecast.errors import DataError, ExitCode, RnnForecastError
 from rnnforecast.findings import Finding
@@ -155,7 +156,7 @@ def test_an_option_without_its_value_is_answered_with_the_help_of_its_command(
     [
         ("train", "use `--floor 0` instead"),
         ("predict", "use `--floor 0` instead"),
-        ("report", "see `rnnforecast report"),
+        ("score", "see `rnnforecast score"),
     ],
 )
 def test_a_flag_of_earlier_versions_is_answered_with_what_does_the_same_now(
@@ -375,14 +376,9 @@ def test_a_log_of_both_streams_has_their_lines_in_the_order_they_were_written(tm
 
 
 @pytest.mark.parametrize(
-    ("command", "ending"), [("evaluate", "give it to `train`, and name that model"), ("predict", "such as `--freq D`")]
+    ("flags", "added"),
+    [({"fill"}, ""), (set(), "; `detect` has no `--fill`: give it to `train`, and name that model")],
 )
-def test_a_flag_that_a_command_lacks_is_said_to_belong_to_another(
-    command: str, ending: str, tmp_path: Path, run: RunCommand
-) -> None:
-    path = tmp_path / "one.csv"
-    path.write_text("date,sales\n2024-01-01,3\n")
-    words = [command, "base", *(["--data"] if command == "predict" else []), str(path)]
-    ended = run(*words, "--store", str(tmp_path / "store"))
-    assert ended.code == ExitCode.DATA
-    assert " ".join(ended.err.split()).endswith(ending)
+def test_a_flag_that_a_command_lacks_is_said_to_belong_to_another(flags: set[str], added: str) -> None:
+    hint = "fill them with `--fill forward`"
+    assert _with_missing_flags(hint, "detect", flags) == hint + added

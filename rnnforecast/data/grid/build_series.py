@@ -52,7 +52,7 @@ def build_series(
     else after the last row.
 
     Raises DataError where every target value is missing, and for covariates with missing values ahead or static
-    ones that change or have no value at all.
+    ones that change or are empty.
     """
     values = _on_grid(rows, grid, roles)
     lengths = _target_lengths(values.targets, grid, with_future=bool(roles.future), keep_unobserved=keep_unobserved)
@@ -61,9 +61,8 @@ def build_series(
     if problems or changing:
         raise data_error(problems + changing)
     _note_known_ahead(grid, roles, lengths, findings)
-    num_items, num_targets = len(lengths), len(roles.target)
-    item_of = np.repeat(np.arange(num_items, dtype=np.int64), num_targets)
-    target_of = np.tile(np.arange(num_targets, dtype=np.int64), num_items)
+    num_targets = len(roles.target)
+    item_of, target_of = (part.ravel() for part in np.indices((len(lengths), num_targets), dtype=np.int64))
     past = _carried(values.past, grid)
     if num_targets == 1 and np.array_equal(lengths, np.diff(grid.offsets)):
         targets = np.ascontiguousarray(values.targets[:, 0])  # the whole grid: many millions of rows stay in place
