@@ -292,12 +292,16 @@ class TrainingSettings(_Frozen):
     gradient_clip: float = _setting("gradient_clip", gt=0.0)
     teacher_forcing: float = _setting("teacher_forcing", ge=0.0, le=1.0)
     num_members: int | None = _setting("num_members", ge=1, le=64)
-    refit: bool = _setting("refit")
+    refit: bool | None = _setting("refit")
     seed: int = _setting("seed", ge=0, le=2**32 - 1)
     device: options.Device = _setting("device")
     effort: options.Effort = _setting("effort")
     time_budget: PositiveDuration | None = _setting("time_budget")
     theta_weight: float | None = _setting("theta_weight", ge=0.0, le=0.9)
+
+    def num_rounds(self, *, usual: int) -> int:
+        """Return how often the networks are fitted: once more after the test where that is usual, or as `refit` says."""
+        return usual if self.refit is None else 1 + self.refit
 
 
 class EvaluationSettings(_Frozen):

@@ -263,7 +263,9 @@ _TRAINING = _panel(
     Option("gradient_clip", "maximum gradient norm", "NORM", float, 1.0),
     Option("teacher_forcing", "initial fraction of true decoder inputs; decreases to 0", "FRACTION", float, 1.0),
     Option("num_members", "networks in the ensemble; the forecast is their median", "COUNT", int),
-    _flag("refit", "train again on all rows after the test", default=True),
+    _flag(
+        "refit", "train again on all rows after the test (default: categories, and from a stored model)", default=None
+    ),
     Option("seed", "seed of all random choices", kind=int, default=0),
     _choice("device", "device to train on", Device, default="auto"),
     replace(

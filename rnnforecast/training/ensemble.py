@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from rnnforecast.arrays import Float64Array
 from rnnforecast.config import MemberSettings, TrainingSettings
 from rnnforecast.data.ragged import rows_of
 from rnnforecast.data.series import SeriesSet
@@ -27,6 +28,7 @@ from rnnforecast.networks.forecaster import RecurrentForecaster
 from rnnforecast.options import Device
 from rnnforecast.progress import NoProgress, Progress
 from rnnforecast.training.cluster import Cluster
+from rnnforecast.training.ensemble_weights import Rival
 from rnnforecast.training.fit_result import Fit
 from rnnforecast.training.loop import TrainWindows, fit_network
 from rnnforecast.training.parallel import CancelledError, JointProgress, run_in_threads
@@ -59,10 +61,12 @@ def fit_ensemble(
     context: FitContext,
     num_steps: Sequence[int] | None = None,
     start: Mapping[str, np.ndarray] | None = None,
+    rival: Float64Array | None = None,
 ) -> tuple[Ensemble, tuple[Fit, ...]]:
     """Fit the networks of `recipe` on all rows of `series` before the validation windows.
 
-    `start` holds the pretrained weights, from which the fine-tuned network among them starts. `num_steps` overrides
+    A fit far behind the `rival`, forecasts of the validation windows without training, stops. `start` holds the
+    pretrained weights, from which the fine-tuned network among them starts. `num_steps` overrides
     the steps of each network, for a second fit on more rows. The same seed gives the same bytes on the same CPU and
     number of threads, also where fits resume from their checkpoints.
 
@@ -76,7 +80,7 @@ def fit_ensemble(
         _fit_on,
         series=series,
         recipe=recipe,
-        validation=validation,
+        held_out=_HeldOut(validation, rival),
         seed=training.seed,
         context=context,
         num_steps=num_steps,
@@ -107,26 +111,25 @@ def _fit_on(
     *,
     series: SeriesSet,
     recipe: Recipe,
-    validation: Windows | None,
+    held_out: _HeldOut,
     seed: int,
     context: FitContext,
     num_steps: Sequence[int] | None,
     start: Mapping[str, np.ndarray] | None,
 ) -> list[Fit]:
-    lengths = series.lengths.copy()
+    validation, lengths = held_out.windows, series.lengths.copy()
     if validation is not None and len(validation):
         np.minimum.at(lengths, validation.series, validation.cutoffs)
     train_series = series.head(lengths)
     # errors of different series are made comparable by the train rows, nothing later
     flat = move_to_device(FlatSeries.from_series(series, seasonal_scales(train_series).mase), device)
-    windows = _subsample(validation, device)
     steps = num_steps or [recipe.fit_of(member).num_steps for member in recipe.members]
     fits = _Fits(
         recipe=recipe,
         steps=steps,
         train_series=train_series,
         train_flat=replace(flat, lengths=torch.from_numpy(train_series.lengths).to(device)),
-        validation=None if windows is None else ValidationWindows(flat, windows),
+        validation=held_out.on(device, series, flat, recipe.members[0].quantile_levels),
         seed=seed,
         start=start,
         device=device,
@@ -388,12 +391,34 @@ def _set_covariate_scaling(network: RecurrentForecaster, train_series: SeriesSet
             network.zero_unseen_categories(kind, torch.from_numpy(known))
 
 
-def _subsample(validation: Windows | None, device: torch.device) -> Windows | None:
-    """Keep at most `MAX_VALIDATION_WINDOWS` windows, evenly spread, as tensors on one device."""
-    if validation is None or not len(validation):
-        return None
-    step = -(-len(validation) // MAX_VALIDATION_WINDOWS)
-    return Windows(
-        series=torch.from_numpy(validation.series[::step].copy()).to(device),
-        cutoffs=torch.from_numpy(validation.cutoffs[::step].copy()).to(device),
-    )
+@dataclass(frozen=True)
+class _HeldOut:
+    """Validation windows, and forecasts of them without training [W, H, Q], where fits are compared with those."""
+
+    windows: Windows | None
+    rival: Float64Array | None
+
+    def on(
+        self, device: torch.device, series: SeriesSet, flat: FlatSeries, levels: tuple[float, ...]
+    ) -> ValidationWindows | None:
+        """Return the windows that fits are validated on, as tensors on one device."""
+        if self.windows is None or not len(self.windows):
+            return None
+        chosen = _subsample(self.windows)
+        return ValidationWindows(
+            flat=flat,
+            windows=Windows(
+                series=torch.from_numpy(chosen.series.copy()).to(device),
+                cutoffs=torch.from_numpy(chosen.cutoffs.copy()).to(device),
+            ),
+            rival=None if self.rival is None else Rival.of(self.rival[_step(self.windows)], series, chosen, levels),
+        )
+
+
+def _subsample(windows: Windows) -> Windows:
+    """Keep at most `MAX_VALIDATION_WINDOWS` windows, evenly spread."""
+    return windows.select(_step(windows))
+
+
+def _step(windows: Windows) -> slice:
+    return slice(None, None, -(-len(windows) // MAX_VALIDATION_WINDOWS))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnforecast.arrays import Float64Array
 from rnnforecast.config import Settings
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.data.windows import FlatSeries, Windows
@@ -22,7 +23,15 @@ from rnnforecast.model_io.base import read_base
 from rnnforecast.store.record import FitCurve
 from rnnforecast.training.ensemble_weights import EnsembleWeights, ValidationActuals, choose_weights, subsample
 from rnnforecast.training.fit_result import Fit, curve_of
-from rnnforecast.training.initial_weights import SCRATCH, THETA, ZERO_SHOT, choose_plan, usual_weights, with_pretrained
+from rnnforecast.training.initial_weights import (
+    FINE_TUNED,
+    SCRATCH,
+    THETA,
+    ZERO_SHOT,
+    choose_plan,
+    usual_weights,
+    with_pretrained,
+)
 from rnnforecast.training.judge import calibrate
 from rnnforecast.training.recipe import DataFacts, Recipe, choose_recipe, gather_facts
 
@@ -64,12 +73,12 @@ def fit_train_rows(
         from rnnforecast.training.ensemble import choose_device  # imports torch
 
         choose_device(settings.training.device)
-    facts = gather_facts(train_series, horizon=horizon)
+    facts, kept = gather_facts(train_series, horizon=horizon), kept or KeptForecasts()
     if warm is None:
-        fitted, found = _fit_anew(train_series, facts, settings, context=context, validation=validation)
+        fitted, found = _fit_anew(train_series, facts, settings, context=context, validation=validation, kept=kept)
     else:
         fitted, found = _fit_from(warm, train_series, facts, settings, context=context, validation=validation)
-    return _complete(fitted, found, train_series, facts, settings, validation=validation, kept=kept or KeptForecasts())
+    return _complete(fitted, found, train_series, facts, settings, validation=validation, kept=kept)
 
 
 def _complete(
@@ -114,7 +123,13 @@ class _Found:
 
 
 def _fit_anew(
-    series: SeriesSet, facts: DataFacts, settings: Settings, *, context: FitContext, validation: Windows
+    series: SeriesSet,
+    facts: DataFacts,
+    settings: Settings,
+    *,
+    context: FitContext,
+    validation: Windows,
+    kept: KeptForecasts,
 ) -> tuple[Fitted, _Found]:
     plan, reason = choose_plan(facts, settings)
     if plan == "scratch":
@@ -130,13 +145,19 @@ def _fit_anew(
     if pretrained is not None and plan == "zero-shot":
         fitted = _add_zero_shot(None, recipe, season, series.other_seasons)
     else:
-        start = None if pretrained is None else pretrained.weights[0]
-        fitted = _fit(series, recipe, settings, context=context, validation=validation, start=start)
+        start, rival = None, None
+        if pretrained is not None:
+            start = pretrained.weights[0]
+            if recipe.fit.far_behind and len(validation):
+                alone = _add_zero_shot(None, recipe, season, series.other_seasons).ensemble
+                rival = TrainedForecaster(alone, series, kept)(validation, facts.horizon)
+        fitted = _fit(series, recipe, settings, context=context, validation=validation, start=start, rival=rival)
         notes, fits = _stopped(fitted), _pairs(fitted)
         if pretrained is not None:
             fitted = _add_zero_shot(fitted, fitted.recipe, season, series.other_seasons)
-        fitted = replace(_without_unchanged(fitted), notes=notes)
-    usual = usual_weights(facts, plan, settings, is_tuned=any(_is_tuned(*pair) for pair in _pairs(fitted)))
+        fitted = replace(_without_useless(fitted), notes=notes)
+    left = {_group_of(*pair) for pair in _pairs(fitted)}
+    usual = usual_weights(facts, plan, settings, without={SCRATCH, FINE_TUNED} - left)
     return fitted, _Found(usual, reason, fits)
 
 
@@ -220,40 +241,54 @@ def _name(member: Member) -> str:
     return f"{kind}, {member.context_length} steps"
 
 
-def _is_tuned(member: Member, fit: Fit) -> bool:
-    return isinstance(member, PretrainedSettings) and fit.best_step > 0
+def _group_of(member: Member, fit: Fit) -> str:
+    if not isinstance(member, PretrainedSettings):
+        return SCRATCH
+    return FINE_TUNED if fit.best_step > 0 else ZERO_SHOT
 
 
 def _stopped(fitted: Fitted) -> tuple[str, ...]:
     """Say which fits ended early, and where fine-tuning improved nothing."""
     notes = []
-    counts = [
-        (fit.num_steps, fitted.recipe.fit_of(member).num_steps) for member, fit in _pairs(fitted) if fit.is_stopped
-    ]
-    if counts:
-        done, planned = (sum(column) for column in zip(*counts, strict=True))
-        notes.append(
-            f"{len(counts)} of {len(fitted.fits)} networks stopped early, after {done} of {planned} steps in all: the "
-            "validation score no longer improved (`--effort best` fits all to the end)"
-        )
+    stopped = [(fit, fitted.recipe.fit_of(member).num_steps) for member, fit in _pairs(fitted) if fit.is_stopped]
+    behind = [(fit, steps) for fit, steps in stopped if fit.is_behind]
+    for fits, why in (
+        (behind, "they were far behind the forecasts without training on the validation rows, which are used instead"),
+        ([each for each in stopped if not each[0].is_behind], "the validation score no longer improved"),
+    ):
+        if fits:
+            done, planned = sum(fit.num_steps for fit, _ in fits), sum(steps for _, steps in fits)
+            notes.append(
+                f"{len(fits)} of {len(fitted.fits)} networks stopped early, after {done} of {planned} steps in all: {why} "
+                "(`--effort best` fits all to the end)"
+            )
     unchanged = sum(fit.best_step == 0 for fit in fitted.fits)
     if fitted.recipe.starts and unchanged:
         notes.append(
             f"{unchanged} of {len(fitted.fits)} networks did not improve on the validation rows: they stay as they were"
         )
-    elif any(isinstance(member, PretrainedSettings) and fit.best_step == 0 for member, fit in _pairs(fitted)):
+    elif any(
+        isinstance(member, PretrainedSettings) and fit.best_step == 0 and not fit.is_behind
+        for member, fit in _pairs(fitted)
+    ):
         notes.append(
             "fine-tuning did not improve the pretrained network on the validation rows: it is used without training"
         )
     return tuple(notes)
 
 
-def _without_unchanged(fitted: Fitted) -> Fitted:
-    """Drop a network that fine-tuning did not improve: it is among the members zero-shot already."""
+def _without_useless(fitted: Fitted) -> Fitted:
+    """Drop networks far behind the members without training, and one among those that fine-tuning did not improve.
+
+    Where half of the networks from scratch are far behind, all are dropped: that the others were not may be chance.
+    """
+    scratch = [fit.is_behind for member, fit in _pairs(fitted) if not isinstance(member, PretrainedSettings)]
+    all_behind = 2 * sum(scratch) >= len(scratch)
     index = [
         number
         for number, (member, fit) in enumerate(_pairs(fitted))
-        if not (isinstance(member, PretrainedSettings) and fit.num_steps > 0 and fit.best_step == 0)
+        if not fit.is_behind
+        and not (fit.num_steps > 0 and fit.best_step == 0 if isinstance(member, PretrainedSettings) else all_behind)
     ]
     return fitted if len(index) == len(fitted.fits) else _select(fitted, index)
 
@@ -358,6 +393,7 @@ def _fit(
     validation: Windows | None = None,
     num_steps: Sequence[int] | None = None,
     start: Mapping[str, np.ndarray] | None = None,
+    rival: Float64Array | None = None,
 ) -> Fitted:
     from rnnforecast.training.ensemble import fit_ensemble  # imports torch
 
@@ -369,5 +405,6 @@ def _fit(
         context=context,
         num_steps=num_steps,
         start=start,
+        rival=rival,
     )
     return Fitted(recipe=recipe, ensemble=ensemble, fits=fits)

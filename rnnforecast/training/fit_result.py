@@ -24,7 +24,9 @@ class Fit:
     seconds: float
     norms: tuple[float, ...] = ()  # of the gradients before clipping
     scores: tuple[tuple[int, float], ...] = ()  # step and validation score, where it was finite
-    is_stopped: bool = False  # ended early, as the validation score no longer improved
+    is_stopped: bool = False  # ended early: the validation score no longer improved, or was far behind
+    is_behind: bool = False  # far behind the forecasts without training
+    ratio: float | None = None  # of its best validation loss to that of the forecasts without training, where compared
 
 
 def curve_of(fit: Fit, *, name: str, is_used: bool) -> FitCurve:

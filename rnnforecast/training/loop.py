@@ -85,7 +85,8 @@ def fit_network(
 ) -> Fit:
     """Fit a network in place: AdamW, warm-up and cosine to zero, clipped gradients, best weights kept.
 
-    A run stops when `patience` validations brought no better score. A team calls this in every process; the first saves.
+    A run stops when `patience` validations brought no better score, or when it is far behind forecasts without training. A
+    team calls this in every process; the first saves.
 
     A loss or gradient that is not finite rolls the run back to the last good weights at half the rate; the third time
     raises DivergedError. With a `checkpoint` the run resumes from it and is saved there; the result is the same to the
@@ -121,7 +122,7 @@ def fit_network(
             run.num_steps = steps if team is None else int(team.smallest(steps))
         # evaluate
         if run.is_validation_step:
-            run.best.validate(run.step)
+            run.validate()
         # save
         if saved is not None:
             saved.save_if_due(run.to_checkpoint)

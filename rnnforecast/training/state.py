@@ -11,11 +11,15 @@ import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from rnnforecast.arrays import Float64Array
 from rnnforecast.data.windows import FlatSeries, Windows, gather
 from rnnforecast.errors import DivergedError
 from rnnforecast.frozen import dataclass
+from rnnforecast.networks.categorical import CategoricalForecaster
 from rnnforecast.store.checkpoint import Checkpoint
+from rnnforecast.training.ensemble_weights import Rival
 from rnnforecast.training.fit_result import Fit
+from rnnforecast.training.initial_weights import WORSE_THAN_BEFORE
 from rnnforecast.training.optimiser import AdamW
 from rnnforecast.training.recipe import FitSettings
 
@@ -40,6 +44,7 @@ class ValidationWindows:
 
     flat: FlatSeries
     windows: Windows
+    rival: Rival | None = None  # forecasts without training of these windows
 
 
 class TrainingState(BaseModel):
@@ -55,6 +60,7 @@ class TrainingState(BaseModel):
     best_step: int = Field(ge=0)
     best_score: float | None
     num_stale: int = Field(ge=0)
+    ratio: float | None = None
     seconds: float = Field(ge=0)
 
 
@@ -96,8 +102,32 @@ class Run:
 
     @property
     def is_stopped(self) -> bool:
-        """Whether the last `patience` validations brought nothing."""
-        return self._fit.patience is not None and self.best.num_stale >= self._fit.patience
+        """Whether the last `patience` validations brought nothing, or the fit is far behind."""
+        if self._fit.patience is None:
+            return False
+        return self.best.num_stale >= self._fit.patience or self.is_behind or self._is_worse_than_before
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the weights were never near the forecasts without training, by the validations that decide it."""
+        number, ratio = self._num_validations, self.best.ratio
+        return ratio is not None and any(number >= at and ratio > limit for at, limit in self._fit.far_behind)
+
+    @property
+    def _num_validations(self) -> int:
+        return self.step // max(1, self.num_steps // NUM_VALIDATIONS)
+
+    @property
+    def _is_worse_than_before(self) -> bool:
+        """Whether weights that were fitted before became worse by the first validation."""
+        first, *later = self.best.scores or [(1, 0.0)]
+        return first[0] == 0 and bool(later) and later[0][1] > WORSE_THAN_BEFORE * first[1]
+
+    def validate(self) -> None:
+        """Score the weights, and compare them with the forecasts without training while that may end the fit."""
+        self.best.validate(self.step)
+        if self._num_validations <= max((at for at, _ in self._fit.far_behind), default=0):
+            self.best.compare()
 
     def record_step(self, loss: float, norm: float) -> None:
         """Record a gradient step."""
@@ -128,6 +158,8 @@ class Run:
             num_rollbacks=self._num_rollbacks,
             seconds=self.seconds,
             is_stopped=self.is_stopped,
+            is_behind=self.is_behind,
+            ratio=self.best.ratio,
         )
 
     def to_checkpoint(self) -> Checkpoint:
@@ -141,6 +173,7 @@ class Run:
             best_step=self.best.step,
             best_score=self.best.score,
             num_stale=self.best.num_stale,
+            ratio=self.best.ratio,
             seconds=self.seconds,
         )
         tensors = {name: tensor.detach().cpu().numpy() for name, tensor in self._tensors().items()}
@@ -183,7 +216,7 @@ class Run:
         self.best.restore(
             good=_below("good.", weights), best=_below("best.", weights), step=state.best_step, score=state.best_score
         )
-        self.best.num_stale = state.num_stale
+        self.best.num_stale, self.best.ratio = state.num_stale, state.ratio
         self.best.scores = [(int(step), score) for step, score in tensors["scores"].tolist()]
         self.step, self.num_steps, self.rate = state.step, state.num_steps, state.rate
         self._num_rollbacks, self._num_clipped = state.num_rollbacks, state.num_clipped
@@ -230,6 +263,7 @@ class BestWeights:
         self.step = 0
         self.score: float | None = None
         self.num_stale = 0  # validations since the best one
+        self.ratio: float | None = None  # the smallest so far of the loss to that of forecasts without training
         self.scores: list[tuple[int, float]] = []
 
     def validate_start(self) -> None:
@@ -267,6 +301,22 @@ class BestWeights:
             windows = windows.select(self._team.part())
         return self._team.average((), validation_score(self._network, validation.flat, windows))
 
+    def compare(self) -> None:
+        """Compare the loss of the present weights with that of forecasts without training, where there are some."""
+        if self._validation is None or self._validation.rival is None:
+            return
+        part = slice(None) if self._team is None else self._team.part()
+        windows = self._validation.windows.select(part)
+        ours, theirs = 1.0, 1.0  # a part may be empty
+        if len(windows):
+            quantiles = forecast_validation(self._network, self._validation.flat, windows)
+            ours, theirs = self._validation.rival.losses(quantiles, part)
+        if self._team is not None:
+            ours, theirs = self._team.average((), ours), self._team.average((), theirs)
+        ratio = ours / theirs if theirs > 0 else 1.0
+        if math.isfinite(ratio):
+            self.ratio = ratio if self.ratio is None else min(self.ratio, ratio)
+
     def restore(self, *, good: Weights, best: Weights, step: int, score: float | None) -> None:
         """Restore the weights of a checkpoint."""
         self.last_good, self.weights, self.step, self.score = good, best, step, score
@@ -291,6 +341,18 @@ def validation_score(network: Trainable, flat: FlatSeries, windows: Windows) -> 
     score = float(network.loss(batch, teacher_forcing=0.0, generator=None))
     network.train()
     return score
+
+
+@torch.no_grad()
+def forecast_validation(network: Trainable, flat: FlatSeries, windows: Windows) -> Float64Array:
+    """Return the quantiles [W, H, Q] that a network forecasts after windows, in the units of the series."""
+    if isinstance(network, CategoricalForecaster):
+        raise TypeError("a network over categories has no quantiles")
+    network.eval()
+    batch = gather(flat, windows, context_length=network.context_length, horizon=network.training_horizon, xp=torch)
+    quantiles: Float64Array = network.forecast(batch).cpu().numpy()
+    network.train()
+    return quantiles
 
 
 def diverged(step: int, loss: float, norm: float, rate: float) -> DivergedError:

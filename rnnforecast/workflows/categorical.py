@@ -87,7 +87,7 @@ def train_categories(
     count, budget = len(series.target_categories), settings.training.time_budget
     split = split_rows(series, horizon=horizon, evaluation=settings.evaluation)
     network = choose_network(series, settings, num_categories=count, horizon=horizon)
-    rounds = 2 if settings.training.refit else 1
+    rounds = settings.training.num_rounds(usual=2)
     fit = partial(
         fit_categories,
         settings=settings,
@@ -148,7 +148,7 @@ def _record(
         verdict=None if verdict is None else verdict.to_dict(),
         served=verdict.against if verdict is not None and lost else ENSEMBLE,
         seconds=seconds,
-        fitted_lengths=series.lengths if settings.training.refit else split.num_past_rows,
+        fitted_lengths=series.lengths if settings.training.num_rounds(usual=2) == 2 else split.num_past_rows,
         by_lead=LeadRecord(),
         curves=(),
         test=TestRecord(num_windows=split.num_windows, window_step=split.window_step),

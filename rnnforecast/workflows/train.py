@@ -72,13 +72,19 @@ if TYPE_CHECKING:
 class Trained:
     """A trained and tested ensemble before it is stored."""
 
-    ensemble: Ensemble  # fitted on all rows, intervals calibrated on validation and test windows
+    ensemble: Ensemble  # intervals calibrated on validation and test windows
     fitted: Fitted  # the fit that was tested
-    final: Fitted  # the fit that is stored
+    final: Fitted  # the fit that is stored, on all rows where it was made again
     split: Split
     judgement: Judgement
     horizon: int
     seconds: float
+    is_refitted: bool  # fitted again, on all rows
+
+    @property
+    def uses_all_rows(self) -> bool:
+        """Whether test rows had a part in the networks, or where nothing was fitted in all that was chosen."""
+        return self.is_refitted or not any(fit.num_steps for fit in self.final.fits)
 
 
 @one_blas_thread()
@@ -132,7 +138,7 @@ def train(
     )
     served = served_method(trained.judgement, settings)
     decision = decide(registry, name, _challenger(read.series, trained, settings, served=served), activate=activate)
-    record = _record(read.series, trained, settings, served=served)
+    record = _record(read.series, trained, served=served)
     kept = settings if start is None else start.record
     model = pack_model(read, trained.ensemble, assumptions=assumptions, settings=kept, name=name, record=record)
     stored = registry.add(model, activate=decision.activate, reason=decision.reason)
@@ -159,13 +165,13 @@ def _usable(read: ReadResult, settings: Settings, *, horizon: int) -> ReadResult
     return replace(read, series=series, findings=(*read.findings, *short))
 
 
-def _record(series: SeriesSet, trained: Trained, settings: Settings, *, served: str) -> Record:
+def _record(series: SeriesSet, trained: Trained, *, served: str) -> Record:
     return Record(
         metrics=trained.judgement.metrics(),
         verdict=trained.judgement.verdict_dict(),
         served=served,
         seconds=trained.seconds,
-        fitted_lengths=series.lengths if settings.training.refit else trained.split.num_past_rows,
+        fitted_lengths=series.lengths if trained.uses_all_rows else trained.split.num_past_rows,
         by_lead=trained.judgement.lead_record(),
         curves=trained.fitted.curves,
         test=TestRecord(num_windows=trained.split.num_windows, window_step=trained.split.window_step),
@@ -182,12 +188,12 @@ def train_series(
     warm: WarmStart | None = None,
     cluster: Cluster | None = None,
 ) -> Trained:
-    """Fit, test, and fit again on all rows; only the second fit sees the test rows. `warm` starts from a stored model."""
+    """Fit, test, and where asked fit again on all rows; only that fit sees the test rows. `warm` starts from a stored model."""
     from rnnforecast.training.fit import fit_again, fit_train_rows
 
     started = time.monotonic()
     split = split_for(series, settings, horizon=horizon, num_seen=None if warm is None else warm.num_seen)
-    rounds = 2 if settings.training.refit else 1
+    rounds = settings.training.num_rounds(usual=1 if warm is None else 2)
     context = FitContext.of(settings, progress, rounds=rounds, open_checkpoints=open_checkpoints, cluster=cluster)
     kept = KeptForecasts()
     fitted = fit_train_rows(
@@ -215,6 +221,7 @@ def train_series(
         judgement=judgement,
         horizon=horizon,
         seconds=time.monotonic() - started,
+        is_refitted=rounds == 2,
     )
 
 
@@ -294,7 +301,7 @@ def _report(
         assumptions=assumptions.to_dict(),
         reasons={**assumptions.reasons, **trained.fitted.recipe.reasons},
         findings=read.findings,
-        settings=chosen_settings(settings, assumptions, trained.fitted),
+        settings=chosen_settings(settings, assumptions, trained),
         members=tuple(_describe(trained)),
         metrics=trained.judgement.metrics(),
         verdict=trained.judgement.verdict_dict(),
@@ -312,9 +319,9 @@ def _report(
     )
 
 
-def chosen_settings(settings: Settings, assumptions: Assumptions, fitted: Fitted) -> dict[str, JSONValue]:
+def chosen_settings(settings: Settings, assumptions: Assumptions, trained: Trained) -> dict[str, JSONValue]:
     """Return the flat settings, with open ones set to the choices of data and recipe."""
-    recipe = fitted.recipe
+    fitted, recipe = trained.fitted, trained.fitted.recipe
     first = recipe.members[0].model_dump(mode="json")
     chosen: dict[str, JSONValue] = {
         **first,
@@ -322,6 +329,7 @@ def chosen_settings(settings: Settings, assumptions: Assumptions, fitted: Fitted
         **{key: value for key, value in assumptions.to_dict().items() if not key.startswith("num_")},
         "num_members": len(recipe.members),
         "theta_weight": fitted.ensemble.theta_weight,
+        "refit": trained.is_refitted,
     }
     flat = settings.to_flat()
     return {key: chosen.get(key) if value in (None, []) else value for key, value in flat.items()}

@@ -119,9 +119,18 @@ def test_a_given_share_of_the_theta_method_stands_whatever_its_loss(given: float
 
 
 def test_a_given_share_leaves_the_networks_the_ratio_that_their_losses_give_them() -> None:
-    errors = {SCRATCH: 1.0, FINE_TUNED: 1.5, ZERO_SHOT: 2.0, THETA: 1.7}
+    errors = {SCRATCH: 1.0, FINE_TUNED: 1.2, ZERO_SHOT: 2.0, THETA: 1.7}
     free, given = _choose(errors).weights, _choose(errors, theta_weight=0.6).weights
     assert given[SCRATCH] / given[FINE_TUNED] == pytest.approx(free[SCRATCH] / free[FINE_TUNED])
+
+
+@pytest.mark.parametrize(("name", "limit"), [(SCRATCH, 1.1), (FINE_TUNED, 1.25)])
+def test_networks_too_far_behind_the_best_group_have_no_weight(name: str, limit: float) -> None:
+    errors = {SCRATCH: 1.0, FINE_TUNED: 1.0, ZERO_SHOT: 1.0}
+    near, far = (_choose({**errors, name: limit * factor}).weights for factor in (0.99, 1.01))
+    assert near[name] > 0.0
+    assert far[name] == 0.0
+    assert far[ZERO_SHOT] > 0.0
 
 
 def test_a_member_next_to_nothing_is_dropped_and_the_others_speak_for_it() -> None:

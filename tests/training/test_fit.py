@@ -15,6 +15,7 @@ import rnnforecast
 from rnnforecast.config import Settings
 from rnnforecast.data.series import SeriesSet
 from rnnforecast.evaluation.baselines import BASELINES
+from rnnforecast.forecasting import Ensemble
 from rnnforecast.model_io.base import read_base
 from rnnforecast.progress import NoProgress
 from rnnforecast.training import fit as fitting
@@ -22,6 +23,7 @@ from rnnforecast.training import state
 from rnnforecast.training.context import FitContext, TimeBudget
 from rnnforecast.training.ensemble import fit_ensemble
 from rnnforecast.training.fit import Fitted, fit_again, fit_train_rows
+from rnnforecast.training.fit_result import Fit
 from rnnforecast.training.initial_weights import FINE_TUNED, SCRATCH, ZERO_SHOT, choose_plan, with_pretrained
 from rnnforecast.training.recipe import Recipe, choose_recipe, gather_facts
 from rnnforecast.training.split import split_rows
@@ -290,7 +292,7 @@ def test_the_second_fit_on_all_rows_starts_from_the_pretrained_weights_again(mon
         calls.append((rows.num_rows, keywords["num_steps"], keywords["start"]))
         return fit_ensemble(rows, *arguments, **keywords)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(fitting, "fit_ensemble", watch)
+    monkeypatch.setattr("rnnforecast.training.ensemble.fit_ensemble", watch)
     known = series.head(split.num_past_rows)
     context = FitContext.of(settings, NoProgress())
     fitted = fit_train_rows(known, settings, horizon=7, validation=split.validation, context=context)
@@ -309,7 +311,7 @@ def test_the_network_zero_shot_is_not_fitted_again(monkeypatch: pytest.MonkeyPat
     series = make_series(np.array(wave(90)), season_length=7)
     settings = Settings.from_flat(FAST)
     split = split_rows(series, horizon=7, evaluation=settings.evaluation)
-    monkeypatch.setattr(fitting, "fit_ensemble", None)
+    monkeypatch.setattr("rnnforecast.training.ensemble.fit_ensemble", None)
     known = series.head(split.num_past_rows)
     context = FitContext.of(settings, NoProgress())
     fitted = fit_train_rows(known, settings, horizon=7, validation=split.validation, context=context)
@@ -355,6 +357,30 @@ def test_fine_tuning_that_improves_nothing_is_left_out_and_that_is_reported(monk
         "fine-tuning did not improve the pretrained network on the validation rows: it is used without training",
     )
     assert fit_again(series, fitted, settings, context=context) is fitted
+
+
+@pytest.mark.parametrize(("num_behind", "kept"), [(0, 4), (1, 3), (2, 0), (4, 0)])
+def test_networks_from_scratch_are_used_where_most_of_them_kept_up_and_that_is_reported(
+    monkeypatch: pytest.MonkeyPatch, num_behind: int, kept: int
+) -> None:
+    series, settings = _long_series(), Settings.from_flat({**FAST, "num_members": 4})
+    split = split_rows(series, horizon=7, evaluation=settings.evaluation)
+
+    def fit(*arguments: object, **keywords: object) -> tuple[Ensemble, tuple[Fit, ...]]:
+        ensemble, fits = fit_ensemble(*arguments, **keywords)  # type: ignore[arg-type]
+        behind = range(num_behind)
+        return ensemble, tuple(
+            replace(fit, is_stopped=index in behind, is_behind=index in behind) for index, fit in enumerate(fits)
+        )
+
+    monkeypatch.setattr("rnnforecast.training.ensemble.fit_ensemble", fit)
+    give_weights(monkeypatch, zero_shot=1.0) if not kept else give_weights(monkeypatch, from_scratch=0.5, zero_shot=0.5)
+    known = series.head(split.num_past_rows)
+    context = FitContext.of(settings, NoProgress())
+    fitted = fit_train_rows(known, settings, horizon=7, validation=split.validation, context=context)
+    assert kinds_of(fitted.ensemble).count("scratch") == kept
+    said = [note for note in fitted.notes if "far behind the forecasts without training" in note]
+    assert [note.split(" networks")[0] for note in said] == ([f"{num_behind} of 5"] if num_behind else [])
 
 
 def test_fits_that_stop_early_are_counted_in_a_note(monkeypatch: pytest.MonkeyPatch) -> None:

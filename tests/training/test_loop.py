@@ -16,6 +16,7 @@ from rnnforecast.networks.forecaster import RecurrentForecaster
 from rnnforecast.progress import NoProgress
 from rnnforecast.training import loop
 from rnnforecast.training import state as standing
+from rnnforecast.training.ensemble_weights import Rival
 from rnnforecast.training.fit_result import Fit, curve_of
 from rnnforecast.training.loop import TrainWindows, fit_network
 from rnnforecast.training.optimiser import AdamW
@@ -36,13 +37,14 @@ def _fit(
     seed: int = 0,
     budget_seconds: float | None = None,
     flat: FlatSeries | None = None,
+    rival: Rival | None = None,
 ) -> Fit:
     flat = flat or make_flat(make_series(wave()))
     return fit_network(
         network,
         TrainWindows(flat, make_sampler(np.array([46]), SMALL)),
         settings or fit_settings(),
-        validation_windows=None if validation is None else ValidationWindows(flat, validation),
+        validation_windows=None if validation is None else ValidationWindows(flat, validation, rival),
         seed=seed,
         budget_seconds=budget_seconds,
         progress=NoProgress(),
@@ -63,6 +65,42 @@ def _assert_same_weights(first: Fit, second: Fit) -> None:
     assert first.weights.keys() == second.weights.keys()
     for name, array in first.weights.items():
         np.testing.assert_array_equal(array, second.weights[name], err_msg=name)
+
+
+def _rival(*, error: float) -> Rival:
+    """Return forecasts of the validation windows that are so far off in every quantile."""
+    series, windows = make_series(wave()), Windows(np.array([0, 0]), np.array([46, 53]))
+    actual = np.stack([series.values[cutoff : cutoff + SMALL.horizon] for cutoff in windows.cutoffs])
+    quantiles = np.repeat((actual + error)[..., None], len(SMALL.quantile_levels), axis=-1)
+    return Rival.of(quantiles, series, windows, SMALL.quantile_levels)
+
+
+@pytest.mark.parametrize(
+    ("error", "limits", "patience", "num_steps"),
+    [
+        (1e-3, ((1, 1.5),), 3, 2),
+        (1e-3, ((3, 1.5),), 3, 6),
+        (1e3, ((1, 1.5),), 30, 20),
+        (1e-3, (), 30, 20),
+        (1e-3, ((1, 1.5),), None, 20),
+    ],
+)
+def test_a_fit_far_behind_forecasts_without_training_stops_at_the_validation_that_decides_it(
+    error: float, limits: tuple[tuple[int, float], ...], patience: int | None, num_steps: int
+) -> None:
+    settings = replace(fit_settings(num_steps=20), patience=patience, far_behind=limits)
+    fit = _fit(small_network(), settings, rival=_rival(error=error))
+    assert fit.num_steps == num_steps
+    assert fit.is_stopped == (num_steps < 20)
+    assert (fit.ratio is not None) == bool(limits)
+    if fit.is_stopped:
+        assert fit.is_behind
+
+
+def test_weights_that_were_fitted_before_and_became_worse_are_left_as_they_were() -> None:
+    settings = replace(fit_settings(num_steps=20, learning_rate=0.5), patience=5, starts_fitted=True)
+    fit = _fit(small_network(), settings)
+    assert (fit.num_steps, fit.best_step, fit.is_stopped, fit.is_behind) == (2, 0, True, False)
 
 
 def test_the_same_seed_gives_the_same_losses_and_weights() -> None:

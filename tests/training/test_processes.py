@@ -15,8 +15,10 @@ import numpy as np
 import pytest
 import torch
 
+from rnnforecast.data.windows import Windows
 from rnnforecast.errors import DivergedError, ResourceError
 from rnnforecast.progress import NoProgress, Progress
+from rnnforecast.training.ensemble_weights import Rival
 from rnnforecast.training.fit_result import Fit
 from rnnforecast.training.loop import TrainWindows, fit_network
 from rnnforecast.training.parallel import JointProgress
@@ -95,14 +97,14 @@ def test_a_process_with_other_threads_is_not_forked() -> None:
     assert done.stdout.split() == [str(sys.platform == "linux"), "False"]
 
 
-def _fit(team: Team | None, progress: Progress) -> Fit:
+def _fit(team: Team | None, progress: Progress, rival: Rival | None = None) -> Fit:
     series = make_series(wave(60), wave(50, seed=2))
     flat, network = make_flat(series), small_network()
     return fit_network(
         network,
         TrainWindows(flat, make_sampler(series.lengths - 8, SMALL), team),
-        replace(fit_settings(num_steps=20, batch_size=16), starts_fitted=True),
-        validation_windows=ValidationWindows(flat, as_windows([0, 1], [50, 40])),
+        replace(fit_settings(num_steps=20, batch_size=16), starts_fitted=True, patience=20, far_behind=((1, 1e9),)),
+        validation_windows=ValidationWindows(flat, as_windows([0, 1], [50, 40]), rival),
         seed=1,
         budget_seconds=None,
         progress=progress,
@@ -117,6 +119,16 @@ def test_a_team_fits_as_one_process_does_but_for_rounding() -> None:
     np.testing.assert_allclose(together.losses, alone.losses, rtol=1e-3)
     for name, weights in alone.weights.items():
         np.testing.assert_allclose(together.weights[name], weights, atol=1e-3, err_msg=name)
+
+
+def test_a_team_is_as_far_behind_forecasts_without_training_as_one_process() -> None:
+    series, levels = make_series(wave(60), wave(50, seed=2)), SMALL.quantile_levels
+    quantiles = np.full((2, SMALL.horizon, len(levels)), 50.0)
+    rival = Rival.of(quantiles, series, Windows(np.array([0, 1]), np.array([50, 40])), levels)
+    team = make_team(2, small_network())
+    task = Task(0, partial(_fit, team, rival=rival), team)
+    (together,) = run_in_processes([task], _joint(1), num_workers=2)
+    assert together.ratio == pytest.approx(_fit(None, NoProgress(), rival).ratio, rel=1e-3)
 
 
 def test_a_team_gives_the_same_bytes_again() -> None:

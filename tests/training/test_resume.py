@@ -57,13 +57,15 @@ def _tensors(result: TrainResult) -> dict[str, bytes]:
     return {name: tensor.tobytes() for name, tensor in read_model(result.path).tensors.items()}
 
 
-@pytest.mark.parametrize("end_after", [4, 12])
-def test_a_training_that_was_ended_stores_the_model_it_would_have_stored(tmp_path: Path, end_after: int) -> None:
+@pytest.mark.parametrize(("end_after", "refit"), [(4, None), (12, True)])
+def test_a_training_that_was_ended_stores_the_model_it_would_have_stored(
+    tmp_path: Path, end_after: int, refit: bool | None
+) -> None:
     path = write_days(tmp_path)
     with pytest.raises(EndedError):
-        _train(path, end_after=end_after)
+        _train(path, end_after=end_after, refit=refit)
     assert [*(store_of(path) / "checkpoints").rglob("*.checkpoint")] != []
-    resumed, whole = _train(path), _train(path, store=tmp_path / "other")
+    resumed, whole = _train(path, refit=refit), _train(path, store=tmp_path / "other", refit=refit)
     assert _tensors(resumed) == _tensors(whole)
     assert (resumed.metrics, resumed.verdict) == (whole.metrics, whole.verdict)
     assert any(note.startswith(RESUMED) for note in resumed.notes)
@@ -73,7 +75,7 @@ def test_a_training_that_was_ended_stores_the_model_it_would_have_stored(tmp_pat
 
 def test_a_blend_that_was_ended_in_its_second_fit_is_the_one_it_would_have_been(tmp_path: Path) -> None:
     path = write_panel(tmp_path)
-    blend: dict[str, object] = {"hidden_size": None, "num_members": 1, "num_steps": 2}
+    blend: dict[str, object] = {"hidden_size": None, "num_members": 1, "num_steps": 2, "refit": True}
     with pytest.raises(EndedError):
         _train(path, end_after=6, **blend)  # type: ignore[arg-type]
     resumed = _train(path, **blend)  # type: ignore[arg-type]

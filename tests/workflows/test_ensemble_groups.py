@@ -24,7 +24,6 @@ from rnnforecast.model_io.base import read_base
 from rnnforecast.model_io.pack import unpack_ensemble
 from rnnforecast.store.manifest import Manifest
 from rnnforecast.store.model_file import ModelFile, read_model
-from rnnforecast.training import fit as fitting
 from rnnforecast.training.ensemble import fit_ensemble
 from rnnforecast.training.recipe import Recipe
 from tests.training.toy import make_series
@@ -121,7 +120,7 @@ def test_the_settings_reported_are_those_of_the_fit_that_is_kept(
             few = replace(few, tuning=replace(recipe.tuning, num_steps=2))
         return fit_ensemble(series, few, **keywords)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(fitting, "fit_ensemble", few_steps)
+    monkeypatch.setattr("rnnforecast.training.ensemble.fit_ensemble", few_steps)
     settings = Settings.from_flat({"horizon": 7, "num_members": 1})
     path = write_panel(tmp_path)
     result = rnnforecast.train([path], settings, store=store_of(path))
@@ -143,7 +142,7 @@ def test_several_networks_of_one_start_have_one_member(tmp_path: Path, monkeypat
 
 
 def test_a_quick_training_fits_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fitting, "fit_ensemble", None)
+    monkeypatch.setattr("rnnforecast.training.ensemble.fit_ensemble", None)
     result = train_fast(write_panel(tmp_path), effort="quick")
     assert [(member["season_length"], member["best_step"]) for member in result.members] == [(7, 0), (1, 0)]
     assert_same_weights(stored_ensemble(result).weights[0], read_base().weights(7))

@@ -144,16 +144,19 @@ def test_fits_that_left_the_finite_numbers_are_reported(tmp_path: Path, monkeypa
     assert "training became non-finite 2 times and resumed from the last good weights" in notes
 
 
-def test_progress_is_told_of_both_fits(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("refit", "expected"), [(None, ["fitting"]), (True, ["fitting", "fitting again on all rows"])])
+def test_progress_is_told_of_every_fit(tmp_path: Path, refit: bool | None, expected: list[str]) -> None:
     stages: list[tuple[str, int]] = []
 
     class Watcher(NoProgress):
         def start(self, stage: str, total: int) -> None:
             stages.append((stage, total))
 
-    settings = rnnforecast.Settings.from_flat({"num_steps": 3, "num_members": 2, "hidden_size": 4, "horizon": 7})
-    rnnforecast.train([write_days(tmp_path)], settings, store=tmp_path / "store", progress=Watcher())
-    assert [stage for stage, _ in stages] == ["fitting", "fitting again on all rows"]
+    flat = {"num_steps": 3, "num_members": 2, "hidden_size": 4, "horizon": 7, "refit": refit}
+    rnnforecast.train(
+        [write_days(tmp_path)], rnnforecast.Settings.from_flat(flat), store=tmp_path / "store", progress=Watcher()
+    )
+    assert [stage for stage, _ in stages] == expected
     assert stages[0][1] == 6
 
 

@@ -12,6 +12,7 @@ from rnnforecast.errors import DataError, ModelFileError, UsageError
 from rnnforecast.model_io.pack import check_shapes
 from rnnforecast.store.registry import Registry
 from rnnforecast.workflows.results import TrainResult
+from tests.workflows.ensembles import give_weights
 from tests.workflows.toy import TINY, days, fit, store_of, wave, write_csv, write_days
 
 
@@ -161,10 +162,14 @@ def test_covariates_that_are_gone_are_named(tmp_path: Path) -> None:
         trained_from(write_days(tmp_path, 160))
 
 
-def test_all_groups_of_an_ensemble_start_from_their_own_weights(tmp_path: Path) -> None:
-    names = {"num_steps": 2, "num_members": 1, "batch_size": 8, "horizon": 7, "effort": "best"}
+def test_all_groups_of_an_ensemble_start_from_their_own_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {"num_steps": 2, "num_members": 1, "batch_size": 8, "horizon": 7, "effort": "best", "refit": True}
     path = write_days(tmp_path, 600)
-    rnnforecast.train([path], rnnforecast.Settings.from_flat(names), store=store_of(path))
+    with monkeypatch.context() as patch:
+        give_weights(patch, from_scratch=0.4, zero_shot=0.6)
+        rnnforecast.train([path], rnnforecast.Settings.from_flat(names), store=store_of(path))
     before = Registry(store_of(path)).resolve("days@1").manifest
     write_days(tmp_path, 640)
     result = trained_from(path, num_steps=1)

@@ -12,7 +12,15 @@ import rnnforecast
 from rnnforecast.workflows.forecasts.predict_result import PredictResult
 from rnnforecast.workflows.results import TrainResult
 
-TINY: dict[str, object] = {"num_steps": 5, "num_members": 1, "hidden_size": 4, "batch_size": 8, "horizon": 7}
+#: The stored networks are fitted on all rows.
+TINY: dict[str, object] = {
+    "num_steps": 5,
+    "num_members": 1,
+    "hidden_size": 4,
+    "batch_size": 8,
+    "horizon": 7,
+    "refit": True,
+}
 
 
 def days(num_rows: int, *, start: date = date(2024, 1, 1), step: int = 1) -> list[str]:

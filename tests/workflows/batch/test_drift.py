@@ -115,8 +115,9 @@ def test_a_warm_rule_trains_from_the_active_version_and_again_from_the_next(jobs
 
 
 def test_a_warm_job_trains_from_the_start_where_too_few_rows_are_new(jobs: Path) -> None:
-    jobs.write_text(JOB.replace("on drift", "warm on new data of 2 steps"), encoding="utf-8")
+    jobs.write_text(JOB.replace("on drift", "warm on new data of 2 steps") + "refit = true\n", encoding="utf-8")
+    _run(jobs)  # other settings: a version that is fitted on all rows
     _arrive(jobs, 3)
     second = _run(jobs)
-    assert (second.status, second.model) == ("done", "good@2")
+    assert (second.status, second.model) == ("done", "good@3")
     assert any(note.startswith("trained from the start: 3 rows came after those") for note in second.notes)
