@@ -35,20 +35,34 @@ def csv_line(cells: Iterable[object]) -> str:
 
 def csv_blocks(frame: pd.DataFrame) -> Iterator[bytes]:
     """Yield header and rows in UTF-8, as pandas writes them: numbers read back exactly, missing values are empty."""
+    alone = len(frame.columns) == 1
+    header = ",".join(_quoted(without_formula(str(name)), alone=alone) for name in frame.columns) + "\n"
+    yield header.encode("utf-8", "surrogateescape")
+    if len(frame) <= FEW_ROWS:
+        few = [_few_cells(column, alone=alone) for _, column in frame.items()]
+        yield b"".join(b",".join(cells) + b"\n" for cells in zip(*few, strict=True))
+        return
     import pyarrow as pa
     import pyarrow.compute as pc
 
     comma, line_end, nothing = (pa.scalar(text, pa.large_binary()) for text in (b",", b"\n", b""))
-    yield (
-        ",".join(_quoted(without_formula(str(name)), alone=len(frame.columns) == 1) for name in frame.columns) + "\n"
-    ).encode("utf-8", "surrogateescape")
-    columns = [_cells_of(column, alone=len(frame.columns) == 1) for _, column in frame.items()]
+    columns = [_cells_of(column, alone=alone) for _, column in frame.items()]
     for start in range(0, len(frame), BLOCK_ROWS):
         rows = slice(start, min(start + BLOCK_ROWS, len(frame)))
         cells = [column(rows) for column in columns]
         last = pc.binary_join_element_wise(cells[-1], line_end, nothing)
         # each row ends with a line break, so that all texts end to end are the block
         yield _bytes_of(pc.binary_join_element_wise(*cells[:-1], last, comma))
+
+
+def _few_cells(column: pd.Series[Any], *, alone: bool) -> list[bytes]:
+    """Return the cells of a column of few rows, by Python alone; `_cells_of` gives the same bytes."""
+    if column.dtype == np.float64:
+        missing = b'""' if alone else b""
+        return [missing if math.isnan(number) else repr(number).encode() for number in column.tolist()]
+    if column.dtype.kind == "f":
+        return _cells_of(column, alone=alone)(slice(None)).to_pylist()  # type: ignore[no-any-return]
+    return [_encoded(text, alone=alone) for text in _texts_of(column)]
 
 
 def _cells_of(column: pd.Series[Any], *, alone: bool) -> Callable[[slice], pa.Array]:
@@ -71,9 +85,6 @@ def _numbers(values: np.ndarray) -> pa.Array:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if len(values) <= FEW_ROWS and values.dtype == np.float64:
-        exactly = [None if math.isnan(number) else repr(number).encode() for number in values.tolist()]
-        return pa.array(exactly, pa.large_binary())
     texts = pa.array(values, from_pandas=True).cast(pa.string()).cast(pa.large_binary())
     if values.dtype.kind != "f":
         return texts

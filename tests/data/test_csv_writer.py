@@ -40,8 +40,12 @@ def test_a_table_is_written_byte_for_byte_as_pandas_writes_it(name: str) -> None
 
 
 @pytest.mark.parametrize("name", FRAMES)
-def test_where_a_block_ends_changes_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_neither_the_number_of_rows_nor_where_a_block_ends_changes_anything(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = _text(FRAMES[name])
+    monkeypatch.setattr(module, "FEW_ROWS", 0)
+    assert _text(FRAMES[name]) == whole
     monkeypatch.setattr(module, "BLOCK_ROWS", 2)
     assert _text(FRAMES[name]) == whole
 
