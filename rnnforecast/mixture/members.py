@@ -22,6 +22,8 @@ from rnnforecast.mixture.autoregression import MAX_ROWS, forecast_autoregression
 from rnnforecast.mixture.histories import Task, flat_series, right_aligned
 from rnnforecast.mixture.question import (
     AUTOREGRESSION,
+    AUTOREGRESSION_LOG,
+    AUTOREGRESSION_NO_SEASON,
     AUTOREGRESSIVE,
     BASE,
     BASE_NO_SEASON,
@@ -33,7 +35,7 @@ from rnnforecast.mixture.question import (
     THETA,
     Question,
 )
-from rnnforecast.mixture.remainders import Remainders, regress, regress_like_series
+from rnnforecast.mixture.remainders import Remainders, has_logarithms, regress, regress_like_series
 from rnnforecast.mixture.widths import widened
 
 if TYPE_CHECKING:
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
 #: Newest rows that the Theta method reads, or as many seasons: a line through more fits the last ones badly.
 THETA_ROWS, THETA_SEASONS = 500, 6
 MEAN_SEASONS = 5
+#: Logarithms beyond this count as this.
+LARGEST_EXPONENT = 700.0
 #: How far from zero a history is for the network at most, in units of its range.
 FARTHEST_FROM_ZERO = 2.0
 
@@ -78,12 +82,17 @@ def forecast_members(
         regress(question, tasks, wanted, ensemble.context_length, remainders)
     regress_like_series(question, tasks, wanted, ensemble.context_length, remainders)
     _forecast_remainders(remainders, networks, found, shape)
-    for name in found.keys() & set(LOGARITHMIC):
-        _keep_in_reach(found[name], pasts, levels.index(0.5))
+    of_rows = partial(_of_newest_rows, horizon=horizon, levels=levels)
     if season > 1:
         alone(SEASONAL_MEAN, lambda pasts: _seasonal_mean(pasts, question, levels, num_seasons=MEAN_SEASONS))
+        alone(AUTOREGRESSION_NO_SEASON, of_rows)
     else:
-        alone(AUTOREGRESSION, lambda pasts: _by_autoregression([past[-MAX_ROWS:] for past in pasts], horizon, levels))
+        alone(AUTOREGRESSION, of_rows)
+        numbers = chosen.get(AUTOREGRESSION_LOG, np.zeros(0, dtype=np.int64)).tolist()
+        chosen[AUTOREGRESSION_LOG] = np.array([one for one in numbers if has_logarithms(pasts[one])], dtype=np.int64)
+        alone(AUTOREGRESSION_LOG, lambda pasts: _exponential(of_rows([np.log(past) for past in pasts])))
+    for name in found.keys() & set(LOGARITHMIC):
+        _keep_in_reach(found[name], pasts, levels.index(0.5))
     for name, means in ((DAY_MEANS, day_means(season)), (HOUR_MEANS, hour_means(season))):
         if means is not None and name in chosen:
             chosen[name] = chosen[name][[is_long_enough(pasts[number], means) for number in chosen[name]]]
@@ -120,7 +129,7 @@ def _forecast_remainders(
             spread = np.stack([remainders.spreads[place] for place in chosen])
             forecast = widened(quantiles[rows], width, levels, spread=spread)
             if name in LOGARITHMIC:
-                forecast = np.exp(np.minimum(forecast + parts, 700.0))
+                forecast = _exponential(forecast + parts)
             else:
                 forecast = forecast + parts
             found[str(name)] = of_member = np.full(shape, np.nan)
@@ -147,6 +156,14 @@ def _keep_in_reach(quantiles: Float64Array, pasts: Sequence[Float64Array], media
 def _remainder_forecaster(name: str) -> str:
     """Return what forecasts the remainder of a member."""
     return AUTOREGRESSION if name in AUTOREGRESSIVE else name if name == BASE_NO_SEASON else BASE
+
+
+def _exponential(logarithms: Float64Array) -> Float64Array:
+    return np.asarray(np.exp(np.minimum(logarithms, LARGEST_EXPONENT)))
+
+
+def _of_newest_rows(pasts: Sequence[Float64Array], *, horizon: int, levels: tuple[float, ...]) -> Float64Array:
+    return _by_autoregression([past[-MAX_ROWS:] for past in pasts], horizon, levels)
 
 
 def _by_autoregression(pasts: Sequence[Float64Array], horizon: int, levels: tuple[float, ...]) -> Float64Array:

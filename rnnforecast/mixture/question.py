@@ -24,6 +24,7 @@ COVARIATES_SEASON = "covariates-season"
 COVARIATES_WEEK = "covariates-week"
 AUTOREGRESSION = "autoregression"
 AUTOREGRESSION_LOG = "autoregression-log"
+AUTOREGRESSION_NO_SEASON = "autoregression-no-season"
 COVARIATES_LOG = "covariates-log"
 COVARIATES_AUTOREGRESSION = "covariates-autoregression"
 DAY_MEANS = "day-means"
@@ -40,6 +41,7 @@ PRIORS = {
     FOURIER_LOG: 0.05,
     AUTOREGRESSION: 0.20,
     AUTOREGRESSION_LOG: 0.05,
+    AUTOREGRESSION_NO_SEASON: 0.02,
     DAY_MEANS: 0.60,
     HOUR_MEANS: 0.15,
     THETA: 0.15,

@@ -83,6 +83,12 @@ class Remainders:
         self.parts.append(part[len(past) :])
 
 
+def has_logarithms(past: Float64Array) -> bool:
+    """Return whether a history is positive, and varies enough for logarithms to make a difference."""
+    lowest = float(np.nanmin(past, initial=np.inf))
+    return lowest > 0 and float(np.nanmax(past, initial=0.0)) > LOG_RANGE * lowest
+
+
 def _width_of_fit(num_rows: float, num_columns: float) -> float:
     """Return how much wider errors ahead are than what a fit leaves of the rows it saw; a penalty halves its columns."""
     used = min(TERMS_A_COLUMN * num_columns, 0.6 * num_rows)
@@ -237,9 +243,8 @@ class _Fits:
 
     def _logs(self, *members: str) -> tuple[np.ndarray, Float64Array]:
         """Return which series are fitted in logarithms [R], and these, NaN where missing: [N, R]."""
-        lowest = np.nanmin(self.values, axis=0, initial=np.inf)
-        is_positive = (lowest > 0) & (np.nanmax(self.values, axis=0, initial=0.0) > LOG_RANGE * lowest)
-        rows = np.flatnonzero(self._of(*members) & is_positive)
+        needed = np.flatnonzero(self._of(*members))
+        rows = needed[[has_logarithms(self.values[:, row]) for row in needed.tolist()]]
         seen = self.observed[:, None]
         return rows, np.where(seen, np.log(np.where(seen, self.values[:, rows], 1.0)), np.nan)
 

@@ -18,7 +18,10 @@ FEWEST_UNITS = 5
 _T_LIMITS, _T_LIMIT_OF_MANY = {5: 2.132, 6: 2.015, 7: 1.943, 8: 1.895, 9: 1.860}, 1.833
 #: Windows that the mean over all series counts for when it is pooled with a series' windows.
 POOLED_WINDOWS = 8.0
+#: How much worse a member is at most, and how much better it counts for other series of a panel.
 MAX_LOG_RATIO = 1.5
+#: What is added to each loss, in losses of the first member: a member without any error is not infinitely better.
+LEAST_OF_ALL, LEAST_OF_ONE = 1e-5, 1e-4
 #: A member that would weigh less is left out: it would lift quantiles of counts off an exact zero.
 SMALLEST_WEIGHT = 0.05
 
@@ -46,11 +49,11 @@ def log_ratios(losses: Float64Array) -> Float64Array:
     mean = np.where(both, losses, 0.0).sum(axis=1) / count
     base = np.where(both, reference, 0.0).sum(axis=1) / count
     with np.errstate(invalid="ignore", divide="ignore"):
-        of_means = np.log((mean + 1e-3 * base) / (1.001 * base))
-        each = np.log((losses + 1e-2 * reference) / (1.01 * reference))
+        of_means = np.log((mean + LEAST_OF_ALL * base) / ((1 + LEAST_OF_ALL) * base))
+        each = np.log((losses + LEAST_OF_ONE * reference) / ((1 + LEAST_OF_ONE) * reference))
     of_windows = np.where(both & (reference > 0), each, 0.0).sum(axis=1) / count
     # a history that the first member forecasts without any error leaves nothing to choose
-    ratios = np.where(base > 0, np.clip(0.5 * (of_means + of_windows), -MAX_LOG_RATIO, MAX_LOG_RATIO), 0.0)
+    ratios = np.where(base > 0, np.minimum(0.5 * (of_means + of_windows), MAX_LOG_RATIO), 0.0)
     return np.asarray(np.where(both.any(axis=1), ratios, np.nan))
 
 
@@ -92,7 +95,8 @@ def member_weights(
     """
     known = np.isfinite(ratios)
     count = known.sum(axis=0)
-    pooled = np.where(count > 0, np.where(known, ratios, 0.0).sum(axis=0) / np.maximum(count, 1), np.inf)  # [M]
+    bounded = np.where(known, np.maximum(ratios, -MAX_LOG_RATIO), 0.0)
+    pooled = np.where(count > 0, bounded.sum(axis=0) / np.maximum(count, 1), np.inf)  # [M]
     pooled[0] = 0.0
     if len(ratios) == 1:
         shrunk = np.where(known, ratios, np.inf)

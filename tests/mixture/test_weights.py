@@ -83,6 +83,16 @@ def test_one_lucky_window_counts_for_little_in_a_panel() -> None:
     assert panel[1] < 0.6
 
 
+def test_a_series_that_a_member_forecasts_without_error_says_little_of_the_others() -> None:
+    losses = np.ones((20, 6, 2))
+    losses[0, :, 1] = 0.0
+
+    weights, panel = member_weights(log_ratios(losses), np.full(20, 6), np.array([0.5, 0.5]))
+
+    assert weights[0, 1] == 1.0
+    assert max(weights[1:, 1].max(), panel[1]) < 0.7
+
+
 def test_a_member_that_nothing_is_known_of_weighs_nothing() -> None:
     losses = np.ones((1, 3, 3))
     losses[..., 2] = np.nan

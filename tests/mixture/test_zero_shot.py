@@ -189,6 +189,26 @@ def test_growth_by_a_rate_with_a_season_is_continued() -> None:
     assert np.mean(errors) < 1.2 * np.mean(rivals)
 
 
+@pytest.mark.parametrize("season", [1, 7, 12])
+@pytest.mark.parametrize("factor", [1.28, 0.5])
+def test_growth_and_decay_by_a_rate_are_followed_with_or_without_a_season(season: int, factor: float) -> None:
+    """Without a season, 12 steps of growth ended at a sixth of their true value, and halving went up again."""
+    law = 1e3 * factor ** np.arange(52)
+
+    forecast, _ = answer(ask([law[:40]], freq={1: "YS", 7: "D", 12: "MS"}[season], season=season, horizon=12))
+
+    assert (np.abs(np.log(forecast[0] / law[40:, None])) < np.log(1.1)).all()
+
+
+def test_waves_longer_than_the_season_go_on() -> None:
+    step = np.arange(224)
+    waves = 0.2 * step + 10 * np.sin(2 * np.pi * step / 50)
+
+    forecast, _ = answer(ask([waves[:200]], freq="MS", season=12, horizon=24))
+
+    np.testing.assert_allclose(forecast[0, :, MEDIAN], waves[200:], atol=0.1)
+
+
 def test_intervals_count_what_a_regression_took_from_few_rows() -> None:
     """What a fit leaves of its own rows is smaller than its errors ahead: 80 % intervals held 62 %."""
     noise = np.random.default_rng(11).normal(100, 5, (120, 30))
