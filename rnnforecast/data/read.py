@@ -389,7 +389,7 @@ def _assume(
         length = int(np.median(series.lengths))
         is_seasonal = not freq.is_calendar and season > 1
         horizon = min(season, max(length // 6, 1)) if is_seasonal else default_horizon(freq, length=length)
-        reasons["horizon"] = f"usual for frequency {freq.alias} and the rows there are; --horizon sets another"
+        reasons["horizon"] = f"usual for frequency {freq.alias} and this many rows; --horizon sets another"
     assumptions = Assumptions(
         time=roles.time_column,
         target=roles.target,

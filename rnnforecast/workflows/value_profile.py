@@ -29,6 +29,7 @@ _WANDERING, _BLOCKS_PER_CHANGE = 0.5, 60
 #: Boundaries of Syntetos, Boylan and Croston (2005): steps between demands, squared variation of its size.
 _MAX_INTERVAL, _MAX_VARIATION = 1.32, 0.49
 _DAY = 86_400.0
+_SHOWN_CHANGES = 5
 
 
 def profile_of(series: SeriesSet) -> dict[str, JSONValue]:
@@ -83,15 +84,14 @@ def season_candidates(series: SeriesSet) -> dict[int, str]:
     """Return season lengths to look at, in steps, with their names: day, week and year, and the one that was chosen."""
     found = {series.season_length: "chosen"} if series.season_length > 1 else {}
     found |= dict.fromkeys(series.longer_seasons, "named")
-    if series.freq.is_calendar:
-        moments = (
-            series.freq.to_timestamps(np.array([0, 1_000], dtype=np.int64)).astype("datetime64[s]").astype(np.int64)
-        )
+    freq = series.freq
+    if freq.is_calendar:
+        moments = freq.to_timestamps(np.array([0, 1_000], dtype=np.int64)).astype("datetime64[s]").astype(np.int64)
         step = float(moments[1] - moments[0]) / 1_000
-        for name, seconds in (("day", _DAY), ("week", 7 * _DAY), ("year", 365.25 * _DAY)):
-            length = round(seconds / step)
-            if length > 1:
-                found[length] = name
+        week = freq.slots * freq.weekmask.count("1") or 7 * _DAY / step
+        for name, steps in (("day", freq.slots or _DAY / step), ("week", week), ("year", 365.25 / 7 * week)):
+            if round(steps) > 1:
+                found[round(steps)] = name
     return found
 
 
@@ -299,9 +299,10 @@ def profile_words(profile: Mapping[str, Any]) -> dict[str, str]:
     if gaps["num_missing"]:
         longest = gaps["longest"][0]
         named = f" of {longest['id']}" if longest["id"] else ""
+        until = f" to {_day(longest['last'])}" if longest["num_steps"] > 1 else ""
         found["gaps"] = (
             f"{plural(gaps['num_missing'], 'row')} missing in {plural(gaps['num_gaps'], 'gap')}; the longest{named} has "
-            f"{plural(longest['num_steps'], 'step')}, {_day(longest['first'])} to {_day(longest['last'])}"
+            f"{plural(longest['num_steps'], 'step')}, {_day(longest['first'])}{until}"
         )
     if profile["seasons"]:
         found["seasons"] = "strength (0 to 1) " + ", ".join(
@@ -309,24 +310,33 @@ def profile_words(profile: Mapping[str, Any]) -> dict[str, str]:
         )
     if trend is not None and trend["change_percent"] is not None:
         found["trend"] = (
-            f"strength {trend['strength']:.2f}; the level changes by {trend['change_percent']:+.3g} % in all"
+            f"strength {trend['strength']:.2f}; the level changes by {_number(trend['change_percent'], '+', digits=3)} % in all"
         )
     if profile["changes"]:
-        found["changes"] = "; ".join(
-            f"{_day(change['start'])} from {change['before']:,.4g} to {change['after']:,.4g}"
-            for change in profile["changes"]
+        earlier = len(profile["changes"]) - _SHOWN_CHANGES
+        found["changes"] = (f"{earlier} earlier ones; " if earlier > 0 else "") + "; ".join(
+            f"{_day(change['start'])} from {_number(change['before'])} to {_number(change['after'])}"
+            for change in profile["changes"][-_SHOWN_CHANGES:]
         )
     known = [each for each in profile["autocorrelation"] if each["value"] is not None]
     if known:
-        found["alike"] = ", ".join(f"{each['value']:.2f} after {plural(each['lag'], 'step')}" for each in known)
+        found["autocorrelation"] = ", ".join(
+            f"{each['value']:.2f} after {plural(each['lag'], 'step')}" for each in known
+        )
     if outliers["num_rows"]:
         farthest = outliers["largest"][0]
         rows = plural(outliers["num_rows"], "row")
-        found["outliers"] = f"{rows}, the farthest {_day(farthest['timestamp'])} ({farthest['value']:,.4g})"
+        found["outliers"] = f"{rows}, the farthest {_day(farthest['timestamp'])} ({_number(farthest['value'])})"
     kinds = [f"{demand[name]:,} {name}" for name in ("smooth", "erratic", "intermittent", "lumpy") if demand[name]]
-    if kinds:
-        found["demand"] = f"{', '.join(kinds)} series; {100 * (demand['zero_fraction'] or 0):.0f} % zeros"
+    zeros = round(100 * (demand["zero_fraction"] or 0))
+    if kinds and zeros:
+        found["demand"] = f"{', '.join(kinds)} series; {zeros} % zeros"
     return found
+
+
+def _number(value: float, sign: str = "", *, digits: int = 4) -> str:
+    """Return a number of so many digits, or with all those before the decimal mark: 0.1234, 1,234,567."""
+    return format(value, f"{sign},.0f" if 1_000 <= abs(value) < 1e15 else f"{sign}.{digits}g")
 
 
 def _day(timestamp: object) -> str:

@@ -12,7 +12,7 @@ import pytest
 from rnnforecast.arrays import Float64Array
 from rnnforecast.charts.profile_charts import gaps_chart
 from rnnforecast.data.calendar.frequency import Frequency
-from rnnforecast.workflows.value_profile import profile_of, profile_words, suggestions
+from rnnforecast.workflows.value_profile import profile_of, profile_words, season_candidates, suggestions
 from tests.training.toy import make_series
 
 
@@ -72,6 +72,22 @@ def test_outliers_and_kinds_of_demand_are_counted() -> None:
     demand = _profile(np.full(100, 2.0), rare, np.where(rare > 0, 10.0 ** (np.arange(100) % 3), 0.0))["demand"]
     assert (demand["smooth"], demand["intermittent"], demand["lumpy"]) == (1, 1, 1)
     assert demand["zero_fraction"] == pytest.approx(160 / 300, rel=1e-3)
+
+
+def test_words_have_readable_numbers_one_date_for_one_step_and_the_newest_changes() -> None:
+    values = 20_000 + _noise(60)
+    values[30] = np.nan
+    changes = [{"start": f"2024-01-0{day}", "before": 12_345.0, "after": 0.1234} for day in range(1, 8)]
+    words = profile_words({**_profile(values), "changes": changes})
+    assert words["gaps"] == "1 row missing in 1 gap; the longest of s0 has 1 step, 30"
+    assert words["changes"].startswith("2 earlier ones; 2024-01-03 from 12,345 to 0.1234; ")
+    assert "demand" not in words
+
+
+def test_days_and_weeks_of_opening_hours_count_open_steps() -> None:
+    freq = Frequency("minute", 5, slots=169)
+    found = season_candidates(replace(make_series(np.arange(20.0)), freq=freq))
+    assert [length for length, name in found.items() if name in ("day", "week")] == [169, 845]
 
 
 @pytest.mark.parametrize("values", [[5.0], [5.0] * 40, [np.nan] * 5, [-1.0, 0.0, 1.0]])

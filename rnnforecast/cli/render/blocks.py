@@ -168,7 +168,7 @@ def _magnitude(size: float) -> int:
 def _form(size: float, digits: int) -> str:
     """Return the format of a number of this size with so many digits."""
     decimals = max(digits - 1 - _magnitude(size), 0)
-    return f".{digits - 1}e" if _magnitude(size) >= _EXPONENT_FROM or decimals > _MAX_DECIMALS else f",.{decimals}f"
+    return f".{digits - 1}e" if _magnitude(size) >= _EXPONENT_FROM or decimals > _MAX_DECIMALS else f"z,.{decimals}f"
 
 
 def timestamp_text(timestamp: object, freq: object) -> str:

@@ -83,7 +83,7 @@ def choose_season_length(
         for _, recent, seen in _samples(values, observed, offsets, shortest=2 * default, longest=MAX_SEASONS * default)
     ]
     if not tests:
-        return SeasonChoice(1, f"fewer than 2 periods of {default} steps")
+        return SeasonChoice(1, f"fewer than 2 periods of {default} steps before the test rows")
     passed = float(np.mean([test.p_value < SIGNIFICANCE for test in tests]))
     evidence = _in_words(tests, passed)
     if passed >= MIN_PASSED or _repeats(values, observed, offsets, default):
