@@ -290,7 +290,8 @@ def read_toml(path: Path, *, what: str, hint: str) -> tuple[dict[str, Any], str]
         document = {} if reason else tomllib.loads(text)
     except OSError as error:
         reason = "it is a folder" if path.is_dir() else (error.strerror or str(error)).lower()
-        raise UsageError(f"{what} {path} cannot be read: {reason}", hint=hint, code="E_RUN_CONFIG") from error
+        fix = f"looked in {Path.cwd()}" if isinstance(error, FileNotFoundError) else hint
+        raise UsageError(f"{what} {path} cannot be read: {reason}", hint=fix, code="E_RUN_CONFIG") from error
     except UnicodeDecodeError as error:
         reason = f"it is not UTF-8: byte 0x{error.object[error.start]:02x} at offset {error.start}"
     except RecursionError:

@@ -142,14 +142,15 @@ def remembered(paths: Sequence[str], *, label: str, flag: str = "--data") -> lis
     for path in files:
         if is_url(path) or not os.path.isabs(path):
             raise UsageError(
-                f"{label} was trained on {quoted_path(public_path(path))}: an address is not opened on the word of a model",
+                f"the rows of {label} come from {quoted_path(public_path(path))}: "
+                "an address is not opened on the word of a model",
                 hint=f"name it again: `{flag} {shlex.quote(public_path(path))}`, and a query with `--query`",
                 code="E_INPUT_ADDRESS",
             )
         if not os.path.isfile(path):  # a pipe may keep a reader waiting, and a pattern find any file
             there = os.path.exists(path)
             raise InputError(
-                f"the file {label} was trained on cannot be read: {quoted_path(path)} "
+                f"the file with the rows of {label} cannot be read: {quoted_path(path)} "
                 f"{'is not a file' if there else 'does not exist'}",
                 hint=f"name the file that holds the rows now: `{flag} FILE`",
                 code="E_INPUT_KIND" if there else "E_INPUT_MISSING",

@@ -124,11 +124,17 @@ def detect(
         frame=frame,
         previews=tuple(_preview(*each, series, since) for each in _newest_alarm_first(found)[:MAX_PREVIEWS]),
         output=None if output is None else shown_output(output),
-        findings=(*loaded.findings, *short),
+        findings=(*map(_of_one_machine, loaded.findings), *short),
         notes=(*loaded.notes, *_notes(loaded, asked, chosen, series)),
         seconds=time.monotonic() - started,
         allowed=scored * alarms_a_row,
     )
+
+
+def _of_one_machine(finding: Finding) -> Finding:
+    """Return a finding that names no covariates: `detect` reads other columns only as sensors of the same machine."""
+    is_unused = finding.code == "N_COLUMN_UNUSED" and "--future" in (finding.fix or "")
+    return replace(finding, fix="sensors of the same machine: name each with --target") if is_unused else finding
 
 
 def _check_output(output: str | Path | None, owned: list[Owned]) -> None:
@@ -178,7 +184,7 @@ def _items(series: SeriesSet) -> tuple[list[_Item], list[Finding]]:
         )
     if not short:
         return items, []
-    message = f"{len(short)} series have fewer than {FEWEST_ROWS} rows and were not scored, such as `{short[0]}`"
+    message = f"not scored: {len(short)} series with fewer than {FEWEST_ROWS} rows, such as `{short[0]}`"
     return items, [Finding("W_SERIES_NOT_SCORED", message, count=len(short), value=short[0])]
 
 

@@ -265,7 +265,7 @@ def _read(
     except InputError as error:
         if is_given:
             raise
-        message = f"the file {manifest.label} was trained on cannot be read: {error.message}"
+        message = f"the file with the rows of {manifest.label} cannot be read: {error.message}"
         hint = "name the file that holds the rows now: `--data FILE`"
         raise InputError(message, hint=hint, code=error.code) from error
 

@@ -324,8 +324,8 @@ def check_known_future(series: SeriesSet, horizon: int) -> None:
     columns = ", ".join(f"`{name}`" for name in series.future_names if not is_generated(name))
     shorter = f", or use `--horizon {int(ahead.min())}`" if ahead.min() > 0 else ""
     raise DataError(
-        f"`future` covariates ({columns}) end before the horizon of {horizon} steps: "
-        f"{ids}{more}; the first missing timestamp is {timestamp}",
+        f"`future` covariates ({columns}) end before the horizon of {horizon} steps"
+        f"{f': {ids}{more}' if series.num_series > 1 else ''}; the first missing timestamp is {timestamp}",
         hint=f"add rows with these columns and an empty target, or name their file with --future-data{shorter}",
         code="E_COV_MISSING_FUTURE",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from rnnforecast.errors import ModelFileError, UsageError
 from rnnforecast.evaluation.metrics import score as score_windows
 from rnnforecast.evaluation.metrics import score_per_lead
 from rnnforecast.evaluation.verdict import judge, overlap_of
+from rnnforecast.findings import plural
 from rnnforecast.store.ledger import LEDGER_LEVELS, Issued, Ledger
 from rnnforecast.store.manifest import InputRecord, Manifest, Roles
 from rnnforecast.store.registry import Registry, default_store
@@ -141,14 +143,13 @@ def _read_actuals(
         why = f"come from {lost}" if lost else "are tied to no file"
         message = f"the forecasts of `{manifest.name}` {why}: the file with the actuals is unknown"
         raise UsageError(message, hint="name it: `--data FILE`")
-    paths = (
-        list(data) if data else remembered(manifest.input.paths, label=f"the model of the forecasts, {manifest.name},")
-    )
+    paths = list(data) if data else remembered(manifest.input.paths, label=f"`{manifest.name}`")
     changes: dict[str, object] = {"past": (), "future": (), "static": (), "future_data": (), "calendar_features": ()}
     if reading is not None:
         changes |= {name: getattr(reading, name) for name in RENEWED_SETTINGS if name in reading.model_fields_set}
     read = read_series(paths, data_settings(manifest).model_copy(update=changes))
-    return read, check_age(read.series, age)
+    kept = tuple(finding for finding in read.findings if finding.code != "N_COLUMN_UNUSED")  # nor are covariates here
+    return replace(read, findings=kept), check_age(read.series, age)
 
 
 def _manifest_of(facts: Mapping[str, Any]) -> Manifest:
@@ -220,10 +221,10 @@ def _notes(joined: Joined) -> list[str]:
     if unknown:
         issued = joined.issued
         names = sorted({issued.ids[item] for item in np.unique(issued.item[joined.unknown])})
-        notes.append(f"{unknown} steps belong to series that are not in the data, such as {names[0]}")
+        notes.append(f"not scored: {plural(unknown, 'step')} of series that are not in the data, such as {names[0]}")
     missing = int(joined.missing.sum())
     if missing:
-        notes.append(f"{missing} past steps have a missing actual and are not scored")
+        notes.append(f"not scored: {plural(missing, 'past step')} without an actual")
     revised = joined.revised & joined.scored
     if revised.any():
         notes.append(

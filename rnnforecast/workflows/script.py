@@ -60,12 +60,13 @@ def script(
 
 def script_text(manifest: Manifest) -> str:
     """Return the script of a model; every value from its file is a Python literal."""
-    settings = "".join(f"    {key!r}: {value!r},\n" for key, value in _given(manifest).items())
+    given = "".join(f"    {key!r}: {value!r},\n" for key, value in _given(manifest).items())
+    settings = f"Settings.from_flat({{\n{given}}})" if given else "Settings()"
     paths = ", ".join(repr(path) for path in manifest.input.paths)
     return (
-        f"# Trains and forecasts as {manifest.label!a} was made, by rnnforecast {manifest.rnnforecast!a}.\n"
+        f"# Repeats the training and the forecast of {manifest.label!a}, which rnnforecast {manifest.rnnforecast!a} made.\n"
         "import rnnforecast\n\n"
-        f"settings = rnnforecast.Settings.from_flat({{\n{settings}}})\n"
+        f"settings = rnnforecast.{settings}\n"
         f"trained = rnnforecast.train([{paths}], settings, name={manifest.name!r}, store={_FOLDER!r})\n"
         'print(trained.model, trained.verdict and trained.verdict["outcome"])\n\n'
         f"forecast = rnnforecast.predict(trained.model, store={_FOLDER!r}, output={_FORECAST!r})\n"

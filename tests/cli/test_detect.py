@@ -47,6 +47,12 @@ def test_a_spike_is_an_alarm_with_its_column_and_exit_code_24(run: RunCommand) -
     assert json.loads(ended.err.splitlines()[-1])["error"]["code"] == "E_ABNORMAL"
 
 
+@pytest.mark.usefixtures("machine")
+def test_a_note_about_other_columns_names_an_option_that_detect_has(run: RunCommand) -> None:
+    note = run("detect", "machine.csv", "--target", "load").err
+    assert "column not used: `heat` (sensors of the same machine: name each with --target)" in note
+
+
 def test_a_constant_series_has_no_alarm(run: RunCommand, tmp_path: Path) -> None:
     rows = [f"{datetime(2024, 1, 1) + timedelta(days=row)},7.1" for row in range(200)]
     (tmp_path / "constant.csv").write_text("\n".join(["time,load", *rows]), encoding="utf-8")

@@ -100,7 +100,7 @@ def test_missing_and_constant_rows_are_forecast(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("static", "note"),
-    [("region", None), ("own", "regressions do not read `own`: some series need the same value")],
+    [("region", None), ("own", "regressions do not read `own`: they need series with the same value")],
 )
 def test_a_static_covariate_that_is_not_read_is_said(tmp_path: Path, static: str, note: str | None) -> None:
     frame = shops(has_price=True)

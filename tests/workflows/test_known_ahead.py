@@ -152,7 +152,9 @@ def test_actuals_are_scored_without_the_covariates(tmp_path: Path) -> None:
     fit(path, future="sky", future_data=str(write_plan(tmp_path)), calendar_features="season", num_windows=1)
     predict_and_log(ForecastRequest(), store=store_of(path))
     later = write_rows(tmp_path, name="later.csv", num_rows=NUM_ROWS + 7)
-    assert rnnforecast.score("c", data=[later], store=store_of(path)).metrics
+    result = rnnforecast.score("c", data=[later], store=store_of(path))
+    assert result.metrics
+    assert "N_COLUMN_UNUSED" not in {finding.code for finding in result.findings}
 
 
 def test_rows_are_brought_to_the_steps_of_a_model_when_asked(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def test_steps_are_scored_pending_or_past_without_a_value(tmp_path: Path) -> Non
     result = scored(path)
     assert (result.num_issued, result.num_scored, result.num_pending, result.num_missing) == (18, 15, 2, 1)
     assert result.num_scored + result.num_pending + result.num_missing + result.num_unknown == result.num_issued
-    assert "1 past steps have a missing actual and are not scored" in result.notes
+    assert "not scored: 1 past step without an actual" in result.notes
 
 
 def test_live_errors_are_scaled_by_the_training_rows(tmp_path: Path) -> None:
@@ -245,7 +245,7 @@ def test_series_that_are_not_in_the_data_are_counted(tmp_path: Path) -> None:
     path.write_text("\n".join(line for line in path.read_text().splitlines() if ",b," not in line) + "\n")
     result = scored(path)
     assert (result.num_unknown, result.num_pending) == (7, 7)
-    assert any('7 steps belong to series that are not in the data, such as ["b"]' in note for note in result.notes)
+    assert any('not scored: 7 steps of series that are not in the data, such as ["b"]' in note for note in result.notes)
 
 
 def _panel() -> tuple[list[str], list[str]]:

@@ -57,7 +57,7 @@ def _predict_screen(result: PredictResult, space: Space) -> list[RenderableType]
             blocks += [_what_if(result, result.previews[0], width=width)]
         if result.previews[0].parts:
             parts = {"forecast": result.previews[0].median, **result.previews[0].parts}
-            blocks += [_steps(result, result.previews[0], parts, "add up to the forecast", width=width)]
+            blocks += [_steps(result, result.previews[0], parts, "parts that add up to the forecast", width=width)]
     return blocks
 
 

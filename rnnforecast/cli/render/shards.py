@@ -34,8 +34,8 @@ def _shard_screen(result: ShardResult, _space: Space) -> list[RenderableType]:
         blocks.append(under(heading(part.part, str(part.error)), *lines))
     left = result.num_parts - result.num_done
     whole = (
-        f"all {plural(result.num_parts, 'part')} are done"
+        f"{result.num_done} of {plural(result.num_parts, 'part')} done"
         if not left
-        else f"{left} of {result.num_parts} parts are left"
+        else f"{left} of {plural(result.num_parts, 'part')} left"
     )
     return [*blocks, safe(f"{whole}: {result.output}")]

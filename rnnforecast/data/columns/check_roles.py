@@ -19,6 +19,7 @@ from rnnforecast.data.values.numbers import looks_numeric
 from rnnforecast.findings import Finding, plural
 
 _WORDS = {"timestamp": "dates", "clock": "times", "empty": "nothing", "nested": "lists"}
+_ROLES = ("time", "target", "id", "past", "future", "static")
 UNNAMED = "Unnamed: "
 #: Columns named after timestamps from which on a table is wide.
 _MIN_WIDE = 4
@@ -34,7 +35,8 @@ def check_roles(
 ) -> None:
     """Raise DataError for columns in two roles or of a name that is there twice, and for text where numbers must be."""
     named = [*roles.time, *roles.target, *roles.id, *roles.covariates]
-    problems = [_in_two_roles(name, path) for name in dict.fromkeys(named) if named.count(name) > 1]
+    twice = [name for name in dict.fromkeys(named) if named.count(name) > 1]
+    problems = [_in_two_roles(name, roles, path) for name in twice]
     names = [one.name for one in profiles]
     problems += [_twice(name, names, path) for name in dict.fromkeys(named) if names.count(name) > 1]
     kinds = {one.name: one for one in profiles}
@@ -152,8 +154,9 @@ def _other_kind(name: str, profile: Profile, trained: str, path: str) -> Finding
     return Finding("E_COVARIATE_TYPE", message, path, column=name, fix=fix)
 
 
-def _in_two_roles(name: str, path: str) -> Finding:
-    message = f"{listed([name])} cannot have two roles (time, target, id, past, future, static)"
+def _in_two_roles(name: str, roles: Roles, path: str) -> Finding:
+    taken = " and ".join(role for role in _ROLES for one in getattr(roles, role) if one == name)
+    message = f"{listed([name])} is named as {taken}, but a column can have only one of these roles"
     fix = "name each column in one flag only"
     return Finding("E_COLUMN_TWICE", message, path, column=name, fix=fix)
 

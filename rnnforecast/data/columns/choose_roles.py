@@ -95,14 +95,14 @@ def _check_names(profiles: Sequence[Profile], sample: pd.DataFrame, settings: Da
         if name in settings.id and (name == FILE_ID or name in partitions_of(path)):
             continue
         if name not in names:
-            near = _nearest(name, names) if is_table else None
+            near = nearest(name, names) if is_table else None
             message = f"there is no column `{name}`" + (f", did you mean `{near}`?" if near else "")
             problems.append(Finding("E_COLUMN_UNKNOWN", message, path, column=name, fix=fix))
     if problems:
         raise data_error(problems)
 
 
-def _nearest(name: str, names: Sequence[str]) -> str | None:
+def nearest(name: str, names: Sequence[str]) -> str | None:
     """Return the column that a misspelt name means most likely."""
     alike = {folded(one): one for one in reversed(names)}
     if folded(name) in alike:

@@ -304,8 +304,8 @@ def _note_missing(series: SeriesSet, lengths: Int64Array, findings: list[Finding
     first = series.observed[series.offsets[:-1]]
     last = series.observed[series.offsets[1:] - 1]
     for known, code, words in (
-        (first, "N_TARGET_LEADING", "start with missing values"),
-        (last, "N_TARGET_TRAILING", "end with missing values; the forecast starts after the last timestamp"),
+        (first, "N_TARGET_LEADING", ("start", "")),
+        (last, "N_TARGET_TRAILING", ("end", "; the forecast starts after the last timestamp")),
     ):
         chosen = np.flatnonzero(~known)
         if len(chosen):
@@ -313,5 +313,9 @@ def _note_missing(series: SeriesSet, lengths: Int64Array, findings: list[Finding
             timestamps = series.freq.to_timestamps(series.first_ordinals[index] + np.array([0, lengths[index] - 1]))
             label = series.item_ids[index]
             at = in_words(timestamps[0 if known is first else 1])
-            message = f"{len(chosen)} of {series.num_series} series {words}, such as {quoted(label)} at {at}"
+            verb, effect = words
+            which = f"{len(chosen)} of {series.num_series} series"
+            message = f"the rows {verb} with missing values, at {at}{effect}"
+            if series.num_series > 1:
+                message = f"{which} {verb} with missing values{effect}, such as {quoted(label)} at {at}"
             findings.append(Finding(code, message, value=at, count=len(chosen)))

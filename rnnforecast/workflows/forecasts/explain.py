@@ -149,7 +149,7 @@ def _static_notes(zero_shot: ZeroShot, horizon: int, weights: Mapping[str, float
     series = zero_shot.series
     found = zero_shot.with_like_series(last_windows(series), horizon).like_series if series.static_names else None
     names = [name for name in series.static_names if found is None or name not in found.names]
-    why = "some series need the same value, and a season or covariates known ahead"
+    why = "they need series with the same value, and a season or covariates known ahead"
     said = [f"regressions do not read {listed(names)}: {why}"] if names else []
     if found is not None and weights and not weights.get(found.member):
         said.append(f"{listed(found.names)} not used: no past window is forecast better by it")

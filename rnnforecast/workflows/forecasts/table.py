@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from rnnforecast.arrays import Float64Array, Int64Array, TimestampArray
+from rnnforecast.data.columns.choose_roles import nearest
 from rnnforecast.data.columns.roles import single_names
 from rnnforecast.data.databases.address import is_database
 from rnnforecast.data.errors import listed
@@ -213,7 +214,8 @@ def shaped(frame: pd.DataFrame, *, decimals: int | None, columns: Sequence[str])
     columns = single_names(columns, names)
     unknown = [name for name in columns if name not in names]
     if unknown:
-        message = f"a forecast has no column {listed(unknown)}"
+        near = nearest(unknown[0], names)
+        message = f"a forecast has no column {listed(unknown)}" + (f", did you mean `{near}`?" if near else "")
         raise UsageError(message, hint=f"its columns are {listed(names, limit=30)}", code="E_RUN_OUTPUT")
     chosen = frame[list(columns)] if columns else frame
     if decimals is None:

@@ -177,7 +177,7 @@ def test_names_that_stand_twice_are_rejected_where_they_are_used(names: list[str
 
 
 def test_a_column_in_two_roles_is_rejected() -> None:
-    with pytest.raises(DataError, match="`y` cannot have two roles"):
+    with pytest.raises(DataError, match="`y` is named as target and past, but a column can have only one"):
         choose({"date": DATES, "y": NUMBERS}, target=("y",), past=("y",))
 
 

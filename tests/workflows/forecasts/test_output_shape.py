@@ -31,6 +31,8 @@ def test_a_column_that_is_not_there_is_rejected_with_those_that_are() -> None:
     with pytest.raises(UsageError, match=r"a forecast has no column `q0\.5`") as caught:
         shaped(FRAME, decimals=None, columns=("day", "q0.5"))
     assert caught.value.hint == "its columns are `day`, `forecast`, `q0.9`, `method`"
+    with pytest.raises(UsageError, match="no column `Day`, did you mean `day`\\?"):
+        shaped(FRAME, decimals=None, columns=("Day",))
 
 
 @pytest.mark.parametrize(

@@ -246,9 +246,13 @@ def test_a_duplicate_key_is_rejected(tmp_path: Path) -> None:
         _read(tmp_path, GOOD + 'data = "b.csv"\n')
 
 
-def test_a_missing_file_a_folder_and_bytes_that_are_not_utf8_are_rejected(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cannot be read: no such file"):
-        read_jobs(tmp_path / "nothing.toml")
+def test_a_missing_file_a_folder_and_bytes_that_are_not_utf8_are_rejected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="cannot be read: no such file") as caught:
+        read_jobs("nothing.toml")
+    assert caught.value.hint == f"looked in {tmp_path}"
     with pytest.raises(UsageError, match="cannot be read: it is a folder"):
         read_jobs(tmp_path)
     (tmp_path / "x.toml").write_bytes(b"# \xff\n")
