@@ -75,11 +75,14 @@ def at_one_level(history: Float64Array, season_length: int) -> Float64Array:
     return moved
 
 
-def at_one_constant(history: Float64Array, season_length: int, horizon: int) -> Float64Array:
+def at_one_constant(
+    history: Float64Array, season_length: int, horizon: int, *, longest_season: float = 1.0
+) -> Float64Array:
     """Return a history [N], NaN where missing, all of whose rows have the last value where that does not change any more.
 
-    Either the value changes so seldom that no change is expected within the horizon, or it has never been equal for nearly as
-    long. A history that is constant, or does not end so, is returned unchanged.
+    Either the value changes so seldom that no change is expected within the horizon, and it did not change there one and two
+    seasons ago (those of `season_length` or the longest), or it has never been equal for nearly as long. A history that is
+    constant, or does not end so, is returned unchanged.
     """
     seen = np.isfinite(history)
     known = history[seen]
@@ -89,7 +92,12 @@ def at_one_constant(history: Float64Array, season_length: int, horizon: int) -> 
     if not len(starts):
         return history
     run = len(known) - int(starts[-1])
-    is_usual = run >= FEWEST_EQUAL and len(starts) * horizon <= FEW_CHANGES * len(known)
+    changes = len(history) - np.flatnonzero(seen)[starts]
+    is_seasonal = any(
+        all(((changes <= past) & (changes > past - horizon)).any() for past in (season, 2 * season))
+        for season in (season_length, round(longest_season))
+    )
+    is_usual = run >= FEWEST_EQUAL and not is_seasonal and len(starts) * horizon <= FEW_CHANGES * len(known)
     longest = int(np.diff(starts, prepend=0).max())
     unchanged = 1 - len(starts) / (len(known) - run)
     is_new = unchanged**run < CHANCE_OF_RUN and run >= max(UNUSUAL_RUN * longest, FEWEST_EQUAL, season_length + 1)

@@ -359,10 +359,12 @@ class ZeroShot:
             covariates = []
         if not covariates:  # a covariate may explain a shift
             season = self.season_length
+            longest = [plan.longest_period for plan in plans]
             histories = [
-                at_one_slope(at_one_level(at_one_constant(history, season, horizon), season), season)
-                for history in histories
+                at_one_constant(history, season, horizon, longest_season=own)
+                for history, own in zip(histories, longest, strict=True)
             ]
+            histories = [at_one_slope(at_one_level(history, season), season) for history in histories]
         return Question(
             histories, plans, horizon, self.base, covariates, self.keep_non_negative, numbers, known, self.like_series
         )

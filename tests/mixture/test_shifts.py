@@ -167,3 +167,14 @@ CHANGING_ENDS = {
 @pytest.mark.parametrize("law", CHANGING_ENDS)
 def test_equal_rows_that_are_usual_are_no_constant_end(law: str) -> None:
     assert at_one_constant(CHANGING_ENDS[law], 24, 10) is CHANGING_ENDS[law]
+
+
+@pytest.mark.parametrize("horizon", [1, 3])
+def test_a_constant_that_changes_every_season_is_no_constant_end(horizon: int) -> None:
+    """A tariff of eight cheap hours, and a boiler off at weekends, were forecast as if the next change did not come."""
+    hour = np.arange(24 * 7 * 5)
+    tariff = np.where(hour % 24 < 8, 0.1, 0.2)
+    weekend = np.where((hour % 24 < 8) | (hour // 24 % 7 >= 5), 15.0, 21.0)
+
+    for history, longest in ((tariff[: 24 * 20 + 8], 24.0), (tariff[: 24 * 20], 24.0), (weekend[: 24 * 28 + 8], 168.0)):
+        assert at_one_constant(history, 24, horizon, longest_season=longest) is history
