@@ -46,7 +46,7 @@ NOT_CHOSEN = (
     *("attention", "time_budget", "past", "future", "static"),
     *("date_format", "dayfirst", "locale", "epoch_unit", "tz", "ambiguous", "nonexistent", "resample", "aggregate"),
     *("comment", "thousands", "strip_units", "missing_values", "sample", "max_bytes", "query", "future_data"),
-    *("calendar_features", "country"),
+    *("calendar_features", "country", "mask"),
 )
 MADE = "<!-- made by `python docs/make_docs.py`, do not edit -->"
 
@@ -171,6 +171,8 @@ def _values(field: FieldInfo) -> str:
         part = get_args(kind)[0]
         if part is str:
             return "name or list of names"
+        if str in get_args(part):
+            return "text or list of texts"
         return "integer ≥ 1, or list of them" if int in get_args(part) else "list of numbers"
     signs = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
     bounds = [
