@@ -20,7 +20,7 @@ FOLDER = Path(__file__).resolve().parent
 README = FOLDER / "README.md"
 PACKAGES = ("rnnforecast", "torch", "numpy", "pandas")
 #: Options that name folders of this machine, and what stands for them in the command that is shown.
-FOLDERS = {"--data": "DIR", "--cache": "CACHE", "--envs": "ENVS"}
+FOLDERS = {"--data": "DIR", "--beside": "OTHER", "--cache": "CACHE", "--envs": "ENVS"}
 
 
 def make_parser(description: str, *, needs_data: bool | None) -> argparse.ArgumentParser:
