@@ -21,6 +21,8 @@ FEWEST_EQUAL = 8
 FEW_CHANGES = 0.25
 #: Chance of as many equal rows in a history that changes as before them, and how many times the longest such run before.
 CHANCE_OF_RUN, UNUSUAL_RUN = 1e-3, 3
+#: Changes at the same steps of each season are as punctual as a season divided by this.
+PUNCTUAL = 12
 #: Rows that are compared with those before them, or whole seasons.
 FEWEST_COMPARED = 7
 #: How many times the largest other difference a shift is.
@@ -80,9 +82,9 @@ def at_one_constant(
 ) -> Float64Array:
     """Return a history [N], NaN where missing, all of whose rows have the last value where that does not change any more.
 
-    Either the value changes so seldom that no change is expected within the horizon, and it did not change there one and two
-    seasons ago (those of `season_length` or the longest), or it has never been equal for nearly as long. A history that is
-    constant, or does not end so, is returned unchanged.
+    Either the value changes so seldom that no change is expected within the horizon, and it did not change about there one and
+    two seasons ago (those of `season_length` or the longest), or it has never been equal for nearly as long. A history that
+    is constant, or does not end so, is returned unchanged.
     """
     seen = np.isfinite(history)
     known = history[seen]
@@ -92,16 +94,22 @@ def at_one_constant(
     if not len(starts):
         return history
     run = len(known) - int(starts[-1])
-    changes = len(history) - np.flatnonzero(seen)[starts]
-    is_seasonal = any(
-        all(((changes <= past) & (changes > past - horizon)).any() for past in (season, 2 * season))
+    is_due = any(
+        _is_due(len(history) - np.flatnonzero(seen)[starts[::-1]], season, horizon)
         for season in (season_length, round(longest_season))
     )
-    is_usual = run >= FEWEST_EQUAL and not is_seasonal and len(starts) * horizon <= FEW_CHANGES * len(known)
+    is_usual = run >= FEWEST_EQUAL and not is_due and len(starts) * horizon <= FEW_CHANGES * len(known)
     longest = int(np.diff(starts, prepend=0).max())
     unchanged = 1 - len(starts) / (len(known) - run)
     is_new = unchanged**run < CHANCE_OF_RUN and run >= max(UNUSUAL_RUN * longest, FEWEST_EQUAL, season_length + 1)
     return np.where(seen, known[-1], np.nan) if is_usual or is_new else history
+
+
+def _is_due(ages: Int64Array, season_length: int, horizon: int) -> bool:
+    """Return whether changes so many rows ago, ascending, came a season before the horizon and a season before that."""
+    slack = season_length // PUNCTUAL
+    due = ages[(ages > season_length - horizon - slack) & (ages <= season_length + slack)] + season_length
+    return bool((np.searchsorted(ages, due - slack) < np.searchsorted(ages, due + slack, side="right")).any())
 
 
 def _first_row(sums: Float64Array, middle: int, width: int, lag: int) -> int:

@@ -175,6 +175,21 @@ def test_a_constant_that_changes_every_season_is_no_constant_end(horizon: int) -
     hour = np.arange(24 * 7 * 5)
     tariff = np.where(hour % 24 < 8, 0.1, 0.2)
     weekend = np.where((hour % 24 < 8) | (hour // 24 % 7 >= 5), 15.0, 21.0)
+    first = 6 + np.array([0, -1, 1, 0, -1, 1, 1])[hour // 24 % 7]  # people open the shop at five, six or seven
+    shop = np.where((hour % 24 >= first) & (hour % 24 < 18), 5.0, 0.0)
 
-    for history, longest in ((tariff[: 24 * 20 + 8], 24.0), (tariff[: 24 * 20], 24.0), (weekend[: 24 * 28 + 8], 168.0)):
+    for history, longest in (
+        (tariff[: 24 * 20 + 8], 24.0),
+        (tariff[: 24 * 20], 24.0),
+        (weekend[: 24 * 28 + 8], 168.0),
+        (shop[: 24 * 21 + 5], 24.0),
+        (shop[: 24 * 22 + 5], 24.0),
+    ):
         assert at_one_constant(history, 24, horizon, longest_season=longest) is history
+
+
+@pytest.mark.parametrize("num_equal", [8, 10, 20, 30])
+def test_one_step_is_a_constant_end_whatever_the_season(num_equal: int) -> None:
+    history = np.where(np.arange(400) < 400 - num_equal, 10.0, 20.0)
+
+    assert set(at_one_constant(history, 12, 18, longest_season=24.0)) == {20.0}
