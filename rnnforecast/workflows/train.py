@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnforecast.config import Settings
+from rnnforecast.config import Settings, TrainingSettings
 from rnnforecast.data.bounds import SeriesBounds
 from rnnforecast.data.covariates.calendar import is_generated
 from rnnforecast.data.files.local import STDIN
@@ -66,6 +66,18 @@ if TYPE_CHECKING:
     from rnnforecast.training.checkpoints import Checkpoints
     from rnnforecast.training.cluster import Cluster
     from rnnforecast.training.fit import Fitted
+
+#: Settings that change nothing where no network is fitted.
+HOW_TO_FIT = (
+    "num_steps",
+    "batch_size",
+    "learning_rate",
+    "weight_decay",
+    "gradient_clip",
+    "teacher_forcing",
+    "num_members",
+    "refit",
+)
 
 
 @dataclass(frozen=True)
@@ -366,6 +378,13 @@ def _zero_shot_note(judgement: Judgement, path: str) -> tuple[str, ...]:
     )
 
 
+def _without_effect(training: TrainingSettings) -> str:
+    """Return the flags that say how networks are fitted, as they differ from the defaults."""
+    usual = TrainingSettings()
+    given = [name for name in HOW_TO_FIT if getattr(training, name) not in (getattr(usual, name), False)]
+    return ", ".join(f"`--{name.replace('_', '-')}`" for name in given)
+
+
 def _notes(trained: Trained, settings: Settings, series: SeriesSet) -> tuple[str, ...]:
     notes = list(trained.fitted.notes)
     if trained.judgement.verdict is None:
@@ -395,6 +414,8 @@ def _notes(trained: Trained, settings: Settings, series: SeriesSet) -> tuple[str
         for fit, first in zip(trained.final.fits, trained.fitted.fits, strict=True)
         if fit is not first and fit.num_steps < first.best_step
     ]
+    if not trained.fitted.curves and (unused := _without_effect(settings.training)):
+        notes.append(f"nothing was fitted, so {unused} had no effect (--effort best, --from scratch)")
     if short:
         notes.append(
             f"the time budget {settings.training.time_budget} cut the training "

@@ -172,3 +172,26 @@ def test_of_very_many_series_the_report_says_how_many_were_judged(
         for note in result.notes
     )
     assert not any("too short" in note for note in result.notes)
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({}, None),
+        ({"refit": False}, None),
+        ({"batch_size": 32, "refit": True}, "`--batch-size`, `--refit` had no effect"),
+    ],
+)
+def test_flags_about_fits_are_named_where_nothing_was_fitted(
+    tmp_path: Path, given: dict[str, object], named: str | None
+) -> None:
+    path = tmp_path / "few.csv"
+    path.write_text("y\n" + "\n".join(f"{step % 5 + step / 10}" for step in range(60)) + "\n")
+
+    notes = rnnforecast.train(
+        [path], rnnforecast.Settings.from_flat({"horizon": 3, **given}), store=tmp_path / "store"
+    ).notes
+
+    found = [note for note in notes if "had no effect" in note]
+    assert len(found) == (named is not None)
+    assert all(str(named) in note for note in found)
