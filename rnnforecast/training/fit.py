@@ -102,6 +102,8 @@ def _complete(
         kept=kept,
     )
     fitted, reason = _with_weights(fitted, chosen), found.reason
+    if found.fits and not any(fit.num_steps for fit in fitted.fits):
+        reason += "; none of what was trained is used: it was no better on the validation rows"
     readers = (SCRATCH, ZERO_SHOT) if facts.num_covariates > facts.num_past_texts else (SCRATCH,)
     if facts.num_covariates and not any(chosen.weights.get(name) for name in readers):
         reason += "; what reads the covariates got no weight, so no forecast depends on them"

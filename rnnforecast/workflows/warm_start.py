@@ -139,7 +139,8 @@ def open_start(spec: str, settings: Settings, registry: Registry) -> StoredStart
     start = StoredStart(file, merged, merged.model_copy(update={"data": record}), given)
     if not fitted_members(file.manifest):
         message = f"{file.manifest.label} holds no network that was fitted: there are no weights to start from"
-        raise UsageError(message, hint="train without `--from`", code="E_RUN_CONFIG")
+        hint = "train without `--from`, or store fitted networks first: `--effort best` fits all to the end"
+        raise UsageError(message, hint=hint, code="E_RUN_CONFIG")
     return start
 
 

@@ -379,6 +379,7 @@ def test_networks_from_scratch_are_used_where_most_of_them_kept_up_and_that_is_r
     context = FitContext.of(settings, NoProgress())
     fitted = fit_train_rows(known, settings, horizon=7, validation=split.validation, context=context)
     assert kinds_of(fitted.ensemble).count("scratch") == kept
+    assert ("none of what was trained is used" in fitted.recipe.reasons["from"]) == (kept == 0)
     said = [note for note in fitted.notes if "far behind the forecasts without training" in note]
     assert [note.split(" networks")[0] for note in said] == ([f"{num_behind} of 5"] if num_behind else [])
 
