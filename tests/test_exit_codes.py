@@ -135,7 +135,7 @@ BAD_USAGE = [
     ),
     Mistake("stdout for two things", "predict --output - --format csv", ExitCode.USAGE, ["--output -", "csv"]),
     Mistake("an unknown kind of output", "predict --output out.ods", ExitCode.USAGE, ["out.ods", ".csv", ".parquet"]),
-    Mistake("no configuration", "train good.csv --config my.toml", ExitCode.USAGE, ["my.toml", "--config"]),
+    Mistake("no configuration", "train good.csv --config my.toml", ExitCode.USAGE, ["my.toml", "looked in"]),
     Mistake(
         "three wrong keys at once",
         "train good.csv --config my.toml",

@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 #: Newest rows that the Theta method reads, or as many seasons: a line through more fits the last ones badly.
 THETA_ROWS, THETA_SEASONS = 500, 6
 MEAN_SEASONS = 5
+#: Part of its rate by which the growth of the newest quarter of a history may differ, beyond chance.
+RATE_LOST = 0.25
 #: Logarithms beyond this count as this.
 LARGEST_EXPONENT = 700.0
 #: How far from zero a history is for the network at most, in units of its range.
@@ -89,7 +91,7 @@ def forecast_members(
     else:
         alone(AUTOREGRESSION, of_rows)
         numbers = chosen.get(AUTOREGRESSION_LOG, np.zeros(0, dtype=np.int64)).tolist()
-        chosen[AUTOREGRESSION_LOG] = np.array([one for one in numbers if has_logarithms(pasts[one])], dtype=np.int64)
+        chosen[AUTOREGRESSION_LOG] = np.array([one for one in numbers if _keeps_its_rate(pasts[one])], dtype=np.int64)
         alone(AUTOREGRESSION_LOG, lambda pasts: _exponential(of_rows([np.log(past) for past in pasts])))
     for name in found.keys() & set(LOGARITHMIC):
         _keep_in_reach(found[name], pasts, levels.index(0.5))
@@ -134,6 +136,19 @@ def _forecast_remainders(
                 forecast = forecast + parts
             found[str(name)] = of_member = np.full(shape, np.nan)
             of_member[[remainders.tasks[place] for place in chosen]] = forecast
+
+
+def _keeps_its_rate(past: Float64Array) -> bool:
+    """Return whether a history has logarithms and grew by its usual rate in its newest quarter: else that has ended."""
+    if not has_logarithms(past):
+        return False
+    changes = np.diff(np.log(past[np.isfinite(past)]))
+    newest = len(changes) // 4
+    if newest < 2:
+        return True
+    before, after = changes[:-newest], changes[-newest:]
+    noise = np.diff(changes).std() * (0.5 / len(before) + 0.5 / newest) ** 0.5
+    return bool(abs(after.mean() - before.mean()) <= RATE_LOST * abs(before.mean()) + 3 * noise)
 
 
 def _keep_in_reach(quantiles: Float64Array, pasts: Sequence[Float64Array], median: int) -> None:

@@ -101,7 +101,10 @@ def at_one_constant(
     is_usual = run >= FEWEST_EQUAL and not is_due and len(starts) * horizon <= FEW_CHANGES * len(known)
     longest = int(np.diff(starts, prepend=0).max())
     unchanged = 1 - len(starts) / (len(known) - run)
-    is_new = unchanged**run < CHANCE_OF_RUN and run >= max(UNUSUAL_RUN * longest, FEWEST_EQUAL, season_length + 1)
+    # a run so far says nothing of more steps than it has lasted
+    is_new = unchanged**run < CHANCE_OF_RUN and run >= max(
+        UNUSUAL_RUN * longest, FEWEST_EQUAL, season_length + 1, horizon
+    )
     return np.where(seen, known[-1], np.nan) if is_usual or is_new else history
 
 

@@ -169,6 +169,14 @@ def test_equal_rows_that_are_usual_are_no_constant_end(law: str) -> None:
     assert at_one_constant(CHANGING_ENDS[law], 24, 10) is CHANGING_ENDS[law]
 
 
+def test_new_equal_rows_say_nothing_of_more_steps_than_they_have_lasted() -> None:
+    """After 200 busy days and 8 without a sale the upper limit of two weeks ahead was 0."""
+    history = np.append(np.random.default_rng(1).poisson(80, 200).astype(float), np.zeros(8))
+
+    assert set(at_one_constant(history, 7, 8)) == {0.0}
+    assert at_one_constant(history, 7, 14) is history
+
+
 @pytest.mark.parametrize("horizon", [1, 3])
 def test_a_constant_that_changes_every_season_is_no_constant_end(horizon: int) -> None:
     """A tariff of eight cheap hours, and a boiler off at weekends, were forecast as if the next change did not come."""

@@ -200,6 +200,16 @@ def test_growth_and_decay_by_a_rate_are_followed_with_or_without_a_season(season
     assert (np.abs(np.log(forecast[0] / law[40:, None])) < np.log(1.1)).all()
 
 
+def test_growth_that_has_slowed_is_not_continued_at_its_old_rate() -> None:
+    """The forecast rose to twice what the curve levels off at, which was below the 95 % interval."""
+    law = 1000 / (1 + np.exp(-(np.arange(84) - 50) / 6))
+
+    forecast, _ = answer(ask([law[:60]], freq="YS", season=1, horizon=24))
+
+    assert forecast[0, -1, MEDIAN] < 1.1 * law[-1]
+    assert forecast[0, -1, 0] < law[-1] < forecast[0, -1, -1]
+
+
 def test_waves_longer_than_the_season_go_on() -> None:
     step = np.arange(224)
     waves = 0.2 * step + 10 * np.sin(2 * np.pi * step / 50)
