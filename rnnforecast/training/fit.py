@@ -157,7 +157,7 @@ def _fit_anew(
         notes, fits = _stopped(fitted), _pairs(fitted)
         if pretrained is not None:
             fitted = _add_zero_shot(fitted, fitted.recipe, season, series.other_seasons)
-        fitted = replace(_without_useless(fitted), notes=notes)
+        fitted = replace(_without_unused(fitted), notes=notes)
     left = {_group_of(*pair) for pair in _pairs(fitted)}
     usual = usual_weights(facts, plan, settings, without={SCRATCH, FINE_TUNED} - left)
     return fitted, _Found(usual, reason, fits)
@@ -279,8 +279,10 @@ def _stopped(fitted: Fitted) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _without_useless(fitted: Fitted) -> Fitted:
-    """Drop networks far behind the members without training, and one among those that fine-tuning did not improve.
+def _without_unused(fitted: Fitted) -> Fitted:
+    """Drop networks far behind the members without training, and a pretrained one that fine-tuning did not improve.
+
+    That one is among the members without training already.
 
     Where half of the networks from scratch are far behind, all are dropped: that the others were not may be chance.
     """

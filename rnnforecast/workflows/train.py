@@ -95,7 +95,7 @@ class Trained:
 
     @property
     def uses_all_rows(self) -> bool:
-        """Whether test rows had a part in the networks, or where nothing was fitted in all that was chosen."""
+        """Whether the stored model used the test rows: it was fitted again, or there was nothing to fit."""
         return self.is_refitted or not any(fit.num_steps for fit in self.final.fits)
 
 
